@@ -1,0 +1,1 @@
+"""Shared vocabulary and transport; no business rule lives here."""

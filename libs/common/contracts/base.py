@@ -1,0 +1,138 @@
+"""What a message contract is. Each message is one frozen struct, declared once; everything else derives from it.
+
+Routing, topology, the outbox's closed list, AsyncAPI, examples and the compatibility baseline all read `REGISTRY`.
+
+- An *event* is owned by who says it and goes to `<owner>.events`, in packs.
+- A *command* is owned by who is asked and goes to `<asked>.commands`, in packs.
+- A *request* is owned by who is asked, goes to `<asked>.requests` alone, and is answered.
+- A *public* event also goes to `payments.x`, alone and flat: the contract with other teams.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+from uuid import UUID
+
+import msgspec
+
+PUBLIC_EXCHANGE = "payments.x"
+"""The durable topic exchange that other teams' consumers are bound to."""
+
+
+class Kind(StrEnum):
+    """What a message is for."""
+
+    EVENT = "event"
+    COMMAND = "command"
+    REQUEST = "request"
+
+
+class Contract(msgspec.Struct, frozen=True, kw_only=True):
+    """How one message type travels."""
+
+    name: str
+    """The type's name and routing key, dotted: `payment.captured`."""
+    kind: Kind
+    owner: str
+    """The service that owns the exchange: who says an event, who is asked a command or request."""
+    heard_by: tuple[str, ...]
+    """The services that have a queue for it."""
+    said_by: tuple[str, ...]
+    """The services that may say it."""
+    public: bool = False
+    """Also published on `payments.x`."""
+    reply: type[msgspec.Struct] | None = None
+    """What a request is answered with."""
+
+    @property
+    def exchange(self) -> str:
+        """The internal exchange: `gateway.events`, `gateway.commands`, `ledger.requests`."""
+        return f"{self.owner}.{self.kind}s"
+
+    def queue(self, service: str) -> str:
+        """The queue in which `service` hears this message: `ledger.payment.captured`; one for all requests."""
+        return f"{service}.requests" if self.kind is Kind.REQUEST else f"{service}.{self.name}"
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """The base of every message body. Bodies are snake_case JSON; unknown fields are ignored, added ones have defaults."""
+
+    contract: ClassVar[Contract]
+    example: ClassVar[dict[str, Any]]
+    """One valid body, as plain data; shown in AsyncAPI and decoded by a test."""
+
+    def encode(self) -> bytes:
+        """Write the body as JSON."""
+        return msgspec.json.encode(self)
+
+
+class PublicEvent(Message, frozen=True, kw_only=True):
+    """The members that every event on `payments.x` carries in its flat body."""
+
+    event_id: UUID
+    """Identifies this event for ever; the AMQP `message_id` and, to merchants, the `webhook-id`'s source."""
+    occurred_at: datetime
+    """When it happened, in UTC."""
+    version: int = 1
+    """Raised only when a field changes its meaning; added fields do not raise it."""
+    tenant_id: str
+    """The tenant it happened to."""
+    correlation_id: str
+    """Ties it to the request or message that caused it."""
+
+
+REGISTRY: dict[str, type[Message]] = {}
+"""Every contract, by `<kind>:<owner>:<name>`."""
+
+
+def key(contract: Contract) -> str:
+    """The registry key of a contract; the name alone is not unique, since api and gateway both speak of captures."""
+    return f"{contract.kind}:{contract.owner}:{contract.name}"
+
+
+def _declare[M: Message](contract: Contract, example: dict[str, Any]) -> Callable[[type[M]], type[M]]:
+    def register(message: type[M]) -> type[M]:
+        if key(contract) in REGISTRY:
+            raise ValueError(f"the contract {key(contract)} is declared twice")
+        message.contract = contract
+        message.example = example
+        REGISTRY[key(contract)] = message
+        return message
+
+    return register
+
+
+def event[M: Message](
+    name: str, *, owner: str, heard_by: tuple[str, ...], example: dict[str, Any], public: bool = False
+) -> Callable[[type[M]], type[M]]:
+    """Declare an event: something that happened, said by `owner`."""
+    return _declare(
+        Contract(name=name, kind=Kind.EVENT, owner=owner, heard_by=heard_by, said_by=(owner,), public=public), example
+    )
+
+
+def command[M: Message](
+    name: str, *, owner: str, said_by: tuple[str, ...], example: dict[str, Any]
+) -> Callable[[type[M]], type[M]]:
+    """Declare a command: something that `owner` is asked to do, and does exactly once."""
+    return _declare(Contract(name=name, kind=Kind.COMMAND, owner=owner, heard_by=(owner,), said_by=said_by), example)
+
+
+def request[M: Message](
+    name: str, *, owner: str, said_by: tuple[str, ...], reply: type[msgspec.Struct], example: dict[str, Any]
+) -> Callable[[type[M]], type[M]]:
+    """Declare a request: something that `owner` is asked while somebody waits; repeating it must do no harm."""
+    return _declare(
+        Contract(name=name, kind=Kind.REQUEST, owner=owner, heard_by=(owner,), said_by=said_by, reply=reply), example
+    )
+
+
+def heard_by(service: str) -> list[type[Message]]:
+    """Every message that `service` has a queue for."""
+    return [m for m in REGISTRY.values() if service in m.contract.heard_by]
+
+
+def said_by(service: str) -> list[type[Message]]:
+    """Every message that `service` may say."""
+    return [m for m in REGISTRY.values() if service in m.contract.said_by]

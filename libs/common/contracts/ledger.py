@@ -1,0 +1,237 @@
+"""What the ledger says and what it is asked: journal entries, balances and the chart of accounts.
+
+Amounts are integer minor units; the api turns them into decimal strings at its edge.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+import msgspec
+
+from libs.common.contracts.base import Message, event, request
+
+
+class AccountType(StrEnum):
+    """The five types of account; the type fixes the normal balance."""
+
+    ASSET = "ASSET"
+    LIABILITY = "LIABILITY"
+    EQUITY = "EQUITY"
+    REVENUE = "REVENUE"
+    EXPENSE = "EXPENSE"
+
+
+class Side(StrEnum):
+    """The two sides of a posting."""
+
+    DEBIT = "DEBIT"
+    CREDIT = "CREDIT"
+
+
+class EntryKind(StrEnum):
+    """The business event that an entry records."""
+
+    CAPTURE = "capture"
+
+
+@event(
+    "journal_entry.posted",
+    owner="ledger",
+    heard_by=("api",),
+    example={
+        "entry_id": "0190f3a4-5b6c-7d8e-9f01-23456789abd0",
+        "kind": "capture",
+        "payment_intent_id": "0190f3a4-5b6c-7d8e-9f01-23456789abce",
+        "amount_minor": 15050,
+        "currency": "BRL",
+        "posted_at": "2026-11-22T17:57:08.201598Z",
+    },
+)
+class JournalEntryPosted(Message, frozen=True, kw_only=True):
+    """A balanced entry stands in the books for ever. Heard by the api, which settles the payment."""
+
+    entry_id: UUID
+    """The entry."""
+    kind: EntryKind
+    """What it records."""
+    payment_intent_id: UUID
+    """The intent it belongs to."""
+    amount_minor: int
+    """The sum of its debits, which is the sum of its credits, in minor units."""
+    currency: str
+    """ISO 4217 code of all its lines."""
+    posted_at: datetime
+    """When it was recorded, in UTC."""
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """One account of a tenant's chart."""
+
+    id: UUID
+    """The account."""
+    code: str
+    """Unique in the tenant's chart: `CASH`."""
+    label: str
+    """Its name for people."""
+    account_type: AccountType
+    """Fixes the normal balance."""
+    is_default: bool
+    """Opened by the platform, not by the tenant."""
+
+
+class AccountList(msgspec.Struct, frozen=True, kw_only=True):
+    """A tenant's chart, ordered by code."""
+
+    accounts: list[Account]
+
+
+@request(
+    "accounts.list",
+    owner="ledger",
+    said_by=("api",),
+    reply=AccountList,
+    example={"tenant_id": "00000000-0000-0000-0000-000000000002"},
+)
+class ListAccounts(Message, frozen=True, kw_only=True):
+    """What accounts does this tenant have? Asked by the api."""
+
+    tenant_id: str
+    """The tenant."""
+
+
+@request(
+    "accounts.open",
+    owner="ledger",
+    said_by=("api",),
+    reply=Account,
+    example={
+        "tenant_id": "00000000-0000-0000-0000-000000000002",
+        "account_id": "0190f3a4-5b6c-7d8e-9f01-23456789abd1",
+        "code": "FEES",
+        "label": "Processor fees",
+        "account_type": "EXPENSE",
+    },
+)
+class OpenAccount(Message, frozen=True, kw_only=True):
+    """Open an account in a tenant's chart. Asked by the api; same id and content is success, a taken code a conflict."""
+
+    tenant_id: str
+    """The tenant."""
+    account_id: UUID
+    """The new account's id, minted by the api."""
+    code: str
+    """1 to 64 characters."""
+    label: str
+    """1 to 200 characters."""
+    account_type: AccountType
+    """Fixes the normal balance."""
+
+
+class PostingLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One debit or credit."""
+
+    side: Side
+    """Debit or credit."""
+    account: str
+    """The account's code."""
+    amount_minor: int
+    """Above zero."""
+    currency: str
+    """ISO 4217 code."""
+
+
+class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One business event in the books, balanced per currency."""
+
+    id: UUID
+    """The entry."""
+    payment_intent_id: UUID | None
+    """The intent it belongs to, where there is one."""
+    kind: str
+    """What it records."""
+    occurred_at: datetime
+    """When it happened in the world."""
+    posted_at: datetime
+    """When it was recorded."""
+    lines: list[PostingLine]
+    """Debits first, then credits, each in the order of the rule that made them."""
+
+
+class EntryPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Entries, newest first."""
+
+    entries: list[JournalEntry]
+    next_cursor: str | None = None
+    """Continue here; None on the last page."""
+
+
+@request(
+    "entries.list",
+    owner="ledger",
+    said_by=("api",),
+    reply=EntryPage,
+    example={"tenant_id": "00000000-0000-0000-0000-000000000002", "limit": 200},
+)
+class ListEntries(Message, frozen=True, kw_only=True):
+    """What stands in this tenant's books? Asked by the api."""
+
+    tenant_id: str
+    """The tenant."""
+    posted_from: datetime | None = None
+    """Entries recorded at or after this instant."""
+    posted_until: datetime | None = None
+    """Entries recorded before this instant."""
+    currency: str | None = None
+    """Entries in this currency only."""
+    account: str | None = None
+    """Entries that touch the account with this code only."""
+    payment_intent_id: UUID | None = None
+    """Entries of this intent only."""
+    limit: int = 200
+    """1 to 500."""
+    offset: int = 0
+    """Skip this many; for shallow paging only, `cursor` stays fast at any depth."""
+    cursor: str | None = None
+    """The `next_cursor` of the page before."""
+
+
+class AccountBalance(msgspec.Struct, frozen=True, kw_only=True):
+    """What one account holds in one currency, in minor units."""
+
+    account: str
+    """The account's code."""
+    account_type: AccountType
+    """Fixes the normal balance."""
+    currency: str
+    """ISO 4217 code."""
+    debits_minor: int
+    """Sum of all debits."""
+    credits_minor: int
+    """Sum of all credits."""
+
+
+class BalanceList(msgspec.Struct, frozen=True, kw_only=True):
+    """Balances ordered by account code and currency."""
+
+    balances: list[AccountBalance]
+
+
+@request(
+    "balances.list",
+    owner="ledger",
+    said_by=("api",),
+    reply=BalanceList,
+    example={"tenant_id": "00000000-0000-0000-0000-000000000002"},
+)
+class ListBalances(Message, frozen=True, kw_only=True):
+    """What do this tenant's accounts hold? Asked by the api. Without a period, the standing balances are read."""
+
+    tenant_id: str
+    """The tenant."""
+    posted_from: datetime | None = None
+    """Count postings recorded at or after this instant."""
+    posted_until: datetime | None = None
+    """Count postings recorded before this instant."""
+    currency: str | None = None
+    """This currency only."""

@@ -1,0 +1,144 @@
+"""The asyncpg pool of one service, in its own schema. Hot statements are plain SQL, one round trip each."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from libs.common.errors import Unavailable
+from libs.common.settings import DatabaseSettings, postgres_dsn
+
+if TYPE_CHECKING:
+    type Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+    type Borrowed = PoolConnectionProxy[asyncpg.Record]
+else:
+    # asyncpg's classes cannot be subscripted at run time.
+    Connection = asyncpg.Connection
+    Borrowed = PoolConnectionProxy
+
+_ACQUIRE_SECONDS = 5.0
+"""How long a caller may wait for a free connection before it hears 503."""
+_CONNECT_SECONDS = 5.0
+"""How long one attempt to connect may take."""
+
+OUTAGES = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InterfaceError,
+)
+"""What asyncpg raises when the server is away, restarting or full: nothing is wrong with the statement."""
+
+CONTENTION = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+"""The transaction lost against another one and may simply be run again."""
+
+
+class Database:
+    """The one way of a service to its schema.
+
+    After each commit `on_commit` is called, which wakes the outbox relay in this process.
+    """
+
+    def __init__(self, settings: DatabaseSettings, *, schema: str, application_name: str) -> None:
+        self._settings = settings
+        self._schema = schema
+        self._application_name = application_name
+        self._pool: "asyncpg.Pool[asyncpg.Record] | None" = None
+        self.on_commit: Callable[[], None] = lambda: None
+
+    async def open(self) -> None:
+        """Open the pool without connecting yet, so that a service starts while its database is still on its way."""
+        self._pool = await asyncpg.create_pool(
+            postgres_dsn(self._settings.database_url),
+            min_size=0,
+            max_size=self._settings.database_pool_size,
+            command_timeout=self._settings.database_timeout_seconds,
+            timeout=_CONNECT_SECONDS,
+            max_inactive_connection_lifetime=300,
+            server_settings={
+                "search_path": self._schema,
+                "application_name": self._application_name,
+                "timezone": "UTC",
+            },
+        )
+
+    async def close(self) -> None:
+        """Close the pool; connections still in use get a few seconds."""
+        if self._pool is not None:
+            try:
+                await asyncio.wait_for(self._pool.close(), timeout=5)
+            except TimeoutError:
+                self._pool.terminate()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """Borrow a connection; each statement is its own transaction.
+
+        Raises:
+            Unavailable: when the database does not answer.
+        """
+        if self._pool is None:
+            raise Unavailable("the database is not open")
+        try:
+            borrowed = await self._pool.acquire(timeout=_ACQUIRE_SECONDS)
+        except OUTAGES as fault:
+            raise Unavailable("the database does not answer") from fault
+        try:
+            yield borrowed
+        except OUTAGES as fault:
+            raise Unavailable("the database does not answer") from fault
+        finally:
+            await self._release(borrowed)
+
+    async def _release(self, borrowed: Borrowed) -> None:
+        assert self._pool is not None
+        try:
+            await self._pool.release(borrowed, timeout=2)
+        except OUTAGES:
+            # The connection is gone and the pool has dropped it; there is nothing left to give back.
+            return
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """Borrow a connection inside one transaction: what is decided and what is said commit together or not at all.
+
+        Raises:
+            Unavailable: when the database does not answer.
+        """
+        async with self.connection() as borrowed:
+            async with borrowed.transaction():
+                yield borrowed
+            self.on_commit()
+
+    async def fetch(self, sql: str, *arguments: Any) -> list[asyncpg.Record]:
+        """Run one statement and return its rows."""
+        async with self.connection() as borrowed:
+            return await borrowed.fetch(sql, *arguments)
+
+    async def fetchrow(self, sql: str, *arguments: Any) -> asyncpg.Record | None:
+        """Run one statement and return its first row, or None."""
+        async with self.connection() as borrowed:
+            return await borrowed.fetchrow(sql, *arguments)
+
+    async def write(self, sql: str, *arguments: Any) -> asyncpg.Record | None:
+        """Run one writing statement (often a CTE that decides and speaks at once), commit, wake the relay."""
+        async with self.connection() as borrowed:
+            row = await borrowed.fetchrow(sql, *arguments)
+        self.on_commit()
+        return row
+
+    async def ping(self) -> None:
+        """Ask the server for a sign of life.
+
+        Raises:
+            Unavailable: when there is none.
+        """
+        async with asyncio.timeout(2), self.connection() as borrowed:
+            await borrowed.fetchval("SELECT 1")

@@ -1,0 +1,18 @@
+"""How services hear and speak: contracts become topology; the outbox, the relay, packs, the inbox, redelivery, requests."""
+
+from libs.common.messaging.bus import Bus
+from libs.common.messaging.envelope import Heard, Saying
+from libs.common.messaging.inbox import inbox_table
+from libs.common.messaging.outbox import OUTBOX_COLUMNS, insert_outbox, outbox_arrays, outbox_table, say
+
+__all__ = [
+    "OUTBOX_COLUMNS",
+    "Bus",
+    "Heard",
+    "Saying",
+    "inbox_table",
+    "insert_outbox",
+    "outbox_arrays",
+    "outbox_table",
+    "say",
+]

@@ -1,0 +1,158 @@
+"""The connection of one service to RabbitMQ, through FastStream: publish with confirms, subscribe with manual acks."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aio_pika.abc import AbstractChannel
+from aio_pika.exceptions import AMQPException
+from faststream import AckPolicy
+from faststream.rabbit import Channel, ExchangeType, RabbitBroker, RabbitExchange, RabbitMessage, RabbitQueue
+
+from libs.common.errors import Unavailable
+from libs.common.messaging.topology import Topology, declare
+from libs.common.observability.logging import get_logger
+
+log = get_logger("messaging.broker")
+
+_CONNECT_SECONDS = 5.0
+_PUBLISH_SECONDS = 10.0
+"""Deadline of one confirmed publish."""
+
+OUTAGES = (OSError, TimeoutError, asyncio.TimeoutError, AMQPException, RuntimeError)
+"""What a publish raises when the broker is away (aio-pika reports a closed channel as a RuntimeError)."""
+
+type Intake = Callable[[RabbitMessage], Awaitable[None]]
+
+
+class Broker:
+    """One process's connection: exchanges are known by name, everything is persistent and confirmed."""
+
+    def __init__(self, url: str, *, name: str) -> None:
+        self._url = url
+        self._name = name
+        self._broker = self._new_broker()
+        self._topology_channel: AbstractChannel | None = None
+        self._subscriptions: list[tuple[str, int, Intake, bool]] = []
+        self._exchanges: dict[str, RabbitExchange] = {}
+        self._started = asyncio.Event()
+
+    def _new_broker(self) -> RabbitBroker:
+        return RabbitBroker(
+            self._url,
+            apply_types=False,
+            logger=None,
+            timeout=_CONNECT_SECONDS,
+            reconnect_interval=1.0,
+            graceful_timeout=None,
+            app_id=self._name,
+            default_channel=Channel(publisher_confirms=True, on_return_raises=True),
+        )
+
+    @property
+    def is_started(self) -> bool:
+        """Whether the first connection has been made; from then on the driver reconnects by itself."""
+        return self._started.is_set()
+
+    def subscribe(self, queue: str, intake: Intake, *, prefetch: int, exclusive: bool = False) -> None:
+        """Give every message of `queue` to `intake`, which must acknowledge it. To be called before `start`."""
+        self._subscriptions.append((queue, prefetch, intake, exclusive))
+
+    async def start(self, wanted: Topology) -> None:
+        """Connect, declare the topology and begin to consume.
+
+        Raises:
+            Unavailable: when the broker does not answer.
+            TopologyConflict: when the broker holds something of the same name with other arguments.
+        """
+        try:
+            connection = await self._broker.connect()
+            # A channel of its own, kept open: after a reconnect the driver declares everything on it again.
+            self._topology_channel = await connection.channel()
+            await declare(self._topology_channel, wanted)
+            for queue, prefetch, intake, exclusive in self._subscriptions:
+                self._broker.subscriber(
+                    RabbitQueue(
+                        queue,
+                        declare=exclusive,
+                        durable=not exclusive,
+                        exclusive=exclusive,
+                        auto_delete=exclusive,
+                        arguments={"x-max-length": 10_000} if exclusive else None,
+                    ),
+                    channel=Channel(prefetch_count=prefetch),
+                    ack_policy=AckPolicy.MANUAL,
+                    no_reply=True,
+                    decoder=_whole_message,
+                )(intake)
+            await self._broker.start()
+        except OUTAGES as fault:
+            with contextlib.suppress(*OUTAGES):
+                await self._broker.stop()
+            self._broker = self._new_broker()
+            raise Unavailable("RabbitMQ does not answer") from fault
+        self._started.set()
+
+    async def stop_consuming(self) -> None:
+        """Take no further message; what has arrived may still be acknowledged."""
+        for subscriber in self._broker.subscribers:
+            with contextlib.suppress(*OUTAGES):
+                await subscriber.stop()
+
+    async def stop(self) -> None:
+        """Close the connection; what was not acknowledged goes back to its queue."""
+        with contextlib.suppress(*OUTAGES):
+            async with asyncio.timeout(5):
+                await self._broker.stop()
+
+    async def publish(
+        self,
+        body: bytes,
+        *,
+        exchange: str,
+        routing_key: str,
+        mandatory: bool = True,
+        persist: bool = True,
+        **properties: Any,
+    ) -> None:
+        """Publish one message and wait for the broker's confirm.
+
+        Raises:
+            aio_pika.exceptions.DeliveryError: when a mandatory message has no queue, or the queue refused it.
+            Unavailable: when the broker does not answer.
+        """
+        if not self._started.is_set():
+            raise Unavailable("RabbitMQ is not connected yet")
+        await self._broker.publish(
+            body,
+            exchange=self._exchange(exchange),
+            routing_key=routing_key,
+            mandatory=mandatory,
+            persist=persist,
+            content_type="application/json",
+            timeout=_PUBLISH_SECONDS,
+            **properties,
+        )
+
+    def _exchange(self, name: str) -> RabbitExchange | None:
+        if not name:
+            return None
+        found = self._exchanges.get(name)
+        if found is None:
+            found = self._exchanges[name] = RabbitExchange(name, type=ExchangeType.TOPIC, durable=True, declare=False)
+        return found
+
+    async def ping(self) -> None:
+        """Ask for a sign of life.
+
+        Raises:
+            Unavailable: when there is none.
+        """
+        if not self._started.is_set() or not await self._broker.ping(timeout=2.0):
+            raise Unavailable("RabbitMQ does not answer")
+
+
+async def _whole_message(message: RabbitMessage) -> RabbitMessage:
+    """Decode nothing: whoever consumes needs the headers and the acknowledgement as well as the body."""
+    return message

@@ -1,0 +1,161 @@
+"""One service's ears and mouth: what it hears is registered here, what it says leaves from its outbox."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from libs.common.clock import Clock
+from libs.common.contracts import Kind, Message, heard_by
+from libs.common.db import Database
+from libs.common.errors import BrokenInvariant, Unavailable
+from libs.common.messaging.broker import Broker
+from libs.common.messaging.consumer import EachConsumer, EachHandler, PackConsumer, SetHandler
+from libs.common.messaging.redelivery import Redelivery
+from libs.common.messaging.relay import Relay
+from libs.common.messaging.requests import Answerer, Asker, requests_of
+from libs.common.messaging.topology import topology
+from libs.common.observability.logging import get_logger
+from libs.common.settings import BrokerSettings
+
+log = get_logger("messaging.bus")
+
+_CONNECT_PAUSES_SECONDS = (0.5, 1.0, 2.0, 5.0)
+
+
+class Bus:
+    """Registers handlers, then runs consumers and the relay until stopped.
+
+    It connects in the background: a service serves HTTP while RabbitMQ is away, and its outbox fills until it is back.
+    """
+
+    def __init__(self, *, service: str, settings: BrokerSettings, database: Database, clock: Clock) -> None:
+        self._service = service
+        self._settings = settings
+        self._database = database
+        self._broker = Broker(settings.rabbitmq_url, name=service)
+        self._redelivery = Redelivery(self._broker, service=service, clock=clock)
+        self._relay = Relay(database, self._broker, settings)
+        self._asker = Asker(self._broker, service=service, timeout_seconds=settings.request_timeout_seconds)
+        self._answerer = Answerer(self._broker, service=service)
+        self._packs: list[PackConsumer[Any]] = []
+        self._eaches: list[EachConsumer[Any]] = []
+        database.on_commit = self._relay.wake
+
+    def hear[M: Message](self, kind: type[M], handler: SetHandler[M]) -> None:
+        """Handle every new event of `kind` in sets, inside one transaction with its inbox marks."""
+        self._packs.append(
+            PackConsumer(
+                kind,
+                handler,
+                queue=kind.contract.queue(self._service),
+                database=self._database,
+                redelivery=self._redelivery,
+                batch_max=self._settings.consumer_batch_max,
+            )
+        )
+
+    def hear_each[M: Message](self, kind: type[M], handler: EachHandler[M], *, concurrency: int = 64) -> None:
+        """Handle every event of `kind` on its own, `concurrency` at a time, with no transaction open."""
+        self._eaches.append(
+            EachConsumer(
+                kind,
+                handler,
+                queue=kind.contract.queue(self._service),
+                redelivery=self._redelivery,
+                concurrency=concurrency,
+            )
+        )
+
+    def answer[M: Message](self, kind: type[M], handler: Callable[[M], Awaitable[msgspec.Struct]]) -> None:
+        """Answer every request of `kind`; a `Rejected` that the handler raises travels back to whoever asked."""
+        self._answerer.add(kind, handler)
+
+    async def ask(self, request: Message) -> Any:
+        """Ask another service and return its reply struct; see `Asker.ask` for the errors."""
+        return await self._asker.ask(request)
+
+    def wake(self) -> None:
+        """Tell the relay that something was committed."""
+        self._relay.wake()
+
+    def check_complete(self) -> None:
+        """Make sure that every message this service should hear has a handler.
+
+        Raises:
+            BrokenInvariant: naming those without one; their queues would fill for ever.
+        """
+        handled = {pack.queue for pack in self._packs} | {each.queue for each in self._eaches}
+        deaf = [
+            kind.contract.name
+            for kind in heard_by(self._service)
+            if kind.contract.kind is not Kind.REQUEST and kind.contract.queue(self._service) not in handled
+        ]
+        deaf += sorted(requests_of(self._service) - self._answerer.answers)
+        if deaf:
+            raise BrokenInvariant(f"the {self._service} service has no handler for {', '.join(deaf)}")
+
+    async def run(self) -> None:
+        """Connect, then consume and relay until cancelled."""
+        self.check_complete()
+        prefetch = self._settings.consumer_prefetch
+        for pack in self._packs:
+            self._broker.subscribe(pack.queue, pack.take, prefetch=prefetch)
+        for each in self._eaches:
+            self._broker.subscribe(each.queue, each.take, prefetch=prefetch)
+        if self._answerer.answers:
+            self._broker.subscribe(self._answerer.queue, self._answerer.take, prefetch=prefetch)
+        self._broker.subscribe(self._asker.reply_queue, self._asker.take, prefetch=prefetch, exclusive=True)
+        await self._connect()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._relay.run(), name="relay")
+            for pack in self._packs:
+                group.create_task(pack.run(), name=f"consume {pack.queue}")
+
+    async def _connect(self) -> None:
+        attempt = 0
+        while True:
+            try:
+                await self._broker.start(topology(self._service))
+            except Unavailable as fault:
+                pause = _CONNECT_PAUSES_SECONDS[min(attempt, len(_CONNECT_PAUSES_SECONDS) - 1)]
+                log.warning("broker.not_connected", reason=str(fault.__cause__ or fault), seconds=pause)
+                attempt += 1
+                await asyncio.sleep(pause)
+            else:
+                log.info("broker.connected")
+                return
+
+    async def drain(self, *, timeout_seconds: float) -> None:
+        """Take nothing more, finish what is in hand, send what has been said; whatever is left stays safe for later."""
+        if not self._broker.is_started:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_seconds):
+                await self._broker.stop_consuming()
+                while not self._idle():  # noqa: ASYNC110 - once, at the end of a process's life
+                    await asyncio.sleep(0.01)
+                with contextlib.suppress(Unavailable):
+                    while await self._relay.round():
+                        pass
+        for consumer in self._eaches:
+            await consumer.cancel()
+
+    def _idle(self) -> bool:
+        return (
+            all(pack.idle for pack in self._packs) and all(each.idle for each in self._eaches) and self._answerer.idle
+        )
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._broker.stop()
+
+    async def ping(self) -> None:
+        """Ask the broker for a sign of life.
+
+        Raises:
+            Unavailable: when there is none.
+        """
+        await self._broker.ping()

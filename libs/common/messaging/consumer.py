@@ -1,0 +1,277 @@
+"""The pack consumer: one transaction for what waits, then acknowledge; on failure split until the bad event is alone."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from uuid import UUID
+
+import msgspec
+from faststream.rabbit import RabbitMessage
+
+from libs.common.contracts import Message
+from libs.common.db import Connection, Database
+from libs.common.db.database import CONTENTION
+from libs.common.errors import Unavailable, Undecodable
+from libs.common.messaging import inbox
+from libs.common.messaging.broker import OUTAGES
+from libs.common.messaging.envelope import Heard, PackedEvent, decode_pack, encode_pack, heard
+from libs.common.messaging.redelivery import Redelivery, Verdict, judge
+from libs.common.observability import metrics
+from libs.common.observability.correlation import correlated
+from libs.common.observability.logging import get_logger
+
+log = get_logger("messaging.consumer")
+
+_OUTAGE_PAUSES_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
+"""Pauses while the database is away; the batch stays unacknowledged, so it is nobody's loss if we are killed."""
+_CONTENTION_RETRIES_MAX = 5
+
+type SetHandler[M: Message] = Callable[[Connection, Sequence[Heard[M]]], Awaitable[None]]
+"""Handles a set of new events inside one open transaction."""
+type EachHandler[M: Message] = Callable[[Heard[M]], Awaitable[None]]
+"""Handles one event; no transaction is open, and it is idempotent by itself."""
+
+
+class _Delivery[M: Message]:
+    """One AMQP message in hand: its events, and how many of them are still open."""
+
+    def __init__(self, message: RabbitMessage, events: list[tuple[PackedEvent, Heard[M]]]) -> None:
+        self.message = message
+        self.events = events
+
+
+class Intake[M: Message]:
+    """What both kinds of consumer share: decoding, dead letters, delayed redelivery, acknowledgement."""
+
+    def __init__(self, kind: type[M], *, queue: str, redelivery: Redelivery) -> None:
+        self.name = kind.contract.name
+        self.queue = queue
+        self._redelivery = redelivery
+        self._decoder = msgspec.json.Decoder(kind)
+
+    async def open(self, message: RabbitMessage) -> list[tuple[PackedEvent, Heard[M]]]:
+        """Decode an AMQP message event by event; what breaks the contract is buried at once, alone."""
+        try:
+            pack = decode_pack(message.body)
+        except Undecodable as fault:
+            await self._bury(message.body, judge(fault, attempt=0), message.message_id)
+            return []
+        events = []
+        for packed in pack.events:
+            try:
+                events.append((packed, heard(packed, self._decoder)))
+            except Undecodable as fault:
+                await self._bury(encode_pack(self.name, [packed]), judge(fault, attempt=0), str(packed.id))
+        return events
+
+    async def give_up(self, packed: PackedEvent, fault: Exception) -> None:
+        """Put one failed event off, or bury it."""
+        verdict = judge(fault, attempt=packed.attempt)
+        if verdict.delay_seconds is None:
+            await self._bury(encode_pack(self.name, [packed]), verdict, str(packed.id))
+            return
+        log.info(
+            "message.put_off",
+            queue=self.queue,
+            event_id=packed.id,
+            reason=verdict.reason,
+            seconds=verdict.delay_seconds,
+        )
+        metrics.MESSAGES.labels(self.queue, "retried").inc()
+        await self._redelivery.put_off(self.queue, self.name, packed, verdict.delay_seconds)
+
+    async def _bury(self, body: bytes, verdict: Verdict, message_id: str | None) -> None:
+        log.error("message.buried", queue=self.queue, event_id=message_id, reason=verdict.reason, detail=verdict.detail)
+        metrics.MESSAGES.labels(self.queue, "dead").inc()
+        await self._redelivery.bury(self.queue, self.name, body, verdict, message_id=message_id)
+
+
+class PackConsumer[M: Message]:
+    """Hears one queue in sets: everything that waits, up to a limit, in one transaction with its inbox marks."""
+
+    def __init__(
+        self,
+        kind: type[M],
+        handler: SetHandler[M],
+        *,
+        queue: str,
+        database: Database,
+        redelivery: Redelivery,
+        batch_max: int,
+    ) -> None:
+        self._intake = Intake(kind, queue=queue, redelivery=redelivery)
+        self._handler = handler
+        self._database = database
+        self._batch_max = batch_max
+        # Bounded by the prefetch: the broker stops pushing when that many messages are unacknowledged.
+        self._waiting: asyncio.Queue[RabbitMessage] = asyncio.Queue()
+        self._busy = False
+
+    @property
+    def queue(self) -> str:
+        """The queue that is heard."""
+        return self._intake.queue
+
+    async def take(self, message: RabbitMessage) -> None:
+        """Accept one AMQP message from the broker; it is acknowledged later, by `run`."""
+        self._waiting.put_nowait(message)
+
+    async def run(self) -> None:
+        """Handle what arrives until cancelled."""
+        while True:
+            message = await self._waiting.get()
+            self._busy = True
+            batch = [_Delivery(message, await self._open(message))]
+            size = len(batch[0].events)
+            while size < self._batch_max and not self._waiting.empty():
+                message = self._waiting.get_nowait()
+                batch.append(_Delivery(message, await self._open(message)))
+                size += len(batch[-1].events)
+            events = [pair for delivery in batch for pair in delivery.events]
+            await self._persist(partial(self._settle, events))
+            for delivery in batch:
+                await acknowledge(delivery.message)
+            self._busy = False
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is waiting and nothing is being handled."""
+        return not self._busy and self._waiting.empty()
+
+    async def _open(self, message: RabbitMessage) -> list[tuple[PackedEvent, Heard[M]]]:
+        events: list[tuple[PackedEvent, Heard[M]]] = []
+
+        async def decode() -> None:
+            events[:] = await self._intake.open(message)
+
+        await self._persist(decode)
+        return events
+
+    async def _persist(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do `work`, however long the database or the broker stays away; the events wait unacknowledged meanwhile."""
+        for attempt in range(10**9):
+            try:
+                return await work()
+            except (Unavailable, *OUTAGES) as outage:
+                pause = _OUTAGE_PAUSES_SECONDS[min(attempt, len(_OUTAGE_PAUSES_SECONDS) - 1)]
+                log.warning("consumer.paused", queue=self.queue, reason=str(outage), seconds=pause)
+                await asyncio.sleep(pause)
+        return None
+
+    async def _settle(self, events: Sequence[tuple[PackedEvent, Heard[M]]]) -> None:
+        if not events:
+            return
+        try:
+            await self._transact([event for _, event in events])
+        except Exception as fault:
+            if isinstance(fault, Unavailable) and fault.reason == Unavailable.code:
+                # The database is away: splitting the batch would only ask it more often.
+                raise
+            if len(events) == 1:
+                with correlated(events[0][1].correlation):
+                    await self._intake.give_up(events[0][0], fault)
+                return
+            middle = len(events) // 2
+            await self._settle(events[:middle])
+            await self._settle(events[middle:])
+
+    async def _transact(self, events: Sequence[Heard[M]]) -> None:
+        for attempt in range(_CONTENTION_RETRIES_MAX + 1):
+            try:
+                async with self._database.transaction() as transaction:
+                    new = await inbox.mark(transaction, self.queue, [event.id for event in events])
+                    fresh = _once(events, new)
+                    if fresh:
+                        await self._handler(transaction, fresh)
+            except CONTENTION:
+                if attempt == _CONTENTION_RETRIES_MAX:
+                    raise
+                continue
+            metrics.MESSAGE_BATCH.labels(self.queue).observe(len(events))
+            metrics.MESSAGES.labels(self.queue, "handled").inc(len(fresh))
+            if len(fresh) < len(events):
+                metrics.MESSAGES.labels(self.queue, "repeated").inc(len(events) - len(fresh))
+            return
+
+
+def _once[M: Message](events: Sequence[Heard[M]], new: set[UUID]) -> list[Heard[M]]:
+    """Keep each new event once, even when the same event stands twice in one batch."""
+    fresh: dict[UUID, Heard[M]] = {}
+    for event in events:
+        if event.id in new:
+            fresh.setdefault(event.id, event)
+    return list(fresh.values())
+
+
+class EachConsumer[M: Message]:
+    """Hears one queue event by event, many at a time, for handlers that call the outside world."""
+
+    def __init__(
+        self, kind: type[M], handler: EachHandler[M], *, queue: str, redelivery: Redelivery, concurrency: int
+    ) -> None:
+        self._intake = Intake(kind, queue=queue, redelivery=redelivery)
+        self._handler = handler
+        self._slots = asyncio.Semaphore(concurrency)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def queue(self) -> str:
+        """The queue that is heard."""
+        return self._intake.queue
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is being handled."""
+        return not self._tasks
+
+    async def take(self, message: RabbitMessage) -> None:
+        """Accept one AMQP message; the prefetch bounds how many are taken at a time."""
+        task = asyncio.create_task(self._handle(message), name=f"consume {self.queue}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def cancel(self) -> None:
+        """Stop at once; what is not acknowledged goes back to the queue."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _handle(self, message: RabbitMessage) -> None:
+        try:
+            events = await self._intake.open(message)
+            async with asyncio.TaskGroup() as group:
+                for packed, event in events:
+                    group.create_task(self._one(packed, event))
+        except* (Unavailable, *OUTAGES) as outages:
+            # Could not even be put off: give the whole message back, a little later so that it does not spin.
+            log.warning("consumer.paused", queue=self.queue, reason=str(outages.exceptions[0]))
+            await asyncio.sleep(1)
+            await give_back(message)
+        else:
+            await acknowledge(message)
+
+    async def _one(self, packed: PackedEvent, event: Heard[M]) -> None:
+        async with self._slots:
+            with correlated(event.correlation):
+                try:
+                    await self._handler(event)
+                except Exception as fault:  # noqa: BLE001 - an edge: every failure becomes a retry or a dead letter
+                    await self._intake.give_up(packed, fault)
+                else:
+                    metrics.MESSAGES.labels(self.queue, "handled").inc()
+
+
+async def acknowledge(message: RabbitMessage) -> None:
+    """Tell the broker that a message is done; if the connection is gone it comes again, and the inbox knows it."""
+    try:
+        await message.ack()
+    except OUTAGES as fault:
+        log.warning("message.not_acknowledged", reason=str(fault))
+
+
+async def give_back(message: RabbitMessage) -> None:
+    """Return a message to its queue."""
+    try:
+        await message.nack(requeue=True)
+    except OUTAGES as fault:
+        log.warning("message.not_returned", reason=str(fault))

@@ -1,0 +1,85 @@
+"""The transactional outbox: what is said commits with what was decided, and the relay sends it afterwards.
+
+Each service has its own `outbox` table in its own schema; rows are deleted once the broker has confirmed them, so the
+table stays as small as the backlog.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
+
+from libs.common.contracts.base import key
+from libs.common.db import Connection
+from libs.common.messaging.envelope import Saying
+
+OUTBOX_COLUMNS = "event_id, contract, tenant_id, correlation_id, traceparent, occurred_at, body"
+"""The columns that `say` fills, in the order of `outbox_arrays`."""
+
+_ARRAYS = "uuid[], text[], text[], text[], text[], timestamptz[], text[]"
+
+
+def outbox_table(metadata: sa.MetaData) -> sa.Table:
+    """Describe the outbox for a service's models; its migration creates exactly this."""
+    return sa.Table(
+        "outbox",
+        metadata,
+        sa.Column("seq", sa.BigInteger, sa.Identity(always=True), primary_key=True, comment="Order of insertion."),
+        sa.Column("event_id", pg.UUID, nullable=False, comment="The message's id for ever."),
+        sa.Column("contract", sa.Text, nullable=False, comment="Which contract: <kind>:<owner>:<name>."),
+        sa.Column("tenant_id", sa.Text, nullable=False, comment="The tenant it concerns; empty where there is none."),
+        sa.Column("correlation_id", sa.Text, nullable=False, comment="The cause it belongs to."),
+        sa.Column("traceparent", sa.Text, nullable=False, comment="W3C trace context of whoever said it."),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False, comment="When it happened."),
+        sa.Column("body", sa.Text, nullable=False, comment="The body as JSON, exactly as it will be sent."),
+        sa.Column("attempts", sa.Integer, nullable=False, server_default="0", comment="Refusals by the broker."),
+        sa.Column(
+            "available_at",
+            sa.DateTime(timezone=True),
+            nullable=False,
+            server_default=sa.func.now(),
+            comment="Not sent before this instant.",
+        ),
+    )
+
+
+def outbox_arrays(sayings: Sequence[Saying]) -> tuple[list[Any], ...]:
+    """Turn sayings into the seven arrays that `insert_outbox` expects."""
+    ids: list[UUID] = []
+    contracts: list[str] = []
+    tenants: list[str] = []
+    correlations: list[str] = []
+    traces: list[str] = []
+    times: list[datetime] = []
+    bodies: list[str] = []
+    for saying in sayings:
+        ids.append(saying.event_id)
+        contracts.append(key(saying.message.contract))
+        tenants.append(saying.correlation.tenant_id)
+        correlations.append(saying.correlation.correlation_id)
+        traces.append(saying.correlation.traceparent)
+        times.append(saying.occurred_at)
+        bodies.append(saying.message.encode().decode())
+    return ids, contracts, tenants, correlations, traces, times, bodies
+
+
+def insert_outbox(first: int, *, source: str = "") -> str:
+    """Write the INSERT whose arrays are parameters `first` to `first + 6`; for a CTE that decides and speaks at once.
+
+    `source` names another CTE: nothing is said when that one has no row.
+    """
+    slots = ", ".join(f"${first + i}::{kind}" for i, kind in enumerate(_ARRAYS.split(", ")))
+    condition = f" WHERE EXISTS (SELECT 1 FROM {source})" if source else ""  # noqa: S608 - a name of ours
+    return f"INSERT INTO outbox ({OUTBOX_COLUMNS}) SELECT * FROM unnest({slots}){condition}"  # noqa: S608 - no input
+
+
+_SAY = insert_outbox(1)
+
+
+async def say(connection: Connection, sayings: Sequence[Saying]) -> None:
+    """Put messages into the outbox, inside the caller's transaction, in their order."""
+    if sayings:
+        await connection.execute(_SAY, *outbox_arrays(sayings))

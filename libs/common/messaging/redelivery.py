@@ -1,0 +1,128 @@
+"""What becomes of a message that could not be handled. With `web/problems.py` the only translator of errors.
+
+    Transient, TooEarly           again later: 1 s, 5 s, 30 s, then every 5 min; after the last try, dead letter
+    OutcomeUnknown                likewise: somebody must ask again with the same key
+    Rejected, BrokenInvariant     dead letter, with the reason in its headers
+    Undecodable                   dead letter at once
+    anything else                 a bug of ours: dead letter, with the exception's name
+
+A dead letter waits in `<queue>.dead` until it is redriven; nothing is ever dropped, and no neighbour waits for it.
+"""
+
+import traceback
+from typing import Any
+
+import aio_pika
+import msgspec
+from aio_pika.abc import HeadersType
+
+from libs.common.clock import Clock, iso
+from libs.common.errors import OutcomeUnknown, PlatformError, Transient
+from libs.common.messaging.broker import Broker
+from libs.common.messaging.envelope import PackedEvent, encode_pack
+from libs.common.messaging.topology import DELAYS_SECONDS, dead_exchange, dead_queue, delay_exchange
+
+RETRIES_MAX = 14
+"""Retries of one event before it becomes a dead letter: a little under an hour with the steps above."""
+
+_REASON_CHARACTERS = 500
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What is done with a failed event: `delay_seconds` is None for a dead letter."""
+
+    delay_seconds: int | None
+    reason: str
+    detail: str
+
+
+def judge(fault: Exception, *, attempt: int) -> Verdict:
+    """Decide what becomes of an event that failed with `fault` after `attempt` earlier retries."""
+    if isinstance(fault, PlatformError):
+        reason, detail = fault.reason, fault.detail
+    else:
+        where = traceback.extract_tb(fault.__traceback__)
+        place = f" at {where[-1].name}" if where else ""
+        reason, detail = "unexpected_error", f"{type(fault).__name__}: {fault}{place}"
+    if isinstance(fault, (Transient, OutcomeUnknown)):
+        if attempt < RETRIES_MAX:
+            return Verdict(
+                delay_seconds=DELAYS_SECONDS[min(attempt, len(DELAYS_SECONDS) - 1)], reason=reason, detail=detail
+            )
+        reason = f"{reason}_for_too_long"
+    return Verdict(delay_seconds=None, reason=reason, detail=detail[:_REASON_CHARACTERS])
+
+
+class Redelivery:
+    """Puts off and buries the events of one service."""
+
+    def __init__(self, broker: Broker, *, service: str, clock: Clock) -> None:
+        self._broker = broker
+        self._service = service
+        self._clock = clock
+
+    async def put_off(self, queue: str, name: str, event: PackedEvent, delay_seconds: int) -> None:
+        """Send one event alone through the delay queue, from which it comes back to `queue`."""
+        later = msgspec.structs.replace(event, attempt=event.attempt + 1)
+        await self._broker.publish(
+            encode_pack(name, [later]),
+            exchange=delay_exchange(self._service, delay_seconds),
+            routing_key=queue,
+            message_id=str(event.id),
+            message_type=name,
+            headers={"x-events": 1, "x-attempt": later.attempt},
+        )
+
+    async def bury(
+        self, queue: str, name: str, body: bytes, verdict: Verdict, *, message_id: str | None = None
+    ) -> None:
+        """Send a message to the dead-letter queue of `queue`, with the reason in its headers."""
+        headers: HeadersType = {
+            "x-reason": verdict.reason,
+            "x-detail": verdict.detail,
+            "x-queue": queue,
+            "x-failed-at": iso(self._clock.now()),
+        }
+        await self._broker.publish(
+            body,
+            exchange=dead_exchange(self._service),
+            routing_key=queue,
+            message_id=message_id,
+            message_type=name,
+            headers=headers,
+        )
+
+
+async def redrive(url: str, queue: str, *, limit: int) -> int:
+    """Move up to `limit` dead letters of `queue` back into it, oldest first, as if heard for the first time.
+
+    Each is acknowledged only after the broker has confirmed its copy. Returns how many were moved.
+    """
+    moved = 0
+    connection = await aio_pika.connect(url, timeout=5)
+    async with connection:
+        channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+        source = await channel.get_queue(dead_queue(queue))
+        while moved < limit:
+            dead = await source.get(fail=False, timeout=5)
+            if dead is None:
+                break
+            kept: dict[str, Any] = {
+                name: value for name, value in dead.headers.items() if name in {"traceparent", "X-Correlation-Id"}
+            }
+            await channel.default_exchange.publish(
+                aio_pika.Message(
+                    dead.body,
+                    message_id=dead.message_id,
+                    type=dead.type,
+                    content_type="application/json",
+                    delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+                    headers=kept | {"x-redriven": True},
+                ),
+                routing_key=queue,
+                mandatory=True,
+                timeout=10,
+            )
+            await dead.ack()
+            moved += 1
+    return moved

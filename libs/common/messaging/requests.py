@@ -1,0 +1,236 @@
+"""Request and reply over the broker: one reply queue per process, matched by correlation id, with a deadline.
+
+Used where the api must ask another service while a client waits. A request that nobody answers in time is 503 for the
+client; the request itself expires in its queue at the same moment.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from time import perf_counter
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+from aio_pika.exceptions import DeliveryError
+from faststream.rabbit import RabbitMessage
+
+from libs.common.contracts import REGISTRY, Kind, Message
+from libs.common.errors import (
+    Conflict,
+    Declined,
+    Forbidden,
+    Invalid,
+    NotFound,
+    PlatformError,
+    Rejected,
+    Unavailable,
+    Undecodable,
+)
+from libs.common.messaging.broker import OUTAGES, Broker
+from libs.common.messaging.consumer import acknowledge
+from libs.common.observability import metrics
+from libs.common.observability.correlation import Correlation, child_traceparent, correlated, current
+from libs.common.observability.logging import get_logger
+
+log = get_logger("messaging.requests")
+
+_CLASSES: dict[str, type[Rejected]] = {
+    kind.__name__: kind for kind in (Rejected, Invalid, Forbidden, NotFound, Conflict, Declined)
+}
+"""The refusals that travel back; a service's own leaf travels as its nearest ancestor, with its code."""
+
+_WAITING_MAX = 2000
+"""Requests of this process that may be unanswered at a time."""
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A reply that says no."""
+
+    kind: str
+    code: str
+    detail: str
+    errors: tuple[tuple[str, str], ...] = ()
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The JSON of a reply: exactly one of the two is set."""
+
+    answer: msgspec.Raw = msgspec.Raw(b"")
+    refusal: Refusal | None = None
+
+
+class Asker:
+    """Puts requests to other services and waits for their replies."""
+
+    def __init__(self, broker: Broker, *, service: str, timeout_seconds: float) -> None:
+        self._broker = broker
+        self._timeout_seconds = timeout_seconds
+        self.reply_queue = f"{service}.replies.{uuid4().hex}"
+        self._open: dict[str, asyncio.Future[bytes]] = {}
+        self._decoders: dict[type[msgspec.Struct], msgspec.json.Decoder[Any]] = {}
+
+    async def take(self, message: RabbitMessage) -> None:
+        """Accept one reply and wake whoever waits for it; a late one is dropped."""
+        waiting = self._open.get(message.correlation_id or "")
+        if waiting is not None and not waiting.done():
+            waiting.set_result(message.body)
+        await acknowledge(message)
+
+    async def ask(self, request: Message) -> Any:
+        """Ask and return the reply struct that the request's contract names.
+
+        Raises:
+            Rejected: the refusal of the service asked, with its code and detail.
+            Unavailable: when nobody answers in time.
+        """
+        contract = request.contract
+        assert contract.reply is not None
+        if len(self._open) >= _WAITING_MAX:
+            raise Unavailable("too many requests are waiting for an answer", code="overloaded")
+        ticket = uuid4().hex
+        waiting: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._open[ticket] = waiting
+        correlation = current()
+        started = perf_counter()
+        outcome = "failed"
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                await self._broker.publish(
+                    request.encode(),
+                    exchange=contract.exchange,
+                    routing_key=contract.name,
+                    persist=False,
+                    reply_to=self.reply_queue,
+                    correlation_id=ticket,
+                    message_type=contract.name,
+                    expiration=self._timeout_seconds,
+                    headers={
+                        "X-Correlation-Id": correlation.correlation_id,
+                        "X-Tenant-Id": correlation.tenant_id,
+                        "traceparent": correlation.traceparent,
+                    },
+                )
+                reply = msgspec.json.decode(await waiting, type=Reply)
+            outcome = "refused" if reply.refusal else "answered"
+        except (*OUTAGES, DeliveryError) as fault:
+            raise Unavailable(f"the {contract.owner} service does not answer") from fault
+        finally:
+            del self._open[ticket]
+            metrics.REQUESTS_ASKED.labels(contract.name, outcome).inc()
+            metrics.REQUEST_DURATION.labels(contract.name).observe(perf_counter() - started)
+        return self._read(reply, contract.reply)
+
+    def _read(self, reply: Reply, kind: type[msgspec.Struct]) -> msgspec.Struct:
+        if reply.refusal is not None:
+            raise _refused(reply.refusal)
+        decoder = self._decoders.get(kind)
+        if decoder is None:
+            decoder = self._decoders[kind] = msgspec.json.Decoder(kind)
+        answer: msgspec.Struct = decoder.decode(reply.answer)
+        return answer
+
+
+def _refused(refusal: Refusal) -> PlatformError:
+    if refusal.kind == "Unavailable":
+        return Unavailable(refusal.detail, code=refusal.code)
+    kind = _CLASSES.get(refusal.kind, Rejected)
+    if kind is Invalid:
+        return Invalid(refusal.detail, code=refusal.code, errors=refusal.errors)
+    return kind(refusal.detail, code=refusal.code)
+
+
+class Answerer:
+    """Answers the requests that one service is asked."""
+
+    def __init__(self, broker: Broker, *, service: str) -> None:
+        self._broker = broker
+        self._service = service
+        self._handlers: dict[str, tuple[msgspec.json.Decoder[Any], Callable[[Any], Awaitable[msgspec.Struct]]]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def queue(self) -> str:
+        """Where the requests arrive."""
+        return f"{self._service}.requests"
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is being answered."""
+        return not self._tasks
+
+    @property
+    def answers(self) -> frozenset[str]:
+        """The names of the requests that have a handler."""
+        return frozenset(self._handlers)
+
+    def add(self, kind: type[Message], handler: Callable[[Any], Awaitable[msgspec.Struct]]) -> None:
+        """Answer requests of `kind` with `handler`."""
+        self._handlers[kind.contract.name] = (msgspec.json.Decoder(kind), handler)
+
+    async def take(self, message: RabbitMessage) -> None:
+        """Accept one request; the prefetch bounds how many are answered at a time."""
+        task = asyncio.create_task(self._answer(message), name=f"answer {self.queue}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _answer(self, message: RabbitMessage) -> None:
+        headers = message.headers
+        name = str(message.raw_message.type or "")
+        correlation = Correlation(
+            correlation_id=str(headers.get("X-Correlation-Id", "")),
+            tenant_id=str(headers.get("X-Tenant-Id", "")),
+            traceparent=child_traceparent(str(headers.get("traceparent", ""))),
+        )
+        with correlated(correlation):
+            reply = await self._reply(name, message.body)
+            if message.reply_to:
+                # The asker may have given up or died meanwhile; then its queue is gone and the reply with it.
+                with contextlib.suppress(Unavailable, DeliveryError, *OUTAGES):
+                    await self._broker.publish(
+                        msgspec.json.encode(reply),
+                        exchange="",
+                        routing_key=message.reply_to,
+                        persist=False,
+                        mandatory=False,
+                        correlation_id=message.correlation_id,
+                    )
+        await acknowledge(message)
+
+    async def _reply(self, name: str, body: bytes) -> Reply:
+        try:
+            found = self._handlers.get(name)
+            if found is None:
+                raise Undecodable(f"the {self._service} service does not know the request {name!r}")
+            decoder, handler = found
+            try:
+                request = decoder.decode(body)
+            except (msgspec.DecodeError, UnicodeDecodeError) as fault:
+                raise Undecodable(f"the request breaks its contract: {fault}") from fault
+            answer = await handler(request)
+            return Reply(answer=msgspec.Raw(msgspec.json.encode(answer)))
+        except Rejected as no:
+            kind = next(base.__name__ for base in type(no).__mro__ if base.__name__ in _CLASSES)
+            errors = no.errors if isinstance(no, Invalid) else ()
+            return Reply(refusal=Refusal(kind=kind, code=no.reason, detail=no.detail, errors=errors))
+        except PlatformError as fault:
+            log.warning("request.not_answered", request=name, reason=fault.reason, detail=fault.detail)
+            return Reply(
+                refusal=Refusal(
+                    kind="Unavailable", code="unavailable", detail=f"the {self._service} service cannot answer now"
+                )
+            )
+        except Exception:
+            log.exception("request.failed", request=name)
+            return Reply(
+                refusal=Refusal(
+                    kind="Unavailable", code="unavailable", detail=f"the {self._service} service cannot answer now"
+                )
+            )
+
+
+def requests_of(service: str) -> frozenset[str]:
+    """The names of all requests that the contracts say `service` answers."""
+    return frozenset(
+        m.contract.name for m in REGISTRY.values() if m.contract.kind is Kind.REQUEST and m.contract.owner == service
+    )

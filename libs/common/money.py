@@ -1,0 +1,116 @@
+"""Money: integer minor units of an ISO 4217 currency, read from decimals without ever passing through a float.
+
+Exponents come from the `iso4217` package, which follows the maintenance agency's table: JPY 0, BRL 2, KWD 3, CLF 4.
+"""
+
+import re
+from decimal import Context, Decimal, InvalidOperation, localcontext
+from functools import lru_cache
+
+import msgspec
+from iso4217 import Currency as IsoCurrency
+
+from libs.common.errors import Invalid
+
+__all__ = ["AMOUNT_MINOR_MAX", "Currency", "allocate", "currency", "format_minor", "is_currency", "parse_amount"]
+
+AMOUNT_MINOR_MAX = 10**15
+"""No single amount may exceed this many minor units, which keeps a billion of them within a signed 64-bit sum."""
+
+_NOISE = Decimal("1e-6")
+"""Peers sum money in binary floats; what lies within a millionth of a minor unit of a whole one is their noise."""
+
+_NUMBER = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,60})?([eE][+-]?[0-9]{1,3})?\Z", re.ASCII)
+
+
+class Currency(msgspec.Struct, frozen=True):
+    """An active ISO 4217 currency: its code of three letters and how many decimals its minor unit has (0 to 4)."""
+
+    code: str
+    exponent: int
+
+
+_ACTIVE: dict[str, Currency] = {c.code: Currency(c.code, c.exponent) for c in IsoCurrency if c.exponent is not None}
+
+
+def is_currency(code: str) -> bool:
+    """Tell whether `code` is an active ISO 4217 code in upper case that has a minor unit."""
+    return code in _ACTIVE
+
+
+def currency(code: str) -> Currency:
+    """Look up an active ISO 4217 currency by its upper-case code.
+
+    Raises:
+        Invalid: `unsupported_currency` when there is none.
+    """
+    found = _ACTIVE.get(code)
+    if found is None:
+        raise Invalid("unsupported currency", code="unsupported_currency")
+    return found
+
+
+@lru_cache(maxsize=8)
+def _exact(precision: int) -> Context:
+    return Context(prec=precision)
+
+
+def parse_amount(value: Decimal | str | int, code: str) -> int:
+    """Read a positive decimal amount of `code` as minor units: ("150.50", "BRL") is 15050.
+
+    Float noise of a peer (59.97000000000001) is rounded away; a real excess of decimals is refused.
+
+    Raises:
+        Invalid: `unsupported_currency`, or `invalid_amount` for anything not a plain positive number within
+            `AMOUNT_MINOR_MAX` minor units.
+    """
+    unit = currency(code)
+    text = str(value).strip() if not isinstance(value, Decimal) else str(value)
+    if not _NUMBER.match(text):
+        raise _invalid_amount("amount must be a decimal number")
+    with localcontext(_exact(200)):
+        try:
+            scaled = Decimal(text).scaleb(unit.exponent)
+            # The order matters: a magnitude such as 1E+400 is refused before it is turned into an integer.
+            if scaled <= 0:
+                raise _invalid_amount("amount must be greater than 0")
+            if scaled > AMOUNT_MINOR_MAX:
+                raise _invalid_amount(f"amount must not exceed {format_minor(AMOUNT_MINOR_MAX, code)} {code}")
+            whole = scaled.to_integral_value()
+        except InvalidOperation as fault:
+            raise _invalid_amount("amount must be a decimal number") from fault
+        if abs(scaled - whole) > _NOISE:
+            raise _invalid_amount(f"amount must have at most {unit.exponent} decimal places for {code}")
+    if whole <= 0:
+        raise _invalid_amount("amount must be greater than 0")
+    return int(whole)
+
+
+def _invalid_amount(sentence: str) -> Invalid:
+    return Invalid(sentence, code="invalid_amount", errors=(("/amount", sentence),))
+
+
+def format_minor(amount_minor: int, code: str) -> str:
+    """Write minor units as a decimal string with exactly the currency's decimals: (15050, "BRL") is "150.50"."""
+    exponent = currency(code).exponent
+    if exponent == 0:
+        return str(amount_minor)
+    sign = "-" if amount_minor < 0 else ""
+    whole, rest = divmod(abs(amount_minor), 10**exponent)
+    return f"{sign}{whole}.{rest:0{exponent}d}"
+
+
+def allocate(amount_minor: int, weights: tuple[int, ...]) -> tuple[int, ...]:
+    """Split an amount by weights without losing a minor unit; the earliest shares take the remainder.
+
+    Raises:
+        ValueError: when there is no weight, a negative one, or all are zero.
+    """
+    total = sum(weights)
+    if not weights or total <= 0 or min(weights) < 0:
+        raise ValueError("weights must not be negative and must have a positive sum")
+    shares = [amount_minor * weight // total for weight in weights]
+    positions = [i for i, weight in enumerate(weights) if weight > 0]
+    for i in range(amount_minor - sum(shares)):
+        shares[positions[i % len(positions)]] += 1
+    return tuple(shares)

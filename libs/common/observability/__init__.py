@@ -1,0 +1,1 @@
+"""How we are watched: correlation and trace context, JSON logs, Prometheus metrics."""

@@ -1,0 +1,33 @@
+"""The Prometheus metrics that every service has: HTTP, outbox, messages. Own metrics stand in each `metrics.py`.
+
+No label is unbounded: routes by template, messages by type, never by id.
+"""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+HTTP_REQUESTS = Counter("http_requests_total", "HTTP requests answered.", ["method", "path", "status"])
+HTTP_DURATION = Histogram(
+    "http_request_duration_seconds",
+    "Time from the request's first byte to the answer's last.",
+    ["method", "path"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+OUTBOX_PUBLISHED = Counter("outbox_published_total", "Messages confirmed by the broker.", ["event_type"])
+OUTBOX_FAILED = Counter(
+    "outbox_failed_total", "Messages that the broker refused; they stay and are retried.", ["event_type"]
+)
+OUTBOX_PENDING = Gauge("outbox_events_pending", "Outbox rows waiting for the relay, as of its last slow poll.")
+OUTBOX_LAG = Gauge("outbox_oldest_seconds", "Age of the oldest waiting outbox row, as of the relay's last slow poll.")
+MESSAGES = Counter(
+    "messages_total", "Messages heard, by what became of them.", ["queue", "outcome"]
+)  # outcome: handled, repeated, retried, dead
+MESSAGE_BATCH = Histogram(
+    "message_batch_size",
+    "Messages handled in one transaction.",
+    ["queue"],
+    buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500),
+)
+REQUESTS_ASKED = Counter(
+    "requests_asked_total", "Requests put to another service over the broker.", ["request", "outcome"]
+)
+REQUEST_DURATION = Histogram("request_answer_seconds", "Time until the other service answered.", ["request"])

@@ -1,0 +1,265 @@
+"""The same assembly four times: settings, logs, database, bus, workers, HTTP, and a shutdown that loses nothing."""
+
+import asyncio
+import json
+import random
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed_version
+from typing import Any, Protocol
+
+import msgspec
+import uvicorn
+from litestar import Litestar, Response, get
+from litestar.openapi.config import OpenAPIConfig
+from litestar.types import ASGIApp
+
+from libs.common.clock import Clock
+from libs.common.db import Database
+from libs.common.db.migrate import upgrade
+from libs.common.errors import PlatformError, Transient
+from libs.common.messaging import Bus, asyncapi, redelivery
+from libs.common.observability import logging
+from libs.common.observability.logging import get_logger
+from libs.common.settings import (
+    BrokerSettings,
+    DatabaseSettings,
+    HttpSettings,
+    PlaceSettings,
+    SettingsError,
+    load,
+)
+from libs.common.web import problems
+from libs.common.web.correlation import correlate
+from libs.common.web.health import Check, health_routes
+
+log = get_logger("service")
+
+_CRASH_PAUSES_SECONDS = (0.5, 1.0, 5.0, 30.0)
+"""Pauses before a worker or loop that failed is run again."""
+_REDRIVE_MAX = 10_000
+
+
+class Worker(msgspec.Struct, frozen=True, kw_only=True):
+    """Something done unasked, on our own clock."""
+
+    name: str
+    every_seconds: float
+    run: Callable[[], Awaitable[Any]]
+
+
+class Loop(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that runs from start to stop by itself."""
+
+    name: str
+    run: Callable[[], Awaitable[Any]]
+
+
+class CommonSettings(Protocol):
+    """The groups that the settings of every service have as fields."""
+
+    @property
+    def place(self) -> PlaceSettings:
+        """Which place this is."""
+
+    @property
+    def http(self) -> HttpSettings:
+        """Where the service is asked."""
+
+    @property
+    def database(self) -> DatabaseSettings:
+        """Where it remembers."""
+
+    @property
+    def broker(self) -> BrokerSettings:
+        """How it hears and speaks."""
+
+
+def platform_version() -> str:
+    """The version of this platform, as `pyproject.toml` states it; `0.0.0` where it is not installed."""
+    try:
+        return installed_version("payments-platform")
+    except PackageNotFoundError:
+        return "0.0.0"
+
+
+class Service:
+    """One service, wired and ready to run: `app` is its ASGI application, `serve` runs it until it is told to stop."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        place: PlaceSettings,
+        http: HttpSettings,
+        database: Database,
+        bus: Bus,
+        clock: Clock,
+        routes: Sequence[Any] = (),
+        workers: Sequence[Worker] = (),
+        loops: Sequence[Loop] = (),
+        opens: Sequence[Callable[[], AbstractAsyncContextManager[Any]]] = (),
+        checks: Mapping[str, Check] | None = None,
+        middleware: Sequence[Callable[[ASGIApp], ASGIApp]] = (),
+        openapi: OpenAPIConfig | None = None,
+    ) -> None:
+        self.name = name
+        self.place = place
+        self.http = http
+        self.database = database
+        self.bus = bus
+        self.clock = clock
+        self._workers = workers
+        self._loops = loops
+        self._opens = opens
+        all_checks: dict[str, Check] = {"database": database.ping, "rabbitmq": bus.ping, **(checks or {})}
+        self.app = Litestar(
+            route_handlers=[*health_routes(all_checks), *asyncapi_routes(name), *routes],
+            middleware=[correlate, *middleware],
+            exception_handlers={Exception: problems.answer},
+            lifespan=[self._lifespan],
+            openapi_config=openapi,
+            logging_config=None,
+            debug=False,
+        )
+
+    @asynccontextmanager
+    async def _lifespan(self, _: Litestar) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            await self.database.open()
+            stack.push_async_callback(self.database.close)
+            for opened in self._opens:
+                await stack.enter_async_context(opened())
+            running = [
+                asyncio.create_task(self._keep(Loop(name="bus", run=self.bus.run)), name="bus"),
+                *(asyncio.create_task(self._keep(loop), name=loop.name) for loop in self._loops),
+                *(asyncio.create_task(self._keep(_repeated(worker)), name=worker.name) for worker in self._workers),
+            ]
+            log.info("service.started", port=self.http.http_port)
+            try:
+                yield
+            finally:
+                log.info("service.stopping")
+                await self.bus.drain(timeout_seconds=self.http.shutdown_timeout_seconds)
+                for task in running:
+                    task.cancel()
+                await asyncio.gather(*running, return_exceptions=True)
+                await self.bus.close()
+        log.info("service.stopped")
+
+    async def _keep(self, loop: Loop) -> None:
+        """Run a loop for the life of the process: what fails is logged and run again, a little later each time."""
+        failures = 0
+        while True:
+            try:
+                await loop.run()
+            except Transient as fault:
+                log.warning("loop.paused", loop=loop.name, reason=fault.detail)
+            except PlatformError as fault:
+                log.error("loop.failed", loop=loop.name, reason=fault.detail)
+            except Exception:
+                log.error("loop.failed", loop=loop.name, exc_info=True)
+            else:
+                return
+            await asyncio.sleep(_CRASH_PAUSES_SECONDS[min(failures, len(_CRASH_PAUSES_SECONDS) - 1)])
+            failures += 1
+
+    def serve(self) -> None:
+        """Serve HTTP, consume and work until SIGTERM or SIGINT, then finish what has begun and stop."""
+        uvicorn.run(
+            self.app,
+            host=self.http.http_host,
+            port=self.http.http_port,
+            loop="uvloop",
+            http="httptools",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=True,
+            timeout_graceful_shutdown=int(self.http.shutdown_timeout_seconds),
+            timeout_keep_alive=75,
+            backlog=2048,
+        )
+
+
+def _repeated(worker: Worker) -> Loop:
+    async def run() -> None:
+        while True:
+            # Jitter, so that several processes do not all work at the same moment.
+            await asyncio.sleep(worker.every_seconds * random.uniform(0.9, 1.1))  # noqa: S311 - not a secret
+            await worker.run()
+
+    return Loop(name=worker.name, run=run)
+
+
+def asyncapi_routes(service: str) -> list[Any]:
+    """Build `/asyncapi` (a page) and `/asyncapi.json`, both of which need no internet."""
+    spec = asyncapi.document(service, version=platform_version())
+    html, raw = asyncapi.page(spec).encode(), msgspec.json.encode(spec)
+
+    @get("/asyncapi", operation_id="asyncapi", include_in_schema=False)
+    async def as_page() -> Response[bytes]:
+        return Response(html, media_type="text/html")
+
+    @get("/asyncapi.json", operation_id="asyncapi_json", include_in_schema=False)
+    async def as_json() -> Response[bytes]:
+        return Response(raw, media_type="application/json")
+
+    return [as_page, as_json]
+
+
+def main[S: CommonSettings](
+    *,
+    service: str,
+    settings: type[S],
+    build: Callable[[S], Service],
+    check: Callable[[S], list[str]] | None = None,
+    commands: Mapping[str, Callable[[S], Awaitable[None]]] | None = None,
+) -> None:
+    """The command line of one service: `serve`, `migrate`, `asyncapi`, `redrive <queue>`, and its own commands."""
+    own = commands or {}
+    usage = (
+        f"usage: python -m services.{service} ({' | '.join(['serve', 'migrate', 'asyncapi', 'redrive <queue>', *own])})"
+    )
+    arguments = sys.argv[1:]
+    if not arguments:
+        sys.exit(usage)
+    name, rest = arguments[0], arguments[1:]
+    if name == "asyncapi":
+        print(json.dumps(asyncapi.document(service, version=platform_version()), indent=2))  # noqa: T201 - its output
+        return
+    try:
+        loaded = load(settings, service=service, check=check)  # type: ignore[type-var]  # a struct, and a CommonSettings
+        logging.configure(service=service, level=loaded.place.log_level)
+        if name == "serve":
+            _require(loaded.database.database_url, f"{service.upper()}_DATABASE_URL")
+            build(loaded).serve()
+        elif name == "migrate":
+            url = loaded.database.migration_database_url
+            _require(url, f"{service.upper()}_MIGRATION_DATABASE_URL")
+            upgrade(service=service, url=url)
+        elif name == "redrive" and rest:
+            moved = asyncio.run(redelivery.redrive(loaded.broker.rabbitmq_url, rest[0], limit=_REDRIVE_MAX))
+            print(f"{moved} dead letters went back to {rest[0]}")  # noqa: T201 - its output
+        elif name in own:
+            asyncio.run(_run(own[name], loaded))
+        else:
+            sys.exit(usage)
+    except SettingsError as fault:
+        sys.exit("\n".join(f"{service}: {sentence}" for sentence in fault.faults))
+    except PlatformError as fault:
+        sys.exit(f"{service}: {fault.detail}")
+
+
+async def _run[S](command: Callable[[S], Awaitable[None]], settings: S) -> None:
+    await command(settings)
+
+
+def _require(value: str, name: str) -> None:
+    if not value:
+        raise SettingsError([f"{name} is not set"])
+
+
+__all__ = ["Loop", "Service", "Worker", "main", "platform_version"]

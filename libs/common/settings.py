@@ -1,0 +1,145 @@
+"""Settings: frozen structs read from the environment, all faults reported at once, one sentence each.
+
+A field `database_url` of the service `api` is read from `API_DATABASE_URL`, else from `DATABASE_URL`; a field whose type
+is itself a settings struct is read in the same way, field by field. Unknown variables are ignored. An empty value means
+the default.
+"""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, get_args, get_origin
+
+import msgspec
+
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"0", "false", "no", "off"})
+
+
+class SettingsError(Exception):
+    """The environment does not make sense; `faults` names each setting and what is wrong with it."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = faults
+
+
+class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where this service remembers; every service has a URL of its own, so a schema can move without a code change."""
+
+    database_url: str = ""
+    """PostgreSQL URL of the runtime role; SQLAlchemy's `postgresql+driver://` is understood. Required to serve."""
+    migration_database_url: str = ""
+    """PostgreSQL URL of the role that owns the schema. Required to migrate."""
+    database_pool_size: int = 10
+    """Connections held open at most."""
+    database_timeout_seconds: float = 10.0
+    """Deadline of one statement."""
+
+
+class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How this service hears and speaks."""
+
+    rabbitmq_url: str = "amqp://guest:guest@localhost:5672/"
+    """AMQP 0-9-1 URL, virtual host included."""
+    outbox_gap_seconds: float = 0.010
+    """Pause between two rounds of the relay, in which packs form (measured: 5 to 20 ms is best on small machines)."""
+    outbox_poll_seconds: float = 0.5
+    """How often the relay looks on its own, the net under the in-process wake-up."""
+    outbox_batch_max: int = 1000
+    """Outbox rows that one relay round takes at most."""
+    pack_events_max: int = 100
+    """Events that one AMQP message carries at most."""
+    consumer_batch_max: int = 500
+    """Events that one consumer transaction takes at most."""
+    consumer_prefetch: int = 50
+    """Unacknowledged AMQP messages that one queue may push into this process."""
+    request_timeout_seconds: float = 5.0
+    """How long a request to another service may take before the answer is 503."""
+
+
+class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where this service is asked."""
+
+    http_host: str = "127.0.0.1"
+    """Address to listen on."""
+    http_port: int = 8000
+    """Port to listen on."""
+    shutdown_timeout_seconds: float = 15.0
+    """How long a stopping process may take to finish what it has begun."""
+
+
+class PlaceSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Which place this is."""
+
+    app_env: str = "local"
+    """`local` allows development defaults; anything else refuses them."""
+    log_level: str = "INFO"
+    """DEBUG, INFO, WARNING or ERROR."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether development defaults are allowed."""
+        return self.app_env == "local"
+
+
+def load[T: msgspec.Struct](
+    kind: type[T],
+    *,
+    service: str,
+    environ: Mapping[str, str] | None = None,
+    check: Callable[[T], list[str]] | None = None,
+) -> T:
+    """Read settings of type `kind` for `service` from the environment.
+
+    Raises:
+        SettingsError: naming every setting that is missing or unreadable; `check` adds faults that need several fields.
+    """
+    env = os.environ if environ is None else environ
+    faults: list[str] = []
+    settings = _read(kind, service.upper(), env, faults)
+    if settings is None or faults:
+        raise SettingsError(faults)
+    if check is not None and (more := check(settings)):
+        raise SettingsError(more)
+    return settings
+
+
+def _read[T: msgspec.Struct](kind: type[T], prefix: str, env: Mapping[str, str], faults: list[str]) -> T | None:
+    values: dict[str, Any] = {}
+    before = len(faults)
+    for field in msgspec.structs.fields(kind):
+        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
+            values[field.name] = _read(field.type, prefix, env, faults)
+            continue
+        name = field.name.upper()
+        own = f"{prefix}_{name}"
+        used, text = (own, env[own]) if env.get(own) else (name, env.get(name, ""))
+        if not text:
+            if field.required:
+                faults.append(f"{name} is not set (or {own})")
+            continue
+        try:
+            values[field.name] = _convert(text, field.type)
+        except (ValueError, msgspec.ValidationError) as fault:
+            faults.append(f"{used} is not usable: {fault}")
+    return kind(**values) if len(faults) == before else None
+
+
+def _convert(text: str, kind: Any) -> Any:
+    if kind is bool:
+        lowered = text.strip().lower()
+        if lowered in _TRUE:
+            return True
+        if lowered in _FALSE:
+            return False
+        raise ValueError(f"expected true or false, got {text!r}")
+    if get_origin(kind) is tuple:
+        item = get_args(kind)[0]
+        return tuple(_convert(part.strip(), item) for part in text.split(",") if part.strip())
+    return msgspec.convert(text.strip(), kind, strict=False)
+
+
+def postgres_dsn(url: str) -> str:
+    """Write a database URL as PostgreSQL's own library reads it: `postgresql+psycopg://` becomes `postgresql://`."""
+    return re.sub(r"^postgres(?:ql)?(?:\+\w+)?://", "postgresql://", url)

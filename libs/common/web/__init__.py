@@ -1,0 +1,1 @@
+"""HTTP that every service has: health, metrics, problem details, correlation, documentation."""

@@ -1,0 +1,64 @@
+"""Correlation and metrics around every HTTP request, as one thin ASGI layer."""
+
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from libs.common.observability import metrics
+from libs.common.observability.correlation import (
+    Correlation,
+    accept_correlation_id,
+    adopt,
+    child_traceparent,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_UNKNOWN_ROUTE = "(unknown)"
+
+
+def _header(headers: "Iterable[tuple[bytes, bytes]]", name: bytes) -> str | None:
+    for key, value in headers:
+        if key == name:
+            return value.decode("latin-1")
+    return None
+
+
+def correlate(app: ASGIApp) -> ASGIApp:
+    """Wrap `app`: accept or mint the correlation id, continue the trace, echo the id, count and time the request."""
+
+    async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != ScopeType.HTTP:
+            await app(scope, receive, send)
+            return
+        headers = scope["headers"]
+        correlation = Correlation(
+            correlation_id=accept_correlation_id(_header(headers, b"x-correlation-id")),
+            traceparent=child_traceparent(_header(headers, b"traceparent")),
+        )
+        adopt(correlation)
+        started = perf_counter()
+        status = 500
+
+        async def send_with_correlation(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [
+                    *message["headers"],
+                    (b"x-correlation-id", correlation.correlation_id.encode()),
+                ]
+            await send(message)
+
+        try:
+            await app(scope, receive, send_with_correlation)
+        finally:
+            # The template, never the path with its ids: the number of series stays bounded.
+            route: Any = scope.get("path_template") or _UNKNOWN_ROUTE
+            metrics.HTTP_REQUESTS.labels(scope["method"], route, status).inc()
+            metrics.HTTP_DURATION.labels(scope["method"], route).observe(perf_counter() - started)
+
+    return middleware

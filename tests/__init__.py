@@ -1,0 +1,1 @@
+"""Tests: real PostgreSQL, Redis and RabbitMQ, real HTTP, real signatures."""

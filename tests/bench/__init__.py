@@ -1,0 +1,1 @@
+"""Measurements: run by `just bench*`, never asserted in a test."""

@@ -1,0 +1,84 @@
+"""Fixtures that every test may use; servers are started once and shared, databases and virtual hosts are not."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from deploy.local import servers as local
+from deploy.local.servers import Servers
+from libs.common.clock import ManualClock
+from tests.support.databases import TestDatabase, fresh_database
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def servers() -> Servers:
+    """The private PostgreSQL, Redis and RabbitMQ of the tests."""
+    return local.ensure("test", ROOT)
+
+
+@pytest.fixture(scope="session")
+def make_database(servers: Servers) -> Callable[..., AbstractAsyncContextManager[TestDatabase]]:
+    """Make a database for some services: `async with make_database("ledger") as database`."""
+
+    def make(*services: str) -> AbstractAsyncContextManager[TestDatabase]:
+        return fresh_database(servers, services)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+async def api_database(servers: Servers) -> AsyncIterator[TestDatabase]:
+    """A migrated database of the api, shared by the tests of one module: use a tenant of your own in each test."""
+    async with fresh_database(servers, ("api",)) as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+async def ledger_database(servers: Servers) -> AsyncIterator[TestDatabase]:
+    """A migrated database of the ledger, shared by the tests of one module: use a tenant of your own in each test."""
+    async with fresh_database(servers, ("ledger",)) as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+async def gateway_database(servers: Servers) -> AsyncIterator[TestDatabase]:
+    """A migrated database of the gateway, shared by the tests of one module: use a tenant of your own in each test."""
+    async with fresh_database(servers, ("gateway",)) as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+async def notifier_database(servers: Servers) -> AsyncIterator[TestDatabase]:
+    """A migrated database of the notifier, shared by the tests of one module: use a tenant of your own in each test."""
+    async with fresh_database(servers, ("notifier",)) as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+def vhost_url(servers: Servers) -> Iterator[str]:
+    """The address of a RabbitMQ virtual host that no other test module uses."""
+    if servers.rabbitmq.kind == "given":
+        yield servers.rabbitmq_url
+        return
+    name = f"test-{uuid4().hex[:12]}"
+    local.create_vhosts(servers, [name])
+    yield servers.rabbitmq_vhost_url(name)
+    local.delete_vhost(servers, name)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """A clock that stands at a fixed instant until it is turned."""
+    return ManualClock(datetime(2026, 11, 22, 12, 0, tzinfo=UTC))
+
+
+@pytest.fixture
+def tenant_id() -> str:
+    """A tenant that no other test uses."""
+    return f"tenant-{uuid4().hex[:12]}"

@@ -1,0 +1,172 @@
+"""One payment, from HTTP to the books, to other teams and to the merchant's webhook."""
+
+import asyncio
+import json
+from decimal import Decimal
+from uuid import uuid4
+
+import aio_pika
+from standardwebhooks.webhooks import Webhook
+
+from tests.support.platform import DEMO_TENANT, OPERATOR, SALES, Client, Platform
+from tests.support.receiver import Receiver
+
+
+async def test_payment_enters_by_http_and_leaves_settled_booked_and_notified(
+    platform: Platform, operator: Client, admin: Client, receiver: Receiver
+) -> None:
+    registered = await admin.call("POST", "/v1/webhooks", {"url": receiver.url, "events": ["payment.*"]})
+    assert registered.status == 201, registered.raw
+    secret = registered.json["secret"]
+    connection = await aio_pika.connect(platform.rabbitmq_url)
+    async with connection:
+        channel = await connection.channel()
+        public = await channel.declare_queue(exclusive=True)
+        await public.bind("payments.x", "#")
+
+        intent = await operator.create("150.50", customer_ref="customer@example.com")
+        assert intent["status"] == "CREATED"
+        assert intent["amount"] == "150.50"
+        confirmed = await operator.confirm(intent["id"])
+        assert confirmed.status == 200, confirmed.raw
+        assert confirmed.json["status"] == "AUTHORIZED"
+        assert confirmed.json["gateway_ref"]
+        await operator.settled(intent["id"])
+
+        entries = await operator.call("GET", f"/v1/ledger/entries?payment_intent_id={intent['id']}")
+        assert entries.status == 200
+        (entry,) = entries.json
+        lines = {(line["side"], line["account"]): (line["amount"], line["currency"]) for line in entry["lines"]}
+        assert lines == {("DEBIT", "CASH"): ("150.50", "BRL"), ("CREDIT", "REVENUE"): ("150.50", "BRL")}
+
+        events = [await _next(public) for _ in range(4)]
+    assert [name for name, _, _ in events] == [
+        "payment.intent.created",
+        "payment.authorized",
+        "payment.captured",
+        "payment.settled",
+    ]
+    settled = events[-1][1]
+    assert (
+        settled
+        | {
+            "order_id": "",
+            "tenant_id": DEMO_TENANT,
+            "payment_intent_id": intent["id"],
+            "status": "SETTLED",
+            "amount": "150.50",
+            "currency": "BRL",
+        }
+        == settled
+    )
+    assert all(headers["X-Tenant-Id"] == DEMO_TENANT for _, _, headers in events)
+
+    async with asyncio.timeout(10):
+        while len(receiver.received) < 4:
+            await asyncio.sleep(0.05)
+    assert {delivery.type for delivery in receiver.received} == {name for name, _, _ in events}
+    for delivery in receiver.received:
+        verified = Webhook(secret).verify(delivery.body, delivery.headers)
+        assert verified["data"]["payment_intent_id"] == intent["id"]
+    deliveries = await admin.call("GET", f"/v1/webhooks/{registered.json['id']}/deliveries")
+    assert deliveries.status == 200, deliveries.raw
+    removed = await admin.call("DELETE", f"/v1/webhooks/{registered.json['id']}")
+    assert removed.status == 204
+
+
+async def _next(queue: aio_pika.abc.AbstractQueue) -> tuple[str, dict[str, object], dict[str, object]]:
+    async with asyncio.timeout(10):
+        while (message := await queue.get(fail=False)) is None:
+            await asyncio.sleep(0.02)
+    await message.ack()
+    assert message.routing_key is not None
+    assert message.message_id
+    return message.routing_key, json.loads(message.body), dict(message.headers)
+
+
+async def test_balances_prove_the_books(operator: Client) -> None:
+    intent = await operator.create("10.00", currency="USD")
+    await operator.confirm(intent["id"])
+    await operator.settled(intent["id"])
+    balances = (await operator.call("GET", "/v1/ledger/balances")).json
+    assert isinstance(balances, list)
+    for currency in {row["currency"] for row in balances}:
+        rows = [row for row in balances if row["currency"] == currency]
+        assert sum(Decimal(row["debits_total"]) for row in rows) == sum(Decimal(row["credits_total"]) for row in rows)
+        assert sum(Decimal(row["balance"]) for row in rows) == 0
+
+
+async def test_declined_payment_fails_and_books_nothing(operator: Client) -> None:
+    intent = await operator.create("10.02")
+    answer = await operator.confirm(intent["id"])
+    assert answer.status == 200, answer.raw
+    assert answer.json["status"] == "FAILED"
+    entries = await operator.call("GET", f"/v1/ledger/entries?payment_intent_id={intent['id']}")
+    assert entries.json == []
+
+
+async def test_accounts_and_profile_are_served(platform: Platform, operator: Client) -> None:
+    me = await operator.call("GET", "/v1/me")
+    assert me.json["tid"] == DEMO_TENANT
+    accounts = await operator.call("GET", "/v1/accounts")
+    assert [account["code"] for account in accounts.json] == ["CASH", "REFUND_EXPENSE", "REVENUE"]
+    sales = await platform.login(SALES)
+    denied = await sales.call(
+        "POST", "/v1/payment-intents", {"amount": 1, "currency": "BRL", "customer_ref": "x"}, key=str(uuid4())
+    )
+    assert denied.status == 403
+    assert denied.json["permissionCode"] == "payments:write"
+
+
+async def test_webhook_is_tried_again_until_the_endpoint_answers(
+    operator: Client, admin: Client, receiver: Receiver
+) -> None:
+    receiver.answer = lambda before: 500 if before < 2 else 200
+    registered = await admin.call("POST", "/v1/webhooks", {"url": receiver.url, "events": ["payment.intent.created"]})
+    await operator.create("7.00")
+    async with asyncio.timeout(20):
+        while len(receiver.received) < 3:
+            await asyncio.sleep(0.05)
+    assert len({delivery.headers["webhook-id"] for delivery in receiver.received}) == 1
+    assert len({delivery.body for delivery in receiver.received}) == 1
+    for delivery in receiver.received:
+        Webhook(registered.json["secret"]).verify(delivery.body, delivery.headers)
+    await admin.call("DELETE", f"/v1/webhooks/{registered.json['id']}")
+
+
+async def test_services_describe_and_report_themselves(platform: Platform) -> None:
+    for service in ("api", "ledger", "gateway", "notifier"):
+        for path, content in (
+            ("/healthz", '"ok"'),
+            ("/readyz", '"rabbitmq":"ok"'),
+            ("/metrics", "http_requests_total"),
+            ("/asyncapi", "<!doctype html>"),
+            ("/asyncapi.json", '"asyncapi":"3.0.0"'),
+        ):
+            async with platform.http.get(platform.base(service) + path) as answer:
+                assert answer.status == 200, (service, path)
+                assert content in await answer.text()
+    for path in ("/docs", "/openapi.json"):
+        async with platform.http.get(platform.base() + path) as answer:
+            assert answer.status == 200
+            text = await answer.text()
+            assert "https://cdn" not in text
+            assert "unpkg.com" not in text
+
+
+async def test_unknown_route_and_method_are_problems(platform: Platform) -> None:
+    async with platform.http.get(platform.base() + "/nowhere", headers={"X-Correlation-Id": "seen"}) as answer:
+        assert answer.status == 404
+        assert answer.content_type == "application/problem+json"
+        assert answer.headers["X-Correlation-Id"] == "seen"
+        assert (await answer.json())["correlation_id"] == "seen"
+    async with platform.http.delete(platform.base() + "/v1/me") as answer:
+        assert answer.status == 405
+        assert "GET" in answer.headers["Allow"]
+
+
+async def test_wrong_password_is_refused(platform: Platform) -> None:
+    client = Client(platform.http, platform.base())
+    answer = await client.call("POST", "/v1/auth/token", {"email": OPERATOR[0], "password": "wrong"})
+    assert answer.status == 401
+    assert answer.json["detail"] == "Invalid credentials"

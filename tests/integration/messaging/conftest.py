@@ -1,0 +1,118 @@
+"""Two services' worth of messaging on a real broker and a real database, without the services."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateTable
+
+from deploy.local.servers import Servers
+from libs.common.clock import SystemClock
+from libs.common.contracts import gateway
+from libs.common.db import Connection, Database
+from libs.common.ids import new_id
+from libs.common.messaging import Bus, Heard, Saying, inbox_table, outbox_table, say
+from libs.common.observability.correlation import Correlation, child_traceparent
+from libs.common.settings import BrokerSettings, DatabaseSettings
+
+WAIT_SECONDS = 20
+
+
+async def until(fact: Callable[[], Awaitable[bool]], *, seconds: float = WAIT_SECONDS) -> None:
+    """Wait for a fact, with a deadline."""
+    async with asyncio.timeout(seconds):
+        while not await fact():
+            await asyncio.sleep(0.02)
+
+
+class Pair:
+    """A gateway that says `payment.captured` and a ledger that hears it, each with its own schema."""
+
+    def __init__(self, admin_url: str, vhost_url: str) -> None:
+        self._admin_url = admin_url
+        self.vhost_url = vhost_url
+        self.stack = AsyncExitStack()
+
+    async def database(self, schema: str) -> Database:
+        """Open a pool whose search path is `schema`."""
+        database = Database(DatabaseSettings(database_url=self._admin_url), schema=schema, application_name="test")
+        await database.open()
+        self.stack.push_async_callback(database.close)
+        return database
+
+    async def bus(self, service: str, database: Database, **settings: float) -> Bus:
+        """Make a bus; `run` starts it."""
+        broker = BrokerSettings(rabbitmq_url=self.vhost_url, outbox_poll_seconds=0.2, request_timeout_seconds=3)
+        for name, value in settings.items():
+            broker = BrokerSettings(**({f: getattr(broker, f) for f in broker.__struct_fields__} | {name: value}))
+        return Bus(service=service, settings=broker, database=database, clock=SystemClock())
+
+    @asynccontextmanager
+    async def running(self, *buses: Bus) -> AsyncIterator[None]:
+        """Run buses until the block ends, then stop them in good order."""
+        tasks = [asyncio.create_task(bus.run()) for bus in buses]
+        try:
+            yield
+        finally:
+            for bus in buses:
+                await bus.drain(timeout_seconds=5)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            for bus in buses:
+                await bus.close()
+
+
+@pytest.fixture
+async def pair(servers: Servers, vhost_url: str) -> AsyncIterator[Pair]:
+    name = f"messaging_{uuid4().hex[:12]}"
+    admin = await asyncpg.connect(servers.postgres_url)
+    await admin.execute(f'CREATE DATABASE "{name}"')
+    url = servers.postgres_database_url(name)
+    inside = await asyncpg.connect(url)
+    for schema in ("gateway", "ledger", "api", "notifier"):
+        metadata = sa.MetaData(schema=schema)
+        await inside.execute(f"CREATE SCHEMA {schema}")
+        for table in (outbox_table(metadata), inbox_table(metadata)):
+            await inside.execute(str(CreateTable(table).compile(dialect=postgresql.dialect())))
+        await inside.execute(f"CREATE TABLE {schema}.effects (event_id uuid, payment_intent_id uuid, note text)")
+    await inside.close()
+    made = Pair(url, vhost_url)
+    try:
+        yield made
+    finally:
+        await made.stack.aclose()
+        await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        await admin.close()
+
+
+def captured(intent_id: UUID | None = None, *, amount_minor: int = 100) -> Saying:
+    """One `payment.captured` about to be said."""
+    body = gateway.PaymentCaptured(
+        payment_intent_id=intent_id or new_id(),
+        amount_minor=amount_minor,
+        currency="BRL",
+        gateway_ref="ref",
+        captured_at=datetime.now(UTC),
+    )
+    correlation = Correlation(correlation_id="corr-1", tenant_id="t1", traceparent=child_traceparent(None))
+    return Saying.of(body, occurred_at=datetime.now(UTC), correlation=correlation)
+
+
+async def record(transaction: Connection, events: list[Heard[gateway.PaymentCaptured]], note: str = "") -> None:
+    """The effect of hearing: a row an event."""
+    await transaction.executemany(
+        "INSERT INTO effects VALUES ($1, $2, $3)", [(e.id, e.body.payment_intent_id, note) for e in events]
+    )
+
+
+async def say_all(database: Database, sayings: list[Saying]) -> None:
+    """Say in one transaction."""
+    async with database.transaction() as transaction:
+        await say(transaction, sayings)

@@ -1,0 +1,358 @@
+"""From the outbox of one service to the effects of another, through a real broker."""
+
+import asyncio
+from collections.abc import Sequence
+
+import aio_pika
+import pytest
+
+from libs.common.contracts import api, gateway, ledger
+from libs.common.db import Connection
+from libs.common.errors import BrokenInvariant, Conflict, NotFound, TooEarly, Unavailable
+from libs.common.messaging import Bus, Heard, redelivery
+from libs.common.messaging.topology import DELAYS_SECONDS
+from tests.integration.messaging.conftest import Pair, captured, record, say_all, until
+
+type Captures = Sequence[Heard[gateway.PaymentCaptured]]
+
+
+async def _ignore(_: Connection, __: Sequence[Heard[api.TenantProvisioned]]) -> None:
+    return
+
+
+async def _no_accounts(_: ledger.ListAccounts) -> ledger.AccountList:
+    return ledger.AccountList(accounts=[])
+
+
+def _complete_ledger(bus: Bus) -> None:
+    bus.hear(api.TenantProvisioned, _ignore)
+    bus.answer(ledger.ListAccounts, _no_accounts)
+    bus.answer(ledger.OpenAccount, _no_accounts)
+    bus.answer(ledger.ListEntries, _no_accounts)
+    bus.answer(ledger.ListBalances, _no_accounts)
+
+
+def _complete_gateway(bus: Bus) -> None:
+    async def nothing(_: Heard[gateway.AuthorizePayment] | Heard[gateway.CapturePayment]) -> None:
+        return
+
+    bus.hear_each(gateway.AuthorizePayment, nothing)
+    bus.hear_each(gateway.CapturePayment, nothing)
+
+
+async def _dead_letters(url: str, queue: str) -> list[aio_pika.abc.AbstractIncomingMessage]:
+    connection = await aio_pika.connect(url)
+    async with connection:
+        channel = await connection.channel()
+        source = await channel.get_queue(f"{queue}.dead")
+        found = []
+        while (message := await source.get(fail=False)) is not None:
+            found.append(message)
+        for message in found:
+            await message.nack(requeue=True)
+        return found
+
+
+async def test_thousand_events_said_each_takes_effect_once_in_few_packs(pair: Pair) -> None:
+    said, heard_in = await pair.database("gateway"), await pair.database("ledger")
+    speaker, hearer = await pair.bus("gateway", said), await pair.bus("ledger", heard_in)
+    _complete_gateway(speaker)
+    _complete_ledger(hearer)
+    batches: list[int] = []
+
+    async def on_captured(transaction: Connection, events: Captures) -> None:
+        batches.append(len(events))
+        await record(transaction, list(events))
+
+    hearer.hear(gateway.PaymentCaptured, on_captured)
+    sayings = [captured() for _ in range(1000)]
+    async with pair.running(speaker, hearer):
+        await say_all(said, sayings)
+        # Said again, as a sender that crashed after its commit would: the inbox knows every one of them.
+        await say_all(said, sayings)
+
+        async def all_there() -> bool:
+            row = await heard_in.fetchrow("SELECT count(*) AS n, count(DISTINCT event_id) AS d FROM effects")
+            left = await said.fetchrow("SELECT count(*) AS n FROM outbox")
+            assert row is not None
+            assert left is not None
+            assert row["n"] == row["d"]
+            return bool(row["n"] == 1000 and left["n"] == 0)
+
+        await until(all_there)
+    assert sum(batches) == 1000
+    assert len(batches) < 100
+
+
+async def test_one_bad_event_in_a_pack_dies_alone_with_its_reason(pair: Pair) -> None:
+    said, heard_in = await pair.database("gateway"), await pair.database("ledger")
+    speaker, hearer = await pair.bus("gateway", said), await pair.bus("ledger", heard_in)
+    _complete_gateway(speaker)
+    _complete_ledger(hearer)
+
+    async def on_captured(transaction: Connection, events: Captures) -> None:
+        await record(transaction, list(events))
+        if any(event.body.amount_minor == 666 for event in events):
+            raise BrokenInvariant("debits and credits differ")
+
+    hearer.hear(gateway.PaymentCaptured, on_captured)
+    good = [captured() for _ in range(50)]
+    bad = captured(amount_minor=666)
+    async with pair.running(speaker, hearer):
+        await say_all(said, [*good[:25], bad, *good[25:]])
+
+        async def settled() -> bool:
+            row = await heard_in.fetchrow("SELECT count(*) AS n FROM effects")
+            return (
+                bool(row and row["n"] == 50)
+                and len(await _dead_letters(pair.vhost_url, "ledger.payment.captured")) == 1
+            )
+
+        await until(settled)
+        (dead,) = await _dead_letters(pair.vhost_url, "ledger.payment.captured")
+        assert dead.headers["x-reason"] == "internal_error"
+        assert dead.headers["x-detail"] == "debits and credits differ"
+        assert str(bad.event_id) in dead.body.decode()
+
+
+async def test_dead_letter_is_redriven_and_takes_effect(pair: Pair) -> None:
+    said, heard_in = await pair.database("gateway"), await pair.database("ledger")
+    speaker, hearer = await pair.bus("gateway", said), await pair.bus("ledger", heard_in)
+    _complete_gateway(speaker)
+    _complete_ledger(hearer)
+    cured = False
+
+    async def on_captured(transaction: Connection, events: Captures) -> None:
+        if not cured:
+            raise NotFound("no such account")
+        await record(transaction, list(events))
+
+    hearer.hear(gateway.PaymentCaptured, on_captured)
+    queue = "ledger.payment.captured"
+    async with pair.running(speaker, hearer):
+        await say_all(said, [captured()])
+
+        async def died() -> bool:
+            return await heard_in.fetch("SELECT 1") != [] and bool(
+                await _queue_exists(pair.vhost_url, queue) and await _dead_letters(pair.vhost_url, queue)
+            )
+
+        await until(died)
+        cured = True
+        assert await redelivery.redrive(pair.vhost_url, queue, limit=10) == 1
+
+        async def effective() -> bool:
+            return bool(await heard_in.fetch("SELECT 1 FROM effects"))
+
+        await until(effective)
+        assert await _dead_letters(pair.vhost_url, queue) == []
+
+
+async def _queue_exists(url: str, queue: str) -> bool:
+    connection = await aio_pika.connect(url)
+    async with connection:
+        channel = await connection.channel()
+        try:
+            await channel.get_queue(f"{queue}.dead")
+        except aio_pika.exceptions.ChannelNotFoundEntity:
+            return False
+        return True
+
+
+async def test_event_that_came_too_early_comes_again_later(pair: Pair) -> None:
+    said, heard_in = await pair.database("gateway"), await pair.database("ledger")
+    speaker, hearer = await pair.bus("gateway", said), await pair.bus("ledger", heard_in)
+    _complete_gateway(speaker)
+    _complete_ledger(hearer)
+    attempts: list[int] = []
+
+    async def on_captured(transaction: Connection, events: Captures) -> None:
+        attempts.extend(event.attempt for event in events)
+        if events[0].attempt == 0:
+            raise TooEarly("the authorization has not been heard yet")
+        await record(transaction, list(events))
+
+    hearer.hear(gateway.PaymentCaptured, on_captured)
+    async with pair.running(speaker, hearer):
+        await say_all(said, [captured()])
+
+        async def effective() -> bool:
+            return bool(await heard_in.fetch("SELECT 1 FROM effects"))
+
+        await until(effective)
+    assert attempts == [0, 1]
+    assert DELAYS_SECONDS[0] == 1
+
+
+@pytest.mark.parametrize(
+    "garbage", [b"", b"not json", b"[]", b'{"type":"x"}', b'{"type":"x","events":[{"id":1}]}', b"\xff\xfe"]
+)
+async def test_undecodable_message_goes_to_the_dead_letters_and_blocks_nobody(pair: Pair, garbage: bytes) -> None:
+    said, heard_in = await pair.database("gateway"), await pair.database("ledger")
+    speaker, hearer = await pair.bus("gateway", said), await pair.bus("ledger", heard_in)
+    _complete_gateway(speaker)
+    _complete_ledger(hearer)
+
+    async def on_captured(transaction: Connection, events: Captures) -> None:
+        await record(transaction, list(events))
+
+    hearer.hear(gateway.PaymentCaptured, on_captured)
+    queue = "ledger.payment.captured"
+    async with pair.running(speaker, hearer):
+
+        async def exists() -> bool:
+            return await _queue_exists(pair.vhost_url, queue)
+
+        await until(exists)
+        before = len(await _dead_letters(pair.vhost_url, queue))
+        connection = await aio_pika.connect(pair.vhost_url)
+        async with connection:
+            channel = await connection.channel()
+            await channel.default_exchange.publish(aio_pika.Message(garbage), routing_key=queue)
+        await say_all(said, [captured()])
+
+        async def settled() -> bool:
+            heard = await heard_in.fetch("SELECT 1 FROM effects")
+            return len(heard) == 1 and len(await _dead_letters(pair.vhost_url, queue)) == before + 1
+
+        await until(settled)
+        dead = (await _dead_letters(pair.vhost_url, queue))[-1]
+        assert dead.headers["x-reason"] == "undecodable_message"
+
+
+async def test_request_is_answered_refused_or_given_up_in_time(pair: Pair) -> None:
+    asks, answers = await pair.database("api"), await pair.database("ledger")
+    asker, answerer = await pair.bus("api", asks), await pair.bus("ledger", answers)
+    _complete_ledger(answerer)
+
+    async def on_captured(_: Connection, __: Captures) -> None:
+        return
+
+    async def open_account(request: ledger.OpenAccount) -> ledger.Account:
+        if request.code == "CASH":
+            raise Conflict("account code CASH already exists for tenant", code="account_exists")
+        if request.code == "SLOW":
+            await asyncio.sleep(30)
+        return ledger.Account(
+            id=request.account_id,
+            code=request.code,
+            label=request.label,
+            account_type=request.account_type,
+            is_default=False,
+        )
+
+    answerer.hear(gateway.PaymentCaptured, on_captured)
+    answerer.answer(ledger.OpenAccount, open_account)
+    _complete_api(asker)
+
+    def request(code: str) -> ledger.OpenAccount:
+        return ledger.OpenAccount(
+            tenant_id="t1",
+            account_id=captured().event_id,
+            code=code,
+            label="Label",
+            account_type=ledger.AccountType.ASSET,
+        )
+
+    async with pair.running(asker, answerer):
+
+        async def connected() -> bool:
+            try:
+                await asker.ping()
+                await answerer.ping()
+            except Unavailable:
+                return False
+            return True
+
+        await until(connected)
+        opened = await asker.ask(request("BANK"))
+        assert opened.code == "BANK"
+        with pytest.raises(Conflict) as refused:
+            await asker.ask(request("CASH"))
+        assert refused.value.reason == "account_exists"
+        with pytest.raises(Unavailable):
+            await asker.ask(request("SLOW"))
+        many = await asyncio.gather(*(asker.ask(request(f"A{i}")) for i in range(100)))
+        assert [account.code for account in many] == [f"A{i}" for i in range(100)]
+
+
+def _complete_api(bus: Bus) -> None:
+    async def nothing(_: Connection, __: Sequence[Heard[gateway.PaymentAuthorized]]) -> None:
+        return
+
+    for kind in (
+        gateway.PaymentAuthorized,
+        gateway.AuthorizationDeclined,
+        gateway.PaymentCaptured,
+        gateway.CaptureFailed,
+        ledger.JournalEntryPosted,
+    ):
+        bus.hear(kind, nothing)  # type: ignore[arg-type]  # it looks at none of them
+
+
+async def test_public_event_stands_alone_and_flat_on_payments_x(pair: Pair) -> None:
+    said = await pair.database("api")
+    speaker = await pair.bus("api", said)
+    _complete_api(speaker)
+    notifier_in = await pair.database("notifier")
+    heard: list[str] = []
+    listener = await pair.bus("notifier", notifier_in)
+    _complete_notifier(listener, heard)
+    async with pair.running(speaker, listener):
+
+        async def connected() -> bool:
+            try:
+                await speaker.ping()
+                await listener.ping()
+            except Unavailable:
+                return False
+            return True
+
+        await until(connected)
+        connection = await aio_pika.connect(pair.vhost_url)
+        async with connection:
+            channel = await connection.channel()
+            queue = await channel.declare_queue(exclusive=True)
+            await queue.bind("payments.x", "payment.#")
+            saying = captured()
+            body = api.PaymentSettled(**api.PaymentSettled.example)
+            await say_all(
+                said,
+                [
+                    type(saying).of(
+                        body, occurred_at=saying.occurred_at, correlation=saying.correlation, event_id=saying.event_id
+                    )
+                ],
+            )
+
+            async def arrived() -> bool:
+                return bool(heard)
+
+            await until(arrived)
+            message = await queue.get(timeout=5)
+            assert message is not None
+            assert message.routing_key == "payment.settled"
+            assert message.message_id == str(saying.event_id)
+            assert message.type == "payment.settled"
+            assert message.timestamp is not None
+            assert message.delivery_mode == 2
+            assert message.headers["X-Tenant-Id"] == "t1"
+            assert message.headers["X-Correlation-Id"] == "corr-1"
+            assert b'"status":"SETTLED"' in message.body
+
+
+def _complete_notifier(bus: Bus, heard: list[str]) -> None:
+    from libs.common.contracts import heard_by, notifier
+    from libs.common.contracts.base import Kind
+
+    async def note(_: Connection, events: Sequence[Heard[api.IntentEvent]]) -> None:
+        heard.extend(event.body.contract.name for event in events)
+
+    async def nothing(_: notifier.ListEndpoints) -> notifier.EndpointList:
+        return notifier.EndpointList(endpoints=[])
+
+    for kind in heard_by("notifier"):
+        if kind.contract.kind is Kind.REQUEST:
+            bus.answer(kind, nothing)  # type: ignore[arg-type]  # never asked here
+        else:
+            bus.hear(kind, note)  # type: ignore[arg-type]  # all of them are intent events

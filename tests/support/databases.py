@@ -1,0 +1,105 @@
+"""Databases for tests: one template per set of services, migrated once; clones are cheap."""
+
+import asyncio
+import hashlib
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+
+from deploy.local.bootstrap import bootstrap
+from deploy.local.servers import Servers
+from libs.common.db import Database
+from libs.common.db.migrate import upgrade
+from libs.common.settings import DatabaseSettings
+
+ROOT = Path(__file__).parents[2]
+SERVICES = ("api", "ledger", "gateway", "notifier")
+_TEMPLATE_LOCK = 0x74656D706C617465  # "template" in ASCII
+
+
+class TestDatabase:
+    """One database of a test, with the schemas of the services it was made for."""
+
+    __test__ = False
+
+    def __init__(self, servers: Servers, name: str) -> None:
+        self._servers = servers
+        self.name = name
+
+    def url(self, role: str) -> str:
+        """The address for a role: `api_app`, `ledger_owner`."""
+        return self._servers.postgres_database_url(self.name, user=role, password=role)
+
+    @property
+    def admin_url(self) -> str:
+        """The address for the superuser."""
+        return self._servers.postgres_database_url(self.name)
+
+    def settings(self, service: str, *, pool_size: int = 10) -> DatabaseSettings:
+        """Settings of the runtime role of `service`."""
+        return DatabaseSettings(
+            database_url=self.url(f"{service}_app"),
+            migration_database_url=self.url(f"{service}_owner"),
+            database_pool_size=pool_size,
+        )
+
+    @asynccontextmanager
+    async def open(self, service: str, *, pool_size: int = 10) -> AsyncIterator[Database]:
+        """Open the runtime role's pool of `service`."""
+        database = Database(
+            self.settings(service, pool_size=pool_size), schema=service, application_name=f"test {service}"
+        )
+        await database.open()
+        try:
+            yield database
+        finally:
+            await database.close()
+
+
+def _fingerprint(services: Sequence[str]) -> str:
+    digest = hashlib.sha256((ROOT / "deploy/postgres/bootstrap.sql").read_bytes())
+    for service in services:
+        for file in sorted((ROOT / "services" / service / "migrations").rglob("*.py")):
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+async def _template(servers: Servers, services: Sequence[str]) -> str:
+    """Make the migrated template for `services` if it is missing; other processes wait and then find it."""
+    name = f"template_{'_'.join(services)}_{_fingerprint(services)}"
+    admin = await asyncpg.connect(servers.postgres_url, timeout=15)
+    try:
+        await admin.execute("SELECT pg_advisory_lock($1)", _TEMPLATE_LOCK)
+        if not await admin.fetchval("SELECT true FROM pg_database WHERE datname = $1", name):
+            building = f"building_{uuid4().hex}"
+            await bootstrap(servers.postgres_url, building)
+            for service in services:
+                role = f"{service}_owner"
+                url = servers.postgres_database_url(building, user=role, password=role)
+                await asyncio.to_thread(upgrade, service=service, url=url)
+            await admin.execute(f'ALTER DATABASE "{building}" RENAME TO "{name}"')
+    finally:
+        await admin.close()
+    return name
+
+
+@asynccontextmanager
+async def fresh_database(servers: Servers, services: Sequence[str] = SERVICES) -> AsyncIterator[TestDatabase]:
+    """Clone the migrated template of `services` into a database of its own, and drop it afterwards."""
+    template = await _template(servers, services)
+    name = f"test_{os.getpid()}_{uuid4().hex[:12]}"
+    admin = await asyncpg.connect(servers.postgres_url, timeout=15)
+    try:
+        await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        # Rights and role settings belong to a database's entry, not to its contents: a clone starts without them.
+        await bootstrap(servers.postgres_url, name)
+        try:
+            yield TestDatabase(servers, name)
+        finally:
+            await admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    finally:
+        await admin.close()

@@ -1,0 +1,250 @@
+"""The four services as processes of their own, on a database and a virtual host that nobody else uses."""
+
+import asyncio
+import base64
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+
+from deploy.local import servers as local
+from deploy.local.servers import Servers
+from tests.support.databases import SERVICES, TestDatabase, fresh_database
+
+ROOT = Path(__file__).parents[2]
+START_SECONDS = 60
+STOP_SECONDS = 30
+
+DEMO_TENANT = "00000000-0000-0000-0000-000000000002"
+OPERATOR = ("ops@demo.example.com", "ops123")
+SALES = ("sales@demo.example.com", "sales123")
+ADMIN = ("admin@local", "admin123")
+
+
+def free_port() -> int:
+    """Find a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Answer:
+    """What the api answered."""
+
+    def __init__(self, status: int, headers: Mapping[str, str], raw: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.raw = raw
+
+    @property
+    def json(self) -> Any:
+        """The body as data."""
+        return json.loads(self.raw)
+
+
+class Client:
+    """One logged-in caller."""
+
+    def __init__(self, http: aiohttp.ClientSession, base: str, *, token: str = "", tenant: str = "") -> None:
+        self._http = http
+        self._base = base
+        self.token = token
+        self.tenant = tenant
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        key: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        raw: bytes | None = None,
+    ) -> Answer:
+        """Make one request; `key` is the idempotency key."""
+        sent: dict[str, str] = {}
+        if self.token:
+            sent["Authorization"] = f"Bearer {self.token}"
+        if self.tenant:
+            sent["X-Tenant-Id"] = self.tenant
+        if key is not None:
+            sent["Idempotency-Key"] = key
+        payload = raw
+        if body is not None:
+            payload = json.dumps(body).encode()
+        if payload is not None:
+            sent["Content-Type"] = "application/json"
+        sent |= headers or {}
+        async with self._http.request(method, self._base + path, data=payload, headers=sent) as answer:
+            return Answer(answer.status, dict(answer.headers), await answer.read())
+
+    async def create(self, amount: str = "150.50", *, currency: str = "BRL", customer_ref: str = "c-1") -> Any:
+        """Create an intent."""
+        answer = await self.call(
+            "POST",
+            "/v1/payment-intents",
+            {"amount": amount, "currency": currency, "customer_ref": customer_ref},
+            key=str(uuid4()),
+        )
+        assert answer.status == 200, answer.raw
+        return answer.json
+
+    async def confirm(self, intent_id: str, *, headers: Mapping[str, str] | None = None) -> Answer:
+        """Confirm an intent with a fresh key."""
+        return await self.call("POST", f"/v1/payment-intents/{intent_id}/confirm", key=str(uuid4()), headers=headers)
+
+    async def status(self, intent_id: str) -> str:
+        """The intent's present status."""
+        answer = await self.call("GET", f"/v1/payment-intents/{intent_id}")
+        assert answer.status == 200, answer.raw
+        return str(answer.json["status"])
+
+    async def settled(self, intent_id: str, *, seconds: float = 20, status: str = "SETTLED") -> None:
+        """Wait until the intent has a status."""
+        async with asyncio.timeout(seconds):
+            while (found := await self.status(intent_id)) != status:
+                assert found not in {"FAILED", "VOIDED"}, found
+                await asyncio.sleep(0.05)
+
+
+class Platform:
+    """Starts, kills and stops the services, and speaks to them."""
+
+    def __init__(self, database: TestDatabase, environ: Mapping[str, str], logs: Path) -> None:
+        self.database = database
+        self.environ = dict(environ)
+        self.rabbitmq_url = environ["RABBITMQ_URL"]
+        self._logs = logs
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.http: aiohttp.ClientSession
+
+    def base(self, service: str = "api") -> str:
+        """The address of a service."""
+        return f"http://127.0.0.1:{self.environ[f'{service.upper()}_HTTP_PORT']}"
+
+    def command(self, service: str, *arguments: str) -> list[str]:
+        """How a service is run; measured for coverage where the tests are."""
+        measured = ["-m", "coverage", "run", "--rcfile", str(ROOT / "pyproject.toml")] if _measuring() else []
+        return [sys.executable, *measured, "-m", f"services.{service}", *arguments]
+
+    def start(self, service: str) -> None:
+        """Start one service as a process."""
+        log = (self._logs / f"{service}.log").open("ab")
+        self._processes[service] = subprocess.Popen(
+            self.command(service, "serve"), cwd=ROOT, env=self.environ, stdout=log, stderr=subprocess.STDOUT
+        )
+        log.close()
+
+    def kill(self, service: str) -> None:
+        """End a service as a power cut would."""
+        process = self._processes.pop(service)
+        process.kill()
+        process.wait(timeout=STOP_SECONDS)
+
+    def stop(self, service: str) -> int:
+        """End a service as an orchestrator would, and return its exit code."""
+        process = self._processes.pop(service)
+        process.send_signal(signal.SIGTERM)
+        return process.wait(timeout=STOP_SECONDS)
+
+    def stop_all(self) -> None:
+        """End everything that runs."""
+        for process in self._processes.values():
+            process.send_signal(signal.SIGTERM)
+        for service in list(self._processes):
+            try:
+                self._processes.pop(service).wait(timeout=STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._processes[service].kill()
+
+    def processes(self) -> dict[str, int]:
+        """The process id of each running service."""
+        return {service: process.pid for service, process in self._processes.items()}
+
+    def log(self, service: str) -> str:
+        """What a service has logged."""
+        return (self._logs / f"{service}.log").read_text(errors="replace")
+
+    async def ready(self, service: str, *, seconds: float = START_SECONDS, status: int = 200) -> Any:
+        """Wait until a service answers its readiness with a status; returns the body."""
+        async with asyncio.timeout(seconds):
+            while True:
+                try:
+                    async with self.http.get(self.base(service) + "/readyz") as answer:
+                        if answer.status == status:
+                            return await answer.json()
+                except aiohttp.ClientError:
+                    if service in self._processes and self._processes[service].poll() is not None:
+                        raise AssertionError(f"{service} ended: {self.log(service)[-2000:]}") from None
+                await asyncio.sleep(0.1)
+
+    async def login(self, who: tuple[str, str], *, tenant: str = DEMO_TENANT) -> Client:
+        """Log in and return the caller."""
+        client = Client(self.http, self.base(), tenant=tenant)
+        answer = await client.call("POST", "/v1/auth/token", {"email": who[0], "password": who[1], "tenantId": tenant})
+        assert answer.status == 200, answer.raw
+        client.token = answer.json["access_token"]
+        return client
+
+
+def _measuring() -> bool:
+    return "COVERAGE_RUN" in os.environ or "COV_CORE_SOURCE" in os.environ or os.environ.get("MEASURE_COVERAGE") == "1"
+
+
+def service_environment(servers: Servers, database: TestDatabase, vhost_url: str) -> dict[str, str]:
+    """Every setting that the four services need to run against a test's own database and virtual host."""
+    environ = {name: value for name, value in os.environ.items() if not name.endswith(("_URL", "_HTTP_PORT"))}
+    environ |= {
+        "APP_ENV": "local",
+        "REDIS_URL": servers.redis_url,
+        "RABBITMQ_URL": vhost_url,
+        "HTTP_HOST": "127.0.0.1",
+        "JWT_SECRET": "a-secret-for-tests-of-at-least-32-bytes",
+        "JWT_ISSUER": "local-auth",
+        "ENCRYPTION_KEY": base64.b64encode(b"k" * 32).decode(),
+        "WEBHOOK_RETRY_SCHEDULE": "0,1,1,2,2,5",
+        "LOG_LEVEL": "INFO",
+    }
+    for service in SERVICES:
+        environ[f"{service.upper()}_DATABASE_URL"] = database.url(f"{service}_app")
+        environ[f"{service.upper()}_MIGRATION_DATABASE_URL"] = database.url(f"{service}_owner")
+        environ[f"{service.upper()}_HTTP_PORT"] = str(free_port())
+    return environ
+
+
+@asynccontextmanager
+async def running_platform(servers: Servers, logs: Path) -> AsyncIterator[Platform]:
+    """Run all four services, migrated and seeded, until the block ends."""
+    async with fresh_database(servers) as database:
+        if servers.rabbitmq.kind == "given":
+            vhost, vhost_url = "", servers.rabbitmq_url
+        else:
+            vhost = f"e2e-{uuid4().hex[:12]}"
+            local.create_vhosts(servers, [vhost])
+            vhost_url = servers.rabbitmq_vhost_url(vhost)
+        platform = Platform(database, service_environment(servers, database, vhost_url), logs)
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
+            platform.http = http
+            try:
+                seed = await asyncio.create_subprocess_exec(
+                    *platform.command("api", "seed"), cwd=ROOT, env=platform.environ
+                )
+                assert await asyncio.wait_for(seed.wait(), START_SECONDS) == 0
+                for service in SERVICES:
+                    platform.start(service)
+                for service in SERVICES:
+                    await platform.ready(service)
+                yield platform
+            finally:
+                platform.stop_all()
+                if vhost:
+                    local.delete_vhost(servers, vhost)

@@ -1,0 +1,95 @@
+"""Contracts: every message has a valid example, a hearer and a place to go."""
+
+import msgspec
+import pytest
+
+from libs.common.contracts import REGISTRY, Kind, Message, PublicEvent
+from libs.common.messaging import asyncapi
+from libs.common.messaging.topology import Queue, topology
+
+SERVICES = ("api", "ledger", "gateway", "notifier")
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_example_is_a_valid_body_that_survives_the_wire(name: str) -> None:
+    kind = REGISTRY[name]
+    message = msgspec.convert(kind.example, kind, strict=False)
+    assert msgspec.json.decode(message.encode(), type=kind) == message
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_contract_says_who_says_and_who_hears_it(name: str) -> None:
+    kind = REGISTRY[name]
+    contract = kind.contract
+    assert contract.said_by
+    assert contract.heard_by or contract.public
+    assert set(contract.heard_by) | set(contract.said_by) <= set(SERVICES)
+    assert kind.__doc__
+    assert any(word in kind.__doc__ for word in ("eard", "aid", "sked"))
+    assert (contract.reply is not None) == (contract.kind is Kind.REQUEST)
+    assert contract.public == issubclass(kind, PublicEvent)
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_unknown_fields_are_ignored(name: str) -> None:
+    kind: type[Message] = REGISTRY[name]
+    body = msgspec.json.decode(msgspec.convert(kind.example, kind, strict=False).encode())
+    body["added_by_a_newer_version"] = {"x": 1}
+    assert isinstance(msgspec.json.decode(msgspec.json.encode(body), type=kind), kind)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_durable_queue_is_a_bounded_quorum_queue_with_dead_letters(service: str) -> None:
+    queues = {queue.name: queue for queue in topology(service).queues}
+    for queue in queues.values():
+        if queue.name.endswith(".requests"):
+            continue
+        assert queue.arguments["x-queue-type"] == "quorum"
+        assert int(queue.arguments["x-max-length"]) > 0
+        assert queue.arguments["x-overflow"] == "reject-publish"
+        if _hears(queue):
+            assert queue.arguments["x-dead-letter-routing-key"] == queue.name
+            assert f"{queue.name}.dead" in queues
+            assert int(queue.arguments["x-delivery-limit"]) > 0
+
+
+def _hears(queue: Queue) -> bool:
+    return ".delay." not in queue.name and not queue.name.endswith(".dead")
+
+
+def test_both_sides_derive_the_same_queues() -> None:
+    said = {queue.name: queue for queue in topology("gateway").queues}
+    heard = {queue.name: queue for queue in topology("ledger").queues}
+    shared = said.keys() & heard.keys()
+    assert "ledger.payment.captured" in shared
+    assert all(said[name] == heard[name] for name in shared)
+
+
+def test_dead_letter_queues_are_declared_before_the_queues_that_need_them() -> None:
+    names = [queue.name for queue in topology("ledger").queues]
+    assert names.index("ledger.payment.captured.dead") < names.index("ledger.payment.captured")
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_asyncapi_document_has_no_dangling_reference(service: str) -> None:
+    document = asyncapi.document(service, version="1.0.0")
+
+    def walk(node: object) -> None:
+        if isinstance(node, dict):
+            if isinstance(reference := node.get("$ref"), str):
+                target: object = document
+                for part in reference.removeprefix("#/").split("/"):
+                    assert isinstance(target, dict)
+                    assert part in target, reference
+                    target = target[part]
+            for value in node.values():
+                walk(value)
+        elif isinstance(node, list):
+            for value in node:
+                walk(value)
+
+    walk(document)
+    assert document["operations"]
+    page = asyncapi.page(document)
+    assert "<script" not in page
+    assert "http" not in page.replace("https://merchant.example", "").replace("http-equiv", "")

@@ -1,0 +1,96 @@
+"""Group commit: items wait only for the commit in flight, each caller gets its own result."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from libs.common.db import GroupCommit
+from libs.common.errors import Unavailable
+
+
+async def test_items_submitted_during_a_commit_form_the_next_group() -> None:
+    groups: list[list[int]] = []
+    gate = asyncio.Event()
+
+    async def write(items: Sequence[int]) -> Sequence[int | Exception]:
+        groups.append(list(items))
+        if len(groups) == 1:
+            await gate.wait()
+        return [item * 10 for item in items]
+
+    group = GroupCommit(write, group_max=100, waiting_max=1000)
+    first = asyncio.create_task(group.submit(1))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    rest = [asyncio.create_task(group.submit(n)) for n in range(2, 12)]
+    await asyncio.sleep(0)
+    gate.set()
+    assert await first == 10
+    assert await asyncio.gather(*rest) == [n * 10 for n in range(2, 12)]
+    assert groups == [[1], list(range(2, 12))]
+
+
+async def test_each_caller_gets_its_own_refusal() -> None:
+    async def write(items: Sequence[int]) -> Sequence[int | Exception]:
+        return [ValueError(str(item)) if item % 2 else item for item in items]
+
+    group = GroupCommit(write, group_max=10, waiting_max=10)
+    results = await asyncio.gather(*(group.submit(n) for n in range(4)), return_exceptions=True)
+    assert [str(result) for result in results] == ["0", "1", "2", "3"]
+    assert isinstance(results[1], ValueError)
+
+
+async def test_failed_group_fails_each_of_its_callers_and_no_other() -> None:
+    calls = 0
+
+    async def write(items: Sequence[int]) -> Sequence[int | Exception]:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise ConnectionError("gone")
+        return list(items)
+
+    group = GroupCommit(write, group_max=2, waiting_max=10)
+    results = await asyncio.gather(*(group.submit(n) for n in range(4)), return_exceptions=True)
+    assert [type(result) for result in results] == [ConnectionError, ConnectionError, int, int]
+
+
+async def test_group_and_queue_are_bounded() -> None:
+    sizes: list[int] = []
+    gate = asyncio.Event()
+
+    async def write(items: Sequence[int]) -> Sequence[int | Exception]:
+        sizes.append(len(items))
+        await gate.wait()
+        return list(items)
+
+    group = GroupCommit(write, group_max=3, waiting_max=5)
+    tasks = [asyncio.create_task(group.submit(n)) for n in range(5)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    tasks += [asyncio.create_task(group.submit(n)) for n in range(3)]
+    await asyncio.sleep(0)
+    with pytest.raises(Unavailable):
+        await group.submit(99)
+    gate.set()
+    await asyncio.gather(*tasks)
+    assert max(sizes) == 3
+
+
+async def test_caller_that_goes_away_does_not_cancel_its_item() -> None:
+    written: list[int] = []
+    gate = asyncio.Event()
+
+    async def write(items: Sequence[int]) -> Sequence[int | Exception]:
+        await gate.wait()
+        written.extend(items)
+        return list(items)
+
+    group = GroupCommit(write, group_max=3, waiting_max=5)
+    task = asyncio.create_task(group.submit(7))
+    await asyncio.sleep(0)
+    task.cancel()
+    gate.set()
+    await group.flush()
+    assert written == [7]

@@ -1,0 +1,31 @@
+"""Identifiers: ordered by time, and derived ones always the same."""
+
+from uuid import UUID, uuid4
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from libs.common.ids import derived_id, new_id, parse_id
+
+
+def test_new_ids_are_version_7_and_ascend() -> None:
+    ids = [new_id() for _ in range(1000)]
+    assert {i.version for i in ids} == {7}
+    assert len(set(ids)) == 1000
+    assert [i.time for i in ids] == sorted(i.time for i in ids)
+
+
+@given(st.uuids(), st.text(max_size=20), st.text(max_size=20))
+def test_derived_id_depends_on_source_and_purpose_alone(source: UUID, purpose: str, other: str) -> None:
+    derived = derived_id(source, purpose)
+    assert derived == derived_id(source, purpose)
+    assert derived.version == 7
+    assert derived.bytes[:6] == source.bytes[:6]
+    assert (derived == derived_id(source, other)) == (purpose == other)
+
+
+def test_only_the_usual_form_is_read() -> None:
+    some = uuid4()
+    assert parse_id(str(some)) == some
+    for text in ("", "x", some.hex, f"{{{some}}}", f"urn:uuid:{some}", "zzzzzzzz-zzzz-zzzz-zzzz-zzzzzzzzzzzz"):
+        assert parse_id(text) is None

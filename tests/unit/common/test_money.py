@@ -1,0 +1,112 @@
+"""Money is read exactly, written exactly, and split without loss."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from libs.common.errors import Invalid
+from libs.common.money import AMOUNT_MINOR_MAX, allocate, currency, format_minor, parse_amount
+
+
+@pytest.mark.parametrize(
+    ("value", "code", "minor"),
+    [
+        ("150.50", "BRL", 15050),
+        (Decimal("150.5"), "BRL", 15050),
+        (100, "JPY", 100),
+        ("1.234", "KWD", 1234),
+        ("0.0001", "CLF", 1),
+        (Decimal("59.97000000000001"), "BRL", 5997),
+        ("0.30000000000000004", "BRL", 30),
+        ("1e2", "BRL", 10000),
+        ("1E+3", "JPY", 1000),
+        (Decimal("0.10"), "USD", 10),
+        ("10000000000000.00", "BRL", AMOUNT_MINOR_MAX),
+    ],
+)
+def test_amount_is_read_exactly(value: Decimal | str | int, code: str, minor: int) -> None:
+    assert parse_amount(value, code) == minor
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        ("0", "BRL"),
+        ("-1", "BRL"),
+        ("0.001", "BRL"),
+        ("10.005", "BRL"),
+        ("100.55", "JPY"),
+        ("0.00000000001", "BRL"),
+        ("NaN", "BRL"),
+        ("Infinity", "BRL"),
+        (Decimal("NaN"), "BRL"),
+        (Decimal("Infinity"), "BRL"),
+        (Decimal("1E+400"), "BRL"),
+        (Decimal("1E-400"), "BRL"),
+        ("10000000000000.01", "BRL"),
+        ("", "BRL"),
+        ("abc", "BRL"),
+        ("1_000", "BRL"),
+        ("0x10", "BRL"),
+        ("1,5", "BRL"),
+    ],
+)
+def test_what_is_not_a_plain_positive_amount_is_refused(value: Decimal | str, code: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        parse_amount(value, code)
+    assert refused.value.reason == "invalid_amount"
+
+
+@pytest.mark.parametrize("code", ["brl", "XYZ", "BRLX", "", "XAU", "XXX"])
+def test_unknown_currency_is_refused(code: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        parse_amount("1", code)
+    assert refused.value.reason == "unsupported_currency"
+    assert refused.value.detail == "unsupported currency"
+
+
+@given(st.integers(1, AMOUNT_MINOR_MAX), st.sampled_from(["JPY", "BRL", "KWD", "CLF"]))
+def test_what_is_written_is_read_back(minor: int, code: str) -> None:
+    text = format_minor(minor, code)
+    assert parse_amount(text, code) == minor
+    decimals = len(text.partition(".")[2])
+    assert decimals == currency(code).exponent
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_either_an_amount_or_a_clear_refusal(text: str) -> None:
+    try:
+        assert 0 < parse_amount(text, "BRL") <= AMOUNT_MINOR_MAX
+    except Invalid as refused:
+        assert refused.detail
+
+
+@given(st.decimals(allow_nan=True, allow_infinity=True))
+def test_any_decimal_is_either_an_amount_or_a_clear_refusal(value: Decimal) -> None:
+    try:
+        assert 0 < parse_amount(value, "BRL") <= AMOUNT_MINOR_MAX
+    except Invalid as refused:
+        assert refused.detail
+
+
+def test_negative_sums_are_written_with_their_sign() -> None:
+    assert format_minor(-15050, "BRL") == "-150.50"
+    assert format_minor(0, "BRL") == "0.00"
+    assert format_minor(-5, "JPY") == "-5"
+
+
+@given(st.integers(0, AMOUNT_MINOR_MAX), st.lists(st.integers(0, 1000), min_size=1, max_size=20).filter(any))
+def test_split_loses_nothing_and_is_fair(amount: int, weights: list[int]) -> None:
+    shares = allocate(amount, tuple(weights))
+    assert sum(shares) == amount
+    for share, weight in zip(shares, weights, strict=True):
+        assert abs(share - amount * weight / sum(weights)) < len(weights) + amount * 1e-12
+        assert share == 0 or weight > 0
+
+
+@pytest.mark.parametrize("weights", [(), (0, 0), (1, -1)])
+def test_split_without_sensible_weights_is_refused(weights: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="weights"):
+        allocate(100, weights)

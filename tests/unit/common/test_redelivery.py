@@ -1,0 +1,44 @@
+"""What becomes of a message that failed, by kind of failure."""
+
+import pytest
+
+from libs.common.errors import (
+    BrokenInvariant,
+    Conflict,
+    Invalid,
+    NotFound,
+    OutcomeUnknown,
+    TooEarly,
+    Unavailable,
+    Undecodable,
+)
+from libs.common.messaging.redelivery import RETRIES_MAX, judge
+from libs.common.messaging.topology import DELAYS_SECONDS
+
+
+@pytest.mark.parametrize("fault", [TooEarly("x"), Unavailable("x"), OutcomeUnknown("x")])
+def test_what_may_pass_is_put_off_ever_longer_and_buried_in_the_end(fault: Exception) -> None:
+    delays = [judge(fault, attempt=attempt).delay_seconds for attempt in range(RETRIES_MAX)]
+    assert delays[:4] == list(DELAYS_SECONDS)
+    assert set(delays[4:]) == {DELAYS_SECONDS[-1]}
+    last = judge(fault, attempt=RETRIES_MAX)
+    assert last.delay_seconds is None
+    assert last.reason.endswith("_for_too_long")
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (Invalid("no", code="invalid_amount"), "invalid_amount"),
+        (NotFound("no"), "not_found"),
+        (Conflict("no"), "conflict"),
+        (BrokenInvariant("no"), "internal_error"),
+        (Undecodable("no"), "undecodable_message"),
+        (KeyError("no"), "unexpected_error"),
+    ],
+)
+def test_what_will_not_pass_is_buried_at_once_with_its_reason(fault: Exception, reason: str) -> None:
+    verdict = judge(fault, attempt=0)
+    assert verdict.delay_seconds is None
+    assert verdict.reason == reason
+    assert verdict.detail
