@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
+from time import perf_counter
 from typing import Any, Protocol
 
 import msgspec
@@ -18,9 +19,8 @@ from litestar.types import ASGIApp
 
 from libs.common.clock import Clock
 from libs.common.db import Database
-from libs.common.db.migrate import upgrade
 from libs.common.errors import PlatformError, Transient
-from libs.common.messaging import Bus, asyncapi, redelivery
+from libs.common.messaging import Bus, asyncapi, inbox, redelivery
 from libs.common.observability import logging
 from libs.common.observability.logging import get_logger
 from libs.common.settings import (
@@ -39,6 +39,12 @@ log = get_logger("service")
 
 _CRASH_PAUSES_SECONDS = (0.5, 1.0, 5.0, 30.0)
 """Pauses before a worker or loop that failed is run again."""
+_HEALTHY_SECONDS = 60.0
+"""A loop that ran this long is not in the same trouble as before: its next pause is the first again."""
+_FORGET_EVERY_SECONDS = 300.0
+"""How often events past the inbox's retention are looked for."""
+_FORGET_ROUNDS_MAX = 100
+"""Rounds of one run, so that a long neglected inbox does not keep the worker busy without a pause."""
 _REDRIVE_MAX = 10_000
 
 
@@ -86,7 +92,7 @@ def platform_version() -> str:
 
 
 class Service:
-    """One service, wired and ready to run: `app` is its ASGI application, `serve` runs it until it is told to stop."""
+    """One service, wired and ready to run: `asgi` is its application, `serve` runs it until it is told to stop."""
 
     def __init__(
         self,
@@ -102,6 +108,7 @@ class Service:
         loops: Sequence[Loop] = (),
         opens: Sequence[Callable[[], AbstractAsyncContextManager[Any]]] = (),
         checks: Mapping[str, Check] | None = None,
+        details: Mapping[str, Callable[[], str]] | None = None,
         middleware: Sequence[Callable[[ASGIApp], ASGIApp]] = (),
         openapi: OpenAPIConfig | None = None,
     ) -> None:
@@ -116,14 +123,16 @@ class Service:
         self._opens = opens
         all_checks: dict[str, Check] = {"database": database.ping, "rabbitmq": bus.ping, **(checks or {})}
         self.app = Litestar(
-            route_handlers=[*health_routes(all_checks), *asyncapi_routes(name), *routes],
-            middleware=[correlate, *middleware],
+            route_handlers=[*health_routes(all_checks, details or {}), *asyncapi_routes(name), *routes],
+            middleware=[*middleware],
             exception_handlers={Exception: problems.answer},
             lifespan=[self._lifespan],
             openapi_config=openapi,
             logging_config=None,
             debug=False,
         )
+        # Outside of Litestar, whose own middleware does not see a request that no route takes.
+        self.asgi = correlate(self.app)
 
     @asynccontextmanager
     async def _lifespan(self, _: Litestar) -> AsyncIterator[None]:
@@ -135,7 +144,10 @@ class Service:
             running = [
                 asyncio.create_task(self._keep(Loop(name="bus", run=self.bus.run)), name="bus"),
                 *(asyncio.create_task(self._keep(loop), name=loop.name) for loop in self._loops),
-                *(asyncio.create_task(self._keep(_repeated(worker)), name=worker.name) for worker in self._workers),
+                *(
+                    asyncio.create_task(self._keep(_repeated(worker)), name=worker.name)
+                    for worker in (self._forgetting(), *self._workers)
+                ),
             ]
             log.info("service.started", port=self.http.http_port)
             try:
@@ -153,6 +165,7 @@ class Service:
         """Run a loop for the life of the process: what fails is logged and run again, a little later each time."""
         failures = 0
         while True:
+            started = perf_counter()
             try:
                 await loop.run()
             except Transient as fault:
@@ -163,13 +176,25 @@ class Service:
                 log.error("loop.failed", loop=loop.name, exc_info=True)
             else:
                 return
+            if perf_counter() - started > _HEALTHY_SECONDS:
+                failures = 0
             await asyncio.sleep(_CRASH_PAUSES_SECONDS[min(failures, len(_CRASH_PAUSES_SECONDS) - 1)])
             failures += 1
+
+    def _forgetting(self) -> Worker:
+        async def forget() -> None:
+            before = self.clock.now() - inbox.RETENTION
+            for _ in range(_FORGET_ROUNDS_MAX):
+                async with self.database.transaction() as transaction:
+                    if await inbox.forget(transaction, before=before) == 0:
+                        return
+
+        return Worker(name="forget inbox", every_seconds=_FORGET_EVERY_SECONDS, run=forget)
 
     def serve(self) -> None:
         """Serve HTTP, consume and work until SIGTERM or SIGINT, then finish what has begun and stop."""
         uvicorn.run(
-            self.app,
+            self.asgi,
             host=self.http.http_host,
             port=self.http.http_port,
             loop="uvloop",
@@ -237,6 +262,9 @@ def main[S: CommonSettings](
             _require(loaded.database.database_url, f"{service.upper()}_DATABASE_URL")
             build(loaded).serve()
         elif name == "migrate":
+            # Alembic is needed here only; a service starts faster without it.
+            from libs.common.db.migrate import upgrade
+
             url = loaded.database.migration_database_url
             _require(url, f"{service.upper()}_MIGRATION_DATABASE_URL")
             upgrade(service=service, url=url)

@@ -6,6 +6,7 @@ from decimal import Decimal
 from uuid import uuid4
 
 import aio_pika
+import pytest
 from standardwebhooks.webhooks import Webhook
 
 from tests.support.platform import DEMO_TENANT, OPERATOR, SALES, Client, Platform
@@ -96,13 +97,36 @@ async def test_balances_prove_the_books(operator: Client) -> None:
         assert sum(Decimal(row["balance"]) for row in rows) == 0
 
 
-async def test_declined_payment_fails_and_books_nothing(operator: Client) -> None:
-    intent = await operator.create("10.02")
+@pytest.mark.parametrize(
+    ("amount", "reason"),
+    [("90.01", "insufficient_funds"), ("90.02", "card_declined"), ("90.12", "insufficient_funds")],
+)
+async def test_declined_payment_fails_and_books_nothing(operator: Client, amount: str, reason: str) -> None:
+    intent = await operator.create(amount)
     answer = await operator.confirm(intent["id"])
     assert answer.status == 200, answer.raw
     assert answer.json["status"] == "FAILED"
+    assert answer.json["failure_code"] == reason
     entries = await operator.call("GET", f"/v1/ledger/entries?payment_intent_id={intent['id']}")
     assert entries.json == []
+
+
+@pytest.mark.parametrize("amount", ["90.11", "90.13", "90.21", "90.22", "90.23", "90.33", "90.34", "90.35", "90.36"])
+async def test_payment_settles_once_through_every_trouble_of_the_processor(operator: Client, amount: str) -> None:
+    intent = await operator.create(amount)
+    answer = await operator.confirm(intent["id"])
+    assert answer.status in {200, 202}, answer.raw
+    await operator.settled(intent["id"], seconds=60)
+    entries = await operator.call("GET", f"/v1/ledger/entries?payment_intent_id={intent['id']}")
+    assert len(entries.json) == 1
+
+
+async def test_outcome_that_nobody_knows_is_never_guessed(operator: Client) -> None:
+    intent = await operator.create("90.14")
+    answer = await operator.confirm(intent["id"], headers={"Prefer": "respond-async"})
+    assert (answer.status, answer.json["status"]) == (202, "PROCESSING")
+    await asyncio.sleep(2)
+    assert await operator.status(intent["id"]) == "PROCESSING"
 
 
 async def test_accounts_and_profile_are_served(platform: Platform, operator: Client) -> None:

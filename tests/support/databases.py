@@ -92,14 +92,19 @@ async def fresh_database(servers: Servers, services: Sequence[str] = SERVICES) -
     """Clone the migrated template of `services` into a database of its own, and drop it afterwards."""
     template = await _template(servers, services)
     name = f"test_{os.getpid()}_{uuid4().hex[:12]}"
+    await _administer(servers, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    # Rights and role settings belong to a database's entry, not to its contents: a clone starts without them.
+    await bootstrap(servers.postgres_url, name)
+    try:
+        yield TestDatabase(servers, name)
+    finally:
+        await _administer(servers, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+async def _administer(servers: Servers, statement: str) -> None:
+    # A connection of its own: a test in between may have stopped and started the server.
     admin = await asyncpg.connect(servers.postgres_url, timeout=15)
     try:
-        await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-        # Rights and role settings belong to a database's entry, not to its contents: a clone starts without them.
-        await bootstrap(servers.postgres_url, name)
-        try:
-            yield TestDatabase(servers, name)
-        finally:
-            await admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        await admin.execute(statement)
     finally:
         await admin.close()

@@ -85,7 +85,7 @@ class Client:
             sent["Content-Type"] = "application/json"
         sent |= headers or {}
         async with self._http.request(method, self._base + path, data=payload, headers=sent) as answer:
-            return Answer(answer.status, dict(answer.headers), await answer.read())
+            return Answer(answer.status, answer.headers, await answer.read())
 
     async def create(self, amount: str = "150.50", *, currency: str = "BRL", customer_ref: str = "c-1") -> Any:
         """Create an intent."""
@@ -211,7 +211,7 @@ def service_environment(servers: Servers, database: TestDatabase, vhost_url: str
         "JWT_SECRET": "a-secret-for-tests-of-at-least-32-bytes",
         "JWT_ISSUER": "local-auth",
         "ENCRYPTION_KEY": base64.b64encode(b"k" * 32).decode(),
-        "WEBHOOK_RETRY_SCHEDULE": "0,1,1,2,2,5",
+        "WEBHOOK_RETRY_SCHEDULE": "0s,1s,1s,2s,2s,5s",
         "LOG_LEVEL": "INFO",
     }
     for service in SERVICES:

@@ -51,8 +51,11 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.owner}.{self.kind}s"
 
     def queue(self, service: str) -> str:
-        """The queue in which `service` hears this message: `ledger.payment.captured`; one for all requests."""
-        return f"{service}.requests" if self.kind is Kind.REQUEST else f"{service}.{self.name}"
+        """The queue in which `service` hears this message: `ledger.payment.captured`; one for all requests.
+
+        Never the name of an exchange: the broker's permissions do not tell the two apart.
+        """
+        return f"{service}.requests.queue" if self.kind is Kind.REQUEST else f"{service}.{self.name}"
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,6 +1,6 @@
 """PostgreSQL: the pool, transactions that wake the relay, and group commit."""
 
-from libs.common.db.database import Connection, Database
+from libs.common.db.database import Connection, Database, DatabaseUnavailable
 from libs.common.db.group import GroupCommit
 
-__all__ = ["Connection", "Database", "GroupCommit"]
+__all__ = ["Connection", "Database", "DatabaseUnavailable", "GroupCommit"]

@@ -42,7 +42,7 @@ class Bus:
         self._answerer = Answerer(self._broker, service=service)
         self._packs: list[PackConsumer[Any]] = []
         self._eaches: list[EachConsumer[Any]] = []
-        database.on_commit = self._relay.wake
+        database.after_commit(self._relay.wake)
 
     def hear[M: Message](self, kind: type[M], handler: SetHandler[M]) -> None:
         """Handle every new event of `kind` in sets, inside one transaction with its inbox marks."""

@@ -9,7 +9,7 @@ import msgspec
 from faststream.rabbit import RabbitMessage
 
 from libs.common.contracts import Message
-from libs.common.db import Connection, Database
+from libs.common.db import Connection, Database, DatabaseUnavailable
 from libs.common.db.database import CONTENTION
 from libs.common.errors import Unavailable, Undecodable
 from libs.common.messaging import inbox
@@ -26,8 +26,10 @@ _OUTAGE_PAUSES_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
 """Pauses while the database is away; the batch stays unacknowledged, so it is nobody's loss if we are killed."""
 _CONTENTION_RETRIES_MAX = 5
 
-type SetHandler[M: Message] = Callable[[Connection, Sequence[Heard[M]]], Awaitable[None]]
-"""Handles a set of new events inside one open transaction."""
+type Afterwards = Callable[[], None]
+"""What is to be done, in memory and at once, as soon as the transaction has committed."""
+type SetHandler[M: Message] = Callable[[Connection, Sequence[Heard[M]]], Awaitable[Afterwards | None]]
+"""Handles a set of new events inside one open transaction; what it returns is called after the commit."""
 type EachHandler[M: Message] = Callable[[Heard[M]], Awaitable[None]]
 """Handles one event; no transaction is open, and it is idempotent by itself."""
 
@@ -128,7 +130,7 @@ class PackConsumer[M: Message]:
                 batch.append(_Delivery(message, await self._open(message)))
                 size += len(batch[-1].events)
             events = [pair for delivery in batch for pair in delivery.events]
-            await self._persist(partial(self._settle, events))
+            await persist(partial(self._settle, events), queue=self.queue)
             for delivery in batch:
                 await acknowledge(delivery.message)
             self._busy = False
@@ -139,24 +141,7 @@ class PackConsumer[M: Message]:
         return not self._busy and self._waiting.empty()
 
     async def _open(self, message: RabbitMessage) -> list[tuple[PackedEvent, Heard[M]]]:
-        events: list[tuple[PackedEvent, Heard[M]]] = []
-
-        async def decode() -> None:
-            events[:] = await self._intake.open(message)
-
-        await self._persist(decode)
-        return events
-
-    async def _persist(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Do `work`, however long the database or the broker stays away; the events wait unacknowledged meanwhile."""
-        for attempt in range(10**9):
-            try:
-                return await work()
-            except (Unavailable, *OUTAGES) as outage:
-                pause = _OUTAGE_PAUSES_SECONDS[min(attempt, len(_OUTAGE_PAUSES_SECONDS) - 1)]
-                log.warning("consumer.paused", queue=self.queue, reason=str(outage), seconds=pause)
-                await asyncio.sleep(pause)
-        return None
+        return await persist(partial(self._intake.open, message), queue=self.queue)
 
     async def _settle(self, events: Sequence[tuple[PackedEvent, Heard[M]]]) -> None:
         if not events:
@@ -164,8 +149,8 @@ class PackConsumer[M: Message]:
         try:
             await self._transact([event for _, event in events])
         except Exception as fault:
-            if isinstance(fault, Unavailable) and fault.reason == Unavailable.code:
-                # The database is away: splitting the batch would only ask it more often.
+            if isinstance(fault, DatabaseUnavailable):
+                # Splitting the batch would only ask it more often.
                 raise
             if len(events) == 1:
                 with correlated(events[0][1].correlation):
@@ -181,12 +166,13 @@ class PackConsumer[M: Message]:
                 async with self._database.transaction() as transaction:
                     new = await inbox.mark(transaction, self.queue, [event.id for event in events])
                     fresh = _once(events, new)
-                    if fresh:
-                        await self._handler(transaction, fresh)
+                    afterwards = await self._handler(transaction, fresh) if fresh else None
             except CONTENTION:
                 if attempt == _CONTENTION_RETRIES_MAX:
                     raise
                 continue
+            if afterwards is not None:
+                afterwards()
             metrics.MESSAGE_BATCH.labels(self.queue).observe(len(events))
             metrics.MESSAGES.labels(self.queue, "handled").inc(len(fresh))
             if len(fresh) < len(events):
@@ -237,28 +223,26 @@ class EachConsumer[M: Message]:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _handle(self, message: RabbitMessage) -> None:
-        try:
-            events = await self._intake.open(message)
-            async with asyncio.TaskGroup() as group:
-                for packed, event in events:
-                    group.create_task(self._one(packed, event))
-        except* (Unavailable, *OUTAGES) as outages:
-            # Could not even be put off: give the whole message back, a little later so that it does not spin.
-            log.warning("consumer.paused", queue=self.queue, reason=str(outages.exceptions[0]))
-            await asyncio.sleep(1)
-            await give_back(message)
-        else:
-            await acknowledge(message)
+        events = await persist(partial(self._intake.open, message), queue=self.queue)
+        async with asyncio.TaskGroup() as group:
+            for packed, event in events:
+                group.create_task(self._one(packed, event))
+        await acknowledge(message)
 
     async def _one(self, packed: PackedEvent, event: Heard[M]) -> None:
         async with self._slots:
             with correlated(event.correlation):
-                try:
-                    await self._handler(event)
-                except Exception as fault:  # noqa: BLE001 - an edge: every failure becomes a retry or a dead letter
-                    await self._intake.give_up(packed, fault)
-                else:
-                    metrics.MESSAGES.labels(self.queue, "handled").inc()
+                await persist(partial(self._attempt, packed, event), queue=self.queue)
+
+    async def _attempt(self, packed: PackedEvent, event: Heard[M]) -> None:
+        try:
+            await self._handler(event)
+        except DatabaseUnavailable:
+            raise
+        except Exception as fault:  # noqa: BLE001 - an edge: every failure becomes a retry or a dead letter
+            await self._intake.give_up(packed, fault)
+        else:
+            metrics.MESSAGES.labels(self.queue, "handled").inc()
 
 
 async def acknowledge(message: RabbitMessage) -> None:
@@ -269,9 +253,14 @@ async def acknowledge(message: RabbitMessage) -> None:
         log.warning("message.not_acknowledged", reason=str(fault))
 
 
-async def give_back(message: RabbitMessage) -> None:
-    """Return a message to its queue."""
-    try:
-        await message.nack(requeue=True)
-    except OUTAGES as fault:
-        log.warning("message.not_returned", reason=str(fault))
+async def persist[T](work: Callable[[], Awaitable[T]], *, queue: str) -> T:
+    """Do `work`, however long the database or the broker stays away; its events wait unacknowledged meanwhile."""
+    attempt = 0
+    while True:
+        try:
+            return await work()
+        except (Unavailable, *OUTAGES) as outage:
+            pause = _OUTAGE_PAUSES_SECONDS[min(attempt, len(_OUTAGE_PAUSES_SECONDS) - 1)]
+            log.warning("consumer.paused", queue=queue, reason=str(outage), seconds=pause)
+            attempt += 1
+            await asyncio.sleep(pause)

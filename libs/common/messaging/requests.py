@@ -152,7 +152,7 @@ class Answerer:
     @property
     def queue(self) -> str:
         """Where the requests arrive."""
-        return f"{self._service}.requests"
+        return f"{self._service}.requests.queue"
 
     @property
     def idle(self) -> bool:

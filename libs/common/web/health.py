@@ -26,11 +26,13 @@ class Liveness(msgspec.Struct, frozen=True):
     status: str = "ok"
 
 
-class Readiness(msgspec.Struct, frozen=True):
+class Readiness(msgspec.Struct, frozen=True, omit_defaults=True):
     """Whether the service can do its work, check by check: `ok` or `fail`."""
 
     status: str
     checks: dict[str, str]
+    details: dict[str, str] = {}
+    """What an operator wants to know although the service can work: the state of a circuit breaker."""
 
 
 async def _passes(name: str, check: Check) -> bool:
@@ -44,7 +46,7 @@ async def _passes(name: str, check: Check) -> bool:
     return True
 
 
-def health_routes(checks: Mapping[str, Check]) -> list[HTTPRouteHandler]:
+def health_routes(checks: Mapping[str, Check], details: Mapping[str, Callable[[], str]]) -> list[HTTPRouteHandler]:
     """Build `/healthz`, `/readyz` and `/metrics`."""
 
     @get("/healthz", operation_id="healthz", summary="Is the process alive?", tags=["operations"])
@@ -60,6 +62,7 @@ def health_routes(checks: Mapping[str, Check]) -> list[HTTPRouteHandler]:
             Readiness(
                 status="ok" if ready else "fail",
                 checks={name: "ok" if ok else "fail" for name, ok in zip(names, passed, strict=True)},
+                details={name: tell() for name, tell in details.items()},
             ),
             status_code=200 if ready else 503,
             headers={} if ready else {"Retry-After": "1"},

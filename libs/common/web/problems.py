@@ -45,6 +45,11 @@ _STATUS: tuple[tuple[type[PlatformError], int], ...] = (
     (BrokenInvariant, 500),
 )
 _RETRY_AFTER_SECONDS = "1"
+_TITLES = {status.value: status.phrase for status in HTTPStatus} | {
+    # Pinned, since Python's own phrases for these two changed between versions.
+    413: "Content Too Large",
+    422: "Unprocessable Entity",
+}
 
 _ROUTER_CODES = {
     400: "malformed_request",
@@ -111,7 +116,7 @@ class HttpProblem(Exception):
         self.status = status
         self.code = code
         self.detail = detail
-        self.title = title or HTTPStatus(status).phrase
+        self.title = title or _TITLES[status]
         self.instance = instance
         self.headers = headers or {}
         self.errors = errors
@@ -130,7 +135,7 @@ def problem_of(fault: Exception, *, path: str) -> tuple[Problem, dict[str, str]]
         instance = fault.instance or path
     elif isinstance(fault, PlatformError):
         status = next(status for kind, status in _STATUS if isinstance(fault, kind))
-        code, title, detail = fault.reason, HTTPStatus(status).phrase, fault.detail
+        code, title, detail = fault.reason, _TITLES[status], fault.detail
         errors = fault.errors if isinstance(fault, Invalid) else ()
     elif isinstance(fault, LitestarValidation):
         status, code, title, detail = 422, "invalid_request", "Unprocessable Entity", "the request is invalid"
@@ -138,7 +143,7 @@ def problem_of(fault: Exception, *, path: str) -> tuple[Problem, dict[str, str]]
     elif isinstance(fault, HTTPException):
         status = fault.status_code
         code = _ROUTER_CODES.get(status, "http_error")
-        title, detail = HTTPStatus(status).phrase, _router_detail(status, fault)
+        title, detail = _TITLES[status], _router_detail(status, fault)
         headers = dict(fault.headers or {})
     else:
         status, code, title, detail = 500, "internal_error", "Internal Server Error", "an unexpected error occurred"

@@ -9,7 +9,6 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
 from deploy.local.servers import Servers
@@ -22,6 +21,7 @@ from libs.common.observability.correlation import Correlation, child_traceparent
 from libs.common.settings import BrokerSettings, DatabaseSettings
 
 WAIT_SECONDS = 20
+_DIALECT = sa.create_mock_engine("postgresql://", executor=print).dialect
 
 
 async def until(fact: Callable[[], Awaitable[bool]], *, seconds: float = WAIT_SECONDS) -> None:
@@ -80,7 +80,7 @@ async def pair(servers: Servers, vhost_url: str) -> AsyncIterator[Pair]:
         metadata = sa.MetaData(schema=schema)
         await inside.execute(f"CREATE SCHEMA {schema}")
         for table in (outbox_table(metadata), inbox_table(metadata)):
-            await inside.execute(str(CreateTable(table).compile(dialect=postgresql.dialect())))
+            await inside.execute(str(CreateTable(table).compile(dialect=_DIALECT)))
         await inside.execute(f"CREATE TABLE {schema}.effects (event_id uuid, payment_intent_id uuid, note text)")
     await inside.close()
     made = Pair(url, vhost_url)

@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import uuid4
 
 import aio_pika
 import pytest
 
-from libs.common.contracts import api, gateway, ledger
+from libs.common.contracts import Message, api, gateway, ledger
 from libs.common.db import Connection
 from libs.common.errors import BrokenInvariant, Conflict, NotFound, TooEarly, Unavailable
-from libs.common.messaging import Bus, Heard, redelivery
+from libs.common.messaging import Bus, Heard, inbox, redelivery
 from libs.common.messaging.topology import DELAYS_SECONDS
 from tests.integration.messaging.conftest import Pair, captured, record, say_all, until
 
@@ -20,7 +22,7 @@ async def _ignore(_: Connection, __: Sequence[Heard[api.TenantProvisioned]]) -> 
     return
 
 
-async def _no_accounts(_: ledger.ListAccounts) -> ledger.AccountList:
+async def _no_accounts(_: Message) -> ledger.AccountList:
     return ledger.AccountList(accounts=[])
 
 
@@ -356,3 +358,16 @@ def _complete_notifier(bus: Bus, heard: list[str]) -> None:
             bus.answer(kind, nothing)  # type: ignore[arg-type]  # never asked here
         else:
             bus.hear(kind, note)  # type: ignore[arg-type]  # all of them are intent events
+
+
+async def test_events_heard_long_ago_are_forgotten_and_no_others(pair: Pair) -> None:
+    database = await pair.database("ledger")
+    for days in (1, 15):
+        await database.write(
+            "INSERT INTO inbox (event_id, queue, received_at) VALUES ($1, 'q', now() - make_interval(days => $2))",
+            uuid4(),
+            days,
+        )
+    async with database.transaction() as transaction:
+        assert await inbox.forget(transaction, before=datetime.now(UTC) - inbox.RETENTION) == 1
+    assert len(await database.fetch("SELECT 1 FROM inbox")) == 1

@@ -42,7 +42,7 @@ def test_unknown_fields_are_ignored(name: str) -> None:
 def test_every_durable_queue_is_a_bounded_quorum_queue_with_dead_letters(service: str) -> None:
     queues = {queue.name: queue for queue in topology(service).queues}
     for queue in queues.values():
-        if queue.name.endswith(".requests"):
+        if queue.name.endswith(".requests.queue"):
             continue
         assert queue.arguments["x-queue-type"] == "quorum"
         assert int(queue.arguments["x-max-length"]) > 0

@@ -1,0 +1,203 @@
+"""The commands of the machine room and their arguments. `just` alone lists the same tasks with a sentence each."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from deploy.local import environment, lifecycle, servers, supervision
+from deploy.local.bootstrap import SERVICES
+from deploy.local.errors import LocalFailure
+from deploy.local.layout import PROFILES, ROOT, layout
+from deploy.local.secretkeys import keys
+
+LOG_LINES = 50
+"""How much of each log `logs` shows before it follows."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command and return the exit code: 0 done, 1 failed with a sentence."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        environment.load_dotenv(ROOT)
+        return int(chosen.run(chosen) or 0)
+    except LocalFailure as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m deploy.local", description="Servers and services on this machine.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(
+        name: str, run: Callable[[argparse.Namespace], int], help_text: str, *, profile: str = ""
+    ) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=help_text, description=help_text)
+        added.set_defaults(run=run)
+        if profile:
+            added.add_argument(
+                "--profile", choices=PROFILES, default=profile, help="which servers (default: %(default)s)"
+            )
+        return added
+
+    command("up", _up, "start everything: servers, migrations, seeds, services")
+    down = command("down", _down, "end everything that was started here")
+    down.add_argument("--wipe", action="store_true", help="remove the data as well")
+    command("status", _status, "say what runs, where, and whether it is ready")
+    command("demo", _demo, "start everything and make one payment go through, told step by step")
+    command("smoke", _smoke, "check the running platform from log-in to webhook")
+    command("migrate", _migrate, "bring the schemas of the four services up to date")
+    command("seed", _seed, "write the demo tenants, users and accounts")
+    command("restart", _restart, "restart services, all of them or those named").add_argument(
+        "services", nargs="*", metavar="SERVICE", help="api, ledger, gateway or notifier"
+    )
+    command("logs", _logs, "follow the logs of all services, or of those named").add_argument(
+        "services", nargs="*", metavar="SERVICE", help="api, ledger, gateway, notifier or supervisord"
+    )
+    command("api-export", _api_export, "write the OpenAPI and AsyncAPI documents to docs/api")
+    command("definitions", _definitions, "write RabbitMQ's definitions for the deployed profile from the contracts")
+    command("check", _check, "check format, lint, types and import contracts")
+    command("test", _test, "run every check and test; arguments go to pytest").add_argument(
+        "arguments", nargs=argparse.REMAINDER
+    )
+    command("run", _run, "run a command with the settings of the running platform").add_argument(
+        "command", nargs=argparse.REMAINDER
+    )
+    command("env", _env, "print the services' settings as shell exports", profile="dev")
+    command("install-servers", _install_servers, "install the servers' packages where they are needed", profile="dev")
+    command("up-servers", _up_servers, "start PostgreSQL, Redis and RabbitMQ where they do not run", profile="dev")
+    down_servers = command("down-servers", _down_servers, "stop the servers of a profile", profile="dev")
+    down_servers.add_argument("--wipe", action="store_true", help="remove their data as well")
+    command("bootstrap", _bootstrap, "make the database, roles, schemas and virtual host", profile="dev")
+    return parser
+
+
+def _up(_: argparse.Namespace) -> int:
+    lifecycle.up(_say)
+    print(lifecycle.status())
+    return 0
+
+
+def _down(chosen: argparse.Namespace) -> int:
+    lifecycle.down(_say, wipe=chosen.wipe)
+    return 0
+
+
+def _status(_: argparse.Namespace) -> int:
+    print(lifecycle.status())
+    return 0
+
+
+def _demo(_: argparse.Namespace) -> int:
+    from deploy.local.demo import demonstrate
+
+    demonstrate(lifecycle.up(_say), print)
+    return 0
+
+
+def _smoke(_: argparse.Namespace) -> int:
+    from deploy.local.smoke import smoke
+
+    return 0 if smoke(lifecycle.settings_of_running(), print) else 1
+
+
+def _migrate(_: argparse.Namespace) -> int:
+    lifecycle.migrate(_say, lifecycle.prepare(_say))
+    return 0
+
+
+def _seed(_: argparse.Namespace) -> int:
+    lifecycle.seed(_say, lifecycle.prepare(_say))
+    return 0
+
+
+def _restart(chosen: argparse.Namespace) -> int:
+    place = layout("dev")
+    for service in chosen.services or SERVICES:
+        supervision.restart(place, service)
+    lifecycle.wait_ready(place, lifecycle.settings_of_running())
+    print(lifecycle.status())
+    return 0
+
+
+def _logs(chosen: argparse.Namespace) -> int:
+    folder = layout("dev").service_logs
+    files = [folder / f"{service}.log" for service in chosen.services] or sorted(folder.glob("*.log"))
+    absent = [file.name for file in files if not file.exists()]
+    if absent or not files:
+        raise LocalFailure(f"No log {', '.join(absent)} in {folder}; start the services with ./scripts/up.sh.")
+    os.execvp("tail", ["tail", "-n", str(LOG_LINES), "-F", *map(str, files)])  # noqa: S606 - we become the reader
+
+
+def _api_export(_: argparse.Namespace) -> int:
+    from deploy.local.documents import export
+
+    for path in export({**os.environ, **environment.placeholder_environment()}):
+        print(path.relative_to(ROOT))
+    return 0
+
+
+def _definitions(_: argparse.Namespace) -> int:
+    from deploy.local.definitions import write
+
+    print(write().relative_to(ROOT))
+    return 0
+
+
+def _check(_: argparse.Namespace) -> int:
+    from deploy.local.checks import check
+
+    failed = check(_say)
+    _say(f"Failed: {', '.join(failed)}." if failed else "All checks hold.")
+    return 1 if failed else 0
+
+
+def _test(chosen: argparse.Namespace) -> int:
+    from deploy.local.checks import test
+
+    return test(_say, chosen.arguments)
+
+
+def _run(chosen: argparse.Namespace) -> int:
+    if not chosen.command:
+        raise LocalFailure("run what? python -m deploy.local run COMMAND [ARGUMENT ...]")
+    return lifecycle.run_with_settings(chosen.command)
+
+
+def _install_servers(chosen: argparse.Namespace) -> int:
+    lifecycle.install_servers(chosen.profile, _say)
+    return 0
+
+
+def _up_servers(chosen: argparse.Namespace) -> int:
+    found = servers.ensure(chosen.profile, say=_say)
+    for name, server in found.each().items():
+        print(f"{name:9} {server.kind:9} {server.url}")
+    return 0
+
+
+def _down_servers(chosen: argparse.Namespace) -> int:
+    ended = servers.stop(chosen.profile, wipe=chosen.wipe)
+    print(f"Stopped: {', '.join(ended)}." if ended else f"Nothing of profile {chosen.profile} was running.")
+    return 0
+
+
+def _bootstrap(chosen: argparse.Namespace) -> int:
+    lifecycle.prepare(_say, chosen.profile)
+    return 0
+
+
+def _env(chosen: argparse.Namespace) -> int:
+    found = servers.running(chosen.profile)
+    if found is None:
+        raise LocalFailure(f"The servers of profile {chosen.profile} do not run; start them with ./scripts/up.sh.")
+    print(environment.exports(environment.service_environment(found, keys(layout(chosen.profile)))), end="")
+    return 0

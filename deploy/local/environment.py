@@ -1,0 +1,137 @@
+"""The environment of the services: one contract, printed by `env`, used by `up`, explained in `.env.example`."""
+
+import os
+import re
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+from deploy.local.bootstrap import SERVICES
+from deploy.local.errors import LocalFailure
+from deploy.local.layout import DEFAULT_PORTS, Layout
+from deploy.local.records import Server, Servers
+from deploy.local.secretkeys import Keys
+
+DATABASE = "payments"
+"""The platform's database."""
+
+VHOST = "payments"
+"""The platform's virtual host on a private broker; a given address names its own."""
+
+HTTP_PORTS = {"api": 8000, "ledger": 8001, "gateway": 8002, "notifier": 8003}
+"""Where the services listen unless <SERVICE>_HTTP_PORT says otherwise."""
+
+_DOCUMENTED = re.compile(r"^(?:# ?)?([A-Z][A-Z0-9_]+)=", re.MULTILINE)
+_LINE = re.compile(r"^(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)$")
+
+
+def service_environment(
+    servers: Servers, keys: Keys, *, database: str = DATABASE, vhost: str = VHOST
+) -> dict[str, str]:
+    """Return every setting that the four services need to run against these servers."""
+    broker = servers.rabbitmq
+    env = {
+        "APP_ENV": "local",
+        "REDIS_URL": servers.redis_url,
+        "RABBITMQ_URL": broker.url if broker.kind == "given" else servers.rabbitmq_vhost_url(vhost),
+        "HTTP_HOST": "127.0.0.1",
+        "JWT_SECRET": keys.jwt_secret,
+        "JWT_ISSUER": "local-auth",
+        "ENCRYPTION_KEY": keys.encryption_key,
+        "NOTIFIER_ENCRYPTION_KEY": keys.encryption_key,
+        "LOG_LEVEL": "INFO",
+    }
+    for service in SERVICES:
+        prefix = service.upper()
+        app, owner = f"{service}_app", f"{service}_owner"
+        env[f"{prefix}_DATABASE_URL"] = servers.postgres_database_url(database, user=app, password=app)
+        env[f"{prefix}_MIGRATION_DATABASE_URL"] = servers.postgres_database_url(database, user=owner, password=owner)
+        env[f"{prefix}_HTTP_PORT"] = str(HTTP_PORTS[service])
+    return env
+
+
+def placeholder_environment() -> dict[str, str]:
+    """Return settings that name no running server: enough for a service to describe itself."""
+    ports = DEFAULT_PORTS["dev"]
+    servers = Servers(
+        profile="dev",
+        root="",
+        postgres=Server(kind="native", url=f"postgresql://postgres@127.0.0.1:{ports['postgres']}/postgres"),
+        redis=Server(kind="native", url=f"redis://127.0.0.1:{ports['redis']}/0"),
+        rabbitmq=Server(kind="native", url=f"amqp://guest:guest@127.0.0.1:{ports['rabbitmq']}/"),
+    )
+    keys = Keys(jwt_secret="0" * 64, encryption_key="A" * 43 + "=")
+    return service_environment(servers, keys)
+
+
+def full_environment(place: Layout, servers: Servers, keys: Keys) -> dict[str, str]:
+    """Return the services' whole environment: this process's, our defaults, the user's settings on top.
+
+    A variable of the shell or of `.env` wins over our default, except an address that the shell carries from an earlier
+    `env` of ours.
+    """
+    defaults = service_environment(servers, keys)
+    chosen = {**read_dotenv(place.root / ".env"), **os.environ}
+    for name in ("REDIS_URL", "RABBITMQ_URL"):
+        chosen.pop(name, None)
+    own = {name: chosen[name] for name in defaults if chosen.get(name)}
+    return with_bytecode({**chosen, **defaults, **own}, place.root)
+
+
+def with_bytecode(env: Mapping[str, str], root: Path) -> dict[str, str]:
+    """Return an environment in which Python keeps its compiled modules, under `.local` where it was told to keep none.
+
+    Compiling everything anew takes 2 to 4 s of every start of a service, on a machine of the smallest kind.
+    """
+    kept = dict(env)
+    if kept.pop("PYTHONDONTWRITEBYTECODE", ""):
+        kept.setdefault("PYTHONPYCACHEPREFIX", str(root / ".local" / "pycache"))
+    return kept
+
+
+def settings_in(env: Mapping[str, str], root: Path) -> dict[str, str]:
+    """Return the part of an environment that are settings of the platform: our own, `.env`'s, and those documented."""
+    example = root / ".env.example"
+    documented = _DOCUMENTED.findall(example.read_text()) if example.is_file() else []
+    wanted = {*documented, *read_dotenv(root / ".env")}
+    return {name: value for name, value in env.items() if name in wanted or name.endswith("_URL")}
+
+
+def load_dotenv(root: Path) -> None:
+    """Put the settings of the user's `.env`, where there is one, under those of the shell."""
+    for name, value in read_dotenv(root / ".env").items():
+        os.environ.setdefault(name, value)
+
+
+def read_dotenv(path: Path) -> dict[str, str]:
+    """Return the settings of a `.env` file; empty values count as absent.
+
+    Raises:
+        LocalFailure: when a line is neither a setting, a comment nor blank.
+    """
+    if not path.is_file():
+        return {}
+    settings = {}
+    for number, raw in enumerate(path.read_text().splitlines(), start=1):
+        line = raw.strip()
+        if not line or line.startswith("#"):
+            continue
+        match = _LINE.match(line)
+        if match is None:
+            raise LocalFailure(f"{path}, line {number}: expected NAME=value, found {line[:60]!r}.")
+        value = _unquoted(match.group(2).strip())
+        if value:
+            settings[match.group(1)] = value
+    return settings
+
+
+def exports(env: Mapping[str, str]) -> str:
+    """Return settings as lines for a shell's `eval`."""
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in sorted(env.items()))
+
+
+def _unquoted(value: str) -> str:
+    """Return a value without its quotes; without quotes, a comment after a space ends it."""
+    if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
+        return value[1:-1]
+    return re.split(r"\s+#", value, maxsplit=1)[0]

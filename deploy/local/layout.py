@@ -1,0 +1,113 @@
+"""Where things lie under `.local/`: one home per profile, one set of services, and the sizes and ports they start with."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import msgspec
+
+from deploy.local.errors import LocalFailure
+
+ROOT = Path(__file__).resolve().parents[2]
+"""The checkout that this package lies in."""
+
+PROFILES = ("dev", "test")
+"""`dev` serves `up` and the demo and keeps its data; `test` serves the test suite and forgets it when stopped."""
+
+SOCKET_PATH_MAX = 100
+"""Unix socket paths end at 108 bytes on Linux, 104 on macOS; supervisord appends a process id while it binds."""
+
+
+class Layout(msgspec.Struct, frozen=True, kw_only=True):
+    """The folders of one profile in one checkout."""
+
+    root: Path
+    profile: str
+
+    @property
+    def local(self) -> Path:
+        """Everything that the machine room writes, git-ignored."""
+        return self.root / ".local"
+
+    @property
+    def home(self) -> Path:
+        """The profile's own folder: server data, server logs, the record of what runs."""
+        return self.local / self.profile
+
+    @property
+    def record(self) -> Path:
+        """The file that names the running servers, their addresses and their process ids."""
+        return self.home / "servers.json"
+
+    @property
+    def secrets(self) -> Path:
+        """The signing and encryption keys made for this checkout, readable by their owner only."""
+        return self.home / "secrets.json"
+
+    @property
+    def logs(self) -> Path:
+        """The servers' logs."""
+        return self.home / "log"
+
+    @property
+    def run(self) -> Path:
+        """The supervisor's configuration and the services' process ids."""
+        return self.local / "run"
+
+    @property
+    def service_logs(self) -> Path:
+        """The services' logs."""
+        return self.local / "log"
+
+    @property
+    def key(self) -> str:
+        """A short stable name of this checkout and profile, for what must live outside of it."""
+        return hashlib.sha256(f"{self.root}:{self.profile}".encode()).hexdigest()[:10]
+
+    @property
+    def is_durable(self) -> bool:
+        """Whether data written must survive a crash and a restart."""
+        return self.profile != "test"
+
+    def preferred_port(self, server: str) -> int:
+        """Return the port that `server` tries first: the setting, else the profile's default.
+
+        Raises:
+            LocalFailure: when the setting is not a port number.
+        """
+        name = port_setting(self.profile, server)
+        value = os.environ.get(name) or str(DEFAULT_PORTS[self.profile][server])
+        if not value.isdigit() or not 0 < int(value) < 65536:
+            raise LocalFailure(f"{name} is {value!r}, which is not a port number (1 to 65535).")
+        return int(value)
+
+    def socket(self, name: str) -> Path:
+        """Return a unix socket path that is short enough, under `.local/run` where possible."""
+        path = self.run / name
+        if len(str(path)) <= SOCKET_PATH_MAX:
+            return path
+        return Path("/tmp") / f"payments-{self.key}-{name}"  # noqa: S108 - keyed by the checkout; the folder is too deep
+
+
+DEFAULT_PORTS = {
+    "dev": {"postgres": 55432, "redis": 56379, "rabbitmq": 55672},
+    "test": {"postgres": 56432, "redis": 57379, "rabbitmq": 56672},
+}
+"""Ports of the private servers. RabbitMQ takes two more, for its distribution and its name server, next to its own."""
+
+
+def port_setting(profile: str, server: str) -> str:
+    """Return the name of the environment variable that moves a server's port."""
+    prefix = "TEST_" if profile == "test" else ""
+    return f"{prefix}{server.upper()}_PORT"
+
+
+def layout(profile: str, root: Path = ROOT) -> Layout:
+    """Return the layout of a known profile.
+
+    Raises:
+        LocalFailure: when the profile is unknown.
+    """
+    if profile not in PROFILES:
+        raise LocalFailure(f"There is no profile {profile!r}; choose one of: {', '.join(PROFILES)}.")
+    return Layout(root=root.resolve(), profile=profile)

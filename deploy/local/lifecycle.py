@@ -1,0 +1,235 @@
+"""Bringing the whole platform up and down on this machine: servers, database, migrations, seeds, services."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from urllib.parse import urlsplit
+
+from deploy.local import environment, packages, ports, servers, supervision, vhosts
+from deploy.local.bootstrap import SERVICES, bootstrap
+from deploy.local.containers import wanted as containers_wanted
+from deploy.local.errors import LocalFailure, failure
+from deploy.local.layout import PROFILES, ROOT, Layout, layout
+from deploy.local.processes import listener_of, run
+from deploy.local.records import SERVERS
+from deploy.local.secretkeys import keys
+from deploy.local.waiting import locked, wait_until
+
+READY_SECONDS = 60.0
+"""Four Python processes starting at once on two cores take 5 s; a busy machine may need ten times that."""
+
+MIGRATE_SECONDS = 300.0
+SEED_SECONDS = 120.0
+PROBE_SECONDS = 2.0
+
+MIGRATIONS_AT_ONCE = 2
+"""Each migration is a Python process of its own; more of them than cores gains nothing."""
+
+Say = Callable[[str], None]
+
+
+def up(say: Say) -> dict[str, str]:
+    """Bring everything up, ready to take payments, and return the services' settings. Safe to repeat.
+
+    Raises:
+        LocalFailure: one sentence about what is missing, taken or did not become ready.
+    """
+    place = layout("dev")
+    began = time.monotonic()
+    with locked(place.run / "lock"):
+        env = prepare(say)
+        check_ports(place, env)
+        migrate(say, env)
+        seed(say, env)
+        say("Starting the services ...")
+        supervision.start(place, env, environment.settings_in(env, place.root))
+        wait_ready(place, env)
+    say(f"Up in {time.monotonic() - began:.1f} s.")
+    return env
+
+
+def prepare(say: Say, profile: str = "dev") -> dict[str, str]:
+    """Bring up the servers with the platform's database and virtual host in them; return the services' settings."""
+    place = layout(profile)
+    install_servers(profile, say)
+    found = servers.ensure(profile, say=say)
+    if not os.environ.get("API_DATABASE_URL"):
+        asyncio.run(bootstrap(found.postgres_url, environment.DATABASE))
+    if found.rabbitmq.kind != "given":
+        vhosts.create(found.rabbitmq, [environment.VHOST])
+    return environment.full_environment(place, found, keys(place))
+
+
+def install_servers(profile: str, say: Say) -> None:
+    """Install the servers' packages where private servers will be needed and are not there.
+
+    Raises:
+        LocalFailure: when we are not root and something is missing, or apt fails.
+    """
+    if servers.running(profile) is not None:
+        return
+    needed = packages.missing(name for name in SERVERS if not servers.is_given(profile, name))
+    if needed and not containers_wanted():
+        packages.install(needed, say=say)
+
+
+def down(say: Say, *, wipe: bool = False) -> None:
+    """End everything of this checkout: services, supervisor, the servers of every profile; with `wipe` their data too."""
+    place = layout("dev")
+    if not place.local.exists():
+        say("Nothing was running.")
+        return
+    with locked(place.run / "lock"):
+        ended = ["services"] if supervision.stop(place) else []
+        for profile in PROFILES:
+            ended += [f"{name} ({profile})" for name in servers.stop(profile, wipe=wipe)]
+    say(f"Stopped: {', '.join(ended)}." if ended else "Nothing was running.")
+    if wipe:
+        say("Data removed.")
+
+
+def migrate(say: Say, env: Mapping[str, str]) -> None:
+    """Bring every service's schema up to date.
+
+    Raises:
+        LocalFailure: when a migration fails, with the end of what it said.
+    """
+    say("Migrating ...")
+    with ThreadPoolExecutor(max_workers=MIGRATIONS_AT_ONCE) as pool:
+        for _ in pool.map(lambda service: _run_service(service, "migrate", env, seconds=MIGRATE_SECONDS), SERVICES):
+            pass
+
+
+def seed(say: Say, env: Mapping[str, str]) -> None:
+    """Write the demo tenants, users, roles, policies and accounts; safe to repeat.
+
+    Raises:
+        LocalFailure: when the seeding fails, with the end of what it said.
+    """
+    say("Seeding ...")
+    _run_service("api", "seed", env, seconds=SEED_SECONDS)
+
+
+def check_ports(place: Layout, env: Mapping[str, str]) -> None:
+    """Make sure that each service gets its port.
+
+    Raises:
+        LocalFailure: when a stranger has one, naming the port, the stranger and the setting.
+    """
+    running = {state.service for state in supervision.states(place) if state.is_up}
+    if not running:
+        supervision.end_strays(place)
+    for service in SERVICES:
+        name = f"{service.upper()}_HTTP_PORT"
+        port = int(env[name])
+        if service not in running and not ports.is_free(port):
+            by = listener_of(port) or "another program"
+            raise LocalFailure(
+                f"Port {port} of the {service} service is taken by {by}. End it, or choose another port: "
+                f"{name}={ports.next_free(port + 10)} ./scripts/up.sh"
+            )
+
+
+def wait_ready(place: Layout, env: Mapping[str, str]) -> None:
+    """Wait until every service says that it is ready.
+
+    Raises:
+        LocalFailure: when one is not in time, with its last answer and the end of its log.
+    """
+    deadline = time.monotonic() + READY_SECONDS
+    for service in SERVICES:
+        url = f"{base_url(env, service)}/readyz"
+        left = max(1.0, deadline - time.monotonic())
+        if not wait_until(partial(_is_ready, url), seconds=left, poll_seconds=0.2):
+            status, said = readiness(url)
+            answered = f"answers {status} {said}" if status else "does not answer"
+            sentence = f"The {service} service is not ready after {READY_SECONDS:.0f} s: {url} {answered}"
+            raise failure(sentence, log=place.service_logs / f"{service}.log")
+
+
+def readiness(url: str) -> tuple[int, str]:
+    """Return the status and the beginning of the body of a health address, status 0 when nobody answers."""
+    try:
+        with urllib.request.urlopen(url, timeout=PROBE_SECONDS) as answer:  # noqa: S310 - our own service on loopback
+            return answer.status, answer.read(300).decode(errors="replace")
+    except urllib.error.HTTPError as refused:
+        return refused.code, refused.read(300).decode(errors="replace")
+    except OSError:
+        return 0, ""
+
+
+def _is_ready(url: str) -> bool:
+    return readiness(url)[0] == 200
+
+
+def base_url(env: Mapping[str, str], service: str) -> str:
+    """Return the address at which a service is reached from this machine."""
+    host = env.get(f"{service.upper()}_HTTP_HOST") or env.get("HTTP_HOST", "127.0.0.1")
+    reachable = "127.0.0.1" if host in {"0.0.0.0", "::", ""} else host
+    return f"http://{reachable}:{env[f'{service.upper()}_HTTP_PORT']}"
+
+
+def status() -> str:
+    """Return a table of what runs: servers of every profile, services with their process ids and readiness."""
+    lines = []
+    for profile in PROFILES:
+        found = servers.running(profile)
+        for name in SERVERS:
+            server = found.each()[name] if found else None
+            where = _without_credentials(server.url) if server else "-"
+            lines.append(f"{profile:5} {name:9} {server.kind if server else 'down':10} {where}")
+    place = layout("dev")
+    found = servers.running("dev")
+    env = environment.full_environment(place, found, keys(place)) if found else dict(_ports_only())
+    for state in supervision.states(place):
+        url = base_url(env, state.service)
+        code = readiness(f"{url}/readyz")[0] if state.is_up else 0
+        ready = "ready" if code == 200 else f"not ready ({code})" if code else "-"
+        process = f"pid {state.pid}, {state.uptime_seconds} s" if state.pid else "-"
+        name = "down" if state.state == "NONE" else state.state.lower()
+        lines.append(f"dev   {state.service:9} {name:10} {url}  {process}  {ready}")
+    return "\n".join(lines)
+
+
+def settings_of_running() -> dict[str, str]:
+    """Return the settings of the running platform, for commands that talk to it.
+
+    Raises:
+        LocalFailure: when the servers do not run.
+    """
+    place = layout("dev")
+    found = servers.running("dev")
+    if found is None:
+        raise LocalFailure("The platform does not run; start it with ./scripts/up.sh.")
+    return environment.full_environment(place, found, keys(place))
+
+
+def run_with_settings(command: list[str]) -> int:
+    """Run a command with the running platform's settings in its environment and return its exit code."""
+    return subprocess.run(command, env=settings_of_running(), cwd=ROOT, check=False).returncode
+
+
+def _run_service(service: str, command: str, env: Mapping[str, str], *, seconds: float) -> None:
+    done = run([sys.executable, "-m", f"services.{service}", command], seconds=seconds, env=env, cwd=ROOT)
+    if done.returncode:
+        said = "\n".join(f"  | {line}" for line in (done.stdout + done.stderr).strip().splitlines()[-20:])
+        raise LocalFailure(f"`python -m services.{service} {command}` failed with code {done.returncode}:\n{said}")
+
+
+def _without_credentials(url: str) -> str:
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def _ports_only() -> dict[str, str]:
+    return {
+        f"{service.upper()}_HTTP_PORT": os.environ.get(f"{service.upper()}_HTTP_PORT", str(port))
+        for service, port in environment.HTTP_PORTS.items()
+    }

@@ -1,0 +1,185 @@
+"""A private RabbitMQ: its own node, cookie, home, name server (epmd) and folders, bound to loopback.
+
+The wrappers in /usr/sbin change user and use the system's folders, so the scripts beside the release are called.
+The node takes three ports in a row: AMQP, Erlang distribution, epmd.
+"""
+
+import os
+import secrets
+import shutil
+import signal
+from pathlib import Path
+
+from deploy.local import probes
+from deploy.local.errors import LocalFailure, failure
+from deploy.local.layout import Layout, port_setting
+from deploy.local.processes import ProcessId, end, identify, run, spawn, which, working_directory
+from deploy.local.records import Server
+from deploy.local.waiting import wait_until
+
+SCRIPTS = ("/usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin", "/opt/rabbitmq/sbin", "/opt/homebrew/opt/rabbitmq/sbin")
+PORTS_IN_A_ROW = 3
+START_SECONDS = 90.0
+"""3 to 6 s on two idle cores; much more while the machine compiles or tests."""
+STOP_SECONDS = 30.0
+CONTROL_SECONDS = 60.0
+
+CONFIG = """\
+log.file = false
+log.console = true
+log.console.level = warning
+vm_memory_high_watermark.relative = 0.4
+disk_free_limit.absolute = 100MB
+# The default of 512 MB is kept in memory per node; a private node has little traffic.
+log.console.use_colors = off
+log.connection.level = error
+raft.wal_max_size_bytes = 67108864
+"""
+
+
+def program(name: str) -> str:
+    """Return the path of one of RabbitMQ's own scripts, empty when it is not installed."""
+    for pattern in SCRIPTS:
+        found = sorted(Path("/").glob(f"{pattern.lstrip('/')}/{name}"))
+        if found:
+            return str(found[-1])
+    return ""
+
+
+def is_installed() -> bool:
+    """Tell whether a RabbitMQ server and its Erlang are installed on this machine."""
+    return bool(program("rabbitmq-server") and which("erl") and which("epmd"))
+
+
+def start(layout: Layout, *, port: int) -> Server:
+    """Start the profile's node on three ports from `port` on; return when it speaks AMQP.
+
+    Raises:
+        LocalFailure: when it is not installed or does not answer in time.
+    """
+    if not is_installed():
+        raise LocalFailure("RabbitMQ is not installed: apt-get install rabbitmq-server")
+    folder = layout.home / "rabbitmq"
+    node = f"payments-{layout.profile}-{layout.key}@localhost"
+    _prepare(folder)
+    log = layout.logs / "rabbitmq.log"
+    env = _environment(folder, port=port, node=node)
+    # Started by hand and in the foreground, so that we know whom to end; the node finds it running and starts none.
+    epmd = [which("epmd"), "-port", str(port + 2), "-address", "127.0.0.1"]
+    names = spawn(epmd, home=layout.home, log=layout.logs / "epmd.log", cwd=folder, env=env)
+    wait_until(lambda: probes.port_answers("127.0.0.1", port + 2), seconds=5.0)
+    broker = spawn([program("rabbitmq-server")], home=layout.home, log=log, cwd=folder, env=env)
+    server = Server(
+        kind="native",
+        url=f"amqp://guest:guest@127.0.0.1:{port}/",
+        port=port,
+        processes=[broker, names],
+        home=str(folder),
+        data=str(folder),
+        node=node,
+    )
+    wait_until(lambda: answers(server) or not broker.is_alive, seconds=START_SECONDS, poll_seconds=0.1)
+    if not answers(server):
+        stop(server, keep_data=False)
+        setting = f"{port_setting(layout.profile, 'rabbitmq')} (the first of three ports, now {port})"
+        raise failure(f"RabbitMQ did not start on port {port}.", log=log, setting=setting)
+    return server
+
+
+def answers(server: Server) -> bool:
+    """Tell whether the node speaks AMQP."""
+    return probes.rabbitmq_answers("127.0.0.1", server.port)
+
+
+def stop(server: Server, *, keep_data: bool) -> None:
+    """End the node, then its epmd; a node whose data is not kept is ended without ceremony."""
+    broker, names = _split(server.processes)
+    first = signal.SIGTERM if keep_data else signal.SIGKILL
+    beam = _beam(Path(server.home)) if server.home else []
+    # The node itself is asked to stop; its start script waits for it and ends by itself, or with the group.
+    end(beam, first=first, seconds=STOP_SECONDS, whole_group=False)
+    end(broker, first=signal.SIGTERM, seconds=5.0, whole_group=True)
+    end(names, first=signal.SIGTERM, seconds=5.0, whole_group=False)
+
+
+def evaluate(server: Server, expression: str) -> str:
+    """Run one Erlang expression (no final full stop) inside the node and return what it printed.
+
+    `erl_call` answers in 20 ms; `rabbitmqctl eval`, the way where it is not installed, starts an Erlang of its own (1 s).
+
+    Raises:
+        LocalFailure: when the node refuses or does not answer.
+    """
+    folder = Path(server.home)
+    env = _environment(folder, port=server.port, node=server.node)
+    caller = which("erl_call", "/usr/lib/erlang/bin")
+    if caller:
+        command = [caller, "-r", "-address", f"127.0.0.1:{server.port + 1}", "-e"]
+        done = run(command, seconds=CONTROL_SECONDS, env=env, cwd=folder, text_in=f"{expression}.\n")
+        answer = done.stdout.strip()
+        refused = done.returncode != 0 or not answer.startswith("{ok,")
+        answer = answer.removeprefix("{ok,").removesuffix("}").strip()
+    else:
+        done = run([program("rabbitmqctl"), "eval", f"{expression}."], seconds=CONTROL_SECONDS, env=env, cwd=folder)
+        refused, answer = done.returncode != 0, done.stdout.strip()
+    if refused:
+        raise LocalFailure(f"RabbitMQ refused a command: {(done.stderr + done.stdout).strip()[-500:]}")
+    return answer
+
+
+def wipe(layout: Layout) -> None:
+    """Remove the node's folder."""
+    shutil.rmtree(layout.home / "rabbitmq", ignore_errors=True)
+
+
+def _prepare(folder: Path) -> None:
+    """Write the node's configuration and, once, its cookie."""
+    (folder / "home").mkdir(parents=True, exist_ok=True)
+    (folder / "rabbitmq.conf").write_text(CONFIG)
+    (folder / "enabled_plugins").write_text("[].\n")
+    (folder / "rabbitmq-env.conf").write_text("")
+    cookie = folder / "home" / ".erlang.cookie"
+    if not cookie.exists():
+        cookie.touch(mode=0o600)
+        cookie.write_text(secrets.token_hex(20))
+    cookie.chmod(0o400)
+
+
+def _cookie(folder: Path) -> str:
+    return (folder / "home" / ".erlang.cookie").read_text().strip()
+
+
+def _environment(folder: Path, *, port: int, node: str) -> dict[str, str]:
+    """The whole environment of the node and of its tools; nothing of a system-wide RabbitMQ shines through."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("RABBITMQ_", "ERL_", "PYTHON"))}
+    return {
+        **kept,
+        "HOME": str(folder / "home"),
+        "ERL_EPMD_PORT": str(port + 2),
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
+        "RABBITMQ_NODENAME": node,
+        "RABBITMQ_NODE_PORT": str(port),
+        "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+        "RABBITMQ_DIST_PORT": str(port + 1),
+        "RABBITMQ_MNESIA_BASE": str(folder / "data"),
+        "RABBITMQ_LOG_BASE": str(folder / "log"),
+        "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+        "RABBITMQ_ADVANCED_CONFIG_FILE": str(folder / "advanced.config"),
+        "RABBITMQ_CONF_ENV_FILE": str(folder / "rabbitmq-env.conf"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
+        "RABBITMQ_PID_FILE": str(folder / "beam.pid"),
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+    }
+
+
+def _beam(folder: Path) -> list[ProcessId]:
+    """Return the Erlang process of the node by the pid file that it writes, if that process is really it."""
+    try:
+        pid = int((folder / "beam.pid").read_text())
+    except (OSError, ValueError):
+        return []
+    return [identify(pid)] if working_directory(pid) == folder else []
+
+
+def _split(processes: list[ProcessId]) -> tuple[list[ProcessId], list[ProcessId]]:
+    return processes[:1], processes[1:]

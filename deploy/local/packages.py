@@ -1,0 +1,70 @@
+"""Installing the servers' packages where none are: by apt as root, else a sentence that names what to install."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from deploy.local.errors import LocalFailure
+from deploy.local.native import postgres, rabbitmq, redis
+from deploy.local.processes import run
+
+PACKAGES = {"postgres": "postgresql", "redis": "redis-server", "rabbitmq": "rabbitmq-server"}
+"""Debian's and Ubuntu's names."""
+
+POLICY = Path("/usr/sbin/policy-rc.d")
+"""While this script exits with 101, packages do not start their services when installed (invoke-rc.d(8))."""
+
+APT_SECONDS = 900.0
+
+
+def missing(names: Iterable[str]) -> list[str]:
+    """Return the servers, of those named, that are not installed."""
+    installed = {
+        "postgres": postgres.is_installed,
+        "redis": redis.is_installed,
+        "rabbitmq": rabbitmq.is_installed,
+    }
+    return [name for name in names if not installed[name]()]
+
+
+def instruction(names: Iterable[str]) -> str:
+    """Return the sentence that says what to install, by whom, and what would do instead."""
+    wanted = " ".join(PACKAGES[name] for name in names)
+    return (
+        f"Not installed: {wanted}. As root: apt-get install -y --no-install-recommends {wanted}\n"
+        "  Or start Docker, or name servers of yours in POSTGRES_ADMIN_URL, REDIS_URL and RABBITMQ_URL."
+    )
+
+
+def install(names: list[str], *, say: Callable[[str], None]) -> None:
+    """Install the packages of servers that are missing.
+
+    Raises:
+        LocalFailure: when we are not root, there is no apt, or apt fails.
+    """
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        raise LocalFailure(instruction(names))
+    packages = [PACKAGES[name] for name in names]
+    say(f"Installing {', '.join(packages)} with apt ...")
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    ours = not POLICY.exists()
+    if ours:
+        POLICY.write_text("#!/bin/sh\nexit 101\n")
+        POLICY.chmod(0o755)
+    try:
+        _apt(["update", "-q"], env)
+        _apt(["install", "-y", "-q", "--no-install-recommends", *packages], env)
+    finally:
+        if ours:
+            POLICY.unlink(missing_ok=True)
+    still = missing(names)
+    if still:
+        raise LocalFailure(f"apt installed the packages, yet no server is found for: {', '.join(still)}.")
+
+
+def _apt(arguments: list[str], env: dict[str, str]) -> None:
+    done = run(["apt-get", "-o", "DPkg::Lock::Timeout=120", *arguments], seconds=APT_SECONDS, env=env)
+    if done.returncode:
+        said = (done.stdout + done.stderr).strip().splitlines()[-15:]
+        raise LocalFailure("apt-get " + " ".join(arguments) + " failed:\n  | " + "\n  | ".join(said))

@@ -1,0 +1,167 @@
+# The platform's tasks. `just` alone lists them; ./scripts/*.sh are the same doors for a machine with nothing set up.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+set positional-arguments := true
+
+python := quote(justfile_directory() / ".venv/bin/python")
+ruff := quote(justfile_directory() / ".venv/bin/ruff")
+
+[private]
+default:
+    @{{ quote(just_executable()) }} --justfile {{ quote(justfile()) }} --list --unsorted
+
+# Set up what is missing (uv, .venv); quick when nothing changed
+[no-exit-message]
+[group('run')]
+setup:
+    @[ "${PAYMENTS_ENV_READY:-}" = 1 ] || ./scripts/_lib.sh setup
+
+# Start everything and make one payment go through, from HTTP to a verified webhook; leave it running
+[no-exit-message]
+[group('run')]
+demo: setup
+    @{{ python }} -m deploy.local demo
+
+# Start servers and services, migrate and seed; safe to repeat
+[no-exit-message]
+[group('run')]
+up: setup
+    @{{ python }} -m deploy.local up
+
+# Stop everything; with --wipe also remove the data
+[no-exit-message]
+[group('run')]
+down *args: setup
+    @{{ python }} -m deploy.local down "$@"
+
+# Say what runs, where, and whether it is ready
+[no-exit-message]
+[group('run')]
+status: setup
+    @{{ python }} -m deploy.local status
+
+# Restart all services, or those named
+[no-exit-message]
+[group('run')]
+restart *services: setup
+    @{{ python }} -m deploy.local restart "$@"
+
+# Follow the logs of all services, or of those named
+[no-exit-message]
+[group('run')]
+logs *services: setup
+    @{{ python }} -m deploy.local logs "$@"
+
+# Bring the schemas of the four services up to date
+[no-exit-message]
+[group('run')]
+migrate: setup
+    @{{ python }} -m deploy.local migrate
+
+# Write the demo tenants, users, roles, policies and accounts; safe to repeat
+[no-exit-message]
+[group('run')]
+seed: setup
+    @{{ python }} -m deploy.local seed
+
+# Check the running platform from log-in to received webhook
+[no-exit-message]
+[group('run')]
+smoke: setup
+    @{{ python }} -m deploy.local smoke
+
+# Print the services' settings as shell exports: eval "$(just env)"
+[no-exit-message]
+[group('run')]
+env: setup
+    @{{ python }} -m deploy.local env
+
+# Send the dead letters of one queue back to it: just redrive ledger ledger.payment.captured
+[no-exit-message]
+[group('run')]
+redrive service queue: setup
+    @{{ python }} -m deploy.local run {{ python }} -m services.{{ service }} redrive "$2"
+
+# Run every check and test, with coverage; arguments go to pytest
+[no-exit-message]
+[group('check')]
+test *args: setup
+    @{{ python }} -m deploy.local test "$@"
+
+# Check format, lint, types and import contracts
+[no-exit-message]
+[group('check')]
+check: setup
+    @{{ python }} -m deploy.local check
+
+# Format the code and fix what can be fixed
+[no-exit-message]
+[group('check')]
+fmt: setup
+    @{{ ruff }} format .
+    @{{ ruff }} check --fix .
+
+# Run the tests that need no server
+[no-exit-message]
+[group('check')]
+unit *args: setup
+    @{{ python }} -m pytest tests/unit "$@"
+
+# Run the tests against PostgreSQL, Redis and RabbitMQ
+[no-exit-message]
+[group('check')]
+integration *args: setup
+    @{{ python }} -m deploy.local up-servers --profile test >/dev/null
+    @{{ python }} -m pytest tests/integration "$@"
+
+# Run the tests of what we promise to others: HTTP, messages, compatibility
+[no-exit-message]
+[group('check')]
+contract *args: setup
+    @{{ python }} -m deploy.local up-servers --profile test >/dev/null
+    @{{ python }} -m pytest tests/contract "$@"
+
+# Run the tests over the four services as processes
+[no-exit-message]
+[group('check')]
+e2e *args: setup
+    @{{ python }} -m deploy.local up-servers --profile test >/dev/null
+    @{{ python }} -m pytest tests/e2e "$@"
+
+# Verify that no role reads another service's schema, and that the ledger cannot rewrite its books
+[no-exit-message]
+[group('check')]
+verify-isolation *args: setup
+    @{{ python }} -m deploy.local up-servers --profile test >/dev/null
+    @{{ python }} -m pytest tests/e2e/test_isolation.py "$@"
+
+# Measure the public path under load: settled payments per second and latencies
+[no-exit-message]
+[group('measure')]
+bench *args: setup
+    @{{ python }} -m tests.bench.payments "$@"
+
+# Measure how fast the ledger posts
+[no-exit-message]
+[group('measure')]
+bench-ledger *args: setup
+    @{{ python }} -m tests.bench.ledger "$@"
+
+# Measure webhooks per second, with slow and hanging receivers among them
+[no-exit-message]
+[group('measure')]
+bench-webhooks *args: setup
+    @{{ python }} -m tests.bench.webhooks "$@"
+
+# Write the OpenAPI and AsyncAPI documents to docs/api
+[no-exit-message]
+[group('document')]
+api-export: setup
+    @{{ python }} -m deploy.local api-export
+
+# Regenerate every generated document
+[no-exit-message]
+[group('document')]
+docs: api-export
+    @{{ python }} -m deploy.local definitions
+    @{{ python }} -m services.gateway sandbox-table > docs/sandbox.md

@@ -1,0 +1,14 @@
+"""`python -m services.api serve | migrate | seed | openapi | asyncapi | redrive`."""
+
+from libs.common.service import main
+from services.api.app import build, print_openapi, seed
+from services.api.settings import Settings, check_settings
+
+if __name__ == "__main__":
+    main(
+        service="api",
+        settings=Settings,
+        build=build,
+        check=check_settings,
+        commands={"seed": seed, "openapi": print_openapi},
+    )

@@ -1,0 +1,115 @@
+"""How the api is wired: the only file that knows every other room."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from libs.common.clock import Clock, SystemClock
+from libs.common.db import Database
+from libs.common.messaging import Bus
+from libs.common.service import Loop, Service
+from libs.common.settings import SettingsError
+from services.api.auth import Access, Directory, Login, Passwords, Tokens
+from services.api.auth.seeds import unsafe_seeds, write_seeds
+from services.api.commands import Answers, PaymentCommands
+from services.api.consumers import Consumers, register
+from services.api.idempotency import Idempotency
+from services.api.routes import document, render_intent, routes
+from services.api.settings import Settings
+from services.api.workers import workers
+
+
+def build(settings: Settings, clock: Clock | None = None) -> Service:
+    """Wire the api for a place; nothing is connected until it is served."""
+    clock = clock or SystemClock()
+    database = Database(settings.database, schema="api", application_name="payments-api")
+    bus = Bus(service="api", settings=settings.broker, database=database, clock=clock)
+
+    answers = Answers(database)
+    payments = PaymentCommands(
+        database,
+        clock=clock,
+        render=render_intent,
+        answers=answers,
+        confirm_timeout_seconds=settings.payments.confirm_timeout_seconds,
+    )
+    register(bus, Consumers(payments, clock=clock))
+
+    tokens = Tokens(settings.auth, clock)
+    directory = Directory(database, clock)
+    passwords = Passwords()
+    access = Access(
+        database,
+        tokens=tokens,
+        directory=directory,
+        clock=clock,
+        auto_provision=settings.auth.tenant_auto_provision,
+    )
+    login = Login(
+        database,
+        passwords=passwords,
+        tokens=tokens,
+        directory=directory,
+        clock=clock,
+        token_expires_seconds=settings.auth.token_expires_seconds,
+    )
+    idempotency = Idempotency(
+        database,
+        clock=clock,
+        ttl_seconds=settings.payments.idempotency_ttl_seconds,
+        request_timeout_seconds=settings.payments.confirm_timeout_seconds,
+    )
+
+    @asynccontextmanager
+    async def password_threads() -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            passwords.close()
+
+    return Service(
+        name="api",
+        place=settings.place,
+        http=settings.http,
+        database=database,
+        bus=bus,
+        clock=clock,
+        routes=routes(
+            access=access,
+            login=login,
+            payments=payments,
+            idempotency=idempotency,
+            database=database,
+            ask=bus.ask,
+            currencies=frozenset(settings.payments.supported_currencies),
+        ),
+        workers=workers(database, clock=clock),
+        loops=[Loop(name="hand out answers", run=answers.run)],
+        opens=[password_threads],
+    )
+
+
+async def seed(settings: Settings) -> None:
+    """Add the seeded tenants, users, roles and policies that are missing.
+
+    Raises:
+        SettingsError: outside local, when a seeded password is one that everybody knows.
+    """
+    if not settings.place.is_local and (faults := unsafe_seeds(settings.seeds)):
+        raise SettingsError(faults)
+    database = Database(settings.database, schema="api", application_name="payments-api-seed")
+    passwords = Passwords()
+    await database.open()
+    try:
+        await write_seeds(database, clock=SystemClock(), passwords=passwords, seeds=settings.seeds)
+    finally:
+        passwords.close()
+        await database.close()
+
+
+async def print_openapi(settings: Settings) -> None:
+    """Print the OpenAPI document."""
+    served = [handler for route in build(settings).app.routes for handler in getattr(route, "route_handlers", ())]
+    spec = document([handler for handler in served if "documented" in handler.opt])
+    print(msgspec.json.format(msgspec.json.encode(spec), indent=2).decode())  # noqa: T201 - its output

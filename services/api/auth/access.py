@@ -1,0 +1,140 @@
+"""The door: who is asking, for which tenant, may they? In this order, before anything else of a request is looked at."""
+
+import re
+from collections.abc import Mapping
+from typing import Protocol
+
+import msgspec
+
+from libs.common.clock import Clock
+from libs.common.db import Database
+from libs.common.ids import new_id
+from libs.common.observability.correlation import Correlation, adopt, current
+from libs.common.web.problems import HttpProblem
+from services.api import metrics
+from services.api.auth.directory import Directory
+from services.api.auth.policies import authorize
+from services.api.auth.tokens import ANY_TENANT, PLATFORM_TENANT, Principal, Tokens
+from services.api.commands import provision
+from services.api.errors import AccessDenied, TenantRefused
+from services.api.store import AuditRecord, Tenant, TenantStatus, audit
+from services.api.store.identity import TenantOrigin
+
+_TENANT = re.compile(r"[!-~]{1,64}\Z")
+
+
+class Headers(Protocol):
+    """The request's headers, by name in any case."""
+
+    def get(self, key: str, /) -> str | None:
+        """Return a header's value, or None."""
+
+
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody who may do what they ask, and the tenant they do it for."""
+
+    principal: Principal
+    """Who asks."""
+    tenant_id: str
+    """For whom."""
+    correlation: Correlation
+    """The request, which from now on knows its tenant."""
+
+    @property
+    def actor(self) -> str:
+        """How the audit log names the caller."""
+        return self.principal.sub
+
+
+class Access:
+    """Checks token, tenant and permission of a request."""
+
+    def __init__(
+        self, database: Database, *, tokens: Tokens, directory: Directory, clock: Clock, auto_provision: bool
+    ) -> None:
+        self._database = database
+        self._tokens = tokens
+        self._directory = directory
+        self._clock = clock
+        self._auto_provision = auto_provision
+
+    def identify(self, headers: Headers) -> Principal:
+        """Verify the bearer token, and nothing else.
+
+        Raises:
+            HttpProblem: 401.
+        """
+        return self._tokens.verify(headers.get("authorization"))
+
+    async def admit(self, headers: Headers, permission: str) -> Caller:
+        """Let a request in that needs `permission`.
+
+        Raises:
+            HttpProblem: 401 without a valid token, 400 without a tenant, 403 when the caller may not.
+            TenantRefused: when the tenant is unknown, suspended or deleted.
+        """
+        principal = self.identify(headers)
+        tenant_id = self._named_tenant(headers, principal)
+        correlation = msgspec.structs.replace(current(), tenant_id=tenant_id)
+        adopt(correlation)
+        tenant = await self._known_tenant(tenant_id, principal, correlation)
+        if tenant.status is not TenantStatus.ACTIVE:
+            raise TenantRefused(f"tenant is {tenant.status.lower()}", code=f"tenant_{tenant.status.lower()}")
+        if not principal.is_global_admin:
+            home_region = None if tenant.origin is TenantOrigin.TOKEN else tenant.region
+            try:
+                authorize(principal, permission, await self._directory.policy(permission), home_region=home_region)
+            except AccessDenied as denial:
+                await self._remember_denial(denial, principal, correlation)
+                raise HttpProblem(
+                    status=403, code=denial.reason, detail=denial.detail, permission=permission
+                ) from denial
+        return Caller(principal=principal, tenant_id=tenant_id, correlation=correlation)
+
+    def _named_tenant(self, headers: Headers, principal: Principal) -> str:
+        tenant_id = headers.get("x-tenant-id")
+        if not tenant_id:
+            raise HttpProblem(status=400, code="missing_tenant", detail="Missing X-Tenant-Id")
+        if not _TENANT.match(tenant_id) or tenant_id == ANY_TENANT:
+            raise HttpProblem(status=400, code="invalid_tenant", detail="X-Tenant-Id does not name a tenant")
+        if tenant_id != principal.tid and not principal.is_global_admin:
+            raise HttpProblem(status=403, code="tenant_mismatch", detail="Tenant mismatch")
+        return tenant_id
+
+    async def _known_tenant(self, tenant_id: str, principal: Principal, correlation: Correlation) -> Tenant:
+        known = await self._directory.tenant(tenant_id)
+        if known is not None:
+            return known
+        # An operator's slip of the pen must not make a tenant: only the token's own, or the platform's, is provisioned.
+        proven = tenant_id == principal.tid or (principal.is_global_admin and tenant_id == PLATFORM_TENANT)
+        if not (self._auto_provision and proven):
+            raise TenantRefused("unknown tenant", code="tenant_unknown")
+        met = Tenant(
+            id=tenant_id, name=tenant_id, plan=principal.plan, region=principal.region, origin=TenantOrigin.TOKEN
+        )
+        await provision(self._database, met, clock=self._clock, correlation=correlation)
+        # Another request may have been quicker, and an operator quicker still: what is stored is what counts.
+        return await self._directory.tenant(tenant_id) or met
+
+    async def _remember_denial(self, denial: AccessDenied, principal: Principal, correlation: Correlation) -> None:
+        metrics.DENIALS.labels(denial.reason).inc()
+        detail: Mapping[str, str] = {
+            "reason": denial.reason,
+            "permission": denial.permission,
+            "plan": principal.plan,
+            "region": principal.region,
+        }
+        await audit.record(
+            self._database,
+            AuditRecord(
+                tenant_id=correlation.tenant_id,
+                id=new_id(),
+                actor=principal.sub,
+                action="authz.denied",
+                target=denial.permission,
+                outcome="denied",
+                detail=dict(detail),
+                correlation_id=correlation.correlation_id,
+                at=self._clock.now(),
+            ),
+        )

@@ -1,0 +1,180 @@
+"""Bearer tokens: HS256 JWTs (RFC 7519), issued by us or by whoever shares the secret."""
+
+import hashlib
+import math
+import re
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+import jwt
+import msgspec
+
+from libs.common.clock import Clock
+from libs.common.web.problems import HttpProblem
+from services.api import metrics
+from services.api.settings import AuthSettings
+
+ALGORITHM = "HS256"
+"""The only algorithm that is believed: what the token's own header says is never followed."""
+ANY_TENANT = "*"
+"""The `tid` of a token that belongs to no tenant."""
+PLATFORM_TENANT = "00000000-0000-0000-0000-000000000001"
+"""The tenant of the platform's own operators."""
+_TENANT = re.compile(r"[!-~]{1,64}\Z")
+_WORDS = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{0,320}\Z")
+"""What a claim may say: text that logs, JSON and PostgreSQL can all hold."""
+_CACHED_MAX = 10_000
+"""Verified tokens that are remembered at most."""
+_CACHED_SECONDS = 30
+"""How long a verified token is believed without looking at its signature again; never longer than it is valid."""
+_NOT_BEFORE_LEEWAY_SECONDS = 5
+"""How far the issuer's clock may be ahead of ours."""
+
+_UNAUTHORIZED = {"WWW-Authenticate": "Bearer"}
+
+
+class Principal(msgspec.Struct, frozen=True, kw_only=True):
+    """Who a verified token speaks for."""
+
+    sub: str
+    """The subject: a login name, or a peer's user id."""
+    tid: str
+    """The tenant that the token proves, or `*`."""
+    roles: tuple[str, ...]
+    """Names of the roles."""
+    perms: frozenset[str]
+    """Permissions that the issuer granted."""
+    plan: str
+    """The tenant's plan as the issuer wrote it."""
+    region: str
+    """The tenant's region as the issuer wrote it."""
+    jti: str
+    """Identifies the token; empty when the issuer gave none."""
+
+    @property
+    def is_global_admin(self) -> bool:
+        """Whether this is an operator of the platform, who may act for every tenant."""
+        return "admin" in self.roles and self.tid in {ANY_TENANT, PLATFORM_TENANT}
+
+
+class _Claims(msgspec.Struct, frozen=True, kw_only=True):
+    """The claims that we read; others are ignored."""
+
+    sub: str
+    tid: str
+    exp: float
+    nbf: float = 0
+    roles: list[str] = []
+    perms: list[str] = []
+    plan: str | None = None
+    region: str | None = None
+    jti: str | None = None
+
+
+def unauthorized(detail: str, *, code: str) -> HttpProblem:
+    """Say that we do not know who is asking."""
+    return HttpProblem(status=401, code=code, detail=detail, headers=_UNAUTHORIZED)
+
+
+class Tokens:
+    """Issues tokens and verifies them; a token verified a moment ago is not verified again."""
+
+    def __init__(self, settings: AuthSettings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._secrets = [secret for secret in (settings.jwt_secret, settings.jwt_secret_previous) if secret]
+        self._cached: dict[bytes, tuple[Principal, float]] = {}
+
+    def issue(
+        self, principal: Principal, *, user_id: str, now: datetime, context: dict[str, str]
+    ) -> tuple[str, Principal]:
+        """Write a token for `principal`; its jti is made of the user's id and the instant."""
+        issued_at = int(now.timestamp())
+        identified = msgspec.structs.replace(principal, jti=f"{user_id}.{issued_at}")
+        claims: dict[str, Any] = {
+            "iss": self._settings.jwt_issuer,
+            "sub": identified.sub,
+            "tid": identified.tid,
+            "roles": list(identified.roles),
+            "perms": sorted(identified.perms),
+            "plan": identified.plan,
+            "region": identified.region,
+            "iat": issued_at,
+            "exp": int((now + timedelta(seconds=self._settings.token_expires_seconds)).timestamp()),
+            "jti": identified.jti,
+            "ctx": context,
+        }
+        if self._settings.jwt_audience:
+            claims["aud"] = self._settings.jwt_audience
+        return jwt.encode(claims, self._settings.jwt_secret, algorithm=ALGORITHM), identified
+
+    def verify(self, authorization: str | None) -> Principal:
+        """Read the `Authorization` header.
+
+        Raises:
+            HttpProblem: 401 when there is no bearer token, or it is not one of ours, or its time is over.
+        """
+        if authorization is None or authorization[:7].lower() != "bearer " or not authorization[7:].strip():
+            raise unauthorized("Missing bearer token", code="missing_token")
+        token = authorization[7:].strip()
+        now = self._clock.now().timestamp()
+        # The digest, not the token: a dump of this process's memory should not hold a table of bearer tokens.
+        digest = hashlib.sha256(token.encode("latin-1", "replace")).digest()
+        known = self._cached.get(digest)
+        if known is not None and now < known[1]:
+            metrics.TOKEN_CACHE.labels("cache").inc()
+            return known[0]
+        principal, expires = self._read(token, now)
+        metrics.TOKEN_CACHE.labels("signature").inc()
+        if len(self._cached) >= _CACHED_MAX:
+            self._cached.pop(next(iter(self._cached)))
+        self._cached[digest] = principal, min(expires, now + _CACHED_SECONDS)
+        return principal
+
+    def _read(self, token: str, now: float) -> tuple[Principal, float]:
+        try:
+            claims = msgspec.convert(self._decode(token, self._secrets), _Claims, strict=True)
+        except (jwt.InvalidTokenError, msgspec.ValidationError, ValueError) as fault:
+            raise unauthorized("Invalid token", code="invalid_token") from fault
+        words = (claims.sub, claims.plan or "", claims.region or "", claims.jti or "", *claims.roles, *claims.perms)
+        if not (math.isfinite(claims.exp) and _TENANT.match(claims.tid) and all(map(_WORDS.match, words))):
+            raise unauthorized("Invalid token", code="invalid_token")
+        if claims.exp <= now:
+            raise unauthorized("Token expired", code="token_expired")
+        if claims.nbf > now + _NOT_BEFORE_LEEWAY_SECONDS:
+            raise unauthorized("Invalid token", code="invalid_token")
+        principal = Principal(
+            sub=claims.sub,
+            tid=claims.tid,
+            roles=tuple(claims.roles),
+            perms=frozenset(claims.perms),
+            plan=claims.plan or "free",
+            region=claims.region or "region-a",
+            jti=claims.jti or "",
+        )
+        return principal, claims.exp
+
+    def _decode(self, token: str, secrets: Iterable[str]) -> dict[str, Any]:
+        audience = self._settings.jwt_audience or None
+        failure: jwt.InvalidTokenError = jwt.InvalidSignatureError("no secret")
+        for secret in secrets:
+            try:
+                return jwt.decode(
+                    token,
+                    key=secret,
+                    algorithms=[ALGORITHM],
+                    issuer=self._settings.jwt_issuer,
+                    audience=audience,
+                    # Time is judged by our own clock, above.
+                    options={
+                        "require": ["exp", "iss", "sub"],
+                        "verify_aud": audience is not None,
+                        "verify_exp": False,
+                        "verify_nbf": False,
+                        "verify_iat": False,
+                    },
+                )
+            except jwt.InvalidSignatureError as fault:
+                failure = fault
+        raise failure

@@ -1,0 +1,68 @@
+"""How the api fails, by name."""
+
+from libs.common.errors import BrokenInvariant, Conflict, Forbidden, Invalid, NotFound, TooEarly
+
+
+class PaymentIntentNotFound(NotFound):
+    """This tenant has no such payment intent."""
+
+    code = "payment_intent_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("payment intent not found")
+
+
+class ConfirmContended(Conflict):
+    """Other requests changed the intent each time we tried; the caller may simply ask again."""
+
+    code = "confirm_contended"
+
+    def __init__(self) -> None:
+        super().__init__("the payment intent is being changed by other requests; try again")
+
+
+class IdempotencyKeyReused(Invalid):
+    """The key was already used with another body."""
+
+    code = "idempotency_key_reused"
+
+    def __init__(self) -> None:
+        super().__init__("this Idempotency-Key was already used with a different request")
+
+
+class InvalidCursor(Invalid):
+    """The cursor was not made by us for this tenant and these filters."""
+
+    code = "invalid_cursor"
+
+    def __init__(self) -> None:
+        sentence = "cursor does not belong to this list and its filters"
+        super().__init__(sentence, errors=(("cursor", sentence),))
+
+
+class NotYet(TooEarly):
+    """A message about a payment intent came before the message that it builds on."""
+
+    code = "payment_intent_too_early"
+
+
+class ContradictoryOutcome(BrokenInvariant):
+    """Another service says something about a payment intent that cannot be true."""
+
+    code = "contradictory_outcome"
+
+
+class AccessDenied(Forbidden):
+    """The caller is known and may not do this; `reason` is the audit log's word for why."""
+
+    code = "access_denied"
+
+    def __init__(self, detail: str, *, reason: str, permission: str) -> None:
+        super().__init__(detail, code=reason)
+        self.permission = permission
+
+
+class TenantRefused(Forbidden):
+    """The tenant is unknown, suspended or deleted."""
+
+    code = "tenant_refused"

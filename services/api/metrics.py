@@ -1,0 +1,22 @@
+"""How the api is watched, beside what every service has.
+
+The reference labels its payment counters by tenant; ours do not, since tenants are unbounded: the books answer per tenant.
+"""
+
+from prometheus_client import Counter, Histogram
+
+INTENTS_CREATED = Counter("payment_intents_created_total", "Payment intents created.", ["currency"])
+INTENTS_CONFIRMED = Counter("payment_intents_confirmed_total", "Payment intents whose confirmation was begun.")
+TRANSITIONS = Counter("payment_intent_transitions_total", "Payment intents that entered a status.", ["status"])
+CONFIRM_WAIT = Histogram(
+    "payment_confirm_wait_seconds",
+    "Time from the begun confirmation to the issuer's word, or to giving up waiting for it.",
+    ["outcome"],  # answered, timed_out
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10),
+)
+IDEMPOTENCY = Counter(
+    "idempotency_total", "Requests with an Idempotency-Key, by what became of them.", ["outcome"]
+)  # new, replay, mismatch, in_flight, takeover
+LOGINS = Counter("logins_total", "Password logins.", ["outcome"])  # success, failed
+DENIALS = Counter("access_denied_total", "Requests of known callers that were denied.", ["reason"])
+TOKEN_CACHE = Counter("token_verifications_total", "Bearer tokens verified.", ["source"])  # cache, signature

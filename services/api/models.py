@@ -1,0 +1,176 @@
+"""Our tables. Migrations create exactly these; hot statements in `store` are plain SQL over them.
+
+Keys lead with the column that tells rows apart, not with the tenant: concurrent inserts then do not fight for one leaf
+page, and a statement planned before there are statistics cannot walk through a whole tenant to find one row.
+"""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
+
+from libs.common.messaging import inbox_table, outbox_table
+
+METADATA = sa.MetaData(schema=None)
+
+
+def _instant(name: str, comment: str, *, nullable: bool = False) -> "sa.Column[datetime]":
+    return sa.Column(name, sa.DateTime(timezone=True), nullable=nullable, comment=comment)
+
+
+tenants = sa.Table(
+    "tenants",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True, comment="1 to 64 visible characters; a UUID for tenants of the suite."),
+    sa.Column("name", sa.Text, nullable=False, comment="Its name, for people."),
+    sa.Column("plan", sa.Text, nullable=False, comment="Plan as its source wrote it; compared normalised."),
+    sa.Column("region", sa.Text, nullable=False, comment="Region as its source wrote it; compared normalised."),
+    sa.Column("status", sa.Text, nullable=False, server_default="ACTIVE", comment="ACTIVE, SUSPENDED or DELETED."),
+    sa.Column("origin", sa.Text, nullable=False, comment="Who told us: seed, token or sync."),
+    _instant("created_at", "When we first met it."),
+    _instant("updated_at", "When it last changed."),
+    sa.CheckConstraint("length(id) BETWEEN 1 AND 64", name="ck_tenants_id"),
+    sa.CheckConstraint("status IN ('ACTIVE', 'SUSPENDED', 'DELETED')", name="ck_tenants_status"),
+    sa.CheckConstraint("origin IN ('seed', 'token', 'sync')", name="ck_tenants_origin"),
+)
+
+users = sa.Table(
+    "users",
+    METADATA,
+    sa.Column("id", pg.UUID, primary_key=True, comment="UUIDv7; the first half of every token's jti."),
+    sa.Column("email", sa.Text, nullable=False, unique=True, comment="Login name, lower case."),
+    sa.Column("password_hash", sa.Text, nullable=False, comment="argon2id in PHC string format."),
+    sa.Column("tenant_id", sa.Text, sa.ForeignKey("tenants.id"), comment="Its tenant; none for a global admin."),
+    sa.Column("roles", pg.ARRAY(sa.Text), nullable=False, comment="Names of its roles."),
+    _instant("created_at", "When it was made."),
+)
+
+roles = sa.Table(
+    "roles",
+    METADATA,
+    sa.Column("name", sa.Text, primary_key=True, comment="The role: admin, ops, sales."),
+    sa.Column("description", sa.Text, nullable=False, comment="Who has it, for people."),
+)
+
+permissions = sa.Table(
+    "permissions",
+    METADATA,
+    sa.Column("name", sa.Text, primary_key=True, comment="The permission: payments:write."),
+    sa.Column("description", sa.Text, nullable=False, comment="What it allows, for people."),
+)
+
+role_permissions = sa.Table(
+    "role_permissions",
+    METADATA,
+    sa.Column("role", sa.Text, sa.ForeignKey("roles.name"), primary_key=True, comment="The role."),
+    sa.Column("permission", sa.Text, sa.ForeignKey("permissions.name"), primary_key=True, comment="What it may do."),
+)
+
+policies = sa.Table(
+    "policies",
+    METADATA,
+    sa.Column(
+        "permission",
+        sa.Text,
+        sa.ForeignKey("permissions.name"),
+        primary_key=True,
+        comment="The permission that this narrows; without a policy it is denied.",
+    ),
+    sa.Column("effect", sa.Text, nullable=False, comment="allow or deny."),
+    sa.Column(
+        "allowed_plans", pg.ARRAY(sa.Text), nullable=False, comment="Plans, each admitting higher ones; {}: all."
+    ),
+    sa.Column("allowed_regions", pg.ARRAY(sa.Text), nullable=False, comment="Regions; {}: all."),
+    sa.CheckConstraint("effect IN ('allow', 'deny')", name="ck_policies_effect"),
+)
+
+payment_intents = sa.Table(
+    "payment_intents",
+    METADATA,
+    # No foreign key to tenants: it would lock the tenant's one row for every payment; admission has checked the tenant.
+    sa.Column("tenant_id", sa.Text, nullable=False, comment="Whose it is."),
+    sa.Column("id", pg.UUID, nullable=False, comment="UUIDv7, minted by the api."),
+    sa.Column("amount_minor", sa.BigInteger, nullable=False, comment="Amount in minor units of the currency."),
+    sa.Column("currency", sa.Text, nullable=False, comment="ISO 4217 code, upper case."),
+    sa.Column("status", sa.Text, nullable=False, comment="The status that clients see."),
+    sa.Column("customer_ref", sa.Text, nullable=False, comment="The merchant's reference of the customer."),
+    sa.Column("description", sa.Text, comment="The merchant's words."),
+    sa.Column("metadata", pg.JSONB, nullable=False, server_default="{}", comment="The merchant's own string pairs."),
+    sa.Column("order_id", sa.Text, comment="The order that a charge request named."),
+    sa.Column("gateway_ref", sa.Text, comment="The processor's reference, once authorized."),
+    sa.Column(
+        "captured_minor", sa.BigInteger, nullable=False, server_default="0", comment="Taken so far, in minor units."
+    ),
+    sa.Column("failure_code", sa.Text, comment="Why it failed, as a stable snake_case word."),
+    sa.Column("failure_message", sa.Text, comment="Why it failed, as a sentence for people."),
+    sa.Column("version", sa.Integer, nullable=False, comment="Raised by every change; guards each of them."),
+    _instant("created_at", "When the merchant asked."),
+    _instant("updated_at", "When it last changed."),
+    _instant("authorized_at", "When the issuer's promise reached us.", nullable=True),
+    _instant("settled_at", "When the capture and its posting were both known.", nullable=True),
+    sa.PrimaryKeyConstraint("id", "tenant_id"),
+    sa.CheckConstraint("amount_minor BETWEEN 1 AND 1000000000000000", name="ck_payment_intents_amount"),
+    sa.CheckConstraint("captured_minor BETWEEN 0 AND amount_minor", name="ck_payment_intents_captured"),
+    sa.CheckConstraint("currency ~ '^[A-Z]{3}$'", name="ck_payment_intents_currency"),
+    # Lists are ordered by creation, newest first; each filter that people use has an index in that order.
+    sa.Index("ix_payment_intents_created", "tenant_id", sa.text("created_at DESC"), sa.text("id DESC")),
+    sa.Index("ix_payment_intents_status", "tenant_id", "status", sa.text("created_at DESC"), sa.text("id DESC")),
+    sa.Index(
+        "ix_payment_intents_customer", "tenant_id", "customer_ref", sa.text("created_at DESC"), sa.text("id DESC")
+    ),
+    sa.Index(
+        "uq_payment_intents_order",
+        "tenant_id",
+        "order_id",
+        unique=True,
+        postgresql_where=sa.text("order_id IS NOT NULL"),
+    ),
+)
+
+idempotency_keys = sa.Table(
+    "idempotency_keys",
+    METADATA,
+    sa.Column("tenant_id", sa.Text, nullable=False, comment="Whose key it is: the scope is the tenant, not the user."),
+    sa.Column("operation", sa.Text, nullable=False, comment="What was asked: create, or confirm:<intent id>."),
+    sa.Column("key", sa.Text, nullable=False, comment="The client's key, 1 to 255 visible ASCII characters."),
+    sa.Column("fingerprint", sa.LargeBinary, nullable=False, comment="SHA-256 of what was asked."),
+    sa.Column("status", sa.Text, nullable=False, comment="in_progress until there is an answer, then completed."),
+    sa.Column("payment_intent_id", pg.UUID, nullable=False, comment="The intent it created or confirms."),
+    sa.Column("response_status", sa.SmallInteger, comment="HTTP status of the answer."),
+    sa.Column("response_body", sa.LargeBinary, comment="The answer, byte for byte."),
+    _instant("lease_until", "Until then whoever began is believed to be at work."),
+    _instant("created_at", "When it was first used."),
+    _instant("completed_at", "When there was an answer.", nullable=True),
+    _instant("expires_at", "From then on the key is free again."),
+    sa.PrimaryKeyConstraint("key", "tenant_id", "operation"),
+    sa.CheckConstraint(
+        "CASE status WHEN 'in_progress' THEN response_body IS NULL "
+        "WHEN 'completed' THEN response_status IS NOT NULL AND response_body IS NOT NULL ELSE false END",
+        name="ck_idempotency_keys_status",
+    ),
+    sa.Index(
+        "ix_idempotency_keys_in_progress",
+        "payment_intent_id",
+        "tenant_id",
+        postgresql_where=sa.text("status = 'in_progress'"),
+    ),
+    sa.Index("ix_idempotency_keys_expires", "expires_at", postgresql_using="brin"),
+)
+
+audit_log = sa.Table(
+    "audit_log",
+    METADATA,
+    sa.Column("tenant_id", sa.Text, nullable=False, comment="The tenant concerned; empty where none is proven."),
+    sa.Column("id", pg.UUID, nullable=False, comment="UUIDv7: in the order of time."),
+    sa.Column("actor", sa.Text, nullable=False, comment="Subject of the token, or the login name that was tried."),
+    sa.Column("action", sa.Text, nullable=False, comment="What was done: payment_intent.create, authz.denied."),
+    sa.Column("target", sa.Text, nullable=False, comment="To what: an id, a permission, a path."),
+    sa.Column("outcome", sa.Text, nullable=False, comment="success, failed or denied."),
+    sa.Column("detail", pg.JSONB, nullable=False, server_default="{}", comment="Whatever else explains it."),
+    sa.Column("correlation_id", sa.Text, nullable=False, comment="The request it belongs to."),
+    _instant("created_at", "When."),
+    sa.PrimaryKeyConstraint("id", "tenant_id"),
+)
+
+outbox = outbox_table(METADATA)
+inbox = inbox_table(METADATA)

@@ -1,0 +1,91 @@
+"""Payment intents, one or a list of them."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from uuid import UUID
+
+import msgspec
+
+from libs.common.db import Database
+from services.api.domain import PaymentIntent, Status
+from services.api.errors import PaymentIntentNotFound
+from services.api.queries.cursors import decode_cursor, encode_cursor
+from services.api.store import IntentFilter, IntentPosition, intents
+
+STATUS_NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        **{status.value: (status.value,) for status in Status},
+        # Statuses of the same vocabulary that clients filter by, though no intent has them yet.
+        "VOIDED": ("VOIDED",),
+        "REFUNDED": ("REFUNDED",),
+        "PARTIALLY_REFUNDED": ("PARTIALLY_REFUNDED",),
+        # The words of clients whose screens know an older vocabulary.
+        "PENDING": (Status.CREATED.value, Status.PROCESSING.value),
+        "CONFIRMED": (Status.AUTHORIZED.value, Status.SETTLED.value),
+        "CANCELLED": ("VOIDED",),
+    }
+)
+"""What each name in a status filter means."""
+
+
+class IntentPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of a tenant's intents, newest first."""
+
+    intents: list[PaymentIntent]
+    """The intents of this page."""
+    total: int | None
+    """How many there are on all pages; None where a cursor was followed, which never counts."""
+    next_cursor: str | None
+    """Where the next page begins; None on the last one."""
+
+
+async def get(database: Database, tenant_id: str, intent_id: UUID) -> PaymentIntent:
+    """Read one intent.
+
+    Raises:
+        PaymentIntentNotFound: when the tenant has no such intent.
+    """
+    found = await intents.get(database, tenant_id, intent_id)
+    if found is None:
+        raise PaymentIntentNotFound
+    return found
+
+
+async def by_order(database: Database, tenant_id: str, order_id: str) -> list[PaymentIntent]:
+    """Read the intent that a charge request of this order created, if there is one."""
+    return await intents.page(database, tenant_id, IntentFilter(order_id=order_id), limit=1)
+
+
+async def numbered_page(
+    database: Database, tenant_id: str, wanted: IntentFilter, *, page: int, page_size: int
+) -> IntentPage:
+    """Read page `page` (from 1) and count all; the cost grows with the number of the page."""
+    rows = await intents.page(database, tenant_id, wanted, limit=page_size + 1, offset=(page - 1) * page_size)
+    total = await intents.count(database, tenant_id, wanted)
+    return _page(rows, tenant_id, wanted, size=page_size, total=total)
+
+
+async def cursor_page(
+    database: Database, tenant_id: str, wanted: IntentFilter, *, cursor: str, page_size: int
+) -> IntentPage:
+    """Read the page after `cursor`, at the same cost however deep it is.
+
+    Raises:
+        InvalidCursor: when the cursor belongs to another list.
+    """
+    after = decode_cursor(cursor, tenant_id=tenant_id, wanted=wanted)
+    rows = await intents.page(database, tenant_id, wanted, limit=page_size + 1, after=after)
+    return _page(rows, tenant_id, wanted, size=page_size, total=None)
+
+
+def _page(
+    rows: list[PaymentIntent], tenant_id: str, wanted: IntentFilter, *, size: int, total: int | None
+) -> IntentPage:
+    # One row more than the page was read: it tells whether there is a next page.
+    shown, more = rows[:size], len(rows) > size
+    last = IntentPosition(shown[-1].created_at, shown[-1].id) if more else None
+    return IntentPage(
+        intents=shown,
+        total=total,
+        next_cursor=None if last is None else encode_cursor(last, tenant_id=tenant_id, wanted=wanted),
+    )

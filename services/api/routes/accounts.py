@@ -1,0 +1,105 @@
+"""The chart of accounts; the ledger keeps it and is asked over the broker."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Response, get, post
+from litestar.handlers import HTTPRouteHandler
+
+from libs.common.contracts import Message
+from libs.common.contracts.ledger import Account, AccountType, ListAccounts, OpenAccount
+from libs.common.ids import new_id
+from libs.common.web.problems import HttpProblem
+from services.api.auth import Access
+from services.api.routes.bodies import BodyReader, require_storable
+from services.api.routes.documentation import Documented
+from services.api.routes.parameters import AnyRequest
+from services.api.routes.rendering import json_answer
+
+
+class CreateAccount(msgspec.Struct, frozen=True, kw_only=True):
+    """A new account of the tenant's chart."""
+
+    code: Annotated[str, msgspec.Meta(min_length=1, max_length=64, description="Unique in the chart: `FEES`.")]
+    label: Annotated[str, msgspec.Meta(min_length=1, max_length=200, description="Its name for people.")]
+    account_type: Annotated[
+        str,
+        msgspec.Meta(
+            min_length=1,
+            max_length=32,
+            description="Fixes the normal balance.",
+            extra_json_schema={"enum": [kind.value for kind in AccountType]},
+        ),
+    ]
+
+
+class AccountBody(msgspec.Struct, frozen=True, kw_only=True):
+    """An account of the tenant's chart."""
+
+    id: str
+    code: str
+    label: str
+    account_type: AccountType
+    is_default: bool
+
+
+def account_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> list[HTTPRouteHandler]:
+    """Build `GET /v1/accounts` and `POST /v1/accounts`."""
+    bodies = BodyReader(CreateAccount)
+
+    @get(
+        "/v1/accounts",
+        operation_id="listAccounts",
+        summary="List accounts",
+        description="The tenant's chart, by code, as a bare array.",
+        tags=["accounts"],
+        documented=Documented(answer=list[AccountBody], permission="ledger:read"),
+    )
+    async def list_accounts(request: AnyRequest) -> Response[bytes]:
+        caller = await access.admit(request.headers, "ledger:read")
+        found = await ask(ListAccounts(tenant_id=caller.tenant_id))
+        return json_answer([account_body(account) for account in found.accounts])
+
+    @post(
+        "/v1/accounts",
+        status_code=201,
+        operation_id="createAccount",
+        summary="Open an account",
+        tags=["accounts"],
+        documented=Documented(
+            body=CreateAccount, answer=AccountBody, permission="admin:write", status=201, refusals=(409,)
+        ),
+    )
+    async def create_account(request: AnyRequest) -> Response[bytes]:
+        caller = await access.admit(request.headers, "admin:write")
+        wanted = bodies.read(await request.body())
+        require_storable({"/code": wanted.code, "/label": wanted.label})
+        if wanted.account_type not in AccountType.__members__:
+            raise HttpProblem(
+                status=400, code="invalid_account_type", detail=f"invalid account_type: {wanted.account_type}"
+            )
+        opened = await ask(
+            OpenAccount(
+                tenant_id=caller.tenant_id,
+                account_id=new_id(),
+                code=wanted.code,
+                label=wanted.label,
+                account_type=AccountType(wanted.account_type),
+            )
+        )
+        return json_answer(account_body(opened), status=201)
+
+    found: list[Any] = [list_accounts, create_account]
+    return found
+
+
+def account_body(account: Account) -> AccountBody:
+    """Show an account as clients see it."""
+    return AccountBody(
+        id=str(account.id),
+        code=account.code,
+        label=account.label,
+        account_type=account.account_type,
+        is_default=account.is_default,
+    )

@@ -1,0 +1,168 @@
+"""Query parameters, headers and path parameters: what is garbage is 422 with a sentence, never a 500."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+import msgspec
+from litestar import Request
+
+from libs.common.errors import Invalid
+from libs.common.ids import parse_id
+from libs.common.web.problems import HttpProblem
+from services.api.auth.access import Headers
+from services.api.idempotency import normalise_key
+
+AnyRequest = Request[Any, Any, Any]
+
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z", re.ASCII)
+_CURRENCY = re.compile(r"[A-Z]{3}\Z", re.ASCII)
+_INTEGER = re.compile(r"\d{1,9}\Z", re.ASCII)
+_TEXT_LENGTH_MAX = 256
+_CURSOR_LENGTH_MAX = 512
+
+
+class QueryParameter(msgspec.Struct, frozen=True, kw_only=True):
+    """A query parameter as OpenAPI describes it."""
+
+    name: str
+    description: str
+    shape: dict[str, Any]
+    required: bool = False
+
+
+def wrong(name: str, sentence: str) -> Invalid:
+    """Say what is wrong with a parameter."""
+    return Invalid(f"{name} {sentence}", errors=((name, sentence),))
+
+
+def path_id(text: str, name: str) -> UUID:
+    """Read a UUID from the path.
+
+    Raises:
+        Invalid: when it is none.
+    """
+    found = parse_id(text)
+    if found is None:
+        raise wrong(name, "must be a UUID")
+    return found
+
+
+class Query:
+    """The query parameters of one request, by name; the last of several counts, an empty one counts as absent."""
+
+    def __init__(self, request: AnyRequest) -> None:
+        self._values: Mapping[str, str] = {
+            name: values[-1] for name, values in request.query_params.dict().items() if values and values[-1] != ""
+        }
+
+    @property
+    def given(self) -> Mapping[str, str]:
+        """Everything that was given, for a link to the next page."""
+        return self._values
+
+    def text(self, name: str, *, length_max: int = _TEXT_LENGTH_MAX) -> str | None:
+        """Read a text."""
+        value = self._values.get(name)
+        if value is not None and (len(value) > length_max or "\0" in value or "\ufffd" in value):
+            raise wrong(name, f"must be at most {length_max} characters of UTF-8 text without U+0000")
+        return value
+
+    def cursor(self) -> str | None:
+        """Read the cursor, whose meaning is somebody else's."""
+        return self.text("cursor", length_max=_CURSOR_LENGTH_MAX)
+
+    def currency(self) -> str | None:
+        """Read a currency code."""
+        value = self._values.get("currency")
+        if value is not None and not _CURRENCY.match(value):
+            raise wrong("currency", "must be an ISO 4217 code of three upper-case letters")
+        return value
+
+    def identifier(self, name: str) -> UUID | None:
+        """Read a UUID."""
+        value = self._values.get(name)
+        return None if value is None else path_id(value, name)
+
+    def integer(self, name: str, *, default: int, at_least: int, at_most: int) -> int:
+        """Read a whole number within its limits."""
+        value = self._values.get(name)
+        if value is None:
+            return default
+        if not _INTEGER.match(value) or not at_least <= int(value) <= at_most:
+            raise wrong(name, f"must be a whole number from {at_least} to {at_most}")
+        return int(value)
+
+    def begin(self, name: str = "from") -> datetime | None:
+        """Read the first instant of a period; a date alone is its midnight in UTC."""
+        value = self._values.get(name)
+        return None if value is None else _instant(name, value)
+
+    def end(self, name: str = "to") -> datetime | None:
+        """Read the last instant of a period, itself included, as the first one after it; a date includes its day."""
+        value = self._values.get(name)
+        if value is None:
+            return None
+        step = timedelta(days=1) if _DATE.match(value) else timedelta(microseconds=1)
+        try:
+            return _instant(name, value) + step
+        except OverflowError as fault:
+            raise wrong(name, "must be a date or an instant of ISO 8601") from fault
+
+    def names(self, name: str, known: Mapping[str, tuple[str, ...]]) -> tuple[str, ...] | None:
+        """Read a comma list of names, each of which stands for one or more."""
+        value = self._values.get(name)
+        if value is None:
+            return None
+        found: dict[str, None] = {}
+        for one in (part.strip() for part in value.split(",")):
+            if one not in known:
+                raise wrong(name, f"must be a comma list of {', '.join(known)}")
+            found.update(dict.fromkeys(known[one]))
+        return tuple(sorted(found))
+
+
+def _instant(name: str, value: str) -> datetime:
+    # A raw "+" in a query string arrives as a space: 2026-04-01T00:00:00 00:00.
+    text = re.sub(r" (\d{2}:?\d{2})\Z", r"+\1", value)
+    try:
+        if _DATE.match(text):
+            return datetime.combine(date.fromisoformat(text), datetime.min.time(), tzinfo=UTC)
+        found = datetime.fromisoformat(text)
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError) as fault:
+        raise wrong(name, "must be a date or an instant of ISO 8601") from fault
+
+
+def require_key(headers: Headers, *, missing: str) -> str:
+    """Read the `Idempotency-Key`.
+
+    Raises:
+        HttpProblem: 400 when it is missing or malformed.
+    """
+    header = headers.get("idempotency-key")
+    if not header:
+        raise HttpProblem(status=400, code="idempotency_key_missing", detail=missing)
+    key = normalise_key(header)
+    if key is None:
+        raise HttpProblem(
+            status=400,
+            code="idempotency_key_invalid",
+            detail="Idempotency-Key must be 1 to 255 visible ASCII characters",
+        )
+    return key
+
+
+def prefers_async(headers: Headers) -> bool:
+    """Tell whether the client prefers not to wait (`Prefer: respond-async`, RFC 7240)."""
+    preferences = headers.get("prefer") or ""
+    return any(part.split(";")[0].strip().lower() == "respond-async" for part in preferences.split(","))
+
+
+def next_link(query: Mapping[str, str], cursor: str) -> str:
+    """Write a `Link` to the next page (RFC 8288), relative to the request's own address, whatever stands before us."""
+    kept = {name: value for name, value in query.items() if name not in {"cursor", "page", "offset"}}
+    return f'<?{urlencode({**kept, "cursor": cursor})}>; rel="next"'

@@ -1,0 +1,291 @@
+"""Payment intents: create, read, list and confirm; and the alias by order."""
+
+from functools import partial
+from typing import Any
+
+import msgspec
+from litestar import Response, get, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+
+from libs.common.db import Database
+from libs.common.errors import Invalid
+from libs.common.money import format_minor, parse_amount
+from libs.common.web.problems import HttpProblem
+from services.api import queries
+from services.api.auth import Access
+from services.api.commands import NewIntent, PaymentCommands
+from services.api.idempotency import Given, Idempotency
+from services.api.routes.bodies import BodyReader, invalid, not_json, read_optional, require_storable
+from services.api.routes.documentation import Documented
+from services.api.routes.parameters import (
+    AnyRequest,
+    Query,
+    QueryParameter,
+    next_link,
+    path_id,
+    prefers_async,
+    require_key,
+    wrong,
+)
+from services.api.routes.rendering import (
+    CreatePaymentIntent,
+    OrderPayment,
+    PaymentIntentBody,
+    PaymentIntentPage,
+    intent_body,
+    json_answer,
+    render_intent,
+)
+from services.api.store import IntentFilter
+
+PAGE_SIZE, PAGE_SIZE_MAX = 50, 500
+PAGE_MAX = 1_000_000
+_WRITE, _READ = "payments:write", "payments:read"
+_MISSING_CREATE_KEY = "Missing Idempotency-Key header (required for POST /v1/payment-intents)"
+_MISSING_CONFIRM_KEY = "Missing Idempotency-Key"
+
+_INSTANT = {"type": "string", "examples": ["2026-04-01", "2026-04-30T23:59:59.999+00:00"]}
+_LIST_QUERY = (
+    QueryParameter(
+        name="status",
+        description="Comma list. PENDING means CREATED or PROCESSING, CONFIRMED means AUTHORIZED or SETTLED, "
+        "CANCELLED means VOIDED.",
+        shape={"type": "string", "examples": ["SETTLED,FAILED"]},
+    ),
+    QueryParameter(name="customer_ref", description="Exactly this reference.", shape={"type": "string"}),
+    QueryParameter(name="currency", description="ISO 4217 code.", shape={"type": "string", "pattern": "^[A-Z]{3}$"}),
+    QueryParameter(name="order_id", description="The intent of this order.", shape={"type": "string"}),
+    QueryParameter(name="from", description="Created at or after this date or instant (UTC).", shape=_INSTANT),
+    QueryParameter(name="to", description="Created until this instant, or on this date, included.", shape=_INSTANT),
+    QueryParameter(
+        name="page", description="From 1.", shape={"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": 1}
+    ),
+    QueryParameter(
+        name="pageSize",
+        description="Intents on a page.",
+        shape={"type": "integer", "minimum": 1, "maximum": PAGE_SIZE_MAX, "default": PAGE_SIZE},
+    ),
+    QueryParameter(
+        name="cursor",
+        description="The `next_cursor` of the page before: instead of `page`, at the same cost however deep.",
+        shape={"type": "string"},
+    ),
+)
+
+
+class ConfirmMeaning(msgspec.Struct, frozen=True):
+    """What a confirmation asks beyond the intent in its path."""
+
+    body: dict[str, Any]
+
+
+def payment_intent_routes(
+    access: Access,
+    payments: PaymentCommands,
+    idempotency: Idempotency,
+    database: Database,
+    *,
+    currencies: frozenset[str],
+) -> list[HTTPRouteHandler]:
+    """Build the routes of payment intents; `currencies` narrows what is accepted, empty: all."""
+    bodies = BodyReader(CreatePaymentIntent)
+
+    @post(
+        "/v1/payment-intents",
+        status_code=200,
+        operation_id="createPaymentIntent",
+        summary="Create a payment intent",
+        description="Says that you wish to be paid. Nothing is collected until it is confirmed.",
+        tags=["payment intents"],
+        documented=Documented(
+            body=CreatePaymentIntent, answer=PaymentIntentBody, permission=_WRITE, idempotent=True, refusals=(409,)
+        ),
+    )
+    async def create_payment_intent(request: AnyRequest) -> Response[bytes]:
+        caller = await access.admit(request.headers, _WRITE)
+        wanted = new_intent(bodies.read(await request.body()), currencies=currencies)
+        key = require_key(request.headers, missing=_MISSING_CREATE_KEY)
+        claim = idempotency.claim(tenant_id=caller.tenant_id, operation="create", key=key, meaning=wanted)
+        create = partial(payments.create, wanted, claim=claim, actor=caller.actor, correlation=caller.correlation)
+        return _given(await idempotency.run(claim, create))
+
+    @get(
+        "/v1/payment-intents/{intent_id:str}",
+        operation_id="getPaymentIntent",
+        summary="Get a payment intent",
+        tags=["payment intents"],
+        documented=Documented(answer=PaymentIntentBody, permission=_READ, refusals=(404,)),
+    )
+    async def get_payment_intent(request: AnyRequest, intent_id: FromPath[str]) -> Response[bytes]:
+        caller = await access.admit(request.headers, _READ)
+        return json_answer(
+            render_intent(await queries.get(database, caller.tenant_id, path_id(intent_id, "payment_intent_id")))
+        )
+
+    @post(
+        "/v1/payment-intents/{intent_id:str}/confirm",
+        status_code=200,
+        operation_id="confirmPaymentIntent",
+        summary="Confirm a payment intent",
+        description="Asks the issuer for the funds and waits, bounded, for the answer: 200 with the intent AUTHORIZED "
+        "or FAILED, or 202 with the intent PROCESSING. `Prefer: respond-async` answers 202 at once. Confirming again "
+        "answers the present state and asks nobody twice.",
+        tags=["payment intents"],
+        documented=Documented(
+            answer=PaymentIntentBody,
+            permission=_WRITE,
+            idempotent=True,
+            accepted=True,
+            refusals=(404, 409),
+            headers=(("Prefer", "`respond-async`: answer 202 at once."),),
+        ),
+    )
+    async def confirm_payment_intent(request: AnyRequest, intent_id: FromPath[str]) -> Response[bytes]:
+        caller = await access.admit(request.headers, _WRITE)
+        wanted = path_id(intent_id, "payment_intent_id")
+        meaning = ConfirmMeaning(read_optional(await request.body()))
+        key = require_key(request.headers, missing=_MISSING_CONFIRM_KEY)
+        respond_async = prefers_async(request.headers)
+        claim = idempotency.claim(tenant_id=caller.tenant_id, operation=f"confirm:{wanted}", key=key, meaning=meaning)
+        confirm = partial(
+            payments.confirm,
+            wanted,
+            claim=claim,
+            actor=caller.actor,
+            correlation=caller.correlation,
+            respond_async=respond_async,
+        )
+        given = await idempotency.run(claim, confirm, resume=partial(payments.resume_confirm, wanted, claim=claim))
+        headers = {"Preference-Applied": "respond-async"} if respond_async and given.answer.status == 202 else {}
+        return _given(given, headers)
+
+    @get(
+        "/v1/payment-intents",
+        operation_id="listPaymentIntents",
+        summary="List payment intents",
+        description="Newest first. Numbered pages count all; a cursor stays fast and stable at any depth.",
+        tags=["payment intents"],
+        documented=Documented(answer=PaymentIntentPage, permission=_READ, query=_LIST_QUERY),
+    )
+    async def list_payment_intents(request: AnyRequest) -> Response[bytes]:
+        caller = await access.admit(request.headers, _READ)
+        query = Query(request)
+        wanted = intent_filter(query)
+        size = query.integer("pageSize", default=PAGE_SIZE, at_least=1, at_most=PAGE_SIZE_MAX)
+        number = query.integer("page", default=1, at_least=1, at_most=PAGE_MAX)
+        cursor = query.cursor()
+        if cursor is None:
+            found = await queries.numbered_page(database, caller.tenant_id, wanted, page=number, page_size=size)
+        else:
+            found = await queries.cursor_page(database, caller.tenant_id, wanted, cursor=cursor, page_size=size)
+        page = PaymentIntentPage(
+            data=[intent_body(intent) for intent in found.intents],
+            total=msgspec.UNSET if found.total is None else found.total,
+            page=msgspec.UNSET if cursor is not None else number,
+            pageSize=size,
+            next_cursor=found.next_cursor,
+        )
+        link = {"Link": next_link(query.given, found.next_cursor)} if found.next_cursor else None
+        return json_answer(page, headers=link)
+
+    @get(
+        "/v1/payments",
+        operation_id="listPaymentsOfOrder",
+        summary="Find the payment of an order",
+        tags=["payment intents"],
+        documented=Documented(
+            answer=list[OrderPayment],
+            permission=_READ,
+            query=(QueryParameter(name="orderId", description="The order.", shape={"type": "string"}, required=True),),
+        ),
+    )
+    async def list_payments_of_order(request: AnyRequest) -> Response[bytes]:
+        caller = await access.admit(request.headers, _READ)
+        order_id = Query(request).text("orderId")
+        if order_id is None:
+            raise wrong("orderId", "is required")
+        found = await queries.by_order(database, caller.tenant_id, order_id)
+        return json_answer(
+            [
+                OrderPayment(
+                    id=str(i.id), order_id=order_id, status=i.status, amount=format_minor(i.amount_minor, i.currency)
+                )
+                for i in found
+            ]
+        )
+
+    found: list[Any] = [
+        create_payment_intent,
+        list_payment_intents,
+        get_payment_intent,
+        confirm_payment_intent,
+        list_payments_of_order,
+    ]
+    return found
+
+
+def new_intent(body: CreatePaymentIntent, *, currencies: frozenset[str]) -> NewIntent:
+    """Read what a merchant asks for.
+
+    Raises:
+        HttpProblem: 400 for a currency that is not supported.
+        Invalid: for an amount that is not one, or a text that cannot be kept.
+    """
+    texts = {"/customer_ref": body.customer_ref, "/description": body.description}
+    for name, value in (body.metadata or {}).items():
+        texts[f"/metadata/{name}"] = name + value
+    require_storable(texts)
+    if currencies and body.currency not in currencies:
+        raise _unsupported_currency()
+    try:
+        amount_minor = parse_amount(_amount_text(bytes(body.amount)), body.currency)
+    except Invalid as fault:
+        if fault.reason == "unsupported_currency":
+            raise _unsupported_currency() from fault
+        raise
+    return NewIntent(
+        amount_minor=amount_minor,
+        currency=body.currency,
+        customer_ref=body.customer_ref,
+        description=body.description,
+        metadata=body.metadata or {},
+    )
+
+
+def _amount_text(raw: bytes) -> str:
+    # The JSON text itself: a number goes to the decimal parser digit by digit and never becomes a float.
+    try:
+        if raw[:1] == b'"':
+            return msgspec.json.decode(raw, type=str)
+        if raw[:1] in b"-0123456789":
+            return raw.decode()
+    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
+        raise not_json() from fault
+    raise invalid([("/amount", "must be a number or a numeric string")])
+
+
+def _unsupported_currency() -> HttpProblem:
+    return HttpProblem(
+        status=400,
+        code="unsupported_currency",
+        detail="unsupported currency",
+        errors=(("/currency", "unsupported currency"),),
+    )
+
+
+def intent_filter(query: Query) -> IntentFilter:
+    """Read which intents are meant."""
+    return IntentFilter(
+        statuses=query.names("status", queries.STATUS_NAMES),
+        customer_ref=query.text("customer_ref"),
+        currency=query.currency(),
+        order_id=query.text("order_id"),
+        created_from=query.begin(),
+        created_until=query.end(),
+    )
+
+
+def _given(given: Given, headers: dict[str, str] | None = None) -> Response[bytes]:
+    replayed = {"Idempotency-Replayed": "true"} if given.replayed else {}
+    return json_answer(given.answer.body, status=given.answer.status, headers={**replayed, **(headers or {})})

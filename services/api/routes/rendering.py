@@ -1,0 +1,128 @@
+"""REST shapes: what clients send and see. Amounts are decimal strings with exactly the currency's decimals."""
+
+from typing import Annotated
+
+import msgspec
+from litestar import Response
+
+from libs.common.clock import iso
+from libs.common.money import format_minor
+from services.api.domain import PaymentIntent, Status
+
+_encoder = msgspec.json.Encoder()
+
+JSON_MEDIA_TYPE = "application/json"
+
+type AmountIn = Annotated[
+    msgspec.Raw,
+    msgspec.Meta(
+        description="Above zero; a JSON number or a numeric string, read exactly.",
+        extra_json_schema={
+            "oneOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": r"^\d+(\.\d+)?$"}]
+        },
+    ),
+]
+
+
+class CreatePaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
+    """A wish to be paid."""
+
+    amount: AmountIn
+    currency: Annotated[str, msgspec.Meta(min_length=3, max_length=8, description="ISO 4217 code, upper case.")]
+    customer_ref: Annotated[
+        str, msgspec.Meta(min_length=1, max_length=128, description="Your own reference of the customer.")
+    ]
+    description: Annotated[str, msgspec.Meta(max_length=500, description="Your own words.")] | None = None
+    metadata: (
+        Annotated[
+            dict[
+                Annotated[str, msgspec.Meta(min_length=1, max_length=40)], Annotated[str, msgspec.Meta(max_length=500)]
+            ],
+            msgspec.Meta(max_length=50, description="Your own pairs: 50 keys of 40 characters, values of 500."),
+        ]
+        | None
+    ) = None
+
+
+class PaymentIntentBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A payment intent as clients see it."""
+
+    id: str
+    amount: Annotated[str, msgspec.Meta(description="Decimal string with exactly the currency's decimals.")]
+    currency: str
+    status: Status
+    customer_ref: str
+    gateway_ref: str | None
+    created_at: str
+    updated_at: str
+    order_id: str | None
+    description: str | None
+    metadata: dict[str, str]
+    captured_amount: str
+    failure_code: str | None
+    failure_message: str | None
+
+
+class PaymentIntentPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of payment intents, newest first."""
+
+    data: list[PaymentIntentBody]
+    total: Annotated[int, msgspec.Meta(description="How many there are on all pages; absent after a cursor.")] | (
+        msgspec.UnsetType
+    )
+    page: Annotated[int, msgspec.Meta(description="From 1; absent after a cursor.")] | msgspec.UnsetType
+    pageSize: int  # noqa: N815 - the name that clients of this API read
+    next_cursor: str | None
+
+
+class OrderPayment(msgspec.Struct, frozen=True, kw_only=True):
+    """The payment of an order."""
+
+    id: str
+    order_id: str
+    status: Status
+    amount: str
+
+
+def intent_body(intent: PaymentIntent) -> PaymentIntentBody:
+    """Show an intent as clients see it."""
+    return PaymentIntentBody(
+        id=str(intent.id),
+        amount=format_minor(intent.amount_minor, intent.currency),
+        currency=intent.currency,
+        status=intent.status,
+        customer_ref=intent.customer_ref,
+        gateway_ref=intent.gateway_ref,
+        created_at=iso(intent.created_at),
+        updated_at=iso(intent.updated_at),
+        order_id=intent.order_id,
+        description=intent.description,
+        metadata=intent.metadata,
+        captured_amount=format_minor(intent.captured_minor, intent.currency),
+        failure_code=intent.failure_code,
+        failure_message=intent.failure_message,
+    )
+
+
+def render_intent(intent: PaymentIntent) -> bytes:
+    """Write an intent as clients see it."""
+    return _encoder.encode(intent_body(intent))
+
+
+def json_answer(body: object, *, status: int = 200, headers: dict[str, str] | None = None) -> Response[bytes]:
+    """Answer with a struct, a list of them, or bytes that are JSON already."""
+    raw = body if isinstance(body, bytes) else _encoder.encode(body)
+    return Response(raw, status_code=status, media_type=JSON_MEDIA_TYPE, headers=headers)
+
+
+__all__ = [
+    "JSON_MEDIA_TYPE",
+    "AmountIn",
+    "CreatePaymentIntent",
+    "OrderPayment",
+    "PaymentIntentBody",
+    "PaymentIntentPage",
+    "intent_body",
+    "json_answer",
+    "render_intent",
+]

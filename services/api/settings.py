@@ -1,0 +1,103 @@
+"""What differs by place for the api."""
+
+import msgspec
+
+from libs.common.money import is_currency
+from libs.common.settings import BrokerSettings, DatabaseSettings, HttpSettings, PlaceSettings
+
+DEVELOPMENT_SECRET = "change-me-this-secret-is-public-and-for-local-use"  # noqa: S105 - refused outside local
+"""The signing secret of a developer's machine."""
+
+_PUBLIC_SECRETS = frozenset(
+    {DEVELOPMENT_SECRET, "change-me", "local-dev-secret-min-32-chars-for-hs256-signing"}  # published in peers' sources
+)
+_SECRET_LENGTH_MIN = 32
+"""An HS256 key must be at least as long as the hash (RFC 7518, section 3.2)."""
+
+
+class AuthSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is believed, and for how long."""
+
+    jwt_secret: str = DEVELOPMENT_SECRET
+    """Signs and verifies HS256 tokens; at least 32 characters outside local."""
+    jwt_secret_previous: str = ""
+    """Still verifies, no longer signs: set while rotating."""
+    jwt_issuer: str = "local-auth"
+    """The `iss` claim that we write and require."""
+    jwt_audience: str = ""
+    """The `aud` claim that we require; empty: not checked."""
+    token_expires_seconds: int = 3600
+    """How long a token that we issue is valid."""
+    tenant_auto_provision: bool = True
+    """Whether a verified token of a tenant that we have not met makes the tenant known."""
+
+
+class PaymentSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How payment intents are taken."""
+
+    idempotency_ttl_seconds: int = 86400
+    """How long an `Idempotency-Key` replays its answer."""
+    confirm_timeout_seconds: float = 10.0
+    """How long confirm waits for the issuer before it answers 202."""
+    supported_currencies: tuple[str, ...] = ()
+    """ISO 4217 codes that are accepted; empty: all active ones."""
+
+
+class SeedSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Passwords of the seeded users; outside local each must be set to be seeded."""
+
+    seed_admin_password: str = "admin123"  # noqa: S105 - a development default, refused outside local
+    """Password of the global admin `admin@local`."""
+    seed_ops_password: str = "ops123"  # noqa: S105
+    """Password of the users with the role `ops`."""
+    seed_sales_password: str = "sales123"  # noqa: S105
+    """Password of the users with the role `sales`."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that differs by place."""
+
+    place: PlaceSettings = PlaceSettings()
+    """Which place this is."""
+    http: HttpSettings = HttpSettings()
+    """Where we are asked."""
+    database: DatabaseSettings = DatabaseSettings()
+    """Where we remember."""
+    broker: BrokerSettings = BrokerSettings()
+    """How we hear and speak."""
+    auth: AuthSettings = AuthSettings()
+    """Whom we believe."""
+    payments: PaymentSettings = PaymentSettings()
+    """How payment intents are taken."""
+    seeds: SeedSettings = SeedSettings()
+    """Passwords of the seeded users."""
+
+
+def check_settings(settings: Settings) -> list[str]:
+    """Find settings that contradict each other or are unsafe in this place; one sentence each."""
+    faults: list[str] = []
+    auth, payments = settings.auth, settings.payments
+    if not settings.place.is_local:
+        faults += _unsafe_secret("JWT_SECRET", auth.jwt_secret)
+        if auth.jwt_secret_previous:
+            faults += _unsafe_secret("JWT_SECRET_PREVIOUS", auth.jwt_secret_previous)
+    if auth.token_expires_seconds <= 0:
+        faults.append("TOKEN_EXPIRES_SECONDS must be above 0")
+    if payments.idempotency_ttl_seconds < 60:
+        faults.append("IDEMPOTENCY_TTL_SECONDS must be at least 60")
+    if not 0 < payments.confirm_timeout_seconds <= 60:
+        faults.append("CONFIRM_TIMEOUT_SECONDS must be above 0 and at most 60")
+    faults += [
+        f"SUPPORTED_CURRENCIES names {code!r}, which is not an active ISO 4217 code"
+        for code in payments.supported_currencies
+        if not is_currency(code)
+    ]
+    return faults
+
+
+def _unsafe_secret(name: str, secret: str) -> list[str]:
+    if secret in _PUBLIC_SECRETS:
+        return [f"{name} is a published development secret; set your own outside APP_ENV=local"]
+    if len(secret) < _SECRET_LENGTH_MIN:
+        return [f"{name} must have at least {_SECRET_LENGTH_MIN} characters outside APP_ENV=local"]
+    return []

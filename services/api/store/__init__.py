@@ -1,0 +1,23 @@
+"""How the api remembers: the only SQL, one statement and one round trip each.
+
+`intents` keeps payment intents together with their idempotency keys, because they are written together; `identity` keeps
+tenants, users and policies; `audit` keeps what was done and denied.
+"""
+
+from services.api.store.audit import AuditRecord
+from services.api.store.identity import Account, Policy, Tenant, TenantStatus
+from services.api.store.intents import IntentFilter, IntentPosition
+from services.api.store.keys import Answer, Claim, KeyRecord
+
+__all__ = [
+    "Account",
+    "Answer",
+    "AuditRecord",
+    "Claim",
+    "IntentFilter",
+    "IntentPosition",
+    "KeyRecord",
+    "Policy",
+    "Tenant",
+    "TenantStatus",
+]

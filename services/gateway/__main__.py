@@ -1,0 +1,14 @@
+"""`python -m services.gateway serve | migrate | asyncapi | redrive | sandbox-table`."""
+
+from libs.common.service import main
+from services.gateway.app import build, print_sandbox_page
+from services.gateway.settings import Settings, check_settings
+
+if __name__ == "__main__":
+    main(
+        service="gateway",
+        settings=Settings,
+        build=build,
+        check=check_settings,
+        commands={"sandbox-table": print_sandbox_page},
+    )

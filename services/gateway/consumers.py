@@ -1,0 +1,18 @@
+"""What we hear: two commands of the api. Each is carried out on its own, with no transaction open while we ask."""
+
+from libs.common.contracts.gateway import AuthorizePayment, CapturePayment
+from libs.common.messaging import Bus, Heard
+from services.gateway.commands import Commands
+
+
+def register(bus: Bus, commands: Commands, *, concurrency: int) -> None:
+    """Register everything that this service hears."""
+
+    async def on_authorize_payment(heard: Heard[AuthorizePayment]) -> None:
+        await commands.authorize(heard)
+
+    async def on_capture_payment(heard: Heard[CapturePayment]) -> None:
+        await commands.capture(heard)
+
+    bus.hear_each(AuthorizePayment, on_authorize_payment, concurrency=concurrency)
+    bus.hear_each(CapturePayment, on_capture_payment, concurrency=concurrency)

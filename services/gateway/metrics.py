@@ -1,0 +1,35 @@
+"""How the gateway is watched. Labels are closed sets: operations, answers, processors, states."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+REQUESTS = Counter(
+    "gateway_requests_total",
+    "Calls to the processor, retries included, by what it answered: approved, declined, unknown, not_taken.",
+    ["operation", "status"],
+)
+REQUEST_DURATION = Histogram(
+    "gateway_request_duration_seconds",
+    "Time that one call to the processor took.",
+    ["operation"],
+    buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+REQUESTS_IN_FLIGHT = Gauge(
+    "gateway_requests_in_flight", "Calls that the processor has not answered yet.", ["processor"]
+)
+ATTEMPTS_REPEATED = Counter(
+    "gateway_attempts_repeated_total", "Commands heard again after their outcome was known.", ["operation"]
+)
+UNKNOWN_OUTCOMES = Gauge("gateway_unknown_outcomes", "Attempts whose outcome nobody knows yet.")
+OVERDUE_OUTCOMES = Gauge(
+    "gateway_overdue_outcomes", "Attempts without an outcome that are left to a person: alert above zero."
+)
+OUTCOMES_OVERDUE = Counter("gateway_outcomes_overdue_total", "Attempts that were left to a person.", ["operation"])
+OUTCOMES_RESOLVED = Counter(
+    "gateway_outcomes_resolved_total", "Attempts whose lost outcome was found out later.", ["operation", "status"]
+)
+CIRCUIT_STATE = Gauge(
+    "b2b_circuit_breaker_state", "1 for the state that the circuit is in, 0 for the others.", ["name", "state"]
+)
+CIRCUIT_STATE_ORDINAL = Gauge(
+    "b2b_circuit_breaker_state_ordinal", "The circuit's state as a number: 0 closed, 1 half open, 2 open.", ["name"]
+)

@@ -1,0 +1,383 @@
+"""How a processor is called so that its bad days stay its own: retries, a circuit breaker and a bulkhead.
+
+`ResilientProcessor` is itself a processor, wrapped around another one. From the outside in: the retries of one command
+share its deadline; each ask takes a place in the bulkhead; each ask passes the circuit, which sees its timeout.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, assert_never
+
+import aiobreaker
+import msgspec
+import tenacity
+
+from libs.common.clock import Clock
+from services.gateway import metrics
+from services.gateway.domain import Operation
+from services.gateway.errors import ProcessorUnavailable
+from services.gateway.processor import (
+    Answer,
+    Approved,
+    Authorize,
+    Capture,
+    Declined,
+    NotTaken,
+    NotTakenReason,
+    Processor,
+    Unknown,
+    UnknownReason,
+)
+
+
+class CircuitState(StrEnum):
+    """Whether calls go out."""
+
+    CLOSED = "closed"
+    """They do."""
+    HALF_OPEN = "half_open"
+    """A single one does, as a probe."""
+    OPEN = "open"
+    """They do not."""
+
+
+_ORDINALS = {CircuitState.CLOSED: 0, CircuitState.HALF_OPEN: 1, CircuitState.OPEN: 2}
+_STATES = {
+    aiobreaker.CircuitBreakerState.CLOSED: CircuitState.CLOSED,
+    aiobreaker.CircuitBreakerState.HALF_OPEN: CircuitState.HALF_OPEN,
+    aiobreaker.CircuitBreakerState.OPEN: CircuitState.OPEN,
+}
+
+
+class CircuitOpenError(Exception):
+    """The call did not go out."""
+
+
+class _Breaker(aiobreaker.CircuitBreaker):  # type: ignore[misc] # the library has no types
+    """aiobreaker without its clock.
+
+    Of its own it notes the moment of opening with `datetime.utcnow()`, which is deprecated (under `-W error` the circuit
+    then never opens) and naive (compared with local time). Its storage never learns that moment from us, so it never looks
+    at a clock; `Circuit` does, at the one it was given.
+    """
+
+    def __init__(self, *, fail_max: int, opened: Callable[[], None], opens_at: Callable[[], datetime]) -> None:
+        super().__init__(fail_max=fail_max)
+        self._opened = opened
+        self._when = opens_at
+
+    def open(self) -> None:
+        """Open the circuit; a straggler that fails afterwards does not prolong it."""
+        if self.current_state is not aiobreaker.CircuitBreakerState.OPEN:
+            self._opened()
+            self.state = self._state_storage.state = aiobreaker.CircuitBreakerState.OPEN
+
+    @property
+    def opens_at(self) -> datetime:
+        """When a probe may pass; part of the text of the library's own error."""
+        return self._when()
+
+
+class Circuit:
+    """A circuit breaker: after so many failures in a row calls stop for a while, then a single one probes.
+
+    aiobreaker counts and changes states. What it gets wrong is put right here: only one call passes a half-open circuit,
+    the error of the call that trips it reaches its caller, timeouts are counted, and time is the given clock's.
+    """
+
+    def __init__(self, *, name: str, failures_max: int, open_seconds: float, clock: Clock) -> None:
+        self._name = name
+        self._clock = clock
+        self._open_for = timedelta(seconds=open_seconds)
+        self._opened_at = clock.now()
+        self._probing = False
+        self._breaker = _Breaker(fail_max=failures_max, opened=self._note_opening, opens_at=lambda: self._probe_at)
+        self._shown: CircuitState | None = None
+        self._show()
+
+    @property
+    def state(self) -> CircuitState:
+        """Whether calls go out."""
+        return _STATES[self._breaker.current_state]
+
+    @property
+    def _probe_at(self) -> datetime:
+        return self._opened_at + self._open_for
+
+    def ensure_closed(self) -> None:
+        """Return when a call made now would go out.
+
+        Raises:
+            CircuitOpenError: when it would not.
+        """
+        if self.state is CircuitState.CLOSED:
+            return
+        if self._probing or (self.state is CircuitState.OPEN and self._clock.now() < self._probe_at):
+            raise CircuitOpenError(f"the circuit {self._name} is {self.state}")
+
+    async def call[T](self, ask: Callable[[], Awaitable[T]], *, timeout_seconds: float) -> T:
+        """Let a call pass, and learn from how it ends: any exception is a failure, `TimeoutError` included.
+
+        Raises:
+            CircuitOpenError: when the call did not go out.
+            TimeoutError: when it took longer than its timeout.
+        """
+        self.ensure_closed()
+        probe = self.state is not CircuitState.CLOSED
+
+        async def timed() -> T:
+            # Inside the breaker, because it does not count a cancellation that comes from outside.
+            async with asyncio.timeout(timeout_seconds):
+                return await ask()
+
+        self._probing = self._probing or probe
+        try:
+            result: T = await self._breaker.call_async(timed)
+        except aiobreaker.CircuitBreakerError as opened:
+            # The library raises its own error in place of the one that tripped the circuit.
+            if opened.__cause__ is None:
+                raise CircuitOpenError(str(opened)) from opened
+            raise opened.__cause__ from opened.__cause__.__cause__
+        else:
+            return result
+        finally:
+            if probe:
+                # Also after a cancelled probe, which decides nothing: the next call probes.
+                self._probing = False
+            self._show()
+
+    def _note_opening(self) -> None:
+        self._opened_at = self._clock.now()
+
+    def _show(self) -> None:
+        state = self.state
+        if state is self._shown:
+            return
+        self._shown = state
+        for each in CircuitState:
+            metrics.CIRCUIT_STATE.labels(self._name, each).set(each is state)
+        metrics.CIRCUIT_STATE_ORDINAL.labels(self._name).set(_ORDINALS[state])
+
+
+class BulkheadFullError(Exception):
+    """No place became free in time."""
+
+
+class Bulkhead:
+    """So many calls at a time and no more, so that one slow processor does not take every place there is."""
+
+    def __init__(self, *, places: int, wait_seconds: float) -> None:
+        self._places = asyncio.Semaphore(places)
+        self._wait_seconds = wait_seconds
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Hold a place for the length of the block.
+
+        Raises:
+            BulkheadFullError: when none becomes free in time.
+        """
+        if self._places.locked():
+            try:
+                async with asyncio.timeout(self._wait_seconds):
+                    await self._places.acquire()
+            except TimeoutError as fault:
+                raise BulkheadFullError("no place became free in time") from fault
+        else:
+            await self._places.acquire()
+        try:
+            yield
+        finally:
+            self._places.release()
+
+
+class Retries(msgspec.Struct, frozen=True, kw_only=True):
+    """How asks are repeated within the deadline of one command."""
+
+    max_retries: int
+    """Asks after the first one."""
+    base_delay_seconds: float
+    """The first pause is a random part of this; it doubles each time."""
+    max_delay_seconds: float
+    """No pause is longer, unless the processor asks for it."""
+    ask_timeout_seconds: float
+    """How long one ask may take."""
+
+
+class _Failed(Exception):
+    """Carries an answer that counts as a failure of the processor through the circuit."""
+
+    def __init__(self, answer: Unknown | NotTaken) -> None:
+        super().__init__(answer.reason)
+        self.answer = answer
+
+
+class _TooLate(tenacity.stop.stop_base):
+    """Stops when the next ask would begin after the deadline."""
+
+    def __init__(self, ends_at: float, monotonic: Callable[[], float]) -> None:
+        self._ends_at = ends_at
+        self._monotonic = monotonic
+
+    def __call__(self, retry_state: tenacity.RetryCallState) -> bool:
+        """Tell whether to stop; tenacity has drawn the pause before it asks."""
+        return self._monotonic() + retry_state.upcoming_sleep >= self._ends_at
+
+
+_OURS = frozenset({NotTakenReason.CIRCUIT_OPEN, NotTakenReason.TOO_MANY_CALLS})
+"""Reasons of our own for not asking: asking again at once would be refused just the same."""
+
+_STATUS: dict[type[Any], str] = {Approved: "approved", Declined: "declined", Unknown: "unknown", NotTaken: "not_taken"}
+_REQUESTS = {
+    (operation, kind): metrics.REQUESTS.labels(operation, status)
+    for operation in Operation
+    for kind, status in _STATUS.items()
+}
+_DURATIONS = {operation: metrics.REQUEST_DURATION.labels(operation) for operation in Operation}
+
+
+class ResilientProcessor:
+    """A processor that is asked again when it stumbles, and left alone when it has fallen."""
+
+    def __init__(
+        self,
+        processor: Processor,
+        *,
+        circuit: Circuit,
+        bulkhead: Bulkhead,
+        retries: Retries,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._processor = processor
+        self._circuit = circuit
+        self._bulkhead = bulkhead
+        self._retries = retries
+        self._sleep = sleep
+        self._monotonic = monotonic
+        self._in_flight = metrics.REQUESTS_IN_FLIGHT.labels(processor.name)
+
+    @property
+    def name(self) -> str:
+        """The name of the processor inside."""
+        return self._processor.name
+
+    def ensure_available(self) -> None:
+        """Return when calls go out.
+
+        Raises:
+            ProcessorUnavailable: while the circuit is open.
+        """
+        try:
+            self._circuit.ensure_closed()
+        except CircuitOpenError as fault:
+            raise ProcessorUnavailable(f"the processor {self.name} does not answer; calls are paused") from fault
+
+    async def authorize(self, request: Authorize) -> Answer:
+        """Hold the funds, asking more than once where that helps."""
+        return await self._ask(Operation.AUTHORIZE, self._processor.authorize, request)
+
+    async def capture(self, request: Capture) -> Answer:
+        """Take held funds, asking more than once where that helps."""
+        return await self._ask(Operation.CAPTURE, self._processor.capture, request)
+
+    async def _ask[R: (Authorize, Capture)](
+        self, operation: Operation, ask: Callable[[R], Awaitable[Answer]], request: R
+    ) -> Answer:
+        ends_at = self._monotonic() + request.timeout_seconds
+        answer = await self._once(operation, ask, request, ends_at=ends_at)
+        if not _helps_to_repeat(answer) or self._retries.max_retries == 0:
+            return answer
+        # tenacity begins where there is something to repeat: it costs 37 us a call, a third of all the rest (measured).
+        return await self._again(operation, ask, request, first=answer, ends_at=ends_at)
+
+    async def _again[R: (Authorize, Capture)](
+        self, operation: Operation, ask: Callable[[R], Awaitable[Answer]], request: R, *, first: Answer, ends_at: float
+    ) -> Answer:
+        asks, last = first.asks, first
+        unknown = first if isinstance(first, Unknown) else None
+        is_first = True
+
+        async def next_answer() -> Answer:
+            nonlocal asks, last, unknown, is_first
+            if is_first:
+                is_first = False
+                return first
+            repeated = msgspec.structs.replace(request, ask=request.ask + asks)
+            last = await self._once(operation, ask, repeated, ends_at=ends_at)
+            asks += last.asks
+            unknown = last if isinstance(last, Unknown) else unknown
+            return last
+
+        jitter = tenacity.wait_random_exponential(
+            multiplier=self._retries.base_delay_seconds, max=self._retries.max_delay_seconds
+        )
+
+        def pause(state: tenacity.RetryCallState) -> float:
+            wanted = last.retry_after_seconds if isinstance(last, NotTaken) else None
+            return max(jitter(state), wanted or 0.0)
+
+        await tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_result(_helps_to_repeat),
+            stop=_TooLate(ends_at, self._monotonic) | tenacity.stop_after_attempt(self._retries.max_retries + 1),
+            wait=pause,
+            sleep=self._sleep,
+            retry_error_callback=lambda _: last,
+        )(next_answer)
+        # Once nobody knows, a later refusal to listen does not make it certain that nothing happened.
+        final = unknown if isinstance(last, NotTaken) and unknown is not None else last
+        return msgspec.structs.replace(final, asks=asks)
+
+    async def _once[R: (Authorize, Capture)](
+        self, operation: Operation, ask: Callable[[R], Awaitable[Answer]], request: R, *, ends_at: float
+    ) -> Answer:
+        try:
+            async with self._bulkhead.place():
+                timeout_seconds = min(self._retries.ask_timeout_seconds, ends_at - self._monotonic())
+                return await self._through_circuit(operation, ask, request, timeout_seconds=timeout_seconds)
+        except BulkheadFullError:
+            return NotTaken(reason=NotTakenReason.TOO_MANY_CALLS, asks=0)
+        except CircuitOpenError:
+            return NotTaken(reason=NotTakenReason.CIRCUIT_OPEN, asks=0)
+
+    async def _through_circuit[R: (Authorize, Capture)](
+        self, operation: Operation, ask: Callable[[R], Awaitable[Answer]], request: R, *, timeout_seconds: float
+    ) -> Answer:
+        timed = msgspec.structs.replace(request, timeout_seconds=timeout_seconds)
+
+        async def judged() -> Answer:
+            answer = await ask(timed)
+            if isinstance(answer, Unknown | NotTaken):
+                raise _Failed(answer)
+            return answer
+
+        self._in_flight.inc()
+        began = self._monotonic()
+        answer: Answer
+        try:
+            answer = await self._circuit.call(judged, timeout_seconds=timeout_seconds)
+        except _Failed as failed:
+            answer = failed.answer
+        except TimeoutError:
+            answer = Unknown(reason=UnknownReason.TIMEOUT)
+        finally:
+            self._in_flight.dec()
+        _DURATIONS[operation].observe(self._monotonic() - began)
+        _REQUESTS[operation, type(answer)].inc()
+        return answer
+
+
+def _helps_to_repeat(answer: Answer) -> bool:
+    match answer:
+        case Approved() | Declined():
+            return False
+        case Unknown():
+            return True
+        case NotTaken(reason=reason):
+            return reason not in _OURS
+        case _:
+            assert_never(answer)

@@ -1,0 +1,150 @@
+"""What differs by place for the gateway. The names that operators of such systems already use are kept as they are."""
+
+from itertools import pairwise
+
+import msgspec
+
+from libs.common.settings import BrokerSettings, DatabaseSettings, HttpSettings, PlaceSettings
+
+PROVIDERS = {"sandbox": "sandbox", "fake": "sandbox"}
+"""The processors that can be named in the settings; `fake` is an older word for the sandbox."""
+
+
+class GatewayHttpSettings(HttpSettings, frozen=True, kw_only=True):
+    """Where the gateway is asked about its health."""
+
+    http_port: int = 8002
+    """Port to listen on."""
+
+
+class ProcessorSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How processors are called. An ask is one call; asks are repeated, with the same key, within one deadline."""
+
+    provider: str = "sandbox"
+    """Which processor is asked (`GATEWAY_PROVIDER`): `sandbox`, or `fake`, which is the same."""
+    processor_timeout_seconds: float = 5.0
+    """How long one ask may take. Well above the 1 to 3 s of a slow card authorization, far below the 80 s that Stripe's
+    SDK waits: asking again with the same key is safe, so there is little to gain from waiting."""
+    processor_deadline_seconds: float = 12.0
+    """How long all asks of one command may take together; enough for two that time out and their pauses."""
+    max_retries: int = 3
+    """Asks after the first one within the deadline (`GATEWAY_MAX_RETRIES`)."""
+    retry_base_delay: float = 0.2
+    """Seconds; the first pause is a random part of it, and it doubles each time (`GATEWAY_RETRY_BASE_DELAY`). Full
+    jitter, after M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015."""
+    retry_max_delay: float = 2.0
+    """Seconds; no pause is longer, unless the processor asks for it (`GATEWAY_RETRY_MAX_DELAY`)."""
+    circuit_breaker_failure_threshold: int = 10
+    """Failures in a row that open a processor's circuit. More than twice the asks of one command, so that it takes
+    several payments, not one unlucky one."""
+    circuit_breaker_recovery_timeout: float = 30.0
+    """Seconds that the circuit stays open before a single call is let through as a probe. The value that operators of
+    this family of systems use."""
+    processor_concurrency_max: int = 128
+    """Calls that one processor may have in flight from this process. 150 payments/s are 300 calls/s; at 300 ms each that is
+    90 calls at a time (Little's law), and room for half as many again."""
+    processor_wait_seconds: float = 2.0
+    """How long a call waits for one of these places before it is put off: a slow processor must not hold up the others."""
+    consumer_concurrency: int = 128
+    """Commands of one kind that this process carries out at a time."""
+
+
+class ResolutionSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How lost outcomes are found out."""
+
+    unknown_schedule_seconds: tuple[int, ...] = (5, 30, 120, 600, 1_800, 7_200, 21_600, 43_200, 79_200)
+    """At which ages an unknown outcome is asked about again; after the last one a person is alerted. It ends two hours
+    before the key may be forgotten."""
+    idempotency_key_lifetime_seconds: int = 86_400
+    """How long the processor surely remembers a key: Stripe removes keys "after they're at least 24 hours old" (API
+    reference, "Idempotent requests"). Asking later with the same key could charge twice, so it is not done."""
+    attempt_lease_seconds: float = 30.0
+    """How long an attempt belongs to whoever asks; must exceed `PROCESSOR_DEADLINE_SECONDS`. After a crash the resolver
+    takes over this much later, unless the command is redelivered first."""
+    not_taken_pause_seconds: float = 5.0
+    """How soon to ask again when the processor did not even take the request."""
+    resolve_every_seconds: float = 1.0
+    """How often the resolver looks for attempts that are due."""
+    resolve_batch_max: int = 100
+    """Attempts that the resolver takes at a time."""
+    parked_after_retries: int = 4
+    """How often a command is redelivered while the circuit is open before it waits in the attempts table instead, where
+    it waits without an end: after 1 s, 5 s, 30 s and 5 min."""
+
+
+class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How the sandbox behaves."""
+
+    sandbox_latency_seconds: float = 0.0
+    """How long every answer takes; 0.3 is about what a card authorization takes."""
+    sandbox_slow_seconds: float = 2.0
+    """How much longer the slow amounts take."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the gateway reads from its environment."""
+
+    place: PlaceSettings = PlaceSettings()
+    """Which place this is."""
+    database: DatabaseSettings = DatabaseSettings()
+    """Where it remembers."""
+    broker: BrokerSettings = BrokerSettings()
+    """How it hears and speaks."""
+    http: GatewayHttpSettings = GatewayHttpSettings()
+    """Where it is asked about its health."""
+    processor: ProcessorSettings = ProcessorSettings()
+    """How processors are called."""
+    resolution: ResolutionSettings = ResolutionSettings()
+    """How lost outcomes are found out."""
+    sandbox: SandboxSettings = SandboxSettings()
+    """How the sandbox behaves."""
+
+
+def check_settings(settings: Settings) -> list[str]:
+    """Name what does not make sense, one sentence each."""
+    processor, resolution = settings.processor, settings.resolution
+    faults: list[str] = []
+    if processor.provider not in PROVIDERS:
+        faults.append(f"GATEWAY_PROVIDER must be one of {', '.join(PROVIDERS)}, not {processor.provider!r}")
+    if processor.processor_deadline_seconds < processor.processor_timeout_seconds:
+        faults.append("PROCESSOR_DEADLINE_SECONDS must not be less than PROCESSOR_TIMEOUT_SECONDS")
+    if resolution.attempt_lease_seconds <= processor.processor_deadline_seconds + processor.processor_wait_seconds:
+        faults.append(
+            "ATTEMPT_LEASE_SECONDS must exceed PROCESSOR_DEADLINE_SECONDS and PROCESSOR_WAIT_SECONDS together, or the "
+            "resolver asks while the command is still asking"
+        )
+    ages = resolution.unknown_schedule_seconds
+    if not ages or min(ages) <= 0 or any(later <= earlier for earlier, later in pairwise(ages)):
+        faults.append("UNKNOWN_SCHEDULE_SECONDS must be rising numbers above zero")
+    elif ages[-1] + processor.processor_deadline_seconds >= resolution.idempotency_key_lifetime_seconds:
+        faults.append(
+            "UNKNOWN_SCHEDULE_SECONDS must end before IDEMPOTENCY_KEY_LIFETIME_SECONDS, or a forgotten key charges twice"
+        )
+    faults += [
+        f"{name} must be more than zero"
+        for name, value in [
+            ("PROCESSOR_TIMEOUT_SECONDS", processor.processor_timeout_seconds),
+            ("PROCESSOR_WAIT_SECONDS", processor.processor_wait_seconds),
+            ("GATEWAY_RETRY_BASE_DELAY", processor.retry_base_delay),
+            ("GATEWAY_RETRY_MAX_DELAY", processor.retry_max_delay),
+            ("CIRCUIT_BREAKER_FAILURE_THRESHOLD", processor.circuit_breaker_failure_threshold),
+            ("CIRCUIT_BREAKER_RECOVERY_TIMEOUT", processor.circuit_breaker_recovery_timeout),
+            ("PROCESSOR_CONCURRENCY_MAX", processor.processor_concurrency_max),
+            ("CONSUMER_CONCURRENCY", processor.consumer_concurrency),
+            ("NOT_TAKEN_PAUSE_SECONDS", resolution.not_taken_pause_seconds),
+            ("RESOLVE_EVERY_SECONDS", resolution.resolve_every_seconds),
+            ("RESOLVE_BATCH_MAX", resolution.resolve_batch_max),
+        ]
+        if value <= 0
+    ]
+    faults += [
+        f"{name} must not be negative"
+        for name, value in [
+            ("GATEWAY_MAX_RETRIES", processor.max_retries),
+            ("PARKED_AFTER_RETRIES", resolution.parked_after_retries),
+            ("SANDBOX_LATENCY_SECONDS", settings.sandbox.sandbox_latency_seconds),
+            ("SANDBOX_SLOW_SECONDS", settings.sandbox.sandbox_slow_seconds),
+        ]
+        if value < 0
+    ]
+    return faults

@@ -1,0 +1,212 @@
+"""What is always true of a set of books: double entry, normal balances, gapless running totals. Pure.
+
+account type   normal side   its balance is
+ASSET          debit         debits - credits
+EXPENSE        debit         debits - credits
+LIABILITY      credit        credits - debits
+EQUITY         credit        credits - debits
+REVENUE        credit        credits - debits
+"""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import assert_never
+from uuid import UUID
+
+import msgspec
+
+from libs.common.contracts.ledger import AccountType, EntryKind, Side
+from libs.common.money import AMOUNT_MINOR_MAX, is_currency
+from services.ledger.errors import AccountInvalid, BalanceOverflow, CurrencyMixed, EntryInvalid, EntryUnbalanced
+
+BALANCE_MINOR_MAX = 2**63 - 1
+"""The most that all debits, or all credits, of one account in one currency may sum up to: a signed 64-bit integer."""
+
+ENTRY_LINES_MAX = 1000
+"""Lines that one entry may have at most."""
+
+ACCOUNT_CODE_LENGTH_MAX = 64
+ACCOUNT_LABEL_LENGTH_MAX = 200
+
+
+def normal_side(account_type: AccountType) -> Side:
+    """Tell on which side an account of this type grows."""
+    match account_type:
+        case AccountType.ASSET | AccountType.EXPENSE:
+            return Side.DEBIT
+        case AccountType.LIABILITY | AccountType.EQUITY | AccountType.REVENUE:
+            return Side.CREDIT
+        case _:
+            assert_never(account_type)
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """One account of a tenant's chart. It never changes once opened: what is posted to it must keep its meaning."""
+
+    tenant_id: str
+    """Whose chart it stands in."""
+    id: UUID
+    """Identifies it within the tenant."""
+    code: str
+    """Unique in the tenant's chart, 1 to 64 characters."""
+    label: str
+    """Its name for people, 1 to 200 characters."""
+    account_type: AccountType
+    """Fixes the normal balance."""
+    is_default: bool = False
+    """Opened by the platform for each tenant, not by the tenant."""
+
+    @property
+    def normal_side(self) -> Side:
+        """The side on which it grows."""
+        return normal_side(self.account_type)
+
+
+def check_account(account: Account) -> Account:
+    """Return the account when its code and label can be used.
+
+    Raises:
+        AccountInvalid: naming each field that cannot.
+    """
+    faults: list[tuple[str, str]] = []
+    for field, text, length_max in (
+        ("code", account.code, ACCOUNT_CODE_LENGTH_MAX),
+        ("label", account.label, ACCOUNT_LABEL_LENGTH_MAX),
+    ):
+        if not 1 <= len(text) <= length_max:
+            faults.append((f"/{field}", f"{field} must have 1 to {length_max} characters"))
+        elif text != text.strip() or not text.isprintable():
+            faults.append((f"/{field}", f"{field} must be printable, without spaces around it"))
+    if faults:
+        raise AccountInvalid("; ".join(sentence for _, sentence in faults), errors=tuple(faults))
+    return account
+
+
+class Role(StrEnum):
+    """What an account is for in the posting rules; the tenant's chart says which account plays each role."""
+
+    CASH = "CASH"
+    REVENUE = "REVENUE"
+    REFUND_EXPENSE = "REFUND_EXPENSE"
+
+
+class Chart(msgspec.Struct, frozen=True, kw_only=True):
+    """Which of a tenant's accounts plays which role in the posting rules."""
+
+    tenant_id: str
+    """Whose chart it is."""
+    roles: Mapping[Role, UUID]
+    """The account of each role; every role has one."""
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One debit or credit that is to be posted."""
+
+    account_id: UUID
+    """The account it changes."""
+    side: Side
+    """Debit or credit; the amount itself is never negative."""
+    amount_minor: int
+    """1 to 10^15 minor units of `currency`."""
+    currency: str
+    """ISO 4217 code, upper case."""
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One business event as debits and credits of equal sum, in one currency. An unbalanced one cannot be made.
+
+    Raises:
+        EntryInvalid: for fewer than two lines, too many, an amount out of range, an unknown currency, no tenant.
+        CurrencyMixed: when the lines are not all in one currency; an exchange is two linked entries.
+        EntryUnbalanced: when debits and credits differ.
+    """
+
+    tenant_id: str
+    """Whose books it changes."""
+    id: UUID
+    """Unique in the tenant's books for ever: same id and content is a replay, same id and other content a conflict."""
+    kind: EntryKind
+    """The business event that it records."""
+    content: str
+    """The business event in canonical words, without what may differ when it is told twice (the hour, the teller).
+
+    Not derived from the lines: the accounts that a rule resolves may change in the chart between two tellings.
+    """
+    payment_intent_id: UUID | None
+    """The intent it belongs to, where there is one."""
+    occurred_at: datetime
+    """When it happened in the world."""
+    source_event_id: UUID | None
+    """The message that caused it, where one did."""
+    lines: tuple[Line, ...]
+    """Debits first, then credits."""
+
+    def __post_init__(self) -> None:
+        if not self.tenant_id:
+            raise EntryInvalid("an entry must belong to a tenant")
+        if not 2 <= len(self.lines) <= ENTRY_LINES_MAX:
+            raise EntryInvalid(f"an entry must have 2 to {ENTRY_LINES_MAX} lines")
+        currency = self.lines[0].currency
+        if not is_currency(currency):
+            raise EntryInvalid(f"{currency!r} is not an active ISO 4217 currency", code="unsupported_currency")
+        imbalance = 0
+        for line in self.lines:
+            if line.currency != currency:
+                raise CurrencyMixed(
+                    f"the lines of an entry must be in one currency, not {currency} and {line.currency}"
+                )
+            if not 0 < line.amount_minor <= AMOUNT_MINOR_MAX:
+                raise EntryInvalid(f"an amount must be 1 to {AMOUNT_MINOR_MAX} minor units", code="invalid_amount")
+            imbalance += line.amount_minor if line.side is Side.DEBIT else -line.amount_minor
+        if imbalance != 0:
+            raise EntryUnbalanced(f"debits must equal credits; they differ by {abs(imbalance)} minor units")
+
+    @property
+    def currency(self) -> str:
+        """The currency of all its lines."""
+        return self.lines[0].currency
+
+    @property
+    def amount_minor(self) -> int:
+        """The sum of its debits, which is the sum of its credits."""
+        return sum(line.amount_minor for line in self.lines if line.side is Side.DEBIT)
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the content, 32 bytes: what a replay must have in common with what stands in the books."""
+        return hashlib.sha256(self.content.encode()).digest()
+
+
+class Balance(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What one account holds in one currency. Two totals that only ever grow, so that nothing can cancel out unseen."""
+
+    debits_minor: int = 0
+    """Sum of all its debits."""
+    credits_minor: int = 0
+    """Sum of all its credits."""
+    version: int = 0
+    """How many postings it has; each posting carries the version that it made, so a gap would show."""
+    posted_at: datetime | None = None
+    """When its last posting was recorded; None before the first."""
+
+    def after(self, line: Line, *, posted_at: datetime) -> "Balance":
+        """Return the balance as it stands once `line` is posted.
+
+        Raises:
+            BalanceOverflow: when a total would exceed what the books can hold.
+        """
+        debits, credits_ = self.debits_minor, self.credits_minor
+        if line.side is Side.DEBIT:
+            debits += line.amount_minor
+        else:
+            credits_ += line.amount_minor
+        if debits > BALANCE_MINOR_MAX or credits_ > BALANCE_MINOR_MAX:
+            raise BalanceOverflow(f"the account {line.account_id} cannot hold more {line.currency}")
+        return Balance(debits_minor=debits, credits_minor=credits_, version=self.version + 1, posted_at=posted_at)
+
+    def in_direction_of(self, side: Side) -> int:
+        """Return the balance as a person reads it: positive where the account stands on its normal side."""
+        net = self.debits_minor - self.credits_minor
+        return net if side is Side.DEBIT else -net

@@ -1,0 +1,195 @@
+# ruff: noqa: S608 - statements are put together from our own words; every value is a parameter
+"""Reading the books: entries newest first, balances now and in a period. Every question is answered by an index."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from libs.common.contracts.ledger import AccountBalance, AccountType, JournalEntry, PostingLine, Side
+from libs.common.db import Connection
+
+
+class EntryFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which entries of a tenant are wanted; None means any."""
+
+    tenant_id: str
+    posted_from: datetime | None
+    posted_until: datetime | None
+    currency: str | None
+    account: str | None
+    payment_intent_id: UUID | None
+    before: tuple[datetime, UUID] | None
+    """Only entries older than this (posted_at, id)."""
+
+
+async def entries(connection: Connection, wanted: EntryFilter, *, limit: int, offset: int) -> list[JournalEntry]:
+    """Read entries with all their lines, newest first by (posted_at, id)."""
+    question = _Question(wanted, enough=limit + offset)
+    rows = await connection.fetch(
+        f"WITH page AS ({question.sql} ORDER BY posted_at DESC, id DESC "
+        f"LIMIT {question.slot(limit)} OFFSET {question.slot(offset)}) "
+        "SELECT e.id, e.payment_intent_id, e.kind, e.occurred_at, e.posted_at, "
+        "l.side, a.code, l.amount_minor, l.currency "
+        "FROM page JOIN journal_entries AS e ON e.tenant_id = $1 AND e.id = page.id "
+        "JOIN postings AS l ON l.tenant_id = $1 AND l.entry_id = e.id "
+        "JOIN accounts AS a ON a.tenant_id = $1 AND a.id = l.account_id "
+        # 'DEBIT' sorts after 'CREDIT'.
+        "ORDER BY e.posted_at DESC, e.id DESC, l.side DESC, l.line_no",
+        *question.arguments,
+    )
+    return _journal(rows)
+
+
+class _Question:
+    """The query for the (id, posted_at) of the wanted entries, written so that an index answers each filter.
+
+    `enough` is how many of the newest can be needed at most.
+    """
+
+    def __init__(self, wanted: EntryFilter, *, enough: int) -> None:
+        self._wanted = wanted
+        self.arguments: list[Any] = [wanted.tenant_id]
+        by_account = ""
+        if wanted.account is not None:
+            by_account += f" AND a.code = {self.slot(wanted.account)}"
+        if wanted.currency is not None:
+            by_account += f" AND b.currency = {self.slot(wanted.currency)}::bpchar"
+        if wanted.payment_intent_id is not None:
+            self.sql = self._of_intent(wanted.payment_intent_id, by_account)
+        elif by_account:
+            self.sql = self._of_accounts(by_account, enough)
+        else:
+            self.sql = "SELECT e.id, e.posted_at FROM journal_entries AS e WHERE e.tenant_id = $1" + self._when(
+                "e", "id"
+            )
+
+    def slot(self, value: Any) -> str:
+        """Add a parameter and return its name."""
+        self.arguments.append(value)
+        return f"${len(self.arguments)}"
+
+    def _when(self, row: str, entry_id: str) -> str:
+        condition = ""
+        if self._wanted.posted_from is not None:
+            condition += f" AND {row}.posted_at >= {self.slot(self._wanted.posted_from)}"
+        if self._wanted.posted_until is not None:
+            condition += f" AND {row}.posted_at < {self.slot(self._wanted.posted_until)}"
+        if self._wanted.before is not None:
+            at, last = map(self.slot, self._wanted.before)
+            # The first half is implied by the second, and lets an index begin at the right place.
+            condition += f" AND {row}.posted_at <= {at} AND ({row}.posted_at, {row}.{entry_id}) < ({at}, {last})"
+        return condition
+
+    def _of_intent(self, payment_intent_id: UUID, by_account: str) -> str:
+        """An intent has a handful of entries; the other filters are applied to those."""
+        sql = (
+            "SELECT e.id, e.posted_at FROM journal_entries AS e "
+            f"WHERE e.tenant_id = $1 AND e.payment_intent_id = {self.slot(payment_intent_id)}{self._when('e', 'id')}"
+        )
+        if by_account:
+            sql += (
+                " AND EXISTS (SELECT FROM postings AS b JOIN accounts AS a ON a.tenant_id = $1 AND a.id = b.account_id"
+                f" WHERE b.tenant_id = $1 AND b.entry_id = e.id{by_account})"
+            )
+        return sql
+
+    def _of_accounts(self, by_account: str, enough: int) -> str:
+        """The newest of each account and currency that fits, merged: no account is read further than can be needed."""
+        return (
+            "SELECT DISTINCT newest.id, newest.posted_at FROM accounts AS a "
+            "JOIN balances AS b ON b.tenant_id = $1 AND b.account_id = a.id CROSS JOIN LATERAL ("
+            "SELECT DISTINCT l.entry_id AS id, l.posted_at FROM postings AS l "
+            "WHERE l.tenant_id = $1 AND l.account_id = b.account_id AND l.currency = b.currency"
+            f"{self._when('l', 'entry_id')} ORDER BY l.posted_at DESC, l.entry_id DESC LIMIT {self.slot(enough)}"
+            f") AS newest WHERE a.tenant_id = $1{by_account}"
+        )
+
+
+def _journal(rows: Sequence[asyncpg.Record]) -> list[JournalEntry]:
+    journal: list[JournalEntry] = []
+    for row in rows:
+        if not journal or journal[-1].id != row["id"]:
+            journal.append(
+                JournalEntry(
+                    id=row["id"],
+                    payment_intent_id=row["payment_intent_id"],
+                    kind=row["kind"],
+                    occurred_at=row["occurred_at"],
+                    posted_at=row["posted_at"],
+                    lines=[],
+                )
+            )
+        journal[-1].lines.append(
+            PostingLine(
+                side=Side(row["side"]),
+                account=row["code"],
+                amount_minor=row["amount_minor"],
+                currency=row["currency"],
+            )
+        )
+    return journal
+
+
+async def standing_balances(connection: Connection, tenant_id: str, *, currency: str | None) -> list[AccountBalance]:
+    """Read what a tenant's accounts hold now, by account code and currency."""
+    rows = await connection.fetch(
+        "SELECT a.code, a.account_type, b.currency, b.debits_minor, b.credits_minor "
+        "FROM balances AS b JOIN accounts AS a ON a.tenant_id = b.tenant_id AND a.id = b.account_id "
+        "WHERE b.tenant_id = $1 AND b.version > 0 AND ($2::text IS NULL OR b.currency = $2::bpchar) "
+        "ORDER BY a.code, b.currency",
+        tenant_id,
+        currency,
+    )
+    return [_account_balance(row) for row in rows]
+
+
+_LAST_BEFORE = (
+    "SELECT l.version, l.debits_after_minor, l.credits_after_minor FROM postings AS l "
+    "WHERE l.tenant_id = b.tenant_id AND l.account_id = b.account_id AND l.currency = b.currency "
+    "AND l.posted_at < {instant} ORDER BY l.posted_at DESC, l.version DESC LIMIT 1"
+)
+
+
+async def balances_in_period(
+    connection: Connection,
+    tenant_id: str,
+    *,
+    posted_from: datetime | None,
+    posted_until: datetime | None,
+    currency: str | None,
+) -> list[AccountBalance]:
+    """Read what was posted to a tenant's accounts in a period, by account code and currency.
+
+    Each posting knows its account's totals, so a period is the last posting in it less the last one before it: two
+    index probes per account, however many postings lie between.
+    """
+    rows = await connection.fetch(
+        "SELECT a.code, a.account_type, b.currency, "
+        "closing.debits_after_minor - coalesce(opening.debits_after_minor, 0) AS debits_minor, "
+        "closing.credits_after_minor - coalesce(opening.credits_after_minor, 0) AS credits_minor "
+        "FROM balances AS b JOIN accounts AS a ON a.tenant_id = b.tenant_id AND a.id = b.account_id "
+        f"CROSS JOIN LATERAL ({_LAST_BEFORE.format(instant="coalesce($3::timestamptz, 'infinity')")}) AS closing "
+        f"LEFT JOIN LATERAL ({_LAST_BEFORE.format(instant="coalesce($2::timestamptz, '-infinity')")}) AS opening ON true "
+        "WHERE b.tenant_id = $1 AND ($4::text IS NULL OR b.currency = $4::bpchar) "
+        "AND closing.version > coalesce(opening.version, 0) "
+        "ORDER BY a.code, b.currency",
+        tenant_id,
+        posted_from,
+        posted_until,
+        currency,
+    )
+    return [_account_balance(row) for row in rows]
+
+
+def _account_balance(row: asyncpg.Record) -> AccountBalance:
+    return AccountBalance(
+        account=row["code"],
+        account_type=AccountType(row["account_type"]),
+        currency=row["currency"],
+        debits_minor=row["debits_minor"],
+        credits_minor=row["credits_minor"],
+    )

@@ -1,0 +1,60 @@
+"""How is the notifier wired? The only file that knows every other room."""
+
+from libs.common.clock import Clock, SystemClock
+from libs.common.db import Database
+from libs.common.messaging import Bus
+from libs.common.service import Loop, Service
+from services.notifier import consumers
+from services.notifier.commands import EndpointRules
+from services.notifier.egress import LOCAL_NETWORKS, EgressGuard, Lookup
+from services.notifier.schedule import RetryPolicy
+from services.notifier.sender import Sender
+from services.notifier.settings import Settings
+from services.notifier.signing import KeyRing
+from services.notifier.workers import Courier
+
+
+def build(settings: Settings, clock: Clock | None = None, *, lookup: Lookup | None = None) -> Service:
+    """Wire the notifier; `lookup` replaces the system's name resolution."""
+    clock = clock or SystemClock()
+    webhooks = settings.webhooks
+    database = Database(settings.database, schema="notifier", application_name="notifier")
+    bus = Bus(service="notifier", settings=settings.broker, database=database, clock=clock)
+    policy = RetryPolicy.of(webhooks)
+    keyring = KeyRing(settings.sealing_key, webhooks.encryption_keys_previous)
+    guard = egress_guard(settings)
+    sender = Sender(webhooks, guard, lookup)
+    courier = Courier(database=database, sender=sender, keyring=keyring, policy=policy, settings=webhooks, clock=clock)
+    consumers.register(
+        bus,
+        database=database,
+        policy=policy,
+        rules=EndpointRules(
+            is_local=settings.place.is_local,
+            allowed_ports=webhooks.webhook_allowed_ports,
+            endpoints_max=webhooks.webhook_endpoints_max,
+            admits=guard.admits,
+        ),
+        secrets=keyring,
+        clock=clock,
+    )
+    database.after_commit(courier.wake)
+    return Service(
+        name="notifier",
+        place=settings.place,
+        http=settings.http,
+        database=database,
+        bus=bus,
+        clock=clock,
+        loops=[Loop(name="courier", run=courier.run)],
+        opens=[sender.opened],
+    )
+
+
+def egress_guard(settings: Settings) -> EgressGuard:
+    """The guard of this place: local development may reach loopback and private networks."""
+    local = LOCAL_NETWORKS if settings.place.is_local else ()
+    return EgressGuard(
+        allowed=(*settings.webhooks.webhook_allowed_networks, *local),
+        denied=settings.webhooks.webhook_denied_networks,
+    )

@@ -1,0 +1,209 @@
+"""What is always true of webhook endpoints, messages and deliveries. Pure: no framework, no SQL, no wire."""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv6Address
+from urllib.parse import SplitResult, urlsplit
+from uuid import UUID
+
+import msgspec
+
+URL_CHARACTERS_MAX = 2048
+"""Longest url of an endpoint."""
+EVENTS_MAX = 50
+"""Most names, prefixes or `*` that one endpoint may list."""
+_HOST_CHARACTERS_MAX = 253
+_VISIBLE_ASCII = re.compile(r"[!-~]+\Z")
+_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)\Z")
+_NUMERIC = re.compile(r"(?:[0-9]+|0[xX][0-9A-Fa-f]*)\Z")
+
+
+class DeliveryStatus(StrEnum):
+    """Where one event stands on its way to one endpoint."""
+
+    PENDING = "PENDING"
+    """It will be tried, now or later."""
+    DELIVERED = "DELIVERED"
+    """The endpoint answered 2xx."""
+    FAILED = "FAILED"
+    """It will not be tried again by itself; `EndReason` says why."""
+
+
+class EndReason(StrEnum):
+    """Why a delivery is over."""
+
+    DELIVERED = "delivered"
+    """The endpoint answered 2xx."""
+    EXHAUSTED = "exhausted"
+    """The last attempt of the retry schedule failed."""
+    ENDPOINT_GONE = "endpoint_gone"
+    """The endpoint answered 410 to this delivery."""
+    ENDPOINT_DISABLED = "endpoint_disabled"
+    """The endpoint was switched off while the delivery waited."""
+    ENDPOINT_DELETED = "endpoint_deleted"
+    """The endpoint was deleted while the delivery waited."""
+
+
+class AttemptError(StrEnum):
+    """Why an attempt got no complete answer. Words for the tenant: none of them tells an address."""
+
+    TIMEOUT = "timeout"
+    """The exchange was not over at its deadline."""
+    NAME_NOT_RESOLVED = "name_not_resolved"
+    """The host has no address."""
+    CONNECTION_FAILED = "connection_failed"
+    """The host refused the connection or broke it off."""
+    TLS_FAILED = "tls_failed"
+    """The certificate or the handshake was not acceptable."""
+    EGRESS_BLOCKED = "egress_blocked"
+    """The host has an address that webhooks must never reach."""
+    INVALID_RESPONSE = "invalid_response"
+    """What came back was not HTTP."""
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of one attempt."""
+
+    status_code: int | None = None
+    """The HTTP status; None when there was none."""
+    error: AttemptError | None = None
+    """Why there is no complete answer."""
+    retry_after: str | None = None
+    """The `Retry-After` header as the endpoint wrote it."""
+    excerpt: str = ""
+    """The beginning of the answer's body, as text, for people."""
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a tenant wants to hear about its payments."""
+
+    tenant_id: str
+    """The tenant."""
+    id: UUID
+    """The endpoint."""
+    url: str
+    """The address that events are sent to."""
+    events: tuple[str, ...]
+    """Event names, prefixes such as `payment.*`, or `*`."""
+    is_active: bool
+    """Whether deliveries are made."""
+    created_at: datetime
+    """When it was registered."""
+
+
+class Claimed(msgspec.Struct, frozen=True, kw_only=True):
+    """A delivery that belongs to this worker until its lease ends."""
+
+    tenant_id: str
+    """The tenant."""
+    endpoint_id: UUID
+    """The endpoint."""
+    event_id: UUID
+    """The event; the `webhook-id` of every attempt."""
+    id: UUID
+    """The delivery."""
+    event_type: str
+    """The event's name."""
+    fence: int
+    """The fencing token: an outcome is recorded only while the delivery still carries it."""
+    attempts: int
+    """Attempts recorded so far."""
+    created_at: datetime
+    """When it was scheduled."""
+    url: str
+    """Where to."""
+    secret_sealed: bytes
+    """The endpoint's signing secret, sealed."""
+    body: str
+    """Exactly what is sent, the same on every attempt."""
+    is_wanted: bool
+    """Whether the endpoint still exists and is active."""
+    is_deleted: bool
+    """Whether the endpoint was deleted."""
+
+
+def patterns_of(event: str) -> list[str]:
+    """Every entry of an endpoint's list that admits `event`: `payment.captured`, `payment.*` and `*`."""
+    parts = event.split(".")
+    return ["*", *(".".join(parts[:depth]) + ".*" for depth in range(1, len(parts))), event]
+
+
+def check_events(wanted: Sequence[str], *, known: Sequence[str]) -> list[tuple[str, str]]:
+    """Find what is wrong with an endpoint's list of events, as (JSON pointer, sentence)."""
+    admitted = {pattern for event in known for pattern in patterns_of(event)}
+    if not wanted:
+        return [("/events", "name at least one event, a prefix such as `payment.*`, or `*`")]
+    if len(wanted) > EVENTS_MAX:
+        return [("/events", f"at most {EVENTS_MAX} entries")]
+    return [
+        (f"/events/{index}", f"unknown event {entry[:100]!r}; known are {', '.join(known)}, their prefixes, and `*`")
+        for index, entry in enumerate(wanted)
+        if entry not in admitted
+    ]
+
+
+def check_url(url: str, *, is_local: bool, allowed_ports: Sequence[int]) -> str | None:
+    """Say in one sentence why `url` cannot be an endpoint's address; None when it can.
+
+    In local development http, any port and single-label hosts are allowed too. Which addresses may be reached is not
+    decided here but where they are dialled.
+    """
+    if not url or len(url) > URL_CHARACTERS_MAX:
+        return f"the url must have 1 to {URL_CHARACTERS_MAX} characters"
+    if not _VISIBLE_ASCII.match(url) or "\\" in url:
+        # Parsers disagree about everything else: full-width digits, ideographic dots, tabs, backslashes.
+        return (
+            "the url may only have visible ASCII characters and no backslash; write an international host name in its "
+            "`xn--` form and escape other characters with %"
+        )
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return "the url cannot be read"
+    return _check_parts(parts, port, is_local=is_local, allowed_ports=allowed_ports)
+
+
+def _check_parts(parts: SplitResult, port: int | None, *, is_local: bool, allowed_ports: Sequence[int]) -> str | None:
+    if parts.scheme != "https" and not (is_local and parts.scheme == "http"):
+        return "the url must begin with https://"
+    if "@" in parts.netloc:
+        return "the url may not carry credentials; every request is signed instead"
+    if parts.fragment or parts.netloc == "":
+        return "the url may not have a fragment" if parts.fragment else "the url has no host"
+    if port == 0 or (port is not None and not is_local and port not in allowed_ports):
+        return f"the url's port must be one of {', '.join(map(str, allowed_ports))}"
+    return _check_host(parts.hostname or "", is_bracketed="[" in parts.netloc, is_local=is_local)
+
+
+def _check_host(host: str, *, is_bracketed: bool, is_local: bool) -> str | None:
+    if literal_of(host) is not None:
+        return None
+    if is_bracketed:
+        return "the url's host is not a plain IPv6 address"
+    labels = host.split(".")
+    if not host or len(host) > _HOST_CHARACTERS_MAX or not all(_LABEL.match(label) for label in labels):
+        return "the url's host is not a host name"
+    if _NUMERIC.match(labels[-1]):
+        return "the url's host must be a name, or an IPv4 address written as four decimal numbers"
+    if len(labels) == 1 and not is_local:
+        return "the url's host must be a full name with a dot"
+    return None
+
+
+def literal_of(host: str) -> IPv4Address | IPv6Address | None:
+    """Read a host that is an address in its usual form; a name, a zone or another spelling is None."""
+    kind = IPv6Address if ":" in host else IPv4Address
+    if "%" in host:
+        return None
+    try:
+        return kind(host)
+    except ValueError:
+        return None
+
+
+def host_of(url: str) -> str:
+    """The host of a url that `check_url` admitted."""
+    return urlsplit(url).hostname or ""

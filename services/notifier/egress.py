@@ -1,0 +1,170 @@
+"""Where may a webhook go? Decided at the last moment, on the exact address about to be dialled.
+
+A merchant chooses the url, so without this guard it could make us ask our own network: a cloud's metadata service, a
+database, the broker. Checking the url when it is registered cannot help, because the name may resolve to something else
+later (DNS rebinding). So the guard stands in two places, both after name resolution:
+
+1. `GuardedResolver` refuses a name as soon as one of its addresses is forbidden; there is no partial trust.
+2. `EgressGuard.socket` is the connector's socket factory: no socket exists for a forbidden address, whatever led to it, a
+   literal in the url included.
+
+Redirects are never followed and no proxy is taken from the environment, so there is no third way.
+"""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from libs.common.observability.logging import get_logger
+from services.notifier import metrics
+from services.notifier.errors import EgressBlocked
+
+log = get_logger("notifier.egress")
+
+type Address = IPv4Address | IPv6Address
+type Network = IPv4Network | IPv6Network
+
+FORBIDDEN_IPV4 = tuple(
+    IPv4Network(network)
+    for network in (
+        "0.0.0.0/8",  # this network (RFC 791); Linux dials 0.0.0.0 as itself
+        "10.0.0.0/8",  # private (RFC 1918)
+        "100.64.0.0/10",  # carrier-grade NAT (RFC 6598); Alibaba's metadata service
+        "127.0.0.0/8",  # loopback
+        "168.63.129.16/32",  # Azure's WireServer: a public address that only virtual machines reach
+        "169.254.0.0/16",  # link-local (RFC 3927): metadata services of most clouds
+        "172.16.0.0/12",  # private (RFC 1918)
+        "192.0.0.0/24",  # IETF protocol assignments (RFC 6890); Oracle's metadata service
+        "192.0.2.0/24",  # documentation (RFC 5737)
+        "192.31.196.0/24",  # AS112 (RFC 7535)
+        "192.52.193.0/24",  # automatic multicast tunnelling (RFC 7450)
+        "192.88.99.0/24",  # 6to4 relays (RFC 7526)
+        "192.168.0.0/16",  # private (RFC 1918)
+        "192.175.48.0/24",  # AS112 (RFC 7534)
+        "198.18.0.0/15",  # benchmarking (RFC 2544)
+        "198.51.100.0/24",  # documentation (RFC 5737)
+        "203.0.113.0/24",  # documentation (RFC 5737)
+        "224.0.0.0/4",  # multicast
+        "240.0.0.0/4",  # reserved, broadcast included
+    )
+)
+"""IPv4 networks that no webhook reaches: the IANA special-purpose registry, multicast, and clouds' own addresses."""
+
+GLOBAL_UNICAST_IPV6 = IPv6Network("2000::/3")
+"""The only part of IPv6 that IANA hands out; everything outside (loopback, mapped and compatible IPv4, both NAT64
+prefixes, unique local, link- and site-local, multicast, segment routing) is refused without being listed."""
+
+FORBIDDEN_IPV6 = tuple(
+    IPv6Network(network)
+    for network in (
+        "2001::/23",  # IETF protocol assignments: Teredo, benchmarking, ORCHID (RFC 2928)
+        "2001:db8::/32",  # documentation (RFC 3849)
+        "2002::/16",  # 6to4 (RFC 3056): embeds any IPv4 address
+        "2620:4f:8000::/48",  # AS112 (RFC 7534)
+        "3fff::/20",  # documentation (RFC 9637)
+    )
+)
+"""Networks within global unicast that no webhook reaches."""
+
+LOCAL_NETWORKS = ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+"""What local development may reach besides the public internet: loopback and private networks, never link-local."""
+
+_LOOKUP_THREADS = 32
+"""Names resolved at once. A name whose servers are dead holds a thread for seconds and must not starve the others."""
+
+
+class EgressGuard:
+    """Knows which addresses may be dialled, and makes the sockets for them."""
+
+    def __init__(self, *, allowed: Iterable[str] = (), denied: Iterable[str] = ()) -> None:
+        """Take the operator's networks in CIDR form; `denied` wins over `allowed`, `allowed` over the tables above."""
+        self._allowed: tuple[Network, ...] = tuple(ip_network(network) for network in allowed)
+        self._denied: tuple[Network, ...] = tuple(ip_network(network) for network in denied)
+
+    def admits(self, address: Address) -> bool:
+        """Whether a webhook may be sent to this address."""
+        if _is_in(address, self._denied):
+            return False
+        if _is_in(address, self._allowed):
+            return True
+        if isinstance(address, IPv4Address):
+            return not _is_in(address, FORBIDDEN_IPV4)
+        return address in GLOBAL_UNICAST_IPV6 and not _is_in(address, FORBIDDEN_IPV6)
+
+    def check(self, host: str) -> None:
+        """Admit one resolved address.
+
+        Raises:
+            EgressBlocked: when it is forbidden, or no address at all.
+        """
+        try:
+            address = ip_address(host)
+        except ValueError:
+            address = None
+        if address is None or not self.admits(address):
+            metrics.EGRESS_BLOCKED.inc()
+            log.warning("egress.blocked", address=host)
+            raise EgressBlocked(host)
+
+    def socket(self, address_info: tuple[Any, ...]) -> socket.socket:
+        """Make the socket for one address about to be dialled: the connector's `socket_factory`.
+
+        Raises:
+            EgressBlocked: when the address is forbidden; there is no socket then, and nothing is sent.
+        """
+        family, kind, protocol, _, target = address_info
+        if family not in (socket.AF_INET, socket.AF_INET6):
+            raise EgressBlocked(str(target))
+        self.check(str(target[0]))
+        return socket.socket(family=family, type=kind, proto=protocol)
+
+
+def _is_in(address: Address, networks: Sequence[Network]) -> bool:
+    return any(address.version == network.version and address in network for network in networks)
+
+
+type Lookup = Callable[[str, int], Awaitable[list[tuple[int, str]]]]
+"""Resolves a name and a port to (address family, address) pairs; raises OSError when there are none."""
+
+
+class GuardedResolver(AbstractResolver):
+    """Resolves names for the connector and refuses those that have a forbidden address among their answers."""
+
+    def __init__(self, guard: EgressGuard, lookup: Lookup | None = None) -> None:
+        self._guard = guard
+        self._threads = ThreadPoolExecutor(_LOOKUP_THREADS, thread_name_prefix="webhook-dns")
+        self._lookup = lookup or self._ask_system
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """Return every address of `host`.
+
+        Raises:
+            EgressBlocked: when one of them is forbidden.
+            OSError: when there is none.
+        """
+        found = await self._lookup(host, port)
+        for _, address in found:
+            self._guard.check(address)
+        return [
+            ResolveResult(hostname=host, host=address, port=port, family=kind, proto=0, flags=socket.AI_NUMERICHOST)
+            for kind, address in found
+            if family in (socket.AF_UNSPEC, kind)
+        ]
+
+    async def _ask_system(self, host: str, port: int) -> list[tuple[int, str]]:
+        def ask() -> list[tuple[int, str]]:
+            answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            return [(int(family), str(target[0])) for family, _, _, _, target in answers]
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, ask)
+
+    async def close(self) -> None:
+        """Let go of the threads; lookups still under way are not waited for."""
+        self._threads.shutdown(wait=False, cancel_futures=True)

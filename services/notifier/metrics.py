@@ -1,0 +1,27 @@
+"""How webhook deliveries are watched."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+DELIVERIES = Counter(
+    "webhook_deliveries_total", "Deliveries by what became of them.", ["status"]
+)  # status: scheduled, delivered, retrying, failed
+ATTEMPTS = Counter(
+    "webhook_attempts_total", "Attempts by how the endpoint answered.", ["outcome"]
+)  # outcome: 1xx to 5xx, or the error's word
+ATTEMPT_DURATION = Histogram(
+    "webhook_attempt_duration_seconds",
+    "Time from the first byte dialled to the last byte of the answer that is read.",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30),
+)
+FIRST_ATTEMPT_DELAY = Histogram(
+    "webhook_first_attempt_delay_seconds",
+    "Time from the scheduling of a delivery to the start of its first attempt.",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+)
+IN_FLIGHT = Gauge("webhook_in_flight", "Attempts under way in this process.")
+EGRESS_BLOCKED = Counter(
+    "webhook_egress_blocked_total", "Connections refused by the egress guard before they were made."
+)
+RECORDS_STALE = Counter(
+    "webhook_records_stale_total", "Outcomes not recorded because another worker had taken the delivery over."
+)

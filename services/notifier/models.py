@@ -1,0 +1,112 @@
+"""The notifier's tables. Every key begins with the tenant, so that rows can be distributed by it.
+
+`messages`, `deliveries` and `attempts` are partitioned by `event_id`: event ids are UUIDv7, whose order is the order of
+time, so a range of ids is a range of time and old history leaves by dropping partitions. For the same reason the history
+of an endpoint is read newest first along its primary key. The three tables have no foreign keys between them: their
+rows are written by one statement from the same ids, and a partition must be able to leave on its own.
+"""
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
+
+from libs.common.messaging import inbox_table, outbox_table
+
+METADATA = sa.MetaData(schema=None)
+
+ENDPOINTS = sa.Table(
+    "webhook_endpoints",
+    METADATA,
+    sa.Column("tenant_id", sa.Text, nullable=False, comment="The tenant."),
+    sa.Column("id", pg.UUID, nullable=False, comment="The endpoint."),
+    sa.Column("url", sa.Text, nullable=False, comment="Where events are sent."),
+    sa.Column("events", pg.ARRAY(sa.Text), nullable=False, comment="Names, prefixes such as payment.*, or *."),
+    sa.Column("is_active", sa.Boolean, nullable=False, comment="Whether deliveries are made."),
+    sa.Column("disabled_reason", sa.Text, comment="Why deliveries are not made, as a snake_case word."),
+    sa.Column(
+        "secret_sealed", sa.LargeBinary, nullable=False, comment="Signing secret: version, key id, nonce, ciphertext."
+    ),
+    sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, comment="When it was registered."),
+    sa.Column("deleted_at", sa.DateTime(timezone=True), comment="When it was deleted; its history stays."),
+    sa.PrimaryKeyConstraint("tenant_id", "id"),
+    sa.CheckConstraint("cardinality(events) > 0", name="ck_webhook_endpoints_events"),
+    sa.CheckConstraint("length(url) BETWEEN 1 AND 2048", name="ck_webhook_endpoints_url"),
+    sa.CheckConstraint("is_active = (disabled_reason IS NULL)", name="ck_webhook_endpoints_disabled"),
+    comment="Where tenants want to hear about their payments.",
+)
+
+MESSAGES = sa.Table(
+    "messages",
+    METADATA,
+    sa.Column("tenant_id", sa.Text, nullable=False, comment="The tenant."),
+    sa.Column("event_id", pg.UUID, nullable=False, comment="The event; the webhook-id of every request about it."),
+    sa.Column("type", sa.Text, nullable=False, comment="The event's name."),
+    sa.Column("payment_intent_id", pg.UUID, comment="The payment it is about, where it is about one."),
+    sa.Column("body", sa.Text, nullable=False, comment="The JSON exactly as it is sent, the same on every attempt."),
+    sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False, comment="When it happened."),
+    sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, comment="When we heard of it."),
+    sa.PrimaryKeyConstraint("tenant_id", "event_id"),
+    comment="Events as merchants are told about them; only those that some endpoint of the tenant wants.",
+    postgresql_partition_by="RANGE (event_id)",
+)
+
+DELIVERIES = sa.Table(
+    "deliveries",
+    METADATA,
+    sa.Column("tenant_id", sa.Text, nullable=False, comment="The tenant."),
+    sa.Column("endpoint_id", pg.UUID, nullable=False, comment="The endpoint."),
+    sa.Column("event_id", pg.UUID, nullable=False, comment="The event."),
+    sa.Column("id", pg.UUID, nullable=False, comment="Derived from event and endpoint; X-Webhook-Delivery-Id."),
+    sa.Column("event_type", sa.Text, nullable=False, comment="The event's name."),
+    sa.Column("status", sa.Text, nullable=False, comment="PENDING, DELIVERED or FAILED."),
+    sa.Column("attempts", sa.SmallInteger, nullable=False, comment="Attempts recorded."),
+    sa.Column(
+        "next_attempt_at",
+        sa.DateTime(timezone=True),
+        comment="When it may be claimed: the next attempt, or the end of the lease of whoever holds it. NULL when over.",
+    ),
+    sa.Column(
+        "fence", sa.BigInteger, nullable=False, comment="Raised by every claim and outcome; an outcome must carry it."
+    ),
+    sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, comment="When it was scheduled."),
+    sa.Column("ended_at", sa.DateTime(timezone=True), comment="When it was over."),
+    sa.Column("end_reason", sa.Text, comment="Why it is over, as a snake_case word."),
+    sa.PrimaryKeyConstraint("tenant_id", "endpoint_id", "event_id"),
+    sa.CheckConstraint("status IN ('PENDING', 'DELIVERED', 'FAILED')", name="ck_deliveries_status"),
+    sa.CheckConstraint(
+        "(status = 'PENDING') = (next_attempt_at IS NOT NULL)"
+        " AND (status = 'PENDING') = (ended_at IS NULL)"
+        " AND (status = 'PENDING') = (end_reason IS NULL)",
+        name="ck_deliveries_end",
+    ),
+    # The queue: the worker visits one endpoint after the other and takes what is due, oldest first.
+    sa.Index(
+        "ix_deliveries_due",
+        "tenant_id",
+        "endpoint_id",
+        "next_attempt_at",
+        "event_id",
+        postgresql_where=sa.text("status = 'PENDING'"),
+    ),
+    comment="One event on its way to one endpoint: the queue of the delivery worker, and its history.",
+    postgresql_partition_by="RANGE (event_id)",
+)
+
+ATTEMPTS = sa.Table(
+    "attempts",
+    METADATA,
+    sa.Column("tenant_id", sa.Text, nullable=False, comment="The tenant."),
+    sa.Column("endpoint_id", pg.UUID, nullable=False, comment="The endpoint."),
+    sa.Column("event_id", pg.UUID, nullable=False, comment="The event."),
+    sa.Column("number", sa.SmallInteger, nullable=False, comment="From 1."),
+    sa.Column("attempted_at", sa.DateTime(timezone=True), nullable=False, comment="When it began."),
+    sa.Column("duration_ms", sa.Integer, nullable=False, comment="How long the exchange took."),
+    sa.Column("status_code", sa.SmallInteger, comment="HTTP status; NULL when there was none."),
+    sa.Column("error", sa.Text, comment="Why there is no complete answer, as a snake_case word."),
+    sa.Column("response_excerpt", sa.Text, nullable=False, comment="The beginning of the answer's body."),
+    sa.PrimaryKeyConstraint("tenant_id", "endpoint_id", "event_id", "number"),
+    comment="Every attempt at a delivery; append-only.",
+    postgresql_partition_by="RANGE (event_id)",
+)
+
+OUTBOX = outbox_table(METADATA)
+INBOX = inbox_table(METADATA)

@@ -1,0 +1,164 @@
+"""What differs by place for the notifier."""
+
+import base64
+import binascii
+from datetime import timedelta
+from ipaddress import ip_network
+
+import msgspec
+
+from libs.common.settings import BrokerSettings, DatabaseSettings, HttpSettings, PlaceSettings
+
+_KEY_BYTES = 32
+_SCHEDULE_STEPS_MIN = 3
+_SCHEDULE_STEPS_MAX = 50
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+LOCAL_ENCRYPTION_KEY = base64.b64encode(b"local development, not a secret!").decode()
+"""The key that local development uses when none is set; refused everywhere else."""
+
+
+class NotifierHttpSettings(HttpSettings, frozen=True, kw_only=True):
+    """Where the notifier is asked about its health."""
+
+    http_port: int = 8003
+    """Port to listen on."""
+
+
+class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How webhooks are sent."""
+
+    webhook_retry_schedule: tuple[str, ...] = ("0s", "5s", "1m", "5m", "30m", "2h", "5h", "10h", "14h", "20h", "24h")
+    """Pause before each attempt, the first included, as a number and s, m, h or d; at least three. The default spans
+    76 hours, as Standard Webhooks recommends, with one more step in the first half hour."""
+    webhook_retry_jitter: float = 0.2
+    """Each pause is stretched or shortened by up to this share, so that retries of one outage do not return as one."""
+    webhook_retry_after_max_seconds: float = 21_600.0
+    """The longest `Retry-After` of an endpoint that is honoured: six hours."""
+    webhook_timeout_seconds: float = 15.0
+    """Deadline of one attempt, from the name's resolution to the last byte read (Standard Webhooks: 15 to 30 s)."""
+    webhook_connect_timeout_seconds: float = 5.0
+    """Deadline of the connection within an attempt."""
+    webhook_response_bytes_max: int = 16_384
+    """Bytes of an answer that are read at most; the connection is closed on more."""
+    webhook_in_flight_max: int = 1_000
+    """Attempts under way at once in this process."""
+    webhook_endpoint_in_flight_max: int = 32
+    """Attempts under way at once towards one endpoint; reached step by step while the endpoint answers."""
+    webhook_claim_max: int = 250
+    """Deliveries that one claim takes at most."""
+    webhook_lease_seconds: float = 60.0
+    """How long a claimed delivery belongs to its worker; after that another one may take it."""
+    webhook_poll_seconds: float = 0.5
+    """How often the worker looks on its own, the net under the in-process wake-up; also how exact retries are."""
+    webhook_drain_seconds: float = 10.0
+    """How long attempts under way may take to finish when the process stops; the rest is handed back."""
+    webhook_endpoints_max: int = 100
+    """Endpoints that one tenant may have."""
+    webhook_allowed_ports: tuple[int, ...] = (443, 8443)
+    """Ports that an endpoint's url may name outside local development."""
+    webhook_allowed_networks: tuple[str, ...] = ()
+    """Networks that webhooks may reach although they are private (CIDR); for receivers inside one's own network."""
+    webhook_denied_networks: tuple[str, ...] = ()
+    """Networks that webhooks may never reach (CIDR), beside those that are never public; wins over the allowed ones."""
+    encryption_key: str = ""
+    """The key that signing secrets are sealed with: 32 random bytes in base64. Required outside local development."""
+    encryption_keys_previous: tuple[str, ...] = ()
+    """Earlier keys, in base64: secrets sealed with them stay readable while keys rotate."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the notifier reads from its environment."""
+
+    place: PlaceSettings = PlaceSettings()
+    """Which place this is."""
+    database: DatabaseSettings = DatabaseSettings()
+    """Where it remembers."""
+    broker: BrokerSettings = BrokerSettings()
+    """How it hears."""
+    http: NotifierHttpSettings = NotifierHttpSettings()
+    """Where it is asked."""
+    webhooks: WebhookSettings = WebhookSettings()
+    """How webhooks are sent."""
+
+    @property
+    def sealing_key(self) -> str:
+        """The key in use: the configured one, or in local development a fixed one."""
+        if not self.webhooks.encryption_key and self.place.is_local:
+            return LOCAL_ENCRYPTION_KEY
+        return self.webhooks.encryption_key
+
+
+def check_settings(settings: Settings) -> list[str]:
+    """Name what does not make sense, one sentence each."""
+    webhooks = settings.webhooks
+    faults: list[str] = []
+    if not settings.sealing_key:
+        faults.append(
+            "ENCRYPTION_KEY (or NOTIFIER_ENCRYPTION_KEY) must be set outside APP_ENV=local: 32 random bytes in base64, "
+            "for example from `openssl rand -base64 32`"
+        )
+    elif not settings.place.is_local and settings.sealing_key == LOCAL_ENCRYPTION_KEY:
+        faults.append("ENCRYPTION_KEY is the development key, which only APP_ENV=local may use")
+    for name, key in [
+        ("ENCRYPTION_KEY", settings.sealing_key),
+        *(("ENCRYPTION_KEYS_PREVIOUS", key) for key in webhooks.encryption_keys_previous),
+    ]:
+        if key and not _is_key(key):
+            faults.append(f"{name} must be 32 bytes in base64, for example from `openssl rand -base64 32`")
+    try:
+        parse_schedule(webhooks.webhook_retry_schedule)
+    except ValueError as fault:
+        faults.append(f"WEBHOOK_RETRY_SCHEDULE {fault}")
+    for name, networks in [
+        ("WEBHOOK_ALLOWED_NETWORKS", webhooks.webhook_allowed_networks),
+        ("WEBHOOK_DENIED_NETWORKS", webhooks.webhook_denied_networks),
+    ]:
+        for network in networks:
+            try:
+                ip_network(network)
+            except ValueError as fault:
+                faults.append(f"{name} has an entry that is not a network in CIDR form: {fault}")
+    if webhooks.webhook_lease_seconds < 2 * webhooks.webhook_timeout_seconds:
+        faults.append("WEBHOOK_LEASE_SECONDS must be at least twice WEBHOOK_TIMEOUT_SECONDS, or deliveries repeat")
+    if not 0 <= webhooks.webhook_retry_jitter < 1:
+        faults.append("WEBHOOK_RETRY_JITTER must be at least 0 and less than 1")
+    faults += [
+        f"{name} must be more than zero"
+        for name, value in [
+            ("WEBHOOK_TIMEOUT_SECONDS", webhooks.webhook_timeout_seconds),
+            ("WEBHOOK_CONNECT_TIMEOUT_SECONDS", webhooks.webhook_connect_timeout_seconds),
+            ("WEBHOOK_RESPONSE_BYTES_MAX", webhooks.webhook_response_bytes_max),
+            ("WEBHOOK_IN_FLIGHT_MAX", webhooks.webhook_in_flight_max),
+            ("WEBHOOK_ENDPOINT_IN_FLIGHT_MAX", webhooks.webhook_endpoint_in_flight_max),
+            ("WEBHOOK_CLAIM_MAX", webhooks.webhook_claim_max),
+            ("WEBHOOK_POLL_SECONDS", webhooks.webhook_poll_seconds),
+            ("WEBHOOK_ENDPOINTS_MAX", webhooks.webhook_endpoints_max),
+        ]
+        if value <= 0
+    ]
+    return faults
+
+
+def parse_schedule(steps: tuple[str, ...]) -> tuple[timedelta, ...]:
+    """Read the retry schedule: `("0s", "5s", "1m")` are three attempts.
+
+    Raises:
+        ValueError: saying what cannot be read, or that there are too few or too many steps.
+    """
+    pauses = []
+    for step in steps:
+        number, unit = step[:-1], step[-1:]
+        if not (number.isascii() and number.isdigit()) or unit not in _UNITS:
+            raise ValueError(f"has {step!r}; write a whole number and s, m, h or d")
+        pauses.append(timedelta(seconds=int(number) * _UNITS[unit]))
+    if not _SCHEDULE_STEPS_MIN <= len(pauses) <= _SCHEDULE_STEPS_MAX:
+        raise ValueError(f"must have {_SCHEDULE_STEPS_MIN} to {_SCHEDULE_STEPS_MAX} steps, has {len(pauses)}")
+    return tuple(pauses)
+
+
+def _is_key(text: str) -> bool:
+    try:
+        return len(base64.b64decode(text, validate=True)) == _KEY_BYTES
+    except (binascii.Error, ValueError):
+        return False

@@ -1,0 +1,1 @@
+"""How do we remember? The only SQL of the notifier."""

@@ -1,0 +1,287 @@
+"""How we remember messages, deliveries and attempts.
+
+A delivery is claimed by raising its fence and moving `next_attempt_at` to the end of the lease: a worker that dies leaves
+a row that is simply due again later, and what it might still record does not carry the new fence. Nobody waits for a row
+lock in a circle: claims and mass endings skip locked rows, and an outcome touches only rows whose fence its worker holds.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from libs.common.db import Connection
+from services.notifier.domain import Claimed, DeliveryStatus, EndReason
+
+type DeliveryKey = tuple[str, UUID, UUID]
+"""Tenant, endpoint and event: the primary key of a delivery."""
+
+_SCHEDULE = """
+WITH told AS (
+    INSERT INTO messages (tenant_id, event_id, type, payment_intent_id, body, occurred_at, created_at)
+    SELECT tenant_id, event_id, $1, payment_intent_id, body, occurred_at, $2
+      FROM unnest($4::text[], $5::uuid[], $6::uuid[], $7::text[], $8::timestamptz[])
+           AS m(tenant_id, event_id, payment_intent_id, body, occurred_at)
+     ORDER BY tenant_id, event_id
+    ON CONFLICT DO NOTHING
+)
+INSERT INTO deliveries
+       (tenant_id, endpoint_id, event_id, id, event_type, status, attempts, next_attempt_at, fence, created_at)
+SELECT tenant_id, endpoint_id, event_id, id, $1, 'PENDING', 0, $3, 0, $2
+  FROM unnest($9::text[], $10::uuid[], $11::uuid[], $12::uuid[]) AS d(tenant_id, endpoint_id, event_id, id)
+ ORDER BY tenant_id, endpoint_id, event_id
+ON CONFLICT DO NOTHING
+"""
+
+# The index is visited once for each endpoint that has something pending, whatever the length of its queue: a dead
+# endpoint with a million deliveries costs no more than one with a single delivery. The limit is written into the
+# statement so that the planner knows that few rows follow.
+_CLAIM = """
+WITH RECURSIVE heads AS (
+    (SELECT tenant_id, endpoint_id, next_attempt_at FROM deliveries WHERE status = 'PENDING'
+      ORDER BY tenant_id, endpoint_id, next_attempt_at LIMIT 1)
+    UNION ALL
+    SELECT following.*
+      FROM heads, LATERAL (
+           SELECT tenant_id, endpoint_id, next_attempt_at FROM deliveries
+            WHERE status = 'PENDING' AND (tenant_id, endpoint_id) > (heads.tenant_id, heads.endpoint_id)
+            ORDER BY tenant_id, endpoint_id, next_attempt_at LIMIT 1) AS following
+), willing AS (
+    SELECT heads.*, coalesce(known.slots, $4::int) AS slots
+      FROM heads LEFT JOIN unnest($2::uuid[], $3::int[]) AS known(endpoint_id, slots) USING (endpoint_id)
+     WHERE heads.next_attempt_at <= $1 AND coalesce(known.slots, $4::int) > 0
+     ORDER BY heads.next_attempt_at
+), picked AS (
+    SELECT due.*
+      FROM willing CROSS JOIN LATERAL (
+           SELECT tenant_id, endpoint_id, event_id FROM deliveries AS d
+            WHERE d.tenant_id = willing.tenant_id AND d.endpoint_id = willing.endpoint_id
+              AND d.status = 'PENDING' AND d.next_attempt_at <= $1
+            ORDER BY d.next_attempt_at, d.event_id LIMIT willing.slots FOR UPDATE SKIP LOCKED) AS due
+     LIMIT {limit}
+)
+UPDATE deliveries AS d SET fence = d.fence + 1, next_attempt_at = $5
+  FROM picked AS p
+  JOIN webhook_endpoints AS w ON w.tenant_id = p.tenant_id AND w.id = p.endpoint_id
+  JOIN messages AS m ON m.tenant_id = p.tenant_id AND m.event_id = p.event_id
+ WHERE d.tenant_id = p.tenant_id AND d.endpoint_id = p.endpoint_id AND d.event_id = p.event_id
+RETURNING d.tenant_id, d.endpoint_id, d.event_id, d.id, d.event_type, d.fence, d.attempts, d.created_at,
+          w.url, w.secret_sealed, m.body, w.is_active, w.deleted_at IS NOT NULL AS is_deleted
+"""
+
+# An outcome raises the fence too, so that it counts once however often it is recorded. It needs no look at the status: who
+# holds the fence was the last to try, and if the delivery was ended meanwhile (its endpoint deleted), what really
+# happened is still worth more. A retry decided that way ends at its next claim.
+_RECORD = """
+WITH outcomes AS (
+    SELECT * FROM unnest(
+        $1::text[], $2::uuid[], $3::uuid[], $4::bigint[], $5::timestamptz[], $6::int[], $7::smallint[], $8::text[],
+        $9::text[], $10::text[], $11::timestamptz[], $12::timestamptz[], $13::text[])
+        AS o(tenant_id, endpoint_id, event_id, fence, attempted_at, duration_ms, status_code, error,
+             response_excerpt, status, next_attempt_at, ended_at, end_reason)
+), recorded AS (
+    UPDATE deliveries AS d
+       SET status = o.status, attempts = d.attempts + 1, next_attempt_at = o.next_attempt_at,
+           ended_at = o.ended_at, end_reason = o.end_reason, fence = d.fence + 1
+      FROM outcomes AS o
+     WHERE d.tenant_id = o.tenant_id AND d.endpoint_id = o.endpoint_id AND d.event_id = o.event_id
+       AND d.fence = o.fence
+    RETURNING d.tenant_id, d.endpoint_id, d.event_id, d.attempts
+)
+INSERT INTO attempts (tenant_id, endpoint_id, event_id, number, attempted_at, duration_ms, status_code, error,
+                      response_excerpt)
+SELECT tenant_id, endpoint_id, event_id, r.attempts, o.attempted_at, o.duration_ms, o.status_code, o.error,
+       o.response_excerpt
+  FROM recorded AS r JOIN outcomes AS o USING (tenant_id, endpoint_id, event_id)
+RETURNING tenant_id, endpoint_id, event_id
+"""
+
+_HELD = """
+  FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::bigint[]) AS h(tenant_id, endpoint_id, event_id, fence)
+ WHERE d.tenant_id = h.tenant_id AND d.endpoint_id = h.endpoint_id AND d.event_id = h.event_id
+   AND d.fence = h.fence AND d.status = 'PENDING'
+"""
+_HAND_BACK = f"UPDATE deliveries AS d SET next_attempt_at = $5 {_HELD}"  # noqa: S608 - no input
+_ABANDON = f"""
+UPDATE deliveries AS d SET status = 'FAILED', next_attempt_at = NULL, ended_at = $5, end_reason = $6 {_HELD}
+"""  # noqa: S608 - no input
+
+_ABANDON_WAITING = """
+UPDATE deliveries AS d SET status = 'FAILED', next_attempt_at = NULL, ended_at = $3, end_reason = $4
+  FROM (SELECT event_id FROM deliveries
+         WHERE tenant_id = $1 AND endpoint_id = $2 AND status = 'PENDING' FOR UPDATE SKIP LOCKED) AS waiting
+ WHERE d.tenant_id = $1 AND d.endpoint_id = $2 AND d.event_id = waiting.event_id
+"""
+
+_PAGE = """
+SELECT id, event_id, event_type, status, created_at, next_attempt_at FROM deliveries
+ WHERE tenant_id = $1 AND endpoint_id = $2 AND ($3::uuid IS NULL OR event_id < $3)
+ ORDER BY event_id DESC LIMIT $4
+"""
+
+_ATTEMPTS = """
+SELECT event_id, number, attempted_at, duration_ms, status_code, error FROM attempts
+ WHERE tenant_id = $1 AND endpoint_id = $2 AND event_id = ANY($3::uuid[])
+ ORDER BY event_id, number
+"""
+
+
+class NewMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """One event as merchants are told about it."""
+
+    tenant_id: str
+    """The tenant."""
+    event_id: UUID
+    """The event."""
+    payment_intent_id: UUID | None
+    """The payment it is about, where it is about one."""
+    body: str
+    """The JSON exactly as it is sent."""
+    occurred_at: datetime
+    """When it happened."""
+
+
+async def schedule(
+    tx: Connection,
+    *,
+    event_type: str,
+    messages: Sequence[NewMessage],
+    deliveries: Mapping[DeliveryKey, UUID],
+    now: datetime,
+    first_attempt_at: datetime,
+) -> None:
+    """Remember messages of one type and their deliveries, by key; what is there already stays as it is."""
+    await tx.execute(
+        _SCHEDULE,
+        event_type,
+        now,
+        first_attempt_at,
+        [m.tenant_id for m in messages],
+        [m.event_id for m in messages],
+        [m.payment_intent_id for m in messages],
+        [m.body for m in messages],
+        [m.occurred_at for m in messages],
+        *_columns(list(deliveries)),
+        list(deliveries.values()),
+    )
+
+
+async def claim(
+    connection: Connection,
+    *,
+    now: datetime,
+    lease_until: datetime,
+    slots: Mapping[UUID, int],
+    slots_default: int,
+    limit: int,
+) -> list[Claimed]:
+    """Take due deliveries for this worker, oldest first, at most `slots` of each endpoint and `limit` in all."""
+    rows = await connection.fetch(
+        _CLAIM.format(limit=int(limit)), now, list(slots), list(slots.values()), slots_default, lease_until
+    )
+    return [_claimed(row) for row in rows]
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt, and where it leaves its delivery."""
+
+    key: DeliveryKey
+    """The delivery."""
+    fence: int
+    """The fencing token under which the attempt was made."""
+    attempted_at: datetime
+    """When it began."""
+    duration_ms: int
+    """How long the exchange took."""
+    status_code: int | None
+    """The HTTP status; None when there was none."""
+    error: str | None
+    """Why there is no complete answer."""
+    response_excerpt: str
+    """The beginning of the answer's body."""
+    status: DeliveryStatus
+    """The delivery's status from now on."""
+    next_attempt_at: datetime | None = None
+    """When it is tried next; None when it is over."""
+    ended_at: datetime | None = None
+    """When it was over; None while it is not."""
+    end_reason: EndReason | None = None
+    """Why it is over; None while it is not."""
+
+
+async def record(tx: Connection, records: Sequence[Record]) -> set[DeliveryKey]:
+    """Remember attempts and move their deliveries on; returns those whose fence still held."""
+    rows = await tx.fetch(
+        _RECORD,
+        *_columns([r.key for r in records]),
+        [r.fence for r in records],
+        [r.attempted_at for r in records],
+        [r.duration_ms for r in records],
+        [r.status_code for r in records],
+        [r.error for r in records],
+        [r.response_excerpt for r in records],
+        [r.status for r in records],
+        [r.next_attempt_at for r in records],
+        [r.ended_at for r in records],
+        [r.end_reason for r in records],
+    )
+    return {(row["tenant_id"], row["endpoint_id"], row["event_id"]) for row in rows}
+
+
+async def hand_back(connection: Connection, held: Sequence[Claimed], *, at: datetime) -> None:
+    """Let go of claimed deliveries without an attempt; they are due at `at`."""
+    await connection.execute(_HAND_BACK, *_columns([_key(c) for c in held]), [c.fence for c in held], at)
+
+
+async def abandon(connection: Connection, held: Sequence[Claimed], *, reason: EndReason, at: datetime) -> None:
+    """End claimed deliveries without an attempt."""
+    await connection.execute(_ABANDON, *_columns([_key(c) for c in held]), [c.fence for c in held], at, reason)
+
+
+async def abandon_waiting(
+    tx: Connection, *, tenant_id: str, endpoint_id: UUID, reason: EndReason, at: datetime
+) -> None:
+    """End everything that waits for an endpoint; rows in somebody's hands are ended when they are claimed next."""
+    await tx.execute(_ABANDON_WAITING, tenant_id, endpoint_id, at, reason)
+
+
+async def page(
+    connection: Connection, *, tenant_id: str, endpoint_id: UUID, before: UUID | None, limit: int
+) -> list[asyncpg.Record]:
+    """Read deliveries of an endpoint, newest event first, older than `before`."""
+    return await connection.fetch(_PAGE, tenant_id, endpoint_id, before, limit)
+
+
+async def attempts_of(
+    connection: Connection, *, tenant_id: str, endpoint_id: UUID, event_ids: Sequence[UUID]
+) -> list[asyncpg.Record]:
+    """Read the attempts at some deliveries of an endpoint, oldest first within each."""
+    return await connection.fetch(_ATTEMPTS, tenant_id, endpoint_id, list(event_ids))
+
+
+def _columns(keys: Sequence[DeliveryKey]) -> tuple[list[str], list[UUID], list[UUID]]:
+    return [key[0] for key in keys], [key[1] for key in keys], [key[2] for key in keys]
+
+
+def _key(claimed: Claimed) -> DeliveryKey:
+    return claimed.tenant_id, claimed.endpoint_id, claimed.event_id
+
+
+def _claimed(row: asyncpg.Record) -> Claimed:
+    return Claimed(
+        tenant_id=row["tenant_id"],
+        endpoint_id=row["endpoint_id"],
+        event_id=row["event_id"],
+        id=row["id"],
+        event_type=row["event_type"],
+        fence=row["fence"],
+        attempts=row["attempts"],
+        created_at=row["created_at"],
+        url=row["url"],
+        secret_sealed=row["secret_sealed"],
+        body=row["body"],
+        is_wanted=row["is_active"] and not row["is_deleted"],
+        is_deleted=row["is_deleted"],
+    )

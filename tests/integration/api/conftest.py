@@ -1,0 +1,223 @@
+"""A running api on a real database, asked over real HTTP; the broker is away, and other services speak through tests."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import aiohttp
+import jwt
+import pytest
+import uvicorn
+
+from libs.common.clock import SystemClock
+from libs.common.contracts import Message, gateway, ledger
+from libs.common.db import Connection, Database
+from libs.common.ids import new_id
+from libs.common.messaging import Heard
+from libs.common.observability.correlation import Correlation
+from libs.common.settings import BrokerSettings, PlaceSettings
+from services.api.app import build, seed
+from services.api.commands import Answers, PaymentCommands
+from services.api.consumers import Consumers
+from services.api.routes import render_intent
+from services.api.settings import AuthSettings, PaymentSettings, Settings
+from tests.support.databases import TestDatabase
+from tests.support.platform import Client, free_port
+
+SECRET = "a-secret-of-the-tests-that-is-long-enough"
+PREVIOUS = "the-secret-before-that-one-also-long-enough"
+CONFIRM_TIMEOUT_SECONDS = 1.0
+
+
+def settings_for(database: TestDatabase, *, auto_provision: bool = True) -> Settings:
+    """Settings of an api whose broker does not answer."""
+    return Settings(
+        place=PlaceSettings(app_env="local"),
+        database=database.settings("api"),
+        broker=BrokerSettings(rabbitmq_url="amqp://guest:guest@127.0.0.1:1/", request_timeout_seconds=0.2),
+        auth=AuthSettings(jwt_secret=SECRET, jwt_secret_previous=PREVIOUS, tenant_auto_provision=auto_provision),
+        payments=PaymentSettings(confirm_timeout_seconds=CONFIRM_TIMEOUT_SECONDS),
+    )
+
+
+def claims(tenant: str, **changes: Any) -> dict[str, Any]:
+    """The claims of an operator of `tenant`; a change to None leaves a claim out."""
+    now = int(datetime.now(UTC).timestamp())
+    every: dict[str, Any] = {
+        "iss": "local-auth",
+        "sub": "ops@example.com",
+        "tid": tenant,
+        "roles": ["ops"],
+        "perms": ["payments:write", "payments:read", "ledger:read"],
+        "plan": "pro",
+        "region": "region-a",
+        "iat": now,
+        "exp": now + 600,
+        "jti": uuid4().hex,
+        **changes,
+    }
+    return {name: value for name, value in every.items() if value is not None}
+
+
+def token_of(tenant: str, *, secret: str = SECRET, **changes: Any) -> str:
+    """A signed token of an operator of `tenant`."""
+    return jwt.encode(claims(tenant, **changes), secret, algorithm="HS256")
+
+
+class Api:
+    """The running api, its database, and the voices of the services around it."""
+
+    def __init__(self, base: str, http: aiohttp.ClientSession, database: Database) -> None:
+        self.base = base
+        self.http = http
+        self.database = database
+        self._consumers = Consumers(
+            PaymentCommands(
+                database,
+                clock=SystemClock(),
+                render=render_intent,
+                answers=Answers(database),
+                confirm_timeout_seconds=CONFIRM_TIMEOUT_SECONDS,
+            ),
+            clock=SystemClock(),
+        )
+
+    def client(self, tenant: str, **changes: Any) -> Client:
+        """A caller who acts for `tenant`."""
+        return Client(self.http, self.base, token=token_of(tenant, **changes), tenant=tenant)
+
+    def stranger(self) -> Client:
+        """A caller without a token."""
+        return Client(self.http, self.base)
+
+    async def hear[M: Message](
+        self, tenant: str, *messages: M, by: Callable[[Connection, list[Heard[M]]], Any]
+    ) -> None:
+        """Let a consumer hear messages in one transaction, as another process of the api would."""
+        heard = [
+            Heard(
+                id=new_id(),
+                body=message,
+                occurred_at=datetime.now(UTC),
+                correlation=Correlation(correlation_id="c-heard", tenant_id=tenant),
+                attempt=0,
+            )
+            for message in messages
+        ]
+        async with self.database.transaction() as transaction:
+            await by(transaction, heard)
+
+    async def authorized(self, tenant: str, *ids: str, amount_minor: int = 15050) -> None:
+        """The gateway says: the issuer promised the funds."""
+        messages = [
+            gateway.PaymentAuthorized(
+                payment_intent_id=UUID(i), amount_minor=amount_minor, currency="BRL", gateway_ref=f"sandbox_{i}"
+            )
+            for i in ids
+        ]
+        await self.hear(tenant, *messages, by=self._consumers.on_payment_authorized)
+
+    async def declined(self, tenant: str, *ids: str) -> None:
+        """The gateway says: the issuer said no."""
+        messages = [
+            gateway.AuthorizationDeclined(
+                payment_intent_id=UUID(i),
+                amount_minor=15050,
+                currency="BRL",
+                reason="insufficient_funds",
+                detail="The issuer declined the payment.",
+            )
+            for i in ids
+        ]
+        await self.hear(tenant, *messages, by=self._consumers.on_authorization_declined)
+
+    async def captured(self, tenant: str, *ids: str) -> None:
+        """The gateway says: the processor took the funds."""
+        messages = [
+            gateway.PaymentCaptured(
+                payment_intent_id=UUID(i),
+                amount_minor=15050,
+                currency="BRL",
+                gateway_ref=f"sandbox_{i}",
+                captured_at=datetime.now(UTC),
+            )
+            for i in ids
+        ]
+        await self.hear(tenant, *messages, by=self._consumers.on_payment_captured)
+
+    async def capture_failed(self, tenant: str, *ids: str) -> None:
+        """The gateway says: the processor refused to take the held funds."""
+        messages = [
+            gateway.CaptureFailed(
+                payment_intent_id=UUID(i),
+                amount_minor=15050,
+                currency="BRL",
+                reason="authorization_expired",
+                detail="The authorization has expired.",
+            )
+            for i in ids
+        ]
+        await self.hear(tenant, *messages, by=self._consumers.on_capture_failed)
+
+    async def posted(self, tenant: str, *ids: str) -> None:
+        """The ledger says: the capture stands in the books."""
+        messages = [
+            ledger.JournalEntryPosted(
+                entry_id=new_id(),
+                kind=ledger.EntryKind.CAPTURE,
+                payment_intent_id=UUID(i),
+                amount_minor=15050,
+                currency="BRL",
+                posted_at=datetime.now(UTC),
+            )
+            for i in ids
+        ]
+        await self.hear(tenant, *messages, by=self._consumers.on_journal_entry_posted)
+
+    async def said(self, tenant: str) -> list[str]:
+        """What was said about `tenant`, in order, provisioning apart."""
+        rows = await self.database.fetch(
+            "SELECT contract FROM outbox WHERE tenant_id = $1 AND contract NOT LIKE '%tenant.provisioned' ORDER BY seq",
+            tenant,
+        )
+        return [row["contract"] for row in rows]
+
+    async def until_processing(self, client: Client, intent_id: str) -> None:
+        """Wait for the fact that a confirmation is under way."""
+        async with asyncio.timeout(5):
+            while await client.status(intent_id) == "CREATED":
+                await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def serving(database: TestDatabase, settings: Settings) -> AsyncIterator[Api]:
+    """Serve an api on a free port until the block ends."""
+    port = free_port()
+    server = uvicorn.Server(
+        uvicorn.Config(build(settings).asgi, host="127.0.0.1", port=port, log_config=None, lifespan="on")
+    )
+    running = asyncio.create_task(server.serve())
+    try:
+        async with asyncio.timeout(20):
+            while not server.started:
+                await asyncio.sleep(0.01)
+        async with (
+            aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http,
+            database.open("api") as pool,
+        ):
+            yield Api(f"http://127.0.0.1:{port}", http, pool)
+    finally:
+        server.should_exit = True
+        await running
+
+
+@pytest.fixture(scope="module")
+async def api(api_database: TestDatabase) -> AsyncIterator[Api]:
+    """A seeded, running api shared by the tests of one module."""
+    settings = settings_for(api_database)
+    await seed(settings)
+    async with serving(api_database, settings) as running:
+        yield running

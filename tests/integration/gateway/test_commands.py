@@ -1,0 +1,508 @@
+"""The gateway's commands on a real database: commands in, messages and attempts out, and money moved once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from libs.common.clock import ManualClock
+from libs.common.contracts.gateway import AuthorizePayment, CapturePayment
+from libs.common.db import Database
+from libs.common.errors import Invalid
+from libs.common.ids import new_id
+from libs.common.messaging import Heard
+from libs.common.observability.correlation import Correlation
+from services.gateway.app import patience
+from services.gateway.commands import Commands
+from services.gateway.domain import Attempt, AttemptStatus, Operation
+from services.gateway.errors import AttemptConflict, ProcessorUnavailable, Unstorable
+from services.gateway.processor import Answer, Authorize, NotTaken, NotTakenReason, Processor
+from services.gateway.queries import Queries
+from services.gateway.resilience import Bulkhead, Circuit, ResilientProcessor, Retries
+from services.gateway.sandbox_processor import SandboxProcessor
+from services.gateway.settings import ResolutionSettings
+from services.gateway.store import AttemptStore, Recording
+from tests.support.databases import TestDatabase
+from tests.unit.gateway.processor_suite import CountingProcessor
+
+PATIENCE = patience(ResolutionSettings())
+DEADLINE_SECONDS = 2.0
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: nothing after it happens."""
+
+
+class Dying:
+    """A processor in front of which, or behind which, the process dies the first time."""
+
+    name = "sandbox"
+
+    def __init__(self, processor: Processor, *, before_the_call: bool) -> None:
+        self._processor = processor
+        self._before = before_the_call
+        self._died = False
+
+    async def authorize(self, request: Authorize) -> Answer:
+        if self._died:
+            return await self._processor.authorize(request)
+        self._died = True
+        if not self._before:
+            await self._processor.authorize(request)
+        raise Killed
+
+    async def capture(self, request: Any) -> Answer:
+        return await self._processor.capture(request)
+
+
+class Gateway:
+    """One process of the gateway, and the eyes on its schema."""
+
+    def __init__(self, database: Database, clock: ManualClock, tenant_id: str, processor: Processor) -> None:
+        self.database = database
+        self.clock = clock
+        self.tenant_id = tenant_id
+        self.store = AttemptStore(database)
+        self.queries = Queries(self.store)
+        self.circuit = Circuit(name=f"c-{tenant_id}", failures_max=20, open_seconds=30, clock=clock)
+        bulkhead = Bulkhead(places=100, wait_seconds=1)
+        self.commands = Commands(
+            store=self.store,
+            processor=self._asking(processor, bulkhead, max_retries=3),
+            resolver=self._asking(processor, bulkhead, max_retries=0),
+            patience=PATIENCE,
+            deadline_seconds=DEADLINE_SECONDS,
+            parked_after_retries=4,
+            clock=clock,
+        )
+
+    def _asking(self, processor: Processor, bulkhead: Bulkhead, *, max_retries: int) -> ResilientProcessor:
+        retries = Retries(
+            max_retries=max_retries, base_delay_seconds=0.001, max_delay_seconds=0.001, ask_timeout_seconds=1
+        )
+        return ResilientProcessor(processor, circuit=self.circuit, bulkhead=bulkhead, retries=retries)
+
+    def authorize_command(
+        self, amount_minor: int, *, intent: UUID | None = None, retries: int = 0
+    ) -> Heard[AuthorizePayment]:
+        return self._heard(
+            AuthorizePayment(
+                payment_intent_id=intent or new_id(), amount_minor=amount_minor, currency="BRL", customer_ref="c-1"
+            ),
+            retries=retries,
+        )
+
+    def capture_command(self, amount_minor: int, *, intent: UUID, gateway_ref: str) -> Heard[CapturePayment]:
+        return self._heard(
+            CapturePayment(payment_intent_id=intent, amount_minor=amount_minor, currency="BRL", gateway_ref=gateway_ref)
+        )
+
+    def _heard[M: (AuthorizePayment, CapturePayment)](self, body: M, *, retries: int = 0) -> Heard[M]:
+        return Heard(
+            id=new_id(),
+            body=body,
+            occurred_at=self.clock.now(),
+            correlation=Correlation(correlation_id=f"corr-{body.payment_intent_id}", tenant_id=self.tenant_id),
+            attempt=retries,
+        )
+
+    async def said(self, intent: UUID) -> list[tuple[str, dict[str, Any]]]:
+        rows = await self.database.fetch(
+            "SELECT contract, body FROM outbox WHERE tenant_id = $1 AND body::jsonb ->> 'payment_intent_id' = $2 "
+            "ORDER BY seq",
+            self.tenant_id,
+            str(intent),
+        )
+        return [(row["contract"], msgspec.json.decode(row["body"])) for row in rows]
+
+    async def attempts(self, intent: UUID) -> list[Attempt]:
+        return await self.queries.attempts_of(tenant_id=self.tenant_id, payment_intent_id=intent)
+
+    async def resolve_after(self, by: timedelta) -> int:
+        self.clock.advance(by)
+        return await self.commands.resolve_due(limit=1_000)
+
+
+@pytest.fixture
+async def database(gateway_database: TestDatabase) -> AsyncIterator[Database]:
+    async with gateway_database.open("gateway") as opened:
+        yield opened
+        # The resolver takes whatever is due: leave nothing of this test to the next one.
+        await opened.write("UPDATE attempts SET next_ask_at = NULL")
+
+
+@pytest.fixture
+def book() -> CountingProcessor:
+    return CountingProcessor(SandboxProcessor(slow_seconds=0.001))
+
+
+@pytest.fixture
+def gateway(database: Database, clock: ManualClock, tenant_id: str, book: CountingProcessor) -> Gateway:
+    return Gateway(database, clock, tenant_id, book)
+
+
+async def test_an_authorization_is_held_and_said_once(gateway: Gateway, book: CountingProcessor) -> None:
+    command = gateway.authorize_command(15_050)
+    intent = command.body.payment_intent_id
+    await gateway.commands.authorize(command)
+    [(contract, body)] = await gateway.said(intent)
+    assert contract == "event:gateway:payment.authorized"
+    assert body["amount_minor"] == 15_050
+    assert body["gateway_ref"].startswith("sandbox_")
+    [attempt] = await gateway.attempts(intent)
+    assert attempt.status is AttemptStatus.APPROVED
+    assert attempt.gateway_ref == body["gateway_ref"]
+    assert (attempt.asks, attempt.next_ask_at, attempt.decided_at) == (1, None, gateway.clock.now())
+    assert attempt.correlation_id == f"corr-{intent}"
+    assert book.charges == {f"authorize {intent}": 1}
+
+
+async def test_an_authorization_heard_twice_is_one_charge_and_one_event(
+    gateway: Gateway, book: CountingProcessor
+) -> None:
+    command = gateway.authorize_command(15_050)
+    await gateway.commands.authorize(command)
+    await gateway.commands.authorize(gateway.authorize_command(15_050, intent=command.body.payment_intent_id))
+    assert len(await gateway.said(command.body.payment_intent_id)) == 1
+    assert sum(book.asks.values()) == 1
+
+
+async def test_an_authorization_heard_twenty_times_at_once_in_two_processes_is_one_charge_and_one_event(
+    gateway: Gateway, database: Database, clock: ManualClock, tenant_id: str, book: CountingProcessor
+) -> None:
+    other = Gateway(database, clock, tenant_id, book)
+    commands = [gateway.authorize_command(15_050) for _ in range(10)]
+    async with asyncio.TaskGroup() as group:
+        for _ in range(10):
+            for command in commands:
+                group.create_task(gateway.commands.authorize(command))
+                group.create_task(other.commands.authorize(command))
+    for command in commands:
+        intent = command.body.payment_intent_id
+        assert len(await gateway.said(intent)) == 1
+        assert len(await gateway.attempts(intent)) == 1
+        assert book.charges[f"authorize {intent}"] == 1
+
+
+async def test_many_commands_at_once_share_few_commits(gateway: Gateway, database: Database) -> None:
+    commits = 0
+
+    def count() -> None:
+        nonlocal commits
+        commits += 1
+
+    ended = database.after_commit(count)
+    await asyncio.gather(*(gateway.commands.authorize(gateway.authorize_command(amount)) for amount in range(100, 300)))
+    ended()
+    assert commits <= 20
+
+
+async def test_a_repetition_with_other_money_is_refused(gateway: Gateway) -> None:
+    command = gateway.authorize_command(15_050)
+    await gateway.commands.authorize(command)
+    with pytest.raises(AttemptConflict):
+        await gateway.commands.authorize(gateway.authorize_command(15_051, intent=command.body.payment_intent_id))
+
+
+@pytest.mark.parametrize(
+    ("amount_minor", "currency"), [(0, "BRL"), (-1, "BRL"), (10**15 + 1, "BRL"), (2**70, "BRL"), (100, "XYZ")]
+)
+async def test_money_that_nobody_can_charge_is_refused(
+    gateway: Gateway, book: CountingProcessor, amount_minor: int, currency: str
+) -> None:
+    command = gateway.authorize_command(100)
+    body = msgspec.structs.replace(command.body, amount_minor=amount_minor, currency=currency)
+    with pytest.raises(Invalid):
+        await gateway.commands.authorize(msgspec.structs.replace(command, body=body))
+    assert await gateway.attempts(command.body.payment_intent_id) == []
+    assert not book.asks
+
+
+async def test_a_command_that_cannot_be_stored_does_not_take_its_neighbours_with_it(gateway: Gateway) -> None:
+    commands = [gateway.authorize_command(15_050) for _ in range(100)]
+    commands[40] = msgspec.structs.replace(
+        commands[40], body=msgspec.structs.replace(commands[40].body, customer_ref="a\x00b")
+    )
+    results = await asyncio.gather(
+        *(gateway.commands.authorize(command) for command in commands), return_exceptions=True
+    )
+    assert [number for number, result in enumerate(results) if result is not None] == [40]
+    assert isinstance(results[40], Unstorable)
+    assert len(await gateway.said(commands[99].body.payment_intent_id)) == 1
+
+
+async def test_the_same_intent_of_another_tenant_is_another_attempt(
+    gateway: Gateway, database: Database, clock: ManualClock, book: CountingProcessor
+) -> None:
+    other = Gateway(database, clock, "another", book)
+    command = gateway.authorize_command(15_050)
+    intent = command.body.payment_intent_id
+    await gateway.commands.authorize(command)
+    await other.commands.authorize(other.authorize_command(99, intent=intent))
+    assert [a.amount_minor for a in await gateway.attempts(intent)] == [15_050]
+    assert [a.amount_minor for a in await other.attempts(intent)] == [99]
+
+
+async def test_a_decline_is_said_with_its_reason(gateway: Gateway) -> None:
+    command = gateway.authorize_command(9_001)
+    intent = command.body.payment_intent_id
+    await gateway.commands.authorize(command)
+    [(contract, body)] = await gateway.said(intent)
+    assert contract == "event:gateway:payment.declined"
+    assert body["reason"] == "insufficient_funds"
+    [attempt] = await gateway.attempts(intent)
+    assert (attempt.status, attempt.reason) == (AttemptStatus.DECLINED, "insufficient_funds")
+
+
+async def test_a_capture_follows_its_authorization(gateway: Gateway, book: CountingProcessor) -> None:
+    ref = await authorized(gateway, 15_050, intent := new_id())
+    command = gateway.capture_command(15_050, intent=intent, gateway_ref=ref)
+    await gateway.commands.capture(command)
+    await gateway.commands.capture(command)
+    said = await gateway.said(intent)
+    assert [contract for contract, _ in said] == ["event:gateway:payment.authorized", "event:gateway:payment.captured"]
+    assert said[1][1]["gateway_ref"] == ref
+    assert [a.operation for a in await gateway.attempts(intent)] == [Operation.AUTHORIZE, Operation.CAPTURE]
+    assert book.charges == {f"authorize {intent}": 1, f"capture {intent}": 1}
+
+
+async def test_a_refused_capture_is_said_with_its_reason(gateway: Gateway) -> None:
+    ref = await authorized(gateway, 9_031, intent := new_id())
+    await gateway.commands.capture(gateway.capture_command(9_031, intent=intent, gateway_ref=ref))
+    contract, body = (await gateway.said(intent))[-1]
+    assert (contract, body["reason"]) == ("event:gateway:payment.capture_failed", "authorization_expired")
+
+
+@pytest.mark.parametrize("amount_minor", [9_011, 9_021, 9_022])
+async def test_a_stumbling_processor_is_asked_again_at_once(
+    gateway: Gateway, book: CountingProcessor, amount_minor: int
+) -> None:
+    command = gateway.authorize_command(amount_minor)
+    intent = command.body.payment_intent_id
+    await gateway.commands.authorize(command)
+    [(contract, _)] = await gateway.said(intent)
+    assert contract == "event:gateway:payment.authorized"
+    [attempt] = await gateway.attempts(intent)
+    assert attempt.asks == 2
+    assert book.asks == {attempt.idempotency_key: 2}
+    assert book.charges == {f"authorize {intent}": 1}
+
+
+async def test_a_lost_decline_is_not_taken_for_an_approval(gateway: Gateway) -> None:
+    command = gateway.authorize_command(9_012)
+    await gateway.commands.authorize(command)
+    [(contract, _)] = await gateway.said(command.body.payment_intent_id)
+    assert contract == "event:gateway:payment.declined"
+
+
+async def test_an_unknown_outcome_is_found_out_with_the_same_key(gateway: Gateway, book: CountingProcessor) -> None:
+    command = gateway.authorize_command(9_013)
+    intent = command.body.payment_intent_id
+    await gateway.commands.authorize(command)
+    assert await gateway.said(intent) == []
+    [attempt] = await gateway.attempts(intent)
+    assert (attempt.status, attempt.asks, attempt.reason) == (AttemptStatus.UNKNOWN, 4, "timeout")
+    assert attempt.next_ask_at == gateway.clock.now() + timedelta(seconds=5)
+    assert (await gateway.queries.open_outcomes()).unknown >= 1
+    assert await gateway.resolve_after(timedelta(seconds=4)) == 0
+    assert await gateway.resolve_after(timedelta(seconds=1)) == 1
+    [(contract, _)] = await gateway.said(intent)
+    assert contract == "event:gateway:payment.authorized"
+    assert book.charges == {f"authorize {intent}": 1}
+    assert len(book.asks) == 1
+
+
+async def test_a_lost_capture_is_found_out_with_the_same_key(gateway: Gateway, book: CountingProcessor) -> None:
+    ref = await authorized(gateway, 9_034, intent := new_id())
+    await gateway.commands.capture(gateway.capture_command(9_034, intent=intent, gateway_ref=ref))
+    assert await gateway.resolve_after(timedelta(seconds=5)) == 1
+    assert (await gateway.said(intent))[-1][0] == "event:gateway:payment.captured"
+    assert book.charges[f"capture {intent}"] == 1
+
+
+async def test_an_outcome_that_nobody_knows_is_left_to_a_person_and_never_guessed(
+    gateway: Gateway, book: CountingProcessor
+) -> None:
+    command = gateway.authorize_command(9_014)
+    intent = command.body.payment_intent_id
+    await gateway.commands.authorize(command)
+    before = (await gateway.queries.open_outcomes()).overdue
+    began, asked = gateway.clock.now(), 0
+    for age in PATIENCE.ages:
+        gateway.clock.advance(began + age - gateway.clock.now())
+        asked += await gateway.commands.resolve_due(limit=1_000)
+    assert asked == len(PATIENCE.ages)
+    [attempt] = await gateway.attempts(intent)
+    assert (attempt.status, attempt.next_ask_at) == (AttemptStatus.UNKNOWN, None)
+    assert await gateway.said(intent) == []
+    assert (await gateway.queries.open_outcomes()).overdue == before + 1
+    # A day later the processor may have forgotten the key, and the same question could be a second charge.
+    gateway.clock.advance(timedelta(days=1))
+    asks = sum(book.asks.values())
+    await gateway.commands.authorize(command)
+    assert await gateway.commands.resolve_due(limit=1_000) == 0
+    assert sum(book.asks.values()) == asks
+
+
+async def test_a_service_that_was_down_for_days_does_not_use_old_keys(
+    gateway: Gateway, book: CountingProcessor
+) -> None:
+    command = gateway.authorize_command(9_013)
+    await gateway.commands.authorize(command)
+    asks = sum(book.asks.values())
+    assert await gateway.resolve_after(timedelta(days=3)) == 1
+    [attempt] = await gateway.attempts(command.body.payment_intent_id)
+    assert (attempt.status, attempt.next_ask_at) == (AttemptStatus.UNKNOWN, None)
+    assert sum(book.asks.values()) == asks
+
+
+@pytest.mark.parametrize("before_the_call", [True, False], ids=["before the call", "after the call"])
+async def test_a_death_around_the_call_is_healed_by_redelivery(
+    database: Database, clock: ManualClock, tenant_id: str, book: CountingProcessor, before_the_call: bool
+) -> None:
+    gateway = Gateway(database, clock, tenant_id, Dying(book, before_the_call=before_the_call))
+    command = gateway.authorize_command(15_050)
+    intent = command.body.payment_intent_id
+    with pytest.raises(Killed):
+        await gateway.commands.authorize(command)
+    [attempt] = await gateway.attempts(intent)
+    assert (attempt.status, attempt.asks) == (AttemptStatus.PENDING, 0)
+    await gateway.commands.authorize(command)
+    assert len(await gateway.said(intent)) == 1
+    assert book.charges == {f"authorize {intent}": 1}
+
+
+@pytest.mark.parametrize("before_the_call", [True, False], ids=["before the call", "after the call"])
+async def test_a_death_around_the_call_is_healed_by_the_resolver(
+    database: Database, clock: ManualClock, tenant_id: str, book: CountingProcessor, before_the_call: bool
+) -> None:
+    gateway = Gateway(database, clock, tenant_id, Dying(book, before_the_call=before_the_call))
+    command = gateway.authorize_command(15_050)
+    intent = command.body.payment_intent_id
+    with pytest.raises(Killed):
+        await gateway.commands.authorize(command)
+    assert await gateway.resolve_after(PATIENCE.lease - timedelta(seconds=1)) == 0
+    assert await gateway.resolve_after(timedelta(seconds=1)) == 1
+    assert len(await gateway.said(intent)) == 1
+    assert book.charges == {f"authorize {intent}": 1}
+
+
+async def test_two_resolvers_never_take_the_same_attempt(
+    gateway: Gateway, database: Database, clock: ManualClock, tenant_id: str, book: CountingProcessor
+) -> None:
+    other = Gateway(database, clock, tenant_id, book)
+    commands = [gateway.authorize_command(9_013) for _ in range(5)]
+    for command in commands:
+        await gateway.commands.authorize(command)
+    clock.advance(timedelta(seconds=5))
+    taken = await asyncio.gather(gateway.commands.resolve_due(limit=100), other.commands.resolve_due(limit=100))
+    assert sum(taken) == 5
+    for command in commands:
+        assert len(await gateway.said(command.body.payment_intent_id)) == 1
+
+
+async def open_circuit(gateway: Gateway) -> None:
+    async def fail() -> None:
+        raise TimeoutError
+
+    for _ in range(20):
+        with pytest.raises(TimeoutError):
+            await gateway.circuit.call(fail, timeout_seconds=1)
+
+
+async def test_while_the_circuit_is_open_a_command_waits_and_nothing_is_written(
+    gateway: Gateway, book: CountingProcessor
+) -> None:
+    await open_circuit(gateway)
+    command = gateway.authorize_command(15_050)
+    with pytest.raises(ProcessorUnavailable):
+        await gateway.commands.authorize(command)
+    assert await gateway.attempts(command.body.payment_intent_id) == []
+    gateway.clock.advance(timedelta(seconds=30))
+    await gateway.commands.authorize(command)
+    assert len(await gateway.said(command.body.payment_intent_id)) == 1
+    assert sum(book.asks.values()) == 1
+
+
+async def test_a_command_that_has_waited_long_waits_in_the_table_without_an_end(
+    gateway: Gateway, book: CountingProcessor
+) -> None:
+    await open_circuit(gateway)
+    command = gateway.authorize_command(15_050, retries=4)
+    intent = command.body.payment_intent_id
+    await gateway.commands.authorize(command)
+    [attempt] = await gateway.attempts(intent)
+    assert (attempt.status, attempt.asked_at) == (AttemptStatus.PENDING, None)
+    assert await gateway.resolve_after(timedelta(seconds=10)) == 0
+    assert await gateway.resolve_after(timedelta(days=3)) == 1
+    assert len(await gateway.said(intent)) == 1
+    assert book.charges == {f"authorize {intent}": 1}
+
+
+async def test_a_parked_attempt_is_left_to_the_resolver(gateway: Gateway, book: CountingProcessor) -> None:
+    await open_circuit(gateway)
+    command = gateway.authorize_command(15_050, retries=4)
+    await gateway.commands.authorize(command)
+    gateway.clock.advance(timedelta(seconds=30))
+    await gateway.commands.authorize(command)
+    assert sum(book.asks.values()) == 0
+    assert await gateway.commands.resolve_due(limit=100) == 1
+    assert len(await gateway.said(command.body.payment_intent_id)) == 1
+
+
+async def test_a_request_that_was_not_taken_is_soon_made_again(
+    database: Database, clock: ManualClock, tenant_id: str, book: CountingProcessor
+) -> None:
+    class Deaf:
+        name = "sandbox"
+        deaf = True
+
+        async def authorize(self, request: Authorize) -> Answer:
+            return NotTaken(reason=NotTakenReason.UNREACHABLE) if self.deaf else await book.authorize(request)
+
+        async def capture(self, request: Any) -> Answer:
+            return await book.capture(request)
+
+    deaf = Deaf()
+    gateway = Gateway(database, clock, tenant_id, deaf)
+    command = gateway.authorize_command(15_050)
+    intent = command.body.payment_intent_id
+    await gateway.commands.authorize(command)
+    [attempt] = await gateway.attempts(intent)
+    assert (attempt.status, attempt.reason) == (AttemptStatus.PENDING, "unreachable")
+    deaf.deaf = False
+    assert await gateway.resolve_after(timedelta(seconds=5)) == 1
+    assert len(await gateway.said(intent)) == 1
+
+
+async def test_a_refusal_to_listen_does_not_take_back_that_somebody_else_got_no_answer(gateway: Gateway) -> None:
+    command = gateway.authorize_command(9_014)
+    await gateway.commands.authorize(command)
+    [attempt] = await gateway.attempts(command.body.payment_intent_id)
+    stale = msgspec.structs.replace(attempt, status=AttemptStatus.PENDING, reason="circuit_open")
+    await gateway.store.record(Recording(attempt=stale, saying=None, recorded_at=gateway.clock.now()))
+    [after] = await gateway.attempts(command.body.payment_intent_id)
+    assert after.status is AttemptStatus.UNKNOWN
+
+
+async def test_the_outcome_event_has_the_same_id_whoever_says_it(gateway: Gateway, database: Database) -> None:
+    command = gateway.authorize_command(15_050)
+    intent = command.body.payment_intent_id
+    await gateway.commands.authorize(command)
+    rows = "SELECT event_id FROM outbox WHERE body::jsonb ->> 'payment_intent_id' = $1"
+    [first] = await database.fetch(rows, str(intent))
+    # As if the attempt's outcome had been lost with a restored backup, and was found out anew.
+    await database.write("UPDATE attempts SET status = 'PENDING' WHERE payment_intent_id = $1", intent)
+    await gateway.commands.authorize(command)
+    assert [row["event_id"] for row in await database.fetch(rows, str(intent))] == [first["event_id"]] * 2
+
+
+async def authorized(gateway: Gateway, amount_minor: int, intent: UUID) -> str:
+    await gateway.commands.authorize(gateway.authorize_command(amount_minor, intent=intent))
+    [attempt] = await gateway.attempts(intent)
+    assert attempt.status is AttemptStatus.APPROVED
+    return attempt.gateway_ref

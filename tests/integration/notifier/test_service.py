@@ -1,0 +1,291 @@
+"""The notifier as a process: packs and requests arrive over RabbitMQ, webhooks leave over HTTP, `kill -9` loses none."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import aio_pika
+import aiohttp
+import asyncpg
+import msgspec
+import pytest
+from standardwebhooks import Webhook
+
+from libs.common.contracts import Message
+from libs.common.contracts.api import IntentEvent, PaymentIntentCreated, PaymentSettled
+from libs.common.contracts.notifier import ListDeliveries, ListEndpoints, RegisterEndpoint, WebhookEndpoint
+from libs.common.errors import Invalid
+from libs.common.ids import new_id
+from libs.common.messaging.broker import Broker
+from libs.common.messaging.envelope import PackedEvent, encode_pack
+from libs.common.messaging.requests import Asker
+from libs.common.messaging.topology import topology
+from tests.integration.notifier.conftest import until
+from tests.support.databases import TestDatabase
+from tests.support.receiver import Receiver, running_receiver
+
+ROOT = Path(__file__).parents[3]
+
+
+class Api:
+    """The api's side: says public events in packs, asks for endpoints."""
+
+    def __init__(self, asker: Asker, channel: aio_pika.abc.AbstractChannel, tenant_id: str) -> None:
+        self._asker = asker
+        self.channel = channel
+        self.tenant_id = tenant_id
+
+    async def ask(self, request: Message) -> Any:
+        """Ask the notifier."""
+        return await self._asker.ask(request)
+
+    async def register(self, url: str, *events: str) -> WebhookEndpoint:
+        """Register an endpoint."""
+        registered: WebhookEndpoint = await self.ask(
+            RegisterEndpoint(tenant_id=self.tenant_id, endpoint_id=new_id(), url=url, events=list(events))
+        )
+        return registered
+
+    async def say(self, *events: IntentEvent, raw: bytes | None = None) -> None:
+        """Send events of one type as one pack; `raw` replaces their bodies."""
+        contract = events[0].contract
+        packed = [
+            PackedEvent(
+                id=event.event_id,
+                occurred_at=event.occurred_at,
+                tenant_id=event.tenant_id,
+                correlation_id=event.correlation_id,
+                body=msgspec.Raw(raw or event.encode()),
+            )
+            for event in events
+        ]
+        exchange = await self.channel.get_exchange(contract.exchange)
+        await exchange.publish(aio_pika.Message(encode_pack(contract.name, packed)), routing_key=contract.name)
+
+    def event(self, kind: type[IntentEvent] = PaymentSettled) -> IntentEvent:
+        """An event that happens now."""
+        return kind(
+            event_id=new_id(),
+            occurred_at=datetime.now(UTC),
+            tenant_id=self.tenant_id,
+            correlation_id="corr-1",
+            payment_intent_id=new_id(),
+            amount="150.50",
+            currency="BRL",
+        )
+
+
+class Process:
+    """`python -m services.notifier serve`, started and killed at will."""
+
+    def __init__(self, database: TestDatabase, vhost_url: str, log: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        self._log = log
+        self._environ = os.environ | {
+            "APP_ENV": "local",
+            "NOTIFIER_DATABASE_URL": database.url("notifier_app"),
+            "RABBITMQ_URL": vhost_url,
+            "NOTIFIER_HTTP_PORT": str(self.port),
+            "WEBHOOK_RETRY_SCHEDULE": "0s,1s,1s,1s,1s,1s,1s,1s",
+            "WEBHOOK_TIMEOUT_SECONDS": "1",
+            "WEBHOOK_LEASE_SECONDS": "2",
+            "WEBHOOK_DRAIN_SECONDS": "3",
+            "WEBHOOK_ENDPOINT_IN_FLIGHT_MAX": "4",
+        }
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Start it and wait until it is ready."""
+        with self._log.open("ab") as output:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "services.notifier",
+                "serve",
+                cwd=ROOT,
+                env=self._environ,
+                stdout=output,
+                stderr=output,
+            )
+        await until(self.is_ready, seconds=30)
+
+    async def is_ready(self) -> bool:
+        """Whether it says that it is ready."""
+        async with aiohttp.ClientSession() as http:
+            try:
+                async with http.get(f"http://127.0.0.1:{self.port}/readyz") as answer:
+                    return answer.status == 200
+            except aiohttp.ClientError:
+                return False
+
+    async def kill(self) -> None:
+        """End it as a power cut would."""
+        assert self._process is not None
+        self._process.kill()
+        await self._process.wait()
+
+    async def stop(self) -> int:
+        """End it as an orchestrator would; returns its exit code."""
+        assert self._process is not None
+        if self._process.returncode is None:
+            self._process.terminate()
+        return await asyncio.wait_for(self._process.wait(), 20)
+
+
+@asynccontextmanager
+async def speaking(vhost_url: str, tenant_id: str) -> AsyncIterator[Api]:
+    """Speak as the api inside the block."""
+    broker = Broker(vhost_url, name="test")
+    asker = Asker(broker, service="api", timeout_seconds=5)
+    broker.subscribe(asker.reply_queue, asker.take, prefetch=50, exclusive=True)
+    await broker.start(topology("api"))
+    async with await aio_pika.connect(vhost_url) as connection:
+        try:
+            yield Api(asker, await connection.channel(), tenant_id)
+        finally:
+            await broker.stop()
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with running_receiver() as found:
+        yield found
+
+
+@pytest.fixture
+async def process(notifier_database: TestDatabase, vhost_url: str, tmp_path: Path) -> AsyncIterator[Process]:
+    running = Process(notifier_database, vhost_url, tmp_path / "notifier.log")
+    await running.start()
+    try:
+        yield running
+    finally:
+        await running.stop()
+
+
+async def received(receiver: Receiver, count: int) -> None:
+    async def fact() -> bool:
+        return len({request.headers["webhook-id"] for request in receiver.received}) >= count
+
+    await until(fact, seconds=40)
+
+
+async def test_what_the_api_says_reaches_the_merchant(
+    process: Process, receiver: Receiver, vhost_url: str, tenant_id: str
+) -> None:
+    async with speaking(vhost_url, tenant_id) as api:
+        endpoint = await api.register(receiver.url, "payment.*")
+        (listed,) = (await api.ask(ListEndpoints(tenant_id=tenant_id))).endpoints
+        assert listed == msgspec.structs.replace(endpoint, secret=None)
+        created, settled = api.event(PaymentIntentCreated), api.event()
+        await api.say(created)
+        await api.say(settled)
+        await received(receiver, 2)
+        assert endpoint.secret is not None
+        told = [Webhook(endpoint.secret).verify(r.body, r.headers) for r in receiver.received]
+        assert {body["type"] for body in told} == {"payment.intent.created", "payment.settled"}
+        assert {body["id"] for body in told} == {str(created.event_id), str(settled.event_id)}
+
+        async def recorded() -> bool:
+            page = await api.ask(ListDeliveries(tenant_id=tenant_id, endpoint_id=endpoint.id))
+            return [d.status for d in page.deliveries] == ["DELIVERED", "DELIVERED"]
+
+        await until(recorded)
+
+
+async def test_an_event_heard_twice_is_told_once(
+    process: Process, receiver: Receiver, vhost_url: str, tenant_id: str
+) -> None:
+    async with speaking(vhost_url, tenant_id) as api:
+        await api.register(receiver.url, "*")
+        event = api.event()
+        await api.say(event)
+        await api.say(event, event)
+        last = api.event()
+        await api.say(last)
+        await received(receiver, 2)
+    told = sorted(r.headers["webhook-id"] for r in receiver.received)
+    assert told == sorted([str(event.event_id), str(last.event_id)])
+
+
+async def test_a_malformed_event_is_a_dead_letter_and_its_neighbours_are_told(
+    process: Process, receiver: Receiver, vhost_url: str, tenant_id: str
+) -> None:
+    async with speaking(vhost_url, tenant_id) as api:
+        await api.register(receiver.url, "*")
+        await api.say(api.event(), raw=b'{"event_id": 7}')
+        fine = api.event()
+        await api.say(fine)
+        await received(receiver, 1)
+        dead = await api.channel.get_queue("notifier.payment.settled.dead")
+        letter = None
+        async with asyncio.timeout(10):
+            while letter is None:
+                letter = await dead.get(fail=False, no_ack=True)
+        assert b"event_id" in letter.body
+    assert [r.headers["webhook-id"] for r in receiver.received] == [str(fine.event_id)]
+
+
+async def test_a_refusal_travels_back_with_its_code_and_reasons(
+    process: Process, vhost_url: str, tenant_id: str
+) -> None:
+    async with speaking(vhost_url, tenant_id) as api:
+        with pytest.raises(Invalid) as refused:
+            await api.register("https://user:password@merchant.example/", "payment.unheard_of")
+        assert refused.value.reason == "invalid_webhook_endpoint"
+        assert [pointer for pointer, _ in refused.value.errors] == ["/url", "/events/0"]
+
+
+async def test_killed_again_and_again_every_event_is_told_and_every_attempt_recorded_once(
+    process: Process, receiver: Receiver, notifier_database: TestDatabase, vhost_url: str, tenant_id: str
+) -> None:
+    count = 300
+    async with speaking(vhost_url, tenant_id) as api:
+        endpoint = await api.register(receiver.url, "*")
+        # Every seventh request is refused once, so that retries are under way too.
+        receiver.answer = lambda number: 503 if number % 7 == 0 else 200
+        for _ in range(3):
+            await api.say(*(api.event() for _ in range(count // 3)))
+        for kills in range(1, 4):
+            await received(receiver, kills * count // 5)
+            await process.kill()
+            await process.start()
+        await received(receiver, count)
+    watcher = await asyncpg.connect(notifier_database.admin_url)
+    try:
+
+        async def over() -> bool:
+            return bool(
+                await watcher.fetchval(
+                    "SELECT count(*) = $2 FROM notifier.deliveries WHERE endpoint_id = $1 AND status = 'DELIVERED'",
+                    endpoint.id,
+                    count,
+                )
+            )
+
+        await until(over, seconds=40)
+        wrong = await watcher.fetch(
+            "SELECT d.event_id FROM notifier.deliveries AS d JOIN notifier.attempts AS a "
+            "USING (tenant_id, endpoint_id, event_id) WHERE d.endpoint_id = $1 GROUP BY d.event_id, d.attempts "
+            "HAVING count(*) <> d.attempts OR count(*) FILTER (WHERE a.status_code = 200) <> 1",
+            endpoint.id,
+        )
+        assert wrong == []
+    finally:
+        await watcher.close()
+
+
+async def test_told_to_stop_it_finishes_before_it_ends(process: Process, tmp_path: Path) -> None:
+    # uvicorn hands the signal on to itself once everything is closed, as a shell expects.
+    assert await process.stop() in {0, -signal.SIGTERM}
+    lines = (tmp_path / "notifier.log").read_text()
+    assert lines.index("courier.stopped") < lines.index("service.stopped")
+    assert "Traceback" not in lines

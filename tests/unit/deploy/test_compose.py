@@ -1,0 +1,134 @@
+"""docker-compose.yml and the Dockerfile, checked as far as that goes without an engine."""
+
+import re
+import shutil
+import subprocess
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy.local import containers, environment
+from deploy.local.bootstrap import ROLES, SERVICES
+from deploy.local.layout import DEFAULT_PORTS, ROOT
+
+pytestmark = pytest.mark.unit
+
+COMPOSE = ROOT / "docker-compose.yml"
+DOCKERFILE = ROOT / "deploy" / "Dockerfile"
+ONE_SHOTS = ("postgres-init", "seed", *(f"{service}-migrate" for service in SERVICES))
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, Any]:
+    document = yaml.safe_load(COMPOSE.read_text())
+    found: dict[str, Any] = document["services"]
+    return found
+
+
+def test_everything_is_there(services: dict[str, Any]) -> None:
+    assert set(services) == {"postgres", "redis", "rabbitmq", *ONE_SHOTS, *SERVICES}
+
+
+def test_dependencies_exist_and_are_waited_for(services: dict[str, Any]) -> None:
+    for name, service in services.items():
+        for other, how in service.get("depends_on", {}).items():
+            assert other in services, name
+            expected = "service_completed_successfully" if other in ONE_SHOTS else "service_healthy"
+            assert how["condition"] == expected, f"{name} waits for {other}"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_waits_for_its_own_migration_only(services: dict[str, Any], service: str) -> None:
+    migrations = {name for name in services[service]["depends_on"] if name.endswith("-migrate")}
+    assert migrations == {f"{service}-migrate"}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_knows_its_own_runtime_role_only(services: dict[str, Any], service: str) -> None:
+    env = services[service]["environment"]
+    assert [name for name in env if name.endswith("DATABASE_URL")] == [f"{service.upper()}_DATABASE_URL"]
+    assert f"//{service}_app:" in env[f"{service.upper()}_DATABASE_URL"]
+    assert f"//{service}_owner:" in str(services[f"{service}-migrate"]["environment"])
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_is_healthy_when_it_is_ready(services: dict[str, Any], service: str) -> None:
+    port = environment.HTTP_PORTS[service]
+    assert f"127.0.0.1:{port}/readyz" in services[service]["healthcheck"]["test"][-1]
+    assert services[service]["ports"] == [f"127.0.0.1:${{{service.upper()}_HTTP_PORT:-{port}}}:{port}"]
+    assert services[service]["restart"] == "unless-stopped"
+    assert services[service]["build"]["args"] == {"SERVICE": service}
+
+
+def test_one_shots_end(services: dict[str, Any]) -> None:
+    assert all(services[name]["restart"] == "no" for name in ONE_SHOTS)
+
+
+def test_nothing_listens_beyond_this_machine(services: dict[str, Any]) -> None:
+    ports = [port for service in services.values() for port in service.get("ports", [])]
+    assert ports
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_every_variable_is_documented() -> None:
+    text = COMPOSE.read_text()
+    example = (ROOT / ".env.example").read_text()
+    names = set(re.findall(r"\$\{([A-Z0-9_]+)", text))
+    assert names
+    assert all(f"{default}}}" in text for default in ("-", "-local"))
+    assert not [name for name in names if f"# {name}=" not in example]
+
+
+def test_every_variable_has_a_default() -> None:
+    assert not re.findall(r"\$\{[A-Z0-9_]+\}", COMPOSE.read_text())
+
+
+def test_every_service_setting_is_documented(services: dict[str, Any]) -> None:
+    example = (ROOT / ".env.example").read_text()
+    for service in SERVICES:
+        assert not [name for name in services[service]["environment"] if f"# {name}=" not in example]
+
+
+def test_the_init_sets_every_password(services: dict[str, Any]) -> None:
+    given = re.findall(r"--set=(\w+)_password=", " ".join(services["postgres-init"]["command"]))
+    assert set(given) == set(ROLES)
+
+
+def test_the_servers_are_those_of_the_tests(services: dict[str, Any]) -> None:
+    for name, image in containers.IMAGES.items():
+        assert services[name]["image"] == image
+        assert any(f":-{DEFAULT_PORTS['dev'][name]}}}" in port for port in services[name]["ports"])
+
+
+def test_files_that_are_mounted_exist(services: dict[str, Any]) -> None:
+    mounts = [
+        volume for service in services.values() for volume in service.get("volumes", []) if volume.startswith("./")
+    ]
+    assert mounts
+    assert all((ROOT / mount.split(":")[0]).is_file() for mount in mounts)
+    assert all(mount.endswith(":ro") for mount in mounts)
+
+
+def test_an_image_holds_one_service_and_is_nobody_special() -> None:
+    text = DOCKERFILE.read_text()
+    copied = re.findall(r"^COPY (?!--from)(.+)$", text, re.MULTILINE)
+    assert copied == [
+        "pyproject.toml uv.lock ./",
+        "libs ./libs",
+        "services/__init__.py ./services/__init__.py",
+        "services/${SERVICE} ./services/${SERVICE}",
+    ]
+    assert re.search(r"^USER 10001", text, re.MULTILINE)
+    assert "--no-dev" in text
+    assert '--extra "$SERVICE"' in text
+
+
+def test_compose_itself_accepts_the_file() -> None:
+    docker = shutil.which("docker")
+    if docker is None or subprocess.run([docker, "compose", "version"], capture_output=True, check=False).returncode:
+        pytest.skip("docker compose is not installed")
+    done = subprocess.run(
+        [docker, "compose", "-f", str(COMPOSE), "config", "--quiet"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

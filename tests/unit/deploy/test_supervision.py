@@ -1,0 +1,71 @@
+"""The supervisor's configuration is what supervisord reads, and it keeps services running."""
+
+import configparser
+from pathlib import Path
+
+import pytest
+
+from deploy.local import supervision
+from deploy.local.bootstrap import SERVICES
+from deploy.local.errors import LocalFailure
+from deploy.local.layout import SOCKET_PATH_MAX, Layout, layout, port_setting
+
+pytestmark = pytest.mark.unit
+
+
+def parsed(root: Path) -> configparser.ConfigParser:
+    parser = configparser.ConfigParser(interpolation=configparser.BasicInterpolation())
+    parser.read_string(supervision.config(Layout(root=root, profile="dev")))
+    return parser
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_service_is_kept_running(tmp_path: Path, service: str) -> None:
+    program = parsed(tmp_path)[f"program:{service}"]
+    assert program.getboolean("autorestart")
+    assert int(program["startsecs"]) <= 1
+    assert int(program["startretries"]) > 1000
+    assert int(program["stopwaitsecs"]) == 20
+    assert program.getboolean("stopasgroup")
+    assert f".local/run/{service}.pid" in program["command"]
+    assert f"services.{service} serve" in program["command"]
+    assert program["stdout_logfile"] == str(tmp_path / ".local" / "log" / f"{service}.log")
+
+
+def test_a_percent_in_the_path_means_itself(tmp_path: Path) -> None:
+    root = tmp_path / "100%"
+    assert parsed(root)["supervisord"]["directory"] == str(root)
+
+
+def test_the_configuration_holds_no_secret(tmp_path: Path) -> None:
+    assert "environment" not in parsed(tmp_path)["supervisord"]
+
+
+def test_a_deep_checkout_has_a_short_socket(tmp_path: Path) -> None:
+    shallow, deep = layout("dev", tmp_path), layout("dev", tmp_path / ("x" * 100))
+    assert shallow.socket("s.sock") == shallow.run / "s.sock"
+    assert len(str(deep.socket("s.sock"))) <= SOCKET_PATH_MAX
+    assert deep.socket("s.sock") != layout("dev", tmp_path / ("y" * 100)).socket("s.sock")
+
+
+def test_nothing_running_is_a_state_not_an_error(tmp_path: Path) -> None:
+    place = layout("dev", tmp_path)
+    assert not supervision.is_running(place)
+    assert [state.state for state in supervision.states(place)] == ["NONE"] * 4
+    assert not supervision.stop(place)
+    with pytest.raises(LocalFailure, match=r"up\.sh"):
+        supervision.restart(place, "api")
+
+
+def test_an_unknown_profile_is_refused() -> None:
+    with pytest.raises(LocalFailure, match="dev, test"):
+        layout("prod")
+
+
+def test_a_port_is_a_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (port_setting("dev", "redis"), port_setting("test", "redis")) == ("REDIS_PORT", "TEST_REDIS_PORT")
+    monkeypatch.setenv("REDIS_PORT", "7000")
+    assert layout("dev", tmp_path).preferred_port("redis") == 7000
+    monkeypatch.setenv("REDIS_PORT", "tcp://10.0.0.1:6379")  # what Kubernetes and docker links put there
+    with pytest.raises(LocalFailure, match="REDIS_PORT"):
+        layout("dev", tmp_path).preferred_port("redis")

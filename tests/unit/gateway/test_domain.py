@@ -1,0 +1,93 @@
+"""What is always true of an attempt."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from libs.common.contracts import said_by
+from libs.common.ids import new_id
+from services.gateway.app import patience
+from services.gateway.domain import Attempt, AttemptStatus, Operation, attempt_id
+from services.gateway.outbox import SAYS
+from services.gateway.settings import ResolutionSettings
+from tests.unit.gateway.processor_suite import REQUESTED_AT
+
+PATIENCE = patience(ResolutionSettings())
+
+
+def an_attempt(*, age: timedelta | None) -> Attempt:
+    return Attempt(
+        tenant_id="tenant_demo",
+        id=new_id(),
+        payment_intent_id=new_id(),
+        operation=Operation.AUTHORIZE,
+        processor="sandbox",
+        status=AttemptStatus.UNKNOWN,
+        amount_minor=100,
+        currency="BRL",
+        customer_ref="",
+        gateway_ref="",
+        asked_at=None if age is None else REQUESTED_AT - age,
+        next_ask_at=None,
+        created_at=REQUESTED_AT,
+        correlation_id="c",
+        traceparent="",
+    )
+
+
+def test_the_same_command_is_the_same_attempt() -> None:
+    intent = UUID("0190f3a4-5b6c-7d8e-9f01-23456789abce")
+    ids = {
+        attempt_id(tenant_id=tenant, subject_id=subject, operation=operation)
+        for tenant in ("a", "b")
+        for subject in (intent, new_id())
+        for operation in Operation
+        for _ in range(3)
+    }
+    assert len(ids) == 8
+    # Fixed for ever: another derivation would be another key at the processor, and another charge.
+    assert (
+        str(attempt_id(tenant_id="a", subject_id=intent, operation=Operation.AUTHORIZE))
+        == "0190f3a4-5b6c-74a1-85c1-ab00f0ef6397"
+    )
+
+
+@given(age_seconds=st.integers(min_value=0, max_value=200_000))
+def test_an_unknown_outcome_is_asked_about_at_rising_ages_and_never_after_the_key_may_be_forgotten(
+    age_seconds: int,
+) -> None:
+    asked_at = REQUESTED_AT
+    now = asked_at + timedelta(seconds=age_seconds)
+    following = PATIENCE.after_silence(asked_at=asked_at, now=now)
+    if following is None:
+        assert age_seconds >= 79_200
+    else:
+        assert now < following < asked_at + PATIENCE.key_lifetime
+
+
+def test_the_schedule_is_walked_to_its_end() -> None:
+    now, ages = REQUESTED_AT, []
+    while (following := PATIENCE.after_silence(asked_at=REQUESTED_AT, now=now)) is not None:
+        ages.append((following - REQUESTED_AT).total_seconds())
+        now = following
+    assert ages == [5, 30, 120, 600, 1_800, 7_200, 21_600, 43_200, 79_200]
+
+
+def test_a_key_that_may_be_forgotten_is_not_used_again() -> None:
+    day = timedelta(days=1)
+    assert PATIENCE.may_ask(an_attempt(age=None), now=REQUESTED_AT)
+    assert PATIENCE.may_ask(an_attempt(age=day - timedelta(seconds=1)), now=REQUESTED_AT)
+    assert not PATIENCE.may_ask(an_attempt(age=day), now=REQUESTED_AT)
+
+
+def test_a_refusal_to_listen_is_soon_forgotten_unless_the_key_is() -> None:
+    soon = PATIENCE.after_refusal_to_listen(asked_at=REQUESTED_AT, now=REQUESTED_AT)
+    assert soon == REQUESTED_AT + timedelta(seconds=5)
+    late = REQUESTED_AT + timedelta(days=1)
+    assert PATIENCE.after_refusal_to_listen(asked_at=REQUESTED_AT, now=late) is None
+
+
+def test_the_outbox_says_exactly_what_the_contracts_allow() -> None:
+    assert set(SAYS) == set(said_by("gateway"))

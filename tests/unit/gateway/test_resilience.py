@@ -1,0 +1,430 @@
+"""Retries, the circuit and the bulkhead: with aiobreaker's five faults, one test or more each."""
+
+import asyncio
+import warnings
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import aiobreaker
+import pytest
+from prometheus_client import REGISTRY
+
+from libs.common.clock import ManualClock
+from libs.common.ids import new_id
+from services.gateway.errors import ProcessorUnavailable
+from services.gateway.processor import (
+    Answer,
+    Approved,
+    Authorize,
+    Capture,
+    Declined,
+    DeclineReason,
+    NotTaken,
+    NotTakenReason,
+    Processor,
+    Unknown,
+    UnknownReason,
+)
+from services.gateway.resilience import (
+    Bulkhead,
+    BulkheadFullError,
+    Circuit,
+    CircuitOpenError,
+    CircuitState,
+    ResilientProcessor,
+    Retries,
+)
+from services.gateway.sandbox_processor import SandboxProcessor
+from tests.unit.gateway.processor_suite import REQUESTED_AT, Cue, ProcessorSuite, an_authorization
+from tests.unit.gateway.test_sandbox_processor import SANDBOX_AMOUNTS
+
+APPROVED = Approved(gateway_ref="ref", approved_at=REQUESTED_AT)
+SILENCE = Unknown(reason=UnknownReason.TIMEOUT)
+BUSY = NotTaken(reason=NotTakenReason.RATE_LIMITED)
+
+
+class Broken(Exception):
+    """What a processor's client might raise."""
+
+
+async def fail() -> str:
+    raise Broken("the original")
+
+
+async def succeed() -> str:
+    return "done"
+
+
+def make_circuit(clock: ManualClock, *, failures_max: int = 3) -> Circuit:
+    return Circuit(name=str(new_id()), failures_max=failures_max, open_seconds=30, clock=clock)
+
+
+def state_of(circuit: Circuit) -> CircuitState:
+    return circuit.state
+
+
+async def trip(circuit: Circuit, *, failures: int = 3) -> None:
+    for _ in range(failures):
+        with pytest.raises(Broken):
+            await circuit.call(fail, timeout_seconds=1)
+
+
+class Gate:
+    """Calls that hang until they are let go."""
+
+    def __init__(self, end: Callable[[], Awaitable[str]]) -> None:
+        self._end = end
+        self._open = asyncio.Event()
+        self.entered = asyncio.Event()
+        self.count = 0
+
+    async def __call__(self) -> str:
+        self.count += 1
+        self.entered.set()
+        await self._open.wait()
+        return await self._end()
+
+    def let_go(self) -> None:
+        self._open.set()
+
+
+class TestCircuit:
+    async def test_it_opens_after_failures_in_a_row(self, clock: ManualClock) -> None:
+        circuit = make_circuit(clock)
+        await trip(circuit, failures=2)
+        assert state_of(circuit) is CircuitState.CLOSED
+        await circuit.call(succeed, timeout_seconds=1)
+        await trip(circuit, failures=2)
+        assert state_of(circuit) is CircuitState.CLOSED
+        await trip(circuit, failures=1)
+        assert state_of(circuit) is CircuitState.OPEN
+        with pytest.raises(CircuitOpenError):
+            await circuit.call(succeed, timeout_seconds=1)
+
+    async def test_it_stays_open_to_the_last_instant_and_one_success_closes_it(self, clock: ManualClock) -> None:
+        circuit = make_circuit(clock)
+        await trip(circuit)
+        clock.advance(timedelta(seconds=30) - timedelta(microseconds=1))
+        with pytest.raises(CircuitOpenError):
+            circuit.ensure_closed()
+        clock.advance(timedelta(microseconds=1))
+        circuit.ensure_closed()
+        assert await circuit.call(succeed, timeout_seconds=1) == "done"
+        assert state_of(circuit) is CircuitState.CLOSED
+
+    async def test_a_failed_probe_opens_it_for_as_long_again(self, clock: ManualClock) -> None:
+        circuit = make_circuit(clock)
+        await trip(circuit)
+        clock.advance(timedelta(seconds=30))
+        await trip(circuit, failures=1)
+        assert state_of(circuit) is CircuitState.OPEN
+        clock.advance(timedelta(seconds=29))
+        with pytest.raises(CircuitOpenError):
+            circuit.ensure_closed()
+        clock.advance(timedelta(seconds=1))
+        circuit.ensure_closed()
+
+    async def test_only_one_call_passes_a_half_open_circuit(self, clock: ManualClock) -> None:
+        # aiobreaker, fault 1: half open, it lets every concurrent call through.
+        circuit, probe = make_circuit(clock), Gate(succeed)
+        await trip(circuit)
+        clock.advance(timedelta(seconds=30))
+        async with asyncio.TaskGroup() as group:
+            first = group.create_task(circuit.call(probe, timeout_seconds=5))
+            await probe.entered.wait()
+            assert state_of(circuit) is CircuitState.HALF_OPEN
+            for _ in range(10):
+                with pytest.raises(CircuitOpenError):
+                    await circuit.call(probe, timeout_seconds=5)
+            probe.let_go()
+        assert first.result() == "done"
+        assert probe.count == 1
+        assert state_of(circuit) is CircuitState.CLOSED
+
+    async def test_it_opens_even_where_warnings_are_errors(self, clock: ManualClock) -> None:
+        # aiobreaker, fault 2: it calls datetime.utcnow(), and where that warning is an error it never opens.
+        circuit = make_circuit(clock)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            await trip(circuit)
+            assert state_of(circuit) is CircuitState.OPEN
+            with pytest.raises(CircuitOpenError):
+                await circuit.call(succeed, timeout_seconds=1)
+            clock.advance(timedelta(seconds=30))
+            await circuit.call(succeed, timeout_seconds=1)
+
+    async def test_the_call_that_trips_it_keeps_its_own_error(self, clock: ManualClock) -> None:
+        # aiobreaker, fault 3: that call raises CircuitBreakerError instead; a failed probe does so too.
+        circuit = make_circuit(clock, failures_max=1)
+        for _ in range(2):
+            with pytest.raises(Broken, match="the original") as caught:
+                await circuit.call(fail, timeout_seconds=1)
+            assert not isinstance(caught.value, aiobreaker.CircuitBreakerError)
+            clock.advance(timedelta(seconds=30))
+
+    async def test_timeouts_count_as_failures(self, clock: ManualClock) -> None:
+        # aiobreaker, fault 4: a timeout around the breaker cancels the call, and a cancelled call is not counted.
+        circuit = make_circuit(clock)
+        for _ in range(3):
+            with pytest.raises(TimeoutError):
+                await circuit.call(Gate(succeed), timeout_seconds=0.001)
+        assert state_of(circuit) is CircuitState.OPEN
+
+    async def test_a_cancelled_probe_leaves_the_way_free_for_the_next(self, clock: ManualClock) -> None:
+        # aiobreaker, fault 4 again: a cancelled probe decides nothing, so it must not block the circuit for ever.
+        circuit, probe = make_circuit(clock), Gate(succeed)
+        await trip(circuit)
+        clock.advance(timedelta(seconds=30))
+        cancelled = asyncio.create_task(circuit.call(probe, timeout_seconds=5))
+        await probe.entered.wait()
+        cancelled.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await cancelled
+        assert state_of(circuit) is CircuitState.HALF_OPEN
+        assert await circuit.call(succeed, timeout_seconds=1) == "done"
+        assert state_of(circuit) is CircuitState.CLOSED
+
+    async def test_it_asks_the_given_clock_only(self, clock: ManualClock) -> None:
+        # aiobreaker, fault 5: it compares naive UTC with local time. This clock stands years away from the machine's.
+        for years in (-30, 30):
+            far = ManualClock(clock.now() + timedelta(days=365 * years))
+            circuit = make_circuit(far)
+            await trip(circuit)
+            with pytest.raises(CircuitOpenError):
+                await circuit.call(succeed, timeout_seconds=1)
+            far.advance(timedelta(seconds=30))
+            assert await circuit.call(succeed, timeout_seconds=1) == "done"
+
+    async def test_stragglers_do_not_prolong_the_opening(self, clock: ManualClock) -> None:
+        circuit, slow = make_circuit(clock), Gate(fail)
+        straggler = asyncio.create_task(circuit.call(slow, timeout_seconds=5))
+        await slow.entered.wait()
+        await trip(circuit)
+        clock.advance(timedelta(seconds=20))
+        slow.let_go()
+        with pytest.raises(Broken):
+            await straggler
+        clock.advance(timedelta(seconds=10))
+        assert await circuit.call(succeed, timeout_seconds=1) == "done"
+
+    async def test_its_state_is_a_metric(self, clock: ManualClock) -> None:
+        circuit = Circuit(name="watched", failures_max=1, open_seconds=30, clock=clock)
+
+        def shown(state: str) -> float | None:
+            return REGISTRY.get_sample_value("b2b_circuit_breaker_state", {"name": "watched", "state": state})
+
+        assert (shown("closed"), shown("open")) == (1, 0)
+        await trip(circuit, failures=1)
+        assert (shown("closed"), shown("open")) == (0, 1)
+        assert REGISTRY.get_sample_value("b2b_circuit_breaker_state_ordinal", {"name": "watched"}) == 2
+
+
+class TestBulkhead:
+    async def test_a_call_without_a_place_is_put_off(self) -> None:
+        bulkhead = Bulkhead(places=1, wait_seconds=0.001)
+        async with bulkhead.place():
+            with pytest.raises(BulkheadFullError):
+                async with bulkhead.place():
+                    pass
+        async with bulkhead.place():
+            pass
+
+    async def test_a_place_that_becomes_free_in_time_is_taken(self) -> None:
+        bulkhead = Bulkhead(places=1, wait_seconds=5)
+        order: list[str] = []
+
+        async def second() -> None:
+            async with bulkhead.place():
+                order.append("second")
+
+        async with bulkhead.place():
+            waiting = asyncio.create_task(second())
+            await asyncio.sleep(0)
+            order.append("first")
+        await waiting
+        assert order == ["first", "second"]
+
+
+class Scripted:
+    """A processor that gives the answers it was told to, one per ask, the last for ever."""
+
+    name = "scripted"
+
+    def __init__(self, *answers: Answer) -> None:
+        self._answers = answers
+        self.heard: list[Authorize | Capture] = []
+
+    async def authorize(self, request: Authorize) -> Answer:
+        return self._next(request)
+
+    async def capture(self, request: Capture) -> Answer:
+        return self._next(request)
+
+    def _next(self, request: Authorize | Capture) -> Answer:
+        self.heard.append(request)
+        return self._answers[min(len(self.heard), len(self._answers)) - 1]
+
+
+class Time:
+    """Time that passes only by sleeping."""
+
+    def __init__(self) -> None:
+        self.seconds = 100.0
+        self.slept: list[float] = []
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.seconds += seconds
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
+def make_resilient(
+    processor: Processor,
+    clock: ManualClock,
+    *,
+    time: Time | None = None,
+    max_retries: int = 3,
+    failures_max: int = 100,
+    bulkhead: Bulkhead | None = None,
+    ask_timeout_seconds: float = 5.0,
+) -> ResilientProcessor:
+    time = time or Time()
+    return ResilientProcessor(
+        processor,
+        circuit=make_circuit(clock, failures_max=failures_max),
+        bulkhead=bulkhead or Bulkhead(places=10, wait_seconds=0.001),
+        retries=Retries(
+            max_retries=max_retries,
+            base_delay_seconds=0.2,
+            max_delay_seconds=2.0,
+            ask_timeout_seconds=ask_timeout_seconds,
+        ),
+        sleep=time.sleep,
+        monotonic=time.monotonic,
+    )
+
+
+class TestResilientSandboxOnce(ProcessorSuite):
+    """Around the sandbox, without repeating: it changes nothing."""
+
+    @pytest.fixture(autouse=True)
+    def _clock(self, clock: ManualClock) -> None:
+        self.clock = clock
+
+    def make(self) -> Processor:
+        return make_resilient(SandboxProcessor(slow_seconds=0.001), self.clock, max_retries=0)
+
+    def amount_for(self, cue: Cue) -> int:
+        return SANDBOX_AMOUNTS[cue]
+
+
+class TestResilientSandbox(TestResilientSandboxOnce):
+    """Around the sandbox, repeating: what was lost is found out within the first call."""
+
+    def make(self) -> Processor:
+        return make_resilient(SandboxProcessor(slow_seconds=0.001), self.clock)
+
+    def truth_is_told_on_ask(self) -> int:
+        return 1
+
+
+class TestRetries:
+    async def test_a_lost_answer_is_asked_for_again_with_the_same_key(self, clock: ManualClock) -> None:
+        scripted = Scripted(SILENCE, SILENCE, APPROVED)
+        request = an_authorization(100)
+        answer = await make_resilient(scripted, clock).authorize(request)
+        assert answer == Approved(gateway_ref="ref", approved_at=REQUESTED_AT, asks=3)
+        assert {heard.idempotency_key for heard in scripted.heard} == {request.idempotency_key}
+        assert [heard.ask for heard in scripted.heard] == [1, 2, 3]
+
+    @pytest.mark.parametrize("final", [APPROVED, Declined(reason=DeclineReason.CARD_DECLINED, detail="No.")])
+    async def test_a_definitive_answer_is_not_repeated(self, clock: ManualClock, final: Answer) -> None:
+        scripted, time = Scripted(final), Time()
+        assert await make_resilient(scripted, clock, time=time).authorize(an_authorization(100)) == final
+        assert len(scripted.heard) == 1
+        assert time.slept == []
+
+    async def test_it_gives_up_after_so_many_asks_and_still_knows_nothing(self, clock: ManualClock) -> None:
+        scripted = Scripted(SILENCE)
+        answer = await make_resilient(scripted, clock).authorize(an_authorization(100))
+        assert answer == Unknown(reason=UnknownReason.TIMEOUT, asks=4)
+        assert len(scripted.heard) == 4
+
+    async def test_pauses_are_random_and_their_bound_doubles(self, clock: ManualClock) -> None:
+        pauses: list[list[float]] = []
+        for _ in range(100):
+            time = Time()
+            await make_resilient(Scripted(SILENCE), clock, time=time, max_retries=5, failures_max=10_000).authorize(
+                an_authorization(100, timeout_seconds=60)
+            )
+            pauses.append(time.slept)
+        for number, bound in enumerate([0.2, 0.4, 0.8, 1.6, 2.0]):
+            drawn = [slept[number] for slept in pauses]
+            assert max(drawn) <= bound
+            assert min(drawn) < bound / 4
+            assert max(drawn) > bound / 2
+
+    async def test_the_deadline_bounds_all_asks_together(self, clock: ManualClock) -> None:
+        time = Time()
+        scripted = Scripted(SILENCE)
+        resilient = make_resilient(scripted, clock, time=time, max_retries=1_000, failures_max=10_000)
+        answer = await resilient.authorize(an_authorization(100, timeout_seconds=12))
+        assert isinstance(answer, Unknown)
+        assert time.seconds < 112
+        assert all(heard.timeout_seconds <= 5 for heard in scripted.heard)
+
+    async def test_a_pause_that_the_processor_asks_for_is_honoured_within_the_deadline(
+        self, clock: ManualClock
+    ) -> None:
+        wanted = NotTaken(reason=NotTakenReason.RATE_LIMITED, retry_after_seconds=3.5)
+        time = Time()
+        answer = await make_resilient(Scripted(wanted, APPROVED), clock, time=time).authorize(an_authorization(100))
+        assert isinstance(answer, Approved)
+        assert time.slept == [3.5]
+        long = NotTaken(reason=NotTakenReason.RATE_LIMITED, retry_after_seconds=60)
+        scripted = Scripted(long, APPROVED)
+        answer = await make_resilient(scripted, clock).authorize(an_authorization(100))
+        assert answer == long
+        assert len(scripted.heard) == 1
+
+    async def test_once_nobody_knows_a_refusal_to_listen_does_not_make_it_certain(self, clock: ManualClock) -> None:
+        answer = await make_resilient(Scripted(SILENCE, BUSY), clock).authorize(an_authorization(100))
+        assert isinstance(answer, Unknown)
+
+    async def test_the_circuit_ends_the_retries(self, clock: ManualClock) -> None:
+        scripted = Scripted(SILENCE)
+        resilient = make_resilient(scripted, clock, failures_max=2, max_retries=5)
+        assert isinstance(await resilient.authorize(an_authorization(100)), Unknown)
+        assert len(scripted.heard) == 2
+        with pytest.raises(ProcessorUnavailable):
+            resilient.ensure_available()
+        answer = await resilient.authorize(an_authorization(100))
+        assert answer == NotTaken(reason=NotTakenReason.CIRCUIT_OPEN, asks=0)
+        clock.advance(timedelta(seconds=30))
+        resilient.ensure_available()
+
+    async def test_declines_do_not_open_the_circuit(self, clock: ManualClock) -> None:
+        declined = Declined(reason=DeclineReason.CARD_DECLINED, detail="No.")
+        resilient = make_resilient(Scripted(declined), clock, failures_max=2)
+        for _ in range(10):
+            await resilient.authorize(an_authorization(100))
+        resilient.ensure_available()
+
+    async def test_an_adapter_that_hangs_is_unknown(self, clock: ManualClock) -> None:
+        class Hanging(Scripted):
+            async def authorize(self, request: Authorize) -> Answer:
+                await asyncio.Event().wait()
+                return APPROVED
+
+        resilient = make_resilient(Hanging(), clock, max_retries=0, ask_timeout_seconds=0.001)
+        assert await resilient.authorize(an_authorization(100)) == SILENCE
+
+    async def test_a_full_bulkhead_puts_the_call_off_without_asking(self, clock: ManualClock) -> None:
+        bulkhead, scripted = Bulkhead(places=1, wait_seconds=0.001), Scripted(APPROVED)
+        resilient = make_resilient(scripted, clock, bulkhead=bulkhead)
+        async with bulkhead.place():
+            answer = await resilient.authorize(an_authorization(100))
+        assert answer == NotTaken(reason=NotTakenReason.TOO_MANY_CALLS, asks=0)
+        assert scripted.heard == []

@@ -1,0 +1,194 @@
+"""The egress guard: a table of hostile addresses in every spelling, rebinding names and redirects against a real sink."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from ipaddress import ip_address
+
+import aiohttp
+import pytest
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from services.notifier.domain import Answer, AttemptError
+from services.notifier.egress import LOCAL_NETWORKS, EgressGuard
+from services.notifier.errors import EgressBlocked
+from services.notifier.sender import Sender
+from services.notifier.settings import WebhookSettings
+
+HOSTILE = {
+    "loopback": ["127.0.0.1", "127.0.0.2", "127.255.255.254", "::1"],
+    "unspecified": ["0.0.0.0", "0.1.2.3", "::"],
+    "private": ["10.0.0.1", "10.255.255.255", "172.16.0.1", "172.31.255.255", "192.168.0.1", "192.168.255.255"],
+    "unique local": ["fc00::1", "fd00::1", "fdff:ffff::1"],
+    "link-local": ["169.254.0.1", "169.254.255.255", "fe80::1", "fe80::1%lo", "febf::1"],
+    "metadata": [
+        "169.254.169.254",
+        "169.254.170.2",
+        "fd00:ec2::254",
+        "100.100.100.200",
+        "192.0.0.192",
+        "168.63.129.16",
+    ],
+    "carrier-grade NAT": ["100.64.0.1", "100.127.255.255"],
+    "multicast": ["224.0.0.1", "239.255.255.255", "ff02::1", "ff0e::1"],
+    "reserved": ["240.0.0.1", "255.255.255.255"],
+    "documentation and benchmarks": [
+        "192.0.2.1",
+        "198.51.100.1",
+        "203.0.113.1",
+        "198.18.0.1",
+        "2001:db8::1",
+        "3fff::1",
+    ],
+    "mapped": ["::ffff:127.0.0.1", "::ffff:7f00:1", "::ffff:169.254.169.254", "::ffff:10.0.0.1", "::ffff:8.8.8.8"],
+    "compatible": ["::127.0.0.1", "::7f00:1", "::a9fe:a9fe"],
+    "6to4": ["2002:7f00:1::", "2002:a9fe:a9fe::1", "2002:a00:1::1", "192.88.99.1"],
+    "NAT64": ["64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "64:ff9b::127.0.0.1", "64:ff9b:1::7f00:1"],
+    "Teredo and ORCHID": ["2001::1", "2001:0:7f00:1::", "2001:10::1", "2001:20::1", "2001:2::1"],
+    "site-local, discard, segment routing": ["fec0::1", "100::1", "5f00::1", "4000::1"],
+    "anycast services": ["192.31.196.1", "192.52.193.1", "192.175.48.1", "2620:4f:8000::1", "192.0.0.9"],
+}
+ADDRESSES = [address for addresses in HOSTILE.values() for address in addresses]
+PUBLIC = ["8.8.8.8", "1.1.1.1", "93.184.216.34", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "2a00:1450::1"]
+
+SPELLINGS = [
+    "127.0.0.1", "127.1", "127.0.1", "2130706433", "0x7f000001", "0x7f.0.0.1", "0177.0.0.1", "017700000001",
+    "127.0.0.1.", "0", "0.0.0.0", "[::1]", "[::]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[0:0:0:0:0:0:0:1]",
+    "localhost", "LOCALHOST", "[::127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]",
+]  # fmt: skip
+"""Ways to write this machine, as a url's host."""
+
+
+class Sink:
+    """A listening socket on every address of this machine that counts who reaches it."""
+
+    def __init__(self) -> None:
+        self.connections = 0
+        self.port = 0
+
+    def met(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        writer.close()
+
+
+@pytest.fixture
+async def sink() -> AsyncIterator[Sink]:
+    found = Sink()
+    listening = socket.socket(socket.AF_INET6)
+    listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    listening.bind(("::", 0))
+    found.port = listening.getsockname()[1]
+    server = await asyncio.start_server(found.met, sock=listening)
+    try:
+        yield found
+    finally:
+        server.close()
+
+
+async def attempt(url: str, sender: Sender) -> Answer:
+    async with sender.opened():
+        return await sender.send(url, headers={}, body=b"{}")
+
+
+def test_the_table_has_at_least_forty_addresses() -> None:
+    assert len(set(ADDRESSES)) >= 40
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_a_hostile_address_is_refused(address: str) -> None:
+    with pytest.raises(EgressBlocked) as refused:
+        EgressGuard().check(address)
+    assert address not in str(refused.value)
+
+
+@pytest.mark.parametrize("address", PUBLIC)
+def test_a_public_address_is_admitted(address: str) -> None:
+    EgressGuard().check(address)
+
+
+def test_operators_networks_are_obeyed_and_a_denial_wins() -> None:
+    guard = EgressGuard(allowed=["10.0.0.0/8", "8.8.8.0/24"], denied=["10.1.0.0/16", "8.8.8.8/32"])
+    expected = {"10.2.0.1": True, "10.1.0.1": False, "8.8.8.8": False, "8.8.4.4": True, "192.168.0.1": False}
+    assert {address: guard.admits(ip_address(address)) for address in expected} == expected
+
+
+def test_local_development_still_has_no_way_to_metadata_services() -> None:
+    guard = EgressGuard(allowed=LOCAL_NETWORKS)
+    assert guard.admits(ip_address("127.0.0.1"))
+    for address in ["169.254.169.254", "100.100.100.200", "168.63.129.16", "fe80::1", "::ffff:169.254.169.254"]:
+        assert not guard.admits(ip_address(address))
+
+
+def test_no_socket_is_made_for_other_address_families() -> None:
+    with pytest.raises(EgressBlocked):
+        EgressGuard().socket((socket.AF_UNIX, socket.SOCK_STREAM, 0, "", "/run/docker.sock"))
+
+
+@pytest.mark.parametrize("host", SPELLINGS)
+async def test_no_spelling_of_this_machine_reaches_the_sink(sink: Sink, host: str) -> None:
+    answer = await attempt(f"http://{host}:{sink.port}/", Sender(WebhookSettings(), EgressGuard()))
+    assert answer.error in {AttemptError.EGRESS_BLOCKED, AttemptError.NAME_NOT_RESOLVED}
+    assert answer.excerpt == ""
+    assert sink.connections == 0
+
+
+async def test_the_sink_is_reachable_where_the_guard_admits_it(sink: Sink) -> None:
+    await attempt(f"http://127.0.0.1:{sink.port}/", Sender(WebhookSettings(), EgressGuard(allowed=LOCAL_NETWORKS)))
+    assert sink.connections == 1
+
+
+async def test_one_forbidden_answer_refuses_the_whole_name(sink: Sink) -> None:
+    async def lookup(host: str, port: int) -> list[tuple[int, str]]:
+        return [(socket.AF_INET, "93.184.216.34"), (socket.AF_INET, "127.0.0.1")]
+
+    answer = await attempt(f"http://merchant.example:{sink.port}/", Sender(WebhookSettings(), EgressGuard(), lookup))
+    assert answer == Answer(error=AttemptError.EGRESS_BLOCKED)
+    assert sink.connections == 0
+
+
+async def test_a_name_that_rebinds_between_two_deliveries_is_refused(sink: Sink) -> None:
+    answers: Iterator[list[tuple[int, str]]] = iter(
+        [[(socket.AF_INET, "203.0.113.7")], [(socket.AF_INET6, "::ffff:127.0.0.1")]]
+    )
+
+    async def lookup(host: str, port: int) -> list[tuple[int, str]]:
+        return next(answers)
+
+    guard = EgressGuard(allowed=["203.0.113.7/32"])
+    quick = WebhookSettings(webhook_timeout_seconds=0.2)
+    for expected in ({AttemptError.TIMEOUT, AttemptError.CONNECTION_FAILED}, {AttemptError.EGRESS_BLOCKED}):
+        answer = await attempt(f"http://merchant.example:{sink.port}/", Sender(quick, guard, lookup))
+        assert answer.error in expected
+    assert sink.connections == 0
+
+
+class Trusting(AbstractResolver):
+    """What a resolver without a guard, or its cache, would answer."""
+
+    def __init__(self, *addresses: str) -> None:
+        self._addresses = addresses
+
+    async def resolve(self, host: str, port: int = 0, family: int = 0) -> list[ResolveResult]:
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+                proto=0,
+                flags=0,
+            )
+            for address in self._addresses
+        ]
+
+    async def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("addresses", [["127.0.0.1"], ["::1"]])
+async def test_the_dial_itself_is_guarded_whatever_the_resolver_says(sink: Sink, addresses: list[str]) -> None:
+    connector = aiohttp.TCPConnector(resolver=Trusting(*addresses), socket_factory=EgressGuard().socket)
+    async with aiohttp.ClientSession(connector=connector) as session:
+        with pytest.raises(EgressBlocked):
+            await session.post(f"http://merchant.example:{sink.port}/")
+    assert sink.connections == 0
