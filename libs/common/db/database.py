@@ -34,7 +34,6 @@ OUTAGES = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
-    asyncpg.InterfaceError,
 )
 """What asyncpg raises when the server is away, restarting or full: nothing is wrong with the statement."""
 
@@ -120,12 +119,17 @@ class Database:
             raise DatabaseUnavailable("the database is not open")
         try:
             borrowed = await self._pool.acquire(timeout=_ACQUIRE_SECONDS)
-        except OUTAGES as fault:
+        except (*OUTAGES, asyncpg.InterfaceError) as fault:
             raise DatabaseUnavailable("the database does not answer") from fault
         try:
             yield borrowed
         except OUTAGES as fault:
             raise DatabaseUnavailable("the database does not answer") from fault
+        except asyncpg.InterfaceError as fault:
+            # Also what asyncpg raises for a wrong argument, which would be wrong again however often it is tried.
+            if borrowed.is_closed():
+                raise DatabaseUnavailable("the database does not answer") from fault
+            raise
         finally:
             await self._release(borrowed)
 
@@ -133,7 +137,7 @@ class Database:
         assert self._pool is not None
         try:
             await self._pool.release(borrowed, timeout=2)
-        except OUTAGES:
+        except (*OUTAGES, asyncpg.InterfaceError):
             # The connection is gone and the pool has dropped it; there is nothing left to give back.
             return
 

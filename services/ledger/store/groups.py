@@ -107,7 +107,8 @@ WITH entry AS (
 """
 """Entries, postings, balances and what is said about them in one statement: the triggers see all of it at once.
 
-Rows travel as arrays of composite types: to encode them takes half as long as an array per column (measured)."""
+Rows travel as arrays of composite types: the round trip takes a third less than with an array per column (measured
+with 128 postings)."""
 
 
 async def write_group(
