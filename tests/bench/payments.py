@@ -198,7 +198,9 @@ async def measure(payments: int, clients: int, *, respond_async: bool) -> dict[s
         "confirm_to_settled_ms": percentiles(
             [row["settled_at"].timestamp() - load.confirmed_at[row["id"]] for row in rows]
         ),
-        "cpu_cores": {service: round((cpu_after[service] - cpu_before[service]) / seconds, 2) for service in cpu_after},
+        "cpu_ms_per_payment": {
+            service: round((cpu_after[service] - cpu_before[service]) * 1000 / payments, 2) for service in cpu_after
+        },
         "audit": facts,
     }
 
@@ -212,7 +214,7 @@ def _print(result: dict[str, Any]) -> None:
     for name in ("create_ms", "confirm_ms", "confirm_to_settled_ms"):
         row = result[name]
         print(f"{name.removesuffix('_ms').replace('_', ' '):24}{row['p50']:>10}{row['p95']:>10}{row['p99']:>10}")
-    print("cores used:  " + ", ".join(f"{s} {c}" for s, c in result["cpu_cores"].items()))
+    print("cpu ms per payment:  " + ", ".join(f"{s} {c}" for s, c in result["cpu_ms_per_payment"].items()))
     audit = result["audit"]
     print(
         f"audited:     {audit['settled']} settled, {audit['entries']} entries, at most one per payment, "

@@ -1,0 +1,1 @@
+"""What we promise to others: documents, compatibility of messages, pacts."""
