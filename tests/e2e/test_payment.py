@@ -76,13 +76,41 @@ async def test_payment_enters_by_http_and_leaves_settled_booked_and_notified(
 
 
 async def _next(queue: aio_pika.abc.AbstractQueue) -> tuple[str, dict[str, object], dict[str, object]]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while (message := await queue.get(fail=False)) is None:
             await asyncio.sleep(0.02)
     await message.ack()
     assert message.routing_key is not None
     assert message.message_id
     return message.routing_key, json.loads(message.body), dict(message.headers)
+
+
+async def test_one_correlation_and_one_trace_run_through_everything_that_a_confirm_sets_in_motion(
+    platform: Platform, operator: Client
+) -> None:
+    trace_id, correlation_id = "4bf92f3577b34da6a3ce929d0e0e4736", f"corr-{uuid4().hex}"
+    connection = await aio_pika.connect(platform.rabbitmq_url)
+    async with connection:
+        channel = await connection.channel()
+        public = await channel.declare_queue(exclusive=True)
+        for name in ("authorized", "captured", "settled"):
+            await public.bind("payments.x", f"payment.{name}")
+        # The processor loses its answers to this amount for a while: the gateway then has something to log.
+        intent = await operator.create("90.13")
+        answer = await operator.confirm(
+            intent["id"],
+            headers={"X-Correlation-Id": correlation_id, "traceparent": f"00-{trace_id}-00f067aa0ba902b7-01"},
+        )
+        assert answer.headers["X-Correlation-Id"] == correlation_id
+        events = [await _next(public) for _ in range(3)]
+    for _, body, headers in events:
+        assert body["correlation_id"] == headers["X-Correlation-Id"] == correlation_id
+        assert str(headers["traceparent"]).split("-")[1] == trace_id
+    assert len({str(headers["traceparent"]) for _, _, headers in events}) == 3
+    lines = [json.loads(line) for line in platform.log("gateway").splitlines() if correlation_id in line]
+    assert lines
+    assert {line["trace_id"] for line in lines} == {trace_id}
+    assert all(line["service"] == "gateway" for line in lines)
 
 
 async def test_balances_prove_the_books(operator: Client) -> None:
