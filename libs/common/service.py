@@ -6,8 +6,6 @@ import random
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as installed_version
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -17,6 +15,7 @@ from litestar import Litestar, Response, get
 from litestar.openapi.config import OpenAPIConfig
 from litestar.types import ASGIApp
 
+from libs.common import VERSION
 from libs.common.clock import Clock
 from libs.common.db import Database
 from libs.common.errors import PlatformError, Transient
@@ -81,14 +80,6 @@ class CommonSettings(Protocol):
     @property
     def broker(self) -> BrokerSettings:
         """How it hears and speaks."""
-
-
-def platform_version() -> str:
-    """The version of this platform, as `pyproject.toml` states it; `0.0.0` where it is not installed."""
-    try:
-        return installed_version("payments-platform")
-    except PackageNotFoundError:
-        return "0.0.0"
 
 
 class Service:
@@ -221,7 +212,7 @@ def _repeated(worker: Worker) -> Loop:
 
 def asyncapi_routes(service: str) -> list[Any]:
     """Build `/asyncapi` (a page) and `/asyncapi.json`, both of which need no internet."""
-    spec = asyncapi.document(service, version=platform_version())
+    spec = asyncapi.document(service, version=VERSION)
     html, raw = asyncapi.page(spec).encode(), msgspec.json.encode(spec)
 
     @get("/asyncapi", operation_id="asyncapi", include_in_schema=False)
@@ -253,7 +244,7 @@ def main[S: CommonSettings](
         sys.exit(usage)
     name, rest = arguments[0], arguments[1:]
     if name == "asyncapi":
-        print(json.dumps(asyncapi.document(service, version=platform_version()), indent=2))  # noqa: T201 - its output
+        print(json.dumps(asyncapi.document(service, version=VERSION), indent=2))  # noqa: T201 - its output
         return
     try:
         loaded = load(settings, service=service, check=check)  # type: ignore[type-var]  # a struct, and a CommonSettings
@@ -290,4 +281,4 @@ def _require(value: str, name: str) -> None:
         raise SettingsError([f"{name} is not set"])
 
 
-__all__ = ["Loop", "Service", "Worker", "main", "platform_version"]
+__all__ = ["Loop", "Service", "Worker", "main"]

@@ -5,6 +5,7 @@ packs; so the document is derived from the registry instead, which also knows wh
 """
 
 import inspect
+import re
 from html import escape
 from typing import Any
 
@@ -233,12 +234,17 @@ border-radius:99px;background:#e7edf5;margin-left:.4rem}.receive{border-left:4px
 """
 
 
+def _prose(text: str) -> str:
+    """Write a sentence as HTML; what stands in backticks is code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
+
+
 def page(spec: dict[str, Any]) -> str:
     """Write the document as one HTML page that needs no script and no other file."""
     parts = [
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(spec['info']['title'])}: messages</title>",
         f"<meta name=viewport content='width=device-width'><style>{_STYLE}</style>",
-        f"<h1>{escape(spec['info']['title'])}: messages</h1><p>{escape(spec['info']['description'])}</p>",
+        f"<h1>{escape(spec['info']['title'])}: messages</h1><p>{_prose(spec['info']['description'])}</p>",
         "<p>As data: <a href='/asyncapi.json'>/asyncapi.json</a> (AsyncAPI 3.0)</p>",
     ]
     for operation in spec["operations"].values():
@@ -248,7 +254,7 @@ def page(spec: dict[str, Any]) -> str:
         parts.append(
             f"<section class={operation['action']}><h2>{verb} <code>{escape(channel['address'])}</code>{tags}</h2>"
         )
-        parts.append(f"<p>{escape(operation['summary'])}</p><p>{escape(channel['description'])}</p>")
+        parts.append(f"<p>{_prose(operation['summary'])}</p><p>{_prose(channel['description'])}</p>")
         for reference in channel["messages"].values():
             message = spec["components"]["messages"][reference["$ref"].rsplit("/", 1)[-1]]
             for example in message.get("examples", []):

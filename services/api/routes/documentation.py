@@ -14,7 +14,7 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, License, SecurityScheme, Tag
 from litestar.params import FromPath
 
-from libs.common.service import platform_version
+from libs.common import VERSION
 from libs.common.web.health import health_routes
 from libs.common.web.problems import MEDIA_TYPE, Problem
 from services.api.routes.parameters import QueryParameter
@@ -127,7 +127,7 @@ def document(business: Sequence[HTTPRouteHandler]) -> dict[str, Any]:
         route_handlers=[*health_routes({}, {}), *business],
         openapi_config=OpenAPIConfig(
             title="Payments API",
-            version=platform_version(),
+            version=VERSION,
             summary="Take payments, follow them into the books, and hear about them.",
             license=License(name="MIT", identifier="MIT"),
             components=Components(

@@ -1,8 +1,12 @@
 """Contracts: every message has a valid example, a hearer and a place to go."""
 
+import tomllib
+from pathlib import Path
+
 import msgspec
 import pytest
 
+from libs.common import VERSION
 from libs.common.contracts import REGISTRY, Kind, Message, PublicEvent
 from libs.common.messaging import asyncapi
 from libs.common.messaging.topology import Queue, topology
@@ -93,3 +97,8 @@ def test_asyncapi_document_has_no_dangling_reference(service: str) -> None:
     page = asyncapi.page(document)
     assert "<script" not in page
     assert "http" not in page.replace("https://merchant.example", "").replace("http-equiv", "")
+
+
+def test_platform_has_one_version() -> None:
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())
+    assert project["project"]["version"] == VERSION
