@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -133,7 +134,7 @@ class Service:
             for opened in self._opens:
                 await stack.enter_async_context(opened())
             running = [
-                asyncio.create_task(self._keep(Loop(name="bus", run=self.bus.run)), name="bus"),
+                asyncio.create_task(self._run_bus(), name="bus"),
                 *(asyncio.create_task(self._keep(loop), name=loop.name) for loop in self._loops),
                 *(
                     asyncio.create_task(self._keep(_repeated(worker)), name=worker.name)
@@ -151,6 +152,22 @@ class Service:
                 await asyncio.gather(*running, return_exceptions=True)
                 await self.bus.close()
         log.info("service.stopped")
+
+    async def _run_bus(self) -> None:
+        """Run the bus; if it cannot go on, neither can this process.
+
+        What the bus had in hand is unacknowledged, and only a closed connection makes the broker deliver it again: the
+        process stops in good order and its supervisor starts a fresh one.
+        """
+        try:
+            await self.bus.run()
+        except PlatformError as fault:
+            log.critical("bus.failed", reason=fault.detail)
+        except Exception:
+            log.critical("bus.failed", exc_info=True)
+        else:
+            return
+        signal.raise_signal(signal.SIGTERM)
 
     async def _keep(self, loop: Loop) -> None:
         """Run a loop for the life of the process: what fails is logged and run again, a little later each time."""

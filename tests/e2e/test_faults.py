@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 from uuid import uuid4
 
+import aio_pika
 import aiohttp
 import asyncpg
 import pytest
@@ -169,3 +170,18 @@ async def _audit(platform: Platform, made: list[str]) -> None:
         assert difference == 0
     finally:
         await books.close()
+
+
+async def test_service_that_cannot_hear_says_why_and_stops(platform: Platform) -> None:
+    await asyncio.to_thread(platform.stop, "notifier")
+    connection = await aio_pika.connect(platform.rabbitmq_url)
+    async with connection:
+        channel = await connection.channel()
+        await channel.queue_delete("notifier.payment.failed")
+        await channel.declare_queue("notifier.payment.failed", durable=True)
+        platform.start("notifier")
+        await asyncio.to_thread(platform.ended, "notifier")
+        assert "'notifier.payment.failed' exists on the broker with other arguments" in platform.log("notifier")
+        await channel.queue_delete("notifier.payment.failed")
+    platform.start("notifier")
+    await platform.ready("notifier")

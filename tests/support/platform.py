@@ -156,6 +156,10 @@ class Platform:
         process.send_signal(signal.SIGTERM)
         return process.wait(timeout=STOP_SECONDS)
 
+    def ended(self, service: str) -> int:
+        """Wait for a service that ends by itself, and return its exit code."""
+        return self._processes.pop(service).wait(timeout=START_SECONDS)
+
     def stop_all(self) -> None:
         """End everything that runs."""
         for process in self._processes.values():

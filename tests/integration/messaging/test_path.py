@@ -12,7 +12,7 @@ from libs.common.contracts import Message, api, gateway, ledger
 from libs.common.db import Connection
 from libs.common.errors import BrokenInvariant, Conflict, NotFound, TooEarly, Unavailable
 from libs.common.messaging import Bus, Heard, inbox, redelivery
-from libs.common.messaging.topology import DELAYS_SECONDS
+from libs.common.messaging.topology import DELAYS_SECONDS, TopologyConflict
 from tests.integration.messaging.conftest import Pair, captured, record, say_all, until
 
 type Captures = Sequence[Heard[gateway.PaymentCaptured]]
@@ -371,3 +371,20 @@ async def test_events_heard_long_ago_are_forgotten_and_no_others(pair: Pair) -> 
     async with database.transaction() as transaction:
         assert await inbox.forget(transaction, before=datetime.now(UTC) - inbox.RETENTION) == 1
     assert len(await database.fetch("SELECT 1 FROM inbox")) == 1
+
+
+async def test_queue_of_the_same_name_with_other_arguments_is_named_in_one_sentence(pair: Pair) -> None:
+    connection = await aio_pika.connect(pair.vhost_url)
+    async with connection:
+        channel = await connection.channel()
+        await channel.queue_delete("notifier.payment.failed")
+        await channel.declare_queue("notifier.payment.failed", durable=True)
+        bus = await pair.bus("notifier", await pair.database("notifier"))
+        _complete_notifier(bus, [])
+        try:
+            with pytest.raises(TopologyConflict, match=r"'notifier\.payment\.failed' exists.*RABBITMQ_URL"):
+                await asyncio.wait_for(bus.run(), 20)
+        finally:
+            await bus.close()
+            channel = await connection.channel()
+            await channel.queue_delete("notifier.payment.failed")
