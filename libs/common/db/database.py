@@ -54,6 +54,14 @@ class _PooledConnection(_AsyncpgConnection):
         return ""
 
 
+def _is_gone(borrowed: "Borrowed") -> bool:
+    try:
+        return borrowed.is_closed()
+    except asyncpg.InterfaceError:
+        # The pool has taken it back already, which it does on its own when the server ends the connection.
+        return True
+
+
 class DatabaseUnavailable(Unavailable):
     """PostgreSQL does not answer: whatever was asked may be asked again, unchanged, once it is back."""
 
@@ -127,7 +135,7 @@ class Database:
             raise DatabaseUnavailable("the database does not answer") from fault
         except asyncpg.InterfaceError as fault:
             # Also what asyncpg raises for a wrong argument, which would be wrong again however often it is tried.
-            if borrowed.is_closed():
+            if _is_gone(borrowed):
                 raise DatabaseUnavailable("the database does not answer") from fault
             raise
         finally:

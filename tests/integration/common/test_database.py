@@ -1,0 +1,88 @@
+"""The pool through an outage: what was asked may be asked again, and nothing has to be restarted."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from libs.common.db import Database, DatabaseUnavailable
+from tests.support.databases import TestDatabase
+
+
+@pytest.fixture
+async def database(ledger_database: TestDatabase) -> AsyncIterator[Database]:
+    async with ledger_database.open("ledger", pool_size=3) as opened:
+        yield opened
+
+
+async def _end_connections(ledger_database: TestDatabase) -> None:
+    admin = await asyncpg.connect(ledger_database.admin_url)
+    try:
+        await admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND usename = 'ledger_app'",
+            ledger_database.name,
+        )
+    finally:
+        await admin.close()
+
+
+async def test_connection_lost_inside_a_transaction_is_an_outage_and_the_next_one_works(
+    ledger_database: TestDatabase, database: Database
+) -> None:
+    with pytest.raises(DatabaseUnavailable):
+        async with database.transaction() as transaction:
+            await transaction.execute("SELECT 1")
+            await _end_connections(ledger_database)
+            await transaction.execute("SELECT 1")
+    assert (await database.fetchrow("SELECT 1 AS one")) is not None
+
+
+async def test_connection_lost_while_a_transaction_does_nothing_is_an_outage(
+    ledger_database: TestDatabase, database: Database
+) -> None:
+    with pytest.raises(DatabaseUnavailable):
+        async with database.transaction() as transaction:
+            await transaction.execute("SELECT 1")
+            await _end_connections(ledger_database)
+            # The driver notices on its own: the commit then meets a connection that the pool has taken back.
+            await asyncio.sleep(0.2)
+    await database.ping()
+
+
+async def test_connections_lost_while_idle_are_replaced(ledger_database: TestDatabase, database: Database) -> None:
+    await asyncio.gather(*(database.ping() for _ in range(3)))
+    await _end_connections(ledger_database)
+    await asyncio.sleep(0.1)
+    await asyncio.gather(*(database.ping() for _ in range(3)))
+
+
+async def test_argument_that_cannot_be_written_is_no_outage(database: Database) -> None:
+    with pytest.raises((asyncpg.DataError, asyncpg.InterfaceError)):
+        await database.fetch("SELECT $1::int", "not a number")
+    with pytest.raises(asyncpg.InterfaceError):
+        await database.fetch("SELECT $1::int", 1, 2)
+
+
+async def test_nothing_of_a_failed_transaction_remains_and_nobody_is_woken(database: Database) -> None:
+    woken: list[bool] = []
+    ended = database.after_commit(lambda: woken.append(True))
+    with pytest.raises(RuntimeError, match="bad luck"):
+        async with database.transaction() as transaction:
+            await transaction.execute("INSERT INTO inbox (event_id, queue) VALUES (gen_random_uuid(), 'q')")
+            raise RuntimeError("bad luck")
+    assert woken == []
+    assert await database.fetch("SELECT 1 FROM inbox WHERE queue = 'q'") == []
+    await database.write("INSERT INTO inbox (event_id, queue) VALUES (gen_random_uuid(), 'q')")
+    ended()
+    await database.write("DELETE FROM inbox WHERE queue = 'q'")
+    assert woken == [True]
+
+
+async def test_setting_of_a_transaction_does_not_stay_with_its_connection(database: Database) -> None:
+    async with database.transaction() as transaction:
+        await transaction.execute("SET LOCAL enable_seqscan = off")
+    for _ in range(4):
+        row = await database.fetchrow("SHOW enable_seqscan")
+        assert row is not None
+        assert row[0] == "on"
