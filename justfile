@@ -165,3 +165,4 @@ api-export: setup
 docs: api-export
     @{{ python }} -m deploy.local definitions
     @{{ python }} -m services.gateway sandbox-table > docs/sandbox.md
+    @{{ python }} -m services.api errors > docs/errors.md

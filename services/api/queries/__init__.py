@@ -1,15 +1,19 @@
-"""What we can be told about payment intents: reads only."""
+"""What we can be told about payment intents, and about who did what: reads only."""
 
+from services.api.queries.audit import AuditPage, audit_page
 from services.api.queries.cursors import decode_cursor, encode_cursor
-from services.api.queries.intents import STATUS_NAMES, IntentPage, by_order, cursor_page, get, numbered_page
+from services.api.queries.intents import STATUS_NAMES, IntentPage, by_order, cursor_page, get, numbered_page, timeline
 
 __all__ = [
     "STATUS_NAMES",
+    "AuditPage",
     "IntentPage",
+    "audit_page",
     "by_order",
     "cursor_page",
     "decode_cursor",
     "encode_cursor",
     "get",
     "numbered_page",
+    "timeline",
 ]

@@ -10,7 +10,11 @@ from libs.common.db import Database
 from services.api.domain import PaymentIntent, Status
 from services.api.errors import PaymentIntentNotFound
 from services.api.queries.cursors import decode_cursor, encode_cursor
-from services.api.store import IntentFilter, IntentPosition, intents
+from services.api.store import IntentFilter, IntentPosition, TimelineEvent, intents
+from services.api.store import timeline as store
+
+TIMELINE_MAX = 1000
+"""Events of one timeline; a payment has about ten."""
 
 STATUS_NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -48,6 +52,18 @@ async def get(database: Database, tenant_id: str, intent_id: UUID) -> PaymentInt
     found = await intents.get(database, tenant_id, intent_id)
     if found is None:
         raise PaymentIntentNotFound
+    return found
+
+
+async def timeline(database: Database, tenant_id: str, intent_id: UUID) -> list[TimelineEvent]:
+    """Read what happened to one intent, oldest first.
+
+    Raises:
+        PaymentIntentNotFound: when the tenant has no such intent.
+    """
+    found = await store.timeline(database, tenant_id, intent_id, limit=TIMELINE_MAX)
+    if not found:
+        await get(database, tenant_id, intent_id)
     return found
 
 

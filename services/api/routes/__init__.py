@@ -8,11 +8,16 @@ from litestar.handlers import HTTPRouteHandler
 from libs.common.contracts import Message
 from libs.common.db import Database
 from services.api.auth import Access, Login
+from services.api.chaos import Chaos
 from services.api.commands import PaymentCommands
 from services.api.idempotency import Idempotency
 from services.api.routes.accounts import account_routes
+from services.api.routes.asking import audited
+from services.api.routes.audit import audit_routes
 from services.api.routes.authentication import authentication_routes
+from services.api.routes.chaos import chaos_routes
 from services.api.routes.documentation import document, documentation_routes
+from services.api.routes.expansion import Expansion, timeline_routes
 from services.api.routes.ledger import ledger_routes
 from services.api.routes.payment_intents import payment_intent_routes
 from services.api.routes.rendering import render_intent
@@ -30,13 +35,19 @@ def routes(
     database: Database,
     ask: Callable[[Message], Awaitable[Any]],
     currencies: frozenset[str],
+    chaos: Chaos | None,
 ) -> list[HTTPRouteHandler]:
-    """Build all routes of the api, and the documents about them."""
+    """Build all routes of the api, and the documents about them; without `chaos`, none to choose it."""
+    ask = audited(access, ask)
+    expansion = Expansion(access, database, ask)
     business = [
         *authentication_routes(access, login),
-        *payment_intent_routes(access, payments, idempotency, database, currencies=currencies),
+        *payment_intent_routes(access, payments, idempotency, database, expansion, currencies=currencies),
+        *timeline_routes(access, expansion),
         *ledger_routes(access, ask),
         *account_routes(access, ask),
         *webhook_routes(access, ask),
+        *audit_routes(access, database),
+        *(chaos_routes(access, chaos) if chaos is not None else []),
     ]
     return [*business, *documentation_routes(business)]
