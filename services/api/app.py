@@ -17,6 +17,7 @@ from services.api.commands import Answers, PaymentCommands
 from services.api.consumers import Consumers, register
 from services.api.errors.problems import reference
 from services.api.idempotency import Idempotency
+from services.api.queries import Totals
 from services.api.rate_limit import RateLimiter, Store
 from services.api.routes import document, render_intent, routes
 from services.api.routes.edge import Edge
@@ -101,6 +102,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             database=database,
             ask=bus.ask,
             currencies=frozenset(settings.payments.supported_currencies),
+            totals=Totals(database, clock),
             chaos=chaos,
         ),
         workers=workers(database, clock=clock),

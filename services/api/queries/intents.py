@@ -10,6 +10,7 @@ from libs.common.db import Database
 from services.api.domain import PaymentIntent, Status
 from services.api.errors import PaymentIntentNotFound
 from services.api.queries.cursors import decode_cursor, encode_cursor
+from services.api.queries.totals import Totals
 from services.api.store import IntentFilter, IntentPosition, TimelineEvent, intents
 from services.api.store import timeline as store
 
@@ -73,11 +74,11 @@ async def by_order(database: Database, tenant_id: str, order_id: str) -> list[Pa
 
 
 async def numbered_page(
-    database: Database, tenant_id: str, wanted: IntentFilter, *, page: int, page_size: int
+    database: Database, totals: Totals, tenant_id: str, wanted: IntentFilter, *, page: int, page_size: int
 ) -> IntentPage:
     """Read page `page` (from 1) and count all; the cost grows with the number of the page."""
     rows = await intents.page(database, tenant_id, wanted, limit=page_size + 1, offset=(page - 1) * page_size)
-    total = await intents.count(database, tenant_id, wanted)
+    total = await totals.count(tenant_id, wanted)
     return _page(rows, tenant_id, wanted, size=page_size, total=total)
 
 

@@ -89,9 +89,7 @@ def audit_routes(access: Access, database: Database) -> list[HTTPRouteHandler]:
         description="Every change and every denial, newest first. With `format=csv`, or where text/csv is accepted, "
         "as a file. A platform operator who acts for the platform tenant also sees lines that belong to no tenant.",
         tags=["audit"],
-        documented=Documented(
-            answer=AuditLines, permission=_PERMISSION, query=_QUERY, refusals=("invalid_cursor",), csv=True
-        ),
+        documented=Documented(answer=AuditLines, permission=_PERMISSION, query=_QUERY, csv=True),
     )
     async def list_audit(request: AnyRequest) -> Response[bytes]:
         caller = await access.admit(request.headers, _PERMISSION)
@@ -121,7 +119,7 @@ def audit_routes(access: Access, database: Database) -> list[HTTPRouteHandler]:
         shown = [audit_line(line) for line in page.lines]
         if as_csv:
             headers["Content-Disposition"] = 'attachment; filename="audit.csv"'
-            return Response(csv_of(shown), media_type="text/csv; charset=utf-8", headers=headers)
+            return Response(csv_of(shown), media_type="text/csv", headers=headers)
         return json_answer(AuditLines(data=shown, next_cursor=page.next_cursor), headers=headers)
 
     found: list[Any] = [list_audit]

@@ -64,7 +64,7 @@ def documentation_routes(business: Sequence[HTTPRouteHandler]) -> list[HTTPRoute
 
     @get("/docs", include_in_schema=False, sync_to_thread=False)
     def docs() -> Response[bytes]:
-        return Response(_PAGE, media_type="text/html; charset=utf-8")
+        return Response(_PAGE, media_type="text/html")
 
     @get("/docs/assets/{name:str}", include_in_schema=False, sync_to_thread=True)
     def asset(name: FromPath[str]) -> Response[bytes]:
@@ -83,7 +83,7 @@ def documentation_routes(business: Sequence[HTTPRouteHandler]) -> list[HTTPRoute
         if kind is None:
             raise NotFoundException
         words = {name: html.escape(str(getattr(kind, name))) for name in ("code", "status", "meaning", "remedy")}
-        return Response(_PROBLEM.format(**words).encode(), media_type="text/html; charset=utf-8")
+        return Response(_PROBLEM.format(**words).encode(), media_type="text/html")
 
     found: list[Any] = [openapi_json, docs, asset, problem]
     return found

@@ -93,7 +93,7 @@ def ledger_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> l
             answer=list[EntryBody],
             permission=_READ,
             query=_ENTRIES_QUERY,
-            refusals=("invalid_cursor", "query_invalid"),
+            refusals=("query_invalid",),
         ),
     )
     async def list_entries(request: AnyRequest) -> Response[bytes]:

@@ -38,6 +38,7 @@ _KEY = (
     "body_too_large",
 )
 _SEEDED_TENANT = "00000000-0000-0000-0000-000000000002"
+_EMPTY = {"const": "", "description": "As if it were absent."}
 _HEADERS: dict[str, Any] = {
     "X-Correlation-Id": {
         "description": "Quote it to support; every log line, message and webhook of the request carries it.",
@@ -188,6 +189,8 @@ def codes_of(told: Documented, tags: Iterable[str]) -> list[str]:
             found.add(own)
         else:
             found |= {kind.code for kind in PROBLEMS.values() if kind.status == own and kind.tag in tags}
+    if any(parameter.name == "cursor" for parameter in told.query):
+        found.add("invalid_cursor")
     if "webhooks" in tags and told.status == 201:
         found |= {"too_many_webhook_endpoints", "webhook_endpoint_conflict"}
     return [code for code in PROBLEMS if code in found]
@@ -272,7 +275,7 @@ def _parameters(told: Documented) -> list[dict[str, Any]]:
             "in": "query",
             "required": parameter.required,
             "description": parameter.description,
-            "schema": parameter.shape,
+            "schema": parameter.shape if parameter.required else {"anyOf": [parameter.shape, _EMPTY]},
         }
         for parameter in told.query
     ]

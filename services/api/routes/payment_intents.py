@@ -91,6 +91,7 @@ def payment_intent_routes(
     database: Database,
     expansion: Expansion,
     *,
+    totals: queries.Totals,
     currencies: frozenset[str],
 ) -> list[HTTPRouteHandler]:
     """Build the routes of payment intents; `currencies` narrows what is accepted, empty: all."""
@@ -184,9 +185,7 @@ def payment_intent_routes(
         summary="List payment intents",
         description="Newest first. Numbered pages count all; a cursor stays fast and stable at any depth.",
         tags=["payment intents"],
-        documented=Documented(
-            answer=PaymentIntentPage, permission=_READ, query=_LIST_QUERY, refusals=("invalid_cursor",)
-        ),
+        documented=Documented(answer=PaymentIntentPage, permission=_READ, query=_LIST_QUERY),
     )
     async def list_payment_intents(request: AnyRequest) -> Response[bytes]:
         caller = await access.admit(request.headers, _READ)
@@ -196,7 +195,7 @@ def payment_intent_routes(
         number = query.integer("page", default=1, at_least=1, at_most=PAGE_MAX)
         cursor = query.cursor()
         if cursor is None:
-            found = await queries.numbered_page(database, caller.tenant_id, wanted, page=number, page_size=size)
+            found = await queries.numbered_page(database, totals, caller.tenant_id, wanted, page=number, page_size=size)
         else:
             found = await queries.cursor_page(database, caller.tenant_id, wanted, cursor=cursor, page_size=size)
         page = PaymentIntentPage(
