@@ -128,6 +128,20 @@ e2e *args: setup
     @{{ python }} -m deploy.local up-servers --profile test >/dev/null
     @{{ python }} -m pytest tests/e2e "$@"
 
+# Hold the running api to its OpenAPI document at length
+[no-exit-message]
+[group('check')]
+conformance examples="100": setup
+    @{{ python }} -m deploy.local up-servers --profile test >/dev/null
+    @CONFORMANCE_EXAMPLES={{ examples }} {{ python }} -m pytest -n 0 tests/e2e/test_conformance.py
+
+# Send ten thousand malformed requests to every route
+[no-exit-message]
+[group('check')]
+malformed requests="10000": setup
+    @{{ python }} -m deploy.local up-servers --profile test >/dev/null
+    @MALFORMED_REQUESTS={{ requests }} {{ python }} -m pytest -n 0 tests/e2e/test_malformed.py
+
 # Verify that no role reads another service's schema, and that the ledger cannot rewrite its books
 [no-exit-message]
 [group('check')]
@@ -153,6 +167,12 @@ bench-ledger *args: setup
 bench-webhooks *args: setup
     @{{ python }} -m tests.bench.webhooks "$@"
 
+# Measure list pages and cursors over a million payment intents
+[no-exit-message]
+[group('measure')]
+bench-lists *args: setup
+    @{{ python }} -m tests.bench.lists "$@"
+
 # Write the OpenAPI and AsyncAPI documents to docs/api
 [no-exit-message]
 [group('document')]
@@ -165,3 +185,4 @@ api-export: setup
 docs: api-export
     @{{ python }} -m deploy.local definitions
     @{{ python }} -m services.gateway sandbox-table > docs/sandbox.md
+    @{{ python }} -m services.api errors > docs/errors.md

@@ -102,6 +102,7 @@ class Service:
         checks: Mapping[str, Check] | None = None,
         details: Mapping[str, Callable[[], str]] | None = None,
         middleware: Sequence[Callable[[ASGIApp], ASGIApp]] = (),
+        shells: Sequence[Callable[[ASGIApp], ASGIApp]] = (),
         openapi: OpenAPIConfig | None = None,
     ) -> None:
         self.name = name
@@ -124,7 +125,10 @@ class Service:
             debug=False,
         )
         # Outside of Litestar, whose own middleware does not see a request that no route takes.
-        self.asgi = correlate(self.app)
+        asgi: ASGIApp = self.app
+        for shell in shells:
+            asgi = shell(asgi)
+        self.asgi = correlate(asgi)
 
     @asynccontextmanager
     async def _lifespan(self, _: Litestar) -> AsyncIterator[None]:

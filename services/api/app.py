@@ -12,10 +12,15 @@ from libs.common.service import Loop, Service
 from libs.common.settings import SettingsError
 from services.api.auth import Access, Directory, Login, Passwords, Tokens
 from services.api.auth.seeds import unsafe_seeds, write_seeds
+from services.api.chaos import Chaos
 from services.api.commands import Answers, PaymentCommands
 from services.api.consumers import Consumers, register
+from services.api.errors.problems import reference
 from services.api.idempotency import Idempotency
+from services.api.queries import Totals
+from services.api.rate_limit import RateLimiter, Store
 from services.api.routes import document, render_intent, routes
+from services.api.routes.edge import Edge
 from services.api.settings import Settings
 from services.api.workers import workers
 
@@ -39,6 +44,17 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     tokens = Tokens(settings.auth, clock)
     directory = Directory(database, clock)
     passwords = Passwords()
+    store = Store(settings.redis)
+    limiter = RateLimiter(store)
+    chaos = Chaos(store, settings.chaos) if settings.place.is_local else None
+    edge = Edge(
+        tokens=tokens,
+        limiter=limiter,
+        chaos=chaos,
+        settings=settings.edge,
+        rates=settings.rates,
+        is_local=settings.place.is_local,
+    )
     access = Access(
         database,
         tokens=tokens,
@@ -53,6 +69,8 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         directory=directory,
         clock=clock,
         token_expires_seconds=settings.auth.token_expires_seconds,
+        limiter=limiter,
+        failures_per_minute=settings.rates.rate_limit_login_per_min,
     )
     idempotency = Idempotency(
         database,
@@ -62,11 +80,12 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     )
 
     @asynccontextmanager
-    async def password_threads() -> AsyncIterator[None]:
+    async def closing() -> AsyncIterator[None]:
         try:
             yield
         finally:
             passwords.close()
+            await store.close()
 
     return Service(
         name="api",
@@ -83,10 +102,14 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             database=database,
             ask=bus.ask,
             currencies=frozenset(settings.payments.supported_currencies),
+            totals=Totals(database, clock),
+            chaos=chaos,
         ),
         workers=workers(database, clock=clock),
         loops=[Loop(name="hand out answers", run=answers.run)],
-        opens=[password_threads],
+        opens=[closing],
+        shells=[edge.wrap],
+        details={"redis": lambda: store.state},
     )
 
 
@@ -106,6 +129,11 @@ async def seed(settings: Settings) -> None:
     finally:
         passwords.close()
         await database.close()
+
+
+async def print_errors(_: Settings) -> None:
+    """Print the reference of every problem, `docs/errors.md`."""
+    print(reference(), end="")  # noqa: T201 - its output
 
 
 async def print_openapi(settings: Settings) -> None:

@@ -84,6 +84,8 @@ def _news[M: gateway.PaymentMessage | ledger.JournalEntryPosted](
         tenant_id=heard.tenant_id,
         payment_intent_id=body.payment_intent_id,
         correlation=heard.correlation,
+        actor=type(body).contract.owner,
+        message_id=heard.id,
         decide=decide_same_money,
     )
 

@@ -18,9 +18,9 @@ import msgspec
 
 from libs.common.clock import Clock
 from libs.common.db import Database
-from libs.common.web.problems import HttpProblem
 from services.api import metrics
 from services.api.errors import IdempotencyKeyReused
+from services.api.errors.problems import refusal
 from services.api.store import Answer, Claim, keys
 
 _KEY = re.compile(r"[!-~]{1,255}\Z")
@@ -114,9 +114,8 @@ class Idempotency:
                 continue
             break
         metrics.IDEMPOTENCY.labels("in_flight").inc()
-        raise HttpProblem(
-            status=409,
-            code="idempotency_in_progress",
-            detail="the first request with this Idempotency-Key is still being answered; try again",
+        raise refusal(
+            "idempotency_in_progress",
+            "the first request with this Idempotency-Key is still being answered; try again",
             headers={"Retry-After": "1"},
         )

@@ -17,6 +17,12 @@ CONFIRM_WAIT = Histogram(
 IDEMPOTENCY = Counter(
     "idempotency_total", "Requests with an Idempotency-Key, by what became of them.", ["outcome"]
 )  # new, replay, mismatch, in_flight, takeover
-LOGINS = Counter("logins_total", "Password logins.", ["outcome"])  # success, failed
+LOGINS = Counter("logins_total", "Password logins.", ["outcome"])  # success, failed, throttled
 DENIALS = Counter("access_denied_total", "Requests of known callers that were denied.", ["reason"])
 TOKEN_CACHE = Counter("token_verifications_total", "Bearer tokens verified.", ["source"])  # cache, signature
+RATE_LIMITED = Counter("rate_limited_total", "Requests refused because a caller made too many.", ["limit"])
+RATE_LIMIT_UNCOUNTED = Counter("rate_limit_uncounted_total", "Requests let through uncounted because Redis was away.")
+CHAOS = Counter("chaos_injected_total", "Failures and delays made on purpose.", ["kind"])  # failure, latency
+JWKS_FETCHES = Counter(
+    "jwks_fetches_total", "Readings of the identity provider's key set.", ["outcome"]
+)  # read, failed

@@ -170,6 +170,22 @@ audit_log = sa.Table(
     sa.Column("correlation_id", sa.Text, nullable=False, comment="The request it belongs to."),
     _instant("created_at", "When."),
     sa.PrimaryKeyConstraint("id", "tenant_id"),
+    sa.Index("ix_audit_log_created", "tenant_id", sa.text("created_at DESC"), sa.text("id DESC")),
+)
+
+payment_intent_events = sa.Table(
+    "payment_intent_events",
+    METADATA,
+    sa.Column("tenant_id", sa.Text, nullable=False, comment="Whose intent it happened to."),
+    sa.Column("payment_intent_id", pg.UUID, nullable=False, comment="The intent it happened to."),
+    sa.Column("id", pg.UUID, nullable=False, comment="The id of the message that tells it; UUIDv7."),
+    sa.Column("type", sa.Text, nullable=False, comment="What happened, as the message is called."),
+    sa.Column("status", sa.Text, nullable=False, comment="The intent's status from then on."),
+    sa.Column("actor", sa.Text, nullable=False, comment="Who made it happen: a subject, or a service of ours."),
+    sa.Column("cause_id", pg.UUID, comment="The message that was heard; none for a request."),
+    sa.Column("correlation_id", sa.Text, nullable=False, comment="The request that set it in motion."),
+    _instant("occurred_at", "When."),
+    sa.PrimaryKeyConstraint("payment_intent_id", "id", "tenant_id"),
 )
 
 outbox = outbox_table(METADATA)

@@ -26,6 +26,10 @@ class AuthSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The `iss` claim that we write and require."""
     jwt_audience: str = ""
     """The `aud` claim that we require; empty: not checked."""
+    jwks_uri: str = ""
+    """Where an identity provider publishes its RSA keys (RFC 7517); then its RS256 tokens are believed too."""
+    jwks_issuer: str = ""
+    """The `iss` claim of RS256 tokens; empty: the same as `jwt_issuer`."""
     token_expires_seconds: int = 3600
     """How long a token that we issue is valid."""
     tenant_auto_provision: bool = True
@@ -41,6 +45,50 @@ class PaymentSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How long confirm waits for the issuer before it answers 202."""
     supported_currencies: tuple[str, ...] = ()
     """ISO 4217 codes that are accepted; empty: all active ones."""
+
+
+class RedisSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What may vanish at any moment: counts of requests, and chaos."""
+
+    redis_url: str = "redis://localhost:6379/0"
+    """Redis URL."""
+    redis_timeout_seconds: float = 0.25
+    """How long one question may take before Redis counts as away."""
+
+
+class RateSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How many requests a caller may make; 0 means any number."""
+
+    rate_limit_write_per_min: int = 60
+    """Changing requests of one tenant and subject."""
+    rate_limit_read_per_min: int = 240
+    """Reading requests of one tenant and subject."""
+    rate_limit_login_per_min: int = 10
+    """Failed logins of one account."""
+    rate_limit_login_address_per_min: int = 60
+    """Logins from one address, failed or not."""
+
+
+class EdgeSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What holds for every request."""
+
+    cors_origins: tuple[str, ...] = ()
+    """Origins whose pages may call us; empty: all where `APP_ENV=local`, none elsewhere."""
+    body_bytes_max: int = 1_048_576
+    """The largest body that is read."""
+    http_timeout_seconds: float = 30.0
+    """How long a request may take before it is answered 503; longer than `confirm_timeout_seconds`."""
+
+
+class ChaosSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Failures on purpose where a tenant has not chosen its own; heeded only where `APP_ENV=local`."""
+
+    chaos_enabled: bool = False
+    """Whether anything is disturbed."""
+    chaos_fail_percent: int = 0
+    """How many of 100 requests are answered 503."""
+    chaos_latency_ms: int = 0
+    """How long each request is held back first, in milliseconds."""
 
 
 class SeedSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +117,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Whom we believe."""
     payments: PaymentSettings = PaymentSettings()
     """How payment intents are taken."""
+    redis: RedisSettings = RedisSettings()
+    """Where requests are counted."""
+    rates: RateSettings = RateSettings()
+    """How many requests a caller may make."""
+    edge: EdgeSettings = EdgeSettings()
+    """What holds for every request."""
+    chaos: ChaosSettings = ChaosSettings()
+    """Failures on purpose."""
     seeds: SeedSettings = SeedSettings()
     """Passwords of the seeded users."""
 
@@ -87,12 +143,36 @@ def check_settings(settings: Settings) -> list[str]:
         faults.append("IDEMPOTENCY_TTL_SECONDS must be at least 60")
     if not 0 < payments.confirm_timeout_seconds <= 60:
         faults.append("CONFIRM_TIMEOUT_SECONDS must be above 0 and at most 60")
+    if not settings.edge.http_timeout_seconds > payments.confirm_timeout_seconds:
+        faults.append("HTTP_TIMEOUT_SECONDS must be above CONFIRM_TIMEOUT_SECONDS")
+    if settings.edge.body_bytes_max < 1024:
+        faults.append("BODY_BYTES_MAX must be at least 1024")
+    if settings.redis.redis_timeout_seconds <= 0:
+        faults.append("REDIS_TIMEOUT_SECONDS must be above 0")
+    faults += [
+        f"{name.upper()} must not be below 0"
+        for name in RateSettings.__struct_fields__
+        if getattr(settings.rates, name) < 0
+    ]
+    if not 0 <= settings.chaos.chaos_fail_percent <= 100:
+        faults.append("CHAOS_FAIL_PERCENT must be from 0 to 100")
+    if not 0 <= settings.chaos.chaos_latency_ms <= 30_000:
+        faults.append("CHAOS_LATENCY_MS must be from 0 to 30000")
+    faults += _unusable_jwks(auth.jwks_uri, is_local=settings.place.is_local)
     faults += [
         f"SUPPORTED_CURRENCIES names {code!r}, which is not an active ISO 4217 code"
         for code in payments.supported_currencies
         if not is_currency(code)
     ]
     return faults
+
+
+def _unusable_jwks(uri: str, *, is_local: bool) -> list[str]:
+    if not uri or uri.startswith("https://"):
+        return []
+    if uri.startswith("http://"):
+        return [] if is_local else ["JWKS_URI must be an https address outside APP_ENV=local"]
+    return ["JWKS_URI must be an http or https address"]
 
 
 def _unsafe_secret(name: str, secret: str) -> list[str]:

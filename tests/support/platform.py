@@ -217,6 +217,11 @@ def service_environment(servers: Servers, database: TestDatabase, vhost_url: str
         "ENCRYPTION_KEY": base64.b64encode(b"k" * 32).decode(),
         "WEBHOOK_RETRY_SCHEDULE": "0s,1s,1s,2s,2s,5s",
         "LOG_LEVEL": "INFO",
+        # The limits have tests of their own; here one caller is everybody.
+        "RATE_LIMIT_WRITE_PER_MIN": "1000000",
+        "RATE_LIMIT_READ_PER_MIN": "1000000",
+        "RATE_LIMIT_LOGIN_PER_MIN": "1000",
+        "RATE_LIMIT_LOGIN_ADDRESS_PER_MIN": "1000",
     }
     for service in SERVICES:
         environ[f"{service.upper()}_DATABASE_URL"] = database.url(f"{service}_app")

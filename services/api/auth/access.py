@@ -1,7 +1,7 @@
 """The door: who is asking, for which tenant, may they? In this order, before anything else of a request is looked at."""
 
 import re
-from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import Protocol
 
 import msgspec
@@ -10,17 +10,20 @@ from libs.common.clock import Clock
 from libs.common.db import Database
 from libs.common.ids import new_id
 from libs.common.observability.correlation import Correlation, adopt, current
-from libs.common.web.problems import HttpProblem
 from services.api import metrics
 from services.api.auth.directory import Directory
 from services.api.auth.policies import authorize
 from services.api.auth.tokens import ANY_TENANT, PLATFORM_TENANT, Principal, Tokens
 from services.api.commands import provision
 from services.api.errors import AccessDenied, TenantRefused
+from services.api.errors.problems import refusal
 from services.api.store import AuditRecord, Tenant, TenantStatus, audit
 from services.api.store.identity import TenantOrigin
 
 _TENANT = re.compile(r"[!-~]{1,64}\Z")
+
+
+_MISMATCH = "tenant_mismatch"
 
 
 class Headers(Protocol):
@@ -46,6 +49,10 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
         return self.principal.sub
 
 
+acting: ContextVar["Caller | None"] = ContextVar("acting", default=None)
+"""Who was admitted in the request at hand, for what is written down about it deeper inside."""
+
+
 class Access:
     """Checks token, tenant and permission of a request."""
 
@@ -58,13 +65,13 @@ class Access:
         self._clock = clock
         self._auto_provision = auto_provision
 
-    def identify(self, headers: Headers) -> Principal:
+    async def identify(self, headers: Headers) -> Principal:
         """Verify the bearer token, and nothing else.
 
         Raises:
             HttpProblem: 401.
         """
-        return self._tokens.verify(headers.get("authorization"))
+        return await self._tokens.verify(headers.get("authorization"))
 
     async def admit(self, headers: Headers, permission: str) -> Caller:
         """Let a request in that needs `permission`.
@@ -73,33 +80,29 @@ class Access:
             HttpProblem: 401 without a valid token, 400 without a tenant, 403 when the caller may not.
             TenantRefused: when the tenant is unknown, suspended or deleted.
         """
-        principal = self.identify(headers)
-        tenant_id = self._named_tenant(headers, principal)
-        correlation = msgspec.structs.replace(current(), tenant_id=tenant_id)
-        adopt(correlation)
-        tenant = await self._known_tenant(tenant_id, principal, correlation)
-        if tenant.status is not TenantStatus.ACTIVE:
-            raise TenantRefused(f"tenant is {tenant.status.lower()}", code=f"tenant_{tenant.status.lower()}")
-        if not principal.is_global_admin:
-            home_region = None if tenant.origin is TenantOrigin.TOKEN else tenant.region
-            try:
-                authorize(principal, permission, await self._directory.policy(permission), home_region=home_region)
-            except AccessDenied as denial:
-                await self._remember_denial(denial, principal, correlation)
-                raise HttpProblem(
-                    status=403, code=denial.reason, detail=denial.detail, permission=permission
-                ) from denial
-        return Caller(principal=principal, tenant_id=tenant_id, correlation=correlation)
-
-    def _named_tenant(self, headers: Headers, principal: Principal) -> str:
-        tenant_id = headers.get("x-tenant-id")
-        if not tenant_id:
-            raise HttpProblem(status=400, code="missing_tenant", detail="Missing X-Tenant-Id")
-        if not _TENANT.match(tenant_id) or tenant_id == ANY_TENANT:
-            raise HttpProblem(status=400, code="invalid_tenant", detail="X-Tenant-Id does not name a tenant")
-        if tenant_id != principal.tid and not principal.is_global_admin:
-            raise HttpProblem(status=403, code="tenant_mismatch", detail="Tenant mismatch")
-        return tenant_id
+        principal = await self.identify(headers)
+        tenant_id = _named_tenant(headers)
+        try:
+            _require_proven(principal, tenant_id, permission)
+            correlation = msgspec.structs.replace(current(), tenant_id=tenant_id)
+            adopt(correlation)
+            tenant = await self._known_tenant(tenant_id, principal, correlation)
+            if tenant.status is not TenantStatus.ACTIVE:
+                raise TenantRefused(f"tenant is {tenant.status.lower()}", code=f"tenant_{tenant.status.lower()}")
+            if not principal.is_global_admin:
+                home_region = None if tenant.origin is TenantOrigin.TOKEN else tenant.region
+                policy = await self._directory.policy(permission)
+                authorize(principal, permission, policy, home_region=home_region)
+        except AccessDenied as denial:
+            await self._remember_denial(denial.reason, principal, permission, tenant_id)
+            named = None if denial.reason == _MISMATCH else denial.permission
+            raise refusal(denial.reason, denial.detail, permission=named) from denial
+        except TenantRefused as denial:
+            await self._remember_denial(denial.reason, principal, permission, tenant_id)
+            raise
+        caller = Caller(principal=principal, tenant_id=tenant_id, correlation=correlation)
+        acting.set(caller)
+        return caller
 
     async def _known_tenant(self, tenant_id: str, principal: Principal, correlation: Correlation) -> Tenant:
         known = await self._directory.tenant(tenant_id)
@@ -116,25 +119,65 @@ class Access:
         # Another request may have been quicker, and an operator quicker still: what is stored is what counts.
         return await self._directory.tenant(tenant_id) or met
 
-    async def _remember_denial(self, denial: AccessDenied, principal: Principal, correlation: Correlation) -> None:
-        metrics.DENIALS.labels(denial.reason).inc()
-        detail: Mapping[str, str] = {
-            "reason": denial.reason,
-            "permission": denial.permission,
-            "plan": principal.plan,
-            "region": principal.region,
-        }
+    async def remember(
+        self,
+        caller: Caller,
+        action: str,
+        target: str,
+        *,
+        outcome: str = "success",
+        detail: dict[str, str] | None = None,
+    ) -> None:
+        """Write down what a caller did, where no business row of ours is written with it."""
         await audit.record(
             self._database,
             AuditRecord(
-                tenant_id=correlation.tenant_id,
+                tenant_id=caller.tenant_id,
                 id=new_id(),
-                actor=principal.sub,
-                action="authz.denied",
-                target=denial.permission,
-                outcome="denied",
-                detail=dict(detail),
-                correlation_id=correlation.correlation_id,
+                actor=caller.actor,
+                action=action,
+                target=target,
+                outcome=outcome,
+                detail=detail or {},
+                correlation_id=caller.correlation.correlation_id,
                 at=self._clock.now(),
             ),
         )
+
+    async def _remember_denial(self, reason: str, principal: Principal, permission: str, tenant_id: str) -> None:
+        metrics.DENIALS.labels(reason).inc()
+        await audit.record(
+            self._database,
+            AuditRecord(
+                # Under the tenant that the token proves: nobody writes into the log of a tenant that is not theirs.
+                tenant_id=tenant_id if principal.is_global_admin else principal.tid,
+                id=new_id(),
+                actor=principal.sub,
+                action="authz.denied",
+                target=permission,
+                outcome="denied",
+                detail={
+                    "reason": reason,
+                    "permission": permission,
+                    "plan": principal.plan,
+                    "region": principal.region,
+                    "asked_tenant": tenant_id,
+                },
+                correlation_id=current().correlation_id,
+                at=self._clock.now(),
+            ),
+        )
+
+
+def _named_tenant(headers: Headers) -> str:
+    tenant_id = headers.get("x-tenant-id")
+    if not tenant_id:
+        raise refusal("missing_tenant", "Missing X-Tenant-Id")
+    if not _TENANT.match(tenant_id) or tenant_id == ANY_TENANT:
+        raise refusal("invalid_tenant", "X-Tenant-Id does not name a tenant")
+    return tenant_id
+
+
+def _require_proven(principal: Principal, tenant_id: str, permission: str) -> None:
+    if tenant_id != principal.tid and not principal.is_global_admin:
+        raise AccessDenied("Tenant mismatch", reason=_MISMATCH, permission=permission)

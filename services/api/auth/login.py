@@ -11,6 +11,8 @@ from services.api.auth.directory import Directory
 from services.api.auth.passwords import Passwords
 from services.api.auth.tokens import ANY_TENANT, Principal, Tokens, unauthorized
 from services.api.errors import TenantRefused
+from services.api.errors.problems import refusal
+from services.api.rate_limit import Limit, RateLimiter
 from services.api.store import Account, AuditRecord, TenantStatus, audit, identity
 
 _ADMIN_PLAN, _ADMIN_REGION = "enterprise", "region-a"
@@ -38,6 +40,8 @@ class Login:
         directory: Directory,
         clock: Clock,
         token_expires_seconds: int,
+        limiter: RateLimiter,
+        failures_per_minute: int,
     ) -> None:
         self._database = database
         self._passwords = passwords
@@ -45,21 +49,36 @@ class Login:
         self._directory = directory
         self._clock = clock
         self._token_expires_seconds = token_expires_seconds
+        self._limiter = limiter
+        self._failures = Limit("login_account", failures_per_minute)
 
     async def login(self, *, email: str, password: str, tenant_id: str | None) -> Session:
         """Exchange a login name and a password for a token; a global admin may name the tenant to look through.
 
         Raises:
-            HttpProblem: 401 when name or password is wrong.
+            HttpProblem: 401 when name or password is wrong, 429 when that happened too often for this name.
             TenantRefused: when the user has no tenant, or one that is suspended or deleted.
         """
         name = email.strip().lower()
+        # Counted first and given back on success: however many try at once, no more than the limit may fail. A name that
+        # nobody has is counted like any other.
+        count = await self._limiter.count(self._failures, name)
+        if count is not None and not count.allowed:
+            metrics.LOGINS.labels("throttled").inc()
+            raise refusal("rate_limited", "too many failed logins of this account", headers=count.headers)
         account = await identity.account(self._database, name)
         matches = await self._passwords.matches(account.password_hash if account else None, password)
         if account is None or not matches:
             metrics.LOGINS.labels("failed").inc()
-            await self._remember(name, "auth.login.failed", "failed", {"reason": "invalid_credentials"}, tenant_id="")
+            await self._remember(
+                name,
+                "auth.login.failed",
+                "failed",
+                {"reason": "invalid_credentials"},
+                tenant_id=(account.tenant_id if account else None) or "",
+            )
             raise unauthorized("Invalid credentials", code="invalid_credentials")
+        await self._limiter.give_back(self._failures, name)
         principal = await self._principal(account, tenant_id)
         token, _ = self._tokens.issue(
             principal, user_id=account.id.hex, now=self._clock.now(), context={"email": account.email}

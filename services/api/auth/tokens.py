@@ -1,22 +1,30 @@
-"""Bearer tokens: HS256 JWTs (RFC 7519), issued by us or by whoever shares the secret."""
+"""Bearer tokens (RFC 7519): HS256 of us and of whoever shares the secret, RS256 of an identity provider where one is set.
+
+A token's header only says which of the two it claims to be. Shared secrets are tried for HS256 alone, the provider's RSA
+keys for RS256 alone: no key ever meets the other algorithm.
+"""
 
 import hashlib
 import math
 import re
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
 import jwt
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from libs.common.clock import Clock
 from libs.common.web.problems import HttpProblem
 from services.api import metrics
+from services.api.auth.jwks import KeySet
+from services.api.errors.problems import refusal
 from services.api.settings import AuthSettings
 
 ALGORITHM = "HS256"
-"""The only algorithm that is believed: what the token's own header says is never followed."""
+"""How our own tokens are signed."""
+PROVIDER_ALGORITHM = "RS256"
+"""How the identity provider's tokens are signed."""
 ANY_TENANT = "*"
 """The `tid` of a token that belongs to no tenant."""
 PLATFORM_TENANT = "00000000-0000-0000-0000-000000000001"
@@ -74,16 +82,17 @@ class _Claims(msgspec.Struct, frozen=True, kw_only=True):
 
 def unauthorized(detail: str, *, code: str) -> HttpProblem:
     """Say that we do not know who is asking."""
-    return HttpProblem(status=401, code=code, detail=detail, headers=_UNAUTHORIZED)
+    return refusal(code, detail, headers=_UNAUTHORIZED)
 
 
 class Tokens:
     """Issues tokens and verifies them; a token verified a moment ago is not verified again."""
 
-    def __init__(self, settings: AuthSettings, clock: Clock) -> None:
+    def __init__(self, settings: AuthSettings, clock: Clock, *, key_set: KeySet | None = None) -> None:
         self._settings = settings
         self._clock = clock
         self._secrets = [secret for secret in (settings.jwt_secret, settings.jwt_secret_previous) if secret]
+        self._key_set = key_set or (KeySet(settings.jwks_uri, clock) if settings.jwks_uri else None)
         self._cached: dict[bytes, tuple[Principal, float]] = {}
 
     def issue(
@@ -109,11 +118,12 @@ class Tokens:
             claims["aud"] = self._settings.jwt_audience
         return jwt.encode(claims, self._settings.jwt_secret, algorithm=ALGORITHM), identified
 
-    def verify(self, authorization: str | None) -> Principal:
+    async def verify(self, authorization: str | None) -> Principal:
         """Read the `Authorization` header.
 
         Raises:
             HttpProblem: 401 when there is no bearer token, or it is not one of ours, or its time is over.
+            KeySetUnavailable: when the identity provider's keys cannot be read.
         """
         if authorization is None or authorization[:7].lower() != "bearer " or not authorization[7:].strip():
             raise unauthorized("Missing bearer token", code="missing_token")
@@ -125,17 +135,17 @@ class Tokens:
         if known is not None and now < known[1]:
             metrics.TOKEN_CACHE.labels("cache").inc()
             return known[0]
-        principal, expires = self._read(token, now)
+        principal, expires = await self._read(token, now)
         metrics.TOKEN_CACHE.labels("signature").inc()
         if len(self._cached) >= _CACHED_MAX:
             self._cached.pop(next(iter(self._cached)))
         self._cached[digest] = principal, min(expires, now + _CACHED_SECONDS)
         return principal
 
-    def _read(self, token: str, now: float) -> tuple[Principal, float]:
+    async def _read(self, token: str, now: float) -> tuple[Principal, float]:
         try:
-            claims = msgspec.convert(self._decode(token, self._secrets), _Claims, strict=True)
-        except (jwt.InvalidTokenError, msgspec.ValidationError, ValueError) as fault:
+            claims = msgspec.convert(await self._decode(token), _Claims, strict=True)
+        except (jwt.PyJWTError, msgspec.ValidationError, ValueError) as fault:
             raise unauthorized("Invalid token", code="invalid_token") from fault
         words = (claims.sub, claims.plan or "", claims.region or "", claims.jti or "", *claims.roles, *claims.perms)
         if not (math.isfinite(claims.exp) and _TENANT.match(claims.tid) and all(map(_WORDS.match, words))):
@@ -155,26 +165,37 @@ class Tokens:
         )
         return principal, claims.exp
 
-    def _decode(self, token: str, secrets: Iterable[str]) -> dict[str, Any]:
-        audience = self._settings.jwt_audience or None
+    async def _decode(self, token: str) -> dict[str, Any]:
+        header = jwt.get_unverified_header(token)
+        if header.get("alg") == PROVIDER_ALGORITHM and self._key_set is not None:
+            key_id = header.get("kid")
+            key = await self._key_set.key(key_id) if isinstance(key_id, str) else None
+            if key is None:
+                raise jwt.InvalidKeyError("no such key")
+            issuer = self._settings.jwks_issuer or self._settings.jwt_issuer
+            return self._checked(token, key, algorithm=PROVIDER_ALGORITHM, issuer=issuer)
         failure: jwt.InvalidTokenError = jwt.InvalidSignatureError("no secret")
-        for secret in secrets:
+        for secret in self._secrets:
             try:
-                return jwt.decode(
-                    token,
-                    key=secret,
-                    algorithms=[ALGORITHM],
-                    issuer=self._settings.jwt_issuer,
-                    audience=audience,
-                    # Time is judged by our own clock, above.
-                    options={
-                        "require": ["exp", "iss", "sub"],
-                        "verify_aud": audience is not None,
-                        "verify_exp": False,
-                        "verify_nbf": False,
-                        "verify_iat": False,
-                    },
-                )
+                return self._checked(token, secret, algorithm=ALGORITHM, issuer=self._settings.jwt_issuer)
             except jwt.InvalidSignatureError as fault:
                 failure = fault
         raise failure
+
+    def _checked(self, token: str, key: RSAPublicKey | str, *, algorithm: str, issuer: str) -> dict[str, Any]:
+        audience = self._settings.jwt_audience or None
+        return jwt.decode(
+            token,
+            key=key,
+            algorithms=[algorithm],
+            issuer=issuer,
+            audience=audience,
+            # Time is judged by our own clock, above.
+            options={
+                "require": ["exp", "iss", "sub"],
+                "verify_aud": audience is not None,
+                "verify_exp": False,
+                "verify_nbf": False,
+                "verify_iat": False,
+            },
+        )

@@ -19,7 +19,7 @@ from services.api.commands.waiting import Answers
 from services.api.domain import Decision, Fact, PaymentIntent, Status
 from services.api.errors import ConfirmContended, NotYet, PaymentIntentNotFound
 from services.api.outbox import sayings_of
-from services.api.store import Answer, AuditRecord, Claim, intents, keys
+from services.api.store import Answer, AuditRecord, Claim, TimelineEvent, intents, keys
 
 _CONFIRM_TRIES_MAX = 3
 """How often a confirmation is decided anew because somebody else changed the intent meanwhile."""
@@ -53,6 +53,10 @@ class News(msgspec.Struct, frozen=True, kw_only=True):
     """Which intent."""
     correlation: Correlation
     """The cause that it belongs to."""
+    actor: str
+    """The service that says so."""
+    message_id: UUID
+    """The message that says so."""
     decide: Callable[[PaymentIntent], Decision]
     """What it makes of the intent."""
 
@@ -84,13 +88,15 @@ class PaymentCommands:
             updated_at=claim.claimed_at,
         )
         answer = Answer(_OK, self._render(intent))
+        sayings = sayings_of(intent, (Fact.CREATED,), at=intent.created_at, correlation=correlation)
         created = await intents.create(
             self._database,
             intent,
             claim=claim,
             answer=answer,
             audit=_audit(intent, "payment_intent.create", actor=actor, correlation=correlation),
-            sayings=sayings_of(intent, (Fact.CREATED,), at=intent.created_at, correlation=correlation),
+            sayings=sayings,
+            events=_events(intent, sayings, actor=actor, cause_id=None),
         )
         if not created:
             return None
@@ -153,6 +159,7 @@ class PaymentCommands:
         changed: dict[tuple[str, UUID], PaymentIntent] = {}
         answers: list[tuple[PaymentIntent, Answer]] = []
         sayings: list[Saying] = []
+        events: list[TimelineEvent] = []
         now = self._clock.now()
         for item in news:
             key = (item.tenant_id, item.payment_intent_id)
@@ -164,12 +171,16 @@ class PaymentCommands:
                 continue
             after = decision.intent
             current[key] = changed[key] = after
-            sayings += sayings_of(after, decision.facts, at=now, correlation=item.correlation)
+            said = sayings_of(after, decision.facts, at=now, correlation=item.correlation)
+            sayings += said
+            events += _events(after, said, actor=item.actor, cause_id=item.message_id)
             if before.status is Status.PROCESSING:
                 answers.append((after, Answer(_OK, self._render(after))))
             metrics.TRANSITIONS.labels(after.status.value).inc()
         if changed:
-            await intents.save(transaction, list(changed.values()), answers=answers, sayings=sayings, at=now)
+            await intents.save(
+                transaction, list(changed.values()), answers=answers, sayings=sayings, events=events, at=now
+            )
         return partial(self._hand_over, answers)
 
     def _hand_over(self, answers: Sequence[tuple[PaymentIntent, Answer]]) -> None:
@@ -180,13 +191,15 @@ class PaymentCommands:
         self, decision: Decision, claim: Claim, answer: Answer | None, actor: str, correlation: Correlation
     ) -> bool:
         intent = decision.intent
+        sayings = sayings_of(intent, decision.facts, at=intent.updated_at, correlation=correlation)
         begun = await intents.begin_confirmation(
             self._database,
             intent,
             claim=claim,
             answer=answer,
             audit=_audit(intent, "payment_intent.confirm", actor=actor, correlation=correlation),
-            sayings=sayings_of(intent, decision.facts, at=intent.updated_at, correlation=correlation),
+            sayings=sayings,
+            events=_events(intent, sayings, actor=actor, cause_id=None),
         )
         if begun:
             metrics.INTENTS_CONFIRMED.inc()
@@ -217,6 +230,25 @@ class PaymentCommands:
         if record is None or record.answer is None:
             raise BrokenInvariant(f"the key of {claim.operation} has no answer although it was completed")
         return record.answer
+
+
+def _events(
+    intent: PaymentIntent, sayings: Sequence[Saying], *, actor: str, cause_id: UUID | None
+) -> list[TimelineEvent]:
+    return [
+        TimelineEvent(
+            tenant_id=intent.tenant_id,
+            payment_intent_id=intent.id,
+            id=saying.event_id,
+            type=saying.message.contract.name,
+            status=intent.status.value,
+            actor=actor,
+            cause_id=cause_id,
+            correlation_id=saying.correlation.correlation_id,
+            occurred_at=saying.occurred_at,
+        )
+        for saying in sayings
+    ]
 
 
 def _audit(intent: PaymentIntent, action: str, *, actor: str, correlation: Correlation) -> AuditRecord:

@@ -13,22 +13,27 @@ from uuid import UUID
 import msgspec
 
 from services.api.errors import InvalidCursor
-from services.api.store import IntentFilter, IntentPosition
+from services.api.store import AuditFilter, IntentFilter, IntentPosition
+
+type Filter = IntentFilter | AuditFilter
+"""What a list was narrowed by; each kind of list has its own."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LENGTH = 32
+_PURPOSE = {IntentFilter: b"", AuditFilter: b"audit"}
+"""Keeps the cursors of one list out of another."""
 _MICROSECONDS_MAX = 253_402_300_799_999_999
 """The last microsecond of the year 9999."""
 
 
-def encode_cursor(position: IntentPosition, *, tenant_id: str, wanted: IntentFilter) -> str:
+def encode_cursor(position: IntentPosition, *, tenant_id: str, wanted: Filter) -> str:
     """Write the place after which the next page begins."""
     micros = (position.created_at - _EPOCH) // timedelta(microseconds=1)
     raw = micros.to_bytes(8, "big") + position.id.bytes + _digest(tenant_id, wanted)
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
-def decode_cursor(cursor: str, *, tenant_id: str, wanted: IntentFilter) -> IntentPosition:
+def decode_cursor(cursor: str, *, tenant_id: str, wanted: Filter) -> IntentPosition:
     """Read a cursor of this very list.
 
     Raises:
@@ -44,5 +49,5 @@ def decode_cursor(cursor: str, *, tenant_id: str, wanted: IntentFilter) -> Inten
     return IntentPosition(_EPOCH + timedelta(microseconds=micros), UUID(bytes=raw[8:24]))
 
 
-def _digest(tenant_id: str, wanted: IntentFilter) -> bytes:
-    return hashlib.sha256(msgspec.json.encode((tenant_id, wanted))).digest()[:8]
+def _digest(tenant_id: str, wanted: Filter) -> bytes:
+    return hashlib.sha256(_PURPOSE[type(wanted)] + msgspec.json.encode((tenant_id, wanted))).digest()[:8]

@@ -10,7 +10,12 @@ from libs.common.db import Database
 from services.api.domain import PaymentIntent, Status
 from services.api.errors import PaymentIntentNotFound
 from services.api.queries.cursors import decode_cursor, encode_cursor
-from services.api.store import IntentFilter, IntentPosition, intents
+from services.api.queries.totals import Totals
+from services.api.store import IntentFilter, IntentPosition, TimelineEvent, intents
+from services.api.store import timeline as store
+
+TIMELINE_MAX = 1000
+"""Events of one timeline; a payment has about ten."""
 
 STATUS_NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -51,17 +56,29 @@ async def get(database: Database, tenant_id: str, intent_id: UUID) -> PaymentInt
     return found
 
 
+async def timeline(database: Database, tenant_id: str, intent_id: UUID) -> list[TimelineEvent]:
+    """Read what happened to one intent, oldest first.
+
+    Raises:
+        PaymentIntentNotFound: when the tenant has no such intent.
+    """
+    found = await store.timeline(database, tenant_id, intent_id, limit=TIMELINE_MAX)
+    if not found:
+        await get(database, tenant_id, intent_id)
+    return found
+
+
 async def by_order(database: Database, tenant_id: str, order_id: str) -> list[PaymentIntent]:
     """Read the intent that a charge request of this order created, if there is one."""
     return await intents.page(database, tenant_id, IntentFilter(order_id=order_id), limit=1)
 
 
 async def numbered_page(
-    database: Database, tenant_id: str, wanted: IntentFilter, *, page: int, page_size: int
+    database: Database, totals: Totals, tenant_id: str, wanted: IntentFilter, *, page: int, page_size: int
 ) -> IntentPage:
     """Read page `page` (from 1) and count all; the cost grows with the number of the page."""
     rows = await intents.page(database, tenant_id, wanted, limit=page_size + 1, offset=(page - 1) * page_size)
-    total = await intents.count(database, tenant_id, wanted)
+    total = await totals.count(tenant_id, wanted)
     return _page(rows, tenant_id, wanted, size=page_size, total=total)
 
 

@@ -1,18 +1,25 @@
 """What we are asked over HTTP. Every route: who asks, for which tenant, may they; then the body; then the business."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from litestar import Response, route
 from litestar.handlers import HTTPRouteHandler
 
 from libs.common.contracts import Message
 from libs.common.db import Database
 from services.api.auth import Access, Login
+from services.api.chaos import Chaos
 from services.api.commands import PaymentCommands
 from services.api.idempotency import Idempotency
+from services.api.queries import Totals
 from services.api.routes.accounts import account_routes
+from services.api.routes.asking import audited
+from services.api.routes.audit import audit_routes
 from services.api.routes.authentication import authentication_routes
+from services.api.routes.chaos import chaos_routes
 from services.api.routes.documentation import document, documentation_routes
+from services.api.routes.expansion import Expansion, timeline_routes
 from services.api.routes.ledger import ledger_routes
 from services.api.routes.payment_intents import payment_intent_routes
 from services.api.routes.rendering import render_intent
@@ -30,13 +37,40 @@ def routes(
     database: Database,
     ask: Callable[[Message], Awaitable[Any]],
     currencies: frozenset[str],
+    totals: Totals,
+    chaos: Chaos | None,
 ) -> list[HTTPRouteHandler]:
-    """Build all routes of the api, and the documents about them."""
+    """Build all routes of the api, and the documents about them; without `chaos`, none to choose it."""
+    ask = audited(access, ask)
+    expansion = Expansion(access, database, ask)
     business = [
         *authentication_routes(access, login),
-        *payment_intent_routes(access, payments, idempotency, database, currencies=currencies),
+        *payment_intent_routes(
+            access, payments, idempotency, database, expansion, totals=totals, currencies=currencies
+        ),
+        *timeline_routes(access, expansion),
         *ledger_routes(access, ask),
         *account_routes(access, ask),
         *webhook_routes(access, ask),
+        *audit_routes(access, database),
+        *(chaos_routes(access, chaos) if chaos is not None else []),
     ]
-    return [*business, *documentation_routes(business)]
+    # First: the framework adds an answer of its own to every path that has none yet.
+    return [*options_routes(business), *business, *documentation_routes(business)]
+
+
+def options_routes(business: Sequence[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
+    """Answer OPTIONS of every path with all of its methods; Litestar's own answer names those of one handler only."""
+    methods: dict[str, set[str]] = {}
+    for handler in business:
+        for path in handler.paths:
+            methods.setdefault(path, {"OPTIONS"}).update(handler.http_methods)
+
+    def answering(path: str, allowed: str) -> Any:
+        @route(path, http_method="OPTIONS", status_code=204, include_in_schema=False, sync_to_thread=False)
+        def options() -> Response[None]:
+            return Response(None, status_code=204, headers={"Allow": allowed})
+
+        return options
+
+    return [answering(path, ", ".join(sorted(allowed))) for path, allowed in methods.items()]

@@ -10,12 +10,14 @@ from litestar.handlers import HTTPRouteHandler
 from libs.common.contracts import Message
 from libs.common.contracts.ledger import Account, AccountType, ListAccounts, OpenAccount
 from libs.common.ids import new_id
-from libs.common.web.problems import HttpProblem
 from services.api.auth import Access
+from services.api.errors.problems import refusal
 from services.api.routes.bodies import BodyReader, require_storable
 from services.api.routes.documentation import Documented
-from services.api.routes.parameters import AnyRequest
+from services.api.routes.parameters import AnyRequest, prefers_strict
 from services.api.routes.rendering import json_answer
+
+_EXAMPLE = {"code": "FEES", "label": "Processing fees", "account_type": "EXPENSE"}
 
 
 class CreateAccount(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,17 +70,20 @@ def account_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> 
         summary="Open an account",
         tags=["accounts"],
         documented=Documented(
-            body=CreateAccount, answer=AccountBody, permission="admin:write", status=201, refusals=(409,)
+            body=CreateAccount,
+            example=_EXAMPLE,
+            answer=AccountBody,
+            permission="admin:write",
+            status=201,
+            refusals=("invalid_account_type", "account_code_taken", "account_id_taken", "account_invalid"),
         ),
     )
     async def create_account(request: AnyRequest) -> Response[bytes]:
         caller = await access.admit(request.headers, "admin:write")
-        wanted = bodies.read(await request.body())
+        wanted = bodies.read(await request.body(), strict=prefers_strict(request.headers))
         require_storable({"/code": wanted.code, "/label": wanted.label})
         if wanted.account_type not in AccountType.__members__:
-            raise HttpProblem(
-                status=400, code="invalid_account_type", detail=f"invalid account_type: {wanted.account_type}"
-            )
+            raise refusal("invalid_account_type", f"invalid account_type: {wanted.account_type}")
         opened = await ask(
             OpenAccount(
                 tenant_id=caller.tenant_id,

@@ -9,9 +9,10 @@ from litestar.handlers import HTTPRouteHandler
 from services.api.auth import Access, Login
 from services.api.routes.bodies import BodyReader, require_storable
 from services.api.routes.documentation import Documented
-from services.api.routes.parameters import AnyRequest
+from services.api.routes.parameters import AnyRequest, prefers_strict
 from services.api.routes.rendering import json_answer
 
+_EXAMPLE = {"email": "ops@demo.example.com", "password": "ops123"}
 _NAME_LENGTH_MAX = 320
 _PASSWORD_LENGTH_MAX = 1024
 
@@ -61,10 +62,15 @@ def authentication_routes(access: Access, login: Login) -> list[HTTPRouteHandler
         summary="Log in",
         description="Exchanges a login name and a password for a bearer token.",
         tags=["identity"],
-        documented=Documented(body=TokenRequest, answer=TokenResponse, refusals=(401, 403)),
+        documented=Documented(
+            body=TokenRequest,
+            example=_EXAMPLE,
+            answer=TokenResponse,
+            refusals=("invalid_credentials", "no_tenant", "tenant_suspended", "tenant_deleted"),
+        ),
     )
     async def create_token(request: AnyRequest) -> Response[bytes]:
-        wanted = bodies.read(await request.body())
+        wanted = bodies.read(await request.body(), strict=prefers_strict(request.headers))
         require_storable({"/email": wanted.email, "/tenantId": wanted.tenant_id})
         session = await login.login(email=wanted.email, password=wanted.password, tenant_id=wanted.tenant_id)
         body = TokenResponse(access_token=session.access_token, expires_in=session.expires_in)
@@ -79,7 +85,7 @@ def authentication_routes(access: Access, login: Login) -> list[HTTPRouteHandler
         documented=Documented(answer=Me, bearer=True),
     )
     async def get_me(request: AnyRequest) -> Response[bytes]:
-        who = access.identify(request.headers)
+        who = await access.identify(request.headers)
         return json_answer(
             Me(
                 sub=who.sub,

@@ -6,13 +6,16 @@ import msgspec
 
 from libs.common.errors import Invalid
 from libs.common.web.problems import HttpProblem
+from services.api.errors.problems import refusal
 
+_VIOLATIONS_MAX = 100
+"""Unknown members that are named at most."""
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are not JSON; a `ValidationError` is JSON of another shape."""
 
 
 class BodyReader[T: msgspec.Struct]:
-    """Reads bodies of one shape. Unknown members are ignored."""
+    """Reads bodies of one shape. Unknown members are ignored, unless the client asks to be told of them."""
 
     def __init__(self, kind: type[T]) -> None:
         self._decoder = msgspec.json.Decoder(kind)
@@ -22,19 +25,28 @@ class BodyReader[T: msgspec.Struct]:
             for field in msgspec.structs.fields(kind)
         }
 
-    def read(self, raw: bytes) -> T:
-        """Read a body.
+    def read(self, raw: bytes, *, strict: bool = False) -> T:
+        """Read a body; a `strict` client hears of members that nobody reads.
 
         Raises:
-            HttpProblem: 400 when it is not JSON.
+            HttpProblem: 400 when it is not JSON, 422 for unknown members.
             Invalid: naming every member that is missing or not as it must be.
         """
         try:
-            return self._decoder.decode(raw)
+            found = self._decoder.decode(raw)
         except msgspec.ValidationError as fault:
             self._explain(raw, fault)
         except _UNREADABLE as fault:
             raise not_json() from fault
+        if strict:
+            self._require_known(raw)
+        return found
+
+    def _require_known(self, raw: bytes) -> None:
+        unknown = [name for name in _object(raw, msgspec.Raw) if name not in self._members]
+        if unknown:
+            errors = tuple((f"/{_escaped(name)}", "is not read by this route") for name in unknown[:_VIOLATIONS_MAX])
+            raise refusal("unknown_fields", "the body has members that this route does not read", errors=errors)
 
     def _explain(self, raw: bytes, fault: msgspec.ValidationError) -> NoReturn:
         members = _object(raw, msgspec.Raw)
@@ -94,7 +106,7 @@ def require_storable(texts: dict[str, str | None]) -> None:
 
 def not_json() -> HttpProblem:
     """Say that a body is not JSON at all."""
-    return HttpProblem(status=400, code="malformed_json", detail="the request body is not valid JSON in UTF-8")
+    return refusal("malformed_json", "the request body is not valid JSON in UTF-8")
 
 
 def invalid(violations: list[tuple[str, str]]) -> Invalid:
@@ -102,6 +114,11 @@ def invalid(violations: list[tuple[str, str]]) -> Invalid:
     where = violations[0][0].lstrip("/")
     detail = f"{where} {violations[0][1]}".strip() if len(violations) == 1 else "the request is invalid"
     return Invalid(detail, errors=tuple(violations))
+
+
+def _escaped(name: str) -> str:
+    # JSON Pointer's own escapes (RFC 6901, section 3).
+    return name.replace("~", "~0").replace("/", "~1")
 
 
 def _sentence(message: str) -> str:

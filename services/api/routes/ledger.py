@@ -89,7 +89,12 @@ def ledger_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> l
         summary="List journal entries",
         description="Newest first, as a bare array; the next page is in the `Link` header.",
         tags=["ledger"],
-        documented=Documented(answer=list[EntryBody], permission=_READ, query=_ENTRIES_QUERY),
+        documented=Documented(
+            answer=list[EntryBody],
+            permission=_READ,
+            query=_ENTRIES_QUERY,
+            refusals=("query_invalid",),
+        ),
     )
     async def list_entries(request: AnyRequest) -> Response[bytes]:
         caller = await access.admit(request.headers, _READ)
@@ -116,7 +121,7 @@ def ledger_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> l
         summary="List balances",
         description="By account and currency, as a bare array; within a period when one is given.",
         tags=["ledger"],
-        documented=Documented(answer=list[BalanceBody], permission=_READ, query=_PERIOD),
+        documented=Documented(answer=list[BalanceBody], permission=_READ, query=_PERIOD, refusals=("query_invalid",)),
     )
     async def list_balances(request: AnyRequest) -> Response[bytes]:
         caller = await access.admit(request.headers, _READ)

@@ -12,8 +12,8 @@ from litestar import Request
 
 from libs.common.errors import Invalid
 from libs.common.ids import parse_id
-from libs.common.web.problems import HttpProblem
 from services.api.auth.access import Headers
+from services.api.errors.problems import refusal
 from services.api.idempotency import normalise_key
 
 AnyRequest = Request[Any, Any, Any]
@@ -145,21 +145,26 @@ def require_key(headers: Headers, *, missing: str) -> str:
     """
     header = headers.get("idempotency-key")
     if not header:
-        raise HttpProblem(status=400, code="idempotency_key_missing", detail=missing)
+        raise refusal("idempotency_key_missing", missing)
     key = normalise_key(header)
     if key is None:
-        raise HttpProblem(
-            status=400,
-            code="idempotency_key_invalid",
-            detail="Idempotency-Key must be 1 to 255 visible ASCII characters",
-        )
+        raise refusal("idempotency_key_invalid", "Idempotency-Key must be 1 to 255 visible ASCII characters")
     return key
 
 
 def prefers_async(headers: Headers) -> bool:
     """Tell whether the client prefers not to wait (`Prefer: respond-async`, RFC 7240)."""
-    preferences = headers.get("prefer") or ""
-    return any(part.split(";")[0].strip().lower() == "respond-async" for part in preferences.split(","))
+    return "respond-async" in _preferences(headers)
+
+
+def prefers_strict(headers: Headers) -> bool:
+    """Tell whether the client wants to hear of members that nobody reads (`Prefer: handling=strict`, RFC 7240)."""
+    return "handling=strict" in _preferences(headers)
+
+
+def _preferences(headers: Headers) -> set[str]:
+    given = (headers.get("prefer") or "").lower().split(",")
+    return {part.split(";")[0].replace(" ", "").replace('"', "") for part in given}
 
 
 def next_link(query: Mapping[str, str], cursor: str) -> str:

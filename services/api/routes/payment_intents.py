@@ -15,9 +15,11 @@ from libs.common.web.problems import HttpProblem
 from services.api import queries
 from services.api.auth import Access
 from services.api.commands import NewIntent, PaymentCommands
+from services.api.errors.problems import refusal
 from services.api.idempotency import Given, Idempotency
 from services.api.routes.bodies import BodyReader, invalid, not_json, read_optional, require_storable
 from services.api.routes.documentation import Documented
+from services.api.routes.expansion import EXPAND, EXPANSIONS, ExpandedPaymentIntent, Expansion
 from services.api.routes.parameters import (
     AnyRequest,
     Query,
@@ -25,6 +27,7 @@ from services.api.routes.parameters import (
     next_link,
     path_id,
     prefers_async,
+    prefers_strict,
     require_key,
     wrong,
 )
@@ -42,6 +45,7 @@ from services.api.store import IntentFilter
 PAGE_SIZE, PAGE_SIZE_MAX = 50, 500
 PAGE_MAX = 1_000_000
 _WRITE, _READ = "payments:write", "payments:read"
+_EXAMPLE = {"amount": "150.50", "currency": "BRL", "customer_ref": "customer@example.com"}
 _MISSING_CREATE_KEY = "Missing Idempotency-Key header (required for POST /v1/payment-intents)"
 _MISSING_CONFIRM_KEY = "Missing Idempotency-Key"
 
@@ -85,7 +89,9 @@ def payment_intent_routes(
     payments: PaymentCommands,
     idempotency: Idempotency,
     database: Database,
+    expansion: Expansion,
     *,
+    totals: queries.Totals,
     currencies: frozenset[str],
 ) -> list[HTTPRouteHandler]:
     """Build the routes of payment intents; `currencies` narrows what is accepted, empty: all."""
@@ -99,12 +105,18 @@ def payment_intent_routes(
         description="Says that you wish to be paid. Nothing is collected until it is confirmed.",
         tags=["payment intents"],
         documented=Documented(
-            body=CreatePaymentIntent, answer=PaymentIntentBody, permission=_WRITE, idempotent=True, refusals=(409,)
+            body=CreatePaymentIntent,
+            example=_EXAMPLE,
+            answer=PaymentIntentBody,
+            permission=_WRITE,
+            idempotent=True,
+            refusals=("unsupported_currency", "invalid_amount"),
         ),
     )
     async def create_payment_intent(request: AnyRequest) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
-        wanted = new_intent(bodies.read(await request.body()), currencies=currencies)
+        body = bodies.read(await request.body(), strict=prefers_strict(request.headers))
+        wanted = new_intent(body, currencies=currencies)
         key = require_key(request.headers, missing=_MISSING_CREATE_KEY)
         claim = idempotency.claim(tenant_id=caller.tenant_id, operation="create", key=key, meaning=wanted)
         create = partial(payments.create, wanted, claim=claim, actor=caller.actor, correlation=caller.correlation)
@@ -115,13 +127,20 @@ def payment_intent_routes(
         operation_id="getPaymentIntent",
         summary="Get a payment intent",
         tags=["payment intents"],
-        documented=Documented(answer=PaymentIntentBody, permission=_READ, refusals=(404,)),
+        documented=Documented(
+            answer=ExpandedPaymentIntent,
+            permission=_READ,
+            query=(EXPAND,),
+            refusals=("payment_intent_not_found",),
+        ),
     )
     async def get_payment_intent(request: AnyRequest, intent_id: FromPath[str]) -> Response[bytes]:
-        caller = await access.admit(request.headers, _READ)
-        return json_answer(
-            render_intent(await queries.get(database, caller.tenant_id, path_id(intent_id, "payment_intent_id")))
-        )
+        # What is wanted decides which permissions are needed; that it is garbage is said after them.
+        named = request.query_params.get("expand", "")
+        caller = await expansion.admit(request, tuple(part.strip() for part in named.split(",")))
+        wanted = Query(request).names("expand", EXPANSIONS) or ()
+        intent = await queries.get(database, caller.tenant_id, path_id(intent_id, "payment_intent_id"))
+        return json_answer(await expansion.show(intent, wanted) if wanted else render_intent(intent))
 
     @post(
         "/v1/payment-intents/{intent_id:str}/confirm",
@@ -137,7 +156,7 @@ def payment_intent_routes(
             permission=_WRITE,
             idempotent=True,
             accepted=True,
-            refusals=(404, 409),
+            refusals=("payment_intent_not_found", "confirm_contended"),
             headers=(("Prefer", "`respond-async`: answer 202 at once."),),
         ),
     )
@@ -176,7 +195,7 @@ def payment_intent_routes(
         number = query.integer("page", default=1, at_least=1, at_most=PAGE_MAX)
         cursor = query.cursor()
         if cursor is None:
-            found = await queries.numbered_page(database, caller.tenant_id, wanted, page=number, page_size=size)
+            found = await queries.numbered_page(database, totals, caller.tenant_id, wanted, page=number, page_size=size)
         else:
             found = await queries.cursor_page(database, caller.tenant_id, wanted, cursor=cursor, page_size=size)
         page = PaymentIntentPage(
@@ -266,12 +285,7 @@ def _amount_text(raw: bytes) -> str:
 
 
 def _unsupported_currency() -> HttpProblem:
-    return HttpProblem(
-        status=400,
-        code="unsupported_currency",
-        detail="unsupported currency",
-        errors=(("/currency", "unsupported currency"),),
-    )
+    return refusal("unsupported_currency", "unsupported currency", errors=(("/currency", "unsupported currency"),))
 
 
 def intent_filter(query: Query) -> IntentFilter:

@@ -8,6 +8,7 @@ from litestar import Response
 from libs.common.clock import iso
 from libs.common.money import format_minor
 from services.api.domain import PaymentIntent, Status
+from services.api.store import TimelineEvent
 
 _encoder = msgspec.json.Encoder()
 
@@ -63,6 +64,18 @@ class PaymentIntentBody(msgspec.Struct, frozen=True, kw_only=True):
     failure_message: str | None
 
 
+class TimelineEventBody(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that happened to a payment intent."""
+
+    id: Annotated[str, msgspec.Meta(description="The message that tells it; a webhook of it carries the same id.")]
+    type: Annotated[str, msgspec.Meta(description="What happened: `payment.authorized`.")]
+    status: Annotated[Status, msgspec.Meta(description="The status from then on.")]
+    actor: Annotated[str, msgspec.Meta(description="Who made it happen: a subject, or `gateway`, `ledger`.")]
+    cause_id: Annotated[str, msgspec.Meta(description="The message that was heard.")] | None
+    correlation_id: Annotated[str, msgspec.Meta(description="The request that set it in motion.")]
+    occurred_at: str
+
+
 class PaymentIntentPage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of payment intents, newest first."""
 
@@ -104,6 +117,19 @@ def intent_body(intent: PaymentIntent) -> PaymentIntentBody:
     )
 
 
+def event_body(event: TimelineEvent) -> TimelineEventBody:
+    """Show an event as clients see it."""
+    return TimelineEventBody(
+        id=str(event.id),
+        type=event.type,
+        status=Status(event.status),
+        actor=event.actor,
+        cause_id=None if event.cause_id is None else str(event.cause_id),
+        correlation_id=event.correlation_id,
+        occurred_at=iso(event.occurred_at),
+    )
+
+
 def render_intent(intent: PaymentIntent) -> bytes:
     """Write an intent as clients see it."""
     return _encoder.encode(intent_body(intent))
@@ -122,6 +148,8 @@ __all__ = [
     "OrderPayment",
     "PaymentIntentBody",
     "PaymentIntentPage",
+    "TimelineEventBody",
+    "event_body",
     "intent_body",
     "json_answer",
     "render_intent",

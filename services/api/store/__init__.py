@@ -4,14 +4,16 @@
 tenants, users and policies; `audit` keeps what was done and denied.
 """
 
-from services.api.store.audit import AuditRecord
+from services.api.store.audit import AuditFilter, AuditRecord
 from services.api.store.identity import Account, Policy, Tenant, TenantStatus
 from services.api.store.intents import IntentFilter, IntentPosition
 from services.api.store.keys import Answer, Claim, KeyRecord
+from services.api.store.timeline import TimelineEvent
 
 __all__ = [
     "Account",
     "Answer",
+    "AuditFilter",
     "AuditRecord",
     "Claim",
     "IntentFilter",
@@ -20,4 +22,5 @@ __all__ = [
     "Policy",
     "Tenant",
     "TenantStatus",
+    "TimelineEvent",
 ]

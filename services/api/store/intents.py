@@ -22,6 +22,7 @@ from services.api.store.keys import (
     insert_claim,
     key_of,
 )
+from services.api.store.timeline import TimelineEvent, event_arrays, insert_events
 
 
 class IntentPosition(msgspec.Struct, frozen=True):
@@ -56,6 +57,7 @@ _INTENT = (
 _CREATED_AT = CLAIM_PARAMETERS + 1
 _AUDIT_AT = _CREATED_AT + 11
 _OUTBOX_AT = _AUDIT_AT + AUDIT_PARAMETERS
+_OUTBOX_PARAMETERS = 7
 
 
 def _slots(first: int, kinds: str) -> str:
@@ -70,6 +72,7 @@ created AS (
     SELECT {_slots(_CREATED_AT, "text uuid bigint text text text text jsonb int timestamptz timestamptz")} FROM claimed
 ),
 audited AS ({insert_audit(_AUDIT_AT, source="claimed")}),
+told AS ({insert_events(_OUTBOX_AT + _OUTBOX_PARAMETERS, source="claimed")}),
 said AS ({insert_outbox(_OUTBOX_AT, source="claimed")})
 SELECT count(*) AS claimed FROM claimed
 """  # noqa: S608 - built from constants
@@ -82,6 +85,7 @@ WITH moved AS (
 ),
 claimed AS ({insert_claim(1, source="moved")}),
 audited AS ({insert_audit(_CREATED_AT + 4, source="moved")}),
+told AS ({insert_events(_CREATED_AT + 4 + AUDIT_PARAMETERS + _OUTBOX_PARAMETERS, source="moved")}),
 said AS ({insert_outbox(_CREATED_AT + 4 + AUDIT_PARAMETERS, source="moved")})
 SELECT count(*) AS moved FROM moved
 """  # noqa: S608 - built from constants
@@ -114,7 +118,8 @@ answered AS (
     SET status = 'completed', response_status = a.status, response_body = a.body, completed_at = $12
     FROM unnest($13::text[], $14::uuid[], $15::smallint[], $16::bytea[]) AS a(tenant_id, id, status, body)
     WHERE k.tenant_id = a.tenant_id AND k.payment_intent_id = a.id AND k.status = 'in_progress'
-)
+),
+told AS ({insert_events(17 + _OUTBOX_PARAMETERS)})
 {insert_outbox(17)}
 """  # noqa: S608 - built from constants
 
@@ -151,6 +156,7 @@ async def create(
     answer: Answer,
     audit: AuditRecord,
     sayings: Sequence[Saying],
+    events: Sequence[TimelineEvent],
 ) -> bool:
     """Write a new intent, its key with the answer, its audit line and its messages, all or nothing, in one round trip.
 
@@ -172,6 +178,7 @@ async def create(
         intent.updated_at,
         *audit_values(audit),
         *outbox_arrays(sayings),
+        *event_arrays(events),
     )
     return row is not None and row["claimed"] == 1
 
@@ -184,6 +191,7 @@ async def begin_confirmation(
     answer: Answer | None,
     audit: AuditRecord,
     sayings: Sequence[Saying],
+    events: Sequence[TimelineEvent],
 ) -> bool:
     """Save a confirmed intent over the version it was decided on, with key, audit line and messages, in one round trip.
 
@@ -198,6 +206,7 @@ async def begin_confirmation(
         intent.updated_at,
         *audit_values(audit),
         *outbox_arrays(sayings),
+        *event_arrays(events),
     )
     return row is not None and row["moved"] == 1
 
@@ -228,6 +237,7 @@ async def save(
     *,
     answers: Sequence[tuple[PaymentIntent, Answer]],
     sayings: Sequence[Saying],
+    events: Sequence[TimelineEvent],
     at: datetime,
 ) -> None:
     """Save locked intents, answer the keys that wait for them and say what must be said, in one round trip."""
@@ -250,6 +260,7 @@ async def save(
         [a.status for _, a in answers],
         [a.body for _, a in answers],
         *outbox_arrays(sayings),
+        *event_arrays(events),
     )
 
 

@@ -23,24 +23,33 @@ from services.api.app import build, seed
 from services.api.commands import Answers, PaymentCommands
 from services.api.consumers import Consumers
 from services.api.routes import render_intent
-from services.api.settings import AuthSettings, PaymentSettings, Settings
+from services.api.settings import AuthSettings, PaymentSettings, RateSettings, Settings
 from tests.support.databases import TestDatabase
 from tests.support.platform import Client, free_port
 
 SECRET = "a-secret-of-the-tests-that-is-long-enough"
 PREVIOUS = "the-secret-before-that-one-also-long-enough"
 CONFIRM_TIMEOUT_SECONDS = 1.0
+UNLIMITED = RateSettings(
+    rate_limit_write_per_min=0,
+    rate_limit_read_per_min=0,
+    rate_limit_login_per_min=0,
+    rate_limit_login_address_per_min=0,
+)
 
 
-def settings_for(database: TestDatabase, *, auto_provision: bool = True) -> Settings:
+def settings_for(database: TestDatabase, *, auto_provision: bool = True, **changes: Any) -> Settings:
     """Settings of an api whose broker does not answer."""
-    return Settings(
-        place=PlaceSettings(app_env="local"),
-        database=database.settings("api"),
-        broker=BrokerSettings(rabbitmq_url="amqp://guest:guest@127.0.0.1:1/", request_timeout_seconds=0.2),
-        auth=AuthSettings(jwt_secret=SECRET, jwt_secret_previous=PREVIOUS, tenant_auto_provision=auto_provision),
-        payments=PaymentSettings(confirm_timeout_seconds=CONFIRM_TIMEOUT_SECONDS),
-    )
+    every: dict[str, Any] = {
+        "place": PlaceSettings(app_env="local"),
+        "database": database.settings("api"),
+        "broker": BrokerSettings(rabbitmq_url="amqp://guest:guest@127.0.0.1:1/", request_timeout_seconds=0.2),
+        "auth": AuthSettings(jwt_secret=SECRET, jwt_secret_previous=PREVIOUS, tenant_auto_provision=auto_provision),
+        "payments": PaymentSettings(confirm_timeout_seconds=CONFIRM_TIMEOUT_SECONDS),
+        "rates": UNLIMITED,
+        **changes,
+    }
+    return Settings(**every)
 
 
 def claims(tenant: str, **changes: Any) -> dict[str, Any]:

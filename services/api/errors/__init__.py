@@ -1,4 +1,4 @@
-"""How the api fails, by name."""
+"""How the api fails, by name. `problems` is the registry of everything that a client may be told."""
 
 from libs.common.errors import BrokenInvariant, Conflict, Forbidden, Invalid, NotFound, TooEarly
 

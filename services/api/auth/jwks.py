@@ -1,0 +1,136 @@
+"""The key set of an identity provider (RFC 7517): read when it is needed, kept for a while, asked anew for a new key id.
+
+Only RSA keys of at least 2048 bits that are meant for signatures are kept, so that no other kind of key can ever meet a
+token. Reading is bounded in size, in time and in how often it happens, whatever key ids strangers invent.
+"""
+
+import asyncio
+import urllib.request
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jwt
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from jwt.algorithms import RSAAlgorithm
+
+from libs.common.clock import Clock
+from libs.common.errors import Unavailable
+from libs.common.observability.logging import get_logger
+from services.api import metrics
+
+log = get_logger("api.jwks")
+
+FRESH_SECONDS = 300.0
+"""How long a key set is used without asking again; a withdrawn key is refused after this."""
+STALE_SECONDS = 3600.0
+"""How long the last key set is used while the provider does not answer."""
+PAUSE_SECONDS = 10.0
+"""The pause between two readings, whatever key ids are asked for and whether or not the last one succeeded."""
+_TIMEOUT_SECONDS = 3.0
+_BYTES_MAX = 262_144
+_KEYS_MAX = 100
+_BITS_MIN = 2048
+"""NIST SP 800-131A: RSA keys below 2048 bits are not to be used."""
+
+type Fetch = Callable[[str], bytes]
+"""Reads the document at an address; blocks."""
+
+
+class KeySetUnavailable(Unavailable):
+    """The identity provider does not answer, and what it said last is too old."""
+
+    code = "key_set_unavailable"
+
+    def __init__(self) -> None:
+        super().__init__("the keys that this token is signed with cannot be read now; try again")
+
+
+def fetch(uri: str) -> bytes:
+    """Read a document over HTTP, within a few seconds and at most a quarter of a mebibyte.
+
+    Raises:
+        OSError: when it cannot be read.
+    """
+    with urllib.request.urlopen(uri, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310 - http(s), checked at the start
+        raw: bytes = answer.read(_BYTES_MAX + 1)
+    if len(raw) > _BYTES_MAX:
+        raise OSError("the key set is larger than it may be")
+    return raw
+
+
+class KeySet:
+    """The keys of one provider, by key id."""
+
+    def __init__(self, uri: str, clock: Clock, *, fetch: Fetch = fetch) -> None:
+        self._uri = uri
+        self._clock = clock
+        self._fetch = fetch
+        self._keys: Mapping[str, RSAPublicKey] = {}
+        self._read_at = float("-inf")
+        self._asked_at = float("-inf")
+        self._reading = asyncio.Lock()
+
+    async def key(self, key_id: str) -> RSAPublicKey | None:
+        """Find the key with this id; None when the provider has no such key.
+
+        Raises:
+            KeySetUnavailable: when the key set could not be read for too long.
+        """
+        found = self._keys.get(key_id) if self._age() < FRESH_SECONDS else None
+        if found is not None:
+            return found
+        # One reads for all that arrive meanwhile.
+        async with self._reading:
+            if key_id in self._keys and self._age() < FRESH_SECONDS:
+                return self._keys[key_id]
+            if self._now() - self._asked_at >= PAUSE_SECONDS:
+                await self._read()
+        if self._age() >= STALE_SECONDS:
+            raise KeySetUnavailable
+        return self._keys.get(key_id)
+
+    async def _read(self) -> None:
+        self._asked_at = self._now()
+        try:
+            raw = await asyncio.to_thread(self._fetch, self._uri)
+            self._keys = usable_keys(raw)
+        except (OSError, ValueError) as fault:
+            metrics.JWKS_FETCHES.labels("failed").inc()
+            log.warning("jwks.failed", reason=type(fault).__name__)
+            return
+        metrics.JWKS_FETCHES.labels("read").inc()
+        self._read_at = self._now()
+
+    def _age(self) -> float:
+        return self._now() - self._read_at
+
+    def _now(self) -> float:
+        return self._clock.now().timestamp()
+
+
+def usable_keys(raw: bytes) -> dict[str, RSAPublicKey]:
+    """Read the keys of a key set that RS256 signatures may be checked with; others are passed over.
+
+    Raises:
+        ValueError: when it is no key set.
+    """
+    document = msgspec.json.decode(raw, type=dict[str, Any])
+    listed = document.get("keys")
+    if not isinstance(listed, list):
+        raise ValueError("no key set")
+    found: dict[str, RSAPublicKey] = {}
+    for one in listed[:_KEYS_MAX]:
+        if not isinstance(one, dict) or not isinstance(one.get("kid"), str):
+            continue
+        if one.get("kty") != "RSA" or one.get("use", "sig") != "sig" or one.get("alg", "RS256") != "RS256":
+            continue
+        # Public members only: a private key published by mistake is not taken into our hands.
+        public = {name: one[name] for name in ("kty", "n", "e") if name in one}
+        try:
+            key = RSAAlgorithm.from_jwk(public)
+        except (jwt.InvalidKeyError, ValueError, TypeError, KeyError):
+            continue
+        if isinstance(key, RSAPublicKey) and key.key_size >= _BITS_MIN:
+            found[one["kid"]] = key
+    return found

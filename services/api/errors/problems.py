@@ -1,0 +1,147 @@
+"""Every problem that the api answers with, once: the code, the OpenAPI document, `docs/errors.md` and the tests read this.
+
+A code is stable; its sentence may change. What another service refuses travels through with its own code, and is here too.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import msgspec
+
+from libs.common.web.problems import HttpProblem
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """One kind of problem."""
+
+    code: str
+    """Stable snake_case word, the last part of the problem's `type`."""
+    status: int
+    """The HTTP status it always has."""
+    meaning: str
+    """What has happened, as a sentence."""
+    remedy: str
+    """What the caller can do about it, as a sentence."""
+    tag: str = ""
+    """The part of the API that alone answers with it; empty: any."""
+
+
+_RETRY = "Ask again after `Retry-After`, with the same `Idempotency-Key`."
+_FIX = "Correct the request; `errors` names each violation."
+_LOG_IN = "Log in again and send the new token."
+_OPERATOR = "Ask an administrator of the tenant."
+
+_KINDS = (
+    Kind("malformed_json", 400, "The body is not valid JSON in UTF-8.", "Send valid JSON."),
+    Kind("malformed_request", 400, "The request cannot be read as HTTP.", "Correct the request."),
+    Kind("missing_tenant", 400, "The header X-Tenant-Id is missing.", "Send the tenant to act for."),
+    Kind("invalid_tenant", 400, "The header X-Tenant-Id does not name a tenant.", "Send 1 to 64 visible characters."),
+    Kind("idempotency_key_missing", 400, "The header Idempotency-Key is missing.", "Send a key, new for each payment."),
+    Kind(
+        "idempotency_key_invalid", 400, "The Idempotency-Key cannot be used.", "Send 1 to 255 visible ASCII characters."
+    ),
+    Kind("unsupported_currency", 400, "The currency is not accepted.", "Send an active ISO 4217 code in upper case."),
+    Kind("invalid_account_type", 400, "There is no such type of account.", "Send one of the documented types."),
+    Kind("missing_token", 401, "There is no bearer token.", "Send `Authorization: Bearer <token>`."),
+    Kind("invalid_token", 401, "The bearer token is not one that is believed.", _LOG_IN),
+    Kind("token_expired", 401, "The bearer token's time is over.", _LOG_IN),
+    Kind("invalid_credentials", 401, "Login name or password is wrong.", "Check both.", "identity"),
+    Kind("tenant_mismatch", 403, "The token is not of the tenant in X-Tenant-Id.", "Send the token's own tenant."),
+    Kind("tenant_unknown", 403, "There is no such tenant.", _OPERATOR),
+    Kind("tenant_suspended", 403, "The tenant is suspended.", _OPERATOR),
+    Kind("tenant_deleted", 403, "The tenant is deleted.", _OPERATOR),
+    Kind("no_tenant", 403, "The user belongs to no tenant.", _OPERATOR, "identity"),
+    Kind("missing_permission", 403, "The token lacks the permission named in permissionCode.", _OPERATOR),
+    Kind("no_policy", 403, "No policy admits the permission.", _OPERATOR),
+    Kind("policy_deny", 403, "A policy denies the permission.", _OPERATOR),
+    Kind("plan_not_allowed", 403, "The tenant's plan does not include this.", "Choose a higher plan."),
+    Kind("region_not_allowed", 403, "This is not offered in the tenant's region.", _OPERATOR),
+    Kind("route_not_found", 404, "There is no such route.", "See the OpenAPI document."),
+    Kind(
+        "payment_intent_not_found",
+        404,
+        "The tenant has no such payment intent.",
+        "Check the id and the tenant.",
+        "payment intents",
+    ),
+    Kind(
+        "webhook_endpoint_not_found",
+        404,
+        "The tenant has no such webhook endpoint.",
+        "Check the id and the tenant.",
+        "webhooks",
+    ),
+    Kind("method_not_allowed", 405, "The route does not offer this method.", "Use one of those in `Allow`."),
+    Kind("idempotency_in_progress", 409, "The first request with this key is still being answered.", _RETRY),
+    Kind("confirm_contended", 409, "Other requests are changing the payment intent.", "Ask again.", "payment intents"),
+    Kind("account_code_taken", 409, "The chart has an account of this code.", "Choose another code.", "accounts"),
+    Kind("account_id_taken", 409, "The chart has an account of this id.", "Ask again.", "accounts"),
+    Kind(
+        "too_many_webhook_endpoints",
+        409,
+        "The tenant has as many endpoints as it may have.",
+        "Delete one that is not used.",
+        "webhooks",
+    ),
+    Kind("webhook_endpoint_conflict", 409, "There is another endpoint of this id.", "Ask again.", "webhooks"),
+    Kind("body_too_large", 413, "The body is larger than is read.", "Send less."),
+    Kind("invalid_request", 422, "The body or a parameter is invalid.", _FIX),
+    Kind("invalid_amount", 422, "The amount is not one.", _FIX, "payment intents"),
+    Kind("unknown_fields", 422, "With `Prefer: handling=strict`: the body has members that nobody reads.", _FIX),
+    Kind(
+        "idempotency_key_reused",
+        422,
+        "The key was used with a different request.",
+        "Use a new key for a new request.",
+    ),
+    Kind("invalid_cursor", 422, "The cursor is not of this list and its filters.", "Begin the list anew."),
+    Kind("query_invalid", 422, "The books cannot be asked that.", _FIX, "ledger"),
+    Kind("account_invalid", 422, "An account's code or label cannot be used.", _FIX, "accounts"),
+    Kind("rate_limited", 429, "The caller has made too many requests.", "Wait for `Retry-After` seconds."),
+    Kind("internal_error", 500, "A bug of ours.", "Quote the correlation id to support."),
+    Kind("unavailable", 503, "Something that is needed does not answer.", _RETRY),
+    Kind("overloaded", 503, "Too many requests wait already.", _RETRY),
+    Kind("request_timeout", 503, "The request took too long; its effect, if any, is complete.", _RETRY),
+    Kind("key_set_unavailable", 503, "The identity provider's keys cannot be read.", _RETRY),
+    Kind("store_unavailable", 503, "The memory of counts and chaos does not answer.", _RETRY),
+    Kind("chaos_injected", 503, "A failure made on purpose; only where APP_ENV=local.", _RETRY),
+)
+
+PROBLEMS: Mapping[str, Kind] = MappingProxyType({kind.code: kind for kind in _KINDS})
+"""Every kind of problem, by code, in the order of their statuses."""
+
+
+def refusal(
+    code: str,
+    detail: str = "",
+    *,
+    headers: dict[str, str] | None = None,
+    errors: tuple[tuple[str, str], ...] = (),
+    permission: str | None = None,
+) -> HttpProblem:
+    """Build the refusal of a registered kind; without a `detail` it says what the kind means."""
+    kind = PROBLEMS[code]
+    return HttpProblem(
+        status=kind.status,
+        code=code,
+        detail=detail or kind.meaning,
+        headers=headers,
+        errors=errors,
+        permission=permission,
+    )
+
+
+def reference() -> str:
+    """Write `docs/errors.md`."""
+    lines = [
+        "# Problems",
+        "",
+        "Every answer that is not a success is an `application/problem+json` document (RFC 9457). `code` is stable and for",
+        "programs; `detail` is a sentence for people. `type` is `/problems/<code>`, which the api explains. This page is",
+        "generated from the registry that the code raises them from: `just docs`.",
+        "",
+        "| Status | Code | Means | What to do |",
+        "|---|---|---|---|",
+        *(f"| {kind.status} | `{kind.code}` | {kind.meaning} | {kind.remedy} |" for kind in PROBLEMS.values()),
+    ]
+    return "\n".join(lines) + "\n"

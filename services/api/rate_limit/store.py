@@ -1,0 +1,91 @@
+"""Redis, which may vanish at any moment: while it is away nobody waits for it."""
+
+from collections.abc import Awaitable
+from time import monotonic
+
+import redis.asyncio as redis
+from redis.commands.core import AsyncScript
+from redis.exceptions import RedisError
+
+from libs.common.errors import Unavailable
+from libs.common.observability.logging import get_logger
+from services.api.settings import RedisSettings
+
+log = get_logger("api.redis")
+
+_AWAY_SECONDS = 1.0
+"""How long Redis is left alone after it did not answer."""
+_CONNECTIONS_MAX = 64
+
+
+class Away(Unavailable):
+    """Redis does not answer."""
+
+    code = "store_unavailable"
+
+
+class Store:
+    """The one way to Redis: each question has a deadline, and an outage costs one slow question a second."""
+
+    def __init__(self, settings: RedisSettings) -> None:
+        self._timeout_seconds = settings.redis_timeout_seconds
+        self._redis = redis.Redis.from_url(
+            settings.redis_url,
+            socket_timeout=settings.redis_timeout_seconds,
+            socket_connect_timeout=settings.redis_timeout_seconds,
+            max_connections=_CONNECTIONS_MAX,
+            decode_responses=False,
+        )
+        self._away_until = 0.0
+
+    @property
+    def state(self) -> str:
+        """`ok`, or `away` while it is left alone: for an operator's eyes."""
+        return "away" if monotonic() < self._away_until else "ok"
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self._redis.aclose()
+
+    def script(self, source: str) -> AsyncScript:
+        """Prepare a Lua script."""
+        return self._redis.register_script(source)
+
+    async def read(self, key: str) -> bytes | None:
+        """Read a value.
+
+        Raises:
+            Away: when Redis does not answer.
+        """
+        found = await self.asked(self._redis.get(key))
+        return found if isinstance(found, bytes) else None
+
+    async def write(self, key: str, value: bytes, *, seconds: int) -> None:
+        """Write a value that vanishes by itself.
+
+        Raises:
+            Away: when Redis does not answer.
+        """
+        await self.asked(self._redis.set(key, value, ex=seconds))
+
+    async def asked[T](self, question: Awaitable[T]) -> T:
+        """Await an answer of Redis.
+
+        Raises:
+            Away: when Redis does not answer, or did not a moment ago.
+        """
+        if monotonic() < self._away_until:
+            _discard(question)
+            raise Away("Redis does not answer")
+        try:
+            return await question
+        except (RedisError, OSError, TimeoutError) as fault:
+            self._away_until = monotonic() + _AWAY_SECONDS
+            log.warning("redis.away", reason=type(fault).__name__)
+            raise Away("Redis does not answer") from fault
+
+
+def _discard(question: Awaitable[object]) -> None:
+    close = getattr(question, "close", None)
+    if close is not None:
+        close()

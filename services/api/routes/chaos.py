@@ -1,0 +1,57 @@
+"""Choosing to be disturbed; offered only where `APP_ENV=local`."""
+
+from typing import Any
+
+from litestar import Response, get, put
+from litestar.handlers import HTTPRouteHandler
+
+from services.api.auth import Access
+from services.api.chaos import Chaos, Disturbance
+from services.api.routes.bodies import BodyReader
+from services.api.routes.documentation import Documented
+from services.api.routes.parameters import AnyRequest, prefers_strict
+from services.api.routes.rendering import json_answer
+
+_WRITE = "admin:write"
+_LOCAL = "Offered only where APP_ENV=local, and never disturbed itself."
+
+
+def chaos_routes(access: Access, chaos: Chaos) -> list[HTTPRouteHandler]:
+    """Build `GET /v1/admin/chaos` and `PUT /v1/admin/chaos`."""
+    bodies = BodyReader(Disturbance)
+
+    @get(
+        "/v1/admin/chaos",
+        operation_id="getChaos",
+        summary="How is the tenant disturbed?",
+        description=_LOCAL,
+        tags=["operations"],
+        documented=Documented(answer=Disturbance, permission=_WRITE),
+    )
+    async def get_chaos(request: AnyRequest) -> Response[bytes]:
+        caller = await access.admit(request.headers, _WRITE)
+        return json_answer(await chaos.chosen(caller.tenant_id))
+
+    @put(
+        "/v1/admin/chaos",
+        operation_id="putChaos",
+        summary="Disturb the tenant's requests",
+        description=f"For an hour, in every process: delays, and failures by chance. {_LOCAL}",
+        tags=["operations"],
+        documented=Documented(
+            body=Disturbance,
+            example={"enabled": False},
+            answer=Disturbance,
+            permission=_WRITE,
+            refusals=("store_unavailable",),
+        ),
+    )
+    async def put_chaos(request: AnyRequest) -> Response[bytes]:
+        caller = await access.admit(request.headers, _WRITE)
+        wanted = bodies.read(await request.body(), strict=prefers_strict(request.headers))
+        await chaos.choose(caller.tenant_id, wanted)
+        await access.remember(caller, "chaos.choose", "/v1/admin/chaos")
+        return json_answer(wanted)
+
+    found: list[Any] = [get_chaos, put_chaos]
+    return found

@@ -1,0 +1,45 @@
+"""The running api is what its document says: every check of schemathesis, stateful ones included, and no failure."""
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+
+from deploy.local.environment import placeholder_environment
+from tests.support.platform import ADMIN, DEMO_TENANT, ROOT, Platform
+
+EXAMPLES = int(os.environ.get("CONFORMANCE_EXAMPLES", "10"))
+"""Test cases of one operation and phase; `just conformance` takes more."""
+SECONDS = 1800
+
+
+async def test_the_running_api_conforms_to_its_document(platform: Platform, tmp_path: Path) -> None:
+    admin = await platform.login(ADMIN)
+    run = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(ROOT / "tests/e2e/schemathesis.toml")),
+        *("run", f"{platform.base()}/openapi.json", "--checks", "all", "--max-examples", str(EXAMPLES)),
+        *("--header", f"Authorization: Bearer {admin.token}", "--header", f"X-Tenant-Id: {DEMO_TENANT}"),
+        # It would break the run as it is meant to: by failures on purpose.
+        *("--exclude-operation-id", "putChaos", "--seed", "1", "--continue-on-failure", "--no-color"),
+        cwd=tmp_path,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await asyncio.wait_for(run.communicate(), SECONDS)
+    assert run.returncode == 0, said.decode()[-6000:]
+
+
+async def test_the_committed_document_is_the_served_one(platform: Platform) -> None:
+    served = await (await platform.http.get(platform.base() + "/openapi.json")).json()
+    committed = json.loads((ROOT / "docs/api/openapi.json").read_text())
+    assert served == committed, "run `just docs`"
+
+
+async def test_the_export_is_the_committed_document() -> None:
+    env = os.environ | placeholder_environment()
+    run = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "services.api", "openapi"), cwd=ROOT, env=env, stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await asyncio.wait_for(run.communicate(), 60)
+    assert json.loads(said) == json.loads((ROOT / "docs/api/openapi.json").read_text()), "run `just docs`"

@@ -1,0 +1,289 @@
+"""Around every request: rates exact across processes, chaos that can be ended, origins, sizes, time, safe headers."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import msgspec
+import pytest
+import redis.asyncio as redis
+
+from deploy.local.servers import Servers
+from libs.common.settings import PlaceSettings
+from services.api.app import seed
+from services.api.settings import ChaosSettings, EdgeSettings, PaymentSettings, RateSettings, RedisSettings
+from tests.integration.api.conftest import Api, serving, settings_for
+from tests.integration.api.test_access import problem
+from tests.support.databases import TestDatabase
+from tests.support.platform import Answer, Client
+
+READ, WRITE, LOGIN = 12, 5, 4
+RATES = RateSettings(
+    rate_limit_read_per_min=READ,
+    rate_limit_write_per_min=WRITE,
+    rate_limit_login_per_min=LOGIN,
+    rate_limit_login_address_per_min=0,
+)
+BODY = {"amount": "1.00", "currency": "BRL", "customer_ref": "c"}
+CHAOS = "/v1/admin/chaos"
+
+
+def redis_of(servers: Servers) -> RedisSettings:
+    """The tests' Redis, with time enough for a busy machine."""
+    return RedisSettings(redis_url=servers.redis_url, redis_timeout_seconds=5)
+
+
+@pytest.fixture(autouse=True)
+async def uncounted(servers: Servers) -> None:
+    """Forget what earlier tests and earlier runs have counted."""
+    store = redis.Redis.from_url(servers.redis_url)
+    async for key in store.scan_iter("ratelimit:*", count=1000):
+        await store.delete(key)
+    await store.aclose()
+
+
+@pytest.fixture(scope="module")
+async def pair(api_database: TestDatabase, servers: Servers) -> AsyncIterator[tuple[Api, Api]]:
+    """Two processes' worth of one api, with low limits, on one Redis and one database."""
+    settings = settings_for(api_database, rates=RATES, redis=redis_of(servers))
+    await seed(settings)
+    async with serving(api_database, settings) as one, serving(api_database, settings) as two:
+        yield one, two
+
+
+async def create(client: Client, key: str | None = None) -> Answer:
+    return await client.call("POST", "/v1/payment-intents", BODY, key=key or str(uuid4()))
+
+
+def admin(api: Api, tenant: str) -> Client:
+    return api.client(tenant, roles=["admin"], perms=["admin:write", "payments:read"], plan="enterprise")
+
+
+async def test_a_limit_is_exact_across_processes(pair: tuple[Api, Api], tenant_id: str) -> None:
+    clients = [api.client(tenant_id) for api in pair]
+    answers = await asyncio.gather(*(create(clients[i % 2]) for i in range(4 * WRITE)))
+    taken = [a for a in answers if a.status == 200]
+    refused = [a for a in answers if a.status == 429]
+    assert (len(taken), len(refused)) == (WRITE, 3 * WRITE)
+    for answer in refused:
+        assert problem(answer)["code"] == "rate_limited"
+        assert int(answer.headers["retry-after"]) >= 1
+        assert answer.headers["x-ratelimit-remaining"] == "0"
+    assert sorted(int(a.headers["x-ratelimit-remaining"]) for a in taken) == list(range(WRITE))
+
+
+async def test_reading_other_subjects_and_other_tenants_have_limits_of_their_own(
+    pair: tuple[Api, Api], tenant_id: str
+) -> None:
+    one = pair[0]
+    busy = one.client(tenant_id)
+    for _ in range(WRITE):
+        assert (await create(busy)).status == 200
+    assert (await create(busy)).status == 429
+    listed = await busy.call("GET", "/v1/payment-intents")
+    assert listed.status == 200
+    assert listed.headers["ratelimit-policy"] == f'"read";q={READ};w=60'
+    assert listed.headers["ratelimit"].startswith(f'"read";r={READ - 1};t=')
+    assert (await create(one.client(tenant_id, sub="somebody-else"))).status == 200
+    assert (await create(one.client(f"{tenant_id}-2"))).status == 200
+
+
+async def test_a_tenant_that_the_token_does_not_prove_counts_for_nothing(pair: tuple[Api, Api], tenant_id: str) -> None:
+    intruder = pair[0].client(f"{tenant_id}-own")
+    for number in range(READ):
+        headers = {"X-Tenant-Id": f"{tenant_id}-{number}"}
+        assert (await intruder.call("GET", "/v1/payment-intents", headers=headers)).status == 403
+    assert (await intruder.call("GET", "/v1/payment-intents")).status == 429
+
+
+async def test_replays_are_not_counted_as_writes(pair: tuple[Api, Api], tenant_id: str) -> None:
+    client, key = pair[0].client(tenant_id), str(uuid4())
+    first = await create(client, key)
+    for _ in range(3 * WRITE):
+        again = await create(client, key)
+        assert (again.status, again.raw) == (200, first.raw)
+        assert again.headers["idempotency-replayed"] == "true"
+        assert again.headers["x-ratelimit-remaining"] == first.headers["x-ratelimit-remaining"]
+
+
+async def test_failed_logins_of_one_account_are_throttled_whoever_it_is(pair: tuple[Api, Api]) -> None:
+    one, two = pair
+    for name in (f"nobody-{uuid4().hex}@example.com", "sales@demo"):
+        attempts = [
+            (one, two)[i % 2].stranger().call("POST", "/v1/auth/token", {"email": name, "password": "wrong"})
+            for i in range(2 * LOGIN)
+        ]
+        statuses = sorted(a.status for a in await asyncio.gather(*attempts))
+        assert statuses == [401] * LOGIN + [429] * LOGIN
+    # Somebody else is not held back, and success costs nothing.
+    for _ in range(2 * LOGIN):
+        told = await one.stranger().call("POST", "/v1/auth/token", {"email": "ops@demo", "password": "ops123"})
+        assert told.status == 200
+
+
+async def test_logins_of_one_address_are_throttled(api_database: TestDatabase, servers: Servers) -> None:
+    rates = RateSettings(rate_limit_login_address_per_min=3, rate_limit_login_per_min=0)
+    settings = settings_for(api_database, rates=rates, redis=redis_of(servers))
+    async with serving(api_database, settings) as api:
+        logins = [
+            await api.stranger().call("POST", "/v1/auth/token", {"email": f"{i}@x", "password": "x"}) for i in range(4)
+        ]
+    assert [a.status for a in logins] == [401, 401, 401, 429]
+
+
+async def test_without_redis_everybody_may_and_a_metric_says_so(api_database: TestDatabase, tenant_id: str) -> None:
+    away = RedisSettings(redis_url="redis://127.0.0.1:1/0")
+    async with serving(api_database, settings_for(api_database, rates=RATES, redis=away)) as api:
+        key = str(uuid4())
+        answers = [await create(api.client(tenant_id), key) for _ in range(3 * WRITE)]
+        assert {(a.status, a.raw) for a in answers} == {(200, answers[0].raw)}
+        metrics = (await api.stranger().call("GET", "/metrics")).raw.decode()
+        ready = (await api.stranger().call("GET", "/readyz")).json
+    assert ready["details"] == {"redis": "away"}
+    uncounted = next(line for line in metrics.splitlines() if line.startswith("rate_limit_uncounted_total "))
+    assert float(uncounted.split()[1]) >= 3 * WRITE
+
+
+@pytest.fixture(scope="module")
+async def edge(api_database: TestDatabase, servers: Servers) -> AsyncIterator[Api]:
+    """An api with small limits on bodies and time, asked by one shop's pages."""
+    settings = settings_for(
+        api_database,
+        redis=redis_of(servers),
+        edge=EdgeSettings(cors_origins=("https://shop.example.com",), body_bytes_max=2048, http_timeout_seconds=1.5),
+        payments=PaymentSettings(confirm_timeout_seconds=0.5),
+    )
+    async with serving(api_database, settings) as running:
+        yield running
+
+
+async def test_chaos_hits_its_tenant_alone_and_can_always_be_ended(edge: Api, tenant_id: str) -> None:
+    root, other = admin(edge, tenant_id), edge.client(f"{tenant_id}-2")
+    assert (await root.call("GET", CHAOS)).json == {"enabled": False, "fail_percent": 0, "latency_ms": 0}
+    wanted = {"enabled": True, "fail_percent": 100, "latency_ms": 1}
+    assert (await root.call("PUT", CHAOS, wanted)).json == wanted
+    hit = await root.call("GET", "/v1/payment-intents")
+    assert (hit.status, problem(hit)["code"]) == (503, "chaos_injected")
+    assert hit.headers["retry-after"]
+    assert (await other.call("GET", "/v1/payment-intents")).status == 200
+    # A stranger who merely names the tenant, and the health of the process, are left alone.
+    named = await edge.stranger().call("GET", "/v1/payment-intents", headers={"X-Tenant-Id": tenant_id})
+    assert named.status == 401
+    assert (await edge.stranger().call("GET", "/healthz")).status == 200
+    assert (await root.call("PUT", CHAOS, {"enabled": False})).status == 200
+    assert (await root.call("GET", "/v1/payment-intents")).status == 200
+
+
+async def test_chaos_delays_one_tenant_and_blocks_nobody(edge: Api, tenant_id: str) -> None:
+    root, other = admin(edge, tenant_id), edge.client(f"{tenant_id}-2")
+    await root.call("PUT", CHAOS, {"enabled": True, "latency_ms": 1500})
+    held = asyncio.create_task(root.call("GET", "/v1/payment-intents"))
+    for _ in range(5):
+        assert (await other.call("GET", "/v1/payment-intents")).status == 200
+    assert not held.done()
+    held.cancel()
+    await asyncio.gather(held, return_exceptions=True)
+    await root.call("PUT", CHAOS, {"enabled": False})
+
+
+@pytest.mark.parametrize("body", [{"fail_percent": 101}, {"latency_ms": -1}, {"enabled": "yes"}])
+async def test_chaos_beyond_its_bounds_is_refused(edge: Api, tenant_id: str, body: dict[str, object]) -> None:
+    answer = await admin(edge, tenant_id).call("PUT", CHAOS, body)
+    assert (answer.status, problem(answer)["code"]) == (422, "invalid_request")
+
+
+async def test_chaos_exists_only_locally(api_database: TestDatabase, tenant_id: str) -> None:
+    settings = settings_for(api_database, chaos=ChaosSettings(chaos_enabled=True, chaos_fail_percent=100))
+    settings = msgspec.structs.replace(settings, place=PlaceSettings(app_env="production"))
+    async with serving(api_database, settings) as api:
+        answer = await admin(api, tenant_id).call("PUT", CHAOS, {"enabled": True})
+        assert (answer.status, problem(answer)["code"]) == (404, "route_not_found")
+        assert (await api.client(tenant_id).call("GET", "/v1/payment-intents")).status == 200
+        live = await api.stranger().call("GET", "/healthz", headers={"Origin": "https://shop.example.com"})
+    assert "access-control-allow-origin" not in live.headers
+    assert live.headers["strict-transport-security"].startswith("max-age=")
+
+
+async def test_pages_of_a_known_origin_may_read_our_headers(edge: Api) -> None:
+    origin = {"Origin": "https://shop.example.com"}
+    preflight = await edge.stranger().call(
+        "OPTIONS",
+        "/v1/payment-intents",
+        headers={
+            **origin,
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "authorization, idempotency-key",
+        },
+    )
+    assert preflight.status == 204
+    assert preflight.headers["access-control-allow-origin"] == "https://shop.example.com"
+    assert "POST" in preflight.headers["access-control-allow-methods"]
+    assert preflight.headers["access-control-allow-headers"] == "authorization, idempotency-key"
+    refused = await edge.stranger().call("GET", "/v1/me", headers=origin)
+    assert refused.status == 401
+    for name in ("X-Correlation-Id", "Retry-After", "X-RateLimit-Remaining", "RateLimit", "Idempotency-Replayed"):
+        assert name in refused.headers["access-control-expose-headers"]
+    assert refused.headers["vary"] == "Origin"
+    foreign = await edge.stranger().call("GET", "/v1/me", headers={"Origin": "https://evil.example.com"})
+    assert "access-control-allow-origin" not in foreign.headers
+
+
+async def test_every_answer_is_safe_in_a_browser(edge: Api) -> None:
+    for path in ("/v1/me", "/nowhere", "/docs", "/healthz", "/asyncapi"):
+        headers = (await edge.stranger().call("GET", path)).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    assert (await edge.stranger().call("GET", "/v1/me")).headers["cache-control"] == "no-store"
+
+
+async def test_a_body_that_is_too_large_is_refused_declared_or_not(edge: Api, tenant_id: str) -> None:
+    client = edge.client(tenant_id)
+    large = b'{"customer_ref": "' + b"x" * 4096 + b'"}'
+    declared = await client.call("POST", "/v1/payment-intents", raw=large, key="k")
+    assert (declared.status, problem(declared)["code"]) == (413, "body_too_large")
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for start in range(0, len(large), 512):
+            yield large[start : start + 512]
+
+    headers = {"Authorization": f"Bearer {client.token}", "X-Tenant-Id": tenant_id, "Idempotency-Key": "k"}
+    async with edge.http.post(f"{edge.base}/v1/payment-intents", data=pieces(), headers=headers) as answer:
+        assert answer.status == 413
+        assert (await answer.json(content_type=None))["code"] == "body_too_large"
+
+
+async def test_a_request_that_takes_too_long_is_answered(edge: Api, tenant_id: str) -> None:
+    client = edge.client(tenant_id)
+    port = int(edge.base.rsplit(":", 1)[1])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(
+        b"POST /v1/payment-intents HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\nContent-Type: application/json\r\n"
+        b"Authorization: Bearer " + client.token.encode() + b"\r\nX-Tenant-Id: " + tenant_id.encode() + b"\r\n\r\n{"
+    )
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), timeout=10)
+    writer.close()
+    assert b" 503 " in head.split(b"\r\n")[0]
+    assert b"application/problem+json" in head
+
+
+async def test_unknown_members_are_ignored_or_reported_as_the_client_prefers(edge: Api, tenant_id: str) -> None:
+    client, body = edge.client(tenant_id), {**BODY, "colour": "red", "a/b~c": 1}
+    lenient = await client.call("POST", "/v1/payment-intents", body, key=str(uuid4()))
+    assert lenient.status == 200
+    strict = await client.call(
+        "POST", "/v1/payment-intents", body, key=str(uuid4()), headers={"Prefer": "respond-async, Handling=strict"}
+    )
+    assert (strict.status, problem(strict)["code"]) == (422, "unknown_fields")
+    assert [e["pointer"] for e in strict.json["errors"]] == ["/colour", "/a~1b~0c"]
+    known = await client.call(
+        "POST", "/v1/payment-intents", BODY, key=str(uuid4()), headers={"Prefer": "handling=strict"}
+    )
+    assert known.status == 200
+
+
+async def test_the_type_of_a_problem_explains_it(edge: Api) -> None:
+    told = problem(await edge.stranger().call("GET", "/v1/me"))
+    page = await edge.stranger().call("GET", told["type"])
+    assert page.status == 200
+    assert b"missing_token" in page.raw
+    assert (await edge.stranger().call("GET", "/problems/none")).status == 404
