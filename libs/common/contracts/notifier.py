@@ -41,7 +41,7 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
     """What an endpoint missed while it was switched off: an offer to replay it."""
 
     since: datetime
-    """When it was switched off."""
+    """When it began to fail, or was switched off."""
     until: datetime
     """When it was switched on again."""
     count: int

@@ -169,8 +169,11 @@ async def change_endpoint(
         if was.is_active and not changed.is_active:
             await end_waiting(tx, tenant_id=tenant_id, endpoint_id=endpoint_id, now=now)
         if changed.is_active and not was.is_active:
+            # What failed before the end counts too: it was given up when the endpoint was switched off.
+            gate = await gates.find(tx, tenant_id=tenant_id, endpoint_id=endpoint_id)
             await gates.save(tx, [((tenant_id, endpoint_id), Gate())])
-            gap = await _gap(tx, changed, since=was.disabled_at or was.created_at, now=now)
+            off_since = was.disabled_at or was.created_at
+            gap = await _gap(tx, changed, since=min(gate.failing_since or off_since, off_since), now=now)
     return endpoint_shown(changed, gap=gap)
 
 
