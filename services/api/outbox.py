@@ -49,6 +49,7 @@ def _envelope(intent: PaymentIntent, *, event_id: Any, at: datetime, cause: Corr
         "amount": format_minor(intent.amount_minor, intent.currency),
         "currency": intent.currency,
         "customer_ref": intent.customer_ref,
+        "sequence": intent.version,
     }
 
 

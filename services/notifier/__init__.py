@@ -4,5 +4,5 @@ It owns the webhook endpoints of every tenant, the messages as they are sent, on
 every attempt at it.
 
 It hears all public events of the api, in packs, and answers the api's requests about endpoints and deliveries.
-It says nothing on the broker; its voice is the HTTPS request to the merchant.
+Its voice is the HTTPS request to the merchant; on the broker it only says that an endpoint fails or was switched off.
 """

@@ -1,17 +1,19 @@
 """How is the notifier wired? The only file that knows every other room."""
 
+from datetime import timedelta
+
 from libs.common.clock import Clock, SystemClock
 from libs.common.db import Database
 from libs.common.messaging import Bus
-from libs.common.service import Loop, Service
+from libs.common.service import Loop, Service, Worker
 from services.notifier import consumers
 from services.notifier.commands import EndpointRules
 from services.notifier.egress import LOCAL_NETWORKS, EgressGuard, Lookup
-from services.notifier.schedule import RetryPolicy
+from services.notifier.schedule import HealthPolicy, RetryPolicy
 from services.notifier.sender import Sender
 from services.notifier.settings import Settings
 from services.notifier.signing import KeyRing
-from services.notifier.workers import Courier
+from services.notifier.workers import KEEP_EVERY_SECONDS, REPLAY_EVERY_SECONDS, Archivist, Courier, Replayer
 
 
 def build(settings: Settings, clock: Clock | None = None, *, lookup: Lookup | None = None) -> Service:
@@ -29,6 +31,8 @@ def build(settings: Settings, clock: Clock | None = None, *, lookup: Lookup | No
         bus,
         database=database,
         policy=policy,
+        health=HealthPolicy.of(webhooks),
+        ordering_wait=timedelta(seconds=webhooks.webhook_ordering_wait_seconds),
         rules=EndpointRules(
             is_local=settings.place.is_local,
             allowed_ports=webhooks.webhook_allowed_ports,
@@ -46,6 +50,16 @@ def build(settings: Settings, clock: Clock | None = None, *, lookup: Lookup | No
         database=database,
         bus=bus,
         clock=clock,
+        workers=[
+            Worker(
+                name="replayer", every_seconds=REPLAY_EVERY_SECONDS, run=Replayer(database=database, clock=clock).run
+            ),
+            Worker(
+                name="archivist",
+                every_seconds=KEEP_EVERY_SECONDS,
+                run=Archivist(database=database, days=webhooks.webhook_retention_days).run,
+            ),
+        ],
         loops=[Loop(name="courier", run=courier.run)],
         opens=[sender.opened],
     )

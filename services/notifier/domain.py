@@ -1,7 +1,7 @@
 """What is always true of webhook endpoints, messages and deliveries. Pure: no framework, no SQL, no wire."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address
@@ -14,6 +14,42 @@ URL_CHARACTERS_MAX = 2048
 """Longest url of an endpoint."""
 EVENTS_MAX = 50
 """Most names, prefixes or `*` that one endpoint may list."""
+DESCRIPTION_CHARACTERS_MAX = 500
+"""Longest description of an endpoint."""
+HEADERS_MAX = 20
+"""Most headers of its own that one endpoint may have."""
+RATE_LIMIT_MAX = 10_000
+"""Highest rate limit of an endpoint, attempts per second."""
+_HEADER_VALUE_CHARACTERS_MAX = 1024
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}\Z")
+_HEADER_VALUE = re.compile(r"[!-~](?:[ -~]*[!-~])?\Z")
+_HEADERS_DENIED = frozenset(
+    [
+        "accept",
+        "accept-encoding",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "cookie",
+        "expect",
+        "forwarded",
+        "host",
+        "keep-alive",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "traceparent",
+        "tracestate",
+        "transfer-encoding",
+        "upgrade",
+        "user-agent",
+        "via",
+    ]
+)
+"""Headers that say how the exchange itself works, or who we are."""
+_HEADER_PREFIXES_DENIED = ("webhook-", "x-webhook-", "svix-", "x-forwarded-", "proxy-", "sec-")
 _HOST_CHARACTERS_MAX = 253
 _VISIBLE_ASCII = re.compile(r"[!-~]+\Z")
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)\Z")
@@ -91,6 +127,73 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Whether deliveries are made."""
     created_at: datetime
     """When it was registered."""
+    description: str = ""
+    """What it is for, for people."""
+    disabled_reason: str | None = None
+    """Why deliveries are not made."""
+    disabled_at: datetime | None = None
+    """When they ceased to be made."""
+    rate_limit_per_second: int | None = None
+    """Attempts per second at most; None for no limit."""
+    is_ordered: bool = False
+    """Whether the events of one payment are told in order."""
+    header_names: tuple[str, ...] = ()
+    """Names of the tenant's own headers."""
+    public_key: str | None = None
+    """Verifies its `v1a` signatures."""
+
+
+class Selection(msgspec.Struct, frozen=True, kw_only=True):
+    """What is replayed."""
+
+    outcomes: tuple[str, ...]
+    """`failed`, `missing`, `delivered`."""
+    wanted_types: tuple[str, ...] = ()
+    """Events that count as missing where there is no delivery: those that the endpoint lists."""
+    event_types: tuple[str, ...] = ()
+    """Events of these names alone; empty for all."""
+    event_ids: tuple[UUID, ...] = ()
+    """These events alone; empty for all."""
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """One replay as it is kept."""
+
+    tenant_id: str
+    """The tenant."""
+    id: UUID
+    """The replay."""
+    endpoint_id: UUID
+    """The endpoint."""
+    selection: Selection
+    """What is replayed."""
+    fingerprint: str
+    """The selection and its bounds as text; the same key with another one is refused."""
+    status: str
+    """RUNNING or DONE."""
+    total: int
+    """Deliveries at the beginning."""
+    scheduled: int
+    """Deliveries scheduled so far."""
+    position: UUID
+    """The last event looked at."""
+    until: UUID
+    """The last event to look at."""
+    created_at: datetime
+    """When it was asked for."""
+    ended_at: datetime | None = None
+    """When everything was scheduled."""
+
+
+class Minted(msgspec.Struct, frozen=True, kw_only=True):
+    """What signs an endpoint's webhooks."""
+
+    secret: str
+    """The `whsec_` secret, to be shown once."""
+    sealed: bytes
+    """All that signs, as it is kept."""
+    public_key: str | None = None
+    """The `whpk_` key that verifies `v1a` signatures; None when nothing is signed that way."""
 
 
 class Claimed(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,12 +225,23 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the endpoint still exists and is active."""
     is_deleted: bool
     """Whether the endpoint was deleted."""
+    attempts_before: int = 0
+    """How many of the attempts were made before the latest replay."""
+    secrets_retired: tuple[bytes, ...] = ()
+    """Earlier secrets that still sign, sealed, the newest first."""
+    headers_sealed: bytes | None = None
+    """The tenant's own headers, sealed."""
 
 
 def patterns_of(event: str) -> list[str]:
     """Every entry of an endpoint's list that admits `event`: `payment.captured`, `payment.*` and `*`."""
     parts = event.split(".")
     return ["*", *(".".join(parts[:depth]) + ".*" for depth in range(1, len(parts))), event]
+
+
+def types_of(patterns: Sequence[str], *, known: Sequence[str]) -> tuple[str, ...]:
+    """The events among `known` that an endpoint with these names, prefixes or `*` is told about."""
+    return tuple(event for event in known if not set(patterns).isdisjoint(patterns_of(event)))
 
 
 def check_events(wanted: Sequence[str], *, known: Sequence[str]) -> list[tuple[str, str]]:
@@ -191,6 +305,29 @@ def _check_host(host: str, *, is_bracketed: bool, is_local: bool) -> str | None:
     if len(labels) == 1 and not is_local:
         return "the url's host must be a full name with a dot"
     return None
+
+
+def check_headers(headers: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Say what is wrong with a tenant's own headers: names and sentences, by JSON pointer."""
+    if len(headers) > HEADERS_MAX:
+        return [("/headers", f"at most {HEADERS_MAX} headers")]
+    faults: list[tuple[str, str]] = []
+    seen: set[str] = set()
+    for name, value in headers.items():
+        where = "/headers/" + name[:64].replace("~", "~0").replace("/", "~1")
+        lower = name.lower()
+        if not _HEADER_NAME.match(name):
+            faults.append((where, "a header's name has 1 to 64 letters, digits and -_.!#$%&'*+^`|~"))
+        elif lower in _HEADERS_DENIED or lower.startswith(_HEADER_PREFIXES_DENIED):
+            faults.append((where, "this header is ours to set, or says how the exchange itself works"))
+        elif lower in seen:
+            faults.append((where, "this header is named twice"))
+        elif len(value) > _HEADER_VALUE_CHARACTERS_MAX or not _HEADER_VALUE.match(value):
+            faults.append(
+                (where, f"a header's value has 1 to {_HEADER_VALUE_CHARACTERS_MAX} visible ASCII characters and spaces")
+            )
+        seen.add(lower)
+    return faults
 
 
 def literal_of(host: str) -> IPv4Address | IPv6Address | None:

@@ -27,6 +27,36 @@ class InvalidEndpoint(Invalid):
     code = "invalid_webhook_endpoint"
 
 
+class EndpointInactive(Conflict):
+    """The endpoint is switched off, so nothing can be sent to it."""
+
+    code = "webhook_endpoint_inactive"
+
+
+class TooManySecrets(Conflict):
+    """So many earlier secrets still sign that no further one can be added."""
+
+    code = "too_many_webhook_secrets"
+
+
+class ReplayNotFound(NotFound):
+    """The tenant has no such replay."""
+
+    code = "webhook_replay_not_found"
+
+
+class InvalidReplay(Invalid):
+    """The selection cannot be used; `errors` says why, one sentence each."""
+
+    code = "invalid_webhook_replay"
+
+
+class ReplayKeyReused(Invalid):
+    """The idempotency key belongs to a replay of something else."""
+
+    code = "idempotency_key_reused"
+
+
 class InvalidCursor(Invalid):
     """The cursor does not come from an earlier page."""
 

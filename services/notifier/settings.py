@@ -11,6 +11,7 @@ from libs.common.settings import BrokerSettings, DatabaseSettings, HttpSettings,
 
 _KEY_BYTES = 32
 _SCHEDULE_STEPS_MIN = 3
+_RETENTION_DAYS_MIN = 30
 _SCHEDULE_STEPS_MAX = 50
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -53,6 +54,21 @@ class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How often the worker looks on its own, the net under the in-process wake-up; also how exact retries are."""
     webhook_drain_seconds: float = 10.0
     """How long attempts under way may take to finish when the process stops; the rest is handed back."""
+    webhook_breaker_failures: int = 10
+    """Failures in a row after which an endpoint rests: nothing that waits for it spends an attempt meanwhile."""
+    webhook_breaker_pause_seconds: float = 30.0
+    """How long it rests at first; each failure after that doubles it."""
+    webhook_breaker_pause_max_seconds: float = 900.0
+    """How long it rests at most: a receiver that is repaired hears from us within a quarter of an hour."""
+    webhook_disable_after_seconds: float = 432_000.0
+    """An endpoint that failed so long without one success is switched off: five days, longer than the retry schedule.
+    Its tenant is warned at half and at four fifths of it."""
+    webhook_disable_failures_min: int = 20
+    """How many attempts must have failed in that time, so that a quiet endpoint is not switched off for one event."""
+    webhook_ordering_wait_seconds: float = 1.0
+    """How long an event for an endpoint that wants order waits for an earlier one of its payment still on its way to us."""
+    webhook_retention_days: int = 90
+    """How long messages, deliveries and attempts are kept, in whole months; thirty days at least."""
     webhook_endpoints_max: int = 100
     """Endpoints that one tenant may have."""
     webhook_allowed_ports: tuple[int, ...] = (443, 8443)
@@ -121,6 +137,10 @@ def check_settings(settings: Settings) -> list[str]:
                 faults.append(f"{name} has an entry that is not a network in CIDR form: {fault}")
     if webhooks.webhook_lease_seconds < 2 * webhooks.webhook_timeout_seconds:
         faults.append("WEBHOOK_LEASE_SECONDS must be at least twice WEBHOOK_TIMEOUT_SECONDS, or deliveries repeat")
+    if webhooks.webhook_retention_days < _RETENTION_DAYS_MIN:
+        faults.append(f"WEBHOOK_RETENTION_DAYS must be at least {_RETENTION_DAYS_MIN}")
+    if webhooks.webhook_ordering_wait_seconds < 0:
+        faults.append("WEBHOOK_ORDERING_WAIT_SECONDS must not be negative")
     if not 0 <= webhooks.webhook_retry_jitter < 1:
         faults.append("WEBHOOK_RETRY_JITTER must be at least 0 and less than 1")
     faults += [
@@ -133,6 +153,11 @@ def check_settings(settings: Settings) -> list[str]:
             ("WEBHOOK_ENDPOINT_IN_FLIGHT_MAX", webhooks.webhook_endpoint_in_flight_max),
             ("WEBHOOK_CLAIM_MAX", webhooks.webhook_claim_max),
             ("WEBHOOK_POLL_SECONDS", webhooks.webhook_poll_seconds),
+            ("WEBHOOK_BREAKER_FAILURES", webhooks.webhook_breaker_failures),
+            ("WEBHOOK_BREAKER_PAUSE_SECONDS", webhooks.webhook_breaker_pause_seconds),
+            ("WEBHOOK_BREAKER_PAUSE_MAX_SECONDS", webhooks.webhook_breaker_pause_max_seconds),
+            ("WEBHOOK_DISABLE_AFTER_SECONDS", webhooks.webhook_disable_after_seconds),
+            ("WEBHOOK_DISABLE_FAILURES_MIN", webhooks.webhook_disable_failures_min),
             ("WEBHOOK_ENDPOINTS_MAX", webhooks.webhook_endpoints_max),
         ]
         if value <= 0

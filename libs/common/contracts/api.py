@@ -22,6 +22,7 @@ _INTENT: dict[str, Any] = {
     "amount": "150.50",
     "currency": "BRL",
     "customer_ref": "customer@example.com",
+    "sequence": 3,
 }
 
 
@@ -38,6 +39,8 @@ class IntentEvent(PublicEvent, frozen=True, kw_only=True):
     """ISO 4217 code, upper case."""
     customer_ref: str = ""
     """The merchant's own reference of the customer."""
+    sequence: int = 0
+    """Rises along one payment's events, with gaps; an event with a lower one than seen before is late. 0 where unknown."""
 
 
 @event("payment.intent.created", owner="api", heard_by=("notifier",), public=True, example=_ENVELOPE | _INTENT)

@@ -9,44 +9,43 @@ import msgspec
 
 from libs.common.clock import Clock
 from libs.common.contracts import PublicEvent
+from libs.common.contracts.notifier import EndpointTrouble
 from libs.common.db import Connection, Database
 from libs.common.ids import derived_id
 from libs.common.messaging import Heard
-from libs.common.observability.logging import get_logger
 from services.notifier import metrics
-from services.notifier.domain import Answer, Claimed, DeliveryStatus, EndReason, patterns_of
+from services.notifier.commands.health import Attempt, follow
+from services.notifier.domain import Claimed, DeliveryStatus, EndReason, patterns_of
 from services.notifier.outbox import webhook_body
-from services.notifier.schedule import Decision, Delivered, Failed, RetryAt, RetryPolicy, decide, first_attempt_at
+from services.notifier.schedule import (
+    Decision,
+    Delivered,
+    Failed,
+    HealthPolicy,
+    RetryAt,
+    RetryPolicy,
+    decide,
+    first_attempt_at,
+)
 from services.notifier.store import deliveries, endpoints
-from services.notifier.store.deliveries import DeliveryKey, NewMessage, Record
-
-log = get_logger("notifier.deliveries")
-
-_DISABLED_BY_410 = "gone"
-
-
-class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """One attempt that was made and is not yet recorded."""
-
-    claimed: Claimed
-    """The delivery, under the fence it was claimed with."""
-    answer: Answer
-    """What came of it."""
-    attempted_at: datetime
-    """When it began."""
-    duration_ms: int
-    """How long the exchange took."""
-    chance: float
-    """The random number, 0 to 1, that places a retry within its jitter."""
+from services.notifier.store.deliveries import DeliveryKey, NewDelivery, NewMessage, Record
+from services.notifier.store.endpoints import Wanting
 
 
 async def schedule[E: PublicEvent](
-    tx: Connection, heard: Sequence[Heard[E]], *, policy: RetryPolicy, clock: Clock
+    tx: Connection,
+    heard: Sequence[Heard[E]],
+    *,
+    policy: RetryPolicy,
+    clock: Clock,
+    ordering_wait: timedelta = timedelta(),
 ) -> None:
     """Remember, for new events of one type, what merchants are told and whom: one delivery for each endpoint.
 
     Nothing is kept of an event that no endpoint of its tenant wants. An endpoint that is switched off gets no delivery,
-    but the message is kept, so that the gap can be made up for when it is switched on again.
+    but the message is kept, so that the gap can be made up for when it is switched on again. An endpoint is not told
+    about its own trouble. Where order is wanted, an event rests for `ordering_wait`: types travel in packs of their own,
+    and an earlier event of the same payment may arrive a little later.
     """
     event_type = heard[0].body.contract.name
     wanted = await endpoints.wanting(
@@ -56,12 +55,13 @@ async def schedule[E: PublicEvent](
     if not told:
         return
     now = clock.now()
-    planned: dict[DeliveryKey, UUID] = {
-        (event.tenant_id, endpoint_id, event.event_id): derived_id(event.event_id, f"delivery to {endpoint_id}")
+    begin = first_attempt_at(policy, now=now)
+    planned = [
+        _plan(event, endpoint, begin=begin + ordering_wait if endpoint.is_ordered else begin)
         for event in told
-        for endpoint_id, is_active in wanted[event.tenant_id]
-        if is_active
-    }
+        for endpoint in wanted[event.tenant_id]
+        if endpoint.is_active and not (isinstance(event, EndpointTrouble) and event.endpoint_id == endpoint.id)
+    ]
     await deliveries.schedule(
         tx,
         event_type=event_type,
@@ -77,9 +77,18 @@ async def schedule[E: PublicEvent](
         ],
         deliveries=planned,
         now=now,
-        first_attempt_at=first_attempt_at(policy, now=now),
     )
     metrics.DELIVERIES.labels("scheduled").inc(len(planned))
+
+
+def _plan(event: PublicEvent, endpoint: Wanting, *, begin: datetime) -> NewDelivery:
+    return NewDelivery(
+        key=(event.tenant_id, endpoint.id, event.event_id),
+        id=derived_id(event.event_id, f"delivery to {endpoint.id}"),
+        first_attempt_at=begin,
+        ordering_key=getattr(event, "payment_intent_id", None) if endpoint.is_ordered else None,
+        sequence=getattr(event, "sequence", 0),
+    )
 
 
 async def claim(
@@ -100,12 +109,21 @@ async def claim(
 
 
 async def record(
-    database: Database, attempts: Sequence[Attempt], *, policy: RetryPolicy, clock: Clock
+    database: Database, attempts: Sequence[Attempt], *, policy: RetryPolicy, health: HealthPolicy, clock: Clock
 ) -> list[Decision | None]:
-    """Record attempts and decide what follows each; None where another worker had taken the delivery over."""
+    """Record attempts and decide what follows each; None where another worker had taken the delivery over.
+
+    What the attempts say about their endpoints is decided in the same transaction: rest, warning, end.
+    """
     now = clock.now()
     decided = [
-        decide(policy, made.answer, attempts=made.claimed.attempts + 1, now=now, chance=made.chance)
+        decide(
+            policy,
+            made.answer,
+            attempts=made.claimed.attempts - made.claimed.attempts_before + 1,
+            now=now,
+            chance=made.chance,
+        )
         for made in attempts
     ]
     async with database.transaction() as tx:
@@ -115,13 +133,8 @@ async def record(
         results = [
             decision if _key(made.claimed) in held else None for made, decision in zip(attempts, decided, strict=True)
         ]
-        gone = {
-            (made.claimed.tenant_id, made.claimed.endpoint_id)
-            for made, decision in zip(attempts, results, strict=True)
-            if isinstance(decision, Failed) and decision.disables
-        }
-        for tenant_id, endpoint_id in sorted(gone):
-            await _disable(tx, tenant_id=tenant_id, endpoint_id=endpoint_id, now=now)
+        recorded = [(made, decision) for made, decision in zip(attempts, results, strict=True) if decision is not None]
+        await follow(tx, recorded, policy=health, now=now)
     return results
 
 
@@ -141,14 +154,6 @@ async def hand_back(
     """Let go of deliveries that were claimed and not attempted; any worker may take them after `pause`."""
     async with database.connection() as connection:
         await deliveries.hand_back(connection, claimed, at=clock.now() + pause)
-
-
-async def _disable(tx: Connection, *, tenant_id: str, endpoint_id: UUID, now: datetime) -> None:
-    if await endpoints.disable(tx, tenant_id=tenant_id, endpoint_id=endpoint_id, reason=_DISABLED_BY_410):
-        await deliveries.abandon_waiting(
-            tx, tenant_id=tenant_id, endpoint_id=endpoint_id, reason=EndReason.ENDPOINT_DISABLED, at=now
-        )
-        log.warning("endpoint.disabled", tenant_id=tenant_id, endpoint_id=endpoint_id, reason=_DISABLED_BY_410)
 
 
 def _record(made: Attempt, decision: Decision, *, now: datetime) -> Record:

@@ -1,6 +1,7 @@
 """What we decide about webhook endpoints."""
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address
 from typing import Protocol
 from uuid import UUID
@@ -9,17 +10,56 @@ import msgspec
 
 from libs.common.clock import Clock
 from libs.common.contracts import heard_by
-from libs.common.contracts.notifier import Deleted, DeleteEndpoint, RegisterEndpoint, WebhookEndpoint
-from libs.common.db import Database
-from services.notifier.domain import EndReason, check_events, check_url, host_of, literal_of
-from services.notifier.errors import EndpointConflict, EndpointNotFound, InvalidEndpoint, TooManyEndpoints
-from services.notifier.outbox import endpoint_shown
-from services.notifier.store import deliveries, endpoints
+from libs.common.contracts.notifier import (
+    ChangeEndpoint,
+    Deleted,
+    DeleteEndpoint,
+    Gap,
+    RegisterEndpoint,
+    RotateSecret,
+    SendTestEvent,
+    TestSent,
+    WebhookEndpoint,
+)
+from libs.common.db import Connection, Database
+from libs.common.ids import derived_id, new_id
+from services.notifier.commands.health import end_waiting
+from services.notifier.domain import (
+    DESCRIPTION_CHARACTERS_MAX,
+    RATE_LIMIT_MAX,
+    Endpoint,
+    EndReason,
+    Minted,
+    Selection,
+    check_events,
+    check_headers,
+    check_url,
+    host_of,
+    literal_of,
+    types_of,
+)
+from services.notifier.errors import (
+    EndpointConflict,
+    EndpointInactive,
+    EndpointNotFound,
+    InvalidEndpoint,
+    TooManyEndpoints,
+    TooManySecrets,
+)
+from services.notifier.outbox import TEST_EVENT, endpoint_shown, webhook_test_body
+from services.notifier.schedule import Gate
+from services.notifier.store import deliveries, endpoints, gates, replays
+from services.notifier.store.deliveries import NewDelivery, NewMessage
+from services.notifier.store.endpoints import Kept
 
 EVENT_NAMES: tuple[str, ...] = tuple(
     sorted(kind.contract.name for kind in heard_by("notifier") if kind.contract.public)
 )
 """Every event that an endpoint can be told about."""
+OVERLAP_SECONDS_MAX = 604_800
+"""How long an earlier secret may go on signing: seven days."""
+_SECRETS_RETIRED_MAX = 5
+_SWITCHED_OFF = "switched_off"
 
 
 class EndpointRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,8 +78,16 @@ class EndpointRules(msgspec.Struct, frozen=True, kw_only=True):
 class SecretMint(Protocol):
     """Something that mints signing secrets and seals them."""
 
-    def mint(self, *, tenant_id: str, endpoint_id: UUID) -> tuple[str, bytes]:
-        """Mint the secret of one endpoint; returns it as it is shown, and sealed as it is kept."""
+    def mint(self, *, tenant_id: str, endpoint_id: UUID, has_public_key: bool = False) -> Minted:
+        """Mint the secret of one endpoint, and an ed25519 key beside it if wanted."""
+        ...
+
+    def rekey(self, sealed: bytes, *, tenant_id: str, endpoint_id: UUID, has_public_key: bool) -> Minted:
+        """Keep a secret and mint, or forget, the ed25519 key beside it."""
+        ...
+
+    def seal(self, secret: str, *, tenant_id: str, endpoint_id: UUID) -> bytes:
+        """Encrypt a text that belongs to one endpoint."""
         ...
 
 
@@ -54,33 +102,147 @@ async def register_endpoint(
     """Register an endpoint and show its secret, this once; the same request again is success without the secret.
 
     Raises:
-        InvalidEndpoint: when the url or the events cannot be used.
+        InvalidEndpoint: when the url, the events or the headers cannot be used.
         EndpointConflict: when the id is taken by an endpoint with something else in it.
         TooManyEndpoints: when the tenant has all it may have.
     """
+    tenant_id, endpoint_id = request.tenant_id, request.endpoint_id
     _check(request, rules=rules)
-    events = tuple(dict.fromkeys(request.events))
-    secret, sealed = secrets.mint(tenant_id=request.tenant_id, endpoint_id=request.endpoint_id)
+    minted = secrets.mint(tenant_id=tenant_id, endpoint_id=endpoint_id, has_public_key=request.has_public_key)
+    wanted = Endpoint(
+        tenant_id=tenant_id,
+        id=endpoint_id,
+        url=request.url,
+        events=tuple(dict.fromkeys(request.events)),
+        is_active=True,
+        created_at=clock.now(),
+        description=request.description,
+        rate_limit_per_second=request.rate_limit_per_second or None,
+        is_ordered=request.is_ordered,
+        header_names=tuple(request.headers),
+        public_key=minted.public_key,
+    )
     async with database.transaction() as tx:
-        await endpoints.lock_tenant(tx, tenant_id=request.tenant_id)
-        found = await endpoints.find(tx, tenant_id=request.tenant_id, endpoint_id=request.endpoint_id)
+        await endpoints.lock_tenant(tx, tenant_id=tenant_id)
+        found = await endpoints.find(tx, tenant_id=tenant_id, endpoint_id=endpoint_id)
         if found is not None:
             endpoint, is_deleted = found
-            if is_deleted or endpoint.url != request.url or endpoint.events != events:
+            if is_deleted or endpoint.url != request.url or endpoint.events != wanted.events:
                 raise EndpointConflict("this id belongs to an endpoint that was registered differently")
             return endpoint_shown(endpoint)
-        if len(await endpoints.list_of(tx, tenant_id=request.tenant_id)) >= rules.endpoints_max:
+        if len(await endpoints.list_of(tx, tenant_id=tenant_id)) >= rules.endpoints_max:
             raise TooManyEndpoints(f"a tenant may have {rules.endpoints_max} webhook endpoints; delete one first")
+        sealed = _sealed(request.headers, tenant_id=tenant_id, endpoint_id=endpoint_id, secrets=secrets)
         added = await endpoints.insert(
-            tx,
+            tx, kept=Kept(endpoint=wanted, secret_sealed=minted.sealed, headers_sealed=sealed)
+        )
+        if added.rate_limit_per_second:
+            await gates.limit(tx, tenant_id=tenant_id, endpoint_id=endpoint_id, per_second=added.rate_limit_per_second)
+    return endpoint_shown(added, secret=minted.secret)
+
+
+async def change_endpoint(
+    database: Database, request: ChangeEndpoint, *, rules: EndpointRules, secrets: SecretMint, clock: Clock
+) -> WebhookEndpoint:
+    """Change what the request names; the same request again changes nothing more.
+
+    Switched on again, an endpoint begins with a clean record, and the answer says what it missed: an offer to replay it.
+
+    Raises:
+        InvalidEndpoint: when the url, the events or the headers cannot be used.
+        EndpointNotFound: when the tenant has no such endpoint.
+    """
+    _check(request, rules=rules)
+    now, tenant_id, endpoint_id = clock.now(), request.tenant_id, request.endpoint_id
+    gap = None
+    async with database.transaction() as tx:
+        # Gate before endpoint, as whoever records attempts does it.
+        await gates.hold(tx, tenant_id=tenant_id, endpoint_id=endpoint_id)
+        kept = await _kept(tx, tenant_id=tenant_id, endpoint_id=endpoint_id)
+        was = kept.endpoint
+        kept = _changed(kept, request, secrets=secrets, now=now)
+        changed = await endpoints.change(tx, kept)
+        if changed.rate_limit_per_second != was.rate_limit_per_second:
+            await gates.limit(
+                tx, tenant_id=tenant_id, endpoint_id=endpoint_id, per_second=changed.rate_limit_per_second
+            )
+        if was.is_active and not changed.is_active:
+            await end_waiting(tx, tenant_id=tenant_id, endpoint_id=endpoint_id, now=now)
+        if changed.is_active and not was.is_active:
+            # What failed before the end counts too: it was given up when the endpoint was switched off.
+            gate = await gates.find(tx, tenant_id=tenant_id, endpoint_id=endpoint_id)
+            await gates.save(tx, [((tenant_id, endpoint_id), Gate())])
+            off_since = was.disabled_at or was.created_at
+            gap = await _gap(tx, changed, since=min(gate.failing_since or off_since, off_since), now=now)
+    return endpoint_shown(changed, gap=gap)
+
+
+async def rotate_secret(
+    database: Database, request: RotateSecret, *, secrets: SecretMint, clock: Clock
+) -> WebhookEndpoint:
+    """Mint a new secret, and show it; the present one goes on signing beside it until the overlap ends.
+
+    Raises:
+        InvalidEndpoint: when the overlap is out of bounds.
+        EndpointNotFound: when the tenant has no such endpoint.
+        TooManySecrets: when too many earlier ones still sign.
+    """
+    if not 0 <= request.overlap_seconds <= OVERLAP_SECONDS_MAX:
+        sentence = f"must be from 0 to {OVERLAP_SECONDS_MAX}, seven days"
+        raise InvalidEndpoint(f"overlap_seconds {sentence}", errors=(("/overlap_seconds", sentence),))
+    now = clock.now()
+    async with database.transaction() as tx:
+        kept = await _kept(tx, tenant_id=request.tenant_id, endpoint_id=request.endpoint_id)
+        minted = secrets.mint(
             tenant_id=request.tenant_id,
             endpoint_id=request.endpoint_id,
-            url=request.url,
-            events=events,
-            secret_sealed=sealed,
-            created_at=clock.now(),
+            has_public_key=kept.endpoint.public_key is not None,
         )
-    return endpoint_shown(added, secret=secret)
+        retired: tuple[tuple[bytes, datetime], ...] = ()
+        if request.overlap_seconds:
+            until = now + timedelta(seconds=request.overlap_seconds)
+            retired = ((kept.secret_sealed, until), *(old for old in kept.retired if old[1] > now))
+        if len(retired) > _SECRETS_RETIRED_MAX:
+            raise TooManySecrets(
+                f"{_SECRETS_RETIRED_MAX} earlier secrets still sign; wait for their end, or rotate without overlap"
+            )
+        changed = await endpoints.change(
+            tx,
+            msgspec.structs.replace(
+                kept,
+                endpoint=msgspec.structs.replace(kept.endpoint, public_key=minted.public_key),
+                secret_sealed=minted.sealed,
+                retired=retired,
+            ),
+        )
+    return endpoint_shown(changed, secret=minted.secret)
+
+
+async def send_test_event(database: Database, request: SendTestEvent, *, clock: Clock) -> TestSent:
+    """Send a `webhook.test` event to one endpoint, by the same way as every other.
+
+    Raises:
+        EndpointNotFound: when the tenant has no such endpoint.
+        EndpointInactive: when it is switched off.
+    """
+    now, event_id = clock.now(), new_id()
+    delivery_id = derived_id(event_id, f"delivery to {request.endpoint_id}")
+    async with database.transaction() as tx:
+        kept = await _kept(tx, tenant_id=request.tenant_id, endpoint_id=request.endpoint_id)
+        if not kept.endpoint.is_active:
+            raise EndpointInactive("the endpoint is switched off; switch it on first")
+        message = NewMessage(
+            tenant_id=request.tenant_id,
+            event_id=event_id,
+            payment_intent_id=None,
+            body=webhook_test_body(kept.endpoint, event_id=event_id, now=now),
+            occurred_at=now,
+        )
+        delivery = NewDelivery(
+            key=(request.tenant_id, request.endpoint_id, event_id), id=delivery_id, first_attempt_at=now
+        )
+        await deliveries.schedule(tx, event_type=TEST_EVENT, messages=[message], deliveries=[delivery], now=now)
+    return TestSent(event_id=event_id, delivery_id=delivery_id)
 
 
 async def delete_endpoint(database: Database, request: DeleteEndpoint, *, clock: Clock) -> Deleted:
@@ -104,15 +266,82 @@ async def delete_endpoint(database: Database, request: DeleteEndpoint, *, clock:
     return Deleted(id=request.endpoint_id)
 
 
-def _check(request: RegisterEndpoint, *, rules: EndpointRules) -> None:
-    faults = check_events(request.events, known=EVENT_NAMES)
-    fault = check_url(request.url, is_local=rules.is_local, allowed_ports=rules.allowed_ports)
-    if fault is None:
-        address = literal_of(host_of(request.url))
-        if address is not None and not rules.admits(address):
-            # A kindness only: what really protects us is the guard at dial time.
-            fault = "the url's address is not one that webhooks may reach"
-    if fault is not None:
-        faults.insert(0, ("/url", fault))
+async def _kept(tx: Connection, *, tenant_id: str, endpoint_id: UUID) -> Kept:
+    kept = await endpoints.kept(tx, tenant_id=tenant_id, endpoint_id=endpoint_id)
+    if kept is None:
+        raise EndpointNotFound("webhook endpoint not found")
+    return kept
+
+
+def _changed(kept: Kept, request: ChangeEndpoint, *, secrets: SecretMint, now: datetime) -> Kept:
+    """The endpoint as it will be; what the request leaves out stays."""
+    was = kept.endpoint
+    endpoint = msgspec.structs.replace(
+        was,
+        url=was.url if request.url is None else request.url,
+        events=was.events if request.events is None else tuple(dict.fromkeys(request.events)),
+        description=was.description if request.description is None else request.description,
+        is_ordered=was.is_ordered if request.is_ordered is None else request.is_ordered,
+        rate_limit_per_second=was.rate_limit_per_second
+        if request.rate_limit_per_second is None
+        else request.rate_limit_per_second or None,
+    )
+    if request.is_active is not None and request.is_active is not was.is_active:
+        endpoint = msgspec.structs.replace(
+            endpoint,
+            is_active=request.is_active,
+            disabled_reason=None if request.is_active else _SWITCHED_OFF,
+            disabled_at=None if request.is_active else now,
+        )
+    if request.headers is not None:
+        sealed = _sealed(request.headers, tenant_id=was.tenant_id, endpoint_id=was.id, secrets=secrets)
+        endpoint = msgspec.structs.replace(endpoint, header_names=tuple(request.headers))
+        kept = msgspec.structs.replace(kept, headers_sealed=sealed)
+    if request.has_public_key is not None and request.has_public_key is not (was.public_key is not None):
+        minted = secrets.rekey(
+            kept.secret_sealed, tenant_id=was.tenant_id, endpoint_id=was.id, has_public_key=request.has_public_key
+        )
+        endpoint = msgspec.structs.replace(endpoint, public_key=minted.public_key)
+        kept = msgspec.structs.replace(kept, secret_sealed=minted.sealed)
+    return msgspec.structs.replace(kept, endpoint=endpoint)
+
+
+def _sealed(headers: dict[str, str], *, tenant_id: str, endpoint_id: UUID, secrets: SecretMint) -> bytes | None:
+    # They often carry the receiver's own credentials.
+    if not headers:
+        return None
+    return secrets.seal(msgspec.json.encode(headers).decode(), tenant_id=tenant_id, endpoint_id=endpoint_id)
+
+
+async def _gap(tx: Connection, endpoint: Endpoint, *, since: datetime, now: datetime) -> Gap:
+    count = await replays.count(
+        tx,
+        tenant_id=endpoint.tenant_id,
+        endpoint_id=endpoint.id,
+        selection=Selection(outcomes=("failed", "missing"), wanted_types=types_of(endpoint.events, known=EVENT_NAMES)),
+        after=replays.first_id(since),
+        until=replays.first_id(now),
+    )
+    return Gap(since=since, until=now, count=count)
+
+
+def _check(request: RegisterEndpoint | ChangeEndpoint, *, rules: EndpointRules) -> None:
+    faults: list[tuple[str, str]] = []
+    if request.url is not None:
+        fault = check_url(request.url, is_local=rules.is_local, allowed_ports=rules.allowed_ports)
+        if fault is None:
+            address = literal_of(host_of(request.url))
+            if address is not None and not rules.admits(address):
+                # A kindness only: what really protects us is the guard at dial time.
+                fault = "the url's address is not one that webhooks may reach"
+        if fault is not None:
+            faults.append(("/url", fault))
+    if request.events is not None:
+        faults += check_events(request.events, known=EVENT_NAMES)
+    if len(request.description or "") > DESCRIPTION_CHARACTERS_MAX or "\0" in (request.description or ""):
+        faults.append(("/description", f"at most {DESCRIPTION_CHARACTERS_MAX} characters, and no U+0000"))
+    if not 0 <= (request.rate_limit_per_second or 0) <= RATE_LIMIT_MAX:
+        faults.append(("/rate_limit_per_second", f"from 1 to {RATE_LIMIT_MAX}, or none"))
+    faults += check_headers(request.headers or {})
     if faults:
         raise InvalidEndpoint(faults[0][1], errors=tuple(faults))

@@ -9,8 +9,9 @@ from uuid import UUID
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from services.notifier.domain import Minted
 from services.notifier.errors import SecretUnreadable
-from services.notifier.signing.signatures import new_secret
+from services.notifier.signing.signatures import new_secret, new_signing_key
 
 _VERSION = b"\x01"
 _KEY_ID_BYTES = 8
@@ -31,10 +32,31 @@ class KeyRing:
         self._current = _key_id(keys[0])
         self._ciphers = {_key_id(key): AESGCM(key) for key in keys}
 
-    def mint(self, *, tenant_id: str, endpoint_id: UUID) -> tuple[str, bytes]:
-        """Mint the secret of one endpoint; returns it as it is shown, and sealed as it is kept."""
+    def mint(self, *, tenant_id: str, endpoint_id: UUID, has_public_key: bool = False) -> Minted:
+        """Mint the secret of one endpoint, and an ed25519 key beside it if wanted."""
         secret = new_secret()
-        return secret, self.seal(secret, tenant_id=tenant_id, endpoint_id=endpoint_id)
+        held, public_key = secret, None
+        if has_public_key:
+            private, public_key = new_signing_key()
+            held = f"{secret} {private}"
+        return Minted(
+            secret=secret, sealed=self.seal(held, tenant_id=tenant_id, endpoint_id=endpoint_id), public_key=public_key
+        )
+
+    def rekey(self, sealed: bytes, *, tenant_id: str, endpoint_id: UUID, has_public_key: bool) -> Minted:
+        """Keep a secret and mint, or forget, the ed25519 key beside it.
+
+        Raises:
+            SecretUnreadable: when the secret cannot be opened.
+        """
+        secret = self.unseal(sealed, tenant_id=tenant_id, endpoint_id=endpoint_id).split(" ")[0]
+        held, public_key = secret, None
+        if has_public_key:
+            private, public_key = new_signing_key()
+            held = f"{secret} {private}"
+        return Minted(
+            secret=secret, sealed=self.seal(held, tenant_id=tenant_id, endpoint_id=endpoint_id), public_key=public_key
+        )
 
     def seal(self, secret: str, *, tenant_id: str, endpoint_id: UUID) -> bytes:
         """Encrypt the secret of one endpoint with the current key."""

@@ -22,15 +22,17 @@ _SCHEDULE = """
 WITH told AS (
     INSERT INTO messages (tenant_id, event_id, type, payment_intent_id, body, occurred_at, created_at)
     SELECT tenant_id, event_id, $1, payment_intent_id, body, occurred_at, $2
-      FROM unnest($4::text[], $5::uuid[], $6::uuid[], $7::text[], $8::timestamptz[])
+      FROM unnest($3::text[], $4::uuid[], $5::uuid[], $6::text[], $7::timestamptz[])
            AS m(tenant_id, event_id, payment_intent_id, body, occurred_at)
      ORDER BY tenant_id, event_id
     ON CONFLICT DO NOTHING
 )
 INSERT INTO deliveries
-       (tenant_id, endpoint_id, event_id, id, event_type, status, attempts, next_attempt_at, fence, created_at)
-SELECT tenant_id, endpoint_id, event_id, id, $1, 'PENDING', 0, $3, 0, $2
-  FROM unnest($9::text[], $10::uuid[], $11::uuid[], $12::uuid[]) AS d(tenant_id, endpoint_id, event_id, id)
+       (tenant_id, endpoint_id, event_id, id, event_type, status, attempts, next_attempt_at, fence, created_at,
+        ordering_key, sequence)
+SELECT tenant_id, endpoint_id, event_id, id, $1, 'PENDING', 0, first_attempt_at, 0, $2, ordering_key, sequence
+  FROM unnest($8::text[], $9::uuid[], $10::uuid[], $11::uuid[], $12::timestamptz[], $13::uuid[], $14::int[])
+       AS d(tenant_id, endpoint_id, event_id, id, first_attempt_at, ordering_key, sequence)
  ORDER BY tenant_id, endpoint_id, event_id
 ON CONFLICT DO NOTHING
 """
@@ -38,6 +40,11 @@ ON CONFLICT DO NOTHING
 # The index is visited once for each endpoint that has something pending, whatever the length of its queue: a dead
 # endpoint with a million deliveries costs no more than one with a single delivery. The limit is written into the
 # statement so that the planner knows that few rows follow.
+#
+# `gated` locks the few gates that say something now: an endpoint with an open breaker gets one delivery once its pause is
+# over, and the pause moves to the end of the lease, so that nobody else tries meanwhile; an endpoint with a rate limit
+# gets what a second's worth of it allows. A gate in another worker's hands counts as shut. Where order is wanted, an event
+# waits while an earlier one of its payment does.
 _CLAIM = """
 WITH RECURSIVE heads AS (
     (SELECT tenant_id, endpoint_id, next_attempt_at FROM deliveries WHERE status = 'PENDING'
@@ -48,9 +55,25 @@ WITH RECURSIVE heads AS (
            SELECT tenant_id, endpoint_id, next_attempt_at FROM deliveries
             WHERE status = 'PENDING' AND (tenant_id, endpoint_id) > (heads.tenant_id, heads.endpoint_id)
             ORDER BY tenant_id, endpoint_id, next_attempt_at LIMIT 1) AS following
+), gated AS (
+    SELECT g.tenant_id, g.endpoint_id,
+           CASE WHEN g.paused_until IS NULL THEN 1000000 WHEN g.paused_until <= $1 THEN 1 ELSE 0 END AS by_breaker,
+           CASE WHEN g.rate_limit_per_second IS NULL THEN 1000000
+                ELSE greatest(0, floor(extract(epoch FROM $1 + interval '1 second'
+                              - greatest(coalesce(g.paced_until, $1), $1)) * g.rate_limit_per_second)) END AS by_pace
+      FROM endpoint_gates AS g
+     WHERE (g.tenant_id, g.endpoint_id) IN (SELECT tenant_id, endpoint_id FROM heads WHERE next_attempt_at <= $1)
+       AND (g.paused_until IS NOT NULL OR g.rate_limit_per_second IS NOT NULL)
+       FOR UPDATE SKIP LOCKED
 ), willing AS (
-    SELECT heads.*, coalesce(known.slots, $4::int) AS slots
+    SELECT heads.*,
+           CASE WHEN g.endpoint_id IS NULL THEN coalesce(known.slots, $4::int)
+                ELSE least(coalesce(known.slots, $4::int), coalesce(gated.by_breaker, 0),
+                           coalesce(gated.by_pace, 0))::int END AS slots
       FROM heads LEFT JOIN unnest($2::uuid[], $3::int[]) AS known(endpoint_id, slots) USING (endpoint_id)
+      LEFT JOIN endpoint_gates AS g ON g.tenant_id = heads.tenant_id AND g.endpoint_id = heads.endpoint_id
+            AND (g.paused_until IS NOT NULL OR g.rate_limit_per_second IS NOT NULL)
+      LEFT JOIN gated ON gated.tenant_id = heads.tenant_id AND gated.endpoint_id = heads.endpoint_id
      WHERE heads.next_attempt_at <= $1 AND coalesce(known.slots, $4::int) > 0
      ORDER BY heads.next_attempt_at
 ), picked AS (
@@ -59,8 +82,20 @@ WITH RECURSIVE heads AS (
            SELECT tenant_id, endpoint_id, event_id FROM deliveries AS d
             WHERE d.tenant_id = willing.tenant_id AND d.endpoint_id = willing.endpoint_id
               AND d.status = 'PENDING' AND d.next_attempt_at <= $1
+              AND (d.ordering_key IS NULL OR NOT EXISTS (
+                   SELECT FROM deliveries AS e
+                    WHERE e.tenant_id = d.tenant_id AND e.endpoint_id = d.endpoint_id AND e.status = 'PENDING'
+                      AND e.ordering_key = d.ordering_key AND (e.sequence, e.event_id) < (d.sequence, d.event_id)))
             ORDER BY d.next_attempt_at, d.event_id LIMIT willing.slots FOR UPDATE SKIP LOCKED) AS due
      LIMIT {limit}
+), passed AS (
+    UPDATE endpoint_gates AS g
+       SET paused_until = CASE WHEN g.paused_until IS NOT NULL THEN $5::timestamptz END,
+           paced_until = greatest(coalesce(g.paced_until, $1), $1)
+                         + taken.attempts * interval '1 second' / g.rate_limit_per_second
+      FROM (SELECT tenant_id, endpoint_id, count(*) AS attempts FROM picked GROUP BY tenant_id, endpoint_id) AS taken
+      JOIN gated USING (tenant_id, endpoint_id)
+     WHERE g.tenant_id = taken.tenant_id AND g.endpoint_id = taken.endpoint_id
 )
 UPDATE deliveries AS d SET fence = d.fence + 1, next_attempt_at = $5
   FROM picked AS p
@@ -68,7 +103,8 @@ UPDATE deliveries AS d SET fence = d.fence + 1, next_attempt_at = $5
   JOIN messages AS m ON m.tenant_id = p.tenant_id AND m.event_id = p.event_id
  WHERE d.tenant_id = p.tenant_id AND d.endpoint_id = p.endpoint_id AND d.event_id = p.event_id
 RETURNING d.tenant_id, d.endpoint_id, d.event_id, d.id, d.event_type, d.fence, d.attempts, d.created_at,
-          w.url, w.secret_sealed, m.body, w.is_active, w.deleted_at IS NOT NULL AS is_deleted
+          w.url, w.secret_sealed, m.body, w.is_active, w.deleted_at IS NOT NULL AS is_deleted, d.attempts_before,
+          w.secrets_retired, w.secrets_retired_until, w.headers_sealed
 """
 
 # An outcome raises the fence too, so that it counts once however often it is recorded. It needs no look at the status: who
@@ -115,18 +151,6 @@ UPDATE deliveries AS d SET status = 'FAILED', next_attempt_at = NULL, ended_at =
  WHERE d.tenant_id = $1 AND d.endpoint_id = $2 AND d.event_id = waiting.event_id
 """
 
-_PAGE = """
-SELECT id, event_id, event_type, status, created_at, next_attempt_at FROM deliveries
- WHERE tenant_id = $1 AND endpoint_id = $2 AND ($3::uuid IS NULL OR event_id < $3)
- ORDER BY event_id DESC LIMIT $4
-"""
-
-_ATTEMPTS = """
-SELECT event_id, number, attempted_at, duration_ms, status_code, error FROM attempts
- WHERE tenant_id = $1 AND endpoint_id = $2 AND event_id = ANY($3::uuid[])
- ORDER BY event_id, number
-"""
-
 
 class NewMessage(msgspec.Struct, frozen=True, kw_only=True):
     """One event as merchants are told about it."""
@@ -143,28 +167,44 @@ class NewMessage(msgspec.Struct, frozen=True, kw_only=True):
     """When it happened."""
 
 
+class NewDelivery(msgspec.Struct, frozen=True, kw_only=True):
+    """One message on its way to one endpoint."""
+
+    key: DeliveryKey
+    """Tenant, endpoint and event."""
+    id: UUID
+    """The delivery."""
+    first_attempt_at: datetime
+    """When it is tried first."""
+    ordering_key: UUID | None = None
+    """The payment whose events wait for each other; None when this one waits for none."""
+    sequence: int = 0
+    """Its place among them."""
+
+
 async def schedule(
     tx: Connection,
     *,
     event_type: str,
     messages: Sequence[NewMessage],
-    deliveries: Mapping[DeliveryKey, UUID],
+    deliveries: Sequence[NewDelivery],
     now: datetime,
-    first_attempt_at: datetime,
 ) -> None:
-    """Remember messages of one type and their deliveries, by key; what is there already stays as it is."""
+    """Remember messages of one type and their deliveries; what is there already stays as it is."""
     await tx.execute(
         _SCHEDULE,
         event_type,
         now,
-        first_attempt_at,
         [m.tenant_id for m in messages],
         [m.event_id for m in messages],
         [m.payment_intent_id for m in messages],
         [m.body for m in messages],
         [m.occurred_at for m in messages],
-        *_columns(list(deliveries)),
-        list(deliveries.values()),
+        *_columns([d.key for d in deliveries]),
+        [d.id for d in deliveries],
+        [d.first_attempt_at for d in deliveries],
+        [d.ordering_key for d in deliveries],
+        [d.sequence for d in deliveries],
     )
 
 
@@ -181,7 +221,7 @@ async def claim(
     rows = await connection.fetch(
         _CLAIM.format(limit=int(limit)), now, list(slots), list(slots.values()), slots_default, lease_until
     )
-    return [_claimed(row) for row in rows]
+    return [_claimed(row, now=now) for row in rows]
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -247,20 +287,6 @@ async def abandon_waiting(
     await tx.execute(_ABANDON_WAITING, tenant_id, endpoint_id, at, reason)
 
 
-async def page(
-    connection: Connection, *, tenant_id: str, endpoint_id: UUID, before: UUID | None, limit: int
-) -> list[asyncpg.Record]:
-    """Read deliveries of an endpoint, newest event first, older than `before`."""
-    return await connection.fetch(_PAGE, tenant_id, endpoint_id, before, limit)
-
-
-async def attempts_of(
-    connection: Connection, *, tenant_id: str, endpoint_id: UUID, event_ids: Sequence[UUID]
-) -> list[asyncpg.Record]:
-    """Read the attempts at some deliveries of an endpoint, oldest first within each."""
-    return await connection.fetch(_ATTEMPTS, tenant_id, endpoint_id, list(event_ids))
-
-
 def _columns(keys: Sequence[DeliveryKey]) -> tuple[list[str], list[UUID], list[UUID]]:
     return [key[0] for key in keys], [key[1] for key in keys], [key[2] for key in keys]
 
@@ -269,7 +295,8 @@ def _key(claimed: Claimed) -> DeliveryKey:
     return claimed.tenant_id, claimed.endpoint_id, claimed.event_id
 
 
-def _claimed(row: asyncpg.Record) -> Claimed:
+def _claimed(row: asyncpg.Record, *, now: datetime) -> Claimed:
+    retired = zip(row["secrets_retired"], row["secrets_retired_until"], strict=True)
     return Claimed(
         tenant_id=row["tenant_id"],
         endpoint_id=row["endpoint_id"],
@@ -284,4 +311,7 @@ def _claimed(row: asyncpg.Record) -> Claimed:
         body=row["body"],
         is_wanted=row["is_active"] and not row["is_deleted"],
         is_deleted=row["is_deleted"],
+        attempts_before=row["attempts_before"],
+        secrets_retired=tuple(sealed for sealed, until in retired if until > now),
+        headers_sealed=row["headers_sealed"],
     )

@@ -5,17 +5,23 @@ from datetime import datetime
 from uuid import UUID
 
 import asyncpg
+import msgspec
 
 from libs.common.db import Connection
 from services.notifier.domain import Endpoint
 
-_COLUMNS = "tenant_id, id, url, events, is_active, created_at"
+_COLUMNS = (
+    "tenant_id, id, url, events, is_active, created_at, description, disabled_reason, disabled_at, "
+    "rate_limit_per_second, is_ordered, header_names, public_key"
+)
 
 _LOCK_TENANT = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 
 _INSERT = f"""
-INSERT INTO webhook_endpoints (tenant_id, id, url, events, is_active, secret_sealed, created_at)
-VALUES ($1, $2, $3, $4, true, $5, $6)
+INSERT INTO webhook_endpoints
+       (tenant_id, id, url, events, is_active, secret_sealed, created_at, description, rate_limit_per_second, is_ordered,
+        headers_sealed, header_names, public_key)
+VALUES ($1, $2, $3, $4, true, $5, $6, $7, $8, $9, $10, $11, $12)
 RETURNING {_COLUMNS}
 """  # noqa: S608 - no input
 
@@ -29,20 +35,51 @@ SELECT {_COLUMNS} FROM webhook_endpoints
 
 _DELETE = """
 UPDATE webhook_endpoints
-   SET deleted_at = $3, is_active = false, disabled_reason = coalesce(disabled_reason, 'deleted')
+   SET deleted_at = $3, is_active = false, disabled_reason = coalesce(disabled_reason, 'deleted'),
+       disabled_at = coalesce(disabled_at, $3)
  WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL
 """
 
 _DISABLE = """
-UPDATE webhook_endpoints SET is_active = false, disabled_reason = $3
+UPDATE webhook_endpoints SET is_active = false, disabled_reason = $3, disabled_at = $4
  WHERE tenant_id = $1 AND id = $2 AND is_active
-RETURNING true
+RETURNING url
 """
 
 _WANTING = """
-SELECT tenant_id, id, is_active FROM webhook_endpoints
+SELECT tenant_id, id, is_active, is_ordered FROM webhook_endpoints
  WHERE tenant_id = ANY($1::text[]) AND deleted_at IS NULL AND events && $2::text[]
 """
+
+# The row as a whole, so that two changes at once follow one another.
+_CHANGE = f"""
+UPDATE webhook_endpoints
+   SET url = $3, events = $4, description = $5, is_active = $6, disabled_reason = $7, disabled_at = $8,
+       rate_limit_per_second = $9, is_ordered = $10, headers_sealed = $11, header_names = $12, public_key = $13,
+       secret_sealed = $14, secrets_retired = $15, secrets_retired_until = $16
+ WHERE tenant_id = $1 AND id = $2
+RETURNING {_COLUMNS}
+"""  # noqa: S608 - no input
+
+_KEPT = f"""
+SELECT {_COLUMNS}, deleted_at, secret_sealed, secrets_retired, secrets_retired_until, headers_sealed
+  FROM webhook_endpoints WHERE tenant_id = $1 AND id = $2 FOR UPDATE
+"""  # noqa: S608 - no input
+
+_ALL_IDS = "SELECT id FROM webhook_endpoints WHERE tenant_id = $1"
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """An endpoint with what only we may see of it."""
+
+    endpoint: Endpoint
+    """As its tenant sees it."""
+    secret_sealed: bytes
+    """The present secret."""
+    retired: tuple[tuple[bytes, datetime], ...] = ()
+    """Earlier secrets and until when each signs too, the newest first."""
+    headers_sealed: bytes | None = None
+    """The tenant's own headers."""
 
 
 async def lock_tenant(tx: Connection, *, tenant_id: str) -> None:
@@ -53,17 +90,71 @@ async def lock_tenant(tx: Connection, *, tenant_id: str) -> None:
 async def insert(
     tx: Connection,
     *,
-    tenant_id: str,
-    endpoint_id: UUID,
-    url: str,
-    events: Sequence[str],
-    secret_sealed: bytes,
-    created_at: datetime,
+    kept: Kept,
 ) -> Endpoint:
     """Add an active endpoint."""
-    row = await tx.fetchrow(_INSERT, tenant_id, endpoint_id, url, list(events), secret_sealed, created_at)
+    wanted = kept.endpoint
+    row = await tx.fetchrow(
+        _INSERT,
+        wanted.tenant_id,
+        wanted.id,
+        wanted.url,
+        list(wanted.events),
+        kept.secret_sealed,
+        wanted.created_at,
+        wanted.description,
+        wanted.rate_limit_per_second,
+        wanted.is_ordered,
+        kept.headers_sealed,
+        list(wanted.header_names),
+        wanted.public_key,
+    )
     assert row is not None
     return _endpoint(row)
+
+
+async def kept(tx: Connection, *, tenant_id: str, endpoint_id: UUID) -> Kept | None:
+    """Return an endpoint with its secrets and lock it; None when the tenant has none such, or no longer."""
+    row = await tx.fetchrow(_KEPT, tenant_id, endpoint_id)
+    if row is None or row["deleted_at"] is not None:
+        return None
+    return Kept(
+        endpoint=_endpoint(row),
+        secret_sealed=row["secret_sealed"],
+        retired=tuple(zip(row["secrets_retired"], row["secrets_retired_until"], strict=True)),
+        headers_sealed=row["headers_sealed"],
+    )
+
+
+async def change(tx: Connection, kept: Kept) -> Endpoint:
+    """Write an endpoint back that was locked by `kept`."""
+    wanted = kept.endpoint
+    row = await tx.fetchrow(
+        _CHANGE,
+        wanted.tenant_id,
+        wanted.id,
+        wanted.url,
+        list(wanted.events),
+        wanted.description,
+        wanted.is_active,
+        wanted.disabled_reason,
+        wanted.disabled_at,
+        wanted.rate_limit_per_second,
+        wanted.is_ordered,
+        kept.headers_sealed,
+        list(wanted.header_names),
+        wanted.public_key,
+        kept.secret_sealed,
+        [sealed for sealed, _ in kept.retired],
+        [until for _, until in kept.retired],
+    )
+    assert row is not None
+    return _endpoint(row)
+
+
+async def ids_of(connection: Connection, *, tenant_id: str) -> list[UUID]:
+    """Return every endpoint that a tenant ever had."""
+    return [row["id"] for row in await connection.fetch(_ALL_IDS, tenant_id)]
 
 
 async def find(connection: Connection, *, tenant_id: str, endpoint_id: UUID) -> tuple[Endpoint, bool] | None:
@@ -82,18 +173,30 @@ async def delete(tx: Connection, *, tenant_id: str, endpoint_id: UUID, deleted_a
     await tx.execute(_DELETE, tenant_id, endpoint_id, deleted_at)
 
 
-async def disable(tx: Connection, *, tenant_id: str, endpoint_id: UUID, reason: str) -> bool:
-    """Switch an endpoint off; says whether it was on."""
-    return bool(await tx.fetchval(_DISABLE, tenant_id, endpoint_id, reason))
+async def disable(tx: Connection, *, tenant_id: str, endpoint_id: UUID, reason: str, at: datetime) -> str | None:
+    """Switch an endpoint off; returns its url, or None when it was off already."""
+    url: str | None = await tx.fetchval(_DISABLE, tenant_id, endpoint_id, reason, at)
+    return url
 
 
-async def wanting(
-    tx: Connection, *, tenant_ids: Sequence[str], patterns: Sequence[str]
-) -> dict[str, list[tuple[UUID, bool]]]:
-    """Find, by tenant, the endpoints whose list has one of `patterns`, each with whether it is active."""
-    found: dict[str, list[tuple[UUID, bool]]] = {}
+class Wanting(msgspec.Struct, frozen=True, kw_only=True):
+    """An endpoint that wants an event."""
+
+    id: UUID
+    """The endpoint."""
+    is_active: bool
+    """Whether deliveries are made."""
+    is_ordered: bool
+    """Whether the events of one payment wait for each other."""
+
+
+async def wanting(tx: Connection, *, tenant_ids: Sequence[str], patterns: Sequence[str]) -> dict[str, list[Wanting]]:
+    """Find, by tenant, the endpoints whose list has one of `patterns`."""
+    found: dict[str, list[Wanting]] = {}
     for row in await tx.fetch(_WANTING, list(tenant_ids), list(patterns)):
-        found.setdefault(row["tenant_id"], []).append((row["id"], row["is_active"]))
+        found.setdefault(row["tenant_id"], []).append(
+            Wanting(id=row["id"], is_active=row["is_active"], is_ordered=row["is_ordered"])
+        )
     return found
 
 
@@ -105,4 +208,11 @@ def _endpoint(row: asyncpg.Record) -> Endpoint:
         events=tuple(row["events"]),
         is_active=row["is_active"],
         created_at=row["created_at"],
+        description=row["description"],
+        disabled_reason=row["disabled_reason"],
+        disabled_at=row["disabled_at"],
+        rate_limit_per_second=row["rate_limit_per_second"],
+        is_ordered=row["is_ordered"],
+        header_names=tuple(row["header_names"]),
+        public_key=row["public_key"],
     )

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from time import perf_counter
 
+import msgspec
+
 from libs.common.clock import Clock
 from libs.common.db import Database, GroupCommit
 from libs.common.errors import Unavailable
@@ -17,7 +19,7 @@ from services.notifier import commands, metrics
 from services.notifier.commands import Attempt
 from services.notifier.domain import Answer, Claimed
 from services.notifier.errors import SecretUnreadable
-from services.notifier.schedule import Decision, Delivered, Failed, RetryPolicy
+from services.notifier.schedule import Decision, Delivered, Failed, HealthPolicy, RetryPolicy
 from services.notifier.sender import Sender
 from services.notifier.settings import WebhookSettings
 from services.notifier.signing import KeyRing, signed_headers
@@ -53,6 +55,7 @@ class Courier:
         self._sender = sender
         self._keyring = keyring
         self._policy = policy
+        self._health = HealthPolicy.of(settings)
         self._settings = settings
         self._clock = clock
         self._chance = chance
@@ -150,15 +153,14 @@ class Courier:
         await self._record(attempt)
 
     async def _attempt(self, delivery: Claimed) -> Attempt:
-        secret = self._keyring.unseal(
-            delivery.secret_sealed, tenant_id=delivery.tenant_id, endpoint_id=delivery.endpoint_id
-        )
+        secrets = [self._unseal(delivery, sealed) for sealed in (delivery.secret_sealed, *delivery.secrets_retired)]
+        own = {} if delivery.headers_sealed is None else _headers(self._unseal(delivery, delivery.headers_sealed))
         attempted_at = self._clock.now()
         if delivery.attempts == 0:
             metrics.FIRST_ATTEMPT_DELAY.observe(max(0.0, (attempted_at - delivery.created_at).total_seconds()))
         body = delivery.body.encode()
         headers = signed_headers(
-            signing_secrets=[secret],
+            signing_secrets=secrets,
             event_id=delivery.event_id,
             event_type=delivery.event_type,
             delivery_id=delivery.id,
@@ -166,7 +168,7 @@ class Courier:
             sent_at=attempted_at,
         )
         began = perf_counter()
-        answer = await self._sender.send(delivery.url, headers=headers, body=body)
+        answer = await self._sender.send(delivery.url, headers=own | headers, body=body)
         seconds = perf_counter() - began
         metrics.ATTEMPT_DURATION.observe(seconds)
         metrics.ATTEMPTS.labels(answer.error or f"{(answer.status_code or 0) // 100}xx").inc()
@@ -177,6 +179,9 @@ class Courier:
             duration_ms=round(seconds * 1000),
             chance=self._chance(),
         )
+
+    def _unseal(self, delivery: Claimed, sealed: bytes) -> str:
+        return self._keyring.unseal(sealed, tenant_id=delivery.tenant_id, endpoint_id=delivery.endpoint_id)
 
     async def _record(self, attempt: Attempt) -> None:
         """Record an attempt; while the database is away, try again for as long as the delivery is surely ours."""
@@ -194,7 +199,9 @@ class Courier:
                 return
 
     async def _record_group(self, attempts: Sequence[Attempt]) -> list[Decision | None]:
-        return await commands.record(self._database, attempts, policy=self._policy, clock=self._clock)
+        return await commands.record(
+            self._database, attempts, policy=self._policy, health=self._health, clock=self._clock
+        )
 
     async def _rest(self, delivery: Claimed) -> None:
         try:
@@ -230,6 +237,10 @@ class Courier:
             return await claiming
         except Unavailable:
             return []
+
+
+def _headers(raw: str) -> dict[str, str]:
+    return msgspec.json.decode(raw, type=dict[str, str])
 
 
 def _count(attempt: Attempt, decision: Decision | None) -> None:

@@ -10,12 +10,18 @@ import pytest
 from aiohttp import web
 
 from libs.common.clock import Clock, ManualClock
+from libs.common.contracts import PublicEvent
 from libs.common.contracts.api import IntentEvent, PaymentSettled
 from libs.common.contracts.notifier import (
+    ChangeEndpoint,
     DeleteEndpoint,
     Delivery,
+    GetEndpoint,
     ListDeliveries,
     RegisterEndpoint,
+    Replay,
+    RotateSecret,
+    StartReplay,
     WebhookEndpoint,
 )
 from libs.common.db import Database
@@ -25,7 +31,7 @@ from libs.common.observability.correlation import Correlation
 from services.notifier import commands, queries
 from services.notifier.commands import EndpointRules
 from services.notifier.egress import LOCAL_NETWORKS, EgressGuard
-from services.notifier.schedule import RetryPolicy
+from services.notifier.schedule import HealthPolicy, RetryPolicy
 from services.notifier.sender import Sender
 from services.notifier.settings import LOCAL_ENCRYPTION_KEY, WebhookSettings
 from services.notifier.signing import KeyRing
@@ -99,15 +105,36 @@ class Notifier:
         self.sender = sender
         self.clock = clock
         self.policy = RetryPolicy.of(SETTINGS)
+        self.health = HealthPolicy.of(SETTINGS)
 
-    async def register(self, tenant_id: str, url: str, events: Sequence[str] = ("*",)) -> WebhookEndpoint:
+    async def register(self, tenant_id: str, url: str, events: Sequence[str] = ("*",), **more: Any) -> WebhookEndpoint:
         """Register an endpoint."""
-        request = RegisterEndpoint(tenant_id=tenant_id, endpoint_id=new_id(), url=url, events=list(events))
+        request = RegisterEndpoint(tenant_id=tenant_id, endpoint_id=new_id(), url=url, events=list(events), **more)
         return await self.ask_registration(request)
 
     async def ask_registration(self, request: RegisterEndpoint) -> WebhookEndpoint:
         """Ask for a registration as the api does."""
         return await commands.register_endpoint(self.database, request, rules=RULES, secrets=KEYRING, clock=self.clock)
+
+    async def change(self, tenant_id: str, endpoint_id: UUID, **changes: Any) -> WebhookEndpoint:
+        """Change an endpoint."""
+        request = ChangeEndpoint(tenant_id=tenant_id, endpoint_id=endpoint_id, **changes)
+        return await commands.change_endpoint(self.database, request, rules=RULES, secrets=KEYRING, clock=self.clock)
+
+    async def rotate(self, tenant_id: str, endpoint_id: UUID, *, overlap_seconds: int) -> WebhookEndpoint:
+        """Rotate the secret of an endpoint."""
+        request = RotateSecret(tenant_id=tenant_id, endpoint_id=endpoint_id, overlap_seconds=overlap_seconds)
+        return await commands.rotate_secret(self.database, request, secrets=KEYRING, clock=self.clock)
+
+    async def shown(self, tenant_id: str, endpoint_id: UUID) -> WebhookEndpoint:
+        """One endpoint with its health."""
+        request = GetEndpoint(tenant_id=tenant_id, endpoint_id=endpoint_id)
+        return await queries.get_endpoint(self.database, request, policy=self.health, clock=self.clock)
+
+    async def replay(self, tenant_id: str, endpoint_id: UUID, key: str = "key", **selection: Any) -> Replay:
+        """Ask for a replay."""
+        request = StartReplay(tenant_id=tenant_id, endpoint_id=endpoint_id, key=key, **selection)
+        return await commands.start_replay(self.database, request, clock=self.clock)
 
     async def delete(self, tenant_id: str, endpoint_id: UUID) -> None:
         """Delete an endpoint."""
@@ -115,7 +142,7 @@ class Notifier:
             self.database, DeleteEndpoint(tenant_id=tenant_id, endpoint_id=endpoint_id), clock=self.clock
         )
 
-    async def hear(self, *events: IntentEvent) -> None:
+    async def hear(self, *events: PublicEvent) -> None:
         """Hear events of one type, as the bus hands them over."""
         heard = [
             Heard(
@@ -132,16 +159,14 @@ class Notifier:
 
     def event(self, tenant_id: str, kind: type[IntentEvent] = PaymentSettled, **fields: Any) -> IntentEvent:
         """An event that happens now."""
+        common: dict[str, Any] = {"payment_intent_id": new_id(), "amount": "150.50", "currency": "BRL"}
         return kind(
             event_id=new_id(),
             occurred_at=self.clock.now(),
             tenant_id=tenant_id,
             correlation_id="test",
-            payment_intent_id=new_id(),
-            amount="150.50",
-            currency="BRL",
             customer_ref="José",
-            **fields,
+            **common | fields,
         )
 
     async def deliveries(self, tenant_id: str, endpoint_id: UUID) -> list[Delivery]:

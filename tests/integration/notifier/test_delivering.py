@@ -186,7 +186,10 @@ async def test_a_courier_that_died_is_replaced_when_its_lease_ends_and_cannot_re
         duration_ms=1,
         chance=0.5,
     )
-    assert await commands.record(notifier.database, [late], policy=notifier.policy, clock=notifier.clock) == [None]
+    results = await commands.record(
+        notifier.database, [late], policy=notifier.policy, health=notifier.health, clock=notifier.clock
+    )
+    assert results == [None]
     (delivery,) = await notifier.deliveries(tenant_id, endpoint.id)
     assert (delivery.status, len(delivery.attempts)) == ("DELIVERED", 1)
 

@@ -71,7 +71,9 @@ async def test_an_event_heard_twice_is_told_once(notifier: Notifier, tenant_id: 
 async def test_an_endpoint_that_is_off_gets_no_delivery_but_its_gap_is_kept(notifier: Notifier, tenant_id: str) -> None:
     endpoint = await notifier.register(tenant_id, URL)
     async with notifier.database.transaction() as tx:
-        await endpoints.disable(tx, tenant_id=tenant_id, endpoint_id=endpoint.id, reason="test")
+        await endpoints.disable(
+            tx, tenant_id=tenant_id, endpoint_id=endpoint.id, reason="test", at=notifier.clock.now()
+        )
     await notifier.hear(notifier.event(tenant_id))
     assert await notifier.deliveries(tenant_id, endpoint.id) == []
     assert await count(notifier, "messages") == 1

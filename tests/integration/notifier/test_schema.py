@@ -1,5 +1,7 @@
 """The notifier's schema: the migration makes what the models describe, and the runtime role takes no history away."""
 
+import re
+
 import asyncpg
 import pytest
 import sqlalchemy as sa
@@ -19,7 +21,9 @@ async def test_the_migration_makes_what_the_models_describe(notifier_database: T
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         found = compare_metadata(context, METADATA)
         # Partitions are the migration's, and the version table is Alembic's own.
-        return [d for d in found if "alembic_version" not in str(d) and "_default" not in str(d)]
+        return [
+            d for d in found if "alembic_version" not in str(d) and not re.search(r"_(default|\d{4}_\d{2})\b", str(d))
+        ]
 
     async with engine.connect() as connection:
         assert await connection.run_sync(differences) == []

@@ -13,7 +13,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from libs.common.ids import new_id
 from services.notifier.errors import SecretUnreadable
 from services.notifier.signing import SIGNED_HEADERS, KeyRing, new_secret, signed_headers
-from services.notifier.signing.signatures import _sign_v1
+from services.notifier.signing.signatures import _sign
 
 BODY = '{"id":"0190f3a4-5b6c-7d8e-9f01-23456789abcd","data":{"customer_ref":"José"}}'.encode()
 
@@ -54,7 +54,7 @@ def test_while_a_secret_rotates_both_verify() -> None:
 
 def test_the_published_vector_of_standard_webhooks() -> None:
     content = b'msg_p5jXN8AQM9LWM0D4loKWxJek.1614265330.{"test": 2432232314}'
-    signature = _sign_v1("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", content)
+    signature = _sign("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", content)
     assert signature == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 

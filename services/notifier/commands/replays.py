@@ -1,0 +1,127 @@
+"""What we decide about replays: which deliveries are made again, once for each idempotency key."""
+
+import hashlib
+from uuid import UUID
+
+import msgspec
+
+from libs.common.clock import Clock
+from libs.common.contracts.notifier import Replay, StartReplay
+from libs.common.db import Database
+from libs.common.ids import derived_id
+from services.notifier.commands.endpoints import EVENT_NAMES
+from services.notifier.domain import Asked, Selection, types_of
+from services.notifier.errors import EndpointInactive, EndpointNotFound, InvalidReplay, ReplayKeyReused
+from services.notifier.outbox import TEST_EVENT, replay_shown
+from services.notifier.store import endpoints, replays
+
+OUTCOMES = ("failed", "missing", "delivered")
+"""What a delivery may have come to, as a replay names it."""
+EVENT_IDS_MAX = 1_000
+"""Most events that one replay may name."""
+_KEY_CHARACTERS_MAX = 255
+_STEPS_MAX = 20
+"""Steps that one round takes, so that the worker sees that it is told to stop."""
+
+
+async def start_replay(database: Database, request: StartReplay, *, clock: Clock) -> Replay:
+    """Remember a replay for the worker; the same key and selection again is the same replay, a dry run only counts.
+
+    Raises:
+        InvalidReplay: when the selection cannot be used.
+        EndpointNotFound: when the tenant has no such endpoint.
+        EndpointInactive: when it is switched off.
+        ReplayKeyReused: when the key belongs to a replay of something else.
+    """
+    _check(request)
+    now, tenant_id = clock.now(), request.tenant_id
+    fingerprint = hashlib.sha256(msgspec.json.encode(msgspec.structs.replace(request, key=""))).hexdigest()
+    replay_id = derived_id(request.endpoint_id, f"replay {tenant_id} {request.key}")
+    async with database.transaction() as tx:
+        endpoint = await endpoints.find(tx, tenant_id=tenant_id, endpoint_id=request.endpoint_id)
+        if endpoint is None or endpoint[1]:
+            raise EndpointNotFound("webhook endpoint not found")
+        if not request.is_dry_run:
+            known = await replays.find(tx, tenant_id=tenant_id, replay_id=replay_id)
+            if known is not None:
+                return _same(known, fingerprint)
+            if not endpoint[0].is_active:
+                raise EndpointInactive("the endpoint is switched off; switch it on first")
+        selection = Selection(
+            outcomes=request.outcomes,
+            wanted_types=types_of(endpoint[0].events, known=EVENT_NAMES),
+            event_types=request.event_types,
+            event_ids=request.event_ids,
+        )
+        # Events named one by one are replayed whenever they happened.
+        named = bool(request.event_ids)
+        begin = request.since or (None if named else endpoint[0].created_at)
+        until = request.until or (None if named else now)
+        after = UUID(int=0) if begin is None else UUID(int=max(0, replays.first_id(begin).int - 1))
+        last = UUID(int=(1 << 128) - 1) if until is None else replays.first_id(until)
+        total = await replays.count(
+            tx, tenant_id=tenant_id, endpoint_id=request.endpoint_id, selection=selection, after=after, until=last
+        )
+        asked = Asked(
+            tenant_id=tenant_id,
+            id=replay_id,
+            endpoint_id=request.endpoint_id,
+            selection=selection,
+            fingerprint=fingerprint,
+            status="DRY_RUN" if request.is_dry_run else "RUNNING",
+            total=total,
+            scheduled=0,
+            position=after,
+            until=last,
+            created_at=now,
+        )
+        if request.is_dry_run:
+            return replay_shown(asked)
+        added = await replays.insert(tx, asked)
+        if added is None:
+            # Somebody with the same key was quicker by a moment.
+            known = await replays.find(tx, tenant_id=tenant_id, replay_id=replay_id)
+            assert known is not None
+            return _same(known, fingerprint)
+        return replay_shown(added)
+
+
+async def advance_replays(database: Database, *, clock: Clock) -> bool:
+    """Schedule some steps of the replays that run, each in a transaction of its own; says whether more is left."""
+    for _ in range(_STEPS_MAX):
+        async with database.transaction() as tx:
+            replay = await replays.next_running(tx)
+            if replay is None:
+                return False
+            endpoint = await endpoints.find(tx, tenant_id=replay.tenant_id, endpoint_id=replay.endpoint_id)
+            if endpoint is None or not endpoint[0].is_active:
+                await replays.end(tx, replay, now=clock.now())
+            else:
+                await replays.advance(tx, replay, is_ordered=endpoint[0].is_ordered, now=clock.now())
+    return True
+
+
+def _same(known: Asked, fingerprint: str) -> Replay:
+    if known.fingerprint != fingerprint:
+        raise ReplayKeyReused("this Idempotency-Key belongs to a replay of something else")
+    return replay_shown(known)
+
+
+def _check(request: StartReplay) -> None:
+    faults: list[tuple[str, str]] = []
+    if not request.is_dry_run and not 1 <= len(request.key) <= _KEY_CHARACTERS_MAX:
+        faults.append(("/key", f"1 to {_KEY_CHARACTERS_MAX} characters"))
+    if not request.outcomes or not set(request.outcomes) <= set(OUTCOMES):
+        faults.append(("/outcomes", f"one or more of {', '.join(OUTCOMES)}"))
+    if len(request.event_ids) > EVENT_IDS_MAX:
+        faults.append(("/event_ids", f"at most {EVENT_IDS_MAX} events"))
+    known = {*EVENT_NAMES, TEST_EVENT}
+    faults += [
+        (f"/event_types/{i}", f"unknown event; known are {', '.join(EVENT_NAMES)}")
+        for i, name in enumerate(request.event_types)
+        if name not in known
+    ]
+    if request.since is not None and request.until is not None and request.since >= request.until:
+        faults.append(("/until", "must be after the beginning"))
+    if faults:
+        raise InvalidReplay(faults[0][1], errors=tuple(faults))
