@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import asyncpg
 
@@ -101,8 +101,3 @@ def identifier(name: str) -> str:
         raise LocalFailure(f"{name!r} cannot be a name in PostgreSQL: 1 to 63 bytes, no NUL.")
     doubled = name.replace('"', '""')
     return f'"{doubled}"'
-
-
-def database_of(dsn: str) -> str:
-    """Return the database that an address names."""
-    return unquote(urlsplit(dsn).path.removeprefix("/"))

@@ -67,15 +67,6 @@ def delete(server: Server, names: list[str]) -> None:
     )
 
 
-def existing(server: Server) -> list[str]:
-    """Return the names of the virtual hosts that exist."""
-    if server.kind == "given":
-        rows = _http(server, "GET", "vhosts", None)
-        return [str(row["name"]) for row in rows] if isinstance(rows, list) else []
-    joined = _evaluate(server, 'string:join([binary_to_list(V) || V <- rabbit_vhost:list_names()], " ")')
-    return joined.strip('"').split()
-
-
 def _check(names: list[str]) -> None:
     for name in names:
         if not NAME.fullmatch(name) and name != "/":

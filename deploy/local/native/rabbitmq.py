@@ -145,10 +145,6 @@ def _prepare(folder: Path) -> None:
     cookie.chmod(0o400)
 
 
-def _cookie(folder: Path) -> str:
-    return (folder / "home" / ".erlang.cookie").read_text().strip()
-
-
 def _environment(folder: Path, *, port: int, node: str) -> dict[str, str]:
     """The whole environment of the node and of its tools; nothing of a system-wide RabbitMQ shines through."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("RABBITMQ_", "ERL_", "PYTHON"))}

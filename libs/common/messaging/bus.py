@@ -77,10 +77,6 @@ class Bus:
         """Ask another service and return its reply struct; see `Asker.ask` for the errors."""
         return await self._asker.ask(request)
 
-    def wake(self) -> None:
-        """Tell the relay that something was committed."""
-        self._relay.wake()
-
     def check_complete(self) -> None:
         """Make sure that every message this service should hear has a handler.
 

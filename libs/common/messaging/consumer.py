@@ -34,14 +34,6 @@ type EachHandler[M: Message] = Callable[[Heard[M]], Awaitable[None]]
 """Handles one event; no transaction is open, and it is idempotent by itself."""
 
 
-class _Delivery[M: Message]:
-    """One AMQP message in hand: its events, and how many of them are still open."""
-
-    def __init__(self, message: RabbitMessage, events: list[tuple[PackedEvent, Heard[M]]]) -> None:
-        self.message = message
-        self.events = events
-
-
 class Intake[M: Message]:
     """What both kinds of consumer share: decoding, dead letters, delayed redelivery, acknowledgement."""
 
@@ -123,16 +115,14 @@ class PackConsumer[M: Message]:
         while True:
             message = await self._waiting.get()
             self._busy = True
-            batch = [_Delivery(message, await self._open(message))]
-            size = len(batch[0].events)
-            while size < self._batch_max and not self._waiting.empty():
+            messages, events = [message], await self._open(message)
+            while len(events) < self._batch_max and not self._waiting.empty():
                 message = self._waiting.get_nowait()
-                batch.append(_Delivery(message, await self._open(message)))
-                size += len(batch[-1].events)
-            events = [pair for delivery in batch for pair in delivery.events]
+                messages.append(message)
+                events += await self._open(message)
             await persist(partial(self._settle, events), queue=self.queue)
-            for delivery in batch:
-                await acknowledge(delivery.message)
+            for message in messages:
+                await acknowledge(message)
             self._busy = False
 
     @property

@@ -90,14 +90,6 @@ class RateLimiter:
         """Take back one counted request: it turned out not to be one."""
         return await self._ask(limit, caller, cost=-1)
 
-    async def look(self, limit: Limit, *caller: str) -> Count | None:
-        """Tell whether one more request would be let through, without counting it."""
-        found = await self._ask(limit, caller, cost=0)
-        if found is None or found.remaining > 0:
-            return found
-        wait = max(1, ceil(_PERIOD_SECONDS / limit.per_minute))
-        return msgspec.structs.replace(found, allowed=False, retry_after_seconds=wait)
-
     async def _ask(self, limit: Limit, caller: tuple[str, ...], *, cost: int) -> Count | None:
         if limit.per_minute == 0:
             return None
