@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from time import monotonic
 from uuid import uuid4
 
 import msgspec
@@ -11,6 +12,7 @@ import redis.asyncio as redis
 from deploy.local.servers import Servers
 from libs.common.settings import PlaceSettings
 from services.api.app import seed
+from services.api.rate_limit import Limit, RateLimiter, Store
 from services.api.settings import ChaosSettings, EdgeSettings, PaymentSettings, RateSettings, RedisSettings
 from tests.integration.api.conftest import Api, serving, settings_for
 from tests.integration.api.test_access import problem
@@ -70,6 +72,37 @@ async def test_a_limit_is_exact_across_processes(pair: tuple[Api, Api], tenant_i
         assert int(answer.headers["retry-after"]) >= 1
         assert answer.headers["x-ratelimit-remaining"] == "0"
     assert sorted(int(a.headers["x-ratelimit-remaining"]) for a in taken) == list(range(WRITE))
+
+
+async def test_a_large_limit_is_leased_and_never_exceeded(servers: Servers) -> None:
+    """Two processes take leases of four from a limit of four thousand; near the limit each request is counted alone."""
+    limit, caller = Limit("write", 4000), ("subject", "t", uuid4().hex)
+    stores = [Store(redis_of(servers)) for _ in range(2)]
+    limiters = [RateLimiter(store) for store in stores]
+    started = monotonic()
+    counts = [await limiters[i % 2].count(limit, *caller) for i in range(5000)]
+    regained = (monotonic() - started) * 4000 / 60
+    allowed = [count for count in counts if count is not None and count.allowed]
+    assert 4000 - 2 * 4 <= len(allowed) <= 4000 + regained + 1
+    assert all(0 <= count.remaining < 4000 for count in allowed)
+    # What was only a replay is given back, out of a lease or not.
+    other = ("subject", "t", uuid4().hex)
+    first = await limiters[0].count(limit, *other)
+    back = await limiters[0].give_back(limit, *other)
+    assert first is not None
+    assert back is not None
+    assert back.remaining == first.remaining + 1
+    for store in stores:
+        await store.close()
+
+
+async def test_many_at_once_share_one_question(servers: Servers) -> None:
+    store = Store(redis_of(servers))
+    limiter, limit, caller = RateLimiter(store), Limit("write", 60_000), ("subject", "t", uuid4().hex)
+    counts = await asyncio.gather(*(limiter.count(limit, *caller) for _ in range(200)))
+    await store.close()
+    assert all(count is not None and count.allowed for count in counts)
+    assert len({count.remaining for count in counts if count is not None}) > 150
 
 
 async def test_reading_other_subjects_and_other_tenants_have_limits_of_their_own(
