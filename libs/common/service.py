@@ -237,7 +237,8 @@ def _start_at_once[T](
     """Make a task that runs at once up to its first wait, and is never scheduled when it has none.
 
     A connection that goes back to its pool is a task of asyncpg's that does not wait: one turn of the loop less for each
-    statement, which under load is a millisecond. asyncio's own factory does not take what uvloop gives it.
+    statement, which under load is a millisecond. asyncio's own factory does not take what uvloop gives it; this one is set
+    after the framework has started, since anyio's task groups know asyncio's only.
     """
     return asyncio.Task(work, loop=loop, **{**options, "eager_start": loop.is_running()})  # type: ignore[arg-type]
 

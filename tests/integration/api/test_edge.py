@@ -177,6 +177,20 @@ async def test_without_redis_everybody_may_and_a_metric_says_so(api_database: Te
     assert float(uncounted.split()[1]) >= 3 * WRITE
 
 
+async def test_a_stored_answer_survives_the_loss_of_redis(
+    pair: tuple[Api, Api], api_database: TestDatabase, tenant_id: str
+) -> None:
+    key = str(uuid4())
+    first = await create(pair[0].client(tenant_id), key)
+    away = RedisSettings(redis_url="redis://127.0.0.1:1/0")
+    async with serving(api_database, settings_for(api_database, redis=away)) as api:
+        again = await create(api.client(tenant_id), key)
+        assert (again.status, again.raw) == (200, first.raw)
+        assert again.headers["idempotency-replayed"] == "true"
+        other = await api.client(tenant_id).call("POST", "/v1/payment-intents", {**BODY, "amount": "2.00"}, key=key)
+        assert (other.status, problem(other)["code"]) == (422, "idempotency_key_reused")
+
+
 @pytest.fixture(scope="module")
 async def edge(api_database: TestDatabase, servers: Servers) -> AsyncIterator[Api]:
     """An api with small limits on bodies and time, asked by one shop's pages."""
