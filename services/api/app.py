@@ -14,7 +14,7 @@ from services.api.auth import Access, Directory, Login, Passwords, Tokens
 from services.api.auth.seeds import unsafe_seeds, write_seeds
 from services.api.chaos import Chaos
 from services.api.commands import Answers, PaymentCommands
-from services.api.consumers import Consumers, register
+from services.api.consumers import Consumers, follow_access, register
 from services.api.errors.problems import reference
 from services.api.idempotency import Idempotency
 from services.api.queries import Totals
@@ -42,7 +42,8 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     register(bus, Consumers(payments, clock=clock))
 
     tokens = Tokens(settings.auth, clock)
-    directory = Directory(database, clock)
+    directory = Directory(database, clock, age_max_seconds=settings.auth.access_age_max_seconds)
+    follow_access(bus, directory)
     passwords = Passwords()
     store = Store(settings.redis)
     limiter = RateLimiter(store)
@@ -104,11 +105,15 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             currencies=frozenset(settings.payments.supported_currencies),
             totals=Totals(database, clock),
             chaos=chaos,
+            directory=directory,
+            clock=clock,
         ),
         workers=workers(database, clock=clock),
         loops=[Loop(name="hand out answers", run=answers.run)],
         opens=[closing],
         shells=[edge.wrap],
+        # Its latency is what clients see; what this brings is in docs/performance.md.
+        eager_tasks=True,
         details={"redis": lambda: store.state},
     )
 

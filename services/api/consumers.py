@@ -5,10 +5,12 @@ from functools import partial
 
 from libs.common.clock import Clock
 from libs.common.contracts import gateway, ledger
+from libs.common.contracts.api import AccessChanged
 from libs.common.contracts.ledger import EntryKind
 from libs.common.db import Connection
 from libs.common.messaging import Bus, Heard
 from services.api import domain
+from services.api.auth import Directory
 from services.api.commands import News, PaymentCommands
 from services.api.domain import Decision, PaymentIntent
 
@@ -97,3 +99,8 @@ def register(bus: Bus, consumers: Consumers) -> None:
     bus.hear(gateway.PaymentCaptured, consumers.on_payment_captured)
     bus.hear(gateway.CaptureFailed, consumers.on_capture_failed)
     bus.hear(ledger.JournalEntryPosted, consumers.on_journal_entry_posted)
+
+
+def follow_access(bus: Bus, directory: Directory) -> None:
+    """Let this process forget what it remembers of a tenant, a policy or a flag as soon as any process has changed it."""
+    bus.overhear(AccessChanged, lambda heard: directory.forget(heard.body.tenant_id))

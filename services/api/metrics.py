@@ -17,7 +17,7 @@ CONFIRM_WAIT = Histogram(
 IDEMPOTENCY = Counter(
     "idempotency_total", "Requests with an Idempotency-Key, by what became of them.", ["outcome"]
 )  # new, replay, mismatch, in_flight, takeover
-LOGINS = Counter("logins_total", "Password logins.", ["outcome"])  # success, failed, throttled
+LOGINS = Counter("logins_total", "Password logins.", ["outcome"])  # success, failed, denied, throttled
 DENIALS = Counter("access_denied_total", "Requests of known callers that were denied.", ["reason"])
 TOKEN_CACHE = Counter("token_verifications_total", "Bearer tokens verified.", ["source"])  # cache, signature
 RATE_LIMITED = Counter("rate_limited_total", "Requests refused because a caller made too many.", ["limit"])

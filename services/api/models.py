@@ -84,6 +84,19 @@ policies = sa.Table(
     sa.CheckConstraint("effect IN ('allow', 'deny')", name="ck_policies_effect"),
 )
 
+feature_flags = sa.Table(
+    "feature_flags",
+    METADATA,
+    sa.Column("name", sa.Text, primary_key=True, comment="The feature, as the code's registry calls it."),
+    sa.Column(
+        "tenant_id", sa.Text, primary_key=True, comment="For whom; empty: for all that have no row of their own."
+    ),
+    sa.Column("is_enabled", sa.Boolean, nullable=False, comment="Whether it may be used."),
+    sa.Column("updated_by", sa.Text, nullable=False, comment="Subject of the operator who set it."),
+    _instant("updated_at", "When it was set."),
+    sa.CheckConstraint("length(name) BETWEEN 1 AND 64", name="ck_feature_flags_name"),
+)
+
 payment_intents = sa.Table(
     "payment_intents",
     METADATA,

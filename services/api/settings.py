@@ -32,6 +32,8 @@ class AuthSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The `iss` claim of RS256 tokens; empty: the same as `jwt_issuer`."""
     token_expires_seconds: int = 3600
     """How long a token that we issue is valid."""
+    access_age_max_seconds: float = 2.0
+    """How long a changed tenant, policy or feature flag may go unnoticed where the broker does not tell of it."""
     tenant_auto_provision: bool = True
     """Whether a verified token of a tenant that we have not met makes the tenant known."""
 

@@ -104,8 +104,20 @@ async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
                         "page of one customer, counted": await _again(
                             client, "/v1/payment-intents?customer_ref=customer-7", arguments.requests
                         ),
+                        "page of one status, counted": await _again(
+                            client, "/v1/payment-intents?status=SETTLED", arguments.requests
+                        ),
+                        "page of a status and currency, counted": await _again(
+                            client, "/v1/payment-intents?status=FAILED,CREATED&currency=USD", arguments.requests
+                        ),
+                        "page of a period, counted": await _again(
+                            client, "/v1/payment-intents?from=2026-01-01&currency=EUR", arguments.requests
+                        ),
                         "cursor pages": await _walk(client, "pageSize=50", arguments.requests),
                         "cursor pages, one status": await _walk(client, "status=FAILED", arguments.requests),
+                        "cursor pages, status and currency": await _walk(
+                            client, "status=FAILED,CREATED&currency=USD", arguments.requests
+                        ),
                         "cursor pages, deep": await _deep(client, arguments.requests),
                     }
                 finally:

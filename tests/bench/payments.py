@@ -19,9 +19,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
-import aiohttp
 import asyncpg
 import uvloop
 
@@ -47,11 +47,33 @@ def percentiles(seconds: Sequence[float]) -> dict[str, float]:
     return {"p50": round(median(seconds) * 1000, 1), "p95": round(cuts[94] * 1000, 1), "p99": round(cuts[98] * 1000, 1)}
 
 
+class Line:
+    """One client's connection: HTTP/1.1 by hand, since the load generator shares the cores with what it measures."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._host = host
+
+    async def post(self, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
+        """Make one request; returns the status and the body."""
+        lines = [f"POST {path} HTTP/1.1", f"Host: {self._host}", f"Content-Length: {len(body)}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        self._writer.write("\r\n".join((*lines, "", "")).encode() + body)
+        head = (await self._reader.readuntil(b"\r\n\r\n")).lower()
+        length = int(head.partition(b"content-length:")[2].split(b"\r\n", 1)[0])
+        return int(head[9:12]), await self._reader.readexactly(length)
+
+    async def close(self) -> None:
+        """Hang up."""
+        self._writer.close()
+        await self._writer.wait_closed()
+
+
 class Load:
     """Pays `payments` times with `clients` at once and keeps the times."""
 
     def __init__(self, platform: Platform, client: Client, *, respond_async: bool) -> None:
-        self._http = platform.http
         self._base = platform.base()
         self._headers = {"Authorization": f"Bearer {client.token}", "X-Tenant-Id": DEMO_TENANT}
         self._confirm_headers = {"Prefer": "respond-async"} if respond_async else {}
@@ -60,20 +82,20 @@ class Load:
         self.confirmed_at: dict[str, float] = {}
         self.accepted = 0
 
-    async def _post(self, path: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, Any]:
-        sent = self._headers | headers | {"Idempotency-Key": uuid4().hex}
-        async with self._http.post(self._base + path, data=body, headers=sent) as answer:
-            return answer.status, json.loads(await answer.read())
+    async def _post(self, line: Line, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, Any]:
+        status, raw = await line.post(path, body, self._headers | headers | {"Idempotency-Key": uuid4().hex})
+        return status, json.loads(raw)
 
-    async def _pay(self, number: int, label: str) -> None:
+    async def _pay(self, line: Line, number: int, label: str) -> None:
         body = json.dumps({"amount": f"{10 + number % 500}.00", "currency": "BRL", "customer_ref": label}).encode()
         started = time.perf_counter()
-        status, intent = await self._post("/v1/payment-intents", body, {"Content-Type": "application/json"})
+        status, intent = await self._post(line, "/v1/payment-intents", body, {"Content-Type": "application/json"})
         if status != 200:
             raise SystemExit(f"create answered {status}: {intent}")
         created = time.perf_counter()
         self.confirmed_at[intent["id"]] = time.time()
-        status, answer = await self._post(f"/v1/payment-intents/{intent['id']}/confirm", None, self._confirm_headers)
+        path = f"/v1/payment-intents/{intent['id']}/confirm"
+        status, answer = await self._post(line, path, b"", self._confirm_headers)
         if status not in {200, 202}:
             raise SystemExit(f"confirm answered {status}: {answer}")
         self.accepted += status == 202
@@ -85,8 +107,12 @@ class Load:
         numbers = iter(range(payments))
 
         async def client() -> None:
+            address = urlsplit(self._base)
+            reader, writer = await asyncio.open_connection(address.hostname, address.port)
+            line = Line(reader, writer, address.netloc)
             for number in numbers:
-                await self._pay(number, label)
+                await self._pay(line, number, label)
+            await line.close()
 
         async with asyncio.TaskGroup() as group:
             for _ in range(clients):
@@ -157,9 +183,6 @@ async def measure(payments: int, clients: int, *, respond_async: bool) -> dict[s
     servers = await asyncio.to_thread(local.ensure, "dev", ROOT)
     with tempfile.TemporaryDirectory() as logs:
         async with running_platform(servers, Path(logs)) as platform, running_receiver() as receiver:
-            connector = aiohttp.TCPConnector(limit=clients + 8)
-            await platform.http.close()
-            platform.http = aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=60))
             books = await asyncpg.connect(platform.database.admin_url)
             try:
                 operator, admin = await platform.login(OPERATOR), await platform.login(ADMIN)
@@ -183,7 +206,6 @@ async def measure(payments: int, clients: int, *, respond_async: bool) -> dict[s
                 facts = await _audit(books, receiver, payments + WARM_UP_PAYMENTS)
             finally:
                 await books.close()
-                await platform.http.close()
     seconds = last - started
     return {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -63,7 +63,7 @@ class Garbage:
 
     def __init__(self, spec: dict[str, Any], *, seed: int, token: str, ids: list[str]) -> None:
         self._random = random.Random(seed)
-        self._paths: list[str] = [path for path in spec["paths"] if path.startswith("/v1/") and "chaos" not in path]
+        self._paths: list[str] = [path for path in spec["paths"] if path.startswith("/v1/")]
         self._spec = spec
         self._token = token
         self._ids = ids

@@ -1,4 +1,4 @@
-"""What the api says: the life of a payment intent, flat and public, and which tenants exist.
+"""What the api says: the life of a payment intent, flat and public, which tenants exist, and that access has changed.
 
 The notifier hears every public event in packs and delivers it to merchants; other teams hear it on `payments.x`.
 Money in public events is a decimal string with exactly the currency's decimals.
@@ -105,3 +105,17 @@ class TenantProvisioned(Message, frozen=True, kw_only=True):
     """The tenant."""
     name: str
     """Its name, for people."""
+
+
+@event(
+    "access.changed",
+    owner="api",
+    heard_by=("api",),
+    broadcast=True,
+    example={"tenant_id": "00000000-0000-0000-0000-000000000002"},
+)
+class AccessChanged(Message, frozen=True, kw_only=True):
+    """Who may do what is no longer what it was. Heard by every process of the api, which forgets what it remembers."""
+
+    tenant_id: str = ""
+    """The tenant whose status, plan, region or feature flags changed; empty: a policy or a default, so everybody's."""

@@ -2,7 +2,7 @@
 
 Routing, topology, the outbox's closed list, AsyncAPI, examples and the compatibility baseline all read `REGISTRY`.
 
-- An *event* is owned by who says it and goes to `<owner>.events`, in packs.
+- An *event* is owned by who says it and goes to `<owner>.events`, in packs. A *broadcast* event is heard by every process.
 - A *command* is owned by who is asked and goes to `<asked>.commands`, in packs.
 - A *request* is owned by who is asked, goes to `<asked>.requests` alone, and is answered.
 - A *public* event also goes to `payments.x`, alone and flat: the contract with other teams.
@@ -42,6 +42,8 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
     """The services that may say it."""
     public: bool = False
     """Also published on `payments.x`."""
+    broadcast: bool = False
+    """Heard by every process of its hearers while it runs, in a queue of its own, and by nobody later."""
     reply: type[msgspec.Struct] | None = None
     """What a request is answered with."""
 
@@ -107,12 +109,25 @@ def _declare[M: Message](contract: Contract, example: dict[str, Any]) -> Callabl
 
 
 def event[M: Message](
-    name: str, *, owner: str, heard_by: tuple[str, ...], example: dict[str, Any], public: bool = False
+    name: str,
+    *,
+    owner: str,
+    heard_by: tuple[str, ...],
+    example: dict[str, Any],
+    public: bool = False,
+    broadcast: bool = False,
 ) -> Callable[[type[M]], type[M]]:
     """Declare an event: something that happened, said by `owner`."""
-    return _declare(
-        Contract(name=name, kind=Kind.EVENT, owner=owner, heard_by=heard_by, said_by=(owner,), public=public), example
+    contract = Contract(
+        name=name,
+        kind=Kind.EVENT,
+        owner=owner,
+        heard_by=heard_by,
+        said_by=(owner,),
+        public=public,
+        broadcast=broadcast,
     )
+    return _declare(contract, example)
 
 
 def command[M: Message](

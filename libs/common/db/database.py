@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -66,6 +67,34 @@ class DatabaseUnavailable(Unavailable):
     """PostgreSQL does not answer: whatever was asked may be asked again, unchanged, once it is back."""
 
 
+class _Borrowing:
+    """A connection for the time of a block; a class, since a generator costs several times as much per statement."""
+
+    __slots__ = ("_borrowed", "_database")
+
+    def __init__(self, database: "Database") -> None:
+        self._database = database
+        self._borrowed: Borrowed | None = None
+
+    async def __aenter__(self) -> Connection:
+        self._borrowed = await self._database._borrow()
+        return self._borrowed
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, _: TracebackType | None
+    ) -> None:
+        borrowed = self._borrowed
+        assert borrowed is not None
+        try:
+            if isinstance(fault, OUTAGES):
+                raise DatabaseUnavailable("the database does not answer") from fault
+            # Also what asyncpg raises for a wrong argument, which would be wrong again however often it is tried.
+            if isinstance(fault, asyncpg.InterfaceError) and _is_gone(borrowed):
+                raise DatabaseUnavailable("the database does not answer") from fault
+        finally:
+            await self._database._release(borrowed)
+
+
 class Database:
     """The one way of a service to its schema.
 
@@ -116,30 +145,21 @@ class Database:
             except TimeoutError:
                 self._pool.terminate()
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
+    def connection(self) -> AbstractAsyncContextManager[Connection]:
         """Borrow a connection; each statement is its own transaction.
 
         Raises:
             DatabaseUnavailable: when the database does not answer.
         """
+        return _Borrowing(self)
+
+    async def _borrow(self) -> "Borrowed":
         if self._pool is None:
             raise DatabaseUnavailable("the database is not open")
         try:
-            borrowed = await self._pool.acquire(timeout=_ACQUIRE_SECONDS)
+            return await self._pool.acquire(timeout=_ACQUIRE_SECONDS)
         except (*OUTAGES, asyncpg.InterfaceError) as fault:
             raise DatabaseUnavailable("the database does not answer") from fault
-        try:
-            yield borrowed
-        except OUTAGES as fault:
-            raise DatabaseUnavailable("the database does not answer") from fault
-        except asyncpg.InterfaceError as fault:
-            # Also what asyncpg raises for a wrong argument, which would be wrong again however often it is tried.
-            if _is_gone(borrowed):
-                raise DatabaseUnavailable("the database does not answer") from fault
-            raise
-        finally:
-            await self._release(borrowed)
 
     async def _release(self, borrowed: Borrowed) -> None:
         assert self._pool is not None

@@ -178,8 +178,10 @@ def _add(
         "messages": [{"$ref": f"#/channels/{_pointer(channel)}/messages/{_pointer(carried)}"}],
     }
     if action == "receive":
-        queue = next(q for q in topology(service).queues if q.name == contract.queue(service))
-        operation["description"] = f"Heard in the queue `{queue.name}`."
+        queue = (
+            f"{contract.queue(service)}.<process>" if contract.broadcast else _queue(contract.queue(service), service)
+        )
+        operation["description"] = f"Heard in the queue `{queue}`."
         channels[channel]["bindings"]["amqp"] |= {"bindingVersion": "0.3.0"}
     if contract.reply is not None:
         replies = f"{contract.owner}.replies.{contract.name}"
@@ -204,6 +206,10 @@ def _add(
             "tags": [{"name": "public"}, {"name": contract.owner}],
             "messages": [{"$ref": f"#/channels/{_pointer(public)}/messages/{_pointer(name)}"}],
         }
+
+
+def _queue(name: str, service: str) -> str:
+    return next(queue.name for queue in topology(service).queues if queue.name == name)
 
 
 def _channel(exchange: str, routing_key: str, message: str) -> dict[str, Any]:

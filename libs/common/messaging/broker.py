@@ -34,7 +34,7 @@ class Broker:
         self._name = name
         self._broker = self._new_broker()
         self._topology_channel: AbstractChannel | None = None
-        self._subscriptions: list[tuple[str, int, Intake, bool]] = []
+        self._subscriptions: list[tuple[str, int, Intake, bool, tuple[str, str] | None]] = []
         self._exchanges: dict[str, RabbitExchange] = {}
         self._started = asyncio.Event()
 
@@ -55,9 +55,20 @@ class Broker:
         """Whether the first connection has been made; from then on the driver reconnects by itself."""
         return self._started.is_set()
 
-    def subscribe(self, queue: str, intake: Intake, *, prefetch: int, exclusive: bool = False) -> None:
-        """Give every message of `queue` to `intake`, which must acknowledge it. To be called before `start`."""
-        self._subscriptions.append((queue, prefetch, intake, exclusive))
+    def subscribe(
+        self,
+        queue: str,
+        intake: Intake,
+        *,
+        prefetch: int,
+        exclusive: bool = False,
+        binding: tuple[str, str] | None = None,
+    ) -> None:
+        """Give every message of `queue` to `intake`, which must acknowledge it. To be called before `start`.
+
+        An `exclusive` queue is this process's own and goes with it; `binding` is the exchange and routing key it hears.
+        """
+        self._subscriptions.append((queue, prefetch, intake, exclusive, binding))
 
     async def start(self, wanted: Topology) -> None:
         """Connect, declare the topology and begin to consume.
@@ -71,7 +82,7 @@ class Broker:
             # A channel of its own, kept open: after a reconnect the driver declares everything on it again.
             self._topology_channel = await connection.channel()
             await declare(self._topology_channel, wanted)
-            for queue, prefetch, intake, exclusive in self._subscriptions:
+            for queue, prefetch, intake, exclusive, binding in self._subscriptions:
                 self._broker.subscriber(
                     RabbitQueue(
                         queue,
@@ -80,7 +91,9 @@ class Broker:
                         exclusive=exclusive,
                         auto_delete=exclusive,
                         arguments={"x-max-length": 10_000} if exclusive else None,
+                        routing_key=binding[1] if binding else "",
                     ),
+                    self._exchange(binding[0]) if binding else None,
                     channel=Channel(prefetch_count=prefetch),
                     ack_policy=AckPolicy.MANUAL,
                     no_reply=True,

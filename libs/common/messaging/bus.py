@@ -12,7 +12,8 @@ from libs.common.contracts import Kind, Message, heard_by
 from libs.common.db import Database
 from libs.common.errors import BrokenInvariant, Unavailable
 from libs.common.messaging.broker import Broker
-from libs.common.messaging.consumer import EachConsumer, EachHandler, PackConsumer, SetHandler
+from libs.common.messaging.consumer import BroadcastConsumer, EachConsumer, EachHandler, PackConsumer, SetHandler
+from libs.common.messaging.envelope import Heard
 from libs.common.messaging.redelivery import Redelivery
 from libs.common.messaging.relay import Relay
 from libs.common.messaging.requests import Answerer, Asker, requests_of
@@ -42,6 +43,7 @@ class Bus:
         self._answerer = Answerer(self._broker, service=service)
         self._packs: list[PackConsumer[Any]] = []
         self._eaches: list[EachConsumer[Any]] = []
+        self._broadcasts: list[BroadcastConsumer[Any]] = []
         database.after_commit(self._relay.wake)
 
     def hear[M: Message](self, kind: type[M], handler: SetHandler[M]) -> None:
@@ -69,6 +71,13 @@ class Bus:
             )
         )
 
+    def overhear[M: Message](self, kind: type[M], handler: Callable[[Heard[M]], None]) -> None:
+        """Let this process hear every broadcast of `kind` while it runs; those said while it was away are not repeated.
+
+        Such events carry no duty, only news: the handler does what it does in memory, at once, and cannot refuse.
+        """
+        self._broadcasts.append(BroadcastConsumer(kind, handler, service=self._service))
+
     def answer[M: Message](self, kind: type[M], handler: Callable[[M], Awaitable[msgspec.Struct]]) -> None:
         """Answer every request of `kind`; a `Rejected` that the handler raises travels back to whoever asked."""
         self._answerer.add(kind, handler)
@@ -84,6 +93,7 @@ class Bus:
             BrokenInvariant: naming those without one; their queues would fill for ever.
         """
         handled = {pack.queue for pack in self._packs} | {each.queue for each in self._eaches}
+        handled |= {consumer.shared_name for consumer in self._broadcasts}
         deaf = [
             kind.contract.name
             for kind in heard_by(self._service)
@@ -101,6 +111,10 @@ class Bus:
             self._broker.subscribe(pack.queue, pack.take, prefetch=prefetch)
         for each in self._eaches:
             self._broker.subscribe(each.queue, each.take, prefetch=prefetch)
+        for broadcast in self._broadcasts:
+            self._broker.subscribe(
+                broadcast.queue, broadcast.take, prefetch=prefetch, exclusive=True, binding=broadcast.binding
+            )
         if self._answerer.answers:
             self._broker.subscribe(self._answerer.queue, self._answerer.take, prefetch=prefetch)
         self._broker.subscribe(self._asker.reply_queue, self._asker.take, prefetch=prefetch, exclusive=True)

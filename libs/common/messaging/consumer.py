@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import msgspec
 from faststream.rabbit import RabbitMessage
@@ -233,6 +233,29 @@ class EachConsumer[M: Message]:
             await self._intake.give_up(packed, fault)
         else:
             metrics.MESSAGES.labels(self.queue, "handled").inc()
+
+
+class BroadcastConsumer[M: Message]:
+    """Hears every broadcast of one kind in a queue of this process's own."""
+
+    def __init__(self, kind: type[M], handler: Callable[[Heard[M]], None], *, service: str) -> None:
+        contract = kind.contract
+        self.shared_name = contract.queue(service)
+        self.queue = f"{self.shared_name}.{uuid4().hex}"
+        self.binding = (contract.exchange, contract.name)
+        self._handler = handler
+        self._decoder = msgspec.json.Decoder(kind)
+
+    async def take(self, message: RabbitMessage) -> None:
+        """Handle one AMQP message; what breaks the contract is logged and dropped, since nothing depends on it."""
+        try:
+            for packed in decode_pack(message.body).events:
+                self._handler(heard(packed, self._decoder))
+                metrics.MESSAGES.labels(self.shared_name, "handled").inc()
+        except Undecodable as fault:
+            log.error("broadcast.undecodable", queue=self.shared_name, detail=fault.detail)
+            metrics.MESSAGES.labels(self.shared_name, "dead").inc()
+        await acknowledge(message)
 
 
 async def acknowledge(message: RabbitMessage) -> None:

@@ -198,6 +198,8 @@ class Relay:
             encode_pack(contract.name, events),
             exchange=contract.exchange,
             routing_key=contract.name,
+            # Nobody need be there for a broadcast: who starts later remembers nothing that it would make wrong.
+            mandatory=not contract.broadcast,
             message_id=str(first["event_id"]),
             message_type=contract.name,
             timestamp=first["occurred_at"],

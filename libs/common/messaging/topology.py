@@ -4,6 +4,7 @@ For each service and message that it hears there is one quorum queue, and beside
 
     <owner>.events / .commands / .requests   topic exchanges; payments.x for public events
     <service>.<message>                      the queue, bound by the message's name
+    <service>.<message>.<process>            of a broadcast: each process's own, exclusive, gone with it
     <service>.dead  ->  <queue>.dead         dead letters, with the reason in their headers
     <service>.delay.<n>s                     a fanout exchange and queue whose messages return to their own queue after n s
 
@@ -65,7 +66,8 @@ def topology(service: str) -> Topology:
         exchanges[contract.exchange] = ExchangeType.TOPIC
         if contract.public:
             exchanges[PUBLIC_EXCHANGE] = ExchangeType.TOPIC
-        for hearer in contract.heard_by:
+        # A broadcast is heard in queues that each process makes for itself and takes with it.
+        for hearer in () if contract.broadcast else contract.heard_by:
             exchanges.update(_side_exchanges(hearer))
             for queue in _queues(contract, hearer):
                 queues[queue.name] = _merged(queues.get(queue.name), queue)

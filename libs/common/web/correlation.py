@@ -1,10 +1,12 @@
 """Correlation and metrics around every HTTP request, as one thin ASGI layer."""
 
+from functools import lru_cache
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from prometheus_client import Counter, Histogram
 
 from libs.common.observability import metrics
 from libs.common.observability.correlation import (
@@ -25,6 +27,12 @@ def _header(headers: "Iterable[tuple[bytes, bytes]]", name: bytes) -> str | None
         if key == name:
             return value.decode("latin-1")
     return None
+
+
+@lru_cache(maxsize=4096)
+def _series(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    # Looking a series up by its labels takes a lock and builds strings; there are as few series as routes.
+    return metrics.HTTP_REQUESTS.labels(method, route, status), metrics.HTTP_DURATION.labels(method, route)
 
 
 def correlate(app: ASGIApp) -> ASGIApp:
@@ -58,7 +66,8 @@ def correlate(app: ASGIApp) -> ASGIApp:
         finally:
             # The template, never the path with its ids: the number of series stays bounded.
             route: Any = scope.get("path_template") or _UNKNOWN_ROUTE
-            metrics.HTTP_REQUESTS.labels(scope["method"], route, status).inc()
-            metrics.HTTP_DURATION.labels(scope["method"], route).observe(perf_counter() - started)
+            counter, histogram = _series(scope["method"], route, status)
+            counter.inc()
+            histogram.observe(perf_counter() - started)
 
     return middleware

@@ -11,9 +11,10 @@ from libs.common.db import Database
 from libs.common.ids import new_id
 from libs.common.observability.correlation import Correlation, adopt, current
 from services.api import metrics
-from services.api.auth.directory import Directory
+from services.api.auth.directory import Directory, KnownTenant
+from services.api.auth.features import Feature
 from services.api.auth.policies import authorize
-from services.api.auth.tokens import ANY_TENANT, PLATFORM_TENANT, Principal, Tokens
+from services.api.auth.tokens import ANY_TENANT, PLATFORM_TENANT, ExpiredToken, Principal, Tokens
 from services.api.commands import provision
 from services.api.errors import AccessDenied, TenantRefused
 from services.api.errors.problems import refusal
@@ -42,6 +43,8 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """For whom."""
     correlation: Correlation
     """The request, which from now on knows its tenant."""
+    features: frozenset[Feature]
+    """What the tenant may use beyond its plan and permissions."""
 
     @property
     def actor(self) -> str:
@@ -69,9 +72,13 @@ class Access:
         """Verify the bearer token, and nothing else.
 
         Raises:
-            HttpProblem: 401.
+            HttpProblem: 401. Whose token has expired is known all the same, and that it was refused is written down.
         """
-        return await self._tokens.verify(headers.get("authorization"))
+        try:
+            return await self._tokens.verify(headers.get("authorization"))
+        except ExpiredToken as expired:
+            await self._remember_denial("token_expired", expired.principal, "", "", action="authn.denied")
+            raise
 
     async def admit(self, headers: Headers, permission: str) -> Caller:
         """Let a request in that needs `permission`.
@@ -86,7 +93,8 @@ class Access:
             _require_proven(principal, tenant_id, permission)
             correlation = msgspec.structs.replace(current(), tenant_id=tenant_id)
             adopt(correlation)
-            tenant = await self._known_tenant(tenant_id, principal, correlation)
+            known = await self._known_tenant(tenant_id, principal, correlation)
+            tenant = known.tenant
             if tenant.status is not TenantStatus.ACTIVE:
                 raise TenantRefused(f"tenant is {tenant.status.lower()}", code=f"tenant_{tenant.status.lower()}")
             if not principal.is_global_admin:
@@ -100,11 +108,31 @@ class Access:
         except TenantRefused as denial:
             await self._remember_denial(denial.reason, principal, permission, tenant_id)
             raise
-        caller = Caller(principal=principal, tenant_id=tenant_id, correlation=correlation)
+        caller = Caller(principal=principal, tenant_id=tenant_id, correlation=correlation, features=known.features)
         acting.set(caller)
         return caller
 
-    async def _known_tenant(self, tenant_id: str, principal: Principal, correlation: Correlation) -> Tenant:
+    async def require(self, caller: Caller, feature: Feature) -> None:
+        """Let a caller use a feature of their tenant.
+
+        Raises:
+            HttpProblem: 403 when the tenant may not.
+        """
+        if feature not in caller.features:
+            await self._remember_denial("feature_disabled", caller.principal, feature, caller.tenant_id)
+            raise refusal("feature_disabled", f"the feature {feature} is switched off for this tenant")
+
+    async def require_operator(self, caller: Caller, what: str) -> None:
+        """Let only an operator of the platform do `what`.
+
+        Raises:
+            HttpProblem: 403 for everybody else.
+        """
+        if not caller.principal.is_global_admin:
+            await self._remember_denial("operator_required", caller.principal, what, caller.tenant_id)
+            raise refusal("operator_required")
+
+    async def _known_tenant(self, tenant_id: str, principal: Principal, correlation: Correlation) -> KnownTenant:
         known = await self._directory.tenant(tenant_id)
         if known is not None:
             return known
@@ -117,7 +145,10 @@ class Access:
         )
         await provision(self._database, met, clock=self._clock, correlation=correlation)
         # Another request may have been quicker, and an operator quicker still: what is stored is what counts.
-        return await self._directory.tenant(tenant_id) or met
+        known = await self._directory.tenant(tenant_id)
+        if known is None:
+            raise TenantRefused("unknown tenant", code="tenant_unknown")
+        return known
 
     async def remember(
         self,
@@ -144,21 +175,23 @@ class Access:
             ),
         )
 
-    async def _remember_denial(self, reason: str, principal: Principal, permission: str, tenant_id: str) -> None:
+    async def _remember_denial(
+        self, reason: str, principal: Principal, target: str, tenant_id: str, *, action: str = "authz.denied"
+    ) -> None:
         metrics.DENIALS.labels(reason).inc()
         await audit.record(
             self._database,
             AuditRecord(
                 # Under the tenant that the token proves: nobody writes into the log of a tenant that is not theirs.
-                tenant_id=tenant_id if principal.is_global_admin else principal.tid,
+                tenant_id=(tenant_id or principal.tid) if principal.is_global_admin else principal.tid,
                 id=new_id(),
                 actor=principal.sub,
-                action="authz.denied",
-                target=permission,
+                action=action,
+                target=target,
                 outcome="denied",
                 detail={
                     "reason": reason,
-                    "permission": permission,
+                    "permission": target,
                     "plan": principal.plan,
                     "region": principal.region,
                     "asked_tenant": tenant_id,

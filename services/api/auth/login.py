@@ -65,6 +65,7 @@ class Login:
         count = await self._limiter.count(self._failures, name)
         if count is not None and not count.allowed:
             metrics.LOGINS.labels("throttled").inc()
+            await self._remember(name, "auth.login.throttled", "denied", {"reason": "throttled"}, tenant_id="")
             raise refusal("rate_limited", "too many failed logins of this account", headers=count.headers)
         account = await identity.account(self._database, name)
         matches = await self._passwords.matches(account.password_hash if account else None, password)
@@ -79,7 +80,14 @@ class Login:
             )
             raise unauthorized("Invalid credentials", code="invalid_credentials")
         await self._limiter.give_back(self._failures, name)
-        principal = await self._principal(account, tenant_id)
+        try:
+            principal = await self._principal(account, tenant_id)
+        except TenantRefused as denial:
+            metrics.LOGINS.labels("denied").inc()
+            await self._remember(
+                name, "auth.login.denied", "denied", {"reason": denial.reason}, tenant_id=account.tenant_id or ""
+            )
+            raise
         token, _ = self._tokens.issue(
             principal, user_id=account.id.hex, now=self._clock.now(), context={"email": account.email}
         )
@@ -98,8 +106,9 @@ class Login:
         if account.tenant_id is None and "admin" not in account.roles:
             raise TenantRefused("User has no tenant assigned", code="no_tenant")
         seen_through = account.tenant_id or wanted_tenant_id
-        tenant = await self._directory.tenant(seen_through) if seen_through else None
-        if tenant is not None:
+        known = await self._directory.tenant(seen_through) if seen_through else None
+        if known is not None:
+            tenant = known.tenant
             if account.tenant_id is not None and tenant.status is not TenantStatus.ACTIVE:
                 raise TenantRefused(f"tenant is {tenant.status.lower()}", code=f"tenant_{tenant.status.lower()}")
             plan, region = tenant.plan, tenant.region

@@ -80,6 +80,14 @@ class _Claims(msgspec.Struct, frozen=True, kw_only=True):
     jti: str | None = None
 
 
+class ExpiredToken(HttpProblem):
+    """The token is one of ours and its time is over: who sends it is known, and is not let in."""
+
+    def __init__(self, principal: Principal) -> None:
+        super().__init__(status=401, code="token_expired", detail="Token expired", headers=_UNAUTHORIZED)
+        self.principal = principal
+
+
 def unauthorized(detail: str, *, code: str) -> HttpProblem:
     """Say that we do not know who is asking."""
     return refusal(code, detail, headers=_UNAUTHORIZED)
@@ -150,8 +158,6 @@ class Tokens:
         words = (claims.sub, claims.plan or "", claims.region or "", claims.jti or "", *claims.roles, *claims.perms)
         if not (math.isfinite(claims.exp) and _TENANT.match(claims.tid) and all(map(_WORDS.match, words))):
             raise unauthorized("Invalid token", code="invalid_token")
-        if claims.exp <= now:
-            raise unauthorized("Token expired", code="token_expired")
         if claims.nbf > now + _NOT_BEFORE_LEEWAY_SECONDS:
             raise unauthorized("Invalid token", code="invalid_token")
         principal = Principal(
@@ -163,6 +169,8 @@ class Tokens:
             region=claims.region or "region-a",
             jti=claims.jti or "",
         )
+        if claims.exp <= now:
+            raise ExpiredToken(principal)
         return principal, claims.exp
 
     async def _decode(self, token: str) -> dict[str, Any]:

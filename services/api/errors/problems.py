@@ -56,6 +56,8 @@ _KINDS = (
     Kind("policy_deny", 403, "A policy denies the permission.", _OPERATOR),
     Kind("plan_not_allowed", 403, "The tenant's plan does not include this.", "Choose a higher plan."),
     Kind("region_not_allowed", 403, "This is not offered in the tenant's region.", _OPERATOR),
+    Kind("feature_disabled", 403, "The feature is switched off for the tenant.", _OPERATOR),
+    Kind("operator_required", 403, "Only an operator of the platform may do this.", _OPERATOR, "operations"),
     Kind("route_not_found", 404, "There is no such route.", "See the OpenAPI document."),
     Kind(
         "payment_intent_not_found",
@@ -71,6 +73,7 @@ _KINDS = (
         "Check the id and the tenant.",
         "webhooks",
     ),
+    Kind("feature_unknown", 404, "There is no such feature.", "See the list of features.", "operations"),
     Kind("method_not_allowed", 405, "The route does not offer this method.", "Use one of those in `Allow`."),
     Kind("idempotency_in_progress", 409, "The first request with this key is still being answered.", _RETRY),
     Kind("confirm_contended", 409, "Other requests are changing the payment intent.", "Ask again.", "payment intents"),

@@ -2,8 +2,12 @@
 
 Intents are never deleted, and what they are filtered by never changes, their status apart. So the number of those created
 before some past instant stays what it is: it is counted once and remembered, and only later ones are counted anew.
+
+A list of some statuses has no such past. Short ones are exact; the number of a long one is up to five seconds old, which
+nobody who turns over a hundred pages can tell.
 """
 
+import asyncio
 from datetime import datetime, timedelta
 
 import msgspec
@@ -16,6 +20,8 @@ SETTLED_AFTER = timedelta(minutes=5)
 """An intent bears the instant of its request and is committed within seconds: after this, none can appear before it."""
 _WORTH_REMEMBERING = 5_000
 """Shorter lists are counted each time, within a few milliseconds."""
+MOVING_AGE_MAX = timedelta(seconds=5)
+"""How old the number of a long list of some statuses may be."""
 _LISTS_MAX = 1_000
 """Lists that are remembered at most."""
 
@@ -27,6 +33,13 @@ class _Known(msgspec.Struct, frozen=True):
     before: datetime
 
 
+class _Counted(msgspec.Struct, frozen=True):
+    """How many intents a list of some statuses had, and until when that will do."""
+
+    number: int
+    until: datetime
+
+
 class Totals:
     """Counts lists."""
 
@@ -34,18 +47,39 @@ class Totals:
         self._database = database
         self._clock = clock
         self._known: dict[tuple[str, bytes], _Known] = {}
+        self._moving: dict[tuple[str, bytes], _Counted] = {}
+        self._counting: dict[tuple[str, bytes], asyncio.Lock] = {}
 
     async def count(self, tenant_id: str, wanted: IntentFilter) -> int:
         """Count a tenant's intents."""
-        if wanted.statuses is not None:
-            return await intents.count(self._database, tenant_id, wanted)
         key = tenant_id, msgspec.json.encode(wanted)
+        if wanted.statuses is not None:
+            return await self._count_moving(key, tenant_id, wanted)
         known = self._known.get(key)
         since = wanted if known is None else _since(wanted, known.before)
         later = await intents.count(self._database, tenant_id, since)
         if later >= _WORTH_REMEMBERING:
             await self._advance(key, tenant_id, since, known)
         return later if known is None else known.number + later
+
+    async def _count_moving(self, key: tuple[str, bytes], tenant_id: str, wanted: IntentFilter) -> int:
+        counting = self._counting.setdefault(key, asyncio.Lock())
+        try:
+            # One request counts for all that ask for the same list meanwhile.
+            async with counting:
+                counted = self._moving.get(key)
+                if counted is not None and self._clock.now() < counted.until:
+                    return counted.number
+                number = await intents.count(self._database, tenant_id, wanted)
+                self._moving.pop(key, None)
+                if number >= _WORTH_REMEMBERING:
+                    if len(self._moving) >= _LISTS_MAX:
+                        self._moving.pop(next(iter(self._moving)))
+                    self._moving[key] = _Counted(number, self._clock.now() + MOVING_AGE_MAX)
+                return number
+        finally:
+            if not counting.locked():
+                self._counting.pop(key, None)
 
     async def _advance(self, key: tuple[str, bytes], tenant_id: str, since: IntentFilter, known: _Known | None) -> None:
         before = self._clock.now() - SETTLED_AFTER

@@ -3,10 +3,16 @@
 A caller with a limit of n a minute may make n requests at once and then one every minute/n. The instant at which its next
 request would be due in an even stream is all that is kept. One Lua script reads, decides and writes, on Redis's own clock:
 however many processes ask, the limit is exact.
+
+Redis is a round trip away, which is much where a caller makes hundreds of requests a second. So a thousandth of a large
+limit, what it regains in 60 ms, is counted at once as a *lease* and spent in this process, as long as the caller is far from
+its limit: more than the limit is never counted, and near it each request is counted by itself.
 """
 
+import asyncio
 import hashlib
 from math import ceil
+from time import monotonic
 from typing import Any
 
 import msgspec
@@ -16,6 +22,14 @@ from services.api.rate_limit.store import Away, Store
 
 _PERIOD_SECONDS = 60
 _MICROSECONDS = 1_000_000
+_LEASES_PER_LIMIT = 1_000
+"""A lease is one part of so many of the limit, so limits below twice as many a minute are never leased."""
+_LEASE_MAX = 64
+"""Requests of one lease at most."""
+_LEASE_SECONDS = 0.25
+"""How long a lease can be spent; what is left of it then is forgotten, and the caller has long regained it."""
+_LEASES_MAX = 10_000
+"""Callers whose leases are kept at most."""
 
 _GCRA = """
 local emission, burst, cost = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -23,19 +37,23 @@ local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local due = tonumber(redis.call('GET', KEYS[1]) or now)
 if due < now then due = now end
+if cost > 1 and due + emission * cost - now > emission * burst / 2 then cost = 1 end
 local next_due = due + emission * cost
 if next_due < now then next_due = now end
 local tolerance = emission * burst
 if cost > 0 and next_due - now > tolerance then
-  return {0, 0, next_due - now - tolerance, due - now}
+  return {0, 0, next_due - now - tolerance, due - now, 0}
 end
 if next_due > now then
   redis.call('SET', KEYS[1], string.format('%.0f', next_due), 'PX', math.ceil((next_due - now) / 1000))
 else
   redis.call('DEL', KEYS[1])
 end
-return {1, math.floor((tolerance - (next_due - now)) / emission), 0, next_due - now}
+return {1, math.floor((tolerance - (next_due - now)) / emission), 0, next_due - now, cost}
 """
+"""Answers whether it is allowed, how many remain, when to ask again, when all are back, and how many were counted.
+
+More than one is counted only while half of the limit is left."""
 
 
 class Limit(msgspec.Struct, frozen=True):
@@ -75,22 +93,84 @@ class Count(msgspec.Struct, frozen=True, kw_only=True):
         return found if self.allowed else found | {"Retry-After": str(self.retry_after_seconds)}
 
 
+class _Lease:
+    """Requests of one caller that Redis has counted and that have not been made yet."""
+
+    __slots__ = ("asking", "count", "is_far", "left", "until")
+
+    def __init__(self) -> None:
+        self.is_far = True
+        self.left = 0
+        self.until = 0.0
+        self.count: Count | None = None
+        self.asking: asyncio.Lock = asyncio.Lock()
+
+    def spend(self, now: float) -> Count | None:
+        """Take one request out of the lease; None when it is spent or its time is over."""
+        if self.left == 0 or self.count is None or now >= self.until:
+            return None
+        self.left -= 1
+        return msgspec.structs.replace(self.count, remaining=self.count.remaining + self.left)
+
+    def renew(self, count: Count, *, left: int, now: float) -> None:
+        """Begin anew with what Redis has counted just now."""
+        self.count, self.left, self.until = count, left, now + _LEASE_SECONDS
+
+
 class RateLimiter:
     """Counts requests; when Redis is away, everybody is let through and a metric says so."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._gcra = store.script(_GCRA)
+        self._leases: dict[tuple[str, ...], _Lease] = {}
 
     async def count(self, limit: Limit, *caller: str) -> Count | None:
         """Count one request of `caller`; None when nothing is counted."""
-        return await self._ask(limit, caller, cost=1)
+        size = min(limit.per_minute // _LEASES_PER_LIMIT, _LEASE_MAX)
+        if size < 2:
+            counted = await self._ask(limit, caller, cost=1)
+            return counted and counted[0]
+        lease = self._lease(limit, caller)
+        count = lease.spend(monotonic())
+        if count is not None:
+            return count
+        if not lease.is_far:
+            # Near the limit nothing is leased, so nobody need wait for another's question.
+            counted = await self._ask(limit, caller, cost=1)
+            lease.is_far = counted is not None and counted[0].remaining * 2 > limit.per_minute
+            return counted and counted[0]
+        # One request asks for all that arrive meanwhile.
+        async with lease.asking:
+            count = lease.spend(monotonic())
+            if count is not None:
+                return count
+            counted = await self._ask(limit, caller, cost=size)
+            if counted is None:
+                return None
+            lease.renew(counted[0], left=max(0, counted[1] - 1), now=monotonic())
+            lease.is_far = lease.left > 0
+            return msgspec.structs.replace(counted[0], remaining=counted[0].remaining + lease.left)
 
     async def give_back(self, limit: Limit, *caller: str) -> Count | None:
         """Take back one counted request: it turned out not to be one."""
-        return await self._ask(limit, caller, cost=-1)
+        lease = self._leases.get((limit.name, *caller))
+        if lease is not None and lease.count is not None and lease.left and monotonic() < lease.until:
+            lease.left += 1
+            return msgspec.structs.replace(lease.count, remaining=lease.count.remaining + lease.left)
+        counted = await self._ask(limit, caller, cost=-1)
+        return counted and counted[0]
 
-    async def _ask(self, limit: Limit, caller: tuple[str, ...], *, cost: int) -> Count | None:
+    def _lease(self, limit: Limit, caller: tuple[str, ...]) -> _Lease:
+        key = (limit.name, *caller)
+        found = self._leases.get(key)
+        if found is None:
+            if len(self._leases) >= _LEASES_MAX:
+                self._leases.pop(next(iter(self._leases)))
+            found = self._leases[key] = _Lease()
+        return found
+
+    async def _ask(self, limit: Limit, caller: tuple[str, ...], *, cost: int) -> tuple[Count, int] | None:
         if limit.per_minute == 0:
             return None
         # Rounded down, so that exactly `per_minute` requests fit at once whatever the division leaves.
@@ -102,16 +182,17 @@ class RateLimiter:
         except Away:
             metrics.RATE_LIMIT_UNCOUNTED.inc()
             return None
-        allowed, remaining, retry_after, reset = (int(part) for part in answer)
+        allowed, remaining, retry_after, reset, counted = (int(part) for part in answer)
         if not allowed:
             metrics.RATE_LIMITED.labels(limit.name).inc()
-        return Count(
+        count = Count(
             limit=limit,
             allowed=bool(allowed),
             remaining=remaining,
             retry_after_seconds=max(1, ceil(retry_after / _MICROSECONDS)),
             reset_seconds=ceil(reset / _MICROSECONDS),
         )
+        return count, counted
 
 
 def _key(limit: Limit, caller: tuple[str, ...]) -> str:

@@ -6,9 +6,10 @@ from typing import Any
 from litestar import Response, route
 from litestar.handlers import HTTPRouteHandler
 
+from libs.common.clock import Clock
 from libs.common.contracts import Message
 from libs.common.db import Database
-from services.api.auth import Access, Login
+from services.api.auth import Access, Directory, Login
 from services.api.chaos import Chaos
 from services.api.commands import PaymentCommands
 from services.api.idempotency import Idempotency
@@ -20,6 +21,7 @@ from services.api.routes.authentication import authentication_routes
 from services.api.routes.chaos import chaos_routes
 from services.api.routes.documentation import document, documentation_routes
 from services.api.routes.expansion import Expansion, timeline_routes
+from services.api.routes.features import feature_routes
 from services.api.routes.ledger import ledger_routes
 from services.api.routes.payment_intents import payment_intent_routes
 from services.api.routes.rendering import render_intent
@@ -39,6 +41,8 @@ def routes(
     currencies: frozenset[str],
     totals: Totals,
     chaos: Chaos | None,
+    directory: Directory,
+    clock: Clock,
 ) -> list[HTTPRouteHandler]:
     """Build all routes of the api, and the documents about them; without `chaos`, none to choose it."""
     ask = audited(access, ask)
@@ -53,6 +57,7 @@ def routes(
         *account_routes(access, ask),
         *webhook_routes(access, ask),
         *audit_routes(access, database),
+        *feature_routes(access, database, directory, clock),
         *(chaos_routes(access, chaos) if chaos is not None else []),
     ]
     # First: the framework adds an answer of its own to every path that has none yet.

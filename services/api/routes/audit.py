@@ -12,6 +12,7 @@ from libs.common.clock import iso
 from libs.common.db import Database
 from services.api import queries
 from services.api.auth import Access
+from services.api.auth.features import Feature
 from services.api.auth.tokens import PLATFORM_TENANT
 from services.api.routes.documentation import Documented
 from services.api.routes.parameters import AnyRequest, Query, QueryParameter, next_link
@@ -89,7 +90,9 @@ def audit_routes(access: Access, database: Database) -> list[HTTPRouteHandler]:
         description="Every change and every denial, newest first. With `format=csv`, or where text/csv is accepted, "
         "as a file. A platform operator who acts for the platform tenant also sees lines that belong to no tenant.",
         tags=["audit"],
-        documented=Documented(answer=AuditLines, permission=_PERMISSION, query=_QUERY, csv=True),
+        documented=Documented(
+            answer=AuditLines, permission=_PERMISSION, query=_QUERY, csv=True, refusals=("feature_disabled",)
+        ),
     )
     async def list_audit(request: AnyRequest) -> Response[bytes]:
         caller = await access.admit(request.headers, _PERMISSION)
@@ -97,6 +100,8 @@ def audit_routes(access: Access, database: Database) -> list[HTTPRouteHandler]:
         accepts = request.headers.get("accept") or ""
         formats = query.names("format", _FORMATS) or (("csv",) if "text/csv" in accepts else ("json",))
         as_csv = "csv" in formats
+        if as_csv:
+            await access.require(caller, Feature.AUDIT_EXPORT)
         limit = query.integer("limit", default=LINES, at_least=1, at_most=LINES_MAX)
         outcomes = query.names("outcome", _OUTCOMES)
         page = await queries.audit_page(

@@ -31,6 +31,8 @@ _PAGE_POLICY = (
     "frame-ancestors 'none'"
 )
 """Documentation pages carry one small script and style of their own; everything else is served by us."""
+type Lines = tuple[tuple[bytes, bytes], ...]
+"""Headers as they are sent."""
 _HSTS = "max-age=31536000; includeSubDomains"
 
 
@@ -56,6 +58,7 @@ class Edge:
         self._read = Limit("read", rates.rate_limit_read_per_min)
         self._write = Limit("write", rates.rate_limit_write_per_min)
         self._login = Limit("login", rates.rate_limit_login_address_per_min)
+        self._every: dict[tuple[bool, bool], Lines] = {}
 
     def wrap(self, app: ASGIApp) -> ASGIApp:
         """Put this edge around `app`."""
@@ -119,15 +122,26 @@ class Edge:
             "Vary": "Origin",
         }
 
-    def security(self, path: str, content_type: str) -> dict[str, str]:
+    def every(self, path: str, content_type: str, origin: str | None) -> "Lines":
+        """The headers of every answer, by origin and kind of answer; few combinations, each written once."""
+        is_api, is_page = path.startswith(API_PREFIX), content_type.startswith("text/html")
+        if origin is not None:
+            return _lines({**self._security(is_api=is_api, is_page=is_page), **self.cors(origin)})
+        found = self._every.get((is_api, is_page))
+        if found is None:
+            headers = {**self._security(is_api=is_api, is_page=is_page), **self.cors(None)}
+            found = self._every[is_api, is_page] = _lines(headers)
+        return found
+
+    def _security(self, *, is_api: bool, is_page: bool) -> dict[str, str]:
         """What a browser must not do with our answers."""
         found = {
             "X-Content-Type-Options": "nosniff",
             "X-Frame-Options": "DENY",
             "Referrer-Policy": "no-referrer",
-            "Content-Security-Policy": _PAGE_POLICY if content_type.startswith("text/html") else _API_POLICY,
+            "Content-Security-Policy": _PAGE_POLICY if is_page else _API_POLICY,
         }
-        if path.startswith(API_PREFIX):
+        if is_api:
             found["Cache-Control"] = "no-store"
         if not self._is_local:
             found["Strict-Transport-Security"] = _HSTS
@@ -197,18 +211,10 @@ class _Passage:
                 count = await self._edge.give_back(*self._counted)
                 self._rate = self._rate if count is None else count.headers
             content_type = present.get(b"content-type", b"").decode("latin-1")
-            every = {
-                **self._edge.security(self._path, content_type),
-                **self._edge.cors(self._headers.get("origin")),
-                **self._rate,
-            }
+            every = self._edge.every(self._path, content_type, self._headers.get("origin"))
             message["headers"] = [
                 *message["headers"],
-                *(
-                    (name.lower().encode(), value.encode("latin-1"))
-                    for name, value in every.items()
-                    if name.lower().encode() not in present
-                ),
+                *(line for line in (*every, *_lines(self._rate)) if line[0] not in present),
             ]
         await self._send(message)
 
@@ -230,13 +236,16 @@ class _Passage:
         await self._respond(problem.status, msgspec.json.encode(problem), {"Content-Type": MEDIA_TYPE, **headers})
 
     async def _respond(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-        lines = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
-        lines.append((b"content-length", str(len(body)).encode()))
+        lines = [*_lines(headers), (b"content-length", str(len(body)).encode())]
         await self._answer({"type": "http.response.start", "status": status, "headers": lines})
         await self._send({"type": "http.response.body", "body": body, "more_body": False})
 
     def _too_large(self) -> HttpProblem:
         return refusal("body_too_large", f"the body is larger than {self._edge.bytes_max} bytes")
+
+
+def _lines(headers: dict[str, str]) -> Lines:
+    return tuple((name.lower().encode(), value.encode("latin-1")) for name, value in headers.items())
 
 
 def _headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:

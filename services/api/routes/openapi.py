@@ -147,7 +147,8 @@ def document(business: Sequence[HTTPRouteHandler]) -> dict[str, Any]:
 def _complete(operation: dict[str, Any], told: Documented, schema_of: dict[int, Any]) -> None:
     for parameter in operation.get("parameters", []):
         if parameter["in"] == "path":
-            parameter["schema"] = {"type": "string", "format": "uuid"}
+            is_name = parameter["name"] == "name"
+            parameter["schema"] = {"type": "string", **({"minLength": 1} if is_name else {"format": "uuid"})}
     operation["parameters"] = [*operation.get("parameters", []), *_parameters(told)]
     if told.body is not None:
         operation["requestBody"] = {

@@ -12,7 +12,8 @@ from litestar import Request
 
 from libs.common.errors import Invalid
 from libs.common.ids import parse_id
-from services.api.auth.access import Headers
+from services.api.auth.access import Headers, acting
+from services.api.auth.features import Feature
 from services.api.errors.problems import refusal
 from services.api.idempotency import normalise_key
 
@@ -158,8 +159,12 @@ def prefers_async(headers: Headers) -> bool:
 
 
 def prefers_strict(headers: Headers) -> bool:
-    """Tell whether the client wants to hear of members that nobody reads (`Prefer: handling=strict`, RFC 7240)."""
-    return "handling=strict" in _preferences(headers)
+    """Tell whether members that nobody reads are refused: `Prefer: handling=strict` (RFC 7240), or the tenant's default."""
+    given = _preferences(headers)
+    if "handling=strict" in given:
+        return True
+    caller = acting.get()
+    return caller is not None and Feature.STRICT_BODIES in caller.features and "handling=lenient" not in given
 
 
 def _preferences(headers: Headers) -> set[str]:

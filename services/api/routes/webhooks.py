@@ -26,6 +26,7 @@ from libs.common.contracts.notifier import (
 )
 from libs.common.ids import new_id
 from services.api.auth import Access
+from services.api.auth.features import Feature
 from services.api.routes.bodies import BodyReader, invalid
 from services.api.routes.documentation import Documented
 from services.api.routes.parameters import (
@@ -282,12 +283,14 @@ def webhook_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> 
                 "idempotency_key_missing",
                 "idempotency_key_invalid",
                 "idempotency_key_reused",
+                "feature_disabled",
             ),
             headers=(("Idempotency-Key", "The same key and body again is the same replay."),),
         ),
     )
     async def replay_webhook(request: AnyRequest, endpoint_id: FromPath[str]) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
+        await access.require(caller, Feature.WEBHOOK_REPLAYS)
         wanted = selections.read(await request.body() or b"{}", strict=prefers_strict(request.headers))
         key = "" if wanted.dry_run else require_key(request.headers, missing="a replay needs an Idempotency-Key")
         naive = [name for name in ("since", "until") if (at := getattr(wanted, name)) and at.tzinfo is None]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from time import monotonic
 from uuid import uuid4
 
 import msgspec
@@ -11,6 +12,7 @@ import redis.asyncio as redis
 from deploy.local.servers import Servers
 from libs.common.settings import PlaceSettings
 from services.api.app import seed
+from services.api.rate_limit import Limit, RateLimiter, Store
 from services.api.settings import ChaosSettings, EdgeSettings, PaymentSettings, RateSettings, RedisSettings
 from tests.integration.api.conftest import Api, serving, settings_for
 from tests.integration.api.test_access import problem
@@ -70,6 +72,37 @@ async def test_a_limit_is_exact_across_processes(pair: tuple[Api, Api], tenant_i
         assert int(answer.headers["retry-after"]) >= 1
         assert answer.headers["x-ratelimit-remaining"] == "0"
     assert sorted(int(a.headers["x-ratelimit-remaining"]) for a in taken) == list(range(WRITE))
+
+
+async def test_a_large_limit_is_leased_and_never_exceeded(servers: Servers) -> None:
+    """Two processes take leases of four from a limit of four thousand; near the limit each request is counted alone."""
+    limit, caller = Limit("write", 4000), ("subject", "t", uuid4().hex)
+    stores = [Store(redis_of(servers)) for _ in range(2)]
+    limiters = [RateLimiter(store) for store in stores]
+    started = monotonic()
+    counts = [await limiters[i % 2].count(limit, *caller) for i in range(5000)]
+    regained = (monotonic() - started) * 4000 / 60
+    allowed = [count for count in counts if count is not None and count.allowed]
+    assert 4000 - 2 * 4 <= len(allowed) <= 4000 + regained + 1
+    assert all(0 <= count.remaining < 4000 for count in allowed)
+    # What was only a replay is given back, out of a lease or not.
+    other = ("subject", "t", uuid4().hex)
+    first = await limiters[0].count(limit, *other)
+    back = await limiters[0].give_back(limit, *other)
+    assert first is not None
+    assert back is not None
+    assert back.remaining == first.remaining + 1
+    for store in stores:
+        await store.close()
+
+
+async def test_many_at_once_share_one_question(servers: Servers) -> None:
+    store = Store(redis_of(servers))
+    limiter, limit, caller = RateLimiter(store), Limit("write", 60_000), ("subject", "t", uuid4().hex)
+    counts = await asyncio.gather(*(limiter.count(limit, *caller) for _ in range(200)))
+    await store.close()
+    assert all(count is not None and count.allowed for count in counts)
+    assert len({count.remaining for count in counts if count is not None}) > 150
 
 
 async def test_reading_other_subjects_and_other_tenants_have_limits_of_their_own(
@@ -142,6 +175,20 @@ async def test_without_redis_everybody_may_and_a_metric_says_so(api_database: Te
     assert ready["details"] == {"redis": "away"}
     uncounted = next(line for line in metrics.splitlines() if line.startswith("rate_limit_uncounted_total "))
     assert float(uncounted.split()[1]) >= 3 * WRITE
+
+
+async def test_a_stored_answer_survives_the_loss_of_redis(
+    pair: tuple[Api, Api], api_database: TestDatabase, tenant_id: str
+) -> None:
+    key = str(uuid4())
+    first = await create(pair[0].client(tenant_id), key)
+    away = RedisSettings(redis_url="redis://127.0.0.1:1/0")
+    async with serving(api_database, settings_for(api_database, redis=away)) as api:
+        again = await create(api.client(tenant_id), key)
+        assert (again.status, again.raw) == (200, first.raw)
+        assert again.headers["idempotency-replayed"] == "true"
+        other = await api.client(tenant_id).call("POST", "/v1/payment-intents", {**BODY, "amount": "2.00"}, key=key)
+        assert (other.status, problem(other)["code"]) == (422, "idempotency_key_reused")
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """Totals are exact, remembered or not."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from libs.common.clock import ManualClock
 from libs.common.db import Database
 from services.api.queries import Totals
-from services.api.queries.totals import SETTLED_AFTER
+from services.api.queries.totals import MOVING_AGE_MAX, SETTLED_AFTER
 from services.api.store import IntentFilter, intents
 from tests.support.databases import TestDatabase
 
@@ -31,7 +32,6 @@ async def add(database: Database, tenant: str, number: int, newest: datetime) ->
         IntentFilter(created_from=NOW - timedelta(seconds=9_000)),
         IntentFilter(created_until=NOW - timedelta(seconds=100)),
         IntentFilter(created_from=NOW + timedelta(days=1)),
-        IntentFilter(statuses=("CREATED",)),
     ],
 )
 async def test_a_total_stays_exact_while_intents_arrive(
@@ -48,3 +48,33 @@ async def test_a_total_stays_exact_while_intents_arrive(
             assert await totals.count(tenant_id, wanted) == await intents.count(database, tenant_id, wanted)
             clock.advance(timedelta(hours=1))
             await add(database, tenant_id, 3_500, clock.now())
+
+
+async def test_the_total_of_a_short_list_of_a_status_is_exact_at_any_time(
+    api_database: TestDatabase, tenant_id: str
+) -> None:
+    wanted = IntentFilter(statuses=("CREATED",))
+    async with api_database.open("api") as database:
+        totals = Totals(database, ManualClock(NOW))
+        for number in range(1, 4):
+            await add(database, tenant_id, 1, NOW)
+            assert await totals.count(tenant_id, wanted) == number
+
+
+async def test_the_total_of_a_long_list_of_a_status_is_counted_once_for_a_few_seconds(
+    api_database: TestDatabase, tenant_id: str
+) -> None:
+    wanted, clock = IntentFilter(statuses=("CREATED",), currency="BRL"), ManualClock(NOW)
+    async with api_database.open("api") as database:
+        totals = Totals(database, clock)
+        await add(database, tenant_id, 12_000, NOW)
+        assert set(await asyncio.gather(*(totals.count(tenant_id, wanted) for _ in range(10)))) == {6_000}
+        # Some leave the status: until the number is old enough it stands, then it is exact again.
+        await database.fetch(
+            "UPDATE payment_intents SET status = 'FAILED' WHERE tenant_id = $1 AND created_at > $2",
+            tenant_id,
+            NOW - timedelta(seconds=100),
+        )
+        assert await totals.count(tenant_id, wanted) == 6_000
+        clock.advance(MOVING_AGE_MAX)
+        assert await totals.count(tenant_id, wanted) == await intents.count(database, tenant_id, wanted) == 5_950

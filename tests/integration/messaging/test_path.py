@@ -1,7 +1,7 @@
 """From the outbox of one service to the effects of another, through a real broker."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -11,8 +11,9 @@ import pytest
 from libs.common.contracts import Message, api, gateway, ledger
 from libs.common.db import Connection
 from libs.common.errors import BrokenInvariant, Conflict, NotFound, TooEarly, Unavailable
-from libs.common.messaging import Bus, Heard, inbox, redelivery
+from libs.common.messaging import Bus, Heard, Saying, inbox, redelivery
 from libs.common.messaging.topology import DELAYS_SECONDS, TopologyConflict
+from libs.common.observability.correlation import Correlation
 from tests.integration.messaging.conftest import Pair, captured, record, say_all, until
 
 type Captures = Sequence[Heard[gateway.PaymentCaptured]]
@@ -278,7 +279,7 @@ async def test_request_is_answered_refused_or_given_up_in_time(pair: Pair) -> No
         assert [account.code for account in many] == [f"A{i}" for i in range(100)]
 
 
-def _complete_api(bus: Bus) -> None:
+def _complete_api(bus: Bus, news: Callable[[Heard[api.AccessChanged]], None] | None = None) -> None:
     async def nothing(_: Connection, __: Sequence[Heard[gateway.PaymentAuthorized]]) -> None:
         return
 
@@ -290,6 +291,43 @@ def _complete_api(bus: Bus) -> None:
         ledger.JournalEntryPosted,
     ):
         bus.hear(kind, nothing)  # type: ignore[arg-type]  # it looks at none of them
+    bus.overhear(api.AccessChanged, news or (lambda _: None))
+
+
+async def test_a_broadcast_is_heard_by_every_process_that_runs_and_by_nobody_later(pair: Pair) -> None:
+    said = await pair.database("api")
+    heard: list[tuple[str, str]] = []
+    processes = [await pair.bus("api", said) for _ in range(2)]
+    for name, process in zip(("one", "two"), processes, strict=True):
+        _complete_api(process, lambda event, name=name: heard.append((name, event.body.tenant_id)))  # type: ignore[misc]
+
+    async def connected() -> bool:
+        try:
+            for process in processes:
+                await process.ping()
+        except Unavailable:
+            return False
+        return True
+
+    def changed(tenant: str) -> list[Saying]:
+        correlation = Correlation(correlation_id="c", tenant_id=tenant)
+        return [Saying.of(api.AccessChanged(tenant_id=tenant), occurred_at=datetime.now(UTC), correlation=correlation)]
+
+    async def has_heard(*wanted: tuple[str, str]) -> bool:
+        return {*wanted} <= {*heard}
+
+    async with pair.running(*processes):
+        await until(connected)
+        await say_all(said, changed("t-1"))
+        await until(lambda: has_heard(("one", "t-1"), ("two", "t-1")))
+    assert len(heard) == 2
+    processes = [await pair.bus("api", said)]
+    _complete_api(processes[0], lambda event: heard.append(("three", event.body.tenant_id)))
+    async with pair.running(*processes):
+        await until(connected)
+        await say_all(said, changed("t-2"))
+        await until(lambda: has_heard(("three", "t-2")))
+    assert heard[2:] == [("three", "t-2")]
 
 
 async def test_public_event_stands_alone_and_flat_on_payments_x(pair: Pair) -> None:

@@ -57,6 +57,16 @@ def test_every_durable_queue_is_a_bounded_quorum_queue_with_dead_letters(service
             assert int(queue.arguments["x-delivery-limit"]) > 0
 
 
+def test_a_broadcast_leaves_no_queue_that_fills_while_nobody_runs() -> None:
+    broadcasts = [kind.contract for kind in REGISTRY.values() if kind.contract.broadcast]
+    assert broadcasts
+    for contract in broadcasts:
+        for service in contract.heard_by:
+            names = {queue.name for queue in topology(service).queues}
+            assert not {name for name in names if name.startswith(contract.queue(service))}
+            assert contract.exchange in {name for name, _ in topology(service).exchanges}
+
+
 def _hears(queue: Queue) -> bool:
     return ".delay." not in queue.name and not queue.name.endswith(".dead")
 

@@ -1,0 +1,40 @@
+"""Which features a tenant may use."""
+
+from libs.common.clock import Clock
+from libs.common.db import Database
+from libs.common.ids import new_id
+from libs.common.observability.correlation import Correlation
+from services.api.store import AuditRecord, flags
+
+
+async def switch_feature(
+    database: Database,
+    feature: str,
+    *,
+    is_enabled: bool | None,
+    scope: str,
+    tenant_id: str,
+    actor: str,
+    clock: Clock,
+    correlation: Correlation,
+) -> None:
+    """Switch a feature on or off for `scope`, a tenant or everybody; None lets the more general setting hold again.
+
+    What was done is written down under `tenant_id`, for whom the operator acts. The table itself says `access.changed`.
+    """
+    now = clock.now()
+    audit = AuditRecord(
+        tenant_id=tenant_id,
+        id=new_id(),
+        actor=actor,
+        action="feature_flag.clear" if is_enabled is None else "feature_flag.set",
+        target=feature,
+        outcome="success",
+        detail={} if is_enabled is None else {"is_enabled": str(is_enabled).lower()},
+        correlation_id=correlation.correlation_id,
+        at=now,
+    )
+    if is_enabled is None:
+        await flags.clear_flag(database, feature, scope, audit=audit)
+    else:
+        await flags.set_flag(database, feature, scope, is_enabled=is_enabled, by=actor, at=now, audit=audit)

@@ -1,0 +1,79 @@
+"""The examples that are printed work as they are printed: every curl of the README and the docs is run, and its answer compared.
+
+A printed answer shows some members of the real one, or the first elements of it; "…" stands for what is new each time.
+"""
+
+import asyncio
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.platform import ROOT, Platform
+
+PAGES = sorted(
+    page
+    for page in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md"))
+    if re.search(r"^ *curl |\$\(curl ", page.read_text(), re.MULTILINE)
+)
+BLOCK = re.compile(r"^```(sh|json)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PRINTED_BASE = "http://127.0.0.1:8000"
+END = "--- end of the example ---"
+SECONDS = 60
+
+
+def examples(page: Path) -> list[tuple[str, Any]]:
+    """The commands of a page that call the api, in their order, each with the answer printed below it, or None."""
+    found: list[tuple[str, Any]] = []
+    for language, text in BLOCK.findall(page.read_text()):
+        if language == "sh" and "curl" in text:
+            found.append((text, None))
+        elif language == "json":
+            assert found, f"{page.name} prints an answer before any command"
+            found[-1] = (found[-1][0], json.loads(text))
+    return found
+
+
+def shows(printed: Any, real: Any) -> bool:
+    """Whether a printed answer is true of a real one."""
+    if printed == "…":
+        return isinstance(real, str) and real != ""
+    if isinstance(printed, dict):
+        return isinstance(real, dict) and all(name in real and shows(printed[name], real[name]) for name in printed)
+    if isinstance(printed, list):
+        return isinstance(real, list) and len(real) >= len(printed) and all(map(shows, printed, real))
+    return bool(printed == real)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
+async def test_every_printed_example_answers_as_printed(platform: Platform, page: Path) -> None:
+    shell = await asyncio.create_subprocess_exec(
+        "bash", "-eu", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    assert shell.stdin is not None
+    assert shell.stdout is not None
+    made = ""
+    compared = 0
+    try:
+        for command, printed in examples(page):
+            script = command.replace(PRINTED_BASE, platform.base()).replace("<id>", made)
+            assert "<" not in re.sub(r"'[^']*'", "", script), f"a placeholder that nothing fills: {script}"
+            shell.stdin.write(f"{script}\necho; echo '{END}'\n".encode())
+            await shell.stdin.drain()
+            said = await asyncio.wait_for(shell.stdout.readuntil(f"{END}\n".encode()), SECONDS)
+            answer = json.loads(said.decode().replace(END, ""))
+            if printed is not None:
+                assert shows(printed, answer), f"{command}\nprints {printed}\nbut answers {answer}"
+                compared += 1
+            if isinstance(answer, dict):
+                made = answer.get("id", made)
+    finally:
+        shell.stdin.close()
+        await asyncio.wait_for(shell.wait(), SECONDS)
+    assert compared, "no answer is printed to compare with"
+
+
+def test_the_readme_is_among_the_pages() -> None:
+    assert ROOT / "README.md" in PAGES
