@@ -25,3 +25,9 @@ EGRESS_BLOCKED = Counter(
 RECORDS_STALE = Counter(
     "webhook_records_stale_total", "Outcomes not recorded because another worker had taken the delivery over."
 )
+SECRETS_RESEALED = Counter(
+    "webhook_secrets_resealed_total", "Endpoints whose secrets were encrypted anew with the current key."
+)
+SECRETS_OUTDATED = Gauge(
+    "webhook_secrets_outdated", "Endpoints with something that an earlier key encrypted; at 0 that key can be removed."
+)

@@ -72,6 +72,12 @@ async def test_an_endpoint_is_registered_tested_looked_at_and_replayed(
             await asyncio.sleep(0.05)
         while sum(r.type == "payment.settled" for r in receiver.received) < 2:
             await asyncio.sleep(0.05)
+    cancel = f"/v1/webhook-replays/{begun.json['id']}/cancel"
+    late = await admin.call("POST", cancel)
+    assert (late.status, late.json["code"]) == (409, "webhook_replay_done"), late.raw
+    unknown = await admin.call("POST", f"/v1/webhook-replays/{uuid4()}/cancel")
+    assert (unknown.status, unknown.json["code"]) == (404, "webhook_replay_not_found"), unknown.raw
+    assert (await operator.call("POST", cancel)).status == 403
     assert (await admin.call("DELETE", where)).status == 204
     assert (await admin.call("GET", where)).status == 404
 

@@ -92,11 +92,11 @@ class TestSentBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReplayBody(msgspec.Struct, frozen=True, kw_only=True):
-    """A replay and how far it is: done is when everything is scheduled."""
+    """A replay and how far it is: done is when everything is scheduled, cancelled when it was stopped before."""
 
     id: str | None
     endpoint_id: str
-    status: Literal["DRY_RUN", "RUNNING", "DONE"]
+    status: Literal["DRY_RUN", "RUNNING", "DONE", "CANCELLED"]
     total: int
     scheduled: int
     created_at: str
