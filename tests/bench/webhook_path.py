@@ -45,9 +45,13 @@ class _Receiving(asyncio.Protocol):
                 return
             self._buffer = self._buffer[end + 4 + length :]
             if head.startswith(b"post /hang"):
-                asyncio.get_running_loop().call_later(HANGING_SECONDS, self._transport.write, _ANSWER)
+                asyncio.get_running_loop().call_later(HANGING_SECONDS, self._answer)
             else:
-                self._transport.write(_ANSWER)
+                self._answer()
+
+    def _answer(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(_ANSWER)
 
 
 def _receive(pipe: Pipe) -> None:

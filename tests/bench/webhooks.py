@@ -36,6 +36,7 @@ from libs.common.db import Database
 from libs.common.ids import new_id
 from libs.common.messaging import Heard
 from libs.common.observability.correlation import Correlation
+from libs.common.observability.logging import configure
 from services.notifier import commands
 from services.notifier.commands import EndpointRules
 from services.notifier.egress import LOCAL_NETWORKS, EgressGuard
@@ -48,6 +49,8 @@ from tests.bench.webhook_path import HANGING_SECONDS, measure_path, receiver
 from tests.support.databases import fresh_database
 
 ROOT = Path(__file__).parents[2]
+PROFILE = "dev"
+"""Its servers keep what they confirm (`fsync` and `synchronous_commit` on), as those of production do."""
 PACK = 100
 """Events that the bus hands over at once when there are many."""
 ENDPOINTS = 50
@@ -94,7 +97,7 @@ async def deliver(load: Load) -> Outcome:
     keyring, sender = KeyRing(LOCAL_ENCRYPTION_KEY), Sender(settings, guard)
     async with AsyncExitStack() as stack:
         port = await stack.enter_async_context(receiver())
-        made = await stack.enter_async_context(fresh_database(local.ensure("test", ROOT), ("notifier",)))
+        made = await stack.enter_async_context(fresh_database(local.ensure(PROFILE, ROOT), ("notifier",)))
         database: Database = await stack.enter_async_context(made.open("notifier"))
         await stack.enter_async_context(sender.opened())
         rules = EndpointRules(is_local=True, allowed_ports=(), endpoints_max=10, admits=guard.admits)
@@ -163,7 +166,7 @@ def share(ascending: Sequence[float], part: float) -> float:
 
 def say(what: str, value: str, *, promise: str = "", is_kept: bool = True) -> None:
     """Print one line of the table."""
-    print(f"{what:<58} {value:>16}   {promise and f'{promise}: ' + ('kept' if is_kept else 'MISSED')}", flush=True)
+    print(f"{what:<66} {value:>22}   {promise and f'{promise}: ' + ('kept' if is_kept else 'MISSED')}", flush=True)
 
 
 async def run(*, events: int, seconds: int, history: int, intents: int) -> None:
@@ -192,7 +195,7 @@ async def run(*, events: int, seconds: int, history: int, intents: int) -> None:
         promise=f"at most {P99_MOVES_SECONDS_MAX:g} s",
         is_kept=moved <= P99_MOVES_SECONDS_MAX,
     )
-    path = await measure_path(local.ensure("test", ROOT), intents=intents, history=history)
+    path = await measure_path(local.ensure(PROFILE, ROOT), intents=intents, history=history)
     say(
         f"whole path, {intents:,} intents over HTTP, commit to first attempt",
         f"p50 {statistics.median(path.first_attempt_ms):.1f} ms",
@@ -217,6 +220,7 @@ def main() -> None:
     parser.add_argument("--history", type=int, default=1_000_000, help="deliveries kept before pages are read")
     parser.add_argument("--intents", type=int, default=1_000, help="created over HTTP")
     given = parser.parse_args()
+    configure(service="bench", level="WARNING")
     uvloop.run(run(events=given.events, seconds=given.seconds, history=given.history, intents=given.intents))
 
 

@@ -29,7 +29,7 @@ class CreateWebhook(msgspec.Struct, frozen=True, kw_only=True):
     url: Annotated[str, msgspec.Meta(min_length=1, max_length=2048, description="The address that events are sent to.")]
     events: Annotated[
         list[Annotated[str, msgspec.Meta(min_length=1, max_length=128)]],
-        msgspec.Meta(min_length=1, max_length=100, description="Event names, prefixes such as `payment.*`, or `*`."),
+        msgspec.Meta(min_length=1, max_length=50, description="Event names, prefixes such as `payment.*`, or `*`."),
     ]
     description: _Description = ""
     rate_limit_per_second: _RateLimit | None = None
@@ -44,7 +44,7 @@ class ChangeWebhook(msgspec.Struct, frozen=True, kw_only=True):
     url: Annotated[str, msgspec.Meta(min_length=1, max_length=2048)] | None = None
     events: (
         Annotated[
-            list[Annotated[str, msgspec.Meta(min_length=1, max_length=128)]], msgspec.Meta(min_length=1, max_length=100)
+            list[Annotated[str, msgspec.Meta(min_length=1, max_length=128)]], msgspec.Meta(min_length=1, max_length=50)
         ]
         | None
     ) = None
