@@ -136,6 +136,9 @@ async def prove(servers: Servers, logs: Path, plan: Plan) -> Findings:
                         for victim in plan.rounds[number]:
                             group.create_task(_kill(platform, victim, chance=chance))
         await _all_told(receivers, told)
+        # Nobody gave up who was not killed, and everybody found its way back to the broker and the database.
+        for service in services:
+            await platform.ready(service)
         kills = sum(map(len, plan.rounds))
         return await _audit(platform, receivers, told, kills=kills, began=began)
 
