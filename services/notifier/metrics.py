@@ -1,5 +1,7 @@
 """How webhook deliveries are watched."""
 
+from math import nan
+
 from prometheus_client import Counter, Gauge, Histogram
 
 DELIVERIES = Counter(
@@ -31,3 +33,5 @@ SECRETS_RESEALED = Counter(
 SECRETS_OUTDATED = Gauge(
     "webhook_secrets_outdated", "Endpoints with something that an earlier key encrypted; at 0 that key can be removed."
 )
+# Not known until it was counted: a 0 before that would say that a key may go.
+SECRETS_OUTDATED.set(nan)
