@@ -44,6 +44,10 @@ GIVEN_SECONDS = 15.0
 STRAY_SECONDS = 20.0
 """How long a server that no record knows may take to end before it is killed."""
 
+PORT_SECONDS = 60.0
+"""How long a server's port may stay taken after it went down. A client that keeps trying to reach it may be given that very
+port for its own end, and is then connected to itself until it gives up."""
+
 START_TRIES_MAX = 3
 """Another process may take a port between our look and the server's bind; then the next one is tried."""
 
@@ -159,7 +163,7 @@ def resume(profile: str, server: str, root: Path = ROOT) -> Server:
             wait_until(lambda: _answers(known), seconds=60.0)
             return known
         # The same port or none: everyone holds its address.
-        if not wait_until(lambda: _answers(known) or ports.is_free(known.port), seconds=10.0):
+        if not wait_until(lambda: _answers(known) or ports.is_free(known.port), seconds=PORT_SECONDS):
             raise failure(f"Port {known.port} of {server} was taken meanwhile by {listener_of(known.port)}.")
         fresh = _start_native_on(place, server, known.port)
         records.remember(place, server, fresh)
