@@ -142,6 +142,13 @@ malformed requests="10000": setup
     @{{ python }} -m deploy.local up-servers --profile test >/dev/null
     @MALFORMED_REQUESTS={{ requests }} {{ python }} -m pytest -n 0 tests/e2e/test_malformed.py
 
+# Prove that no webhook is lost: ten thousand events, while workers, broker and database are killed at random
+[no-exit-message]
+[group('check')]
+proof-webhooks *args: setup
+    @{{ python }} -m deploy.local up-servers --profile test >/dev/null
+    @{{ python }} -m tests.proof.webhooks "$@"
+
 # Verify that no role reads another service's schema, and that the ledger cannot rewrite its books
 [no-exit-message]
 [group('check')]

@@ -86,6 +86,11 @@ def pause(server: Server) -> None:
     run(["docker", "stop", server.container], seconds=STOP_SECONDS)
 
 
+def kill(server: Server) -> None:
+    """End a container as a power cut would and keep it."""
+    run(["docker", "kill", server.container], seconds=STOP_SECONDS)
+
+
 def resume(server: Server) -> None:
     """Start a stopped container again; its published port stays the same where it was fixed."""
     run(["docker", "start", server.container], seconds=STOP_SECONDS)

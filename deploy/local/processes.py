@@ -192,6 +192,12 @@ def _serves_in(pid: int, home: Path) -> bool:
     return folder is not None and str(folder).startswith(f"{home}/")
 
 
+def working_in(folder: Path) -> list[ProcessId]:
+    """Return every process whose working directory is this folder: a server and all its children."""
+    pids = (int(found.name) for found in Path("/proc").glob("[0-9]*"))
+    return [identify(pid) for pid in pids if working_directory(pid) == folder.resolve()]
+
+
 def command_line(pid: int) -> list[str]:
     """Return the program and arguments of a running process, empty when there is none."""
     try:

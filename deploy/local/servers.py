@@ -1,6 +1,6 @@
 """PostgreSQL, Redis and RabbitMQ of a profile: used where given, else in containers, else private and native.
 
-The tests' door is `ensure`, `create_vhosts`, `delete_vhosts`, `pause` and `resume`; `stop` ends what `ensure` started.
+The tests' door is `ensure`, `create_vhosts`, `delete_vhosts`, `pause`, `kill` and `resume`; `stop` ends what `ensure` started.
 All of it is safe to call from several processes at once and quick when everything already runs.
 """
 
@@ -15,7 +15,7 @@ from deploy.local import containers, ports, probes, records, vhosts
 from deploy.local.errors import LocalFailure, failure
 from deploy.local.layout import ROOT, Layout, layout, port_setting
 from deploy.local.native import postgres, rabbitmq, redis
-from deploy.local.processes import end, listener_of, marked, working_directory
+from deploy.local.processes import end, listener_of, marked, working_directory, working_in
 from deploy.local.records import SERVERS, Server, Servers
 from deploy.local.waiting import locked, wait_until
 
@@ -28,6 +28,7 @@ __all__ = [
     "delete_vhosts",
     "ensure",
     "is_given",
+    "kill",
     "pause",
     "resume",
     "running",
@@ -42,6 +43,10 @@ GIVEN_SECONDS = 15.0
 
 STRAY_SECONDS = 20.0
 """How long a server that no record knows may take to end before it is killed."""
+
+PORT_SECONDS = 60.0
+"""How long a server's port may stay taken after it went down. A client that keeps trying to reach it may be given that very
+port for its own end, and is then connected to itself until it gives up."""
 
 START_TRIES_MAX = 3
 """Another process may take a port between our look and the server's bind; then the next one is tried."""
@@ -112,15 +117,38 @@ def pause(profile: str, server: str, root: Path = ROOT) -> None:
     """
     place = layout(profile, root)
     with locked(place.home / "lock"):
-        known = records.read(place).servers.get(server)
-        if known is None:
-            raise LocalFailure(f"No {server} of profile {profile} is running.")
-        if known.kind == "given":
-            raise LocalFailure(f"{GIVEN[server]} names a server of yours; it is not stopped from here.")
+        known = _ours(place, server)
         if known.kind == "container":
             containers.pause(known)
         else:
             _stop_one(place, server, known, keep_data=True)
+
+
+def kill(profile: str, server: str, root: Path = ROOT) -> None:
+    """End one native server or container as a power cut would, with every child of it; `resume` brings it back.
+
+    Raises:
+        LocalFailure: when the server was given to us and is not ours to end.
+    """
+    place = layout(profile, root)
+    with locked(place.home / "lock"):
+        known = _ours(place, server)
+        if known.kind == "container":
+            containers.kill(known)
+            return
+        if known.data:
+            end(working_in(Path(known.data)), first=signal.SIGKILL, seconds=10.0, whole_group=False)
+        # What works elsewhere, a start script that waited, say.
+        _stop_one(place, server, known, keep_data=True)
+
+
+def _ours(place: Layout, server: str) -> Server:
+    known = records.read(place).servers.get(server)
+    if known is None:
+        raise LocalFailure(f"No {server} of profile {place.profile} is running.")
+    if known.kind == "given":
+        raise LocalFailure(f"{GIVEN[server]} names a server of yours; it is not stopped from here.")
+    return known
 
 
 def resume(profile: str, server: str, root: Path = ROOT) -> Server:
@@ -135,7 +163,7 @@ def resume(profile: str, server: str, root: Path = ROOT) -> Server:
             wait_until(lambda: _answers(known), seconds=60.0)
             return known
         # The same port or none: everyone holds its address.
-        if not wait_until(lambda: _answers(known) or ports.is_free(known.port), seconds=10.0):
+        if not wait_until(lambda: _answers(known) or ports.is_free(known.port), seconds=PORT_SECONDS):
             raise failure(f"Port {known.port} of {server} was taken meanwhile by {listener_of(known.port)}.")
         fresh = _start_native_on(place, server, known.port)
         records.remember(place, server, fresh)

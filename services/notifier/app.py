@@ -13,7 +13,15 @@ from services.notifier.schedule import HealthPolicy, RetryPolicy
 from services.notifier.sender import Sender
 from services.notifier.settings import Settings
 from services.notifier.signing import KeyRing
-from services.notifier.workers import KEEP_EVERY_SECONDS, REPLAY_EVERY_SECONDS, Archivist, Courier, Replayer
+from services.notifier.workers import (
+    KEEP_EVERY_SECONDS,
+    REPLAY_EVERY_SECONDS,
+    RESEAL_EVERY_SECONDS,
+    Archivist,
+    Courier,
+    Replayer,
+    Resealer,
+)
 
 
 def build(settings: Settings, clock: Clock | None = None, *, lookup: Lookup | None = None) -> Service:
@@ -58,6 +66,11 @@ def build(settings: Settings, clock: Clock | None = None, *, lookup: Lookup | No
                 name="archivist",
                 every_seconds=KEEP_EVERY_SECONDS,
                 run=Archivist(database=database, days=webhooks.webhook_retention_days).run,
+            ),
+            Worker(
+                name="resealer",
+                every_seconds=RESEAL_EVERY_SECONDS,
+                run=Resealer(database=database, secrets=keyring).run,
             ),
         ],
         loops=[Loop(name="courier", run=courier.run)],

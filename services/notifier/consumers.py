@@ -6,6 +6,7 @@ from datetime import timedelta
 from libs.common.clock import Clock
 from libs.common.contracts import PublicEvent, heard_by
 from libs.common.contracts.notifier import (
+    CancelReplay,
     ChangeEndpoint,
     Deleted,
     DeleteEndpoint,
@@ -64,6 +65,9 @@ def register(
     async def on_start_replay(request: StartReplay) -> Replay:
         return await commands.start_replay(database, request, clock=clock)
 
+    async def on_cancel_replay(request: CancelReplay) -> Replay:
+        return await commands.cancel_replay(database, request, clock=clock)
+
     async def on_get_replay(request: GetReplay) -> Replay:
         return await queries.get_replay(database, request)
 
@@ -86,6 +90,7 @@ def register(
     bus.answer(SendTestEvent, on_send_test_event)
     bus.answer(DeleteEndpoint, on_delete_endpoint)
     bus.answer(StartReplay, on_start_replay)
+    bus.answer(CancelReplay, on_cancel_replay)
     bus.answer(GetReplay, on_get_replay)
     bus.answer(GetEndpoint, on_get_endpoint)
     bus.answer(ListEndpoints, on_list_endpoints)

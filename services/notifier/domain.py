@@ -82,6 +82,19 @@ class EndReason(StrEnum):
     """The endpoint was deleted while the delivery waited."""
 
 
+class ReplayStatus(StrEnum):
+    """Where a replay stands."""
+
+    DRY_RUN = "DRY_RUN"
+    """Counted only; nothing is kept of it."""
+    RUNNING = "RUNNING"
+    """Deliveries are being scheduled."""
+    DONE = "DONE"
+    """Everything is scheduled."""
+    CANCELLED = "CANCELLED"
+    """Somebody stopped it, or its endpoint takes nothing any more; what was scheduled stays so."""
+
+
 class AttemptError(StrEnum):
     """Why an attempt got no complete answer. Words for the tenant: none of them tells an address."""
 
@@ -169,8 +182,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """What is replayed."""
     fingerprint: str
     """The selection and its bounds as text; the same key with another one is refused."""
-    status: str
-    """RUNNING or DONE."""
+    status: ReplayStatus
+    """Where it stands."""
     total: int
     """Deliveries at the beginning."""
     scheduled: int
@@ -182,7 +195,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     """When it was asked for."""
     ended_at: datetime | None = None
-    """When everything was scheduled."""
+    """When everything was scheduled, or when it was cancelled."""
 
 
 class Minted(msgspec.Struct, frozen=True, kw_only=True):

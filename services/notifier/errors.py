@@ -45,6 +45,12 @@ class ReplayNotFound(NotFound):
     code = "webhook_replay_not_found"
 
 
+class ReplayDone(Conflict):
+    """Everything that the replay asked for is scheduled, so there is nothing to cancel."""
+
+    code = "webhook_replay_done"
+
+
 class InvalidReplay(Invalid):
     """The selection cannot be used; `errors` says why, one sentence each."""
 

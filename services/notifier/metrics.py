@@ -1,5 +1,7 @@
 """How webhook deliveries are watched."""
 
+from math import nan
+
 from prometheus_client import Counter, Gauge, Histogram
 
 DELIVERIES = Counter(
@@ -25,3 +27,11 @@ EGRESS_BLOCKED = Counter(
 RECORDS_STALE = Counter(
     "webhook_records_stale_total", "Outcomes not recorded because another worker had taken the delivery over."
 )
+SECRETS_RESEALED = Counter(
+    "webhook_secrets_resealed_total", "Endpoints whose secrets were encrypted anew with the current key."
+)
+SECRETS_OUTDATED = Gauge(
+    "webhook_secrets_outdated", "Endpoints with something that an earlier key encrypted; at 0 that key can be removed."
+)
+# Not known until it was counted: a 0 before that would say that a key may go.
+SECRETS_OUTDATED.set(nan)

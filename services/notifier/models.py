@@ -184,6 +184,7 @@ GATES = sa.Table(
     ),
     sa.Column("last_error", sa.Text, comment="What the latest failed attempt met: status_503, timeout."),
     sa.Column("warnings", sa.SmallInteger, nullable=False, server_default="0", comment="Warnings given since then."),
+    sa.Column("warned_at", sa.DateTime(timezone=True), comment="When the latest warning was given."),
     sa.Column("pauses", sa.Integer, nullable=False, server_default="0", comment="Times in a row that it was paused."),
     sa.Column(
         "paused_until",
@@ -204,14 +205,17 @@ REPLAYS = sa.Table(
     sa.Column("id", pg.UUID, nullable=False, comment="The replay, derived from its idempotency key."),
     sa.Column("endpoint_id", pg.UUID, nullable=False, comment="The endpoint that hears again."),
     sa.Column("selection", sa.Text, nullable=False, comment="What is replayed, as canonical JSON."),
-    sa.Column("status", sa.Text, nullable=False, comment="RUNNING or DONE."),
+    sa.Column("status", sa.Text, nullable=False, comment="RUNNING, DONE or CANCELLED."),
     sa.Column("total", sa.Integer, nullable=False, comment="Deliveries that the selection had at the beginning."),
     sa.Column("scheduled", sa.Integer, nullable=False, comment="Deliveries scheduled so far."),
     sa.Column("position", pg.UUID, nullable=False, comment="The last event looked at; the replay goes on after it."),
     sa.Column("until", pg.UUID, nullable=False, comment="The last event to look at."),
     sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, comment="When it was asked for."),
-    sa.Column("ended_at", sa.DateTime(timezone=True), comment="When everything was scheduled."),
+    sa.Column(
+        "ended_at", sa.DateTime(timezone=True), comment="When everything was scheduled, or when it was cancelled."
+    ),
     sa.PrimaryKeyConstraint("tenant_id", "id"),
+    sa.CheckConstraint("status IN ('RUNNING', 'DONE', 'CANCELLED')", name="ck_replays_status"),
     sa.CheckConstraint("(status = 'RUNNING') = (ended_at IS NULL)", name="ck_replays_end"),
     sa.Index("ix_replays_running", "created_at", postgresql_where=sa.text("status = 'RUNNING'")),
     comment="Wishes to have deliveries made again, and how far each is.",

@@ -4,7 +4,7 @@ fails or was switched off.
 A message appears in `MESSAGES` when its contract names the notifier as who says it.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 import msgspec
@@ -21,7 +21,7 @@ from libs.common.contracts.notifier import (
 from libs.common.ids import new_id
 from libs.common.messaging import Saying
 from libs.common.observability.correlation import Correlation
-from services.notifier.domain import Asked, Endpoint
+from services.notifier.domain import Asked, Endpoint, ReplayStatus
 from services.notifier.schedule import Gate
 
 MESSAGES: tuple[type[Message], ...] = tuple(said_by("notifier"))
@@ -95,8 +95,8 @@ def webhook_test_body(endpoint: Endpoint, *, event_id: UUID, now: datetime) -> s
     return msgspec.json.encode(body).decode()
 
 
-def endpoint_failing(key: tuple[str, UUID], *, url: str, gate: Gate, disable_after: timedelta, now: datetime) -> Saying:
-    """Warn that an endpoint keeps failing."""
+def endpoint_failing(key: tuple[str, UUID], *, url: str, gate: Gate, ends_at: datetime, now: datetime) -> Saying:
+    """Warn that an endpoint keeps failing and that it is switched off at `ends_at` at the earliest."""
     correlation, event_id = _cause(key), new_id()
     message = WebhookEndpointFailing(
         event_id=event_id,
@@ -108,7 +108,7 @@ def endpoint_failing(key: tuple[str, UUID], *, url: str, gate: Gate, disable_aft
         failing_since=gate.failing_since,
         consecutive_failures=gate.failures,
         last_error=gate.last_error,
-        disables_at=(gate.failing_since or now) + disable_after,
+        disables_at=ends_at,
     )
     return Saying.of(message, occurred_at=now, correlation=correlation, event_id=event_id)
 
@@ -161,7 +161,7 @@ def endpoint_shown(
 def replay_shown(replay: Asked) -> Replay:
     """Show a replay to its tenant."""
     return Replay(
-        id=None if replay.status == "DRY_RUN" else replay.id,
+        id=None if replay.status is ReplayStatus.DRY_RUN else replay.id,
         endpoint_id=replay.endpoint_id,
         status=replay.status,
         total=replay.total,

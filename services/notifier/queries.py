@@ -25,7 +25,7 @@ from libs.common.db import Connection, Database
 from services.notifier.domain import DeliveryStatus, Endpoint
 from services.notifier.errors import EndpointNotFound, InvalidCursor, ReplayNotFound
 from services.notifier.outbox import endpoint_shown, replay_shown
-from services.notifier.schedule import Gate, HealthPolicy
+from services.notifier.schedule import Gate, HealthPolicy, disables_at
 from services.notifier.store import endpoints, gates, history, replays
 from services.notifier.store.history import Window
 
@@ -143,7 +143,7 @@ def _health(
         failing_since=since,
         last_error=gate.last_error,
         paused_until=gate.paused_until if endpoint.is_active else None,
-        disables_at=max(now, since + policy.disable_after) if since is not None and endpoint.is_active else None,
+        disables_at=max(now, disables_at(policy, gate, now=now)) if since is not None and endpoint.is_active else None,
         waiting=waiting,
         delivered_recently=delivered,
         failed_recently=failed,

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 
+from libs.common.contracts import REGISTRY
 from tests.support.platform import Client
 from tests.support.receiver import Receiver
 
@@ -72,8 +73,28 @@ async def test_an_endpoint_is_registered_tested_looked_at_and_replayed(
             await asyncio.sleep(0.05)
         while sum(r.type == "payment.settled" for r in receiver.received) < 2:
             await asyncio.sleep(0.05)
+    cancel = f"/v1/webhook-replays/{begun.json['id']}/cancel"
+    late = await admin.call("POST", cancel)
+    assert (late.status, late.json["code"]) == (409, "webhook_replay_done"), late.raw
+    unknown = await admin.call("POST", f"/v1/webhook-replays/{uuid4()}/cancel")
+    assert (unknown.status, unknown.json["code"]) == (404, "webhook_replay_not_found"), unknown.raw
+    assert (await operator.call("POST", cancel)).status == 403
     assert (await admin.call("DELETE", where)).status == 204
     assert (await admin.call("GET", where)).status == 404
+    # Its history stays.
+    assert len(await listed()) == 2
+    remembered = await admin.call("GET", "/v1/webhook-deliveries?limit=200")
+    assert made.json["id"] in {delivery["endpoint_id"] for delivery in remembered.json["data"]}
+
+
+async def test_an_unknown_event_is_422_with_the_list_of_those_known(admin: Client, receiver: Receiver) -> None:
+    wanted = ["payment.settled", "payment.unheard_of", "paymen.*"]
+    refused = await admin.call("POST", "/v1/webhooks", {"url": receiver.url, "events": wanted})
+    assert refused.status == 422, refused.raw
+    assert [error["pointer"] for error in refused.json["errors"]] == ["/events/1", "/events/2"]
+    known = [message.contract.name for message in REGISTRY.values() if message.contract.public]
+    for error in refused.json["errors"]:
+        assert all(name in error["detail"] for name in known)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -137,10 +137,16 @@ class Platform:
         return [sys.executable, *measured, "-m", f"services.{service}", *arguments]
 
     def start(self, service: str) -> None:
-        """Start one service as a process."""
+        """Start one service as a process; `notifier-2` is another process of the notifier, on a port of its own."""
+        name = service.partition("-")[0]
+        port = self.environ.setdefault(f"{service.upper()}_HTTP_PORT", str(free_port()))
         log = (self._logs / f"{service}.log").open("ab")
         self._processes[service] = subprocess.Popen(
-            self.command(service, "serve"), cwd=ROOT, env=self.environ, stdout=log, stderr=subprocess.STDOUT
+            self.command(name, "serve"),
+            cwd=ROOT,
+            env=self.environ | {f"{name.upper()}_HTTP_PORT": port},
+            stdout=log,
+            stderr=subprocess.STDOUT,
         )
         log.close()
 
@@ -231,8 +237,10 @@ def service_environment(servers: Servers, database: TestDatabase, vhost_url: str
 
 
 @asynccontextmanager
-async def running_platform(servers: Servers, logs: Path) -> AsyncIterator[Platform]:
-    """Run all four services, migrated and seeded, until the block ends."""
+async def running_platform(
+    servers: Servers, logs: Path, *, services: Sequence[str] = SERVICES, environ: Mapping[str, str] | None = None
+) -> AsyncIterator[Platform]:
+    """Run all four services, or those named, migrated and seeded, until the block ends; `environ` changes settings."""
     async with fresh_database(servers) as database:
         if servers.rabbitmq.kind == "given":
             vhost, vhost_url = "", servers.rabbitmq_url
@@ -240,7 +248,8 @@ async def running_platform(servers: Servers, logs: Path) -> AsyncIterator[Platfo
             vhost = f"e2e-{uuid4().hex[:12]}"
             local.create_vhosts(servers, [vhost])
             vhost_url = servers.rabbitmq_vhost_url(vhost)
-        platform = Platform(database, service_environment(servers, database, vhost_url), logs)
+        settings = service_environment(servers, database, vhost_url) | dict(environ or {})
+        platform = Platform(database, settings, logs)
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
             platform.http = http
             try:
@@ -248,9 +257,9 @@ async def running_platform(servers: Servers, logs: Path) -> AsyncIterator[Platfo
                     *platform.command("api", "seed"), cwd=ROOT, env=platform.environ
                 )
                 assert await asyncio.wait_for(seed.wait(), START_SECONDS) == 0
-                for service in SERVICES:
+                for service in services:
                     platform.start(service)
-                for service in SERVICES:
+                for service in services:
                     await platform.ready(service)
                 yield platform
             finally:

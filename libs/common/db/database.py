@@ -38,6 +38,9 @@ OUTAGES = (
 )
 """What asyncpg raises when the server is away, restarting or full: nothing is wrong with the statement."""
 
+_BROKEN = (asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What asyncpg raises of its own accord when a connection ended under it."""
+
 CONTENTION = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 """The transaction lost against another one and may simply be run again."""
 
@@ -87,6 +90,12 @@ class _Borrowing:
         assert borrowed is not None
         try:
             if isinstance(fault, OUTAGES):
+                raise DatabaseUnavailable("the database does not answer") from fault
+            if isinstance(fault, asyncpg.InternalClientError):
+                # The server was killed while it said goodbye: the driver still waits for the end of that, and nobody
+                # may be given this connection again.
+                if not _is_gone(borrowed):
+                    borrowed.terminate()
                 raise DatabaseUnavailable("the database does not answer") from fault
             # Also what asyncpg raises for a wrong argument, which would be wrong again however often it is tried.
             if isinstance(fault, asyncpg.InterfaceError) and _is_gone(borrowed):
@@ -158,14 +167,14 @@ class Database:
             raise DatabaseUnavailable("the database is not open")
         try:
             return await self._pool.acquire(timeout=_ACQUIRE_SECONDS)
-        except (*OUTAGES, asyncpg.InterfaceError) as fault:
+        except (*OUTAGES, *_BROKEN) as fault:
             raise DatabaseUnavailable("the database does not answer") from fault
 
     async def _release(self, borrowed: Borrowed) -> None:
         assert self._pool is not None
         try:
             await self._pool.release(borrowed, timeout=2)
-        except (*OUTAGES, asyncpg.InterfaceError):
+        except (*OUTAGES, *_BROKEN):
             # The connection is gone and the pool has dropped it; there is nothing left to give back.
             return
 

@@ -87,6 +87,13 @@ _KINDS = (
         "webhooks",
     ),
     Kind("webhook_replay_not_found", 404, "The endpoint has no such replay.", "Check the id.", "webhooks"),
+    Kind(
+        "webhook_replay_done",
+        409,
+        "Everything that the replay asked for is scheduled.",
+        "Nothing: there is no more to cancel.",
+        "webhooks",
+    ),
     Kind("webhook_endpoint_inactive", 409, "The webhook endpoint is switched off.", "Switch it on first.", "webhooks"),
     Kind(
         "too_many_webhook_secrets",

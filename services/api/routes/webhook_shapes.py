@@ -29,7 +29,7 @@ class CreateWebhook(msgspec.Struct, frozen=True, kw_only=True):
     url: Annotated[str, msgspec.Meta(min_length=1, max_length=2048, description="The address that events are sent to.")]
     events: Annotated[
         list[Annotated[str, msgspec.Meta(min_length=1, max_length=128)]],
-        msgspec.Meta(min_length=1, max_length=100, description="Event names, prefixes such as `payment.*`, or `*`."),
+        msgspec.Meta(min_length=1, max_length=50, description="Event names, prefixes such as `payment.*`, or `*`."),
     ]
     description: _Description = ""
     rate_limit_per_second: _RateLimit | None = None
@@ -44,7 +44,7 @@ class ChangeWebhook(msgspec.Struct, frozen=True, kw_only=True):
     url: Annotated[str, msgspec.Meta(min_length=1, max_length=2048)] | None = None
     events: (
         Annotated[
-            list[Annotated[str, msgspec.Meta(min_length=1, max_length=128)]], msgspec.Meta(min_length=1, max_length=100)
+            list[Annotated[str, msgspec.Meta(min_length=1, max_length=128)]], msgspec.Meta(min_length=1, max_length=50)
         ]
         | None
     ) = None
@@ -92,11 +92,11 @@ class TestSentBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReplayBody(msgspec.Struct, frozen=True, kw_only=True):
-    """A replay and how far it is: done is when everything is scheduled."""
+    """A replay and how far it is: done is when everything is scheduled, cancelled when it was stopped before."""
 
     id: str | None
     endpoint_id: str
-    status: Literal["DRY_RUN", "RUNNING", "DONE"]
+    status: Literal["DRY_RUN", "RUNNING", "DONE", "CANCELLED"]
     total: int
     scheduled: int
     created_at: str

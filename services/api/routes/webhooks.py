@@ -13,6 +13,7 @@ from litestar.params import FromPath
 
 from libs.common.contracts import Message
 from libs.common.contracts.notifier import (
+    CancelReplay,
     ChangeEndpoint,
     DeleteEndpoint,
     GetEndpoint,
@@ -324,6 +325,20 @@ def webhook_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> 
         found = await ask(GetReplay(tenant_id=caller.tenant_id, replay_id=path_id(replay_id, "replay_id")))
         return json_answer(replay_body(found))
 
+    @post(
+        "/v1/webhook-replays/{replay_id:str}/cancel",
+        status_code=200,
+        operation_id="cancelWebhookReplay",
+        summary="Cancel a replay",
+        description="Schedules no more of it; what is scheduled is still delivered. Cancelling again is success.",
+        tags=["webhooks"],
+        documented=Documented(answer=ReplayBody, permission=_WRITE, refusals=(404, "webhook_replay_done")),
+    )
+    async def cancel_webhook_replay(request: AnyRequest, replay_id: FromPath[str]) -> Response[bytes]:
+        caller = await access.admit(request.headers, _WRITE)
+        ended = await ask(CancelReplay(tenant_id=caller.tenant_id, replay_id=path_id(replay_id, "replay_id")))
+        return json_answer(replay_body(ended))
+
     found: list[Any] = [
         create_webhook,
         list_webhooks,
@@ -336,6 +351,7 @@ def webhook_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> 
         list_all_deliveries,
         replay_webhook,
         get_webhook_replay,
+        cancel_webhook_replay,
     ]
     return found
 

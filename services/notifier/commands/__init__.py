@@ -12,14 +12,18 @@ from services.notifier.commands.endpoints import (
 )
 from services.notifier.commands.health import Attempt
 from services.notifier.commands.keeping import keep_history
-from services.notifier.commands.replays import advance_replays, start_replay
+from services.notifier.commands.replays import advance_replays, cancel_replay, start_replay
+from services.notifier.commands.sealing import Resealed, SecretResealer, reseal_secrets
 
 __all__ = [
     "Attempt",
     "EndpointRules",
+    "Resealed",
     "SecretMint",
+    "SecretResealer",
     "abandon_unwanted",
     "advance_replays",
+    "cancel_replay",
     "change_endpoint",
     "claim",
     "delete_endpoint",
@@ -27,6 +31,7 @@ __all__ = [
     "keep_history",
     "record",
     "register_endpoint",
+    "reseal_secrets",
     "rotate_secret",
     "schedule",
     "send_test_event",

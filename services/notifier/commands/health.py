@@ -11,7 +11,7 @@ from libs.common.messaging.outbox import say
 from libs.common.observability.logging import get_logger
 from services.notifier.domain import Answer, Claimed, EndReason
 from services.notifier.outbox import endpoint_disabled, endpoint_failing
-from services.notifier.schedule import Decision, Delivered, Failed, Gate, HealthPolicy, Outcome, judge
+from services.notifier.schedule import Decision, Delivered, Failed, Gate, HealthPolicy, Outcome, disables_at, judge
 from services.notifier.store import deliveries, endpoints, gates
 from services.notifier.store.gates import EndpointKey
 
@@ -65,7 +65,13 @@ async def follow(
     await say(
         tx,
         [
-            endpoint_failing(key, url=urls[key], gate=verdicts[key].gate, disable_after=policy.disable_after, now=now)
+            endpoint_failing(
+                key,
+                url=urls[key],
+                gate=verdicts[key].gate,
+                ends_at=disables_at(policy, verdicts[key].gate, now=now),
+                now=now,
+            )
             for key in warned
         ],
     )

@@ -6,12 +6,19 @@ from uuid import UUID
 import msgspec
 
 from libs.common.clock import Clock
-from libs.common.contracts.notifier import Replay, StartReplay
+from libs.common.contracts.notifier import CancelReplay, Replay, StartReplay
 from libs.common.db import Database
 from libs.common.ids import derived_id
 from services.notifier.commands.endpoints import EVENT_NAMES
-from services.notifier.domain import Asked, Selection, types_of
-from services.notifier.errors import EndpointInactive, EndpointNotFound, InvalidReplay, ReplayKeyReused
+from services.notifier.domain import Asked, ReplayStatus, Selection, types_of
+from services.notifier.errors import (
+    EndpointInactive,
+    EndpointNotFound,
+    InvalidReplay,
+    ReplayDone,
+    ReplayKeyReused,
+    ReplayNotFound,
+)
 from services.notifier.outbox import TEST_EVENT, replay_shown
 from services.notifier.store import endpoints, replays
 
@@ -68,7 +75,7 @@ async def start_replay(database: Database, request: StartReplay, *, clock: Clock
             endpoint_id=request.endpoint_id,
             selection=selection,
             fingerprint=fingerprint,
-            status="DRY_RUN" if request.is_dry_run else "RUNNING",
+            status=ReplayStatus.DRY_RUN if request.is_dry_run else ReplayStatus.RUNNING,
             total=total,
             scheduled=0,
             position=after,
@@ -86,6 +93,24 @@ async def start_replay(database: Database, request: StartReplay, *, clock: Clock
         return replay_shown(added)
 
 
+async def cancel_replay(database: Database, request: CancelReplay, *, clock: Clock) -> Replay:
+    """Schedule no more of a replay; what is scheduled stays so, and cancelling again is success.
+
+    Raises:
+        ReplayNotFound: when the tenant has no such replay.
+        ReplayDone: when everything is scheduled already.
+    """
+    tenant_id, replay_id = request.tenant_id, request.replay_id
+    async with database.transaction() as tx:
+        cancelled = await replays.cancel(tx, tenant_id=tenant_id, replay_id=replay_id, now=clock.now())
+        found = cancelled or await replays.find(tx, tenant_id=tenant_id, replay_id=replay_id)
+    if found is None:
+        raise ReplayNotFound("webhook replay not found")
+    if found.status is ReplayStatus.DONE:
+        raise ReplayDone("the replay is done: everything that it asked for is scheduled")
+    return replay_shown(found)
+
+
 async def advance_replays(database: Database, *, clock: Clock) -> bool:
     """Schedule some steps of the replays that run, each in a transaction of its own; says whether more is left."""
     for _ in range(_STEPS_MAX):
@@ -95,7 +120,7 @@ async def advance_replays(database: Database, *, clock: Clock) -> bool:
                 return False
             endpoint = await endpoints.find(tx, tenant_id=replay.tenant_id, endpoint_id=replay.endpoint_id)
             if endpoint is None or not endpoint[0].is_active:
-                await replays.end(tx, replay, now=clock.now())
+                await replays.cancel(tx, tenant_id=replay.tenant_id, replay_id=replay.id, now=clock.now())
             else:
                 await replays.advance(tx, replay, is_ordered=endpoint[0].is_ordered, now=clock.now())
     return True

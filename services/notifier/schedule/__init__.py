@@ -1,6 +1,6 @@
 """When is a delivery tried again, when does an endpoint rest, and when is it over? Policies as data, and pure functions."""
 
-from services.notifier.schedule.health import Gate, HealthPolicy, Outcome, Verdict, judge
+from services.notifier.schedule.health import Gate, HealthPolicy, Outcome, Verdict, disables_at, judge
 from services.notifier.schedule.retries import (
     Decision,
     Delivered,
@@ -23,6 +23,7 @@ __all__ = [
     "RetryPolicy",
     "Verdict",
     "decide",
+    "disables_at",
     "first_attempt_at",
     "judge",
     "retry_after",

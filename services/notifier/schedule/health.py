@@ -2,7 +2,8 @@
 
 After so many failures in a row the breaker opens: nothing is attempted until the pause ends, so nothing that waits spends
 an attempt; then one delivery at a time is tried, and each failure doubles the pause. One success of whatever delivery
-forgets everything, so a single bad event type, or an outage of some hours, never switches an endpoint off.
+forgets everything, so a single bad event type, or an outage of some hours, never switches an endpoint off. No endpoint is
+switched off sooner than `WARNING_LEAD` of that time after its tenant was warned, however seldom it is tried.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,8 @@ from services.notifier.settings import WebhookSettings
 
 WARNING_SHARES = (0.5, 0.8)
 """Shares of the time until an endpoint is switched off, at which its tenant is warned."""
+WARNING_LEAD = 0.2
+"""Share of that time that lies at least between the latest warning and the end."""
 _DOUBLINGS_MAX = 20
 
 
@@ -54,6 +57,8 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
     """What the latest met."""
     warnings: int = 0
     """Warnings given."""
+    warned_at: datetime | None = None
+    """When the latest of them was given."""
     pauses: int = 0
     """Pauses so far."""
     paused_until: datetime | None = None
@@ -97,13 +102,20 @@ def judge(policy: HealthPolicy, gate: Gate, outcomes: Sequence[Outcome], *, now:
             paused_until=now + _pause(policy, pauses=gate.pauses),
             pause_began_at=now,
         )
-    lasted = now - since
-    if lasted >= policy.disable_after and failing.failures >= policy.failures_to_disable:
-        return Verdict(gate=failing, disables=True)
-    due = sum(lasted >= policy.disable_after * share for share in WARNING_SHARES)
-    if due > failing.warnings and failing.failures >= policy.failures_to_disable:
-        return Verdict(gate=msgspec.structs.replace(failing, warnings=due), warns=True)
-    return Verdict(gate=failing)
+    if failing.failures < policy.failures_to_disable:
+        return Verdict(gate=failing)
+    due = sum(now - since >= policy.disable_after * share for share in WARNING_SHARES)
+    if due > failing.warnings:
+        return Verdict(gate=msgspec.structs.replace(failing, warnings=due, warned_at=now), warns=True)
+    return Verdict(gate=failing, disables=failing.warnings > 0 and now >= disables_at(policy, failing, now=now))
+
+
+def disables_at(policy: HealthPolicy, gate: Gate, *, now: datetime) -> datetime:
+    """When an endpoint that fails is switched off at the earliest, should it go on failing."""
+    return max(
+        (gate.failing_since or now) + policy.disable_after,
+        (gate.warned_at or now) + policy.disable_after * WARNING_LEAD,
+    )
 
 
 def _rests(gate: Gate, outcomes: Sequence[Outcome]) -> bool:

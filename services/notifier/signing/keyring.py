@@ -79,6 +79,25 @@ class KeyRing:
         except (InvalidTag, ValueError) as fault:
             raise SecretUnreadable("this secret was not sealed for this endpoint") from fault
 
+    def reseal(self, sealed: bytes, *, tenant_id: str, endpoint_id: UUID) -> bytes:
+        """Encrypt with the current key what an earlier one sealed; what the current one sealed comes back as it is.
+
+        Raises:
+            SecretUnreadable: when the secret cannot be opened.
+        """
+        if self.is_current(sealed):
+            return sealed
+        return self.seal(
+            self.unseal(sealed, tenant_id=tenant_id, endpoint_id=endpoint_id),
+            tenant_id=tenant_id,
+            endpoint_id=endpoint_id,
+        )
+
+    @property
+    def current_id(self) -> bytes:
+        """The id of the current key, eight bytes: bytes 2 to 9 of whatever it sealed."""
+        return self._current
+
     def is_current(self, sealed: bytes) -> bool:
         """Whether a secret is sealed with the current key; one that is not can be sealed anew."""
         return sealed[1 : 1 + _KEY_ID_BYTES] == self._current

@@ -66,6 +66,22 @@ SELECT {_COLUMNS}, deleted_at, secret_sealed, secrets_retired, secrets_retired_u
   FROM webhook_endpoints WHERE tenant_id = $1 AND id = $2 FOR UPDATE
 """  # noqa: S608 - no input
 
+# Everything sealed says which key sealed it, in its bytes 2 to 9.
+_OUTDATED = """
+ FROM webhook_endpoints
+WHERE (substring(secret_sealed FROM 2 FOR 8) <> $1 OR substring(headers_sealed FROM 2 FOR 8) <> $1
+       OR EXISTS (SELECT FROM unnest(secrets_retired) AS retired WHERE substring(retired FROM 2 FOR 8) <> $1))
+"""
+_FIND_OUTDATED = f"""
+SELECT tenant_id, id, secret_sealed, secrets_retired, headers_sealed {_OUTDATED} AND (tenant_id, id) > ($2, $3)
+ORDER BY tenant_id, id LIMIT $4 FOR UPDATE
+"""
+_COUNT_OUTDATED = f"SELECT count(*) {_OUTDATED}"
+_RESEAL = """
+UPDATE webhook_endpoints SET secret_sealed = $3, secrets_retired = $4, headers_sealed = $5
+ WHERE tenant_id = $1 AND id = $2
+"""
+
 _ALL_IDS = "SELECT id FROM webhook_endpoints WHERE tenant_id = $1"
 
 
@@ -177,6 +193,47 @@ async def disable(tx: Connection, *, tenant_id: str, endpoint_id: UUID, reason: 
     """Switch an endpoint off; returns its url, or None when it was off already."""
     url: str | None = await tx.fetchval(_DISABLE, tenant_id, endpoint_id, reason, at)
     return url
+
+
+class Sealed(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything of one endpoint that is sealed."""
+
+    tenant_id: str
+    """The tenant."""
+    endpoint_id: UUID
+    """The endpoint, deleted or not."""
+    secret: bytes
+    """The present secret."""
+    retired: tuple[bytes, ...]
+    """Earlier secrets, the newest first."""
+    headers: bytes | None
+    """The tenant's own headers."""
+
+
+async def outdated(tx: Connection, *, key_id: bytes, after: tuple[str, UUID], limit: int) -> list[Sealed]:
+    """Lock and return endpoints, in key order, with something that another key than `key_id` sealed."""
+    return [
+        Sealed(
+            tenant_id=row["tenant_id"],
+            endpoint_id=row["id"],
+            secret=row["secret_sealed"],
+            retired=tuple(row["secrets_retired"]),
+            headers=row["headers_sealed"],
+        )
+        for row in await tx.fetch(_FIND_OUTDATED, key_id, *after, limit)
+    ]
+
+
+async def count_outdated(connection: Connection, *, key_id: bytes) -> int:
+    """Count the endpoints with something that another key than `key_id` sealed."""
+    return int(await connection.fetchval(_COUNT_OUTDATED, key_id) or 0)
+
+
+async def reseal(tx: Connection, sealed: Sequence[Sealed]) -> None:
+    """Write back what `outdated` locked and what was sealed anew since."""
+    await tx.executemany(
+        _RESEAL, [(one.tenant_id, one.endpoint_id, one.secret, list(one.retired), one.headers) for one in sealed]
+    )
 
 
 class Wanting(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ from services.notifier.schedule import Gate
 type EndpointKey = tuple[str, UUID]
 """Tenant and endpoint."""
 
-_COLUMNS = "tenant_id, endpoint_id, failures, failing_since, last_error, warnings, pauses, paused_until, pause_began_at"
+_COLUMNS = "tenant_id, endpoint_id, failures, failing_since, last_error, warnings, warned_at, pauses, paused_until, pause_began_at"
 
 # `failed` endpoints get a row when they have none; of the others only those that are known to fail are of interest.
 _OPEN = """
@@ -31,7 +31,7 @@ SELECT {_COLUMNS} FROM endpoint_gates AS g
 _SAVE = """
 UPDATE endpoint_gates
    SET failures = $3, failing_since = $4, last_error = $5, warnings = $6, pauses = $7, paused_until = $8,
-       pause_began_at = $9
+       pause_began_at = $9, warned_at = $10
  WHERE tenant_id = $1 AND endpoint_id = $2
 """
 _FIND = f"SELECT {_COLUMNS} FROM endpoint_gates WHERE tenant_id = $1 AND endpoint_id = $2"  # noqa: S608
@@ -69,6 +69,7 @@ async def save(tx: Connection, gates: Iterable[tuple[EndpointKey, Gate]]) -> Non
                 gate.pauses,
                 gate.paused_until,
                 gate.pause_began_at,
+                gate.warned_at,
             )
             for key, gate in gates
         ],
@@ -98,6 +99,7 @@ def _gate(row: asyncpg.Record) -> Gate:
         failing_since=row["failing_since"],
         last_error=row["last_error"],
         warnings=row["warnings"],
+        warned_at=row["warned_at"],
         pauses=row["pauses"],
         paused_until=row["paused_until"],
         pause_began_at=row["pause_began_at"],

@@ -12,7 +12,7 @@ import msgspec
 
 from libs.common.db import Connection
 from libs.common.ids import derived_id
-from services.notifier.domain import Asked, Selection
+from services.notifier.domain import Asked, ReplayStatus, Selection
 
 _STEP = 500
 """Messages looked at in one transaction."""
@@ -71,6 +71,11 @@ UPDATE replays SET scheduled = scheduled + $3, position = coalesce($4, position)
        status = CASE WHEN $5::timestamptz IS NULL THEN 'RUNNING' ELSE 'DONE' END, ended_at = $5
  WHERE tenant_id = $1 AND id = $2
 """
+# Waits for the step that is under way, so that the progress in the answer is the last one.
+_CANCEL = f"""
+UPDATE replays SET status = 'CANCELLED', ended_at = $3
+ WHERE tenant_id = $1 AND id = $2 AND status = 'RUNNING' RETURNING {_COLUMNS}
+"""  # noqa: S608 - no input
 
 
 class _Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,9 +126,10 @@ async def advance(connection: Connection, replay: Asked, *, is_ordered: bool, no
     return len(again) + len(added)
 
 
-async def end(connection: Connection, replay: Asked, *, now: datetime) -> None:
-    """End a replay as it is, because its endpoint takes nothing any more."""
-    await connection.execute(_MOVE, replay.tenant_id, replay.id, 0, None, now)
+async def cancel(connection: Connection, *, tenant_id: str, replay_id: UUID, now: datetime) -> Asked | None:
+    """End a replay as it is; None when there is none such that runs."""
+    row = await connection.fetchrow(_CANCEL, tenant_id, replay_id, now)
+    return None if row is None else _asked(row)
 
 
 async def insert(connection: Connection, replay: Asked) -> Asked | None:
@@ -172,7 +178,7 @@ def _asked(row: asyncpg.Record) -> Asked:
         endpoint_id=row["endpoint_id"],
         selection=kept.selection,
         fingerprint=kept.fingerprint,
-        status=row["status"],
+        status=ReplayStatus(row["status"]),
         total=row["total"],
         scheduled=row["scheduled"],
         position=row["position"],

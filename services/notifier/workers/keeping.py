@@ -1,9 +1,10 @@
-"""What the notifier does by the clock beside delivering: it goes on with replays, and keeps history for its time only."""
+"""What the notifier does by the clock beside delivering: replays, history kept for its time only, secrets sealed anew."""
 
 from libs.common.clock import Clock
 from libs.common.db import Database
 from libs.common.observability.logging import get_logger
 from services.notifier import commands
+from services.notifier.commands import SecretResealer
 
 log = get_logger("notifier.keeping")
 
@@ -11,6 +12,10 @@ REPLAY_EVERY_SECONDS = 1.0
 """How often replays are looked for."""
 KEEP_EVERY_SECONDS = 3_600.0
 """How often partitions are made and dropped."""
+RESEAL_EVERY_SECONDS = 3_600.0
+"""How often secrets are looked for that an earlier key sealed; the first time when the process starts."""
+_NAMED_MAX = 20
+"""Endpoints that one line of the log names at most."""
 
 
 class Replayer:
@@ -38,3 +43,19 @@ class Archivist:
         dropped = await commands.keep_history(self._database, days=self._days)
         if dropped:
             log.info("history.dropped", partitions=dropped, days=self._days)
+
+
+class Resealer:
+    """Seals with the current key what an earlier one sealed, so that a rotation of keys comes to its end."""
+
+    def __init__(self, *, database: Database, secrets: SecretResealer) -> None:
+        self._database = database
+        self._secrets = secrets
+
+    async def run(self) -> None:
+        """Seal anew whatever needs it, and say how many endpoints still need an earlier key."""
+        result = await commands.reseal_secrets(self._database, secrets=self._secrets)
+        if result.unreadable:
+            log.error("secrets.unreadable", endpoint_ids=[str(found) for found in result.unreadable[:_NAMED_MAX]])
+        if result.done or result.left:
+            log.info("secrets.resealed", endpoints=result.done, left=result.left)

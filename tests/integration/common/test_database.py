@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
 
 import asyncpg
+import msgspec
 import pytest
 
 from libs.common.db import Database, DatabaseUnavailable
@@ -86,3 +88,72 @@ async def test_setting_of_a_transaction_does_not_stay_with_its_connection(databa
         row = await database.fetchrow("SHOW enable_seqscan")
         assert row is not None
         assert row[0] == "on"
+
+
+class HalfDead:
+    """A server that says goodbye to its idle connections and is killed before it can hang up."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host = host
+        self._port = port
+        self._clients: list[asyncio.StreamWriter] = []
+        self._pumps: set[asyncio.Task[None]] = set()
+
+    async def met(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Stand between a client and the real server."""
+        from_server, to_server = await asyncio.open_connection(self._host, self._port)
+        self._clients.append(writer)
+        self._pumps = {
+            *self._pumps,
+            *(asyncio.create_task(_pump(*way)) for way in ((reader, to_server), (from_server, writer))),
+        }
+
+    def say_goodbye(self) -> None:
+        """Send what a server sends when it is told to stop, and nothing after it."""
+        fields = b"SFATAL\0VFATAL\0C57P02\0Mterminating connection because of crash of another server process\0\0"
+        for client in self._clients:
+            client.write(b"E" + (len(fields) + 4).to_bytes(4, "big") + fields)
+        self._clients.clear()
+
+    async def close(self) -> None:
+        """Let go of everything."""
+        for pump in self._pumps:
+            pump.cancel()
+        await asyncio.gather(*self._pumps, return_exceptions=True)
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while data := await reader.read(65_536):
+            writer.write(data)
+    finally:
+        writer.close()
+
+
+async def test_connection_that_is_told_goodbye_and_never_closed_is_an_outage_and_is_not_used_again(
+    ledger_database: TestDatabase,
+) -> None:
+    settings = ledger_database.settings("ledger", pool_size=1)
+    real = urlsplit(settings.database_url)
+    assert real.hostname is not None
+    assert real.port is not None
+    server = HalfDead(real.hostname, real.port)
+    async with await asyncio.start_server(server.met, "127.0.0.1", 0) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        between = settings.database_url.replace(f":{real.port}/", f":{port}/")
+        database = Database(
+            msgspec.structs.replace(settings, database_url=between), schema="ledger", application_name="between"
+        )
+        await database.open()
+        try:
+            await database.ping()
+            server.say_goodbye()
+            # The driver reads it on its own before the next statement.
+            await asyncio.sleep(0.1)
+            with pytest.raises(DatabaseUnavailable):
+                async with database.transaction() as transaction:
+                    await transaction.execute("SELECT 1")
+            await database.ping()
+        finally:
+            await database.close()
+            await server.close()

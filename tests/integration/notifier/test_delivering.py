@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import msgspec
 import pytest
+import svix.webhooks
 from aiohttp import web
 from standardwebhooks import Webhook
 
@@ -20,7 +21,7 @@ from tests.integration.notifier.conftest import SETTINGS, Notifier, Receiver, un
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 
 
-async def test_a_delivery_arrives_signed_and_the_official_library_verifies_it(
+async def test_a_delivery_arrives_signed_and_the_official_libraries_verify_it(
     notifier: Notifier, receiver: Receiver, tenant_id: str
 ) -> None:
     endpoint = await notifier.register(tenant_id, receiver.url + "/hooks")
@@ -31,6 +32,9 @@ async def test_a_delivery_arrives_signed_and_the_official_library_verifies_it(
     (request,), (delivery,) = receiver.heard, await notifier.deliveries(tenant_id, endpoint.id)
     assert endpoint.secret is not None
     body = Webhook(endpoint.secret).verify(request.body, request.headers)
+    svix.webhooks.Webhook(endpoint.secret).verify(request.body, request.headers)
+    with pytest.raises(svix.webhooks.WebhookVerificationError):
+        svix.webhooks.Webhook(endpoint.secret).verify(request.body + b" ", request.headers)
     assert body["data"] == json.loads(event.encode())
     assert request.headers["webhook-id"] == str(event.event_id) == body["id"]
     assert request.headers["X-Webhook-Delivery-Id"] == str(delivery.id)

@@ -10,28 +10,39 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import aio_pika
 import aiohttp
 import asyncpg
 import msgspec
 import pytest
+import svix.webhooks
 from standardwebhooks import Webhook
 
 from libs.common.contracts import Message
 from libs.common.contracts.api import IntentEvent, PaymentIntentCreated, PaymentSettled
-from libs.common.contracts.notifier import ListDeliveries, ListEndpoints, RegisterEndpoint, WebhookEndpoint
+from libs.common.contracts.notifier import (
+    GetReplay,
+    ListDeliveries,
+    ListEndpoints,
+    RegisterEndpoint,
+    StartReplay,
+    WebhookEndpoint,
+)
 from libs.common.errors import Invalid
 from libs.common.ids import new_id
 from libs.common.messaging.broker import Broker
 from libs.common.messaging.envelope import PackedEvent, encode_pack
 from libs.common.messaging.requests import Asker
 from libs.common.messaging.topology import topology
+from services.notifier.store.replays import first_id
 from tests.integration.notifier.conftest import until
 from tests.support.databases import TestDatabase
 from tests.support.receiver import Receiver, running_receiver
 
 ROOT = Path(__file__).parents[3]
+LATER = datetime(2100, 1, 1, tzinfo=UTC)
 
 
 class Api:
@@ -191,6 +202,8 @@ async def test_what_the_api_says_reaches_the_merchant(
         await received(receiver, 2)
         assert endpoint.secret is not None
         told = [Webhook(endpoint.secret).verify(r.body, r.headers) for r in receiver.received]
+        for request in receiver.received:
+            svix.webhooks.Webhook(endpoint.secret).verify(request.body, request.headers)
         assert {body["type"] for body in told} == {"payment.intent.created", "payment.settled"}
         assert {body["id"] for body in told} == {str(created.event_id), str(settled.event_id)}
 
@@ -281,6 +294,59 @@ async def test_killed_again_and_again_every_event_is_told_and_every_attempt_reco
         assert wrong == []
     finally:
         await watcher.close()
+
+
+async def test_a_replay_interrupted_by_kill_goes_on_after_the_restart_and_finishes_once(
+    process: Process, receiver: Receiver, notifier_database: TestDatabase, vhost_url: str, tenant_id: str
+) -> None:
+    step, count = 500, 1_200
+    books = await asyncpg.connect(notifier_database.admin_url, server_settings={"search_path": "notifier"})
+    async with speaking(vhost_url, tenant_id) as api:
+        endpoint = await api.register(receiver.url, "*")
+        events = [UUID(int=first_id(datetime.now(UTC)).int + number) for number in range(1, count + 1)]
+        await books.execute(
+            "INSERT INTO messages (tenant_id, event_id, type, body, occurred_at, created_at) "
+            "SELECT $1, id, 'payment.settled', '{}', now(), now() FROM unnest($2::uuid[]) AS e(id)",
+            tenant_id,
+            events,
+        )
+        await books.execute(
+            "INSERT INTO deliveries (tenant_id, endpoint_id, event_id, id, event_type, status, attempts, fence, "
+            "created_at, ended_at, end_reason) SELECT $1, $2, id, id, 'payment.settled', 'FAILED', 0, 0, now(), now(), "
+            "'endpoint_disabled' FROM unnest($3::uuid[]) AS e(id)",
+            tenant_id,
+            endpoint.id,
+            events,
+        )
+
+        async def progress() -> tuple[str, int]:
+            shown = await api.ask(GetReplay(tenant_id=tenant_id, replay_id=begun.id))
+            return shown.status, shown.scheduled
+
+        async with books.transaction():
+            # Somebody holds a delivery of the second step, so the replay stands there when its process is killed.
+            await books.execute("SELECT FROM deliveries WHERE event_id = $1 FOR UPDATE", events[step + step // 2])
+            begun = await api.ask(StartReplay(tenant_id=tenant_id, endpoint_id=endpoint.id, key="k", until=LATER))
+
+            async def stands() -> bool:
+                return await progress() == ("RUNNING", step)
+
+            await until(stands)
+            await process.kill()
+        await process.start()
+
+        async def done() -> bool:
+            return await progress() == ("DONE", count)
+
+        await until(done)
+        assert begun.total == count
+        await received(receiver, count)
+    try:
+        assert await books.fetchval(
+            "SELECT array_agg(DISTINCT replays) FROM deliveries WHERE tenant_id = $1", tenant_id
+        ) == [1]
+    finally:
+        await books.close()
 
 
 async def test_told_to_stop_it_finishes_before_it_ends(process: Process, tmp_path: Path) -> None:

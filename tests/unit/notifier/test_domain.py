@@ -2,6 +2,7 @@
 
 import pytest
 
+from libs.common.contracts import REGISTRY, PublicEvent, heard_by
 from services.notifier.commands.endpoints import EVENT_NAMES
 from services.notifier.domain import check_events, check_url, patterns_of
 
@@ -107,6 +108,12 @@ def test_unknown_names_are_refused_with_the_list(unknown: str) -> None:
     ((pointer, sentence),) = check_events(["*", unknown], known=EVENT_NAMES)
     assert pointer == "/events/1"
     assert all(name in sentence for name in EVENT_NAMES)
+
+
+def test_whatever_is_told_in_public_can_be_listed_and_is_heard() -> None:
+    public = {message.contract.name for message in REGISTRY.values() if message.contract.public}
+    assert set(EVENT_NAMES) == public
+    assert {m.contract.name for m in heard_by("notifier") if issubclass(m, PublicEvent)} == public
 
 
 def test_a_list_has_one_to_fifty_entries() -> None:

@@ -55,6 +55,11 @@ SPELLINGS = [
     "127.0.0.1", "127.1", "127.0.1", "2130706433", "0x7f000001", "0x7f.0.0.1", "0177.0.0.1", "017700000001",
     "127.0.0.1.", "0", "0.0.0.0", "[::1]", "[::]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[0:0:0:0:0:0:0:1]",
     "localhost", "LOCALHOST", "[::127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]",
+    "127.000.000.001", "0x7f.1", "0x7F.0x0.0x0.0x1", "0177.1", "00", "0x0", "2130706433.", "%31%32%37.0.0.1", "127.0.0.1%00",
+    "\uff11\uff12\uff17.\uff10.\uff10.\uff11", "127\u30020\u30020\u30021", "127\uff0e0\uff0e0\uff0e1",
+    "\u24db\u24de\u24d2\u24d0\u24db\u24d7\u24de\u24e2\u24e3", "local\u00adhost",
+    "localhost.", "[0000:0000:0000:0000:0000:0000:0000:0001]", "[::0001]", "[0:0:0:0:0:ffff:127.0.0.1]", "[::FFFF:7F00:0001]",
+    "[::ffff:0.0.0.0]", "[::ffff:0:127.0.0.1]", "[::1%25lo]", "[::1%lo]", "[fe80::1%25lo]", "[64:ff9b:1::7f00:1]",
 ]  # fmt: skip
 """Ways to write this machine, as a url's host."""
 
@@ -124,11 +129,75 @@ def test_no_socket_is_made_for_other_address_families() -> None:
         EgressGuard().socket((socket.AF_UNIX, socket.SOCK_STREAM, 0, "", "/run/docker.sock"))
 
 
+REFUSED = {
+    AttemptError.EGRESS_BLOCKED,
+    AttemptError.NAME_NOT_RESOLVED,
+    AttemptError.INVALID_RESPONSE,  # not a url at all
+}
+
+
 @pytest.mark.parametrize("host", SPELLINGS)
 async def test_no_spelling_of_this_machine_reaches_the_sink(sink: Sink, host: str) -> None:
     answer = await attempt(f"http://{host}:{sink.port}/", Sender(WebhookSettings(), EgressGuard()))
-    assert answer.error in {AttemptError.EGRESS_BLOCKED, AttemptError.NAME_NOT_RESOLVED}
-    assert answer.excerpt == ""
+    assert answer.error in REFUSED
+    assert (answer.status_code, answer.excerpt) == (None, "")
+    assert sink.connections == 0
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+async def test_no_hostile_address_is_dialled_as_a_literal_or_as_what_a_name_resolves_to(
+    sink: Sink, address: str
+) -> None:
+    async def lookup(host: str, port: int) -> list[tuple[int, str]]:
+        return [(socket.AF_INET6 if ":" in address else socket.AF_INET, address)]
+
+    literal = f"[{address}]" if ":" in address else address
+    sender = Sender(WebhookSettings(), EgressGuard(), lookup)
+    for host, refused in [(literal, REFUSED), ("merchant.example", {AttemptError.EGRESS_BLOCKED})]:
+        answer = await attempt(f"http://{host}:{sink.port}/", sender)
+        assert answer.error in refused
+        assert address not in f"{answer.error} {answer.excerpt}"
+    assert sink.connections == 0
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_to_this_machine_is_not_followed(sink: Sink, status: int) -> None:
+    async def redirect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        where = f"Location: http://127.0.0.1:{sink.port}/\r\nRefresh: 0; url=http://127.0.0.1:{sink.port}/"
+        writer.write(f"HTTP/1.1 {status} Elsewhere\r\n{where}\r\nContent-Length: 0\r\n\r\n".encode())
+        writer.close()
+
+    async with await asyncio.start_server(redirect, "127.0.0.2", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        # Even where the guard would admit it.
+        sender = Sender(WebhookSettings(), EgressGuard(allowed=LOCAL_NETWORKS))
+        answer = await attempt(f"http://127.0.0.2:{port}/", sender)
+    assert (answer.status_code, answer.error) == (status, None)
+    assert sink.connections == 0
+
+
+async def test_neither_a_proxy_of_the_environment_nor_a_cookie_is_used(
+    sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{sink.port}")
+    heads: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(
+            b"HTTP/1.1 200 OK\r\nSet-Cookie: session=1; Path=/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        )
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.2", 0) as server:
+        url = f"http://127.0.0.2:{server.sockets[0].getsockname()[1]}/"
+        async with Sender(WebhookSettings(), EgressGuard(allowed=LOCAL_NETWORKS)).opened() as sender:
+            for _ in range(2):
+                assert (await sender.send(url, headers={}, body=b"{}")).status_code == 200
+    assert len(heads) == 2
+    assert not any(b"cookie" in head.lower() for head in heads)
     assert sink.connections == 0
 
 

@@ -1,0 +1,19 @@
+"""The proof that no webhook is lost, in short: each of those who may be killed is killed once."""
+
+from pathlib import Path
+
+import pytest
+
+from deploy.local.servers import Servers
+from tests.proof.webhooks import plan_at_random, prove
+
+
+async def test_with_everybody_killed_once_every_endpoint_that_answers_gets_every_event(
+    servers: Servers, tmp_path: Path
+) -> None:
+    given = [name for name in ("postgres", "rabbitmq") if getattr(servers, name).kind == "given"]
+    if given:
+        pytest.skip(f"the environment gives {', '.join(given)}: not ours to kill")
+    found = await prove(servers, tmp_path, plan_at_random(events=400, rounds=5, seed=6))
+    assert found.kills == 5
+    assert found.verified > 0

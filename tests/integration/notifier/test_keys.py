@@ -1,0 +1,151 @@
+"""A new master key takes over: everything that the earlier one sealed is sealed anew, and then it can be removed."""
+
+import base64
+import os
+from uuid import UUID
+
+import pytest
+from prometheus_client import REGISTRY
+from standardwebhooks import Webhook
+
+from libs.common.clock import SystemClock
+from libs.common.contracts.notifier import RegisterEndpoint, RotateSecret, WebhookEndpoint
+from libs.common.ids import new_id
+from services.notifier import commands
+from services.notifier.signing import KeyRing
+from services.notifier.store import endpoints
+from services.notifier.workers import Courier, Resealer
+from tests.integration.notifier.conftest import RULES, SETTINGS, Notifier, Receiver, until
+
+OWN = {"X-Own": "t0p-secret"}
+
+
+def new_key() -> str:
+    return base64.b64encode(os.urandom(32)).decode()
+
+
+async def register(
+    notifier: Notifier, tenant_id: str, url: str, ring: KeyRing, *, is_rotated: bool = False
+) -> WebhookEndpoint:
+    """Register an endpoint, with headers and if wanted with a retired secret, under a key ring of one's own."""
+    request = RegisterEndpoint(
+        tenant_id=tenant_id, endpoint_id=new_id(), url=url, events=["*"], headers=OWN, has_public_key=True
+    )
+    made = await commands.register_endpoint(notifier.database, request, rules=RULES, secrets=ring, clock=notifier.clock)
+    if is_rotated:
+        rotation = RotateSecret(tenant_id=tenant_id, endpoint_id=made.id, overlap_seconds=86_400)
+        await commands.rotate_secret(notifier.database, rotation, secrets=ring, clock=notifier.clock)
+    return made
+
+
+def courier(notifier: Notifier, ring: KeyRing) -> Courier:
+    return Courier(
+        database=notifier.database,
+        sender=notifier.sender,
+        keyring=ring,
+        policy=notifier.policy,
+        settings=SETTINGS,
+        clock=SystemClock(),
+    )
+
+
+async def outdated(notifier: Notifier, ring: KeyRing) -> int:
+    async with notifier.database.connection() as connection:
+        return await endpoints.count_outdated(connection, key_id=ring.current_id)
+
+
+async def test_after_resealing_the_earlier_key_can_be_removed_and_both_secrets_still_sign(
+    notifier: Notifier, receiver: Receiver, tenant_id: str
+) -> None:
+    old, new = new_key(), new_key()
+    endpoint = await register(notifier, tenant_id, receiver.url, KeyRing(old), is_rotated=True)
+    deleted = await register(notifier, tenant_id, receiver.url, KeyRing(old))
+    await notifier.delete(tenant_id, deleted.id)
+    fresh = await register(notifier, tenant_id + "-other", receiver.url, KeyRing(new))
+    before = await notifier.database.fetchrow("SELECT w FROM webhook_endpoints AS w WHERE id = $1", fresh.id)
+    both = KeyRing(new, [old])
+    assert await outdated(notifier, both) == 2
+    await Resealer(database=notifier.database, secrets=both).run()
+    assert await outdated(notifier, both) == 0
+    assert REGISTRY.get_sample_value("webhook_secrets_outdated") == 0
+    # What was under the newest key already is not touched.
+    assert await notifier.database.fetchrow("SELECT w FROM webhook_endpoints AS w WHERE id = $1", fresh.id) == before
+    await notifier.hear(notifier.event(tenant_id))
+    async with notifier.delivering(courier(notifier, KeyRing(new))):
+        await notifier.attempted(tenant_id, endpoint.id, times=1)
+    (request,) = receiver.heard
+    assert request.headers["X-Own"] == "t0p-secret"
+    # The first secret was rotated, and within its overlap still verifies.
+    assert endpoint.secret is not None
+    Webhook(endpoint.secret).verify(request.body, request.headers)
+    assert [part.split(",")[0] for part in request.headers["webhook-signature"].split(" ")] == ["v1", "v1a"] * 2
+
+
+class Interrupted:
+    """A key ring whose process ends after it has sealed so much anew."""
+
+    def __init__(self, ring: KeyRing, *, after: int) -> None:
+        self._ring = ring
+        self._left = after
+
+    @property
+    def current_id(self) -> bytes:
+        return self._ring.current_id
+
+    def reseal(self, sealed: bytes, *, tenant_id: str, endpoint_id: UUID) -> bytes:
+        if not self._left:
+            raise RuntimeError("the process ends")
+        self._left -= 1
+        return self._ring.reseal(sealed, tenant_id=tenant_id, endpoint_id=endpoint_id)
+
+
+async def test_resealing_that_is_interrupted_goes_on_where_it_ended(
+    notifier: Notifier, receiver: Receiver, tenant_id: str
+) -> None:
+    old, new = new_key(), new_key()
+    for number in range(5):
+        await register(notifier, f"{tenant_id}-{number}", receiver.url, KeyRing(old))
+    both = KeyRing(new, [old])
+    with pytest.raises(RuntimeError, match="the process ends"):
+        # Each endpoint has a secret and headers: the end comes in the middle of the fourth.
+        await commands.reseal_secrets(notifier.database, secrets=Interrupted(both, after=7), batch=2)
+    # The first batch stays, the second is undone as a whole.
+    assert await outdated(notifier, both) == 3
+    result = await commands.reseal_secrets(notifier.database, secrets=both, batch=2)
+    assert (result.done, result.left, result.unreadable) == (3, 0, ())
+
+
+async def test_a_secret_whose_key_is_lost_stays_as_it_is_and_is_counted(
+    notifier: Notifier, receiver: Receiver, tenant_id: str
+) -> None:
+    lost, old, new = new_key(), new_key(), new_key()
+    broken = await register(notifier, tenant_id, receiver.url, KeyRing(lost))
+    await register(notifier, tenant_id, receiver.url, KeyRing(old))
+    result = await commands.reseal_secrets(notifier.database, secrets=KeyRing(new, [old]))
+    assert (result.done, result.left, result.unreadable) == (1, 1, (broken.id,))
+    # With the key back in the ring it is not lost.
+    result = await commands.reseal_secrets(notifier.database, secrets=KeyRing(new, [old, lost]))
+    assert (result.done, result.left) == (1, 0)
+
+
+async def test_resealing_and_delivering_at_once_hinder_nobody(
+    notifier: Notifier, receiver: Receiver, tenant_id: str
+) -> None:
+    old, new = new_key(), new_key()
+    both = KeyRing(new, [old])
+    made = [await register(notifier, tenant_id, f"{receiver.url}/{number}", KeyRing(old)) for number in range(10)]
+    async with notifier.delivering(courier(notifier, both)):
+        for _ in range(5):
+            await notifier.hear(notifier.event(tenant_id))
+            await commands.reseal_secrets(notifier.database, secrets=both)
+
+        async def delivered() -> bool:
+            found: list[tuple[UUID, str]] = [
+                (endpoint.id, delivery.status)
+                for endpoint in made
+                for delivery in await notifier.deliveries(tenant_id, endpoint.id)
+            ]
+            return len(found) == 50 and {status for _, status in found} == {"DELIVERED"}
+
+        await until(delivered)
+    assert await outdated(notifier, both) == 0
