@@ -33,6 +33,25 @@ class EntryKind(StrEnum):
     """The business event that an entry records."""
 
     CAPTURE = "capture"
+    """The processor took the customer's money, all or a part of what was authorized."""
+    REFUND = "refund"
+    """Captured money was given back."""
+    REFUND_FAILURE = "refund_failure"
+    """A refund that had been posted did not reach the customer."""
+    DISPUTE_OPENED = "dispute_opened"
+    """The customer's bank took the money back until it is decided."""
+    DISPUTE_WON = "dispute_won"
+    """The bank gave the disputed money back."""
+    DISPUTE_LOST = "dispute_lost"
+    """The disputed money is gone."""
+    PROCESSOR_FEE = "processor_fee"
+    """The processor kept a fee."""
+    PAYOUT_CREATED = "payout_created"
+    """The processor sent money to the tenant's bank."""
+    PAYOUT_PAID = "payout_paid"
+    """The money has arrived at the bank."""
+    PAYOUT_FAILED = "payout_failed"
+    """The bank did not take the money."""
 
 
 @event(
@@ -55,8 +74,10 @@ class JournalEntryPosted(Message, frozen=True, kw_only=True):
     """The entry."""
     kind: EntryKind
     """What it records."""
-    payment_intent_id: UUID
-    """The intent it belongs to."""
+    payment_intent_id: UUID | None = None
+    """The intent it belongs to, where there is one."""
+    subject_id: UUID | None = None
+    """The refund or dispute that it records, where it does."""
     amount_minor: int
     """The sum of its debits, which is the sum of its credits, in minor units."""
     currency: str
