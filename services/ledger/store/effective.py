@@ -74,7 +74,8 @@ _BALANCES = f"""
 SELECT a.code, a.account_type, b.currency, total.debits_minor, total.credits_minor
   FROM balances AS b
   JOIN accounts AS a ON a.tenant_id = b.tenant_id AND a.id = b.account_id
-  LEFT JOIN effective_folds AS f USING (tenant_id, account_id, currency)
+  LEFT JOIN effective_folds AS f
+         ON f.tenant_id = b.tenant_id AND f.account_id = b.account_id AND f.currency = b.currency
  CROSS JOIN LATERAL (
     SELECT coalesce(sum(debits_minor), 0)::int8 AS debits_minor, coalesce(sum(credits_minor), 0)::int8 AS credits_minor,
            count(*) AS parts
