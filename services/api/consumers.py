@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from libs.common.clock import Clock
-from libs.common.contracts import gateway, ledger
+from libs.common.contracts import gateway, ledger, ledger_books
 from libs.common.contracts.api import AccessChanged
 from libs.common.contracts.ledger import EntryKind
 from libs.common.db import Connection
@@ -13,6 +13,7 @@ from services.api import domain
 from services.api.auth import Directory
 from services.api.commands import News, PaymentCommands
 from services.api.domain import Decision, PaymentIntent
+from services.api.store import AuditRecord, audit
 
 
 class Consumers:
@@ -67,9 +68,31 @@ class Consumers:
         self, transaction: Connection, heard: Sequence[Heard[ledger.JournalEntryPosted]]
     ) -> Callable[[], None]:
         """The capture stands in the books: SETTLED."""
-        captures = [h for h in heard if h.body.kind is EntryKind.CAPTURE]
+        captures = [h for h in heard if h.body.kind is EntryKind.CAPTURE and h.body.payment_intent_id is not None]
         return await self._payments.record(
             transaction, [_news(h, partial(domain.settle, at=self._clock.now())) for h in captures]
+        )
+
+    async def on_invariant_broken(
+        self, transaction: Connection, heard: Sequence[Heard[ledger_books.InvariantBroken]]
+    ) -> None:
+        """The ledger found something in its books that cannot be: it stands in the audit log of whom it concerns."""
+        await audit.write(
+            transaction,
+            [
+                AuditRecord(
+                    tenant_id=h.tenant_id,
+                    id=h.id,
+                    actor="ledger",
+                    action="ledger.invariant_broken",
+                    target=h.body.subject,
+                    outcome="failed",
+                    detail={"invariant": h.body.invariant, "detail": h.body.detail},
+                    correlation_id=h.correlation.correlation_id,
+                    at=h.body.found_at,
+                )
+                for h in heard
+            ],
         )
 
 
@@ -77,6 +100,7 @@ def _news[M: gateway.PaymentMessage | ledger.JournalEntryPosted](
     heard: Heard[M], decide: Callable[[PaymentIntent], Decision]
 ) -> News:
     body = heard.body
+    assert body.payment_intent_id is not None, "an entry without an intent is no news about one"
 
     def decide_same_money(intent: PaymentIntent) -> Decision:
         domain.require_same_money(intent, amount_minor=body.amount_minor, currency=body.currency)
@@ -99,6 +123,7 @@ def register(bus: Bus, consumers: Consumers) -> None:
     bus.hear(gateway.PaymentCaptured, consumers.on_payment_captured)
     bus.hear(gateway.CaptureFailed, consumers.on_capture_failed)
     bus.hear(ledger.JournalEntryPosted, consumers.on_journal_entry_posted)
+    bus.hear(ledger_books.InvariantBroken, consumers.on_invariant_broken)
 
 
 def follow_access(bus: Bus, directory: Directory) -> None:

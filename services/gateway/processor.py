@@ -38,13 +38,33 @@ class Authorize(ProcessorRequest, frozen=True, kw_only=True):
 
     customer_ref: str
     """The merchant's reference of the customer, for the processor's risk checks; empty where there is none."""
+    payment_method: str = ""
+    """The processor's token of what is charged; empty: the one that the tenant's gateway is set to."""
 
 
 class Capture(ProcessorRequest, frozen=True, kw_only=True):
-    """Take held funds."""
+    """Take held funds, all or a part; what is not taken is released."""
 
     gateway_ref: str
     """The processor's reference of the authorization."""
+
+
+class Void(ProcessorRequest, frozen=True, kw_only=True):
+    """Release held funds. A hold that is released already is an approval."""
+
+    gateway_ref: str
+    """The processor's reference of the authorization."""
+
+
+class Refund(ProcessorRequest, frozen=True, kw_only=True):
+    """Give captured funds back, all or a part."""
+
+    refund_id: UUID
+    """Our id of the refund, under which the processor's books can be compared with ours."""
+    gateway_ref: str
+    """The processor's reference of the payment."""
+    reason: str = ""
+    """The merchant's words."""
 
 
 class DeclineReason(StrEnum):
@@ -54,6 +74,11 @@ class DeclineReason(StrEnum):
     CARD_DECLINED = "card_declined"
     EXPIRED_CARD = "expired_card"
     AUTHORIZATION_EXPIRED = "authorization_expired"
+    ALREADY_CAPTURED = "already_captured"
+    ALREADY_REFUNDED = "already_refunded"
+    DISPUTED = "disputed"
+    AUTHENTICATION_FAILED = "authentication_failed"
+    FRAUD_SUSPECTED = "fraud_suspected"
     PROCESSOR_REFUSED = "processor_refused"
 
 
@@ -92,6 +117,22 @@ class Approved(_Answer, frozen=True, kw_only=True, tag=True):
     """When the hold ends by itself, where the processor says so."""
 
 
+class Pending(_Answer, frozen=True, kw_only=True, tag=True):
+    """The processor has taken it on and will say later how it ended: a refund on its way through the banks."""
+
+    gateway_ref: str
+    """The processor's reference, under which it will speak of it."""
+
+
+class RequiresAction(_Answer, frozen=True, kw_only=True, tag=True):
+    """The customer must prove something to the issuer first; the processor will say how that ended."""
+
+    gateway_ref: str
+    """The processor's reference of the payment."""
+    action_url: str = ""
+    """Where the customer does so; empty where the processor's client library leads the way."""
+
+
 class Declined(_Answer, frozen=True, kw_only=True, tag=True):
     """It will not be done; the answer is final."""
 
@@ -117,7 +158,7 @@ class NotTaken(_Answer, frozen=True, kw_only=True, tag=True):
     """How long the processor wants to be left alone, where it says so."""
 
 
-type Answer = Approved | Declined | Unknown | NotTaken
+type Answer = Approved | Pending | RequiresAction | Declined | Unknown | NotTaken
 """Everything that a processor can answer; match it with `assert_never`."""
 
 
@@ -137,6 +178,14 @@ class Processor(Protocol):
         """Take held funds, within the request's timeout."""
         ...
 
+    async def void(self, request: Void) -> Answer:
+        """Release held funds, within the request's timeout."""
+        ...
+
+    async def refund(self, request: Refund) -> Answer:
+        """Give captured funds back, within the request's timeout."""
+        ...
+
 
 class GuardedProcessor(Processor, Protocol):
     """A processor that can say beforehand that it would not be asked at the moment."""
@@ -146,5 +195,21 @@ class GuardedProcessor(Processor, Protocol):
 
         Raises:
             ProcessorUnavailable: while they do not; nothing needs to be written down then.
+        """
+        ...
+
+
+class Processors(Protocol):
+    """The processors of this place, and which of them serves whom."""
+
+    async def choose(self, *, tenant_id: str, currency: str) -> str:
+        """Name the processor for a new payment; every later operation on it asks the one that has it."""
+        ...
+
+    def named(self, name: str) -> GuardedProcessor:
+        """Return the processor of this name, for commands.
+
+        Raises:
+            ProcessorUnavailable: when this place no longer has it.
         """
         ...

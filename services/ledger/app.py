@@ -4,10 +4,15 @@ from libs.common.clock import Clock, SystemClock
 from libs.common.db import Database
 from libs.common.messaging import Bus
 from libs.common.service import Service
-from services.ledger import consumers
+from services.ledger import answers, consumers
 from services.ledger.commands import Commands
+from services.ledger.holds import Holds
+from services.ledger.periods import Periods
+from services.ledger.posting import PostingDesk
 from services.ledger.queries import Queries
 from services.ledger.settings import Settings
+from services.ledger.verification import Verifier
+from services.ledger.workers import workers
 
 
 def build(settings: Settings, clock: Clock | None = None) -> Service:
@@ -15,7 +20,11 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     clock = clock or SystemClock()
     database = Database(settings.database, schema="ledger", application_name="ledger")
     bus = Bus(service="ledger", settings=settings.broker, database=database, clock=clock)
+    desk = PostingDesk(database, clock=clock)
+    holds = Holds(database, desk, clock=clock)
+    verifier = Verifier(database, clock=clock)
     consumers.register(bus, consumers.Consumers(Commands(database, clock=clock), Queries(database)))
+    answers.register(bus, answers.Answers(database, holds, Periods(database, desk, clock=clock), verifier))
     return Service(
         name="ledger",
         place=settings.place,
@@ -23,4 +32,22 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         database=database,
         bus=bus,
         clock=clock,
+        workers=workers(database, holds, verifier),
     )
+
+
+async def verify(settings: Settings) -> None:
+    """Recompute all of the books in one snapshot, and print what is wrong with them; ends with 1 when anything is."""
+    database = Database(settings.database, schema="ledger", application_name="ledger-verify")
+    await database.open()
+    try:
+        report = await Verifier(database, clock=SystemClock()).all()
+    finally:
+        await database.close()
+    for finding in report.findings:
+        print(f"{finding.invariant:26} {finding.tenant_id or '-':40} {finding.subject}: {finding.detail}")  # noqa: T201 - its output
+    for chain, head in report.heads.items():
+        print(f"chain {chain:2} ends in {head}")  # noqa: T201 - its output
+    print(f"{report.entries:,} entries in {report.groups:,} groups recomputed, {len(report.findings)} findings")  # noqa: T201 - its output
+    if report.findings:
+        raise SystemExit(1)

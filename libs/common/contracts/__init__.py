@@ -1,9 +1,9 @@
 """The message contracts of all services: importing this package fills the registry.
 
-`api`, `ledger`, `gateway` and `notifier` are named after the owner of the messages inside.
+`api`, `ledger`, `gateway` and `notifier` are named after the owner of the messages inside; `ledger_books` is the second part of the ledger's.
 """
 
-from libs.common.contracts import api, gateway, ledger, notifier
+from libs.common.contracts import api, gateway, ledger, ledger_books, notifier
 from libs.common.contracts.base import (
     PUBLIC_EXCHANGE,
     REGISTRY,
@@ -26,6 +26,7 @@ __all__ = [
     "gateway",
     "heard_by",
     "ledger",
+    "ledger_books",
     "notifier",
     "said_by",
 ]

@@ -1,7 +1,8 @@
-"""What the gateway is asked and what it says: authorizations and captures at the payment processor.
+"""What the gateway is asked and what it says: authorizations, captures, voids, refunds and disputes at the processor.
 
-Amounts are integer minor units of the currency. Every message names the payment intent, under whose id all of them can
-be found again, whatever the order in which they arrive.
+Amounts are integer minor units of the currency. Every message about a payment names its intent, under whose id all of
+them can be found again, whatever the order in which they arrive. What one payment can have several of (refunds,
+disputes, fees) carries an id of its own as well.
 """
 
 from datetime import datetime
@@ -14,6 +15,19 @@ _INTENT: dict[str, Any] = {
     "payment_intent_id": "0190f3a4-5b6c-7d8e-9f01-23456789abce",
     "amount_minor": 15050,
     "currency": "BRL",
+}
+_REFUND: dict[str, Any] = {"refund_id": "0190f3a4-5b6c-7d8e-9f01-23456789abd2"}
+_DISPUTE: dict[str, Any] = {
+    "dispute_id": "0190f3a4-5b6c-7d8e-9f01-23456789abd3",
+    "gateway_ref": "dp_1Ozabc",
+    "happened_at": "2026-11-24T09:00:00Z",
+}
+_PAYOUT: dict[str, Any] = {
+    "payout_id": "0190f3a4-5b6c-7d8e-9f01-23456789abd4",
+    "amount_minor": 980000,
+    "currency": "BRL",
+    "gateway_ref": "po_1Ozabc",
+    "happened_at": "2026-11-26T06:00:00Z",
 }
 
 
@@ -36,14 +50,57 @@ class AuthorizePayment(PaymentMessage, frozen=True, kw_only=True):
 
     customer_ref: str = ""
     """The merchant's reference of the customer, passed on to the processor for its own risk checks."""
+    payment_method: str = ""
+    """The processor's token of what is charged, `pm_card_visa`; empty: the one that the tenant's gateway is set to."""
 
 
 @command("payment.capture", owner="gateway", said_by=("api",), example=_INTENT | {"gateway_ref": "sandbox_0190f3a4"})
 class CapturePayment(PaymentMessage, frozen=True, kw_only=True):
-    """Take funds that are held. Said by the api once authorized; asked twice, it happens once."""
+    """Take funds that are held. Said by the api once; a smaller amount than was authorized releases the rest."""
 
     gateway_ref: str
     """The processor's reference of the authorization."""
+
+
+@command("payment.void", owner="gateway", said_by=("api",), example=_INTENT | {"gateway_ref": "sandbox_0190f3a4"})
+class VoidPayment(PaymentMessage, frozen=True, kw_only=True):
+    """Release funds that are held. Said by the api; asked twice, it happens once."""
+
+    gateway_ref: str
+    """The processor's reference of the authorization."""
+
+
+@command(
+    "payment.refund",
+    owner="gateway",
+    said_by=("api",),
+    example=_INTENT | _REFUND | {"gateway_ref": "sandbox_0190f3a4", "reason": "requested_by_customer"},
+)
+class RefundPayment(PaymentMessage, frozen=True, kw_only=True):
+    """Give captured funds back, all or a part. Said by the api once per refund; asked twice, it happens once."""
+
+    refund_id: UUID
+    """The refund: what makes two refunds of one payment two."""
+    gateway_ref: str
+    """The processor's reference of the payment."""
+    reason: str = ""
+    """The merchant's words, up to 500 characters."""
+
+
+@event(
+    "payment.action_required",
+    owner="gateway",
+    heard_by=("api",),
+    example=_INTENT
+    | {"gateway_ref": "pi_3Ozabc", "action_url": "https://hooks.stripe.com/redirect/authenticate/src_1"},
+)
+class PaymentActionRequired(PaymentMessage, frozen=True, kw_only=True):
+    """The customer must prove something to the issuer before the funds are held (3-D Secure). Heard by the api."""
+
+    gateway_ref: str
+    """The processor's reference of the payment."""
+    action_url: str = ""
+    """Where the customer does so; empty where the processor's client library leads the way."""
 
 
 @event("payment.authorized", owner="gateway", heard_by=("api",), example=_INTENT | {"gateway_ref": "sandbox_0190f3a4"})
@@ -78,7 +135,7 @@ class AuthorizationDeclined(PaymentMessage, frozen=True, kw_only=True):
     example=_INTENT | {"gateway_ref": "sandbox_0190f3a4", "captured_at": "2026-11-22T17:57:08.101598Z"},
 )
 class PaymentCaptured(PaymentMessage, frozen=True, kw_only=True):
-    """The processor took the funds. Heard by the ledger, which posts it, and by the api."""
+    """The processor took the funds: `amount_minor` of them, the rest is released. Heard by the ledger and by the api."""
 
     gateway_ref: str
     """The processor's reference of the payment."""
@@ -99,3 +156,182 @@ class CaptureFailed(PaymentMessage, frozen=True, kw_only=True):
     """A stable snake_case word: `authorization_expired`, `processor_refused`."""
     detail: str
     """A sentence that may be shown to a person."""
+
+
+@event(
+    "payment.voided",
+    owner="gateway",
+    heard_by=("api",),
+    example=_INTENT | {"gateway_ref": "sandbox_0190f3a4", "voided_at": "2026-11-22T18:57:08Z"},
+)
+class PaymentVoided(PaymentMessage, frozen=True, kw_only=True):
+    """The processor released the held funds, because we asked. Heard by the api."""
+
+    gateway_ref: str
+    """The processor's reference of the authorization."""
+    voided_at: datetime
+    """When the processor released them, in UTC."""
+
+
+@event(
+    "payment.void_failed",
+    owner="gateway",
+    heard_by=("api",),
+    example=_INTENT | {"reason": "already_captured", "detail": "The payment has been captured."},
+)
+class VoidFailed(PaymentMessage, frozen=True, kw_only=True):
+    """The processor refused to release held funds, for good. Heard by the api."""
+
+    reason: str
+    """A stable snake_case word: `already_captured`, `processor_refused`."""
+    detail: str
+    """A sentence that may be shown to a person."""
+
+
+@event(
+    "payment.authorization_expired",
+    owner="gateway",
+    heard_by=("api",),
+    example=_INTENT | {"gateway_ref": "sandbox_0190f3a4", "expired_at": "2026-11-29T17:57:07Z"},
+)
+class AuthorizationExpired(PaymentMessage, frozen=True, kw_only=True):
+    """The hold ended by itself, before anybody captured it. Heard by the api."""
+
+    gateway_ref: str
+    """The processor's reference of the authorization."""
+    expired_at: datetime
+    """When it ended, in UTC."""
+
+
+@event(
+    "refund.succeeded",
+    owner="gateway",
+    heard_by=("api", "ledger"),
+    example=_INTENT | _REFUND | {"gateway_ref": "re_1Ozabc", "refunded_at": "2026-11-23T10:00:00Z"},
+)
+class RefundSucceeded(PaymentMessage, frozen=True, kw_only=True):
+    """The processor gave the money back: `amount_minor` of it. Heard by the ledger, which posts it, and by the api."""
+
+    refund_id: UUID
+    """The refund."""
+    gateway_ref: str
+    """The processor's reference of the refund."""
+    refunded_at: datetime
+    """When the processor did it, in UTC: the entry's `occurred_at`."""
+
+
+@event(
+    "refund.failed",
+    owner="gateway",
+    heard_by=("api", "ledger"),
+    example=_INTENT
+    | _REFUND
+    | {
+        "reason": "processor_refused",
+        "detail": "The account of the customer is closed.",
+        "after_success": True,
+        "failed_at": "2026-11-25T10:00:00Z",
+    },
+)
+class RefundFailed(PaymentMessage, frozen=True, kw_only=True):
+    """The money did not reach the customer. Heard by the api, and by the ledger, which undoes what it had posted."""
+
+    refund_id: UUID
+    """The refund."""
+    reason: str
+    """A stable snake_case word: `insufficient_funds`, `expired_card`, `processor_refused`."""
+    detail: str
+    """A sentence that may be shown to a person."""
+    after_success: bool = False
+    """Whether `RefundSucceeded` was said before: only then is there an entry to undo, however late that is heard."""
+    failed_at: datetime
+    """When the processor said so, in UTC."""
+
+
+class DisputeMessage(PaymentMessage, frozen=True, kw_only=True):
+    """What every message about a dispute names; `amount_minor` is the disputed amount."""
+
+    dispute_id: UUID
+    """The dispute."""
+    gateway_ref: str
+    """The processor's reference of the dispute."""
+    happened_at: datetime
+    """When the processor did it, in UTC: the entry's `occurred_at`."""
+
+
+@event(
+    "dispute.opened",
+    owner="gateway",
+    heard_by=("api", "ledger"),
+    example=_INTENT | _DISPUTE | {"reason": "fraudulent", "evidence_due_at": "2026-12-01T23:59:59Z"},
+)
+class DisputeOpened(DisputeMessage, frozen=True, kw_only=True):
+    """The customer's bank took the money back until it is decided. Heard by the api and the ledger."""
+
+    reason: str
+    """The bank's reason, as a stable snake_case word: `fraudulent`, `product_not_received`."""
+    evidence_due_at: datetime | None = None
+    """Until when the merchant may answer, where the processor says so."""
+
+
+@event("dispute.won", owner="gateway", heard_by=("api", "ledger"), example=_INTENT | _DISPUTE)
+class DisputeWon(DisputeMessage, frozen=True, kw_only=True):
+    """The bank gave the disputed money back. Heard by the api and the ledger."""
+
+
+@event("dispute.lost", owner="gateway", heard_by=("api", "ledger"), example=_INTENT | _DISPUTE)
+class DisputeLost(DisputeMessage, frozen=True, kw_only=True):
+    """The disputed money is gone. Heard by the api and the ledger."""
+
+
+@event(
+    "processor_fee.charged",
+    owner="gateway",
+    heard_by=("ledger",),
+    example=_INTENT
+    | {
+        "fee_id": "0190f3a4-5b6c-7d8e-9f01-23456789abd5",
+        "amount_minor": 467,
+        "gateway_ref": "txn_1Ozabc",
+        "charged_at": "2026-11-22T17:57:08Z",
+    },
+)
+class ProcessorFeeCharged(PaymentMessage, frozen=True, kw_only=True):
+    """The processor kept a fee on a payment, refund or dispute; `amount_minor` is the fee. Heard by the ledger."""
+
+    fee_id: UUID
+    """The fee; derived from the processor's transaction, so the same fee is posted once."""
+    gateway_ref: str
+    """The processor's reference of the transaction."""
+    charged_at: datetime
+    """When, in UTC: the entry's `occurred_at`."""
+
+
+class PayoutMessage(Message, frozen=True, kw_only=True):
+    """What every message about a payout names: money on its way from the processor to the tenant's bank."""
+
+    payout_id: UUID
+    """The payout."""
+    amount_minor: int
+    """Amount in minor units of `currency`, above zero."""
+    currency: str
+    """ISO 4217 code, upper case."""
+    gateway_ref: str
+    """The processor's reference of the payout."""
+    happened_at: datetime
+    """When the processor did it, in UTC: the entry's `occurred_at`."""
+
+
+@event("payout.created", owner="gateway", heard_by=("ledger",), example=_PAYOUT)
+class PayoutCreated(PayoutMessage, frozen=True, kw_only=True):
+    """The processor sent money to the tenant's bank; it is in transit. Heard by the ledger."""
+
+
+@event("payout.paid", owner="gateway", heard_by=("ledger",), example=_PAYOUT)
+class PayoutPaid(PayoutMessage, frozen=True, kw_only=True):
+    """The money has arrived at the tenant's bank. Heard by the ledger."""
+
+
+@event("payout.failed", owner="gateway", heard_by=("ledger",), example=_PAYOUT)
+class PayoutFailed(PayoutMessage, frozen=True, kw_only=True):
+    """The bank did not take the money; it is back at the processor. Heard by the ledger."""

@@ -33,6 +33,31 @@ class EntryKind(StrEnum):
     """The business event that an entry records."""
 
     CAPTURE = "capture"
+    """The processor took the customer's money, all or a part of what was authorized."""
+    REFUND = "refund"
+    """Captured money was given back."""
+    REFUND_FAILURE = "refund_failure"
+    """A refund that had been posted did not reach the customer."""
+    DISPUTE_OPENED = "dispute_opened"
+    """The customer's bank took the money back until it is decided."""
+    DISPUTE_WON = "dispute_won"
+    """The bank gave the disputed money back."""
+    DISPUTE_LOST = "dispute_lost"
+    """The disputed money is gone."""
+    PROCESSOR_FEE = "processor_fee"
+    """The processor kept a fee."""
+    PAYOUT_CREATED = "payout_created"
+    """The processor sent money to the tenant's bank."""
+    PAYOUT_PAID = "payout_paid"
+    """The money has arrived at the bank."""
+    PAYOUT_FAILED = "payout_failed"
+    """The bank did not take the money."""
+    MANUAL = "manual"
+    """A person posted it."""
+    REVERSAL = "reversal"
+    """An earlier entry was taken back."""
+    HOLD_CAPTURE = "hold_capture"
+    """All or a part of what was held on an account was taken."""
 
 
 @event(
@@ -49,14 +74,16 @@ class EntryKind(StrEnum):
     },
 )
 class JournalEntryPosted(Message, frozen=True, kw_only=True):
-    """A balanced entry stands in the books for ever. Heard by the api, which settles the payment."""
+    """A balanced entry stands in the books for ever. Heard by the api, which settles the payment that it captures."""
 
     entry_id: UUID
     """The entry."""
     kind: EntryKind
     """What it records."""
-    payment_intent_id: UUID
-    """The intent it belongs to."""
+    payment_intent_id: UUID | None = None
+    """The intent it belongs to, where there is one."""
+    subject_id: UUID | None = None
+    """The refund or dispute that it records, where it does."""
     amount_minor: int
     """The sum of its debits, which is the sum of its credits, in minor units."""
     currency: str
@@ -78,6 +105,12 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     """Fixes the normal balance."""
     is_default: bool
     """Opened by the platform, not by the tenant."""
+    floor_minor: int | None = None
+    """The least that may be available in its normal direction, in minor units of each currency; 0: no overdraft."""
+    ceiling_minor: int | None = None
+    """The most that it may hold in its normal direction, in minor units of each currency."""
+    currencies: list[str] | None = None
+    """The currencies that it takes; None: all."""
 
 
 class AccountList(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,6 +159,12 @@ class OpenAccount(Message, frozen=True, kw_only=True):
     """1 to 200 characters."""
     account_type: AccountType
     """Fixes the normal balance."""
+    floor_minor: int | None = None
+    """The least that may be available in its normal direction, in minor units of each currency; 0: no overdraft."""
+    ceiling_minor: int | None = None
+    """The most that it may hold in its normal direction, in minor units of each currency."""
+    currencies: list[str] | None = None
+    """The currencies that it takes; None: all."""
 
 
 class PostingLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,6 +195,10 @@ class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
     """When it was recorded."""
     lines: list[PostingLine]
     """Debits first, then credits, each in the order of the rule that made them."""
+    effective_at: datetime | None = None
+    """When it counts in the books: `occurred_at`, or the first open instant where its period was closed."""
+    reverses: UUID | None = None
+    """The entry that it takes back, where it is a reversal."""
 
 
 class EntryPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -209,6 +252,10 @@ class AccountBalance(msgspec.Struct, frozen=True, kw_only=True):
     """Sum of all debits."""
     credits_minor: int
     """Sum of all credits."""
+    pending_debits_minor: int | None = None
+    """Sum of its open holds that would debit it; None where another time than now was asked for."""
+    pending_credits_minor: int | None = None
+    """Sum of its open holds that would credit it; None where another time than now was asked for."""
 
 
 class BalanceList(msgspec.Struct, frozen=True, kw_only=True):

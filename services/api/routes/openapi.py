@@ -66,6 +66,8 @@ _TAGS = (
     Tag(name="identity", description="Who you are."),
     Tag(name="payment intents", description="Being paid."),
     Tag(name="ledger", description="The books."),
+    Tag(name="holds", description="Amounts set aside on accounts, in two phases."),
+    Tag(name="periods", description="Closed books."),
     Tag(name="accounts", description="The chart of accounts."),
     Tag(name="webhooks", description="Hearing about it."),
     Tag(name="audit", description="Who did what."),
@@ -96,6 +98,8 @@ class Documented(msgspec.Struct, frozen=True, kw_only=True):
     """Codes of its own problems, beside those that every route of its kind has; a status means all that its tag has."""
     csv: bool = False
     """Whether it answers CSV too."""
+    body_optional: bool = False
+    """Whether its body may be left out."""
     query: tuple[QueryParameter, ...] = ()
     """Its query parameters."""
     headers: tuple[tuple[str, str], ...] = ()
@@ -152,7 +156,7 @@ def _complete(operation: dict[str, Any], told: Documented, schema_of: dict[int, 
     operation["parameters"] = [*operation.get("parameters", []), *_parameters(told)]
     if told.body is not None:
         operation["requestBody"] = {
-            "required": True,
+            "required": not told.body_optional,
             "content": {"application/json": {"schema": schema_of[id(told.body)]}},
         }
         if told.example is not None:

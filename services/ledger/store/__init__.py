@@ -1,32 +1,78 @@
 """How the ledger remembers: the only SQL of this service. Sets in, sets out; rows are locked in the order of their keys.
 
-`charts` has the accounts, `groups` what the posting engine locks and writes, `books` what can be asked.
+`charts` has the accounts, `groups` and `packing` what the posting engine locks and writes, `holds` and `periods` what they
+say, `books` and `effective` what can be asked, `seals` what the verifier reads.
 """
 
-from services.ledger.store.books import EntryFilter, balances_in_period, entries, standing_balances
+from services.ledger.store.books import EntryFilter, balances_in_period, entries, entry_by_id, standing_balances
 from services.ledger.store.charts import account_by_id, chart_of, default_accounts, open_accounts
-from services.ledger.store.groups import (
-    NewEntry,
-    create_balances,
-    lock_balances,
-    plan_by_index,
-    standing_entries,
-    write_group,
+from services.ledger.store.effective import effective_balances, fold
+from services.ledger.store.groups import Locked, begin_balances, lock_group, write_group, write_pending
+from services.ledger.store.holds import (
+    accounts_of,
+    codes_of,
+    due_holds,
+    hold_page,
+    holds_by_id,
+    write_placed,
+    write_resolved,
+)
+from services.ledger.store.packing import Head, NewEntry
+from services.ledger.store.periods import closed_periods, keep_groups_out, write_period
+from services.ledger.store.reversals import lines_of
+from services.ledger.store.seals import (
+    StoredChain,
+    StoredFinding,
+    broken_invariants,
+    chains,
+    count_findings,
+    entries_of,
+    findings_of,
+    groups_after,
+    postings_of,
+    remember_check,
+    write_findings,
 )
 
 __all__ = [
     "EntryFilter",
+    "Head",
+    "Locked",
     "NewEntry",
+    "StoredChain",
+    "StoredFinding",
     "account_by_id",
+    "accounts_of",
     "balances_in_period",
+    "begin_balances",
+    "broken_invariants",
+    "chains",
     "chart_of",
-    "create_balances",
+    "closed_periods",
+    "codes_of",
+    "count_findings",
     "default_accounts",
+    "due_holds",
+    "effective_balances",
     "entries",
-    "lock_balances",
+    "entries_of",
+    "entry_by_id",
+    "findings_of",
+    "fold",
+    "groups_after",
+    "hold_page",
+    "holds_by_id",
+    "keep_groups_out",
+    "lines_of",
+    "lock_group",
     "open_accounts",
-    "plan_by_index",
+    "postings_of",
+    "remember_check",
     "standing_balances",
-    "standing_entries",
+    "write_findings",
     "write_group",
+    "write_pending",
+    "write_period",
+    "write_placed",
+    "write_resolved",
 ]
