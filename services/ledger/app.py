@@ -5,8 +5,8 @@ from libs.common.db import Database
 from libs.common.messaging import Bus
 from libs.common.service import Service
 from services.ledger import consumers
-from services.ledger.commands import Commands, RoleCommands
-from services.ledger.queries import Queries
+from services.ledger.commands import Commands, ExchangeCommands, RoleCommands
+from services.ledger.queries import ExchangeQueries, Queries
 from services.ledger.settings import Settings
 
 
@@ -16,7 +16,11 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     database = Database(settings.database, schema="ledger", application_name="ledger")
     bus = Bus(service="ledger", settings=settings.broker, database=database, clock=clock)
     hearing = consumers.Consumers(
-        Commands(database, clock=clock), RoleCommands(database, clock=clock), Queries(database)
+        Commands(database, clock=clock),
+        Queries(database),
+        roles=RoleCommands(database, clock=clock),
+        exchange=ExchangeCommands(database, clock=clock),
+        exchange_queries=ExchangeQueries(database, clock=clock),
     )
     consumers.register(bus, hearing)
     return Service(

@@ -11,18 +11,28 @@ from libs.common.db import Connection
 from libs.common.messaging import Bus, Heard
 from libs.common.observability.correlation import Correlation
 from services.ledger import rules
-from services.ledger.commands import Commands, RoleCommands
+from services.ledger.commands import Commands, ExchangeCommands, RoleCommands
 from services.ledger.domain import Account
-from services.ledger.queries import Queries
+from services.ledger.queries import ExchangeQueries, Queries, wire_rate
 
 
 class Consumers:
     """One `on_<event>` per message heard, one `answer_<request>` per question."""
 
-    def __init__(self, commands: Commands, roles: RoleCommands, queries: Queries) -> None:
+    def __init__(
+        self,
+        commands: Commands,
+        queries: Queries,
+        *,
+        roles: RoleCommands,
+        exchange: ExchangeCommands,
+        exchange_queries: ExchangeQueries,
+    ) -> None:
         self._commands = commands
-        self._roles = roles
         self._queries = queries
+        self._roles = roles
+        self._exchange = exchange
+        self._exchange_queries = exchange_queries
 
     async def on_payment_captured(self, tx: Connection, heard: Sequence[Heard[gateway.PaymentCaptured]]) -> None:
         """The processor took funds: post each capture once."""
@@ -109,6 +119,32 @@ class Consumers:
         """Let another account play a role."""
         return await self._roles.assign(request)
 
+    async def answer_list_exchange_rates(self, request: money.ListExchangeRates) -> money.ExchangeRatePage:
+        """Which exchange rates are there?"""
+        return await self._exchange_queries.rates(request)
+
+    async def answer_record_exchange_rate(self, request: money.RecordExchangeRate) -> money.ExchangeRate:
+        """Record an exchange rate."""
+        return wire_rate(await self._exchange.record_rate(request))
+
+    async def answer_get_converted_amount(self, request: money.GetConvertedAmount) -> money.ConvertedAmount:
+        """What is an amount worth in another currency?"""
+        return await self._exchange_queries.converted(request)
+
+    async def answer_post_conversion(self, request: money.PostConversion) -> money.MoneyConversion:
+        """Exchange money between currencies in the books."""
+        return await self._exchange_queries.told(await self._exchange.convert(request))
+
+    async def answer_get_conversion(self, request: money.GetConversion) -> money.MoneyConversion:
+        """What was exchanged by this conversion?"""
+        return await self._exchange_queries.conversion(request)
+
+    async def answer_get_consolidated_balances(
+        self, request: money.GetConsolidatedBalances
+    ) -> money.ConsolidatedBalances:
+        """What do this tenant's accounts hold, told in one currency?"""
+        return await self._exchange_queries.consolidated(request)
+
 
 def register(bus: Bus, consumers: Consumers) -> None:
     """Connect every message and question of the ledger with the one that hears it."""
@@ -130,6 +166,12 @@ def register(bus: Bus, consumers: Consumers) -> None:
     bus.answer(money.ListAccountRoles, consumers.answer_list_account_roles)
     bus.answer(money.GetAccountRole, consumers.answer_get_account_role)
     bus.answer(money.AssignAccountRole, consumers.answer_assign_account_role)
+    bus.answer(money.ListExchangeRates, consumers.answer_list_exchange_rates)
+    bus.answer(money.RecordExchangeRate, consumers.answer_record_exchange_rate)
+    bus.answer(money.GetConvertedAmount, consumers.answer_get_converted_amount)
+    bus.answer(money.PostConversion, consumers.answer_post_conversion)
+    bus.answer(money.GetConversion, consumers.answer_get_conversion)
+    bus.answer(money.GetConsolidatedBalances, consumers.answer_get_consolidated_balances)
 
 
 def _fact(

@@ -52,6 +52,10 @@ class EntryKind(StrEnum):
     """The money has arrived at the bank."""
     PAYOUT_FAILED = "payout_failed"
     """The bank did not take the money."""
+    CONVERSION_SOLD = "conversion_sold"
+    """Money was exchanged: what was given, in its currency."""
+    CONVERSION_BOUGHT = "conversion_bought"
+    """Money was exchanged: what was received, in its currency."""
 
 
 @event(

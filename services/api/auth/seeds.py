@@ -26,7 +26,8 @@ PERMISSIONS = MappingProxyType(
         "payments:write": "Create and confirm payments.",
         "payments:read": "Look at payments.",
         "ledger:read": "Look at the books and the chart of accounts.",
-        "admin:write": "Change accounts and webhook endpoints.",
+        "ledger:write": "Post to the books by hand: entries, and conversions between currencies.",
+        "admin:write": "Change accounts and their roles, exchange rates and webhook endpoints.",
         "profile:read": "Look at one's own profile.",
     }
 )
@@ -35,6 +36,7 @@ _HELD_BY = MappingProxyType(
         "payments:write": ("admin", "ops"),
         "payments:read": ("admin", "ops", "sales"),
         "ledger:read": ("admin", "ops"),
+        "ledger:write": ("admin", "ops"),
         "admin:write": ("admin",),
         "profile:read": ("admin", "ops", "sales"),
     }
@@ -44,6 +46,7 @@ _PLANS = MappingProxyType(
         "payments:write": ("pro", "enterprise"),
         "payments:read": ("free", "pro", "enterprise"),
         "ledger:read": ("pro", "enterprise"),
+        "ledger:write": ("pro", "enterprise"),
         "admin:write": ("enterprise",),
         "profile:read": ("free", "pro", "enterprise"),
     }

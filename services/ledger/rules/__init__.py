@@ -4,6 +4,7 @@ One function per event. A rule names roles; the tenant's chart says which accoun
 say, with a worked example for each, is `docs/chart-of-accounts.md`, which is generated from them.
 """
 
+from services.ledger.rules.conversion import Conversion, conversion_entries
 from services.ledger.rules.payments import (
     PAYMENT_RULES,
     Occurrence,
@@ -24,11 +25,13 @@ from services.ledger.rules.roles import ROLES, RoleTerms, check_role, opposites
 __all__ = [
     "PAYMENT_RULES",
     "ROLES",
+    "Conversion",
     "Occurrence",
     "PostingRule",
     "RoleTerms",
     "capture_entry",
     "check_role",
+    "conversion_entries",
     "dispute_lost_entry",
     "dispute_opened_entry",
     "dispute_won_entry",

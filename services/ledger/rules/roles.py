@@ -12,6 +12,8 @@ from libs.common.contracts.ledger import AccountType
 from libs.common.contracts.ledger_money import Role
 from services.ledger.domain import Account, Chart, Entry
 from services.ledger.errors import RoleConflict, RoleUnfit
+from services.ledger.exchange import Exchange
+from services.ledger.rules.conversion import Conversion, conversion_entries
 from services.ledger.rules.payments import PAYMENT_RULES, Occurrence
 
 _ASSET, _LIABILITY, _EQUITY = AccountType.ASSET, AccountType.LIABILITY, AccountType.EQUITY
@@ -82,8 +84,9 @@ def opposites() -> Mapping[Role, frozenset[Role]]:
     One account on both sides would make the entry of that event say nothing.
     """
     found: dict[Role, set[Role]] = {role: set() for role in Role}
-    for rule in PAYMENT_RULES.values():
-        met = set(roles_of(rule(_PROBE, _SOMETHING)))
+    entries = [rule(_PROBE, _SOMETHING) for rule in PAYMENT_RULES.values()]
+    for entry in (*entries, *conversion_entries(_PROBE, _CONVERTED)):
+        met = set(roles_of(entry))
         for role in met:
             found[role] |= met - {role}
     return MappingProxyType({role: frozenset(others) for role, others in found.items()})
@@ -116,11 +119,22 @@ def check_role(role: Role, account: Account, chart: Chart) -> None:
 _ROLE_OF: Mapping[UUID, Role] = MappingProxyType({UUID(int=number): role for number, role in enumerate(Role, start=1)})
 _PROBE = Chart(tenant_id="probe", roles={role: account_id for account_id, role in _ROLE_OF.items()})
 """A chart whose account ids tell which role they play: what a rule does can be read off its entry."""
+_NOW = datetime(1970, 1, 1, tzinfo=UTC)
+_CONVERTED = Conversion(
+    id=UUID(int=1),
+    from_account_id=_PROBE.roles[Role.CASH],
+    to_account_id=_PROBE.roles[Role.CASH],
+    from_currency="USD",
+    to_currency="EUR",
+    # With a gain, so that every role of the rule takes part.
+    amounts=Exchange(sold_minor=1, bought_minor=1, valued_minor=2),
+    occurred_at=_NOW,
+)
 _SOMETHING = Occurrence(
     subject_id=UUID(int=1),
     payment_intent_id=None,
     amount_minor=1,
     currency="USD",
-    occurred_at=datetime(1970, 1, 1, tzinfo=UTC),
+    occurred_at=_NOW,
     source_event_id=None,
 )

@@ -14,9 +14,9 @@ from libs.common.db import Database
 from libs.common.ids import new_id
 from libs.common.messaging import Heard
 from libs.common.observability.correlation import Correlation
-from services.ledger.commands import Commands, RoleCommands
+from services.ledger.commands import Commands, ExchangeCommands, RoleCommands
 from services.ledger.consumers import Consumers
-from services.ledger.queries import Queries
+from services.ledger.queries import ExchangeQueries, Queries
 from tests.support.databases import TestDatabase
 
 
@@ -27,7 +27,11 @@ class Ledger:
         self.database = database
         self.clock = clock
         self.consumers = Consumers(
-            Commands(database, clock=clock), RoleCommands(database, clock=clock), Queries(database)
+            Commands(database, clock=clock),
+            Queries(database),
+            roles=RoleCommands(database, clock=clock),
+            exchange=ExchangeCommands(database, clock=clock),
+            exchange_queries=ExchangeQueries(database, clock=clock),
         )
 
     async def hear_captures(self, *heard: Heard[gateway.PaymentCaptured]) -> None:
