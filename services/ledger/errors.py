@@ -39,6 +39,72 @@ class BalanceOverflow(Conflict):
     code = "balance_overflow"
 
 
+class CurrencyNotTaken(Invalid):
+    """A line is in a currency that its account does not take."""
+
+    code = "currency_not_taken"
+
+
+class FloorCrossed(Conflict):
+    """An account would have less available than its floor allows."""
+
+    code = "floor_crossed"
+
+
+class CeilingCrossed(Conflict):
+    """An account would hold more than its ceiling allows."""
+
+    code = "ceiling_crossed"
+
+
+class PeriodClosed(Conflict):
+    """An entry belongs into a period that is closed."""
+
+    code = "period_closed"
+
+
+class PeriodInvalid(Invalid):
+    """A period cannot be closed as asked."""
+
+    code = "period_invalid"
+
+
+class EntryNotFound(NotFound):
+    """The tenant's books have no such entry."""
+
+    code = "entry_not_found"
+
+
+class EntryNotReversible(Conflict):
+    """The entry is a reversal itself, or has been taken back already by another one."""
+
+    code = "entry_not_reversible"
+
+
+class HoldNotFound(NotFound):
+    """The tenant has no such hold."""
+
+    code = "hold_not_found"
+
+
+class HoldConflict(Conflict):
+    """There is a hold of this id already, with other content."""
+
+    code = "hold_conflict"
+
+
+class HoldResolved(Conflict):
+    """The hold has been captured, voided or has expired."""
+
+    code = "hold_resolved"
+
+
+class HoldExceeded(Conflict):
+    """A capture asks for more than is held."""
+
+    code = "hold_exceeded"
+
+
 class AccountCodeTaken(Conflict):
     """The tenant's chart has an account of this code already."""
 

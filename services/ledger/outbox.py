@@ -8,10 +8,8 @@ from libs.common.observability.correlation import Correlation
 from services.ledger.domain import Entry
 
 
-def entry_posted(entry: Entry, *, posted_at: datetime, correlation: Correlation) -> Saying | None:
-    """Say that an entry stands in the books for ever; None for one without a payment intent, which nobody waits for."""
-    if entry.payment_intent_id is None:
-        return None
+def entry_posted(entry: Entry, *, posted_at: datetime, correlation: Correlation) -> Saying:
+    """Say that an entry stands in the books for ever."""
     return Saying.of(
         JournalEntryPosted(
             entry_id=entry.id,

@@ -56,6 +56,12 @@ class EntryKind(StrEnum):
     """Money was exchanged: what was given, in its currency."""
     CONVERSION_BOUGHT = "conversion_bought"
     """Money was exchanged: what was received, in its currency."""
+    MANUAL = "manual"
+    """A person posted it."""
+    REVERSAL = "reversal"
+    """An earlier entry was taken back."""
+    HOLD_CAPTURE = "hold_capture"
+    """All or a part of what was held on an account was taken."""
 
 
 @event(
@@ -72,7 +78,7 @@ class EntryKind(StrEnum):
     },
 )
 class JournalEntryPosted(Message, frozen=True, kw_only=True):
-    """A balanced entry stands in the books for ever. Heard by the api, which settles the payment."""
+    """A balanced entry stands in the books for ever. Heard by the api, which settles the payment that it captures."""
 
     entry_id: UUID
     """The entry."""
@@ -103,6 +109,12 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     """Fixes the normal balance."""
     is_default: bool
     """Opened by the platform, not by the tenant."""
+    floor_minor: int | None = None
+    """The least that may be available in its normal direction, in minor units of each currency; 0: no overdraft."""
+    ceiling_minor: int | None = None
+    """The most that it may hold in its normal direction, in minor units of each currency."""
+    currencies: list[str] | None = None
+    """The currencies that it takes; None: all."""
 
 
 class AccountList(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,6 +163,12 @@ class OpenAccount(Message, frozen=True, kw_only=True):
     """1 to 200 characters."""
     account_type: AccountType
     """Fixes the normal balance."""
+    floor_minor: int | None = None
+    """The least that may be available in its normal direction, in minor units of each currency; 0: no overdraft."""
+    ceiling_minor: int | None = None
+    """The most that it may hold in its normal direction, in minor units of each currency."""
+    currencies: list[str] | None = None
+    """The currencies that it takes; None: all."""
 
 
 class PostingLine(msgspec.Struct, frozen=True, kw_only=True):

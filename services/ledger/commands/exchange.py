@@ -9,6 +9,7 @@ from libs.common.clock import Clock
 from libs.common.contracts import ledger_money as contract
 from libs.common.contracts.ledger_money import Role
 from libs.common.db import Connection, Database
+from libs.common.db.database import CONTENTION
 from libs.common.money import AMOUNT_MINOR_MAX, is_currency
 from libs.common.observability.correlation import current
 from services.ledger import posting, store
@@ -80,6 +81,14 @@ class ExchangeCommands:
             Rejected: when the books refuse one of the entries; then neither is posted.
         """
         _check_conversion(request)
+        for _ in range(posting.CONTENTION_RETRIES_MAX):
+            try:
+                return await self._convert(request)
+            except CONTENTION:
+                continue
+        return await self._convert(request)
+
+    async def _convert(self, request: contract.PostConversion) -> StandingConversion:
         now, asked = self._clock.now(), _digest(request)
         async with self._database.transaction() as tx:
             standing = await store.conversion(tx, request.tenant_id, request.conversion_id)

@@ -100,8 +100,10 @@ def roles_of(entry: Entry) -> list[Role]:
 def check_role(role: Role, account: Account, chart: Chart) -> None:
     """Make sure that an account can play a role beside those that play the others.
 
+    What happened at the processor cannot be refused, whatever its currency, so an account with limits plays no role.
+
     Raises:
-        RoleUnfit: when its type does not fit.
+        RoleUnfit: when its type does not fit, it has a floor or a ceiling, or does not take every currency.
         RoleConflict: when it plays a role already that a rule sets against this one.
     """
     fitting = ROLES[role].account_types
@@ -110,6 +112,11 @@ def check_role(role: Role, account: Account, chart: Chart) -> None:
         raise RoleUnfit(
             f"{role} must be played by an account of type {names}; {account.code} is of type {account.account_type}",
             errors=(("/account", f"must be an account of type {names}"),),
+        )
+    if account.floor_minor is not None or account.ceiling_minor is not None or account.currencies is not None:
+        raise RoleUnfit(
+            f"{account.code} has a floor, a ceiling or a choice of currencies, and {role} must take whatever happens",
+            errors=(("/account", "must have no floor, no ceiling, and take every currency"),),
         )
     for other in sorted(opposites()[role]):
         if chart.roles[other] == account.id:

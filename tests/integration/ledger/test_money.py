@@ -239,7 +239,11 @@ class TestConversions:
             GetConversion(tenant_id=tenant_id, conversion_id=asked.conversion_id)
         )
         assert found == done
-        assert await ledger.said(tenant_id) == []
+        said = await ledger.said(tenant_id)
+        assert [(told.kind, told.subject_id, told.currency) for told in said] == [
+            ("conversion_sold", done.id, "USD"),
+            ("conversion_bought", done.id, "BRL"),
+        ]
         assert await audit(ledger.database) == []
 
     async def test_asked_by_many_at_once_and_again_after_the_rate_has_changed_it_happens_once(

@@ -2,8 +2,10 @@
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from libs.common.contracts.ledger import AccountType, EntryKind, Side
@@ -146,6 +148,13 @@ def test_an_account_that_a_rule_sets_against_a_role_cannot_play_it_too() -> None
         check_role(Role.GATEWAY_CLEARING, account(AccountType.ASSET, account_id=CHART.roles[Role.CASH]), CHART)
     # No rule moves money between these two: one account may play both.
     check_role(Role.BANK, account(AccountType.ASSET, account_id=CHART.roles[Role.CASH]), CHART)
+
+
+@pytest.mark.parametrize("limits", [{"floor_minor": 0}, {"ceiling_minor": 10**9}, {"currencies": ("BRL",)}])
+def test_an_account_that_could_refuse_what_happened_plays_no_role(limits: dict[str, Any]) -> None:
+    limited = msgspec.structs.replace(account(AccountType.ASSET), **limits)
+    with pytest.raises(RoleUnfit, match="must take whatever happens"):
+        check_role(Role.CASH, limited, CHART)
 
 
 def test_the_default_accounts_are_a_configuration_that_could_be_saved() -> None:
