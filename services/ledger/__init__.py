@@ -1,7 +1,7 @@
 """The ledger: what every payment did to the merchant's books, for ever.
 
 Owns (schema `ledger`): each tenant's chart of accounts and who plays which role in it, journal entries, postings and
-standing balances.
+standing balances, exchange rates and conversions.
 
 Hears (from the gateway): `PaymentCaptured`, `RefundSucceeded`, `RefundFailed`, `DisputeOpened`, `DisputeWon`, `DisputeLost`,
 `ProcessorFeeCharged`, `PayoutCreated`, `PayoutPaid`, `PayoutFailed`, each of which it posts; (from the api)
@@ -10,7 +10,8 @@ Hears (from the gateway): `PaymentCaptured`, `RefundSucceeded`, `RefundFailed`, 
 Says: `JournalEntryPosted`, which settles the payment or completes its refund.
 
 Is asked (by the api): `ListAccounts`, `OpenAccount`, `ListEntries`, `ListBalances`, `ListAccountRoles`, `GetAccountRole`,
-`AssignAccountRole`.
+`AssignAccountRole`, `ListExchangeRates`, `RecordExchangeRate`, `GetConvertedAmount`, `PostConversion`, `GetConversion`,
+`GetConsolidatedBalances`.
 
 A journal entry is never changed and never removed. The runtime role has no right to, and a trigger refuses it even to
 the owner of the schema.

@@ -1,8 +1,13 @@
-"""`python -m services.ledger serve | migrate | asyncapi | redrive`."""
+"""`python -m services.ledger serve | migrate | chart-of-accounts | asyncapi | redrive`."""
 
 from libs.common.service import main
-from services.ledger.app import build
+from services.ledger.app import build, print_chart_of_accounts
 from services.ledger.settings import Settings
 
 if __name__ == "__main__":
-    main(service="ledger", settings=Settings, build=build)
+    main(
+        service="ledger",
+        settings=Settings,
+        build=build,
+        commands={"chart-of-accounts": print_chart_of_accounts},
+    )

@@ -4,7 +4,7 @@ from libs.common.clock import Clock, SystemClock
 from libs.common.db import Database
 from libs.common.messaging import Bus
 from libs.common.service import Service
-from services.ledger import consumers
+from services.ledger import consumers, rules
 from services.ledger.commands import Commands, ExchangeCommands, RoleCommands
 from services.ledger.queries import ExchangeQueries, Queries
 from services.ledger.settings import Settings
@@ -31,3 +31,8 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         bus=bus,
         clock=clock,
     )
+
+
+async def print_chart_of_accounts(_: Settings) -> None:
+    """Print the posting rules for an accountant, `docs/chart-of-accounts.md`."""
+    print(rules.page(), end="")  # noqa: T201 - its output

@@ -21,10 +21,12 @@ from services.ledger.rules.payments import (
     refund_failure_entry,
 )
 from services.ledger.rules.roles import ROLES, RoleTerms, check_role, opposites
+from services.ledger.rules.story import STORIES, page
 
 __all__ = [
     "PAYMENT_RULES",
     "ROLES",
+    "STORIES",
     "Conversion",
     "Occurrence",
     "PostingRule",
@@ -36,6 +38,7 @@ __all__ = [
     "dispute_opened_entry",
     "dispute_won_entry",
     "opposites",
+    "page",
     "payout_created_entry",
     "payout_failed_entry",
     "payout_paid_entry",

@@ -84,8 +84,8 @@ def opposites() -> Mapping[Role, frozenset[Role]]:
     One account on both sides would make the entry of that event say nothing.
     """
     found: dict[Role, set[Role]] = {role: set() for role in Role}
-    entries = [rule(_PROBE, _SOMETHING) for rule in PAYMENT_RULES.values()]
-    for entry in (*entries, *conversion_entries(_PROBE, _CONVERTED)):
+    entries = [rule(PROBE, _SOMETHING) for rule in PAYMENT_RULES.values()]
+    for entry in (*entries, *conversion_entries(PROBE, _CONVERTED)):
         met = set(roles_of(entry))
         for role in met:
             found[role] |= met - {role}
@@ -124,13 +124,13 @@ def check_role(role: Role, account: Account, chart: Chart) -> None:
 
 
 _ROLE_OF: Mapping[UUID, Role] = MappingProxyType({UUID(int=number): role for number, role in enumerate(Role, start=1)})
-_PROBE = Chart(tenant_id="probe", roles={role: account_id for account_id, role in _ROLE_OF.items()})
+PROBE = Chart(tenant_id="probe", roles={role: account_id for account_id, role in _ROLE_OF.items()})
 """A chart whose account ids tell which role they play: what a rule does can be read off its entry."""
 _NOW = datetime(1970, 1, 1, tzinfo=UTC)
 _CONVERTED = Conversion(
     id=UUID(int=1),
-    from_account_id=_PROBE.roles[Role.CASH],
-    to_account_id=_PROBE.roles[Role.CASH],
+    from_account_id=PROBE.roles[Role.CASH],
+    to_account_id=PROBE.roles[Role.CASH],
     from_currency="USD",
     to_currency="EUR",
     # With a gain, so that every role of the rule takes part.
