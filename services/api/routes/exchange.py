@@ -26,6 +26,7 @@ from services.api.errors.problems import refusal
 from services.api.routes.bodies import BodyReader, invalid, number_text, require_storable
 from services.api.routes.documentation import Documented
 from services.api.routes.exchange_shapes import (
+    ABSENT,
     ConsolidatedBody,
     ConversionBody,
     ConvertAmount,
@@ -52,7 +53,6 @@ from services.api.routes.rendering import json_answer
 RATES, RATES_MAX = 100, 500
 _READ, _WRITE, _POST = "ledger:read", "admin:write", "ledger:write"
 _RATE = re.compile(r"\d{1,40}(\.\d{1,40})?([eE][+-]?\d{1,3})?\Z", re.ASCII)
-_ABSENT = (b"", b"null")
 _YES_NO = {"true": ("true",), "false": ("false",)}
 
 _CODE = {"type": "string", "pattern": "^[A-Z]{3}$"}
@@ -246,7 +246,7 @@ def exchange_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) ->
         body = conversion_bodies.read(await request.body(), strict=prefers_strict(request.headers))
         require_storable({"/from_account": body.from_account, "/to_account": body.to_account})
         _require_currencies(body.from_currency, body.to_currency)
-        received = b"" if body.received_amount is None else bytes(body.received_amount)
+        received = bytes(body.received_amount)
         done = await ask(
             PostConversion(
                 tenant_id=caller.tenant_id,
@@ -255,7 +255,7 @@ def exchange_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) ->
                 to_currency=body.to_currency,
                 amount_minor=parse_amount(number_text(bytes(body.amount), "/amount"), body.from_currency),
                 received_minor=None
-                if received in _ABSENT
+                if received == bytes(ABSENT)
                 else parse_amount(number_text(received, "/received_amount"), body.to_currency),
                 from_account=body.from_account,
                 to_account=body.to_account,

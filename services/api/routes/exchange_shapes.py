@@ -23,6 +23,8 @@ from services.api.routes.rendering import AmountIn
 type CurrencyIn = Annotated[str, msgspec.Meta(min_length=3, max_length=8, description="ISO 4217 code, upper case.")]
 type InstantIn = Annotated[datetime, msgspec.Meta(tz=True)]
 type AccountIn = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+ABSENT = msgspec.Raw(b"null")
+"""A number that was not given: what JSON says where there is none."""
 _DEBIT_SIDE = frozenset({AccountType.ASSET, AccountType.EXPENSE})
 
 
@@ -65,7 +67,19 @@ class CreateConversion(msgspec.Struct, frozen=True, kw_only=True):
     from_currency: CurrencyIn
     to_currency: CurrencyIn
     amount: AmountIn
-    received_amount: AmountIn | None = None
+    received_amount: Annotated[
+        msgspec.Raw,
+        msgspec.Meta(
+            description="What was really received, in `to_currency`; absent: what the rate says.",
+            extra_json_schema={
+                "oneOf": [
+                    {"type": "number", "exclusiveMinimum": 0},
+                    {"type": "string", "pattern": r"^\d+(\.\d+)?$"},
+                    {"type": "null"},
+                ]
+            },
+        ),
+    ] = msgspec.field(default_factory=lambda: ABSENT)
     from_account: Annotated[AccountIn, msgspec.Meta(description="Absent: the account that plays CASH.")] | None = None
     to_account: Annotated[AccountIn, msgspec.Meta(description="Absent: the account that plays CASH.")] | None = None
     occurred_at: (
