@@ -4,10 +4,15 @@ from libs.common.clock import Clock, SystemClock
 from libs.common.db import Database
 from libs.common.messaging import Bus
 from libs.common.service import Service
-from services.ledger import consumers, rules
+from services.ledger import answers, consumers, rules
 from services.ledger.commands import Commands, ExchangeCommands, RoleCommands
+from services.ledger.holds import Holds
+from services.ledger.periods import Periods
+from services.ledger.posting import PostingDesk
 from services.ledger.queries import ExchangeQueries, Queries
 from services.ledger.settings import Settings
+from services.ledger.verification import Verifier
+from services.ledger.workers import workers
 
 
 def build(settings: Settings, clock: Clock | None = None) -> Service:
@@ -15,6 +20,9 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     clock = clock or SystemClock()
     database = Database(settings.database, schema="ledger", application_name="ledger")
     bus = Bus(service="ledger", settings=settings.broker, database=database, clock=clock)
+    desk = PostingDesk(database, clock=clock)
+    holds = Holds(database, desk, clock=clock)
+    verifier = Verifier(database, clock=clock)
     hearing = consumers.Consumers(
         Commands(database, clock=clock),
         Queries(database),
@@ -23,6 +31,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         exchange_queries=ExchangeQueries(database, clock=clock),
     )
     consumers.register(bus, hearing)
+    answers.register(bus, answers.Answers(database, holds, Periods(database, desk, clock=clock), verifier))
     return Service(
         name="ledger",
         place=settings.place,
@@ -30,6 +39,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         database=database,
         bus=bus,
         clock=clock,
+        workers=workers(database, holds, verifier),
     )
 
 

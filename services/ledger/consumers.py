@@ -196,4 +196,7 @@ def _wire(account: Account) -> contract.Account:
         label=account.label,
         account_type=account.account_type,
         is_default=account.is_default,
+        floor_minor=account.floor_minor,
+        ceiling_minor=account.ceiling_minor,
+        currencies=None if account.currencies is None else list(account.currencies),
     )

@@ -1,6 +1,6 @@
 """How the ledger is watched: what became of entries, and how large and how slow its groups are."""
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 ENTRIES = Counter("ledger_entries_total", "Journal entries by what became of them.", ["kind", "outcome"])
 # outcome: posted, replayed, refused
@@ -15,3 +15,9 @@ GROUP_DURATION = Histogram(
     buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1),
 )
 CHARTS_OPENED = Counter("ledger_charts_opened_total", "Tenants whose default accounts were opened.")
+HOLDS_EXPIRED = Counter("ledger_holds_expired_total", "Holds whose time was over when they were let go.")
+VERIFIED_ENTRIES = Counter("ledger_verified_entries_total", "Entries that the verifier recomputed.")
+INVARIANTS_BROKEN = Counter(
+    "ledger_invariants_broken_total", "Things that this process found in the books that cannot be.", ["invariant"]
+)
+FINDINGS = Gauge("ledger_findings", "Things ever found in the books that cannot be; anything but 0 is an alarm.")

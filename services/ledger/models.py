@@ -96,8 +96,7 @@ JOURNAL_ENTRIES = sa.Table(
         unique=True,
         postgresql_where=sa.text("reverses IS NOT NULL"),
     ),
-    # Rows lie in the order of record, so a few bytes per megabyte find the entries of a group.
-    sa.Index("ix_journal_entries_recorded", "posted_at", postgresql_using="brin"),
+    sa.Index("ix_journal_entries_group", "chain", "sequence"),
     sa.Index("ix_journal_entries_posted_at", "tenant_id", "posted_at", "id"),
     sa.Index(
         "ix_journal_entries_payment_intent_id",

@@ -119,13 +119,16 @@ async def load(post: Post, pair: Callable[[], Pair], *, in_flight: int, seconds:
 async def backends_cpu(database: Database) -> float:
     """Sum the CPU seconds of this database's backends, as far as they are processes of this machine."""
     rows = await database.fetch("SELECT pid FROM pg_stat_activity WHERE datname = current_database()")
-    total = 0.0
-    for row in rows:
-        stat = Path(f"/proc/{row['pid']}/stat")
-        if stat.exists():
-            fields = stat.read_text().rsplit(")", 1)[1].split()
-            total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    return total
+    return sum(process_cpu(row["pid"]) for row in rows)
+
+
+def process_cpu(pid: int) -> float:
+    """Return the CPU seconds of a process of this machine; 0 where there is no such process."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except FileNotFoundError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def measure(

@@ -199,6 +199,10 @@ class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
     """When it was recorded."""
     lines: list[PostingLine]
     """Debits first, then credits, each in the order of the rule that made them."""
+    effective_at: datetime | None = None
+    """When it counts in the books: `occurred_at`, or the first open instant where its period was closed."""
+    reverses: UUID | None = None
+    """The entry that it takes back, where it is a reversal."""
 
 
 class EntryPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -252,6 +256,10 @@ class AccountBalance(msgspec.Struct, frozen=True, kw_only=True):
     """Sum of all debits."""
     credits_minor: int
     """Sum of all credits."""
+    pending_debits_minor: int | None = None
+    """Sum of its open holds that would debit it; None where another time than now was asked for."""
+    pending_credits_minor: int | None = None
+    """Sum of its open holds that would credit it; None where another time than now was asked for."""
 
 
 class BalanceList(msgspec.Struct, frozen=True, kw_only=True):

@@ -55,7 +55,7 @@ class Commands:
         """Open an account in a tenant's chart; the same id and content again is success.
 
         Raises:
-            AccountInvalid: when the code or the label cannot be used.
+            AccountInvalid: when the code, the label, a limit or a currency cannot be used.
             AccountCodeTaken: when the chart has an account of this code.
             AccountIdTaken: when the chart has an account of this id with other content.
         """
@@ -66,6 +66,9 @@ class Commands:
                 code=request.code,
                 label=request.label,
                 account_type=request.account_type,
+                floor_minor=request.floor_minor,
+                ceiling_minor=request.ceiling_minor,
+                currencies=None if request.currencies is None else tuple(sorted(set(request.currencies))),
             )
         )
         async with self._database.transaction() as tx:

@@ -145,6 +145,8 @@ class _Group:
         key = (entry.tenant_id, entry.id)
         before = self._standing.get(key)
         if before is not None:
+            if before.digest != digest and booking.captures is not None:
+                raise HoldResolved(f"the hold {booking.captures.id} was captured with another amount")
             if before.digest != digest:
                 raise EntryConflict(f"the entry {entry.id} stands in the books with other content")
             return Replayed(entry_id=entry.id, posted_at=before.posted_at)

@@ -85,3 +85,40 @@ async def due_holds(connection: Connection, *, now: datetime, limit: int) -> lis
         limit,
     )
     return [_hold(row) for row in rows]
+
+
+async def hold_page(
+    connection: Connection,
+    tenant_id: str,
+    *,
+    state: HoldState | None,
+    before: tuple[datetime, UUID] | None,
+    limit: int,
+) -> list[Hold]:
+    """Read a tenant's holds, newest first by (placed_at, id)."""
+    rows = await connection.fetch(
+        f"SELECT {_HOLD} FROM holds WHERE tenant_id = $1 AND ($2::text IS NULL OR state = $2) "
+        "AND ($3::timestamptz IS NULL OR (placed_at, id) < ($3, $4::uuid)) ORDER BY placed_at DESC, id DESC LIMIT $5",
+        tenant_id,
+        None if state is None else state.value,
+        None if before is None else before[0],
+        None if before is None else before[1],
+        limit,
+    )
+    return [_hold(row) for row in rows]
+
+
+async def codes_of(connection: Connection, tenant_id: str, account_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Read the codes of some accounts of a tenant."""
+    rows = await connection.fetch(
+        "SELECT id, code FROM accounts WHERE tenant_id = $1 AND id = ANY($2::uuid[])", tenant_id, account_ids
+    )
+    return {row["id"]: row["code"] for row in rows}
+
+
+async def accounts_of(connection: Connection, tenant_id: str, codes: Sequence[str]) -> dict[str, UUID]:
+    """Find some accounts of a tenant by their codes."""
+    rows = await connection.fetch(
+        "SELECT id, code FROM accounts WHERE tenant_id = $1 AND code = ANY($2::text[])", tenant_id, codes
+    )
+    return {row["code"]: row["id"] for row in rows}

@@ -411,8 +411,7 @@ def _extend_entries() -> None:
         unique=True,
         postgresql_where=sa.text("reverses IS NOT NULL"),
     )
-    # Rows lie in the order of record, so a few bytes per megabyte find the entries of a group.
-    op.create_index("ix_journal_entries_recorded", "journal_entries", ["posted_at"], postgresql_using="brin")
+    op.create_index("ix_journal_entries_group", "journal_entries", ["chain", "sequence"])
     # An ordinary posting is found by the instant of its record, which is hardly later; only the others need this.
     op.create_index(
         "ix_postings_late",
