@@ -21,10 +21,13 @@ from services.api.routes.chaos import chaos_routes
 from services.api.routes.documentation import document, documentation_routes
 from services.api.routes.exchange import exchange_routes
 from services.api.routes.expansion import Expansion, timeline_routes
+from services.api.routes.holds import hold_routes
 from services.api.routes.ledger import ledger_routes
 from services.api.routes.payment_intents import payment_intent_routes
+from services.api.routes.periods import period_routes
 from services.api.routes.rendering import render_intent
 from services.api.routes.roles import role_routes
+from services.api.routes.verification import verification_routes
 from services.api.routes.webhooks import webhook_routes
 
 __all__ = ["document", "render_intent", "routes"]
@@ -52,6 +55,9 @@ def routes(
         ),
         *timeline_routes(access, expansion),
         *ledger_routes(access, ask),
+        *hold_routes(access, ask),
+        *period_routes(access, ask),
+        *verification_routes(access, ask),
         *account_routes(access, ask),
         *role_routes(access, ask),
         *exchange_routes(access, ask),

@@ -66,6 +66,8 @@ _TAGS = (
     Tag(name="identity", description="Who you are."),
     Tag(name="payment intents", description="Being paid."),
     Tag(name="ledger", description="The books."),
+    Tag(name="holds", description="Amounts set aside on accounts, in two phases."),
+    Tag(name="periods", description="Closed books."),
     Tag(name="accounts", description="The chart of accounts."),
     Tag(name="exchange rates", description="What currencies are worth in each other."),
     Tag(name="webhooks", description="Hearing about it."),

@@ -99,7 +99,7 @@ class Query:
     def begin(self, name: str = "from") -> datetime | None:
         """Read the first instant of a period; a date alone is its midnight in UTC."""
         value = self._values.get(name)
-        return None if value is None else _instant(name, value)
+        return None if value is None else instant(name, value)
 
     def end(self, name: str = "to") -> datetime | None:
         """Read the last instant of a period, itself included, as the first one after it; a date includes its day."""
@@ -108,7 +108,7 @@ class Query:
             return None
         step = timedelta(days=1) if _DATE.match(value) else timedelta(microseconds=1)
         try:
-            return _instant(name, value) + step
+            return instant(name, value) + step
         except OverflowError as fault:
             raise wrong(name, "must be a date or an instant of ISO 8601") from fault
 
@@ -125,7 +125,12 @@ class Query:
         return tuple(sorted(found))
 
 
-def _instant(name: str, value: str) -> datetime:
+def instant(name: str, value: str) -> datetime:
+    """Read an instant; a date alone is its midnight in UTC.
+
+    Raises:
+        Invalid: when it is neither.
+    """
     # A raw "+" in a query string arrives as a space: 2026-04-01T00:00:00 00:00.
     text = re.sub(r" (\d{2}:?\d{2})\Z", r"+\1", value)
     try:
