@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - statements are put together from our own words
 """Which account plays which role, exchange rates and conversions: each a history to which one only adds.
 
 Revision ID: 0003
