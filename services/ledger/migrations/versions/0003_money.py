@@ -113,6 +113,11 @@ def upgrade() -> None:
         comment="Exchanges of currencies; their entries have ids that follow from this one. Never changed or removed.",
     )
     op.execute(_HOLD_ROLES)
+    for table in ("role_changes", "exchange_rates", "conversions"):
+        op.execute(
+            f"CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
+            "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
+        )
     op.execute("GRANT SELECT, INSERT ON role_changes, exchange_rates, conversions TO ledger_app")
 
 
