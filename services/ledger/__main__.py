@@ -1,7 +1,7 @@
-"""`python -m services.ledger serve | migrate | chart-of-accounts | asyncapi | redrive`."""
+"""`python -m services.ledger serve | migrate | verify | chart-of-accounts | asyncapi | redrive`."""
 
 from libs.common.service import main
-from services.ledger.app import build, print_chart_of_accounts
+from services.ledger.app import build, print_chart_of_accounts, verify
 from services.ledger.settings import Settings
 
 if __name__ == "__main__":
@@ -9,5 +9,5 @@ if __name__ == "__main__":
         service="ledger",
         settings=Settings,
         build=build,
-        commands={"chart-of-accounts": print_chart_of_accounts},
+        commands={"verify": verify, "chart-of-accounts": print_chart_of_accounts},
     )

@@ -99,6 +99,8 @@ class Documented(msgspec.Struct, frozen=True, kw_only=True):
     """Codes of its own problems, beside those that every route of its kind has; a status means all that its tag has."""
     csv: bool = False
     """Whether it answers CSV too."""
+    body_optional: bool = False
+    """Whether its body may be left out."""
     query: tuple[QueryParameter, ...] = ()
     """Its query parameters."""
     path: tuple[QueryParameter, ...] = ()
@@ -157,7 +159,7 @@ def _complete(operation: dict[str, Any], told: Documented, schema_of: dict[int, 
     operation["parameters"] = [*operation.get("parameters", []), *_parameters(told)]
     if told.body is not None:
         operation["requestBody"] = {
-            "required": True,
+            "required": not told.body_optional,
             "content": {"application/json": {"schema": schema_of[id(told.body)]}},
         }
         if told.example is not None:
