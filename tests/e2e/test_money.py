@@ -288,6 +288,23 @@ async def test_a_conversion_beyond_an_accounts_limits_is_refused_and_leaves_noth
     refused(await treasurer.call("GET", f"{CONVERSIONS}/{asked['id']}"), 404, "conversion_not_found")
 
 
+async def test_one_half_of_a_conversion_is_not_taken_back_alone(treasurer: Client) -> None:
+    await record(treasurer, "USD/BRL", "5.4321")
+    done = await treasurer.call("POST", CONVERSIONS, conversion())
+    for entry_id in done.json["entries"].values():
+        answer = await treasurer.call("POST", f"/v1/ledger/entries/{entry_id}/reversal")
+        refused(answer, 409, "entry_not_reversible")
+    assert len((await treasurer.call("GET", "/v1/ledger/entries")).json) == 2
+
+
+async def test_a_conversion_of_a_closed_period_is_refused(treasurer: Client) -> None:
+    await record(treasurer, "USD/BRL", "5.4321", effective_at="2026-01-01T00:00:00Z")
+    assert (await treasurer.call("POST", "/v1/ledger/periods", {"ends_before": "2026-11-01"})).status in {200, 201}
+    asked = conversion(occurred_at="2026-10-31T23:59:59Z")
+    refused(await treasurer.call("POST", CONVERSIONS, asked), 409, "period_closed")
+    refused(await treasurer.call("GET", f"{CONVERSIONS}/{asked['id']}"), 404, "conversion_not_found")
+
+
 async def test_who_may_not_is_told_so(platform: Platform) -> None:
     operator = await platform.login(OPERATOR)
     denied = {"account": "CASH"}
