@@ -1,14 +1,18 @@
 """The ledger: what every payment did to the merchant's books, for ever.
 
-Owns (schema `ledger`): each tenant's chart of accounts, journal entries, postings, standing balances, holds, closed periods
-and the hash chain over all of them.
+Owns (schema `ledger`): each tenant's chart of accounts and who plays which role in it, journal entries, postings, standing
+balances, holds, closed periods, the hash chain over all entries, exchange rates and conversions.
 
-Hears: `PaymentCaptured` (gateway), which it posts; `TenantProvisioned` (api), for whom it opens the default accounts.
+Hears (from the gateway): `PaymentCaptured`, `RefundSucceeded`, `RefundFailed`, `DisputeOpened`, `DisputeWon`, `DisputeLost`,
+`ProcessorFeeCharged`, `PayoutCreated`, `PayoutPaid`, `PayoutFailed`, each of which it posts; (from the api)
+`TenantProvisioned`, for whom it opens the default accounts.
 
-Says: `JournalEntryPosted`, which settles the payment; `InvariantBroken`, when its books are not as they were written.
+Says: `JournalEntryPosted`, which settles the payment or completes its refund; `InvariantBroken`, when its books are not as
+they were written.
 
-Is asked (by the api): `ListAccounts`, `OpenAccount`, `ListEntries`, `ListBalances`, and everything in
-`ledger_books`: holds, reversals, closed periods, balances at an instant, verification.
+Is asked (by the api): `ListAccounts`, `OpenAccount`, `ListEntries`, `ListBalances`; everything in `ledger_books`: holds,
+reversals, closed periods, balances at an instant, verification; everything in `ledger_money`: account roles, exchange
+rates, conversions, consolidated balances.
 
 A journal entry is never changed and never removed. The runtime role has no right to, and a trigger refuses it even to
 the owner of the schema. It posts by the functions of the schema alone.

@@ -4,12 +4,12 @@ from libs.common.clock import Clock, SystemClock
 from libs.common.db import Database
 from libs.common.messaging import Bus
 from libs.common.service import Service
-from services.ledger import answers, consumers
-from services.ledger.commands import Commands
+from services.ledger import answers, consumers, rules
+from services.ledger.commands import Commands, ExchangeCommands, RoleCommands
 from services.ledger.holds import Holds
 from services.ledger.periods import Periods
 from services.ledger.posting import PostingDesk
-from services.ledger.queries import Queries
+from services.ledger.queries import ExchangeQueries, Queries
 from services.ledger.settings import Settings
 from services.ledger.verification import Verifier
 from services.ledger.workers import workers
@@ -23,7 +23,14 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     desk = PostingDesk(database, clock=clock)
     holds = Holds(database, desk, clock=clock)
     verifier = Verifier(database, clock=clock)
-    consumers.register(bus, consumers.Consumers(Commands(database, clock=clock), Queries(database)))
+    hearing = consumers.Consumers(
+        Commands(database, clock=clock),
+        Queries(database),
+        roles=RoleCommands(database, clock=clock),
+        exchange=ExchangeCommands(database, clock=clock),
+        exchange_queries=ExchangeQueries(database, clock=clock),
+    )
+    consumers.register(bus, hearing)
     answers.register(bus, answers.Answers(database, holds, Periods(database, desk, clock=clock), verifier))
     return Service(
         name="ledger",
@@ -34,6 +41,11 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         clock=clock,
         workers=workers(database, holds, verifier),
     )
+
+
+async def print_chart_of_accounts(_: Settings) -> None:
+    """Print the posting rules for an accountant, `docs/chart-of-accounts.md`."""
+    print(rules.page(), end="")  # noqa: T201 - its output
 
 
 async def verify(settings: Settings) -> None:

@@ -123,6 +123,72 @@ class AccountInvalid(Invalid):
     code = "account_invalid"
 
 
+class RoleUnfit(Invalid):
+    """An account of this type cannot play the role."""
+
+    code = "account_role_unfit"
+
+
+class RoleConflict(Conflict):
+    """The account plays a role already that a posting rule sets against this one."""
+
+    code = "account_role_conflict"
+
+
+class RoleActorInvalid(Invalid):
+    """A change of the configuration without somebody who makes it."""
+
+    code = "account_role_actor_invalid"
+
+
+class RateInvalid(Invalid):
+    """An exchange rate that cannot be recorded."""
+
+    code = "exchange_rate_invalid"
+
+
+class RateConflict(Conflict):
+    """Another rate of the same pair takes effect at the same instant."""
+
+    code = "exchange_rate_conflict"
+
+
+class RateUnknown(NotFound):
+    """No recorded rate leads from one currency to the other at that instant."""
+
+    code = "exchange_rate_not_found"
+
+
+class ConversionInvalid(Invalid):
+    """A conversion that cannot be as asked."""
+
+    code = "conversion_invalid"
+
+
+class ConversionTooSmall(Invalid):
+    """An amount is worth less than the smallest unit of the other currency."""
+
+    code = "conversion_too_small"
+
+
+class ConversionTooLarge(Invalid):
+    """An amount is worth more in the other currency than an entry can hold."""
+
+    code = "conversion_too_large"
+
+
+class ConversionConflict(Conflict):
+    """There is a conversion of this id, with other content."""
+
+    code = "conversion_conflict"
+
+
+class ConversionUnknown(NotFound):
+    """The tenant has no conversion of this id."""
+
+    code = "conversion_not_found"
+
+
 class QueryInvalid(Invalid):
     """A question that cannot be answered as it is put."""
 

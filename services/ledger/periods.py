@@ -14,6 +14,9 @@ from services.ledger.domain import Entry, Line
 from services.ledger.errors import EntryNotFound, EntryNotReversible, PeriodInvalid
 from services.ledger.posting import Booking, PostingDesk
 
+_LINKED = (EntryKind.CONVERSION_SOLD, EntryKind.CONVERSION_BOUGHT)
+"""Entries that mean nothing without another one: taken back alone, a currency position would be left with no counterpart."""
+
 _OTHER_SIDE = {Side.DEBIT: Side.CREDIT, Side.CREDIT: Side.DEBIT}
 
 
@@ -32,7 +35,7 @@ class Periods:
 
         Raises:
             EntryNotFound: when the tenant's books have no such entry.
-            EntryNotReversible: when it is a reversal itself.
+            EntryNotReversible: when it is a reversal itself, or one half of a conversion.
             FloorCrossed: when an account would be taken below its floor.
             CeilingCrossed: when an account would exceed its ceiling.
         """
@@ -40,7 +43,9 @@ class Periods:
             found = await store.lines_of(connection, tenant_id, entry_id)
         if found is None:
             raise EntryNotFound(f"there is no entry {entry_id}")
-        payment_intent_id, reverses, lines = found
+        kind, payment_intent_id, reverses, lines = found
+        if kind in _LINKED:
+            raise EntryNotReversible("a conversion is two linked entries: exchange it back by another conversion")
         if reverses is not None:
             raise EntryNotReversible("a reversal is not taken back: post what is right as a new entry")
         turned = [

@@ -1,9 +1,10 @@
 """The message contracts of all services: importing this package fills the registry.
 
-`api`, `ledger`, `gateway` and `notifier` are named after the owner of the messages inside; `ledger_books` is the second part of the ledger's.
+`api`, `ledger`, `gateway` and `notifier` are named after the owner of the messages inside; `ledger_books` is the second part
+of the ledger's, `ledger_money` its third: roles, rates and conversions.
 """
 
-from libs.common.contracts import api, gateway, ledger, ledger_books, notifier
+from libs.common.contracts import api, gateway, ledger, ledger_books, ledger_money, notifier
 from libs.common.contracts.base import (
     PUBLIC_EXCHANGE,
     REGISTRY,
@@ -27,6 +28,7 @@ __all__ = [
     "heard_by",
     "ledger",
     "ledger_books",
+    "ledger_money",
     "notifier",
     "said_by",
 ]

@@ -26,8 +26,8 @@ PERMISSIONS = MappingProxyType(
         "payments:write": "Create and confirm payments.",
         "payments:read": "Look at payments.",
         "ledger:read": "Look at the books and the chart of accounts.",
-        "ledger:write": "Post to the books by hand: entries, holds, reversals, closed periods.",
-        "admin:write": "Change accounts and webhook endpoints.",
+        "ledger:write": "Post to the books by hand: entries, holds, reversals, closed periods, conversions of currencies.",
+        "admin:write": "Change accounts and their roles, exchange rates and webhook endpoints.",
         "profile:read": "Look at one's own profile.",
     }
 )

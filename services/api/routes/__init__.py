@@ -20,6 +20,7 @@ from services.api.routes.audit import audit_routes
 from services.api.routes.authentication import authentication_routes
 from services.api.routes.chaos import chaos_routes
 from services.api.routes.documentation import document, documentation_routes
+from services.api.routes.exchange import exchange_routes
 from services.api.routes.expansion import Expansion, timeline_routes
 from services.api.routes.features import feature_routes
 from services.api.routes.holds import hold_routes
@@ -27,6 +28,7 @@ from services.api.routes.ledger import ledger_routes
 from services.api.routes.payment_intents import payment_intent_routes
 from services.api.routes.periods import period_routes
 from services.api.routes.rendering import render_intent
+from services.api.routes.roles import role_routes
 from services.api.routes.verification import verification_routes
 from services.api.routes.webhooks import webhook_routes
 
@@ -61,6 +63,8 @@ def routes(
         *period_routes(access, ask),
         *verification_routes(access, ask),
         *account_routes(access, ask),
+        *role_routes(access, ask),
+        *exchange_routes(access, ask),
         *webhook_routes(access, ask),
         *audit_routes(access, database),
         *feature_routes(access, database, directory, clock),

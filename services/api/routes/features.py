@@ -16,11 +16,13 @@ from services.api.commands import switch_feature
 from services.api.errors.problems import refusal
 from services.api.routes.bodies import BodyReader
 from services.api.routes.documentation import Documented
-from services.api.routes.parameters import AnyRequest, prefers_strict
+from services.api.routes.parameters import AnyRequest, QueryParameter, prefers_strict
 from services.api.routes.rendering import json_answer
 from services.api.store import EVERY_TENANT
 
 _READ, _WRITE = "profile:read", "admin:write"
+_PATH = (QueryParameter(name="name", description="The feature.", shape={"type": "string", "minLength": 1}),)
+
 _SCOPE = (
     "For the tenant that the operator acts for; an operator who acts for the platform tenant sets the default of all "
     "tenants that have none of their own. Every process heeds it at once."
@@ -102,6 +104,7 @@ def feature_routes(access: Access, database: Database, directory: Directory, clo
             example={"is_enabled": True},
             answer=FeatureFlag,
             permission=_WRITE,
+            path=_PATH,
             refusals=("operator_required", "feature_unknown"),
         ),
     )
@@ -118,7 +121,9 @@ def feature_routes(access: Access, database: Database, directory: Directory, clo
         summary="Let the more general setting hold again",
         description=_SCOPE,
         tags=["operations"],
-        documented=Documented(answer=FeatureFlag, permission=_WRITE, refusals=("operator_required", "feature_unknown")),
+        documented=Documented(
+            answer=FeatureFlag, permission=_WRITE, path=_PATH, refusals=("operator_required", "feature_unknown")
+        ),
     )
     async def clear_flag(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)

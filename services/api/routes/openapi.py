@@ -69,6 +69,7 @@ _TAGS = (
     Tag(name="holds", description="Amounts set aside on accounts, in two phases."),
     Tag(name="periods", description="Closed books."),
     Tag(name="accounts", description="The chart of accounts."),
+    Tag(name="exchange rates", description="What currencies are worth in each other."),
     Tag(name="webhooks", description="Hearing about it."),
     Tag(name="audit", description="Who did what."),
     Tag(name="operations", description="Running it."),
@@ -102,6 +103,8 @@ class Documented(msgspec.Struct, frozen=True, kw_only=True):
     """Whether its body may be left out."""
     query: tuple[QueryParameter, ...] = ()
     """Its query parameters."""
+    path: tuple[QueryParameter, ...] = ()
+    """Its path parameters that are no UUID."""
     headers: tuple[tuple[str, str], ...] = ()
     """Further headers that it heeds: name and meaning."""
 
@@ -151,8 +154,8 @@ def document(business: Sequence[HTTPRouteHandler]) -> dict[str, Any]:
 def _complete(operation: dict[str, Any], told: Documented, schema_of: dict[int, Any]) -> None:
     for parameter in operation.get("parameters", []):
         if parameter["in"] == "path":
-            is_name = parameter["name"] == "name"
-            parameter["schema"] = {"type": "string", **({"minLength": 1} if is_name else {"format": "uuid"})}
+            shapes = {known.name: known.shape for known in told.path}
+            parameter["schema"] = shapes.get(parameter["name"], {"type": "string", "format": "uuid"})
     operation["parameters"] = [*operation.get("parameters", []), *_parameters(told)]
     if told.body is not None:
         operation["requestBody"] = {

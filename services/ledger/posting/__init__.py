@@ -10,7 +10,7 @@ and `desk` the door for single entries. Measured on two cores: `python -m tests.
 """
 
 from services.ledger.posting.decision import BalanceKey, Decision, EntryKey, HoldKey, Standing, decide
-from services.ledger.posting.desk import PostingDesk
+from services.ledger.posting.desk import CONTENTION_RETRIES_MAX, PostingDesk
 from services.ledger.posting.engine import carry_out, count, post
 from services.ledger.posting.instructions import (
     Booking,
@@ -25,6 +25,7 @@ from services.ledger.posting.instructions import (
 )
 
 __all__ = [
+    "CONTENTION_RETRIES_MAX",
     "BalanceKey",
     "Booking",
     "Decision",

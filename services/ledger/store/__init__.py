@@ -1,11 +1,12 @@
 """How the ledger remembers: the only SQL of this service. Sets in, sets out; rows are locked in the order of their keys.
 
-`charts` has the accounts, `groups` and `packing` what the posting engine locks and writes, `holds` and `periods` what they
-say, `books` and `effective` what can be asked, `seals` what the verifier reads.
+`charts` has the accounts, `roles` which of them plays which role, `rates` exchange rates and conversions, `groups` and
+`packing` what the posting engine locks and writes, `holds` and `periods` what they say, `books` and `effective` what can be
+asked, `seals` what the verifier reads.
 """
 
 from services.ledger.store.books import EntryFilter, balances_in_period, entries, entry_by_id, standing_balances
-from services.ledger.store.charts import account_by_id, chart_of, default_accounts, open_accounts
+from services.ledger.store.charts import account_by_code, account_by_id, chart_of, default_accounts, open_accounts
 from services.ledger.store.effective import effective_balances, fold
 from services.ledger.store.groups import Locked, begin_balances, lock_group, write_group, write_pending
 from services.ledger.store.holds import (
@@ -19,7 +20,24 @@ from services.ledger.store.holds import (
 )
 from services.ledger.store.packing import Head, NewEntry
 from services.ledger.store.periods import closed_periods, keep_groups_out, write_period
+from services.ledger.store.rates import (
+    StandingConversion,
+    add_conversion,
+    add_rate,
+    conversion,
+    latest_rates,
+    rate_history,
+    rates_at,
+)
 from services.ledger.store.reversals import lines_of
+from services.ledger.store.roles import (
+    RoleChange,
+    add_role_change,
+    assigned_roles,
+    hold_roles,
+    lock_roles,
+    role_changes,
+)
 from services.ledger.store.seals import (
     StoredChain,
     StoredFinding,
@@ -39,10 +57,17 @@ __all__ = [
     "Head",
     "Locked",
     "NewEntry",
+    "RoleChange",
+    "StandingConversion",
     "StoredChain",
     "StoredFinding",
+    "account_by_code",
     "account_by_id",
     "accounts_of",
+    "add_conversion",
+    "add_rate",
+    "add_role_change",
+    "assigned_roles",
     "balances_in_period",
     "begin_balances",
     "broken_invariants",
@@ -50,6 +75,7 @@ __all__ = [
     "chart_of",
     "closed_periods",
     "codes_of",
+    "conversion",
     "count_findings",
     "default_accounts",
     "due_holds",
@@ -61,13 +87,19 @@ __all__ = [
     "fold",
     "groups_after",
     "hold_page",
+    "hold_roles",
     "holds_by_id",
     "keep_groups_out",
+    "latest_rates",
     "lines_of",
     "lock_group",
+    "lock_roles",
     "open_accounts",
     "postings_of",
+    "rate_history",
+    "rates_at",
     "remember_check",
+    "role_changes",
     "standing_balances",
     "write_findings",
     "write_group",

@@ -90,7 +90,7 @@ class Bank:
                 tenant_id=self.tenant_id,
                 hold_id=hold_id or new_id(),
                 debit_account="WALLET",
-                credit_account="BANK",
+                credit_account="VAULT",
                 currency="BRL",
                 amount_minor=amount_minor,
                 expires_at=None if lasts is None else self.clock.now() + lasts,
@@ -140,9 +140,9 @@ async def refused(work: object) -> str:
 @pytest.fixture
 async def bank(database: Database, tenant_id: str, clock: ManualClock) -> Bank:
     bank = Bank(database, tenant_id, clock)
-    await bank.open("BANK", AccountType.ASSET)
+    await bank.open("VAULT", AccountType.ASSET)
     await bank.open("WALLET", AccountType.LIABILITY, floor_minor=0)
-    await bank.post("BANK", "WALLET", 1000)
+    await bank.post("VAULT", "WALLET", 1000)
     return bank
 
 
@@ -150,9 +150,9 @@ class TestLimits:
     """Floor, ceiling and currencies of an account."""
 
     async def test_an_account_is_never_taken_below_its_floor(self, bank: Bank) -> None:
-        assert await refused(bank.post("WALLET", "BANK", 1001)) == "floor_crossed"
-        await bank.post("WALLET", "BANK", 1000)
-        assert await refused(bank.post("WALLET", "BANK", 1)) == "floor_crossed"
+        assert await refused(bank.post("WALLET", "VAULT", 1001)) == "floor_crossed"
+        await bank.post("WALLET", "VAULT", 1000)
+        assert await refused(bank.post("WALLET", "VAULT", 1)) == "floor_crossed"
         assert await bank.balance("WALLET") == (0, 0)
 
     async def test_an_account_never_holds_more_than_its_ceiling(self, bank: Bank) -> None:
@@ -167,7 +167,7 @@ class TestLimits:
         assert await refused(bank.post("LOCAL", "WALLET", 1, currency="USD")) == "currency_not_taken"
 
     async def test_callers_at_once_never_overdraw(self, bank: Bank) -> None:
-        answers = await asyncio.gather(*(bank.post("WALLET", "BANK", 7) for _ in range(200)), return_exceptions=True)
+        answers = await asyncio.gather(*(bank.post("WALLET", "VAULT", 7) for _ in range(200)), return_exceptions=True)
         assert sum(isinstance(answer, UUID) for answer in answers) == 1000 // 7
         assert await bank.balance("WALLET") == (1000 % 7, 0)
         assert await audit(bank.database) == []
@@ -197,11 +197,11 @@ class TestLimits:
         self, bank: Bank, ledger_database: TestDatabase
     ) -> None:
         total = "UPDATE balances SET debits_minor = $1 WHERE tenant_id = $2 AND account_id = $3"
-        await as_owner(ledger_database, total, BALANCE_MINOR_MAX, bank.tenant_id, bank.ids["BANK"])
+        await as_owner(ledger_database, total, BALANCE_MINOR_MAX, bank.tenant_id, bank.ids["VAULT"])
         try:
-            assert await refused(bank.post("BANK", "WALLET", 1)) == "balance_overflow"
+            assert await refused(bank.post("VAULT", "WALLET", 1)) == "balance_overflow"
         finally:
-            await as_owner(ledger_database, total, 1000, bank.tenant_id, bank.ids["BANK"])
+            await as_owner(ledger_database, total, 1000, bank.tenant_id, bank.ids["VAULT"])
 
 
 class TestHolds:
@@ -212,7 +212,7 @@ class TestHolds:
         assert first.state is contract.HoldState.OPEN
         assert await bank.balance("WALLET") == (1000, 700)
         assert await refused(bank.hold(301)) == "floor_crossed"
-        assert await refused(bank.post("WALLET", "BANK", 301)) == "floor_crossed"
+        assert await refused(bank.post("WALLET", "VAULT", 301)) == "floor_crossed"
         await bank.hold(300)
 
     async def test_a_capture_posts_a_part_and_lets_the_rest_go(self, bank: Bank) -> None:
@@ -244,7 +244,7 @@ class TestHolds:
         assert await refused(bank.hold(5, lasts=timedelta(0))) == "entry_invalid"
         assert await refused(bank.holds.get(bank.tenant_id, new_id())) == "hold_not_found"
         wanted = contract.PlaceHold(
-            tenant_id=bank.tenant_id, hold_id=new_id(), debit_account="NONE", credit_account="BANK", currency="BRL",
+            tenant_id=bank.tenant_id, hold_id=new_id(), debit_account="NONE", credit_account="VAULT", currency="BRL",
             amount_minor=1,
         )  # fmt: skip
         assert await refused(bank.holds.place(wanted)) == "account_unknown"
@@ -291,25 +291,25 @@ class TestReversal:
     """What was posted is taken back by a further entry, once."""
 
     async def test_a_reversal_is_linked_and_happens_once(self, bank: Bank) -> None:
-        entry_id = await bank.post("BANK", "WALLET", 50)
+        entry_id = await bank.post("VAULT", "WALLET", 50)
         reversal, again = await asyncio.gather(*(bank.periods.reverse(bank.tenant_id, entry_id) for _ in range(2)))
         assert reversal == again
         assert (reversal.kind, reversal.reverses) == ("reversal", entry_id)
         assert [(line.side, line.account, line.amount_minor) for line in reversal.lines] == [
             (Side.DEBIT, "WALLET", 50),
-            (Side.CREDIT, "BANK", 50),
+            (Side.CREDIT, "VAULT", 50),
         ]
         assert await bank.balance("WALLET") == (1000, 0)
 
     async def test_a_reversal_is_not_reversed(self, bank: Bank) -> None:
-        reversal = await bank.periods.reverse(bank.tenant_id, await bank.post("BANK", "WALLET", 50))
+        reversal = await bank.periods.reverse(bank.tenant_id, await bank.post("VAULT", "WALLET", 50))
         assert await refused(bank.periods.reverse(bank.tenant_id, reversal.id)) == "entry_not_reversible"
 
     async def test_what_is_not_there_or_was_spent_is_not_reversed(self, bank: Bank) -> None:
         assert await refused(bank.periods.reverse(bank.tenant_id, new_id())) == "entry_not_found"
-        entry_id = await bank.post("BANK", "WALLET", 50)
+        entry_id = await bank.post("VAULT", "WALLET", 50)
         assert await refused(bank.periods.reverse("somebody-else", entry_id)) == "entry_not_found"
-        await bank.post("WALLET", "BANK", 1050)
+        await bank.post("WALLET", "VAULT", 1050)
         assert await refused(bank.periods.reverse(bank.tenant_id, entry_id)) == "floor_crossed"
 
 
@@ -321,18 +321,18 @@ class TestPeriods:
 
     async def test_a_closed_period_refuses_and_says_where_the_correction_goes(self, bank: Bank) -> None:
         october = NOVEMBER - timedelta(days=1)
-        await bank.post("BANK", "WALLET", 1, occurred_at=october)
+        await bank.post("VAULT", "WALLET", 1, occurred_at=october)
         assert await bank.close(NOVEMBER) == await bank.close(NOVEMBER)
         with pytest.raises(Rejected, match="2026-11-01T00:00:00") as refusal:
-            await bank.post("BANK", "WALLET", 1, occurred_at=october)
+            await bank.post("VAULT", "WALLET", 1, occurred_at=october)
         assert refusal.value.reason == "period_closed"
-        await bank.post("BANK", "WALLET", 1, occurred_at=NOVEMBER)
+        await bank.post("VAULT", "WALLET", 1, occurred_at=NOVEMBER)
         assert [period.ends_before for period in (await bank.periods.closed(bank.tenant_id)).periods] == [NOVEMBER]
 
     async def test_what_happened_in_the_world_is_posted_in_the_first_open_instant(self, bank: Bank) -> None:
         await bank.close(NOVEMBER)
         october = NOVEMBER - timedelta(days=1)
-        entry_id = await bank.post("BANK", "WALLET", 5, occurred_at=october, from_message=True)
+        entry_id = await bank.post("VAULT", "WALLET", 5, occurred_at=october, from_message=True)
         row = await bank.database.fetchrow(
             "SELECT occurred_at, effective_at FROM journal_entries WHERE id = $1", entry_id
         )
@@ -355,13 +355,13 @@ class TestPeriods:
 
     async def test_closing_waits_for_groups_on_their_way_and_keeps_the_next_out(self, bank: Bank) -> None:
         october = NOVEMBER - timedelta(days=1)
-        posts = [asyncio.create_task(bank.post("BANK", "WALLET", 1, occurred_at=october)) for _ in range(300)]
+        posts = [asyncio.create_task(bank.post("VAULT", "WALLET", 1, occurred_at=october)) for _ in range(300)]
         await posts[0]
         await bank.close(NOVEMBER)
-        before = (await bank.at(NOVEMBER, contract.BookTime.EFFECTIVE))["BANK"]
+        before = (await bank.at(NOVEMBER, contract.BookTime.EFFECTIVE))["VAULT"]
         answers = await asyncio.gather(*posts, return_exceptions=True)
         assert -sum(isinstance(answer, UUID) for answer in answers) == before
-        assert (await bank.at(NOVEMBER, contract.BookTime.EFFECTIVE))["BANK"] == before
+        assert (await bank.at(NOVEMBER, contract.BookTime.EFFECTIVE))["VAULT"] == before
 
 
 class TestInstants:
@@ -370,13 +370,13 @@ class TestInstants:
     async def test_a_back_dated_entry_counts_where_it_is_dated(self, bank: Bank) -> None:
         begun = bank.clock.now()
         bank.clock.advance(timedelta(hours=2))
-        await bank.post("BANK", "WALLET", 200, occurred_at=begun - timedelta(days=40))
+        await bank.post("VAULT", "WALLET", 200, occurred_at=begun - timedelta(days=40))
         recorded, effective = contract.BookTime.RECORDED, contract.BookTime.EFFECTIVE
         yesterday, later = begun - timedelta(days=1), begun + timedelta(hours=1)
         assert await bank.at(yesterday, recorded) == {}
-        assert await bank.at(yesterday, effective) == {"BANK": -200, "WALLET": 200}
-        assert await bank.at(later, recorded) == {"BANK": -1000, "WALLET": 1000}
-        assert await bank.at(later, effective) == {"BANK": -1200, "WALLET": 1200}
+        assert await bank.at(yesterday, effective) == {"VAULT": -200, "WALLET": 200}
+        assert await bank.at(later, recorded) == {"VAULT": -1000, "WALLET": 1000}
+        assert await bank.at(later, effective) == {"VAULT": -1200, "WALLET": 1200}
 
     async def test_summing_changes_no_answer(self, bank: Bank) -> None:
         begun = bank.clock.now()
@@ -384,7 +384,7 @@ class TestInstants:
         for i in range(40):
             bank.clock.advance(timedelta(seconds=17 * i))
             instants.append(bank.clock.now() - timedelta(seconds=(i % 5) * 1000))
-            await bank.post("BANK", "WALLET", 1 + i, occurred_at=instants[-1])
+            await bank.post("VAULT", "WALLET", 1 + i, occurred_at=instants[-1])
         asked = [*instants, begun, bank.clock.now() + timedelta(days=1)]
         before = [await bank.at(instant, contract.BookTime.EFFECTIVE) for instant in asked]
         for postings_max in (7, 3, 1000):
@@ -406,7 +406,7 @@ async def test_the_workers_run(bank: Bank) -> None:
 
 
 async def test_entries_say_what_they_take_back_and_when_they_count(bank: Bank) -> None:
-    reversal = await bank.periods.reverse(bank.tenant_id, await bank.post("BANK", "WALLET", 50))
+    reversal = await bank.periods.reverse(bank.tenant_id, await bank.post("VAULT", "WALLET", 50))
     page = await Queries(bank.database).entries(ListEntries(tenant_id=bank.tenant_id, limit=1))
     assert page.entries == [reversal]
 
