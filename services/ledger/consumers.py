@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from libs.common.contracts import api, gateway
+from libs.common.contracts import api, gateway, ledger_journal, ledger_reports
 from libs.common.contracts import ledger as contract
 from libs.common.db import Connection
 from libs.common.messaging import Bus, Heard
-from services.ledger.commands import Commands
+from services.ledger.commands import Commands, JournalCommands, ReportCommands
 from services.ledger.domain import Account
-from services.ledger.queries import Queries
+from services.ledger.queries import JournalQueries, Queries, ReportQueries
 
 
 class Consumers:
@@ -51,6 +51,29 @@ def register(bus: Bus, consumers: Consumers) -> None:
     bus.answer(contract.OpenAccount, consumers.answer_open_account)
     bus.answer(contract.ListEntries, consumers.answer_list_entries)
     bus.answer(contract.ListBalances, consumers.answer_list_balances)
+
+
+def register_reports(bus: Bus, queries: ReportQueries, commands: ReportCommands) -> None:
+    """Connect every question about reports with the one that answers it."""
+    bus.answer(ledger_reports.ReportRevenue, queries.revenue)
+    bus.answer(ledger_reports.ReportRevenueByTenant, queries.revenue_by_tenant)
+    bus.answer(ledger_reports.ReportBalances, queries.balances)
+    bus.answer(ledger_reports.ReportTrialBalance, queries.trial_balance)
+    bus.answer(ledger_reports.ReportStatement, queries.statement)
+    bus.answer(ledger_reports.ReportJournal, queries.journal)
+    bus.answer(ledger_reports.RefreshReports, commands.refresh)
+
+
+def register_journal(bus: Bus, queries: JournalQueries, commands: JournalCommands) -> None:
+    """Connect everything that is asked about entries that people make with the one that answers it."""
+    bus.answer(ledger_journal.PostEntries, commands.post_entries)
+    bus.answer(ledger_journal.ProposeEntries, commands.propose)
+    bus.answer(ledger_journal.ApproveProposal, commands.approve)
+    bus.answer(ledger_journal.RejectProposal, commands.reject)
+    bus.answer(ledger_journal.GetProposal, queries.proposal)
+    bus.answer(ledger_journal.ListProposals, queries.proposals)
+    bus.answer(ledger_journal.GetJournalPolicy, queries.policy)
+    bus.answer(ledger_journal.SetJournalPolicy, commands.set_policy)
 
 
 def _wire(account: Account) -> contract.Account:

@@ -1,9 +1,10 @@
 """The message contracts of all services: importing this package fills the registry.
 
-`api`, `ledger`, `gateway` and `notifier` are named after the owner of the messages inside.
+`api`, `ledger`, `gateway` and `notifier` are named after the owner of the messages inside; `ledger_reports` and
+`ledger_journal` are the ledger's too.
 """
 
-from libs.common.contracts import api, gateway, ledger, notifier
+from libs.common.contracts import api, gateway, ledger, ledger_journal, ledger_reports, notifier
 from libs.common.contracts.base import (
     PUBLIC_EXCHANGE,
     REGISTRY,
@@ -26,6 +27,8 @@ __all__ = [
     "gateway",
     "heard_by",
     "ledger",
+    "ledger_journal",
+    "ledger_reports",
     "notifier",
     "said_by",
 ]

@@ -52,6 +52,8 @@ class EntryKind(StrEnum):
     """The money has arrived at the bank."""
     PAYOUT_FAILED = "payout_failed"
     """The bank did not take the money."""
+    MANUAL = "manual"
+    """A person entered it: an adjustment, an opening balance, a correction."""
 
 
 @event(

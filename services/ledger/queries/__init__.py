@@ -1,5 +1,18 @@
-"""What the ledger can be told, reads only: `books` has entries and balances as they stand."""
+"""What the ledger can be told, reads only.
+
+`books` has entries and balances as they stand, `reports` what is reported, `journal` what people proposed.
+"""
 
 from services.ledger.queries.books import ENTRIES_MAX, OFFSET_MAX, Queries, read_cursor, write_cursor
+from services.ledger.queries.journal import JournalQueries
+from services.ledger.queries.reports import ReportQueries
 
-__all__ = ["ENTRIES_MAX", "OFFSET_MAX", "Queries", "read_cursor", "write_cursor"]
+__all__ = [
+    "ENTRIES_MAX",
+    "OFFSET_MAX",
+    "JournalQueries",
+    "Queries",
+    "ReportQueries",
+    "read_cursor",
+    "write_cursor",
+]

@@ -1,10 +1,11 @@
 """How the ledger remembers: the only SQL of this service. Sets in, sets out; rows are locked in the order of their keys.
 
-`charts` has the accounts, `groups` what the posting engine locks and writes, `books` what can be asked.
+`charts` has the accounts, `groups` what the posting engine locks and writes, `books` what can be asked; `reports` and
+`statements` what is reported, `manual` and `proposals` what people enter by hand.
 """
 
 from services.ledger.store.books import EntryFilter, balances_in_period, entries, standing_balances
-from services.ledger.store.charts import account_by_id, chart_of, default_accounts, open_accounts
+from services.ledger.store.charts import account_by_id, accounts_by_code, chart_of, default_accounts, open_accounts
 from services.ledger.store.groups import (
     NewEntry,
     create_balances,
@@ -18,6 +19,7 @@ __all__ = [
     "EntryFilter",
     "NewEntry",
     "account_by_id",
+    "accounts_by_code",
     "balances_in_period",
     "chart_of",
     "create_balances",
