@@ -104,6 +104,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             currencies=frozenset(settings.payments.supported_currencies),
             totals=Totals(database, clock),
             chaos=chaos,
+            clock=clock,
         ),
         workers=workers(database, clock=clock),
         loops=[Loop(name="hand out answers", run=answers.run)],

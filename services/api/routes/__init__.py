@@ -6,6 +6,7 @@ from typing import Any
 from litestar import Response, route
 from litestar.handlers import HTTPRouteHandler
 
+from libs.common.clock import Clock
 from libs.common.contracts import Message
 from libs.common.db import Database
 from services.api.auth import Access, Login
@@ -20,9 +21,11 @@ from services.api.routes.authentication import authentication_routes
 from services.api.routes.chaos import chaos_routes
 from services.api.routes.documentation import document, documentation_routes
 from services.api.routes.expansion import Expansion, timeline_routes
+from services.api.routes.journal import journal_routes
 from services.api.routes.ledger import ledger_routes
 from services.api.routes.payment_intents import payment_intent_routes
 from services.api.routes.rendering import render_intent
+from services.api.routes.reports import report_routes
 from services.api.routes.webhooks import webhook_routes
 
 __all__ = ["document", "render_intent", "routes"]
@@ -39,9 +42,10 @@ def routes(
     currencies: frozenset[str],
     totals: Totals,
     chaos: Chaos | None,
+    clock: Clock,
 ) -> list[HTTPRouteHandler]:
     """Build all routes of the api, and the documents about them; without `chaos`, none to choose it."""
-    ask = audited(access, ask)
+    unaudited, ask = ask, audited(access, ask)
     expansion = Expansion(access, database, ask)
     business = [
         *authentication_routes(access, login),
@@ -50,6 +54,8 @@ def routes(
         ),
         *timeline_routes(access, expansion),
         *ledger_routes(access, ask),
+        *journal_routes(access, unaudited),
+        *report_routes(access, ask, clock=clock),
         *account_routes(access, ask),
         *webhook_routes(access, ask),
         *audit_routes(access, database),

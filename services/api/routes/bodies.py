@@ -91,6 +91,23 @@ def _object(raw: bytes, member: Any) -> dict[str, Any]:
         raise not_json() from fault
 
 
+def number_text(raw: bytes, pointer: str) -> str:
+    """Read the JSON text of a number, or a numeric string: digit by digit, never through a float.
+
+    Raises:
+        HttpProblem: 400 when it is not JSON.
+        Invalid: when it is neither a number nor a string.
+    """
+    try:
+        if raw[:1] == b'"':
+            return msgspec.json.decode(raw, type=str)
+        if raw[:1] in b"-0123456789":
+            return raw.decode()
+    except _UNREADABLE as fault:
+        raise not_json() from fault
+    raise invalid([(pointer, "must be a number or a numeric string")])
+
+
 def require_storable(texts: dict[str, str | None]) -> None:
     """Refuse the one character that PostgreSQL cannot keep, U+0000, in texts by their JSON pointers.
 

@@ -17,7 +17,7 @@ from services.api.auth import Access
 from services.api.commands import NewIntent, PaymentCommands
 from services.api.errors.problems import refusal
 from services.api.idempotency import Given, Idempotency
-from services.api.routes.bodies import BodyReader, invalid, not_json, read_optional, require_storable
+from services.api.routes.bodies import BodyReader, number_text, read_optional, require_storable
 from services.api.routes.documentation import Documented
 from services.api.routes.expansion import EXPAND, EXPANSIONS, ExpandedPaymentIntent, Expansion
 from services.api.routes.parameters import (
@@ -258,7 +258,7 @@ def new_intent(body: CreatePaymentIntent, *, currencies: frozenset[str]) -> NewI
     if currencies and body.currency not in currencies:
         raise _unsupported_currency()
     try:
-        amount_minor = parse_amount(_amount_text(bytes(body.amount)), body.currency)
+        amount_minor = parse_amount(number_text(bytes(body.amount), "/amount"), body.currency)
     except Invalid as fault:
         if fault.reason == "unsupported_currency":
             raise _unsupported_currency() from fault
@@ -270,18 +270,6 @@ def new_intent(body: CreatePaymentIntent, *, currencies: frozenset[str]) -> NewI
         description=body.description,
         metadata=body.metadata or {},
     )
-
-
-def _amount_text(raw: bytes) -> str:
-    # The JSON text itself: a number goes to the decimal parser digit by digit and never becomes a float.
-    try:
-        if raw[:1] == b'"':
-            return msgspec.json.decode(raw, type=str)
-        if raw[:1] in b"-0123456789":
-            return raw.decode()
-    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
-        raise not_json() from fault
-    raise invalid([("/amount", "must be a number or a numeric string")])
 
 
 def _unsupported_currency() -> HttpProblem:

@@ -15,11 +15,17 @@ import msgspec
 from libs.common.contracts.ledger import AccountBalance, AccountType
 from libs.common.contracts.ledger_reports import Granularity, RevenueRow
 from libs.common.db import Connection
-from services.ledger.domain import Role
 
 QUARTER = timedelta(minutes=15)
 """The piece of time that the view sums up."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_EARNING = """
+    SELECT tenant_id, account_id, bool_or(role = 'REVENUE') AS is_revenue FROM role_accounts
+     WHERE tenant_id = ANY($1::text[]) AND role IN ('REVENUE', 'REFUND_EXPENSE') GROUP BY tenant_id, account_id
+"""
+"""The accounts of revenue and of refund expense. One that plays both roles counts as revenue, and what refunds take from
+it as a reversal, so that nothing is subtracted twice."""
 
 
 class Period(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,30 +67,27 @@ _LAST = (
 """The last posting on an account that a view row `t` knows of, before an instant."""
 
 _TURNED = f"""
-SELECT r.tenant_id, r.role, t.currency, t.quarter_at, t.debits_minor, t.credits_minor
-  FROM role_accounts AS r
+SELECT r.tenant_id, r.is_revenue, t.currency, t.quarter_at, t.debits_minor, t.credits_minor
+  FROM ({_EARNING}) AS r
   JOIN account_turnover AS t ON t.tenant_id = r.tenant_id AND t.account_id = r.account_id
- WHERE r.tenant_id = ANY($1::text[]) AND r.role IN ('{Role.REVENUE}', '{Role.REFUND_EXPENSE}')
-   AND ($2::timestamptz IS NULL OR t.quarter_at >= $2) AND ($3::timestamptz IS NULL OR t.quarter_at < $3)
+ WHERE ($2::timestamptz IS NULL OR t.quarter_at >= $2) AND ($3::timestamptz IS NULL OR t.quarter_at < $3)
    AND ($4::text IS NULL OR t.currency = $4::bpchar)
 UNION ALL
-SELECT r.tenant_id, r.role, t.currency, t.quarter_at,
+SELECT r.tenant_id, r.is_revenue, t.currency, t.quarter_at,
        closing.debits_after_minor - coalesce(opening.debits_after_minor, 0),
        closing.credits_after_minor - coalesce(opening.credits_after_minor, 0)
   FROM unnest($5::timestamptz[], $6::timestamptz[]) AS edge(begins_at, ends_at)
- CROSS JOIN role_accounts AS r
+ CROSS JOIN ({_EARNING}) AS r
   JOIN account_turnover AS t ON t.tenant_id = r.tenant_id AND t.account_id = r.account_id
        AND t.quarter_at = date_bin('15 minutes', edge.begins_at, TIMESTAMPTZ '1970-01-01 00:00:00+00')
  CROSS JOIN LATERAL ({_LAST.format(instant="edge.ends_at")}) AS closing
   LEFT JOIN LATERAL ({_LAST.format(instant="edge.begins_at")}) AS opening ON true
- WHERE r.tenant_id = ANY($1::text[]) AND r.role IN ('{Role.REVENUE}', '{Role.REFUND_EXPENSE}')
-   AND ($4::text IS NULL OR t.currency = $4::bpchar) AND closing.version > coalesce(opening.version, 0)
+ WHERE ($4::text IS NULL OR t.currency = $4::bpchar) AND closing.version > coalesce(opening.version, 0)
 """
 _SUMS = (
-    f"coalesce(sum(credits_minor) FILTER (WHERE role = '{Role.REVENUE}'), 0)::int8 AS gross_minor, "
-    f"coalesce(sum(debits_minor) FILTER (WHERE role = '{Role.REVENUE}'), 0)::int8 AS reversals_minor, "
-    f"coalesce(sum(debits_minor - credits_minor) FILTER (WHERE role = '{Role.REFUND_EXPENSE}'), 0)::int8 "
-    "AS refunds_minor"
+    "coalesce(sum(credits_minor) FILTER (WHERE is_revenue), 0)::int8 AS gross_minor, "
+    "coalesce(sum(debits_minor) FILTER (WHERE is_revenue), 0)::int8 AS reversals_minor, "
+    "coalesce(sum(debits_minor - credits_minor) FILTER (WHERE NOT is_revenue), 0)::int8 AS refunds_minor"
 )
 
 
