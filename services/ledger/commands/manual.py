@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 import msgspec
@@ -74,11 +74,12 @@ def manual_entry(wanted: ManualEntry, *, tenant_id: str, accounts: Mapping[str, 
                 f"the lines of an entry must be in one currency, not {wanted.lines[0].currency} and {line.currency}"
             )
             raise _wrong(CurrencyMixed, sentence, f"/lines/{place}/currency")
+    occurred_at = _instant(wanted.occurred_at)
     lines.sort(key=lambda line: line.side is Side.CREDIT)
     content = _encoder.encode(
         (
             wanted.description,
-            wanted.occurred_at,
+            occurred_at,
             [(line.account_id, line.side, line.amount_minor, line.currency) for line in lines],
         )
     )
@@ -90,12 +91,19 @@ def manual_entry(wanted: ManualEntry, *, tenant_id: str, accounts: Mapping[str, 
             kind=EntryKind.MANUAL,
             content=f"manual entry {content.decode()}",
             payment_intent_id=None,
-            occurred_at=wanted.occurred_at or now,
+            occurred_at=occurred_at or now,
             source_event_id=None,
             lines=tuple(lines),
         )
     except (EntryInvalid, EntryUnbalanced) as fault:
         raise _wrong(type(fault), fault.detail, "/lines", code=fault.reason) from fault
+
+
+def _instant(wanted: datetime | None) -> datetime | None:
+    try:
+        return None if wanted is None else wanted.astimezone(UTC)
+    except OverflowError as fault:
+        raise _wrong(EntryInvalid, "occurred_at must be within the years 1 to 9999 in UTC", "/occurred_at") from fault
 
 
 def _line(line: ManualLine, accounts: Mapping[str, Account], *, pointer: str) -> Line:

@@ -19,7 +19,7 @@ def write_line(posted_at: datetime, version: int, until: datetime) -> str:
 
 
 def read_line(cursor: str) -> tuple[datetime, int, datetime]:
-    """Read what `write_line` wrote.
+    """Read what `write_line` wrote: the last line's instant and version, and the first instant beyond the statement.
 
     Raises:
         QueryInvalid: when the cursor is not one of ours.
@@ -29,7 +29,7 @@ def read_line(cursor: str) -> tuple[datetime, int, datetime]:
         raise _not_ours()
     at, version, until = (int.from_bytes(raw[i : i + 8], signed=True) for i in (0, 8, 16))
     try:
-        return _EPOCH + at * _MICROSECOND, version, _EPOCH + until * _MICROSECOND
+        return _EPOCH + at * _MICROSECOND, version, _EPOCH + (until + 1) * _MICROSECOND
     except OverflowError as fault:
         raise _not_ours() from fault
 

@@ -3,7 +3,6 @@
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from libs.common.clock import Clock
@@ -22,7 +21,6 @@ ENTRIES_MAX = 500
 """Entries of the journal on one page at most."""
 
 _ZONE = re.compile(r"[A-Za-z0-9_+\-]{1,32}(/[A-Za-z0-9_+\-]{1,32}){0,2}\Z")
-_MICROSECOND = timedelta(microseconds=1)
 
 
 class ReportQueries:
@@ -111,8 +109,8 @@ class ReportQueries:
         limit = _limit(wanted.limit, LINES_MAX)
         after, ends_at = None, wanted.posted_until
         if wanted.cursor is not None:
-            at, version, last_at = read_line(wanted.cursor)
-            after, ends_at = (at, version), last_at + _MICROSECOND
+            at, version, ends_at = read_line(wanted.cursor)
+            after = (at, version)
         async with self._snapshot() as snapshot:
             accounts = await store.accounts_by_code(snapshot, wanted.tenant_id, [wanted.account])
             account = accounts.get(wanted.account)

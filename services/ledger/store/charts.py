@@ -60,8 +60,10 @@ async def account_by_id(tx: Connection, tenant_id: str, account_id: UUID) -> Acc
 
 async def accounts_by_code(connection: Connection, tenant_id: str, codes: Collection[str]) -> dict[str, Account]:
     """Find accounts of a tenant by their codes; one that is not in the chart is not in the answer."""
+    # No account has U+0000 in its code, which PostgreSQL could not even be asked about.
+    possible = [code for code in codes if "\0" not in code]
     rows = await connection.fetch(
-        f"SELECT {_ACCOUNT} FROM accounts WHERE tenant_id = $1 AND code = ANY($2::text[])", tenant_id, list(codes)
+        f"SELECT {_ACCOUNT} FROM accounts WHERE tenant_id = $1 AND code = ANY($2::text[])", tenant_id, possible
     )
     return {row["code"]: _account(row) for row in rows}
 

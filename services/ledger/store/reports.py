@@ -38,13 +38,20 @@ class Period(msgspec.Struct, frozen=True, kw_only=True):
 
     def cut(self) -> tuple["Period", list["Period"]]:
         """Cut it into the whole quarters of an hour inside it, and what is left over at its edges."""
-        first = None if self.begins_at is None else -(-(self.begins_at - _EPOCH) // QUARTER) * QUARTER + _EPOCH
+        first = None if self.begins_at is None else _next_quarter(self.begins_at)
         last = None if self.ends_at is None else (self.ends_at - _EPOCH) // QUARTER * QUARTER + _EPOCH
         whole = Period(begins_at=first, ends_at=last)
         if first is not None and last is not None and first > last:
             return whole, [self]
         edges = [Period(begins_at=self.begins_at, ends_at=first), Period(begins_at=last, ends_at=self.ends_at)]
         return whole, [edge for edge in edges if edge.begins_at != edge.ends_at]
+
+
+def _next_quarter(instant: datetime) -> datetime:
+    try:
+        return -(-(instant - _EPOCH) // QUARTER) * QUARTER + _EPOCH
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)
 
 
 async def refreshed_at(connection: Connection) -> datetime:

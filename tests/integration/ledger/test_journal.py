@@ -1,9 +1,10 @@
 """Entries that people make: in bulk, all or each for itself, once for each key; and never half."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 
 from libs.common.clock import ManualClock
@@ -76,6 +77,14 @@ BAD: dict[str, tuple[ManualEntry, str, str]] = {
     "no lines": (entry(), "entry_invalid", "/lines"),
     "no description": (moved("CASH", "REVENUE", description=""), "entry_invalid", "/description"),
     "long description": (moved("CASH", "REVENUE", description="x" * 501), "entry_invalid", "/description"),
+    "an account that cannot be": (moved("CASH", "A\0B"), "account_unknown", "/lines/1/account"),
+    "beyond time": (
+        msgspec.structs.replace(
+            moved("CASH", "REVENUE"), occurred_at=datetime.max.replace(tzinfo=timezone(timedelta(hours=-5)))
+        ),
+        "entry_invalid",
+        "/occurred_at",
+    ),
     "no text": (moved("CASH", "REVENUE", description="a\0b"), "entry_invalid", "/description"),
 }
 

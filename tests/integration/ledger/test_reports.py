@@ -358,6 +358,17 @@ async def test_the_runtime_role_refreshes_without_owning_anything(ledger_databas
         await connection.close()
 
 
+async def test_spans_to_the_ends_of_time_are_answered(books: Books, tenant_id: str) -> None:
+    await books.post(tenant_id, moved("CASH", "REVENUE"))
+    await books.refresh()
+    first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+    for begins_at, ends_at, rows in ((first, last, 1), (first, first, 0), (last, last, 0), (last, first, 0)):
+        revenue = await books.reports.revenue(
+            ReportRevenue(tenant_id=tenant_id, posted_from=begins_at, posted_until=ends_at)
+        )
+        assert len(revenue.rows) == rows
+
+
 async def test_what_cannot_be_asked_is_refused(books: Books, tenant_id: str) -> None:
     for zone in ("Mars/Olympus", "../etc/passwd", "", "UTC; DROP TABLE postings", "A" * 200):
         with pytest.raises(QueryInvalid, match="tz must be"):
