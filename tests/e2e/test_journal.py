@@ -1,7 +1,9 @@
 """Entries that people make, over real HTTP: in bulk, and by two people."""
 
+import asyncio
 from uuid import uuid4
 
+import asyncpg
 import pytest
 
 from tests.e2e.bookkeeping import CHIEF, CLERK, enter, moved, new_tenant, person
@@ -24,6 +26,16 @@ def clerk(platform: Platform, tenant: str) -> Client:
 def chief(platform: Platform, tenant: str) -> Client:
     """Somebody who also decides."""
     return person(platform, tenant, "chief@example.com", CHIEF)
+
+
+_POSTED = "SELECT count(*) FROM ledger.journal_entries WHERE tenant_id = $1"
+_NOTED = "SELECT count(*) FROM ledger.manual_entries WHERE tenant_id = $1"
+_AT_WORK = {
+    "atomic": "SELECT $1::text IS NOT NULL AND EXISTS (SELECT FROM pg_stat_activity WHERE usename = 'ledger_app' "
+    "AND datname = current_database() AND state = 'active' AND query LIKE '%INSERT INTO journal_entries%')",
+    "independent": "SELECT count(*) >= 1000 FROM ledger.journal_entries WHERE tenant_id = $1",
+}
+"""How the database shows that a call is being posted."""
 
 
 async def entries_of(who: Client) -> int:
@@ -133,6 +145,39 @@ async def test_ten_thousand_entries_are_one_call_and_more_are_refused(clerk: Cli
     assert (more.status, more.json["code"]) == (422, "invalid_request")
     huge = await clerk.call("POST", "/v1/ledger/entries", raw=b" " * 17_000_000, key="k")
     assert (huge.status, huge.json["code"]) == (413, "body_too_large")
+
+
+@pytest.mark.parametrize("mode", ["atomic", "independent"])
+async def test_a_ledger_killed_in_the_middle_posts_all_of_a_call_once_when_it_is_repeated(
+    platform: Platform, clerk: Client, tenant: str, mode: str
+) -> None:
+    entries = [moved("CASH", "REVENUE", f"{n + 1}.00") for n in range(6000)]
+    key = uuid4().hex
+    admin = await asyncpg.connect(platform.database.admin_url)
+    try:
+        call = asyncio.create_task(enter(clerk, *entries, key=key, mode=mode))
+        async with asyncio.timeout(20):
+            while not await admin.fetchval(_AT_WORK[mode], tenant):
+                await asyncio.sleep(0.005)
+        platform.kill("ledger")
+        if mode == "atomic":
+            assert await admin.fetchval(_POSTED, tenant) in {0, 6000}
+        platform.start("ledger")
+        await platform.ready("ledger")
+        answer = await call
+        async with asyncio.timeout(60):
+            while answer.status == 503:
+                answer = await enter(clerk, *entries, key=key, mode=mode)
+        assert answer.status == 200, answer.raw[:500]
+        assert answer.json["posted"] + answer.json["replayed"] == 6000
+        assert await admin.fetchval(_POSTED, tenant) == 6000
+        again = await enter(clerk, *entries, key=key, mode=mode)
+        assert (again.headers["idempotency-replayed"], again.json) == ("true", answer.json)
+        assert await admin.fetchval(_NOTED, tenant) == 6000
+    finally:
+        await admin.close()
+    (total,) = (await clerk.call("GET", "/v1/reports/trial-balance")).json["totals"]
+    assert (total["debits_total"], total["credits_total"]) == ("18003000.00", "18003000.00")
 
 
 async def test_what_one_proposes_another_approves_once_and_the_audit_log_names_both(

@@ -26,7 +26,7 @@ from libs.common.observability.correlation import current
 from services.ledger import posting, store
 from services.ledger.chart import Charts
 from services.ledger.commands.manual import Fault, codes, fault_of, fingerprint, identified, manual_entry
-from services.ledger.commands.outcomes import all_or_none, as_if, notes_of, result_of
+from services.ledger.commands.outcomes import all_or_none, as_if, count, notes_of, result_of
 from services.ledger.domain import Account, Entry
 from services.ledger.errors import (
     ApprovalRequired,
@@ -89,16 +89,18 @@ class JournalCommands:
                     raise ApprovalRequired("this tenant's manual entries need approval: propose them instead")
         entries = identified(asked.entries, source=f"ledger/{asked.tenant_id}/journal/{asked.key}")
         read = await self._read(asked.tenant_id, entries)
+        post = self._post_together if asked.is_dry_run or asked.mode is Mode.ATOMIC else self._post_apart
         try:
-            if asked.is_dry_run or asked.mode is Mode.ATOMIC:
-                return contract.EntriesPosted(results=await self._post_together(asked, entries, read, meaning))
-            return contract.EntriesPosted(results=await self._post_apart(asked, entries, read, meaning))
+            results = await post(asked, entries, read, meaning)
         except _Undone as undone:
-            return contract.EntriesPosted(results=undone.results)
+            results = undone.results
         except _KeyTaken:
             taken = await self._answered(asked, meaning)
             assert taken is not None
             return taken
+        if not asked.is_dry_run:
+            count(results)
+        return contract.EntriesPosted(results=results)
 
     async def propose(self, asked: contract.ProposeEntries) -> contract.ProposalAnswer:
         """Keep entries for somebody else to decide about; refused when they could not be posted now.
@@ -169,9 +171,11 @@ class JournalCommands:
             return contract.ProposalAnswer(proposal=decided, results=results)
 
         try:
-            return await self._transact(decide)
+            answer = await self._transact(decide)
         except _Undone as undone:
-            return contract.ProposalAnswer(results=undone.results)
+            answer = contract.ProposalAnswer(results=undone.results)
+        count(answer.results)
+        return answer
 
     async def reject(self, asked: contract.RejectProposal) -> contract.ProposalAnswer:
         """Refuse what somebody else proposed; rejecting it again answers how it stands.

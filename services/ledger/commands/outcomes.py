@@ -1,12 +1,14 @@
 """What became of entries that people make, as whoever asked is told."""
 
+from collections import Counter
 from collections.abc import Sequence
 from uuid import UUID
 
 import msgspec
 
+from libs.common.contracts.ledger import EntryKind
 from libs.common.contracts.ledger_journal import EntryResult, ManualEntry, Outcome
-from services.ledger import posting
+from services.ledger import metrics, posting
 from services.ledger.commands.manual import Fault, entry_id
 from services.ledger.store import manual
 
@@ -65,3 +67,10 @@ def notes_of(
         for entry, result in zip(entries, results, strict=True)
         if result.outcome is Outcome.POSTED
     ]
+
+
+def count(results: Sequence[EntryResult]) -> None:
+    """Count what became of entries; called once they are committed, or refused for good."""
+    for outcome, entries in Counter(result.outcome for result in results).items():
+        if outcome is not Outcome.NOT_POSTED:
+            metrics.ENTRIES.labels(EntryKind.MANUAL, outcome.value).inc(entries)

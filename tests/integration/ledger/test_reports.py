@@ -322,6 +322,17 @@ async def test_only_one_of_many_processes_refreshes_and_only_when_it_is_time(
         await running
 
 
+async def test_views_that_are_too_old_are_refreshed_by_exactly_one_of_many(
+    database: Database, clock: ManualClock, ledger_database: TestDatabase
+) -> None:
+    owner = await asyncpg.connect(ledger_database.url("ledger_owner"))
+    await owner.execute("UPDATE ledger.report_refreshes SET refreshed_at = refreshed_at - interval '15 minutes'")
+    await owner.close()
+    processes = [Books(database, clock).refreshing for _ in range(6)]
+    refreshed = await asyncio.gather(*(process.refresh_when_old() for process in processes))
+    assert sorted(refreshed) == [False] * 5 + [True]
+
+
 async def test_while_one_refreshes_the_others_go_on_and_readers_read(
     books: Books, ledger_database: TestDatabase, tenant_id: str
 ) -> None:
