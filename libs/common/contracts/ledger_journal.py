@@ -17,7 +17,7 @@ PROPOSAL_ENTRIES_MAX = 500
 """Entries that one proposal may have."""
 
 _BULK_TIMEOUT_SECONDS = 25.0
-"""Ten thousand entries take about two seconds on two busy cores; a client waits 30 seconds at most."""
+"""Ten thousand entries take three to five seconds on two busy cores; a client waits 30 seconds at most."""
 _TENANT = "00000000-0000-0000-0000-000000000002"
 _ENTRY = {
     "description": "Bank fee of November",
