@@ -186,3 +186,4 @@ docs: api-export
     @{{ python }} -m deploy.local definitions
     @{{ python }} -m services.gateway sandbox-table > docs/sandbox.md
     @{{ python }} -m services.api errors > docs/errors.md
+    @{{ python }} -m services.ledger chart-of-accounts > docs/chart-of-accounts.md

@@ -65,7 +65,7 @@ class Consumers:
         self, transaction: Connection, heard: Sequence[Heard[ledger.JournalEntryPosted]]
     ) -> Callable[[], None]:
         """The capture stands in the books: SETTLED."""
-        captures = [h for h in heard if h.body.kind is EntryKind.CAPTURE]
+        captures = [h for h in heard if h.body.kind is EntryKind.CAPTURE and h.body.payment_intent_id is not None]
         return await self._payments.record(
             transaction, [_news(h, partial(domain.settle, at=self._clock.now())) for h in captures]
         )
@@ -75,6 +75,7 @@ def _news[M: gateway.PaymentMessage | ledger.JournalEntryPosted](
     heard: Heard[M], decide: Callable[[PaymentIntent], Decision]
 ) -> News:
     body = heard.body
+    assert body.payment_intent_id is not None, "an entry without an intent is no news about one"
 
     def decide_same_money(intent: PaymentIntent) -> Decision:
         domain.require_same_money(intent, amount_minor=body.amount_minor, currency=body.currency)

@@ -1,8 +1,14 @@
-"""`python -m services.ledger serve | migrate | asyncapi | redrive`."""
+"""`python -m services.ledger serve | migrate | chart-of-accounts | asyncapi | redrive`."""
 
 from libs.common.service import main
-from services.ledger.app import build
+from services.ledger.app import build, print_chart_of_accounts
 from services.ledger.settings import Settings, check_settings
 
 if __name__ == "__main__":
-    main(service="ledger", settings=Settings, build=build, check=check_settings)
+    main(
+        service="ledger",
+        settings=Settings,
+        build=build,
+        check=check_settings,
+        commands={"chart-of-accounts": print_chart_of_accounts},
+    )

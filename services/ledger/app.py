@@ -6,10 +6,15 @@ from libs.common.clock import Clock, SystemClock
 from libs.common.db import Database
 from libs.common.messaging import Bus
 from libs.common.service import Service
-from services.ledger import consumers, workers
-from services.ledger.commands import Commands, JournalCommands, ReportCommands
-from services.ledger.queries import JournalQueries, Queries, ReportQueries
+from services.ledger import answers, consumers, rules
+from services.ledger.commands import Commands, ExchangeCommands, JournalCommands, ReportCommands, RoleCommands
+from services.ledger.holds import Holds
+from services.ledger.periods import Periods
+from services.ledger.posting import PostingDesk
+from services.ledger.queries import ExchangeQueries, JournalQueries, Queries, ReportQueries
 from services.ledger.settings import Settings
+from services.ledger.verification import Verifier
+from services.ledger.workers import loops, workers
 
 
 def build(settings: Settings, clock: Clock | None = None) -> Service:
@@ -17,7 +22,6 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     clock = clock or SystemClock()
     database = Database(settings.database, schema="ledger", application_name="ledger")
     bus = Bus(service="ledger", settings=settings.broker, database=database, clock=clock)
-    consumers.register(bus, consumers.Consumers(Commands(database, clock=clock), Queries(database)))
     reports = ReportCommands(
         database,
         age_max=timedelta(minutes=settings.reports.report_refresh_interval_minutes),
@@ -28,6 +32,18 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         database, clock=clock, proposal_lifetime=timedelta(hours=settings.journal.proposal_lifetime_hours)
     )
     consumers.register_journal(bus, JournalQueries(database, clock=clock), journal)
+    desk = PostingDesk(database, clock=clock)
+    holds = Holds(database, desk, clock=clock)
+    verifier = Verifier(database, clock=clock)
+    hearing = consumers.Consumers(
+        Commands(database, clock=clock),
+        Queries(database),
+        roles=RoleCommands(database, clock=clock),
+        exchange=ExchangeCommands(database, clock=clock),
+        exchange_queries=ExchangeQueries(database, clock=clock),
+    )
+    consumers.register(bus, hearing)
+    answers.register(bus, answers.Answers(database, holds, Periods(database, desk, clock=clock), verifier))
     return Service(
         name="ledger",
         place=settings.place,
@@ -35,5 +51,11 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         database=database,
         bus=bus,
         clock=clock,
-        loops=workers.loops(reports),
+        loops=loops(reports),
+        workers=workers(database, holds, verifier),
     )
+
+
+async def print_chart_of_accounts(_: Settings) -> None:
+    """Print the posting rules for an accountant, `docs/chart-of-accounts.md`."""
+    print(rules.page(), end="")  # noqa: T201 - its output

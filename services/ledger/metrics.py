@@ -24,3 +24,9 @@ REPORTS_REFRESHED_AT = Gauge(
     "ledger_reports_refreshed_timestamp_seconds",
     "When this process last refreshed the report views, in seconds since 1970; the freshest process counts.",
 )
+HOLDS_EXPIRED = Counter("ledger_holds_expired_total", "Holds whose time was over when they were let go.")
+VERIFIED_ENTRIES = Counter("ledger_verified_entries_total", "Entries that the verifier recomputed.")
+INVARIANTS_BROKEN = Counter(
+    "ledger_invariants_broken_total", "Things that this process found in the books that cannot be.", ["invariant"]
+)
+FINDINGS = Gauge("ledger_findings", "Things ever found in the books that cannot be; anything but 0 is an alarm.")

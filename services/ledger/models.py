@@ -27,6 +27,19 @@ ACCOUNTS = sa.Table(
     sa.Column("account_type", _WORD, nullable=False, comment="One of the five types; fixes the normal balance."),
     sa.Column("is_default", sa.Boolean, nullable=False, comment="Opened by the platform, not by the tenant."),
     sa.Column("opened_at", _INSTANT, nullable=False, comment="When it was opened."),
+    sa.Column(
+        "floor_minor",
+        sa.BigInteger,
+        nullable=True,
+        comment="The least that may be available in its normal direction, in minor units of each currency; NULL: no limit.",
+    ),
+    sa.Column(
+        "ceiling_minor",
+        sa.BigInteger,
+        nullable=True,
+        comment="The most that it may hold in its normal direction, in minor units of each currency; NULL: no limit.",
+    ),
+    sa.Column("currencies", pg.ARRAY(_CURRENCY), nullable=True, comment="The currencies it takes; NULL: all."),
     sa.PrimaryKeyConstraint("tenant_id", "id", name="pk_accounts"),
     sa.UniqueConstraint("tenant_id", "code", name="uq_accounts_code"),
     sa.CheckConstraint(
@@ -34,6 +47,8 @@ ACCOUNTS = sa.Table(
     ),
     sa.CheckConstraint("length(code) BETWEEN 1 AND 64", name="ck_accounts_code"),
     sa.CheckConstraint("length(label) BETWEEN 1 AND 200", name="ck_accounts_label"),
+    sa.CheckConstraint("floor_minor <= ceiling_minor", name="ck_accounts_limits"),
+    sa.CheckConstraint("cardinality(currencies) > 0", name="ck_accounts_currencies"),
     comment="Each tenant's chart of accounts. An account never changes once opened.",
 )
 
@@ -59,9 +74,29 @@ JOURNAL_ENTRIES = sa.Table(
         nullable=False,
         comment="SHA-256 of the content: tells a replay from a conflict when the id is seen again.",
     ),
+    sa.Column(
+        "effective_at",
+        _INSTANT,
+        nullable=False,
+        comment="When it counts in the books: occurred_at, or the first open instant where its period was closed.",
+    ),
+    sa.Column("reverses", pg.UUID, nullable=True, comment="The entry that it takes back, where it is a reversal."),
+    sa.Column("chain", sa.SmallInteger, nullable=False, comment="The chain that its group is a link of."),
+    sa.Column("sequence", sa.BigInteger, nullable=False, comment="Its group's place in the chain."),
+    sa.Column("position", sa.Integer, nullable=False, comment="Its place in the group, from 1, without gaps."),
+    sa.Column("seal", pg.BYTEA, nullable=False, comment="SHA-256 of the entry and its postings in canonical bytes."),
     sa.PrimaryKeyConstraint("id", "tenant_id", name="pk_journal_entries"),
     sa.CheckConstraint("line_count BETWEEN 2 AND 1000", name="ck_journal_entries_line_count"),
     sa.CheckConstraint("octet_length(digest) = 32", name="ck_journal_entries_digest"),
+    sa.CheckConstraint("octet_length(seal) = 32", name="ck_journal_entries_seal"),
+    sa.Index(
+        "uq_journal_entries_reverses",
+        "reverses",
+        "tenant_id",
+        unique=True,
+        postgresql_where=sa.text("reverses IS NOT NULL"),
+    ),
+    sa.Index("ix_journal_entries_group", "chain", "sequence"),
     sa.Index("ix_journal_entries_posted_at", "tenant_id", "posted_at", "id"),
     sa.Index(
         "ix_journal_entries_payment_intent_id",
@@ -98,10 +133,25 @@ POSTINGS = sa.Table(
         comment="Sum of all credits of the account in this currency right after it, in minor units.",
     ),
     sa.Column("posted_at", _INSTANT, nullable=False, comment="When it was recorded; the entry's posted_at."),
+    sa.Column(
+        "effective_at",
+        _INSTANT,
+        nullable=False,
+        comment="When it counts in the books: occurred_at, or the first open instant where its period was closed.",
+    ),
     sa.PrimaryKeyConstraint("entry_id", "tenant_id", "line_no", name="pk_postings"),
     # Time comes before the version, and both grow together: this one index finds a balance at an instant, lists an
     # account's entries, and lets the trigger see that each posting goes on from the one before.
     sa.UniqueConstraint("account_id", "currency", "posted_at", "version", "tenant_id", name="uq_postings_posted_at"),
+    # An ordinary posting is found by the instant of its record, which is hardly later; only the others need this.
+    sa.Index(
+        "ix_postings_late",
+        "account_id",
+        "currency",
+        "effective_at",
+        "tenant_id",
+        postgresql_where=sa.text("extract(epoch FROM posted_at - effective_at) NOT BETWEEN 0 AND 60"),
+    ),
     sa.CheckConstraint("amount_minor > 0", name="ck_postings_amount_minor"),
     sa.CheckConstraint("side IN ('DEBIT', 'CREDIT')", name="ck_postings_side"),
     comment="Debits and credits of positive amounts; never changed or removed.",
@@ -127,11 +177,32 @@ BALANCES = sa.Table(
     sa.Column(
         "posted_at", _INSTANT, nullable=True, comment="When its last posting was recorded; NULL before the first."
     ),
+    sa.Column(
+        "pending_debits_minor",
+        sa.BigInteger,
+        nullable=False,
+        server_default="0",
+        comment="Sum of its open holds that would debit it, in minor units.",
+    ),
+    sa.Column(
+        "pending_credits_minor",
+        sa.BigInteger,
+        nullable=False,
+        server_default="0",
+        comment="Sum of its open holds that would credit it, in minor units.",
+    ),
+    # The account's own, which never change: so that the lock on a balance is all that a decision needs.
+    sa.Column("floor_minor", sa.BigInteger, nullable=True, comment="The account's, which never changes."),
+    sa.Column("ceiling_minor", sa.BigInteger, nullable=True, comment="The account's, which never changes."),
+    sa.Column(
+        "debit_normal", sa.Boolean, nullable=False, comment="Whether the account grows by debits, which never changes."
+    ),
     sa.PrimaryKeyConstraint("tenant_id", "account_id", "currency", name="pk_balances"),
     sa.ForeignKeyConstraint(
         ["tenant_id", "account_id"], ["accounts.tenant_id", "accounts.id"], name="fk_balances_account"
     ),
     sa.CheckConstraint("debits_minor >= 0 AND credits_minor >= 0 AND version >= 0", name="ck_balances_not_negative"),
+    sa.CheckConstraint("pending_debits_minor >= 0 AND pending_credits_minor >= 0", name="ck_balances_pending"),
     comment="What each account holds in each currency now: the last posting's running totals.",
     # Half-empty pages leave room for the next version of a row beside it, so an update touches no index (HOT).
     postgresql_with={"fillfactor": "50", "autovacuum_vacuum_scale_factor": "0.01"},
@@ -219,6 +290,212 @@ PROPOSALS = sa.Table(
     sa.CheckConstraint("decided_by <> made_by", name="ck_proposals_two_people"),
     sa.Index("ix_proposals_made_at", "tenant_id", "made_at", "id"),
     comment="Entries that one person wants and another one decides about.",
+)
+
+ROLE_CHANGES = sa.Table(
+    "role_changes",
+    METADATA,
+    sa.Column("tenant_id", _WORD, nullable=False, comment="Whose chart it changes."),
+    sa.Column("revision", sa.BigInteger, nullable=False, comment="The tenant's changes, numbered from 1."),
+    sa.Column("role", _WORD, nullable=False, comment="The role in the posting rules: CASH."),
+    sa.Column("account_id", pg.UUID, nullable=False, comment="The account that plays it from then on."),
+    sa.Column("changed_at", _INSTANT, nullable=False, comment="When it was changed."),
+    sa.Column("changed_by", sa.Text, nullable=False, comment="Who changed it."),
+    sa.PrimaryKeyConstraint("tenant_id", "revision", name="pk_role_changes"),
+    sa.ForeignKeyConstraint(
+        ["tenant_id", "account_id"], ["accounts.tenant_id", "accounts.id"], name="fk_role_changes_account"
+    ),
+    sa.CheckConstraint("revision > 0", name="ck_role_changes_revision"),
+    sa.Index("ix_role_changes_role", "tenant_id", "role", "revision"),
+    comment="Who let which account play which role, and since when; never changed or removed. A role without a change "
+    "is played by the platform's own account.",
+)
+
+EXCHANGE_RATES = sa.Table(
+    "exchange_rates",
+    METADATA,
+    sa.Column("tenant_id", _WORD, nullable=False, comment="Who goes by it."),
+    sa.Column("id", pg.UUID, nullable=False, comment="Identifies it within the tenant."),
+    sa.Column("from_currency", _CURRENCY, nullable=False, comment="ISO 4217 code: what a unit of is worth rate."),
+    sa.Column("to_currency", _CURRENCY, nullable=False, comment="ISO 4217 code: what rate counts."),
+    sa.Column("rate", sa.Numeric, nullable=False, comment="Units of to_currency, not minor ones; exact."),
+    sa.Column("effective_at", _INSTANT, nullable=False, comment="From when it holds, until the next of its pair."),
+    sa.Column("source", sa.Text, nullable=False, comment="Where it comes from: ECB."),
+    sa.Column("recorded_at", _INSTANT, nullable=False, comment="When it was recorded."),
+    sa.Column("recorded_by", sa.Text, nullable=False, comment="Who recorded it."),
+    sa.PrimaryKeyConstraint("tenant_id", "from_currency", "to_currency", "effective_at", name="pk_exchange_rates"),
+    sa.CheckConstraint("rate > 0", name="ck_exchange_rates_rate"),
+    sa.CheckConstraint("from_currency <> to_currency", name="ck_exchange_rates_pair"),
+    sa.Index("ix_exchange_rates_effective_at", "tenant_id", "effective_at", "from_currency", "to_currency"),
+    comment="Exchange rates as they were recorded; a correction is a later one, none is changed or removed.",
+)
+
+CONVERSIONS = sa.Table(
+    "conversions",
+    METADATA,
+    sa.Column("tenant_id", _WORD, nullable=False, comment="Whose money was exchanged."),
+    sa.Column("id", pg.UUID, nullable=False, comment="Links its two entries; chosen by whoever asked for it."),
+    sa.Column("digest", pg.BYTEA, nullable=False, comment="SHA-256 of what was asked: tells a replay from a conflict."),
+    sa.Column("from_account_id", pg.UUID, nullable=False, comment="Where the sold amount was taken from."),
+    sa.Column("to_account_id", pg.UUID, nullable=False, comment="Where the bought amount went."),
+    sa.Column("from_currency", _CURRENCY, nullable=False, comment="ISO 4217 code of what was sold."),
+    sa.Column("to_currency", _CURRENCY, nullable=False, comment="ISO 4217 code of what was bought."),
+    sa.Column("sold_minor", sa.BigInteger, nullable=False, comment="What was given, in minor units."),
+    sa.Column("bought_minor", sa.BigInteger, nullable=False, comment="What was received, in minor units."),
+    sa.Column(
+        "valued_minor",
+        sa.BigInteger,
+        nullable=False,
+        comment="What was received, at the rate, in minor units of from_currency.",
+    ),
+    sa.Column("rates", pg.JSONB, nullable=False, comment="The recorded rates by which it was made, in their order."),
+    sa.Column("occurred_at", _INSTANT, nullable=False, comment="When it happened; the rates are those of then."),
+    sa.Column("recorded_at", _INSTANT, nullable=False, comment="When it was recorded."),
+    sa.Column("recorded_by", sa.Text, nullable=False, comment="Who asked for it."),
+    sa.PrimaryKeyConstraint("tenant_id", "id", name="pk_conversions"),
+    sa.ForeignKeyConstraint(
+        ["tenant_id", "from_account_id"], ["accounts.tenant_id", "accounts.id"], name="fk_conversions_from_account"
+    ),
+    sa.ForeignKeyConstraint(
+        ["tenant_id", "to_account_id"], ["accounts.tenant_id", "accounts.id"], name="fk_conversions_to_account"
+    ),
+    sa.CheckConstraint("sold_minor > 0 AND bought_minor > 0 AND valued_minor > 0", name="ck_conversions_amounts"),
+    sa.CheckConstraint("octet_length(digest) = 32", name="ck_conversions_digest"),
+    comment="Exchanges of currencies; their entries have ids that follow from this one. Never changed or removed.",
+)
+
+CHAINS = sa.Table(
+    "chains",
+    METADATA,
+    sa.Column("chain", sa.SmallInteger, primary_key=True, autoincrement=False, comment="Which of the chains."),
+    sa.Column("sequence", sa.BigInteger, nullable=False, comment="How many groups it has."),
+    sa.Column("hash", pg.BYTEA, nullable=False, comment="The hash of its last group; 32 zero bytes before the first."),
+    comment="The heads of the hash chains. A group takes any that is free, so groups need not wait for each other.",
+    postgresql_with={"fillfactor": "10"},
+)
+
+ENTRY_GROUPS = sa.Table(
+    "entry_groups",
+    METADATA,
+    sa.Column("chain", sa.SmallInteger, nullable=False, comment="The chain that it is a link of."),
+    sa.Column("sequence", sa.BigInteger, nullable=False, comment="Its place in the chain, from 1, without gaps."),
+    sa.Column("previous", pg.BYTEA, nullable=False, comment="The hash of the group before it in the chain."),
+    sa.Column(
+        "hash",
+        pg.BYTEA,
+        nullable=False,
+        comment="SHA-256 of previous, chain, sequence, entry_count and the seals of its entries by position.",
+    ),
+    sa.Column("entry_count", sa.Integer, nullable=False, comment="How many entries it has."),
+    sa.Column("posted_from", _INSTANT, nullable=False, comment="When its first entry was recorded."),
+    sa.Column("posted_until", _INSTANT, nullable=False, comment="When its last entry was recorded."),
+    sa.PrimaryKeyConstraint("chain", "sequence", name="pk_entry_groups"),
+    comment="One group of entries each, as they were committed: the links of the hash chains. Never changed or removed.",
+)
+
+PERIODS = sa.Table(
+    "periods",
+    METADATA,
+    sa.Column("tenant_id", _WORD, nullable=False, comment="Whose books."),
+    sa.Column("ends_before", _INSTANT, nullable=False, comment="Everything effective before this instant is closed."),
+    sa.Column("closed_at", _INSTANT, nullable=False, comment="When it was closed."),
+    sa.Column("closed_by", sa.Text, nullable=False, comment="Who closed it: the subject of the caller's token."),
+    sa.PrimaryKeyConstraint("tenant_id", "ends_before", name="pk_periods"),
+    comment="Closed periods. A period is never opened again: what belongs into it is posted in the next open one.",
+)
+
+HOLDS = sa.Table(
+    "holds",
+    METADATA,
+    sa.Column("tenant_id", _WORD, nullable=False, comment="Whose accounts."),
+    sa.Column("id", pg.UUID, nullable=False, comment="Unique in the tenant's books for ever."),
+    sa.Column("debit_account_id", pg.UUID, nullable=False, comment="The account that a capture debits."),
+    sa.Column("credit_account_id", pg.UUID, nullable=False, comment="The account that a capture credits."),
+    sa.Column("currency", _CURRENCY, nullable=False, comment="ISO 4217 code."),
+    sa.Column("amount_minor", sa.BigInteger, nullable=False, comment="What is held, in minor units."),
+    sa.Column("state", _WORD, nullable=False, comment="OPEN, then once CAPTURED, VOIDED or EXPIRED."),
+    sa.Column(
+        "captured_minor",
+        sa.BigInteger,
+        nullable=False,
+        server_default="0",
+        comment="What of it was posted, in minor units; the rest was let go.",
+    ),
+    sa.Column("entry_id", pg.UUID, nullable=True, comment="The entry that captured it."),
+    sa.Column("placed_at", _INSTANT, nullable=False, comment="When it was placed."),
+    sa.Column("expires_at", _INSTANT, nullable=True, comment="When it is let go by itself; NULL: never."),
+    sa.Column("resolved_at", _INSTANT, nullable=True, comment="When it was captured, voided or expired."),
+    sa.PrimaryKeyConstraint("id", "tenant_id", name="pk_holds"),
+    sa.CheckConstraint("amount_minor > 0", name="ck_holds_amount_minor"),
+    sa.CheckConstraint("state IN ('OPEN', 'CAPTURED', 'VOIDED', 'EXPIRED')", name="ck_holds_state"),
+    sa.CheckConstraint("(state = 'OPEN') = (resolved_at IS NULL)", name="ck_holds_resolved_at"),
+    sa.CheckConstraint("(state = 'CAPTURED') = (entry_id IS NOT NULL)", name="ck_holds_entry_id"),
+    sa.CheckConstraint("captured_minor BETWEEN 0 AND amount_minor", name="ck_holds_captured_minor"),
+    sa.ForeignKeyConstraint(
+        ["tenant_id", "debit_account_id", "currency"],
+        ["balances.tenant_id", "balances.account_id", "balances.currency"],
+        name="fk_holds_debit",
+    ),
+    sa.ForeignKeyConstraint(
+        ["tenant_id", "credit_account_id", "currency"],
+        ["balances.tenant_id", "balances.account_id", "balances.currency"],
+        name="fk_holds_credit",
+    ),
+    sa.Index("ix_holds_placed_at", "tenant_id", "placed_at", "id"),
+    sa.Index(
+        "ix_holds_expires_at", "expires_at", postgresql_where=sa.text("state = 'OPEN' AND expires_at IS NOT NULL")
+    ),
+    comment="Amounts set aside: a promise to move money between two accounts. The amounts of open ones are in balances.",
+)
+
+EFFECTIVE_TOTALS = sa.Table(
+    "effective_totals",
+    METADATA,
+    sa.Column("tenant_id", _WORD, nullable=False, comment="Whose account."),
+    sa.Column("account_id", pg.UUID, nullable=False, comment="The account."),
+    sa.Column("currency", _CURRENCY, nullable=False, comment="ISO 4217 code."),
+    sa.Column("grain", _WORD, nullable=False, comment="DAY or MINUTE, in UTC."),
+    sa.Column("starts_at", _INSTANT, nullable=False, comment="The first instant of the day or minute."),
+    sa.Column("debits_minor", sa.BigInteger, nullable=False, comment="Debits effective in it, in minor units."),
+    sa.Column("credits_minor", sa.BigInteger, nullable=False, comment="Credits effective in it, in minor units."),
+    sa.PrimaryKeyConstraint("account_id", "currency", "grain", "starts_at", "tenant_id", name="pk_effective_totals"),
+    sa.CheckConstraint("grain IN ('DAY', 'MINUTE')", name="ck_effective_totals_grain"),
+    comment="What was posted by effective time, as far as effective_folds says: days and minutes instead of postings.",
+)
+
+EFFECTIVE_FOLDS = sa.Table(
+    "effective_folds",
+    METADATA,
+    sa.Column("tenant_id", _WORD, nullable=False, comment="Whose account."),
+    sa.Column("account_id", pg.UUID, nullable=False, comment="The account."),
+    sa.Column("currency", _CURRENCY, nullable=False, comment="ISO 4217 code."),
+    sa.Column("version", sa.BigInteger, nullable=False, comment="Postings up to this version are in effective_totals."),
+    sa.Column("posted_at", _INSTANT, nullable=False, comment="When the posting of this version was recorded."),
+    sa.PrimaryKeyConstraint("tenant_id", "account_id", "currency", name="pk_effective_folds"),
+    comment="How far each account's postings are summed by effective time; the few later ones are read one by one.",
+)
+
+CHAIN_CHECKS = sa.Table(
+    "chain_checks",
+    METADATA,
+    sa.Column("chain", sa.SmallInteger, primary_key=True, autoincrement=False, comment="The chain."),
+    sa.Column("sequence", sa.BigInteger, nullable=False, comment="The last group that was recomputed."),
+    sa.Column("hash", pg.BYTEA, nullable=False, comment="The hash that was recomputed for it."),
+    sa.Column("entries", sa.BigInteger, nullable=False, comment="How many entries were recomputed up to it."),
+    sa.Column("checked_at", _INSTANT, nullable=False, comment="When."),
+    comment="How far the verifier has recomputed each chain.",
+)
+
+FINDINGS = sa.Table(
+    "findings",
+    METADATA,
+    sa.Column("invariant", _WORD, nullable=False, comment="What should always be true: entry_sealed, group_linked."),
+    sa.Column("tenant_id", _WORD, nullable=False, comment="Whose books; empty where the chain itself is broken."),
+    sa.Column("subject", _WORD, nullable=False, comment="The entry, group, account or hold."),
+    sa.Column("detail", sa.Text, nullable=False, comment="What was found, as a sentence."),
+    sa.Column("found_at", _INSTANT, nullable=False, comment="When it was first found."),
+    sa.PrimaryKeyConstraint("subject", "invariant", "tenant_id", name="pk_findings"),
+    comment="What the verifier found broken; never changed or removed.",
 )
 
 OUTBOX = outbox_table(METADATA)

@@ -1,7 +1,60 @@
-"""What the ledger does unasked: it keeps the report views fresh."""
+"""What the ledger does unasked: lets holds expire, sums postings by effective time, verifies the books, and
+keeps the report views fresh.
+"""
 
-from libs.common.service import Loop
+from libs.common.db import Database
+from libs.common.service import Loop, Worker
+from services.ledger import metrics, store
 from services.ledger.commands import ReportCommands
+from services.ledger.holds import EXPIRIES_MAX, Holds
+from services.ledger.verification import Verifier
+
+EXPIRE_EVERY_SECONDS = 0.5
+"""A hold is let go at most about this much after its time; what has expired cannot be captured in any case."""
+
+FOLD_EVERY_SECONDS = 5.0
+FOLD_POSTINGS_MIN = 256
+"""Unsummed postings that are quicker read one by one than summed."""
+FOLD_ACCOUNTS_MAX = 2_000
+FOLD_POSTINGS_MAX = 20_000
+"""Postings of one account that one round sums at most."""
+FOLD_ROUNDS_MAX = 100
+
+VERIFY_EVERY_SECONDS = 60.0
+VERIFY_GROUPS_MAX = 2_000
+"""Groups of each chain that one round recomputes at most."""
+
+
+def workers(database: Database, holds: Holds, verifier: Verifier) -> list[Worker]:
+    """List the ledger's own work."""
+
+    async def expire() -> None:
+        while True:
+            found = await holds.expire()
+            metrics.HOLDS_EXPIRED.inc(found)
+            if found < EXPIRIES_MAX:
+                return
+
+    async def fold() -> None:
+        for _ in range(FOLD_ROUNDS_MAX):
+            async with database.transaction() as tx:
+                summed = await store.fold(
+                    tx,
+                    postings_min=FOLD_POSTINGS_MIN,
+                    accounts_max=FOLD_ACCOUNTS_MAX,
+                    postings_max=FOLD_POSTINGS_MAX,
+                )
+            if summed == 0:
+                return
+
+    async def verify() -> None:
+        await verifier.go_on(groups_max=VERIFY_GROUPS_MAX)
+
+    return [
+        Worker(name="expire holds", every_seconds=EXPIRE_EVERY_SECONDS, run=expire),
+        Worker(name="sum by effective time", every_seconds=FOLD_EVERY_SECONDS, run=fold),
+        Worker(name="verify the books", every_seconds=VERIFY_EVERY_SECONDS, run=verify),
+    ]
 
 
 def loops(reports: ReportCommands) -> list[Loop]:

@@ -1,10 +1,19 @@
 """The message contracts of all services: importing this package fills the registry.
 
-`api`, `ledger`, `gateway` and `notifier` are named after the owner of the messages inside; `ledger_reports` and
-`ledger_journal` are the ledger's too.
+`api`, `ledger`, `gateway` and `notifier` are named after the owner of the messages inside. The ledger's have further parts:
+`ledger_books`, `ledger_money` (roles, rates and conversions), `ledger_reports`, and `ledger_journal` (what people enter).
 """
 
-from libs.common.contracts import api, gateway, ledger, ledger_journal, ledger_reports, notifier
+from libs.common.contracts import (
+    api,
+    gateway,
+    ledger,
+    ledger_books,
+    ledger_journal,
+    ledger_money,
+    ledger_reports,
+    notifier,
+)
 from libs.common.contracts.base import (
     PUBLIC_EXCHANGE,
     REGISTRY,
@@ -27,7 +36,9 @@ __all__ = [
     "gateway",
     "heard_by",
     "ledger",
+    "ledger_books",
     "ledger_journal",
+    "ledger_money",
     "ledger_reports",
     "notifier",
     "said_by",

@@ -52,8 +52,16 @@ class EntryKind(StrEnum):
     """The money has arrived at the bank."""
     PAYOUT_FAILED = "payout_failed"
     """The bank did not take the money."""
+    CONVERSION_SOLD = "conversion_sold"
+    """Money was exchanged: what was given, in its currency."""
+    CONVERSION_BOUGHT = "conversion_bought"
+    """Money was exchanged: what was received, in its currency."""
     MANUAL = "manual"
-    """A person entered it: an adjustment, an opening balance, a correction."""
+    """A person posted it."""
+    REVERSAL = "reversal"
+    """An earlier entry was taken back."""
+    HOLD_CAPTURE = "hold_capture"
+    """All or a part of what was held on an account was taken."""
 
 
 @event(
@@ -70,7 +78,7 @@ class EntryKind(StrEnum):
     },
 )
 class JournalEntryPosted(Message, frozen=True, kw_only=True):
-    """A balanced entry stands in the books for ever. Heard by the api, which settles the payment."""
+    """A balanced entry stands in the books for ever. Heard by the api, which settles the payment that it captures."""
 
     entry_id: UUID
     """The entry."""
@@ -101,6 +109,12 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     """Fixes the normal balance."""
     is_default: bool
     """Opened by the platform, not by the tenant."""
+    floor_minor: int | None = None
+    """The least that may be available in its normal direction, in minor units of each currency; 0: no overdraft."""
+    ceiling_minor: int | None = None
+    """The most that it may hold in its normal direction, in minor units of each currency."""
+    currencies: list[str] | None = None
+    """The currencies that it takes; None: all."""
 
 
 class AccountList(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,6 +163,12 @@ class OpenAccount(Message, frozen=True, kw_only=True):
     """1 to 200 characters."""
     account_type: AccountType
     """Fixes the normal balance."""
+    floor_minor: int | None = None
+    """The least that may be available in its normal direction, in minor units of each currency; 0: no overdraft."""
+    ceiling_minor: int | None = None
+    """The most that it may hold in its normal direction, in minor units of each currency."""
+    currencies: list[str] | None = None
+    """The currencies that it takes; None: all."""
 
 
 class PostingLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -179,6 +199,10 @@ class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
     """When it was recorded."""
     lines: list[PostingLine]
     """Debits first, then credits, each in the order of the rule that made them."""
+    effective_at: datetime | None = None
+    """When it counts in the books: `occurred_at`, or the first open instant where its period was closed."""
+    reverses: UUID | None = None
+    """The entry that it takes back, where it is a reversal."""
 
 
 class EntryPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -232,6 +256,10 @@ class AccountBalance(msgspec.Struct, frozen=True, kw_only=True):
     """Sum of all debits."""
     credits_minor: int
     """Sum of all credits."""
+    pending_debits_minor: int | None = None
+    """Sum of its open holds that would debit it; None where another time than now was asked for."""
+    pending_credits_minor: int | None = None
+    """Sum of its open holds that would credit it; None where another time than now was asked for."""
 
 
 class BalanceList(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,5 +2,6 @@
 
 from libs.common.db.database import Connection, Database, DatabaseUnavailable
 from libs.common.db.group import GroupCommit
+from libs.common.db.rows import Rows
 
-__all__ = ["Connection", "Database", "DatabaseUnavailable", "GroupCommit"]
+__all__ = ["Connection", "Database", "DatabaseUnavailable", "GroupCommit", "Rows"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from libs.common.db.rows import take_rows
 from libs.common.errors import Unavailable
 from libs.common.settings import DatabaseSettings, postgres_dsn
 
@@ -101,6 +102,7 @@ class Database:
             timeout=_CONNECT_SECONDS,
             max_inactive_connection_lifetime=300,
             connection_class=_PooledConnection,
+            init=take_rows,
             server_settings={
                 "search_path": self._schema,
                 "application_name": self._application_name,

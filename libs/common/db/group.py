@@ -15,7 +15,8 @@ class GroupCommit[T, R]:
     """Hands items to `write` in groups and gives each caller the result of its own item.
 
     `write` receives 1 to `group_max` items and returns one result (or an exception) per item, in their order; it raises
-    only when the whole group failed. It is never called twice at the same time by one `GroupCommit`.
+    only when the whole group failed. At most `writers` groups are on their way at the same time: with more than one, a
+    group is put together while the database works on another, and their order is no longer that of submission.
     """
 
     def __init__(
@@ -24,12 +25,14 @@ class GroupCommit[T, R]:
         *,
         group_max: int,
         waiting_max: int,
+        writers: int = 1,
     ) -> None:
         self._write = write
         self._group_max = group_max
         self._waiting_max = waiting_max
         self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
-        self._writer: asyncio.Task[None] | None = None
+        self._writers_max = writers
+        self._writers: set[asyncio.Task[None]] = set()
 
     @property
     def waiting(self) -> int:
@@ -48,17 +51,20 @@ class GroupCommit[T, R]:
             raise Unavailable("too much work is waiting; try again shortly", code="overloaded")
         done: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, done))
-        if self._writer is None:
-            self._writer = asyncio.create_task(self._drain(), name="group-commit")
+        if len(self._writers) < self._writers_max:
+            writer = asyncio.create_task(self._drain(), name="group-commit")
+            self._writers.add(writer)
+            writer.add_done_callback(self._writers.discard)
         return await asyncio.shield(done)
 
     async def _drain(self) -> None:
-        try:
-            while self._waiting:
-                group = [self._waiting.popleft() for _ in range(min(self._group_max, len(self._waiting)))]
-                await self._write_group(group)
-        finally:
-            self._writer = None
+        while self._waiting:
+            group = [self._waiting.popleft() for _ in range(min(self._group_max, len(self._waiting)))]
+            await self._write_group(group)
+        # Before the task is seen as done: whoever submits in between must find that nobody is left to write.
+        task = asyncio.current_task()
+        assert task is not None
+        self._writers.discard(task)
 
     async def _write_group(self, group: list[tuple[T, asyncio.Future[R]]]) -> None:
         try:
@@ -81,5 +87,5 @@ class GroupCommit[T, R]:
 
     async def flush(self) -> None:
         """Wait until everything submitted so far is written."""
-        while self._writer is not None:
-            await asyncio.wait([self._writer])
+        while self._writers:
+            await asyncio.wait(self._writers)

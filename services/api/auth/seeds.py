@@ -26,9 +26,9 @@ PERMISSIONS = MappingProxyType(
         "payments:write": "Create and confirm payments.",
         "payments:read": "Look at payments.",
         "ledger:read": "Look at the books and the chart of accounts.",
-        "ledger:write": "Post and propose journal entries by hand.",
         "ledger:approve": "Decide about journal entries that somebody else proposed.",
-        "admin:write": "Change accounts and webhook endpoints.",
+        "ledger:write": "Post to the books by hand: entries, and conversions between currencies.",
+        "admin:write": "Change accounts and their roles, exchange rates and webhook endpoints.",
         "profile:read": "Look at one's own profile.",
     }
 )

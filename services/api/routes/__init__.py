@@ -20,12 +20,14 @@ from services.api.routes.audit import audit_routes
 from services.api.routes.authentication import authentication_routes
 from services.api.routes.chaos import chaos_routes
 from services.api.routes.documentation import document, documentation_routes
+from services.api.routes.exchange import exchange_routes
 from services.api.routes.expansion import Expansion, timeline_routes
 from services.api.routes.journal import journal_routes
 from services.api.routes.ledger import ledger_routes
 from services.api.routes.payment_intents import payment_intent_routes
 from services.api.routes.rendering import render_intent
 from services.api.routes.reports import report_routes
+from services.api.routes.roles import role_routes
 from services.api.routes.webhooks import webhook_routes
 
 __all__ = ["document", "render_intent", "routes"]
@@ -57,6 +59,8 @@ def routes(
         *journal_routes(access, unaudited),
         *report_routes(access, ask, clock=clock),
         *account_routes(access, ask),
+        *role_routes(access, ask),
+        *exchange_routes(access, ask),
         *webhook_routes(access, ask),
         *audit_routes(access, database),
         *(chaos_routes(access, chaos) if chaos is not None else []),

@@ -92,7 +92,7 @@ def _object(raw: bytes, member: Any) -> dict[str, Any]:
 
 
 def number_text(raw: bytes, pointer: str) -> str:
-    """Read the JSON text of a number, or a numeric string: digit by digit, never through a float.
+    """Read the text of a JSON number, or of a string that holds one: digit by digit, it never becomes a float.
 
     Raises:
         HttpProblem: 400 when it is not JSON.
@@ -103,7 +103,7 @@ def number_text(raw: bytes, pointer: str) -> str:
             return msgspec.json.decode(raw, type=str)
         if raw[:1] in b"-0123456789":
             return raw.decode()
-    except _UNREADABLE as fault:
+    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
         raise not_json() from fault
     raise invalid([(pointer, "must be a number or a numeric string")])
 

@@ -75,6 +75,7 @@ _TAGS = (
     Tag(name="journal", description="Entries that people make, alone or in pairs of maker and checker."),
     Tag(name="reports", description="What the books add up to."),
     Tag(name="accounts", description="The chart of accounts."),
+    Tag(name="exchange rates", description="What currencies are worth in each other."),
     Tag(name="webhooks", description="Hearing about it."),
     Tag(name="audit", description="Who did what."),
     Tag(name="operations", description="Running it."),
@@ -110,6 +111,8 @@ class Documented(msgspec.Struct, frozen=True, kw_only=True):
     """Whether its body may be left out."""
     query: tuple[QueryParameter, ...] = ()
     """Its query parameters."""
+    path: tuple[QueryParameter, ...] = ()
+    """Its path parameters that are no UUID."""
     headers: tuple[tuple[str, str], ...] = ()
     """Further headers that it heeds: name and meaning."""
 
@@ -159,7 +162,8 @@ def document(business: Sequence[HTTPRouteHandler]) -> dict[str, Any]:
 def _complete(operation: dict[str, Any], told: Documented, schema_of: dict[int, Any]) -> None:
     for parameter in operation.get("parameters", []):
         if parameter["in"] == "path":
-            parameter["schema"] = {"type": "string", "format": "uuid"}
+            shapes = {known.name: known.shape for known in told.path}
+            parameter["schema"] = shapes.get(parameter["name"], {"type": "string", "format": "uuid"})
     operation["parameters"] = [*operation.get("parameters", []), *_parameters(told)]
     if told.body is not None:
         operation["requestBody"] = {

@@ -77,11 +77,11 @@ class Query:
         """Read the cursor, whose meaning is somebody else's."""
         return self.text("cursor", length_max=_CURSOR_LENGTH_MAX)
 
-    def currency(self) -> str | None:
+    def currency(self, name: str = "currency") -> str | None:
         """Read a currency code."""
-        value = self._values.get("currency")
+        value = self._values.get(name)
         if value is not None and not _CURRENCY.match(value):
-            raise wrong("currency", "must be an ISO 4217 code of three upper-case letters")
+            raise wrong(name, "must be an ISO 4217 code of three upper-case letters")
         return value
 
     def identifier(self, name: str) -> UUID | None:

@@ -32,7 +32,7 @@ async def entries(connection: Connection, wanted: EntryFilter, *, limit: int, of
     rows = await connection.fetch(
         f"WITH page AS ({question.sql} ORDER BY posted_at DESC, id DESC "
         f"LIMIT {question.slot(limit)} OFFSET {question.slot(offset)}) "
-        "SELECT e.id, e.payment_intent_id, e.kind, e.occurred_at, e.posted_at, "
+        "SELECT e.id, e.payment_intent_id, e.kind, e.occurred_at, e.posted_at, e.effective_at, e.reverses, "
         "l.side, a.code, l.amount_minor, l.currency "
         "FROM page JOIN journal_entries AS e ON e.tenant_id = $1 AND e.id = page.id "
         "JOIN postings AS l ON l.tenant_id = $1 AND l.entry_id = e.id "
@@ -42,6 +42,20 @@ async def entries(connection: Connection, wanted: EntryFilter, *, limit: int, of
         *question.arguments,
     )
     return _journal(rows)
+
+
+async def entry_by_id(connection: Connection, tenant_id: str, entry_id: UUID) -> JournalEntry:
+    """Read one entry that stands in the books, with all its lines."""
+    rows = await connection.fetch(
+        "SELECT e.id, e.payment_intent_id, e.kind, e.occurred_at, e.posted_at, e.effective_at, e.reverses, "
+        "l.side, a.code, l.amount_minor, l.currency FROM journal_entries AS e "
+        "JOIN postings AS l ON l.tenant_id = $1 AND l.entry_id = e.id "
+        "JOIN accounts AS a ON a.tenant_id = $1 AND a.id = l.account_id "
+        "WHERE e.tenant_id = $1 AND e.id = $2 ORDER BY l.side DESC, l.line_no",
+        tenant_id,
+        entry_id,
+    )
+    return _journal(rows)[0]
 
 
 class _Question:
@@ -121,6 +135,8 @@ def _journal(rows: Sequence[asyncpg.Record]) -> list[JournalEntry]:
                     occurred_at=row["occurred_at"],
                     posted_at=row["posted_at"],
                     lines=[],
+                    effective_at=row["effective_at"],
+                    reverses=row["reverses"],
                 )
             )
         journal[-1].lines.append(
@@ -137,14 +153,22 @@ def _journal(rows: Sequence[asyncpg.Record]) -> list[JournalEntry]:
 async def standing_balances(connection: Connection, tenant_id: str, *, currency: str | None) -> list[AccountBalance]:
     """Read what a tenant's accounts hold now, by account code and currency."""
     rows = await connection.fetch(
-        "SELECT a.code, a.account_type, b.currency, b.debits_minor, b.credits_minor "
+        "SELECT a.code, a.account_type, b.currency, b.debits_minor, b.credits_minor, b.pending_debits_minor, "
+        "b.pending_credits_minor "
         "FROM balances AS b JOIN accounts AS a ON a.tenant_id = b.tenant_id AND a.id = b.account_id "
-        "WHERE b.tenant_id = $1 AND b.version > 0 AND ($2::text IS NULL OR b.currency = $2::bpchar) "
+        "WHERE b.tenant_id = $1 AND (b.version > 0 OR b.pending_debits_minor > 0 OR b.pending_credits_minor > 0) AND ($2::text IS NULL OR b.currency = $2::bpchar) "
         "ORDER BY a.code, b.currency",
         tenant_id,
         currency,
     )
-    return [_account_balance(row) for row in rows]
+    return [
+        msgspec.structs.replace(
+            _account_balance(row),
+            pending_debits_minor=row["pending_debits_minor"],
+            pending_credits_minor=row["pending_credits_minor"],
+        )
+        for row in rows
+    ]
 
 
 _LAST_BEFORE = (

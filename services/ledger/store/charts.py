@@ -11,7 +11,7 @@ from libs.common.contracts.ledger import AccountType
 from libs.common.db import Connection
 from services.ledger.domain import Account
 
-_ACCOUNT = "tenant_id, id, code, label, account_type, is_default"
+_ACCOUNT = "tenant_id, id, code, label, account_type, is_default, floor_minor, ceiling_minor, currencies"
 
 
 def _account(row: asyncpg.Record) -> Account:
@@ -22,6 +22,9 @@ def _account(row: asyncpg.Record) -> Account:
         label=row["label"],
         account_type=AccountType(row["account_type"]),
         is_default=row["is_default"],
+        floor_minor=row["floor_minor"],
+        ceiling_minor=row["ceiling_minor"],
+        currencies=None if row["currencies"] is None else tuple(row["currencies"]),
     )
 
 
@@ -36,10 +39,14 @@ async def default_accounts(tx: Connection, tenant_ids: Sequence[str]) -> list[Ac
 async def open_accounts(tx: Connection, accounts: Sequence[Account], *, opened_at: datetime) -> list[Account]:
     """Open accounts, and return those that are new; one whose id or code is taken stays as it is."""
     rows = await tx.fetch(
-        "INSERT INTO accounts (tenant_id, id, code, label, account_type, is_default, opened_at) "
-        "SELECT *, $7 FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::bool[]) "
+        "INSERT INTO accounts (tenant_id, id, code, label, account_type, is_default, opened_at, floor_minor, "
+        "ceiling_minor, currencies) SELECT tenant_id, id, code, label, account_type, is_default, $7, floor_minor, "
+        # An array of arrays would have to be a rectangle, so each list of currencies travels as one text.
+        "ceiling_minor, string_to_array(currencies, ',') FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], "
+        "$5::text[], $6::bool[], $8::int8[], $9::int8[], $10::text[]) "
         # In the order of their key, so that two processes that open the same charts never wait in a circle.
-        f"AS new(tenant_id, id, code, label, account_type, is_default) ORDER BY tenant_id, code "
+        "AS new(tenant_id, id, code, label, account_type, is_default, floor_minor, ceiling_minor, currencies) "
+        "ORDER BY tenant_id, code "
         f"ON CONFLICT DO NOTHING RETURNING {_ACCOUNT}",
         [account.tenant_id for account in accounts],
         [account.id for account in accounts],
@@ -48,6 +55,9 @@ async def open_accounts(tx: Connection, accounts: Sequence[Account], *, opened_a
         [account.account_type.value for account in accounts],
         [account.is_default for account in accounts],
         opened_at,
+        [account.floor_minor for account in accounts],
+        [account.ceiling_minor for account in accounts],
+        [None if account.currencies is None else ",".join(account.currencies) for account in accounts],
     )
     return [_account(row) for row in rows]
 
@@ -66,6 +76,12 @@ async def accounts_by_code(connection: Connection, tenant_id: str, codes: Collec
         f"SELECT {_ACCOUNT} FROM accounts WHERE tenant_id = $1 AND code = ANY($2::text[])", tenant_id, possible
     )
     return {row["code"]: _account(row) for row in rows}
+
+
+async def account_by_code(tx: Connection, tenant_id: str, code: str) -> Account | None:
+    """Find the account of this code in a tenant's chart."""
+    row = await tx.fetchrow(f"SELECT {_ACCOUNT} FROM accounts WHERE tenant_id = $1 AND code = $2", tenant_id, code)
+    return None if row is None else _account(row)
 
 
 async def chart_of(connection: Connection, tenant_id: str) -> list[Account]:

@@ -1,6 +1,6 @@
 """What the ledger's tests arrange and read: captures in, books out."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -10,14 +10,17 @@ import pytest
 from libs.common.clock import ManualClock
 from libs.common.contracts import gateway
 from libs.common.contracts.ledger import JournalEntryPosted
-from libs.common.db import Database
+from libs.common.db import Connection, Database
+from libs.common.db.database import CONTENTION
 from libs.common.ids import new_id
 from libs.common.messaging import Heard
 from libs.common.observability.correlation import Correlation
-from services.ledger.commands import Commands
+from services.ledger.commands import Commands, ExchangeCommands, RoleCommands
 from services.ledger.consumers import Consumers
-from services.ledger.queries import Queries
+from services.ledger.queries import ExchangeQueries, Queries
 from tests.support.databases import TestDatabase
+
+CONTENTION_RETRIES_MAX = 10
 
 
 class Ledger:
@@ -26,12 +29,27 @@ class Ledger:
     def __init__(self, database: Database, clock: ManualClock) -> None:
         self.database = database
         self.clock = clock
-        self.consumers = Consumers(Commands(database, clock=clock), Queries(database))
+        self.consumers = Consumers(
+            Commands(database, clock=clock),
+            Queries(database),
+            roles=RoleCommands(database, clock=clock),
+            exchange=ExchangeCommands(database, clock=clock),
+            exchange_queries=ExchangeQueries(database, clock=clock),
+        )
 
     async def hear_captures(self, *heard: Heard[gateway.PaymentCaptured]) -> None:
         """Handle captures in one transaction, as the pack consumer does."""
-        async with self.database.transaction() as tx:
-            await self.consumers.on_payment_captured(tx, heard)
+        await self.hear(self.consumers.on_payment_captured, heard)
+
+    async def hear[M](self, handler: Callable[[Connection, Sequence[M]], Awaitable[None]], heard: Sequence[M]) -> None:
+        """Handle events in one transaction, and again when it lost against another one, as the pack consumer does."""
+        for _ in range(CONTENTION_RETRIES_MAX):
+            try:
+                async with self.database.transaction() as tx:
+                    return await handler(tx, heard)
+            except CONTENTION:
+                continue
+        raise AssertionError("events lost against others again and again")
 
     async def said(self, tenant_id: str) -> list[JournalEntryPosted]:
         """Read what waits in the outbox for a tenant, in its order."""

@@ -45,7 +45,8 @@ async def test_every_key_of_a_tenants_data_has_the_tenant_in_it(ledger_database:
     keys = await connection.fetch(
         "SELECT i.indexrelid::regclass::text AS key FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid "
         "WHERE c.relnamespace = 'ledger'::regnamespace AND i.indisunique "
-        "AND c.relname NOT IN ('outbox', 'inbox', 'alembic_version') AND NOT EXISTS (SELECT FROM pg_attribute a "
+        "AND c.relname NOT IN ('outbox', 'inbox', 'alembic_version', 'chains', 'entry_groups', 'chain_checks') "
+        "AND NOT EXISTS (SELECT FROM pg_attribute a "
         "WHERE a.attrelid = i.indexrelid AND a.attname = 'tenant_id')"
     )
     await connection.close()
@@ -102,15 +103,17 @@ async def test_the_runtime_role_may_do_no_more_than_it_needs(ledger: Ledger, sta
 
 _INSERT = """
 WITH entry AS (
-    INSERT INTO journal_entries (tenant_id, id, kind, line_count, occurred_at, posted_at, digest)
-    SELECT $1, $2, 'capture', $3::int2, '2026-11-22Z', '2026-11-22Z', sha256('x') WHERE $3::int2 > 0
+    INSERT INTO journal_entries (tenant_id, id, kind, line_count, occurred_at, effective_at, posted_at, digest,
+                                 chain, sequence, position, seal)
+    SELECT $1, $2, 'capture', $3::int2, '2026-11-22Z', '2026-11-22Z', '2026-11-22Z', sha256('x'), 0, 1, 1, sha256('x')
+     WHERE $3::int2 > 0
 ), balance AS (
     UPDATE balances SET debits_minor = debits_minor + $7, credits_minor = credits_minor + $8, version = version + $9
      WHERE tenant_id = $1 AND account_id = $10
 )
 INSERT INTO postings (tenant_id, entry_id, line_no, account_id, currency, version, side, amount_minor,
-                      debits_after_minor, credits_after_minor, posted_at)
-SELECT $1, $2, line_no, $10, currency, line_no, side, amount, 100, 100, '2026-11-22Z'
+                      debits_after_minor, credits_after_minor, posted_at, effective_at)
+SELECT $1, $2, line_no, $10, currency, line_no, side, amount, 100, 100, '2026-11-22Z', '2026-11-22Z'
   FROM unnest($4::text[], $5::int8[], $6::text[]) WITH ORDINALITY AS line(side, amount, currency, line_no)
 """
 
@@ -121,7 +124,11 @@ async def one_account(ledger: Ledger, tenant_id: str) -> UUID:
     await ledger.database.write(
         "INSERT INTO accounts VALUES ($1, $2, 'SUSPENSE', 'Suspense', 'ASSET', false, now())", tenant_id, account
     )
-    await ledger.database.write("INSERT INTO balances VALUES ($1, $2, 'BRL')", tenant_id, account)
+    await ledger.database.write(
+        "INSERT INTO balances (tenant_id, account_id, currency, debit_normal) VALUES ($1, $2, 'BRL', true)",
+        tenant_id,
+        account,
+    )
     return account
 
 
@@ -176,8 +183,9 @@ async def test_a_right_entry_is_taken_and_no_line_can_be_added_to_it(ledger: Led
 async def test_an_entry_and_its_lines_in_two_statements_are_refused(ledger: Ledger, tenant_id: str) -> None:
     with pytest.raises(asyncpg.CheckViolationError) as refused:
         await ledger.database.write(
-            "INSERT INTO journal_entries (tenant_id, id, kind, line_count, occurred_at, posted_at, digest) "
-            "VALUES ($1, $2, 'capture', 2, now(), now(), sha256('x'))",
+            "INSERT INTO journal_entries (tenant_id, id, kind, line_count, occurred_at, effective_at, posted_at, digest, "
+            "chain, sequence, position, seal) "
+            "VALUES ($1, $2, 'capture', 2, now(), now(), now(), sha256('x'), 0, 1, 1, sha256('x'))",
             tenant_id,
             uuid4(),
         )

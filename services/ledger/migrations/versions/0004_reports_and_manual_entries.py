@@ -1,7 +1,7 @@
 """Reports from a materialized view, entries that people make, and proposals that somebody else decides about.
 
 Revision ID: 0004
-Revises: 0001
+Revises: 0003
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql as pg
 
 revision = "0004"
-down_revision = "0001"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
@@ -19,6 +19,8 @@ _WORD = sa.Text(collation="C")
 _ROLE_ACCOUNTS = """
 CREATE VIEW role_accounts AS
 SELECT tenant_id, code AS role, id AS account_id FROM accounts WHERE is_default
+UNION
+SELECT tenant_id, role, account_id FROM role_changes
 """
 
 # A quarter of an hour is the longest piece that never straddles midnight in any time zone: every offset in use is a

@@ -1,0 +1,48 @@
+"""The posting engine: the one door by which anything gets into the books.
+
+A group of entries is posted in one transaction: every balance row that it touches is locked once, in the order of its
+key; the entries are decided one after the other in memory, exactly as if each had come alone; then everything is written
+by one statement, each balance row once. A hot account costs what a cold one does, and two processes that post to the
+same accounts wait for each other and never in a circle.
+
+`instructions` is what it can be told and what it answers, `decision` the pure part, `engine` the transaction around it,
+and `desk` the door for single entries. Measured on two cores: `python -m tests.bench.ledger`.
+"""
+
+from services.ledger.posting.decision import BalanceKey, Decision, EntryKey, HoldKey, Standing, decide
+from services.ledger.posting.desk import CONTENTION_RETRIES_MAX, PostingDesk
+from services.ledger.posting.engine import carry_out, count, post
+from services.ledger.posting.instructions import (
+    Booking,
+    Held,
+    Instruction,
+    Outcome,
+    Placing,
+    Posted,
+    Refused,
+    Releasing,
+    Replayed,
+)
+
+__all__ = [
+    "CONTENTION_RETRIES_MAX",
+    "BalanceKey",
+    "Booking",
+    "Decision",
+    "EntryKey",
+    "Held",
+    "HoldKey",
+    "Instruction",
+    "Outcome",
+    "Placing",
+    "Posted",
+    "PostingDesk",
+    "Refused",
+    "Releasing",
+    "Replayed",
+    "Standing",
+    "carry_out",
+    "count",
+    "decide",
+    "post",
+]

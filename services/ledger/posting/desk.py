@@ -1,0 +1,105 @@
+"""The door for single entries: many callers, few commits."""
+
+from collections.abc import Sequence
+
+from libs.common.clock import Clock
+from libs.common.db import Database, GroupCommit
+from libs.common.db.database import CONTENTION
+from libs.common.errors import Transient
+from services.ledger.posting.engine import carry_out, count
+from services.ledger.posting.instructions import (
+    Booking,
+    Held,
+    Instruction,
+    Outcome,
+    Placing,
+    Posted,
+    Refused,
+    Releasing,
+    Replayed,
+)
+
+GROUP_MAX = 500
+"""Instructions that one group takes at most: beyond it the latency of a group grows and its speed does not."""
+
+WAITING_MAX = 5000
+"""Instructions that may wait for the next groups before a caller hears 503."""
+
+CONTENTION_RETRIES_MAX = 5
+"""How often a group that lost against another transaction is run again."""
+
+WRITERS = 2
+"""Groups of one process that may be on their way at a time, each on a connection of its own: one is being put together
+while the database works on the other. More of them only wait for each other's locks (measured)."""
+
+
+class PostingDesk:
+    """Takes single instructions from many callers and carries them out in groups: while one commit is in flight the next forms.
+
+    The request path; the message consumer has its groups from the broker already. Whether an entry that could not be
+    answered was committed is unknown; the same entry again says so.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        clock: Clock,
+        group_max: int = GROUP_MAX,
+        waiting_max: int = WAITING_MAX,
+        writers: int = WRITERS,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._groups: GroupCommit[Instruction, Posted | Replayed | Held] = GroupCommit(
+            self._write, group_max=group_max, waiting_max=waiting_max, writers=writers
+        )
+
+    async def post(self, booking: Booking) -> Posted | Replayed:
+        """Post one entry with whatever else is waiting; returns once it is committed.
+
+        Raises:
+            Rejected: why the entry cannot be posted.
+            Unavailable: when too many wait already, or the database does not answer.
+        """
+        answer = await self._groups.submit(booking)
+        assert not isinstance(answer, Held)
+        return answer
+
+    async def hold(self, instruction: Placing | Releasing) -> Held:
+        """Place a hold or let it go, with whatever else is waiting; returns once it is committed.
+
+        Raises:
+            Rejected: why it cannot be done.
+            Unavailable: when too many wait already, or the database does not answer.
+        """
+        answer = await self._groups.submit(instruction)
+        assert isinstance(answer, Held)
+        return answer
+
+    async def _write(self, instructions: Sequence[Instruction]) -> Sequence[Posted | Replayed | Held | Exception]:
+        """Carry out a group in a transaction of its own; one that fails is halved until the bad one fails alone."""
+        try:
+            outcomes = await self._transact(instructions)
+        except Transient as outage:
+            # The database is away: halves would fare no better. What was committed all the same is a replay next time.
+            return [outage] * len(instructions)
+        except Exception as fault:  # noqa: BLE001 - whatever it is, it is the answer to the one that caused it
+            if len(instructions) == 1:
+                return [fault]
+            middle = len(instructions) // 2
+            return [*await self._write(instructions[:middle]), *await self._write(instructions[middle:])]
+        count(instructions, outcomes)
+        return [outcome.reason if isinstance(outcome, Refused) else outcome for outcome in outcomes]
+
+    async def _transact(self, instructions: Sequence[Instruction]) -> list[Outcome | Held]:
+        for _ in range(CONTENTION_RETRIES_MAX):
+            try:
+                return await self._once(instructions)
+            except CONTENTION:
+                continue
+        return await self._once(instructions)
+
+    async def _once(self, instructions: Sequence[Instruction]) -> list[Outcome | Held]:
+        async with self._database.transaction() as tx:
+            return await carry_out(tx, instructions, clock=self._clock)

@@ -1,0 +1,184 @@
+# ruff: noqa: S608 - statements are put together from our own words; every value is a parameter
+"""What the verifier reads, as it lies in the tables, and what it writes down. Nothing here is used by posting."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from libs.common.db import Connection
+
+
+class StoredChain(msgspec.Struct, frozen=True, kw_only=True):
+    """The head of a chain, and how far it was recomputed."""
+
+    chain: int
+    sequence: int
+    hash: bytes
+    verified: int
+    verified_hash: bytes
+    entries: int
+    checked_at: datetime | None
+
+
+class StoredFinding(msgspec.Struct, frozen=True, kw_only=True):
+    """Something in the books that cannot be."""
+
+    invariant: str
+    tenant_id: str
+    """Empty where it concerns a chain."""
+    subject: str
+    detail: str
+
+
+async def chains(connection: Connection) -> list[StoredChain]:
+    """Read the heads of all chains that have begun."""
+    rows = await connection.fetch(
+        "SELECT h.chain, h.sequence, h.hash, coalesce(c.sequence, 0) AS verified, "
+        "coalesce(c.hash, decode(repeat('00', 32), 'hex')) AS verified_hash, coalesce(c.entries, 0) AS entries, "
+        "c.checked_at FROM chains AS h LEFT JOIN chain_checks AS c USING (chain) "
+        "WHERE h.sequence > 0 OR c.sequence > 0 ORDER BY h.chain"
+    )
+    return [StoredChain(**dict(row)) for row in rows]
+
+
+async def groups_after(connection: Connection, chain: int, sequence: int, *, limit: int) -> list[asyncpg.Record]:
+    """Read the next groups of a chain."""
+    return await connection.fetch(
+        "SELECT sequence, previous, hash, entry_count FROM entry_groups WHERE chain = $1 AND sequence > $2 "
+        "ORDER BY sequence LIMIT $3",
+        chain,
+        sequence,
+        limit,
+    )
+
+
+async def entries_of(connection: Connection, chain: int, *, after: int, until: int) -> list[asyncpg.Record]:
+    """Read the entries of some groups of a chain, by group and position."""
+    return await connection.fetch(
+        "SELECT tenant_id, id, kind, payment_intent_id, line_count, occurred_at, effective_at, posted_at, "
+        "source_event_id, reverses, digest, sequence, position, seal FROM journal_entries "
+        "WHERE chain = $1 AND sequence > $2 AND sequence <= $3 ORDER BY sequence, position",
+        chain,
+        after,
+        until,
+    )
+
+
+async def postings_of(connection: Connection, entry_ids: Sequence[UUID]) -> list[asyncpg.Record]:
+    """Read the postings of some entries, of all tenants that use these ids, line by line."""
+    return await connection.fetch(
+        "SELECT tenant_id, entry_id, line_no, account_id, currency, version, side, amount_minor, debits_after_minor, "
+        "credits_after_minor, posted_at, effective_at FROM postings WHERE entry_id = ANY($1::uuid[]) "
+        "ORDER BY entry_id, tenant_id, line_no",
+        entry_ids,
+    )
+
+
+async def remember_check(connection: Connection, checked: StoredChain, *, at: datetime) -> None:
+    """Write down how far a chain was recomputed; another process that came further is not set back."""
+    await connection.execute(
+        "INSERT INTO chain_checks AS c (chain, sequence, hash, entries, checked_at) VALUES ($1, $2, $3, $4, $5) "
+        "ON CONFLICT (chain) DO UPDATE SET sequence = excluded.sequence, hash = excluded.hash, "
+        "entries = excluded.entries, checked_at = excluded.checked_at WHERE c.sequence <= excluded.sequence",
+        checked.chain,
+        checked.verified,
+        checked.verified_hash,
+        checked.entries,
+        at,
+    )
+
+
+_NET = "CASE side WHEN 'DEBIT' THEN amount_minor ELSE -amount_minor END"
+
+_STANDING = {
+    "tenant_balanced": (
+        "SELECT tenant_id, tenant_id || ' ' || currency AS subject, "
+        "'debits and credits of all accounts differ by ' || sum(debits_minor - credits_minor) || ' minor units' AS detail "
+        "FROM balances GROUP BY tenant_id, currency HAVING sum(debits_minor) <> sum(credits_minor)"
+    ),
+    "balance_follows_postings": (
+        "SELECT b.tenant_id, b.account_id || ' ' || b.currency AS subject, "
+        "'the balance is not what its last posting left' AS detail FROM balances AS b "
+        "LEFT JOIN LATERAL (SELECT version, debits_after_minor, credits_after_minor FROM postings AS p "
+        "WHERE p.tenant_id = b.tenant_id AND p.account_id = b.account_id AND p.currency = b.currency "
+        "ORDER BY p.posted_at DESC, p.version DESC LIMIT 1) AS p ON true WHERE (b.version, b.debits_minor, b.credits_minor) "
+        "<> (coalesce(p.version, 0), coalesce(p.debits_after_minor, 0), coalesce(p.credits_after_minor, 0))"
+    ),
+    "holds_pending": (
+        "SELECT b.tenant_id, b.account_id || ' ' || b.currency AS subject, "
+        "'what is pending is not the sum of the open holds' AS detail FROM balances AS b LEFT JOIN ("
+        "SELECT tenant_id, account_id, currency, sum(debits) AS debits, sum(credits) AS credits FROM ("
+        "SELECT tenant_id, debit_account_id AS account_id, currency, amount_minor AS debits, 0 AS credits "
+        "FROM holds WHERE state = 'OPEN' UNION ALL SELECT tenant_id, credit_account_id, currency, 0, amount_minor "
+        "FROM holds WHERE state = 'OPEN') AS side GROUP BY 1, 2, 3) AS h USING (tenant_id, account_id, currency) "
+        "WHERE (b.pending_debits_minor, b.pending_credits_minor) <> (coalesce(h.debits, 0), coalesce(h.credits, 0))"
+    ),
+}
+_THOROUGH = {
+    "versions_gapless": (
+        "SELECT tenant_id, account_id || ' ' || currency AS subject, "
+        "'postings are missing or doubled: ' || count(*) || ' up to version ' || max(version) AS detail "
+        "FROM postings GROUP BY tenant_id, account_id, currency HAVING count(*) <> max(version) OR min(version) <> 1"
+    ),
+    "entry_balanced": (
+        "SELECT tenant_id, entry_id::text AS subject, 'debits and credits differ by ' || abs(sum("
+        f"{_NET})) || ' minor units' AS detail FROM postings GROUP BY tenant_id, entry_id, currency HAVING sum({_NET}) <> 0"
+    ),
+    "posting_of_entry": (
+        "SELECT p.tenant_id, p.entry_id::text AS subject, 'there are postings of an entry that is not there' AS detail "
+        "FROM postings AS p LEFT JOIN journal_entries AS e ON e.tenant_id = p.tenant_id AND e.id = p.entry_id "
+        "WHERE e.id IS NULL"
+    ),
+    "entry_of_group": (
+        "SELECT e.tenant_id, e.id::text AS subject, 'the entry stands in no group that was committed' AS detail "
+        "FROM journal_entries AS e LEFT JOIN entry_groups AS g ON g.chain = e.chain AND g.sequence = e.sequence "
+        "WHERE g.chain IS NULL OR e.position NOT BETWEEN 1 AND g.entry_count"
+    ),
+}
+_EACH_MAX = 100
+
+
+async def broken_invariants(connection: Connection, *, thorough: bool) -> list[StoredFinding]:
+    """Look for what cannot be, at most a hundred of each kind; `thorough` reads every posting."""
+    questions = _STANDING | _THOROUGH if thorough else _STANDING
+    return [
+        StoredFinding(invariant=invariant, tenant_id=row["tenant_id"], subject=row["subject"], detail=row["detail"])
+        for invariant, sql in questions.items()
+        for row in await connection.fetch(f"{sql} LIMIT {_EACH_MAX}", timeout=3600)
+    ]
+
+
+async def write_findings(
+    tx: Connection, findings: Sequence[StoredFinding], *, found_at: datetime
+) -> list[StoredFinding]:
+    """Write findings down, and return those that are new."""
+    rows = await tx.fetch(
+        "INSERT INTO findings (invariant, tenant_id, subject, detail, found_at) "
+        "SELECT *, $5 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) "
+        "ON CONFLICT DO NOTHING RETURNING invariant, tenant_id, subject, detail",
+        [finding.invariant for finding in findings],
+        [finding.tenant_id for finding in findings],
+        [finding.subject for finding in findings],
+        [finding.detail for finding in findings],
+        found_at,
+    )
+    return [StoredFinding(**dict(row)) for row in rows]
+
+
+async def findings_of(connection: Connection, tenant_id: str, *, limit: int) -> list[asyncpg.Record]:
+    """Read what was found in a tenant's books and in the chains, the latest first."""
+    return await connection.fetch(
+        "SELECT invariant, subject, detail, found_at FROM findings WHERE tenant_id IN ($1, '') "
+        "ORDER BY found_at DESC, subject LIMIT $2",
+        tenant_id,
+        limit,
+    )
+
+
+async def count_findings(connection: Connection) -> int:
+    """Count everything that was ever found."""
+    counted: int = await connection.fetchval("SELECT count(*) FROM findings")
+    return counted

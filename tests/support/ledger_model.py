@@ -1,0 +1,176 @@
+"""The ledger in plain Python: what the real one must agree with, operation by operation."""
+
+from collections import defaultdict
+from datetime import datetime
+from uuid import UUID
+
+from libs.common.contracts.ledger import AccountType, Side
+from services.ledger.domain import Account, Entry, Hold
+
+POSTED, REPLAYED, HELD = "posted", "replayed", "held"
+
+type Key = tuple[UUID, str]
+"""Account, currency."""
+
+
+class Total:
+    """What one account holds in one currency."""
+
+    def __init__(self) -> None:
+        self.debits = self.credits = self.pending_debits = self.pending_credits = self.version = 0
+
+    def numbers(self) -> tuple[int, int, int, int, int]:
+        """Everything that the real balance has."""
+        return self.debits, self.credits, self.pending_debits, self.pending_credits, self.version
+
+    def copy(self) -> "Total":
+        """A second one with the same numbers."""
+        other = Total()
+        other.__dict__.update(self.__dict__)
+        return other
+
+    def available(self, account_type: AccountType) -> int:
+        """What may still be taken."""
+        net = self.debits - self.credits
+        return net - self.pending_credits if grows_by_debits(account_type) else -net - self.pending_debits
+
+    def committed(self, account_type: AccountType) -> int:
+        """What it will hold once all is captured."""
+        net = self.debits - self.credits
+        return net + self.pending_debits if grows_by_debits(account_type) else -net + self.pending_credits
+
+
+def grows_by_debits(account_type: AccountType) -> bool:
+    """Assets and expenses do."""
+    return account_type in (AccountType.ASSET, AccountType.EXPENSE)
+
+
+class Model:
+    """The books of one tenant. Each operation answers with a word, or with the code of a refusal."""
+
+    def __init__(self, accounts: list[Account]) -> None:
+        self.accounts = {account.id: account for account in accounts}
+        self.totals: dict[Key, Total] = defaultdict(Total)
+        self.entries: dict[UUID, str] = {}
+        self.holds: dict[UUID, tuple[Hold, str]] = {}
+        """Each hold and how it stands."""
+        self.journal: list[tuple[datetime, list[tuple[Key, Side, int]]]] = []
+        """Every entry: when it counts, and its lines."""
+        self.reversed: set[UUID] = set()
+        self.lines: dict[UUID, Entry] = {}
+        self.open_from: datetime | None = None
+
+    def post(self, entry: Entry, *, now: datetime, captures: Hold | None = None) -> str:
+        """Post an entry, or capture a hold by one."""
+        if entry.id in self.entries:
+            if self.entries[entry.id] == entry.content:
+                return REPLAYED
+            return "entry_conflict" if captures is None else "hold_resolved"
+        counts_at = entry.occurred_at
+        if self.open_from is not None and counts_at < self.open_from:
+            if entry.source_event_id is None:
+                return "period_closed"
+            counts_at = self.open_from
+        trial: dict[Key, Total] = {}
+        if captures is not None:
+            hold, state = self.holds.get(captures.id, (None, ""))
+            if hold is None:
+                return "hold_not_found"
+            if state != "OPEN" or (hold.expires_at is not None and hold.expires_at <= now):
+                return "hold_resolved"
+            if entry.amount_minor > hold.amount_minor:
+                return "hold_exceeded"
+            self._pend(trial, hold, -hold.amount_minor)
+        for line in entry.lines:
+            key = (line.account_id, line.currency)
+            if (refusal := self._refusal(key)) is not None:
+                return refusal
+            total = trial.setdefault(key, self.totals[key].copy())
+            if line.side is Side.DEBIT:
+                total.debits += line.amount_minor
+            else:
+                total.credits += line.amount_minor
+            total.version += 1
+        if (refusal := self._beyond_limits(trial)) is not None:
+            return refusal
+        self.totals.update(trial)
+        self.entries[entry.id] = entry.content
+        self.lines[entry.id] = entry
+        self.journal.append(
+            (counts_at, [((line.account_id, line.currency), line.side, line.amount_minor) for line in entry.lines])
+        )
+        if captures is not None:
+            self.holds[captures.id] = (captures, "CAPTURED")
+        return POSTED
+
+    def place(self, hold: Hold) -> str:
+        """Set an amount aside."""
+        if hold.id in self.holds:
+            return HELD if self.holds[hold.id][0].is_same_promise_as(hold) else "hold_conflict"
+        for _, account_id in hold.sides:
+            if (refusal := self._refusal((account_id, hold.currency))) is not None:
+                return refusal
+        trial: dict[Key, Total] = {}
+        self._pend(trial, hold, hold.amount_minor)
+        if (refusal := self._beyond_limits(trial)) is not None:
+            return refusal
+        self.totals.update(trial)
+        self.holds[hold.id] = (hold, "OPEN")
+        return HELD
+
+    def let_go(self, hold_id: UUID, state: str) -> str:
+        """Void or expire a hold."""
+        if hold_id not in self.holds:
+            return "hold_not_found"
+        hold, before = self.holds[hold_id]
+        if before == state:
+            return HELD
+        if before != "OPEN":
+            return "hold_resolved"
+        self._pend(self.totals, hold, -hold.amount_minor)
+        self.holds[hold_id] = (hold, state)
+        return HELD
+
+    def expire(self, now: datetime) -> None:
+        """Let go whatever is due."""
+        for hold_id, (hold, state) in self.holds.items():
+            if state == "OPEN" and hold.expires_at is not None and hold.expires_at <= now:
+                self.let_go(hold_id, "EXPIRED")
+
+    def effective(self, before: datetime) -> dict[Key, tuple[int, int]]:
+        """Debits and credits by what counted before an instant."""
+        sums: dict[Key, list[int]] = defaultdict(lambda: [0, 0])
+        for counts_at, lines in self.journal:
+            if counts_at < before:
+                for key, side, amount in lines:
+                    sums[key][side is Side.CREDIT] += amount
+        return {key: (debits, credits_) for key, (debits, credits_) in sums.items()}
+
+    def _refusal(self, key: Key) -> str | None:
+        account = self.accounts.get(key[0])
+        if account is None:
+            return "account_unknown"
+        if account.currencies is not None and key[1] not in account.currencies:
+            return "currency_not_taken"
+        return None
+
+    def _pend(self, into: dict[Key, Total], hold: Hold, amount: int) -> None:
+        for side, account_id in hold.sides:
+            key = (account_id, hold.currency)
+            total = into.setdefault(key, self.totals[key].copy())
+            if side is Side.DEBIT:
+                total.pending_debits += amount
+            else:
+                total.pending_credits += amount
+
+    def _beyond_limits(self, trial: dict[Key, Total]) -> str | None:
+        for key, after in trial.items():
+            account, before = self.accounts[key[0]], self.totals[key]
+            kind = account.account_type
+            if account.floor_minor is not None and account.floor_minor > after.available(kind) < before.available(kind):
+                return "floor_crossed"
+            if account.ceiling_minor is not None and account.ceiling_minor < after.committed(kind) > before.committed(
+                kind
+            ):
+                return "ceiling_crossed"
+        return None
