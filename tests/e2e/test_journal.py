@@ -31,8 +31,8 @@ def chief(platform: Platform, tenant: str) -> Client:
 _POSTED = "SELECT count(*) FROM ledger.journal_entries WHERE tenant_id = $1"
 _NOTED = "SELECT count(*) FROM ledger.manual_entries WHERE tenant_id = $1"
 _AT_WORK = {
-    "atomic": "SELECT $1::text IS NOT NULL AND EXISTS (SELECT FROM pg_stat_activity WHERE usename = 'ledger_app' "
-    "AND datname = current_database() AND state = 'active' AND query LIKE '%INSERT INTO journal_entries%')",
+    "atomic": "SELECT $1::text IS NOT NULL AND EXISTS (SELECT FROM pg_locks JOIN pg_stat_activity USING (pid) "
+    "WHERE relation = 'ledger.journal_entries'::regclass AND mode = 'RowExclusiveLock' AND usename = 'ledger_app')",
     "independent": "SELECT count(*) >= 1000 FROM ledger.journal_entries WHERE tenant_id = $1",
 }
 """How the database shows that a call is being posted."""
