@@ -44,8 +44,12 @@ _ENTRIES = [{"description": "Goodwill credit of November", "lines": _LINES}]
 _ENTRY_REFUSALS = (
     "unsupported_currency",
     "entry_conflict",
+    "period_closed",
+    "floor_crossed",
+    "ceiling_crossed",
     "balance_overflow",
     "invalid_amount",
+    "currency_not_taken",
     "account_unknown",
     "entry_invalid",
     "entry_unbalanced",
