@@ -4,13 +4,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from libs.common.clock import Clock
-from libs.common.contracts import gateway, ledger
+from libs.common.contracts import gateway, ledger, ledger_books
 from libs.common.contracts.ledger import EntryKind
 from libs.common.db import Connection
 from libs.common.messaging import Bus, Heard
 from services.api import domain
 from services.api.commands import News, PaymentCommands
 from services.api.domain import Decision, PaymentIntent
+from services.api.store import AuditRecord, audit
 
 
 class Consumers:
@@ -70,6 +71,28 @@ class Consumers:
             transaction, [_news(h, partial(domain.settle, at=self._clock.now())) for h in captures]
         )
 
+    async def on_invariant_broken(
+        self, transaction: Connection, heard: Sequence[Heard[ledger_books.InvariantBroken]]
+    ) -> None:
+        """The ledger found something in its books that cannot be: it stands in the audit log of whom it concerns."""
+        await audit.write(
+            transaction,
+            [
+                AuditRecord(
+                    tenant_id=h.tenant_id,
+                    id=h.id,
+                    actor="ledger",
+                    action="ledger.invariant_broken",
+                    target=h.body.subject,
+                    outcome="failed",
+                    detail={"invariant": h.body.invariant, "detail": h.body.detail},
+                    correlation_id=h.correlation.correlation_id,
+                    at=h.body.found_at,
+                )
+                for h in heard
+            ],
+        )
+
 
 def _news[M: gateway.PaymentMessage | ledger.JournalEntryPosted](
     heard: Heard[M], decide: Callable[[PaymentIntent], Decision]
@@ -98,3 +121,4 @@ def register(bus: Bus, consumers: Consumers) -> None:
     bus.hear(gateway.PaymentCaptured, consumers.on_payment_captured)
     bus.hear(gateway.CaptureFailed, consumers.on_capture_failed)
     bus.hear(ledger.JournalEntryPosted, consumers.on_journal_entry_posted)
+    bus.hear(ledger_books.InvariantBroken, consumers.on_invariant_broken)

@@ -82,8 +82,7 @@ class Charts:
             Invalid: when a tenant's id cannot be one.
         """
         wanted = sorted(set(tenant_ids))
-        await store.hold_roles(tx, wanted)
-        revisions = await store.role_revisions(tx, wanted)
+        revisions = await store.hold_roles(tx, wanted)
         charts = {
             tenant_id: known.chart
             for tenant_id in wanted

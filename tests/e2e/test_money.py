@@ -93,6 +93,37 @@ async def test_a_wrong_role_is_refused(
     assert all(told["is_default"] for told in (await treasurer.call("GET", ROLES)).json)
 
 
+@pytest.mark.parametrize("limits", [{"floor_minor": 0}, {"ceiling_minor": 100}, {"currencies": ["KWD"]}])
+async def test_an_account_that_could_refuse_what_happened_plays_no_role(
+    treasurer: Client, limits: dict[str, Any]
+) -> None:
+    body = {"code": "LIMITED", "label": "Limited", "account_type": "ASSET", **limits}
+    opened = await treasurer.call("POST", "/v1/accounts", body)
+    assert opened.status == 201, opened.raw
+    assert {name: opened.json[name] for name in limits} == limits
+    refused(await treasurer.call("PUT", f"{ROLES}/BANK", {"account": "LIMITED"}), 422, "account_role_unfit")
+
+
+@pytest.mark.parametrize(
+    ("limits", "status", "code"),
+    [
+        ({"code": " A"}, 422, "account_invalid"),
+        ({"code": "a\0b"}, 422, "invalid_request"),
+        ({"code": "x" * 65}, 422, "invalid_request"),
+        ({"account_type": "MONEY"}, 400, "invalid_account_type"),
+        ({"currencies": ["XXX"]}, 422, "account_invalid"),
+        ({"currencies": []}, 422, "invalid_request"),
+        ({"floor_minor": 0.5}, 422, "invalid_request"),
+        ({"floor_minor": 2, "ceiling_minor": 1}, 422, "account_invalid"),
+        ({"code": "BANK"}, 409, "account_code_taken"),
+    ],
+)
+async def test_a_wrong_account_is_refused(treasurer: Client, limits: dict[str, Any], status: int, code: str) -> None:
+    await treasurer.call("GET", ROLES)
+    body = {"code": "OTHER", "label": "Other", "account_type": "ASSET", **limits}
+    refused(await treasurer.call("POST", "/v1/accounts", body), status, code)
+
+
 async def test_rates_are_recorded_listed_and_applied(treasurer: Client) -> None:
     begin = {"effective_at": "2026-01-01T00:00:00Z", "source": "ECB"}
     first = await record(treasurer, "USD/BRL", 5.4321, **begin)
@@ -235,6 +266,26 @@ async def test_a_wrong_conversion_is_refused_and_leaves_nothing(
     await record(treasurer, "USD/JPY", "0.1")
     refused(await treasurer.call("POST", CONVERSIONS, conversion(**changes)), status, code)
     assert (await treasurer.call("GET", "/v1/ledger/entries")).json == []
+
+
+@pytest.mark.parametrize(
+    ("limits", "field", "code", "status"),
+    [
+        ({"floor_minor": 0}, "from_account", "floor_crossed", 409),
+        ({"ceiling_minor": 50000, "currencies": ["BRL"]}, "to_account", "ceiling_crossed", 409),
+        ({"currencies": ["KWD"]}, "to_account", "currency_not_taken", 422),
+    ],
+)
+async def test_a_conversion_beyond_an_accounts_limits_is_refused_and_leaves_nothing(
+    treasurer: Client, limits: dict[str, Any], field: str, code: str, status: int
+) -> None:
+    await record(treasurer, "USD/BRL", "5.4321")
+    body = {"code": "LIMITED", "label": "Limited", "account_type": "ASSET", **limits}
+    assert (await treasurer.call("POST", "/v1/accounts", body)).status == 201
+    asked = conversion(**{field: "LIMITED"})
+    refused(await treasurer.call("POST", CONVERSIONS, asked), status, code)
+    assert (await treasurer.call("GET", "/v1/ledger/entries")).json == []
+    refused(await treasurer.call("GET", f"{CONVERSIONS}/{asked['id']}"), 404, "conversion_not_found")
 
 
 async def test_who_may_not_is_told_so(platform: Platform) -> None:

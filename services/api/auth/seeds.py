@@ -27,7 +27,7 @@ PERMISSIONS = MappingProxyType(
         "payments:read": "Look at payments.",
         "ledger:read": "Look at the books and the chart of accounts.",
         "ledger:approve": "Decide about journal entries that somebody else proposed.",
-        "ledger:write": "Post to the books by hand: entries, and conversions between currencies.",
+        "ledger:write": "Post to the books by hand: entries, holds, reversals, closed periods, conversions of currencies.",
         "admin:write": "Change accounts and their roles, exchange rates and webhook endpoints.",
         "profile:read": "Look at one's own profile.",
     }

@@ -22,12 +22,15 @@ from services.api.routes.chaos import chaos_routes
 from services.api.routes.documentation import document, documentation_routes
 from services.api.routes.exchange import exchange_routes
 from services.api.routes.expansion import Expansion, timeline_routes
+from services.api.routes.holds import hold_routes
 from services.api.routes.journal import journal_routes
 from services.api.routes.ledger import ledger_routes
 from services.api.routes.payment_intents import payment_intent_routes
+from services.api.routes.periods import period_routes
 from services.api.routes.rendering import render_intent
 from services.api.routes.reports import report_routes
 from services.api.routes.roles import role_routes
+from services.api.routes.verification import verification_routes
 from services.api.routes.webhooks import webhook_routes
 
 __all__ = ["document", "render_intent", "routes"]
@@ -58,6 +61,9 @@ def routes(
         *ledger_routes(access, ask),
         *journal_routes(access, unaudited),
         *report_routes(access, ask, clock=clock),
+        *hold_routes(access, ask),
+        *period_routes(access, ask),
+        *verification_routes(access, ask),
         *account_routes(access, ask),
         *role_routes(access, ask),
         *exchange_routes(access, ask),

@@ -20,6 +20,14 @@ from services.api.routes.rendering import json_answer
 _EXAMPLE = {"code": "FEES", "label": "Processing fees", "account_type": "EXPENSE"}
 
 
+type _Limit = Annotated[
+    int,
+    msgspec.Meta(
+        ge=-(2**53), le=2**53, description="In minor units of each currency, in the account's normal direction."
+    ),
+]
+
+
 class CreateAccount(msgspec.Struct, frozen=True, kw_only=True):
     """A new account of the tenant's chart."""
 
@@ -34,6 +42,17 @@ class CreateAccount(msgspec.Struct, frozen=True, kw_only=True):
             extra_json_schema={"enum": [kind.value for kind in AccountType]},
         ),
     ]
+    floor_minor: _Limit | None = None
+    """The least that may be available in its normal direction; 0: no overdraft."""
+    ceiling_minor: _Limit | None = None
+    """The most that it may hold in its normal direction."""
+    currencies: (
+        Annotated[
+            list[Annotated[str, msgspec.Meta(min_length=3, max_length=3)]],
+            msgspec.Meta(min_length=1, max_length=200, description="The currencies it takes; absent: all."),
+        ]
+        | None
+    ) = None
 
 
 class AccountBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +63,9 @@ class AccountBody(msgspec.Struct, frozen=True, kw_only=True):
     label: str
     account_type: AccountType
     is_default: bool
+    floor_minor: int | None
+    ceiling_minor: int | None
+    currencies: list[str] | None
 
 
 def account_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> list[HTTPRouteHandler]:
@@ -91,6 +113,9 @@ def account_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> 
                 code=wanted.code,
                 label=wanted.label,
                 account_type=AccountType(wanted.account_type),
+                floor_minor=wanted.floor_minor,
+                ceiling_minor=wanted.ceiling_minor,
+                currencies=wanted.currencies,
             )
         )
         return json_answer(account_body(opened), status=201)
@@ -107,4 +132,7 @@ def account_body(account: Account) -> AccountBody:
         label=account.label,
         account_type=account.account_type,
         is_default=account.is_default,
+        floor_minor=account.floor_minor,
+        ceiling_minor=account.ceiling_minor,
+        currencies=account.currencies,
     )

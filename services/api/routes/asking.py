@@ -15,7 +15,17 @@ type Ask = Callable[[Message], Awaitable[Any]]
 _READING = ("List", "Get", "Find", "Count", "Report")
 """How requests that change nothing begin."""
 _WORD = re.compile(r"(?<!^)(?=[A-Z])")
-_TARGETS = ("account_id", "endpoint_id", "delivery_id", "role", "rate_id", "conversion_id")
+_TARGETS = (
+    "account_id",
+    "endpoint_id",
+    "delivery_id",
+    "hold_id",
+    "entry_id",
+    "ends_before",
+    "role",
+    "rate_id",
+    "conversion_id",
+)
 
 
 def audited(access: Access, ask: Ask) -> Ask:

@@ -10,10 +10,11 @@ from litestar.handlers import HTTPRouteHandler
 from libs.common.clock import iso
 from libs.common.contracts import Message
 from libs.common.contracts.ledger import AccountBalance, AccountType, JournalEntry, ListBalances, ListEntries, Side
+from libs.common.contracts.ledger_books import BookTime, GetBalancesAt
 from libs.common.money import format_minor
 from services.api.auth import Access
 from services.api.routes.documentation import Documented
-from services.api.routes.parameters import AnyRequest, Query, QueryParameter, next_link
+from services.api.routes.parameters import AnyRequest, Query, QueryParameter, next_link, wrong
 from services.api.routes.rendering import json_answer
 
 ENTRIES, ENTRIES_MAX = 200, 500
@@ -64,6 +65,10 @@ class EntryBody(msgspec.Struct, frozen=True, kw_only=True):
     posted_at: str
     kind: str
     occurred_at: str
+    effective_at: Annotated[
+        str | None, msgspec.Meta(description="When it counts: later than `occurred_at` where that period was closed.")
+    ]
+    reverses: Annotated[str | None, msgspec.Meta(description="The entry that it takes back, where it is a reversal.")]
     lines: list[LineBody]
 
 
@@ -78,6 +83,28 @@ class BalanceBody(msgspec.Struct, frozen=True, kw_only=True):
     account_type: AccountType
     normal_side: Side
     normal_balance: Annotated[str, msgspec.Meta(description="Positive in the account's normal direction.")]
+    pending_debits: Annotated[str | None, msgspec.Meta(description="Held for debits; null but for the present.")]
+    pending_credits: Annotated[str | None, msgspec.Meta(description="Held for credits; null but for the present.")]
+    available: Annotated[
+        str | None,
+        msgspec.Meta(description="`normal_balance` less what is held against it; null but for the present."),
+    ]
+
+
+_BALANCES_QUERY = (
+    *_PERIOD,
+    QueryParameter(
+        name="as_of",
+        description="As the books stood at this instant, or at the end of this date; not together with `from` and `to`.",
+        shape=_INSTANT,
+    ),
+    QueryParameter(
+        name="time",
+        description="With `as_of`: by when postings were recorded, or by when they count, back-dated ones included.",
+        shape={"type": "string", "enum": [time.value for time in BookTime], "default": BookTime.RECORDED.value},
+    ),
+)
+_TIMES = {time.value: (time.value,) for time in BookTime}
 
 
 def ledger_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> list[HTTPRouteHandler]:
@@ -119,25 +146,41 @@ def ledger_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> l
         "/v1/ledger/balances",
         operation_id="listLedgerBalances",
         summary="List balances",
-        description="By account and currency, as a bare array; within a period when one is given.",
+        description="By account and currency, as a bare array; within a period, or as of an instant, when one is given.",
         tags=["ledger"],
-        documented=Documented(answer=list[BalanceBody], permission=_READ, query=_PERIOD, refusals=("query_invalid",)),
+        documented=Documented(
+            answer=list[BalanceBody], permission=_READ, query=_BALANCES_QUERY, refusals=("query_invalid",)
+        ),
     )
     async def list_balances(request: AnyRequest) -> Response[bytes]:
         caller = await access.admit(request.headers, _READ)
         query = Query(request)
-        found = await ask(
-            ListBalances(
-                tenant_id=caller.tenant_id,
-                posted_from=query.begin(),
-                posted_until=query.end(),
-                currency=query.currency(),
-            )
-        )
+        found = await ask(balances_wanted(query, caller.tenant_id))
         return json_answer([balance_body(balance) for balance in found.balances])
 
     found: list[Any] = [list_entries, list_balances]
     return found
+
+
+def balances_wanted(query: Query, tenant_id: str) -> ListBalances | GetBalancesAt:
+    """Read which balances are meant.
+
+    Raises:
+        Invalid: for an instant together with a period, or more than one time.
+    """
+    before, times = query.end("as_of"), query.names("time", _TIMES)
+    begin, end, currency = query.begin(), query.end(), query.currency()
+    if before is None:
+        if times is not None:
+            raise wrong("time", "needs as_of")
+        return ListBalances(tenant_id=tenant_id, posted_from=begin, posted_until=end, currency=currency)
+    if begin is not None or end is not None:
+        raise wrong("as_of", "does not go together with from and to")
+    if times is not None and len(times) != 1:
+        raise wrong("time", "must be one of recorded, effective")
+    return GetBalancesAt(
+        tenant_id=tenant_id, before=before, time=BookTime(times[0] if times else "recorded"), currency=currency
+    )
 
 
 def entry_body(entry: JournalEntry) -> EntryBody:
@@ -148,6 +191,8 @@ def entry_body(entry: JournalEntry) -> EntryBody:
         posted_at=iso(entry.posted_at),
         kind=entry.kind,
         occurred_at=iso(entry.occurred_at),
+        effective_at=None if entry.effective_at is None else iso(entry.effective_at),
+        reverses=None if entry.reverses is None else str(entry.reverses),
         lines=[
             LineBody(
                 side=line.side,
@@ -164,6 +209,12 @@ def balance_body(balance: AccountBalance) -> BalanceBody:
     """Show a balance as clients see it."""
     net_credit = balance.credits_minor - balance.debits_minor
     normal_side = Side.DEBIT if balance.account_type in _DEBIT_SIDE else Side.CREDIT
+    normal = net_credit if normal_side is Side.CREDIT else -net_credit
+    against = balance.pending_debits_minor if normal_side is Side.CREDIT else balance.pending_credits_minor
+
+    def shown(amount_minor: int | None) -> str | None:
+        return None if amount_minor is None else format_minor(amount_minor, balance.currency)
+
     return BalanceBody(
         account=balance.account,
         currency=balance.currency,
@@ -172,5 +223,8 @@ def balance_body(balance: AccountBalance) -> BalanceBody:
         balance=format_minor(net_credit, balance.currency),
         account_type=balance.account_type,
         normal_side=normal_side,
-        normal_balance=format_minor(net_credit if normal_side is Side.CREDIT else -net_credit, balance.currency),
+        normal_balance=format_minor(normal, balance.currency),
+        pending_debits=shown(balance.pending_debits_minor),
+        pending_credits=shown(balance.pending_credits_minor),
+        available=shown(None if against is None else normal - against),
     )

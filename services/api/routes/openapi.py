@@ -74,6 +74,8 @@ _TAGS = (
     Tag(name="ledger", description="The books."),
     Tag(name="journal", description="Entries that people make, alone or in pairs of maker and checker."),
     Tag(name="reports", description="What the books add up to."),
+    Tag(name="holds", description="Amounts set aside on accounts, in two phases."),
+    Tag(name="periods", description="Closed books."),
     Tag(name="accounts", description="The chart of accounts."),
     Tag(name="exchange rates", description="What currencies are worth in each other."),
     Tag(name="webhooks", description="Hearing about it."),

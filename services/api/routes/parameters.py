@@ -111,7 +111,7 @@ class Query:
     def begin(self, name: str = "from", *, zone: tzinfo = UTC) -> datetime | None:
         """Read the first instant of a period; a date alone is its first instant in `zone`."""
         value = self._values.get(name)
-        return None if value is None else _instant(name, value, zone)
+        return None if value is None else instant(name, value, zone)
 
     def end(self, name: str = "to", *, zone: tzinfo = UTC) -> datetime | None:
         """Read the last instant of a period, itself included, as the first one after it; a date includes its day."""
@@ -121,7 +121,7 @@ class Query:
         try:
             if _DATE.match(value):
                 return _midnight(date.fromisoformat(value) + timedelta(days=1), zone)
-            return _instant(name, value, zone) + timedelta(microseconds=1)
+            return instant(name, value, zone) + timedelta(microseconds=1)
         except (ValueError, OverflowError) as fault:
             raise wrong(name, "must be a date or an instant of ISO 8601") from fault
 
@@ -143,7 +143,12 @@ def _midnight(day: date, zone: tzinfo) -> datetime:
     return datetime.combine(day, datetime.min.time(), tzinfo=zone).astimezone(UTC)
 
 
-def _instant(name: str, value: str, zone: tzinfo) -> datetime:
+def instant(name: str, value: str, zone: tzinfo = UTC) -> datetime:
+    """Read an instant; a date alone is its first instant in `zone`.
+
+    Raises:
+        Invalid: when it is neither.
+    """
     # A raw "+" in a query string arrives as a space: 2026-04-01T00:00:00 00:00.
     text = re.sub(r" (\d{2}:?\d{2})\Z", r"+\1", value)
     try:

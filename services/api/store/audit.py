@@ -1,12 +1,13 @@
 """The audit log: who did what, and who was denied what."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 import asyncpg
 import msgspec
 
-from libs.common.db import Database
+from libs.common.db import Connection, Database
 
 
 class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +70,11 @@ async def record(database: Database, line: AuditRecord) -> None:
     """Add one line on its own: a login, or a denial, where no business row is written."""
     async with database.connection() as connection:
         await connection.execute(_RECORD, *audit_values(line))
+
+
+async def write(connection: Connection, lines: Sequence[AuditRecord]) -> None:
+    """Add lines inside the caller's transaction."""
+    await connection.executemany(_RECORD, [audit_values(line) for line in lines])
 
 
 class AuditFilter(msgspec.Struct, frozen=True, kw_only=True):

@@ -72,7 +72,7 @@ class RoleCommands:
                 raise AccountUnknown(sentence, errors=(("/account", "must be the code of an account in the chart"),))
             if chart.roles[request.role] != account.id:
                 check_role(request.role, account, chart)
-                revisions = await store.role_revisions(tx, [tenant_id])
+                revisions = await store.hold_roles(tx, [tenant_id])
                 await store.add_role_change(
                     tx,
                     store.RoleChange(

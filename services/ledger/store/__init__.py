@@ -45,7 +45,6 @@ from services.ledger.store.roles import (
     hold_roles,
     lock_roles,
     role_changes,
-    role_revisions,
 )
 from services.ledger.store.seals import (
     StoredChain,
@@ -110,7 +109,6 @@ __all__ = [
     "rates_at",
     "remember_check",
     "role_changes",
-    "role_revisions",
     "standing_balances",
     "write_balances",
     "write_findings",

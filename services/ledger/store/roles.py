@@ -5,7 +5,7 @@ them, so that a group of any number of tenants holds a bounded number of locks.
 """
 
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from libs.common.db import Connection
 from libs.common.errors import Unavailable
 
 _LOCK_CLASS = 4003
-"""The first of the two numbers of our advisory locks; nothing else in the ledger uses it."""
+"""The first of the two numbers of our advisory locks, as in the function `hold_roles`."""
 _LOCKS = 64
 """The tenants are spread over this many locks."""
 _LOCK_TIMEOUT_MILLISECONDS = 2000
@@ -35,17 +35,14 @@ class RoleChange(msgspec.Struct, frozen=True, kw_only=True):
     changed_by: str
 
 
-async def hold_roles(tx: Connection, tenant_ids: Iterable[str]) -> None:
+async def hold_roles(tx: Connection, tenant_ids: Sequence[str]) -> dict[str, int]:
     """Keep the roles of some tenants as they are until the transaction ends; any number of transactions may at once.
 
-    Read them in a statement after this one: a statement does not see what was committed while it waited for a lock.
+    Returns the number of each tenant's last change; a tenant without one is left out.
     """
-    await tx.execute(
-        # In ascending order: those who wait for a change never wait in a circle.
-        "SELECT pg_advisory_xact_lock_shared($1, lock) FROM unnest($2::int4[]) AS lock",
-        _LOCK_CLASS,
-        sorted({_lock_of(tenant_id) for tenant_id in tenant_ids}),
-    )
+    locks = sorted({_lock_of(tenant_id) for tenant_id in tenant_ids})
+    rows = await tx.fetch("SELECT tenant_id, revision FROM hold_roles($1, $2)", locks, list(tenant_ids))
+    return {row["tenant_id"]: row["revision"] for row in rows}
 
 
 async def lock_roles(tx: Connection, tenant_id: str) -> None:
@@ -63,17 +60,6 @@ async def lock_roles(tx: Connection, tenant_id: str) -> None:
 
 def _lock_of(tenant_id: str) -> int:
     return zlib.crc32(tenant_id.encode()) % _LOCKS
-
-
-async def role_revisions(tx: Connection, tenant_ids: Sequence[str]) -> dict[str, int]:
-    """Read the number of each tenant's last change; a tenant without one is left out."""
-    rows = await tx.fetch(
-        "SELECT tenant_id, last.revision FROM unnest($1::text[]) AS wanted(tenant_id) CROSS JOIN LATERAL "
-        "(SELECT c.revision FROM role_changes AS c WHERE c.tenant_id = wanted.tenant_id "
-        "ORDER BY c.revision DESC LIMIT 1) AS last",
-        list(tenant_ids),
-    )
-    return {row["tenant_id"]: row["revision"] for row in rows}
 
 
 async def assigned_roles(tx: Connection, tenant_ids: Sequence[str]) -> Mapping[str, Mapping[Role, RoleChange]]:

@@ -11,6 +11,7 @@ import pytest
 
 from libs.common.clock import ManualClock
 from libs.common.contracts.ledger import AccountType, ListEntries, OpenAccount
+from libs.common.contracts.ledger_books import ClosePeriod
 from libs.common.contracts.ledger_money import (
     AssignAccountRole,
     ExchangeRate,
@@ -32,11 +33,14 @@ from services.ledger.errors import (
     ConversionTooLarge,
     ConversionTooSmall,
     ConversionUnknown,
+    PeriodClosed,
     QueryInvalid,
     RateConflict,
     RateInvalid,
     RateUnknown,
 )
+from services.ledger.periods import Periods
+from services.ledger.posting import PostingDesk
 from tests.integration.ledger.conftest import Ledger, audit, captured
 
 HOUR = timedelta(hours=1)
@@ -338,6 +342,19 @@ class TestConversions:
             await ledger.consumers.answer_get_conversion(
                 GetConversion(tenant_id=tenant_id, conversion_id=asked.conversion_id)
             )
+
+
+async def test_a_conversion_of_a_closed_period_is_refused(ledger: Ledger, clock: ManualClock, tenant_id: str) -> None:
+    await record(ledger, tenant_id, "USD/BRL", "5", at=clock.now() - 72 * HOUR)
+    periods = Periods(ledger.database, PostingDesk(ledger.database, clock=clock), clock=clock)
+    midnight = clock.now().replace(hour=0)
+    await periods.close(ClosePeriod(tenant_id=tenant_id, ends_before=midnight, closed_by="a"))
+    late = msgspec.structs.replace(conversion(tenant_id), occurred_at=midnight - HOUR)
+    with pytest.raises(PeriodClosed):
+        await ledger.consumers.answer_post_conversion(late)
+    assert await standing(ledger, tenant_id) == {}
+    await ledger.consumers.answer_post_conversion(msgspec.structs.replace(late, occurred_at=midnight))
+    assert (await standing(ledger, tenant_id))["CASH", "BRL"] == 50_000
 
 
 async def test_balances_in_one_currency_now_and_at_an_instant_with_the_rates_of_then(

@@ -62,6 +62,13 @@ async def test_every_key_of_a_tenants_data_has_the_tenant_in_it(ledger_database:
         "UPDATE journal_entries SET occurred_at = now()",
         "DELETE FROM journal_entries",
         "TRUNCATE journal_entries",
+        "UPDATE role_changes SET changed_by = ''",
+        "DELETE FROM role_changes",
+        "UPDATE exchange_rates SET rate = rate * 2",
+        "DELETE FROM exchange_rates",
+        "TRUNCATE exchange_rates",
+        "UPDATE conversions SET bought_minor = bought_minor + 1",
+        "DELETE FROM conversions",
     ],
 )
 async def test_nobody_changes_or_removes_what_stands_in_the_books(

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from libs.common.errors import PlatformError
 from services.api import errors
 from services.api.auth import jwks
-from services.api.errors.problems import PROBLEMS, Kind, reference
+from services.api.errors.problems import _KINDS, PROBLEMS, Kind, reference
 from services.api.rate_limit import store
 
 ROOT = Path(__file__).parents[3]
@@ -47,6 +48,10 @@ def test_every_code_that_is_raised_is_registered() -> None:
     assert len(written) >= 20
     assert {code: file for code, file in written.items() if code not in PROBLEMS} == {}
     assert set(leaves()) - INTERNAL - set(PROBLEMS) == set()
+
+
+def test_no_code_is_registered_twice() -> None:
+    assert [code for code, times in Counter(kind.code for kind in _KINDS).items() if times > 1] == []
 
 
 def test_the_committed_reference_is_the_registry() -> None:

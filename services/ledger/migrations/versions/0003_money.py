@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - statements are put together from our own words
 """Which account plays which role, exchange rates and conversions: each a history to which one only adds.
 
 Revision ID: 0003
@@ -16,6 +17,24 @@ depends_on = None
 _INSTANT = sa.DateTime(timezone=True)
 _WORD = sa.Text(collation="C")
 _CURRENCY = sa.CHAR(3, collation="C")
+
+ROLE_LOCK_CLASS = 4003
+"""The first of the two numbers of the advisory locks on roles; nothing else in the ledger uses it."""
+
+# Who posts holds the roles of its tenants and then reads how often they were changed, in one round trip. The read has a
+# snapshot of its own, so it sees what was committed while the locks were waited for.
+_HOLD_ROLES = f"""
+CREATE FUNCTION hold_roles(locks int4[], tenants text[])
+RETURNS TABLE (tenant_id text, revision int8) LANGUAGE plpgsql SET search_path = ledger, pg_temp AS $$
+BEGIN
+    -- In the given order, which is ascending: those who wait for a change never wait in a circle.
+    PERFORM pg_advisory_xact_lock_shared({ROLE_LOCK_CLASS}, lock) FROM unnest(locks) AS lock;
+    RETURN QUERY SELECT wanted.id, last.revision FROM unnest(tenants) AS wanted(id) CROSS JOIN LATERAL
+        (SELECT change.revision FROM role_changes AS change WHERE change.tenant_id = wanted.id
+          ORDER BY change.revision DESC LIMIT 1) AS last;
+END
+$$
+"""
 
 
 def upgrade() -> None:
@@ -93,9 +112,16 @@ def upgrade() -> None:
         sa.CheckConstraint("octet_length(digest) = 32", name="ck_conversions_digest"),
         comment="Exchanges of currencies; their entries have ids that follow from this one. Never changed or removed.",
     )
+    op.execute(_HOLD_ROLES)
+    for table in ("role_changes", "exchange_rates", "conversions"):
+        op.execute(
+            f"CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
+            "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
+        )
     op.execute("GRANT SELECT, INSERT ON role_changes, exchange_rates, conversions TO ledger_app")
 
 
 def downgrade() -> None:
+    op.execute("DROP FUNCTION hold_roles(int4[], text[])")
     for table in ("conversions", "exchange_rates", "role_changes"):
         op.drop_table(table)
