@@ -149,6 +149,18 @@ verify-isolation *args: setup
     @{{ python }} -m deploy.local up-servers --profile test >/dev/null
     @{{ python }} -m pytest tests/e2e/test_isolation.py "$@"
 
+# Recompute the ledger's seals, links and balances from the rows alone, and name whatever is wrong
+[no-exit-message]
+[group('check')]
+verify-ledger: setup
+    @{{ python }} -m deploy.local run {{ python }} -m services.ledger verify
+
+# Drive the ledger and a model in plain Python by the same 20,000 random operations
+[no-exit-message]
+[group('check')]
+proof-ledger *args: setup
+    @{{ python }} -m tests.support.ledger_proof "$@"
+
 # Measure the public path under load: settled payments per second and latencies
 [no-exit-message]
 [group('measure')]
@@ -160,6 +172,12 @@ bench *args: setup
 [group('measure')]
 bench-ledger *args: setup
     @{{ python }} -m tests.bench.ledger "$@"
+
+# Measure the ledger with ten million entries in its books
+[no-exit-message]
+[group('measure')]
+bench-ledger-large entries="10000000": setup
+    @{{ python }} -m tests.bench.large_books --entries {{ entries }}
 
 # Measure webhooks per second, with slow and hanging receivers among them
 [no-exit-message]

@@ -1,7 +1,7 @@
-"""`python -m services.ledger serve | migrate | chart-of-accounts | asyncapi | redrive`."""
+"""`python -m services.ledger serve | migrate | chart-of-accounts | asyncapi | redrive | verify`."""
 
 from libs.common.service import main
-from services.ledger.app import build, print_chart_of_accounts
+from services.ledger.app import build, print_chart_of_accounts, verify
 from services.ledger.settings import Settings, check_settings
 
 if __name__ == "__main__":
@@ -10,5 +10,5 @@ if __name__ == "__main__":
         settings=Settings,
         build=build,
         check=check_settings,
-        commands={"chart-of-accounts": print_chart_of_accounts},
+        commands={"chart-of-accounts": print_chart_of_accounts, "verify": verify},
     )

@@ -36,7 +36,11 @@ class Answers:
         async with self._database.connection() as connection:
             if request.time is contract.BookTime.EFFECTIVE:
                 found = await store.effective_balances(
-                    connection, request.tenant_id, before=request.before, currency=request.currency
+                    connection,
+                    request.tenant_id,
+                    before=request.before,
+                    currency=request.currency,
+                    account=request.account,
                 )
             else:
                 found = await store.balances_in_period(
@@ -45,6 +49,7 @@ class Answers:
                     posted_from=None,
                     posted_until=request.before,
                     currency=request.currency,
+                    account=request.account,
                 )
         return BalanceList(balances=found)
 

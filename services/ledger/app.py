@@ -59,3 +59,20 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
 async def print_chart_of_accounts(_: Settings) -> None:
     """Print the posting rules for an accountant, `docs/chart-of-accounts.md`."""
     print(rules.page(), end="")  # noqa: T201 - its output
+
+
+async def verify(settings: Settings) -> None:
+    """Recompute all of the books in one snapshot, and print what is wrong with them; ends with 1 when anything is."""
+    database = Database(settings.database, schema="ledger", application_name="ledger-verify")
+    await database.open()
+    try:
+        report = await Verifier(database, clock=SystemClock()).all()
+    finally:
+        await database.close()
+    for finding in report.findings:
+        print(f"{finding.invariant:26} {finding.tenant_id or '-':40} {finding.subject}: {finding.detail}")  # noqa: T201 - its output
+    for chain, head in report.heads.items():
+        print(f"chain {chain:2} ends in {head}")  # noqa: T201 - its output
+    print(f"{report.entries:,} entries in {report.groups:,} groups recomputed, {len(report.findings)} findings")  # noqa: T201 - its output
+    if report.findings:
+        raise SystemExit(1)

@@ -150,7 +150,8 @@ async def test_garbage_is_refused_and_told_so(platform: Platform) -> None:
                 assert answer.status < 500, what
                 if answer.status < 400:
                     assert victim["id"] not in path or method == "OPTIONS", what
-                    assert victim["id"].encode() not in raw, what
+                    # What somebody has typed stands in their own audit log.
+                    assert victim["id"].encode() not in raw or path.startswith("/v1/audit"), what
                     continue
                 assert answer.headers["X-Correlation-Id"], what
                 if method != "HEAD":

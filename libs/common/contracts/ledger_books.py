@@ -225,6 +225,8 @@ class GetBalancesAt(Message, frozen=True, kw_only=True):
     """Whether by the instant of record, or by the instant at which they count in the books, back-dated ones included."""
     currency: str | None = None
     """This currency only."""
+    account: str | None = None
+    """The account with this code only."""
 
 
 class ChainCheck(msgspec.Struct, frozen=True, kw_only=True):

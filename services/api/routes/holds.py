@@ -33,6 +33,7 @@ from services.api.routes.rendering import AmountIn, json_answer
 
 _READ, _WRITE = "ledger:read", "ledger:write"
 HOLDS, HOLDS_MAX = 50, 500
+_ABSENT = b"null"
 _STATES = {state.value: (state.value,) for state in HoldState}
 _EXAMPLE = {"debit_account": "CASH", "credit_account": "REVENUE", "amount": "150.50", "currency": "BRL"}
 _LIST = (
@@ -68,7 +69,8 @@ class PlaceHoldBody(msgspec.Struct, frozen=True, kw_only=True):
 class CaptureHoldBody(msgspec.Struct, frozen=True, kw_only=True):
     """How much of a hold is to be posted."""
 
-    amount: AmountIn | None = None
+    amount: AmountIn = msgspec.field(default_factory=lambda: msgspec.Raw(_ABSENT))
+    """All of it where it is absent."""
 
 
 class HoldBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +91,7 @@ class HoldBody(msgspec.Struct, frozen=True, kw_only=True):
 
 def hold_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> list[HTTPRouteHandler]:
     """Build the routes of holds."""
-    bodies = BodyReader(PlaceHoldBody)
+    bodies, captures = BodyReader(PlaceHoldBody), BodyReader(CaptureHoldBody)
 
     @post(
         "/v1/ledger/holds",
@@ -181,6 +183,7 @@ def hold_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> lis
         tags=["holds"],
         documented=Documented(
             body=CaptureHoldBody,
+            body_optional=True,
             example={"amount": "100.00"},
             answer=HoldBody,
             permission=_WRITE,
@@ -201,8 +204,8 @@ def hold_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> lis
         raw = await request.body()
         amount_minor = None
         if "amount" in read_optional(raw):
-            amount = BodyReader(CaptureHoldBody).read(raw, strict=prefers_strict(request.headers)).amount
-            if amount is not None and bytes(amount) != b"null":
+            amount = captures.read(raw, strict=prefers_strict(request.headers)).amount
+            if bytes(amount) != _ABSENT:
                 # How many decimals an amount has is a matter of the hold's currency.
                 hold = await ask(GetHold(tenant_id=caller.tenant_id, hold_id=wanted_id))
                 amount_minor = _minor(bytes(amount), hold.currency)

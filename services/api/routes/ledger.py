@@ -103,6 +103,9 @@ _BALANCES_QUERY = (
         description="With `as_of`: by when postings were recorded, or by when they count, back-dated ones included.",
         shape={"type": "string", "enum": [time.value for time in BookTime], "default": BookTime.RECORDED.value},
     ),
+    QueryParameter(
+        name="account", description="With `as_of`: the account with this code only.", shape={"type": "string"}
+    ),
 )
 _TIMES = {time.value: (time.value,) for time in BookTime}
 
@@ -168,18 +171,23 @@ def balances_wanted(query: Query, tenant_id: str) -> ListBalances | GetBalancesA
     Raises:
         Invalid: for an instant together with a period, or more than one time.
     """
-    before, times = query.end("as_of"), query.names("time", _TIMES)
+    before, times, account = query.end("as_of"), query.names("time", _TIMES), query.text("account", length_max=64)
     begin, end, currency = query.begin(), query.end(), query.currency()
     if before is None:
-        if times is not None:
-            raise wrong("time", "needs as_of")
+        for name, given in (("time", times), ("account", account)):
+            if given is not None:
+                raise wrong(name, "needs as_of")
         return ListBalances(tenant_id=tenant_id, posted_from=begin, posted_until=end, currency=currency)
     if begin is not None or end is not None:
         raise wrong("as_of", "does not go together with from and to")
     if times is not None and len(times) != 1:
         raise wrong("time", "must be one of recorded, effective")
     return GetBalancesAt(
-        tenant_id=tenant_id, before=before, time=BookTime(times[0] if times else "recorded"), currency=currency
+        tenant_id=tenant_id,
+        before=before,
+        time=BookTime(times[0] if times else "recorded"),
+        currency=currency,
+        account=account,
     )
 
 

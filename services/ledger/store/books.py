@@ -185,6 +185,7 @@ async def balances_in_period(
     posted_from: datetime | None,
     posted_until: datetime | None,
     currency: str | None,
+    account: str | None = None,
 ) -> list[AccountBalance]:
     """Read what was posted to a tenant's accounts in a period, by account code and currency.
 
@@ -198,13 +199,14 @@ async def balances_in_period(
         "FROM balances AS b JOIN accounts AS a ON a.tenant_id = b.tenant_id AND a.id = b.account_id "
         f"CROSS JOIN LATERAL ({_LAST_BEFORE.format(instant="coalesce($3::timestamptz, 'infinity')")}) AS closing "
         f"LEFT JOIN LATERAL ({_LAST_BEFORE.format(instant="coalesce($2::timestamptz, '-infinity')")}) AS opening ON true "
-        "WHERE b.tenant_id = $1 AND ($4::text IS NULL OR b.currency = $4::bpchar) "
+        "WHERE b.tenant_id = $1 AND ($4::text IS NULL OR b.currency = $4::bpchar) AND ($5::text IS NULL OR a.code = $5) "
         "AND closing.version > coalesce(opening.version, 0) "
         "ORDER BY a.code, b.currency",
         tenant_id,
         posted_from,
         posted_until,
         currency,
+        account,
     )
     return [_account_balance(row) for row in rows]
 

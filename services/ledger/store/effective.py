@@ -96,16 +96,17 @@ SELECT a.code, a.account_type, b.currency, total.debits_minor, total.credits_min
         {_POSTINGS} AND p.version > coalesce(f.version, 0) AND p.posted_at >= coalesce(f.posted_at, '-infinity')
            AND p.effective_at < $2::timestamptz
       ) AS part) AS total
- WHERE b.tenant_id = $1 AND ($3::text IS NULL OR b.currency = $3::bpchar) AND total.parts > 0
+ WHERE b.tenant_id = $1 AND ($3::text IS NULL OR b.currency = $3::bpchar)
+   AND ($4::text IS NULL OR a.code = $4) AND total.parts > 0
  ORDER BY a.code, b.currency
 """
 
 
 async def effective_balances(
-    connection: Connection, tenant_id: str, *, before: datetime, currency: str | None
+    connection: Connection, tenant_id: str, *, before: datetime, currency: str | None, account: str | None = None
 ) -> list[AccountBalance]:
     """Read what a tenant's accounts held by what counted before an instant, by account code and currency."""
-    rows = await connection.fetch(_BALANCES, tenant_id, before, currency)
+    rows = await connection.fetch(_BALANCES, tenant_id, before, currency, account)
     return [
         AccountBalance(
             account=row["code"],

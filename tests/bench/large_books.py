@@ -1,0 +1,207 @@
+"""How the ledger does with many entries in its books: `python -m tests.bench.large_books [--entries 10000000]`.
+
+The entries are written by the schema's owner in a few statements, past the engine: half a year of captures, each of which
+debits one of 10,000 accounts and credits the one hot account that they all share. Then balances and pages are read, and
+posting is compared with posting into empty books, in turns.
+"""
+
+import argparse
+import random
+import statistics
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+import asyncpg
+import uvloop
+
+from deploy.local import servers as local
+from libs.common.clock import SystemClock
+from libs.common.contracts.ledger import AccountType, ListEntries
+from libs.common.db import Database
+from libs.common.ids import new_id
+from services.ledger import store
+from services.ledger.domain import Account
+from services.ledger.posting import PostingDesk
+from services.ledger.queries import Queries
+from tests.bench.ledger import Measured, Pair, measure
+from tests.support.databases import TestDatabase, fresh_database
+
+ROOT = Path(__file__).parents[2]
+TENANTS, PAYERS_PER_TENANT = 10, 1_000
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+SPAN = timedelta(days=180)
+READS = 300
+CHUNK = 500_000
+
+_PLAN = """
+CREATE TABLE plan AS
+SELECT row_number() OVER (ORDER BY a.tenant_id, a.code) - 1 AS no, a.tenant_id, a.id AS payer, h.id AS hot
+  FROM accounts AS a JOIN accounts AS h ON h.tenant_id = a.tenant_id AND h.code = 'HOT' WHERE a.code <> 'HOT'
+"""
+# Entry i is paid by payer i % payers; everything else follows by arithmetic, so no total has to be summed.
+_ROWS = """
+SELECT i, plan.*, $1::timestamptz + i * $2::interval AS at, i / $3 + 1 AS payer_version,
+       (i / $3) * ($3 / $4) + (i % $3) % ($3 / $4) + 1 AS hot_version,
+       ('01900000-0000-7' || lpad(to_hex(i >> 12 & 4095), 3, '0') || '-8' || lpad(to_hex(i & 4095), 3, '0') || '-'
+        || lpad(to_hex(i), 12, '0'))::uuid AS id
+  FROM generate_series($5::int8, $6::int8) AS i JOIN plan ON plan.no = i % $3
+"""
+_FILL = f"""
+WITH made AS MATERIALIZED ({_ROWS}), entry AS (
+    INSERT INTO journal_entries (tenant_id, id, kind, payment_intent_id, line_count, occurred_at, effective_at, posted_at,
+                                 digest, chain, sequence, position, seal)
+    SELECT tenant_id, id, 'capture', id, 2, at, at, at, sha256('x'), 15, 1, i::int, sha256('x') FROM made
+)
+INSERT INTO postings (tenant_id, entry_id, line_no, account_id, currency, version, side, amount_minor,
+                      debits_after_minor, credits_after_minor, posted_at, effective_at)
+SELECT tenant_id, id, 1, payer, 'BRL', payer_version, 'DEBIT', 100, payer_version * 100, 0, at, at FROM made
+UNION ALL
+SELECT tenant_id, id, 2, hot, 'BRL', hot_version, 'CREDIT', 100, 0, hot_version * 100, at, at FROM made
+"""
+_BALANCES = """
+INSERT INTO balances (tenant_id, account_id, currency, debits_minor, credits_minor, version, posted_at, debit_normal)
+SELECT DISTINCT ON (a.tenant_id, a.id) a.tenant_id, a.id, 'BRL', p.debits_after_minor, p.credits_after_minor, p.version,
+       p.posted_at, true
+  FROM accounts AS a CROSS JOIN LATERAL (
+    SELECT * FROM postings AS p WHERE p.tenant_id = a.tenant_id AND p.account_id = a.id AND p.currency = 'BRL'
+     ORDER BY p.posted_at DESC, p.version DESC LIMIT 1) AS p
+"""
+
+
+async def open_accounts(database: Database) -> list[Pair]:
+    """Open the hot account and the payers of each tenant; returns (tenant, payer, hot account)."""
+    pairs: list[Pair] = []
+    for number in range(TENANTS):
+        tenant_id = f"tenant-{number:02}"
+        accounts = [
+            Account(tenant_id=tenant_id, id=new_id(), code=code, label=code, account_type=AccountType.ASSET)
+            for code in ("HOT", *(f"P{i:04}" for i in range(PAYERS_PER_TENANT)))
+        ]
+        async with database.transaction() as tx:
+            await store.open_accounts(tx, accounts, opened_at=SystemClock().now())
+        pairs += [(tenant_id, account.id, accounts[0].id) for account in accounts[1:]]
+    return pairs
+
+
+async def fill(place: TestDatabase, entries: int) -> None:
+    """Write the books."""
+    owner = await asyncpg.connect(place.admin_url, server_settings={"search_path": "ledger"}, command_timeout=3600)
+    try:
+        await owner.execute("SET session_replication_role = replica; SET synchronous_commit = off")
+        await owner.execute(_PLAN)
+        payers = TENANTS * PAYERS_PER_TENANT
+        for first in range(0, entries, CHUNK):
+            last = min(first + CHUNK, entries) - 1
+            await owner.execute(_FILL, BEGIN, SPAN / entries, payers, TENANTS, first, last)
+        await owner.execute(_BALANCES)
+        await owner.execute("DROP TABLE plan")
+        await owner.execute("VACUUM ANALYZE")
+    finally:
+        await owner.close()
+
+
+async def fold_all(database: Database) -> int:
+    """Sum everything by effective time, as the worker does in the background."""
+    total = 0
+    while True:
+        async with database.transaction() as tx:
+            summed = await store.fold(tx, postings_min=256, accounts_max=500, postings_max=100_000)
+        if summed == 0:
+            return total
+        total += summed
+
+
+async def timed(what: str, read: Callable[[], Awaitable[object]], limit_ms: float) -> None:
+    """Read many times, and print the latencies."""
+    latencies = []
+    for _ in range(READS):
+        begun = time.perf_counter()
+        await read()
+        latencies.append((time.perf_counter() - begun) * 1e3)
+    cuts = statistics.quantiles(latencies, n=100)
+    print(f"{what:44} p50 {cuts[49]:7.2f} ms   p99 {cuts[98]:7.2f} ms   (at most {limit_ms:g})", flush=True)
+
+
+async def reads(database: Database, pairs: list[Pair]) -> None:
+    """Read balances and pages, each time of another account at another instant."""
+
+    def instant() -> datetime:
+        return BEGIN + SPAN * random.random()
+
+    async def current(pair: Pair) -> object:
+        return await database.fetchrow(
+            "SELECT debits_minor, credits_minor FROM balances WHERE tenant_id = $1 AND account_id = $2",
+            pair[0],
+            pair[1],
+        )
+
+    async def at(account: str, *, effective: bool) -> object:
+        tenant_id = random.choice(pairs)[0]
+        async with database.connection() as connection:
+            if effective:
+                return await store.effective_balances(
+                    connection, tenant_id, before=instant(), currency="BRL", account=account
+                )
+            return await store.balances_in_period(
+                connection, tenant_id, posted_from=None, posted_until=instant(), currency="BRL", account=account
+            )
+
+    queries = Queries(database)
+
+    async def page(account: str | None = None) -> object:
+        wanted = ListEntries(tenant_id=random.choice(pairs)[0], posted_until=instant(), limit=50, account=account)
+        return await queries.entries(wanted)
+
+    await timed("current balance", lambda: current(random.choice(pairs)), 2)
+    for is_effective, word in ((False, "recorded"), (True, "effective")):
+        for name, code in (("of a payer", "P0500"), ("of a hot account", "HOT")):
+            read = partial(at, account=code, effective=is_effective)
+            await timed(f"balance at an instant, {word}, {name}", read, 5)
+    await timed("page of 50 entries", page, 20)
+    await timed("page of 50 entries of the hot account", partial(page, account="HOT"), 20)
+
+
+async def posting(database: Database, pairs: list[Pair], *, seconds: float) -> Measured:
+    """Post with 64 in flight on random payers."""
+    desk = PostingDesk(database, clock=SystemClock())
+    return await measure(database, desk.post, lambda: random.choice(pairs), in_flight=64, seconds=seconds)
+
+
+async def run(*, entries: int, seconds: float, rounds: int, profile: str) -> None:
+    """Fill, read, and compare posting with empty books."""
+    servers = local.ensure(profile, ROOT)
+    async with (
+        fresh_database(servers, ("ledger",)) as large,
+        fresh_database(servers, ("ledger",)) as small,
+        large.open("ledger", pool_size=8) as full,
+        small.open("ledger", pool_size=8) as empty,
+    ):
+        pairs, others = await open_accounts(full), await open_accounts(empty)
+        begun = time.perf_counter()
+        await fill(large, entries)
+        print(f"{entries:,} entries written in {time.perf_counter() - begun:.0f} s", flush=True)
+        begun = time.perf_counter()
+        print(f"{await fold_all(full):,} postings summed in {time.perf_counter() - begun:.0f} s", flush=True)
+        await reads(full, pairs)
+        costs: dict[str, list[Measured]] = {"empty": [], "full": []}
+        for _ in range(rounds):
+            costs["empty"].append(await posting(empty, others, seconds=seconds))
+            costs["full"].append(await posting(full, pairs, seconds=seconds))
+        for name, found in costs.items():
+            best = max(found, key=lambda one: one.rate)
+            print(best.line(name, "group", 64), flush=True)
+        cpu = {name: min(one.python + one.postgres for one in found) for name, found in costs.items()}
+        print(f"CPU of a posting, full / empty: {cpu['full'] / cpu['empty']:.2f}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--entries", type=int, default=10_000_000)
+    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--profile", default="dev", choices=("dev", "test"), help="which private servers")
+    options = parser.parse_args()
+    uvloop.run(run(entries=options.entries, seconds=options.seconds, rounds=options.rounds, profile=options.profile))
