@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from libs.common.clock import iso
-from libs.common.contracts.ledger import AccountType, Side
+from libs.common.contracts.ledger import AccountBalance, AccountType, Side
 from libs.common.contracts.ledger_reports import (
     JournalRecord,
     RevenueRow,
@@ -19,7 +19,7 @@ from libs.common.contracts.ledger_reports import (
     TrialBalanceRow,
 )
 from libs.common.money import format_minor
-from services.api.routes.ledger import BalanceBody, LineBody
+from services.api.routes.ledger import LineBody
 
 _DEBIT_SIDE = frozenset({AccountType.ASSET, AccountType.EXPENSE})
 _TOTAL = msgspec.Meta(description="Credits to revenue; the same as `gross`.")
@@ -51,6 +51,19 @@ class TenantRevenueItem(msgspec.Struct, frozen=True, kw_only=True):
     reversals: Annotated[str, _REVERSALS]
     refunds: Annotated[str, _REFUNDS]
     net: Annotated[str, _NET]
+
+
+class AccountBalanceItem(msgspec.Struct, frozen=True, kw_only=True):
+    """What one account held in one currency, or turned over in a period."""
+
+    account: str
+    currency: str
+    debits_total: str
+    credits_total: str
+    balance: Annotated[str, msgspec.Meta(description="Credits minus debits, whatever the type of account.")]
+    account_type: AccountType
+    normal_side: Side
+    normal_balance: Annotated[str, msgspec.Meta(description="Positive in the account's normal direction.")]
 
 
 class TrialBalanceItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,6 +175,22 @@ def tenant_item(row: RevenueRow) -> TenantRevenueItem:
     return TenantRevenueItem(tenant_id=row.tenant_id, **_amounts(row))
 
 
+def balance_item(balance: AccountBalance) -> AccountBalanceItem:
+    """Show what an account held, as `/v1/ledger/balances` does."""
+    net_credit = balance.credits_minor - balance.debits_minor
+    normal_side = Side.DEBIT if balance.account_type in _DEBIT_SIDE else Side.CREDIT
+    return AccountBalanceItem(
+        account=balance.account,
+        currency=balance.currency,
+        debits_total=format_minor(balance.debits_minor, balance.currency),
+        credits_total=format_minor(balance.credits_minor, balance.currency),
+        balance=format_minor(net_credit, balance.currency),
+        account_type=balance.account_type,
+        normal_side=normal_side,
+        normal_balance=format_minor(net_credit if normal_side is Side.CREDIT else -net_credit, balance.currency),
+    )
+
+
 def trial_balance_body(found: TrialBalance) -> TrialBalanceBody:
     """Show a trial balance with its totals by currency."""
     totals: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
@@ -262,7 +291,7 @@ def journal_item(entry: JournalRecord) -> JournalItem:
 
 REVENUE_COLUMNS = tuple(RevenueItem.__struct_fields__)
 TENANT_COLUMNS = tuple(TenantRevenueItem.__struct_fields__)
-BALANCE_COLUMNS = tuple(BalanceBody.__struct_fields__)
+BALANCE_COLUMNS = tuple(AccountBalanceItem.__struct_fields__)
 TRIAL_COLUMNS = tuple(TrialBalanceItem.__struct_fields__)
 STATEMENT_COLUMNS = (
     *("posted_at", "occurred_at", "entry_id", "kind", "description", "payment_intent_id"),

@@ -18,7 +18,6 @@ from services.api.errors.problems import refusal
 from services.api.routes import report_shapes as shapes
 from services.api.routes.asking import Ask
 from services.api.routes.documentation import Documented
-from services.api.routes.ledger import BalanceBody, balance_body
 from services.api.routes.parameters import AnyRequest, Query, QueryParameter, next_link, wrong
 from services.api.routes.rendering import json_answer
 from services.api.routes.tables import FORMAT, csv_answer, one_page, wants_csv
@@ -183,7 +182,7 @@ def _balance_routes(access: Access, ask: Ask, clock: Clock) -> list[Any]:
         description=f"By account and currency, as a bare array; within a period when one is given. {_AGED}",
         tags=["reports"],
         documented=Documented(
-            answer=list[BalanceBody],
+            answer=list[shapes.AccountBalanceItem],
             permission=_READ,
             query=(*_FROM_TO, _CURRENCY, _TZ, FORMAT),
             refusals=("query_invalid",),
@@ -203,7 +202,7 @@ def _balance_routes(access: Access, ask: Ask, clock: Clock) -> list[Any]:
                 currency=query.currency(),
             )
         )
-        items = [balance_body(balance) for balance in found.balances]
+        items = [shapes.balance_item(balance) for balance in found.balances]
         age = _age(found.refreshed_at, clock)
         if as_csv:
             return csv_answer("account-balances", shapes.BALANCE_COLUMNS, one_page(shapes.rows_of(items)), headers=age)
