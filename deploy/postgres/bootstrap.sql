@@ -42,6 +42,10 @@ BEGIN
             END;
             EXECUTE format('ALTER ROLE %I PASSWORD %L', role_name, current_setting('bootstrap.' || role_name));
             EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), role_name);
+            -- PostgreSQL refreshes a materialized view beside its readers by way of a temporary table of the view's owner.
+            IF kind = 'owner' THEN
+                EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO %I', current_database(), role_name);
+            END IF;
             EXECUTE format('ALTER ROLE %I IN DATABASE %I SET search_path = %I',
                            role_name, current_database(), service);
         END LOOP;

@@ -78,8 +78,11 @@ class EdgeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Origins whose pages may call us; empty: all where `APP_ENV=local`, none elsewhere."""
     body_bytes_max: int = 1_048_576
     """The largest body that is read."""
+    journal_body_bytes_max: int = 16_777_216
+    """The largest body that posts journal entries, of which one request may have 10,000."""
     http_timeout_seconds: float = 30.0
-    """How long a request may take before it is answered 503; longer than `confirm_timeout_seconds`."""
+    """How long a request may take before it is answered 503, and a streamed answer between two of its parts; longer than
+    `confirm_timeout_seconds`."""
 
 
 class ChaosSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,6 +152,8 @@ def check_settings(settings: Settings) -> list[str]:
         faults.append("HTTP_TIMEOUT_SECONDS must be above CONFIRM_TIMEOUT_SECONDS")
     if settings.edge.body_bytes_max < 1024:
         faults.append("BODY_BYTES_MAX must be at least 1024")
+    if settings.edge.journal_body_bytes_max < settings.edge.body_bytes_max:
+        faults.append("JOURNAL_BODY_BYTES_MAX must be at least BODY_BYTES_MAX")
     if settings.redis.redis_timeout_seconds <= 0:
         faults.append("REDIS_TIMEOUT_SECONDS must be above 0")
     faults += [

@@ -1,7 +1,8 @@
 """The ledger: what every payment did to the merchant's books, for ever.
 
 Owns (schema `ledger`): each tenant's chart of accounts and who plays which role in it, journal entries, postings, standing
-balances, holds, closed periods, the hash chain over all entries, exchange rates and conversions.
+balances, holds, closed periods, the hash chain over all entries, exchange rates and conversions, report views, and
+proposals of entries.
 
 Hears (from the gateway): `PaymentCaptured`, `RefundSucceeded`, `RefundFailed`, `DisputeOpened`, `DisputeWon`, `DisputeLost`,
 `ProcessorFeeCharged`, `PayoutCreated`, `PayoutPaid`, `PayoutFailed`, each of which it posts; (from the api)
@@ -12,7 +13,8 @@ they were written.
 
 Is asked (by the api): `ListAccounts`, `OpenAccount`, `ListEntries`, `ListBalances`; everything in `ledger_books`: holds,
 reversals, closed periods, balances at an instant, verification; everything in `ledger_money`: account roles, exchange
-rates, conversions, consolidated balances.
+rates, conversions, consolidated balances; everything in `ledger_journal`: to post, propose, approve and reject what
+people enter by hand; everything in `ledger_reports`: reports, and to refresh them.
 
 A journal entry is never changed and never removed. The runtime role has no right to, and a trigger refuses it even to
 the owner of the schema. It posts by the functions of the schema alone.

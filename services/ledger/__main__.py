@@ -1,13 +1,14 @@
-"""`python -m services.ledger serve | migrate | verify | chart-of-accounts | asyncapi | redrive`."""
+"""`python -m services.ledger serve | migrate | chart-of-accounts | asyncapi | redrive | verify`."""
 
 from libs.common.service import main
 from services.ledger.app import build, print_chart_of_accounts, verify
-from services.ledger.settings import Settings
+from services.ledger.settings import Settings, check_settings
 
 if __name__ == "__main__":
     main(
         service="ledger",
         settings=Settings,
         build=build,
-        commands={"verify": verify, "chart-of-accounts": print_chart_of_accounts},
+        check=check_settings,
+        commands={"chart-of-accounts": print_chart_of_accounts, "verify": verify},
     )

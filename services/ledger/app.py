@@ -1,18 +1,20 @@
 """How the ledger is wired: the only file that knows every other room."""
 
+from datetime import timedelta
+
 from libs.common.clock import Clock, SystemClock
 from libs.common.db import Database
 from libs.common.messaging import Bus
 from libs.common.service import Service
 from services.ledger import answers, consumers, rules
-from services.ledger.commands import Commands, ExchangeCommands, RoleCommands
+from services.ledger.commands import Commands, ExchangeCommands, JournalCommands, ReportCommands, RoleCommands
 from services.ledger.holds import Holds
 from services.ledger.periods import Periods
 from services.ledger.posting import PostingDesk
-from services.ledger.queries import ExchangeQueries, Queries
+from services.ledger.queries import ExchangeQueries, JournalQueries, Queries, ReportQueries
 from services.ledger.settings import Settings
 from services.ledger.verification import Verifier
-from services.ledger.workers import workers
+from services.ledger.workers import loops, workers
 
 
 def build(settings: Settings, clock: Clock | None = None) -> Service:
@@ -20,6 +22,16 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     clock = clock or SystemClock()
     database = Database(settings.database, schema="ledger", application_name="ledger")
     bus = Bus(service="ledger", settings=settings.broker, database=database, clock=clock)
+    reports = ReportCommands(
+        database,
+        age_max=timedelta(minutes=settings.reports.report_refresh_interval_minutes),
+        timeout_seconds=settings.reports.report_refresh_timeout_seconds,
+    )
+    consumers.register_reports(bus, ReportQueries(database, clock=clock), reports)
+    journal = JournalCommands(
+        database, clock=clock, proposal_lifetime=timedelta(hours=settings.journal.proposal_lifetime_hours)
+    )
+    consumers.register_journal(bus, JournalQueries(database, clock=clock), journal)
     desk = PostingDesk(database, clock=clock)
     holds = Holds(database, desk, clock=clock)
     verifier = Verifier(database, clock=clock)
@@ -39,6 +51,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         database=database,
         bus=bus,
         clock=clock,
+        loops=loops(reports),
         workers=workers(database, holds, verifier),
     )
 

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from libs.common.contracts import api, gateway
+from libs.common.contracts import api, gateway, ledger_journal, ledger_reports
 from libs.common.contracts import ledger as contract
 from libs.common.contracts import ledger_money as money
 from libs.common.db import Connection
 from libs.common.messaging import Bus, Heard
 from libs.common.observability.correlation import Correlation
 from services.ledger import rules
-from services.ledger.commands import Commands, ExchangeCommands, RoleCommands
+from services.ledger.commands import Commands, ExchangeCommands, JournalCommands, ReportCommands, RoleCommands
 from services.ledger.domain import Account
-from services.ledger.queries import ExchangeQueries, Queries, wire_rate
+from services.ledger.queries import ExchangeQueries, JournalQueries, Queries, ReportQueries, wire_rate
 
 
 class Consumers:
@@ -187,6 +187,29 @@ def _fact(
         source_event_id=heard.id,
     )
     return heard.correlation, occurrence
+
+
+def register_reports(bus: Bus, queries: ReportQueries, commands: ReportCommands) -> None:
+    """Connect every question about reports with the one that answers it."""
+    bus.answer(ledger_reports.ReportRevenue, queries.revenue)
+    bus.answer(ledger_reports.ReportRevenueByTenant, queries.revenue_by_tenant)
+    bus.answer(ledger_reports.ReportBalances, queries.balances)
+    bus.answer(ledger_reports.ReportTrialBalance, queries.trial_balance)
+    bus.answer(ledger_reports.ReportStatement, queries.statement)
+    bus.answer(ledger_reports.ReportJournal, queries.journal)
+    bus.answer(ledger_reports.RefreshReports, commands.refresh)
+
+
+def register_journal(bus: Bus, queries: JournalQueries, commands: JournalCommands) -> None:
+    """Connect everything that is asked about entries that people make with the one that answers it."""
+    bus.answer(ledger_journal.PostEntries, commands.post_entries)
+    bus.answer(ledger_journal.ProposeEntries, commands.propose)
+    bus.answer(ledger_journal.ApproveProposal, commands.approve)
+    bus.answer(ledger_journal.RejectProposal, commands.reject)
+    bus.answer(ledger_journal.GetProposal, queries.proposal)
+    bus.answer(ledger_journal.ListProposals, queries.proposals)
+    bus.answer(ledger_journal.GetJournalPolicy, queries.policy)
+    bus.answer(ledger_journal.SetJournalPolicy, commands.set_policy)
 
 
 def _wire(account: Account) -> contract.Account:

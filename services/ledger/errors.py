@@ -1,6 +1,6 @@
 """How the ledger says no, by name. Each has a stable problem code of its own."""
 
-from libs.common.errors import Conflict, Invalid, NotFound
+from libs.common.errors import Conflict, Forbidden, Invalid, NotFound
 
 
 class EntryInvalid(Invalid):
@@ -193,3 +193,39 @@ class QueryInvalid(Invalid):
     """A question that cannot be answered as it is put."""
 
     code = "query_invalid"
+
+
+class JournalKeyReused(Invalid):
+    """The idempotency key belongs to a call that asked something else."""
+
+    code = "idempotency_key_reused"
+
+
+class ApprovalRequired(Conflict):
+    """The tenant lets nobody post entries by hand alone: they are proposed, and somebody else approves."""
+
+    code = "approval_required"
+
+
+class ProposalNotFound(NotFound):
+    """This tenant has no such proposal."""
+
+    code = "proposal_not_found"
+
+
+class ProposalDecided(Conflict):
+    """Somebody has decided about the proposal otherwise."""
+
+    code = "proposal_decided"
+
+
+class ProposalExpired(Conflict):
+    """Nobody decided about the proposal in time."""
+
+    code = "proposal_expired"
+
+
+class SelfApproval(Forbidden):
+    """Who proposes does not decide."""
+
+    code = "self_approval"

@@ -15,6 +15,15 @@ GROUP_DURATION = Histogram(
     buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1),
 )
 CHARTS_OPENED = Counter("ledger_charts_opened_total", "Tenants whose default accounts were opened.")
+REPORTS_REFRESH_DURATION = Histogram(
+    "ledger_reports_refresh_seconds",
+    "Time that refreshing the report views took in this process.",
+    buckets=(0.01, 0.1, 0.5, 1, 5, 10, 30, 60, 300),
+)
+REPORTS_REFRESHED_AT = Gauge(
+    "ledger_reports_refreshed_timestamp_seconds",
+    "When this process last refreshed the report views, in seconds since 1970; the freshest process counts.",
+)
 HOLDS_EXPIRED = Counter("ledger_holds_expired_total", "Holds whose time was over when they were let go.")
 VERIFIED_ENTRIES = Counter("ledger_verified_entries_total", "Entries that the verifier recomputed.")
 INVARIANTS_BROKEN = Counter(

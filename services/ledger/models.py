@@ -208,6 +208,90 @@ BALANCES = sa.Table(
     postgresql_with={"fillfactor": "50", "autovacuum_vacuum_scale_factor": "0.01"},
 )
 
+REPORT_REFRESHES = sa.Table(
+    "report_refreshes",
+    METADATA,
+    sa.Column(
+        "refreshed_at",
+        _INSTANT,
+        nullable=False,
+        comment="When it began, by the database's clock; everything committed before is in the reports.",
+    ),
+    sa.Column("finished_at", _INSTANT, nullable=False, comment="When it was done."),
+    sa.Index("ix_report_refreshes_refreshed_at", "refreshed_at"),
+    comment="Each refresh of the report views of the last seven days.",
+)
+
+MANUAL_ENTRIES = sa.Table(
+    "manual_entries",
+    METADATA,
+    sa.Column("tenant_id", _WORD, nullable=False, comment="Whose books it stands in."),
+    sa.Column("entry_id", pg.UUID, nullable=False, comment="The journal entry."),
+    sa.Column("description", sa.Text, nullable=False, comment="Why it was made, 1 to 500 characters."),
+    sa.Column("made_by", sa.Text, nullable=False, comment="Who made it: a subject."),
+    sa.Column(
+        "approved_by", sa.Text, nullable=True, comment="Who approved it: another subject; NULL where nobody had to."
+    ),
+    sa.Column("proposal_id", pg.UUID, nullable=True, comment="The proposal it comes from, where there is one."),
+    sa.PrimaryKeyConstraint("tenant_id", "entry_id", name="pk_manual_entries"),
+    sa.CheckConstraint("approved_by <> made_by", name="ck_manual_entries_two_people"),
+    comment="Who made which journal entry by hand and why; written with it, never changed or removed.",
+)
+
+JOURNAL_REQUESTS = sa.Table(
+    "journal_requests",
+    METADATA,
+    sa.Column("tenant_id", _WORD, nullable=False, comment="Whose key it is."),
+    sa.Column("key", _WORD, nullable=False, comment="The client's key, 1 to 255 visible ASCII characters."),
+    sa.Column("fingerprint", pg.BYTEA, nullable=False, comment="SHA-256 of what was asked."),
+    sa.Column("answer", sa.Text, nullable=False, comment="What became of its entries, as JSON."),
+    sa.Column("answered_at", _INSTANT, nullable=False, comment="When it was answered."),
+    sa.PrimaryKeyConstraint("tenant_id", "key", name="pk_journal_requests"),
+    comment="Calls that posted entries by hand, by idempotency key; kept as long as the entries, for ever.",
+)
+
+JOURNAL_POLICIES = sa.Table(
+    "journal_policies",
+    METADATA,
+    sa.Column("tenant_id", _WORD, nullable=False, comment="Whose policy it is."),
+    sa.Column(
+        "manual_entries_need_approval",
+        sa.Boolean,
+        nullable=False,
+        comment="Whether entries that people make are posted only once somebody else approves.",
+    ),
+    sa.Column("changed_by", sa.Text, nullable=False, comment="Who changed it last: a subject."),
+    sa.Column("changed_at", _INSTANT, nullable=False, comment="When it was changed last."),
+    sa.PrimaryKeyConstraint("tenant_id", name="pk_journal_policies"),
+    comment="What tenants demand of entries that people make; without a row, nothing.",
+)
+
+PROPOSALS = sa.Table(
+    "proposals",
+    METADATA,
+    sa.Column("tenant_id", _WORD, nullable=False, comment="Whose books it is about."),
+    sa.Column("id", pg.UUID, nullable=False, comment="Derived from the tenant and the client's key."),
+    sa.Column("status", _WORD, nullable=False, comment="open, approved or rejected."),
+    sa.Column("reason", sa.Text, nullable=False, comment="Why it is proposed, 1 to 500 characters."),
+    sa.Column("entries", sa.Text, nullable=False, comment="What is proposed, as JSON, with the ids they will have."),
+    sa.Column("fingerprint", pg.BYTEA, nullable=False, comment="SHA-256 of what was asked."),
+    sa.Column("made_by", sa.Text, nullable=False, comment="Who proposed it: a subject."),
+    sa.Column("made_at", _INSTANT, nullable=False, comment="When it was proposed."),
+    sa.Column("expires_at", _INSTANT, nullable=False, comment="Until then it can be decided."),
+    sa.Column("decided_by", sa.Text, nullable=True, comment="Who decided: another subject."),
+    sa.Column("decided_at", _INSTANT, nullable=True, comment="When it was decided."),
+    sa.Column("decision_reason", sa.Text, nullable=True, comment="Why, where the one who decided says so."),
+    sa.PrimaryKeyConstraint("tenant_id", "id", name="pk_proposals"),
+    sa.CheckConstraint("status IN ('open', 'approved', 'rejected')", name="ck_proposals_status"),
+    sa.CheckConstraint(
+        "(status = 'open') = (decided_by IS NULL) AND (decided_by IS NULL) = (decided_at IS NULL)",
+        name="ck_proposals_decided",
+    ),
+    sa.CheckConstraint("decided_by <> made_by", name="ck_proposals_two_people"),
+    sa.Index("ix_proposals_made_at", "tenant_id", "made_at", "id"),
+    comment="Entries that one person wants and another one decides about.",
+)
+
 ROLE_CHANGES = sa.Table(
     "role_changes",
     METADATA,

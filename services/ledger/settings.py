@@ -12,6 +12,22 @@ class LedgerHttpSettings(HttpSettings, frozen=True, kw_only=True):
     """Port to listen on."""
 
 
+class ReportSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How fresh reports are."""
+
+    report_refresh_interval_minutes: int = 15
+    """How old the report views may become before a process refreshes them."""
+    report_refresh_timeout_seconds: float = 300.0
+    """How long one refresh may take before it is given up; the views stay as they were."""
+
+
+class JournalSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How entries that people make get into the books."""
+
+    proposal_lifetime_hours: int = 168
+    """How long a proposal can be decided before it expires."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the ledger reads from its environment."""
 
@@ -23,3 +39,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How it hears and speaks."""
     http: LedgerHttpSettings = LedgerHttpSettings()
     """Where it is asked."""
+    reports: ReportSettings = ReportSettings()
+    """How fresh reports are."""
+    journal: JournalSettings = JournalSettings()
+    """How entries that people make get into the books."""
+
+
+def check_settings(settings: Settings) -> list[str]:
+    """Find settings that cannot be; one sentence each."""
+    faults: list[str] = []
+    if not 1 <= settings.reports.report_refresh_interval_minutes <= 1440:
+        faults.append("REPORT_REFRESH_INTERVAL_MINUTES must be from 1 to 1440")
+    if not 1 <= settings.reports.report_refresh_timeout_seconds <= 3600:
+        faults.append("REPORT_REFRESH_TIMEOUT_SECONDS must be from 1 to 3600")
+    if not 1 <= settings.journal.proposal_lifetime_hours <= 8760:
+        faults.append("PROPOSAL_LIFETIME_HOURS must be from 1 to 8760")
+    return faults

@@ -1,8 +1,11 @@
-"""What the ledger does unasked: lets holds expire, sums postings by effective time, and verifies the books."""
+"""What the ledger does unasked: lets holds expire, sums postings by effective time, verifies the books, and
+keeps the report views fresh.
+"""
 
 from libs.common.db import Database
-from libs.common.service import Worker
+from libs.common.service import Loop, Worker
 from services.ledger import metrics, store
+from services.ledger.commands import ReportCommands
 from services.ledger.holds import EXPIRIES_MAX, Holds
 from services.ledger.verification import Verifier
 
@@ -52,3 +55,8 @@ def workers(database: Database, holds: Holds, verifier: Verifier) -> list[Worker
         Worker(name="sum by effective time", every_seconds=FOLD_EVERY_SECONDS, run=fold),
         Worker(name="verify the books", every_seconds=VERIFY_EVERY_SECONDS, run=verify),
     ]
+
+
+def loops(reports: ReportCommands) -> list[Loop]:
+    """List what runs from start to stop. Every process has it; the database lets one at a time refresh."""
+    return [Loop(name="keep reports fresh", run=reports.keep_fresh)]

@@ -1,10 +1,19 @@
 """The message contracts of all services: importing this package fills the registry.
 
-`api`, `ledger`, `gateway` and `notifier` are named after the owner of the messages inside; `ledger_books` is the second part
-of the ledger's, `ledger_money` its third: roles, rates and conversions.
+`api`, `ledger`, `gateway` and `notifier` are named after the owner of the messages inside. The ledger's have further parts:
+`ledger_books`, `ledger_money` (roles, rates and conversions), `ledger_reports`, and `ledger_journal` (what people enter).
 """
 
-from libs.common.contracts import api, gateway, ledger, ledger_books, ledger_money, notifier
+from libs.common.contracts import (
+    api,
+    gateway,
+    ledger,
+    ledger_books,
+    ledger_journal,
+    ledger_money,
+    ledger_reports,
+    notifier,
+)
 from libs.common.contracts.base import (
     PUBLIC_EXCHANGE,
     REGISTRY,
@@ -28,7 +37,9 @@ __all__ = [
     "heard_by",
     "ledger",
     "ledger_books",
+    "ledger_journal",
     "ledger_money",
+    "ledger_reports",
     "notifier",
     "said_by",
 ]

@@ -46,6 +46,8 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
     """Heard by every process of its hearers while it runs, in a queue of its own, and by nobody later."""
     reply: type[msgspec.Struct] | None = None
     """What a request is answered with."""
+    timeout_seconds: float | None = None
+    """How long an answer to a request is waited for, where that is longer than `REQUEST_TIMEOUT_SECONDS`."""
 
     @property
     def exchange(self) -> str:
@@ -138,11 +140,26 @@ def command[M: Message](
 
 
 def request[M: Message](
-    name: str, *, owner: str, said_by: tuple[str, ...], reply: type[msgspec.Struct], example: dict[str, Any]
+    name: str,
+    *,
+    owner: str,
+    said_by: tuple[str, ...],
+    reply: type[msgspec.Struct],
+    example: dict[str, Any],
+    timeout_seconds: float | None = None,
 ) -> Callable[[type[M]], type[M]]:
     """Declare a request: something that `owner` is asked while somebody waits; repeating it must do no harm."""
     return _declare(
-        Contract(name=name, kind=Kind.REQUEST, owner=owner, heard_by=(owner,), said_by=said_by, reply=reply), example
+        Contract(
+            name=name,
+            kind=Kind.REQUEST,
+            owner=owner,
+            heard_by=(owner,),
+            said_by=said_by,
+            reply=reply,
+            timeout_seconds=timeout_seconds,
+        ),
+        example,
     )
 
 

@@ -88,6 +88,7 @@ class Asker:
         assert contract.reply is not None
         if len(self._open) >= _WAITING_MAX:
             raise Unavailable("too many requests are waiting for an answer", code="overloaded")
+        timeout_seconds = max(self._timeout_seconds, contract.timeout_seconds or 0)
         ticket = uuid4().hex
         waiting: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._open[ticket] = waiting
@@ -95,7 +96,7 @@ class Asker:
         started = perf_counter()
         outcome = "failed"
         try:
-            async with asyncio.timeout(self._timeout_seconds):
+            async with asyncio.timeout(timeout_seconds):
                 await self._broker.publish(
                     request.encode(),
                     exchange=contract.exchange,
@@ -104,7 +105,7 @@ class Asker:
                     reply_to=self.reply_queue,
                     correlation_id=ticket,
                     message_type=contract.name,
-                    expiration=self._timeout_seconds,
+                    expiration=timeout_seconds,
                     headers={
                         "X-Correlation-Id": correlation.correlation_id,
                         "X-Tenant-Id": correlation.tenant_id,

@@ -17,7 +17,7 @@ from services.api.store.identity import TenantOrigin
 ROLES = MappingProxyType(
     {
         "admin": "May do everything that the tenant's plan admits.",
-        "ops": "Takes payments and reads the books.",
+        "ops": "Takes payments, and keeps the books.",
         "sales": "Looks at payments.",
     }
 )
@@ -26,6 +26,7 @@ PERMISSIONS = MappingProxyType(
         "payments:write": "Create and confirm payments.",
         "payments:read": "Look at payments.",
         "ledger:read": "Look at the books and the chart of accounts.",
+        "ledger:approve": "Decide about journal entries that somebody else proposed.",
         "ledger:write": "Post to the books by hand: entries, holds, reversals, closed periods, conversions of currencies.",
         "admin:write": "Change accounts and their roles, exchange rates and webhook endpoints.",
         "profile:read": "Look at one's own profile.",
@@ -37,6 +38,7 @@ _HELD_BY = MappingProxyType(
         "payments:read": ("admin", "ops", "sales"),
         "ledger:read": ("admin", "ops"),
         "ledger:write": ("admin", "ops"),
+        "ledger:approve": ("admin",),
         "admin:write": ("admin",),
         "profile:read": ("admin", "ops", "sales"),
     }
@@ -47,6 +49,7 @@ _PLANS = MappingProxyType(
         "payments:read": ("free", "pro", "enterprise"),
         "ledger:read": ("pro", "enterprise"),
         "ledger:write": ("pro", "enterprise"),
+        "ledger:approve": ("pro", "enterprise"),
         "admin:write": ("enterprise",),
         "profile:read": ("free", "pro", "enterprise"),
     }

@@ -58,6 +58,7 @@ _KINDS = (
     Kind("region_not_allowed", 403, "This is not offered in the tenant's region.", _OPERATOR),
     Kind("feature_disabled", 403, "The feature is switched off for the tenant.", _OPERATOR),
     Kind("operator_required", 403, "Only an operator of the platform may do this.", _OPERATOR, "operations"),
+    Kind("self_approval", 403, "Who proposes does not decide.", "Ask somebody else.", "journal"),
     Kind("route_not_found", 404, "There is no such route.", "See the OpenAPI document."),
     Kind(
         "payment_intent_not_found",
@@ -74,6 +75,7 @@ _KINDS = (
         "webhooks",
     ),
     Kind("feature_unknown", 404, "There is no such feature.", "See the list of features.", "operations"),
+    Kind("proposal_not_found", 404, "The tenant has no such proposal.", "Check the id and the tenant.", "journal"),
     Kind("account_role_not_found", 404, "There is no such role.", "Use one of those listed.", "accounts"),
     Kind(
         "exchange_rate_not_found",
@@ -88,6 +90,15 @@ _KINDS = (
     Kind("confirm_contended", 409, "Other requests are changing the payment intent.", "Ask again.", "payment intents"),
     Kind("account_code_taken", 409, "The chart has an account of this code.", "Choose another code.", "accounts"),
     Kind("account_id_taken", 409, "The chart has an account of this id.", "Ask again.", "accounts"),
+    Kind(
+        "approval_required",
+        409,
+        "The tenant lets nobody post journal entries alone.",
+        "Propose them: `POST /v1/ledger/proposals`.",
+        "journal",
+    ),
+    Kind("proposal_decided", 409, "The proposal was decided otherwise.", "Propose the entries again.", "journal"),
+    Kind("proposal_expired", 409, "Nobody decided in time.", "Propose the entries again.", "journal"),
     Kind(
         "account_role_conflict",
         409,
@@ -180,6 +191,8 @@ _KINDS = (
     ),
     Kind("invalid_cursor", 422, "The cursor is not of this list and its filters.", "Begin the list anew."),
     Kind("query_invalid", 422, "The books cannot be asked that.", _FIX, "ledger"),
+    Kind("entry_unbalanced", 422, "The debits of an entry are not equal to its credits.", _FIX, "journal"),
+    Kind("entry_currency_mixed", 422, "The lines of an entry are in several currencies.", _FIX, "journal"),
     Kind("account_invalid", 422, "An account's code, label, limits or currencies cannot be used.", _FIX, "accounts"),
     Kind("account_role_unfit", 422, "An account of this type cannot play the role.", _FIX, "accounts"),
     Kind("exchange_rate_invalid", 422, "The exchange rate cannot be recorded.", _FIX, "exchange rates"),

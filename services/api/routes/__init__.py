@@ -24,10 +24,12 @@ from services.api.routes.exchange import exchange_routes
 from services.api.routes.expansion import Expansion, timeline_routes
 from services.api.routes.features import feature_routes
 from services.api.routes.holds import hold_routes
+from services.api.routes.journal import journal_routes
 from services.api.routes.ledger import ledger_routes
 from services.api.routes.payment_intents import payment_intent_routes
 from services.api.routes.periods import period_routes
 from services.api.routes.rendering import render_intent
+from services.api.routes.reports import report_routes
 from services.api.routes.roles import role_routes
 from services.api.routes.verification import verification_routes
 from services.api.routes.webhooks import webhook_routes
@@ -50,7 +52,7 @@ def routes(
     clock: Clock,
 ) -> list[HTTPRouteHandler]:
     """Build all routes of the api, and the documents about them; without `chaos`, none to choose it."""
-    ask = audited(access, ask)
+    unaudited, ask = ask, audited(access, ask)
     expansion = Expansion(access, database, ask)
     business = [
         *authentication_routes(access, login),
@@ -59,6 +61,8 @@ def routes(
         ),
         *timeline_routes(access, expansion),
         *ledger_routes(access, ask),
+        *journal_routes(access, unaudited),
+        *report_routes(access, ask, clock=clock),
         *hold_routes(access, ask),
         *period_routes(access, ask),
         *verification_routes(access, ask),

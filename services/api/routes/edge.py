@@ -18,9 +18,10 @@ from services.api.settings import EdgeSettings, RateSettings
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 LOGIN_PATH, CHAOS_PATH, API_PREFIX = "/v1/auth/token", "/v1/admin/chaos", "/v1/"
+JOURNAL_PATH = "/v1/ledger/entries"
 EXPOSED = (
     "X-Correlation-Id, Retry-After, Link, Allow, Idempotency-Replayed, Preference-Applied, RateLimit, RateLimit-Policy, "
-    "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset"
+    "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Age, X-Report-Refreshed-At, Content-Disposition"
 )
 """Headers that a page of another origin may read."""
 _METHODS = "GET, POST, PUT, PATCH, DELETE, OPTIONS"
@@ -100,10 +101,10 @@ class Edge:
         proven = who is not None and (who.is_global_admin or tenant_id == who.tid)
         return await self._chaos.disturb(tenant_id if proven else "")
 
-    @property
-    def bytes_max(self) -> int:
+    def bytes_max(self, path: str) -> int:
         """The largest body that is read."""
-        return self._settings.body_bytes_max
+        is_journal = path.rstrip("/") == JOURNAL_PATH
+        return self._settings.journal_body_bytes_max if is_journal else self._settings.body_bytes_max
 
     @property
     def timeout_seconds(self) -> float:
@@ -162,6 +163,8 @@ class _Passage:
         self._counted: tuple[Limit, tuple[str, ...]] | None = None
         self._rate: dict[str, str] = {}
         self._read_bytes = 0
+        self._bytes_max = edge.bytes_max(self._path)
+        self._deadline = asyncio.timeout(None)
 
     async def go(self, app: ASGIApp) -> None:
         """Let the request through, or refuse it."""
@@ -171,7 +174,8 @@ class _Passage:
             return
         try:
             await self._admit(method)
-            async with asyncio.timeout(self._edge.timeout_seconds):
+            async with self._deadline:
+                self._postpone()
                 await app(self._scope, self._take, self._answer)
         except HttpProblem as fault:
             await self._refuse(fault)
@@ -180,7 +184,7 @@ class _Passage:
 
     async def _admit(self, method: str) -> None:
         declared = self._headers.get("content-length", "0")
-        if declared.isdecimal() and int(declared) > self._edge.bytes_max:
+        if declared.isdecimal() and int(declared) > self._bytes_max:
             raise self._too_large()
         if not self._path.startswith(API_PREFIX):
             return
@@ -195,11 +199,15 @@ class _Passage:
         if await self._edge.must_fail(self._path, who, self._headers.get("x-tenant-id", "")):
             raise refusal("chaos_injected")
 
+    def _postpone(self) -> None:
+        # A file of a million lines takes as long as it takes; what has to come in time is its next part.
+        self._deadline.reschedule(asyncio.get_running_loop().time() + self._edge.timeout_seconds)
+
     async def _take(self) -> ReceiveMessage:
         message = await self._receive()
         if message["type"] == "http.request":
             self._read_bytes += len(message["body"])
-            if self._read_bytes > self._edge.bytes_max:
+            if self._read_bytes > self._bytes_max:
                 raise self._too_large()
         return message
 
@@ -216,6 +224,8 @@ class _Passage:
                 *message["headers"],
                 *(line for line in (*every, *_lines(self._rate)) if line[0] not in present),
             ]
+        if message["type"] == "http.response.body" and message.get("more_body"):
+            self._postpone()
         await self._send(message)
 
     async def _preflight(self, origin: str) -> None:
@@ -241,7 +251,7 @@ class _Passage:
         await self._send({"type": "http.response.body", "body": body, "more_body": False})
 
     def _too_large(self) -> HttpProblem:
-        return refusal("body_too_large", f"the body is larger than {self._edge.bytes_max} bytes")
+        return refusal("body_too_large", f"the body is larger than {self._bytes_max} bytes")
 
 
 def _lines(headers: dict[str, str]) -> Lines:

@@ -60,12 +60,20 @@ _HEADERS: dict[str, Any] = {
         "description": "`true`: the stored answer to an earlier request with this key.",
         "schema": {"type": "string", "enum": ["true"]},
     },
+    "Age": {"description": "How old the figures are, in seconds.", "schema": {"type": "string"}},
+    "X-Report-Refreshed-At": {
+        "description": "Everything that was posted before this instant is in the figures.",
+        "required": True,
+        "schema": {"type": "string", "format": "date-time"},
+    },
     "Link": {"description": "The next page, `rel=next` (RFC 8288).", "schema": {"type": "string"}},
 }
 _TAGS = (
     Tag(name="identity", description="Who you are."),
     Tag(name="payment intents", description="Being paid."),
     Tag(name="ledger", description="The books."),
+    Tag(name="journal", description="Entries that people make, alone or in pairs of maker and checker."),
+    Tag(name="reports", description="What the books add up to."),
     Tag(name="holds", description="Amounts set aside on accounts, in two phases."),
     Tag(name="periods", description="Closed books."),
     Tag(name="accounts", description="The chart of accounts."),
@@ -99,6 +107,8 @@ class Documented(msgspec.Struct, frozen=True, kw_only=True):
     """Codes of its own problems, beside those that every route of its kind has; a status means all that its tag has."""
     csv: bool = False
     """Whether it answers CSV too."""
+    aged: bool = False
+    """Whether its answer is of an earlier instant, which it names."""
     body_optional: bool = False
     """Whether its body may be left out."""
     query: tuple[QueryParameter, ...] = ()
@@ -207,6 +217,7 @@ def codes_of(told: Documented, tags: Iterable[str]) -> list[str]:
 def _success(told: Documented, schema_of: dict[int, Any], description: str) -> dict[str, Any]:
     names = ["X-Correlation-Id", "RateLimit", "RateLimit-Policy", "X-RateLimit-Limit", "X-RateLimit-Remaining"]
     names += ["Idempotency-Replayed"] if told.idempotent else []
+    names += ["Age", "X-Report-Refreshed-At"] if told.aged else []
     names += ["Link"] if any(parameter.name == "cursor" for parameter in told.query) else []
     answer: dict[str, Any] = {"description": description, "headers": _header_refs(names)}
     if told.answer is not None:

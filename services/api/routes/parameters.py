@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from litestar import Request
@@ -21,6 +22,7 @@ AnyRequest = Request[Any, Any, Any]
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z", re.ASCII)
 _CURRENCY = re.compile(r"[A-Z]{3}\Z", re.ASCII)
+_ZONE = re.compile(r"[A-Za-z0-9_+\-]{1,32}(/[A-Za-z0-9_+\-]{1,32}){0,2}\Z", re.ASCII)
 _INTEGER = re.compile(r"\d{1,9}\Z", re.ASCII)
 _TEXT_LENGTH_MAX = 256
 _CURSOR_LENGTH_MAX = 512
@@ -97,20 +99,31 @@ class Query:
             raise wrong(name, f"must be a whole number from {at_least} to {at_most}")
         return int(value)
 
-    def begin(self, name: str = "from") -> datetime | None:
-        """Read the first instant of a period; a date alone is its midnight in UTC."""
-        value = self._values.get(name)
-        return None if value is None else instant(name, value)
+    def zone(self) -> ZoneInfo:
+        """Read the time zone `tz`, an IANA name; without one it is UTC."""
+        value = self._values.get("tz", "UTC")
+        try:
+            if not _ZONE.match(value):
+                raise ZoneInfoNotFoundError(value)
+            return ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as fault:
+            raise wrong("tz", "must be the name of an IANA time zone, such as America/Sao_Paulo") from fault
 
-    def end(self, name: str = "to") -> datetime | None:
+    def begin(self, name: str = "from", *, zone: tzinfo = UTC) -> datetime | None:
+        """Read the first instant of a period; a date alone is its first instant in `zone`."""
+        value = self._values.get(name)
+        return None if value is None else instant(name, value, zone)
+
+    def end(self, name: str = "to", *, zone: tzinfo = UTC) -> datetime | None:
         """Read the last instant of a period, itself included, as the first one after it; a date includes its day."""
         value = self._values.get(name)
         if value is None:
             return None
-        step = timedelta(days=1) if _DATE.match(value) else timedelta(microseconds=1)
         try:
-            return instant(name, value) + step
-        except OverflowError as fault:
+            if _DATE.match(value):
+                return _midnight(date.fromisoformat(value) + timedelta(days=1), zone)
+            return instant(name, value, zone) + timedelta(microseconds=1)
+        except (ValueError, OverflowError) as fault:
             raise wrong(name, "must be a date or an instant of ISO 8601") from fault
 
     def names(self, name: str, known: Mapping[str, tuple[str, ...]]) -> tuple[str, ...] | None:
@@ -126,8 +139,13 @@ class Query:
         return tuple(sorted(found))
 
 
-def instant(name: str, value: str) -> datetime:
-    """Read an instant; a date alone is its midnight in UTC.
+def _midnight(day: date, zone: tzinfo) -> datetime:
+    # One that the clocks skip is the instant of the change, one that they repeat the first of the two.
+    return datetime.combine(day, datetime.min.time(), tzinfo=zone).astimezone(UTC)
+
+
+def instant(name: str, value: str, zone: tzinfo = UTC) -> datetime:
+    """Read an instant; a date alone is its first instant in `zone`.
 
     Raises:
         Invalid: when it is neither.
@@ -136,9 +154,9 @@ def instant(name: str, value: str) -> datetime:
     text = re.sub(r" (\d{2}:?\d{2})\Z", r"+\1", value)
     try:
         if _DATE.match(text):
-            return datetime.combine(date.fromisoformat(text), datetime.min.time(), tzinfo=UTC)
+            return _midnight(date.fromisoformat(text), zone)
         found = datetime.fromisoformat(text)
-        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+        return (found.replace(tzinfo=zone) if found.tzinfo is None else found).astimezone(UTC)
     except (ValueError, OverflowError) as fault:
         raise wrong(name, "must be a date or an instant of ISO 8601") from fault
 

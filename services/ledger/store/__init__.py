@@ -2,11 +2,19 @@
 
 `charts` has the accounts, `roles` which of them plays which role, `rates` exchange rates and conversions, `groups` and
 `packing` what the posting engine locks and writes, `holds` and `periods` what they say, `books` and `effective` what can be
-asked, `seals` what the verifier reads.
+asked, `seals` what the verifier reads; `reports` and `statements` what is reported, `manual` and `proposals` what people enter by
+hand.
 """
 
 from services.ledger.store.books import EntryFilter, balances_in_period, entries, entry_by_id, standing_balances
-from services.ledger.store.charts import account_by_code, account_by_id, chart_of, default_accounts, open_accounts
+from services.ledger.store.charts import (
+    account_by_code,
+    account_by_id,
+    accounts_by_code,
+    chart_of,
+    default_accounts,
+    open_accounts,
+)
 from services.ledger.store.effective import effective_balances, fold
 from services.ledger.store.groups import Locked, begin_balances, lock_group, write_group, write_pending
 from services.ledger.store.holds import (
@@ -63,6 +71,7 @@ __all__ = [
     "StoredFinding",
     "account_by_code",
     "account_by_id",
+    "accounts_by_code",
     "accounts_of",
     "add_conversion",
     "add_rate",

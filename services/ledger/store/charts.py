@@ -1,7 +1,7 @@
 # ruff: noqa: S608 - statements are put together from our own words; every value is a parameter
 """Reading and opening accounts."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -66,6 +66,16 @@ async def account_by_id(tx: Connection, tenant_id: str, account_id: UUID) -> Acc
     """Find one account of a tenant."""
     row = await tx.fetchrow(f"SELECT {_ACCOUNT} FROM accounts WHERE tenant_id = $1 AND id = $2", tenant_id, account_id)
     return None if row is None else _account(row)
+
+
+async def accounts_by_code(connection: Connection, tenant_id: str, codes: Collection[str]) -> dict[str, Account]:
+    """Find accounts of a tenant by their codes; one that is not in the chart is not in the answer."""
+    # No account has U+0000 in its code, which PostgreSQL could not even be asked about.
+    possible = [code for code in codes if "\0" not in code]
+    rows = await connection.fetch(
+        f"SELECT {_ACCOUNT} FROM accounts WHERE tenant_id = $1 AND code = ANY($2::text[])", tenant_id, possible
+    )
+    return {row["code"]: _account(row) for row in rows}
 
 
 async def account_by_code(tx: Connection, tenant_id: str, code: str) -> Account | None:
