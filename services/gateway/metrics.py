@@ -33,3 +33,8 @@ CIRCUIT_STATE = Gauge(
 CIRCUIT_STATE_ORDINAL = Gauge(
     "b2b_circuit_breaker_state_ordinal", "The circuit's state as a number: 0 closed, 1 half open, 2 open.", ["name"]
 )
+CREDENTIALS_REFUSED = Counter(
+    "gateway_credentials_refused_total",
+    "Calls that a processor refused because of the account's key: alert above zero.",
+    ["processor"],
+)

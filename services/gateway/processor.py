@@ -31,6 +31,9 @@ class ProcessorRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Which repetition this is, counted from 1; a processor may use it to tell a repetition from a first request."""
     timeout_seconds: float
     """How long the answer may take."""
+    known_ref: str = ""
+    """The processor's own reference of this very operation, where it answered `Pending` or `RequiresAction` before: then
+    what became of it is read, and nothing is asked for again."""
 
 
 class Authorize(ProcessorRequest, frozen=True, kw_only=True):
@@ -147,6 +150,10 @@ class Unknown(_Answer, frozen=True, kw_only=True, tag=True):
 
     reason: UnknownReason
     """What went wrong on the way."""
+    is_worth_repeating: bool = True
+    """Whether asking again at once could help; False where the processor says that it could not."""
+    retry_after_seconds: float | None = None
+    """How long the processor wants to be left alone, where it says so."""
 
 
 class NotTaken(_Answer, frozen=True, kw_only=True, tag=True):
