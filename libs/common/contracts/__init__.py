@@ -1,9 +1,10 @@
 """The message contracts of all services: importing this package fills the registry.
 
-`api`, `ledger`, `gateway` and `notifier` are named after the owner of the messages inside.
+`api`, `ledger`, `gateway` and `notifier` are named after the owner of the messages inside; what the gateway is asked while
+somebody waits is in `gateway_requests`.
 """
 
-from libs.common.contracts import api, gateway, ledger, notifier
+from libs.common.contracts import api, gateway, gateway_requests, ledger, notifier
 from libs.common.contracts.base import (
     PUBLIC_EXCHANGE,
     REGISTRY,
@@ -24,6 +25,7 @@ __all__ = [
     "PublicEvent",
     "api",
     "gateway",
+    "gateway_requests",
     "heard_by",
     "ledger",
     "notifier",

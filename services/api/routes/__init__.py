@@ -20,6 +20,7 @@ from services.api.routes.authentication import authentication_routes
 from services.api.routes.chaos import chaos_routes
 from services.api.routes.documentation import document, documentation_routes
 from services.api.routes.expansion import Expansion, timeline_routes
+from services.api.routes.gateway import gateway_routes
 from services.api.routes.ledger import ledger_routes
 from services.api.routes.payment_intents import payment_intent_routes
 from services.api.routes.rendering import render_intent
@@ -52,6 +53,7 @@ def routes(
         *ledger_routes(access, ask),
         *account_routes(access, ask),
         *webhook_routes(access, ask),
+        *gateway_routes(access, ask),
         *audit_routes(access, database),
         *(chaos_routes(access, chaos) if chaos is not None else []),
     ]

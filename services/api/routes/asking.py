@@ -15,7 +15,7 @@ type Ask = Callable[[Message], Awaitable[Any]]
 _READING = ("List", "Get", "Find", "Count", "Report")
 """How requests that change nothing begin."""
 _WORD = re.compile(r"(?<!^)(?=[A-Z])")
-_TARGETS = ("account_id", "endpoint_id", "delivery_id")
+_TARGETS = ("account_id", "endpoint_id", "delivery_id", "config_id")
 
 
 def audited(access: Access, ask: Ask) -> Ask:
