@@ -4,7 +4,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 REQUESTS = Counter(
     "gateway_requests_total",
-    "Calls to the processor, retries included, by what it answered: approved, declined, unknown, not_taken.",
+    "Calls to the processor, retries included, by what it answered: approved, pending, requires_action, declined, unknown, not_taken.",
     ["operation", "status"],
 )
 REQUEST_DURATION = Histogram(
@@ -26,6 +26,11 @@ OVERDUE_OUTCOMES = Gauge(
 OUTCOMES_OVERDUE = Counter("gateway_outcomes_overdue_total", "Attempts that were left to a person.", ["operation"])
 OUTCOMES_RESOLVED = Counter(
     "gateway_outcomes_resolved_total", "Attempts whose lost outcome was found out later.", ["operation", "status"]
+)
+NOTICES = Counter(
+    "gateway_notices_total",
+    "What processors told unasked, by what came of it: applied, known, unknown_payment, contradicts.",
+    ["kind", "outcome"],
 )
 CIRCUIT_STATE = Gauge(
     "b2b_circuit_breaker_state", "1 for the state that the circuit is in, 0 for the others.", ["name", "state"]

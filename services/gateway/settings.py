@@ -10,6 +10,10 @@ PROVIDERS = {"sandbox": "sandbox", "fake": "sandbox"}
 """The processors that can be named in the settings; `fake` is an older word for the sandbox."""
 
 
+RETENTION_DAYS_MIN = 180
+"""The shortest time for which attempts are kept; the database itself forgets none that is younger."""
+
+
 class GatewayHttpSettings(HttpSettings, frozen=True, kw_only=True):
     """Where the gateway is asked about its health."""
 
@@ -58,6 +62,13 @@ class ResolutionSettings(msgspec.Struct, frozen=True, kw_only=True):
     idempotency_key_lifetime_seconds: int = 86_400
     """How long the processor surely remembers a key: Stripe removes keys "after they're at least 24 hours old" (API
     reference, "Idempotent requests"). Asking later with the same key could charge twice, so it is not done."""
+    reading_schedule_seconds: tuple[int, ...] = (
+        *(5, 60, 600, 3_600, 21_600),
+        *(86_400, 172_800, 345_600, 604_800, 1_209_600, 2_592_000),
+    )
+    """At which ages an operation that the processor has taken on, a refund on its way or an action of the customer, is
+    read again; its notice is usually quicker. A refund takes 5 to 10 business days, some up to 30 days (Stripe's
+    documentation, "Refund destinations"); after the last one a person is alerted."""
     attempt_lease_seconds: float = 30.0
     """How long an attempt belongs to whoever asks; must exceed `PROCESSOR_DEADLINE_SECONDS`. After a crash the resolver
     takes over this much later, unless the command is redelivered first."""
@@ -67,6 +78,11 @@ class ResolutionSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How often the resolver looks for attempts that are due."""
     resolve_batch_max: int = 100
     """Attempts that the resolver takes at a time."""
+    expire_every_seconds: float = 5.0
+    """How often holds are looked for whose time is over."""
+    attempt_retention_days: int = 730
+    """How long attempts are kept after a payment's last one was decided; at least 180 days, in which a bank or a customer
+    may still speak of it. Two years outlast a refund's and a dispute's limits (Visa and Mastercard: up to 540 days)."""
     parked_after_retries: int = 4
     """How often a command is redelivered while the circuit is open before it waits in the attempts table instead, where
     it waits without an end: after 1 s, 5 s, 30 s and 5 min."""
@@ -79,6 +95,8 @@ class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How long every answer takes; 0.3 is about what a card authorization takes."""
     sandbox_slow_seconds: float = 2.0
     """How much longer the slow amounts take."""
+    sandbox_later_seconds: float = 2.0
+    """How long afterwards happens what happens by itself: a pending refund arrives, a dispute is opened, a hold ends."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,12 +132,16 @@ def check_settings(settings: Settings) -> list[str]:
             "resolver asks while the command is still asking"
         )
     ages = resolution.unknown_schedule_seconds
-    if not ages or min(ages) <= 0 or any(later <= earlier for earlier, later in pairwise(ages)):
+    if not _rises(ages):
         faults.append("UNKNOWN_SCHEDULE_SECONDS must be rising numbers above zero")
     elif ages[-1] + processor.processor_deadline_seconds >= resolution.idempotency_key_lifetime_seconds:
         faults.append(
             "UNKNOWN_SCHEDULE_SECONDS must end before IDEMPOTENCY_KEY_LIFETIME_SECONDS, or a forgotten key charges twice"
         )
+    if resolution.attempt_retention_days < RETENTION_DAYS_MIN:
+        faults.append(f"ATTEMPT_RETENTION_DAYS must be at least {RETENTION_DAYS_MIN}")
+    if not _rises(resolution.reading_schedule_seconds):
+        faults.append("READING_SCHEDULE_SECONDS must be rising numbers above zero")
     faults += [
         f"{name} must be more than zero"
         for name, value in [
@@ -133,6 +155,7 @@ def check_settings(settings: Settings) -> list[str]:
             ("CONSUMER_CONCURRENCY", processor.consumer_concurrency),
             ("NOT_TAKEN_PAUSE_SECONDS", resolution.not_taken_pause_seconds),
             ("RESOLVE_EVERY_SECONDS", resolution.resolve_every_seconds),
+            ("EXPIRE_EVERY_SECONDS", resolution.expire_every_seconds),
             ("RESOLVE_BATCH_MAX", resolution.resolve_batch_max),
         ]
         if value <= 0
@@ -144,7 +167,12 @@ def check_settings(settings: Settings) -> list[str]:
             ("PARKED_AFTER_RETRIES", resolution.parked_after_retries),
             ("SANDBOX_LATENCY_SECONDS", settings.sandbox.sandbox_latency_seconds),
             ("SANDBOX_SLOW_SECONDS", settings.sandbox.sandbox_slow_seconds),
+            ("SANDBOX_LATER_SECONDS", settings.sandbox.sandbox_later_seconds),
         ]
         if value < 0
     ]
     return faults
+
+
+def _rises(ages: tuple[int, ...]) -> bool:
+    return bool(ages) and min(ages) > 0 and all(earlier < later for earlier, later in pairwise(ages))

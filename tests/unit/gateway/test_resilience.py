@@ -22,8 +22,11 @@ from services.gateway.processor import (
     NotTaken,
     NotTakenReason,
     Processor,
+    ProcessorRequest,
+    Refund,
     Unknown,
     UnknownReason,
+    Void,
 )
 from services.gateway.resilience import (
     Bulkhead,
@@ -252,7 +255,7 @@ class Scripted:
 
     def __init__(self, *answers: Answer) -> None:
         self._answers = answers
-        self.heard: list[Authorize | Capture] = []
+        self.heard: list[ProcessorRequest] = []
 
     async def authorize(self, request: Authorize) -> Answer:
         return self._next(request)
@@ -260,7 +263,13 @@ class Scripted:
     async def capture(self, request: Capture) -> Answer:
         return self._next(request)
 
-    def _next(self, request: Authorize | Capture) -> Answer:
+    async def void(self, request: Void) -> Answer:
+        return self._next(request)
+
+    async def refund(self, request: Refund) -> Answer:
+        return self._next(request)
+
+    def _next(self, request: ProcessorRequest) -> Answer:
         self.heard.append(request)
         return self._answers[min(len(self.heard), len(self._answers)) - 1]
 
