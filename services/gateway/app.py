@@ -7,14 +7,17 @@ from libs.common.db import Database
 from libs.common.messaging import Bus
 from libs.common.service import Service
 from services.gateway import consumers, workers
-from services.gateway.commands import Commands, Notices
+from services.gateway.commands import Commands, Configs, Notices
+from services.gateway.configs import ProcessorKind
 from services.gateway.domain import Patience
-from services.gateway.processor import Processors, SoleProcessor
+from services.gateway.keyring import KeyRing
+from services.gateway.processors import StripeAccounts, place_processors
 from services.gateway.queries import Queries
-from services.gateway.resilience import Bulkhead, Circuit, ResilientProcessor, Retries
+from services.gateway.routes import webhook_routes
 from services.gateway.sandbox_processor import SandboxProcessor, StoredBook, sandbox_page
-from services.gateway.settings import ResolutionSettings, Settings
-from services.gateway.store import AttemptStore, NoticeStore, SandboxStore
+from services.gateway.settings import PROVIDERS, ResolutionSettings, Settings
+from services.gateway.store import AttemptStore, ConfigStore, EventStore, NoticeStore, SandboxStore
+from services.gateway.stripe_processor import StripeAccount, StripeConnections, StripeInbox
 
 
 def build(settings: Settings, clock: Clock | None = None) -> Service:
@@ -30,7 +33,25 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         slow_seconds=settings.sandbox.sandbox_slow_seconds,
         later_seconds=settings.sandbox.sandbox_later_seconds,
     )
-    processors, resolvers = _processors(sandbox, settings, clock)
+    stripe = settings.stripe
+    keyring = KeyRing(settings.sealing_key, stripe.encryption_keys_previous)
+    connections = StripeConnections(api_base=stripe.stripe_api_base)
+    configs, events = ConfigStore(database), EventStore(database)
+    accounts = StripeAccounts(
+        connections=connections,
+        platform=_platform_account(settings),
+        platform_webhook_secrets=stripe.stripe_webhook_secrets,
+        store=configs,
+        keyring=keyring,
+        cache_seconds=stripe.gateway_config_cache_seconds,
+    )
+    processors, resolvers, circuits = place_processors(
+        sandbox=sandbox,
+        accounts=accounts,
+        settings=settings.processor,
+        default=PROVIDERS[settings.processor.provider],
+        clock=clock,
+    )
     commands = Commands(
         store=store,
         processors=processors,
@@ -40,8 +61,14 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         parked_after_retries=settings.resolution.parked_after_retries,
         clock=clock,
     )
-    notices = Notices(store=NoticeStore(database), clock=clock)
+    payments = NoticeStore(database)
+    notices = Notices(store=payments, clock=clock)
+    inbox = StripeInbox(store=events, payments=payments, notices=notices, fetch=accounts.movement, clock=clock)
+    queries = Queries(store, configs=configs, events=events)
     consumers.register(bus, commands, concurrency=settings.processor.consumer_concurrency)
+    consumers.register_requests(
+        bus, Configs(store=configs, keyring=keyring, clock=clock), queries, changed=accounts.forget
+    )
     return Service(
         name="gateway",
         place=settings.place,
@@ -49,8 +76,17 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         database=database,
         bus=bus,
         clock=clock,
+        routes=webhook_routes(
+            accounts,
+            inbox,
+            body_bytes_max=stripe.stripe_webhook_bytes_max,
+            tolerance_seconds=stripe.stripe_webhook_tolerance_seconds,
+        ),
+        opens=[connections.open],
+        details=circuits,
         workers=[
-            *workers.workers(commands, Queries(store), settings=settings.resolution),
+            *workers.workers(commands, queries, settings=settings.resolution),
+            *workers.stripe_workers(inbox, events, settings=stripe, clock=clock),
             workers.telling("tell what happens in the sandbox", sandbox.tell, notices.apply),
         ],
     )
@@ -67,27 +103,16 @@ def patience(settings: ResolutionSettings) -> Patience:
     )
 
 
-def _processors(sandbox: SandboxProcessor, settings: Settings, clock: Clock) -> tuple[Processors, Processors]:
-    """The processors as commands and as the resolver ask them: one circuit, one bulkhead, two ways of repeating."""
-    values = settings.processor
-    circuit = Circuit(
-        name=sandbox.name,
-        failures_max=values.circuit_breaker_failure_threshold,
-        open_seconds=values.circuit_breaker_recovery_timeout,
-        clock=clock,
+def _platform_account(settings: Settings) -> StripeAccount | None:
+    stripe = settings.stripe
+    if not stripe.stripe_secret_key:
+        return None
+    return StripeAccount(
+        name=ProcessorKind.STRIPE,
+        secret_key=stripe.stripe_secret_key,
+        payment_method=stripe.stripe_payment_method,
+        return_url=stripe.stripe_return_url,
     )
-    bulkhead = Bulkhead(places=values.processor_concurrency_max, wait_seconds=values.processor_wait_seconds)
-
-    def asking(*, max_retries: int) -> Processors:
-        retries = Retries(
-            max_retries=max_retries,
-            base_delay_seconds=values.retry_base_delay,
-            max_delay_seconds=values.retry_max_delay,
-            ask_timeout_seconds=values.processor_timeout_seconds,
-        )
-        return SoleProcessor(ResilientProcessor(sandbox, circuit=circuit, bulkhead=bulkhead, retries=retries))
-
-    return asking(max_retries=values.max_retries), asking(max_retries=0)
 
 
 async def print_sandbox_page(_: Settings) -> None:

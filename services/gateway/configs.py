@@ -7,6 +7,8 @@ from uuid import UUID
 
 import msgspec
 
+from libs.common.contracts.gateway_requests import GatewayConfig
+
 
 class ProcessorKind(StrEnum):
     """The processors that there are adapters for."""
@@ -86,3 +88,19 @@ def route(configs: Sequence[Config], *, currency: str, default: str) -> str:
     named = next((config for config in active if currency in config.currencies), None)
     chosen = named or next((config for config in active if not config.currencies), None)
     return default if chosen is None else chosen.name
+
+
+def shown(config: Config) -> GatewayConfig:
+    """Show a configuration without its keys."""
+    return GatewayConfig(
+        id=config.id,
+        processor=config.processor,
+        currencies=list(config.currencies),
+        secret_key_last4=config.key_last4,
+        webhook_secret_last4=config.webhook_last4,
+        payment_method=config.payment_method,
+        return_url=config.return_url,
+        webhook_path=f"/webhooks/stripe/{config.id}" if config.processor is ProcessorKind.STRIPE else "",
+        created_at=config.created_at,
+        updated_at=config.updated_at,
+    )

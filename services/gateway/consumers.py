@@ -1,8 +1,22 @@
-"""What we hear: four commands of the api. Each is carried out on its own, with no transaction open while we ask."""
+"""What we hear: four commands of the api, each carried out on its own with no transaction open while we ask; and the api's
+requests about configurations, attempts and events."""
+
+from collections.abc import Callable
 
 from libs.common.contracts.gateway import AuthorizePayment, CapturePayment, RefundPayment, VoidPayment
+from libs.common.contracts.gateway_requests import (
+    AddGatewayConfig,
+    DeleteGatewayConfig,
+    GatewayConfig,
+    GatewayConfigDeleted,
+    ListAttempts,
+    ListGatewayConfigs,
+    ListProcessorEvents,
+    RotateGatewayKeys,
+)
 from libs.common.messaging import Bus, Heard
-from services.gateway.commands import Commands
+from services.gateway.commands import Commands, Configs
+from services.gateway.queries import Queries
 
 
 def register(bus: Bus, commands: Commands, *, concurrency: int) -> None:
@@ -24,3 +38,29 @@ def register(bus: Bus, commands: Commands, *, concurrency: int) -> None:
     bus.hear_each(CapturePayment, on_capture_payment, concurrency=concurrency)
     bus.hear_each(VoidPayment, on_void_payment, concurrency=concurrency)
     bus.hear_each(RefundPayment, on_refund_payment, concurrency=concurrency)
+
+
+def register_requests(bus: Bus, configs: Configs, queries: Queries, *, changed: Callable[[], None]) -> None:
+    """Register everything that this service is asked; `changed` is called after each change of a configuration."""
+
+    async def on_add_gateway_config(request: AddGatewayConfig) -> GatewayConfig:
+        added = await configs.add(request)
+        changed()
+        return added
+
+    async def on_rotate_gateway_keys(request: RotateGatewayKeys) -> GatewayConfig:
+        rotated = await configs.rotate(request)
+        changed()
+        return rotated
+
+    async def on_delete_gateway_config(request: DeleteGatewayConfig) -> GatewayConfigDeleted:
+        deleted = await configs.delete(request)
+        changed()
+        return deleted
+
+    bus.answer(AddGatewayConfig, on_add_gateway_config)
+    bus.answer(RotateGatewayKeys, on_rotate_gateway_keys)
+    bus.answer(DeleteGatewayConfig, on_delete_gateway_config)
+    bus.answer(ListGatewayConfigs, queries.configs)
+    bus.answer(ListAttempts, queries.attempts)
+    bus.answer(ListProcessorEvents, queries.events)

@@ -43,3 +43,17 @@ CREDENTIALS_REFUSED = Counter(
     "Calls that a processor refused because of the account's key: alert above zero.",
     ["processor"],
 )
+STRIPE_EVENTS = Counter(
+    "gateway_stripe_events_total", "Events of Stripe that were worked on, by what came of it.", ["status"]
+)
+STRIPE_EVENTS_WAITING = Gauge("gateway_stripe_events_waiting", "Events of Stripe that are still to be worked on.")
+STRIPE_EVENTS_UNMATCHED = Gauge(
+    "gateway_stripe_events_unmatched", "Events of Stripe about a payment or refund that we do not know."
+)
+STRIPE_EVENTS_FAILED = Gauge(
+    "gateway_stripe_events_failed", "Events of Stripe that failed or contradict what it told before: alert above zero."
+)
+WEBHOOKS_KEPT = Counter("gateway_webhooks_kept_total", "Webhooks of Stripe that were genuine, repetitions included.")
+WEBHOOKS_REFUSED = Counter(
+    "gateway_webhooks_refused_total", "Webhooks that were refused: malformed, forged, stale, too_large.", ["reason"]
+)

@@ -224,7 +224,8 @@ class Processors(Protocol):
         ...
 
     def available(self) -> list[str]:
-        """Name the processors that take calls now: only what waits for these is worth looking at."""
+        """Name the kinds of processors that take calls now (what stands before a colon in a name): only what waits for
+        these is worth looking at."""
         ...
 
 

@@ -6,8 +6,8 @@ share its deadline; each ask takes a place in the bulkhead; each ask passes the 
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, assert_never
@@ -175,21 +175,41 @@ class BulkheadFullError(Exception):
 class Bulkhead:
     """So many calls at a time and no more, so that one slow processor does not take every place there is."""
 
-    def __init__(self, *, places: int, wait_seconds: float) -> None:
+    def __init__(self, *, places: int, wait_seconds: float, waiting_max: int = 64) -> None:
         self._places = asyncio.Semaphore(places)
         self._wait_seconds = wait_seconds
+        self._waiting_max = waiting_max
+        self._waiting = 0
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether as many calls wait, for a place or for their next ask, as may."""
+        return self._waiting >= self._waiting_max
+
+    @contextmanager
+    def waits(self) -> Iterator[None]:
+        """Count as one that waits for the length of the block."""
+        self._waiting += 1
+        try:
+            yield
+        finally:
+            self._waiting -= 1
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
         """Hold a place for the length of the block.
 
         Raises:
-            BulkheadFullError: when none becomes free in time.
+            BulkheadFullError: when none becomes free in time, or too many wait already.
         """
         if self._places.locked():
+            if self.is_crowded:
+                # Whoever waits holds a place among the consumers, which the other processors need.
+                raise BulkheadFullError("too many calls wait for a place")
             try:
-                async with asyncio.timeout(self._wait_seconds):
-                    await self._places.acquire()
+                with self.waits():
+                    async with asyncio.timeout(self._wait_seconds):
+                        await self._places.acquire()
             except TimeoutError as fault:
                 raise BulkheadFullError("no place became free in time") from fault
         else:
@@ -216,8 +236,8 @@ class Retries(msgspec.Struct, frozen=True, kw_only=True):
 class _Failed(Exception):
     """Carries an answer that counts as a failure of the processor through the circuit."""
 
-    def __init__(self, answer: Unknown | NotTaken) -> None:
-        super().__init__(answer.reason)
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(type(answer).__name__)
         self.answer = answer
 
 
@@ -231,6 +251,17 @@ class _TooLate(tenacity.stop.stop_base):
     def __call__(self, retry_state: tenacity.RetryCallState) -> bool:
         """Tell whether to stop; tenacity has drawn the pause before it asks."""
         return self._monotonic() + retry_state.upcoming_sleep >= self._ends_at
+
+
+class _Crowded(tenacity.stop.stop_base):
+    """Stops when enough calls wait already: the attempts table waits without holding anything."""
+
+    def __init__(self, bulkhead: Bulkhead) -> None:
+        self._bulkhead = bulkhead
+
+    def __call__(self, retry_state: tenacity.RetryCallState) -> bool:  # noqa: ARG002 - the signature is given
+        """Tell whether to stop."""
+        return self._bulkhead.is_crowded
 
 
 _OURS = frozenset({NotTakenReason.CIRCUIT_OPEN, NotTakenReason.TOO_MANY_CALLS})
@@ -262,6 +293,7 @@ class ResilientProcessor:
         circuit: Circuit,
         bulkhead: Bulkhead,
         retries: Retries,
+        label: str = "",
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -271,7 +303,8 @@ class ResilientProcessor:
         self._retries = retries
         self._sleep = sleep
         self._monotonic = monotonic
-        self._in_flight = metrics.REQUESTS_IN_FLIGHT.labels(processor.name)
+        # The kind of processor, not the account: a label of a metric is a word of a closed set.
+        self._in_flight = metrics.REQUESTS_IN_FLIGHT.labels(label or processor.name)
 
     @property
     def name(self) -> str:
@@ -338,19 +371,27 @@ class ResilientProcessor:
         )
 
         def pause(state: tenacity.RetryCallState) -> float:
-            wanted = last.retry_after_seconds if isinstance(last, NotTaken) else None
+            wanted = last.retry_after_seconds if isinstance(last, NotTaken | Unknown) else None
             return max(jitter(state), wanted or 0.0)
 
         await tenacity.AsyncRetrying(
             retry=tenacity.retry_if_result(_helps_to_repeat),
-            stop=_TooLate(ends_at, self._monotonic) | tenacity.stop_after_attempt(self._retries.max_retries + 1),
+            stop=tenacity.stop_any(
+                _TooLate(ends_at, self._monotonic),
+                tenacity.stop_after_attempt(self._retries.max_retries + 1),
+                _Crowded(self._bulkhead),
+            ),
             wait=pause,
-            sleep=self._sleep,
+            sleep=self._rest,
             retry_error_callback=lambda _: last,
         )(next_answer)
         # Once nobody knows, a later refusal to listen does not make it certain that nothing happened.
         final = unknown if isinstance(last, NotTaken) and unknown is not None else last
         return msgspec.structs.replace(final, asks=asks)
+
+    async def _rest(self, seconds: float) -> None:
+        with self._bulkhead.waits():
+            await self._sleep(seconds)
 
     async def _once[R: ProcessorRequest](
         self, operation: Operation, ask: Callable[[R], Awaitable[Answer]], request: R, *, ends_at: float
@@ -371,7 +412,7 @@ class ResilientProcessor:
 
         async def judged() -> Answer:
             answer = await ask(timed)
-            if isinstance(answer, Unknown | NotTaken):
+            if _is_failure(answer):
                 raise _Failed(answer)
             return answer
 
@@ -391,12 +432,25 @@ class ResilientProcessor:
         return answer
 
 
-def _helps_to_repeat(answer: Answer) -> bool:
+def _is_failure(answer: Answer) -> bool:
+    """Tell whether an answer counts against the circuit: a rate limit does not, since whoever sets limits is well."""
     match answer:
         case Approved() | Pending() | RequiresAction() | Declined():
             return False
         case Unknown():
             return True
+        case NotTaken(reason=reason):
+            return reason is not NotTakenReason.RATE_LIMITED
+        case _:
+            assert_never(answer)
+
+
+def _helps_to_repeat(answer: Answer) -> bool:
+    match answer:
+        case Approved() | Pending() | RequiresAction() | Declined():
+            return False
+        case Unknown(is_worth_repeating=is_worth_repeating):
+            return is_worth_repeating
         case NotTaken(reason=reason):
             return reason not in _OURS
         case _:

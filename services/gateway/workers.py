@@ -4,12 +4,15 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Protocol
 
+from libs.common.clock import Clock
 from libs.common.service import Worker
 from services.gateway import metrics
 from services.gateway.commands import Commands
 from services.gateway.notices import Applied, Notice
 from services.gateway.queries import Queries
-from services.gateway.settings import ResolutionSettings
+from services.gateway.settings import ResolutionSettings, StripeSettings
+from services.gateway.store import EventStore
+from services.gateway.stripe_processor import StripeInbox
 
 _COUNT_EVERY_SECONDS = 10.0
 """How fresh the gauges of open outcomes are; alerts on them wait for minutes anyway."""
@@ -44,12 +47,35 @@ def workers(commands: Commands, queries: Queries, *, settings: ResolutionSetting
         found = await queries.open_outcomes()
         metrics.UNKNOWN_OUTCOMES.set(found.unknown)
         metrics.OVERDUE_OUTCOMES.set(found.overdue)
+        events = await queries.waiting_events()
+        metrics.STRIPE_EVENTS_WAITING.set(events.waiting)
+        metrics.STRIPE_EVENTS_UNMATCHED.set(events.unmatched)
+        metrics.STRIPE_EVENTS_FAILED.set(events.failed + events.contradicted)
 
     return [
         Worker(name="resolve outcomes", every_seconds=settings.resolve_every_seconds, run=resolve),
         Worker(name="release expired holds", every_seconds=settings.expire_every_seconds, run=expire),
         Worker(name="forget attempts", every_seconds=_FORGET_EVERY_SECONDS, run=forget),
         Worker(name="count open outcomes", every_seconds=_COUNT_EVERY_SECONDS, run=count),
+    ]
+
+
+def stripe_workers(inbox: StripeInbox, store: EventStore, *, settings: StripeSettings, clock: Clock) -> list[Worker]:
+    """List what is done about Stripe's events on our own clock."""
+    batch_max = settings.stripe_events_batch_max
+
+    async def work() -> None:
+        while await inbox.work(limit=batch_max) == batch_max:
+            pass
+
+    async def forget() -> None:
+        before = clock.now() - timedelta(days=settings.stripe_event_retention_days)
+        while await store.forget(before=before, limit=_FORGET_MAX) == _FORGET_MAX:
+            pass
+
+    return [
+        Worker(name="work on stripe events", every_seconds=settings.stripe_events_every_seconds, run=work),
+        Worker(name="forget stripe events", every_seconds=_FORGET_EVERY_SECONDS, run=forget),
     ]
 
 

@@ -103,7 +103,7 @@ _IS_OPEN = "status IN ('PENDING', 'UNKNOWN', 'ACCEPTED', 'ACTION_REQUIRED')"
 _CLAIM = f"""
 WITH due AS (
     SELECT tenant_id, id FROM attempts
-    WHERE {_IS_OPEN} AND next_ask_at <= $1 AND processor = ANY ($4::text[])
+    WHERE {_IS_OPEN} AND next_ask_at <= $1 AND split_part(processor, ':', 1) = ANY ($4::text[])
     ORDER BY next_ask_at LIMIT $2 FOR UPDATE SKIP LOCKED
 )
 UPDATE attempts SET next_ask_at = $1 + $3::interval, asked_at = coalesce(asked_at, $1), updated_at = $1
@@ -180,7 +180,7 @@ class AttemptStore:
         return await self._recording.submit(recording)
 
     async def claim(self, *, now: datetime, lease: timedelta, processors: Sequence[str], limit: int) -> list[Attempt]:
-        """Take attempts at these processors that are due, each for one asker at a time, until the lease ends."""
+        """Take attempts at these kinds of processors that are due, each for one asker at a time, until the lease ends."""
         return [attempt_of(row) for row in await self._database.fetch(_CLAIM, now, limit, lease, list(processors))]
 
     async def let_go_of_expired(

@@ -2,5 +2,7 @@
 
 from services.gateway.stripe_processor.adapter import StripeProcessor
 from services.gateway.stripe_processor.client import StripeAccount, StripeConnections
+from services.gateway.stripe_processor.inbox import StripeInbox
+from services.gateway.stripe_processor.signatures import NotGenuine, verify
 
-__all__ = ["StripeAccount", "StripeConnections", "StripeProcessor"]
+__all__ = ["NotGenuine", "StripeAccount", "StripeConnections", "StripeInbox", "StripeProcessor", "verify"]

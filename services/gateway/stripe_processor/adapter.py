@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 import stripe
 
+from services.gateway.errors import ProcessorUnavailable
 from services.gateway.processor import (
     Answer,
     Approved,
@@ -38,6 +39,8 @@ _REASONS = frozenset({"duplicate", "fraudulent", "requested_by_customer"})
 """The reasons for a refund that Stripe knows; other words go into the metadata."""
 _EXPAND = ["latest_charge.balance_transaction"]
 """With the intent come its charge, for the end of the hold, and the money's movement, for the moment of the capture."""
+_READ_SECONDS = 10.0
+"""How long a fee may take to fetch; nobody waits for it."""
 _REFUNDS_READ_MAX = 100
 """Refunds of one payment that are looked through for ours: Stripe's largest page."""
 
@@ -149,6 +152,19 @@ class StripeProcessor:
             lambda refund: self._returned(request, refund),
             read=lambda: self._find_refund(request),
         )
+
+    async def movement(self, transaction_id: str) -> _Object:
+        """Fetch a balance transaction, for the fee in it.
+
+        Raises:
+            ProcessorUnavailable: when it cannot be had at the moment.
+        """
+        try:
+            async with asyncio.timeout(_READ_SECONDS):
+                found = await self._client.balance_transactions.retrieve_async(transaction_id)
+        except (stripe.StripeError, aiohttp.ClientError, OSError, TimeoutError) as fault:
+            raise ProcessorUnavailable("a balance transaction cannot be fetched") from fault
+        return found.to_dict(recursive=True)
 
     async def _told(
         self,
