@@ -17,7 +17,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stopped.set)
     async with running_fake_stripe(port=arguments.port, latency_seconds=arguments.latency_seconds) as fake:
-        print(f"STRIPE_API_BASE={fake.url}")
+        print(f"STRIPE_API_BASE={fake.url}", flush=True)
         if arguments.webhook_url:
             params = {"url": arguments.webhook_url, "enabled_events": ["*"]}
             endpoint = create_endpoint(fake.account(arguments.api_key), params)
