@@ -27,7 +27,7 @@ class FaultKind(StrEnum):
     LOCK_TIMEOUT = "lock_timeout"
     """409 because the object is in use, with `Stripe-Should-Retry: true`; nothing runs."""
     CARD = "card"
-    """The payment method is taken for `card`, so that an amount can cue an issuer's answer."""
+    """Nothing but that the payment method is taken for `card`, so that an amount can cue an issuer's answer."""
 
 
 class Fault(msgspec.Struct, kw_only=True):
@@ -50,7 +50,7 @@ class Fault(msgspec.Struct, kw_only=True):
     seconds: float = 1.0
     """How long it takes, or is asked to wait."""
     card: str = ""
-    """The payment method that stands in."""
+    """The payment method that stands in, whatever else happens; empty: the one that was sent."""
 
     def befalls(self, *, method: str, path: str, params: dict[str, Any], draw: float) -> bool:
         """Tell whether a request meets this fault."""

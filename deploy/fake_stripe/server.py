@@ -98,7 +98,7 @@ class FakeStripe:
     ) -> Answer:
         """Run one request without giving way to another, and keep its answer under its key."""
         books = self.account(api_key)
-        if fault is not None and fault.kind is FaultKind.CARD and "payment_method" in params:
+        if fault is not None and fault.card and "payment_method" in params:
             params["payment_method"] = fault.card
         try:
             shown = handler(books, dict(request.match_info), params)

@@ -213,6 +213,8 @@ class StripeProcessor:
 
     def _held(self, request: Authorize, intent: _Object) -> Answer | None:
         reference = str(intent["id"])
+        if intent["amount"] != to_stripe(request.amount_minor, request.currency):
+            return _OTHER_MONEY
         match intent["status"]:
             case "requires_capture" | "succeeded":
                 charge = _expanded(intent.get("latest_charge"))
@@ -266,6 +268,8 @@ class StripeProcessor:
                 return None
 
     def _returned(self, request: Refund, refund: _Object) -> Answer | None:
+        if refund["amount"] != to_stripe(request.amount_minor, request.currency):
+            return _OTHER_MONEY
         match refund["status"]:
             case "succeeded":
                 return Approved(
@@ -281,6 +285,12 @@ class StripeProcessor:
                 )
             case _:
                 return None
+
+
+_OTHER_MONEY = Declined(
+    reason=DeclineReason.PROCESSOR_REFUSED, detail="The processor was asked for other money under this key."
+)
+"""The answer where the key led to something else: what is asked now has certainly not been done."""
 
 
 def declined(intent: _Object) -> Declined:

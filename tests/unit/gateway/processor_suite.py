@@ -224,8 +224,11 @@ class ProcessorSuite(ABC):
         assert isinstance(answer, Approved)
         assert await processor.capture(msgspec.structs.replace(first, ask=2)) == answer
         again = await processor.capture(a_capture(amount, gateway_ref=ref))
-        assert isinstance(again, Declined)
-        assert again.reason is DeclineReason.ALREADY_CAPTURED
+        # Refused, or told that just this has been done: the funds are taken once either way.
+        if isinstance(again, Declined):
+            assert again.reason is DeclineReason.ALREADY_CAPTURED
+        else:
+            assert again == answer
 
     async def test_held_funds_are_released_however_often_it_is_asked(self) -> None:
         processor, amount = self.make(), self.amount_for(Cue.APPROVE)

@@ -4,8 +4,11 @@ from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
+from iso4217 import Currency as IsoCurrency
 
 from deploy.fake_stripe import Fault, FaultKind
+from libs.common.clock import SystemClock
+from libs.common.money import currency as iso_currency
 from services.gateway.processor import (
     Answer,
     Approved,
@@ -14,12 +17,23 @@ from services.gateway.processor import (
     NotTaken,
     NotTakenReason,
     Pending,
+    Processor,
     RequiresAction,
     Unknown,
     UnknownReason,
 )
+from services.gateway.resilience import Bulkhead, Circuit, ResilientProcessor, Retries
 from services.gateway.stripe_processor import StripeAccount, StripeConnections, StripeProcessor
+from services.gateway.stripe_processor.amounts import (
+    THREE_DECIMALS,
+    ZERO_DECIMALS,
+    UnsupportedAmount,
+    from_stripe,
+    stripe_exponent,
+    to_stripe,
+)
 from tests.support.stripe import Place, a_place, authorize, capture, refund, void
+from tests.unit.gateway.processor_suite import Cue, ProcessorSuite
 
 
 @pytest.fixture
@@ -265,3 +279,93 @@ class TestAmounts:
         answer = await place.processor().authorize(authorize(currency=currency, amount_minor=amount_minor))
         assert reason_of(answer) is DeclineReason.PROCESSOR_REFUSED
         assert not place.books.payment_intents
+
+
+CARDS = {
+    Cue.DECLINE_INSUFFICIENT_FUNDS: "pm_card_chargeDeclinedInsufficientFunds",
+    Cue.DECLINE_CARD: "pm_card_chargeDeclined",
+    Cue.TIMEOUT_AFTER_DECLINE: "pm_card_chargeDeclined",
+    Cue.CAPTURE_REFUSED: "pm_card_captureExpired",
+    Cue.ACTION_REQUIRED: "pm_card_threeDSecure2Required",
+    Cue.REFUND_REFUSED: "pm_card_createDispute",
+    Cue.REFUND_PENDING: "pm_card_pendingRefund",
+}
+LOST_ANSWERS = {
+    Cue.TIMEOUT_AFTER_APPROVAL: "/v1/payment_intents",
+    Cue.TIMEOUT_AFTER_DECLINE: "/v1/payment_intents",
+    Cue.CAPTURE_TIMEOUT_AFTER_SUCCESS: "/capture",
+    Cue.VOID_TIMEOUT_AFTER_SUCCESS: "/cancel",
+    Cue.REFUND_TIMEOUT_AFTER_SUCCESS: "/v1/refunds",
+}
+
+
+class TestParity(ProcessorSuite):
+    """The port's suite, the same that the sandbox passes."""
+
+    @pytest.fixture(autouse=True)
+    async def _place(self) -> AsyncIterator[None]:
+        async with a_place() as self.place:
+            yield
+
+    def make(self) -> Processor:
+        return self.place.processor()
+
+    def amount_for(self, cue: Cue) -> int:
+        """Tell the fake Stripe what to do about an amount, and name it."""
+        amount = 10_000 + 10 * cue.value
+        card, faults = CARDS.get(cue, ""), self.place.fake.faults
+        if path := LOST_ANSWERS.get(cue):
+            named = None if cue is Cue.VOID_TIMEOUT_AFTER_SUCCESS else amount
+            faults.add(Fault(kind=FaultKind.DROP_AFTER, path=path, amount=named, card=card, times=1))
+        elif card:
+            faults.add(Fault(kind=FaultKind.CARD, amount=amount, card=card))
+        return amount
+
+
+class TestResilientParity(TestParity):
+    """And behind retries, circuit and bulkhead: what was lost is found out within the first call."""
+
+    def make(self) -> Processor:
+        clock = SystemClock()
+        circuit = Circuit(name="parity", failures_max=100, open_seconds=1, clock=clock)
+        retries = Retries(max_retries=3, base_delay_seconds=0.01, max_delay_seconds=0.05, ask_timeout_seconds=5)
+        return ResilientProcessor(
+            self.place.processor(),
+            circuit=circuit,
+            bulkhead=Bulkhead(places=10, wait_seconds=1),
+            retries=retries,
+        )
+
+    def truth_is_told_on_ask(self) -> int:
+        return 1
+
+
+EXPONENTS = {"ISK": 2, "UGX": 2, "MGA": 0}
+"""Where Stripe's smallest unit is not ISO 4217's."""
+
+
+@pytest.mark.parametrize("code", sorted(c.code for c in IsoCurrency if c.exponent is not None))
+def test_every_currency_is_written_as_stripe_does_or_refused(code: str) -> None:
+    ours = iso_currency(code).exponent
+    if ours == 4 or (ours == 3 and code not in THREE_DECIMALS) or code == "UYI":
+        with pytest.raises(UnsupportedAmount):
+            stripe_exponent(code)
+        return
+    exponent = stripe_exponent(code)
+    assert exponent == EXPONENTS.get(code, ours)
+    # Ten whole units of the currency, and back.
+    ten = 10 * 10**ours
+    assert to_stripe(ten, code) == 10 * 10**exponent
+    assert from_stripe(to_stripe(ten, code), code) == ten
+
+
+def test_stripes_own_lists_are_the_ones_that_are_used() -> None:
+    assert all(stripe_exponent(code) == 0 for code in ZERO_DECIMALS)
+    assert all(stripe_exponent(code) == 3 for code in THREE_DECIMALS)
+
+
+@pytest.mark.parametrize(
+    ("amount", "code", "minor"), [(450, "ISK", 5), (449, "ISK", 4), (7, "MGA", 700), (123, "BRL", 123)]
+)
+def test_a_fraction_of_a_fee_is_rounded(amount: int, code: str, minor: int) -> None:
+    assert from_stripe(amount, code) == minor
