@@ -82,6 +82,12 @@ env: setup
 redrive service queue: setup
     @{{ python }} -m deploy.local run {{ python }} -m services.{{ service }} redrive "$2"
 
+# Say how the gateway does: circuits, outcomes that nobody knows, events that fit nothing
+[no-exit-message]
+[group('run')]
+gateway command="status": setup
+    @{{ python }} -m deploy.local run {{ python }} -m services.gateway {{ quote(command) }}
+
 # Run every check and test, with coverage; arguments go to pytest
 [no-exit-message]
 [group('check')]
@@ -142,6 +148,13 @@ malformed requests="10000": setup
     @{{ python }} -m deploy.local up-servers --profile test >/dev/null
     @MALFORMED_REQUESTS={{ requests }} {{ python }} -m pytest -n 0 tests/e2e/test_malformed.py
 
+# Prove that no payment is charged twice or lost: 10,000 of them, a stumbling Stripe, two gateways killed in turn
+[no-exit-message]
+[group('check')]
+proof-gateway *args: setup
+    @{{ python }} -m deploy.local up-servers --profile test >/dev/null
+    @{{ python }} -m tests.proof.gateway "$@"
+
 # Verify that no role reads another service's schema, and that the ledger cannot rewrite its books
 [no-exit-message]
 [group('check')]
@@ -166,6 +179,12 @@ bench-ledger *args: setup
 [group('measure')]
 bench-webhooks *args: setup
     @{{ python }} -m tests.bench.webhooks "$@"
+
+# Measure the gateway: its overhead, and its rate with a processor that takes 300 ms
+[no-exit-message]
+[group('measure')]
+bench-gateway *args: setup
+    @{{ python }} -m tests.bench.gateway "$@"
 
 # Measure list pages and cursors over a million payment intents
 [no-exit-message]

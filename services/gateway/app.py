@@ -1,6 +1,10 @@
 """How the gateway is wired: the only file that knows every other room."""
 
+import asyncio
+import json
 from datetime import timedelta
+from http.client import HTTPConnection, HTTPException
+from typing import Any
 
 from libs.common.clock import Clock, SystemClock
 from libs.common.db import Database
@@ -16,8 +20,19 @@ from services.gateway.queries import Queries
 from services.gateway.routes import webhook_routes
 from services.gateway.sandbox_processor import SandboxProcessor, StoredBook, sandbox_page
 from services.gateway.settings import PROVIDERS, ResolutionSettings, Settings
-from services.gateway.store import AttemptStore, ConfigStore, EventStore, NoticeStore, SandboxStore
+from services.gateway.store import (
+    AttemptStore,
+    ConfigStore,
+    EventStore,
+    NoticeStore,
+    OpenOutcomes,
+    SandboxStore,
+    WaitingEvents,
+)
 from services.gateway.stripe_processor import StripeAccount, StripeConnections, StripeInbox
+
+_STATUS_SECONDS = 5.0
+"""How long a running gateway may take to say how it is."""
 
 
 def build(settings: Settings, clock: Clock | None = None) -> Service:
@@ -118,3 +133,51 @@ def _platform_account(settings: Settings) -> StripeAccount | None:
 async def print_sandbox_page(_: Settings) -> None:
     """Print `docs/sandbox.md`."""
     print(sandbox_page(), end="")  # noqa: T201 - its output
+
+
+async def print_status(settings: Settings) -> None:
+    """Print what an operator asks first: circuits, outcomes that nobody knows, events that fit nothing."""
+    database = Database(settings.database, schema="gateway", application_name="gateway-status")
+    await database.open()
+    try:
+        queries = Queries(AttemptStore(database), configs=ConfigStore(database), events=EventStore(database))
+        page = status_page(
+            readiness=await asyncio.to_thread(_readiness, settings),
+            outcomes=await queries.open_outcomes(),
+            events=await queries.waiting_events(),
+        )
+    finally:
+        await database.close()
+    print(page, end="")  # noqa: T201 - its output
+
+
+def status_page(*, readiness: dict[str, Any] | None, outcomes: OpenOutcomes, events: WaitingEvents) -> str:
+    """Write the operators' page; `readiness` is what the process itself says, None when it does not answer."""
+    lines = []
+    if readiness is None:
+        lines.append("gateway            does not answer")
+    else:
+        lines.append(f"gateway            {readiness['status']}")
+        lines += [f"{name.replace('_', ' '):<19}{state}" for name, state in (readiness.get("details") or {}).items()]
+    oldest = f", the oldest of {events.oldest:%Y-%m-%d %H:%M:%S} UTC" if events.oldest else ""
+    lines += [
+        f"unknown outcomes   {outcomes.unknown}",
+        f"left to a person   {outcomes.overdue}",
+        f"events waiting     {events.waiting}{oldest}",
+        f"events unmatched   {events.unmatched}",
+        f"events impossible  {events.contradicted}",
+        f"events failed      {events.failed}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _readiness(settings: Settings) -> dict[str, Any] | None:
+    connection = HTTPConnection(settings.http.http_host, settings.http.http_port, timeout=_STATUS_SECONDS)
+    try:
+        connection.request("GET", "/readyz")
+        found: dict[str, Any] = json.loads(connection.getresponse().read())
+    except (OSError, HTTPException, ValueError):
+        return None
+    finally:
+        connection.close()
+    return found

@@ -13,6 +13,12 @@ REQUEST_DURATION = Histogram(
     ["operation"],
     buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
+OVERHEAD = Histogram(
+    "gateway_overhead_seconds",
+    "Time that a command took in this process, less the time that the processor took.",
+    ["operation"],
+    buckets=(0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+)
 REQUESTS_IN_FLIGHT = Gauge(
     "gateway_requests_in_flight", "Calls that the processor has not answered yet.", ["processor"]
 )

@@ -25,7 +25,7 @@ from services.gateway.queries import Queries
 from services.gateway.resilience import Bulkhead, Circuit, ResilientProcessor, Retries
 from services.gateway.sandbox_processor import SandboxProcessor
 from services.gateway.settings import ResolutionSettings
-from services.gateway.store import AttemptStore, Recording
+from services.gateway.store import AttemptStore, ConfigStore, EventStore, Recording
 from tests.support.databases import TestDatabase
 from tests.unit.gateway.processor_suite import CountingProcessor
 
@@ -73,7 +73,7 @@ class Gateway:
         self.clock = clock
         self.tenant_id = tenant_id
         self.store = AttemptStore(database)
-        self.queries = Queries(self.store)
+        self.queries = Queries(self.store, configs=ConfigStore(database), events=EventStore(database))
         self.circuit = Circuit(name=f"c-{tenant_id}", failures_max=20, open_seconds=30, clock=clock)
         bulkhead = Bulkhead(places=100, wait_seconds=1)
         self.commands = Commands(

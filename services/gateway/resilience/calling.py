@@ -1,22 +1,18 @@
-"""How a processor is called so that its bad days stay its own: retries, a circuit breaker and a bulkhead.
+"""A processor that is asked again when it stumbles, and left alone when it has fallen.
 
-`ResilientProcessor` is itself a processor, wrapped around another one. From the outside in: the retries of one command
-share its deadline; each ask takes a place in the bulkhead; each ask passes the circuit, which sees its timeout.
+From the outside in: the retries of one command share its deadline; each ask takes a place in the bulkhead; each ask passes
+the circuit, which sees its timeout.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from datetime import datetime, timedelta
-from enum import StrEnum
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from typing import Any, assert_never
 
-import aiobreaker
 import msgspec
 import tenacity
 
-from libs.common.clock import Clock
 from services.gateway import metrics
 from services.gateway.domain import Operation
 from services.gateway.errors import ProcessorUnavailable
@@ -37,187 +33,11 @@ from services.gateway.processor import (
     UnknownReason,
     Void,
 )
+from services.gateway.resilience.bulkhead import Bulkhead, BulkheadFullError
+from services.gateway.resilience.circuit import Circuit, CircuitOpenError
 
-
-class CircuitState(StrEnum):
-    """Whether calls go out."""
-
-    CLOSED = "closed"
-    """They do."""
-    HALF_OPEN = "half_open"
-    """A single one does, as a probe."""
-    OPEN = "open"
-    """They do not."""
-
-
-_ORDINALS = {CircuitState.CLOSED: 0, CircuitState.HALF_OPEN: 1, CircuitState.OPEN: 2}
-_STATES = {
-    aiobreaker.CircuitBreakerState.CLOSED: CircuitState.CLOSED,
-    aiobreaker.CircuitBreakerState.HALF_OPEN: CircuitState.HALF_OPEN,
-    aiobreaker.CircuitBreakerState.OPEN: CircuitState.OPEN,
-}
-
-
-class CircuitOpenError(Exception):
-    """The call did not go out."""
-
-
-class _Breaker(aiobreaker.CircuitBreaker):  # type: ignore[misc] # the library has no types
-    """aiobreaker without its clock.
-
-    Of its own it notes the moment of opening with `datetime.utcnow()`, which is deprecated (under `-W error` the circuit
-    then never opens) and naive (compared with local time). Its storage never learns that moment from us, so it never looks
-    at a clock; `Circuit` does, at the one it was given.
-    """
-
-    def __init__(self, *, fail_max: int, opened: Callable[[], None], opens_at: Callable[[], datetime]) -> None:
-        super().__init__(fail_max=fail_max)
-        self._opened = opened
-        self._when = opens_at
-
-    def open(self) -> None:
-        """Open the circuit; a straggler that fails afterwards does not prolong it."""
-        if self.current_state is not aiobreaker.CircuitBreakerState.OPEN:
-            self._opened()
-            self.state = self._state_storage.state = aiobreaker.CircuitBreakerState.OPEN
-
-    @property
-    def opens_at(self) -> datetime:
-        """When a probe may pass; part of the text of the library's own error."""
-        return self._when()
-
-
-class Circuit:
-    """A circuit breaker: after so many failures in a row calls stop for a while, then a single one probes.
-
-    aiobreaker counts and changes states. What it gets wrong is put right here: only one call passes a half-open circuit,
-    the error of the call that trips it reaches its caller, timeouts are counted, and time is the given clock's.
-    """
-
-    def __init__(self, *, name: str, failures_max: int, open_seconds: float, clock: Clock) -> None:
-        self._name = name
-        self._clock = clock
-        self._open_for = timedelta(seconds=open_seconds)
-        self._opened_at = clock.now()
-        self._probing = False
-        self._breaker = _Breaker(fail_max=failures_max, opened=self._note_opening, opens_at=lambda: self._probe_at)
-        self._shown: CircuitState | None = None
-        self._show()
-
-    @property
-    def state(self) -> CircuitState:
-        """Whether calls go out."""
-        return _STATES[self._breaker.current_state]
-
-    @property
-    def _probe_at(self) -> datetime:
-        return self._opened_at + self._open_for
-
-    def ensure_closed(self) -> None:
-        """Return when a call made now would go out.
-
-        Raises:
-            CircuitOpenError: when it would not.
-        """
-        if self.state is CircuitState.CLOSED:
-            return
-        if self._probing or (self.state is CircuitState.OPEN and self._clock.now() < self._probe_at):
-            raise CircuitOpenError(f"the circuit {self._name} is {self.state}")
-
-    async def call[T](self, ask: Callable[[], Awaitable[T]], *, timeout_seconds: float) -> T:
-        """Let a call pass, and learn from how it ends: any exception is a failure, `TimeoutError` included.
-
-        Raises:
-            CircuitOpenError: when the call did not go out.
-            TimeoutError: when it took longer than its timeout.
-        """
-        self.ensure_closed()
-        probe = self.state is not CircuitState.CLOSED
-
-        async def timed() -> T:
-            # Inside the breaker, because it does not count a cancellation that comes from outside.
-            async with asyncio.timeout(timeout_seconds):
-                return await ask()
-
-        self._probing = self._probing or probe
-        try:
-            result: T = await self._breaker.call_async(timed)
-        except aiobreaker.CircuitBreakerError as opened:
-            # The library raises its own error in place of the one that tripped the circuit.
-            if opened.__cause__ is None:
-                raise CircuitOpenError(str(opened)) from opened
-            raise opened.__cause__ from opened.__cause__.__cause__
-        else:
-            return result
-        finally:
-            if probe:
-                # Also after a cancelled probe, which decides nothing: the next call probes.
-                self._probing = False
-            self._show()
-
-    def _note_opening(self) -> None:
-        self._opened_at = self._clock.now()
-
-    def _show(self) -> None:
-        state = self.state
-        if state is self._shown:
-            return
-        self._shown = state
-        for each in CircuitState:
-            metrics.CIRCUIT_STATE.labels(self._name, each).set(each is state)
-        metrics.CIRCUIT_STATE_ORDINAL.labels(self._name).set(_ORDINALS[state])
-
-
-class BulkheadFullError(Exception):
-    """No place became free in time."""
-
-
-class Bulkhead:
-    """So many calls at a time and no more, so that one slow processor does not take every place there is."""
-
-    def __init__(self, *, places: int, wait_seconds: float, waiting_max: int = 64) -> None:
-        self._places = asyncio.Semaphore(places)
-        self._wait_seconds = wait_seconds
-        self._waiting_max = waiting_max
-        self._waiting = 0
-
-    @property
-    def is_crowded(self) -> bool:
-        """Whether as many calls wait, for a place or for their next ask, as may."""
-        return self._waiting >= self._waiting_max
-
-    @contextmanager
-    def waits(self) -> Iterator[None]:
-        """Count as one that waits for the length of the block."""
-        self._waiting += 1
-        try:
-            yield
-        finally:
-            self._waiting -= 1
-
-    @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
-        """Hold a place for the length of the block.
-
-        Raises:
-            BulkheadFullError: when none becomes free in time, or too many wait already.
-        """
-        if self._places.locked():
-            if self.is_crowded:
-                # Whoever waits holds a place among the consumers, which the other processors need.
-                raise BulkheadFullError("too many calls wait for a place")
-            try:
-                with self.waits():
-                    async with asyncio.timeout(self._wait_seconds):
-                        await self._places.acquire()
-            except TimeoutError as fault:
-                raise BulkheadFullError("no place became free in time") from fault
-        else:
-            await self._places.acquire()
-        try:
-            yield
-        finally:
-            self._places.release()
+ASKED_SECONDS: ContextVar[list[float] | None] = ContextVar("asked_seconds", default=None)
+"""Where each call to a processor notes how long it took, for whoever wants to know what was not the processor's time."""
 
 
 class Retries(msgspec.Struct, frozen=True, kw_only=True):
@@ -427,7 +247,10 @@ class ResilientProcessor:
             answer = Unknown(reason=UnknownReason.TIMEOUT)
         finally:
             self._in_flight.dec()
-        _DURATIONS[operation].observe(self._monotonic() - began)
+        seconds = self._monotonic() - began
+        _DURATIONS[operation].observe(seconds)
+        if (noted := ASKED_SECONDS.get()) is not None:
+            noted.append(seconds)
         _REQUESTS[operation, type(answer)].inc()
         return answer
 
