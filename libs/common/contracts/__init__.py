@@ -1,9 +1,10 @@
 """The message contracts of all services: importing this package fills the registry.
 
-`api`, `ledger`, `gateway` and `notifier` are named after the owner of the messages inside.
+`api`, `ledger`, `gateway` and `notifier` are named after the owner of the messages inside; `ledger_money` has what the
+ledger is asked about roles, rates and conversions.
 """
 
-from libs.common.contracts import api, gateway, ledger, notifier
+from libs.common.contracts import api, gateway, ledger, ledger_money, notifier
 from libs.common.contracts.base import (
     PUBLIC_EXCHANGE,
     REGISTRY,
@@ -26,6 +27,7 @@ __all__ = [
     "gateway",
     "heard_by",
     "ledger",
+    "ledger_money",
     "notifier",
     "said_by",
 ]
