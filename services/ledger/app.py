@@ -5,7 +5,7 @@ from libs.common.db import Database
 from libs.common.messaging import Bus
 from libs.common.service import Service
 from services.ledger import consumers
-from services.ledger.commands import Commands
+from services.ledger.commands import Commands, RoleCommands
 from services.ledger.queries import Queries
 from services.ledger.settings import Settings
 
@@ -15,7 +15,10 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     clock = clock or SystemClock()
     database = Database(settings.database, schema="ledger", application_name="ledger")
     bus = Bus(service="ledger", settings=settings.broker, database=database, clock=clock)
-    consumers.register(bus, consumers.Consumers(Commands(database, clock=clock), Queries(database)))
+    hearing = consumers.Consumers(
+        Commands(database, clock=clock), RoleCommands(database, clock=clock), Queries(database)
+    )
+    consumers.register(bus, hearing)
     return Service(
         name="ledger",
         place=settings.place,

@@ -1,12 +1,17 @@
 """What the ledger hears, and what it is asked."""
 
 from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
 
 from libs.common.contracts import api, gateway
 from libs.common.contracts import ledger as contract
+from libs.common.contracts import ledger_money as money
 from libs.common.db import Connection
 from libs.common.messaging import Bus, Heard
-from services.ledger.commands import Commands
+from libs.common.observability.correlation import Correlation
+from services.ledger import rules
+from services.ledger.commands import Commands, RoleCommands
 from services.ledger.domain import Account
 from services.ledger.queries import Queries
 
@@ -14,13 +19,63 @@ from services.ledger.queries import Queries
 class Consumers:
     """One `on_<event>` per message heard, one `answer_<request>` per question."""
 
-    def __init__(self, commands: Commands, queries: Queries) -> None:
+    def __init__(self, commands: Commands, roles: RoleCommands, queries: Queries) -> None:
         self._commands = commands
+        self._roles = roles
         self._queries = queries
 
     async def on_payment_captured(self, tx: Connection, heard: Sequence[Heard[gateway.PaymentCaptured]]) -> None:
         """The processor took funds: post each capture once."""
-        await self._commands.post_captures(tx, heard)
+        facts = [_fact(event, event.body.payment_intent_id, event.body.captured_at) for event in heard]
+        await self._commands.post_occurrences(tx, rules.capture_entry, facts)
+
+    async def on_refund_succeeded(self, tx: Connection, heard: Sequence[Heard[gateway.RefundSucceeded]]) -> None:
+        """The processor gave money back: post each refund once."""
+        facts = [_fact(event, event.body.refund_id, event.body.refunded_at) for event in heard]
+        await self._commands.post_occurrences(tx, rules.refund_entry, facts)
+
+    async def on_refund_failed(self, tx: Connection, heard: Sequence[Heard[gateway.RefundFailed]]) -> None:
+        """A refund did not reach the customer: undo what was posted, or will be once its success is heard."""
+        undone = [event for event in heard if event.body.after_success]
+        facts = [_fact(event, event.body.refund_id, event.body.failed_at) for event in undone]
+        await self._commands.post_occurrences(tx, rules.refund_failure_entry, facts)
+
+    async def on_dispute_opened(self, tx: Connection, heard: Sequence[Heard[gateway.DisputeOpened]]) -> None:
+        """A customer's bank took money back: it waits in clearing."""
+        facts = [_fact(event, event.body.dispute_id, event.body.happened_at) for event in heard]
+        await self._commands.post_occurrences(tx, rules.dispute_opened_entry, facts)
+
+    async def on_dispute_won(self, tx: Connection, heard: Sequence[Heard[gateway.DisputeWon]]) -> None:
+        """The bank gave the money back: clear it to where it came from."""
+        facts = [_fact(event, event.body.dispute_id, event.body.happened_at) for event in heard]
+        await self._commands.post_occurrences(tx, rules.dispute_won_entry, facts)
+
+    async def on_dispute_lost(self, tx: Connection, heard: Sequence[Heard[gateway.DisputeLost]]) -> None:
+        """The money is gone: clear it to the losses."""
+        facts = [_fact(event, event.body.dispute_id, event.body.happened_at) for event in heard]
+        await self._commands.post_occurrences(tx, rules.dispute_lost_entry, facts)
+
+    async def on_processor_fee_charged(
+        self, tx: Connection, heard: Sequence[Heard[gateway.ProcessorFeeCharged]]
+    ) -> None:
+        """The processor kept a fee: post each fee once."""
+        facts = [_fact(event, event.body.fee_id, event.body.charged_at) for event in heard]
+        await self._commands.post_occurrences(tx, rules.processor_fee_entry, facts)
+
+    async def on_payout_created(self, tx: Connection, heard: Sequence[Heard[gateway.PayoutCreated]]) -> None:
+        """Money is on its way to the tenant's bank."""
+        facts = [_fact(event, event.body.payout_id, event.body.happened_at) for event in heard]
+        await self._commands.post_occurrences(tx, rules.payout_created_entry, facts)
+
+    async def on_payout_paid(self, tx: Connection, heard: Sequence[Heard[gateway.PayoutPaid]]) -> None:
+        """It has arrived."""
+        facts = [_fact(event, event.body.payout_id, event.body.happened_at) for event in heard]
+        await self._commands.post_occurrences(tx, rules.payout_paid_entry, facts)
+
+    async def on_payout_failed(self, tx: Connection, heard: Sequence[Heard[gateway.PayoutFailed]]) -> None:
+        """It came back."""
+        facts = [_fact(event, event.body.payout_id, event.body.happened_at) for event in heard]
+        await self._commands.post_occurrences(tx, rules.payout_failed_entry, facts)
 
     async def on_tenant_provisioned(self, tx: Connection, heard: Sequence[Heard[api.TenantProvisioned]]) -> None:
         """A tenant may use the platform: open its default accounts."""
@@ -42,15 +97,54 @@ class Consumers:
         """What do this tenant's accounts hold?"""
         return await self._queries.balances(request)
 
+    async def answer_list_account_roles(self, request: money.ListAccountRoles) -> money.AccountRoleList:
+        """Which account plays which role?"""
+        return money.AccountRoleList(roles=await self._roles.every(request.tenant_id))
+
+    async def answer_get_account_role(self, request: money.GetAccountRole) -> money.AccountRoleHistory:
+        """Which account plays this role, and which did before?"""
+        return await self._roles.history(request.tenant_id, request.role)
+
+    async def answer_assign_account_role(self, request: money.AssignAccountRole) -> money.AccountRole:
+        """Let another account play a role."""
+        return await self._roles.assign(request)
+
 
 def register(bus: Bus, consumers: Consumers) -> None:
     """Connect every message and question of the ledger with the one that hears it."""
     bus.hear(gateway.PaymentCaptured, consumers.on_payment_captured)
+    bus.hear(gateway.RefundSucceeded, consumers.on_refund_succeeded)
+    bus.hear(gateway.RefundFailed, consumers.on_refund_failed)
+    bus.hear(gateway.DisputeOpened, consumers.on_dispute_opened)
+    bus.hear(gateway.DisputeWon, consumers.on_dispute_won)
+    bus.hear(gateway.DisputeLost, consumers.on_dispute_lost)
+    bus.hear(gateway.ProcessorFeeCharged, consumers.on_processor_fee_charged)
+    bus.hear(gateway.PayoutCreated, consumers.on_payout_created)
+    bus.hear(gateway.PayoutPaid, consumers.on_payout_paid)
+    bus.hear(gateway.PayoutFailed, consumers.on_payout_failed)
     bus.hear(api.TenantProvisioned, consumers.on_tenant_provisioned)
     bus.answer(contract.ListAccounts, consumers.answer_list_accounts)
     bus.answer(contract.OpenAccount, consumers.answer_open_account)
     bus.answer(contract.ListEntries, consumers.answer_list_entries)
     bus.answer(contract.ListBalances, consumers.answer_list_balances)
+    bus.answer(money.ListAccountRoles, consumers.answer_list_account_roles)
+    bus.answer(money.GetAccountRole, consumers.answer_get_account_role)
+    bus.answer(money.AssignAccountRole, consumers.answer_assign_account_role)
+
+
+def _fact(
+    heard: Heard[gateway.PaymentMessage] | Heard[gateway.PayoutMessage], subject_id: UUID, occurred_at: datetime
+) -> tuple[Correlation, rules.Occurrence]:
+    body = heard.body
+    occurrence = rules.Occurrence(
+        subject_id=subject_id,
+        payment_intent_id=body.payment_intent_id if isinstance(body, gateway.PaymentMessage) else None,
+        amount_minor=body.amount_minor,
+        currency=body.currency,
+        occurred_at=occurred_at,
+        source_event_id=heard.id,
+    )
+    return heard.correlation, occurrence
 
 
 def _wire(account: Account) -> contract.Account:

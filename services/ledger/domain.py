@@ -11,13 +11,13 @@ REVENUE        credit        credits - debits
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime
-from enum import StrEnum
 from typing import assert_never
 from uuid import UUID
 
 import msgspec
 
 from libs.common.contracts.ledger import AccountType, EntryKind, Side
+from libs.common.contracts.ledger_money import Role
 from libs.common.money import AMOUNT_MINOR_MAX, is_currency
 from services.ledger.errors import AccountInvalid, BalanceOverflow, CurrencyMixed, EntryInvalid, EntryUnbalanced
 
@@ -84,14 +84,6 @@ def check_account(account: Account) -> Account:
     return account
 
 
-class Role(StrEnum):
-    """What an account is for in the posting rules; the tenant's chart says which account plays each role."""
-
-    CASH = "CASH"
-    REVENUE = "REVENUE"
-    REFUND_EXPENSE = "REFUND_EXPENSE"
-
-
 class Chart(msgspec.Struct, frozen=True, kw_only=True):
     """Which of a tenant's accounts plays which role in the posting rules."""
 
@@ -136,6 +128,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """
     payment_intent_id: UUID | None
     """The intent it belongs to, where there is one."""
+    subject_id: UUID | None = None
+    """The refund, dispute, fee or payout that it records, where it records one."""
     occurred_at: datetime
     """When it happened in the world."""
     source_event_id: UUID | None

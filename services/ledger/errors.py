@@ -57,6 +57,24 @@ class AccountInvalid(Invalid):
     code = "account_invalid"
 
 
+class RoleUnfit(Invalid):
+    """An account of this type cannot play the role."""
+
+    code = "account_role_unfit"
+
+
+class RoleConflict(Conflict):
+    """The account plays a role already that a posting rule sets against this one."""
+
+    code = "account_role_conflict"
+
+
+class RoleActorInvalid(Invalid):
+    """A change of the configuration without somebody who makes it."""
+
+    code = "account_role_actor_invalid"
+
+
 class QueryInvalid(Invalid):
     """A question that cannot be answered as it is put."""
 

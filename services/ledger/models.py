@@ -137,5 +137,24 @@ BALANCES = sa.Table(
     postgresql_with={"fillfactor": "50", "autovacuum_vacuum_scale_factor": "0.01"},
 )
 
+ROLE_CHANGES = sa.Table(
+    "role_changes",
+    METADATA,
+    sa.Column("tenant_id", _WORD, nullable=False, comment="Whose chart it changes."),
+    sa.Column("revision", sa.BigInteger, nullable=False, comment="The tenant's changes, numbered from 1."),
+    sa.Column("role", _WORD, nullable=False, comment="The role in the posting rules: CASH."),
+    sa.Column("account_id", pg.UUID, nullable=False, comment="The account that plays it from then on."),
+    sa.Column("changed_at", _INSTANT, nullable=False, comment="When it was changed."),
+    sa.Column("changed_by", sa.Text, nullable=False, comment="Who changed it."),
+    sa.PrimaryKeyConstraint("tenant_id", "revision", name="pk_role_changes"),
+    sa.ForeignKeyConstraint(
+        ["tenant_id", "account_id"], ["accounts.tenant_id", "accounts.id"], name="fk_role_changes_account"
+    ),
+    sa.CheckConstraint("revision > 0", name="ck_role_changes_revision"),
+    sa.Index("ix_role_changes_role", "tenant_id", "role", "revision"),
+    comment="Who let which account play which role, and since when; never changed or removed. A role without a change "
+    "is played by the platform's own account.",
+)
+
 OUTBOX = outbox_table(METADATA)
 INBOX = inbox_table(METADATA)

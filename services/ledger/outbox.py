@@ -17,6 +17,7 @@ def entry_posted(entry: Entry, *, posted_at: datetime, correlation: Correlation)
             entry_id=entry.id,
             kind=entry.kind,
             payment_intent_id=entry.payment_intent_id,
+            subject_id=entry.subject_id,
             amount_minor=entry.amount_minor,
             currency=entry.currency,
             posted_at=posted_at,

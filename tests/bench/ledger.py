@@ -38,11 +38,14 @@ def booking(chart: Chart, cause: str) -> Booking:
     intent: UUID = new_id()
     entry = rules.capture_entry(
         chart,
-        payment_intent_id=intent,
-        amount_minor=random.randint(1, 100_000),
-        currency="BRL",
-        captured_at=datetime.now(UTC),
-        source_event_id=intent,
+        rules.Occurrence(
+            subject_id=intent,
+            payment_intent_id=intent,
+            amount_minor=random.randint(1, 100_000),
+            currency="BRL",
+            occurred_at=datetime.now(UTC),
+            source_event_id=intent,
+        ),
     )
     return Booking(entry=entry, correlation=Correlation(correlation_id=cause, tenant_id=chart.tenant_id))
 

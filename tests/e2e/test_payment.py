@@ -9,6 +9,7 @@ import aio_pika
 import pytest
 from standardwebhooks.webhooks import Webhook
 
+from libs.common.contracts.ledger_money import Role
 from tests.support.platform import DEMO_TENANT, OPERATOR, SALES, Client, Platform
 from tests.support.receiver import Receiver
 
@@ -162,7 +163,7 @@ async def test_accounts_and_profile_are_served(platform: Platform, operator: Cli
     assert me.json["tid"] == DEMO_TENANT
     accounts = await operator.call("GET", "/v1/accounts")
     opened = {account["code"] for account in accounts.json if account["is_default"]}
-    assert opened == {"CASH", "REFUND_EXPENSE", "REVENUE"}
+    assert opened == set(Role)
     sales = await platform.login(SALES)
     denied = await sales.call(
         "POST", "/v1/payment-intents", {"amount": 1, "currency": "BRL", "customer_ref": "x"}, key=str(uuid4())

@@ -1,10 +1,10 @@
 """The message contracts of all services: importing this package fills the registry.
 
-`api`, `ledger`, `gateway` and `notifier` are named after the owner of the messages inside; what the gateway is asked while
-somebody waits is in `gateway_requests`.
+`api`, `ledger`, `gateway` and `notifier` are named after the owner of the messages inside; `gateway_requests` has what the
+gateway is asked while somebody waits, `ledger_money` what the ledger is asked about roles, rates and conversions.
 """
 
-from libs.common.contracts import api, gateway, gateway_requests, ledger, notifier
+from libs.common.contracts import api, gateway, gateway_requests, ledger, ledger_money, notifier
 from libs.common.contracts.base import (
     PUBLIC_EXCHANGE,
     REGISTRY,
@@ -28,6 +28,7 @@ __all__ = [
     "gateway_requests",
     "heard_by",
     "ledger",
+    "ledger_money",
     "notifier",
     "said_by",
 ]

@@ -93,8 +93,7 @@ class RefundPayment(PaymentMessage, frozen=True, kw_only=True):
     "payment.action_required",
     owner="gateway",
     heard_by=("api",),
-    example=_INTENT
-    | {"gateway_ref": "pi_3Ozabc", "action_url": "https://merchant.example/authenticate/1"},
+    example=_INTENT | {"gateway_ref": "pi_3Ozabc", "action_url": "https://merchant.example/authenticate/1"},
 )
 class PaymentActionRequired(PaymentMessage, frozen=True, kw_only=True):
     """The customer must prove something to the issuer before the funds are held (3-D Secure). Heard by the api."""

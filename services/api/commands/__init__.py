@@ -1,7 +1,24 @@
-"""What the api decides: load and lock, ask the domain, save, say."""
+"""What the api decides: load and lock, ask the domain, save, say.
 
-from services.api.commands.payments import NewIntent, News, PaymentCommands, Render
+`payments` creates and confirms, `operations` captures, voids and refunds, `outcomes` hears how things ended.
+"""
+
+from services.api.commands.operations import Caller, Operations
+from services.api.commands.outcomes import Known, News, Outcomes, Render, RenderRefund
+from services.api.commands.payments import NewIntent, PaymentCommands
 from services.api.commands.tenants import provision
 from services.api.commands.waiting import Answers
 
-__all__ = ["Answers", "NewIntent", "News", "PaymentCommands", "Render", "provision"]
+__all__ = [
+    "Answers",
+    "Caller",
+    "Known",
+    "NewIntent",
+    "News",
+    "Operations",
+    "Outcomes",
+    "PaymentCommands",
+    "Render",
+    "RenderRefund",
+    "provision",
+]

@@ -10,7 +10,7 @@ from libs.common.contracts import Message
 from libs.common.db import Database
 from services.api.auth import Access, Login
 from services.api.chaos import Chaos
-from services.api.commands import PaymentCommands
+from services.api.commands import Operations, PaymentCommands
 from services.api.idempotency import Idempotency
 from services.api.queries import Totals
 from services.api.routes.accounts import account_routes
@@ -22,11 +22,12 @@ from services.api.routes.documentation import document, documentation_routes
 from services.api.routes.expansion import Expansion, timeline_routes
 from services.api.routes.gateway import gateway_routes
 from services.api.routes.ledger import ledger_routes
+from services.api.routes.operations import operation_routes
 from services.api.routes.payment_intents import payment_intent_routes
-from services.api.routes.rendering import render_intent
+from services.api.routes.rendering import render_intent, render_refund
 from services.api.routes.webhooks import webhook_routes
 
-__all__ = ["document", "render_intent", "routes"]
+__all__ = ["document", "render_intent", "render_refund", "routes"]
 
 
 def routes(
@@ -34,6 +35,7 @@ def routes(
     access: Access,
     login: Login,
     payments: PaymentCommands,
+    operations: Operations,
     idempotency: Idempotency,
     database: Database,
     ask: Callable[[Message], Awaitable[Any]],
@@ -49,6 +51,7 @@ def routes(
         *payment_intent_routes(
             access, payments, idempotency, database, expansion, totals=totals, currencies=currencies
         ),
+        *operation_routes(access, operations, idempotency, database),
         *timeline_routes(access, expansion),
         *ledger_routes(access, ask),
         *account_routes(access, ask),

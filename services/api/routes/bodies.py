@@ -104,6 +104,24 @@ def require_storable(texts: dict[str, str | None]) -> None:
         raise invalid(violations)
 
 
+def amount_text(raw: bytes, *, pointer: str = "/amount") -> str:
+    """Read an amount as it stands in the JSON text: a number or a numeric string.
+
+    Raises:
+        HttpProblem: 400 when it is not JSON.
+        Invalid: when it is something else.
+    """
+    # The JSON text itself: a number goes to the decimal parser digit by digit and never becomes a float.
+    try:
+        if raw[:1] == b'"':
+            return msgspec.json.decode(raw, type=str)
+        if raw[:1] in b"-0123456789":
+            return raw.decode()
+    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
+        raise not_json() from fault
+    raise invalid([(pointer, "must be a number or a numeric string")])
+
+
 def not_json() -> HttpProblem:
     """Say that a body is not JSON at all."""
     return refusal("malformed_json", "the request body is not valid JSON in UTF-8")

@@ -78,6 +78,8 @@ class Documented(msgspec.Struct, frozen=True, kw_only=True):
 
     body: Any = None
     """The struct that its body is read into."""
+    body_optional: bool = False
+    """Whether the body may be missing."""
     example: Any = None
     """A body that works with the seeded data."""
     answer: Any = None
@@ -151,7 +153,7 @@ def _complete(operation: dict[str, Any], told: Documented, schema_of: dict[int, 
     operation["parameters"] = [*operation.get("parameters", []), *_parameters(told)]
     if told.body is not None:
         operation["requestBody"] = {
-            "required": True,
+            "required": not told.body_optional,
             "content": {"application/json": {"schema": schema_of[id(told.body)]}},
         }
         if told.example is not None:

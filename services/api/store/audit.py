@@ -6,7 +6,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from libs.common.db import Database
+from libs.common.db import Connection, Database
 
 
 class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +69,11 @@ async def record(database: Database, line: AuditRecord) -> None:
     """Add one line on its own: a login, or a denial, where no business row is written."""
     async with database.connection() as connection:
         await connection.execute(_RECORD, *audit_values(line))
+
+
+async def record_within(connection: Connection, line: AuditRecord) -> None:
+    """Add one line inside the transaction of what it tells."""
+    await connection.execute(_RECORD, *audit_values(line))
 
 
 class AuditFilter(msgspec.Struct, frozen=True, kw_only=True):

@@ -58,6 +58,12 @@ async def account_by_id(tx: Connection, tenant_id: str, account_id: UUID) -> Acc
     return None if row is None else _account(row)
 
 
+async def account_by_code(tx: Connection, tenant_id: str, code: str) -> Account | None:
+    """Find the account of this code in a tenant's chart."""
+    row = await tx.fetchrow(f"SELECT {_ACCOUNT} FROM accounts WHERE tenant_id = $1 AND code = $2", tenant_id, code)
+    return None if row is None else _account(row)
+
+
 async def chart_of(connection: Connection, tenant_id: str) -> list[Account]:
     """Read a tenant's whole chart, ordered by code."""
     rows = await connection.fetch(f"SELECT {_ACCOUNT} FROM accounts WHERE tenant_id = $1 ORDER BY code", tenant_id)

@@ -14,7 +14,7 @@ from libs.common.db import Database
 from libs.common.ids import new_id
 from libs.common.messaging import Heard
 from libs.common.observability.correlation import Correlation
-from services.ledger.commands import Commands
+from services.ledger.commands import Commands, RoleCommands
 from services.ledger.consumers import Consumers
 from services.ledger.queries import Queries
 from tests.support.databases import TestDatabase
@@ -26,7 +26,9 @@ class Ledger:
     def __init__(self, database: Database, clock: ManualClock) -> None:
         self.database = database
         self.clock = clock
-        self.consumers = Consumers(Commands(database, clock=clock), Queries(database))
+        self.consumers = Consumers(
+            Commands(database, clock=clock), RoleCommands(database, clock=clock), Queries(database)
+        )
 
     async def hear_captures(self, *heard: Heard[gateway.PaymentCaptured]) -> None:
         """Handle captures in one transaction, as the pack consumer does."""

@@ -7,6 +7,7 @@ import pytest
 from libs.common.clock import ManualClock
 from libs.common.contracts import api
 from libs.common.contracts.ledger import ListAccounts
+from libs.common.contracts.ledger_money import Role
 from libs.common.errors import Invalid, Rejected
 from libs.common.ids import derived_id, new_id
 from libs.common.messaging import Heard
@@ -75,7 +76,7 @@ class TestPaymentCaptured:
         self, ledger: Ledger, clock: ManualClock, tenant_id: str
     ) -> None:
         await ledger.hear_captures(captured(tenant_id, at=clock.now()))
-        assert await codes(ledger, tenant_id) == ["CASH", "REFUND_EXPENSE", "REVENUE"]
+        assert await codes(ledger, tenant_id) == sorted(Role)
 
     async def test_an_early_capture_that_is_rolled_back_leaves_no_chart_in_memory(
         self, ledger: Ledger, clock: ManualClock, tenant_id: str
@@ -141,11 +142,19 @@ class TestTenantProvisioned:
         await asyncio.gather(hear(ledger), hear(other))
         await hear(ledger)
         listed = (await ledger.consumers.answer_list_accounts(ListAccounts(tenant_id=tenant_id))).accounts
-        assert [(a.code, a.label, a.account_type, a.is_default) for a in listed] == [
-            ("CASH", "Cash", "ASSET", True),
-            ("REFUND_EXPENSE", "Refund Expense", "EXPENSE", True),
-            ("REVENUE", "Revenue", "REVENUE", True),
+        assert [(a.code, a.label, a.account_type) for a in listed] == [
+            ("BANK", "Bank", "ASSET"),
+            ("CASH", "Cash", "ASSET"),
+            ("DISPUTE_CLEARING", "Dispute Clearing", "ASSET"),
+            ("DISPUTE_LOSSES", "Dispute Losses", "EXPENSE"),
+            ("FX_GAIN_LOSS", "Currency Gains and Losses", "EXPENSE"),
+            ("FX_POSITION", "Currency Position", "ASSET"),
+            ("GATEWAY_CLEARING", "Gateway Clearing", "ASSET"),
+            ("PROCESSOR_FEES", "Processor Fees", "EXPENSE"),
+            ("REFUND_EXPENSE", "Refund Expense", "EXPENSE"),
+            ("REVENUE", "Revenue", "REVENUE"),
         ]
+        assert all(account.is_default for account in listed)
 
     async def test_heard_after_the_first_capture_it_changes_nothing(
         self, ledger: Ledger, clock: ManualClock, tenant_id: str

@@ -109,13 +109,14 @@ async def _asker(case: Case) -> Callable[[int], Awaitable[Answer]]:
 async def test_every_amount_does_what_the_table_says(case: Case) -> None:
     ask = await _asker(case)
     if case.trouble is not None and case.trouble is not Trouble.SLOW:
-        expected = NotTaken if case.trouble is Trouble.RATE_LIMIT else Unknown
-        assert isinstance(await ask(1), expected)
-        assert isinstance(await ask(case.asks), expected)
-    truth: Any = await ask(case.asks + 1)
+        troubled = NotTaken if case.trouble is Trouble.RATE_LIMIT else Unknown
+        assert isinstance(await ask(1), troubled)
+        assert isinstance(await ask(case.asks), troubled)
+    truth = await ask(case.asks + 1)
     starts = {Start.ACTION: RequiresAction, Start.PENDING: Pending}
     decided = Declined if case.decline else Approved
-    assert isinstance(truth, decided if case.start is None else starts[case.start])
+    expected: Any = decided if case.start is None else starts[case.start]
+    assert isinstance(truth, expected)
     if isinstance(truth, Declined):
         assert truth.reason is case.decline
 

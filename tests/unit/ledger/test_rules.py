@@ -1,56 +1,155 @@
 """The posting rules, as an accountant reads them."""
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 
-from libs.common.contracts.ledger import EntryKind, Side
+from libs.common.contracts.ledger import AccountType, EntryKind, Side
+from libs.common.contracts.ledger_money import Role
 from libs.common.ids import derived_id, new_id
-from services.ledger.chart import default_account_id
-from services.ledger.domain import Chart, Entry, Role
-from services.ledger.errors import EntryInvalid
-from services.ledger.rules import capture_entry
+from services.ledger.chart import default_accounts, default_roles
+from services.ledger.domain import Account, Chart, Entry
+from services.ledger.errors import EntryInvalid, RoleConflict, RoleUnfit
+from services.ledger.rules import PAYMENT_RULES, ROLES, Occurrence, PostingRule, capture_entry, check_role, opposites
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-CHART = Chart(tenant_id="t", roles={role: default_account_id("t", role) for role in Role})
+CHART = Chart(tenant_id="t", roles=default_roles("t"))
+ROLE_OF = {account_id: role for role, account_id in CHART.roles.items()}
 INTENT = new_id()
 
 
-def capture(
-    *, amount_minor: int = 15050, currency: str = "BRL", captured_at: datetime = NOW, chart: Chart = CHART
-) -> Entry:
-    return capture_entry(
-        chart,
-        payment_intent_id=INTENT,
+def happened(
+    *,
+    subject_id: UUID = INTENT,
+    payment_intent_id: UUID | None = INTENT,
+    amount_minor: int = 15050,
+    currency: str = "BRL",
+    occurred_at: datetime = NOW,
+) -> Occurrence:
+    return Occurrence(
+        subject_id=subject_id,
+        payment_intent_id=payment_intent_id,
         amount_minor=amount_minor,
         currency=currency,
-        captured_at=captured_at,
+        occurred_at=occurred_at,
         source_event_id=new_id(),
     )
 
 
-def test_a_capture_debits_cash_and_credits_revenue() -> None:
-    entry = capture()
-    assert [(line.side, line.account_id, line.amount_minor, line.currency) for line in entry.lines] == [
-        (Side.DEBIT, CHART.roles[Role.CASH], 15050, "BRL"),
-        (Side.CREDIT, CHART.roles[Role.REVENUE], 15050, "BRL"),
-    ]
-    assert (entry.kind, entry.payment_intent_id, entry.occurred_at) == (EntryKind.CAPTURE, INTENT, NOW)
+def told(entry: Entry) -> list[tuple[Side, Role, int, str]]:
+    return [(line.side, ROLE_OF[line.account_id], line.amount_minor, line.currency) for line in entry.lines]
 
 
-def test_a_capture_told_twice_is_the_same_entry_whatever_the_hour_and_the_chart() -> None:
+def net(*entries: Entry) -> dict[Role, int]:
+    """What is left on each account: debits less credits, without those that are empty."""
+    found: Counter[Role] = Counter()
+    for entry in entries:
+        for side, role, amount, _ in told(entry):
+            found[role] += amount if side is Side.DEBIT else -amount
+    return {role: amount for role, amount in found.items() if amount}
+
+
+@pytest.mark.parametrize(
+    ("kind", "debit", "credit"),
+    [
+        (EntryKind.CAPTURE, Role.CASH, Role.REVENUE),
+        (EntryKind.REFUND, Role.REFUND_EXPENSE, Role.CASH),
+        (EntryKind.REFUND_FAILURE, Role.CASH, Role.REFUND_EXPENSE),
+        (EntryKind.DISPUTE_OPENED, Role.DISPUTE_CLEARING, Role.CASH),
+        (EntryKind.DISPUTE_WON, Role.CASH, Role.DISPUTE_CLEARING),
+        (EntryKind.DISPUTE_LOST, Role.DISPUTE_LOSSES, Role.DISPUTE_CLEARING),
+        (EntryKind.PROCESSOR_FEE, Role.PROCESSOR_FEES, Role.CASH),
+        (EntryKind.PAYOUT_CREATED, Role.GATEWAY_CLEARING, Role.CASH),
+        (EntryKind.PAYOUT_PAID, Role.BANK, Role.GATEWAY_CLEARING),
+        (EntryKind.PAYOUT_FAILED, Role.CASH, Role.GATEWAY_CLEARING),
+    ],
+)
+def test_each_event_debits_and_credits_what_an_accountant_expects(kind: EntryKind, debit: Role, credit: Role) -> None:
+    subject = new_id()
+    entry = PAYMENT_RULES[kind](CHART, happened(subject_id=subject))
+    assert told(entry) == [(Side.DEBIT, debit, 15050, "BRL"), (Side.CREDIT, credit, 15050, "BRL")]
+    assert (entry.kind, entry.payment_intent_id, entry.subject_id, entry.occurred_at) == (kind, INTENT, subject, NOW)
+    assert entry.id == derived_id(subject, kind.value)
+
+
+@pytest.mark.parametrize(
+    ("begun", "undone"),
+    [
+        (EntryKind.REFUND, EntryKind.REFUND_FAILURE),
+        (EntryKind.DISPUTE_OPENED, EntryKind.DISPUTE_WON),
+        (EntryKind.PAYOUT_CREATED, EntryKind.PAYOUT_FAILED),
+    ],
+)
+def test_what_comes_to_nothing_leaves_nothing(begun: EntryKind, undone: EntryKind) -> None:
+    assert net(PAYMENT_RULES[begun](CHART, happened()), PAYMENT_RULES[undone](CHART, happened())) == {}
+
+
+def test_clearing_accounts_are_empty_once_all_is_decided() -> None:
+    story = (EntryKind.DISPUTE_OPENED, EntryKind.DISPUTE_LOST, EntryKind.PAYOUT_CREATED, EntryKind.PAYOUT_PAID)
+    entries = [PAYMENT_RULES[kind](CHART, happened()) for kind in story]
+    assert net(*entries) == {Role.DISPUTE_LOSSES: 15050, Role.BANK: 15050, Role.CASH: -2 * 15050}
+
+
+@pytest.mark.parametrize("rule", PAYMENT_RULES.values(), ids=PAYMENT_RULES)
+def test_told_twice_it_is_the_same_entry_whatever_the_hour_and_the_chart(rule: PostingRule) -> None:
     remapped = Chart(tenant_id="t", roles={role: new_id() for role in Role})
-    first, second = capture(), capture(captured_at=NOW + timedelta(seconds=3), chart=remapped)
-    assert first.id == second.id == derived_id(INTENT, "capture")
+    first, second = rule(CHART, happened()), rule(remapped, happened(occurred_at=NOW + timedelta(seconds=3)))
+    assert first.id == second.id
     assert first.digest == second.digest
+    assert first.digest != rule(CHART, happened(amount_minor=15051)).digest
+    assert first.digest != rule(CHART, happened(currency="USD")).digest
 
 
-def test_a_capture_of_another_amount_is_other_content() -> None:
-    assert capture().digest != capture(amount_minor=15051).digest
-    assert capture().digest != capture(currency="USD").digest
+def test_every_kind_has_an_id_of_its_own_even_under_one_subject() -> None:
+    entries = [rule(CHART, happened()) for rule in PAYMENT_RULES.values()]
+    assert len({entry.id for entry in entries}) == len({entry.digest for entry in entries}) == len(PAYMENT_RULES)
+
+
+def test_a_capture_bears_the_content_that_books_have_known_since_the_first_version() -> None:
+    entry = capture_entry(CHART, happened())
+    assert entry.content == f"capture of payment intent {INTENT}: 15050 BRL"
+    assert entry.subject_id is None
 
 
 @pytest.mark.parametrize(("amount_minor", "currency"), [(0, "BRL"), (-1, "BRL"), (10**16, "BRL"), (100, "BRLX")])
-def test_a_capture_that_no_book_can_hold_is_refused(amount_minor: int, currency: str) -> None:
+@pytest.mark.parametrize("rule", PAYMENT_RULES.values(), ids=PAYMENT_RULES)
+def test_what_no_book_can_hold_is_refused(rule: PostingRule, amount_minor: int, currency: str) -> None:
     with pytest.raises(EntryInvalid):
-        capture(amount_minor=amount_minor, currency=currency)
+        rule(CHART, happened(amount_minor=amount_minor, currency=currency))
+
+
+def account(account_type: AccountType, *, account_id: UUID | None = None) -> Account:
+    return Account(tenant_id="t", id=account_id or new_id(), code="OTHER", label="Another", account_type=account_type)
+
+
+@pytest.mark.parametrize("role", Role)
+def test_a_role_is_played_by_the_types_that_fit_and_by_no_other(role: Role) -> None:
+    for account_type in AccountType:
+        if account_type in ROLES[role].account_types:
+            check_role(role, account(account_type), CHART)
+        else:
+            with pytest.raises(RoleUnfit):
+                check_role(role, account(account_type), CHART)
+
+
+@pytest.mark.parametrize("rule", PAYMENT_RULES.values(), ids=PAYMENT_RULES)
+def test_no_account_may_stand_on_both_sides_of_a_rule(rule: PostingRule) -> None:
+    (_, debit, _, _), (_, credit, _, _) = told(rule(CHART, happened()))
+    assert credit in opposites()[debit]
+    assert debit in opposites()[credit]
+
+
+def test_an_account_that_a_rule_sets_against_a_role_cannot_play_it_too() -> None:
+    with pytest.raises(RoleConflict, match="plays CASH"):
+        check_role(Role.GATEWAY_CLEARING, account(AccountType.ASSET, account_id=CHART.roles[Role.CASH]), CHART)
+    # No rule moves money between these two: one account may play both.
+    check_role(Role.BANK, account(AccountType.ASSET, account_id=CHART.roles[Role.CASH]), CHART)
+
+
+def test_the_default_accounts_are_a_configuration_that_could_be_saved() -> None:
+    for played, default in zip(ROLES, default_accounts("t"), strict=True):
+        check_role(played, default, CHART)
+        assert default.code == played
+    assert list(ROLES) == list(Role)

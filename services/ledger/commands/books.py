@@ -1,12 +1,11 @@
-"""What the ledger decides: to post what happened, and to open accounts."""
+"""To post what happened, and to open accounts."""
 
 from collections.abc import Sequence
 
 from libs.common.clock import Clock
-from libs.common.contracts import gateway
 from libs.common.contracts import ledger as contract
 from libs.common.db import Connection, Database
-from libs.common.messaging import Heard
+from libs.common.observability.correlation import Correlation
 from services.ledger import posting, rules, store
 from services.ledger.chart import Charts
 from services.ledger.domain import Account, check_account
@@ -21,26 +20,21 @@ class Commands:
         self._clock = clock
         self._charts = Charts()
 
-    async def post_captures(self, tx: Connection, heard: Sequence[Heard[gateway.PaymentCaptured]]) -> None:
-        """Post captures by the rule for captures, as one group inside `tx`.
+    async def post_occurrences(
+        self, tx: Connection, rule: rules.PostingRule, occurrences: Sequence[tuple[Correlation, rules.Occurrence]]
+    ) -> None:
+        """Post what happened to money at the processor by one rule, as one group inside `tx`.
 
         Raises:
             Rejected: why the first refused one cannot be posted; the caller then tries each alone.
         """
-        charts = await self._charts.of(tx, (event.tenant_id for event in heard), opened_at=self._clock.now())
+        if not occurrences:
+            return
+        tenant_ids = (correlation.tenant_id for correlation, _ in occurrences)
+        charts = await self._charts.of(tx, tenant_ids, opened_at=self._clock.now())
         bookings = [
-            posting.Booking(
-                entry=rules.capture_entry(
-                    charts[event.tenant_id],
-                    payment_intent_id=event.body.payment_intent_id,
-                    amount_minor=event.body.amount_minor,
-                    currency=event.body.currency,
-                    captured_at=event.body.captured_at,
-                    source_event_id=event.id,
-                ),
-                correlation=event.correlation,
-            )
-            for event in heard
+            posting.Booking(entry=rule(charts[correlation.tenant_id], occurrence), correlation=correlation)
+            for correlation, occurrence in occurrences
         ]
         outcomes = await posting.post(tx, bookings, clock=self._clock)
         refused = next((outcome for outcome in outcomes if isinstance(outcome, posting.Refused)), None)

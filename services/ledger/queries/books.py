@@ -1,4 +1,4 @@
-"""What the ledger can be told: reads only."""
+"""Reading the books: the chart, entries page by page, balances."""
 
 import base64
 import binascii
