@@ -19,6 +19,7 @@ from services.api.routes.bodies import BodyReader, amount_text, require_storable
 from services.api.routes.documentation import Documented
 from services.api.routes.parameters import AnyRequest, path_id, prefers_async, prefers_strict, require_key
 from services.api.routes.rendering import (
+    ALL,
     CaptureRequest,
     DisputeBody,
     PaymentIntentBody,
@@ -48,10 +49,10 @@ def operation_routes(
     """Build the routes that change a payment intent after it was confirmed, and those that list what came of it."""
     captures, given_back = BodyReader(CaptureRequest), BodyReader(RefundRequest)
 
-    async def amount_of(tenant_id: str, intent_id: UUID, raw: msgspec.Raw | None) -> int | None:
-        # In the intent's own currency, whose decimals say what an amount may look like.
-        if raw is None:
+    async def amount_of(tenant_id: str, intent_id: UUID, raw: msgspec.Raw) -> int | None:
+        if raw == ALL:
             return None
+        # In the intent's own currency, whose decimals say what an amount may look like.
         intent = await queries.get(database, tenant_id, intent_id)
         return parse_amount(amount_text(bytes(raw)), intent.currency)
 

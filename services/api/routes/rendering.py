@@ -34,6 +34,10 @@ type AmountIn = Annotated[
 ]
 
 
+ALL = msgspec.Raw(b"null")
+"""What stands for an amount that is not given: all there is."""
+
+
 class CreatePaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
     """A wish to be paid."""
 
@@ -67,13 +71,13 @@ class CreatePaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
 class CaptureRequest(msgspec.Struct, frozen=True, kw_only=True):
     """How much to take; without an amount, all that is authorized."""
 
-    amount: AmountIn | None = None
+    amount: AmountIn = msgspec.field(default_factory=lambda: ALL)
 
 
 class RefundRequest(msgspec.Struct, frozen=True, kw_only=True):
     """How much to give back; without an amount, all that is left."""
 
-    amount: AmountIn | None = None
+    amount: AmountIn = msgspec.field(default_factory=lambda: ALL)
     reason: Annotated[str, msgspec.Meta(max_length=500, description="Your own words.")] | None = None
 
 
