@@ -97,7 +97,7 @@ async def test_funds_that_nobody_holds_cannot_be_taken(processor: StripeProcesso
 
 async def test_proof_by_the_customer_is_asked_for(processor: StripeProcessor) -> None:
     # localstripe has no payment method of that name; a card that needs proof is made first.
-    method = await processor._client.payment_methods.create_async(
+    method = await processor._client.v1.payment_methods.create_async(
         {"type": "card", "card": {"number": "4000000000003220", "exp_month": 12, "exp_year": 2030, "cvc": "123"}}
     )
     answer = await processor.authorize(authorize(payment_method=method.id))
