@@ -192,6 +192,13 @@ bench-gateway *args: setup
 bench-lists *args: setup
     @{{ python }} -m tests.bench.lists "$@"
 
+# Lead 20,000 random payments through api, gateway and ledger, out of order and doubled, and compare everybody's books
+[no-exit-message]
+[group('measure')]
+proof-lifecycle *args: setup
+    @{{ python }} -m deploy.local up-servers --profile test >/dev/null
+    @{{ python }} -m tests.proof.lifecycle "$@"
+
 # Write the OpenAPI and AsyncAPI documents to docs/api
 [no-exit-message]
 [group('document')]

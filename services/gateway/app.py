@@ -81,9 +81,8 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     inbox = StripeInbox(store=events, payments=payments, notices=notices, fetch=accounts.movement, clock=clock)
     queries = Queries(store, configs=configs, events=events)
     consumers.register(bus, commands, concurrency=settings.processor.consumer_concurrency)
-    consumers.register_requests(
-        bus, Configs(store=configs, keyring=keyring, clock=clock), queries, changed=accounts.forget
-    )
+    deciding = Configs(store=configs, keyring=keyring, clock=clock)
+    consumers.register_requests(bus, deciding, queries, changed=accounts.forget)
     return Service(
         name="gateway",
         place=settings.place,
@@ -101,7 +100,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         details=circuits,
         workers=[
             *workers.workers(commands, queries, settings=settings.resolution),
-            *workers.stripe_workers(inbox, events, settings=stripe, clock=clock),
+            *workers.stripe_workers(inbox, events, deciding, settings=stripe, clock=clock),
             workers.telling("tell what happens in the sandbox", sandbox.tell, notices.apply),
         ],
     )

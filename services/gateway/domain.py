@@ -225,11 +225,15 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
         """The next age at which to read what the processor has taken on; None when it has ended: a person must look."""
         return next((asked_at + age for age in self.reading_ages if asked_at + age > now), None)
 
-    def after_silence(self, *, asked_at: datetime, now: datetime) -> datetime | None:
-        """The next age of the schedule that lies in the future; None when it has ended: a person must decide."""
-        return next((asked_at + age for age in self.ages if asked_at + age > now), None)
+    def after_silence(self, *, asked_at: datetime, now: datetime, wanted: timedelta = timedelta(0)) -> datetime | None:
+        """The next age of the schedule that lies in the future, `wanted` by the processor; None when it has ended: a person
+        must decide."""
+        return next((asked_at + age for age in self.ages if asked_at + age > now + wanted), None)
 
-    def after_refusal_to_listen(self, *, asked_at: datetime, now: datetime) -> datetime | None:
-        """Shortly afterwards, since nothing happened; None when the key could be forgotten by then."""
-        soon = now + self.pause
+    def after_refusal_to_listen(
+        self, *, asked_at: datetime, now: datetime, wanted: timedelta = timedelta(0)
+    ) -> datetime | None:
+        """Shortly afterwards, since nothing happened, or when the processor `wanted` to be asked; None when the key could be
+        forgotten by then."""
+        soon = now + max(self.pause, wanted)
         return soon if soon < asked_at + self.key_lifetime else None

@@ -7,7 +7,7 @@ from typing import Protocol
 from libs.common.clock import Clock
 from libs.common.service import Worker
 from services.gateway import metrics
-from services.gateway.commands import Commands
+from services.gateway.commands import Commands, Configs
 from services.gateway.notices import Applied, Notice
 from services.gateway.queries import Queries
 from services.gateway.settings import ResolutionSettings, StripeSettings
@@ -18,6 +18,8 @@ _COUNT_EVERY_SECONDS = 10.0
 """How fresh the gauges of open outcomes are; alerts on them wait for minutes anyway."""
 _FORGET_EVERY_SECONDS = 3_600.0
 """How often old attempts are looked for."""
+_RESEAL_EVERY_SECONDS = 600.0
+"""How often keys are looked for that an earlier master key sealed."""
 _FORGET_MAX = 5_000
 """Attempts that one round of forgetting removes at most, so that it never holds locks for long."""
 _TELL_EVERY_SECONDS = 0.5
@@ -60,7 +62,9 @@ def workers(commands: Commands, queries: Queries, *, settings: ResolutionSetting
     ]
 
 
-def stripe_workers(inbox: StripeInbox, store: EventStore, *, settings: StripeSettings, clock: Clock) -> list[Worker]:
+def stripe_workers(
+    inbox: StripeInbox, store: EventStore, configs: Configs, *, settings: StripeSettings, clock: Clock
+) -> list[Worker]:
     """List what is done about Stripe's events on our own clock."""
     batch_max = settings.stripe_events_batch_max
 
@@ -75,6 +79,7 @@ def stripe_workers(inbox: StripeInbox, store: EventStore, *, settings: StripeSet
 
     return [
         Worker(name="work on stripe events", every_seconds=settings.stripe_events_every_seconds, run=work),
+        Worker(name="seal keys anew", every_seconds=_RESEAL_EVERY_SECONDS, run=configs.reseal),
         Worker(name="forget stripe events", every_seconds=_FORGET_EVERY_SECONDS, run=forget),
     ]
 

@@ -1,1 +1,1 @@
-"""Proofs that take minutes: run on purpose, with a short form among the tests."""
+"""Proofs: random histories, long runs and faults, each checked against everything that must hold afterwards."""

@@ -311,12 +311,13 @@ class Commands:
         now = self._clock.now()
         asked_at = attempt.asked_at or now
         unknown = isinstance(answer, Unknown)
+        wanted = timedelta(seconds=answer.retry_after_seconds or 0.0)
         if attempt.known_ref:
             next_ask_at = self._patience.after_acceptance(asked_at=asked_at, now=now)
         elif unknown:
-            next_ask_at = self._patience.after_silence(asked_at=asked_at, now=now)
+            next_ask_at = self._patience.after_silence(asked_at=asked_at, now=now, wanted=wanted)
         else:
-            next_ask_at = self._patience.after_refusal_to_listen(asked_at=asked_at, now=now)
+            next_ask_at = self._patience.after_refusal_to_listen(asked_at=asked_at, now=now, wanted=wanted)
         postponed = msgspec.structs.replace(
             attempt,
             status=AttemptStatus.UNKNOWN if unknown else AttemptStatus.PENDING,

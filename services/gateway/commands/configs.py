@@ -100,6 +100,28 @@ class Configs:
             changes["webhook_last4"] = request.webhook_secret[-4:]
         return shown(await self._store.rotate(msgspec.structs.replace(known, **changes)))
 
+    async def reseal(self) -> int:
+        """Seal with the current master key what an earlier one sealed, so that the earlier one can go; returns how many.
+
+        Raises:
+            KeyUnreadable: when the key that sealed one of them is not in the ring.
+        """
+        count = 0
+        for config in await self._store.everything():
+            sealed = [config.sealed_key, *config.sealed_webhook_secrets]
+            if all(self._keyring.is_current(each) for each in sealed if each):
+                continue
+            anew = [self._anew(config, each) for each in sealed]
+            changed = msgspec.structs.replace(config, sealed_key=anew[0], sealed_webhook_secrets=tuple(anew[1:]))
+            count += await self._store.reseal(changed, was=config)
+        return count
+
+    def _anew(self, config: Config, sealed: bytes) -> bytes:
+        if not sealed:
+            return sealed
+        opened = self._keyring.unseal(sealed, tenant_id=config.tenant_id, config_id=config.id)
+        return self._keyring.seal(opened, tenant_id=config.tenant_id, config_id=config.id)
+
     async def delete(self, request: DeleteGatewayConfig) -> GatewayConfigDeleted:
         """Send no new payment this way; payments that went it are still captured and refunded by it.
 

@@ -262,6 +262,8 @@ def void(payment: SandboxPayment | None, request: Void) -> Result:
     released = Approved(gateway_ref=payment.ref, approved_at=request.requested_at)
     if payment.hold in (Hold.RELEASED, Hold.DECLINED):
         return None, released
+    if request.requested_at >= payment.expires_at:
+        return msgspec.structs.replace(payment, hold=Hold.RELEASED, happenings=()), released
     case = case_of(Operation.VOID, payment.authorized_minor)
     if case.decline is not None:
         return None, refuse(case.decline)

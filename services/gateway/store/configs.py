@@ -23,6 +23,11 @@ _ROTATE = f"""
 UPDATE gateway_configs SET sealed_key = $3, key_last4 = $4, sealed_webhook_secrets = $5, webhook_last4 = $6, updated_at = $7
 WHERE tenant_id = $1 AND id = $2 RETURNING {_COLUMNS}
 """  # noqa: S608 - no input in it
+_ALL = f"SELECT {_COLUMNS} FROM gateway_configs ORDER BY id"  # noqa: S608 - no input in it
+_RESEAL = """
+UPDATE gateway_configs SET sealed_key = $3, sealed_webhook_secrets = $4
+WHERE tenant_id = $1 AND id = $2 AND sealed_key = $5 AND sealed_webhook_secrets = $6 RETURNING id
+"""
 _DELETE = """
 UPDATE gateway_configs SET deleted_at = coalesce(deleted_at, $3), updated_at = $3
 WHERE tenant_id = $1 AND id = $2 RETURNING id
@@ -63,6 +68,19 @@ class ConfigStore:
         )
         assert row is not None
         return _config(row)
+
+    async def everything(self) -> list[Config]:
+        """Read all configurations, deleted ones included."""
+        return [_config(row) for row in await self._database.fetch(_ALL)]
+
+    async def reseal(self, config: Config, *, was: Config) -> bool:
+        """Replace what seals the same keys; False when they were rotated in between."""
+        row = await self._database.write(
+            _RESEAL,
+            *(config.tenant_id, config.id, config.sealed_key, list(config.sealed_webhook_secrets)),
+            *(was.sealed_key, list(was.sealed_webhook_secrets)),
+        )
+        return row is not None
 
     async def delete(self, *, tenant_id: str, config_id: UUID, at: datetime) -> bool:
         """Send no new payment this way; False when there is no such configuration."""

@@ -1,5 +1,6 @@
 """Tenants with processor accounts of their own: keys sealed, payments routed, webhooks verified by account."""
 
+import base64
 import json
 
 import aio_pika
@@ -101,6 +102,26 @@ async def test_keys_rotate_and_configurations_of_others_do_not_exist(desk: Desk,
     assert (await desk.queries.configs(ListGatewayConfigs(tenant_id=tenant_id))).configs == []
     with pytest.raises(GatewayConfigNotFound):
         await desk.configs.rotate(RotateGatewayKeys(tenant_id=tenant_id, config_id=added.id, secret_key=KEY))
+
+
+async def test_what_an_earlier_master_key_sealed_is_sealed_anew(
+    gateway_database: TestDatabase, clock: ManualClock, tenant_id: str
+) -> None:
+    new = base64.b64encode(b"n" * 32).decode()
+    async with gateway_database.open("gateway") as database:
+        store = ConfigStore(database)
+        first = await Configs(store=store, keyring=KeyRing(LOCAL_ENCRYPTION_KEY), clock=clock).add(adding(tenant_id))
+        rotating = Configs(store=store, keyring=KeyRing(new, [LOCAL_ENCRYPTION_KEY]), clock=clock)
+        assert await rotating.reseal() >= 1
+        assert await rotating.reseal() == 0
+        config = await store.find(first.id)
+        assert config is not None
+        opened = KeyRing(new)
+        assert opened.unseal(config.sealed_key, tenant_id=tenant_id, config_id=first.id) == KEY
+        (sealed,) = config.sealed_webhook_secrets
+        assert opened.unseal(sealed, tenant_id=tenant_id, config_id=first.id) == SECRET
+        # Back, for the other tests of this database.
+        assert await Configs(store=store, keyring=KeyRing(LOCAL_ENCRYPTION_KEY, [new]), clock=clock).reseal() >= 1
 
 
 @pytest.mark.parametrize(

@@ -89,5 +89,14 @@ def test_a_refusal_to_listen_is_soon_forgotten_unless_the_key_is() -> None:
     assert PATIENCE.after_refusal_to_listen(asked_at=REQUESTED_AT, now=late) is None
 
 
+def test_a_processor_is_left_alone_for_as_long_as_it_wants() -> None:
+    wanted = timedelta(minutes=3)
+    later = PATIENCE.after_refusal_to_listen(asked_at=REQUESTED_AT, now=REQUESTED_AT, wanted=wanted)
+    assert later == REQUESTED_AT + wanted
+    silent = PATIENCE.after_silence(asked_at=REQUESTED_AT, now=REQUESTED_AT, wanted=wanted)
+    assert silent is not None
+    assert silent > REQUESTED_AT + wanted
+
+
 def test_the_outbox_says_exactly_what_the_contracts_allow() -> None:
     assert set(SAYS) == set(said_by("gateway"))
