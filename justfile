@@ -82,6 +82,12 @@ env: setup
 redrive service queue: setup
     @{{ python }} -m deploy.local run {{ python }} -m services.{{ service }} redrive "$2"
 
+# Say how the gateway does: circuits, outcomes that nobody knows, events that fit nothing
+[no-exit-message]
+[group('run')]
+gateway command="status": setup
+    @{{ python }} -m deploy.local run {{ python }} -m services.gateway {{ quote(command) }}
+
 # Run every check and test, with coverage; arguments go to pytest
 [no-exit-message]
 [group('check')]
@@ -149,6 +155,13 @@ proof-webhooks *args: setup
     @{{ python }} -m deploy.local up-servers --profile test >/dev/null
     @{{ python }} -m tests.proof.webhooks "$@"
 
+# Prove that no payment is charged twice or lost: 10,000 of them, a stumbling Stripe, two gateways killed in turn
+[no-exit-message]
+[group('check')]
+proof-gateway *args: setup
+    @{{ python }} -m deploy.local up-servers --profile test >/dev/null
+    @{{ python }} -m tests.proof.gateway "$@"
+
 # Verify that no role reads another service's schema, and that the ledger cannot rewrite its books
 [no-exit-message]
 [group('check')]
@@ -192,11 +205,24 @@ bench-ledger-large entries="10000000": setup
 bench-webhooks *args: setup
     @{{ python }} -m tests.bench.webhooks "$@"
 
+# Measure the gateway: its overhead, and its rate with a processor that takes 300 ms
+[no-exit-message]
+[group('measure')]
+bench-gateway *args: setup
+    @{{ python }} -m tests.bench.gateway "$@"
+
 # Measure list pages and cursors over a million payment intents
 [no-exit-message]
 [group('measure')]
 bench-lists *args: setup
     @{{ python }} -m tests.bench.lists "$@"
+
+# Lead 20,000 random payments through api, gateway and ledger, out of order and doubled, and compare everybody's books
+[no-exit-message]
+[group('measure')]
+proof-lifecycle *args: setup
+    @{{ python }} -m deploy.local up-servers --profile test >/dev/null
+    @{{ python }} -m tests.proof.lifecycle "$@"
 
 # Write the OpenAPI and AsyncAPI documents to docs/api
 [no-exit-message]

@@ -13,13 +13,13 @@ from libs.common.settings import SettingsError
 from services.api.auth import Access, Directory, Login, Passwords, Tokens
 from services.api.auth.seeds import unsafe_seeds, write_seeds
 from services.api.chaos import Chaos
-from services.api.commands import Answers, PaymentCommands
+from services.api.commands import Answers, Operations, Outcomes, PaymentCommands
 from services.api.consumers import Consumers, follow_access, register
 from services.api.errors.problems import reference
 from services.api.idempotency import Idempotency
 from services.api.queries import Totals
 from services.api.rate_limit import RateLimiter, Store
-from services.api.routes import document, render_intent, routes
+from services.api.routes import document, render_intent, render_refund, routes
 from services.api.routes.edge import Edge
 from services.api.settings import Settings
 from services.api.workers import workers
@@ -31,15 +31,11 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     database = Database(settings.database, schema="api", application_name="payments-api")
     bus = Bus(service="api", settings=settings.broker, database=database, clock=clock)
 
-    answers = Answers(database)
-    payments = PaymentCommands(
-        database,
-        clock=clock,
-        render=render_intent,
-        answers=answers,
-        confirm_timeout_seconds=settings.payments.confirm_timeout_seconds,
-    )
-    register(bus, Consumers(payments, clock=clock))
+    answers = Answers(database, clock=clock, timeout_seconds=settings.payments.confirm_timeout_seconds)
+    payments = PaymentCommands(database, clock=clock, render=render_intent, answers=answers)
+    operations = Operations(database, clock=clock, render=render_intent, render_refund=render_refund, answers=answers)
+    outcomes = Outcomes(clock=clock, render=render_intent, render_refund=render_refund, answers=answers)
+    register(bus, Consumers(outcomes, clock=clock))
 
     tokens = Tokens(settings.auth, clock)
     directory = Directory(database, clock, age_max_seconds=settings.auth.access_age_max_seconds)
@@ -99,6 +95,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             access=access,
             login=login,
             payments=payments,
+            operations=operations,
             idempotency=idempotency,
             database=database,
             ask=bus.ask,

@@ -1,7 +1,9 @@
-"""What the api hears: the gateway's word about authorizations and captures, and the ledger's about its books."""
+"""What the api hears: the gateway's word about payments, refunds and disputes, and the ledger's about its books."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
+from uuid import UUID
 
 from libs.common.clock import Clock
 from libs.common.contracts import gateway, ledger, ledger_books
@@ -11,32 +13,67 @@ from libs.common.db import Connection
 from libs.common.messaging import Bus, Heard
 from services.api import domain
 from services.api.auth import Directory
-from services.api.commands import News, PaymentCommands
-from services.api.domain import Decision, PaymentIntent
+from services.api.commands import Known, News, Outcomes
+from services.api.domain import Decision, Dispute, DisputeStatus, PaymentIntent
+from services.api.errors import ContradictoryOutcome
 from services.api.store import AuditRecord, audit
+
+type Afterwards = Callable[[], None]
+"""What is done after the commit."""
 
 
 class Consumers:
     """One method per message; each hears the same message any number of times and acts on it once."""
 
-    def __init__(self, payments: PaymentCommands, *, clock: Clock) -> None:
-        self._payments = payments
+    def __init__(self, outcomes: Outcomes, *, clock: Clock) -> None:
+        self._outcomes = outcomes
         self._clock = clock
+
+    async def on_payment_action_required(
+        self, transaction: Connection, heard: Sequence[Heard[gateway.PaymentActionRequired]]
+    ) -> Afterwards:
+        """The customer must act first: REQUIRES_ACTION."""
+        return await self._outcomes.record(
+            transaction,
+            [
+                _news(
+                    h,
+                    partial(
+                        domain.require_action,
+                        gateway_ref=h.body.gateway_ref,
+                        action_url=h.body.action_url,
+                        at=self._clock.now(),
+                    ),
+                )
+                for h in heard
+            ],
+        )
 
     async def on_payment_authorized(
         self, transaction: Connection, heard: Sequence[Heard[gateway.PaymentAuthorized]]
-    ) -> Callable[[], None]:
-        """The issuer promised the funds: AUTHORIZED, and the capture is asked for."""
-        return await self._payments.record(
+    ) -> Afterwards:
+        """The issuer promised the funds: AUTHORIZED, and the capture is asked for unless the merchant wants to."""
+        return await self._outcomes.record(
             transaction,
-            [_news(h, partial(domain.authorize, gateway_ref=h.body.gateway_ref, at=self._clock.now())) for h in heard],
+            [
+                _news(
+                    h,
+                    partial(
+                        domain.authorize,
+                        gateway_ref=h.body.gateway_ref,
+                        expires_at=h.body.expires_at,
+                        at=self._clock.now(),
+                    ),
+                )
+                for h in heard
+            ],
         )
 
     async def on_authorization_declined(
         self, transaction: Connection, heard: Sequence[Heard[gateway.AuthorizationDeclined]]
-    ) -> Callable[[], None]:
+    ) -> Afterwards:
         """The issuer said no: FAILED."""
-        return await self._payments.record(
+        return await self._outcomes.record(
             transaction,
             [
                 _news(h, partial(domain.decline, code=h.body.reason, message=h.body.detail, at=self._clock.now()))
@@ -46,31 +83,100 @@ class Consumers:
 
     async def on_payment_captured(
         self, transaction: Connection, heard: Sequence[Heard[gateway.PaymentCaptured]]
-    ) -> Callable[[], None]:
-        """The processor took the funds; the books follow."""
-        return await self._payments.record(
-            transaction, [_news(h, partial(domain.capture, at=self._clock.now())) for h in heard]
-        )
-
-    async def on_capture_failed(
-        self, transaction: Connection, heard: Sequence[Heard[gateway.CaptureFailed]]
-    ) -> Callable[[], None]:
-        """The processor refused to take the held funds: FAILED."""
-        return await self._payments.record(
+    ) -> Afterwards:
+        """The processor took the funds, all or a part; the books follow."""
+        return await self._outcomes.record(
             transaction,
             [
-                _news(h, partial(domain.fail_capture, code=h.body.reason, message=h.body.detail, at=self._clock.now()))
+                _news(
+                    h,
+                    partial(domain.capture, amount_minor=h.body.amount_minor, at=self._clock.now()),
+                    same_money=domain.require_captured_money,
+                )
                 for h in heard
             ],
         )
 
+    async def on_capture_failed(
+        self, transaction: Connection, heard: Sequence[Heard[gateway.CaptureFailed]]
+    ) -> Afterwards:
+        """The processor refused to take the held funds: FAILED."""
+        return await self._outcomes.record(
+            transaction,
+            [
+                _news(
+                    h,
+                    partial(domain.fail_capture, code=h.body.reason, message=h.body.detail, at=self._clock.now()),
+                    same_money=domain.require_captured_money,
+                )
+                for h in heard
+            ],
+        )
+
+    async def on_payment_voided(
+        self, transaction: Connection, heard: Sequence[Heard[gateway.PaymentVoided]]
+    ) -> Afterwards:
+        """The processor released the funds: VOIDED."""
+        return await self._outcomes.record(
+            transaction, [_news(h, partial(domain.void, at=self._clock.now())) for h in heard]
+        )
+
+    async def on_void_failed(self, transaction: Connection, heard: Sequence[Heard[gateway.VoidFailed]]) -> Afterwards:
+        """The processor refused to release the funds: they are held as before."""
+        return await self._outcomes.record(
+            transaction, [_news(h, partial(domain.fail_void, at=self._clock.now())) for h in heard]
+        )
+
+    async def on_authorization_expired(
+        self, transaction: Connection, heard: Sequence[Heard[gateway.AuthorizationExpired]]
+    ) -> Afterwards:
+        """The hold ended by itself: EXPIRED."""
+        return await self._outcomes.record(
+            transaction, [_news(h, partial(domain.expire, at=self._clock.now())) for h in heard]
+        )
+
+    async def on_refund_succeeded(
+        self, transaction: Connection, heard: Sequence[Heard[gateway.RefundSucceeded]]
+    ) -> Afterwards:
+        """The processor gave the money back: the refund is COMPLETED."""
+        return await self._outcomes.record(transaction, [self._refund_news(h, self._completed(h.body)) for h in heard])
+
+    async def on_refund_failed(
+        self, transaction: Connection, heard: Sequence[Heard[gateway.RefundFailed]]
+    ) -> Afterwards:
+        """The money did not reach the customer: the refund is FAILED, and counts for nothing."""
+        return await self._outcomes.record(transaction, [self._refund_news(h, self._failed(h.body)) for h in heard])
+
+    async def on_dispute_opened(
+        self, transaction: Connection, heard: Sequence[Heard[gateway.DisputeOpened]]
+    ) -> Afterwards:
+        """The customer's bank took money back until it is decided."""
+        return await self._outcomes.record(transaction, [_dispute_news(h, self._opened(h)) for h in heard])
+
+    async def on_dispute_won(self, transaction: Connection, heard: Sequence[Heard[gateway.DisputeWon]]) -> Afterwards:
+        """The bank gave it back."""
+        return await self._outcomes.record(transaction, [_dispute_news(h, self._ended(is_won=True)) for h in heard])
+
+    async def on_dispute_lost(self, transaction: Connection, heard: Sequence[Heard[gateway.DisputeLost]]) -> Afterwards:
+        """It is gone."""
+        return await self._outcomes.record(transaction, [_dispute_news(h, self._ended(is_won=False)) for h in heard])
+
     async def on_journal_entry_posted(
         self, transaction: Connection, heard: Sequence[Heard[ledger.JournalEntryPosted]]
-    ) -> Callable[[], None]:
-        """The capture stands in the books: SETTLED."""
-        captures = [h for h in heard if h.body.kind is EntryKind.CAPTURE and h.body.payment_intent_id is not None]
-        return await self._payments.record(
-            transaction, [_news(h, partial(domain.settle, at=self._clock.now())) for h in captures]
+    ) -> Afterwards:
+        """The capture stands in the books: SETTLED. What else stands there changes nothing here."""
+        return await self._outcomes.record(
+            transaction,
+            [
+                _news(
+                    h,
+                    partial(domain.settle, amount_minor=h.body.amount_minor, at=self._clock.now()),
+                    same_money=domain.require_captured_money,
+                    intent_id=h.body.payment_intent_id,
+                )
+                for h in heard
+                if h.body.kind is EntryKind.CAPTURE and h.body.payment_intent_id is not None
+            ],
         )
 
     async def on_invariant_broken(
@@ -95,33 +201,118 @@ class Consumers:
             ],
         )
 
+    def _refund_news[M: gateway.RefundSucceeded | gateway.RefundFailed](
+        self, heard: Heard[M], decide: Callable[[Known], Decision]
+    ) -> News:
+        body = heard.body
+
+        def decide_same_money(known: Known) -> Decision:
+            refund = known.refund
+            assert refund is not None, "news of a refund is put off until the refund is known"
+            if (refund.amount_minor, refund.currency) != (body.amount_minor, body.currency):
+                raise ContradictoryOutcome(
+                    f"refund {refund.id} is about {refund.amount_minor} {refund.currency} in minor units, "
+                    f"not {body.amount_minor} {body.currency}"
+                )
+            return decide(known)
+
+        return _told(heard, decide_same_money, intent_id=body.payment_intent_id, refund_id=body.refund_id)
+
+    def _completed(self, body: gateway.RefundSucceeded) -> Callable[[Known], Decision]:
+        def decide(known: Known) -> Decision:
+            assert known.refund is not None, "news of a refund is put off until the refund is known"
+            return domain.complete_refund(
+                known.intent, known.refund, gateway_ref=body.gateway_ref, at=self._clock.now()
+            )
+
+        return decide
+
+    def _failed(self, body: gateway.RefundFailed) -> Callable[[Known], Decision]:
+        def decide(known: Known) -> Decision:
+            assert known.refund is not None, "news of a refund is put off until the refund is known"
+            return domain.fail_refund(
+                known.intent, known.refund, code=body.reason, message=body.detail, at=self._clock.now()
+            )
+
+        return decide
+
+    def _opened(self, heard: Heard[gateway.DisputeOpened]) -> Callable[[Known], Decision]:
+        body, now = heard.body, self._clock.now()
+        opened = Dispute(
+            tenant_id=heard.tenant_id,
+            id=body.dispute_id,
+            payment_intent_id=body.payment_intent_id,
+            amount_minor=body.amount_minor,
+            currency=body.currency,
+            reason=body.reason,
+            status=DisputeStatus.OPEN,
+            gateway_ref=body.gateway_ref,
+            evidence_due_at=body.evidence_due_at,
+            opened_at=body.happened_at,
+            updated_at=now,
+        )
+        return lambda known: domain.open_dispute(known.intent, known.dispute, opened, at=now)
+
+    def _ended(self, *, is_won: bool) -> Callable[[Known], Decision]:
+        now = self._clock.now()
+        return lambda known: domain.end_dispute(known.intent, known.dispute, is_won=is_won, at=now)
+
 
 def _news[M: gateway.PaymentMessage | ledger.JournalEntryPosted](
-    heard: Heard[M], decide: Callable[[PaymentIntent], Decision]
+    heard: Heard[M],
+    decide: Callable[[PaymentIntent], Decision],
+    *,
+    same_money: Callable[..., None] = domain.require_same_money,
+    intent_id: UUID | None = None,
 ) -> News:
-    body = heard.body
-    assert body.payment_intent_id is not None, "an entry without an intent is no news about one"
+    body: Any = heard.body
 
-    def decide_same_money(intent: PaymentIntent) -> Decision:
-        domain.require_same_money(intent, amount_minor=body.amount_minor, currency=body.currency)
-        return decide(intent)
+    def decide_same_money(known: Known) -> Decision:
+        same_money(known.intent, amount_minor=body.amount_minor, currency=body.currency)
+        return decide(known.intent)
 
+    return _told(heard, decide_same_money, intent_id=intent_id or body.payment_intent_id)
+
+
+def _dispute_news[M: gateway.DisputeMessage](heard: Heard[M], decide: Callable[[Known], Decision]) -> News:
+    return _told(heard, decide, intent_id=heard.body.payment_intent_id, dispute_id=heard.body.dispute_id)
+
+
+def _told[M: gateway.PaymentMessage | ledger.JournalEntryPosted](
+    heard: Heard[M],
+    decide: Callable[[Known], Decision],
+    *,
+    intent_id: UUID,
+    refund_id: UUID | None = None,
+    dispute_id: UUID | None = None,
+) -> News:
     return News(
         tenant_id=heard.tenant_id,
-        payment_intent_id=body.payment_intent_id,
+        payment_intent_id=intent_id,
+        refund_id=refund_id,
+        dispute_id=dispute_id,
         correlation=heard.correlation,
-        actor=type(body).contract.owner,
+        actor=type(heard.body).contract.owner,
         message_id=heard.id,
-        decide=decide_same_money,
+        decide=decide,
     )
 
 
 def register(bus: Bus, consumers: Consumers) -> None:
     """Tell the bus who hears what."""
+    bus.hear(gateway.PaymentActionRequired, consumers.on_payment_action_required)
     bus.hear(gateway.PaymentAuthorized, consumers.on_payment_authorized)
     bus.hear(gateway.AuthorizationDeclined, consumers.on_authorization_declined)
     bus.hear(gateway.PaymentCaptured, consumers.on_payment_captured)
     bus.hear(gateway.CaptureFailed, consumers.on_capture_failed)
+    bus.hear(gateway.PaymentVoided, consumers.on_payment_voided)
+    bus.hear(gateway.VoidFailed, consumers.on_void_failed)
+    bus.hear(gateway.AuthorizationExpired, consumers.on_authorization_expired)
+    bus.hear(gateway.RefundSucceeded, consumers.on_refund_succeeded)
+    bus.hear(gateway.RefundFailed, consumers.on_refund_failed)
+    bus.hear(gateway.DisputeOpened, consumers.on_dispute_opened)
+    bus.hear(gateway.DisputeWon, consumers.on_dispute_won)
+    bus.hear(gateway.DisputeLost, consumers.on_dispute_lost)
     bus.hear(ledger.JournalEntryPosted, consumers.on_journal_entry_posted)
     bus.hear(ledger_books.InvariantBroken, consumers.on_invariant_broken)
 

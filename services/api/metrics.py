@@ -8,9 +8,13 @@ from prometheus_client import Counter, Histogram
 INTENTS_CREATED = Counter("payment_intents_created_total", "Payment intents created.", ["currency"])
 INTENTS_CONFIRMED = Counter("payment_intents_confirmed_total", "Payment intents whose confirmation was begun.")
 TRANSITIONS = Counter("payment_intent_transitions_total", "Payment intents that entered a status.", ["status"])
+OPERATIONS = Counter(
+    "payment_operations_total", "Captures, voids and refunds that clients asked for.", ["operation"]
+)  # capture, void, refund
+REFUNDS = Counter("refunds_total", "Refunds that ended, by how.", ["status"])  # COMPLETED, FAILED
 CONFIRM_WAIT = Histogram(
     "payment_confirm_wait_seconds",
-    "Time from the begun confirmation to the issuer's word, or to giving up waiting for it.",
+    "Time from a begun confirmation, capture, void or refund to the processor's word, or to giving up waiting for it.",
     ["outcome"],  # answered, timed_out
     buckets=(0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10),
 )

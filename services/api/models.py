@@ -114,6 +114,43 @@ payment_intents = sa.Table(
     sa.Column(
         "captured_minor", sa.BigInteger, nullable=False, server_default="0", comment="Taken so far, in minor units."
     ),
+    sa.Column(
+        "capture_method",
+        sa.Text,
+        nullable=False,
+        server_default="automatic",
+        comment="automatic: taken once held; manual: when the merchant says so.",
+    ),
+    sa.Column("payment_method", sa.Text, nullable=False, server_default="", comment="What is charged, or empty."),
+    sa.Column("action_url", sa.Text, comment="Where the customer proves who they are, while that is required."),
+    _instant("expires_at", "When held funds are released by themselves.", nullable=True),
+    sa.Column(
+        "capturing_minor",
+        sa.BigInteger,
+        nullable=False,
+        server_default="0",
+        comment="What the merchant's capture wants to take, in minor units.",
+    ),
+    sa.Column(
+        "is_voiding",
+        sa.Boolean,
+        nullable=False,
+        server_default=sa.false(),
+        comment="The processor is asked to release the funds and has not answered.",
+    ),
+    sa.Column(
+        "refunding_minor", sa.BigInteger, nullable=False, server_default="0", comment="On its way back, in minor units."
+    ),
+    sa.Column(
+        "refunded_minor", sa.BigInteger, nullable=False, server_default="0", comment="Given back, in minor units."
+    ),
+    sa.Column(
+        "disputed_minor",
+        sa.BigInteger,
+        nullable=False,
+        server_default="0",
+        comment="Taken back by banks, in minor units.",
+    ),
     sa.Column("failure_code", sa.Text, comment="Why it failed, as a stable snake_case word."),
     sa.Column("failure_message", sa.Text, comment="Why it failed, as a sentence for people."),
     sa.Column("version", sa.Integer, nullable=False, comment="Raised by every change; guards each of them."),
@@ -124,6 +161,14 @@ payment_intents = sa.Table(
     sa.PrimaryKeyConstraint("id", "tenant_id"),
     sa.CheckConstraint("amount_minor BETWEEN 1 AND 1000000000000000", name="ck_payment_intents_amount"),
     sa.CheckConstraint("captured_minor BETWEEN 0 AND amount_minor", name="ck_payment_intents_captured"),
+    # What a bank takes back is not up to us; what we give back is.
+    sa.CheckConstraint(
+        "refunding_minor >= 0 AND refunded_minor >= 0 AND refunding_minor + refunded_minor <= captured_minor",
+        name="ck_payment_intents_refunded",
+    ),
+    sa.CheckConstraint("capturing_minor BETWEEN 0 AND amount_minor", name="ck_payment_intents_capturing"),
+    sa.CheckConstraint("disputed_minor >= 0", name="ck_payment_intents_disputed"),
+    sa.CheckConstraint("capture_method IN ('automatic', 'manual')", name="ck_payment_intents_capture_method"),
     sa.CheckConstraint("currency ~ '^[A-Z]{3}$'", name="ck_payment_intents_currency"),
     # Lists are ordered by creation, newest first; each filter that people use has an index in that order.
     sa.Index("ix_payment_intents_created", "tenant_id", sa.text("created_at DESC"), sa.text("id DESC")),
@@ -140,15 +185,61 @@ payment_intents = sa.Table(
     ),
 )
 
+refunds = sa.Table(
+    "refunds",
+    METADATA,
+    sa.Column("tenant_id", sa.Text, nullable=False, comment="Whose it is."),
+    sa.Column("id", pg.UUID, nullable=False, comment="UUIDv7, minted by the api."),
+    sa.Column("payment_intent_id", pg.UUID, nullable=False, comment="The payment that it gives back."),
+    sa.Column("amount_minor", sa.BigInteger, nullable=False, comment="Amount in minor units of the currency."),
+    sa.Column("currency", sa.Text, nullable=False, comment="The intent's."),
+    sa.Column("reason", sa.Text, comment="The merchant's words."),
+    sa.Column("status", sa.Text, nullable=False, comment="PENDING, COMPLETED or FAILED."),
+    sa.Column("gateway_ref", sa.Text, comment="The processor's reference, once it has given one."),
+    sa.Column("failure_code", sa.Text, comment="Why it failed, as a stable snake_case word."),
+    sa.Column("failure_message", sa.Text, comment="Why it failed, as a sentence for people."),
+    _instant("created_at", "When it was asked for."),
+    _instant("updated_at", "When it last changed."),
+    sa.PrimaryKeyConstraint("id", "tenant_id"),
+    sa.CheckConstraint("amount_minor > 0", name="ck_refunds_amount"),
+    sa.CheckConstraint("status IN ('PENDING', 'COMPLETED', 'FAILED')", name="ck_refunds_status"),
+    sa.Index("ix_refunds_payment_intent", "payment_intent_id", "tenant_id", sa.text("created_at DESC")),
+)
+
+disputes = sa.Table(
+    "disputes",
+    METADATA,
+    sa.Column("tenant_id", sa.Text, nullable=False, comment="Whose it is."),
+    sa.Column("id", pg.UUID, nullable=False, comment="The gateway's, derived from the processor's reference."),
+    sa.Column("payment_intent_id", pg.UUID, nullable=False, comment="The payment that it is about."),
+    sa.Column("amount_minor", sa.BigInteger, nullable=False, comment="The disputed amount in minor units."),
+    sa.Column("currency", sa.Text, nullable=False, comment="The intent's."),
+    sa.Column("reason", sa.Text, nullable=False, comment="The bank's reason, as a word."),
+    sa.Column("status", sa.Text, nullable=False, comment="OPEN, WON or LOST."),
+    sa.Column("gateway_ref", sa.Text, nullable=False, comment="The processor's reference."),
+    _instant("evidence_due_at", "Until when the merchant may answer.", nullable=True),
+    _instant("opened_at", "When, in the processor's words."),
+    _instant("updated_at", "When it last changed."),
+    sa.PrimaryKeyConstraint("id", "tenant_id"),
+    sa.CheckConstraint("amount_minor > 0", name="ck_disputes_amount"),
+    sa.CheckConstraint("status IN ('OPEN', 'WON', 'LOST')", name="ck_disputes_status"),
+    sa.Index("ix_disputes_payment_intent", "payment_intent_id", "tenant_id", sa.text("opened_at DESC")),
+)
+
 idempotency_keys = sa.Table(
     "idempotency_keys",
     METADATA,
     sa.Column("tenant_id", sa.Text, nullable=False, comment="Whose key it is: the scope is the tenant, not the user."),
-    sa.Column("operation", sa.Text, nullable=False, comment="What was asked: create, or confirm:<intent id>."),
+    sa.Column(
+        "operation",
+        sa.Text,
+        nullable=False,
+        comment="What was asked: create, or confirm:<intent id>, capture, void, refund.",
+    ),
     sa.Column("key", sa.Text, nullable=False, comment="The client's key, 1 to 255 visible ASCII characters."),
     sa.Column("fingerprint", sa.LargeBinary, nullable=False, comment="SHA-256 of what was asked."),
     sa.Column("status", sa.Text, nullable=False, comment="in_progress until there is an answer, then completed."),
-    sa.Column("payment_intent_id", pg.UUID, nullable=False, comment="The intent it created or confirms."),
+    sa.Column("payment_intent_id", pg.UUID, nullable=False, comment="What it creates or changes: an intent, a refund."),
     sa.Column("response_status", sa.SmallInteger, comment="HTTP status of the answer."),
     sa.Column("response_body", sa.LargeBinary, comment="The answer, byte for byte."),
     _instant("lease_until", "Until then whoever began is believed to be at work."),

@@ -1,6 +1,5 @@
-"""What we say: the closed list of messages, and the words for each fact of a payment intent."""
+"""What we say: the closed list of messages, and the words for each fact of a payment intent, its refunds and disputes."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, assert_never
 
@@ -13,13 +12,13 @@ from libs.common.ids import new_id
 from libs.common.messaging import Saying
 from libs.common.money import format_minor
 from libs.common.observability.correlation import Correlation
-from services.api.domain import Fact, PaymentIntent
+from services.api.domain import Decision, Fact, PaymentIntent
 
 
-def sayings_of(intent: PaymentIntent, facts: Sequence[Fact], *, at: datetime, correlation: Correlation) -> list[Saying]:
-    """Put each fact about `intent` into the message that tells it, in their order."""
-    cause = msgspec.structs.replace(correlation, tenant_id=intent.tenant_id)
-    return [_saying(intent, fact, at=at, cause=cause) for fact in facts]
+def sayings_of(decision: Decision, *, at: datetime, correlation: Correlation) -> list[Saying]:
+    """Put each fact of a decision into the message that tells it, in their order."""
+    cause = msgspec.structs.replace(correlation, tenant_id=decision.intent.tenant_id)
+    return [_saying(decision, fact, at=at, cause=cause) for fact in decision.facts]
 
 
 def tenant_provisioned(tenant_id: str, name: str, *, at: datetime, correlation: Correlation) -> Saying:
@@ -28,11 +27,12 @@ def tenant_provisioned(tenant_id: str, name: str, *, at: datetime, correlation: 
     return Saying.of(said.TenantProvisioned(tenant_id=tenant_id, name=name), occurred_at=at, correlation=cause)
 
 
-def _saying(intent: PaymentIntent, fact: Fact, *, at: datetime, cause: Correlation) -> Saying:
+def _saying(decision: Decision, fact: Fact, *, at: datetime, cause: Correlation) -> Saying:
     event_id = new_id()
+    envelope = _envelope(decision.intent, event_id=event_id, at=at, cause=cause)
     return Saying(
         event_id=event_id,
-        message=_message(intent, fact, envelope=_envelope(intent, event_id=event_id, at=at, cause=cause)),
+        message=_message(decision, fact, envelope=envelope),
         occurred_at=at,
         correlation=cause,
     )
@@ -53,7 +53,8 @@ def _envelope(intent: PaymentIntent, *, event_id: Any, at: datetime, cause: Corr
     }
 
 
-def _message(intent: PaymentIntent, fact: Fact, *, envelope: dict[str, Any]) -> Message:
+def _message(decision: Decision, fact: Fact, *, envelope: dict[str, Any]) -> Message:
+    intent = decision.intent
     match fact:
         case Fact.CREATED:
             return said.PaymentIntentCreated(**envelope)
@@ -63,25 +64,95 @@ def _message(intent: PaymentIntent, fact: Fact, *, envelope: dict[str, Any]) -> 
                 amount_minor=intent.amount_minor,
                 currency=intent.currency,
                 customer_ref=intent.customer_ref,
+                payment_method=intent.payment_method,
+                capture_method=intent.capture_method.value,
             )
+        case Fact.ACTION_REQUIRED:
+            return said.PaymentRequiresAction(**envelope, action_url=intent.action_url or "")
         case Fact.AUTHORIZED:
             return said.PaymentAuthorized(**envelope)
         case Fact.CAPTURE_WANTED:
             return asked.CapturePayment(
                 payment_intent_id=intent.id,
-                amount_minor=intent.amount_minor,
+                amount_minor=intent.capturing_minor or intent.amount_minor,
                 currency=intent.currency,
                 gateway_ref=intent.gateway_ref or "",
             )
         case Fact.CAPTURED:
-            return said.PaymentCaptured(**envelope)
+            return said.PaymentCaptured(**envelope, captured_amount=_money(intent, intent.captured_minor))
         case Fact.SETTLED:
-            return said.PaymentSettled(**envelope)
+            return said.PaymentSettled(**envelope, captured_amount=_money(intent, intent.captured_minor))
+        case Fact.VOID_WANTED:
+            return asked.VoidPayment(
+                payment_intent_id=intent.id,
+                amount_minor=intent.amount_minor,
+                currency=intent.currency,
+                gateway_ref=intent.gateway_ref or "",
+            )
+        case Fact.VOIDED:
+            return said.PaymentVoided(**envelope)
+        case Fact.EXPIRED:
+            return said.PaymentExpired(**envelope)
         case Fact.FAILED:
             return said.PaymentFailed(
                 **envelope,
                 failure_code=intent.failure_code or "unknown",
                 failure_message=intent.failure_message or "The payment failed.",
             )
+        case Fact.REFUND_WANTED | Fact.REFUNDED | Fact.REFUND_FAILED:
+            return _refund_message(decision, fact, envelope=envelope)
+        case Fact.DISPUTE_OPENED | Fact.DISPUTE_WON | Fact.DISPUTE_LOST:
+            return _dispute_message(decision, fact, envelope=envelope)
         case _:
             assert_never(fact)
+
+
+def _refund_message(decision: Decision, fact: Fact, *, envelope: dict[str, Any]) -> Message:
+    intent, refund = decision.intent, decision.refund
+    assert refund is not None, "facts of a refund come with it"
+    if fact is Fact.REFUND_WANTED:
+        return asked.RefundPayment(
+            payment_intent_id=intent.id,
+            refund_id=refund.id,
+            amount_minor=refund.amount_minor,
+            currency=refund.currency,
+            gateway_ref=intent.gateway_ref or "",
+            reason=refund.reason or "",
+        )
+    told = envelope | {
+        "amount": _money(intent, refund.amount_minor),
+        "refund_id": refund.id,
+        "reason": refund.reason or "",
+        "payment_status": intent.status.value,
+    }
+    if fact is Fact.REFUNDED:
+        return said.PaymentRefunded(**told)
+    return said.RefundFailed(
+        **told,
+        failure_code=refund.failure_code or "unknown",
+        failure_message=refund.failure_message or "The refund failed.",
+    )
+
+
+_DISPUTE_MESSAGES: dict[Fact, type[said.DisputeEvent]] = {
+    Fact.DISPUTE_WON: said.DisputeWon,
+    Fact.DISPUTE_LOST: said.DisputeLost,
+}
+
+
+def _dispute_message(decision: Decision, fact: Fact, *, envelope: dict[str, Any]) -> Message:
+    intent, dispute = decision.intent, decision.dispute
+    assert dispute is not None, "facts of a dispute come with it"
+    told = envelope | {
+        "amount": _money(intent, dispute.amount_minor),
+        "dispute_id": dispute.id,
+        "reason": dispute.reason,
+        "payment_status": intent.status.value,
+    }
+    if fact is Fact.DISPUTE_OPENED:
+        return said.DisputeOpened(**told, evidence_due_at=dispute.evidence_due_at)
+    return _DISPUTE_MESSAGES[fact](**told)
+
+
+def _money(intent: PaymentIntent, amount_minor: int) -> str:
+    return format_minor(amount_minor, intent.currency)

@@ -1,19 +1,38 @@
 """How the gateway is wired: the only file that knows every other room."""
 
+import asyncio
+import json
 from datetime import timedelta
+from http.client import HTTPConnection, HTTPException
+from typing import Any
 
 from libs.common.clock import Clock, SystemClock
 from libs.common.db import Database
 from libs.common.messaging import Bus
 from libs.common.service import Service
 from services.gateway import consumers, workers
-from services.gateway.commands import Commands
+from services.gateway.commands import Commands, Configs, Notices
+from services.gateway.configs import ProcessorKind
 from services.gateway.domain import Patience
+from services.gateway.keyring import KeyRing
+from services.gateway.processors import StripeAccounts, place_processors
 from services.gateway.queries import Queries
-from services.gateway.resilience import Bulkhead, Circuit, ResilientProcessor, Retries
-from services.gateway.sandbox_processor import SandboxProcessor, sandbox_page
-from services.gateway.settings import ResolutionSettings, Settings
-from services.gateway.store import AttemptStore
+from services.gateway.routes import webhook_routes
+from services.gateway.sandbox_processor import SandboxProcessor, StoredBook, sandbox_page
+from services.gateway.settings import PROVIDERS, ResolutionSettings, Settings
+from services.gateway.store import (
+    AttemptStore,
+    ConfigStore,
+    EventStore,
+    NoticeStore,
+    OpenOutcomes,
+    SandboxStore,
+    WaitingEvents,
+)
+from services.gateway.stripe_processor import StripeAccount, StripeConnections, StripeInbox
+
+_STATUS_SECONDS = 5.0
+"""How long a running gateway may take to say how it is."""
 
 
 def build(settings: Settings, clock: Clock | None = None) -> Service:
@@ -22,17 +41,48 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     database = Database(settings.database, schema="gateway", application_name="gateway")
     bus = Bus(service="gateway", settings=settings.broker, database=database, clock=clock)
     store = AttemptStore(database)
-    processor, resolver = _processors(settings, clock)
+    sandbox = SandboxProcessor(
+        book=StoredBook(SandboxStore(database)),
+        clock=clock,
+        latency_seconds=settings.sandbox.sandbox_latency_seconds,
+        slow_seconds=settings.sandbox.sandbox_slow_seconds,
+        later_seconds=settings.sandbox.sandbox_later_seconds,
+    )
+    stripe = settings.stripe
+    keyring = KeyRing(settings.sealing_key, stripe.encryption_keys_previous)
+    connections = StripeConnections(api_base=stripe.stripe_api_base)
+    configs, events = ConfigStore(database), EventStore(database)
+    accounts = StripeAccounts(
+        connections=connections,
+        platform=_platform_account(settings),
+        platform_webhook_secrets=stripe.stripe_webhook_secrets,
+        store=configs,
+        keyring=keyring,
+        cache_seconds=stripe.gateway_config_cache_seconds,
+    )
+    processors, resolvers, circuits = place_processors(
+        sandbox=sandbox,
+        accounts=accounts,
+        settings=settings.processor,
+        default=PROVIDERS[settings.processor.provider],
+        clock=clock,
+    )
     commands = Commands(
         store=store,
-        processor=processor,
-        resolver=resolver,
+        processors=processors,
+        resolvers=resolvers,
         patience=patience(settings.resolution),
         deadline_seconds=settings.processor.processor_deadline_seconds,
         parked_after_retries=settings.resolution.parked_after_retries,
         clock=clock,
     )
+    payments = NoticeStore(database)
+    notices = Notices(store=payments, clock=clock)
+    inbox = StripeInbox(store=events, payments=payments, notices=notices, fetch=accounts.movement, clock=clock)
+    queries = Queries(store, configs=configs, events=events)
     consumers.register(bus, commands, concurrency=settings.processor.consumer_concurrency)
+    deciding = Configs(store=configs, keyring=keyring, clock=clock)
+    consumers.register_requests(bus, deciding, queries, changed=accounts.forget)
     return Service(
         name="gateway",
         place=settings.place,
@@ -40,12 +90,19 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         database=database,
         bus=bus,
         clock=clock,
-        workers=workers.workers(
-            commands,
-            Queries(store),
-            every_seconds=settings.resolution.resolve_every_seconds,
-            batch_max=settings.resolution.resolve_batch_max,
+        routes=webhook_routes(
+            accounts,
+            inbox,
+            body_bytes_max=stripe.stripe_webhook_bytes_max,
+            tolerance_seconds=stripe.stripe_webhook_tolerance_seconds,
         ),
+        opens=[connections.open],
+        details=circuits,
+        workers=[
+            *workers.workers(commands, queries, settings=settings.resolution),
+            *workers.stripe_workers(inbox, events, deciding, settings=stripe, clock=clock),
+            workers.telling("tell what happens in the sandbox", sandbox.tell, notices.apply),
+        ],
     )
 
 
@@ -56,35 +113,70 @@ def patience(settings: ResolutionSettings) -> Patience:
         key_lifetime=timedelta(seconds=settings.idempotency_key_lifetime_seconds),
         lease=timedelta(seconds=settings.attempt_lease_seconds),
         pause=timedelta(seconds=settings.not_taken_pause_seconds),
+        reading_ages=tuple(timedelta(seconds=age) for age in settings.reading_schedule_seconds),
     )
 
 
-def _processors(settings: Settings, clock: Clock) -> tuple[ResilientProcessor, ResilientProcessor]:
-    """The processor as commands and as the resolver ask it: one circuit, one bulkhead, two ways of repeating."""
-    values = settings.processor
-    sandbox = SandboxProcessor(
-        latency_seconds=settings.sandbox.sandbox_latency_seconds, slow_seconds=settings.sandbox.sandbox_slow_seconds
+def _platform_account(settings: Settings) -> StripeAccount | None:
+    stripe = settings.stripe
+    if not stripe.stripe_secret_key:
+        return None
+    return StripeAccount(
+        name=ProcessorKind.STRIPE,
+        secret_key=stripe.stripe_secret_key,
+        payment_method=stripe.stripe_payment_method,
+        return_url=stripe.stripe_return_url,
     )
-    circuit = Circuit(
-        name=sandbox.name,
-        failures_max=values.circuit_breaker_failure_threshold,
-        open_seconds=values.circuit_breaker_recovery_timeout,
-        clock=clock,
-    )
-    bulkhead = Bulkhead(places=values.processor_concurrency_max, wait_seconds=values.processor_wait_seconds)
-
-    def asking(*, max_retries: int) -> ResilientProcessor:
-        retries = Retries(
-            max_retries=max_retries,
-            base_delay_seconds=values.retry_base_delay,
-            max_delay_seconds=values.retry_max_delay,
-            ask_timeout_seconds=values.processor_timeout_seconds,
-        )
-        return ResilientProcessor(sandbox, circuit=circuit, bulkhead=bulkhead, retries=retries)
-
-    return asking(max_retries=values.max_retries), asking(max_retries=0)
 
 
 async def print_sandbox_page(_: Settings) -> None:
     """Print `docs/sandbox.md`."""
     print(sandbox_page(), end="")  # noqa: T201 - its output
+
+
+async def print_status(settings: Settings) -> None:
+    """Print what an operator asks first: circuits, outcomes that nobody knows, events that fit nothing."""
+    database = Database(settings.database, schema="gateway", application_name="gateway-status")
+    await database.open()
+    try:
+        queries = Queries(AttemptStore(database), configs=ConfigStore(database), events=EventStore(database))
+        page = status_page(
+            readiness=await asyncio.to_thread(_readiness, settings),
+            outcomes=await queries.open_outcomes(),
+            events=await queries.waiting_events(),
+        )
+    finally:
+        await database.close()
+    print(page, end="")  # noqa: T201 - its output
+
+
+def status_page(*, readiness: dict[str, Any] | None, outcomes: OpenOutcomes, events: WaitingEvents) -> str:
+    """Write the operators' page; `readiness` is what the process itself says, None when it does not answer."""
+    lines = []
+    if readiness is None:
+        lines.append("gateway            does not answer")
+    else:
+        lines.append(f"gateway            {readiness['status']}")
+        lines += [f"{name.replace('_', ' '):<19}{state}" for name, state in (readiness.get("details") or {}).items()]
+    oldest = f", the oldest of {events.oldest:%Y-%m-%d %H:%M:%S} UTC" if events.oldest else ""
+    lines += [
+        f"unknown outcomes   {outcomes.unknown}",
+        f"left to a person   {outcomes.overdue}",
+        f"events waiting     {events.waiting}{oldest}",
+        f"events unmatched   {events.unmatched}",
+        f"events impossible  {events.contradicted}",
+        f"events failed      {events.failed}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _readiness(settings: Settings) -> dict[str, Any] | None:
+    connection = HTTPConnection(settings.http.http_host, settings.http.http_port, timeout=_STATUS_SECONDS)
+    try:
+        connection.request("GET", "/readyz")
+        found: dict[str, Any] = json.loads(connection.getresponse().read())
+    except (OSError, HTTPException, ValueError):
+        return None
+    finally:
+        connection.close()
+    return found

@@ -1,18 +1,90 @@
-"""What we hear: two commands of the api. Each is carried out on its own, with no transaction open while we ask."""
+"""What we hear: four commands of the api, each carried out on its own with no transaction open while we ask; and the api's
+requests about configurations, attempts and events."""
 
-from libs.common.contracts.gateway import AuthorizePayment, CapturePayment
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from libs.common.contracts.gateway import AuthorizePayment, CapturePayment, RefundPayment, VoidPayment
+from libs.common.contracts.gateway_requests import (
+    AddGatewayConfig,
+    DeleteGatewayConfig,
+    GatewayConfig,
+    GatewayConfigDeleted,
+    ListAttempts,
+    ListGatewayConfigs,
+    ListProcessorEvents,
+    RotateGatewayKeys,
+)
 from libs.common.messaging import Bus, Heard
-from services.gateway.commands import Commands
+from services.gateway import metrics
+from services.gateway.commands import Commands, Configs
+from services.gateway.domain import Operation
+from services.gateway.queries import Queries
+from services.gateway.resilience import ASKED_SECONDS
+
+_OVERHEADS = {operation: metrics.OVERHEAD.labels(operation) for operation in Operation}
 
 
 def register(bus: Bus, commands: Commands, *, concurrency: int) -> None:
     """Register everything that this service hears."""
 
     async def on_authorize_payment(heard: Heard[AuthorizePayment]) -> None:
-        await commands.authorize(heard)
+        with _overhead(Operation.AUTHORIZE):
+            await commands.authorize(heard)
 
     async def on_capture_payment(heard: Heard[CapturePayment]) -> None:
-        await commands.capture(heard)
+        with _overhead(Operation.CAPTURE):
+            await commands.capture(heard)
+
+    async def on_void_payment(heard: Heard[VoidPayment]) -> None:
+        with _overhead(Operation.VOID):
+            await commands.void(heard)
+
+    async def on_refund_payment(heard: Heard[RefundPayment]) -> None:
+        with _overhead(Operation.REFUND):
+            await commands.refund(heard)
 
     bus.hear_each(AuthorizePayment, on_authorize_payment, concurrency=concurrency)
     bus.hear_each(CapturePayment, on_capture_payment, concurrency=concurrency)
+    bus.hear_each(VoidPayment, on_void_payment, concurrency=concurrency)
+    bus.hear_each(RefundPayment, on_refund_payment, concurrency=concurrency)
+
+
+@contextmanager
+def _overhead(operation: Operation) -> Iterator[None]:
+    """Measure what is not the processor's time."""
+    asked: list[float] = []
+    token = ASKED_SECONDS.set(asked)
+    began = time.perf_counter()
+    try:
+        yield
+    finally:
+        ASKED_SECONDS.reset(token)
+        _OVERHEADS[operation].observe(max(0.0, time.perf_counter() - began - sum(asked)))
+
+
+def register_requests(bus: Bus, configs: Configs, queries: Queries, *, changed: Callable[[], None]) -> None:
+    """Register everything that this service is asked; `changed` is called after each change of a configuration."""
+
+    async def on_add_gateway_config(request: AddGatewayConfig) -> GatewayConfig:
+        added = await configs.add(request)
+        changed()
+        return added
+
+    async def on_rotate_gateway_keys(request: RotateGatewayKeys) -> GatewayConfig:
+        rotated = await configs.rotate(request)
+        changed()
+        return rotated
+
+    async def on_delete_gateway_config(request: DeleteGatewayConfig) -> GatewayConfigDeleted:
+        deleted = await configs.delete(request)
+        changed()
+        return deleted
+
+    bus.answer(AddGatewayConfig, on_add_gateway_config)
+    bus.answer(RotateGatewayKeys, on_rotate_gateway_keys)
+    bus.answer(DeleteGatewayConfig, on_delete_gateway_config)
+    bus.answer(ListGatewayConfigs, queries.configs)
+    bus.answer(ListAttempts, queries.attempts)
+    bus.answer(ListProcessorEvents, queries.events)

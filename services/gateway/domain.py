@@ -1,12 +1,16 @@
 """What is always true of an attempt: one per operation, one idempotency key for ever, and no outcome by guess.
 
-    PENDING --> APPROVED | DECLINED            the processor told us
-       |            ^
-       v            |
-    UNKNOWN --------+                          it may have happened; only the same key may be used to find out
+    PENDING ----> APPROVED | DECLINED            the processor told us
+     |    |          ^          ^
+     |    v          |          |
+     |  UNKNOWN -----+          |                it may have happened; only the same key may be used to find out
+     v    v                     |
+    ACCEPTED | ACTION_REQUIRED -+                the processor has it, and its end comes later, by notice or by asking
 
-APPROVED and DECLINED are final. An attempt that has no answer is asked about again, at the ages of a schedule, until the
-processor may have forgotten the key; from then on asking again could charge twice, so a person decides.
+APPROVED and DECLINED are final, but for one thing: a refund that was given back and did not reach the customer becomes
+REVERSED. An attempt that has no answer is asked about again, at the ages of a schedule, until the processor may have
+forgotten the key; from then on asking again could charge twice, so a person decides. One that the processor has told a
+reference for is read by that, which is harmless at any age.
 """
 
 from datetime import datetime, timedelta
@@ -27,6 +31,12 @@ class Operation(StrEnum):
     """Hold the funds."""
     CAPTURE = "capture"
     """Take held funds."""
+    VOID = "void"
+    """Release held funds, because the merchant wants it."""
+    EXPIRE = "expire"
+    """Release held funds whose time is over: the same request as a void, said differently."""
+    REFUND = "refund"
+    """Give captured funds back."""
 
 
 class AttemptStatus(StrEnum):
@@ -36,14 +46,24 @@ class AttemptStatus(StrEnum):
     """Written down; asked, or about to be asked."""
     UNKNOWN = "UNKNOWN"
     """Asked, and no answer came: it may or may not have happened."""
+    ACCEPTED = "ACCEPTED"
+    """The processor has taken it on and says later how it ended."""
+    ACTION_REQUIRED = "ACTION_REQUIRED"
+    """The customer must prove something first; the processor says later how it ended."""
     APPROVED = "APPROVED"
     """The processor did it."""
     DECLINED = "DECLINED"
     """The processor or the issuer said no, for good."""
+    REVERSED = "REVERSED"
+    """It was done and then undone: a refund that did not reach the customer."""
 
 
-DECIDED = frozenset({AttemptStatus.APPROVED, AttemptStatus.DECLINED})
-"""The statuses that never change again."""
+DECIDED = frozenset({AttemptStatus.APPROVED, AttemptStatus.DECLINED, AttemptStatus.REVERSED})
+"""The statuses with an outcome."""
+UNDECIDED = frozenset(AttemptStatus) - DECIDED
+"""The statuses without one."""
+UNHEARD = frozenset({AttemptStatus.PENDING, AttemptStatus.UNKNOWN})
+"""The statuses in which the processor has not told us anything."""
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +75,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """From `attempt_id`: the same command, heard again, is the same attempt."""
     payment_intent_id: UUID
     """The intent that the operation serves."""
+    refund_id: UUID | None = None
+    """The refund that it gives back; None where it is about the payment itself."""
     operation: Operation
     """What the processor is asked."""
     processor: str
@@ -67,8 +89,21 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """ISO 4217 code, upper case."""
     customer_ref: str
     """The merchant's reference of the customer; empty where there is none."""
+    payment_method: str = ""
+    """The processor's token of what is charged; empty: the one that the tenant's gateway is set to."""
+    capture_method: str = "automatic"
+    """`manual` where the funds are to be held until somebody says otherwise: then the end of the hold is watched."""
+    note: str = ""
+    """The merchant's words about a refund."""
     gateway_ref: str
-    """The processor's reference: of the authorization that a capture builds on; of an authorization once approved."""
+    """The processor's reference of the payment: what this builds on, or what an authorization was told."""
+    result_ref: str = ""
+    """The processor's reference of what came of this: the refund, the payment; empty until it has told one."""
+    action_url: str = ""
+    """Where the customer proves who they are; empty where nobody asks for it."""
+    expires_at: datetime | None = None
+    """When the hold ends by itself, while that is watched: None where the processor does not say so, where the funds are
+    taken at once, and once somebody has looked after it."""
     reason: str = ""
     """A stable snake_case word: why it was declined, or why there is no answer."""
     detail: str = ""
@@ -98,9 +133,54 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the processor has told us the outcome."""
         return self.status in DECIDED
 
+    @property
+    def known_ref(self) -> str:
+        """The reference by which the processor can be asked what became of it; empty while there is none."""
+        return "" if self.is_decided else self.result_ref
+
     def asks_for_the_same(self, other: "Attempt") -> bool:
         """Tell whether two commands with the same id also ask for the same money."""
         return (self.amount_minor, self.currency) == (other.amount_minor, other.currency)
+
+
+class DisputeState(StrEnum):
+    """How far a dispute is."""
+
+    OPEN = "open"
+    """The bank has taken the money back until it is decided."""
+    WON = "won"
+    """The bank gave it back."""
+    LOST = "lost"
+    """It is gone."""
+
+
+class Dispute(msgspec.Struct, frozen=True, kw_only=True):
+    """A dispute, as we remember it."""
+
+    tenant_id: str
+    """Whose payment it is."""
+    id: UUID
+    """Derived from the processor's reference: the same dispute, heard again, is the same."""
+    payment_intent_id: UUID
+    """The payment."""
+    processor: str
+    """Who told us."""
+    gateway_ref: str
+    """The processor's reference of it."""
+    state: DisputeState
+    """How far it is."""
+    amount_minor: int
+    """The disputed amount, in minor units."""
+    currency: str
+    """ISO 4217 code, upper case."""
+    reason: str
+    """The bank's reason, as a word."""
+    opened_at: datetime
+    """When, in the processor's words."""
+    evidence_due_at: datetime | None
+    """Until when the merchant may answer, where the processor says so."""
+    decided_at: datetime | None
+    """When it was won or lost."""
 
 
 def check_amount(amount_minor: int, currency: str) -> None:
@@ -134,16 +214,26 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
     """How long whoever asks now has before somebody else may: longer than the deadline of an ask."""
     pause: timedelta
     """How soon to ask again when the processor did not even take the request."""
+    reading_ages: tuple[timedelta, ...]
+    """At which ages an operation that the processor has taken on is read again, if no notice was quicker; rising."""
 
     def may_ask(self, attempt: Attempt, *, now: datetime) -> bool:
-        """Tell whether the processor still surely knows the key, or has certainly never heard it."""
-        return attempt.asked_at is None or now < attempt.asked_at + self.key_lifetime
+        """Tell whether asking is harmless: the key is surely known, certainly never heard, or not needed any more."""
+        return attempt.asked_at is None or bool(attempt.known_ref) or now < attempt.asked_at + self.key_lifetime
 
-    def after_silence(self, *, asked_at: datetime, now: datetime) -> datetime | None:
-        """The next age of the schedule that lies in the future; None when it has ended: a person must decide."""
-        return next((asked_at + age for age in self.ages if asked_at + age > now), None)
+    def after_acceptance(self, *, asked_at: datetime, now: datetime) -> datetime | None:
+        """The next age at which to read what the processor has taken on; None when it has ended: a person must look."""
+        return next((asked_at + age for age in self.reading_ages if asked_at + age > now), None)
 
-    def after_refusal_to_listen(self, *, asked_at: datetime, now: datetime) -> datetime | None:
-        """Shortly afterwards, since nothing happened; None when the key could be forgotten by then."""
-        soon = now + self.pause
+    def after_silence(self, *, asked_at: datetime, now: datetime, wanted: timedelta = timedelta(0)) -> datetime | None:
+        """The next age of the schedule that lies in the future, `wanted` by the processor; None when it has ended: a person
+        must decide."""
+        return next((asked_at + age for age in self.ages if asked_at + age > now + wanted), None)
+
+    def after_refusal_to_listen(
+        self, *, asked_at: datetime, now: datetime, wanted: timedelta = timedelta(0)
+    ) -> datetime | None:
+        """Shortly afterwards, since nothing happened, or when the processor `wanted` to be asked; None when the key could be
+        forgotten by then."""
+        soon = now + max(self.pause, wanted)
         return soon if soon < asked_at + self.key_lifetime else None

@@ -1,6 +1,6 @@
 """How the gateway fails, by name; the tree is drawn in `libs/common/errors.py`."""
 
-from libs.common.errors import Conflict, Invalid, Unavailable
+from libs.common.errors import Conflict, Invalid, NotFound, Unavailable
 
 
 class ProcessorUnavailable(Unavailable):
@@ -19,3 +19,21 @@ class Unstorable(Invalid):
     """A command contains what no text of the database can hold, such as a NUL character; never carried out."""
 
     code = "unstorable_command"
+
+
+class KeyUnreadable(Unavailable):
+    """A processor's key cannot be opened with the master keys in use; calls wait until the right one is set."""
+
+    code = "processor_key_unreadable"
+
+
+class GatewayConfigNotFound(NotFound):
+    """The tenant has no such gateway configuration."""
+
+    code = "gateway_config_not_found"
+
+
+class GatewayConfigConflict(Conflict):
+    """A gateway configuration of this id exists with other content."""
+
+    code = "gateway_config_conflict"

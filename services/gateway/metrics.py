@@ -4,7 +4,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 REQUESTS = Counter(
     "gateway_requests_total",
-    "Calls to the processor, retries included, by what it answered: approved, declined, unknown, not_taken.",
+    "Calls to the processor, retries included, by what it answered: approved, pending, requires_action, declined, unknown, not_taken.",
     ["operation", "status"],
 )
 REQUEST_DURATION = Histogram(
@@ -12,6 +12,12 @@ REQUEST_DURATION = Histogram(
     "Time that one call to the processor took.",
     ["operation"],
     buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+OVERHEAD = Histogram(
+    "gateway_overhead_seconds",
+    "Time that a command took in this process, less the time that the processor took.",
+    ["operation"],
+    buckets=(0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
 )
 REQUESTS_IN_FLIGHT = Gauge(
     "gateway_requests_in_flight", "Calls that the processor has not answered yet.", ["processor"]
@@ -27,9 +33,33 @@ OUTCOMES_OVERDUE = Counter("gateway_outcomes_overdue_total", "Attempts that were
 OUTCOMES_RESOLVED = Counter(
     "gateway_outcomes_resolved_total", "Attempts whose lost outcome was found out later.", ["operation", "status"]
 )
+NOTICES = Counter(
+    "gateway_notices_total",
+    "What processors told unasked, by what came of it: applied, known, unknown_payment, contradicts.",
+    ["kind", "outcome"],
+)
 CIRCUIT_STATE = Gauge(
     "b2b_circuit_breaker_state", "1 for the state that the circuit is in, 0 for the others.", ["name", "state"]
 )
 CIRCUIT_STATE_ORDINAL = Gauge(
     "b2b_circuit_breaker_state_ordinal", "The circuit's state as a number: 0 closed, 1 half open, 2 open.", ["name"]
+)
+CREDENTIALS_REFUSED = Counter(
+    "gateway_credentials_refused_total",
+    "Calls that a processor refused because of the account's key: alert above zero.",
+    ["processor"],
+)
+STRIPE_EVENTS = Counter(
+    "gateway_stripe_events_total", "Events of Stripe that were worked on, by what came of it.", ["status"]
+)
+STRIPE_EVENTS_WAITING = Gauge("gateway_stripe_events_waiting", "Events of Stripe that are still to be worked on.")
+STRIPE_EVENTS_UNMATCHED = Gauge(
+    "gateway_stripe_events_unmatched", "Events of Stripe about a payment or refund that we do not know."
+)
+STRIPE_EVENTS_FAILED = Gauge(
+    "gateway_stripe_events_failed", "Events of Stripe that failed or contradict what it told before: alert above zero."
+)
+WEBHOOKS_KEPT = Counter("gateway_webhooks_kept_total", "Webhooks of Stripe that were genuine, repetitions included.")
+WEBHOOKS_REFUSED = Counter(
+    "gateway_webhooks_refused_total", "Webhooks that were refused: malformed, forged, stale, too_large.", ["reason"]
 )

@@ -1,4 +1,5 @@
-"""Our tables: attempts at the processor, and the outbox. Every command is idempotent by its attempt."""
+"""Our tables: attempts at the processor, disputes, the sandbox's memory, and the outbox. Every command is idempotent by
+its attempt."""
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
@@ -7,7 +8,7 @@ from libs.common.messaging import inbox_table, outbox_table
 
 METADATA = sa.MetaData()
 
-OPEN = sa.text("status IN ('PENDING', 'UNKNOWN')")
+OPEN = sa.text("status IN ('PENDING', 'UNKNOWN', 'ACCEPTED', 'ACTION_REQUIRED')")
 """Attempts whose outcome is not known."""
 
 ATTEMPTS = sa.Table(
@@ -21,17 +22,57 @@ ATTEMPTS = sa.Table(
         comment="Derived from the tenant, the subject and the operation; as text, the processor's idempotency key.",
     ),
     sa.Column("payment_intent_id", pg.UUID, nullable=False, comment="The intent that the operation serves."),
-    sa.Column("operation", sa.Text, nullable=False, comment="What the processor is asked: authorize, capture."),
+    sa.Column("refund_id", pg.UUID, comment="The refund that it gives back; NULL where it is about the payment."),
+    sa.Column("operation", sa.Text, nullable=False, comment="What is asked: authorize, capture, void, expire, refund."),
     sa.Column("processor", sa.Text, nullable=False, comment="Which processor is asked: only that one knows the key."),
-    sa.Column("status", sa.Text, nullable=False, comment="What we know: PENDING, UNKNOWN, APPROVED, DECLINED."),
+    sa.Column(
+        "status",
+        sa.Text,
+        nullable=False,
+        comment="What we know: PENDING, UNKNOWN, ACCEPTED, ACTION_REQUIRED, APPROVED, DECLINED, REVERSED.",
+    ),
     sa.Column("amount_minor", sa.BigInteger, nullable=False, comment="Amount in minor units, above zero."),
     sa.Column("currency", sa.Text, nullable=False, comment="ISO 4217 code, upper case."),
     sa.Column("customer_ref", sa.Text, nullable=False, comment="The merchant's reference of the customer, or empty."),
+    sa.Column(
+        "payment_method",
+        sa.Text,
+        nullable=False,
+        server_default="",
+        comment="The processor's token of what is charged, or empty.",
+    ),
+    sa.Column(
+        "capture_method",
+        sa.Text,
+        nullable=False,
+        server_default="automatic",
+        comment="manual where the end of the hold is watched.",
+    ),
+    sa.Column("note", sa.Text, nullable=False, server_default="", comment="The merchant's words about a refund."),
     sa.Column(
         "gateway_ref",
         sa.Text,
         nullable=False,
         comment="The processor's reference: of the authorization a capture builds on, or of an approved authorization.",
+    ),
+    sa.Column(
+        "result_ref",
+        sa.Text,
+        nullable=False,
+        server_default="",
+        comment="The processor's reference of what came of it; empty until it has told one.",
+    ),
+    sa.Column(
+        "action_url",
+        sa.Text,
+        nullable=False,
+        server_default="",
+        comment="Where the customer proves who they are, or empty.",
+    ),
+    sa.Column(
+        "expires_at",
+        sa.DateTime(timezone=True),
+        comment="When the hold ends by itself; NULL where that is not, or no longer, watched.",
     ),
     sa.Column("reason", sa.Text, nullable=False, server_default="", comment="Why declined or unknown, as a word."),
     sa.Column("detail", sa.Text, nullable=False, server_default="", comment="Why declined, as a sentence."),
@@ -53,10 +94,118 @@ ATTEMPTS = sa.Table(
     sa.Column("traceparent", sa.Text, nullable=False, comment="W3C trace context of whoever asked for it."),
     sa.PrimaryKeyConstraint("id", "tenant_id"),
     sa.CheckConstraint("amount_minor > 0", name="ck_attempts_amount_above_zero"),
-    sa.CheckConstraint("status IN ('PENDING', 'UNKNOWN', 'APPROVED', 'DECLINED')", name="ck_attempts_status_is_known"),
+    sa.CheckConstraint(
+        "status IN ('PENDING', 'UNKNOWN', 'ACCEPTED', 'ACTION_REQUIRED', 'APPROVED', 'DECLINED', 'REVERSED')",
+        name="ck_attempts_status_is_known",
+    ),
+    sa.CheckConstraint("(operation = 'refund') = (refund_id IS NOT NULL)", name="ck_attempts_refund"),
     sa.Index("ix_attempts_payment_intent", "payment_intent_id", "tenant_id"),
     sa.Index("ix_attempts_open", "next_ask_at", postgresql_where=OPEN),
+    sa.Index("ix_attempts_expires", "expires_at", postgresql_where=sa.text("expires_at IS NOT NULL")),
+    # Only what is asked of others: the sandbox never tells anything by its own reference alone.
+    sa.Index(
+        "ix_attempts_gateway_ref",
+        "gateway_ref",
+        postgresql_where=sa.text("operation = 'authorize' AND processor <> 'sandbox'"),
+    ),
+    sa.Index("ix_attempts_updated", "updated_at", postgresql_using="brin"),
     # Every attempt is updated once, soon after its insert: room on the page keeps the new version near the old one.
+    postgresql_with={"fillfactor": "85"},
+)
+
+DISPUTES = sa.Table(
+    "disputes",
+    METADATA,
+    sa.Column("tenant_id", sa.Text, nullable=False, comment="Whose payment it is."),
+    sa.Column("id", pg.UUID, nullable=False, comment="Derived from the processor's reference of the dispute."),
+    sa.Column("payment_intent_id", pg.UUID, nullable=False, comment="The disputed payment."),
+    sa.Column("processor", sa.Text, nullable=False, comment="Who told us."),
+    sa.Column("gateway_ref", sa.Text, nullable=False, comment="The processor's reference of the dispute."),
+    sa.Column("state", sa.Text, nullable=False, comment="How far it is: open, won, lost."),
+    sa.Column("amount_minor", sa.BigInteger, nullable=False, comment="The disputed amount in minor units."),
+    sa.Column("currency", sa.Text, nullable=False, comment="ISO 4217 code, upper case."),
+    sa.Column("reason", sa.Text, nullable=False, comment="The bank's reason, as a word."),
+    sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False, comment="When, in the processor's words."),
+    sa.Column("evidence_due_at", sa.DateTime(timezone=True), comment="Until when the merchant may answer."),
+    sa.Column("decided_at", sa.DateTime(timezone=True), comment="When it was won or lost; NULL while it is open."),
+    sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False, comment="When it last changed."),
+    sa.PrimaryKeyConstraint("id", "tenant_id"),
+    sa.CheckConstraint("amount_minor > 0", name="ck_disputes_amount_above_zero"),
+    sa.CheckConstraint("state IN ('open', 'won', 'lost')", name="ck_disputes_state"),
+    sa.Index("ix_disputes_payment_intent", "payment_intent_id", "tenant_id"),
+)
+
+SANDBOX_PAYMENTS = sa.Table(
+    "sandbox_payments",
+    METADATA,
+    sa.Column("ref", sa.Text, primary_key=True, comment="The sandbox's reference of the payment."),
+    sa.Column("body", sa.Text, nullable=False, comment="The payment as the sandbox remembers it, as JSON."),
+    sa.Column("due_at", sa.DateTime(timezone=True), comment="When something is to happen to it by itself."),
+    sa.Index("ix_sandbox_payments_due", "due_at", postgresql_where=sa.text("due_at IS NOT NULL")),
+    # Every payment is changed once or twice, soon after its insert.
+    postgresql_with={"fillfactor": "70"},
+)
+
+GATEWAY_CONFIGS = sa.Table(
+    "gateway_configs",
+    METADATA,
+    sa.Column("tenant_id", sa.Text, nullable=False, comment="Who charges this way."),
+    sa.Column("id", pg.UUID, nullable=False, comment="The configuration; part of the processor's name in attempts."),
+    sa.Column("processor", sa.Text, nullable=False, comment="stripe or sandbox."),
+    sa.Column("currencies", pg.ARRAY(sa.Text), nullable=False, comment="ISO 4217 codes that go this way; empty: all."),
+    sa.Column("sealed_key", pg.BYTEA, nullable=False, comment="The secret key, sealed; empty for the sandbox."),
+    sa.Column("key_last4", sa.Text, nullable=False, comment="The end of the secret key, to be shown."),
+    sa.Column(
+        "sealed_webhook_secrets",
+        pg.ARRAY(pg.BYTEA),
+        nullable=False,
+        comment="What webhooks are signed with, sealed: the current secret, then the one before it.",
+    ),
+    sa.Column("webhook_last4", sa.Text, nullable=False, comment="The end of the current webhook secret, to be shown."),
+    sa.Column("payment_method", sa.Text, nullable=False, comment="What is charged where a payment names nothing."),
+    sa.Column(
+        "return_url", sa.Text, nullable=False, comment="Where customers come back to after proving who they are."
+    ),
+    sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, comment="When it was added."),
+    sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False, comment="When it last changed."),
+    sa.Column(
+        "deleted_at",
+        sa.DateTime(timezone=True),
+        comment="From when on no new payment goes this way; payments that did are still captured and refunded by it.",
+    ),
+    sa.PrimaryKeyConstraint("id", "tenant_id"),
+    sa.CheckConstraint("processor IN ('stripe', 'sandbox')", name="ck_gateway_configs_processor"),
+    sa.Index("ix_gateway_configs_tenant", "tenant_id", "created_at"),
+)
+
+STRIPE_EVENTS = sa.Table(
+    "stripe_events",
+    METADATA,
+    sa.Column("tenant_id", sa.Text, nullable=False, comment="Whose account sent it; the platform's own for its own."),
+    sa.Column("processor", sa.Text, nullable=False, comment="The account: stripe, or stripe:<configuration>."),
+    sa.Column("id", sa.Text, nullable=False, comment="Stripe's id of the event."),
+    sa.Column("type", sa.Text, nullable=False, comment="Stripe's name for what happened."),
+    sa.Column(
+        "status", sa.Text, nullable=False, comment="RECEIVED, HANDLED, IGNORED, UNMATCHED, CONTRADICTED or FAILED."
+    ),
+    sa.Column(
+        "reason", sa.Text, nullable=False, server_default="", comment="Why it was not simply handled, as a word."
+    ),
+    sa.Column("payment_intent_id", pg.UUID, comment="The payment that it is about, where we know it."),
+    sa.Column("body", sa.Text, nullable=False, comment="The event exactly as it came, signature verified."),
+    sa.Column("tries", sa.Integer, nullable=False, server_default="0", comment="How often it was worked on."),
+    sa.Column("next_try_at", sa.DateTime(timezone=True), comment="From when on it may be worked on; NULL once done."),
+    sa.Column("happened_at", sa.DateTime(timezone=True), nullable=False, comment="When, in Stripe's words."),
+    sa.Column("received_at", sa.DateTime(timezone=True), nullable=False, comment="When it first came."),
+    sa.Column("handled_at", sa.DateTime(timezone=True), comment="When it was last worked on."),
+    sa.PrimaryKeyConstraint("id", "processor", "tenant_id"),
+    sa.CheckConstraint(
+        "status IN ('RECEIVED', 'HANDLED', 'IGNORED', 'UNMATCHED', 'CONTRADICTED', 'FAILED')",
+        name="ck_stripe_events_status",
+    ),
+    sa.Index("ix_stripe_events_due", "next_try_at", postgresql_where=sa.text("next_try_at IS NOT NULL")),
+    sa.Index("ix_stripe_events_tenant", "tenant_id", "received_at"),
+    sa.Index("ix_stripe_events_received", "received_at", postgresql_using="brin"),
     postgresql_with={"fillfactor": "85"},
 )
 

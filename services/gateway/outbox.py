@@ -1,87 +1,145 @@
-"""What we say: the four outcomes of an attempt. The event's id is derived, so saying it again is the same event."""
+"""What we say: what became of attempts, and how disputes stand. Each event's id is derived, so saying it again is the same
+event."""
 
 from datetime import datetime
-from typing import assert_never
+from typing import Any, TypedDict, assert_never
+from uuid import UUID
 
+from libs.common.contracts import Message, said_by
 from libs.common.contracts.gateway import (
     AuthorizationDeclined,
+    AuthorizationExpired,
     CaptureFailed,
+    DisputeLost,
+    DisputeOpened,
+    DisputeWon,
+    PaymentActionRequired,
     PaymentAuthorized,
     PaymentCaptured,
     PaymentMessage,
+    PaymentVoided,
+    RefundFailed,
+    RefundSucceeded,
+    VoidFailed,
 )
 from libs.common.ids import derived_id
 from libs.common.messaging import Saying
 from libs.common.observability.correlation import Correlation
-from services.gateway.domain import Attempt, Operation
-from services.gateway.processor import Approved, Declined
+from services.gateway.domain import Attempt, AttemptStatus, Dispute, DisputeState, Operation
 
-SAYS: tuple[type[PaymentMessage], ...] = (PaymentAuthorized, AuthorizationDeclined, PaymentCaptured, CaptureFailed)
+SAYS: tuple[type[Message], ...] = tuple(said_by("gateway"))
 """The closed list of what this service says."""
 
 
-def outcome(attempt: Attempt, answer: Approved | Declined, *, decided_at: datetime) -> Saying:
-    """Put the outcome of an attempt into words."""
-    message = _message(attempt, answer)
+def outcome(attempt: Attempt, *, decided_at: datetime) -> Saying | None:
+    """Put what has become of a decided attempt into words; None where nobody needs to hear of it."""
+    message = _outcome(attempt, decided_at=decided_at)
+    return None if message is None else _saying(attempt, message, at=decided_at)
+
+
+def action_required(attempt: Attempt, *, at: datetime) -> Saying:
+    """Tell that the customer must prove something before the funds are held."""
+    message = PaymentActionRequired(**_payment(attempt), gateway_ref=attempt.result_ref, action_url=attempt.action_url)
+    return _saying(attempt, message, at=at)
+
+
+def dispute(dispute: Dispute, *, state: DisputeState, at: datetime, correlation: Correlation) -> Saying:
+    """Tell that a dispute has come to a state."""
+    common: dict[str, Any] = {
+        "payment_intent_id": dispute.payment_intent_id,
+        "amount_minor": dispute.amount_minor,
+        "currency": dispute.currency,
+        "dispute_id": dispute.id,
+        "gateway_ref": dispute.gateway_ref,
+        "happened_at": at,
+    }
+    message: PaymentMessage
+    match state:
+        case DisputeState.OPEN:
+            message = DisputeOpened(**common, reason=dispute.reason, evidence_due_at=dispute.evidence_due_at)
+        case DisputeState.WON:
+            message = DisputeWon(**common)
+        case DisputeState.LOST:
+            message = DisputeLost(**common)
+        case _:
+            assert_never(state)
     return Saying(
-        event_id=derived_id(attempt.id, message.contract.name),
+        event_id=derived_id(dispute.id, message.contract.name), message=message, occurred_at=at, correlation=correlation
+    )
+
+
+def _saying(attempt: Attempt, message: PaymentMessage, *, at: datetime) -> Saying:
+    # The end of a refund that failed after it had succeeded is another event than a failure at once.
+    ending = ":after_success" if attempt.status is AttemptStatus.REVERSED else ""
+    return Saying(
+        event_id=derived_id(attempt.id, message.contract.name + ending),
         message=message,
-        occurred_at=decided_at,
+        occurred_at=at,
         correlation=Correlation(
             correlation_id=attempt.correlation_id, tenant_id=attempt.tenant_id, traceparent=attempt.traceparent
         ),
     )
 
 
-def _message(attempt: Attempt, answer: Approved | Declined) -> PaymentMessage:
+class _Payment(TypedDict):
+    payment_intent_id: UUID
+    amount_minor: int
+    currency: str
+
+
+class _Refused(TypedDict):
+    reason: str
+    detail: str
+
+
+def _payment(attempt: Attempt) -> _Payment:
+    return {
+        "payment_intent_id": attempt.payment_intent_id,
+        "amount_minor": attempt.amount_minor,
+        "currency": attempt.currency,
+    }
+
+
+def _outcome(attempt: Attempt, *, decided_at: datetime) -> PaymentMessage | None:
+    common = _payment(attempt)
+    approved = attempt.status is AttemptStatus.APPROVED
+    refused: _Refused = {"reason": attempt.reason, "detail": attempt.detail}
     match attempt.operation:
         case Operation.AUTHORIZE:
-            return _authorization(attempt, answer)
+            if approved:
+                return PaymentAuthorized(**common, gateway_ref=attempt.gateway_ref, expires_at=attempt.expires_at)
+            return AuthorizationDeclined(**common, **refused)
         case Operation.CAPTURE:
-            return _capture(attempt, answer)
+            if approved:
+                return PaymentCaptured(**common, gateway_ref=attempt.gateway_ref, captured_at=decided_at)
+            return CaptureFailed(**common, **refused)
+        case Operation.VOID:
+            if approved:
+                return PaymentVoided(**common, gateway_ref=attempt.gateway_ref, voided_at=decided_at)
+            return VoidFailed(**common, **refused)
+        case Operation.EXPIRE:
+            # A hold that could not be released has been captured meanwhile, and that is said by whoever captured it.
+            if approved:
+                return AuthorizationExpired(**common, gateway_ref=attempt.gateway_ref, expired_at=decided_at)
+            return None
+        case Operation.REFUND:
+            return _refund(attempt, common, refused, decided_at=decided_at)
         case _:
             assert_never(attempt.operation)
 
 
-def _authorization(attempt: Attempt, answer: Approved | Declined) -> PaymentMessage:
-    match answer:
-        case Approved():
-            return PaymentAuthorized(
-                payment_intent_id=attempt.payment_intent_id,
-                amount_minor=attempt.amount_minor,
-                currency=attempt.currency,
-                gateway_ref=answer.gateway_ref,
-                expires_at=answer.expires_at,
-            )
-        case Declined():
-            return AuthorizationDeclined(
-                payment_intent_id=attempt.payment_intent_id,
-                amount_minor=attempt.amount_minor,
-                currency=attempt.currency,
-                reason=answer.reason,
-                detail=answer.detail,
-            )
-        case _:
-            assert_never(answer)
-
-
-def _capture(attempt: Attempt, answer: Approved | Declined) -> PaymentMessage:
-    match answer:
-        case Approved():
-            return PaymentCaptured(
-                payment_intent_id=attempt.payment_intent_id,
-                amount_minor=attempt.amount_minor,
-                currency=attempt.currency,
-                gateway_ref=answer.gateway_ref,
-                captured_at=answer.approved_at,
-            )
-        case Declined():
-            return CaptureFailed(
-                payment_intent_id=attempt.payment_intent_id,
-                amount_minor=attempt.amount_minor,
-                currency=attempt.currency,
-                reason=answer.reason,
-                detail=answer.detail,
-            )
-        case _:
-            assert_never(answer)
+def _refund(
+    attempt: Attempt, common: _Payment, refused: _Refused, *, decided_at: datetime
+) -> RefundSucceeded | RefundFailed:
+    assert attempt.refund_id is not None, "a refund's attempt names the refund; the table's check says so too"
+    if attempt.status is AttemptStatus.APPROVED:
+        return RefundSucceeded(
+            **common, refund_id=attempt.refund_id, gateway_ref=attempt.result_ref, refunded_at=decided_at
+        )
+    return RefundFailed(
+        **common,
+        **refused,
+        refund_id=attempt.refund_id,
+        after_success=attempt.status is AttemptStatus.REVERSED,
+        failed_at=decided_at,
+    )

@@ -11,6 +11,8 @@ from uuid import UUID
 
 import msgspec
 
+from services.gateway.errors import ProcessorUnavailable
+
 
 class ProcessorRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What every request to a processor names."""
@@ -31,6 +33,9 @@ class ProcessorRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Which repetition this is, counted from 1; a processor may use it to tell a repetition from a first request."""
     timeout_seconds: float
     """How long the answer may take."""
+    known_ref: str = ""
+    """The processor's own reference of this very operation, where it answered `Pending` or `RequiresAction` before: then
+    what became of it is read, and nothing is asked for again."""
 
 
 class Authorize(ProcessorRequest, frozen=True, kw_only=True):
@@ -147,6 +152,10 @@ class Unknown(_Answer, frozen=True, kw_only=True, tag=True):
 
     reason: UnknownReason
     """What went wrong on the way."""
+    is_worth_repeating: bool = True
+    """Whether asking again at once could help; False where the processor says that it could not."""
+    retry_after_seconds: float | None = None
+    """How long the processor wants to be left alone, where it says so."""
 
 
 class NotTaken(_Answer, frozen=True, kw_only=True, tag=True):
@@ -213,3 +222,37 @@ class Processors(Protocol):
             ProcessorUnavailable: when this place no longer has it.
         """
         ...
+
+    def available(self) -> list[str]:
+        """Name the kinds of processors that take calls now (what stands before a colon in a name): only what waits for
+        these is worth looking at."""
+        ...
+
+
+class SoleProcessor:
+    """A place with one processor, which serves everybody."""
+
+    def __init__(self, processor: GuardedProcessor) -> None:
+        self._processor = processor
+
+    async def choose(self, *, tenant_id: str, currency: str) -> str:  # noqa: ARG002 - there is nothing to choose from
+        """Name the one processor."""
+        return self._processor.name
+
+    def named(self, name: str) -> GuardedProcessor:
+        """Return the one processor.
+
+        Raises:
+            ProcessorUnavailable: when another one is wanted.
+        """
+        if name != self._processor.name:
+            raise ProcessorUnavailable(f"there is no processor {name} in this place")
+        return self._processor
+
+    def available(self) -> list[str]:
+        """Name the one processor, while it takes calls."""
+        try:
+            self._processor.ensure_available()
+        except ProcessorUnavailable:
+            return []
+        return [self._processor.name]

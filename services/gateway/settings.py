@@ -1,13 +1,23 @@
 """What differs by place for the gateway. The names that operators of such systems already use are kept as they are."""
 
+import base64
+import binascii
 from itertools import pairwise
 
 import msgspec
 
 from libs.common.settings import BrokerSettings, DatabaseSettings, HttpSettings, PlaceSettings
 
-PROVIDERS = {"sandbox": "sandbox", "fake": "sandbox"}
+PROVIDERS = {"sandbox": "sandbox", "fake": "sandbox", "stripe": "stripe"}
 """The processors that can be named in the settings; `fake` is an older word for the sandbox."""
+
+LOCAL_ENCRYPTION_KEY = base64.b64encode(b"local development, not a secret!").decode()
+"""The master key that local development uses when none is set; refused everywhere else."""
+_KEY_BYTES = 32
+
+
+RETENTION_DAYS_MIN = 180
+"""The shortest time for which attempts are kept; the database itself forgets none that is younger."""
 
 
 class GatewayHttpSettings(HttpSettings, frozen=True, kw_only=True):
@@ -21,7 +31,8 @@ class ProcessorSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How processors are called. An ask is one call; asks are repeated, with the same key, within one deadline."""
 
     provider: str = "sandbox"
-    """Which processor is asked (`GATEWAY_PROVIDER`): `sandbox`, or `fake`, which is the same."""
+    """Which processor serves a tenant that has none of its own (`GATEWAY_PROVIDER`): `sandbox`, or `fake`, which is the
+    same, or `stripe`, the platform's own account."""
     processor_timeout_seconds: float = 5.0
     """How long one ask may take. Well above the 1 to 3 s of a slow card authorization, far below the 80 s that Stripe's
     SDK waits: asking again with the same key is safe, so there is little to gain from waiting."""
@@ -45,8 +56,11 @@ class ProcessorSettings(msgspec.Struct, frozen=True, kw_only=True):
     90 calls at a time (Little's law), and room for half as many again."""
     processor_wait_seconds: float = 2.0
     """How long a call waits for one of these places before it is put off: a slow processor must not hold up the others."""
-    consumer_concurrency: int = 128
-    """Commands of one kind that this process carries out at a time."""
+    processor_waiting_max: int = 64
+    """Calls that may wait for a place of one processor; one more is put off at once. A processor that hangs thus holds up
+    at most its places and these, and leaves the rest of `CONSUMER_CONCURRENCY` to the others."""
+    consumer_concurrency: int = 384
+    """Commands of one kind that this process carries out at a time: twice what one slow processor can take."""
 
 
 class ResolutionSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +72,13 @@ class ResolutionSettings(msgspec.Struct, frozen=True, kw_only=True):
     idempotency_key_lifetime_seconds: int = 86_400
     """How long the processor surely remembers a key: Stripe removes keys "after they're at least 24 hours old" (API
     reference, "Idempotent requests"). Asking later with the same key could charge twice, so it is not done."""
+    reading_schedule_seconds: tuple[int, ...] = (
+        *(5, 60, 600, 3_600, 21_600),
+        *(86_400, 172_800, 345_600, 604_800, 1_209_600, 2_592_000),
+    )
+    """At which ages an operation that the processor has taken on, a refund on its way or an action of the customer, is
+    read again; its notice is usually quicker. A refund takes 5 to 10 business days, some up to 30 days (Stripe's
+    documentation, "Refund destinations"); after the last one a person is alerted."""
     attempt_lease_seconds: float = 30.0
     """How long an attempt belongs to whoever asks; must exceed `PROCESSOR_DEADLINE_SECONDS`. After a crash the resolver
     takes over this much later, unless the command is redelivered first."""
@@ -67,6 +88,11 @@ class ResolutionSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How often the resolver looks for attempts that are due."""
     resolve_batch_max: int = 100
     """Attempts that the resolver takes at a time."""
+    expire_every_seconds: float = 5.0
+    """How often holds are looked for whose time is over."""
+    attempt_retention_days: int = 730
+    """How long attempts are kept after a payment's last one was decided; at least 180 days, in which a bank or a customer
+    may still speak of it. Two years outlast a refund's and a dispute's limits (Visa and Mastercard: up to 540 days)."""
     parked_after_retries: int = 4
     """How often a command is redelivered while the circuit is open before it waits in the attempts table instead, where
     it waits without an end: after 1 s, 5 s, 30 s and 5 min."""
@@ -79,6 +105,39 @@ class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How long every answer takes; 0.3 is about what a card authorization takes."""
     sandbox_slow_seconds: float = 2.0
     """How much longer the slow amounts take."""
+    sandbox_later_seconds: float = 2.0
+    """How long afterwards happens what happens by itself: a pending refund arrives, a dispute is opened, a hold ends."""
+
+
+class StripeSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How Stripe is reached, and the platform's own account at it; tenants bring accounts of their own by the api."""
+
+    stripe_api_base: str = "https://api.stripe.com"
+    """Where Stripe's API is; the stand-in for tests and demonstrations prints its own."""
+    stripe_secret_key: str = ""
+    """The platform's own key. Required where `GATEWAY_PROVIDER` is `stripe`."""
+    stripe_payment_method: str = ""
+    """What is charged through the platform's account where a payment names nothing: `pm_card_visa` in test mode."""
+    stripe_return_url: str = ""
+    """Where customers come back to after proving who they are."""
+    stripe_webhook_secrets: tuple[str, ...] = ()
+    """What the platform's webhooks are signed with, the one before it included while it is rolled."""
+    stripe_webhook_tolerance_seconds: int = 300
+    """How old a signature may be: Stripe's own default (its libraries, `DEFAULT_TOLERANCE`)."""
+    stripe_webhook_bytes_max: int = 262_144
+    """How large a webhook may be. Stripe's events are 2 to 20 KB; an expanded invoice of 250 lines has about 200."""
+    stripe_events_every_seconds: float = 0.5
+    """How often waiting events are looked for."""
+    stripe_events_batch_max: int = 200
+    """Events that one claim takes."""
+    stripe_event_retention_days: int = 90
+    """How long events are kept after they were handled; those that fit nothing are kept for good."""
+    gateway_config_cache_seconds: float = 10.0
+    """How long a process goes by the configurations that it has read: a changed key works everywhere after this."""
+    encryption_key: str = ""
+    """The master key that processors' keys are sealed with: 32 random bytes in base64. Required outside local development."""
+    encryption_keys_previous: tuple[str, ...] = ()
+    """Earlier master keys, in base64: what they sealed stays readable while they rotate."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,6 +157,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How lost outcomes are found out."""
     sandbox: SandboxSettings = SandboxSettings()
     """How the sandbox behaves."""
+    stripe: StripeSettings = StripeSettings()
+    """How Stripe is reached."""
+
+    @property
+    def sealing_key(self) -> str:
+        """The master key in use: the configured one, or in local development a fixed one."""
+        if not self.stripe.encryption_key and self.place.is_local:
+            return LOCAL_ENCRYPTION_KEY
+        return self.stripe.encryption_key
 
 
 def check_settings(settings: Settings) -> list[str]:
@@ -106,6 +174,12 @@ def check_settings(settings: Settings) -> list[str]:
     faults: list[str] = []
     if processor.provider not in PROVIDERS:
         faults.append(f"GATEWAY_PROVIDER must be one of {', '.join(PROVIDERS)}, not {processor.provider!r}")
+    faults += _stripe_faults(settings)
+    if processor.consumer_concurrency <= processor.processor_concurrency_max + processor.processor_waiting_max:
+        faults.append(
+            "CONSUMER_CONCURRENCY must exceed PROCESSOR_CONCURRENCY_MAX and PROCESSOR_WAITING_MAX together, or one slow "
+            "processor holds up the others"
+        )
     if processor.processor_deadline_seconds < processor.processor_timeout_seconds:
         faults.append("PROCESSOR_DEADLINE_SECONDS must not be less than PROCESSOR_TIMEOUT_SECONDS")
     if resolution.attempt_lease_seconds <= processor.processor_deadline_seconds + processor.processor_wait_seconds:
@@ -114,12 +188,16 @@ def check_settings(settings: Settings) -> list[str]:
             "resolver asks while the command is still asking"
         )
     ages = resolution.unknown_schedule_seconds
-    if not ages or min(ages) <= 0 or any(later <= earlier for earlier, later in pairwise(ages)):
+    if not _rises(ages):
         faults.append("UNKNOWN_SCHEDULE_SECONDS must be rising numbers above zero")
     elif ages[-1] + processor.processor_deadline_seconds >= resolution.idempotency_key_lifetime_seconds:
         faults.append(
             "UNKNOWN_SCHEDULE_SECONDS must end before IDEMPOTENCY_KEY_LIFETIME_SECONDS, or a forgotten key charges twice"
         )
+    if resolution.attempt_retention_days < RETENTION_DAYS_MIN:
+        faults.append(f"ATTEMPT_RETENTION_DAYS must be at least {RETENTION_DAYS_MIN}")
+    if not _rises(resolution.reading_schedule_seconds):
+        faults.append("READING_SCHEDULE_SECONDS must be rising numbers above zero")
     faults += [
         f"{name} must be more than zero"
         for name, value in [
@@ -129,10 +207,18 @@ def check_settings(settings: Settings) -> list[str]:
             ("GATEWAY_RETRY_MAX_DELAY", processor.retry_max_delay),
             ("CIRCUIT_BREAKER_FAILURE_THRESHOLD", processor.circuit_breaker_failure_threshold),
             ("CIRCUIT_BREAKER_RECOVERY_TIMEOUT", processor.circuit_breaker_recovery_timeout),
+            ("PROCESSOR_WAITING_MAX", processor.processor_waiting_max),
+            ("STRIPE_WEBHOOK_TOLERANCE_SECONDS", settings.stripe.stripe_webhook_tolerance_seconds),
+            ("STRIPE_WEBHOOK_BYTES_MAX", settings.stripe.stripe_webhook_bytes_max),
+            ("STRIPE_EVENTS_EVERY_SECONDS", settings.stripe.stripe_events_every_seconds),
+            ("STRIPE_EVENTS_BATCH_MAX", settings.stripe.stripe_events_batch_max),
+            ("STRIPE_EVENT_RETENTION_DAYS", settings.stripe.stripe_event_retention_days),
+            ("GATEWAY_CONFIG_CACHE_SECONDS", settings.stripe.gateway_config_cache_seconds),
             ("PROCESSOR_CONCURRENCY_MAX", processor.processor_concurrency_max),
             ("CONSUMER_CONCURRENCY", processor.consumer_concurrency),
             ("NOT_TAKEN_PAUSE_SECONDS", resolution.not_taken_pause_seconds),
             ("RESOLVE_EVERY_SECONDS", resolution.resolve_every_seconds),
+            ("EXPIRE_EVERY_SECONDS", resolution.expire_every_seconds),
             ("RESOLVE_BATCH_MAX", resolution.resolve_batch_max),
         ]
         if value <= 0
@@ -144,7 +230,41 @@ def check_settings(settings: Settings) -> list[str]:
             ("PARKED_AFTER_RETRIES", resolution.parked_after_retries),
             ("SANDBOX_LATENCY_SECONDS", settings.sandbox.sandbox_latency_seconds),
             ("SANDBOX_SLOW_SECONDS", settings.sandbox.sandbox_slow_seconds),
+            ("SANDBOX_LATER_SECONDS", settings.sandbox.sandbox_later_seconds),
         ]
         if value < 0
     ]
     return faults
+
+
+def _rises(ages: tuple[int, ...]) -> bool:
+    return bool(ages) and min(ages) > 0 and all(earlier < later for earlier, later in pairwise(ages))
+
+
+def _stripe_faults(settings: Settings) -> list[str]:
+    stripe, faults = settings.stripe, []
+    if PROVIDERS.get(settings.processor.provider) == "stripe" and not stripe.stripe_secret_key:
+        faults.append("STRIPE_SECRET_KEY must be set where GATEWAY_PROVIDER is stripe")
+    if not settings.sealing_key:
+        faults.append(
+            "ENCRYPTION_KEY (or GATEWAY_ENCRYPTION_KEY) must be set outside APP_ENV=local: 32 random bytes in base64, for "
+            "example from `openssl rand -base64 32`"
+        )
+    elif not settings.place.is_local and settings.sealing_key == LOCAL_ENCRYPTION_KEY:
+        faults.append("ENCRYPTION_KEY is the development key, which only APP_ENV=local may use")
+    for name, key in [
+        ("ENCRYPTION_KEY", settings.sealing_key),
+        *(("ENCRYPTION_KEYS_PREVIOUS", key) for key in stripe.encryption_keys_previous),
+    ]:
+        if key and not _is_key(key):
+            faults.append(f"{name} must be 32 bytes in base64, for example from `openssl rand -base64 32`")
+    if not settings.place.is_local and not stripe.stripe_api_base.startswith("https://"):
+        faults.append("STRIPE_API_BASE must be an https address outside APP_ENV=local")
+    return faults
+
+
+def _is_key(text: str) -> bool:
+    try:
+        return len(base64.b64decode(text, validate=True)) == _KEY_BYTES
+    except (binascii.Error, ValueError):
+        return False

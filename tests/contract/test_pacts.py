@@ -21,7 +21,7 @@ from pact.types import Message
 from deploy.local.servers import Servers
 from libs.common.ids import new_id
 from libs.common.observability.correlation import Correlation
-from services.api.domain import Fact, PaymentIntent, Status
+from services.api.domain import Decision, Fact, PaymentIntent, Status
 from services.api.outbox import sayings_of
 from tests.support.platform import OPERATOR, Platform, running_platform
 
@@ -83,7 +83,7 @@ def _settled_message() -> Message:
         updated_at=now,
     )
     correlation = Correlation(correlation_id="corr-7", tenant_id=TENANT)
-    (saying,) = sayings_of(intent, (Fact.SETTLED,), at=now, correlation=correlation)
+    (saying,) = sayings_of(Decision(intent, (Fact.SETTLED,)), at=now, correlation=correlation)
     return Message(
         contents=saying.message.encode(),
         metadata={"routing_key": saying.message.contract.name},

@@ -1,1 +1,1 @@
-"""Proofs: what the platform promises, under faults at random and at length; short forms of them run with the tests."""
+"""Proofs: random histories, long runs and faults, each checked against everything that must hold afterwards."""

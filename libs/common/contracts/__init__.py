@@ -1,12 +1,14 @@
 """The message contracts of all services: importing this package fills the registry.
 
-`api`, `ledger`, `gateway` and `notifier` are named after the owner of the messages inside. The ledger's have further parts:
-`ledger_books`, `ledger_money` (roles, rates and conversions), `ledger_reports`, and `ledger_journal` (what people enter).
+`api`, `ledger`, `gateway` and `notifier` are named after the owner of the messages inside. `gateway_requests` has what the
+gateway is asked while somebody waits; the ledger's have further parts: `ledger_books`, `ledger_money` (roles, rates and
+conversions), `ledger_reports`, and `ledger_journal` (what people enter).
 """
 
 from libs.common.contracts import (
     api,
     gateway,
+    gateway_requests,
     ledger,
     ledger_books,
     ledger_journal,
@@ -34,6 +36,7 @@ __all__ = [
     "PublicEvent",
     "api",
     "gateway",
+    "gateway_requests",
     "heard_by",
     "ledger",
     "ledger_books",

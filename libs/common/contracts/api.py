@@ -4,6 +4,7 @@ The notifier hears every public event in packs and delivers it to merchants; oth
 Money in public events is a decimal string with exactly the currency's decimals.
 """
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +24,12 @@ _INTENT: dict[str, Any] = {
     "currency": "BRL",
     "customer_ref": "customer@example.com",
     "sequence": 3,
+}
+_REFUND: dict[str, Any] = {"refund_id": "0190f3a4-5b6c-7d8e-9f01-23456789abd2", "reason": "customer_request"}
+_DISPUTE: dict[str, Any] = {
+    "dispute_id": "0190f3a4-5b6c-7d8e-9f01-23456789abd3",
+    "reason": "fraudulent",
+    "payment_status": "SETTLED",
 }
 
 
@@ -53,9 +60,62 @@ class PaymentAuthorized(IntentEvent, frozen=True, kw_only=True):
     """The issuer promised the funds. Heard by the notifier and other teams."""
 
 
-@event("payment.captured", owner="api", heard_by=("notifier",), public=True, example=_ENVELOPE | _INTENT)
+@event(
+    "payment.requires_action",
+    owner="api",
+    heard_by=("notifier",),
+    public=True,
+    example=_ENVELOPE | _INTENT | {"action_url": "https://merchant.example/authenticate/1"},
+)
+class PaymentRequiresAction(IntentEvent, frozen=True, kw_only=True):
+    """The customer must prove something to the issuer first (3-D Secure). Heard by the notifier and other teams."""
+
+    status: str = "REQUIRES_ACTION"
+    """Always `REQUIRES_ACTION`."""
+    action_url: str = ""
+    """Where the customer does so; empty where the processor's client library leads the way."""
+
+
+@event(
+    "payment.captured",
+    owner="api",
+    heard_by=("notifier",),
+    public=True,
+    example=_ENVELOPE | _INTENT | {"captured_amount": "150.50"},
+)
 class PaymentCaptured(IntentEvent, frozen=True, kw_only=True):
-    """The processor took the held funds; the books follow. Heard by the notifier and other teams."""
+    """The processor took the held funds, all or a part; the books follow. Heard by the notifier and other teams."""
+
+    captured_amount: str = ""
+    """What was taken, as a decimal string; the rest is released."""
+
+
+@event(
+    "payment.voided",
+    owner="api",
+    heard_by=("notifier",),
+    public=True,
+    example=_ENVELOPE | _INTENT | {"status": "VOIDED"},
+)
+class PaymentVoided(IntentEvent, frozen=True, kw_only=True):
+    """The merchant let go of the payment, and nothing is held any more. Heard by the notifier and other teams."""
+
+    status: str = "VOIDED"
+    """Always `VOIDED`."""
+
+
+@event(
+    "payment.expired",
+    owner="api",
+    heard_by=("notifier",),
+    public=True,
+    example=_ENVELOPE | _INTENT | {"status": "EXPIRED"},
+)
+class PaymentExpired(IntentEvent, frozen=True, kw_only=True):
+    """Held funds were released because nobody captured them in time. Heard by the notifier and other teams."""
+
+    status: str = "EXPIRED"
+    """Always `EXPIRED`."""
 
 
 @event(
@@ -63,13 +123,15 @@ class PaymentCaptured(IntentEvent, frozen=True, kw_only=True):
     owner="api",
     heard_by=("notifier",),
     public=True,
-    example=_ENVELOPE | _INTENT | {"status": "SETTLED"},
+    example=_ENVELOPE | _INTENT | {"status": "SETTLED", "captured_amount": "150.50"},
 )
 class PaymentSettled(IntentEvent, frozen=True, kw_only=True):
     """Captured at the processor and posted in the ledger. Heard by the notifier and, for an order, by the orders service."""
 
     status: str = "SETTLED"
     """Always `SETTLED`."""
+    captured_amount: str = ""
+    """What was taken, as a decimal string: less than `amount` where only a part was captured."""
 
 
 @event(
@@ -90,6 +152,90 @@ class PaymentFailed(IntentEvent, frozen=True, kw_only=True):
     """Why, as a stable snake_case word: `insufficient_funds`."""
     failure_message: str
     """Why, as a sentence that may be shown to a person."""
+
+
+class RefundEvent(IntentEvent, frozen=True, kw_only=True):
+    """What every event of a refund names; `amount` is the refund's."""
+
+    refund_id: UUID
+    """The refund."""
+    reason: str = ""
+    """The merchant's words; empty where there are none."""
+    payment_status: str
+    """The intent's status from then on: `PARTIALLY_REFUNDED`, `REFUNDED`, `SETTLED`."""
+
+
+@event(
+    "payment.refunded",
+    owner="api",
+    heard_by=("notifier",),
+    public=True,
+    example=_ENVELOPE | _INTENT | _REFUND | {"amount": "40.00", "payment_status": "PARTIALLY_REFUNDED"},
+)
+class PaymentRefunded(RefundEvent, frozen=True, kw_only=True):
+    """Captured money was given back. Heard by the notifier and other teams."""
+
+
+@event(
+    "refund.failed",
+    owner="api",
+    heard_by=("notifier",),
+    public=True,
+    example=_ENVELOPE
+    | _INTENT
+    | _REFUND
+    | {
+        "amount": "40.00",
+        "payment_status": "SETTLED",
+        "failure_code": "processor_refused",
+        "failure_message": "The refund did not reach the customer.",
+    },
+)
+class RefundFailed(RefundEvent, frozen=True, kw_only=True):
+    """A refund did not reach the customer, even where `payment.refunded` was said before: it counts for nothing.
+
+    Heard by the notifier and other teams.
+    """
+
+    failure_code: str
+    """Why, as a stable snake_case word."""
+    failure_message: str
+    """Why, as a sentence that may be shown to a person."""
+
+
+class DisputeEvent(IntentEvent, frozen=True, kw_only=True):
+    """What every event of a dispute names; `amount` is the disputed one."""
+
+    dispute_id: UUID
+    """The dispute."""
+    reason: str
+    """The bank's reason, as a stable snake_case word: `fraudulent`."""
+    payment_status: str
+    """The intent's status, which a dispute does not change."""
+
+
+@event(
+    "dispute.opened",
+    owner="api",
+    heard_by=("notifier",),
+    public=True,
+    example=_ENVELOPE | _INTENT | _DISPUTE | {"evidence_due_at": "2026-12-01T23:59:59Z"},
+)
+class DisputeOpened(DisputeEvent, frozen=True, kw_only=True):
+    """The customer's bank took the money back until it is decided. Heard by the notifier and other teams."""
+
+    evidence_due_at: datetime | None = None
+    """Until when the merchant may answer, where the processor says so."""
+
+
+@event("dispute.won", owner="api", heard_by=("notifier",), public=True, example=_ENVELOPE | _INTENT | _DISPUTE)
+class DisputeWon(DisputeEvent, frozen=True, kw_only=True):
+    """The bank gave the disputed money back. Heard by the notifier and other teams."""
+
+
+@event("dispute.lost", owner="api", heard_by=("notifier",), public=True, example=_ENVELOPE | _INTENT | _DISPUTE)
+class DisputeLost(DisputeEvent, frozen=True, kw_only=True):
+    """The disputed money is gone. Heard by the notifier and other teams."""
 
 
 @event(

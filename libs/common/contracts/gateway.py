@@ -52,6 +52,8 @@ class AuthorizePayment(PaymentMessage, frozen=True, kw_only=True):
     """The merchant's reference of the customer, passed on to the processor for its own risk checks."""
     payment_method: str = ""
     """The processor's token of what is charged, `pm_card_visa`; empty: the one that the tenant's gateway is set to."""
+    capture_method: str = "automatic"
+    """`manual` where the funds are held until the merchant says otherwise: the gateway then watches the end of the hold."""
 
 
 @command("payment.capture", owner="gateway", said_by=("api",), example=_INTENT | {"gateway_ref": "sandbox_0190f3a4"})
@@ -91,8 +93,7 @@ class RefundPayment(PaymentMessage, frozen=True, kw_only=True):
     "payment.action_required",
     owner="gateway",
     heard_by=("api",),
-    example=_INTENT
-    | {"gateway_ref": "pi_3Ozabc", "action_url": "https://hooks.stripe.com/redirect/authenticate/src_1"},
+    example=_INTENT | {"gateway_ref": "pi_3Ozabc", "action_url": "https://merchant.example/authenticate/1"},
 )
 class PaymentActionRequired(PaymentMessage, frozen=True, kw_only=True):
     """The customer must prove something to the issuer before the funds are held (3-D Secure). Heard by the api."""

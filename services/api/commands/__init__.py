@@ -1,8 +1,27 @@
-"""What the api decides: load and lock, ask the domain, save, say."""
+"""What the api decides: load and lock, ask the domain, save, say.
+
+`payments` creates and confirms, `operations` captures, voids and refunds, `outcomes` hears how things ended; `features`
+switches what tenants may use.
+"""
 
 from services.api.commands.features import switch_feature
-from services.api.commands.payments import NewIntent, News, PaymentCommands, Render
+from services.api.commands.operations import Caller, Operations
+from services.api.commands.outcomes import Known, News, Outcomes, Render, RenderRefund
+from services.api.commands.payments import NewIntent, PaymentCommands
 from services.api.commands.tenants import provision
 from services.api.commands.waiting import Answers
 
-__all__ = ["Answers", "NewIntent", "News", "PaymentCommands", "Render", "provision", "switch_feature"]
+__all__ = [
+    "Answers",
+    "Caller",
+    "Known",
+    "NewIntent",
+    "News",
+    "Operations",
+    "Outcomes",
+    "PaymentCommands",
+    "Render",
+    "RenderRefund",
+    "provision",
+    "switch_feature",
+]

@@ -21,6 +21,60 @@ class ConfirmContended(Conflict):
         super().__init__("the payment intent is being changed by other requests; try again")
 
 
+class CannotConfirm(Conflict):
+    """The intent has ended, or was given back: there is nothing to collect."""
+
+    code = "cannot_confirm"
+
+    def __init__(self, status: str) -> None:
+        super().__init__(f"cannot confirm status {status}")
+
+
+class CannotCapture(Conflict):
+    """No funds are held that could be taken."""
+
+    code = "cannot_capture"
+
+    def __init__(self, status: str) -> None:
+        super().__init__(f"cannot capture status {status}")
+
+
+class CannotVoid(Conflict):
+    """There is nothing to let go of, or it is being taken."""
+
+    code = "cannot_void"
+
+    def __init__(self, status: str, *, because: str = "") -> None:
+        super().__init__(f"cannot void status {status}" + (f": {because}" if because else ""))
+
+
+class CannotRefund(Conflict):
+    """Nothing of it stands in the books, or nothing is left."""
+
+    code = "cannot_refund"
+
+    def __init__(self, status: str) -> None:
+        super().__init__(f"cannot refund payment with status {status}")
+
+
+class CaptureExceedsAuthorization(Invalid):
+    """The capture is larger than what is held."""
+
+    code = "capture_exceeds_authorization"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, errors=(("/amount", "is more than is authorized"),))
+
+
+class RefundExceedsPayment(Invalid):
+    """The refund is larger than what was captured and is neither given nor taken back."""
+
+    code = "refund_exceeds_payment"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, errors=(("/amount", "is more than is left to refund"),))
+
+
 class IdempotencyKeyReused(Invalid):
     """The key was already used with another body."""
 

@@ -2,7 +2,17 @@
 
 from services.api.queries.audit import AuditPage, audit_page
 from services.api.queries.cursors import decode_cursor, encode_cursor
-from services.api.queries.intents import STATUS_NAMES, IntentPage, by_order, cursor_page, get, numbered_page, timeline
+from services.api.queries.intents import (
+    STATUS_NAMES,
+    IntentPage,
+    by_order,
+    cursor_page,
+    disputes_of,
+    get,
+    numbered_page,
+    refunds_of,
+    timeline,
+)
 from services.api.queries.totals import Totals
 
 __all__ = [
@@ -14,8 +24,10 @@ __all__ = [
     "by_order",
     "cursor_page",
     "decode_cursor",
+    "disputes_of",
     "encode_cursor",
     "get",
     "numbered_page",
+    "refunds_of",
     "timeline",
 ]

@@ -7,27 +7,27 @@ from uuid import UUID
 import msgspec
 
 from libs.common.db import Database
-from services.api.domain import PaymentIntent, Status
+from services.api.domain import Dispute, PaymentIntent, Refund, Status
 from services.api.errors import PaymentIntentNotFound
 from services.api.queries.cursors import decode_cursor, encode_cursor
 from services.api.queries.totals import Totals
 from services.api.store import IntentFilter, IntentPosition, TimelineEvent, intents
+from services.api.store import refunds as store_refunds
 from services.api.store import timeline as store
 
 TIMELINE_MAX = 1000
 """Events of one timeline; a payment has about ten."""
 
+PARTS_MAX = 1000
+"""Refunds or disputes of one payment that are listed."""
+
 STATUS_NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         **{status.value: (status.value,) for status in Status},
-        # Statuses of the same vocabulary that clients filter by, though no intent has them yet.
-        "VOIDED": ("VOIDED",),
-        "REFUNDED": ("REFUNDED",),
-        "PARTIALLY_REFUNDED": ("PARTIALLY_REFUNDED",),
         # The words of clients whose screens know an older vocabulary.
         "PENDING": (Status.CREATED.value, Status.PROCESSING.value),
         "CONFIRMED": (Status.AUTHORIZED.value, Status.SETTLED.value),
-        "CANCELLED": ("VOIDED",),
+        "CANCELLED": (Status.VOIDED.value,),
     }
 )
 """What each name in a status filter means."""
@@ -66,6 +66,16 @@ async def timeline(database: Database, tenant_id: str, intent_id: UUID) -> list[
     if not found:
         await get(database, tenant_id, intent_id)
     return found
+
+
+async def refunds_of(database: Database, tenant_id: str, intent_id: UUID) -> list[Refund]:
+    """Read the refunds of an intent, newest first; empty for an intent that the tenant does not have."""
+    return await store_refunds.refunds_of(database, tenant_id, intent_id, limit=PARTS_MAX)
+
+
+async def disputes_of(database: Database, tenant_id: str, intent_id: UUID) -> list[Dispute]:
+    """Read the disputes of an intent, newest first; empty for an intent that the tenant does not have."""
+    return await store_refunds.disputes_of(database, tenant_id, intent_id, limit=PARTS_MAX)
 
 
 async def by_order(database: Database, tenant_id: str, order_id: str) -> list[PaymentIntent]:

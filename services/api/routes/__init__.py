@@ -11,7 +11,7 @@ from libs.common.contracts import Message
 from libs.common.db import Database
 from services.api.auth import Access, Directory, Login
 from services.api.chaos import Chaos
-from services.api.commands import PaymentCommands
+from services.api.commands import Operations, PaymentCommands
 from services.api.idempotency import Idempotency
 from services.api.queries import Totals
 from services.api.routes.accounts import account_routes
@@ -23,18 +23,20 @@ from services.api.routes.documentation import document, documentation_routes
 from services.api.routes.exchange import exchange_routes
 from services.api.routes.expansion import Expansion, timeline_routes
 from services.api.routes.features import feature_routes
+from services.api.routes.gateway import gateway_routes
 from services.api.routes.holds import hold_routes
 from services.api.routes.journal import journal_routes
 from services.api.routes.ledger import ledger_routes
+from services.api.routes.operations import operation_routes
 from services.api.routes.payment_intents import payment_intent_routes
 from services.api.routes.periods import period_routes
-from services.api.routes.rendering import render_intent
+from services.api.routes.rendering import render_intent, render_refund
 from services.api.routes.reports import report_routes
 from services.api.routes.roles import role_routes
 from services.api.routes.verification import verification_routes
 from services.api.routes.webhooks import webhook_routes
 
-__all__ = ["document", "render_intent", "routes"]
+__all__ = ["document", "render_intent", "render_refund", "routes"]
 
 
 def routes(
@@ -42,6 +44,7 @@ def routes(
     access: Access,
     login: Login,
     payments: PaymentCommands,
+    operations: Operations,
     idempotency: Idempotency,
     database: Database,
     ask: Callable[[Message], Awaitable[Any]],
@@ -59,6 +62,7 @@ def routes(
         *payment_intent_routes(
             access, payments, idempotency, database, expansion, totals=totals, currencies=currencies
         ),
+        *operation_routes(access, operations, idempotency, database),
         *timeline_routes(access, expansion),
         *ledger_routes(access, ask),
         *journal_routes(access, unaudited),
@@ -70,6 +74,7 @@ def routes(
         *role_routes(access, ask),
         *exchange_routes(access, ask),
         *webhook_routes(access, ask),
+        *gateway_routes(access, ask),
         *audit_routes(access, database),
         *feature_routes(access, database, directory, clock),
         *(chaos_routes(access, chaos) if chaos is not None else []),

@@ -26,6 +26,7 @@ _TARGETS = (
     "role",
     "rate_id",
     "conversion_id",
+    "config_id",
 )
 
 

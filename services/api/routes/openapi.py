@@ -89,6 +89,8 @@ class Documented(msgspec.Struct, frozen=True, kw_only=True):
 
     body: Any = None
     """The struct that its body is read into."""
+    body_optional: bool = False
+    """Whether the body may be missing."""
     example: Any = None
     """A body that works with the seeded data."""
     answer: Any = None
@@ -109,8 +111,6 @@ class Documented(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it answers CSV too."""
     aged: bool = False
     """Whether its answer is of an earlier instant, which it names."""
-    body_optional: bool = False
-    """Whether its body may be left out."""
     query: tuple[QueryParameter, ...] = ()
     """Its query parameters."""
     path: tuple[QueryParameter, ...] = ()

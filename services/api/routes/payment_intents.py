@@ -15,8 +15,9 @@ from libs.common.web.problems import HttpProblem
 from services.api import queries
 from services.api.auth import Access
 from services.api.commands import NewIntent, PaymentCommands
+from services.api.domain import CaptureMethod
 from services.api.errors.problems import refusal
-from services.api.idempotency import Given, Idempotency
+from services.api.idempotency import Idempotency
 from services.api.routes.bodies import BodyReader, number_text, read_optional, require_storable
 from services.api.routes.documentation import Documented
 from services.api.routes.expansion import EXPAND, EXPANSIONS, ExpandedPaymentIntent, Expansion
@@ -36,6 +37,7 @@ from services.api.routes.rendering import (
     OrderPayment,
     PaymentIntentBody,
     PaymentIntentPage,
+    given_answer,
     intent_body,
     json_answer,
     render_intent,
@@ -120,7 +122,7 @@ def payment_intent_routes(
         key = require_key(request.headers, missing=_MISSING_CREATE_KEY)
         claim = idempotency.claim(tenant_id=caller.tenant_id, operation="create", key=key, meaning=wanted)
         create = partial(payments.create, wanted, claim=claim, actor=caller.actor, correlation=caller.correlation)
-        return _given(await idempotency.run(claim, create))
+        return given_answer(await idempotency.run(claim, create))
 
     @get(
         "/v1/payment-intents/{intent_id:str}",
@@ -149,14 +151,15 @@ def payment_intent_routes(
         summary="Confirm a payment intent",
         description="Asks the issuer for the funds and waits, bounded, for the answer: 200 with the intent AUTHORIZED "
         "or FAILED, or 202 with the intent PROCESSING. `Prefer: respond-async` answers 202 at once. Confirming again "
-        "answers the present state and asks nobody twice.",
+        "answers the present state and asks nobody twice. REQUIRES_ACTION is an answer too: lead the customer to "
+        "`action_url`.",
         tags=["payment intents"],
         documented=Documented(
             answer=PaymentIntentBody,
             permission=_WRITE,
             idempotent=True,
             accepted=True,
-            refusals=("payment_intent_not_found", "confirm_contended"),
+            refusals=("payment_intent_not_found", "confirm_contended", "cannot_confirm"),
             headers=(("Prefer", "`respond-async`: answer 202 at once."),),
         ),
     )
@@ -177,7 +180,7 @@ def payment_intent_routes(
         )
         given = await idempotency.run(claim, confirm, resume=partial(payments.resume_confirm, wanted, claim=claim))
         headers = {"Preference-Applied": "respond-async"} if respond_async and given.answer.status == 202 else {}
-        return _given(given, headers)
+        return given_answer(given, headers)
 
     @get(
         "/v1/payment-intents",
@@ -251,7 +254,11 @@ def new_intent(body: CreatePaymentIntent, *, currencies: frozenset[str]) -> NewI
         HttpProblem: 400 for a currency that is not supported.
         Invalid: for an amount that is not one, or a text that cannot be kept.
     """
-    texts = {"/customer_ref": body.customer_ref, "/description": body.description}
+    texts = {
+        "/customer_ref": body.customer_ref,
+        "/description": body.description,
+        "/payment_method": body.payment_method,
+    }
     for name, value in (body.metadata or {}).items():
         texts[f"/metadata/{name}"] = name + value
     require_storable(texts)
@@ -269,6 +276,8 @@ def new_intent(body: CreatePaymentIntent, *, currencies: frozenset[str]) -> NewI
         customer_ref=body.customer_ref,
         description=body.description,
         metadata=body.metadata or {},
+        capture_method=body.capture_method or CaptureMethod.AUTOMATIC,
+        payment_method=body.payment_method or "",
     )
 
 
@@ -286,8 +295,3 @@ def intent_filter(query: Query) -> IntentFilter:
         created_from=query.begin(),
         created_until=query.end(),
     )
-
-
-def _given(given: Given, headers: dict[str, str] | None = None) -> Response[bytes]:
-    replayed = {"Idempotency-Replayed": "true"} if given.replayed else {}
-    return json_answer(given.answer.body, status=given.answer.status, headers={**replayed, **(headers or {})})

@@ -7,7 +7,16 @@ from litestar import Response
 
 from libs.common.clock import iso
 from libs.common.money import format_minor
-from services.api.domain import PaymentIntent, Status
+from services.api.domain import (
+    CaptureMethod,
+    Dispute,
+    DisputeStatus,
+    PaymentIntent,
+    Refund,
+    RefundStatus,
+    Status,
+)
+from services.api.idempotency import Given
 from services.api.store import TimelineEvent
 
 _encoder = msgspec.json.Encoder()
@@ -23,6 +32,10 @@ type AmountIn = Annotated[
         },
     ),
 ]
+
+
+ALL = msgspec.Raw(b"null")
+"""What stands for an amount that is not given: all there is."""
 
 
 class CreatePaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +56,29 @@ class CreatePaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
         ]
         | None
     ) = None
+    capture_method: (
+        Annotated[
+            CaptureMethod,
+            msgspec.Meta(description="`automatic`: captured once authorized; `manual`: when you say so."),
+        ]
+        | None
+    ) = None
+    payment_method: (
+        Annotated[str, msgspec.Meta(max_length=255, description="The processor's token of what is charged.")] | None
+    ) = None
+
+
+class CaptureRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """How much to take; without an amount, all that is authorized."""
+
+    amount: AmountIn = msgspec.field(default_factory=lambda: ALL)
+
+
+class RefundRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """How much to give back; without an amount, all that is left."""
+
+    amount: AmountIn = msgspec.field(default_factory=lambda: ALL)
+    reason: Annotated[str, msgspec.Meta(max_length=500, description="Your own words.")] | None = None
 
 
 class PaymentIntentBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,9 +95,47 @@ class PaymentIntentBody(msgspec.Struct, frozen=True, kw_only=True):
     order_id: str | None
     description: str | None
     metadata: dict[str, str]
+    capture_method: CaptureMethod
+    payment_method: str | None
+    action_url: Annotated[str, msgspec.Meta(description="Where the customer acts, while that is required.")] | None
+    expires_at: Annotated[str, msgspec.Meta(description="When held funds are released, if not captured.")] | None
+    authorized_amount: str
     captured_amount: str
+    refunded_amount: Annotated[str, msgspec.Meta(description="What was given back; refunds on their way not yet.")]
+    disputed_amount: Annotated[str, msgspec.Meta(description="What customers' banks took back and have not returned.")]
     failure_code: str | None
     failure_message: str | None
+
+
+class RefundBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A refund as clients see it."""
+
+    id: str
+    payment_intent_id: str
+    amount: str
+    currency: str
+    reason: str | None
+    status: Annotated[RefundStatus, msgspec.Meta(description="PENDING until the processor has said how it ended.")]
+    gateway_ref: str | None
+    failure_code: str | None
+    failure_message: str | None
+    created_at: str
+    updated_at: str
+
+
+class DisputeBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A dispute as clients see it."""
+
+    id: str
+    payment_intent_id: str
+    amount: str
+    currency: str
+    reason: Annotated[str, msgspec.Meta(description="The bank's reason: `fraudulent`.")]
+    status: DisputeStatus
+    gateway_ref: str
+    evidence_due_at: Annotated[str, msgspec.Meta(description="Until when you may answer.")] | None
+    opened_at: str
+    updated_at: str
 
 
 class TimelineEventBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,9 +185,49 @@ def intent_body(intent: PaymentIntent) -> PaymentIntentBody:
         order_id=intent.order_id,
         description=intent.description,
         metadata=intent.metadata,
+        capture_method=intent.capture_method,
+        payment_method=intent.payment_method or None,
+        action_url=intent.action_url,
+        expires_at=None if intent.expires_at is None else iso(intent.expires_at),
+        authorized_amount=format_minor(intent.authorized_minor, intent.currency),
         captured_amount=format_minor(intent.captured_minor, intent.currency),
+        refunded_amount=format_minor(intent.refunded_minor, intent.currency),
+        disputed_amount=format_minor(intent.disputed_minor, intent.currency),
         failure_code=intent.failure_code,
         failure_message=intent.failure_message,
+    )
+
+
+def refund_body(refund: Refund) -> RefundBody:
+    """Show a refund as clients see it."""
+    return RefundBody(
+        id=str(refund.id),
+        payment_intent_id=str(refund.payment_intent_id),
+        amount=format_minor(refund.amount_minor, refund.currency),
+        currency=refund.currency,
+        reason=refund.reason,
+        status=refund.status,
+        gateway_ref=refund.gateway_ref,
+        failure_code=refund.failure_code,
+        failure_message=refund.failure_message,
+        created_at=iso(refund.created_at),
+        updated_at=iso(refund.updated_at),
+    )
+
+
+def dispute_body(dispute: Dispute) -> DisputeBody:
+    """Show a dispute as clients see it."""
+    return DisputeBody(
+        id=str(dispute.id),
+        payment_intent_id=str(dispute.payment_intent_id),
+        amount=format_minor(dispute.amount_minor, dispute.currency),
+        currency=dispute.currency,
+        reason=dispute.reason,
+        status=dispute.status,
+        gateway_ref=dispute.gateway_ref,
+        evidence_due_at=None if dispute.evidence_due_at is None else iso(dispute.evidence_due_at),
+        opened_at=iso(dispute.opened_at),
+        updated_at=iso(dispute.updated_at),
     )
 
 
@@ -135,22 +249,41 @@ def render_intent(intent: PaymentIntent) -> bytes:
     return _encoder.encode(intent_body(intent))
 
 
+def render_refund(refund: Refund) -> bytes:
+    """Write a refund as clients see it."""
+    return _encoder.encode(refund_body(refund))
+
+
 def json_answer(body: object, *, status: int = 200, headers: dict[str, str] | None = None) -> Response[bytes]:
     """Answer with a struct, a list of them, or bytes that are JSON already."""
     raw = body if isinstance(body, bytes) else _encoder.encode(body)
     return Response(raw, status_code=status, media_type=JSON_MEDIA_TYPE, headers=headers)
 
 
+def given_answer(given: Given, headers: dict[str, str] | None = None) -> Response[bytes]:
+    """Answer a request that has an `Idempotency-Key`, and say whether it is a repetition."""
+    replayed = {"Idempotency-Replayed": "true"} if given.replayed else {}
+    return json_answer(given.answer.body, status=given.answer.status, headers={**replayed, **(headers or {})})
+
+
 __all__ = [
     "JSON_MEDIA_TYPE",
     "AmountIn",
+    "CaptureRequest",
     "CreatePaymentIntent",
+    "DisputeBody",
     "OrderPayment",
     "PaymentIntentBody",
     "PaymentIntentPage",
+    "RefundBody",
+    "RefundRequest",
     "TimelineEventBody",
+    "dispute_body",
     "event_body",
+    "given_answer",
     "intent_body",
     "json_answer",
+    "refund_body",
     "render_intent",
+    "render_refund",
 ]

@@ -77,6 +77,11 @@ async def write(connection: Connection, lines: Sequence[AuditRecord]) -> None:
     await connection.executemany(_RECORD, [audit_values(line) for line in lines])
 
 
+async def record_within(connection: Connection, line: AuditRecord) -> None:
+    """Add one line inside the transaction of what it tells."""
+    await connection.execute(_RECORD, *audit_values(line))
+
+
 class AuditFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which lines are meant; None means all."""
 

@@ -10,7 +10,7 @@ import msgspec
 
 from libs.common.db import Connection, Database
 from libs.common.messaging import Saying, insert_outbox, outbox_arrays
-from services.api.domain import PaymentIntent, Status
+from services.api.domain import CaptureMethod, PaymentIntent, Status
 from services.api.store.audit import AUDIT_PARAMETERS, AuditRecord, audit_values, insert_audit
 from services.api.store.keys import (
     CLAIM_PARAMETERS,
@@ -51,11 +51,12 @@ class IntentFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 _INTENT = (
     "i.tenant_id, i.id, i.amount_minor, i.currency, i.status, i.customer_ref, i.description, i.metadata, i.order_id, "
-    "i.gateway_ref, i.captured_minor, i.failure_code, i.failure_message, i.version, i.created_at, i.updated_at, "
-    "i.authorized_at, i.settled_at"
+    "i.gateway_ref, i.capture_method, i.payment_method, i.action_url, i.expires_at, i.capturing_minor, i.is_voiding, "
+    "i.captured_minor, i.refunding_minor, i.refunded_minor, i.disputed_minor, i.failure_code, i.failure_message, "
+    "i.version, i.created_at, i.updated_at, i.authorized_at, i.settled_at"
 )
 _CREATED_AT = CLAIM_PARAMETERS + 1
-_AUDIT_AT = _CREATED_AT + 11
+_AUDIT_AT = _CREATED_AT + 13
 _OUTBOX_AT = _AUDIT_AT + AUDIT_PARAMETERS
 _OUTBOX_PARAMETERS = 7
 
@@ -68,8 +69,9 @@ _CREATE = f"""
 WITH claimed AS ({insert_claim(1)}),
 created AS (
     INSERT INTO payment_intents (tenant_id, id, amount_minor, currency, status, customer_ref, description, metadata,
-                                 version, created_at, updated_at)
-    SELECT {_slots(_CREATED_AT, "text uuid bigint text text text text jsonb int timestamptz timestamptz")} FROM claimed
+                                 version, created_at, updated_at, capture_method, payment_method)
+    SELECT {_slots(_CREATED_AT, "text uuid bigint text text text text jsonb int timestamptz timestamptz text text")}
+    FROM claimed
 ),
 audited AS ({insert_audit(_AUDIT_AT, source="claimed")}),
 told AS ({insert_events(_OUTBOX_AT + _OUTBOX_PARAMETERS, source="claimed")}),
@@ -101,26 +103,45 @@ _LOCK = f"""
 SELECT {_INTENT} FROM unnest($1::text[], $2::uuid[]) AS w(tenant_id, id) JOIN payment_intents i USING (tenant_id, id)
 ORDER BY i.id FOR UPDATE OF i
 """  # noqa: S608
+_CHANGING = {
+    "status": "text",
+    "version": "int",
+    "gateway_ref": "text",
+    "action_url": "text",
+    "expires_at": "timestamptz",
+    "capturing_minor": "bigint",
+    "is_voiding": "bool",
+    "captured_minor": "bigint",
+    "refunding_minor": "bigint",
+    "refunded_minor": "bigint",
+    "disputed_minor": "bigint",
+    "failure_code": "text",
+    "failure_message": "text",
+    "updated_at": "timestamptz",
+    "authorized_at": "timestamptz",
+    "settled_at": "timestamptz",
+}
+"""The columns that a change can touch, and their kinds."""
+_ANSWERS_AT = len(_CHANGING) + 3
+_SAID_AT = _ANSWERS_AT + 5
 _SAVE = f"""
 WITH moved AS (
     UPDATE payment_intents i
-    SET status = w.status, version = w.version, gateway_ref = w.gateway_ref, captured_minor = w.captured_minor,
-        failure_code = w.failure_code, failure_message = w.failure_message, updated_at = w.updated_at,
-        authorized_at = w.authorized_at, settled_at = w.settled_at
-    FROM unnest($1::text[], $2::uuid[], $3::text[], $4::int[], $5::text[], $6::bigint[], $7::text[], $8::text[],
-                $9::timestamptz[], $10::timestamptz[], $11::timestamptz[])
-         AS w(tenant_id, id, status, version, gateway_ref, captured_minor, failure_code, failure_message, updated_at,
-              authorized_at, settled_at)
+    SET {", ".join(f"{name} = w.{name}" for name in _CHANGING)}
+    FROM unnest($1::text[], $2::uuid[],
+                {", ".join(f"${number}::{kind}[]" for number, kind in enumerate(_CHANGING.values(), start=3))})
+         AS w(tenant_id, id, {", ".join(_CHANGING)})
     WHERE i.tenant_id = w.tenant_id AND i.id = w.id
 ),
 answered AS (
     UPDATE idempotency_keys k
-    SET status = 'completed', response_status = a.status, response_body = a.body, completed_at = $12
-    FROM unnest($13::text[], $14::uuid[], $15::smallint[], $16::bytea[]) AS a(tenant_id, id, status, body)
+    SET status = 'completed', response_status = a.status, response_body = a.body, completed_at = ${_ANSWERS_AT}
+    FROM unnest(${_ANSWERS_AT + 1}::text[], ${_ANSWERS_AT + 2}::uuid[], ${_ANSWERS_AT + 3}::smallint[],
+                ${_ANSWERS_AT + 4}::bytea[]) AS a(tenant_id, id, status, body)
     WHERE k.tenant_id = a.tenant_id AND k.payment_intent_id = a.id AND k.status = 'in_progress'
 ),
-told AS ({insert_events(17 + _OUTBOX_PARAMETERS)})
-{insert_outbox(17)}
+told AS ({insert_events(_SAID_AT + _OUTBOX_PARAMETERS)})
+{insert_outbox(_SAID_AT)}
 """  # noqa: S608 - built from constants
 
 
@@ -137,7 +158,16 @@ def _intent_of(row: asyncpg.Record) -> PaymentIntent:
         metadata={} if metadata == "{}" else msgspec.json.decode(metadata, type=dict[str, str]),
         order_id=row["order_id"],
         gateway_ref=row["gateway_ref"],
+        capture_method=CaptureMethod(row["capture_method"]),
+        payment_method=row["payment_method"],
+        action_url=row["action_url"],
+        expires_at=row["expires_at"],
+        capturing_minor=row["capturing_minor"],
+        is_voiding=row["is_voiding"],
         captured_minor=row["captured_minor"],
+        refunding_minor=row["refunding_minor"],
+        refunded_minor=row["refunded_minor"],
+        disputed_minor=row["disputed_minor"],
         failure_code=row["failure_code"],
         failure_message=row["failure_message"],
         version=row["version"],
@@ -176,6 +206,8 @@ async def create(
         intent.version,
         intent.created_at,
         intent.updated_at,
+        intent.capture_method.value,
+        intent.payment_method,
         *audit_values(audit),
         *outbox_arrays(sayings),
         *event_arrays(events),
@@ -231,11 +263,22 @@ async def lock(connection: Connection, ids: Sequence[tuple[str, UUID]]) -> dict[
     return {(row["tenant_id"], row["id"]): _intent_of(row) for row in rows}
 
 
+class KeyAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer for whoever waits under a key about something: an intent, or a refund."""
+
+    tenant_id: str
+    """Whose key."""
+    subject_id: UUID
+    """What it is about."""
+    answer: Answer
+    """What is answered."""
+
+
 async def save(
     connection: Connection,
     intents: Sequence[PaymentIntent],
     *,
-    answers: Sequence[tuple[PaymentIntent, Answer]],
+    answers: Sequence[KeyAnswer],
     sayings: Sequence[Saying],
     events: Sequence[TimelineEvent],
     at: datetime,
@@ -245,20 +288,12 @@ async def save(
         _SAVE,
         [i.tenant_id for i in intents],
         [i.id for i in intents],
-        [i.status.value for i in intents],
-        [i.version for i in intents],
-        [i.gateway_ref for i in intents],
-        [i.captured_minor for i in intents],
-        [i.failure_code for i in intents],
-        [i.failure_message for i in intents],
-        [i.updated_at for i in intents],
-        [i.authorized_at for i in intents],
-        [i.settled_at for i in intents],
+        *([getattr(i, name) for i in intents] for name in _CHANGING),
         at,
-        [i.tenant_id for i, _ in answers],
-        [i.id for i, _ in answers],
-        [a.status for _, a in answers],
-        [a.body for _, a in answers],
+        [a.tenant_id for a in answers],
+        [a.subject_id for a in answers],
+        [a.answer.status for a in answers],
+        [a.answer.body for a in answers],
         *outbox_arrays(sayings),
         *event_arrays(events),
     )

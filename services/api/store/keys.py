@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from libs.common.db import Database
+from libs.common.db import Connection, Database
 
 _PRUNE_MAX = 5000
 """Expired keys that one round of pruning removes at most, so that it never holds locks for long."""
@@ -118,6 +118,7 @@ def key_of(row: asyncpg.Record) -> KeyRecord | None:
 
 
 _FIND = f"SELECT {KEY_COLUMNS} FROM idempotency_keys k WHERE tenant_id = $1 AND operation = $2 AND key = $3"  # noqa: S608
+_SUBJECT = "SELECT payment_intent_id FROM idempotency_keys WHERE tenant_id = $1 AND operation = $2 AND key = $3"
 _REMEMBER = f"WITH claimed AS ({insert_claim(1)}) SELECT count(*) AS claimed FROM claimed"  # noqa: S608
 _COMPLETE = (
     "UPDATE idempotency_keys SET status = 'completed', response_status = $4, response_body = $5, completed_at = $6 "
@@ -144,11 +145,31 @@ async def find(database: Database, claim: Claim) -> KeyRecord | None:
     return None if row is None else key_of(row)
 
 
+async def subject_of(database: Database, claim: Claim) -> UUID | None:
+    """Look up what the key of `claim` is about: the intent or refund that it creates or changes."""
+    row = await database.fetchrow(_SUBJECT, claim.tenant_id, claim.operation, claim.key)
+    return None if row is None else row["payment_intent_id"]
+
+
 async def remember(database: Database, claim: Claim, *, payment_intent_id: UUID, answer: Answer) -> bool:
     """Keep an answer that changed nothing else; False when another request holds the key."""
     values = claim_values(claim, payment_intent_id=payment_intent_id, answer=answer)
     row = await database.fetchrow(_REMEMBER, *values)
     return row is not None and row["claimed"] == 1
+
+
+async def claim_within(connection: Connection, claim: Claim, *, subject_id: UUID) -> bool:
+    """Claim a key inside a transaction, in progress; False when another request holds it.
+
+    A concurrent claim of the same key is waited for. What is rolled back has claimed nothing.
+    """
+    row = await connection.fetchrow(_REMEMBER, *claim_values(claim, payment_intent_id=subject_id, answer=None))
+    return row is not None and row["claimed"] == 1
+
+
+async def complete_within(connection: Connection, claim: Claim, answer: Answer, *, at: datetime) -> None:
+    """Answer a key that the same transaction has claimed."""
+    await connection.execute(_COMPLETE, claim.tenant_id, claim.operation, claim.key, answer.status, answer.body, at)
 
 
 async def complete(database: Database, claim: Claim, answer: Answer, *, at: datetime) -> bool:

@@ -20,9 +20,9 @@ from libs.common.messaging import Heard
 from libs.common.observability.correlation import Correlation
 from libs.common.settings import BrokerSettings, PlaceSettings
 from services.api.app import build, seed
-from services.api.commands import Answers, PaymentCommands
+from services.api.commands import Answers, Outcomes
 from services.api.consumers import Consumers
-from services.api.routes import render_intent
+from services.api.routes import render_intent, render_refund
 from services.api.settings import AuthSettings, PaymentSettings, RateSettings, Settings
 from tests.support.databases import TestDatabase
 from tests.support.platform import Client, free_port
@@ -83,16 +83,9 @@ class Api:
         self.base = base
         self.http = http
         self.database = database
-        self._consumers = Consumers(
-            PaymentCommands(
-                database,
-                clock=SystemClock(),
-                render=render_intent,
-                answers=Answers(database),
-                confirm_timeout_seconds=CONFIRM_TIMEOUT_SECONDS,
-            ),
-            clock=SystemClock(),
-        )
+        answers = Answers(database, clock=SystemClock(), timeout_seconds=CONFIRM_TIMEOUT_SECONDS)
+        outcomes = Outcomes(clock=SystemClock(), render=render_intent, render_refund=render_refund, answers=answers)
+        self.consumers = Consumers(outcomes, clock=SystemClock())
 
     def client(self, tenant: str, **changes: Any) -> Client:
         """A caller who acts for `tenant`."""
@@ -127,7 +120,7 @@ class Api:
             )
             for i in ids
         ]
-        await self.hear(tenant, *messages, by=self._consumers.on_payment_authorized)
+        await self.hear(tenant, *messages, by=self.consumers.on_payment_authorized)
 
     async def declined(self, tenant: str, *ids: str) -> None:
         """The gateway says: the issuer said no."""
@@ -141,7 +134,7 @@ class Api:
             )
             for i in ids
         ]
-        await self.hear(tenant, *messages, by=self._consumers.on_authorization_declined)
+        await self.hear(tenant, *messages, by=self.consumers.on_authorization_declined)
 
     async def captured(self, tenant: str, *ids: str) -> None:
         """The gateway says: the processor took the funds."""
@@ -155,7 +148,7 @@ class Api:
             )
             for i in ids
         ]
-        await self.hear(tenant, *messages, by=self._consumers.on_payment_captured)
+        await self.hear(tenant, *messages, by=self.consumers.on_payment_captured)
 
     async def capture_failed(self, tenant: str, *ids: str) -> None:
         """The gateway says: the processor refused to take the held funds."""
@@ -169,7 +162,7 @@ class Api:
             )
             for i in ids
         ]
-        await self.hear(tenant, *messages, by=self._consumers.on_capture_failed)
+        await self.hear(tenant, *messages, by=self.consumers.on_capture_failed)
 
     async def posted(self, tenant: str, *ids: str) -> None:
         """The ledger says: the capture stands in the books."""
@@ -184,7 +177,7 @@ class Api:
             )
             for i in ids
         ]
-        await self.hear(tenant, *messages, by=self._consumers.on_journal_entry_posted)
+        await self.hear(tenant, *messages, by=self.consumers.on_journal_entry_posted)
 
     async def said(self, tenant: str) -> list[str]:
         """What was said about `tenant`, in order, provisioning apart."""

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from libs.common.clock import ManualClock
-from libs.common.contracts.gateway import AuthorizePayment, CapturePayment
+from libs.common.contracts.gateway import AuthorizePayment, CapturePayment, PaymentMessage
 from libs.common.db import Database
 from libs.common.errors import Invalid
 from libs.common.ids import new_id
@@ -20,12 +20,12 @@ from services.gateway.app import patience
 from services.gateway.commands import Commands
 from services.gateway.domain import Attempt, AttemptStatus, Operation
 from services.gateway.errors import AttemptConflict, ProcessorUnavailable, Unstorable
-from services.gateway.processor import Answer, Authorize, NotTaken, NotTakenReason, Processor
+from services.gateway.processor import Answer, Authorize, NotTaken, NotTakenReason, Processor, SoleProcessor
 from services.gateway.queries import Queries
 from services.gateway.resilience import Bulkhead, Circuit, ResilientProcessor, Retries
 from services.gateway.sandbox_processor import SandboxProcessor
 from services.gateway.settings import ResolutionSettings
-from services.gateway.store import AttemptStore, Recording
+from services.gateway.store import AttemptStore, ConfigStore, EventStore, Recording
 from tests.support.databases import TestDatabase
 from tests.unit.gateway.processor_suite import CountingProcessor
 
@@ -58,6 +58,12 @@ class Dying:
     async def capture(self, request: Any) -> Answer:
         return await self._processor.capture(request)
 
+    async def void(self, request: Any) -> Answer:
+        return await self._processor.void(request)
+
+    async def refund(self, request: Any) -> Answer:
+        return await self._processor.refund(request)
+
 
 class Gateway:
     """One process of the gateway, and the eyes on its schema."""
@@ -67,13 +73,13 @@ class Gateway:
         self.clock = clock
         self.tenant_id = tenant_id
         self.store = AttemptStore(database)
-        self.queries = Queries(self.store)
+        self.queries = Queries(self.store, configs=ConfigStore(database), events=EventStore(database))
         self.circuit = Circuit(name=f"c-{tenant_id}", failures_max=20, open_seconds=30, clock=clock)
         bulkhead = Bulkhead(places=100, wait_seconds=1)
         self.commands = Commands(
             store=self.store,
-            processor=self._asking(processor, bulkhead, max_retries=3),
-            resolver=self._asking(processor, bulkhead, max_retries=0),
+            processors=SoleProcessor(self._asking(processor, bulkhead, max_retries=3)),
+            resolvers=SoleProcessor(self._asking(processor, bulkhead, max_retries=0)),
             patience=PATIENCE,
             deadline_seconds=DEADLINE_SECONDS,
             parked_after_retries=4,
@@ -101,7 +107,7 @@ class Gateway:
             CapturePayment(payment_intent_id=intent, amount_minor=amount_minor, currency="BRL", gateway_ref=gateway_ref)
         )
 
-    def _heard[M: (AuthorizePayment, CapturePayment)](self, body: M, *, retries: int = 0) -> Heard[M]:
+    def _heard[M: PaymentMessage](self, body: M, *, retries: int = 0) -> Heard[M]:
         return Heard(
             id=new_id(),
             body=body,
@@ -466,6 +472,12 @@ async def test_a_request_that_was_not_taken_is_soon_made_again(
 
         async def capture(self, request: Any) -> Answer:
             return await book.capture(request)
+
+        async def void(self, request: Any) -> Answer:
+            return await book.void(request)
+
+        async def refund(self, request: Any) -> Answer:
+            return await book.refund(request)
 
     deaf = Deaf()
     gateway = Gateway(database, clock, tenant_id, deaf)

@@ -35,6 +35,9 @@ async def start(database: TestDatabase, vhost_url: str, log: Path) -> asyncio.su
         "SANDBOX_LATENCY_SECONDS": "0.2",
         # Fewer places than commands, so that every kill finds some asked, some waiting and some done.
         "CONSUMER_CONCURRENCY": "8",
+        "PROCESSOR_CONCURRENCY_MAX": "6",
+        "PROCESSOR_WAITING_MAX": "1",
+        "NOT_TAKEN_PAUSE_SECONDS": "0.5",
         "ATTEMPT_LEASE_SECONDS": "3",
         "PROCESSOR_DEADLINE_SECONDS": "1",
         "PROCESSOR_TIMEOUT_SECONDS": "1",
@@ -78,7 +81,7 @@ async def test_killed_again_and_again_every_payment_is_authorized_once(
                 )
                 return count >= wanted
 
-            # Eight are asked at a time, so at any such moment some are asked, some wait and some are done.
+            # Six are asked at a time, so at any such moment some are asked, some wait and some are done.
             await until(decided, seconds=WAIT_SECONDS)
             process.send_signal(signal.SIGKILL)
             await process.wait()

@@ -46,7 +46,7 @@ def test_the_same_command_is_the_same_attempt() -> None:
         for operation in Operation
         for _ in range(3)
     }
-    assert len(ids) == 8
+    assert len(ids) == 4 * len(Operation)
     # Fixed for ever: another derivation would be another key at the processor, and another charge.
     assert (
         str(attempt_id(tenant_id="a", subject_id=intent, operation=Operation.AUTHORIZE))
@@ -87,6 +87,15 @@ def test_a_refusal_to_listen_is_soon_forgotten_unless_the_key_is() -> None:
     assert soon == REQUESTED_AT + timedelta(seconds=5)
     late = REQUESTED_AT + timedelta(days=1)
     assert PATIENCE.after_refusal_to_listen(asked_at=REQUESTED_AT, now=late) is None
+
+
+def test_a_processor_is_left_alone_for_as_long_as_it_wants() -> None:
+    wanted = timedelta(minutes=3)
+    later = PATIENCE.after_refusal_to_listen(asked_at=REQUESTED_AT, now=REQUESTED_AT, wanted=wanted)
+    assert later == REQUESTED_AT + wanted
+    silent = PATIENCE.after_silence(asked_at=REQUESTED_AT, now=REQUESTED_AT, wanted=wanted)
+    assert silent is not None
+    assert silent > REQUESTED_AT + wanted
 
 
 def test_the_outbox_says_exactly_what_the_contracts_allow() -> None:

@@ -22,8 +22,11 @@ from services.gateway.processor import (
     NotTaken,
     NotTakenReason,
     Processor,
+    ProcessorRequest,
+    Refund,
     Unknown,
     UnknownReason,
+    Void,
 )
 from services.gateway.resilience import (
     Bulkhead,
@@ -252,7 +255,7 @@ class Scripted:
 
     def __init__(self, *answers: Answer) -> None:
         self._answers = answers
-        self.heard: list[Authorize | Capture] = []
+        self.heard: list[ProcessorRequest] = []
 
     async def authorize(self, request: Authorize) -> Answer:
         return self._next(request)
@@ -260,7 +263,13 @@ class Scripted:
     async def capture(self, request: Capture) -> Answer:
         return self._next(request)
 
-    def _next(self, request: Authorize | Capture) -> Answer:
+    async def void(self, request: Void) -> Answer:
+        return self._next(request)
+
+    async def refund(self, request: Refund) -> Answer:
+        return self._next(request)
+
+    def _next(self, request: ProcessorRequest) -> Answer:
         self.heard.append(request)
         return self._answers[min(len(self.heard), len(self._answers)) - 1]
 
@@ -420,6 +429,60 @@ class TestRetries:
 
         resilient = make_resilient(Hanging(), clock, max_retries=0, ask_timeout_seconds=0.001)
         assert await resilient.authorize(an_authorization(100)) == SILENCE
+
+    async def test_what_the_processor_calls_pointless_is_not_repeated(self, clock: ManualClock) -> None:
+        pointless = Unknown(reason=UnknownReason.PROCESSOR_ERROR, is_worth_repeating=False)
+        scripted, time = Scripted(pointless, APPROVED), Time()
+        assert await make_resilient(scripted, clock, time=time).authorize(an_authorization(100)) == pointless
+        assert (len(scripted.heard), time.slept) == (1, [])
+
+    async def test_a_broken_processor_may_say_too_how_long_it_wants_to_be_left_alone(self, clock: ManualClock) -> None:
+        broken, time = Unknown(reason=UnknownReason.PROCESSOR_ERROR, retry_after_seconds=4), Time()
+        answer = await make_resilient(Scripted(broken, APPROVED), clock, time=time).authorize(an_authorization(100))
+        assert isinstance(answer, Approved)
+        assert time.slept == [4]
+
+    async def test_rate_limits_do_not_open_the_circuit(self, clock: ManualClock) -> None:
+        resilient = make_resilient(Scripted(BUSY), clock, failures_max=2)
+        for _ in range(5):
+            assert isinstance(await resilient.authorize(an_authorization(100)), NotTaken)
+        resilient.ensure_available()
+
+    async def test_a_processor_that_hangs_leaves_the_others_their_places(self, clock: ManualClock) -> None:
+        # As many commands as the consumers carry: the hanging processor keeps its places and its waiters, and no more.
+        class Hanging(Scripted):
+            async def authorize(self, request: Authorize) -> Answer:
+                self.heard.append(request)
+                await asyncio.Event().wait()
+                return APPROVED
+
+        hanging = Hanging()
+        slow = make_resilient(
+            hanging, clock, bulkhead=Bulkhead(places=4, wait_seconds=60, waiting_max=3), ask_timeout_seconds=60
+        )
+        quick = make_resilient(Scripted(APPROVED), clock)
+        consumers = asyncio.Semaphore(12)
+
+        async def command(processor: ResilientProcessor) -> Answer:
+            async with consumers:
+                return await processor.authorize(an_authorization(100))
+
+        async with asyncio.timeout(5):
+            stuck = [asyncio.create_task(command(slow)) for _ in range(50)]
+            answers = await asyncio.gather(*(command(quick) for _ in range(20)))
+        assert all(isinstance(answer, Approved) for answer in answers)
+        assert len(hanging.heard) == 4
+        assert sum(task.done() for task in stuck) == 50 - 4 - 3
+        for task in stuck:
+            task.cancel()
+        await asyncio.gather(*stuck, return_exceptions=True)
+
+    async def test_when_enough_calls_wait_the_table_waits_instead(self, clock: ManualClock) -> None:
+        bulkhead, scripted = Bulkhead(places=1, wait_seconds=1, waiting_max=1), Scripted(SILENCE)
+        with bulkhead.waits():
+            answer = await make_resilient(scripted, clock, bulkhead=bulkhead).authorize(an_authorization(100))
+        assert answer == SILENCE
+        assert len(scripted.heard) == 1
 
     async def test_a_full_bulkhead_puts_the_call_off_without_asking(self, clock: ManualClock) -> None:
         bulkhead, scripted = Bulkhead(places=1, wait_seconds=0.001), Scripted(APPROVED)

@@ -1,20 +1,56 @@
 """The sandbox: its table, its documentation, and the port's suite."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
+from libs.common.clock import ManualClock
 from services.gateway.domain import Operation
-from services.gateway.processor import Answer, Approved, Declined, NotTaken, Processor, Unknown, UnknownReason
-from services.gateway.sandbox_processor import CASES, Case, SandboxProcessor, Trouble, sandbox_page
+from services.gateway.notices import (
+    Applied,
+    AuthorizedNotice,
+    DeclinedNotice,
+    DisputeNotice,
+    Notice,
+    RefundFailedNotice,
+    RefundSucceededNotice,
+)
+from services.gateway.processor import (
+    Answer,
+    Approved,
+    Declined,
+    DeclineReason,
+    NotTaken,
+    Pending,
+    Processor,
+    RequiresAction,
+    Unknown,
+    UnknownReason,
+)
+from services.gateway.sandbox_processor import (
+    CASES,
+    Case,
+    MemoryBook,
+    SandboxProcessor,
+    Start,
+    Trouble,
+    sandbox_page,
+)
 from tests.unit.gateway.processor_suite import (
+    REQUESTED_AT,
     CountingProcessor,
     Cue,
     ProcessorSuite,
     a_capture,
+    a_refund,
+    a_void,
     an_authorization,
+    captured,
     held,
 )
 
@@ -26,12 +62,22 @@ SANDBOX_AMOUNTS = {
     Cue.TIMEOUT_AFTER_DECLINE: 9_012,
     Cue.CAPTURE_TIMEOUT_AFTER_SUCCESS: 9_033,
     Cue.CAPTURE_REFUSED: 9_031,
+    Cue.ACTION_REQUIRED: 9_043,
+    Cue.REFUND_REFUSED: 9_051,
+    Cue.REFUND_PENDING: 9_052,
+    Cue.REFUND_TIMEOUT_AFTER_SUCCESS: 9_055,
+    Cue.VOID_TIMEOUT_AFTER_SUCCESS: 9_062,
 }
 
 
 class TestSandbox(ProcessorSuite):
+    @pytest.fixture(autouse=True)
+    def one_account(self) -> None:
+        """All processors of one test have the same account."""
+        self.book = MemoryBook()
+
     def make(self) -> Processor:
-        return SandboxProcessor(slow_seconds=0.001)
+        return SandboxProcessor(book=self.book, slow_seconds=0.001)
 
     def amount_for(self, cue: Cue) -> int:
         return SANDBOX_AMOUNTS[cue]
@@ -39,37 +85,140 @@ class TestSandbox(ProcessorSuite):
 
 class TestCountingFake(TestSandbox):
     def make(self) -> Processor:
-        return CountingProcessor(SandboxProcessor(slow_seconds=0.001))
+        return CountingProcessor(SandboxProcessor(book=self.book, slow_seconds=0.001))
 
 
-async def _answer(case: Case, *, ask: int) -> Answer:
-    sandbox = SandboxProcessor(slow_seconds=0.001)
-    if case.operation is Operation.AUTHORIZE:
-        return await sandbox.authorize(msgspec.structs.replace(an_authorization(case.ending), ask=ask))
-    ref = await held(sandbox, case.ending)
-    return await sandbox.capture(msgspec.structs.replace(a_capture(case.ending, gateway_ref=ref), ask=ask))
+async def _asker(case: Case) -> Callable[[int], Awaitable[Answer]]:
+    """Lead a payment to where the operation of a case is due, and return what asks for it."""
+    sandbox = SandboxProcessor(slow_seconds=0.001, later_seconds=3_600)
+    request: Any
+    ask: Any
+    match case.operation:
+        case Operation.AUTHORIZE:
+            ask, request = sandbox.authorize, an_authorization(case.ending)
+        case Operation.CAPTURE:
+            ask, request = sandbox.capture, a_capture(case.ending, gateway_ref=await held(sandbox, case.ending))
+        case Operation.VOID | Operation.EXPIRE:
+            ask, request = sandbox.void, a_void(case.ending, gateway_ref=await held(sandbox, case.ending))
+        case Operation.REFUND:
+            ask, request = sandbox.refund, a_refund(case.ending, gateway_ref=await captured(sandbox, case.ending))
+    return lambda number: ask(msgspec.structs.replace(request, ask=number))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: str(case.ending))
 async def test_every_amount_does_what_the_table_says(case: Case) -> None:
+    ask = await _asker(case)
     if case.trouble is not None and case.trouble is not Trouble.SLOW:
-        expected = NotTaken if case.trouble is Trouble.RATE_LIMIT else Unknown
-        assert isinstance(await _answer(case, ask=1), expected)
-        assert isinstance(await _answer(case, ask=case.asks), expected)
-    truth = await _answer(case, ask=case.asks + 1)
-    assert isinstance(truth, Declined if case.decline else Approved)
+        troubled = NotTaken if case.trouble is Trouble.RATE_LIMIT else Unknown
+        assert isinstance(await ask(1), troubled)
+        assert isinstance(await ask(case.asks), troubled)
+    truth = await ask(case.asks + 1)
+    starts = {Start.ACTION: RequiresAction, Start.PENDING: Pending}
+    decided = Declined if case.decline else Approved
+    expected: Any = decided if case.start is None else starts[case.start]
+    assert isinstance(truth, expected)
     if isinstance(truth, Declined):
         assert truth.reason is case.decline
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: str(case.ending))
-async def test_the_other_operation_of_a_special_amount_succeeds(case: Case) -> None:
-    sandbox = SandboxProcessor()
-    if case.operation is Operation.CAPTURE:
+async def test_the_other_operations_of_a_special_amount_succeed(case: Case) -> None:
+    sandbox = SandboxProcessor(slow_seconds=0.001, later_seconds=3_600)
+    if case.operation is not Operation.AUTHORIZE:
         assert isinstance(await sandbox.authorize(an_authorization(case.ending)), Approved)
-    else:
-        ref = await held(sandbox, 100)
+    if case.operation is not Operation.CAPTURE:
+        ref = await held(sandbox, 10_000)
         assert isinstance(await sandbox.capture(a_capture(case.ending, gateway_ref=ref)), Approved)
+    if case.operation is not Operation.REFUND:
+        ref = await captured(sandbox, 10_000)
+        assert isinstance(await sandbox.refund(a_refund(case.ending, gateway_ref=ref)), Approved)
+
+
+async def _told(sandbox: SandboxProcessor) -> list[Notice]:
+    told: list[Notice] = []
+
+    async def tell(notice: Notice) -> Applied:
+        told.append(notice)
+        return Applied.APPLIED
+
+    await sandbox.tell(tell, limit=100)
+    return told
+
+
+@pytest.mark.parametrize(
+    ("amount_minor", "expected"), [(9_041, AuthorizedNotice), (9_042, DeclinedNotice), (9_043, None)]
+)
+async def test_an_action_of_the_customer_ends_by_itself(
+    clock: ManualClock, amount_minor: int, expected: type[Notice] | None
+) -> None:
+    sandbox = SandboxProcessor(clock=clock)
+    request = an_authorization(amount_minor)
+    assert isinstance(await sandbox.authorize(request), RequiresAction)
+    assert await _told(sandbox) == []
+    clock.advance(timedelta(seconds=2))
+    assert [type(notice) for notice in await _told(sandbox)] == ([] if expected is None else [expected])
+    assert await _told(sandbox) == []
+    answer = await sandbox.authorize(msgspec.structs.replace(request, ask=2))
+    ends: dict[Any, type[Any]] = {AuthorizedNotice: Approved, DeclinedNotice: Declined, None: RequiresAction}
+    assert isinstance(answer, ends[expected])
+
+
+@pytest.mark.parametrize(
+    ("amount_minor", "first", "notice", "last"),
+    [
+        (9_052, Pending, RefundSucceededNotice, Approved),
+        (9_053, Pending, RefundFailedNotice, Declined),
+        (9_054, Approved, RefundFailedNotice, Declined),
+    ],
+)
+async def test_a_refund_ends_by_itself(
+    clock: ManualClock, amount_minor: int, first: type[Answer], notice: type[Notice], last: type[Answer]
+) -> None:
+    sandbox = SandboxProcessor(clock=clock)
+    ref = await captured(sandbox, 20_000)
+    request = a_refund(amount_minor, gateway_ref=ref)
+    assert isinstance(await sandbox.refund(request), first)
+    clock.advance(timedelta(seconds=2))
+    [told] = await _told(sandbox)
+    assert isinstance(told, notice)
+    assert isinstance(await sandbox.refund(msgspec.structs.replace(request, ask=2)), last)
+    # What failed can be given back again.
+    left = 20_000 if last is Declined else 20_000 - amount_minor
+    assert isinstance(await sandbox.refund(a_refund(left, gateway_ref=ref)), Approved)
+
+
+@pytest.mark.parametrize(
+    ("amount_minor", "states"), [(9_071, ["open"]), (9_072, ["open", "won"]), (9_073, ["open", "lost"])]
+)
+async def test_a_dispute_takes_back_what_is_left_and_ends(
+    clock: ManualClock, amount_minor: int, states: list[str]
+) -> None:
+    sandbox = SandboxProcessor(clock=clock)
+    ref = await captured(sandbox, amount_minor)
+    assert isinstance(await sandbox.refund(a_refund(71, gateway_ref=ref)), Approved)
+    told: list[Notice] = []
+    for _ in range(3):
+        clock.advance(timedelta(seconds=2))
+        told += await _told(sandbox)
+    assert all(isinstance(notice, DisputeNotice) for notice in told)
+    assert [(n.state, n.amount_minor) for n in told if isinstance(n, DisputeNotice)] == [
+        (state, amount_minor - 71) for state in states
+    ]
+    answer = await sandbox.refund(a_refund(1, gateway_ref=ref))
+    if states[-1] == "won":
+        assert isinstance(answer, Approved)
+    else:
+        assert isinstance(answer, Declined)
+        assert answer.reason is DeclineReason.DISPUTED
+
+
+async def test_a_hold_that_ends_soon_cannot_be_taken_afterwards() -> None:
+    sandbox = SandboxProcessor()
+    ref = await held(sandbox, 9_044)
+    late = msgspec.structs.replace(a_capture(9_044, gateway_ref=ref), requested_at=REQUESTED_AT + timedelta(seconds=2))
+    answer = await sandbox.capture(late)
+    assert isinstance(answer, Declined)
+    assert answer.reason is DeclineReason.AUTHORIZATION_EXPIRED
 
 
 def test_no_ending_stands_twice() -> None:

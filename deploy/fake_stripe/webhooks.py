@@ -1,0 +1,141 @@
+"""Webhooks as Stripe sends them: signed, at least once, in no particular order, and again until somebody answers 2xx.
+
+A rolled secret signs beside the new one until its overlap ends (https://docs.stripe.com/webhooks#roll-endpoint-secrets).
+"""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import random
+import secrets
+import time
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from deploy.fake_stripe.books import Books, Object, new_id, now
+from deploy.fake_stripe.forms import only
+from deploy.fake_stripe.refusals import invalid
+
+_PAUSES_SECONDS = (0.1, 0.3, 1.0, 2.0, 5.0, 10.0, 20.0)
+"""Between two tries; Stripe takes three days over it."""
+_TIMEOUT_SECONDS = 10.0
+_IN_FLIGHT_MAX = 64
+
+
+class Mischief(msgspec.Struct, kw_only=True):
+    """How unkindly webhooks travel."""
+
+    duplicated_share: float = 0.0
+    """The part of the events that are sent twice."""
+    delay_seconds_max: float = 0.0
+    """Each event is late by a random part of this, so that they arrive in another order."""
+    lost_share: float = 0.0
+    """The part of the events that are never sent."""
+
+
+def signature(payload: bytes, *keys: str, at: int | None = None) -> str:
+    """Sign a body: `t=<unix>,v1=<hex>` with one `v1` for each secret in force."""
+    stamp = int(time.time()) if at is None else at
+    signed = str(stamp).encode() + b"." + payload
+    parts = [f"v1={hmac.new(key.encode(), signed, hashlib.sha256).hexdigest()}" for key in keys]
+    return ",".join([f"t={stamp}", *parts])
+
+
+class Sender:
+    """Sends the events of all accounts to their endpoints."""
+
+    def __init__(self, *, seed: int = 0) -> None:
+        self.mischief = Mischief()
+        self.delivered = 0
+        """Answers of 2xx so far."""
+        self._random = random.Random(seed)  # noqa: S311 - not a secret, and the same every time
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._places = asyncio.Semaphore(_IN_FLIGHT_MAX)
+        self._http: aiohttp.ClientSession | None = None
+
+    async def open(self) -> None:
+        """Get ready to send."""
+        self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_TIMEOUT_SECONDS))
+
+    async def close(self) -> None:
+        """Stop sending."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._http is not None:
+            await self._http.close()
+
+    @property
+    def waiting(self) -> int:
+        """Events still on their way."""
+        return len(self._tasks)
+
+    def announce(self, books: Books, event: Object) -> None:
+        """Send an event to every endpoint that wants it."""
+        for endpoint in books.webhook_endpoints.values():
+            if event["type"] not in endpoint["enabled_events"] and "*" not in endpoint["enabled_events"]:
+                continue
+            if self._random.random() < self.mischief.lost_share:
+                continue
+            copies = 2 if self._random.random() < self.mischief.duplicated_share else 1
+            for _ in range(copies):
+                late = self._random.random() * self.mischief.delay_seconds_max
+                task = asyncio.create_task(self._deliver(endpoint, event, late_seconds=late))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    async def _deliver(self, endpoint: Object, event: Object, *, late_seconds: float) -> None:
+        await asyncio.sleep(late_seconds)
+        body = json.dumps(event, indent=2).encode()
+        for pause in (*_PAUSES_SECONDS, 0.0):
+            async with self._places:
+                if await self._post(endpoint, body):
+                    self.delivered += 1
+                    return
+            await asyncio.sleep(pause)
+
+    async def _post(self, endpoint: Object, body: bytes) -> bool:
+        assert self._http is not None
+        keys = [endpoint["secret"]]
+        if endpoint["_previous_until"] > time.time():
+            keys.append(endpoint["_previous"])
+        headers = {"Content-Type": "application/json; charset=utf-8", "Stripe-Signature": signature(body, *keys)}
+        try:
+            async with self._http.post(endpoint["url"], data=body, headers=headers) as answer:
+                return 200 <= answer.status < 300
+        except (aiohttp.ClientError, TimeoutError):
+            return False
+
+
+def create_endpoint(books: Books, params: dict[str, Any]) -> Object:
+    """Register an endpoint; its secret is in this answer.
+
+    Raises:
+        Refusal: when the address or the events are missing.
+    """
+    only(params, "url", "enabled_events", "description", "metadata", "api_version")
+    if not params.get("url") or not params.get("enabled_events"):
+        raise invalid("Missing required param: url.", param="url", code="parameter_missing")
+    endpoint: Object = {
+        "id": new_id("we"),
+        "object": "webhook_endpoint",
+        "created": now(),
+        "enabled_events": list(params["enabled_events"]),
+        "secret": f"whsec_{secrets.token_urlsafe(24)}",
+        "status": "enabled",
+        "url": params["url"],
+        "_previous": "",
+        "_previous_until": 0.0,
+    }
+    books.webhook_endpoints[endpoint["id"]] = endpoint
+    return endpoint
+
+
+def roll_secret(endpoint: Object, *, overlap_seconds: float) -> Object:
+    """Give an endpoint a new secret; the present one goes on signing for a while."""
+    endpoint["_previous"], endpoint["_previous_until"] = endpoint["secret"], time.time() + overlap_seconds
+    endpoint["secret"] = f"whsec_{secrets.token_urlsafe(24)}"
+    return endpoint

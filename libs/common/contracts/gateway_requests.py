@@ -1,0 +1,223 @@
+"""What the gateway is asked while somebody waits: through which processor a tenant charges, and what was asked of it."""
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from libs.common.contracts.base import Message, request
+
+_TENANT = {"tenant_id": "00000000-0000-0000-0000-000000000002"}
+_CONFIG = _TENANT | {"config_id": "0190f3a4-5b6c-7d8e-9f01-23456789abe1"}
+
+
+class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Through which processor a tenant charges, without its keys."""
+
+    id: UUID
+    """The configuration."""
+    processor: str
+    """`stripe` or `sandbox`."""
+    currencies: list[str]
+    """The currencies that go this way; empty: all that have no way of their own."""
+    secret_key_last4: str
+    """The end of the processor's secret key; empty where there is none."""
+    webhook_secret_last4: str
+    """The end of the secret that the processor signs its webhooks with; empty where there is none."""
+    payment_method: str
+    """What is charged where a payment names nothing; empty: such a payment is declined."""
+    return_url: str
+    """Where customers come back to after proving who they are; empty: the processor's client library leads the way."""
+    webhook_path: str
+    """Where the processor's webhooks are sent to, below the gateway's address; empty where there are none."""
+    created_at: datetime
+    """When it was added."""
+    updated_at: datetime
+    """When it last changed."""
+
+
+class GatewayConfigList(msgspec.Struct, frozen=True, kw_only=True):
+    """A tenant's gateway configurations, newest first."""
+
+    configs: list[GatewayConfig]
+
+
+class GatewayConfigDeleted(msgspec.Struct, frozen=True, kw_only=True):
+    """No new payment goes this way; those that went keep it."""
+
+    id: UUID
+
+
+@request(
+    "gateway_configs.add",
+    owner="gateway",
+    said_by=("api",),
+    reply=GatewayConfig,
+    example=_CONFIG
+    | {
+        "processor": "stripe",
+        "currencies": ["BRL"],
+        "secret_key": "sk_test_0190f3a45b6c7d8e",
+        "webhook_secret": "whsec_0190f3a45b6c7d8e",
+    },
+)
+class AddGatewayConfig(Message, frozen=True, kw_only=True):
+    """Let a tenant charge through a processor account of its own. Asked by the api; the same id and content is success."""
+
+    tenant_id: str
+    """The tenant."""
+    config_id: UUID
+    """The new configuration's id, minted by the api."""
+    processor: str
+    """`stripe` or `sandbox`."""
+    currencies: tuple[str, ...] = ()
+    """ISO 4217 codes; the newest configuration that names a currency wins, then the newest that names none."""
+    secret_key: str = ""
+    """The processor's secret key; never shown again."""
+    webhook_secret: str = ""
+    """What the processor signs its webhooks with; never shown again."""
+    payment_method: str = ""
+    """What is charged where a payment names nothing."""
+    return_url: str = ""
+    """Where customers come back to after proving who they are."""
+
+
+@request(
+    "gateway_configs.rotate_keys",
+    owner="gateway",
+    said_by=("api",),
+    reply=GatewayConfig,
+    example=_CONFIG | {"webhook_secret": "whsec_0190f3a45b6c7d8f"},
+)
+class RotateGatewayKeys(Message, frozen=True, kw_only=True):
+    """Replace the keys of the same processor account. Asked by the api.
+
+    What is empty stays. The previous webhook secret is accepted beside the new one until the next rotation.
+    """
+
+    tenant_id: str
+    """The tenant."""
+    config_id: UUID
+    """The configuration."""
+    secret_key: str = ""
+    """The account's new secret key."""
+    webhook_secret: str = ""
+    """The new webhook secret."""
+
+
+@request("gateway_configs.list", owner="gateway", said_by=("api",), reply=GatewayConfigList, example=_TENANT)
+class ListGatewayConfigs(Message, frozen=True, kw_only=True):
+    """Through which processors does this tenant charge? Asked by the api."""
+
+    tenant_id: str
+    """The tenant."""
+
+
+@request("gateway_configs.delete", owner="gateway", said_by=("api",), reply=GatewayConfigDeleted, example=_CONFIG)
+class DeleteGatewayConfig(Message, frozen=True, kw_only=True):
+    """Send no new payment this way. Asked by the api; asked again, it is a success."""
+
+    tenant_id: str
+    """The tenant."""
+    config_id: UUID
+    """The configuration."""
+
+
+class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One operation that was asked of a processor."""
+
+    id: UUID
+    """The attempt; as text, the idempotency key that the processor heard."""
+    operation: str
+    """`authorize`, `capture`, `void`, `expire` or `refund`."""
+    processor: str
+    """Who was asked: `sandbox`, `stripe`, or `stripe:` and a configuration."""
+    status: str
+    """What is known: `PENDING`, `UNKNOWN`, `ACCEPTED`, `ACTION_REQUIRED`, `APPROVED`, `DECLINED`, `REVERSED`."""
+    amount_minor: int
+    """Amount in minor units."""
+    currency: str
+    """ISO 4217 code."""
+    gateway_ref: str
+    """The processor's reference; empty while it has told none."""
+    reason: str
+    """Why it was declined, or why there is no answer; empty otherwise."""
+    detail: str
+    """A sentence that goes with it."""
+    asks: int
+    """How often the processor has been asked."""
+    created_at: datetime
+    """When it was written down, before anybody was asked."""
+    asked_at: datetime | None
+    """When the processor was first asked; None when it was not."""
+    next_ask_at: datetime | None
+    """When it is asked again; None once it is decided, or left to a person."""
+    decided_at: datetime | None
+    """When the processor did it or refused it."""
+
+
+class AttemptList(msgspec.Struct, frozen=True, kw_only=True):
+    """The attempts of one payment, oldest first."""
+
+    attempts: list[AttemptRecord]
+
+
+@request(
+    "attempts.list",
+    owner="gateway",
+    said_by=("api",),
+    reply=AttemptList,
+    example=_TENANT | {"payment_intent_id": "0190f3a4-5b6c-7d8e-9f01-23456789abce"},
+)
+class ListAttempts(Message, frozen=True, kw_only=True):
+    """What was asked of processors for this payment, and what came of it? Asked by the api."""
+
+    tenant_id: str
+    """The tenant."""
+    payment_intent_id: UUID
+    """The payment."""
+
+
+class ProcessorEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """One event that a processor sent, and what came of it."""
+
+    id: str
+    """The processor's id of it: `evt_...`."""
+    processor: str
+    """Which account sent it: `stripe`, or `stripe:` and a configuration."""
+    type: str
+    """The processor's name for it: `charge.dispute.created`."""
+    status: str
+    """`RECEIVED`, `HANDLED`, `IGNORED`, `UNMATCHED`, `CONTRADICTED` or `FAILED`."""
+    reason: str
+    """Why it is unmatched, contradicted or failed, as a word; empty otherwise."""
+    payment_intent_id: UUID | None
+    """The payment it is about, where we know it."""
+    happened_at: datetime
+    """When the processor says it happened."""
+    received_at: datetime
+    """When it came."""
+
+
+class ProcessorEventList(msgspec.Struct, frozen=True, kw_only=True):
+    """Events, newest first."""
+
+    events: list[ProcessorEvent]
+
+
+@request(
+    "processor_events.list",
+    owner="gateway",
+    said_by=("api",),
+    reply=ProcessorEventList,
+    example=_TENANT | {"statuses": ["UNMATCHED"]},
+)
+class ListProcessorEvents(Message, frozen=True, kw_only=True):
+    """Which events did processors send about this tenant, and which of them fit nothing? Asked by the api."""
+
+    tenant_id: str
+    """The tenant."""
+    statuses: tuple[str, ...] = ()
+    """These alone; empty: all."""
+    limit: int = 50
+    """At most; 1 to 500."""

@@ -1,0 +1,54 @@
+"""What is written beside every decision: the lines of its timeline and of the audit log."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from libs.common.ids import new_id
+from libs.common.messaging import Saying
+from libs.common.observability.correlation import Correlation
+from services.api.domain import PaymentIntent
+from services.api.store import AuditRecord, TimelineEvent
+
+
+def events_of(
+    intent: PaymentIntent, sayings: Sequence[Saying], *, actor: str, cause_id: UUID | None
+) -> list[TimelineEvent]:
+    """Write a line of the timeline for each message that is said about an intent."""
+    return [
+        TimelineEvent(
+            tenant_id=intent.tenant_id,
+            payment_intent_id=intent.id,
+            id=saying.event_id,
+            type=saying.message.contract.name,
+            status=intent.status.value,
+            actor=actor,
+            cause_id=cause_id,
+            correlation_id=saying.correlation.correlation_id,
+            occurred_at=saying.occurred_at,
+        )
+        for saying in sayings
+    ]
+
+
+def audit_of(
+    intent: PaymentIntent,
+    action: str,
+    *,
+    actor: str,
+    correlation: Correlation,
+    at: datetime,
+    detail: dict[str, str] | None = None,
+) -> AuditRecord:
+    """Write the line of the audit log for what a client did to an intent."""
+    return AuditRecord(
+        tenant_id=intent.tenant_id,
+        id=new_id(),
+        actor=actor,
+        action=action,
+        target=str(intent.id),
+        outcome="success",
+        detail=detail or {},
+        correlation_id=correlation.correlation_id,
+        at=at,
+    )

@@ -1,0 +1,83 @@
+"""What is always true of payments: the lifecycle as a table, and what each command and happening makes of an intent.
+
+`lifecycle` is the table, `intent` the payment and its decisions, `refund` and `dispute` what a payment can have several of.
+Pure: no framework, no SQL, no wire.
+"""
+
+from services.api.domain.dispute import Dispute, DisputeStatus
+from services.api.domain.intent import (
+    CaptureMethod,
+    Decision,
+    PaymentIntent,
+    ask_capture,
+    ask_refund,
+    ask_void,
+    authorize,
+    capture,
+    complete_refund,
+    confirm,
+    decline,
+    end_dispute,
+    expire,
+    fail_capture,
+    fail_refund,
+    fail_void,
+    open_dispute,
+    require_action,
+    require_captured_money,
+    require_same_money,
+    settle,
+    void,
+)
+from services.api.domain.lifecycle import (
+    COMMANDS,
+    LIFECYCLE,
+    STATUS_OF,
+    Fact,
+    Happening,
+    Move,
+    Otherwise,
+    Recount,
+    Stage,
+    Status,
+)
+from services.api.domain.refund import Refund, RefundStatus
+
+__all__ = [
+    "COMMANDS",
+    "LIFECYCLE",
+    "STATUS_OF",
+    "CaptureMethod",
+    "Decision",
+    "Dispute",
+    "DisputeStatus",
+    "Fact",
+    "Happening",
+    "Move",
+    "Otherwise",
+    "PaymentIntent",
+    "Recount",
+    "Refund",
+    "RefundStatus",
+    "Stage",
+    "Status",
+    "ask_capture",
+    "ask_refund",
+    "ask_void",
+    "authorize",
+    "capture",
+    "complete_refund",
+    "confirm",
+    "decline",
+    "end_dispute",
+    "expire",
+    "fail_capture",
+    "fail_refund",
+    "fail_void",
+    "open_dispute",
+    "require_action",
+    "require_captured_money",
+    "require_same_money",
+    "settle",
+    "void",
+]

@@ -1,0 +1,45 @@
+"""What is always true of a dispute: opened by the customer's bank, then won or lost, whoever tells it first."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+import msgspec
+
+
+class DisputeStatus(StrEnum):
+    """What clients see of a dispute."""
+
+    OPEN = "OPEN"
+    """The bank has taken the money back until it is decided; evidence may be due."""
+    WON = "WON"
+    """The bank gave it back."""
+    LOST = "LOST"
+    """It is gone."""
+
+
+class Dispute(msgspec.Struct, frozen=True, kw_only=True):
+    """Captured money that the customer's bank has taken back."""
+
+    tenant_id: str
+    """Whose it is."""
+    id: UUID
+    """The gateway's, derived from the processor's reference."""
+    payment_intent_id: UUID
+    """The payment that it is about."""
+    amount_minor: int
+    """The disputed amount, above zero, in minor units of `currency`."""
+    currency: str
+    """The intent's."""
+    reason: str
+    """The bank's reason, as a stable snake_case word."""
+    status: DisputeStatus
+    """How far it is."""
+    gateway_ref: str
+    """The processor's reference."""
+    evidence_due_at: datetime | None = None
+    """Until when the merchant may answer, where the processor says so."""
+    opened_at: datetime
+    """When, in the processor's words."""
+    updated_at: datetime
+    """When it last changed."""

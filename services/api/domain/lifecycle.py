@@ -1,0 +1,315 @@
+"""The lifecycle of a payment intent, as one table: every stage against every command and happening.
+
+    CREATED --confirm--> PROCESSING --> AUTHORIZED --capture--> (captured) --> SETTLED --> PARTIALLY_REFUNDED --> REFUNDED
+       |                  |    ^  |         |  |                                  ^_______________|________________|
+       |                  |    |  |         |  `--> EXPIRED                        a refund that failed is undone
+       |                  v    |  `-> FAILED <-' (capture refused)
+       `-> VOIDED    REQUIRES_ACTION
+             ^____________|_________________|  (void)
+
+Clients see a status; we know a little more, a stage: that a capture or a void is asked for and not answered yet, and that
+funds are captured but not in the books. Other services speak at least once, possibly late and possibly out of order, so a
+happening moves the intent, changes nothing (again, or too late), comes too early, or contradicts what we know. A command
+of a client moves the intent, is answered with the intent as it stands (people click twice), or is refused.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+import msgspec
+
+
+class Status(StrEnum):
+    """What clients see."""
+
+    CREATED = "CREATED"
+    PROCESSING = "PROCESSING"
+    REQUIRES_ACTION = "REQUIRES_ACTION"
+    AUTHORIZED = "AUTHORIZED"
+    SETTLED = "SETTLED"
+    PARTIALLY_REFUNDED = "PARTIALLY_REFUNDED"
+    REFUNDED = "REFUNDED"
+    VOIDED = "VOIDED"
+    FAILED = "FAILED"
+    EXPIRED = "EXPIRED"
+
+
+class Stage(StrEnum):
+    """Where an intent stands."""
+
+    CREATED = "created"
+    PROCESSING = "processing"
+    """The issuer is asked for the funds."""
+    REQUIRES_ACTION = "requires_action"
+    """The customer must prove something to the issuer first."""
+    ABANDONING = "abandoning"
+    """Nobody waits for the customer any more: the processor is asked to forget it."""
+    AUTHORIZED = "authorized"
+    """The funds are held until the merchant says otherwise."""
+    CAPTURING = "capturing"
+    """The processor is asked to take the held funds."""
+    VOIDING = "voiding"
+    """The processor is asked to release the held funds."""
+    CAPTURED = "captured"
+    """Taken, and not yet in the books."""
+    SETTLED = "settled"
+    """Taken, and in the books."""
+    PARTIALLY_REFUNDED = "partially_refunded"
+    REFUNDED = "refunded"
+    VOIDED = "voided"
+    FAILED = "failed"
+    EXPIRED = "expired"
+
+
+class Happening(StrEnum):
+    """What can happen to an intent: the commands of clients, and what other services say."""
+
+    CONFIRM = "confirm"
+    CAPTURE = "capture"
+    VOID = "void"
+    REFUND = "refund"
+    ACTION_REQUIRED = "action_required"
+    AUTHORIZED = "authorized"
+    DECLINED = "declined"
+    CAPTURED = "captured"
+    CAPTURE_FAILED = "capture_failed"
+    VOIDED = "voided"
+    VOID_FAILED = "void_failed"
+    EXPIRED = "expired"
+    POSTED = "posted"
+    REFUND_COMPLETED = "refund_completed"
+    REFUND_FAILED = "refund_failed"
+    DISPUTE_OPENED = "dispute_opened"
+    DISPUTE_WON = "dispute_won"
+    DISPUTE_LOST = "dispute_lost"
+
+
+COMMANDS = frozenset({Happening.CONFIRM, Happening.CAPTURE, Happening.VOID, Happening.REFUND})
+"""What clients ask; everything else is said by other services."""
+
+
+class Fact(StrEnum):
+    """What others must be told; `outbox.py` knows the words."""
+
+    CREATED = "created"
+    AUTHORIZATION_WANTED = "authorization_wanted"
+    ACTION_REQUIRED = "action_required"
+    AUTHORIZED = "authorized"
+    CAPTURE_WANTED = "capture_wanted"
+    CAPTURED = "captured"
+    SETTLED = "settled"
+    VOID_WANTED = "void_wanted"
+    VOIDED = "voided"
+    EXPIRED = "expired"
+    FAILED = "failed"
+    REFUND_WANTED = "refund_wanted"
+    REFUNDED = "refunded"
+    REFUND_FAILED = "refund_failed"
+    DISPUTE_OPENED = "dispute_opened"
+    DISPUTE_WON = "dispute_won"
+    DISPUTE_LOST = "dispute_lost"
+
+
+class Otherwise(StrEnum):
+    """What a happening means where it moves nothing."""
+
+    STAYS = "stays"
+    """Heard again, or overtaken: nothing changes."""
+    EARLY = "early"
+    """What it builds on has not arrived; it is put off."""
+    CONTRADICTS = "contradicts"
+    """It cannot be true together with what we know; a person must look."""
+    REFUSED = "refused"
+    """A command that cannot be carried out here: 409, with the status in its sentence."""
+
+
+class Move(msgspec.Struct, frozen=True):
+    """A step to another stage, and what is said about it."""
+
+    to: Stage
+    says: tuple[Fact, ...] = ()
+
+
+class Recount(msgspec.Struct, frozen=True):
+    """Amounts change; where they decide about the stage (nothing, a part, all given back), it follows from them."""
+
+    says: tuple[Fact, ...]
+
+
+type Row = Move | Recount | Otherwise
+"""What a happening means in a stage."""
+
+STATUS_OF: Mapping[Stage, Status] = MappingProxyType(
+    {
+        **{Stage(status.lower()): status for status in Status},
+        Stage.ABANDONING: Status.REQUIRES_ACTION,
+        Stage.CAPTURING: Status.AUTHORIZED,
+        Stage.VOIDING: Status.AUTHORIZED,
+        Stage.CAPTURED: Status.AUTHORIZED,
+    }
+)
+"""The status that clients see in each stage."""
+
+BY_AMOUNTS = frozenset({Stage.SETTLED, Stage.PARTIALLY_REFUNDED, Stage.REFUNDED})
+"""The stages that differ only in how much was given back."""
+
+_STAYS, _EARLY, _CONTRADICTS, _REFUSED = (
+    Otherwise.STAYS,
+    Otherwise.EARLY,
+    Otherwise.CONTRADICTS,
+    Otherwise.REFUSED,
+)
+
+_WISHED = (Stage.CREATED,)
+_UNDER_WAY = (Stage.PROCESSING, Stage.REQUIRES_ACTION, Stage.ABANDONING)
+_HELD = (Stage.AUTHORIZED, Stage.CAPTURING, Stage.VOIDING)
+_TAKEN = (Stage.CAPTURED, Stage.SETTLED, Stage.PARTIALLY_REFUNDED, Stage.REFUNDED)
+_ENDED = (Stage.VOIDED, Stage.FAILED, Stage.EXPIRED)
+
+
+def _rows(happening: Happening, *groups: tuple[tuple[Stage, ...], Row]) -> dict[tuple[Stage, Happening], Row]:
+    return {(stage, happening): row for stages, row in groups for stage in stages}
+
+
+LIFECYCLE: Mapping[tuple[Stage, Happening], Row] = MappingProxyType(
+    {
+        # Commands of clients. Each is idempotent by state: people click twice, each time with a new key.
+        **_rows(
+            Happening.CONFIRM,
+            (_WISHED, Move(Stage.PROCESSING, (Fact.AUTHORIZATION_WANTED,))),
+            ((*_UNDER_WAY, *_HELD, Stage.CAPTURED, Stage.SETTLED, Stage.FAILED), _STAYS),
+            ((Stage.PARTIALLY_REFUNDED, Stage.REFUNDED, Stage.VOIDED, Stage.EXPIRED), _REFUSED),
+        ),
+        **_rows(
+            Happening.CAPTURE,
+            ((*_WISHED, *_UNDER_WAY), _REFUSED),
+            ((Stage.AUTHORIZED,), Move(Stage.CAPTURING, (Fact.CAPTURE_WANTED,))),
+            ((Stage.CAPTURING, Stage.CAPTURED, Stage.SETTLED), _STAYS),
+            # Whichever of a capture and a void comes first is asked of the processor; the other one is refused.
+            ((Stage.VOIDING, Stage.PARTIALLY_REFUNDED, Stage.REFUNDED, *_ENDED), _REFUSED),
+        ),
+        **_rows(
+            Happening.VOID,
+            (_WISHED, Move(Stage.VOIDED, (Fact.VOIDED,))),
+            ((Stage.PROCESSING,), _REFUSED),
+            ((Stage.REQUIRES_ACTION,), Move(Stage.ABANDONING, (Fact.VOID_WANTED,))),
+            ((Stage.AUTHORIZED,), Move(Stage.VOIDING, (Fact.VOID_WANTED,))),
+            ((Stage.ABANDONING, Stage.VOIDING, Stage.VOIDED), _STAYS),
+            ((Stage.CAPTURING, *_TAKEN, Stage.FAILED, Stage.EXPIRED), _REFUSED),
+        ),
+        **_rows(
+            Happening.REFUND,
+            ((*_WISHED, *_UNDER_WAY, *_HELD, Stage.CAPTURED, Stage.REFUNDED, *_ENDED), _REFUSED),
+            ((Stage.SETTLED, Stage.PARTIALLY_REFUNDED), Recount((Fact.REFUND_WANTED,))),
+        ),
+        # What the gateway says about the authorization.
+        **_rows(
+            Happening.ACTION_REQUIRED,
+            (_WISHED, _EARLY),
+            ((Stage.PROCESSING,), Move(Stage.REQUIRES_ACTION, (Fact.ACTION_REQUIRED,))),
+            ((Stage.REQUIRES_ACTION, Stage.ABANDONING, *_HELD, *_TAKEN, *_ENDED), _STAYS),
+        ),
+        **_rows(
+            Happening.AUTHORIZED,
+            (_WISHED, _EARLY),
+            # Where it goes on to depends on the capture method; `intent.authorize` knows.
+            ((Stage.PROCESSING, Stage.REQUIRES_ACTION), Move(Stage.AUTHORIZED, (Fact.AUTHORIZED,))),
+            # The customer acted in the last moment: there are funds now, and they are being released.
+            ((Stage.ABANDONING,), Move(Stage.VOIDING, (Fact.AUTHORIZED,))),
+            # What has ended leaves its authorization behind, which may be heard again.
+            ((*_HELD, *_TAKEN, *_ENDED), _STAYS),
+        ),
+        **_rows(
+            Happening.DECLINED,
+            (_WISHED, _EARLY),
+            ((Stage.PROCESSING, Stage.REQUIRES_ACTION), Move(Stage.FAILED, (Fact.FAILED,))),
+            # What was to be forgotten is refused: that is the same end.
+            ((Stage.ABANDONING,), Move(Stage.VOIDED, (Fact.VOIDED,))),
+            ((*_HELD, *_TAKEN), _CONTRADICTS),
+            (_ENDED, _STAYS),
+        ),
+        # What it says about the held funds. The processor decides a race; what we have asked for is only a wish.
+        **_rows(
+            Happening.CAPTURED,
+            ((*_WISHED, *_UNDER_WAY), _EARLY),
+            (_HELD, Move(Stage.CAPTURED, (Fact.CAPTURED,))),
+            (_TAKEN, _STAYS),
+            (_ENDED, _CONTRADICTS),
+        ),
+        **_rows(
+            Happening.CAPTURE_FAILED,
+            ((*_WISHED, *_UNDER_WAY), _EARLY),
+            ((Stage.AUTHORIZED, Stage.CAPTURING), Move(Stage.FAILED, (Fact.FAILED,))),
+            # We do not want them any more: what became of them is said by the answer to the void.
+            ((Stage.VOIDING,), _STAYS),
+            (_TAKEN, _CONTRADICTS),
+            (_ENDED, _STAYS),
+        ),
+        **_rows(
+            Happening.VOIDED,
+            ((*_WISHED, Stage.PROCESSING), _EARLY),
+            ((Stage.REQUIRES_ACTION, Stage.ABANDONING, *_HELD), Move(Stage.VOIDED, (Fact.VOIDED,))),
+            (_TAKEN, _CONTRADICTS),
+            (_ENDED, _STAYS),
+        ),
+        **_rows(
+            Happening.VOID_FAILED,
+            ((*_WISHED, Stage.PROCESSING), _EARLY),
+            ((Stage.ABANDONING,), Move(Stage.REQUIRES_ACTION)),
+            ((Stage.VOIDING,), Move(Stage.AUTHORIZED)),
+            ((Stage.REQUIRES_ACTION, Stage.AUTHORIZED, Stage.CAPTURING, *_TAKEN, *_ENDED), _STAYS),
+        ),
+        **_rows(
+            Happening.EXPIRED,
+            ((*_WISHED, *_UNDER_WAY), _EARLY),
+            ((Stage.AUTHORIZED,), Move(Stage.EXPIRED, (Fact.EXPIRED,))),
+            # The capture in flight will be refused, and so told.
+            ((Stage.CAPTURING,), Move(Stage.EXPIRED, (Fact.EXPIRED,))),
+            # Released, as the merchant wanted.
+            ((Stage.VOIDING,), Move(Stage.VOIDED, (Fact.VOIDED,))),
+            (_TAKEN, _CONTRADICTS),
+            (_ENDED, _STAYS),
+        ),
+        # What the ledger says.
+        **_rows(
+            Happening.POSTED,
+            ((*_WISHED, *_UNDER_WAY), _EARLY),
+            # The ledger heard of the capture before we did: the books prove it, so both are said, in their order.
+            (_HELD, Move(Stage.SETTLED, (Fact.CAPTURED, Fact.SETTLED))),
+            ((Stage.CAPTURED,), Move(Stage.SETTLED, (Fact.SETTLED,))),
+            ((Stage.SETTLED, Stage.PARTIALLY_REFUNDED, Stage.REFUNDED), _STAYS),
+            (_ENDED, _CONTRADICTS),
+        ),
+        # Refunds and disputes. A refund exists only after the payment has settled; a bank waits for nobody.
+        **_rows(
+            Happening.REFUND_COMPLETED,
+            ((*_WISHED, *_UNDER_WAY, *_HELD, Stage.CAPTURED, *_ENDED), _CONTRADICTS),
+            ((Stage.SETTLED, Stage.PARTIALLY_REFUNDED, Stage.REFUNDED), Recount((Fact.REFUNDED,))),
+        ),
+        **_rows(
+            Happening.REFUND_FAILED,
+            ((*_WISHED, *_UNDER_WAY, *_HELD, Stage.CAPTURED, *_ENDED), _CONTRADICTS),
+            ((Stage.SETTLED, Stage.PARTIALLY_REFUNDED, Stage.REFUNDED), Recount((Fact.REFUND_FAILED,))),
+        ),
+        **_rows(
+            Happening.DISPUTE_OPENED,
+            ((*_WISHED, *_UNDER_WAY, *_HELD), _EARLY),
+            (_TAKEN, Recount((Fact.DISPUTE_OPENED,))),
+            (_ENDED, _CONTRADICTS),
+        ),
+        **_rows(
+            Happening.DISPUTE_WON,
+            ((*_WISHED, *_UNDER_WAY, *_HELD), _EARLY),
+            (_TAKEN, Recount((Fact.DISPUTE_WON,))),
+            (_ENDED, _CONTRADICTS),
+        ),
+        **_rows(
+            Happening.DISPUTE_LOST,
+            ((*_WISHED, *_UNDER_WAY, *_HELD), _EARLY),
+            (_TAKEN, Recount((Fact.DISPUTE_LOST,))),
+            (_ENDED, _CONTRADICTS),
+        ),
+    }
+)
+"""Every stage against every happening."""

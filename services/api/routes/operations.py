@@ -1,0 +1,201 @@
+"""What is done with a payment intent that is there: capture, void, refund; and its refunds and disputes."""
+
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from litestar import Response, get, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+
+from libs.common.db import Database
+from libs.common.money import parse_amount
+from services.api import queries
+from services.api.auth import Access
+from services.api.commands import Caller, Operations
+from services.api.idempotency import Idempotency
+from services.api.routes.bodies import BodyReader, number_text, require_storable
+from services.api.routes.documentation import Documented
+from services.api.routes.parameters import AnyRequest, path_id, prefers_async, prefers_strict, require_key
+from services.api.routes.rendering import (
+    ALL,
+    CaptureRequest,
+    DisputeBody,
+    PaymentIntentBody,
+    RefundBody,
+    RefundRequest,
+    dispute_body,
+    given_answer,
+    json_answer,
+    refund_body,
+)
+
+_WRITE, _READ = "payments:write", "payments:read"
+_MISSING_KEY = "Missing Idempotency-Key"
+_PREFER = (("Prefer", "`respond-async`: answer at once, without waiting for the processor."),)
+
+
+class _Meaning(msgspec.Struct, frozen=True):
+    """What a capture, void or refund asks, however its JSON was written."""
+
+    amount_minor: int | None = None
+    reason: str | None = None
+
+
+def operation_routes(
+    access: Access, operations: Operations, idempotency: Idempotency, database: Database
+) -> list[HTTPRouteHandler]:
+    """Build the routes that change a payment intent after it was confirmed, and those that list what came of it."""
+    captures, given_back = BodyReader(CaptureRequest), BodyReader(RefundRequest)
+
+    async def amount_of(tenant_id: str, intent_id: UUID, raw: msgspec.Raw) -> int | None:
+        if raw == ALL:
+            return None
+        # In the intent's own currency, whose decimals say what an amount may look like.
+        intent = await queries.get(database, tenant_id, intent_id)
+        return parse_amount(number_text(bytes(raw), "/amount"), intent.currency)
+
+    @post(
+        "/v1/payment-intents/{intent_id:str}/capture",
+        status_code=200,
+        operation_id="capturePaymentIntent",
+        summary="Capture a payment intent",
+        description="Takes held funds of an AUTHORIZED intent with `capture_method: manual`: all, or the amount given, once; "
+        "the rest is released. Waits, bounded, for the processor: 200 when it has captured or refused, else 202. "
+        "Capturing the same amount again answers the present state.",
+        tags=["payment intents"],
+        documented=Documented(
+            body=CaptureRequest,
+            body_optional=True,
+            answer=PaymentIntentBody,
+            permission=_WRITE,
+            idempotent=True,
+            accepted=True,
+            refusals=("payment_intent_not_found", "cannot_capture", "capture_exceeds_authorization", "invalid_amount"),
+            headers=_PREFER,
+        ),
+    )
+    async def capture_payment_intent(request: AnyRequest, intent_id: FromPath[str]) -> Response[bytes]:
+        caller = await access.admit(request.headers, _WRITE)
+        wanted = path_id(intent_id, "payment_intent_id")
+        body = captures.read(await request.body() or b"{}", strict=prefers_strict(request.headers))
+        key = require_key(request.headers, missing=_MISSING_KEY)
+        amount_minor = await amount_of(caller.tenant_id, wanted, body.amount)
+        claim = idempotency.claim(
+            tenant_id=caller.tenant_id, operation=f"capture:{wanted}", key=key, meaning=_Meaning(amount_minor)
+        )
+        asking = Caller(
+            actor=caller.actor, correlation=caller.correlation, respond_async=prefers_async(request.headers)
+        )
+        given = await idempotency.run(
+            claim,
+            partial(operations.capture, wanted, amount_minor=amount_minor, claim=claim, caller=asking),
+            resume=partial(operations.resume, wanted, claim=claim),
+        )
+        return given_answer(given)
+
+    @post(
+        "/v1/payment-intents/{intent_id:str}/void",
+        status_code=200,
+        operation_id="voidPaymentIntent",
+        summary="Void a payment intent",
+        description="Lets go of a payment: of a CREATED one at once; of held funds, or of a customer who was to act, by asking "
+        "the processor and waiting, bounded: 200 with the intent VOIDED, or as it was before where the processor refused, "
+        "else 202. Voiding again answers the present state.",
+        tags=["payment intents"],
+        documented=Documented(
+            answer=PaymentIntentBody,
+            permission=_WRITE,
+            idempotent=True,
+            accepted=True,
+            refusals=("payment_intent_not_found", "cannot_void"),
+            headers=_PREFER,
+        ),
+    )
+    async def void_payment_intent(request: AnyRequest, intent_id: FromPath[str]) -> Response[bytes]:
+        caller = await access.admit(request.headers, _WRITE)
+        wanted = path_id(intent_id, "payment_intent_id")
+        key = require_key(request.headers, missing=_MISSING_KEY)
+        claim = idempotency.claim(tenant_id=caller.tenant_id, operation=f"void:{wanted}", key=key, meaning=_Meaning())
+        asking = Caller(
+            actor=caller.actor, correlation=caller.correlation, respond_async=prefers_async(request.headers)
+        )
+        given = await idempotency.run(
+            claim,
+            partial(operations.void, wanted, claim=claim, caller=asking),
+            resume=partial(operations.resume, wanted, claim=claim),
+        )
+        return given_answer(given)
+
+    @post(
+        "/v1/payment-intents/{intent_id:str}/refund",
+        status_code=200,
+        operation_id="refundPaymentIntent",
+        summary="Refund a payment intent",
+        description="Gives captured money back: all that is left, or the amount given, as often as something is left. Waits, "
+        "bounded, for the processor; the answer is the refund: COMPLETED, FAILED, or PENDING where the processor has not said "
+        "yet how it ended. A refund that fails, at once or later, counts for nothing.",
+        tags=["payment intents"],
+        documented=Documented(
+            body=RefundRequest,
+            body_optional=True,
+            example={"amount": "40.00", "reason": "customer_request"},
+            answer=RefundBody,
+            permission=_WRITE,
+            idempotent=True,
+            refusals=("payment_intent_not_found", "cannot_refund", "refund_exceeds_payment", "invalid_amount"),
+            headers=_PREFER,
+        ),
+    )
+    async def refund_payment_intent(request: AnyRequest, intent_id: FromPath[str]) -> Response[bytes]:
+        caller = await access.admit(request.headers, _WRITE)
+        wanted = path_id(intent_id, "payment_intent_id")
+        body = given_back.read(await request.body() or b"{}", strict=prefers_strict(request.headers))
+        require_storable({"/reason": body.reason})
+        key = require_key(request.headers, missing=_MISSING_KEY)
+        amount_minor = await amount_of(caller.tenant_id, wanted, body.amount)
+        meaning = _Meaning(amount_minor, body.reason)
+        claim = idempotency.claim(tenant_id=caller.tenant_id, operation=f"refund:{wanted}", key=key, meaning=meaning)
+        asking = Caller(
+            actor=caller.actor, correlation=caller.correlation, respond_async=prefers_async(request.headers)
+        )
+        refund = partial(
+            operations.refund, wanted, amount_minor=amount_minor, reason=body.reason, claim=claim, caller=asking
+        )
+        return given_answer(await idempotency.run(claim, refund, resume=partial(operations.resume_refund, claim=claim)))
+
+    @get(
+        "/v1/payment-intents/{intent_id:str}/refunds",
+        operation_id="listRefunds",
+        summary="List the refunds of a payment intent",
+        description="Newest first, as a bare array; empty where there is no such payment intent.",
+        tags=["payment intents"],
+        documented=Documented(answer=list[RefundBody], permission=_READ),
+    )
+    async def list_refunds(request: AnyRequest, intent_id: FromPath[str]) -> Response[bytes]:
+        caller = await access.admit(request.headers, _READ)
+        found = await queries.refunds_of(database, caller.tenant_id, path_id(intent_id, "payment_intent_id"))
+        return json_answer([refund_body(refund) for refund in found])
+
+    @get(
+        "/v1/payment-intents/{intent_id:str}/disputes",
+        operation_id="listDisputes",
+        summary="List the disputes of a payment intent",
+        description="Newest first, as a bare array; empty where there is no such payment intent.",
+        tags=["payment intents"],
+        documented=Documented(answer=list[DisputeBody], permission=_READ),
+    )
+    async def list_disputes(request: AnyRequest, intent_id: FromPath[str]) -> Response[bytes]:
+        caller = await access.admit(request.headers, _READ)
+        found = await queries.disputes_of(database, caller.tenant_id, path_id(intent_id, "payment_intent_id"))
+        return json_answer([dispute_body(dispute) for dispute in found])
+
+    routes: list[Any] = [
+        capture_payment_intent,
+        void_payment_intent,
+        refund_payment_intent,
+        list_refunds,
+        list_disputes,
+    ]
+    return routes

@@ -1,0 +1,41 @@
+"""How an attempt becomes a request to its processor."""
+
+from typing import Any, assert_never
+
+from services.gateway.domain import Attempt, Operation
+from services.gateway.processor import Answer, Authorize, Capture, Processor, Refund, Void
+
+
+async def ask(processor: Processor, attempt: Attempt, *, timeout_seconds: float) -> Answer:
+    """Ask the processor what an attempt asks, under its key."""
+    common = _common(attempt, timeout_seconds=timeout_seconds)
+    match attempt.operation:
+        case Operation.AUTHORIZE:
+            return await processor.authorize(
+                Authorize(**common, customer_ref=attempt.customer_ref, payment_method=attempt.payment_method)
+            )
+        case Operation.CAPTURE:
+            return await processor.capture(Capture(**common, gateway_ref=attempt.gateway_ref))
+        case Operation.VOID | Operation.EXPIRE:
+            return await processor.void(Void(**common, gateway_ref=attempt.gateway_ref))
+        case Operation.REFUND:
+            assert attempt.refund_id is not None, "a refund's attempt names the refund; the table's check says so too"
+            return await processor.refund(
+                Refund(**common, refund_id=attempt.refund_id, gateway_ref=attempt.gateway_ref, reason=attempt.note)
+            )
+        case _:
+            assert_never(attempt.operation)
+
+
+def _common(attempt: Attempt, *, timeout_seconds: float) -> dict[str, Any]:
+    return {
+        "tenant_id": attempt.tenant_id,
+        "payment_intent_id": attempt.payment_intent_id,
+        "idempotency_key": attempt.idempotency_key,
+        "amount_minor": attempt.amount_minor,
+        "currency": attempt.currency,
+        "requested_at": attempt.created_at,
+        "ask": attempt.asks + 1,
+        "timeout_seconds": timeout_seconds,
+        "known_ref": attempt.known_ref,
+    }

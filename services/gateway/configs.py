@@ -1,0 +1,106 @@
+"""Through which processor account a tenant charges: what a configuration is, and which one a payment takes. Pure."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+import msgspec
+
+from libs.common.contracts.gateway_requests import GatewayConfig
+
+
+class ProcessorKind(StrEnum):
+    """The processors that there are adapters for."""
+
+    SANDBOX = "sandbox"
+    """Moves no money."""
+    STRIPE = "stripe"
+    """Stripe."""
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """One configuration, as we remember it."""
+
+    tenant_id: str
+    """Who charges this way."""
+    id: UUID
+    """The configuration."""
+    processor: ProcessorKind
+    """Which adapter."""
+    currencies: tuple[str, ...]
+    """ISO 4217 codes that go this way; empty: all."""
+    sealed_key: bytes
+    """The secret key, sealed; empty for the sandbox."""
+    key_last4: str
+    """Its end."""
+    sealed_webhook_secrets: tuple[bytes, ...]
+    """The webhook secrets, sealed: the current one, then the one before it."""
+    webhook_last4: str
+    """The end of the current one."""
+    payment_method: str
+    """What is charged where a payment names nothing."""
+    return_url: str
+    """Where customers come back to."""
+    created_at: datetime
+    """When it was added."""
+    updated_at: datetime
+    """When it last changed."""
+    deleted_at: datetime | None = None
+    """From when on no new payment goes this way."""
+
+    @property
+    def name(self) -> str:
+        """The processor's name in attempts: the account is part of it, since only that one knows the key."""
+        return self.processor if self.processor is ProcessorKind.SANDBOX else account_name(self.id)
+
+
+def account_name(config_id: UUID) -> str:
+    """Name the Stripe account of a configuration."""
+    return f"{ProcessorKind.STRIPE}:{config_id}"
+
+
+def config_of(name: str) -> UUID | None:
+    """Read the configuration out of a processor's name; None for the platform's own account and for the sandbox."""
+    kind, _, rest = name.partition(":")
+    if kind != ProcessorKind.STRIPE or not rest:
+        return None
+    try:
+        return UUID(rest)
+    except ValueError:
+        return None
+
+
+def kind_of(name: str) -> ProcessorKind | None:
+    """Read the kind of processor out of its name; None for one that there is no adapter for."""
+    try:
+        return ProcessorKind(name.partition(":")[0])
+    except ValueError:
+        return None
+
+
+def route(configs: Sequence[Config], *, currency: str, default: str) -> str:
+    """Choose the processor for a payment: the newest that names its currency, else the newest that names none.
+
+    `configs` are a tenant's, newest first; `default` is the platform's own.
+    """
+    active = [config for config in configs if config.deleted_at is None]
+    named = next((config for config in active if currency in config.currencies), None)
+    chosen = named or next((config for config in active if not config.currencies), None)
+    return default if chosen is None else chosen.name
+
+
+def shown(config: Config) -> GatewayConfig:
+    """Show a configuration without its keys."""
+    return GatewayConfig(
+        id=config.id,
+        processor=config.processor,
+        currencies=list(config.currencies),
+        secret_key_last4=config.key_last4,
+        webhook_secret_last4=config.webhook_last4,
+        payment_method=config.payment_method,
+        return_url=config.return_url,
+        webhook_path=f"/webhooks/stripe/{config.id}" if config.processor is ProcessorKind.STRIPE else "",
+        created_at=config.created_at,
+        updated_at=config.updated_at,
+    )

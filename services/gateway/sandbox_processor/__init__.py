@@ -1,0 +1,24 @@
+"""The sandbox: a processor that moves no money, keeps books like any other, and does by amount what real ones do by chance.
+
+`cases` is the only place where the special amounts stand; `docs/sandbox.md` is written from it. `account` is what is true of
+one payment there, `book` remembers it, and `processor` is the adapter of the port.
+"""
+
+from services.gateway.sandbox_processor.account import SandboxPayment
+from services.gateway.sandbox_processor.book import Book, MemoryBook, StoredBook
+from services.gateway.sandbox_processor.cases import CASES, Case, Later, Start, Trouble, sandbox_page
+from services.gateway.sandbox_processor.processor import SandboxProcessor
+
+__all__ = [
+    "CASES",
+    "Book",
+    "Case",
+    "Later",
+    "MemoryBook",
+    "SandboxPayment",
+    "SandboxProcessor",
+    "Start",
+    "StoredBook",
+    "Trouble",
+    "sandbox_page",
+]

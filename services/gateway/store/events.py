@@ -1,0 +1,205 @@
+"""How we remember what Stripe tells unasked: stored raw when it comes, worked on later, each by one worker at a time."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+import msgspec
+
+from libs.common.contracts.gateway_requests import ProcessorEvent
+from libs.common.db import Database, GroupCommit
+from libs.common.messaging import OUTBOX_COLUMNS, Saying, outbox_arrays
+
+_GROUP_MAX = 500
+_WAITING_MAX = 10_000
+
+_KEEP = """
+INSERT INTO stripe_events (tenant_id, processor, id, type, status, body, next_try_at, happened_at, received_at)
+SELECT tenant_id, processor, id, type, 'RECEIVED', body, received_at, happened_at, received_at
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[])
+    AS e (tenant_id, processor, id, type, body, happened_at, received_at)
+ORDER BY id ON CONFLICT (id, processor, tenant_id) DO NOTHING
+"""
+_CLAIM = """
+WITH due AS (
+    SELECT tenant_id, processor, id FROM stripe_events
+    WHERE next_try_at <= $1 ORDER BY next_try_at LIMIT $2 FOR UPDATE SKIP LOCKED
+)
+UPDATE stripe_events e SET next_try_at = $1 + $3::interval, tries = tries + 1
+FROM due WHERE (e.id, e.processor, e.tenant_id) = (due.id, due.processor, due.tenant_id)
+RETURNING e.tenant_id, e.processor, e.id, e.type, e.body, e.tries, e.happened_at, e.received_at
+"""
+# What is said because of an event is said in the statement that marks it done, and only by whoever marks it.
+_FINISH = f"""
+WITH done AS (
+    UPDATE stripe_events e SET status = d.status, reason = d.reason, payment_intent_id = d.payment_intent_id,
+        next_try_at = d.next_try_at, handled_at = $8
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::timestamptz[])
+        AS d (tenant_id, processor, id, status, reason, payment_intent_id, next_try_at)
+    WHERE (e.id, e.processor, e.tenant_id) = (d.id, d.processor, d.tenant_id) AND e.next_try_at IS NOT NULL
+    RETURNING e.id
+)
+INSERT INTO outbox ({OUTBOX_COLUMNS})
+SELECT event_id, contract, tenant_id, correlation_id, traceparent, occurred_at, body
+FROM unnest($9::text[], $10::uuid[], $11::text[], $12::text[], $13::text[], $14::text[], $15::timestamptz[], $16::text[])
+    AS s (of_id, event_id, contract, tenant_id, correlation_id, traceparent, occurred_at, body)
+WHERE of_id IN (SELECT id FROM done)
+"""  # noqa: S608 - no input in it
+_LIST = """
+SELECT id, processor, type, status, reason, payment_intent_id, happened_at, received_at FROM stripe_events
+WHERE tenant_id = $1 AND (cardinality($2::text[]) = 0 OR status = ANY ($2::text[])) ORDER BY received_at DESC, id LIMIT $3
+"""
+_COUNT = """
+SELECT count(*) FILTER (WHERE next_try_at IS NOT NULL) AS waiting, count(*) FILTER (WHERE status = 'UNMATCHED') AS unmatched,
+    count(*) FILTER (WHERE status = 'CONTRADICTED') AS contradicted, count(*) FILTER (WHERE status = 'FAILED') AS failed,
+    min(received_at) FILTER (WHERE next_try_at IS NOT NULL) AS oldest
+FROM stripe_events WHERE next_try_at IS NOT NULL OR status IN ('UNMATCHED', 'CONTRADICTED', 'FAILED')
+"""
+_FORGET = """
+DELETE FROM stripe_events WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM stripe_events WHERE received_at < $1 AND next_try_at IS NULL AND status IN ('HANDLED', 'IGNORED') LIMIT $2))
+"""
+
+
+class EventStatus(StrEnum):
+    """What became of an event."""
+
+    RECEIVED = "RECEIVED"
+    """Stored; to be worked on, or to be tried again."""
+    HANDLED = "HANDLED"
+    """It has taken effect, or we knew."""
+    IGNORED = "IGNORED"
+    """Of a type that means nothing to us; kept."""
+    UNMATCHED = "UNMATCHED"
+    """About a payment or refund that we do not know; kept and shown."""
+    CONTRADICTED = "CONTRADICTED"
+    """It cannot be true together with what Stripe told before; kept and shown."""
+    FAILED = "FAILED"
+    """It could not be worked on, however often it was tried; kept and shown."""
+
+
+class RawEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """An event as it came."""
+
+    tenant_id: str
+    """Whose account sent it."""
+    processor: str
+    """The account."""
+    id: str
+    """Stripe's id."""
+    type: str
+    """Stripe's name for what happened."""
+    body: str
+    """All of it."""
+    tries: int = 0
+    """How often it was worked on, this time included."""
+    happened_at: datetime
+    """When, in Stripe's words."""
+    received_at: datetime
+    """When it first came."""
+
+
+class Finished(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of working on an event."""
+
+    event: RawEvent
+    """The event."""
+    status: EventStatus
+    """What became of it."""
+    reason: str = ""
+    """Why, as a word."""
+    payment_intent_id: UUID | None = None
+    """The payment, where we know it."""
+    next_try_at: datetime | None = None
+    """When it is tried again; None when it is done."""
+    sayings: tuple[Saying, ...] = ()
+    """What is said because of it, beside what its notices say."""
+    at: datetime
+    """Now."""
+
+
+class WaitingEvents(msgspec.Struct, frozen=True, kw_only=True):
+    """How many events an operator wants to know of."""
+
+    waiting: int
+    """Those that are still to be worked on."""
+    oldest: datetime | None
+    """When the oldest of them came."""
+    unmatched: int
+    """Those about a payment that we do not know."""
+    contradicted: int
+    """Those that cannot be true."""
+    failed: int
+    """Those that could not be worked on."""
+
+
+class EventStore:
+    """The events table; both writes on the path of a webhook join a group commit."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._keeping: GroupCommit[RawEvent, None] = GroupCommit(
+            self._keep, group_max=_GROUP_MAX, waiting_max=_WAITING_MAX
+        )
+        self._finishing: GroupCommit[Finished, None] = GroupCommit(
+            self._finish, group_max=_GROUP_MAX, waiting_max=_WAITING_MAX
+        )
+
+    async def keep(self, event: RawEvent) -> None:
+        """Store an event, committed; one that is known changes nothing."""
+        await self._keeping.submit(event)
+
+    async def finish(self, finished: Finished) -> None:
+        """Note what became of an event, and say what is said because of it, once."""
+        await self._finishing.submit(finished)
+
+    async def claim(self, *, now: datetime, lease: timedelta, limit: int) -> list[RawEvent]:
+        """Take events that are due, each for one worker at a time, until the lease ends."""
+        return [RawEvent(**dict(row)) for row in await self._database.fetch(_CLAIM, now, limit, lease)]
+
+    async def list(self, *, tenant_id: str, statuses: Sequence[str], limit: int) -> Sequence[ProcessorEvent]:
+        """Read a tenant's events, newest first."""
+        rows = await self._database.fetch(_LIST, tenant_id, [*statuses], limit)
+        return [ProcessorEvent(**dict(row)) for row in rows]
+
+    async def count(self) -> WaitingEvents:
+        """Count what an operator wants to know of."""
+        row = await self._database.fetchrow(_COUNT)
+        assert row is not None
+        return WaitingEvents(**dict(row))
+
+    async def forget(self, *, before: datetime, limit: int) -> int:
+        """Delete events that were handled long ago; returns how many."""
+        async with self._database.connection() as connection:
+            return int((await connection.execute(_FORGET, before, limit)).rpartition(" ")[2])
+
+    async def _keep(self, events: Sequence[RawEvent]) -> Sequence[None]:
+        await self._database.write_all(
+            _KEEP,
+            [e.tenant_id for e in events],
+            [e.processor for e in events],
+            [e.id for e in events],
+            [e.type for e in events],
+            [e.body for e in events],
+            [e.happened_at for e in events],
+            [e.received_at for e in events],
+        )
+        return [None] * len(events)
+
+    async def _finish(self, group: Sequence[Finished]) -> Sequence[None]:
+        said = [(f.event.id, saying) for f in group for saying in f.sayings]
+        await self._database.write_all(
+            _FINISH,
+            [f.event.tenant_id for f in group],
+            [f.event.processor for f in group],
+            [f.event.id for f in group],
+            [f.status for f in group],
+            [f.reason for f in group],
+            [f.payment_intent_id for f in group],
+            [f.next_try_at for f in group],
+            max(f.at for f in group),
+            [identifier for identifier, _ in said],
+            *outbox_arrays([saying for _, saying in said]),
+        )
+        return [None] * len(group)

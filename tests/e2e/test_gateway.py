@@ -1,0 +1,147 @@
+"""A tenant brings a Stripe account of its own over the api, and its payments go that way from HTTP to the books and back."""
+
+import asyncio
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from deploy.fake_stripe import FakeStripe, running_fake_stripe
+from deploy.fake_stripe.webhooks import create_endpoint
+from deploy.local.servers import Servers
+from tests.support.platform import ADMIN, OPERATOR, ROOT, Client, Platform, running_platform
+
+KEY = "sk_test_of_the_demo_tenant_wxyz"
+
+
+class Shop:
+    """The platform, the fake Stripe behind it, and two people of the tenant."""
+
+    def __init__(self, platform: Platform, fake: FakeStripe, admin: Client, operator: Client) -> None:
+        self.platform = platform
+        self.fake = fake
+        self.admin = admin
+        self.operator = operator
+
+    async def configure(self) -> dict[str, Any]:
+        """Add the tenant's account for euros, webhooks included."""
+        body = {"processor": "stripe", "currencies": ["EUR"], "secret_key": KEY, "payment_method": "pm_card_visa"}
+        answer = await self.admin.call("POST", "/v1/gateway-configs", body)
+        assert answer.status == 201, answer.raw
+        config: dict[str, Any] = answer.json
+        endpoint = create_endpoint(
+            self.fake.account(KEY),
+            {"url": self.platform.base("gateway") + config["webhook_path"], "enabled_events": ["*"]},
+        )
+        answer = await self.admin.call(
+            "POST", f"/v1/gateway-configs/{config['id']}/rotate-keys", {"webhook_secret": endpoint["secret"]}
+        )
+        assert answer.status == 200, answer.raw
+        assert answer.json["webhook_secret_last4"] == endpoint["secret"][-4:]
+        return config
+
+    async def paid(self) -> str:
+        """Make a payment in euros, settled."""
+        intent = await self.operator.create("25.00", currency="EUR")
+        answer = await self.operator.confirm(intent["id"])
+        assert answer.status in {200, 202}, answer.raw
+        await self.operator.settled(intent["id"])
+        return str(intent["id"])
+
+    async def processors(self, intent_id: str) -> list[tuple[str, str, str]]:
+        """What was asked for a payment: operation, processor, status."""
+        answer = await self.admin.call("GET", f"/v1/payment-intents/{intent_id}/attempts")
+        assert answer.status == 200, answer.raw
+        return [(a["operation"], a["processor"], a["status"]) for a in answer.json]
+
+
+@pytest.fixture(scope="module")
+async def shop(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
+    logs: Path = tmp_path_factory.mktemp("stripe-logs")
+    with pytest.MonkeyPatch.context() as patch:
+        async with running_fake_stripe() as fake:
+            patch.setenv("STRIPE_API_BASE", fake.url)
+            patch.setenv("GATEWAY_CONFIG_CACHE_SECONDS", "0.1")
+            async with running_platform(servers, logs) as platform:
+                yield Shop(platform, fake, await platform.login(ADMIN), await platform.login(OPERATOR))
+
+
+async def test_payments_go_through_the_tenants_own_account_and_refunds_follow_them(shop: Shop) -> None:
+    config = await shop.configure()
+    name = f"stripe:{config['id']}"
+    intent_id = await shop.paid()
+    assert await shop.processors(intent_id) == [("authorize", name, "APPROVED"), ("capture", name, "APPROVED")]
+    (charge,) = shop.fake.account(KEY).charges.values()
+    assert (charge["amount_captured"], charge["metadata"]["payment_intent_id"]) == (2_500, intent_id)
+
+    answer = await shop.operator.call(
+        "POST", f"/v1/payment-intents/{intent_id}/refund", {"amount": "10.00"}, key=str(uuid4())
+    )
+    assert answer.status == 200, answer.raw
+    await shop.operator.settled(intent_id, status="PARTIALLY_REFUNDED")
+    assert charge["amount_refunded"] == 1_000
+
+    listed = await shop.admin.call("GET", "/v1/gateway-configs")
+    assert KEY not in listed.raw.decode()
+    assert [c["secret_key_last4"] for c in listed.json] == ["wxyz"]
+    audited = (await shop.admin.call("GET", "/v1/audit?action=gateway.add_gateway_config")).json["data"]
+    assert audited[0]["target"]
+    assert KEY not in str(audited)
+
+    # Deleted, it takes no new payment, and still gives back what it took.
+    assert (await shop.admin.call("DELETE", f"/v1/gateway-configs/{config['id']}")).status == 204
+    assert (await shop.admin.call("GET", "/v1/gateway-configs")).json == []
+    await asyncio.sleep(0.2)
+    assert [p for _, p, _ in await shop.processors(await shop.paid())] == ["sandbox", "sandbox"]
+    answer = await shop.operator.call("POST", f"/v1/payment-intents/{intent_id}/refund", key=str(uuid4()))
+    assert answer.status == 200, answer.raw
+    await shop.operator.settled(intent_id, status="REFUNDED")
+
+
+async def test_a_dispute_reaches_the_payment(shop: Shop) -> None:
+    config = await shop.configure()
+    intent_id = await shop.paid()
+    (reference,) = [
+        pi["id"]
+        for pi in shop.fake.account(KEY).payment_intents.values()
+        if pi["metadata"]["payment_intent_id"] == intent_id
+    ]
+    auth = {"Authorization": f"Bearer {KEY}"}
+    url = f"{shop.fake.url}/_control/payment_intents/{reference}/dispute"
+    async with shop.platform.http.post(url, headers=auth) as done:
+        assert done.status == 200
+    async with asyncio.timeout(20):
+        while not (await shop.operator.call("GET", f"/v1/payment-intents/{intent_id}/disputes")).json:
+            await asyncio.sleep(0.05)
+    events = await shop.admin.call("GET", "/v1/gateway-events?status=HANDLED&limit=500")
+    assert {"charge.dispute.created", "payment_intent.succeeded"} <= {e["type"] for e in events.json}
+    assert (await shop.admin.call("GET", "/v1/gateway-events?status=UNMATCHED")).json == []
+    assert (await shop.admin.call("DELETE", f"/v1/gateway-configs/{config['id']}")).status == 204
+
+
+async def test_only_administrators_see_configurations_attempts_and_events(shop: Shop) -> None:
+    for path in ("/v1/gateway-configs", f"/v1/payment-intents/{uuid4()}/attempts", "/v1/gateway-events"):
+        assert (await shop.operator.call("GET", path)).status == 403
+    assert (await shop.admin.call("GET", f"/v1/payment-intents/{uuid4()}/attempts")).json == []
+    answer = await shop.admin.call("DELETE", f"/v1/gateway-configs/{uuid4()}")
+    assert (answer.status, answer.json["code"]) == (404, "gateway_config_not_found")
+    answer = await shop.admin.call("POST", "/v1/gateway-configs", {"processor": "stripe", "secret_key": "pk_test_x"})
+    assert (answer.status, answer.json["errors"][0]["pointer"]) == (422, "/secret_key")
+
+
+async def test_the_status_of_the_gateway_is_told_in_words(shop: Shop) -> None:
+    done = await asyncio.to_thread(
+        subprocess.run,
+        shop.platform.command("gateway", "status"),
+        cwd=ROOT,
+        env=shop.platform.environ,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert "circuit stripe     closed" in done.stdout
+    assert "left to a person   0" in done.stdout

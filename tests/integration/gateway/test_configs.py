@@ -1,0 +1,207 @@
+"""Tenants with processor accounts of their own: keys sealed, payments routed, webhooks verified by account."""
+
+import base64
+import json
+
+import aio_pika
+import aiohttp
+import asyncpg
+import msgspec
+import pytest
+
+from deploy.fake_stripe import running_fake_stripe
+from deploy.fake_stripe.webhooks import create_endpoint, signature
+from libs.common.clock import ManualClock
+from libs.common.contracts.gateway import AuthorizePayment
+from libs.common.contracts.gateway_requests import (
+    AddGatewayConfig,
+    DeleteGatewayConfig,
+    ListGatewayConfigs,
+    ListProcessorEvents,
+    RotateGatewayKeys,
+)
+from libs.common.errors import Invalid
+from libs.common.ids import new_id
+from services.gateway.commands import Configs
+from services.gateway.configs import account_name
+from services.gateway.errors import GatewayConfigConflict, GatewayConfigNotFound
+from services.gateway.keyring import KeyRing
+from services.gateway.queries import Queries
+from services.gateway.settings import LOCAL_ENCRYPTION_KEY, Settings
+from services.gateway.store import AttemptStore, ConfigStore, EventStore
+from tests.integration.gateway.conftest import serving
+from tests.integration.gateway.test_service import Api, until
+from tests.support.databases import TestDatabase
+
+KEY, SECRET = "sk_test_of_the_tenant_1234", "whsec_of_the_tenant_5678"
+
+
+def adding(tenant_id: str, **changes: object) -> AddGatewayConfig:
+    named: dict[str, object] = {
+        "tenant_id": tenant_id,
+        "config_id": new_id(),
+        "processor": "stripe",
+        "currencies": ("BRL",),
+        "secret_key": KEY,
+        "webhook_secret": SECRET,
+        "payment_method": "pm_card_visa",
+    }
+    return msgspec.convert(named | changes, AddGatewayConfig)
+
+
+class Desk:
+    """The decisions and the questions about configurations, on a database."""
+
+    def __init__(self, configs: Configs, queries: Queries) -> None:
+        self.configs = configs
+        self.queries = queries
+
+
+@pytest.fixture
+async def desk(gateway_database: TestDatabase, clock: ManualClock) -> object:
+    async with gateway_database.open("gateway") as database:
+        store, keyring = ConfigStore(database), KeyRing(LOCAL_ENCRYPTION_KEY)
+        queries = Queries(AttemptStore(database), configs=store, events=EventStore(database))
+        yield Desk(Configs(store=store, keyring=keyring, clock=clock), queries)
+
+
+async def test_keys_are_sealed_and_only_their_ends_are_shown(
+    desk: Desk, gateway_database: TestDatabase, tenant_id: str
+) -> None:
+    request = adding(tenant_id)
+    added = await desk.configs.add(request)
+    assert (added.secret_key_last4, added.webhook_secret_last4) == ("1234", "5678")
+    assert added.webhook_path == f"/webhooks/stripe/{request.config_id}"
+    assert await desk.configs.add(request) == added
+    with pytest.raises(GatewayConfigConflict):
+        await desk.configs.add(msgspec.structs.replace(request, currencies=("USD",)))
+    shown = await desk.queries.configs(ListGatewayConfigs(tenant_id=tenant_id))
+    assert shown.configs == [added]
+    assert KEY not in str(shown)
+    books = await asyncpg.connect(gateway_database.admin_url)
+    row = str(
+        dict((await books.fetchrow("SELECT * FROM gateway.gateway_configs WHERE tenant_id = $1", tenant_id)) or {})
+    )
+    await books.close()
+    assert KEY not in row
+    assert SECRET not in row
+
+
+async def test_keys_rotate_and_configurations_of_others_do_not_exist(desk: Desk, tenant_id: str) -> None:
+    added = await desk.configs.add(adding(tenant_id))
+    rotated = await desk.configs.rotate(
+        RotateGatewayKeys(tenant_id=tenant_id, config_id=added.id, secret_key="sk_test_of_the_tenant_abcd")
+    )
+    assert (rotated.secret_key_last4, rotated.webhook_secret_last4) == ("abcd", "5678")
+    with pytest.raises(GatewayConfigNotFound):
+        await desk.configs.rotate(RotateGatewayKeys(tenant_id="another", config_id=added.id, secret_key=KEY))
+    with pytest.raises(GatewayConfigNotFound):
+        await desk.configs.delete(DeleteGatewayConfig(tenant_id="another", config_id=added.id))
+    for _ in range(2):
+        await desk.configs.delete(DeleteGatewayConfig(tenant_id=tenant_id, config_id=added.id))
+    assert (await desk.queries.configs(ListGatewayConfigs(tenant_id=tenant_id))).configs == []
+    with pytest.raises(GatewayConfigNotFound):
+        await desk.configs.rotate(RotateGatewayKeys(tenant_id=tenant_id, config_id=added.id, secret_key=KEY))
+
+
+async def test_what_an_earlier_master_key_sealed_is_sealed_anew(
+    gateway_database: TestDatabase, clock: ManualClock, tenant_id: str
+) -> None:
+    new = base64.b64encode(b"n" * 32).decode()
+    async with gateway_database.open("gateway") as database:
+        store = ConfigStore(database)
+        first = await Configs(store=store, keyring=KeyRing(LOCAL_ENCRYPTION_KEY), clock=clock).add(adding(tenant_id))
+        rotating = Configs(store=store, keyring=KeyRing(new, [LOCAL_ENCRYPTION_KEY]), clock=clock)
+        assert await rotating.reseal() >= 1
+        assert await rotating.reseal() == 0
+        config = await store.find(first.id)
+        assert config is not None
+        opened = KeyRing(new)
+        assert opened.unseal(config.sealed_key, tenant_id=tenant_id, config_id=first.id) == KEY
+        (sealed,) = config.sealed_webhook_secrets
+        assert opened.unseal(sealed, tenant_id=tenant_id, config_id=first.id) == SECRET
+        # Back, for the other tests of this database.
+        assert await Configs(store=store, keyring=KeyRing(LOCAL_ENCRYPTION_KEY, [new]), clock=clock).reseal() >= 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer"),
+    [
+        ({"processor": "adyen"}, "/processor"),
+        ({"currencies": ("BRL", "XXQ")}, "/currencies/1"),
+        ({"secret_key": ""}, "/secret_key"),
+        ({"secret_key": "pk_test_public_key"}, "/secret_key"),
+        ({"webhook_secret": "secret"}, "/webhook_secret"),
+        ({"payment_method": "card"}, "/payment_method"),
+        ({"return_url": "javascript:alert(1)"}, "/return_url"),
+        ({"processor": "sandbox"}, "/secret_key"),
+    ],
+)
+async def test_what_cannot_be_is_named(desk: Desk, tenant_id: str, changes: dict[str, object], pointer: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        await desk.configs.add(adding(tenant_id, **changes))
+    assert pointer in [where for where, _ in caught.value.errors]
+
+
+async def test_a_tenants_payments_go_through_its_own_account_and_its_webhooks_speak_for_it_alone(
+    desk: Desk, stripe_settings: Settings, tenant_id: str
+) -> None:
+    async with running_fake_stripe() as fake, aiohttp.ClientSession() as http:
+        settings = msgspec.structs.replace(
+            stripe_settings, stripe=msgspec.structs.replace(stripe_settings.stripe, stripe_api_base=fake.url)
+        )
+        base = f"http://127.0.0.1:{settings.http.http_port}"
+        config_id = new_id()
+        own = fake.account(KEY)
+        endpoint = create_endpoint(own, {"url": f"{base}/webhooks/stripe/{config_id}", "enabled_events": ["*"]})
+        await desk.configs.add(adding(tenant_id, config_id=config_id, webhook_secret=endpoint["secret"]))
+        async with serving(settings):
+            connection = await aio_pika.connect(settings.broker.rabbitmq_url)
+            async with connection:
+                api = Api(await connection.channel(), tenant_id)
+                await api.listen()
+                reais = AuthorizePayment(payment_intent_id=new_id(), amount_minor=1_000, currency="BRL")
+                dollars = AuthorizePayment(payment_intent_id=new_id(), amount_minor=1_000, currency="USD")
+                await api.say(reais, dollars)
+                _, _, ours = await api.outcome_of(reais.payment_intent_id, "payment.authorized")
+                _, _, platforms = await api.outcome_of(dollars.payment_intent_id, "payment.authorized")
+                assert list(own.payment_intents) == [ours["gateway_ref"]]
+                assert platforms["gateway_ref"] not in own.payment_intents
+
+                # The tenant forges an event of its account about a payment of the platform's.
+                forged = json.dumps(
+                    {
+                        "id": "evt_forged",
+                        "type": "payment_intent.succeeded",
+                        "created": 1_763_800_000,
+                        "data": {
+                            "object": {
+                                "id": platforms["gateway_ref"],
+                                "status": "succeeded",
+                                "amount": 1_000,
+                                "amount_received": 1_000,
+                                "currency": "usd",
+                                "metadata": {
+                                    "tenant_id": tenant_id,
+                                    "payment_intent_id": str(dollars.payment_intent_id),
+                                },
+                            }
+                        },
+                    }
+                ).encode()
+                header = {"Stripe-Signature": signature(forged, endpoint["secret"])}
+                async with http.post(f"{base}/webhooks/stripe/{config_id}", data=forged, headers=header) as answer:
+                    assert answer.status == 200
+                async with http.post(f"{base}/webhooks/stripe", data=forged, headers=header) as answer:
+                    assert answer.status == 400
+                async with http.post(f"{base}/webhooks/stripe/{new_id()}", data=forged, headers=header) as answer:
+                    assert answer.status == 404
+
+                async def tried() -> bool:
+                    found = await desk.queries.events(ListProcessorEvents(tenant_id=tenant_id))
+                    return any(event.id == "evt_forged" and event.reason == "unknown_payment" for event in found.events)
+
+                await until(tried)
+                assert not any(name == "payment.captured" for name, _, _ in api.heard)
+                handled = await desk.queries.events(ListProcessorEvents(tenant_id=tenant_id, statuses=("HANDLED",)))
+                assert {event.processor for event in handled.events} == {account_name(config_id)}

@@ -1,0 +1,17 @@
+"""A few hundred payments through a Stripe that has bad days, by two gateways, one killed every other second."""
+
+from pathlib import Path
+
+from deploy.local.servers import Servers
+from tests.proof.gateway import prove
+
+PAYMENTS = 200
+
+
+async def test_nothing_is_charged_twice_or_lost_while_stripe_stumbles_and_gateways_die(
+    servers: Servers, tmp_path: Path
+) -> None:
+    found = await prove(servers, tmp_path, payments=PAYMENTS, kill_every_seconds=2, outage_seconds=2)
+    assert found["captured"] + found["declined"] == PAYMENTS
+    assert found["kills"] > 0
+    assert sum(found["faults_met"].values()) > 0

@@ -1,0 +1,234 @@
+"""Stripe's events one by one: early, unknown, contradicting, unreadable, claimed by two, and a fee that cannot be had."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from libs.common.clock import ManualClock
+from libs.common.contracts.gateway_requests import ListProcessorEvents, ProcessorEvent
+from libs.common.db import Database
+from libs.common.ids import new_id
+from services.gateway.commands import Notices
+from services.gateway.domain import Attempt, AttemptStatus, Operation, attempt_id
+from services.gateway.errors import ProcessorUnavailable
+from services.gateway.queries import Queries
+from services.gateway.store import AttemptStore, ConfigStore, EventStore, NoticeStore
+from services.gateway.stripe_processor import NotGenuine, StripeInbox
+from tests.support.databases import TestDatabase
+
+
+class Desk:
+    """An inbox on a database, with a clock that is turned by hand and fees that can be withheld."""
+
+    def __init__(self, database: Database, clock: ManualClock, tenant_id: str) -> None:
+        self.database = database
+        self.clock = clock
+        self.tenant_id = tenant_id
+        self.fee: dict[str, Any] | None = None
+        self.attempts = AttemptStore(database)
+        self.inbox = self.another()
+        self.queries = Queries(self.attempts, configs=ConfigStore(database), events=EventStore(database))
+
+    def another(self) -> StripeInbox:
+        """An inbox of another process."""
+        payments = NoticeStore(self.database)
+        return StripeInbox(
+            store=EventStore(self.database),
+            payments=payments,
+            notices=Notices(store=payments, clock=self.clock),
+            fetch=self._fetch,
+            clock=self.clock,
+        )
+
+    async def _fetch(self, name: str, transaction_id: str) -> dict[str, Any]:
+        if self.fee is None:
+            raise ProcessorUnavailable("not now")
+        return self.fee | {"id": transaction_id}
+
+    async def tell(self, kind: str, found: dict[str, Any], *, event_id: str = "") -> str:
+        """Receive an event."""
+        identifier = event_id or f"evt_{new_id().hex}"
+        body = {"id": identifier, "type": kind, "created": 1_763_800_000, "data": {"object": found}}
+        await self.inbox.keep(json.dumps(body), tenant_id=self.tenant_id, processor="stripe")
+        return identifier
+
+    async def work(self) -> None:
+        """Work on everything that is due."""
+        while await self.inbox.work(limit=100):
+            pass
+
+    async def event(self, identifier: str) -> ProcessorEvent:
+        """How an event stands."""
+        found = await self.queries.events(ListProcessorEvents(tenant_id=self.tenant_id))
+        return next(event for event in found.events if event.id == identifier)
+
+    async def asked(self) -> Attempt:
+        """An authorization that was asked of Stripe and has no answer yet."""
+        intent, now = new_id(), self.clock.now()
+        attempt = Attempt(
+            tenant_id=self.tenant_id,
+            id=attempt_id(tenant_id=self.tenant_id, subject_id=intent, operation=Operation.AUTHORIZE),
+            payment_intent_id=intent,
+            operation=Operation.AUTHORIZE,
+            processor="stripe",
+            status=AttemptStatus.PENDING,
+            amount_minor=1_000,
+            currency="BRL",
+            customer_ref="",
+            gateway_ref="",
+            asked_at=now,
+            next_ask_at=now + timedelta(days=1),
+            created_at=now,
+            correlation_id="corr",
+            traceparent="",
+        )
+        return await self.attempts.open(attempt)
+
+    def intent(self, attempt: Attempt, **changes: Any) -> dict[str, Any]:
+        """The payment intent of an attempt, as Stripe shows it."""
+        metadata = {"tenant_id": attempt.tenant_id, "payment_intent_id": str(attempt.payment_intent_id)}
+        return {
+            "id": f"pi_{attempt.id.hex}",
+            "status": "requires_capture",
+            "amount": 1_000,
+            "amount_received": 0,
+            "currency": "brl",
+            "metadata": metadata,
+        } | changes
+
+    async def said(self) -> list[str]:
+        """What waits in the outbox for this tenant."""
+        rows = await self.database.fetch(
+            "SELECT contract FROM outbox WHERE tenant_id = $1 ORDER BY seq", self.tenant_id
+        )
+        return [row["contract"].rpartition(":")[2] for row in rows]
+
+
+@pytest.fixture
+async def desk(gateway_database: TestDatabase, clock: ManualClock, tenant_id: str) -> AsyncIterator[Desk]:
+    async with gateway_database.open("gateway") as database:
+        yield Desk(database, clock, tenant_id)
+
+
+async def test_an_event_about_an_unknown_payment_is_tried_for_a_while_and_then_kept_and_shown(desk: Desk) -> None:
+    refund = {"id": "re_1", "status": "succeeded", "payment_intent": "pi_unknown", "metadata": {}, "currency": "brl"}
+    dispute = {"id": "dp_1", "status": "lost", "payment_intent": "pi_unknown", "amount": 1, "currency": "brl"}
+    found = [await desk.tell("refund.updated", refund), await desk.tell("charge.dispute.closed", dispute)]
+    for _ in range(10):
+        await desk.work()
+        desk.clock.advance(timedelta(minutes=2))
+    for identifier in found:
+        event = await desk.event(identifier)
+        assert (event.status, event.reason) == ("UNMATCHED", "unknown_payment")
+    assert (await desk.queries.waiting_events()).unmatched >= 2
+
+
+async def test_an_event_that_comes_before_our_own_commit_takes_effect_when_we_know_the_payment(desk: Desk) -> None:
+    attempt = await desk.asked()
+    unknown = msgspec.structs.replace(attempt, payment_intent_id=new_id())
+    early = await desk.tell("payment_intent.amount_capturable_updated", desk.intent(unknown))
+    await desk.work()
+    assert (await desk.event(early)).status == "RECEIVED"
+    later = msgspec.structs.replace(
+        unknown,
+        id=attempt_id(tenant_id=desk.tenant_id, subject_id=unknown.payment_intent_id, operation=Operation.AUTHORIZE),
+    )
+    await desk.attempts.open(later)
+    desk.clock.advance(timedelta(seconds=2))
+    await desk.work()
+    assert (await desk.event(early)).status == "HANDLED"
+    assert "payment.authorized" in await desk.said()
+
+
+async def test_the_end_heard_before_the_beginning_says_both_in_order_and_once(desk: Desk) -> None:
+    attempt = await desk.asked()
+    end = desk.intent(attempt, status="succeeded", amount_received=1_000)
+    await desk.tell("payment_intent.succeeded", end)
+    await desk.work()
+    await desk.tell("payment_intent.amount_capturable_updated", desk.intent(attempt))
+    await desk.tell("payment_intent.requires_action", desk.intent(attempt, status="requires_action"))
+    await desk.work()
+    assert await desk.said() == ["payment.authorized", "payment.captured"]
+
+
+async def test_what_cannot_be_true_is_kept_and_shown(desk: Desk) -> None:
+    attempt = await desk.asked()
+    await desk.tell("payment_intent.payment_failed", desk.intent(attempt, status="requires_payment_method"))
+    await desk.work()
+    identifier = await desk.tell(
+        "payment_intent.succeeded", desk.intent(attempt, status="succeeded", amount_received=1_000)
+    )
+    await desk.work()
+    assert (await desk.event(identifier)).status == "CONTRADICTED"
+    assert await desk.said() == ["payment.declined"]
+
+
+async def test_a_refund_that_was_made_by_hand_is_kept_and_shown(desk: Desk) -> None:
+    attempt = await desk.asked()
+    refund = {"id": "re_2", "status": "succeeded", "amount": 1, "currency": "brl", "payment_intent": "pi_x"}
+    metadata = {"tenant_id": desk.tenant_id, "payment_intent_id": str(attempt.payment_intent_id)}
+    identifier = await desk.tell("refund.created", refund | {"metadata": metadata})
+    await desk.work()
+    assert (await desk.event(identifier)).reason == "refund_not_ours"
+
+
+async def test_an_event_of_another_shape_is_kept_and_shown_and_disturbs_nobody(desk: Desk) -> None:
+    attempt = await desk.asked()
+    strange = await desk.tell("payment_intent.succeeded", {"id": "pi", "metadata": desk.intent(attempt)["metadata"]})
+    good = await desk.tell("payment_intent.amount_capturable_updated", desk.intent(attempt))
+    await desk.work()
+    assert (await desk.event(strange)).reason == "unreadable"
+    assert (await desk.event(good)).status == "HANDLED"
+
+
+async def test_a_fee_that_cannot_be_had_is_asked_for_again_and_told_once(desk: Desk) -> None:
+    attempt = await desk.asked()
+    charge = {
+        "id": "ch_1",
+        "amount_captured": 1_000,
+        "currency": "brl",
+        "payment_intent": f"pi_{attempt.id.hex}",
+        "balance_transaction": "txn_1",
+        "metadata": desk.intent(attempt)["metadata"],
+    }
+    identifier = await desk.tell("charge.captured", charge)
+    await desk.work()
+    assert (await desk.event(identifier)).status == "RECEIVED"
+    assert await desk.said() == ["payment.authorized", "payment.captured"]
+    desk.fee = {"fee": 59, "currency": "brl", "created": 1_763_800_000}
+    desk.clock.advance(timedelta(seconds=2))
+    await desk.work()
+    assert (await desk.event(identifier)).status == "HANDLED"
+    assert await desk.said() == ["payment.authorized", "payment.captured", "processor_fee.charged"]
+
+
+async def test_two_workers_do_not_both_tell_of_it(desk: Desk) -> None:
+    desk.fee = {"fee": 59, "currency": "brl", "created": 1_763_800_000}
+    attempts = [await desk.asked() for _ in range(20)]
+    for attempt in attempts:
+        identifier = f"evt_{attempt.id.hex}"
+        for _ in range(2):
+            await desk.tell("payment_intent.amount_capturable_updated", desk.intent(attempt), event_id=identifier)
+    await asyncio.gather(*(inbox.work(limit=50) for inbox in (desk.inbox, desk.another(), desk.another())))
+    assert await desk.said() == ["payment.authorized"] * 20
+
+
+async def test_handled_events_are_forgotten_after_their_time_and_others_never(desk: Desk) -> None:
+    await desk.tell("product.created", {})
+    kept = await desk.tell("payment_intent.succeeded", {"id": "pi", "metadata": {"payment_intent_id": str(new_id())}})
+    await desk.work()
+    store = EventStore(desk.database)
+    assert await store.forget(before=datetime(2026, 1, 1, tzinfo=UTC), limit=1_000) == 0
+    assert await store.forget(before=desk.clock.now() + timedelta(days=1), limit=1_000) > 0
+    assert (await desk.event(kept)).status == "FAILED"
+
+
+@pytest.mark.parametrize("body", ["", "null", '{"id":"evt"}', '{"id":1,"type":"x","created":1,"data":{"object":{}}}'])
+async def test_what_is_no_event_is_malformed(desk: Desk, body: str) -> None:
+    with pytest.raises(NotGenuine, match="malformed"):
+        await desk.inbox.keep(body, tenant_id=desk.tenant_id, processor="stripe")

@@ -1,0 +1,9 @@
+"""The proof of the lifecycle in its short form; `just proof-lifecycle` is the long one."""
+
+from tests.proof.lifecycle import prove
+
+SEQUENCES = 100
+
+
+def test_whatever_happens_in_whatever_order_the_books_agree() -> None:
+    prove(sequences=SEQUENCES)

@@ -1,0 +1,331 @@
+"""Api, gateway and ledger in one process, on real databases, with a post between them that is late, doubled and shuffled.
+
+Everything is the real thing, the outboxes and the pack consumers with their inboxes included; only the broker is replaced,
+by a bag of what was said: out of it any message can come at any moment, once or again. What a broker does not do (lose
+what it has confirmed) the bag does not do either.
+"""
+
+import asyncio
+import random
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from deploy.local.servers import Servers
+from libs.common.clock import ManualClock
+from libs.common.contracts import REGISTRY, Kind
+from libs.common.db import Database
+from libs.common.messaging.consumer import EachConsumer, PackConsumer
+from libs.common.messaging.envelope import PackedEvent, encode_pack
+from libs.common.observability.correlation import Correlation
+from services.api import commands as api
+from services.api import consumers as api_consumers
+from services.api.domain import CaptureMethod
+from services.api.errors import PaymentIntentNotFound
+from services.api.idempotency import Given, Idempotency
+from services.api.routes import render_intent, render_refund
+from services.gateway import commands as gateway
+from services.gateway import consumers as gateway_consumers
+from services.gateway.app import patience
+from services.gateway.processor import SoleProcessor
+from services.gateway.resilience import Bulkhead, Circuit, ResilientProcessor, Retries
+from services.gateway.sandbox_processor import SandboxProcessor, StoredBook
+from services.gateway.settings import ResolutionSettings
+from services.gateway.store import AttemptStore, NoticeStore, SandboxStore
+from services.ledger import commands as ledger
+from services.ledger import consumers as ledger_consumers
+from services.ledger.queries import ExchangeQueries
+from services.ledger.queries import Queries as LedgerQueries
+from tests.support.databases import fresh_database
+
+SERVICES = ("api", "gateway", "ledger")
+PACK_MAX = 20
+START = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+class Letter(msgspec.Struct, frozen=True):
+    """One event on its way to one queue."""
+
+    queue: str
+    name: str
+    event: PackedEvent
+
+
+class _Taken:
+    """What a consumer gets from the broker: a body, and a way to say that it is done."""
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+        self.message_id = None
+        self.done = asyncio.Event()
+
+    async def ack(self) -> None:
+        """Say that it is done."""
+        self.done.set()
+
+
+class Post:
+    """The bag of letters, in the place of the broker and its delay queues."""
+
+    def __init__(self) -> None:
+        self.bag: list[Letter] = []
+        self.dead: list[str] = []
+        self.consumers: dict[str, PackConsumer[Any] | EachConsumer[Any]] = {}
+
+    async def put_off(self, queue: str, name: str, event: PackedEvent, delay_seconds: int) -> None:
+        """What came too early comes again, whenever that is; it may be too early as often as it likes."""
+        self.bag.append(Letter(queue, name, event))
+
+    async def bury(self, queue: str, name: str, body: bytes, verdict: Any, *, message_id: str | None = None) -> None:
+        """A dead letter: in these histories there must be none."""
+        self.dead.append(f"{queue} {name} {message_id}: {verdict.reason} {verdict.detail} {body.decode()}")
+
+    async def deliver(self, chance: random.Random, *, share: float, doubled: float) -> None:
+        """Deliver a random share of the bag, shuffled, in packs of random sizes; some of it stays, to come again."""
+        chance.shuffle(self.bag)
+        count = max(1, round(len(self.bag) * share)) if self.bag else 0
+        taken, self.bag = self.bag[:count], self.bag[count:]
+        self.bag += [letter for letter in taken if chance.random() < doubled]
+        by_queue: dict[str, list[Letter]] = defaultdict(list)
+        for letter in taken:
+            by_queue[letter.queue].append(letter)
+        messages: list[_Taken] = []
+        for queue, waiting in by_queue.items():
+            while waiting:
+                size = chance.randint(1, PACK_MAX)
+                pack = [waiting.pop() for _ in range(min(size, len(waiting)))]
+                message = _Taken(encode_pack(pack[0].name, [letter.event for letter in pack]))
+                messages.append(message)
+                await self.consumers[queue].take(message)  # type: ignore[arg-type] # as much of a message as is read
+        for message in messages:
+            await message.done.wait()
+
+
+class _Ears:
+    """A service's bus, as far as registering goes: each handler gets its real consumer, fed from the bag."""
+
+    def __init__(self, service: str, database: Database, post: Post, tasks: list[asyncio.Task[None]]) -> None:
+        self._service = service
+        self._database = database
+        self._post = post
+        self._tasks = tasks
+
+    def hear(self, kind: Any, handler: Any) -> None:
+        """Handle events in sets."""
+        queue = kind.contract.queue(self._service)
+        redelivery: Any = self._post
+        consumer = PackConsumer(
+            kind, handler, queue=queue, database=self._database, redelivery=redelivery, batch_max=500
+        )
+        self._post.consumers[queue] = consumer
+        self._tasks.append(asyncio.create_task(consumer.run(), name=queue))
+
+    def hear_each(self, kind: Any, handler: Any, *, concurrency: int = 64) -> None:
+        """Handle events on their own."""
+        queue = kind.contract.queue(self._service)
+        redelivery: Any = self._post
+        self._post.consumers[queue] = EachConsumer(
+            kind, handler, queue=queue, redelivery=redelivery, concurrency=concurrency
+        )
+
+    def answer(self, kind: Any, handler: Any) -> None:
+        """Nobody asks in these histories."""
+
+
+class World:
+    """The three services, a processor, and eyes on everybody's books."""
+
+    def __init__(self, databases: dict[str, Database], eyes: "asyncpg.Connection[asyncpg.Record]", post: Post) -> None:
+        self.clock = ManualClock(START)
+        self.eyes = eyes
+        self.post = post
+        self._databases = databases
+        database, clock = databases["api"], self.clock
+        answers = api.Answers(database, clock=clock, timeout_seconds=1)
+        self.payments = api.PaymentCommands(database, clock=clock, render=render_intent, answers=answers)
+        self.operations = api.Operations(
+            database, clock=clock, render=render_intent, render_refund=render_refund, answers=answers
+        )
+        self.outcomes = api.Outcomes(clock=clock, render=render_intent, render_refund=render_refund, answers=answers)
+        self._idempotency = Idempotency(database, clock=clock, ttl_seconds=86_400, request_timeout_seconds=1)
+
+        database = databases["gateway"]
+        self.sandbox = SandboxProcessor(
+            book=StoredBook(SandboxStore(database)), clock=clock, slow_seconds=0.0, later_seconds=2.0
+        )
+        self.gateway = gateway.Commands(
+            store=AttemptStore(database),
+            processors=self._asking(max_retries=3),
+            resolvers=self._asking(max_retries=0),
+            patience=patience(ResolutionSettings()),
+            deadline_seconds=5,
+            parked_after_retries=4,
+            clock=clock,
+        )
+        self.notices = gateway.Notices(store=NoticeStore(database), clock=clock)
+        database = databases["ledger"]
+        self.ledger = ledger_consumers.Consumers(
+            ledger.Commands(database, clock=clock),
+            LedgerQueries(database),
+            roles=ledger.RoleCommands(database, clock=clock),
+            exchange=ledger.ExchangeCommands(database, clock=clock),
+            exchange_queries=ExchangeQueries(database, clock=clock),
+        )
+
+    def _asking(self, *, max_retries: int) -> SoleProcessor:
+        # Its breaker never opens here: it has tests of its own, and would only hold these histories up.
+        circuit = Circuit(name=f"proof-{max_retries}", failures_max=1_000_000, open_seconds=30, clock=self.clock)
+        retries = Retries(
+            max_retries=max_retries, base_delay_seconds=0.0001, max_delay_seconds=0.0001, ask_timeout_seconds=5
+        )
+        bulkhead = Bulkhead(places=500, wait_seconds=5)
+        return SoleProcessor(ResilientProcessor(self.sandbox, circuit=circuit, bulkhead=bulkhead, retries=retries))
+
+    async def forget(self) -> None:
+        """Begin anew: nothing of an earlier history is on its way any more."""
+        self.post.bag.clear()
+        self.post.dead.clear()
+        for service in SERVICES:
+            await self.eyes.execute(f"DELETE FROM {service}.outbox")
+        await self.eyes.execute(
+            "UPDATE gateway.attempts SET next_ask_at = NULL, expires_at = NULL "
+            "WHERE next_ask_at IS NOT NULL OR expires_at IS NOT NULL"
+        )
+        await self.eyes.execute("DELETE FROM gateway.sandbox_payments")
+
+    async def create(self, tenant_id: str, *, amount_minor: int, method: CaptureMethod, key: str) -> UUID:
+        """Create an intent."""
+        wanted = api.NewIntent(
+            amount_minor=amount_minor,
+            currency="BRL",
+            customer_ref="c-1",
+            description=None,
+            metadata={},
+            capture_method=method,
+        )
+        claim = self._idempotency.claim(tenant_id=tenant_id, operation="create", key=key, meaning=wanted)
+        answer = await self.payments.create(
+            wanted, claim=claim, actor="proof", correlation=Correlation(correlation_id="c", tenant_id=tenant_id)
+        )
+        assert answer is not None
+        return UUID(msgspec.json.decode(answer.body)["id"])
+
+    async def ask(self, tenant_id: str, intent: UUID, command: str, *, amount_minor: int | None, key: str) -> Given:
+        """Ask for something under a key, as a route does, without waiting for the processor.
+
+        Raises:
+            Rejected: as the api would answer it.
+        """
+        claim = self._idempotency.claim(
+            tenant_id=tenant_id, operation=f"{command}:{intent}", key=key, meaning=_Meaning(amount_minor)
+        )
+        correlation = Correlation(correlation_id="c", tenant_id=tenant_id)
+        caller = api.Caller(actor="proof", correlation=correlation, respond_async=True)
+
+        async def first() -> Any:
+            match command:
+                case "confirm":
+                    return await self.payments.confirm(
+                        intent, claim=claim, actor="proof", correlation=correlation, respond_async=True
+                    )
+                case "capture":
+                    return await self.operations.capture(intent, amount_minor=amount_minor, claim=claim, caller=caller)
+                case "void":
+                    return await self.operations.void(intent, claim=claim, caller=caller)
+                case "refund":
+                    return await self.operations.refund(
+                        intent, amount_minor=amount_minor, reason=None, claim=claim, caller=caller
+                    )
+                case _:
+                    raise PaymentIntentNotFound
+
+        return await self._idempotency.run(claim, first)
+
+    async def collect(self) -> None:
+        """Take what was said out of the outboxes, as the relays do, a letter for everybody who hears it."""
+        for service in SERVICES:
+            rows = await self._databases[service].fetch(
+                "DELETE FROM outbox RETURNING event_id, contract, tenant_id, correlation_id, traceparent, occurred_at, body"
+            )
+            for row in rows:
+                contract = REGISTRY[row["contract"]].contract
+                event = PackedEvent(
+                    id=row["event_id"],
+                    occurred_at=row["occurred_at"],
+                    tenant_id=row["tenant_id"],
+                    correlation_id=row["correlation_id"],
+                    traceparent=row["traceparent"],
+                    body=msgspec.Raw(row["body"].encode()),
+                )
+                hearers = [contract.owner] if contract.kind is Kind.COMMAND else contract.heard_by
+                self.post.bag += [
+                    Letter(contract.queue(hearer), contract.name, event) for hearer in hearers if hearer in SERVICES
+                ]
+
+    async def deliver(self, chance: random.Random, *, share: float, doubled: float) -> None:
+        """Let some of what was said be heard."""
+        await self.collect()
+        await self.post.deliver(chance, share=share, doubled=doubled)
+
+    async def work(self) -> None:
+        """Do what the workers do on their own clocks."""
+        await self.sandbox.tell(self.notices.apply, limit=1_000)
+        await self.gateway.release_expired(limit=1_000)
+        await self.gateway.resolve_due(limit=1_000)
+
+    async def come_to_rest(self, chance: random.Random) -> None:
+        """Let time pass until nothing happens any more by itself."""
+        for wait in (2, 2, 2, 5, 30, 120, 600, 86_400 * 8, 5, 30, 120, 600):
+            self.clock.advance(timedelta(seconds=wait))
+            await self.work()
+            rounds = 0
+            await self.collect()
+            while self.post.bag:
+                # Doubled ones are delivered too, but not for ever.
+                await self.post.deliver(chance, share=0.7 if rounds < 5 else 1.0, doubled=0.2 if rounds < 5 else 0.0)
+                await self.collect()
+                rounds += 1
+                assert rounds < 200, f"never heard: {self.post.bag[:5]}"
+
+
+class _Meaning(msgspec.Struct, frozen=True):
+    amount_minor: int | None
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def open_world(servers: Servers) -> AsyncIterator[World]:
+    """Open the world on a database of its own."""
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(fresh_database(servers, SERVICES))
+        eyes = await asyncpg.connect(database.admin_url)
+        stack.push_async_callback(eyes.close)
+        # No power fails here, and what is proven does not depend on when the disk turns.
+        await eyes.execute(f'ALTER DATABASE "{database.name}" SET synchronous_commit = off')
+        databases = {service: await stack.enter_async_context(database.open(service)) for service in SERVICES}
+        post = Post()
+        world = World(databases, eyes, post)
+        tasks: list[asyncio.Task[None]] = []
+        stack.push_async_callback(_end, tasks)
+        registrations: Sequence[tuple[str, Callable[[Any], None]]] = (
+            (
+                "api",
+                lambda ears: api_consumers.register(ears, api_consumers.Consumers(world.outcomes, clock=world.clock)),
+            ),
+            ("gateway", lambda ears: gateway_consumers.register(ears, world.gateway, concurrency=64)),
+            ("ledger", lambda ears: ledger_consumers.register(ears, world.ledger)),
+        )
+        for service, register in registrations:
+            register(_Ears(service, databases[service], post, tasks))
+        yield world

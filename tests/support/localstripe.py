@@ -1,0 +1,54 @@
+"""localstripe, somebody else's fake Stripe, in an environment of its own: what it needs must not meet what we need."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+
+from tests.support.platform import free_port
+
+VERSION = "1.15.10"
+FOLDER = Path(__file__).parents[2] / ".local" / f"localstripe-{VERSION}"
+_INSTALL_SECONDS = 180
+_START_SECONDS = 20
+
+
+def installed() -> Path | None:
+    """The program, installed when it is not there yet; None where no package index can be reached."""
+    program = FOLDER / "bin" / "localstripe"
+    if not program.exists():
+        subprocess.run([sys.executable, "-m", "venv", str(FOLDER)], check=True, timeout=_INSTALL_SECONDS)
+        pip = [str(FOLDER / "bin" / "pip"), "install", "--quiet", f"localstripe=={VERSION}"]
+        if subprocess.run(pip, check=False, timeout=_INSTALL_SECONDS).returncode != 0:
+            return None
+    return program
+
+
+@asynccontextmanager
+async def running_localstripe(program: Path) -> AsyncIterator[str]:
+    """Serve an empty localstripe on a free port until the block ends; yields its address."""
+    port = free_port()
+    process = await asyncio.create_subprocess_exec(
+        *(str(program), "--from-scratch", "--port", str(port)),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        async with asyncio.timeout(_START_SECONDS), aiohttp.ClientSession() as http:
+            while True:
+                try:
+                    async with http.get(url):
+                        break
+                except aiohttp.ClientConnectionError:
+                    assert process.returncode is None, "localstripe ended"
+                    await asyncio.sleep(0.05)
+        yield url
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
