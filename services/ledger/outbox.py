@@ -1,10 +1,11 @@
-"""What the ledger says: `JournalEntryPosted`, and nothing else."""
+"""What the ledger says: `JournalEntryPosted` and `InvariantBroken`, and nothing else."""
 
 from datetime import datetime
 
 from libs.common.contracts.ledger import JournalEntryPosted
+from libs.common.contracts.ledger_books import InvariantBroken
 from libs.common.messaging import Saying
-from libs.common.observability.correlation import Correlation
+from libs.common.observability.correlation import Correlation, new_correlation_id
 from services.ledger.domain import Entry
 
 
@@ -22,4 +23,13 @@ def entry_posted(entry: Entry, *, posted_at: datetime, correlation: Correlation)
         ),
         occurred_at=posted_at,
         correlation=correlation,
+    )
+
+
+def invariant_broken(*, tenant_id: str, invariant: str, subject: str, detail: str, found_at: datetime) -> Saying:
+    """Say that something in the books cannot be; nobody asked for it, so it begins a cause of its own."""
+    return Saying.of(
+        InvariantBroken(invariant=invariant, subject=subject, detail=detail, found_at=found_at),
+        occurred_at=found_at,
+        correlation=Correlation(correlation_id=new_correlation_id(), tenant_id=tenant_id),
     )

@@ -18,9 +18,8 @@ import msgspec
 from libs.common.clock import Clock
 from libs.common.contracts import ledger_books as contract
 from libs.common.db import Connection, Database
-from libs.common.messaging import Saying, say
-from libs.common.observability.correlation import Correlation, new_correlation_id
-from services.ledger import metrics, store
+from libs.common.messaging import say
+from services.ledger import metrics, outbox, store
 from services.ledger.store import StoredChain, StoredFinding
 
 _BATCH_GROUPS = 50
@@ -111,21 +110,23 @@ class Verifier:
         if report.findings:
             async with self._database.transaction() as tx:
                 new = await store.write_findings(tx, report.findings, found_at=now)
-                await say(tx, [_alarm(finding, now) for finding in new])
+                await say(
+                    tx,
+                    [
+                        outbox.invariant_broken(
+                            tenant_id=finding.tenant_id,
+                            invariant=finding.invariant,
+                            subject=finding.subject,
+                            detail=finding.detail,
+                            found_at=now,
+                        )
+                        for finding in new
+                    ],
+                )
             for finding in new:
                 metrics.INVARIANTS_BROKEN.labels(finding.invariant).inc()
         async with self._database.connection() as connection:
             metrics.FINDINGS.set(await store.count_findings(connection))
-
-
-def _alarm(finding: StoredFinding, at: datetime) -> Saying:
-    return Saying.of(
-        contract.InvariantBroken(
-            invariant=finding.invariant, subject=finding.subject, detail=finding.detail, found_at=at
-        ),
-        occurred_at=at,
-        correlation=Correlation(correlation_id=new_correlation_id(), tenant_id=finding.tenant_id),
-    )
 
 
 class _Walk:

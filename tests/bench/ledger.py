@@ -28,6 +28,7 @@ from deploy.local import servers as local
 from libs.common.clock import SystemClock
 from libs.common.contracts.ledger import AccountType, EntryKind, Side
 from libs.common.db import Database
+from libs.common.db.database import CONTENTION
 from libs.common.ids import new_id
 from libs.common.observability.correlation import Correlation, new_correlation_id
 from services.ledger import posting, store
@@ -93,8 +94,12 @@ def interactive(database: Database) -> Post:
     slots = asyncio.Semaphore(POOL)
 
     async def post(one: Booking) -> object:
-        async with slots, database.transaction() as tx:
-            return await posting.post(tx, [one], clock=SystemClock())
+        while True:
+            try:
+                async with slots, database.transaction() as tx:
+                    return await posting.post(tx, [one], clock=SystemClock())
+            except CONTENTION:
+                continue
 
     return post
 

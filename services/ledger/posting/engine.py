@@ -60,10 +60,15 @@ async def carry_out(tx: Connection, instructions: Sequence[Instruction], *, cloc
         if locked.head is None:
             raise asyncpg.SerializationError("no chain is free")
         await store.write_group(
-            tx, decision.posted, decision.balances, _sayings(instructions, decision.outcomes), locked.head
+            tx,
+            decision.posted,
+            decision.balances,
+            _sayings(instructions, decision.outcomes),
+            locked.head,
+            before=balances,
         )
     elif decision.balances:
-        await store.write_balances(tx, decision.balances)
+        await store.write_pending(tx, decision.balances, before=balances)
     if decision.placed:
         await store.write_placed(tx, list(decision.placed.values()))
     if decision.resolved:

@@ -8,7 +8,7 @@ asked, `seals` what the verifier reads.
 from services.ledger.store.books import EntryFilter, balances_in_period, entries, entry_by_id, standing_balances
 from services.ledger.store.charts import account_by_code, account_by_id, chart_of, default_accounts, open_accounts
 from services.ledger.store.effective import effective_balances, fold
-from services.ledger.store.groups import Locked, begin_balances, lock_group, write_balances, write_group
+from services.ledger.store.groups import Locked, begin_balances, lock_group, write_group, write_pending
 from services.ledger.store.holds import (
     accounts_of,
     codes_of,
@@ -101,9 +101,9 @@ __all__ = [
     "remember_check",
     "role_changes",
     "standing_balances",
-    "write_balances",
     "write_findings",
     "write_group",
+    "write_pending",
     "write_period",
     "write_placed",
     "write_resolved",

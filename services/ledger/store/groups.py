@@ -108,8 +108,12 @@ async def write_group(
     balances: Mapping[BalanceKey, Balance],
     sayings: Sequence[Saying],
     head: Head,
+    *,
+    before: Mapping[BalanceKey, Balance],
 ) -> None:
     """Write a decided group: its entries, their postings, the balances as they stand after it, its messages, its link.
+
+    `before` holds the balances as they were locked: the database refuses a group that does not go on from them.
 
     Raises:
         asyncpg.SerializationError: another transaction wrote an entry of the same id after we had looked for it.
@@ -122,7 +126,7 @@ async def write_group(
             "SELECT write_group($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
             Rows([packed.entries[i] for i in order]),
             Rows(packed.postings),
-            Rows([pack_balance(key, balance) for key, balance in balances.items()]),
+            _balance_rows(balances, before),
             Rows([pack_saying(saying) for saying in sayings]),
             head.chain,
             head.sequence + 1,
@@ -137,11 +141,12 @@ async def write_group(
         raise asyncpg.SerializationError("an entry of the same id was posted at this very moment") from fault
 
 
-async def write_balances(tx: Connection, balances: Mapping[BalanceKey, Balance]) -> None:
+async def write_pending(
+    tx: Connection, balances: Mapping[BalanceKey, Balance], *, before: Mapping[BalanceKey, Balance]
+) -> None:
     """Write what is pending on balances whose postings have not changed."""
-    await tx.execute(
-        "UPDATE balances AS b SET pending_debits_minor = new.pending_debits_minor, "
-        "pending_credits_minor = new.pending_credits_minor FROM unnest($1::balance_row[]) AS new "
-        "WHERE b.tenant_id = new.tenant_id AND b.account_id = new.account_id AND b.currency = new.currency",
-        Rows([pack_balance(key, balance) for key, balance in balances.items()]),
-    )
+    await tx.execute("SELECT write_pending($1)", _balance_rows(balances, before))
+
+
+def _balance_rows(balances: Mapping[BalanceKey, Balance], before: Mapping[BalanceKey, Balance]) -> Rows:
+    return Rows([pack_balance(key, balance, version_before=before[key].version) for key, balance in balances.items()])

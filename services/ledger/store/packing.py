@@ -130,14 +130,14 @@ def pack_group(group: Sequence[NewEntry], head: Head) -> PackedGroup:
 
 
 _SMALL_FIELD = struct.Struct("!Iih")
-_TWO, _THREE, _SEVEN, _NINE, _TWELVE, _FIFTEEN = (_LENGTH.pack(fields) for fields in (2, 3, 7, 9, 12, 15))
+_TWO, _THREE, _SEVEN, _TEN, _TWELVE, _FIFTEEN = (_LENGTH.pack(fields) for fields in (2, 3, 7, 10, 12, 15))
 _NUMBERS = struct.Struct("!Ii16sIi3sIiqIiqIiqIiqIiq")
 
 
-def pack_balance(key: tuple[str, UUID, str], balance: Balance) -> bytes:
-    """Lay a balance out as the type `balance_row`."""
+def pack_balance(key: tuple[str, UUID, str], balance: Balance, *, version_before: int) -> bytes:
+    """Lay a balance out as the type `balance_row`, with the version that it goes on from."""
     return _row(
-        _NINE,
+        _TEN,
         _text_field(key[0]),
         _NUMBERS.pack(
             _UUID, 16, key[1].bytes, _BPCHAR, 3, key[2].encode(),
@@ -145,6 +145,7 @@ def pack_balance(key: tuple[str, UUID, str], balance: Balance) -> bytes:
             _INT8, 8, balance.pending_debits_minor, _INT8, 8, balance.pending_credits_minor, _INT8, 8, balance.version,
         ),
         _instant_field(balance.posted_at),
+        _INT8_FIELD.pack(_INT8, 8, version_before),
     )  # fmt: skip
 
 

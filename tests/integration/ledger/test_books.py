@@ -24,6 +24,7 @@ from services.ledger.queries import Queries
 from services.ledger.verification import Verifier
 from services.ledger.workers import workers
 from tests.integration.ledger.conftest import Ledger, audit, captured
+from tests.integration.ledger.test_schema import as_owner
 from tests.support.databases import TestDatabase
 from tests.support.ledger_proof import prove
 
@@ -192,18 +193,15 @@ class TestLimits:
         other = OpenAccount(**{name: getattr(wanted, name) for name in wanted.__struct_fields__} | {"floor_minor": 1})
         assert await refused(bank.commands.open_account(other)) == "account_id_taken"
 
-    async def test_a_total_that_no_book_can_hold_is_refused_alone(self, bank: Bank) -> None:
-        async with bank.database.transaction() as tx:
-            await tx.execute(
-                "UPDATE balances SET debits_minor = $1 WHERE tenant_id = $2 AND account_id = $3",
-                BALANCE_MINOR_MAX, bank.tenant_id, bank.ids["VAULT"],
-            )  # fmt: skip
-        assert await refused(bank.post("VAULT", "WALLET", 1)) == "balance_overflow"
-        await bank.database.write(
-            "UPDATE balances SET debits_minor = 1000 WHERE tenant_id = $1 AND account_id = $2",
-            bank.tenant_id,
-            bank.ids["VAULT"],
-        )
+    async def test_a_total_that_no_book_can_hold_is_refused_alone(
+        self, bank: Bank, ledger_database: TestDatabase
+    ) -> None:
+        total = "UPDATE balances SET debits_minor = $1 WHERE tenant_id = $2 AND account_id = $3"
+        await as_owner(ledger_database, total, BALANCE_MINOR_MAX, bank.tenant_id, bank.ids["VAULT"])
+        try:
+            assert await refused(bank.post("VAULT", "WALLET", 1)) == "balance_overflow"
+        finally:
+            await as_owner(ledger_database, total, 1000, bank.tenant_id, bank.ids["VAULT"])
 
 
 class TestHolds:

@@ -18,7 +18,7 @@ from libs.common.errors import Unavailable
 from libs.common.ids import new_id
 from libs.common.observability.correlation import Correlation
 from services.ledger import posting, store
-from services.ledger.domain import Account, Entry, Line
+from services.ledger.domain import Account, Balance, Entry, Line
 from services.ledger.errors import AccountUnknown, EntryConflict
 from services.ledger.posting import Booking, Outcome, Posted, PostingDesk, Refused, Replayed
 from tests.integration.ledger.conftest import audit
@@ -291,3 +291,24 @@ async def test_posting_reads_no_table_from_end_to_end(database: Database, tenant
             before = await scans(tx)
             await posting.post(tx, [transfer(tenant_id, first, second)], clock=SystemClock())
             assert await scans(tx) == before
+
+
+async def test_the_database_refuses_a_group_that_does_not_go_on_from_the_books(
+    database: Database, tenant_id: str
+) -> None:
+    first, second = await open_accounts(database, tenant_id, 2)
+    await post(database, [transfer(tenant_id, first, second)])
+    booking = transfer(tenant_id, first, second)
+    keys = [(tenant_id, first, "BRL"), (tenant_id, second, "BRL")]
+    stale = {key: Balance(debit_normal=True) for key in keys}
+    decision = posting.decide([booking], balances=stale, standing={}, now=SystemClock().now())
+    async with database.connection() as connection:
+        attempt = connection.transaction()
+        await attempt.start()
+        locked = await store.lock_group(connection, keys, [(tenant_id, booking.entry.id)], [tenant_id])
+        assert locked.head is not None
+        with pytest.raises(asyncpg.CheckViolationError) as refused:
+            await store.write_group(connection, decision.posted, decision.balances, [], locked.head, before=stale)
+        assert refused.value.constraint_name == "group_follows"
+        await attempt.rollback()
+    assert (await balances(database, tenant_id))[tenant_id, first, "BRL"] == [100, 0, 1]

@@ -32,7 +32,7 @@ _TYPES = {
     "side text, amount_minor int8, debits_after_minor int8, credits_after_minor int8, posted_at timestamptz, "
     "effective_at timestamptz",
     "balance_row": "tenant_id text, account_id uuid, currency bpchar, debits_minor int8, credits_minor int8, "
-    "pending_debits_minor int8, pending_credits_minor int8, version int8, posted_at timestamptz",
+    "pending_debits_minor int8, pending_credits_minor int8, version int8, posted_at timestamptz, version_before int8",
     "outbox_row": "event_id uuid, contract text, tenant_id text, correlation_id text, traceparent text, "
     "occurred_at timestamptz, body text",
 }
@@ -48,8 +48,10 @@ _OLD_TYPES = {
 # Posting looks single rows up by key, for ever. PostgreSQL keeps the plan of a statement in a function, and one that was
 # made while the tables were nearly empty reads them from end to end; these settings hold for the function and the
 # triggers that it fires.
+# They run with the rights of the schema's owner: the runtime role writes entries, postings and balances by them alone.
 _BY_INDEX = (
-    "SET search_path = ledger, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off"
+    "SECURITY DEFINER SET search_path = ledger, pg_temp "
+    "SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off"
 )
 
 # What a group needs to know, in one round trip. Each query has a snapshot of its own and the locks come first, so an
@@ -121,6 +123,8 @@ CREATE FUNCTION write_group(entries entry_row[], lines posting_row[], changed ba
                             chain_no int2, link int8, link_before bytea, link_hash bytea,
                             first_at timestamptz, last_at timestamptz)
 RETURNS void LANGUAGE plpgsql {_BY_INDEX} AS $$
+DECLARE
+    moved int8;
 BEGIN
     WITH entry AS (
         INSERT INTO journal_entries (tenant_id, id, kind, payment_intent_id, line_count, occurred_at, effective_at,
@@ -137,14 +141,36 @@ BEGIN
                version = new.version, posted_at = new.posted_at
           FROM unnest(changed) AS new
          WHERE b.tenant_id = new.tenant_id AND b.account_id = new.account_id AND b.currency = new.currency
+           AND b.version = new.version_before
+        RETURNING 1
     ), outgoing AS (
         INSERT INTO outbox (event_id, contract, tenant_id, correlation_id, traceparent, occurred_at, body)
         SELECT * FROM unnest(said)
     ), head AS (
-        UPDATE chains SET sequence = link, hash = link_hash WHERE chain = chain_no
+        UPDATE chains SET sequence = link, hash = link_hash
+         WHERE chain = chain_no AND sequence = link - 1 AND hash = link_before
+        RETURNING 1
+    ), linked AS (
+        INSERT INTO entry_groups (chain, sequence, previous, hash, entry_count, posted_from, posted_until)
+        VALUES (chain_no, link, link_before, link_hash, cardinality(entries), first_at, last_at)
     )
-    INSERT INTO entry_groups (chain, sequence, previous, hash, entry_count, posted_from, posted_until)
-    VALUES (chain_no, link, link_before, link_hash, cardinality(entries), first_at, last_at);
+    SELECT (SELECT count(*) FROM balance) + (SELECT count(*) FROM head) INTO moved;
+    -- Each posting goes on from the balance that its group has locked, and each group from the head of its chain.
+    IF moved <> cardinality(changed) + 1 THEN
+        RAISE EXCEPTION 'the group does not go on from what stands in the books'
+              USING ERRCODE = 'check_violation', CONSTRAINT = 'group_follows';
+    END IF;
+END
+$$
+"""
+_WRITE_PENDING = f"""
+CREATE FUNCTION write_pending(changed balance_row[]) RETURNS void LANGUAGE plpgsql {_BY_INDEX} AS $$
+BEGIN
+    UPDATE balances AS b
+       SET pending_debits_minor = new.pending_debits_minor, pending_credits_minor = new.pending_credits_minor
+      FROM unnest(changed) AS new
+     WHERE b.tenant_id = new.tenant_id AND b.account_id = new.account_id AND b.currency = new.currency
+       AND b.version = new.version_before;
 END
 $$
 """
@@ -176,26 +202,24 @@ BEGIN
                     HINT = 'An entry and all its postings are inserted by one statement.';
     END IF;
 
-    -- The balance row is locked by the update in the same statement, so nobody else can continue from the same posting.
+    -- That they go on from the balance before them is for write_group to see, by which alone the runtime role posts.
     SELECT line.account_id, line.currency INTO wrong
       FROM (SELECT tenant_id, account_id, currency, min(version) AS version_first, max(version) AS version_last,
-                   count(*) AS lines, min(posted_at) AS posted_first,
+                   count(*) AS lines,
                    coalesce(sum(amount_minor) FILTER (WHERE side = 'DEBIT'), 0)::int8 AS debits_minor,
                    coalesce(sum(amount_minor) FILTER (WHERE side = 'CREDIT'), 0)::int8 AS credits_minor,
+                   min(debits_after_minor - CASE side WHEN 'DEBIT' THEN amount_minor ELSE 0 END) AS debits_before_minor,
+                   min(credits_after_minor - CASE side WHEN 'CREDIT' THEN amount_minor ELSE 0 END)
+                       AS credits_before_minor,
                    max(debits_after_minor) AS debits_after_minor, max(credits_after_minor) AS credits_after_minor
               FROM added GROUP BY account_id, tenant_id, currency) AS line
-      LEFT JOIN LATERAL
-           (SELECT version, debits_after_minor, credits_after_minor FROM postings AS p
-             WHERE p.tenant_id = line.tenant_id AND p.account_id = line.account_id AND p.currency = line.currency
-               AND p.posted_at <= line.posted_first AND p.version < line.version_first
-             ORDER BY p.posted_at DESC, p.version DESC LIMIT 1) AS before ON true
       LEFT JOIN balances AS balance
              ON balance.tenant_id = line.tenant_id AND balance.account_id = line.account_id
             AND balance.currency = line.currency
-     WHERE line.version_first <> coalesce(before.version, 0) + 1
-        OR line.version_last <> coalesce(before.version, 0) + line.lines
-        OR line.debits_after_minor <> coalesce(before.debits_after_minor, 0) + line.debits_minor
-        OR line.credits_after_minor <> coalesce(before.credits_after_minor, 0) + line.credits_minor
+     WHERE line.version_last <> line.version_first - 1 + line.lines
+        OR line.debits_after_minor <> line.debits_before_minor + line.debits_minor
+        OR line.credits_after_minor <> line.credits_before_minor + line.credits_minor
+        OR line.version_first = 1 AND (line.debits_before_minor <> 0 OR line.credits_before_minor <> 0)
         OR balance.version IS DISTINCT FROM line.version_last
         OR balance.debits_minor <> line.debits_after_minor OR balance.credits_minor <> line.credits_after_minor
      LIMIT 1;
@@ -271,7 +295,7 @@ def upgrade() -> None:
         op.execute(f"DROP TYPE {name}")
     for name, columns in _TYPES.items():
         op.execute(f"CREATE TYPE {name} AS ({columns})")
-    for function in (_LOCK_GROUP, _BEGIN_BALANCES, _WRITE_GROUP, _CHECK_POSTINGS, _KEEP_HOLDS):
+    for function in (_LOCK_GROUP, _BEGIN_BALANCES, _WRITE_GROUP, _WRITE_PENDING, _CHECK_POSTINGS, _KEEP_HOLDS):
         op.execute(function)
     op.execute("CREATE TRIGGER keep_hold BEFORE UPDATE ON holds FOR EACH ROW EXECUTE FUNCTION keep_hold()")
     for table in ("entry_groups", "periods", "findings"):
@@ -279,8 +303,22 @@ def upgrade() -> None:
             f"CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
             "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
         )
-    op.execute("GRANT SELECT, INSERT ON entry_groups, periods, findings TO ledger_app")
-    op.execute("GRANT SELECT, UPDATE ON chains TO ledger_app")
+    _grant()
+
+
+def _grant() -> None:
+    op.execute("REVOKE INSERT ON journal_entries, postings FROM ledger_app")
+    op.execute("REVOKE INSERT, UPDATE ON balances FROM ledger_app")
+    for function in (
+        "lock_group(balance_key[], entry_key[], text[])",
+        "begin_balances(balance_key[])",
+        "write_group(entry_row[], posting_row[], balance_row[], outbox_row[], int2, int8, bytea, bytea, timestamptz, timestamptz)",
+        "write_pending(balance_row[])",
+    ):
+        op.execute(f"REVOKE EXECUTE ON FUNCTION {function} FROM PUBLIC")
+        op.execute(f"GRANT EXECUTE ON FUNCTION {function} TO ledger_app")
+    op.execute("GRANT SELECT ON chains, entry_groups TO ledger_app")
+    op.execute("GRANT SELECT, INSERT ON periods, findings TO ledger_app")
     op.execute("GRANT SELECT, INSERT, UPDATE ON holds, effective_totals, effective_folds, chain_checks TO ledger_app")
 
 
