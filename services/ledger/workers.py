@@ -15,10 +15,10 @@ EXPIRE_EVERY_SECONDS = 0.5
 FOLD_EVERY_SECONDS = 5.0
 FOLD_POSTINGS_MIN = 256
 """Unsummed postings that are quicker read one by one than summed."""
-FOLD_ACCOUNTS_MAX = 2_000
-FOLD_POSTINGS_MAX = 20_000
-"""Postings of one account that one round sums at most."""
-FOLD_ROUNDS_MAX = 100
+FOLD_ACCOUNTS_MAX = 50
+FOLD_POSTINGS_MAX = 2_000
+"""Postings of one account that one round sums at most: a round stays well below a statement's timeout."""
+FOLD_ROUNDS_MAX = 200
 
 VERIFY_EVERY_SECONDS = 60.0
 VERIFY_GROUPS_MAX = 2_000

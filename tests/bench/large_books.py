@@ -108,7 +108,7 @@ async def fold_all(database: Database) -> int:
     total = 0
     while True:
         async with database.transaction() as tx:
-            summed = await store.fold(tx, postings_min=256, accounts_max=500, postings_max=100_000)
+            summed = await store.fold(tx, postings_min=256, accounts_max=50, postings_max=2_000)
         if summed == 0:
             return total
         total += summed

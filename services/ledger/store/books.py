@@ -116,9 +116,14 @@ class _Question:
         return (
             "SELECT DISTINCT newest.id, newest.posted_at FROM accounts AS a "
             "JOIN balances AS b ON b.tenant_id = $1 AND b.account_id = a.id CROSS JOIN LATERAL ("
-            "SELECT DISTINCT l.entry_id AS id, l.posted_at FROM postings AS l "
+            "SELECT l.entry_id AS id, l.posted_at FROM postings AS l "
             "WHERE l.tenant_id = $1 AND l.account_id = b.account_id AND l.currency = b.currency"
-            f"{self._when('l', 'entry_id')} ORDER BY l.posted_at DESC, l.entry_id DESC LIMIT {self.slot(enough)}"
+            f"{self._when('l', 'entry_id')} "
+            # Of several lines of one entry the last one counts. DISTINCT would read all postings of the account first.
+            "AND NOT EXISTS (SELECT FROM postings AS later WHERE later.tenant_id = $1 AND later.entry_id = l.entry_id "
+            "AND later.account_id = l.account_id AND later.currency = l.currency AND later.line_no > l.line_no) "
+            # Entries on one account never share an instant, so the version orders what the id would.
+            f"ORDER BY l.posted_at DESC, l.version DESC LIMIT {self.slot(enough)}"
             f") AS newest WHERE a.tenant_id = $1{by_account}"
         )
 

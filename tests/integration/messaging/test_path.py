@@ -8,7 +8,7 @@ from uuid import uuid4
 import aio_pika
 import pytest
 
-from libs.common.contracts import Message, api, gateway, ledger
+from libs.common.contracts import Kind, Message, api, gateway, heard_by, ledger
 from libs.common.db import Connection
 from libs.common.errors import BrokenInvariant, Conflict, NotFound, TooEarly, Unavailable
 from libs.common.messaging import Bus, Heard, Saying, inbox, redelivery
@@ -19,7 +19,7 @@ from tests.integration.messaging.conftest import Pair, captured, record, say_all
 type Captures = Sequence[Heard[gateway.PaymentCaptured]]
 
 
-async def _ignore(_: Connection, __: Sequence[Heard[api.TenantProvisioned]]) -> None:
+async def _ignore(_: Connection, __: Sequence[Heard[Message]]) -> None:
     return
 
 
@@ -28,19 +28,22 @@ async def _no_accounts(_: Message) -> ledger.AccountList:
 
 
 def _complete_ledger(bus: Bus) -> None:
-    bus.hear(api.TenantProvisioned, _ignore)
-    bus.answer(ledger.ListAccounts, _no_accounts)
-    bus.answer(ledger.OpenAccount, _no_accounts)
-    bus.answer(ledger.ListEntries, _no_accounts)
-    bus.answer(ledger.ListBalances, _no_accounts)
+    for kind in heard_by("ledger"):
+        if kind.contract.kind is Kind.REQUEST:
+            bus.answer(kind, _no_accounts)
+        elif kind is not gateway.PaymentCaptured:
+            bus.hear(kind, _ignore)
 
 
 def _complete_gateway(bus: Bus) -> None:
-    async def nothing(_: Heard[gateway.AuthorizePayment] | Heard[gateway.CapturePayment]) -> None:
+    async def nothing(_: Heard[Message]) -> None:
         return
 
-    bus.hear_each(gateway.AuthorizePayment, nothing)
-    bus.hear_each(gateway.CapturePayment, nothing)
+    for kind in heard_by("gateway"):
+        if kind.contract.kind is Kind.REQUEST:
+            bus.answer(kind, _no_accounts)
+        else:
+            bus.hear_each(kind, nothing)
 
 
 async def _dead_letters(url: str, queue: str) -> list[aio_pika.abc.AbstractIncomingMessage]:
@@ -280,17 +283,9 @@ async def test_request_is_answered_refused_or_given_up_in_time(pair: Pair) -> No
 
 
 def _complete_api(bus: Bus, news: Callable[[Heard[api.AccessChanged]], None] | None = None) -> None:
-    async def nothing(_: Connection, __: Sequence[Heard[gateway.PaymentAuthorized]]) -> None:
-        return
-
-    for kind in (
-        gateway.PaymentAuthorized,
-        gateway.AuthorizationDeclined,
-        gateway.PaymentCaptured,
-        gateway.CaptureFailed,
-        ledger.JournalEntryPosted,
-    ):
-        bus.hear(kind, nothing)  # type: ignore[arg-type]  # it looks at none of them
+    for kind in heard_by("api"):
+        if not kind.contract.broadcast:
+            bus.hear(kind, _ignore)
     bus.overhear(api.AccessChanged, news or (lambda _: None))
 
 

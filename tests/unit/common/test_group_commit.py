@@ -94,3 +94,30 @@ async def test_caller_that_goes_away_does_not_cancel_its_item() -> None:
     gate.set()
     await group.flush()
     assert written == [7]
+
+
+async def test_two_writers_are_never_more_than_two_and_both_take_what_waits() -> None:
+    gates = [asyncio.Event() for _ in range(3)]
+    begun: list[list[int]] = []
+
+    async def write(items: Sequence[int]) -> Sequence[int | Exception]:
+        begun.append(list(items))
+        await gates[len(begun) - 1].wait()
+        return list(items)
+
+    group = GroupCommit(write, group_max=10, waiting_max=10, writers=2)
+    tasks = []
+    for n in range(4):
+        tasks.append(asyncio.create_task(group.submit(n)))
+        # One turn for the caller to hand its item in, one for a writer to take it.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    assert begun == [[0], [1]]
+    gates[0].set()
+    gates[2].set()
+    assert await tasks[0] == 0
+    assert await asyncio.gather(*tasks[2:]) == [2, 3]
+    assert begun[2:] == [[2, 3]]
+    gates[1].set()
+    await group.flush()
+    assert await tasks[1] == 1

@@ -75,7 +75,8 @@ BEGIN
            FOR NO KEY UPDATE OF balance) AS b;
     RETURN QUERY SELECT 'entry', key.no::int4, NULL::int8[], entry.posted_at, entry.digest
       FROM unnest(entries) WITH ORDINALITY AS key(tenant_id, id, no)
-      JOIN journal_entries AS entry USING (tenant_id, id);
+      -- In empty books the index that begins with the tenant costs as little as the key, and a plan is kept: hidden from it.
+      JOIN journal_entries AS entry ON entry.id = key.id AND entry.tenant_id || '' = key.tenant_id;
     RETURN QUERY SELECT 'closed', tenant.no::int4, NULL::int8[], period.ends_before, NULL::bytea
       FROM unnest(tenants) WITH ORDINALITY AS tenant(id, no)
      CROSS JOIN LATERAL (SELECT p.ends_before FROM periods AS p WHERE p.tenant_id = tenant.id
@@ -186,7 +187,7 @@ BEGIN
                    min(posted_at) AS posted_first, max(posted_at) AS posted_last,
                    min(effective_at) AS effective_first, max(effective_at) AS effective_last
               FROM added GROUP BY entry_id, tenant_id) AS line
-      LEFT JOIN journal_entries AS entry ON entry.tenant_id = line.tenant_id AND entry.id = line.entry_id
+      LEFT JOIN journal_entries AS entry ON entry.id = line.entry_id AND entry.tenant_id || '' = line.tenant_id
      WHERE line.imbalance <> 0 OR line.currency_first <> line.currency_last
         OR entry.id IS NULL OR line.lines <> entry.line_count
         OR line.line_first <> 1 OR line.line_last <> entry.line_count
