@@ -63,7 +63,12 @@ class Step(msgspec.Struct, frozen=True):
 
 
 payments = st.lists(
-    st.tuples(st.sampled_from(ENDINGS), st.integers(1, 3), st.sampled_from(CaptureMethod)),
+    st.tuples(
+        st.sampled_from(ENDINGS),
+        st.integers(1, 3),
+        st.sampled_from(CaptureMethod),
+        st.sampled_from((True, True, False)),
+    ),
     min_size=PAYMENTS,
     max_size=PAYMENTS,
 )
@@ -100,18 +105,17 @@ class Histories(RuleBasedStateMachine):
         self.runner.run(self.world.forget())
 
     @initialize(drawn=payments, seed=st.integers(0, 2**32 - 1))
-    def create(self, drawn: list[tuple[int, int, CaptureMethod]], seed: int) -> None:
+    def create(self, drawn: list[tuple[int, int, CaptureMethod, bool]], seed: int) -> None:
         """Some merchants wish to be paid, and most of them mean it."""
         self.chance.seed(seed)
 
         async def run() -> None:
-            for number, (ending, leading, method) in enumerate(drawn):
-                amount_minor = leading * 10_000 + ending
-                self.intents.append(
-                    await self.world.create(
-                        self.tenant_id, amount_minor=amount_minor, method=method, key=f"create-{number}"
-                    )
-                )
+            for number, (ending, leading, method, is_meant) in enumerate(drawn):
+                amount_minor, key = leading * 10_000 + ending, f"first-{number}"
+                intent = await self.world.create(self.tenant_id, amount_minor=amount_minor, method=method, key=key)
+                self.intents.append(intent)
+                if is_meant:
+                    await self.world.ask(self.tenant_id, intent, "confirm", amount_minor=None, key=key)
 
         self.runner.run(run())
 
