@@ -274,9 +274,10 @@ class World:
         await self.gateway.release_expired(limit=1_000)
         await self.gateway.resolve_due(limit=1_000)
 
-    async def come_to_rest(self, chance: random.Random) -> None:
-        """Let time pass until nothing happens any more by itself."""
-        for wait in (2, 2, 2, 5, 30, 120, 600, 86_400 * 8, 5, 30, 120, 600):
+    async def come_to_rest(self, chance: random.Random, *, holds_end: bool) -> None:
+        """Let time pass until nothing happens any more by itself; where `holds_end`, until nothing is held either."""
+        soon = (2, 2, 2, 5, 30, 120, 600)
+        for wait in (*soon, 86_400 * 8, 5, 30, 120, 600) if holds_end else soon:
             self.clock.advance(timedelta(seconds=wait))
             await self.work()
             rounds = 0

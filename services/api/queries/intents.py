@@ -74,8 +74,15 @@ async def refunds_of(database: Database, tenant_id: str, intent_id: UUID) -> lis
 
 
 async def disputes_of(database: Database, tenant_id: str, intent_id: UUID) -> list[Dispute]:
-    """Read the disputes of an intent, newest first; empty for an intent that the tenant does not have."""
-    return await store_refunds.disputes_of(database, tenant_id, intent_id, limit=PARTS_MAX)
+    """Read the disputes of an intent, newest first.
+
+    Raises:
+        PaymentIntentNotFound: when the tenant has no such intent.
+    """
+    found = await store_refunds.disputes_of(database, tenant_id, intent_id, limit=PARTS_MAX)
+    if not found:
+        await get(database, tenant_id, intent_id)
+    return found
 
 
 async def by_order(database: Database, tenant_id: str, order_id: str) -> list[PaymentIntent]:

@@ -56,7 +56,7 @@ def routes(
         *ledger_routes(access, ask),
         *account_routes(access, ask),
         *webhook_routes(access, ask),
-        *gateway_routes(access, ask),
+        *gateway_routes(access, ask, database),
         *audit_routes(access, database),
         *(chaos_routes(access, chaos) if chaos is not None else []),
     ]

@@ -1,0 +1,216 @@
+"""Captures, voids and refunds over HTTP, with the gateway's voice played by the test: late, twice, early, or never."""
+
+import asyncio
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+import pytest
+
+from libs.common.contracts import gateway
+from libs.common.ids import new_id
+from services.api.errors import ContradictoryOutcome, NotYet
+from tests.integration.api.conftest import Api
+from tests.support.platform import Answer, Client
+
+ASYNC = {"Prefer": "respond-async"}
+
+
+async def held(api: Api, client: Client, tenant: str) -> str:
+    """A payment with manual capture whose funds are held."""
+    made = await client.call(
+        "POST",
+        "/v1/payment-intents",
+        {"amount": "150.50", "currency": "BRL", "customer_ref": "c", "capture_method": "manual"},
+        key=str(uuid4()),
+    )
+    assert made.status == 200, made.raw
+    intent = str(made.json["id"])
+    await client.confirm(intent, headers=ASYNC)
+    await api.authorized(tenant, intent)
+    return intent
+
+
+async def settled(api: Api, client: Client, tenant: str) -> str:
+    """A payment that stands in the books."""
+    intent = str((await client.create())["id"])
+    await client.confirm(intent, headers=ASYNC)
+    await api.authorized(tenant, intent)
+    await api.captured(tenant, intent)
+    await api.posted(tenant, intent)
+    return intent
+
+
+async def do(client: Client, intent: str, what: str, body: object = None, **more: object) -> Answer:
+    """Ask for something under a key of its own, unless one is given."""
+    key = str(more.pop("key", uuid4()))
+    return await client.call("POST", f"/v1/payment-intents/{intent}/{what}", body, key=key, **more)  # type: ignore[arg-type]
+
+
+def succeeded(intent: str, refund: str, amount_minor: int = 5000) -> gateway.RefundSucceeded:
+    """The gateway says: the money was given back."""
+    return gateway.RefundSucceeded(
+        payment_intent_id=UUID(intent),
+        refund_id=UUID(refund),
+        amount_minor=amount_minor,
+        currency="BRL",
+        gateway_ref="re_1",
+        refunded_at=datetime.now(UTC),
+    )
+
+
+def failed(intent: str, refund: str, amount_minor: int = 5000) -> gateway.RefundFailed:
+    """The gateway says: the money did not reach the customer."""
+    return gateway.RefundFailed(
+        payment_intent_id=UUID(intent),
+        refund_id=UUID(refund),
+        amount_minor=amount_minor,
+        currency="BRL",
+        reason="processor_refused",
+        detail="It came back.",
+        failed_at=datetime.now(UTC),
+    )
+
+
+async def test_a_capture_that_nobody_answers_is_202_and_asked_for_once(api: Api, tenant_id: str) -> None:
+    client = api.client(tenant_id)
+    intent = await held(api, client, tenant_id)
+    key = str(uuid4())
+    first = await do(client, intent, "capture", {"amount": "100.00"}, key=key)
+    assert (first.status, first.json["status"], first.json["captured_amount"]) == (202, "AUTHORIZED", "0.00")
+    assert (await do(client, intent, "capture", {"amount": 100}, key=key)).raw == first.raw
+    # Another key, the same amount: people click twice.
+    assert (await do(client, intent, "capture", {"amount": "100.00"})).status == 202
+    other = await do(client, intent, "capture", {"amount": "99.00"})
+    assert (other.status, other.json["code"]) == (409, "cannot_capture")
+    assert (await api.said(tenant_id)).count("command:gateway:payment.capture") == 1
+
+
+async def test_a_capture_that_is_answered_in_time_is_200_for_its_key_for_ever(api: Api, tenant_id: str) -> None:
+    client = api.client(tenant_id)
+    intent = await held(api, client, tenant_id)
+    key = str(uuid4())
+    asking = asyncio.create_task(do(client, intent, "capture", key=key))
+    async with asyncio.timeout(5):
+        while "command:gateway:payment.capture" not in await api.said(tenant_id):
+            await asyncio.sleep(0.01)
+    await api.captured(tenant_id, intent)
+    answer = await asking
+    assert (answer.status, answer.json["captured_amount"]) == (200, "150.50")
+    assert (await do(client, intent, "capture", key=key)).raw == answer.raw
+
+
+async def test_the_same_refund_at_once_under_one_key_is_one_refund(api: Api, tenant_id: str) -> None:
+    client = api.client(tenant_id)
+    intent = await settled(api, client, tenant_id)
+    key = str(uuid4())
+    answers = await asyncio.gather(
+        *(do(client, intent, "refund", {"amount": "50.00"}, key=key, headers=ASYNC) for _ in range(10))
+    )
+    assert {answer.status for answer in answers} == {200}
+    assert len({answer.raw for answer in answers}) == 1
+    assert (await api.said(tenant_id)).count("command:gateway:payment.refund") == 1
+    reused = await do(client, intent, "refund", {"amount": "51.00"}, key=key)
+    assert (reused.status, reused.json["code"]) == (422, "idempotency_key_reused")
+
+
+async def test_a_refusal_does_not_use_up_its_key(api: Api, tenant_id: str) -> None:
+    client = api.client(tenant_id)
+    intent = await settled(api, client, tenant_id)
+    key = str(uuid4())
+    assert (await do(client, intent, "refund", {"amount": "150.51"}, key=key)).status == 422
+    assert (await do(client, intent, "refund", {"amount": "150.50"}, key=key, headers=ASYNC)).status == 200
+
+
+async def test_a_refund_is_pending_until_the_gateway_says_how_it_ended(api: Api, tenant_id: str) -> None:
+    client = api.client(tenant_id)
+    intent = await settled(api, client, tenant_id)
+    refund = (await do(client, intent, "refund", {"amount": "50.00"})).json
+    assert refund["status"] == "PENDING"
+    assert await client.status(intent) == "SETTLED"
+    news = succeeded(intent, refund["id"])
+    for _ in range(2):
+        await api.hear(tenant_id, news, by=api.consumers.on_refund_succeeded)
+    assert await client.status(intent) == "PARTIALLY_REFUNDED"
+    said = await api.said(tenant_id)
+    assert said.count("event:api:payment.refunded") == 1
+    await api.hear(tenant_id, failed(intent, refund["id"]), by=api.consumers.on_refund_failed)
+    assert await client.status(intent) == "SETTLED"
+    [shown] = (await client.call("GET", f"/v1/payment-intents/{intent}/refunds")).json
+    assert (shown["status"], shown["failure_message"]) == ("FAILED", "It came back.")
+
+
+async def test_news_of_a_refund_that_is_not_known_waits_and_of_another_amount_is_refused(
+    api: Api, tenant_id: str
+) -> None:
+    client = api.client(tenant_id)
+    intent = await settled(api, client, tenant_id)
+    with pytest.raises(NotYet):
+        await api.hear(tenant_id, succeeded(intent, str(new_id())), by=api.consumers.on_refund_succeeded)
+    refund = (await do(client, intent, "refund", {"amount": "50.00"}, headers=ASYNC)).json
+    with pytest.raises(ContradictoryOutcome):
+        await api.hear(tenant_id, succeeded(intent, refund["id"], 5001), by=api.consumers.on_refund_succeeded)
+
+
+async def test_several_refunds_in_one_set_are_counted_one_after_the_other(api: Api, tenant_id: str) -> None:
+    client = api.client(tenant_id)
+    intent = await settled(api, client, tenant_id)
+    refunds = [(await do(client, intent, "refund", {"amount": "50.00"}, headers=ASYNC)).json["id"] for _ in range(3)]
+    await api.hear(tenant_id, *(succeeded(intent, refund) for refund in refunds), by=api.consumers.on_refund_succeeded)
+    shown = (await client.call("GET", f"/v1/payment-intents/{intent}")).json
+    assert (shown["status"], shown["refunded_amount"]) == ("PARTIALLY_REFUNDED", "150.00")
+    rest = await do(client, intent, "refund", headers=ASYNC)
+    assert rest.json["amount"] == "0.50"
+
+
+async def test_the_end_of_a_dispute_waits_for_its_beginning(api: Api, tenant_id: str) -> None:
+    client = api.client(tenant_id)
+    intent = await settled(api, client, tenant_id)
+    common = {
+        "payment_intent_id": UUID(intent),
+        "amount_minor": 15050,
+        "currency": "BRL",
+        "dispute_id": new_id(),
+        "gateway_ref": "dp_1",
+        "happened_at": datetime.now(UTC),
+    }
+    lost = gateway.DisputeLost(**common)  # type: ignore[arg-type]
+    opened = gateway.DisputeOpened(**common, reason="fraudulent")  # type: ignore[arg-type]
+    with pytest.raises(NotYet):
+        await api.hear(tenant_id, lost, by=api.consumers.on_dispute_lost)
+    for _ in range(2):
+        await api.hear(tenant_id, opened, by=api.consumers.on_dispute_opened)
+    await api.hear(tenant_id, lost, by=api.consumers.on_dispute_lost)
+    [shown] = (await client.call("GET", f"/v1/payment-intents/{intent}/disputes")).json
+    assert (shown["status"], shown["amount"]) == ("LOST", "150.50")
+    assert [name for name in await api.said(tenant_id) if "dispute" in name] == [
+        "event:api:dispute.opened",
+        "event:api:dispute.lost",
+    ]
+
+
+async def test_what_was_done_stands_in_the_audit_log(api: Api, tenant_id: str) -> None:
+    client = api.client(tenant_id)
+    voided, refunded = await held(api, client, tenant_id), await settled(api, client, tenant_id)
+    await do(client, voided, "void", headers=ASYNC)
+    refund = (await do(client, refunded, "refund", headers=ASYNC)).json["id"]
+    rows = await api.database.fetch(
+        "SELECT action, target, detail FROM audit_log WHERE tenant_id = $1 AND action LIKE 'payment_intent.%' "
+        "AND action NOT LIKE '%.create' AND action NOT LIKE '%.confirm' ORDER BY created_at, id",
+        tenant_id,
+    )
+    assert [(row["action"], row["target"]) for row in rows] == [
+        ("payment_intent.void", voided),
+        ("payment_intent.refund", refunded),
+    ]
+    assert refund in rows[1]["detail"]
+
+
+async def test_nobody_else_can_touch_a_payment(api: Api, tenant_id: str) -> None:
+    intent = await settled(api, api.client(tenant_id), tenant_id)
+    stranger = api.client(f"{tenant_id}-other")
+    for what in ("capture", "void", "refund"):
+        answer = await do(stranger, intent, what)
+        assert (answer.status, answer.json["code"]) == (404, "payment_intent_not_found")
+    reader = api.client(tenant_id, perms=["payments:read"])
+    for what in ("capture", "void", "refund"):
+        assert (await do(reader, intent, what)).json["permissionCode"] == "payments:write"
