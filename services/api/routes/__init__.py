@@ -74,7 +74,7 @@ def routes(
         *role_routes(access, ask),
         *exchange_routes(access, ask),
         *webhook_routes(access, ask),
-        *gateway_routes(access, ask),
+        *gateway_routes(access, ask, database),
         *audit_routes(access, database),
         *feature_routes(access, database, directory, clock),
         *(chaos_routes(access, chaos) if chaos is not None else []),

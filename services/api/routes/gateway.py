@@ -22,8 +22,10 @@ from libs.common.contracts.gateway_requests import (
     ProcessorEvent,
     RotateGatewayKeys,
 )
+from libs.common.db import Database
 from libs.common.ids import new_id
 from libs.common.money import format_minor
+from services.api import queries
 from services.api.auth import Access
 from services.api.routes.bodies import BodyReader, require_storable
 from services.api.routes.documentation import Documented
@@ -118,7 +120,9 @@ class GatewayEventBody(msgspec.Struct, frozen=True, kw_only=True):
     received_at: str
 
 
-def gateway_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> list[HTTPRouteHandler]:
+def gateway_routes(
+    access: Access, ask: Callable[[Message], Awaitable[Any]], database: Database
+) -> list[HTTPRouteHandler]:
     """Build the routes of gateway configurations, attempts and processors' events."""
     bodies, rotations = BodyReader(CreateGatewayConfig), BodyReader(RotateKeys)
 
@@ -209,13 +213,12 @@ def gateway_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> 
         summary="What was asked of processors for a payment intent",
         description="Oldest first, as a bare array; empty for an intent that no processor was asked about.",
         tags=["payment intents"],
-        documented=Documented(answer=list[AttemptBody], permission=_WRITE),
+        documented=Documented(answer=list[AttemptBody], permission=_WRITE, refusals=("payment_intent_not_found",)),
     )
     async def list_attempts(request: AnyRequest, intent_id: FromPath[str]) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
-        found = await ask(
-            ListAttempts(tenant_id=caller.tenant_id, payment_intent_id=path_id(intent_id, "payment_intent_id"))
-        )
+        intent = await queries.get(database, caller.tenant_id, path_id(intent_id, "payment_intent_id"))
+        found = await ask(ListAttempts(tenant_id=caller.tenant_id, payment_intent_id=intent.id))
         return json_answer([attempt_body(attempt) for attempt in found.attempts])
 
     @get(
