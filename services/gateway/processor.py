@@ -11,8 +11,6 @@ from uuid import UUID
 
 import msgspec
 
-from services.gateway.errors import ProcessorUnavailable
-
 
 class ProcessorRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What every request to a processor names."""
@@ -227,32 +225,3 @@ class Processors(Protocol):
         """Name the kinds of processors that take calls now (what stands before a colon in a name): only what waits for
         these is worth looking at."""
         ...
-
-
-class SoleProcessor:
-    """A place with one processor, which serves everybody."""
-
-    def __init__(self, processor: GuardedProcessor) -> None:
-        self._processor = processor
-
-    async def choose(self, *, tenant_id: str, currency: str) -> str:  # noqa: ARG002 - there is nothing to choose from
-        """Name the one processor."""
-        return self._processor.name
-
-    def named(self, name: str) -> GuardedProcessor:
-        """Return the one processor.
-
-        Raises:
-            ProcessorUnavailable: when another one is wanted.
-        """
-        if name != self._processor.name:
-            raise ProcessorUnavailable(f"there is no processor {name} in this place")
-        return self._processor
-
-    def available(self) -> list[str]:
-        """Name the one processor, while it takes calls."""
-        try:
-            self._processor.ensure_available()
-        except ProcessorUnavailable:
-            return []
-        return [self._processor.name]

@@ -281,11 +281,6 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             raise BalanceOverflow("the account cannot have more held")
         return msgspec.structs.replace(self, pending_debits_minor=debits, pending_credits_minor=credits_)
 
-    def in_direction_of(self, side: Side) -> int:
-        """Return the balance as a person reads it: positive where the account stands on its normal side."""
-        net = self.debits_minor - self.credits_minor
-        return net if side is Side.DEBIT else -net
-
 
 def require_within_limits(account_id: UUID, before: Balance, after: Balance) -> None:
     """Refuse what takes an account beyond its floor or ceiling; a way back towards them is always open.

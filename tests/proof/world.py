@@ -33,7 +33,6 @@ from services.api.routes import render_intent, render_refund
 from services.gateway import commands as gateway
 from services.gateway import consumers as gateway_consumers
 from services.gateway.app import patience
-from services.gateway.processor import SoleProcessor
 from services.gateway.resilience import Bulkhead, Circuit, ResilientProcessor, Retries
 from services.gateway.sandbox_processor import SandboxProcessor, StoredBook
 from services.gateway.settings import ResolutionSettings
@@ -43,6 +42,7 @@ from services.ledger import consumers as ledger_consumers
 from services.ledger.queries import ExchangeQueries
 from services.ledger.queries import Queries as LedgerQueries
 from tests.support.databases import fresh_database
+from tests.support.processors import SoleProcessor
 
 SERVICES = ("api", "gateway", "ledger")
 PACK_MAX = 20

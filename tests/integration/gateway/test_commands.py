@@ -20,13 +20,14 @@ from services.gateway.app import patience
 from services.gateway.commands import Commands
 from services.gateway.domain import Attempt, AttemptStatus, Operation
 from services.gateway.errors import AttemptConflict, ProcessorUnavailable, Unstorable
-from services.gateway.processor import Answer, Authorize, NotTaken, NotTakenReason, Processor, SoleProcessor
+from services.gateway.processor import Answer, Authorize, NotTaken, NotTakenReason, Processor
 from services.gateway.queries import Queries
 from services.gateway.resilience import Bulkhead, Circuit, ResilientProcessor, Retries
 from services.gateway.sandbox_processor import SandboxProcessor
 from services.gateway.settings import ResolutionSettings
 from services.gateway.store import AttemptStore, ConfigStore, EventStore, Recording
 from tests.support.databases import TestDatabase
+from tests.support.processors import SoleProcessor
 from tests.unit.gateway.processor_suite import CountingProcessor
 
 PATIENCE = patience(ResolutionSettings())

@@ -1,0 +1,33 @@
+"""A place with one processor: the routing port where there is nothing to choose from."""
+
+from services.gateway.errors import ProcessorUnavailable
+from services.gateway.processor import GuardedProcessor
+
+
+class SoleProcessor:
+    """A place with one processor, which serves everybody."""
+
+    def __init__(self, processor: GuardedProcessor) -> None:
+        self._processor = processor
+
+    async def choose(self, *, tenant_id: str, currency: str) -> str:
+        """Name the one processor."""
+        return self._processor.name
+
+    def named(self, name: str) -> GuardedProcessor:
+        """Return the one processor.
+
+        Raises:
+            ProcessorUnavailable: when another one is wanted.
+        """
+        if name != self._processor.name:
+            raise ProcessorUnavailable(f"there is no processor {name} in this place")
+        return self._processor
+
+    def available(self) -> list[str]:
+        """Name the one processor, while it takes calls."""
+        try:
+            self._processor.ensure_available()
+        except ProcessorUnavailable:
+            return []
+        return [self._processor.name]
