@@ -2,14 +2,14 @@
 
 Owns (schema `ledger`): each tenant's chart of accounts and who plays which role in it, journal entries, postings, standing
 balances, holds, closed periods, the hash chain over all entries, exchange rates and conversions, report views, and
-proposals of entries.
+proposals of entries; what the api claims of payments, until it is compared.
 
 Hears (from the gateway): `PaymentCaptured`, `RefundSucceeded`, `RefundFailed`, `DisputeOpened`, `DisputeWon`, `DisputeLost`,
 `ProcessorFeeCharged`, `PayoutCreated`, `PayoutPaid`, `PayoutFailed`, each of which it posts; (from the api)
-`TenantProvisioned`, for whom it opens the default accounts.
+`TenantProvisioned`, for whom it opens the default accounts, `PaymentSettled` and `PaymentRefunded`, which it compares with its books.
 
 Says: `JournalEntryPosted`, which settles the payment or completes its refund; `InvariantBroken`, when its books are not as
-they were written.
+they were written, or not what the api says of payments.
 
 Is asked (by the api): `ListAccounts`, `OpenAccount`, `ListEntries`, `ListBalances`; everything in `ledger_books`: holds,
 reversals, closed periods, balances at an instant, verification; everything in `ledger_money`: account roles, exchange

@@ -7,6 +7,7 @@ from libs.common.db import Database
 from libs.common.messaging import Bus
 from libs.common.service import Service
 from services.ledger import answers, consumers, rules
+from services.ledger.claims import Claims
 from services.ledger.commands import Commands, ExchangeCommands, JournalCommands, ReportCommands, RoleCommands
 from services.ledger.holds import Holds
 from services.ledger.periods import Periods
@@ -35,6 +36,8 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     desk = PostingDesk(database, clock=clock)
     holds = Holds(database, desk, clock=clock)
     verifier = Verifier(database, clock=clock)
+    claims = Claims(database, clock=clock)
+    consumers.register_claims(bus, claims)
     hearing = consumers.Consumers(
         Commands(database, clock=clock),
         Queries(database),
@@ -52,7 +55,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         bus=bus,
         clock=clock,
         loops=loops(reports),
-        workers=workers(database, holds, verifier),
+        workers=workers(database, holds, verifier, claims),
     )
 
 

@@ -11,6 +11,7 @@ from libs.common.db import Connection
 from libs.common.messaging import Bus, Heard
 from libs.common.observability.correlation import Correlation
 from services.ledger import rules
+from services.ledger.claims import Claims
 from services.ledger.commands import Commands, ExchangeCommands, JournalCommands, ReportCommands, RoleCommands
 from services.ledger.domain import Account
 from services.ledger.queries import ExchangeQueries, JournalQueries, Queries, ReportQueries, wire_rate
@@ -187,6 +188,12 @@ def _fact(
         source_event_id=heard.id,
     )
     return heard.correlation, occurrence
+
+
+def register_claims(bus: Bus, claims: Claims) -> None:
+    """Connect what the api says of settled payments and completed refunds with the one that compares it."""
+    bus.hear(api.PaymentSettled, claims.on_payment_settled)
+    bus.hear(api.PaymentRefunded, claims.on_payment_refunded)
 
 
 def register_reports(bus: Bus, queries: ReportQueries, commands: ReportCommands) -> None:

@@ -498,5 +498,37 @@ FINDINGS = sa.Table(
     comment="What the verifier found broken; never changed or removed.",
 )
 
+CLAIMS = sa.Table(
+    "claims",
+    METADATA,
+    sa.Column("entry_id", pg.UUID, nullable=False, comment="The entry that has to stand in the books for it."),
+    sa.Column("tenant_id", _WORD, nullable=False, comment="In whose books."),
+    sa.Column("amount_minor", sa.BigInteger, nullable=False, comment="How much, in minor units of the currency."),
+    sa.Column("currency", _CURRENCY, nullable=False, comment="ISO 4217 code."),
+    sa.Column("kind", _WORD, nullable=False, comment="capture or refund: the kind of the entry."),
+    sa.Column("subject_id", pg.UUID, nullable=False, comment="The intent of a capture, or the refund."),
+    sa.Column("claimed_at", _INSTANT, nullable=False, comment="When the ledger first heard it."),
+    sa.Column(
+        "is_told",
+        sa.Boolean,
+        nullable=False,
+        server_default=sa.false(),
+        comment="Whether it was told as a finding that the books have no entry for it.",
+    ),
+    sa.PrimaryKeyConstraint("entry_id", "tenant_id", "amount_minor", "currency", name="pk_claims"),
+    sa.CheckConstraint("kind IN ('capture', 'refund')", name="ck_claims_kind"),
+    sa.CheckConstraint("amount_minor > 0", name="ck_claims_amount_minor"),
+    sa.Index("ix_claims_claimed_at", "claimed_at", postgresql_where=sa.text("NOT is_told")),
+    comment="Settled payments and completed refunds as the api tells of them; removed once compared with the books.",
+)
+
+CLAIM_CHECKS = sa.Table(
+    "claim_checks",
+    METADATA,
+    sa.Column("chain", sa.SmallInteger, primary_key=True, autoincrement=False, comment="The chain."),
+    sa.Column("sequence", sa.BigInteger, nullable=False, comment="Its last group whose entries were compared."),
+    comment="How far the entries of each chain were compared with what the api claims; begins with the first claim.",
+)
+
 OUTBOX = outbox_table(METADATA)
 INBOX = inbox_table(METADATA)

@@ -18,8 +18,7 @@ import msgspec
 from libs.common.clock import Clock
 from libs.common.contracts import ledger_books as contract
 from libs.common.db import Connection, Database
-from libs.common.messaging import say
-from services.ledger import metrics, outbox, store
+from services.ledger import findings, metrics, store
 from services.ledger.store import StoredChain, StoredFinding
 
 _BATCH_GROUPS = 50
@@ -67,7 +66,7 @@ class Verifier:
         """Tell how far the chains were recomputed and what was found for a tenant."""
         async with self._database.connection() as connection:
             chains = await store.chains(connection)
-            findings = await store.findings_of(connection, tenant_id, limit=_FINDINGS_SHOWN)
+            found = await store.findings_of(connection, tenant_id, limit=_FINDINGS_SHOWN)
         return contract.Verification(
             entries=sum(chain.entries for chain in chains),
             chains=[
@@ -76,11 +75,11 @@ class Verifier:
                 )
                 for chain in chains
             ],
-            findings=[contract.Finding(**dict(row)) for row in findings],
+            findings=[contract.Finding(**dict(row)) for row in found],
         )
 
     async def _run(self, *, groups_max: int | None, anew: bool) -> Report:
-        findings: list[StoredFinding] = []
+        found: list[StoredFinding] = []
         groups = entries = 0
         heads: dict[int, str] = {}
         checked: list[StoredChain] = []
@@ -93,40 +92,25 @@ class Verifier:
                         begin = msgspec.structs.replace(stored, verified=0, verified_hash=bytes(32), entries=0)
                     walk = _Walk(connection, begin)
                     await walk.go(groups_max)
-                    findings += walk.findings
+                    found += walk.findings
                     groups += walk.chain.verified - begin.verified
                     entries += walk.chain.entries - begin.entries
                     heads[stored.chain] = walk.chain.verified_hash.hex()
                     checked.append(walk.chain)
-                findings += await store.broken_invariants(connection, thorough=anew)
+                found += await store.broken_invariants(connection, thorough=anew)
             if not anew:
                 for chain in checked:
                     await store.remember_check(connection, chain, at=self._clock.now())
-        return Report(groups=groups, entries=entries, findings=findings, heads=heads)
+        return Report(groups=groups, entries=entries, findings=found, heads=heads)
 
     async def _tell(self, report: Report) -> None:
         now = self._clock.now()
         metrics.VERIFIED_ENTRIES.inc(report.entries)
+        new: list[StoredFinding] = []
         if report.findings:
             async with self._database.transaction() as tx:
-                new = await store.write_findings(tx, report.findings, found_at=now)
-                await say(
-                    tx,
-                    [
-                        outbox.invariant_broken(
-                            tenant_id=finding.tenant_id,
-                            invariant=finding.invariant,
-                            subject=finding.subject,
-                            detail=finding.detail,
-                            found_at=now,
-                        )
-                        for finding in new
-                    ],
-                )
-            for finding in new:
-                metrics.INVARIANTS_BROKEN.labels(finding.invariant).inc()
-        async with self._database.connection() as connection:
-            metrics.FINDINGS.set(await store.count_findings(connection))
+                new = await findings.write_down(tx, report.findings, found_at=now)
+        await findings.count(self._database, new)
 
 
 class _Walk:

@@ -1,10 +1,11 @@
-"""What the ledger does unasked: lets holds expire, sums postings by effective time, verifies the books, and
-keeps the report views fresh.
+"""What the ledger does unasked: lets holds expire, sums postings by effective time, verifies the books, compares
+them with what the api says of payments, and keeps the report views fresh.
 """
 
 from libs.common.db import Database
 from libs.common.service import Loop, Worker
 from services.ledger import metrics, store
+from services.ledger.claims import Claims
 from services.ledger.commands import ReportCommands
 from services.ledger.holds import EXPIRIES_MAX, Holds
 from services.ledger.verification import Verifier
@@ -24,8 +25,10 @@ VERIFY_EVERY_SECONDS = 60.0
 VERIFY_GROUPS_MAX = 2_000
 """Groups of each chain that one round recomputes at most."""
 
+COMPARE_EVERY_SECONDS = 60.0
 
-def workers(database: Database, holds: Holds, verifier: Verifier) -> list[Worker]:
+
+def workers(database: Database, holds: Holds, verifier: Verifier, claims: Claims) -> list[Worker]:
     """List the ledger's own work."""
 
     async def expire() -> None:
@@ -54,6 +57,7 @@ def workers(database: Database, holds: Holds, verifier: Verifier) -> list[Worker
         Worker(name="expire holds", every_seconds=EXPIRE_EVERY_SECONDS, run=expire),
         Worker(name="sum by effective time", every_seconds=FOLD_EVERY_SECONDS, run=fold),
         Worker(name="verify the books", every_seconds=VERIFY_EVERY_SECONDS, run=verify),
+        Worker(name="compare intents with entries", every_seconds=COMPARE_EVERY_SECONDS, run=claims.compare),
     ]
 
 

@@ -60,6 +60,7 @@ def test_baseline_notices_every_kind_of_break() -> None:
     assert "amount" in fields
     assert sorted(baseline.breaks(before, broken)) == [
         "event:api:payment.failed is gone",
+        "event:api:payment.settled is no longer heard by ledger",
         "event:api:payment.settled is no longer heard by notifier",
         "event:api:payment.settled: PaymentSettled.amount is gone",
         "event:api:payment.settled: PaymentSettled.currency has another type",

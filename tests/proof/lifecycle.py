@@ -206,6 +206,7 @@ class Histories(RuleBasedStateMachine):
             _compare(dict(intent), processor.get(intent["id"]), books.get(intent["id"], {}))
         assert await self.world.eyes.fetchval(_PENDING_REFUNDS, self.tenant_id) == 0
         assert await self.world.eyes.fetchval(_UNBALANCED, self.tenant_id) is None
+        assert await self.world.disagreements(self.tenant_id) == []
 
     async def _books(self) -> dict[UUID, dict[str, int]]:
         found: dict[UUID, dict[str, int]] = {}

@@ -39,6 +39,7 @@ from services.gateway.settings import ResolutionSettings
 from services.gateway.store import AttemptStore, NoticeStore, SandboxStore
 from services.ledger import commands as ledger
 from services.ledger import consumers as ledger_consumers
+from services.ledger.claims import AGREE_WITHIN, Claims
 from services.ledger.queries import ExchangeQueries
 from services.ledger.queries import Queries as LedgerQueries
 from tests.support.databases import fresh_database
@@ -177,6 +178,7 @@ class World:
             exchange=ledger.ExchangeCommands(database, clock=clock),
             exchange_queries=ExchangeQueries(database, clock=clock),
         )
+        self.claims = Claims(database, clock=clock)
 
     def _asking(self, *, max_retries: int) -> SoleProcessor:
         # Its breaker never opens here: it has tests of its own, and would only hold these histories up.
@@ -294,6 +296,15 @@ class World:
                 rounds += 1
                 assert rounds < 200, f"never heard: {self.post.bag[:5]}"
 
+    async def disagreements(self, tenant_id: str) -> list[str]:
+        """Compare what the api says with the books, as the ledger's worker does; list what it ever found of a tenant."""
+        self.clock.advance(AGREE_WITHIN * 2)
+        await self.claims.compare()
+        found = await self.eyes.fetch(
+            "SELECT invariant, subject, detail FROM ledger.findings WHERE tenant_id = $1", tenant_id
+        )
+        return [f"{row['invariant']} {row['subject']}: {row['detail']}" for row in found]
+
 
 class _Meaning(msgspec.Struct, frozen=True):
     amount_minor: int | None
@@ -314,6 +325,8 @@ async def open_world(servers: Servers) -> AsyncIterator[World]:
         stack.push_async_callback(eyes.close)
         # No power fails here, and what is proven does not depend on when the disk turns.
         await eyes.execute(f'ALTER DATABASE "{database.name}" SET synchronous_commit = off')
+        # From the first entry on, as if the api had claimed something before.
+        await eyes.execute("INSERT INTO ledger.claim_checks SELECT chain, 0 FROM ledger.chains")
         databases = {service: await stack.enter_async_context(database.open(service)) for service in SERVICES}
         post = Post()
         world = World(databases, eyes, post)
@@ -326,6 +339,7 @@ async def open_world(servers: Servers) -> AsyncIterator[World]:
             ),
             ("gateway", lambda ears: gateway_consumers.register(ears, world.gateway, concurrency=64)),
             ("ledger", lambda ears: ledger_consumers.register(ears, world.ledger)),
+            ("ledger", lambda ears: ledger_consumers.register_claims(ears, world.claims)),
         )
         for service, register in registrations:
             register(_Ears(service, databases[service], post, tasks))

@@ -121,12 +121,15 @@ class PaymentExpired(IntentEvent, frozen=True, kw_only=True):
 @event(
     "payment.settled",
     owner="api",
-    heard_by=("notifier",),
+    heard_by=("notifier", "ledger"),
     public=True,
     example=_ENVELOPE | _INTENT | {"status": "SETTLED", "captured_amount": "150.50"},
 )
 class PaymentSettled(IntentEvent, frozen=True, kw_only=True):
-    """Captured at the processor and posted in the ledger. Heard by the notifier and, for an order, by the orders service."""
+    """Captured at the processor and posted in the ledger.
+
+    Heard by the notifier, by the ledger, which compares it with its books, and, for an order, by the orders service.
+    """
 
     status: str = "SETTLED"
     """Always `SETTLED`."""
@@ -168,12 +171,12 @@ class RefundEvent(IntentEvent, frozen=True, kw_only=True):
 @event(
     "payment.refunded",
     owner="api",
-    heard_by=("notifier",),
+    heard_by=("notifier", "ledger"),
     public=True,
     example=_ENVELOPE | _INTENT | _REFUND | {"amount": "40.00", "payment_status": "PARTIALLY_REFUNDED"},
 )
 class PaymentRefunded(RefundEvent, frozen=True, kw_only=True):
-    """Captured money was given back. Heard by the notifier and other teams."""
+    """Captured money was given back. Heard by the notifier, other teams, and the ledger, which compares it with its books."""
 
 
 @event(

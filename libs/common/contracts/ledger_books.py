@@ -291,7 +291,7 @@ class InvariantBroken(Message, frozen=True, kw_only=True):
     invariant: str
     """What should always be true."""
     subject: str
-    """The entry, group, account or hold."""
+    """The entry, group, account, hold, payment intent or refund."""
     detail: str
     """What was found, as a sentence."""
     found_at: datetime

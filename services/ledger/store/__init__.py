@@ -3,7 +3,7 @@
 `charts` has the accounts, `roles` which of them plays which role, `rates` exchange rates and conversions, `groups` and
 `packing` what the posting engine locks and writes, `holds` and `periods` what they say, `books` and `effective` what can be
 asked, `seals` what the verifier reads; `reports` and `statements` what is reported, `manual` and `proposals` what people enter by
-hand.
+hand, `claims` what the api says of payments.
 """
 
 from services.ledger.store.books import EntryFilter, balances_in_period, entries, entry_by_id, standing_balances
@@ -14,6 +14,17 @@ from services.ledger.store.charts import (
     chart_of,
     default_accounts,
     open_accounts,
+)
+from services.ledger.store.claims import (
+    Claim,
+    ComparedClaim,
+    begin_claim_checks,
+    claim_check_chains,
+    due_claims,
+    end_claims,
+    pass_groups,
+    unclaimed_entries,
+    write_claims,
 )
 from services.ledger.store.effective import effective_balances, fold
 from services.ledger.store.groups import Locked, begin_balances, lock_group, write_group, write_pending
@@ -61,6 +72,8 @@ from services.ledger.store.seals import (
 )
 
 __all__ = [
+    "Claim",
+    "ComparedClaim",
     "EntryFilter",
     "Head",
     "Locked",
@@ -79,16 +92,20 @@ __all__ = [
     "assigned_roles",
     "balances_in_period",
     "begin_balances",
+    "begin_claim_checks",
     "broken_invariants",
     "chains",
     "chart_of",
+    "claim_check_chains",
     "closed_periods",
     "codes_of",
     "conversion",
     "count_findings",
     "default_accounts",
+    "due_claims",
     "due_holds",
     "effective_balances",
+    "end_claims",
     "entries",
     "entries_of",
     "entry_by_id",
@@ -104,12 +121,15 @@ __all__ = [
     "lock_group",
     "lock_roles",
     "open_accounts",
+    "pass_groups",
     "postings_of",
     "rate_history",
     "rates_at",
     "remember_check",
     "role_changes",
     "standing_balances",
+    "unclaimed_entries",
+    "write_claims",
     "write_findings",
     "write_group",
     "write_pending",

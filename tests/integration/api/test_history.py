@@ -2,11 +2,13 @@
 
 import csv
 import io
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from libs.common.contracts.ledger_books import InvariantBroken
 from libs.common.ids import new_id
 from services.api.auth.tokens import PLATFORM_TENANT
 from services.api.routes.audit import AuditLine, csv_of
@@ -219,3 +221,17 @@ async def test_what_another_service_is_asked_to_change_is_written_down_when_it_a
     body = {"code": "FEES", "label": "Fees", "account_type": "EXPENSE"}
     assert (await admin(api, tenant_id).call("POST", "/v1/accounts", body)).status == 503
     assert await listed(api, tenant_id, "?action=ledger.") == []
+
+
+async def test_what_the_ledger_found_broken_is_in_the_audit_log_of_whom_it_concerns(api: Api, tenant_id: str) -> None:
+    subject, found_at = str(uuid4()), datetime(2026, 11, 22, 17, 57, 7, tzinfo=UTC)
+    broken = InvariantBroken(
+        invariant="intent_without_entry", subject=subject, detail="the books have no such entry", found_at=found_at
+    )
+    await api.hear(tenant_id, broken, by=api.consumers.on_invariant_broken)
+    (line,) = await listed(api, tenant_id, "?action=ledger.invariant_broken")
+    assert (line["actor"], line["target"], line["outcome"]) == ("ledger", subject, "failed")
+    assert line["detail"] == {"invariant": "intent_without_entry", "detail": "the books have no such entry"}
+    assert line["correlation_id"] == "c-heard"
+    assert datetime.fromisoformat(line["at"]) == found_at
+    assert await listed(api, f"{tenant_id}-other", "?action=ledger.invariant_broken") == []

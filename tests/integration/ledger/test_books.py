@@ -15,6 +15,7 @@ from libs.common.ids import new_id
 from libs.common.observability.correlation import Correlation
 from services.ledger import store
 from services.ledger.answers import Answers
+from services.ledger.claims import Claims
 from services.ledger.commands import Commands
 from services.ledger.domain import BALANCE_MINOR_MAX, Entry, Line
 from services.ledger.holds import Holds
@@ -399,7 +400,7 @@ async def test_the_workers_run(bank: Bank) -> None:
     hold = await bank.hold(1, lasts=timedelta(seconds=1))
     bank.clock.advance(timedelta(seconds=1))
     verifier = Verifier(bank.database, clock=bank.clock)
-    for worker in workers(bank.database, bank.holds, verifier):
+    for worker in workers(bank.database, bank.holds, verifier, Claims(bank.database, clock=bank.clock)):
         await worker.run()
     assert (await bank.holds.get(bank.tenant_id, hold.id)).state is contract.HoldState.EXPIRED
     assert (await verifier.standing(bank.tenant_id)).entries > 0

@@ -45,7 +45,8 @@ async def test_every_key_of_a_tenants_data_has_the_tenant_in_it(ledger_database:
     keys = await connection.fetch(
         "SELECT i.indexrelid::regclass::text AS key FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid "
         "WHERE c.relnamespace = 'ledger'::regnamespace AND i.indisunique "
-        "AND c.relname NOT IN ('outbox', 'inbox', 'alembic_version', 'chains', 'entry_groups', 'chain_checks') "
+        "AND c.relname NOT IN ('outbox', 'inbox', 'alembic_version', 'chains', 'entry_groups', 'chain_checks', "
+        "'claim_checks') "
         "AND NOT EXISTS (SELECT FROM pg_attribute a "
         "WHERE a.attrelid = i.indexrelid AND a.attname = 'tenant_id')"
     )

@@ -1,0 +1,38 @@
+"""What was found broken is written down, counted and said once, whoever found it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from libs.common.db import Connection, Database
+from libs.common.messaging import say
+from services.ledger import metrics, outbox, store
+from services.ledger.store import StoredFinding
+
+
+async def write_down(tx: Connection, findings: Sequence[StoredFinding], *, found_at: datetime) -> list[StoredFinding]:
+    """Write findings down and say those that are new, inside `tx`; return them, to be counted after the commit."""
+    if not findings:
+        return []
+    new = await store.write_findings(tx, findings, found_at=found_at)
+    await say(
+        tx,
+        [
+            outbox.invariant_broken(
+                tenant_id=finding.tenant_id,
+                invariant=finding.invariant,
+                subject=finding.subject,
+                detail=finding.detail,
+                found_at=found_at,
+            )
+            for finding in new
+        ],
+    )
+    return new
+
+
+async def count(database: Database, new: Sequence[StoredFinding]) -> None:
+    """Count new findings, and show how many there are by now."""
+    for finding in new:
+        metrics.INVARIANTS_BROKEN.labels(finding.invariant).inc()
+    async with database.connection() as connection:
+        metrics.FINDINGS.set(await store.count_findings(connection))

@@ -1,0 +1,152 @@
+"""What the api claims of payments, and how it compares with the books; written by consumers, read by the verifier."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from libs.common.contracts.ledger import EntryKind
+from libs.common.db import Connection
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """What the api says that a payment or refund came to."""
+
+    tenant_id: str
+    subject_id: UUID
+    """The intent of a capture, or the refund."""
+    kind: EntryKind
+    """CAPTURE or REFUND: the kind of the entry that has to stand in the books for it."""
+    entry_id: UUID
+    """That entry."""
+    amount_minor: int
+    """How much, in minor units of `currency`."""
+    currency: str
+    """ISO 4217 code, upper case."""
+
+
+async def write_claims(tx: Connection, claims: Sequence[Claim], *, claimed_at: datetime) -> None:
+    """Write claims down; one that stands there changes nothing."""
+    # In the order of the key: two processes that hear the same claims at once never wait for each other in a circle.
+    ordered = sorted(claims, key=lambda c: (c.entry_id.bytes, c.tenant_id, c.amount_minor, c.currency))
+    await tx.execute(
+        "INSERT INTO claims (entry_id, tenant_id, amount_minor, currency, kind, subject_id, claimed_at) "
+        "SELECT *, $7 FROM unnest($1::uuid[], $2::text[], $3::int8[], $4::text[], $5::text[], $6::uuid[]) "
+        "ON CONFLICT DO NOTHING",
+        [claim.entry_id for claim in ordered],
+        [claim.tenant_id for claim in ordered],
+        [claim.amount_minor for claim in ordered],
+        [claim.currency for claim in ordered],
+        [claim.kind.value for claim in ordered],
+        [claim.subject_id for claim in ordered],
+        claimed_at,
+    )
+
+
+async def begin_claim_checks(tx: Connection) -> None:
+    """With the first claim, remember where the chains end: what was posted before is compared with no claim."""
+    await tx.execute(
+        "INSERT INTO claim_checks (chain, sequence) SELECT chain, sequence FROM chains "
+        "WHERE EXISTS (SELECT FROM claims) AND NOT EXISTS (SELECT FROM claim_checks) ON CONFLICT DO NOTHING"
+    )
+
+
+async def claim_check_chains(connection: Connection) -> list[int]:
+    """List the chains whose entries are compared with claims."""
+    return [row["chain"] for row in await connection.fetch("SELECT chain FROM claim_checks ORDER BY chain")]
+
+
+async def pass_groups(tx: Connection, chain: int, *, posted_before: datetime, limit: int) -> tuple[int, int]:
+    """Go on along a chain, past at most `limit` groups that were posted before an instant.
+
+    Returns the groups passed as (after this one, until and with this one), which are equal when there are none, or when
+    another process is going along the chain at this moment.
+    """
+    after: int | None = await tx.fetchval(
+        "SELECT sequence FROM claim_checks WHERE chain = $1 FOR UPDATE SKIP LOCKED", chain
+    )
+    if after is None:
+        return 0, 0
+    until: int | None = await tx.fetchval(
+        "SELECT max(sequence) FROM (SELECT sequence, bool_and(posted_until < $3) OVER (ORDER BY sequence) AS is_due "
+        "FROM (SELECT sequence, posted_until FROM entry_groups WHERE chain = $1 AND sequence > $2 "
+        "ORDER BY sequence LIMIT $4) AS g) AS g WHERE is_due",
+        chain,
+        after,
+        posted_before,
+        limit,
+    )
+    if until is None:
+        return after, after
+    await tx.execute("UPDATE claim_checks SET sequence = $2 WHERE chain = $1", chain, until)
+    return after, until
+
+
+async def unclaimed_entries(connection: Connection, chain: int, *, after: int, until: int) -> list[asyncpg.Record]:
+    """Read the captures and refunds in some groups of a chain that nobody claims, whatever amount.
+
+    A refund that failed after all is left out: when the failure was heard first, the api never called it completed.
+    """
+    return await connection.fetch(
+        "SELECT e.tenant_id, e.id, e.kind, e.payment_intent_id FROM journal_entries AS e "
+        "WHERE e.chain = $1 AND e.sequence > $2 AND e.sequence <= $3 AND e.kind IN ('capture', 'refund') "
+        "AND NOT EXISTS (SELECT FROM claims AS c WHERE c.entry_id = e.id AND c.tenant_id = e.tenant_id) "
+        "AND NOT (e.kind = 'refund' AND EXISTS (SELECT FROM journal_entries AS f "
+        "JOIN postings AS there ON there.entry_id = f.id AND there.tenant_id = f.tenant_id AND there.line_no = 1 "
+        "JOIN postings AS back ON back.entry_id = e.id AND back.tenant_id = e.tenant_id AND back.line_no = 1 "
+        "WHERE f.payment_intent_id = e.payment_intent_id AND f.tenant_id = e.tenant_id AND f.kind = 'refund_failure' "
+        "AND (there.amount_minor, there.currency) = (back.amount_minor, back.currency))) "
+        "ORDER BY e.sequence, e.position",
+        chain,
+        after,
+        until,
+    )
+
+
+class ComparedClaim(Claim, frozen=True, kw_only=True):
+    """A claim beside its entry."""
+
+    posted_amount_minor: int | None
+    """What the entry comes to; None where there is none of this kind."""
+    posted_currency: str | None
+    """In which currency."""
+    is_passed: bool
+    """Whether nobody will look for a claim of the entry any more."""
+
+
+async def due_claims(tx: Connection, *, claimed_before: datetime, limit: int) -> list[ComparedClaim]:
+    """Read the oldest claims beside their entries, and keep other processes from them until `tx` ends."""
+    rows = await tx.fetch(
+        "SELECT c.*, e.amount_minor AS posted_amount_minor, e.currency AS posted_currency, "
+        "coalesce(e.sequence <= k.sequence, false) AS is_passed "
+        "FROM (SELECT tenant_id, subject_id, kind, entry_id, amount_minor, currency, claimed_at FROM claims "
+        "WHERE NOT is_told AND claimed_at < $1 ORDER BY claimed_at LIMIT $2 FOR UPDATE SKIP LOCKED) AS c "
+        "LEFT JOIN LATERAL (SELECT p.amount_minor, p.currency, entry.chain, entry.sequence FROM journal_entries AS entry "
+        "JOIN postings AS p ON p.entry_id = entry.id AND p.tenant_id = entry.tenant_id AND p.line_no = 1 "
+        "WHERE entry.id = c.entry_id AND entry.tenant_id = c.tenant_id AND entry.kind = c.kind LIMIT 1) AS e ON true "
+        "LEFT JOIN claim_checks AS k ON k.chain = e.chain",
+        claimed_before,
+        limit,
+    )
+    names = ComparedClaim.__struct_fields__
+    return [ComparedClaim(**{n: row[n] for n in names} | {"kind": EntryKind(row["kind"])}) for row in rows]
+
+
+async def end_claims(tx: Connection, *, remove: Sequence[Claim], told: Sequence[Claim]) -> None:
+    """Remove claims that were compared; those that were told stay, so that an entry that comes late finds its claim."""
+    for sql, claims in (
+        ("DELETE FROM claims AS c USING ", remove),
+        ("UPDATE claims AS c SET is_told = true FROM ", told),
+    ):
+        if claims:
+            await tx.execute(
+                f"{sql} unnest($1::uuid[], $2::text[], $3::int8[], $4::bpchar[]) "
+                "AS key(entry_id, tenant_id, amount_minor, currency) WHERE c.entry_id = key.entry_id "
+                "AND c.tenant_id = key.tenant_id AND c.amount_minor = key.amount_minor AND c.currency = key.currency",
+                [claim.entry_id for claim in claims],
+                [claim.tenant_id for claim in claims],
+                [claim.amount_minor for claim in claims],
+                [claim.currency for claim in claims],
+            )
