@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from time import perf_counter
 from typing import Any, Protocol
 
+import asyncpg
 import msgspec
 import uvicorn
 from litestar import Litestar, Response, get
@@ -313,6 +314,8 @@ def main[S: CommonSettings](
         sys.exit("\n".join(f"{service}: {sentence}" for sentence in fault.faults))
     except PlatformError as fault:
         sys.exit(f"{service}: {fault.detail}")
+    except (asyncpg.InvalidCatalogNameError, asyncpg.InvalidAuthorizationSpecificationError) as fault:
+        sys.exit(f"{service}: PostgreSQL refuses the address in {service.upper()}_DATABASE_URL: {fault}")
 
 
 async def _run[S](command: Callable[[S], Awaitable[None]], settings: S) -> None:
