@@ -1,6 +1,8 @@
 """Redis, which may vanish at any moment: while it is away nobody waits for it."""
 
+import asyncio
 from collections.abc import Awaitable
+from contextlib import suppress
 from time import monotonic
 
 import redis.asyncio as redis
@@ -16,6 +18,7 @@ log = get_logger("api.redis")
 _AWAY_SECONDS = 1.0
 """How long Redis is left alone after it did not answer."""
 _CONNECTIONS_MAX = 64
+_WRITE_TRIES_MAX = 3
 
 
 class Away(Unavailable):
@@ -61,11 +64,16 @@ class Store:
         return found if isinstance(found, bytes) else None
 
     async def write(self, key: str, value: bytes, *, seconds: int) -> None:
-        """Write a value that vanishes by itself.
+        """Write a value that vanishes by itself. Somebody waits for it to be kept, so a hiccup of Redis is sat out.
 
         Raises:
-            Away: when Redis does not answer.
+            Away: when Redis does not answer, several times in a row.
         """
+        for _ in range(_WRITE_TRIES_MAX - 1):
+            with suppress(Away):
+                await self.asked(self._redis.set(key, value, ex=seconds))
+                return
+            await asyncio.sleep(max(0.0, self._away_until - monotonic()))
         await self.asked(self._redis.set(key, value, ex=seconds))
 
     async def asked[T](self, question: Awaitable[T]) -> T:

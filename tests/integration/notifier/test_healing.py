@@ -117,9 +117,12 @@ async def test_long_failure_warns_twice_then_disables_and_the_gap_is_offered_and
                 break
 
         async def ended() -> bool:
-            return {d.status for d in await notifier.deliveries(tenant_id, endpoint.id)} == {"FAILED"}
+            if {d.status for d in await notifier.deliveries(tenant_id, endpoint.id)} == {"FAILED"}:
+                return True
+            notifier.clock.advance(1 * HOUR)
+            return False
 
-        # Also what was scheduled at the very moment of the end.
+        # Also what was scheduled at the very moment of the end, once its time has come.
         await until(ended)
     shown = await notifier.shown(tenant_id, endpoint.id)
     assert (shown.is_active, shown.disabled_reason) == (False, "failing")
