@@ -48,4 +48,4 @@ def _writer(row_oid: int) -> Callable[[Rows], bytes]:
 
 
 def _refuse_to_read(_: bytes) -> None:
-    raise NotImplementedError("rows travel to the database only")
+    raise TypeError("rows travel to the database only")
