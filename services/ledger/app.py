@@ -11,7 +11,7 @@ from services.ledger.claims import Claims
 from services.ledger.commands import Commands, ExchangeCommands, JournalCommands, ReportCommands, RoleCommands
 from services.ledger.holds import Holds
 from services.ledger.periods import Periods
-from services.ledger.posting import PostingDesk
+from services.ledger.posting import BalanceCache, PostingDesk
 from services.ledger.queries import ExchangeQueries, JournalQueries, Queries, ReportQueries
 from services.ledger.settings import Settings
 from services.ledger.verification import Verifier
@@ -29,20 +29,24 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         timeout_seconds=settings.reports.report_refresh_timeout_seconds,
     )
     consumers.register_reports(bus, ReportQueries(database, clock=clock), reports)
+    cache = BalanceCache()
     journal = JournalCommands(
-        database, clock=clock, proposal_lifetime=timedelta(hours=settings.journal.proposal_lifetime_hours)
+        database,
+        clock=clock,
+        proposal_lifetime=timedelta(hours=settings.journal.proposal_lifetime_hours),
+        cache=cache,
     )
     consumers.register_journal(bus, JournalQueries(database, clock=clock), journal)
-    desk = PostingDesk(database, clock=clock)
+    desk = PostingDesk(database, clock=clock, cache=cache)
     holds = Holds(database, desk, clock=clock)
     verifier = Verifier(database, clock=clock)
     claims = Claims(database, clock=clock)
     consumers.register_claims(bus, claims)
     hearing = consumers.Consumers(
-        Commands(database, clock=clock),
+        Commands(database, clock=clock, cache=cache),
         Queries(database),
         roles=RoleCommands(database, clock=clock),
-        exchange=ExchangeCommands(database, clock=clock),
+        exchange=ExchangeCommands(database, clock=clock, cache=cache),
         exchange_queries=ExchangeQueries(database, clock=clock),
     )
     consumers.register(bus, hearing)

@@ -197,7 +197,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def amount_minor(self) -> int:
         """The sum of its debits, which is the sum of its credits."""
-        return sum(line.amount_minor for line in self.lines if line.side is Side.DEBIT)
+        return sum([line.amount_minor for line in self.lines if line.side is Side.DEBIT])
 
     @property
     def digest(self) -> bytes:

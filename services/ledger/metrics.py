@@ -4,6 +4,8 @@ from prometheus_client import Counter, Gauge, Histogram
 
 ENTRIES = Counter("ledger_entries_total", "Journal entries by what became of them.", ["kind", "outcome"])
 # outcome: posted, replayed, refused
+GROUPS = Counter("ledger_groups_total", "Groups of entries by how their balances were known.", ["way"])
+# way: remembered (one statement), locked, mistaken (the books stood differently, and the group was run again)
 GROUP_SIZE = Histogram(
     "ledger_group_entries",
     "Entries that were posted together in one transaction.",
@@ -11,7 +13,7 @@ GROUP_SIZE = Histogram(
 )
 GROUP_DURATION = Histogram(
     "ledger_group_seconds",
-    "Time from locking the balances of a group to its last row written, before the commit.",
+    "Time that writing a group took; with its commit where it was one statement.",
     buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1),
 )
 CHARTS_OPENED = Counter("ledger_charts_opened_total", "Tenants whose default accounts were opened.")
@@ -30,3 +32,10 @@ INVARIANTS_BROKEN = Counter(
     "ledger_invariants_broken_total", "Things that this process found in the books that cannot be.", ["invariant"]
 )
 FINDINGS = Gauge("ledger_findings", "Things ever found in the books that cannot be; anything but 0 is an alarm.")
+
+
+def observe_group(way: str, entries: int, *, seconds: float) -> None:
+    """Note a group that was written: how its balances were known, its size, and what writing it took."""
+    GROUPS.labels(way).inc()
+    GROUP_SIZE.observe(entries)
+    GROUP_DURATION.observe(seconds)

@@ -192,6 +192,17 @@ class Database:
                 yield borrowed
             self._committed()
 
+    @asynccontextmanager
+    async def statement(self) -> AsyncIterator[Connection]:
+        """Borrow a connection for one writing statement that is its own transaction: one round trip instead of three.
+
+        Raises:
+            DatabaseUnavailable: when the database does not answer.
+        """
+        async with self.connection() as borrowed:
+            yield borrowed
+        self._committed()
+
     async def fetch(self, sql: str, *arguments: Any) -> list[asyncpg.Record]:
         """Run one statement and return its rows."""
         async with self.connection() as borrowed:

@@ -10,6 +10,9 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from libs.common.errors import Unavailable
 
+SHARE_MIN = 16
+"""Items that are written together though another writer is free: below it a commit costs more than is gained."""
+
 
 class GroupCommit[T, R]:
     """Hands items to `write` in groups and gives each caller the result of its own item.
@@ -33,6 +36,7 @@ class GroupCommit[T, R]:
         self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
         self._writers_max = writers
         self._writers: set[asyncio.Task[None]] = set()
+        self._writing = 0
 
     @property
     def waiting(self) -> int:
@@ -42,7 +46,7 @@ class GroupCommit[T, R]:
     async def submit(self, item: T) -> R:
         """Put one item into the next group and wait until that group is committed.
 
-        A caller that is cancelled does not cancel its item: the group is written all the same.
+        A caller that is cancelled does not cancel its item: the group is written all the same, and only nobody hears of it.
 
         Raises:
             Unavailable: when `waiting_max` items wait already.
@@ -55,16 +59,30 @@ class GroupCommit[T, R]:
             writer = asyncio.create_task(self._drain(), name="group-commit")
             self._writers.add(writer)
             writer.add_done_callback(self._writers.discard)
-        return await asyncio.shield(done)
+        return await done
 
     async def _drain(self) -> None:
         while self._waiting:
-            group = [self._waiting.popleft() for _ in range(min(self._group_max, len(self._waiting)))]
-            await self._write_group(group)
+            group = [self._waiting.popleft() for _ in range(self._share())]
+            self._writing += 1
+            try:
+                await self._write_group(group)
+            finally:
+                self._writing -= 1
         # Before the task is seen as done: whoever submits in between must find that nobody is left to write.
         task = asyncio.current_task()
         assert task is not None
         self._writers.discard(task)
+
+    def _share(self) -> int:
+        """Return how many of those waiting the next group takes: what is left over is for the writers that are free.
+
+        Callers that wait for one commit come back together. If one group took them all again, Python and the database
+        would work in turns for ever.
+        """
+        free = self._writers_max - self._writing
+        share = max(SHARE_MIN, -(-len(self._waiting) // free))
+        return min(share, len(self._waiting), self._group_max)
 
     async def _write_group(self, group: list[tuple[T, asyncio.Future[R]]]) -> None:
         try:

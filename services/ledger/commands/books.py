@@ -15,9 +15,10 @@ from services.ledger.errors import AccountCodeTaken, AccountIdTaken
 class Commands:
     """The decisions of one ledger process; several processes may decide about the same tenants."""
 
-    def __init__(self, database: Database, *, clock: Clock) -> None:
+    def __init__(self, database: Database, *, clock: Clock, cache: posting.BalanceCache | None = None) -> None:
         self._database = database
         self._clock = clock
+        self._cache = cache
         self._charts = Charts()
 
     async def post_occurrences(
@@ -36,7 +37,7 @@ class Commands:
             posting.Booking(entry=rule(charts[correlation.tenant_id], occurrence), correlation=correlation)
             for correlation, occurrence in occurrences
         ]
-        outcomes = await posting.post(tx, bookings, clock=self._clock)
+        outcomes = await posting.post(tx, bookings, clock=self._clock, cache=self._cache)
         refused = next((outcome for outcome in outcomes if isinstance(outcome, posting.Refused)), None)
         if refused is None or len(bookings) == 1:
             posting.count(bookings, outcomes)

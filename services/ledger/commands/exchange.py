@@ -32,9 +32,10 @@ _OWN = (Role.FX_POSITION, Role.FX_GAIN_LOSS)
 class ExchangeCommands:
     """The decisions about currencies of one ledger process."""
 
-    def __init__(self, database: Database, *, clock: Clock) -> None:
+    def __init__(self, database: Database, *, clock: Clock, cache: posting.BalanceCache | None = None) -> None:
         self._database = database
         self._clock = clock
+        self._cache = cache
         self._charts = Charts()
 
     async def record_rate(self, request: contract.RecordExchangeRate) -> Rate:
@@ -133,7 +134,7 @@ class ExchangeCommands:
         bookings = [
             posting.Booking(entry=entry, correlation=cause) for entry in conversion_entries(chart, made.conversion)
         ]
-        outcomes = await posting.post(tx, bookings, clock=self._clock)
+        outcomes = await posting.post(tx, bookings, clock=self._clock, cache=self._cache, may_undo=True)
         posting.count(bookings, outcomes)
         for outcome in outcomes:
             if isinstance(outcome, posting.Refused):

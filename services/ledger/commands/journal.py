@@ -64,9 +64,17 @@ class _KeyTaken(Exception):
 class JournalCommands:
     """What one ledger process decides about entries that people make."""
 
-    def __init__(self, database: Database, *, clock: Clock, proposal_lifetime: timedelta) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        clock: Clock,
+        proposal_lifetime: timedelta,
+        cache: posting.BalanceCache | None = None,
+    ) -> None:
         self._database = database
         self._clock = clock
+        self._cache = cache
         self._proposal_lifetime = proposal_lifetime
         self._charts = Charts()
 
@@ -296,7 +304,7 @@ class JournalCommands:
         bookings = [
             posting.Booking(entry=entry, correlation=current()) for entry in read if not isinstance(entry, Fault)
         ]
-        outcomes = iter(await posting.post(tx, bookings, clock=self._clock))
+        outcomes = iter(await posting.post(tx, bookings, clock=self._clock, cache=self._cache, may_undo=True))
         results: list[EntryResult] = []
         for place, (wanted, understood) in enumerate(zip(entries, read, strict=True), start=first):
             fault = understood if isinstance(understood, Fault) else None

@@ -9,9 +9,10 @@ same accounts wait for each other and never in a circle.
 and `desk` the door for single entries. Measured on two cores: `python -m tests.bench.ledger`.
 """
 
+from services.ledger.posting.cache import BalanceCache
 from services.ledger.posting.decision import BalanceKey, Decision, EntryKey, HoldKey, Standing, decide
 from services.ledger.posting.desk import CONTENTION_RETRIES_MAX, PostingDesk
-from services.ledger.posting.engine import carry_out, count, post
+from services.ledger.posting.engine import count, post
 from services.ledger.posting.instructions import (
     Booking,
     Held,
@@ -26,6 +27,7 @@ from services.ledger.posting.instructions import (
 
 __all__ = [
     "CONTENTION_RETRIES_MAX",
+    "BalanceCache",
     "BalanceKey",
     "Booking",
     "Decision",
@@ -41,7 +43,6 @@ __all__ = [
     "Releasing",
     "Replayed",
     "Standing",
-    "carry_out",
     "count",
     "decide",
     "post",

@@ -6,7 +6,10 @@ from libs.common.clock import Clock
 from libs.common.db import Database, GroupCommit
 from libs.common.db.database import CONTENTION
 from libs.common.errors import Transient
-from services.ledger.posting.engine import carry_out, count
+from services.ledger.posting.cache import BalanceCache, landed
+from services.ledger.posting.engine import count, look_and_write
+from services.ledger.posting.foresight import foresee
+from services.ledger.posting.group import Wanted
 from services.ledger.posting.instructions import (
     Booking,
     Held,
@@ -48,9 +51,11 @@ class PostingDesk:
         group_max: int = GROUP_MAX,
         waiting_max: int = WAITING_MAX,
         writers: int = WRITERS,
+        cache: BalanceCache | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
+        self._cache = cache or BalanceCache()
         self._groups: GroupCommit[Instruction, Posted | Replayed | Held] = GroupCommit(
             self._write, group_max=group_max, waiting_max=waiting_max, writers=writers
         )
@@ -101,5 +106,13 @@ class PostingDesk:
         return await self._once(instructions)
 
     async def _once(self, instructions: Sequence[Instruction]) -> list[Outcome | Held]:
-        async with self._database.transaction() as tx:
-            return await carry_out(tx, instructions, clock=self._clock)
+        if self._cache.looks:
+            await self._cache.settle(Wanted(instructions).balances)
+        foreseen = foresee(instructions, clock=self._clock, cache=self._cache, may_wait=True)
+        if foreseen is not None:
+            return await foreseen.write_in_turn(self._database)
+        wanted = Wanted(instructions)
+        with self._cache.looking(wanted.balances) as before:
+            await landed(before)
+            async with self._database.transaction() as tx:
+                return await look_and_write(tx, instructions, wanted, clock=self._clock, cache=self._cache)

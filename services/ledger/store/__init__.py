@@ -27,7 +27,7 @@ from services.ledger.store.claims import (
     write_claims,
 )
 from services.ledger.store.effective import effective_balances, fold
-from services.ledger.store.groups import Locked, begin_balances, lock_group, write_group, write_pending
+from services.ledger.store.groups import Locked, PreparedGroup, begin_balances, lock_group, post_group, prepare_group
 from services.ledger.store.holds import (
     accounts_of,
     codes_of,
@@ -37,7 +37,7 @@ from services.ledger.store.holds import (
     write_placed,
     write_resolved,
 )
-from services.ledger.store.packing import Head, NewEntry
+from services.ledger.store.packing import NewEntry
 from services.ledger.store.periods import closed_periods, keep_groups_out, write_period
 from services.ledger.store.rates import (
     StandingConversion,
@@ -75,9 +75,9 @@ __all__ = [
     "Claim",
     "ComparedClaim",
     "EntryFilter",
-    "Head",
     "Locked",
     "NewEntry",
+    "PreparedGroup",
     "RoleChange",
     "StandingConversion",
     "StoredChain",
@@ -122,7 +122,9 @@ __all__ = [
     "lock_roles",
     "open_accounts",
     "pass_groups",
+    "post_group",
     "postings_of",
+    "prepare_group",
     "rate_history",
     "rates_at",
     "remember_check",
@@ -131,8 +133,6 @@ __all__ = [
     "unclaimed_entries",
     "write_claims",
     "write_findings",
-    "write_group",
-    "write_pending",
     "write_period",
     "write_placed",
     "write_resolved",

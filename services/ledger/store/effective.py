@@ -1,6 +1,6 @@
 # ruff: noqa: S608 - statements are put together from our own words; every value is a parameter
-"""Balances by effective time. Postings are summed by the day and the minute at which they count, a little after they are
-recorded; what is not summed yet is read one by one, so that an answer is exact at any moment.
+"""Balances by effective time. Postings are summed by the day, the hour and the minute at which they count, a little after
+they are recorded; what is not summed yet is read one by one, so that an answer is exact at any moment.
 
 Nothing of this is on the way of a posting. It is safe because an account's postings are recorded one after the other under
 the lock of its balance: what has a version up to the fold's stands in the totals, and nothing else does.
@@ -14,7 +14,7 @@ from libs.common.db import Connection
 _LOCK = "SELECT pg_try_advisory_xact_lock(x'666f6c64'::int8)"
 """One process folds at a time (0x666f6c64 is "fold")."""
 
-_ORDINARY = "extract(epoch FROM p.posted_at - p.effective_at) BETWEEN 0 AND 60"
+_ORDINARY = "p.posted_at - p.effective_at BETWEEN interval '0 seconds' AND interval '60 seconds'"
 """A posting that counts from shortly before it was recorded; the others have an index of their own."""
 
 _FOLD = """
@@ -36,7 +36,7 @@ WITH due AS (
     SELECT tenant_id, account_id, currency, upper(grain), date_trunc(grain, effective_at, 'UTC'),
            coalesce(sum(amount_minor) FILTER (WHERE side = 'DEBIT'), 0),
            coalesce(sum(amount_minor) FILTER (WHERE side = 'CREDIT'), 0)
-      FROM tail CROSS JOIN (VALUES ('day'), ('minute')) AS of(grain)
+      FROM tail CROSS JOIN (VALUES ('day'), ('hour'), ('minute')) AS of(grain)
      GROUP BY 1, 2, 3, 4, 5
         ON CONFLICT (account_id, currency, grain, starts_at, tenant_id)
         DO UPDATE SET debits_minor = t.debits_minor + excluded.debits_minor,
@@ -82,7 +82,10 @@ SELECT a.code, a.account_type, b.currency, total.debits_minor, total.credits_min
       FROM (
         {_TOTALS} AND t.grain = 'DAY' AND t.starts_at < date_trunc('day', $2::timestamptz, 'UTC')
         UNION ALL
-        {_TOTALS} AND t.grain = 'MINUTE' AND t.starts_at >= date_trunc('day', $2::timestamptz, 'UTC')
+        {_TOTALS} AND t.grain = 'HOUR' AND t.starts_at >= date_trunc('day', $2::timestamptz, 'UTC')
+           AND t.starts_at < date_trunc('hour', $2::timestamptz, 'UTC')
+        UNION ALL
+        {_TOTALS} AND t.grain = 'MINUTE' AND t.starts_at >= date_trunc('hour', $2::timestamptz, 'UTC')
            AND t.starts_at < date_trunc('minute', $2::timestamptz, 'UTC')
         UNION ALL
         {_POSTINGS} AND p.version <= f.version AND {_ORDINARY}

@@ -11,10 +11,9 @@ from libs.common.db import Connection, Rows
 from libs.common.messaging import Saying
 from services.ledger.domain import Balance
 from services.ledger.store.packing import (
-    Head,
     NewEntry,
-    pack_balance,
     pack_balance_key,
+    pack_balance_step,
     pack_entry_key,
     pack_group,
     pack_saying,
@@ -33,8 +32,6 @@ class Locked(msgspec.Struct, frozen=True, kw_only=True):
     """The entries that stand in the books already: their digest, and when they were posted."""
     closed: dict[str, datetime]
     """The first open instant of each tenant that has closed a period."""
-    head: Head | None
-    """A chain that is free; None when no entry is to be posted."""
 
 
 _LOCK_GROUP = "SELECT part, no, amounts, instant, fingerprint FROM lock_group($1, $2, $3)"
@@ -50,8 +47,7 @@ async def lock_group(
         Rows([pack_entry_key(key) for key in entries]),
         tenants,
     )
-    locked = Locked(balances={}, standing={}, closed={}, head=None)
-    head: Head | None = None
+    locked = Locked(balances={}, standing={}, closed={})
     for part, no, amounts, instant, fingerprint in rows:
         if part == "balance":
             debits, credits_, pending_debits, pending_credits, version, floor, ceiling, debit_normal = amounts
@@ -68,11 +64,9 @@ async def lock_group(
             )
         elif part == "entry":
             locked.standing[entries[no - 1]] = (fingerprint, instant)
-        elif part == "closed":
-            locked.closed[tenants[no - 1]] = instant
         else:
-            head = Head(chain=no, sequence=amounts[0], hash=fingerprint)
-    return msgspec.structs.replace(locked, head=head)
+            locked.closed[tenants[no - 1]] = instant
+    return locked
 
 
 async def begin_balances(
@@ -102,51 +96,72 @@ async def begin_balances(
     return begun, not_taken
 
 
-async def write_group(
-    tx: Connection,
+class PreparedGroup(msgspec.Struct, frozen=True):
+    """A group as it travels: the arguments of `post_group` in the database."""
+
+    balances: Rows
+    entries: Rows
+    postings: Rows
+    sayings: Rows
+    seals: bytes
+    tenants: list[str]
+    effective_from: list[datetime]
+    """The earliest effective instant among the entries of each tenant: no later period may be closed."""
+
+
+def prepare_group(
     entries: Sequence[NewEntry],
     balances: Mapping[BalanceKey, Balance],
     sayings: Sequence[Saying],
-    head: Head,
     *,
     before: Mapping[BalanceKey, Balance],
-) -> None:
-    """Write a decided group: its entries, their postings, the balances as they stand after it, its messages, its link.
+) -> PreparedGroup:
+    """Lay out a decided group: the balances as they stand after it, its entries, their postings, its messages.
 
-    `before` holds the balances as they were locked: the database refuses a group that does not go on from them.
-
-    Raises:
-        asyncpg.SerializationError: another transaction wrote an entry of the same id after we had looked for it.
+    `before` holds the balances from which the group goes on, locked or remembered.
     """
-    packed = pack_group(entries, head)
+    packed = pack_group(entries)
     # In one order, so that two groups that misuse the same ids do not wait for each other in a circle.
     order = sorted(range(len(entries)), key=lambda i: entries[i].entry.id.bytes)
+    earliest: dict[str, datetime] = {}
+    for new in entries:
+        known = earliest.get(new.entry.tenant_id)
+        if known is None or new.effective_at < known:
+            earliest[new.entry.tenant_id] = new.effective_at
+    return PreparedGroup(
+        balances=Rows([pack_balance_step(key, balance, before[key]) for key, balance in balances.items()]),
+        entries=Rows([packed.entries[i] for i in order]),
+        postings=Rows(packed.postings),
+        sayings=Rows([pack_saying(saying) for saying in sayings]),
+        seals=b"".join(packed.seals),
+        tenants=list(earliest),
+        effective_from=list(earliest.values()),
+    )
+
+
+async def post_group(connection: Connection, group: PreparedGroup) -> None:
+    """Write a group and link it to a chain by one statement, which outside a transaction is its own.
+
+    A group that posts no entry changes what is pending on its balances and nothing else.
+
+    Raises:
+        asyncpg.SerializationError: the books do not stand as the group goes on from them, a period was closed, or an
+            entry of one of these ids stands in them. Nothing was written.
+    """
     try:
-        await tx.execute(
-            "SELECT write_group($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-            Rows([packed.entries[i] for i in order]),
-            Rows(packed.postings),
-            _balance_rows(balances, before),
-            Rows([pack_saying(saying) for saying in sayings]),
-            head.chain,
-            head.sequence + 1,
-            head.hash,
-            head.link(packed.seals),
-            entries[0].posted_at,
-            entries[-1].posted_at,
+        await connection.execute(
+            "SELECT post_group($1, $2, $3, $4, $5, $6, $7)",
+            group.balances,
+            group.entries,
+            group.postings,
+            group.sayings,
+            group.seals,
+            group.tenants,
+            group.effective_from,
         )
+    except asyncpg.NumericValueOutOfRangeError as fault:
+        raise asyncpg.SerializationError("a balance is far from what the group goes on from") from fault
     except asyncpg.UniqueViolationError as fault:
         if fault.constraint_name not in {"pk_journal_entries", "pk_postings", "uq_journal_entries_reverses"}:
             raise
         raise asyncpg.SerializationError("an entry of the same id was posted at this very moment") from fault
-
-
-async def write_pending(
-    tx: Connection, balances: Mapping[BalanceKey, Balance], *, before: Mapping[BalanceKey, Balance]
-) -> None:
-    """Write what is pending on balances whose postings have not changed."""
-    await tx.execute("SELECT write_pending($1)", _balance_rows(balances, before))
-
-
-def _balance_rows(balances: Mapping[BalanceKey, Balance], before: Mapping[BalanceKey, Balance]) -> Rows:
-    return Rows([pack_balance(key, balance, version_before=before[key].version) for key, balance in balances.items()])

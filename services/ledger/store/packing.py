@@ -34,8 +34,7 @@ _LENGTH = struct.Struct("!i")
 _SHORT = struct.Struct("!H")
 _TIMES = struct.Struct("!qqq")
 _LINE = struct.Struct("!16s3scqqqq")
-_LINK = struct.Struct("!hqi")
-_ENTRY_END = struct.Struct("!Ii32s Iih Iiq Iii Ii32s")
+_ENTRY_END = struct.Struct("!Ii32s Iii Ii32s")
 
 
 class NewEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,22 +48,6 @@ class NewEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One per line, in their order."""
 
 
-class Head(msgspec.Struct, frozen=True, kw_only=True):
-    """The locked head of a chain: where the next group is linked to."""
-
-    chain: int
-    sequence: int
-    """How many groups the chain has."""
-    hash: bytes
-    """Of its last group."""
-
-    def link(self, seals: Sequence[bytes]) -> bytes:
-        """Return the hash of the group of entries with these seals that comes next."""
-        return hashlib.sha256(
-            self.hash + _LINK.pack(self.chain, self.sequence + 1, len(seals)) + b"".join(seals)
-        ).digest()
-
-
 class PackedGroup(msgspec.Struct, frozen=True):
     """A group's entries and postings as rows, and the seals of its entries by position."""
 
@@ -73,7 +56,7 @@ class PackedGroup(msgspec.Struct, frozen=True):
     seals: list[bytes]
 
 
-def pack_group(group: Sequence[NewEntry], head: Head) -> PackedGroup:
+def pack_group(group: Sequence[NewEntry]) -> PackedGroup:
     """Lay a group out in the order of record, which becomes the position of each entry."""
     packed = PackedGroup([], [], [])
     for position, new in enumerate(group, start=1):
@@ -115,14 +98,13 @@ def pack_group(group: Sequence[NewEntry], head: Head) -> PackedGroup:
         packed.seals.append(seal)
         packed.entries.append(
             _row(
-                _FIFTEEN, tenant_field, _UUID_FIELD.pack(_UUID, 16, entry_id), _text_field(kind),
+                _THIRTEEN, tenant_field, _UUID_FIELD.pack(_UUID, 16, entry_id), _text_field(kind),
                 _uuid_field(entry.payment_intent_id), _SMALL_FIELD.pack(_INT2, 2, len(entry.lines)),
                 _INT8_FIELD.pack(_INSTANT, 8, occurred - _POSTGRES_EPOCH_MICROSECONDS),
                 _INT8_FIELD.pack(_INSTANT, 8, effective_pg), _INT8_FIELD.pack(_INSTANT, 8, posted_pg),
                 _uuid_field(entry.source_event_id), _uuid_field(entry.reverses),
                 _ENTRY_END.pack(
-                    _BYTES, 32, new.digest, _INT2, 2, head.chain, _INT8, 8, head.sequence + 1, _INT4, 4, position,
-                    _BYTES, 32, seal,
+                    _BYTES, 32, new.digest, _INT4, 4, position, _BYTES, 32, seal,
                 ),
             )
         )  # fmt: skip
@@ -130,14 +112,15 @@ def pack_group(group: Sequence[NewEntry], head: Head) -> PackedGroup:
 
 
 _SMALL_FIELD = struct.Struct("!Iih")
-_TWO, _THREE, _SEVEN, _TEN, _TWELVE, _FIFTEEN = (_LENGTH.pack(fields) for fields in (2, 3, 7, 10, 12, 15))
+_TWO, _THREE, _SEVEN, _TWELVE, _THIRTEEN, _FOURTEEN = (_LENGTH.pack(fields) for fields in (2, 3, 7, 12, 13, 14))
 _NUMBERS = struct.Struct("!Ii16sIi3sIiqIiqIiqIiqIiq")
+_NUMBERS_BEFORE = struct.Struct("!IiqIiqIiqIiqIiq")
 
 
-def pack_balance(key: tuple[str, UUID, str], balance: Balance, *, version_before: int) -> bytes:
-    """Lay a balance out as the type `balance_row`, with the version that it goes on from."""
+def pack_balance_step(key: tuple[str, UUID, str], balance: Balance, before: Balance) -> bytes:
+    """Lay a balance out as the type `balance_step`, with what it goes on from."""
     return _row(
-        _TEN,
+        _FOURTEEN,
         _text_field(key[0]),
         _NUMBERS.pack(
             _UUID, 16, key[1].bytes, _BPCHAR, 3, key[2].encode(),
@@ -145,7 +128,10 @@ def pack_balance(key: tuple[str, UUID, str], balance: Balance, *, version_before
             _INT8, 8, balance.pending_debits_minor, _INT8, 8, balance.pending_credits_minor, _INT8, 8, balance.version,
         ),
         _instant_field(balance.posted_at),
-        _INT8_FIELD.pack(_INT8, 8, version_before),
+        _NUMBERS_BEFORE.pack(
+            _INT8, 8, before.debits_minor, _INT8, 8, before.credits_minor,
+            _INT8, 8, before.pending_debits_minor, _INT8, 8, before.pending_credits_minor, _INT8, 8, before.version,
+        ),
     )  # fmt: skip
 
 

@@ -178,3 +178,48 @@ async def test_a_request_ended_at_any_wait_leaves_nothing_or_everything(
         else:
             pytest.fail("the request never came to its end")
     assert len(outcomes) == 2, "some ends come before the effect and some after it"
+
+
+async def test_a_confirm_ended_while_it_waits_for_the_issuer_is_answered_by_the_issuers_word(
+    api: Api, api_database: TestDatabase
+) -> None:
+    """Whoever comes again with the key is told to wait until the word is there, and then hears it."""
+    ended_in_progress = 0
+    async with opened(settings_for(api_database)) as app:
+        for wait in range(1, AWAITS_MAX):
+            tenant, key = f"tenant-{uuid4().hex[:12]}", uuid4().hex
+            client = api.client(tenant)
+            intent_id = (await client.create())["id"]
+            path = f"/v1/payment-intents/{intent_id}/confirm"
+            headers = {
+                "Authorization": f"Bearer {token_of(tenant)}",
+                "X-Tenant-Id": tenant,
+                "Idempotency-Key": key,
+                "Content-Type": "application/json",
+            }
+            status = await asked(app, path, b"", headers, wait=wait)
+            row = await api.database.fetchrow(EFFECTS, tenant, "payment.authorize", 2, key, "payment_intent.confirm")
+            assert row is not None
+            assert tuple(row) in {(0, 0, 0, 0, 0), (1, 1, 1, 1, 1)}, (wait, tuple(row))
+            if status is not None:
+                # Nobody ended it: no word came in time, and that is its answer for ever.
+                assert status == 202
+                await api.authorized(tenant, intent_id)
+                assert (await client.call("POST", path, raw=b"", key=key)).status == 202
+                break
+            if row[0] == 0:
+                continue
+            again = await client.call("POST", path, raw=b"", key=key)
+            if again.status == 409:
+                ended_in_progress += 1
+                assert again.json["code"] == "idempotency_in_progress"
+                await api.authorized(tenant, intent_id)
+                again = await client.call("POST", path, raw=b"", key=key)
+                assert (again.status, again.json["status"]) == (200, "AUTHORIZED")
+            else:
+                # Ended after its time was over and its answer was written.
+                assert again.status == 202
+            assert "idempotency-replayed" in again.headers
+        else:
+            pytest.fail("the request never came to its end")
+    assert ended_in_progress > 0, "it was ended while it waited at least once"

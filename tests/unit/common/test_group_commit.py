@@ -121,3 +121,19 @@ async def test_two_writers_are_never_more_than_two_and_both_take_what_waits() ->
     gates[1].set()
     await group.flush()
     assert await tasks[1] == 1
+
+
+async def test_callers_that_come_back_together_are_shared_among_the_writers() -> None:
+    groups: list[int] = []
+
+    async def write(items: Sequence[int]) -> Sequence[int | Exception]:
+        groups.append(len(items))
+        await asyncio.sleep(0)
+        return list(items)
+
+    group = GroupCommit(write, group_max=500, waiting_max=1000, writers=2)
+    await asyncio.gather(*(group.submit(n) for n in range(64)))
+    assert groups == [32, 32]
+    groups.clear()
+    await asyncio.gather(*(group.submit(n) for n in range(10)))
+    assert groups == [10]
