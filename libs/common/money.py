@@ -90,6 +90,7 @@ def _invalid_amount(sentence: str) -> Invalid:
     return Invalid(sentence, code="invalid_amount", errors=(("/amount", sentence),))
 
 
+@lru_cache(maxsize=4096)
 def format_minor(amount_minor: int, code: str) -> str:
     """Write minor units as a decimal string with exactly the currency's decimals: (15050, "BRL") is "150.50"."""
     exponent = currency(code).exponent

@@ -458,7 +458,15 @@ EFFECTIVE_TOTALS = sa.Table(
     sa.Column("starts_at", _INSTANT, nullable=False, comment="The first instant of the day, hour or minute."),
     sa.Column("debits_minor", sa.BigInteger, nullable=False, comment="Debits effective in it, in minor units."),
     sa.Column("credits_minor", sa.BigInteger, nullable=False, comment="Credits effective in it, in minor units."),
-    sa.PrimaryKeyConstraint("account_id", "currency", "grain", "starts_at", "tenant_id", name="pk_effective_totals"),
+    sa.PrimaryKeyConstraint(
+        "account_id",
+        "currency",
+        "grain",
+        "starts_at",
+        "tenant_id",
+        name="pk_effective_totals",
+        postgresql_include=["debits_minor", "credits_minor"],
+    ),
     sa.CheckConstraint("grain IN ('DAY', 'HOUR', 'MINUTE')", name="ck_effective_totals_grain"),
     comment="What was posted by effective time, as far as effective_folds says: days and minutes instead of postings.",
 )

@@ -25,6 +25,8 @@ else:
 
 _ACQUIRE_SECONDS = 5.0
 """How long a caller may wait for a free connection before it hears 503."""
+_IDLE_MAX = 8
+"""Free connections that are kept at hand; the pool has the others, and closes them when nobody wants them for long."""
 _CONNECT_SECONDS = 5.0
 """How long one attempt to connect may take."""
 
@@ -102,7 +104,8 @@ class _Borrowing:
             if isinstance(fault, asyncpg.InterfaceError) and _is_gone(borrowed):
                 raise DatabaseUnavailable("the database does not answer") from fault
         finally:
-            await self._database._release(borrowed)
+            if fault is not None or not self._database._keep(borrowed):
+                await self._database._release(borrowed)
 
 
 class Database:
@@ -116,6 +119,11 @@ class Database:
         self._schema = schema
         self._application_name = application_name
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._idle: list[Borrowed] = []
+        """Connections that were borrowed and are free again, the last one used at the end."""
+        self._waiting = 0
+        """How many wait for the pool to give them a connection."""
+        self._is_closing = False
         self._after_commit: list[Callable[[], None]] = []
 
     def after_commit(self, call: Callable[[], None]) -> Callable[[], None]:
@@ -132,6 +140,7 @@ class Database:
 
     async def open(self) -> None:
         """Open the pool without connecting yet, so that a service starts while its database is still on its way."""
+        self._is_closing = False
         self._pool = await asyncpg.create_pool(
             postgres_dsn(self._settings.database_url),
             min_size=0,
@@ -150,7 +159,10 @@ class Database:
 
     async def close(self) -> None:
         """Close the pool; connections still in use get a few seconds."""
+        self._is_closing = True
         if self._pool is not None:
+            while self._idle:
+                await self._release(self._idle.pop())
             try:
                 await asyncio.wait_for(self._pool.close(), timeout=5)
             except TimeoutError:
@@ -167,10 +179,31 @@ class Database:
     async def _borrow(self) -> "Borrowed":
         if self._pool is None:
             raise DatabaseUnavailable("the database is not open")
+        while self._idle:
+            borrowed = self._idle.pop()
+            if not _is_gone(borrowed):
+                return borrowed
+            await self._release(borrowed)
+        self._waiting += 1
         try:
             return await self._pool.acquire(timeout=_ACQUIRE_SECONDS)
         except (*OUTAGES, *_BROKEN) as fault:
             raise DatabaseUnavailable("the database does not answer") from fault
+        finally:
+            self._waiting -= 1
+
+    def _keep(self, borrowed: Borrowed) -> bool:
+        """Keep a connection at hand for the next who wants one, if nothing has to be cleaned up; tells whether it was kept.
+
+        The pool's own way of taking one back and giving it out again costs a tenth of what a busy api does (measured):
+        a timeout, a task and a timer each time. Whoever waits in the pool because all are out comes first.
+        """
+        if self._waiting or self._is_closing or len(self._idle) >= _IDLE_MAX:
+            return False
+        if _is_gone(borrowed) or borrowed.is_in_transaction():
+            return False
+        self._idle.append(borrowed)
+        return True
 
     async def _release(self, borrowed: Borrowed) -> None:
         assert self._pool is not None

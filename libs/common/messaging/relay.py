@@ -28,6 +28,9 @@ log = get_logger("messaging.relay")
 
 _REFUSED_DELAYS_SECONDS = (1, 5, 30, 60)
 """Pauses after a row was refused by the broker, by number of refusals."""
+_BUSY_ROWS = 8
+"""A round of so many rows makes the gap after it twice as long: under load a round costs everybody who waits a turn."""
+_GAPS_MAX = 3.0
 _OUTAGE_SECONDS = 1.0
 """Pause after the broker or the database did not answer."""
 
@@ -99,13 +102,14 @@ class Relay:
         """Relay until cancelled."""
         while True:
             try:
-                if await self.round() == 0:
+                sent = await self.round()
+                if sent == 0:
                     await self._watch()
                     await self._sleep_until_woken()
                 else:
                     # What is committed during the gap shares the next packs. It follows a round and does not precede
                     # one, so that a lone message on an idle system leaves at once.
-                    await asyncio.sleep(self._settings.outbox_gap_seconds)
+                    await asyncio.sleep(self._settings.outbox_gap_seconds * min(1 + sent / _BUSY_ROWS, _GAPS_MAX))
             except Transient as fault:
                 log.warning("outbox.relay_paused", reason=fault.detail)
                 await asyncio.sleep(_OUTAGE_SECONDS)

@@ -157,3 +157,55 @@ async def test_connection_that_is_told_goodbye_and_never_closed_is_an_outage_and
         finally:
             await database.close()
             await server.close()
+
+
+async def _backend(database: Database) -> int:
+    row = await database.fetchrow("SELECT pg_backend_pid() AS pid")
+    assert row is not None
+    return int(row["pid"])
+
+
+async def test_a_free_connection_is_used_again(database: Database) -> None:
+    assert len({await _backend(database) for _ in range(5)}) == 1
+
+
+async def test_a_transaction_that_somebody_left_open_is_over_for_the_next_one(database: Database) -> None:
+    async with database.connection() as connection:
+        await connection.execute("BEGIN")
+        await connection.execute("SET LOCAL work_mem = '1MB'")
+        left = await connection.fetchval("SELECT pg_backend_pid()")
+    assert await _backend(database) == left
+    first, second = [await database.fetchrow("SELECT current_setting('work_mem') AS size, now()") for _ in range(2)]
+    assert first is not None
+    assert second is not None
+    assert first["size"] != "1MB"
+    assert second["now"] > first["now"]
+
+
+async def test_whoever_waits_for_a_connection_gets_the_next_that_is_free(database: Database) -> None:
+    """Three connections, all out: those who wait are served, though the free ones are used again at once."""
+    served = 0
+
+    async def ask() -> None:
+        nonlocal served
+        await database.fetch("SELECT pg_sleep(0.01)")
+        served += 1
+
+    async with asyncio.timeout(4):
+        await asyncio.gather(*(ask() for _ in range(30)))
+    assert served == 30
+
+
+async def test_a_closed_database_keeps_no_connection(ledger_database: TestDatabase) -> None:
+    async with ledger_database.open("ledger", pool_size=3) as opened:
+        await asyncio.gather(*(opened.fetch("SELECT pg_sleep(0.05)") for _ in range(3)))
+        pids = [
+            row["pid"] for row in await opened.fetch("SELECT pid FROM pg_stat_activity WHERE usename = 'ledger_app'")
+        ]
+        assert len(pids) >= 3
+    await asyncio.sleep(0.1)
+    admin = await asyncpg.connect(ledger_database.admin_url)
+    try:
+        assert await admin.fetch("SELECT FROM pg_stat_activity WHERE pid = ANY($1)", pids) == []
+    finally:
+        await admin.close()
