@@ -1,14 +1,17 @@
 """Fixtures that every test may use; servers are started once and shared, databases and virtual hosts are not."""
 
+import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
+import msgspec
 import pytest
 
 from deploy.local import servers as local
+from deploy.local.records import with_path
 from deploy.local.servers import Servers
 from libs.common.clock import ManualClock
 from tests.support.databases import TestDatabase, fresh_database
@@ -18,8 +21,13 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="session")
 def servers() -> Servers:
-    """The private PostgreSQL, Redis and RabbitMQ of the tests."""
-    return local.ensure("test", ROOT)
+    """The private PostgreSQL, Redis and RabbitMQ of the tests; each process of a run in parallel has a Redis database."""
+    found = local.ensure("test", ROOT)
+    process = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    if found.redis.kind == "given":
+        return found
+    own = msgspec.structs.replace(found.redis, url=with_path(found.redis.url, process))
+    return msgspec.structs.replace(found, redis=own)
 
 
 @pytest.fixture(scope="session")

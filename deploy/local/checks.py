@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -20,8 +20,11 @@ CODE = ("libs", "services", "deploy", "tests")
 COVERAGE = ROOT / ".local" / "coverage"
 """Where coverage keeps its data, see `tool.coverage` in pyproject.toml."""
 
-RESULTS = ROOT / ".local" / "test" / "results.xml"
-"""The suite's results in JUnit's form, which every CI system reads."""
+RESULTS = ROOT / ".local" / "test" / "results"
+"""Where the results are written in JUnit's form, which every CI system reads."""
+
+APART = ("tests/unit", "tests/integration", "tests/contract")
+TOGETHER = ("tests/e2e",)
 
 CHECK_SECONDS = 600.0
 TESTS_SECONDS = 1500.0
@@ -71,30 +74,50 @@ def test(say: Say, arguments: Sequence[str]) -> int:
     shutil.rmtree(COVERAGE, ignore_errors=True)
     COVERAGE.mkdir(parents=True, exist_ok=True)
     try:
-        code = _run([sys.executable, "-m", "pytest", *_options(arguments)], _environment(), seconds=TESTS_SECONDS)
+        code = _suite(arguments)
     finally:
         if not ran_before:
             servers.stop("test")
-    if failed:
-        passed, lost = _counts(RESULTS)
-        say(f"{passed} passed, {lost + len(failed)} failed (tests: {lost}; checks: {', '.join(failed)})")
+    if not arguments:
+        passed, lost = _counts(RESULTS.glob("*.xml"))
+        say(f"{passed} passed, {lost + len(failed)} failed (tests: {lost}; checks: {', '.join(failed) or 'none'})")
     return 1 if failed else code
 
 
-def _counts(results: Path) -> tuple[int, int]:
-    """Return how many tests passed and how many failed or broke, from the suite's JUnit file."""
-    try:
-        suite = next(ElementTree.parse(results).getroot().iter("testsuite"))  # noqa: S314 - written by our own pytest
-    except (OSError, ElementTree.ParseError, StopIteration):
-        return 0, 0
-    number = {name: int(suite.get(name, "0")) for name in ("tests", "failures", "errors", "skipped")}
-    lost = number["failures"] + number["errors"]
-    return number["tests"] - lost - number["skipped"], lost
+def _suite(arguments: Sequence[str]) -> int:
+    """Run the tests; returns pytest's exit code, the worse of the two.
+
+    Most of a test's time is waiting: those that share nothing but the servers run in two processes. Those over the four
+    services have the machine for themselves.
+    """
+    shutil.rmtree(RESULTS, ignore_errors=True)
+    measured = ["--cov", "--cov-config=pyproject.toml"]
+    final = "--cov-report=term:skip-covered"
+    if arguments:
+        return _pytest("chosen", [*measured, final, "--cov-fail-under=0", *arguments])
+    apart = _pytest(
+        "apart", [*measured, "--cov-report=", "--cov-fail-under=0", "-n", "2", "--dist", "loadfile", *APART]
+    )
+    return max(apart, _pytest("together", [*measured, final, "--cov-append", *TOGETHER]))
 
 
-def _options(arguments: Sequence[str]) -> list[str]:
-    measured = ["--cov", "--cov-config=pyproject.toml", "--cov-report=term:skip-covered", f"--junitxml={RESULTS}"]
-    return [*measured, "--cov-fail-under=0", *arguments] if arguments else measured
+def _pytest(name: str, options: Sequence[str]) -> int:
+    command = [sys.executable, "-m", "pytest", f"--junitxml={RESULTS / name}.xml", *options]
+    return _run(command, _environment(), seconds=TESTS_SECONDS)
+
+
+def _counts(results: Iterable[Path]) -> tuple[int, int]:
+    """Return how many tests passed and how many failed or broke, from the JUnit files."""
+    passed = lost = 0
+    for file in results:
+        try:
+            suite = next(ElementTree.parse(file).getroot().iter("testsuite"))  # noqa: S314 - written by our own pytest
+        except (OSError, ElementTree.ParseError, StopIteration):
+            continue
+        number = {name: int(suite.get(name, "0")) for name in ("tests", "failures", "errors", "skipped")}
+        lost += number["failures"] + number["errors"]
+        passed += number["tests"] - number["failures"] - number["errors"] - number["skipped"]
+    return passed, lost
 
 
 def _environment() -> dict[str, str]:

@@ -8,6 +8,7 @@ import os
 import secrets
 import shutil
 import signal
+import time
 from pathlib import Path
 
 from deploy.local import probes
@@ -22,6 +23,7 @@ PORTS_IN_A_ROW = 3
 START_SECONDS = 90.0
 """3 to 6 s on two idle cores; much more while the machine compiles or tests."""
 STOP_SECONDS = 30.0
+CALL_TRIES_MAX = 5
 CONTROL_SECONDS = 60.0
 
 CONFIG = """\
@@ -115,7 +117,12 @@ def evaluate(server: Server, expression: str) -> str:
     caller = which("erl_call", "/usr/lib/erlang/bin")
     if caller:
         command = [caller, "-r", "-address", f"127.0.0.1:{server.port + 1}", "-e"]
-        done = run(command, seconds=CONTROL_SECONDS, env=env, cwd=folder, text_in=f"{expression}.\n")
+        for _ in range(CALL_TRIES_MAX):
+            done = run(command, seconds=CONTROL_SECONDS, env=env, cwd=folder, text_in=f"{expression}.\n")
+            # A busy node does not always shake hands in time; nothing was evaluated then.
+            if "failed to connect" not in done.stderr:
+                break
+            time.sleep(0.5)
         answer = done.stdout.strip()
         refused = done.returncode != 0 or not answer.startswith("{ok,")
         answer = answer.removeprefix("{ok,").removesuffix("}").strip()

@@ -12,7 +12,8 @@ from libs.common.clock import ManualClock
 from libs.common.errors import TooEarly
 from services.api.errors import ContradictoryOutcome
 from services.api.workers import forget_expired_keys
-from tests.integration.api.conftest import CONFIRM_TIMEOUT_SECONDS, Api
+from tests.integration.api.conftest import CONFIRM_TIMEOUT_SECONDS, Api, serving, settings_for
+from tests.support.databases import TestDatabase
 from tests.support.platform import Answer, Client
 
 BODY = {"amount": 150.5, "currency": "BRL", "customer_ref": "CUST-001"}
@@ -325,3 +326,23 @@ async def test_the_payment_of_an_order_is_found(api: Api, client: Client, tenant
     assert answer.json == [{"id": intent["id"], "order_id": "o-1", "status": "CREATED", "amount": "150.50"}]
     assert (await client.call("GET", "/v1/payments?orderId=o-2")).json == []
     assert (await client.call("GET", "/v1/payments")).status == 422
+
+
+async def test_a_fresh_intent_that_another_process_confirmed_is_confirmed_once(
+    api: Api, api_database: TestDatabase, client: Client, tenant_id: str
+) -> None:
+    """The process that made it remembers it as it was made; what is written tells that it is not so any more."""
+    intent = await client.create()
+    async with serving(api_database, settings_for(api_database)) as other:
+        elsewhere = await other.client(tenant_id).confirm(intent["id"], headers={"Prefer": "respond-async"})
+    assert elsewhere.status == 202
+    here = await client.confirm(intent["id"], headers={"Prefer": "respond-async"})
+    assert (here.status, here.json["status"]) == (202, "PROCESSING")
+    assert (await api.said(tenant_id)).count(AUTHORIZE) == 1
+
+
+async def test_a_fresh_intent_is_not_there_for_another_tenant(api: Api, client: Client, tenant_id: str) -> None:
+    intent = await client.create()
+    stranger = api.client(f"{tenant_id}-2")
+    assert (await stranger.confirm(intent["id"], headers={"Prefer": "respond-async"})).status == 404
+    assert (await client.confirm(intent["id"], headers={"Prefer": "respond-async"})).status == 202
