@@ -1,4 +1,4 @@
-"""How fast the ledger posts: `python -m tests.bench.ledger [--seconds 5] [--in-flight 1 64]`.
+"""How fast the ledger posts: `python -m tests.bench.ledger [--seconds 5] [--in-flight 1 64 256]`.
 
 Single entries from many callers, fsync on, one process:
 
@@ -244,7 +244,7 @@ def main() -> None:
     """Read the arguments and run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=5.0)
-    parser.add_argument("--in-flight", type=int, nargs="+", default=[1, 64])
+    parser.add_argument("--in-flight", type=int, nargs="+", default=[1, 64, 256])
     parser.add_argument("--rounds", type=int, default=1, help="turns of each variant; the best counts")
     parser.add_argument("--profile", default="dev", choices=("dev", "test"), help="which private servers")
     options = parser.parse_args()
