@@ -33,9 +33,10 @@ class ForeseenGroup:
         self._decision = decision
         self._flights = recalled.flights
         self._cache = cache
+        self._prepared = prepare(instructions, decision, before=recalled.balances)
+        # Last: a group that cannot even be laid out is never on its way, and nobody may wait for it.
         self._flight = Flight()
         cache.remember(decision.balances, self._flight)
-        self._prepared = prepare(instructions, decision, before=recalled.balances)
 
     async def write(self, tx: Connection) -> list[Outcome | Held]:
         """Write it inside the caller's transaction; returns one answer per instruction.

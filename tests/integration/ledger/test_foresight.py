@@ -241,6 +241,18 @@ async def test_a_group_that_fails_takes_only_the_bad_one_with_it(process: Proces
     assert await audit(process.database) == []
 
 
+async def test_nobody_waits_for_a_group_that_could_not_be_sent(process: Process, tenant_id: str) -> None:
+    first, second = await open_accounts(process.database, tenant_id, 2)
+    await process.desk.post(transfer(tenant_id, first, second))
+    poison = transfer(tenant_id, first, second)
+    unwritable = msgspec.structs.replace(poison.correlation, correlation_id="no text in UTF-8: \ud800")
+    async with asyncio.timeout(10):
+        with pytest.raises(UnicodeEncodeError):
+            await process.desk.post(Booking(entry=poison.entry, correlation=unwritable))
+        await process.wave(tenant_id, first, second)
+    assert await audit(process.database) == []
+
+
 async def test_entries_that_cannot_be_foreseen_are_answered_by_the_books(process: Process, tenant_id: str) -> None:
     """A group in which one is refused is decided once more, of locked balances."""
     first, second = await open_accounts(process.database, tenant_id, 2)
