@@ -200,10 +200,13 @@ async def test_a_closed_database_keeps_no_connection(ledger_database: TestDataba
     async with ledger_database.open("ledger", pool_size=3) as opened:
         await asyncio.gather(*(opened.fetch("SELECT pg_sleep(0.05)") for _ in range(3)))
         pids = [
-            row["pid"] for row in await opened.fetch("SELECT pid FROM pg_stat_activity WHERE usename = 'ledger_app'")
+            row["pid"]
+            for row in await opened.fetch(
+                "SELECT pid FROM pg_stat_activity WHERE usename = 'ledger_app' AND datname = current_database()"
+            )
         ]
         assert len(pids) >= 3
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.5)
     admin = await asyncpg.connect(ledger_database.admin_url)
     try:
         assert await admin.fetch("SELECT FROM pg_stat_activity WHERE pid = ANY($1)", pids) == []
