@@ -228,6 +228,18 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Whether the account grows by debits."""
 
     @property
+    def is_limited(self) -> bool:
+        """Whether it has a floor or a ceiling."""
+        return self.floor_minor is not None or self.ceiling_minor is not None
+
+    def is_as_pending_as(self, other: "Balance") -> bool:
+        """Tell whether as much is pending on it as on another one."""
+        return (
+            self.pending_debits_minor == other.pending_debits_minor
+            and self.pending_credits_minor == other.pending_credits_minor
+        )
+
+    @property
     def available_minor(self) -> int:
         """What may still be taken from it: its balance in its normal direction, less what is held."""
         if self.debit_normal:

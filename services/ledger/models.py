@@ -198,6 +198,8 @@ BALANCES = sa.Table(
         "debit_normal", sa.Boolean, nullable=False, comment="Whether the account grows by debits, which never changes."
     ),
     sa.PrimaryKeyConstraint("tenant_id", "account_id", "currency", name="pk_balances"),
+    # By which posting finds it: the keys of a tenant's balances begin all alike.
+    sa.Index("ix_balances_account", "account_id", "currency"),
     sa.ForeignKeyConstraint(
         ["tenant_id", "account_id"], ["accounts.tenant_id", "accounts.id"], name="fk_balances_account"
     ),

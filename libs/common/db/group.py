@@ -64,24 +64,25 @@ class GroupCommit[T, R]:
     async def _drain(self) -> None:
         while self._waiting:
             group = [self._waiting.popleft() for _ in range(self._share())]
-            self._writing += 1
+            self._writing += len(group)
             try:
                 await self._write_group(group)
             finally:
-                self._writing -= 1
+                self._writing -= len(group)
+            # Those who have just been answered may have more, and a larger group costs less.
+            await asyncio.sleep(0)
         # Before the task is seen as done: whoever submits in between must find that nobody is left to write.
         task = asyncio.current_task()
         assert task is not None
         self._writers.discard(task)
 
     def _share(self) -> int:
-        """Return how many of those waiting the next group takes: what is left over is for the writers that are free.
+        """Return how many of those waiting the next group takes: an equal part of all that is on its way or waits.
 
         Callers that wait for one commit come back together. If one group took them all again, Python and the database
         would work in turns for ever.
         """
-        free = self._writers_max - self._writing
-        share = max(SHARE_MIN, -(-len(self._waiting) // free))
+        share = max(SHARE_MIN, -(-(len(self._waiting) + self._writing) // self._writers_max))
         return min(share, len(self._waiting), self._group_max)
 
     async def _write_group(self, group: list[tuple[T, asyncio.Future[R]]]) -> None:

@@ -132,7 +132,8 @@ class _Group:
         self._closed = closed
         self._not_taken = not_taken
         self._now = now
-        self._at = max([now, *(b.posted_at + _TICK for b in balances.values() if b.posted_at is not None)])
+        last = max([b.posted_at for b in balances.values() if b.posted_at is not None], default=None)
+        self._at = now if last is None or last < now else last + _TICK
         self.outcomes: list[Outcome | Held] = []
         self.posted: list[store.NewEntry] = []
         self.changed: dict[BalanceKey, Balance] = {}
@@ -246,7 +247,7 @@ class _Group:
 
     def _require_limits(self, touched: Mapping[BalanceKey, Balance]) -> None:
         for key, balance in touched.items():
-            if balance.floor_minor is not None or balance.ceiling_minor is not None:
+            if balance.is_limited:
                 require_within_limits(key[1], self._books[key], balance)
 
     def _change(self, touched: Mapping[BalanceKey, Balance]) -> None:

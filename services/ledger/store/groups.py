@@ -13,9 +13,9 @@ from services.ledger.domain import Balance
 from services.ledger.store.packing import (
     NewEntry,
     pack_balance_key,
-    pack_balance_step,
+    pack_entry,
     pack_entry_key,
-    pack_group,
+    pack_pending_step,
     pack_saying,
 )
 
@@ -99,9 +99,10 @@ async def begin_balances(
 class PreparedGroup(msgspec.Struct, frozen=True):
     """A group as it travels: the arguments of `post_group` in the database."""
 
-    balances: Rows
     entries: Rows
-    postings: Rows
+    """Each with its lines, in the order of their ids."""
+    pending: Rows
+    """What is pending on the balances where the group changes it, or has looked at it to see whether a limit is kept."""
     sayings: Rows
     seals: bytes
     tenants: list[str]
@@ -120,20 +121,25 @@ def prepare_group(
 
     `before` holds the balances from which the group goes on, locked or remembered.
     """
-    packed = pack_group(entries)
+    packed = [pack_entry(new, position) for position, new in enumerate(entries, start=1)]
     # In one order, so that two groups that misuse the same ids do not wait for each other in a circle.
-    order = sorted(range(len(entries)), key=lambda i: entries[i].entry.id.bytes)
+    order = sorted(range(len(entries)), key=lambda i: entries[i].entry.id.int)
     earliest: dict[str, datetime] = {}
     for new in entries:
         known = earliest.get(new.entry.tenant_id)
         if known is None or new.effective_at < known:
             earliest[new.entry.tenant_id] = new.effective_at
     return PreparedGroup(
-        balances=Rows([pack_balance_step(key, balance, before[key]) for key, balance in balances.items()]),
-        entries=Rows([packed.entries[i] for i in order]),
-        postings=Rows(packed.postings),
+        entries=Rows([packed[i][0] for i in order]),
+        pending=Rows(
+            [
+                pack_pending_step(key, balance, before[key])
+                for key, balance in balances.items()
+                if balance.is_limited or not balance.is_as_pending_as(before[key])
+            ]
+        ),
         sayings=Rows([pack_saying(saying) for saying in sayings]),
-        seals=b"".join(packed.seals),
+        seals=b"".join([seal for _, seal in packed]),
         tenants=list(earliest),
         effective_from=list(earliest.values()),
     )
@@ -150,10 +156,9 @@ async def post_group(connection: Connection, group: PreparedGroup) -> None:
     """
     try:
         await connection.execute(
-            "SELECT post_group($1, $2, $3, $4, $5, $6, $7)",
-            group.balances,
+            "SELECT post_group($1, $2, $3, $4, $5, $6)",
             group.entries,
-            group.postings,
+            group.pending,
             group.sayings,
             group.seals,
             group.tenants,

@@ -8,33 +8,34 @@ has its own code for them.
 import hashlib
 import struct
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from uuid import UUID
 
 import msgspec
 
 from libs.common.contracts.base import key as contract_key
+from libs.common.contracts.ledger import Side
 from libs.common.messaging import Saying
 from services.ledger.domain import Balance, Entry
 
-_TEXT, _UUID, _INT2, _INT4, _INT8, _INSTANT, _BYTES, _BPCHAR = 25, 2950, 21, 23, 20, 1184, 17, 1042
+_TEXT, _UUID, _INT4, _INT8, _INSTANT, _BYTES, _BPCHAR, _UUIDS, _INT8S = 25, 2950, 23, 20, 1184, 17, 1042, 2951, 1016
 """Oids of PostgreSQL's own types, which never change."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _POSTGRES_EPOCH_MICROSECONDS = 946_684_800_000_000
 """From 1970, where canonical bytes count from, to 2000, where PostgreSQL does."""
+
+_DEBIT = Side.DEBIT
 
 _FIELD = struct.Struct("!Ii")
 _INT8_FIELD = struct.Struct("!Iiq")
 _UUID_FIELD = struct.Struct("!Ii16s")
+_UUID_HEAD = _FIELD.pack(_UUID, 16)
 _NO_UUID = _FIELD.pack(_UUID, -1)
-_NO_INSTANT = _FIELD.pack(_INSTANT, -1)
 _LENGTH = struct.Struct("!i")
 _SHORT = struct.Struct("!H")
-_TIMES = struct.Struct("!qqq")
-_LINE = struct.Struct("!16s3scqqqq")
-_ENTRY_END = struct.Struct("!Ii32s Iii Ii32s")
 
 
 class NewEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,89 +49,109 @@ class NewEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One per line, in their order."""
 
 
-class PackedGroup(msgspec.Struct, frozen=True):
-    """A group's entries and postings as rows, and the seals of its entries by position."""
+class _Formats:
+    """How an entry of so many lines is laid out: what is as long in each of them."""
 
-    entries: list[bytes]
-    postings: list[bytes]
-    seals: list[bytes]
+    def __init__(self, lines: int) -> None:
+        self.sealed = struct.Struct("!qqq32sH" + "16s3scqqqq" * lines)
+        self.row = struct.Struct(
+            "!Ii16s IiqIiqIiq Ii32sIiiIi32s Ii3s" + f"28s{'i16s' * lines}" + f"28s{'iq' * lines}" * 4
+        )
+        array = struct.Struct("!IiiiIii")
+        self.accounts = array.pack(_UUIDS, 20 + 20 * lines, 1, 0, _UUID, lines, 1)
+        self.numbers = array.pack(_INT8S, 20 + 12 * lines, 1, 0, _INT8, lines, 1)
 
 
-def pack_group(group: Sequence[NewEntry]) -> PackedGroup:
-    """Lay a group out in the order of record, which becomes the position of each entry."""
-    packed = PackedGroup([], [], [])
-    for position, new in enumerate(group, start=1):
-        entry = new.entry
-        tenant = entry.tenant_id.encode()
-        tenant_field = _text_field(entry.tenant_id)
-        kind = entry.kind.value
-        posted, effective, occurred = map(_microseconds, (new.posted_at, new.effective_at, entry.occurred_at))
-        entry_id = entry.id.bytes
-        canonical = [
-            _SHORT.pack(len(tenant)), tenant, entry_id, _SHORT.pack(len(kind)), kind.encode(),
-            _maybe(entry.payment_intent_id), _maybe(entry.source_event_id), _maybe(entry.reverses),
-            _TIMES.pack(occurred, effective, posted), new.digest, _SHORT.pack(len(entry.lines)),
-        ]  # fmt: skip
-        posted_pg, effective_pg = posted - _POSTGRES_EPOCH_MICROSECONDS, effective - _POSTGRES_EPOCH_MICROSECONDS
-        for line_no, (line, balance) in enumerate(zip(entry.lines, new.balances_after, strict=True), start=1):
-            account, currency, side = line.account_id.bytes, line.currency.encode(), line.side.value.encode()
-            canonical.append(
-                _LINE.pack(
-                    account,
-                    currency,
-                    side[:1],
-                    line.amount_minor,
-                    balance.version,
-                    balance.debits_minor,
-                    balance.credits_minor,
-                )
+_formats = lru_cache(maxsize=64)(_Formats)
+
+
+def pack_entry(new: NewEntry, position: int) -> tuple[bytes, bytes]:
+    """Lay an entry with its lines out as the type `entry_row`; returns the row and the seal."""
+    entry = new.entry
+    formats = _formats(len(entry.lines))
+    entry_id, currency = entry.id.bytes, entry.currency.encode()
+    posted, effective, occurred = map(_microseconds, (new.posted_at, new.effective_at, entry.occurred_at))
+    sealed: list[bytes | int] = []
+    accounts: list[bytes | int] = []
+    amounts: list[int] = []
+    versions: list[int] = []
+    debits: list[int] = []
+    credits_: list[int] = []
+    for line, balance in zip(entry.lines, new.balances_after, strict=True):
+        account, amount, is_debit = line.account_id.bytes, line.amount_minor, line.side is _DEBIT
+        version, debits_after, credits_after = balance.version, balance.debits_minor, balance.credits_minor
+        sealed += account, currency, b"D" if is_debit else b"C", amount, version, debits_after, credits_after
+        accounts += 16, account
+        amounts += 8, amount if is_debit else -amount
+        versions += 8, version
+        debits += 8, debits_after
+        credits_ += 8, credits_after
+    words = _words(entry.tenant_id, entry.kind)
+    (intent, intent_field), (source, source_field), (reverses, reverses_field) = map(
+        _identifier, (entry.payment_intent_id, entry.source_event_id, entry.reverses)
+    )
+    seal = hashlib.sha256(
+        b"".join(
+            (
+                words.sealed_tenant, entry_id, words.sealed_kind, intent, source, reverses,
+                formats.sealed.pack(occurred, effective, posted, new.digest, len(entry.lines), *sealed),
             )
-            row = _posting(len(side))
-            packed.postings.append(
-                _LENGTH.pack(row.size + len(tenant_field) + 4) + _TWELVE + tenant_field + row.pack(
-                    _UUID, 16, entry_id, _INT2, 2, line_no, _UUID, 16, account, _BPCHAR, 3, currency,
-                    _INT8, 8, balance.version, _TEXT, len(side), side, _INT8, 8, line.amount_minor,
-                    _INT8, 8, balance.debits_minor, _INT8, 8, balance.credits_minor,
-                    _INSTANT, 8, posted_pg, _INSTANT, 8, effective_pg,
-                )
-            )  # fmt: skip
-        seal = hashlib.sha256(b"".join(canonical)).digest()
-        packed.seals.append(seal)
-        packed.entries.append(
-            _row(
-                _THIRTEEN, tenant_field, _UUID_FIELD.pack(_UUID, 16, entry_id), _text_field(kind),
-                _uuid_field(entry.payment_intent_id), _SMALL_FIELD.pack(_INT2, 2, len(entry.lines)),
-                _INT8_FIELD.pack(_INSTANT, 8, occurred - _POSTGRES_EPOCH_MICROSECONDS),
-                _INT8_FIELD.pack(_INSTANT, 8, effective_pg), _INT8_FIELD.pack(_INSTANT, 8, posted_pg),
-                _uuid_field(entry.source_event_id), _uuid_field(entry.reverses),
-                _ENTRY_END.pack(
-                    _BYTES, 32, new.digest, _INT4, 4, position, _BYTES, 32, seal,
-                ),
-            )
-        )  # fmt: skip
-    return packed
-
-
-_SMALL_FIELD = struct.Struct("!Iih")
-_TWO, _THREE, _SEVEN, _TWELVE, _THIRTEEN, _FOURTEEN = (_LENGTH.pack(fields) for fields in (2, 3, 7, 12, 13, 14))
-_NUMBERS = struct.Struct("!Ii16sIi3sIiqIiqIiqIiqIiq")
-_NUMBERS_BEFORE = struct.Struct("!IiqIiqIiqIiqIiq")
-
-
-def pack_balance_step(key: tuple[str, UUID, str], balance: Balance, before: Balance) -> bytes:
-    """Lay a balance out as the type `balance_step`, with what it goes on from."""
-    return _row(
-        _FOURTEEN,
-        _text_field(key[0]),
-        _NUMBERS.pack(
-            _UUID, 16, key[1].bytes, _BPCHAR, 3, key[2].encode(),
-            _INT8, 8, balance.debits_minor, _INT8, 8, balance.credits_minor,
-            _INT8, 8, balance.pending_debits_minor, _INT8, 8, balance.pending_credits_minor, _INT8, 8, balance.version,
+        )
+    ).digest()  # fmt: skip
+    row = _row(
+        words.fields, intent_field, source_field, reverses_field,
+        formats.row.pack(
+            _UUID, 16, entry_id,
+            _INSTANT, 8, occurred - _POSTGRES_EPOCH_MICROSECONDS,
+            _INSTANT, 8, effective - _POSTGRES_EPOCH_MICROSECONDS,
+            _INSTANT, 8, posted - _POSTGRES_EPOCH_MICROSECONDS,
+            _BYTES, 32, new.digest, _INT4, 4, position, _BYTES, 32, seal, _BPCHAR, 3, currency,
+            formats.accounts, *accounts, formats.numbers, *amounts, formats.numbers, *versions,
+            formats.numbers, *debits, formats.numbers, *credits_,
         ),
-        _instant_field(balance.posted_at),
-        _NUMBERS_BEFORE.pack(
-            _INT8, 8, before.debits_minor, _INT8, 8, before.credits_minor,
-            _INT8, 8, before.pending_debits_minor, _INT8, 8, before.pending_credits_minor, _INT8, 8, before.version,
+    )  # fmt: skip
+    return row, seal
+
+
+class _Words(msgspec.Struct, frozen=True):
+    """What comes again and again: a tenant and a kind of entry."""
+
+    sealed_tenant: bytes
+    sealed_kind: bytes
+    fields: bytes
+    """The number of fields of `entry_row`, and the first two of them."""
+
+
+@lru_cache(maxsize=4096)
+def _words(tenant_id: str, kind: str) -> _Words:
+    return _Words(
+        sealed_tenant=_SHORT.pack(len(tenant_id.encode())) + tenant_id.encode(),
+        sealed_kind=_SHORT.pack(len(kind)) + kind.encode(),
+        fields=_LENGTH.pack(18) + _text_field(tenant_id) + _text_field(kind),
+    )
+
+
+def _identifier(value: UUID | None) -> tuple[bytes, bytes]:
+    """Return an identifier that may be absent as it is sealed (a byte that says so, then its 16) and as a field."""
+    if value is None:
+        return b"\0", _NO_UUID
+    octets = value.bytes
+    return b"\1" + octets, _UUID_HEAD + octets
+
+
+_TWO, _THREE, _SEVEN = (_LENGTH.pack(fields) for fields in (2, 3, 7))
+_PENDING = struct.Struct("!Ii16s Ii3s IiqIiqIiqIiq")
+
+
+def pack_pending_step(key: tuple[str, UUID, str], balance: Balance, before: Balance) -> bytes:
+    """Lay what is pending on a balance out as the type `pending_step`, with what it goes on from."""
+    return _row(
+        _SEVEN,
+        _text_field(key[0]),
+        _PENDING.pack(
+            _UUID, 16, key[1].bytes, _BPCHAR, 3, key[2].encode(),
+            _INT8, 8, balance.pending_debits_minor, _INT8, 8, balance.pending_credits_minor,
+            _INT8, 8, before.pending_debits_minor, _INT8, 8, before.pending_credits_minor,
         ),
     )  # fmt: skip
 
@@ -173,11 +194,6 @@ def _row(*fields: bytes) -> bytes:
     return _LENGTH.pack(len(row)) + row
 
 
-@lru_cache(maxsize=4)
-def _posting(side_length: int) -> struct.Struct:
-    return struct.Struct(f"!Ii16s Iih Ii16s Ii3s Iiq Ii{side_length}s Iiq Iiq Iiq Iiq Iiq")
-
-
 def _fresh_text_field(text: str) -> bytes:
     encoded = text.encode()
     return _FIELD.pack(_TEXT, len(encoded)) + encoded
@@ -187,22 +203,10 @@ _text_field = lru_cache(maxsize=4096)(_fresh_text_field)
 """For words that come again and again: tenants, kinds, contracts."""
 
 
-def _uuid_field(value: UUID | None) -> bytes:
-    return _NO_UUID if value is None else _UUID_FIELD.pack(_UUID, 16, value.bytes)
-
-
-def _instant_field(instant: datetime | None) -> bytes:
-    if instant is None:
-        return _NO_INSTANT
+def _instant_field(instant: datetime) -> bytes:
     return _INT8_FIELD.pack(_INSTANT, 8, _microseconds(instant) - _POSTGRES_EPOCH_MICROSECONDS)
-
-
-def _maybe(value: UUID | None) -> bytes:
-    """Write an identifier that may be absent: one byte that says so, then its 16."""
-    return b"\0" if value is None else b"\1" + value.bytes
 
 
 def _microseconds(instant: datetime) -> int:
     """Return the microseconds since 1970; a float could not hold them exactly for ever."""
-    since = instant - _EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+    return (instant - _EPOCH) // _MICROSECOND

@@ -96,7 +96,6 @@ async def test_a_memory_with_the_right_version_and_other_amounts_is_found_wrong(
         "debits_minor": 99,
         "credits_minor": 1,
         "version": 2,
-        "pending_debits_minor": 5,
         "posted_at": SystemClock().now() - timedelta(days=1),
     }
     for field, value in lies.items():
@@ -110,6 +109,34 @@ async def test_a_memory_with_the_right_version_and_other_amounts_is_found_wrong(
         assert isinstance(await process.desk.post(transfer(tenant_id, first, second)), Posted)
         # An instant that is too early is no lie about the books: the entry is recorded now all the same.
         assert groups("mistaken") - before == (field != "posted_at"), field
+    assert await audit(process.database) == []
+    assert (await Verifier(process.database, clock=SystemClock()).all()).findings == []
+
+
+async def test_what_is_pending_is_compared_where_a_limit_depends_on_it(process: Process, tenant_id: str) -> None:
+    (plain,) = await open_accounts(process.database, tenant_id, 1)
+    limited = new_id()
+    async with process.database.transaction() as tx:
+        account = Account(
+            tenant_id=tenant_id,
+            id=limited,
+            code="VAULT",
+            label="Vault",
+            account_type=AccountType.ASSET,
+            ceiling_minor=10**9,
+        )
+        await store.open_accounts(tx, [account], opened_at=SystemClock().now())
+    await process.desk.post(transfer(tenant_id, limited, plain))
+    for account_id, mistakes in ((plain, 0), (limited, 1)):
+        for field in ("pending_debits_minor", "pending_credits_minor"):
+            key, before = (tenant_id, account_id, "BRL"), groups("mistaken")
+            recalled = process.cache.recall([key])
+            while recalled is None:
+                await process.desk.post(transfer(tenant_id, limited, plain))
+                recalled = process.cache.recall([key])
+            process.cache.remember({key: msgspec.structs.replace(recalled.balances[key], **{field: 5})})
+            assert isinstance(await process.desk.post(transfer(tenant_id, limited, plain)), Posted)
+            assert groups("mistaken") - before == mistakes, field
     assert await audit(process.database) == []
     assert (await Verifier(process.database, clock=SystemClock()).all()).findings == []
 

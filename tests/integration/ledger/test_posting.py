@@ -3,11 +3,12 @@
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
 import asyncpg
+import msgspec
 import pytest
 
 from libs.common.clock import ManualClock, SystemClock
@@ -298,12 +299,58 @@ async def test_the_database_refuses_a_group_that_does_not_go_on_from_the_books(
 ) -> None:
     first, second = await open_accounts(database, tenant_id, 2)
     await post(database, [transfer(tenant_id, first, second)])
+    stale = {(tenant_id, account, "BRL"): Balance(debit_normal=True) for account in (first, second)}
+    await refused_group(database, decided([transfer(tenant_id, first, second)], stale), stale)
+    assert (await balances(database, tenant_id))[tenant_id, first, "BRL"] == [100, 0, 1]
+
+
+@pytest.mark.parametrize("field", ["debits_minor", "credits_minor", "version"])
+@pytest.mark.parametrize("end", [0, -1])
+async def test_the_database_refuses_postings_that_do_not_lead_to_the_balance(
+    database: Database, tenant_id: str, field: str, end: int
+) -> None:
+    first, second = await open_accounts(database, tenant_id, 2)
+    await post(database, [transfer(tenant_id, first, second)])
+    async with database.transaction() as tx:
+        stand = (await store.lock_group(tx, [(tenant_id, a, "BRL") for a in (first, second)], [], [])).balances
+    decision = decided([transfer(tenant_id, first, second) for _ in range(3)], stand)
+    # The first or the last posting of the account that is debited.
+    after = list(decision.posted[end].balances_after)
+    after[0] = msgspec.structs.replace(after[0], **{field: getattr(after[0], field) + 1})
+    decision.posted[end] = msgspec.structs.replace(decision.posted[end], balances_after=after)
+    await refused_group(database, decision, stand)
+    assert (await balances(database, tenant_id))[tenant_id, first, "BRL"] == [100, 0, 1]
+
+
+async def test_the_database_refuses_a_group_with_an_entry_that_is_not_balanced(
+    database: Database, tenant_id: str
+) -> None:
+    first, second = await open_accounts(database, tenant_id, 2)
     booking = transfer(tenant_id, first, second)
-    keys = [(tenant_id, first, "BRL"), (tenant_id, second, "BRL")]
-    stale = {key: Balance(debit_normal=True) for key in keys}
-    decision = posting.decide([booking], balances=stale, standing={}, now=SystemClock().now())
-    group = store.prepare_group(decision.posted, decision.balances, [], before=stale)
+    await post(database, [transfer(tenant_id, first, second)])
+    debit, credit = booking.entry.lines
+    msgspec.structs.force_setattr(booking.entry, "lines", (debit, msgspec.structs.replace(credit, amount_minor=99)))
+    async with database.transaction() as tx:
+        stand = (await store.lock_group(tx, [(tenant_id, a, "BRL") for a in (first, second)], [], [])).balances
+    decision = decided([booking], stand)
+    group = store.prepare_group(decision.posted, decision.balances, [], before=stand)
+    async with database.connection() as connection:
+        with pytest.raises(asyncpg.CheckViolationError) as refused:
+            await store.post_group(connection, group)
+    assert refused.value.constraint_name == "entry_balanced"
+    assert (await balances(database, tenant_id))[tenant_id, first, "BRL"] == [100, 0, 1]
+
+
+def decided(bookings: list[Booking], stand: Mapping[posting.BalanceKey, Balance]) -> posting.Decision:
+    """Decide a group of new entries on balances that stand like this."""
+    return posting.decide(bookings, balances=stand, standing={}, now=SystemClock().now())
+
+
+async def refused_group(
+    database: Database, decision: posting.Decision, before: Mapping[posting.BalanceKey, Balance]
+) -> None:
+    """Have a decided group written, and see it refused."""
+    group = store.prepare_group(decision.posted, decision.balances, [], before=before)
     async with database.connection() as connection:
         with pytest.raises(asyncpg.SerializationError, match="does not go on from what stands in the books"):
             await store.post_group(connection, group)
-    assert (await balances(database, tenant_id))[tenant_id, first, "BRL"] == [100, 0, 1]

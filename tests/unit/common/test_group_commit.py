@@ -137,3 +137,27 @@ async def test_callers_that_come_back_together_are_shared_among_the_writers() ->
     groups.clear()
     await asyncio.gather(*(group.submit(n) for n in range(10)))
     assert groups == [10]
+
+
+async def test_callers_that_come_back_end_up_shared_evenly_among_the_writers() -> None:
+    sizes: list[int] = []
+
+    async def write(items: Sequence[int]) -> Sequence[int | Exception]:
+        sizes.append(len(items))
+        # A larger group takes longer, so that the two writers are not in step by themselves.
+        for _ in range(5 + len(items)):
+            await asyncio.sleep(0)
+        return list(items)
+
+    group = GroupCommit(write, group_max=100, waiting_max=100, writers=2)
+
+    async def caller(delay: int) -> None:
+        for _ in range(delay):
+            await asyncio.sleep(0)
+        for n in range(30):
+            await group.submit(n)
+
+    await asyncio.gather(*(caller(delay) for delay in (0,) * 18 + (3,) * 22 + (6,) * 24))
+    assert sizes[:2] == [16, 2]
+    middle = sizes[len(sizes) // 3 : -len(sizes) // 3]
+    assert set(middle) == {32}
