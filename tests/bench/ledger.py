@@ -3,7 +3,8 @@
 Single entries from many callers, fsync on, one process:
 
 - *group* goes through the posting desk, as a request does; *interactive* is the same engine with a transaction per entry
-  on a pool of 16 connections, as an ordinary unit of work does it. Both run in turns, in the same books.
+  on a pool of 16 connections, as an ordinary unit of work does it. Both run in turns in the same books, each on accounts of
+  its own: what one of them posts would make what the other remembers wrong, as two processes do to each other.
 - *hot*: every entry debits one account and credits another, always the same two. *uniform*: two of 10,000 accounts.
 
 CPU per entry is what this process and PostgreSQL's backends spent on it, which a busy machine changes less than the rate.
@@ -179,11 +180,11 @@ async def audit(database: Database) -> str:
     return f"audit: {row['entries']:,} entries, net {row['net']}, {row['wrong']} balances that do not follow"
 
 
-async def open_accounts(database: Database) -> list[tuple[str, list[UUID]]]:
-    """Open 10,000 accounts of few tenants."""
+async def open_accounts(database: Database, desk: PostingDesk, variant: str) -> list[tuple[str, list[UUID]]]:
+    """Open 10,000 accounts of few tenants, and begin their balances, so that none is begun while it is measured."""
     opened = []
     for number in range(TENANTS):
-        tenant_id = f"tenant-{number:02}"
+        tenant_id = f"{variant}-{number:02}"
         accounts = [
             Account(
                 tenant_id=tenant_id, id=new_id(), code=f"A{i}", label=f"Account {i}", account_type=AccountType.ASSET
@@ -192,7 +193,9 @@ async def open_accounts(database: Database) -> list[tuple[str, list[UUID]]]:
         ]
         async with database.transaction() as tx:
             await store.open_accounts(tx, accounts, opened_at=SystemClock().now())
-        opened.append((tenant_id, [account.id for account in accounts]))
+        ids = [account.id for account in accounts]
+        await asyncio.gather(*(desk.post(booking((tenant_id, one, ids[n - 1]), "")) for n, one in enumerate(ids)))
+        opened.append((tenant_id, ids))
     return opened
 
 
@@ -200,39 +203,44 @@ async def run(*, seconds: float, in_flights: Sequence[int], rounds: int, profile
     """Measure each case and print one line for it."""
     servers = local.ensure(profile, ROOT)
     async with fresh_database(servers, ("ledger",)) as place, place.open("ledger", pool_size=POOL + 1) as database:
-        tenants = await open_accounts(database)
-        hot: Pair = (tenants[0][0], tenants[0][1][0], tenants[0][1][1])
-
-        def uniform() -> Pair:
-            # Cheap, since who asks shares the process with what is measured.
-            tenant_id, accounts = tenants[int(random.random() * TENANTS)]
-            one = int(random.random() * ACCOUNTS_PER_TENANT)
-            return tenant_id, accounts[one], accounts[one - 1 - int(random.random() * (ACCOUNTS_PER_TENANT - 1))]
-
+        desk = PostingDesk(database, clock=SystemClock())
+        posts: dict[str, Post] = {"group": desk.post, "interactive": interactive(database)}
+        pairs = {variant: pairs_of(await open_accounts(database, desk, variant)) for variant in reversed(posts)}
         print(f"{'case':8} {'variant':12} {'in flight':>9} {'entries/s':>10} {'p50 ms':>8} {'p99 ms':>8} "
               f"{'python us':>10} {'postgres us':>10}")  # fmt: skip
-        await cases(database, {"hot": lambda: hot, "uniform": uniform}, in_flights, seconds=seconds, rounds=rounds)
+        await cases(database, posts, pairs, in_flights, seconds=seconds, rounds=rounds)
         print(await audit(database))
+
+
+def pairs_of(tenants: list[tuple[str, list[UUID]]]) -> dict[str, Callable[[], Pair]]:
+    """Return how each case chooses two accounts."""
+    hot: Pair = (tenants[0][0], tenants[0][1][0], tenants[0][1][1])
+
+    def uniform() -> Pair:
+        # Cheap, since who asks shares the process with what is measured.
+        tenant_id, accounts = tenants[int(random.random() * TENANTS)]
+        one = int(random.random() * ACCOUNTS_PER_TENANT)
+        return tenant_id, accounts[one], accounts[one - 1 - int(random.random() * (ACCOUNTS_PER_TENANT - 1))]
+
+    return {"hot": lambda: hot, "uniform": uniform}
 
 
 async def cases(
     database: Database,
-    kinds: dict[str, Callable[[], Pair]],
+    posts: dict[str, Post],
+    pairs: dict[str, dict[str, Callable[[], Pair]]],
     in_flights: Sequence[int],
     *,
     seconds: float,
     rounds: int,
 ) -> None:
     """Run both variants of each case in turns, and print the best of each and their ratio."""
-    # So that no balance has to be begun while it is measured.
-    desk = PostingDesk(database, clock=SystemClock())
-    await load(desk.post, kinds["uniform"], in_flight=256, seconds=2 * WARM_UP_SECONDS)
-    for case, pair in kinds.items():
+    for case in ("hot", "uniform"):
         for in_flight in in_flights:
             best: dict[str, Measured] = {}
             for _ in range(rounds):
-                for variant, post in (("group", desk.post), ("interactive", interactive(database))):
-                    found = await measure(database, post, pair, in_flight=in_flight, seconds=seconds)
+                for variant, post in posts.items():
+                    found = await measure(database, post, pairs[variant][case], in_flight=in_flight, seconds=seconds)
                     if variant not in best or found.rate > best[variant].rate:
                         best[variant] = found
             for variant, found in best.items():

@@ -118,10 +118,15 @@ _STANDING = {
     ),
 }
 _THOROUGH = {
-    "versions_gapless": (
+    "posting_follows_posting": (
         "SELECT tenant_id, account_id || ' ' || currency AS subject, "
-        "'postings are missing or doubled: ' || count(*) || ' up to version ' || max(version) AS detail "
-        "FROM postings GROUP BY tenant_id, account_id, currency HAVING count(*) <> max(version) OR min(version) <> 1"
+        "'the posting of version ' || min(version) || ' does not go on from the one before it' AS detail FROM ("
+        "SELECT tenant_id, account_id, currency, version, (version, debits_after_minor, credits_after_minor) <> "
+        "(lag(version, 1, 0::int8) OVER earlier + 1, "
+        "lag(debits_after_minor, 1, 0::int8) OVER earlier + CASE side WHEN 'DEBIT' THEN amount_minor ELSE 0 END, "
+        "lag(credits_after_minor, 1, 0::int8) OVER earlier + CASE side WHEN 'DEBIT' THEN 0 ELSE amount_minor END) AS is_wrong "
+        "FROM postings WINDOW earlier AS (PARTITION BY account_id, currency, tenant_id ORDER BY posted_at, version)) AS posting "
+        "WHERE is_wrong GROUP BY tenant_id, account_id, currency"
     ),
     "entry_balanced": (
         "SELECT tenant_id, entry_id::text AS subject, 'debits and credits differ by ' || abs(sum("

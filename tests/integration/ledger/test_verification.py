@@ -112,7 +112,7 @@ async def test_a_posting_that_is_missing_is_named_by_its_entry(books: Books) -> 
     await books.tamper("DELETE FROM postings WHERE entry_id = $1 AND line_no = 1", books.entry(1, 2))
     found = await books.found()
     assert {("entry_sealed", str(books.entry(1, 2))), ("entry_balanced", str(books.entry(1, 2)))} <= found
-    assert "versions_gapless" in {invariant for invariant, _ in found}
+    assert "posting_follows_posting" in {invariant for invariant, _ in found}
 
 
 @pytest.mark.parametrize(("sequence", "position"), [(2, 5), (2, 1), (99, 1)])
@@ -166,6 +166,16 @@ async def test_a_link_of_the_chain_that_was_changed_is_named(books: Books, state
         ("UPDATE balances SET debits_minor = debits_minor + 1 WHERE version = 10", "tenant_balanced"),
         ("UPDATE balances SET pending_debits_minor = 1 WHERE version = 10", "holds_pending"),
         ("DELETE FROM journal_entries WHERE sequence = 4", "posting_of_entry"),
+        (
+            "UPDATE postings SET debits_after_minor = debits_after_minor + 1 WHERE version = 4",
+            "posting_follows_posting",
+        ),
+        (
+            "UPDATE postings SET credits_after_minor = credits_after_minor - 1 WHERE version = 4",
+            "posting_follows_posting",
+        ),
+        ("UPDATE postings SET version = 6 WHERE version = 5", "posting_follows_posting"),
+        ("UPDATE postings SET version = 0 WHERE version = 1", "posting_follows_posting"),
     ],
 )
 async def test_a_balance_that_does_not_follow_is_named(books: Books, statement: str, invariant: str) -> None:
