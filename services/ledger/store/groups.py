@@ -117,9 +117,9 @@ def prepare_group(
     *,
     before: Mapping[BalanceKey, Balance],
 ) -> PreparedGroup:
-    """Lay out a decided group: the balances as they stand after it, its entries, their postings, its messages.
+    """Lay out a decided group: its entries with their postings, what is pending after it, its messages.
 
-    `before` holds the balances from which the group goes on, locked or remembered.
+    `before` holds the balances from which the group goes on, locked or remembered, and `balances` those that it changes.
     """
     packed = [pack_entry(new, position) for position, new in enumerate(entries, start=1)]
     # In one order, so that two groups that misuse the same ids do not wait for each other in a circle.

@@ -28,6 +28,7 @@ _POSTGRES_EPOCH_MICROSECONDS = 946_684_800_000_000
 """From 1970, where canonical bytes count from, to 2000, where PostgreSQL does."""
 
 _DEBIT = Side.DEBIT
+"""Looked up once: an attribute of an enumeration costs as much as the comparison with it."""
 
 _FIELD = struct.Struct("!Ii")
 _INT8_FIELD = struct.Struct("!Iiq")
@@ -36,6 +37,8 @@ _UUID_HEAD = _FIELD.pack(_UUID, 16)
 _NO_UUID = _FIELD.pack(_UUID, -1)
 _LENGTH = struct.Struct("!i")
 _SHORT = struct.Struct("!H")
+_TWO, _THREE, _SEVEN, _EIGHTEEN = (_LENGTH.pack(fields) for fields in (2, 3, 7, 18))
+"""The number of fields with which each kind of row begins."""
 
 
 class NewEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +66,7 @@ class _Formats:
 
 
 _formats = lru_cache(maxsize=64)(_Formats)
+"""Nearly all entries have two lines, and the longest a thousand."""
 
 
 def pack_entry(new: NewEntry, position: int) -> tuple[bytes, bytes]:
@@ -127,7 +131,7 @@ def _words(tenant_id: str, kind: str) -> _Words:
     return _Words(
         sealed_tenant=_SHORT.pack(len(tenant_id.encode())) + tenant_id.encode(),
         sealed_kind=_SHORT.pack(len(kind)) + kind.encode(),
-        fields=_LENGTH.pack(18) + _text_field(tenant_id) + _text_field(kind),
+        fields=_EIGHTEEN + _text_field(tenant_id) + _text_field(kind),
     )
 
 
@@ -139,7 +143,6 @@ def _identifier(value: UUID | None) -> tuple[bytes, bytes]:
     return b"\1" + octets, _UUID_HEAD + octets
 
 
-_TWO, _THREE, _SEVEN = (_LENGTH.pack(fields) for fields in (2, 3, 7))
 _PENDING = struct.Struct("!Ii16s Ii3s IiqIiqIiqIiq")
 
 

@@ -341,6 +341,14 @@ async def test_the_database_refuses_a_group_with_an_entry_that_is_not_balanced(
     assert (await balances(database, tenant_id))[tenant_id, first, "BRL"] == [100, 0, 1]
 
 
+async def test_whoever_writes_after_a_group_is_checked_again(database: Database, tenant_id: str) -> None:
+    """The group says for its own rows that it has checked them, and for no others of its transaction."""
+    first, second = await open_accounts(database, tenant_id, 2)
+    async with database.transaction() as tx:
+        await posting.post(tx, [transfer(tenant_id, first, second)], clock=SystemClock())
+        assert await tx.fetchval("SELECT current_setting('ledger.posting', true)") == ""
+
+
 def decided(bookings: list[Booking], stand: Mapping[posting.BalanceKey, Balance]) -> posting.Decision:
     """Decide a group of new entries on balances that stand like this."""
     return posting.decide(bookings, balances=stand, standing={}, now=SystemClock().now())
