@@ -82,8 +82,11 @@ def vhost_url(servers: Servers) -> Iterator[str]:
 
 @pytest.fixture
 def clock() -> ManualClock:
-    """A clock that stands at a fixed instant until it is turned."""
-    return ManualClock(datetime(2026, 11, 22, 12, 0, tzinfo=UTC))
+    """A clock that stands at the present instant until it is turned: ids and the database's `now()` agree with it.
+
+    A test that needs another day makes a clock of its own, and must not meet the real time then.
+    """
+    return ManualClock(datetime.now(UTC))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Databases for tests: one template per set of services, migrated once; clones are cheap."""
+"""Databases for tests: one template per set of services and day, migrated once; clones are cheap."""
 
 import asyncio
 import hashlib
@@ -18,7 +18,14 @@ from libs.common.settings import DatabaseSettings
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("api", "ledger", "gateway", "notifier")
+_TEMPLATES_KEPT = "1 day"
+"""A template is made anew each day, since the partitions that migrations make depend on the day; a process that began
+before midnight may still use the earlier one."""
 _TEMPLATE_LOCK = 0x74656D706C617465  # "template" in ASCII
+_OLD_TEMPLATES = f"""
+SELECT datname FROM pg_database WHERE datname ~ '^template_[0-9]{{8}}_'
+  AND to_date(substr(datname, 10, 8), 'YYYYMMDD') < (now() AT TIME ZONE 'UTC' - interval '{_TEMPLATES_KEPT}')::date
+"""
 
 
 class TestDatabase:
@@ -70,10 +77,11 @@ def _fingerprint(services: Sequence[str]) -> str:
 
 async def _template(servers: Servers, services: Sequence[str]) -> str:
     """Make the migrated template for `services` if it is missing; other processes wait and then find it."""
-    name = f"template_{'_'.join(services)}_{_fingerprint(services)}"
     admin = await asyncpg.connect(servers.postgres_url, timeout=15)
     try:
         await admin.execute("SELECT pg_advisory_lock($1)", _TEMPLATE_LOCK)
+        day = await admin.fetchval("SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD')")
+        name = f"template_{day}_{'_'.join(services)}_{_fingerprint(services)}"
         if not await admin.fetchval("SELECT true FROM pg_database WHERE datname = $1", name):
             building = f"building_{uuid4().hex}"
             await bootstrap(servers.postgres_url, building)
@@ -82,6 +90,8 @@ async def _template(servers: Servers, services: Sequence[str]) -> str:
                 url = servers.postgres_database_url(building, user=role, password=role)
                 await asyncio.to_thread(upgrade, service=service, url=url)
             await admin.execute(f'ALTER DATABASE "{building}" RENAME TO "{name}"')
+            for row in await admin.fetch(_OLD_TEMPLATES):
+                await admin.execute(f'DROP DATABASE IF EXISTS "{row["datname"]}"')
     finally:
         await admin.close()
     return name

@@ -348,11 +348,17 @@ class TestPeriods:
 
     @pytest.mark.parametrize(
         "ends_before",
-        [NOVEMBER + timedelta(hours=1), datetime(2026, 11, 23, tzinfo=UTC), NOVEMBER - timedelta(days=1)],
+        ["an hour after a midnight", "the next midnight", "before what is closed"],
     )
-    async def test_a_period_that_cannot_be_closed_is_refused(self, bank: Bank, ends_before: datetime) -> None:
+    async def test_a_period_that_cannot_be_closed_is_refused(self, bank: Bank, ends_before: str) -> None:
         await bank.close(NOVEMBER)
-        assert await refused(bank.close(ends_before)) == "period_invalid"
+        midnight = bank.clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
+        instant = {
+            "an hour after a midnight": NOVEMBER + timedelta(hours=1),
+            "the next midnight": midnight + timedelta(days=1),
+            "before what is closed": NOVEMBER - timedelta(days=1),
+        }[ends_before]
+        assert await refused(bank.close(instant)) == "period_invalid"
 
     async def test_closing_waits_for_groups_on_their_way_and_keeps_the_next_out(self, bank: Bank) -> None:
         october = NOVEMBER - timedelta(days=1)

@@ -347,7 +347,7 @@ class TestConversions:
 async def test_a_conversion_of_a_closed_period_is_refused(ledger: Ledger, clock: ManualClock, tenant_id: str) -> None:
     await record(ledger, tenant_id, "USD/BRL", "5", at=clock.now() - 72 * HOUR)
     periods = Periods(ledger.database, PostingDesk(ledger.database, clock=clock), clock=clock)
-    midnight = clock.now().replace(hour=0)
+    midnight = clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
     await periods.close(ClosePeriod(tenant_id=tenant_id, ends_before=midnight, closed_by="a"))
     late = msgspec.structs.replace(conversion(tenant_id), occurred_at=midnight - HOUR)
     with pytest.raises(PeriodClosed):

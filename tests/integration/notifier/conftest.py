@@ -159,10 +159,14 @@ class Notifier:
 
     def event(self, tenant_id: str, kind: type[IntentEvent] = PaymentSettled, **fields: Any) -> IntentEvent:
         """An event that happens now."""
-        common: dict[str, Any] = {"payment_intent_id": new_id(), "amount": "150.50", "currency": "BRL"}
+        common: dict[str, Any] = {
+            "payment_intent_id": new_id(),
+            "amount": "150.50",
+            "currency": "BRL",
+            "occurred_at": self.clock.now(),
+        }
         return kind(
             event_id=new_id(),
-            occurred_at=self.clock.now(),
             tenant_id=tenant_id,
             correlation_id="test",
             customer_ref="José",

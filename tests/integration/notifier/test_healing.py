@@ -10,7 +10,6 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from standardwebhooks import Webhook
 
-from libs.common.clock import SystemClock
 from libs.common.contracts.notifier import (
     GetReplay,
     ListDeliveries,
@@ -225,7 +224,7 @@ async def test_a_test_event_arrives_with_the_tenants_headers_and_the_official_li
     sent = await commands.send_test_event(
         notifier.database, SendTestEvent(tenant_id=tenant_id, endpoint_id=endpoint.id), clock=notifier.clock
     )
-    async with notifier.delivering(notifier.courier(clock=SystemClock())):
+    async with notifier.delivering():
         await notifier.attempted(tenant_id, endpoint.id, times=1)
     (request,) = receiver.heard
     assert request.headers["Authorization"] == "Bearer t0p-secret"

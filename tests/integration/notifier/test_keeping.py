@@ -27,7 +27,7 @@ async def test_a_month_that_is_over_long_enough_leaves_as_partitions_and_a_young
             names[ago] = f"{begin:%Y_%m}"
             for table in TABLES:
                 await owner.execute(
-                    f"CREATE TABLE {table}_{names[ago]} PARTITION OF {table} "
+                    f"CREATE TABLE IF NOT EXISTS {table}_{names[ago]} PARTITION OF {table} "
                     f"FOR VALUES FROM ('{first_id(begin)}') TO ('{first_id(end)}')"
                 )
         await owner.close()

@@ -8,7 +8,6 @@ import pytest
 from prometheus_client import REGISTRY
 from standardwebhooks import Webhook
 
-from libs.common.clock import SystemClock
 from libs.common.contracts.notifier import RegisterEndpoint, RotateSecret, WebhookEndpoint
 from libs.common.ids import new_id
 from services.notifier import commands
@@ -45,7 +44,7 @@ def courier(notifier: Notifier, ring: KeyRing) -> Courier:
         keyring=ring,
         policy=notifier.policy,
         settings=SETTINGS,
-        clock=SystemClock(),
+        clock=notifier.clock,
     )
 
 

@@ -1,6 +1,7 @@
 """Which events lead to which deliveries."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -81,7 +82,13 @@ async def test_an_endpoint_that_is_off_gets_no_delivery_but_its_gap_is_kept(noti
 
 async def test_the_body_is_what_other_teams_read_wrapped_for_merchants(notifier: Notifier, tenant_id: str) -> None:
     await notifier.register(tenant_id, URL)
-    event = notifier.event(tenant_id, PaymentFailed, failure_code="insufficient_funds", failure_message="No.")
+    event = notifier.event(
+        tenant_id,
+        PaymentFailed,
+        occurred_at=datetime(2026, 11, 22, 12, tzinfo=UTC),
+        failure_code="insufficient_funds",
+        failure_message="No.",
+    )
     await notifier.hear(event)
     row = await notifier.database.fetchrow("SELECT body, payment_intent_id FROM messages")
     assert row is not None
