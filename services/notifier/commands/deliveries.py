@@ -130,9 +130,7 @@ async def record(
         held = await deliveries.record(
             tx, [_record(made, decision, now=now) for made, decision in zip(attempts, decided, strict=True)]
         )
-        results = [
-            decision if _key(made.claimed) in held else None for made, decision in zip(attempts, decided, strict=True)
-        ]
+        results = [decision if is_held else None for decision, is_held in zip(decided, held, strict=True)]
         recorded = [(made, decision) for made, decision in zip(attempts, results, strict=True) if decision is not None]
         await follow(tx, recorded, policy=health, now=now)
     return results

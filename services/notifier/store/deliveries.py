@@ -109,29 +109,29 @@ RETURNING d.tenant_id, d.endpoint_id, d.event_id, d.id, d.event_type, d.fence, d
 
 # An outcome raises the fence too, so that it counts once however often it is recorded. It needs no look at the status: who
 # holds the fence was the last to try, and if the delivery was ended meanwhile (its endpoint deleted), what really
-# happened is still worth more. A retry decided that way ends at its next claim.
+# happened is still worth more. A retry decided that way ends at its next claim. What the update returns is what it has
+# matched: a group may hold a stale and a fresh outcome of one delivery, and a join by key would take both.
 _RECORD = """
-WITH outcomes AS (
-    SELECT * FROM unnest(
-        $1::text[], $2::uuid[], $3::uuid[], $4::bigint[], $5::timestamptz[], $6::int[], $7::smallint[], $8::text[],
-        $9::text[], $10::text[], $11::timestamptz[], $12::timestamptz[], $13::text[])
-        AS o(tenant_id, endpoint_id, event_id, fence, attempted_at, duration_ms, status_code, error,
-             response_excerpt, status, next_attempt_at, ended_at, end_reason)
-), recorded AS (
+WITH recorded AS (
     UPDATE deliveries AS d
        SET status = o.status, attempts = d.attempts + 1, next_attempt_at = o.next_attempt_at,
            ended_at = o.ended_at, end_reason = o.end_reason, fence = d.fence + 1
-      FROM outcomes AS o
+      FROM unnest(
+           $1::text[], $2::uuid[], $3::uuid[], $4::bigint[], $5::timestamptz[], $6::int[], $7::smallint[], $8::text[],
+           $9::text[], $10::text[], $11::timestamptz[], $12::timestamptz[], $13::text[]) WITH ORDINALITY
+           AS o(tenant_id, endpoint_id, event_id, fence, attempted_at, duration_ms, status_code, error,
+                response_excerpt, status, next_attempt_at, ended_at, end_reason, place)
      WHERE d.tenant_id = o.tenant_id AND d.endpoint_id = o.endpoint_id AND d.event_id = o.event_id
        AND d.fence = o.fence
-    RETURNING d.tenant_id, d.endpoint_id, d.event_id, d.attempts
+    RETURNING d.tenant_id, d.endpoint_id, d.event_id, d.attempts, o.attempted_at, o.duration_ms, o.status_code, o.error,
+              o.response_excerpt, o.place
+), kept AS (
+    INSERT INTO attempts (tenant_id, endpoint_id, event_id, number, attempted_at, duration_ms, status_code, error,
+                          response_excerpt)
+    SELECT tenant_id, endpoint_id, event_id, attempts, attempted_at, duration_ms, status_code, error, response_excerpt
+      FROM recorded
 )
-INSERT INTO attempts (tenant_id, endpoint_id, event_id, number, attempted_at, duration_ms, status_code, error,
-                      response_excerpt)
-SELECT tenant_id, endpoint_id, event_id, r.attempts, o.attempted_at, o.duration_ms, o.status_code, o.error,
-       o.response_excerpt
-  FROM recorded AS r JOIN outcomes AS o USING (tenant_id, endpoint_id, event_id)
-RETURNING tenant_id, endpoint_id, event_id
+SELECT place FROM recorded
 """
 
 _HELD = """
@@ -251,8 +251,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     """Why it is over; None while it is not."""
 
 
-async def record(tx: Connection, records: Sequence[Record]) -> set[DeliveryKey]:
-    """Remember attempts and move their deliveries on; returns those whose fence still held."""
+async def record(tx: Connection, records: Sequence[Record]) -> list[bool]:
+    """Remember attempts and move their deliveries on; tells for each, in order, whether its fence still held."""
     rows = await tx.fetch(
         _RECORD,
         *_columns([r.key for r in records]),
@@ -267,7 +267,8 @@ async def record(tx: Connection, records: Sequence[Record]) -> set[DeliveryKey]:
         [r.ended_at for r in records],
         [r.end_reason for r in records],
     )
-    return {(row["tenant_id"], row["endpoint_id"], row["event_id"]) for row in rows}
+    held = {row["place"] for row in rows}
+    return [place in held for place in range(1, len(records) + 1)]
 
 
 async def hand_back(connection: Connection, held: Sequence[Claimed], *, at: datetime) -> None:
