@@ -203,7 +203,14 @@ STRIPE_EVENTS = sa.Table(
         "status IN ('RECEIVED', 'HANDLED', 'IGNORED', 'UNMATCHED', 'CONTRADICTED', 'FAILED')",
         name="ck_stripe_events_status",
     ),
-    sa.Index("ix_stripe_events_due", "next_try_at", postgresql_where=sa.text("next_try_at IS NOT NULL")),
+    # The queue: whoever claims visits one account after the other and takes what is due, oldest first.
+    sa.Index(
+        "ix_stripe_events_waiting",
+        "tenant_id",
+        "processor",
+        "next_try_at",
+        postgresql_where=sa.text("next_try_at IS NOT NULL"),
+    ),
     sa.Index("ix_stripe_events_tenant", "tenant_id", "received_at"),
     sa.Index("ix_stripe_events_received", "received_at", postgresql_using="brin"),
     postgresql_with={"fillfactor": "85"},

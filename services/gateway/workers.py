@@ -69,7 +69,8 @@ def stripe_workers(
     batch_max = settings.stripe_events_batch_max
 
     async def work() -> None:
-        while await inbox.work(limit=batch_max) == batch_max:
+        # Until nothing is due: a claim that shares its places out may leave some of them free.
+        while await inbox.work(limit=batch_max):
             pass
 
     async def forget() -> None:

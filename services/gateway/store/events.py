@@ -21,30 +21,51 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::time
     AS e (tenant_id, processor, id, type, body, happened_at, received_at)
 ORDER BY id ON CONFLICT (id, processor, tenant_id) DO NOTHING
 """
+# The index is visited once for each account that has something waiting, and each account that has something due gets the
+# same share of a claim: however long the queue of one, what another has waits for no more than one round. Chance decides
+# only where more accounts have something due than a claim has places.
 _CLAIM = """
-WITH due AS (
-    SELECT tenant_id, processor, id FROM stripe_events
-    WHERE next_try_at <= $1 ORDER BY next_try_at LIMIT $2 FOR UPDATE SKIP LOCKED
+WITH RECURSIVE heads AS (
+    (SELECT tenant_id, processor, next_try_at FROM stripe_events WHERE next_try_at IS NOT NULL
+      ORDER BY tenant_id, processor, next_try_at LIMIT 1)
+    UNION ALL
+    SELECT following.*
+      FROM heads, LATERAL (
+           SELECT tenant_id, processor, next_try_at FROM stripe_events
+            WHERE next_try_at IS NOT NULL AND (tenant_id, processor) > (heads.tenant_id, heads.processor)
+            ORDER BY tenant_id, processor, next_try_at LIMIT 1) AS following
+), accounts AS (
+    SELECT *, greatest(1, $2::int / count(*) OVER ()) AS share FROM heads WHERE next_try_at <= $1 ORDER BY random() LIMIT $2
+), due AS (
+    SELECT picked.*
+      FROM accounts CROSS JOIN LATERAL (
+           SELECT tenant_id, processor, id FROM stripe_events AS e
+            WHERE e.tenant_id = accounts.tenant_id AND e.processor = accounts.processor AND e.next_try_at <= $1
+            ORDER BY e.next_try_at LIMIT accounts.share FOR UPDATE SKIP LOCKED) AS picked
 )
 UPDATE stripe_events e SET next_try_at = $1 + $3::interval, tries = tries + 1
 FROM due WHERE (e.id, e.processor, e.tenant_id) = (due.id, due.processor, due.tenant_id)
 RETURNING e.tenant_id, e.processor, e.id, e.type, e.body, e.tries, e.happened_at, e.received_at
 """
-# What is said because of an event is said in the statement that marks it done, and only by whoever marks it.
+# What is said because of an event is said in the statement that marks it done, and only by whoever marks it: by its place
+# in the group, because one event may stand in it twice, and two accounts may have events of one id. `tries` is the fence:
+# whose lease has ended marks nothing once another has claimed the event.
 _FINISH = f"""
 WITH done AS (
     UPDATE stripe_events e SET status = d.status, reason = d.reason, payment_intent_id = d.payment_intent_id,
         next_try_at = d.next_try_at, handled_at = $8
-    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::timestamptz[])
-        AS d (tenant_id, processor, id, status, reason, payment_intent_id, next_try_at)
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::timestamptz[], $17::int[])
+        WITH ORDINALITY
+        AS d (tenant_id, processor, id, status, reason, payment_intent_id, next_try_at, tries, place)
     WHERE (e.id, e.processor, e.tenant_id) = (d.id, d.processor, d.tenant_id) AND e.next_try_at IS NOT NULL
-    RETURNING e.id
+        AND e.tries = d.tries
+    RETURNING d.place
 )
 INSERT INTO outbox ({OUTBOX_COLUMNS})
 SELECT event_id, contract, tenant_id, correlation_id, traceparent, occurred_at, body
-FROM unnest($9::text[], $10::uuid[], $11::text[], $12::text[], $13::text[], $14::text[], $15::timestamptz[], $16::text[])
-    AS s (of_id, event_id, contract, tenant_id, correlation_id, traceparent, occurred_at, body)
-WHERE of_id IN (SELECT id FROM done)
+FROM unnest($9::int[], $10::uuid[], $11::text[], $12::text[], $13::text[], $14::text[], $15::timestamptz[], $16::text[])
+    AS s (of_place, event_id, contract, tenant_id, correlation_id, traceparent, occurred_at, body)
+WHERE of_place IN (SELECT place FROM done)
 """  # noqa: S608 - no input in it
 _LIST = """
 SELECT id, processor, type, status, reason, payment_intent_id, happened_at, received_at FROM stripe_events
@@ -155,7 +176,7 @@ class EventStore:
         await self._finishing.submit(finished)
 
     async def claim(self, *, now: datetime, lease: timedelta, limit: int) -> list[RawEvent]:
-        """Take events that are due, each for one worker at a time, until the lease ends."""
+        """Take events that are due, each for one worker at a time, until the lease ends; of each account its fair share."""
         return [RawEvent(**dict(row)) for row in await self._database.fetch(_CLAIM, now, limit, lease)]
 
     async def list(self, *, tenant_id: str, statuses: Sequence[str], limit: int) -> Sequence[ProcessorEvent]:
@@ -188,7 +209,7 @@ class EventStore:
         return [None] * len(events)
 
     async def _finish(self, group: Sequence[Finished]) -> Sequence[None]:
-        said = [(f.event.id, saying) for f in group for saying in f.sayings]
+        said = [(place, saying) for place, f in enumerate(group, start=1) for saying in f.sayings]
         await self._database.write_all(
             _FINISH,
             [f.event.tenant_id for f in group],
@@ -199,7 +220,8 @@ class EventStore:
             [f.payment_intent_id for f in group],
             [f.next_try_at for f in group],
             max(f.at for f in group),
-            [identifier for identifier, _ in said],
+            [place for place, _ in said],
             *outbox_arrays([saying for _, saying in said]),
+            [f.event.tries for f in group],
         )
         return [None] * len(group)

@@ -38,6 +38,14 @@ _PAUSES = tuple(timedelta(seconds=s) for s in (1, 2, 5, 15, 60, 300, 900, 3_600,
 _EARLY_TRIES_MAX = 5
 """How often an event about an unknown payment is tried: a minute and a half covers what our own commit may be late."""
 
+_CRASH_TRIES_MAX = 3
+"""How often an event is tried that met an error which nothing here expects."""
+_UNREADABLE = (
+    *(LookupError, TypeError, ValueError, AttributeError, ArithmeticError, AssertionError, RecursionError),
+    UnsupportedAmount,
+)
+"""What reading an event raises whose shape is another than the pinned version of the API promises."""
+
 type FetchMovement = Callable[[str, str], Awaitable[dict[str, Any]]]
 """Fetches a balance transaction: the account's name, the transaction's id. Raises `Transient` when it cannot."""
 
@@ -63,7 +71,7 @@ class StripeInbox:
         """
         try:
             envelope = msgspec.json.decode(body, type=Envelope)
-        except msgspec.DecodeError as fault:
+        except (msgspec.DecodeError, RecursionError) as fault:
             raise NotGenuine("malformed") from fault
         happened_at = instant(envelope.created)
         if "object" not in envelope.data or happened_at is None or "\\u0000" in body:
@@ -106,10 +114,14 @@ class StripeInbox:
             return await self._handled(event, events.read(event.body, event.type))
         except Transient as fault:
             return self._later(event, EventStatus.FAILED, reason=fault.reason, tries_max=len(_PAUSES))
-        except (KeyError, TypeError, ValueError, UnsupportedAmount, msgspec.DecodeError):
+        except _UNREADABLE:
             # Its shape is not what the pinned version of the API promises; a person looks at it.
             log.error("stripe_event.unreadable", event_id=event.id, type=event.type, exc_info=True)
             return self._done(event, EventStatus.FAILED, reason="unreadable")
+        except Exception:
+            # A bug of ours, perhaps a passing one: tried a few times, then kept for a person. It never comes back for ever.
+            log.error("stripe_event.crashed", event_id=event.id, type=event.type, tries=event.tries, exc_info=True)
+            return self._later(event, EventStatus.FAILED, reason="unexpected", tries_max=_CRASH_TRIES_MAX)
 
     async def _handled(self, event: RawEvent, meaning: Meaning) -> Finished:
         if not meaning.is_known_type:

@@ -10,14 +10,17 @@ import msgspec
 import pytest
 
 from libs.common.clock import ManualClock
+from libs.common.contracts.gateway import PayoutPaid
 from libs.common.contracts.gateway_requests import ListProcessorEvents, ProcessorEvent
 from libs.common.db import Database
 from libs.common.ids import new_id
+from libs.common.messaging import Saying
+from libs.common.observability.correlation import Correlation
 from services.gateway.commands import Notices
 from services.gateway.domain import Attempt, AttemptStatus, Operation, attempt_id
 from services.gateway.errors import ProcessorUnavailable
 from services.gateway.queries import Queries
-from services.gateway.store import AttemptStore, ConfigStore, EventStore, NoticeStore
+from services.gateway.store import AttemptStore, ConfigStore, EventStatus, EventStore, Finished, NoticeStore, RawEvent
 from services.gateway.stripe_processor import NotGenuine, StripeInbox
 from tests.support.databases import TestDatabase
 
@@ -30,6 +33,7 @@ class Desk:
         self.clock = clock
         self.tenant_id = tenant_id
         self.fee: dict[str, Any] | None = None
+        self.bug: Exception | None = None
         self.attempts = AttemptStore(database)
         self.inbox = self.another()
         self.queries = Queries(self.attempts, configs=ConfigStore(database), events=EventStore(database))
@@ -46,6 +50,8 @@ class Desk:
         )
 
     async def _fetch(self, name: str, transaction_id: str) -> dict[str, Any]:
+        if self.bug is not None:
+            raise self.bug
         if self.fee is None:
             raise ProcessorUnavailable("not now")
         return self.fee | {"id": transaction_id}
@@ -100,6 +106,24 @@ class Desk:
             "currency": "brl",
             "metadata": metadata,
         } | changes
+
+    async def tries(self, identifier: str) -> int:
+        """How often an event was worked on."""
+        row = await self.database.fetchrow("SELECT tries FROM stripe_events WHERE id = $1", identifier)
+        assert row is not None
+        return int(row["tries"])
+
+    def saying(self) -> Saying:
+        """A message of this tenant."""
+        message = PayoutPaid(
+            payout_id=new_id(), amount_minor=1, currency="BRL", gateway_ref="po_1", happened_at=self.clock.now()
+        )
+        return Saying(
+            event_id=new_id(),
+            message=message,
+            occurred_at=self.clock.now(),
+            correlation=Correlation(correlation_id="test", tenant_id=self.tenant_id),
+        )
 
     async def said(self) -> list[str]:
         """What waits in the outbox for this tenant."""
@@ -184,6 +208,83 @@ async def test_an_event_of_another_shape_is_kept_and_shown_and_disturbs_nobody(d
     await desk.work()
     assert (await desk.event(strange)).reason == "unreadable"
     assert (await desk.event(good)).status == "HANDLED"
+
+
+@pytest.mark.parametrize("metadata", ["text", ["list"], 7, True])
+@pytest.mark.parametrize(
+    "kind", ["payment_intent.succeeded", "charge.captured", "refund.updated", "charge.dispute.created"]
+)
+async def test_event_with_hostile_metadata_fails_once_and_is_kept(desk: Desk, kind: str, metadata: Any) -> None:
+    identifier = await desk.tell(kind, {"id": "x", "status": "succeeded", "metadata": metadata})
+    assert await desk.inbox.work(limit=100) >= 1
+    event = await desk.event(identifier)
+    assert (event.status, event.reason) == ("FAILED", "unreadable")
+    desk.clock.advance(timedelta(days=1))
+    await desk.work()
+    assert await desk.tries(identifier) == 1
+
+
+async def test_event_that_meets_a_bug_is_tried_three_times_and_kept(desk: Desk) -> None:
+    attempt = await desk.asked()
+    desk.bug = RuntimeError("a bug of ours")
+    charge = {
+        "id": "ch_1",
+        "amount_captured": 1_000,
+        "currency": "brl",
+        "payment_intent": f"pi_{attempt.id.hex}",
+        "balance_transaction": "txn_1",
+        "metadata": desk.intent(attempt)["metadata"],
+    }
+    identifier = await desk.tell("charge.captured", charge)
+    for _ in range(6):
+        await desk.work()
+        desk.clock.advance(timedelta(minutes=10))
+    assert await desk.tries(identifier) == 3
+    event = await desk.event(identifier)
+    assert (event.status, event.reason) == ("FAILED", "unexpected")
+
+
+async def test_single_event_of_a_tenant_is_claimed_beside_thousands_of_another(desk: Desk) -> None:
+    store, now = EventStore(desk.database), desk.clock.now()
+    await desk.work()
+    await desk.database.write(
+        "INSERT INTO stripe_events (tenant_id, processor, id, type, status, body, next_try_at, happened_at, received_at) "
+        "SELECT $1, 'stripe:rude', 'evt_rude_' || $1 || n, 'x', 'RECEIVED', '{}', $2::timestamptz - interval '1 hour', "
+        "$2, $2 FROM generate_series(1, 3000) AS n RETURNING 1",
+        f"{desk.tenant_id}-rude",
+        now,
+    )
+    identifier = await desk.tell("product.created", {})
+    try:
+        claimed = await store.claim(now=now, lease=timedelta(minutes=1), limit=100)
+        assert identifier in {event.id for event in claimed}
+        assert len([event for event in claimed if event.processor == "stripe:rude"]) == 50
+        # Alone, the busy account gets all places.
+        assert len(await store.claim(now=now, lease=timedelta(minutes=1), limit=100)) == 100
+    finally:
+        await desk.database.write("DELETE FROM stripe_events WHERE processor = 'stripe:rude' RETURNING 1")
+
+
+async def test_stale_and_fresh_outcome_in_one_group_count_once(desk: Desk) -> None:
+    store, now = EventStore(desk.database), desk.clock.now()
+    await desk.work()
+    identifier = await desk.tell("product.created", {})
+
+    async def claimed(at: datetime) -> RawEvent:
+        found = await store.claim(now=at, lease=timedelta(seconds=60), limit=100)
+        return next(event for event in found if event.id == identifier)
+
+    later = now + timedelta(seconds=61)
+    stale, fresh = await claimed(now), await claimed(later)
+    assert (stale.tries, fresh.tries) == (1, 2)
+    said = [desk.saying() for _ in range(2)]
+    await asyncio.gather(
+        store.finish(Finished(event=stale, status=EventStatus.FAILED, reason="stale", at=later, sayings=(said[0],))),
+        store.finish(Finished(event=fresh, status=EventStatus.HANDLED, at=later, sayings=(said[1],))),
+    )
+    assert (await desk.event(identifier)).status == "HANDLED"
+    rows = await desk.database.fetch("SELECT event_id FROM outbox WHERE tenant_id = $1", desk.tenant_id)
+    assert [row["event_id"] for row in rows] == [said[1].event_id]
 
 
 async def test_a_fee_that_cannot_be_had_is_asked_for_again_and_told_once(desk: Desk) -> None:
