@@ -25,6 +25,11 @@ REQUESTS_IN_FLIGHT = Gauge(
 ATTEMPTS_REPEATED = Counter(
     "gateway_attempts_repeated_total", "Commands heard again after their outcome was known.", ["operation"]
 )
+ATTEMPTS_PARKED = Counter(
+    "gateway_attempts_parked_total",
+    "Commands that wait in the attempts table since the line at their processor is full.",
+    ["operation"],
+)
 UNKNOWN_OUTCOMES = Gauge("gateway_unknown_outcomes", "Attempts whose outcome nobody knows yet.")
 OVERDUE_OUTCOMES = Gauge(
     "gateway_overdue_outcomes", "Attempts without an outcome that are left to a person: alert above zero."

@@ -4,6 +4,7 @@ Whatever goes wrong on the way is an answer too, not an exception, since the dif
 have happened, `NotTaken` certainly has not. Each adapter passes the same suite, `tests/unit/gateway/processor_suite.py`.
 """
 
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -218,6 +219,14 @@ class Processors(Protocol):
 
         Raises:
             ProcessorUnavailable: when this place no longer has it.
+        """
+        ...
+
+    def place(self, name: str) -> AbstractAsyncContextManager[None]:
+        """Wait in line for a place at the processor of this name, and hold it for the length of the block.
+
+        Raises:
+            BulkheadFullError: when too many wait already, or none becomes free in time.
         """
         ...
 

@@ -6,7 +6,8 @@ at it. What is one account's own trouble, a refused key or a rate limit, does no
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 from uuid import UUID
 
@@ -194,9 +195,7 @@ class _Guard:
         return str(self.circuit.state)
 
     def around(self, processor: Processor, retries: Retries) -> ResilientProcessor:
-        return ResilientProcessor(
-            processor, label=self.kind, circuit=self.circuit, bulkhead=self.bulkhead, retries=retries
-        )
+        return ResilientProcessor(processor, label=self.kind, circuit=self.circuit, retries=retries)
 
 
 _NO_ACCOUNT = NotTaken(reason=NotTakenReason.UNREACHABLE, asks=0)
@@ -262,12 +261,20 @@ class PlaceProcessors:
     """The processors of this place, as the commands or the resolver ask them."""
 
     def __init__(
-        self, *, default: str, sandbox: ResilientProcessor, accounts: StripeAccounts, guard: _Guard, retries: Retries
+        self,
+        *,
+        default: str,
+        sandbox: ResilientProcessor,
+        accounts: StripeAccounts,
+        guards: Mapping[ProcessorKind, _Guard],
+        retries: Retries,
+        is_resolver: bool,
     ) -> None:
         self._default = default
         self._sandbox = sandbox
         self._accounts = accounts
-        self._guard = guard
+        self._guards = guards
+        self._is_resolver = is_resolver
         self._retries = retries
 
     async def choose(self, *, tenant_id: str, currency: str) -> str:
@@ -284,9 +291,22 @@ class PlaceProcessors:
             case ProcessorKind.SANDBOX:
                 return self._sandbox
             case ProcessorKind.STRIPE:
-                return _Account(name, self._accounts, self._guard, self._retries)
+                return _Account(name, self._accounts, self._guards[ProcessorKind.STRIPE], self._retries)
             case None:
                 raise ProcessorUnavailable(f"there is no processor {name} in this place")
+
+    def place(self, name: str) -> AbstractAsyncContextManager[None]:
+        """Wait in line for a place at the processor of this name, and hold it for the length of the block.
+
+        Raises:
+            BulkheadFullError: when too many wait already, or none becomes free in time.
+        """
+        kind = kind_of(name)
+        if kind is None:
+            return nullcontext()
+        # The resolver has a line of its own, as long as what it claims at a time: it takes turns with new commands.
+        account = f"resolver {name}" if self._is_resolver else name
+        return self._guards[kind].bulkhead.place(account, is_bounded=self._is_resolver)
 
     def available(self) -> list[str]:
         """Name the kinds of processors that take calls now."""
@@ -309,7 +329,7 @@ def place_processors(
     """
     guards = {kind: _Guard(kind, settings, clock) for kind in ProcessorKind}
 
-    def asking(max_retries: int) -> PlaceProcessors:
+    def asking(max_retries: int, *, is_resolver: bool) -> PlaceProcessors:
         retries = Retries(
             max_retries=max_retries,
             base_delay_seconds=settings.retry_base_delay,
@@ -320,8 +340,10 @@ def place_processors(
             default=default,
             sandbox=guards[ProcessorKind.SANDBOX].around(sandbox, retries),
             accounts=accounts,
-            guard=guards[ProcessorKind.STRIPE],
+            guards=guards,
             retries=retries,
+            is_resolver=is_resolver,
         )
 
-    return asking(settings.max_retries), asking(0), {f"circuit_{kind}": guard.tell for kind, guard in guards.items()}
+    details = {f"circuit_{kind}": guard.tell for kind, guard in guards.items()}
+    return asking(settings.max_retries, is_resolver=False), asking(0, is_resolver=True), details

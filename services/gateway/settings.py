@@ -54,13 +54,15 @@ class ProcessorSettings(msgspec.Struct, frozen=True, kw_only=True):
     processor_concurrency_max: int = 128
     """Calls that one processor may have in flight from this process. 150 payments/s are 300 calls/s; at 300 ms each that is
     90 calls at a time (Little's law), and room for half as many again."""
-    processor_wait_seconds: float = 2.0
-    """How long a call waits for one of these places before it is put off: a slow processor must not hold up the others."""
-    processor_waiting_max: int = 64
-    """Calls that may wait for a place of one processor; one more is put off at once. A processor that hangs thus holds up
-    at most its places and these, and leaves the rest of `CONSUMER_CONCURRENCY` to the others."""
-    consumer_concurrency: int = 384
-    """Commands of one kind that this process carries out at a time: twice what one slow processor can take."""
+    processor_wait_seconds: float = 10.0
+    """How long a command waits in line for one of these places before it waits in the attempts table instead."""
+    processor_waiting_max: int = 512
+    """Commands that may wait in line at one processor; the next ones wait in the attempts table. One that hangs thus holds
+    up at most its places and these, and leaves the rest of `CONSUMER_CONCURRENCY` to the others. One account leaves an
+    eighth of places and line to the others."""
+    consumer_concurrency: int = 1024
+    """Commands of one kind that this process carries out at a time, waiting ones included, and messages of such a queue that
+    it takes before they are acknowledged: more than one slow processor can take."""
 
 
 class ResolutionSettings(msgspec.Struct, frozen=True, kw_only=True):

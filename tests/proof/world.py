@@ -33,7 +33,7 @@ from services.api.routes import render_intent, render_refund
 from services.gateway import commands as gateway
 from services.gateway import consumers as gateway_consumers
 from services.gateway.app import patience
-from services.gateway.resilience import Bulkhead, Circuit, ResilientProcessor, Retries
+from services.gateway.resilience import Circuit, ResilientProcessor, Retries
 from services.gateway.sandbox_processor import SandboxProcessor, StoredBook
 from services.gateway.settings import ResolutionSettings
 from services.gateway.store import AttemptStore, NoticeStore, SandboxStore
@@ -186,8 +186,7 @@ class World:
         retries = Retries(
             max_retries=max_retries, base_delay_seconds=0.0001, max_delay_seconds=0.0001, ask_timeout_seconds=5
         )
-        bulkhead = Bulkhead(places=500, wait_seconds=5)
-        return SoleProcessor(ResilientProcessor(self.sandbox, circuit=circuit, bulkhead=bulkhead, retries=retries))
+        return SoleProcessor(ResilientProcessor(self.sandbox, circuit=circuit, retries=retries))
 
     async def forget(self) -> None:
         """Begin anew: nothing of an earlier history is on its way any more."""

@@ -110,7 +110,7 @@ class Bus:
         for pack in self._packs:
             self._broker.subscribe(pack.queue, pack.take, prefetch=prefetch)
         for each in self._eaches:
-            self._broker.subscribe(each.queue, each.take, prefetch=prefetch)
+            self._broker.subscribe(each.queue, each.take, prefetch=max(prefetch, each.prefetch))
         for broadcast in self._broadcasts:
             self._broker.subscribe(
                 broadcast.queue, broadcast.take, prefetch=prefetch, exclusive=True, binding=broadcast.binding

@@ -187,13 +187,21 @@ class EachConsumer[M: Message]:
     ) -> None:
         self._intake = Intake(kind, queue=queue, redelivery=redelivery)
         self._handler = handler
+        self._concurrency = concurrency
         self._slots = asyncio.Semaphore(concurrency)
+        self._turn = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def queue(self) -> str:
         """The queue that is heard."""
         return self._intake.queue
+
+    @property
+    def prefetch(self) -> int:
+        """Unacknowledged messages that the broker may push: a slot each, since a message may carry a single event that waits
+        long, and must not keep the others in the broker."""
+        return self._concurrency
 
     @property
     def idle(self) -> bool:
@@ -213,16 +221,24 @@ class EachConsumer[M: Message]:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _handle(self, message: RabbitMessage) -> None:
-        events = await persist(partial(self._intake.open, message), queue=self.queue)
         async with asyncio.TaskGroup() as group:
-            for packed, event in events:
-                group.create_task(self._one(packed, event))
+            await self._begin(message, group)
         await acknowledge(message)
 
+    async def _begin(self, message: RabbitMessage, group: asyncio.TaskGroup) -> None:
+        # Messages wait for slots one after the other, undecoded: what is in memory is bounded by the slots, and by a body
+        # for each message that the prefetch allows.
+        async with self._turn:
+            for packed, event in await persist(partial(self._intake.open, message), queue=self.queue):
+                await self._slots.acquire()
+                group.create_task(self._one(packed, event))
+
     async def _one(self, packed: PackedEvent, event: Heard[M]) -> None:
-        async with self._slots:
+        try:
             with correlated(event.correlation):
                 await persist(partial(self._attempt, packed, event), queue=self.queue)
+        finally:
+            self._slots.release()
 
     async def _attempt(self, packed: PackedEvent, event: Heard[M]) -> None:
         try:

@@ -11,7 +11,7 @@ if it did not, the resolver finds the attempt when its lease has ended. Both ask
 """
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import assert_never
 
 import msgspec
@@ -29,6 +29,7 @@ from libs.common.observability.correlation import Correlation, correlated
 from libs.common.observability.logging import get_logger
 from services.gateway import metrics, outbox
 from services.gateway.commands.asking import ask
+from services.gateway.commands.changes import approved, conflict, declined, release
 from services.gateway.domain import (
     UNHEARD,
     Attempt,
@@ -38,7 +39,7 @@ from services.gateway.domain import (
     attempt_id,
     check_amount,
 )
-from services.gateway.errors import AttemptConflict, ProcessorUnavailable
+from services.gateway.errors import ProcessorUnavailable
 from services.gateway.processor import (
     Approved,
     Declined,
@@ -50,6 +51,7 @@ from services.gateway.processor import (
     RequiresAction,
     Unknown,
 )
+from services.gateway.resilience import BulkheadFullError
 from services.gateway.store import AttemptStore, Recording
 
 log = get_logger("gateway.commands")
@@ -167,27 +169,53 @@ class Commands:
     async def _carry_out[M: PaymentMessage](self, heard: Heard[M], wanted: Attempt) -> None:
         # For what builds on an authorization this is a guess: the store knows which processor has the payment.
         name = await self._processors.choose(tenant_id=wanted.tenant_id, currency=wanted.currency)
-        available = self._is_available(name, retries=heard.attempt)
-        now = wanted.created_at
-        proposed = msgspec.structs.replace(
-            wanted,
-            processor=name,
-            asked_at=now if available else None,
-            next_ask_at=now + (self._patience.lease if available else self._patience.pause),
+        proposed = msgspec.structs.replace(wanted, processor=name)
+        if not self._is_available(name, retries=heard.attempt):
+            await self._open_for_later(proposed, after=self._patience.pause)
+            return
+        try:
+            # Nothing is written while a command waits in line: its deadline and its lease begin when its turn has come.
+            async with self._processors.place(name):
+                await self._open_and_ask(heard, proposed)
+        except BulkheadFullError:
+            # The attempts table is the rest of the line: the resolver takes turns with those who wait here.
+            metrics.ATTEMPTS_PARKED.labels(proposed.operation).inc()
+            await self._open_for_later(proposed, after=timedelta(0))
+
+    async def _open_and_ask[M: PaymentMessage](self, heard: Heard[M], wanted: Attempt) -> None:
+        now = self._clock.now()
+        if not self._is_available(wanted.processor, retries=heard.attempt):
+            await self._open_for_later(wanted, after=self._patience.pause)
+            return
+        attempt = await self._open(
+            msgspec.structs.replace(wanted, asked_at=now, next_ask_at=now + self._patience.lease, created_at=now)
         )
+        if attempt is not None and attempt.asked_at is not None:
+            await self._find_out(attempt, self._processors)
+        # Else it waits in the table, never asked: the resolver's claim commits that it will be, before it is.
+
+    async def _open_for_later(self, wanted: Attempt, *, after: timedelta) -> None:
+        """Write an attempt down that has not been asked yet; the resolver asks."""
+        await self._open(msgspec.structs.replace(wanted, next_ask_at=self._clock.now() + after))
+
+    async def _open(self, proposed: Attempt) -> Attempt | None:
+        """Write an attempt down, or find it as it stands; None when it is decided.
+
+        Raises:
+            AttemptConflict: when the same was to be done before with other money.
+        """
         attempt = await self._store.open(proposed)
         operation = attempt.operation
         if attempt.is_decided:
             # Its outcome was said in the commit that recorded it; there is nothing to add. It may be about other money than
             # this command where the processor did it at somebody else's request: then its word counts.
             if not attempt.asks_for_the_same(proposed) and attempt.asks > 0:
-                raise _conflict(attempt)
+                raise conflict(attempt)
             metrics.ATTEMPTS_REPEATED.labels(operation).inc()
-        elif not attempt.asks_for_the_same(proposed):
-            raise _conflict(attempt)
-        elif available and attempt.asked_at is not None:
-            await self._find_out(attempt, self._processors)
-        # Else it waits in the table, never asked: the resolver's claim commits that it will be, before it is.
+            return None
+        if not attempt.asks_for_the_same(proposed):
+            raise conflict(attempt)
+        return attempt
 
     def _is_available(self, name: str, *, retries: int) -> bool:
         """Whether to ask now; if not, the command waits in redelivery, and after so many times in the attempts table."""
@@ -226,7 +254,7 @@ class Commands:
         """
         now = self._clock.now()
         looked_at, _ = await self._store.let_go_of_expired(
-            now=now, limit=limit, releasing=lambda held: _release(held, now=now)
+            now=now, limit=limit, releasing=lambda held: release(held, now=now)
         )
         return looked_at
 
@@ -240,7 +268,11 @@ class Commands:
                 correlation_id=attempt.correlation_id, tenant_id=attempt.tenant_id, traceparent=attempt.traceparent
             )
         ):
-            await self._find_out(attempt, self._resolvers)
+            try:
+                async with self._resolvers.place(attempt.processor):
+                    await self._find_out(attempt, self._resolvers)
+            except BulkheadFullError:
+                await self._postpone(attempt, NotTaken(reason=NotTakenReason.TOO_MANY_CALLS, asks=0))
 
     async def _find_out(self, attempt: Attempt, processors: Processors) -> None:
         """Ask the processor about an attempt and record what it says."""
@@ -274,7 +306,7 @@ class Commands:
 
     async def _decide(self, attempt: Attempt, answer: Approved | Declined) -> None:
         now = self._clock.now()
-        decided = _approved(attempt, answer) if isinstance(answer, Approved) else _declined(attempt, answer, now=now)
+        decided = approved(attempt, answer) if isinstance(answer, Approved) else declined(attempt, answer, now=now)
         decided_at = decided.decided_at or now
         saying = outbox.outcome(decided, decided_at=decided_at)
         recorded = await self._store.record(Recording(attempt=decided, saying=saying, recorded_at=now))
@@ -354,53 +386,3 @@ class Commands:
                 asked_at=attempt.asked_at,
                 asks=attempt.asks,
             )
-
-
-def _conflict(attempt: Attempt) -> AttemptConflict:
-    subject = f"payment {attempt.payment_intent_id}" if attempt.refund_id is None else f"refund {attempt.refund_id}"
-    return AttemptConflict(f"{subject} was to {attempt.operation} another amount before")
-
-
-def _release(held: Attempt, *, now: datetime) -> Attempt:
-    return msgspec.structs.replace(
-        held,
-        id=attempt_id(tenant_id=held.tenant_id, subject_id=held.payment_intent_id, operation=Operation.EXPIRE),
-        operation=Operation.EXPIRE,
-        status=AttemptStatus.PENDING,
-        result_ref="",
-        asks=0,
-        asked_at=None,
-        next_ask_at=now,
-        decided_at=None,
-        created_at=now,
-    )
-
-
-def _approved(attempt: Attempt, answer: Approved) -> Attempt:
-    # A refund has a reference of its own; everything else keeps the payment's.
-    of_refund = attempt.operation is Operation.REFUND
-    watched = attempt.operation is Operation.AUTHORIZE and attempt.capture_method == "manual"
-    return msgspec.structs.replace(
-        attempt,
-        status=AttemptStatus.APPROVED,
-        gateway_ref=attempt.gateway_ref if of_refund else answer.gateway_ref,
-        result_ref=answer.gateway_ref,
-        expires_at=answer.expires_at if watched else None,
-        reason="",
-        detail="",
-        asks=attempt.asks + answer.asks,
-        next_ask_at=None,
-        decided_at=answer.approved_at,
-    )
-
-
-def _declined(attempt: Attempt, answer: Declined, *, now: datetime) -> Attempt:
-    return msgspec.structs.replace(
-        attempt,
-        status=AttemptStatus.DECLINED,
-        reason=answer.reason,
-        detail=answer.detail,
-        asks=attempt.asks + answer.asks,
-        next_ask_at=None,
-        decided_at=now,
-    )

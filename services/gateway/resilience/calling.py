@@ -1,7 +1,7 @@
 """A processor that is asked again when it stumbles, and left alone when it has fallen.
 
-From the outside in: the retries of one command share its deadline; each ask takes a place in the bulkhead; each ask passes
-the circuit, which sees its timeout.
+From the outside in: the retries of one command share its deadline; each ask passes the circuit, which sees its timeout.
+Whoever calls holds a place in the bulkhead for all of it: a processor that stumbles is asked less.
 """
 
 import asyncio
@@ -33,7 +33,6 @@ from services.gateway.processor import (
     UnknownReason,
     Void,
 )
-from services.gateway.resilience.bulkhead import Bulkhead, BulkheadFullError
 from services.gateway.resilience.circuit import Circuit, CircuitOpenError
 
 ASKED_SECONDS: ContextVar[list[float] | None] = ContextVar("asked_seconds", default=None)
@@ -73,20 +72,6 @@ class _TooLate(tenacity.stop.stop_base):
         return self._monotonic() + retry_state.upcoming_sleep >= self._ends_at
 
 
-class _Crowded(tenacity.stop.stop_base):
-    """Stops when enough calls wait already: the attempts table waits without holding anything."""
-
-    def __init__(self, bulkhead: Bulkhead) -> None:
-        self._bulkhead = bulkhead
-
-    def __call__(self, retry_state: tenacity.RetryCallState) -> bool:  # noqa: ARG002 - the signature is given
-        """Tell whether to stop."""
-        return self._bulkhead.is_crowded
-
-
-_OURS = frozenset({NotTakenReason.CIRCUIT_OPEN, NotTakenReason.TOO_MANY_CALLS})
-"""Reasons of our own for not asking: asking again at once would be refused just the same."""
-
 _STATUS: dict[type[Any], str] = {
     Approved: "approved",
     Pending: "pending",
@@ -111,7 +96,6 @@ class ResilientProcessor:
         processor: Processor,
         *,
         circuit: Circuit,
-        bulkhead: Bulkhead,
         retries: Retries,
         label: str = "",
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -119,7 +103,6 @@ class ResilientProcessor:
     ) -> None:
         self._processor = processor
         self._circuit = circuit
-        self._bulkhead = bulkhead
         self._retries = retries
         self._sleep = sleep
         self._monotonic = monotonic
@@ -199,29 +182,21 @@ class ResilientProcessor:
             stop=tenacity.stop_any(
                 _TooLate(ends_at, self._monotonic),
                 tenacity.stop_after_attempt(self._retries.max_retries + 1),
-                _Crowded(self._bulkhead),
             ),
             wait=pause,
-            sleep=self._rest,
+            sleep=self._sleep,
             retry_error_callback=lambda _: last,
         )(next_answer)
         # Once nobody knows, a later refusal to listen does not make it certain that nothing happened.
         final = unknown if isinstance(last, NotTaken) and unknown is not None else last
         return msgspec.structs.replace(final, asks=asks)
 
-    async def _rest(self, seconds: float) -> None:
-        with self._bulkhead.waits():
-            await self._sleep(seconds)
-
     async def _once[R: ProcessorRequest](
         self, operation: Operation, ask: Callable[[R], Awaitable[Answer]], request: R, *, ends_at: float
     ) -> Answer:
         try:
-            async with self._bulkhead.place():
-                timeout_seconds = min(self._retries.ask_timeout_seconds, ends_at - self._monotonic())
-                return await self._through_circuit(operation, ask, request, timeout_seconds=timeout_seconds)
-        except BulkheadFullError:
-            return NotTaken(reason=NotTakenReason.TOO_MANY_CALLS, asks=0)
+            timeout_seconds = min(self._retries.ask_timeout_seconds, ends_at - self._monotonic())
+            return await self._through_circuit(operation, ask, request, timeout_seconds=timeout_seconds)
         except CircuitOpenError:
             return NotTaken(reason=NotTakenReason.CIRCUIT_OPEN, asks=0)
 
@@ -275,6 +250,7 @@ def _helps_to_repeat(answer: Answer) -> bool:
         case Unknown(is_worth_repeating=is_worth_repeating):
             return is_worth_repeating
         case NotTaken(reason=reason):
-            return reason not in _OURS
+            # Our own reason for not asking: asking again at once would be refused just the same.
+            return reason is not NotTakenReason.CIRCUIT_OPEN
         case _:
             assert_never(answer)

@@ -75,23 +75,26 @@ class Gateway:
         self.tenant_id = tenant_id
         self.store = AttemptStore(database)
         self.queries = Queries(self.store, configs=ConfigStore(database), events=EventStore(database))
+        self.processor = processor
         self.circuit = Circuit(name=f"c-{tenant_id}", failures_max=20, open_seconds=30, clock=clock)
-        bulkhead = Bulkhead(places=100, wait_seconds=1)
+        self.set_bulkhead(Bulkhead(places=100, wait_seconds=1))
+
+    def set_bulkhead(self, bulkhead: Bulkhead) -> None:
         self.commands = Commands(
             store=self.store,
-            processors=SoleProcessor(self._asking(processor, bulkhead, max_retries=3)),
-            resolvers=SoleProcessor(self._asking(processor, bulkhead, max_retries=0)),
+            processors=SoleProcessor(self._asking(self.processor, max_retries=3), bulkhead),
+            resolvers=SoleProcessor(self._asking(self.processor, max_retries=0), bulkhead),
             patience=PATIENCE,
             deadline_seconds=DEADLINE_SECONDS,
             parked_after_retries=4,
-            clock=clock,
+            clock=self.clock,
         )
 
-    def _asking(self, processor: Processor, bulkhead: Bulkhead, *, max_retries: int) -> ResilientProcessor:
+    def _asking(self, processor: Processor, *, max_retries: int) -> ResilientProcessor:
         retries = Retries(
             max_retries=max_retries, base_delay_seconds=0.001, max_delay_seconds=0.001, ask_timeout_seconds=1
         )
-        return ResilientProcessor(processor, circuit=self.circuit, bulkhead=bulkhead, retries=retries)
+        return ResilientProcessor(processor, circuit=self.circuit, retries=retries)
 
     def authorize_command(
         self, amount_minor: int, *, intent: UUID | None = None, retries: int = 0
@@ -206,6 +209,32 @@ async def test_many_commands_at_once_share_few_commits(gateway: Gateway, databas
     await asyncio.gather(*(gateway.commands.authorize(gateway.authorize_command(amount)) for amount in range(100, 300)))
     ended()
     assert commits <= 20
+
+
+async def test_load_waits_in_line_and_nothing_is_postponed(gateway: Gateway, book: CountingProcessor) -> None:
+    gateway.set_bulkhead(Bulkhead(places=8, wait_seconds=30, waiting_max=512))
+    commands = [gateway.authorize_command(amount) for amount in range(15_000, 15_300)]
+    await asyncio.gather(*(gateway.commands.authorize(command) for command in commands))
+    outcomes = [await gateway.said(command.body.payment_intent_id) for command in commands]
+    assert [[contract for contract, _ in said] for said in outcomes] == [["event:gateway:payment.authorized"]] * 300
+    assert set(book.asks.values()) == {1}
+
+
+async def test_beyond_the_line_the_attempts_table_waits_and_its_turn_comes_at_once(
+    gateway: Gateway, book: CountingProcessor
+) -> None:
+    gateway.set_bulkhead(Bulkhead(places=8, wait_seconds=30, waiting_max=8))
+    commands = [gateway.authorize_command(amount) for amount in range(15_000, 15_100)]
+    await asyncio.gather(*(gateway.commands.authorize(command) for command in commands))
+    intents = [command.body.payment_intent_id for command in commands]
+    parked = [attempt for intent in intents for attempt in await gateway.attempts(intent) if not attempt.is_decided]
+    assert len(parked) > 50
+    assert {(a.asked_at, a.asks, a.next_ask_at) for a in parked} == {(None, 0, gateway.clock.now())}
+    gateway.set_bulkhead(Bulkhead(places=100, wait_seconds=30))
+    assert await gateway.commands.resolve_due(limit=1_000) == len(parked)
+    for intent in intents:
+        assert len(await gateway.said(intent)) == 1
+    assert set(book.asks.values()) == {1}
 
 
 async def test_a_repetition_with_other_money_is_refused(gateway: Gateway) -> None:

@@ -222,8 +222,43 @@ class TestCircuit:
         assert REGISTRY.get_sample_value("b2b_circuit_breaker_state_ordinal", {"name": "watched"}) == 2
 
 
+class Places:
+    """Commands at a bulkhead, each of which holds its place until it is let go; `taken` is the order in which they got one."""
+
+    def __init__(self, bulkhead: Bulkhead) -> None:
+        self.bulkhead = bulkhead
+        self.taken: list[str] = []
+        self._ends: dict[str, asyncio.Event] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def come(self, *names: str, account: str = "") -> None:
+        """Let commands come, in this order, until each has a place or waits."""
+        for name in names:
+            self._ends[name] = asyncio.Event()
+            self._tasks[name] = asyncio.create_task(self._hold(name, account))
+            await asyncio.sleep(0)
+
+    async def leave(self, *names: str) -> None:
+        """Let commands end, and those who wait take their places."""
+        for name in names:
+            self._ends[name].set()
+            await self._tasks[name]
+            await asyncio.sleep(0)
+
+    async def cancel(self, *names: str) -> None:
+        """Cancel commands, wherever they are."""
+        for name in names:
+            self._tasks[name].cancel()
+        await asyncio.gather(*(self._tasks[name] for name in names), return_exceptions=True)
+
+    async def _hold(self, name: str, account: str) -> None:
+        async with self.bulkhead.place(account):
+            self.taken.append(name)
+            await self._ends[name].wait()
+
+
 class TestBulkhead:
-    async def test_a_call_without_a_place_is_put_off(self) -> None:
+    async def test_without_a_place_in_time_it_is_full(self) -> None:
         bulkhead = Bulkhead(places=1, wait_seconds=0.001)
         async with bulkhead.place():
             with pytest.raises(BulkheadFullError):
@@ -231,21 +266,65 @@ class TestBulkhead:
                     pass
         async with bulkhead.place():
             pass
+        assert bulkhead.waiting == 0
 
-    async def test_a_place_that_becomes_free_in_time_is_taken(self) -> None:
-        bulkhead = Bulkhead(places=1, wait_seconds=5)
-        order: list[str] = []
+    async def test_commands_wait_in_line_and_keep_their_order(self) -> None:
+        places = Places(Bulkhead(places=1, wait_seconds=5))
+        await places.come("a", "b", "c")
+        assert (places.taken, places.bulkhead.waiting) == (["a"], 2)
+        await places.leave("a", "b", "c")
+        assert (places.taken, places.bulkhead.waiting) == (["a", "b", "c"], 0)
 
-        async def second() -> None:
-            async with bulkhead.place():
-                order.append("second")
+    async def test_a_full_line_refuses_at_once_unless_the_caller_is_bounded(self) -> None:
+        places = Places(Bulkhead(places=1, wait_seconds=5, waiting_max=2))
+        await places.come("a", "b", "c")
+        with pytest.raises(BulkheadFullError):
+            async with places.bulkhead.place():
+                pass
+        async with asyncio.TaskGroup() as group:
 
-        async with bulkhead.place():
-            waiting = asyncio.create_task(second())
+            async def bounded() -> None:
+                async with places.bulkhead.place("resolver", is_bounded=True):
+                    pass
+
+            group.create_task(bounded())
             await asyncio.sleep(0)
-            order.append("first")
-        await waiting
-        assert order == ["first", "second"]
+            assert places.bulkhead.waiting == 3
+            await places.leave("a", "b", "c")
+        assert places.bulkhead.waiting == 0
+
+    async def test_accounts_take_turns(self) -> None:
+        places = Places(Bulkhead(places=1, wait_seconds=5))
+        await places.come("a1", "a2", "a3", account="a")
+        await places.come("b1", "b2", account="b")
+        await places.leave("a1", "a2", "b1", "a3", "b2")
+        assert places.taken == ["a1", "a2", "b1", "a3", "b2"]
+
+    async def test_one_account_leaves_places_and_room_in_line_to_the_others(self) -> None:
+        places = Places(Bulkhead(places=8, wait_seconds=5, waiting_max=8))
+        await places.come(*(f"a{number}" for number in range(20)), account="a")
+        assert len(places.taken) == 7
+        assert places.bulkhead.waiting == 7
+        await places.come("b1", "b2", account="b")
+        assert places.taken[-1] == "b1"
+        assert places.bulkhead.waiting == 8
+        await places.leave("b1")
+        assert places.taken[-1] == "b2"
+        await places.cancel(*(f"a{number}" for number in range(20)))
+
+    async def test_who_is_cancelled_leaves_the_line_and_keeps_no_place(self) -> None:
+        bulkhead = Bulkhead(places=1, wait_seconds=5)
+        places = Places(bulkhead)
+        async with bulkhead.place():
+            await places.come("a", "b", "c")
+            await places.cancel("a")
+        # `b` has been given the place and does not know it yet.
+        await places.cancel("b")
+        await asyncio.sleep(0)
+        assert (places.taken, bulkhead.waiting) == (["c"], 0)
+        await places.leave("c")
+        async with bulkhead.place():
+            pass
 
 
 class Scripted:
@@ -296,14 +375,12 @@ def make_resilient(
     time: Time | None = None,
     max_retries: int = 3,
     failures_max: int = 100,
-    bulkhead: Bulkhead | None = None,
     ask_timeout_seconds: float = 5.0,
 ) -> ResilientProcessor:
     time = time or Time()
     return ResilientProcessor(
         processor,
         circuit=make_circuit(clock, failures_max=failures_max),
-        bulkhead=bulkhead or Bulkhead(places=10, wait_seconds=0.001),
         retries=Retries(
             max_retries=max_retries,
             base_delay_seconds=0.2,
@@ -447,47 +524,3 @@ class TestRetries:
         for _ in range(5):
             assert isinstance(await resilient.authorize(an_authorization(100)), NotTaken)
         resilient.ensure_available()
-
-    async def test_a_processor_that_hangs_leaves_the_others_their_places(self, clock: ManualClock) -> None:
-        # As many commands as the consumers carry: the hanging processor keeps its places and its waiters, and no more.
-        class Hanging(Scripted):
-            async def authorize(self, request: Authorize) -> Answer:
-                self.heard.append(request)
-                await asyncio.Event().wait()
-                return APPROVED
-
-        hanging = Hanging()
-        slow = make_resilient(
-            hanging, clock, bulkhead=Bulkhead(places=4, wait_seconds=60, waiting_max=3), ask_timeout_seconds=60
-        )
-        quick = make_resilient(Scripted(APPROVED), clock)
-        consumers = asyncio.Semaphore(12)
-
-        async def command(processor: ResilientProcessor) -> Answer:
-            async with consumers:
-                return await processor.authorize(an_authorization(100))
-
-        async with asyncio.timeout(5):
-            stuck = [asyncio.create_task(command(slow)) for _ in range(50)]
-            answers = await asyncio.gather(*(command(quick) for _ in range(20)))
-        assert all(isinstance(answer, Approved) for answer in answers)
-        assert len(hanging.heard) == 4
-        assert sum(task.done() for task in stuck) == 50 - 4 - 3
-        for task in stuck:
-            task.cancel()
-        await asyncio.gather(*stuck, return_exceptions=True)
-
-    async def test_when_enough_calls_wait_the_table_waits_instead(self, clock: ManualClock) -> None:
-        bulkhead, scripted = Bulkhead(places=1, wait_seconds=1, waiting_max=1), Scripted(SILENCE)
-        with bulkhead.waits():
-            answer = await make_resilient(scripted, clock, bulkhead=bulkhead).authorize(an_authorization(100))
-        assert answer == SILENCE
-        assert len(scripted.heard) == 1
-
-    async def test_a_full_bulkhead_puts_the_call_off_without_asking(self, clock: ManualClock) -> None:
-        bulkhead, scripted = Bulkhead(places=1, wait_seconds=0.001), Scripted(APPROVED)
-        resilient = make_resilient(scripted, clock, bulkhead=bulkhead)
-        async with bulkhead.place():
-            answer = await resilient.authorize(an_authorization(100))
-        assert answer == NotTaken(reason=NotTakenReason.TOO_MANY_CALLS, asks=0)
-        assert scripted.heard == []

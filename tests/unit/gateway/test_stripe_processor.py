@@ -22,7 +22,7 @@ from services.gateway.processor import (
     Unknown,
     UnknownReason,
 )
-from services.gateway.resilience import Bulkhead, Circuit, ResilientProcessor, Retries
+from services.gateway.resilience import Circuit, ResilientProcessor, Retries
 from services.gateway.stripe_processor import StripeAccount, StripeConnections, StripeProcessor
 from services.gateway.stripe_processor.amounts import (
     THREE_DECIMALS,
@@ -332,7 +332,6 @@ class TestResilientParity(TestParity):
         return ResilientProcessor(
             self.place.processor(),
             circuit=circuit,
-            bulkhead=Bulkhead(places=10, wait_seconds=1),
             retries=retries,
         )
 
