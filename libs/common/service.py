@@ -35,6 +35,7 @@ from libs.common.settings import (
 from libs.common.web import problems
 from libs.common.web.correlation import correlate
 from libs.common.web.health import Check, health_routes
+from libs.common.web.load import limit_in_flight
 
 log = get_logger("service")
 
@@ -131,7 +132,7 @@ class Service:
         asgi: ASGIApp = self.app
         for shell in shells:
             asgi = shell(asgi)
-        self.asgi = correlate(asgi)
+        self.asgi = correlate(limit_in_flight(asgi, limit=http.http_in_flight_max))
 
     @asynccontextmanager
     async def _lifespan(self, _: Litestar) -> AsyncIterator[None]:

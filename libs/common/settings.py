@@ -65,6 +65,8 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Address to listen on."""
     http_port: int = 8000
     """Port to listen on."""
+    http_in_flight_max: int = 1000
+    """Requests that this process has in progress at a time, those that wait included; the next one is answered 503."""
     shutdown_timeout_seconds: float = 15.0
     """How long a stopping process may take to finish what it has begun."""
 

@@ -31,7 +31,12 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     database = Database(settings.database, schema="api", application_name="payments-api")
     bus = Bus(service="api", settings=settings.broker, database=database, clock=clock)
 
-    answers = Answers(database, clock=clock, timeout_seconds=settings.payments.confirm_timeout_seconds)
+    answers = Answers(
+        database,
+        clock=clock,
+        timeout_seconds=settings.payments.confirm_timeout_seconds,
+        waiting_max=settings.payments.confirm_waiting_max,
+    )
     payments = PaymentCommands(database, clock=clock, render=render_intent, answers=answers)
     operations = Operations(database, clock=clock, render=render_intent, render_refund=render_refund, answers=answers)
     outcomes = Outcomes(clock=clock, render=render_intent, render_refund=render_refund, answers=answers)

@@ -15,7 +15,7 @@ REFUNDS = Counter("refunds_total", "Refunds that ended, by how.", ["status"])  #
 CONFIRM_WAIT = Histogram(
     "payment_confirm_wait_seconds",
     "Time from a begun confirmation, capture, void or refund to the processor's word, or to giving up waiting for it.",
-    ["outcome"],  # answered, timed_out
+    ["outcome"],  # answered, timed_out, too_many
     buckets=(0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10),
 )
 IDEMPOTENCY = Counter(

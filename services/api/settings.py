@@ -45,6 +45,9 @@ class PaymentSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How long an `Idempotency-Key` replays its answer."""
     confirm_timeout_seconds: float = 10.0
     """How long confirm waits for the issuer before it answers 202."""
+    confirm_waiting_max: int = 500
+    """Requests that may wait for the processor at a time in this process; the next one is answered 202 at once. Below
+    `http_in_flight_max`, so that a slow processor leaves room for everything else."""
     supported_currencies: tuple[str, ...] = ()
     """ISO 4217 codes that are accepted; empty: all active ones."""
 
@@ -148,6 +151,8 @@ def check_settings(settings: Settings) -> list[str]:
         faults.append("IDEMPOTENCY_TTL_SECONDS must be at least 60")
     if not 0 < payments.confirm_timeout_seconds <= 60:
         faults.append("CONFIRM_TIMEOUT_SECONDS must be above 0 and at most 60")
+    if not 0 < payments.confirm_waiting_max < settings.http.http_in_flight_max:
+        faults.append("CONFIRM_WAITING_MAX must be above 0 and below HTTP_IN_FLIGHT_MAX")
     if not settings.edge.http_timeout_seconds > payments.confirm_timeout_seconds:
         faults.append("HTTP_TIMEOUT_SECONDS must be above CONFIRM_TIMEOUT_SECONDS")
     if settings.edge.body_bytes_max < 1024:

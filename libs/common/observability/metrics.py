@@ -12,6 +12,10 @@ HTTP_DURATION = Histogram(
     ["method", "path"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
+HTTP_IN_FLIGHT = Gauge("http_requests_in_flight", "HTTP requests in progress, those that wait included.")
+HTTP_OVERLOADED = Counter(
+    "http_requests_overloaded_total", "HTTP requests refused with 503 since too many were in progress."
+)
 OUTBOX_PUBLISHED = Counter("outbox_published_total", "Messages confirmed by the broker.", ["event_type"])
 OUTBOX_FAILED = Counter(
     "outbox_failed_total", "Messages that the broker refused; they stay and are retried.", ["event_type"]

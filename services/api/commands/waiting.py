@@ -28,10 +28,12 @@ type _Subject = tuple[str, UUID]
 class Answers:
     """Everybody in this process who waits for an answer under a key."""
 
-    def __init__(self, database: Database, *, clock: Clock, timeout_seconds: float) -> None:
+    def __init__(self, database: Database, *, clock: Clock, timeout_seconds: float, waiting_max: int = 500) -> None:
         self._database = database
         self._clock = clock
         self._timeout_seconds = timeout_seconds
+        self._waiting_max = waiting_max
+        self._waiters = 0
         self._waiting: dict[_Key, set[asyncio.Future[Answer]]] = {}
         self._keys: dict[_Subject, _Key] = {}
         self._somebody = asyncio.Event()
@@ -60,14 +62,20 @@ class Answers:
                 self._somebody.clear()
 
     async def wait(self, waiting: "asyncio.Future[Answer]", claim: Claim, *, otherwise: Answer) -> Answer:
-        """Wait, bounded, for an answer; when none comes in time, `otherwise` is the answer."""
+        """Wait, bounded, for an answer; when none comes in time, or too many wait already, `otherwise` is the answer."""
+        if self._waiters >= self._waiting_max and not waiting.done():
+            metrics.CONFIRM_WAIT.labels("too_many").observe(0)
+            return await self.give_up(claim, otherwise=otherwise)
         started = perf_counter()
+        self._waiters += 1
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 answer = await waiting
         except TimeoutError:
             metrics.CONFIRM_WAIT.labels("timed_out").observe(perf_counter() - started)
             return await self.give_up(claim, otherwise=otherwise)
+        finally:
+            self._waiters -= 1
         metrics.CONFIRM_WAIT.labels("answered").observe(perf_counter() - started)
         return answer
 
