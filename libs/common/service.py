@@ -17,10 +17,10 @@ from litestar import Litestar, Response, get
 from litestar.openapi.config import OpenAPIConfig
 from litestar.types import ASGIApp
 
-from libs.common import VERSION
+from libs.common import VERSION, outages
 from libs.common.clock import Clock
 from libs.common.db import Database
-from libs.common.errors import PlatformError, Transient
+from libs.common.errors import PlatformError
 from libs.common.messaging import Bus, asyncapi, inbox, redelivery
 from libs.common.observability import logging
 from libs.common.observability.logging import get_logger
@@ -186,16 +186,19 @@ class Service:
             started = perf_counter()
             try:
                 await loop.run()
-            except Transient as fault:
-                log.warning("loop.paused", loop=loop.name, reason=fault.detail)
-            except PlatformError as fault:
-                log.error("loop.failed", loop=loop.name, reason=fault.detail)
-            except Exception:
-                log.error("loop.failed", loop=loop.name, exc_info=True)
+            except Exception as fault:
+                is_outage = outages.is_outage(fault) or outages.is_contention(fault)
+                if is_outage:
+                    log.warning("loop.paused", loop=loop.name, reason=outages.cause_of(fault.__cause__ or fault))
+                elif isinstance(fault, PlatformError):
+                    log.error("loop.failed", loop=loop.name, reason=fault.detail)
+                else:
+                    log.error("loop.failed", loop=loop.name, exc_info=True)
             else:
                 return
-            if perf_counter() - started > _HEALTHY_SECONDS:
-                failures = 0
+            # An outage is nobody's fault: what was paused goes on soon after its end.
+            if is_outage or perf_counter() - started > _HEALTHY_SECONDS:
+                failures = min(failures, 1) if is_outage else 0
             await asyncio.sleep(_CRASH_PAUSES_SECONDS[min(failures, len(_CRASH_PAUSES_SECONDS) - 1)])
             failures += 1
 
@@ -314,9 +317,11 @@ def main[S: CommonSettings](
     except SettingsError as fault:
         sys.exit("\n".join(f"{service}: {sentence}" for sentence in fault.faults))
     except PlatformError as fault:
-        sys.exit(f"{service}: {fault.detail}")
-    except (asyncpg.InvalidCatalogNameError, asyncpg.InvalidAuthorizationSpecificationError) as fault:
-        sys.exit(f"{service}: PostgreSQL refuses the address in {service.upper()}_DATABASE_URL: {fault}")
+        cause = fault.__cause__
+        if isinstance(cause, (asyncpg.InvalidCatalogNameError, asyncpg.InvalidAuthorizationSpecificationError)):
+            sys.exit(f"{service}: PostgreSQL refuses the address in {service.upper()}_DATABASE_URL: {cause}")
+        reason = f" ({outages.cause_of(cause)})" if cause is not None else ""
+        sys.exit(f"{service}: {fault.detail}{reason}")
 
 
 async def _run[S](command: Callable[[S], Awaitable[None]], settings: S) -> None:

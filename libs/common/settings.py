@@ -35,6 +35,12 @@ class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Connections held open at most, each opened when first needed; four services stay below PostgreSQL's default of 100."""
     database_timeout_seconds: float = 10.0
     """Deadline of one statement."""
+    database_connection_age_seconds: float = 1800.0
+    """A connection older than this is replaced, so that load spreads over servers that were added."""
+    database_connection_idle_seconds: float = 60.0
+    """A connection unused for so long is closed; keep it shorter than what firewalls and load balancers in between allow."""
+    database_transaction_pooling: bool = False
+    """Set this when the database URL names a pooler in transaction mode, such as PgBouncer."""
 
 
 class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,8 @@
 """PostgreSQL: the pool, transactions that wake the relay, and group commit."""
 
-from libs.common.db.database import Connection, Database, DatabaseUnavailable
+from libs.common.db.connections import Connection, DatabaseReadOnly, DatabaseUnavailable
+from libs.common.db.database import Database
 from libs.common.db.group import GroupCommit
 from libs.common.db.rows import Rows
 
-__all__ = ["Connection", "Database", "DatabaseUnavailable", "GroupCommit", "Rows"]
+__all__ = ["Connection", "Database", "DatabaseReadOnly", "DatabaseUnavailable", "GroupCommit", "Rows"]

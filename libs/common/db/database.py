@@ -1,27 +1,37 @@
 """The asyncpg pool of one service, in its own schema. Hot statements are plain SQL, one round trip each."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from time import monotonic
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
-from asyncpg.pool import PoolConnectionProxy
 
-from libs.common.db.rows import take_rows
-from libs.common.errors import Unavailable
+from libs.common import outages
+from libs.common.db.connections import (
+    Borrowed,
+    Connection,
+    DatabaseReadOnly,
+    DatabaseUnavailable,
+    PooledConnection,
+    TransactionPooledConnection,
+    connect_to_primary,
+    driver_of,
+    is_gone,
+    prepare,
+    unavailable,
+)
+from libs.common.errors import PlatformError
+from libs.common.observability.logging import get_logger
 from libs.common.settings import DatabaseSettings, postgres_dsn
 
-if TYPE_CHECKING:
-    type Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
-    type Borrowed = PoolConnectionProxy[asyncpg.Record]
-    _AsyncpgConnection = asyncpg.Connection[asyncpg.Record]
-else:
-    # asyncpg's classes cannot be subscripted at run time.
-    Connection = asyncpg.Connection
-    Borrowed = PoolConnectionProxy
-    _AsyncpgConnection = asyncpg.Connection
+log = get_logger("db")
+
+__all__ = ["CONTENTION", "Connection", "Database", "DatabaseReadOnly", "DatabaseUnavailable"]
 
 _ACQUIRE_SECONDS = 5.0
 """How long a caller may wait for a free connection before it hears 503."""
@@ -29,48 +39,24 @@ _IDLE_MAX = 8
 """Free connections that are kept at hand; the pool has the others, and closes them when nobody wants them for long."""
 _CONNECT_SECONDS = 5.0
 """How long one attempt to connect may take."""
+_STATEMENTS_MAX = 100
+"""Prepared statements that a connection keeps."""
+_PROVE_IDLE_SECONDS = 5.0
+"""A connection that was free for longer must answer before it is used: a network drops what is idle without a word."""
+_PROVE_SECONDS = 1.0
+"""How long that answer may take."""
+_LEAVE_SECONDS = 1.0
+"""How often all connections are replaced because their server takes no writes."""
 
-OUTAGES = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
+CONTENTION = (
+    asyncpg.TransactionRollbackError,
+    asyncpg.OutdatedSchemaCacheError,
+    asyncpg.exceptions.InvalidCachedStatementError,
 )
-"""What asyncpg raises when the server is away, restarting or full: nothing is wrong with the statement."""
+"""The transaction lost against another one, or a migration changed what the driver knew of a table: it is run again."""
 
-_BROKEN = (asyncpg.InterfaceError, asyncpg.InternalClientError)
-"""What asyncpg raises of its own accord when a connection ended under it."""
-
-CONTENTION = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
-"""The transaction lost against another one and may simply be run again."""
-
-
-class _PooledConnection(_AsyncpgConnection):
-    """A connection that goes back to the pool without a round trip of its own.
-
-    asyncpg resets advisory locks, listeners, cursors and settings of every connection that is given back: one more round
-    trip per borrow, a quarter of a short transaction (measured). Nothing here uses those outside a transaction, and an
-    open transaction is still rolled back.
-    """
-
-    def get_reset_query(self) -> str:
-        """Reset nothing."""
-        return ""
-
-
-def _is_gone(borrowed: "Borrowed") -> bool:
-    try:
-        return borrowed.is_closed()
-    except asyncpg.InterfaceError:
-        # The pool has taken it back already, which it does on its own when the server ends the connection.
-        return True
-
-
-class DatabaseUnavailable(Unavailable):
-    """PostgreSQL does not answer: whatever was asked may be asked again, unchanged, once it is back."""
+_CLOSING = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What a connection that has ended may raise when it is used or given back."""
 
 
 class _Borrowing:
@@ -91,18 +77,20 @@ class _Borrowing:
     ) -> None:
         borrowed = self._borrowed
         assert borrowed is not None
+        if not is_gone(borrowed):
+            driver_of(borrowed).used_at = monotonic()
         try:
-            if isinstance(fault, OUTAGES):
-                raise DatabaseUnavailable("the database does not answer") from fault
-            if isinstance(fault, asyncpg.InternalClientError):
-                # The server was killed while it said goodbye: the driver still waits for the end of that, and nobody
-                # may be given this connection again.
-                if not _is_gone(borrowed):
+            # A wrong argument is an InterfaceError too, and would be wrong again however often it is tried.
+            if isinstance(fault, asyncpg.InterfaceError) and is_gone(borrowed):
+                raise unavailable(fault) from fault
+            if isinstance(fault, Exception) and not isinstance(fault, PlatformError) and outages.is_outage(fault):
+                if isinstance(fault, asyncpg.InternalClientError) and not is_gone(borrowed):
+                    # The server was killed while it said goodbye: the driver still waits for the end of that, and
+                    # nobody may be given this connection again.
                     borrowed.terminate()
-                raise DatabaseUnavailable("the database does not answer") from fault
-            # Also what asyncpg raises for a wrong argument, which would be wrong again however often it is tried.
-            if isinstance(fault, asyncpg.InterfaceError) and _is_gone(borrowed):
-                raise DatabaseUnavailable("the database does not answer") from fault
+                if isinstance(fault, asyncpg.ReadOnlySQLTransactionError):
+                    self._database._leave_read_only_server()
+                raise unavailable(fault) from fault
         finally:
             if fault is not None or not self._database._keep(borrowed):
                 await self._database._release(borrowed)
@@ -124,6 +112,8 @@ class Database:
         self._waiting = 0
         """How many wait for the pool to give them a connection."""
         self._is_closing = False
+        self._not_before = 0.0
+        """Connections opened before this instant of the monotonic clock are not used again."""
         self._after_commit: list[Callable[[], None]] = []
 
     def after_commit(self, call: Callable[[], None]) -> Callable[[], None]:
@@ -141,20 +131,26 @@ class Database:
     async def open(self) -> None:
         """Open the pool without connecting yet, so that a service starts while its database is still on its way."""
         self._is_closing = False
+        dsn = postgres_dsn(self._settings.database_url)
+        is_pooled = self._settings.database_transaction_pooling
+        connect: Any = connect_to_primary if _names_several_hosts(dsn) else asyncpg.connect
         self._pool = await asyncpg.create_pool(
-            postgres_dsn(self._settings.database_url),
+            dsn,
             min_size=0,
             max_size=self._settings.database_pool_size,
             command_timeout=self._settings.database_timeout_seconds,
             timeout=_CONNECT_SECONDS,
-            max_inactive_connection_lifetime=300,
-            connection_class=_PooledConnection,
-            init=take_rows,
+            max_inactive_connection_lifetime=self._settings.database_connection_idle_seconds,
+            connection_class=TransactionPooledConnection if is_pooled else PooledConnection,
+            connect=connect,
+            init=prepare,
             server_settings={
-                "search_path": self._schema,
                 "application_name": self._application_name,
                 "timezone": "UTC",
+                # A pooler refuses what it cannot set again in another server process; the role has it as its default.
+                **({} if is_pooled else {"search_path": self._schema}),
             },
+            statement_cache_size=0 if is_pooled else _STATEMENTS_MAX,
         )
 
     async def close(self) -> None:
@@ -181,16 +177,70 @@ class Database:
             raise DatabaseUnavailable("the database is not open")
         while self._idle:
             borrowed = self._idle.pop()
-            if not _is_gone(borrowed):
+            if await self._try_out(borrowed):
                 return borrowed
-            await self._release(borrowed)
         self._waiting += 1
         try:
-            return await self._pool.acquire(timeout=_ACQUIRE_SECONDS)
-        except (*OUTAGES, *_BROKEN) as fault:
-            raise DatabaseUnavailable("the database does not answer") from fault
+            async with asyncio.timeout(_ACQUIRE_SECONDS):
+                while True:
+                    borrowed = await self._pool.acquire()
+                    if await self._try_out(borrowed):
+                        return borrowed
+        except (OSError, asyncpg.InterfaceError) as fault:
+            # While connecting, a missing socket file is a server that does not run.
+            raise unavailable(fault) from fault
+        except (asyncpg.PostgresError, asyncpg.InternalClientError) as fault:
+            if not outages.is_outage(fault):
+                raise
+            raise unavailable(fault) from fault
         finally:
             self._waiting -= 1
+
+    async def _try_out(self, borrowed: "Borrowed") -> bool:
+        """Tell whether a connection may be used; the pool takes back one that may not, or whose user left meanwhile."""
+        is_fit = False
+        try:
+            is_fit = await self._is_fit(borrowed)
+        finally:
+            if not is_fit:
+                await self._release(borrowed)
+        return is_fit
+
+    async def _is_fit(self, borrowed: "Borrowed") -> bool:
+        """Tell whether a connection may be used; one that may not is closed.
+
+        One is enough to notice that a network lost them all: those that are as old are then replaced unasked.
+        """
+        if is_gone(borrowed):
+            return False
+        driver, now = driver_of(borrowed), monotonic()
+        idle = now - driver.used_at
+        is_old = now - driver.opened_at > self._settings.database_connection_age_seconds * driver.age_factor
+        if is_old or driver.opened_at < self._not_before or idle > self._settings.database_connection_idle_seconds:
+            with contextlib.suppress(*_CLOSING):
+                await borrowed.close(timeout=_PROVE_SECONDS)
+            return False
+        if idle <= _PROVE_IDLE_SECONDS:
+            return True
+        try:
+            await borrowed.execute("SELECT 1", timeout=_PROVE_SECONDS)
+        except _CLOSING as fault:
+            log.info("database.connection_lost", cause=outages.cause_of(fault), idle_seconds=round(idle))
+            self._not_before = monotonic()
+            if not is_gone(borrowed):
+                borrowed.terminate()
+            return False
+        return True
+
+    def _leave_read_only_server(self) -> None:
+        """Replace every connection before it is used again, so that the next ones find the new primary.
+
+        At most once in a while: where there is no other server, reads go on and need their connections.
+        """
+        now = monotonic()
+        if now - self._not_before >= _LEAVE_SECONDS:
+            self._not_before = now
+            log.warning("database.read_only", action="connections are replaced")
 
     def _keep(self, borrowed: Borrowed) -> bool:
         """Keep a connection at hand for the next who wants one, if nothing has to be cleaned up; tells whether it was kept.
@@ -200,7 +250,7 @@ class Database:
         """
         if self._waiting or self._is_closing or len(self._idle) >= _IDLE_MAX:
             return False
-        if _is_gone(borrowed) or borrowed.is_in_transaction():
+        if is_gone(borrowed) or borrowed.is_in_transaction():
             return False
         self._idle.append(borrowed)
         return True
@@ -209,7 +259,7 @@ class Database:
         assert self._pool is not None
         try:
             await self._pool.release(borrowed, timeout=2)
-        except (*OUTAGES, *_BROKEN):
+        except _CLOSING:
             # The connection is gone and the pool has dropped it; there is nothing left to give back.
             return
 
@@ -266,3 +316,8 @@ class Database:
         """
         async with asyncio.timeout(2), self.connection() as borrowed:
             await borrowed.fetchval("SELECT 1")
+
+
+def _names_several_hosts(dsn: str) -> bool:
+    """Whether an address lists hosts to choose the primary from, and leaves the choice to us."""
+    return "," in urlsplit(dsn).netloc.rpartition("@")[2] and "target_session_attrs" not in dsn

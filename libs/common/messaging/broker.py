@@ -1,15 +1,15 @@
 """The connection of one service to RabbitMQ, through FastStream: publish with confirms, subscribe with manual acks."""
 
 import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 from aio_pika.abc import AbstractChannel
-from aio_pika.exceptions import AMQPException
 from faststream import AckPolicy
 from faststream.rabbit import Channel, ExchangeType, RabbitBroker, RabbitExchange, RabbitMessage, RabbitQueue
 
+from libs.common import outages
 from libs.common.errors import Unavailable
 from libs.common.messaging.topology import Topology, declare
 from libs.common.observability.logging import get_logger
@@ -19,9 +19,6 @@ log = get_logger("messaging.broker")
 _CONNECT_SECONDS = 5.0
 _PUBLISH_SECONDS = 10.0
 """Deadline of one confirmed publish."""
-
-OUTAGES = (OSError, TimeoutError, asyncio.TimeoutError, AMQPException, RuntimeError)
-"""What a publish raises when the broker is away (aio-pika reports a closed channel as a RuntimeError)."""
 
 type Intake = Callable[[RabbitMessage], Awaitable[None]]
 
@@ -100,24 +97,25 @@ class Broker:
                     decoder=_whole_message,
                 )(intake)
             await self._broker.start()
-        except OUTAGES as fault:
-            with contextlib.suppress(*OUTAGES):
+        except Exception as fault:
+            async with forgiving():
                 await self._broker.stop()
             self._broker = self._new_broker()
+            if not outages.is_outage(fault):
+                raise
             raise Unavailable("RabbitMQ does not answer") from fault
         self._started.set()
 
     async def stop_consuming(self) -> None:
         """Take no further message; what has arrived may still be acknowledged."""
         for subscriber in self._broker.subscribers:
-            with contextlib.suppress(*OUTAGES):
+            async with forgiving():
                 await subscriber.stop()
 
     async def stop(self) -> None:
         """Close the connection; what was not acknowledged goes back to its queue."""
-        with contextlib.suppress(*OUTAGES):
-            async with asyncio.timeout(5):
-                await self._broker.stop()
+        async with forgiving(), asyncio.timeout(5):
+            await self._broker.stop()
 
     async def publish(
         self,
@@ -164,6 +162,16 @@ class Broker:
         """
         if not self._started.is_set() or not await self._broker.ping(timeout=2.0):
             raise Unavailable("RabbitMQ does not answer")
+
+
+@asynccontextmanager
+async def forgiving() -> AsyncIterator[None]:
+    """Let an outage of the broker pass where there is nothing left to lose by it."""
+    try:
+        yield
+    except Exception as fault:
+        if not outages.is_outage(fault):
+            raise
 
 
 async def _whole_message(message: RabbitMessage) -> RabbitMessage:

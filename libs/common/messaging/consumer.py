@@ -8,12 +8,12 @@ from uuid import UUID, uuid4
 import msgspec
 from faststream.rabbit import RabbitMessage
 
+from libs.common import outages
 from libs.common.contracts import Message
 from libs.common.db import Connection, Database, DatabaseUnavailable
 from libs.common.db.database import CONTENTION
-from libs.common.errors import Unavailable, Undecodable
+from libs.common.errors import Undecodable
 from libs.common.messaging import inbox
-from libs.common.messaging.broker import OUTAGES
 from libs.common.messaging.envelope import Heard, PackedEvent, decode_pack, encode_pack, heard
 from libs.common.messaging.redelivery import Redelivery, Verdict, judge
 from libs.common.observability import metrics
@@ -278,8 +278,10 @@ async def acknowledge(message: RabbitMessage) -> None:
     """Tell the broker that a message is done; if the connection is gone it comes again, and the inbox knows it."""
     try:
         await message.ack()
-    except OUTAGES as fault:
-        log.warning("message.not_acknowledged", reason=str(fault))
+    except Exception as fault:
+        if not outages.is_outage(fault):
+            raise
+        log.warning("message.not_acknowledged", reason=outages.cause_of(fault))
 
 
 async def persist[T](work: Callable[[], Awaitable[T]], *, queue: str) -> T:
@@ -288,8 +290,10 @@ async def persist[T](work: Callable[[], Awaitable[T]], *, queue: str) -> T:
     while True:
         try:
             return await work()
-        except (Unavailable, *OUTAGES) as outage:
+        except Exception as outage:
+            if not outages.is_outage(outage):
+                raise
             pause = _OUTAGE_PAUSES_SECONDS[min(attempt, len(_OUTAGE_PAUSES_SECONDS) - 1)]
-            log.warning("consumer.paused", queue=queue, reason=str(outage), seconds=pause)
+            log.warning("consumer.paused", queue=queue, reason=outages.cause_of(outage), seconds=pause)
             attempt += 1
             await asyncio.sleep(pause)

@@ -4,7 +4,8 @@
     OutcomeUnknown                likewise: somebody must ask again with the same key
     Rejected, BrokenInvariant     dead letter, with the reason in its headers
     Undecodable                   dead letter at once
-    anything else                 a bug of ours: dead letter, with the exception's name
+    a driver's error              by its class in `outages`: an outage or contention is like Transient, bad data a dead letter
+    anything else                 a bug of ours, or a deployment in progress: a few retries, then a dead letter
 
 A dead letter waits in `<queue>.dead` until it is redriven; nothing is ever dropped, and no neighbour waits for it.
 """
@@ -16,14 +17,19 @@ import aio_pika
 import msgspec
 from aio_pika.abc import HeadersType
 
+from libs.common import outages
 from libs.common.clock import Clock, iso
 from libs.common.errors import OutcomeUnknown, PlatformError, Transient
 from libs.common.messaging.broker import Broker
 from libs.common.messaging.envelope import PackedEvent, encode_pack
 from libs.common.messaging.topology import DELAYS_SECONDS, dead_exchange, dead_queue, delay_exchange
+from libs.common.outages import FaultClass
 
 RETRIES_MAX = 14
 """Retries of one event before it becomes a dead letter: a little under an hour with the steps above."""
+
+UNEXPECTED_RETRIES_MAX = 3
+"""Retries after an error that nobody foresaw: half a minute, in which a deployment may end."""
 
 _REASON_CHARACTERS = 500
 
@@ -44,13 +50,27 @@ def judge(fault: Exception, *, attempt: int) -> Verdict:
         where = traceback.extract_tb(fault.__traceback__)
         place = f" at {where[-1].name}" if where else ""
         reason, detail = "unexpected_error", f"{type(fault).__name__}: {fault}{place}"
-    if isinstance(fault, (Transient, OutcomeUnknown)):
-        if attempt < RETRIES_MAX:
+    retries = _retries_of(fault)
+    if retries:
+        if attempt < retries:
             return Verdict(
                 delay_seconds=DELAYS_SECONDS[min(attempt, len(DELAYS_SECONDS) - 1)], reason=reason, detail=detail
             )
-        reason = f"{reason}_for_too_long"
+        if retries == RETRIES_MAX:
+            reason = f"{reason}_for_too_long"
     return Verdict(delay_seconds=None, reason=reason, detail=detail[:_REASON_CHARACTERS])
+
+
+def _retries_of(fault: Exception) -> int:
+    if isinstance(fault, PlatformError):
+        return RETRIES_MAX if isinstance(fault, (Transient, OutcomeUnknown)) else 0
+    match outages.classify(fault):
+        case FaultClass.OUTAGE | FaultClass.CONTENTION:
+            return RETRIES_MAX
+        case FaultClass.BUG:
+            return UNEXPECTED_RETRIES_MAX
+        case FaultClass.DATA:
+            return 0
 
 
 class Redelivery:

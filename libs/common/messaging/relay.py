@@ -15,10 +15,11 @@ import asyncpg
 import msgspec
 from aio_pika.exceptions import DeliveryError
 
+from libs.common import outages
 from libs.common.contracts import PUBLIC_EXCHANGE, REGISTRY, Contract
 from libs.common.db import Connection, Database
-from libs.common.errors import Transient, Unavailable
-from libs.common.messaging.broker import OUTAGES, Broker
+from libs.common.errors import Unavailable
+from libs.common.messaging.broker import Broker
 from libs.common.messaging.envelope import PackedEvent, encode_pack
 from libs.common.observability import metrics
 from libs.common.observability.logging import get_logger
@@ -33,6 +34,8 @@ _BUSY_ROWS = 8
 _GAPS_MAX = 3.0
 _OUTAGE_SECONDS = 1.0
 """Pause after the broker or the database did not answer."""
+_FAILED_SECONDS = 5.0
+"""Pause after an error that nobody foresaw."""
 
 _CLAIM = """
 DELETE FROM outbox WHERE seq = ANY(ARRAY(
@@ -110,9 +113,13 @@ class Relay:
                     # What is committed during the gap shares the next packs. It follows a round and does not precede
                     # one, so that a lone message on an idle system leaves at once.
                     await asyncio.sleep(self._settings.outbox_gap_seconds * min(1 + sent / _BUSY_ROWS, _GAPS_MAX))
-            except Transient as fault:
-                log.warning("outbox.relay_paused", reason=fault.detail)
-                await asyncio.sleep(_OUTAGE_SECONDS)
+            except Exception as fault:
+                if outages.is_outage(fault) or outages.is_contention(fault):
+                    log.warning("outbox.relay_paused", reason=outages.cause_of(fault.__cause__ or fault))
+                    await asyncio.sleep(_OUTAGE_SECONDS)
+                else:
+                    log.exception("outbox.relay_failed")
+                    await asyncio.sleep(_FAILED_SECONDS)
 
     async def _sleep_until_woken(self) -> None:
         try:
@@ -160,7 +167,7 @@ class Relay:
                 metrics.OUTBOX_FAILED.labels(name).inc(len(shipment.rows))
                 log.error("outbox.message_refused", message=name, exchange=shipment.contract.exchange)
                 refused.update((row["seq"], row) for row in shipment.rows)
-            elif isinstance(outcome, (*OUTAGES, Unavailable)):
+            elif outages.is_outage(outcome):
                 raise Unavailable("RabbitMQ does not answer") from outcome
             else:
                 raise outcome

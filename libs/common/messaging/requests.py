@@ -5,16 +5,15 @@ client; the request itself expires in its queue at the same moment.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from time import perf_counter
 from typing import Any
 from uuid import uuid4
 
 import msgspec
-from aio_pika.exceptions import DeliveryError
 from faststream.rabbit import RabbitMessage
 
+from libs.common import outages
 from libs.common.contracts import REGISTRY, Kind, Message
 from libs.common.errors import (
     Conflict,
@@ -27,7 +26,7 @@ from libs.common.errors import (
     Unavailable,
     Undecodable,
 )
-from libs.common.messaging.broker import OUTAGES, Broker
+from libs.common.messaging.broker import Broker, forgiving
 from libs.common.messaging.consumer import acknowledge
 from libs.common.observability import metrics
 from libs.common.observability.correlation import Correlation, child_traceparent, correlated, current
@@ -114,7 +113,9 @@ class Asker:
                 )
                 reply = msgspec.json.decode(await waiting, type=Reply)
             outcome = "refused" if reply.refusal else "answered"
-        except (*OUTAGES, DeliveryError) as fault:
+        except Exception as fault:
+            if isinstance(fault, PlatformError) or not outages.is_outage(fault):
+                raise
             raise Unavailable(f"the {contract.owner} service does not answer") from fault
         finally:
             del self._open[ticket]
@@ -187,7 +188,7 @@ class Answerer:
             reply = await self._reply(name, message.body)
             if message.reply_to:
                 # The asker may have given up or died meanwhile; then its queue is gone and the reply with it.
-                with contextlib.suppress(Unavailable, DeliveryError, *OUTAGES):
+                async with forgiving():
                     await self._broker.publish(
                         msgspec.json.encode(reply),
                         exchange="",

@@ -35,3 +35,13 @@ REQUESTS_ASKED = Counter(
     "requests_asked_total", "Requests put to another service over the broker.", ["request", "outcome"]
 )
 REQUEST_DURATION = Histogram("request_answer_seconds", "Time until the other service answered.", ["request"])
+DATABASE_OUTAGES = Counter(
+    "database_outages_total",
+    "Statements that failed because PostgreSQL was away, full, read-only or busy, by SQLSTATE or class of the error.",
+    ["cause"],
+)
+FAULTS_UNLISTED = Counter(
+    "faults_unlisted_total",
+    "Errors of PostgreSQL's, RabbitMQ's, Redis's or the HTTP client's driver that are not on the closed list: report each.",
+    ["error"],
+)

@@ -9,8 +9,8 @@ from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from libs.common.errors import PlatformError
 from libs.common.observability.logging import get_logger
+from libs.common.outages import cause_of
 
 log = get_logger("web.health")
 
@@ -39,9 +39,9 @@ async def _passes(name: str, check: Check) -> bool:
     try:
         async with asyncio.timeout(_CHECK_SECONDS):
             await check()
-    except (PlatformError, OSError, TimeoutError, RuntimeError) as fault:
+    except Exception as fault:  # noqa: BLE001 - whatever it is, the service is not ready
         # The reason goes to the log; the answer names the check only, since driver texts tell strangers too much.
-        log.warning("check.failed", check=name, reason=str(fault))
+        log.warning("check.failed", check=name, reason=cause_of(fault.__cause__ or fault))
         return False
     return True
 

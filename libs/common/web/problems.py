@@ -12,6 +12,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from litestar.exceptions import ValidationException as LitestarValidation
 
+from libs.common import outages
 from libs.common.errors import (
     BrokenInvariant,
     Conflict,
@@ -27,6 +28,7 @@ from libs.common.errors import (
 )
 from libs.common.observability.correlation import current
 from libs.common.observability.logging import get_logger
+from libs.common.outages import FaultClass
 
 log = get_logger("web.problems")
 
@@ -145,6 +147,9 @@ def problem_of(fault: Exception, *, path: str) -> tuple[Problem, dict[str, str]]
         code = _ROUTER_CODES.get(status, "http_error")
         title, detail = _TITLES[status], _router_detail(status, fault)
         headers = dict(fault.headers or {})
+    elif outages.classify(fault) in {FaultClass.OUTAGE, FaultClass.CONTENTION}:
+        status, code, title, detail = 503, "unavailable", _TITLES[503], "something that this needs does not answer"
+        log.warning("request.unavailable", path=path, reason=outages.cause_of(fault))
     else:
         status, code, title, detail = 500, "internal_error", "Internal Server Error", "an unexpected error occurred"
     if status == 500:

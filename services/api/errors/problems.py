@@ -264,6 +264,7 @@ _KINDS = (
     Kind("rate_limited", 429, "The caller has made too many requests.", "Wait for `Retry-After` seconds."),
     Kind("internal_error", 500, "A bug of ours.", "Quote the correlation id to support."),
     Kind("unavailable", 503, "Something that is needed does not answer.", _RETRY),
+    Kind("database_read_only", 503, "Nothing can be changed at the moment; reading works.", _RETRY),
     Kind("overloaded", 503, "Too many requests wait already.", _RETRY),
     Kind("request_timeout", 503, "The request took too long; its effect, if any, is complete.", _RETRY),
     Kind("key_set_unavailable", 503, "The identity provider's keys cannot be read.", _RETRY),

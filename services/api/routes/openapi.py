@@ -17,7 +17,15 @@ from services.api.errors.problems import PROBLEMS
 from services.api.routes.parameters import QueryParameter
 
 _REF = "#/components/schemas/{name}"
-_EVERY = ("rate_limited", "internal_error", "unavailable", "overloaded", "request_timeout", "chaos_injected")
+_EVERY = (
+    "rate_limited",
+    "internal_error",
+    "unavailable",
+    "database_read_only",
+    "overloaded",
+    "request_timeout",
+    "chaos_injected",
+)
 _BEARER = ("missing_token", "invalid_token", "token_expired", "key_set_unavailable")
 _TENANT = (
     "missing_tenant",

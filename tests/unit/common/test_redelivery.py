@@ -1,5 +1,6 @@
 """What becomes of a message that failed, by kind of failure."""
 
+import asyncpg
 import pytest
 
 from libs.common.errors import (
@@ -12,7 +13,7 @@ from libs.common.errors import (
     Unavailable,
     Undecodable,
 )
-from libs.common.messaging.redelivery import RETRIES_MAX, judge
+from libs.common.messaging.redelivery import RETRIES_MAX, UNEXPECTED_RETRIES_MAX, judge
 from libs.common.messaging.topology import DELAYS_SECONDS
 
 
@@ -34,7 +35,7 @@ def test_what_may_pass_is_put_off_ever_longer_and_buried_in_the_end(fault: Excep
         (Conflict("no"), "conflict"),
         (BrokenInvariant("no"), "internal_error"),
         (Undecodable("no"), "undecodable_message"),
-        (KeyError("no"), "unexpected_error"),
+        (RecursionError("no"), "unexpected_error"),
     ],
 )
 def test_what_will_not_pass_is_buried_at_once_with_its_reason(fault: Exception, reason: str) -> None:
@@ -42,3 +43,14 @@ def test_what_will_not_pass_is_buried_at_once_with_its_reason(fault: Exception, 
     assert verdict.delay_seconds is None
     assert verdict.reason == reason
     assert verdict.detail
+
+
+def test_error_that_nobody_foresaw_is_retried_a_few_times_before_it_is_dead_lettered() -> None:
+    delays = [judge(KeyError("no"), attempt=attempt).delay_seconds for attempt in range(UNEXPECTED_RETRIES_MAX + 1)]
+    assert delays == [*DELAYS_SECONDS[:UNEXPECTED_RETRIES_MAX], None]
+    assert judge(KeyError("no"), attempt=UNEXPECTED_RETRIES_MAX).reason == "unexpected_error"
+
+
+@pytest.mark.parametrize("fault", [TimeoutError(), asyncpg.DeadlockDetectedError("x"), ConnectionResetError()])
+def test_outage_or_contention_that_nobody_translated_is_postponed_like_any_other(fault: Exception) -> None:
+    assert judge(fault, attempt=RETRIES_MAX - 1).delay_seconds == DELAYS_SECONDS[-1]
