@@ -11,8 +11,9 @@ crash at any moment leaves either nothing or the complete effect together with i
 
 import hashlib
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
+from decimal import Decimal
 
 import msgspec
 
@@ -27,6 +28,11 @@ _KEY = re.compile(r"[!-~]{1,255}\Z")
 _QUOTED = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"\Z')
 _LEASE_MARGIN_SECONDS = 30
 """How much longer than the longest request a key is believed to be in good hands."""
+_DECIMAL = re.compile(r"(0|[1-9]\d{0,400})(\.\d{1,400})?\Z", re.ASCII)
+_VERSION = b"\x02"
+"""How a fingerprint is made; the first version had no such byte, so that the two never meet."""
+_INTEGER_DIGITS_MAX = 30
+"""The greatest power of ten with which a number is written out as a whole one."""
 _TRIES_MAX = 3
 """How often a request is run anew because the key it met had vanished when it was looked at."""
 
@@ -52,10 +58,54 @@ def normalise_key(header: str | None) -> str | None:
     return text if _KEY.match(text) else None
 
 
-def fingerprint(operation: str, meaning: msgspec.Struct | None) -> bytes:
-    """Digest what is asked: the same meaning, however its JSON was written, has the same fingerprint."""
-    body = msgspec.json.encode(meaning, order="sorted")
-    return hashlib.sha256(operation.encode() + b"\n" + body).digest()
+def fingerprint(operation: str, body: bytes) -> bytes:
+    """Digest what the client sent: a version and the SHA-256 of the operation with its path, and of the canonical body.
+
+    Made of the members that were sent, not of what we read them into: a member that a later version of ours reads too
+    does not change the fingerprint of a request that is repeated. An absent body is as an empty object.
+    """
+    return _VERSION + hashlib.sha256(operation.encode() + b"\n" + canonical(body)).digest()
+
+
+def canonical(body: bytes) -> bytes:
+    """Write a JSON body in one form: members sorted, strings unescaped, numbers exact; what is not JSON stays as it is.
+
+    An `amount` may be sent as a number or as a numeric string; both are the same.
+    """
+    text = body.strip()
+    if not text:
+        return b"{}"
+    try:
+        read = _decoder.decode(text)
+        if isinstance(read, dict) and isinstance(amount := read.get("amount"), str) and _DECIMAL.match(amount):
+            read["amount"] = _exact(amount)
+        return _encoder.encode(read)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ArithmeticError, ValueError):
+        # Where the body is read, this was refused before; elsewhere nobody reads it.
+        return text
+
+
+def _exact(text: str) -> int | Decimal:
+    # 1e2, 100.0 and 100 are one number. Never by arithmetic, which would round what is long.
+    if _DECIMAL.match(text):
+        number = text.rstrip("0") if "." in text else text
+        number = number.removesuffix(".")
+        return Decimal(number) if "." in number or len(number) > _INTEGER_DIGITS_MAX else int(number)
+    sign, digits, power = Decimal(text).as_tuple()
+    assert isinstance(power, int), "JSON has no infinity"
+    while len(digits) > 1 and digits[-1] == 0:
+        digits, power = digits[:-1], power + 1
+    exact = Decimal((sign, digits, power))
+    return int(exact) if 0 <= power <= _INTEGER_DIGITS_MAX else exact
+
+
+_decoder = msgspec.json.Decoder(float_hook=_exact)
+_encoder = msgspec.json.Encoder(order="sorted", decimal_format="number")
+
+
+def earlier_fingerprint(operation: str, meaning: Mapping[str, object] | msgspec.Struct | None) -> bytes:
+    """Digest what is asked as version 0.1 did: for keys that it has stored, until they expire."""
+    return hashlib.sha256(operation.encode() + b"\n" + msgspec.json.encode(meaning, order="sorted")).digest()
 
 
 class Idempotency:
@@ -67,14 +117,26 @@ class Idempotency:
         self._ttl = timedelta(seconds=ttl_seconds)
         self._lease = timedelta(seconds=request_timeout_seconds + _LEASE_MARGIN_SECONDS)
 
-    def claim(self, *, tenant_id: str, operation: str, key: str, meaning: msgspec.Struct | None) -> Claim:
-        """Say what is asked under which key; nothing is written yet."""
+    def claim(
+        self,
+        *,
+        tenant_id: str,
+        operation: str,
+        key: str,
+        body: bytes,
+        meaning: Mapping[str, object] | msgspec.Struct | None = None,
+    ) -> Claim:
+        """State what is requested under which key; nothing is written yet.
+
+        `meaning` is what version 0.1 made its fingerprint of, for the operations that it had.
+        """
         now = self._clock.now()
         return Claim(
             tenant_id=tenant_id,
             operation=operation,
             key=key,
-            fingerprint=fingerprint(operation, meaning),
+            fingerprint=fingerprint(operation, body),
+            fingerprint_earlier=earlier_fingerprint(operation, meaning),
             claimed_at=now,
             lease_until=now + self._lease,
             expires_at=now + self._ttl,
@@ -101,7 +163,7 @@ class Idempotency:
             record = await keys.find(self._database, claim)
             if record is None or record.expires_at <= claim.claimed_at:
                 continue
-            if record.fingerprint != claim.fingerprint:
+            if record.fingerprint not in (claim.fingerprint, claim.fingerprint_earlier):
                 metrics.IDEMPOTENCY.labels("mismatch").inc()
                 raise IdempotencyKeyReused
             if record.answer is not None:

@@ -210,7 +210,9 @@ class World:
             metadata={},
             capture_method=method,
         )
-        claim = self._idempotency.claim(tenant_id=tenant_id, operation="create", key=key, meaning=wanted)
+        claim = self._idempotency.claim(
+            tenant_id=tenant_id, operation="create", key=key, body=msgspec.json.encode(wanted)
+        )
         answer = await self.payments.create(
             wanted, claim=claim, actor="proof", correlation=Correlation(correlation_id="c", tenant_id=tenant_id)
         )
@@ -224,7 +226,10 @@ class World:
             Rejected: as the api would answer it.
         """
         claim = self._idempotency.claim(
-            tenant_id=tenant_id, operation=f"{command}:{intent}", key=key, meaning=_Meaning(amount_minor)
+            tenant_id=tenant_id,
+            operation=f"{command}:{intent}",
+            key=key,
+            body=msgspec.json.encode({"amount_minor": amount_minor}),
         )
         correlation = Correlation(correlation_id="c", tenant_id=tenant_id)
         caller = api.Caller(actor="proof", correlation=correlation, respond_async=True)
@@ -303,10 +308,6 @@ class World:
             "SELECT invariant, subject, detail FROM ledger.findings WHERE tenant_id = $1", tenant_id
         )
         return [f"{row['invariant']} {row['subject']}: {row['detail']}" for row in found]
-
-
-class _Meaning(msgspec.Struct, frozen=True):
-    amount_minor: int | None
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:

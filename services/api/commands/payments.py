@@ -43,6 +43,19 @@ class NewIntent(msgspec.Struct, frozen=True, kw_only=True):
     payment_method: str = ""
     """The processor's token of what is charged, or empty."""
 
+    @property
+    def meaning(self) -> dict[str, object]:
+        """What version 0.1 made its fingerprint of; a new field does not belong here."""
+        return {
+            "amount_minor": self.amount_minor,
+            "currency": self.currency,
+            "customer_ref": self.customer_ref,
+            "description": self.description,
+            "metadata": self.metadata,
+            "capture_method": self.capture_method,
+            "payment_method": self.payment_method,
+        }
+
 
 class PaymentCommands:
     """Decides about payment intents; every decision is saved with its key, its audit line and its messages."""

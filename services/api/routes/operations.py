@@ -36,8 +36,8 @@ _MISSING_KEY = "Missing Idempotency-Key"
 _PREFER = (("Prefer", "`respond-async`: answer at once, without waiting for the processor."),)
 
 
-class _Meaning(msgspec.Struct, frozen=True):
-    """What a capture, void or refund asks, however its JSON was written."""
+class Meaning(msgspec.Struct, frozen=True):
+    """What version 0.1 made the fingerprint of a capture, void or refund of; a new field does not belong here."""
 
     amount_minor: int | None = None
     reason: str | None = None
@@ -79,11 +79,16 @@ def operation_routes(
     async def capture_payment_intent(request: AnyRequest, intent_id: FromPath[str]) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
         wanted = path_id(intent_id, "payment_intent_id")
-        body = captures.read(await request.body() or b"{}", strict=prefers_strict(request.headers))
+        raw = await request.body()
+        body = captures.read(raw or b"{}", strict=prefers_strict(request.headers))
         key = require_key(request.headers, missing=_MISSING_KEY)
         amount_minor = await amount_of(caller.tenant_id, wanted, body.amount)
         claim = idempotency.claim(
-            tenant_id=caller.tenant_id, operation=f"capture:{wanted}", key=key, meaning=_Meaning(amount_minor)
+            tenant_id=caller.tenant_id,
+            operation=f"capture:{wanted}",
+            key=key,
+            body=raw,
+            meaning=Meaning(amount_minor),
         )
         asking = Caller(
             actor=caller.actor, correlation=caller.correlation, respond_async=prefers_async(request.headers)
@@ -117,7 +122,10 @@ def operation_routes(
         caller = await access.admit(request.headers, _WRITE)
         wanted = path_id(intent_id, "payment_intent_id")
         key = require_key(request.headers, missing=_MISSING_KEY)
-        claim = idempotency.claim(tenant_id=caller.tenant_id, operation=f"void:{wanted}", key=key, meaning=_Meaning())
+        # The body means nothing to us.
+        claim = idempotency.claim(
+            tenant_id=caller.tenant_id, operation=f"void:{wanted}", key=key, body=b"", meaning=Meaning()
+        )
         asking = Caller(
             actor=caller.actor, correlation=caller.correlation, respond_async=prefers_async(request.headers)
         )
@@ -151,12 +159,18 @@ def operation_routes(
     async def refund_payment_intent(request: AnyRequest, intent_id: FromPath[str]) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
         wanted = path_id(intent_id, "payment_intent_id")
-        body = given_back.read(await request.body() or b"{}", strict=prefers_strict(request.headers))
+        raw = await request.body()
+        body = given_back.read(raw or b"{}", strict=prefers_strict(request.headers))
         require_storable({"/reason": body.reason})
         key = require_key(request.headers, missing=_MISSING_KEY)
         amount_minor = await amount_of(caller.tenant_id, wanted, body.amount)
-        meaning = _Meaning(amount_minor, body.reason)
-        claim = idempotency.claim(tenant_id=caller.tenant_id, operation=f"refund:{wanted}", key=key, meaning=meaning)
+        claim = idempotency.claim(
+            tenant_id=caller.tenant_id,
+            operation=f"refund:{wanted}",
+            key=key,
+            body=raw,
+            meaning=Meaning(amount_minor, body.reason),
+        )
         asking = Caller(
             actor=caller.actor, correlation=caller.correlation, respond_async=prefers_async(request.headers)
         )

@@ -80,12 +80,6 @@ _LIST_QUERY = (
 )
 
 
-class ConfirmMeaning(msgspec.Struct, frozen=True):
-    """What a confirmation asks beyond the intent in its path."""
-
-    body: dict[str, Any]
-
-
 def payment_intent_routes(
     access: Access,
     payments: PaymentCommands,
@@ -117,10 +111,13 @@ def payment_intent_routes(
     )
     async def create_payment_intent(request: AnyRequest) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
-        body = bodies.read(await request.body(), strict=prefers_strict(request.headers))
+        raw = await request.body()
+        body = bodies.read(raw, strict=prefers_strict(request.headers))
         wanted = new_intent(body, currencies=currencies)
         key = require_key(request.headers, missing=_MISSING_CREATE_KEY)
-        claim = idempotency.claim(tenant_id=caller.tenant_id, operation="create", key=key, meaning=wanted)
+        claim = idempotency.claim(
+            tenant_id=caller.tenant_id, operation="create", key=key, body=raw, meaning=wanted.meaning
+        )
         create = partial(payments.create, wanted, claim=claim, actor=caller.actor, correlation=caller.correlation)
         return given_answer(await idempotency.run(claim, create))
 
@@ -166,10 +163,13 @@ def payment_intent_routes(
     async def confirm_payment_intent(request: AnyRequest, intent_id: FromPath[str]) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
         wanted = path_id(intent_id, "payment_intent_id")
-        meaning = ConfirmMeaning(read_optional(await request.body()))
+        raw = await request.body()
+        meaning = {"body": read_optional(raw)}
         key = require_key(request.headers, missing=_MISSING_CONFIRM_KEY)
         respond_async = prefers_async(request.headers)
-        claim = idempotency.claim(tenant_id=caller.tenant_id, operation=f"confirm:{wanted}", key=key, meaning=meaning)
+        claim = idempotency.claim(
+            tenant_id=caller.tenant_id, operation=f"confirm:{wanted}", key=key, body=raw, meaning=meaning
+        )
         confirm = partial(
             payments.confirm,
             wanted,

@@ -30,7 +30,9 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     """The client's key, normalised."""
     fingerprint: bytes
-    """SHA-256 of what is asked."""
+    """A digest of what the client sent."""
+    fingerprint_earlier: bytes
+    """The same as version 0.1 made it, which may still stand in a row."""
     claimed_at: datetime
     """Now."""
     lease_until: datetime

@@ -10,7 +10,9 @@ import pytest
 
 from libs.common.clock import ManualClock
 from libs.common.errors import TooEarly
+from services.api.commands import NewIntent
 from services.api.errors import ContradictoryOutcome
+from services.api.idempotency import earlier_fingerprint
 from services.api.workers import forget_expired_keys
 from tests.integration.api.conftest import CONFIRM_TIMEOUT_SECONDS, Api, serving, settings_for
 from tests.support.databases import TestDatabase
@@ -76,7 +78,7 @@ async def test_same_key_replays_however_the_json_is_written(client: Client) -> N
     again = await client.call(
         "POST",
         "/v1/payment-intents",
-        raw=b'{ "customer_ref":"CUST-001",  "currency":"BRL", "amount":"150.50", "unknown": [1] }',
+        raw=b'{ "customer_ref":"CUST-00\\u0031",  "currency":"BRL", "amount":150.50 }',
         key='"k"',
     )
     assert again.raw == first.raw
@@ -87,6 +89,20 @@ async def test_same_key_with_another_body_is_refused(client: Client) -> None:
     await client.call("POST", "/v1/payment-intents", BODY, key="k")
     answer = await client.call("POST", "/v1/payment-intents", BODY | {"amount": 999}, key="k")
     assert (answer.status, answer.json["code"]) == (422, "idempotency_key_reused")
+
+
+async def test_key_that_the_version_before_stored_is_replayed(api: Api, client: Client, tenant_id: str) -> None:
+    first = await client.call("POST", "/v1/payment-intents", BODY, key="k")
+    wanted = NewIntent(amount_minor=15050, currency="BRL", customer_ref="CUST-001", description=None, metadata={})
+    await api.database.write(
+        "UPDATE idempotency_keys SET fingerprint = $2 WHERE tenant_id = $1 RETURNING 1",
+        tenant_id,
+        earlier_fingerprint("create", wanted.meaning),
+    )
+    again = await client.call("POST", "/v1/payment-intents", BODY, key="k")
+    assert (again.raw, again.headers["idempotency-replayed"]) == (first.raw, "true")
+    other = await client.call("POST", "/v1/payment-intents", BODY | {"amount": 999}, key="k")
+    assert (other.status, other.json["code"]) == (422, "idempotency_key_reused")
 
 
 async def test_an_expired_key_is_free_again(api: Api, client: Client, tenant_id: str) -> None:
