@@ -19,9 +19,9 @@ from litestar.types import ASGIApp
 
 from libs.common import VERSION, outages
 from libs.common.clock import Clock
-from libs.common.db import Database
+from libs.common.db import Database, PartitionedTable, PartitionKeeper
 from libs.common.errors import PlatformError
-from libs.common.messaging import Bus, asyncapi, inbox, redelivery
+from libs.common.messaging import Bus, asyncapi, redelivery
 from libs.common.observability import logging
 from libs.common.observability.logging import get_logger
 from libs.common.settings import (
@@ -43,10 +43,8 @@ _CRASH_PAUSES_SECONDS = (0.5, 1.0, 5.0, 30.0)
 """Pauses before a worker or loop that failed is run again."""
 _HEALTHY_SECONDS = 60.0
 """A loop that ran this long is not in the same trouble as before: its next pause is the first again."""
-_FORGET_EVERY_SECONDS = 300.0
-"""How often events past the inbox's retention are looked for."""
-_FORGET_ROUNDS_MAX = 100
-"""Rounds of one run, so that a long neglected inbox does not keep the worker busy without a pause."""
+_PARTITIONS_EVERY_SECONDS = 300.0
+"""How often partitions are made, dropped and measured; the first time when the process starts."""
 _REDRIVE_MAX = 10_000
 
 
@@ -56,6 +54,8 @@ class Worker(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     every_seconds: float
     run: Callable[[], Awaitable[Any]]
+    is_due_at_start: bool = False
+    """Whether it also runs when the process starts, and not only once the first interval is over."""
 
 
 class Loop(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +99,7 @@ class Service:
         clock: Clock,
         routes: Sequence[Any] = (),
         workers: Sequence[Worker] = (),
+        tables: Sequence[PartitionedTable] = (),
         loops: Sequence[Loop] = (),
         opens: Sequence[Callable[[], AbstractAsyncContextManager[Any]]] = (),
         checks: Mapping[str, Check] | None = None,
@@ -114,7 +115,7 @@ class Service:
         self.database = database
         self.bus = bus
         self.clock = clock
-        self._workers = workers
+        self._workers = [_partitions(database, clock, tables), *workers] if tables else [*workers]
         self._loops = loops
         self._opens = opens
         self._eager_tasks = eager_tasks
@@ -146,10 +147,7 @@ class Service:
             running = [
                 asyncio.create_task(self._run_bus(), name="bus"),
                 *(asyncio.create_task(self._keep(loop), name=loop.name) for loop in self._loops),
-                *(
-                    asyncio.create_task(self._keep(_repeated(worker)), name=worker.name)
-                    for worker in (self._forgetting(), *self._workers)
-                ),
+                *(asyncio.create_task(self._keep(_repeated(worker)), name=worker.name) for worker in self._workers),
             ]
             log.info("service.started", port=self.http.http_port)
             try:
@@ -202,16 +200,6 @@ class Service:
             await asyncio.sleep(_CRASH_PAUSES_SECONDS[min(failures, len(_CRASH_PAUSES_SECONDS) - 1)])
             failures += 1
 
-    def _forgetting(self) -> Worker:
-        async def forget() -> None:
-            before = self.clock.now() - inbox.RETENTION
-            for _ in range(_FORGET_ROUNDS_MAX):
-                async with self.database.transaction() as transaction:
-                    if await inbox.forget(transaction, before=before) == 0:
-                        return
-
-        return Worker(name="forget inbox", every_seconds=_FORGET_EVERY_SECONDS, run=forget)
-
     def serve(self) -> None:
         """Serve HTTP, consume and work until SIGTERM or SIGINT, then finish what has begun and stop."""
         uvicorn.run(
@@ -248,8 +236,15 @@ def _start_at_once[T](
     return asyncio.Task(work, loop=loop, **{**options, "eager_start": loop.is_running()})  # type: ignore[arg-type]
 
 
+def _partitions(database: Database, clock: Clock, tables: Sequence[PartitionedTable]) -> Worker:
+    keeper = PartitionKeeper(database, clock=clock, tables=tables)
+    return Worker(name="partitions", every_seconds=_PARTITIONS_EVERY_SECONDS, run=keeper.run, is_due_at_start=True)
+
+
 def _repeated(worker: Worker) -> Loop:
     async def run() -> None:
+        if worker.is_due_at_start:
+            await worker.run()
         while True:
             # Jitter, so that several processes do not all work at the same moment.
             await asyncio.sleep(worker.every_seconds * random.uniform(0.9, 1.1))  # noqa: S311 - not a secret

@@ -60,6 +60,9 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Events that one consumer transaction takes at most."""
     consumer_prefetch: int = 50
     """Unacknowledged AMQP messages that one queue may push into this process."""
+    inbox_retention_days: int = 14
+    """How long events are remembered, so that each takes effect once: longer than any queue, retry or dead letter is normally
+    left; at least 2."""
     request_timeout_seconds: float = 5.0
     """How long a request to another service may take before the answer is 503."""
 

@@ -7,7 +7,7 @@ import msgspec
 
 from libs.common.clock import Clock, SystemClock
 from libs.common.db import Database
-from libs.common.messaging import Bus
+from libs.common.messaging import Bus, inbox_partitions
 from libs.common.service import Loop, Service
 from libs.common.settings import SettingsError
 from services.api.auth import Access, Directory, Login, Passwords, Tokens
@@ -96,6 +96,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         database=database,
         bus=bus,
         clock=clock,
+        tables=[inbox_partitions(settings.broker)],
         routes=routes(
             access=access,
             login=login,

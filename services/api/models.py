@@ -9,6 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
+from libs.common.db.partition_sql import rules_table
 from libs.common.messaging import inbox_table, outbox_table
 
 METADATA = sa.MetaData(schema=None)
@@ -294,3 +295,4 @@ payment_intent_events = sa.Table(
 
 outbox = outbox_table(METADATA)
 inbox = inbox_table(METADATA)
+partition_rules = rules_table(METADATA)

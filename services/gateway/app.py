@@ -8,7 +8,7 @@ from typing import Any
 
 from libs.common.clock import Clock, SystemClock
 from libs.common.db import Database
-from libs.common.messaging import Bus
+from libs.common.messaging import Bus, inbox_partitions
 from libs.common.service import Service
 from services.gateway import consumers, workers
 from services.gateway.commands import Commands, Configs, Notices
@@ -90,6 +90,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         database=database,
         bus=bus,
         clock=clock,
+        tables=[inbox_partitions(settings.broker)],
         routes=webhook_routes(
             accounts,
             inbox,

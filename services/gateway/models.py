@@ -4,6 +4,7 @@ its attempt."""
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
+from libs.common.db.partition_sql import rules_table
 from libs.common.messaging import inbox_table, outbox_table
 
 METADATA = sa.MetaData()
@@ -218,3 +219,4 @@ STRIPE_EVENTS = sa.Table(
 
 OUTBOX = outbox_table(METADATA)
 INBOX = inbox_table(METADATA)
+PARTITION_RULES = rules_table(METADATA)

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from libs.common.clock import Clock, SystemClock
 from libs.common.db import Database
-from libs.common.messaging import Bus
+from libs.common.messaging import Bus, inbox_partitions
 from libs.common.service import Service
 from services.ledger import answers, consumers, rules
 from services.ledger.claims import Claims
@@ -58,6 +58,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         database=database,
         bus=bus,
         clock=clock,
+        tables=[inbox_partitions(settings.broker)],
         loops=loops(reports),
         workers=workers(database, holds, verifier, claims),
     )

@@ -7,6 +7,7 @@ instant is one index probe, and a lost or inserted row leaves a gap.
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
+from libs.common.db.partition_sql import rules_table
 from libs.common.messaging import inbox_table, outbox_table
 
 METADATA = sa.MetaData()
@@ -542,3 +543,4 @@ CLAIM_CHECKS = sa.Table(
 
 OUTBOX = outbox_table(METADATA)
 INBOX = inbox_table(METADATA)
+PARTITION_RULES = rules_table(METADATA)

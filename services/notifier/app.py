@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from libs.common.clock import Clock, SystemClock
 from libs.common.db import Database
-from libs.common.messaging import Bus
+from libs.common.messaging import Bus, inbox_partitions
 from libs.common.service import Loop, Service, Worker
 from services.notifier import consumers
 from services.notifier.commands import EndpointRules
@@ -58,6 +58,7 @@ def build(settings: Settings, clock: Clock | None = None, *, lookup: Lookup | No
         database=database,
         bus=bus,
         clock=clock,
+        tables=[inbox_partitions(settings.broker)],
         workers=[
             Worker(
                 name="replayer", every_seconds=REPLAY_EVERY_SECONDS, run=Replayer(database=database, clock=clock).run

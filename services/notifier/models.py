@@ -9,6 +9,7 @@ rows are written by one statement from the same ids, and a partition must be abl
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
+from libs.common.db.partition_sql import rules_table
 from libs.common.messaging import inbox_table, outbox_table
 
 METADATA = sa.MetaData(schema=None)
@@ -223,3 +224,4 @@ REPLAYS = sa.Table(
 
 OUTBOX = outbox_table(METADATA)
 INBOX = inbox_table(METADATA)
+PARTITION_RULES = rules_table(METADATA)

@@ -69,6 +69,8 @@ class TestDatabase:
 
 def _fingerprint(services: Sequence[str]) -> str:
     digest = hashlib.sha256((ROOT / "deploy/postgres/bootstrap.sql").read_bytes())
+    # What migrations share.
+    digest.update((ROOT / "libs/common/db/partition_sql.py").read_bytes())
     for service in services:
         for file in sorted((ROOT / "services" / service / "migrations").rglob("*.py")):
             digest.update(file.read_bytes())

@@ -3,6 +3,16 @@
 from libs.common.db.connections import Connection, DatabaseReadOnly, DatabaseUnavailable
 from libs.common.db.database import Database
 from libs.common.db.group import GroupCommit
+from libs.common.db.partitions import PartitionedTable, PartitionKeeper
 from libs.common.db.rows import Rows
 
-__all__ = ["Connection", "Database", "DatabaseReadOnly", "DatabaseUnavailable", "GroupCommit", "Rows"]
+__all__ = [
+    "Connection",
+    "Database",
+    "DatabaseReadOnly",
+    "DatabaseUnavailable",
+    "GroupCommit",
+    "PartitionKeeper",
+    "PartitionedTable",
+    "Rows",
+]

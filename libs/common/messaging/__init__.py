@@ -2,7 +2,7 @@
 
 from libs.common.messaging.bus import Bus
 from libs.common.messaging.envelope import Heard, Saying
-from libs.common.messaging.inbox import inbox_table
+from libs.common.messaging.inbox import inbox_partitions, inbox_table
 from libs.common.messaging.outbox import OUTBOX_COLUMNS, insert_outbox, outbox_arrays, outbox_table, say
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "Bus",
     "Heard",
     "Saying",
+    "inbox_partitions",
     "inbox_table",
     "insert_outbox",
     "outbox_arrays",

@@ -1,19 +1,16 @@
 """The inbox: each event takes effect once per consumer, however often it arrives."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
-from libs.common.db import Connection
+from libs.common.db import Connection, PartitionedTable
+from libs.common.settings import BrokerSettings
 
-RETENTION = timedelta(days=14)
-"""How long an event is remembered: longer than any queue, retry or dead letter is normally left."""
-
-_FORGET_MAX = 5000
-"""Rows that one round of forgetting removes at most, so that it never holds locks for long."""
+_DAYS_AHEAD = 7
+"""Days for which partitions exist ahead of time."""
 
 
 def inbox_table(metadata: sa.MetaData) -> sa.Table:
@@ -33,7 +30,18 @@ def inbox_table(metadata: sa.MetaData) -> sa.Table:
         # The random column leads, so that concurrent inserts do not fight for one leaf page.
         sa.PrimaryKeyConstraint("event_id", "queue"),
         sa.Index("ix_inbox_received_at", "received_at", postgresql_using="brin"),
+        # By the time in the event's id, so that the key stays unique over all days.
+        postgresql_partition_by="RANGE (event_id)",
     )
+
+
+def inbox_partitions(settings: BrokerSettings) -> PartitionedTable:
+    """Keep the inbox for as long as the settings say, by day, as the events' ids tell it.
+
+    An event that comes later than its id says (the id is derived from that of its payment) is remembered for as many days
+    from then on.
+    """
+    return PartitionedTable(name="inbox", ahead=_DAYS_AHEAD, kept_days=settings.inbox_retention_days)
 
 
 async def mark(connection: Connection, queue: str, event_ids: Sequence[UUID]) -> set[UUID]:
@@ -49,13 +57,3 @@ async def mark(connection: Connection, queue: str, event_ids: Sequence[UUID]) ->
         queue,
     )
     return {row["event_id"] for row in rows}
-
-
-async def forget(connection: Connection, *, before: datetime) -> int:
-    """Forget events that took effect before an instant; returns how many, at most a few thousand a call."""
-    status = await connection.execute(
-        "DELETE FROM inbox WHERE ctid = ANY(ARRAY(SELECT ctid FROM inbox WHERE received_at < $1 LIMIT $2))",
-        before,
-        _FORGET_MAX,
-    )
-    return int(status.rsplit(" ", 1)[-1])

@@ -45,3 +45,16 @@ FAULTS_UNLISTED = Counter(
     "Errors of PostgreSQL's, RabbitMQ's, Redis's or the HTTP client's driver that are not on the closed list: report each.",
     ["error"],
 )
+TABLE_BYTES = Gauge("table_bytes", "What a growing table takes on disk, with its partitions and indexes.", ["table"])
+DEFAULT_PARTITION_BYTES = Gauge(
+    "table_default_partition_bytes",
+    "What a table's default partition takes; small unless partitions are missing.",
+    ["table"],
+)
+OLDEST_PARTITION_AGE = Gauge(
+    "table_oldest_partition_seconds", "How long ago the time of a table's oldest partition was over.", ["table"]
+)
+PARTITIONS_AHEAD = Gauge("table_partitions_ahead", "Partitions that exist for the time to come.", ["table"])
+PARTITION_FAILURES = Counter(
+    "table_partition_failures_total", "Partitions that could not be made or dropped; tried again.", ["table"]
+)

@@ -81,6 +81,7 @@ async def pair(servers: Servers, vhost_url: str) -> AsyncIterator[Pair]:
         await inside.execute(f"CREATE SCHEMA {schema}")
         for table in (outbox_table(metadata), inbox_table(metadata)):
             await inside.execute(str(CreateTable(table).compile(dialect=_DIALECT)))
+        await inside.execute(f"CREATE TABLE {schema}.inbox_default PARTITION OF {schema}.inbox DEFAULT")
         await inside.execute(f"CREATE TABLE {schema}.effects (event_id uuid, payment_intent_id uuid, note text)")
     await inside.close()
     made = Pair(url, vhost_url)

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from uuid import uuid4
 
 import aio_pika
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from libs.common.contracts import Kind, Message, api, gateway, heard_by, ledger
 from libs.common.db import Connection
 from libs.common.errors import BrokenInvariant, Conflict, NotFound, TooEarly, Unavailable
-from libs.common.messaging import Bus, Heard, Saying, inbox, redelivery
+from libs.common.messaging import Bus, Heard, Saying, redelivery
 from libs.common.messaging.topology import DELAYS_SECONDS, TopologyConflict
 from libs.common.observability.correlation import Correlation
 from tests.integration.messaging.conftest import Pair, captured, record, say_all, until
@@ -391,19 +390,6 @@ def _complete_notifier(bus: Bus, heard: list[str]) -> None:
             bus.answer(kind, nothing)  # type: ignore[arg-type]  # never asked here
         else:
             bus.hear(kind, note)  # type: ignore[arg-type]  # all of them are intent events
-
-
-async def test_events_heard_long_ago_are_forgotten_and_no_others(pair: Pair) -> None:
-    database = await pair.database("ledger")
-    for days in (1, 15):
-        await database.write(
-            "INSERT INTO inbox (event_id, queue, received_at) VALUES ($1, 'q', now() - make_interval(days => $2))",
-            uuid4(),
-            days,
-        )
-    async with database.transaction() as transaction:
-        assert await inbox.forget(transaction, before=datetime.now(UTC) - inbox.RETENTION) == 1
-    assert len(await database.fetch("SELECT 1 FROM inbox")) == 1
 
 
 async def test_queue_of_the_same_name_with_other_arguments_is_named_in_one_sentence(pair: Pair) -> None:

@@ -1,0 +1,23 @@
+"""The inbox in partitions by day, dropped by age; readers and writers of it wait for one pass over its rows.
+
+Revision ID: 0005
+Revises: 0004
+"""
+
+from alembic import op
+
+from libs.common.db import partition_sql
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    partition_sql.install_functions(op.execute, schema="gateway")
+    partition_sql.convert(op.execute, partition_sql.INBOX, schema="gateway")
+
+
+def downgrade() -> None:
+    raise NotImplementedError("partitions are not taken back; write a new migration")

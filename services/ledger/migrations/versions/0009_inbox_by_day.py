@@ -1,0 +1,23 @@
+"""The inbox in partitions by day, dropped by age; readers and writers of it wait for one pass over its rows.
+
+Revision ID: 0009
+Revises: 0008
+"""
+
+from alembic import op
+
+from libs.common.db import partition_sql
+
+revision = "0009"
+down_revision = "0008"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    partition_sql.install_functions(op.execute, schema="ledger")
+    partition_sql.convert(op.execute, partition_sql.INBOX, schema="ledger")
+
+
+def downgrade() -> None:
+    raise NotImplementedError("partitions are not taken back; write a new migration")

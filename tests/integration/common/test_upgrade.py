@@ -1,0 +1,57 @@
+"""What was stored before an upgrade is there after it, in every service."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from deploy.local.bootstrap import bootstrap
+from deploy.local.servers import Servers
+from libs.common.clock import SystemClock
+from libs.common.db import PartitionKeeper
+from libs.common.db.migrate import upgrade
+from libs.common.ids import new_id
+from libs.common.messaging import inbox_partitions
+from libs.common.settings import BrokerSettings
+from tests.support.databases import TestDatabase
+
+BEFORE_PARTITIONS = {"api": "0004", "ledger": "0008", "gateway": "0004", "notifier": "0003"}
+
+
+@pytest.fixture
+async def bare(servers: Servers) -> AsyncIterator[TestDatabase]:
+    """A database with roles and schemas, and nothing in them."""
+    name = f"test_upgrade_{uuid4().hex[:12]}"
+    await bootstrap(servers.postgres_url, name)
+    try:
+        yield TestDatabase(servers, name)
+    finally:
+        admin = await asyncpg.connect(servers.postgres_url)
+        await admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        await admin.close()
+
+
+@pytest.mark.parametrize("service", BEFORE_PARTITIONS)
+async def test_rows_from_before_there_were_partitions_are_kept(bare: TestDatabase, service: str) -> None:
+    url = bare.url(f"{service}_owner")
+    await asyncio.to_thread(upgrade, service=service, url=url, revision=BEFORE_PARTITIONS[service])
+    owner = await asyncpg.connect(url, server_settings={"search_path": service})
+    now = datetime.now(UTC)
+    # Ids of today, of a time long ago, and random ones, which no partition of a time can have.
+    ids = [new_id(), new_id(), *(uuid4() for _ in range(5)), UUID(int=uuid4().int >> 16)]
+    await owner.executemany(
+        "INSERT INTO inbox VALUES ($1, 'q', $2)", [(event_id, now - timedelta(days=3)) for event_id in ids]
+    )
+    before = await owner.fetch("SELECT * FROM inbox ORDER BY event_id")
+    await asyncio.to_thread(upgrade, service=service, url=url)
+    assert await owner.fetch("SELECT * FROM inbox ORDER BY event_id") == before
+    async with bare.open(service) as database:
+        keeper = PartitionKeeper(database, clock=SystemClock(), tables=[inbox_partitions(BrokerSettings())])
+        await keeper.run()
+        await keeper.run()
+        await database.write("INSERT INTO inbox (event_id, queue) VALUES ($1, 'q') ON CONFLICT DO NOTHING", ids[0])
+    assert await owner.fetch("SELECT * FROM inbox ORDER BY event_id") == before
+    await owner.close()
