@@ -121,7 +121,11 @@ class Service:
         self._eager_tasks = eager_tasks
         all_checks: dict[str, Check] = {"database": database.ping, "rabbitmq": bus.ping, **(checks or {})}
         self.app = Litestar(
-            route_handlers=[*health_routes(all_checks, details or {}), *asyncapi_routes(name), *routes],
+            route_handlers=[
+                *health_routes(all_checks, {"rabbitmq": lambda: bus.trouble, **(details or {})}),
+                *asyncapi_routes(name),
+                *routes,
+            ],
             middleware=[*middleware],
             exception_handlers={Exception: problems.answer},
             lifespan=[self._lifespan],

@@ -63,6 +63,9 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
     inbox_retention_days: int = 14
     """How long events are remembered, so that each takes effect once: longer than any queue, retry or dead letter is normally
     left; at least 2."""
+    message_idle_max_seconds: float = 10.0
+    """How long this process may hold a message unacknowledged without working on it; then its channel is closed, so that
+    it comes again."""
     request_timeout_seconds: float = 5.0
     """How long a request to another service may take before the answer is 503."""
 

@@ -64,6 +64,7 @@ class _Taken:
     def __init__(self, body: bytes) -> None:
         self.body = body
         self.message_id = None
+        self.is_current = True
         self.done = asyncio.Event()
 
     async def ack(self) -> None:

@@ -36,7 +36,7 @@ class Bus:
         self._service = service
         self._settings = settings
         self._database = database
-        self._broker = Broker(settings.rabbitmq_url, name=service)
+        self._broker = Broker(settings.rabbitmq_url, name=service, idle_max_seconds=settings.message_idle_max_seconds)
         self._redelivery = Redelivery(self._broker, service=service, clock=clock)
         self._relay = Relay(database, self._broker, settings)
         self._asker = Asker(self._broker, service=service, timeout_seconds=settings.request_timeout_seconds)
@@ -108,16 +108,23 @@ class Bus:
         self.check_complete()
         prefetch = self._settings.consumer_prefetch
         for pack in self._packs:
-            self._broker.subscribe(pack.queue, pack.take, prefetch=prefetch)
+            self._broker.subscribe(pack.queue, pack, prefetch=prefetch)
         for each in self._eaches:
-            self._broker.subscribe(each.queue, each.take, prefetch=max(prefetch, each.prefetch))
+            self._broker.subscribe(each.queue, each, prefetch=max(prefetch, each.prefetch))
         for broadcast in self._broadcasts:
             self._broker.subscribe(
-                broadcast.queue, broadcast.take, prefetch=prefetch, exclusive=True, binding=broadcast.binding
+                broadcast.queue,
+                broadcast,
+                prefetch=prefetch,
+                name=broadcast.shared_name,
+                exclusive=True,
+                binding=broadcast.binding,
             )
         if self._answerer.answers:
-            self._broker.subscribe(self._answerer.queue, self._answerer.take, prefetch=prefetch)
-        self._broker.subscribe(self._asker.reply_queue, self._asker.take, prefetch=prefetch, exclusive=True)
+            self._broker.subscribe(self._answerer.queue, self._answerer, prefetch=prefetch)
+        self._broker.subscribe(
+            self._asker.reply_queue, self._asker, prefetch=prefetch, name=f"{self._service}.replies", exclusive=True
+        )
         await self._connect()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._relay.run(), name="relay")
@@ -159,13 +166,18 @@ class Bus:
         )
 
     async def close(self) -> None:
-        """Close the connection."""
+        """Close the connections."""
         await self._broker.stop()
 
+    @property
+    def trouble(self) -> str:
+        """What is wrong between this process and the broker, in words for an operator; empty when nothing is."""
+        return self._broker.trouble
+
     async def ping(self) -> None:
-        """Ask the broker for a sign of life.
+        """Make sure that messages go both ways.
 
         Raises:
-            Unavailable: when there is none.
+            Unavailable: when they do not, with the reason.
         """
         await self._broker.ping()

@@ -6,7 +6,6 @@ from functools import partial
 from uuid import UUID, uuid4
 
 import msgspec
-from faststream.rabbit import RabbitMessage
 
 from libs.common import outages
 from libs.common.contracts import Message
@@ -14,6 +13,7 @@ from libs.common.db import Connection, Database, DatabaseUnavailable
 from libs.common.db.database import CONTENTION
 from libs.common.errors import Undecodable
 from libs.common.messaging import inbox
+from libs.common.messaging.delivery import Delivery
 from libs.common.messaging.envelope import Heard, PackedEvent, decode_pack, encode_pack, heard
 from libs.common.messaging.redelivery import Redelivery, Verdict, judge
 from libs.common.observability import metrics
@@ -25,6 +25,8 @@ log = get_logger("messaging.consumer")
 _OUTAGE_PAUSES_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
 """Pauses while the database is away; the batch stays unacknowledged, so it is nobody's loss if we are killed."""
 _CONTENTION_RETRIES_MAX = 5
+_HANDED_BACK_SECONDS = 1.0
+"""Pause before a message is handed back that met a bug: the broker would deliver it again at once."""
 
 type Afterwards = Callable[[], None]
 """What is to be done, in memory and at once, as soon as the transaction has committed."""
@@ -43,7 +45,7 @@ class Intake[M: Message]:
         self._redelivery = redelivery
         self._decoder = msgspec.json.Decoder(kind)
 
-    async def open(self, message: RabbitMessage) -> list[tuple[PackedEvent, Heard[M]]]:
+    async def open(self, message: Delivery) -> list[tuple[PackedEvent, Heard[M]]]:
         """Decode an AMQP message event by event; what breaks the contract is buried at once, alone."""
         try:
             pack = decode_pack(message.body)
@@ -98,39 +100,56 @@ class PackConsumer[M: Message]:
         self._database = database
         self._batch_max = batch_max
         # Bounded by the prefetch: the broker stops pushing when that many messages are unacknowledged.
-        self._waiting: asyncio.Queue[RabbitMessage] = asyncio.Queue()
-        self._busy = False
+        self._waiting: asyncio.Queue[Delivery] = asyncio.Queue()
+        self._in_hand: set[Delivery] = set()
 
     @property
     def queue(self) -> str:
         """The queue that is heard."""
         return self._intake.queue
 
-    async def take(self, message: RabbitMessage) -> None:
+    async def take(self, message: Delivery) -> None:
         """Accept one AMQP message from the broker; it is acknowledged later, by `run`."""
+        self._in_hand.add(message)
         self._waiting.put_nowait(message)
+
+    def works_on(self, message: Delivery) -> bool:
+        """Whether a message is waiting or being handled."""
+        return message in self._in_hand
 
     async def run(self) -> None:
         """Handle what arrives until cancelled."""
         while True:
-            message = await self._waiting.get()
-            self._busy = True
-            messages, events = [message], await self._open(message)
-            while len(events) < self._batch_max and not self._waiting.empty():
-                message = self._waiting.get_nowait()
-                messages.append(message)
-                events += await self._open(message)
-            await persist(partial(self._settle, events), queue=self.queue)
-            for message in messages:
-                await acknowledge(message)
-            self._busy = False
+            messages = [await self._waiting.get()]
+            try:
+                await self._handle(messages)
+            except Exception:
+                # Not what a handler raises, which becomes a retry or a dead letter: a bug of this file, or below it.
+                log.exception("consumer.failed", queue=self.queue)
+                for message in messages:
+                    await hand_back(message)
+            finally:
+                self._in_hand.difference_update(messages)
+
+    async def _handle(self, messages: list[Delivery]) -> None:
+        """Handle the first message and what waits behind it, which is added to `messages`, in one transaction."""
+        events = await self._open(messages[0])
+        while len(events) < self._batch_max and not self._waiting.empty():
+            messages.append(self._waiting.get_nowait())
+            events += await self._open(messages[-1])
+        await persist(partial(self._settle, events), queue=self.queue)
+        for message in messages:
+            await acknowledge(message)
 
     @property
     def idle(self) -> bool:
         """Whether nothing is waiting and nothing is being handled."""
-        return not self._busy and self._waiting.empty()
+        return not self._in_hand
 
-    async def _open(self, message: RabbitMessage) -> list[tuple[PackedEvent, Heard[M]]]:
+    async def _open(self, message: Delivery) -> list[tuple[PackedEvent, Heard[M]]]:
+        if not message.is_current:
+            # Its channel has been closed since: it is delivered again, and only that copy can be acknowledged.
+            return []
         return await persist(partial(self._intake.open, message), queue=self.queue)
 
     async def _settle(self, events: Sequence[tuple[PackedEvent, Heard[M]]]) -> None:
@@ -191,6 +210,7 @@ class EachConsumer[M: Message]:
         self._slots = asyncio.Semaphore(concurrency)
         self._turn = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._in_hand: set[Delivery] = set()
 
     @property
     def queue(self) -> str:
@@ -208,11 +228,16 @@ class EachConsumer[M: Message]:
         """Whether nothing is being handled."""
         return not self._tasks
 
-    async def take(self, message: RabbitMessage) -> None:
+    async def take(self, message: Delivery) -> None:
         """Accept one AMQP message; the prefetch bounds how many are taken at a time."""
+        self._in_hand.add(message)
         task = asyncio.create_task(self._handle(message), name=f"consume {self.queue}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def works_on(self, message: Delivery) -> bool:
+        """Whether a message is waiting or being handled."""
+        return message in self._in_hand
 
     async def cancel(self) -> None:
         """Stop at once; what is not acknowledged goes back to the queue."""
@@ -220,25 +245,35 @@ class EachConsumer[M: Message]:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _handle(self, message: RabbitMessage) -> None:
-        async with asyncio.TaskGroup() as group:
-            await self._begin(message, group)
-        await acknowledge(message)
+    async def _handle(self, message: Delivery) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                await self._begin(message, group)
+            await acknowledge(message)
+        except Exception:
+            # Not what a handler raises, which becomes a retry or a dead letter: a bug of this file, or below it.
+            log.exception("consumer.failed", queue=self.queue)
+            await hand_back(message)
+        finally:
+            self._in_hand.discard(message)
 
-    async def _begin(self, message: RabbitMessage, group: asyncio.TaskGroup) -> None:
+    async def _begin(self, message: Delivery, group: asyncio.TaskGroup) -> None:
         # Messages wait for slots one after the other, undecoded: what is in memory is bounded by the slots, and by a body
         # for each message that the prefetch allows.
         async with self._turn:
+            if not message.is_current:
+                return
             for packed, event in await persist(partial(self._intake.open, message), queue=self.queue):
                 await self._slots.acquire()
-                group.create_task(self._one(packed, event))
+                # By the task's end, not in it: one that is cancelled before its first step never runs.
+                group.create_task(self._one(packed, event)).add_done_callback(self._release)
+
+    def _release(self, _: asyncio.Task[None]) -> None:
+        self._slots.release()
 
     async def _one(self, packed: PackedEvent, event: Heard[M]) -> None:
-        try:
-            with correlated(event.correlation):
-                await persist(partial(self._attempt, packed, event), queue=self.queue)
-        finally:
-            self._slots.release()
+        with correlated(event.correlation):
+            await persist(partial(self._attempt, packed, event), queue=self.queue)
 
     async def _attempt(self, packed: PackedEvent, event: Heard[M]) -> None:
         try:
@@ -262,7 +297,11 @@ class BroadcastConsumer[M: Message]:
         self._handler = handler
         self._decoder = msgspec.json.Decoder(kind)
 
-    async def take(self, message: RabbitMessage) -> None:
+    def works_on(self, message: Delivery) -> bool:  # noqa: ARG002 - none stays
+        """Whether a message is being handled: never for longer than `take` takes."""
+        return False
+
+    async def take(self, message: Delivery) -> None:
         """Handle one AMQP message; what breaks the contract is logged and dropped, since nothing depends on it."""
         try:
             for packed in decode_pack(message.body).events:
@@ -274,7 +313,7 @@ class BroadcastConsumer[M: Message]:
         await acknowledge(message)
 
 
-async def acknowledge(message: RabbitMessage) -> None:
+async def acknowledge(message: Delivery) -> None:
     """Tell the broker that a message is done; if the connection is gone it comes again, and the inbox knows it."""
     try:
         await message.ack()
@@ -282,6 +321,17 @@ async def acknowledge(message: RabbitMessage) -> None:
         if not outages.is_outage(fault):
             raise
         log.warning("message.not_acknowledged", reason=outages.cause_of(fault))
+
+
+async def hand_back(message: Delivery) -> None:
+    """Let the broker deliver a message again, after a moment; so many times, and it makes a dead letter of it."""
+    await asyncio.sleep(_HANDED_BACK_SECONDS)
+    try:
+        await message.hand_back()
+    except Exception as fault:
+        if not outages.is_outage(fault):
+            raise
+        log.warning("message.not_handed_back", reason=outages.cause_of(fault))
 
 
 async def persist[T](work: Callable[[], Awaitable[T]], *, queue: str) -> T:

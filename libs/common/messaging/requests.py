@@ -11,7 +11,6 @@ from typing import Any
 from uuid import uuid4
 
 import msgspec
-from faststream.rabbit import RabbitMessage
 
 from libs.common import outages
 from libs.common.contracts import REGISTRY, Kind, Message
@@ -27,7 +26,8 @@ from libs.common.errors import (
     Undecodable,
 )
 from libs.common.messaging.broker import Broker, forgiving
-from libs.common.messaging.consumer import acknowledge
+from libs.common.messaging.consumer import acknowledge, hand_back
+from libs.common.messaging.delivery import Delivery
 from libs.common.observability import metrics
 from libs.common.observability.correlation import Correlation, child_traceparent, correlated, current
 from libs.common.observability.logging import get_logger
@@ -69,9 +69,13 @@ class Asker:
         self._open: dict[str, asyncio.Future[bytes]] = {}
         self._decoders: dict[type[msgspec.Struct], msgspec.json.Decoder[Any]] = {}
 
-    async def take(self, message: RabbitMessage) -> None:
+    def works_on(self, message: Delivery) -> bool:  # noqa: ARG002 - none stays
+        """Whether a reply is being handled: never for longer than `take` takes."""
+        return False
+
+    async def take(self, message: Delivery) -> None:
         """Accept one reply and wake whoever waits for it; a late one is dropped."""
-        waiting = self._open.get(message.correlation_id or "")
+        waiting = self._open.get(message.correlation_id)
         if waiting is not None and not waiting.done():
             waiting.set_result(message.body)
         await acknowledge(message)
@@ -150,6 +154,7 @@ class Answerer:
         self._service = service
         self._handlers: dict[str, tuple[msgspec.json.Decoder[Any], Callable[[Any], Awaitable[msgspec.Struct]]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._in_hand: set[Delivery] = set()
 
     @property
     def queue(self) -> str:
@@ -170,15 +175,30 @@ class Answerer:
         """Answer requests of `kind` with `handler`."""
         self._handlers[kind.contract.name] = (msgspec.json.Decoder(kind), handler)
 
-    async def take(self, message: RabbitMessage) -> None:
+    def works_on(self, message: Delivery) -> bool:
+        """Whether a request is being answered."""
+        return message in self._in_hand
+
+    async def take(self, message: Delivery) -> None:
         """Accept one request; the prefetch bounds how many are answered at a time."""
+        self._in_hand.add(message)
         task = asyncio.create_task(self._answer(message), name=f"answer {self.queue}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _answer(self, message: RabbitMessage) -> None:
+    async def _answer(self, message: Delivery) -> None:
+        try:
+            await self._carry_out(message)
+            await acknowledge(message)
+        except Exception:
+            log.exception("request.failed", request=message.message_type)
+            await hand_back(message)
+        finally:
+            self._in_hand.discard(message)
+
+    async def _carry_out(self, message: Delivery) -> None:
         headers = message.headers
-        name = str(message.raw_message.type or "")
+        name = message.message_type
         correlation = Correlation(
             correlation_id=str(headers.get("X-Correlation-Id", "")),
             tenant_id=str(headers.get("X-Tenant-Id", "")),
@@ -197,7 +217,6 @@ class Answerer:
                         mandatory=False,
                         correlation_id=message.correlation_id,
                     )
-        await acknowledge(message)
 
     async def _reply(self, name: str, body: bytes) -> Reply:
         try:

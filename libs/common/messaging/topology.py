@@ -145,13 +145,16 @@ def _merged(known: Queue | None, queue: Queue) -> Queue:
     return msgspec.structs.replace(known, bindings=tuple(dict.fromkeys((*known.bindings, *queue.bindings))))
 
 
-async def declare(channel: AbstractChannel, wanted: Topology, *, timeout_seconds: float = 30.0) -> None:
+async def declare(channel: AbstractChannel, wanted: Topology, *, timeout_seconds: float = 30.0) -> dict[str, int]:
     """Declare everything in `wanted`; what exists already with the same arguments stays as it is.
+
+    Returns how many consumers each queue has, as the broker counts them.
 
     Raises:
         TopologyConflict: when something of that name exists with other arguments.
     """
     name = ""
+    consumers: dict[str, int] = {}
     try:
         for name, kind in wanted.exchanges:
             await channel.declare_exchange(name, kind, durable=True, timeout=timeout_seconds)
@@ -160,6 +163,7 @@ async def declare(channel: AbstractChannel, wanted: Topology, *, timeout_seconds
             declared = await channel.declare_queue(
                 queue.name, durable=True, arguments=dict(queue.arguments), timeout=timeout_seconds
             )
+            consumers[queue.name] = declared.declaration_result.consumer_count or 0
             for exchange, routing_key in queue.bindings:
                 await declared.bind(exchange, routing_key, timeout=timeout_seconds)
     except ChannelPreconditionFailed as conflict:
@@ -167,3 +171,4 @@ async def declare(channel: AbstractChannel, wanted: Topology, *, timeout_seconds
             f"'{name}' exists on the broker with other arguments; delete it there, "
             "or give this platform a virtual host of its own in RABBITMQ_URL"
         ) from conflict
+    return consumers

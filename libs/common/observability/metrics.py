@@ -58,3 +58,10 @@ PARTITIONS_AHEAD = Gauge("table_partitions_ahead", "Partitions that exist for th
 PARTITION_FAILURES = Counter(
     "table_partition_failures_total", "Partitions that could not be made or dropped; tried again.", ["table"]
 )
+CONSUMERS = Gauge("message_consumers", "Whether this process consumes a queue.", ["queue"])
+MESSAGES_FORGOTTEN = Counter(
+    "messages_forgotten_total",
+    "Messages that this process held unacknowledged without working on them; their channel was closed.",
+    ["queue"],
+)
+BROKER_BLOCKED = Gauge("broker_blocked", "Whether RabbitMQ takes nothing from this process: it lacks memory or disk.")

@@ -32,7 +32,7 @@ class Readiness(msgspec.Struct, frozen=True, omit_defaults=True):
     status: str
     checks: dict[str, str]
     details: dict[str, str] = {}
-    """What an operator wants to know although the service can work: the state of a circuit breaker."""
+    """What an operator wants to know: the state of a circuit breaker, what is wrong with the broker; no word when all is well."""
 
 
 async def _passes(name: str, check: Check) -> bool:
@@ -62,7 +62,7 @@ def health_routes(checks: Mapping[str, Check], details: Mapping[str, Callable[[]
             Readiness(
                 status="ok" if ready else "fail",
                 checks={name: "ok" if ok else "fail" for name, ok in zip(names, passed, strict=True)},
-                details={name: tell() for name, tell in details.items()},
+                details={name: text for name, tell in details.items() if (text := tell())},
             ),
             status_code=200 if ready else 503,
             headers={} if ready else {"Retry-After": "1"},

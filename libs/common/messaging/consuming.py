@@ -1,0 +1,205 @@
+"""The connection that consumes: it is made again whenever it ends, and with it the topology and every reader.
+
+A connection of its own: the broker stops reading from one that publishes while it is short of memory or disk, and
+acknowledgements must go on then.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import aio_pika
+from aio_pika.abc import AbstractConnection
+
+from libs.common import outages
+from libs.common.errors import Unavailable
+from libs.common.messaging.publisher import CONNECT_SECONDS, forgiving, named
+from libs.common.messaging.reader import Reader, Subscription
+from libs.common.messaging.topology import Topology, TopologyConflict, declare
+from libs.common.observability import metrics
+from libs.common.observability.logging import get_logger
+
+log = get_logger("messaging.consuming")
+
+_RECONNECT_SECONDS = 1.0
+_READ_AGAIN_SECONDS = 0.5
+"""Pause before a queue is read again whose reader has ended."""
+_DECLARE_EVERY_SECONDS = 5.0
+"""How often the topology is declared again; what is there stays as it is, what somebody has deleted comes back."""
+_DECLARE_SECONDS = 30.0
+_CLOSE_SECONDS = 5.0
+
+
+class Consuming:
+    """Reads the queues of one service until it is stopped."""
+
+    def __init__(self, url: str, *, name: str, idle_max_seconds: float) -> None:
+        self._url = named(url, f"{name} consumes")
+        self._idle_max_seconds = idle_max_seconds
+        self._readers: list[Reader] = []
+        self._wanted: Topology | None = None
+        self._connection: AbstractConnection | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._declaring = asyncio.Lock()
+        self._conflict = ""
+        self._is_stopping = False
+
+    def add(self, subscription: Subscription) -> None:
+        """Read a queue too. To be called before `start`."""
+        self._readers.append(Reader(subscription))
+
+    async def start(self, wanted: Topology) -> None:
+        """Connect, declare the topology and begin to read.
+
+        Raises:
+            Unavailable: when the broker does not answer.
+            TopologyConflict: when the broker holds something of the same name with other arguments.
+        """
+        self._wanted = wanted
+        try:
+            self._connection = await aio_pika.connect(self._url, timeout=CONNECT_SECONDS)
+            await self._declare(self._connection)
+        except Exception as fault:
+            await self._close()
+            if not outages.is_outage(fault):
+                raise
+            raise Unavailable("RabbitMQ does not answer") from fault
+        self._keeper = asyncio.create_task(self._keep(), name="consume")
+
+    @property
+    def trouble(self) -> str:
+        """What keeps this process from hearing, in words; empty when it hears everything."""
+        if self._connection is None or self._connection.is_closed:
+            return "not connected"
+        if self._conflict:
+            return self._conflict
+        deaf = sorted(reader.name for reader in self._readers if not reader.consumer)
+        return f"no consumer on {', '.join(deaf)}" if deaf else ""
+
+    async def stop_reading(self) -> None:
+        """Take no further message; what has arrived may still be acknowledged."""
+        self._is_stopping = True
+        for reader in self._readers:
+            async with forgiving():
+                await reader.stop()
+
+    async def stop(self) -> None:
+        """Close the channels and the connection; what was not acknowledged goes back to its queue."""
+        self._is_stopping = True
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
+        await self._close()
+
+    async def _close(self) -> None:
+        if self._connection is None:
+            return
+        async with forgiving(), asyncio.timeout(_CLOSE_SECONDS):
+            await self._connection.close()
+
+    async def _keep(self) -> None:
+        while True:
+            try:
+                connection = self._connection
+                if connection is None or connection.is_closed:
+                    connection = self._connection = await aio_pika.connect(self._url, timeout=CONNECT_SECONDS)
+                    await self._declare(connection)
+                    log.info("consuming.connected")
+                await self._session(connection)
+            except TopologyConflict as conflict:
+                self._conflict = conflict.detail
+                log.error("topology.conflict", detail=conflict.detail)
+            except Exception as fault:
+                if outages.is_outage(fault):
+                    reason = outages.cause_of(fault)
+                    log.warning("consuming.not_connected", reason=reason, seconds=_RECONNECT_SECONDS)
+                else:
+                    log.exception("consuming.failed")
+            if self._is_stopping:
+                return
+            # Whatever it was: a fresh connection has no memory of it, and what this one held comes back.
+            await self._close()
+            await asyncio.sleep(_RECONNECT_SECONDS)
+
+    async def _session(self, connection: AbstractConnection) -> None:
+        """Read, declare and watch for as long as a connection lives."""
+        closed = asyncio.ensure_future(connection.closed())
+        work = [
+            *(
+                asyncio.create_task(self._read(connection, reader), name=f"read {reader.name}")
+                for reader in self._readers
+            ),
+            asyncio.create_task(self._declare_again(connection), name="declare topology"),
+            asyncio.create_task(self._watch(), name="watch messages"),
+        ]
+        try:
+            done, _ = await asyncio.wait({closed, *work}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done - {closed}:
+                task.result()
+        finally:
+            for task in work:
+                task.cancel()
+            closed.cancel()
+            await asyncio.gather(closed, *work, return_exceptions=True)
+
+    async def _read(self, connection: AbstractConnection, reader: Reader) -> None:
+        while True:
+            try:
+                await reader.read(connection)
+                reason = "its channel or consumer has ended"
+            except Exception as fault:
+                if not outages.is_outage(fault):
+                    raise
+                reason = outages.cause_of(fault)
+            if self._is_stopping:
+                return await asyncio.Event().wait()  # type: ignore[return-value] # until the session ends
+            log.warning("consumer.lost", queue=reader.queue, reason=reason, seconds=_READ_AGAIN_SECONDS)
+            await asyncio.sleep(_READ_AGAIN_SECONDS)
+            # Its queue may be the thing that has gone.
+            await self._heal(connection)
+
+    async def _declare_again(self, connection: AbstractConnection) -> None:
+        while True:
+            await asyncio.sleep(_DECLARE_EVERY_SECONDS)
+            await self._heal(connection)
+
+    async def _heal(self, connection: AbstractConnection) -> None:
+        try:
+            await self._declare(connection)
+        except TopologyConflict as conflict:
+            if self._conflict != conflict.detail:
+                log.error("topology.conflict", detail=conflict.detail)
+            self._conflict = conflict.detail
+        except Exception as fault:
+            if not outages.is_outage(fault):
+                raise
+            log.warning("topology.not_declared", reason=outages.cause_of(fault))
+
+    async def _declare(self, connection: AbstractConnection) -> None:
+        assert self._wanted is not None
+        async with self._declaring, asyncio.timeout(_DECLARE_SECONDS):
+            before = {reader.queue: reader.consumer for reader in self._readers if not reader.is_own}
+            async with connection.channel(publisher_confirms=False) as channel:
+                consumers = await declare(channel, self._wanted)
+            self._conflict = ""
+            for reader in self._readers:
+                consumer = before.get(reader.queue)
+                if consumer and consumer == reader.consumer and consumers.get(reader.queue) == 0:
+                    log.warning("consumer.unknown_to_the_broker", queue=reader.queue)
+                    reader.end()
+
+    async def _watch(self) -> None:
+        """Look for messages that nobody works on, and give up the channels that hold them."""
+        clock: Callable[[], float] = asyncio.get_running_loop().time
+        while True:
+            await asyncio.sleep(self._idle_max_seconds / 2)
+            give_up_forgotten(self._readers, older_than=clock() - self._idle_max_seconds)
+
+
+def give_up_forgotten(readers: Sequence[Reader], *, older_than: float) -> None:
+    """End each reader that holds messages since before an instant of the loop's clock without anybody's work on them."""
+    for reader in readers:
+        forgotten = reader.forgotten(older_than=older_than)
+        if forgotten:
+            metrics.MESSAGES_FORGOTTEN.labels(reader.name).inc(forgotten)
+            log.error("messages.forgotten", queue=reader.queue, count=forgotten, held=reader.held)
+            reader.end()
