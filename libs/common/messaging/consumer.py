@@ -265,8 +265,13 @@ class EachConsumer[M: Message]:
                 return
             for packed, event in await persist(partial(self._intake.open, message), queue=self.queue):
                 await self._slots.acquire()
+                try:
+                    task = group.create_task(self._one(packed, event))
+                except BaseException:
+                    self._slots.release()
+                    raise
                 # By the task's end, not in it: one that is cancelled before its first step never runs.
-                group.create_task(self._one(packed, event)).add_done_callback(self._release)
+                task.add_done_callback(self._release)
 
     def _release(self, _: asyncio.Task[None]) -> None:
         self._slots.release()
