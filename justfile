@@ -94,6 +94,12 @@ gateway command="status": setup
 test *args: setup
     @{{ python }} -m deploy.local test "$@"
 
+# Run unit and integration tests, servers included, under a moved wall clock and in other zones
+[no-exit-message]
+[group('check')]
+test-on-other-days *days: setup
+    @{{ python }} -m deploy.local test-on-other-days "$@"
+
 # Check format, lint, types and import contracts
 [no-exit-message]
 [group('check')]

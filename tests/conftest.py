@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
+import hypothesis
 import msgspec
 import pytest
 
@@ -18,11 +19,19 @@ from tests.support.databases import TestDatabase, fresh_database
 
 ROOT = Path(__file__).parents[1]
 
+pytest_plugins = ["tests.support.order"]
+
+# A machine that does other things too is slow now and then: no test may fail for it.
+hypothesis.settings.register_profile(
+    "any_machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any_machine")
+
 
 @pytest.fixture(scope="session")
 def servers() -> Servers:
     """The private PostgreSQL, Redis and RabbitMQ of the tests; each process of a run in parallel has a Redis database."""
-    found = local.ensure("test", ROOT)
+    found = local.ensure(os.environ.get("TEST_PROFILE", "test"), ROOT)
     process = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
     if found.redis.kind == "given":
         return found

@@ -68,6 +68,8 @@ def _parser() -> argparse.ArgumentParser:
     command("test", _test, "run every check and test; arguments go to pytest").add_argument(
         "arguments", nargs=argparse.REMAINDER
     )
+    other_days = command("test-on-other-days", _test_on_other_days, "run unit and integration tests on other days")
+    other_days.add_argument("days", nargs="*", metavar="DAY", help="those days only; all of them otherwise")
     command("run", _run, "run a command with the settings of the running platform").add_argument(
         "command", nargs=argparse.REMAINDER
     )
@@ -164,6 +166,14 @@ def _test(chosen: argparse.Namespace) -> int:
     from deploy.local.checks import test
 
     return test(_say, chosen.arguments)
+
+
+def _test_on_other_days(chosen: argparse.Namespace) -> int:
+    from deploy.local import days
+
+    failed = days.run(_say, chosen.days)
+    _say(f"Failed: {', '.join(failed)}." if failed else "The tests pass on all of these days.")
+    return 1 if failed else 0
 
 
 def _run(chosen: argparse.Namespace) -> int:

@@ -69,12 +69,12 @@ def engine_answers() -> bool:
 
 def start(place: Layout, names: list[str]) -> dict[str, Server]:
     """Start servers in containers and return them when they answer."""
-    return _start_for_tests(names) if place.profile == "test" else _start_by_compose(place, names)
+    return _start_for_tests(names) if place.profile != "dev" else _start_by_compose(place, names)
 
 
 def stop(place: Layout, name: str, server: Server) -> None:
     """Stop a server's container; a test's container is removed with its data."""
-    if place.profile == "test":
+    if place.profile != "dev":
         run(["docker", "rm", "--force", "--volumes", server.container], seconds=STOP_SECONDS)
     else:
         run(_compose(place, "stop", name), seconds=STOP_SECONDS, cwd=place.root)
@@ -98,7 +98,7 @@ def resume(server: Server) -> None:
 
 def wipe(place: Layout) -> None:
     """Remove compose's volumes of the dev profile; containers of tests leave none."""
-    if place.profile != "test" and engine_answers():
+    if place.profile == "dev" and engine_answers():
         run(_compose(place, "down", "--volumes", "--remove-orphans"), seconds=STOP_SECONDS, cwd=place.root)
 
 

@@ -11,8 +11,9 @@ from deploy.local.errors import LocalFailure
 ROOT = Path(__file__).resolve().parents[2]
 """The checkout that this package lies in."""
 
-PROFILES = ("dev", "test")
-"""`dev` serves `up` and the demo and keeps its data; `test` serves the test suite and forgets it when stopped."""
+PROFILES = ("dev", "test", "shifted")
+"""`dev` serves `up` and the demo and keeps its data; `test` serves the test suite and forgets it when stopped; `shifted`
+serves the tests on other days, see `days.py`."""
 
 SOCKET_PATH_MAX = 100
 """Unix socket paths end at 108 bytes on Linux, 104 on macOS; supervisord appends a process id while it binds."""
@@ -67,7 +68,7 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_durable(self) -> bool:
         """Whether data written must survive a crash and a restart."""
-        return self.profile != "test"
+        return self.profile == "dev"
 
     def preferred_port(self, server: str) -> int:
         """Return the port that `server` tries first: the setting, else the profile's default.
@@ -92,13 +93,14 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
 DEFAULT_PORTS = {
     "dev": {"postgres": 55432, "redis": 56379, "rabbitmq": 55672},
     "test": {"postgres": 56432, "redis": 57379, "rabbitmq": 56672},
+    "shifted": {"postgres": 58432, "redis": 59379, "rabbitmq": 58672},
 }
 """Ports of the private servers. RabbitMQ takes two more, for its distribution and its name server, next to its own."""
 
 
 def port_setting(profile: str, server: str) -> str:
     """Return the name of the environment variable that moves a server's port."""
-    prefix = "TEST_" if profile == "test" else ""
+    prefix = "" if profile == "dev" else f"{profile.upper()}_"
     return f"{prefix}{server.upper()}_PORT"
 
 

@@ -1,0 +1,65 @@
+"""A pytest plugin: the tests run in a random order, whose seed is printed; PYTEST_SEED makes a run come again.
+
+Modules are shuffled, and the classes and tests inside of each; a module's tests stay together, since they share its
+fixtures. PYTEST_SEED=0 keeps the order in which they are written.
+"""
+
+import os
+import random
+from collections.abc import Callable, Hashable, Iterable, Sequence
+
+import pytest
+
+SETTING = "PYTEST_SEED"
+SEED_MAX = 2**31
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose the seed once; the processes of a run in parallel find it in their environment."""
+    os.environ.setdefault(SETTING, str(random.randrange(1, SEED_MAX)))
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Print the seed."""
+    return f"order of tests: {SETTING}={os.environ[SETTING]}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the seed at the end too, where the failures are."""
+    terminalreporter.write_line(f"order of tests: {SETTING}={os.environ[SETTING]}")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests into their random order; pytest then groups them by the parameters of wide fixtures again."""
+    seed = int(os.environ[SETTING])
+    if seed:
+        items[:] = shuffled(items, random.Random(seed))
+
+
+def shuffled(items: Sequence[pytest.Item], chance: random.Random) -> list[pytest.Item]:
+    """Return the tests in a random order: whole modules, in them whole classes, in these whole tests."""
+
+    def module(item: pytest.Item) -> Hashable:
+        return item.path
+
+    def group(item: pytest.Item) -> Hashable:
+        return getattr(item, "cls", None) or item.nodeid
+
+    return [
+        item
+        for of_module in _mixed(_grouped(items, module), chance)
+        for of_class in _mixed(_grouped(of_module, group), chance)
+        for item in _mixed(of_class, chance)
+    ]
+
+
+def _grouped(items: Iterable[pytest.Item], key: Callable[[pytest.Item], Hashable]) -> list[list[pytest.Item]]:
+    groups: dict[Hashable, list[pytest.Item]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return list(groups.values())
+
+
+def _mixed[T](values: Sequence[T], chance: random.Random) -> list[T]:
+    return chance.sample(values, len(values))
