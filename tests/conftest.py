@@ -15,6 +15,7 @@ from deploy.local import servers as local
 from deploy.local.records import with_path
 from deploy.local.servers import Servers
 from libs.common.clock import ManualClock
+from tests.support.brokers import fresh_vhost
 from tests.support.databases import TestDatabase, fresh_database
 
 ROOT = Path(__file__).parents[1]
@@ -80,13 +81,8 @@ async def notifier_database(servers: Servers) -> AsyncIterator[TestDatabase]:
 @pytest.fixture(scope="module")
 def vhost_url(servers: Servers) -> Iterator[str]:
     """The address of a RabbitMQ virtual host that no other test module uses."""
-    if servers.rabbitmq.kind == "given":
-        yield servers.rabbitmq_url
-        return
-    name = f"test-{uuid4().hex[:12]}"
-    local.create_vhosts(servers, [name])
-    yield servers.rabbitmq_vhost_url(name)
-    local.delete_vhost(servers, name)
+    with fresh_vhost(servers) as url:
+        yield url
 
 
 @pytest.fixture

@@ -241,6 +241,7 @@ async def test_chaos_beyond_its_bounds_is_refused(edge: Api, tenant_id: str, bod
 
 async def test_chaos_exists_only_locally(api_database: TestDatabase, tenant_id: str) -> None:
     settings = settings_for(api_database, chaos=ChaosSettings(chaos_enabled=True, chaos_fail_percent=100))
+    await seed(settings)
     settings = msgspec.structs.replace(settings, place=PlaceSettings(app_env="production"))
     async with serving(api_database, settings) as api:
         answer = await admin(api, tenant_id).call("PUT", CHAOS, {"enabled": True})

@@ -1,7 +1,7 @@
 """Two services' worth of messaging on a real broker and a real database, without the services."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
@@ -19,6 +19,7 @@ from libs.common.ids import new_id
 from libs.common.messaging import Bus, Heard, Saying, inbox_table, outbox_table, say
 from libs.common.observability.correlation import Correlation, child_traceparent
 from libs.common.settings import BrokerSettings, DatabaseSettings
+from tests.support.brokers import fresh_vhost
 
 WAIT_SECONDS = 20
 _DIALECT = sa.create_mock_engine("postgresql://", executor=print).dialect
@@ -67,6 +68,13 @@ class Pair:
             await asyncio.gather(*tasks, return_exceptions=True)
             for bus in buses:
                 await bus.close()
+
+
+@pytest.fixture
+def vhost_url(servers: Servers) -> Iterator[str]:
+    """A virtual host for each test: all of them use the same queues, and count what is in them."""
+    with fresh_vhost(servers) as url:
+        yield url
 
 
 @pytest.fixture
