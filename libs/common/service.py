@@ -148,9 +148,10 @@ class Service:
             stack.push_async_callback(self.database.close)
             for opened in self._opens:
                 await stack.enter_async_context(opened())
+            measuring = Loop(name="measure outbox", run=self.bus.measure_outbox)
             running = [
                 asyncio.create_task(self._run_bus(), name="bus"),
-                *(asyncio.create_task(self._keep(loop), name=loop.name) for loop in self._loops),
+                *(asyncio.create_task(self._keep(loop), name=loop.name) for loop in (measuring, *self._loops)),
                 *(asyncio.create_task(self._keep(_repeated(worker)), name=worker.name) for worker in self._workers),
             ]
             log.info("service.started", port=self.http.http_port)

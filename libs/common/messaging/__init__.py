@@ -3,7 +3,14 @@
 from libs.common.messaging.bus import Bus
 from libs.common.messaging.envelope import Heard, Saying
 from libs.common.messaging.inbox import inbox_partitions, inbox_table
-from libs.common.messaging.outbox import OUTBOX_COLUMNS, insert_outbox, outbox_arrays, outbox_table, say
+from libs.common.messaging.outbox import (
+    OUTBOX_COLUMNS,
+    insert_outbox,
+    outbox_arrays,
+    outbox_refused_table,
+    outbox_table,
+    say,
+)
 
 __all__ = [
     "OUTBOX_COLUMNS",
@@ -14,6 +21,7 @@ __all__ = [
     "inbox_table",
     "insert_outbox",
     "outbox_arrays",
+    "outbox_refused_table",
     "outbox_table",
     "say",
 ]

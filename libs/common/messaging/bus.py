@@ -131,6 +131,10 @@ class Bus:
             for pack in self._packs:
                 group.create_task(pack.run(), name=f"consume {pack.queue}")
 
+    async def measure_outbox(self) -> None:
+        """Measure the outbox until cancelled, also while the broker is away."""
+        await self._relay.measure()
+
     async def _connect(self) -> None:
         attempt = 0
         while True:

@@ -1,7 +1,8 @@
 """The transactional outbox: what is said commits with what was decided, and the relay sends it afterwards.
 
 Each service has its own `outbox` table in its own schema; rows are deleted once the broker has confirmed them, so the
-table stays as small as the backlog.
+table stays as small as the backlog. What the broker refused for one destination moves to `outbox_refused`, one row for
+each destination, so that no other destination gets it again.
 """
 
 from collections.abc import Sequence
@@ -43,6 +44,31 @@ def outbox_table(metadata: sa.MetaData) -> sa.Table:
             server_default=sa.func.now(),
             comment="Not sent before this instant.",
         ),
+    )
+
+
+def outbox_refused_table(metadata: sa.MetaData) -> sa.Table:
+    """Describe what waits for a destination that refused it; a service's migration creates exactly this."""
+    return sa.Table(
+        "outbox_refused",
+        metadata,
+        sa.Column("seq", sa.BigInteger, sa.Identity(always=True), primary_key=True, comment="Order of refusal."),
+        sa.Column(
+            "destination",
+            sa.Text,
+            nullable=False,
+            comment="The queue, or payments.x; empty: all that the contract names.",
+        ),
+        sa.Column("event_id", pg.UUID, nullable=False, comment="The message's id for ever."),
+        sa.Column("contract", sa.Text, nullable=False, comment="Which contract: <kind>:<owner>:<name>."),
+        sa.Column("tenant_id", sa.Text, nullable=False, comment="The tenant it concerns; empty where there is none."),
+        sa.Column("correlation_id", sa.Text, nullable=False, comment="The cause it belongs to."),
+        sa.Column("traceparent", sa.Text, nullable=False, comment="W3C trace context of whoever published it."),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False, comment="When it happened."),
+        sa.Column("body", sa.Text, nullable=False, comment="The body as JSON, exactly as it will be sent."),
+        sa.Column("attempts", sa.Integer, nullable=False, comment="Refusals so far."),
+        sa.Column("available_at", sa.DateTime(timezone=True), nullable=False, comment="Not sent before this instant."),
+        sa.Index("ix_outbox_refused_due", "destination", "available_at"),
     )
 
 

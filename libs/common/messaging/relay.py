@@ -3,32 +3,36 @@
 Woken in-process after each commit, with a short gap in which packs form; a slow poll is the net under the wake-up.
 Several relays may run: rows are claimed with SKIP LOCKED. The claim's transaction stays open during the publish, so a
 process that dies gives its rows back at once; no decision is made in that transaction.
+
+What one destination refuses (a full queue, a queue that is missing) waits for that destination alone in
+`outbox_refused`, and is tried again with growing pauses for as long as it takes: nothing is dropped.
 """
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Any
+from time import monotonic
+from typing import NamedTuple
 
-import asyncpg
-import msgspec
-from aio_pika.exceptions import DeliveryError
+from aio_pika.exceptions import DeliveryError, PublishError
 
 from libs.common import outages
-from libs.common.contracts import PUBLIC_EXCHANGE, REGISTRY, Contract
+from libs.common.contracts import PUBLIC_EXCHANGE
 from libs.common.db import Connection, Database
-from libs.common.errors import Unavailable
+from libs.common.errors import Transient, Unavailable
 from libs.common.messaging.broker import Broker
-from libs.common.messaging.envelope import PackedEvent, encode_pack
+from libs.common.messaging.shipments import EVERYWHERE, Row, Shipment, shipments
+from libs.common.messaging.watermark import Watermark
 from libs.common.observability import metrics
 from libs.common.observability.logging import get_logger
 from libs.common.settings import BrokerSettings
 
 log = get_logger("messaging.relay")
 
-_REFUSED_DELAYS_SECONDS = (1, 5, 30, 60)
-"""Pauses after a row was refused by the broker, by number of refusals."""
+_PAUSES_SECONDS = (1, 5, 30, 60)
+"""Pauses after one of our own queues refused a message, by number of refusals: somebody waits for it."""
+_PUBLIC_PAUSES_SECONDS = (1, 5, 30, 60, 300, 900)
+"""Pauses after `payments.x` refused a message: which queue of another team is full is not ours to mend."""
 _BUSY_ROWS = 8
 """A round of so many rows makes the gap after it twice as long: under load a round costs everybody who waits a turn."""
 _GAPS_MAX = 3.0
@@ -36,66 +40,84 @@ _OUTAGE_SECONDS = 1.0
 """Pause after the broker or the database did not answer."""
 _FAILED_SECONDS = 5.0
 """Pause after an error that nobody foresaw."""
+_MEASURE_SECONDS = 2.0
+"""How often the backlog is measured."""
+_MEASURE_SHARE = 20
+"""Measuring takes at most one part in so many of the time."""
 
-_CLAIM = """
+_FIELDS = "event_id, contract, tenant_id, correlation_id, traceparent, occurred_at, body"
+
+BY_INDEX = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off"
+"""A claim walks its index from the bound upwards. An outbox is empty whenever PostgreSQL looks at its size, and a plan made
+then and kept (a scan of the whole table, a sort) would read a hundred thousand rows for each claim later."""
+CLAIM = f"""
 DELETE FROM outbox WHERE seq = ANY(ARRAY(
-    SELECT seq FROM outbox WHERE available_at <= now() ORDER BY seq LIMIT $1 FOR UPDATE SKIP LOCKED))
-RETURNING seq, event_id, contract, tenant_id, correlation_id, traceparent, occurred_at, body, attempts
+    SELECT seq FROM outbox WHERE seq > $2 AND available_at <= now() ORDER BY seq LIMIT $1 FOR UPDATE SKIP LOCKED))
+RETURNING seq, {_FIELDS}, attempts
+"""  # noqa: S608 - names of ours
+"""Takes at most $1 rows above the `seq` $2."""
+_CLAIM_REFUSED = f"""
+DELETE FROM outbox_refused WHERE seq = ANY(ARRAY(
+    SELECT seq FROM outbox_refused WHERE destination = $2 AND available_at <= now()
+     ORDER BY available_at LIMIT $1 FOR UPDATE SKIP LOCKED))
+RETURNING seq, {_FIELDS}, attempts
+"""  # noqa: S608 - names of ours
+_REFUSE = f"""
+INSERT INTO outbox_refused (destination, {_FIELDS}, attempts, available_at)
+SELECT destination, {_FIELDS}, attempts, now() + wait
+FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::text[],
+            $9::int[], $10::interval[])
+    AS t(destination, {_FIELDS}, attempts, wait)
+"""  # noqa: S608 - names of ours
+# One step of the index for each destination, however many rows wait for it.
+_DESTINATIONS = """
+WITH RECURSIVE known AS (
+    (SELECT destination FROM outbox_refused ORDER BY destination LIMIT 1)
+    UNION ALL
+    SELECT (SELECT r.destination FROM outbox_refused AS r WHERE r.destination > known.destination
+             ORDER BY r.destination LIMIT 1)
+      FROM known WHERE known.destination IS NOT NULL)
+SELECT destination FROM known WHERE destination IS NOT NULL
 """
-_PUT_BACK = """
-INSERT INTO outbox (event_id, contract, tenant_id, correlation_id, traceparent, occurred_at, body, attempts, available_at)
-SELECT event_id, contract, tenant_id, correlation_id, traceparent, occurred_at, body, attempts + 1, now() + wait
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[], $8::int[],
-            $9::interval[])
-    AS t(event_id, contract, tenant_id, correlation_id, traceparent, occurred_at, body, attempts, wait)
+_BACKLOG = """
+SELECT '' AS destination, count(*) AS pending, extract(epoch FROM now() - min(occurred_at)) AS oldest FROM outbox
+UNION ALL
+SELECT coalesce(nullif(destination, ''), 'unknown'), count(*), extract(epoch FROM now() - min(occurred_at))
+  FROM outbox_refused GROUP BY destination
 """
-_BACKLOG = "SELECT count(*) AS pending, extract(epoch FROM now() - min(occurred_at)) AS oldest FROM outbox"
-
-type Row = asyncpg.Record
 
 
-class Shipment(msgspec.Struct, frozen=True, kw_only=True):
-    """One AMQP message to publish, and the outbox rows that it carries."""
+class Refusal(NamedTuple):
+    """A row that one destination did not take."""
 
-    contract: Contract
-    public: bool
-    rows: list[Any]
-
-
-def shipments(rows: Sequence[Row], pack_max: int) -> tuple[list[Shipment], list[Row]]:
-    """Arrange rows into AMQP messages: packs for internal queues, one by one for the public exchange.
-
-    Returns the shipments, in outbox order, and the rows whose contract this version does not know.
-    """
-    by_contract: dict[str, list[Row]] = defaultdict(list)
-    plan: list[Shipment] = []
-    unknown: list[Row] = []
-    for row in rows:
-        message = REGISTRY.get(row["contract"])
-        if message is None:
-            unknown.append(row)
-            continue
-        if message.contract.public:
-            plan.append(Shipment(contract=message.contract, public=True, rows=[row]))
-        if message.contract.heard_by:
-            by_contract[row["contract"]].append(row)
-    for name, packed in by_contract.items():
-        contract = REGISTRY[name].contract
-        plan.extend(
-            Shipment(contract=contract, public=False, rows=packed[i : i + pack_max])
-            for i in range(0, len(packed), pack_max)
-        )
-    return plan, unknown
+    destination: str
+    row: Row
 
 
 class Relay:
-    """Carries one service's outbox to the broker."""
+    """Carries one service's outbox to the broker.
 
-    def __init__(self, database: Database, broker: Broker, settings: BrokerSettings) -> None:
+    `unroutable` is called when a queue that must have a message is missing: whoever knows the topology declares it again.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        broker: Broker,
+        settings: BrokerSettings,
+        *,
+        unroutable: Callable[[], None] = lambda: None,
+        now: Callable[[], float] = monotonic,
+    ) -> None:
         self._database = database
         self._broker = broker
         self._settings = settings
+        self._unroutable = unroutable
+        self._now = now
         self._wake = asyncio.Event()
+        self._watermark = Watermark()
+        self._refused_at = 0.0
+        self._destinations: set[str] = set()
 
     def wake(self) -> None:
         """Say that something was committed; costs nothing when the relay is awake already."""
@@ -106,14 +128,17 @@ class Relay:
         while True:
             try:
                 sent = await self.round()
+                if self._now() >= self._refused_at:
+                    await self.retry_refused()
+                    self._refused_at = self._now() + self._settings.outbox_poll_seconds
                 if sent == 0:
-                    await self._watch()
                     await self._sleep_until_woken()
                 else:
                     # What is committed during the gap shares the next packs. It follows a round and does not precede
                     # one, so that a lone message on an idle system leaves at once.
                     await asyncio.sleep(self._settings.outbox_gap_seconds * min(1 + sent / _BUSY_ROWS, _GAPS_MAX))
             except Exception as fault:
+                self._watermark.reset()
                 if outages.is_outage(fault) or outages.is_contention(fault):
                     log.warning("outbox.relay_paused", reason=outages.cause_of(fault.__cause__ or fault))
                     await asyncio.sleep(_OUTAGE_SECONDS)
@@ -128,16 +153,32 @@ class Relay:
         except TimeoutError:
             return
 
-    async def _watch(self) -> None:
-        if self._wake.is_set():
-            return
-        row = await self._database.fetchrow(_BACKLOG)
-        assert row is not None
-        metrics.OUTBOX_PENDING.set(row["pending"])
-        metrics.OUTBOX_LAG.set(float(row["oldest"] or 0))
+    async def measure(self) -> None:
+        """Measure the backlog until cancelled, whether or not the broker is there."""
+        while True:
+            began = self._now()
+            try:
+                await self.measure_once()
+            except Transient as fault:
+                log.warning("outbox.not_measured", reason=fault.detail)
+            await asyncio.sleep(max(_MEASURE_SECONDS, (self._now() - began) * _MEASURE_SHARE))
+
+    async def measure_once(self) -> None:
+        """Measure the backlog.
+
+        Raises:
+            Unavailable: when the database does not answer.
+        """
+        rows = await self._database.fetch(_BACKLOG)
+        metrics.OUTBOX_PENDING.set(sum(row["pending"] for row in rows))
+        metrics.OUTBOX_LAG.set(max(0.0, *(float(row["oldest"] or 0) for row in rows), 0.0))
+        refused = {row["destination"]: row["pending"] for row in rows if row["destination"]}
+        for destination in self._destinations | refused.keys():
+            metrics.OUTBOX_REFUSED.labels(destination).set(refused.get(destination, 0))
+        self._destinations |= refused.keys()
 
     async def round(self) -> int:
-        """Send one batch; returns how many rows were confirmed.
+        """Send one batch to all its destinations; returns how many rows left the outbox.
 
         Raises:
             Unavailable: when the broker or the database does not answer; every row stays.
@@ -145,91 +186,84 @@ class Relay:
         self._wake.clear()
         if not self._broker.is_started:
             raise Unavailable("RabbitMQ is not connected yet")
+        began = self._now()
+        above = self._watermark.start(began)
         async with self._database.connection() as connection, connection.transaction():
-            claimed = await connection.fetch(_CLAIM, self._settings.outbox_batch_max)
+            await connection.execute(BY_INDEX)
+            claimed = await connection.fetch(CLAIM, self._settings.outbox_batch_max, above)
+            if above == 0:
+                self._watermark.scanned(began=began, now=self._now())
             if not claimed:
                 return 0
             rows = sorted(claimed, key=lambda row: row["seq"])
-            refused = await self._send(rows)
-            if refused:
-                await self._put_back(connection, refused)
-        return len(rows) - len(refused)
+            refusals = await self._send(*shipments(rows, self._settings.pack_events_max))
+            if refusals:
+                await self._keep(connection, refusals)
+        self._watermark.sent([row["seq"] for row in rows], self._now())
+        return len(rows)
 
-    async def _send(self, rows: Sequence[Row]) -> list[Row]:
-        plan, unknown = shipments(rows, self._settings.pack_events_max)
+    async def retry_refused(self) -> None:
+        """Send again what destinations refused, a pack of each at first: one that still refuses costs no more than that.
+
+        Raises:
+            Unavailable: when the broker or the database does not answer; every row stays.
+        """
+        rows = await self._database.fetch(_DESTINATIONS)
+        for destination in [row["destination"] for row in rows]:
+            for _ in range(max(1, self._settings.outbox_batch_max // self._settings.pack_events_max)):
+                if not await self._retry(destination):
+                    break
+
+    async def _retry(self, destination: str) -> bool:
+        """Send one pack's worth of what `destination` refused; returns whether there may be more that it takes."""
+        pack_max = self._settings.pack_events_max
+        async with self._database.connection() as connection, connection.transaction():
+            await connection.execute(BY_INDEX)
+            claimed = await connection.fetch(_CLAIM_REFUSED, pack_max, destination)
+            if not claimed:
+                return False
+            rows = sorted(claimed, key=lambda row: row["seq"])
+            refusals = await self._send(*shipments(rows, pack_max, destination=destination))
+            if refusals:
+                await self._keep(connection, refusals)
+        return len(claimed) == pack_max and not refusals
+
+    async def _send(self, plan: Sequence[Shipment], unknown: Sequence[Row]) -> list[Refusal]:
         outcomes = await asyncio.gather(*(self._publish(shipment) for shipment in plan), return_exceptions=True)
-        refused: dict[int, Row] = {row["seq"]: row for row in unknown}
+        refusals = [Refusal(EVERYWHERE, row) for row in unknown]
+        for row in unknown:
+            log.error("outbox.contract_unknown", contract=row["contract"])
         for shipment, outcome in zip(plan, outcomes, strict=True):
             name = shipment.contract.name
             if outcome is None:
                 metrics.OUTBOX_PUBLISHED.labels(name).inc(len(shipment.rows))
             elif isinstance(outcome, DeliveryError):
                 metrics.OUTBOX_FAILED.labels(name).inc(len(shipment.rows))
-                log.error("outbox.message_refused", message=name, exchange=shipment.contract.exchange)
-                refused.update((row["seq"], row) for row in shipment.rows)
+                log.error("outbox.message_refused", message=name, destination=shipment.destination, reason=str(outcome))
+                refusals.extend(Refusal(shipment.destination, row) for row in shipment.rows)
+                if isinstance(outcome, PublishError):
+                    self._unroutable()
             elif outages.is_outage(outcome):
                 raise Unavailable("RabbitMQ does not answer") from outcome
             else:
                 raise outcome
-        for row in unknown:
-            log.error("outbox.contract_unknown", contract=row["contract"])
-        return list(refused.values())
+        return refusals
 
     async def _publish(self, shipment: Shipment) -> None:
-        contract, first = shipment.contract, shipment.rows[0]
-        if shipment.public:
-            await self._broker.publish(
-                first["body"].encode(),
-                exchange=PUBLIC_EXCHANGE,
-                routing_key=contract.name,
-                mandatory=False,
-                message_id=str(first["event_id"]),
-                message_type=contract.name,
-                timestamp=first["occurred_at"],
-                correlation_id=first["correlation_id"],
-                headers={
-                    "X-Correlation-Id": first["correlation_id"],
-                    "X-Tenant-Id": first["tenant_id"],
-                    "traceparent": first["traceparent"],
-                },
-            )
-            return
-        events = [
-            PackedEvent(
-                id=row["event_id"],
-                occurred_at=row["occurred_at"],
-                tenant_id=row["tenant_id"],
-                correlation_id=row["correlation_id"],
-                traceparent=row["traceparent"],
-                body=msgspec.Raw(row["body"].encode()),
-            )
-            for row in shipment.rows
-        ]
-        await self._broker.publish(
-            encode_pack(contract.name, events),
-            exchange=contract.exchange,
-            routing_key=contract.name,
-            # Nobody need be there for a broadcast: who starts later remembers nothing that it would make wrong.
-            mandatory=not contract.broadcast,
-            message_id=str(first["event_id"]),
-            message_type=contract.name,
-            timestamp=first["occurred_at"],
-            headers={"x-events": len(events)},
+        body, properties = shipment.message()
+        await self._broker.publish(body, **properties)
+
+    async def _keep(self, connection: Connection, refusals: Sequence[Refusal]) -> None:
+        rows = [refusal.row for refusal in refusals]
+        await connection.execute(
+            _REFUSE,
+            [refusal.destination for refusal in refusals],
+            *([row[column] for row in rows] for column in _FIELDS.split(", ")),
+            [row["attempts"] + 1 for row in rows],
+            [_pause(refusal) for refusal in refusals],
         )
 
-    async def _put_back(self, connection: Connection, refused: Sequence[Row]) -> None:
-        waits = [
-            timedelta(seconds=_REFUSED_DELAYS_SECONDS[min(row["attempts"], len(_REFUSED_DELAYS_SECONDS) - 1)])
-            for row in refused
-        ]
-        columns = (
-            "event_id",
-            "contract",
-            "tenant_id",
-            "correlation_id",
-            "traceparent",
-            "occurred_at",
-            "body",
-            "attempts",
-        )
-        await connection.execute(_PUT_BACK, *([row[column] for row in refused] for column in columns), waits)
+
+def _pause(refusal: Refusal) -> timedelta:
+    pauses = _PUBLIC_PAUSES_SECONDS if refusal.destination == PUBLIC_EXCHANGE else _PAUSES_SECONDS
+    return timedelta(seconds=pauses[min(refusal.row["attempts"], len(pauses) - 1)])

@@ -3,7 +3,7 @@
 For each service and message that it hears there is one quorum queue, and beside it one for its dead letters:
 
     <owner>.events / .commands / .requests   topic exchanges; payments.x for public events
-    <service>.<message>                      the queue, bound by the message's name
+    <service>.<message>                      the queue, bound by the message's name, and by its own where there are several
     <service>.<message>.<process>            of a broadcast: each process's own, exclusive, gone with it
     <service>.dead  ->  <queue>.dead         dead letters, with the reason in their headers
     <service>.delay.<n>s                     a fanout exchange and queue whose messages return to their own queue after n s
@@ -78,6 +78,12 @@ def topology(service: str) -> Topology:
     return Topology(exchanges=tuple(exchanges.items()), queues=tuple(ordered))
 
 
+def routing_key(contract: Contract, queue: str) -> str:
+    """The key under which a message of `contract` reaches `queue` alone: the type's name, or where several services
+    subscribe, the queue's."""
+    return contract.name if len(contract.heard_by) == 1 else queue
+
+
 def delay_exchange(service: str, seconds: int) -> str:
     """The exchange that gives a message back to the queue named by its routing key after `seconds`."""
     return f"{service}.delay.{seconds}s"
@@ -118,7 +124,8 @@ def _queues(contract: Contract, service: str) -> Iterable[Queue]:
         name=name,
         arguments=_durable(dead_exchange(service))
         | {"x-dead-letter-routing-key": name, "x-delivery-limit": DELIVERIES_MAX},
-        bindings=((contract.exchange, contract.name),),
+        # By its own name the publisher reaches this queue and no other, and learns from the broker whether it is there.
+        bindings=tuple((contract.exchange, key) for key in dict.fromkeys((contract.name, routing_key(contract, name)))),
     )
 
 

@@ -20,8 +20,11 @@ OUTBOX_PUBLISHED = Counter("outbox_published_total", "Messages confirmed by the 
 OUTBOX_FAILED = Counter(
     "outbox_failed_total", "Messages that the broker refused; they stay and are retried.", ["event_type"]
 )
-OUTBOX_PENDING = Gauge("outbox_events_pending", "Outbox rows waiting for the relay, as of its last slow poll.")
-OUTBOX_LAG = Gauge("outbox_oldest_seconds", "Age of the oldest waiting outbox row, as of the relay's last slow poll.")
+OUTBOX_PENDING = Gauge("outbox_events_pending", "Outbox rows waiting for the relay, those refused before included.")
+OUTBOX_LAG = Gauge("outbox_oldest_seconds", "Age of the oldest waiting outbox row.")
+OUTBOX_REFUSED = Gauge(
+    "outbox_refused_events", "Messages that one destination refused and that wait for it alone.", ["destination"]
+)
 MESSAGES = Counter(
     "messages_total", "Messages heard, by what became of them.", ["queue", "outcome"]
 )  # outcome: handled, repeated, retried, dead

@@ -16,7 +16,7 @@ from libs.common.clock import SystemClock
 from libs.common.contracts import gateway
 from libs.common.db import Connection, Database
 from libs.common.ids import new_id
-from libs.common.messaging import Bus, Heard, Saying, inbox_table, outbox_table, say
+from libs.common.messaging import Bus, Heard, Saying, inbox_table, outbox_refused_table, outbox_table, say
 from libs.common.observability.correlation import Correlation, child_traceparent
 from libs.common.settings import BrokerSettings, DatabaseSettings
 from tests.support.brokers import fresh_vhost
@@ -36,13 +36,13 @@ class Pair:
     """A gateway that says `payment.captured` and a ledger that hears it, each with its own schema."""
 
     def __init__(self, admin_url: str, vhost_url: str) -> None:
-        self._admin_url = admin_url
+        self.admin_url = admin_url
         self.vhost_url = vhost_url
         self.stack = AsyncExitStack()
 
     async def database(self, schema: str) -> Database:
         """Open a pool whose search path is `schema`."""
-        database = Database(DatabaseSettings(database_url=self._admin_url), schema=schema, application_name="test")
+        database = Database(DatabaseSettings(database_url=self.admin_url), schema=schema, application_name="test")
         await database.open()
         self.stack.push_async_callback(database.close)
         return database
@@ -87,7 +87,7 @@ async def pair(servers: Servers, vhost_url: str) -> AsyncIterator[Pair]:
     for schema in ("gateway", "ledger", "api", "notifier"):
         metadata = sa.MetaData(schema=schema)
         await inside.execute(f"CREATE SCHEMA {schema}")
-        for table in (outbox_table(metadata), inbox_table(metadata)):
+        for table in (outbox_table(metadata), outbox_refused_table(metadata), inbox_table(metadata)):
             await inside.execute(str(CreateTable(table).compile(dialect=_DIALECT)))
         await inside.execute(f"CREATE TABLE {schema}.inbox_default PARTITION OF {schema}.inbox DEFAULT")
         await inside.execute(f"CREATE TABLE {schema}.effects (event_id uuid, payment_intent_id uuid, note text)")
