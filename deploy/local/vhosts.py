@@ -37,7 +37,7 @@ def create(server: Server, names: list[str]) -> None:
             everything = {"configure": ".*", "write": ".*", "read": ".*"}
             _http(server, "PUT", f"permissions/{quote(name, safe='')}/{quote(user, safe='')}", everything)
         return
-    _evaluate(
+    evaluate(
         server,
         "lists:foreach(fun(V) -> "
         'case rabbit_vhost:exists(V) of true -> ok; false -> rabbit_vhost:add(V, <<"local">>) end, '
@@ -59,7 +59,7 @@ def delete(server: Server, names: list[str]) -> None:
         for name in names:
             _http(server, "DELETE", f"vhosts/{quote(name, safe='')}", None)
         return
-    _evaluate(
+    evaluate(
         server,
         "lists:foreach(fun(V) -> "
         'case rabbit_vhost:exists(V) of true -> rabbit_vhost:delete(V, <<"local">>); false -> ok end '
@@ -81,7 +81,12 @@ def _user(server: Server) -> str:
     return unquote(urlsplit(server.url).username or "guest")
 
 
-def _evaluate(server: Server, expression: str) -> str:
+def evaluate(server: Server, expression: str) -> str:
+    """Have an Erlang expression evaluated by a broker of ours, container or native; returns its value as text.
+
+    Raises:
+        LocalFailure: when the broker does not answer.
+    """
     if server.kind == "container":
         return containers.execute(server, ["rabbitmqctl", "eval", f"{expression}."])
     return rabbitmq.evaluate(server, expression)

@@ -66,6 +66,8 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
     message_idle_max_seconds: float = 10.0
     """How long this process may hold a message unacknowledged without working on it; then its channel is closed, so that
     it comes again."""
+    topology_every_seconds: float = 5.0
+    """How often exchanges, queues and bindings are declared again, so that what somebody has deleted comes back."""
     request_timeout_seconds: float = 5.0
     """How long a request to another service may take before the answer is 503."""
 

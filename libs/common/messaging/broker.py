@@ -19,9 +19,13 @@ __all__ = ["Broker", "forgiving"]
 class Broker:
     """What one service hears and says over RabbitMQ."""
 
-    def __init__(self, url: str, *, name: str, idle_max_seconds: float = 10.0) -> None:
+    def __init__(
+        self, url: str, *, name: str, idle_max_seconds: float = 10.0, declare_every_seconds: float = 5.0
+    ) -> None:
         self._publisher = Publisher(url, name=name)
-        self._consuming = Consuming(url, name=name, idle_max_seconds=idle_max_seconds)
+        self._consuming = Consuming(
+            url, name=name, idle_max_seconds=idle_max_seconds, declare_every_seconds=declare_every_seconds
+        )
         self._is_started = False
 
     @property

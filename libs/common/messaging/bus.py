@@ -36,7 +36,12 @@ class Bus:
         self._service = service
         self._settings = settings
         self._database = database
-        self._broker = Broker(settings.rabbitmq_url, name=service, idle_max_seconds=settings.message_idle_max_seconds)
+        self._broker = Broker(
+            settings.rabbitmq_url,
+            name=service,
+            idle_max_seconds=settings.message_idle_max_seconds,
+            declare_every_seconds=settings.topology_every_seconds,
+        )
         self._redelivery = Redelivery(self._broker, service=service, clock=clock)
         self._relay = Relay(database, self._broker, settings)
         self._asker = Asker(self._broker, service=service, timeout_seconds=settings.request_timeout_seconds)

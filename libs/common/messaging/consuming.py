@@ -23,8 +23,6 @@ log = get_logger("messaging.consuming")
 _RECONNECT_SECONDS = 1.0
 _READ_AGAIN_SECONDS = 0.5
 """Pause before a queue is read again whose reader has ended."""
-_DECLARE_EVERY_SECONDS = 5.0
-"""How often the topology is declared again; what is there stays as it is, what somebody has deleted comes back."""
 _DECLARE_SECONDS = 30.0
 _CLOSE_SECONDS = 5.0
 
@@ -32,9 +30,10 @@ _CLOSE_SECONDS = 5.0
 class Consuming:
     """Reads the queues of one service until it is stopped."""
 
-    def __init__(self, url: str, *, name: str, idle_max_seconds: float) -> None:
+    def __init__(self, url: str, *, name: str, idle_max_seconds: float, declare_every_seconds: float) -> None:
         self._url = named(url, f"{name} consumes")
         self._idle_max_seconds = idle_max_seconds
+        self._declare_every_seconds = declare_every_seconds
         self._readers: list[Reader] = []
         self._wanted: Topology | None = None
         self._connection: AbstractConnection | None = None
@@ -68,7 +67,7 @@ class Consuming:
     @property
     def trouble(self) -> str:
         """What keeps this process from hearing, in words; empty when it hears everything."""
-        if self._connection is None or self._connection.is_closed:
+        if not _is_open(self._connection):
             return "not connected"
         if self._conflict:
             return self._conflict
@@ -100,7 +99,7 @@ class Consuming:
         while True:
             try:
                 connection = self._connection
-                if connection is None or connection.is_closed:
+                if connection is None or not _is_open(connection):
                     connection = self._connection = await aio_pika.connect(self._url, timeout=CONNECT_SECONDS)
                     await self._declare(connection)
                     log.info("consuming.connected")
@@ -122,7 +121,9 @@ class Consuming:
 
     async def _session(self, connection: AbstractConnection) -> None:
         """Read, declare and watch for as long as a connection lives."""
-        closed = asyncio.ensure_future(connection.closed())
+        assert connection.transport is not None
+        # The driver's own end of it: a plain connection of aio-pika does not tell when the other side has closed it.
+        closed = connection.transport.connection.closing
         work = [
             *(
                 asyncio.create_task(self._read(connection, reader), name=f"read {reader.name}")
@@ -138,8 +139,7 @@ class Consuming:
         finally:
             for task in work:
                 task.cancel()
-            closed.cancel()
-            await asyncio.gather(closed, *work, return_exceptions=True)
+            await asyncio.gather(*work, return_exceptions=True)
 
     async def _read(self, connection: AbstractConnection, reader: Reader) -> None:
         while True:
@@ -159,7 +159,7 @@ class Consuming:
 
     async def _declare_again(self, connection: AbstractConnection) -> None:
         while True:
-            await asyncio.sleep(_DECLARE_EVERY_SECONDS)
+            await asyncio.sleep(self._declare_every_seconds)
             await self._heal(connection)
 
     async def _heal(self, connection: AbstractConnection) -> None:
@@ -193,6 +193,10 @@ class Consuming:
         while True:
             await asyncio.sleep(self._idle_max_seconds / 2)
             give_up_forgotten(self._readers, older_than=clock() - self._idle_max_seconds)
+
+
+def _is_open(connection: AbstractConnection | None) -> bool:
+    return connection is not None and connection.transport is not None and not connection.transport.connection.is_closed
 
 
 def give_up_forgotten(readers: Sequence[Reader], *, older_than: float) -> None:

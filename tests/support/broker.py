@@ -1,0 +1,55 @@
+"""Questions and commands to the tests' own RabbitMQ, evaluated inside the node."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+from deploy.local import vhosts
+from deploy.local.servers import Servers
+
+_QUEUE = re.compile(r"([\w.]+) (\d+) (\d+);")
+
+
+class Node:
+    """The broker behind one virtual host, seen from inside."""
+
+    def __init__(self, servers: Servers, vhost_url: str) -> None:
+        self._server = servers.rabbitmq
+        self._vhost = urlsplit(vhost_url).path.removeprefix("/")
+
+    async def queues(self) -> dict[str, tuple[int, int]]:
+        """How many messages are ready and how many unacknowledged, for each queue that has any."""
+        # Of a quorum queue the state machine is asked: what the node reports of it is up to five seconds old.
+        count = (
+            "C = fun(P, F) -> {ok, {_, V}, _} = ra:local_query(P, F), V end, "
+            "I = fun(A) -> case amqqueue:get_type(A) of rabbit_quorum_queue -> P = amqqueue:get_pid(A), "
+            "{C(P, fun rabbit_fifo:query_messages_ready/1), C(P, fun rabbit_fifo:query_messages_checked_out/1)}; "
+            "_ -> [{_, R}, {_, U}] = rabbit_amqqueue:info(A, [messages_ready, messages_unacknowledged]), {R, U} end end, "
+        )
+        text = await self._evaluate(
+            count + 'lists:flatten([io_lib:format("~s ~w ~w;", [N, R, U]) || '
+            f'A <- rabbit_amqqueue:list(<<"{self._vhost}">>), {{_, _, _, N}} <- [amqqueue:get_name(A)], '
+            "{R, U} <- [I(A)], R + U > 0])"
+        )
+        return {name: (int(ready), int(unacknowledged)) for name, ready, unacknowledged in _QUEUE.findall(text)}
+
+    async def close_connections(self) -> None:
+        """Close every connection to the virtual host, as an operator would."""
+        await self._evaluate(
+            f'[rabbit_networking:close_connection(P, "test") || P <- rabbit_networking:connections(), '
+            f'[{{vhost, <<"{self._vhost}">>}}] =:= (catch rabbit_reader:info(P, [vhost]))]'
+        )
+
+    @asynccontextmanager
+    async def short_of_memory(self) -> AsyncIterator[None]:
+        """Let the node be above its limit of memory; for all virtual hosts, so only where no other test runs."""
+        await self._evaluate("vm_memory_monitor:set_vm_memory_high_watermark({absolute, 1})")
+        try:
+            yield
+        finally:
+            await self._evaluate("vm_memory_monitor:set_vm_memory_high_watermark(0.4)")
+
+    async def _evaluate(self, expression: str) -> str:
+        return await asyncio.to_thread(vhosts.evaluate, self._server, expression)
