@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import msgspec
 
@@ -13,7 +14,7 @@ from libs.common.settings import SettingsError
 from services.api.auth import Access, Directory, Login, Passwords, Tokens
 from services.api.auth.seeds import unsafe_seeds, write_seeds
 from services.api.chaos import Chaos
-from services.api.commands import Answers, Operations, Outcomes, PaymentCommands
+from services.api.commands import Answers, Operations, Outcomes, PaymentCommands, Sweeper
 from services.api.consumers import Consumers, follow_access, register
 from services.api.errors.problems import reference
 from services.api.idempotency import Idempotency
@@ -81,6 +82,15 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         request_timeout_seconds=settings.payments.confirm_timeout_seconds,
     )
 
+    sweeper = Sweeper(
+        database,
+        clock=clock,
+        stuck_after=timedelta(seconds=settings.sweep.stuck_after_seconds),
+        pause_max=timedelta(seconds=settings.sweep.stuck_pause_max_seconds),
+        give_up_after=timedelta(days=settings.sweep.stuck_give_up_days),
+        batch_max=settings.sweep.sweep_batch_max,
+    )
+
     @asynccontextmanager
     async def closing() -> AsyncIterator[None]:
         try:
@@ -111,7 +121,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             directory=directory,
             clock=clock,
         ),
-        workers=workers(database, clock=clock),
+        workers=workers(database, sweeper, clock=clock, sweep_every_seconds=settings.sweep.sweep_every_seconds),
         loops=[Loop(name="hand out answers", run=answers.run)],
         opens=[closing],
         shells=[edge.wrap],

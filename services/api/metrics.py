@@ -3,7 +3,9 @@
 The reference labels its payment counters by tenant; ours do not, since tenants are unbounded: the books answer per tenant.
 """
 
-from prometheus_client import Counter, Histogram
+from collections.abc import Mapping
+
+from prometheus_client import Counter, Gauge, Histogram
 
 INTENTS_CREATED = Counter("payment_intents_created_total", "Payment intents created.", ["currency"])
 INTENTS_CONFIRMED = Counter("payment_intents_confirmed_total", "Payment intents whose confirmation was begun.")
@@ -21,6 +23,24 @@ CONFIRM_WAIT = Histogram(
 IDEMPOTENCY = Counter(
     "idempotency_total", "Requests with an Idempotency-Key, by what became of them.", ["outcome"]
 )  # new, replay, mismatch, in_flight, takeover
+STAGES_WAITING = (
+    *("processing", "authorized_automatic", "capturing", "captured", "voiding", "abandoning"),
+    "refund_pending",
+)
+"""The stages in which a payment waits for another service; `captured`: taken, and not in the books."""
+WAITING = Gauge("payments_waiting", "Payments and refunds that wait for another service.", ["stage"])
+WAITING_OLDEST = Gauge("payments_waiting_oldest_seconds", "Age of the one that has waited longest.", ["stage"])
+SWEPT = Counter("payments_swept_total", "Commands published again since their outcome did not come.", ["stage"])
+
+
+def show_waiting(found: Mapping[str, tuple[int, float]]) -> None:
+    """Show how many wait in each stage, and the age of the oldest in seconds; stages that are not named have none."""
+    for stage in STAGES_WAITING:
+        count, oldest_seconds = found.get(stage, (0, 0.0))
+        WAITING.labels(stage).set(count)
+        WAITING_OLDEST.labels(stage).set(oldest_seconds)
+
+
 LOGINS = Counter("logins_total", "Password logins.", ["outcome"])  # success, failed, denied, throttled
 DENIALS = Counter("access_denied_total", "Requests of known callers that were denied.", ["reason"])
 TOKEN_CACHE = Counter("token_verifications_total", "Bearer tokens verified.", ["source"])  # cache, signature

@@ -171,6 +171,14 @@ payment_intents = sa.Table(
     sa.CheckConstraint("disputed_minor >= 0", name="ck_payment_intents_disputed"),
     sa.CheckConstraint("capture_method IN ('automatic', 'manual')", name="ck_payment_intents_capture_method"),
     sa.CheckConstraint("currency ~ '^[A-Z]{3}$'", name="ck_payment_intents_currency"),
+    sa.Index(
+        "ix_payment_intents_waiting",
+        "updated_at",
+        postgresql_where=sa.text(
+            "status = 'PROCESSING' OR (status = 'REQUIRES_ACTION' AND is_voiding) OR (status = 'AUTHORIZED' AND "
+            "(capture_method = 'automatic' OR capturing_minor > 0 OR captured_minor > 0 OR is_voiding))"
+        ),
+    ),
     # Lists are ordered by creation, newest first; each filter that people use has an index in that order.
     sa.Index("ix_payment_intents_created", "tenant_id", sa.text("created_at DESC"), sa.text("id DESC")),
     sa.Index("ix_payment_intents_status", "tenant_id", "status", sa.text("created_at DESC"), sa.text("id DESC")),
@@ -205,6 +213,19 @@ refunds = sa.Table(
     sa.CheckConstraint("amount_minor > 0", name="ck_refunds_amount"),
     sa.CheckConstraint("status IN ('PENDING', 'COMPLETED', 'FAILED')", name="ck_refunds_status"),
     sa.Index("ix_refunds_payment_intent", "payment_intent_id", "tenant_id", sa.text("created_at DESC")),
+    sa.Index("ix_refunds_pending", "updated_at", postgresql_where=sa.text("status = 'PENDING'")),
+)
+
+sweeps = sa.Table(
+    "sweeps",
+    METADATA,
+    sa.Column("tenant_id", sa.Text, nullable=False, comment="Whose it is."),
+    sa.Column("subject_id", pg.UUID, nullable=False, comment="The payment intent or the refund that waits."),
+    sa.Column("version", sa.Integer, nullable=False, comment="The intent's when it was swept; 0 for a refund."),
+    sa.Column("repeats", sa.Integer, nullable=False, comment="How often its command was published again."),
+    _instant("next_at", "Not published again before this instant."),
+    sa.PrimaryKeyConstraint("subject_id", "tenant_id"),
+    sa.Index("ix_sweeps_next_at", "next_at"),
 )
 
 disputes = sa.Table(

@@ -21,6 +21,12 @@ def sayings_of(decision: Decision, *, at: datetime, correlation: Correlation) ->
     return [_saying(decision, fact, at=at, cause=cause) for fact in decision.facts]
 
 
+def repeated(decision: Decision, *, at: datetime, correlation: Correlation) -> Saying:
+    """Publish the command of a decision's only fact once more, under an id of its own, as one whose outcome is missing."""
+    [saying] = sayings_of(decision, at=at, correlation=correlation)
+    return msgspec.structs.replace(saying, message=msgspec.structs.replace(saying.message, is_repeated=True))
+
+
 def tenant_provisioned(tenant_id: str, name: str, *, at: datetime, correlation: Correlation) -> Saying:
     """Tell that a tenant may use the platform from now on."""
     cause = msgspec.structs.replace(correlation, tenant_id=tenant_id)

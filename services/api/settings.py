@@ -13,6 +13,8 @@ _PUBLIC_SECRETS = frozenset(
 )
 _SECRET_LENGTH_MIN = 32
 """An HS256 key must be at least as long as the hash (RFC 7518, section 3.2)."""
+_GIVE_UP_DAYS_MAX = 90
+"""Half of the 180 days for which the gateway's database forgets no attempt."""
 
 
 class AuthSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +52,23 @@ class PaymentSettings(msgspec.Struct, frozen=True, kw_only=True):
     `http_in_flight_max`, so that a slow processor leaves room for everything else."""
     supported_currencies: tuple[str, ...] = ()
     """ISO 4217 codes that are accepted; empty: all active ones."""
+
+
+class SweepSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How payments are looked after whose next step does not come."""
+
+    stuck_after_seconds: float = 120.0
+    """How long a payment or refund waits for another service before its command is published again; the pause doubles each
+    time."""
+    stuck_pause_max_seconds: float = 3_600.0
+    """The longest pause."""
+    stuck_give_up_days: float = 30.0
+    """From this age on nothing is published again: a person must look. Far below the 180 days for which the gateway surely
+    remembers what it has asked a processor."""
+    sweep_every_seconds: float = 10.0
+    """How often payments that wait too long are looked for."""
+    sweep_batch_max: int = 200
+    """Payments, and as many refunds, that one round takes at most."""
 
 
 class RedisSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,6 +144,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Whom we believe."""
     payments: PaymentSettings = PaymentSettings()
     """How payment intents are taken."""
+    sweep: SweepSettings = SweepSettings()
+    """How payments are looked after whose next step does not come."""
     redis: RedisSettings = RedisSettings()
     """Where requests are counted."""
     rates: RateSettings = RateSettings()
@@ -155,6 +176,7 @@ def check_settings(settings: Settings) -> list[str]:
         faults.append("CONFIRM_WAITING_MAX must be above 0 and below HTTP_IN_FLIGHT_MAX")
     if not settings.edge.http_timeout_seconds > payments.confirm_timeout_seconds:
         faults.append("HTTP_TIMEOUT_SECONDS must be above CONFIRM_TIMEOUT_SECONDS")
+    faults += _unusable_sweeps(settings.sweep)
     if settings.edge.body_bytes_max < 1024:
         faults.append("BODY_BYTES_MAX must be at least 1024")
     if settings.edge.journal_body_bytes_max < settings.edge.body_bytes_max:
@@ -176,6 +198,17 @@ def check_settings(settings: Settings) -> list[str]:
         for code in payments.supported_currencies
         if not is_currency(code)
     ]
+    return faults
+
+
+def _unusable_sweeps(sweep: SweepSettings) -> list[str]:
+    faults = [
+        f"{name.upper()} must be above 0" for name in SweepSettings.__struct_fields__ if getattr(sweep, name) <= 0
+    ]
+    if sweep.stuck_pause_max_seconds < sweep.stuck_after_seconds:
+        faults.append("STUCK_PAUSE_MAX_SECONDS must be at least STUCK_AFTER_SECONDS")
+    if sweep.stuck_give_up_days > _GIVE_UP_DAYS_MAX:
+        faults.append(f"STUCK_GIVE_UP_DAYS must be at most {_GIVE_UP_DAYS_MAX}, or a forgotten attempt charges twice")
     return faults
 
 

@@ -1,17 +1,23 @@
-"""What the api does unasked: forgetting expired idempotency keys."""
+"""What the api does unasked: forgetting expired idempotency keys, and looking after payments that wait too long."""
 
 from functools import partial
 
 from libs.common.clock import Clock
 from libs.common.db import Database
 from libs.common.service import Worker
+from services.api.commands import Sweeper
 from services.api.store import keys
 
 FORGET_KEYS_EVERY_SECONDS = 60.0
 """How often expired keys are looked for."""
 
+MEASURE_EVERY_SECONDS = 10.0
+"""How fresh the gauges of waiting payments are."""
+FORGET_SWEEPS_EVERY_SECONDS = 3_600.0
+"""How often sweeps of payments that have gone on are looked for."""
 
-def workers(database: Database, *, clock: Clock) -> list[Worker]:
+
+def workers(database: Database, sweeper: Sweeper, *, clock: Clock, sweep_every_seconds: float) -> list[Worker]:
     """Build the api's workers."""
     return [
         Worker(
@@ -19,6 +25,9 @@ def workers(database: Database, *, clock: Clock) -> list[Worker]:
             every_seconds=FORGET_KEYS_EVERY_SECONDS,
             run=partial(forget_expired_keys, database, clock),
         ),
+        Worker(name="sweep waiting payments", every_seconds=sweep_every_seconds, run=sweeper.sweep),
+        Worker(name="measure waiting payments", every_seconds=MEASURE_EVERY_SECONDS, run=sweeper.measure),
+        Worker(name="forget sweeps", every_seconds=FORGET_SWEEPS_EVERY_SECONDS, run=sweeper.forget),
     ]
 
 

@@ -25,6 +25,11 @@ REQUESTS_IN_FLIGHT = Gauge(
 ATTEMPTS_REPEATED = Counter(
     "gateway_attempts_repeated_total", "Commands heard again after their outcome was known.", ["operation"]
 )
+OUTCOMES_REPEATED = Counter(
+    "gateway_outcomes_repeated_total",
+    "Outcomes published again since whoever asked is still without one, by the operation that was repeated.",
+    ["operation"],
+)
 ATTEMPTS_PARKED = Counter(
     "gateway_attempts_parked_total",
     "Commands that wait in the attempts table since the line at their processor is full.",

@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Any, TypedDict, assert_never
 from uuid import UUID
 
+import msgspec
+
 from libs.common.contracts import Message, said_by
 from libs.common.contracts.gateway import (
     AuthorizationDeclined,
@@ -35,6 +37,20 @@ def outcome(attempt: Attempt, *, decided_at: datetime) -> Saying | None:
     """Put what has become of a decided attempt into words; None where nobody needs to hear of it."""
     message = _outcome(attempt, decided_at=decided_at)
     return None if message is None else _saying(attempt, message, at=decided_at)
+
+
+def again(attempt: Attempt, *, cause_id: UUID) -> Saying | None:
+    """Publish once more what is known of an attempt, since the command `cause_id` says that it is missing.
+
+    An event of its own: who has handled the first one and lost what came of it handles it once more. None where nothing is
+    known.
+    """
+    first = None
+    if attempt.status is AttemptStatus.ACTION_REQUIRED:
+        first = action_required(attempt, at=attempt.asked_at or attempt.created_at)
+    elif attempt.is_decided:
+        first = outcome(attempt, decided_at=attempt.decided_at or attempt.created_at)
+    return None if first is None else msgspec.structs.replace(first, event_id=derived_id(first.event_id, str(cause_id)))
 
 
 def action_required(attempt: Attempt, *, at: datetime) -> Saying:

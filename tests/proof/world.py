@@ -47,6 +47,7 @@ from tests.support.processors import SoleProcessor
 
 SERVICES = ("api", "gateway", "ledger")
 PACK_MAX = 20
+STUCK_AFTER = timedelta(minutes=2)
 START = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
@@ -155,6 +156,14 @@ class World:
             database, clock=clock, render=render_intent, render_refund=render_refund, answers=answers
         )
         self.outcomes = api.Outcomes(clock=clock, render=render_intent, render_refund=render_refund, answers=answers)
+        self.sweeper = api.Sweeper(
+            database,
+            clock=clock,
+            stuck_after=STUCK_AFTER,
+            pause_max=4 * STUCK_AFTER,
+            give_up_after=timedelta(days=30),
+            batch_max=100,
+        )
         self._idempotency = Idempotency(database, clock=clock, ttl_seconds=86_400, request_timeout_seconds=1)
 
         database = databases["gateway"]

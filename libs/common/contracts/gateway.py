@@ -42,10 +42,18 @@ class PaymentMessage(Message, frozen=True, kw_only=True):
     """ISO 4217 code, upper case."""
 
 
+class PaymentCommand(PaymentMessage, frozen=True, kw_only=True):
+    """What every command to the gateway says."""
+
+    is_repeated: bool = False
+    """Whether the outcome of an earlier command like this is missing: what is known about the payment is published again,
+    and the processor is asked only where nobody has asked it yet."""
+
+
 @command(
     "payment.authorize", owner="gateway", said_by=("api",), example=_INTENT | {"customer_ref": "customer@example.com"}
 )
-class AuthorizePayment(PaymentMessage, frozen=True, kw_only=True):
+class AuthorizePayment(PaymentCommand, frozen=True, kw_only=True):
     """Ask the issuer to hold the funds. Said by the api on confirm; asked twice, it happens once."""
 
     customer_ref: str = ""
@@ -57,7 +65,7 @@ class AuthorizePayment(PaymentMessage, frozen=True, kw_only=True):
 
 
 @command("payment.capture", owner="gateway", said_by=("api",), example=_INTENT | {"gateway_ref": "sandbox_0190f3a4"})
-class CapturePayment(PaymentMessage, frozen=True, kw_only=True):
+class CapturePayment(PaymentCommand, frozen=True, kw_only=True):
     """Take funds that are held. Said by the api once; a smaller amount than was authorized releases the rest."""
 
     gateway_ref: str
@@ -65,7 +73,7 @@ class CapturePayment(PaymentMessage, frozen=True, kw_only=True):
 
 
 @command("payment.void", owner="gateway", said_by=("api",), example=_INTENT | {"gateway_ref": "sandbox_0190f3a4"})
-class VoidPayment(PaymentMessage, frozen=True, kw_only=True):
+class VoidPayment(PaymentCommand, frozen=True, kw_only=True):
     """Release funds that are held. Said by the api; asked twice, it happens once."""
 
     gateway_ref: str
@@ -78,7 +86,7 @@ class VoidPayment(PaymentMessage, frozen=True, kw_only=True):
     said_by=("api",),
     example=_INTENT | _REFUND | {"gateway_ref": "sandbox_0190f3a4", "reason": "requested_by_customer"},
 )
-class RefundPayment(PaymentMessage, frozen=True, kw_only=True):
+class RefundPayment(PaymentCommand, frozen=True, kw_only=True):
     """Give captured funds back, all or a part. Said by the api once per refund; asked twice, it happens once."""
 
     refund_id: UUID

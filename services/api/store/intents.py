@@ -49,12 +49,13 @@ class IntentFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Created before this instant."""
 
 
-_INTENT = (
+INTENT_COLUMNS = (
     "i.tenant_id, i.id, i.amount_minor, i.currency, i.status, i.customer_ref, i.description, i.metadata, i.order_id, "
     "i.gateway_ref, i.capture_method, i.payment_method, i.action_url, i.expires_at, i.capturing_minor, i.is_voiding, "
     "i.captured_minor, i.refunding_minor, i.refunded_minor, i.disputed_minor, i.failure_code, i.failure_message, "
     "i.version, i.created_at, i.updated_at, i.authorized_at, i.settled_at"
 )
+"""The columns of an intent, of a table that is called `i`."""
 _CREATED_AT = CLAIM_PARAMETERS + 1
 _AUDIT_AT = _CREATED_AT + 13
 _OUTBOX_AT = _AUDIT_AT + AUDIT_PARAMETERS
@@ -92,15 +93,15 @@ said AS ({insert_outbox(_CREATED_AT + 4 + AUDIT_PARAMETERS, source="moved")})
 SELECT count(*) AS moved FROM moved
 """  # noqa: S608 - built from constants
 
-_GET = f"SELECT {_INTENT} FROM payment_intents i WHERE tenant_id = $1 AND id = $2"  # noqa: S608
+_GET = f"SELECT {INTENT_COLUMNS} FROM payment_intents i WHERE tenant_id = $1 AND id = $2"  # noqa: S608
 _GET_WITH_KEY = f"""
-SELECT {_INTENT}, {KEY_COLUMNS}
+SELECT {INTENT_COLUMNS}, {KEY_COLUMNS}
 FROM payment_intents i
 LEFT JOIN idempotency_keys k ON k.tenant_id = i.tenant_id AND k.operation = $3 AND k.key = $4
 WHERE i.tenant_id = $1 AND i.id = $2
 """  # noqa: S608
 _LOCK = f"""
-SELECT {_INTENT} FROM unnest($1::text[], $2::uuid[]) AS w(tenant_id, id) JOIN payment_intents i USING (tenant_id, id)
+SELECT {INTENT_COLUMNS} FROM unnest($1::text[], $2::uuid[]) AS w(tenant_id, id) JOIN payment_intents i USING (tenant_id, id)
 ORDER BY i.id FOR UPDATE OF i
 """  # noqa: S608
 _CHANGING = {
@@ -145,7 +146,8 @@ told AS ({insert_events(_SAID_AT + _OUTBOX_PARAMETERS)})
 """  # noqa: S608 - built from constants
 
 
-def _intent_of(row: asyncpg.Record) -> PaymentIntent:
+def intent_of(row: asyncpg.Record) -> PaymentIntent:
+    """Read an intent from a row with `INTENT_COLUMNS`."""
     metadata: str = row["metadata"]
     return PaymentIntent(
         tenant_id=row["tenant_id"],
@@ -246,7 +248,7 @@ async def begin_confirmation(
 async def get(database: Database, tenant_id: str, intent_id: UUID) -> PaymentIntent | None:
     """Read one intent."""
     row = await database.fetchrow(_GET, tenant_id, intent_id)
-    return None if row is None else _intent_of(row)
+    return None if row is None else intent_of(row)
 
 
 async def get_with_key(
@@ -254,13 +256,13 @@ async def get_with_key(
 ) -> tuple[PaymentIntent, KeyRecord | None] | None:
     """Read one intent and what is remembered under the key of `claim`, in one round trip."""
     row = await database.fetchrow(_GET_WITH_KEY, claim.tenant_id, intent_id, claim.operation, claim.key)
-    return None if row is None else (_intent_of(row), key_of(row))
+    return None if row is None else (intent_of(row), key_of(row))
 
 
 async def lock(connection: Connection, ids: Sequence[tuple[str, UUID]]) -> dict[tuple[str, UUID], PaymentIntent]:
     """Read intents by (tenant, id) and lock them, in id order so that two batches never wait in a circle."""
     rows = await connection.fetch(_LOCK, [tenant for tenant, _ in ids], [intent_id for _, intent_id in ids])
-    return {(row["tenant_id"], row["id"]): _intent_of(row) for row in rows}
+    return {(row["tenant_id"], row["id"]): intent_of(row) for row in rows}
 
 
 class KeyAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -339,8 +341,8 @@ async def page(
         where += f" AND (i.created_at, i.id) < (${len(values) - 1}, ${len(values)})"
     values += [limit, offset]
     rows = await database.fetch(
-        f"SELECT {_INTENT} FROM payment_intents i WHERE {where} "  # noqa: S608 - values travel as parameters
+        f"SELECT {INTENT_COLUMNS} FROM payment_intents i WHERE {where} "  # noqa: S608 - values travel as parameters
         f"ORDER BY i.created_at DESC, i.id DESC LIMIT ${len(values) - 1} OFFSET ${len(values)}",
         *values,
     )
-    return [_intent_of(row) for row in rows]
+    return [intent_of(row) for row in rows]

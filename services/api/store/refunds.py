@@ -1,6 +1,7 @@
 """Refunds and disputes: what a payment intent can have several of, written under the lock of its intent."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -8,9 +9,9 @@ import asyncpg
 from libs.common.db import Connection, Database
 from services.api.domain import Dispute, DisputeStatus, Refund, RefundStatus
 
-_REFUND_COLUMNS = tuple(Refund.__struct_fields__)
+REFUND_COLUMNS = tuple(Refund.__struct_fields__)
 _DISPUTE_COLUMNS = tuple(Dispute.__struct_fields__)
-_REFUND, _DISPUTE = ", ".join(_REFUND_COLUMNS), ", ".join(_DISPUTE_COLUMNS)
+_REFUND, _DISPUTE = ", ".join(REFUND_COLUMNS), ", ".join(_DISPUTE_COLUMNS)
 
 
 def _slots(columns: Sequence[str]) -> str:
@@ -18,7 +19,7 @@ def _slots(columns: Sequence[str]) -> str:
 
 
 _SAVE_REFUND = f"""
-INSERT INTO refunds ({_REFUND}) VALUES ({_slots(_REFUND_COLUMNS)})
+INSERT INTO refunds ({_REFUND}) VALUES ({_slots(REFUND_COLUMNS)})
 ON CONFLICT (id, tenant_id) DO UPDATE SET status = excluded.status, gateway_ref = excluded.gateway_ref,
     failure_code = excluded.failure_code, failure_message = excluded.failure_message, updated_at = excluded.updated_at
 """  # noqa: S608 - built from constants
@@ -41,7 +42,8 @@ _DISPUTES_OF = (
 type Key = tuple[str, UUID]
 
 
-def _refund_of(row: asyncpg.Record) -> Refund:
+def refund_of(row: asyncpg.Record | Mapping[str, Any]) -> Refund:
+    """Read a refund from a row with `REFUND_COLUMNS`."""
     return Refund(**{**dict(row), "status": RefundStatus(row["status"])})
 
 
@@ -51,7 +53,7 @@ def _dispute_of(row: asyncpg.Record) -> Dispute:
 
 async def save_refunds(connection: Connection, refunds: Sequence[Refund]) -> None:
     """Save refunds whose intents are locked."""
-    rows = [[getattr(refund, name) for name in _REFUND_COLUMNS] for refund in refunds]
+    rows = [[getattr(refund, name) for name in REFUND_COLUMNS] for refund in refunds]
     await connection.executemany(_SAVE_REFUND, rows)
 
 
@@ -64,7 +66,7 @@ async def save_disputes(connection: Connection, disputes: Sequence[Dispute]) -> 
 async def refunds_by_id(connection: Connection, ids: Sequence[Key]) -> dict[Key, Refund]:
     """Read refunds by (tenant, id), inside the transaction that has locked their intents."""
     rows = await connection.fetch(_REFUNDS_BY_ID, [tenant for tenant, _ in ids], [refund for _, refund in ids])
-    return {(row["tenant_id"], row["id"]): _refund_of(row) for row in rows}
+    return {(row["tenant_id"], row["id"]): refund_of(row) for row in rows}
 
 
 async def disputes_by_id(connection: Connection, ids: Sequence[Key]) -> dict[Key, Dispute]:
@@ -76,12 +78,12 @@ async def disputes_by_id(connection: Connection, ids: Sequence[Key]) -> dict[Key
 async def refund(database: Database, tenant_id: str, refund_id: UUID) -> Refund | None:
     """Read one refund."""
     row = await database.fetchrow(_REFUNDS_BY_ID, [tenant_id], [refund_id])
-    return None if row is None else _refund_of(row)
+    return None if row is None else refund_of(row)
 
 
 async def refunds_of(database: Database, tenant_id: str, intent_id: UUID, *, limit: int) -> list[Refund]:
     """Read the refunds of an intent, newest first."""
-    return [_refund_of(row) for row in await database.fetch(_REFUNDS_OF, tenant_id, intent_id, limit)]
+    return [refund_of(row) for row in await database.fetch(_REFUNDS_OF, tenant_id, intent_id, limit)]
 
 
 async def disputes_of(database: Database, tenant_id: str, intent_id: UUID, *, limit: int) -> list[Dispute]:

@@ -20,7 +20,7 @@ from libs.common.clock import Clock
 from libs.common.contracts.gateway import (
     AuthorizePayment,
     CapturePayment,
-    PaymentMessage,
+    PaymentCommand,
     RefundPayment,
     VoidPayment,
 )
@@ -145,7 +145,7 @@ class Commands:
             ),
         )
 
-    def _propose[M: PaymentMessage](self, heard: Heard[M], operation: Operation) -> Attempt:
+    def _propose[M: PaymentCommand](self, heard: Heard[M], operation: Operation) -> Attempt:
         body = heard.body
         check_amount(body.amount_minor, body.currency)
         return Attempt(
@@ -166,7 +166,9 @@ class Commands:
             traceparent=heard.correlation.traceparent,
         )
 
-    async def _carry_out[M: PaymentMessage](self, heard: Heard[M], wanted: Attempt) -> None:
+    async def _carry_out[M: PaymentCommand](self, heard: Heard[M], wanted: Attempt) -> None:
+        if heard.body.is_repeated and await self._repeat(heard, wanted):
+            return
         # For what builds on an authorization this is a guess: the store knows which processor has the payment.
         name = await self._processors.choose(tenant_id=wanted.tenant_id, currency=wanted.currency)
         proposed = msgspec.structs.replace(wanted, processor=name)
@@ -182,7 +184,19 @@ class Commands:
             metrics.ATTEMPTS_PARKED.labels(proposed.operation).inc()
             await self._open_for_later(proposed, after=timedelta(0))
 
-    async def _open_and_ask[M: PaymentMessage](self, heard: Heard[M], wanted: Attempt) -> None:
+    async def _repeat[M: PaymentCommand](self, heard: Heard[M], wanted: Attempt) -> bool:
+        """Publish again what is known about a payment; False where this was never asked for, so that it is done now.
+
+        An attempt without an outcome is left to the resolver, which asks with the same key at the ages of its schedule.
+        """
+        attempts = await self._store.of_intent(tenant_id=wanted.tenant_id, payment_intent_id=wanted.payment_intent_id)
+        known = [said for attempt in attempts if (said := outbox.again(attempt, cause_id=heard.id)) is not None]
+        if known:
+            await self._store.say(known)
+        metrics.OUTCOMES_REPEATED.labels(wanted.operation).inc(len(known))
+        return any(attempt.id == wanted.id for attempt in attempts)
+
+    async def _open_and_ask[M: PaymentCommand](self, heard: Heard[M], wanted: Attempt) -> None:
         now = self._clock.now()
         if not self._is_available(wanted.processor, retries=heard.attempt):
             await self._open_for_later(wanted, after=self._patience.pause)
@@ -199,11 +213,7 @@ class Commands:
         await self._open(msgspec.structs.replace(wanted, next_ask_at=self._clock.now() + after))
 
     async def _open(self, proposed: Attempt) -> Attempt | None:
-        """Write an attempt down, or find it as it stands; None when it is decided.
-
-        Raises:
-            AttemptConflict: when the same was to be done before with other money.
-        """
+        """Write an attempt down, or find it as it stands; None when it is decided. Other money than before is a conflict."""
         attempt = await self._store.open(proposed)
         operation = attempt.operation
         if attempt.is_decided:

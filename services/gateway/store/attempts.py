@@ -9,7 +9,7 @@ import asyncpg
 import msgspec
 
 from libs.common.db import Database, GroupCommit
-from libs.common.messaging import OUTBOX_COLUMNS, Saying, outbox_arrays
+from libs.common.messaging import OUTBOX_COLUMNS, Saying, outbox_arrays, say
 from services.gateway.domain import UNDECIDED, Attempt, AttemptStatus, Operation, attempt_id
 from services.gateway.errors import Unstorable
 
@@ -178,6 +178,11 @@ class AttemptStore:
     async def record(self, recording: Recording) -> bool:
         """Write down what became of an attempt and say it, in one commit; False when its outcome is known already."""
         return await self._recording.submit(recording)
+
+    async def say(self, sayings: Sequence[Saying]) -> None:
+        """Publish what is known already."""
+        async with self._database.transaction() as transaction:
+            await say(transaction, sayings)
 
     async def claim(self, *, now: datetime, lease: timedelta, processors: Sequence[str], limit: int) -> list[Attempt]:
         """Take attempts at these kinds of processors that are due, each for one asker at a time, until the lease ends."""

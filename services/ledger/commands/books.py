@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from libs.common.clock import Clock
 from libs.common.contracts import ledger as contract
 from libs.common.db import Connection, Database
+from libs.common.messaging import say
 from libs.common.observability.correlation import Correlation
-from services.ledger import posting, rules, store
+from services.ledger import outbox, posting, rules, store
 from services.ledger.chart import Charts
 from services.ledger.domain import Account, check_account
 from services.ledger.errors import AccountCodeTaken, AccountIdTaken
@@ -43,6 +44,15 @@ class Commands:
             posting.count(bookings, outcomes)
         if refused is not None:
             raise refused.reason
+        # An event that arrives under another id than the first time: whoever lacks the entry is told of it again.
+        await say(
+            tx,
+            [
+                outbox.entry_posted(booking.entry, posted_at=outcome.posted_at, correlation=booking.correlation)
+                for booking, outcome in zip(bookings, outcomes, strict=True)
+                if isinstance(outcome, posting.Replayed)
+            ],
+        )
 
     async def open_charts(self, tx: Connection, tenant_ids: Sequence[str]) -> None:
         """Open the default accounts of tenants that have none.
