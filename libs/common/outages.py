@@ -83,7 +83,6 @@ SQLSTATES: dict[str, FaultClass] = {
     "25006": _OUTAGE,  # read-only: a standby, or a primary that was demoted
     "25P03": _OUTAGE,  # the server ended a transaction that was idle for too long
     "25P04": _OUTAGE,  # the server ended a transaction that took too long
-    "55000": _BUG,
     "55P02": _BUG,
     "55P04": _BUG,
 }

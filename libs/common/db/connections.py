@@ -48,6 +48,9 @@ class DatabaseReadOnly(DatabaseUnavailable):
 
 def unavailable(fault: BaseException) -> DatabaseUnavailable:
     """Make an outage out of the driver's error; its cause is counted, and logged once in a while."""
+    if isinstance(fault, asyncpg.InterfaceError) and isinstance(fault.__context__, asyncpg.PostgresError):
+        # "The connection is closed", says the end of a transaction; what closed it stands before.
+        fault = fault.__context__
     cause = getattr(fault, "sqlstate", None) or type(fault).__name__
     metrics.DATABASE_OUTAGES.labels(cause).inc()
     now = monotonic()

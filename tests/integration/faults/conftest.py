@@ -1,0 +1,42 @@
+"""Servers of this folder's own: what is done to them would disturb every other test."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.local import packages, ports
+from deploy.local.layout import Layout
+from deploy.local.native import postgres, rabbitmq
+from deploy.local.records import Server
+from tests.integration.faults.rig import Rig
+
+_POSTGRES_PORT, _RABBITMQ_PORT = 58432, 58672
+
+
+@pytest.fixture(scope="module")
+def own_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Server]]:
+    """A PostgreSQL and a RabbitMQ that nobody else uses, native wherever the shared ones run."""
+    absent = packages.missing(["postgres", "rabbitmq"])
+    if absent:
+        packages.install(absent, say=print)
+    layout = Layout(root=Path(tmp_path_factory.mktemp("faults")), profile="test")
+    database = postgres.start(layout, port=ports.next_free(_POSTGRES_PORT))
+    try:
+        broker = rabbitmq.start(layout, port=ports.next_free(_RABBITMQ_PORT, count=rabbitmq.PORTS_IN_A_ROW))
+        try:
+            yield database, broker
+        finally:
+            rabbitmq.stop(broker, keep_data=False)
+    finally:
+        postgres.stop(database, keep_data=False)
+        postgres.wipe(layout)
+
+
+@pytest.fixture(scope="module")
+async def rig(own_servers: tuple[Server, Server]) -> AsyncIterator[Rig]:
+    """A running service on those servers."""
+    made = Rig(*own_servers)
+    await made.start()
+    yield made
+    await made.stop()
