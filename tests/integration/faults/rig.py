@@ -13,28 +13,25 @@ import aio_pika
 import asyncpg
 import httpx
 import msgspec
-import sqlalchemy as sa
 from litestar import get, post
-from sqlalchemy.schema import CreateTable
 
 from deploy.local.records import Server
 from libs.common.clock import SystemClock
 from libs.common.contracts import Kind, Message, gateway, heard_by, ledger
 from libs.common.db import Connection, Database
 from libs.common.ids import new_id
-from libs.common.messaging import Bus, Heard, inbox_table, outbox_table, say
+from libs.common.messaging import Bus, Heard, say
 from libs.common.messaging.envelope import PackedEvent, encode_pack
 from libs.common.observability import metrics
 from libs.common.service import Service, Worker
 from libs.common.settings import BrokerSettings, DatabaseSettings, HttpSettings, PlaceSettings
-from tests.integration.messaging.conftest import captured
+from tests.integration.messaging.conftest import captured, make_schema
 
 WAIT_SECONDS = 30
 QUEUE = "ledger.payment.captured"
 DATABASE = "faults"
 ROLE = "faults_app"
 TABLES = ("ledger.inbox", "ledger.effects", "ledger.ticks", "gateway.outbox")
-_DIALECT = sa.create_mock_engine("postgresql://", executor=print).dialect
 
 
 async def until(fact: Callable[[], Awaitable[bool]], *, sentence: str) -> None:
@@ -126,10 +123,7 @@ class Rig:
         await admin.close()
         admin = await asyncpg.connect(self.address)
         for schema in ("gateway", "ledger"):
-            metadata = sa.MetaData(schema=schema)
-            await admin.execute(f"CREATE SCHEMA {schema}")
-            for table in (outbox_table(metadata), inbox_table(metadata)):
-                await admin.execute(str(CreateTable(table).compile(dialect=_DIALECT)))
+            await make_schema(admin, schema)
             await admin.execute(f"CREATE TABLE {schema}.effects (event_id uuid PRIMARY KEY)")
             await admin.execute(f"CREATE TABLE {schema}.ticks (at timestamptz)")
             await admin.execute(f"GRANT USAGE ON SCHEMA {schema} TO {ROLE}")

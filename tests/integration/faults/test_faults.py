@@ -8,7 +8,7 @@ import pytest
 
 from deploy.local.native.rabbitmq import evaluate
 from tests.integration.faults import postgres, rabbitmq
-from tests.integration.faults.rig import ROLE, Rig, outages_of, until
+from tests.integration.faults.rig import QUEUE, ROLE, Rig, outages_of, until
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,4 +151,22 @@ async def test_work_goes_on_after_rabbitmq_hung_up(rig: Rig, name: str) -> None:
     await rig.all_handled(handed_in)
     await rig.is_well()
     assert await rig.dead_letters() == 0
+    assert rig.counts() == before
+
+
+async def test_deleted_queue_is_declared_again_and_gets_what_was_said_meanwhile(rig: Rig) -> None:
+    before = rig.counts()
+    async with rig.channel() as channel:
+        await channel.queue_delete(QUEUE)
+    await rig.all_handled(await rig.relay(20))
+    await rig.is_well()
+    assert rig.counts() == before
+
+
+async def test_channel_that_a_deleted_exchange_closed_is_opened_again(rig: Rig) -> None:
+    before = rig.counts()
+    async with rig.channel() as channel:
+        await channel.exchange_delete("gateway.events")
+    await rig.all_handled(await rig.relay(20))
+    await rig.is_well()
     assert rig.counts() == before

@@ -77,6 +77,15 @@ def vhost_url(servers: Servers) -> Iterator[str]:
         yield url
 
 
+async def make_schema(connection: "asyncpg.Connection[asyncpg.Record]", schema: str) -> None:
+    """Make a schema with what messaging needs in it."""
+    metadata = sa.MetaData(schema=schema)
+    await connection.execute(f"CREATE SCHEMA {schema}")
+    for table in (outbox_table(metadata), outbox_refused_table(metadata), inbox_table(metadata)):
+        await connection.execute(str(CreateTable(table).compile(dialect=_DIALECT)))
+    await connection.execute(f"CREATE TABLE {schema}.inbox_default PARTITION OF {schema}.inbox DEFAULT")
+
+
 @pytest.fixture
 async def pair(servers: Servers, vhost_url: str) -> AsyncIterator[Pair]:
     name = f"messaging_{uuid4().hex[:12]}"
@@ -85,11 +94,7 @@ async def pair(servers: Servers, vhost_url: str) -> AsyncIterator[Pair]:
     url = servers.postgres_database_url(name)
     inside = await asyncpg.connect(url)
     for schema in ("gateway", "ledger", "api", "notifier"):
-        metadata = sa.MetaData(schema=schema)
-        await inside.execute(f"CREATE SCHEMA {schema}")
-        for table in (outbox_table(metadata), outbox_refused_table(metadata), inbox_table(metadata)):
-            await inside.execute(str(CreateTable(table).compile(dialect=_DIALECT)))
-        await inside.execute(f"CREATE TABLE {schema}.inbox_default PARTITION OF {schema}.inbox DEFAULT")
+        await make_schema(inside, schema)
         await inside.execute(f"CREATE TABLE {schema}.effects (event_id uuid, payment_intent_id uuid, note text)")
     await inside.close()
     made = Pair(url, vhost_url)
