@@ -211,7 +211,7 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
     key_lifetime: timedelta
     """How long the processor surely remembers a key: after that the same key could charge again."""
     lease: timedelta
-    """How long whoever asks now has before somebody else may: longer than the deadline of an ask."""
+    """How long whoever asks now has before somebody else may; renewed while it asks."""
     pause: timedelta
     """How soon to ask again when the processor did not even take the request."""
     reading_ages: tuple[timedelta, ...]

@@ -16,6 +16,8 @@ LOCAL_ENCRYPTION_KEY = base64.b64encode(b"local development, not a secret!").dec
 _KEY_BYTES = 32
 
 
+_LEASE_SECONDS_MIN = 3.0
+"""The shortest lease: it is renewed every third of it, and an event loop may stall for a second."""
 RETENTION_DAYS_MIN = 180
 """The shortest time for which attempts are kept; the database itself forgets none that is younger."""
 
@@ -81,9 +83,9 @@ class ResolutionSettings(msgspec.Struct, frozen=True, kw_only=True):
     """At which ages an operation that the processor has taken on, a refund on its way or an action of the customer, is
     read again; its notice is usually quicker. A refund takes 5 to 10 business days, some up to 30 days (Stripe's
     documentation, "Refund destinations"); after the last one a person is alerted."""
-    attempt_lease_seconds: float = 30.0
-    """How long an attempt belongs to whoever asks; must exceed `PROCESSOR_DEADLINE_SECONDS`. After a crash the resolver
-    takes over this much later, unless the command is redelivered first."""
+    attempt_lease_seconds: float = 6.0
+    """How long an attempt belongs to whoever asks, who renews it three times as often. So much later after a crash the
+    resolver takes over, of this process or of another, unless the command is redelivered first."""
     not_taken_pause_seconds: float = 5.0
     """How soon to ask again when the processor did not even take the request."""
     resolve_every_seconds: float = 1.0
@@ -184,10 +186,9 @@ def check_settings(settings: Settings) -> list[str]:
         )
     if processor.processor_deadline_seconds < processor.processor_timeout_seconds:
         faults.append("PROCESSOR_DEADLINE_SECONDS must not be less than PROCESSOR_TIMEOUT_SECONDS")
-    if resolution.attempt_lease_seconds <= processor.processor_deadline_seconds + processor.processor_wait_seconds:
+    if resolution.attempt_lease_seconds < _LEASE_SECONDS_MIN:
         faults.append(
-            "ATTEMPT_LEASE_SECONDS must exceed PROCESSOR_DEADLINE_SECONDS and PROCESSOR_WAIT_SECONDS together, or the "
-            "resolver asks while the command is still asking"
+            f"ATTEMPT_LEASE_SECONDS must be at least {_LEASE_SECONDS_MIN:g}, or a busy process cannot renew it in time"
         )
     ages = resolution.unknown_schedule_seconds
     if not _rises(ages):

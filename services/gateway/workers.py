@@ -22,6 +22,8 @@ _RESEAL_EVERY_SECONDS = 600.0
 """How often keys are looked for that an earlier master key sealed."""
 _FORGET_MAX = 5_000
 """Attempts that one round of forgetting removes at most, so that it never holds locks for long."""
+_RENEWALS_PER_LEASE = 3
+"""How often a lease is renewed before it would end."""
 _TELL_EVERY_SECONDS = 0.5
 """How often a processor that lives in this process is asked what has happened by itself."""
 _TELL_MAX = 200
@@ -56,6 +58,11 @@ def workers(commands: Commands, queries: Queries, *, settings: ResolutionSetting
 
     return [
         Worker(name="resolve outcomes", every_seconds=settings.resolve_every_seconds, run=resolve),
+        Worker(
+            name="hold attempts",
+            every_seconds=settings.attempt_lease_seconds / _RENEWALS_PER_LEASE,
+            run=commands.hold_leases,
+        ),
         Worker(name="release expired holds", every_seconds=settings.expire_every_seconds, run=expire),
         Worker(name="forget attempts", every_seconds=_FORGET_EVERY_SECONDS, run=forget),
         Worker(name="count open outcomes", every_seconds=_COUNT_EVERY_SECONDS, run=count),

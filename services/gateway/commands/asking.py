@@ -1,9 +1,33 @@
 """How an attempt becomes a request to its processor."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, assert_never
+from uuid import UUID
 
 from services.gateway.domain import Attempt, Operation
 from services.gateway.processor import Answer, Authorize, Capture, Processor, Refund, Void
+
+
+class InProgress:
+    """The attempts about which this process asks now; it renews their leases, so that they end soon after it does."""
+
+    def __init__(self) -> None:
+        self._keys: set[tuple[str, UUID]] = set()
+
+    @property
+    def keys(self) -> list[tuple[str, UUID]]:
+        """The tenant and id of each."""
+        return sorted(self._keys)
+
+    @contextmanager
+    def holding(self, attempt: Attempt) -> Iterator[None]:
+        """Count an attempt as in progress inside the block."""
+        self._keys.add((attempt.tenant_id, attempt.id))
+        try:
+            yield
+        finally:
+            self._keys.discard((attempt.tenant_id, attempt.id))
 
 
 async def ask(processor: Processor, attempt: Attempt, *, timeout_seconds: float) -> Answer:

@@ -28,7 +28,7 @@ from libs.common.messaging import Heard
 from libs.common.observability.correlation import Correlation, correlated
 from libs.common.observability.logging import get_logger
 from services.gateway import metrics, outbox
-from services.gateway.commands.asking import ask
+from services.gateway.commands.asking import InProgress, ask
 from services.gateway.commands.changes import approved, conflict, declined, release
 from services.gateway.domain import (
     UNHEARD,
@@ -82,6 +82,7 @@ class Commands:
         self._deadline_seconds = deadline_seconds
         self._parked_after_retries = parked_after_retries
         self._clock = clock
+        self._in_progress = InProgress()
 
     async def authorize(self, heard: Heard[AuthorizePayment]) -> None:
         """Hold the funds of a payment, once.
@@ -257,6 +258,11 @@ class Commands:
                 raise result
         return len(due)
 
+    async def hold_leases(self) -> None:
+        """Renew the leases of the attempts about which this process asks; those of one that has died end soon."""
+        if keys := self._in_progress.keys:
+            await self._store.hold(keys, until=self._clock.now() + self._patience.lease)
+
     async def release_expired(self, *, limit: int) -> int:
         """Write down a release for each hold whose time is over and that nobody has looked after; returns how many were due.
 
@@ -279,8 +285,10 @@ class Commands:
             )
         ):
             try:
-                async with self._resolvers.place(attempt.processor):
-                    await self._find_out(attempt, self._resolvers)
+                # Its lease is renewed while it waits for its place, too.
+                with self._in_progress.holding(attempt):
+                    async with self._resolvers.place(attempt.processor):
+                        await self._find_out(attempt, self._resolvers)
             except BulkheadFullError:
                 await self._postpone(attempt, NotTaken(reason=NotTakenReason.TOO_MANY_CALLS, asks=0))
 
@@ -295,7 +303,8 @@ class Commands:
         if processor is None:
             await self._postpone(attempt, NotTaken(reason=NotTakenReason.CIRCUIT_OPEN, asks=0))
             return
-        answer = await ask(processor, attempt, timeout_seconds=self._deadline_seconds)
+        with self._in_progress.holding(attempt):
+            answer = await ask(processor, attempt, timeout_seconds=self._deadline_seconds)
         match answer:
             case Approved() | Declined():
                 await self._decide(attempt, answer)

@@ -111,6 +111,16 @@ FROM due WHERE attempts.tenant_id = due.tenant_id AND attempts.id = due.id
 RETURNING {", ".join(f"attempts.{column}" for column in COLUMNS.split(", "))}
 """  # noqa: S608 - no input in it
 
+# What is being recorded just now is left alone: its lease is over by that.
+_HOLD = f"""
+WITH held AS (
+    SELECT tenant_id, id FROM attempts JOIN unnest($1::text[], $2::uuid[]) AS h (tenant_id, id) USING (tenant_id, id)
+    WHERE {_IS_OPEN} AND next_ask_at < $3 FOR UPDATE OF attempts SKIP LOCKED
+)
+UPDATE attempts SET next_ask_at = $3 FROM held
+WHERE attempts.tenant_id = held.tenant_id AND attempts.id = held.id
+"""  # noqa: S608 - no input in it
+
 _EXPIRED = f"""
 SELECT {COLUMNS}, EXISTS (
     SELECT 1 FROM attempts later
@@ -187,6 +197,10 @@ class AttemptStore:
     async def claim(self, *, now: datetime, lease: timedelta, processors: Sequence[str], limit: int) -> list[Attempt]:
         """Take attempts at these kinds of processors that are due, each for one asker at a time, until the lease ends."""
         return [attempt_of(row) for row in await self._database.fetch(_CLAIM, now, limit, lease, list(processors))]
+
+    async def hold(self, keys: Sequence[tuple[str, UUID]], *, until: datetime) -> None:
+        """Keep attempts that are being asked about for their asker, until a later instant."""
+        await self._database.fetch(_HOLD, [tenant for tenant, _ in keys], [attempt for _, attempt in keys], until)
 
     async def let_go_of_expired(
         self, *, now: datetime, limit: int, releasing: Callable[[Attempt], Attempt]

@@ -427,6 +427,41 @@ async def test_a_death_around_the_call_is_healed_by_the_resolver(
     assert book.charges == {f"authorize {intent}": 1}
 
 
+class Pausing(Dying):
+    """A processor that answers an authorization when it is let go."""
+
+    def __init__(self, processor: Processor) -> None:
+        super().__init__(processor, before_the_call=True)
+        self.asked, self.let_go = asyncio.Event(), asyncio.Event()
+
+    async def authorize(self, request: Authorize) -> Answer:
+        self.asked.set()
+        await self.let_go.wait()
+        return await self._processor.authorize(request)
+
+
+async def test_whoever_still_asks_renews_the_lease_and_nobody_else_asks(
+    database: Database, clock: ManualClock, tenant_id: str, book: CountingProcessor
+) -> None:
+    slow = Pausing(book)
+    asker, other = Gateway(database, clock, tenant_id, slow), Gateway(database, clock, tenant_id, book)
+    command = asker.authorize_command(15_050)
+    asking = asyncio.create_task(asker.commands.authorize(command))
+    await slow.asked.wait()
+    for _ in range(4):
+        clock.advance(PATIENCE.lease / 2)
+        await asker.commands.hold_leases()
+        await other.commands.resolve_due(limit=100)
+        assert book.charges == {}
+    slow.let_go.set()
+    await asking
+    assert book.charges == {f"authorize {command.body.payment_intent_id}": 1}
+    # Nothing is held any more.
+    await asker.commands.hold_leases()
+    [attempt] = await asker.attempts(command.body.payment_intent_id)
+    assert (attempt.status, attempt.next_ask_at) == (AttemptStatus.APPROVED, None)
+
+
 async def test_two_resolvers_never_take_the_same_attempt(
     gateway: Gateway, database: Database, clock: ManualClock, tenant_id: str, book: CountingProcessor
 ) -> None:

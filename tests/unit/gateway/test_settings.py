@@ -37,7 +37,7 @@ def test_the_names_that_operators_know_are_read() -> None:
     [
         ("GATEWAY_PROVIDER", "paypal", "GATEWAY_PROVIDER must be one of"),
         ("PROCESSOR_DEADLINE_SECONDS", "1", "PROCESSOR_DEADLINE_SECONDS must not be less"),
-        ("ATTEMPT_LEASE_SECONDS", "10", "ATTEMPT_LEASE_SECONDS must exceed"),
+        ("ATTEMPT_LEASE_SECONDS", "2", "ATTEMPT_LEASE_SECONDS must be at least 3"),
         ("UNKNOWN_SCHEDULE_SECONDS", "5,5", "rising numbers"),
         ("UNKNOWN_SCHEDULE_SECONDS", "5,90000", "a forgotten key charges twice"),
         ("CIRCUIT_BREAKER_FAILURE_THRESHOLD", "0", "CIRCUIT_BREAKER_FAILURE_THRESHOLD must be more than zero"),
