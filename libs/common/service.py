@@ -100,6 +100,7 @@ class Service:
         routes: Sequence[Any] = (),
         workers: Sequence[Worker] = (),
         tables: Sequence[PartitionedTable] = (),
+        measured: Sequence[str] = (),
         loops: Sequence[Loop] = (),
         opens: Sequence[Callable[[], AbstractAsyncContextManager[Any]]] = (),
         checks: Mapping[str, Check] | None = None,
@@ -115,7 +116,10 @@ class Service:
         self.database = database
         self.bus = bus
         self.clock = clock
-        self._workers = [_partitions(database, clock, tables), *workers] if tables else [*workers]
+        self._workers = [
+            _partitions(PartitionKeeper(database, clock=clock, tables=tables, measured=measured)),
+            *workers,
+        ]
         self._loops = loops
         self._opens = opens
         self._eager_tasks = eager_tasks
@@ -241,8 +245,7 @@ def _start_at_once[T](
     return asyncio.Task(work, loop=loop, **{**options, "eager_start": loop.is_running()})  # type: ignore[arg-type]
 
 
-def _partitions(database: Database, clock: Clock, tables: Sequence[PartitionedTable]) -> Worker:
-    keeper = PartitionKeeper(database, clock=clock, tables=tables)
+def _partitions(keeper: PartitionKeeper) -> Worker:
     return Worker(name="partitions", every_seconds=_PARTITIONS_EVERY_SECONDS, run=keeper.run, is_due_at_start=True)
 
 

@@ -23,7 +23,7 @@ from services.api.rate_limit import RateLimiter, Store
 from services.api.routes import document, render_intent, render_refund, routes
 from services.api.routes.edge import Edge
 from services.api.settings import Settings
-from services.api.workers import workers
+from services.api.workers import MEASURED, history, workers
 
 
 def build(settings: Settings, clock: Clock | None = None) -> Service:
@@ -106,7 +106,8 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         database=database,
         bus=bus,
         clock=clock,
-        tables=[inbox_partitions(settings.broker)],
+        tables=[inbox_partitions(settings.broker), *history(settings.retention)],
+        measured=MEASURED,
         routes=routes(
             access=access,
             login=login,

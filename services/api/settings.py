@@ -11,6 +11,8 @@ DEVELOPMENT_SECRET = "change-me-this-secret-is-public-and-for-local-use"  # noqa
 _PUBLIC_SECRETS = frozenset(
     {DEVELOPMENT_SECRET, "change-me", "local-dev-secret-min-32-chars-for-hs256-signing"}  # published in peers' sources
 )
+RETENTION_DAYS_MIN = 90
+"""No setting lets the audit log or a timeline be dropped earlier; the migration says so too."""
 _SECRET_LENGTH_MIN = 32
 """An HS256 key must be at least as long as the hash (RFC 7518, section 3.2)."""
 _GIVE_UP_DAYS_MAX = 90
@@ -69,6 +71,16 @@ class SweepSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How often payments that wait too long are looked for."""
     sweep_batch_max: int = 200
     """Payments, and as many refunds, that one round takes at most."""
+
+
+class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How long history is kept. It is in partitions by month, which can be detached and archived in any case."""
+
+    audit_retention_days: int = 0
+    """How long lines of the audit log are kept, in whole months; 0: for ever, else at least 90 days."""
+    timeline_retention_days: int = 0
+    """How long the timeline of a payment is kept after the payment was created, in whole months; 0: for ever, else at least
+    90 days."""
 
 
 class RedisSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,6 +158,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How payment intents are taken."""
     sweep: SweepSettings = SweepSettings()
     """How payments are looked after whose next step does not come."""
+    retention: RetentionSettings = RetentionSettings()
+    """How long history is kept."""
     redis: RedisSettings = RedisSettings()
     """Where requests are counted."""
     rates: RateSettings = RateSettings()
@@ -174,6 +188,11 @@ def check_settings(settings: Settings) -> list[str]:
         faults.append("CONFIRM_TIMEOUT_SECONDS must be above 0 and at most 60")
     if not 0 < payments.confirm_waiting_max < settings.http.http_in_flight_max:
         faults.append("CONFIRM_WAITING_MAX must be above 0 and below HTTP_IN_FLIGHT_MAX")
+    faults += [
+        f"{name.upper()} must be 0 (for ever) or at least {RETENTION_DAYS_MIN}"
+        for name in RetentionSettings.__struct_fields__
+        if 0 != getattr(settings.retention, name) < RETENTION_DAYS_MIN
+    ]
     if not settings.edge.http_timeout_seconds > payments.confirm_timeout_seconds:
         faults.append("HTTP_TIMEOUT_SECONDS must be above CONFIRM_TIMEOUT_SECONDS")
     faults += _unusable_sweeps(settings.sweep)

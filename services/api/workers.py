@@ -1,11 +1,12 @@
-"""What the api does unasked: forgetting expired idempotency keys, and looking after payments that wait too long."""
+"""What the api does unasked: forgetting expired idempotency keys, looking after payments that wait, keeping history by month."""
 
 from functools import partial
 
 from libs.common.clock import Clock
-from libs.common.db import Database
+from libs.common.db import Database, PartitionedTable
 from libs.common.service import Worker
 from services.api.commands import Sweeper
+from services.api.settings import RetentionSettings
 from services.api.store import keys
 
 FORGET_KEYS_EVERY_SECONDS = 60.0
@@ -15,6 +16,18 @@ MEASURE_EVERY_SECONDS = 10.0
 """How fresh the gauges of waiting payments are."""
 FORGET_SWEEPS_EVERY_SECONDS = 3_600.0
 """How often sweeps of payments that have gone on are looked for."""
+_MONTHS_AHEAD = 2
+"""Months for which partitions exist ahead of time."""
+MEASURED = ("idempotency_keys", "payment_intents", "outbox")
+"""Tables without partitions whose size is measured."""
+
+
+def history(settings: RetentionSettings) -> list[PartitionedTable]:
+    """List the tables that are kept by month."""
+    return [
+        PartitionedTable(name="audit_log", ahead=_MONTHS_AHEAD, kept_days=settings.audit_retention_days),
+        PartitionedTable(name="payment_intent_events", ahead=_MONTHS_AHEAD, kept_days=settings.timeline_retention_days),
+    ]
 
 
 def workers(database: Database, sweeper: Sweeper, *, clock: Clock, sweep_every_seconds: float) -> list[Worker]:

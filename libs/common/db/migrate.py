@@ -1,71 +1,144 @@
-"""Alembic for one service: its own schema, its own version table, run by the role that owns the schema."""
+"""Alembic for one service: its own schema, its own version table, run by the role that owns the schema.
+
+A migration stalls nobody. Whoever waits for a lock on a table makes everybody wait who comes after, so it waits for two
+seconds only, gives up, and the migration is tried again a little later. Each migration is a transaction of its own, and an
+index that is built beside its table's writers is outside of any (`autocommit_block`).
+"""
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from io import StringIO
 from pathlib import Path
 
 import sqlalchemy as sa
 from alembic import command, context
 from alembic.config import Config
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
 
 from libs.common.errors import Unavailable
 from libs.common.settings import postgres_dsn
 
-_LOCK_SECONDS = 60
-_TURN_SECONDS = 900
-"""How long a second deployment waits for the first: an index over a large table takes minutes."""
-_ASK_EVERY_SECONDS = 0.1
+LOCK_SECONDS = 2.0
+"""How long a migration waits for a lock on a table, and with it all who come after."""
+TRIES_MAX = 20
+"""How often a migration is tried that did not get its lock."""
+PAUSE_SECONDS = 3.0
+"""How long whoever was held up is let through before the next try."""
+_TURN_SECONDS = 600.0
+"""How long one deployment waits for another one that migrates the same schema."""
+_TURN_POLL_SECONDS = 0.25
+_LOCK_NOT_AVAILABLE = "55P03"
 
 
-def upgrade(*, service: str, url: str, revision: str = "head") -> None:
-    """Bring the schema of `service` to `revision`; running it again changes nothing, running it twice at once waits."""
+def upgrade(
+    *,
+    service: str,
+    url: str,
+    revision: str = "head",
+    lock_seconds: float = LOCK_SECONDS,
+    tries_max: int = TRIES_MAX,
+    pause_seconds: float = PAUSE_SECONDS,
+) -> None:
+    """Bring the schema of `service` to `revision`; running it again changes nothing, running it twice at once waits.
+
+    Raises:
+        Unavailable: when a lock could not be had in `tries_max` tries; what was done stays, and running it again goes on.
+    """
+    config = _config(service)
+    config.attributes["url"] = url
+    config.attributes["lock_seconds"] = lock_seconds
+    for number in range(1, tries_max + 1):
+        try:
+            command.upgrade(config, revision)
+        except sa.exc.DBAPIError as fault:
+            if getattr(fault.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+                raise
+            if number == tries_max:
+                raise Unavailable(
+                    f"a table of {service} was locked by others in all of {tries_max} tries; end the long transactions "
+                    "that pg_stat_activity shows, and migrate again"
+                ) from fault
+            time.sleep(pause_seconds)
+        else:
+            return
+
+
+def statements(*, service: str, revisions: str) -> str:
+    """Write the SQL of migrations instead of running it; `revisions` is one, or two with a colon between them."""
+    config = _config(service)
+    config.output_buffer = StringIO()
+    command.upgrade(config, revisions, sql=True)
+    return config.output_buffer.getvalue()
+
+
+def _config(service: str) -> Config:
     config = Config()
     folder = Path(__file__).parents[3] / "services" / service / "migrations"
     config.set_main_option("script_location", str(folder))
-    config.attributes["url"] = url
     config.attributes["schema"] = service
-    command.upgrade(config, revision)
+    return config
 
 
 def run_env(metadata: sa.MetaData) -> None:
     """The body of each service's `migrations/env.py`."""
     options = context.config.attributes
-    asyncio.run(_run(metadata, url=options["url"], schema=options["schema"]))
+    if context.is_offline_mode():
+        context.configure(
+            dialect_name="postgresql", target_metadata=metadata, literal_binds=True, transaction_per_migration=True
+        )
+        with context.begin_transaction():
+            context.run_migrations()
+        return
+    asyncio.run(
+        _run(
+            metadata,
+            url=options["url"],
+            schema=options["schema"],
+            lock_seconds=options.get("lock_seconds", LOCK_SECONDS),
+        )
+    )
 
 
-async def _run(metadata: sa.MetaData, *, url: str, schema: str) -> None:
+async def _run(metadata: sa.MetaData, *, url: str, schema: str, lock_seconds: float) -> None:
     dsn = postgres_dsn(url).replace("postgresql://", "postgresql+asyncpg://", 1)
-    engine = create_async_engine(dsn, connect_args={"server_settings": {"search_path": schema}})
+    settings = {"search_path": schema, "lock_timeout": f"{int(lock_seconds * 1000)}ms"}
+    engine = create_async_engine(dsn, connect_args={"server_settings": settings}, poolclass=NullPool)
     try:
-        async with engine.connect() as connection:
+        async with _turn(engine, schema), engine.connect() as connection:
             await connection.run_sync(_migrate, metadata, schema)
             await connection.commit()
     finally:
         await engine.dispose()
 
 
-def _wait_for_turn(connection: sa.Connection, name: str) -> None:
-    """Take a lock of this session that ends with it, asking again and again.
+@asynccontextmanager
+async def _turn(engine: AsyncEngine, schema: str) -> AsyncIterator[None]:
+    """Let one deployment at a time migrate a schema; the second waits, then finds nothing to do.
 
-    Who waits inside the database keeps a snapshot, for which the building of an index by whoever has the lock would wait.
+    It asks again and again instead of waiting inside a statement: an index that is built beside its writers waits for all
+    older transactions, that statement's too.
     """
-    for _ in range(round(_TURN_SECONDS / _ASK_EVERY_SECONDS)):
-        is_ours = connection.scalar(sa.text("SELECT pg_try_advisory_lock(hashtext(:name))"), {"name": name})
-        connection.commit()
-        if is_ours:
-            return
-        time.sleep(_ASK_EVERY_SECONDS)
-    raise Unavailable(f"another process has been at {name} for {_TURN_SECONDS} seconds")
+    async with engine.connect() as guard:
+        await guard.execution_options(isolation_level="AUTOCOMMIT")
+        ask = sa.text("SELECT pg_try_advisory_lock(hashtext(:name))")
+        deadline = time.monotonic() + _TURN_SECONDS
+        while not await guard.scalar(ask, {"name": f"migrate {schema}"}):
+            if time.monotonic() > deadline:
+                raise Unavailable(f"another process has been migrating {schema} for {_TURN_SECONDS:.0f} s")
+            await asyncio.sleep(_TURN_POLL_SECONDS)
+        # The lock ends with this connection.
+        yield
 
 
 def _migrate(connection: sa.Connection, metadata: sa.MetaData, schema: str) -> None:
-    # Two deployments at once must not both create the tables; the second waits here, then finds nothing to do.
-    connection.execute(sa.text(f"SET lock_timeout = '{_LOCK_SECONDS}s'"))
-    _wait_for_turn(connection, f"migrate {schema}")
-    # Each migration is a transaction of its own, and may leave it to build an index while others write.
     context.configure(
-        connection=connection, target_metadata=metadata, version_table_schema=schema, transaction_per_migration=True
+        connection=connection,
+        target_metadata=metadata,
+        version_table_schema=schema,
+        transaction_per_migration=True,
     )
     with context.begin_transaction():
         context.run_migrations()

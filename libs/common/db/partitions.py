@@ -62,6 +62,7 @@ SELECT (SELECT coalesce(sum(pg_total_relation_size(t.relid)), 0)::int8 FROM pg_p
        count(*) FILTER (WHERE p.begins > first_id($2)) AS ahead, min(time_of_id(p.ends)) AS oldest
   FROM partitions_of($1) AS p
 """
+_PLAIN_SIZE = "SELECT coalesce(pg_total_relation_size(to_regclass($1)), 0) AS bytes"
 
 
 async def size_of(connection: Connection, table: str, *, at: datetime) -> TableSize:
@@ -86,15 +87,23 @@ class PartitionKeeper:
         *,
         clock: Clock,
         tables: Sequence[PartitionedTable],
+        measured: Sequence[str] = (),
         lock_timeouts_ms: Sequence[int] = _LOCK_TIMEOUTS_MS,
     ) -> None:
         self._database = database
         self._clock = clock
         self._tables = tables
+        self._measured = measured
         self._lock_timeouts_ms = lock_timeouts_ms
 
     async def run(self) -> None:
-        """Look after every table; what cannot be done is logged and counted, and tried again in the next run."""
+        """Look after every table; what cannot be done is logged and counted, and tried again in the next run.
+
+        The sizes of `measured`, tables without partitions, are measured as well.
+        """
+        for name in self._measured:
+            row = await self._database.fetchrow(_PLAIN_SIZE, name)
+            metrics.TABLE_BYTES.labels(name).set(0 if row is None else row["bytes"])
         for table in self._tables:
             for step in (self.make, self.drop, self.measure):
                 try:

@@ -137,7 +137,7 @@ _ANSWERED = (
 )
 _PRUNE = (
     "WITH gone AS (DELETE FROM idempotency_keys WHERE ctid = ANY(ARRAY(SELECT ctid FROM idempotency_keys "
-    "WHERE expires_at <= $1 LIMIT $2)) RETURNING 1) SELECT count(*) AS gone FROM gone"
+    "WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)) RETURNING 1) SELECT count(*) AS gone FROM gone"
 )
 
 

@@ -16,6 +16,8 @@ from libs.common.db.migrate import upgrade
 from libs.common.ids import new_id
 from libs.common.messaging import inbox_partitions
 from libs.common.settings import BrokerSettings
+from services.api.settings import RetentionSettings
+from services.api.workers import history
 from tests.support.databases import TestDatabase
 
 BEFORE_PARTITIONS = {"api": "0004", "ledger": "0008", "gateway": "0004", "notifier": "0003"}
@@ -55,3 +57,36 @@ async def test_rows_from_before_there_were_partitions_are_kept(bare: TestDatabas
         await database.write("INSERT INTO inbox (event_id, queue) VALUES ($1, 'q') ON CONFLICT DO NOTHING", ids[0])
     assert await owner.fetch("SELECT * FROM inbox ORDER BY event_id") == before
     await owner.close()
+
+
+async def test_history_from_before_there_were_months_is_kept(bare: TestDatabase) -> None:
+    url = bare.url("api_owner")
+    await asyncio.to_thread(upgrade, service="api", url=url, revision="0007")
+    owner = await asyncpg.connect(url, server_settings={"search_path": "api"})
+    now = datetime.now(UTC)
+    for number, event_id in enumerate((new_id(), uuid4(), UUID(int=number_of_id(now - timedelta(days=400))))):
+        await owner.execute(
+            "INSERT INTO audit_log VALUES ('t', $1, 'a', 'b', 'c', 'success', '{}', 'd', $2)", event_id, now
+        )
+        await owner.execute(
+            "INSERT INTO payment_intent_events VALUES ('t', $1, $2, 'x', 'CREATED', 'a', NULL, 'c', $3)",
+            event_id,
+            UUID(int=number),
+            now,
+        )
+    reads = ("SELECT * FROM audit_log ORDER BY id", "SELECT * FROM payment_intent_events ORDER BY id")
+    before = [await owner.fetch(sql) for sql in reads]
+    await asyncio.to_thread(upgrade, service="api", url=url)
+    async with bare.open("api") as database:
+        keeper = PartitionKeeper(database, clock=SystemClock(), tables=history(RetentionSettings()))
+        await keeper.run()
+    assert [await owner.fetch(sql) for sql in reads] == before
+    names = await owner.fetch("SELECT name FROM partitions_of('audit_log') ORDER BY ends")
+    assert names[0]["name"] == "audit_log_before"
+    assert len(names) > 1
+    await owner.close()
+
+
+def number_of_id(instant: datetime) -> int:
+    """The least id that can be minted at an instant, as a number."""
+    return int(instant.timestamp() * 1000) << 80
