@@ -12,15 +12,32 @@ from iso4217 import Currency as IsoCurrency
 
 from libs.common.errors import Invalid
 
-__all__ = ["AMOUNT_MINOR_MAX", "Currency", "allocate", "currency", "format_minor", "is_currency", "parse_amount"]
+__all__ = [
+    "AMOUNT_MINOR_MAX",
+    "AMOUNT_PATTERN",
+    "Currency",
+    "allocate",
+    "currency",
+    "format_minor",
+    "is_currency",
+    "json_number",
+    "parse_amount",
+]
 
 AMOUNT_MINOR_MAX = 10**15
 """No single amount may exceed this many minor units, which keeps a billion of them within a signed 64-bit sum."""
 
-_NOISE = Decimal("1e-6")
-"""Peers sum money in binary floats; what lies within a millionth of a minor unit of a whole one is their noise."""
+AMOUNT_PATTERN = r"^\d+(\.\d+)?$"
+"""An amount as a string, for JSON Schema, whose digits are those of ASCII: no sign, no exponent, no space."""
 
+_NOISE = Decimal("1e-6")
+"""Peers sum money in binary floats and send JSON numbers; what lies within a millionth of a minor unit of a whole one is
+their noise. A string was written on purpose and has none."""
+
+_EXACT = Decimal(0)
 _NUMBER = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,60})?([eE][+-]?[0-9]{1,3})?\Z", re.ASCII)
+_TEXT = re.compile(r"[0-9]{1,40}(\.[0-9]{1,60})?\Z", re.ASCII)
+_NEGATIVE = re.compile(r"-[0-9]{1,40}(\.[0-9]{1,60})?\Z", re.ASCII)
 
 
 class Currency(msgspec.Struct, frozen=True):
@@ -55,18 +72,35 @@ def _exact(precision: int) -> Context:
     return Context(prec=precision)
 
 
+def json_number(text: str) -> Decimal:
+    """Read the text of a JSON number, exactly.
+
+    Raises:
+        Invalid: `invalid_amount` when it is none, or longer than any amount.
+    """
+    if not _NUMBER.match(text):
+        raise _invalid_amount("amount must be a decimal number")
+    return Decimal(text)
+
+
 def parse_amount(value: Decimal | str | int, code: str) -> int:
     """Read a positive decimal amount of `code` as minor units: ("150.50", "BRL") is 15050.
 
-    Float noise of a peer (59.97000000000001) is rounded away; a real excess of decimals is refused.
+    A string is digits with at most one point, as `AMOUNT_PATTERN` says. A number may have an exponent, and float noise of
+    a peer (59.97000000000001) is rounded away. A real excess of decimals is refused in both.
 
     Raises:
         Invalid: `unsupported_currency`, or `invalid_amount` for anything not a plain positive number within
             `AMOUNT_MINOR_MAX` minor units.
     """
     unit = currency(code)
-    text = str(value).strip() if not isinstance(value, Decimal) else str(value)
-    if not _NUMBER.match(text):
+    text, noise = str(value), _EXACT if isinstance(value, str) else _NOISE
+    if isinstance(value, str):
+        if _NEGATIVE.match(value):
+            raise _invalid_amount("amount must be greater than 0")
+        if not _TEXT.match(value):
+            raise _invalid_amount("amount must be a decimal number: digits, and a point before the decimals")
+    elif not _NUMBER.match(text):
         raise _invalid_amount("amount must be a decimal number")
     with localcontext(_exact(200)):
         try:
@@ -79,7 +113,7 @@ def parse_amount(value: Decimal | str | int, code: str) -> int:
             whole = scaled.to_integral_value()
         except InvalidOperation as fault:
             raise _invalid_amount("amount must be a decimal number") from fault
-        if abs(scaled - whole) > _NOISE:
+        if abs(scaled - whole) > noise:
             raise _invalid_amount(f"amount must have at most {unit.exponent} decimal places for {code}")
     if whole <= 0:
         raise _invalid_amount("amount must be greater than 0")

@@ -121,6 +121,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             chaos=chaos,
             directory=directory,
             clock=clock,
+            cards=settings.payments.card_numbers,
         ),
         workers=workers(database, sweeper, clock=clock, sweep_every_seconds=settings.sweep.sweep_every_seconds),
         loops=[Loop(name="hand out answers", run=answers.run)],

@@ -22,7 +22,7 @@ _AGE_MAX_SECONDS = 0.5
 _TENANTS_MAX = 10_000
 
 
-class Disturbance(msgspec.Struct, frozen=True, kw_only=True):
+class Disturbance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is done to a tenant's requests."""
 
     enabled: bool = False

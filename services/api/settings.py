@@ -1,5 +1,7 @@
 """What differs by place for the api."""
 
+from enum import StrEnum
+
 import msgspec
 
 from libs.common.money import is_currency
@@ -17,6 +19,17 @@ _SECRET_LENGTH_MIN = 32
 """An HS256 key must be at least as long as the hash (RFC 7518, section 3.2)."""
 _GIVE_UP_DAYS_MAX = 90
 """Half of the 180 days for which the gateway's database forgets no attempt."""
+
+
+class CardNumbers(StrEnum):
+    """What becomes of a card number in a text that is not meant for one."""
+
+    REFUSE = "refuse"
+    """The request is refused."""
+    MASK = "mask"
+    """All but its first six and last four digits are replaced by asterisks."""
+    ALLOW = "allow"
+    """It is kept as it is."""
 
 
 class AuthSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +67,8 @@ class PaymentSettings(msgspec.Struct, frozen=True, kw_only=True):
     `http_in_flight_max`, so that a slow processor leaves room for everything else."""
     supported_currencies: tuple[str, ...] = ()
     """ISO 4217 codes that are accepted; empty: all active ones."""
+    card_numbers: CardNumbers = CardNumbers.REFUSE
+    """What becomes of a card number in a text: `refuse`, `mask` or `allow`; numbers of orders are never looked at."""
 
 
 class SweepSettings(msgspec.Struct, frozen=True, kw_only=True):

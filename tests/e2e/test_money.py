@@ -162,7 +162,7 @@ async def test_rates_are_recorded_listed_and_applied(treasurer: Client) -> None:
         ({"from_currency": "BRL"}, 422, "exchange_rate_invalid"),
         ({"rate": "0"}, 422, "exchange_rate_invalid"),
         ({"rate": "0.0000000000000000001"}, 422, "exchange_rate_invalid"),
-        ({"rate": "1e300"}, 422, "exchange_rate_invalid"),
+        ({"rate": 1e300}, 422, "exchange_rate_invalid"),
         ({"rate": "-1"}, 422, "invalid_request"),
         ({"rate": "NaN"}, 422, "invalid_request"),
         ({"rate": None}, 422, "invalid_request"),

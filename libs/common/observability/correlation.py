@@ -8,6 +8,8 @@ from contextvars import ContextVar
 
 import msgspec
 
+from libs.common.cards import has_card_number
+
 _CORRELATION_ID = re.compile(r"[!-~]{1,64}\Z")
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})\Z")
 
@@ -37,8 +39,8 @@ def new_correlation_id() -> str:
 
 
 def accept_correlation_id(candidate: str | None) -> str:
-    """Keep a correlation id from outside when it is 1 to 64 visible characters, else mint one."""
-    if candidate and _CORRELATION_ID.match(candidate):
+    """Keep a correlation id from outside when it is 1 to 64 visible characters and no card number, else mint one."""
+    if candidate and _CORRELATION_ID.match(candidate) and not has_card_number(candidate):
         return candidate
     return new_correlation_id()
 

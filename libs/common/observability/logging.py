@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from libs.common.cards import mask_card_numbers
 from libs.common.observability import correlation
 
 _HIDDEN = ("secret", "token", "password", "authorization", "idempotency_key", "card")
@@ -31,6 +32,13 @@ def _hide_secrets(_: object, __: str, event: MutableMapping[str, Any]) -> Mutabl
     return event
 
 
+def _hide_card_numbers(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for key, value in event.items():
+        if isinstance(value, str):
+            event[key] = mask_card_numbers(value)
+    return event
+
+
 def _to_json(value: object, **_: object) -> str:
     return msgspec.json.encode(value, enc_hook=str).decode()
 
@@ -49,6 +57,7 @@ def configure(*, service: str, level: str) -> None:
         _add_correlation,
         _hide_secrets,
         structlog.processors.format_exc_info,
+        _hide_card_numbers,
     ]
     structlog.configure(
         processors=[

@@ -13,6 +13,7 @@ from litestar.exceptions import HTTPException
 from litestar.exceptions import ValidationException as LitestarValidation
 
 from libs.common import outages
+from libs.common.cards import mask_card_numbers
 from libs.common.errors import (
     BrokenInvariant,
     Conflict,
@@ -161,11 +162,11 @@ def problem_of(fault: Exception, *, path: str) -> tuple[Problem, dict[str, str]]
         type=f"/problems/{code}",
         title=title,
         status=status,
-        detail=detail,
-        instance=instance,
+        detail=mask_card_numbers(detail),
+        instance=mask_card_numbers(instance),
         code=code,
         correlation_id=current().correlation_id,
-        errors=[Violation(pointer, text) for pointer, text in errors] or None,
+        errors=[Violation(mask_card_numbers(pointer), mask_card_numbers(text)) for pointer, text in errors] or None,
         permissionCode=permission,
     )
     return problem, headers

@@ -56,6 +56,16 @@ acting: ContextVar["Caller | None"] = ContextVar("acting", default=None)
 """Who was admitted in the request at hand, for what is written down about it deeper inside."""
 
 
+objection: ContextVar[Exception | None] = ContextVar("objection", default=None)
+"""What is wrong with the request at hand as it was sent: said once its caller is admitted, and to nobody before."""
+
+
+def object_if_wrong() -> None:
+    """Refuse the request at hand where something is wrong with it."""
+    if (wrong := objection.get()) is not None:
+        raise wrong
+
+
 class Access:
     """Checks token, tenant and permission of a request."""
 
@@ -86,6 +96,7 @@ class Access:
         Raises:
             HttpProblem: 401 without a valid token, 400 without a tenant, 403 when the caller may not.
             TenantRefused: when the tenant is unknown, suspended or deleted.
+            Invalid: when the caller may, but has sent parameters that the route does not have.
         """
         principal = await self.identify(headers)
         tenant_id = _named_tenant(headers)
@@ -110,6 +121,7 @@ class Access:
             raise
         caller = Caller(principal=principal, tenant_id=tenant_id, correlation=correlation, features=known.features)
         acting.set(caller)
+        object_if_wrong()
         return caller
 
     async def require(self, caller: Caller, feature: Feature) -> None:

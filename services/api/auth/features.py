@@ -33,8 +33,8 @@ class FeatureKind(msgspec.Struct, frozen=True, kw_only=True):
 FEATURES: Mapping[Feature, FeatureKind] = MappingProxyType(
     {
         Feature.STRICT_BODIES: FeatureKind(
-            meaning="Members of a body that nobody reads are refused even where the client does not ask for it; "
-            "`Prefer: handling=lenient` still ignores them.",
+            meaning="Members of a body that nobody reads are refused even where the client asks to ignore them by "
+            "`Prefer: handling=lenient`. Where money is moved they always are.",
             is_enabled=False,
         ),
         Feature.WEBHOOK_REPLAYS: FeatureKind(

@@ -232,7 +232,13 @@ _KINDS = (
         "Send at most what is left, or no amount.",
         "payment intents",
     ),
-    Kind("unknown_fields", 422, "With `Prefer: handling=strict`: the body has members that nobody reads.", _FIX),
+    Kind("unknown_fields", 422, "The body has members that this route does not read.", _FIX),
+    Kind(
+        "card_number_in_text",
+        422,
+        "A text has a card number, which must not be kept there.",
+        "Send the processor's token as `payment_method`, and no card number in any text.",
+    ),
     Kind(
         "idempotency_key_reused",
         422,

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from litestar import Response, route
+from litestar import Response, Router, route
 from litestar.handlers import HTTPRouteHandler
 
 from libs.common.clock import Clock
@@ -19,6 +19,7 @@ from services.api.routes.asking import audited
 from services.api.routes.audit import audit_routes
 from services.api.routes.authentication import authentication_routes
 from services.api.routes.chaos import chaos_routes
+from services.api.routes.declared import Declared
 from services.api.routes.documentation import document, documentation_routes
 from services.api.routes.exchange import exchange_routes
 from services.api.routes.expansion import Expansion, timeline_routes
@@ -35,6 +36,7 @@ from services.api.routes.reports import report_routes
 from services.api.routes.roles import role_routes
 from services.api.routes.verification import verification_routes
 from services.api.routes.webhooks import webhook_routes
+from services.api.settings import CardNumbers
 
 __all__ = ["document", "render_intent", "render_refund", "routes"]
 
@@ -53,7 +55,8 @@ def routes(
     chaos: Chaos | None,
     directory: Directory,
     clock: Clock,
-) -> list[HTTPRouteHandler]:
+    cards: CardNumbers,
+) -> list[HTTPRouteHandler | Router]:
     """Build all routes of the api, and the documents about them; without `chaos`, none to choose it."""
     unaudited, ask = ask, audited(access, ask)
     expansion = Expansion(access, database, ask)
@@ -80,7 +83,8 @@ def routes(
         *(chaos_routes(access, chaos) if chaos is not None else []),
     ]
     # First: the framework adds an answer of its own to every path that has none yet.
-    return [*options_routes(business), *business, *documentation_routes(business)]
+    guarded = Router(path="/", route_handlers=[*options_routes(business), *business], guards=[Declared(cards)])
+    return [guarded, *documentation_routes(business)]
 
 
 def options_routes(business: Sequence[HTTPRouteHandler]) -> list[HTTPRouteHandler]:

@@ -14,7 +14,7 @@ from services.api.auth import Access
 from services.api.errors.problems import refusal
 from services.api.routes.bodies import BodyReader, require_storable
 from services.api.routes.documentation import Documented
-from services.api.routes.parameters import AnyRequest, prefers_strict
+from services.api.routes.parameters import AnyRequest
 from services.api.routes.rendering import json_answer
 
 _EXAMPLE = {"code": "FEES", "label": "Processing fees", "account_type": "EXPENSE"}
@@ -28,7 +28,7 @@ type _Limit = Annotated[
 ]
 
 
-class CreateAccount(msgspec.Struct, frozen=True, kw_only=True):
+class CreateAccount(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A new account of the tenant's chart."""
 
     code: Annotated[str, msgspec.Meta(min_length=1, max_length=64, description="Unique in the chart: `FEES`.")]
@@ -102,7 +102,7 @@ def account_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> 
     )
     async def create_account(request: AnyRequest) -> Response[bytes]:
         caller = await access.admit(request.headers, "admin:write")
-        wanted = bodies.read(await request.body(), strict=prefers_strict(request.headers))
+        wanted = bodies.read(await request.body())
         require_storable({"/code": wanted.code, "/label": wanted.label})
         if wanted.account_type not in AccountType.__members__:
             raise refusal("invalid_account_type", f"invalid account_type: {wanted.account_type}")

@@ -7,9 +7,10 @@ from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
 
 from services.api.auth import Access, Login
+from services.api.auth.access import object_if_wrong
 from services.api.routes.bodies import BodyReader, require_storable
 from services.api.routes.documentation import Documented
-from services.api.routes.parameters import AnyRequest, prefers_strict
+from services.api.routes.parameters import AnyRequest
 from services.api.routes.rendering import json_answer
 
 _EXAMPLE = {"email": "ops@demo.example.com", "password": "ops123"}
@@ -17,7 +18,7 @@ _NAME_LENGTH_MAX = 320
 _PASSWORD_LENGTH_MAX = 1024
 
 
-class TokenRequest(msgspec.Struct, frozen=True, kw_only=True):
+class TokenRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A login name and its password."""
 
     email: Annotated[
@@ -70,7 +71,7 @@ def authentication_routes(access: Access, login: Login) -> list[HTTPRouteHandler
         ),
     )
     async def create_token(request: AnyRequest) -> Response[bytes]:
-        wanted = bodies.read(await request.body(), strict=prefers_strict(request.headers))
+        wanted = bodies.read(await request.body())
         require_storable({"/email": wanted.email, "/tenantId": wanted.tenant_id})
         session = await login.login(email=wanted.email, password=wanted.password, tenant_id=wanted.tenant_id)
         body = TokenResponse(access_token=session.access_token, expires_in=session.expires_in)
@@ -86,6 +87,7 @@ def authentication_routes(access: Access, login: Login) -> list[HTTPRouteHandler
     )
     async def get_me(request: AnyRequest) -> Response[bytes]:
         who = await access.identify(request.headers)
+        object_if_wrong()
         return json_answer(
             Me(
                 sub=who.sub,

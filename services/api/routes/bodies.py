@@ -1,98 +1,90 @@
 """Request bodies: JSON straight into the struct that a route expects; every violation is named at once."""
 
-from typing import Any, NoReturn
+from decimal import Decimal
+from itertools import islice
+from typing import NoReturn
 
 import msgspec
 
 from libs.common.errors import Invalid
+from libs.common.money import json_number
 from libs.common.web.problems import HttpProblem
 from services.api.errors.problems import refusal
+from services.api.routes.members import member_violations
+from services.api.routes.shapes import UNKNOWN, Shape, sentence_of
+from services.api.routes.texts import is_lenient, without_card_numbers
 
 _VIOLATIONS_MAX = 100
-"""Unknown members that are named at most."""
+"""Violations that are named at most."""
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are not JSON; a `ValidationError` is JSON of another shape."""
 
 
+class NoMembers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Nothing: all that is asked stands in the path."""
+
+
 class BodyReader[T: msgspec.Struct]:
-    """Reads bodies of one shape. Unknown members are ignored, unless the client asks to be told of them."""
+    """Reads bodies of one shape: what the shape does not have is refused, as is every member that is there twice.
 
-    def __init__(self, kind: type[T]) -> None:
+    Where it `moves_money`, nulls are refused too, since what says nothing must not be taken for what is absent; elsewhere
+    a client may have unknown members ignored, by `Prefer: handling=lenient` (RFC 7240).
+    """
+
+    def __init__(self, kind: type[T], *, moves_money: bool = False) -> None:
+        self._shape = Shape(kind)
         self._decoder = msgspec.json.Decoder(kind)
-        # Members one by one, to name every violation: only used once the whole has been refused.
-        self._members = {
-            field.encode_name: (field.required, msgspec.json.Decoder(field.type))
-            for field in msgspec.structs.fields(kind)
-        }
+        self._moves_money = moves_money
 
-    def read(self, raw: bytes, *, strict: bool = False) -> T:
-        """Read a body; a `strict` client hears of members that nobody reads.
+    def read(self, raw: bytes) -> T:
+        """Read a body.
 
         Raises:
-            HttpProblem: 400 when it is not JSON, 422 for unknown members.
-            Invalid: naming every member that is missing or not as it must be.
+            HttpProblem: 400 when it is not JSON, 422 for unknown members and for card numbers in texts.
+            Invalid: naming every member that is missing, doubled or not as it must be.
         """
         try:
             found = self._decoder.decode(raw)
+            violations = member_violations(raw, nulls=not self._moves_money)
         except msgspec.ValidationError as fault:
+            if not self._moves_money and is_lenient() and (known := self._shape.known(raw)) is not None:
+                return self.read(known)
             self._explain(raw, fault)
         except _UNREADABLE as fault:
             raise not_json() from fault
-        if strict:
-            self._require_known(raw)
-        return found
-
-    def _require_known(self, raw: bytes) -> None:
-        unknown = [name for name in _object(raw, msgspec.Raw) if name not in self._members]
-        if unknown:
-            errors = tuple((f"/{_escaped(name)}", "is not read by this route") for name in unknown[:_VIOLATIONS_MAX])
-            raise refusal("unknown_fields", "the body has members that this route does not read", errors=errors)
+        if violations:
+            raise invalid(violations)
+        return without_card_numbers(found, raw)
 
     def _explain(self, raw: bytes, fault: msgspec.ValidationError) -> NoReturn:
-        members = _object(raw, msgspec.Raw)
-        violations: list[tuple[str, str]] = []
-        for name, (required, decoder) in self._members.items():
-            if name not in members:
-                if required:
-                    violations.append((f"/{name}", "is required"))
-                continue
-            try:
-                decoder.decode(members[name])
-            except msgspec.ValidationError as wrong:
-                violations.append((f"/{name}{_pointer(str(wrong))}", _sentence(str(wrong))))
-            except _UNREADABLE as unreadable:
-                raise not_json() from unreadable
-        raise invalid(violations or [("", _sentence(str(fault)))]) from fault
-
-
-def read_optional(raw: bytes) -> dict[str, Any]:
-    """Read a body that may be missing; it must be a JSON object when there is one.
-
-    Raises:
-        HttpProblem: 400 when it is not JSON.
-        Invalid: when it is JSON but no object.
-    """
-    if not raw.strip():
-        return {}
-    return _object(raw, Any)
-
-
-def _object(raw: bytes, member: Any) -> dict[str, Any]:
-    try:
-        return msgspec.json.decode(raw, type=dict[str, member])
-    except msgspec.ValidationError as fault:
-        # The decoder stops at the first member of another shape; what follows it may not even be JSON.
         try:
-            msgspec.json.decode(raw)
+            violations = dict(islice(self._shape.violations(raw), _VIOLATIONS_MAX))
+            for pointer, sentence in member_violations(raw, nulls=not self._moves_money):
+                violations.setdefault(pointer, sentence)
         except _UNREADABLE as unreadable:
             raise not_json() from unreadable
-        raise invalid([("", "the body must be a JSON object")]) from fault
-    except _UNREADABLE as fault:
-        raise not_json() from fault
+        named = list(violations.items())[:_VIOLATIONS_MAX] or [("", sentence_of(str(fault)))]
+        if all(sentence == UNKNOWN for _, sentence in named):
+            raise refusal("unknown_fields", invalid(named).detail, errors=tuple(named)) from fault
+        raise invalid(named) from fault
 
 
-def number_text(raw: bytes, pointer: str) -> str:
-    """Read the text of a JSON number, or of a string that holds one: digit by digit, it never becomes a float.
+_NOTHING = BodyReader(NoMembers, moves_money=True)
+
+
+def read_nothing(raw: bytes) -> None:
+    """Read the body of a request that needs none: absent, or an object without members.
+
+    Raises:
+        HttpProblem: 400 when it is not JSON, 422 when it has members.
+        Invalid: when it is JSON but no object.
+    """
+    if raw.strip():
+        _NOTHING.read(raw)
+
+
+def amount_in(raw: bytes, pointer: str) -> Decimal | str:
+    """Read a JSON number exactly, it never becomes a float; or the string that may stand for one.
 
     Raises:
         HttpProblem: 400 when it is not JSON.
@@ -102,7 +94,7 @@ def number_text(raw: bytes, pointer: str) -> str:
         if raw[:1] == b'"':
             return msgspec.json.decode(raw, type=str)
         if raw[:1] in b"-0123456789":
-            return raw.decode()
+            return json_number(raw.decode())
     except (msgspec.DecodeError, UnicodeDecodeError) as fault:
         raise not_json() from fault
     raise invalid([(pointer, "must be a number or a numeric string")])
@@ -130,21 +122,4 @@ def invalid(violations: list[tuple[str, str]]) -> Invalid:
     """Say what is wrong, violation by violation."""
     where = violations[0][0].lstrip("/")
     detail = f"{where} {violations[0][1]}".strip() if len(violations) == 1 else "the request is invalid"
-    return Invalid(detail, errors=tuple(violations))
-
-
-def _escaped(name: str) -> str:
-    # JSON Pointer's own escapes (RFC 6901, section 3).
-    return name.replace("~", "~0").replace("/", "~1")
-
-
-def _sentence(message: str) -> str:
-    return message.split(" - at `", 1)[0].replace("Expected", "expected").replace("`", "")
-
-
-def _pointer(message: str) -> str:
-    _, _, path = message.partition(" - at `$")
-    path = path.rstrip("`")
-    if "[...]" in path:
-        return ""
-    return path.replace(".", "/").replace("[", "/").replace("]", "")
+    return Invalid(detail, errors=tuple(violations[:_VIOLATIONS_MAX]))

@@ -19,11 +19,12 @@ from libs.common.contracts.ledger_money import (
     PostConversion,
     RecordExchangeRate,
 )
+from libs.common.errors import Invalid
 from libs.common.ids import new_id
 from libs.common.money import is_currency, parse_amount
 from services.api.auth import Access
 from services.api.errors.problems import refusal
-from services.api.routes.bodies import BodyReader, invalid, number_text, require_storable
+from services.api.routes.bodies import BodyReader, amount_in, invalid, require_storable
 from services.api.routes.documentation import Documented
 from services.api.routes.exchange_shapes import (
     ABSENT,
@@ -45,14 +46,13 @@ from services.api.routes.parameters import (
     QueryParameter,
     next_link,
     path_id,
-    prefers_strict,
     wrong,
 )
 from services.api.routes.rendering import json_answer
 
 RATES, RATES_MAX = 100, 500
 _READ, _WRITE, _POST = "ledger:read", "admin:write", "ledger:write"
-_RATE = re.compile(r"\d{1,40}(\.\d{1,40})?([eE][+-]?\d{1,3})?\Z", re.ASCII)
+_RATE = re.compile(r"\d{1,40}(\.\d{1,40})?\Z", re.ASCII)
 _YES_NO = {"true": ("true",), "false": ("false",)}
 
 _CODE = {"type": "string", "pattern": "^[A-Z]{3}$"}
@@ -90,9 +90,9 @@ _CONVERT_REFUSALS = ("unsupported_currency", "invalid_amount", "exchange_rate_no
 def exchange_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> list[HTTPRouteHandler]:
     """Build the routes of exchange rates, of conversions, and of balances in one currency."""
     rate_bodies, amount_bodies, conversion_bodies = (
-        BodyReader(RecordRate),
-        BodyReader(ConvertAmount),
-        BodyReader(CreateConversion),
+        BodyReader(RecordRate, moves_money=True),
+        BodyReader(ConvertAmount, moves_money=True),
+        BodyReader(CreateConversion, moves_money=True),
     )
 
     @get(
@@ -131,6 +131,7 @@ def exchange_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) ->
         tags=["exchange rates"],
         documented=Documented(
             body=RecordRate,
+            moves_money=True,
             example={"from_currency": "USD", "to_currency": "BRL", "rate": "5.4321", "source": "ECB"},
             answer=ExchangeRateBody,
             permission=_WRITE,
@@ -140,7 +141,7 @@ def exchange_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) ->
     )
     async def record_exchange_rate(request: AnyRequest) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
-        body = rate_bodies.read(await request.body(), strict=prefers_strict(request.headers))
+        body = rate_bodies.read(await request.body())
         require_storable({"/source": body.source})
         _require_currencies(body.from_currency, body.to_currency)
         recorded = await ask(
@@ -194,6 +195,7 @@ def exchange_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) ->
         tags=["exchange rates"],
         documented=Documented(
             body=ConvertAmount,
+            moves_money=True,
             example={"amount": "100.00", "from_currency": "USD", "to_currency": "BRL"},
             answer=ConvertedBody,
             permission=_READ,
@@ -202,14 +204,14 @@ def exchange_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) ->
     )
     async def convert_amount(request: AnyRequest) -> Response[bytes]:
         caller = await access.admit(request.headers, _READ)
-        body = amount_bodies.read(await request.body(), strict=prefers_strict(request.headers))
+        body = amount_bodies.read(await request.body())
         _require_currencies(body.from_currency, body.to_currency)
         found = await ask(
             GetConvertedAmount(
                 tenant_id=caller.tenant_id,
                 from_currency=body.from_currency,
                 to_currency=body.to_currency,
-                amount_minor=parse_amount(number_text(bytes(body.amount), "/amount"), body.from_currency),
+                amount_minor=parse_amount(amount_in(bytes(body.amount), "/amount"), body.from_currency),
                 at=_utc(body.at, "/at"),
             )
         )
@@ -225,6 +227,7 @@ def exchange_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) ->
         tags=["ledger"],
         documented=Documented(
             body=CreateConversion,
+            moves_money=True,
             answer=ConversionBody,
             permission=_POST,
             status=201,
@@ -247,7 +250,7 @@ def exchange_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) ->
     )
     async def create_conversion(request: AnyRequest) -> Response[bytes]:
         caller = await access.admit(request.headers, _POST)
-        body = conversion_bodies.read(await request.body(), strict=prefers_strict(request.headers))
+        body = conversion_bodies.read(await request.body())
         require_storable({"/from_account": body.from_account, "/to_account": body.to_account})
         _require_currencies(body.from_currency, body.to_currency)
         received = bytes(body.received_amount)
@@ -257,10 +260,10 @@ def exchange_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) ->
                 conversion_id=body.id,
                 from_currency=body.from_currency,
                 to_currency=body.to_currency,
-                amount_minor=parse_amount(number_text(bytes(body.amount), "/amount"), body.from_currency),
+                amount_minor=parse_amount(amount_in(bytes(body.amount), "/amount"), body.from_currency),
                 received_minor=None
                 if received == bytes(ABSENT)
-                else parse_amount(number_text(received, "/received_amount"), body.to_currency),
+                else parse_amount(amount_in(received, "/received_amount"), body.to_currency),
                 from_account=body.from_account,
                 to_account=body.to_account,
                 occurred_at=_utc(body.occurred_at, "/occurred_at"),
@@ -335,7 +338,10 @@ def _utc(instant: datetime | None, pointer: str) -> datetime | None:
 
 
 def _exact_rate(raw: bytes) -> Decimal:
-    text = number_text(raw, "/rate")
-    if not _RATE.match(text):
+    try:
+        given = amount_in(raw, "/rate")
+    except Invalid as fault:
+        raise invalid([("/rate", "must be a positive decimal number")]) from fault
+    if (isinstance(given, str) and not _RATE.match(given)) or Decimal(given) <= 0:
         raise invalid([("/rate", "must be a positive decimal number")])
-    return Decimal(text)
+    return Decimal(given)

@@ -17,7 +17,7 @@ from libs.common.contracts.ledger_money import (
     RateLeg,
     RateQuote,
 )
-from libs.common.money import format_minor
+from libs.common.money import AMOUNT_PATTERN, format_minor
 from services.api.routes.rendering import AmountIn
 
 type CurrencyIn = Annotated[str, msgspec.Meta(min_length=3, max_length=8, description="ISO 4217 code, upper case.")]
@@ -28,7 +28,7 @@ ABSENT = msgspec.Raw(b"null")
 _DEBIT_SIDE = frozenset({AccountType.ASSET, AccountType.EXPENSE})
 
 
-class RecordRate(msgspec.Struct, frozen=True, kw_only=True):
+class RecordRate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An exchange rate to be recorded."""
 
     from_currency: CurrencyIn
@@ -39,7 +39,7 @@ class RecordRate(msgspec.Struct, frozen=True, kw_only=True):
             description="Units of `to_currency` for one of `from_currency`: above 0, at most 18 decimals; a JSON number or "
             "a numeric string, read exactly.",
             extra_json_schema={
-                "oneOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": r"^\d+(\.\d+)?$"}]
+                "oneOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": AMOUNT_PATTERN}]
             },
         ),
     ]
@@ -51,7 +51,7 @@ class RecordRate(msgspec.Struct, frozen=True, kw_only=True):
     )
 
 
-class ConvertAmount(msgspec.Struct, frozen=True, kw_only=True):
+class ConvertAmount(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An amount, and the currency in which its worth is asked."""
 
     amount: AmountIn
@@ -60,7 +60,7 @@ class ConvertAmount(msgspec.Struct, frozen=True, kw_only=True):
     at: Annotated[InstantIn, msgspec.Meta(description="By the rates of this instant; absent: now.")] | None = None
 
 
-class CreateConversion(msgspec.Struct, frozen=True, kw_only=True):
+class CreateConversion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Money to be exchanged in the books."""
 
     id: Annotated[UUID, msgspec.Meta(description="Names the conversion: again with the same content, nothing happens.")]
@@ -74,7 +74,7 @@ class CreateConversion(msgspec.Struct, frozen=True, kw_only=True):
             extra_json_schema={
                 "oneOf": [
                     {"type": "number", "exclusiveMinimum": 0},
-                    {"type": "string", "pattern": r"^\d+(\.\d+)?$"},
+                    {"type": "string", "pattern": AMOUNT_PATTERN},
                     {"type": "null"},
                 ]
             },

@@ -16,7 +16,7 @@ from services.api.commands import switch_feature
 from services.api.errors.problems import refusal
 from services.api.routes.bodies import BodyReader
 from services.api.routes.documentation import Documented
-from services.api.routes.parameters import AnyRequest, QueryParameter, prefers_strict
+from services.api.routes.parameters import AnyRequest, QueryParameter
 from services.api.routes.rendering import json_answer
 from services.api.store import EVERY_TENANT
 
@@ -44,7 +44,7 @@ class FeatureFlag(msgspec.Struct, frozen=True, kw_only=True):
     ]
 
 
-class SetFeatureFlag(msgspec.Struct, frozen=True, kw_only=True):
+class SetFeatureFlag(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Switch a feature on or off."""
 
     is_enabled: Annotated[bool, msgspec.Meta(description="Whether it may be used.")]
@@ -111,7 +111,7 @@ def feature_routes(access: Access, database: Database, directory: Directory, clo
     async def set_flag(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
         await access.require_operator(caller, "feature_flags")
-        wanted = bodies.read(await request.body(), strict=prefers_strict(request.headers))
+        wanted = bodies.read(await request.body())
         return await switched(caller, name, is_enabled=wanted.is_enabled)
 
     @delete(

@@ -29,7 +29,7 @@ from services.api import queries
 from services.api.auth import Access
 from services.api.routes.bodies import BodyReader, require_storable
 from services.api.routes.documentation import Documented
-from services.api.routes.parameters import AnyRequest, Query, QueryParameter, path_id, prefers_strict
+from services.api.routes.parameters import AnyRequest, Query, QueryParameter, path_id
 from services.api.routes.rendering import json_answer
 
 _WRITE = "admin:write"
@@ -44,7 +44,7 @@ _WebhookSecret = Annotated[
 ]
 
 
-class CreateGatewayConfig(msgspec.Struct, frozen=True, kw_only=True):
+class CreateGatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A processor account to charge through."""
 
     processor: Annotated[
@@ -65,7 +65,7 @@ class CreateGatewayConfig(msgspec.Struct, frozen=True, kw_only=True):
     ] = ""
 
 
-class RotateKeys(msgspec.Struct, frozen=True, kw_only=True):
+class RotateKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """New keys of the same account; what is missing stays."""
 
     secret_key: _Key = ""
@@ -145,7 +145,7 @@ def gateway_routes(
     )
     async def create_gateway_config(request: AnyRequest) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
-        wanted = bodies.read(await request.body(), strict=prefers_strict(request.headers))
+        wanted = bodies.read(await request.body())
         require_storable(
             {f"/{name}": text for name, text in msgspec.structs.asdict(wanted).items() if isinstance(text, str)}
         )
@@ -196,7 +196,7 @@ def gateway_routes(
     )
     async def rotate_gateway_keys(request: AnyRequest, config_id: FromPath[str]) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
-        wanted = rotations.read(await request.body(), strict=prefers_strict(request.headers))
+        wanted = rotations.read(await request.body())
         rotated = await ask(
             RotateGatewayKeys(
                 tenant_id=caller.tenant_id,

@@ -17,7 +17,7 @@ from libs.common.ids import new_id
 from libs.common.money import format_minor, parse_amount
 from services.api.auth import Access
 from services.api.errors.problems import refusal
-from services.api.routes.bodies import BodyReader, number_text, read_optional, require_storable
+from services.api.routes.bodies import BodyReader, amount_in, read_nothing, require_storable
 from services.api.routes.documentation import Documented
 from services.api.routes.parameters import (
     AnyRequest,
@@ -26,7 +26,6 @@ from services.api.routes.parameters import (
     instant,
     next_link,
     path_id,
-    prefers_strict,
     wrong,
 )
 from services.api.routes.rendering import AmountIn, json_answer
@@ -51,7 +50,7 @@ _LIST = (
 type _Code = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 
 
-class PlaceHoldBody(msgspec.Struct, frozen=True, kw_only=True):
+class PlaceHoldBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An amount to be set aside."""
 
     debit_account: _Code
@@ -66,7 +65,7 @@ class PlaceHoldBody(msgspec.Struct, frozen=True, kw_only=True):
     )
 
 
-class CaptureHoldBody(msgspec.Struct, frozen=True, kw_only=True):
+class CaptureHoldBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How much of a hold is to be posted."""
 
     amount: AmountIn = msgspec.field(default_factory=lambda: msgspec.Raw(_ABSENT))
@@ -91,7 +90,7 @@ class HoldBody(msgspec.Struct, frozen=True, kw_only=True):
 
 def hold_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> list[HTTPRouteHandler]:
     """Build the routes of holds."""
-    bodies, captures = BodyReader(PlaceHoldBody), BodyReader(CaptureHoldBody)
+    bodies, captures = BodyReader(PlaceHoldBody, moves_money=True), BodyReader(CaptureHoldBody, moves_money=True)
 
     @post(
         "/v1/ledger/holds",
@@ -103,6 +102,7 @@ def hold_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> lis
         tags=["holds"],
         documented=Documented(
             body=PlaceHoldBody,
+            moves_money=True,
             example=_EXAMPLE,
             answer=HoldBody,
             permission=_WRITE,
@@ -122,7 +122,7 @@ def hold_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> lis
     )
     async def place_hold(request: AnyRequest) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
-        wanted = bodies.read(await request.body(), strict=prefers_strict(request.headers))
+        wanted = bodies.read(await request.body())
         require_storable({"/debit_account": wanted.debit_account, "/credit_account": wanted.credit_account})
         hold = await ask(
             PlaceHold(
@@ -183,6 +183,7 @@ def hold_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> lis
         tags=["holds"],
         documented=Documented(
             body=CaptureHoldBody,
+            moves_money=True,
             body_optional=True,
             example={"amount": "100.00"},
             answer=HoldBody,
@@ -201,14 +202,12 @@ def hold_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> lis
     async def capture_hold(request: AnyRequest, hold_id: FromPath[str]) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
         wanted_id = path_id(hold_id, "hold_id")
-        raw = await request.body()
+        amount = captures.read(await request.body() or b"{}").amount
         amount_minor = None
-        if "amount" in read_optional(raw):
-            amount = captures.read(raw, strict=prefers_strict(request.headers)).amount
-            if bytes(amount) != _ABSENT:
-                # How many decimals an amount has is a matter of the hold's currency.
-                hold = await ask(GetHold(tenant_id=caller.tenant_id, hold_id=wanted_id))
-                amount_minor = _minor(bytes(amount), hold.currency)
+        if bytes(amount) != _ABSENT:
+            # How many decimals an amount has is a matter of the hold's currency.
+            hold = await ask(GetHold(tenant_id=caller.tenant_id, hold_id=wanted_id))
+            amount_minor = _minor(bytes(amount), hold.currency)
         captured = await ask(CaptureHold(tenant_id=caller.tenant_id, hold_id=wanted_id, amount_minor=amount_minor))
         return json_answer(hold_body(captured))
 
@@ -223,6 +222,7 @@ def hold_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> lis
     )
     async def void_hold(request: AnyRequest, hold_id: FromPath[str]) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
+        read_nothing(await request.body())
         voided = await ask(VoidHold(tenant_id=caller.tenant_id, hold_id=path_id(hold_id, "hold_id")))
         return json_answer(hold_body(voided))
 
@@ -232,7 +232,7 @@ def hold_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> lis
 
 def _minor(raw: bytes, currency: str) -> int:
     try:
-        return parse_amount(number_text(raw, "/amount"), currency)
+        return parse_amount(amount_in(raw, "/amount"), currency)
     except Invalid as fault:
         if fault.reason != "unsupported_currency":
             raise

@@ -26,7 +26,6 @@ from services.api.routes.parameters import (
     QueryParameter,
     next_link,
     path_id,
-    prefers_strict,
     require_key,
 )
 from services.api.routes.rendering import json_answer
@@ -71,7 +70,7 @@ def journal_routes(access: Access, ask: Ask) -> list[HTTPRouteHandler]:
 
 
 def _posting_routes(access: Access, ask: Ask) -> list[Any]:
-    bodies = BodyReader(shapes.PostLedgerEntries)
+    bodies = BodyReader(shapes.PostLedgerEntries, moves_money=True)
 
     @post(
         "/v1/ledger/entries",
@@ -84,6 +83,7 @@ def _posting_routes(access: Access, ask: Ask) -> list[Any]:
         tags=["journal"],
         documented=Documented(
             body=shapes.PostLedgerEntries,
+            moves_money=True,
             example={"entries": _ENTRIES, "mode": "atomic"},
             answer=shapes.EntriesPostedBody,
             permission=_WRITE,
@@ -93,7 +93,7 @@ def _posting_routes(access: Access, ask: Ask) -> list[Any]:
     )
     async def post_ledger_entries(request: AnyRequest) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
-        wanted = bodies.read(await request.body(), strict=prefers_strict(request.headers))
+        wanted = bodies.read(await request.body())
         entries = await _read(wanted.entries)
         key = "" if wanted.dry_run else require_key(request.headers, missing="posting needs an Idempotency-Key")
         asked = contract.PostEntries(
@@ -128,7 +128,7 @@ def _posting_routes(access: Access, ask: Ask) -> list[Any]:
 
 
 def _proposal_routes(access: Access, ask: Ask) -> list[Any]:
-    bodies = BodyReader(shapes.ProposeLedgerEntries)
+    bodies = BodyReader(shapes.ProposeLedgerEntries, moves_money=True)
 
     @post(
         "/v1/ledger/proposals",
@@ -140,6 +140,7 @@ def _proposal_routes(access: Access, ask: Ask) -> list[Any]:
         tags=["journal"],
         documented=Documented(
             body=shapes.ProposeLedgerEntries,
+            moves_money=True,
             example={"reason": "Bank statement of November", "entries": _ENTRIES},
             answer=shapes.ProposalBody,
             permission=_WRITE,
@@ -150,7 +151,7 @@ def _proposal_routes(access: Access, ask: Ask) -> list[Any]:
     )
     async def propose_ledger_entries(request: AnyRequest) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
-        wanted = bodies.read(await request.body(), strict=prefers_strict(request.headers))
+        wanted = bodies.read(await request.body())
         require_storable({"/reason": wanted.reason})
         entries = await _read(wanted.entries)
         asked = contract.ProposeEntries(
@@ -224,11 +225,11 @@ def _proposal_routes(access: Access, ask: Ask) -> list[Any]:
 
 
 def _decision_routes(access: Access, ask: Ask) -> list[Any]:
-    bodies = BodyReader(shapes.DecideProposal)
+    bodies = BodyReader(shapes.DecideProposal, moves_money=True)
     of_decision = ("proposal_not_found", "self_approval", "proposal_decided", "proposal_expired")
 
     async def reason_of(request: AnyRequest) -> str | None:
-        wanted = bodies.read(await request.body() or b"{}", strict=prefers_strict(request.headers))
+        wanted = bodies.read(await request.body() or b"{}")
         require_storable({"/reason": wanted.reason})
         return wanted.reason
 
@@ -241,6 +242,7 @@ def _decision_routes(access: Access, ask: Ask) -> list[Any]:
         tags=["journal"],
         documented=Documented(
             body=shapes.DecideProposal,
+            moves_money=True,
             body_optional=True,
             answer=shapes.ProposalBody,
             permission=_APPROVE,
@@ -268,6 +270,7 @@ def _decision_routes(access: Access, ask: Ask) -> list[Any]:
         tags=["journal"],
         documented=Documented(
             body=shapes.DecideProposal,
+            moves_money=True,
             body_optional=True,
             answer=shapes.ProposalBody,
             permission=_APPROVE,
@@ -318,7 +321,7 @@ def _settings_routes(access: Access, ask: Ask) -> list[Any]:
     )
     async def put_ledger_settings(request: AnyRequest) -> Response[bytes]:
         caller = await access.admit(request.headers, _ADMIN)
-        wanted = bodies.read(await request.body(), strict=prefers_strict(request.headers))
+        wanted = bodies.read(await request.body())
         asked = contract.SetJournalPolicy(
             tenant_id=caller.tenant_id,
             changed_by=caller.actor,

@@ -20,17 +20,19 @@ from libs.common.contracts.ledger_journal import (
     Proposal,
     ProposalStatus,
 )
-from libs.common.money import format_minor, parse_amount
-from services.api.routes.bodies import number_text
+from libs.common.errors import Invalid
+from libs.common.money import format_minor, json_number, parse_amount
+from services.api.routes.bodies import amount_in
 from services.api.routes.rendering import AmountIn
 
 ENTRY_LINES_MAX = 1000
 _VIOLATIONS_MAX = 100
+_AMOUNT_TEXT_MAX = 128
 
 type Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
 
 
-class EntryLine(msgspec.Struct, frozen=True, kw_only=True):
+class EntryLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One debit or credit."""
 
     account: Annotated[str, msgspec.Meta(min_length=1, max_length=64, description="The account's code.")]
@@ -39,7 +41,7 @@ class EntryLine(msgspec.Struct, frozen=True, kw_only=True):
     currency: Annotated[str, msgspec.Meta(min_length=3, max_length=8, description="ISO 4217 code, upper case.")]
 
 
-class NewEntry(msgspec.Struct, frozen=True, kw_only=True):
+class NewEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An entry to be made: in one currency, its debits equal to its credits."""
 
     description: Annotated[str, msgspec.Meta(min_length=1, max_length=500, description="Why it is made.")]
@@ -59,7 +61,7 @@ class NewEntry(msgspec.Struct, frozen=True, kw_only=True):
     ) = None
 
 
-class PostLedgerEntries(msgspec.Struct, frozen=True, kw_only=True):
+class PostLedgerEntries(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Entries to be posted."""
 
     entries: Annotated[list[NewEntry], msgspec.Meta(min_length=1, max_length=ENTRIES_MAX)]
@@ -69,20 +71,20 @@ class PostLedgerEntries(msgspec.Struct, frozen=True, kw_only=True):
     )
 
 
-class ProposeLedgerEntries(msgspec.Struct, frozen=True, kw_only=True):
+class ProposeLedgerEntries(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Entries to be proposed: they will be posted together, or not at all."""
 
     reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500, description="Why it is proposed.")]
     entries: Annotated[list[NewEntry], msgspec.Meta(min_length=1, max_length=PROPOSAL_ENTRIES_MAX)]
 
 
-class DecideProposal(msgspec.Struct, frozen=True, kw_only=True):
+class DecideProposal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A decision about a proposal."""
 
     reason: Reason | None = None
 
 
-class LedgerSettings(msgspec.Struct, frozen=True, kw_only=True):
+class LedgerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the tenant demands of entries that people make."""
 
     manual_entries_need_approval: Annotated[
@@ -166,12 +168,28 @@ def manual_entry(wanted: NewEntry, *, place: int) -> ManualEntry:
             ManualLine(
                 account=line.account,
                 side=line.side,
-                amount=number_text(bytes(line.amount), f"/entries/{place}/lines/{number}/amount"),
+                amount=_amount_text(line, f"/entries/{place}/lines/{number}/amount"),
                 currency=line.currency,
             )
             for number, line in enumerate(wanted.lines)
         ],
     )
+
+
+def _amount_text(line: EntryLine, pointer: str) -> str:
+    # What cannot be an amount is passed on: which of many entries is refused, and why, is the ledger's to say.
+    try:
+        given = amount_in(bytes(line.amount), pointer)
+    except Invalid as fault:
+        if fault.reason != "invalid_amount":
+            raise
+        return bytes(line.amount).decode()[:_AMOUNT_TEXT_MAX]
+    if isinstance(given, str):
+        return given
+    try:
+        return format_minor(parse_amount(given, line.currency), line.currency)
+    except Invalid:
+        return str(given)
 
 
 def result_body(result: EntryResult) -> EntryResultBody:
@@ -226,7 +244,7 @@ def proposal_body(proposal: Proposal) -> ProposalBody:
                     ProposedLine(
                         account=line.account,
                         side=line.side,
-                        amount=format_minor(parse_amount(line.amount, line.currency), line.currency),
+                        amount=_canonical(line.amount, line.currency),
                         currency=line.currency,
                     )
                     for line in entry.lines
@@ -235,3 +253,8 @@ def proposal_body(proposal: Proposal) -> ProposalBody:
             for entry in proposal.entries
         ],
     )
+
+
+def _canonical(amount: str, currency: str) -> str:
+    # It was accepted when it was proposed, perhaps by an earlier release that read texts more widely.
+    return format_minor(parse_amount(json_number(amount.strip()), currency), currency)

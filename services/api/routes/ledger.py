@@ -152,7 +152,11 @@ def ledger_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> l
         description="By account and currency, as a bare array; within a period, or as of an instant, when one is given.",
         tags=["ledger"],
         documented=Documented(
-            answer=list[BalanceBody], permission=_READ, query=_BALANCES_QUERY, refusals=("query_invalid",)
+            answer=list[BalanceBody],
+            permission=_READ,
+            query=_BALANCES_QUERY,
+            ignored=("limit", "offset"),
+            refusals=("query_invalid",),
         ),
     )
     async def list_balances(request: AnyRequest) -> Response[bytes]:

@@ -36,13 +36,14 @@ _TENANT = (
     "tenant_deleted",
 )
 _PERMISSION = ("missing_permission", "no_policy", "policy_deny", "plan_not_allowed", "region_not_allowed")
-_BODY = ("malformed_json", "invalid_request", "unknown_fields", "body_too_large")
+_BODY = ("malformed_json", "invalid_request", "unknown_fields", "card_number_in_text", "body_too_large")
 _KEY = (
     "malformed_json",
     "idempotency_key_missing",
     "idempotency_key_invalid",
     "idempotency_in_progress",
     "idempotency_key_reused",
+    "card_number_in_text",
     "body_too_large",
 )
 _SEEDED_TENANT = "00000000-0000-0000-0000-000000000002"
@@ -97,6 +98,8 @@ class Documented(msgspec.Struct, frozen=True, kw_only=True):
 
     body: Any = None
     """The struct that its body is read into."""
+    moves_money: bool = False
+    """Whether it moves money, so that its body must say nothing that is not read."""
     body_optional: bool = False
     """Whether the body may be missing."""
     example: Any = None
@@ -121,6 +124,8 @@ class Documented(msgspec.Struct, frozen=True, kw_only=True):
     """Whether its answer is of an earlier instant, which it names."""
     query: tuple[QueryParameter, ...] = ()
     """Its query parameters."""
+    ignored: tuple[str, ...] = ()
+    """Query parameters that clients of the system before this one send, and that are not read."""
     path: tuple[QueryParameter, ...] = ()
     """Its path parameters that are no UUID."""
     headers: tuple[tuple[str, str], ...] = ()
@@ -203,9 +208,9 @@ def codes_of(told: Documented, tags: Iterable[str]) -> list[str]:
     """Every problem that an operation may answer with, in the order of the registry."""
     found = {*_EVERY}
     if told.permission or told.bearer:
-        found |= {*_BEARER}
+        found |= {*_BEARER, "invalid_request"}
     if told.permission:
-        found |= {*_TENANT, *_PERMISSION, "invalid_request"}
+        found |= {*_TENANT, *_PERMISSION, "invalid_request", "card_number_in_text"}
     if told.body is not None:
         found |= {*_BODY}
     if told.idempotent:
@@ -291,9 +296,9 @@ def _parameters(told: Documented) -> list[dict[str, Any]]:
         key["schema"] |= {"minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}
         found.append(key)
     found.append(_header("X-Correlation-Id", "Ties together everything this request sets in motion.", required=False))
-    if told.body is not None:
+    if told.body is not None and not told.moves_money:
         found.append(
-            _header("Prefer", "`handling=strict`: members that nobody reads are refused with 422.", required=False)
+            _header("Prefer", "`handling=lenient`: members that nobody reads are ignored, not refused.", required=False)
         )
     found += [_header(name, meaning, required=False) for name, meaning in told.headers]
     found += [

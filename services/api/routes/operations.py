@@ -15,9 +15,9 @@ from services.api import queries
 from services.api.auth import Access
 from services.api.commands import Caller, Operations
 from services.api.idempotency import Idempotency
-from services.api.routes.bodies import BodyReader, number_text, require_storable
+from services.api.routes.bodies import BodyReader, amount_in, read_nothing, require_storable
 from services.api.routes.documentation import Documented
-from services.api.routes.parameters import AnyRequest, path_id, prefers_async, prefers_strict, require_key
+from services.api.routes.parameters import AnyRequest, path_id, prefers_async, require_key
 from services.api.routes.rendering import (
     ALL,
     CaptureRequest,
@@ -47,14 +47,14 @@ def operation_routes(
     access: Access, operations: Operations, idempotency: Idempotency, database: Database
 ) -> list[HTTPRouteHandler]:
     """Build the routes that change a payment intent after it was confirmed, and those that list what came of it."""
-    captures, given_back = BodyReader(CaptureRequest), BodyReader(RefundRequest)
+    captures, given_back = BodyReader(CaptureRequest, moves_money=True), BodyReader(RefundRequest, moves_money=True)
 
     async def amount_of(tenant_id: str, intent_id: UUID, raw: msgspec.Raw) -> int | None:
         if raw == ALL:
             return None
         # In the intent's own currency, whose decimals say what an amount may look like.
         intent = await queries.get(database, tenant_id, intent_id)
-        return parse_amount(number_text(bytes(raw), "/amount"), intent.currency)
+        return parse_amount(amount_in(bytes(raw), "/amount"), intent.currency)
 
     @post(
         "/v1/payment-intents/{intent_id:str}/capture",
@@ -67,6 +67,7 @@ def operation_routes(
         tags=["payment intents"],
         documented=Documented(
             body=CaptureRequest,
+            moves_money=True,
             body_optional=True,
             answer=PaymentIntentBody,
             permission=_WRITE,
@@ -80,7 +81,7 @@ def operation_routes(
         caller = await access.admit(request.headers, _WRITE)
         wanted = path_id(intent_id, "payment_intent_id")
         raw = await request.body()
-        body = captures.read(raw or b"{}", strict=prefers_strict(request.headers))
+        body = captures.read(raw or b"{}")
         key = require_key(request.headers, missing=_MISSING_KEY)
         amount_minor = await amount_of(caller.tenant_id, wanted, body.amount)
         claim = idempotency.claim(
@@ -120,6 +121,7 @@ def operation_routes(
     )
     async def void_payment_intent(request: AnyRequest, intent_id: FromPath[str]) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
+        read_nothing(await request.body())
         wanted = path_id(intent_id, "payment_intent_id")
         key = require_key(request.headers, missing=_MISSING_KEY)
         # The body means nothing to us.
@@ -147,6 +149,7 @@ def operation_routes(
         tags=["payment intents"],
         documented=Documented(
             body=RefundRequest,
+            moves_money=True,
             body_optional=True,
             example={"amount": "40.00", "reason": "customer_request"},
             answer=RefundBody,
@@ -160,7 +163,7 @@ def operation_routes(
         caller = await access.admit(request.headers, _WRITE)
         wanted = path_id(intent_id, "payment_intent_id")
         raw = await request.body()
-        body = given_back.read(raw or b"{}", strict=prefers_strict(request.headers))
+        body = given_back.read(raw or b"{}")
         require_storable({"/reason": body.reason})
         key = require_key(request.headers, missing=_MISSING_KEY)
         amount_minor = await amount_of(caller.tenant_id, wanted, body.amount)

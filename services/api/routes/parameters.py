@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 from litestar import Request
 
+from libs.common.cards import has_card_number
 from libs.common.errors import Invalid
 from libs.common.ids import parse_id
-from services.api.auth.access import Headers, acting
-from services.api.auth.features import Feature
+from services.api.auth.access import Headers
 from services.api.errors.problems import refusal
 from services.api.idempotency import normalise_key
 
@@ -55,7 +55,7 @@ def path_id(text: str, name: str) -> UUID:
 
 
 class Query:
-    """The query parameters of one request, by name; the last of several counts, an empty one counts as absent."""
+    """The query parameters of one request, by name; an empty one counts as absent."""
 
     def __init__(self, request: AnyRequest) -> None:
         self._values: Mapping[str, str] = {
@@ -173,24 +173,18 @@ def require_key(headers: Headers, *, missing: str) -> str:
     key = normalise_key(header)
     if key is None:
         raise refusal("idempotency_key_invalid", "Idempotency-Key must be 1 to 255 visible ASCII characters")
+    if has_card_number(key):
+        raise refusal("card_number_in_text", errors=(("Idempotency-Key", "has a card number"),))
     return key
 
 
 def prefers_async(headers: Headers) -> bool:
     """Tell whether the client prefers not to wait (`Prefer: respond-async`, RFC 7240)."""
-    return "respond-async" in _preferences(headers)
+    return "respond-async" in preferences(headers)
 
 
-def prefers_strict(headers: Headers) -> bool:
-    """Tell whether members that nobody reads are refused: `Prefer: handling=strict` (RFC 7240), or the tenant's default."""
-    given = _preferences(headers)
-    if "handling=strict" in given:
-        return True
-    caller = acting.get()
-    return caller is not None and Feature.STRICT_BODIES in caller.features and "handling=lenient" not in given
-
-
-def _preferences(headers: Headers) -> set[str]:
+def preferences(headers: Headers) -> set[str]:
+    """Read the `Prefer` header (RFC 7240), without parameters."""
     given = (headers.get("prefer") or "").lower().split(",")
     return {part.split(";")[0].replace(" ", "").replace('"', "") for part in given}
 

@@ -18,7 +18,7 @@ from services.api.commands import NewIntent, PaymentCommands
 from services.api.domain import CaptureMethod
 from services.api.errors.problems import refusal
 from services.api.idempotency import Idempotency
-from services.api.routes.bodies import BodyReader, number_text, read_optional, require_storable
+from services.api.routes.bodies import BodyReader, amount_in, read_nothing, require_storable
 from services.api.routes.documentation import Documented
 from services.api.routes.expansion import EXPAND, EXPANSIONS, ExpandedPaymentIntent, Expansion
 from services.api.routes.parameters import (
@@ -28,7 +28,6 @@ from services.api.routes.parameters import (
     next_link,
     path_id,
     prefers_async,
-    prefers_strict,
     require_key,
     wrong,
 )
@@ -91,7 +90,7 @@ def payment_intent_routes(
     currencies: frozenset[str],
 ) -> list[HTTPRouteHandler]:
     """Build the routes of payment intents; `currencies` narrows what is accepted, empty: all."""
-    bodies = BodyReader(CreatePaymentIntent)
+    bodies = BodyReader(CreatePaymentIntent, moves_money=True)
 
     @post(
         "/v1/payment-intents",
@@ -102,6 +101,7 @@ def payment_intent_routes(
         tags=["payment intents"],
         documented=Documented(
             body=CreatePaymentIntent,
+            moves_money=True,
             example=_EXAMPLE,
             answer=PaymentIntentBody,
             permission=_WRITE,
@@ -112,7 +112,7 @@ def payment_intent_routes(
     async def create_payment_intent(request: AnyRequest) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
         raw = await request.body()
-        body = bodies.read(raw, strict=prefers_strict(request.headers))
+        body = bodies.read(raw)
         wanted = new_intent(body, currencies=currencies)
         key = require_key(request.headers, missing=_MISSING_CREATE_KEY)
         claim = idempotency.claim(
@@ -164,7 +164,8 @@ def payment_intent_routes(
         caller = await access.admit(request.headers, _WRITE)
         wanted = path_id(intent_id, "payment_intent_id")
         raw = await request.body()
-        meaning = {"body": read_optional(raw)}
+        read_nothing(raw)
+        meaning: dict[str, dict[str, str]] = {"body": {}}
         key = require_key(request.headers, missing=_MISSING_CONFIRM_KEY)
         respond_async = prefers_async(request.headers)
         claim = idempotency.claim(
@@ -265,7 +266,7 @@ def new_intent(body: CreatePaymentIntent, *, currencies: frozenset[str]) -> NewI
     if currencies and body.currency not in currencies:
         raise _unsupported_currency()
     try:
-        amount_minor = parse_amount(number_text(bytes(body.amount), "/amount"), body.currency)
+        amount_minor = parse_amount(amount_in(bytes(body.amount), "/amount"), body.currency)
     except Invalid as fault:
         if fault.reason == "unsupported_currency":
             raise _unsupported_currency() from fault

@@ -12,16 +12,16 @@ from libs.common.clock import iso
 from libs.common.contracts import Message
 from libs.common.contracts.ledger_books import ClosePeriod, ListPeriods, Period, ReverseEntry
 from services.api.auth import Access
-from services.api.routes.bodies import BodyReader
+from services.api.routes.bodies import BodyReader, read_nothing
 from services.api.routes.documentation import Documented
 from services.api.routes.ledger import EntryBody, entry_body
-from services.api.routes.parameters import AnyRequest, instant, path_id, prefers_strict
+from services.api.routes.parameters import AnyRequest, instant, path_id
 from services.api.routes.rendering import json_answer
 
 _READ, _WRITE = "ledger:read", "ledger:write"
 
 
-class ClosePeriodBody(msgspec.Struct, frozen=True, kw_only=True):
+class ClosePeriodBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which books are to be closed."""
 
     ends_before: Annotated[
@@ -69,6 +69,7 @@ def period_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> l
     )
     async def reverse_ledger_entry(request: AnyRequest, entry_id: FromPath[str]) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
+        read_nothing(await request.body())
         reversal = await ask(ReverseEntry(tenant_id=caller.tenant_id, entry_id=path_id(entry_id, "entry_id")))
         return json_answer(entry_body(reversal), status=201)
 
@@ -104,7 +105,7 @@ def period_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> l
     )
     async def close_period(request: AnyRequest) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
-        wanted = bodies.read(await request.body(), strict=prefers_strict(request.headers))
+        wanted = bodies.read(await request.body())
         closed = await ask(
             ClosePeriod(
                 tenant_id=caller.tenant_id,

@@ -6,7 +6,7 @@ import msgspec
 from litestar import Response
 
 from libs.common.clock import iso
-from libs.common.money import format_minor
+from libs.common.money import AMOUNT_PATTERN, format_minor
 from services.api.domain import (
     CaptureMethod,
     Dispute,
@@ -28,7 +28,7 @@ type AmountIn = Annotated[
     msgspec.Meta(
         description="Above zero; a JSON number or a numeric string, read exactly.",
         extra_json_schema={
-            "oneOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": r"^\d+(\.\d+)?$"}]
+            "oneOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": AMOUNT_PATTERN}]
         },
     ),
 ]
@@ -38,7 +38,7 @@ ALL = msgspec.Raw(b"null")
 """What stands for an amount that is not given: all there is."""
 
 
-class CreatePaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
+class CreatePaymentIntent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A wish to be paid."""
 
     amount: AmountIn
@@ -68,13 +68,13 @@ class CreatePaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
     ) = None
 
 
-class CaptureRequest(msgspec.Struct, frozen=True, kw_only=True):
+class CaptureRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How much to take; without an amount, all that is authorized."""
 
     amount: AmountIn = msgspec.field(default_factory=lambda: ALL)
 
 
-class RefundRequest(msgspec.Struct, frozen=True, kw_only=True):
+class RefundRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How much to give back; without an amount, all that is left."""
 
     amount: AmountIn = msgspec.field(default_factory=lambda: ALL)

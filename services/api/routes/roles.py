@@ -22,7 +22,7 @@ from services.api.auth import Access
 from services.api.errors.problems import refusal
 from services.api.routes.bodies import BodyReader, require_storable
 from services.api.routes.documentation import Documented
-from services.api.routes.parameters import AnyRequest, QueryParameter, prefers_strict
+from services.api.routes.parameters import AnyRequest, QueryParameter
 from services.api.routes.rendering import json_answer
 
 _PATH = (
@@ -32,7 +32,7 @@ _PATH = (
 )
 
 
-class AssignRole(msgspec.Struct, frozen=True, kw_only=True):
+class AssignRole(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who is to play a role."""
 
     account: Annotated[str, msgspec.Meta(min_length=1, max_length=64, description="Code of an account in the chart.")]
@@ -122,7 +122,7 @@ def role_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> lis
     )
     async def put_account_role(request: AnyRequest, role: FromPath[str]) -> Response[bytes]:
         caller = await access.admit(request.headers, "admin:write")
-        wanted = bodies.read(await request.body(), strict=prefers_strict(request.headers))
+        wanted = bodies.read(await request.body())
         require_storable({"/account": wanted.account})
         assigned = await ask(
             AssignAccountRole(tenant_id=caller.tenant_id, role=_role(role), account=wanted.account, actor=caller.actor)

@@ -23,7 +23,7 @@ _Ordered = Annotated[bool, msgspec.Meta(description="Whether the events of one p
 _PublicKey = Annotated[bool, msgspec.Meta(description="Whether webhooks are signed with ed25519 (`v1a`) too.")]
 
 
-class CreateWebhook(msgspec.Struct, frozen=True, kw_only=True):
+class CreateWebhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where to send which events."""
 
     url: Annotated[str, msgspec.Meta(min_length=1, max_length=2048, description="The address that events are sent to.")]
@@ -38,7 +38,7 @@ class CreateWebhook(msgspec.Struct, frozen=True, kw_only=True):
     has_public_key: _PublicKey = False
 
 
-class ChangeWebhook(msgspec.Struct, frozen=True, kw_only=True):
+class ChangeWebhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What changes; members that are missing stay as they are."""
 
     url: Annotated[str, msgspec.Meta(min_length=1, max_length=2048)] | None = None
@@ -60,7 +60,7 @@ class ChangeWebhook(msgspec.Struct, frozen=True, kw_only=True):
     has_public_key: _PublicKey | None = None
 
 
-class RotateWebhookSecret(msgspec.Struct, frozen=True, kw_only=True):
+class RotateWebhookSecret(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long the present secret goes on signing."""
 
     overlap_seconds: Annotated[
@@ -68,7 +68,7 @@ class RotateWebhookSecret(msgspec.Struct, frozen=True, kw_only=True):
     ] = 86_400
 
 
-class ReplayWebhook(msgspec.Struct, frozen=True, kw_only=True):
+class ReplayWebhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which deliveries are made again."""
 
     outcomes: Annotated[

@@ -28,7 +28,7 @@ from libs.common.contracts.notifier import (
 from libs.common.ids import new_id
 from services.api.auth import Access
 from services.api.auth.features import Feature
-from services.api.routes.bodies import BodyReader, invalid
+from services.api.routes.bodies import BodyReader, invalid, read_nothing
 from services.api.routes.documentation import Documented
 from services.api.routes.parameters import (
     AnyRequest,
@@ -36,7 +36,6 @@ from services.api.routes.parameters import (
     QueryParameter,
     next_link,
     path_id,
-    prefers_strict,
     require_key,
     wrong,
 )
@@ -99,7 +98,7 @@ def webhook_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> 
     )
     async def create_webhook(request: AnyRequest) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
-        wanted = bodies.read(await request.body(), strict=prefers_strict(request.headers))
+        wanted = bodies.read(await request.body())
         require_deliverable(wanted)
         registered = await ask(
             RegisterEndpoint(
@@ -170,7 +169,7 @@ def webhook_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> 
     )
     async def change_webhook(request: AnyRequest, endpoint_id: FromPath[str]) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
-        wanted = changes.read(await request.body(), strict=prefers_strict(request.headers))
+        wanted = changes.read(await request.body())
         require_deliverable(wanted)
         changed = await ask(
             ChangeEndpoint(
@@ -194,7 +193,7 @@ def webhook_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> 
     )
     async def rotate_webhook_secret(request: AnyRequest, endpoint_id: FromPath[str]) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
-        wanted = rotations.read(await request.body() or b"{}", strict=prefers_strict(request.headers))
+        wanted = rotations.read(await request.body() or b"{}")
         rotated = await ask(
             RotateSecret(
                 tenant_id=caller.tenant_id,
@@ -215,6 +214,7 @@ def webhook_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> 
     )
     async def test_webhook(request: AnyRequest, endpoint_id: FromPath[str]) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
+        read_nothing(await request.body())
         sent = await ask(SendTestEvent(tenant_id=caller.tenant_id, endpoint_id=path_id(endpoint_id, "endpoint_id")))
         body = TestSentBody(event_id=str(sent.event_id), delivery_id=str(sent.delivery_id))
         return json_answer(body, status=202)
@@ -292,7 +292,7 @@ def webhook_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> 
     async def replay_webhook(request: AnyRequest, endpoint_id: FromPath[str]) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
         await access.require(caller, Feature.WEBHOOK_REPLAYS)
-        wanted = selections.read(await request.body() or b"{}", strict=prefers_strict(request.headers))
+        wanted = selections.read(await request.body() or b"{}")
         key = "" if wanted.dry_run else require_key(request.headers, missing="a replay needs an Idempotency-Key")
         naive = [name for name in ("since", "until") if (at := getattr(wanted, name)) and at.tzinfo is None]
         if naive:
@@ -336,6 +336,7 @@ def webhook_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> 
     )
     async def cancel_webhook_replay(request: AnyRequest, replay_id: FromPath[str]) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
+        read_nothing(await request.body())
         ended = await ask(CancelReplay(tenant_id=caller.tenant_id, replay_id=path_id(replay_id, "replay_id")))
         return json_answer(replay_body(ended))
 

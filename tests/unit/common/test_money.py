@@ -1,5 +1,6 @@
 """Money is read exactly, written exactly, and split without loss."""
 
+import re
 from decimal import Decimal
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.common.errors import Invalid
-from libs.common.money import AMOUNT_MINOR_MAX, allocate, currency, format_minor, parse_amount
+from libs.common.money import AMOUNT_MINOR_MAX, AMOUNT_PATTERN, allocate, currency, format_minor, parse_amount
 
 
 @pytest.mark.parametrize(
@@ -19,9 +20,11 @@ from libs.common.money import AMOUNT_MINOR_MAX, allocate, currency, format_minor
         ("1.234", "KWD", 1234),
         ("0.0001", "CLF", 1),
         (Decimal("59.97000000000001"), "BRL", 5997),
-        ("0.30000000000000004", "BRL", 30),
-        ("1e2", "BRL", 10000),
-        ("1E+3", "JPY", 1000),
+        (Decimal("0.30000000000000004"), "BRL", 30),
+        (Decimal("1e2"), "BRL", 10000),
+        (Decimal("1E+3"), "JPY", 1000),
+        ("00.5", "BRL", 50),
+        ("5.000", "BRL", 500),
         (Decimal("0.10"), "USD", 10),
         ("10000000000000.00", "BRL", AMOUNT_MINOR_MAX),
     ],
@@ -51,6 +54,20 @@ def test_amount_is_read_exactly(value: Decimal | str | int, code: str, minor: in
         ("1_000", "BRL"),
         ("0x10", "BRL"),
         ("1,5", "BRL"),
+        ("1e2", "BRL"),
+        ("1E+3", "JPY"),
+        (" 5.00 ", "BRL"),
+        ("5.00\n", "BRL"),
+        ("\u00a01", "BRL"),
+        ("\uff11\uff12", "BRL"),
+        ("\u0661", "BRL"),
+        ("+1", "BRL"),
+        (".5", "BRL"),
+        ("5.", "BRL"),
+        ("0.30000000000000004", "BRL"),
+        ("10.000000009", "BRL"),
+        ("59.97000000000001", "BRL"),
+        ("1" * 41, "BRL"),
     ],
 )
 def test_what_is_not_a_plain_positive_amount_is_refused(value: Decimal | str, code: str) -> None:
@@ -75,10 +92,12 @@ def test_what_is_written_is_read_back(minor: int, code: str) -> None:
     assert decimals == currency(code).exponent
 
 
-@given(st.text(max_size=40))
+@given(st.text(max_size=40) | st.text("0123456789.eE+- \n\u00a0\uff11", max_size=12))
 def test_any_text_is_either_an_amount_or_a_clear_refusal(text: str) -> None:
     try:
         assert 0 < parse_amount(text, "BRL") <= AMOUNT_MINOR_MAX
+        # As JSON Schema reads the documented pattern: ASCII digits, and `$` is the very end.
+        assert re.fullmatch(AMOUNT_PATTERN.removeprefix("^").removesuffix("$"), text, re.ASCII)
     except Invalid as refused:
         assert refused.detail
 
