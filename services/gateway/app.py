@@ -91,6 +91,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         bus=bus,
         clock=clock,
         tables=[inbox_partitions(settings.broker)],
+        measured=workers.MEASURED,
         routes=webhook_routes(
             accounts,
             inbox,

@@ -29,6 +29,9 @@ _TELL_EVERY_SECONDS = 0.5
 _TELL_MAX = 200
 """Payments that one round looks at."""
 
+MEASURED = ("attempts", "stripe_events", "sandbox_payments", "outbox")
+"""Tables without partitions whose size is measured."""
+
 
 def workers(commands: Commands, queries: Queries, *, settings: ResolutionSettings) -> list[Worker]:
     """List what is done on our own clock."""

@@ -15,7 +15,7 @@ from services.ledger.posting import BalanceCache, PostingDesk
 from services.ledger.queries import ExchangeQueries, JournalQueries, Queries, ReportQueries
 from services.ledger.settings import Settings
 from services.ledger.verification import Verifier
-from services.ledger.workers import loops, workers
+from services.ledger.workers import MEASURED, loops, workers
 
 
 def build(settings: Settings, clock: Clock | None = None) -> Service:
@@ -59,6 +59,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         bus=bus,
         clock=clock,
         tables=[inbox_partitions(settings.broker)],
+        measured=MEASURED,
         loops=loops(reports),
         workers=workers(database, holds, verifier, claims),
     )

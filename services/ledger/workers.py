@@ -27,6 +27,12 @@ VERIFY_GROUPS_MAX = 2_000
 
 COMPARE_EVERY_SECONDS = 60.0
 
+MEASURED = (
+    *("journal_entries", "postings", "entry_groups", "journal_requests", "manual_entries"),
+    *("effective_totals", "holds", "claims", "outbox"),
+)
+"""Tables without partitions whose size is measured."""
+
 
 def workers(database: Database, holds: Holds, verifier: Verifier, claims: Claims) -> list[Worker]:
     """List the ledger's own work."""

@@ -15,12 +15,14 @@ from services.notifier.settings import Settings
 from services.notifier.signing import KeyRing
 from services.notifier.workers import (
     KEEP_EVERY_SECONDS,
+    MEASURED,
     REPLAY_EVERY_SECONDS,
     RESEAL_EVERY_SECONDS,
     Archivist,
     Courier,
     Replayer,
     Resealer,
+    history,
 )
 
 
@@ -58,7 +60,8 @@ def build(settings: Settings, clock: Clock | None = None, *, lookup: Lookup | No
         database=database,
         bus=bus,
         clock=clock,
-        tables=[inbox_partitions(settings.broker)],
+        tables=[inbox_partitions(settings.broker), *history(kept_days=webhooks.webhook_retention_days)],
+        measured=MEASURED,
         workers=[
             Worker(
                 name="replayer", every_seconds=REPLAY_EVERY_SECONDS, run=Replayer(database=database, clock=clock).run
@@ -66,7 +69,7 @@ def build(settings: Settings, clock: Clock | None = None, *, lookup: Lookup | No
             Worker(
                 name="archivist",
                 every_seconds=KEEP_EVERY_SECONDS,
-                run=Archivist(database=database, days=webhooks.webhook_retention_days).run,
+                run=Archivist(database=database, clock=clock, days=webhooks.webhook_retention_days).run,
             ),
             Worker(
                 name="resealer",

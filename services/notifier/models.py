@@ -219,6 +219,7 @@ REPLAYS = sa.Table(
     sa.CheckConstraint("status IN ('RUNNING', 'DONE', 'CANCELLED')", name="ck_replays_status"),
     sa.CheckConstraint("(status = 'RUNNING') = (ended_at IS NULL)", name="ck_replays_end"),
     sa.Index("ix_replays_running", "created_at", postgresql_where=sa.text("status = 'RUNNING'")),
+    sa.Index("ix_replays_ended", "ended_at", postgresql_where=sa.text("status <> 'RUNNING'")),
     comment="Wishes to have deliveries made again, and how far each is.",
 )
 

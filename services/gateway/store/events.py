@@ -79,7 +79,8 @@ FROM stripe_events WHERE next_try_at IS NOT NULL OR status IN ('UNMATCHED', 'CON
 """
 _FORGET = """
 DELETE FROM stripe_events WHERE ctid = ANY (ARRAY(
-    SELECT ctid FROM stripe_events WHERE received_at < $1 AND next_try_at IS NULL AND status IN ('HANDLED', 'IGNORED') LIMIT $2))
+    SELECT ctid FROM stripe_events WHERE received_at < $1 AND next_try_at IS NULL AND status IN ('HANDLED', 'IGNORED')
+    ORDER BY received_at LIMIT $2))
 """
 
 

@@ -11,7 +11,7 @@ from services.notifier.commands.endpoints import (
     send_test_event,
 )
 from services.notifier.commands.health import Attempt
-from services.notifier.commands.keeping import keep_history
+from services.notifier.commands.keeping import forget_replays
 from services.notifier.commands.replays import advance_replays, cancel_replay, start_replay
 from services.notifier.commands.sealing import Resealed, SecretResealer, reseal_secrets
 
@@ -27,8 +27,8 @@ __all__ = [
     "change_endpoint",
     "claim",
     "delete_endpoint",
+    "forget_replays",
     "hand_back",
-    "keep_history",
     "record",
     "register_endpoint",
     "reseal_secrets",

@@ -1,10 +1,20 @@
-"""How long history is kept."""
+"""How long what tells of replays is kept."""
+
+from datetime import datetime
 
 from libs.common.db import Database
-from services.notifier.store import history
+from services.notifier.store import replays
+
+_FORGET_MAX = 5_000
+"""Replays that one statement deletes at most, so that it never holds locks for long."""
 
 
-async def keep_history(database: Database, *, days: int) -> int:
-    """Make the partitions of the coming month and drop those that are older; returns how many were dropped."""
-    async with database.connection() as connection:
-        return await history.keep(connection, days=days)
+async def forget_replays(database: Database, *, before: datetime) -> int:
+    """Delete replays that ended before an instant; returns how many. Their keys may then be used for others."""
+    forgotten = 0
+    while True:
+        async with database.connection() as connection:
+            round_ = await replays.forget(connection, before=before, limit=_FORGET_MAX)
+        forgotten += round_
+        if round_ < _FORGET_MAX:
+            return forgotten

@@ -89,8 +89,3 @@ async def tally(connection: Connection, *, tenant_id: str, endpoint_id: UUID) ->
     row = await connection.fetchrow(_TALLY, tenant_id, endpoint_id)
     assert row is not None
     return row["waiting"], row["delivered"], row["failed"]
-
-
-async def keep(connection: Connection, *, days: int) -> int:
-    """Make the partitions of the coming month and drop those that are older; returns how many were dropped."""
-    return int(await connection.fetchval("SELECT keep_history($1)", days) or 0)

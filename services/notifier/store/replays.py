@@ -33,7 +33,11 @@ _RANGE = """
      WHERE tenant_id = $1 AND event_id > $3 AND event_id <= $4
        AND (cardinality($8::uuid[]) = 0 OR event_id = ANY($8::uuid[]))
 """
-_COUNT = f"WITH walked AS ({_RANGE}), chosen AS ({_CHOSEN}) SELECT count(*) FROM chosen"  # noqa: S608 - no input
+_COUNTED_MAX = 100_000
+"""Messages among which a selection is counted at most: a tenant may have millions, and the caller waits."""
+_COUNT = f"""
+WITH walked AS ({_RANGE} ORDER BY event_id LIMIT {_COUNTED_MAX}), chosen AS ({_CHOSEN}) SELECT count(*) FROM chosen
+"""  # noqa: S608 - no input
 _CHOOSE = f"""
 WITH walked AS ({_RANGE} ORDER BY event_id LIMIT {_STEP}), chosen AS ({_CHOSEN})
 SELECT w.event_id, w.type, c.event_id IS NOT NULL AS is_chosen, c.status, c.payment_intent_id, c.sequence
@@ -71,6 +75,10 @@ UPDATE replays SET scheduled = scheduled + $3, position = coalesce($4, position)
        status = CASE WHEN $5::timestamptz IS NULL THEN 'RUNNING' ELSE 'DONE' END, ended_at = $5
  WHERE tenant_id = $1 AND id = $2
 """
+_FORGET = """
+DELETE FROM replays WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM replays WHERE status <> 'RUNNING' AND ended_at < $1 ORDER BY ended_at LIMIT $2))
+"""
 # Waits for the step that is under way, so that the progress in the answer is the last one.
 _CANCEL = f"""
 UPDATE replays SET status = 'CANCELLED', ended_at = $3
@@ -91,7 +99,7 @@ def first_id(instant: datetime) -> UUID:
 async def count(
     connection: Connection, *, tenant_id: str, endpoint_id: UUID, selection: Selection, after: UUID, until: UUID
 ) -> int:
-    """Count what a selection has now, between two events."""
+    """Count what a selection has now, between two events, among the first 100,000 messages of that time."""
     return int(await connection.fetchval(_COUNT, tenant_id, endpoint_id, after, until, *_arguments(selection)) or 0)
 
 
@@ -130,6 +138,11 @@ async def cancel(connection: Connection, *, tenant_id: str, replay_id: UUID, now
     """End a replay as it is; None when there is none such that runs."""
     row = await connection.fetchrow(_CANCEL, tenant_id, replay_id, now)
     return None if row is None else _asked(row)
+
+
+async def forget(connection: Connection, *, before: datetime, limit: int) -> int:
+    """Delete replays that ended before an instant; returns how many."""
+    return int((await connection.execute(_FORGET, before, limit)).rpartition(" ")[2])
 
 
 async def insert(connection: Connection, replay: Asked) -> Asked | None:

@@ -3,16 +3,19 @@
 from services.notifier.workers.courier import Courier
 from services.notifier.workers.keeping import (
     KEEP_EVERY_SECONDS,
+    MEASURED,
     REPLAY_EVERY_SECONDS,
     RESEAL_EVERY_SECONDS,
     Archivist,
     Replayer,
     Resealer,
+    history,
 )
 from services.notifier.workers.slots import Slots
 
 __all__ = [
     "KEEP_EVERY_SECONDS",
+    "MEASURED",
     "REPLAY_EVERY_SECONDS",
     "RESEAL_EVERY_SECONDS",
     "Archivist",
@@ -20,4 +23,5 @@ __all__ = [
     "Replayer",
     "Resealer",
     "Slots",
+    "history",
 ]

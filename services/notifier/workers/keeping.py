@@ -1,7 +1,9 @@
 """What the notifier does by the clock beside delivering: replays, history kept for its time only, secrets sealed anew."""
 
+from datetime import timedelta
+
 from libs.common.clock import Clock
-from libs.common.db import Database
+from libs.common.db import Database, PartitionedTable
 from libs.common.observability.logging import get_logger
 from services.notifier import commands
 from services.notifier.commands import SecretResealer
@@ -11,7 +13,13 @@ log = get_logger("notifier.keeping")
 REPLAY_EVERY_SECONDS = 1.0
 """How often replays are looked for."""
 KEEP_EVERY_SECONDS = 3_600.0
-"""How often partitions are made and dropped."""
+"""How often replays are looked for that ended long ago."""
+_MONTHS_AHEAD = 2
+"""Months for which partitions exist ahead of time."""
+HISTORY_DAYS_MIN = 30
+"""No setting lets history be dropped earlier."""
+MEASURED = ("replays", "outbox")
+"""Tables without partitions whose size is measured."""
 RESEAL_EVERY_SECONDS = 3_600.0
 """How often secrets are looked for that an earlier key sealed; the first time when the process starts."""
 _NAMED_MAX = 20
@@ -32,17 +40,27 @@ class Replayer:
 
 
 class Archivist:
-    """Keeps messages, deliveries and attempts for as many days as the settings say, by month."""
+    """Keeps what tells of replays for as many days as history."""
 
-    def __init__(self, *, database: Database, days: int) -> None:
+    def __init__(self, *, database: Database, clock: Clock, days: int) -> None:
         self._database = database
+        self._clock = clock
         self._days = days
 
     async def run(self) -> None:
-        """Make the partitions of the coming month and drop those that are older."""
-        dropped = await commands.keep_history(self._database, days=self._days)
-        if dropped:
-            log.info("history.dropped", partitions=dropped, days=self._days)
+        """Forget replays that ended longer ago."""
+        before = self._clock.now() - timedelta(days=self._days)
+        forgotten = await commands.forget_replays(self._database, before=before)
+        if forgotten:
+            log.info("replays.forgotten", replays=forgotten, days=self._days)
+
+
+def history(*, kept_days: int) -> list[PartitionedTable]:
+    """List the tables that are kept by month."""
+    return [
+        PartitionedTable(name=name, ahead=_MONTHS_AHEAD, kept_days=max(kept_days, HISTORY_DAYS_MIN))
+        for name in ("messages", "deliveries", "attempts")
+    ]
 
 
 class Resealer:

@@ -245,15 +245,13 @@ async def test_attempts_are_forgotten_when_their_payment_is_old_and_never_sooner
 ) -> None:
     old, _ = await place.captured(15_050)
     new, _ = await place.captured(15_050)
-    await database.write(
-        "UPDATE attempts SET updated_at = now() - interval '800 days' WHERE payment_intent_id = $1", old
+    aging = (
+        "UPDATE attempts SET updated_at = i.at, id = overlay(id::text PLACING left(first_id(i.at)::text, 13) FROM 1)::uuid "
+        "FROM (SELECT now() - interval '800 days') AS i(at) WHERE payment_intent_id = $1"
     )
+    await database.write(aging, old)
     # Half of a payment is never forgotten.
-    await database.write(
-        "UPDATE attempts SET updated_at = now() - interval '800 days' "
-        "WHERE payment_intent_id = $1 AND operation = 'authorize'",
-        new,
-    )
+    await database.write(f"{aging} AND operation = 'authorize'", new)
     assert await place.store.forget(before=place.clock.now() + timedelta(days=9_999), limit=100) == 2
     assert await place.attempts(old) == []
     assert len(await place.attempts(new)) == 2

@@ -397,19 +397,3 @@ async def test_the_history_of_all_endpoints_is_filtered_and_paged_without_gaps(
     assert await listed(until=notifier.clock.now() - 3650 * DAY) == []
     (delivery, *_) = await notifier.deliveries(tenant_id, good.id)
     assert delivery.attempts[0].response_excerpt == "taken"
-
-
-async def test_history_past_its_time_leaves_by_month_and_never_sooner(notifier: Notifier, tenant_id: str) -> None:
-    await notifier.register(tenant_id, "https://merchant.example/")
-    await notifier.hear(notifier.event(tenant_id))
-    old = "0190f3a4-0000-7000-8000-000000000001"
-    await notifier.database.write(
-        "INSERT INTO attempts (tenant_id, endpoint_id, event_id, number, attempted_at, duration_ms, response_excerpt) "
-        "VALUES ($1, $2, $2, 1, now(), 1, '')",
-        tenant_id,
-        old,
-    )
-    await commands.keep_history(notifier.database, days=0)
-    rows = await notifier.database.fetch("SELECT event_id FROM attempts")
-    assert rows == []
-    assert len(await notifier.database.fetch("SELECT FROM messages")) == 1

@@ -1,94 +1,100 @@
 """History is kept by month and for its time only."""
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
-from datetime import datetime, timedelta
-from uuid import UUID
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
 
 import asyncpg
+import pytest
 
-from services.notifier import commands
+from libs.common.clock import ManualClock
+from libs.common.db import Database, PartitionKeeper
 from services.notifier.store.replays import first_id
+from services.notifier.workers import Archivist, history
 from tests.support.databases import TestDatabase
 
 TABLES = ("messages", "deliveries", "attempts")
-OLD, YOUNG = 5, 1
-"""Months ago."""
+DAY = timedelta(days=1)
 
 
-async def test_a_month_that_is_over_long_enough_leaves_as_partitions_and_a_younger_one_stays(
-    make_database: Callable[..., AbstractAsyncContextManager[TestDatabase]], tenant_id: str
-) -> None:
-    async with make_database("notifier") as made, made.open("notifier") as database:
-        owner = await asyncpg.connect(made.url("notifier_owner"), server_settings={"search_path": "notifier"})
-        names: dict[int, str] = {}
-        for ago in (OLD, YOUNG):
-            begin, end = await _month(owner, ago=ago)
-            names[ago] = f"{begin:%Y_%m}"
-            for table in TABLES:
-                await owner.execute(
-                    f"CREATE TABLE IF NOT EXISTS {table}_{names[ago]} PARTITION OF {table} "
-                    f"FOR VALUES FROM ('{first_id(begin)}') TO ('{first_id(end)}')"
-                )
-        await owner.close()
-        events = {ago: UUID(int=first_id(await _middle(made, ago=ago)).int + 1) for ago in (OLD, YOUNG)}
-        for event in events.values():
-            await database.write(
-                "INSERT INTO messages (tenant_id, event_id, type, body, occurred_at, created_at) "
-                "VALUES ($1, $2, 'payment.settled', '{}', now(), now())",
-                tenant_id,
-                event,
-            )
-            await database.write(
-                "INSERT INTO deliveries (tenant_id, endpoint_id, event_id, id, event_type, status, attempts, fence, "
-                "created_at, ended_at, end_reason) VALUES ($1, $2, $2, $2, 'x', 'DELIVERED', 1, 2, now(), now(), 'x')",
-                tenant_id,
-                event,
-            )
-            await database.write(
-                "INSERT INTO attempts (tenant_id, endpoint_id, event_id, number, attempted_at, duration_ms, "
-                "response_excerpt) VALUES ($1, $2, $2, 1, now(), 1, '')",
-                tenant_id,
-                event,
-            )
-        assert await commands.keep_history(database, days=45) == len(TABLES)
-        for table in TABLES:
-            kept = [row["event_id"] for row in await database.fetch(f"SELECT event_id FROM {table}")]
-            assert kept == [events[YOUNG]]
-            assert await _exists(made, f"{table}_{names[YOUNG]}")
-            assert not await _exists(made, f"{table}_{names[OLD]}")
-        # The coming month is ready before it begins, and a second round finds nothing to do.
-        begin, _ = await _month_of(made, ago=-1)
-        assert await _exists(made, f"deliveries_{begin:%Y_%m}")
-        assert await commands.keep_history(database, days=45) == 0
+@pytest.fixture
+async def database(notifier_database: TestDatabase) -> AsyncIterator[Database]:
+    async with notifier_database.open("notifier", pool_size=3) as opened:
+        yield opened
 
 
-async def _month(connection: "asyncpg.Connection[asyncpg.Record]", *, ago: int) -> tuple[datetime, datetime]:
-    row = await connection.fetchrow(
-        "SELECT date_trunc('month', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' AS present", timeout=10
+async def _write_history(database: Database, tenant_id: str, at: datetime) -> UUID:
+    event_id = UUID(int=first_id(at).int + uuid4().int % (1 << 60))
+    await database.write(
+        "INSERT INTO messages (tenant_id, event_id, type, body, occurred_at, created_at) "
+        "VALUES ($1, $2, 'payment.settled', '{}', $3, $3)",
+        tenant_id,
+        event_id,
+        at,
     )
-    assert row is not None
-    months = row["present"].year * 12 + row["present"].month - 1 - ago
-    begin = row["present"].replace(year=months // 12, month=months % 12 + 1)
-    return begin, (begin + timedelta(days=32)).replace(day=1)
+    await database.write(
+        "INSERT INTO deliveries (tenant_id, endpoint_id, event_id, id, event_type, status, attempts, fence, "
+        "created_at, ended_at, end_reason) VALUES ($1, $2, $2, $2, 'x', 'DELIVERED', 1, 2, $3, $3, 'x')",
+        tenant_id,
+        event_id,
+        at,
+    )
+    await database.write(
+        "INSERT INTO attempts (tenant_id, endpoint_id, event_id, number, attempted_at, duration_ms, response_excerpt) "
+        "VALUES ($1, $2, $2, 1, $3, 1, '')",
+        tenant_id,
+        event_id,
+        at,
+    )
+    return event_id
 
 
-async def _month_of(made: TestDatabase, *, ago: int) -> tuple[datetime, datetime]:
-    connection = await asyncpg.connect(made.admin_url)
-    try:
-        return await _month(connection, ago=ago)
-    finally:
-        await connection.close()
+async def test_old_months_leave_whole_and_rows_without_a_month_move_into_theirs(
+    notifier_database: TestDatabase, database: Database, tenant_id: str
+) -> None:
+    now = datetime.now(UTC)
+    owner = await asyncpg.connect(notifier_database.url("notifier_owner"))
+    for ago in (200, 170):
+        await PartitionKeeper(database, clock=ManualClock(now - ago * DAY), tables=history(kept_days=60)).run()
+    # The notifier was down: the present month has no partition while rows of it come.
+    for table in TABLES:
+        for row in await owner.fetch("SELECT name FROM partitions_of($1) WHERE ends > first_id($2)", table, now):
+            await owner.execute(f"DROP TABLE {row['name']}")
+    old = [await _write_history(database, tenant_id, now - ago * DAY) for ago in (200, 170)]
+    young = [await _write_history(database, tenant_id, now - ago * DAY) for ago in (20, 0)]
+    keeper = PartitionKeeper(database, clock=ManualClock(now), tables=history(kept_days=60))
+    await keeper.run()
+    for table in TABLES:
+        rows = await owner.fetch(f"SELECT event_id FROM {table} WHERE tenant_id = $1", tenant_id)
+        assert {row["event_id"] for row in rows} == set(young)
+        assert not await owner.fetch("SELECT FROM partitions_of($1) WHERE ends <= first_id($2)", table, now - 60 * DAY)
+        assert (
+            await owner.fetchval("SELECT count(*) FROM partitions_of($1) WHERE begins > first_id($2)", table, now) == 2
+        )
+        in_default = await owner.fetch(f"SELECT event_id FROM {table}_default WHERE event_id = $1", young[1])
+        assert in_default == []
+    assert old
+    options = await owner.fetchval(
+        "SELECT reloptions::text FROM pg_class WHERE oid = (SELECT max(name) FROM partitions_of('deliveries'))::regclass"
+    )
+    assert "fillfactor=70" in options
+    await owner.close()
 
 
-async def _middle(made: TestDatabase, *, ago: int) -> datetime:
-    begin, _ = await _month_of(made, ago=ago)
-    return begin + timedelta(days=14)
-
-
-async def _exists(made: TestDatabase, table: str) -> bool:
-    connection = await asyncpg.connect(made.admin_url)
-    try:
-        return await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", f"notifier.{table}") is True
-    finally:
-        await connection.close()
+async def test_replays_that_ended_long_ago_are_forgotten_and_running_ones_are_not(
+    database: Database, tenant_id: str
+) -> None:
+    now = datetime.now(UTC)
+    for status, ended_at in (("DONE", now - 91 * DAY), ("CANCELLED", now - 89 * DAY), ("RUNNING", None)):
+        await database.write(
+            "INSERT INTO replays (tenant_id, id, endpoint_id, selection, status, total, scheduled, position, until, "
+            "created_at, ended_at) VALUES ($1, $2, $2, '{}', $3, 0, 0, $2, $2, $4, $5)",
+            tenant_id,
+            uuid4(),
+            status,
+            now - 100 * DAY,
+            ended_at,
+        )
+    await Archivist(database=database, clock=ManualClock(now), days=90).run()
+    rows = await database.fetch("SELECT status FROM replays WHERE tenant_id = $1", tenant_id)
+    assert {row["status"] for row in rows} == {"CANCELLED", "RUNNING"}
