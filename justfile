@@ -82,6 +82,12 @@ env: setup
 redrive service queue: setup
     @{{ python }} -m deploy.local run {{ python }} -m services.{{ service }} redrive "$2"
 
+# List payments that wait too long, with the reason and what to do
+[no-exit-message]
+[group('run')]
+stuck: setup
+    @{{ python }} -m deploy.local stuck
+
 # Say how the gateway does: circuits, outcomes that nobody knows, events that fit nothing
 [no-exit-message]
 [group('run')]

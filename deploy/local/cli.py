@@ -56,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     command("smoke", _smoke, "check the running platform from log-in to webhook")
     command("migrate", _migrate, "bring the schemas of the four services up to date")
     command("seed", _seed, "write the demo tenants, users and accounts")
+    command("stuck", _stuck, "list payments that wait too long, with the reason and what to do")
     command("restart", _restart, "restart services, all of them or those named").add_argument(
         "services", nargs="*", metavar="SERVICE", help="api, ledger, gateway or notifier"
     )
@@ -118,6 +119,13 @@ def _migrate(_: argparse.Namespace) -> int:
 
 def _seed(_: argparse.Namespace) -> int:
     lifecycle.seed(_say, lifecycle.prepare(_say))
+    return 0
+
+
+def _stuck(_: argparse.Namespace) -> int:
+    from deploy.local.stuck import stuck
+
+    print(stuck(lifecycle.settings_of_running()), end="")
     return 0
 
 

@@ -9,6 +9,7 @@ import msgspec
 from libs.common.clock import Clock, SystemClock
 from libs.common.db import Database
 from libs.common.messaging import Bus, inbox_partitions
+from libs.common.messaging.letters import dead_letters
 from libs.common.service import Loop, Service
 from libs.common.settings import SettingsError
 from services.api.auth import Access, Directory, Login, Passwords, Tokens
@@ -23,7 +24,11 @@ from services.api.rate_limit import RateLimiter, Store
 from services.api.routes import document, render_intent, render_refund, routes
 from services.api.routes.edge import Edge
 from services.api.settings import Settings
+from services.api.store import sweeps
 from services.api.workers import MEASURED, history, workers
+
+_STUCK_MAX = 200
+"""Payments, and dead letters of each queue, that an operator is shown at a time."""
 
 
 def build(settings: Settings, clock: Clock | None = None) -> Service:
@@ -149,6 +154,19 @@ async def seed(settings: Settings) -> None:
     finally:
         passwords.close()
         await database.close()
+
+
+async def print_stuck(settings: Settings) -> None:
+    """Print the payments that wait too long and the api's dead letters, as JSON for `just stuck`."""
+    database = Database(settings.database, schema="api", application_name="payments-api-stuck")
+    await database.open()
+    try:
+        before = SystemClock().now() - timedelta(seconds=settings.sweep.stuck_after_seconds)
+        found = await sweeps.stuck(database, before=before, limit=_STUCK_MAX)
+    finally:
+        await database.close()
+    dead = await dead_letters(settings.broker.rabbitmq_url, "api", limit=_STUCK_MAX)
+    print(msgspec.json.encode({"payments": found, "dead": dead}).decode())  # noqa: T201 - its output
 
 
 async def print_errors(_: Settings) -> None:

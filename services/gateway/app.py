@@ -2,13 +2,18 @@
 
 import asyncio
 import json
+import sys
 from datetime import timedelta
 from http.client import HTTPConnection, HTTPException
 from typing import Any
+from uuid import UUID
+
+import msgspec
 
 from libs.common.clock import Clock, SystemClock
 from libs.common.db import Database
 from libs.common.messaging import Bus, inbox_partitions
+from libs.common.messaging.letters import dead_letters
 from libs.common.service import Service
 from services.gateway import consumers, workers
 from services.gateway.commands import Commands, Configs, Notices
@@ -31,6 +36,8 @@ from services.gateway.store import (
 )
 from services.gateway.stripe_processor import StripeAccount, StripeConnections, StripeInbox
 
+_STUCK_MAX = 200
+"""Payments, and dead letters of each queue, that an operator is shown at a time."""
 _STATUS_SECONDS = 5.0
 """How long a running gateway may take to say how it is."""
 
@@ -134,6 +141,24 @@ def _platform_account(settings: Settings) -> StripeAccount | None:
 async def print_sandbox_page(_: Settings) -> None:
     """Print `docs/sandbox.md`."""
     print(sandbox_page(), end="")  # noqa: T201 - its output
+
+
+async def print_stuck(settings: Settings) -> None:
+    """Print the attempts of the payments named on standard input, and the gateway's dead letters, as JSON for `just stuck`."""
+    wanted = msgspec.json.decode(sys.stdin.buffer.read(), type=list[tuple[str, UUID]])
+    database = Database(settings.database, schema="gateway", application_name="gateway-stuck")
+    await database.open()
+    try:
+        store = AttemptStore(database)
+        attempts = [
+            attempt
+            for tenant_id, intent in wanted[:_STUCK_MAX]
+            for attempt in await store.of_intent(tenant_id=tenant_id, payment_intent_id=intent)
+        ]
+    finally:
+        await database.close()
+    dead = await dead_letters(settings.broker.rabbitmq_url, "gateway", limit=_STUCK_MAX)
+    print(msgspec.json.encode({"attempts": attempts, "dead": dead}).decode())  # noqa: T201 - its output
 
 
 async def print_status(settings: Settings) -> None:

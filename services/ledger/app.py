@@ -1,12 +1,17 @@
 """How the ledger is wired: the only file that knows every other room."""
 
+import sys
 from datetime import timedelta
+from uuid import UUID
+
+import msgspec
 
 from libs.common.clock import Clock, SystemClock
 from libs.common.db import Database
 from libs.common.messaging import Bus, inbox_partitions
+from libs.common.messaging.letters import dead_letters
 from libs.common.service import Service
-from services.ledger import answers, consumers, rules
+from services.ledger import answers, consumers, rules, store
 from services.ledger.claims import Claims
 from services.ledger.commands import Commands, ExchangeCommands, JournalCommands, ReportCommands, RoleCommands
 from services.ledger.holds import Holds
@@ -16,6 +21,9 @@ from services.ledger.queries import ExchangeQueries, JournalQueries, Queries, Re
 from services.ledger.settings import Settings
 from services.ledger.verification import Verifier
 from services.ledger.workers import MEASURED, loops, workers
+
+_STUCK_MAX = 200
+"""Payments, and dead letters of each queue, that an operator is shown at a time."""
 
 
 def build(settings: Settings, clock: Clock | None = None) -> Service:
@@ -68,6 +76,19 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
 async def print_chart_of_accounts(_: Settings) -> None:
     """Print the posting rules for an accountant, `docs/chart-of-accounts.md`."""
     print(rules.page(), end="")  # noqa: T201 - its output
+
+
+async def print_stuck(settings: Settings) -> None:
+    """Print the entries of the payments named on standard input, and the ledger's dead letters, as JSON for `just stuck`."""
+    wanted = msgspec.json.decode(sys.stdin.buffer.read(), type=list[tuple[str, UUID]])
+    database = Database(settings.database, schema="ledger", application_name="ledger-stuck")
+    await database.open()
+    try:
+        entries = await store.entries_of_intents(database, wanted[:_STUCK_MAX])
+    finally:
+        await database.close()
+    dead = await dead_letters(settings.broker.rabbitmq_url, "ledger", limit=_STUCK_MAX)
+    print(msgspec.json.encode({"entries": entries, "dead": dead}).decode())  # noqa: T201 - its output
 
 
 async def verify(settings: Settings) -> None:

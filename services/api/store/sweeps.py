@@ -46,22 +46,28 @@ WHERE sweeps.version <> excluded.version OR sweeps.next_at <= $6
 RETURNING subject_id
 """
 _FORGET = "DELETE FROM sweeps WHERE ctid = ANY(ARRAY(SELECT ctid FROM sweeps WHERE next_at < $1 LIMIT $2))"
+_STAGE = (
+    "CASE WHEN status = 'PROCESSING' THEN 'processing' WHEN status = 'REQUIRES_ACTION' THEN 'abandoning' "
+    "WHEN captured_minor > 0 THEN 'captured' WHEN is_voiding THEN 'voiding' "
+    "WHEN capturing_minor > 0 THEN 'capturing' ELSE 'authorized_automatic' END"
+)
 _AGES = f"""
-SELECT CASE WHEN status = 'PROCESSING' THEN 'processing' WHEN status = 'REQUIRES_ACTION' THEN 'abandoning'
-            WHEN captured_minor > 0 THEN 'captured' WHEN is_voiding THEN 'voiding'
-            WHEN capturing_minor > 0 THEN 'capturing' ELSE 'authorized_automatic' END AS stage,
-    count(*) AS waiting, min(updated_at) AS since
+SELECT {_STAGE} AS stage, count(*) AS waiting, min(updated_at) AS since
 FROM payment_intents WHERE {IS_WAITING} GROUP BY 1
 UNION ALL
 SELECT 'refund_pending', count(*), min(updated_at) FROM refunds WHERE status = 'PENDING'
 """  # noqa: S608 - built from constants
 _STUCK = f"""
-(SELECT tenant_id, id AS payment_intent_id, NULL::uuid AS refund_id, status, is_voiding, capturing_minor, captured_minor,
-    updated_at AS since FROM payment_intents WHERE ({IS_WAITING}) AND updated_at < $1 ORDER BY updated_at LIMIT $2)
-UNION ALL
-(SELECT tenant_id, payment_intent_id, id, status, false, 0, 0, updated_at FROM refunds
-    WHERE status = 'PENDING' AND updated_at < $1 ORDER BY updated_at LIMIT $2)
-ORDER BY since LIMIT $2
+WITH waiting AS (
+    (SELECT tenant_id, id AS payment_intent_id, NULL::uuid AS refund_id, {_STAGE} AS stage, updated_at AS since
+        FROM payment_intents WHERE ({IS_WAITING}) AND updated_at < $1 ORDER BY updated_at LIMIT $2)
+    UNION ALL
+    (SELECT tenant_id, payment_intent_id, id, 'refund_pending', updated_at FROM refunds
+        WHERE status = 'PENDING' AND updated_at < $1 ORDER BY updated_at LIMIT $2)
+)
+SELECT w.*, coalesce(s.repeats, 0) AS repeats, s.next_at FROM waiting w
+LEFT JOIN sweeps s ON s.subject_id = coalesce(w.refund_id, w.payment_intent_id) AND s.tenant_id = w.tenant_id
+ORDER BY w.since LIMIT $2
 """  # noqa: S608 - built from constants
 
 
@@ -101,6 +107,23 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
     """Since when the oldest one waits."""
 
 
+class Stuck(msgspec.Struct, frozen=True, kw_only=True):
+    """A payment or refund that has waited too long, as an operator sees it."""
+
+    tenant_id: str
+    payment_intent_id: UUID
+    refund_id: UUID | None
+    """The refund that waits; None where the payment itself does."""
+    stage: str
+    """What it waits for."""
+    since: datetime
+    """Since when."""
+    repeats: int
+    """How often its command was published again."""
+    next_at: datetime | None
+    """Not before this instant the next time; None before the first."""
+
+
 async def due_intents(tx: Connection, *, before: datetime, after: datetime, now: datetime, limit: int) -> list[Due]:
     """Lock the intents that have waited since before an instant, oldest first, and may be swept `now`."""
     rows = await tx.fetch(_DUE_INTENTS, before, after, now, limit)
@@ -134,9 +157,10 @@ async def ages(database: Database) -> list[Waiting]:
     return [Waiting(stage=row["stage"], count=row["waiting"], since=row["since"]) for row in rows]
 
 
-async def stuck(database: Database, *, before: datetime, limit: int) -> list[asyncpg.Record]:
+async def stuck(database: Database, *, before: datetime, limit: int) -> list[Stuck]:
     """Read the payments and refunds that have waited since before an instant, oldest first."""
-    return await database.fetch(_STUCK, before, limit)
+    rows = await database.fetch(_STUCK, before, limit)
+    return [Stuck(**{name: row[name] for name in Stuck.__struct_fields__}) for row in rows]
 
 
 def _due(row: asyncpg.Record, *, refund: Refund | None = None) -> Due:

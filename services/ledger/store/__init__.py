@@ -6,7 +6,14 @@ asked, `seals` what the verifier reads; `reports` and `statements` what is repor
 hand, `claims` what the api says of payments.
 """
 
-from services.ledger.store.books import EntryFilter, balances_in_period, entries, entry_by_id, standing_balances
+from services.ledger.store.books import (
+    EntryFilter,
+    balances_in_period,
+    entries,
+    entries_of_intents,
+    entry_by_id,
+    standing_balances,
+)
 from services.ledger.store.charts import (
     account_by_code,
     account_by_id,
@@ -108,6 +115,7 @@ __all__ = [
     "end_claims",
     "entries",
     "entries_of",
+    "entries_of_intents",
     "entry_by_id",
     "findings_of",
     "fold",

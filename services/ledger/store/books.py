@@ -10,7 +10,7 @@ import asyncpg
 import msgspec
 
 from libs.common.contracts.ledger import AccountBalance, AccountType, JournalEntry, PostingLine, Side
-from libs.common.db import Connection
+from libs.common.db import Connection, Database
 
 
 class EntryFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -225,3 +225,21 @@ def _account_balance(row: asyncpg.Record) -> AccountBalance:
         debits_minor=row["debits_minor"],
         credits_minor=row["credits_minor"],
     )
+
+
+class IntentEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry of a payment intent, as an operator looks for it."""
+
+    payment_intent_id: UUID
+    kind: str
+
+
+async def entries_of_intents(database: Database, intents: Sequence[tuple[str, UUID]]) -> list[IntentEntry]:
+    """Find the entries of payment intents, named by tenant and id."""
+    rows = await database.fetch(
+        "SELECT e.payment_intent_id, e.kind FROM unnest($1::text[], $2::uuid[]) AS w(tenant_id, id) "
+        "JOIN journal_entries e ON e.tenant_id = w.tenant_id AND e.payment_intent_id = w.id",
+        [tenant_id for tenant_id, _ in intents],
+        [intent for _, intent in intents],
+    )
+    return [IntentEntry(**row) for row in rows]

@@ -1,0 +1,97 @@
+"""What an operator is told about a payment that waits too long."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from deploy.local.stuck import Attempt, DeadQueue, Entry, Letter, Report, Waiting, page
+
+SINCE = datetime(2026, 11, 28, 9, tzinfo=UTC)
+LATER = datetime(2026, 11, 28, 10, tzinfo=UTC)
+
+
+def waiting(stage: str, **changes: object) -> Report:
+    fields: dict[str, object] = {
+        "tenant_id": "t",
+        "payment_intent_id": "p-1",
+        "refund_id": None,
+        "stage": stage,
+        "since": SINCE,
+        "repeats": 1,
+        "next_at": LATER,
+    }
+    return Report(payments=[Waiting(**(fields | changes))])  # type: ignore[arg-type] # as given
+
+
+def attempt(
+    operation: str, status: str, *, next_ask_at: datetime | None = None, refund_id: str | None = None
+) -> Report:
+    return Report(
+        attempts=[
+            Attempt(
+                id="key-1",
+                payment_intent_id="p-1",
+                operation=operation,
+                status=status,
+                reason="timeout",
+                asks=4,
+                next_ask_at=next_ask_at,
+                refund_id=refund_id,
+            )
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("stage", "gateway", "ledger", "reason", "remedy"),
+    [
+        ("processing", Report(), Report(), "no attempt at the gateway", "publishes it again at 2026-11-28 10:00:00"),
+        ("processing", attempt("authorize", "UNKNOWN", next_ask_at=LATER), Report(), "unknown outcome", "asks again"),
+        ("processing", attempt("authorize", "UNKNOWN"), Report(), "is not called again", "key-1"),
+        ("processing", attempt("authorize", "APPROVED"), Report(), "(APPROVED), the api has not", "publishes it again"),
+        ("captured", attempt("capture", "APPROVED"), Report(), "no posting", "publishes it again"),
+        (
+            "captured",
+            attempt("capture", "APPROVED"),
+            Report(entries=[Entry("p-1", "capture")]),
+            "the ledger has posted the capture, the api has not",
+            "publishes it again",
+        ),
+        (
+            "voiding",
+            attempt("authorize", "APPROVED"),
+            Report(),
+            "the command to void has not arrived",
+            "published again",
+        ),
+        (
+            "processing",
+            Report(dead=[DeadQueue("gateway.payment.authorize", 1, [Letter("p-1", "", "attempt_conflict")])]),
+            Report(),
+            "a dead letter waits in gateway.payment.authorize: attempt_conflict",
+            "just redrive gateway gateway.payment.authorize",
+        ),
+    ],
+)
+def test_each_reason_comes_with_the_next_step(
+    stage: str, gateway: Report, ledger: Report, reason: str, remedy: str
+) -> None:
+    _, why, then, *_ = page(waiting(stage), gateway=gateway, ledger=ledger).splitlines()
+    assert reason in why
+    assert remedy in then
+
+
+def test_a_refund_is_told_apart_from_its_payment_and_from_other_refunds() -> None:
+    refund = waiting("refund_pending", refund_id="r-1")
+    other = attempt("refund", "APPROVED", refund_id="r-2")
+    text = page(refund, gateway=other, ledger=Report())
+    assert text.startswith("refund r-1 of payment p-1 (tenant t): refund pending since 2026-11-28 09:00:00 UTC")
+    assert "no attempt at the gateway" in text
+
+
+def test_dead_letters_are_counted_where_no_payment_waits() -> None:
+    dead = Report(dead=[DeadQueue("ledger.payment.captured", 3, [])])
+    assert page(Report(), gateway=Report(), ledger=dead).splitlines() == [
+        "No payment waits too long.",
+        "3 dead letters in ledger.payment.captured: just redrive ledger ledger.payment.captured",
+    ]
