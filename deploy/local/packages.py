@@ -7,10 +7,10 @@ from pathlib import Path
 
 from deploy.local.errors import LocalFailure
 from deploy.local.native import postgres, rabbitmq, redis
-from deploy.local.processes import run
+from deploy.local.processes import run, which
 
-PACKAGES = {"postgres": "postgresql", "redis": "redis-server", "rabbitmq": "rabbitmq-server"}
-"""Debian's and Ubuntu's names."""
+PACKAGES = {"postgres": "postgresql", "redis": "redis-server", "rabbitmq": "rabbitmq-server", "pgbouncer": "pgbouncer"}
+"""Debian's and Ubuntu's names. PgBouncer is needed by its own test only."""
 
 POLICY = Path("/usr/sbin/policy-rc.d")
 """While this script exits with 101, packages do not start their services when installed (invoke-rc.d(8))."""
@@ -20,10 +20,11 @@ APT_SECONDS = 900.0
 
 def missing(names: Iterable[str]) -> list[str]:
     """Return the servers, of those named, that are not installed."""
-    installed = {
+    installed: dict[str, Callable[[], bool]] = {
         "postgres": postgres.is_installed,
         "redis": redis.is_installed,
         "rabbitmq": rabbitmq.is_installed,
+        "pgbouncer": lambda: bool(which("pgbouncer", "/usr/sbin")),
     }
     return [name for name in names if not installed[name]()]
 

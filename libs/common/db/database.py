@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from time import monotonic
 from types import TracebackType
@@ -31,7 +31,7 @@ from libs.common.settings import DatabaseSettings, postgres_dsn
 
 log = get_logger("db")
 
-__all__ = ["CONTENTION", "Connection", "Database", "DatabaseReadOnly", "DatabaseUnavailable"]
+__all__ = ["CONTENTION", "Connection", "Database", "DatabaseReadOnly", "DatabaseUnavailable", "run_again"]
 
 _ACQUIRE_SECONDS = 5.0
 """How long a caller may wait for a free connection before it hears 503."""
@@ -45,6 +45,7 @@ _PROVE_IDLE_SECONDS = 5.0
 """A connection that was free for longer must answer before it is used: a network drops what is idle without a word."""
 _PROVE_SECONDS = 1.0
 """How long that answer may take."""
+_CONTENTION_RETRIES_MAX = 5
 _LEAVE_SECONDS = 1.0
 """How often all connections are replaced because their server takes no writes."""
 
@@ -217,8 +218,8 @@ class Database:
         idle = now - driver.used_at
         is_old = now - driver.opened_at > self._settings.database_connection_age_seconds * driver.age_factor
         if is_old or driver.opened_at < self._not_before or idle > self._settings.database_connection_idle_seconds:
-            with contextlib.suppress(*_CLOSING):
-                await borrowed.close(timeout=_PROVE_SECONDS)
+            # Without a goodbye, for which a network that lost the connection would let us wait.
+            borrowed.terminate()
             return False
         if idle <= _PROVE_IDLE_SECONDS:
             return True
@@ -316,6 +317,18 @@ class Database:
         """
         async with asyncio.timeout(2), self.connection() as borrowed:
             await borrowed.fetchval("SELECT 1")
+
+
+async def run_again[T](work: Callable[[], Awaitable[T]]) -> T:
+    """Do `work`, which is a whole transaction, and do it again, a few times, when it lost against another one.
+
+    Raises:
+        asyncpg.PostgresError: one of `CONTENTION`, when it lost every time.
+    """
+    for _ in range(_CONTENTION_RETRIES_MAX):
+        with contextlib.suppress(*CONTENTION):
+            return await work()
+    return await work()
 
 
 def _names_several_hosts(dsn: str) -> bool:

@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 
 from libs.common.clock import Clock
-from libs.common.db import Connection, Database
+from libs.common.db import Connection, Database, run_again
 from libs.common.errors import BrokenInvariant
 from libs.common.ids import new_id
 from libs.common.observability.correlation import Correlation
@@ -154,19 +154,27 @@ class Operations:
     async def _carry_out(self, wish: _Wish, *, claim: Claim, caller: Caller) -> Answer | None:
         # Entered before the key is written: an answer that comes at once is not missed.
         with self._answers.expecting(claim, wish.subject_id) as waiting:
-            async with self._database.transaction() as transaction:
-                if not await keys.claim_within(transaction, claim, subject_id=wish.subject_id):
-                    return None
-                decision = await self._decide(transaction, wish, claim=claim)
-                answer = wish.answer(decision)
-                if decision.changed:
-                    await self._save(transaction, wish, decision, caller=caller)
-                waits = decision.changed and wish.is_open(decision) and not caller.respond_async
-                if not waits:
-                    await keys.complete_within(transaction, claim, answer, at=self._clock.now())
+            committed = await run_again(partial(self._commit, wish, claim=claim, caller=caller))
+            if committed is None:
+                return None
+            decision, answer, waits = committed
             if decision.changed:
                 metrics.OPERATIONS.labels(wish.action.removeprefix("payment_intent.")).inc()
             return await self._answers.wait(waiting, claim, otherwise=answer) if waits else answer
+
+    async def _commit(self, wish: _Wish, *, claim: Claim, caller: Caller) -> tuple[Decision, Answer, bool] | None:
+        """Decide and write; returns the decision, its answer and whether to wait, None when another holds the key."""
+        async with self._database.transaction() as transaction:
+            if not await keys.claim_within(transaction, claim, subject_id=wish.subject_id):
+                return None
+            decision = await self._decide(transaction, wish, claim=claim)
+            answer = wish.answer(decision)
+            if decision.changed:
+                await self._save(transaction, wish, decision, caller=caller)
+            waits = decision.changed and wish.is_open(decision) and not caller.respond_async
+            if not waits:
+                await keys.complete_within(transaction, claim, answer, at=self._clock.now())
+        return decision, answer, waits
 
     async def _decide(self, transaction: Connection, wish: _Wish, *, claim: Claim) -> Decision:
         key = (claim.tenant_id, wish.intent_id)

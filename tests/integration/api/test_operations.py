@@ -4,12 +4,14 @@ import asyncio
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 
 from libs.common.contracts import gateway
 from libs.common.ids import new_id
 from services.api.errors import ContradictoryOutcome, NotYet
 from tests.integration.api.conftest import Api
+from tests.support.databases import TestDatabase
 from tests.support.platform import Answer, Client
 
 ASYNC = {"Prefer": "respond-async"}
@@ -214,3 +216,30 @@ async def test_nobody_else_can_touch_a_payment(api: Api, tenant_id: str) -> None
     reader = api.client(tenant_id, perms=["payments:read"])
     for what in ("capture", "void", "refund"):
         assert (await do(reader, intent, what)).json["permissionCode"] == "payments:write"
+
+
+async def test_capture_that_lost_to_a_deadlock_is_decided_again(
+    api: Api, api_database: TestDatabase, tenant_id: str
+) -> None:
+    client = api.client(tenant_id)
+    intent = await held(api, client, tenant_id)
+    admin = await asyncpg.connect(api_database.admin_url)
+    try:
+        # A sequence does not roll back: the first two tries lose, the third finds nobody in its way.
+        await admin.execute("CREATE SEQUENCE api.tries")
+        await admin.execute("GRANT USAGE ON SEQUENCE api.tries TO api_app")
+        await admin.execute(
+            "CREATE FUNCTION api.lose() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+            "IF nextval('api.tries') <= 2 THEN RAISE EXCEPTION 'deadlock detected' USING ERRCODE = '40P01'; END IF; "
+            "RETURN NEW; END $$"
+        )
+        await admin.execute(
+            "CREATE TRIGGER lose BEFORE UPDATE ON api.payment_intents FOR EACH ROW EXECUTE FUNCTION api.lose()"
+        )
+        answer = await do(client, intent, "capture", headers=ASYNC)
+        assert answer.status == 202, answer.raw
+        assert await admin.fetchval("SELECT last_value FROM api.tries") == 3
+    finally:
+        await admin.execute("DROP FUNCTION IF EXISTS api.lose() CASCADE")
+        await admin.execute("DROP SEQUENCE IF EXISTS api.tries")
+        await admin.close()

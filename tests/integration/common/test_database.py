@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from libs.common.db import Database, DatabaseUnavailable
+from libs.common.db.connections import driver_of
 from tests.support.databases import TestDatabase
 
 
@@ -211,3 +212,93 @@ async def test_a_closed_database_keeps_no_connection(ledger_database: TestDataba
         assert await admin.fetch("SELECT FROM pg_stat_activity WHERE pid = ANY($1)", pids) == []
     finally:
         await admin.close()
+
+
+def _kept(database: Database) -> set[int]:
+    return {borrowed.get_server_pid() for borrowed in database._idle}
+
+
+async def _several(database: Database) -> set[int]:
+    """Use three connections at once, so that three are kept; returns their processes."""
+    await asyncio.gather(*(database.fetch("SELECT pg_sleep(0.05)") for _ in range(3)))
+    kept = _kept(database)
+    assert len(kept) == 3
+    return kept
+
+
+async def test_connection_past_its_age_is_replaced(database: Database) -> None:
+    old = await _several(database)
+    for borrowed in database._idle:
+        driver_of(borrowed).opened_at -= 3600
+    assert await _several(database) & old == set()
+
+
+async def test_connection_that_nobody_used_for_long_is_replaced(database: Database) -> None:
+    old = await _several(database)
+    for borrowed in database._idle:
+        driver_of(borrowed).used_at -= 61
+    assert await _several(database) & old == set()
+
+
+async def test_connection_that_was_free_for_seconds_is_used_again_when_it_answers(database: Database) -> None:
+    old = await _several(database)
+    for borrowed in database._idle:
+        driver_of(borrowed).used_at -= 30
+    assert await _several(database) == old
+
+
+class Forgetful:
+    """A load balancer that forgets the connections it has, without a word to either side."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host = host
+        self._port = port
+        self._pumps: set[asyncio.Task[None]] = set()
+        self.forgotten = 0
+
+    async def met(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Stand between a client and the real server."""
+        from_server, to_server = await asyncio.open_connection(self._host, self._port)
+        state = self.forgotten
+        for source, target in ((reader, to_server), (from_server, writer)):
+            self._pumps.add(asyncio.create_task(self._pump(source, target, state)))
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, state: int) -> None:
+        try:
+            while data := await reader.read(65_536):
+                if state == self.forgotten:
+                    writer.write(data)
+        finally:
+            writer.close()
+
+    async def close(self) -> None:
+        """Let go of everything."""
+        for pump in self._pumps:
+            pump.cancel()
+        await asyncio.gather(*self._pumps, return_exceptions=True)
+
+
+async def test_connections_that_the_network_forgot_cost_one_short_wait_together(ledger_database: TestDatabase) -> None:
+    settings = ledger_database.settings("ledger", pool_size=3)
+    real = urlsplit(settings.database_url)
+    assert real.hostname is not None
+    assert real.port is not None
+    balancer = Forgetful(real.hostname, real.port)
+    async with await asyncio.start_server(balancer.met, "127.0.0.1", 0) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        url = settings.database_url.replace(f":{real.port}/", f":{port}/")
+        database = Database(
+            msgspec.structs.replace(settings, database_url=url), schema="ledger", application_name="between"
+        )
+        await database.open()
+        try:
+            old = await _several(database)
+            for borrowed in database._idle:
+                driver_of(borrowed).used_at -= 10
+            balancer.forgotten += 1
+            await database.ping()
+            # The one that hung was enough: the others are replaced before anybody waits for them.
+            assert await _several(database) & old == set()
+        finally:
+            await database.close()
+            await balancer.close()

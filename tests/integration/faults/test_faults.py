@@ -1,5 +1,6 @@
 """Whatever PostgreSQL and RabbitMQ refuse, nothing is dead-lettered, nothing exits, and all goes on by itself."""
 
+import re
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
@@ -7,6 +8,9 @@ import msgspec
 import pytest
 
 from deploy.local.native.rabbitmq import evaluate
+from deploy.local.servers import Servers
+from libs.common.db import Database, DatabaseReadOnly
+from libs.common.settings import DatabaseSettings
 from tests.integration.faults import postgres, rabbitmq
 from tests.integration.faults.rig import QUEUE, ROLE, Rig, outages_of, until
 
@@ -115,6 +119,25 @@ LASTING = {
     "login_refused": rabbitmq.login_refused,
 }
 MOMENTARY = {"connections_closed": rabbitmq.CLOSE_CONNECTIONS, "channels_killed": rabbitmq.KILL_CHANNELS}
+
+
+async def test_writes_follow_the_primary_when_a_server_is_demoted(rig: Rig, servers: Servers) -> None:
+    shared = servers.postgres_url
+    both = re.sub(r"@([^/]+)/", rf"@127.0.0.1:{rig.postgres.port},\1/", shared)
+    database = Database(DatabaseSettings(database_url=both), schema="public", application_name="two hosts")
+    await database.open()
+    here = "SELECT system_identifier FROM pg_control_system()"
+    try:
+        first = await database.fetch(here)
+        async with postgres.read_only_server(rig):
+            with pytest.raises(DatabaseReadOnly):
+                await database.write("CREATE TABLE demoted ()")
+            assert await database.fetch(here) != first
+            await database.write("CREATE TABLE demoted ()")
+        await database.write("DROP TABLE demoted")
+    finally:
+        await database.close()
+    await rig.is_well()
 
 
 @pytest.mark.parametrize("name", LASTING)
