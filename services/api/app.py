@@ -22,6 +22,7 @@ from services.api.idempotency import Idempotency
 from services.api.queries import Totals
 from services.api.rate_limit import RateLimiter, Store
 from services.api.routes import document, render_intent, render_refund, routes
+from services.api.routes.asking import Ask
 from services.api.routes.edge import Edge
 from services.api.settings import Settings
 from services.api.store import sweeps
@@ -31,8 +32,8 @@ _STUCK_MAX = 200
 """Payments, and dead letters of each queue, that an operator is shown at a time."""
 
 
-def build(settings: Settings, clock: Clock | None = None) -> Service:
-    """Wire the api for a place; nothing is connected until it is served."""
+def build(settings: Settings, clock: Clock | None = None, *, ask: Ask | None = None) -> Service:
+    """Wire the api for a place; nothing is connected until it is served. `ask` replaces requests over the broker."""
     clock = clock or SystemClock()
     database = Database(settings.database, schema="api", application_name="payments-api")
     bus = Bus(service="api", settings=settings.broker, database=database, clock=clock)
@@ -120,7 +121,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             operations=operations,
             idempotency=idempotency,
             database=database,
-            ask=bus.ask,
+            ask=ask or bus.ask,
             currencies=frozenset(settings.payments.supported_currencies),
             totals=Totals(database, clock),
             chaos=chaos,

@@ -6,7 +6,8 @@
     key of another request      422, whatever its state
 
 The key's row is the truth. It is written by the command itself, in the statement that writes the business rows, so a
-crash at any moment leaves either nothing or the complete effect together with its answer.
+crash at any moment leaves either nothing or the complete effect together with its answer. What another service does is
+claimed first, in progress, and answered when it is done (`routes/keyed.py`).
 """
 
 import hashlib
@@ -14,15 +15,19 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from decimal import Decimal
+from uuid import UUID
 
 import msgspec
 
 from libs.common.clock import Clock
 from libs.common.db import Database
+from libs.common.observability.logging import get_logger
 from services.api import metrics
 from services.api.errors import IdempotencyKeyReused
 from services.api.errors.problems import refusal
 from services.api.store import Answer, Claim, keys
+
+log = get_logger("api.idempotency")
 
 _KEY = re.compile(r"[!-~]{1,255}\Z")
 _QUOTED = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"\Z')
@@ -181,3 +186,28 @@ class Idempotency:
             "the first request with this Idempotency-Key is still being answered; try again",
             headers={"Retry-After": "1"},
         )
+
+    async def begin(self, claim: Claim, *, subject_id: UUID) -> bool:
+        """Claim a key, committed, before somebody else is asked to do the work; False when another request holds it."""
+        return await keys.begin(self._database, claim, subject_id=subject_id)
+
+    async def subject_of(self, claim: Claim) -> UUID | None:
+        """Look up what the request that came first under a key is about."""
+        return await keys.subject_of(self._database, claim)
+
+    async def complete(self, claim: Claim, answer: Answer) -> None:
+        """Keep the answer of work that was done. Where it cannot be kept, a repetition asks for the same work again."""
+        try:
+            await keys.complete(self._database, claim, answer, at=self._clock.now())
+        except Exception:
+            log.warning("idempotency_key.not_completed", operation=claim.operation, exc_info=True)
+
+    async def let_go(self, claim: Claim, *, subject_id: UUID, is_free: bool) -> None:
+        """Free a key under which nothing was done, or let a repetition take over at once; else its lease ends by itself."""
+        try:
+            if is_free:
+                await keys.free(self._database, claim, subject_id=subject_id)
+            else:
+                await keys.end_lease(self._database, claim, subject_id=subject_id)
+        except Exception:
+            log.warning("idempotency_key.not_let_go", operation=claim.operation, exc_info=True)

@@ -43,6 +43,9 @@ def show_waiting(found: Mapping[str, tuple[int, float]]) -> None:
 
 LOGINS = Counter("logins_total", "Password logins.", ["outcome"])  # success, failed, denied, throttled
 DENIALS = Counter("access_denied_total", "Requests of known callers that were denied.", ["reason"])
+AUDIT_UNWRITTEN = Counter(
+    "audit_outcomes_unwritten_total", "Outcomes that the audit log did not take; their intentions are in it."
+)
 TOKEN_CACHE = Counter("token_verifications_total", "Bearer tokens verified.", ["source"])  # cache, signature
 RATE_LIMITED = Counter("rate_limited_total", "Requests refused because a caller made too many.", ["limit"])
 RATE_LIMIT_UNCOUNTED = Counter("rate_limit_uncounted_total", "Requests let through uncounted because Redis was away.")

@@ -74,8 +74,8 @@ async def test_what_is_asked_of_the_ledger_is_audited_and_its_entries_expand(pla
     assert (await root.call("POST", "/v1/accounts", body)).status == 201
     taken = await root.call("POST", "/v1/accounts", body)
     assert (taken.status, taken.json["code"]) == (409, "account_code_taken")
-    lines = (await root.call("GET", "/v1/audit?action=ledger.open_account&limit=2")).json["data"]
-    assert [line["outcome"] for line in lines] == ["failed", "success"]
+    lines = (await root.call("GET", "/v1/audit?action=ledger.open_account&limit=4")).json["data"]
+    assert [line["outcome"] for line in lines] == ["failed", "requested", "success", "requested"]
     intent = await root.create()
     await root.confirm(intent["id"])
     await root.settled(intent["id"])

@@ -10,6 +10,7 @@ from libs.common.clock import Clock
 from libs.common.db import Database
 from libs.common.ids import new_id
 from libs.common.observability.correlation import Correlation, adopt, current
+from libs.common.observability.logging import get_logger
 from services.api import metrics
 from services.api.auth.directory import Directory, KnownTenant
 from services.api.auth.features import Feature
@@ -20,6 +21,8 @@ from services.api.errors import AccessDenied, TenantRefused
 from services.api.errors.problems import refusal
 from services.api.store import AuditRecord, Tenant, TenantStatus, audit
 from services.api.store.identity import TenantOrigin
+
+log = get_logger("api.access")
 
 _TENANT = re.compile(r"[!-~]{1,64}\Z")
 
@@ -162,6 +165,14 @@ class Access:
             raise TenantRefused("unknown tenant", code="tenant_unknown")
         return known
 
+    async def intend(self, caller: Caller, action: str, target: str) -> None:
+        """Write down what a caller is about to have done elsewhere, so that its trace does not depend on a reply.
+
+        Raises:
+            Unavailable: when it cannot be written; then it must not be done.
+        """
+        await audit.record(self._database, self._line(caller, action, target, outcome="requested"))
+
     async def remember(
         self,
         caller: Caller,
@@ -171,20 +182,39 @@ class Access:
         outcome: str = "success",
         detail: dict[str, str] | None = None,
     ) -> None:
-        """Write down what a caller did, where no business row of ours is written with it."""
-        await audit.record(
-            self._database,
-            AuditRecord(
-                tenant_id=caller.tenant_id,
-                id=new_id(),
-                actor=caller.actor,
+        """Write down what became of what a caller had done, where no business row of ours is written with it.
+
+        It has happened, so nothing that is wrong with the log takes the answer away: its intention is in the log, and
+        the line goes to the process log instead.
+        """
+        line = self._line(caller, action, target, outcome=outcome, detail=detail)
+        try:
+            await audit.record(self._database, line)
+        except Exception:
+            metrics.AUDIT_UNWRITTEN.inc()
+            log.error(
+                "audit.unwritten",
                 action=action,
                 target=target,
                 outcome=outcome,
-                detail=detail or {},
-                correlation_id=caller.correlation.correlation_id,
-                at=self._clock.now(),
-            ),
+                actor=line.actor,
+                detail=line.detail,
+                exc_info=True,
+            )
+
+    def _line(
+        self, caller: Caller, action: str, target: str, *, outcome: str, detail: dict[str, str] | None = None
+    ) -> AuditRecord:
+        return AuditRecord(
+            tenant_id=caller.tenant_id,
+            id=new_id(),
+            actor=caller.actor,
+            action=action,
+            target=target,
+            outcome=outcome,
+            detail=detail or {},
+            correlation_id=caller.correlation.correlation_id,
+            at=self._clock.now(),
         )
 
     async def _remember_denial(

@@ -40,6 +40,12 @@ _KINDS = (
     Kind(
         "idempotency_key_invalid", 400, "The Idempotency-Key cannot be used.", "Send 1 to 255 visible ASCII characters."
     ),
+    Kind(
+        "idempotency_key_refused",
+        400,
+        "This operation takes no Idempotency-Key.",
+        "Send the request without one; it can be repeated as it is.",
+    ),
     Kind("unsupported_currency", 400, "The currency is not accepted.", "Send an active ISO 4217 code in upper case."),
     Kind("invalid_account_type", 400, "There is no such type of account.", "Send one of the documented types."),
     Kind("missing_token", 401, "There is no bearer token.", "Send `Authorization: Bearer <token>`."),

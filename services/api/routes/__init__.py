@@ -27,6 +27,7 @@ from services.api.routes.features import feature_routes
 from services.api.routes.gateway import gateway_routes
 from services.api.routes.holds import hold_routes
 from services.api.routes.journal import journal_routes
+from services.api.routes.keyed import keyed, take_keys
 from services.api.routes.ledger import ledger_routes
 from services.api.routes.operations import operation_routes
 from services.api.routes.payment_intents import payment_intent_routes
@@ -58,7 +59,7 @@ def routes(
     cards: CardNumbers,
 ) -> list[HTTPRouteHandler | Router]:
     """Build all routes of the api, and the documents about them; without `chaos`, none to choose it."""
-    unaudited, ask = ask, audited(access, ask)
+    unaudited, ask = keyed(idempotency, ask), keyed(idempotency, audited(access, ask))
     expansion = Expansion(access, database, ask)
     business = [
         *authentication_routes(access, login),
@@ -82,6 +83,7 @@ def routes(
         *feature_routes(access, database, directory, clock),
         *(chaos_routes(access, chaos) if chaos is not None else []),
     ]
+    take_keys(business)
     # First: the framework adds an answer of its own to every path that has none yet.
     guarded = Router(path="/", route_handlers=[*options_routes(business), *business], guards=[Declared(cards)])
     return [guarded, *documentation_routes(business)]

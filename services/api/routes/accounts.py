@@ -9,11 +9,11 @@ from litestar.handlers import HTTPRouteHandler
 
 from libs.common.contracts import Message
 from libs.common.contracts.ledger import Account, AccountType, ListAccounts, OpenAccount
-from libs.common.ids import new_id
 from services.api.auth import Access
 from services.api.errors.problems import refusal
 from services.api.routes.bodies import BodyReader, require_storable
 from services.api.routes.documentation import Documented
+from services.api.routes.keyed import resource_id
 from services.api.routes.parameters import AnyRequest
 from services.api.routes.rendering import json_answer
 
@@ -109,7 +109,7 @@ def account_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> 
         opened = await ask(
             OpenAccount(
                 tenant_id=caller.tenant_id,
-                account_id=new_id(),
+                account_id=resource_id(),
                 code=wanted.code,
                 label=wanted.label,
                 account_type=AccountType(wanted.account_type),

@@ -22,7 +22,7 @@ LINES, LINES_MAX = 100, 1000
 CSV_LINES_MAX = 10_000
 """Lines of one CSV file; what is older follows by `cursor`."""
 _PERMISSION = "admin:write"
-_OUTCOMES = {name: (name,) for name in ("success", "failed", "denied")}
+_OUTCOMES = {name: (name,) for name in ("success", "failed", "denied", "requested", "unknown")}
 _FORMATS = {"json": ("json",), "csv": ("csv",)}
 _COLUMNS = ("id", "at", "tenant_id", "actor", "action", "target", "outcome", "correlation_id", "detail")
 _INSTANT = {"type": "string", "examples": ["2026-04-01", "2026-04-30T23:59:59.999+00:00"]}

@@ -10,6 +10,7 @@ from services.api.auth import Access, Login
 from services.api.auth.access import object_if_wrong
 from services.api.routes.bodies import BodyReader, require_storable
 from services.api.routes.documentation import Documented
+from services.api.routes.keyed import refuse_key
 from services.api.routes.parameters import AnyRequest
 from services.api.routes.rendering import json_answer
 
@@ -67,12 +68,14 @@ def authentication_routes(access: Access, login: Login) -> list[HTTPRouteHandler
             body=TokenRequest,
             example=_EXAMPLE,
             answer=TokenResponse,
+            key="refused",
             refusals=("invalid_credentials", "no_tenant", "tenant_suspended", "tenant_deleted"),
         ),
     )
     async def create_token(request: AnyRequest) -> Response[bytes]:
         wanted = bodies.read(await request.body())
         require_storable({"/email": wanted.email, "/tenantId": wanted.tenant_id})
+        refuse_key(request.headers)
         session = await login.login(email=wanted.email, password=wanted.password, tenant_id=wanted.tenant_id)
         body = TokenResponse(access_token=session.access_token, expires_in=session.expires_in)
         return json_answer(body, headers={"Cache-Control": "no-store"})

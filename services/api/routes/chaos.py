@@ -9,6 +9,7 @@ from services.api.auth import Access
 from services.api.chaos import Chaos, Disturbance
 from services.api.routes.bodies import BodyReader
 from services.api.routes.documentation import Documented
+from services.api.routes.keyed import refuse_key
 from services.api.routes.parameters import AnyRequest
 from services.api.routes.rendering import json_answer
 
@@ -43,12 +44,15 @@ def chaos_routes(access: Access, chaos: Chaos) -> list[HTTPRouteHandler]:
             example={"enabled": False},
             answer=Disturbance,
             permission=_WRITE,
+            key="refused",
             refusals=("store_unavailable",),
         ),
     )
     async def put_chaos(request: AnyRequest) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
         wanted = bodies.read(await request.body())
+        refuse_key(request.headers)
+        await access.intend(caller, "chaos.choose", "/v1/admin/chaos")
         await chaos.choose(caller.tenant_id, wanted)
         await access.remember(caller, "chaos.choose", "/v1/admin/chaos")
         return json_answer(wanted)

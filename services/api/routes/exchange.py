@@ -20,7 +20,6 @@ from libs.common.contracts.ledger_money import (
     RecordExchangeRate,
 )
 from libs.common.errors import Invalid
-from libs.common.ids import new_id
 from libs.common.money import is_currency, parse_amount
 from services.api.auth import Access
 from services.api.errors.problems import refusal
@@ -40,6 +39,7 @@ from services.api.routes.exchange_shapes import (
     converted_body,
     rate_body,
 )
+from services.api.routes.keyed import refuse_key, resource_id
 from services.api.routes.parameters import (
     AnyRequest,
     Query,
@@ -147,7 +147,7 @@ def exchange_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) ->
         recorded = await ask(
             RecordExchangeRate(
                 tenant_id=caller.tenant_id,
-                rate_id=new_id(),
+                rate_id=resource_id(),
                 from_currency=body.from_currency,
                 to_currency=body.to_currency,
                 rate=_exact_rate(bytes(body.rate)),
@@ -199,12 +199,14 @@ def exchange_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) ->
             example={"amount": "100.00", "from_currency": "USD", "to_currency": "BRL"},
             answer=ConvertedBody,
             permission=_READ,
+            key="refused",
             refusals=_CONVERT_REFUSALS,
         ),
     )
     async def convert_amount(request: AnyRequest) -> Response[bytes]:
         caller = await access.admit(request.headers, _READ)
         body = amount_bodies.read(await request.body())
+        refuse_key(request.headers)
         _require_currencies(body.from_currency, body.to_currency)
         found = await ask(
             GetConvertedAmount(

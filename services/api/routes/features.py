@@ -16,6 +16,7 @@ from services.api.commands import switch_feature
 from services.api.errors.problems import refusal
 from services.api.routes.bodies import BodyReader
 from services.api.routes.documentation import Documented
+from services.api.routes.keyed import refuse_key
 from services.api.routes.parameters import AnyRequest, QueryParameter
 from services.api.routes.rendering import json_answer
 from services.api.store import EVERY_TENANT
@@ -104,6 +105,7 @@ def feature_routes(access: Access, database: Database, directory: Directory, clo
             example={"is_enabled": True},
             answer=FeatureFlag,
             permission=_WRITE,
+            key="refused",
             path=_PATH,
             refusals=("operator_required", "feature_unknown"),
         ),
@@ -112,6 +114,7 @@ def feature_routes(access: Access, database: Database, directory: Directory, clo
         caller = await access.admit(request.headers, _WRITE)
         await access.require_operator(caller, "feature_flags")
         wanted = bodies.read(await request.body())
+        refuse_key(request.headers)
         return await switched(caller, name, is_enabled=wanted.is_enabled)
 
     @delete(
@@ -122,12 +125,17 @@ def feature_routes(access: Access, database: Database, directory: Directory, clo
         description=_SCOPE,
         tags=["operations"],
         documented=Documented(
-            answer=FeatureFlag, permission=_WRITE, path=_PATH, refusals=("operator_required", "feature_unknown")
+            answer=FeatureFlag,
+            permission=_WRITE,
+            key="refused",
+            path=_PATH,
+            refusals=("operator_required", "feature_unknown"),
         ),
     )
     async def clear_flag(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
         await access.require_operator(caller, "feature_flags")
+        refuse_key(request.headers)
         return await switched(caller, name, is_enabled=None)
 
     found: list[Any] = [list_flags, set_flag, clear_flag]

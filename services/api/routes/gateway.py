@@ -23,12 +23,12 @@ from libs.common.contracts.gateway_requests import (
     RotateGatewayKeys,
 )
 from libs.common.db import Database
-from libs.common.ids import new_id
 from libs.common.money import format_minor
 from services.api import queries
 from services.api.auth import Access
 from services.api.routes.bodies import BodyReader, require_storable
 from services.api.routes.documentation import Documented
+from services.api.routes.keyed import resource_id
 from services.api.routes.parameters import AnyRequest, Query, QueryParameter, path_id
 from services.api.routes.rendering import json_answer
 
@@ -150,7 +150,7 @@ def gateway_routes(
             {f"/{name}": text for name, text in msgspec.structs.asdict(wanted).items() if isinstance(text, str)}
         )
         given = msgspec.structs.asdict(wanted) | {"currencies": tuple(wanted.currencies)}
-        added = await ask(AddGatewayConfig(tenant_id=caller.tenant_id, config_id=new_id(), **given))
+        added = await ask(AddGatewayConfig(tenant_id=caller.tenant_id, config_id=resource_id(), **given))
         return json_answer(config_body(added), status=201, headers={"Cache-Control": "no-store"})
 
     @get(

@@ -13,12 +13,12 @@ from libs.common.clock import iso
 from libs.common.contracts import Message
 from libs.common.contracts.ledger_books import CaptureHold, GetHold, Hold, HoldState, ListHolds, PlaceHold, VoidHold
 from libs.common.errors import Invalid
-from libs.common.ids import new_id
 from libs.common.money import format_minor, parse_amount
 from services.api.auth import Access
 from services.api.errors.problems import refusal
 from services.api.routes.bodies import BodyReader, amount_in, read_nothing, require_storable
 from services.api.routes.documentation import Documented
+from services.api.routes.keyed import resource_id
 from services.api.routes.parameters import (
     AnyRequest,
     Query,
@@ -127,7 +127,7 @@ def hold_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> lis
         hold = await ask(
             PlaceHold(
                 tenant_id=caller.tenant_id,
-                hold_id=wanted.id or new_id(),
+                hold_id=wanted.id or resource_id(),
                 debit_account=wanted.debit_account,
                 credit_account=wanted.credit_account,
                 currency=wanted.currency,

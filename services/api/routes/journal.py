@@ -8,16 +8,14 @@ from litestar import Response, get, post, put
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
-from libs.common.contracts import Message
 from libs.common.contracts import ledger_journal as contract
 from libs.common.contracts.ledger_journal import EntryResult, ManualEntry, Mode, Outcome, ProposalAnswer
-from libs.common.errors import Rejected
 from libs.common.web.problems import HttpProblem
 from services.api.auth import Access
 from services.api.auth.access import Caller
 from services.api.errors.problems import PROBLEMS, refusal
 from services.api.routes import journal_shapes as shapes
-from services.api.routes.asking import Ask
+from services.api.routes.asking import Ask, intended
 from services.api.routes.bodies import BodyReader, require_storable
 from services.api.routes.documentation import Documented
 from services.api.routes.parameters import (
@@ -104,7 +102,10 @@ def _posting_routes(access: Access, ask: Ask) -> list[Any]:
             is_dry_run=wanted.dry_run,
             entries=entries,
         )
-        answer = await _told(access, caller, ask, asked, action="ledger.post_entries", target="entries")
+        if wanted.dry_run:
+            answer = await ask(asked)
+        else:
+            answer = await intended(access, caller, ask, asked, action="ledger.post_entries", target="entries")
         body = shapes.posted_body(answer.results, mode=wanted.mode, dry_run=wanted.dry_run)
         refused = wanted.mode is Mode.ATOMIC and not wanted.dry_run and body.refused > 0
         if not wanted.dry_run:
@@ -161,7 +162,7 @@ def _proposal_routes(access: Access, ask: Ask) -> list[Any]:
             reason=wanted.reason,
             entries=entries,
         )
-        answer = await _told(access, caller, ask, asked, action="ledger.propose_entries", target="entries")
+        answer = await intended(access, caller, ask, asked, action="ledger.propose_entries", target="entries")
         return await _proposal_answer(access, caller, answer, action="ledger.propose_entries", status=201)
 
     @get(
@@ -258,7 +259,7 @@ def _decision_routes(access: Access, ask: Ask) -> list[Any]:
             reason=await reason_of(request),
         )
         target = str(asked.proposal_id)
-        answer = await _told(access, caller, ask, asked, action="ledger.approve_proposal", target=target)
+        answer = await intended(access, caller, ask, asked, action="ledger.approve_proposal", target=target)
         return await _proposal_answer(access, caller, answer, action="ledger.approve_proposal", target=target)
 
     @post(
@@ -286,7 +287,7 @@ def _decision_routes(access: Access, ask: Ask) -> list[Any]:
             reason=await reason_of(request),
         )
         target = str(asked.proposal_id)
-        answer = await _told(access, caller, ask, asked, action="ledger.reject_proposal", target=target)
+        answer = await intended(access, caller, ask, asked, action="ledger.reject_proposal", target=target)
         return await _proposal_answer(access, caller, answer, action="ledger.reject_proposal", target=target)
 
     return [approve_proposal, reject_proposal]
@@ -327,7 +328,7 @@ def _settings_routes(access: Access, ask: Ask) -> list[Any]:
             changed_by=caller.actor,
             manual_entries_need_approval=wanted.manual_entries_need_approval,
         )
-        await ask(asked)
+        await intended(access, caller, ask, asked, action="ledger.set_journal_policy", target="/v1/ledger/settings")
         said = "true" if wanted.manual_entries_need_approval else "false"
         detail = {"manual_entries_need_approval": said}
         await access.remember(caller, "ledger.set_journal_policy", "/v1/ledger/settings", detail=detail)
@@ -343,15 +344,6 @@ async def _read(wanted: Sequence[shapes.NewEntry]) -> list[ManualEntry]:
             await asyncio.sleep(0)
         entries.append(shapes.manual_entry(entry, place=place))
     return entries
-
-
-async def _told(access: Access, caller: Caller, ask: Ask, asked: Message, *, action: str, target: str) -> Any:
-    """Ask, and write down a refusal."""
-    try:
-        return await ask(asked)
-    except Rejected as no:
-        await access.remember(caller, action, target, outcome="failed", detail={"reason": no.reason})
-        raise
 
 
 async def _proposal_answer(

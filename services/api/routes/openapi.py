@@ -1,7 +1,7 @@
 """OpenAPI 3.1. Litestar writes the skeleton; shapes come from the structs that are really read, problems from the registry."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from litestar import Litestar
@@ -47,6 +47,10 @@ _KEY = (
     "body_too_large",
 )
 _SEEDED_TENANT = "00000000-0000-0000-0000-000000000002"
+_OPTIONAL_KEY = (
+    "1 to 255 visible ASCII characters: the same key and body again takes effect once and replays the answer. A secret "
+    "that is shown once is not in a replay."
+)
 _EMPTY = {"const": "", "description": "As if it were absent."}
 _HEADERS: dict[str, Any] = {
     "X-Correlation-Id": {
@@ -116,6 +120,8 @@ class Documented(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it needs a bearer token only."""
     idempotent: bool = False
     """Whether it requires an `Idempotency-Key`."""
+    key: Literal["", "optional", "refused"] = ""
+    """Whether it takes an `Idempotency-Key` that it does not require, or refuses one; reads do neither."""
     refusals: tuple[int | str, ...] = ()
     """Codes of its own problems, beside those that every route of its kind has; a status means all that its tag has."""
     csv: bool = False
@@ -215,6 +221,10 @@ def codes_of(told: Documented, tags: Iterable[str]) -> list[str]:
         found |= {*_BODY}
     if told.idempotent:
         found |= {*_KEY}
+    if told.key == "optional":
+        found |= {*_KEY} - {"idempotency_key_missing", "malformed_json", "body_too_large"}
+    if told.key == "refused":
+        found.add("idempotency_key_refused")
     for own in told.refusals:
         if isinstance(own, str):
             found.add(own)
@@ -229,7 +239,7 @@ def codes_of(told: Documented, tags: Iterable[str]) -> list[str]:
 
 def _success(told: Documented, schema_of: dict[int, Any], description: str) -> dict[str, Any]:
     names = ["X-Correlation-Id", "RateLimit", "RateLimit-Policy", "X-RateLimit-Limit", "X-RateLimit-Remaining"]
-    names += ["Idempotency-Replayed"] if told.idempotent else []
+    names += ["Idempotency-Replayed"] if told.idempotent or told.key == "optional" else []
     names += ["Age", "X-Report-Refreshed-At"] if told.aged else []
     names += ["Link"] if any(parameter.name == "cursor" for parameter in told.query) else []
     answer: dict[str, Any] = {"description": description, "headers": _header_refs(names)}
@@ -295,6 +305,8 @@ def _parameters(told: Documented) -> list[dict[str, Any]]:
         key = _header("Idempotency-Key", "1 to 255 visible ASCII characters; repeats replay the answer.", required=True)
         key["schema"] |= {"minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}
         found.append(key)
+    if told.key == "optional" and not any(name == "Idempotency-Key" for name, _ in told.headers):
+        found.append(_header("Idempotency-Key", _OPTIONAL_KEY, required=False))
     found.append(_header("X-Correlation-Id", "Ties together everything this request sets in motion.", required=False))
     if told.body is not None and not told.moves_money:
         found.append(

@@ -25,11 +25,11 @@ from libs.common.contracts.notifier import (
     SendTestEvent,
     StartReplay,
 )
-from libs.common.ids import new_id
 from services.api.auth import Access
 from services.api.auth.features import Feature
 from services.api.routes.bodies import BodyReader, invalid, read_nothing
 from services.api.routes.documentation import Documented
+from services.api.routes.keyed import resource_id
 from services.api.routes.parameters import (
     AnyRequest,
     Query,
@@ -103,7 +103,7 @@ def webhook_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> 
         registered = await ask(
             RegisterEndpoint(
                 tenant_id=caller.tenant_id,
-                endpoint_id=new_id(),
+                endpoint_id=resource_id(),
                 url=wanted.url,
                 events=list(wanted.events),
                 description=wanted.description,
@@ -215,7 +215,11 @@ def webhook_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> 
     async def test_webhook(request: AnyRequest, endpoint_id: FromPath[str]) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
         read_nothing(await request.body())
-        sent = await ask(SendTestEvent(tenant_id=caller.tenant_id, endpoint_id=path_id(endpoint_id, "endpoint_id")))
+        sent = await ask(
+            SendTestEvent(
+                tenant_id=caller.tenant_id, endpoint_id=path_id(endpoint_id, "endpoint_id"), event_id=resource_id()
+            )
+        )
         body = TestSentBody(event_id=str(sent.event_id), delivery_id=str(sent.delivery_id))
         return json_answer(body, status=202)
 

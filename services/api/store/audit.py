@@ -24,7 +24,7 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
     target: str
     """To what: an id, a permission, a path."""
     outcome: str
-    """`success`, `failed` or `denied`."""
+    """`success`, `failed` or `denied`; `requested` before another service is asked, `unknown` when it did not reply."""
     detail: dict[str, str] = {}
     """Whatever else explains it; never a secret."""
     correlation_id: str
@@ -92,7 +92,7 @@ class AuditFilter(msgspec.Struct, frozen=True, kw_only=True):
     target: str | None = None
     """Exactly this target."""
     outcome: str | None = None
-    """`success`, `failed` or `denied`."""
+    """`success`, `failed`, `denied`, `requested` or `unknown`."""
     correlation_id: str | None = None
     """Of this request."""
     at_from: datetime | None = None

@@ -130,6 +130,14 @@ _TAKE_OVER = (
     "UPDATE idempotency_keys SET lease_until = $4 "
     "WHERE tenant_id = $1 AND operation = $2 AND key = $3 AND status = 'in_progress' AND lease_until <= $5 RETURNING 1"
 )
+_FREE = (
+    "DELETE FROM idempotency_keys WHERE tenant_id = $1 AND operation = $2 AND key = $3 AND payment_intent_id = $4 "
+    "AND status = 'in_progress' RETURNING 1"
+)
+_END_LEASE = (
+    "UPDATE idempotency_keys SET lease_until = $5 WHERE tenant_id = $1 AND operation = $2 AND key = $3 "
+    "AND payment_intent_id = $4 AND status = 'in_progress' RETURNING 1"
+)
 _ANSWERED = (
     "SELECT k.tenant_id, k.operation, k.key, k.response_status, k.response_body "
     "FROM unnest($1::text[], $2::text[], $3::text[]) AS w(tenant_id, operation, key) "
@@ -158,6 +166,22 @@ async def remember(database: Database, claim: Claim, *, payment_intent_id: UUID,
     values = claim_values(claim, payment_intent_id=payment_intent_id, answer=answer)
     row = await database.fetchrow(_REMEMBER, *values)
     return row is not None and row["claimed"] == 1
+
+
+async def begin(database: Database, claim: Claim, *, subject_id: UUID) -> bool:
+    """Claim a key, in progress, about what is to be created; False when another request holds it."""
+    row = await database.write(_REMEMBER, *claim_values(claim, payment_intent_id=subject_id, answer=None))
+    return row is not None and row["claimed"] == 1
+
+
+async def free(database: Database, claim: Claim, *, subject_id: UUID) -> None:
+    """Forget a key in progress under which nothing was done."""
+    await database.write(_FREE, claim.tenant_id, claim.operation, claim.key, subject_id)
+
+
+async def end_lease(database: Database, claim: Claim, *, subject_id: UUID) -> None:
+    """Let the next request under a key in progress take it over at once."""
+    await database.write(_END_LEASE, claim.tenant_id, claim.operation, claim.key, subject_id, claim.claimed_at)
 
 
 async def claim_within(connection: Connection, claim: Claim, *, subject_id: UUID) -> bool:

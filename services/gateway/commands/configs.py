@@ -16,7 +16,7 @@ from libs.common.contracts.gateway_requests import (
 from libs.common.errors import Invalid
 from libs.common.money import is_currency
 from services.gateway.configs import Config, ProcessorKind, shown
-from services.gateway.errors import GatewayConfigConflict, GatewayConfigNotFound
+from services.gateway.errors import GatewayConfigConflict, GatewayConfigNotFound, KeyUnreadable
 from services.gateway.keyring import KeyRing
 from services.gateway.store import ConfigStore
 
@@ -92,13 +92,24 @@ class Configs:
                 request.secret_key, tenant_id=request.tenant_id, config_id=request.config_id
             )
             changes["key_last4"] = request.secret_key[-4:]
-        if request.webhook_secret:
+        # The secret that is there already is not its own predecessor: the request came twice.
+        if request.webhook_secret and request.webhook_secret != self._current_webhook_secret(known):
             sealed = self._keyring.seal(
                 request.webhook_secret, tenant_id=request.tenant_id, config_id=request.config_id
             )
             changes["sealed_webhook_secrets"] = (sealed, *known.sealed_webhook_secrets)[:_WEBHOOK_SECRETS_KEPT]
             changes["webhook_last4"] = request.webhook_secret[-4:]
         return shown(await self._store.rotate(msgspec.structs.replace(known, **changes)))
+
+    def _current_webhook_secret(self, config: Config) -> str:
+        if not config.sealed_webhook_secrets:
+            return ""
+        try:
+            return self._keyring.unseal(
+                config.sealed_webhook_secrets[0], tenant_id=config.tenant_id, config_id=config.id
+            )
+        except KeyUnreadable:
+            return ""
 
     async def reseal(self) -> int:
         """Seal with the current master key what an earlier one sealed, so that the earlier one can go; returns how many.

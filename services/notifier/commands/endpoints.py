@@ -219,13 +219,13 @@ async def rotate_secret(
 
 
 async def send_test_event(database: Database, request: SendTestEvent, *, clock: Clock) -> TestSent:
-    """Send a `webhook.test` event to one endpoint, by the same way as every other.
+    """Send a `webhook.test` event to one endpoint, by the same way as every other; the same event again is sent once.
 
     Raises:
         EndpointNotFound: when the tenant has no such endpoint.
         EndpointInactive: when it is switched off.
     """
-    now, event_id = clock.now(), new_id()
+    now, event_id = clock.now(), request.event_id or new_id()
     delivery_id = derived_id(event_id, f"delivery to {request.endpoint_id}")
     async with database.transaction() as tx:
         kept = await _kept(tx, tenant_id=request.tenant_id, endpoint_id=request.endpoint_id)

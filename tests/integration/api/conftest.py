@@ -23,6 +23,7 @@ from services.api.app import build, seed
 from services.api.commands import Answers, Outcomes
 from services.api.consumers import Consumers
 from services.api.routes import render_intent, render_refund
+from services.api.routes.asking import Ask
 from services.api.settings import AuthSettings, PaymentSettings, RateSettings, Settings
 from tests.support.databases import TestDatabase
 from tests.support.platform import Client, free_port
@@ -195,11 +196,11 @@ class Api:
 
 
 @asynccontextmanager
-async def serving(database: TestDatabase, settings: Settings) -> AsyncIterator[Api]:
+async def serving(database: TestDatabase, settings: Settings, *, ask: Ask | None = None) -> AsyncIterator[Api]:
     """Serve an api on a free port until the block ends."""
     port = free_port()
     server = uvicorn.Server(
-        uvicorn.Config(build(settings).asgi, host="127.0.0.1", port=port, log_config=None, lifespan="on")
+        uvicorn.Config(build(settings, ask=ask).asgi, host="127.0.0.1", port=port, log_config=None, lifespan="on")
     )
     running = asyncio.create_task(server.serve())
     try:

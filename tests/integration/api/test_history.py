@@ -214,13 +214,11 @@ async def test_a_login_of_nobody_is_seen_by_the_platforms_operators_alone(api: A
     assert [line["action"] for line in seen.json["data"]] == ["auth.login.failed"]
 
 
-async def test_what_another_service_is_asked_to_change_is_written_down_when_it_answers(
-    api: Api, tenant_id: str
-) -> None:
-    """The ledger is away here: nothing was changed, so nothing is written down."""
+async def test_request_to_another_service_is_in_the_log_although_nobody_replies(api: Api, tenant_id: str) -> None:
     body = {"code": "FEES", "label": "Fees", "account_type": "EXPENSE"}
     assert (await admin(api, tenant_id).call("POST", "/v1/accounts", body)).status == 503
-    assert await listed(api, tenant_id, "?action=ledger.") == []
+    lines = await listed(api, tenant_id, "?action=ledger.")
+    assert [line["outcome"] for line in lines] == ["unknown", "requested"]
 
 
 async def test_what_the_ledger_found_broken_is_in_the_audit_log_of_whom_it_concerns(api: Api, tenant_id: str) -> None:

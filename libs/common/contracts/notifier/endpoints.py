@@ -212,6 +212,8 @@ class SendTestEvent(Message, frozen=True, kw_only=True):
     """The tenant."""
     endpoint_id: UUID
     """The endpoint."""
+    event_id: UUID | None = None
+    """The event's id, minted by the api, so that the same request again is the same event; None: a new one."""
 
 
 @request("webhook_endpoints.list", owner="notifier", said_by=("api",), reply=EndpointList, example=EXAMPLE_TENANT)
