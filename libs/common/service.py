@@ -34,8 +34,10 @@ from libs.common.settings import (
 )
 from libs.common.web import problems
 from libs.common.web.correlation import correlate
+from libs.common.web.head import answer_head
 from libs.common.web.health import Check, health_routes
 from libs.common.web.load import limit_in_flight
+from libs.common.web.protocol import ProblemProtocol
 
 log = get_logger("service")
 
@@ -138,7 +140,7 @@ class Service:
             debug=False,
         )
         # Outside of Litestar, whose own middleware does not see a request that no route takes.
-        asgi: ASGIApp = self.app
+        asgi: ASGIApp = answer_head(self.app)
         for shell in shells:
             asgi = shell(asgi)
         self.asgi = correlate(limit_in_flight(asgi, limit=http.http_in_flight_max))
@@ -216,7 +218,7 @@ class Service:
             host=self.http.http_host,
             port=self.http.http_port,
             loop="uvloop",
-            http="httptools",
+            http=ProblemProtocol,
             log_config=None,
             access_log=False,
             server_header=False,

@@ -147,7 +147,7 @@ def problem_of(fault: Exception, *, path: str) -> tuple[Problem, dict[str, str]]
         status = fault.status_code
         code = _ROUTER_CODES.get(status, "http_error")
         title, detail = _TITLES[status], _router_detail(status, fault)
-        headers = dict(fault.headers or {})
+        headers = _with_head(dict(fault.headers or {}))
     elif outages.classify(fault) in {FaultClass.OUTAGE, FaultClass.CONTENTION}:
         status, code, title, detail = 503, "unavailable", _TITLES[503], "something that this needs does not answer"
         log.warning("request.unavailable", path=path, reason=outages.cause_of(fault))
@@ -170,6 +170,14 @@ def problem_of(fault: Exception, *, path: str) -> tuple[Problem, dict[str, str]]
         permissionCode=permission,
     )
     return problem, headers
+
+
+def _with_head(headers: dict[str, str]) -> dict[str, str]:
+    """Name HEAD among the methods of a route that has GET."""
+    return {
+        name: ", ".join(sorted({*value.split(", "), "HEAD"})) if name.lower() == "allow" and "GET" in value else value
+        for name, value in headers.items()
+    }
 
 
 def _router_detail(status: int, fault: HTTPException) -> str:

@@ -69,8 +69,15 @@ async def timeline(database: Database, tenant_id: str, intent_id: UUID) -> list[
 
 
 async def refunds_of(database: Database, tenant_id: str, intent_id: UUID) -> list[Refund]:
-    """Read the refunds of an intent, newest first; empty for an intent that the tenant does not have."""
-    return await store_refunds.refunds_of(database, tenant_id, intent_id, limit=PARTS_MAX)
+    """Read the refunds of an intent, newest first.
+
+    Raises:
+        PaymentIntentNotFound: when the tenant has no such intent.
+    """
+    found = await store_refunds.refunds_of(database, tenant_id, intent_id, limit=PARTS_MAX)
+    if not found:
+        await get(database, tenant_id, intent_id)
+    return found
 
 
 async def disputes_of(database: Database, tenant_id: str, intent_id: UUID) -> list[Dispute]:

@@ -95,6 +95,8 @@ def options_routes(business: Sequence[HTTPRouteHandler]) -> list[HTTPRouteHandle
     for handler in business:
         for path in handler.paths:
             methods.setdefault(path, {"OPTIONS"}).update(handler.http_methods)
+            if "GET" in handler.http_methods:
+                methods[path].add("HEAD")
 
     def answering(path: str, allowed: str) -> Any:
         @route(path, http_method="OPTIONS", status_code=204, include_in_schema=False, sync_to_thread=False)

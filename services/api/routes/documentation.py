@@ -58,6 +58,11 @@ def documentation_routes(business: Sequence[HTTPRouteHandler]) -> list[HTTPRoute
     def raw_document() -> bytes:
         return msgspec.json.encode(document(business))
 
+    @get("/", include_in_schema=False, sync_to_thread=False)
+    def index() -> Response[None]:
+        # Relative: a proxy may serve us below a path of its own.
+        return Response(None, status_code=307, headers={"Location": "docs"})
+
     @get("/openapi.json", include_in_schema=False, sync_to_thread=False)
     def openapi_json() -> Response[bytes]:
         return Response(raw_document(), media_type="application/json")
@@ -85,7 +90,7 @@ def documentation_routes(business: Sequence[HTTPRouteHandler]) -> list[HTTPRoute
         words = {name: html.escape(str(getattr(kind, name))) for name in ("code", "status", "meaning", "remedy")}
         return Response(_PROBLEM.format(**words).encode(), media_type="text/html")
 
-    found: list[Any] = [openapi_json, docs, asset, problem]
+    found: list[Any] = [index, openapi_json, docs, asset, problem]
     return found
 
 

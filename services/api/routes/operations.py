@@ -186,9 +186,9 @@ def operation_routes(
         "/v1/payment-intents/{intent_id:str}/refunds",
         operation_id="listRefunds",
         summary="List the refunds of a payment intent",
-        description="Newest first, as a bare array; empty where there is no such payment intent.",
+        description="Newest first, as a bare array.",
         tags=["payment intents"],
-        documented=Documented(answer=list[RefundBody], permission=_READ),
+        documented=Documented(answer=list[RefundBody], permission=_READ, refusals=("payment_intent_not_found",)),
     )
     async def list_refunds(request: AnyRequest, intent_id: FromPath[str]) -> Response[bytes]:
         caller = await access.admit(request.headers, _READ)

@@ -368,3 +368,39 @@ async def test_hostile_bodies_of_any_depth_and_length_are_refused_at_once(client
     assert {answer.status for answer in answers} <= {400, 422}
     assert all(len(answer.raw) < 20_000 for answer in answers)
     assert all(msgspec.json.decode(answer.raw)["code"] for answer in answers)
+
+
+async def test_head_is_answered_wherever_get_is_and_nowhere_else(api: Api, client: Client) -> None:
+    created = (await client.call("POST", INTENTS, GOOD, key=uuid4().hex)).json["id"]
+    for path in (
+        "/healthz",
+        "/metrics",
+        "/docs",
+        "/openapi.json",
+        INTENTS,
+        f"{INTENTS}/{created}",
+        f"{INTENTS}/{NOWHERE}",
+    ):
+        got, head = await client.call("GET", path), await client.call("HEAD", path)
+        assert (head.status, head.raw) == (got.status, b""), path
+        assert head.headers["content-type"] == got.headers["content-type"]
+    for method in ("HEAD", "GET"):
+        refused = await client.call(method, f"{INTENTS}/{created}/confirm")
+        assert (refused.status, "HEAD" in refused.headers["allow"]) == (405, False)
+    refused = await client.call("DELETE", INTENTS)
+    assert {"GET", "HEAD", "POST"} <= set(refused.headers["allow"].split(", "))
+    assert "HEAD" in (await client.call("OPTIONS", INTENTS)).headers["allow"]
+
+
+async def test_the_root_leads_to_the_documents(api: Api) -> None:
+    async with api.http.get(api.base + "/", allow_redirects=False) as answer:
+        assert (answer.status, answer.headers["location"]) == (307, "docs")
+    assert b"swagger" in (await api.stranger().call("GET", "/")).raw
+
+
+async def test_refunds_of_what_is_not_there_are_as_unknown_as_it_is(api: Api, client: Client) -> None:
+    theirs = (await api.client("somebody-else").call("POST", INTENTS, GOOD, key=uuid4().hex)).json["id"]
+    for intent_id in (NOWHERE, theirs):
+        for part in ("", "/refunds", "/disputes", "/events"):
+            answer = await client.call("GET", f"{INTENTS}/{intent_id}{part}")
+            assert (answer.status, problem(answer)["code"]) == (404, "payment_intent_not_found"), part

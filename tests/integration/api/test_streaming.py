@@ -13,6 +13,7 @@ from litestar.response import Stream
 from libs.common.clock import SystemClock
 from libs.common.errors import Unavailable
 from libs.common.web import problems
+from libs.common.web.head import answer_head
 from services.api.auth import Tokens
 from services.api.rate_limit import RateLimiter, Store
 from services.api.routes.edge import Edge
@@ -69,7 +70,7 @@ async def served() -> AsyncIterator[str]:
     )
     app = Litestar([whole, slow, stuck, broken], exception_handlers={Exception: problems.answer}, openapi_config=None)
     port = free_port()
-    server = uvicorn.Server(uvicorn.Config(edge.wrap(app), host="127.0.0.1", port=port, log_config=None))
+    server = uvicorn.Server(uvicorn.Config(edge.wrap(answer_head(app)), host="127.0.0.1", port=port, log_config=None))
     running = asyncio.create_task(server.serve())
     try:
         async with asyncio.timeout(20):
@@ -95,3 +96,16 @@ async def test_a_page_that_cannot_be_had_breaks_the_file_off(path: str) -> None:
         assert answer.status == 200
         with pytest.raises(aiohttp.ClientPayloadError):
             await answer.read()
+
+
+async def test_a_reader_who_leaves_ends_the_stream_and_a_head_needs_no_page(caplog: pytest.LogCaptureFixture) -> None:
+    async with served() as base, aiohttp.ClientSession() as http:
+        async with http.head(f"{base}/whole") as head:
+            assert (head.status, await head.read()) == (200, b"")
+            assert head.headers["content-disposition"] == 'attachment; filename="table.csv"'
+        async with http.get(f"{base}/slow") as left:
+            await left.content.readany()
+            left.close()
+        async with http.get(f"{base}/whole") as whole:
+            assert len((await whole.text()).splitlines()) == 1 + PAGES * 100
+    assert not [record for record in caplog.records if record.levelname in {"ERROR", "CRITICAL"}]
