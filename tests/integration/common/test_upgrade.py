@@ -13,6 +13,7 @@ from deploy.local.servers import Servers
 from libs.common.clock import SystemClock
 from libs.common.db import PartitionKeeper
 from libs.common.db.migrate import upgrade
+from libs.common.errors import Unavailable
 from libs.common.ids import new_id
 from libs.common.messaging import inbox_partitions
 from libs.common.settings import BrokerSettings
@@ -90,3 +91,32 @@ async def test_history_from_before_there_were_months_is_kept(bare: TestDatabase)
 def number_of_id(instant: datetime) -> int:
     """The least id that can be minted at an instant, as a number."""
     return int(instant.timestamp() * 1000) << 80
+
+
+async def test_migration_that_waits_for_a_lock_lets_others_through_and_goes_on_later(bare: TestDatabase) -> None:
+    url = bare.url("api_owner")
+    await asyncio.to_thread(upgrade, service="api", url=url, revision="0007")
+    reader, payment = await asyncpg.connect(bare.admin_url), await asyncpg.connect(bare.admin_url)
+
+    def migrate() -> None:
+        upgrade(service="api", url=url, lock_seconds=0.2, tries_max=3, pause_seconds=0.05)
+
+    async with reader.transaction():
+        # A report that reads the audit log for hours.
+        await reader.fetch("SELECT FROM api.audit_log")
+        migrating = asyncio.create_task(asyncio.to_thread(migrate))
+        while not await payment.fetchval(
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation::regclass::text LIKE '%audit_log')"
+        ):
+            await asyncio.sleep(0.01)
+        await payment.execute(
+            "INSERT INTO api.audit_log VALUES ('t', $1, 'a', 'b', 'c', 'success', '{}', 'd', now())",
+            new_id(),
+            timeout=5,
+        )
+        with pytest.raises(Unavailable, match="locked by others in all of 3 tries"):
+            await migrating
+    await asyncio.to_thread(migrate)
+    assert await payment.fetchval("SELECT count(*) FROM api.audit_log") == 1
+    await reader.close()
+    await payment.close()
