@@ -106,6 +106,13 @@ test *args: setup
 test-on-other-days *days: setup
     @{{ python }} -m deploy.local test-on-other-days "$@"
 
+# Change the money and messaging modules a little, many times, and look whether a test notices: just mutate --sample 10 --seed 1
+[no-exit-message]
+[group('check')]
+mutate *args: setup
+    @{{ python }} -m deploy.local up-servers --profile test >/dev/null
+    @{{ python }} -m tests.support.mutate "$@"
+
 # Check format, lint, types and import contracts
 [no-exit-message]
 [group('check')]

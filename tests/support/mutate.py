@@ -190,7 +190,7 @@ def _is_idle(node: ast.AST) -> bool:
         return True
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
         called = ast.unparse(node.value.func)
-        return called.startswith(("log.", "_log.", "logger.", "self._log.", "metrics."))
+        return called.startswith(("assert_never", "log.", "_log.", "logger.", "self._log.", "metrics."))
     return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
 
 

@@ -8,9 +8,10 @@ from ipaddress import ip_address
 import aiohttp
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
+from prometheus_client import REGISTRY
 
 from services.notifier.domain import Answer, AttemptError
-from services.notifier.egress import LOCAL_NETWORKS, EgressGuard
+from services.notifier.egress import LOCAL_NETWORKS, EgressGuard, GuardedResolver
 from services.notifier.errors import EgressBlocked
 from services.notifier.sender import Sender
 from services.notifier.settings import WebhookSettings
@@ -213,6 +214,38 @@ async def test_one_forbidden_answer_refuses_the_whole_name(sink: Sink) -> None:
     answer = await attempt(f"http://merchant.example:{sink.port}/", Sender(WebhookSettings(), EgressGuard(), lookup))
     assert answer == Answer(error=AttemptError.EGRESS_BLOCKED)
     assert sink.connections == 0
+
+
+async def test_the_resolver_refuses_by_itself_and_closes_its_threads() -> None:
+    """Without a dial, so that the guard at the socket cannot be what refused."""
+    answers = {"whole.example": ["93.184.216.34", "2a00:1450::1"], "rotten.example": ["93.184.216.34", "10.0.0.1"]}
+
+    async def lookup(host: str, port: int) -> list[tuple[int, str]]:
+        assert port == 443
+        return [(socket.AF_INET6 if ":" in address else socket.AF_INET, address) for address in answers[host]]
+
+    resolver = GuardedResolver(EgressGuard(), lookup)
+    with pytest.raises(EgressBlocked):
+        await resolver.resolve("rotten.example", 443)
+    # Also where the family that is asked for has only good addresses.
+    with pytest.raises(EgressBlocked):
+        await resolver.resolve("rotten.example", 443, socket.AF_INET6)
+    found = await resolver.resolve("whole.example", 443)
+    assert [(each["hostname"], each["host"], each["port"], each["family"]) for each in found] == [
+        ("whole.example", "93.184.216.34", 443, socket.AF_INET),
+        ("whole.example", "2a00:1450::1", 443, socket.AF_INET6),
+    ]
+    only = await resolver.resolve("whole.example", 443, socket.AF_INET6)
+    assert [each["host"] for each in only] == ["2a00:1450::1"]
+    await resolver.close()
+
+
+def test_a_refusal_is_counted_and_what_is_no_address_is_one() -> None:
+    for host in ("10.0.0.1", "merchant.example"):
+        before = REGISTRY.get_sample_value("webhook_egress_blocked_total") or 0
+        with pytest.raises(EgressBlocked):
+            EgressGuard().check(host)
+        assert REGISTRY.get_sample_value("webhook_egress_blocked_total") == before + 1
 
 
 async def test_a_name_that_rebinds_between_two_deliveries_is_refused(sink: Sink) -> None:
