@@ -6,10 +6,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from xml.etree import ElementTree
 
-from deploy.local import lifecycle, servers
+from deploy.local import days, lifecycle, servers
 from deploy.local.environment import with_bytecode
 from deploy.local.errors import LocalFailure
 from deploy.local.layout import ROOT
@@ -37,8 +38,16 @@ its own."""
 Say = lifecycle.Say
 
 
-def check(say: Say) -> list[str]:
-    """Run the four static checks, all of them whatever fails, and return the names of those that failed."""
+_AT_ONCE = ("format", "lint", "imports")
+_BESIDE = ("types",)
+"""The static checks that are done at once, and the one that takes half a minute."""
+
+
+def check(say: Say, *, names: Sequence[str] = (*_AT_ONCE, *_BESIDE)) -> list[str]:
+    """Run static checks, all of them whatever fails, and return the names of those that failed.
+
+    What a check prints is shown once it is done, so that nothing else stands in between.
+    """
     bin_folder = Path(sys.executable).parent
     steps = {
         "format": [str(bin_folder / "ruff"), "format", "--check", *CODE],
@@ -47,12 +56,13 @@ def check(say: Say) -> list[str]:
         "imports": [str(bin_folder / "lint-imports"), "--no-logo"],
     }
     failed = []
-    for name, command in steps.items():
-        began = time.monotonic()
-        say(f"== {name}: {Path(command[0]).name} {' '.join(command[1:])}")
-        if _run(command, dict(os.environ), seconds=CHECK_SECONDS):
+    for name in names:
+        command, began = steps[name], time.monotonic()
+        code, printed = _run_quietly(command, seconds=CHECK_SECONDS)
+        if code:
             failed.append(name)
-        say(f"== {name} {'FAILED' if name in failed else 'ok'} in {time.monotonic() - began:.1f} s\n")
+        result = f"{'FAILED' if code else 'ok'} in {time.monotonic() - began:.1f} s"
+        say(f"== {name}: {Path(command[0]).name} {' '.join(command[1:])}\n{printed}== {name} {result}\n")
     return failed
 
 
@@ -66,15 +76,25 @@ def test(say: Say, arguments: Sequence[str]) -> int:
     Returns:
         0 when everything holds.
     """
-    failed = [] if arguments else check(say)
+    failed = [] if arguments else check(say, names=_AT_ONCE)
     lifecycle.install_servers("test", say)
     ran_before = servers.running("test") is not None
     found = servers.ensure("test", say=say)
     say("== tests against " + ", ".join(f"{name} ({server.kind})" for name, server in found.each().items()))
     shutil.rmtree(COVERAGE, ignore_errors=True)
     COVERAGE.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(RESULTS, ignore_errors=True)
     try:
-        code = _suite(arguments)
+        if arguments:
+            code = _chosen(arguments)
+        else:
+            # Most of a test's time is waiting: the type checker works beside those that run in parallel.
+            with ThreadPoolExecutor(max_workers=1) as beside:
+                types = beside.submit(check, say, names=_BESIDE)
+                code = _apart()
+                failed += types.result()
+            code = max(code, _together())
+            failed += [f"tests on another day ({name})" for name in days.run_short(say)]
     finally:
         if not ran_before:
             servers.stop("test")
@@ -84,21 +104,25 @@ def test(say: Say, arguments: Sequence[str]) -> int:
     return 1 if failed else code
 
 
-def _suite(arguments: Sequence[str]) -> int:
-    """Run the tests; returns pytest's exit code, the worse of the two.
+_MEASURED = ("--cov", "--cov-config=pyproject.toml")
+_REPORT = "--cov-report=term:skip-covered"
 
-    Most of a test's time is waiting: those that share nothing but the servers run in two processes. Those over the four
-    services have the machine for themselves.
-    """
-    shutil.rmtree(RESULTS, ignore_errors=True)
-    measured = ["--cov", "--cov-config=pyproject.toml"]
-    final = "--cov-report=term:skip-covered"
-    if arguments:
-        return _pytest("chosen", [*measured, final, "--cov-fail-under=0", *arguments])
-    apart = _pytest(
-        "apart", [*measured, "--cov-report=", "--cov-fail-under=0", "-n", "2", "--dist", "loadfile", *APART]
+
+def _chosen(arguments: Sequence[str]) -> int:
+    """Run the tests that pytest chooses by these arguments; returns its exit code."""
+    return _pytest("chosen", [*_MEASURED, _REPORT, "--cov-fail-under=0", *arguments])
+
+
+def _apart() -> int:
+    """Run the tests that share nothing but the servers, in two processes."""
+    return _pytest(
+        "apart", [*_MEASURED, "--cov-report=", "--cov-fail-under=0", "-n", "2", "--dist", "loadfile", *APART]
     )
-    return max(apart, _pytest("together", [*measured, final, "--cov-append", *TOGETHER]))
+
+
+def _together() -> int:
+    """Run the tests over the four services, which have the machine for themselves."""
+    return _pytest("together", [*_MEASURED, _REPORT, "--cov-append", *TOGETHER])
 
 
 def _pytest(name: str, options: Sequence[str]) -> int:
@@ -122,6 +146,27 @@ def _counts(results: Iterable[Path]) -> tuple[int, int]:
 
 def _environment() -> dict[str, str]:
     return {**with_bytecode(os.environ, ROOT), MEASURE: "1"}
+
+
+def _run_quietly(command: list[str], *, seconds: float) -> tuple[int, str]:
+    """Run a step and return its exit code and all that it printed.
+
+    Raises:
+        LocalFailure: when it does not end in time.
+    """
+    try:
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as late:
+        raise LocalFailure(f"{' '.join(command[:4])} ... did not end within {seconds:.0f} s.") from late
+    return done.returncode, done.stdout
 
 
 def _run(command: list[str], env: dict[str, str], *, seconds: float) -> int:

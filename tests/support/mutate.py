@@ -36,8 +36,6 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "libs/common/money.py": (f"{UNIT}/common/test_money.py",),
     "services/api/domain/intent.py": (f"{UNIT}/api/test_domain.py", f"{UNIT}/api/test_lifecycle_table.py"),
     "services/api/domain/lifecycle.py": (f"{UNIT}/api/test_domain.py", f"{UNIT}/api/test_lifecycle_table.py"),
-    "services/api/domain/refund.py": (f"{UNIT}/api/test_domain.py",),
-    "services/api/domain/dispute.py": (f"{UNIT}/api/test_domain.py",),
     "services/gateway/domain.py": (f"{UNIT}/gateway/test_domain.py", f"{UNIT}/gateway/test_bounds.py"),
     "services/gateway/resilience/bulkhead.py": (f"{UNIT}/gateway/test_resilience.py",),
     "services/gateway/resilience/calling.py": (f"{UNIT}/gateway/test_resilience.py",),
