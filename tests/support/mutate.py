@@ -39,7 +39,10 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "services/gateway/domain.py": (f"{UNIT}/gateway/test_domain.py", f"{UNIT}/gateway/test_bounds.py"),
     "services/gateway/resilience/bulkhead.py": (f"{UNIT}/gateway/test_resilience.py",),
     "services/gateway/resilience/calling.py": (f"{UNIT}/gateway/test_resilience.py",),
-    "services/gateway/resilience/circuit.py": (f"{UNIT}/gateway/test_resilience.py",),
+    "services/gateway/resilience/circuit.py": (
+        f"{UNIT}/gateway/test_resilience.py",
+        f"{UNIT}/gateway/test_circuit_gauge.py",
+    ),
     "services/ledger/domain.py": (
         f"{UNIT}/ledger/test_domain.py",
         f"{UNIT}/ledger/test_bounds.py",
