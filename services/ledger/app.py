@@ -20,7 +20,7 @@ from services.ledger.posting import BalanceCache, PostingDesk
 from services.ledger.queries import ExchangeQueries, JournalQueries, Queries, ReportQueries
 from services.ledger.settings import Settings
 from services.ledger.verification import Verifier
-from services.ledger.workers import MEASURED, loops, workers
+from services.ledger.workers import MEASURED, forgetting, loops, workers
 
 _STUCK_MAX = 200
 """Payments, and dead letters of each queue, that an operator is shown at a time."""
@@ -69,7 +69,10 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         tables=[inbox_partitions(settings.broker)],
         measured=MEASURED,
         loops=loops(reports),
-        workers=workers(database, holds, verifier, claims),
+        workers=[
+            *workers(database, holds, verifier, claims),
+            *forgetting(database, clock=clock, settings=settings.retention),
+        ],
     )
 
 

@@ -250,6 +250,7 @@ JOURNAL_REQUESTS = sa.Table(
     sa.Column("answer", sa.Text, nullable=False, comment="What became of its entries, as JSON."),
     sa.Column("answered_at", _INSTANT, nullable=False, comment="When it was answered."),
     sa.PrimaryKeyConstraint("tenant_id", "key", name="pk_journal_requests"),
+    sa.Index("ix_journal_requests_answered_at", "answered_at"),
     comment="Calls that posted entries by hand, by idempotency key; kept as long as the entries, for ever.",
 )
 
@@ -445,6 +446,7 @@ HOLDS = sa.Table(
         name="fk_holds_credit",
     ),
     sa.Index("ix_holds_placed_at", "tenant_id", "placed_at", "id"),
+    sa.Index("ix_holds_resolved_at", "resolved_at", postgresql_where=sa.text("resolved_at IS NOT NULL")),
     sa.Index(
         "ix_holds_expires_at", "expires_at", postgresql_where=sa.text("state = 'OPEN' AND expires_at IS NOT NULL")
     ),

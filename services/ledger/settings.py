@@ -28,6 +28,16 @@ class JournalSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How long a proposal can be decided before it expires."""
 
 
+class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How long is kept what is not the books themselves, which are kept for ever."""
+
+    journal_request_retention_days: int = 0
+    """How long the answer to a request that posted entries by hand is kept under its key; 0: for ever, else at least 90 days."""
+    hold_retention_days: int = 0
+    """How long a hold is kept after it was captured, voided or expired; 0: for ever, else at least 90 days. Its id is then free
+    again."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the ledger reads from its environment."""
 
@@ -43,6 +53,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How fresh reports are."""
     journal: JournalSettings = JournalSettings()
     """How entries that people make get into the books."""
+    retention: RetentionSettings = RetentionSettings()
+    """How long is kept what is not the books themselves."""
 
 
 def check_settings(settings: Settings) -> list[str]:
@@ -54,4 +66,9 @@ def check_settings(settings: Settings) -> list[str]:
         faults.append("REPORT_REFRESH_TIMEOUT_SECONDS must be from 1 to 3600")
     if not 1 <= settings.journal.proposal_lifetime_hours <= 8760:
         faults.append("PROPOSAL_LIFETIME_HOURS must be from 1 to 8760")
+    faults += [
+        f"{name.upper()} must be 0 (for ever) or at least 90"
+        for name in RetentionSettings.__struct_fields__
+        if 0 != getattr(settings.retention, name) < 90
+    ]
     return faults

@@ -2,12 +2,17 @@
 them with what the api says of payments, and keeps the report views fresh.
 """
 
+from datetime import timedelta
+
+from libs.common.clock import Clock
 from libs.common.db import Database
 from libs.common.service import Loop, Worker
 from services.ledger import metrics, store
 from services.ledger.claims import Claims
 from services.ledger.commands import ReportCommands
 from services.ledger.holds import EXPIRIES_MAX, Holds
+from services.ledger.settings import RetentionSettings
+from services.ledger.store.retention import Forgettable, forget
 from services.ledger.verification import Verifier
 
 EXPIRE_EVERY_SECONDS = 0.5
@@ -26,6 +31,10 @@ VERIFY_GROUPS_MAX = 2_000
 """Groups of each chain that one round recomputes at most."""
 
 COMPARE_EVERY_SECONDS = 60.0
+
+FORGET_EVERY_SECONDS = 3_600.0
+FORGET_MAX = 5_000
+"""Rows that one statement deletes at most, so that it never holds locks for long."""
 
 MEASURED = (
     *("journal_entries", "postings", "entry_groups", "journal_requests", "manual_entries"),
@@ -70,3 +79,23 @@ def workers(database: Database, holds: Holds, verifier: Verifier, claims: Claims
 def loops(reports: ReportCommands) -> list[Loop]:
     """List what runs from start to stop. Every process has it; the database lets one at a time refresh."""
     return [Loop(name="keep reports fresh", run=reports.keep_fresh)]
+
+
+def forgetting(database: Database, *, clock: Clock, settings: RetentionSettings) -> list[Worker]:
+    """List what is forgotten by age, as the settings say."""
+
+    def worker(what: Forgettable, kept_days: int) -> Worker:
+        async def run() -> None:
+            before = clock.now() - timedelta(days=kept_days)
+            while True:
+                async with database.connection() as connection:
+                    if await forget(connection, what, before=before, limit=FORGET_MAX) < FORGET_MAX:
+                        return
+
+        return Worker(name=f"forget {what.value}", every_seconds=FORGET_EVERY_SECONDS, run=run)
+
+    kept = {
+        Forgettable.REQUESTS: settings.journal_request_retention_days,
+        Forgettable.HOLDS: settings.hold_retention_days,
+    }
+    return [worker(what, days) for what, days in kept.items() if days > 0]
