@@ -46,6 +46,8 @@ class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Attempts under way at once in this process."""
     webhook_endpoint_in_flight_max: int = 32
     """Attempts under way at once towards one endpoint; reached step by step while the endpoint answers."""
+    webhook_tenant_in_flight_max: int = 250
+    """Attempts under way at once towards all endpoints of one tenant, so that none has all of a process to itself."""
     webhook_claim_max: int = 250
     """Deliveries that one claim takes at most."""
     webhook_lease_seconds: float = 60.0
@@ -151,6 +153,7 @@ def check_settings(settings: Settings) -> list[str]:
             ("WEBHOOK_RESPONSE_BYTES_MAX", webhooks.webhook_response_bytes_max),
             ("WEBHOOK_IN_FLIGHT_MAX", webhooks.webhook_in_flight_max),
             ("WEBHOOK_ENDPOINT_IN_FLIGHT_MAX", webhooks.webhook_endpoint_in_flight_max),
+            ("WEBHOOK_TENANT_IN_FLIGHT_MAX", webhooks.webhook_tenant_in_flight_max),
             ("WEBHOOK_CLAIM_MAX", webhooks.webhook_claim_max),
             ("WEBHOOK_POLL_SECONDS", webhooks.webhook_poll_seconds),
             ("WEBHOOK_BREAKER_FAILURES", webhooks.webhook_breaker_failures),

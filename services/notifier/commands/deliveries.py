@@ -97,6 +97,8 @@ async def claim(
     slots: Mapping[UUID, int],
     slots_default: int,
     limit: int,
+    in_flight: Mapping[str, int],
+    tenant_max: int,
     lease: timedelta,
     clock: Clock,
 ) -> list[Claimed]:
@@ -104,7 +106,14 @@ async def claim(
     now = clock.now()
     async with database.connection() as connection:
         return await deliveries.claim(
-            connection, now=now, lease_until=now + lease, slots=slots, slots_default=slots_default, limit=limit
+            connection,
+            now=now,
+            lease_until=now + lease,
+            slots=slots,
+            slots_default=slots_default,
+            limit=limit,
+            in_flight=in_flight,
+            tenant_max=tenant_max,
         )
 
 

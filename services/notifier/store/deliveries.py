@@ -45,6 +45,9 @@ ON CONFLICT DO NOTHING
 # over, and the pause moves to the end of the lease, so that nobody else tries meanwhile; an endpoint with a rate limit
 # gets what a second's worth of it allows. A gate in another worker's hands counts as shut. Where order is wanted, an event
 # waits while an earlier one of its payment does.
+#
+# `shared` divides a claim among the tenants: each has one endpoint's turn before any has a second, those with the least
+# under way first, no endpoint takes more than its tenant's share of the claim, and no tenant has more under way than `$8`.
 _CLAIM = """
 WITH RECURSIVE heads AS (
     (SELECT tenant_id, endpoint_id, next_attempt_at FROM deliveries WHERE status = 'PENDING'
@@ -75,18 +78,31 @@ WITH RECURSIVE heads AS (
             AND (g.paused_until IS NOT NULL OR g.rate_limit_per_second IS NOT NULL)
       LEFT JOIN gated ON gated.tenant_id = heads.tenant_id AND gated.endpoint_id = heads.endpoint_id
      WHERE heads.next_attempt_at <= $1 AND coalesce(known.slots, $4::int) > 0
-     ORDER BY heads.next_attempt_at
+), capped AS (
+    SELECT tenant_id, endpoint_id, next_attempt_at,
+           least(slots, greatest(1, {limit} / (SELECT count(DISTINCT tenant_id) FROM willing)))::int AS slots
+      FROM willing
+), shared AS (
+    SELECT tenant_id, endpoint_id, next_attempt_at, coalesce(busy.in_flight, 0) AS in_flight,
+           row_number() OVER tenant AS turn,
+           least(capped.slots, $8::int - coalesce(busy.in_flight, 0) - coalesce(sum(capped.slots) OVER earlier, 0))::int
+               AS slots
+      FROM capped LEFT JOIN unnest($6::text[], $7::int[]) AS busy(tenant_id, in_flight) USING (tenant_id)
+    WINDOW tenant AS (PARTITION BY tenant_id ORDER BY next_attempt_at, endpoint_id),
+           earlier AS (tenant ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+), ranked AS (
+    SELECT * FROM shared WHERE slots > 0 ORDER BY turn, in_flight, next_attempt_at
 ), picked AS (
     SELECT due.*
-      FROM willing CROSS JOIN LATERAL (
+      FROM ranked CROSS JOIN LATERAL (
            SELECT tenant_id, endpoint_id, event_id FROM deliveries AS d
-            WHERE d.tenant_id = willing.tenant_id AND d.endpoint_id = willing.endpoint_id
+            WHERE d.tenant_id = ranked.tenant_id AND d.endpoint_id = ranked.endpoint_id
               AND d.status = 'PENDING' AND d.next_attempt_at <= $1
               AND (d.ordering_key IS NULL OR NOT EXISTS (
                    SELECT FROM deliveries AS e
                     WHERE e.tenant_id = d.tenant_id AND e.endpoint_id = d.endpoint_id AND e.status = 'PENDING'
                       AND e.ordering_key = d.ordering_key AND (e.sequence, e.event_id) < (d.sequence, d.event_id)))
-            ORDER BY d.next_attempt_at, d.event_id LIMIT willing.slots FOR UPDATE SKIP LOCKED) AS due
+            ORDER BY d.next_attempt_at, d.event_id LIMIT ranked.slots FOR UPDATE SKIP LOCKED) AS due
      LIMIT {limit}
 ), passed AS (
     UPDATE endpoint_gates AS g
@@ -216,10 +232,24 @@ async def claim(
     slots: Mapping[UUID, int],
     slots_default: int,
     limit: int,
+    in_flight: Mapping[str, int],
+    tenant_max: int,
 ) -> list[Claimed]:
-    """Take due deliveries for this worker, oldest first, at most `slots` of each endpoint and `limit` in all."""
+    """Take due deliveries for this worker, fairly by tenant and oldest first for each of its endpoints.
+
+    At most `slots` of each endpoint, `limit` in all, and so many of a tenant that `tenant_max` are under way with those
+    that are `in_flight`.
+    """
     rows = await connection.fetch(
-        _CLAIM.format(limit=int(limit)), now, list(slots), list(slots.values()), slots_default, lease_until
+        _CLAIM.format(limit=int(limit)),
+        now,
+        list(slots),
+        list(slots.values()),
+        slots_default,
+        lease_until,
+        list(in_flight),
+        list(in_flight.values()),
+        tenant_max,
     )
     return [_claimed(row, now=now) for row in rows]
 

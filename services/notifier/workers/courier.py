@@ -106,7 +106,8 @@ class Courier:
         for delivery in claimed:
             if delivery.is_wanted:
                 self._begin(delivery)
-        if len(claimed) == limit:
+        # A claim that shares its places out may leave some of them free although more is due.
+        if len(claimed) * 2 >= limit:
             self._woken.set()
 
     async def _claim(self, limit: int) -> list[Claimed]:
@@ -115,12 +116,14 @@ class Courier:
             slots=self._slots.for_known(),
             slots_default=self._slots.for_unknown,
             limit=limit,
+            in_flight=self._slots.of_tenants,
+            tenant_max=self._settings.webhook_tenant_in_flight_max,
             lease=self._lease,
             clock=self._clock,
         )
 
     def _begin(self, delivery: Claimed) -> None:
-        self._slots.take(delivery.endpoint_id)
+        self._slots.take(delivery.endpoint_id, tenant_id=delivery.tenant_id)
         metrics.IN_FLIGHT.set(self._slots.in_flight)
         task = asyncio.create_task(self._deliver(delivery), name=f"deliver {delivery.id}")
         self._under_way[task] = delivery
@@ -148,7 +151,9 @@ class Courier:
             return
         finally:
             # The slot is free once the exchange is over; the record waits for its commit elsewhere.
-            self._slots.give_back(delivery.endpoint_id, answer, seconds=perf_counter() - began)
+            self._slots.give_back(
+                delivery.endpoint_id, answer, tenant_id=delivery.tenant_id, seconds=perf_counter() - began
+            )
             self._woken.set()
         await self._record(attempt)
 

@@ -5,7 +5,7 @@ limit, loses half when it says that it is overloaded, and is down to one when it
 not proved themselves share one half of the slots, so the other half is always there for those that answer.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from uuid import UUID
 
 from services.notifier.domain import Answer
@@ -39,6 +39,7 @@ class Slots:
         self._unproved_max = max(1, total // _UNPROVED_SHARE)
         self._shares: OrderedDict[UUID, _Share] = OrderedDict()
         self.in_flight = 0
+        self.of_tenants: Counter[str] = Counter()
         self._unproved = 0
 
     @property
@@ -61,16 +62,20 @@ class Slots:
             for endpoint_id, share in self._shares.items()
         }
 
-    def take(self, endpoint_id: UUID) -> None:
+    def take(self, endpoint_id: UUID, *, tenant_id: str) -> None:
         """Begin an attempt."""
+        self.of_tenants[tenant_id] += 1
         share = self._shares.setdefault(endpoint_id, _Share())
         self._shares.move_to_end(endpoint_id)
         share.in_flight += 1
         self.in_flight += 1
         self._unproved += not share.is_proved
 
-    def give_back(self, endpoint_id: UUID, answer: Answer | None, *, seconds: float) -> None:
+    def give_back(self, endpoint_id: UUID, answer: Answer | None, *, tenant_id: str, seconds: float) -> None:
         """End an attempt; `answer` is None when none was made after all."""
+        self.of_tenants[tenant_id] -= 1
+        if self.of_tenants[tenant_id] == 0:
+            del self.of_tenants[tenant_id]
         share = self._shares[endpoint_id]
         share.in_flight -= 1
         self.in_flight -= 1

@@ -174,7 +174,14 @@ async def test_a_courier_that_died_is_replaced_when_its_lease_ends_and_cannot_re
     await notifier.hear(notifier.event(tenant_id))
     lease = timedelta(seconds=SETTINGS.webhook_lease_seconds)
     (held,) = await commands.claim(
-        notifier.database, slots={}, slots_default=1, limit=10, lease=lease, clock=notifier.clock
+        notifier.database,
+        slots={},
+        slots_default=1,
+        limit=10,
+        in_flight={},
+        tenant_max=10,
+        lease=lease,
+        clock=notifier.clock,
     )
     async with notifier.delivering():
         await asyncio.sleep(5 * SETTINGS.webhook_poll_seconds)

@@ -19,7 +19,14 @@ _BROKEN = Answer(status_code=503, excerpt="")
 
 async def claim(notifier: Notifier) -> list[Claimed]:
     return await commands.claim(
-        notifier.database, slots={}, slots_default=100, limit=1_000, lease=_LEASE, clock=notifier.clock
+        notifier.database,
+        slots={},
+        slots_default=100,
+        limit=1_000,
+        in_flight={},
+        tenant_max=1_000,
+        lease=_LEASE,
+        clock=notifier.clock,
     )
 
 

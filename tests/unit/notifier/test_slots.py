@@ -10,8 +10,8 @@ OK, BUSY, DEAD = Answer(status_code=200), Answer(status_code=503), Answer(error=
 
 
 def once(slots: Slots, endpoint_id: UUID, answer: Answer | None, *, seconds: float = 0.01) -> int:
-    slots.take(endpoint_id)
-    slots.give_back(endpoint_id, answer, seconds=seconds)
+    slots.take(endpoint_id, tenant_id="t")
+    slots.give_back(endpoint_id, answer, tenant_id="t", seconds=seconds)
     return slots.for_known()[endpoint_id]
 
 
@@ -44,7 +44,7 @@ def test_endpoints_that_do_not_answer_share_one_half() -> None:
     once(slots, proved, OK)
     for endpoint_id in dead:
         once(slots, endpoint_id, DEAD)
-        slots.take(endpoint_id)
+        slots.take(endpoint_id, tenant_id="t")
     assert slots.free == 5
     assert slots.for_unknown == 0
     assert {slots.for_known()[endpoint_id] for endpoint_id in dead} == {0}
@@ -54,22 +54,22 @@ def test_endpoints_that_do_not_answer_share_one_half() -> None:
 def test_attempts_under_way_change_halves_with_their_endpoint() -> None:
     slots, endpoint_id = Slots(total=4, endpoint_max=4), new_id()
     for _ in range(3):
-        slots.take(endpoint_id)
+        slots.take(endpoint_id, tenant_id="t")
     assert slots.for_unknown == 0
-    slots.give_back(endpoint_id, OK, seconds=0)
+    slots.give_back(endpoint_id, OK, tenant_id="t", seconds=0)
     assert slots.for_unknown == 4
-    slots.give_back(endpoint_id, DEAD, seconds=0)
-    slots.give_back(endpoint_id, None, seconds=0)
+    slots.give_back(endpoint_id, DEAD, tenant_id="t", seconds=0)
+    slots.give_back(endpoint_id, None, tenant_id="t", seconds=0)
     assert slots.in_flight == 0
     assert slots.for_unknown == 4
 
 
 def test_only_so_many_endpoints_are_remembered_and_none_in_flight_is_forgotten() -> None:
     slots, busy = Slots(total=10_000, endpoint_max=4), new_id()
-    slots.take(busy)
+    slots.take(busy, tenant_id="t")
     for _ in range(3_000):
-        slots.take(other := new_id())
-        slots.give_back(other, OK, seconds=0)
+        slots.take(other := new_id(), tenant_id="t")
+        slots.give_back(other, OK, tenant_id="t", seconds=0)
     assert len(slots.for_known()) == 2_000
     assert slots.for_known()[busy] == 3
 
