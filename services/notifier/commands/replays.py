@@ -115,7 +115,7 @@ async def advance_replays(database: Database, *, clock: Clock) -> bool:
     """Schedule some steps of the replays that run, each in a transaction of its own; says whether more is left."""
     for _ in range(_STEPS_MAX):
         async with database.transaction() as tx:
-            replay = await replays.next_running(tx)
+            replay = await replays.next_running(tx, now=clock.now())
             if replay is None:
                 return False
             endpoint = await endpoints.find(tx, tenant_id=replay.tenant_id, endpoint_id=replay.endpoint_id)

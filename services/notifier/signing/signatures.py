@@ -66,16 +66,18 @@ def signed_headers(
     """Sign one attempt with every valid secret, the newest first; several are valid while a secret rotates.
 
     Each is a `whsec_` secret, followed by a blank and a `whsk_` key where the endpoint has one.
-    `X-Webhook-Signature` holds one signature only, so it is the newest secret's.
+    `X-Webhook-Signature` holds one signature only, so it is the oldest secret's: while a secret rotates, whoever verifies
+    by it goes on with the secret they have, and changes to the new one when the overlap ends.
     """
     timestamp = str(int(sent_at.timestamp()))
     content = f"{event_id}.{timestamp}.".encode() + body
     keys = [key for held in signing_secrets for key in held.split(" ")]
+    oldest = signing_secrets[-1].split(" ")[0]
     return {
         "webhook-id": str(event_id),
         "webhook-timestamp": timestamp,
         "webhook-signature": " ".join(_sign(key, content) for key in keys),
-        "X-Webhook-Signature": "sha256=" + hmac.digest(keys[0].encode(), body, hashlib.sha256).hex(),
+        "X-Webhook-Signature": "sha256=" + hmac.digest(oldest.encode(), body, hashlib.sha256).hex(),
         "X-Webhook-Event": event_type,
         "X-Webhook-Delivery-Id": str(delivery_id),
     }

@@ -16,15 +16,19 @@ from services.notifier.domain import Asked, ReplayStatus, Selection
 
 _STEP = 500
 """Messages looked at in one transaction."""
+_DUE_MAX = 1_000
+"""Deliveries due at an endpoint from which on its replays wait."""
 
 # What is delivered again keeps its id and its body; its attempts go on being counted, and the retry schedule begins anew.
+#
+# Attempts and replays are counted in two bytes. What was tried ten thousand times is not replayed any more.
 _CHOSEN = """
     SELECT m.tenant_id, m.event_id, m.type, m.payment_intent_id, m.occurred_at, d.status,
            coalesce((m.body::json #>> '{data,sequence}')::int, 0) AS sequence
       FROM walked AS m
       LEFT JOIN deliveries AS d ON d.tenant_id = m.tenant_id AND d.event_id = m.event_id AND d.endpoint_id = $2
-     WHERE ((d.status = 'FAILED' AND 'failed' = ANY($5::text[]))
-            OR (d.status = 'DELIVERED' AND 'delivered' = ANY($5::text[]))
+     WHERE ((d.status = 'FAILED' AND 'failed' = ANY($5::text[]) AND greatest(d.attempts, d.replays) < 10000)
+            OR (d.status = 'DELIVERED' AND 'delivered' = ANY($5::text[]) AND greatest(d.attempts, d.replays) < 10000)
             OR (d.status IS NULL AND 'missing' = ANY($5::text[]) AND m.type = ANY($6::text[])))
        AND (cardinality($7::text[]) = 0 OR m.type = ANY($7::text[]))
 """
@@ -49,6 +53,7 @@ UPDATE deliveries AS d
    SET status = 'PENDING', next_attempt_at = $4, ended_at = NULL, end_reason = NULL, fence = d.fence + 1,
        attempts_before = d.attempts, replays = d.replays + 1
  WHERE d.tenant_id = $1 AND d.endpoint_id = $2 AND d.event_id = ANY($3::uuid[]) AND d.status <> 'PENDING'
+   AND greatest(d.attempts, d.replays) < 10000
 RETURNING event_id
 """
 _ADD = """
@@ -67,8 +72,15 @@ INSERT INTO replays ({_COLUMNS}) VALUES ($1, $2, $3, $4, 'RUNNING', $5, 0, $6, $
 ON CONFLICT DO NOTHING RETURNING {_COLUMNS}
 """  # noqa: S608 - no input
 _FIND = f"SELECT {_COLUMNS} FROM replays WHERE tenant_id = $1 AND id = $2"  # noqa: S608 - no input
+# A replay yields to what is due: it goes on once its endpoint has worked off most of it, and meanwhile others go on.
 _NEXT = f"""
-SELECT {_COLUMNS} FROM replays WHERE status = 'RUNNING' ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED
+SELECT {_COLUMNS} FROM replays AS r
+ WHERE status = 'RUNNING'
+   AND (SELECT count(*) FROM (
+        SELECT FROM deliveries AS d
+         WHERE d.tenant_id = r.tenant_id AND d.endpoint_id = r.endpoint_id AND d.status = 'PENDING'
+           AND d.next_attempt_at <= $1 LIMIT {_DUE_MAX}) AS due) < {_DUE_MAX}
+ ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED
 """  # noqa: S608 - no input
 _MOVE = """
 UPDATE replays SET scheduled = scheduled + $3, position = coalesce($4, position),
@@ -168,9 +180,9 @@ async def find(connection: Connection, *, tenant_id: str, replay_id: UUID) -> As
     return None if row is None else _asked(row)
 
 
-async def next_running(tx: Connection) -> Asked | None:
-    """Lock and return the oldest replay that nobody works on; None when there is none."""
-    row = await tx.fetchrow(_NEXT)
+async def next_running(tx: Connection, *, now: datetime) -> Asked | None:
+    """Lock and return the oldest replay that nobody works on and that need not wait; None when there is none."""
+    row = await tx.fetchrow(_NEXT, now)
     return None if row is None else _asked(row)
 
 

@@ -70,3 +70,41 @@ async def test_tenants_that_are_alike_get_alike(notifier: Notifier, tenant_id: s
     claimed = Counter(c.tenant_id for c in await claim(notifier))
     assert set(claimed) == set(tenants)
     assert min(claimed.values()) >= 20
+
+
+async def test_replay_waits_while_its_endpoint_has_much_due_and_others_go_on(
+    notifier: Notifier, tenant_id: str
+) -> None:
+    busy, quiet = f"{tenant_id}-busy", f"{tenant_id}-quiet"
+    for tenant in (busy, quiet):
+        endpoint, event = await notifier.register(tenant, URL), notifier.event(tenant)
+        await notifier.hear(event)
+        await notifier.database.write(
+            "UPDATE deliveries SET status = 'FAILED', next_attempt_at = NULL, ended_at = now(), end_reason = 'exhausted' "
+            "WHERE tenant_id = $1 RETURNING 1",
+            tenant,
+        )
+        await notifier.replay(tenant, endpoint.id, outcomes=("failed",), event_ids=(event.event_id,))
+    await notifier.hear(*(notifier.event(busy) for _ in range(1_000)))
+    while await commands.advance_replays(notifier.database, clock=notifier.clock):
+        continue
+    rows = await notifier.database.fetch("SELECT tenant_id, status, scheduled FROM replays ORDER BY tenant_id")
+    assert [tuple(row) for row in rows] == [(busy, "RUNNING", 0), (quiet, "DONE", 1)]
+    # Once some of it was worked off, the rest follows.
+    await claim(notifier, limit=10)
+    while await commands.advance_replays(notifier.database, clock=notifier.clock):
+        continue
+    rows = await notifier.database.fetch("SELECT status, scheduled FROM replays WHERE tenant_id = $1", busy)
+    assert [tuple(row) for row in rows] == [("DONE", 1)]
+
+
+async def test_what_was_tried_ten_thousand_times_is_not_replayed(notifier: Notifier, tenant_id: str) -> None:
+    endpoint = await notifier.register(tenant_id, URL)
+    await notifier.hear(*(notifier.event(tenant_id) for _ in range(2)))
+    await notifier.database.write(
+        "UPDATE deliveries SET status = 'FAILED', next_attempt_at = NULL, ended_at = now(), end_reason = 'exhausted', "
+        "attempts = CASE WHEN event_id = (SELECT event_id FROM messages ORDER BY event_id LIMIT 1) THEN 32767 ELSE 11 END RETURNING 1"
+    )
+    notifier.clock.advance(timedelta(hours=1))
+    replay = await notifier.replay(tenant_id, endpoint.id, outcomes=("failed",))
+    assert replay.total == 1

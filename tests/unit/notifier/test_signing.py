@@ -13,7 +13,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from libs.common.ids import new_id
 from services.notifier.errors import SecretUnreadable
 from services.notifier.signing import SIGNED_HEADERS, KeyRing, new_secret, signed_headers
-from services.notifier.signing.signatures import _sign
+from services.notifier.signing.signatures import _sign, new_signing_key
 
 BODY = '{"id":"0190f3a4-5b6c-7d8e-9f01-23456789abcd","data":{"customer_ref":"José"}}'.encode()
 
@@ -50,6 +50,14 @@ def test_while_a_secret_rotates_both_verify() -> None:
     headers = sign(newest, older)
     Webhook(newest).verify(BODY, headers)
     Webhook(older).verify(BODY, headers)
+
+
+def test_family_header_stays_on_the_earlier_secret_until_the_overlap_ends() -> None:
+    newest, older = new_secret(), f"{new_secret()} {new_signing_key()[0]}"
+    shown = older.split(" ", maxsplit=1)[0]
+    during, after = sign(newest, older), sign(newest)
+    assert during["X-Webhook-Signature"] == "sha256=" + hmac.new(shown.encode(), BODY, hashlib.sha256).hexdigest()
+    assert after["X-Webhook-Signature"] == "sha256=" + hmac.new(newest.encode(), BODY, hashlib.sha256).hexdigest()
 
 
 def test_the_published_vector_of_standard_webhooks() -> None:
