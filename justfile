@@ -153,6 +153,13 @@ e2e *args: setup
     @{{ python }} -m deploy.local up-servers --profile test >/dev/null
     @{{ python }} -m pytest tests/e2e "$@"
 
+# Send thousands of hostile messages to every queue of the four services
+[no-exit-message]
+[group('check')]
+fuzz-messages messages="5000": setup
+    @{{ python }} -m deploy.local up-servers --profile test >/dev/null
+    @HOSTILE_MESSAGES={{ messages }} {{ python }} -m pytest -n 0 tests/integration/messaging/test_hostile.py
+
 # Hold the running api to its OpenAPI document at length
 [no-exit-message]
 [group('check')]

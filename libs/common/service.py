@@ -21,7 +21,8 @@ from libs.common import VERSION, outages
 from libs.common.clock import Clock
 from libs.common.db import Database, PartitionedTable, PartitionKeeper
 from libs.common.errors import PlatformError
-from libs.common.messaging import Bus, asyncapi, redelivery
+from libs.common.messaging import Bus, asyncapi
+from libs.common.messaging.redrive import redrive
 from libs.common.observability import logging
 from libs.common.observability.logging import get_logger
 from libs.common.settings import (
@@ -47,7 +48,6 @@ _HEALTHY_SECONDS = 60.0
 """A loop that ran this long is not in the same trouble as before: its next pause is the first again."""
 _PARTITIONS_EVERY_SECONDS = 300.0
 """How often partitions are made, dropped and measured; the first time when the process starts."""
-_REDRIVE_MAX = 10_000
 
 
 class Worker(msgspec.Struct, frozen=True, kw_only=True):
@@ -313,8 +313,11 @@ def main[S: CommonSettings](
             _require(url, f"{service.upper()}_MIGRATION_DATABASE_URL")
             upgrade(service=service, url=url)
         elif name == "redrive" and rest:
-            moved = asyncio.run(redelivery.redrive(loaded.broker.rabbitmq_url, rest[0], limit=_REDRIVE_MAX))
-            print(f"{moved} dead letters went back to {rest[0]}")  # noqa: T201 - its output
+            done = asyncio.run(redrive(loaded.broker.rabbitmq_url, rest[0]))
+            print(  # noqa: T201 - its output
+                f"{done.moved} dead letters went back to {rest[0]}, {done.returned} of them have died again so far, "
+                f"{done.left} are left"
+            )
         elif name in own:
             asyncio.run(_run(own[name], loaded))
         else:

@@ -14,7 +14,7 @@ from libs.common.db.database import CONTENTION
 from libs.common.errors import Undecodable
 from libs.common.messaging import inbox
 from libs.common.messaging.delivery import Delivery
-from libs.common.messaging.envelope import Heard, PackedEvent, decode_pack, encode_pack, heard
+from libs.common.messaging.envelope import Heard, PackedEvent, decode_pack, encode_pack, heard, open_pack
 from libs.common.messaging.redelivery import Redelivery, Verdict, judge
 from libs.common.observability import metrics
 from libs.common.observability.correlation import correlated
@@ -48,12 +48,14 @@ class Intake[M: Message]:
     async def open(self, message: Delivery) -> list[tuple[PackedEvent, Heard[M]]]:
         """Decode an AMQP message event by event; what breaks the contract is buried at once, alone."""
         try:
-            pack = decode_pack(message.body)
+            opened, malformed = open_pack(message.body)
         except Undecodable as fault:
             await self._bury(message.body, judge(fault, attempt=0), message.message_id)
             return []
+        for event in malformed:
+            await self._bury(event.body, judge(event.fault, attempt=0), message.message_id)
         events = []
-        for packed in pack.events:
+        for packed in opened:
             try:
                 events.append((packed, heard(packed, self._decoder)))
             except Undecodable as fault:

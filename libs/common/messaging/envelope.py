@@ -5,16 +5,19 @@ A pack is one AMQP message with 1 to 100 events of one type, in outbox order:
     {"type": "payment.captured", "events": [{"id": ..., "occurred_at": ..., "tenant_id": ..., "correlation_id": ...,
      "traceparent": ..., "attempt": 0, "body": {...}}, ...]}
 
-The event is the unit of meaning (inbox, retry, dead letter, trace), the pack only the unit of transport.
+The event is the unit of meaning (inbox, retry, dead letter, trace), the pack only the unit of transport. What arrives is
+checked like any input: sizes, ranges and time zones, and an event of a pack that is malformed spoils none of its neighbours.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
+from msgspec import Meta
 
-from libs.common.contracts import Message
+from libs.common.contracts import Message, PublicEvent
 from libs.common.errors import Undecodable
 from libs.common.ids import new_id
 from libs.common.observability.correlation import Correlation, child_traceparent
@@ -60,26 +63,55 @@ class Heard[M: Message](msgspec.Struct, frozen=True, kw_only=True):
         return self.correlation.tenant_id
 
 
+PACK_EVENTS_MAX = 1000
+"""Events that a consumer accepts in one message; `PACK_EVENTS_MAX` of the settings says how many are sent."""
+ATTEMPTS_MAX = 1000
+"""The highest `attempt` that an event may carry; it ends in the dead letters long before."""
+_NAME_CHARACTERS_MAX = 200
+
+type _Name = Annotated[str, Meta(max_length=_NAME_CHARACTERS_MAX)]
+
+
 class PackedEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One event inside a pack."""
 
     id: UUID
-    occurred_at: datetime
-    tenant_id: str = ""
-    correlation_id: str
-    traceparent: str = ""
-    attempt: int = 0
+    occurred_at: Annotated[datetime, Meta(tz=True)]
+    tenant_id: _Name = ""
+    correlation_id: _Name
+    traceparent: _Name = ""
+    attempt: Annotated[int, Meta(ge=0, le=ATTEMPTS_MAX)] = 0
     body: msgspec.Raw
 
 
 class Pack(msgspec.Struct, frozen=True, kw_only=True):
     """The JSON of one internal AMQP message."""
 
-    type: str
-    events: list[PackedEvent]
+    type: _Name
+    events: Annotated[list[PackedEvent], Meta(min_length=1, max_length=PACK_EVENTS_MAX)]
+
+
+class _LoosePack(msgspec.Struct, frozen=True, kw_only=True):
+    """A pack whose events are looked at one by one."""
+
+    type: _Name
+    events: Annotated[list[msgspec.Raw], Meta(min_length=1, max_length=PACK_EVENTS_MAX)]
+
+
+class MalformedEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """One event of a pack that is no event, and why."""
+
+    body: bytes
+    """A pack with this event alone, as it was sent."""
+    fault: Undecodable
 
 
 _decoder = msgspec.json.Decoder(Pack)
+_loose_decoder = msgspec.json.Decoder(_LoosePack)
+_event_decoder = msgspec.json.Decoder(PackedEvent)
+
+_MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowError)
+"""What decoding raises: `RecursionError` where brackets are nested too deeply, `OverflowError` for instants before year 1."""
 
 
 def encode_pack(name: str, events: Sequence[PackedEvent]) -> bytes:
@@ -91,24 +123,53 @@ def decode_pack(raw: bytes) -> Pack:
     """Read a pack; the bodies stay raw until each is decoded on its own.
 
     Raises:
-        Undecodable: when it is not a pack.
+        Undecodable: when it is not a pack, or one of its events is malformed.
+    """
+    return decode(_decoder, raw, what="not a pack of events")
+
+
+def open_pack(raw: bytes) -> tuple[Sequence[PackedEvent], Sequence[MalformedEvent]]:
+    """Read a pack event by event, so that a malformed one is found alone.
+
+    Raises:
+        Undecodable: when it is not a pack at all.
     """
     try:
-        return _decoder.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
-        raise Undecodable(f"not a pack of events: {fault}") from fault
+        return decode_pack(raw).events, ()
+    except Undecodable:
+        loose = decode(_loose_decoder, raw, what="not a pack of events")
+    events: list[PackedEvent] = []
+    malformed: list[MalformedEvent] = []
+    for event in loose.events:
+        try:
+            events.append(decode(_event_decoder, event, what="not an event"))
+        except Undecodable as fault:
+            alone = msgspec.json.encode(_LoosePack(type=loose.type, events=[event]))
+            malformed.append(MalformedEvent(body=alone, fault=fault))
+    return events, malformed
+
+
+def decode[T](decoder: msgspec.json.Decoder[T], raw: bytes | msgspec.Raw, *, what: str) -> T:
+    """Decode what somebody else has written.
+
+    Raises:
+        Undecodable: saying `what` it is, and where it is malformed.
+    """
+    try:
+        return decoder.decode(raw)
+    except _MALFORMED as fault:
+        raise Undecodable(f"{what}: {fault}") from fault
 
 
 def heard[M: Message](packed: PackedEvent, decoder: msgspec.json.Decoder[M]) -> Heard[M]:
     """Open one event of a pack.
 
     Raises:
-        Undecodable: when the body breaks its contract.
+        Undecodable: when the body breaks its contract, or is about another tenant than the event.
     """
-    try:
-        body = decoder.decode(packed.body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
-        raise Undecodable(f"the body breaks its contract: {fault}") from fault
+    body = decode(decoder, packed.body, what="the body breaks its contract")
+    if isinstance(body, PublicEvent) and body.tenant_id != packed.tenant_id:
+        raise Undecodable(f"the body is about tenant '{body.tenant_id}', the event about '{packed.tenant_id}'")
     return Heard(
         id=packed.id,
         body=body,

@@ -11,9 +11,7 @@ A dead letter waits in `<queue>.dead` until it is redriven; nothing is ever drop
 """
 
 import traceback
-from typing import Any
 
-import aio_pika
 import msgspec
 from aio_pika.abc import HeadersType
 
@@ -22,7 +20,7 @@ from libs.common.clock import Clock, iso
 from libs.common.errors import OutcomeUnknown, PlatformError, Transient
 from libs.common.messaging.broker import Broker
 from libs.common.messaging.envelope import PackedEvent, encode_pack
-from libs.common.messaging.topology import DELAYS_SECONDS, dead_exchange, dead_queue, delay_exchange
+from libs.common.messaging.topology import DELAYS_SECONDS, dead_exchange, delay_exchange
 from libs.common.outages import FaultClass
 
 RETRIES_MAX = 14
@@ -111,38 +109,3 @@ class Redelivery:
             message_type=name,
             headers=headers,
         )
-
-
-async def redrive(url: str, queue: str, *, limit: int) -> int:
-    """Move up to `limit` dead letters of `queue` back into it, oldest first, as if heard for the first time.
-
-    Each is acknowledged only after the broker has confirmed its copy. Returns how many were moved.
-    """
-    moved = 0
-    connection = await aio_pika.connect(url, timeout=5)
-    async with connection:
-        channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-        source = await channel.get_queue(dead_queue(queue))
-        while moved < limit:
-            dead = await source.get(fail=False, timeout=5)
-            if dead is None:
-                break
-            kept: dict[str, Any] = {
-                name: value for name, value in dead.headers.items() if name in {"traceparent", "X-Correlation-Id"}
-            }
-            await channel.default_exchange.publish(
-                aio_pika.Message(
-                    dead.body,
-                    message_id=dead.message_id,
-                    type=dead.type,
-                    content_type="application/json",
-                    delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-                    headers=kept | {"x-redriven": True},
-                ),
-                routing_key=queue,
-                mandatory=True,
-                timeout=10,
-            )
-            await dead.ack()
-            moved += 1
-    return moved

@@ -28,6 +28,7 @@ from libs.common.errors import (
 from libs.common.messaging.broker import Broker, forgiving
 from libs.common.messaging.consumer import acknowledge, hand_back
 from libs.common.messaging.delivery import Delivery
+from libs.common.messaging.envelope import decode
 from libs.common.observability import metrics
 from libs.common.observability.correlation import Correlation, child_traceparent, correlated, current
 from libs.common.observability.logging import get_logger
@@ -224,10 +225,7 @@ class Answerer:
             if found is None:
                 raise Undecodable(f"the {self._service} service does not know the request {name!r}")
             decoder, handler = found
-            try:
-                request = decoder.decode(body)
-            except (msgspec.DecodeError, UnicodeDecodeError) as fault:
-                raise Undecodable(f"the request breaks its contract: {fault}") from fault
+            request = decode(decoder, body, what="the request breaks its contract")
             answer = await handler(request)
             return Reply(answer=msgspec.Raw(msgspec.json.encode(answer)))
         except Rejected as no:

@@ -10,7 +10,8 @@ import pytest
 from libs.common.contracts import Kind, Message, api, gateway, heard_by, ledger
 from libs.common.db import Connection
 from libs.common.errors import BrokenInvariant, Conflict, NotFound, TooEarly, Unavailable
-from libs.common.messaging import Bus, Heard, Saying, redelivery
+from libs.common.messaging import Bus, Heard, Saying
+from libs.common.messaging.redrive import redrive
 from libs.common.messaging.topology import DELAYS_SECONDS, TopologyConflict
 from libs.common.observability.correlation import Correlation
 from tests.integration.messaging.conftest import Pair, captured, record, say_all, until
@@ -144,7 +145,7 @@ async def test_dead_letter_is_redriven_and_takes_effect(pair: Pair) -> None:
 
         await until(died)
         cured = True
-        assert await redelivery.redrive(pair.vhost_url, queue, limit=10) == 1
+        assert (await redrive(pair.vhost_url, queue)).moved == 1
 
         async def effective() -> bool:
             return bool(await heard_in.fetch("SELECT 1 FROM effects"))
@@ -351,7 +352,7 @@ async def test_public_event_stands_alone_and_flat_on_payments_x(pair: Pair) -> N
             queue = await channel.declare_queue(exclusive=True)
             await queue.bind("payments.x", "payment.#")
             saying = captured()
-            body = api.PaymentSettled(**api.PaymentSettled.example)
+            body = api.PaymentSettled(**(api.PaymentSettled.example | {"tenant_id": "t1"}))
             await say_all(
                 said,
                 [

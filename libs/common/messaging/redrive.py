@@ -1,0 +1,93 @@
+"""Sending dead letters back to the queue in which they died, once the cause is gone."""
+
+from typing import Any
+
+import aio_pika
+import msgspec
+from aio_pika.abc import AbstractChannel, AbstractQueue
+from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError
+
+from libs.common.errors import NotFound, PlatformError, Unavailable
+from libs.common.messaging.topology import dead_queue
+from libs.common.outages import is_outage
+
+LETTERS_MAX = 10_000
+"""Dead letters that one run sends back at most."""
+_CONNECT_SECONDS = 5.0
+_STEP_SECONDS = 10.0
+
+
+class Redriven(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run did."""
+
+    moved: int
+    """Letters that went back to their queue."""
+    returned: int
+    """Letters that lay in the dead-letter queue again at the end, beyond those that were left over."""
+    left: int
+    """Letters that were there at the start and were not taken, since a run is bounded."""
+
+
+async def redrive(url: str, queue: str, *, limit: int = LETTERS_MAX) -> Redriven:
+    """Move the dead letters that `queue` has now, at most `limit`, back into it, oldest first, as if new.
+
+    Each is acknowledged only after the broker has confirmed its copy. A letter that dies again meanwhile is not taken again.
+
+    Raises:
+        NotFound: when there is no such queue.
+        Unavailable: when the broker does not answer, or the queue takes no more.
+    """
+    try:
+        connection = await aio_pika.connect(url, timeout=_CONNECT_SECONDS)
+        async with connection:
+            channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+            return await _redrive(channel, queue, limit=limit)
+    except ChannelNotFoundEntity as fault:
+        raise NotFound(f"there is no queue '{dead_queue(queue)}'; a queue is named <service>.<message>") from fault
+    except DeliveryError as fault:
+        raise Unavailable(f"the queue '{queue}' does not take the letter: it is missing or full") from fault
+    except Exception as fault:
+        if isinstance(fault, PlatformError) or not is_outage(fault):
+            raise
+        raise Unavailable("RabbitMQ does not answer") from fault
+
+
+async def _redrive(channel: AbstractChannel, queue: str, *, limit: int) -> Redriven:
+    source = await channel.get_queue(dead_queue(queue))
+    at_start = await _count(channel, queue)
+    moved = 0
+    for _ in range(min(at_start, limit)):
+        if not await _move_one(channel, source, queue):
+            break
+        moved += 1
+    left = at_start - moved
+    return Redriven(moved=moved, returned=max(0, await _count(channel, queue) - left), left=left)
+
+
+async def _count(channel: AbstractChannel, queue: str) -> int:
+    declared = await channel.declare_queue(dead_queue(queue), passive=True, timeout=_STEP_SECONDS)
+    return declared.declaration_result.message_count or 0
+
+
+async def _move_one(channel: AbstractChannel, source: AbstractQueue, queue: str) -> bool:
+    dead = await source.get(fail=False, timeout=_STEP_SECONDS)
+    if dead is None:
+        return False
+    kept: dict[str, Any] = {
+        name: value for name, value in dead.headers.items() if name in {"traceparent", "X-Correlation-Id"}
+    }
+    await channel.default_exchange.publish(
+        aio_pika.Message(
+            dead.body,
+            message_id=dead.message_id,
+            type=dead.type,
+            content_type="application/json",
+            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+            headers=kept | {"x-redriven": True},
+        ),
+        routing_key=queue,
+        mandatory=True,
+        timeout=_STEP_SECONDS,
+    )
+    await dead.ack()
+    return True
