@@ -88,6 +88,12 @@ redrive service queue: setup
 stuck: setup
     @{{ python }} -m deploy.local stuck
 
+# Publish again what a service published: just resend gateway --since 2026-11-22T10:00:00Z [--until] [--contract] [--intent]
+[no-exit-message]
+[group('run')]
+resend service *args: setup
+    @shift; {{ python }} -m deploy.local run {{ python }} -m services.{{ service }} resend "$@"
+
 # Say how the gateway does: circuits, outcomes that nobody knows, events that fit nothing
 [no-exit-message]
 [group('run')]

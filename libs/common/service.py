@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -23,6 +24,7 @@ from libs.common.db import Database, PartitionedTable, PartitionKeeper
 from libs.common.errors import PlatformError
 from libs.common.messaging import Bus, asyncapi
 from libs.common.messaging.redrive import redrive
+from libs.common.messaging.resend import Window, parse_window
 from libs.common.observability import logging
 from libs.common.observability.logging import get_logger
 from libs.common.settings import (
@@ -286,12 +288,12 @@ def main[S: CommonSettings](
     build: Callable[[S], Service],
     check: Callable[[S], list[str]] | None = None,
     commands: Mapping[str, Callable[[S], Awaitable[None]]] | None = None,
+    resend: Callable[[S, Window], Awaitable[int]] | None = None,
 ) -> None:
     """The command line of one service: `serve`, `migrate`, `asyncapi`, `redrive <queue>`, and its own commands."""
     own = commands or {}
-    usage = (
-        f"usage: python -m services.{service} ({' | '.join(['serve', 'migrate', 'asyncapi', 'redrive <queue>', *own])})"
-    )
+    again = ["resend --since <instant>"] if resend else []
+    usage = f"usage: python -m services.{service} ({' | '.join(['serve', 'migrate', 'asyncapi', 'redrive <queue>', *again, *own])})"
     arguments = sys.argv[1:]
     if not arguments:
         sys.exit(usage)
@@ -318,6 +320,10 @@ def main[S: CommonSettings](
                 f"{done.moved} dead letters went back to {rest[0]}, {done.returned} of them have died again so far, "
                 f"{done.left} are left"
             )
+        elif name == "resend" and resend is not None:
+            window = parse_window(service, rest, now=datetime.now(UTC))
+            count = asyncio.run(_resend(resend, loaded, window))
+            print(f"the {service} publishes {count} messages again")  # noqa: T201 - its output
         elif name in own:
             asyncio.run(_run(own[name], loaded))
         else:
@@ -330,6 +336,10 @@ def main[S: CommonSettings](
             sys.exit(f"{service}: PostgreSQL refuses the address in {service.upper()}_DATABASE_URL: {cause}")
         reason = f" ({outages.cause_of(cause)})" if cause is not None else ""
         sys.exit(f"{service}: {fault.detail}{reason}")
+
+
+async def _resend[S](command: Callable[[S, Window], Awaitable[int]], settings: S, window: Window) -> int:
+    return await command(settings, window)
 
 
 async def _run[S](command: Callable[[S], Awaitable[None]], settings: S) -> None:

@@ -14,9 +14,11 @@ from libs.common.clock import Clock, SystemClock
 from libs.common.db import Database
 from libs.common.messaging import Bus, inbox_partitions
 from libs.common.messaging.letters import dead_letters
+from libs.common.messaging.resend import TIMEOUT_SECONDS, Window
 from libs.common.service import Service
 from services.gateway import consumers, workers
 from services.gateway.commands import Commands, Configs, Notices
+from services.gateway.commands.resending import resend as publish_again
 from services.gateway.configs import ProcessorKind
 from services.gateway.domain import Patience
 from services.gateway.keyring import KeyRing
@@ -175,6 +177,20 @@ async def print_status(settings: Settings) -> None:
     finally:
         await database.close()
     print(page, end="")  # noqa: T201 - its output
+
+
+async def resend(settings: Settings, window: Window) -> int:
+    """Publish the outcomes of a window again; returns how many messages that are."""
+    database = Database(
+        msgspec.structs.replace(settings.database, database_timeout_seconds=TIMEOUT_SECONDS),
+        schema="gateway",
+        application_name="gateway-resend",
+    )
+    await database.open()
+    try:
+        return await publish_again(database, window)
+    finally:
+        await database.close()
 
 
 def status_page(*, readiness: dict[str, Any] | None, outcomes: OpenOutcomes, events: WaitingEvents) -> str:

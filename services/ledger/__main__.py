@@ -1,7 +1,7 @@
-"""`python -m services.ledger serve | migrate | chart-of-accounts | asyncapi | redrive | verify | stuck`."""
+"""`python -m services.ledger serve | migrate | chart-of-accounts | asyncapi | redrive | resend | verify | stuck`."""
 
 from libs.common.service import main
-from services.ledger.app import build, print_chart_of_accounts, print_stuck, verify
+from services.ledger.app import build, print_chart_of_accounts, print_stuck, resend, verify
 from services.ledger.settings import Settings, check_settings
 
 if __name__ == "__main__":
@@ -10,5 +10,6 @@ if __name__ == "__main__":
         settings=Settings,
         build=build,
         check=check_settings,
+        resend=resend,
         commands={"chart-of-accounts": print_chart_of_accounts, "verify": verify, "stuck": print_stuck},
     )

@@ -10,10 +10,12 @@ from libs.common.clock import Clock, SystemClock
 from libs.common.db import Database
 from libs.common.messaging import Bus, inbox_partitions
 from libs.common.messaging.letters import dead_letters
+from libs.common.messaging.resend import TIMEOUT_SECONDS, Window
 from libs.common.service import Service
 from services.ledger import answers, consumers, rules, store
 from services.ledger.claims import Claims
 from services.ledger.commands import Commands, ExchangeCommands, JournalCommands, ReportCommands, RoleCommands
+from services.ledger.commands.resending import resend as publish_again
 from services.ledger.holds import Holds
 from services.ledger.periods import Periods
 from services.ledger.posting import BalanceCache, PostingDesk
@@ -109,3 +111,17 @@ async def verify(settings: Settings) -> None:
     print(f"{report.entries:,} entries in {report.groups:,} groups recomputed, {len(report.findings)} findings")  # noqa: T201 - its output
     if report.findings:
         raise SystemExit(1)
+
+
+async def resend(settings: Settings, window: Window) -> int:
+    """Publish again what was booked in a window; returns how many messages that are."""
+    database = Database(
+        msgspec.structs.replace(settings.database, database_timeout_seconds=TIMEOUT_SECONDS),
+        schema="ledger",
+        application_name="ledger-resend",
+    )
+    await database.open()
+    try:
+        return await publish_again(database, window)
+    finally:
+        await database.close()

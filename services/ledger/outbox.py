@@ -1,9 +1,11 @@
 """What the ledger says: `JournalEntryPosted` and `InvariantBroken`, and nothing else."""
 
 from datetime import datetime
+from uuid import UUID
 
-from libs.common.contracts.ledger import JournalEntryPosted
+from libs.common.contracts.ledger import EntryKind, JournalEntryPosted
 from libs.common.contracts.ledger_books import InvariantBroken
+from libs.common.ids import derived_id
 from libs.common.messaging import Saying
 from libs.common.observability.correlation import Correlation, new_correlation_id
 from services.ledger.domain import Entry
@@ -23,6 +25,25 @@ def entry_posted(entry: Entry, *, posted_at: datetime, correlation: Correlation)
         ),
         occurred_at=posted_at,
         correlation=correlation,
+    )
+
+
+def capture_posted(
+    entry_id: UUID, *, tenant_id: str, payment_intent_id: UUID, amount_minor: int, currency: str, posted_at: datetime
+) -> Saying:
+    """Publish again that a capture is booked; under one id however often, since the first one is not kept."""
+    return Saying.of(
+        JournalEntryPosted(
+            entry_id=entry_id,
+            kind=EntryKind.CAPTURE,
+            payment_intent_id=payment_intent_id,
+            amount_minor=amount_minor,
+            currency=currency,
+            posted_at=posted_at,
+        ),
+        occurred_at=posted_at,
+        correlation=Correlation(correlation_id=new_correlation_id(), tenant_id=tenant_id),
+        event_id=derived_id(entry_id, "journal_entry.posted:again"),
     )
 
 

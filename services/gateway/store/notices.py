@@ -99,7 +99,7 @@ class NoticeStore:
         async with self._database.transaction() as transaction:
             attempts = [attempt_of(row) for row in await transaction.fetch(_LOCK, tenant_id, payment_intent_id)]
             rows = await transaction.fetch(_DISPUTES, tenant_id, payment_intent_id) if attempts else []
-            yield Payment(transaction, attempts, [_dispute(row) for row in rows])
+            yield Payment(transaction, attempts, [dispute_of(row) for row in rows])
 
     async def find(self, *, processor: str, gateway_ref: str) -> tuple[str, UUID] | None:
         """Find whose payment a reference of a processor names, as (tenant, payment intent); None when nobody's."""
@@ -107,7 +107,8 @@ class NoticeStore:
         return None if row is None else (row["tenant_id"], row["payment_intent_id"])
 
 
-def _dispute(row: asyncpg.Record) -> Dispute:
+def dispute_of(row: asyncpg.Record) -> Dispute:
+    """Read a dispute."""
     fields: dict[str, Any] = dict(row)
     fields["state"] = DisputeState(fields["state"])
     return Dispute(**fields)

@@ -1,0 +1,43 @@
+"""Publishing outcomes again, for subscribers that have lost them: each event with the id that it had."""
+
+from libs.common.db import Database
+from libs.common.messaging import Saying, say
+from libs.common.messaging.resend import Window
+from libs.common.observability.correlation import Correlation, new_correlation_id
+from services.gateway import outbox
+from services.gateway.domain import Attempt, Dispute, DisputeState
+from services.gateway.store.resending import decided_attempts, disputes
+
+
+async def resend(database: Database, window: Window) -> int:
+    """Put the outcomes of a window into the outbox again; returns how many messages that were."""
+    count = 0
+    async for attempts in decided_attempts(database, window):
+        count += await _publish(database, window.of([s for attempt in attempts for s in _outcomes(attempt)]))
+    async for page in disputes(database, window):
+        count += await _publish(database, window.of([s for dispute in page for s in _states(dispute, window)]))
+    return count
+
+
+async def _publish(database: Database, sayings: list[Saying]) -> int:
+    async with database.transaction() as tx:
+        await say(tx, sayings)
+    return len(sayings)
+
+
+def _outcomes(attempt: Attempt) -> list[Saying]:
+    assert attempt.decided_at is not None, "only decided attempts are read"
+    outcome = outbox.outcome(attempt, decided_at=attempt.decided_at)
+    return [] if outcome is None else [outcome]
+
+
+def _states(dispute: Dispute, window: Window) -> list[Saying]:
+    correlation = Correlation(correlation_id=new_correlation_id(), tenant_id=dispute.tenant_id)
+    instants = [(DisputeState.OPEN, dispute.opened_at)]
+    if dispute.decided_at is not None:
+        instants.append((dispute.state, dispute.decided_at))
+    return [
+        outbox.dispute(dispute, state=state, at=at, correlation=correlation)
+        for state, at in instants
+        if window.since <= at < window.until
+    ]
