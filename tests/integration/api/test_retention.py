@@ -1,7 +1,9 @@
 """The api's history: a page costs what it shows, months leave as a whole, and expired keys leave as fast as they come."""
 
+import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,6 +17,7 @@ from libs.common.ids import new_id
 from services.api.settings import RetentionSettings
 from services.api.store import AuditFilter, audit
 from services.api.workers import forget_expired_keys, history
+from tests.integration.api.conftest import serving, settings_for
 from tests.support.databases import TestDatabase
 
 LINES = 120_000
@@ -162,3 +165,21 @@ async def test_expired_keys_leave_by_an_index_and_others_stay(database: Database
     # 12,000 dead rows lie in the table, and looking for the next ones does not read them.
     assert plan["Actual Rows"] == 0
     assert "Seq Scan" not in json.dumps(plan)
+
+
+async def test_partitions_are_made_when_the_service_starts(
+    make_database: Callable[..., AbstractAsyncContextManager[TestDatabase]],
+) -> None:
+    missing = (
+        "SELECT parent FROM partition_rules AS r WHERE NOT EXISTS (SELECT FROM partitions_of(r.parent) AS p "
+        "WHERE p.begins <= first_id(now()) AND p.ends > first_id(now()))"
+    )
+    async with make_database("api") as made, made.open("api") as database:
+        assert {row["parent"] for row in await database.fetch(missing)} == {
+            "inbox",
+            "audit_log",
+            "payment_intent_events",
+        }
+        async with serving(made, settings_for(made)), asyncio.timeout(20):
+            while await database.fetch(missing):
+                await asyncio.sleep(0.02)
