@@ -12,9 +12,11 @@ Redirects are never followed and no proxy is taken from the environment, so ther
 """
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
@@ -76,6 +78,11 @@ LOCAL_NETWORKS = ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.
 
 _LOOKUP_THREADS = 32
 """Names resolved at once. A name whose servers are dead holds a thread for seconds and must not starve the others."""
+_TENANT_LOOKUPS_MAX = 4
+"""Names of one tenant resolved at once: its dead names wait for each other and not for all the threads."""
+
+resolving_for: ContextVar[str] = ContextVar("resolving_for", default="")
+"""The tenant whose webhook is being sent."""
 
 
 class EgressGuard:
@@ -135,10 +142,19 @@ type Lookup = Callable[[str, int], Awaitable[list[tuple[int, str]]]]
 class GuardedResolver(AbstractResolver):
     """Resolves names for the connector and refuses those that have a forbidden address among their answers."""
 
-    def __init__(self, guard: EgressGuard, lookup: Lookup | None = None) -> None:
+    def __init__(
+        self,
+        guard: EgressGuard,
+        lookup: Lookup | None = None,
+        *,
+        getaddrinfo: Callable[..., Sequence[tuple[Any, ...]]] = socket.getaddrinfo,
+    ) -> None:
+        """Resolve by `lookup`, or by the system's `getaddrinfo` in threads, of which each tenant gets a few."""
         self._guard = guard
+        self._getaddrinfo = getaddrinfo
         self._threads = ThreadPoolExecutor(_LOOKUP_THREADS, thread_name_prefix="webhook-dns")
         self._lookup = lookup or self._ask_system
+        self._turns: dict[str, tuple[asyncio.Semaphore, list[None]]] = {}
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
@@ -160,10 +176,40 @@ class GuardedResolver(AbstractResolver):
 
     async def _ask_system(self, host: str, port: int) -> list[tuple[int, str]]:
         def ask() -> list[tuple[int, str]]:
-            answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            answers = self._getaddrinfo(host, port, type=socket.SOCK_STREAM)
             return [(int(family), str(target[0])) for family, _, _, _, target in answers]
 
-        return await asyncio.get_running_loop().run_in_executor(self._threads, ask)
+        tenant_id, loop = resolving_for.get(), asyncio.get_running_loop()
+        turn, users = self._turns.setdefault(tenant_id, (asyncio.Semaphore(_TENANT_LOOKUPS_MAX), []))
+        users.append(None)
+
+        def leave() -> None:
+            users.pop()
+            if not users:
+                del self._turns[tenant_id]
+
+        def end() -> None:
+            turn.release()
+            leave()
+
+        def ended(_: object) -> None:
+            # The loop may be gone by then: the process stops.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(end)
+
+        try:
+            await turn.acquire()
+        except BaseException:
+            leave()
+            raise
+        # A thread cannot be stopped: the place is free when the lookup has ended, not when its attempt gave up.
+        try:
+            lookup = self._threads.submit(ask)
+        except RuntimeError as fault:
+            end()
+            raise OSError("no names are resolved any more") from fault
+        lookup.add_done_callback(ended)
+        return await asyncio.wrap_future(lookup)
 
     async def close(self) -> None:
         """Let go of the threads; lookups still under way are not waited for."""

@@ -18,6 +18,7 @@ from libs.common.observability.logging import get_logger
 from services.notifier import commands, metrics
 from services.notifier.commands import Attempt
 from services.notifier.domain import Answer, Claimed
+from services.notifier.egress import resolving_for
 from services.notifier.errors import SecretUnreadable
 from services.notifier.schedule import Decision, Delivered, Failed, HealthPolicy, RetryPolicy
 from services.notifier.sender import Sender
@@ -173,6 +174,7 @@ class Courier:
             sent_at=attempted_at,
         )
         began = perf_counter()
+        resolving_for.set(delivery.tenant_id)
         answer = await self._sender.send(delivery.url, headers=own | headers, body=body)
         seconds = perf_counter() - began
         metrics.ATTEMPT_DURATION.observe(seconds)

@@ -2,8 +2,10 @@
 
 import asyncio
 import socket
+import threading
 from collections.abc import AsyncIterator, Iterator
 from ipaddress import ip_address
+from typing import Any
 
 import aiohttp
 import pytest
@@ -11,7 +13,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from prometheus_client import REGISTRY
 
 from services.notifier.domain import Answer, AttemptError
-from services.notifier.egress import LOCAL_NETWORKS, EgressGuard, GuardedResolver
+from services.notifier.egress import LOCAL_NETWORKS, EgressGuard, GuardedResolver, resolving_for
 from services.notifier.errors import EgressBlocked
 from services.notifier.sender import Sender
 from services.notifier.settings import WebhookSettings
@@ -294,3 +296,37 @@ async def test_the_dial_itself_is_guarded_whatever_the_resolver_says(sink: Sink,
         with pytest.raises(EgressBlocked):
             await session.post(f"http://merchant.example:{sink.port}/")
     assert sink.connections == 0
+
+
+async def test_dead_names_of_one_tenant_leave_threads_to_the_others() -> None:
+    let_go, begun = threading.Event(), []
+
+    def getaddrinfo(host: str, port: int, **kind: int) -> list[tuple[Any, ...]]:
+        begun.append(host)
+        if host.startswith("dead"):
+            let_go.wait()
+        return [(socket.AF_INET, kind["type"], 0, "", ("93.184.215.14", port))]
+
+    resolver = GuardedResolver(EgressGuard(), getaddrinfo=getaddrinfo)
+
+    async def resolve(tenant_id: str, host: str) -> str:
+        resolving_for.set(tenant_id)
+        return (await resolver.resolve(host, 443))[0]["host"]
+
+    dead = [asyncio.create_task(resolve("rude", f"dead-{number}.example")) for number in range(100)]
+    try:
+        async with asyncio.timeout(20):
+            assert await asyncio.create_task(resolve("quiet", "alive.example")) == "93.184.215.14"
+        assert len([host for host in begun if host.startswith("dead")]) <= 4
+        # Giving up does not free a place whose thread still waits.
+        for task in dead[:4]:
+            task.cancel()
+        await asyncio.sleep(0)
+        assert len([host for host in begun if host.startswith("dead")]) <= 4
+    finally:
+        let_go.set()
+    async with asyncio.timeout(20):
+        results = await asyncio.gather(*dead, return_exceptions=True)
+    assert results.count("93.184.215.14") >= 96
+    assert resolver._turns == {}
+    await resolver.close()
