@@ -76,7 +76,7 @@ async def hear(ledger: Ledger, *heard: Heard[Any]) -> None:
 
 @pytest.mark.parametrize(("event", "subject", "kind", "debit", "credit"), EVENTS, ids=KINDS)
 class TestEveryEvent:
-    async def test_heard_once_and_twice_and_by_two_at_once_it_is_booked_and_said_once(
+    async def test_heard_once_and_twice_and_by_two_at_once_it_is_booked_once_and_said_alike(
         self,
         ledger: Ledger,
         clock: ManualClock,
@@ -95,7 +95,9 @@ class TestEveryEvent:
         await asyncio.gather(hear(ledger, again(), again()), hear(other, again()))
         await hear(ledger, again())
         assert await ledger.book(tenant_id) == [(debit, "DEBIT", 700, "BRL"), (credit, "CREDIT", 700, "BRL")]
-        (posted,) = await ledger.said(tenant_id)
+        # Whoever tells it again hears the same again: the first word may have been lost.
+        posted, *repeated = await ledger.said(tenant_id)
+        assert all(other == posted for other in repeated)
         of_intent = None if issubclass(event, gateway.PayoutMessage) else intent
         assert (posted.kind, posted.payment_intent_id, posted.subject_id) == (kind, of_intent, subject_id)
         assert posted.entry_id == derived_id(subject_id, kind.value)
