@@ -231,3 +231,8 @@ def test_each_fault_of_an_account_is_named(changes: dict[str, object], fields: l
 def test_a_limit_beyond_what_a_balance_can_be_is_refused(field: str) -> None:
     with pytest.raises(AccountInvalid):
         check_account(msgspec.structs.replace(an_account(), **{field: BALANCE_MINOR_MAX + 1}))
+
+
+def test_a_total_fits_a_signed_64_bit_integer_and_an_account_is_its_tenants_own() -> None:
+    assert BALANCE_MINOR_MAX == 9_223_372_036_854_775_807
+    assert not an_account().is_default
