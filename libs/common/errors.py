@@ -18,6 +18,7 @@ Errors know no HTTP and no AMQP: `web/problems.py` and `messaging/redelivery.py`
 """
 
 from typing import ClassVar
+from uuid import UUID
 
 
 class PlatformError(Exception):
@@ -92,6 +93,11 @@ class TooEarly(Transient):
     """What this message builds on has not arrived yet."""
 
     code = "too_early"
+
+    def __init__(self, detail: str, *, code: str | None = None, event_ids: frozenset[UUID] = frozenset()) -> None:
+        super().__init__(detail, code=code)
+        self.event_ids = event_ids
+        """Which events of a set are early, where whoever handles the set knows it: the others need not wait."""
 
 
 class Unavailable(Transient):

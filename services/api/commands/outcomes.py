@@ -84,9 +84,14 @@ class Outcomes:
         sayings: list[Saying] = []
         events: list[TimelineEvent] = []
         now = self._clock.now()
+        early: dict[UUID, NotYet] = {}
         for item in news:
-            known = book.known(item)
-            decision = item.decide(known)
+            try:
+                known = book.known(item)
+                decision = item.decide(known)
+            except NotYet as fault:
+                early[item.message_id] = fault
+                continue
             if not decision.changed:
                 continue
             book.note(decision)
@@ -96,6 +101,9 @@ class Outcomes:
             answers += self._answers_to(known, decision)
             if decision.intent.status is not known.intent.status:
                 metrics.TRANSITIONS.labels(decision.intent.status.value).inc()
+        if early:
+            first = next(iter(early.values()))
+            raise NotYet(first.detail, event_ids=frozenset(early)) from first
         if book.changed:
             await intents.save(
                 transaction, list(book.changed.values()), answers=answers, sayings=sayings, events=events, at=now

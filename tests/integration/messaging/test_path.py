@@ -410,3 +410,29 @@ async def test_queue_of_the_same_name_with_other_arguments_is_named_in_one_sente
             await bus.close()
             channel = await connection.channel()
             await channel.queue_delete("notifier.payment.failed")
+
+
+async def test_early_events_of_a_pack_cost_the_others_one_more_transaction(pair: Pair) -> None:
+    said, heard_in = await pair.database("gateway"), await pair.database("ledger")
+    speaker, hearer = await pair.bus("gateway", said), await pair.bus("ledger", heard_in)
+    _complete_gateway(speaker)
+    _complete_ledger(hearer)
+    sets: list[int] = []
+
+    async def on_captured(transaction: Connection, events: Captures) -> None:
+        fresh = [event for event in events if event.body.amount_minor == 1]
+        if fresh:
+            sets.append(len(events))
+        if early := frozenset(event.id for event in events if event.body.amount_minor == 2 and event.attempt == 0):
+            raise TooEarly("not yet", event_ids=early)
+        await record(transaction, list(events))
+
+    hearer.hear(gateway.PaymentCaptured, on_captured)
+    async with pair.running(speaker, hearer):
+        await say_all(said, [captured(amount_minor=1 + i % 2) for i in range(100)])
+
+        async def all_there() -> bool:
+            return len(await heard_in.fetch("SELECT 1 FROM effects")) == 100
+
+        await until(all_there)
+    assert sets == [100, 50]
