@@ -194,6 +194,13 @@ proof-gateway *args: setup
     @{{ python }} -m deploy.local up-servers --profile test >/dev/null
     @{{ python }} -m tests.proof.gateway "$@"
 
+# Prove that a restart leaves nothing behind: services killed under load, and restarted with a backlog (--runs N, --restarts N)
+[no-exit-message]
+[group('check')]
+proof-restarts *args: setup
+    @{{ python }} -m deploy.local up-servers --profile test >/dev/null
+    @{{ python }} -m tests.proof.restarts "$@"
+
 # Verify that no role reads another service's schema, and that the ledger cannot rewrite its books
 [no-exit-message]
 [group('check')]

@@ -9,7 +9,20 @@ from urllib.parse import urlsplit
 from deploy.local import vhosts
 from deploy.local.servers import Servers
 
-_QUEUE = re.compile(r"([\w.]+) (\d+) (\d+);")
+_QUEUE = re.compile(r"([\w.-]+) (\d+) (\d+);")
+
+
+_ALARMS = {
+    "memory": (
+        "vm_memory_monitor:set_vm_memory_high_watermark({absolute, 1})",
+        "vm_memory_monitor:set_vm_memory_high_watermark(0.4)",
+    ),
+    "disk": (
+        "rabbit_disk_monitor:set_disk_free_limit(1 bsl 60)",
+        "rabbit_disk_monitor:set_disk_free_limit(100000000)",
+    ),
+}
+"""How each alarm is raised and ended; the second as in the configuration of our own node."""
 
 
 class Node:
@@ -43,13 +56,14 @@ class Node:
         )
 
     @asynccontextmanager
-    async def short_of_memory(self) -> AsyncIterator[None]:
-        """Let the node be above its limit of memory; for all virtual hosts, so only where no other test runs."""
-        await self._evaluate("vm_memory_monitor:set_vm_memory_high_watermark({absolute, 1})")
+    async def short_of(self, resource: str) -> AsyncIterator[None]:
+        """Let the node lack `memory` or `disk`; for all virtual hosts, so only where no other test runs."""
+        short, enough = _ALARMS[resource]
+        await self._evaluate(short)
         try:
             yield
         finally:
-            await self._evaluate("vm_memory_monitor:set_vm_memory_high_watermark(0.4)")
+            await self._evaluate(enough)
 
     async def _evaluate(self, expression: str) -> str:
         return await asyncio.to_thread(vhosts.evaluate, self._server, expression)

@@ -75,7 +75,6 @@ from services.ledger.store.seals import (
     groups_after,
     postings_of,
     remember_check,
-    resolve_findings,
     write_findings,
 )
 
@@ -137,7 +136,6 @@ __all__ = [
     "rate_history",
     "rates_at",
     "remember_check",
-    "resolve_findings",
     "role_changes",
     "standing_balances",
     "unclaimed_entries",
