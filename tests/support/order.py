@@ -46,9 +46,11 @@ def shuffled(items: Sequence[pytest.Item], chance: random.Random) -> list[pytest
     def group(item: pytest.Item) -> Hashable:
         return getattr(item, "cls", None) or item.nodeid
 
+    # From one order, however the tests were collected: a seed means the same in every process.
+    named = sorted(items, key=lambda item: item.nodeid)
     return [
         item
-        for of_module in _mixed(_grouped(items, module), chance)
+        for of_module in _mixed(_grouped(named, module), chance)
         for of_class in _mixed(_grouped(of_module, group), chance)
         for item in _mixed(of_class, chance)
     ]
