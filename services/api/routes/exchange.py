@@ -344,6 +344,6 @@ def _exact_rate(raw: bytes) -> Decimal:
         given = amount_in(raw, "/rate")
     except Invalid as fault:
         raise invalid([("/rate", "must be a positive decimal number")]) from fault
-    if (isinstance(given, str) and not _RATE.match(given)) or Decimal(given) <= 0:
+    if (isinstance(given, str) and not _RATE.match(given)) or Decimal(given) < 0:
         raise invalid([("/rate", "must be a positive decimal number")])
     return Decimal(given)
