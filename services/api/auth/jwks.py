@@ -22,7 +22,8 @@ from services.api import metrics
 log = get_logger("api.jwks")
 
 FRESH_SECONDS = 300.0
-"""How long a key set is used without asking again; a withdrawn key is refused after this."""
+"""How long a key set is used without asking again. The first token after it still finds the last set, and has the set read
+anew beside it; a withdrawn key is refused from then on."""
 STALE_SECONDS = 3600.0
 """How long the last key set is used while the provider does not answer."""
 PAUSE_SECONDS = 10.0
@@ -69,29 +70,40 @@ class KeySet:
         self._keys: Mapping[str, RSAPublicKey] = {}
         self._read_at = float("-inf")
         self._asked_at = float("-inf")
-        self._reading = asyncio.Lock()
+        self._reading: asyncio.Task[None] | None = None
 
     async def key(self, key_id: str) -> RSAPublicKey | None:
         """Find the key with this id; None when the provider has no such key.
 
+        A key of the last set is found at once, also while the set is being read anew: only an id that is not in it waits.
+
         Raises:
             KeySetUnavailable: when the key set could not be read for too long.
         """
-        found = self._keys.get(key_id) if self._age() < FRESH_SECONDS else None
-        if found is not None:
+        found, age = self._keys.get(key_id), self._age()
+        if found is not None and age < FRESH_SECONDS:
             return found
-        # One reads for all that arrive meanwhile.
-        async with self._reading:
-            if key_id in self._keys and self._age() < FRESH_SECONDS:
-                return self._keys[key_id]
-            if self._now() - self._asked_at >= PAUSE_SECONDS:
-                await self._read()
+        reading = self._read_if_due()
+        if found is not None and age < STALE_SECONDS:
+            return found
+        if reading is not None:
+            # One reads for all that wait, and goes on when a request that waits is given up.
+            await asyncio.shield(reading)
         if self._age() >= STALE_SECONDS:
             raise KeySetUnavailable
         return self._keys.get(key_id)
 
-    async def _read(self) -> None:
+    def _read_if_due(self) -> asyncio.Task[None] | None:
+        """Begin to read, at most once in a pause; the reading that is under way, if there is one."""
+        if self._reading is not None and not self._reading.done():
+            return self._reading
+        if self._now() - self._asked_at < PAUSE_SECONDS:
+            return None
         self._asked_at = self._now()
+        self._reading = asyncio.create_task(self._read(), name="read key set")
+        return self._reading
+
+    async def _read(self) -> None:
         try:
             raw = await asyncio.to_thread(self._fetch, self._uri)
             self._keys = usable_keys(raw)

@@ -1,7 +1,9 @@
 """An identity provider's key set: believed for RS256 alone, asked anew for a new key id, and never more often than agreed."""
 
+import asyncio
 import hmac
 import json
+import threading
 from base64 import urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -38,9 +40,12 @@ class Provider:
         self.document = published(*(jwk(name) for name in names))
         self.asked = 0
         self.away = False
+        self.answers = threading.Event()
+        self.answers.set()
 
     def fetch(self, uri: str) -> bytes:
         self.asked += 1
+        assert self.answers.wait(timeout=30)
         if self.away:
             raise OSError("away")
         return self.document
@@ -104,8 +109,46 @@ async def test_a_withdrawn_key_is_refused_once_the_set_is_not_fresh(clock: Manua
     await one.verify(signed("one"))
     provider.document = published(jwk("two"))
     clock.advance(timedelta(seconds=FRESH_SECONDS))
+    # The set is read anew beside this one, and whoever waits for an id that is not known waits for that reading.
+    assert (await one.verify(signed("one"))).sub == "ada"
+    assert (await one.verify(signed("two"))).sub == "ada"
+    # Another token: one that was verified a moment ago is not verified again.
     with pytest.raises(HttpProblem, match="Invalid token"):
-        await one.verify(signed("one"))
+        await one.verify(signed("one", sub="bob"))
+    assert provider.asked == 2
+
+
+@pytest.mark.parametrize("passed_seconds", [PAUSE_SECONDS, FRESH_SECONDS, STALE_SECONDS - 1])
+async def test_a_valid_token_never_waits_for_the_provider_however_many_unknown_ids_do(
+    clock: ManualClock, passed_seconds: float
+) -> None:
+    provider = Provider("one")
+    one = tokens(provider, clock)
+    await one.verify(signed("one"))
+    provider.answers.clear()
+    clock.advance(timedelta(seconds=passed_seconds))
+    waiting = [asyncio.create_task(one.verify(signed("one", kid=f"invented-{number}"))) for number in range(20)]
+    while provider.asked < 2:
+        await asyncio.sleep(0)
+    for sub in ("ada", "bob", "eve"):
+        assert (await one.verify(signed("one", sub=sub))).sub == sub
+    assert not any(task.done() for task in waiting)
+    waiting[0].cancel()
+    provider.answers.set()
+    ended = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(end) for end in ended] == [asyncio.CancelledError, *([HttpProblem] * 19)]
+    for number in range(20):
+        with pytest.raises(HttpProblem, match="Invalid token"):
+            await one.verify(signed("one", kid=f"invented-later-{number}"))
+    assert provider.asked == 2
+
+
+async def test_all_that_arrive_before_the_first_set_share_one_reading(clock: ManualClock) -> None:
+    provider = Provider("one")
+    one = tokens(provider, clock)
+    everybody = await asyncio.gather(*(one.verify(signed("one")) for _ in range(20)))
+    assert {who.sub for who in everybody} == {"ada"}
+    assert provider.asked == 1
 
 
 async def test_an_outage_of_the_provider_is_bridged_and_then_said(clock: ManualClock) -> None:
