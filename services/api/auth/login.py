@@ -50,7 +50,7 @@ class Login:
         self._clock = clock
         self._token_expires_seconds = token_expires_seconds
         self._limiter = limiter
-        self._failures = Limit("login_account", failures_per_minute)
+        self._failures = Limit("login_account", failures_per_minute, guards_secrets=True)
 
     async def login(self, *, email: str, password: str, tenant_id: str | None) -> Session:
         """Exchange a login name and a password for a token; a global admin may name the tenant to look through.

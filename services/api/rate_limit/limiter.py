@@ -30,6 +30,10 @@ _LEASE_SECONDS = 0.25
 """How long a lease can be spent; what is left of it then is forgotten, and the caller has long regained it."""
 _LEASES_MAX = 10_000
 """Callers whose leases are kept at most."""
+_ROUNDING_SECONDS = 1e-6
+"""Sums of fractions of a minute are not exact."""
+_LOCAL_MAX = 10_000
+"""Callers that are counted in this process at most while Redis is away; the one counted longest ago is forgotten first."""
 
 _GCRA = """
 local emission, burst, cost = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -63,6 +67,8 @@ class Limit(msgspec.Struct, frozen=True):
     """What is counted: `read`, `write`, `login`."""
     per_minute: int
     """How many in a minute, and at once; 0 means any number."""
+    guards_secrets: bool = False
+    """Whether it keeps passwords from being guessed: then each process counts by itself while Redis is away."""
 
 
 class Count(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,11 +123,39 @@ class _Lease:
         self.count, self.left, self.until = count, left, now + _LEASE_SECONDS
 
 
+class LocalCounts:
+    """The same algorithm in the memory of one process: exact for this process, for a bounded number of callers."""
+
+    def __init__(self) -> None:
+        self._due: dict[str, float] = {}
+
+    def count(self, limit: Limit, key: str, *, cost: int, now: float) -> Count:
+        """Count `cost` requests at an instant of a clock that never goes back, in seconds."""
+        emission = _PERIOD_SECONDS / limit.per_minute
+        due = max(self._due.pop(key, now), now)
+        next_due = max(due + emission * cost, now)
+        wait = next_due - now - _PERIOD_SECONDS
+        is_allowed = cost <= 0 or wait <= _ROUNDING_SECONDS
+        kept = next_due if is_allowed else due
+        if kept > now:
+            if len(self._due) >= _LOCAL_MAX:
+                self._due.pop(next(iter(self._due)))
+            self._due[key] = kept
+        return Count(
+            limit=limit,
+            allowed=is_allowed,
+            remaining=int((_PERIOD_SECONDS - (kept - now) + _ROUNDING_SECONDS) / emission) if is_allowed else 0,
+            retry_after_seconds=max(1, ceil(wait)),
+            reset_seconds=ceil(kept - now),
+        )
+
+
 class RateLimiter:
-    """Counts requests; when Redis is away, everybody is let through and a metric says so."""
+    """Counts requests. While Redis is away everybody is let through and a metric says so; logins are counted here."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._local = LocalCounts()
         self._gcra = store.script(_GCRA)
         self._leases: dict[tuple[str, ...], _Lease] = {}
 
@@ -180,6 +214,11 @@ class RateLimiter:
                 self._gcra(keys=[_key(limit, caller)], args=[emission, limit.per_minute, cost])
             )
         except Away:
+            if limit.guards_secrets:
+                here = self._local.count(limit, _key(limit, caller), cost=cost, now=monotonic())
+                if not here.allowed:
+                    metrics.RATE_LIMITED.labels(limit.name).inc()
+                return here, max(cost, 0)
             metrics.RATE_LIMIT_UNCOUNTED.inc()
             return None
         allowed, remaining, retry_after, reset, counted = (int(part) for part in answer)

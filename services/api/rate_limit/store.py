@@ -18,6 +18,7 @@ log = get_logger("api.redis")
 _AWAY_SECONDS = 1.0
 """How long Redis is left alone after it did not answer."""
 _CONNECTIONS_MAX = 64
+"""Connections at most; who asks while all are in use waits for one, which the requests in progress bound."""
 _WRITE_TRIES_MAX = 3
 
 
@@ -39,6 +40,8 @@ class Store:
             max_connections=_CONNECTIONS_MAX,
             decode_responses=False,
         )
+        # The driver's pool raises an error where no connection is left, which would look like an outage.
+        self._places = asyncio.Semaphore(_CONNECTIONS_MAX)
         self._away_until = 0.0
 
     @property
@@ -82,15 +85,17 @@ class Store:
         Raises:
             Away: when Redis does not answer, or did not a moment ago.
         """
-        if monotonic() < self._away_until:
-            _discard(question)
-            raise Away("Redis does not answer")
         try:
-            return await question
+            async with self._places:
+                if monotonic() < self._away_until:
+                    raise Away("Redis does not answer")
+                return await question
         except (RedisError, OSError, TimeoutError) as fault:
             self._away_until = monotonic() + _AWAY_SECONDS
             log.warning("redis.away", reason=type(fault).__name__)
             raise Away("Redis does not answer") from fault
+        finally:
+            _discard(question)
 
 
 def _discard(question: Awaitable[object]) -> None:

@@ -58,7 +58,7 @@ class Edge:
         self._is_local = is_local
         self._read = Limit("read", rates.rate_limit_read_per_min)
         self._write = Limit("write", rates.rate_limit_write_per_min)
-        self._login = Limit("login", rates.rate_limit_login_address_per_min)
+        self._login = Limit("login", rates.rate_limit_login_address_per_min, guards_secrets=True)
         self._every: dict[tuple[bool, bool], Lines] = {}
 
     def wrap(self, app: ASGIApp) -> ASGIApp:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from math import ceil
 from time import monotonic
 from uuid import uuid4
 
@@ -181,6 +182,31 @@ async def test_without_redis_everybody_may_and_a_metric_says_so(api_database: Te
     assert ready["details"]["redis"] == "away"
     uncounted = next(line for line in metrics.splitlines() if line.startswith("rate_limit_uncounted_total "))
     assert float(uncounted.split()[1]) >= 3 * WRITE
+
+
+async def test_bursts_larger_than_the_connections_are_counted_exactly(servers: Servers) -> None:
+    one, two = Store(redis_of(servers)), Store(redis_of(servers))
+    limit, caller = Limit("write", 60), uuid4().hex
+    counters = [RateLimiter(one), RateLimiter(two)]
+    began, passed = monotonic(), 0
+    for _ in range(4):
+        counts = await asyncio.gather(*(counters[i % 2].count(limit, caller) for i in range(400)))
+        assert all(count is not None for count in counts)
+        passed += sum(count.allowed for count in counts if count is not None)
+    # One more is let through for each second that it took.
+    assert 60 <= passed <= 60 + ceil(monotonic() - began)
+    assert (one.state, two.state) == ("ok", "ok")
+    await one.close()
+    await two.close()
+
+
+async def test_without_redis_logins_are_counted_by_each_process(api_database: TestDatabase) -> None:
+    away = RedisSettings(redis_url="redis://127.0.0.1:1/0")
+    rates = RateSettings(rate_limit_login_per_min=3, rate_limit_login_address_per_min=0)
+    async with serving(api_database, settings_for(api_database, rates=rates, redis=away)) as api:
+        login = {"email": f"{uuid4().hex}@example.com", "password": "wrong"}
+        answers = [await api.stranger().call("POST", "/v1/auth/token", login) for _ in range(5)]
+    assert [a.status for a in answers] == [401, 401, 401, 429, 429]
 
 
 async def test_a_stored_answer_survives_the_loss_of_redis(
