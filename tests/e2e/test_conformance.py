@@ -10,7 +10,7 @@ from deploy.local.environment import placeholder_environment
 from tests.e2e.bookkeeping import new_tenant, person
 from tests.support.platform import ADMIN, ROOT, Platform
 
-EXAMPLES = int(os.environ.get("CONFORMANCE_EXAMPLES", "10"))
+EXAMPLES = int(os.environ.get("CONFORMANCE_EXAMPLES", "6"))
 """Test cases of one operation and phase; `just conformance` takes more."""
 SECONDS = 1800
 

@@ -10,6 +10,7 @@ import sys
 from datetime import UTC, datetime
 from uuid import NAMESPACE_OID, UUID, uuid5
 
+import structlog
 import uvloop
 
 from libs.common.clock import SystemClock
@@ -87,4 +88,6 @@ async def post_all(url: str, entries: int) -> None:
 
 
 if __name__ == "__main__":
+    # Standard output has the numbers alone.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     uvloop.run(post_all(sys.argv[1], int(sys.argv[2])))

@@ -186,6 +186,9 @@ async def test_a_switched_feature_is_heeded_by_every_process_at_once(pair: tuple
     for api in pair:
         await until(api, tenant_id, "/v1/audit?format=csv", 403)
     await switch(pair[1], PLATFORM_TENANT, Feature.AUDIT_EXPORT, on=True)
-    await operator(pair[1], tenant_id).call("DELETE", f"{FLAGS}/audit_export")
-    for api in pair:
-        await until(api, tenant_id, "/v1/audit?format=csv", 200)
+    try:
+        await operator(pair[1], tenant_id).call("DELETE", f"{FLAGS}/audit_export")
+        for api in pair:
+            await until(api, tenant_id, "/v1/audit?format=csv", 200)
+    finally:
+        await operator(pair[1], PLATFORM_TENANT).call("DELETE", f"{FLAGS}/audit_export")
