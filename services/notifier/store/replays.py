@@ -15,22 +15,27 @@ from libs.common.ids import derived_id
 from services.notifier.domain import Asked, ReplayStatus, Selection
 
 _STEP = 500
-"""Messages looked at in one transaction."""
+"""Messages looked at in one transaction, at most."""
 _DUE_MAX = 1_000
-"""Deliveries due at an endpoint from which on its replays wait."""
+"""Deliveries due at an endpoint from which on its replays wait; a step adds no more than there is room for."""
 
 # What is delivered again keeps its id and its body; its attempts go on being counted, and the retry schedule begins anew.
 #
 # Attempts and replays are counted in two bytes. What was tried ten thousand times is not replayed any more.
-_CHOSEN = """
-    SELECT m.tenant_id, m.event_id, m.type, m.payment_intent_id, m.occurred_at, d.status,
-           coalesce((m.body::json #>> '{data,sequence}')::int, 0) AS sequence
-      FROM walked AS m
-      LEFT JOIN deliveries AS d ON d.tenant_id = m.tenant_id AND d.event_id = m.event_id AND d.endpoint_id = $2
-     WHERE ((d.status = 'FAILED' AND 'failed' = ANY($5::text[]) AND greatest(d.attempts, d.replays) < 10000)
-            OR (d.status = 'DELIVERED' AND 'delivered' = ANY($5::text[]) AND greatest(d.attempts, d.replays) < 10000)
-            OR (d.status IS NULL AND 'missing' = ANY($5::text[]) AND m.type = ANY($6::text[])))
-       AND (cardinality($7::text[]) = 0 OR m.type = ANY($7::text[]))
+#
+# The delivery of each message is looked up by its whole key. OFFSET keeps the planner from joining in another way, which
+# it would choose badly for tables of which it has no statistics yet.
+_JOINED = """
+    walked AS m
+      LEFT JOIN LATERAL (
+        SELECT status, attempts, replays FROM deliveries
+         WHERE tenant_id = $1 AND endpoint_id = $2 AND event_id = m.event_id OFFSET 0) AS d ON true
+"""
+_IS_CHOSEN = """
+    coalesce(((d.status = 'FAILED' AND 'failed' = ANY($5::text[]) AND greatest(d.attempts, d.replays) < 10000)
+              OR (d.status = 'DELIVERED' AND 'delivered' = ANY($5::text[]) AND greatest(d.attempts, d.replays) < 10000)
+              OR (d.status IS NULL AND 'missing' = ANY($5::text[]) AND m.type = ANY($6::text[])))
+             AND (cardinality($7::text[]) = 0 OR m.type = ANY($7::text[])), false)
 """
 _RANGE = """
     SELECT * FROM messages
@@ -40,13 +45,16 @@ _RANGE = """
 _COUNTED_MAX = 100_000
 """Messages among which a selection is counted at most: a tenant may have millions, and the caller waits."""
 _COUNT = f"""
-WITH walked AS ({_RANGE} ORDER BY event_id LIMIT {_COUNTED_MAX}), chosen AS ({_CHOSEN}) SELECT count(*) FROM chosen
+WITH walked AS ({_RANGE} ORDER BY event_id LIMIT {_COUNTED_MAX}) SELECT count(*) FROM {_JOINED} WHERE {_IS_CHOSEN}
 """  # noqa: S608 - no input
-_CHOOSE = f"""
-WITH walked AS ({_RANGE} ORDER BY event_id LIMIT {_STEP}), chosen AS ({_CHOSEN})
-SELECT w.event_id, w.type, c.event_id IS NOT NULL AS is_chosen, c.status, c.payment_intent_id, c.sequence
-  FROM walked AS w LEFT JOIN chosen AS c USING (event_id) ORDER BY w.event_id
+CHOOSE = f"""
+WITH walked AS MATERIALIZED ({_RANGE} ORDER BY event_id LIMIT $9)
+SELECT event_id, type, is_chosen, status, payment_intent_id,
+       CASE WHEN is_chosen THEN coalesce((body::json #>> '{{data,sequence}}')::int, 0) END AS sequence
+  FROM (SELECT m.*, d.status, {_IS_CHOSEN} AS is_chosen FROM {_JOINED}) AS c
+ ORDER BY event_id
 """  # noqa: S608 - no input
+"""The messages of a step beside what is delivered of them; read by its plan in tests."""
 # Only what is over; a delivery that somebody took up again meanwhile is left alone.
 _AGAIN = """
 UPDATE deliveries AS d
@@ -73,13 +81,16 @@ ON CONFLICT DO NOTHING RETURNING {_COLUMNS}
 """  # noqa: S608 - no input
 _FIND = f"SELECT {_COLUMNS} FROM replays WHERE tenant_id = $1 AND id = $2"  # noqa: S608 - no input
 # A replay yields to what is due: it goes on once its endpoint has worked off most of it, and meanwhile others go on.
+_DUE = f"""
+SELECT count(*) FROM (
+    SELECT FROM deliveries AS d
+     WHERE d.tenant_id = r.tenant_id AND d.endpoint_id = r.endpoint_id AND d.status = 'PENDING'
+       AND d.next_attempt_at <= $1 LIMIT {_DUE_MAX}) AS due
+"""  # noqa: S608 - no input
+_ROOM = f"SELECT {_DUE_MAX} - ({_DUE}) FROM replays AS r WHERE tenant_id = $2 AND id = $3"  # noqa: S608 - no input
 _NEXT = f"""
 SELECT {_COLUMNS} FROM replays AS r
- WHERE status = 'RUNNING'
-   AND (SELECT count(*) FROM (
-        SELECT FROM deliveries AS d
-         WHERE d.tenant_id = r.tenant_id AND d.endpoint_id = r.endpoint_id AND d.status = 'PENDING'
-           AND d.next_attempt_at <= $1 LIMIT {_DUE_MAX}) AS due) < {_DUE_MAX}
+ WHERE status = 'RUNNING' AND ({_DUE}) < {_DUE_MAX}
  ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED
 """  # noqa: S608 - no input
 _MOVE = """
@@ -117,8 +128,17 @@ async def count(
 
 async def advance(connection: Connection, replay: Asked, *, is_ordered: bool, now: datetime) -> int:
     """Schedule the next step of a replay and remember how far it is; returns how many deliveries it scheduled."""
+    room = await connection.fetchval(_ROOM, now, replay.tenant_id, replay.id)
+    # One at least, so that it goes on where the room was taken since it was looked for.
+    limit = min(_STEP, max(1, room))
     walked = await connection.fetch(
-        _CHOOSE, replay.tenant_id, replay.endpoint_id, replay.position, replay.until, *_arguments(replay.selection)
+        CHOOSE,
+        replay.tenant_id,
+        replay.endpoint_id,
+        replay.position,
+        replay.until,
+        *_arguments(replay.selection),
+        limit,
     )
     chosen = [row for row in walked if row["is_chosen"]]
     over = [row["event_id"] for row in chosen if row["status"] is not None]
@@ -141,7 +161,7 @@ async def advance(connection: Connection, replay: Asked, *, is_ordered: bool, no
         replay.id,
         len(again) + len(added),
         walked[-1]["event_id"] if walked else None,
-        now if len(walked) < _STEP else None,
+        now if len(walked) < limit else None,
     )
     return len(again) + len(added)
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from libs.common.clock import ManualClock
@@ -43,6 +44,12 @@ async def statuses(notifier: Notifier, endpoint: WebhookEndpoint) -> dict[str, i
         "SELECT status, count(*) FROM deliveries WHERE endpoint_id = $1 GROUP BY status", endpoint.id
     )
     return {row["status"]: row["count"] for row in rows}
+
+
+def rows_handled(node: dict[str, Any]) -> float:
+    """Rows that a plan and all below it returned or threw away, over all of its loops."""
+    own = sum(node.get(name, 0) for name in ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Join Filter"))
+    return float(own * node["Actual Loops"] + sum(rows_handled(part) for part in node.get("Plans", ())))
 
 
 async def cancel(notifier: Notifier, tenant_id: str, replay_id: UUID | None) -> Replay:
@@ -86,6 +93,41 @@ async def test_a_cancelled_replay_keeps_its_progress_and_schedules_no_more(
     # The rest is there for another one.
     rest = await notifier.replay(tenant_id, endpoint.id, "another")
     assert rest.total == MESSAGES - step
+
+
+async def test_a_step_looks_each_delivery_up_once_with_and_without_statistics(
+    notifier: Notifier, receiver: Receiver, tenant_id: str
+) -> None:
+    endpoint = await notifier.register(tenant_id, receiver.url)
+    await given_up(notifier, tenant_id, endpoint)
+    kinds = "text, uuid, uuid, uuid, text[], text[], text[], uuid[], int"
+    given = f"'{tenant_id}', '{endpoint.id}', '{UUID(int=0)}', '{UUID(int=(1 << 128) - 1)}', "
+    given += "'{failed}', '{*}', '{}', '{}', 500"
+    for has_statistics in (False, True):
+        async with notifier.database.transaction() as tx:
+            if has_statistics:
+                await tx.execute("ANALYZE messages, deliveries")
+            await tx.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+            await tx.execute(f"PREPARE step ({kinds}) AS {replays.CHOOSE}")
+            try:
+                plan = await tx.fetchval(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) EXECUTE step ({given})")
+            finally:
+                await tx.execute("DEALLOCATE step")
+        # A few times the step in all of the plan's nodes, never one table for each row of another.
+        assert rows_handled(msgspec.json.decode(plan)[0]["Plan"]) <= 20 * 500
+
+
+async def test_a_step_fills_no_more_than_the_room_before_live_events(
+    notifier: Notifier, receiver: Receiver, tenant_id: str
+) -> None:
+    endpoint = await notifier.register(tenant_id, receiver.url)
+    await given_up(notifier, tenant_id, endpoint)
+    notifier.clock.advance(DAY)
+    await notifier.hear(*(notifier.event(tenant_id) for _ in range(300)))
+    await notifier.replay(tenant_id, endpoint.id)
+    while await commands.advance_replays(notifier.database, clock=notifier.clock):
+        continue
+    assert (await statuses(notifier, endpoint))["PENDING"] == 1_000
 
 
 async def test_a_replay_that_is_done_or_unknown_is_not_cancelled(
