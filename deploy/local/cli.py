@@ -64,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         "services", nargs="*", metavar="SERVICE", help="api, ledger, gateway, notifier or supervisord"
     )
     command("api-export", _api_export, "write the OpenAPI and AsyncAPI documents to docs/api")
+    command("published-secrets", _published, "write the digests of all secrets that stand in this repository")
     command("definitions", _definitions, "write RabbitMQ's definitions for the deployed profile from the contracts")
     command("check", _check, "check format, lint, types and import contracts")
     command("test", _test, "run every check and test; arguments go to pytest").add_argument(
@@ -152,6 +153,13 @@ def _api_export(_: argparse.Namespace) -> int:
 
     for path in export({**os.environ, **environment.placeholder_environment()}):
         print(path.relative_to(ROOT))
+    return 0
+
+
+def _published(_: argparse.Namespace) -> int:
+    from deploy.local.published import write
+
+    print(write().relative_to(ROOT))
     return 0
 
 

@@ -2,15 +2,18 @@
 
 A field `database_url` of the service `api` is read from `API_DATABASE_URL`, else from `DATABASE_URL`; a field whose type
 is itself a settings struct is read in the same way, field by field. Unknown variables are ignored. An empty value means
-the default.
+the default. `JWT_SECRET_FILE` names a file that holds the value of `JWT_SECRET`, and so for every setting.
 """
 
 import os
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, get_args, get_origin
 
 import msgspec
+
+from libs.common.secrets import address_fault, is_secret, secret_fault
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
@@ -116,8 +119,13 @@ def load[T: msgspec.Struct](
     settings = _read(kind, service.upper(), env, faults)
     if settings is None or faults:
         raise SettingsError(faults)
-    if check is not None and (more := check(settings)):
-        raise SettingsError(more)
+    place = getattr(settings, "place", None)
+    if isinstance(place, PlaceSettings) and not place.is_local:
+        faults += _unsafe_secrets(settings, service.upper(), env)
+    if check is not None:
+        faults += check(settings)
+    if faults:
+        raise SettingsError(faults)
     return settings
 
 
@@ -130,9 +138,10 @@ def _read[T: msgspec.Struct](kind: type[T], prefix: str, env: Mapping[str, str],
             continue
         name = field.name.upper()
         own = f"{prefix}_{name}"
-        used, text = (own, env[own]) if env.get(own) else (name, env.get(name, ""))
+        known = len(faults)
+        used, text = _text(own, name, env, faults)
         if not text:
-            if field.required:
+            if field.required and len(faults) == known:
                 faults.append(f"{name} is not set (or {own})")
             continue
         try:
@@ -140,6 +149,44 @@ def _read[T: msgspec.Struct](kind: type[T], prefix: str, env: Mapping[str, str],
         except (ValueError, msgspec.ValidationError) as fault:
             faults.append(f"{used} is not usable: {fault}")
     return kind(**values) if len(faults) == before else None
+
+
+def _text(own: str, name: str, env: Mapping[str, str], faults: list[str]) -> tuple[str, str]:
+    """Find a setting: the service's own, else the common one; each as a value, or as a file with the value.
+
+    Returns the name that was used and the value, which is empty where there is none.
+    """
+    for used in (own, name):
+        text, file = env.get(used, ""), env.get(f"{used}_FILE", "")
+        if text and file:
+            faults.append(f"{used} and {used}_FILE are both set; keep one of them")
+            return used, ""
+        if text:
+            return used, text
+        if file:
+            try:
+                return used, Path(file).read_text().strip()
+            except (OSError, UnicodeDecodeError) as fault:
+                faults.append(f"{used}_FILE names a file that cannot be read: {fault}")
+                return used, ""
+    return name, ""
+
+
+def _unsafe_secrets(settings: msgspec.Struct, prefix: str, env: Mapping[str, str]) -> list[str]:
+    """Say which secrets everybody knows or may guess; one sentence each."""
+    faults: list[str | None] = []
+    for field in msgspec.structs.fields(settings):
+        value = getattr(settings, field.name)
+        name = field.name.upper()
+        used, text = _text(f"{prefix}_{name}", name, env, [])
+        if isinstance(value, msgspec.Struct):
+            faults += _unsafe_secrets(value, prefix, env)
+        elif is_secret(field.name) and text:
+            values = value if isinstance(value, tuple) else (value,)
+            faults += [secret_fault(field.name, one, setting=used) for one in values]
+        elif field.name.endswith("_url") and value:
+            faults.append(address_fault(value, setting=used))
+    return [fault for fault in faults if fault is not None]
 
 
 def _convert(text: str, kind: Any) -> Any:

@@ -10,13 +10,6 @@ from libs.common.settings import BrokerSettings, DatabaseSettings, HttpSettings,
 DEVELOPMENT_SECRET = "change-me-this-secret-is-public-and-for-local-use"  # noqa: S105 - refused outside local
 """The signing secret of a developer's machine."""
 
-_PUBLIC_SECRETS = frozenset(
-    {DEVELOPMENT_SECRET, "change-me", "local-dev-secret-min-32-chars-for-hs256-signing"}  # published in peers' sources
-)
-RETENTION_DAYS_MIN = 90
-"""No setting lets the audit log or a timeline be dropped earlier; the migration says so too."""
-_SECRET_LENGTH_MIN = 32
-"""An HS256 key must be at least as long as the hash (RFC 7518, section 3.2)."""
 _GIVE_UP_DAYS_MAX = 90
 """Half of the 180 days for which the gateway's database forgets no attempt."""
 
@@ -30,6 +23,10 @@ class CardNumbers(StrEnum):
     """All but its first six and last four digits are replaced by asterisks."""
     ALLOW = "allow"
     """It is kept as it is."""
+
+
+RETENTION_DAYS_MIN = 90
+"""No setting lets the audit log or a timeline be dropped earlier; the migration says so too."""
 
 
 class AuthSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -191,10 +188,8 @@ def check_settings(settings: Settings) -> list[str]:
     """Find settings that contradict each other or are unsafe in this place; one sentence each."""
     faults: list[str] = []
     auth, payments = settings.auth, settings.payments
-    if not settings.place.is_local:
-        faults += _unsafe_secret("JWT_SECRET", auth.jwt_secret)
-        if auth.jwt_secret_previous:
-            faults += _unsafe_secret("JWT_SECRET_PREVIOUS", auth.jwt_secret_previous)
+    if not settings.place.is_local and auth.jwt_secret == DEVELOPMENT_SECRET:
+        faults.append("JWT_SECRET must be set outside APP_ENV=local; make one with `openssl rand -hex 32`")
     if auth.token_expires_seconds <= 0:
         faults.append("TOKEN_EXPIRES_SECONDS must be above 0")
     if payments.idempotency_ttl_seconds < 60:
@@ -252,11 +247,3 @@ def _unusable_jwks(uri: str, *, is_local: bool) -> list[str]:
     if uri.startswith("http://"):
         return [] if is_local else ["JWKS_URI must be an https address outside APP_ENV=local"]
     return ["JWKS_URI must be an http or https address"]
-
-
-def _unsafe_secret(name: str, secret: str) -> list[str]:
-    if secret in _PUBLIC_SECRETS:
-        return [f"{name} is a published development secret; set your own outside APP_ENV=local"]
-    if len(secret) < _SECRET_LENGTH_MIN:
-        return [f"{name} must have at least {_SECRET_LENGTH_MIN} characters outside APP_ENV=local"]
-    return []

@@ -253,8 +253,6 @@ def _stripe_faults(settings: Settings) -> list[str]:
             "ENCRYPTION_KEY (or GATEWAY_ENCRYPTION_KEY) must be set outside APP_ENV=local: 32 random bytes in base64, for "
             "example from `openssl rand -base64 32`"
         )
-    elif not settings.place.is_local and settings.sealing_key == LOCAL_ENCRYPTION_KEY:
-        faults.append("ENCRYPTION_KEY is the development key, which only APP_ENV=local may use")
     for name, key in [
         ("ENCRYPTION_KEY", settings.sealing_key),
         *(("ENCRYPTION_KEYS_PREVIOUS", key) for key in stripe.encryption_keys_previous),

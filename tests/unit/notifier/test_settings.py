@@ -22,10 +22,11 @@ def test_local_development_needs_nothing() -> None:
 def test_elsewhere_a_key_is_required() -> None:
     with pytest.raises(SettingsError, match=r"ENCRYPTION_KEY.*must be set"):
         read(APP_ENV="production")
-    with pytest.raises(SettingsError, match="development key"):
+    with pytest.raises(SettingsError, match="ENCRYPTION_KEY stands in the sources"):
         read(APP_ENV="production", ENCRYPTION_KEY=LOCAL_ENCRYPTION_KEY)
     key = base64.b64encode(os.urandom(32)).decode()
-    assert read(APP_ENV="production", NOTIFIER_ENCRYPTION_KEY=key).sealing_key == key
+    broker = f"amqp://notifier:{key[:20].replace('/', 'x')}@mq/"
+    assert read(APP_ENV="production", NOTIFIER_ENCRYPTION_KEY=key, RABBITMQ_URL=broker).sealing_key == key
 
 
 @pytest.mark.parametrize(
