@@ -13,7 +13,7 @@ from services.api.errors.problems import PROBLEMS
 from tests.support.platform import ADMIN, DEMO_TENANT, OPERATOR, Client, Platform
 
 REQUESTS = int(os.environ.get("MALFORMED_REQUESTS", "1000"))
-"""How many requests are made; `just malformed` makes ten thousand."""
+"""How many requests are made, and a tenth of that which are hostile; `just malformed` makes ten thousand."""
 CLIENTS = 16
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD", "TRACE")
 TEXTS = (
@@ -126,6 +126,74 @@ class Garbage:
         return raw[: chance.randrange(1, len(raw) + 1)] if chance.random() < 0.15 else raw
 
 
+CARD = "4111111111111111"
+AMOUNTS = ("1e2", " 5.00 ", "1\n", "\u00a01", "\uff15", "10.000000009", "+1", ".5", "NaN", "9" * 500, "", "-1", "0")
+QUERIES = (
+    *("staus=FAILED", "limit=0", "created_from=2026-13-01", "status=FAILED&status=SETTLED", "pageSize=%EF%BC%95"),
+    *("page=1e2", "from=2026-13-01", "%00=%00", "a" * 2000 + "=1", "&".join(f"n{n}=1" for n in range(500))),
+    *(f"customer_ref={CARD}", f"{CARD}={CARD}", "cursor=" + "A" * 600, "%FF=%FF", "status[]=FAILED", "__proto__=1"),
+)
+
+
+class Hostile(Garbage):
+    """Makes requests that look right and mean something else: each must be refused, whoever sends it."""
+
+    def request(self) -> tuple[str, str, dict[str, str], bytes | None]:
+        """Method, path, headers and body."""
+        chance = self._random
+        headers = {
+            "Authorization": f"Bearer {self._token}",
+            "X-Tenant-Id": DEMO_TENANT,
+            "Idempotency-Key": chance.choice((uuid4().hex, uuid4().hex, CARD)),
+            "Content-Type": "application/json",
+            "Prefer": "handling=lenient, respond-async",
+        }
+        if chance.random() < 0.3:
+            template = chance.choice(self._paths)
+            path = "/".join(self._ids[0] if part.startswith("{") else part for part in template.split("/"))
+            method = chance.choice([method.upper() for method in self._spec["paths"][template]])
+            method = chance.choice((method, "HEAD")) if method == "GET" else method
+            return method, f"{path}?{chance.choice(QUERIES)}", headers, None if method in {"GET", "HEAD"} else b"{}"
+        intent = f"/v1/payment-intents/{self._ids[0]}"
+        own = ("refund", "capture", "confirm", "void")
+        books = ("holds", "entries", "conversions")
+        paths = [*(f"{intent}/{part}" for part in own), *(f"/v1/ledger/{part}" for part in books)]
+        path = chance.choice([*paths, "/v1/payment-intents", "/v1/exchange-rates"])
+        return "POST", path, headers, self._twisted()
+
+    def _twisted(self) -> bytes:
+        chance = self._random
+        good = {"amount": "1.00", "currency": "BRL", "customer_ref": "c"}
+        text = chance.choice((CARD, "4111 1111-1111 1111", "\uff14" + "\uff11" * 15, f"<{CARD}>"))
+        bodies: tuple[Any, ...] = (
+            {"amout": "1.00"},
+            {"Amount": "1.00"},
+            {"amount": None},
+            {**good, "colour": {"a": [None, {"b": 1}]}},
+            {**good, "amount": chance.choice(AMOUNTS)},
+            {**good, chance.choice(("customer_ref", "description", "payment_method")): text},
+            {**good, "metadata": {text: text}},
+            {**good, "metadata": None},
+            {"entries": [{"description": text, "lines": [{"amout": 1}] * 50}]},
+            {"reason": text, "amount": "1.00"},
+        )
+        raw = json.dumps(chance.choice(bodies), ensure_ascii=chance.random() < 0.5).encode()
+        return chance.choice(
+            (
+                raw,
+                raw,
+                raw,
+                raw[:-1] + b"," + raw[1:],
+                b'{"amount":' + b"[" * 100_000,
+                b'{"amount":' + b"9" * 100_000 + b"}",
+                b'{"amount":1e999999999,"amount":1}',
+                b'{"metadata":{' + b",".join([b'"k":"v"'] * 10_000) + b"}}",
+                b"{" + b",".join(b'"k%d":null' % n for n in range(10_000)) + b"}",
+                json.dumps(good | {"customer_ref": "4 " * 50_000}).encode(),
+            )
+        )
+
+
 async def test_garbage_is_refused_and_told_so(platform: Platform) -> None:
     operator, admin = await platform.login(OPERATOR), await platform.login(ADMIN, tenant="tenant_demo")
     victim = await Client(platform.http, platform.base(), token=admin.token, tenant="tenant_demo").create()
@@ -136,11 +204,13 @@ async def test_garbage_is_refused_and_told_so(platform: Platform) -> None:
         "admin": Garbage(spec, seed=2, token=admin.token, ids=[own["id"]]),
     }
     requests = [garbage["operator" if n % 2 else "admin"].request() for n in range(REQUESTS)]
+    hostile = Hostile(spec, seed=3, token=operator.token, ids=[own["id"]])
+    twisted = [hostile.request() for _ in range(REQUESTS // 10)]
     statuses: Counter[int] = Counter()
-    waiting = iter(requests)
+    waiting = iter([*((request, False) for request in requests), *((request, True) for request in twisted)])
 
     async def ask() -> None:
-        for method, path, headers, body in waiting:
+        for (method, path, headers, body), must_be_refused in waiting:
             async with platform.http.request(
                 method, platform.base() + path, headers=headers, data=body, allow_redirects=False
             ) as answer:
@@ -148,7 +218,9 @@ async def test_garbage_is_refused_and_told_so(platform: Platform) -> None:
                 statuses[answer.status] += 1
                 what = f"{method} {path} {headers} {body!r} -> {answer.status} {raw!r}"
                 assert answer.status < 500, what
+                assert CARD.encode() not in raw, what
                 if answer.status < 400:
+                    assert not must_be_refused, what
                     assert victim["id"] not in path or method == "OPTIONS", what
                     # What somebody has typed stands in their own audit log.
                     assert victim["id"].encode() not in raw or path.startswith("/v1/audit"), what
@@ -162,7 +234,7 @@ async def test_garbage_is_refused_and_told_so(platform: Platform) -> None:
     async with asyncio.TaskGroup() as group:
         for _ in range(CLIENTS):
             group.create_task(ask())
-    assert statuses.total() == REQUESTS
+    assert statuses.total() == REQUESTS + len(twisted)
     assert {400, 401, 403, 404, 405, 422} <= set(statuses)
     # What was garbage moved nothing of the other tenant's.
     mine = Client(platform.http, platform.base(), token=admin.token, tenant="tenant_demo")
