@@ -155,11 +155,11 @@ class Consumers:
 
     async def on_dispute_won(self, transaction: Connection, heard: Sequence[Heard[gateway.DisputeWon]]) -> Afterwards:
         """The bank gave it back."""
-        return await self._outcomes.record(transaction, [_dispute_news(h, self._ended(is_won=True)) for h in heard])
+        return await self._outcomes.record(transaction, [_dispute_news(h, self._ended(h, is_won=True)) for h in heard])
 
     async def on_dispute_lost(self, transaction: Connection, heard: Sequence[Heard[gateway.DisputeLost]]) -> Afterwards:
         """It is gone."""
-        return await self._outcomes.record(transaction, [_dispute_news(h, self._ended(is_won=False)) for h in heard])
+        return await self._outcomes.record(transaction, [_dispute_news(h, self._ended(h, is_won=False)) for h in heard])
 
     async def on_journal_entry_posted(
         self, transaction: Connection, heard: Sequence[Heard[ledger.JournalEntryPosted]]
@@ -253,9 +253,9 @@ class Consumers:
         )
         return lambda known: domain.open_dispute(known.intent, known.dispute, opened, at=now)
 
-    def _ended(self, *, is_won: bool) -> Callable[[Known], Decision]:
-        now = self._clock.now()
-        return lambda known: domain.end_dispute(known.intent, known.dispute, is_won=is_won, at=now)
+    def _ended[M: gateway.DisputeDecision](self, heard: Heard[M], *, is_won: bool) -> Callable[[Known], Decision]:
+        now, reversals = self._clock.now(), heard.body.reversals
+        return lambda known: domain.end_dispute(known.intent, known.dispute, is_won=is_won, at=now, reversals=reversals)
 
 
 def _news[M: gateway.PaymentMessage | ledger.JournalEntryPosted](

@@ -242,6 +242,13 @@ disputes = sa.Table(
     _instant("evidence_due_at", "Until when the merchant may answer.", nullable=True),
     _instant("opened_at", "When, in the processor's words."),
     _instant("updated_at", "When it last changed."),
+    sa.Column(
+        "reversals",
+        sa.SmallInteger,
+        nullable=False,
+        server_default=sa.text("0"),
+        comment="How often the bank has reversed its decision.",
+    ),
     sa.PrimaryKeyConstraint("id", "tenant_id"),
     sa.CheckConstraint("amount_minor > 0", name="ck_disputes_amount"),
     sa.CheckConstraint("status IN ('OPEN', 'WON', 'LOST')", name="ck_disputes_status"),

@@ -180,7 +180,17 @@ class Dispute(msgspec.Struct, frozen=True, kw_only=True):
     evidence_due_at: datetime | None
     """Until when the merchant may answer, where the processor says so."""
     decided_at: datetime | None
-    """When it was won or lost."""
+    """When it was won or lost, by the last decision."""
+    reversals: int = 0
+    """How often the bank has reversed its decision."""
+
+    @property
+    def decisions(self) -> list[DisputeState]:
+        """All decisions of the bank, in their order: each is the opposite of the one before."""
+        if self.state is DisputeState.OPEN:
+            return []
+        other = DisputeState.LOST if self.state is DisputeState.WON else DisputeState.WON
+        return [self.state if (self.reversals - n) % 2 == 0 else other for n in range(self.reversals + 1)]
 
 
 def check_amount(amount_minor: int, currency: str) -> None:

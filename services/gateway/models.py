@@ -129,6 +129,13 @@ DISPUTES = sa.Table(
     sa.Column("evidence_due_at", sa.DateTime(timezone=True), comment="Until when the merchant may answer."),
     sa.Column("decided_at", sa.DateTime(timezone=True), comment="When it was won or lost; NULL while it is open."),
     sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False, comment="When it last changed."),
+    sa.Column(
+        "reversals",
+        sa.SmallInteger,
+        nullable=False,
+        server_default=sa.text("0"),
+        comment="How often the bank has reversed its decision.",
+    ),
     sa.PrimaryKeyConstraint("id", "tenant_id"),
     sa.CheckConstraint("amount_minor > 0", name="ck_disputes_amount_above_zero"),
     sa.CheckConstraint("state IN ('open', 'won', 'lost')", name="ck_disputes_state"),

@@ -59,8 +59,10 @@ def action_required(attempt: Attempt, *, at: datetime) -> Saying:
     return _saying(attempt, message, at=at)
 
 
-def dispute(dispute: Dispute, *, state: DisputeState, at: datetime, correlation: Correlation) -> Saying:
-    """Tell that a dispute has come to a state."""
+def dispute(
+    dispute: Dispute, *, state: DisputeState, at: datetime, correlation: Correlation, reversals: int = 0
+) -> Saying:
+    """Tell that a dispute has come to a state; a decision is the first one or one after `reversals`."""
     common: dict[str, Any] = {
         "payment_intent_id": dispute.payment_intent_id,
         "amount_minor": dispute.amount_minor,
@@ -74,14 +76,13 @@ def dispute(dispute: Dispute, *, state: DisputeState, at: datetime, correlation:
         case DisputeState.OPEN:
             message = DisputeOpened(**common, reason=dispute.reason, evidence_due_at=dispute.evidence_due_at)
         case DisputeState.WON:
-            message = DisputeWon(**common)
+            message = DisputeWon(**common, reversals=reversals)
         case DisputeState.LOST:
-            message = DisputeLost(**common)
+            message = DisputeLost(**common, reversals=reversals)
         case _:
             assert_never(state)
-    return Saying(
-        event_id=derived_id(dispute.id, message.contract.name), message=message, occurred_at=at, correlation=correlation
-    )
+    name = f"{message.contract.name}:{reversals}" if reversals else message.contract.name
+    return Saying(event_id=derived_id(dispute.id, name), message=message, occurred_at=at, correlation=correlation)
 
 
 def _saying(attempt: Attempt, message: PaymentMessage, *, at: datetime) -> Saying:

@@ -186,6 +186,7 @@ def _fact(
         currency=body.currency,
         occurred_at=occurred_at,
         source_event_id=heard.id,
+        reversals=body.reversals if isinstance(body, gateway.DisputeDecision) else 0,
     )
     return heard.correlation, occurrence
 

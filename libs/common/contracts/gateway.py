@@ -283,13 +283,20 @@ class DisputeOpened(DisputeMessage, frozen=True, kw_only=True):
     """Until when the merchant may answer, where the processor says so."""
 
 
+class DisputeDecision(DisputeMessage, frozen=True, kw_only=True):
+    """What the bank has decided, perhaps against an earlier decision of its own."""
+
+    reversals: int = 0
+    """How often it had reversed its decision by then: 0 is the first decision."""
+
+
 @event("dispute.won", owner="gateway", heard_by=("api", "ledger"), example=_INTENT | _DISPUTE)
-class DisputeWon(DisputeMessage, frozen=True, kw_only=True):
+class DisputeWon(DisputeDecision, frozen=True, kw_only=True):
     """The bank gave the disputed money back. Heard by the api and the ledger."""
 
 
 @event("dispute.lost", owner="gateway", heard_by=("api", "ledger"), example=_INTENT | _DISPUTE)
-class DisputeLost(DisputeMessage, frozen=True, kw_only=True):
+class DisputeLost(DisputeDecision, frozen=True, kw_only=True):
     """The disputed money is gone. Heard by the api and the ledger."""
 
 

@@ -43,3 +43,5 @@ class Dispute(msgspec.Struct, frozen=True, kw_only=True):
     """When, in the processor's words."""
     updated_at: datetime
     """When it last changed."""
+    reversals: int = 0
+    """How often the bank has reversed its decision."""

@@ -378,27 +378,38 @@ def open_dispute(intent: PaymentIntent, known: Dispute | None, opened: Dispute, 
     return msgspec.structs.replace(decision, dispute=opened)
 
 
-def end_dispute(intent: PaymentIntent, known: Dispute | None, *, is_won: bool, at: datetime) -> Decision:
-    """The bank has decided: the money comes back, or is gone.
+def end_dispute(
+    intent: PaymentIntent, known: Dispute | None, *, is_won: bool, at: datetime, reversals: int = 0
+) -> Decision:
+    """The bank has decided: the money comes back, or is gone. It may reverse its decision, and the last one counts.
 
     Raises:
-        NotYet: when its opening has not been heard yet.
-        ContradictoryOutcome: when it was decided otherwise before.
+        NotYet: when its opening, or the decision that is reversed, has not been heard yet.
+        ContradictoryOutcome: when the same decision was the opposite before.
     """
     if known is None:
         raise NotYet(f"a dispute of payment intent {intent.id} is decided before it is known")
     status = DisputeStatus.WON if is_won else DisputeStatus.LOST
-    if known.status is status:
+    is_open = known.status is DisputeStatus.OPEN
+    if reversals > (0 if is_open else known.reversals + 1):
+        raise NotYet(f"the decision before this one of dispute {known.id} is not known yet")
+    if not is_open and reversals <= known.reversals:
+        # Decisions alternate, which tells what the earlier one of this place was.
+        if (known.status is status) != ((known.reversals - reversals) % 2 == 0):
+            raise ContradictoryOutcome(f"dispute {known.id} is {known.status}: it cannot be {status} as well")
         return Decision(intent, dispute=known)
-    if known.status is not DisputeStatus.OPEN:
-        raise ContradictoryOutcome(f"dispute {known.id} is {known.status}: it cannot be {status} as well")
+    if known.status is status:
+        raise ContradictoryOutcome(f"dispute {known.id} is {known.status} already: that is no reversal")
+    returned = known.amount_minor if is_won else 0
+    taken_again = 0 if is_won or is_open else known.amount_minor
     decision = _decide(
         intent,
         Happening.DISPUTE_WON if is_won else Happening.DISPUTE_LOST,
         at=at,
-        disputed_minor=intent.disputed_minor - (known.amount_minor if is_won else 0),
+        disputed_minor=intent.disputed_minor - returned + taken_again,
     )
-    return msgspec.structs.replace(decision, dispute=msgspec.structs.replace(known, status=status, updated_at=at))
+    ended = msgspec.structs.replace(known, status=status, updated_at=at, reversals=reversals)
+    return msgspec.structs.replace(decision, dispute=ended)
 
 
 def require_same_money(intent: PaymentIntent, *, amount_minor: int, currency: str) -> None:

@@ -25,7 +25,8 @@ ON CONFLICT (id, tenant_id) DO UPDATE SET status = excluded.status, gateway_ref 
 """  # noqa: S608 - built from constants
 _SAVE_DISPUTE = f"""
 INSERT INTO disputes ({_DISPUTE}) VALUES ({_slots(_DISPUTE_COLUMNS)})
-ON CONFLICT (id, tenant_id) DO UPDATE SET status = excluded.status, updated_at = excluded.updated_at
+ON CONFLICT (id, tenant_id) DO UPDATE SET status = excluded.status, reversals = excluded.reversals,
+    updated_at = excluded.updated_at
 """  # noqa: S608 - built from constants
 _FIND = "FROM unnest($1::text[], $2::uuid[]) AS w(tenant_id, id) JOIN {table} USING (tenant_id, id)"
 _REFUNDS_BY_ID = f"SELECT {_REFUND} {_FIND.format(table='refunds')}"

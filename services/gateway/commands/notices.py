@@ -201,10 +201,17 @@ class _Change:
         name = f"dispute:{notice.processor}:{notice.dispute_ref}"
         dispute_id = derived_id(notice.payment_intent_id, name)
         known = self._payment.disputes.get(dispute_id)
-        if known is not None and (known.state is notice.state or known.state is not DisputeState.OPEN):
-            repeated = notice.state in (known.state, DisputeState.OPEN)
-            return Applied.KNOWN if repeated else Applied.CONTRADICTS
         is_open = notice.state is DisputeState.OPEN
+        reversals = 0
+        if known is not None and known.decided_at is not None:
+            if is_open or notice.state is known.state or notice.happened_at < known.decided_at:
+                return Applied.KNOWN
+            if notice.happened_at == known.decided_at:
+                # Which of two decisions of one instant is the last one, nobody can tell.
+                return Applied.CONTRADICTS
+            reversals = known.reversals + 1
+        elif known is not None and is_open:
+            return Applied.KNOWN if notice.amount_minor == known.amount_minor else Applied.CONTRADICTS
         dispute = Dispute(
             tenant_id=notice.tenant_id,
             id=dispute_id,
@@ -218,6 +225,7 @@ class _Change:
             opened_at=notice.opened_at if known is None else known.opened_at,
             evidence_due_at=notice.evidence_due_at,
             decided_at=None if is_open else notice.happened_at,
+            reversals=reversals,
         )
         await self._payment.save(dispute, at=self._now)
         correlation = Correlation(
@@ -225,11 +233,14 @@ class _Change:
             tenant_id=self._authorization.tenant_id,
             traceparent=self._authorization.traceparent,
         )
-        states = [(DisputeState.OPEN, dispute.opened_at)] if known is None else []
+        states = [(DisputeState.OPEN, dispute.opened_at, 0)] if known is None else []
         if not is_open:
-            states.append((notice.state, notice.happened_at))
+            states.append((notice.state, notice.happened_at, reversals))
         await self._payment.say(
-            [outbox.dispute(dispute, state=state, at=at, correlation=correlation) for state, at in states]
+            [
+                outbox.dispute(dispute, state=state, at=at, correlation=correlation, reversals=turned)
+                for state, at, turned in states
+            ]
         )
         return Applied.APPLIED
 

@@ -33,11 +33,12 @@ def _outcomes(attempt: Attempt) -> list[Saying]:
 
 def _states(dispute: Dispute, window: Window) -> list[Saying]:
     correlation = Correlation(correlation_id=new_correlation_id(), tenant_id=dispute.tenant_id)
-    instants = [(DisputeState.OPEN, dispute.opened_at)]
-    if dispute.decided_at is not None:
-        instants.append((dispute.state, dispute.decided_at))
+    instants = [(DisputeState.OPEN, dispute.opened_at, 0)]
+    if (decided_at := dispute.decided_at) is not None:
+        # Decisions that were reversed are published again at the instant of the last one: theirs is not kept.
+        instants += [(state, decided_at, place) for place, state in enumerate(dispute.decisions)]
     return [
-        outbox.dispute(dispute, state=state, at=at, correlation=correlation)
-        for state, at in instants
+        outbox.dispute(dispute, state=state, at=at, correlation=correlation, reversals=reversals)
+        for state, at, reversals in instants
         if window.since <= at < window.until
     ]

@@ -26,15 +26,15 @@ WHERE tenant_id = $1 AND id = $2
 _INSERT = insert_attempts(1)
 _DISPUTES = """
 SELECT tenant_id, id, payment_intent_id, processor, gateway_ref, state, amount_minor, currency, reason, opened_at,
-    evidence_due_at, decided_at
+    evidence_due_at, decided_at, reversals
 FROM disputes WHERE tenant_id = $1 AND payment_intent_id = $2 ORDER BY opened_at, id
 """
 _SAVE_DISPUTE = """
 INSERT INTO disputes (tenant_id, id, payment_intent_id, processor, gateway_ref, state, amount_minor, currency, reason,
-    opened_at, evidence_due_at, decided_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+    opened_at, evidence_due_at, decided_at, reversals, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 ON CONFLICT (id, tenant_id) DO UPDATE SET state = excluded.state, evidence_due_at = excluded.evidence_due_at,
-    decided_at = excluded.decided_at, updated_at = excluded.updated_at
+    decided_at = excluded.decided_at, reversals = excluded.reversals, updated_at = excluded.updated_at
 """
 _BY_REF = (
     "SELECT tenant_id, payment_intent_id FROM attempts "

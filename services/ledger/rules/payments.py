@@ -36,6 +36,8 @@ class Occurrence(msgspec.Struct, frozen=True, kw_only=True):
     """When it happened in the world. No part of the content: answer and later notice of a processor may differ in it."""
     source_event_id: UUID | None
     """The message that told of it."""
+    reversals: int = 0
+    """How often a decision about it had been reversed by then; the first is none."""
 
 
 type PostingRule = Callable[[Chart, Occurrence], Entry]
@@ -69,13 +71,21 @@ def dispute_opened_entry(chart: Chart, taken: Occurrence) -> Entry:
 
 
 def dispute_won_entry(chart: Chart, returned: Occurrence) -> Entry:
-    """Record that the bank gave the disputed money back: the clearing account is empty again."""
-    return _entry(chart, returned, EntryKind.DISPUTE_WON, debit=Role.CASH, credit=Role.DISPUTE_CLEARING)
+    """Record that the bank gave the disputed money back: the clearing account is empty again.
+
+    After a reversal it comes out of the losses, where it was.
+    """
+    source = Role.DISPUTE_LOSSES if returned.reversals else Role.DISPUTE_CLEARING
+    return _entry(chart, returned, EntryKind.DISPUTE_WON, debit=Role.CASH, credit=source)
 
 
 def dispute_lost_entry(chart: Chart, lost: Occurrence) -> Entry:
-    """Record that the disputed money is gone: what waited in clearing becomes a loss."""
-    return _entry(chart, lost, EntryKind.DISPUTE_LOST, debit=Role.DISPUTE_LOSSES, credit=Role.DISPUTE_CLEARING)
+    """Record that the disputed money is gone: what waited in clearing becomes a loss.
+
+    After a reversal the bank takes it again, out of what the processor holds for us.
+    """
+    source = Role.CASH if lost.reversals else Role.DISPUTE_CLEARING
+    return _entry(chart, lost, EntryKind.DISPUTE_LOST, debit=Role.DISPUTE_LOSSES, credit=source)
 
 
 def processor_fee_entry(chart: Chart, charged: Occurrence) -> Entry:
@@ -118,7 +128,8 @@ PAYMENT_RULES: Mapping[EntryKind, PostingRule] = MappingProxyType(
 def _entry(chart: Chart, happened: Occurrence, kind: EntryKind, *, debit: Role, credit: Role) -> Entry:
     """Move the whole amount from one role's account to another's.
 
-    The entry's id follows from its subject and kind alone: told twice, or by two ways, it is posted once.
+    The entry's id follows from its subject and kind alone, and from how often it was reversed: told twice, or by two ways,
+    it is posted once.
     """
     is_of_intent = happened.subject_id == happened.payment_intent_id
     named = kind.replace("_", " ") if is_of_intent else f"{kind.replace('_', ' ')} {happened.subject_id}"
@@ -126,7 +137,7 @@ def _entry(chart: Chart, happened: Occurrence, kind: EntryKind, *, debit: Role, 
     amount, currency = happened.amount_minor, happened.currency
     return Entry(
         tenant_id=chart.tenant_id,
-        id=derived_id(happened.subject_id, kind.value),
+        id=derived_id(happened.subject_id, f"{kind.value}:{happened.reversals}" if happened.reversals else kind.value),
         kind=kind,
         content=f"{named}{of_intent}: {amount} {currency}",
         payment_intent_id=happened.payment_intent_id,

@@ -196,7 +196,36 @@ async def test_a_dispute_whose_end_is_heard_first_is_told_from_the_beginning(pla
         await place.notices.apply(telling.dispute(state))
     assert (await place.names(intent))[2:] == ["dispute.opened", f"dispute.{end}"]
     other = DisputeState.LOST if end is DisputeState.WON else DisputeState.WON
+    # Which of two decisions of one instant was the last one, nobody can tell.
     assert await place.notices.apply(telling.dispute(other)) is Applied.CONTRADICTS
+
+
+async def test_the_last_decision_about_a_dispute_counts_however_often_it_is_reversed(place: Place) -> None:
+    intent, ref = await place.captured(15_050)
+    begun = Telling(place, intent, ref)
+    await place.notices.apply(begun.dispute(DisputeState.OPEN))
+    decided = [begun.dispute(DisputeState.OPEN)]
+    for state in (DisputeState.LOST, DisputeState.WON, DisputeState.LOST):
+        place.clock.advance(timedelta(days=1))
+        decided.append(Telling(place, intent, ref).dispute(state))
+        assert await place.notices.apply(decided[-1]) is Applied.APPLIED
+    # Nothing that is older than the last decision changes it.
+    assert [await place.notices.apply(notice) for notice in decided] == [Applied.KNOWN] * 4
+    said = (await place.said(intent))[2:]
+    assert [(name.rpartition(":")[2], body.get("reversals", 0)) for name, body in said] == [
+        ("dispute.opened", 0),
+        ("dispute.lost", 0),
+        ("dispute.won", 1),
+        ("dispute.lost", 2),
+    ]
+
+
+async def test_a_changed_amount_of_an_open_dispute_is_no_repetition(place: Place) -> None:
+    intent, ref = await place.captured(15_050)
+    telling = Telling(place, intent, ref)
+    await place.notices.apply(telling.dispute(DisputeState.OPEN))
+    changed = msgspec.structs.replace(telling.dispute(DisputeState.OPEN), amount_minor=300)
+    assert await place.notices.apply(changed) is Applied.CONTRADICTS
 
 
 async def test_a_notice_and_our_own_call_at_once_are_told_once(place: Place) -> None:

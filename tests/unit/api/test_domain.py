@@ -373,3 +373,30 @@ def test_an_intent_is_never_changed_in_place() -> None:
     before = msgspec.structs.asdict(intent)
     domain.confirm(intent, at=T1)
     assert msgspec.structs.asdict(intent) == before
+
+
+def test_the_last_decision_about_a_dispute_counts_in_whatever_order_the_decisions_are_heard() -> None:
+    intent = settled()
+    opened = domain.open_dispute(intent, None, a_dispute(intent, amount_minor=5000), at=T1)
+    assert opened.dispute is not None
+    # The bank decides LOST, then WON, then LOST: each time what stands in dispute follows it.
+    decided = (False, True, False)
+    decision = opened
+    for reversals, is_won in enumerate(decided):
+        later = reversals + 1
+        with pytest.raises(NotYet):
+            domain.end_dispute(decision.intent, decision.dispute, is_won=not is_won, at=T1, reversals=later)
+        decision = domain.end_dispute(decision.intent, decision.dispute, is_won=is_won, at=T1, reversals=reversals)
+        assert decision.changed
+        assert decision.dispute is not None
+        assert decision.dispute.status is (DisputeStatus.WON if is_won else DisputeStatus.LOST)
+        assert decision.intent.disputed_minor == (0 if is_won else 5000)
+        for earlier in range(later):
+            again = domain.end_dispute(
+                decision.intent, decision.dispute, is_won=decided[earlier], at=T1, reversals=earlier
+            )
+            assert not again.changed
+            with pytest.raises(ContradictoryOutcome):
+                domain.end_dispute(
+                    decision.intent, decision.dispute, is_won=not decided[earlier], at=T1, reversals=earlier
+                )

@@ -29,6 +29,7 @@ def happened(
     amount_minor: int = 15050,
     currency: str = "BRL",
     occurred_at: datetime = NOW,
+    reversals: int = 0,
 ) -> Occurrence:
     return Occurrence(
         subject_id=subject_id,
@@ -37,6 +38,7 @@ def happened(
         currency=currency,
         occurred_at=occurred_at,
         source_event_id=new_id(),
+        reversals=reversals,
     )
 
 
@@ -92,6 +94,15 @@ def test_clearing_accounts_are_empty_once_all_is_decided() -> None:
     story = (EntryKind.DISPUTE_OPENED, EntryKind.DISPUTE_LOST, EntryKind.PAYOUT_CREATED, EntryKind.PAYOUT_PAID)
     entries = [PAYMENT_RULES[kind](CHART, happened()) for kind in story]
     assert net(*entries) == {Role.DISPUTE_LOSSES: 15050, Role.BANK: 15050, Role.CASH: -2 * 15050}
+
+
+def test_a_reversed_decision_about_a_dispute_is_booked_as_often_as_it_is_reversed() -> None:
+    decided = (EntryKind.DISPUTE_LOST, EntryKind.DISPUTE_WON, EntryKind.DISPUTE_LOST, EntryKind.DISPUTE_WON)
+    opened = PAYMENT_RULES[EntryKind.DISPUTE_OPENED](CHART, happened())
+    entries = [PAYMENT_RULES[kind](CHART, happened(reversals=n)) for n, kind in enumerate(decided)]
+    assert len({entry.id for entry in entries}) == 4
+    gone = {Role.DISPUTE_LOSSES: 15050, Role.CASH: -15050}
+    assert [net(opened, *entries[:n]) for n in (1, 2, 3, 4)] == [gone, {}, gone, {}]
 
 
 @pytest.mark.parametrize("rule", PAYMENT_RULES.values(), ids=PAYMENT_RULES)
