@@ -81,9 +81,9 @@ class Post:
         self.dead: list[str] = []
         self.consumers: dict[str, PackConsumer[Any] | EachConsumer[Any]] = {}
 
-    async def put_off(self, queue: str, name: str, event: PackedEvent, delay_seconds: int) -> None:
+    async def postpone(self, queue: str, name: str, events: Sequence[PackedEvent], delay_seconds: int) -> None:
         """What came too early comes again, whenever that is; it may be too early as often as it likes."""
-        self.bag.append(Letter(queue, name, event))
+        self.bag += [Letter(queue, name, event) for event in events]
 
     async def bury(self, queue: str, name: str, body: bytes, verdict: Any, *, message_id: str | None = None) -> None:
         """A dead letter: in these histories there must be none."""

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from libs.common.contracts import PUBLIC_EXCHANGE, Kind, Message, PublicEvent, heard_by, said_by
-from libs.common.messaging.topology import topology
+from libs.common.messaging.topology import postponed_queue, topology
 
 _HEADERS = {
     "type": "object",
@@ -182,6 +182,9 @@ def _add(
             f"{contract.queue(service)}.<process>" if contract.broadcast else _queue(contract.queue(service), service)
         )
         operation["description"] = f"Heard in the queue `{queue}`."
+        if contract.kind is not Kind.REQUEST and not contract.broadcast:
+            again = _queue(postponed_queue(queue), service)
+            operation["description"] += f" What came too early comes again in `{again}`."
         channels[channel]["bindings"]["amqp"] |= {"bindingVersion": "0.3.0"}
     if contract.reply is not None:
         replies = f"{contract.owner}.replies.{contract.name}"

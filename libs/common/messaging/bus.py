@@ -23,6 +23,8 @@ from libs.common.settings import BrokerSettings
 
 log = get_logger("messaging.bus")
 
+_POSTPONED_SHARE = 5
+"""Postponed events get one in so many of a consumer's places: they are retries, and fresh events are payments."""
 _CONNECT_PAUSES_SECONDS = (0.5, 1.0, 2.0, 5.0)
 
 
@@ -53,28 +55,26 @@ class Bus:
 
     def hear[M: Message](self, kind: type[M], handler: SetHandler[M]) -> None:
         """Handle every new event of `kind` in sets, inside one transaction with its inbox marks."""
-        self._packs.append(
-            PackConsumer(
-                kind,
-                handler,
-                queue=kind.contract.queue(self._service),
-                database=self._database,
-                redelivery=self._redelivery,
-                batch_max=self._settings.consumer_batch_max,
-            )
+        fresh = PackConsumer(
+            kind,
+            handler,
+            queue=kind.contract.queue(self._service),
+            database=self._database,
+            redelivery=self._redelivery,
+            batch_max=self._settings.consumer_batch_max,
         )
+        self._packs += [fresh, fresh.for_postponed(batch_max=_share(self._settings.consumer_batch_max))]
 
     def hear_each[M: Message](self, kind: type[M], handler: EachHandler[M], *, concurrency: int = 64) -> None:
         """Handle every event of `kind` on its own, `concurrency` at a time, with no transaction open."""
-        self._eaches.append(
-            EachConsumer(
-                kind,
-                handler,
-                queue=kind.contract.queue(self._service),
-                redelivery=self._redelivery,
-                concurrency=concurrency,
-            )
+        fresh = EachConsumer(
+            kind,
+            handler,
+            queue=kind.contract.queue(self._service),
+            redelivery=self._redelivery,
+            concurrency=concurrency,
         )
+        self._eaches += [fresh, fresh.for_postponed(concurrency=_share(concurrency))]
 
     def overhear[M: Message](self, kind: type[M], handler: Callable[[Heard[M]], None]) -> None:
         """Let this process hear every broadcast of `kind` while it runs; those said while it was away are not repeated.
@@ -113,9 +113,9 @@ class Bus:
         self.check_complete()
         prefetch = self._settings.consumer_prefetch
         for pack in self._packs:
-            self._broker.subscribe(pack.queue, pack, prefetch=prefetch)
+            self._broker.subscribe(pack.source, pack, prefetch=_places(pack, prefetch))
         for each in self._eaches:
-            self._broker.subscribe(each.queue, each, prefetch=max(prefetch, each.prefetch))
+            self._broker.subscribe(each.source, each, prefetch=max(_places(each, prefetch), each.prefetch))
         for broadcast in self._broadcasts:
             self._broker.subscribe(
                 broadcast.queue,
@@ -134,7 +134,7 @@ class Bus:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._relay.run(), name="relay")
             for pack in self._packs:
-                group.create_task(pack.run(), name=f"consume {pack.queue}")
+                group.create_task(pack.run(), name=f"consume {pack.source}")
 
     async def measure_outbox(self) -> None:
         """Measure the outbox until cancelled, also while the broker is away."""
@@ -190,3 +190,11 @@ class Bus:
             Unavailable: when they do not, with the reason.
         """
         await self._broker.ping()
+
+
+def _share(places: int) -> int:
+    return max(1, places // _POSTPONED_SHARE)
+
+
+def _places(consumer: PackConsumer[Any] | EachConsumer[Any], prefetch: int) -> int:
+    return prefetch if consumer.source == consumer.queue else _share(prefetch)

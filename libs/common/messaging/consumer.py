@@ -14,8 +14,10 @@ from libs.common.db.database import CONTENTION
 from libs.common.errors import TooEarly, Undecodable
 from libs.common.messaging import inbox
 from libs.common.messaging.delivery import Delivery
-from libs.common.messaging.envelope import Heard, PackedEvent, decode_pack, encode_pack, heard, open_pack
-from libs.common.messaging.redelivery import Redelivery, Verdict, judge
+from libs.common.messaging.envelope import Heard, PackedEvent, decode_pack, heard
+from libs.common.messaging.intake import Intake
+from libs.common.messaging.redelivery import Redelivery
+from libs.common.messaging.topology import postponed_queue
 from libs.common.observability import metrics
 from libs.common.observability.correlation import correlated
 from libs.common.observability.logging import get_logger
@@ -36,54 +38,6 @@ type EachHandler[M: Message] = Callable[[Heard[M]], Awaitable[None]]
 """Handles one event; no transaction is open, and it is idempotent by itself."""
 
 
-class Intake[M: Message]:
-    """What both kinds of consumer share: decoding, dead letters, delayed redelivery, acknowledgement."""
-
-    def __init__(self, kind: type[M], *, queue: str, redelivery: Redelivery) -> None:
-        self.name = kind.contract.name
-        self.queue = queue
-        self._redelivery = redelivery
-        self._decoder = msgspec.json.Decoder(kind)
-
-    async def open(self, message: Delivery) -> list[tuple[PackedEvent, Heard[M]]]:
-        """Decode an AMQP message event by event; what breaks the contract is buried at once, alone."""
-        try:
-            opened, malformed = open_pack(message.body)
-        except Undecodable as fault:
-            await self._bury(message.body, judge(fault, attempt=0), message.message_id)
-            return []
-        for event in malformed:
-            await self._bury(event.body, judge(event.fault, attempt=0), message.message_id)
-        events = []
-        for packed in opened:
-            try:
-                events.append((packed, heard(packed, self._decoder)))
-            except Undecodable as fault:
-                await self._bury(encode_pack(self.name, [packed]), judge(fault, attempt=0), str(packed.id))
-        return events
-
-    async def give_up(self, packed: PackedEvent, fault: Exception) -> None:
-        """Put one failed event off, or bury it."""
-        verdict = judge(fault, attempt=packed.attempt)
-        if verdict.delay_seconds is None:
-            await self._bury(encode_pack(self.name, [packed]), verdict, str(packed.id))
-            return
-        log.info(
-            "message.put_off",
-            queue=self.queue,
-            event_id=packed.id,
-            reason=verdict.reason,
-            seconds=verdict.delay_seconds,
-        )
-        metrics.MESSAGES.labels(self.queue, "retried").inc()
-        await self._redelivery.put_off(self.queue, self.name, packed, verdict.delay_seconds)
-
-    async def _bury(self, body: bytes, verdict: Verdict, message_id: str | None) -> None:
-        log.error("message.buried", queue=self.queue, event_id=message_id, reason=verdict.reason, detail=verdict.detail)
-        metrics.MESSAGES.labels(self.queue, "dead").inc()
-        await self._redelivery.bury(self.queue, self.name, body, verdict, message_id=message_id)
-
-
 class PackConsumer[M: Message]:
     """Hears one queue in sets: everything that waits, up to a limit, in one transaction with its inbox marks."""
 
@@ -96,18 +50,42 @@ class PackConsumer[M: Message]:
         database: Database,
         redelivery: Redelivery,
         batch_max: int,
+        source: str = "",
+        turn: asyncio.Lock | None = None,
     ) -> None:
         self._intake = Intake(kind, queue=queue, redelivery=redelivery)
         self._handler = handler
         self._database = database
         self._batch_max = batch_max
+        self._kind = kind
+        self._redelivery = redelivery
+        self._turn = turn or asyncio.Lock()
+        self.source = source or queue
+        """The queue that is read: `queue`, or that of its postponed events."""
         # Bounded by the prefetch: the broker stops pushing when that many messages are unacknowledged.
         self._waiting: asyncio.Queue[Delivery] = asyncio.Queue()
         self._in_hand: set[Delivery] = set()
 
+    def for_postponed(self, *, batch_max: int) -> "PackConsumer[M]":
+        """Return a consumer of the events that this one has postponed.
+
+        The two take turns, a transaction each, so a fresh event waits for one set of postponed ones at most; to the inbox,
+        the metrics and the dead letters they are one.
+        """
+        return PackConsumer(
+            self._kind,
+            self._handler,
+            queue=self.queue,
+            database=self._database,
+            redelivery=self._redelivery,
+            batch_max=batch_max,
+            source=postponed_queue(self.queue),
+            turn=self._turn,
+        )
+
     @property
     def queue(self) -> str:
-        """The queue that is heard."""
+        """The queue whose events are handled."""
         return self._intake.queue
 
     async def take(self, message: Delivery) -> None:
@@ -164,16 +142,13 @@ class PackConsumer[M: Message]:
                 # Splitting the batch would only ask it more often.
                 raise
             if len(events) == 1:
-                with correlated(events[0][1].correlation):
-                    await self._intake.give_up(events[0][0], fault)
+                await self._intake.give_up(events, fault)
                 return
             early = fault.event_ids if isinstance(fault, TooEarly) else frozenset()
             named = [pair for pair in events if pair[1].id in early]
             if named:
                 # Named by the handler: one more transaction for the others, instead of one for each half down to the last.
-                for packed, event in named:
-                    with correlated(event.correlation):
-                        await self._intake.give_up(packed, fault)
+                await self._intake.give_up(named, fault)
                 await self._settle([pair for pair in events if pair[1].id not in early])
                 return
             middle = len(events) // 2
@@ -183,7 +158,7 @@ class PackConsumer[M: Message]:
     async def _transact(self, events: Sequence[Heard[M]]) -> None:
         for attempt in range(_CONTENTION_RETRIES_MAX + 1):
             try:
-                async with self._database.transaction() as transaction:
+                async with self._turn, self._database.transaction() as transaction:
                     new = await inbox.mark(transaction, self.queue, [event.id for event in events])
                     fresh = _once(events, new)
                     afterwards = await self._handler(transaction, fresh) if fresh else None
@@ -213,19 +188,41 @@ class EachConsumer[M: Message]:
     """Hears one queue event by event, many at a time, for handlers that call the outside world."""
 
     def __init__(
-        self, kind: type[M], handler: EachHandler[M], *, queue: str, redelivery: Redelivery, concurrency: int
+        self,
+        kind: type[M],
+        handler: EachHandler[M],
+        *,
+        queue: str,
+        redelivery: Redelivery,
+        concurrency: int,
+        source: str = "",
     ) -> None:
         self._intake = Intake(kind, queue=queue, redelivery=redelivery)
         self._handler = handler
+        self._kind = kind
+        self._redelivery = redelivery
+        self.source = source or queue
+        """The queue that is read: `queue`, or that of its postponed events."""
         self._concurrency = concurrency
         self._slots = asyncio.Semaphore(concurrency)
         self._turn = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._in_hand: set[Delivery] = set()
 
+    def for_postponed(self, *, concurrency: int) -> "EachConsumer[M]":
+        """Return a consumer of the events that this one has postponed, with slots of its own."""
+        return EachConsumer(
+            self._kind,
+            self._handler,
+            queue=self.queue,
+            redelivery=self._redelivery,
+            concurrency=concurrency,
+            source=postponed_queue(self.queue),
+        )
+
     @property
     def queue(self) -> str:
-        """The queue that is heard."""
+        """The queue whose events are handled."""
         return self._intake.queue
 
     @property
@@ -297,7 +294,7 @@ class EachConsumer[M: Message]:
         except DatabaseUnavailable:
             raise
         except Exception as fault:  # noqa: BLE001 - an edge: every failure becomes a retry or a dead letter
-            await self._intake.give_up(packed, fault)
+            await self._intake.give_up([(packed, event)], fault)
         else:
             metrics.MESSAGES.labels(self.queue, "handled").inc()
 

@@ -7,10 +7,12 @@
     a driver's error              by its class in `outages`: an outage or contention is like Transient, bad data a dead letter
     anything else                 a bug of ours, or a deployment in progress: a few retries, then a dead letter
 
-A dead letter waits in `<queue>.dead` until it is redriven; nothing is ever dropped, and no neighbour waits for it.
+What comes again does so in `<queue>.postponed`, which is read beside the queue itself: however many events are too early,
+fresh ones do not wait behind them. A dead letter waits in `<queue>.dead` until it is redriven; nothing is ever dropped, and no neighbour waits for it.
 """
 
 import traceback
+from collections.abc import Sequence
 
 import msgspec
 from aio_pika.abc import HeadersType
@@ -20,7 +22,7 @@ from libs.common.clock import Clock, iso
 from libs.common.errors import OutcomeUnknown, PlatformError, Transient
 from libs.common.messaging.broker import Broker
 from libs.common.messaging.envelope import PackedEvent, encode_pack
-from libs.common.messaging.topology import DELAYS_SECONDS, dead_exchange, delay_exchange
+from libs.common.messaging.topology import DELAYS_SECONDS, dead_exchange, delay_exchange, postponed_queue
 from libs.common.outages import FaultClass
 
 RETRIES_MAX = 14
@@ -72,23 +74,23 @@ def _retries_of(fault: Exception) -> int:
 
 
 class Redelivery:
-    """Puts off and buries the events of one service."""
+    """Postpones and buries the events of one service."""
 
     def __init__(self, broker: Broker, *, service: str, clock: Clock) -> None:
         self._broker = broker
         self._service = service
         self._clock = clock
 
-    async def put_off(self, queue: str, name: str, event: PackedEvent, delay_seconds: int) -> None:
-        """Send one event alone through the delay queue, from which it comes back to `queue`."""
-        later = msgspec.structs.replace(event, attempt=event.attempt + 1)
+    async def postpone(self, queue: str, name: str, events: Sequence[PackedEvent], delay_seconds: int) -> None:
+        """Send events as one message through the delay queue, from which it comes to the postponed ones of `queue`."""
+        later = [msgspec.structs.replace(event, attempt=event.attempt + 1) for event in events]
         await self._broker.publish(
-            encode_pack(name, [later]),
+            encode_pack(name, later),
             exchange=delay_exchange(self._service, delay_seconds),
-            routing_key=queue,
-            message_id=str(event.id),
+            routing_key=postponed_queue(queue),
+            message_id=str(events[0].id),
             message_type=name,
-            headers={"x-events": 1, "x-attempt": later.attempt},
+            headers={"x-events": len(later), "x-attempt": max(event.attempt for event in later)},
         )
 
     async def bury(

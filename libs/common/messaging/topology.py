@@ -6,7 +6,8 @@ For each service and message that it hears there is one quorum queue, and beside
     <service>.<message>                      the queue, bound by the message's name, and by its own where there are several
     <service>.<message>.<process>            of a broadcast: each process's own, exclusive, gone with it
     <service>.dead  ->  <queue>.dead         dead letters, with the reason in their headers
-    <service>.delay.<n>s                     a fanout exchange and queue whose messages return to their own queue after n s
+    <service>.delay.<n>s                     a fanout exchange and queue, from which a message goes on after n s
+    <queue>.postponed                        where it goes on to: events that were too early, apart from the fresh ones
 
 Whoever says a message declares its hearers' queues too, so that nothing is lost before they have started for the first
 time; both sides derive the same arguments, so the order does not matter.
@@ -71,6 +72,10 @@ def topology(service: str) -> Topology:
             exchanges.update(_side_exchanges(hearer))
             for queue in _queues(contract, hearer):
                 queues[queue.name] = _merged(queues.get(queue.name), queue)
+            # Nobody else publishes to it.
+            if hearer == service and contract.kind is not Kind.REQUEST:
+                postponed = _postponed(contract.queue(service), service)
+                queues[postponed.name] = postponed
     exchanges.update(_side_exchanges(service))
     queues.update((queue.name, queue) for queue in _delay_queues(service))
     # Dead-letter queues first: a queue whose dead-letter target is missing keeps its messages for ever.
@@ -85,7 +90,7 @@ def routing_key(contract: Contract, queue: str) -> str:
 
 
 def delay_exchange(service: str, seconds: int) -> str:
-    """The exchange that gives a message back to the queue named by its routing key after `seconds`."""
+    """The exchange that gives a message to the queue named by its routing key after `seconds`."""
     return f"{service}.delay.{seconds}s"
 
 
@@ -97,6 +102,11 @@ def dead_exchange(service: str) -> str:
 def dead_queue(queue: str) -> str:
     """Where the dead letters of `queue` wait to be looked at and redriven."""
     return f"{queue}.dead"
+
+
+def postponed_queue(queue: str) -> str:
+    """Where the events of `queue` that were postponed become due, so that no fresh event waits behind them."""
+    return f"{queue}.postponed"
 
 
 def _side_exchanges(service: str) -> Iterable[tuple[str, ExchangeType]]:
@@ -122,18 +132,30 @@ def _queues(contract: Contract, service: str) -> Iterable[Queue]:
     )
     yield Queue(
         name=name,
-        arguments=_durable(dead_exchange(service))
-        | {"x-dead-letter-routing-key": name, "x-delivery-limit": DELIVERIES_MAX},
+        arguments=_work_arguments(name, service),
         # By its own name the publisher reaches this queue and no other, and learns from the broker whether it is there.
         bindings=tuple((contract.exchange, key) for key in dict.fromkeys((contract.name, routing_key(contract, name)))),
     )
 
 
+def _postponed(name: str, service: str) -> Queue:
+    # Bound to nothing: the default exchange, to which the delay queues give what is due, routes by queue name.
+    return Queue(name=postponed_queue(name), arguments=_work_arguments(name, service), bindings=())
+
+
 def _delay_queues(service: str) -> Iterable[Queue]:
     for seconds in DELAYS_SECONDS:
         name = delay_exchange(service, seconds)
-        # The default exchange routes by queue name, and a dead letter keeps its routing key: it goes back home.
+        # The default exchange routes by queue name, and a dead letter keeps its routing key: it goes where it is due.
         yield Queue(name=name, arguments=_durable("") | {"x-message-ttl": seconds * 1000}, bindings=((name, ""),))
+
+
+def _work_arguments(name: str, service: str) -> dict[str, str | int]:
+    """Return the arguments of a queue that is worked on, whose dead letters are those of the queue `name`."""
+    return _durable(dead_exchange(service)) | {
+        "x-dead-letter-routing-key": name,
+        "x-delivery-limit": DELIVERIES_MAX,
+    }
 
 
 def _durable(dead_letters_to: str) -> dict[str, str | int]:

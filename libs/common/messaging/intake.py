@@ -1,0 +1,77 @@
+"""What both kinds of consumer share: messages are opened event by event, and an event that failed is postponed or buried."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import batched
+
+import msgspec
+
+from libs.common.contracts import Message
+from libs.common.errors import Undecodable
+from libs.common.messaging.delivery import Delivery
+from libs.common.messaging.envelope import Heard, PackedEvent, encode_pack, heard, open_pack
+from libs.common.messaging.redelivery import Redelivery, Verdict, judge
+from libs.common.observability import metrics
+from libs.common.observability.correlation import correlated
+from libs.common.observability.logging import get_logger
+
+log = get_logger("messaging.consumer")
+
+_POSTPONED_PACK_MAX = 100
+"""Events that one postponed message carries at most."""
+
+
+class Intake[M: Message]:
+    """What both kinds of consumer share: decoding, dead letters, delayed redelivery, acknowledgement."""
+
+    def __init__(self, kind: type[M], *, queue: str, redelivery: Redelivery) -> None:
+        self.name = kind.contract.name
+        self.queue = queue
+        self._redelivery = redelivery
+        self._decoder = msgspec.json.Decoder(kind)
+
+    async def open(self, message: Delivery) -> list[tuple[PackedEvent, Heard[M]]]:
+        """Decode an AMQP message event by event; what breaks the contract is buried at once, alone."""
+        try:
+            opened, malformed = open_pack(message.body)
+        except Undecodable as fault:
+            await self._bury(message.body, judge(fault, attempt=0), message.message_id)
+            return []
+        for event in malformed:
+            await self._bury(event.body, judge(event.fault, attempt=0), message.message_id)
+        events = []
+        for packed in opened:
+            try:
+                events.append((packed, heard(packed, self._decoder)))
+            except Undecodable as fault:
+                await self._bury(encode_pack(self.name, [packed]), judge(fault, attempt=0), str(packed.id))
+        return events
+
+    async def give_up(self, failed: Sequence[tuple[PackedEvent, Heard[M]]], fault: Exception) -> None:
+        """Postpone the events that failed with `fault`, those with the same delay as one message, or bury them."""
+        postponed: defaultdict[int, list[PackedEvent]] = defaultdict(list)
+        # One copy of each goes on, with the most retries behind it.
+        copies = {packed.id: (packed, event) for packed, event in sorted(failed, key=lambda pair: pair[0].attempt)}
+        for packed, event in copies.values():
+            with correlated(event.correlation):
+                verdict = judge(fault, attempt=packed.attempt)
+                if verdict.delay_seconds is None:
+                    await self._bury(encode_pack(self.name, [packed]), verdict, str(packed.id))
+                    continue
+                log.info(
+                    "message.postponed",
+                    queue=self.queue,
+                    event_id=packed.id,
+                    reason=verdict.reason,
+                    seconds=verdict.delay_seconds,
+                )
+                postponed[verdict.delay_seconds].append(packed)
+        for delay_seconds, events in postponed.items():
+            for pack in batched(events, _POSTPONED_PACK_MAX):
+                await self._redelivery.postpone(self.queue, self.name, pack, delay_seconds)
+            metrics.MESSAGES.labels(self.queue, "retried").inc(len(events))
+
+    async def _bury(self, body: bytes, verdict: Verdict, message_id: str | None) -> None:
+        log.error("message.buried", queue=self.queue, event_id=message_id, reason=verdict.reason, detail=verdict.detail)
+        metrics.MESSAGES.labels(self.queue, "dead").inc()
+        await self._redelivery.bury(self.queue, self.name, body, verdict, message_id=message_id)
