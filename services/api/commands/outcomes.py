@@ -5,6 +5,7 @@ from functools import partial
 from uuid import UUID
 
 import msgspec
+from prometheus_client import Counter
 
 from libs.common.clock import Clock
 from libs.common.db import Connection
@@ -85,6 +86,8 @@ class Outcomes:
         events: list[TimelineEvent] = []
         now = self._clock.now()
         early: dict[UUID, NotYet] = {}
+        # Counted after the commit: a set that holds early events is handled once more without them.
+        counted: list[Counter] = []
         for item in news:
             try:
                 known = book.known(item)
@@ -100,7 +103,9 @@ class Outcomes:
             events += events_of(decision.intent, said, actor=item.actor, cause_id=item.message_id)
             answers += self._answers_to(known, decision)
             if decision.intent.status is not known.intent.status:
-                metrics.TRANSITIONS.labels(decision.intent.status.value).inc()
+                counted.append(metrics.TRANSITIONS.labels(decision.intent.status.value))
+            if decision.refund is not None:
+                counted.append(metrics.REFUNDS.labels(decision.refund.status.value))
         if early:
             first = next(iter(early.values()))
             raise NotYet(first.detail, event_ids=frozenset(early)) from first
@@ -109,17 +114,18 @@ class Outcomes:
                 transaction, list(book.changed.values()), answers=answers, sayings=sayings, events=events, at=now
             )
             await book.save_parts()
-        return partial(self._hand_over, answers)
+        return partial(self._committed, answers, counted)
 
     def _answers_to(self, known: Known, decision: Decision) -> list[KeyAnswer]:
         intent, refund = decision.intent, decision.refund
         if refund is not None:
             is_awaited = known.refund is not None and known.refund.status is RefundStatus.PENDING
-            metrics.REFUNDS.labels(refund.status.value).inc()
             return [_answer(refund, self._render_refund(refund))] if is_awaited else []
         return [_answer(intent, self._render(intent))] if _is_awaited(known.intent, intent) else []
 
-    def _hand_over(self, answers: Sequence[KeyAnswer]) -> None:
+    def _committed(self, answers: Sequence[KeyAnswer], counted: Sequence[Counter]) -> None:
+        for counter in counted:
+            counter.inc()
         for found in answers:
             self._answers.hand_over(found.tenant_id, found.subject_id, found.answer)
 

@@ -2,14 +2,19 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from libs.common.clock import ManualClock
+from libs.common.contracts.gateway import PaymentAuthorized
+from libs.common.db import Connection
 from libs.common.errors import TooEarly
+from libs.common.messaging import Heard
+from services.api import metrics
 from services.api.commands import NewIntent
 from services.api.errors import ContradictoryOutcome
 from services.api.idempotency import earlier_fingerprint
@@ -308,6 +313,29 @@ async def test_news_before_their_time_are_put_off_and_contradictions_refused(
     assert await client.status(intent_id) == "FAILED"
     with pytest.raises(ContradictoryOutcome):
         await api.posted(tenant_id, intent_id)
+
+
+async def test_a_set_that_holds_early_events_is_counted_once(api: Api, client: Client, tenant_id: str) -> None:
+    intent_id, early = [(await client.create())["id"] for _ in range(2)]
+    await client.confirm(intent_id, headers={"Prefer": "respond-async"})
+    authorized = metrics.TRANSITIONS.labels("AUTHORIZED")
+    before = authorized._value.get()
+    with pytest.raises(TooEarly):
+        await api.authorized(tenant_id, intent_id, early)
+    assert authorized._value.get() == before
+    after_commit: list[Callable[[], None]] = []
+
+    async def once_more(transaction: Connection, heard: list[Heard[PaymentAuthorized]]) -> None:
+        after_commit.append(await api.consumers.on_payment_authorized(transaction, heard))
+
+    known = PaymentAuthorized(
+        payment_intent_id=UUID(intent_id), amount_minor=15050, currency="BRL", gateway_ref=f"sandbox_{intent_id}"
+    )
+    await api.hear(tenant_id, known, by=once_more)
+    assert authorized._value.get() == before
+    [counts] = after_commit
+    counts()
+    assert authorized._value.get() == before + 1
 
 
 async def test_a_batch_moves_many_intents_at_once(api: Api, client: Client, tenant_id: str) -> None:
