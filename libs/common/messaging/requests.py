@@ -225,7 +225,11 @@ class Answerer:
             if found is None:
                 raise Undecodable(f"the {self._service} service does not know the request {name!r}")
             decoder, handler = found
-            request = decode(decoder, body, what="the request breaks its contract")
+            try:
+                request = decode(decoder, body, what="the request breaks its contract")
+            except Undecodable as fault:
+                # The same every time, so not an outage: whoever asked must not ask so again.
+                raise Invalid(fault.detail) from fault
             answer = await handler(request)
             return Reply(answer=msgspec.Raw(msgspec.json.encode(answer)))
         except Rejected as no:

@@ -5,11 +5,12 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import aio_pika
+import msgspec
 import pytest
 
 from libs.common.contracts import Kind, Message, api, gateway, heard_by, ledger
 from libs.common.db import Connection
-from libs.common.errors import BrokenInvariant, Conflict, NotFound, TooEarly, Unavailable
+from libs.common.errors import BrokenInvariant, Conflict, Invalid, NotFound, TooEarly, Unavailable
 from libs.common.messaging import Bus, Heard, Saying
 from libs.common.messaging.redrive import redrive
 from libs.common.messaging.topology import DELAYS_SECONDS, TopologyConflict
@@ -278,6 +279,8 @@ async def test_request_is_answered_refused_or_given_up_in_time(pair: Pair) -> No
         with pytest.raises(Conflict) as refused:
             await asker.ask(request("CASH"))
         assert refused.value.reason == "account_exists"
+        with pytest.raises(Invalid, match="breaks its contract"):
+            await asker.ask(msgspec.structs.replace(request("BANK"), code=5))
         with pytest.raises(Unavailable):
             await asker.ask(request("SLOW"))
         many = await asyncio.gather(*(asker.ask(request(f"A{i}")) for i in range(100)))
