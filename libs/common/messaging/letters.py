@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 import aio_pika
 import msgspec
-from aio_pika.abc import AbstractChannel, AbstractConnection
-from aio_pika.exceptions import ChannelNotFoundEntity
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
+from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError
 
 from libs.common.errors import Undecodable
 from libs.common.messaging.envelope import decode_pack
@@ -14,7 +14,13 @@ from libs.common.messaging.topology import topology
 _SECONDS = 5.0
 """Deadline of each step."""
 _LOOKS_MAX = 10
-"""How often one letter is taken and given back at most: RabbitMQ 4 drops a message of a quorum queue at 20 deliveries."""
+"""How often one letter is taken and given back; then a copy takes its place, whose deliveries are counted from zero.
+
+RabbitMQ 4 drops a message at 20 deliveries where the queue sets no limit, and a dead letter has nowhere else to go."""
+
+
+_COUNTS = frozenset({"x-delivery-count", "x-acquired-count"})
+"""Headers in which the broker counts deliveries."""
 
 
 class _Subject(msgspec.Struct, frozen=True):
@@ -61,7 +67,7 @@ async def dead_letters(url: str, service: str, *, limit: int) -> list[DeadQueue]
 async def _look(connection: AbstractConnection, name: str, *, limit: int) -> DeadQueue:
     queue = name.removesuffix(".dead")
     # A channel for each: the broker closes it where the queue is missing.
-    channel = await connection.channel()
+    channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
     try:
         declared = await channel.declare_queue(name, passive=True, timeout=_SECONDS)
         count = declared.declaration_result.message_count or 0
@@ -82,14 +88,35 @@ async def _read(channel: AbstractChannel, name: str, *, limit: int) -> list[Dead
         message = await queue.get(fail=False, timeout=_SECONDS)
         if message is None:
             break
-        last = message
         letters += _events(message.body, reason=str(message.headers.get("x-reason", "")))
         deliveries = message.headers.get("x-delivery-count", 0)
-        if isinstance(deliveries, int) and deliveries >= _LOOKS_MAX:
-            break
+        is_worn = isinstance(deliveries, int) and deliveries >= _LOOKS_MAX
+        if not (is_worn and await _renew(channel, message, name)):
+            last = message
     if last is not None and last.delivery_tag is not None:
         await (await channel.get_underlay_channel()).basic_nack(last.delivery_tag, multiple=True, requeue=True)
     return letters
+
+
+async def _renew(channel: AbstractChannel, message: AbstractIncomingMessage, name: str) -> bool:
+    """Put a copy of a letter at the end of its queue, and take the letter out once the broker has the copy.
+
+    Returns whether it did: a full queue takes no copy.
+    """
+    copy = aio_pika.Message(
+        message.body,
+        message_id=message.message_id,
+        type=message.type,
+        content_type=message.content_type,
+        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+        headers={key: value for key, value in message.headers.items() if key not in _COUNTS},
+    )
+    try:
+        await channel.default_exchange.publish(copy, routing_key=name, mandatory=True, timeout=_SECONDS)
+    except DeliveryError:
+        return False
+    await message.ack()
+    return True
 
 
 def _events(body: bytes, *, reason: str) -> Iterable[DeadLetter]:
