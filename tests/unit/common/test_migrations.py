@@ -17,17 +17,26 @@ LANDED = {
 """Migrations from before there was this test; the list never grows."""
 
 
+def _migrations(service: str) -> ScriptDirectory:
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "services" / service / "migrations"))
+    return ScriptDirectory.from_config(config)
+
+
 def _new_migrations() -> list[tuple[str, str, str]]:
-    found: list[tuple[str, str, str]] = []
-    for service in SERVICES:
-        config = Config()
-        config.set_main_option("script_location", str(ROOT / "services" / service / "migrations"))
-        found.extend(
-            (service, str(script.down_revision), script.revision)
-            for script in ScriptDirectory.from_config(config).walk_revisions()
-            if script.revision not in LANDED[service]
-        )
-    return sorted(found)
+    return sorted(
+        (service, str(script.down_revision), script.revision)
+        for service in SERVICES
+        for script in _migrations(service).walk_revisions()
+        if script.revision not in LANDED[service]
+    )
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_migrations_are_one_line_with_one_head(service: str) -> None:
+    revisions = list(_migrations(service).walk_revisions())
+    assert len(_migrations(service).get_heads()) == 1
+    assert [script.down_revision for script in revisions] == [*(script.revision for script in revisions[1:]), None]
 
 
 @pytest.mark.parametrize(("service", "before", "revision"), _new_migrations())
