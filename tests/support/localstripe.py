@@ -19,12 +19,14 @@ _START_SECONDS = 20
 
 def installed() -> Path | None:
     """The program, installed when it is not there yet; None where no package index can be reached."""
-    program = FOLDER / "bin" / "localstripe"
-    if not program.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(FOLDER)], check=True, timeout=_INSTALL_SECONDS)
+    program, complete = FOLDER / "bin" / "localstripe", FOLDER / "complete"
+    if not complete.exists():
+        # An installation that was interrupted is made anew; a renamed one would not start, scripts name their folder.
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(FOLDER)], check=True, timeout=_INSTALL_SECONDS)
         pip = [str(FOLDER / "bin" / "pip"), "install", "--quiet", f"localstripe=={VERSION}"]
         if subprocess.run(pip, check=False, timeout=_INSTALL_SECONDS).returncode != 0:
             return None
+        complete.touch()
     return program
 
 
