@@ -153,7 +153,7 @@ async def test_a_statement_opens_and_closes_with_its_lines_page_by_page(clerk: C
         assert (await clerk.call("GET", f"/v1/reports/statement?{wanted}")).json["code"] == code
 
 
-async def test_a_journal_of_many_pages_is_one_file(clerk: Client) -> None:
+async def test_a_journal_of_many_pages_is_one_file(platform: Platform, clerk: Client) -> None:
     entries = [moved("CASH", "REVENUE", f"{n + 1}.00") for n in range(1300)]
     assert (await enter(clerk, *entries)).json["posted"] == 1300
     rows = table(await clerk.call("GET", "/v1/reports/journal?format=csv"))
@@ -163,6 +163,7 @@ async def test_a_journal_of_many_pages_is_one_file(clerk: Client) -> None:
     assert [entry["lines"][0]["amount"] for entry in page["data"]] == ["1.00", "2.00", "3.00"]
     following = (await clerk.call("GET", f"/v1/reports/journal?limit=3&cursor={page['next_cursor']}")).json
     assert following["data"][0]["lines"][0]["amount"] == "4.00"
+    assert "cancel scope" not in platform.log("api")
 
 
 async def test_what_concerns_all_tenants_is_for_operators_of_the_platform(
