@@ -34,13 +34,16 @@ def _say(sentence: str) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m deploy.local", description="Servers and services on this machine.")
+    # Abbreviations would make `--wip` of a slip of the finger remove the data.
+    parser = argparse.ArgumentParser(
+        prog="python -m deploy.local", description="Servers and services on this machine.", allow_abbrev=False
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(
         name: str, run: Callable[[argparse.Namespace], int], help_text: str, *, profile: str = ""
     ) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=help_text, description=help_text)
+        added = commands.add_parser(name, help=help_text, description=help_text, allow_abbrev=False)
         added.set_defaults(run=run)
         if profile:
             added.add_argument(
@@ -91,6 +94,9 @@ def _up(_: argparse.Namespace) -> int:
 
 
 def _down(chosen: argparse.Namespace) -> int:
+    if chosen.wipe and sys.stdin.isatty() and input("Remove all data of this checkout? Type yes: ").strip() != "yes":
+        _say("Nothing was stopped or removed.")
+        return 1
     lifecycle.down(_say, wipe=chosen.wipe)
     return 0
 
