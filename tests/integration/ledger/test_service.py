@@ -133,11 +133,16 @@ async def test_the_same_pack_again_posts_nothing_new(
     for _ in range(3):
         await neighbours.say(tenant_id, [first.encode()])
     await neighbours.say(tenant_id, [last.encode()])
+    answered: list[JournalEntryPosted] = []
     async with asyncio.timeout(WAIT_SECONDS):
-        assert [(await neighbours.posted.get()).payment_intent_id for _ in range(2)] == [
-            first.payment_intent_id,
-            last.payment_intent_id,
-        ]
+        while not answered or answered[-1].payment_intent_id != last.payment_intent_id:
+            answered.append(await neighbours.posted.get())
+    # A capture that comes again in another event is answered again, by the entry that stands.
+    repeats = answered[:-1]
+    assert 1 <= len(repeats) <= 3
+    assert {(posted.payment_intent_id, posted.entry_id) for posted in repeats} == {
+        (first.payment_intent_id, repeats[0].entry_id)
+    }
     async with ledger_database.open("ledger") as database:
         rows = await database.fetch("SELECT version FROM balances WHERE tenant_id = $1", tenant_id)
     assert [row["version"] for row in rows] == [2, 2]
