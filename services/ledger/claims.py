@@ -65,8 +65,10 @@ class Claims:
         """Compare what is older than `AGREE_WITHIN`: entries with claims, then claims with entries.
 
         Each step is one transaction with what it finds, so nothing is passed without being told. Several processes share
-        the work.
+        the work. First what was found before is resolved where the other side has spoken since: while the api is away, every
+        entry is one that it has not claimed yet.
         """
+        resolved = await findings.resolve(self._database, resolved_at=self._clock.now())
         async with self._database.transaction() as tx:
             await store.begin_claim_checks(tx)
             chains = await store.claim_check_chains(tx)
@@ -82,7 +84,7 @@ class Claims:
             new += told
             if not is_more:
                 break
-        if new:
+        if new or resolved:
             await findings.count(self._database, new)
 
     async def _write(self, tx: Connection, claims: Sequence[Claim]) -> None:

@@ -5,8 +5,11 @@ from datetime import datetime
 
 from libs.common.db import Connection, Database
 from libs.common.messaging import say
+from libs.common.observability.logging import get_logger
 from services.ledger import metrics, outbox, store
 from services.ledger.store import StoredFinding
+
+log = get_logger("ledger.findings")
 
 
 async def write_down(tx: Connection, findings: Sequence[StoredFinding], *, found_at: datetime) -> list[StoredFinding]:
@@ -30,8 +33,18 @@ async def write_down(tx: Connection, findings: Sequence[StoredFinding], *, found
     return new
 
 
+async def resolve(database: Database, *, resolved_at: datetime) -> int:
+    """Resolve what holds again, since the message that was missing has arrived after all; returns how many findings."""
+    async with database.transaction() as tx:
+        resolved = await store.resolve_findings(tx, resolved_at=resolved_at)
+    for finding in resolved:
+        metrics.FINDINGS_RESOLVED.labels(finding["invariant"]).inc()
+        log.info("finding.resolved", **dict(finding))
+    return len(resolved)
+
+
 async def count(database: Database, new: Sequence[StoredFinding]) -> None:
-    """Count new findings, and show how many there are by now."""
+    """Count new findings, and show how many are open by now."""
     for finding in new:
         metrics.INVARIANTS_BROKEN.labels(finding.invariant).inc()
     async with database.connection() as connection:

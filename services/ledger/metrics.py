@@ -31,7 +31,10 @@ VERIFIED_ENTRIES = Counter("ledger_verified_entries_total", "Entries that the ve
 INVARIANTS_BROKEN = Counter(
     "ledger_invariants_broken_total", "Things that this process found in the books that cannot be.", ["invariant"]
 )
-FINDINGS = Gauge("ledger_findings", "Things ever found in the books that cannot be; anything but 0 is an alarm.")
+FINDINGS = Gauge("ledger_findings", "Open findings: things in the books that cannot be; anything but 0 is an alarm.")
+FINDINGS_RESOLVED = Counter(
+    "ledger_findings_resolved_total", "Findings that hold again, since a missing message arrived.", ["invariant"]
+)
 
 
 def observe_group(way: str, entries: int, *, seconds: float) -> None:

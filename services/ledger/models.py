@@ -511,6 +511,17 @@ FINDINGS = sa.Table(
     comment="What the verifier found broken; never changed or removed.",
 )
 
+FINDING_RESOLUTIONS = sa.Table(
+    "finding_resolutions",
+    METADATA,
+    sa.Column("invariant", _WORD, nullable=False, comment="The finding's."),
+    sa.Column("tenant_id", _WORD, nullable=False, comment="The finding's."),
+    sa.Column("subject", _WORD, nullable=False, comment="The finding's."),
+    sa.Column("resolved_at", _INSTANT, nullable=False, comment="When it was first found to hold again."),
+    sa.PrimaryKeyConstraint("subject", "invariant", "tenant_id", name="pk_finding_resolutions"),
+    comment="Findings of the comparison with the api that hold again; never changed or removed.",
+)
+
 CLAIMS = sa.Table(
     "claims",
     METADATA,

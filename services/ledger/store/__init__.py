@@ -75,6 +75,7 @@ from services.ledger.store.seals import (
     groups_after,
     postings_of,
     remember_check,
+    resolve_findings,
     write_findings,
 )
 
@@ -136,6 +137,7 @@ __all__ = [
     "rate_history",
     "rates_at",
     "remember_check",
+    "resolve_findings",
     "role_changes",
     "standing_balances",
     "unclaimed_entries",

@@ -156,6 +156,31 @@ async def broken_invariants(connection: Connection, *, thorough: bool) -> list[S
     ]
 
 
+_IS_OPEN = (
+    "NOT EXISTS (SELECT FROM finding_resolutions AS r WHERE r.subject = f.subject AND r.invariant = f.invariant "
+    "AND r.tenant_id = f.tenant_id)"
+)
+"""Whether a finding `f` has not been resolved."""
+
+# Each claim names the entry that it is about, and an entry is found under the id that its claim would name.
+_RESOLVE = f"""
+INSERT INTO finding_resolutions (invariant, tenant_id, subject, resolved_at)
+SELECT f.invariant, f.tenant_id, f.subject, $1 FROM findings AS f
+WHERE f.invariant IN ('entry_without_intent', 'intent_without_entry') AND {_IS_OPEN} AND EXISTS (
+    SELECT FROM claims AS c
+    JOIN journal_entries AS e ON e.id = c.entry_id AND e.tenant_id = c.tenant_id AND e.kind = c.kind
+    JOIN postings AS p ON p.entry_id = e.id AND p.tenant_id = e.tenant_id AND p.line_no = 1
+    WHERE c.tenant_id = f.tenant_id AND (p.amount_minor, p.currency) = (c.amount_minor, c.currency)
+      AND (CASE f.invariant WHEN 'entry_without_intent' THEN c.entry_id ELSE c.subject_id END)::text = f.subject)
+ON CONFLICT DO NOTHING RETURNING invariant, tenant_id, subject
+"""
+
+
+async def resolve_findings(tx: Connection, *, resolved_at: datetime) -> list[asyncpg.Record]:
+    """Resolve the findings whose claim and entry have both arrived by now and agree; returns them."""
+    return await tx.fetch(_RESOLVE, resolved_at)
+
+
 async def write_findings(
     tx: Connection, findings: Sequence[StoredFinding], *, found_at: datetime
 ) -> list[StoredFinding]:
@@ -174,9 +199,10 @@ async def write_findings(
 
 
 async def findings_of(connection: Connection, tenant_id: str, *, limit: int) -> list[asyncpg.Record]:
-    """Read what was found in a tenant's books and in the chains, the latest first."""
+    """Read what was found in a tenant's books and in the chains and does not hold yet, the latest first."""
     return await connection.fetch(
-        "SELECT invariant, subject, detail, found_at FROM findings WHERE tenant_id IN ($1, '') "
+        "SELECT invariant, subject, detail, found_at FROM findings AS f WHERE tenant_id IN ($1, '') "
+        f"AND {_IS_OPEN} "
         "ORDER BY found_at DESC, subject LIMIT $2",
         tenant_id,
         limit,
@@ -184,6 +210,6 @@ async def findings_of(connection: Connection, tenant_id: str, *, limit: int) -> 
 
 
 async def count_findings(connection: Connection) -> int:
-    """Count everything that was ever found."""
-    counted: int = await connection.fetchval("SELECT count(*) FROM findings")
+    """Count what was found and does not hold yet."""
+    counted: int = await connection.fetchval(f"SELECT count(*) FROM findings AS f WHERE {_IS_OPEN}")
     return counted

@@ -19,6 +19,7 @@ from libs.common.ids import derived_id, new_id
 from libs.common.messaging import Heard
 from libs.common.money import format_minor
 from libs.common.observability.correlation import Correlation
+from services.ledger import store
 from services.ledger.claims import AGREE_WITHIN, Claims
 from tests.integration.ledger.conftest import Ledger, captured
 
@@ -98,6 +99,13 @@ class Pair:
         rows = await self.ledger.database.fetch(
             "SELECT invariant, subject FROM findings WHERE tenant_id = $1 ORDER BY found_at, subject", self.tenant_id
         )
+        return [(row["invariant"], row["subject"]) for row in rows]
+
+    async def open_findings(self) -> list[tuple[str, str]]:
+        """Read what was found and does not hold yet."""
+        async with self.ledger.database.connection() as connection:
+            rows = await store.findings_of(connection, self.tenant_id, limit=10)
+            assert await store.count_findings(connection) == len(rows)
         return [(row["invariant"], row["subject"]) for row in rows]
 
     async def said(self) -> list[tuple[str, str]]:
@@ -273,3 +281,38 @@ async def test_a_malformed_amount_is_refused_and_leaves_nothing(pair: Pair) -> N
         with pytest.raises(Invalid):
             await pair.refunded(new_id(), new_id(), amount)
     assert await pair.count_claims() == 0
+
+
+async def test_entry_whose_claim_comes_after_an_outage_is_resolved(pair: Pair) -> None:
+    await pair.begin()
+    intent = new_id()
+    await pair.capture(intent)
+    entry = str(derived_id(intent, "capture"))
+    assert ("entry_without_intent", entry) in await pair.found()
+    assert await pair.open_findings() == [("entry_without_intent", entry)]
+    await pair.settled(intent)
+    await pair.claims.compare()
+    assert await pair.open_findings() == []
+    # What was found stays written.
+    assert ("entry_without_intent", entry) in await pair.found()
+    assert await pair.open_findings() == []
+
+
+async def test_claim_whose_entry_comes_late_is_resolved(pair: Pair) -> None:
+    await pair.begin()
+    intent = new_id()
+    await pair.settled(intent)
+    assert ("intent_without_entry", str(intent)) in await pair.found()
+    await pair.capture(intent)
+    await pair.claims.compare()
+    assert await pair.open_findings() == []
+
+
+async def test_claim_of_another_amount_resolves_nothing(pair: Pair) -> None:
+    await pair.begin()
+    intent = new_id()
+    await pair.capture(intent)
+    await pair.found()
+    await pair.settled(intent, amount_minor=15049)
+    await pair.claims.compare()
+    assert len(await pair.open_findings()) == 1
