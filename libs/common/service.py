@@ -226,9 +226,22 @@ class Service:
             server_header=False,
             date_header=True,
             timeout_graceful_shutdown=int(self.http.shutdown_timeout_seconds),
-            timeout_keep_alive=75,
             backlog=2048,
+            **connection_options(self.http),
         )
+
+
+def connection_options(http: HttpSettings) -> dict[str, Any]:
+    """What uvicorn is told about connections: whose word about the caller's address counts, and how long idle ones stay.
+
+    Of a trusted proxy, the right-most address that is not itself trusted counts. Left to itself uvicorn trusts whatever runs
+    on this machine, and the variable FORWARDED_ALLOW_IPS.
+    """
+    return {
+        "proxy_headers": bool(http.trusted_proxies),
+        "forwarded_allow_ips": list(http.trusted_proxies),
+        "timeout_keep_alive": http.http_keep_alive_seconds,
+    }
 
 
 def _start_tasks_at_once(loop: asyncio.AbstractEventLoop) -> Callable[[], None]:

@@ -8,6 +8,7 @@ the default. `JWT_SECRET_FILE` names a file that holds the value of `JWT_SECRET`
 import os
 import re
 from collections.abc import Callable, Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -84,6 +85,10 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Port to listen on."""
     http_in_flight_max: int = 1000
     """Requests that this process has in progress at a time, those that wait included; the next one is answered 503."""
+    http_keep_alive_seconds: int = 95
+    """How long an idle connection is kept: longer than the proxies before us keep theirs, or they send into a closed one."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses and networks (CIDR) of proxies whose X-Forwarded-For and X-Forwarded-Proto count; empty: nobody's."""
     shutdown_timeout_seconds: float = 15.0
     """How long a stopping process may take to finish what it has begun."""
 
@@ -122,6 +127,9 @@ def load[T: msgspec.Struct](
     place = getattr(settings, "place", None)
     if isinstance(place, PlaceSettings) and not place.is_local:
         faults += _unsafe_secrets(settings, service.upper(), env)
+    http = getattr(settings, "http", None)
+    if isinstance(http, HttpSettings):
+        faults += _http_faults(http)
     if check is not None:
         faults += check(settings)
     if faults:
@@ -149,6 +157,16 @@ def _read[T: msgspec.Struct](kind: type[T], prefix: str, env: Mapping[str, str],
         except (ValueError, msgspec.ValidationError) as fault:
             faults.append(f"{used} is not usable: {fault}")
     return kind(**values) if len(faults) == before else None
+
+
+def _http_faults(http: HttpSettings) -> list[str]:
+    faults = [] if http.http_keep_alive_seconds > 0 else ["HTTP_KEEP_ALIVE_SECONDS must be above 0"]
+    for network in http.trusted_proxies:
+        try:
+            ip_network(network)
+        except ValueError as fault:
+            faults.append(f"TRUSTED_PROXIES has an entry that is no address or network in CIDR form: {fault}")
+    return faults
 
 
 def _text(own: str, name: str, env: Mapping[str, str], faults: list[str]) -> tuple[str, str]:
