@@ -81,7 +81,7 @@ class Edge:
 
     def limit_of(self, method: str, path: str, who: Principal | None, address: str) -> tuple[Limit, tuple[str, ...]]:
         """Which limit a request counts against, and whose; a tenant that the token does not prove counts for nothing."""
-        if path == LOGIN_PATH:
+        if path.rstrip("/") == LOGIN_PATH:
             return self._login, ("address", address)
         limit = self._read if method in _READING else self._write
         return limit, (("address", address) if who is None else ("subject", who.tid, who.sub))
@@ -173,6 +173,9 @@ class _Passage:
             await self._preflight(origin)
             return
         try:
+            if "//" in self._path:
+                # The router takes it for the path with one slash, and everything that goes by the path does not.
+                raise refusal("route_not_found")
             await self._admit(method)
             async with self._deadline:
                 self._postpone()

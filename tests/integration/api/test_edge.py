@@ -171,6 +171,20 @@ async def test_logins_of_one_address_are_throttled(api_database: TestDatabase, s
     assert [a.status for a in logins] == [401, 401, 401, 429]
 
 
+async def test_no_spelling_of_a_path_escapes_its_limit(api_database: TestDatabase, servers: Servers) -> None:
+    rates = RateSettings(rate_limit_login_address_per_min=3, rate_limit_login_per_min=0)
+    settings = settings_for(api_database, rates=rates, redis=redis_of(servers))
+    body = {"email": "nobody@example.com", "password": "x"}
+    async with serving(api_database, settings) as api:
+        for path in ("//v1/auth/token", "/v1//auth/token", "/v1/auth/token//", "//v1//auth//token"):
+            answer = await api.stranger().call("POST", path, body)
+            assert (answer.status, problem(answer)["code"]) == (404, "route_not_found"), path
+        paths = ("/v1/auth/token", "/v1/auth/token/", "/v1/auth%2Ftoken", "/v1/auth/token/")
+        answers = [await api.stranger().call("POST", path, body) for path in paths]
+    counted = [answer.status for answer in answers if answer.status != 404]
+    assert counted == [401] * 3 + [429] * (len(counted) - 3)
+
+
 async def test_without_redis_everybody_may_and_a_metric_says_so(api_database: TestDatabase, tenant_id: str) -> None:
     away = RedisSettings(redis_url="redis://127.0.0.1:1/0")
     async with serving(api_database, settings_for(api_database, rates=RATES, redis=away)) as api:
