@@ -78,15 +78,18 @@ async def test_what_a_policy_does_not_allow(
     api_database: TestDatabase, tenant_id: str, change: str, reason: str
 ) -> None:
     statement = "DELETE FROM api.policies" if change != "UPDATE" else "UPDATE api.policies SET effect = 'deny'"
-    await as_superuser(api_database, f"{statement} WHERE permission = 'payments:read'")
     settings = settings_for(api_database)
+    # This test may be the first of its module: without the policy there would be nothing to change.
+    await seed(settings)
+    await as_superuser(api_database, f"{statement} WHERE permission = 'payments:read'")
     try:
         async with serving(api_database, settings) as api:
             answer = await api.client(tenant_id).call("GET", "/v1/payment-intents")
             assert (answer.status, problem(answer)["code"]) == (403, reason)
             assert await denials(api, tenant_id) == [("authz.denied", "ops@example.com", "payments:read", reason)]
     finally:
-        await as_superuser(api_database, "UPDATE api.policies SET effect = 'allow' WHERE permission = 'payments:read'")
+        # Seeding adds what is missing, and leaves alone what somebody has changed.
+        await as_superuser(api_database, "DELETE FROM api.policies WHERE permission = 'payments:read'")
         await seed(settings)
 
 

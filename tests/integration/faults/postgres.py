@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from deploy.local.native.postgres import database_user
-from tests.integration.faults.rig import DATABASE, ROLE, TABLES, Rig
+from tests.integration.faults.rig import DATABASE, ROLE, TABLES, Rig, until
 
 
 @asynccontextmanager
@@ -54,12 +54,31 @@ def read_only_role(rig: Rig) -> AbstractAsyncContextManager[None]:
 @asynccontextmanager
 async def read_only_server(rig: Rig) -> AsyncIterator[None]:
     await rig.admin.execute("ALTER SYSTEM SET default_transaction_read_only = on")
-    await rig.admin.execute("SELECT pg_reload_conf()")
+    await _reload(rig, read_only="on")
     try:
         yield
     finally:
         await rig.admin.execute("ALTER SYSTEM RESET default_transaction_read_only")
-        await rig.admin.execute("SELECT pg_reload_conf()")
+        await _reload(rig, read_only="off")
+
+
+async def _reload(rig: Rig, *, read_only: str) -> None:
+    """Reload the settings and wait until no connection, old or new, takes a statement with the former ones.
+
+    The server signals itself and goes on: a statement sent right afterwards may still meet the settings of before.
+    """
+    await rig.admin.execute("SELECT pg_reload_conf()")
+
+    async def reloaded() -> bool:
+        connection = await asyncpg.connect(rig.address)
+        try:
+            return bool(await connection.fetchval("SHOW default_transaction_read_only") == read_only)
+        finally:
+            await connection.close()
+
+    await until(reloaded, sentence="the server did not read its settings again")
+    # Who gets a connection now came after the server had passed the signal on to all of those from before.
+    assert await reloaded()
 
 
 def no_connections_left(rig: Rig) -> AbstractAsyncContextManager[None]:
