@@ -263,6 +263,12 @@ proof-lifecycle *args: setup
     @{{ python }} -m deploy.local up-servers --profile test >/dev/null
     @{{ python }} -m tests.proof.lifecycle "$@"
 
+# Make a key pair that signs tokens: FILE and FILE.pub (--algorithm ES256 or RS256)
+[no-exit-message]
+[group('operate')]
+make-key *args: setup
+    @{{ python }} -m deploy.local make-key "$@"
+
 # Write the OpenAPI and AsyncAPI documents to docs/api
 [no-exit-message]
 [group('document')]

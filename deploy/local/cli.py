@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from deploy.local import environment, lifecycle, servers, supervision
 from deploy.local.bootstrap import SERVICES
@@ -69,6 +70,9 @@ def _parser() -> argparse.ArgumentParser:
     command("api-export", _api_export, "write the OpenAPI and AsyncAPI documents to docs/api")
     command("published-secrets", _published, "write the digests of all secrets that stand in this repository")
     command("definitions", _definitions, "write RabbitMQ's definitions for the deployed profile from the contracts")
+    pair = command("make-key", _make_key, "make a key pair that signs tokens")
+    pair.add_argument("file", metavar="FILE", help="where the private key goes; the public one goes to FILE.pub")
+    pair.add_argument("--algorithm", choices=("ES256", "RS256"), default="ES256", help="(default: %(default)s)")
     command("check", _check, "check format, lint, types and import contracts")
     command("test", _test, "run every check and test; arguments go to pytest").add_argument(
         "arguments", nargs=argparse.REMAINDER
@@ -173,6 +177,17 @@ def _definitions(_: argparse.Namespace) -> int:
     from deploy.local.definitions import write
 
     print(write().relative_to(ROOT))
+    return 0
+
+
+def _make_key(chosen: argparse.Namespace) -> int:
+    from deploy.local.keypair import make_pair
+
+    file = Path(chosen.file).absolute()
+    public = make_pair(file, chosen.algorithm)
+    print(f"JWT_PRIVATE_KEY_FILE={file}")
+    print(f"JWT_PUBLIC_KEYS_FILE={public}")
+    _say("Publish the public key first, sign with the private one five minutes later: see docs/secrets.md.")
     return 0
 
 

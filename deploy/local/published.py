@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from deploy.local.layout import ROOT
-from libs.common.secrets import PUBLISHED, digest
+from libs.common.secrets import PUBLISHED, digest, one_line
 
 _NAME = re.compile(r"secret|passw|encryption_?key|private_?key|api_?key", re.IGNORECASE)
 _ADDRESS = re.compile(r"[a-z][a-z0-9+]*://[^\s:/@'\"{}<>|\\]+:([^\s/@'\"{}<>|\\]{3,})@")
 _DEFAULT = re.compile(r"\$\{([A-Z0-9_]+):-([^}]{3,})\}")
 _ASSIGNED = re.compile(r"^[#\s-]*(?:export\s+)?[\"']?([\w.-]+)[\"']?\s*[:=]\s*[\"']?([^\s\"'`,$#{}\[\]()<>|]{3,})")
+_PRIVATE_KEY = re.compile(r"-----BEGIN ([A-Z ]*PRIVATE KEY)-----[A-Za-z0-9+/=\s\\]+-----END \1-----")
 _LEFT_OUT = re.compile(r"^(?:uv\.lock|docs/api/|tests/contract/baseline\.json|libs/common/published_secrets\.txt)")
 _BYTES_MAX = 1_000_000
 PEERS_SECRETS = ("change-me", "local-dev-secret-min-32-chars-for-hs256-signing")
@@ -52,6 +53,7 @@ def _files(root: Path) -> Iterator[Path]:
 
 
 def _in_text(text: str) -> Iterator[str]:
+    yield from (one_line(key[0]) for key in _PRIVATE_KEY.finditer(text))
     for line in text.splitlines():
         yield from _ADDRESS.findall(line)
         yield from (value for name, value in _DEFAULT.findall(line) if _NAME.search(name))

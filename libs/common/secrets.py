@@ -22,15 +22,24 @@ KEY_LENGTH_MIN = 32
 _DIFFERENT_MIN = 5
 """Different characters that a secret has at least; 16 random hexadecimal digits have fewer once in ten million times."""
 
-_NAMED = re.compile(r"(?:^|_)(?:secret|secrets|password|encryption_key|encryption_keys)(?:_|$)")
+_NAMED = re.compile(r"(?:^|_)(?:secret|secrets|password|encryption_key|encryption_keys|private_key)(?:_|$)")
 _SIGNS = re.compile(r"^(?:jwt_secret|encryption_key)")
 _HOW = "make one with `openssl rand -hex 32`"
 _HOW_KEY = "make one with `openssl rand -base64 32`"
+HOW_PRIVATE_KEY = (
+    "make one with `just make-key FILE`, or `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out FILE`"
+)
+"""How a key pair that signs tokens is made, for the sentence that refuses one."""
 
 
 def digest(secret: str) -> str:
     """The form in which the list keeps a secret."""
     return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def one_line(pem: str) -> str:
+    """A key in PEM without its line breaks, however they are written: equal keys look alike."""
+    return "".join(pem.replace("\\n", "\n").split())
 
 
 @cache
@@ -52,6 +61,8 @@ def secret_fault(field: str, value: str, *, setting: str) -> str | None:
         value: what it is set to.
         setting: name of the environment variable, for the sentence.
     """
+    if field.endswith("private_key"):
+        return _fault(setting, one_line(value), length_min=KEY_LENGTH_MIN, how=HOW_PRIVATE_KEY)
     signs = _SIGNS.search(field) is not None
     how = _HOW_KEY if field.startswith("encryption_key") else _HOW
     return _fault(setting, value, length_min=KEY_LENGTH_MIN if signs else PASSWORD_LENGTH_MIN, how=how)

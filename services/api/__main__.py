@@ -1,14 +1,20 @@
 """`python -m services.api serve | migrate | seed | openapi | errors | asyncapi | redrive | stuck`."""
 
 from libs.common.service import main
+from libs.common.settings import load
 from services.api.app import build, print_errors, print_openapi, print_stuck, seed
-from services.api.settings import Settings, check_settings
+from services.api.settings import AuthSettings, Settings, check_settings
+
+
+def _read_keys() -> AuthSettings:
+    return load(Settings, service="api", check=check_settings).auth
+
 
 if __name__ == "__main__":
     main(
         service="api",
         settings=Settings,
-        build=build,
+        build=lambda loaded: build(loaded, read_keys=_read_keys),
         check=check_settings,
         commands={"seed": seed, "openapi": print_openapi, "errors": print_errors, "stuck": print_stuck},
     )

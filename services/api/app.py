@@ -1,8 +1,9 @@
 """How the api is wired: the only file that knows every other room."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 
 import msgspec
 
@@ -10,9 +11,10 @@ from libs.common.clock import Clock, SystemClock
 from libs.common.db import Database
 from libs.common.messaging import Bus, inbox_partitions
 from libs.common.messaging.letters import dead_letters
-from libs.common.service import Loop, Service
+from libs.common.service import Loop, Service, Worker
 from libs.common.settings import SettingsError
 from services.api.auth import Access, Directory, Login, Passwords, Tokens
+from services.api.auth.keys import READ_EVERY_SECONDS, read_again
 from services.api.auth.seeds import unsafe_seeds, write_seeds
 from services.api.chaos import Chaos
 from services.api.commands import Answers, Operations, Outcomes, PaymentCommands, Sweeper
@@ -24,7 +26,7 @@ from services.api.rate_limit import RateLimiter, Store
 from services.api.routes import document, render_intent, render_refund, routes
 from services.api.routes.asking import Ask
 from services.api.routes.edge import Edge
-from services.api.settings import Settings
+from services.api.settings import AuthSettings, Settings
 from services.api.store import sweeps
 from services.api.workers import MEASURED, history, workers
 
@@ -32,8 +34,23 @@ _STUCK_MAX = 200
 """Payments, and dead letters of each queue, that an operator is shown at a time."""
 
 
-def build(settings: Settings, clock: Clock | None = None, *, ask: Ask | None = None) -> Service:
-    """Wire the api for a place; nothing is connected until it is served. `ask` replaces requests over the broker."""
+def build(
+    settings: Settings,
+    clock: Clock | None = None,
+    *,
+    ask: Ask | None = None,
+    read_keys: Callable[[], AuthSettings] | None = None,
+    read_keys_every_seconds: float = READ_EVERY_SECONDS,
+) -> Service:
+    """Wire the api for a place; nothing is connected until it is served.
+
+    Args:
+        settings: what differs by place.
+        clock: the time.
+        ask: replaces requests over the broker.
+        read_keys: reads the settings of keys again, for those that change while the process runs.
+        read_keys_every_seconds: how often.
+    """
     clock = clock or SystemClock()
     database = Database(settings.database, schema="api", application_name="payments-api")
     bus = Bus(service="api", settings=settings.broker, database=database, clock=clock)
@@ -97,6 +114,11 @@ def build(settings: Settings, clock: Clock | None = None, *, ask: Ask | None = N
         batch_max=settings.sweep.sweep_batch_max,
     )
 
+    unasked = workers(database, sweeper, clock=clock, sweep_every_seconds=settings.sweep.sweep_every_seconds)
+    if read_keys is not None:
+        rereading = partial(read_again, tokens, read_keys)
+        unasked.append(Worker(name="read keys again", every_seconds=read_keys_every_seconds, run=rereading))
+
     @asynccontextmanager
     async def closing() -> AsyncIterator[None]:
         try:
@@ -116,6 +138,7 @@ def build(settings: Settings, clock: Clock | None = None, *, ask: Ask | None = N
         measured=MEASURED,
         routes=routes(
             access=access,
+            tokens=tokens,
             login=login,
             payments=payments,
             operations=operations,
@@ -129,7 +152,7 @@ def build(settings: Settings, clock: Clock | None = None, *, ask: Ask | None = N
             clock=clock,
             cards=settings.payments.card_numbers,
         ),
-        workers=workers(database, sweeper, clock=clock, sweep_every_seconds=settings.sweep.sweep_every_seconds),
+        workers=unasked,
         loops=[Loop(name="hand out answers", run=answers.run)],
         opens=[closing],
         shells=[edge.wrap],

@@ -53,3 +53,6 @@ CHAOS = Counter("chaos_injected_total", "Failures and delays made on purpose.", 
 JWKS_FETCHES = Counter(
     "jwks_fetches_total", "Readings of the identity provider's key set.", ["outcome"]
 )  # read, failed
+KEY_READINGS = Counter(
+    "signing_key_readings_total", "Readings of the keys in files that brought something new.", ["outcome"]
+)  # changed, unusable

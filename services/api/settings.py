@@ -5,7 +5,9 @@ from enum import StrEnum
 import msgspec
 
 from libs.common.money import is_currency
+from libs.common.secrets import HOW_PRIVATE_KEY
 from libs.common.settings import BrokerSettings, DatabaseSettings, HttpSettings, PlaceSettings
+from services.api.signing import UnusableKey, read_private, read_public
 
 DEVELOPMENT_SECRET = "change-me-this-secret-is-public-and-for-local-use"  # noqa: S105 - refused outside local
 """The signing secret of a developer's machine."""
@@ -36,14 +38,22 @@ class AuthSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Signs and verifies HS256 tokens; at least 32 characters outside local."""
     jwt_secret_previous: str = ""
     """Still verifies, no longer signs: set while rotating."""
+    jwt_hs256: bool = True
+    """Whether HS256 tokens are believed: those of whoever has the secret. False needs `jwt_private_key`."""
+    jwt_private_key: str = ""
+    """PEM of an RSA key (2048 to 4096 bits: RS256) or a key on P-256 (ES256) that signs instead of the secret. Its public part
+    is in `/.well-known/jwks.json`, so that others can verify our tokens; empty: tokens are signed with `jwt_secret`."""
+    jwt_public_keys: str = ""
+    """PEM of further public keys, one after another, that are published and verify: the next and the previous one while
+    rotating."""
     jwt_issuer: str = "local-auth"
     """The `iss` claim that we write and require."""
     jwt_audience: str = ""
     """The `aud` claim that we require; empty: not checked."""
     jwks_uri: str = ""
-    """Where an identity provider publishes its RSA keys (RFC 7517); then its RS256 tokens are believed too."""
+    """Where an identity provider publishes its keys (RFC 7517); then its RS256 and ES256 tokens are believed too."""
     jwks_issuer: str = ""
-    """The `iss` claim of RS256 tokens; empty: the same as `jwt_issuer`."""
+    """The `iss` claim of the identity provider's tokens; empty: the same as `jwt_issuer`."""
     token_expires_seconds: int = 3600
     """How long a token that we issue is valid."""
     access_age_max_seconds: float = 2.0
@@ -188,7 +198,7 @@ def check_settings(settings: Settings) -> list[str]:
     """Find settings that contradict each other or are unsafe in this place; one sentence each."""
     faults: list[str] = []
     auth, payments = settings.auth, settings.payments
-    if not settings.place.is_local and auth.jwt_secret == DEVELOPMENT_SECRET:
+    if not settings.place.is_local and auth.jwt_hs256 and auth.jwt_secret == DEVELOPMENT_SECRET:
         faults.append("JWT_SECRET must be set outside APP_ENV=local; make one with `openssl rand -hex 32`")
     if auth.token_expires_seconds <= 0:
         faults.append("TOKEN_EXPIRES_SECONDS must be above 0")
@@ -221,12 +231,29 @@ def check_settings(settings: Settings) -> list[str]:
         faults.append("CHAOS_FAIL_PERCENT must be from 0 to 100")
     if not 0 <= settings.chaos.chaos_latency_ms <= 30_000:
         faults.append("CHAOS_LATENCY_MS must be from 0 to 30000")
+    faults += _unusable_keys(auth)
     faults += _unusable_jwks(auth.jwks_uri, is_local=settings.place.is_local)
     faults += [
         f"SUPPORTED_CURRENCIES names {code!r}, which is not an active ISO 4217 code"
         for code in payments.supported_currencies
         if not is_currency(code)
     ]
+    return faults
+
+
+def _unusable_keys(auth: AuthSettings) -> list[str]:
+    faults: list[str] = []
+    if not (auth.jwt_hs256 or auth.jwt_private_key):
+        faults.append(f"JWT_HS256=false needs JWT_PRIVATE_KEY, or no token can be signed; {HOW_PRIVATE_KEY}")
+    for name, pem, read in (
+        ("JWT_PRIVATE_KEY", auth.jwt_private_key, read_private),
+        ("JWT_PUBLIC_KEYS", auth.jwt_public_keys, read_public),
+    ):
+        try:
+            if pem:
+                read(pem)
+        except UnusableKey as fault:
+            faults.append(f"{name} {fault}; {HOW_PRIVATE_KEY}")
     return faults
 
 

@@ -1,7 +1,7 @@
 """The key set of an identity provider (RFC 7517): read when it is needed, kept for a while, asked anew for a new key id.
 
-Only RSA keys of at least 2048 bits that are meant for signatures are kept, so that no other kind of key can ever meet a
-token. Reading is bounded in size, in time and in how often it happens, whatever key ids strangers invent.
+Only keys for RS256 (RSA of at least 2048 bits) and ES256 (P-256) that are meant for signatures are kept, each for its one
+algorithm, so that no other kind of key can ever meet a token. Reading is bounded in size, in time and in how often it happens, whatever key ids strangers invent.
 """
 
 import asyncio
@@ -11,13 +11,13 @@ from typing import Any
 
 import jwt
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from jwt.algorithms import RSAAlgorithm
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from libs.common.clock import Clock
 from libs.common.errors import Unavailable
 from libs.common.observability.logging import get_logger
 from services.api import metrics
+from services.api.signing import UnusableKey, VerifyingKey, verifying_key
 
 log = get_logger("api.jwks")
 
@@ -31,8 +31,11 @@ PAUSE_SECONDS = 10.0
 _TIMEOUT_SECONDS = 3.0
 _BYTES_MAX = 262_144
 _KEYS_MAX = 100
-_BITS_MIN = 2048
-"""NIST SP 800-131A: RSA keys below 2048 bits are not to be used."""
+_PUBLIC: dict[str, tuple[Callable[[dict[str, Any]], object], tuple[str, ...]]] = {
+    "RSA": (RSAAlgorithm.from_jwk, ("kty", "n", "e")),
+    "EC": (ECAlgorithm.from_jwk, ("kty", "crv", "x", "y")),
+}
+"""How each kind of key is read, and its public members: a private key published by mistake is not taken into our hands."""
 
 type Fetch = Callable[[str], bytes]
 """Reads the document at an address; blocks."""
@@ -67,12 +70,12 @@ class KeySet:
         self._uri = uri
         self._clock = clock
         self._fetch = fetch
-        self._keys: Mapping[str, RSAPublicKey] = {}
+        self._keys: Mapping[str, VerifyingKey] = {}
         self._read_at = float("-inf")
         self._asked_at = float("-inf")
         self._reading: asyncio.Task[None] | None = None
 
-    async def key(self, key_id: str) -> RSAPublicKey | None:
+    async def key(self, key_id: str) -> VerifyingKey | None:
         """Find the key with this id; None when the provider has no such key.
 
         A key of the last set is found at once, also while the set is being read anew: only an id that is not in it waits.
@@ -121,8 +124,8 @@ class KeySet:
         return self._clock.now().timestamp()
 
 
-def usable_keys(raw: bytes) -> dict[str, RSAPublicKey]:
-    """Read the keys of a key set that RS256 signatures may be checked with; others are passed over.
+def usable_keys(raw: bytes) -> dict[str, VerifyingKey]:
+    """Read the keys of a key set that signatures may be checked with; others are passed over.
 
     Raises:
         ValueError: when it is no key set.
@@ -131,18 +134,17 @@ def usable_keys(raw: bytes) -> dict[str, RSAPublicKey]:
     listed = document.get("keys")
     if not isinstance(listed, list):
         raise ValueError("no key set")
-    found: dict[str, RSAPublicKey] = {}
+    found: dict[str, VerifyingKey] = {}
     for one in listed[:_KEYS_MAX]:
-        if not isinstance(one, dict) or not isinstance(one.get("kid"), str):
+        if not isinstance(one, dict) or not isinstance(one.get("kid"), str) or one.get("use", "sig") != "sig":
             continue
-        if one.get("kty") != "RSA" or one.get("use", "sig") != "sig" or one.get("alg", "RS256") != "RS256":
+        if not isinstance(kind := one.get("kty"), str) or kind not in _PUBLIC:
             continue
-        # Public members only: a private key published by mistake is not taken into our hands.
-        public = {name: one[name] for name in ("kty", "n", "e") if name in one}
+        read, members = _PUBLIC[kind]
         try:
-            key = RSAAlgorithm.from_jwk(public)
-        except (jwt.InvalidKeyError, ValueError, TypeError, KeyError):
+            key = verifying_key(read({name: one[name] for name in members if name in one}))
+        except (jwt.InvalidKeyError, UnusableKey, ValueError, TypeError, KeyError):
             continue
-        if isinstance(key, RSAPublicKey) and key.key_size >= _BITS_MIN:
+        if one.get("alg", key.algorithm) == key.algorithm:
             found[one["kid"]] = key
     return found

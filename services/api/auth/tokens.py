@@ -1,7 +1,7 @@
-"""Bearer tokens (RFC 7519): HS256 of us and of whoever shares the secret, RS256 of an identity provider where one is set.
+"""Bearer tokens (RFC 7519): HS256 of us and of whoever shares the secret; RS256 and ES256 of us and of an identity provider.
 
-A token's header only says which of the two it claims to be. Shared secrets are tried for HS256 alone, the provider's RSA
-keys for RS256 alone: no key ever meets the other algorithm.
+A token's header only says which of them it claims to be. Shared secrets are tried for HS256 alone, and each public key for
+the one algorithm that fits it and the issuer that owns it: no key ever meets another algorithm.
 """
 
 import hashlib
@@ -12,19 +12,16 @@ from typing import Any
 
 import jwt
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from libs.common.clock import Clock
 from libs.common.web.problems import HttpProblem
 from services.api import metrics
 from services.api.auth.jwks import KeySet
+from services.api.auth.keys import HS256, own_keys
 from services.api.errors.problems import refusal
 from services.api.settings import AuthSettings
+from services.api.signing import ALGORITHMS, Public
 
-ALGORITHM = "HS256"
-"""How our own tokens are signed."""
-PROVIDER_ALGORITHM = "RS256"
-"""How the identity provider's tokens are signed."""
 ANY_TENANT = "*"
 """The `tid` of a token that belongs to no tenant."""
 PLATFORM_TENANT = "00000000-0000-0000-0000-000000000001"
@@ -99,9 +96,38 @@ class Tokens:
     def __init__(self, settings: AuthSettings, clock: Clock, *, key_set: KeySet | None = None) -> None:
         self._settings = settings
         self._clock = clock
-        self._secrets = [secret for secret in (settings.jwt_secret, settings.jwt_secret_previous) if secret]
+        self._keys = own_keys(settings)
         self._key_set = key_set or (KeySet(settings.jwks_uri, clock) if settings.jwks_uri else None)
         self._cached: dict[bytes, tuple[Principal, float]] = {}
+
+    @property
+    def key_set(self) -> bytes:
+        """The document that others verify our tokens with (RFC 7517)."""
+        return self._keys.document
+
+    @property
+    def published(self) -> list[str]:
+        """The ids of the keys in it."""
+        return list(self._keys.public)
+
+    @property
+    def signs_with(self) -> str:
+        """The id of the key that signs; `HS256` for the shared secret."""
+        return HS256 if self._keys.signing is None else self._keys.signing.public.key_id
+
+    def use(self, settings: AuthSettings) -> bool:
+        """Sign and verify with the keys of these settings from now on, and tell whether they differ from those before."""
+        fresh = own_keys(settings)
+        if (fresh.secrets, fresh.document, settings.jwt_private_key) == (
+            self._keys.secrets,
+            self._keys.document,
+            self._settings.jwt_private_key,
+        ):
+            return False
+        self._settings, self._keys = settings, fresh
+        # What was verified with a key that is withdrawn now must not be believed any longer.
+        self._cached.clear()
+        return True
 
     def issue(
         self, principal: Principal, *, user_id: str, now: datetime, context: dict[str, str]
@@ -124,7 +150,10 @@ class Tokens:
         }
         if self._settings.jwt_audience:
             claims["aud"] = self._settings.jwt_audience
-        return jwt.encode(claims, self._settings.jwt_secret, algorithm=ALGORITHM), identified
+        if (key := self._keys.signing) is None:
+            return jwt.encode(claims, self._keys.secrets[0], algorithm=HS256), identified
+        named = {"kid": key.public.key_id}
+        return jwt.encode(claims, key.private, algorithm=key.public.algorithm, headers=named), identified
 
     async def verify(self, authorization: str | None) -> Principal:
         """Read the `Authorization` header.
@@ -175,22 +204,30 @@ class Tokens:
 
     async def _decode(self, token: str) -> dict[str, Any]:
         header = jwt.get_unverified_header(token)
-        if header.get("alg") == PROVIDER_ALGORITHM and self._key_set is not None:
-            key_id = header.get("kid")
-            key = await self._key_set.key(key_id) if isinstance(key_id, str) else None
-            if key is None:
-                raise jwt.InvalidKeyError("no such key")
-            issuer = self._settings.jwks_issuer or self._settings.jwt_issuer
-            return self._checked(token, key, algorithm=PROVIDER_ALGORITHM, issuer=issuer)
+        algorithm = header.get("alg")
+        if isinstance(algorithm, str) and algorithm in ALGORITHMS:
+            return await self._decode_signed(token, algorithm, header.get("kid"))
         failure: jwt.InvalidTokenError = jwt.InvalidSignatureError("no secret")
-        for secret in self._secrets:
+        for secret in self._keys.secrets:
             try:
-                return self._checked(token, secret, algorithm=ALGORITHM, issuer=self._settings.jwt_issuer)
+                return self._checked(token, secret, algorithm=HS256, issuer=self._settings.jwt_issuer)
             except jwt.InvalidSignatureError as fault:
                 failure = fault
         raise failure
 
-    def _checked(self, token: str, key: RSAPublicKey | str, *, algorithm: str, issuer: str) -> dict[str, Any]:
+    async def _decode_signed(self, token: str, algorithm: str, key_id: object) -> dict[str, Any]:
+        if not isinstance(key_id, str):
+            raise jwt.InvalidKeyError("no key id")
+        issuer = self._settings.jwt_issuer
+        found = self._keys.public.get(key_id)
+        if found is None and self._key_set is not None:
+            found = await self._key_set.key(key_id)
+            issuer = self._settings.jwks_issuer or issuer
+        if found is None or found.algorithm != algorithm:
+            raise jwt.InvalidKeyError("no such key")
+        return self._checked(token, found.key, algorithm=found.algorithm, issuer=issuer)
+
+    def _checked(self, token: str, key: Public | str, *, algorithm: str, issuer: str) -> dict[str, Any]:
         audience = self._settings.jwt_audience or None
         return jwt.decode(
             token,

@@ -9,7 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 from libs.common.clock import Clock
 from libs.common.contracts import Message
 from libs.common.db import Database
-from services.api.auth import Access, Directory, Login
+from services.api.auth import Access, Directory, Login, Tokens
 from services.api.chaos import Chaos
 from services.api.commands import Operations, PaymentCommands
 from services.api.idempotency import Idempotency
@@ -17,7 +17,7 @@ from services.api.queries import Totals
 from services.api.routes.accounts import account_routes
 from services.api.routes.asking import audited
 from services.api.routes.audit import audit_routes
-from services.api.routes.authentication import authentication_routes
+from services.api.routes.authentication import authentication_routes, key_set_route
 from services.api.routes.chaos import chaos_routes
 from services.api.routes.declared import Declared
 from services.api.routes.documentation import document, documentation_routes
@@ -45,6 +45,7 @@ __all__ = ["document", "render_intent", "render_refund", "routes"]
 def routes(
     *,
     access: Access,
+    tokens: Tokens,
     login: Login,
     payments: PaymentCommands,
     operations: Operations,
@@ -86,7 +87,7 @@ def routes(
     take_keys(business)
     # First: the framework adds an answer of its own to every path that has none yet.
     guarded = Router(path="/", route_handlers=[*options_routes(business), *business], guards=[Declared(cards)])
-    return [guarded, *documentation_routes(business)]
+    return [guarded, key_set_route(tokens), *documentation_routes(business)]
 
 
 def options_routes(business: Sequence[HTTPRouteHandler]) -> list[HTTPRouteHandler]:

@@ -6,7 +6,7 @@ import msgspec
 from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
 
-from services.api.auth import Access, Login
+from services.api.auth import Access, Login, Tokens
 from services.api.auth.access import object_if_wrong
 from services.api.routes.bodies import BodyReader, require_storable
 from services.api.routes.documentation import Documented
@@ -17,6 +17,8 @@ from services.api.routes.rendering import json_answer
 _EXAMPLE = {"email": "ops@demo.example.com", "password": "ops123"}
 _NAME_LENGTH_MAX = 320
 _PASSWORD_LENGTH_MAX = 1024
+KEY_SET_SECONDS = 300
+"""How long others may keep our key set; a key that is to sign is published for at least this long before it does."""
 
 
 class TokenRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -105,3 +107,17 @@ def authentication_routes(access: Access, login: Login) -> list[HTTPRouteHandler
 
     found: list[Any] = [create_token, get_me]
     return found
+
+
+def key_set_route(tokens: Tokens) -> HTTPRouteHandler:
+    """Build `/.well-known/jwks.json`: the public keys that other services verify our tokens with (RFC 7517)."""
+
+    @get("/.well-known/jwks.json", include_in_schema=False, sync_to_thread=False)
+    def key_set() -> Response[bytes]:
+        return Response(
+            tokens.key_set,
+            media_type="application/jwk-set+json",
+            headers={"Cache-Control": f"public, max-age={KEY_SET_SECONDS}"},
+        )
+
+    return key_set

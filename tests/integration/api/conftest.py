@@ -196,12 +196,17 @@ class Api:
 
 
 @asynccontextmanager
-async def serving(database: TestDatabase, settings: Settings, *, ask: Ask | None = None) -> AsyncIterator[Api]:
+async def serving(
+    database: TestDatabase,
+    settings: Settings,
+    *,
+    ask: Ask | None = None,
+    read_keys: Callable[[], AuthSettings] | None = None,
+) -> AsyncIterator[Api]:
     """Serve an api on a free port until the block ends."""
     port = free_port()
-    server = uvicorn.Server(
-        uvicorn.Config(build(settings, ask=ask).asgi, host="127.0.0.1", port=port, log_config=None, lifespan="on")
-    )
+    asgi = build(settings, ask=ask, read_keys=read_keys, read_keys_every_seconds=0.05).asgi
+    server = uvicorn.Server(uvicorn.Config(asgi, host="127.0.0.1", port=port, log_config=None, lifespan="on"))
     running = asyncio.create_task(server.serve())
     try:
         async with asyncio.timeout(20):

@@ -201,7 +201,7 @@ def test_only_keys_for_signatures_are_kept() -> None:
         {**RSAAlgorithm.to_jwk(weak.public_key(), as_dict=True), "kid": "weak"},
         {**ECAlgorithm.to_jwk(curve, as_dict=True), "kid": "curve"},
     )
-    assert list(usable_keys(document)) == ["one"]
+    assert list(usable_keys(document)) == ["one", "curve"]
 
 
 @pytest.mark.parametrize("raw", [b"", b"[]", b"{}", b'{"keys": {}}', b"\xff"])
