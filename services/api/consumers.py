@@ -1,6 +1,7 @@
 """What the api hears: the gateway's word about payments, refunds and disputes, and the ledger's about its books."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -11,12 +12,15 @@ from libs.common.contracts.api import AccessChanged
 from libs.common.contracts.ledger import EntryKind
 from libs.common.db import Connection
 from libs.common.messaging import Bus, Heard
-from services.api import domain
+from libs.common.observability.logging import get_logger
+from services.api import domain, metrics
 from services.api.auth import Directory
 from services.api.commands import Known, News, Outcomes
 from services.api.domain import Decision, Dispute, DisputeStatus, PaymentIntent
 from services.api.errors import ContradictoryOutcome
 from services.api.store import AuditRecord, audit
+
+log = get_logger("api.consumers")
 
 type Afterwards = Callable[[], None]
 """What is done after the commit."""
@@ -96,6 +100,25 @@ class Consumers:
                 for h in heard
             ],
         )
+
+    async def on_capture_reported(
+        self, transaction: Connection, heard: Sequence[Heard[gateway.CaptureReported]]
+    ) -> Afterwards:
+        """The gateway has looked up a capture that we did not ask for: it moves the payment, or an operator is alerted."""
+        unknown = [h for h in heard if h.body.amount_minor == 0]
+        recorded = await self._outcomes.record(
+            transaction, [self._reported(h) for h in heard if h.body.amount_minor > 0]
+        )
+        await audit.write(transaction, [_capture_unknown(h, at=self._clock.now()) for h in unknown])
+
+        def afterwards() -> None:
+            recorded()
+            metrics.CAPTURES_UNASKED.labels("confirmed").inc(len(heard) - len(unknown))
+            for h in unknown:
+                metrics.CAPTURES_UNASKED.labels("unknown").inc()
+                log.error("payment.capture_unknown", payment_intent_id=h.body.payment_intent_id, tenant_id=h.tenant_id)
+
+        return afterwards
 
     async def on_capture_failed(
         self, transaction: Connection, heard: Sequence[Heard[gateway.CaptureFailed]]
@@ -236,6 +259,17 @@ class Consumers:
 
         return decide
 
+    def _reported(self, heard: Heard[gateway.CaptureReported]) -> News:
+        body, now = heard.body, self._clock.now()
+
+        def decide(known: Known) -> Decision:
+            if not known.is_answer:
+                raise ContradictoryOutcome(f"nobody asked for a report on the capture of {body.payment_intent_id}")
+            domain.require_captured_money(known.intent, amount_minor=body.amount_minor, currency=body.currency)
+            return domain.confirm_capture(known.intent, amount_minor=body.amount_minor, at=now)
+
+        return _told(heard, decide, intent_id=body.payment_intent_id, command_id=body.command_id)
+
     def _opened(self, heard: Heard[gateway.DisputeOpened]) -> Callable[[Known], Decision]:
         body, now = heard.body, self._clock.now()
         opened = Dispute(
@@ -278,23 +312,39 @@ def _dispute_news[M: gateway.DisputeMessage](heard: Heard[M], decide: Callable[[
     return _told(heard, decide, intent_id=heard.body.payment_intent_id, dispute_id=heard.body.dispute_id)
 
 
-def _told[M: gateway.PaymentMessage | ledger.JournalEntryPosted](
+def _told[M: gateway.PaymentMessage | gateway.CaptureReported | ledger.JournalEntryPosted](
     heard: Heard[M],
     decide: Callable[[Known], Decision],
     *,
     intent_id: UUID,
     refund_id: UUID | None = None,
     dispute_id: UUID | None = None,
+    command_id: UUID | None = None,
 ) -> News:
     return News(
         tenant_id=heard.tenant_id,
         payment_intent_id=intent_id,
         refund_id=refund_id,
         dispute_id=dispute_id,
+        command_id=command_id,
         correlation=heard.correlation,
         actor=type(heard.body).contract.owner,
         message_id=heard.id,
         decide=decide,
+    )
+
+
+def _capture_unknown(heard: Heard[gateway.CaptureReported], *, at: datetime) -> AuditRecord:
+    return AuditRecord(
+        tenant_id=heard.tenant_id,
+        id=heard.id,
+        actor="gateway",
+        action="payment.capture_unknown",
+        target=str(heard.body.payment_intent_id),
+        outcome="failed",
+        detail={"detail": "a capture was published that neither the api asked for nor the gateway's records have"},
+        correlation_id=heard.correlation.correlation_id,
+        at=at,
     )
 
 
@@ -304,6 +354,7 @@ def register(bus: Bus, consumers: Consumers) -> None:
     bus.hear(gateway.PaymentAuthorized, consumers.on_payment_authorized)
     bus.hear(gateway.AuthorizationDeclined, consumers.on_authorization_declined)
     bus.hear(gateway.PaymentCaptured, consumers.on_payment_captured)
+    bus.hear(gateway.CaptureReported, consumers.on_capture_reported)
     bus.hear(gateway.CaptureFailed, consumers.on_capture_failed)
     bus.hear(gateway.PaymentVoided, consumers.on_payment_voided)
     bus.hear(gateway.VoidFailed, consumers.on_void_failed)

@@ -13,6 +13,14 @@ TRANSITIONS = Counter("payment_intent_transitions_total", "Payment intents that 
 OPERATIONS = Counter(
     "payment_operations_total", "Captures, voids and refunds that clients asked for.", ["operation"]
 )  # capture, void, refund
+CAPTURES_UNASKED = Counter(
+    "payment_captures_unasked_total",
+    "Captures that the api did not ask for: questions to the gateway, and whether its records have the capture; alert on "
+    "unknown, since somebody has published an event that the gateway has not.",
+    ["outcome"],
+)  # checked, confirmed, unknown
+for _outcome in ("checked", "confirmed", "unknown"):
+    CAPTURES_UNASKED.labels(_outcome)
 REFUNDS = Counter("refunds_total", "Refunds that ended, by how.", ["status"])  # COMPLETED, FAILED
 CONFIRM_WAIT = Histogram(
     "payment_confirm_wait_seconds",

@@ -80,10 +80,12 @@ def _message(decision: Decision, fact: Fact, *, envelope: dict[str, Any]) -> Mes
         case Fact.CAPTURE_WANTED:
             return asked.CapturePayment(
                 payment_intent_id=intent.id,
-                amount_minor=intent.capturing_minor or intent.amount_minor,
+                amount_minor=intent.asked_minor,
                 currency=intent.currency,
                 gateway_ref=intent.gateway_ref or "",
             )
+        case Fact.CAPTURE_UNCONFIRMED:
+            return asked.ReportCapture(payment_intent_id=intent.id)
         case Fact.CAPTURED:
             return said.PaymentCaptured(**envelope, captured_amount=_money(intent, intent.captured_minor))
         case Fact.SETTLED:

@@ -17,7 +17,7 @@ from libs.common.messaging.letters import dead_letters
 from libs.common.messaging.resend import TIMEOUT_SECONDS, Window
 from libs.common.service import Service
 from services.gateway import consumers, workers
-from services.gateway.commands import Commands, Configs, Notices
+from services.gateway.commands import CaptureReports, Commands, Configs, Notices
 from services.gateway.commands.resending import resend as publish_again
 from services.gateway.configs import ProcessorKind
 from services.gateway.domain import Patience
@@ -90,6 +90,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     inbox = StripeInbox(store=events, payments=payments, notices=notices, fetch=accounts.movement, clock=clock)
     queries = Queries(store, configs=configs, events=events)
     consumers.register(bus, commands, concurrency=settings.processor.consumer_concurrency)
+    consumers.register_reports(bus, CaptureReports(clock=clock))
     deciding = Configs(store=configs, keyring=keyring, clock=clock)
     consumers.register_requests(bus, deciding, queries, changed=accounts.forget)
     return Service(

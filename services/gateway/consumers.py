@@ -5,7 +5,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from libs.common.contracts.gateway import AuthorizePayment, CapturePayment, RefundPayment, VoidPayment
+from libs.common.contracts.gateway import (
+    AuthorizePayment,
+    CapturePayment,
+    RefundPayment,
+    ReportCapture,
+    VoidPayment,
+)
 from libs.common.contracts.gateway_requests import (
     AddGatewayConfig,
     DeleteGatewayConfig,
@@ -18,7 +24,7 @@ from libs.common.contracts.gateway_requests import (
 )
 from libs.common.messaging import Bus, Heard
 from services.gateway import metrics
-from services.gateway.commands import Commands, Configs
+from services.gateway.commands import CaptureReports, Commands, Configs
 from services.gateway.domain import Operation
 from services.gateway.queries import Queries
 from services.gateway.resilience import ASKED_SECONDS
@@ -49,6 +55,11 @@ def register(bus: Bus, commands: Commands, *, concurrency: int) -> None:
     bus.hear_each(CapturePayment, on_capture_payment, concurrency=concurrency)
     bus.hear_each(VoidPayment, on_void_payment, concurrency=concurrency)
     bus.hear_each(RefundPayment, on_refund_payment, concurrency=concurrency)
+
+
+def register_reports(bus: Bus, reports: CaptureReports) -> None:
+    """Register the command to report on a capture; it asks no processor, so it is handled in packs."""
+    bus.hear(ReportCapture, reports.on_report_capture)
 
 
 @contextmanager

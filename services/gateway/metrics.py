@@ -48,6 +48,10 @@ NOTICES = Counter(
     "What processors told unasked, by what came of it: applied, known, unknown_payment, contradicts.",
     ["kind", "outcome"],
 )
+CAPTURES_UNKNOWN = Counter(
+    "gateway_captures_unknown_total",
+    "Captures that the api was told of and that our records do not have: somebody has forged an event; alert above zero.",
+)
 CIRCUIT_STATE = Gauge(
     "b2b_circuit_breaker_state", "1 for the state that the circuit is in, 0 for the others.", ["name", "state"]
 )

@@ -12,6 +12,7 @@ from libs.common.contracts.gateway import (
     AuthorizationDeclined,
     AuthorizationExpired,
     CaptureFailed,
+    CaptureReported,
     DisputeLost,
     DisputeOpened,
     DisputeWon,
@@ -22,10 +23,11 @@ from libs.common.contracts.gateway import (
     PaymentVoided,
     RefundFailed,
     RefundSucceeded,
+    ReportCapture,
     VoidFailed,
 )
 from libs.common.ids import derived_id
-from libs.common.messaging import Saying
+from libs.common.messaging import Heard, Saying
 from libs.common.observability.correlation import Correlation
 from services.gateway.domain import Attempt, AttemptStatus, Dispute, DisputeState, Operation
 
@@ -83,6 +85,21 @@ def dispute(
             assert_never(state)
     name = f"{message.contract.name}:{reversals}" if reversals else message.contract.name
     return Saying(event_id=derived_id(dispute.id, name), message=message, occurred_at=at, correlation=correlation)
+
+
+def capture_reported(heard: Heard[ReportCapture], *, amount_minor: int, currency: str, at: datetime) -> Saying:
+    """Tell what our records have of a capture; 0: they have none."""
+    return Saying(
+        event_id=derived_id(heard.id, CaptureReported.contract.name),
+        message=CaptureReported(
+            payment_intent_id=heard.body.payment_intent_id,
+            command_id=heard.id,
+            amount_minor=amount_minor,
+            currency=currency,
+        ),
+        occurred_at=at,
+        correlation=heard.correlation,
+    )
 
 
 def _saying(attempt: Attempt, message: PaymentMessage, *, at: datetime) -> Saying:

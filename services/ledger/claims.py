@@ -18,9 +18,10 @@ from libs.common.money import parse_amount
 from services.ledger import findings, store
 from services.ledger.store import Claim, ComparedClaim, StoredFinding
 
-AGREE_WITHIN = timedelta(minutes=15)
-"""Until then books and intents may differ: an event that was put off by some seconds, half a minute and then twice by five
-minutes, the longest delay of redelivery, has still arrived, and so has one that waited for a service to restart.
+AGREE_WITHIN = timedelta(seconds=45)
+"""Until then books and intents may differ: an event that was postponed by 1, 5 and 30 s has arrived. With the pause between two
+comparisons it is below a minute, in which a forged capture has to be found. What is later than that, as when a service was
+away, is found and resolved once the missing message has arrived.
 """
 
 _GROUPS_MAX = 50

@@ -348,6 +348,10 @@ async def open_world(servers: Servers) -> AsyncIterator[World]:
                 lambda ears: api_consumers.register(ears, api_consumers.Consumers(world.outcomes, clock=world.clock)),
             ),
             ("gateway", lambda ears: gateway_consumers.register(ears, world.gateway, concurrency=64)),
+            (
+                "gateway",
+                lambda ears: gateway_consumers.register_reports(ears, gateway.CaptureReports(clock=world.clock)),
+            ),
             ("ledger", lambda ears: ledger_consumers.register(ears, world.ledger)),
             ("ledger", lambda ears: ledger_consumers.register_claims(ears, world.claims)),
         )

@@ -72,6 +72,20 @@ class CapturePayment(PaymentCommand, frozen=True, kw_only=True):
     """The processor's reference of the authorization."""
 
 
+@command(
+    "payment.report_capture",
+    owner="gateway",
+    said_by=("api",),
+    example={"payment_intent_id": _INTENT["payment_intent_id"]},
+)
+class ReportCapture(Message, frozen=True, kw_only=True):
+    """Report what the gateway's own records have of a payment's capture. Said by the api when it handles a capture that it did
+    not ask for: made at the processor by a person, or forged."""
+
+    payment_intent_id: UUID
+    """The intent that this is about."""
+
+
 @command("payment.void", owner="gateway", said_by=("api",), example=_INTENT | {"gateway_ref": "sandbox_0190f3a4"})
 class VoidPayment(PaymentCommand, frozen=True, kw_only=True):
     """Release funds that are held. Said by the api; asked twice, it happens once."""
@@ -150,6 +164,25 @@ class PaymentCaptured(PaymentMessage, frozen=True, kw_only=True):
     """The processor's reference of the payment."""
     captured_at: datetime
     """When the processor took them, in UTC: the entry's `occurred_at`."""
+
+
+@event(
+    "payment.capture_reported",
+    owner="gateway",
+    heard_by=("api",),
+    example=_INTENT | {"command_id": "0190f3a4-5b6c-7d8e-9f01-23456789abd6"},
+)
+class CaptureReported(Message, frozen=True, kw_only=True):
+    """What the gateway's own records have of a payment's capture. Heard by the api, which published the command."""
+
+    payment_intent_id: UUID
+    """The intent that this is about."""
+    command_id: UUID
+    """The event id of the `ReportCapture` that this answers: known to nobody who has not read that command."""
+    amount_minor: int
+    """What the processor has taken, in minor units of `currency`; 0 where no capture is known."""
+    currency: str
+    """ISO 4217 code, upper case; empty where no capture is known."""
 
 
 @event(

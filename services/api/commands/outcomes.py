@@ -11,13 +11,17 @@ from libs.common.clock import Clock
 from libs.common.db import Connection
 from libs.common.messaging import Saying
 from libs.common.observability.correlation import Correlation
+from libs.common.observability.logging import get_logger
 from services.api import metrics
 from services.api.commands.telling import events_of
 from services.api.commands.waiting import Answers
-from services.api.domain import Decision, Dispute, PaymentIntent, Refund, RefundStatus, Stage
+from services.api.domain import Decision, Dispute, Fact, PaymentIntent, Refund, RefundStatus, Stage
 from services.api.errors import NotYet
 from services.api.outbox import sayings_of
 from services.api.store import Answer, KeyAnswer, TimelineEvent, intents, refunds
+from services.api.store.timeline import published
+
+log = get_logger("api.outcomes")
 
 _OK = 200
 
@@ -35,6 +39,8 @@ class Known(msgspec.Struct, frozen=True):
     """The refund that the news names."""
     dispute: Dispute | None = None
     """The dispute that the news names; None while we have not heard of it."""
+    is_answer: bool = False
+    """Whether the news answers a command that we have published about this payment."""
 
 
 class News(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +54,8 @@ class News(msgspec.Struct, frozen=True, kw_only=True):
     """Which of its refunds, where it is about one."""
     dispute_id: UUID | None = None
     """Which of its disputes, where it is about one."""
+    command_id: UUID | None = None
+    """The command of ours that it answers, where it names one."""
     correlation: Correlation
     """The cause that it belongs to."""
     actor: str
@@ -104,6 +112,15 @@ class Outcomes:
             answers += self._answers_to(known, decision)
             if decision.intent.status is not known.intent.status:
                 counted.append(metrics.TRANSITIONS.labels(decision.intent.status.value))
+            if Fact.CAPTURE_UNCONFIRMED in decision.facts:
+                counted.append(metrics.CAPTURES_UNASKED.labels("checked"))
+                log.warning(
+                    "payment.capture_unasked",
+                    payment_intent_id=item.payment_intent_id,
+                    tenant_id=item.tenant_id,
+                    stage=known.intent.stage,
+                    message_id=item.message_id,
+                )
             if decision.refund is not None:
                 counted.append(metrics.REFUNDS.labels(decision.refund.status.value))
         if early:
@@ -140,7 +157,7 @@ def _is_awaited(before: PaymentIntent, after: PaymentIntent) -> bool:
         case Stage.PROCESSING:
             return True
         case Stage.CAPTURING:
-            return before.capturing_minor > 0
+            return before.capturing_minor > 0 and after.stage is not Stage.CAPTURING
         case Stage.VOIDING | Stage.ABANDONING:
             return not after.is_voiding
         case _:
@@ -156,11 +173,13 @@ class _Book:
         current: dict[_Key, PaymentIntent],
         refunds_known: dict[_Key, Refund],
         disputes_known: dict[_Key, Dispute],
+        commands: frozenset[tuple[str, UUID, UUID]],
     ) -> None:
         self._transaction = transaction
         self._current = current
         self._refunds = refunds_known
         self._disputes = disputes_known
+        self._commands = commands
         self._changed_refunds: dict[_Key, Refund] = {}
         self._changed_disputes: dict[_Key, Dispute] = {}
         self.changed: dict[_Key, PaymentIntent] = {}
@@ -172,11 +191,13 @@ class _Book:
         current = await intents.lock(transaction, list({(n.tenant_id, n.payment_intent_id): None for n in news}))
         named_refunds = {(n.tenant_id, n.refund_id): None for n in news if n.refund_id is not None}
         named_disputes = {(n.tenant_id, n.dispute_id): None for n in news if n.dispute_id is not None}
+        answered = [(n.tenant_id, n.payment_intent_id, n.command_id) for n in news if n.command_id is not None]
         return cls(
             transaction,
             current,
             await refunds.refunds_by_id(transaction, list(named_refunds)) if named_refunds else {},
             await refunds.disputes_by_id(transaction, list(named_disputes)) if named_disputes else {},
+            await published(transaction, answered) if answered else frozenset(),
         )
 
     def known(self, item: News) -> Known:
@@ -192,7 +213,8 @@ class _Book:
         if item.refund_id is not None and (refund is None or refund.payment_intent_id != intent.id):
             raise NotYet(f"refund {item.refund_id} of payment intent {intent.id} is not known yet")
         dispute = None if item.dispute_id is None else self._disputes.get((item.tenant_id, item.dispute_id))
-        return Known(intent, refund, dispute)
+        is_answer = (item.tenant_id, intent.id, item.command_id) in self._commands
+        return Known(intent, refund, dispute, is_answer)
 
     def note(self, decision: Decision) -> None:
         """Remember what has become of a payment."""

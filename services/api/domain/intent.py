@@ -13,6 +13,7 @@ from services.api.domain.lifecycle import (
     BY_AMOUNTS,
     LIFECYCLE,
     STATUS_OF,
+    Check,
     Fact,
     Happening,
     Move,
@@ -114,6 +115,11 @@ class PaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
         if self.status is Status.REQUIRES_ACTION and self.is_voiding:
             return Stage.ABANDONING
         return Stage(self.status.lower())
+
+    @property
+    def asked_minor(self) -> int:
+        """What a capture asks for, in minor units: all that is held, unless the merchant wants less."""
+        return self.capturing_minor or self.amount_minor
 
     @property
     def authorized_minor(self) -> int:
@@ -254,11 +260,26 @@ def decline(intent: PaymentIntent, *, code: str, message: str, at: datetime) -> 
 def capture(intent: PaymentIntent, *, amount_minor: int, at: datetime) -> Decision:
     """The processor took the funds, all or a part of them.
 
+    What we did not ask for, or not with this amount, is believed only once the gateway's own records confirm it.
+
     Raises:
         NotYet: when the authorization has not been heard yet.
         ContradictoryOutcome: when the intent has ended.
     """
+    if intent.stage is Stage.CAPTURING and amount_minor != intent.asked_minor:
+        return _changed(intent, (Fact.CAPTURE_UNCONFIRMED,), at=at, changes={})
     return _decide(intent, Happening.CAPTURED, at=at, captured_minor=amount_minor, expires_at=None, is_voiding=False)
+
+
+def confirm_capture(intent: PaymentIntent, *, amount_minor: int, at: datetime) -> Decision:
+    """The gateway's records have the capture, whoever asked the processor for it.
+
+    Raises:
+        ContradictoryOutcome: when the intent has ended, or was never authorized.
+    """
+    return _decide(
+        intent, Happening.CAPTURE_CONFIRMED, at=at, captured_minor=amount_minor, expires_at=None, is_voiding=False
+    )
 
 
 def fail_capture(intent: PaymentIntent, *, code: str, message: str, at: datetime) -> Decision:
@@ -308,9 +329,13 @@ def settle(intent: PaymentIntent, *, amount_minor: int, at: datetime) -> Decisio
     """The capture stands in the books.
 
     Raises:
-        NotYet: when the authorization has not been heard yet.
+        NotYet: when the authorization has not been heard yet, or a capture that we did not ask for.
         ContradictoryOutcome: when the intent has ended.
     """
+    if intent.stage is Stage.CAPTURING and amount_minor != intent.asked_minor:
+        raise NotYet(
+            f"the books have a capture of {amount_minor} for payment intent {intent.id}: not the one asked for"
+        )
     return _decide(
         intent,
         Happening.POSTED,
@@ -463,6 +488,8 @@ def _decide(intent: PaymentIntent, happening: Happening, *, at: datetime, **chan
             if intent.stage in BY_AMOUNTS:
                 changes["status"] = STATUS_OF[_by_amounts(counted)]
             return _changed(intent, row.says, at=at, changes=changes)
+        case Check():
+            return _changed(intent, row.says, at=at, changes={})
         case Otherwise.STAYS:
             return Decision(intent)
         case Otherwise.EARLY:

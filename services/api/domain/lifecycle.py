@@ -73,6 +73,7 @@ class Happening(StrEnum):
     AUTHORIZED = "authorized"
     DECLINED = "declined"
     CAPTURED = "captured"
+    CAPTURE_CONFIRMED = "capture_confirmed"
     CAPTURE_FAILED = "capture_failed"
     VOIDED = "voided"
     VOID_FAILED = "void_failed"
@@ -97,6 +98,7 @@ class Fact(StrEnum):
     ACTION_REQUIRED = "action_required"
     AUTHORIZED = "authorized"
     CAPTURE_WANTED = "capture_wanted"
+    CAPTURE_UNCONFIRMED = "capture_unconfirmed"
     CAPTURED = "captured"
     SETTLED = "settled"
     VOID_WANTED = "void_wanted"
@@ -137,7 +139,13 @@ class Recount(msgspec.Struct, frozen=True):
     says: tuple[Fact, ...]
 
 
-type Row = Move | Recount | Otherwise
+class Check(msgspec.Struct, frozen=True):
+    """Nothing moves yet: whoever publishes it is asked first whether its own records have it."""
+
+    says: tuple[Fact, ...]
+
+
+type Row = Move | Recount | Check | Otherwise
 """What a happening means in a stage."""
 
 STATUS_OF: Mapping[Stage, Status] = MappingProxyType(
@@ -233,6 +241,17 @@ LIFECYCLE: Mapping[tuple[Stage, Happening], Row] = MappingProxyType(
         **_rows(
             Happening.CAPTURED,
             ((*_WISHED, *_UNDER_WAY), _EARLY),
+            # Asked for: the processor will confirm or refuse it in any case. Of another amount, it was not asked for.
+            ((Stage.CAPTURING,), Move(Stage.CAPTURED, (Fact.CAPTURED,))),
+            # A person may have captured it at the processor, or somebody may have forged the event: the gateway is asked.
+            ((Stage.AUTHORIZED, Stage.VOIDING), Check((Fact.CAPTURE_UNCONFIRMED,))),
+            (_TAKEN, _STAYS),
+            (_ENDED, _CONTRADICTS),
+        ),
+        **_rows(
+            Happening.CAPTURE_CONFIRMED,
+            # The question is asked only where funds are held.
+            ((*_WISHED, *_UNDER_WAY), _CONTRADICTS),
             (_HELD, Move(Stage.CAPTURED, (Fact.CAPTURED,))),
             (_TAKEN, _STAYS),
             (_ENDED, _CONTRADICTS),
@@ -275,8 +294,10 @@ LIFECYCLE: Mapping[tuple[Stage, Happening], Row] = MappingProxyType(
         **_rows(
             Happening.POSTED,
             ((*_WISHED, *_UNDER_WAY), _EARLY),
-            # The ledger heard of the capture before we did: the books prove it, so both are said, in their order.
-            (_HELD, Move(Stage.SETTLED, (Fact.CAPTURED, Fact.SETTLED))),
+            # The books are no proof of a capture that we did not ask for: its own event and the gateway's records are.
+            ((Stage.AUTHORIZED, Stage.VOIDING), _EARLY),
+            # The ledger handled the capture that we asked for before we did: both are published, in their order.
+            ((Stage.CAPTURING,), Move(Stage.SETTLED, (Fact.CAPTURED, Fact.SETTLED))),
             ((Stage.CAPTURED,), Move(Stage.SETTLED, (Fact.SETTLED,))),
             ((Stage.SETTLED, Stage.PARTIALLY_REFUNDED, Stage.REFUNDED), _STAYS),
             (_ENDED, _CONTRADICTS),

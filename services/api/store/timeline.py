@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from libs.common.db import Database
+from libs.common.db import Connection, Database
 
 
 class TimelineEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +47,18 @@ def event_arrays(events: Sequence[TimelineEvent]) -> tuple[list[object], ...]:
     """Turn events into the arrays that `insert_events` expects."""
     names = TimelineEvent.__struct_fields__
     return tuple([getattr(event, name) for event in events] for name in names)
+
+
+_PUBLISHED = (
+    "SELECT tenant_id, payment_intent_id, id FROM unnest($1::text[], $2::uuid[], $3::uuid[]) "
+    "AS w(tenant_id, payment_intent_id, id) JOIN payment_intent_events USING (tenant_id, payment_intent_id, id)"
+)
+
+
+async def published(connection: Connection, ids: Sequence[tuple[str, UUID, UUID]]) -> frozenset[tuple[str, UUID, UUID]]:
+    """Tell which of these (tenant, intent, message) we have published."""
+    rows = await connection.fetch(_PUBLISHED, *(list(column) for column in zip(*ids, strict=True)))
+    return frozenset((row["tenant_id"], row["payment_intent_id"], row["id"]) for row in rows)
 
 
 _TIMELINE = (

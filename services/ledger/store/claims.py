@@ -46,10 +46,10 @@ async def write_claims(tx: Connection, claims: Sequence[Claim], *, claimed_at: d
 
 
 async def begin_claim_checks(tx: Connection) -> None:
-    """With the first claim, remember where the chains end: what was posted before is compared with no claim."""
+    """In the first round ever, remember where the chains end: what was posted before is compared with no claim."""
     await tx.execute(
         "INSERT INTO claim_checks (chain, sequence) SELECT chain, sequence FROM chains "
-        "WHERE EXISTS (SELECT FROM claims) AND NOT EXISTS (SELECT FROM claim_checks) ON CONFLICT DO NOTHING"
+        "WHERE NOT EXISTS (SELECT FROM claim_checks) ON CONFLICT DO NOTHING"
     )
 
 

@@ -96,10 +96,11 @@ class Api:
         """A caller without a token."""
         return Client(self.http, self.base)
 
-    async def hear[M: Message](
-        self, tenant: str, *messages: M, by: Callable[[Connection, list[Heard[M]]], Any]
-    ) -> None:
-        """Let a consumer hear messages in one transaction, as another process of the api would."""
+    async def hear[M: Message](self, tenant: str, *messages: M, by: Callable[[Connection, list[Heard[M]]], Any]) -> Any:
+        """Let a consumer hear messages in one transaction, as another process of the api would.
+
+        Returns what the consumer does after its commit.
+        """
         heard = [
             Heard(
                 id=new_id(),
@@ -111,7 +112,7 @@ class Api:
             for message in messages
         ]
         async with self.database.transaction() as transaction:
-            await by(transaction, heard)
+            return await by(transaction, heard)
 
     async def authorized(self, tenant: str, *ids: str, amount_minor: int = 15050) -> None:
         """The gateway says: the issuer promised the funds."""
@@ -137,12 +138,12 @@ class Api:
         ]
         await self.hear(tenant, *messages, by=self.consumers.on_authorization_declined)
 
-    async def captured(self, tenant: str, *ids: str) -> None:
+    async def captured(self, tenant: str, *ids: str, amount_minor: int = 15050) -> None:
         """The gateway says: the processor took the funds."""
         messages = [
             gateway.PaymentCaptured(
                 payment_intent_id=UUID(i),
-                amount_minor=15050,
+                amount_minor=amount_minor,
                 currency="BRL",
                 gateway_ref=f"sandbox_{i}",
                 captured_at=datetime.now(UTC),
@@ -150,6 +151,16 @@ class Api:
             for i in ids
         ]
         await self.hear(tenant, *messages, by=self.consumers.on_payment_captured)
+
+    async def capture_reported(self, tenant: str, intent_id: str, command_id: UUID, *, amount_minor: int) -> None:
+        """The gateway says what its records have of a capture; 0: nothing."""
+        message = gateway.CaptureReported(
+            payment_intent_id=UUID(intent_id),
+            command_id=command_id,
+            amount_minor=amount_minor,
+            currency="BRL" if amount_minor else "",
+        )
+        (await self.hear(tenant, message, by=self.consumers.on_capture_reported))()
 
     async def capture_failed(self, tenant: str, *ids: str) -> None:
         """The gateway says: the processor refused to take the held funds."""

@@ -13,7 +13,7 @@ import pytest
 from litestar.testing import AsyncTestClient
 
 from libs.common.contracts import Message
-from libs.common.contracts.gateway import AuthorizePayment, CapturePayment
+from libs.common.contracts.gateway import AuthorizePayment, CapturePayment, ReportCapture
 from libs.common.ids import new_id
 from libs.common.messaging.envelope import Pack, PackedEvent, encode_pack
 from libs.common.settings import BrokerSettings
@@ -142,6 +142,27 @@ async def test_a_payment_is_authorized_and_captured_over_the_broker(gateway: Run
     )
     _, _, captured = await gateway.api.outcome_of(command.payment_intent_id, "payment.captured")
     assert captured["gateway_ref"] == body["gateway_ref"]
+
+
+async def test_a_capture_is_reported_as_the_records_have_it(gateway: Running) -> None:
+    forged, command = authorize(15_050), authorize(15_050)
+    await gateway.api.say(forged, command)
+    _, _, body = await gateway.api.outcome_of(command.payment_intent_id, "payment.authorized")
+    await gateway.api.outcome_of(forged.payment_intent_id, "payment.authorized")
+    await gateway.api.say(
+        CapturePayment(
+            payment_intent_id=command.payment_intent_id,
+            amount_minor=10_000,
+            currency="BRL",
+            gateway_ref=body["gateway_ref"],
+        )
+    )
+    await gateway.api.outcome_of(command.payment_intent_id, "payment.captured")
+    await gateway.api.say(*(ReportCapture(payment_intent_id=c.payment_intent_id) for c in (command, forged)))
+    for asked, expected in ((command, (10_000, "BRL")), (forged, (0, ""))):
+        _, _, report = await gateway.api.outcome_of(asked.payment_intent_id, "payment.capture_reported")
+        assert (report["amount_minor"], report["currency"]) == expected
+    assert "gateway_captures_unknown_total 1.0" in (await gateway.http.get("/metrics")).text
 
 
 async def test_a_pack_of_hundred_commands_has_an_outcome_each_heard_once_or_twice(gateway: Running) -> None:

@@ -21,6 +21,7 @@ from libs.common.money import format_minor
 from libs.common.observability.correlation import Correlation
 from services.ledger import store
 from services.ledger.claims import AGREE_WITHIN, Claims
+from services.ledger.workers import COMPARE_EVERY_SECONDS
 from tests.integration.ledger.conftest import Ledger, captured
 
 LATER = AGREE_WITHIN + timedelta(seconds=1)
@@ -212,6 +213,17 @@ async def test_of_claims_that_contradict_one_another_the_wrong_one_is_found(pair
     await pair.pay(intent := new_id())
     await pair.settled(intent, amount_minor=1)
     assert await pair.found() == [("intent_without_entry", str(intent))]
+
+
+def test_forged_entry_is_found_within_a_minute() -> None:
+    # Rounds begin up to a tenth later than their pause says.
+    assert AGREE_WITHIN.total_seconds() + COMPARE_EVERY_SECONDS * 1.1 < 60
+
+
+async def test_first_capture_of_all_is_compared_too(pair: Pair) -> None:
+    await pair.claims.compare()  # as at the first start
+    await pair.capture(forged := new_id())
+    assert await pair.found() == [("entry_without_intent", str(derived_id(forged, "capture")))]
 
 
 @pytest.mark.parametrize("kind", ["capture", "refund"])

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 
 import msgspec
 import pytest
@@ -13,6 +14,7 @@ from services.api.domain import (
     LIFECYCLE,
     STATUS_OF,
     CaptureMethod,
+    Check,
     Decision,
     Dispute,
     DisputeStatus,
@@ -85,6 +87,7 @@ CALLS: dict[Happening, Callable[[PaymentIntent], Decision]] = {
     Happening.AUTHORIZED: lambda i: domain.authorize(i, gateway_ref="g-1", at=T1),
     Happening.DECLINED: lambda i: domain.decline(i, code="insufficient_funds", message="No.", at=T1),
     Happening.CAPTURED: lambda i: domain.capture(i, amount_minor=15050, at=T1),
+    Happening.CAPTURE_CONFIRMED: lambda i: domain.confirm_capture(i, amount_minor=15050, at=T1),
     Happening.CAPTURE_FAILED: lambda i: domain.fail_capture(i, code="expired", message="Too late.", at=T1),
     Happening.VOIDED: lambda i: domain.void(i, at=T1),
     Happening.VOID_FAILED: lambda i: domain.fail_void(i, at=T1),
@@ -182,6 +185,10 @@ def test_each_pair_does_what_its_row_says(stage: Stage, happening: Happening) ->
         assert decision.intent.status is (
             STATUS_OF[_by_amounts(decision.intent)] if stage in BY_AMOUNTS else intent.status
         )
+    elif isinstance(row, Check):
+        decision = CALLS[happening](intent)
+        assert decision.facts == row.says
+        assert decision.intent == msgspec.structs.replace(intent, version=8, updated_at=T1)
     elif row is Otherwise.STAYS:
         assert CALLS[happening](intent) == Decision(intent)
     else:
@@ -210,7 +217,7 @@ def test_a_happening_heard_again_changes_nothing(stage: Stage, happening: Happen
 
 def test_what_has_ended_never_changes() -> None:
     ended = (Stage.VOIDED, Stage.FAILED, Stage.EXPIRED)
-    assert not any(isinstance(LIFECYCLE[s, h], Move | Recount) for s in ended for h in Happening)
+    assert not any(isinstance(LIFECYCLE[s, h], Move | Recount | Check) for s in ended for h in Happening)
 
 
 def test_the_whole_way_is_said_once_and_in_order() -> None:
@@ -344,8 +351,37 @@ def test_the_customer_who_acts_in_the_last_moment_is_not_charged_twice_over() ->
     assert domain.fail_void(automatic, at=T1).facts == (Fact.CAPTURE_WANTED,)
 
 
-def test_a_posting_heard_before_its_capture_says_both() -> None:
-    assert domain.settle(intent_in(Stage.AUTHORIZED), amount_minor=15050, at=T1).facts == (Fact.CAPTURED, Fact.SETTLED)
+def test_a_posting_before_the_capture_that_was_asked_for_says_both() -> None:
+    assert domain.settle(intent_in(Stage.CAPTURING), amount_minor=15050, at=T1).facts == (Fact.CAPTURED, Fact.SETTLED)
+
+
+def test_another_amount_than_was_asked_for_moves_nothing_by_itself() -> None:
+    capturing = domain.ask_capture(intent_in(Stage.AUTHORIZED), amount_minor=10000, at=T1).intent
+    with pytest.raises(NotYet):
+        domain.settle(capturing, amount_minor=9999, at=T1)
+    checked = domain.capture(capturing, amount_minor=9999, at=T1)
+    assert (checked.intent.stage, checked.facts) == (Stage.CAPTURING, (Fact.CAPTURE_UNCONFIRMED,))
+    confirmed = domain.confirm_capture(checked.intent, amount_minor=9999, at=T1)
+    assert (confirmed.intent.stage, confirmed.intent.captured_minor) == (Stage.CAPTURED, 9999)
+    assert domain.settle(confirmed.intent, amount_minor=9999, at=T1).intent.status is Status.SETTLED
+
+
+@pytest.mark.parametrize("stage", [Stage.AUTHORIZED, Stage.VOIDING])
+def test_a_capture_at_the_processor_converges_in_any_order(stage: Stage) -> None:
+    happenings = (Happening.CAPTURED, Happening.CAPTURE_CONFIRMED, Happening.POSTED)
+    for order in permutations(happenings):
+        intent, waiting, facts = intent_in(stage), list(order), list[Fact]()
+        for _ in happenings:
+            for happening in list(waiting):
+                try:
+                    decision = CALLS[happening](intent)
+                except NotYet:
+                    continue
+                waiting.remove(happening)
+                intent, facts = decision.intent, [*facts, *decision.facts]
+        assert not waiting
+        assert intent.status is Status.SETTLED
+        assert [fact for fact in facts if fact is not Fact.CAPTURE_UNCONFIRMED] == [Fact.CAPTURED, Fact.SETTLED]
 
 
 def test_other_money_is_a_contradiction() -> None:
