@@ -4,10 +4,11 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import aiormq
-from aio_pika.abc import AbstractConnection
+from aio_pika.abc import AbstractChannel, AbstractConnection
 from aiormq import spec
 from faststream.rabbit import Channel, ExchangeType, RabbitBroker, RabbitExchange
 from yarl import URL
@@ -42,6 +43,24 @@ async def forgiving() -> AsyncIterator[None]:
 def named(url: str, name: str) -> str:
     """Give a connection a name that operators see."""
     return str(URL(url).update_query(name=name))
+
+
+def send_without_turns(channel: AbstractChannel) -> None:
+    """Let publishes of one channel follow each other without a turn of the loop each.
+
+    The driver holds the channel's lock until the frame it has queued is written, which takes two or three turns of the
+    loop a message: a busy process published 300 messages a second and had half of its core to spare. Without that wait,
+    the driver's queue of frames is the bound, and every message is still confirmed by the broker.
+    """
+    opened = channel.get_underlay_channel
+
+    async def underlay() -> aiormq.abc.AbstractChannel:
+        found = await opened()
+        if isinstance(found, aiormq.Channel) and "basic_publish" not in vars(found):
+            found.basic_publish = partial(found.basic_publish, wait=False)  # type: ignore[method-assign]
+        return found
+
+    channel.get_underlay_channel = underlay  # type: ignore[method-assign]
 
 
 class Publisher:
@@ -96,6 +115,7 @@ class Publisher:
                 raise
             raise Unavailable("RabbitMQ does not answer") from fault
         self._on_connected(connection)
+        send_without_turns((await broker.declare_exchange(RabbitExchange())).channel)
         return broker
 
     def _on_connected(self, connection: AbstractConnection | None, *_: Any) -> None:

@@ -36,6 +36,9 @@ _PUBLIC_PAUSES_SECONDS = (1, 5, 30, 60, 300, 900)
 _BUSY_ROWS = 8
 """A round of so many rows makes the gap after it twice as long: under load a round costs everybody who waits a turn."""
 _GAPS_MAX = 3.0
+_SLICE = 8
+"""Messages handed to the driver in one turn of the loop. Its queue of frames has room for ten: more would wait for each
+other one by one, a turn or two each, and in a busy process a turn is long."""
 _OUTAGE_SECONDS = 1.0
 """Pause after the broker or the database did not answer."""
 _FAILED_SECONDS = 5.0
@@ -229,7 +232,7 @@ class Relay:
         return len(claimed) == pack_max and not refusals
 
     async def _send(self, plan: Sequence[Shipment], unknown: Sequence[Row]) -> list[Refusal]:
-        outcomes = await asyncio.gather(*(self._publish(shipment) for shipment in plan), return_exceptions=True)
+        outcomes = await self._publish_all(plan)
         refusals = [Refusal(EVERYWHERE, row) for row in unknown]
         for row in unknown:
             log.error("outbox.contract_unknown", contract=row["contract"])
@@ -248,6 +251,18 @@ class Relay:
             else:
                 raise outcome
         return refusals
+
+    async def _publish_all(self, plan: Sequence[Shipment]) -> list[BaseException | None]:
+        sending: list[asyncio.Task[None]] = []
+        try:
+            for start in range(0, len(plan), _SLICE):
+                sending += [asyncio.create_task(self._publish(shipment)) for shipment in plan[start : start + _SLICE]]
+                await asyncio.sleep(0)
+        except BaseException:
+            for task in sending:
+                task.cancel()
+            raise
+        return await asyncio.gather(*sending, return_exceptions=True)
 
     async def _publish(self, shipment: Shipment) -> None:
         body, properties = shipment.message()

@@ -8,8 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aio_pika
+import aiormq
 import asyncpg
 import pytest
+from faststream.rabbit import RabbitExchange
 
 from libs.common.contracts import api, gateway
 from libs.common.contracts.base import REGISTRY
@@ -202,6 +204,25 @@ async def test_public_event_without_a_subscriber_is_no_refusal(pair: Pair, api_e
         await say_all(side.database, [api_event])
         assert await side.relay.round() == 1
         assert await side.count("outbox_refused") == 0
+
+
+async def test_messages_follow_each_other_without_a_turn_of_the_loop_each(pair: Pair, api_event: Saying) -> None:
+    async with _side(pair, "api") as side:
+        publisher = side.broker._publisher._broker
+        assert publisher is not None
+        channel = await (await publisher.declare_exchange(RabbitExchange())).channel.get_underlay_channel()
+        assert isinstance(channel, aiormq.Channel)
+        await say_all(side.database, [api_event])
+        assert await side.relay.round() == 1
+        await say_all(side.database, [api_event] * 200)
+        sent, turns = channel.delivery_tag, 0
+        round_ = asyncio.create_task(side.relay.round())
+        while channel.delivery_tag < sent + 200:
+            turns += channel.delivery_tag > sent
+            await asyncio.sleep(0)
+        assert await round_ == 200
+        # The driver alone takes three for each message.
+        assert turns < 100
 
 
 async def test_destination_that_refuses_costs_one_pack_a_poll(side: Side) -> None:
