@@ -280,6 +280,7 @@ api-export: setup
 [group('document')]
 docs: api-export
     @{{ python }} -m deploy.local definitions
+    @{{ python }} -m deploy.local setting-names
     @{{ python }} -m deploy.local published-secrets
     @{{ python }} -m services.gateway sandbox-table > docs/sandbox.md
     @{{ python }} -m services.api errors > docs/errors.md

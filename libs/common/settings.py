@@ -1,23 +1,37 @@
 """Settings: frozen structs read from the environment, all faults reported at once, one sentence each.
 
 A field `database_url` of the service `api` is read from `API_DATABASE_URL`, else from `DATABASE_URL`; a field whose type
-is itself a settings struct is read in the same way, field by field. Unknown variables are ignored. An empty value means
-the default. `JWT_SECRET_FILE` names a file that holds the value of `JWT_SECRET`, and so for every setting.
+is itself a settings struct is read in the same way, field by field. An empty value means the default. `JWT_SECRET_FILE`
+names a file that holds the value of `JWT_SECRET`, and so for every setting. A variable that is almost the name of a setting
+is a fault, see `setting_names`. A field `database_password` beside `database_url` is put into that address, whatever its
+characters; it wins over a password that stands there.
 """
 
 import os
 import re
 from collections.abc import Callable, Mapping
-from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, Literal
 
 import msgspec
 
+from libs.common import setting_names
+from libs.common.addresses import escaped, with_credentials
 from libs.common.secrets import address_fault, is_secret, secret_fault
-
-_TRUE = frozenset({"1", "true", "yes", "on"})
-_FALSE = frozenset({"0", "false", "no", "off"})
+from libs.common.setting_values import (
+    AmqpAddress,
+    Count,
+    Host,
+    Long,
+    Network,
+    Port,
+    PostgresAddress,
+    Short,
+    Word,
+    between,
+    convert,
+    shown,
+)
 
 
 class SettingsError(Exception):
@@ -31,17 +45,21 @@ class SettingsError(Exception):
 class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where this service remembers; every service has a URL of its own, so a schema can move without a code change."""
 
-    database_url: str = ""
+    database_url: PostgresAddress = ""
     """PostgreSQL URL of the runtime role; SQLAlchemy's `postgresql+driver://` is understood. Required to serve."""
-    migration_database_url: str = ""
+    database_password: str = ""
+    """Password of the runtime role, of any characters."""
+    migration_database_url: PostgresAddress = ""
     """PostgreSQL URL of the role that owns the schema. Required to migrate."""
-    database_pool_size: int = 20
+    migration_database_password: str = ""
+    """Password of the role that owns the schema, of any characters."""
+    database_pool_size: Annotated[int, between(1, 1000)] = 20
     """Connections held open at most, each opened when first needed; four services stay below PostgreSQL's default of 100."""
-    database_timeout_seconds: float = 10.0
+    database_timeout_seconds: Short = 10.0
     """Deadline of one statement."""
-    database_connection_age_seconds: float = 1800.0
+    database_connection_age_seconds: Long = 1800.0
     """A connection older than this is replaced, so that load spreads over servers that were added."""
-    database_connection_idle_seconds: float = 60.0
+    database_connection_idle_seconds: Long = 60.0
     """A connection unused for so long is closed; keep it shorter than what firewalls and load balancers in between allow."""
     database_transaction_pooling: bool = False
     """Set this when the database URL names a pooler in transaction mode, such as PgBouncer."""
@@ -50,55 +68,57 @@ class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):
 class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How this service hears and speaks."""
 
-    rabbitmq_url: str = "amqp://guest:guest@localhost:5672/"
+    rabbitmq_url: AmqpAddress = "amqp://guest:guest@localhost:5672/"
     """AMQP 0-9-1 URL, virtual host included."""
-    outbox_gap_seconds: float = 0.010
+    rabbitmq_password: str = ""
+    """Password of its user, of any characters."""
+    outbox_gap_seconds: Annotated[float, between(0, 60)] = 0.010
     """Pause between two rounds of the relay, in which packs form (measured: 5 to 20 ms is best on small machines)."""
-    outbox_poll_seconds: float = 0.5
+    outbox_poll_seconds: Short = 0.5
     """How often the relay looks on its own, the net under the in-process wake-up."""
-    outbox_batch_max: int = 1000
+    outbox_batch_max: Count = 1000
     """Outbox rows that one relay round takes at most."""
-    pack_events_max: int = 100
+    pack_events_max: Annotated[int, between(1, 10_000)] = 100
     """Events that one AMQP message carries at most."""
-    consumer_batch_max: int = 500
+    consumer_batch_max: Count = 500
     """Events that one consumer transaction takes at most."""
-    consumer_prefetch: int = 50
+    consumer_prefetch: Annotated[int, between(1, 65_535)] = 50
     """Unacknowledged AMQP messages that one queue may push into this process."""
-    inbox_retention_days: int = 14
+    inbox_retention_days: Annotated[int, between(2, 3_650)] = 14
     """How long events are remembered, so that each takes effect once: longer than any queue, retry or dead letter is normally
     left; at least 2."""
-    message_idle_max_seconds: float = 10.0
+    message_idle_max_seconds: Short = 10.0
     """How long this process may hold a message unacknowledged without working on it; then its channel is closed, so that
     it comes again."""
-    topology_every_seconds: float = 5.0
+    topology_every_seconds: Short = 5.0
     """How often exchanges, queues and bindings are declared again, so that what somebody has deleted comes back."""
-    request_timeout_seconds: float = 5.0
+    request_timeout_seconds: Short = 5.0
     """How long a request to another service may take before the answer is 503."""
 
 
 class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where this service is asked."""
 
-    http_host: str = "127.0.0.1"
+    http_host: Host = "127.0.0.1"
     """Address to listen on."""
-    http_port: int = 8000
+    http_port: Port = 8000
     """Port to listen on."""
-    http_in_flight_max: int = 1000
+    http_in_flight_max: Count = 1000
     """Requests that this process has in progress at a time, those that wait included; the next one is answered 503."""
-    http_keep_alive_seconds: int = 95
+    http_keep_alive_seconds: Annotated[int, between(1, 3_600)] = 95
     """How long an idle connection is kept: longer than the proxies before us keep theirs, or they send into a closed one."""
-    trusted_proxies: tuple[str, ...] = ()
+    trusted_proxies: tuple[Network, ...] = ()
     """Addresses and networks (CIDR) of proxies whose X-Forwarded-For and X-Forwarded-Proto count; empty: nobody's."""
-    shutdown_timeout_seconds: float = 15.0
+    shutdown_timeout_seconds: Annotated[float, between(1, 3_600)] = 15.0
     """How long a stopping process may take to finish what it has begun."""
 
 
 class PlaceSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Which place this is."""
 
-    app_env: str = "local"
+    app_env: Word = "local"
     """`local` allows development defaults; anything else refuses them."""
-    log_level: str = "INFO"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """DEBUG, INFO, WARNING or ERROR."""
 
     @property
@@ -120,16 +140,13 @@ def load[T: msgspec.Struct](
         SettingsError: naming every setting that is missing or unreadable; `check` adds faults that need several fields.
     """
     env = os.environ if environ is None else environ
-    faults: list[str] = []
+    faults = [*setting_names.misspelled(env)]
     settings = _read(kind, service.upper(), env, faults)
     if settings is None or faults:
         raise SettingsError(faults)
     place = getattr(settings, "place", None)
     if isinstance(place, PlaceSettings) and not place.is_local:
         faults += _unsafe_secrets(settings, service.upper(), env)
-    http = getattr(settings, "http", None)
-    if isinstance(http, HttpSettings):
-        faults += _http_faults(http)
     if check is not None:
         faults += check(settings)
     if faults:
@@ -153,20 +170,37 @@ def _read[T: msgspec.Struct](kind: type[T], prefix: str, env: Mapping[str, str],
                 faults.append(f"{name} is not set (or {own})")
             continue
         try:
-            values[field.name] = _convert(text, field.type)
-        except (ValueError, msgspec.ValidationError) as fault:
-            faults.append(f"{used} is not usable: {fault}")
-    return kind(**values) if len(faults) == before else None
+            values[field.name] = convert(text, field.type)
+        except ValueError as must_be:
+            faults.append(_sentence(used, text, str(must_be), kind))
+    if len(faults) > before:
+        return None
+    settings = kind(**values)
+    return msgspec.structs.replace(settings, **_addresses(settings))
 
 
-def _http_faults(http: HttpSettings) -> list[str]:
-    faults = [] if http.http_keep_alive_seconds > 0 else ["HTTP_KEEP_ALIVE_SECONDS must be above 0"]
-    for network in http.trusted_proxies:
-        try:
-            ip_network(network)
-        except ValueError as fault:
-            faults.append(f"TRUSTED_PROXIES has an entry that is no address or network in CIDR form: {fault}")
-    return faults
+def _sentence(used: str, text: str, must_be: str, kind: type[msgspec.Struct]) -> str:
+    """Say what a setting must be. A wrong value that may be secret, or holds a password, is not repeated."""
+    field = used.lower()
+    if is_secret(field):
+        return f"{used} must be {must_be}"
+    if not field.endswith(("_url", "_uri")):
+        return f"{used} must be {must_be}, not {shown(text)}"
+    beside = f"{field.removesuffix('_url')}_password"
+    if any(beside.endswith(name) for name in kind.__struct_fields__ if name.endswith("_password")):
+        return f"{used} must be {must_be}; give a password with / ? # or @ in {beside.upper()}, or percent-encode it"
+    return f"{used} must be {must_be}"
+
+
+def _addresses(settings: msgspec.Struct) -> dict[str, str]:
+    """Complete the addresses that have a password of their own beside them, in a form that every library reads alike."""
+    found = {}
+    for name in settings.__struct_fields__:
+        beside = f"{name.removesuffix('_url')}_password"
+        if name.endswith("_url") and beside in settings.__struct_fields__ and (url := getattr(settings, name)):
+            given = getattr(settings, beside)
+            found[name] = with_credentials(url, password=given) if given else escaped(url)
+    return found
 
 
 def _text(own: str, name: str, env: Mapping[str, str], faults: list[str]) -> tuple[str, str]:
@@ -174,8 +208,11 @@ def _text(own: str, name: str, env: Mapping[str, str], faults: list[str]) -> tup
 
     Returns the name that was used and the value, which is empty where there is none.
     """
+    is_exact = name.endswith("_PASSWORD")
     for used in (own, name):
-        text, file = env.get(used, ""), env.get(f"{used}_FILE", "")
+        text, file = env.get(used, ""), env.get(f"{used}_FILE", "").strip()
+        # A password may begin or end with a space.
+        text = text if is_exact else text.strip()
         if text and file:
             faults.append(f"{used} and {used}_FILE are both set; keep one of them")
             return used, ""
@@ -183,7 +220,8 @@ def _text(own: str, name: str, env: Mapping[str, str], faults: list[str]) -> tup
             return used, text
         if file:
             try:
-                return used, Path(file).read_text().strip()
+                content = Path(file).read_text(encoding="utf-8")
+                return used, content.rstrip("\r\n") if is_exact else content.strip()
             except (OSError, UnicodeDecodeError) as fault:
                 faults.append(f"{used}_FILE names a file that cannot be read: {fault}")
                 return used, ""
@@ -205,20 +243,6 @@ def _unsafe_secrets(settings: msgspec.Struct, prefix: str, env: Mapping[str, str
         elif field.name.endswith("_url") and value:
             faults.append(address_fault(value, setting=used))
     return [fault for fault in faults if fault is not None]
-
-
-def _convert(text: str, kind: Any) -> Any:
-    if kind is bool:
-        lowered = text.strip().lower()
-        if lowered in _TRUE:
-            return True
-        if lowered in _FALSE:
-            return False
-        raise ValueError(f"expected true or false, got {text!r}")
-    if get_origin(kind) is tuple:
-        item = get_args(kind)[0]
-        return tuple(_convert(part.strip(), item) for part in text.split(",") if part.strip())
-    return msgspec.convert(text.strip(), kind, strict=False)
 
 
 def postgres_dsn(url: str) -> str:

@@ -1,11 +1,25 @@
 """What differs by place for the api."""
 
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
 
 from libs.common.money import is_currency
 from libs.common.secrets import HOW_PRIVATE_KEY
+from libs.common.setting_values import (
+    Bytes,
+    Count,
+    Lines,
+    Long,
+    Origin,
+    RedisAddress,
+    Short,
+    WebAddress,
+    above,
+    between,
+    form,
+)
 from libs.common.settings import BrokerSettings, DatabaseSettings, HttpSettings, PlaceSettings
 from services.api.signing import UnusableKey, read_private, read_public
 
@@ -13,7 +27,7 @@ DEVELOPMENT_SECRET = "change-me-this-secret-is-public-and-for-local-use"  # noqa
 """The signing secret of a developer's machine."""
 
 _GIVE_UP_DAYS_MAX = 90
-"""Half of the 180 days for which the gateway's database forgets no attempt."""
+"""Half of the 180 days for which the gateway's database forgets no attempt: a forgotten one would charge twice."""
 
 
 class CardNumbers(StrEnum):
@@ -31,6 +45,10 @@ RETENTION_DAYS_MIN = 90
 """No setting lets the audit log or a timeline be dropped earlier; the migration says so too."""
 
 
+Currency = Annotated[str, form("an active ISO 4217 code such as BRL", is_currency)]
+"""A currency that payments may have."""
+
+
 class AuthSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Who is believed, and for how long."""
 
@@ -40,23 +58,23 @@ class AuthSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Still verifies, no longer signs: set while rotating."""
     jwt_hs256: bool = True
     """Whether HS256 tokens are believed: those of whoever has the secret. False needs `jwt_private_key`."""
-    jwt_private_key: str = ""
+    jwt_private_key: Lines = ""
     """PEM of an RSA key (2048 to 4096 bits: RS256) or a key on P-256 (ES256) that signs instead of the secret. Its public part
     is in `/.well-known/jwks.json`, so that others can verify our tokens; empty: tokens are signed with `jwt_secret`."""
-    jwt_public_keys: str = ""
+    jwt_public_keys: Lines = ""
     """PEM of further public keys, one after another, that are published and verify: the next and the previous one while
     rotating."""
     jwt_issuer: str = "local-auth"
     """The `iss` claim that we write and require."""
     jwt_audience: str = ""
     """The `aud` claim that we require; empty: not checked."""
-    jwks_uri: str = ""
+    jwks_uri: WebAddress = ""
     """Where an identity provider publishes its keys (RFC 7517); then its RS256 and ES256 tokens are believed too."""
     jwks_issuer: str = ""
     """The `iss` claim of the identity provider's tokens; empty: the same as `jwt_issuer`."""
-    token_expires_seconds: int = 3600
+    token_expires_seconds: Annotated[int, between(1, 31_536_000)] = 3600
     """How long a token that we issue is valid."""
-    access_age_max_seconds: float = 2.0
+    access_age_max_seconds: Annotated[float, between(0, 3_600)] = 2.0
     """How long a changed tenant, policy or feature flag may go unnoticed where the broker does not tell of it."""
     tenant_auto_provision: bool = True
     """Whether a verified token of a tenant that we have not met makes the tenant known."""
@@ -65,14 +83,14 @@ class AuthSettings(msgspec.Struct, frozen=True, kw_only=True):
 class PaymentSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How payment intents are taken."""
 
-    idempotency_ttl_seconds: int = 86400
+    idempotency_ttl_seconds: Annotated[int, between(60, 31_536_000)] = 86400
     """How long an `Idempotency-Key` replays its answer."""
-    confirm_timeout_seconds: float = 10.0
+    confirm_timeout_seconds: Annotated[float, above(0, 60)] = 10.0
     """How long confirm waits for the issuer before it answers 202."""
-    confirm_waiting_max: int = 500
+    confirm_waiting_max: Count = 500
     """Requests that may wait for the processor at a time in this process; the next one is answered 202 at once. Below
     `http_in_flight_max`, so that a slow processor leaves room for everything else."""
-    supported_currencies: tuple[str, ...] = ()
+    supported_currencies: tuple[Currency, ...] = ()
     """ISO 4217 codes that are accepted; empty: all active ones."""
     card_numbers: CardNumbers = CardNumbers.REFUSE
     """What becomes of a card number in a text: `refuse`, `mask` or `allow`; numbers of orders are never looked at."""
@@ -81,26 +99,26 @@ class PaymentSettings(msgspec.Struct, frozen=True, kw_only=True):
 class SweepSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How payments are looked after whose next step does not come."""
 
-    stuck_after_seconds: float = 120.0
+    stuck_after_seconds: Long = 120.0
     """How long a payment or refund waits for another service before its command is published again; the pause doubles each
     time."""
-    stuck_pause_max_seconds: float = 3_600.0
+    stuck_pause_max_seconds: Long = 3_600.0
     """The longest pause."""
-    stuck_give_up_days: float = 30.0
+    stuck_give_up_days: Annotated[float, above(0, _GIVE_UP_DAYS_MAX)] = 30.0
     """From this age on nothing is published again: a person must look. Far below the 180 days for which the gateway surely
     remembers what it has asked a processor."""
-    sweep_every_seconds: float = 10.0
+    sweep_every_seconds: Short = 10.0
     """How often payments that wait too long are looked for."""
-    sweep_batch_max: int = 200
+    sweep_batch_max: Count = 200
     """Payments, and as many refunds, that one round takes at most."""
 
 
 class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How long history is kept. It is in partitions by month, which can be detached and archived in any case."""
 
-    audit_retention_days: int = 0
+    audit_retention_days: Annotated[int, between(0, 36_500)] = 0
     """How long lines of the audit log are kept, in whole months; 0: for ever, else at least 90 days."""
-    timeline_retention_days: int = 0
+    timeline_retention_days: Annotated[int, between(0, 36_500)] = 0
     """How long the timeline of a payment is kept after the payment was created, in whole months; 0: for ever, else at least
     90 days."""
 
@@ -108,35 +126,37 @@ class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True):
 class RedisSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What may vanish at any moment: counts of requests, and chaos."""
 
-    redis_url: str = "redis://localhost:6379/0"
+    redis_url: RedisAddress = "redis://localhost:6379/0"
     """Redis URL."""
-    redis_timeout_seconds: float = 0.25
+    redis_password: str = ""
+    """Password of Redis, of any characters."""
+    redis_timeout_seconds: Annotated[float, above(0, 60)] = 0.25
     """How long one question may take before Redis counts as away."""
 
 
 class RateSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How many requests a caller may make; 0 means any number."""
 
-    rate_limit_write_per_min: int = 60
+    rate_limit_write_per_min: Annotated[int, between(0, 1_000_000_000)] = 60
     """Changing requests of one tenant and subject."""
-    rate_limit_read_per_min: int = 240
+    rate_limit_read_per_min: Annotated[int, between(0, 1_000_000_000)] = 240
     """Reading requests of one tenant and subject."""
-    rate_limit_login_per_min: int = 10
+    rate_limit_login_per_min: Annotated[int, between(0, 1_000_000_000)] = 10
     """Failed logins of one account."""
-    rate_limit_login_address_per_min: int = 60
+    rate_limit_login_address_per_min: Annotated[int, between(0, 1_000_000_000)] = 60
     """Logins from one address, failed or not."""
 
 
 class EdgeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What holds for every request."""
 
-    cors_origins: tuple[str, ...] = ()
+    cors_origins: tuple[Origin, ...] = ()
     """Origins whose pages may call us; empty: all where `APP_ENV=local`, none elsewhere."""
-    body_bytes_max: int = 1_048_576
+    body_bytes_max: Bytes = 1_048_576
     """The largest body that is read."""
-    journal_body_bytes_max: int = 16_777_216
+    journal_body_bytes_max: Bytes = 16_777_216
     """The largest body that posts journal entries, of which one request may have 10,000."""
-    http_timeout_seconds: float = 30.0
+    http_timeout_seconds: Short = 30.0
     """How long a request may take before it is answered 503, and a streamed answer between two of its parts; longer than
     `confirm_timeout_seconds`."""
 
@@ -146,9 +166,9 @@ class ChaosSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     chaos_enabled: bool = False
     """Whether anything is disturbed."""
-    chaos_fail_percent: int = 0
+    chaos_fail_percent: Annotated[int, between(0, 100)] = 0
     """How many of 100 requests are answered 503."""
-    chaos_latency_ms: int = 0
+    chaos_latency_ms: Annotated[int, between(0, 30_000)] = 0
     """How long each request is held back first, in milliseconds."""
 
 
@@ -200,14 +220,8 @@ def check_settings(settings: Settings) -> list[str]:
     auth, payments = settings.auth, settings.payments
     if not settings.place.is_local and auth.jwt_hs256 and auth.jwt_secret == DEVELOPMENT_SECRET:
         faults.append("JWT_SECRET must be set outside APP_ENV=local; make one with `openssl rand -hex 32`")
-    if auth.token_expires_seconds <= 0:
-        faults.append("TOKEN_EXPIRES_SECONDS must be above 0")
-    if payments.idempotency_ttl_seconds < 60:
-        faults.append("IDEMPOTENCY_TTL_SECONDS must be at least 60")
-    if not 0 < payments.confirm_timeout_seconds <= 60:
-        faults.append("CONFIRM_TIMEOUT_SECONDS must be above 0 and at most 60")
-    if not 0 < payments.confirm_waiting_max < settings.http.http_in_flight_max:
-        faults.append("CONFIRM_WAITING_MAX must be above 0 and below HTTP_IN_FLIGHT_MAX")
+    if not payments.confirm_waiting_max < settings.http.http_in_flight_max:
+        faults.append("CONFIRM_WAITING_MAX must be below HTTP_IN_FLIGHT_MAX")
     faults += [
         f"{name.upper()} must be 0 (for ever) or at least {RETENTION_DAYS_MIN}"
         for name in RetentionSettings.__struct_fields__
@@ -215,29 +229,13 @@ def check_settings(settings: Settings) -> list[str]:
     ]
     if not settings.edge.http_timeout_seconds > payments.confirm_timeout_seconds:
         faults.append("HTTP_TIMEOUT_SECONDS must be above CONFIRM_TIMEOUT_SECONDS")
-    faults += _unusable_sweeps(settings.sweep)
-    if settings.edge.body_bytes_max < 1024:
-        faults.append("BODY_BYTES_MAX must be at least 1024")
+    if settings.sweep.stuck_pause_max_seconds < settings.sweep.stuck_after_seconds:
+        faults.append("STUCK_PAUSE_MAX_SECONDS must be at least STUCK_AFTER_SECONDS")
     if settings.edge.journal_body_bytes_max < settings.edge.body_bytes_max:
         faults.append("JOURNAL_BODY_BYTES_MAX must be at least BODY_BYTES_MAX")
-    if settings.redis.redis_timeout_seconds <= 0:
-        faults.append("REDIS_TIMEOUT_SECONDS must be above 0")
-    faults += [
-        f"{name.upper()} must not be below 0"
-        for name in RateSettings.__struct_fields__
-        if getattr(settings.rates, name) < 0
-    ]
-    if not 0 <= settings.chaos.chaos_fail_percent <= 100:
-        faults.append("CHAOS_FAIL_PERCENT must be from 0 to 100")
-    if not 0 <= settings.chaos.chaos_latency_ms <= 30_000:
-        faults.append("CHAOS_LATENCY_MS must be from 0 to 30000")
     faults += _unusable_keys(auth)
-    faults += _unusable_jwks(auth.jwks_uri, is_local=settings.place.is_local)
-    faults += [
-        f"SUPPORTED_CURRENCIES names {code!r}, which is not an active ISO 4217 code"
-        for code in payments.supported_currencies
-        if not is_currency(code)
-    ]
+    if auth.jwks_uri and not auth.jwks_uri.startswith("https://") and not settings.place.is_local:
+        faults.append("JWKS_URI must be an https address outside APP_ENV=local")
     return faults
 
 
@@ -255,22 +253,3 @@ def _unusable_keys(auth: AuthSettings) -> list[str]:
         except UnusableKey as fault:
             faults.append(f"{name} {fault}; {HOW_PRIVATE_KEY}")
     return faults
-
-
-def _unusable_sweeps(sweep: SweepSettings) -> list[str]:
-    faults = [
-        f"{name.upper()} must be above 0" for name in SweepSettings.__struct_fields__ if getattr(sweep, name) <= 0
-    ]
-    if sweep.stuck_pause_max_seconds < sweep.stuck_after_seconds:
-        faults.append("STUCK_PAUSE_MAX_SECONDS must be at least STUCK_AFTER_SECONDS")
-    if sweep.stuck_give_up_days > _GIVE_UP_DAYS_MAX:
-        faults.append(f"STUCK_GIVE_UP_DAYS must be at most {_GIVE_UP_DAYS_MAX}, or a forgotten attempt charges twice")
-    return faults
-
-
-def _unusable_jwks(uri: str, *, is_local: bool) -> list[str]:
-    if not uri or uri.startswith("https://"):
-        return []
-    if uri.startswith("http://"):
-        return [] if is_local else ["JWKS_URI must be an https address outside APP_ENV=local"]
-    return ["JWKS_URI must be an http or https address"]

@@ -3,9 +3,11 @@
 import base64
 import binascii
 from itertools import pairwise
+from typing import Annotated, Literal
 
 import msgspec
 
+from libs.common.setting_values import Bytes, Count, Port, Short, WebAddress, between
 from libs.common.settings import BrokerSettings, DatabaseSettings, HttpSettings, PlaceSettings
 
 PROVIDERS = {"sandbox": "sandbox", "fake": "sandbox", "stripe": "stripe"}
@@ -14,55 +16,56 @@ PROVIDERS = {"sandbox": "sandbox", "fake": "sandbox", "stripe": "stripe"}
 LOCAL_ENCRYPTION_KEY = base64.b64encode(b"local development, not a secret!").decode()
 """The master key that local development uses when none is set; refused everywhere else."""
 _KEY_BYTES = 32
-
-
 _LEASE_SECONDS_MIN = 3.0
 """The shortest lease: it is renewed every third of it, and an event loop may stall for a second."""
 RETENTION_DAYS_MIN = 180
 """The shortest time for which attempts are kept; the database itself forgets none that is younger."""
 
+Age = Annotated[int, between(1, 315_360_000)]
+"""Seconds since something began, ten years at most."""
+
 
 class GatewayHttpSettings(HttpSettings, frozen=True, kw_only=True):
     """Where the gateway is asked about its health."""
 
-    http_port: int = 8002
+    http_port: Port = 8002
     """Port to listen on."""
 
 
 class ProcessorSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How processors are called. An ask is one call; asks are repeated, with the same key, within one deadline."""
 
-    provider: str = "sandbox"
+    provider: Literal["sandbox", "fake", "stripe"] = "sandbox"
     """Which processor serves a tenant that has none of its own (`GATEWAY_PROVIDER`): `sandbox`, or `fake`, which is the
     same, or `stripe`, the platform's own account."""
-    processor_timeout_seconds: float = 5.0
+    processor_timeout_seconds: Short = 5.0
     """How long one ask may take. Well above the 1 to 3 s of a slow card authorization, far below the 80 s that Stripe's
     SDK waits: asking again with the same key is safe, so there is little to gain from waiting."""
-    processor_deadline_seconds: float = 12.0
+    processor_deadline_seconds: Short = 12.0
     """How long all asks of one command may take together; enough for two that time out and their pauses."""
-    max_retries: int = 3
+    max_retries: Annotated[int, between(0, 100)] = 3
     """Asks after the first one within the deadline (`GATEWAY_MAX_RETRIES`)."""
-    retry_base_delay: float = 0.2
+    retry_base_delay: Short = 0.2
     """Seconds; the first pause is a random part of it, and it doubles each time (`GATEWAY_RETRY_BASE_DELAY`). Full
     jitter, after M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015."""
-    retry_max_delay: float = 2.0
+    retry_max_delay: Short = 2.0
     """Seconds; no pause is longer, unless the processor asks for it (`GATEWAY_RETRY_MAX_DELAY`)."""
-    circuit_breaker_failure_threshold: int = 10
+    circuit_breaker_failure_threshold: Count = 10
     """Failures in a row that open a processor's circuit. More than twice the asks of one command, so that it takes
     several payments, not one unlucky one."""
-    circuit_breaker_recovery_timeout: float = 30.0
+    circuit_breaker_recovery_timeout: Short = 30.0
     """Seconds that the circuit stays open before a single call is let through as a probe. The value that operators of
     this family of systems use."""
-    processor_concurrency_max: int = 128
+    processor_concurrency_max: Count = 128
     """Calls that one processor may have in flight from this process. 150 payments/s are 300 calls/s; at 300 ms each that is
     90 calls at a time (Little's law), and room for half as many again."""
-    processor_wait_seconds: float = 10.0
+    processor_wait_seconds: Short = 10.0
     """How long a command waits in line for one of these places before it waits in the attempts table instead."""
-    processor_waiting_max: int = 512
+    processor_waiting_max: Count = 512
     """Commands that may wait in line at one processor; the next ones wait in the attempts table. One that hangs thus holds
     up at most its places and these, and leaves the rest of `CONSUMER_CONCURRENCY` to the others. One account leaves an
     eighth of places and line to the others."""
-    consumer_concurrency: int = 1024
+    consumer_concurrency: Count = 1024
     """Commands of one kind that this process carries out at a time, waiting ones included, and messages of such a queue that
     it takes before they are acknowledged: more than one slow processor can take."""
 
@@ -70,34 +73,34 @@ class ProcessorSettings(msgspec.Struct, frozen=True, kw_only=True):
 class ResolutionSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How lost outcomes are found out."""
 
-    unknown_schedule_seconds: tuple[int, ...] = (5, 30, 120, 600, 1_800, 7_200, 21_600, 43_200, 79_200)
+    unknown_schedule_seconds: tuple[Age, ...] = (5, 30, 120, 600, 1_800, 7_200, 21_600, 43_200, 79_200)
     """At which ages an unknown outcome is asked about again; after the last one a person is alerted. It ends two hours
     before the key may be forgotten."""
-    idempotency_key_lifetime_seconds: int = 86_400
+    idempotency_key_lifetime_seconds: Annotated[int, between(60, 31_536_000)] = 86_400
     """How long the processor surely remembers a key: Stripe removes keys "after they're at least 24 hours old" (API
     reference, "Idempotent requests"). Asking later with the same key could charge twice, so it is not done."""
-    reading_schedule_seconds: tuple[int, ...] = (
+    reading_schedule_seconds: tuple[Age, ...] = (
         *(5, 60, 600, 3_600, 21_600),
         *(86_400, 172_800, 345_600, 604_800, 1_209_600, 2_592_000),
     )
     """At which ages an operation that the processor has taken on, a refund on its way or an action of the customer, is
     read again; its notice is usually quicker. A refund takes 5 to 10 business days, some up to 30 days (Stripe's
     documentation, "Refund destinations"); after the last one a person is alerted."""
-    attempt_lease_seconds: float = 6.0
+    attempt_lease_seconds: Annotated[float, between(_LEASE_SECONDS_MIN, 3_600)] = 6.0
     """How long an attempt belongs to whoever asks, who renews it three times as often. So much later after a crash the
     resolver takes over, of this process or of another, unless the command is redelivered first."""
-    not_taken_pause_seconds: float = 5.0
+    not_taken_pause_seconds: Short = 5.0
     """How soon to ask again when the processor did not even take the request."""
-    resolve_every_seconds: float = 1.0
+    resolve_every_seconds: Short = 1.0
     """How often the resolver looks for attempts that are due."""
-    resolve_batch_max: int = 100
+    resolve_batch_max: Count = 100
     """Attempts that the resolver takes at a time."""
-    expire_every_seconds: float = 5.0
+    expire_every_seconds: Short = 5.0
     """How often holds are looked for whose time is over."""
-    attempt_retention_days: int = 730
+    attempt_retention_days: Annotated[int, between(RETENTION_DAYS_MIN, 36_500)] = 730
     """How long attempts are kept after a payment's last one was decided; at least 180 days, in which a bank or a customer
     may still speak of it. Two years outlast a refund's and a dispute's limits (Visa and Mastercard: up to 540 days)."""
-    parked_after_retries: int = 4
+    parked_after_retries: Annotated[int, between(0, 100)] = 4
     """How often a command is redelivered while the circuit is open before it waits in the attempts table instead, where
     it waits without an end: after 1 s, 5 s, 30 s and 5 min."""
 
@@ -105,38 +108,38 @@ class ResolutionSettings(msgspec.Struct, frozen=True, kw_only=True):
 class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How the sandbox behaves."""
 
-    sandbox_latency_seconds: float = 0.0
+    sandbox_latency_seconds: Annotated[float, between(0, 3_600)] = 0.0
     """How long every answer takes; 0.3 is about what a card authorization takes."""
-    sandbox_slow_seconds: float = 2.0
+    sandbox_slow_seconds: Annotated[float, between(0, 3_600)] = 2.0
     """How much longer the slow amounts take."""
-    sandbox_later_seconds: float = 2.0
+    sandbox_later_seconds: Annotated[float, between(0, 86_400)] = 2.0
     """How long afterwards happens what happens by itself: a pending refund arrives, a dispute is opened, a hold ends."""
 
 
 class StripeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How Stripe is reached, and the platform's own account at it; tenants bring accounts of their own by the api."""
 
-    stripe_api_base: str = "https://api.stripe.com"
+    stripe_api_base: WebAddress = "https://api.stripe.com"
     """Where Stripe's API is; the stand-in for tests and demonstrations prints its own."""
     stripe_secret_key: str = ""
     """The platform's own key. Required where `GATEWAY_PROVIDER` is `stripe`."""
     stripe_payment_method: str = ""
     """What is charged through the platform's account where a payment names nothing: `pm_card_visa` in test mode."""
-    stripe_return_url: str = ""
+    stripe_return_url: WebAddress = ""
     """Where customers come back to after proving who they are."""
     stripe_webhook_secrets: tuple[str, ...] = ()
     """What the platform's webhooks are signed with, the one before it included while it is rolled."""
-    stripe_webhook_tolerance_seconds: int = 300
+    stripe_webhook_tolerance_seconds: Annotated[int, between(1, 86_400)] = 300
     """How old a signature may be: Stripe's own default (its libraries, `DEFAULT_TOLERANCE`)."""
-    stripe_webhook_bytes_max: int = 262_144
+    stripe_webhook_bytes_max: Bytes = 262_144
     """How large a webhook may be. Stripe's events are 2 to 20 KB; an expanded invoice of 250 lines has about 200."""
-    stripe_events_every_seconds: float = 0.5
+    stripe_events_every_seconds: Short = 0.5
     """How often waiting events are looked for."""
-    stripe_events_batch_max: int = 200
+    stripe_events_batch_max: Count = 200
     """Events that one claim takes."""
-    stripe_event_retention_days: int = 90
+    stripe_event_retention_days: Annotated[int, between(1, 36_500)] = 90
     """How long events are kept after they were handled; those that fit nothing are kept for good."""
-    gateway_config_cache_seconds: float = 10.0
+    gateway_config_cache_seconds: Short = 10.0
     """How long a process goes by the configurations that it has read: a changed key works everywhere after this."""
     encryption_key: str = ""
     """The master key that processors' keys are sealed with: 32 random bytes in base64. Required outside local development."""
@@ -176,8 +179,6 @@ def check_settings(settings: Settings) -> list[str]:
     """Name what does not make sense, one sentence each."""
     processor, resolution = settings.processor, settings.resolution
     faults: list[str] = []
-    if processor.provider not in PROVIDERS:
-        faults.append(f"GATEWAY_PROVIDER must be one of {', '.join(PROVIDERS)}, not {processor.provider!r}")
     faults += _stripe_faults(settings)
     if processor.consumer_concurrency <= processor.processor_concurrency_max + processor.processor_waiting_max:
         faults.append(
@@ -186,10 +187,6 @@ def check_settings(settings: Settings) -> list[str]:
         )
     if processor.processor_deadline_seconds < processor.processor_timeout_seconds:
         faults.append("PROCESSOR_DEADLINE_SECONDS must not be less than PROCESSOR_TIMEOUT_SECONDS")
-    if resolution.attempt_lease_seconds < _LEASE_SECONDS_MIN:
-        faults.append(
-            f"ATTEMPT_LEASE_SECONDS must be at least {_LEASE_SECONDS_MIN:g}, or a busy process cannot renew it in time"
-        )
     ages = resolution.unknown_schedule_seconds
     if not _rises(ages):
         faults.append("UNKNOWN_SCHEDULE_SECONDS must be rising numbers above zero")
@@ -197,46 +194,8 @@ def check_settings(settings: Settings) -> list[str]:
         faults.append(
             "UNKNOWN_SCHEDULE_SECONDS must end before IDEMPOTENCY_KEY_LIFETIME_SECONDS, or a forgotten key charges twice"
         )
-    if resolution.attempt_retention_days < RETENTION_DAYS_MIN:
-        faults.append(f"ATTEMPT_RETENTION_DAYS must be at least {RETENTION_DAYS_MIN}")
     if not _rises(resolution.reading_schedule_seconds):
         faults.append("READING_SCHEDULE_SECONDS must be rising numbers above zero")
-    faults += [
-        f"{name} must be more than zero"
-        for name, value in [
-            ("PROCESSOR_TIMEOUT_SECONDS", processor.processor_timeout_seconds),
-            ("PROCESSOR_WAIT_SECONDS", processor.processor_wait_seconds),
-            ("GATEWAY_RETRY_BASE_DELAY", processor.retry_base_delay),
-            ("GATEWAY_RETRY_MAX_DELAY", processor.retry_max_delay),
-            ("CIRCUIT_BREAKER_FAILURE_THRESHOLD", processor.circuit_breaker_failure_threshold),
-            ("CIRCUIT_BREAKER_RECOVERY_TIMEOUT", processor.circuit_breaker_recovery_timeout),
-            ("PROCESSOR_WAITING_MAX", processor.processor_waiting_max),
-            ("STRIPE_WEBHOOK_TOLERANCE_SECONDS", settings.stripe.stripe_webhook_tolerance_seconds),
-            ("STRIPE_WEBHOOK_BYTES_MAX", settings.stripe.stripe_webhook_bytes_max),
-            ("STRIPE_EVENTS_EVERY_SECONDS", settings.stripe.stripe_events_every_seconds),
-            ("STRIPE_EVENTS_BATCH_MAX", settings.stripe.stripe_events_batch_max),
-            ("STRIPE_EVENT_RETENTION_DAYS", settings.stripe.stripe_event_retention_days),
-            ("GATEWAY_CONFIG_CACHE_SECONDS", settings.stripe.gateway_config_cache_seconds),
-            ("PROCESSOR_CONCURRENCY_MAX", processor.processor_concurrency_max),
-            ("CONSUMER_CONCURRENCY", processor.consumer_concurrency),
-            ("NOT_TAKEN_PAUSE_SECONDS", resolution.not_taken_pause_seconds),
-            ("RESOLVE_EVERY_SECONDS", resolution.resolve_every_seconds),
-            ("EXPIRE_EVERY_SECONDS", resolution.expire_every_seconds),
-            ("RESOLVE_BATCH_MAX", resolution.resolve_batch_max),
-        ]
-        if value <= 0
-    ]
-    faults += [
-        f"{name} must not be negative"
-        for name, value in [
-            ("GATEWAY_MAX_RETRIES", processor.max_retries),
-            ("PARKED_AFTER_RETRIES", resolution.parked_after_retries),
-            ("SANDBOX_LATENCY_SECONDS", settings.sandbox.sandbox_latency_seconds),
-            ("SANDBOX_SLOW_SECONDS", settings.sandbox.sandbox_slow_seconds),
-            ("SANDBOX_LATER_SECONDS", settings.sandbox.sandbox_later_seconds),
-        ]
-        if value < 0
-    ]
     return faults
 
 

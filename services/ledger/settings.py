@@ -1,39 +1,42 @@
 """What differs by place for the ledger."""
 
+from typing import Annotated
+
 import msgspec
 
+from libs.common.setting_values import Port, between
 from libs.common.settings import BrokerSettings, DatabaseSettings, HttpSettings, PlaceSettings
 
 
 class LedgerHttpSettings(HttpSettings, frozen=True, kw_only=True):
     """Where the ledger is asked about its health."""
 
-    http_port: int = 8001
+    http_port: Port = 8001
     """Port to listen on."""
 
 
 class ReportSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How fresh reports are."""
 
-    report_refresh_interval_minutes: int = 15
+    report_refresh_interval_minutes: Annotated[int, between(1, 1440)] = 15
     """How old the report views may become before a process refreshes them."""
-    report_refresh_timeout_seconds: float = 300.0
+    report_refresh_timeout_seconds: Annotated[float, between(1, 3600)] = 300.0
     """How long one refresh may take before it is given up; the views stay as they were."""
 
 
 class JournalSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How entries that people make get into the books."""
 
-    proposal_lifetime_hours: int = 168
+    proposal_lifetime_hours: Annotated[int, between(1, 8760)] = 168
     """How long a proposal can be decided before it expires."""
 
 
 class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How long is kept what is not the books themselves, which are kept for ever."""
 
-    journal_request_retention_days: int = 0
+    journal_request_retention_days: Annotated[int, between(0, 36_500)] = 0
     """How long the answer to a request that posted entries by hand is kept under its key; 0: for ever, else at least 90 days."""
-    hold_retention_days: int = 0
+    hold_retention_days: Annotated[int, between(0, 36_500)] = 0
     """How long a hold is kept after it was captured, voided or expired; 0: for ever, else at least 90 days. Its id is then free
     again."""
 
@@ -59,16 +62,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 def check_settings(settings: Settings) -> list[str]:
     """Find settings that cannot be; one sentence each."""
-    faults: list[str] = []
-    if not 1 <= settings.reports.report_refresh_interval_minutes <= 1440:
-        faults.append("REPORT_REFRESH_INTERVAL_MINUTES must be from 1 to 1440")
-    if not 1 <= settings.reports.report_refresh_timeout_seconds <= 3600:
-        faults.append("REPORT_REFRESH_TIMEOUT_SECONDS must be from 1 to 3600")
-    if not 1 <= settings.journal.proposal_lifetime_hours <= 8760:
-        faults.append("PROPOSAL_LIFETIME_HOURS must be from 1 to 8760")
-    faults += [
+    return [
         f"{name.upper()} must be 0 (for ever) or at least 90"
         for name in RetentionSettings.__struct_fields__
         if 0 != getattr(settings.retention, name) < 90
     ]
-    return faults

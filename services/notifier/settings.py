@@ -3,10 +3,11 @@
 import base64
 import binascii
 from datetime import timedelta
-from ipaddress import ip_network
+from typing import Annotated
 
 import msgspec
 
+from libs.common.setting_values import Count, Long, Network, Port, Short, between
 from libs.common.settings import BrokerSettings, DatabaseSettings, HttpSettings, PlaceSettings
 
 _KEY_BYTES = 32
@@ -22,7 +23,7 @@ LOCAL_ENCRYPTION_KEY = base64.b64encode(b"local development, not a secret!").dec
 class NotifierHttpSettings(HttpSettings, frozen=True, kw_only=True):
     """Where the notifier is asked about its health."""
 
-    http_port: int = 8003
+    http_port: Port = 8003
     """Port to listen on."""
 
 
@@ -32,52 +33,52 @@ class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True):
     webhook_retry_schedule: tuple[str, ...] = ("0s", "5s", "1m", "5m", "30m", "2h", "5h", "10h", "14h", "20h", "24h")
     """Pause before each attempt, the first included, as a number and s, m, h or d; at least three. The default spans
     76 hours, as Standard Webhooks recommends, with one more step in the first half hour."""
-    webhook_retry_jitter: float = 0.2
+    webhook_retry_jitter: Annotated[float, between(0, 0.99)] = 0.2
     """Each pause is stretched or shortened by up to this share, so that retries of one outage do not return as one."""
-    webhook_retry_after_max_seconds: float = 21_600.0
+    webhook_retry_after_max_seconds: Annotated[float, between(0, 2_592_000)] = 21_600.0
     """The longest `Retry-After` of an endpoint that is honoured: six hours."""
-    webhook_timeout_seconds: float = 15.0
+    webhook_timeout_seconds: Short = 15.0
     """Deadline of one attempt, from the name's resolution to the last byte read (Standard Webhooks: 15 to 30 s)."""
-    webhook_connect_timeout_seconds: float = 5.0
+    webhook_connect_timeout_seconds: Short = 5.0
     """Deadline of the connection within an attempt."""
-    webhook_response_bytes_max: int = 16_384
+    webhook_response_bytes_max: Annotated[int, between(1, 1_073_741_824)] = 16_384
     """Bytes of an answer that are read at most; the connection is closed on more."""
-    webhook_in_flight_max: int = 1_000
+    webhook_in_flight_max: Count = 1_000
     """Attempts under way at once in this process."""
-    webhook_endpoint_in_flight_max: int = 32
+    webhook_endpoint_in_flight_max: Count = 32
     """Attempts under way at once towards one endpoint; reached step by step while the endpoint answers."""
-    webhook_tenant_in_flight_max: int = 250
+    webhook_tenant_in_flight_max: Count = 250
     """Attempts under way at once towards all endpoints of one tenant, so that none has all of a process to itself."""
-    webhook_claim_max: int = 250
+    webhook_claim_max: Count = 250
     """Deliveries that one claim takes at most."""
-    webhook_lease_seconds: float = 60.0
+    webhook_lease_seconds: Short = 60.0
     """How long a claimed delivery belongs to its worker; after that another one may take it."""
-    webhook_poll_seconds: float = 0.5
+    webhook_poll_seconds: Short = 0.5
     """How often the worker looks on its own, the net under the in-process wake-up; also how exact retries are."""
-    webhook_drain_seconds: float = 10.0
+    webhook_drain_seconds: Annotated[float, between(0, 3_600)] = 10.0
     """How long attempts under way may take to finish when the process stops; the rest is handed back."""
-    webhook_breaker_failures: int = 10
+    webhook_breaker_failures: Count = 10
     """Failures in a row after which an endpoint rests: nothing that waits for it spends an attempt meanwhile."""
-    webhook_breaker_pause_seconds: float = 30.0
+    webhook_breaker_pause_seconds: Long = 30.0
     """How long it rests at first; each failure after that doubles it."""
-    webhook_breaker_pause_max_seconds: float = 900.0
+    webhook_breaker_pause_max_seconds: Long = 900.0
     """How long it rests at most: a receiver that is repaired hears from us within a quarter of an hour."""
-    webhook_disable_after_seconds: float = 432_000.0
+    webhook_disable_after_seconds: Long = 432_000.0
     """An endpoint that failed so long without one success is switched off: five days, longer than the retry schedule.
     Its tenant is warned at half and at four fifths of it."""
-    webhook_disable_failures_min: int = 20
+    webhook_disable_failures_min: Count = 20
     """How many attempts must have failed in that time, so that a quiet endpoint is not switched off for one event."""
-    webhook_ordering_wait_seconds: float = 1.0
+    webhook_ordering_wait_seconds: Annotated[float, between(0, 3_600)] = 1.0
     """How long an event for an endpoint that wants order waits for an earlier one of its payment still on its way to us."""
-    webhook_retention_days: int = 90
+    webhook_retention_days: Annotated[int, between(_RETENTION_DAYS_MIN, 36_500)] = 90
     """How long messages, deliveries and attempts are kept, in whole months; thirty days at least."""
-    webhook_endpoints_max: int = 100
+    webhook_endpoints_max: Count = 100
     """Endpoints that one tenant may have."""
-    webhook_allowed_ports: tuple[int, ...] = (443, 8443)
+    webhook_allowed_ports: tuple[Port, ...] = (443, 8443)
     """Ports that an endpoint's url may name outside local development."""
-    webhook_allowed_networks: tuple[str, ...] = ()
+    webhook_allowed_networks: tuple[Network, ...] = ()
     """Networks that webhooks may reach although they are private (CIDR); for receivers inside one's own network."""
-    webhook_denied_networks: tuple[str, ...] = ()
+    webhook_denied_networks: tuple[Network, ...] = ()
     """Networks that webhooks may never reach (CIDR), beside those that are never public; wins over the allowed ones."""
     encryption_key: str = ""
     """The key that signing secrets are sealed with: 32 random bytes in base64. Required outside local development."""
@@ -126,43 +127,8 @@ def check_settings(settings: Settings) -> list[str]:
         parse_schedule(webhooks.webhook_retry_schedule)
     except ValueError as fault:
         faults.append(f"WEBHOOK_RETRY_SCHEDULE {fault}")
-    for name, networks in [
-        ("WEBHOOK_ALLOWED_NETWORKS", webhooks.webhook_allowed_networks),
-        ("WEBHOOK_DENIED_NETWORKS", webhooks.webhook_denied_networks),
-    ]:
-        for network in networks:
-            try:
-                ip_network(network)
-            except ValueError as fault:
-                faults.append(f"{name} has an entry that is not a network in CIDR form: {fault}")
     if webhooks.webhook_lease_seconds < 2 * webhooks.webhook_timeout_seconds:
         faults.append("WEBHOOK_LEASE_SECONDS must be at least twice WEBHOOK_TIMEOUT_SECONDS, or deliveries repeat")
-    if webhooks.webhook_retention_days < _RETENTION_DAYS_MIN:
-        faults.append(f"WEBHOOK_RETENTION_DAYS must be at least {_RETENTION_DAYS_MIN}")
-    if webhooks.webhook_ordering_wait_seconds < 0:
-        faults.append("WEBHOOK_ORDERING_WAIT_SECONDS must not be negative")
-    if not 0 <= webhooks.webhook_retry_jitter < 1:
-        faults.append("WEBHOOK_RETRY_JITTER must be at least 0 and less than 1")
-    faults += [
-        f"{name} must be more than zero"
-        for name, value in [
-            ("WEBHOOK_TIMEOUT_SECONDS", webhooks.webhook_timeout_seconds),
-            ("WEBHOOK_CONNECT_TIMEOUT_SECONDS", webhooks.webhook_connect_timeout_seconds),
-            ("WEBHOOK_RESPONSE_BYTES_MAX", webhooks.webhook_response_bytes_max),
-            ("WEBHOOK_IN_FLIGHT_MAX", webhooks.webhook_in_flight_max),
-            ("WEBHOOK_ENDPOINT_IN_FLIGHT_MAX", webhooks.webhook_endpoint_in_flight_max),
-            ("WEBHOOK_TENANT_IN_FLIGHT_MAX", webhooks.webhook_tenant_in_flight_max),
-            ("WEBHOOK_CLAIM_MAX", webhooks.webhook_claim_max),
-            ("WEBHOOK_POLL_SECONDS", webhooks.webhook_poll_seconds),
-            ("WEBHOOK_BREAKER_FAILURES", webhooks.webhook_breaker_failures),
-            ("WEBHOOK_BREAKER_PAUSE_SECONDS", webhooks.webhook_breaker_pause_seconds),
-            ("WEBHOOK_BREAKER_PAUSE_MAX_SECONDS", webhooks.webhook_breaker_pause_max_seconds),
-            ("WEBHOOK_DISABLE_AFTER_SECONDS", webhooks.webhook_disable_after_seconds),
-            ("WEBHOOK_DISABLE_FAILURES_MIN", webhooks.webhook_disable_failures_min),
-            ("WEBHOOK_ENDPOINTS_MAX", webhooks.webhook_endpoints_max),
-        ]
-        if value <= 0
-    ]
     return faults
 
 

@@ -39,11 +39,11 @@ class Side:
         self.unroutable = 0
         self.relay = self.new_relay()
 
-    def new_relay(self, **settings: int) -> Relay:
+    def new_relay(self, *, outbox_batch_max: int = 1000) -> Relay:
         return Relay(
             self.database,
             self.broker,
-            BrokerSettings(rabbitmq_url=self.url, **settings),
+            BrokerSettings(rabbitmq_url=self.url, outbox_batch_max=outbox_batch_max),
             unroutable=self._count,
             now=lambda: self.seconds,
         )

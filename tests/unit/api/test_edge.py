@@ -117,7 +117,7 @@ def test_balances_keep_the_sign_of_the_reference(kind: AccountType, balance: str
         ({}, 0),
         ({"place": {"app_env": "production"}}, 1),
         ({"place": {"app_env": "production"}, "auth": {"jwt_secret": "s" * 32}}, 0),
-        ({"payments": {"supported_currencies": ["BRL", "brl"], "confirm_timeout_seconds": 0}}, 2),
+        ({"payments": {"confirm_timeout_seconds": 31, "confirm_waiting_max": 1000}}, 2),
     ],
 )
 def test_unsafe_settings_are_named(changes: dict[str, object], faults: int) -> None:
