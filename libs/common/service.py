@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import random
 import signal
 import sys
@@ -18,7 +19,7 @@ from litestar import Litestar, Response, get
 from litestar.openapi.config import OpenAPIConfig
 from litestar.types import ASGIApp
 
-from libs.common import VERSION, outages
+from libs.common import VERSION, outages, setting_names
 from libs.common.clock import Clock
 from libs.common.db import Database, PartitionedTable, PartitionKeeper
 from libs.common.errors import PlatformError
@@ -319,6 +320,8 @@ def main[S: CommonSettings](
         logging.configure(service=service, level=loaded.place.log_level)
         if name == "serve":
             _require(loaded.database.database_url, f"{service.upper()}_DATABASE_URL")
+            for sentence in setting_names.unknown(os.environ):
+                log.warning("setting.unknown", reason=sentence)
             build(loaded).serve()
         elif name == "migrate":
             # Alembic is needed here only; a service starts faster without it.
@@ -345,7 +348,8 @@ def main[S: CommonSettings](
         sys.exit("\n".join(f"{service}: {sentence}" for sentence in fault.faults))
     except PlatformError as fault:
         cause = fault.__cause__
-        if isinstance(cause, (asyncpg.InvalidCatalogNameError, asyncpg.InvalidAuthorizationSpecificationError)):
+        refusals = (asyncpg.InvalidCatalogNameError, asyncpg.InvalidAuthorizationSpecificationError)
+        if name != "migrate" and isinstance(cause, refusals):
             sys.exit(f"{service}: PostgreSQL refuses the address in {service.upper()}_DATABASE_URL: {cause}")
         reason = f" ({outages.cause_of(cause)})" if cause is not None else ""
         sys.exit(f"{service}: {fault.detail}{reason}")

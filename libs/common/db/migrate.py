@@ -15,6 +15,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from alembic import command, context
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -31,6 +32,8 @@ _TURN_SECONDS = 600.0
 """How long one deployment waits for another one that migrates the same schema."""
 _TURN_POLL_SECONDS = 0.25
 _LOCK_NOT_AVAILABLE = "55P03"
+_REFUSED = ("28", "3D")
+"""Classes of SQLSTATE: the role or its password is wrong, or there is no such database."""
 
 
 def upgrade(
@@ -45,7 +48,8 @@ def upgrade(
     """Bring the schema of `service` to `revision`; running it again changes nothing, running it twice at once waits.
 
     Raises:
-        Unavailable: when a lock could not be had in `tries_max` tries; what was done stays, and running it again goes on.
+        Unavailable: when a lock could not be had in `tries_max` tries (what was done stays, and running it again goes on),
+            when the database refuses or does not answer, or has a version that nobody here knows.
     """
     config = _config(service)
     config.attributes["url"] = url
@@ -54,7 +58,11 @@ def upgrade(
         try:
             command.upgrade(config, revision)
         except sa.exc.DBAPIError as fault:
-            if getattr(fault.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+            sqlstate = getattr(fault.orig, "sqlstate", None) or ""
+            if sqlstate.startswith(_REFUSED):
+                name = f"{service.upper()}_MIGRATION_DATABASE_URL"
+                raise Unavailable(f"PostgreSQL refuses the address in {name}") from fault.orig
+            if sqlstate != _LOCK_NOT_AVAILABLE:
                 raise
             if number == tries_max:
                 raise Unavailable(
@@ -62,6 +70,12 @@ def upgrade(
                     "that pg_stat_activity shows, and migrate again"
                 ) from fault
             time.sleep(pause_seconds)
+        except CommandError as fault:
+            raise Unavailable(
+                f"the schema of {service} has a version that this checkout does not know; run the one that migrated it"
+            ) from fault
+        except OSError as fault:
+            raise Unavailable("the database does not answer") from fault
         else:
             return
 
