@@ -84,13 +84,14 @@ def dispute(
         case _:
             assert_never(state)
     name = f"{message.contract.name}:{reversals}" if reversals else message.contract.name
-    return Saying(event_id=derived_id(dispute.id, name), message=message, occurred_at=at, correlation=correlation)
+    event_id = derived_id(dispute.id, f"{name}:{dispute.tenant_id}")
+    return Saying(event_id=event_id, message=message, occurred_at=at, correlation=correlation)
 
 
 def capture_reported(heard: Heard[ReportCapture], *, amount_minor: int, currency: str, at: datetime) -> Saying:
     """Tell what our records have of a capture; 0: they have none."""
     return Saying(
-        event_id=derived_id(heard.id, CaptureReported.contract.name),
+        event_id=derived_id(heard.id, f"{CaptureReported.contract.name}:{heard.tenant_id}"),
         message=CaptureReported(
             payment_intent_id=heard.body.payment_intent_id,
             command_id=heard.id,

@@ -43,7 +43,7 @@ def capture_posted(
         ),
         occurred_at=posted_at,
         correlation=Correlation(correlation_id=new_correlation_id(), tenant_id=tenant_id),
-        event_id=derived_id(entry_id, "journal_entry.posted:again"),
+        event_id=derived_id(entry_id, f"journal_entry.posted:again:{tenant_id}"),
     )
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import msgspec
 
@@ -159,7 +159,7 @@ class PackConsumer[M: Message]:
         for attempt in range(_CONTENTION_RETRIES_MAX + 1):
             try:
                 async with self._turn, self._database.transaction() as transaction:
-                    new = await inbox.mark(transaction, self.queue, [event.id for event in events])
+                    new = await inbox.mark(transaction, self.queue, [event.key for event in events])
                     fresh = _once(events, new)
                     afterwards = await self._handler(transaction, fresh) if fresh else None
             except CONTENTION:
@@ -175,12 +175,12 @@ class PackConsumer[M: Message]:
             return
 
 
-def _once[M: Message](events: Sequence[Heard[M]], new: set[UUID]) -> list[Heard[M]]:
+def _once[M: Message](events: Sequence[Heard[M]], new: set[inbox.InboxKey]) -> list[Heard[M]]:
     """Keep each new event once, even when the same event stands twice in one batch."""
-    fresh: dict[UUID, Heard[M]] = {}
+    fresh: dict[inbox.InboxKey, Heard[M]] = {}
     for event in events:
-        if event.id in new:
-            fresh.setdefault(event.id, event)
+        if event.key in new:
+            fresh.setdefault(event.key, event)
     return list(fresh.values())
 
 

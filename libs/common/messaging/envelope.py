@@ -62,6 +62,11 @@ class Heard[M: Message](msgspec.Struct, frozen=True, kw_only=True):
         """The tenant it concerns; empty where there is none."""
         return self.correlation.tenant_id
 
+    @property
+    def key(self) -> tuple[str, UUID]:
+        """What it counts as: ids are a tenant's own, whoever chose them."""
+        return self.correlation.tenant_id, self.id
+
 
 PACK_EVENTS_MAX = 1000
 """Events that a consumer accepts in one message; `PACK_EVENTS_MAX` of the settings says how many are sent."""

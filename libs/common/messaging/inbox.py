@@ -1,4 +1,8 @@
-"""The inbox: each event takes effect once per consumer, however often it arrives."""
+"""The inbox: each event of a tenant takes effect once per consumer, however often it arrives.
+
+Whoever says something chooses its id, and what comes from outside decides some of them. So an id counts within its tenant:
+an event of one tenant never passes for one of another's.
+"""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -7,7 +11,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
 from libs.common.db import Connection, PartitionedTable
+from libs.common.ids import derived_id
 from libs.common.settings import BrokerSettings
+
+type InboxKey = tuple[str, UUID]
+"""What an event counts as: its tenant, which may be empty, and its id."""
 
 _DAYS_AHEAD = 7
 """Days for which partitions exist ahead of time."""
@@ -44,16 +52,32 @@ def inbox_partitions(settings: BrokerSettings) -> PartitionedTable:
     return PartitionedTable(name="inbox", ahead=_DAYS_AHEAD, kept_days=settings.inbox_retention_days)
 
 
-async def mark(connection: Connection, queue: str, event_ids: Sequence[UUID]) -> set[UUID]:
+# By a subquery for each row, so that no plan ever reads the inbox as a whole.
+_MARK = """
+INSERT INTO inbox (event_id, queue)
+SELECT t.id, $2 FROM unnest($1::uuid[], $3::uuid[]) AS t(id, plain_id)
+ WHERE (SELECT count(*) FROM inbox AS i WHERE i.event_id = t.plain_id AND i.queue = $2) = 0
+ ORDER BY t.id ON CONFLICT DO NOTHING RETURNING event_id
+"""
+
+
+def key_of(tenant_id: str, event_id: UUID) -> UUID:
+    """Name an event of a tenant; in the same place of time, so that it lies in the same partition."""
+    return derived_id(event_id, f"inbox of {tenant_id}") if tenant_id else event_id
+
+
+async def mark(connection: Connection, queue: str, events: Sequence[InboxKey]) -> set[InboxKey]:
     """Remember events as heard in `queue`, inside the caller's transaction, and return those that are new.
 
-    A concurrent transaction that marks the same event is waited for: exactly one of the two sees it as new.
+    A concurrent transaction that marks the same event is waited for: exactly one of the two sees it as new. An event that an
+    earlier version has remembered by its id alone is not new either.
     """
+    keys = {key_of(*event): event for event in events}
     rows = await connection.fetch(
         # Ordered, so that two batches that share events never wait for each other in a circle.
-        "INSERT INTO inbox (event_id, queue) SELECT id, $2 FROM unnest($1::uuid[]) AS t(id) ORDER BY id "
-        "ON CONFLICT DO NOTHING RETURNING event_id",
-        list(event_ids),
+        _MARK,
+        list(keys),
         queue,
+        [event_id for _, event_id in keys.values()],
     )
-    return {row["event_id"] for row in rows}
+    return {keys[row["event_id"]] for row in rows}

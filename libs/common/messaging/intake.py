@@ -51,7 +51,7 @@ class Intake[M: Message]:
         """Postpone the events that failed with `fault`, those with the same delay as one message, or bury them."""
         postponed: defaultdict[int, list[PackedEvent]] = defaultdict(list)
         # One copy of each goes on, with the most retries behind it.
-        copies = {packed.id: (packed, event) for packed, event in sorted(failed, key=lambda pair: pair[0].attempt)}
+        copies = {event.key: (packed, event) for packed, event in sorted(failed, key=lambda pair: pair[0].attempt)}
         for packed, event in copies.values():
             with correlated(event.correlation):
                 verdict = judge(fault, attempt=packed.attempt)

@@ -104,8 +104,8 @@ class Meaning(msgspec.Struct, frozen=True, kw_only=True):
     """Whether its type means anything to us."""
 
 
-def read(body: str, kind: str) -> Meaning:
-    """Read an event.
+def read(body: str, kind: str, *, tenant_id: str) -> Meaning:
+    """Read an event that the account of a tenant sent.
 
     Raises:
         msgspec.DecodeError: when it has no object.
@@ -138,7 +138,7 @@ def read(body: str, kind: str) -> Meaning:
                 fees=tuple(fee for each in found.get("balance_transactions") or [] if (fee := fee_of(each))),
             )
         case ["payout", "created" | "paid" | "failed"]:
-            return Meaning(object=found, payout=_payout(kind, found))
+            return Meaning(object=found, payout=_payout(kind, found, tenant_id=tenant_id))
         case _:
             return Meaning(object=found, is_known_type=False)
 
@@ -250,7 +250,7 @@ def _subject(found: _Object, reference: Any) -> Subject:
     )
 
 
-def _payout(kind: str, payout: _Object) -> PayoutMessage | None:
+def _payout(kind: str, payout: _Object, *, tenant_id: str) -> PayoutMessage | None:
     if payout["amount"] <= 0:
         # The bank was debited to cover a negative balance: nothing is on its way to it.
         return None
@@ -258,7 +258,7 @@ def _payout(kind: str, payout: _Object) -> PayoutMessage | None:
     assert at is not None
     reference = str(payout["id"])
     return _PAYOUTS[kind](
-        payout_id=derived_id(_NO_SOURCE, f"payout:{reference}"),
+        payout_id=derived_id(derived_id(_NO_SOURCE, f"payouts of {tenant_id}"), f"payout:{reference}"),
         amount_minor=_minor(payout["amount"], payout),
         currency=str(payout["currency"]).upper(),
         gateway_ref=reference,

@@ -111,7 +111,7 @@ class StripeInbox:
 
     async def _finished(self, event: RawEvent) -> Finished:
         try:
-            return await self._handled(event, events.read(event.body, event.type))
+            return await self._handled(event, events.read(event.body, event.type, tenant_id=event.tenant_id))
         except Transient as fault:
             return self._later(event, EventStatus.FAILED, reason=fault.reason, tries_max=len(_PAUSES))
         except _UNREADABLE:
@@ -185,7 +185,8 @@ class StripeInbox:
         source = getattr(message, "fee_id", None) or getattr(message, "payout_id", None)
         assert source is not None
         return Saying(
-            event_id=derived_id(source, message.contract.name),
+            # Of this tenant: what another account tells under the same reference is another event.
+            event_id=derived_id(source, f"{message.contract.name}:{tenant_id}"),
             message=message,
             occurred_at=event.happened_at,
             correlation=Correlation(correlation_id=event.id, tenant_id=tenant_id),

@@ -15,7 +15,7 @@ _COLUMNS = (
     "rate_limit_per_second, is_ordered, header_names, public_key"
 )
 
-_LOCK_TENANT = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
+_LOCK_TENANT = "SELECT pg_advisory_xact_lock(hashtextextended('webhook endpoints of ' || $1, 0))"
 
 _INSERT = f"""
 INSERT INTO webhook_endpoints

@@ -104,7 +104,7 @@ async def test_event_later_than_its_id_is_remembered_from_when_it_came(
     await _receive(owner, forgotten, received_at=old)
     assert len(await keeper(database, now).drop(INBOX)) == 3
     async with database.transaction() as tx:
-        assert await inbox.mark(tx, "q", [late, forgotten]) == {forgotten}
+        assert await inbox.mark(tx, "q", [("t", late), ("t", forgotten)]) == {("t", forgotten)}
     # And not for ever.
     await owner.execute("UPDATE inbox SET received_at = $1", now - timedelta(days=15))
     await keeper(database, now).drop(INBOX)
@@ -115,7 +115,8 @@ async def test_event_takes_effect_once_whichever_partition_it_is_in(
     owner: "asyncpg.Connection[asyncpg.Record]", database: Database
 ) -> None:
     midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    events = [id_at(midnight - timedelta(milliseconds=1)), id_at(midnight), uuid4()]
+    ids = [id_at(midnight - timedelta(milliseconds=1)), id_at(midnight), uuid4()]
+    events = [("t", event_id) for event_id in ids]
     async with database.transaction() as tx:
         assert await inbox.mark(tx, "q", events) == set(events)
     await keeper(database, midnight - timedelta(days=1)).make(INBOX)

@@ -112,12 +112,12 @@ async def test_statements_of_many_connections_share_few_server_processes(databas
 
 async def test_transaction_stays_in_one_server_process(database: Database) -> None:
     async def work(number: int) -> None:
-        event_ids = [new_id() for _ in range(3)]
+        events = [(f"t{number}", new_id()) for _ in range(3)]
         async with database.transaction() as tx:
             first = await tx.fetchval("SELECT pg_backend_pid()")
-            assert await inbox.mark(tx, f"q{number}", event_ids) == set(event_ids)
+            assert await inbox.mark(tx, f"q{number}", events) == set(events)
             await asyncio.sleep(0)
-            assert await inbox.mark(tx, f"q{number}", event_ids) == set()
+            assert await inbox.mark(tx, f"q{number}", events) == set()
             assert await tx.fetchval("SELECT pg_backend_pid()") == first
 
     await asyncio.gather(*(work(number) for number in range(8)))

@@ -265,6 +265,46 @@ async def test_single_event_of_a_tenant_is_claimed_beside_thousands_of_another(d
         await desk.database.write("DELETE FROM stripe_events WHERE processor = 'stripe:rude' RETURNING 1")
 
 
+async def test_equal_events_and_payouts_of_two_tenants_are_two(desk: Desk) -> None:
+    payout = {"id": "po_of_both", "amount": 5_000, "currency": "brl", "created": 1_763_800_000}
+    another = Desk(desk.database, desk.clock, f"{desk.tenant_id}-other")
+    event_id = f"evt_{new_id().hex}"
+    for account in (desk, another):
+        for kind in ("payout.created", "payout.paid"):
+            await account.tell(kind, payout, event_id=f"{event_id}{kind}")
+    await desk.work()
+    rows = await desk.database.fetch(
+        "SELECT tenant_id, event_id, body::json ->> 'payout_id' AS payout_id FROM outbox WHERE tenant_id LIKE $1",
+        f"{desk.tenant_id}%",
+    )
+    assert len(rows) == len({row["event_id"] for row in rows}) == 4
+    payouts = {row["tenant_id"]: row["payout_id"] for row in rows}
+    assert {row["payout_id"] for row in rows} == set(payouts.values())
+    assert len(set(payouts.values())) == 2
+
+
+async def test_a_tenant_cannot_use_up_the_event_of_a_fee_of_another(desk: Desk) -> None:
+    attempt, intruder = await desk.asked(), Desk(desk.database, desk.clock, f"{desk.tenant_id}-other")
+    desk.fee = intruder.fee = {"fee": 59, "net": 941, "currency": "brl", "created": 1_763_800_000}
+    charge = {
+        "id": "ch_1",
+        "payment_intent": f"pi_{attempt.id.hex}",
+        "amount_captured": 1_000,
+        "currency": "brl",
+        "balance_transaction": "txn_1",
+        "metadata": desk.intent(attempt)["metadata"],
+    }
+    own = f"stripe:{new_id()}"
+    body = {"id": "evt_x", "type": "charge.updated", "created": 1_763_800_000, "data": {"object": charge}}
+    await intruder.inbox.keep(json.dumps(body), tenant_id=intruder.tenant_id, processor=own)
+    await desk.tell("charge.updated", charge)
+    await desk.work()
+    await intruder.work()
+    rows = await desk.database.fetch("SELECT event_id, tenant_id FROM outbox WHERE contract LIKE '%processor_fee%'")
+    of_both = [row["event_id"] for row in rows if str(row["tenant_id"]).startswith(desk.tenant_id)]
+    assert len(of_both) == len(set(of_both))
+
+
 async def test_stale_and_fresh_outcome_in_one_group_count_once(desk: Desk) -> None:
     store, now = EventStore(desk.database), desk.clock.now()
     await desk.work()

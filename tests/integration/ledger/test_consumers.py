@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
 from libs.common.clock import ManualClock
@@ -45,6 +46,18 @@ class TestPaymentCaptured:
         row = await ledger.database.fetchrow("SELECT correlation_id FROM outbox WHERE tenant_id = $1", tenant_id)
         assert row is not None
         assert row["correlation_id"] == "corr-1"
+
+    async def test_equal_payments_and_events_of_two_tenants_are_both_booked(
+        self, ledger: Ledger, clock: ManualClock, tenant_id: str
+    ) -> None:
+        heard = captured(tenant_id, at=clock.now())
+        other = msgspec.structs.replace(
+            heard, correlation=Correlation(correlation_id="corr-2", tenant_id=f"{tenant_id}-other")
+        )
+        await ledger.hear_captures(heard, other)
+        for tenant in (tenant_id, f"{tenant_id}-other"):
+            assert await ledger.book(tenant) == [("CASH", "DEBIT", 15050, "BRL"), ("REVENUE", "CREDIT", 15050, "BRL")]
+            assert len(await ledger.said(tenant)) == 1
 
     async def test_event_under_another_id_is_booked_once_and_answered_again(
         self, ledger: Ledger, clock: ManualClock, tenant_id: str

@@ -91,6 +91,46 @@ async def test_thousand_events_said_each_takes_effect_once_in_few_packs(pair: Pa
     assert len(batches) < 100
 
 
+async def test_events_of_two_tenants_under_one_id_both_take_effect_and_are_postponed_apart(pair: Pair) -> None:
+    said, heard_in = await pair.database("gateway"), await pair.database("ledger")
+    speaker, hearer = await pair.bus("gateway", said), await pair.bus("ledger", heard_in)
+    _complete_gateway(speaker)
+    _complete_ledger(hearer)
+    first = captured()
+    same = [
+        msgspec.structs.replace(first, correlation=Correlation(correlation_id="corr", tenant_id=name))
+        for name in ("t2", "t3", "")
+    ]
+    early = True
+
+    async def on_captured(transaction: Connection, events: Captures) -> None:
+        nonlocal early
+        await transaction.executemany(
+            "INSERT INTO effects VALUES ($1, NULL, $2)", [(event.id, event.tenant_id) for event in events]
+        )
+        if early:
+            raise TooEarly("not yet", event_ids=frozenset(event.id for event in events))
+
+    hearer.hear(gateway.PaymentCaptured, on_captured)
+    async with pair.running(speaker, hearer):
+        await say_all(said, [first, *same, first])
+
+        async def postponed() -> bool:
+            return not await said.fetch("SELECT FROM outbox")
+
+        await until(postponed)
+        early = False
+
+        async def there() -> bool:
+            return len(await heard_in.fetch("SELECT FROM effects")) == 4
+
+        await until(there)
+        await say_all(said, [first, *same])
+        await until(postponed)
+    rows = await heard_in.fetch("SELECT note FROM effects ORDER BY note")
+    assert [row["note"] for row in rows] == ["", "t1", "t2", "t3"]
+
+
 async def test_one_bad_event_in_a_pack_dies_alone_with_its_reason(pair: Pair) -> None:
     said, heard_in = await pair.database("gateway"), await pair.database("ledger")
     speaker, hearer = await pair.bus("gateway", said), await pair.bus("ledger", heard_in)

@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from libs.common.contracts.api import IntentEvent, PaymentCaptured, PaymentFailed, PaymentIntentCreated, PaymentSettled
@@ -106,3 +107,16 @@ async def test_a_large_pack_of_many_tenants_is_scheduled_at_once(notifier: Notif
     await notifier.hear(*(notifier.event(tenants[number % 10 % 7 % 5], PaymentSettled) for number in range(500)))
     told = [len(await notifier.deliveries(tenant, of[tenant].id)) for tenant in tenants]
     assert sum(told) == 500
+
+
+async def test_equal_events_keys_and_addresses_of_two_tenants_do_not_meet(notifier: Notifier, tenant_id: str) -> None:
+    tenants = [tenant_id, f"{tenant_id}-other"]
+    endpoints = {tenant: await notifier.register(tenant, URL) for tenant in tenants}
+    event = notifier.event(tenant_id)
+    await notifier.hear(*(msgspec.structs.replace(event, tenant_id=tenant) for tenant in tenants))
+    replays = set()
+    for tenant, endpoint in endpoints.items():
+        (delivery,) = await notifier.deliveries(tenant, endpoint.id)
+        assert delivery.event_id == event.event_id
+        replays.add((await notifier.replay(tenant, endpoint.id, key="the same")).id)
+    assert len(replays) == 2

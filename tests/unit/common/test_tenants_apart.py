@@ -1,0 +1,128 @@
+"""No identifier, key, lock or unique constraint about one tenant's money is shared with another's.
+
+Each derivation of an id and each lock is found in the sources, each key in the models: it names the tenant, or stands in a
+list here with the reason why it need not. Whoever adds one that does neither finds out from this test.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from libs.common.ids import new_id
+from libs.common.messaging.inbox import key_of
+
+ROOT = Path(__file__).parents[3]
+SERVICES = ("api", "ledger", "gateway", "notifier")
+_DERIVING = {"derived_id", "uuid5", "uuid3"}
+
+DERIVED_WITHOUT_TENANT = {
+    "services/gateway/commands/notices.py:disputed": "of an intent, whose id the api minted; disputes are kept by tenant",
+    "services/gateway/outbox.py:again": "from the event of an attempt, whose id has the tenant in it",
+    "services/gateway/outbox.py:_saying": "from the id of an attempt, which has the tenant in it",
+    "services/gateway/stripe_processor/inbox.py:_fee_message": "of an intent; entries of fees are kept by tenant",
+    "services/ledger/claims.py:_claim": "the id of an entry; entries are kept by tenant",
+    "services/ledger/holds.py:capture": "the id of an entry; entries are kept by tenant",
+    "services/ledger/periods.py:reverse": "the id of an entry; entries are kept by tenant",
+    "services/ledger/queries/exchange.py:told": "the id of an entry; entries are kept by tenant",
+    "services/ledger/rules/conversion.py:_entry": "the id of an entry; entries are kept by tenant",
+    "services/ledger/rules/payments.py:_entry": "the id of an entry; entries are kept by tenant",
+    "services/ledger/commands/manual.py:identified": "the source that callers give begins with the tenant",
+    "services/notifier/commands/deliveries.py:_plan": "of an endpoint, whose id we minted; deliveries are kept by tenant",
+    "services/notifier/commands/endpoints.py:send_test_event": "of an endpoint, whose id we minted",
+    "services/notifier/store/replays.py:advance": "of an endpoint, whose id we minted",
+}
+LOCKS_WITHOUT_TENANT = {
+    "libs/common/db/partition_sql.py": "making partitions, by table; tried, never waited for",
+    "libs/common/db/migrate.py": "migrating a schema",
+    "services/ledger/store/effective.py": "one process sums up postings for reading; tried, never waited for",
+    "services/ledger/store/periods.py": "closing a period, which waits for the groups on their way",
+}
+KEYS_WITHOUT_TENANT = {
+    "*.inbox(event_id, queue)": "the id is that of the event within its tenant: libs.common.messaging.inbox.key_of",
+    "*.outbox(seq)": "a number of ours",
+    "*.outbox_refused(seq)": "a number of ours",
+    "*.partition_rules(parent)": "tables",
+    "api.permissions(name)": "of the platform",
+    "api.policies(permission)": "of the platform",
+    "api.role_permissions(role, permission)": "of the platform",
+    "api.roles(name)": "of the platform",
+    "api.tenants(id)": "the tenant itself",
+    "api.users(id)": "minted by us",
+    "api.users(email)": "a login name belongs to one user, who logs in before a tenant is known",
+    "gateway.sandbox_payments(ref)": "a hash of the idempotency key: the id of an attempt, which has the tenant in it",
+    "ledger.chain_checks(chain)": "chains of seals, a fixed number of them",
+    "ledger.chains(chain)": "chains of seals, a fixed number of them",
+    "ledger.claim_checks(chain)": "chains of seals, a fixed number of them",
+    "ledger.entry_groups(chain, sequence)": "a place in a chain of seals",
+}
+
+
+def sources() -> Iterator[tuple[str, ast.Module, str]]:
+    for folder in ("libs", "services"):
+        for file in sorted((ROOT / folder).rglob("*.py")):
+            if "migrations" not in file.parts or file.name == "migrate.py":
+                text = file.read_text()
+                yield file.relative_to(ROOT).as_posix(), ast.parse(text), text
+
+
+def derivations() -> Iterator[tuple[str, str]]:
+    """Each call that derives an id: where it is, and its arguments as they are written."""
+    for path, module, _ in sources():
+        for function in ast.walk(module):
+            if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            for call in ast.walk(function):
+                if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in _DERIVING:
+                    yield f"{path}:{function.name}", ast.unparse(call)
+
+
+def test_each_derived_id_names_its_tenant_or_says_why_not() -> None:
+    found = list(derivations())
+    assert len(found) > 20
+    silent = {place for place, call in found if "tenant" not in call}
+    assert silent == DERIVED_WITHOUT_TENANT.keys()
+
+
+def test_each_lock_names_its_tenant_or_says_why_not() -> None:
+    silent = {
+        path
+        for path, _, text in sources()
+        for lock in re.finditer(r"pg_(?:try_)?advisory[a-z_]*\(([^\n]*)", text)
+        if "tenant" not in lock[0] and "webhook endpoints of" not in lock[0]
+    }
+    assert silent == LOCKS_WITHOUT_TENANT.keys()
+
+
+def unique_keys(service: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    metadata: sa.MetaData = import_module(f"services.{service}.models").METADATA
+    for table in metadata.sorted_tables:
+        keys = [tuple(column.name for column in table.primary_key)]
+        keys += [tuple(c.name for c in k.columns) for k in table.constraints if isinstance(k, sa.UniqueConstraint)]
+        keys += [
+            tuple(str(part).rpartition(".")[2] for part in index.expressions) for index in table.indexes if index.unique
+        ]
+        yield from ((f"{service}.{table.name}", key) for key in keys if key)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_each_unique_key_has_the_tenant_in_it_or_says_why_not(service: str) -> None:
+    shared = {
+        named
+        for table, key in unique_keys(service)
+        if "tenant_id" not in key
+        and (named := f"{table}({', '.join(key)})").replace(f"{service}.", "*.", 1) not in KEYS_WITHOUT_TENANT
+    }
+    assert shared == {named for named in KEYS_WITHOUT_TENANT if named.startswith(f"{service}.")}
+
+
+def test_an_event_counts_within_its_tenant_and_in_its_place_of_time() -> None:
+    event_id = new_id()
+    keys = {key_of(tenant_id, event_id) for tenant_id in ("", "a", "b", "a:b")}
+    assert len(keys) == 4
+    assert {key.bytes[:6] for key in keys} == {event_id.bytes[:6]}
+    assert {key.version for key in keys} == {7}
