@@ -219,6 +219,8 @@ _listed(
     "RedirectClientError WSMessageTypeError",
 )
 
+_REDIS_REFUSALS = ("MISCONF", "NOREPLICAS", "BUSY", "UNKILLABLE")
+"""Answers of Redis without a class of their own in its driver: it cannot save, lacks replicas, or runs another's script."""
 _STALE_PLANS = ("InvalidCachedStatementError",)
 """Classes that the driver makes out of a SQLSTATE of another meaning."""
 _POISON = (RecursionError, UnicodeError, OverflowError)
@@ -238,7 +240,7 @@ def classify(fault: BaseException) -> FaultClass:
         return next(each for each in (_DATA, _BUG, _CONTENTION, _OUTAGE) if each in classes)
     known = listed(fault)
     if known is not None:
-        return known
+        return _OUTAGE if known is _BUG and _is_refused_by_redis(fault) else known
     if isinstance(fault, Transient):
         return _OUTAGE
     if isinstance(fault, (*_POISON, Rejected, Undecodable)):
@@ -283,6 +285,10 @@ def cause_of(fault: BaseException) -> str:
     name = f"{type(fault).__name__} ({sqlstate})" if sqlstate else type(fault).__name__
     text = str(fault).strip().partition("\n")[0]
     return f"{name}: {text}"[:_CAUSE_CHARACTERS] if text else name
+
+
+def _is_refused_by_redis(fault: BaseException) -> bool:
+    return _root(type(fault).__module__) == "redis" and str(fault).partition(" ")[0] in _REDIS_REFUSALS
 
 
 def _is_closed_transport(fault: BaseException) -> bool:

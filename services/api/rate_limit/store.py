@@ -1,4 +1,8 @@
-"""Redis, which may vanish at any moment: while it is away nobody waits for it."""
+"""Redis, which may vanish at any moment: while it is away nobody waits for it.
+
+Only what `libs/common/outages.py` lists as an outage counts as that. An error in a script is a bug of ours and is raised as
+one: taken for an outage, it would open the limits for everybody.
+"""
 
 import asyncio
 from collections.abc import Awaitable
@@ -7,10 +11,11 @@ from time import monotonic
 
 import redis.asyncio as redis
 from redis.commands.core import AsyncScript
-from redis.exceptions import RedisError
 
+from libs.common import outages
 from libs.common.errors import Unavailable
 from libs.common.observability.logging import get_logger
+from libs.common.outages import FaultClass
 from services.api.settings import RedisSettings
 
 log = get_logger("api.redis")
@@ -18,7 +23,9 @@ log = get_logger("api.redis")
 _AWAY_SECONDS = 1.0
 """How long Redis is left alone after it did not answer."""
 _CONNECTIONS_MAX = 64
-"""Connections at most; who asks while all are in use waits for one, which the requests in progress bound."""
+"""Connections at most; whoever finds all of them in use waits for one."""
+_PLACE_SECONDS = 1.0
+"""How long that may take: several times what a question may, so that only more requests than Redis can answer exceed it."""
 _WRITE_TRIES_MAX = 3
 
 
@@ -84,18 +91,39 @@ class Store:
 
         Raises:
             Away: when Redis does not answer, or did not a moment ago.
+            Unavailable: `overloaded`, when so many questions wait that this one had no turn. That is no outage: nobody
+                passes uncounted.
         """
         try:
-            async with self._places:
+            await self._place()
+            try:
                 if monotonic() < self._away_until:
                     raise Away("Redis does not answer")
                 return await question
-        except (RedisError, OSError, TimeoutError) as fault:
-            self._away_until = monotonic() + _AWAY_SECONDS
-            log.warning("redis.away", reason=type(fault).__name__)
-            raise Away("Redis does not answer") from fault
+            finally:
+                self._places.release()
+        except Unavailable:
+            raise
+        except Exception as fault:
+            match outages.classify(fault):
+                case FaultClass.OUTAGE:
+                    self._away_until = monotonic() + _AWAY_SECONDS
+                    log.warning("redis.away", reason=outages.cause_of(fault))
+                    raise Away("Redis does not answer") from fault
+                case FaultClass.CONTENTION:
+                    raise Unavailable("too many requests at once; try again shortly", code="overloaded") from fault
+                case _:
+                    raise
         finally:
             _discard(question)
+
+    async def _place(self) -> None:
+        try:
+            async with asyncio.timeout(_PLACE_SECONDS):
+                await self._places.acquire()
+        except TimeoutError as fault:
+            log.warning("redis.crowded", connections=_CONNECTIONS_MAX)
+            raise Unavailable("too many requests at once; try again shortly", code="overloaded") from fault
 
 
 def _discard(question: Awaitable[object]) -> None:

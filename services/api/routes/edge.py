@@ -180,10 +180,10 @@ class _Passage:
             async with self._deadline:
                 self._postpone()
                 await app(self._scope, self._take, self._answer)
-        except HttpProblem as fault:
-            await self._refuse(fault)
         except TimeoutError:
             await self._refuse(refusal("request_timeout"))
+        except Exception as fault:  # noqa: BLE001 - what fails before a route does is answered here, or by nobody
+            await self._refuse(fault)
 
     async def _admit(self, method: str) -> None:
         declared = self._headers.get("content-length", "0")
@@ -241,7 +241,7 @@ class _Passage:
             }
         await self._respond(204, b"", allowed)
 
-    async def _refuse(self, fault: HttpProblem) -> None:
+    async def _refuse(self, fault: Exception) -> None:
         if self._started:
             # Half an answer is out: closing the connection is the only honest thing left to say.
             raise fault
