@@ -17,7 +17,7 @@ import msgspec
 import uvicorn
 from litestar import Litestar, Response, get
 from litestar.openapi.config import OpenAPIConfig
-from litestar.types import ASGIApp
+from litestar.types import ASGIApp, Guard
 
 from libs.common import VERSION, outages, setting_names
 from libs.common.clock import Clock
@@ -28,6 +28,7 @@ from libs.common.messaging.redrive import redrive
 from libs.common.messaging.resend import Window, parse_window
 from libs.common.observability import logging
 from libs.common.observability.logging import get_logger
+from libs.common.observability.stalls import StallMeter
 from libs.common.settings import (
     BrokerSettings,
     DatabaseSettings,
@@ -37,11 +38,13 @@ from libs.common.settings import (
     load,
 )
 from libs.common.web import problems
+from libs.common.web.connections import allow_open_files
 from libs.common.web.correlation import correlate
 from libs.common.web.head import answer_head
 from libs.common.web.health import Check, health_routes
 from libs.common.web.load import limit_in_flight
-from libs.common.web.protocol import ProblemProtocol
+from libs.common.web.operations import operators_only
+from libs.common.web.protocol import bounded_protocol
 
 log = get_logger("service")
 
@@ -128,11 +131,12 @@ class Service:
         self._loops = loops
         self._opens = opens
         self._eager_tasks = eager_tasks
+        guards = operators_only(http.operations_token)
         all_checks: dict[str, Check] = {"database": database.ping, "rabbitmq": bus.ping, **(checks or {})}
         self.app = Litestar(
             route_handlers=[
-                *health_routes(all_checks, {"rabbitmq": lambda: bus.trouble, **(details or {})}),
-                *asyncapi_routes(name),
+                *health_routes(all_checks, {"rabbitmq": lambda: bus.trouble, **(details or {})}, guards=guards),
+                *asyncapi_routes(name, guards=guards),
                 *routes,
             ],
             middleware=[*middleware],
@@ -151,6 +155,7 @@ class Service:
     @asynccontextmanager
     async def _lifespan(self, _: Litestar) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
+            stack.enter_context(StallMeter(warn_seconds=self.http.loop_stall_warn_seconds).running())
             if self._eager_tasks:
                 stack.callback(_start_tasks_at_once(asyncio.get_running_loop()))
             await self.database.open()
@@ -216,12 +221,12 @@ class Service:
 
     def serve(self) -> None:
         """Serve HTTP, consume and work until SIGTERM or SIGINT, then finish what has begun and stop."""
+        allow_open_files(self.http)
         uvicorn.run(
             self.asgi,
             host=self.http.http_host,
             port=self.http.http_port,
             loop="uvloop",
-            http=ProblemProtocol,
             log_config=None,
             access_log=False,
             server_header=False,
@@ -233,7 +238,7 @@ class Service:
 
 
 def connection_options(http: HttpSettings) -> dict[str, Any]:
-    """What uvicorn is told about connections: whose word about the caller's address counts, and how long idle ones stay.
+    """The options of uvicorn about connections: how they are bounded, and whose word about the caller's address counts.
 
     Of a trusted proxy, the right-most address that is not itself trusted counts. Left to itself uvicorn trusts whatever runs
     on this machine, and the variable FORWARDED_ALLOW_IPS.
@@ -241,7 +246,8 @@ def connection_options(http: HttpSettings) -> dict[str, Any]:
     return {
         "proxy_headers": bool(http.trusted_proxies),
         "forwarded_allow_ips": list(http.trusted_proxies),
-        "timeout_keep_alive": http.http_keep_alive_seconds,
+        "http": bounded_protocol(http),
+        "ws": "none",
     }
 
 
@@ -279,16 +285,16 @@ def _repeated(worker: Worker) -> Loop:
     return Loop(name=worker.name, run=run)
 
 
-def asyncapi_routes(service: str) -> list[Any]:
-    """Build `/asyncapi` (a page) and `/asyncapi.json`, both of which need no internet."""
+def asyncapi_routes(service: str, *, guards: Sequence[Guard]) -> list[Any]:
+    """Build `/asyncapi` (a page) and `/asyncapi.json`, both of which need no internet; `guards` say who may read them."""
     spec = asyncapi.document(service, version=VERSION)
     html, raw = asyncapi.page(spec).encode(), msgspec.json.encode(spec)
 
-    @get("/asyncapi", operation_id="asyncapi", include_in_schema=False)
+    @get("/asyncapi", operation_id="asyncapi", include_in_schema=False, guards=[*guards])
     async def as_page() -> Response[bytes]:
         return Response(html, media_type="text/html")
 
-    @get("/asyncapi.json", operation_id="asyncapi_json", include_in_schema=False)
+    @get("/asyncapi.json", operation_id="asyncapi_json", include_in_schema=False, guards=[*guards])
     async def as_json() -> Response[bytes]:
         return Response(raw, media_type="application/json")
 

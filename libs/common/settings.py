@@ -105,10 +105,30 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Port to listen on."""
     http_in_flight_max: Count = 1000
     """Requests that this process has in progress at a time, those that wait included; the next one is answered 503."""
+    http_connections_max: Annotated[int, between(1, 1_000_000)] = 2000
+    """Connections that are open at a time; the next one is answered 503. From three quarters on, idle ones are closed soon."""
+    http_url_bytes_max: Annotated[int, between(256, 65_536)] = 8192
+    """The longest URL that is taken; beyond it the answer is 414 (RFC 9110, 4.1 recommends 8000 at least)."""
+    http_header_bytes_max: Annotated[int, between(1024, 1_048_576)] = 65_536
+    """The largest headers of one request; beyond it the answer is 431."""
+    http_header_count_max: Annotated[int, between(10, 1000)] = 100
+    """Headers that one request may have; beyond it the answer is 431."""
+    http_header_seconds: Annotated[float, between(0.1, 3_600)] = 10.0
+    """How long the headers of a request may take to arrive before the answer is 408."""
+    http_body_bytes_max: Annotated[int, between(1024, 1_073_741_824)] = 16_777_216
+    """The largest body that is taken on any route; beyond it the answer is 413. Single routes take less."""
+    http_body_seconds: Annotated[float, between(0.1, 3_600)] = 20.0
+    """How long the body of a request may take to arrive before the answer is 408."""
+    http_write_seconds: Annotated[float, between(0.1, 3_600)] = 30.0
+    """How long a client may leave what we send unread before its connection is closed."""
     http_keep_alive_seconds: Annotated[int, between(1, 3_600)] = 95
     """How long an idle connection is kept: longer than the proxies before us keep theirs, or they send into a closed one."""
     trusted_proxies: tuple[Network, ...] = ()
     """Addresses and networks (CIDR) of proxies whose X-Forwarded-For and X-Forwarded-Proto count; empty: nobody's."""
+    operations_token: str = ""
+    """When set, `/metrics` and `/asyncapi` require it as a bearer token; empty: they are open to whoever reaches the port."""
+    loop_stall_warn_seconds: Annotated[float, between(0.01, 3_600)] = 0.5
+    """An event loop that stands still for longer is logged."""
     shutdown_timeout_seconds: Annotated[float, between(1, 3_600)] = 15.0
     """How long a stopping process may take to finish what it has begun."""
 

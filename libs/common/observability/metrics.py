@@ -16,6 +16,21 @@ HTTP_IN_FLIGHT = Gauge("http_requests_in_flight", "HTTP requests in progress, th
 HTTP_OVERLOADED = Counter(
     "http_requests_overloaded_total", "HTTP requests refused with 503 since too many were in progress."
 )
+HTTP_CONNECTIONS = Gauge("http_connections", "HTTP connections that are open.")
+HTTP_REFUSED = Counter(
+    "http_refused_total", "Connections that were refused or ended before a request was complete, by reason.", ["reason"]
+)  # see libs/common/web/refusals.py, and: pipelined, write_timeout
+_STALL_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+LOOP_STALL = Histogram(
+    "event_loop_stall_seconds",
+    "How late the event loop was for a timer, looked at twenty times a second: so long everything stood still.",
+    buckets=_STALL_BUCKETS,
+)
+LOOP_BUSY = Histogram(
+    "event_loop_busy_seconds",
+    "The part of event_loop_stall_seconds in which the loop itself computed, and not another process.",
+    buckets=_STALL_BUCKETS,
+)
 OUTBOX_PUBLISHED = Counter("outbox_published_total", "Messages confirmed by the broker.", ["event_type"])
 OUTBOX_FAILED = Counter(
     "outbox_failed_total", "Messages that the broker refused; they stay and are retried.", ["event_type"]

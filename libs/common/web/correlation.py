@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types.asgi_types import ReceiveMessage
 from prometheus_client import Counter, Histogram
 
 from libs.common.observability import metrics
@@ -15,6 +16,7 @@ from libs.common.observability.correlation import (
     adopt,
     child_traceparent,
 )
+from libs.common.web.problems import ClientGone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,7 +38,10 @@ def _series(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
 
 
 def correlate(app: ASGIApp) -> ASGIApp:
-    """Wrap `app`: accept or mint the correlation id, continue the trace, echo the id, count and time the request."""
+    """Wrap `app`: accept or mint the correlation id, continue the trace, echo the id, count and time the request.
+
+    A client that leaves before its request is complete is `ClientGone`, and counted with the status 499.
+    """
 
     async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
@@ -50,10 +55,22 @@ def correlate(app: ASGIApp) -> ASGIApp:
         adopt(correlation)
         started = perf_counter()
         status = 500
+        is_whole = is_started = False
+
+        async def take() -> ReceiveMessage:
+            nonlocal is_whole
+            message = await receive()
+            if message["type"] == "http.request":
+                is_whole = not message["more_body"]
+            elif not is_whole and not is_started:
+                # Whoever reads a body would take its beginning for all of it, or the end for an error of ours.
+                raise ClientGone
+            return message
 
         async def send_with_correlation(message: Message) -> None:
-            nonlocal status
+            nonlocal status, is_started
             if message["type"] == "http.response.start":
+                is_started = True
                 status = message["status"]
                 message["headers"] = [
                     *message["headers"],
@@ -62,7 +79,7 @@ def correlate(app: ASGIApp) -> ASGIApp:
             await send(message)
 
         try:
-            await app(scope, receive, send_with_correlation)
+            await app(scope, take, send_with_correlation)
         finally:
             # The template, never the path with its ids: the number of series stays bounded.
             route: Any = scope.get("path_template") or _UNKNOWN_ROUTE

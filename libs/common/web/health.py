@@ -1,12 +1,13 @@
 """Liveness, readiness and metrics: what an orchestrator and Prometheus ask every service."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
+from litestar.types import Guard
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from libs.common.observability.logging import get_logger
@@ -46,8 +47,10 @@ async def _passes(name: str, check: Check) -> bool:
     return True
 
 
-def health_routes(checks: Mapping[str, Check], details: Mapping[str, Callable[[], str]]) -> list[HTTPRouteHandler]:
-    """Build `/healthz`, `/readyz` and `/metrics`."""
+def health_routes(
+    checks: Mapping[str, Check], details: Mapping[str, Callable[[], str]], *, guards: Sequence[Guard] = ()
+) -> list[HTTPRouteHandler]:
+    """Build `/healthz`, `/readyz` and `/metrics`; `guards` say who may read the metrics."""
 
     @get("/healthz", operation_id="healthz", summary="Is the process alive?", tags=["operations"])
     async def healthz() -> Liveness:
@@ -68,7 +71,14 @@ def health_routes(checks: Mapping[str, Check], details: Mapping[str, Callable[[]
             headers={} if ready else {"Retry-After": "1"},
         )
 
-    @get("/metrics", operation_id="metrics", summary="Prometheus metrics", tags=["operations"], include_in_schema=False)
+    @get(
+        "/metrics",
+        operation_id="metrics",
+        summary="Prometheus metrics",
+        tags=["operations"],
+        include_in_schema=False,
+        guards=[*guards],
+    )
     async def metrics() -> Response[bytes]:
         return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 

@@ -48,11 +48,13 @@ _STATUS: tuple[tuple[type[PlatformError], int], ...] = (
     (BrokenInvariant, 500),
 )
 _RETRY_AFTER_SECONDS = "1"
-_TITLES = {status.value: status.phrase for status in HTTPStatus} | {
-    # Pinned, since Python's own phrases for these two changed between versions.
+TITLES = {status.value: status.phrase for status in HTTPStatus} | {
+    # Pinned, since Python's own phrases for these changed between versions.
     413: "Content Too Large",
+    414: "URI Too Long",
     422: "Unprocessable Entity",
 }
+"""The phrase of each HTTP status."""
 
 _ROUTER_CODES = {
     400: "malformed_request",
@@ -119,11 +121,23 @@ class HttpProblem(Exception):
         self.status = status
         self.code = code
         self.detail = detail
-        self.title = title or _TITLES[status]
+        self.title = title or TITLES[status]
         self.instance = instance
         self.headers = headers or {}
         self.errors = errors
         self.permission = permission
+
+
+class ClientGone(HttpProblem):
+    """The client has left before its request was complete: nothing was done, and the answer goes nowhere."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            status=499,  # nginx's number, which operators know
+            code="client_gone",
+            title="Client Closed Request",
+            detail="the client closed the connection before its request was complete",
+        )
 
 
 def problem_of(fault: Exception, *, path: str) -> tuple[Problem, dict[str, str]]:
@@ -138,7 +152,7 @@ def problem_of(fault: Exception, *, path: str) -> tuple[Problem, dict[str, str]]
         instance = fault.instance or path
     elif isinstance(fault, PlatformError):
         status = next(status for kind, status in _STATUS if isinstance(fault, kind))
-        code, title, detail = fault.reason, _TITLES[status], fault.detail
+        code, title, detail = fault.reason, TITLES[status], fault.detail
         errors = fault.errors if isinstance(fault, Invalid) else ()
     elif isinstance(fault, LitestarValidation):
         status, code, title, detail = 422, "invalid_request", "Unprocessable Entity", "the request is invalid"
@@ -146,10 +160,10 @@ def problem_of(fault: Exception, *, path: str) -> tuple[Problem, dict[str, str]]
     elif isinstance(fault, HTTPException):
         status = fault.status_code
         code = _ROUTER_CODES.get(status, "http_error")
-        title, detail = _TITLES[status], _router_detail(status, fault)
+        title, detail = TITLES[status], _router_detail(status, fault)
         headers = _with_head(dict(fault.headers or {}))
     elif outages.classify(fault) in {FaultClass.OUTAGE, FaultClass.CONTENTION}:
-        status, code, title, detail = 503, "unavailable", _TITLES[503], "something that this needs does not answer"
+        status, code, title, detail = 503, "unavailable", TITLES[503], "something that this needs does not answer"
         log.warning("request.unavailable", path=path, reason=outages.cause_of(fault))
     else:
         status, code, title, detail = 500, "internal_error", "Internal Server Error", "an unexpected error occurred"
@@ -205,4 +219,4 @@ def answer(request: Request[Any, Any, Any], fault: Exception) -> Response[bytes]
     )
 
 
-__all__ = ["MEDIA_TYPE", "HttpProblem", "Problem", "Violation", "answer", "problem_of"]
+__all__ = ["MEDIA_TYPE", "TITLES", "ClientGone", "HttpProblem", "Problem", "Violation", "answer", "problem_of"]

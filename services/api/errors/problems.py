@@ -34,6 +34,12 @@ _OPERATOR = "Ask an administrator of the tenant."
 _KINDS = (
     Kind("malformed_json", 400, "The body is not valid JSON in UTF-8.", "Send valid JSON."),
     Kind("malformed_request", 400, "The request cannot be read as HTTP.", "Correct the request."),
+    Kind(
+        "duplicate_header",
+        400,
+        "A header is there twice of which only one can be meant.",
+        "Send Authorization, X-Tenant-Id, Idempotency-Key, Host, Content-Type and Content-Length once.",
+    ),
     Kind("missing_tenant", 400, "The header X-Tenant-Id is missing.", "Send the tenant to act for."),
     Kind("invalid_tenant", 400, "The header X-Tenant-Id does not name a tenant.", "Send 1 to 64 visible characters."),
     Kind("idempotency_key_missing", 400, "The header Idempotency-Key is missing.", "Send a key, new for each payment."),
@@ -221,7 +227,9 @@ _KINDS = (
     Kind("invalid_webhook_replay", 422, "The replay cannot be made as asked.", _FIX, "webhooks"),
     Kind("webhook_endpoint_conflict", 409, "There is another endpoint of this id.", "Ask again.", "webhooks"),
     Kind("gateway_config_conflict", 409, "There is another gateway configuration of this id.", "Ask again.", "gateway"),
+    Kind("request_too_slow", 408, "The request did not arrive in time.", "Send it again, faster or in smaller parts."),
     Kind("body_too_large", 413, "The body is larger than is read.", "Send less."),
+    Kind("url_too_long", 414, "The URL is longer than is read.", "Send a shorter one; ids and cursors are short."),
     Kind("invalid_request", 422, "The body or a parameter is invalid.", _FIX),
     Kind("invalid_amount", 422, "The amount is not one.", _FIX, "payment intents"),
     Kind(
@@ -274,6 +282,7 @@ _KINDS = (
         "ledger",
     ),
     Kind("rate_limited", 429, "The caller has made too many requests.", "Wait for `Retry-After` seconds."),
+    Kind("headers_too_large", 431, "The headers are too large or too many.", "Send smaller or fewer ones."),
     Kind("internal_error", 500, "A bug of ours.", "Quote the correlation id to support."),
     Kind("unavailable", 503, "Something that is needed does not answer.", _RETRY),
     Kind("database_read_only", 503, "Nothing can be changed at the moment; reading works.", _RETRY),

@@ -18,6 +18,7 @@ from libs.common.db import Connection, Database
 from libs.common.ids import new_id
 from libs.common.messaging import Heard
 from libs.common.observability.correlation import Correlation
+from libs.common.service import connection_options
 from libs.common.settings import BrokerSettings, PlaceSettings
 from services.api.app import build, seed
 from services.api.commands import Answers, Outcomes
@@ -216,8 +217,10 @@ async def serving(
 ) -> AsyncIterator[Api]:
     """Serve an api on a free port until the block ends."""
     port = free_port()
-    asgi = build(settings, ask=ask, read_keys=read_keys, read_keys_every_seconds=0.05).asgi
-    server = uvicorn.Server(uvicorn.Config(asgi, host="127.0.0.1", port=port, log_config=None, lifespan="on"))
+    options = connection_options(settings.http)
+    app = build(settings, ask=ask, read_keys=read_keys, read_keys_every_seconds=0.05).asgi
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, lifespan="on", **options)
+    server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve())
     try:
         async with asyncio.timeout(20):

@@ -12,6 +12,7 @@ import uvicorn
 
 from deploy.fake_stripe import FakeStripe, running_fake_stripe
 from deploy.fake_stripe.webhooks import create_endpoint
+from libs.common.service import connection_options
 from libs.common.settings import BrokerSettings
 from services.gateway.app import build
 from services.gateway.settings import GatewayHttpSettings, ProcessorSettings, Settings, StripeSettings
@@ -43,8 +44,9 @@ class StripeGateway:
 async def serving(settings: Settings) -> AsyncIterator[str]:
     """Serve a gateway over real HTTP until the block ends; yields its address."""
     service = build(settings)
+    options = connection_options(settings.http)
     config = uvicorn.Config(
-        service.asgi, host="127.0.0.1", port=settings.http.http_port, log_config=None, access_log=False, lifespan="on"
+        service.asgi, host="127.0.0.1", port=settings.http.http_port, log_config=None, lifespan="on", **options
     )
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve())

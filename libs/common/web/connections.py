@@ -1,0 +1,89 @@
+"""The open connections of one server: how many there may be, and for how long each may keep us waiting.
+
+Each connection has the instant by which something must have happened; one sweep a second looks at all of them. A timer
+for each would be made and cancelled several times in every request.
+"""
+
+import asyncio
+import resource
+from collections.abc import Collection
+from typing import Protocol
+
+from libs.common.observability import metrics
+from libs.common.observability.logging import get_logger
+from libs.common.settings import HttpSettings
+
+log = get_logger("web.connections")
+
+_SWEEP_SECONDS = 1.0
+_SWEEPS_PER_LIMIT = 4
+"""A limit is exceeded by at most one part of so many of it, or by a second."""
+_CROWDED = 0.75
+"""From this part of the connections on, idle ones make room."""
+_CROWDED_IDLE_SECONDS = 5.0
+"""How long a connection may then be idle."""
+_LINGERING_MAX = 200
+"""Connections beyond the limit that may wait for their refusal to be read; the next one is cut off."""
+
+
+_OTHER_FILES = 500
+"""Files and connections of other kinds that a process may have open."""
+
+
+def allow_open_files(http: HttpSettings) -> None:
+    """Raise this process's own limit of open files to what its connections need, as far as the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = http.http_connections_max + _OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+        if allowed < needed:
+            log.warning("files.limited", allowed=allowed, needed=needed, setting="HTTP_CONNECTIONS_MAX")
+
+
+class Connection(Protocol):
+    """What is swept."""
+
+    def sweep(self, now: float, *, idle_max_seconds: float) -> None:
+        """End what has kept us waiting for too long, by the clock of the event loop."""
+
+
+class Connections:
+    """The bounds of a server's connections, and the sweep that enforces those of time."""
+
+    def __init__(self, http: HttpSettings) -> None:
+        self.http = http
+        limits = (
+            http.http_header_seconds,
+            http.http_body_seconds,
+            http.http_write_seconds,
+            float(http.http_keep_alive_seconds),
+        )
+        self._every_seconds = min(_SWEEP_SECONDS, min(limits) / _SWEEPS_PER_LIMIT)
+        self._is_sweeping = False
+
+    def admits(self, count: int) -> bool:
+        """Whether there may be so many connections."""
+        return count <= self.http.http_connections_max
+
+    def may_linger(self, count: int) -> bool:
+        """Whether so many connections leave room for one that is refused politely."""
+        return count <= self.http.http_connections_max + _LINGERING_MAX
+
+    def watch(self, loop: asyncio.AbstractEventLoop, connections: Collection[Connection]) -> None:
+        """Sweep `connections` until there are none left."""
+        if not self._is_sweeping:
+            self._is_sweeping = True
+            loop.call_later(self._every_seconds, self._sweep, loop, connections)
+
+    def _sweep(self, loop: asyncio.AbstractEventLoop, connections: Collection[Connection]) -> None:
+        now, count = loop.time(), len(connections)
+        metrics.HTTP_CONNECTIONS.set(count)
+        is_crowded = count > self.http.http_connections_max * _CROWDED
+        keep = float(self.http.http_keep_alive_seconds)
+        idle_max_seconds = min(_CROWDED_IDLE_SECONDS, keep) if is_crowded else keep
+        for connection in list(connections):
+            connection.sweep(now, idle_max_seconds=idle_max_seconds)
+        self._is_sweeping = count > 0
+        if self._is_sweeping:
+            loop.call_later(self._every_seconds, self._sweep, loop, connections)
