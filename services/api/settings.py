@@ -132,6 +132,8 @@ class RedisSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Password of Redis, of any characters."""
     redis_timeout_seconds: Annotated[float, above(0, 60)] = 0.25
     """How long one question may take before Redis counts as away."""
+    redis_wait_seconds: Annotated[float, above(0, 60)] = 5.0
+    """How long a request may wait for a connection to Redis, while all are in use, before it is answered 503."""
 
 
 class RateSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -233,6 +235,8 @@ def check_settings(settings: Settings) -> list[str]:
         faults.append("STUCK_PAUSE_MAX_SECONDS must be at least STUCK_AFTER_SECONDS")
     if settings.edge.journal_body_bytes_max < settings.edge.body_bytes_max:
         faults.append("JOURNAL_BODY_BYTES_MAX must be at least BODY_BYTES_MAX")
+    if settings.http.http_body_bytes_max < settings.edge.journal_body_bytes_max:
+        faults.append("HTTP_BODY_BYTES_MAX must be at least JOURNAL_BODY_BYTES_MAX")
     faults += _unusable_keys(auth)
     if auth.jwks_uri and not auth.jwks_uri.startswith("https://") and not settings.place.is_local:
         faults.append("JWKS_URI must be an https address outside APP_ENV=local")

@@ -24,8 +24,6 @@ _AWAY_SECONDS = 1.0
 """How long Redis is left alone after it did not answer."""
 _CONNECTIONS_MAX = 64
 """Connections at most; whoever finds all of them in use waits for one."""
-_PLACE_SECONDS = 1.0
-"""How long that may take: several times what a question may, so that only more requests than Redis can answer exceed it."""
 _WRITE_TRIES_MAX = 3
 
 
@@ -49,12 +47,14 @@ class Store:
         )
         # The driver's pool raises an error where no connection is left, which would look like an outage.
         self._places = asyncio.Semaphore(_CONNECTIONS_MAX)
+        self._wait_seconds = settings.redis_wait_seconds
         self._away_until = 0.0
+        self._is_away = False
 
     @property
     def state(self) -> str:
-        """`ok`, or `away` while it is left alone: for an operator's eyes."""
-        return "away" if monotonic() < self._away_until else "ok"
+        """`ok`, or `away` from the first question without an answer until one is answered: for an operator's eyes."""
+        return "away" if self._is_away else "ok"
 
     async def close(self) -> None:
         """Give the connections back."""
@@ -99,7 +99,9 @@ class Store:
             try:
                 if monotonic() < self._away_until:
                     raise Away("Redis does not answer")
-                return await question
+                answer = await question
+                self._is_away = False
+                return answer
             finally:
                 self._places.release()
         except Unavailable:
@@ -107,7 +109,7 @@ class Store:
         except Exception as fault:
             match outages.classify(fault):
                 case FaultClass.OUTAGE:
-                    self._away_until = monotonic() + _AWAY_SECONDS
+                    self._away_until, self._is_away = monotonic() + _AWAY_SECONDS, True
                     log.warning("redis.away", reason=outages.cause_of(fault))
                     raise Away("Redis does not answer") from fault
                 case FaultClass.CONTENTION:
@@ -119,7 +121,7 @@ class Store:
 
     async def _place(self) -> None:
         try:
-            async with asyncio.timeout(_PLACE_SECONDS):
+            async with asyncio.timeout(self._wait_seconds):
                 await self._places.acquire()
         except TimeoutError as fault:
             log.warning("redis.crowded", connections=_CONNECTIONS_MAX)

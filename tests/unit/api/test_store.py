@@ -51,7 +51,7 @@ async def test_only_outages_count_as_away(fault: Exception, code: str, state: st
 
 
 async def test_wait_for_a_turn_ends_without_opening_the_limits() -> None:
-    store = Store(RedisSettings())
+    store = Store(RedisSettings(redis_wait_seconds=0.1))
     answered = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         busy = [group.create_task(outcome(store, answered.wait())) for _ in range(64)]
