@@ -113,7 +113,7 @@ async def test_a_dispute_reaches_the_payment(shop: Shop) -> None:
     url = f"{shop.fake.url}/_control/payment_intents/{intent['id']}/dispute"
     async with shop.platform.http.post(url, headers=auth) as done:
         assert done.status == 200
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not (await shop.operator.call("GET", f"/v1/payment-intents/{intent_id}/disputes")).json:
             await asyncio.sleep(0.05)
     events = await shop.admin.call("GET", "/v1/gateway-events?status=HANDLED&limit=500")

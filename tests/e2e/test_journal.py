@@ -156,7 +156,7 @@ async def test_a_ledger_killed_in_the_middle_posts_all_of_a_call_once_when_it_is
     admin = await asyncpg.connect(platform.database.admin_url)
     try:
         call = asyncio.create_task(enter(clerk, *entries, key=key, mode=mode))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not await admin.fetchval(_AT_WORK[mode], tenant):
                 await asyncio.sleep(0.005)
         platform.kill("ledger")

@@ -12,7 +12,7 @@ import pytest
 from tests.support.platform import Answer, Client
 from tests.support.receiver import Receiver
 
-WAIT_SECONDS = 30
+WAIT_SECONDS = 60
 CLEARING = ("DISPUTE_CLEARING", "GATEWAY_CLEARING")
 
 

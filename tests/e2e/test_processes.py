@@ -177,13 +177,13 @@ async def converse(platform: Platform, bases: Sequence[str]) -> list[Line]:
 
 
 async def _until_settled(talk: Conversation, path: str) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while (await talk.client().call("GET", path)).json["status"] != "SETTLED":
             await asyncio.sleep(0.05)
 
 
 async def _until_refused(talk: Conversation, bases: Sequence[str], path: str) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         for _ in bases:
             while (await talk.client().call("GET", path)).status != 403:
                 await asyncio.sleep(0.02)

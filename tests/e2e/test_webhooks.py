@@ -40,7 +40,7 @@ async def test_an_endpoint_is_registered_tested_looked_at_and_replayed(
         found: list[dict[str, object]] = page.json["data"]
         return found
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(await listed("?status=DELIVERED")) < 2:
             await asyncio.sleep(0.05)
     shown = await admin.call("GET", where)
@@ -68,7 +68,7 @@ async def test_an_endpoint_is_registered_tested_looked_at_and_replayed(
     assert begun.status == 202, begun.raw
     again = await admin.call("POST", where + "/replay", selection, key=key)
     assert again.json["id"] == begun.json["id"]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await admin.call("GET", f"/v1/webhook-replays/{begun.json['id']}")).json["status"] != "DONE":
             await asyncio.sleep(0.05)
         while sum(r.type == "payment.settled" for r in receiver.received) < 2:

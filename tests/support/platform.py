@@ -21,7 +21,7 @@ from deploy.local.servers import Servers
 from tests.support.databases import SERVICES, TestDatabase, fresh_database
 
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 60
+START_SECONDS = 180
 STOP_SECONDS = 30
 
 DEMO_TENANT = "00000000-0000-0000-0000-000000000002"
@@ -108,7 +108,7 @@ class Client:
         assert answer.status == 200, answer.raw
         return str(answer.json["status"])
 
-    async def settled(self, intent_id: str, *, seconds: float = 20, status: str = "SETTLED") -> None:
+    async def settled(self, intent_id: str, *, seconds: float = 60, status: str = "SETTLED") -> None:
         """Wait until the intent has a status."""
         async with asyncio.timeout(seconds):
             while (found := await self.status(intent_id)) != status:

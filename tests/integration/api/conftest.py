@@ -202,7 +202,7 @@ class Api:
 
     async def until_processing(self, client: Client, intent_id: str) -> None:
         """Wait for the fact that a confirmation is under way."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while await client.status(intent_id) == "CREATED":
                 await asyncio.sleep(0.01)
 
@@ -223,7 +223,7 @@ async def serving(
     server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve())
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not server.started:
                 await asyncio.sleep(0.01)
         async with (

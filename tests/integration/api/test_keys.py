@@ -233,7 +233,7 @@ async def test_write_that_takes_no_key_refuses_one(api: Api, client: Client, own
 async def test_key_is_honoured(api: Api, client: Client, owner: Owner, tenant_id: str, write: Write) -> None:
     owner.held = asyncio.Event()
     first = asyncio.create_task(send(client, write, key="k"))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await owner.reached.wait()
     meanwhile = await send(client, write, key="k")
     assert (meanwhile.status, meanwhile.json["code"]) == (409, "idempotency_in_progress")

@@ -92,7 +92,7 @@ async def test_a_capture_that_is_answered_in_time_is_200_for_its_key_for_ever(ap
     intent = await held(api, client, tenant_id)
     key = str(uuid4())
     asking = asyncio.create_task(do(client, intent, "capture", key=key))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while "command:gateway:payment.capture" not in await api.said(tenant_id):
             await asyncio.sleep(0.01)
     await api.captured(tenant_id, intent)

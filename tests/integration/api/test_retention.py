@@ -180,6 +180,6 @@ async def test_partitions_are_made_when_the_service_starts(
             "audit_log",
             "payment_intent_events",
         }
-        async with serving(made, settings_for(made)), asyncio.timeout(20):
+        async with serving(made, settings_for(made)), asyncio.timeout(60):
             while await database.fetch(missing):
                 await asyncio.sleep(0.02)

@@ -73,7 +73,7 @@ async def served() -> AsyncIterator[str]:
     server = uvicorn.Server(uvicorn.Config(edge.wrap(answer_head(app)), host="127.0.0.1", port=port, log_config=None))
     running = asyncio.create_task(server.serve())
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not server.started:
                 await asyncio.sleep(0.01)
         yield f"http://127.0.0.1:{port}"

@@ -63,7 +63,7 @@ max_client_conn = 100
     )
     url = ledger_database.url("ledger_app").replace(f":{server.port}/", f":{port}/")
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not await _answers(url):
                 await asyncio.sleep(0.02)
         yield url

@@ -27,7 +27,7 @@ from libs.common.service import Service, Worker
 from libs.common.settings import BrokerSettings, DatabaseSettings, HttpSettings, PlaceSettings
 from tests.integration.messaging.conftest import captured, make_schema
 
-WAIT_SECONDS = 30
+WAIT_SECONDS = 60
 QUEUE = "ledger.payment.captured"
 DATABASE = "faults"
 ROLE = "faults_app"

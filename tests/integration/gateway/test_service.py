@@ -21,7 +21,7 @@ from services.gateway.app import build
 from services.gateway.settings import GatewayHttpSettings, Settings
 from tests.support.databases import TestDatabase
 
-WAIT_SECONDS = 20
+WAIT_SECONDS = 60
 
 
 async def until[T](fact: Callable[[], Awaitable[T | None]], *, seconds: float = WAIT_SECONDS) -> T:

@@ -20,7 +20,7 @@ from services.ledger.settings import LedgerHttpSettings, Settings
 from tests.integration.ledger.conftest import audit
 from tests.support.databases import TestDatabase
 
-WAIT_SECONDS = 20
+WAIT_SECONDS = 60
 
 
 class Neighbours:

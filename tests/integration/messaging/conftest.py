@@ -21,7 +21,7 @@ from libs.common.observability.correlation import Correlation, child_traceparent
 from libs.common.settings import BrokerSettings, DatabaseSettings
 from tests.support.brokers import fresh_vhost
 
-WAIT_SECONDS = 20
+WAIT_SECONDS = 60
 _DIALECT = sa.create_mock_engine("postgresql://", executor=print).dialect
 
 

@@ -46,7 +46,7 @@ SETTINGS = WebhookSettings(
 )
 
 
-async def until(fact: Callable[[], Awaitable[bool]], *, seconds: float = 20) -> None:
+async def until(fact: Callable[[], Awaitable[bool]], *, seconds: float = 60) -> None:
     """Wait for a fact, with a deadline."""
     async with asyncio.timeout(seconds):
         while not await fact():

@@ -127,7 +127,7 @@ class Process:
                 stdout=output,
                 stderr=output,
             )
-        await until(self.is_ready, seconds=30)
+        await until(self.is_ready, seconds=60)
 
     async def is_ready(self) -> bool:
         """Whether it says that it is ready."""
@@ -186,7 +186,7 @@ async def received(receiver: Receiver, count: int) -> None:
     async def fact() -> bool:
         return len({request.headers["webhook-id"] for request in receiver.received}) >= count
 
-    await until(fact, seconds=40)
+    await until(fact, seconds=60)
 
 
 async def test_what_the_api_says_reaches_the_merchant(
@@ -240,7 +240,7 @@ async def test_a_malformed_event_is_a_dead_letter_and_its_neighbours_are_told(
         await received(receiver, 1)
         dead = await api.channel.get_queue("notifier.payment.settled.dead")
         letter = None
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while letter is None:
                 letter = await dead.get(fail=False, no_ack=True)
         assert b"event_id" in letter.body
@@ -284,7 +284,7 @@ async def test_killed_again_and_again_every_event_is_told_and_every_attempt_reco
                 )
             )
 
-        await until(over, seconds=40)
+        await until(over, seconds=60)
         wrong = await watcher.fetch(
             "SELECT d.event_id FROM notifier.deliveries AS d JOIN notifier.attempts AS a "
             "USING (tenant_id, endpoint_id, event_id) WHERE d.endpoint_id = $1 GROUP BY d.event_id, d.attempts "
