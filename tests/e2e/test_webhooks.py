@@ -6,13 +6,16 @@ from uuid import uuid4
 import pytest
 
 from libs.common.contracts import REGISTRY
-from tests.support.platform import Client
+from tests.e2e.bookkeeping import new_tenant, person
+from tests.support.platform import Client, Platform
 from tests.support.receiver import Receiver
 
 
-async def test_an_endpoint_is_registered_tested_looked_at_and_replayed(
-    admin: Client, operator: Client, receiver: Receiver
-) -> None:
+async def test_an_endpoint_is_registered_tested_looked_at_and_replayed(platform: Platform, receiver: Receiver) -> None:
+    # A tenant of its own: its endpoint must hear of no payment that another test has left on its way.
+    tenant = new_tenant()
+    admin = person(platform, tenant, "engineer@example.com", ("admin:write", "payments:read"))
+    operator = person(platform, tenant, "cashier@example.com", ("payments:write", "payments:read"))
     made = await admin.call(
         "POST",
         "/v1/webhooks",
