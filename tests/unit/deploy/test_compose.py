@@ -1,6 +1,8 @@
 """docker-compose.yml and the Dockerfile, checked as far as that goes without an engine."""
 
+import os
 import re
+import secrets as random_secrets
 import shutil
 import subprocess
 from typing import Any
@@ -11,6 +13,7 @@ import yaml
 from deploy.local import containers, environment
 from deploy.local.bootstrap import ROLES, SERVICES
 from deploy.local.layout import DEFAULT_PORTS, ROOT
+from libs.common.secrets import PUBLISHED
 
 pytestmark = pytest.mark.unit
 
@@ -108,6 +111,32 @@ def test_files_that_are_mounted_exist(services: dict[str, Any]) -> None:
     assert mounts
     assert all((ROOT / mount.split(":")[0]).is_file() for mount in mounts)
     assert all(mount.endswith(":ro") for mount in mounts)
+
+
+@pytest.mark.parametrize("server", ["postgres", "redis", "postgres-init"])
+def test_servers_refuse_published_passwords_outside_local(services: dict[str, Any], server: str) -> None:
+    service = services[server]
+    shell, script, names, *rest = service["entrypoint"]
+    assert (shell, script) == ("/bin/sh", "/own-password.sh")
+    assert service["environment"]["APP_ENV"] == "${APP_ENV:-local}"
+    every = [name for name in service["environment"] if name.endswith("_PASSWORD")]
+    assert sorted(names.split(",")) == sorted(every)
+    good = {name: f"{name.lower()}-{random_secrets.token_hex(16)}" for name in every}
+
+    def started(app_env: str, **passwords: str) -> subprocess.CompletedProcess[str]:
+        environ = {"PATH": os.environ["PATH"], "APP_ENV": app_env, "PUBLISHED_SECRETS": str(PUBLISHED)}
+        command = ["/bin/sh", str(ROOT / "deploy/own-password.sh"), names, "echo", "started"]
+        return subprocess.run(command, env=environ | passwords, capture_output=True, text=True, check=False)
+
+    assert started("local").stdout == "started\n"
+    assert started("production", **good).stdout == "started\n"
+    for name in every:
+        default = re.sub(r"^\$\{\w+:-(.*)\}$", r"\1", service["environment"][name])
+        for bad in (default, "", "short", "local-development-secret-that-everyone-knows"):
+            refused = started("production", **good | {name: bad})
+            assert (refused.returncode, refused.stdout) == (1, "")
+            assert refused.stderr.startswith(f"{name} is missing, short or published")
+    assert rest == ([] if server == "postgres-init" else ["docker-entrypoint.sh"])
 
 
 def test_an_image_holds_one_service_and_is_nobody_special() -> None:

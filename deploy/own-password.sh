@@ -1,0 +1,18 @@
+#!/bin/sh
+# Run a server's command only with passwords of one's own: own-password.sh NAME[,NAME...] COMMAND [ARGUMENT...]
+# Where APP_ENV=local anything goes. Elsewhere each named variable must be 12 characters or more, and in no file of this
+# repository: /published_secrets.txt has the SHA-256 digests of those, as the services compare them.
+set -eu
+names=$1
+shift
+if [ "${APP_ENV:-local}" != local ]; then
+    for name in $(echo "$names" | tr , ' '); do
+        value=$(printenv "$name" || true)
+        digest=$(printf %s "$value" | sha256sum | cut -d ' ' -f 1)
+        if [ "${#value}" -lt 12 ] || grep -qxF "$digest" "${PUBLISHED_SECRETS:-/published_secrets.txt}"; then
+            echo "$name is missing, short or published, which only APP_ENV=local may use; make one with \`openssl rand -hex 32\`" >&2
+            exit 1
+        fi
+    done
+fi
+exec "$@"
