@@ -27,8 +27,8 @@ OUTCOMES = ("failed", "missing", "delivered")
 EVENT_IDS_MAX = 1_000
 """Most events that one replay may name."""
 _KEY_CHARACTERS_MAX = 255
-_STEPS_MAX = 20
-"""Steps that one round takes, so that the worker sees that it is told to stop."""
+_ROUNDS_MAX = 20
+"""Rounds, a step of each tenant, until the worker sees whether it is told to stop."""
 
 
 async def start_replay(database: Database, request: StartReplay, *, clock: Clock) -> Replay:
@@ -111,18 +111,31 @@ async def cancel_replay(database: Database, request: CancelReplay, *, clock: Clo
     return replay_shown(found)
 
 
-async def advance_replays(database: Database, *, clock: Clock) -> bool:
-    """Schedule some steps of the replays that run, each in a transaction of its own; says whether more is left."""
-    for _ in range(_STEPS_MAX):
-        async with database.transaction() as tx:
-            replay = await replays.next_running(tx, now=clock.now())
-            if replay is None:
-                return False
-            endpoint = await endpoints.find(tx, tenant_id=replay.tenant_id, endpoint_id=replay.endpoint_id)
-            if endpoint is None or not endpoint[0].is_active:
-                await replays.cancel(tx, tenant_id=replay.tenant_id, replay_id=replay.id, now=clock.now())
-            else:
-                await replays.advance(tx, replay, is_ordered=endpoint[0].is_ordered, now=clock.now())
+async def advance_replays(database: Database, *, clock: Clock, rounds: int = _ROUNDS_MAX) -> bool:
+    """Go on with the replays that run; says whether more may be left.
+
+    Tenants take turns, a step each: however many replays of one run, another's waits for one step of each tenant.
+    """
+    for _ in range(rounds):
+        async with database.connection() as connection:
+            tenants = await replays.running_tenants(connection)
+        steps = [await _step(database, tenant_id, clock=clock) for tenant_id in tenants]
+        if not any(steps):
+            return False
+    return True
+
+
+async def _step(database: Database, tenant_id: str, *, clock: Clock) -> bool:
+    """Schedule one step of one replay of a tenant, in a transaction of its own; False where none is to go on."""
+    async with database.transaction() as tx:
+        replay = await replays.next_running(tx, tenant_id=tenant_id, now=clock.now())
+        if replay is None:
+            return False
+        endpoint = await endpoints.find(tx, tenant_id=replay.tenant_id, endpoint_id=replay.endpoint_id)
+        if endpoint is None or not endpoint[0].is_active:
+            await replays.cancel(tx, tenant_id=replay.tenant_id, replay_id=replay.id, now=clock.now())
+        else:
+            await replays.advance(tx, replay, is_ordered=endpoint[0].is_ordered, now=clock.now())
     return True
 
 

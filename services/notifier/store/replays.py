@@ -90,9 +90,10 @@ SELECT count(*) FROM (
 _ROOM = f"SELECT {_DUE_MAX} - ({_DUE}) FROM replays AS r WHERE tenant_id = $2 AND id = $3"  # noqa: S608 - no input
 _NEXT = f"""
 SELECT {_COLUMNS} FROM replays AS r
- WHERE status = 'RUNNING' AND ({_DUE}) < {_DUE_MAX}
+ WHERE status = 'RUNNING' AND tenant_id = $2 AND ({_DUE}) < {_DUE_MAX}
  ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED
 """  # noqa: S608 - no input
+_TENANTS = "SELECT DISTINCT tenant_id FROM replays WHERE status = 'RUNNING'"
 _MOVE = """
 UPDATE replays SET scheduled = scheduled + $3, position = coalesce($4, position),
        status = CASE WHEN $5::timestamptz IS NULL THEN 'RUNNING' ELSE 'DONE' END, ended_at = $5
@@ -200,9 +201,14 @@ async def find(connection: Connection, *, tenant_id: str, replay_id: UUID) -> As
     return None if row is None else _asked(row)
 
 
-async def next_running(tx: Connection, *, now: datetime) -> Asked | None:
-    """Lock and return the oldest replay that nobody works on and that need not wait; None when there is none."""
-    row = await tx.fetchrow(_NEXT, now)
+async def running_tenants(connection: Connection) -> list[str]:
+    """List the tenants that have replays which are not done."""
+    return [row["tenant_id"] for row in await connection.fetch(_TENANTS)]
+
+
+async def next_running(tx: Connection, *, tenant_id: str, now: datetime) -> Asked | None:
+    """Lock and return a tenant's oldest replay that nobody works on and that need not wait; None when there is none."""
+    row = await tx.fetchrow(_NEXT, now, tenant_id)
     return None if row is None else _asked(row)
 
 

@@ -98,6 +98,33 @@ async def test_replay_waits_while_its_endpoint_has_much_due_and_others_go_on(
     assert [tuple(row) for row in rows] == [("DONE", 1)]
 
 
+async def test_replay_waits_for_one_step_of_another_tenant_however_many_that_one_has(
+    notifier: Notifier, tenant_id: str
+) -> None:
+    rude, quiet = f"{tenant_id}-rude", f"{tenant_id}-quiet"
+    for tenant, endpoints in ((rude, 6), (quiet, 1)):
+        own = [await notifier.register(tenant, URL) for _ in range(endpoints)]
+        await notifier.hear(*(notifier.event(tenant) for _ in range(5)))
+        await notifier.database.write(
+            "UPDATE deliveries SET status = 'FAILED', next_attempt_at = NULL, ended_at = now(), end_reason = 'exhausted' "
+            "WHERE tenant_id = $1 RETURNING 1",
+            tenant,
+        )
+        notifier.clock.advance(timedelta(seconds=1))
+        for endpoint in own:
+            for number in range(5):
+                await notifier.replay(tenant, endpoint.id, key=f"{number}", outcomes=("failed",))
+
+    async def done() -> dict[str, int]:
+        rows = await notifier.database.fetch("SELECT tenant_id FROM replays WHERE status = 'DONE'")
+        return Counter(row["tenant_id"] for row in rows)
+
+    # All of the one were asked for before any of the other, and each is done in one step.
+    for served in (1, 2):
+        assert await commands.advance_replays(notifier.database, clock=notifier.clock, rounds=1)
+        assert await done() == {rude: served, quiet: served}
+
+
 async def test_what_was_tried_ten_thousand_times_is_not_replayed(notifier: Notifier, tenant_id: str) -> None:
     endpoint = await notifier.register(tenant_id, URL)
     await notifier.hear(*(notifier.event(tenant_id) for _ in range(2)))

@@ -67,7 +67,7 @@ async def test_a_cancelled_replay_keeps_its_progress_and_schedules_no_more(
     begun = await notifier.replay(tenant_id, endpoint.id)
     assert (begun.status, begun.total) == ("RUNNING", MESSAGES)
     async with notifier.database.transaction() as tx:
-        running = await replays.next_running(tx, now=notifier.clock.now())
+        running = await replays.next_running(tx, tenant_id=tenant_id, now=notifier.clock.now())
         assert running is not None
         step = await replays.advance(tx, running, is_ordered=False, now=notifier.clock.now())
     assert 0 < step < MESSAGES
