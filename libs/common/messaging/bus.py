@@ -46,7 +46,12 @@ class Bus:
         )
         self._redelivery = Redelivery(self._broker, service=service, clock=clock)
         self._relay = Relay(database, self._broker, settings)
-        self._asker = Asker(self._broker, service=service, timeout_seconds=settings.request_timeout_seconds)
+        self._asker = Asker(
+            self._broker,
+            service=service,
+            timeout_seconds=settings.request_timeout_seconds,
+            places=settings.consumer_prefetch,
+        )
         self._answerer = Answerer(self._broker, service=service)
         self._packs: list[PackConsumer[Any]] = []
         self._eaches: list[EachConsumer[Any]] = []

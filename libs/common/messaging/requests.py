@@ -29,6 +29,7 @@ from libs.common.messaging.broker import Broker, forgiving
 from libs.common.messaging.consumer import acknowledge, hand_back
 from libs.common.messaging.delivery import Delivery
 from libs.common.messaging.envelope import decode
+from libs.common.messaging.turns import Turns
 from libs.common.observability import metrics
 from libs.common.observability.correlation import Correlation, child_traceparent, correlated, current
 from libs.common.observability.logging import get_logger
@@ -42,6 +43,10 @@ _CLASSES: dict[str, type[Rejected]] = {
 
 _WAITING_MAX = 2000
 """Requests of this process that may be unanswered at a time."""
+_TENANT_WAITING_MAX = 1500
+"""Requests of one tenant among them that may wait for a place."""
+_PLACES = 50
+"""Requests that may be under way to one service at a time, as many as a process of it answers."""
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -63,9 +68,11 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Asker:
     """Puts requests to other services and waits for their replies."""
 
-    def __init__(self, broker: Broker, *, service: str, timeout_seconds: float) -> None:
+    def __init__(self, broker: Broker, *, service: str, timeout_seconds: float, places: int = _PLACES) -> None:
         self._broker = broker
         self._timeout_seconds = timeout_seconds
+        self._places = places
+        self._turns: dict[str, Turns] = {}
         self.reply_queue = f"{service}.replies.{uuid4().hex}"
         self._open: dict[str, asyncio.Future[bytes]] = {}
         self._decoders: dict[type[msgspec.Struct], msgspec.json.Decoder[Any]] = {}
@@ -90,17 +97,18 @@ class Asker:
         """
         contract = request.contract
         assert contract.reply is not None
-        if len(self._open) >= _WAITING_MAX:
+        correlation = current()
+        turns = self._turns.setdefault(contract.owner, Turns(self._places))
+        if len(self._open) >= _WAITING_MAX or turns.waiting(correlation.tenant_id) >= _TENANT_WAITING_MAX:
             raise Unavailable("too many requests are waiting for an answer", code="overloaded")
         timeout_seconds = max(self._timeout_seconds, contract.timeout_seconds or 0)
         ticket = uuid4().hex
         waiting: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._open[ticket] = waiting
-        correlation = current()
         started = perf_counter()
         outcome = "failed"
         try:
-            async with asyncio.timeout(timeout_seconds):
+            async with asyncio.timeout(timeout_seconds) as deadline, turns.place(correlation.tenant_id):
                 await self._broker.publish(
                     request.encode(),
                     exchange=contract.exchange,
@@ -109,7 +117,8 @@ class Asker:
                     reply_to=self.reply_queue,
                     correlation_id=ticket,
                     message_type=contract.name,
-                    expiration=timeout_seconds,
+                    # It expires in its queue when whoever asked has given up.
+                    expiration=_remaining(deadline),
                     headers={
                         "X-Correlation-Id": correlation.correlation_id,
                         "X-Tenant-Id": correlation.tenant_id,
@@ -136,6 +145,12 @@ class Asker:
             decoder = self._decoders[kind] = msgspec.json.Decoder(kind)
         answer: msgspec.Struct = decoder.decode(reply.answer)
         return answer
+
+
+def _remaining(deadline: asyncio.Timeout) -> float:
+    ends_at = deadline.when()
+    assert ends_at is not None
+    return max(0.001, ends_at - asyncio.get_running_loop().time())
 
 
 def _refused(refusal: Refusal) -> PlatformError:

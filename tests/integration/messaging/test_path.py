@@ -14,7 +14,7 @@ from libs.common.errors import BrokenInvariant, Conflict, Invalid, NotFound, Too
 from libs.common.messaging import Bus, Heard, Saying
 from libs.common.messaging.redrive import redrive
 from libs.common.messaging.topology import DELAYS_SECONDS, TopologyConflict
-from libs.common.observability.correlation import Correlation
+from libs.common.observability.correlation import Correlation, correlated
 from tests.integration.messaging.conftest import Pair, captured, record, say_all, until
 
 type Captures = Sequence[Heard[gateway.PaymentCaptured]]
@@ -325,6 +325,46 @@ async def test_request_is_answered_refused_or_given_up_in_time(pair: Pair) -> No
             await asker.ask(request("SLOW"))
         many = await asyncio.gather(*(asker.ask(request(f"A{i}")) for i in range(100)))
         assert [account.code for account in many] == [f"A{i}" for i in range(100)]
+
+
+async def test_request_of_a_tenant_is_answered_beside_the_flood_of_another(pair: Pair) -> None:
+    asks, answers = await pair.database("api"), await pair.database("ledger")
+    asker = await pair.bus("api", asks, request_timeout_seconds=15, consumer_prefetch=8)
+    answerer = await pair.bus("ledger", answers, consumer_prefetch=8)
+    _complete_ledger(answerer)
+    answerer.hear(gateway.PaymentCaptured, _ignore)
+    _complete_api(asker)
+    open_up, order = asyncio.Event(), list[str]()
+
+    async def list_accounts(request: ledger.ListAccounts) -> ledger.AccountList:
+        if request.tenant_id == "rude":
+            await open_up.wait()
+        order.append(request.tenant_id)
+        return ledger.AccountList(accounts=[])
+
+    async def ask(tenant_id: str) -> None:
+        with correlated(Correlation(correlation_id="c", tenant_id=tenant_id)):
+            await asker.ask(ledger.ListAccounts(tenant_id=tenant_id))
+
+    answerer.answer(ledger.ListAccounts, list_accounts)
+    async with pair.running(asker, answerer):
+
+        async def connected() -> bool:
+            try:
+                await asyncio.gather(asker.ping(), answerer.ping())
+            except Unavailable:
+                return False
+            return True
+
+        await until(connected)
+        flood = [asyncio.create_task(ask("rude")) for _ in range(200)]
+        await asyncio.sleep(0)
+        # All that the other has under way hangs, and its next ones wait in a line of their own.
+        await ask("quiet")
+        assert order == ["quiet"]
+        open_up.set()
+        await asyncio.gather(*flood)
+    assert order.count("rude") == 200
 
 
 def _complete_api(bus: Bus, news: Callable[[Heard[api.AccessChanged]], None] | None = None) -> None:
