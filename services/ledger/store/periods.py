@@ -1,15 +1,28 @@
 """Closed periods."""
 
+import asyncpg
+
 from libs.common.contracts.ledger_books import Period
 from libs.common.db import Connection
+from libs.common.errors import Unavailable
 
 _ALONE = "SELECT pg_advisory_xact_lock(x'636c6f7365'::int8)"
 """Waits for the groups that are on their way, and keeps the next ones out: every group shares this lock."""
+_LOCK_TIMEOUT_MILLISECONDS = 1000
+"""How long whoever closes waits for a group that hangs: the groups of all tenants wait behind it meanwhile."""
 
 
 async def keep_groups_out(tx: Connection) -> None:
-    """Wait until no group is being posted, and let none begin before this transaction ends."""
-    await tx.execute(_ALONE)
+    """Wait until no group is being posted, and let none begin before this transaction ends.
+
+    Raises:
+        Unavailable: when a group that is being posted takes too long.
+    """
+    await tx.execute(f"SET LOCAL lock_timeout = {_LOCK_TIMEOUT_MILLISECONDS}")
+    try:
+        await tx.execute(_ALONE)
+    except asyncpg.LockNotAvailableError as fault:
+        raise Unavailable("entries are being posted while the period is to be closed") from fault
 
 
 async def closed_periods(connection: Connection, tenant_id: str) -> list[Period]:

@@ -12,6 +12,7 @@ from libs.common.contracts.ledger_journal import Mode
 from libs.common.contracts.ledger_money import AssignAccountRole, Role
 from libs.common.contracts.ledger_reports import ReportRevenue
 from libs.common.db import Database
+from libs.common.errors import Unavailable
 from libs.common.ids import new_id
 from services.ledger.commands import RoleCommands
 from services.ledger.periods import Periods
@@ -37,6 +38,20 @@ async def test_a_closed_period_refuses_what_happened_in_it(books: Books, tenant_
         ("refused", "period_closed", "/entries/1"),
     ]
     assert await books.count(tenant_id) == (0, 0, 0)
+
+
+async def test_whoever_closes_a_period_gives_up_on_a_group_that_hangs(books: Books, tenant_id: str) -> None:
+    midnight = books.clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    periods = Periods(books.database, PostingDesk(books.database, clock=books.clock), clock=books.clock)
+    closing = ClosePeriod(tenant_id=tenant_id, ends_before=midnight, closed_by="cfo")
+    async with books.database.transaction() as hanging:
+        await hanging.execute("SELECT pg_advisory_xact_lock_shared(x'636c6f7365'::int8)")
+        with pytest.raises(Unavailable, match="entries are being posted"):
+            await periods.close(closing)
+        # Nobody stands behind it any longer.
+        answer = await books.post(tenant_id, moved("CASH", "REVENUE"))
+        assert [result.outcome for result in answer.results] == ["posted"]
+    assert (await periods.close(closing)).ends_before == midnight
 
 
 async def test_an_accounts_own_limits_refuse_only_what_crosses_them(books: Books, tenant_id: str) -> None:
