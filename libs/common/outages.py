@@ -87,6 +87,8 @@ SQLSTATES: dict[str, FaultClass] = {
     "55P04": _BUG,
 }
 
+_UNFINISHED_SQLSTATES = ("25P04", "53200", "53400", "55006", "55P03", "57014")
+"""The server answers and gave a statement up: for its time, its memory, or a lock that it did not get."""
 READ_ONLY_SQLSTATE = "25006"
 """The server that we are connected to takes no writes."""
 
@@ -262,6 +264,12 @@ def is_outage(fault: BaseException) -> bool:
 def is_contention(fault: BaseException) -> bool:
     """Whether the same work may simply be run again."""
     return classify(fault) is _CONTENTION
+
+
+def is_unfinished(fault: BaseException) -> bool:
+    """Whether the server, or the deadline, gave up one statement: an outage that the statement may have made itself."""
+    sqlstate = str(getattr(fault, "sqlstate", None) or "")
+    return isinstance(fault, TimeoutError) or sqlstate in _UNFINISHED_SQLSTATES or sqlstate.startswith("XX")
 
 
 def listed(fault: BaseException) -> FaultClass | None:

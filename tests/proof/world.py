@@ -23,6 +23,7 @@ from libs.common.contracts import REGISTRY, Kind
 from libs.common.db import Database
 from libs.common.messaging.consumer import EachConsumer, PackConsumer
 from libs.common.messaging.envelope import PackedEvent, encode_pack
+from libs.common.messaging.patience import Watch
 from libs.common.observability.correlation import Correlation
 from services.api import commands as api
 from services.api import consumers as api_consumers
@@ -134,7 +135,12 @@ class _Ears:
         queue = kind.contract.queue(self._service)
         redelivery: Any = self._post
         self._post.consumers[queue] = EachConsumer(
-            kind, handler, queue=queue, redelivery=redelivery, concurrency=concurrency
+            kind,
+            handler,
+            queue=queue,
+            redelivery=redelivery,
+            concurrency=concurrency,
+            watch=Watch(self._database, queue=queue),
         )
 
     def answer(self, kind: Any, handler: Any) -> None:

@@ -46,8 +46,15 @@ class DatabaseReadOnly(DatabaseUnavailable):
     """PostgreSQL answers, and takes no writes: a standby, or a primary that was demoted. Reads go on."""
 
 
-def unavailable(fault: BaseException) -> DatabaseUnavailable:
-    """Make an outage out of the driver's error; its cause is counted, and logged once in a while."""
+class StatementUnfinished(DatabaseUnavailable):
+    """PostgreSQL took a statement and gave it up: it is out of time, memory or locks, or this statement always will be."""
+
+
+def unavailable(fault: BaseException, *, in_statement: bool = False) -> DatabaseUnavailable:
+    """Make an outage out of the driver's error; its cause is counted, and logged once in a while.
+
+    `in_statement` says that a connection was there, and what failed is what was done with it.
+    """
     if isinstance(fault, asyncpg.InterfaceError) and isinstance(fault.__context__, asyncpg.PostgresError):
         # "The connection is closed", says the end of a transaction; what closed it stands before.
         fault = fault.__context__
@@ -59,6 +66,8 @@ def unavailable(fault: BaseException) -> DatabaseUnavailable:
         log.warning("database.unavailable", cause=outages.cause_of(fault))
     if cause == outages.READ_ONLY_SQLSTATE:
         return DatabaseReadOnly("the database takes no writes at the moment", code="database_read_only")
+    if in_statement and outages.is_unfinished(fault):
+        return StatementUnfinished("the database does not answer in time")
     return DatabaseUnavailable("the database does not answer")
 
 

@@ -91,7 +91,7 @@ class _Borrowing:
                     borrowed.terminate()
                 if isinstance(fault, asyncpg.ReadOnlySQLTransactionError):
                     self._database._leave_read_only_server()
-                raise unavailable(fault) from fault
+                raise unavailable(fault, in_statement=True) from fault
         finally:
             if fault is not None or not self._database._keep(borrowed):
                 await self._database._release(borrowed)

@@ -14,6 +14,7 @@ from libs.common.errors import BrokenInvariant, Unavailable
 from libs.common.messaging.broker import Broker
 from libs.common.messaging.consumer import BroadcastConsumer, EachConsumer, EachHandler, PackConsumer, SetHandler
 from libs.common.messaging.envelope import Heard
+from libs.common.messaging.patience import Watch
 from libs.common.messaging.redelivery import Redelivery
 from libs.common.messaging.relay import Relay
 from libs.common.messaging.requests import Answerer, Asker, requests_of
@@ -78,6 +79,7 @@ class Bus:
             queue=kind.contract.queue(self._service),
             redelivery=self._redelivery,
             concurrency=concurrency,
+            watch=Watch(self._database, queue=kind.contract.queue(self._service)),
         )
         self._eaches += [fresh, fresh.for_postponed(concurrency=_share(concurrency))]
 

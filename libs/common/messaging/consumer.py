@@ -1,22 +1,25 @@
 """The pack consumer: one transaction for what waits, then acknowledge; on failure split until the bad event is alone."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from uuid import uuid4
 
 import msgspec
 
-from libs.common import outages
 from libs.common.contracts import Message
 from libs.common.db import Connection, Database, DatabaseUnavailable
+from libs.common.db.connections import StatementUnfinished
 from libs.common.db.database import CONTENTION
 from libs.common.errors import TooEarly, Undecodable
 from libs.common.messaging import inbox
 from libs.common.messaging.delivery import Delivery
 from libs.common.messaging.envelope import Heard, PackedEvent, decode_pack, heard
 from libs.common.messaging.intake import Intake
+from libs.common.messaging.patience import FEW, Patience, Watch, refusal
 from libs.common.messaging.redelivery import Redelivery
+from libs.common.messaging.settling import acknowledge, hand_back, persist
 from libs.common.messaging.topology import postponed_queue
 from libs.common.observability import metrics
 from libs.common.observability.correlation import correlated
@@ -24,11 +27,7 @@ from libs.common.observability.logging import get_logger
 
 log = get_logger("messaging.consumer")
 
-_OUTAGE_PAUSES_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
-"""Pauses while the database is away; the batch stays unacknowledged, so it is nobody's loss if we are killed."""
 _CONTENTION_RETRIES_MAX = 5
-_HANDED_BACK_SECONDS = 1.0
-"""Pause before a message is handed back that met a bug: the broker would deliver it again at once."""
 
 type Afterwards = Callable[[], None]
 """What is to be done, in memory and at once, as soon as the transaction has committed."""
@@ -52,6 +51,7 @@ class PackConsumer[M: Message]:
         batch_max: int,
         source: str = "",
         turn: asyncio.Lock | None = None,
+        watch: Watch | None = None,
     ) -> None:
         self._intake = Intake(kind, queue=queue, redelivery=redelivery)
         self._handler = handler
@@ -60,6 +60,7 @@ class PackConsumer[M: Message]:
         self._kind = kind
         self._redelivery = redelivery
         self._turn = turn or asyncio.Lock()
+        self._watch = watch or Watch(database, queue=queue)
         self.source = source or queue
         """The queue that is read: `queue`, or that of its postponed events."""
         # Bounded by the prefetch: the broker stops pushing when that many messages are unacknowledged.
@@ -81,6 +82,7 @@ class PackConsumer[M: Message]:
             batch_max=batch_max,
             source=postponed_queue(self.queue),
             turn=self._turn,
+            watch=self._watch,
         )
 
     @property
@@ -114,12 +116,51 @@ class PackConsumer[M: Message]:
     async def _handle(self, messages: list[Delivery]) -> None:
         """Handle the first message and what waits behind it, which is added to `messages`, in one transaction."""
         events = await self._open(messages[0])
+        await self._fill(messages, events)
+        patience = Patience(self._watch, attempt=max((packed.attempt for packed, _ in events), default=0))
+        try:
+            await persist(partial(self._settle, events), queue=self.queue, until=patience.is_over)
+        except StatementUnfinished:
+            await persist(partial(self._isolate, messages, events, patience), queue=self.queue)
+        for message in messages:
+            await acknowledge(message)
+
+    async def _fill(self, messages: list[Delivery], events: list[tuple[PackedEvent, Heard[M]]]) -> None:
         while len(events) < self._batch_max and not self._waiting.empty():
             messages.append(self._waiting.get_nowait())
             events += await self._open(messages[-1])
-        await persist(partial(self._settle, events), queue=self.queue)
-        for message in messages:
-            await acknowledge(message)
+
+    async def _isolate(
+        self, messages: list[Delivery], events: list[tuple[PackedEvent, Heard[M]]], patience: Patience
+    ) -> None:
+        """Handle each event in a transaction of its own; postpone those that the database refuses while it takes others.
+
+        `events` loses what is done. What has arrived meanwhile joins them: it may show that the database is well.
+
+        Raises:
+            DatabaseUnavailable: when the database refuses all alike.
+        """
+        await self._fill(messages, events)
+        count = len(events)
+        refused: list[tuple[PackedEvent, Heard[M]]] = []
+        # Any few of them first: where those at the head fail, another may still show that the database is well.
+        some = random.sample(range(count), min(FEW, count))
+        order = [events[i] for i in (*some, *(i for i in range(count) if i not in some))]
+        for pair in order:
+            try:
+                await self._settle([pair])
+            except StatementUnfinished as fault:
+                refused.append(pair)
+                if not await patience.blames(count):
+                    if len(refused) >= FEW or pair is order[-1]:
+                        raise
+                    continue
+                await self._intake.give_up(refused, refusal(fault))
+                for each in refused:
+                    events.remove(each)
+                refused.clear()
+            else:
+                events.remove(pair)
 
     @property
     def idle(self) -> bool:
@@ -170,6 +211,7 @@ class PackConsumer[M: Message]:
                 afterwards()
             metrics.MESSAGE_BATCH.labels(self.queue).observe(len(events))
             metrics.MESSAGES.labels(self.queue, "handled").inc(len(fresh))
+            self._watch.handled += len(fresh)
             if len(fresh) < len(events):
                 metrics.MESSAGES.labels(self.queue, "repeated").inc(len(events) - len(fresh))
             return
@@ -195,10 +237,12 @@ class EachConsumer[M: Message]:
         queue: str,
         redelivery: Redelivery,
         concurrency: int,
+        watch: Watch,
         source: str = "",
     ) -> None:
         self._intake = Intake(kind, queue=queue, redelivery=redelivery)
         self._handler = handler
+        self._watch = watch
         self._kind = kind
         self._redelivery = redelivery
         self.source = source or queue
@@ -217,6 +261,7 @@ class EachConsumer[M: Message]:
             queue=self.queue,
             redelivery=self._redelivery,
             concurrency=concurrency,
+            watch=self._watch,
             source=postponed_queue(self.queue),
         )
 
@@ -285,8 +330,14 @@ class EachConsumer[M: Message]:
         self._slots.release()
 
     async def _one(self, packed: PackedEvent, event: Heard[M]) -> None:
+        patience = Patience(self._watch, attempt=packed.attempt)
         with correlated(event.correlation):
-            await persist(partial(self._attempt, packed, event), queue=self.queue)
+            try:
+                await persist(partial(self._attempt, packed, event), queue=self.queue, until=patience.blames_lone)
+            except StatementUnfinished as fault:
+                await persist(partial(self._intake.give_up, [(packed, event)], refusal(fault)), queue=self.queue)
+            finally:
+                patience.end()
 
     async def _attempt(self, packed: PackedEvent, event: Heard[M]) -> None:
         try:
@@ -297,6 +348,7 @@ class EachConsumer[M: Message]:
             await self._intake.give_up([(packed, event)], fault)
         else:
             metrics.MESSAGES.labels(self.queue, "handled").inc()
+            self._watch.handled += 1
 
 
 class BroadcastConsumer[M: Message]:
@@ -324,39 +376,3 @@ class BroadcastConsumer[M: Message]:
             log.error("broadcast.undecodable", queue=self.shared_name, detail=fault.detail)
             metrics.MESSAGES.labels(self.shared_name, "dead").inc()
         await acknowledge(message)
-
-
-async def acknowledge(message: Delivery) -> None:
-    """Tell the broker that a message is done; if the connection is gone it comes again, and the inbox knows it."""
-    try:
-        await message.ack()
-    except Exception as fault:
-        if not outages.is_outage(fault):
-            raise
-        log.warning("message.not_acknowledged", reason=outages.cause_of(fault))
-
-
-async def hand_back(message: Delivery) -> None:
-    """Let the broker deliver a message again, after a moment; so many times, and it makes a dead letter of it."""
-    await asyncio.sleep(_HANDED_BACK_SECONDS)
-    try:
-        await message.hand_back()
-    except Exception as fault:
-        if not outages.is_outage(fault):
-            raise
-        log.warning("message.not_handed_back", reason=outages.cause_of(fault))
-
-
-async def persist[T](work: Callable[[], Awaitable[T]], *, queue: str) -> T:
-    """Do `work`, however long the database or the broker stays away; its events wait unacknowledged meanwhile."""
-    attempt = 0
-    while True:
-        try:
-            return await work()
-        except Exception as outage:
-            if not outages.is_outage(outage):
-                raise
-            pause = _OUTAGE_PAUSES_SECONDS[min(attempt, len(_OUTAGE_PAUSES_SECONDS) - 1)]
-            log.warning("consumer.paused", queue=queue, reason=outages.cause_of(outage), seconds=pause)
-            attempt += 1
-            await asyncio.sleep(pause)

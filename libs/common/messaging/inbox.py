@@ -10,8 +10,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
-from libs.common.db import Connection, PartitionedTable
-from libs.common.ids import derived_id
+from libs.common.db import Connection, Database, PartitionedTable
+from libs.common.ids import derived_id, new_id
 from libs.common.settings import BrokerSettings
 
 type InboxKey = tuple[str, UUID]
@@ -81,3 +81,16 @@ async def mark(connection: Connection, queue: str, events: Sequence[InboxKey]) -
         [event_id for _, event_id in keys.values()],
     )
     return {keys[row["event_id"]] for row in rows}
+
+
+async def try_out(database: Database, queue: str) -> None:
+    """Write to the inbox and take it back: shows whether the database takes writes at this moment.
+
+    Raises:
+        DatabaseUnavailable: when it does not.
+    """
+    async with database.connection() as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        await mark(connection, queue, [("", new_id())])
+        await transaction.rollback()

@@ -5,6 +5,7 @@
     Rejected, BrokenInvariant     dead letter, with the reason in its headers
     Undecodable                   dead letter at once
     a driver's error              by its class in `outages`: an outage or contention is like Transient, bad data a dead letter
+    a statement given up          an outage, unless only this event meets it (see `patience`): then like Transient
     anything else                 a bug of ours, or a deployment in progress: a few retries, then a dead letter
 
 What comes again does so in `<queue>.postponed`, which is read beside the queue itself: however many events are too early,

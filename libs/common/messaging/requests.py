@@ -26,9 +26,9 @@ from libs.common.errors import (
     Undecodable,
 )
 from libs.common.messaging.broker import Broker, forgiving
-from libs.common.messaging.consumer import acknowledge, hand_back
 from libs.common.messaging.delivery import Delivery
 from libs.common.messaging.envelope import decode
+from libs.common.messaging.settling import acknowledge, hand_back
 from libs.common.messaging.turns import Turns
 from libs.common.observability import metrics
 from libs.common.observability.correlation import Correlation, child_traceparent, correlated, current
