@@ -190,8 +190,10 @@ def status() -> str:
     env = environment.full_environment(place, found, keys(place)) if found else dict(_ports_only())
     for state in supervision.states(place):
         url = base_url(env, state.service)
-        code = readiness(f"{url}/readyz")[0] if state.is_up else 0
-        ready = "ready" if code == 200 else f"not ready ({code})" if code else "-"
+        code, answer = readiness(f"{url}/readyz") if state.is_up else (0, "")
+        limits = ", degraded" if '"status":"degraded"' in answer else ""
+        limits += ", the database is read-only" if '"database":"read_only"' in answer else ""
+        ready = f"ready{limits}" if code == 200 else f"not ready ({code}{limits})" if code else "-"
         process = f"pid {state.pid}, {state.uptime_seconds} s" if state.pid else "-"
         name = "down" if state.state == "NONE" else state.state.lower()
         lines.append(f"dev   {state.service:9} {name:10} {url}  {process}  {ready}")

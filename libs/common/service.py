@@ -94,7 +94,10 @@ class CommonSettings(Protocol):
 
 
 class Service:
-    """One service, wired and ready to run: `asgi` is its application, `serve` runs it until it is told to stop."""
+    """One service, wired and ready to run: `asgi` is its application, `serve` runs it until it is told to stop.
+
+    `reads_alone` says that its callers are served while the database takes no writes: it then stays ready, degraded.
+    """
 
     def __init__(
         self,
@@ -117,6 +120,7 @@ class Service:
         shells: Sequence[Callable[[ASGIApp], ASGIApp]] = (),
         openapi: OpenAPIConfig | None = None,
         eager_tasks: bool = False,
+        reads_alone: bool = False,
     ) -> None:
         self.name = name
         self.place = place
@@ -132,10 +136,15 @@ class Service:
         self._opens = opens
         self._eager_tasks = eager_tasks
         guards = operators_only(http.operations_token)
-        all_checks: dict[str, Check] = {"database": database.ping, "rabbitmq": bus.ping, **(checks or {})}
+        all_checks: dict[str, Check] = {"database": database.state, "rabbitmq": bus.ping, **(checks or {})}
         self.app = Litestar(
             route_handlers=[
-                *health_routes(all_checks, {"rabbitmq": lambda: bus.trouble, **(details or {})}, guards=guards),
+                *health_routes(
+                    all_checks,
+                    {"rabbitmq": lambda: bus.trouble, **(details or {})},
+                    works_degraded=reads_alone,
+                    guards=guards,
+                ),
                 *asyncapi_routes(name, guards=guards),
                 *routes,
             ],

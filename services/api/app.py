@@ -159,6 +159,7 @@ def build(
         # Its latency is what clients see; what this brings is in docs/performance.md.
         eager_tasks=True,
         details={"redis": lambda: store.state},
+        reads_alone=True,
     )
 
 

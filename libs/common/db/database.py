@@ -309,14 +309,16 @@ class Database:
         self._committed()
         return rows
 
-    async def ping(self) -> None:
-        """Ask the server for a sign of life.
+    async def state(self) -> str:
+        """Ask the server for a sign of life; returns `read_only` while it takes no writes, else nothing.
 
         Raises:
             DatabaseUnavailable: when there is none.
         """
         async with asyncio.timeout(2), self.connection() as borrowed:
-            await borrowed.fetchval("SELECT 1")
+            # On in a standby too, whatever its settings say.
+            is_read_only = await borrowed.fetchval("SELECT current_setting('transaction_read_only')::boolean")
+        return "read_only" if is_read_only else ""
 
 
 async def run_again[T](work: Callable[[], Awaitable[T]]) -> T:

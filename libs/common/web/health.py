@@ -15,8 +15,10 @@ from libs.common.outages import cause_of
 
 log = get_logger("web.health")
 
-type Check = Callable[[], Awaitable[None]]
-"""Returns when all is well; raises when it is not."""
+type Check = Callable[[], Awaitable[str | None]]
+"""Returns nothing when all is well, or a word for what is limited (`read_only`); raises when it does not work at all."""
+
+_OK, _FAIL = "ok", "fail"
 
 _CHECK_SECONDS = 2.5
 
@@ -28,29 +30,37 @@ class Liveness(msgspec.Struct, frozen=True):
 
 
 class Readiness(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Whether the service can do its work, check by check: `ok` or `fail`."""
+    """Whether the service can do its work, check by check: `ok`, `fail` or what is limited, such as `read_only`."""
 
     status: str
+    """`ok`; `degraded` where a part of the work goes on; `fail`."""
     checks: dict[str, str]
     details: dict[str, str] = {}
     """What an operator wants to know: the state of a circuit breaker, what is wrong with the broker; no word when all is well."""
 
 
-async def _passes(name: str, check: Check) -> bool:
+async def _run(name: str, check: Check) -> str:
     try:
         async with asyncio.timeout(_CHECK_SECONDS):
-            await check()
+            return await check() or _OK
     except Exception as fault:  # noqa: BLE001 - whatever it is, the service is not ready
         # The reason goes to the log; the answer names the check only, since driver texts tell strangers too much.
         log.warning("check.failed", check=name, reason=cause_of(fault.__cause__ or fault))
-        return False
-    return True
+        return _FAIL
 
 
 def health_routes(
-    checks: Mapping[str, Check], details: Mapping[str, Callable[[], str]], *, guards: Sequence[Guard] = ()
+    checks: Mapping[str, Check],
+    details: Mapping[str, Callable[[], str]],
+    *,
+    works_degraded: bool = False,
+    guards: Sequence[Guard] = (),
 ) -> list[HTTPRouteHandler]:
-    """Build `/healthz`, `/readyz` and `/metrics`; `guards` say who may read the metrics."""
+    """Build `/healthz`, `/readyz` and `/metrics`; `guards` say who may read the metrics.
+
+    `works_degraded` says that callers are still served while something is limited: then the answer is 200, status
+    `degraded`. Where nothing can be done it is 503, and the check names the cause.
+    """
 
     @get("/healthz", operation_id="healthz", summary="Is the process alive?", tags=["operations"])
     async def healthz() -> Liveness:
@@ -59,12 +69,13 @@ def health_routes(
     @get("/readyz", operation_id="readyz", summary="Can the service do its work?", tags=["operations"])
     async def readyz() -> Response[Readiness]:
         names = list(checks)
-        passed = await asyncio.gather(*(_passes(name, checks[name]) for name in names))
-        ready = all(passed)
+        states = await asyncio.gather(*(_run(name, checks[name]) for name in names))
+        ready = _FAIL not in states and (works_degraded or set(states) <= {_OK})
+        limited = _OK if set(states) <= {_OK} else "degraded"
         return Response(
             Readiness(
-                status="ok" if ready else "fail",
-                checks={name: "ok" if ok else "fail" for name, ok in zip(names, passed, strict=True)},
+                status=limited if ready else _FAIL,
+                checks=dict(zip(names, states, strict=True)),
                 details={name: text for name, tell in details.items() if (text := tell())},
             ),
             status_code=200 if ready else 503,

@@ -173,7 +173,7 @@ def document(business: Sequence[HTTPRouteHandler]) -> dict[str, Any]:
             if told is not None:
                 _complete(operation, told, schema_of)
     spec["paths"]["/readyz"]["get"]["responses"]["503"] = {
-        "description": "Something that is needed does not answer; `checks` names it.",
+        "description": "Something that is needed does not answer; `checks` names it. (Without writes alone: 200, `degraded`.)",
         "content": spec["paths"]["/readyz"]["get"]["responses"]["200"]["content"],
     }
     spec["webhooks"] = {message.contract.name: _webhook(message, schema_of[id(message)]) for message in said}

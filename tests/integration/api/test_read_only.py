@@ -36,6 +36,8 @@ async def test_reads_go_on_and_writes_are_503(api: Api, api_database: TestDataba
             # Connections that were cut are met once.
             while (await client.call("GET", "/v1/payment-intents")).status != 200:
                 await asyncio.sleep(0.02)
+        ready = await client.call("GET", "/readyz")
+        assert ready.json["checks"]["database"] == "read_only"
         for path in (
             "/v1/payment-intents",
             f"/v1/payment-intents/{intent}",
@@ -54,3 +56,4 @@ async def test_reads_go_on_and_writes_are_503(api: Api, api_database: TestDataba
     async with asyncio.timeout(60):
         while (await client.call("POST", "/v1/payment-intents", body, key=key)).status != 200:
             await asyncio.sleep(0.02)
+    assert (await client.call("GET", "/readyz")).json["checks"]["database"] == "ok"

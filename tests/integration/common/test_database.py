@@ -50,14 +50,14 @@ async def test_connection_lost_while_a_transaction_does_nothing_is_an_outage(
             await _end_connections(ledger_database)
             # The driver notices on its own: the commit then meets a connection that the pool has taken back.
             await asyncio.sleep(0.2)
-    await database.ping()
+    await database.state()
 
 
 async def test_connections_lost_while_idle_are_replaced(ledger_database: TestDatabase, database: Database) -> None:
-    await asyncio.gather(*(database.ping() for _ in range(3)))
+    await asyncio.gather(*(database.state() for _ in range(3)))
     await _end_connections(ledger_database)
     await asyncio.sleep(0.1)
-    await asyncio.gather(*(database.ping() for _ in range(3)))
+    await asyncio.gather(*(database.state() for _ in range(3)))
 
 
 async def test_argument_that_cannot_be_written_is_no_outage(database: Database) -> None:
@@ -146,14 +146,14 @@ async def test_connection_that_is_told_goodbye_and_never_closed_is_an_outage_and
         )
         await database.open()
         try:
-            await database.ping()
+            await database.state()
             server.say_goodbye()
             # The driver reads it on its own before the next statement.
             await asyncio.sleep(0.1)
             with pytest.raises(DatabaseUnavailable):
                 async with database.transaction() as transaction:
                     await transaction.execute("SELECT 1")
-            await database.ping()
+            await database.state()
         finally:
             await database.close()
             await server.close()
@@ -296,7 +296,7 @@ async def test_connections_that_the_network_forgot_cost_one_short_wait_together(
             for borrowed in database._idle:
                 driver_of(borrowed).used_at -= 10
             balancer.forgotten += 1
-            await database.ping()
+            await database.state()
             # The one that hung was enough: the others are replaced before anybody waits for them.
             assert await _several(database) & old == set()
         finally:

@@ -140,7 +140,7 @@ async def test_without_the_setting_the_cause_is_named(
     await opened.open()
     try:
         with pytest.raises(DatabaseUnavailable) as refused:
-            await opened.ping()
+            await opened.state()
         assert "search_path" in str(refused.value.__cause__)
         assert "search_path" in capsys.readouterr().out
     finally:

@@ -54,6 +54,10 @@ async def test_work_waits_while_postgresql_is_sick_and_goes_on_by_itself(rig: Ri
 
         await until(refused, sentence="HTTP does not answer 503")
         assert (await rig.http.get("/effects")).status_code == (200 if fault.reads else 503)
+        if fault.reads:
+            ready = await rig.http.get("/readyz")
+            assert (ready.status_code, ready.json()["status"]) == (503, "fail")
+            assert ready.json()["checks"]["database"] == "read_only"
         assert await rig.dead_letters() == 0
     assert sum(map(outages_of, fault.causes)) > met
     await rig.all_handled(handed_in)

@@ -84,7 +84,7 @@ async def _poison_leaves_neighbours_alone(pair: Pair, *, each: bool) -> None:
 
         async def done() -> bool:
             # They come back every few seconds, and are postponed again.
-            is_postponed = metrics.MESSAGES.labels(QUEUE, "retried")._value.get() >= retried + len(fresh)
+            is_postponed = bool(metrics.MESSAGES.labels(QUEUE, "retried")._value.get() >= retried + len(fresh))
             return is_postponed and await waiting(pair.vhost_url, dead_queue(QUEUE)) == 1
 
         await until(done)
@@ -117,7 +117,7 @@ async def test_table_that_is_locked_for_all_events_postpones_none(pair: Pair) ->
         async with pair.running(bus):
 
             async def tried_alone() -> bool:
-                return float(timeouts._value.get()) >= before + 6
+                return bool(timeouts._value.get() >= before + 6)
 
             await until(tried_alone)
             assert await waiting(pair.vhost_url, dead_queue(QUEUE)) == 0
