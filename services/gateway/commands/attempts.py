@@ -13,6 +13,7 @@ if it did not, the resolver finds the attempt when its lease has ended. Both ask
 import asyncio
 from datetime import timedelta
 from typing import assert_never
+from uuid import UUID
 
 import msgspec
 
@@ -55,6 +56,10 @@ from services.gateway.resilience import BulkheadFullError
 from services.gateway.store import AttemptStore, Recording
 
 log = get_logger("gateway.commands")
+
+
+_GIVEN_AGAIN = frozenset({Operation.CAPTURE, Operation.VOID})
+"""What may be commanded once more after the processor has refused it."""
 
 
 class Commands:
@@ -174,7 +179,7 @@ class Commands:
         name = await self._processors.choose(tenant_id=wanted.tenant_id, currency=wanted.currency)
         proposed = msgspec.structs.replace(wanted, processor=name)
         if not self._is_available(name, retries=heard.attempt):
-            await self._open_for_later(proposed, after=self._patience.pause)
+            await self._open_for_later(proposed, command_id=heard.id, after=self._patience.pause)
             return
         try:
             # Nothing is written while a command waits in line: its deadline and its lease begin when its turn has come.
@@ -183,7 +188,7 @@ class Commands:
         except BulkheadFullError:
             # The attempts table is the rest of the line: the resolver takes turns with those who wait here.
             metrics.ATTEMPTS_PARKED.labels(proposed.operation).inc()
-            await self._open_for_later(proposed, after=timedelta(0))
+            await self._open_for_later(proposed, command_id=heard.id, after=timedelta(0))
 
     async def _repeat[M: PaymentCommand](self, heard: Heard[M], wanted: Attempt) -> bool:
         """Publish again what is known about a payment; False where this was never asked for, so that it is done now.
@@ -200,23 +205,33 @@ class Commands:
     async def _open_and_ask[M: PaymentCommand](self, heard: Heard[M], wanted: Attempt) -> None:
         now = self._clock.now()
         if not self._is_available(wanted.processor, retries=heard.attempt):
-            await self._open_for_later(wanted, after=self._patience.pause)
+            await self._open_for_later(wanted, command_id=heard.id, after=self._patience.pause)
             return
         attempt = await self._open(
-            msgspec.structs.replace(wanted, asked_at=now, next_ask_at=now + self._patience.lease, created_at=now)
+            msgspec.structs.replace(wanted, asked_at=now, next_ask_at=now + self._patience.lease, created_at=now),
+            command_id=heard.id,
         )
         if attempt is not None and attempt.asked_at is not None:
             await self._find_out(attempt, self._processors)
         # Else it waits in the table, never asked: the resolver's claim commits that it will be, before it is.
 
-    async def _open_for_later(self, wanted: Attempt, *, after: timedelta) -> None:
+    async def _open_for_later(self, wanted: Attempt, *, command_id: UUID, after: timedelta) -> None:
         """Write an attempt down that has not been asked yet; the resolver asks."""
-        await self._open(msgspec.structs.replace(wanted, next_ask_at=self._clock.now() + after))
+        await self._open(msgspec.structs.replace(wanted, next_ask_at=self._clock.now() + after), command_id=command_id)
 
-    async def _open(self, proposed: Attempt) -> Attempt | None:
-        """Write an attempt down, or find it as it stands; None when it is decided. Other money than before is a conflict."""
+    async def _open(self, proposed: Attempt, *, command_id: UUID) -> Attempt | None:
+        """Write an attempt down, or find it as it stands; None when it is decided. Other money than before is a conflict.
+
+        A processor's no to a capture or a void is published again: a client may ask for another after it, under the same
+        attempt, and waits for the outcome. (Each refund is an attempt of its own, and a declined payment is over.)
+        """
         attempt = await self._store.open(proposed)
         operation = attempt.operation
+        if attempt.status is AttemptStatus.DECLINED and operation in _GIVEN_AGAIN:
+            known = outbox.again(attempt, cause_id=command_id)
+            await self._store.say([] if known is None else [known])
+            metrics.ATTEMPTS_REPEATED.labels(operation).inc()
+            return None
         if attempt.is_decided:
             # Its outcome was said in the commit that recorded it; there is nothing to add. It may be about other money than
             # this command where the processor did it at somebody else's request: then its word counts.

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -123,6 +124,28 @@ async def test_a_void_of_captured_funds_is_refused_with_its_reason(place: Place)
     await place.commands.void(place.void_command(15_050, intent=intent, gateway_ref=ref))
     contract, body = (await place.said(intent))[-1]
     assert (contract, body["reason"]) == ("event:gateway:payment.void_failed", "already_captured")
+
+
+@pytest.mark.parametrize("operation", ["void", "capture"])
+async def test_second_command_after_a_failure_is_answered_at_once(place: Place, operation: str) -> None:
+    amount_minor = 15_050 if operation == "void" else 9_031
+    intent, ref = await (place.captured(amount_minor) if operation == "void" else place.held(amount_minor, manual=True))
+    carry_out = place.commands.void if operation == "void" else place.commands.capture
+    make: Any = place.void_command if operation == "void" else place.capture_command
+    before = len(await place.said(intent))
+    for _ in range(2):
+        await carry_out(make(amount_minor, intent=intent, gateway_ref=ref))
+    first, second = (await place.said(intent))[before:]
+    assert first == second
+    assert first[0] == f"event:gateway:payment.{operation}_failed"
+    ids = await place.database.fetch(
+        "SELECT DISTINCT event_id FROM outbox WHERE contract = $1 AND body LIKE $2", first[0], f"%{intent}%"
+    )
+    assert len(ids) == 2
+    if operation == "capture":
+        # Another part of the same funds is another command, and the answer is the same.
+        await carry_out(make(9_000, intent=intent, gateway_ref=ref))
+        assert (await place.said(intent))[before + 2] == first
 
 
 async def test_a_capture_and_a_void_at_once_end_in_one_of_the_two(place: Place) -> None:
