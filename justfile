@@ -88,6 +88,12 @@ redrive service queue: setup
 stuck: setup
     @{{ python }} -m deploy.local stuck
 
+# What destinations refuse: just refused api [retry DESTINATION | give-up DESTINATION --reason TEXT [--before TIMESTAMP]]
+[no-exit-message]
+[group('run')]
+refused service *args: setup
+    @shift; {{ python }} -m deploy.local run {{ python }} -m services.{{ service }} refused "$@"
+
 # Publish again what a service published: just resend gateway --since 2026-11-22T10:00:00Z [--until] [--contract] [--intent]
 [no-exit-message]
 [group('run')]

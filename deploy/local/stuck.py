@@ -10,7 +10,7 @@ from deploy.local.errors import LocalFailure
 from deploy.local.layout import ROOT
 from deploy.local.processes import run
 
-_SECONDS = 60.0
+_SECONDS = 120.0
 
 _OPERATIONS = {
     "processing": "authorize",
@@ -72,6 +72,15 @@ class DeadQueue(msgspec.Struct, frozen=True):
     letters: list[Letter]
 
 
+class Refused(msgspec.Struct, frozen=True):
+    """What one destination refuses."""
+
+    destination: str
+    count: int
+    oldest: datetime
+    attempts: int
+
+
 class Report(msgspec.Struct, frozen=True):
     """What a service says to `stuck`; each fills its own part."""
 
@@ -79,10 +88,11 @@ class Report(msgspec.Struct, frozen=True):
     attempts: list[Attempt] = []
     entries: list[Entry] = []
     dead: list[DeadQueue] = []
+    refused: list[Refused] = []
 
 
 def stuck(env: Mapping[str, str]) -> str:
-    """Ask api, gateway and ledger, and write the page.
+    """Ask each service, and write the page.
 
     Raises:
         LocalFailure: when one of them cannot say.
@@ -90,12 +100,18 @@ def stuck(env: Mapping[str, str]) -> str:
     api = _ask("api", env, "")
     wanted = list({(p.tenant_id, p.payment_intent_id): None for p in api.payments})
     named = msgspec.json.encode(wanted).decode()
-    return page(api, gateway=_ask("gateway", env, named), ledger=_ask("ledger", env, named))
+    return page(
+        api,
+        gateway=_ask("gateway", env, named),
+        ledger=_ask("ledger", env, named),
+        notifier=_ask("notifier", env, ""),
+    )
 
 
-def page(api: Report, *, gateway: Report, ledger: Report) -> str:
-    """Write one paragraph for each payment: since when it waits, why, and the next command."""
-    dead = [*api.dead, *gateway.dead, *ledger.dead]
+def page(api: Report, *, gateway: Report, ledger: Report, notifier: Report | None = None) -> str:
+    """Write one paragraph for each payment: since when it waits, why, and the next command; then what is no payment's."""
+    reports = {"api": api, "gateway": gateway, "ledger": ledger, "notifier": notifier or Report()}
+    dead = [queue for report in reports.values() for queue in report.dead]
     lines: list[str] = []
     for waiting in api.payments:
         name = f"payment {waiting.payment_intent_id}"
@@ -113,6 +129,15 @@ def page(api: Report, *, gateway: Report, ledger: Report) -> str:
         f"{queue.count} dead letters in {queue.queue}: just redrive {queue.queue.partition('.')[0]} {queue.queue}"
         for queue in dead
     ]
+    for service, report in reports.items():
+        for refused in report.refused:
+            end = f"just refused {service} give-up {refused.destination or repr('')} --reason TEXT"
+            name = refused.destination or "an unknown contract"
+            lines += [
+                f"{refused.count} messages of the {service} refused by {name} since {_instant(refused.oldest)}",
+                f"  why   refused {refused.attempts} times: the queue is full or missing",
+                f"  then  make room there (they are tried again), or: {end}",
+            ]
     return "\n".join(lines) + "\n"
 
 

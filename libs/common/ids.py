@@ -1,16 +1,62 @@
 """Identifiers: UUIDv7, minted before the write by whoever starts the work (RFC 9562, section 5.7)."""
 
 import hashlib
+import secrets
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-__all__ = ["derived_id", "new_id", "parse_id"]
+__all__ = ["derived_id", "first_id", "new_id", "parse_id", "time_of_id"]
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
+_RANDOM_BITS = 80
+"""What follows the time in a UUIDv7, its version and variant included."""
+_TAIL_BITS = 74
+"""The bits of a UUIDv7 that are free: 12 before the variant, 62 after it."""
+_STEP_BITS = 40
+_TAIL_MAX = (1 << _TAIL_BITS) - (1 << (_STEP_BITS + 1))
 
 
-def new_id() -> UUID:
-    """Mint a UUIDv7: unique, and ordered by its time of minting, so that indexes stay compact."""
-    return uuid7()
+class _Last:
+    """The id that was minted last with a given time."""
+
+    milliseconds = -1
+    tail = 0
+
+
+_last = _Last()
+
+
+def new_id(at: datetime | None = None) -> UUID:
+    """Mint a UUIDv7: unique, and ordered by its time, so that indexes stay compact.
+
+    The time is `at`, which whoever has a clock passes on, so that a row's id and its instants agree; else the real one.
+    Ids of one millisecond are in the order in which this process has minted them (RFC 9562, section 6.2, method 2).
+    """
+    if at is None:
+        return uuid7()
+    milliseconds = _milliseconds(at)
+    if _last.milliseconds == milliseconds and _last.tail < _TAIL_MAX:
+        _last.tail += 1 + secrets.randbits(_STEP_BITS)
+    else:
+        _last.milliseconds, _last.tail = milliseconds, secrets.randbits(_TAIL_BITS - 1)
+    high, low = _last.tail >> 62, _last.tail & ((1 << 62) - 1)
+    return UUID(int=(milliseconds << 80) | (0x7 << 76) | (high << 64) | (0b10 << 62) | low)
+
+
+def first_id(at: datetime) -> UUID:
+    """Return the least UUIDv7 of an instant, to the millisecond: the lower bound of a range of ids."""
+    return UUID(int=max(0, _milliseconds(at)) << _RANDOM_BITS)
+
+
+def time_of_id(identifier: UUID) -> datetime:
+    """Return when a UUIDv7 was minted, to the millisecond."""
+    return _EPOCH + timedelta(milliseconds=identifier.int >> _RANDOM_BITS)
+
+
+def _milliseconds(at: datetime) -> int:
+    return (at - _EPOCH) // timedelta(milliseconds=1)
 
 
 def derived_id(source: UUID, purpose: str) -> UUID:

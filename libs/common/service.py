@@ -20,12 +20,13 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.types import ASGIApp, Guard
 
 from libs.common import VERSION, outages, setting_names
-from libs.common.clock import Clock
+from libs.common.clock import Clock, iso
 from libs.common.db import Database, PartitionedTable, PartitionKeeper
 from libs.common.errors import PlatformError
-from libs.common.messaging import Bus, asyncapi
+from libs.common.messaging import Bus, asyncapi, refused
+from libs.common.messaging.published import kept_since, publish_again
 from libs.common.messaging.redrive import redrive
-from libs.common.messaging.resend import Window, parse_window
+from libs.common.messaging.resend import TIMEOUT_SECONDS, Window, parse_window
 from libs.common.observability import logging
 from libs.common.observability.logging import get_logger
 from libs.common.observability.stalls import StallMeter
@@ -317,12 +318,15 @@ def main[S: CommonSettings](
     build: Callable[[S], Service],
     check: Callable[[S], list[str]] | None = None,
     commands: Mapping[str, Callable[[S], Awaitable[None]]] | None = None,
-    resend: Callable[[S, Window], Awaitable[int]] | None = None,
+    rebuild: Callable[[S, Window], Awaitable[int]] | None = None,
 ) -> None:
-    """The command line of one service: `serve`, `migrate`, `asyncapi`, `redrive <queue>`, and its own commands."""
+    """The command line of one service: `serve`, `migrate`, `asyncapi`, `redrive <queue>`, `resend`, and its own commands.
+
+    `rebuild` publishes again, from the service's tables, what was published so long ago that it is not kept.
+    """
     own = commands or {}
-    again = ["resend --since <instant>"] if resend else []
-    usage = f"usage: python -m services.{service} ({' | '.join(['serve', 'migrate', 'asyncapi', 'redrive <queue>', *again, *own])})"
+    shared = ["serve", "migrate", "asyncapi", "redrive <queue>", "refused", "resend --since <instant>"]
+    usage = f"usage: python -m services.{service} ({' | '.join([*shared, *own])})"
     arguments = sys.argv[1:]
     if not arguments:
         sys.exit(usage)
@@ -351,10 +355,11 @@ def main[S: CommonSettings](
                 f"{done.moved} dead letters went back to {rest[0]}, {done.returned} of them have died again so far, "
                 f"{done.left} are left"
             )
-        elif name == "resend" and resend is not None:
+        elif name == "refused":
+            print(asyncio.run(_refused(service, loaded.database, rest)))  # noqa: T201 - its output
+        elif name == "resend":
             window = parse_window(service, rest, now=datetime.now(UTC))
-            count = asyncio.run(_resend(resend, loaded, window))
-            print(f"the {service} publishes {count} messages again")  # noqa: T201 - its output
+            print(asyncio.run(resend(service, loaded, window, rebuild=rebuild)))  # noqa: T201 - its output
         elif name in own:
             asyncio.run(_run(own[name], loaded))
         else:
@@ -370,8 +375,40 @@ def main[S: CommonSettings](
         sys.exit(f"{service}: {fault.detail}{reason}")
 
 
-async def _resend[S](command: Callable[[S, Window], Awaitable[int]], settings: S, window: Window) -> int:
-    return await command(settings, window)
+async def resend[S: CommonSettings](
+    service: str, settings: S, window: Window, *, rebuild: Callable[[S, Window], Awaitable[int]] | None = None
+) -> str:
+    """Publish again what a service published in a window; returns a sentence that says how much that was.
+
+    What is kept is published exactly as it was; what is older is rebuilt, where the service can.
+    """
+    database = Database(
+        msgspec.structs.replace(settings.database, database_timeout_seconds=TIMEOUT_SECONDS),
+        schema=service,
+        application_name=f"{service}-resend",
+    )
+    await database.open()
+    try:
+        since = await kept_since(database) or window.until
+        count = await publish_again(database, window)
+    finally:
+        await database.close()
+    sentence = f"the {service} publishes {count} messages again"
+    if window.since >= since:
+        return sentence
+    older = msgspec.structs.replace(window, until=min(window.until, since))
+    if rebuild is None:
+        return f"{sentence}; what it published before {iso(older.until)} is not kept (OUTBOX_KEPT_DAYS)"
+    return f"{sentence}, and {await rebuild(settings, older)} outcomes from before {iso(older.until)} as its tables know them"
+
+
+async def _refused(service: str, settings: DatabaseSettings, arguments: Sequence[str]) -> str:
+    database = Database(settings, schema=service, application_name=f"{service}-refused")
+    await database.open()
+    try:
+        return await refused.command(service, database, arguments, now=datetime.now(UTC))
+    finally:
+        await database.close()
 
 
 async def _run[S](command: Callable[[S], Awaitable[None]], settings: S) -> None:

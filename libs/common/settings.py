@@ -87,6 +87,9 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
     inbox_retention_days: Annotated[int, between(2, 3_650)] = 14
     """How long events are remembered, so that each takes effect once: longer than any queue, retry or dead letter is normally
     left; at least 2."""
+    outbox_kept_days: Annotated[int, between(0, 365)] = 2
+    """How many whole days what was published is kept, so that it can be published again exactly as it was; 0: not at all. A
+    payment publishes nine messages of about 600 bytes each."""
     message_idle_max_seconds: Short = 10.0
     """How long this process may hold a message unacknowledged without working on it; then its channel is closed, so that
     it comes again."""

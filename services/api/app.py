@@ -9,8 +9,9 @@ import msgspec
 
 from libs.common.clock import Clock, SystemClock
 from libs.common.db import Database
-from libs.common.messaging import Bus, inbox_partitions
+from libs.common.messaging import Bus, inbox_partitions, published_partitions
 from libs.common.messaging.letters import dead_letters
+from libs.common.messaging.refused import list_refused
 from libs.common.service import Loop, Service, Worker
 from libs.common.settings import SettingsError
 from services.api.auth import Access, Directory, Login, Passwords, Tokens
@@ -134,7 +135,7 @@ def build(
         database=database,
         bus=bus,
         clock=clock,
-        tables=[inbox_partitions(settings.broker), *history(settings.retention)],
+        tables=[inbox_partitions(settings.broker), published_partitions(settings.broker), *history(settings.retention)],
         measured=MEASURED,
         routes=routes(
             access=access,
@@ -188,10 +189,11 @@ async def print_stuck(settings: Settings) -> None:
     try:
         before = SystemClock().now() - timedelta(seconds=settings.sweep.stuck_after_seconds)
         found = await sweeps.stuck(database, before=before, limit=_STUCK_MAX)
+        refused = await list_refused(database)
     finally:
         await database.close()
     dead = await dead_letters(settings.broker.rabbitmq_url, "api", limit=_STUCK_MAX)
-    print(msgspec.json.encode({"payments": found, "dead": dead}).decode())  # noqa: T201 - its output
+    print(msgspec.json.encode({"payments": found, "dead": dead, "refused": refused}).decode())  # noqa: T201 - its output
 
 
 async def print_errors(_: Settings) -> None:

@@ -10,7 +10,13 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
 from libs.common.db.partition_sql import rules_table
-from libs.common.messaging import inbox_table, outbox_refused_table, outbox_table
+from libs.common.messaging import (
+    inbox_table,
+    operator_actions_table,
+    outbox_refused_table,
+    outbox_table,
+    published_table,
+)
 
 METADATA = sa.MetaData(schema=None)
 
@@ -326,5 +332,7 @@ payment_intent_events = sa.Table(
 
 outbox = outbox_table(METADATA)
 outbox_refused = outbox_refused_table(METADATA)
+outbox_published = published_table(METADATA)
+operator_actions = operator_actions_table(METADATA)
 inbox = inbox_table(METADATA)
 partition_rules = rules_table(METADATA)

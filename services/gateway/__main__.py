@@ -10,6 +10,6 @@ if __name__ == "__main__":
         settings=Settings,
         build=build,
         check=check_settings,
-        resend=resend,
+        rebuild=resend,
         commands={"sandbox-table": print_sandbox_page, "status": print_status, "stuck": print_stuck},
     )

@@ -12,8 +12,9 @@ import msgspec
 
 from libs.common.clock import Clock, SystemClock
 from libs.common.db import Database
-from libs.common.messaging import Bus, inbox_partitions
+from libs.common.messaging import Bus, inbox_partitions, published_partitions
 from libs.common.messaging.letters import dead_letters
+from libs.common.messaging.refused import list_refused
 from libs.common.messaging.resend import TIMEOUT_SECONDS, Window
 from libs.common.service import Service
 from services.gateway import consumers, workers
@@ -100,7 +101,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         database=database,
         bus=bus,
         clock=clock,
-        tables=[inbox_partitions(settings.broker)],
+        tables=[inbox_partitions(settings.broker), published_partitions(settings.broker)],
         measured=workers.MEASURED,
         routes=webhook_routes(
             accounts,
@@ -158,10 +159,11 @@ async def print_stuck(settings: Settings) -> None:
             for tenant_id, intent in wanted[:_STUCK_MAX]
             for attempt in await store.of_intent(tenant_id=tenant_id, payment_intent_id=intent)
         ]
+        refused = await list_refused(database)
     finally:
         await database.close()
     dead = await dead_letters(settings.broker.rabbitmq_url, "gateway", limit=_STUCK_MAX)
-    print(msgspec.json.encode({"attempts": attempts, "dead": dead}).decode())  # noqa: T201 - its output
+    print(msgspec.json.encode({"attempts": attempts, "dead": dead, "refused": refused}).decode())  # noqa: T201 - its output
 
 
 async def print_status(settings: Settings) -> None:

@@ -5,7 +5,13 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
 from libs.common.db.partition_sql import rules_table
-from libs.common.messaging import inbox_table, outbox_refused_table, outbox_table
+from libs.common.messaging import (
+    inbox_table,
+    operator_actions_table,
+    outbox_refused_table,
+    outbox_table,
+    published_table,
+)
 
 METADATA = sa.MetaData()
 
@@ -230,5 +236,7 @@ STRIPE_EVENTS = sa.Table(
 
 OUTBOX = outbox_table(METADATA)
 OUTBOX_REFUSED = outbox_refused_table(METADATA)
+OUTBOX_PUBLISHED = published_table(METADATA)
+OPERATOR_ACTIONS = operator_actions_table(METADATA)
 INBOX = inbox_table(METADATA)
 PARTITION_RULES = rules_table(METADATA)

@@ -10,6 +10,6 @@ if __name__ == "__main__":
         settings=Settings,
         build=build,
         check=check_settings,
-        resend=resend,
+        rebuild=resend,
         commands={"chart-of-accounts": print_chart_of_accounts, "verify": verify, "stuck": print_stuck},
     )

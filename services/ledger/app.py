@@ -8,8 +8,9 @@ import msgspec
 
 from libs.common.clock import Clock, SystemClock
 from libs.common.db import Database
-from libs.common.messaging import Bus, inbox_partitions
+from libs.common.messaging import Bus, inbox_partitions, published_partitions
 from libs.common.messaging.letters import dead_letters
+from libs.common.messaging.refused import list_refused
 from libs.common.messaging.resend import TIMEOUT_SECONDS, Window
 from libs.common.service import Service
 from services.ledger import answers, consumers, rules, store
@@ -68,7 +69,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         database=database,
         bus=bus,
         clock=clock,
-        tables=[inbox_partitions(settings.broker)],
+        tables=[inbox_partitions(settings.broker), published_partitions(settings.broker)],
         measured=MEASURED,
         loops=loops(reports),
         workers=[
@@ -90,10 +91,11 @@ async def print_stuck(settings: Settings) -> None:
     await database.open()
     try:
         entries = await store.entries_of_intents(database, wanted[:_STUCK_MAX])
+        refused = await list_refused(database)
     finally:
         await database.close()
     dead = await dead_letters(settings.broker.rabbitmq_url, "ledger", limit=_STUCK_MAX)
-    print(msgspec.json.encode({"entries": entries, "dead": dead}).decode())  # noqa: T201 - its output
+    print(msgspec.json.encode({"entries": entries, "dead": dead, "refused": refused}).decode())  # noqa: T201 - its output
 
 
 async def verify(settings: Settings) -> None:

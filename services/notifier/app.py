@@ -2,9 +2,13 @@
 
 from datetime import timedelta
 
+import msgspec
+
 from libs.common.clock import Clock, SystemClock
 from libs.common.db import Database
-from libs.common.messaging import Bus, inbox_partitions
+from libs.common.messaging import Bus, inbox_partitions, published_partitions
+from libs.common.messaging.letters import dead_letters
+from libs.common.messaging.refused import list_refused
 from libs.common.service import Loop, Service, Worker
 from services.notifier import consumers
 from services.notifier.commands import EndpointRules
@@ -24,6 +28,9 @@ from services.notifier.workers import (
     Resealer,
     history,
 )
+
+_STUCK_MAX = 50
+"""Dead letters of each queue that an operator is shown at a time."""
 
 
 def build(settings: Settings, clock: Clock | None = None, *, lookup: Lookup | None = None) -> Service:
@@ -60,7 +67,11 @@ def build(settings: Settings, clock: Clock | None = None, *, lookup: Lookup | No
         database=database,
         bus=bus,
         clock=clock,
-        tables=[inbox_partitions(settings.broker), *history(kept_days=webhooks.webhook_retention_days)],
+        tables=[
+            inbox_partitions(settings.broker),
+            published_partitions(settings.broker),
+            *history(kept_days=webhooks.webhook_retention_days),
+        ],
         measured=MEASURED,
         workers=[
             Worker(
@@ -89,3 +100,15 @@ def egress_guard(settings: Settings) -> EgressGuard:
         allowed=(*settings.webhooks.webhook_allowed_networks, *local),
         denied=settings.webhooks.webhook_denied_networks,
     )
+
+
+async def print_stuck(settings: Settings) -> None:
+    """Print the notifier's dead letters and what destinations refuse, as JSON for `just stuck`."""
+    database = Database(settings.database, schema="notifier", application_name="notifier-stuck")
+    await database.open()
+    try:
+        refused = await list_refused(database)
+    finally:
+        await database.close()
+    dead = await dead_letters(settings.broker.rabbitmq_url, "notifier", limit=_STUCK_MAX)
+    print(msgspec.json.encode({"dead": dead, "refused": refused}).decode())  # noqa: T201 - its output

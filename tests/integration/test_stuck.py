@@ -77,7 +77,7 @@ async def test_payments_that_wait_are_listed_with_reason_and_next_step(
 ) -> None:
     lost, unheard, fresh = new_id(), new_id(), new_id()
     now = datetime.now(UTC)
-    async with make_database("api", "gateway", "ledger") as database:
+    async with make_database("api", "gateway", "ledger", "notifier") as database:
         admin = await asyncpg.connect(database.admin_url)
         await admin.execute(_INTENT, lost, "AUTHORIZED", now - timedelta(hours=2))
         await admin.execute(_INTENT, unheard, "PROCESSING", now - timedelta(hours=1))
@@ -88,7 +88,10 @@ async def test_payments_that_wait_are_listed_with_reason_and_next_step(
             "APP_ENV": "local",
             "LOG_LEVEL": "WARNING",
             "RABBITMQ_URL": vhost_url,
-            **{f"{name.upper()}_DATABASE_URL": database.url(f"{name}_app") for name in ("api", "gateway", "ledger")},
+            **{
+                f"{name.upper()}_DATABASE_URL": database.url(f"{name}_app")
+                for name in ("api", "gateway", "ledger", "notifier")
+            },
         }
         text = await asyncio.to_thread(stuck, env)
     assert f"payment {lost} (tenant t): authorized automatic since" in text

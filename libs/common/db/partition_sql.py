@@ -313,3 +313,14 @@ INBOX = Conversion(
     indexes=("ix_inbox_received_at",),
 )
 """The inbox, which every service has."""
+
+PUBLISHED = Conversion(
+    table="outbox_published",
+    primary_key=("batch_id", "seq"),
+    key_column="batch_id",
+    age_column="published_at",
+    period="day",
+    kept_days_min=1,
+    rights="SELECT, INSERT",
+)
+"""What was published, which every service has."""

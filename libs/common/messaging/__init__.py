@@ -11,6 +11,8 @@ from libs.common.messaging.outbox import (
     outbox_table,
     say,
 )
+from libs.common.messaging.published import published_partitions, published_table
+from libs.common.messaging.refused import operator_actions_table
 
 __all__ = [
     "OUTBOX_COLUMNS",
@@ -20,8 +22,11 @@ __all__ = [
     "inbox_partitions",
     "inbox_table",
     "insert_outbox",
+    "operator_actions_table",
     "outbox_arrays",
     "outbox_refused_table",
     "outbox_table",
+    "published_partitions",
+    "published_table",
     "say",
 ]

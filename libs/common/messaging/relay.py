@@ -20,7 +20,9 @@ from libs.common import outages
 from libs.common.contracts import PUBLIC_EXCHANGE
 from libs.common.db import Connection, Database
 from libs.common.errors import Transient, Unavailable
+from libs.common.ids import new_id
 from libs.common.messaging.broker import Broker
+from libs.common.messaging.published import FIELDS, SENT_BEFORE
 from libs.common.messaging.shipments import EVERYWHERE, Row, Shipment, shipments
 from libs.common.messaging.watermark import Watermark
 from libs.common.observability import metrics
@@ -48,29 +50,34 @@ _MEASURE_SECONDS = 2.0
 _MEASURE_SHARE = 20
 """Measuring takes at most one part in so many of the time."""
 
-_FIELDS = "event_id, contract, tenant_id, correlation_id, traceparent, occurred_at, body"
-
 BY_INDEX = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off"
 """A claim walks its index from the bound upwards. An outbox is empty whenever PostgreSQL looks at its size, and a plan made
 then and kept (a scan of the whole table, a sort) would read a hundred thousand rows for each claim later."""
 CLAIM = f"""
 DELETE FROM outbox WHERE seq = ANY(ARRAY(
     SELECT seq FROM outbox WHERE seq > $2 AND available_at <= now() ORDER BY seq LIMIT $1 FOR UPDATE SKIP LOCKED))
-RETURNING seq, {_FIELDS}, attempts
+RETURNING seq, {FIELDS}, attempts
 """  # noqa: S608 - names of ours
 """Takes at most $1 rows above the `seq` $2."""
+_CLAIM_AND_KEEP = f"""
+WITH claimed AS ({CLAIM.strip()}), kept AS (
+    INSERT INTO outbox_published (batch_id, seq, {FIELDS})
+    SELECT $3::uuid, seq, {FIELDS} FROM claimed WHERE attempts > {SENT_BEFORE}
+)
+SELECT * FROM claimed
+"""  # noqa: S608 - names of ours
 _CLAIM_REFUSED = f"""
 DELETE FROM outbox_refused WHERE seq = ANY(ARRAY(
     SELECT seq FROM outbox_refused WHERE destination = $2 AND available_at <= now()
      ORDER BY available_at LIMIT $1 FOR UPDATE SKIP LOCKED))
-RETURNING seq, {_FIELDS}, attempts
+RETURNING seq, {FIELDS}, attempts
 """  # noqa: S608 - names of ours
 _REFUSE = f"""
-INSERT INTO outbox_refused (destination, {_FIELDS}, attempts, available_at)
-SELECT destination, {_FIELDS}, attempts, now() + wait
+INSERT INTO outbox_refused (destination, {FIELDS}, attempts, available_at)
+SELECT destination, {FIELDS}, attempts, now() + wait
 FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::text[],
             $9::int[], $10::interval[])
-    AS t(destination, {_FIELDS}, attempts, wait)
+    AS t(destination, {FIELDS}, attempts, wait)
 """  # noqa: S608 - names of ours
 # One step of the index for each destination, however many rows wait for it.
 _DESTINATIONS = """
@@ -175,9 +182,13 @@ class Relay:
         rows = await self._database.fetch(_BACKLOG)
         metrics.OUTBOX_PENDING.set(sum(row["pending"] for row in rows))
         metrics.OUTBOX_LAG.set(max(0.0, *(float(row["oldest"] or 0) for row in rows), 0.0))
-        refused = {row["destination"]: row["pending"] for row in rows if row["destination"]}
+        refused = {row["destination"]: row for row in rows if row["destination"]}
         for destination in self._destinations | refused.keys():
-            metrics.OUTBOX_REFUSED.labels(destination).set(refused.get(destination, 0))
+            row = refused.get(destination)
+            metrics.OUTBOX_REFUSED.labels(destination).set(0 if row is None else row["pending"])
+            metrics.OUTBOX_REFUSED_OLDEST.labels(destination).set(
+                0.0 if row is None else max(0.0, float(row["oldest"]))
+            )
         self._destinations |= refused.keys()
 
     async def round(self) -> int:
@@ -193,7 +204,7 @@ class Relay:
         above = self._watermark.start(began)
         async with self._database.connection() as connection, connection.transaction():
             await connection.execute(BY_INDEX)
-            claimed = await connection.fetch(CLAIM, self._settings.outbox_batch_max, above)
+            claimed = await self._claim(connection, above)
             if above == 0:
                 self._watermark.scanned(began=began, now=self._now())
             if not claimed:
@@ -204,6 +215,12 @@ class Relay:
                 await self._keep(connection, refusals)
         self._watermark.sent([row["seq"] for row in rows], self._now())
         return len(rows)
+
+    async def _claim(self, connection: Connection, above: int) -> list[Row]:
+        """Take rows, and keep a copy of each for those who lose it."""
+        if self._settings.outbox_kept_days == 0:
+            return await connection.fetch(CLAIM, self._settings.outbox_batch_max, above)
+        return await connection.fetch(_CLAIM_AND_KEEP, self._settings.outbox_batch_max, above, new_id())
 
     async def retry_refused(self) -> None:
         """Send again what destinations refused, a pack of each at first: one that still refuses costs no more than that.
@@ -273,7 +290,7 @@ class Relay:
         await connection.execute(
             _REFUSE,
             [refusal.destination for refusal in refusals],
-            *([row[column] for row in rows] for column in _FIELDS.split(", ")),
+            *([row[column] for row in rows] for column in FIELDS.split(", ")),
             [row["attempts"] + 1 for row in rows],
             [_pause(refusal) for refusal in refusals],
         )
@@ -281,4 +298,4 @@ class Relay:
 
 def _pause(refusal: Refusal) -> timedelta:
     pauses = _PUBLIC_PAUSES_SECONDS if refusal.destination == PUBLIC_EXCHANGE else _PAUSES_SECONDS
-    return timedelta(seconds=pauses[min(refusal.row["attempts"], len(pauses) - 1)])
+    return timedelta(seconds=pauses[min(max(refusal.row["attempts"], 0), len(pauses) - 1)])

@@ -40,6 +40,9 @@ OUTBOX_LAG = Gauge("outbox_oldest_seconds", "Age of the oldest waiting outbox ro
 OUTBOX_REFUSED = Gauge(
     "outbox_refused_events", "Messages that one destination refused and that wait for it alone.", ["destination"]
 )
+OUTBOX_REFUSED_OLDEST = Gauge(
+    "outbox_refused_oldest_seconds", "Age of the oldest message that one destination refuses.", ["destination"]
+)
 MESSAGES = Counter(
     "messages_total", "Messages heard, by what became of them.", ["queue", "outcome"]
 )  # outcome: handled, repeated, retried, dead

@@ -1,7 +1,8 @@
 """Publishing outcomes again, for subscribers that have lost them: each event with the id that it had."""
 
 from libs.common.db import Database
-from libs.common.messaging import Saying, say
+from libs.common.messaging import Saying
+from libs.common.messaging.published import rebuilt
 from libs.common.messaging.resend import Window
 from libs.common.observability.correlation import Correlation, new_correlation_id
 from services.gateway import outbox
@@ -21,7 +22,7 @@ async def resend(database: Database, window: Window) -> int:
 
 async def _publish(database: Database, sayings: list[Saying]) -> int:
     async with database.transaction() as tx:
-        await say(tx, sayings)
+        await rebuilt(tx, sayings)
     return len(sayings)
 
 

@@ -1,7 +1,7 @@
 """Publishing again that captures are booked, for an api that has lost it."""
 
 from libs.common.db import Database
-from libs.common.messaging import say
+from libs.common.messaging.published import rebuilt
 from libs.common.messaging.resend import Window
 from services.ledger import outbox
 from services.ledger.store.resending import captures
@@ -25,6 +25,6 @@ async def resend(database: Database, window: Window) -> int:
             ]
         )
         async with database.transaction() as tx:
-            await say(tx, sayings)
+            await rebuilt(tx, sayings)
         count += len(sayings)
     return count

@@ -51,7 +51,7 @@ async def test_every_key_of_a_tenants_data_has_the_tenant_in_it(ledger_database:
         "SELECT i.indexrelid::regclass::text AS key FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid "
         "WHERE c.relnamespace = 'ledger'::regnamespace AND i.indisunique "
         "AND NOT c.relispartition "
-        "AND c.relname NOT IN ('outbox', 'outbox_refused', 'inbox', 'partition_rules', 'alembic_version', 'chains', 'entry_groups', 'chain_checks', "
+        "AND c.relname NOT IN ('outbox', 'outbox_published', 'outbox_refused', 'operator_actions', 'inbox', 'partition_rules', 'alembic_version', 'chains', 'entry_groups', 'chain_checks', "
         "'claim_checks') "
         "AND NOT EXISTS (SELECT FROM pg_attribute a "
         "WHERE a.attrelid = i.indexrelid AND a.attname = 'tenant_id')"

@@ -16,7 +16,17 @@ from libs.common.clock import SystemClock
 from libs.common.contracts import gateway
 from libs.common.db import Connection, Database
 from libs.common.ids import new_id
-from libs.common.messaging import Bus, Heard, Saying, inbox_table, outbox_refused_table, outbox_table, say
+from libs.common.messaging import (
+    Bus,
+    Heard,
+    Saying,
+    inbox_table,
+    operator_actions_table,
+    outbox_refused_table,
+    outbox_table,
+    published_table,
+    say,
+)
 from libs.common.observability.correlation import Correlation, child_traceparent
 from libs.common.settings import BrokerSettings, DatabaseSettings
 from tests.support.brokers import fresh_vhost
@@ -81,9 +91,16 @@ async def make_schema(connection: "asyncpg.Connection[asyncpg.Record]", schema: 
     """Make a schema with what messaging needs in it."""
     metadata = sa.MetaData(schema=schema)
     await connection.execute(f"CREATE SCHEMA {schema}")
-    for table in (outbox_table(metadata), outbox_refused_table(metadata), inbox_table(metadata)):
+    for table in (
+        outbox_table(metadata),
+        outbox_refused_table(metadata),
+        inbox_table(metadata),
+        published_table(metadata),
+        operator_actions_table(metadata),
+    ):
         await connection.execute(str(CreateTable(table).compile(dialect=_DIALECT)))
-    await connection.execute(f"CREATE TABLE {schema}.inbox_default PARTITION OF {schema}.inbox DEFAULT")
+    for name in ("inbox", "outbox_published"):
+        await connection.execute(f"CREATE TABLE {schema}.{name}_default PARTITION OF {schema}.{name} DEFAULT")
 
 
 @pytest.fixture

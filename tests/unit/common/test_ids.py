@@ -1,11 +1,12 @@
 """Identifiers: ordered by time, and derived ones always the same."""
 
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.common.ids import derived_id, new_id, parse_id
+from libs.common.ids import derived_id, first_id, new_id, parse_id, time_of_id
 
 
 def test_new_ids_are_version_7_and_ascend() -> None:
@@ -13,6 +14,24 @@ def test_new_ids_are_version_7_and_ascend() -> None:
     assert {i.version for i in ids} == {7}
     assert len(set(ids)) == 1000
     assert ids == sorted(ids)
+
+
+@given(st.integers(min_value=1, max_value=20_000_000_000_000_000))
+def test_id_of_a_given_clock_has_its_time(microseconds: int) -> None:
+    at = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=microseconds)
+    ids = [new_id(at) for _ in range(20)]
+    assert {i.version for i in ids} == {7}
+    assert {i.variant for i in ids} == {uuid4().variant}
+    assert ids == sorted(set(ids))
+    assert all(timedelta(0) <= at - time_of_id(i) < timedelta(milliseconds=1) for i in ids)
+    assert first_id(at) <= ids[0]
+    assert ids[-1] < first_id(at + timedelta(milliseconds=1))
+
+
+def test_ids_of_turned_and_real_clocks_never_meet() -> None:
+    now = datetime.now(UTC)
+    ids = [new_id(at) for _ in range(500) for at in (now, now + timedelta(days=400), None)]
+    assert len(set(ids)) == len(ids)
 
 
 @given(st.uuids(), st.text(max_size=20), st.text(max_size=20))

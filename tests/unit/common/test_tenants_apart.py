@@ -45,6 +45,8 @@ LOCKS_WITHOUT_TENANT = {
 KEYS_WITHOUT_TENANT = {
     "*.inbox(event_id, queue)": "the id is that of the event within its tenant: libs.common.messaging.inbox.key_of",
     "*.outbox(seq)": "a number of ours",
+    "*.operator_actions(id)": "minted by us",
+    "*.outbox_published(batch_id, seq)": "numbers of ours",
     "*.outbox_refused(seq)": "a number of ours",
     "*.partition_rules(parent)": "tables",
     "api.permissions(name)": "of the platform",

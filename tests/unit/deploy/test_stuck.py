@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from deploy.local.stuck import Attempt, DeadQueue, Entry, Letter, Report, Waiting, page
+from deploy.local.stuck import Attempt, DeadQueue, Entry, Letter, Refused, Report, Waiting, page
 
 SINCE = datetime(2026, 11, 28, 9, tzinfo=UTC)
 LATER = datetime(2026, 11, 28, 10, tzinfo=UTC)
@@ -95,3 +95,10 @@ def test_dead_letters_are_counted_where_no_payment_waits() -> None:
         "No payment waits too long.",
         "3 dead letters in ledger.payment.captured: just redrive ledger ledger.payment.captured",
     ]
+
+
+def test_refused_messages_are_listed_with_what_to_do() -> None:
+    refused = Report(refused=[Refused("payments.x", 7, datetime(2026, 11, 28, 9, tzinfo=UTC), 4)])
+    text = page(Report(), gateway=Report(), ledger=Report(), notifier=refused)
+    assert "7 messages of the notifier refused by payments.x since 2026-11-28 09:00:00 UTC" in text
+    assert "just refused notifier give-up payments.x --reason TEXT" in text

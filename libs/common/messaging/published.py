@@ -1,0 +1,100 @@
+"""What a service has published lately, each message exactly as it was sent: the relay keeps it when it takes it from the outbox.
+
+A day is a partition and leaves as one. Whoever has lost messages (a queue that was deleted, a database restored from a
+backup) gets them again with the ids that they had, so that every other subscriber's inbox knows them.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
+
+from libs.common.db import Connection, Database, PartitionedTable
+from libs.common.ids import first_id, time_of_id
+from libs.common.messaging.envelope import Saying
+from libs.common.messaging.outbox import outbox_arrays
+from libs.common.messaging.resend import PAGE_ROWS, Window
+from libs.common.settings import BrokerSettings
+
+_DAYS_AHEAD = 7
+"""Days for which partitions exist ahead of time."""
+FIELDS = "event_id, contract, tenant_id, correlation_id, traceparent, occurred_at, body"
+SENT_BEFORE = -1
+"""The `attempts` of an outbox row that is published again: it is kept already."""
+
+_OLDEST = "SELECT batch_id FROM outbox_published ORDER BY batch_id LIMIT 1"
+_PUBLISH_AGAIN = f"""
+WITH page AS (
+    SELECT batch_id, seq, {FIELDS} FROM outbox_published
+    WHERE batch_id >= $1 AND batch_id < $2 AND (batch_id, seq) > ($3, $4)
+      AND ($5 = '' OR split_part(contract, ':', 3) = $5)
+      AND ($6::text IS NULL OR body::jsonb ->> 'payment_intent_id' = $6)
+    ORDER BY batch_id, seq LIMIT $7
+), again AS (
+    INSERT INTO outbox ({FIELDS}, attempts) SELECT {FIELDS}, {SENT_BEFORE} FROM page ORDER BY batch_id, seq
+)
+SELECT batch_id, seq FROM page ORDER BY batch_id, seq
+"""  # noqa: S608 - built from constants
+
+_REBUILT = f"""
+INSERT INTO outbox ({FIELDS}, attempts) SELECT *, {SENT_BEFORE}
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[])
+"""  # noqa: S608 - built from constants
+
+
+def published_table(metadata: sa.MetaData) -> sa.Table:
+    """Describe what was published, for a service's models; its migration creates exactly this."""
+    return sa.Table(
+        "outbox_published",
+        metadata,
+        sa.Column("batch_id", pg.UUID, nullable=False, comment="UUIDv7 of the relay's round: when it was published."),
+        sa.Column("seq", sa.BigInteger, nullable=False, comment="Its place in the outbox."),
+        sa.Column("event_id", pg.UUID, nullable=False, comment="The message's id for ever."),
+        sa.Column("contract", sa.Text, nullable=False, comment="Which contract: <kind>:<owner>:<name>."),
+        sa.Column("tenant_id", sa.Text, nullable=False, comment="The tenant it concerns; empty where there is none."),
+        sa.Column("correlation_id", sa.Text, nullable=False, comment="The cause it belongs to."),
+        sa.Column("traceparent", sa.Text, nullable=False, comment="W3C trace context of whoever published it."),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False, comment="When it happened."),
+        sa.Column("body", sa.Text, nullable=False, comment="The body as JSON, exactly as it was sent."),
+        sa.Column(
+            "published_at",
+            sa.DateTime(timezone=True),
+            nullable=False,
+            server_default=sa.func.now(),
+            comment="When it was published.",
+        ),
+        sa.PrimaryKeyConstraint("batch_id", "seq"),
+        postgresql_partition_by="RANGE (batch_id)",
+    )
+
+
+def published_partitions(settings: BrokerSettings) -> PartitionedTable:
+    """Keep what was published for as many days as the settings say."""
+    return PartitionedTable(name="outbox_published", ahead=_DAYS_AHEAD, kept_days=max(1, settings.outbox_kept_days))
+
+
+async def kept_since(database: Database) -> datetime | None:
+    """Return since when what was published is kept; None where nothing is."""
+    row = await database.fetchrow(_OLDEST)
+    return None if row is None else time_of_id(row["batch_id"])
+
+
+async def rebuilt(connection: Connection, sayings: Sequence[Saying]) -> None:
+    """Put messages that were rebuilt from tables into the outbox; they are not kept, since they were published before."""
+    if sayings:
+        await connection.execute(_REBUILT, *outbox_arrays(sayings))
+
+
+async def publish_again(database: Database, window: Window) -> int:
+    """Put what was published in a window into the outbox again, page by page; returns how many messages that were."""
+    count, after, seq = 0, UUID(int=0), 0
+    intent = None if window.payment_intent_id is None else str(window.payment_intent_id)
+    since, until = first_id(window.since), first_id(window.until)
+    while rows := await database.write_all(
+        _PUBLISH_AGAIN, since, until, after, seq, window.contract, intent, PAGE_ROWS
+    ):
+        count += len(rows)
+        after, seq = rows[-1]["batch_id"], rows[-1]["seq"]
+    return count

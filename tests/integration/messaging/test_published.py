@@ -1,0 +1,133 @@
+"""What a service has published is published again exactly as it was, for as long as it is kept, and takes effect once."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import aio_pika
+import msgspec
+import pytest
+
+from libs.common.contracts import Kind, gateway, said_by
+from libs.common.db import Connection, Database
+from libs.common.ids import new_id
+from libs.common.messaging import Heard, Saying
+from libs.common.messaging.broker import Broker
+from libs.common.messaging.published import FIELDS, kept_since, publish_again
+from libs.common.messaging.relay import Relay
+from libs.common.messaging.resend import Window
+from libs.common.messaging.topology import declare, topology
+from libs.common.observability.correlation import Correlation
+from libs.common.settings import BrokerSettings
+from tests.integration.messaging.conftest import Pair, captured, record, say_all, until
+from tests.integration.messaging.test_postponed import others
+
+SERVICES = ("api", "gateway", "ledger", "notifier")
+
+
+def _one_of_each(service: str) -> list[Saying]:
+    """One message of each contract that a service publishes; the id of each is derived from something old or new."""
+    kinds = [kind for kind in said_by(service) if kind.contract.kind is not Kind.REQUEST]
+    correlation = Correlation(correlation_id="c", tenant_id="t1", traceparent="")
+    then = datetime.now(UTC) - timedelta(days=40)
+    return [
+        Saying.of(
+            msgspec.convert(kind.example, kind),
+            occurred_at=then,
+            correlation=correlation,
+            event_id=new_id(then if number % 2 else None),
+        )
+        for number, kind in enumerate(kinds)
+    ]
+
+
+@asynccontextmanager
+async def _relay(pair: Pair, database: Database, service: str, **settings: int) -> AsyncIterator[Relay]:
+    broker = Broker(pair.vhost_url, name=service)
+    async with await aio_pika.connect(pair.vhost_url) as connection:
+        channel = await connection.channel()
+        for each in SERVICES:
+            await declare(channel, topology(each))
+    await broker.start(topology(service))
+    try:
+        yield Relay(database, broker, BrokerSettings(rabbitmq_url=pair.vhost_url, **settings))
+    finally:
+        await broker.stop()
+
+
+async def _rows(database: Database, table: str) -> list[tuple[Any, ...]]:
+    order = "batch_id, seq" if table == "outbox_published" else "seq"
+    return [tuple(row) for row in await database.fetch(f"SELECT {FIELDS} FROM {table} ORDER BY {order}")]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_each_message_is_published_again_exactly_as_it_was(pair: Pair, service: str) -> None:
+    database = await pair.database(service)
+    began = datetime.now(UTC) - timedelta(seconds=1)
+    later = datetime.now(UTC) + timedelta(minutes=5)
+    assert await kept_since(database) is None
+    sayings = _one_of_each(service)
+    async with _relay(pair, database, service) as relay:
+        await say_all(database, sayings)
+        published = await _rows(database, "outbox")
+        while await relay.round():
+            pass
+        assert await _rows(database, "outbox_published") == published
+        since = await kept_since(database)
+        assert since is not None
+        assert since >= began
+        assert await publish_again(database, Window(since=began - timedelta(days=1), until=began)) == 0
+        assert await publish_again(database, Window(since=later, until=later + timedelta(days=1))) == 0
+        for _ in range(2):
+            assert await publish_again(database, Window(since=began, until=later)) == len(sayings)
+            assert await _rows(database, "outbox") == published
+            while await relay.round():
+                pass
+        # What is published again is not kept a second time.
+        assert await _rows(database, "outbox_published") == published
+        name = sayings[0].message.contract.name
+        same = [saying for saying in sayings if saying.message.contract.name == name]
+        assert await publish_again(database, Window(since=began, until=later, contract=name)) == len(same)
+
+
+async def test_one_payment_is_published_again_and_its_subscriber_takes_it_once(pair: Pair) -> None:
+    database, books = await pair.database("gateway"), await pair.database("ledger")
+    bus = await pair.bus("ledger", books)
+    others(bus)
+
+    async def on_captured(transaction: Connection, events: Sequence[Heard[gateway.PaymentCaptured]]) -> None:
+        await record(transaction, list(events))
+
+    bus.hear(gateway.PaymentCaptured, on_captured)
+    one, other = captured(), captured()
+    window = Window(since=datetime.now(UTC) - timedelta(seconds=1), until=datetime.now(UTC) + timedelta(minutes=5))
+
+    async def effects() -> set[UUID]:
+        rows = await books.fetch("SELECT event_id FROM effects")
+        assert len(rows) == len({row["event_id"] for row in rows})
+        return {row["event_id"] for row in rows}
+
+    async with _relay(pair, database, "gateway") as relay, pair.running(bus):
+        await say_all(database, [one, other])
+        await relay.round()
+        assert isinstance(one.message, gateway.PaymentCaptured)
+        of_one = msgspec.structs.replace(window, payment_intent_id=one.message.payment_intent_id)
+        assert await publish_again(database, of_one) == 1
+        last = captured()
+        await say_all(database, [last])
+        await relay.round()
+
+        async def all_there() -> bool:
+            return await effects() == {one.event_id, other.event_id, last.event_id} and bus._idle()
+
+        await until(all_there)
+
+
+async def test_nothing_is_kept_where_the_setting_says_so(pair: Pair) -> None:
+    database = await pair.database("gateway")
+    async with _relay(pair, database, "gateway", outbox_kept_days=0) as relay:
+        await say_all(database, [captured()])
+        assert await relay.round() == 1
+    assert await _rows(database, "outbox_published") == []

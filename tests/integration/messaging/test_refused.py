@@ -1,0 +1,78 @@
+"""What a destination refuses is listed, tried again on demand, or given up with a line that stays."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import aio_pika
+import pytest
+
+from libs.common.contracts import api
+from libs.common.errors import Invalid, NotFound
+from libs.common.messaging import Saying
+from libs.common.messaging.refused import command, list_refused
+from libs.common.observability import metrics
+from libs.common.observability.correlation import Correlation
+from tests.integration.messaging.conftest import Pair, say_all
+from tests.integration.messaging.test_relay import Side, _side
+
+PUBLIC = "payments.x"
+
+
+async def _fill(side: Side) -> aio_pika.abc.AbstractQueue:
+    """Bind a queue of another team that takes nothing."""
+    queue = await side.channel.declare_queue(
+        "another.team", arguments={"x-max-length": 0, "x-overflow": "reject-publish"}
+    )
+    await queue.bind(PUBLIC, routing_key="#")
+    return queue
+
+
+async def test_refused_messages_are_listed_tried_again_and_given_up(pair: Pair) -> None:
+    now = datetime.now(UTC)
+    event = Saying.of(
+        api.PaymentFailed(**api.PaymentFailed.example),
+        occurred_at=now,
+        correlation=Correlation(correlation_id="c", tenant_id="t1"),
+    )
+    async with _side(pair, "api") as side:
+        queue = await _fill(side)
+        await say_all(side.database, [event])
+        assert await side.relay.round() == 1
+        [refused] = await list_refused(side.database)
+        assert (refused.destination, refused.count, refused.attempts) == (PUBLIC, 1, 1)
+        await side.relay.measure_once()
+        assert metrics.OUTBOX_REFUSED.labels(PUBLIC)._value.get() == 1
+        assert metrics.OUTBOX_REFUSED_OLDEST.labels(PUBLIC)._value.get() > 0
+        listed = await command("api", side.database, ["list"], now=now)
+        assert listed.startswith(f"1 messages of the api refused by {PUBLIC}")
+
+        await command("api", side.database, ["retry", PUBLIC], now=now)
+        await side.relay.retry_refused()
+        [refused] = await list_refused(side.database)
+        assert refused.attempts == 2
+
+        yesterday = (now - timedelta(days=1)).isoformat()
+        give_up = ["give-up", PUBLIC, "--reason", "the team has left"]
+        with pytest.raises(NotFound):
+            await command("api", side.database, [*give_up, "--before", yesterday], now=now)
+        later = now + timedelta(minutes=5)
+        assert (await command("api", side.database, give_up, now=later)).startswith("1 messages of the api")
+        assert await list_refused(side.database) == []
+        await side.relay.measure_once()
+        assert metrics.OUTBOX_REFUSED_OLDEST.labels(PUBLIC)._value.get() == 0
+        with pytest.raises(NotFound):
+            await command("api", side.database, give_up, now=later)
+        with pytest.raises(Invalid):
+            await command("api", side.database, [*give_up, "--before", "yesterday"], now=now)
+        lines = await side.database.fetch("SELECT actor, action, subject, detail FROM operator_actions ORDER BY id")
+        assert [(line["action"], line["subject"]) for line in lines] == [
+            ("refused.retried", PUBLIC),
+            ("refused.given_up", PUBLIC),
+        ]
+        assert all(line["actor"] for line in lines)
+        assert json.loads(lines[1]["detail"]) == {
+            "reason": "the team has left",
+            "count": 1,
+            "event_ids": [str(event.event_id)],
+        }
+        await queue.delete(if_unused=False, if_empty=False)
