@@ -2,7 +2,9 @@
 them with what the api says of payments, and keeps the report views fresh.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
+from itertools import batched
 
 from libs.common.clock import Clock
 from libs.common.db import Database
@@ -21,6 +23,8 @@ EXPIRE_EVERY_SECONDS = 0.5
 FOLD_EVERY_SECONDS = 5.0
 FOLD_POSTINGS_MIN = 256
 """Unsummed postings that are quicker read one by one than summed."""
+FOLD_LOOKED_MAX = 5_000
+"""Balances that one run looks at, and as many busy ones: 100,000 are looked through in 100 s."""
 FOLD_ACCOUNTS_MAX = 50
 FOLD_POSTINGS_MAX = 2_000
 """Postings of one account that one round sums at most: a round stays well below a statement's timeout."""
@@ -54,7 +58,15 @@ def workers(database: Database, holds: Holds, verifier: Verifier, claims: Claims
             if found < EXPIRIES_MAX:
                 return
 
+    cursor = store.FoldCursor()
+
     async def fold() -> None:
+        async with database.transaction() as tx:
+            due = await store.look(tx, cursor, postings_min=FOLD_POSTINGS_MIN, accounts_max=FOLD_LOOKED_MAX)
+        for accounts in batched(due, FOLD_ACCOUNTS_MAX):
+            await fold_all(accounts)
+
+    async def fold_all(accounts: Sequence[store.AccountKey]) -> None:
         for _ in range(FOLD_ROUNDS_MAX):
             async with database.transaction() as tx:
                 summed = await store.fold(
@@ -62,6 +74,7 @@ def workers(database: Database, holds: Holds, verifier: Verifier, claims: Claims
                     postings_min=FOLD_POSTINGS_MIN,
                     accounts_max=FOLD_ACCOUNTS_MAX,
                     postings_max=FOLD_POSTINGS_MAX,
+                    accounts=accounts,
                 )
             if summed == 0:
                 return

@@ -33,7 +33,7 @@ from services.ledger.store.claims import (
     unclaimed_entries,
     write_claims,
 )
-from services.ledger.store.effective import effective_balances, fold
+from services.ledger.store.effective import AccountKey, FoldCursor, effective_balances, fold, look
 from services.ledger.store.groups import Locked, PreparedGroup, begin_balances, lock_group, post_group, prepare_group
 from services.ledger.store.holds import (
     accounts_of,
@@ -80,9 +80,11 @@ from services.ledger.store.seals import (
 )
 
 __all__ = [
+    "AccountKey",
     "Claim",
     "ComparedClaim",
     "EntryFilter",
+    "FoldCursor",
     "Locked",
     "NewEntry",
     "PreparedGroup",
@@ -129,6 +131,7 @@ __all__ = [
     "lines_of",
     "lock_group",
     "lock_roles",
+    "look",
     "open_accounts",
     "pass_groups",
     "post_group",

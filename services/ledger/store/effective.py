@@ -6,7 +6,9 @@ Nothing of this is on the way of a posting. It is safe because an account's post
 the lock of its balance: what has a version up to the fold's stands in the totals, and nothing else does.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 from libs.common.contracts.ledger import AccountBalance, AccountType
 from libs.common.db import Connection
@@ -17,14 +19,20 @@ _LOCK = "SELECT pg_try_advisory_xact_lock(x'666f6c64'::int8)"
 _ORDINARY = "p.posted_at - p.effective_at BETWEEN interval '0 seconds' AND interval '60 seconds'"
 """A posting that counts from shortly before it was recorded; the others have an index of their own."""
 
+_DUE = """
+SELECT b.tenant_id, b.account_id, b.currency, coalesce(f.version, 0) AS version,
+       coalesce(f.posted_at, '-infinity') AS posted_at
+  FROM {accounts} AS b
+  LEFT JOIN effective_folds AS f USING (tenant_id, account_id, currency)
+ WHERE b.version - coalesce(f.version, 0) >= $1 LIMIT $2
+"""
+_NAMED = """(
+    SELECT tenant_id, account_id, currency, version FROM balances
+    JOIN unnest($4::text[], $5::uuid[], $6::bpchar[]) AS named (tenant_id, account_id, currency)
+   USING (tenant_id, account_id, currency))"""
+
 _FOLD = """
-WITH due AS (
-    SELECT b.tenant_id, b.account_id, b.currency, coalesce(f.version, 0) AS version,
-           coalesce(f.posted_at, '-infinity') AS posted_at
-      FROM balances AS b
-      LEFT JOIN effective_folds AS f USING (tenant_id, account_id, currency)
-     WHERE b.version - coalesce(f.version, 0) >= $1 LIMIT $2
-), tail AS (
+WITH due AS ({due}), tail AS (
     SELECT due.tenant_id, due.account_id, due.currency, p.version, p.posted_at, p.effective_at, p.side, p.amount_minor
       FROM due CROSS JOIN LATERAL (
         SELECT * FROM postings AS p
@@ -49,16 +57,87 @@ WITH due AS (
 )
 SELECT count(*) FROM tail
 """
+_FOLD_ALL = _FOLD.format(due=_DUE.format(accounts="balances"))
+_FOLD_NAMED = _FOLD.format(due=_DUE.format(accounts=_NAMED))
+_BEGIN = ("", UUID(int=0), "")
+_LOOK = f"""
+WITH looked AS (
+    SELECT tenant_id, account_id, currency, version, true AS is_next FROM (
+        SELECT tenant_id, account_id, currency, version FROM balances
+         WHERE (tenant_id, account_id, currency) > ($2, $3, $7)
+         ORDER BY tenant_id, account_id, currency LIMIT $8) AS next
+    UNION ALL
+    SELECT tenant_id, account_id, currency, version, false FROM {_NAMED} AS named
+)
+SELECT b.tenant_id, b.account_id, b.currency, b.is_next, b.version - coalesce(f.version, 0) >= $1 AS is_due
+  FROM looked AS b LEFT JOIN effective_folds AS f USING (tenant_id, account_id, currency)
+ ORDER BY b.tenant_id, b.account_id, b.currency
+"""
+
+type AccountKey = tuple[str, UUID, str]
+"""Tenant, account and currency."""
 
 
-async def fold(tx: Connection, *, postings_min: int, accounts_max: int, postings_max: int) -> int:
+class FoldCursor:
+    """Where one process goes on looking for postings to sum, and the accounts in which it found some last.
+
+    Balances are looked through a part at a time, so that a round costs the same however many there are; busy accounts are
+    looked at in every round.
+    """
+
+    def __init__(self) -> None:
+        self.after: AccountKey = _BEGIN
+        self.busy: dict[AccountKey, None] = {}
+
+
+async def look(tx: Connection, cursor: FoldCursor, *, postings_min: int, accounts_max: int) -> list[AccountKey]:
+    """Look at the busy accounts and at the next `accounts_max` balances; returns those with so many unsummed postings.
+
+    Nothing while another process is at it.
+    """
+    if not await tx.fetchval(_LOCK):
+        return []
+    busy = list(cursor.busy)[:accounts_max]
+    tenant_id, account_id, currency = cursor.after
+    rows = await tx.fetch(
+        _LOOK,
+        postings_min,
+        tenant_id,
+        account_id,
+        [key[0] for key in busy],
+        [key[1] for key in busy],
+        [key[2] for key in busy],
+        currency,
+        accounts_max,
+    )
+    keys = [(row["tenant_id"], row["account_id"], row["currency"]) for row in rows]
+    passed = [key for key, row in zip(keys, rows, strict=True) if row["is_next"]]
+    cursor.after = passed[-1] if len(passed) == accounts_max else _BEGIN
+    cursor.busy = {key: None for key, row in zip(keys, rows, strict=True) if row["is_due"]}
+    return list(cursor.busy)
+
+
+async def fold(
+    tx: Connection,
+    *,
+    postings_min: int,
+    accounts_max: int,
+    postings_max: int,
+    accounts: Sequence[AccountKey] | None = None,
+) -> int:
     """Sum the postings of accounts that have at least `postings_min` unsummed ones; returns how many were summed.
 
-    At most `accounts_max` accounts and `postings_max` postings of each at a time; 0 also while another process is at it.
+    Of `accounts`, or of all. At most `accounts_max` accounts and `postings_max` postings of each at a time; 0 also while
+    another process is at it.
     """
     if not await tx.fetchval(_LOCK):
         return 0
-    summed: int = await tx.fetchval(_FOLD, postings_min, accounts_max, postings_max)
+    summed: int
+    if accounts is None:
+        summed = await tx.fetchval(_FOLD_ALL, postings_min, accounts_max, postings_max)
+    else:
+        columns = ([key[i] for key in accounts] for i in range(3))
+        summed = await tx.fetchval(_FOLD_NAMED, postings_min, accounts_max, postings_max, *columns)
     return summed
 
 

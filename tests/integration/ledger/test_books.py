@@ -401,6 +401,38 @@ class TestInstants:
         async with bank.database.transaction() as tx:
             assert await store.fold(tx, postings_min=1, accounts_max=1000, postings_max=1000) == 0
 
+    async def test_each_round_looks_at_busy_accounts_and_at_a_part_of_the_others(self, bank: Bank) -> None:
+        await bank.post("VAULT", "WALLET", 1)
+        cursor = store.FoldCursor()
+        expected = (
+            "SELECT count(*) AS n FROM balances b LEFT JOIN effective_folds f USING (tenant_id, account_id, currency) "
+        )
+        expected += "WHERE b.version > coalesce(f.version, 0)"
+        row = await bank.database.fetchrow(expected)
+        every = await bank.database.fetchrow("SELECT count(*) AS n FROM balances")
+        assert row is not None
+        assert every is not None
+        due: list[store.AccountKey] = []
+        for _ in range(every["n"]):
+            async with bank.database.transaction() as tx:
+                looked = await store.look(tx, cursor, postings_min=1, accounts_max=1)
+            # One that is due, and one more at most.
+            assert len(looked) <= 2
+            due += looked
+        assert len(set(due)) == row["n"]
+        mine = [key for key in set(due) if key[0] == bank.tenant_id]
+        assert len(mine) == 2
+        for accounts in (mine[:1], mine[1:]):
+            async with bank.database.transaction() as tx:
+                found = await store.fold(tx, postings_min=1, accounts_max=10, postings_max=1000, accounts=accounts)
+                assert found > 0
+                again = await store.fold(tx, postings_min=1, accounts_max=10, postings_max=1000, accounts=accounts)
+                assert again == 0
+        cursor = store.FoldCursor()
+        cursor.busy = dict.fromkeys(mine)
+        async with bank.database.transaction() as tx:
+            assert not set(await store.look(tx, cursor, postings_min=1, accounts_max=10)) & set(mine)
+
 
 async def test_the_workers_run(bank: Bank) -> None:
     hold = await bank.hold(1, lasts=timedelta(seconds=1))
