@@ -34,7 +34,7 @@ def tenant_provisioned(tenant_id: str, name: str, *, at: datetime, correlation: 
 
 
 def _saying(decision: Decision, fact: Fact, *, at: datetime, cause: Correlation) -> Saying:
-    event_id = new_id()
+    event_id = new_id(at)
     envelope = _envelope(decision.intent, event_id=event_id, at=at, cause=cause)
     return Saying(
         event_id=event_id,

@@ -97,7 +97,7 @@ def webhook_test_body(endpoint: Endpoint, *, event_id: UUID, now: datetime) -> s
 
 def endpoint_failing(key: tuple[str, UUID], *, url: str, gate: Gate, ends_at: datetime, now: datetime) -> Saying:
     """Warn that an endpoint keeps failing and that it is switched off at `ends_at` at the earliest."""
-    correlation, event_id = _cause(key), new_id()
+    correlation, event_id = _cause(key), new_id(now)
     message = WebhookEndpointFailing(
         event_id=event_id,
         occurred_at=now,
@@ -115,7 +115,7 @@ def endpoint_failing(key: tuple[str, UUID], *, url: str, gate: Gate, ends_at: da
 
 def endpoint_disabled(key: tuple[str, UUID], *, url: str, gate: Gate, reason: str, now: datetime) -> Saying:
     """Tell that an endpoint was switched off."""
-    correlation, event_id = _cause(key), new_id()
+    correlation, event_id = _cause(key), new_id(now)
     message = WebhookEndpointDisabled(
         event_id=event_id,
         occurred_at=now,

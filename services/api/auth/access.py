@@ -207,7 +207,7 @@ class Access:
     ) -> AuditRecord:
         return AuditRecord(
             tenant_id=caller.tenant_id,
-            id=new_id(),
+            id=new_id(self._clock.now()),
             actor=caller.actor,
             action=action,
             target=target,
@@ -226,7 +226,7 @@ class Access:
             AuditRecord(
                 # Under the tenant that the token proves: nobody writes into the log of a tenant that is not theirs.
                 tenant_id=(tenant_id or principal.tid) if principal.is_global_admin else principal.tid,
-                id=new_id(),
+                id=new_id(self._clock.now()),
                 actor=principal.sub,
                 action=action,
                 target=target,

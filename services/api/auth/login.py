@@ -127,7 +127,7 @@ class Login:
             self._database,
             AuditRecord(
                 tenant_id=tenant_id,
-                id=new_id(),
+                id=new_id(self._clock.now()),
                 actor=name,
                 action=action,
                 target="/v1/auth/token",

@@ -109,7 +109,7 @@ async def write_seeds(database: Database, *, clock: Clock, passwords: Passwords,
         await identity.add_account(
             database,
             Account(
-                id=new_id(),
+                id=new_id(clock.now()),
                 email=user.email,
                 password_hash=passwords.hash(user.password),
                 tenant_id=user.tenant_id,

@@ -25,7 +25,7 @@ async def switch_feature(
     now = clock.now()
     audit = AuditRecord(
         tenant_id=tenant_id,
-        id=new_id(),
+        id=new_id(now),
         actor=actor,
         action="feature_flag.clear" if is_enabled is None else "feature_flag.set",
         target=feature,

@@ -110,14 +110,13 @@ class Operations:
             CannotRefund: when nothing of it can be given back.
             RefundExceedsPayment: when it is more than is left.
         """
-        refund_id = new_id()
+        now = self._clock.now()
+        refund_id = new_id(now)
         wish = _Wish(
             action="payment_intent.refund",
             intent_id=intent_id,
             subject_id=refund_id,
-            decide=partial(
-                domain.ask_refund, refund_id=refund_id, amount_minor=amount_minor, reason=reason, at=self._clock.now()
-            ),
+            decide=partial(domain.ask_refund, refund_id=refund_id, amount_minor=amount_minor, reason=reason, at=now),
             answer=self._answer_refund,
             is_open=lambda _: True,
             detail={"refund_id": str(refund_id)},

@@ -71,7 +71,7 @@ class PaymentCommands:
         """Create an intent in one round trip; None when another request holds the key."""
         intent = PaymentIntent(
             tenant_id=claim.tenant_id,
-            id=new_id(),
+            id=new_id(claim.claimed_at),
             amount_minor=wanted.amount_minor,
             currency=wanted.currency,
             status=Status.CREATED,

@@ -43,7 +43,7 @@ def audit_of(
     """Write the line of the audit log for what a client did to an intent."""
     return AuditRecord(
         tenant_id=intent.tenant_id,
-        id=new_id(),
+        id=new_id(at),
         actor=actor,
         action=action,
         target=str(intent.id),

@@ -225,7 +225,8 @@ async def send_test_event(database: Database, request: SendTestEvent, *, clock: 
         EndpointNotFound: when the tenant has no such endpoint.
         EndpointInactive: when it is switched off.
     """
-    now, event_id = clock.now(), request.event_id or new_id()
+    now = clock.now()
+    event_id = request.event_id or new_id(now)
     delivery_id = derived_id(event_id, f"delivery to {request.endpoint_id}")
     async with database.transaction() as tx:
         kept = await _kept(tx, tenant_id=request.tenant_id, endpoint_id=request.endpoint_id)

@@ -12,7 +12,7 @@ import jwt
 import pytest
 import uvicorn
 
-from libs.common.clock import SystemClock
+from libs.common.clock import Clock, SystemClock
 from libs.common.contracts import Message, gateway, ledger
 from libs.common.db import Connection, Database
 from libs.common.ids import new_id
@@ -213,12 +213,13 @@ async def serving(
     settings: Settings,
     *,
     ask: Ask | None = None,
+    clock: Clock | None = None,
     read_keys: Callable[[], AuthSettings] | None = None,
 ) -> AsyncIterator[Api]:
     """Serve an api on a free port until the block ends."""
     port = free_port()
     options = connection_options(settings.http)
-    app = build(settings, ask=ask, read_keys=read_keys, read_keys_every_seconds=0.05).asgi
+    app = build(settings, clock, ask=ask, read_keys=read_keys, read_keys_every_seconds=0.05).asgi
     config = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, lifespan="on", **options)
     server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve())
