@@ -19,14 +19,13 @@ from litestar import Litestar, Response, get
 from litestar.openapi.config import OpenAPIConfig
 from litestar.types import ASGIApp, Guard
 
-from libs.common import VERSION, outages, setting_names
-from libs.common.clock import Clock, iso
+from libs.common import VERSION, operating, outages, setting_names
+from libs.common.clock import Clock
 from libs.common.db import Database, PartitionedTable, PartitionKeeper
 from libs.common.errors import PlatformError
-from libs.common.messaging import Bus, asyncapi, refused
-from libs.common.messaging.published import kept_since, publish_again
+from libs.common.messaging import Bus, asyncapi
 from libs.common.messaging.redrive import redrive
-from libs.common.messaging.resend import TIMEOUT_SECONDS, Window, parse_window
+from libs.common.messaging.resend import Window, parse_window
 from libs.common.observability import logging
 from libs.common.observability.logging import get_logger
 from libs.common.observability.stalls import StallMeter
@@ -356,10 +355,10 @@ def main[S: CommonSettings](
                 f"{done.left} are left"
             )
         elif name == "refused":
-            print(asyncio.run(_refused(service, loaded.database, rest)))  # noqa: T201 - its output
+            print(asyncio.run(operating.refused(service, loaded.database, rest)))  # noqa: T201 - its output
         elif name == "resend":
             window = parse_window(service, rest, now=datetime.now(UTC))
-            print(asyncio.run(resend(service, loaded, window, rebuild=rebuild)))  # noqa: T201 - its output
+            print(asyncio.run(operating.resend(service, loaded, window, rebuild=rebuild)))  # noqa: T201 - its output
         elif name in own:
             asyncio.run(_run(own[name], loaded))
         else:
@@ -373,42 +372,6 @@ def main[S: CommonSettings](
             sys.exit(f"{service}: PostgreSQL refuses the address in {service.upper()}_DATABASE_URL: {cause}")
         reason = f" ({outages.cause_of(cause)})" if cause is not None else ""
         sys.exit(f"{service}: {fault.detail}{reason}")
-
-
-async def resend[S: CommonSettings](
-    service: str, settings: S, window: Window, *, rebuild: Callable[[S, Window], Awaitable[int]] | None = None
-) -> str:
-    """Publish again what a service published in a window; returns a sentence that says how much that was.
-
-    What is kept is published exactly as it was; what is older is rebuilt, where the service can.
-    """
-    database = Database(
-        msgspec.structs.replace(settings.database, database_timeout_seconds=TIMEOUT_SECONDS),
-        schema=service,
-        application_name=f"{service}-resend",
-    )
-    await database.open()
-    try:
-        since = await kept_since(database) or window.until
-        count = await publish_again(database, window)
-    finally:
-        await database.close()
-    sentence = f"the {service} publishes {count} messages again"
-    if window.since >= since:
-        return sentence
-    older = msgspec.structs.replace(window, until=min(window.until, since))
-    if rebuild is None:
-        return f"{sentence}; what it published before {iso(older.until)} is not kept (OUTBOX_KEPT_DAYS)"
-    return f"{sentence}, and {await rebuild(settings, older)} outcomes from before {iso(older.until)} as its tables know them"
-
-
-async def _refused(service: str, settings: DatabaseSettings, arguments: Sequence[str]) -> str:
-    database = Database(settings, schema=service, application_name=f"{service}-refused")
-    await database.open()
-    try:
-        return await refused.command(service, database, arguments, now=datetime.now(UTC))
-    finally:
-        await database.close()
 
 
 async def _run[S](command: Callable[[S], Awaitable[None]], settings: S) -> None:

@@ -71,7 +71,7 @@ async def test_postgresql_takes_it(api_database: TestDatabase, way: str) -> None
     database = Database(settings, schema="api", application_name="test login")
     await database.open()
     try:
-        await database.ping()
+        await database.state()
     finally:
         await database.close()
 

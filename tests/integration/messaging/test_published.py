@@ -44,7 +44,7 @@ def _one_of_each(service: str) -> list[Saying]:
 
 
 @asynccontextmanager
-async def _relay(pair: Pair, database: Database, service: str, **settings: int) -> AsyncIterator[Relay]:
+async def _relay(pair: Pair, database: Database, service: str, **settings: Any) -> AsyncIterator[Relay]:
     broker = Broker(pair.vhost_url, name=service)
     async with await aio_pika.connect(pair.vhost_url) as connection:
         channel = await connection.channel()

@@ -16,7 +16,8 @@ from libs.common.errors import Invalid
 from libs.common.ids import new_id
 from libs.common.messaging.envelope import PackedEvent, encode_pack
 from libs.common.messaging.resend import Window, parse_window
-from libs.common.service import Service, resend
+from libs.common.operating import resend
+from libs.common.service import Service
 from libs.common.settings import load
 from services.gateway import app as gateway
 from services.gateway.settings import Settings as GatewaySettings
