@@ -10,18 +10,25 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, compress
+from operator import sub
 
 _RUN = re.compile(r"[0-9](?:[ \-]{0,2}[0-9]){12,}")
 _RUN_BYTES = re.compile(rb"[0-9](?:[ \-]{0,2}[0-9]){12}")
 _IDENTIFIER = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA-F]{24,}")
 _NO_DIGITS = bytes(byte for byte in range(256) if not 0x30 <= byte <= 0x39)
 _DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d\u00ad", "-"))
-_WORTH = (tuple(range(10)), (0, 2, 4, 6, 8, 1, 3, 5, 7, 9))
+_IS_DIGIT = bytes(0x30 <= byte <= 0x39 for byte in range(256))
+_PLAIN = bytes.maketrans(b"0123456789", bytes(range(10)))
+_DOUBLED = bytes.maketrans(b"0123456789", bytes((0, 2, 4, 6, 8, 1, 3, 5, 7, 9)))
 """What a digit counts in the check of Luhn: every other one from the last is doubled."""
 _DIGITS_MIN = 13
 _PREFIX = 6
 """Digits that name an issuer, at most."""
+_BRIEF = 4
+"""Digits that nearly always suffice."""
+_LONG_PREFIXES = frozenset({b"6062", b"6370", b"6375", b"6376", b"5041", b"6362", b"6363"})
+"""Beginnings that need more."""
 _LEFT_OPEN, _LEFT_END = 6, 4
 """Digits that may be shown (PCI DSS 3.4): the first six and the last four."""
 
@@ -85,36 +92,49 @@ def _found(text: str) -> Iterator[tuple[int, int]]:
     """Find card numbers: where each begins and ends."""
     text = _IDENTIFIER.sub(lambda found: "x" * len(found[0]), text)
     for run in _RUN.finditer(text):
-        places = [at for at in range(run.start(), run.end()) if text[at] in "0123456789"]
-        digits = "".join(text[at] for at in places)
+        start, part = run.start(), run[0].encode()
+        # Without a loop in Python for each digit: a text may be long, and nothing else is done meanwhile.
+        places = list(compress(range(len(part)), part.translate(_IS_DIGIT)))
+        digits = part.translate(None, _NO_DIGITS)
         sums = _luhn_sums(digits)
+        # A number begins and ends where a group of digits does, so that longer runs of digits are none.
+        is_begin = [True, *map((1).__ne__, map(sub, places[1:], places))]
+        is_begin.append(True)
         free = 0
-        for first, at in enumerate(places):
-            # A number begins and ends where a group of digits does, so that longer runs of digits are none.
-            if first < free or (first and places[first - 1] == at - 1):
+        for first in compress(range(len(digits)), is_begin):
+            if first < free:
                 continue
             for length in _lengths(digits[first : first + _PREFIX]):
                 end = first + length
-                if end > len(digits) or (end < len(digits) and places[end] == places[end - 1] + 1):
-                    continue
-                if (sums[end % 2][end] - sums[end % 2][first]) % 10 == 0 and _is_card_number(digits[first:end]):
-                    yield at, places[end - 1] + 1
+                if (
+                    end < len(is_begin)
+                    and is_begin[end]
+                    and (sums[end % 2][end] - sums[end % 2][first]) % 10 == 0
+                    and _is_card_number(digits[first:end].decode())
+                ):
+                    yield start + places[first], start + places[end - 1] + 1
                     free = end
                     break
 
 
-@lru_cache(maxsize=4096)
-def _lengths(prefix: str) -> tuple[int, ...]:
+def _lengths(prefix: bytes) -> tuple[int, ...]:
     """How long a number that begins like this may be, by its issuer."""
-    return tuple(sorted({length for issuer, lengths in _ISSUERS if issuer.match(prefix) for length in lengths}))
+    brief = prefix[:_BRIEF]
+    return _lengths_of(prefix) if brief in _LONG_PREFIXES else _lengths_of(brief)
 
 
-def _luhn_sums(digits: str) -> tuple[list[int], list[int]]:
+@lru_cache(maxsize=16_384)
+def _lengths_of(prefix: bytes) -> tuple[int, ...]:
+    digits = prefix.decode()
+    return tuple(sorted({length for issuer, lengths in _ISSUERS if issuer.match(digits) for length in lengths}))
+
+
+def _luhn_sums(digits: bytes) -> tuple[list[int], list[int]]:
     """Sum up what Luhn's check counts, for numbers that end at an even and at an odd place, up to each place."""
-    return (
-        list(accumulate((_WORTH[place % 2 == 0][int(digit)] for place, digit in enumerate(digits)), initial=0)),
-        list(accumulate((_WORTH[place % 2 == 1][int(digit)] for place, digit in enumerate(digits)), initial=0)),
-    )
+    plain, doubled = digits.translate(_PLAIN), digits.translate(_DOUBLED)
+    even, odd = bytearray(plain), bytearray(doubled)
+    even[0::2], odd[0::2] = doubled[0::2], plain[0::2]
+    return list(accumulate(even, initial=0)), list(accumulate(odd, initial=0))
 
 
 def _is_card_number(digits: str) -> bool:

@@ -9,12 +9,19 @@ from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from services.api.errors.problems import PROBLEMS
+from tests.support.http import RawAnswer, request
 from tests.support.platform import ADMIN, DEMO_TENANT, OPERATOR, Client, Platform
 
 REQUESTS = int(os.environ.get("MALFORMED_REQUESTS", "1000"))
 """How many requests are made, and a tenth of that which are hostile; `just malformed` makes ten thousand."""
 CLIENTS = 16
+ATTACKERS = 4
+"""Clients that send bytes as they should not be."""
+MEMORY_MAX = 200_000_000
+"""Bytes that the api may take, whatever it is sent."""
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD", "TRACE")
 TEXTS = (
     "",
@@ -195,6 +202,86 @@ class Hostile(Garbage):
         )
 
 
+def wire(chance: random.Random, token: str) -> tuple[bytes, set[int]]:
+    """Bytes that no client library sends, and the statuses that are right; an empty set: closed without a word."""
+    bearer = f"Authorization: Bearer {token}"
+    good = request("GET", "/v1/me", bearer)
+    large = b"GET /v1/me HTTP/1.1\r\nHost: x\r\n"
+    kinds: tuple[tuple[bytes, set[int]], ...] = (
+        (chance.randbytes(chance.randrange(1, 500)) + b"\r\n\r\n", {400}),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", {400}),
+        (request("GET", "/v1/me", bearer, bearer), {400}),
+        (request("POST", "/v1/payment-intents", bearer, "Idempotency-Key: a", "Idempotency-Key: b", body=b"{}"), {400}),
+        (request("GET", "/v1/me", bearer, "X-Tenant-Id: a", "X-Tenant-Id: b"), {400}),
+        (request("POST", "/v1/me", "Transfer-Encoding: chunked", "Content-Length: 3") + b"0\r\n\r\n", {400}),
+        (request("POST", "/v1/me", "Content-Length: 1", "Content-Length: 2") + b"a", {400}),
+        (large + b"A: " + b"a" * 1_000_000 + b"\r\n\r\n", {431}),
+        (large + b"A: a\r\n" * 100_000 + b"\r\n", {431}),
+        (b"GET /" + b"a" * 1_000_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", {414}),
+        (request("GET", "/v1/me?" + "&".join(f"n{n}=4111" for n in range(700)), bearer), {400, 422}),
+        (request("POST", "/v1/auth/token", "Content-Length: 99999999") + b"{", {413}),
+        (request("POST", "/v1/auth/token", "Content-Length: 2000000") + b"{" * 2_000_000, {413}),
+        (
+            request("POST", "/v1/auth/token", "Transfer-Encoding: chunked") + b"1\r\n{\r\n" * 50_000 + b"0\r\n\r\n",
+            {400},
+        ),
+        (request("GET", "/v1/me", bearer, body=b"x" * 100_000), {200, 400}),
+        (good * 200, {200, 400, 422}),
+        (b"\r\n" * 1000 + good, {200, 400, 422}),
+        (request("GET", "//v1/me", bearer), {404}),
+        (request("GET", "/v1/%2e%2e/me", bearer), {404}),
+        (request("GET", "/v1/me", bearer, "Connection: Upgrade", "Upgrade: h2c", body=b"x"), {400}),
+    )
+    return chance.choice(kinds)
+
+
+async def attack(platform: Platform, token: str, chance: random.Random, count: int) -> Counter[int]:
+    """Send bytes as they should not be, some of them without waiting for the answer."""
+    statuses: Counter[int] = Counter()
+    host, port = platform.base().removeprefix("http://").split(":")
+    for _ in range(count):
+        raw, right = wire(chance, token)
+        reader, writer = await asyncio.open_connection(host, int(port))
+        async with asyncio.timeout(30):
+            if chance.random() < 0.2:
+                # Leaves in the middle, politely or not.
+                writer.write(raw[: chance.randrange(len(raw))])
+                writer.transport.abort() if chance.random() < 0.5 else writer.close()
+                continue
+            writer.write(raw)
+            answer = RawAnswer(await reader.readuntil(b"\r\n\r\n"), b"")
+            statuses[answer.status] += 1
+            assert answer.status in right, (raw[:300], answer.status)
+            if answer.status >= 400:
+                assert answer.headers["x-correlation-id"]
+        writer.transport.abort()
+    return statuses
+
+
+class Vitals:
+    """What the api says of itself: stalls of its event loop, and its memory."""
+
+    def __init__(self, text: str) -> None:
+        families = list(text_string_to_metric_families(text))
+        samples = {(s.name, s.labels.get("le", "")): s.value for family in families for s in family.samples}
+        self.memory = samples["process_resident_memory_bytes", ""]
+        self.busy, self.stall = (
+            samples[f"event_loop_{kind}_seconds_count", ""] - samples[f"event_loop_{kind}_seconds_bucket", "0.1"]
+            for kind in ("busy", "stall")
+        )
+        self.longest = [
+            le
+            for (name, le), value in samples.items()
+            if name == "event_loop_busy_seconds_bucket" and value < samples["event_loop_busy_seconds_count", ""]
+        ][-1:]
+
+    @classmethod
+    async def of(cls, platform: Platform) -> "Vitals":
+        """Read them now."""
+        async with platform.http.get(platform.base() + "/metrics") as answer:
+            return cls(await answer.text())
+
+
 async def test_garbage_is_refused_and_told_so(platform: Platform) -> None:
     operator, admin = await platform.login(OPERATOR), await platform.login(ADMIN, tenant="tenant_demo")
     victim = await Client(platform.http, platform.base(), token=admin.token, tenant="tenant_demo").create()
@@ -207,6 +294,7 @@ async def test_garbage_is_refused_and_told_so(platform: Platform) -> None:
     requests = [garbage["operator" if n % 2 else "admin"].request() for n in range(REQUESTS)]
     hostile = Hostile(spec, seed=3, token=operator.token, ids=[own["id"]])
     twisted = [hostile.request() for _ in range(REQUESTS // 10)]
+    before = await Vitals.of(platform)
     statuses: Counter[int] = Counter()
     waiting = iter([*((request, False) for request in requests), *((request, True) for request in twisted)])
 
@@ -235,6 +323,20 @@ async def test_garbage_is_refused_and_told_so(platform: Platform) -> None:
     async with asyncio.TaskGroup() as group:
         for _ in range(CLIENTS):
             group.create_task(ask())
+        attacks = [
+            group.create_task(attack(platform, operator.token, random.Random(n), REQUESTS // 10 // ATTACKERS))
+            for n in range(ATTACKERS)
+        ]
+    refused = sum((each.result() for each in attacks), Counter[int]())
+    after = await Vitals.of(platform)
+    print(  # the figures that `just malformed` is for
+        f"wire: {dict(sorted(refused.items()))}; http: {dict(sorted(statuses.items()))}; stalls above 100 ms: "
+        f"{after.stall - before.stall:.0f}, by the api's own computing {after.busy - before.busy:.0f} (above "
+        f"{after.longest} s); memory {after.memory / 1e6:.0f} MB"
+    )
+    assert max(refused) < 500
+    assert after.busy == before.busy, "the event loop stood still for more than 100 ms"
+    assert after.memory < MEMORY_MAX
     assert statuses.total() == REQUESTS + len(twisted)
     assert {400, 401, 403, 404, 405, 422} <= set(statuses)
     # What was garbage moved nothing of the other tenant's.

@@ -47,6 +47,8 @@ _STATUS: tuple[tuple[type[PlatformError], int], ...] = (
     (Undecodable, 400),
     (BrokenInvariant, 500),
 )
+_TEXT_MAX = 500
+"""Characters of a sentence, a path or a pointer that an answer repeats at most."""
 _RETRY_AFTER_SECONDS = "1"
 TITLES = {status.value: status.phrase for status in HTTPStatus} | {
     # Pinned, since Python's own phrases for these changed between versions.
@@ -176,14 +178,24 @@ def problem_of(fault: Exception, *, path: str) -> tuple[Problem, dict[str, str]]
         type=f"/problems/{code}",
         title=title,
         status=status,
-        detail=mask_card_numbers(detail),
-        instance=mask_card_numbers(instance),
+        detail=_shown(detail),
+        instance=_shown(instance),
         code=code,
         correlation_id=current().correlation_id,
-        errors=[Violation(mask_card_numbers(pointer), mask_card_numbers(text)) for pointer, text in errors] or None,
+        errors=[Violation(_shown(pointer), _shown(text)) for pointer, text in errors] or None,
         permissionCode=permission,
     )
     return problem, headers
+
+
+def _shown(text: str) -> str:
+    """Write what may come from the client as it may be shown: not at any length, and without card numbers.
+
+    What is cut off takes the digits before it along, or the beginning of a number would be left.
+    """
+    if len(text) > _TEXT_MAX:
+        text = text[:_TEXT_MAX].rstrip("0123456789 -") + "..."
+    return mask_card_numbers(text)
 
 
 def _with_head(headers: dict[str, str]) -> dict[str, str]:

@@ -102,7 +102,7 @@ def account_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> 
     )
     async def create_account(request: AnyRequest) -> Response[bytes]:
         caller = await access.admit(request.headers, "admin:write")
-        wanted = bodies.read(await request.body())
+        wanted = await bodies.take(await request.body())
         require_storable({"/code": wanted.code, "/label": wanted.label})
         if wanted.account_type not in AccountType.__members__:
             raise refusal("invalid_account_type", f"invalid account_type: {wanted.account_type}")

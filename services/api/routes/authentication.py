@@ -75,7 +75,7 @@ def authentication_routes(access: Access, login: Login) -> list[HTTPRouteHandler
         ),
     )
     async def create_token(request: AnyRequest) -> Response[bytes]:
-        wanted = bodies.read(await request.body())
+        wanted = await bodies.take(await request.body())
         require_storable({"/email": wanted.email, "/tenantId": wanted.tenant_id})
         refuse_key(request.headers)
         session = await login.login(email=wanted.email, password=wanted.password, tenant_id=wanted.tenant_id)

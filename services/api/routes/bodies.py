@@ -1,5 +1,8 @@
 """Request bodies: JSON straight into the struct that a route expects; every violation is named at once."""
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from decimal import Decimal
 from itertools import islice
 from typing import NoReturn
@@ -16,6 +19,10 @@ from services.api.routes.texts import is_lenient, without_card_numbers
 
 _VIOLATIONS_MAX = 100
 """Violations that are named at most."""
+_LARGE_BYTES = 65_536
+"""Reading so much may take several milliseconds, and a body is read in several passes."""
+_threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bodies")
+"""One, since Python computes in one thread at a time, and large bodies shall not crowd out small ones."""
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are not JSON; a `ValidationError` is JSON of another shape."""
 
@@ -35,6 +42,17 @@ class BodyReader[T: msgspec.Struct]:
         self._shape = Shape(kind)
         self._decoder = msgspec.json.Decoder(kind)
         self._moves_money = moves_money
+
+    async def take(self, raw: bytes) -> T:
+        """Read a body; a large one in a thread, so that nothing else waits for it.
+
+        Raises:
+            HttpProblem, Invalid: as `read` does.
+        """
+        if len(raw) <= _LARGE_BYTES:
+            return self.read(raw)
+        # What the request is read by is in context variables.
+        return await asyncio.get_running_loop().run_in_executor(_threads, copy_context().run, self.read, raw)
 
     def read(self, raw: bytes) -> T:
         """Read a body.
@@ -59,8 +77,9 @@ class BodyReader[T: msgspec.Struct]:
     def _explain(self, raw: bytes, fault: msgspec.ValidationError) -> NoReturn:
         try:
             violations = dict(islice(self._shape.violations(raw), _VIOLATIONS_MAX))
-            for pointer, sentence in member_violations(raw, nulls=not self._moves_money):
-                violations.setdefault(pointer, sentence)
+            if not violations or len(raw) <= _LARGE_BYTES:
+                for pointer, sentence in member_violations(raw, nulls=not self._moves_money):
+                    violations.setdefault(pointer, sentence)
         except _UNREADABLE as unreadable:
             raise not_json() from unreadable
         named = list(violations.items())[:_VIOLATIONS_MAX] or [("", sentence_of(str(fault)))]
@@ -72,7 +91,7 @@ class BodyReader[T: msgspec.Struct]:
 _NOTHING = BodyReader(NoMembers, moves_money=True)
 
 
-def read_nothing(raw: bytes) -> None:
+async def take_nothing(raw: bytes) -> None:
     """Read the body of a request that needs none: absent, or an object without members.
 
     Raises:
@@ -80,7 +99,7 @@ def read_nothing(raw: bytes) -> None:
         Invalid: when it is JSON but no object.
     """
     if raw.strip():
-        _NOTHING.read(raw)
+        await _NOTHING.take(raw)
 
 
 def amount_in(raw: bytes, pointer: str) -> Decimal | str:

@@ -50,7 +50,7 @@ def chaos_routes(access: Access, chaos: Chaos) -> list[HTTPRouteHandler]:
     )
     async def put_chaos(request: AnyRequest) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
-        wanted = bodies.read(await request.body())
+        wanted = await bodies.take(await request.body())
         refuse_key(request.headers)
         await access.intend(caller, "chaos.choose", "/v1/admin/chaos")
         await chaos.choose(caller.tenant_id, wanted)

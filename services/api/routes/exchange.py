@@ -141,7 +141,7 @@ def exchange_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) ->
     )
     async def record_exchange_rate(request: AnyRequest) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
-        body = rate_bodies.read(await request.body())
+        body = await rate_bodies.take(await request.body())
         require_storable({"/source": body.source})
         _require_currencies(body.from_currency, body.to_currency)
         recorded = await ask(
@@ -205,7 +205,7 @@ def exchange_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) ->
     )
     async def convert_amount(request: AnyRequest) -> Response[bytes]:
         caller = await access.admit(request.headers, _READ)
-        body = amount_bodies.read(await request.body())
+        body = await amount_bodies.take(await request.body())
         refuse_key(request.headers)
         _require_currencies(body.from_currency, body.to_currency)
         found = await ask(
@@ -252,7 +252,7 @@ def exchange_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) ->
     )
     async def create_conversion(request: AnyRequest) -> Response[bytes]:
         caller = await access.admit(request.headers, _POST)
-        body = conversion_bodies.read(await request.body())
+        body = await conversion_bodies.take(await request.body())
         require_storable({"/from_account": body.from_account, "/to_account": body.to_account})
         _require_currencies(body.from_currency, body.to_currency)
         received = bytes(body.received_amount)

@@ -113,7 +113,7 @@ def feature_routes(access: Access, database: Database, directory: Directory, clo
     async def set_flag(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
         await access.require_operator(caller, "feature_flags")
-        wanted = bodies.read(await request.body())
+        wanted = await bodies.take(await request.body())
         refuse_key(request.headers)
         return await switched(caller, name, is_enabled=wanted.is_enabled)
 

@@ -145,7 +145,7 @@ def gateway_routes(
     )
     async def create_gateway_config(request: AnyRequest) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
-        wanted = bodies.read(await request.body())
+        wanted = await bodies.take(await request.body())
         require_storable(
             {f"/{name}": text for name, text in msgspec.structs.asdict(wanted).items() if isinstance(text, str)}
         )
@@ -196,7 +196,7 @@ def gateway_routes(
     )
     async def rotate_gateway_keys(request: AnyRequest, config_id: FromPath[str]) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
-        wanted = rotations.read(await request.body())
+        wanted = await rotations.take(await request.body())
         rotated = await ask(
             RotateGatewayKeys(
                 tenant_id=caller.tenant_id,

@@ -16,7 +16,7 @@ from libs.common.errors import Invalid
 from libs.common.money import format_minor, parse_amount
 from services.api.auth import Access
 from services.api.errors.problems import refusal
-from services.api.routes.bodies import BodyReader, amount_in, read_nothing, require_storable
+from services.api.routes.bodies import BodyReader, amount_in, require_storable, take_nothing
 from services.api.routes.documentation import Documented
 from services.api.routes.keyed import resource_id
 from services.api.routes.parameters import (
@@ -122,7 +122,7 @@ def hold_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> lis
     )
     async def place_hold(request: AnyRequest) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
-        wanted = bodies.read(await request.body())
+        wanted = await bodies.take(await request.body())
         require_storable({"/debit_account": wanted.debit_account, "/credit_account": wanted.credit_account})
         hold = await ask(
             PlaceHold(
@@ -202,7 +202,7 @@ def hold_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> lis
     async def capture_hold(request: AnyRequest, hold_id: FromPath[str]) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
         wanted_id = path_id(hold_id, "hold_id")
-        amount = captures.read(await request.body() or b"{}").amount
+        amount = (await captures.take(await request.body() or b"{}")).amount
         amount_minor = None
         if bytes(amount) != _ABSENT:
             # How many decimals an amount has is a matter of the hold's currency.
@@ -222,7 +222,7 @@ def hold_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> lis
     )
     async def void_hold(request: AnyRequest, hold_id: FromPath[str]) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
-        read_nothing(await request.body())
+        await take_nothing(await request.body())
         voided = await ask(VoidHold(tenant_id=caller.tenant_id, hold_id=path_id(hold_id, "hold_id")))
         return json_answer(hold_body(voided))
 

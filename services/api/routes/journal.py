@@ -91,7 +91,7 @@ def _posting_routes(access: Access, ask: Ask) -> list[Any]:
     )
     async def post_ledger_entries(request: AnyRequest) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
-        wanted = bodies.read(await request.body())
+        wanted = await bodies.take(await request.body())
         entries = await _read(wanted.entries)
         key = "" if wanted.dry_run else require_key(request.headers, missing="posting needs an Idempotency-Key")
         asked = contract.PostEntries(
@@ -152,7 +152,7 @@ def _proposal_routes(access: Access, ask: Ask) -> list[Any]:
     )
     async def propose_ledger_entries(request: AnyRequest) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
-        wanted = bodies.read(await request.body())
+        wanted = await bodies.take(await request.body())
         require_storable({"/reason": wanted.reason})
         entries = await _read(wanted.entries)
         asked = contract.ProposeEntries(
@@ -230,7 +230,7 @@ def _decision_routes(access: Access, ask: Ask) -> list[Any]:
     of_decision = ("proposal_not_found", "self_approval", "proposal_decided", "proposal_expired")
 
     async def reason_of(request: AnyRequest) -> str | None:
-        wanted = bodies.read(await request.body() or b"{}")
+        wanted = await bodies.take(await request.body() or b"{}")
         require_storable({"/reason": wanted.reason})
         return wanted.reason
 
@@ -322,7 +322,7 @@ def _settings_routes(access: Access, ask: Ask) -> list[Any]:
     )
     async def put_ledger_settings(request: AnyRequest) -> Response[bytes]:
         caller = await access.admit(request.headers, _ADMIN)
-        wanted = bodies.read(await request.body())
+        wanted = await bodies.take(await request.body())
         asked = contract.SetJournalPolicy(
             tenant_id=caller.tenant_id,
             changed_by=caller.actor,

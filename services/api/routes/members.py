@@ -2,16 +2,24 @@
 
 import json
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import msgspec
 
 _DOUBLED, _NULL = "is there more than once", "must not be null; leave it out"
+_VIOLATIONS_MAX = 100
+"""Violations that are named at most."""
 _decoder = msgspec.json.Decoder()
 
 
 class _Members(list[tuple[str, Any]]):
     """The members of one object, in their order, doubled ones included."""
+
+
+def _collected(members: list[tuple[str, Any]]) -> _Members:
+    # A function in Python, in which another thread may take its turn, as it cannot in the parser itself.
+    return _Members(members)
 
 
 def member_violations(raw: bytes, *, nulls: bool) -> list[tuple[str, str]]:
@@ -23,13 +31,17 @@ def member_violations(raw: bytes, *, nulls: bool) -> list[tuple[str, str]]:
         whole = _decoder.decode(raw)
     except msgspec.ValidationError:
         # A number beyond 64 bits, which whoever reads it takes as text.
-        return list(_violations(raw, nulls=nulls))
+        return _first_violations(raw, nulls=nulls)
     members = _members_of(whole)
     if raw.count(b":") != members and _members_outside_texts(raw) != members:
-        return list(_violations(raw, nulls=nulls))
+        return _first_violations(raw, nulls=nulls)
     if nulls or b"null" not in raw or not _has_null(whole):
         return []
-    return list(_violations(raw, nulls=nulls))
+    return _first_violations(raw, nulls=nulls)
+
+
+def _first_violations(raw: bytes, *, nulls: bool) -> list[tuple[str, str]]:
+    return list(islice(_violations(raw, nulls=nulls), _VIOLATIONS_MAX))
 
 
 def escaped(name: str) -> str:
@@ -69,7 +81,7 @@ def _has_null(whole: Any) -> bool:
 
 def _violations(raw: bytes, *, nulls: bool) -> Iterator[tuple[str, str]]:
     try:
-        whole = json.loads(raw, object_pairs_hook=_Members, parse_int=str, parse_float=str, parse_constant=str)
+        whole = json.loads(raw, object_pairs_hook=_collected, parse_int=str, parse_float=str, parse_constant=str)
     except ValueError as fault:
         raise msgspec.DecodeError(str(fault)) from fault
     waiting: list[tuple[str, Any]] = [("", whole)]

@@ -15,7 +15,7 @@ from services.api import queries
 from services.api.auth import Access
 from services.api.commands import Caller, Operations
 from services.api.idempotency import Idempotency
-from services.api.routes.bodies import BodyReader, amount_in, read_nothing, require_storable
+from services.api.routes.bodies import BodyReader, amount_in, require_storable, take_nothing
 from services.api.routes.documentation import Documented
 from services.api.routes.parameters import AnyRequest, path_id, prefers_async, require_key
 from services.api.routes.rendering import (
@@ -81,7 +81,7 @@ def operation_routes(
         caller = await access.admit(request.headers, _WRITE)
         wanted = path_id(intent_id, "payment_intent_id")
         raw = await request.body()
-        body = captures.read(raw or b"{}")
+        body = await captures.take(raw or b"{}")
         key = require_key(request.headers, missing=_MISSING_KEY)
         amount_minor = await amount_of(caller.tenant_id, wanted, body.amount)
         claim = idempotency.claim(
@@ -121,7 +121,7 @@ def operation_routes(
     )
     async def void_payment_intent(request: AnyRequest, intent_id: FromPath[str]) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
-        read_nothing(await request.body())
+        await take_nothing(await request.body())
         wanted = path_id(intent_id, "payment_intent_id")
         key = require_key(request.headers, missing=_MISSING_KEY)
         # The body means nothing to us.
@@ -163,7 +163,7 @@ def operation_routes(
         caller = await access.admit(request.headers, _WRITE)
         wanted = path_id(intent_id, "payment_intent_id")
         raw = await request.body()
-        body = given_back.read(raw or b"{}")
+        body = await given_back.take(raw or b"{}")
         require_storable({"/reason": body.reason})
         key = require_key(request.headers, missing=_MISSING_KEY)
         amount_minor = await amount_of(caller.tenant_id, wanted, body.amount)

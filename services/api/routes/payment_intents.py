@@ -18,7 +18,7 @@ from services.api.commands import NewIntent, PaymentCommands
 from services.api.domain import CaptureMethod
 from services.api.errors.problems import refusal
 from services.api.idempotency import Idempotency
-from services.api.routes.bodies import BodyReader, amount_in, read_nothing, require_storable
+from services.api.routes.bodies import BodyReader, amount_in, require_storable, take_nothing
 from services.api.routes.documentation import Documented
 from services.api.routes.expansion import EXPAND, EXPANSIONS, ExpandedPaymentIntent, Expansion
 from services.api.routes.parameters import (
@@ -112,7 +112,7 @@ def payment_intent_routes(
     async def create_payment_intent(request: AnyRequest) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
         raw = await request.body()
-        body = bodies.read(raw)
+        body = await bodies.take(raw)
         wanted = new_intent(body, currencies=currencies)
         key = require_key(request.headers, missing=_MISSING_CREATE_KEY)
         claim = idempotency.claim(
@@ -164,7 +164,7 @@ def payment_intent_routes(
         caller = await access.admit(request.headers, _WRITE)
         wanted = path_id(intent_id, "payment_intent_id")
         raw = await request.body()
-        read_nothing(raw)
+        await take_nothing(raw)
         meaning: dict[str, dict[str, str]] = {"body": {}}
         key = require_key(request.headers, missing=_MISSING_CONFIRM_KEY)
         respond_async = prefers_async(request.headers)

@@ -12,7 +12,7 @@ from libs.common.clock import iso
 from libs.common.contracts import Message
 from libs.common.contracts.ledger_books import ClosePeriod, ListPeriods, Period, ReverseEntry
 from services.api.auth import Access
-from services.api.routes.bodies import BodyReader, read_nothing
+from services.api.routes.bodies import BodyReader, take_nothing
 from services.api.routes.documentation import Documented
 from services.api.routes.ledger import EntryBody, entry_body
 from services.api.routes.parameters import AnyRequest, instant, path_id
@@ -69,7 +69,7 @@ def period_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> l
     )
     async def reverse_ledger_entry(request: AnyRequest, entry_id: FromPath[str]) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
-        read_nothing(await request.body())
+        await take_nothing(await request.body())
         reversal = await ask(ReverseEntry(tenant_id=caller.tenant_id, entry_id=path_id(entry_id, "entry_id")))
         return json_answer(entry_body(reversal), status=201)
 
@@ -105,7 +105,7 @@ def period_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> l
     )
     async def close_period(request: AnyRequest) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
-        wanted = bodies.read(await request.body())
+        wanted = await bodies.take(await request.body())
         closed = await ask(
             ClosePeriod(
                 tenant_id=caller.tenant_id,

@@ -17,7 +17,7 @@ from services.api.auth.access import Caller
 from services.api.errors.problems import refusal
 from services.api.routes import report_shapes as shapes
 from services.api.routes.asking import Ask
-from services.api.routes.bodies import read_nothing
+from services.api.routes.bodies import take_nothing
 from services.api.routes.documentation import Documented
 from services.api.routes.parameters import AnyRequest, Query, QueryParameter, next_link, wrong
 from services.api.routes.rendering import json_answer
@@ -168,7 +168,7 @@ def _revenue_routes(access: Access, ask: Ask, clock: Clock) -> list[Any]:
     )
     async def refresh_reports(request: AnyRequest) -> Response[bytes]:
         await _admit_operator(access, request, _WRITE, what="refreshing reports")
-        read_nothing(await request.body())
+        await take_nothing(await request.body())
         found = await ask(contract.RefreshReports())
         body = shapes.RefreshBody(refreshed_at=iso(found.refreshed_at), done=found.is_done)
         return json_answer(body, status=200 if found.is_done else 202)

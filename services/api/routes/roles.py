@@ -122,7 +122,7 @@ def role_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> lis
     )
     async def put_account_role(request: AnyRequest, role: FromPath[str]) -> Response[bytes]:
         caller = await access.admit(request.headers, "admin:write")
-        wanted = bodies.read(await request.body())
+        wanted = await bodies.take(await request.body())
         require_storable({"/account": wanted.account})
         assigned = await ask(
             AssignAccountRole(tenant_id=caller.tenant_id, role=_role(role), account=wanted.account, actor=caller.actor)

@@ -27,7 +27,7 @@ from libs.common.contracts.notifier import (
 )
 from services.api.auth import Access
 from services.api.auth.features import Feature
-from services.api.routes.bodies import BodyReader, invalid, read_nothing
+from services.api.routes.bodies import BodyReader, invalid, take_nothing
 from services.api.routes.documentation import Documented
 from services.api.routes.keyed import resource_id
 from services.api.routes.parameters import (
@@ -98,7 +98,7 @@ def webhook_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> 
     )
     async def create_webhook(request: AnyRequest) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
-        wanted = bodies.read(await request.body())
+        wanted = await bodies.take(await request.body())
         require_deliverable(wanted)
         registered = await ask(
             RegisterEndpoint(
@@ -169,7 +169,7 @@ def webhook_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> 
     )
     async def change_webhook(request: AnyRequest, endpoint_id: FromPath[str]) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
-        wanted = changes.read(await request.body())
+        wanted = await changes.take(await request.body())
         require_deliverable(wanted)
         changed = await ask(
             ChangeEndpoint(
@@ -193,7 +193,7 @@ def webhook_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> 
     )
     async def rotate_webhook_secret(request: AnyRequest, endpoint_id: FromPath[str]) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
-        wanted = rotations.read(await request.body() or b"{}")
+        wanted = await rotations.take(await request.body() or b"{}")
         rotated = await ask(
             RotateSecret(
                 tenant_id=caller.tenant_id,
@@ -214,7 +214,7 @@ def webhook_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> 
     )
     async def test_webhook(request: AnyRequest, endpoint_id: FromPath[str]) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
-        read_nothing(await request.body())
+        await take_nothing(await request.body())
         sent = await ask(
             SendTestEvent(
                 tenant_id=caller.tenant_id, endpoint_id=path_id(endpoint_id, "endpoint_id"), event_id=resource_id()
@@ -296,7 +296,7 @@ def webhook_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> 
     async def replay_webhook(request: AnyRequest, endpoint_id: FromPath[str]) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
         await access.require(caller, Feature.WEBHOOK_REPLAYS)
-        wanted = selections.read(await request.body() or b"{}")
+        wanted = await selections.take(await request.body() or b"{}")
         key = "" if wanted.dry_run else require_key(request.headers, missing="a replay needs an Idempotency-Key")
         naive = [name for name in ("since", "until") if (at := getattr(wanted, name)) and at.tzinfo is None]
         if naive:
@@ -340,7 +340,7 @@ def webhook_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> 
     )
     async def cancel_webhook_replay(request: AnyRequest, replay_id: FromPath[str]) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
-        read_nothing(await request.body())
+        await take_nothing(await request.body())
         ended = await ask(CancelReplay(tenant_id=caller.tenant_id, replay_id=path_id(replay_id, "replay_id")))
         return json_answer(replay_body(ended))
 
