@@ -244,17 +244,17 @@ class BoundedProtocol(HttpToolsProtocol):
             metrics.HTTP_REFUSED.labels("write_timeout").inc()
             self.transport.abort()
             return
-        deadline = self._deadline
+        deadline, is_closing = self._deadline, self.transport.is_closing()
         if deadline == inf:
-            if self.transport.is_closing():
+            if is_closing:
                 self._deadline = now + self._http.http_write_seconds
             return
-        if self._receiving is _NOTHING and not self._is_ended and self._begun:
+        if self._receiving is _NOTHING and self._begun and not (self._is_ended or is_closing):
             deadline += idle_max_seconds - self._http.http_keep_alive_seconds
         if now < deadline:
             return
         self._now = now
-        if self._is_ended or self.transport.is_closing() or self.transport.get_write_buffer_size():
+        if self._is_ended or is_closing or self.transport.get_write_buffer_size():
             self.transport.abort()
         elif self._receiving is _NOTHING or (self._receiving is _HEAD and self._is_blank):
             self.transport.close()

@@ -14,7 +14,7 @@ from litestar.types import Receive, Scope, Send
 from prometheus_client import REGISTRY
 
 from libs.common.settings import HttpSettings
-from libs.common.web import problems
+from libs.common.web import connections, problems
 from libs.common.web.correlation import correlate
 from tests.support.http import RawServer, request, serving_raw
 
@@ -291,6 +291,19 @@ async def test_connections_are_bounded_and_free_again() -> None:
             assert (await first.answer()).status == 200
         await until(lambda: server.connections == 0)
         assert (await server.ask(request())).status == 200
+
+
+async def test_idle_connections_make_room_where_there_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "_CROWDED_IDLE_SECONDS", 0.1)
+    async with serving_raw(echo, HttpSettings(http_connections_max=2)) as server:
+        async with server.connect() as first, server.connect() as second:
+            for each in (first, second):
+                await each.send(request())
+                assert (await each.answer()).status == 200
+            assert await first.closed() == await second.closed() == b""
+        async with server.connect() as alone:
+            await alone.send(request())
+            assert (await alone.answer()).status == 200
 
 
 async def test_reset_connections_are_freed() -> None:
