@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from xml.etree import ElementTree
@@ -29,7 +29,7 @@ TOGETHER = ("tests/e2e",)
 
 CHECK_SECONDS = 600.0
 TESTS_SECONDS = 1500.0
-"""The suite is meant to end within 15 minutes on two cores; after 25 it hangs."""
+"""The suite is meant to end within 10 minutes on two cores; after 25 it hangs."""
 
 MEASURE = "MEASURE_COVERAGE"
 """Set to 1 for the suite, so that the services it starts as processes are measured too; their data is combined with
@@ -58,7 +58,7 @@ def check(say: Say, *, names: Sequence[str] = (*_AT_ONCE, *_BESIDE)) -> list[str
     failed = []
     for name in names:
         command, began = steps[name], time.monotonic()
-        code, printed = _run_quietly(command, seconds=CHECK_SECONDS)
+        code, printed = _run_quietly(command, os.environ, seconds=CHECK_SECONDS)
         if code:
             failed.append(name)
         result = f"{'FAILED' if code else 'ok'} in {time.monotonic() - began:.1f} s"
@@ -76,58 +76,83 @@ def test(say: Say, arguments: Sequence[str]) -> int:
     Returns:
         0 when everything holds.
     """
-    failed = [] if arguments else check(say, names=_AT_ONCE)
-    lifecycle.install_servers("test", say)
-    ran_before = servers.running("test") is not None
-    found = servers.ensure("test", say=say)
-    say("== tests against " + ", ".join(f"{name} ({server.kind})" for name, server in found.each().items()))
     shutil.rmtree(COVERAGE, ignore_errors=True)
     COVERAGE.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(RESULTS, ignore_errors=True)
+    lifecycle.install_servers("test", say)
+    ran_before = servers.running("test") is not None
     try:
-        if arguments:
-            code = _chosen(arguments)
-        else:
-            # Most of a test's time is waiting: the type checker works beside those that run in parallel.
-            with ThreadPoolExecutor(max_workers=1) as beside:
-                types = beside.submit(check, say, names=_BESIDE)
-                code = _apart()
-                failed += types.result()
-            code = max(code, _together())
-            failed += [f"tests on another day ({name})" for name in days.run_short(say)]
+        return _chosen(say, arguments) if arguments else _whole(say)
     finally:
         if not ran_before:
             servers.stop("test")
-    if not arguments:
-        passed, lost = _counts(RESULTS.glob("*.xml"))
-        say(f"{passed} passed, {lost + len(failed)} failed (tests: {lost}; checks: {', '.join(failed) or 'none'})")
+
+
+def _whole(say: Say) -> int:
+    """Run everything. Most of a test's time is waiting: the quick checks run while the servers start, the type checker and
+    the tests on another day beside those that need no processes. The tests over four services have the machine to themselves.
+    """
+    failed = []
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        quick = beside.submit(check, say, names=_AT_ONCE)
+        _ensure(say)
+        failed += quick.result()
+        slow = beside.submit(_beside_apart, say)
+        code = _apart()
+        failed += slow.result()
+    code = max(code, _together())
+    if _report_coverage(say):
+        failed.append("coverage")
+    passed, lost = _counts(RESULTS.glob("*.xml"))
+    say(f"{passed} passed, {lost + len(failed)} failed (tests: {lost}; checks: {', '.join(failed) or 'none'})")
     return 1 if failed else code
 
 
-_MEASURED = ("--cov", "--cov-config=pyproject.toml")
-_REPORT = "--cov-report=term:skip-covered"
+def _ensure(say: Say) -> None:
+    found = servers.ensure("test", say=say)
+    say("== tests against " + ", ".join(f"{name} ({server.kind})" for name, server in found.each().items()))
 
 
-def _chosen(arguments: Sequence[str]) -> int:
+_MEASURED = ("--cov", "--cov-config=pyproject.toml", "--cov-fail-under=0")
+
+
+def _chosen(say: Say, arguments: Sequence[str]) -> int:
     """Run the tests that pytest chooses by these arguments; returns its exit code."""
-    return _pytest("chosen", [*_MEASURED, _REPORT, "--cov-fail-under=0", *arguments])
+    _ensure(say)
+    return _run(_pytest("chosen", ["--cov-report=term:skip-covered", *arguments]), _environment("chosen"))
+
+
+def _beside_apart(say: Say) -> list[str]:
+    """Do what runs beside the tests that share nothing; returns the names of what failed."""
+    failed = check(say, names=_BESIDE)
+    return failed + [f"tests on another day ({name})" for name in days.run_short(say)]
 
 
 def _apart() -> int:
-    """Run the tests that share nothing but the servers, in two processes."""
-    return _pytest(
-        "apart", [*_MEASURED, "--cov-report=", "--cov-fail-under=0", "-n", "2", "--dist", "loadfile", *APART]
-    )
+    """Run the tests that share nothing but the servers, in two processes; those marked `long` begin first."""
+    options = ["--cov-report=", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", *APART]
+    return _run(_pytest("apart", options), _environment("apart"))
 
 
 def _together() -> int:
     """Run the tests over the four services, which have the machine for themselves."""
-    return _pytest("together", [*_MEASURED, _REPORT, "--cov-append", *TOGETHER])
+    return _run(_pytest("together", ["--cov-report=", *TOGETHER]), _environment("together"))
 
 
-def _pytest(name: str, options: Sequence[str]) -> int:
-    command = [sys.executable, "-m", "pytest", f"--junitxml={RESULTS / name}.xml", *options]
-    return _run(command, _environment(), seconds=TESTS_SECONDS)
+def _pytest(name: str, options: Sequence[str]) -> list[str]:
+    return [sys.executable, "-m", "pytest", f"--junitxml={RESULTS / name}.xml", *_MEASURED, *options]
+
+
+def _report_coverage(say: Say) -> int:
+    """Put together what each part has measured and compare it with the threshold; returns coverage's exit code."""
+    measured = [str(file) for file in sorted(COVERAGE.glob("*/data*"))]
+    for options in (["combine", *measured], ["report"]):
+        code, printed = _run_quietly([sys.executable, "-m", "coverage", *options], os.environ, seconds=CHECK_SECONDS)
+        if code or options == ["report"]:
+            say(f"== coverage {options[0]}\n{printed}")
+        if code:
+            return code
+    return 0
 
 
 def _counts(results: Iterable[Path]) -> tuple[int, int]:
@@ -144,11 +169,14 @@ def _counts(results: Iterable[Path]) -> tuple[int, int]:
     return passed, lost
 
 
-def _environment() -> dict[str, str]:
-    return {**with_bytecode(os.environ, ROOT), MEASURE: "1"}
+def _environment(part: str) -> dict[str, str]:
+    """Return the environment of one part of the suite, whose processes measure into a folder of their own."""
+    folder = COVERAGE / part
+    folder.mkdir(parents=True, exist_ok=True)
+    return {**with_bytecode(os.environ, ROOT), MEASURE: "1", "COVERAGE_FILE": str(folder / "data")}
 
 
-def _run_quietly(command: list[str], *, seconds: float) -> tuple[int, str]:
+def _run_quietly(command: list[str], env: Mapping[str, str], *, seconds: float) -> tuple[int, str]:
     """Run a step and return its exit code and all that it printed.
 
     Raises:
@@ -158,6 +186,7 @@ def _run_quietly(command: list[str], *, seconds: float) -> tuple[int, str]:
         done = subprocess.run(
             command,
             cwd=ROOT,
+            env=dict(env),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -169,13 +198,13 @@ def _run_quietly(command: list[str], *, seconds: float) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
-def _run(command: list[str], env: dict[str, str], *, seconds: float) -> int:
-    """Run a step with its output shown and return its exit code.
+def _run(command: list[str], env: Mapping[str, str]) -> int:
+    """Run tests with their output shown and return the exit code.
 
     Raises:
-        LocalFailure: when it does not end in time.
+        LocalFailure: when they do not end in time.
     """
     try:
-        return subprocess.run(command, cwd=ROOT, env=env, timeout=seconds, check=False).returncode
+        return subprocess.run(command, cwd=ROOT, env=dict(env), timeout=TESTS_SECONDS, check=False).returncode
     except subprocess.TimeoutExpired as late:
-        raise LocalFailure(f"{' '.join(command[:4])} ... did not end within {seconds:.0f} s.") from late
+        raise LocalFailure(f"{' '.join(command[:4])} ... did not end within {TESTS_SECONDS:.0f} s.") from late

@@ -99,8 +99,10 @@ DAYS = (
 )
 
 
-def run(say: Say, names: Sequence[str] = (), *, chosen: Sequence[str] = LONG) -> list[str]:
+def run(say: Say, names: Sequence[str] = (), *, chosen: Sequence[str] = LONG, processes: int = 2) -> list[str]:
     """Run tests on each day, or on those named, and return the names of the days on which something failed.
+
+    What the tests print is shown once the day is over, so that nothing else stands in between.
 
     Raises:
         LocalFailure: when a day is unknown, or the clock cannot be moved here.
@@ -113,16 +115,16 @@ def run(say: Say, names: Sequence[str] = (), *, chosen: Sequence[str] = LONG) ->
     if hindrance:
         raise LocalFailure(hindrance)
     lifecycle.install_servers(PROFILE, say)
-    return [day.name for day in days if not _run_on(day, chosen, say)]
+    return [day.name for day in days if not _run_on(day, chosen, say, processes=processes)]
 
 
 def run_short(say: Say) -> list[str]:
-    """Run the tests where time matters on one other day; says so where the clock cannot be moved."""
+    """Run the tests where time matters on one other day, beside others; says so where the clock cannot be moved."""
     hindrance = why_not()
     if hindrance:
         say(f"== no tests on another day: {hindrance}\n")
         return []
-    return run(say, [SHORT_DAY], chosen=SHORT)
+    return run(say, [SHORT_DAY], chosen=SHORT, processes=1)
 
 
 def why_not() -> str:
@@ -163,30 +165,40 @@ def _library(root: Path) -> Path:
     return library
 
 
-def _run_on(day: Day, chosen: Sequence[str], say: Say) -> bool:
+def _run_on(day: Day, chosen: Sequence[str], say: Say, *, processes: int) -> bool:
     """Run the chosen tests on a day; returns whether all of them passed."""
     now, began = datetime.now(UTC), time.monotonic()
     begins = day.begins(now)
     env = moved(begins - now, zone=day.zone)
     place = f" in {day.zone}" if day.zone else ""
-    say(f"== {day.name}: from {begins:%Y-%m-%d %H:%M} UTC on{place}")
+    parallel = ["-n", str(processes), "--dist", "loadfile"] if processes > 1 else []
     servers.stop(PROFILE)
     try:
-        _step(["-m", "deploy.local", "up-servers", "--profile", PROFILE], env, seconds=SERVERS_SECONDS)
-        code = _step(
-            ["-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", "-p", "no:cacheprovider", *chosen],
-            env,
-            seconds=TESTS_SECONDS,
-        )
+        code, printed = _step(["-m", "deploy.local", "up-servers", "--profile", PROFILE], env, seconds=SERVERS_SECONDS)
+        if not code:
+            code, printed = _step(
+                ["-m", "pytest", "-q", *parallel, "-p", "no:cacheprovider", *chosen], env, seconds=TESTS_SECONDS
+            )
     finally:
         servers.stop(PROFILE)
-    say(f"== {day.name} {'FAILED' if code else 'ok'} in {time.monotonic() - began:.1f} s\n")
+    result = f"{'FAILED' if code else 'ok'} in {time.monotonic() - began:.1f} s"
+    say(f"== {day.name}: from {begins:%Y-%m-%d %H:%M} UTC on{place}\n{printed}== {day.name} {result}\n")
     return code == 0
 
 
-def _step(arguments: Sequence[str], env: Mapping[str, str], *, seconds: float) -> int:
+def _step(arguments: Sequence[str], env: Mapping[str, str], *, seconds: float) -> tuple[int, str]:
     command = [sys.executable, *arguments]
     try:
-        return subprocess.run(command, cwd=ROOT, env=dict(env), timeout=seconds, check=False).returncode
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=dict(env),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
     except subprocess.TimeoutExpired as late:
         raise LocalFailure(f"{' '.join(arguments[:4])} ... did not end within {seconds:.0f} s.") from late
+    return done.returncode, done.stdout
