@@ -31,7 +31,7 @@ def native(servers: Servers) -> Servers:
 async def test_with_rabbitmq_down_payments_are_accepted_and_complete_when_it_is_back(
     native: Servers, platform: Platform, operator: Client
 ) -> None:
-    await asyncio.to_thread(local.pause, "test", "rabbitmq")
+    await asyncio.to_thread(local.pause, native.profile, "rabbitmq")
     try:
         down = await platform.ready("api", status=503)
         assert down["checks"]["rabbitmq"] == "fail"
@@ -47,28 +47,28 @@ async def test_with_rabbitmq_down_payments_are_accepted_and_complete_when_it_is_
         assert entries.json["code"] == "unavailable"
         assert "Retry-After" in entries.headers
     finally:
-        await asyncio.to_thread(local.resume, "test", "rabbitmq")
-    await asyncio.gather(*(operator.settled(intent["id"], seconds=60) for intent in intents))
+        await asyncio.to_thread(local.resume, native.profile, "rabbitmq")
+    await asyncio.gather(*(operator.settled(intent["id"]) for intent in intents))
     for service in SERVICES:
         await platform.ready(service)
 
 
 async def test_with_redis_down_payments_still_work(native: Servers, operator: Client) -> None:
-    await asyncio.to_thread(local.pause, "test", "redis")
+    await asyncio.to_thread(local.pause, native.profile, "redis")
     try:
         intent = await operator.create("13.00")
         confirmed = await operator.confirm(intent["id"])
         assert confirmed.status == 200, confirmed.raw
         await operator.settled(intent["id"])
     finally:
-        await asyncio.to_thread(local.resume, "test", "redis")
+        await asyncio.to_thread(local.resume, native.profile, "redis")
 
 
 async def test_with_postgresql_down_answers_are_503_and_recovery_needs_no_restart(
     native: Servers, platform: Platform, operator: Client
 ) -> None:
     before = await operator.create("14.00")
-    await asyncio.to_thread(local.pause, "test", "postgres")
+    await asyncio.to_thread(local.pause, native.profile, "postgres")
     try:
         down = await platform.ready("api", status=503)
         assert down["checks"]["database"] == "fail"
@@ -81,11 +81,11 @@ async def test_with_postgresql_down_answers_are_503_and_recovery_needs_no_restar
         assert refused.status == 503
         assert refused.json["code"] == "unavailable"
     finally:
-        await asyncio.to_thread(local.resume, "test", "postgres")
+        await asyncio.to_thread(local.resume, native.profile, "postgres")
     await platform.ready("api")
     confirmed = await operator.confirm(before["id"])
     assert confirmed.status in {200, 202}
-    await operator.settled(before["id"], seconds=40)
+    await operator.settled(before["id"])
 
 
 @pytest.mark.parametrize("end", ["kill", "stop"])

@@ -134,7 +134,7 @@ async def prove(servers: Servers, logs: Path, plan: Plan) -> Findings:
                     group.create_task(_commit(database, portion))
                     if number < len(plan.rounds):
                         for victim in plan.rounds[number]:
-                            group.create_task(_kill(platform, victim, chance=chance))
+                            group.create_task(_kill(platform, victim, profile=servers.profile, chance=chance))
         await _all_told(receivers, told)
         # Nobody gave up who was not killed, and everybody found its way back to the broker and the database.
         for service in services:
@@ -211,14 +211,14 @@ async def _commit(database: Database, events: Sequence[IntentEvent]) -> None:
                 break
 
 
-async def _kill(platform: Platform, victim: str, *, chance: random.Random) -> None:
+async def _kill(platform: Platform, victim: str, *, profile: str, chance: random.Random) -> None:
     """Kill somebody at a moment of chance and bring it back; returns when it is there again."""
     before, away = chance.uniform(0.0, 1.5), chance.uniform(0.0, OUTAGE_SECONDS_MAX)
     await asyncio.sleep(before)
     if victim in SERVERS:
-        await asyncio.to_thread(local.kill, "test", victim)
+        await asyncio.to_thread(local.kill, profile, victim)
         await asyncio.sleep(away)
-        await asyncio.to_thread(local.resume, "test", victim)
+        await asyncio.to_thread(local.resume, profile, victim)
         return
     await asyncio.to_thread(platform.kill, victim)
     platform.start(victim)
