@@ -25,6 +25,8 @@ from services.api.domain import Decision, Fact, PaymentIntent, Status
 from services.api.outbox import sayings_of
 from tests.support.platform import OPERATOR, Platform, running_platform
 
+pytestmark = pytest.mark.long
+
 SETTLED = "a payment of an order is settled"
 TENANT = "00000000-0000-0000-0000-000000000002"
 INTENT = "0190f3a4-5b6c-7d8e-9f01-23456789abce"

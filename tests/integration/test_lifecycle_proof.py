@@ -1,6 +1,10 @@
 """The proof of the lifecycle in its short form; `just proof-lifecycle` is the long one."""
 
+import pytest
+
 from tests.proof.lifecycle import prove
+
+pytestmark = pytest.mark.long
 
 SEQUENCES = 100
 

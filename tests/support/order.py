@@ -1,7 +1,8 @@
 """A pytest plugin: the tests run in a random order, whose seed is printed; PYTEST_SEED makes a run come again.
 
 Modules are shuffled, and the classes and tests inside of each; a module's tests stay together, since they share its
-fixtures. PYTEST_SEED=0 keeps the order in which they are written.
+fixtures. PYTEST_SEED=0 keeps the order in which they are written. Where modules run in parallel, those marked `long` come
+first: one that began last would leave the other processes with nothing to do.
 """
 
 import os
@@ -12,6 +13,8 @@ import pytest
 
 SETTING = "PYTEST_SEED"
 SEED_MAX = 2**31
+LONG = "long"
+"""The mark of a module that takes long."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -30,11 +33,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put the tests into their random order; pytest then groups them by the parameters of wide fixtures again."""
     seed = int(os.environ[SETTING])
     if seed:
         items[:] = shuffled(items, random.Random(seed))
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: item.get_closest_marker(LONG) is None)
 
 
 def shuffled(items: Sequence[pytest.Item], chance: random.Random) -> list[pytest.Item]:

@@ -16,6 +16,8 @@ from tests.integration.api.conftest import Api, settings_for, token_of
 from tests.integration.api.test_access import BODY
 from tests.support.databases import TestDatabase
 
+pytestmark = pytest.mark.long
+
 AWAITS_MAX = 60
 """Far above what one request waits for; reaching it would mean that the end was never seen."""
 EFFECTS = """

@@ -14,6 +14,8 @@ from libs.common.settings import DatabaseSettings
 from tests.integration.faults import postgres, rabbitmq
 from tests.integration.faults.rig import QUEUE, ROLE, Rig, outages_of, until
 
+pytestmark = pytest.mark.long
+
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
     """One way to be sick: how it is provoked, and what the service meets."""

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import aio_pika
 import asyncpg
+import pytest
 
 from tests.integration.gateway.test_service import Api, authorize, until
 from tests.support.databases import TestDatabase
+
+pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).parents[3]
 PAYMENTS = 60

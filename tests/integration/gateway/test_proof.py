@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from deploy.local.servers import Servers
 from tests.proof.gateway import prove
+
+pytestmark = pytest.mark.long
 
 PAYMENTS = 200
 

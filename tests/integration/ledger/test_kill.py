@@ -26,6 +26,8 @@ from tests.integration.ledger.conftest import audit
 from tests.support import ledger_load
 from tests.support.databases import TestDatabase, fresh_database
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[3]
 ENTRIES = 2500
 WAIT_SECONDS = 120

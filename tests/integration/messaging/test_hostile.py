@@ -31,6 +31,8 @@ from tests.support.brokers import fresh_vhost
 from tests.support.databases import SERVICES, fresh_database
 from tests.support.platform import service_environment
 
+pytestmark = pytest.mark.long
+
 MESSAGES = int(os.environ.get("HOSTILE_MESSAGES", "120"))
 BRACKETS = 200_000
 TENANT = "tenant-hostile"

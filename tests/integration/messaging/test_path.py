@@ -17,6 +17,8 @@ from libs.common.messaging.topology import DELAYS_SECONDS, TopologyConflict
 from libs.common.observability.correlation import Correlation, correlated
 from tests.integration.messaging.conftest import Pair, captured, record, say_all, until
 
+pytestmark = pytest.mark.long
+
 type Captures = Sequence[Heard[gateway.PaymentCaptured]]
 
 

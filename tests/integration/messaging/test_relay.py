@@ -27,6 +27,8 @@ from libs.common.observability.correlation import Correlation
 from libs.common.settings import BrokerSettings
 from tests.integration.messaging.conftest import Pair, captured, say_all, until
 
+pytestmark = pytest.mark.long
+
 API_QUEUE, LEDGER_QUEUE = "api.payment.captured", "ledger.payment.captured"
 
 

@@ -41,6 +41,8 @@ from tests.integration.notifier.conftest import until
 from tests.support.databases import TestDatabase
 from tests.support.receiver import Receiver, running_receiver
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[3]
 LATER = datetime(2100, 1, 1, tzinfo=UTC)
 
