@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 IMAGES = {"postgres": "postgres:16", "redis": "redis:7", "rabbitmq": "rabbitmq:3-management"}
 """The images of docker-compose.yml, so that one download serves both."""
 
+ADMIN_PASSWORD = "RABBITMQ_ADMIN_PASSWORD"  # noqa: S105 - the name of a setting
+"""The setting with the password of RabbitMQ's administrator."""
 INNER_PORTS = {"postgres": 5432, "redis": 6379, "rabbitmq": 5672}
 URLS = {
     "postgres": "postgresql://postgres:{password}@{host}:{port}/postgres",
     "redis": "redis://{host}:{port}/0",
-    "rabbitmq": "amqp://payments:payments@{host}:{port}/",
+    "rabbitmq": "amqp://payments:{rabbitmq}@{host}:{port}/",
 }
 """Addresses with the administrators of docker-compose.yml."""
 
@@ -115,7 +117,9 @@ def execute(server: Server, command: list[str]) -> str:
 
 
 def _start_by_compose(place: Layout, names: list[str]) -> dict[str, Server]:
-    done = run(_compose(place, "up", "--detach", "--wait", *names), seconds=PULL_SECONDS, cwd=place.root)
+    # The services of a developer's machine run beside the containers, and as the administrator.
+    env = {**os.environ, ADMIN_PASSWORD: os.environ.get(ADMIN_PASSWORD) or "payments"}
+    done = run(_compose(place, "up", "--detach", "--wait", *names), seconds=PULL_SECONDS, cwd=place.root, env=env)
     if done.returncode:
         sentence = f"docker compose could not start {', '.join(names)}: {done.stderr.strip()[-800:]}"
         raise failure(sentence, setting="POSTGRES_PORT, REDIS_PORT, RABBITMQ_PORT, or LOCAL_SERVERS=native")
@@ -156,14 +160,17 @@ def _container(name: str) -> "DockerContainer":
                 "postgres -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=400"
             )
         case "rabbitmq":
-            return container.with_env("RABBITMQ_DEFAULT_USER", "payments").with_env("RABBITMQ_DEFAULT_PASS", "payments")
+            return container.with_env("RABBITMQ_DEFAULT_USER", "payments").with_env(
+                "RABBITMQ_DEFAULT_PASS", os.environ.get(ADMIN_PASSWORD) or "payments"
+            )
         case _:
             return container.with_command("redis-server --save '' --appendonly no")
 
 
 def _server(name: str, container: str, host: str, port: int) -> Server:
     password = quote(os.environ.get("POSTGRES_PASSWORD") or "postgres", safe="")
-    url = URLS[name].format(host=host, port=port, password=password)
+    administrator = quote(os.environ.get(ADMIN_PASSWORD) or "payments", safe="")
+    url = URLS[name].format(host=host, port=port, password=password, rabbitmq=administrator)
     if not wait_until(lambda: probes.url_answers(url), seconds=START_SECONDS, poll_seconds=0.2):
         raise failure(f"{name} in container {container[:12]} does not answer on {host}:{port}.")
     return Server(kind="container", url=url, port=port, container=container)

@@ -349,7 +349,7 @@ def main[S: CommonSettings](
             _require(url, f"{service.upper()}_MIGRATION_DATABASE_URL")
             upgrade(service=service, url=url)
         elif name == "redrive" and rest:
-            done = asyncio.run(redrive(loaded.broker.rabbitmq_url, rest[0]))
+            done = asyncio.run(redrive(loaded.broker.rabbitmq_redrive_url or loaded.broker.rabbitmq_url, rest[0]))
             print(  # noqa: T201 - its output
                 f"{done.moved} dead letters went back to {rest[0]}, {done.returned} of them have died again so far, "
                 f"{done.left} are left"

@@ -72,6 +72,8 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """AMQP 0-9-1 URL, virtual host included."""
     rabbitmq_password: str = ""
     """Password of its user, of any characters."""
+    rabbitmq_redrive_url: AmqpAddress = ""
+    """The same with the user who may redrive dead letters; for that command alone. Empty: `RABBITMQ_URL`, as on a private broker."""
     outbox_gap_seconds: Annotated[float, between(0, 60)] = 0.010
     """Pause between two rounds of the relay, in which packs form (measured: 5 to 20 ms is best on small machines)."""
     outbox_poll_seconds: Short = 0.5

@@ -17,7 +17,7 @@ from libs.common.messaging.envelope import Heard
 from libs.common.messaging.patience import Watch
 from libs.common.messaging.redelivery import Redelivery
 from libs.common.messaging.relay import Relay
-from libs.common.messaging.requests import Answerer, Asker, requests_of
+from libs.common.messaging.requests import Answerer, Asker, asks, requests_of
 from libs.common.messaging.topology import topology
 from libs.common.observability.logging import get_logger
 from libs.common.settings import BrokerSettings
@@ -134,9 +134,15 @@ class Bus:
             )
         if self._answerer.answers:
             self._broker.subscribe(self._answerer.queue, self._answerer, prefetch=prefetch)
-        self._broker.subscribe(
-            self._asker.reply_queue, self._asker, prefetch=prefetch, name=f"{self._service}.replies", exclusive=True
-        )
+        if asks(self._service):
+            self._broker.subscribe(
+                self._asker.reply_queue,
+                self._asker,
+                prefetch=prefetch,
+                name=f"{self._service}.replies",
+                exclusive=True,
+                binding=self._asker.binding,
+            )
         await self._connect()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._relay.run(), name="relay")

@@ -9,7 +9,7 @@ from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError
 
 from libs.common.errors import Undecodable
 from libs.common.messaging.envelope import decode_pack
-from libs.common.messaging.topology import topology
+from libs.common.messaging.topology import dead_exchange, topology
 
 _SECONDS = 5.0
 """Deadline of each step."""
@@ -60,18 +60,18 @@ async def dead_letters(url: str, service: str, *, limit: int) -> list[DeadQueue]
     own = [name for name in names if name.startswith(f"{service}.") and name.endswith(".dead")]
     connection = await aio_pika.connect(url, timeout=_SECONDS)
     async with connection:
-        found = [await _look(connection, name, limit=limit) for name in own]
+        found = [await _look(connection, service, name, limit=limit) for name in own]
     return [queue for queue in found if queue.count]
 
 
-async def _look(connection: AbstractConnection, name: str, *, limit: int) -> DeadQueue:
+async def _look(connection: AbstractConnection, service: str, name: str, *, limit: int) -> DeadQueue:
     queue = name.removesuffix(".dead")
     # A channel for each: the broker closes it where the queue is missing.
     channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
     try:
         declared = await channel.declare_queue(name, passive=True, timeout=_SECONDS)
         count = declared.declaration_result.message_count or 0
-        letters = await _read(channel, name, limit=min(limit, count))
+        letters = await _read(channel, service, name, limit=min(limit, count))
     except ChannelNotFoundEntity:
         return DeadQueue(queue=queue, count=0)
     finally:
@@ -80,7 +80,7 @@ async def _look(connection: AbstractConnection, name: str, *, limit: int) -> Dea
     return DeadQueue(queue=queue, count=count, letters=letters)
 
 
-async def _read(channel: AbstractChannel, name: str, *, limit: int) -> list[DeadLetter]:
+async def _read(channel: AbstractChannel, service: str, name: str, *, limit: int) -> list[DeadLetter]:
     queue = await channel.get_queue(name, ensure=False)
     letters: list[DeadLetter] = []
     last = None
@@ -91,14 +91,14 @@ async def _read(channel: AbstractChannel, name: str, *, limit: int) -> list[Dead
         letters += _events(message.body, reason=str(message.headers.get("x-reason", "")))
         deliveries = message.headers.get("x-delivery-count", 0)
         is_worn = isinstance(deliveries, int) and deliveries >= _LOOKS_MAX
-        if not (is_worn and await _renew(channel, message, name)):
+        if not (is_worn and await _renew(channel, message, service, name)):
             last = message
     if last is not None and last.delivery_tag is not None:
         await (await channel.get_underlay_channel()).basic_nack(last.delivery_tag, multiple=True, requeue=True)
     return letters
 
 
-async def _renew(channel: AbstractChannel, message: AbstractIncomingMessage, name: str) -> bool:
+async def _renew(channel: AbstractChannel, message: AbstractIncomingMessage, service: str, name: str) -> bool:
     """Put a copy of a letter at the end of its queue, and take the letter out once the broker has the copy.
 
     Returns whether it did: a full queue takes no copy.
@@ -112,7 +112,8 @@ async def _renew(channel: AbstractChannel, message: AbstractIncomingMessage, nam
         headers={key: value for key, value in message.headers.items() if key not in _COUNTS},
     )
     try:
-        await channel.default_exchange.publish(copy, routing_key=name, mandatory=True, timeout=_SECONDS)
+        exchange = await channel.get_exchange(dead_exchange(service), ensure=False)
+        await exchange.publish(copy, routing_key=name.removesuffix(".dead"), mandatory=True, timeout=_SECONDS)
     except DeliveryError:
         return False
     await message.ack()

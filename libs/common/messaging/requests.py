@@ -29,6 +29,7 @@ from libs.common.messaging.broker import Broker, forgiving
 from libs.common.messaging.delivery import Delivery
 from libs.common.messaging.envelope import decode
 from libs.common.messaging.settling import acknowledge, hand_back
+from libs.common.messaging.topology import reply_exchange
 from libs.common.messaging.turns import Turns
 from libs.common.observability import metrics
 from libs.common.observability.correlation import Correlation, child_traceparent, correlated, current
@@ -73,7 +74,8 @@ class Asker:
         self._timeout_seconds = timeout_seconds
         self._places = places
         self._turns: dict[str, Turns] = {}
-        self.reply_queue = f"{service}.replies.{uuid4().hex}"
+        self.reply_queue = f"{reply_exchange(service)}.{uuid4().hex}"
+        self.binding = (reply_exchange(service), self.reply_queue)
         self._open: dict[str, asyncio.Future[bytes]] = {}
         self._decoders: dict[type[msgspec.Struct], msgspec.json.Decoder[Any]] = {}
 
@@ -168,6 +170,12 @@ class Answerer:
     def __init__(self, broker: Broker, *, service: str) -> None:
         self._broker = broker
         self._service = service
+        self._reply_exchanges = frozenset(
+            reply_exchange(asker)
+            for m in REGISTRY.values()
+            if m.contract.kind is Kind.REQUEST and m.contract.owner == service
+            for asker in m.contract.said_by
+        )
         self._handlers: dict[str, tuple[msgspec.json.Decoder[Any], Callable[[Any], Awaitable[msgspec.Struct]]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._in_hand: set[Delivery] = set()
@@ -222,12 +230,14 @@ class Answerer:
         )
         with correlated(correlation):
             reply = await self._reply(name, message.body)
-            if message.reply_to:
+            # The name of the queue tells whose it is; only who may ask by the contracts is answered.
+            exchange = message.reply_to.rpartition(".")[0]
+            if exchange in self._reply_exchanges:
                 # The asker may have given up or died meanwhile; then its queue is gone and the reply with it.
                 async with forgiving():
                     await self._broker.publish(
                         msgspec.json.encode(reply),
-                        exchange="",
+                        exchange=exchange,
                         routing_key=message.reply_to,
                         persist=False,
                         mandatory=False,
@@ -265,6 +275,11 @@ class Answerer:
                     kind="Unavailable", code="unavailable", detail=f"the {self._service} service cannot answer now"
                 )
             )
+
+
+def asks(service: str) -> bool:
+    """Whether the contracts let `service` ask anybody."""
+    return any(m.contract.kind is Kind.REQUEST and service in m.contract.said_by for m in REGISTRY.values())
 
 
 def requests_of(service: str) -> frozenset[str]:

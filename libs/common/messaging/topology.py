@@ -6,11 +6,14 @@ For each service and message that it hears there is one quorum queue, and beside
     <service>.<message>                      the queue, bound by the message's name, and by its own where there are several
     <service>.<message>.<process>            of a broadcast: each process's own, exclusive, gone with it
     <service>.dead  ->  <queue>.dead         dead letters, with the reason in their headers
-    <service>.delay.<n>s                     a fanout exchange and queue, from which a message goes on after n s
-    <queue>.postponed                        where it goes on to: events that were too early, apart from the fresh ones
+    <service>.wait.<n>s                      a fanout exchange and queue, from which a message goes on after n s
+    <service>.due  ->  <queue>.postponed     where it goes on to: events that were too early, apart from the fresh ones
+    <service>.replies                        a direct exchange, by which replies reach the process that waits for them
 
-Whoever says a message declares its hearers' queues too, so that nothing is lost before they have started for the first
-time; both sides derive the same arguments, so the order does not matter.
+A service owns what begins with its name and declares it. Of what it publishes to and subscribes to it only looks whether it
+is there, so that it needs no right to change what belongs to another one. Where something is missing it tries to make it,
+which helps wherever rights are not divided: nothing is lost before a subscriber has started for the first time. Both sides
+derive the same arguments, so the order does not matter. Nothing uses the default exchange, by which every queue can be reached.
 """
 
 from collections.abc import Iterable
@@ -18,10 +21,14 @@ from collections.abc import Iterable
 import msgspec
 from aio_pika import ExchangeType
 from aio_pika.abc import AbstractChannel
-from aio_pika.exceptions import ChannelPreconditionFailed
+from aio_pika.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
+from aiormq.exceptions import ChannelAccessRefused
 
 from libs.common.contracts import PUBLIC_EXCHANGE, Contract, Kind, heard_by, said_by
 from libs.common.errors import PlatformError
+from libs.common.observability.logging import get_logger
+
+log = get_logger("messaging.topology")
 
 DELAYS_SECONDS = (1, 5, 30, 300)
 """The steps of delayed redelivery. Fixed, since in one queue a long delay would hold up a short one behind it."""
@@ -54,8 +61,13 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
 class Topology(msgspec.Struct, frozen=True, kw_only=True):
     """What one service needs the broker to have."""
 
+    service: str
     exchanges: tuple[tuple[str, ExchangeType], ...]
     queues: tuple[Queue, ...]
+
+    def owns(self, name: str) -> bool:
+        """Whether an exchange or queue belongs to this service: it alone declares, binds and deletes it."""
+        return name.startswith(f"{self.service}.")
 
 
 def topology(service: str) -> Topology:
@@ -67,9 +79,11 @@ def topology(service: str) -> Topology:
         exchanges[contract.exchange] = ExchangeType.TOPIC
         if contract.public:
             exchanges[PUBLIC_EXCHANGE] = ExchangeType.TOPIC
+        if contract.kind is Kind.REQUEST:
+            exchanges.update((reply_exchange(asker), ExchangeType.DIRECT) for asker in contract.said_by)
         # A broadcast is heard in queues that each process makes for itself and takes with it.
         for hearer in () if contract.broadcast else contract.heard_by:
-            exchanges.update(_side_exchanges(hearer))
+            exchanges[dead_exchange(hearer)] = ExchangeType.DIRECT
             for queue in _queues(contract, hearer):
                 queues[queue.name] = _merged(queues.get(queue.name), queue)
             # Nobody else publishes to it.
@@ -80,7 +94,7 @@ def topology(service: str) -> Topology:
     queues.update((queue.name, queue) for queue in _delay_queues(service))
     # Dead-letter queues first: a queue whose dead-letter target is missing keeps its messages for ever.
     ordered = sorted(queues.values(), key=lambda queue: not queue.name.endswith(".dead"))
-    return Topology(exchanges=tuple(exchanges.items()), queues=tuple(ordered))
+    return Topology(service=service, exchanges=tuple(exchanges.items()), queues=tuple(ordered))
 
 
 def routing_key(contract: Contract, queue: str) -> str:
@@ -90,8 +104,18 @@ def routing_key(contract: Contract, queue: str) -> str:
 
 
 def delay_exchange(service: str, seconds: int) -> str:
-    """The exchange that gives a message to the queue named by its routing key after `seconds`."""
-    return f"{service}.delay.{seconds}s"
+    """The exchange that gives a message to the postponed queue named by its routing key after `seconds`."""
+    return f"{service}.wait.{seconds}s"
+
+
+def due_exchange(service: str) -> str:
+    """The exchange to which the delay queues of `service` give what is due; the routing key is the postponed queue's name."""
+    return f"{service}.due"
+
+
+def reply_exchange(service: str) -> str:
+    """The exchange that takes the replies to requests of `service`; the routing key is the queue of the process that waits."""
+    return f"{service}.replies"
 
 
 def dead_exchange(service: str) -> str:
@@ -111,6 +135,7 @@ def postponed_queue(queue: str) -> str:
 
 def _side_exchanges(service: str) -> Iterable[tuple[str, ExchangeType]]:
     yield dead_exchange(service), ExchangeType.DIRECT
+    yield due_exchange(service), ExchangeType.DIRECT
     for seconds in DELAYS_SECONDS:
         yield delay_exchange(service, seconds), ExchangeType.FANOUT
 
@@ -139,15 +164,18 @@ def _queues(contract: Contract, service: str) -> Iterable[Queue]:
 
 
 def _postponed(name: str, service: str) -> Queue:
-    # Bound to nothing: the default exchange, to which the delay queues give what is due, routes by queue name.
-    return Queue(name=postponed_queue(name), arguments=_work_arguments(name, service), bindings=())
+    postponed = postponed_queue(name)
+    return Queue(
+        name=postponed, arguments=_work_arguments(name, service), bindings=((due_exchange(service), postponed),)
+    )
 
 
 def _delay_queues(service: str) -> Iterable[Queue]:
     for seconds in DELAYS_SECONDS:
         name = delay_exchange(service, seconds)
-        # The default exchange routes by queue name, and a dead letter keeps its routing key: it goes where it is due.
-        yield Queue(name=name, arguments=_durable("") | {"x-message-ttl": seconds * 1000}, bindings=((name, ""),))
+        # A dead letter keeps its routing key: it goes where it is due.
+        arguments = _durable(due_exchange(service)) | {"x-message-ttl": seconds * 1000}
+        yield Queue(name=name, arguments=arguments, bindings=((name, ""),))
 
 
 def _work_arguments(name: str, service: str) -> dict[str, str | int]:
@@ -175,7 +203,7 @@ def _merged(known: Queue | None, queue: Queue) -> Queue:
 
 
 async def declare(channel: AbstractChannel, wanted: Topology, *, timeout_seconds: float = 30.0) -> dict[str, int]:
-    """Declare everything in `wanted`; what exists already with the same arguments stays as it is.
+    """Declare what the service owns, and what is missing of the rest; what exists with the same arguments stays as it is.
 
     Returns how many consumers each queue has, as the broker counts them.
 
@@ -186,18 +214,67 @@ async def declare(channel: AbstractChannel, wanted: Topology, *, timeout_seconds
     consumers: dict[str, int] = {}
     try:
         for name, kind in wanted.exchanges:
-            await channel.declare_exchange(name, kind, durable=True, timeout=timeout_seconds)
+            if wanted.owns(name) or not await _has_exchange(channel, name, timeout_seconds=timeout_seconds):
+                await _declare_exchange(channel, wanted, name, kind, timeout_seconds=timeout_seconds)
         for queue in wanted.queues:
             name = queue.name
-            declared = await channel.declare_queue(
-                queue.name, durable=True, arguments=dict(queue.arguments), timeout=timeout_seconds
-            )
-            consumers[queue.name] = declared.declaration_result.consumer_count or 0
-            for exchange, routing_key in queue.bindings:
-                await declared.bind(exchange, routing_key, timeout=timeout_seconds)
+            if wanted.owns(name) or not await _has_queue(channel, name, timeout_seconds=timeout_seconds):
+                consumers[name] = await _declare_queue(channel, wanted, queue, timeout_seconds=timeout_seconds)
     except ChannelPreconditionFailed as conflict:
         raise TopologyConflict(
             f"'{name}' exists on the broker with other arguments; delete it there, "
             "or give this platform a virtual host of its own in RABBITMQ_URL"
         ) from conflict
     return consumers
+
+
+async def _declare_exchange(
+    channel: AbstractChannel, wanted: Topology, name: str, kind: ExchangeType, *, timeout_seconds: float
+) -> None:
+    try:
+        await channel.declare_exchange(name, kind, durable=True, timeout=timeout_seconds)
+    except ChannelAccessRefused:
+        if wanted.owns(name):
+            raise
+        await _leave_missing(channel, wanted, name)
+
+
+async def _declare_queue(channel: AbstractChannel, wanted: Topology, queue: Queue, *, timeout_seconds: float) -> int:
+    """Declare a queue with its bindings; returns how many consumers it has."""
+    try:
+        declared = await channel.declare_queue(
+            queue.name, durable=True, arguments=dict(queue.arguments), timeout=timeout_seconds
+        )
+        for exchange, key in queue.bindings:
+            await declared.bind(exchange, key, timeout=timeout_seconds)
+    except ChannelAccessRefused:
+        if wanted.owns(queue.name):
+            raise
+        await _leave_missing(channel, wanted, queue.name)
+        return 0
+    return declared.declaration_result.consumer_count or 0
+
+
+async def _leave_missing(channel: AbstractChannel, wanted: Topology, name: str) -> None:
+    """Go on without what belongs to another service and may not be made; what is published there stays in the outbox."""
+    log.warning("topology.missing", name=name, service=wanted.service)
+    await channel.reopen()
+
+
+async def _has_exchange(channel: AbstractChannel, name: str, *, timeout_seconds: float) -> bool:
+    try:
+        await channel.declare_exchange(name, passive=True, timeout=timeout_seconds)
+    except ChannelNotFoundEntity:
+        # The broker closes the channel.
+        await channel.reopen()
+        return False
+    return True
+
+
+async def _has_queue(channel: AbstractChannel, name: str, *, timeout_seconds: float) -> bool:
+    try:
+        await channel.declare_queue(name, passive=True, timeout=timeout_seconds)
+    except ChannelNotFoundEntity:
+        await channel.reopen()
+        return False
+    return True

@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from importlib import import_module
 from typing import Any
+from uuid import uuid4
 
 import aio_pika
 import hypothesis
@@ -24,6 +25,7 @@ from libs.common.contracts.api import TenantProvisioned
 from libs.common.ids import new_id
 from libs.common.messaging.envelope import ATTEMPTS_MAX, PACK_EVENTS_MAX, PackedEvent, encode_pack
 from libs.common.messaging.requests import Reply
+from libs.common.messaging.topology import reply_exchange
 from libs.common.service import Service
 from libs.common.settings import load
 from tests.integration.messaging.conftest import until
@@ -215,7 +217,8 @@ async def test_odd_message_stops_nothing(platform: Platform) -> None:
 
 
 async def test_hostile_request_is_answered_with_a_refusal(platform: Platform) -> None:
-    replies = await platform.channel.declare_queue(exclusive=True)
+    replies = await platform.channel.declare_queue(f"{reply_exchange('api')}.{uuid4().hex}", exclusive=True)
+    await replies.bind(reply_exchange("api"), replies.name)
     sent = 0
     for service in SERVICES:
         for kind in heard_by(service):

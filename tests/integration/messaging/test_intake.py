@@ -92,6 +92,7 @@ async def send(url: str, queue: str, bodies: list[bytes]) -> None:
 def wanted(queue: str, exchange: str = "") -> Topology:
     """A topology of one queue."""
     return Topology(
+        service="intake",
         exchanges=((exchange, aio_pika.ExchangeType.TOPIC),) if exchange else (),
         queues=(
             Queue(name=queue, arguments={"x-queue-type": "quorum"}, bindings=((exchange, "key"),) if exchange else ()),
@@ -109,7 +110,13 @@ async def reading(
     # The exchange that the probe publishes to.
     needed = topology("ledger")
     more = wanted(queue, exchange)
-    await broker.start(Topology(exchanges=(*needed.exchanges, *more.exchanges), queues=(*needed.queues, *more.queues)))
+    await broker.start(
+        Topology(
+            service="intake",
+            exchanges=(*needed.exchanges, *more.exchanges),
+            queues=(*needed.queues, *more.queues),
+        )
+    )
     try:
         yield broker
     finally:

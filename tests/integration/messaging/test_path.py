@@ -1,8 +1,9 @@
 """From the outbox of one service to the effects of another, through a real broker."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import aio_pika
 import msgspec
@@ -30,15 +31,16 @@ async def _no_accounts(_: Message) -> ledger.AccountList:
     return ledger.AccountList(accounts=[])
 
 
-def _complete_ledger(bus: Bus) -> None:
+def complete_ledger(bus: Bus, *, answer: Callable[[Any], Awaitable[msgspec.Struct]] | None = None) -> None:
+    """Handle all that the ledger receives apart from captures; `answer` opens accounts."""
     for kind in heard_by("ledger"):
         if kind.contract.kind is Kind.REQUEST:
-            bus.answer(kind, _no_accounts)
+            bus.answer(kind, answer if answer is not None and kind is ledger.OpenAccount else _no_accounts)
         elif kind is not gateway.PaymentCaptured:
             bus.hear(kind, _ignore)
 
 
-def _complete_gateway(bus: Bus) -> None:
+def complete_gateway(bus: Bus) -> None:
     async def nothing(_: Heard[Message]) -> None:
         return
 
@@ -65,8 +67,8 @@ async def _dead_letters(url: str, queue: str) -> list[aio_pika.abc.AbstractIncom
 async def test_thousand_events_said_each_takes_effect_once_in_few_packs(pair: Pair) -> None:
     said, heard_in = await pair.database("gateway"), await pair.database("ledger")
     speaker, hearer = await pair.bus("gateway", said), await pair.bus("ledger", heard_in)
-    _complete_gateway(speaker)
-    _complete_ledger(hearer)
+    complete_gateway(speaker)
+    complete_ledger(hearer)
     batches: list[int] = []
 
     async def on_captured(transaction: Connection, events: Captures) -> None:
@@ -96,8 +98,8 @@ async def test_thousand_events_said_each_takes_effect_once_in_few_packs(pair: Pa
 async def test_events_of_two_tenants_under_one_id_both_take_effect_and_are_postponed_apart(pair: Pair) -> None:
     said, heard_in = await pair.database("gateway"), await pair.database("ledger")
     speaker, hearer = await pair.bus("gateway", said), await pair.bus("ledger", heard_in)
-    _complete_gateway(speaker)
-    _complete_ledger(hearer)
+    complete_gateway(speaker)
+    complete_ledger(hearer)
     first = captured()
     same = [
         msgspec.structs.replace(first, correlation=Correlation(correlation_id="corr", tenant_id=name))
@@ -136,8 +138,8 @@ async def test_events_of_two_tenants_under_one_id_both_take_effect_and_are_postp
 async def test_one_bad_event_in_a_pack_dies_alone_with_its_reason(pair: Pair) -> None:
     said, heard_in = await pair.database("gateway"), await pair.database("ledger")
     speaker, hearer = await pair.bus("gateway", said), await pair.bus("ledger", heard_in)
-    _complete_gateway(speaker)
-    _complete_ledger(hearer)
+    complete_gateway(speaker)
+    complete_ledger(hearer)
 
     async def on_captured(transaction: Connection, events: Captures) -> None:
         await record(transaction, list(events))
@@ -167,8 +169,8 @@ async def test_one_bad_event_in_a_pack_dies_alone_with_its_reason(pair: Pair) ->
 async def test_dead_letter_is_redriven_and_takes_effect(pair: Pair) -> None:
     said, heard_in = await pair.database("gateway"), await pair.database("ledger")
     speaker, hearer = await pair.bus("gateway", said), await pair.bus("ledger", heard_in)
-    _complete_gateway(speaker)
-    _complete_ledger(hearer)
+    complete_gateway(speaker)
+    complete_ledger(hearer)
     cured = False
 
     async def on_captured(transaction: Connection, events: Captures) -> None:
@@ -212,8 +214,8 @@ async def _queue_exists(url: str, queue: str) -> bool:
 async def test_event_that_came_too_early_comes_again_later(pair: Pair) -> None:
     said, heard_in = await pair.database("gateway"), await pair.database("ledger")
     speaker, hearer = await pair.bus("gateway", said), await pair.bus("ledger", heard_in)
-    _complete_gateway(speaker)
-    _complete_ledger(hearer)
+    complete_gateway(speaker)
+    complete_ledger(hearer)
     attempts: list[int] = []
 
     async def on_captured(transaction: Connection, events: Captures) -> None:
@@ -240,8 +242,8 @@ async def test_event_that_came_too_early_comes_again_later(pair: Pair) -> None:
 async def test_undecodable_message_goes_to_the_dead_letters_and_blocks_nobody(pair: Pair, garbage: bytes) -> None:
     said, heard_in = await pair.database("gateway"), await pair.database("ledger")
     speaker, hearer = await pair.bus("gateway", said), await pair.bus("ledger", heard_in)
-    _complete_gateway(speaker)
-    _complete_ledger(hearer)
+    complete_gateway(speaker)
+    complete_ledger(hearer)
 
     async def on_captured(transaction: Connection, events: Captures) -> None:
         await record(transaction, list(events))
@@ -274,7 +276,7 @@ async def test_undecodable_message_goes_to_the_dead_letters_and_blocks_nobody(pa
 async def test_request_is_answered_refused_or_given_up_in_time(pair: Pair) -> None:
     asks, answers = await pair.database("api"), await pair.database("ledger")
     asker, answerer = await pair.bus("api", asks), await pair.bus("ledger", answers)
-    _complete_ledger(answerer)
+    complete_ledger(answerer)
 
     async def on_captured(_: Connection, __: Captures) -> None:
         return
@@ -294,7 +296,7 @@ async def test_request_is_answered_refused_or_given_up_in_time(pair: Pair) -> No
 
     answerer.hear(gateway.PaymentCaptured, on_captured)
     answerer.answer(ledger.OpenAccount, open_account)
-    _complete_api(asker)
+    complete_api(asker)
 
     def request(code: str) -> ledger.OpenAccount:
         return ledger.OpenAccount(
@@ -333,9 +335,9 @@ async def test_request_of_a_tenant_is_answered_beside_the_flood_of_another(pair:
     asks, answers = await pair.database("api"), await pair.database("ledger")
     asker = await pair.bus("api", asks, request_timeout_seconds=15, consumer_prefetch=8)
     answerer = await pair.bus("ledger", answers, consumer_prefetch=8)
-    _complete_ledger(answerer)
+    complete_ledger(answerer)
     answerer.hear(gateway.PaymentCaptured, _ignore)
-    _complete_api(asker)
+    complete_api(asker)
     open_up, order = asyncio.Event(), list[str]()
 
     async def list_accounts(request: ledger.ListAccounts) -> ledger.AccountList:
@@ -369,7 +371,7 @@ async def test_request_of_a_tenant_is_answered_beside_the_flood_of_another(pair:
     assert order.count("rude") == 200
 
 
-def _complete_api(bus: Bus, news: Callable[[Heard[api.AccessChanged]], None] | None = None) -> None:
+def complete_api(bus: Bus, news: Callable[[Heard[api.AccessChanged]], None] | None = None) -> None:
     for kind in heard_by("api"):
         if not kind.contract.broadcast:
             bus.hear(kind, _ignore)
@@ -381,7 +383,7 @@ async def test_a_broadcast_is_heard_by_every_process_that_runs_and_by_nobody_lat
     heard: list[tuple[str, str]] = []
     processes = [await pair.bus("api", said) for _ in range(2)]
     for name, process in zip(("one", "two"), processes, strict=True):
-        _complete_api(process, lambda event, name=name: heard.append((name, event.body.tenant_id)))  # type: ignore[misc]
+        complete_api(process, lambda event, name=name: heard.append((name, event.body.tenant_id)))  # type: ignore[misc]
 
     async def connected() -> bool:
         try:
@@ -404,7 +406,7 @@ async def test_a_broadcast_is_heard_by_every_process_that_runs_and_by_nobody_lat
         await until(lambda: has_heard(("one", "t-1"), ("two", "t-1")))
     assert len(heard) == 2
     processes = [await pair.bus("api", said)]
-    _complete_api(processes[0], lambda event: heard.append(("three", event.body.tenant_id)))
+    complete_api(processes[0], lambda event: heard.append(("three", event.body.tenant_id)))
     async with pair.running(*processes):
         await until(connected)
         await say_all(said, changed("t-2"))
@@ -415,7 +417,7 @@ async def test_a_broadcast_is_heard_by_every_process_that_runs_and_by_nobody_lat
 async def test_public_event_stands_alone_and_flat_on_payments_x(pair: Pair) -> None:
     said = await pair.database("api")
     speaker = await pair.bus("api", said)
-    _complete_api(speaker)
+    complete_api(speaker)
     notifier_in = await pair.database("notifier")
     heard: list[str] = []
     listener = await pair.bus("notifier", notifier_in)
@@ -500,8 +502,8 @@ async def test_queue_of_the_same_name_with_other_arguments_is_named_in_one_sente
 async def test_early_events_of_a_pack_cost_the_others_one_more_transaction(pair: Pair) -> None:
     said, heard_in = await pair.database("gateway"), await pair.database("ledger")
     speaker, hearer = await pair.bus("gateway", said), await pair.bus("ledger", heard_in)
-    _complete_gateway(speaker)
-    _complete_ledger(hearer)
+    complete_gateway(speaker)
+    complete_ledger(hearer)
     sets: list[int] = []
 
     async def on_captured(transaction: Connection, events: Captures) -> None:

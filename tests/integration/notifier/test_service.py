@@ -159,7 +159,7 @@ async def speaking(vhost_url: str, tenant_id: str) -> AsyncIterator[Api]:
     """Speak as the api inside the block."""
     broker = Broker(vhost_url, name="api")
     asker = Asker(broker, service="api", timeout_seconds=5)
-    broker.subscribe(asker.reply_queue, asker, prefetch=50, exclusive=True)
+    broker.subscribe(asker.reply_queue, asker, prefetch=50, exclusive=True, binding=asker.binding)
     await broker.start(topology("api"))
     async with await aio_pika.connect(vhost_url) as connection:
         try:

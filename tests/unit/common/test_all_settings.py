@@ -152,6 +152,7 @@ OTHER: dict[str, str] = {
     "DATABASE_URL": "postgresql://other:secret@db:1/x",
     "MIGRATION_DATABASE_URL": "postgresql://owner:secret@db:1/x",
     "RABBITMQ_URL": "amqp://other:secret@mq:1/x",
+    "RABBITMQ_REDRIVE_URL": f"amqp://redrive:{token_hex(16)}@mq:1/x",
     "REDIS_URL": "redis://:secret@cache:1/1",
     "ENCRYPTION_KEY": b64encode(token_bytes(32)).decode(),
     "ENCRYPTION_KEYS_PREVIOUS": b64encode(token_bytes(32)).decode(),

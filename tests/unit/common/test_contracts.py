@@ -69,7 +69,7 @@ def test_a_broadcast_leaves_no_queue_that_fills_while_nobody_runs() -> None:
 
 
 def _hears(queue: Queue) -> bool:
-    return ".delay." not in queue.name and not queue.name.endswith(".dead")
+    return ".wait." not in queue.name and not queue.name.endswith(".dead")
 
 
 def test_both_sides_derive_the_same_queues() -> None:

@@ -1,4 +1,4 @@
-"""RabbitMQ's definitions follow the contracts, and a service may do what they say and no more."""
+"""RabbitMQ's definitions follow the contracts; what they allow is tried on a broker in `integration/messaging/test_rights.py`."""
 
 import base64
 import hashlib
@@ -7,8 +7,10 @@ import re
 import pytest
 
 from deploy.local.bootstrap import SERVICES
-from deploy.local.definitions import FILE, definitions, password_hash, permissions, text
-from libs.common.contracts import REGISTRY, heard_by, said_by
+from deploy.local.definitions import DOCUMENT, FILE, definitions, page, password_hash, text
+from deploy.local.rights import REDRIVE, USERS, pattern, rights
+from libs.common.contracts import heard_by, said_by
+from libs.common.messaging.topology import topology
 
 pytestmark = pytest.mark.unit
 
@@ -17,34 +19,43 @@ def test_the_file_is_in_step_with_the_contracts() -> None:
     assert FILE.read_text() == text(), "run `just docs`"
 
 
+def test_operators_page_is_in_step_with_the_contracts() -> None:
+    assert DOCUMENT.read_text() == page(), "run `just docs`"
+
+
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_may_speak_and_hear_as_its_contracts_say(service: str) -> None:
-    may = permissions(service)
+def test_a_service_may_publish_and_consume_as_its_contracts_say(service: str) -> None:
+    may = rights(service).patterns()
     for message in said_by(service):
         assert re.search(may["write"], message.contract.exchange)
     for message in heard_by(service):
-        assert re.search(may["read"], message.contract.queue(service))
+        own = f"{message.contract.queue(service)}{f'.{"0" * 32}' if message.contract.broadcast else ''}"
+        assert re.search(may["read"], own)
         assert re.search(may["read"], message.contract.exchange)
-    assert re.search(may["configure"], f"{service}.replies.0123")
 
 
-@pytest.mark.parametrize("service", SERVICES)
-def test_a_service_may_not_speak_for_another_nor_take_its_messages(service: str) -> None:
-    may = permissions(service)
-    for message in REGISTRY.values():
-        contract = message.contract
-        if service not in {*contract.said_by, contract.owner} and contract.kind != "request":
-            assert not re.search(may["write"], contract.exchange)
-        for other in contract.heard_by:
-            # A request's exchange and queue bear one name; reading it is needed to bind, and may so be misused.
-            if other != service and contract.kind != "request":
-                assert not re.search(may["read"], contract.queue(other))
-    assert not re.search(may["configure"], "anything.else")
+def test_nobody_is_an_administrator_and_operators_have_no_password() -> None:
+    users = {user["name"]: user for user in definitions()["users"]}
+    assert set(users) == set(USERS)
+    assert {name for name, user in users.items() if user["password_hash"]} == set(SERVICES)
+    assert {tag for user in users.values() for tag in user["tags"]} == {"monitoring"}
 
 
-def test_every_user_but_one_is_ordinary() -> None:
-    tags = {user["name"]: user["tags"] for user in definitions()["users"]}
-    assert tags == {"payments": ["administrator"], **{service: [] for service in SERVICES}}
+def test_only_the_redrive_operator_may_write_to_the_default_exchange() -> None:
+    writers = {user for user in USERS if re.search(rights(user).patterns()["write"], "amq.default")}
+    assert writers == {REDRIVE}
+
+
+def test_a_pattern_of_nothing_matches_no_name() -> None:
+    assert not re.search(pattern([]), "x")
+    assert re.search(pattern(["a.b"]), "a.b")
+    assert not re.search(pattern(["a.b"]), "axb")
+
+
+def test_nothing_leads_to_the_default_exchange() -> None:
+    for service in SERVICES:
+        for queue in topology(service).queues:
+            assert queue.arguments.get("x-dead-letter-exchange") != ""
 
 
 def test_a_queue_and_its_dead_letters_are_declared_together() -> None:

@@ -1,0 +1,157 @@
+"""Who may do what at RabbitMQ: for each user exactly what the contracts say, and a table of it for operators.
+
+RabbitMQ grants three rights on names of exchanges and queues (https://www.rabbitmq.com/docs/access-control): *configure*
+declares and deletes, *write* publishes to an exchange and binds a queue, *read* consumes a queue, purges it, and binds to an
+exchange. On a topic exchange the routing keys can be limited too. Dead-lettering by the broker needs none of them.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from deploy.local.bootstrap import SERVICES
+from libs.common.contracts import PUBLIC_EXCHANGE, Contract, Kind, heard_by, said_by
+from libs.common.messaging.requests import asks
+from libs.common.messaging.topology import (
+    DELAYS_SECONDS,
+    dead_exchange,
+    delay_exchange,
+    due_exchange,
+    reply_exchange,
+    routing_key,
+    topology,
+)
+
+REDRIVE = "redrive"
+"""The operator who sends dead letters back to their queues."""
+MONITORING = "monitoring"
+"""Who reads metrics over the management API, and no message."""
+USERS = (*SERVICES, REDRIVE, MONITORING)
+
+DEFAULT_EXCHANGE = "amq.default"
+"""How the exchange without a name, which reaches every queue, is called where rights are granted."""
+
+_PROCESS = "[0-9a-f]{32}"
+"""What a process adds to the name of a queue of its own."""
+
+
+class Topic(msgspec.Struct, frozen=True, kw_only=True):
+    """Routing keys of one topic exchange."""
+
+    write: frozenset[str] = frozenset()
+    """With which a user may publish."""
+    read: frozenset[str] = frozenset()
+    """With which it may bind a queue."""
+
+
+class Rights(msgspec.Struct, frozen=True, kw_only=True):
+    """What one user may do."""
+
+    configure: frozenset[str] = frozenset()
+    """Exchanges and queues that it declares and deletes."""
+    write: frozenset[str] = frozenset()
+    """Exchanges that it publishes to, and its own queues, to bind them."""
+    read: frozenset[str] = frozenset()
+    """Queues that it consumes, and exchanges that it binds them to."""
+    own: frozenset[str] = frozenset()
+    """Names with which the queues of its processes begin, each followed by `.` and 32 hexadecimal digits; all three rights."""
+    topics: Mapping[str, Topic] = {}
+    """The topic exchanges among them, and the routing keys."""
+
+    def patterns(self) -> dict[str, str]:
+        """Return the three rights as RabbitMQ's regular expressions."""
+        processes = [rf"{re.escape(name)}\.{_PROCESS}" for name in sorted(self.own)]
+        return {
+            right: pattern(names, *processes)
+            for right, names in (("configure", self.configure), ("write", self.write), ("read", self.read))
+        }
+
+
+def rights(user: str) -> Rights:
+    """Return what a user may do.
+
+    Raises:
+        KeyError: when there is no such user.
+    """
+    if user in SERVICES:
+        return _of_service(user)
+    dead = frozenset(q.name for s in SERVICES for q in topology(s).queues if q.name.endswith(".dead"))
+    return {REDRIVE: Rights(write=frozenset({DEFAULT_EXCHANGE}), read=dead), MONITORING: Rights()}[user]
+
+
+def pattern(names: Iterable[str], *patterns: str) -> str:
+    """Return an expression that matches these names, and what `patterns` match, and nothing else."""
+    every = [*(re.escape(name) for name in sorted(names)), *patterns]
+    return f"^({'|'.join(every)})$" if every else "^$"
+
+
+def keys_of(contract: Contract) -> frozenset[str]:
+    """Return the routing keys under which a message of this contract is published."""
+    if contract.broadcast or contract.kind is Kind.REQUEST:
+        return frozenset({contract.name})
+    return frozenset({contract.name, *(routing_key(contract, contract.queue(s)) for s in contract.heard_by)})
+
+
+def _of_service(service: str) -> Rights:
+    topo = topology(service)
+    exchanges = {name for name, _ in topo.exchanges if topo.owns(name)}
+    queues = {queue.name for queue in topo.queues if topo.owns(queue.name)}
+    bindings = {binding for queue in topo.queues if topo.owns(queue.name) for binding in queue.bindings}
+    broadcasts = [m.contract for m in heard_by(service) if m.contract.broadcast]
+    bindings |= {(contract.exchange, contract.name) for contract in broadcasts}
+    own = {contract.queue(service) for contract in broadcasts}
+    if asks(service):
+        own.add(reply_exchange(service))
+        bindings.add((reply_exchange(service), ""))
+    publishes: dict[str, set[str]] = {}
+    for contract in (m.contract for m in said_by(service)):
+        publishes.setdefault(contract.exchange, set()).update(keys_of(contract))
+        if contract.public:
+            publishes.setdefault(PUBLIC_EXCHANGE, set()).add(contract.name)
+    # Its dead letters, what it postpones, and where both lead, which making the queues before them asks for.
+    side = {dead_exchange(service), due_exchange(service), *(delay_exchange(service, s) for s in DELAYS_SECONDS)}
+    replies = {reply_exchange(asker) for m in heard_by(service) if m.contract.reply for asker in m.contract.said_by}
+    sources = {exchange for exchange, _ in bindings}
+    topics = set(publishes) | {
+        exchange for exchange in sources if exchange.endswith((".events", ".commands", ".requests"))
+    }
+    return Rights(
+        configure=frozenset(exchanges | queues),
+        write=frozenset(queues | set(publishes) | side | replies),
+        read=frozenset(queues | sources),
+        own=frozenset(own),
+        topics={
+            exchange: Topic(
+                write=frozenset(publishes.get(exchange, ())),
+                read=frozenset(key for source, key in bindings if source == exchange),
+            )
+            for exchange in sorted(topics)
+        },
+    )
+
+
+def table() -> str:
+    """Return the table for operators, as Markdown."""
+    lines = [
+        "| User | Publishes to (routing keys) | Consumes | Declares and deletes |",
+        "|---|---|---|---|",
+    ]
+    for service in SERVICES:
+        may = rights(service)
+        published = [
+            f"`{exchange}` ({', '.join(f'`{key}`' for key in sorted(topic.write))})"
+            for exchange, topic in may.topics.items()
+            if topic.write
+        ]
+        replies = sorted(name for name in may.write if name.endswith(".replies"))
+        published += [f"`{name}`" for name in replies]
+        read = f"`{service}.*`, bound to " + ", ".join(
+            f"`{exchange}`" for exchange, topic in may.topics.items() if topic.read
+        )
+        lines.append(
+            f"| `{service}` | {', '.join(published)}; its own `.dead`, `.due`, `.wait.*` | {read} | `{service}.*` |"
+        )
+    lines.append(f"| `{REDRIVE}` | any queue, by the default exchange | every `*.dead` queue | nothing |")
+    lines.append(f"| `{MONITORING}` | nothing | nothing; reads the management API | nothing |")
+    return "\n".join(lines) + "\n"
