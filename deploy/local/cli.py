@@ -69,7 +69,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     command("api-export", _api_export, "write the OpenAPI and AsyncAPI documents to docs/api")
     command("published-secrets", _published, "write the digests of all secrets that stand in this repository")
-    command("setting-names", _setting_names, "write the list of all settings with the services that read them")
+    command(
+        "setting-names", _setting_names, "write the list of all settings, and those that compose hands to the services"
+    )
     command("definitions", _definitions, "write RabbitMQ's definitions for the deployed profile from the contracts")
     pair = command("make-key", _make_key, "make a key pair that signs tokens")
     pair.add_argument("file", metavar="FILE", help="where the private key goes; the public one goes to FILE.pub")
@@ -175,9 +177,10 @@ def _published(_: argparse.Namespace) -> int:
 
 
 def _setting_names(_: argparse.Namespace) -> int:
-    from deploy.local.names import write
+    from deploy.local import compose, names
 
-    print(write().relative_to(ROOT))
+    print(names.write().relative_to(ROOT))
+    print(compose.write().relative_to(ROOT))
     return 0
 
 

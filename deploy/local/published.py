@@ -11,7 +11,7 @@ from libs.common.secrets import PUBLISHED, digest, one_line
 
 _NAME = re.compile(r"secret|passw|encryption_?key|private_?key|api_?key", re.IGNORECASE)
 _ADDRESS = re.compile(r"[a-z][a-z0-9+]*://[^\s:/@'\"{}<>|\\]+:([^\s/@'\"{}<>|\\]{3,})@")
-_DEFAULT = re.compile(r"\$\{([A-Z0-9_]+):-([^}]{3,})\}")
+_DEFAULT = re.compile(r"\$\{([A-Z0-9_]+):-([^}$]{3,})\}")
 _ASSIGNED = re.compile(r"^[#\s-]*(?:export\s+)?[\"']?([\w.-]+)[\"']?\s*[:=]\s*[\"']?([^\s\"'`,$#{}\[\]()<>|]{3,})")
 _PRIVATE_KEY = re.compile(r"-----BEGIN ([A-Z ]*PRIVATE KEY)-----[A-Za-z0-9+/=\s\\]+-----END \1-----")
 _LEFT_OUT = re.compile(r"^(?:uv\.lock|docs/api/|tests/contract/baseline\.json|libs/common/published_secrets\.txt)")

@@ -46,6 +46,11 @@ def escaped(url: str) -> str:
     return with_credentials(url)
 
 
+def has_password(url: str) -> bool:
+    """Tell whether an address has a password in it."""
+    return ":" in urlsplit(url).netloc.rpartition("@")[0]
+
+
 def masked(url: str) -> str:
     """Return an address that may be shown: without its password."""
     try:

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from libs.common import setting_names
-from libs.common.addresses import escaped, with_credentials
+from libs.common.addresses import escaped, has_password, with_credentials
 from libs.common.secrets import address_fault, is_secret, secret_fault
 from libs.common.setting_values import (
     AmqpAddress,
@@ -201,7 +201,7 @@ def _read[T: msgspec.Struct](kind: type[T], prefix: str, env: Mapping[str, str],
     if len(faults) > before:
         return None
     settings = kind(**values)
-    return msgspec.structs.replace(settings, **_addresses(settings))
+    return msgspec.structs.replace(settings, **_addresses(settings, env))
 
 
 def _sentence(used: str, text: str, must_be: str, kind: type[msgspec.Struct]) -> str:
@@ -217,13 +217,18 @@ def _sentence(used: str, text: str, must_be: str, kind: type[msgspec.Struct]) ->
     return f"{used} must be {must_be}"
 
 
-def _addresses(settings: msgspec.Struct) -> dict[str, str]:
-    """Complete the addresses that have a password of their own beside them, in a form that every library reads alike."""
+def _addresses(settings: msgspec.Struct, env: Mapping[str, str]) -> dict[str, str]:
+    """Complete the addresses that have a password of their own beside them, in a form that every library reads alike.
+
+    An address of PostgreSQL that has none takes PGPASSWORD, as the driver would; here it is checked like the others.
+    """
     found = {}
     for name in settings.__struct_fields__:
         beside = f"{name.removesuffix('_url')}_password"
         if name.endswith("_url") and beside in settings.__struct_fields__ and (url := getattr(settings, name)):
             given = getattr(settings, beside)
+            if not given and name.endswith("database_url") and not has_password(url):
+                given = env.get("PGPASSWORD", "")
             found[name] = with_credentials(url, password=given) if given else escaped(url)
     return found
 

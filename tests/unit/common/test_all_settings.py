@@ -18,6 +18,7 @@ from deploy.local import names
 from deploy.local.bootstrap import SERVICES
 from deploy.local.layout import ROOT
 from libs.common import setting_names
+from libs.common.secrets import is_secret
 from libs.common.setting_values import convert
 from libs.common.settings import SettingsError, load
 
@@ -189,10 +190,10 @@ OTHER: dict[str, str] = {
 def other(setting: Setting) -> str:
     name = setting.path[-1].upper()
     base, _ = bare(setting.kind)
-    if name.startswith(("JWT_SECRET", "SEED_")):
-        return token_hex(32)
     if name in OTHER:
         return OTHER[name]
+    if base is str and is_secret(setting.path[-1]):
+        return token_hex(32)
     if base is bool:
         return written(not setting.default)
     if base is int:

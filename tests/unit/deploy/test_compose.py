@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.local import containers, environment
+from deploy.local import compose, containers, environment, names
 from deploy.local.bootstrap import ROLES, SERVICES
 from deploy.local.layout import DEFAULT_PORTS, ROOT
+from libs.common import setting_names
 from libs.common.secrets import PUBLISHED
+from libs.common.settings import load
 
 pytestmark = pytest.mark.unit
 
@@ -50,9 +52,10 @@ def test_a_service_waits_for_its_own_migration_only(services: dict[str, Any], se
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_knows_its_own_runtime_role_only(services: dict[str, Any], service: str) -> None:
     env = services[service]["environment"]
-    assert [name for name in env if name.endswith("DATABASE_URL")] == [f"{service.upper()}_DATABASE_URL"]
-    assert f"//{service}_app:" in env[f"{service.upper()}_DATABASE_URL"]
-    assert f"//{service}_owner:" in str(services[f"{service}-migrate"]["environment"])
+    assert [name for name in env if name.endswith("DATABASE_URL")] == ["DATABASE_URL"]
+    assert f"//{service}_app@" in env["DATABASE_URL"]
+    assert "owner" not in str(env).lower()
+    assert f"//{service}_owner@" in str(services[f"{service}-migrate"]["environment"])
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -74,23 +77,54 @@ def test_nothing_listens_beyond_this_machine(services: dict[str, Any]) -> None:
     assert all(port.startswith("127.0.0.1:") for port in ports)
 
 
-def test_every_variable_is_documented() -> None:
+def test_every_variable_is_a_setting() -> None:
     text = COMPOSE.read_text()
-    example = (ROOT / ".env.example").read_text()
-    names = set(re.findall(r"\$\{([A-Z0-9_]+)", text))
-    assert names
+    variables = set(re.findall(r"\$\{([A-Z0-9_]+)", text))
+    assert variables
     assert all(f"{default}}}" in text for default in ("-", "-local"))
-    assert not [name for name in names if f"# {name}=" not in example]
+    assert not [name for name in variables if not setting_names.is_known(name)]
 
 
 def test_every_variable_has_a_default() -> None:
     assert not re.findall(r"\$\{[A-Z0-9_]+\}", COMPOSE.read_text())
 
 
-def test_every_service_setting_is_documented(services: dict[str, Any]) -> None:
-    example = (ROOT / ".env.example").read_text()
-    for service in SERVICES:
-        assert not [name for name in services[service]["environment"] if f"# {name}=" not in example]
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_setting_reaches_its_service(services: dict[str, Any], service: str) -> None:
+    handed = services[service]["environment"]
+    for name in names.names_of(service):
+        own = f"{service.upper()}_{name}"
+        if name.startswith("MIGRATION_"):
+            assert own in services[f"{service}-migrate"]["environment"]
+            continue
+        value = handed.get(name) or handed[own]
+        assert f"${{{own}:-" in value or name in {"HTTP_HOST", "HTTP_PORT"}, f"{own} is dropped"
+
+
+def test_the_settings_are_those_of_the_services() -> None:
+    assert COMPOSE.read_text() == compose.written(COMPOSE.read_text()), "run `just docs`"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_what_compose_hands_over_is_taken(services: dict[str, Any], service: str) -> None:
+    given = {
+        f"{service.upper()}_APP_PASSWORD": "aB/c+d=@:#",
+        "WEBHOOK_CLAIM_MAX": "7",
+        f"{service.upper()}_LOG_LEVEL": "ERROR",
+    }
+    variable = re.compile(r"\$\{([A-Z0-9_]+):-([^${}]*)\}")
+
+    def value(text: str) -> str:
+        while variable.search(text):
+            text = variable.sub(lambda found: given.get(found[1]) or found[2], text)
+        return text
+
+    environ = {name: value(str(text)) for name, text in services[service]["environment"].items()}
+    settings: Any = load(names.settings_of(service), service=service, environ=environ)
+    assert settings.database.database_url == f"postgresql://{service}_app:aB%2Fc%2Bd%3D%40%3A%23@postgres:5432/payments"
+    assert settings.place.log_level == "ERROR"
+    assert settings.http.http_port == environment.HTTP_PORTS[service]
+    assert service != "notifier" or settings.webhooks.webhook_claim_max == 7
 
 
 def test_the_init_sets_every_password(services: dict[str, Any]) -> None:
