@@ -19,14 +19,14 @@ setup:
 # Start everything and make one payment go through, from HTTP to a verified webhook; leave it running
 [no-exit-message]
 [group('run')]
-demo: setup
-    @{{ python }} -m deploy.local demo
+demo *args: setup
+    @{{ python }} -m deploy.local demo "$@"
 
 # Start servers and services, migrate and seed; safe to repeat
 [no-exit-message]
 [group('run')]
-up: setup
-    @{{ python }} -m deploy.local up
+up *args: setup
+    @{{ python }} -m deploy.local up "$@"
 
 # Stop everything; with --wipe also remove the data
 [no-exit-message]
@@ -34,13 +34,13 @@ up: setup
 down *args: setup
     @{{ python }} -m deploy.local down "$@"
 
-# Say what runs, where, and whether it is ready
+# Say how each server and service is, and what to do next
 [no-exit-message]
 [group('run')]
-status: setup
-    @{{ python }} -m deploy.local status
+status *args: setup
+    @{{ python }} -m deploy.local status "$@"
 
-# Restart all services, or those named
+# Restart all services, or those named, with the settings in force now
 [no-exit-message]
 [group('run')]
 restart *services: setup
@@ -55,26 +55,32 @@ logs *services: setup
 # Bring the schemas of the four services up to date
 [no-exit-message]
 [group('run')]
-migrate: setup
-    @{{ python }} -m deploy.local migrate
+migrate *args: setup
+    @{{ python }} -m deploy.local migrate "$@"
 
 # Write the demo tenants, users, roles, policies and accounts; safe to repeat
 [no-exit-message]
 [group('run')]
-seed: setup
-    @{{ python }} -m deploy.local seed
+seed *args: setup
+    @{{ python }} -m deploy.local seed "$@"
 
 # Check the running platform from log-in to received webhook
 [no-exit-message]
 [group('run')]
-smoke: setup
-    @{{ python }} -m deploy.local smoke
+smoke *args: setup
+    @{{ python }} -m deploy.local smoke "$@"
 
-# Print the services' settings as shell exports: eval "$(just env)"
+# Show the settings in force, secrets masked, and where each comes from; for a shell: eval "$(just env --export)"
 [no-exit-message]
 [group('run')]
-env: setup
-    @{{ python }} -m deploy.local env
+env *args: setup
+    @{{ python }} -m deploy.local env "$@"
+
+# Print the address of a service in this checkout: curl "$(just url)/healthz"
+[no-exit-message]
+[group('run')]
+url *args: setup
+    @{{ python }} -m deploy.local url "$@"
 
 # Send the dead letters of one queue back to it: just redrive ledger ledger.payment.captured
 [no-exit-message]
@@ -85,8 +91,8 @@ redrive service queue: setup
 # List payments that wait too long, with the reason and what to do
 [no-exit-message]
 [group('run')]
-stuck: setup
-    @{{ python }} -m deploy.local stuck
+stuck *args: setup
+    @{{ python }} -m deploy.local stuck "$@"
 
 # What destinations refuse: just refused api [retry DESTINATION | give-up DESTINATION --reason TEXT [--before TIMESTAMP]]
 [no-exit-message]
@@ -128,8 +134,8 @@ mutate *args: setup
 # Check format, lint, types and import contracts
 [no-exit-message]
 [group('check')]
-check: setup
-    @{{ python }} -m deploy.local check
+check *args: setup
+    @{{ python }} -m deploy.local check "$@"
 
 # Format the code and fix what can be fixed
 [no-exit-message]
@@ -278,8 +284,8 @@ make-key *args: setup
 # Write the OpenAPI and AsyncAPI documents to docs/api
 [no-exit-message]
 [group('document')]
-api-export: setup
-    @{{ python }} -m deploy.local api-export
+api-export *args: setup
+    @{{ python }} -m deploy.local api-export "$@"
 
 # Regenerate every generated document
 [no-exit-message]

@@ -107,8 +107,18 @@ ensure_environment() {
     export PAYMENTS_ENV_READY=1
 }
 
+# Prints what stands above the code of the script that was called: its sentence, and its options.
+explain() {
+    echo "usage: ./scripts/$1.sh [ARGUMENT ...]"
+    sed -n '2,/^[^#]/ s/^# \{0,1\}//p' "$ROOT/scripts/$1.sh"
+}
+
 # Opens the just recipe of the same name, with the arguments given.
 recipe() {
+    local argument
+    for argument in "${@:2}"; do
+        case "$argument" in -h | --help) explain "$1" && exit ;; esac
+    done
     ensure_environment
     exec "$VENV/bin/just" --justfile "$ROOT/justfile" --working-directory "$ROOT" "$@"
 }

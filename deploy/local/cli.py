@@ -6,14 +6,20 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from deploy.local import environment, lifecycle, servers, supervision
+from deploy.local import environment, in_force, lifecycle, servers
 from deploy.local.bootstrap import SERVICES
 from deploy.local.errors import LocalFailure
 from deploy.local.layout import PROFILES, ROOT, layout
 from deploy.local.secretkeys import keys
+from deploy.local.status import status, url_of
+from libs.common import setting_names
 
 LOG_LINES = 50
 """How much of each log `logs` shows before it follows."""
+
+
+_SHELL = frozenset(os.environ)
+"""What the shell has set, before `.env` is read."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -21,6 +27,8 @@ def main(arguments: Sequence[str]) -> int:
     chosen = _parser().parse_args(arguments)
     try:
         environment.load_dotenv(ROOT)
+        if wrong := [*setting_names.misspelled(os.environ)]:
+            raise LocalFailure("\n  ".join(wrong))
         return int(chosen.run(chosen) or 0)
     except LocalFailure as problem:
         print(f"error: {problem}", file=sys.stderr)
@@ -85,7 +93,11 @@ def _parser() -> argparse.ArgumentParser:
     command("run", _run, "run a command with the settings of the running platform").add_argument(
         "command", nargs=argparse.REMAINDER
     )
-    command("env", _env, "print the services' settings as shell exports", profile="dev")
+    env = command("env", _env, "show the settings in force, secrets masked, and where each comes from", profile="dev")
+    env.add_argument("--export", action="store_true", help="print them for a shell's eval instead, secrets included")
+    command("url", _url, "print the address of a service in this checkout").add_argument(
+        "service", nargs="?", choices=SERVICES, default="api", help="default: %(default)s"
+    )
     command("install-servers", _install_servers, "install the servers' packages where they are needed", profile="dev")
     command("up-servers", _up_servers, "start PostgreSQL, Redis and RabbitMQ where they do not run", profile="dev")
     down_servers = command("down-servers", _down_servers, "stop the servers of a profile", profile="dev")
@@ -96,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _up(_: argparse.Namespace) -> int:
     lifecycle.up(_say)
-    print(lifecycle.status())
+    print(status())
     return 0
 
 
@@ -109,7 +121,8 @@ def _down(chosen: argparse.Namespace) -> int:
 
 
 def _status(_: argparse.Namespace) -> int:
-    print(lifecycle.status())
+    print(status())
+    in_force.check()
     return 0
 
 
@@ -144,11 +157,8 @@ def _stuck(_: argparse.Namespace) -> int:
 
 
 def _restart(chosen: argparse.Namespace) -> int:
-    place = layout("dev")
-    for service in chosen.services or SERVICES:
-        supervision.restart(place, service)
-    lifecycle.wait_ready(place, lifecycle.settings_of_running())
-    print(lifecycle.status())
+    lifecycle.restart(chosen.services or SERVICES)
+    print(status())
     return 0
 
 
@@ -254,8 +264,24 @@ def _bootstrap(chosen: argparse.Namespace) -> int:
 
 
 def _env(chosen: argparse.Namespace) -> int:
-    found = servers.running(chosen.profile)
+    in_force.check()
+    place = layout(chosen.profile)
+    found = servers.known(chosen.profile)
     if found is None:
-        raise LocalFailure(f"The servers of profile {chosen.profile} do not run; start them with ./scripts/up.sh.")
-    print(environment.exports(environment.service_environment(found, keys(layout(chosen.profile)))), end="")
+        raise LocalFailure(
+            f"The servers of profile {chosen.profile} were not started; start them with ./scripts/up.sh."
+        )
+    if chosen.profile == "dev":
+        env = environment.full_environment(place, found, keys(place))
+    else:
+        env = environment.service_environment(found, keys(place))
+    if chosen.export:
+        print(environment.exports(environment.settings_in(env, place.root)), end="")
+    else:
+        print(in_force.table(place, env, shell=_SHELL))
+    return 0
+
+
+def _url(chosen: argparse.Namespace) -> int:
+    print(url_of(chosen.service))
     return 0

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from deploy.local import probes
 from deploy.local.errors import LocalFailure, failure
-from deploy.local.layout import Layout
+from deploy.local.layout import Layout, port_offset, port_setting
 from deploy.local.processes import run
 from deploy.local.records import Server
 from deploy.local.waiting import wait_until
@@ -118,8 +118,9 @@ def execute(server: Server, command: list[str]) -> str:
 
 def _start_by_compose(place: Layout, names: list[str]) -> dict[str, Server]:
     # The services of a developer's machine run beside the containers, and as the administrator.
-    env = {**os.environ, ADMIN_PASSWORD: os.environ.get(ADMIN_PASSWORD) or "payments"}
-    done = run(_compose(place, "up", "--detach", "--wait", *names), seconds=PULL_SECONDS, cwd=place.root, env=env)
+    admin = {ADMIN_PASSWORD: os.environ.get(ADMIN_PASSWORD) or "payments"}
+    command = _compose(place, "up", "--detach", "--wait", *names)
+    done = run(command, seconds=PULL_SECONDS, cwd=place.root, env=os.environ | published_ports(place) | admin)
     if done.returncode:
         sentence = f"docker compose could not start {', '.join(names)}: {done.stderr.strip()[-800:]}"
         raise failure(sentence, setting="POSTGRES_PORT, REDIS_PORT, RABBITMQ_PORT, or LOCAL_SERVERS=native")
@@ -130,8 +131,17 @@ def _start_by_compose(place: Layout, names: list[str]) -> dict[str, Server]:
     return servers
 
 
+def published_ports(place: Layout) -> dict[str, str]:
+    """Return the settings that tell compose where its servers listen on this machine, moved ones included."""
+    ports = {port_setting("dev", name): place.preferred_port(name) for name in IMAGES}
+    ports["RABBITMQ_MANAGEMENT_PORT"] = int(os.environ.get("RABBITMQ_MANAGEMENT_PORT") or 15672 + port_offset())
+    return {name: str(port) for name, port in ports.items()}
+
+
 def _compose(place: Layout, *arguments: str) -> list[str]:
-    return ["docker", "compose", "--project-directory", str(place.root), *arguments]
+    # A checkout whose ports are moved has containers and volumes of its own.
+    project = ["--project-name", f"payments-{port_offset()}"] if port_offset() else []
+    return ["docker", "compose", "--project-directory", str(place.root), *project, *arguments]
 
 
 def _start_for_tests(names: list[str]) -> dict[str, Server]:

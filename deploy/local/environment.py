@@ -8,9 +8,10 @@ from pathlib import Path
 
 from deploy.local.bootstrap import SERVICES
 from deploy.local.errors import LocalFailure
-from deploy.local.layout import DEFAULT_PORTS, Layout
+from deploy.local.layout import DEFAULT_PORTS, Layout, port_offset
 from deploy.local.records import Server, Servers
 from deploy.local.secretkeys import Keys
+from libs.common import setting_names
 
 DATABASE = "payments"
 """The platform's database."""
@@ -46,7 +47,7 @@ def service_environment(
         app, owner = f"{service}_app", f"{service}_owner"
         env[f"{prefix}_DATABASE_URL"] = servers.postgres_database_url(database, user=app, password=app)
         env[f"{prefix}_MIGRATION_DATABASE_URL"] = servers.postgres_database_url(database, user=owner, password=owner)
-        env[f"{prefix}_HTTP_PORT"] = str(HTTP_PORTS[service])
+        env[f"{prefix}_HTTP_PORT"] = str(HTTP_PORTS[service] + port_offset())
     return env
 
 
@@ -94,7 +95,11 @@ def settings_in(env: Mapping[str, str], root: Path) -> dict[str, str]:
     example = root / ".env.example"
     documented = _DOCUMENTED.findall(example.read_text()) if example.is_file() else []
     wanted = {*documented, *read_dotenv(root / ".env")}
-    return {name: value for name, value in env.items() if name in wanted or name.endswith("_URL")}
+    return {
+        name: value
+        for name, value in env.items()
+        if name in wanted or name.endswith("_URL") or setting_names.is_known(name)
+    }
 
 
 def load_dotenv(root: Path) -> None:

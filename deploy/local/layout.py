@@ -3,10 +3,12 @@
 import hashlib
 import os
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
 from deploy.local.errors import LocalFailure
+from libs.common.setting_values import between, convert
 
 ROOT = Path(__file__).resolve().parents[2]
 """The checkout that this package lies in."""
@@ -77,7 +79,7 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
             LocalFailure: when the setting is not a port number.
         """
         name = port_setting(self.profile, server)
-        value = os.environ.get(name) or str(DEFAULT_PORTS[self.profile][server])
+        value = os.environ.get(name) or str(DEFAULT_PORTS[self.profile][server] + port_offset())
         if not value.isdigit() or not 0 < int(value) < 65536:
             raise LocalFailure(f"{name} is {value!r}, which is not a port number (1 to 65535).")
         return int(value)
@@ -88,6 +90,23 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
         if len(str(path)) <= SOCKET_PATH_MAX:
             return path
         return Path("/tmp") / f"payments-{self.key}-{name}"  # noqa: S108 - keyed by the checkout; the folder is too deep
+
+
+PORT_OFFSET = Annotated[int, between(0, 6_000)]
+"""By how much all ports of a checkout are moved, so that a second one runs beside the first."""
+
+
+def port_offset() -> int:
+    """Return the setting PORT_OFFSET.
+
+    Raises:
+        LocalFailure: when it is not one.
+    """
+    text = os.environ.get("PORT_OFFSET", "").strip()
+    try:
+        return int(convert(text, PORT_OFFSET)) if text else 0
+    except ValueError as must_be:
+        raise LocalFailure(f"PORT_OFFSET must be {must_be}, not {text!r}") from None
 
 
 DEFAULT_PORTS = {

@@ -7,16 +7,15 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from urllib.parse import urlsplit
 
-from deploy.local import environment, packages, ports, servers, supervision, vhosts
+from deploy.local import environment, in_force, packages, ports, servers, supervision, vhosts
 from deploy.local.bootstrap import SERVICES, bootstrap
 from deploy.local.containers import wanted as containers_wanted
 from deploy.local.errors import LocalFailure, failure
-from deploy.local.layout import PROFILES, ROOT, Layout, layout
+from deploy.local.layout import PROFILES, ROOT, Layout, layout, port_offset
 from deploy.local.processes import listener_of, run
 from deploy.local.records import SERVERS
 from deploy.local.secretkeys import keys
@@ -57,6 +56,7 @@ def up(say: Say) -> dict[str, str]:
 
 def prepare(say: Say, profile: str = "dev") -> dict[str, str]:
     """Bring up the servers with the platform's database and virtual host in them; return the services' settings."""
+    in_force.check()
     place = layout(profile)
     install_servers(profile, say)
     found = servers.ensure(profile, say=say)
@@ -132,19 +132,26 @@ def check_ports(place: Layout, env: Mapping[str, str]) -> None:
         if service not in running and not ports.is_free(port):
             by = listener_of(port) or "another program"
             raise LocalFailure(
-                f"Port {port} of the {service} service is taken by {by}. End it, or choose another port: "
-                f"{name}={ports.next_free(port + 10)} ./scripts/up.sh"
+                f"Port {port} of the {service} service is taken by {by}. End it, or move all ports of this checkout: "
+                f"echo PORT_OFFSET={_free_offset()} >> .env, or this one alone with {name}"
             )
 
 
-def wait_ready(place: Layout, env: Mapping[str, str]) -> None:
+def _free_offset() -> int:
+    """Return an offset at which all four services would find their ports free."""
+    offsets = (step for step in range(100, 6_001, 100) if step != port_offset())
+    default = environment.HTTP_PORTS.values()
+    return next((step for step in offsets if all(ports.is_free(port + step) for port in default)), 100)
+
+
+def wait_ready(place: Layout, env: Mapping[str, str], services: Sequence[str] = SERVICES) -> None:
     """Wait until every service says that it is ready.
 
     Raises:
         LocalFailure: when one is not in time, with its last answer and the end of its log.
     """
     deadline = time.monotonic() + READY_SECONDS
-    for service in SERVICES:
+    for service in services:
         url = f"{base_url(env, service)}/readyz"
         left = max(1.0, deadline - time.monotonic())
         if not wait_until(partial(_is_ready, url), seconds=left, poll_seconds=0.2):
@@ -176,28 +183,50 @@ def base_url(env: Mapping[str, str], service: str) -> str:
     return f"http://{reachable}:{env[f'{service.upper()}_HTTP_PORT']}"
 
 
-def status() -> str:
-    """Return a table of what runs: servers of every profile, services with their process ids and readiness."""
-    lines = []
-    for profile in PROFILES:
-        found = servers.running(profile)
-        for name in SERVERS:
-            server = found.each()[name] if found else None
-            where = _without_credentials(server.url) if server else "-"
-            lines.append(f"{profile:5} {name:9} {server.kind if server else 'down':10} {where}")
+def settings_known(place: Layout) -> dict[str, str] | None:
+    """Return the settings that a start would use now, or None where the servers were never started."""
+    found = servers.known(place.profile)
+    if found is None:
+        return None
+    return environment.settings_in(environment.full_environment(place, found, keys(place)), place.root)
+
+
+def settings_without_servers(place: Layout) -> dict[str, str]:
+    """Return the settings that need no server to be known: where the services listen, for one."""
+    return settings_known(place) or {**environment.placeholder_environment(), **os.environ}
+
+
+def restart(services: Sequence[str]) -> None:
+    """Restart services with the settings that are in force now, changed ones included, and wait until they are ready.
+
+    Raises:
+        LocalFailure: when a setting is wrong, a name is no service, nothing was started, or a server is down.
+    """
+    unknown = [name for name in services if name not in SERVICES]
+    if unknown:
+        raise LocalFailure(f"There is no service {', '.join(unknown)}; they are {', '.join(SERVICES)}.")
+    in_force.check()
     place = layout("dev")
-    found = servers.running("dev")
-    env = environment.full_environment(place, found, keys(place)) if found else dict(_ports_only())
-    for state in supervision.states(place):
-        url = base_url(env, state.service)
-        code, answer = readiness(f"{url}/readyz") if state.is_up else (0, "")
-        limits = ", degraded" if '"status":"degraded"' in answer else ""
-        limits += ", the database is read-only" if '"database":"read_only"' in answer else ""
-        ready = f"ready{limits}" if code == 200 else f"not ready ({code}{limits})" if code else "-"
-        process = f"pid {state.pid}, {state.uptime_seconds} s" if state.pid else "-"
-        name = "down" if state.state == "NONE" else state.state.lower()
-        lines.append(f"dev   {state.service:9} {name:10} {url}  {process}  {ready}")
-    return "\n".join(lines)
+    found = servers.known("dev")
+    if found is None:
+        raise LocalFailure("The platform was not started; start it with ./scripts/up.sh.")
+    env = environment.full_environment(place, found, keys(place))
+    for service in services:
+        supervision.restart(place, service, environment.settings_in(env, place.root))
+    require_servers()
+    wait_ready(place, env, services)
+
+
+def require_servers() -> None:
+    """Make sure that every server answers.
+
+    Raises:
+        LocalFailure: naming each one that does not, and what to do.
+    """
+    conditions = {name: servers.condition("dev", name)[1] for name in SERVERS}
+    down = [f"{name} is {words}" for name, words in conditions.items() if words != servers.ANSWERS]
+    if down:
+        raise LocalFailure(f"{'; '.join(down)}. Start what is missing with ./scripts/up.sh.")
 
 
 def settings_of_running() -> dict[str, str]:
@@ -207,9 +236,10 @@ def settings_of_running() -> dict[str, str]:
         LocalFailure: when the servers do not run.
     """
     place = layout("dev")
-    found = servers.running("dev")
+    found = servers.known("dev")
     if found is None:
-        raise LocalFailure("The platform does not run; start it with ./scripts/up.sh.")
+        raise LocalFailure("The platform was not started; start it with ./scripts/up.sh.")
+    require_servers()
     return environment.full_environment(place, found, keys(place))
 
 
@@ -223,15 +253,3 @@ def _run_service(service: str, command: str, env: Mapping[str, str], *, seconds:
     if done.returncode:
         said = "\n".join(f"  | {line}" for line in (done.stdout + done.stderr).strip().splitlines()[-20:])
         raise LocalFailure(f"`python -m services.{service} {command}` failed with code {done.returncode}:\n{said}")
-
-
-def _without_credentials(url: str) -> str:
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-
-
-def _ports_only() -> dict[str, str]:
-    return {
-        f"{service.upper()}_HTTP_PORT": os.environ.get(f"{service.upper()}_HTTP_PORT", str(port))
-        for service, port in environment.HTTP_PORTS.items()
-    }

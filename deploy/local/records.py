@@ -9,6 +9,7 @@ import msgspec
 
 from deploy.local.layout import Layout
 from deploy.local.processes import ProcessId
+from libs.common import addresses
 
 Kind = Literal["given", "container", "native"]
 """Where a server comes from: an address in the environment, a container, or a private native instance."""
@@ -92,9 +93,7 @@ def with_credentials(url: str, *, user: str, password: str) -> str:
     """Return a URL for another user; unchanged when no user is named."""
     if not user:
         return url
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{user}:{password}@{host}"))
+    return addresses.with_credentials(url, user=user, password=password)
 
 
 def read(layout: Layout) -> Record:

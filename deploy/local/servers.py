@@ -20,15 +20,18 @@ from deploy.local.records import SERVERS, Server, Servers
 from deploy.local.waiting import locked, wait_until
 
 __all__ = [
+    "ANSWERS",
     "SERVERS",
     "Server",
     "Servers",
+    "condition",
     "create_vhosts",
     "delete_vhost",
     "delete_vhosts",
     "ensure",
     "is_given",
     "kill",
+    "known",
     "pause",
     "resume",
     "running",
@@ -80,6 +83,31 @@ def ensure(profile: str, root: Path = ROOT, *, say: Callable[[str], None] | None
 def running(profile: str, root: Path = ROOT) -> Servers | None:
     """Return the servers of a profile when all three answer; start nothing."""
     return _all_answering(layout(profile, root))
+
+
+ANSWERS = "answers"
+"""What is said of a server that can be used."""
+
+
+def condition(profile: str, name: str, root: Path = ROOT) -> tuple[Server | None, str]:
+    """Return what is known of one server, and how it is in words; the others do not matter for it."""
+    place = layout(profile, root)
+    given = _given(place, name)
+    server = given if given is not None else records.read(place).servers.get(name)
+    if server is None:
+        return None, "not started"
+    if _answers(server):
+        return server, ANSWERS
+    if server.kind == "native" and not server.processes[0].is_alive:
+        return server, "down: its process has ended"
+    return server, f"down: nothing answers at {':'.join(map(str, probes.address(server.url)))}"
+
+
+def known(profile: str, root: Path = ROOT) -> Servers | None:
+    """Return the three servers of a profile as they were started, whether they answer now or not."""
+    place = layout(profile, root)
+    found = {name: server for name in SERVERS if (server := condition(profile, name, root)[0]) is not None}
+    return _servers(place, found) if len(found) == len(SERVERS) else None
 
 
 def stop(profile: str, root: Path = ROOT, *, wipe: bool = False) -> list[str]:

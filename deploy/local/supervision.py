@@ -1,11 +1,10 @@
 """The four services under supervisord: its configuration, its start and stop, and what it says about them.
 
 supervisord (https://supervisord.org) keeps the services running; a killed one is back within about a second. Its
-configuration holds no secret: the services inherit their settings from its environment.
+configuration and its environment hold no secret: each service's process reads a file of its settings when it starts.
 """
 
 import contextlib
-import hashlib
 import http.client
 import os
 import signal
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from deploy.local import in_force
 from deploy.local.bootstrap import SERVICES
 from deploy.local.errors import LocalFailure, failure
 from deploy.local.layout import Layout
@@ -55,7 +55,7 @@ serverurl = unix://{socket}
 
 PROGRAM = """
 [program:{service}]
-command = /bin/sh -c 'echo $$ > .local/run/{service}.pid; exec "$PAYMENTS_PYTHON" -m services.{service} serve'
+command = /bin/sh -c 'echo $$ > .local/run/{service}.pid; . .local/run/{service}.settings; exec "$PAYMENTS_PYTHON" -m services.{service} serve'
 directory = {root}
 autostart = true
 autorestart = true
@@ -118,10 +118,10 @@ def start(place: Layout, env: Mapping[str, str], settings: Mapping[str, str]) ->
         LocalFailure: when supervisord does not come up.
     """
     text = config(place)
-    digest = hashlib.sha256(repr((text, sorted(settings.items()))).encode()).hexdigest()
-    digest_file = place.run / "settings.sha256"
+    file = place.run / "supervisord.conf"
     if is_running(place):
-        if digest_file.exists() and digest_file.read_text() == digest:
+        as_before = all(in_force.started_with(place, service) == settings for service in SERVICES)
+        if as_before and file.exists() and file.read_text() == text:
             for state in states(place):
                 if not state.is_up and state.state != "BACKOFF":
                     _start_one(place, state.service)
@@ -131,9 +131,11 @@ def start(place: Layout, env: Mapping[str, str], settings: Mapping[str, str]) ->
     place.run.mkdir(parents=True, exist_ok=True)
     place.service_logs.mkdir(parents=True, exist_ok=True)
     place.socket("supervisor.sock").unlink(missing_ok=True)
-    file = place.run / "supervisord.conf"
     file.write_text(text)
-    environment = {**env, MARK: str(place.run), "PAYMENTS_PYTHON": sys.executable, "PYTHONUNBUFFERED": "1"}
+    for service in SERVICES:
+        in_force.write(place, service, settings)
+    bare = {name: value for name, value in env.items() if name not in settings}
+    environment = {**bare, MARK: str(place.run), "PAYMENTS_PYTHON": sys.executable, "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(file)]
     done = run(command, seconds=START_SECONDS, env=environment, cwd=place.root)
     log = place.service_logs / "supervisord.log"
@@ -141,7 +143,6 @@ def start(place: Layout, env: Mapping[str, str], settings: Mapping[str, str]) ->
         raise failure(f"supervisord did not start: {(done.stderr + done.stdout).strip()[-500:]}", log=log)
     if not wait_until(lambda: is_running(place), seconds=START_SECONDS):
         raise failure("supervisord started but does not answer on its socket.", log=log)
-    digest_file.write_text(digest)
 
 
 def stop(place: Layout) -> bool:
@@ -153,15 +154,15 @@ def stop(place: Layout) -> bool:
             _server(place).supervisor.shutdown()
         wait_until(lambda: not _is_supervisor(place, supervisor), seconds=STOP_WAIT_SECONDS + 10.0)
     strays = end_strays(place)
-    for pattern in ("*.pid", "supervisord.conf", "settings.sha256", "supervisor.sock*"):
+    for pattern in ("*.pid", "*.settings", "supervisord.conf", "supervisor.sock*"):
         for file in place.run.glob(pattern):
             file.unlink(missing_ok=True)
     place.socket("supervisor.sock").unlink(missing_ok=True)
     return was_running or strays
 
 
-def restart(place: Layout, service: str) -> None:
-    """Stop and start one service.
+def restart(place: Layout, service: str, settings: Mapping[str, str]) -> None:
+    """Stop one service and start it with these settings.
 
     Raises:
         LocalFailure: when the services do not run.
@@ -170,6 +171,7 @@ def restart(place: Layout, service: str) -> None:
         raise LocalFailure("The services do not run; start them with ./scripts/up.sh.")
     with contextlib.suppress(xmlrpc.client.Fault):
         _server(place, seconds=STOP_WAIT_SECONDS + 10.0).supervisor.stopProcess(service, True)
+    in_force.write(place, service, settings)
     _start_one(place, service)
 
 

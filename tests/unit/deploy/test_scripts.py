@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local.cli import main
 from deploy.local.layout import ROOT
 
 pytestmark = pytest.mark.unit
@@ -36,6 +37,28 @@ def test_every_task_has_a_sentence() -> None:
         if re.match(r"^[a-z][a-z-]*( [*\w ]+)?:($| )", line) and line != "default:":
             above = [other for other in lines[max(0, number - 4) : number] if other.startswith("# ")]
             assert above, f"say what `{line}` does"
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_help_explains_a_script_and_starts_nothing(door: str, tmp_path: Path) -> None:
+    script = ROOT / "scripts" / f"{door}.sh"
+    env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    done = subprocess.run(
+        [f"./{door}.sh", "--help"], cwd=script.parent, capture_output=True, text=True, env=env, check=True, timeout=30
+    )
+    sentence = script.read_text().splitlines()[1].removeprefix("# ")
+    assert done.stdout == f"usage: ./scripts/{door}.sh [ARGUMENT ...]\n{sentence}\n"
+
+
+@pytest.mark.parametrize(
+    "task", ["demo", "up", "down", "status", "restart", "logs", "migrate", "seed", "smoke", "env", "url"]
+)
+def test_help_explains_a_task(task: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([task, "--help"])
+    assert ended.value.code == 0
+    assert f"usage: python -m deploy.local {task}" in capsys.readouterr().out
+    assert re.search(rf"^{task} \*\w+: setup\n    @.*\"\$@\"$", (ROOT / "justfile").read_text(), re.MULTILINE)
 
 
 def fake_python(folder: Path, name: str, answer: str) -> None:

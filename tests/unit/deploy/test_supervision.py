@@ -1,6 +1,7 @@
 """The supervisor's configuration is what supervisord reads, and it keeps services running."""
 
 import configparser
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from deploy.local import supervision
 from deploy.local.bootstrap import SERVICES
 from deploy.local.errors import LocalFailure
 from deploy.local.layout import SOCKET_PATH_MAX, Layout, layout, port_setting
+from deploy.local.waiting import wait_until
 
 pytestmark = pytest.mark.unit
 
@@ -54,7 +56,40 @@ def test_nothing_running_is_a_state_not_an_error(tmp_path: Path) -> None:
     assert [state.state for state in supervision.states(place)] == ["NONE"] * 4
     assert not supervision.stop(place)
     with pytest.raises(LocalFailure, match=r"up\.sh"):
-        supervision.restart(place, "api")
+        supervision.restart(place, "api", {})
+
+
+def said_by(place: Layout, service: str) -> list[str]:
+    file = place.service_logs / f"{service}.log"
+    return file.read_text().splitlines() if file.exists() else []
+
+
+def test_a_restart_takes_changed_settings_and_nothing_keeps_the_old_ones(tmp_path: Path) -> None:
+    place = layout("dev", tmp_path)
+    for service in SERVICES:
+        folder = tmp_path / "services" / service
+        folder.mkdir(parents=True)
+        (folder / "__main__.py").write_text(
+            "import os, signal\nprint(os.environ.get('LOG_LEVEL'), os.environ.get('JWT_ISSUER'), flush=True)\n"
+            "signal.pause()\n"
+        )
+    first = {"LOG_LEVEL": "INFO", "JWT_ISSUER": " it's $HOME; `id` "}
+    supervision.start(place, os.environ | first, first)
+    try:
+        assert wait_until(lambda: all(said_by(place, service) for service in SERVICES), seconds=60)
+        assert said_by(place, "ledger") == ["INFO  it's $HOME; `id` "]
+        before = {state.service: state.pid for state in supervision.states(place)}
+        assert all(before.values())
+        supervision.restart(place, "api", {"LOG_LEVEL": "DEBUG"})
+        assert wait_until(lambda: len(said_by(place, "api")) == 2, seconds=60)
+        assert said_by(place, "api")[-1] == "DEBUG None"
+        after = {state.service: state.pid for state in supervision.states(place)}
+        assert [service for service in SERVICES if after[service] != before[service]] == ["api"]
+        supervision.start(place, os.environ | first, first)
+        assert wait_until(lambda: said_by(place, "api")[-1] == "INFO  it's $HOME; `id` ", seconds=60)
+    finally:
+        supervision.stop(place)
+    assert not [*place.run.glob("*.settings")]
 
 
 def test_an_unknown_profile_is_refused() -> None:

@@ -1,0 +1,73 @@
+"""What runs: each server and each service by itself, with what is wrong in words and the command that helps."""
+
+import json
+
+from deploy.local import in_force, lifecycle, servers, supervision
+from deploy.local.layout import PROFILES, Layout, layout
+from deploy.local.records import SERVERS
+from libs.common.addresses import masked
+
+UP = "./scripts/up.sh"
+
+
+def status() -> str:
+    """Return a table of what runs: servers of every profile that was started, services with their readiness."""
+    lines, helps = [], []
+    for profile in PROFILES:
+        place = layout(profile)
+        if profile != "dev" and not place.record.exists():
+            continue
+        command = UP if profile == "dev" else f".venv/bin/python -m deploy.local up-servers --profile {profile}"
+        for name in SERVERS:
+            server, words = servers.condition(profile, name)
+            kind = server.kind if server else "-"
+            where = masked(server.url) if server else "-"
+            lines.append(f"{profile:7} {name:9} {kind:9} {where:45} {words}")
+            if words != servers.ANSWERS and (profile == "dev" or server is not None):
+                helps.append(f"{name} of profile {profile}: {command}")
+    place = layout("dev")
+    for state in supervision.states(place):
+        words, help_text = _service(place, state)
+        lines.append(f"{'dev':7} {state.service:9} {'service':9} {_url(place, state.service):45} {words}")
+        if help_text:
+            helps.append(f"{state.service}: {help_text}")
+    return "\n".join([*lines, *(f"next: {help_text}" for help_text in dict.fromkeys(helps))])
+
+
+def url_of(service: str) -> str:
+    """Return the address of a service: the one that it runs with, else the one that it would be started with."""
+    return _url(layout("dev"), service)
+
+
+def _url(place: Layout, service: str) -> str:
+    env = in_force.started_with(place, service) or lifecycle.settings_without_servers(place)
+    return lifecycle.base_url(env, service)
+
+
+def _service(place: Layout, state: supervision.ServiceState) -> tuple[str, str]:
+    """Say how a service is, and which command helps."""
+    logs = f"./scripts/logs.sh {state.service}"
+    if state.state == "NONE":
+        return "not started", UP
+    if not state.is_up:
+        words = "ends as soon as it starts" if state.state in {"BACKOFF", "FATAL"} else "stopped"
+        return words, logs if state.state in {"BACKOFF", "FATAL"} else f"just restart {state.service}"
+    since = f"pid {state.pid}, {state.uptime_seconds} s"
+    code, said = lifecycle.readiness(f"{_url(place, state.service)}/readyz")
+    if code == 200:
+        since += ", degraded" if '"status":"degraded"' in said else ""
+        since += ", the database is read-only" if '"database":"read_only"' in said else ""
+        wanted = in_force.started_with(place, state.service)
+        now = lifecycle.settings_known(place)
+        if wanted is not None and now is not None and wanted != now:
+            return f"ready ({since}), with settings from before they were changed", "just env, then just restart"
+        return f"ready ({since})", ""
+    if code == 0:
+        return f"runs, but does not answer ({since})", logs
+    try:
+        checks = json.loads(said).get("checks", {})
+    except ValueError:
+        checks = {}
+    failing = [name for name, answer in checks.items() if answer != "ok"] if isinstance(checks, dict) else []
+    why = f"{' and '.join(failing)} not usable" if failing else f"/readyz answers {code}"
+    return f"not ready: {why} ({since})", logs
