@@ -42,13 +42,32 @@ def service_environment(
         "NOTIFIER_ENCRYPTION_KEY": keys.encryption_key,
         "LOG_LEVEL": "INFO",
     }
+    own = role_passwords(os.environ)
     for service in SERVICES:
         prefix = service.upper()
-        app, owner = f"{service}_app", f"{service}_owner"
-        env[f"{prefix}_DATABASE_URL"] = servers.postgres_database_url(database, user=app, password=app)
-        env[f"{prefix}_MIGRATION_DATABASE_URL"] = servers.postgres_database_url(database, user=owner, password=owner)
+        for role, name in ((f"{service}_app", "DATABASE_URL"), (f"{service}_owner", "MIGRATION_DATABASE_URL")):
+            url = servers.postgres_database_url(database, user=role, password=own.get(role, role))
+            env[f"{prefix}_{name}"] = url
         env[f"{prefix}_HTTP_PORT"] = str(HTTP_PORTS[service] + port_offset())
     return env
+
+
+def role_passwords(env: Mapping[str, str]) -> dict[str, str]:
+    """Return the passwords that the settings give to roles of the database; the others have their names."""
+    found = {}
+    for service in SERVICES:
+        prefix = service.upper()
+        for role, names in (
+            (f"{service}_app", (f"{prefix}_DATABASE_PASSWORD", "DATABASE_PASSWORD", f"{prefix}_APP_PASSWORD")),
+            (
+                f"{service}_owner",
+                (f"{prefix}_MIGRATION_DATABASE_PASSWORD", "MIGRATION_DATABASE_PASSWORD", f"{prefix}_OWNER_PASSWORD"),
+            ),
+        ):
+            given = next((env[name] for name in names if env.get(name)), "")
+            if given:
+                found[role] = given
+    return found
 
 
 def placeholder_environment() -> dict[str, str]:

@@ -61,7 +61,8 @@ def prepare(say: Say, profile: str = "dev") -> dict[str, str]:
     install_servers(profile, say)
     found = servers.ensure(profile, say=say)
     if not os.environ.get("API_DATABASE_URL"):
-        asyncio.run(bootstrap(found.postgres_url, environment.DATABASE))
+        own = environment.role_passwords(os.environ)
+        asyncio.run(bootstrap(found.postgres_url, environment.DATABASE, passwords=own))
     if found.rabbitmq.kind != "given":
         vhosts.create(found.rabbitmq, [environment.VHOST])
     return environment.full_environment(place, found, keys(place))

@@ -18,6 +18,7 @@ from deploy.local.native import postgres, rabbitmq, redis
 from deploy.local.processes import end, listener_of, marked, working_directory, working_in
 from deploy.local.records import SERVERS, Server, Servers
 from deploy.local.waiting import locked, wait_until
+from libs.common import addresses
 
 __all__ = [
     "ANSWERS",
@@ -40,6 +41,9 @@ __all__ = [
 
 GIVEN = {"postgres": "POSTGRES_ADMIN_URL", "redis": "REDIS_URL", "rabbitmq": "RABBITMQ_URL"}
 """The settings that name a server which is already there."""
+
+PASSWORDS = {"postgres": "POSTGRES_PASSWORD", "redis": "REDIS_PASSWORD", "rabbitmq": "RABBITMQ_PASSWORD"}
+"""The settings that hold their passwords, of any characters; compose's own PostgreSQL has one of the same name."""
 
 GIVEN_SECONDS = 15.0
 """How long a given server may take to answer (it may just be starting in a CI job)."""
@@ -250,6 +254,9 @@ def _given(place: Layout, name: str) -> Server | None:
     url = os.environ.get(GIVEN[name], "").strip()
     if not url or _is_own(place, url):
         return None
+    beside = os.environ.get(PASSWORDS[name], "")
+    if beside and (name != "postgres" or not addresses.has_password(url)):
+        url = addresses.with_credentials(url, password=beside)
     return Server(
         kind="given",
         url=url,

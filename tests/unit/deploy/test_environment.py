@@ -47,6 +47,24 @@ def test_each_service_has_its_own_roles(tmp_path: Path) -> None:
     assert env["RABBITMQ_URL"] == "amqp://guest:guest@127.0.0.1:55672/payments"
 
 
+def test_a_role_has_the_password_of_its_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_APP_PASSWORD", "aB/c+d=@#")
+    monkeypatch.setenv("LEDGER_MIGRATION_DATABASE_PASSWORD", "x y")
+    assert environment.role_passwords(os.environ) == {"api_app": "aB/c+d=@#", "ledger_owner": "x y"}
+    env = environment.service_environment(some_servers(tmp_path), keys(layout("dev", tmp_path)))
+    assert env["API_DATABASE_URL"] == "postgresql://api_app:aB%2Fc%2Bd%3D%40%23@127.0.0.1:55432/payments"
+    assert "//ledger_owner:x%20y@" in env["LEDGER_MIGRATION_DATABASE_URL"]
+
+
+def test_a_given_server_has_the_password_beside_its_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    monkeypatch.setenv("REDIS_PASSWORD", "a/b c")
+    given, words = servers.condition("dev", "redis", tmp_path)
+    assert given is not None
+    assert given.url == "redis://:a%2Fb%20c@127.0.0.1:1/0"
+    assert words == "down: nothing answers at 127.0.0.1:1"
+
+
 def test_a_given_broker_keeps_its_own_virtual_host(tmp_path: Path) -> None:
     given = Server(kind="given", url="amqp://me:pw@mq.internal:5672/mine", port=5672)
     env = environment.service_environment(some_servers(tmp_path, rabbitmq=given), keys(layout("dev", tmp_path)))
