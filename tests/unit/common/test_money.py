@@ -129,3 +129,9 @@ def test_split_loses_nothing_and_is_fair(amount: int, weights: list[int]) -> Non
 def test_split_without_sensible_weights_is_refused(weights: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="weights"):
         allocate(100, weights)
+
+
+def test_earliest_shares_that_have_a_weight_take_the_remainder() -> None:
+    assert allocate(2, (0, 1, 1, 1)) == (0, 1, 1, 0)
+    assert allocate(100, (1, 1, 1)) == (34, 33, 33)
+    assert allocate(5, (1,)) == (5,)

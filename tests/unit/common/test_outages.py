@@ -17,7 +17,7 @@ import pytest
 import redis.asyncio
 import redis.exceptions
 
-from libs.common.errors import BrokenInvariant, Conflict, TooEarly, Unavailable
+from libs.common.errors import BrokenInvariant, Conflict, TooEarly, Unavailable, Undecodable
 from libs.common.observability import metrics
 from libs.common.outages import LIBRARIES, FaultClass, cause_of, classify, is_contention, is_outage, listed
 
@@ -77,6 +77,99 @@ def test_every_error_of_the_drivers_is_on_the_list() -> None:
         if not issubclass(kind, warnings) and listed(_made(kind)) is None
     ]
     assert unlisted == []
+
+
+BY_SQLSTATE = {
+    FaultClass.OUTAGE: "08 28 3D 53 55 57 58 F0 XX 25006 25P03 25P04",
+    FaultClass.CONTENTION: "40 72",
+    FaultClass.DATA: "22 54",
+    # Everything else that PostgreSQL's appendix "Error Codes" lists.
+    FaultClass.BUG: "01 02 03 09 0A 0B 0F 0L 0P 0Z 10 20 21 23 24 25 26 27 2B 2D 2F 34 38 39 3B 3F 42 44 HV P0 55P02 55P04",
+}
+"""What a SQLSTATE means, written once more: whole classes by two characters, single codes by five."""
+
+NO_OUTAGES = {
+    # Only another message helps.
+    FaultClass.DATA: "asyncpg.DataError pamqp.AMQPContentTooLarge",
+    # The same work passes when it is run again at once.
+    FaultClass.CONTENTION: "asyncpg.OutdatedSchemaCacheError redis.LockError redis.LockNotOwnedError "
+    "redis.MaxConnectionsError redis.NoScriptError redis.WatchError",
+    # Only another program helps: wrong use of a library, frames that AMQP never admits, addresses that are none.
+    FaultClass.BUG: "aio_pika.MessageProcessError aio_pika.PoolInvalidStateError aio_pika.QueueEmpty aiohttp.InvalidURL "
+    "aiohttp.InvalidUrlClientError aiohttp.InvalidUrlRedirectClientError aiohttp.NonHttpUrlClientError "
+    "aiohttp.NonHttpUrlRedirectClientError aiohttp.RedirectClientError aiohttp.WSMessageTypeError aiormq.AMQPError "
+    "aiormq.ConnectionCommandInvalid aiormq.ConnectionNotImplemented aiormq.ConnectionSyntaxError "
+    "aiormq.MethodNotImplemented asyncpg.ClientConfigurationError asyncpg.FatalPostgresError asyncpg.InterfaceError "
+    "asyncpg.InterfaceWarning asyncpg.PostgresError asyncpg.UnknownPostgresError "
+    "asyncpg.UnsupportedClientFeatureError asyncpg.UnsupportedServerFeatureError faststream.AckMessage "
+    "faststream.ContextError faststream.FastStreamException faststream.FeatureNotSupportedException "
+    "faststream.HandlerException faststream.IgnoredException faststream.NackMessage faststream.RejectMessage "
+    "faststream.SetupError faststream.SkipMessage faststream.StartupValidationError faststream.StopApplication "
+    "faststream.StopConsume faststream.SubscriberNotFound pamqp.AMQPCommandInvalid pamqp.AMQPNotImplemented "
+    "pamqp.AMQPSyntaxError redis.AuthenticationWrongNumberOfArgsError redis.ChildDeadlockedError "
+    "redis.ClusterCrossSlotError redis.CrossSlotTransactionError redis.DataError redis.ExecAbortError "
+    "redis.IncorrectPolicyType redis.InvalidPipelineStack redis.ModuleError redis.NoSuchFieldsetError "
+    "redis.PubSubError redis.ResponseError",
+}
+"""The drivers' errors without a SQLSTATE that are no outage, by library and class."""
+
+
+def test_each_class_of_sqlstates_has_its_meaning() -> None:
+    for fault_class, states in BY_SQLSTATE.items():
+        for state in states.split():
+            sqlstate = state if len(state) == 5 else f"{state}Q99"
+            fault = _made(asyncpg.exceptions.UnknownPostgresError, sqlstate=sqlstate)
+            assert listed(fault) is fault_class, sqlstate
+
+
+def test_error_of_a_driver_is_an_outage_unless_a_message_or_a_program_is_at_fault() -> None:
+    meant = {name: fault_class for fault_class, names in NO_OUTAGES.items() for name in names.split()}
+    met = set()
+    for kind in _driver_errors():
+        if isinstance(getattr(kind, "sqlstate", None), str) or issubclass(kind, asyncpg.PostgresLogMessage):
+            continue
+        name = f"{kind.__module__.partition('.')[0]}.{kind.__qualname__}"
+        met.add(name)
+        assert listed(_made(kind)) is meant.get(name, FaultClass.OUTAGE), name
+    assert met >= meant.keys()
+
+
+@pytest.mark.parametrize(
+    "kind", [FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError], ids=lambda kind: kind.__name__
+)
+def test_misplaced_file_is_a_bug_of_the_installation(kind: type[OSError]) -> None:
+    assert classify(kind("lost")) is FaultClass.BUG
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        RecursionError("deep"),
+        OverflowError("large"),
+        UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad"),
+        Undecodable("x"),
+    ],
+    ids=lambda fault: type(fault).__name__,
+)
+def test_what_a_message_causes_by_itself_is_its_own_fault(fault: Exception) -> None:
+    assert classify(fault) is FaultClass.DATA
+
+
+@pytest.mark.parametrize(
+    ("members", "worst"),
+    [
+        ([asyncpg.SerializationError("x"), OSError("away")], FaultClass.CONTENTION),
+        ([asyncpg.SerializationError("x"), KeyError("x"), OSError("away")], FaultClass.BUG),
+        ([KeyError("x"), RecursionError("x"), asyncpg.SerializationError("x")], FaultClass.DATA),
+    ],
+)
+def test_groups_member_that_can_least_be_tried_again_decides(members: list[Exception], worst: FaultClass) -> None:
+    assert classify(ExceptionGroup("some", members)) is worst
+
+
+def test_stale_plan_is_contention_though_its_sqlstate_says_a_bug() -> None:
+    stale = _made(asyncpg.exceptions.InvalidCachedStatementError, sqlstate="0A000")
+    assert is_contention(stale)
 
 
 @pytest.mark.parametrize(
@@ -183,3 +276,7 @@ def test_cause_names_the_error_its_code_and_what_was_said_in_one_line() -> None:
     fault = asyncpg.ReadOnlySQLTransactionError("cannot execute INSERT in a read-only transaction")
     assert cause_of(fault) == ("ReadOnlySQLTransactionError (25006): cannot execute INSERT in a read-only transaction")
     assert cause_of(TimeoutError()) == "TimeoutError"
+    long = RuntimeError(f"first line {'x' * 400}\nsecond line")
+    assert cause_of(long).startswith("RuntimeError: first line xxx")
+    assert len(cause_of(long)) == 300
+    assert "second" not in cause_of(RuntimeError("first\nsecond"))

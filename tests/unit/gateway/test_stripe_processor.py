@@ -24,14 +24,7 @@ from services.gateway.processor import (
 )
 from services.gateway.resilience import Circuit, ResilientProcessor, Retries
 from services.gateway.stripe_processor import StripeAccount, StripeConnections, StripeProcessor
-from services.gateway.stripe_processor.amounts import (
-    THREE_DECIMALS,
-    ZERO_DECIMALS,
-    UnsupportedAmount,
-    from_stripe,
-    stripe_exponent,
-    to_stripe,
-)
+from services.gateway.stripe_processor.amounts import UnsupportedAmount, from_stripe, stripe_exponent, to_stripe
 from tests.support.stripe import Place, a_place, authorize, capture, refund, void
 from tests.unit.gateway.processor_suite import Cue, ProcessorSuite
 
@@ -339,28 +332,35 @@ class TestResilientParity(TestParity):
         return 1
 
 
-EXPONENTS = {"ISK": 2, "UGX": 2, "MGA": 0}
-"""Where Stripe's smallest unit is not ISO 4217's."""
+WRITTEN_WITH = {
+    0: "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF",
+    3: "BHD JOD KWD OMR TND",
+    2: "ISK UGX",
+}
+"""Decimals of Stripe's smallest unit, as its page on currencies has them, where they are not two by ISO 4217 too."""
+EXPONENTS = {code: exponent for exponent, codes in WRITTEN_WITH.items() for code in codes.split()}
 
 
 @pytest.mark.parametrize("code", sorted(c.code for c in IsoCurrency if c.exponent is not None))
 def test_every_currency_is_written_as_stripe_does_or_refused(code: str) -> None:
     ours = iso_currency(code).exponent
-    if ours == 4 or (ours == 3 and code not in THREE_DECIMALS) or code == "UYI":
+    if code not in EXPONENTS and ours != 2:
         with pytest.raises(UnsupportedAmount):
             stripe_exponent(code)
         return
     exponent = stripe_exponent(code)
-    assert exponent == EXPONENTS.get(code, ours)
+    assert exponent == EXPONENTS.get(code, 2)
     # Ten whole units of the currency, and back.
     ten = 10 * 10**ours
     assert to_stripe(ten, code) == 10 * 10**exponent
     assert from_stripe(to_stripe(ten, code), code) == ten
 
 
-def test_stripes_own_lists_are_the_ones_that_are_used() -> None:
-    assert all(stripe_exponent(code) == 0 for code in ZERO_DECIMALS)
-    assert all(stripe_exponent(code) == 3 for code in THREE_DECIMALS)
+@pytest.mark.parametrize("code", WRITTEN_WITH[3].split())
+def test_thousandths_are_charged_in_steps_of_a_hundredth(code: str) -> None:
+    assert to_stripe(12_340, code) == 12_340
+    with pytest.raises(UnsupportedAmount):
+        to_stripe(12_345, code)
 
 
 @pytest.mark.parametrize(
