@@ -129,7 +129,7 @@ test-on-other-days *days: setup
 [group('check')]
 mutate *args: setup
     @{{ python }} -m deploy.local up-servers --profile test >/dev/null
-    @{{ python }} -m tests.support.mutate "$@"
+    @{{ python }} -m tests.support.mutation "$@"
 
 # Check format, lint, types and import contracts
 [no-exit-message]

@@ -1,0 +1,315 @@
+"""A pytest plugin that collects tests once and runs them on many mutants, each in a fork of the process that collected.
+
+The first fork runs every test on the code as it stands and notes which test runs which line, and for how long. A mutant of a
+function then meets only the tests that run it, the cheap files first, its new code put into the function that lives in
+the fork. What is run by an import (a table, a constant) cannot be changed so: the caller runs it in a new process.
+"""
+
+import ast
+import gc
+import json
+import os
+import resource
+import signal
+import sys
+import time
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from types import CodeType, FunctionType
+from typing import Any, NamedTuple
+
+import hypothesis
+import pytest
+
+from tests.support.mutation.changes import Mutant, changed_tree
+
+SECONDS_MIN, SLOWER_MAX = 15, 8
+"""A mutant on which its tests take so many times as long never ends, and that is noticed too."""
+_MEMORY_BYTES_MAX = 8 * 2**30
+SECONDS_ANEW_MAX = 60
+"""Seconds of tests that a change of what an import runs meets at most, the cheap ones first."""
+WORDS = {0: "survived", -signal.SIGKILL: "endless"}
+"""What an exit code says of a mutant; any other says that it was killed."""
+_TOOL = 4
+
+
+class Ran(NamedTuple):
+    """What the tests have run: by file and line the tests, '' among them for an import; and the seconds of each test."""
+
+    lines: dict[str, dict[int, set[str]]]
+    seconds: dict[str, float]
+
+    def tests_of(self, path: str, lines: Iterator[int] | range) -> set[str]:
+        """Return the tests that run one of these lines."""
+        of_file = self.lines.get(path, {})
+        return {test for line in lines for test in of_file.get(line, ())}
+
+    def cheapest(self, tests: set[str]) -> list[str]:
+        """Return as many of these tests, in order, as may run on one change of what an import runs."""
+        chosen, seconds = [], 0.0
+        for test in self.ordered(tests):
+            seconds += self.seconds[test]
+            if seconds > SECONDS_ANEW_MAX:
+                break
+            chosen.append(test)
+        return chosen
+
+    def ordered(self, tests: set[str]) -> list[str]:
+        """Return tests with those that need no server first, then cheap files before dear ones; a file stays together."""
+        named = {test for test in tests if test in self.seconds}
+        files = {path for test in tests if "::" not in test for path in [test] if path}
+        named |= {test for test in self.seconds if test.partition("::")[0] in files}
+        cost: dict[str, float] = {}
+        for test in named:
+            file = test.partition("::")[0]
+            cost[file] = cost.get(file, 0.0) + self.seconds[test]
+        return sorted(
+            named,
+            key=lambda test: (
+                "/unit/" not in test,
+                cost[test.partition("::")[0]],
+                test.partition("::")[0],
+                self.seconds[test],
+            ),
+        )
+
+
+class Bench:
+    """The plugin. `report` gets a word on each mutant: killed, survived, or later when it needs a new process."""
+
+    def __init__(self, folder: Path, sample: list[Mutant], report: Callable[[Mutant, str, list[str]], None]) -> None:
+        self._folder = folder
+        self._sample = sample
+        self._report = report
+        self._now = ""
+        self._lines: dict[str, dict[int, set[str]]] = {}
+        self._seconds: dict[str, float] = {}
+        self._measures = False
+        self._measured = folder / "measured.json"
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self) -> None:
+        """Watch which lines the imports run; and let hypothesis stop at the first failure that it meets."""
+        hypothesis.settings.register_profile(
+            "mutants",
+            parent=hypothesis.settings(),
+            phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
+            derandomize=True,
+            database=None,
+        )
+        hypothesis.settings.load_profile("mutants")
+        code_of = (str(self._folder / "libs"), str(self._folder / "services"))
+        monitoring = sys.monitoring
+        monitoring.use_tool_id(_TOOL, "mutation")
+
+        def started(code: CodeType, _: int) -> object:
+            if code.co_filename.startswith(code_of):
+                monitoring.set_local_events(_TOOL, code, monitoring.events.LINE)
+            return monitoring.DISABLE
+
+        def line(code: CodeType, number: int) -> object:
+            self._lines.setdefault(code.co_filename, {}).setdefault(number, set()).add(self._now)
+            # Once for each test is enough: the next one restarts the events.
+            return monitoring.DISABLE
+
+        monitoring.register_callback(_TOOL, monitoring.events.PY_START, started)
+        monitoring.register_callback(_TOOL, monitoring.events.LINE, line)
+        monitoring.set_events(_TOOL, monitoring.events.PY_START)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
+        """Measure, then judge the sample; only in forks the tests run on from here."""
+        if session.testsfailed:
+            return None
+        child = os.fork()
+        if not child:
+            self._measures = True
+            return None
+        sys.monitoring.set_events(_TOOL, 0)
+        sys.monitoring.free_tool_id(_TOOL)
+        _, status = os.waitpid(child, 0)
+        if status or not self._measured.exists():
+            session.shouldfail = "the tests fail on the code as it stands"
+            session.testsfailed = 1
+            return True
+        ran = _read(self._measured)
+        functions = _functions(self._folder)
+        items = {item.nodeid: item for item in session.items}
+        for mutant in self._sample:
+            if self._judge(session, mutant, ran, functions, items):
+                return None
+        return True
+
+    def _judge(
+        self,
+        session: pytest.Session,
+        mutant: Mutant,
+        ran: Ran,
+        functions: dict[tuple[str, str, int], list[FunctionType]],
+        items: dict[str, pytest.Item],
+    ) -> bool:
+        """Judge a mutant; True in the fork that goes on to run its tests."""
+        first, last = mutant.lines
+        file = str(self._folder / mutant.path)
+        tests = ran.tests_of(file, range(first, last + 1))
+        live = functions.get((file, *mutant.function), []) if mutant.function else []
+        if "" in tests or mutant.function is None:
+            names = mutant.stated if mutant.function is None else (mutant.function[0].rpartition(".")[2],)
+            self._report(mutant, "later", ran.cheapest(users(self._folder, ran, names) | tests))
+            return False
+        chosen = [test for test in ran.ordered(tests) if test in items]
+        if not chosen:
+            self._report(mutant, "survived", [])
+            return False
+        original = Path(file).read_text()
+        code = compile(changed_tree(mutant.path, original, mutant), file, "exec")
+        changed = next((c for c in _codes(code) if mutant.function == (c.co_qualname, c.co_firstlineno)), None)
+        if changed is None or not live or any(len(f.__closure__ or ()) != len(changed.co_freevars) for f in live):
+            self._report(mutant, "later", chosen)
+            return False
+        Path(file).write_text(ast.unparse(changed_tree(mutant.path, original, mutant)))
+        parent = os.getpid()
+        try:
+            child = os.fork()
+            if not child:
+                begin_alone(self._folder)
+                for function in live:
+                    function.__code__ = changed
+                session.items = [items[test] for test in chosen]
+                session.testscollected = len(session.items)
+                return True
+            exit_code = ended(child, seconds=limit(ran, chosen))
+        finally:
+            if os.getpid() == parent:
+                Path(file).write_text(original)
+        self._report(mutant, WORDS.get(exit_code, "killed"), chosen)
+        return False
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Note how long a test takes, and that it is its turn."""
+        self._watch(item.nodeid)
+        began = time.monotonic()
+        try:
+            return (yield)
+        finally:
+            self._seconds[item.nodeid] = time.monotonic() - began
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_fixture_setup(
+        self, fixturedef: "pytest.FixtureDef[Any]", request: pytest.FixtureRequest
+    ) -> Generator[None, object, object]:
+        """What a wide fixture runs, it runs for every test of the file."""
+        if fixturedef.scope == "function":
+            return (yield)
+        before = self._now
+        self._watch(before.partition("::")[0])
+        try:
+            return (yield)
+        finally:
+            self._watch(before)
+
+    def _watch(self, test: str) -> None:
+        self._now = test
+        if self._measures:
+            sys.monitoring.restart_events()
+
+    def pytest_sessionfinish(self) -> None:
+        """Hand over what was measured."""
+        if self._measures:
+            sys.monitoring.set_events(_TOOL, 0)
+            lines = {
+                file: {str(line): sorted(tests) for line, tests in of_file.items()}
+                for file, of_file in self._lines.items()
+            }
+            self._measured.write_text(json.dumps({"lines": lines, "seconds": self._seconds}))
+
+
+def _read(file: Path) -> Ran:
+    noted = json.loads(file.read_text())
+    lines = {
+        path: {int(line): set(tests) for line, tests in of_file.items()} for path, of_file in noted["lines"].items()
+    }
+    return Ran(lines, noted["seconds"])
+
+
+def _functions(folder: Path) -> dict[tuple[str, str, int], list[FunctionType]]:
+    found: dict[tuple[str, str, int], list[FunctionType]] = {}
+    for thing in gc.get_objects():
+        if isinstance(thing, FunctionType) and thing.__code__.co_filename.startswith(str(folder)):
+            code = thing.__code__
+            found.setdefault((code.co_filename, code.co_qualname, code.co_firstlineno), []).append(thing)
+    return found
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield constant
+            yield from _codes(constant)
+
+
+def users(folder: Path, ran: Ran, names: tuple[str, ...]) -> set[str]:
+    """Return the tests that run a line which uses one of these names, or a name that an import makes of it."""
+    found: set[str] = set()
+    seen: set[str] = set()
+    waiting = set(names)
+    while waiting:
+        name = waiting.pop()
+        seen.add(name)
+        for file, lines in ran.lines.items():
+            text = Path(file).read_text()
+            if name not in text:
+                continue
+            for node, stated in _uses(text, name):
+                tests = {test for line in node for test in lines.get(line, ())}
+                found |= tests - {""}
+                if "" in tests:
+                    waiting |= set(stated) - seen
+    return found
+
+
+def _uses(text: str, name: str) -> Iterator[tuple[range, tuple[str, ...]]]:
+    for top in ast.parse(text).body:
+        if isinstance(top, (ast.Import, ast.ImportFrom)):
+            continue
+        stated: tuple[str, ...] = ()
+        match top:
+            case ast.Assign():
+                stated = tuple(t.id for t in top.targets if isinstance(t, ast.Name))
+            case ast.AnnAssign(target=ast.Name(id=target)):
+                stated = (target,)
+            case ast.FunctionDef(name=target) | ast.AsyncFunctionDef(name=target):
+                stated = (target,)
+        for node in ast.walk(top):
+            if (isinstance(node, ast.Name) and node.id == name) or (
+                isinstance(node, ast.Attribute) and node.attr == name
+            ):
+                yield range(node.lineno, (node.end_lineno or node.lineno) + 1), stated
+
+
+def begin_alone(folder: Path) -> None:
+    """Make the process of a mutant one that can be ended with all that it starts, and that cannot eat the machine."""
+    os.setsid()
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES_MAX, _MEMORY_BYTES_MAX))
+    log = os.open(folder / "last.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+
+
+def limit(ran: Ran, tests: list[str]) -> float:
+    """Return the seconds after which these tests never end."""
+    return SECONDS_MIN + SLOWER_MAX * sum(ran.seconds.get(test, 0.0) for test in tests)
+
+
+def ended(child: int, *, seconds: float) -> int:
+    """Wait for a process and return its exit code; one that takes too long is killed with all that it started."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        pid, status = os.waitpid(child, os.WNOHANG)
+        if pid:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.01)
+    os.killpg(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return -signal.SIGKILL

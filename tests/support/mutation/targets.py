@@ -1,0 +1,135 @@
+"""The modules in which an error costs money or messages, by group, and the tests that may notice it."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[3]
+EQUIVALENT = ROOT / "tests" / "mutation-survivors.txt"
+UNIT, INTEGRATION = "tests/unit", "tests/integration"
+
+
+class Group(NamedTuple):
+    """Modules that the same tests run: files or folders, those of the tests in the process of the tests alone."""
+
+    modules: tuple[str, ...]
+    tests: tuple[str, ...]
+
+
+GROUPS: dict[str, Group] = {
+    "money": Group(
+        ("libs/common/money.py", "services/gateway/stripe_processor/amounts.py"),
+        (f"{UNIT}/common/test_money.py", f"{UNIT}/gateway/test_stripe_processor.py"),
+    ),
+    "outages": Group(("libs/common/outages.py",), (f"{UNIT}/common/test_outages.py",)),
+    "lifecycle": Group(
+        ("services/api/domain",),
+        tuple(f"{UNIT}/api/test_{name}.py" for name in ("domain", "lifecycle_changes", "lifecycle_table")),
+    ),
+    "requests": Group(
+        ("services/api/idempotency.py", "services/api/routes/keyed.py", "services/api/commands/outcomes.py"),
+        (
+            f"{UNIT}/api/test_idempotency.py",
+            f"{INTEGRATION}/api/test_payment_intents.py",
+            f"{INTEGRATION}/api/test_operations.py",
+            f"{INTEGRATION}/api/test_keys.py",
+            f"{INTEGRATION}/api/test_crashes.py",
+        ),
+    ),
+    "ledger": Group(
+        (
+            "services/ledger/domain.py",
+            "services/ledger/posting/decision.py",
+            "services/ledger/posting/desk.py",
+            "services/ledger/posting/foresight.py",
+            "services/ledger/posting/group.py",
+            "services/ledger/posting/instructions.py",
+            "services/ledger/rules",
+        ),
+        (
+            f"{UNIT}/ledger",
+            f"{INTEGRATION}/ledger/test_books.py",
+            f"{INTEGRATION}/ledger/test_events.py",
+            f"{INTEGRATION}/ledger/test_foresight.py",
+            f"{INTEGRATION}/ledger/test_journal.py",
+            f"{INTEGRATION}/ledger/test_money.py",
+            f"{INTEGRATION}/ledger/test_posting.py",
+        ),
+    ),
+    "gateway": Group(
+        (
+            "services/gateway/commands/attempts.py",
+            "services/gateway/domain.py",
+            "services/gateway/notices.py",
+            "services/gateway/resilience",
+            "services/gateway/stripe_processor/events.py",
+            "services/gateway/stripe_processor/failures.py",
+            "services/gateway/stripe_processor/signatures.py",
+        ),
+        (
+            f"{UNIT}/gateway",
+            f"{INTEGRATION}/gateway/test_commands.py",
+            f"{INTEGRATION}/gateway/test_lifecycle.py",
+            f"{INTEGRATION}/gateway/test_notices.py",
+            f"{INTEGRATION}/gateway/test_stripe_inbox.py",
+        ),
+    ),
+    "notifier": Group(
+        (
+            "services/notifier/domain.py",
+            "services/notifier/egress.py",
+            "services/notifier/schedule",
+            "services/notifier/signing",
+        ),
+        (
+            f"{UNIT}/notifier",
+            f"{INTEGRATION}/notifier/test_delivering.py",
+            f"{INTEGRATION}/notifier/test_healing.py",
+            f"{INTEGRATION}/notifier/test_keys.py",
+            f"{INTEGRATION}/notifier/test_replays.py",
+            f"{INTEGRATION}/notifier/test_scheduling.py",
+        ),
+    ),
+    "messaging": Group(
+        tuple(
+            f"libs/common/messaging/{name}.py"
+            for name in (
+                "consumer",
+                "delivery",
+                "envelope",
+                "inbox",
+                "intake",
+                "letters",
+                "outbox",
+                "publisher",
+                "redelivery",
+                "redrive",
+                "relay",
+                "resend",
+                "shipments",
+                "watermark",
+            )
+        ),
+        (
+            f"{UNIT}/common/test_contracts.py",
+            f"{UNIT}/common/test_protocol.py",
+            f"{UNIT}/common/test_redelivery.py",
+            f"{INTEGRATION}/messaging",
+        ),
+    ),
+}
+
+
+def modules(group: Group) -> list[str]:
+    """Return the files of a group, a folder standing for those in it."""
+    files = [
+        file
+        for path in group.modules
+        for file in (sorted((ROOT / path).glob("*.py")) if (ROOT / path).is_dir() else [ROOT / path])
+    ]
+    return [str(file.relative_to(ROOT)) for file in files if file.name != "__init__.py"]
+
+
+def equivalents() -> set[str]:
+    """Read the names of changes that mean nothing; each stands below the comment with its reason."""
+    lines = EQUIVALENT.read_text().splitlines() if EQUIVALENT.exists() else []
+    return {line.strip() for line in lines if line.strip() and not line.startswith("#")}
