@@ -118,7 +118,8 @@ def main() -> int:
     os.environ |= {"PYTEST_SEED": "0", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     for library in ("asyncpg", "litestar", "msgspec", "sqlalchemy.ext.asyncio", "pytest_asyncio.plugin"):
         __import__(library)
-    known, enough, lines = equivalents(), True, []
+    known, enough = equivalents(), True
+    lines: list[str] = []
     for group in chosen.group or GROUPS:
         sample: list[Mutant] = []
         excused: Counter[str] = Counter()
@@ -149,8 +150,10 @@ def _summarise(group: str, verdicts: list[Verdict], excused: Counter[str], lines
     for verdict in verdicts:
         if verdict.word == "survived":
             print(f"  survived  {verdict.module}:{verdict.line}  {verdict.name}", flush=True)
-    for module in excused:
-        lines.append(f"| `{module}` | {killed[module]} | {judged[module] - killed[module]} | {excused[module]} |")
+    lines += [
+        f"| `{module}` | {killed[module]} | {judged[module] - killed[module]} | {excused[module]} |"
+        for module in excused
+    ]
     share = killed.total() / max(1, judged.total())
     lines.append(f"| **{group}** | **{share:.0%}** of {judged.total()} | | |")
     return share >= KILLED_MIN

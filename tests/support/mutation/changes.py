@@ -24,7 +24,7 @@ class Mutant(NamedTuple):
     """Qualified name and first line of the outermost function that is changed; None outside of functions."""
     stated: tuple[str, ...]
     """Outside of functions, the names that the changed statement gives a meaning to."""
-    index: int
+    ordinal: int
     """Which of all the changes of its module."""
 
     @property
@@ -147,9 +147,9 @@ def changed_source(path: str, source: str, mutant: Mutant) -> str:
 
 def changed_tree(path: str, source: str, mutant: Mutant) -> ast.Module:
     """Return a module with one change in it, as a tree whose places are the old ones."""
-    walk = _Walk(path, ast.parse(source), wanted=mutant.index)
+    walk = _Walk(path, ast.parse(source), wanted=mutant.ordinal)
     if walk.changed is None:
-        raise ValueError(f"{path} has no change {mutant.index}")
+        raise ValueError(f"{path} has no change {mutant.ordinal}")
     return ast.fix_missing_locations(walk.changed)
 
 
