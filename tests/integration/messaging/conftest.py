@@ -103,24 +103,49 @@ async def make_schema(connection: "asyncpg.Connection[asyncpg.Record]", schema: 
         await connection.execute(f"CREATE TABLE {schema}.{name}_default PARTITION OF {schema}.{name} DEFAULT")
 
 
-@pytest.fixture
-async def pair(servers: Servers, vhost_url: str) -> AsyncIterator[Pair]:
+SCHEMAS = ("gateway", "ledger", "api", "notifier")
+
+
+@pytest.fixture(scope="module")
+async def messaging_url(servers: Servers) -> AsyncIterator[str]:
+    """The address of a database with the tables of messaging, shared by the tests of one module."""
     name = f"messaging_{uuid4().hex[:12]}"
     admin = await asyncpg.connect(servers.postgres_url)
     await admin.execute(f'CREATE DATABASE "{name}"')
     url = servers.postgres_database_url(name)
     inside = await asyncpg.connect(url)
-    for schema in ("gateway", "ledger", "api", "notifier"):
-        await make_schema(inside, schema)
-        await inside.execute(f"CREATE TABLE {schema}.effects (event_id uuid, payment_intent_id uuid, note text)")
+    async with inside.transaction():
+        for schema in SCHEMAS:
+            await make_schema(inside, schema)
+            await inside.execute(f"CREATE TABLE {schema}.effects (event_id uuid, payment_intent_id uuid, note text)")
     await inside.close()
-    made = Pair(url, vhost_url)
+    try:
+        yield url
+    finally:
+        await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        await admin.close()
+
+
+@pytest.fixture
+async def pair(messaging_url: str, vhost_url: str) -> AsyncIterator[Pair]:
+    made = Pair(messaging_url, vhost_url)
     try:
         yield made
     finally:
         await made.stack.aclose()
-        await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-        await admin.close()
+        await _empty(messaging_url)
+
+
+async def _empty(url: str) -> None:
+    inside = await asyncpg.connect(url)
+    try:
+        tables = await inside.fetchval(
+            "SELECT string_agg(format('%I.%I', schemaname, tablename), ', ') FROM pg_tables WHERE schemaname = ANY($1)",
+            SCHEMAS,
+        )
+        await inside.execute(f"TRUNCATE {tables} RESTART IDENTITY")
+    finally:
+        await inside.close()
 
 
 def captured(intent_id: UUID | None = None, *, amount_minor: int = 100) -> Saying:

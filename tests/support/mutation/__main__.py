@@ -15,7 +15,6 @@ import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
@@ -24,23 +23,16 @@ from tests.support.mutation.changes import Mutant, changed_source, mutants
 from tests.support.mutation.targets import GROUPS, ROOT, equivalents, modules
 
 KILLED_MIN = 0.90
+KEPT = ROOT / ".local" / "mutation"
+"""What runs leave for the next one: what was measured, and what became of each mutant."""
 _SLOW_SECONDS = 180
 _PLUGINS = ("-p", "pytest_asyncio.plugin", "-p", "anyio.pytest_plugin")
 """All that these tests need; each other one costs a second of every start."""
 _OPTIONS = ("-x", "-q", "-s", "-p", "no:cacheprovider", *_PLUGINS)
 
 
-class Verdict(NamedTuple):
-    """What became of a mutant: killed, endless (which is killed too), or survived."""
-
-    module: str
-    name: str
-    line: int
-    word: str
-
-
-def judge(group: str, sample: list[Mutant], folder: Path) -> list[Verdict] | None:
-    """Run a group's sample in `folder`, a copy of the checkout; None when its tests fail on the code as it stands."""
+def judge(group: str, sample: list[Mutant], folder: Path) -> dict[str, str] | None:
+    """Run a group's sample in `folder`, a copy of the checkout, and say what became of each; None when its tests fail on the code as it stands."""
     notes = folder / "verdicts.jsonl"
     by_name = {mutant.name: mutant for mutant in sample}
 
@@ -52,18 +44,22 @@ def judge(group: str, sample: list[Mutant], folder: Path) -> list[Verdict] | Non
 
     child = os.fork()
     if not child:
-        _run(folder, list(GROUPS[group].tests), Bench(folder, sample, report))
+        _run(
+            folder,
+            [test for test in GROUPS[group].tests if (folder / test).exists()],
+            Bench(folder, sample, report, kept=KEPT / f"ran-{group}.json"),
+        )
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if code:
         return None
-    verdicts = []
+    verdicts = {}
     for text in notes.read_text().splitlines() if notes.exists() else ():
         name, word, tests = json.loads(text)
         mutant = by_name[name]
         if word == "later":
             word = _judge_anew(folder, mutant, tests) if tests else "survived"
             report(mutant, word, tests)
-        verdicts.append(Verdict(mutant.path, name, mutant.lines[0], word))
+        verdicts[name] = word
     return verdicts
 
 
@@ -113,6 +109,7 @@ def main() -> int:
     parser.add_argument("--sample", type=int, default=25, help="how many changes of each module (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="which ones (default: %(default)s)")
     parser.add_argument("--group", action="append", choices=list(GROUPS), help="only these groups of modules")
+    parser.add_argument("--resume", action="store_true", help="leave out what an earlier run with this seed has killed")
     parser.add_argument("--only", default="", help="only modules whose path contains this")
     chosen = parser.parse_args()
     os.environ |= {"PYTEST_SEED": "0", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
@@ -121,41 +118,41 @@ def main() -> int:
     known, enough = equivalents(), True
     lines: list[str] = []
     for group in chosen.group or GROUPS:
+        kept = KEPT / f"verdicts-{group}-{chosen.seed}.json"
+        judged: dict[str, str] = json.loads(kept.read_text()) if chosen.resume and kept.exists() else {}
         sample: list[Mutant] = []
-        excused: Counter[str] = Counter()
         for path in modules(GROUPS[group]):
             if chosen.only in path:
                 every = mutants(path, (ROOT / path).read_text())
-                picked = random.Random(f"{chosen.seed}:{path}").sample(every, min(chosen.sample, len(every)))
-                excused[path] = sum(mutant.name in known for mutant in picked)
-                sample += [mutant for mutant in picked if mutant.name not in known]
-        if not sample:
-            continue
-        with tempfile.TemporaryDirectory(prefix="mutants-") as name:
-            folder = Path(name).resolve()
-            copy_checkout(folder)
-            verdicts = judge(group, sample, folder)
+                sample += random.Random(f"{chosen.seed}:{path}").sample(every, min(chosen.sample, len(every)))
+        open_yet = [m for m in sample if m.name not in known and judged.get(m.name, "survived") == "survived"]
+        if open_yet:
+            with tempfile.TemporaryDirectory(prefix="mutants-") as name:
+                folder = Path(name).resolve()
+                copy_checkout(folder)
+                verdicts = judge(group, open_yet, folder)
             if verdicts is None:
-                print((folder / "last.log").read_text()[-3000:] if (folder / "last.log").exists() else "")
                 print(f"the tests of {group} fail as it stands")
                 return 1
-        enough &= _summarise(group, verdicts, excused, lines)
+            judged |= verdicts
+            KEPT.mkdir(parents=True, exist_ok=True)
+            kept.write_text(json.dumps(judged, indent=1))
+        enough &= _summarise(group, sample, judged, known, lines)
     print("\n".join(["", f"sample of {chosen.sample} in each module, seed {chosen.seed}", *lines]))
     return 0 if enough else 1
 
 
-def _summarise(group: str, verdicts: list[Verdict], excused: Counter[str], lines: list[str]) -> bool:
-    killed = Counter(verdict.module for verdict in verdicts if verdict.word != "survived")
-    judged = Counter(verdict.module for verdict in verdicts)
-    for verdict in verdicts:
-        if verdict.word == "survived":
-            print(f"  survived  {verdict.module}:{verdict.line}  {verdict.name}", flush=True)
-    lines += [
-        f"| `{module}` | {killed[module]} | {judged[module] - killed[module]} | {excused[module]} |"
-        for module in excused
-    ]
-    share = killed.total() / max(1, judged.total())
-    lines.append(f"| **{group}** | **{share:.0%}** of {judged.total()} | | |")
+def _summarise(group: str, sample: list[Mutant], judged: dict[str, str], known: set[str], lines: list[str]) -> bool:
+    words: dict[str, Counter[str]] = {}
+    for mutant in sample:
+        word = "equivalent" if mutant.name in known else judged[mutant.name].replace("endless", "killed")
+        words.setdefault(mutant.path, Counter())[word] += 1
+        if word == "survived":
+            print(f"  survived  {mutant.path}:{mutant.lines[0]}  {mutant.name}", flush=True)
+    every = sum(words.values(), Counter[str]())
+    share = every["killed"] / max(1, every["killed"] + every["survived"])
+    for module, counted in [(f"**{group}, {share:.0%}**", every), *((f"`{path}`", of) for path, of in words.items())]:
+        lines.append(f"| {module} | {counted['killed']} | {counted['survived']} | {counted['equivalent']} |")
     return share >= KILLED_MIN
 
 

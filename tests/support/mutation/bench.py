@@ -7,6 +7,7 @@ the fork. What is run by an import (a table, a constant) cannot be changed so: t
 
 import ast
 import gc
+import hashlib
 import json
 import os
 import resource
@@ -23,11 +24,11 @@ import pytest
 
 from tests.support.mutation.changes import Mutant, changed_tree
 
-SECONDS_MIN, SLOWER_MAX = 15, 8
+SECONDS_MIN, SLOWER_MAX = 20, 4
 """A mutant on which its tests take so many times as long never ends, and that is noticed too."""
 _MEMORY_BYTES_MAX = 8 * 2**30
-SECONDS_ANEW_MAX = 60
-"""Seconds of tests that a change of what an import runs meets at most, the cheap ones first."""
+TESTS_SECONDS_MAX = 60
+"""Seconds of tests that one mutant meets at most, the cheap ones first."""
 WORDS = {0: "survived", -signal.SIGKILL: "endless"}
 """What an exit code says of a mutant; any other says that it was killed."""
 _TOOL = 4
@@ -45,11 +46,12 @@ class Ran(NamedTuple):
         return {test for line in lines for test in of_file.get(line, ())}
 
     def cheapest(self, tests: set[str]) -> list[str]:
-        """Return as many of these tests, in order, as may run on one change of what an import runs."""
-        chosen, seconds = [], 0.0
+        """Return as many of these tests, in order, as may run on one mutant."""
+        chosen: list[str] = []
+        seconds = 0.0
         for test in self.ordered(tests):
             seconds += self.seconds[test]
-            if seconds > SECONDS_ANEW_MAX:
+            if chosen and seconds > TESTS_SECONDS_MAX:
                 break
             chosen.append(test)
         return chosen
@@ -77,8 +79,12 @@ class Ran(NamedTuple):
 class Bench:
     """The plugin. `report` gets a word on each mutant: killed, survived, or later when it needs a new process."""
 
-    def __init__(self, folder: Path, sample: list[Mutant], report: Callable[[Mutant, str, list[str]], None]) -> None:
+    def __init__(
+        self, folder: Path, sample: list[Mutant], report: Callable[[Mutant, str, list[str]], None], *, kept: Path
+    ) -> None:
         self._folder = folder
+        self._kept = kept
+        """What was measured, for the next run on the same code."""
         self._sample = sample
         self._report = report
         self._now = ""
@@ -86,6 +92,7 @@ class Bench:
         self._seconds: dict[str, float] = {}
         self._measures = False
         self._measured = folder / "measured.json"
+        self._tests: dict[str, str] = {}
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self) -> None:
@@ -121,24 +128,59 @@ class Bench:
         """Measure, then judge the sample; only in forks the tests run on from here."""
         if session.testsfailed:
             return None
-        child = os.fork()
-        if not child:
+        known = self._known(session)
+        new = [item for item in session.items if item.nodeid.partition("::")[0] not in known.files]
+        child = os.fork() if new else 0
+        if new and not child:
             self._measures = True
+            session.items = new
+            session.testscollected = len(new)
             return None
         sys.monitoring.set_events(_TOOL, 0)
         sys.monitoring.free_tool_id(_TOOL)
-        _, status = os.waitpid(child, 0)
-        if status or not self._measured.exists():
-            session.shouldfail = "the tests fail on the code as it stands"
-            session.testsfailed = 1
-            return True
-        ran = _read(self._measured)
+        if new:
+            _, status = os.waitpid(child, 0)
+            if status or not self._measured.exists():
+                session.shouldfail = "the tests fail on the code as it stands"
+                session.testsfailed = 1
+                return True
+            self._keep(known, session)
+        ran = known.ran(self._folder, {item.nodeid for item in session.items})
         functions = _functions(self._folder)
         items = {item.nodeid: item for item in session.items}
         for mutant in self._sample:
             if self._judge(session, mutant, ran, functions, items):
                 return None
         return True
+
+    def _known(self, session: pytest.Session) -> "_Kept":
+        """Return what an earlier run measured, of the test files that are the same since; nothing if the code is not."""
+        code = _digest(*sorted(file for part in ("libs", "services") for file in (self._folder / part).rglob("*.py")))
+        tests = {item.nodeid.partition("::")[0] for item in session.items}
+        self._tests = {test: _digest(self._folder / test) for test in tests}
+        found: dict[str, Any] = json.loads(self._kept.read_text()) if self._kept.exists() else {"code": ""}
+        if found["code"] != code:
+            return _Kept(code, {})
+        same = {test: noted for test, noted in found["files"].items() if noted["digest"] == self._tests.get(test)}
+        return _Kept(code, same)
+
+    def _keep(self, known: "_Kept", session: pytest.Session) -> None:
+        measured = json.loads(self._measured.read_text())
+        for test, digest in self._tests.items():
+            if test not in known.files:
+                known.files[test] = {"digest": digest, "lines": {}, "seconds": {}}
+        for test, seconds in measured["seconds"].items():
+            known.files[test.partition("::")[0]]["seconds"][test] = seconds
+        for path, of_file in measured["lines"].items():
+            relative = str(Path(path).relative_to(self._folder))
+            for line, ran in of_file.items():
+                for test in ran:
+                    file = test.partition("::")[0]
+                    for owner in [file] if file else known.files:
+                        of_path = known.files[owner]["lines"].setdefault(relative, {})
+                        of_path.setdefault(line, []).append(test)
+        self._kept.parent.mkdir(parents=True, exist_ok=True)
+        self._kept.write_text(json.dumps({"code": known.code, "files": known.files}))
 
     def _judge(
         self,
@@ -157,7 +199,7 @@ class Bench:
             names = mutant.stated if mutant.function is None else (mutant.function[0].rpartition(".")[2],)
             self._report(mutant, "later", ran.cheapest(users(self._folder, ran, names) | tests))
             return False
-        chosen = [test for test in ran.ordered(tests) if test in items]
+        chosen = [test for test in ran.cheapest(tests) if test in items]
         if not chosen:
             self._report(mutant, "survived", [])
             return False
@@ -225,12 +267,28 @@ class Bench:
             self._measured.write_text(json.dumps({"lines": lines, "seconds": self._seconds}))
 
 
-def _read(file: Path) -> Ran:
-    noted = json.loads(file.read_text())
-    lines = {
-        path: {int(line): set(tests) for line, tests in of_file.items()} for path, of_file in noted["lines"].items()
-    }
-    return Ran(lines, noted["seconds"])
+class _Kept(NamedTuple):
+    code: str
+    files: dict[str, dict[str, Any]]
+    """By test file: its digest, the lines that its tests run, and their seconds."""
+
+    def ran(self, folder: Path, tests: set[str]) -> Ran:
+        """Put what is known of the files together, for tests that were collected."""
+        found = Ran({}, {})
+        for noted in self.files.values():
+            found.seconds.update({test: seconds for test, seconds in noted["seconds"].items() if test in tests})
+            for path, of_file in noted["lines"].items():
+                of_path = found.lines.setdefault(str(folder / path), {})
+                for line, ran in of_file.items():
+                    of_path.setdefault(int(line), set()).update(ran)
+        return found
+
+
+def _digest(*files: Path) -> str:
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def _functions(folder: Path) -> dict[tuple[str, str, int], list[FunctionType]]:
@@ -257,6 +315,10 @@ def users(folder: Path, ran: Ran, names: tuple[str, ...]) -> set[str]:
     while waiting:
         name = waiting.pop()
         seen.add(name)
+        # A test that names it itself looks at it, wherever the rest of the code does.
+        found |= {
+            file for file in {test.partition("::")[0] for test in ran.seconds} if name in (folder / file).read_text()
+        }
         for file, lines in ran.lines.items():
             text = Path(file).read_text()
             if name not in text:

@@ -15,6 +15,10 @@ class Group(NamedTuple):
     tests: tuple[str, ...]
 
 
+def _messaging(*names: str) -> tuple[str, ...]:
+    return tuple(f"libs/common/messaging/{name}.py" for name in names)
+
+
 GROUPS: dict[str, Group] = {
     "money": Group(
         ("libs/common/money.py", "services/gateway/stripe_processor/amounts.py"),
@@ -38,12 +42,11 @@ GROUPS: dict[str, Group] = {
     "ledger": Group(
         (
             "services/ledger/domain.py",
+            "services/ledger/rules",
             "services/ledger/posting/decision.py",
             "services/ledger/posting/desk.py",
             "services/ledger/posting/foresight.py",
             "services/ledger/posting/group.py",
-            "services/ledger/posting/instructions.py",
-            "services/ledger/rules",
         ),
         (
             f"{UNIT}/ledger",
@@ -89,31 +92,26 @@ GROUPS: dict[str, Group] = {
             f"{INTEGRATION}/notifier/test_scheduling.py",
         ),
     ),
-    "messaging": Group(
-        tuple(
-            f"libs/common/messaging/{name}.py"
-            for name in (
-                "consumer",
-                "delivery",
-                "envelope",
-                "inbox",
-                "intake",
-                "letters",
-                "outbox",
-                "publisher",
-                "redelivery",
-                "redrive",
-                "relay",
-                "resend",
-                "shipments",
-                "watermark",
-            )
-        ),
+    "consuming": Group(
+        _messaging("consumer", "delivery", "envelope", "inbox", "intake", "letters", "redelivery", "redrive"),
         (
+            f"{UNIT}/common/test_consuming.py",
             f"{UNIT}/common/test_contracts.py",
-            f"{UNIT}/common/test_protocol.py",
             f"{UNIT}/common/test_redelivery.py",
-            f"{INTEGRATION}/messaging",
+            f"{INTEGRATION}/messaging/test_hostile.py",
+            f"{INTEGRATION}/messaging/test_intake.py",
+            f"{INTEGRATION}/messaging/test_path.py",
+            f"{INTEGRATION}/messaging/test_postponed.py",
+            f"{INTEGRATION}/messaging/test_redrive.py",
+        ),
+    ),
+    "publishing": Group(
+        _messaging("outbox", "publisher", "relay", "resend", "shipments", "watermark"),
+        (
+            f"{UNIT}/common/test_publishing.py",
+            f"{INTEGRATION}/messaging/test_path.py",
+            f"{INTEGRATION}/messaging/test_relay.py",
+            f"{INTEGRATION}/messaging/test_resend.py",
         ),
     ),
 }
