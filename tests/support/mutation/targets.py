@@ -51,6 +51,7 @@ GROUPS: dict[str, Group] = {
         (
             f"{UNIT}/ledger",
             f"{INTEGRATION}/ledger/test_books.py",
+            f"{INTEGRATION}/ledger/test_desk.py",
             f"{INTEGRATION}/ledger/test_events.py",
             f"{INTEGRATION}/ledger/test_foresight.py",
             f"{INTEGRATION}/ledger/test_journal.py",
