@@ -6,6 +6,7 @@ the fork. What is run by an import (a table, a constant) cannot be changed so: t
 """
 
 import ast
+import functools
 import gc
 import hashlib
 import json
@@ -33,6 +34,7 @@ WORDS = {0: "survived", -signal.SIGKILL: "endless"}
 """What an exit code says of a mutant; any other says that it was killed."""
 FAILING_MAX = 3
 """Tests that may fail before anything is changed; they are left out."""
+_CACHED = type(functools.cache(len))
 _TOOL = 4
 
 
@@ -96,6 +98,7 @@ class Bench:
         self._measures = False
         self._measured = folder / "measured.json"
         self._tests: dict[str, str] = {}
+        self._remembered: set[CodeType] = set()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self) -> None:
@@ -152,6 +155,11 @@ class Bench:
                 print(f"left out, since they fail on the code as it stands: {', '.join(failed)}", flush=True)
         ran = known.ran(self._folder, {item.nodeid for item in session.items})
         functions = _functions(self._folder)
+        self._remembered = {
+            wrapper.__wrapped__.__code__
+            for wrapper in gc.get_objects()
+            if isinstance(wrapper, _CACHED) and hasattr(wrapper.__wrapped__, "__code__")
+        }
         items = {item.nodeid: item for item in session.items}
         for mutant in self._sample:
             if self._judge(session, mutant, ran, functions, items):
@@ -202,6 +210,9 @@ class Bench:
         file = str(self._folder / mutant.path)
         tests = ran.tests_of(file, range(first, last + 1))
         live = functions.get((file, *mutant.function), []) if mutant.function else []
+        if mutant.function is not None and any(function.__code__ in self._remembered for function in live):
+            # Only the first call of a process runs it; whoever calls it depends on it.
+            tests |= users(self._folder, ran, (mutant.function[0].rpartition(".")[2],))
         if "" in tests or mutant.function is None:
             names = mutant.stated if mutant.function is None else (mutant.function[0].rpartition(".")[2],)
             self._report(mutant, "later", ran.cheapest(users(self._folder, ran, names) | tests))

@@ -140,7 +140,9 @@ class Channel:
         self.told.append((word, tag, requeue))
 
 
-def delivery(channel: Channel, body: bytes = b"{}", settled: list[Delivery] | None = None, **properties: Any) -> Delivery:
+def delivery(
+    channel: Channel, body: bytes = b"{}", settled: list[Delivery] | None = None, **properties: Any
+) -> Delivery:
     header = SimpleNamespace(properties=Basic.Properties(**properties))
     message: Any = SimpleNamespace(channel=channel, body=body, header=header)
     notes = settled if settled is not None else []
@@ -186,7 +188,12 @@ class TestDelivery:
 
     def test_shows_what_its_sender_has_set_and_nothing_else(self) -> None:
         full = delivery(
-            Channel(), headers={"a": 1}, message_id="m", message_type="payment.captured", correlation_id="c", reply_to="r"
+            Channel(),
+            headers={"a": 1},
+            message_id="m",
+            message_type="payment.captured",
+            correlation_id="c",
+            reply_to="r",
         )
         assert (full.headers, full.message_id, full.message_type) == ({"a": 1}, "m", "payment.captured")
         assert (full.correlation_id, full.reply_to) == ("c", "r")
