@@ -54,7 +54,7 @@ async def test_outage_is_the_answer_to_every_caller_and_nothing_is_tried_in_part
 
 async def test_what_became_of_entries_is_counted_once_and_measured(database: Database, tenant_id: str) -> None:
     def counted(outcome: str) -> float:
-        return metrics.ENTRIES.labels("capture", outcome)._value.get()
+        return float(metrics.ENTRIES.labels("capture", outcome)._value.get())
 
     cash, revenue = await open_accounts(database, tenant_id, 2)
     desk = PostingDesk(database, clock=SystemClock())

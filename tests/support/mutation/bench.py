@@ -122,8 +122,7 @@ class Bench:
 
         def line(code: CodeType, number: int) -> object:
             self._lines.setdefault(code.co_filename, {}).setdefault(number, set()).add(self._now)
-            # Once for each test is enough: the next one restarts the events.
-            return monitoring.DISABLE
+            return monitoring.DISABLE  # Once for each test is enough: the next one restarts the events.
 
         monitoring.register_callback(_TOOL, monitoring.events.PY_START, started)
         monitoring.register_callback(_TOOL, monitoring.events.LINE, line)

@@ -247,7 +247,7 @@ class TestOutages:
             slept.append(seconds)
             await turn(0)
 
-        monkeypatch.setattr(consumer.asyncio, "sleep", sleep)
+        monkeypatch.setattr(asyncio, "sleep", sleep)
         faults: list[Exception] = [TimeoutError()] * 4
 
         async def work() -> None:

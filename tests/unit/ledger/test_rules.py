@@ -137,14 +137,46 @@ def account(account_type: AccountType, *, account_id: UUID | None = None) -> Acc
     return Account(tenant_id="t", id=account_id or new_id(), code="OTHER", label="Another", account_type=account_type)
 
 
+PLAYED_BY = {
+    Role.CASH: "asset",
+    Role.REVENUE: "revenue liability",
+    Role.REFUND_EXPENSE: "expense revenue",
+    Role.PROCESSOR_FEES: "expense",
+    Role.GATEWAY_CLEARING: "asset liability",
+    Role.BANK: "asset",
+    Role.DISPUTE_CLEARING: "asset liability",
+    Role.DISPUTE_LOSSES: "expense",
+    Role.FX_POSITION: "asset liability equity",
+    Role.FX_GAIN_LOSS: "expense revenue",
+}
+"""The types that may play a role, as an accountant has written them down; the platform's own account has the first."""
+
+
 @pytest.mark.parametrize("role", Role)
 def test_a_role_is_played_by_the_types_that_fit_and_by_no_other(role: Role) -> None:
+    fitting = [AccountType[word.upper()] for word in PLAYED_BY[role].split()]
+    assert ROLES[role].account_types[0] is fitting[0]
     for account_type in AccountType:
-        if account_type in ROLES[role].account_types:
+        if account_type in fitting:
             check_role(role, account(account_type), CHART)
         else:
-            with pytest.raises(RoleUnfit):
+            with pytest.raises(RoleUnfit) as refused:
                 check_role(role, account(account_type), CHART)
+            assert refused.value.errors[0][0] == "/account"
+
+
+SET_AGAINST = {
+    Role.CASH: "REVENUE REFUND_EXPENSE PROCESSOR_FEES GATEWAY_CLEARING DISPUTE_CLEARING FX_POSITION FX_GAIN_LOSS",
+    Role.BANK: "GATEWAY_CLEARING",
+    Role.DISPUTE_LOSSES: "DISPUTE_CLEARING",
+    Role.FX_GAIN_LOSS: "FX_POSITION",
+}
+"""Roles between which some rule moves money, each pair once."""
+
+
+def test_roles_between_which_money_moves_are_played_by_different_accounts() -> None:
+    pairs = {frozenset({one, Role(other)}) for one, others in SET_AGAINST.items() for other in others.split()}
+    assert {frozenset({one, other}) for one, others in opposites().items() for other in others} == pairs
 
 
 @pytest.mark.parametrize("rule", PAYMENT_RULES.values(), ids=PAYMENT_RULES)

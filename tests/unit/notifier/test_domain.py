@@ -4,7 +4,7 @@ import pytest
 
 from libs.common.contracts import REGISTRY, PublicEvent, heard_by
 from services.notifier.commands.endpoints import EVENT_NAMES
-from services.notifier.domain import check_events, check_url, patterns_of
+from services.notifier.domain import check_events, check_headers, check_url, patterns_of, types_of
 
 PORTS = (443, 8443)
 
@@ -118,4 +118,94 @@ def test_whatever_is_told_in_public_can_be_listed_and_is_heard() -> None:
 
 def test_a_list_has_one_to_fifty_entries() -> None:
     assert check_events([], known=EVENT_NAMES)
-    assert check_events(["*"] * 51, known=EVENT_NAMES)
+    assert check_events(["*"] * 50, known=EVENT_NAMES) == []
+    assert check_events(["*"] * 51, known=EVENT_NAMES) == [("/events", "at most 50 entries")]
+
+
+def test_an_endpoint_is_told_what_its_entries_admit() -> None:
+    known = ["payment.settled", "payment.intent.created", "dispute.opened"]
+    assert types_of(["payment.*"], known=known) == ("payment.settled", "payment.intent.created")
+    assert types_of(["dispute.opened", "payment.intent.*"], known=known) == ("payment.intent.created", "dispute.opened")
+    assert types_of(["*"], known=known) == tuple(known)
+    assert types_of([], known=known) == ()
+
+
+@pytest.mark.parametrize(
+    ("host", "admitted"),
+    [
+        (f"{'.'.join(['a' * 61] * 4)}.abcde", True),
+        (f"{'.'.join(['a' * 61] * 4)}.abcdef", False),
+        ("a" * 63 + ".io", True),
+    ],
+)
+def test_a_host_name_is_as_long_as_dns_allows(host: str, admitted: bool) -> None:
+    assert (fault(f"https://{host}/") is None) is admitted
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Authorization", "Bearer a b"),
+        ("X-Api-Key", "v" * 1024),
+        ("n" * 64, "v"),
+        ("X.Odd_name!#$%&'*+^`|~", "v"),
+        ("Secret", "v"),
+        ("X-Forwarding", "v"),
+    ],
+)
+def test_a_header_of_the_tenants_own_is_admitted(name: str, value: str) -> None:
+    assert check_headers({name: value}) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("", "v", "a header's name"),
+        ("n" * 65, "v", "a header's name"),
+        ("X Api", "v", "a header's name"),
+        ("X-Api:", "v", "a header's name"),
+        ("X-Ключ", "v", "a header's name"),
+        ("X-Api\n", "v", "a header's name"),
+        ("X-Api", "", "a header's value"),
+        ("X-Api", "v" * 1025, "a header's value"),
+        ("X-Api", " v", "a header's value"),
+        ("X-Api", "v ", "a header's value"),
+        ("X-Api", "v\r\nHost: internal", "a header's value"),
+        ("X-Api", "ключ", "a header's value"),
+        *((name, "v", "ours to set") for name in ("Webhook-Id", "X-Webhook-Signature", "svix-id", "Sec-Fetch-Mode")),
+        *((name, "v", "ours to set") for name in ("X-Forwarded-For", "Proxy-Anything", "Host", "Content-Length")),
+        *(
+            (name, "v", "ours to set")
+            for name in [
+                "Accept",
+                "Accept-Encoding",
+                "Connection",
+                "Content-Encoding",
+                "Content-Type",
+                "Cookie",
+                "Expect",
+                "Forwarded",
+                "Keep-Alive",
+                "TE",
+                "Trailer",
+                "Traceparent",
+                "Tracestate",
+                "Transfer-Encoding",
+                "Upgrade",
+                "User-Agent",
+                "Via",
+            ]
+        ),
+    ],
+)
+def test_a_header_that_is_ours_or_unreadable_is_refused(name: str, value: str, reason: str) -> None:
+    ((pointer, sentence),) = check_headers({name: value})
+    assert pointer.startswith("/headers/")
+    assert reason in sentence
+
+
+def test_an_endpoint_has_at_most_twenty_headers_each_named_once() -> None:
+    assert check_headers({f"X-{number}": "v" for number in range(20)}) == []
+    assert check_headers({f"X-{number}": "v" for number in range(21)}) == [("/headers", "at most 20 headers")]
+    assert check_headers({"X-Api": "a", "x-api": "b"}) == [("/headers/x-api", "this header is named twice")]
+    assert check_headers({"a/~": "a\n"})[0][0] == "/headers/a~1~0"

@@ -128,3 +128,53 @@ def test_stragglers_of_one_outage_lengthen_the_pause_once() -> None:
     probe = BEGIN + POLICY.pause
     doubled = judge(POLICY, after, [Outcome(attempted_at=probe, error="timeout")], now=probe).gate
     assert (doubled.pauses, doubled.paused_until) == (2, probe + 2 * POLICY.pause)
+
+
+def failing(gate: Gate, now: datetime, *, failures: int = 1) -> Verdict:
+    return judge(POLICY, gate, [Outcome(attempted_at=now, error="timeout")] * failures, now=now)
+
+
+def test_warnings_and_the_end_come_at_their_instants_and_not_before() -> None:
+    begun = failing(Gate(), BEGIN, failures=POLICY.failures_to_disable).gate
+    tick = timedelta(microseconds=1)
+    half, most, end = (BEGIN + POLICY.disable_after * share for share in (*WARNING_SHARES, 1.0))
+    assert not failing(begun, half - tick).warns
+    first = failing(begun, half)
+    assert (first.warns, first.gate.warnings, first.gate.warned_at) == (True, 1, half)
+    assert not failing(first.gate, most - tick).warns
+    second = failing(first.gate, most)
+    assert (second.warns, second.gate.warnings, second.gate.warned_at) == (True, 2, most)
+    assert not failing(second.gate, end - tick).disables
+    assert failing(second.gate, end).disables
+
+
+def test_few_failures_switch_nothing_off_however_old_they_are() -> None:
+    late = BEGIN + 2 * POLICY.disable_after
+    few = failing(Gate(), BEGIN, failures=POLICY.failures_to_disable - 2).gate
+    assert not failing(few, late).warns
+    assert failing(few, late, failures=2).warns
+
+
+def test_pauses_double_up_to_the_longest() -> None:
+    gate, now, pauses = failing(Gate(), BEGIN, failures=POLICY.failures_to_pause).gate, BEGIN, []
+    for _ in range(8):
+        assert gate.paused_until is not None
+        pauses.append((gate.paused_until - now).total_seconds())
+        now = gate.paused_until
+        gate = failing(gate, now).gate
+    assert pauses == [30, 60, 120, 240, 480, 900, 900, 900]
+
+
+def test_an_endpoint_that_has_never_failed_is_healthy() -> None:
+    assert judge(POLICY, Gate(), [Outcome(attempted_at=BEGIN, error=None)], now=BEGIN) == Verdict(gate=Gate())
+    fresh = Gate()
+    assert (fresh.failures, fresh.warnings, fresh.pauses) == (0, 0, 0)
+    one = failing(fresh, BEGIN).gate
+    assert (one.failures, one.failing_since, one.warnings, one.pauses) == (1, BEGIN, 0, 0)
+
+
+def test_the_first_failure_of_a_group_is_the_earliest() -> None:
+    earlier = BEGIN - timedelta(seconds=9)
+    group = [Outcome(attempted_at=BEGIN, error="timeout"), Outcome(attempted_at=earlier, error="status_500")]
+    verdict = judge(POLICY, Gate(), group, now=BEGIN)
+    assert (verdict.gate.failing_since, verdict.gate.last_error) == (earlier, "status_500")
