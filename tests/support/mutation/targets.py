@@ -94,7 +94,9 @@ GROUPS: dict[str, Group] = {
         ),
     ),
     "consuming": Group(
-        _messaging("consumer", "delivery", "envelope", "inbox", "intake", "letters", "redelivery", "redrive"),
+        _messaging(
+            "consumer", "delivery", "envelope", "inbox", "intake", "letters", "redelivery", "redrive", "settling"
+        ),
         (
             f"{UNIT}/common/test_consuming.py",
             f"{UNIT}/common/test_contracts.py",

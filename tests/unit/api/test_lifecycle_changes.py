@@ -36,9 +36,13 @@ CHANGES: dict[tuple[str, str], dict[str, Any]] = {
     ("requires_action", "declined"): DECLINED,
     # Nobody waits for it any more: no failure, but the end that was asked for.
     ("abandoning", "declined"): {"status": Status.VOIDED, "action_url": None, **LET_GO},
-    ("authorized", "captured"): TAKEN,
     ("capturing", "captured"): TAKEN,
-    ("voiding", "captured"): TAKEN | LET_GO,
+    # Nobody asked for it: no money is believed to have moved before the gateway's records confirm it.
+    ("authorized", "captured"): {},
+    ("voiding", "captured"): {},
+    ("authorized", "capture_confirmed"): TAKEN,
+    ("capturing", "capture_confirmed"): TAKEN,
+    ("voiding", "capture_confirmed"): TAKEN | LET_GO,
     ("authorized", "capture_failed"): REFUSED,
     ("capturing", "capture_failed"): REFUSED,
     ("requires_action", "voided"): RELEASED,
@@ -51,9 +55,7 @@ CHANGES: dict[tuple[str, str], dict[str, Any]] = {
     ("authorized", "expired"): {"status": Status.EXPIRED, "expires_at": None},
     ("capturing", "expired"): {"status": Status.EXPIRED, "expires_at": None},
     ("voiding", "expired"): {"status": Status.VOIDED, "expires_at": None, **LET_GO},
-    ("authorized", "posted"): BOOKED | {"captured_minor": 15050},
     ("capturing", "posted"): BOOKED | {"captured_minor": 15050},
-    ("voiding", "posted"): BOOKED | {"captured_minor": 15050} | LET_GO,
     ("captured", "posted"): BOOKED,
     ("settled", "refund_completed"): {
         "status": Status.PARTIALLY_REFUNDED,

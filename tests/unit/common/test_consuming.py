@@ -13,12 +13,13 @@ from pamqp.commands import Basic
 from libs.common.contracts import REGISTRY, gateway
 from libs.common.errors import Unavailable, Undecodable
 from libs.common.ids import new_id
-from libs.common.messaging import consumer
-from libs.common.messaging.consumer import BroadcastConsumer, acknowledge, hand_back, persist
+from libs.common.messaging import settling
+from libs.common.messaging.consumer import BroadcastConsumer
 from libs.common.messaging.delivery import Delivery
 from libs.common.messaging.envelope import ATTEMPTS_MAX, PACK_EVENTS_MAX, decode_pack, heard, open_pack
 from libs.common.messaging.letters import DeadLetter, _events
 from libs.common.messaging.redelivery import judge
+from libs.common.messaging.settling import acknowledge, hand_back, persist
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -204,8 +205,8 @@ class TestDelivery:
 
 @pytest.fixture
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(consumer, "_HANDED_BACK_SECONDS", 0)
-    monkeypatch.setattr(consumer, "_OUTAGE_PAUSES_SECONDS", (0.001, 0.002))
+    monkeypatch.setattr(settling, "_HANDED_BACK_SECONDS", 0)
+    monkeypatch.setattr(settling, "_OUTAGE_PAUSES_SECONDS", (0.001, 0.002))
 
 
 @pytest.mark.usefixtures("no_pauses")
