@@ -37,6 +37,7 @@ from libs.common.settings import (
     SettingsError,
     load,
 )
+from libs.common.tasks import end_all, stop_if_cancelled
 from libs.common.web import problems
 from libs.common.web.connections import allow_open_files
 from libs.common.web.correlation import correlate
@@ -183,9 +184,7 @@ class Service:
             finally:
                 log.info("service.stopping")
                 await self.bus.drain(timeout_seconds=self.http.shutdown_timeout_seconds)
-                for task in running:
-                    task.cancel()
-                await asyncio.gather(*running, return_exceptions=True)
+                await end_all(running, again_seconds=self.http.shutdown_timeout_seconds)
                 await self.bus.close()
         log.info("service.stopped")
 
@@ -213,6 +212,7 @@ class Service:
             try:
                 await loop.run()
             except Exception as fault:
+                stop_if_cancelled()
                 is_outage = outages.is_outage(fault) or outages.is_contention(fault)
                 if is_outage:
                     log.warning("loop.paused", loop=loop.name, reason=outages.cause_of(fault.__cause__ or fault))

@@ -24,6 +24,7 @@ from libs.common.messaging.topology import postponed_queue
 from libs.common.observability import metrics
 from libs.common.observability.correlation import correlated
 from libs.common.observability.logging import get_logger
+from libs.common.tasks import end_all
 
 log = get_logger("messaging.consumer")
 
@@ -294,9 +295,7 @@ class EachConsumer[M: Message]:
 
     async def cancel(self) -> None:
         """Stop at once; what is not acknowledged goes back to the queue."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end_all(self._tasks)
 
     async def _handle(self, message: Delivery) -> None:
         try:

@@ -17,6 +17,7 @@ from libs.common.messaging.reader import Reader, Subscription
 from libs.common.messaging.topology import Topology, TopologyConflict, declare
 from libs.common.observability import metrics
 from libs.common.observability.logging import get_logger
+from libs.common.tasks import end_all, stop_if_cancelled
 
 log = get_logger("messaging.consuming")
 
@@ -85,8 +86,7 @@ class Consuming:
         """Close the channels and the connection; what was not acknowledged goes back to its queue."""
         self._is_stopping = True
         if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.gather(self._keeper, return_exceptions=True)
+            await end_all([self._keeper])
         await self._close()
 
     async def _close(self) -> None:
@@ -137,9 +137,7 @@ class Consuming:
             for task in done - {closed}:
                 task.result()
         finally:
-            for task in work:
-                task.cancel()
-            await asyncio.gather(*work, return_exceptions=True)
+            await end_all(work)
 
     async def _read(self, connection: AbstractConnection, reader: Reader) -> None:
         while True:
@@ -147,6 +145,7 @@ class Consuming:
                 await reader.read(connection)
                 reason = "its channel or consumer has ended"
             except Exception as fault:
+                stop_if_cancelled()
                 if not outages.is_outage(fault):
                     raise
                 reason = outages.cause_of(fault)
@@ -170,6 +169,7 @@ class Consuming:
                 log.error("topology.conflict", detail=conflict.detail)
             self._conflict = conflict.detail
         except Exception as fault:
+            stop_if_cancelled()
             if not outages.is_outage(fault):
                 raise
             log.warning("topology.not_declared", reason=outages.cause_of(fault))

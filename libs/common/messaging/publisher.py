@@ -18,6 +18,7 @@ from libs.common.errors import Unavailable
 from libs.common.messaging.topology import dead_exchange
 from libs.common.observability import metrics
 from libs.common.observability.logging import get_logger
+from libs.common.tasks import end_all
 
 log = get_logger("messaging.publisher")
 
@@ -236,8 +237,7 @@ class Publisher:
     async def stop(self) -> None:
         """Close the connection."""
         if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.gather(self._keeper, return_exceptions=True)
+            await end_all([self._keeper])
         await _close(self._broker)
 
 

@@ -28,6 +28,7 @@ from libs.common.messaging.watermark import Watermark
 from libs.common.observability import metrics
 from libs.common.observability.logging import get_logger
 from libs.common.settings import BrokerSettings
+from libs.common.tasks import stop_if_cancelled
 
 log = get_logger("messaging.relay")
 
@@ -148,6 +149,7 @@ class Relay:
                     # one, so that a lone message on an idle system leaves at once.
                     await asyncio.sleep(self._settings.outbox_gap_seconds * min(1 + sent / _BUSY_ROWS, _GAPS_MAX))
             except Exception as fault:
+                stop_if_cancelled()
                 self._watermark.reset()
                 if outages.is_outage(fault) or outages.is_contention(fault):
                     log.warning("outbox.relay_paused", reason=outages.cause_of(fault.__cause__ or fault))

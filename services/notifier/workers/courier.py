@@ -15,6 +15,7 @@ from libs.common.clock import Clock
 from libs.common.db import Database, GroupCommit
 from libs.common.errors import Unavailable
 from libs.common.observability.logging import get_logger
+from libs.common.tasks import end_all
 from services.notifier import commands, metrics
 from services.notifier.commands import Attempt
 from services.notifier.domain import Answer, Claimed
@@ -222,9 +223,7 @@ class Courier:
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=self._settings.webhook_drain_seconds)
         late = dict(self._under_way)
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
+        await end_all(late)
         # What was attempted and is being recorded is not handed back: its record raises the fence first.
         await self._recorder.flush()
         left += late.values()

@@ -102,10 +102,16 @@ def wanted(queue: str, exchange: str = "") -> Topology:
 
 @asynccontextmanager
 async def reading(
-    url: str, queue: str, taker: Everybody, *, idle_max_seconds: float = 30.0, exchange: str = ""
+    url: str,
+    queue: str,
+    taker: Everybody,
+    *,
+    idle_max_seconds: float = 30.0,
+    declare_every_seconds: float = 0.2,
+    exchange: str = "",
 ) -> AsyncIterator[Broker]:
     """Read a queue inside the block."""
-    broker = Broker(url, name="ledger", idle_max_seconds=idle_max_seconds, declare_every_seconds=0.2)
+    broker = Broker(url, name="ledger", idle_max_seconds=idle_max_seconds, declare_every_seconds=declare_every_seconds)
     broker.subscribe(queue, taker, prefetch=PREFETCH)
     # The exchange that the probe publishes to.
     needed = topology("ledger")
@@ -185,6 +191,17 @@ async def test_after_the_broker_closed_its_connections_everything_is_taken(
                 return len(taker.taken) == BACKLOG and queue not in await node.queues()
 
             await until(drained)
+
+
+async def test_connections_that_end_while_the_topology_is_declared_are_made_again(
+    vhost_url: str, queue: str, node: Node
+) -> None:
+    # Its cleanup on the closed connection fails, which takes the place of the cancellation that should end it.
+    async with reading(vhost_url, queue, Everybody(), declare_every_seconds=0) as broker:
+        for _ in range(5):
+            await node.close_connections()
+            await until(lambda: _says(broker, "not connected"))
+            await until(lambda: _says(broker, ""))
 
 
 async def test_forgotten_messages_are_seen_and_come_again(vhost_url: str, queue: str) -> None:
