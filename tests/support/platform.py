@@ -125,11 +125,18 @@ class Platform:
         self.rabbitmq_url = environ["RABBITMQ_URL"]
         self._logs = logs
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._more_ports: dict[str, str] = {}
+        """Of the second and further processes of a service."""
         self.http: aiohttp.ClientSession
 
     def base(self, service: str = "api") -> str:
         """The address of a service."""
-        return f"http://127.0.0.1:{self.environ[f'{service.upper()}_HTTP_PORT']}"
+        return f"http://127.0.0.1:{self._port(service)}"
+
+    def _port(self, process: str) -> str:
+        if "-" in process:
+            return self._more_ports.setdefault(process, str(free_port()))
+        return self.environ[f"{process.upper()}_HTTP_PORT"]
 
     def command(self, service: str, *arguments: str) -> list[str]:
         """How a service is run; measured for coverage where the tests are."""
@@ -139,12 +146,11 @@ class Platform:
     def start(self, service: str) -> None:
         """Start one service as a process; `notifier-2` is another process of the notifier, on a port of its own."""
         name = service.partition("-")[0]
-        port = self.environ.setdefault(f"{service.upper()}_HTTP_PORT", str(free_port()))
         log = (self._logs / f"{service}.log").open("ab")
         self._processes[service] = subprocess.Popen(
             self.command(name, "serve"),
             cwd=ROOT,
-            env=self.environ | {f"{name.upper()}_HTTP_PORT": port},
+            env=self.environ | {f"{name.upper()}_HTTP_PORT": self._port(service)},
             stdout=log,
             stderr=subprocess.STDOUT,
         )
