@@ -142,26 +142,39 @@ class PackConsumer[M: Message]:
             DatabaseUnavailable: when the database refuses all alike.
         """
         await self._fill(messages, events)
-        count = len(events)
         refused: list[tuple[PackedEvent, Heard[M]]] = []
+        last: StatementUnfinished | None = None
         # Any few of them first: where those at the head fail, another may still show that the database is well.
-        some = random.sample(range(count), min(FEW, count))
-        order = [events[i] for i in (*some, *(i for i in range(count) if i not in some))]
+        some = random.sample(range(len(events)), min(FEW, len(events)))
+        order = [events[i] for i in (*some, *(i for i in range(len(events)) if i not in some))]
         for pair in order:
             try:
                 await self._settle([pair])
             except StatementUnfinished as fault:
                 refused.append(pair)
-                if not await patience.blames(count):
-                    if len(refused) >= FEW or pair is order[-1]:
-                        raise
-                    continue
-                await self._intake.give_up(refused, refusal(fault))
-                for each in refused:
-                    events.remove(each)
-                refused.clear()
+                last = fault
+                if await patience.blames():
+                    await self._postpone(refused, events, fault)
+                elif len(refused) >= FEW:
+                    raise
             else:
                 events.remove(pair)
+        if refused and last is not None:
+            # They failed before the others had passed.
+            if not await patience.blames():
+                raise last
+            await self._postpone(refused, events, last)
+
+    async def _postpone(
+        self,
+        refused: list[tuple[PackedEvent, Heard[M]]],
+        events: list[tuple[PackedEvent, Heard[M]]],
+        fault: StatementUnfinished,
+    ) -> None:
+        await self._intake.give_up(refused, refusal(fault))
+        for each in refused:
+            events.remove(each)
+        refused.clear()
 
     @property
     def idle(self) -> bool:
@@ -335,8 +348,6 @@ class EachConsumer[M: Message]:
                 await persist(partial(self._attempt, packed, event), queue=self.queue, until=patience.blames_lone)
             except StatementUnfinished as fault:
                 await persist(partial(self._intake.give_up, [(packed, event)], refusal(fault)), queue=self.queue)
-            finally:
-                patience.end()
 
     async def _attempt(self, packed: PackedEvent, event: Heard[M]) -> None:
         try:

@@ -3,7 +3,8 @@
 A statement that always runs into its timeout, never gets its lock, or makes the server report an internal error fails as
 in an outage. Waiting for the end of that would hold up its neighbours for ever. So the database is suspected first, and
 the event only with evidence: it has failed several times, the inbox takes a write meanwhile, and other events of the queue
-have passed since (or there are too few others to tell). Where everything fails, it is an outage.
+have passed since. Where everything fails, it is an outage, and an event that is alone waits in place for another: nobody is
+behind it, and a table may be locked for hours.
 """
 
 import asyncio
@@ -17,19 +18,18 @@ from libs.common.messaging import inbox
 FAILURES_MAX = 3
 """Failures of a set before its events are tried one by one; one is enough where an event has been postponed before."""
 FEW = 3
-"""So many events that fail while none passes are an outage; fewer may be all the events that there are."""
+"""After so many events that fail while none passes, the rest is not tried: it seems to be an outage."""
 _PROBE_SECONDS = 2.0
 
 
 class Watch:
-    """What is known about the database from one queue: how much has passed, and what fails at the moment."""
+    """What is known about the database from one queue: how much has passed."""
 
     def __init__(self, database: Database, *, queue: str) -> None:
         self._database = database
         self._queue = queue
         self.handled = 0
         """Events that have taken effect since the start of this process."""
-        self.failing: set[Patience] = set()
 
     async def takes_writes(self) -> bool:
         """Whether the inbox takes a write, in time."""
@@ -60,18 +60,13 @@ class Patience:
         self._failures += 1
         return self._failures >= self._failures_max and await self._watch.takes_writes()
 
-    async def blames(self, count: int) -> bool:
-        """Whether there is evidence against an event that failed alone, one of `count`, and not against the database."""
-        return (self._watch.handled > self._handled or count < FEW) and await self._watch.takes_writes()
+    async def blames(self) -> bool:
+        """Whether there is evidence against an event that failed alone, and not against the database."""
+        return self._watch.handled > self._handled and await self._watch.takes_writes()
 
     async def blames_lone(self, fault: BaseException) -> bool:
         """The same for an event that is handled beside others, each on its own, after one more failure of it."""
-        self._watch.failing.add(self)
-        return await self.is_over(fault) and await self.blames(len(self._watch.failing))
-
-    def end(self) -> None:
-        """Forget the event: it has passed, or it is postponed."""
-        self._watch.failing.discard(self)
+        return await self.is_over(fault) and self._watch.handled > self._handled
 
 
 def refusal(fault: StatementUnfinished) -> Unavailable:

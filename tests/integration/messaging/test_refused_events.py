@@ -1,9 +1,11 @@
 """An event that the database refuses every time leaves its neighbours alone; a database that is away refuses nothing."""
 
-from collections.abc import Sequence
+import random
+from collections.abc import AsyncIterator, Sequence
 from uuid import UUID
 
 import asyncpg
+import pytest
 
 from libs.common.contracts import gateway
 from libs.common.db import Connection
@@ -16,8 +18,8 @@ from tests.integration.messaging.test_postponed import QUEUE, first, others, pac
 
 NEIGHBOURS = 10
 _REFUSE = """
-CREATE TABLE ledger.poison (event_id uuid, how text);
-CREATE FUNCTION ledger.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE TABLE IF NOT EXISTS ledger.poison (event_id uuid, how text);
+CREATE OR REPLACE FUNCTION ledger.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     CASE (SELECT how FROM ledger.poison WHERE event_id = NEW.event_id)
         WHEN 'slow' THEN PERFORM pg_sleep(60);
@@ -27,7 +29,7 @@ BEGIN
     END CASE;
     RETURN NEW;
 END $$;
-CREATE TRIGGER refuse BEFORE INSERT ON ledger.effects FOR EACH ROW EXECUTE FUNCTION ledger.refuse();
+CREATE OR REPLACE TRIGGER refuse BEFORE INSERT ON ledger.effects FOR EACH ROW EXECUTE FUNCTION ledger.refuse();
 """
 
 
@@ -38,6 +40,15 @@ async def _refuse(pair: Pair, events: dict[UUID, str]) -> None:
     await admin.executemany("INSERT INTO ledger.poison VALUES ($1, $2)", list(events.items()))
     name = await admin.fetchval("SELECT current_database()")
     await admin.execute(f"ALTER DATABASE \"{name}\" SET statement_timeout = '100ms'")
+    await admin.close()
+
+
+@pytest.fixture(autouse=True)
+async def usual_timeout(pair: Pair) -> AsyncIterator[None]:
+    """Give the database, which the tests of this module share, its usual timeout back before it is emptied."""
+    yield
+    admin = await asyncpg.connect(pair.admin_url, server_settings={"statement_timeout": "0"})
+    await admin.execute(f'ALTER DATABASE "{await admin.fetchval("SELECT current_database()")}" RESET statement_timeout')
     await admin.close()
 
 
@@ -79,8 +90,17 @@ async def _poison_leaves_neighbours_alone(pair: Pair, *, each: bool) -> None:
     bus = await _ledger(pair, each=each)
     await put(pair.vhost_url, QUEUE, [*fresh, *healthy], pack=100)
     await put(pair.vhost_url, postponed_queue(QUEUE), [worn], pack=1)
+    later = packed(captured())
     retried = metrics.MESSAGES.labels(QUEUE, "retried")._value.get()
     async with pair.running(bus):
+
+        async def passed() -> bool:
+            return await _effects(pair) == {event.id for event in healthy}
+
+        # Whichever is tried first: this one passes while the others fail.
+        await until(passed)
+        await put(pair.vhost_url, QUEUE, [later], pack=1)
+        healthy.append(later)
 
         async def done() -> bool:
             # They come back every few seconds, and are postponed again.
@@ -103,27 +123,49 @@ async def test_event_that_the_database_refuses_leaves_its_slot_to_others(pair: P
     await _poison_leaves_neighbours_alone(pair, each=True)
 
 
-async def test_table_that_is_locked_for_all_events_postpones_none(pair: Pair) -> None:
+async def test_event_that_fails_before_its_neighbours_pass_is_not_lost(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Any order may come.
+    monkeypatch.setattr(random, "sample", lambda population, k: list(population)[:k])
+    poison, *healthy = (packed(captured()) for _ in range(3))
+    await _refuse(pair, {poison.id: "slow"})
     bus = await _ledger(pair, each=False)
+    retried = metrics.MESSAGES.labels(QUEUE, "retried")._value.get()
+    await put(pair.vhost_url, QUEUE, [poison, *healthy])
+    async with pair.running(bus):
+
+        async def is_postponed() -> bool:
+            return bool(metrics.MESSAGES.labels(QUEUE, "retried")._value.get() > retried)
+
+        await until(is_postponed)
+        assert await _effects(pair) == {event.id for event in healthy}
+
+
+@pytest.mark.parametrize(("each", "count", "tries"), [(False, NEIGHBOURS, 6), (False, 1, 3), (True, 1, 3)])
+async def test_table_that_is_locked_for_all_events_postpones_none(
+    pair: Pair, count: int, tries: int, *, each: bool
+) -> None:
+    bus = await _ledger(pair, each=each)
     await _refuse(pair, {})
     # The next would be their last try, so that each wrong decision is a dead letter.
-    events = [packed(captured(), attempt=RETRIES_MAX) for _ in range(NEIGHBOURS)]
+    events = [packed(captured(), attempt=RETRIES_MAX) for _ in range(count)]
     timeouts = metrics.DATABASE_OUTAGES.labels("57014")
     before = timeouts._value.get()
     other = await asyncpg.connect(pair.admin_url)
     async with other.transaction():
         await other.execute("LOCK TABLE ledger.effects IN ACCESS EXCLUSIVE MODE")
-        await put(pair.vhost_url, QUEUE, events, pack=NEIGHBOURS)
+        await put(pair.vhost_url, QUEUE, events, pack=count)
         async with pair.running(bus):
 
             async def tried_alone() -> bool:
-                return bool(timeouts._value.get() >= before + 6)
+                return bool(timeouts._value.get() >= before + tries)
 
             await until(tried_alone)
             assert await waiting(pair.vhost_url, dead_queue(QUEUE)) == 0
             assert await waiting(pair.vhost_url, delay_exchange("ledger", 300)) == 0
     await other.close()
-    again = await _ledger(pair, each=False)
+    again = await _ledger(pair, each=each)
     async with pair.running(again):
 
         async def all_handled() -> bool:
