@@ -91,7 +91,7 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
     left; at least 2."""
     outbox_kept_days: Annotated[int, between(0, 365)] = 2
     """How many whole days what was published is kept, so that it can be published again exactly as it was; 0: not at all. A
-    payment publishes nine messages of about 600 bytes each."""
+    payment publishes nine messages of about 600 bytes each. Less than `inbox_retention_days`, or subscribers take it twice."""
     message_idle_max_seconds: Short = 10.0
     """How long this process may hold a message unacknowledged without working on it; then its channel is closed, so that
     it comes again."""
@@ -172,6 +172,11 @@ def load[T: msgspec.Struct](
     place = getattr(settings, "place", None)
     if isinstance(place, PlaceSettings) and not place.is_local:
         faults += _unsafe_secrets(settings, service.upper(), env)
+    broker = getattr(settings, "broker", None)
+    if isinstance(broker, BrokerSettings) and broker.outbox_kept_days >= broker.inbox_retention_days:
+        faults.append(
+            "OUTBOX_KEPT_DAYS must be below INBOX_RETENTION_DAYS, or what is published again may take effect twice"
+        )
     if check is not None:
         faults += check(settings)
     if faults:

@@ -225,6 +225,13 @@ def test_every_setting_arrives(service: str, prefixed: bool) -> None:
             assert written(found) == value, name
 
 
+@BY_SERVICE
+def test_nothing_is_kept_for_longer_than_subscribers_remember_it(service: str) -> None:
+    read(service, {"OUTBOX_KEPT_DAYS": "13"})
+    with pytest.raises(SettingsError, match="OUTBOX_KEPT_DAYS must be below INBOX_RETENTION_DAYS"):
+        read(service, {"OUTBOX_KEPT_DAYS": "14"})
+
+
 BY_WAY_OF = {"ENCRYPTION_KEY": "sealing_key"}
 """Settings that are read through a property of their struct."""
 
