@@ -51,7 +51,8 @@ async def resend[S: Stored](
 
 async def refused(service: str, settings: DatabaseSettings, arguments: Sequence[str]) -> str:
     """Do what an operator says about messages that destinations refuse; returns what to print."""
-    database = Database(settings, schema=service, application_name=f"{service}-refused")
+    patient = msgspec.structs.replace(settings, database_timeout_seconds=TIMEOUT_SECONDS)
+    database = Database(patient, schema=service, application_name=f"{service}-refused")
     await database.open()
     try:
         return await command(service, database, arguments, now=datetime.now(UTC))

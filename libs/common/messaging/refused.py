@@ -22,15 +22,24 @@ from libs.common.observability.logging import get_logger
 
 log = get_logger("messaging.refused")
 
-_IDS_MAX = 1000
-"""Ids of messages that one line names; of more it tells the number alone."""
+_STEP = 1000
+"""Messages that one transaction takes: millions may wait, and a line names each of its own."""
 
 _LIST = """
 SELECT destination, count(*) AS count, min(occurred_at) AS oldest, max(attempts) AS attempts, min(available_at) AS next_at
 FROM outbox_refused GROUP BY destination ORDER BY destination
 """
-_RETRY = "UPDATE outbox_refused SET available_at = now() WHERE destination = $1 RETURNING event_id"
-_GIVE_UP = "DELETE FROM outbox_refused WHERE destination = $1 AND occurred_at < $2 RETURNING event_id"
+# FOR UPDATE waits for the relay, which may be trying some of them at this moment.
+_RETRY = """
+UPDATE outbox_refused SET available_at = now() WHERE seq = ANY(ARRAY(
+    SELECT seq FROM outbox_refused WHERE destination = $1 AND available_at > now() LIMIT $2 FOR UPDATE))
+RETURNING event_id
+"""
+_GIVE_UP = """
+DELETE FROM outbox_refused WHERE seq = ANY(ARRAY(
+    SELECT seq FROM outbox_refused WHERE destination = $1 AND occurred_at < $3 LIMIT $2 FOR UPDATE))
+RETURNING event_id
+"""
 _WRITE_DOWN = "INSERT INTO operator_actions (id, at, actor, action, subject, detail) VALUES ($1, now(), $2, $3, $4, $5)"
 
 
@@ -85,16 +94,21 @@ async def give_up(database: Database, destination: str, *, before: datetime, rea
 async def _act(
     database: Database, sql: str, destination: str, *more: datetime, actor: str, action: str, reason: str
 ) -> int:
-    async with database.transaction() as tx:
-        rows = await tx.fetch(sql, destination, *more)
-        if rows:
-            ids = [str(row["event_id"]) for row in rows[:_IDS_MAX]]
-            detail = {"reason": reason, "count": len(rows), "event_ids": ids}
-            await tx.execute(_WRITE_DOWN, new_id(), actor, action, destination, json.dumps(detail))
+    count = idle = 0
+    # Nothing twice: what the relay was trying the first time is there again under another number if it was refused.
+    while idle < 2:
+        async with database.transaction() as tx:
+            rows = await tx.fetch(sql, destination, _STEP, *more)
+            if rows:
+                ids = [str(row["event_id"]) for row in rows]
+                detail = {"reason": reason, "count": len(rows), "event_ids": ids}
+                await tx.execute(_WRITE_DOWN, new_id(), actor, action, destination, json.dumps(detail))
+        count += len(rows)
+        idle = 0 if rows else idle + 1
     log.warning(
-        "outbox.operator_action", action=action, destination=destination, actor=actor, count=len(rows), reason=reason
+        "outbox.operator_action", action=action, destination=destination, actor=actor, count=count, reason=reason
     )
-    return len(rows)
+    return count
 
 
 async def command(service: str, database: Database, arguments: Sequence[str], *, now: datetime) -> str:
@@ -119,6 +133,8 @@ async def command(service: str, database: Database, arguments: Sequence[str], *,
     if given.step == "retry":
         count = await retry_now(database, given.destination, actor=getpass.getuser())
         done = "are tried again now"
+        if not count and any(each.destination == given.destination for each in await list_refused(database)):
+            return f"what {given.destination} refuses is being tried again already"
     else:
         count = await give_up(
             database,

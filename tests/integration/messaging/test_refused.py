@@ -1,9 +1,11 @@
 """What a destination refuses is listed, tried again on demand, or given up with a line that stays."""
 
+import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 
 import aio_pika
+import asyncpg
 import pytest
 
 from libs.common.contracts import api
@@ -12,7 +14,7 @@ from libs.common.messaging import Saying
 from libs.common.messaging.refused import command, list_refused
 from libs.common.observability import metrics
 from libs.common.observability.correlation import Correlation
-from tests.integration.messaging.conftest import Pair, say_all
+from tests.integration.messaging.conftest import Pair, say_all, until
 from tests.integration.messaging.test_relay import Side, _side
 
 PUBLIC = "payments.x"
@@ -76,3 +78,56 @@ async def test_refused_messages_are_listed_tried_again_and_given_up(pair: Pair) 
             "event_ids": [str(event.event_id)],
         }
         await queue.delete(if_unused=False, if_empty=False)
+
+
+_MANY = 1_500
+_WAIT = f"""
+INSERT INTO outbox_refused (destination, event_id, contract, tenant_id, correlation_id, traceparent, occurred_at, body,
+                            attempts, available_at)
+SELECT 'a.queue', gen_random_uuid(), 'c', 't1', 'c', '', now(), '{{}}', 1, now() + interval '1 hour'
+  FROM generate_series(1, {_MANY})
+"""
+_TRY = """
+WITH tried AS (DELETE FROM outbox_refused WHERE seq <= 10 RETURNING *)
+INSERT INTO outbox_refused (destination, event_id, contract, tenant_id, correlation_id, traceparent, occurred_at, body,
+                            attempts, available_at)
+SELECT destination, event_id, contract, tenant_id, correlation_id, traceparent, occurred_at, body, 2, available_at FROM tried
+"""
+
+
+async def test_all_are_given_up_and_named_though_some_are_being_tried(pair: Pair) -> None:
+    database = await pair.database("api")
+    await database.write(_WAIT)
+    ids = {str(row["event_id"]) for row in await database.fetch("SELECT event_id FROM outbox_refused")}
+    now = datetime.now(UTC) + timedelta(minutes=5)
+    relay = await asyncpg.connect(pair.admin_url, server_settings={"search_path": "api"})
+    async with relay.transaction():
+        # As the relay does, where the destination refuses once more.
+        await relay.execute(_TRY)
+        giving = asyncio.create_task(
+            command("api", database, ["give-up", "a.queue", "--reason", "nobody reads it"], now=now)
+        )
+
+        async def waits() -> bool:
+            blocked = (
+                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            )
+            return bool(await relay.fetchval(blocked))
+
+        await until(waits)
+    await relay.close()
+    assert (await giving).startswith(f"{_MANY} messages of the api")
+    lines = await database.fetch("SELECT detail FROM operator_actions")
+    named = [name for line in lines for name in json.loads(line["detail"])["event_ids"]]
+    assert len(named) == _MANY
+    assert set(named) == ids
+
+
+async def test_what_is_due_already_is_not_missing(pair: Pair) -> None:
+    database = await pair.database("api")
+    now = datetime.now(UTC)
+    await database.write(_WAIT)
+    assert (await command("api", database, ["retry", "a.queue"], now=now)).startswith(f"{_MANY} messages of the api")
+    assert "already" in await command("api", database, ["retry", "a.queue"], now=now)
+    with pytest.raises(NotFound):
+        await command("api", database, ["retry", "another.queue"], now=now)
