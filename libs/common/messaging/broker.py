@@ -33,6 +33,11 @@ class Broker:
         """Whether both connections have been made; from then on they are made again by themselves."""
         return self._is_started
 
+    @property
+    def blocked(self) -> str:
+        """Why the broker takes no messages for now; empty while it does."""
+        return self._publisher.blocked
+
     def subscribe(
         self,
         queue: str,

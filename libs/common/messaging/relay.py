@@ -202,6 +202,9 @@ class Relay:
         self._wake.clear()
         if not self._broker.is_started:
             raise Unavailable("RabbitMQ is not connected yet")
+        if self._broker.blocked:
+            # Before anything is copied only to be taken back: an alarm lasts for hours, with a round every second.
+            raise Unavailable(f"RabbitMQ takes no messages for now: {self._broker.blocked}")
         began = self._now()
         above = self._watermark.start(began)
         async with self._database.connection() as connection, connection.transaction():
@@ -293,7 +296,7 @@ class Relay:
             _REFUSE,
             [refusal.destination for refusal in refusals],
             *([row[column] for row in rows] for column in FIELDS.split(", ")),
-            [row["attempts"] + 1 for row in rows],
+            [max(row["attempts"], 0) + 1 for row in rows],
             [_pause(refusal) for refusal in refusals],
         )
 

@@ -12,6 +12,7 @@ import pytest
 
 from libs.common.contracts import Kind, gateway, said_by
 from libs.common.db import Connection, Database
+from libs.common.errors import Unavailable
 from libs.common.ids import new_id
 from libs.common.messaging import Heard, Saying
 from libs.common.messaging.broker import Broker
@@ -131,3 +132,19 @@ async def test_nothing_is_kept_where_the_setting_says_so(pair: Pair) -> None:
         await say_all(database, [captured()])
         assert await relay.round() == 1
     assert await _rows(database, "outbox_published") == []
+
+
+async def test_nothing_is_written_while_the_broker_takes_no_messages(pair: Pair) -> None:
+    database = await pair.database("gateway")
+    async with _relay(pair, database, "gateway") as relay:
+        await say_all(database, [captured()])
+        # What the broker's notice of an alarm does.
+        relay._broker._publisher._set_blocked("low on memory")
+        with pytest.raises(Unavailable):
+            await relay.round()
+        # What is taken back takes its room on the disk all the same.
+        row = await database.fetchrow("SELECT pg_relation_size('outbox_published_default') AS bytes")
+        assert row is not None
+        assert row["bytes"] == 0
+        relay._broker._publisher._set_blocked("")
+        assert await relay.round() == 1
