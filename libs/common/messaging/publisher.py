@@ -25,6 +25,10 @@ log = get_logger("messaging.publisher")
 CONNECT_SECONDS = 5.0
 _PUBLISH_SECONDS = 10.0
 """Deadline of one confirmed publish."""
+AT_ONCE = 32
+"""Messages that may be published in one turn of the loop: the driver has room for so many frames. More would wait for each
+other one by one, a turn or two each, and in a busy process a turn takes milliseconds."""
+aiormq.Connection.FRAME_BUFFER_SIZE = AT_ONCE + 8
 _PROBE_SECONDS = 2.0
 _PROBE_EVERY_SECONDS = 5.0
 _REPLACED_AFTER = 6

@@ -23,6 +23,7 @@ from libs.common.errors import Transient, Unavailable
 from libs.common.ids import new_id
 from libs.common.messaging.broker import Broker
 from libs.common.messaging.published import FIELDS, SENT_BEFORE
+from libs.common.messaging.publisher import AT_ONCE
 from libs.common.messaging.shipments import EVERYWHERE, Row, Shipment, shipments
 from libs.common.messaging.watermark import Watermark
 from libs.common.observability import metrics
@@ -39,9 +40,6 @@ _PUBLIC_PAUSES_SECONDS = (1, 5, 30, 60, 300, 900)
 _BUSY_ROWS = 8
 """A round of so many rows makes the gap after it twice as long: under load a round costs everybody who waits a turn."""
 _GAPS_MAX = 3.0
-_SLICE = 8
-"""Messages handed to the driver in one turn of the loop. Its queue of frames has room for ten: more would wait for each
-other one by one, a turn or two each, and in a busy process a turn is long."""
 _OUTAGE_SECONDS = 1.0
 """Pause after the broker or the database did not answer."""
 _FAILED_SECONDS = 5.0
@@ -277,8 +275,8 @@ class Relay:
     async def _publish_all(self, plan: Sequence[Shipment]) -> list[BaseException | None]:
         sending: list[asyncio.Task[None]] = []
         try:
-            for start in range(0, len(plan), _SLICE):
-                sending += [asyncio.create_task(self._publish(shipment)) for shipment in plan[start : start + _SLICE]]
+            for start in range(0, len(plan), AT_ONCE):
+                sending += [asyncio.create_task(self._publish(shipment)) for shipment in plan[start : start + AT_ONCE]]
                 await asyncio.sleep(0)
         except BaseException:
             for task in sending:

@@ -89,7 +89,7 @@ def shipments(rows: Sequence[Row], pack_max: int, *, destination: str = EVERYWHE
     Returns the shipments, in outbox order, and the rows whose contract this version does not know.
     """
     packed: dict[tuple[str, str], list[Row]] = defaultdict(list)
-    plan: list[Shipment] = []
+    public: list[Shipment] = []
     unknown: list[Row] = []
     for row in rows:
         message = REGISTRY.get(row["contract"])
@@ -100,13 +100,15 @@ def shipments(rows: Sequence[Row], pack_max: int, *, destination: str = EVERYWHE
             if destination not in (EVERYWHERE, place):
                 continue
             if place == PUBLIC_EXCHANGE:
-                plan.append(Shipment(contract=message.contract, destination=place, rows=[row]))
+                public.append(Shipment(contract=message.contract, destination=place, rows=[row]))
             else:
                 packed[row["contract"], place].append(row)
+    # What our own services wait for first: it is few messages, and a client may wait for the answer.
+    plan: list[Shipment] = []
     for (name, place), pack in packed.items():
         contract = REGISTRY[name].contract
         plan.extend(
             Shipment(contract=contract, destination=place, rows=pack[i : i + pack_max])
             for i in range(0, len(pack), pack_max)
         )
-    return plan, unknown
+    return plan + public, unknown
