@@ -5,13 +5,17 @@ lower latency, because the number of commits falls as the load rises.
 """
 
 import asyncio
+import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
+from libs.common.db.connections import StatementUnfinished
 from libs.common.errors import Unavailable
 
 SHARE_MIN = 16
 """Items that are written together though another writer is free: below it a commit costs more than is gained."""
+_ALONE_MAX = 3
+"""Items of a group that fail one by one while none passes: then the others are not tried, since it seems to be an outage."""
 
 
 class GroupCommit[T, R]:
@@ -20,6 +24,9 @@ class GroupCommit[T, R]:
     `write` receives 1 to `group_max` items and returns one result (or an exception) per item, in their order; it raises
     only when the whole group failed. At most `writers` groups are on their way at the same time: with more than one, a
     group is put together while the database works on another, and their order is no longer that of submission.
+
+    `isolates` says that items may be written twice without harm: of a group whose statement the database gave up, each is
+    then written alone, since one of them may be what it cannot finish.
     """
 
     def __init__(
@@ -29,10 +36,12 @@ class GroupCommit[T, R]:
         group_max: int,
         waiting_max: int,
         writers: int = 1,
+        isolates: bool = False,
     ) -> None:
         self._write = write
         self._group_max = group_max
         self._waiting_max = waiting_max
+        self._isolates = isolates
         self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
         self._writers_max = writers
         self._writers: set[asyncio.Task[None]] = set()
@@ -87,7 +96,7 @@ class GroupCommit[T, R]:
 
     async def _write_group(self, group: list[tuple[T, asyncio.Future[R]]]) -> None:
         try:
-            results = await self._write([item for item, _ in group])
+            results = await self._written([item for item, _ in group])
         except asyncio.CancelledError:
             for _, done in group:
                 done.cancel()
@@ -103,6 +112,29 @@ class GroupCommit[T, R]:
                 done.exception()
             else:
                 done.set_result(result)
+
+    async def _written(self, items: Sequence[T]) -> Sequence[R | Exception]:
+        try:
+            return await self._write(items)
+        except StatementUnfinished as fault:
+            if not self._isolates or len(items) == 1:
+                raise
+            return await self._written_alone(items, fault)
+
+    async def _written_alone(self, items: Sequence[T], fault: Exception) -> list[R | Exception]:
+        results: list[R | Exception] = [fault] * len(items)
+        failed, has_passed = 0, False
+        # In any order, so that those which fail are not always the first ones.
+        for i in random.sample(range(len(items)), len(items)):
+            try:
+                [results[i]] = await self._write([items[i]])
+                has_passed = True
+            except Exception as each:  # noqa: BLE001 - it is this caller's answer
+                results[i] = each
+                failed += 1
+                if failed >= _ALONE_MAX and not has_passed:
+                    break
+        return results
 
     async def flush(self) -> None:
         """Wait until everything submitted so far is written."""

@@ -171,10 +171,10 @@ class AttemptStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._opening: GroupCommit[Attempt, Attempt] = GroupCommit(
-            self._open, group_max=_GROUP_MAX, waiting_max=_WAITING_MAX
+            self._open, group_max=_GROUP_MAX, waiting_max=_WAITING_MAX, isolates=True
         )
         self._recording: GroupCommit[Recording, bool] = GroupCommit(
-            self._record, group_max=_GROUP_MAX, waiting_max=_WAITING_MAX
+            self._record, group_max=_GROUP_MAX, waiting_max=_WAITING_MAX, isolates=True
         )
 
     async def open(self, attempt: Attempt) -> Attempt:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from libs.common.db import GroupCommit
+from libs.common.db.connections import StatementUnfinished
 from libs.common.errors import Unavailable
 
 
@@ -161,3 +162,28 @@ async def test_callers_that_come_back_end_up_shared_evenly_among_the_writers() -
     assert sizes[:2] == [16, 2]
     middle = sizes[len(sizes) // 3 : -len(sizes) // 3]
     assert set(middle) == {32}
+
+
+async def test_item_that_the_database_never_finishes_fails_alone() -> None:
+    async def write(items: Sequence[int]) -> list[int]:
+        if 13 in items:
+            raise StatementUnfinished("the database does not answer in time")
+        return list(items)
+
+    group: GroupCommit[int, int] = GroupCommit(write, group_max=100, waiting_max=100, isolates=True)
+    results = await asyncio.gather(*(group.submit(i) for i in range(16)), return_exceptions=True)
+    assert [i for i, result in enumerate(results) if isinstance(result, StatementUnfinished)] == [13]
+    assert [result for result in results if isinstance(result, int)] == [i for i in range(16) if i != 13]
+
+
+async def test_database_that_finishes_nothing_is_not_asked_for_each_item() -> None:
+    asked = []
+
+    async def write(items: Sequence[int]) -> list[int]:
+        asked.append(len(items))
+        raise StatementUnfinished("the database does not answer in time")
+
+    group: GroupCommit[int, int] = GroupCommit(write, group_max=100, waiting_max=100, isolates=True)
+    results = await asyncio.gather(*(group.submit(i) for i in range(16)), return_exceptions=True)
+    assert all(isinstance(result, StatementUnfinished) for result in results)
+    assert asked == [16, 1, 1, 1]
