@@ -4,6 +4,7 @@ A day is a partition and leaves as one. Whoever has lost messages (a queue that 
 backup) gets them again with the ids that they had, so that every other subscriber's inbox knows them.
 """
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
@@ -12,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
 from libs.common.db import Connection, Database, PartitionedTable
+from libs.common.errors import Unavailable
 from libs.common.ids import first_id, time_of_id
 from libs.common.messaging.envelope import Saying
 from libs.common.messaging.outbox import outbox_arrays
@@ -23,6 +25,10 @@ _DAYS_AHEAD = 7
 FIELDS = "event_id, contract, tenant_id, correlation_id, traceparent, occurred_at, body"
 SENT_BEFORE = -1
 """The `attempts` of an outbox row that is published again: it is kept already."""
+AHEAD_MAX = 4 * PAGE_ROWS
+"""Rows in the outbox while more is published again: what happens now stands behind no more than that."""
+_ROOM_SECONDS = 60.0
+_LOOK_SECONDS = 0.1
 
 _OLDEST = "SELECT batch_id FROM outbox_published ORDER BY batch_id LIMIT 1"
 _PUBLISH_AGAIN = f"""
@@ -37,6 +43,7 @@ WITH page AS (
 )
 SELECT batch_id, seq FROM page ORDER BY batch_id, seq
 """  # noqa: S608 - built from constants
+_WAITING = f"SELECT count(*) AS rows FROM (SELECT FROM outbox LIMIT {AHEAD_MAX}) AS waiting"  # noqa: S608 - a number
 
 _REBUILT = f"""
 INSERT INTO outbox ({FIELDS}, attempts) SELECT *, {SENT_BEFORE}
@@ -92,9 +99,27 @@ async def publish_again(database: Database, window: Window) -> int:
     count, after, seq = 0, UUID(int=0), 0
     intent = None if window.payment_intent_id is None else str(window.payment_intent_id)
     since, until = first_id(window.since), first_id(window.until)
+    await wait_for_room(database)
     while rows := await database.write_all(
         _PUBLISH_AGAIN, since, until, after, seq, window.contract, intent, PAGE_ROWS
     ):
         count += len(rows)
         after, seq = rows[-1]["batch_id"], rows[-1]["seq"]
+        await wait_for_room(database)
     return count
+
+
+async def wait_for_room(database: Database) -> None:
+    """Wait until the relay has carried away what stands in the outbox, but for a few pages.
+
+    Raises:
+        Unavailable: when it does not.
+    """
+    try:
+        async with asyncio.timeout(_ROOM_SECONDS):
+            while (row := await database.fetchrow(_WAITING)) is not None and row["rows"] >= AHEAD_MAX:  # noqa: ASYNC110 - the relay is another process
+                await asyncio.sleep(_LOOK_SECONDS)
+    except TimeoutError as fault:
+        raise Unavailable(
+            "the outbox does not become empty: run the same command once messages are published"
+        ) from fault

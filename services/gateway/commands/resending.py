@@ -2,7 +2,7 @@
 
 from libs.common.db import Database
 from libs.common.messaging import Saying
-from libs.common.messaging.published import rebuilt
+from libs.common.messaging.published import rebuilt, wait_for_room
 from libs.common.messaging.resend import Window
 from libs.common.observability.correlation import Correlation, new_correlation_id
 from services.gateway import outbox
@@ -21,6 +21,7 @@ async def resend(database: Database, window: Window) -> int:
 
 
 async def _publish(database: Database, sayings: list[Saying]) -> int:
+    await wait_for_room(database)
     async with database.transaction() as tx:
         await rebuilt(tx, sayings)
     return len(sayings)

@@ -1,7 +1,7 @@
 """Publishing again that captures are booked, for an api that has lost it."""
 
 from libs.common.db import Database
-from libs.common.messaging.published import rebuilt
+from libs.common.messaging.published import rebuilt, wait_for_room
 from libs.common.messaging.resend import Window
 from services.ledger import outbox
 from services.ledger.store.resending import captures
@@ -24,6 +24,7 @@ async def resend(database: Database, window: Window) -> int:
                 for row in rows
             ]
         )
+        await wait_for_room(database)
         async with database.transaction() as tx:
             await rebuilt(tx, sayings)
         count += len(sayings)

@@ -1,5 +1,6 @@
 """What a service has published is published again exactly as it was, for as long as it is kept, and takes effect once."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -16,9 +17,9 @@ from libs.common.errors import Unavailable
 from libs.common.ids import new_id
 from libs.common.messaging import Heard, Saying
 from libs.common.messaging.broker import Broker
-from libs.common.messaging.published import FIELDS, kept_since, publish_again
+from libs.common.messaging.published import AHEAD_MAX, FIELDS, kept_since, publish_again
 from libs.common.messaging.relay import Relay
-from libs.common.messaging.resend import Window
+from libs.common.messaging.resend import PAGE_ROWS, Window
 from libs.common.messaging.topology import declare, topology
 from libs.common.observability.correlation import Correlation
 from libs.common.settings import BrokerSettings
@@ -148,3 +149,27 @@ async def test_nothing_is_written_while_the_broker_takes_no_messages(pair: Pair)
         assert row["bytes"] == 0
         relay._broker._publisher._set_blocked("")
         assert await relay.round() == 1
+
+
+async def test_what_happens_now_waits_behind_a_few_pages_at_most(pair: Pair) -> None:
+    database = await pair.database("gateway")
+    async with _relay(pair, database, "gateway") as relay:
+        await say_all(database, [captured()])
+        assert await relay.round() == 1
+        many = AHEAD_MAX + 3 * PAGE_ROWS
+        await database.write(
+            f"INSERT INTO outbox_published (batch_id, seq, {FIELDS}) "
+            f"SELECT batch_id, seq + n, {FIELDS} FROM outbox_published, generate_series(1, {many - 1}) AS n"
+        )
+        now = datetime.now(UTC)
+        window = Window(since=now - timedelta(days=1), until=now + timedelta(days=1))
+        again = asyncio.create_task(publish_again(database, window))
+
+        async def is_full() -> bool:
+            return len(await _rows(database, "outbox")) >= AHEAD_MAX
+
+        await until(is_full)
+        while not again.done():
+            assert len(await _rows(database, "outbox")) < AHEAD_MAX + PAGE_ROWS
+            await relay.round()
+        assert await again == many
