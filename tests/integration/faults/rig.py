@@ -17,7 +17,7 @@ from litestar import get, post
 
 from deploy.local.records import Server
 from libs.common.clock import SystemClock
-from libs.common.contracts import Kind, Message, gateway, heard_by, ledger
+from libs.common.contracts import Kind, Message, gateway, gateway_requests, heard_by
 from libs.common.db import Connection, Database
 from libs.common.ids import new_id
 from libs.common.messaging import Bus, Heard, say
@@ -28,10 +28,10 @@ from libs.common.settings import BrokerSettings, DatabaseSettings, HttpSettings,
 from tests.integration.messaging.conftest import captured, make_schema
 
 WAIT_SECONDS = 60
-QUEUE = "ledger.payment.captured"
+QUEUE = "api.payment.captured"
 DATABASE = "faults"
 ROLE = "faults_app"
-TABLES = ("ledger.inbox", "ledger.effects", "ledger.ticks", "gateway.outbox")
+TABLES = ("api.inbox", "api.effects", "api.ticks", "gateway.outbox")
 
 
 async def until(fact: Callable[[], Awaitable[bool]], *, sentence: str) -> None:
@@ -88,7 +88,7 @@ class Rig:
         bus = self._bus("gateway", speaker)
         for kind in heard_by("gateway"):
             if kind.contract.kind is Kind.REQUEST:
-                bus.answer(kind, _no_accounts)
+                bus.answer(kind, _no_configs)
             else:
                 bus.hear_each(kind, _nothing)
         self._gateway = asyncio.create_task(bus.run())
@@ -122,7 +122,7 @@ class Rig:
         await admin.execute(f"CREATE ROLE {ROLE} LOGIN")
         await admin.close()
         admin = await asyncpg.connect(self.address)
-        for schema in ("gateway", "ledger"):
+        for schema in ("gateway", "api"):
             await make_schema(admin, schema)
             await admin.execute(f"CREATE TABLE {schema}.effects (event_id uuid PRIMARY KEY)")
             await admin.execute(f"CREATE TABLE {schema}.ticks (at timestamptz)")
@@ -158,8 +158,8 @@ class Rig:
 
     def _service(self) -> Service:
         settings = DatabaseSettings(database_url=self.app_address, database_pool_size=6)
-        database = Database(settings, schema="ledger", application_name="faults ledger")
-        bus = self._bus("ledger", database)
+        database = Database(settings, schema="api", application_name="faults api")
+        bus = self._bus("api", database)
 
         async def on_captured(tx: Connection, events: Sequence[Heard[gateway.PaymentCaptured]]) -> None:
             await self.hold.wait()
@@ -178,19 +178,21 @@ class Rig:
             assert row is not None
             return int(row["n"])
 
-        @get("/accounts")
+        @get("/configs")
         async def ask() -> int:
-            answer: ledger.AccountList = await bus.ask(ledger.ListAccounts(tenant_id="t1"))
-            return len(answer.accounts)
+            answer: gateway_requests.GatewayConfigList = await bus.ask(
+                gateway_requests.ListGatewayConfigs(tenant_id="t1")
+            )
+            return len(answer.configs)
 
-        for kind in heard_by("ledger"):
+        for kind in heard_by("api"):
             if kind.contract.kind is Kind.REQUEST:
-                bus.answer(kind, _no_accounts)
+                bus.answer(kind, _no_configs)
             elif kind is not gateway.PaymentCaptured:
                 bus.hear(kind, _ignore)
         bus.hear(gateway.PaymentCaptured, on_captured)
         return Service(
-            name="ledger",
+            name="api",
             place=PlaceSettings(),
             http=HttpSettings(shutdown_timeout_seconds=2),
             database=database,
@@ -205,14 +207,14 @@ class Rig:
 
         async def answers() -> bool:
             writes = await self.http.post("/effects")
-            asks = await self.http.get("/accounts")
+            asks = await self.http.get("/configs")
             return writes.status_code == 201 and asks.status_code == 200
 
         await until(answers, sentence="HTTP does not answer again")
-        start = await self.admin.fetchval("SELECT coalesce(max(at), '-infinity') FROM ledger.ticks")
+        start = await self.admin.fetchval("SELECT coalesce(max(at), '-infinity') FROM api.ticks")
 
         async def ticks() -> bool:
-            return bool(await self.admin.fetchval("SELECT max(at) > $1 FROM ledger.ticks", start))
+            return bool(await self.admin.fetchval("SELECT max(at) > $1 FROM api.ticks", start))
 
         await until(ticks, sentence="the worker does not go on")
         await self.all_handled([*await self.relay(5), *await self.publish(5)])
@@ -255,7 +257,7 @@ class Rig:
         """Wait until each event has taken effect."""
 
         async def there() -> bool:
-            count = await self.admin.fetchval("SELECT count(*) FROM ledger.effects WHERE event_id = ANY($1)", ids)
+            count = await self.admin.fetchval("SELECT count(*) FROM api.effects WHERE event_id = ANY($1)", ids)
             return bool(count == len(ids))
 
         await until(there, sentence="not every event took effect")
@@ -297,8 +299,8 @@ def outages_of(cause: str) -> float:
     return float(metrics.DATABASE_OUTAGES.labels(cause)._value.get())
 
 
-async def _no_accounts(_: Message) -> ledger.AccountList:
-    return ledger.AccountList(accounts=[])
+async def _no_configs(_: Message) -> gateway_requests.GatewayConfigList:
+    return gateway_requests.GatewayConfigList(configs=[])
 
 
 async def _nothing(_: Heard[Message]) -> None:

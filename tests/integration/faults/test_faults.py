@@ -154,7 +154,7 @@ async def test_outbox_fills_while_rabbitmq_takes_nothing_and_is_sent_afterwards(
         handed_in = await rig.relay(20)
 
         async def refused() -> bool:
-            answer = await rig.http.get("/accounts")
+            answer = await rig.http.get("/configs")
             assert answer.status_code in {200, 503}
             if answer.status_code == 503:
                 assert int(answer.headers["Retry-After"]) > 0
@@ -176,7 +176,7 @@ async def test_work_goes_on_after_rabbitmq_hung_up(rig: Rig, name: str) -> None:
     evaluate(rig.rabbitmq, MOMENTARY[name])
     handed_in += await rig.relay(20)
     assert (await rig.http.post("/effects")).status_code == 201
-    assert (await rig.http.get("/accounts")).status_code in {200, 503}
+    assert (await rig.http.get("/configs")).status_code in {200, 503}
     await rig.all_handled(handed_in)
     await rig.is_well()
     assert await rig.dead_letters() == 0
