@@ -179,6 +179,7 @@ async def test_partitions_are_made_when_the_service_starts(
             "inbox",
             "audit_log",
             "payment_intent_events",
+            "outbox_published",
         }
         async with serving(made, settings_for(made)), asyncio.timeout(60):
             while await database.fetch(missing):
