@@ -27,6 +27,9 @@ RESULTS = ROOT / ".local" / "test" / "results"
 APART = ("tests/unit", "tests/integration", "tests/contract")
 TOGETHER = ("tests/e2e",)
 
+OUTAGES = "outages"
+"""The profile, and the mark, of the tests that stop, kill or choke the servers of all: they have servers of their own."""
+
 CHECK_SECONDS = 600.0
 TESTS_SECONDS = 1500.0
 """The suite is meant to end within 10 minutes on two cores; after 25 it hangs."""
@@ -89,8 +92,10 @@ def test(say: Say, arguments: Sequence[str]) -> int:
 
 
 def _whole(say: Say) -> int:
-    """Run everything. Most of a test's time is waiting: the quick checks run while the servers start, the type checker and
-    the tests on another day beside those that need no processes. The tests over four services have the machine to themselves.
+    """Run everything. Most of a test's time is waiting, so that each part has another beside it.
+
+    The tests over four services have no more beside them than each other: the type checker, which keeps a core busy, and
+    the tests on another day go beside those that need no processes.
     """
     failed = []
     with ThreadPoolExecutor(max_workers=1) as beside:
@@ -100,7 +105,9 @@ def _whole(say: Say) -> int:
         slow = beside.submit(_beside_apart, say)
         code = _apart()
         failed += slow.result()
-    code = max(code, _together())
+        outages = None if _any_given() else beside.submit(_outages, say)
+        code = max(code, _together(with_outages=outages is None))
+        code = max(code, outages.result() if outages else 0)
     if _report_coverage(say):
         failed.append("coverage")
     passed, lost = _counts(RESULTS.glob("*.xml"))
@@ -111,6 +118,11 @@ def _whole(say: Say) -> int:
 def _ensure(say: Say) -> None:
     found = servers.ensure("test", say=say)
     say("== tests against " + ", ".join(f"{name} ({server.kind})" for name, server in found.each().items()))
+
+
+def _any_given() -> bool:
+    """Whether the environment names a server: there is no second one then that may be killed meanwhile."""
+    return any(servers.is_given("test", name) for name in servers.SERVERS)
 
 
 _MEASURED = ("--cov", "--cov-config=pyproject.toml", "--cov-fail-under=0")
@@ -134,9 +146,21 @@ def _apart() -> int:
     return _run(_pytest("apart", options), _environment("apart"))
 
 
-def _together() -> int:
-    """Run the tests over the four services, which have the machine for themselves."""
-    return _run(_pytest("together", ["--cov-report=", *TOGETHER]), _environment("together"))
+def _together(*, with_outages: bool) -> int:
+    """Run the tests over the four services."""
+    chosen = [] if with_outages else ["-m", f"not {OUTAGES}"]
+    return _run(_pytest("together", ["--cov-report=", *chosen, *TOGETHER]), _environment("together"))
+
+
+def _outages(say: Say) -> int:
+    """Run the tests over the four services whose servers go down, with servers of their own; shown once they are done."""
+    command = _pytest(OUTAGES, ["--cov-report=", "-m", OUTAGES, *TOGETHER])
+    try:
+        code, printed = _run_quietly(command, _environment(OUTAGES) | {"TEST_PROFILE": OUTAGES}, seconds=TESTS_SECONDS)
+    finally:
+        servers.stop(OUTAGES)
+    say(f"== {OUTAGES}\n{printed}")
+    return code
 
 
 def _pytest(name: str, options: Sequence[str]) -> list[str]:

@@ -13,9 +13,9 @@ from libs.common.setting_values import between, convert
 ROOT = Path(__file__).resolve().parents[2]
 """The checkout that this package lies in."""
 
-PROFILES = ("dev", "test", "shifted")
-"""`dev` serves `up` and the demo and keeps its data; `test` serves the test suite and forgets it when stopped; `shifted`
-serves the tests on other days, see `days.py`."""
+PROFILES = ("dev", "test", "outages", "shifted")
+"""`dev` serves `up` and the demo and keeps its data; `test` serves the test suite and forgets it when stopped; `outages`
+serves those tests that stop and kill servers, beside the others; `shifted` the tests on other days, see `days.py`."""
 
 SOCKET_PATH_MAX = 100
 """Unix socket paths end at 108 bytes on Linux, 104 on macOS; supervisord appends a process id while it binds."""
@@ -112,6 +112,7 @@ def port_offset() -> int:
 DEFAULT_PORTS = {
     "dev": {"postgres": 55432, "redis": 56379, "rabbitmq": 55672},
     "test": {"postgres": 56432, "redis": 57379, "rabbitmq": 56672},
+    "outages": {"postgres": 57432, "redis": 58379, "rabbitmq": 57672},
     "shifted": {"postgres": 58432, "redis": 59379, "rabbitmq": 58672},
 }
 """Ports of the private servers. RabbitMQ takes two more, for its distribution and its name server, next to its own."""

@@ -14,6 +14,8 @@ from tests.support.databases import SERVICES
 from tests.support.platform import ADMIN, OPERATOR, Client, Platform, running_platform
 from tests.support.receiver import running_receiver
 
+pytestmark = pytest.mark.outages
+
 PAYMENTS = 160
 CLIENTS = 8
 BACKLOG = 300

@@ -7,6 +7,8 @@ import pytest
 from deploy.local.servers import Servers
 from tests.proof.webhooks import plan_at_random, prove
 
+pytestmark = pytest.mark.outages
+
 
 async def test_with_everybody_killed_once_every_endpoint_that_answers_gets_every_event(
     servers: Servers, tmp_path: Path
