@@ -4,11 +4,13 @@ Two, since a broker that is short of memory or disk reads nothing more from a co
 been handled must be acknowledged all the same.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from libs.common.errors import Unavailable
 from libs.common.messaging.consuming import Consuming
 from libs.common.messaging.delivery import Taker
+from libs.common.messaging.frames import PublicMessage
 from libs.common.messaging.publisher import Publisher, forgiving
 from libs.common.messaging.reader import Subscription
 from libs.common.messaging.topology import Topology
@@ -95,6 +97,10 @@ class Broker:
         await self._publisher.publish(
             body, exchange=exchange, routing_key=routing_key, mandatory=mandatory, persist=persist, **properties
         )
+
+    async def publish_all(self, messages: Sequence[PublicMessage]) -> list[BaseException | None]:
+        """Publish messages for other teams; see `Publisher.publish_all`."""
+        return await self._publisher.publish_all(messages)
 
     @property
     def trouble(self) -> str:

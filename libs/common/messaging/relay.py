@@ -22,8 +22,9 @@ from libs.common.db import Connection, Database
 from libs.common.errors import Transient, Unavailable
 from libs.common.ids import new_id
 from libs.common.messaging.broker import Broker
+from libs.common.messaging.frames import UnwritableMessage
 from libs.common.messaging.published import FIELDS, SENT_BEFORE
-from libs.common.messaging.publisher import AT_ONCE
+from libs.common.messaging.publisher import AT_ONCE, PUBLIC_AT_ONCE
 from libs.common.messaging.shipments import EVERYWHERE, Row, Shipment, shipments
 from libs.common.messaging.watermark import Watermark
 from libs.common.observability import metrics
@@ -94,6 +95,10 @@ UNION ALL
 SELECT coalesce(nullif(destination, ''), 'unknown'), count(*), extract(epoch FROM now() - min(occurred_at))
   FROM outbox_refused GROUP BY destination
 """
+
+
+type Outcome = BaseException | None
+"""What became of a message: nothing when it was confirmed."""
 
 
 class Refusal(NamedTuple):
@@ -260,7 +265,7 @@ class Relay:
             name = shipment.contract.name
             if outcome is None:
                 metrics.OUTBOX_PUBLISHED.labels(name).inc(len(shipment.rows))
-            elif isinstance(outcome, DeliveryError):
+            elif isinstance(outcome, DeliveryError | UnwritableMessage):
                 metrics.OUTBOX_FAILED.labels(name).inc(len(shipment.rows))
                 log.error("outbox.message_refused", message=name, destination=shipment.destination, reason=str(outcome))
                 refusals.extend(Refusal(shipment.destination, row) for row in shipment.rows)
@@ -272,21 +277,32 @@ class Relay:
                 raise outcome
         return refusals
 
-    async def _publish_all(self, plan: Sequence[Shipment]) -> list[BaseException | None]:
-        sending: list[asyncio.Task[None]] = []
+    async def _publish_all(self, plan: Sequence[Shipment]) -> list[Outcome]:
+        """Publish everything; returns what became of each shipment, packs first, as in the plan."""
+        packs = [[shipment] for shipment in plan if not shipment.is_public]
+        public = [shipment for shipment in plan if shipment.is_public]
+        parts = packs + [public[start : start + PUBLIC_AT_ONCE] for start in range(0, len(public), PUBLIC_AT_ONCE)]
+        sending: list[asyncio.Task[Sequence[Outcome]]] = []
         try:
-            for start in range(0, len(plan), AT_ONCE):
-                sending += [asyncio.create_task(self._publish(shipment)) for shipment in plan[start : start + AT_ONCE]]
+            for start in range(0, len(parts), AT_ONCE):
+                sending += [asyncio.create_task(self._publish(part)) for part in parts[start : start + AT_ONCE]]
                 await asyncio.sleep(0)
         except BaseException:
             for task in sending:
                 task.cancel()
             raise
-        return await asyncio.gather(*sending, return_exceptions=True)
+        outcomes: list[Outcome] = []
+        for part, result in zip(parts, await asyncio.gather(*sending, return_exceptions=True), strict=True):
+            outcomes += [result] * len(part) if isinstance(result, BaseException) else result
+        return outcomes
 
-    async def _publish(self, shipment: Shipment) -> None:
-        body, properties = shipment.message()
+    async def _publish(self, part: Sequence[Shipment]) -> Sequence[Outcome]:
+        """Publish one pack, or public messages together."""
+        if part[0].is_public:
+            return await self._broker.publish_all([shipment.public() for shipment in part])
+        body, properties = part[0].pack()
         await self._broker.publish(body, **properties)
+        return [None]
 
     async def _keep(self, connection: Connection, refusals: Sequence[Refusal]) -> None:
         rows = [refusal.row for refusal in refusals]

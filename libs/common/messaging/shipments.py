@@ -13,6 +13,7 @@ import msgspec
 
 from libs.common.contracts import PUBLIC_EXCHANGE, REGISTRY, Contract
 from libs.common.messaging.envelope import PackedEvent, encode_pack
+from libs.common.messaging.frames import PublicMessage
 from libs.common.messaging.topology import routing_key
 
 type Row = asyncpg.Record
@@ -35,24 +36,27 @@ class Shipment(msgspec.Struct, frozen=True, kw_only=True):
         """Whether it is for other teams."""
         return self.destination == PUBLIC_EXCHANGE
 
-    def message(self) -> tuple[bytes, dict[str, Any]]:
+    def public(self) -> PublicMessage:
+        """Write the message for other teams: which of them subscribe is not ours to know."""
+        row = self.rows[0]
+        return PublicMessage(
+            body=row["body"].encode(),
+            exchange=PUBLIC_EXCHANGE,
+            routing_key=self.contract.name,
+            type=self.contract.name,
+            message_id=str(row["event_id"]),
+            correlation_id=row["correlation_id"],
+            timestamp=row["occurred_at"],
+            headers={
+                "X-Correlation-Id": row["correlation_id"],
+                "X-Tenant-Id": row["tenant_id"],
+                "traceparent": row["traceparent"],
+            },
+        )
+
+    def pack(self) -> tuple[bytes, dict[str, Any]]:
         """Write the body and the keyword arguments of `Broker.publish`."""
         contract, first = self.contract, self.rows[0]
-        common: dict[str, Any] = {"message_type": contract.name, "timestamp": first["occurred_at"]}
-        if self.is_public:
-            return first["body"].encode(), common | {
-                "exchange": PUBLIC_EXCHANGE,
-                "routing_key": contract.name,
-                # Nobody need be bound: which teams subscribe is not ours to know.
-                "mandatory": False,
-                "message_id": str(first["event_id"]),
-                "correlation_id": first["correlation_id"],
-                "headers": {
-                    "X-Correlation-Id": first["correlation_id"],
-                    "X-Tenant-Id": first["tenant_id"],
-                    "traceparent": first["traceparent"],
-                },
-            }
         events = [
             PackedEvent(
                 id=row["event_id"],
@@ -64,7 +68,9 @@ class Shipment(msgspec.Struct, frozen=True, kw_only=True):
             )
             for row in self.rows
         ]
-        return encode_pack(contract.name, events), common | {
+        return encode_pack(contract.name, events), {
+            "message_type": contract.name,
+            "timestamp": first["occurred_at"],
             "exchange": contract.exchange,
             "routing_key": contract.name if contract.broadcast else routing_key(contract, self.destination),
             # Nobody need be there for a broadcast: who starts later remembers nothing that it would make wrong.

@@ -12,6 +12,7 @@ from libs.common.errors import Invalid
 from libs.common.ids import new_id
 from libs.common.messaging import Saying
 from libs.common.messaging.envelope import decode_pack
+from libs.common.messaging.frames import PublicMessage
 from libs.common.messaging.outbox import OUTBOX_COLUMNS, insert_outbox, outbox_arrays
 from libs.common.messaging.resend import Window, parse_window
 from libs.common.messaging.shipments import Shipment, destinations, shipments
@@ -120,7 +121,7 @@ class TestShipments:
     def test_every_hearer_gets_an_event_in_a_queue_of_its_own(self) -> None:
         plan = planned([row(CAPTURED_TO_US)])
         assert [shipment.destination for shipment in plan] == ["api.payment.captured", "ledger.payment.captured"]
-        properties = [shipment.message()[1] for shipment in plan]
+        properties = [shipment.pack()[1] for shipment in plan]
         assert [p["exchange"] for p in properties] == ["gateway.events"] * 2
         assert [p["routing_key"] for p in properties] == ["api.payment.captured", "ledger.payment.captured"]
         assert [p["mandatory"] for p in properties] == [True, True]
@@ -128,7 +129,7 @@ class TestShipments:
 
     def test_only_hearer_is_reached_by_the_name_of_the_message(self) -> None:
         (shipment,) = planned([row(AUTHORIZE)])
-        properties = shipment.message()[1]
+        properties = shipment.pack()[1]
         assert (properties["exchange"], properties["routing_key"]) == ("gateway.commands", "payment.authorize")
         assert properties["message_id"] == f"{UUID(int=1)}/gateway.payment.authorize"
 
@@ -136,7 +137,7 @@ class TestShipments:
         rows = [row(AUTHORIZE, seq) for seq in range(1, 8)]
         packs = planned(rows, pack_max=3)
         assert [[r["seq"] for r in pack.rows] for pack in packs] == [[1, 2, 3], [4, 5, 6], [7]]
-        body, properties = packs[1].message()
+        body, properties = packs[1].pack()
         pack = decode_pack(body)
         assert pack.type == properties["message_type"] == "payment.authorize"
         assert properties["headers"] == {"x-events": 3}
@@ -150,25 +151,23 @@ class TestShipments:
         plan = planned([row(SETTLED_TO_ALL, 1), row(SETTLED_TO_ALL, 2)])
         public = [shipment for shipment in plan if shipment.is_public]
         assert [len(shipment.rows) for shipment in public] == [1, 1]
-        body, properties = public[1].message()
-        assert body == b'{"n":2}'
-        assert properties == {
-            "message_type": "payment.settled",
-            "timestamp": NOW + timedelta(seconds=2),
-            "exchange": PUBLIC_EXCHANGE,
-            "routing_key": "payment.settled",
-            "mandatory": False,
-            "message_id": str(UUID(int=2)),
-            "correlation_id": "c-2",
-            "headers": {"X-Correlation-Id": "c-2", "X-Tenant-Id": "t", "traceparent": "trace-2"},
-        }
+        assert public[1].public() == PublicMessage(
+            body=b'{"n":2}',
+            type="payment.settled",
+            timestamp=NOW + timedelta(seconds=2),
+            exchange=PUBLIC_EXCHANGE,
+            routing_key="payment.settled",
+            message_id=str(UUID(int=2)),
+            correlation_id="c-2",
+            headers={"X-Correlation-Id": "c-2", "X-Tenant-Id": "t", "traceparent": "trace-2"},
+        )
         ours = [shipment for shipment in plan if not shipment.is_public]
         assert {shipment.destination for shipment in ours} == {"notifier.payment.settled", "ledger.payment.settled"}
         assert all(len(shipment.rows) == 2 for shipment in ours)
 
     def test_broadcast_goes_to_whoever_is_there(self) -> None:
         (shipment,) = planned([row(ACCESS)])
-        properties = shipment.message()[1]
+        properties = shipment.pack()[1]
         assert shipment.destination == properties["exchange"] == "api.events"
         assert (properties["routing_key"], properties["mandatory"]) == ("access.changed", False)
 

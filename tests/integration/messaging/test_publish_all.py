@@ -1,0 +1,190 @@
+"""Messages that are written together: each is confirmed or refused by itself, and none is taken for another."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import aio_pika
+import aiormq
+import pytest
+from aio_pika.exceptions import DeliveryError
+
+from deploy.local.servers import Servers
+from libs.common import outages
+from libs.common.errors import Unavailable
+from libs.common.messaging.frames import PublicMessage, UnwritableMessage
+from libs.common.messaging.publisher import Publisher
+from tests.support.broker import Node
+
+EXCHANGE = "payments.x"
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+def message(body: bytes = b"{}", *, key: str = "payment.settled", message_id: str = "") -> PublicMessage:
+    return PublicMessage(
+        body=body,
+        exchange=EXCHANGE,
+        routing_key=key,
+        type="payment.settled",
+        message_id=message_id or uuid4().hex,
+        correlation_id="c-1",
+        timestamp=NOW,
+        headers={"X-Correlation-Id": "c-1", "X-Tenant-Id": "loja-ação", "traceparent": "00-1"},
+    )
+
+
+class Place:
+    """A publisher, and a team that subscribes to `payment.settled`."""
+
+    def __init__(
+        self, publisher: Publisher, team: aio_pika.abc.AbstractChannel, queue: aio_pika.abc.AbstractQueue
+    ) -> None:
+        self.publisher, self.team, self.queue = publisher, team, queue
+
+    async def channel(self) -> aiormq.Channel:
+        assert self.publisher._channel is not None
+        found = await self.publisher._channel.get_underlay_channel()
+        assert isinstance(found, aiormq.Channel)
+        return found
+
+    async def received(self) -> list[aio_pika.abc.AbstractIncomingMessage]:
+        messages = []
+        while (found := await self.queue.get(fail=False, no_ack=True)) is not None:
+            messages.append(found)
+        return messages
+
+
+@pytest.fixture
+async def place(vhost_url: str) -> AsyncIterator[Place]:
+    publisher = Publisher(vhost_url, name="api")
+    await publisher.start()
+    async with await aio_pika.connect(vhost_url) as connection:
+        channel = await connection.channel()
+        exchange = await channel.declare_exchange(EXCHANGE, aio_pika.ExchangeType.TOPIC, durable=True)
+        queue = await channel.declare_queue("team.settled")
+        await queue.bind(exchange, "payment.settled")
+        yield Place(publisher, channel, queue)
+    await publisher.stop()
+
+
+async def test_message_arrives_as_one_that_is_published_alone(place: Place) -> None:
+    sent = message(b'{"large":"' + b"x" * 300_000 + b'"}')
+    await place.publisher.publish(
+        sent.body,
+        exchange=EXCHANGE,
+        routing_key=sent.routing_key,
+        mandatory=False,
+        message_type=sent.type,
+        message_id=sent.message_id,
+        correlation_id=sent.correlation_id,
+        timestamp=sent.timestamp,
+        headers=dict(sent.headers),
+    )
+    assert await place.publisher.publish_all([sent]) == [None]
+    alone, together = await place.received()
+    assert together.body == alone.body == sent.body
+    assert together.info() | {"delivery_tag": 0, "message_count": 0} == alone.info() | {
+        "delivery_tag": 0,
+        "message_count": 0,
+    }
+
+
+async def test_each_is_confirmed_or_refused_by_itself(place: Place) -> None:
+    full = await place.team.declare_queue("team.full", arguments={"x-max-length": 1, "x-overflow": "reject-publish"})
+    await full.bind(EXCHANGE, "payment.failed")
+    await place.publisher.publish_all([message(key="payment.failed")])
+    outcomes = await place.publisher.publish_all(
+        [
+            message(message_id="a"),
+            message(key="payment.failed"),
+            message(message_id="x" * 256),
+            message(key="nobody.listens"),
+            message(message_id="b"),
+        ]
+    )
+    assert [type(outcome) for outcome in outcomes] == [
+        type(None),
+        DeliveryError,
+        UnwritableMessage,
+        type(None),
+        type(None),
+    ]
+    assert [found.message_id for found in await place.received()] == ["a", "b"]
+    assert await place.publisher.publish_all([message(message_id="x" * 256)] * 2) != [None, None]
+    assert await place.publisher.publish_all([]) == []
+
+
+async def test_many_follow_each_other_in_order_beside_single_ones(place: Place) -> None:
+    async def alone(number: int) -> None:
+        await place.publisher.publish(
+            b"{}", exchange=EXCHANGE, routing_key="payment.settled", message_id=f"alone-{number}"
+        )
+
+    slices = [[message(message_id=f"{part}-{number}") for number in range(100)] for part in range(5)]
+    singles = [asyncio.create_task(alone(number)) for number in range(20)]
+    outcomes = await asyncio.gather(*(place.publisher.publish_all(part) for part in slices))
+    await asyncio.gather(*singles)
+    assert outcomes == [[None] * 100] * 5
+    ids = [found.message_id or "" for found in await place.received()]
+    assert [each for each in ids if not each.startswith("alone")] == [
+        sent.message_id for part in slices for sent in part
+    ]
+    assert len(ids) == 520
+    assert not (await place.channel()).confirmations
+
+
+async def test_lost_connection_is_an_outage_and_the_next_write_gets_through(
+    place: Place, vhost_url: str, servers: Servers
+) -> None:
+    channel = await place.channel()
+    # Confirms that never come: what the broker says is not read.
+    reading = channel.frames
+    channel.frames = asyncio.Queue()
+    waiting = asyncio.create_task(place.publisher.publish_all([message(), message()]))
+    while not channel.confirmations:
+        await asyncio.sleep(0)
+    await Node(servers, vhost_url).close_connections()
+    results = await asyncio.gather(waiting, return_exceptions=True)
+    faults = results[0] if isinstance(results[0], list) else results
+    assert faults
+    assert all(isinstance(fault, Exception) and outages.is_outage(fault) for fault in faults)
+    channel.frames = reading
+    async with asyncio.timeout(20):
+        while True:
+            (outcome,) = await asyncio.gather(place.publisher.publish_all([message()]), return_exceptions=True)
+            if outcome == [None]:
+                return
+            assert isinstance(outcome, list) or outages.is_outage(outcome)
+            await asyncio.sleep(0.1)
+
+
+async def test_write_that_was_cancelled_leaves_no_gap_in_the_numbers(place: Place) -> None:
+    channel = await place.channel()
+    before = channel.delivery_tag
+    full = asyncio.Queue[object](maxsize=1)
+    full.put_nowait(object())
+    writing, channel.write_queue = channel.write_queue, full
+    cancelled = asyncio.create_task(place.publisher.publish_all([message(), message()]))
+    while channel.delivery_tag == before:
+        await asyncio.sleep(0)
+    cancelled.cancel()
+    await asyncio.wait([cancelled])
+    channel.write_queue = writing
+    assert cancelled.cancelled()
+    assert channel.delivery_tag == before
+    assert not channel.confirmations
+    async with asyncio.timeout(10):
+        assert await place.publisher.publish_all([message(message_id="next")]) == [None]
+    assert [found.message_id for found in await place.received()] == ["next"]
+
+
+async def test_nothing_is_written_before_there_is_a_connection_or_while_it_is_blocked(
+    place: Place, vhost_url: str
+) -> None:
+    with pytest.raises(Unavailable, match="not connected"):
+        await Publisher(vhost_url, name="api").publish_all([message()])
+    place.publisher._set_blocked("low on memory")
+    with pytest.raises(Unavailable, match="low on memory"):
+        await place.publisher.publish_all([message()])
+    place.publisher._set_blocked("")
