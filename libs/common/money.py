@@ -4,7 +4,7 @@ Exponents come from the `iso4217` package, which follows the maintenance agency'
 """
 
 import re
-from decimal import Context, Decimal, InvalidOperation, localcontext
+from decimal import Context, Decimal, localcontext
 from functools import lru_cache
 
 import msgspec
@@ -103,16 +103,13 @@ def parse_amount(value: Decimal | str | int, code: str) -> int:
     elif not _NUMBER.match(text):
         raise _invalid_amount("amount must be a decimal number")
     with localcontext(_exact(200)):
-        try:
-            scaled = Decimal(text).scaleb(unit.exponent)
-            # The order matters: a magnitude such as 1E+400 is refused before it is turned into an integer.
-            if scaled <= 0:
-                raise _invalid_amount("amount must be greater than 0")
-            if scaled > AMOUNT_MINOR_MAX:
-                raise _invalid_amount(f"amount must not exceed {format_minor(AMOUNT_MINOR_MAX, code)} {code}")
-            whole = scaled.to_integral_value()
-        except InvalidOperation as fault:
-            raise _invalid_amount("amount must be a decimal number") from fault
+        scaled = Decimal(text).scaleb(unit.exponent)
+        # The order matters: a magnitude such as 1E+400 is refused before it is turned into an integer.
+        if scaled <= 0:
+            raise _invalid_amount("amount must be greater than 0")
+        if scaled > AMOUNT_MINOR_MAX:
+            raise _invalid_amount(f"amount must not exceed {format_minor(AMOUNT_MINOR_MAX, code)} {code}")
+        whole = scaled.to_integral_value()
         if abs(scaled - whole) > noise:
             raise _invalid_amount(f"amount must have at most {unit.exponent} decimal places for {code}")
     if whole <= 0:

@@ -36,8 +36,6 @@ _HEADERS_DENIED = frozenset(
         "forwarded",
         "host",
         "keep-alive",
-        "proxy-authorization",
-        "proxy-connection",
         "te",
         "trailer",
         "traceparent",

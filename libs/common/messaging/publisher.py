@@ -227,9 +227,7 @@ class Publisher:
         found = self._exchanges.get(name)
         if found is None:
             # Not robust: the channel could not be opened again for as long as one exchange of many is missing.
-            found = self._exchanges[name] = RabbitExchange(
-                name, type=ExchangeType.TOPIC, durable=True, declare=False, robust=False
-            )
+            found = self._exchanges[name] = RabbitExchange(name, type=ExchangeType.TOPIC, declare=False, robust=False)
         return found
 
     async def probe(self) -> None:

@@ -107,7 +107,7 @@ def judge(policy: HealthPolicy, gate: Gate, outcomes: Sequence[Outcome], *, now:
     due = sum(now - since >= policy.disable_after * share for share in WARNING_SHARES)
     if due > failing.warnings:
         return Verdict(gate=msgspec.structs.replace(failing, warnings=due, warned_at=now), warns=True)
-    return Verdict(gate=failing, disables=failing.warnings > 0 and now >= disables_at(policy, failing, now=now))
+    return Verdict(gate=failing, disables=now >= disables_at(policy, failing, now=now))
 
 
 def disables_at(policy: HealthPolicy, gate: Gate, *, now: datetime) -> datetime:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import UUID
 
+import asyncpg
 import msgspec
 import pytest
 
@@ -18,6 +19,7 @@ from services.ledger.domain import Account, Hold
 from services.ledger.errors import EntryConflict, FloorCrossed, PeriodClosed
 from services.ledger.periods import Periods
 from services.ledger.posting import BalanceCache, Booking, Placing, Posted, PostingDesk, Replayed
+from services.ledger.posting.foresight import ForeseenGroup, foresee
 from services.ledger.verification import Verifier
 from tests.integration.ledger.conftest import audit
 from tests.integration.ledger.test_posting import balances, open_accounts, transfer
@@ -278,6 +280,57 @@ async def test_nobody_waits_for_a_group_that_could_not_be_sent(process: Process,
             await process.desk.post(Booking(entry=poison.entry, correlation=unwritable))
         await process.wave(tenant_id, first, second)
     assert await audit(process.database) == []
+
+
+async def test_a_group_behind_a_lost_one_is_not_written_and_the_memory_is_trusted_on(
+    process: Process, tenant_id: str
+) -> None:
+    """The memory was right; a memory that was wrong lets the next group lock first."""
+    first, second = await open_accounts(process.database, tenant_id, 2)
+    key = (tenant_id, first, "BRL")
+
+    def foreseen() -> ForeseenGroup:
+        group = foresee([transfer(tenant_id, first, second)], clock=SystemClock(), cache=process.cache, may_wait=True)
+        assert group is not None
+        return group
+
+    await process.desk.post(transfer(tenant_id, first, second))
+    mistaken = groups("mistaken")
+    lost, behind = foreseen(), foreseen()
+    with pytest.raises(asyncpg.InvalidTransactionStateError), lost._on_its_way():
+        raise asyncpg.InvalidTransactionStateError("the server went away")
+    with pytest.raises(asyncpg.SerializationError, match="goes on from"):
+        await behind.write_in_turn(process.database)
+    assert groups("mistaken") == mistaken + 1
+    assert process.cache.recall([key]) is None
+    await process.desk.post(transfer(tenant_id, first, second))
+    recalled = process.cache.recall([key])
+    assert recalled is not None
+
+    wrong = msgspec.structs.replace(recalled.balances[key], version=recalled.balances[key].version + 7)
+    process.cache.remember({key: wrong})
+    with pytest.raises(asyncpg.SerializationError):
+        await foreseen().write_in_turn(process.database)
+    assert groups("mistaken") == mistaken + 2
+    process.cache.remember(recalled.balances)
+    assert process.cache.recall([key]) is None
+    assert process.cache.recall([key]) is not None
+
+
+async def test_who_comes_while_a_group_looks_goes_on_from_what_it_finds(process: Process, tenant_id: str) -> None:
+    first, second = await open_accounts(process.database, tenant_id, 2)
+    await process.desk.post(transfer(tenant_id, first, second))
+    keys = [(tenant_id, account, "BRL") for account in (first, second)]
+    recalled = process.cache.recall(keys)
+    assert recalled is not None
+    locked = groups("locked")
+    with process.cache.looking(keys):
+        coming = asyncio.create_task(process.desk.post(transfer(tenant_id, first, second)))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        process.cache.remember(recalled.balances)
+    assert isinstance(await coming, Posted)
+    assert groups("locked") == locked
 
 
 async def test_entries_that_cannot_be_foreseen_are_answered_by_the_books(process: Process, tenant_id: str) -> None:

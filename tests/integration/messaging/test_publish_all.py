@@ -9,12 +9,13 @@ import aio_pika
 import aiormq
 import pytest
 from aio_pika.exceptions import DeliveryError
+from aiormq import spec
 
 from deploy.local.servers import Servers
 from libs.common import outages
 from libs.common.errors import Unavailable
 from libs.common.messaging.frames import PublicMessage, UnwritableMessage
-from libs.common.messaging.publisher import Publisher
+from libs.common.messaging.publisher import AT_ONCE, Publisher, forgiving
 from tests.support.broker import Node
 
 EXCHANGE = "payments.x"
@@ -188,3 +189,40 @@ async def test_nothing_is_written_before_there_is_a_connection_or_while_it_is_bl
     with pytest.raises(Unavailable, match="low on memory"):
         await place.publisher.publish_all([message()])
     place.publisher._set_blocked("")
+
+
+async def test_broker_says_why_it_takes_nothing_and_when_it_does_again(place: Place) -> None:
+    channel = await place.channel()
+    connection = channel.connection
+    blocked = connection._Connection__handle_connection_blocked  # type: ignore[attr-defined]
+    for reason, words in [("low on memory", "low on memory"), ("", "without a reason")]:
+        await blocked(spec.Connection.Blocked(reason=reason))
+        assert place.publisher.blocked == words
+        await connection._Connection__handle_connection_unblocked(spec.Connection.Unblocked())  # type: ignore[attr-defined]
+        assert place.publisher.blocked == ""
+    # A new connection has heard nothing of it.
+    place.publisher._set_blocked("low on disk")
+    place.publisher._on_connected(None)
+    assert place.publisher.blocked == ""
+
+
+async def test_nothing_is_left_of_a_publisher_that_stopped(vhost_url: str) -> None:
+    publisher = Publisher(vhost_url, name="api")
+    await publisher.start()
+    await publisher.stop()
+    assert "watch publishing" not in {task.get_name() for task in asyncio.all_tasks()}
+    await Publisher(vhost_url, name="api").stop()
+
+
+async def test_only_outages_are_let_pass() -> None:
+    async def meet(fault: Exception) -> None:
+        async with forgiving():
+            raise fault
+
+    await meet(ConnectionResetError())
+    with pytest.raises(KeyError):
+        await meet(KeyError("a bug"))
+
+
+def test_the_driver_has_room_for_all_that_is_published_in_one_turn() -> None:
+    assert aiormq.Connection.FRAME_BUFFER_SIZE > AT_ONCE

@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.common.errors import Invalid
-from libs.common.money import AMOUNT_MINOR_MAX, AMOUNT_PATTERN, allocate, currency, format_minor, parse_amount
+from libs.common.money import (
+    AMOUNT_MINOR_MAX,
+    AMOUNT_PATTERN,
+    allocate,
+    currency,
+    format_minor,
+    is_currency,
+    json_number,
+    parse_amount,
+)
 
 
 @pytest.mark.parametrize(
@@ -82,6 +91,26 @@ def test_unknown_currency_is_refused(code: str) -> None:
         parse_amount("1", code)
     assert refused.value.reason == "unsupported_currency"
     assert refused.value.detail == "unsupported currency"
+    assert not is_currency(code)
+
+
+@pytest.mark.parametrize("code", ["BRL", "JPY", "KWD", "CLF"])
+def test_active_currency_is_known(code: str) -> None:
+    assert is_currency(code)
+
+
+@pytest.mark.parametrize("text", ["0", "-1.5", "150.50", "1e2", "1E-3", "59.97000000000001"])
+def test_json_number_is_read_exactly(text: str) -> None:
+    assert json_number(text) == Decimal(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "NaN", "Infinity", "1_000", "1e1000", "1" * 41, "0." + "1" * 61, "+1", " 1", "1\n"]
+)
+def test_what_is_no_json_number_is_refused(text: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        json_number(text)
+    assert refused.value.reason == "invalid_amount"
 
 
 @given(st.integers(1, AMOUNT_MINOR_MAX), st.sampled_from(["JPY", "BRL", "KWD", "CLF"]))

@@ -110,6 +110,11 @@ def test_unknown_names_are_refused_with_the_list(unknown: str) -> None:
     assert all(name in sentence for name in EVENT_NAMES)
 
 
+def test_a_long_unknown_name_is_quoted_in_part() -> None:
+    ((_, sentence),) = check_events(["x" * 150], known=["payment.settled"])
+    assert sentence == f"unknown event '{'x' * 100}'; known are payment.settled, their prefixes, and `*`"
+
+
 def test_whatever_is_told_in_public_can_be_listed_and_is_heard() -> None:
     public = {message.contract.name for message in REGISTRY.values() if message.contract.public}
     assert set(EVENT_NAMES) == public
@@ -186,6 +191,8 @@ def test_a_header_of_the_tenants_own_is_admitted(name: str, value: str) -> None:
                 "Expect",
                 "Forwarded",
                 "Keep-Alive",
+                "Proxy-Authorization",
+                "Proxy-Connection",
                 "TE",
                 "Trailer",
                 "Traceparent",
@@ -209,3 +216,5 @@ def test_an_endpoint_has_at_most_twenty_headers_each_named_once() -> None:
     assert check_headers({f"X-{number}": "v" for number in range(21)}) == [("/headers", "at most 20 headers")]
     assert check_headers({"X-Api": "a", "x-api": "b"}) == [("/headers/x-api", "this header is named twice")]
     assert check_headers({"a/~": "a\n"})[0][0] == "/headers/a~1~0"
+    # An answer has room for what is wrong, not for all that was sent.
+    assert check_headers({"n" * 70: "v"})[0][0] == "/headers/" + "n" * 64

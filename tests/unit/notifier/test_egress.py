@@ -122,7 +122,8 @@ def test_operators_networks_are_obeyed_and_a_denial_wins() -> None:
 
 def test_local_development_still_has_no_way_to_metadata_services() -> None:
     guard = EgressGuard(allowed=LOCAL_NETWORKS)
-    assert guard.admits(ip_address("127.0.0.1"))
+    for address in ["127.0.0.1", "::1", "10.0.0.1", "172.16.0.1", "192.168.0.1", "fd00::1"]:
+        assert guard.admits(ip_address(address))
     for address in ["169.254.169.254", "100.100.100.200", "168.63.129.16", "fe80::1", "::ffff:169.254.169.254"]:
         assert not guard.admits(ip_address(address))
 
@@ -237,6 +238,8 @@ async def test_the_resolver_refuses_by_itself_and_closes_its_threads() -> None:
         ("whole.example", "93.184.216.34", 443, socket.AF_INET),
         ("whole.example", "2a00:1450::1", 443, socket.AF_INET6),
     ]
+    # The addresses are final, for whatever protocol the connector dials.
+    assert {(each["proto"], each["flags"]) for each in found} == {(0, socket.AI_NUMERICHOST)}
     only = await resolver.resolve("whole.example", 443, socket.AF_INET6)
     assert [each["host"] for each in only] == ["2a00:1450::1"]
     await resolver.close()
@@ -318,8 +321,8 @@ async def test_dead_names_of_one_tenant_leave_threads_to_the_others() -> None:
         async with asyncio.timeout(20):
             assert await asyncio.create_task(resolve("quiet", "alive.example")) == "93.184.215.14"
         assert len([host for host in begun if host.startswith("dead")]) <= 4
-        # Giving up does not free a place whose thread still waits.
-        for task in dead[:4]:
+        # Giving up does not free a place whose thread still waits, and who gave up in the queue is never looked up.
+        for task in (*dead[:4], dead[50]):
             task.cancel()
         await asyncio.sleep(0)
         assert len([host for host in begun if host.startswith("dead")]) <= 4
@@ -327,6 +330,43 @@ async def test_dead_names_of_one_tenant_leave_threads_to_the_others() -> None:
         let_go.set()
     async with asyncio.timeout(20):
         results = await asyncio.gather(*dead, return_exceptions=True)
-    assert results.count("93.184.215.14") >= 96
+    assert results.count("93.184.215.14") >= 95
+    assert "dead-50.example" not in begun
     assert resolver._turns == {}
     await resolver.close()
+
+
+async def test_a_resolver_that_closes_waits_for_no_dead_name_and_looks_up_no_more() -> None:
+    let_go, begun = threading.Event(), []
+
+    def getaddrinfo(host: str, port: int, **kind: int) -> list[tuple[Any, ...]]:
+        begun.append(host)
+        let_go.wait()
+        return [(socket.AF_INET, kind["type"], 0, "", ("93.184.215.14", port))]
+
+    resolver = GuardedResolver(EgressGuard(), getaddrinfo=getaddrinfo)
+
+    async def resolve(host: str) -> str:
+        # A tenant of its own for each, so that only the number of threads is their bound.
+        resolving_for.set(host)
+        return (await resolver.resolve(host, 443))[0]["host"]
+
+    dead = [asyncio.create_task(resolve(f"dead-{number}.example")) for number in range(40)]
+    # Should closing wait for them after all, it does not wait for ever.
+    rescue = threading.Timer(20, let_go.set)
+    rescue.start()
+    try:
+        while len(begun) < 32:
+            await asyncio.sleep(0)
+        await resolver.close()
+        assert not let_go.is_set()
+        with pytest.raises(OSError, match="no names are resolved any more"):
+            await resolve("late.example")
+    finally:
+        rescue.cancel()
+        let_go.set()
+    async with asyncio.timeout(20):
+        results = await asyncio.gather(*dead, return_exceptions=True)
+        while resolver._turns:
+            await asyncio.sleep(0)
+    assert len(begun) == results.count("93.184.215.14") == 32
