@@ -113,6 +113,7 @@ GROUPS: dict[str, Group] = {
         (
             f"{UNIT}/common/test_publishing.py",
             f"{INTEGRATION}/messaging/test_path.py",
+            f"{INTEGRATION}/messaging/test_publish_all.py",
             f"{INTEGRATION}/messaging/test_relay.py",
             f"{INTEGRATION}/messaging/test_resend.py",
         ),
