@@ -24,7 +24,9 @@ COVERAGE = ROOT / ".local" / "coverage"
 RESULTS = ROOT / ".local" / "test" / "results"
 """Where the results are written in JUnit's form, which every CI system reads."""
 
-APART = ("tests/unit", "tests/integration", "tests/contract")
+APART = ("tests/integration", "tests/contract", *(f"--ignore={path}" for path in days.SHORT))
+"""What shares nothing but the servers, and does not run on another day."""
+
 TOGETHER = ("tests/e2e",)
 
 OUTAGES = "outages"
@@ -41,13 +43,8 @@ its own."""
 Say = lifecycle.Say
 
 
-_AT_ONCE = ("format", "lint", "imports")
-_BESIDE = ("types",)
-"""The static checks that are done at once, and the one that takes half a minute."""
-
-
-def check(say: Say, *, names: Sequence[str] = (*_AT_ONCE, *_BESIDE)) -> list[str]:
-    """Run static checks, all of them whatever fails, and return the names of those that failed.
+def check(say: Say) -> list[str]:
+    """Run the static checks, all of them whatever fails, and return the names of those that failed.
 
     What a check prints is shown once it is done, so that nothing else stands in between.
     """
@@ -55,12 +52,12 @@ def check(say: Say, *, names: Sequence[str] = (*_AT_ONCE, *_BESIDE)) -> list[str
     steps = {
         "format": [str(bin_folder / "ruff"), "format", "--check", *CODE],
         "lint": [str(bin_folder / "ruff"), "check", *CODE],
-        "types": [str(bin_folder / "mypy"), *CODE],
         "imports": [str(bin_folder / "lint-imports"), "--no-logo"],
+        "types": [str(bin_folder / "mypy"), *CODE],
     }
     failed = []
-    for name in names:
-        command, began = steps[name], time.monotonic()
+    for name, command in steps.items():
+        began = time.monotonic()
         code, printed = _run_quietly(command, os.environ, seconds=CHECK_SECONDS)
         if code:
             failed.append(name)
@@ -92,22 +89,18 @@ def test(say: Say, arguments: Sequence[str]) -> int:
 
 
 def _whole(say: Say) -> int:
-    """Run everything. Most of a test's time is waiting, so that each part has another beside it.
+    """Run everything: two lanes of tests, one for each core, and the static checks beside their first parts.
 
-    The tests over four services have no more beside them than each other: the type checker, which keeps a core busy, and
-    the tests on another day go beside those that need no processes.
+    A lane goes from part to part without waiting for the other. The tests over four services come last in both: they have
+    nothing but each other beside them.
     """
-    failed = []
-    with ThreadPoolExecutor(max_workers=1) as beside:
-        quick = beside.submit(check, say, names=_AT_ONCE)
-        _ensure(say)
-        failed += quick.result()
-        slow = beside.submit(_beside_apart, say)
-        code = _apart()
-        failed += slow.result()
-        outages = None if _any_given() else beside.submit(_outages, say)
-        code = max(code, _together(with_outages=outages is None))
-        code = max(code, outages.result() if outages else 0)
+    beside_is_possible = not any(servers.is_given("test", name) for name in servers.SERVERS)
+    with ThreadPoolExecutor(max_workers=2) as beside:
+        static = beside.submit(check, say)
+        second = beside.submit(_second_lane, say, with_outages=beside_is_possible)
+        code = _first_lane(say, with_outages=not beside_is_possible)
+        code = max(code, second.result())
+        failed = static.result()
     if _report_coverage(say):
         failed.append("coverage")
     passed, lost = _counts(RESULTS.glob("*.xml"))
@@ -115,14 +108,44 @@ def _whole(say: Say) -> int:
     return 1 if failed else code
 
 
+def _first_lane(say: Say, *, with_outages: bool) -> int:
+    """Run what belongs to the real day, then the tests over the four services; both are shown as they go."""
+    _ensure(say)
+    code = _run(_pytest("apart", ["--cov-report=", *APART]), _environment("apart"))
+    chosen = [] if with_outages else ["-m", f"not {OUTAGES}"]
+    return max(code, _run(_pytest("together", ["--cov-report=", *chosen, *TOGETHER]), _environment("together")))
+
+
+def _second_lane(say: Say, *, with_outages: bool) -> int:
+    """Run the tests that another day suits, then those whose servers go down; each part is shown once it is done.
+
+    The servers of a part are its own.
+    """
+    hindrance = days.why_not()
+    if hindrance:
+        say(f"== no tests on another day, these too run on the real one: {hindrance}\n")
+    day = {**os.environ, "TEST_PROFILE": days.PROFILE} if hindrance else days.environment(days.SHORT_DAY)
+    code = _quiet_part(say, days.SHORT_DAY, days.SHORT, day, profile=days.PROFILE)
+    if with_outages:
+        options = ["-m", OUTAGES, *TOGETHER]
+        code = max(code, _quiet_part(say, OUTAGES, options, os.environ | {"TEST_PROFILE": OUTAGES}, profile=OUTAGES))
+    return code
+
+
+def _quiet_part(say: Say, name: str, options: Sequence[str], environ: Mapping[str, str], *, profile: str) -> int:
+    servers.stop(profile)
+    command, began = _pytest(name, ["--cov-report=", *options]), time.monotonic()
+    try:
+        code, printed = _run_quietly(command, _environment(name, environ), seconds=TESTS_SECONDS)
+    finally:
+        servers.stop(profile)
+    say(f"== {name}\n{printed}== {name} {'FAILED' if code else 'ok'} in {time.monotonic() - began:.1f} s\n")
+    return code
+
+
 def _ensure(say: Say) -> None:
     found = servers.ensure("test", say=say)
     say("== tests against " + ", ".join(f"{name} ({server.kind})" for name, server in found.each().items()))
-
-
-def _any_given() -> bool:
-    """Whether the environment names a server: there is no second one then that may be killed meanwhile."""
-    return any(servers.is_given("test", name) for name in servers.SERVERS)
 
 
 _MEASURED = ("--cov", "--cov-config=pyproject.toml", "--cov-fail-under=0")
@@ -132,35 +155,6 @@ def _chosen(say: Say, arguments: Sequence[str]) -> int:
     """Run the tests that pytest chooses by these arguments; returns its exit code."""
     _ensure(say)
     return _run(_pytest("chosen", ["--cov-report=term:skip-covered", *arguments]), _environment("chosen"))
-
-
-def _beside_apart(say: Say) -> list[str]:
-    """Do what runs beside the tests that share nothing; returns the names of what failed."""
-    failed = check(say, names=_BESIDE)
-    return failed + [f"tests on another day ({name})" for name in days.run_short(say)]
-
-
-def _apart() -> int:
-    """Run the tests that share nothing but the servers, in two processes; those marked `long` begin first."""
-    options = ["--cov-report=", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", *APART]
-    return _run(_pytest("apart", options), _environment("apart"))
-
-
-def _together(*, with_outages: bool) -> int:
-    """Run the tests over the four services."""
-    chosen = [] if with_outages else ["-m", f"not {OUTAGES}"]
-    return _run(_pytest("together", ["--cov-report=", *chosen, *TOGETHER]), _environment("together"))
-
-
-def _outages(say: Say) -> int:
-    """Run the tests over the four services whose servers go down, with servers of their own; shown once they are done."""
-    command = _pytest(OUTAGES, ["--cov-report=", "-m", OUTAGES, *TOGETHER])
-    try:
-        code, printed = _run_quietly(command, _environment(OUTAGES) | {"TEST_PROFILE": OUTAGES}, seconds=TESTS_SECONDS)
-    finally:
-        servers.stop(OUTAGES)
-    say(f"== {OUTAGES}\n{printed}")
-    return code
 
 
 def _pytest(name: str, options: Sequence[str]) -> list[str]:
@@ -193,11 +187,11 @@ def _counts(results: Iterable[Path]) -> tuple[int, int]:
     return passed, lost
 
 
-def _environment(part: str) -> dict[str, str]:
+def _environment(part: str, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return the environment of one part of the suite, whose processes measure into a folder of their own."""
     folder = COVERAGE / part
     folder.mkdir(parents=True, exist_ok=True)
-    return {**with_bytecode(os.environ, ROOT), MEASURE: "1", "COVERAGE_FILE": str(folder / "data")}
+    return {**with_bytecode(environ, ROOT), MEASURE: "1", "COVERAGE_FILE": str(folder / "data")}
 
 
 def _run_quietly(command: list[str], env: Mapping[str, str], *, seconds: float) -> tuple[int, str]:
