@@ -3,9 +3,11 @@
 import copy
 import json
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,28 +16,31 @@ from tests.contract import baseline
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize(
-    ("service", "command", "file"),
-    [
-        ("api", "openapi", "openapi.json"),
-        ("api", "asyncapi", "asyncapi-api.json"),
-        ("ledger", "asyncapi", "asyncapi-ledger.json"),
-        ("gateway", "asyncapi", "asyncapi-gateway.json"),
-        ("notifier", "asyncapi", "asyncapi-notifier.json"),
-    ],
-)
-def test_committed_document_is_what_the_service_prints(service: str, command: str, file: str) -> None:
-    environ = {**os.environ, "APP_ENV": "local"}
+def committed(file: str) -> Any:
+    return json.loads((ROOT / "docs" / "api" / file).read_text())
+
+
+def test_committed_openapi_document_is_what_the_api_prints() -> None:
     printed = subprocess.run(
-        [sys.executable, "-m", f"services.{service}", command],
+        [sys.executable, "-m", "services.api", "openapi"],
         cwd=ROOT,
-        env=environ,
+        env={**os.environ, "APP_ENV": "local"},
         check=True,
         capture_output=True,
         timeout=60,
     )
-    committed = json.loads((ROOT / "docs" / "api" / file).read_text())
-    assert json.loads(printed.stdout) == committed, "run `just docs` and commit the result"
+    assert json.loads(printed.stdout) == committed("openapi.json"), "run `just docs` and commit the result"
+
+
+@pytest.mark.parametrize("service", ["api", "ledger", "gateway", "notifier"])
+def test_committed_asyncapi_document_is_what_the_service_prints(
+    service: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Its command line in this process: starting four of their own takes longer than all else here.
+    monkeypatch.setattr(sys, "argv", [service, "asyncapi"])
+    runpy.run_module(f"services.{service}", run_name="__main__")
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == committed(f"asyncapi-{service}.json"), "run `just docs` and commit the result"
 
 
 def test_no_message_breaks_what_others_know() -> None:

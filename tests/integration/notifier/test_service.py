@@ -116,9 +116,18 @@ class Process:
         }
         self._process: asyncio.subprocess.Process | None = None
 
+    @property
+    def runs(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.returncode is None
+
+    def log(self) -> str:
+        """What it has logged since it was started last."""
+        return self._log.read_text()
+
     async def start(self) -> None:
         """Start it and wait until it is ready."""
-        with self._log.open("ab") as output:
+        with self._log.open("wb") as output:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
@@ -149,7 +158,7 @@ class Process:
     async def stop(self) -> int:
         """End it as an orchestrator would; returns its exit code."""
         assert self._process is not None
-        if self._process.returncode is None:
+        if self.runs:
             self._process.terminate()
         return await asyncio.wait_for(self._process.wait(), 20)
 
@@ -174,14 +183,24 @@ async def receiver() -> AsyncIterator[Receiver]:
         yield found
 
 
-@pytest.fixture
-async def process(notifier_database: TestDatabase, vhost_url: str, tmp_path: Path) -> AsyncIterator[Process]:
-    running = Process(notifier_database, vhost_url, tmp_path / "notifier.log")
-    await running.start()
+@pytest.fixture(scope="module")
+async def shared_process(
+    notifier_database: TestDatabase, vhost_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Process]:
+    shared = Process(notifier_database, vhost_url, tmp_path_factory.mktemp("notifier") / "notifier.log")
     try:
-        yield running
+        yield shared
     finally:
-        await running.stop()
+        if shared.runs:
+            await shared.stop()
+
+
+@pytest.fixture
+async def process(shared_process: Process) -> Process:
+    """The process that the tests share, started anew where one of them has ended it."""
+    if not shared_process.runs:
+        await shared_process.start()
+    return shared_process
 
 
 async def received(receiver: Receiver, count: int) -> None:
@@ -351,9 +370,9 @@ async def test_a_replay_interrupted_by_kill_goes_on_after_the_restart_and_finish
         await books.close()
 
 
-async def test_told_to_stop_it_finishes_before_it_ends(process: Process, tmp_path: Path) -> None:
+async def test_told_to_stop_it_finishes_before_it_ends(process: Process) -> None:
     # uvicorn hands the signal on to itself once everything is closed, as a shell expects.
     assert await process.stop() in {0, -signal.SIGTERM}
-    lines = (tmp_path / "notifier.log").read_text()
+    lines = process.log()
     assert lines.index("courier.stopped") < lines.index("service.stopped")
     assert "Traceback" not in lines
