@@ -7,11 +7,11 @@ acknowledgements must go on then.
 import asyncio
 from collections.abc import Callable, Sequence
 
-import aio_pika
 from aio_pika.abc import AbstractConnection
 
 from libs.common import outages
 from libs.common.errors import Unavailable
+from libs.common.messaging.connections import connect
 from libs.common.messaging.publisher import CONNECT_SECONDS, forgiving, named
 from libs.common.messaging.reader import Reader, Subscription
 from libs.common.messaging.topology import Topology, TopologyConflict, declare
@@ -56,7 +56,7 @@ class Consuming:
         """
         self._wanted = wanted
         try:
-            self._connection = await aio_pika.connect(self._url, timeout=CONNECT_SECONDS)
+            self._connection = await connect(self._url, timeout_seconds=CONNECT_SECONDS)
             await self._declare(self._connection)
         except Exception as fault:
             await self._close()
@@ -100,7 +100,7 @@ class Consuming:
             try:
                 connection = self._connection
                 if connection is None or not _is_open(connection):
-                    connection = self._connection = await aio_pika.connect(self._url, timeout=CONNECT_SECONDS)
+                    connection = self._connection = await connect(self._url, timeout_seconds=CONNECT_SECONDS)
                     await self._declare(connection)
                     log.info("consuming.connected")
                 await self._session(connection)

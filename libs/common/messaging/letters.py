@@ -8,6 +8,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMe
 from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError
 
 from libs.common.errors import Undecodable
+from libs.common.messaging.connections import connect
 from libs.common.messaging.envelope import decode_pack
 from libs.common.messaging.topology import dead_exchange, topology
 
@@ -58,7 +59,7 @@ async def dead_letters(url: str, service: str, *, limit: int) -> list[DeadQueue]
     """Count the dead letters of a service, and read the events of at most `limit` messages of each queue."""
     names = sorted(queue.name for queue in topology(service).queues)
     own = [name for name in names if name.startswith(f"{service}.") and name.endswith(".dead")]
-    connection = await aio_pika.connect(url, timeout=_SECONDS)
+    connection = await connect(url, timeout_seconds=_SECONDS)
     async with connection:
         found = [await _look(connection, service, name, limit=limit) for name in own]
     return [queue for queue in found if queue.count]

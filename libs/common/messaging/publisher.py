@@ -16,6 +16,7 @@ from yarl import URL
 
 from libs.common import outages
 from libs.common.errors import BrokenInvariant, Unavailable
+from libs.common.messaging.connections import LastingConnection
 from libs.common.messaging.frames import PublicMessage, UnwritableMessage, encode
 from libs.common.messaging.topology import dead_exchange
 from libs.common.observability import metrics
@@ -116,6 +117,7 @@ class Publisher:
             default_channel=Channel(publisher_confirms=True, on_return_raises=True),
             on_reconnected=[self._on_connected],
         )
+        broker._connection_kwargs["connection_class"] = LastingConnection
         try:
             connection = await broker.connect()
         except Exception as fault:

@@ -8,6 +8,7 @@ from aio_pika.abc import AbstractChannel, AbstractQueue
 from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError
 
 from libs.common.errors import NotFound, PlatformError, Unavailable
+from libs.common.messaging.connections import connect
 from libs.common.messaging.topology import dead_queue
 from libs.common.outages import is_outage
 
@@ -38,7 +39,7 @@ async def redrive(url: str, queue: str, *, limit: int = LETTERS_MAX) -> Redriven
         Unavailable: when the broker does not answer, or the queue takes no more.
     """
     try:
-        connection = await aio_pika.connect(url, timeout=_CONNECT_SECONDS)
+        connection = await connect(url, timeout_seconds=_CONNECT_SECONDS)
         async with connection:
             channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
             return await _redrive(channel, queue, limit=limit)

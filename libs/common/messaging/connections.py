@@ -1,0 +1,39 @@
+"""Connections of the driver that are closed where they could not be made.
+
+The driver leaves a connection whose first attempt failed to the garbage collector, which then makes a coroutine for the
+close, whether a loop runs that could await it or not.
+"""
+
+import aio_pika
+from aio_pika.abc import AbstractConnection, TimeoutType
+from aio_pika.connection import Connection
+from aio_pika.robust_connection import RobustConnection
+
+
+class PlainConnection(Connection):
+    """A connection that ends with its transport."""
+
+    async def connect(self, timeout: TimeoutType = None) -> None:
+        """Connect, or close."""
+        try:
+            await super().connect(timeout)
+        except BaseException:
+            await self.close()
+            raise
+
+
+class LastingConnection(RobustConnection):
+    """A connection that the driver makes again, once its first attempt has succeeded."""
+
+    async def connect(self, timeout: TimeoutType = None) -> None:
+        """Connect, or close."""
+        try:
+            await super().connect(timeout)
+        except BaseException:
+            await self.close()
+            raise
+
+
+async def connect(url: str, *, timeout_seconds: float) -> AbstractConnection:
+    """Open a plain connection."""
+    return await aio_pika.connect(url, timeout=timeout_seconds, connection_class=PlainConnection)
