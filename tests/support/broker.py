@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
@@ -47,6 +47,18 @@ class Node:
             "{R, U} <- [I(A)], R + U > 0])"
         )
         return {name: (int(ready), int(unacknowledged)) for name, ready, unacknowledged in _QUEUE.findall(text)}
+
+    async def keep_only(self, queues: Iterable[str]) -> None:
+        """Delete every queue but the empty quorum queues of these names; a dead letter that is under way counts."""
+        names = ", ".join(f'<<"{name}">>' for name in queues)
+        await self._evaluate(
+            f"Known = sets:from_list([{names}]), "
+            "Keep = fun(A, N) -> amqqueue:get_type(A) =:= rabbit_quorum_queue andalso sets:is_element(N, Known) andalso "
+            "0 =:= element(2, element(2, ra:local_query(amqqueue:get_pid(A), fun rabbit_fifo:query_messages_total/1))) "
+            "end, "
+            f'[catch rabbit_amqqueue:delete(A, false, false, <<"test">>) || A <- rabbit_amqqueue:list(<<"{self._vhost}">>), '
+            "{_, _, _, N} <- [amqqueue:get_name(A)], true =/= (catch Keep(A, N))], ok"
+        )
 
     async def close_connections(self) -> None:
         """Close every connection to the virtual host, as an operator would."""

@@ -27,8 +27,10 @@ from libs.common.messaging import (
     published_table,
     say,
 )
+from libs.common.messaging.topology import topology
 from libs.common.observability.correlation import Correlation, child_traceparent
 from libs.common.settings import BrokerSettings, DatabaseSettings
+from tests.support.broker import Node
 from tests.support.brokers import fresh_vhost
 
 WAIT_SECONDS = 60
@@ -82,7 +84,14 @@ class Pair:
 
 @pytest.fixture
 def vhost_url(servers: Servers) -> Iterator[str]:
-    """A virtual host for each test: all of them use the same queues, and count what is in them."""
+    """A virtual host for each test: many use the same queues, and count what is in them."""
+    with fresh_vhost(servers) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def pair_vhost_url(servers: Servers) -> Iterator[str]:
+    """A virtual host for the pairs of a module: making the hundred queues of two services takes longer than most tests."""
     with fresh_vhost(servers) as url:
         yield url
 
@@ -104,6 +113,7 @@ async def make_schema(connection: "asyncpg.Connection[asyncpg.Record]", schema: 
 
 
 SCHEMAS = ("gateway", "ledger", "api", "notifier")
+QUEUES = frozenset(queue.name for service in SCHEMAS for queue in topology(service).queues)
 
 
 @pytest.fixture(scope="module")
@@ -127,13 +137,16 @@ async def messaging_url(servers: Servers) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def pair(messaging_url: str, vhost_url: str) -> AsyncIterator[Pair]:
-    made = Pair(messaging_url, vhost_url)
+async def pair(servers: Servers, messaging_url: str, pair_vhost_url: str) -> AsyncIterator[Pair]:
+    """Two services that find every table and every queue empty."""
+    made = Pair(messaging_url, pair_vhost_url)
     try:
         yield made
     finally:
         await made.stack.aclose()
         await _empty(messaging_url)
+        if servers.rabbitmq.kind != "given":
+            await Node(servers, pair_vhost_url).keep_only(QUEUES)
 
 
 async def _empty(url: str) -> None:
