@@ -29,7 +29,7 @@ from tests.support.databases import TestDatabase, fresh_database
 pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).parents[3]
-ENTRIES = 2500
+ENTRIES = 1000
 WAIT_SECONDS = 120
 """Enough for a busy machine."""
 
