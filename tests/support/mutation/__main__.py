@@ -20,7 +20,7 @@ import pytest
 
 from tests.support.mutation.bench import WORDS, Bench, begin_alone, ended
 from tests.support.mutation.changes import Mutant, changed_source, mutants
-from tests.support.mutation.targets import GROUPS, ROOT, equivalents, modules
+from tests.support.mutation.targets import GROUPS, ROOT, UNIT, equivalents, modules
 
 KILLED_MIN = 0.90
 KEPT = ROOT / ".local" / "mutation"
@@ -31,8 +31,11 @@ _PLUGINS = ("-p", "pytest_asyncio.plugin", "-p", "anyio.pytest_plugin")
 _OPTIONS = ("-x", "-q", "-s", "-p", "no:cacheprovider", *_PLUGINS)
 
 
-def judge(group: str, sample: list[Mutant], folder: Path) -> dict[str, str] | None:
-    """Run a group's sample in `folder`, a copy of the checkout, and say what became of each; None when its tests fail on the code as it stands."""
+def judge(group: str, sample: list[Mutant], folder: Path, *, below: str) -> dict[str, str] | None:
+    """Run a group's sample on its tests below a folder, and say what became of each; None when these fail on the code as it stands.
+
+    All of it in `folder`, a copy of the checkout.
+    """
     notes = folder / "verdicts.jsonl"
     by_name = {mutant.name: mutant for mutant in sample}
 
@@ -46,7 +49,7 @@ def judge(group: str, sample: list[Mutant], folder: Path) -> dict[str, str] | No
     if not child:
         _run(
             folder,
-            [test for test in GROUPS[group].tests if (folder / test).exists()],
+            [test for test in GROUPS[group].tests if test.startswith(below) and (folder / test).exists()],
             Bench(folder, sample, report, kept=KEPT / f"ran-{group}.json"),
         )
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -110,6 +113,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="which ones (default: %(default)s)")
     parser.add_argument("--group", action="append", choices=list(GROUPS), help="only these groups of modules")
     parser.add_argument("--resume", action="store_true", help="leave out what an earlier run with this seed has killed")
+    parser.add_argument(
+        "--unit", action="store_true", help="only the unit tests, in minutes; --resume shows the rest to all tests"
+    )
     parser.add_argument("--only", default="", help="only modules whose path contains this")
     chosen = parser.parse_args()
     os.environ |= {"PYTEST_SEED": "0", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
@@ -130,7 +136,7 @@ def main() -> int:
             with tempfile.TemporaryDirectory(prefix="mutants-") as name:
                 folder = Path(name).resolve()
                 copy_checkout(folder)
-                verdicts = judge(group, open_yet, folder)
+                verdicts = judge(group, open_yet, folder, below=UNIT if chosen.unit else "tests")
             if verdicts is None:
                 print(f"the tests of {group} fail as it stands")
                 return 1

@@ -1,14 +1,13 @@
 """A pytest plugin that collects tests once and runs them on many mutants, each in a fork of the process that collected.
 
 The first fork runs every test on the code as it stands and notes which test runs which line, and for how long. A mutant of a
-function then meets only the tests that run it, the cheap files first, its new code put into the function that lives in
+function then meets only the tests that run it, those first that noticed others, its new code put into the function that lives in
 the fork. What is run by an import (a table, a constant) cannot be changed so: the caller runs it in a new process.
 """
 
 import ast
 import functools
 import gc
-import hashlib
 import json
 import os
 import resource
@@ -18,66 +17,23 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from types import CodeType, FunctionType
-from typing import Any, NamedTuple
+from typing import Any
 
 import hypothesis
 import pytest
 
 from tests.support.mutation.changes import Mutant, changed_tree
+from tests.support.mutation.ran import Kept, Ran, digest, users
 
 SECONDS_MIN, SLOWER_MAX = 20, 4
 """A mutant on which its tests take so many times as long never ends, and that is noticed too."""
 _MEMORY_BYTES_MAX = 8 * 2**30
-TESTS_SECONDS_MAX = 60
-"""Seconds of tests that one mutant meets at most, the cheap ones first."""
 WORDS = {0: "survived", -signal.SIGKILL: "endless"}
 """What an exit code says of a mutant; any other says that it was killed."""
 FAILING_MAX = 3
 """Tests that may fail before anything is changed; they are left out."""
 _CACHED = type(functools.cache(len))
 _TOOL = 4
-
-
-class Ran(NamedTuple):
-    """What the tests have run: by file and line the tests, '' among them for an import; and the seconds of each test."""
-
-    lines: dict[str, dict[int, set[str]]]
-    seconds: dict[str, float]
-
-    def tests_of(self, path: str, lines: Iterator[int] | range) -> set[str]:
-        """Return the tests that run one of these lines."""
-        of_file = self.lines.get(path, {})
-        return {test for line in lines for test in of_file.get(line, ())}
-
-    def cheapest(self, tests: set[str]) -> list[str]:
-        """Return as many of these tests, in order, as may run on one mutant."""
-        chosen: list[str] = []
-        seconds = 0.0
-        for test in self.ordered(tests):
-            seconds += self.seconds[test]
-            if chosen and seconds > TESTS_SECONDS_MAX:
-                break
-            chosen.append(test)
-        return chosen
-
-    def ordered(self, tests: set[str]) -> list[str]:
-        """Return tests with those that need no server first, then cheap files before dear ones; a file stays together."""
-        named = {test for test in tests if test in self.seconds}
-        files = {path for test in tests if "::" not in test for path in [test] if path}
-        named |= {test for test in self.seconds if test.partition("::")[0] in files}
-        cost: dict[str, float] = {}
-        for test in named:
-            file = test.partition("::")[0]
-            cost[file] = cost.get(file, 0.0) + self.seconds[test]
-        return sorted(
-            named,
-            key=lambda test: (
-                "/unit/" not in test,
-                cost[test.partition("::")[0]],
-                test.partition("::")[0],
-                self.seconds[test],
-            ),
-        )
 
 
 class Bench:
@@ -99,6 +55,10 @@ class Bench:
         self._measured = folder / "measured.json"
         self._tests: dict[str, str] = {}
         self._remembered: set[CodeType] = set()
+        self._noticed = folder / "noticed"
+        """Where the process of a mutant leaves the name of the test that failed."""
+        self._killers: list[str] = []
+        """Tests that have noticed a mutant, the latest first: they are likely to notice its neighbours, too."""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self) -> None:
@@ -165,22 +125,22 @@ class Bench:
                 return None
         return True
 
-    def _known(self, session: pytest.Session) -> "_Kept":
+    def _known(self, session: pytest.Session) -> Kept:
         """Return what an earlier run measured, of the test files that are the same since; nothing if the code is not."""
-        code = _digest(*sorted(file for part in ("libs", "services") for file in (self._folder / part).rglob("*.py")))
+        code = digest(*sorted(file for part in ("libs", "services") for file in (self._folder / part).rglob("*.py")))
         tests = {item.nodeid.partition("::")[0] for item in session.items}
-        self._tests = {test: _digest(self._folder / test) for test in tests}
+        self._tests = {test: digest(self._folder / test) for test in tests}
         found: dict[str, Any] = json.loads(self._kept.read_text()) if self._kept.exists() else {"code": ""}
         if found["code"] != code:
-            return _Kept(code, {})
+            return Kept(code, {})
         same = {test: noted for test, noted in found["files"].items() if noted["digest"] == self._tests.get(test)}
-        return _Kept(code, same)
+        return Kept(code, same)
 
-    def _keep(self, known: "_Kept", session: pytest.Session) -> list[str]:
+    def _keep(self, known: Kept, session: pytest.Session) -> list[str]:
         measured = json.loads(self._measured.read_text())
-        for test, digest in self._tests.items():
+        for test, content in self._tests.items():
             if test not in known.files:
-                known.files[test] = {"digest": digest, "lines": {}, "seconds": {}}
+                known.files[test] = {"digest": content, "lines": {}, "seconds": {}}
         for test, seconds in measured["seconds"].items():
             known.files[test.partition("::")[0]]["seconds"][test] = seconds
         for path, of_file in measured["lines"].items():
@@ -216,7 +176,7 @@ class Bench:
             names = mutant.stated if mutant.function is None else (mutant.function[0].rpartition(".")[2],)
             self._report(mutant, "later", ran.cheapest(users(self._folder, ran, names) | tests))
             return False
-        chosen = [test for test in ran.cheapest(tests) if test in items]
+        chosen = [test for test in ran.cheapest(tests, self._killers) if test in items]
         if not chosen:
             self._report(mutant, "survived", [])
             return False
@@ -228,6 +188,7 @@ class Bench:
             return False
         Path(file).write_text(ast.unparse(changed_tree(mutant.path, original, mutant)))
         parent = os.getpid()
+        self._noticed.unlink(missing_ok=True)
         try:
             child = os.fork()
             if not child:
@@ -241,6 +202,9 @@ class Bench:
         finally:
             if os.getpid() == parent:
                 Path(file).write_text(original)
+        if self._noticed.exists():
+            killer = self._noticed.read_text()
+            self._killers = [killer, *(other for other in self._killers if other != killer)]
         self._report(mutant, WORDS.get(exit_code, "killed"), chosen)
         return False
 
@@ -269,9 +233,11 @@ class Bench:
             self._watch(before)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Note what fails on the code as it stands: a machine under load makes a deadline pass now and then."""
+        """Note what fails: on a mutant its killer; on the code as it stands, a deadline that passed under load."""
         if report.failed:
             self._failed.add(report.nodeid)
+            if not self._measures:
+                self._noticed.write_text(report.nodeid)
 
     def _watch(self, test: str) -> None:
         self._now = test
@@ -290,30 +256,6 @@ class Bench:
             self._measured.write_text(json.dumps({"lines": lines, "seconds": seconds, "failed": sorted(self._failed)}))
 
 
-class _Kept(NamedTuple):
-    code: str
-    files: dict[str, dict[str, Any]]
-    """By test file: its digest, the lines that its tests run, and their seconds."""
-
-    def ran(self, folder: Path, tests: set[str]) -> Ran:
-        """Put what is known of the files together, for tests that were collected."""
-        found = Ran({}, {})
-        for noted in self.files.values():
-            found.seconds.update({test: seconds for test, seconds in noted["seconds"].items() if test in tests})
-            for path, of_file in noted["lines"].items():
-                of_path = found.lines.setdefault(str(folder / path), {})
-                for line, ran in of_file.items():
-                    of_path.setdefault(int(line), set()).update(ran)
-        return found
-
-
-def _digest(*files: Path) -> str:
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
-
-
 def _functions(folder: Path) -> dict[tuple[str, str, int], list[FunctionType]]:
     found: dict[tuple[str, str, int], list[FunctionType]] = {}
     for thing in gc.get_objects():
@@ -328,49 +270,6 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
         if isinstance(constant, CodeType):
             yield constant
             yield from _codes(constant)
-
-
-def users(folder: Path, ran: Ran, names: tuple[str, ...]) -> set[str]:
-    """Return the tests that run a line which uses one of these names, or a name that an import makes of it."""
-    found: set[str] = set()
-    seen: set[str] = set()
-    waiting = set(names)
-    while waiting:
-        name = waiting.pop()
-        seen.add(name)
-        # A test that names it itself looks at it, wherever the rest of the code does.
-        found |= {
-            file for file in {test.partition("::")[0] for test in ran.seconds} if name in (folder / file).read_text()
-        }
-        for file, lines in ran.lines.items():
-            text = Path(file).read_text()
-            if name not in text:
-                continue
-            for node, stated in _uses(text, name):
-                tests = {test for line in node for test in lines.get(line, ())}
-                found |= tests - {""}
-                if "" in tests:
-                    waiting |= set(stated) - seen
-    return found
-
-
-def _uses(text: str, name: str) -> Iterator[tuple[range, tuple[str, ...]]]:
-    for top in ast.parse(text).body:
-        if isinstance(top, (ast.Import, ast.ImportFrom)):
-            continue
-        stated: tuple[str, ...] = ()
-        match top:
-            case ast.Assign():
-                stated = tuple(t.id for t in top.targets if isinstance(t, ast.Name))
-            case ast.AnnAssign(target=ast.Name(id=target)):
-                stated = (target,)
-            case ast.FunctionDef(name=target) | ast.AsyncFunctionDef(name=target):
-                stated = (target,)
-        for node in ast.walk(top):
-            if (isinstance(node, ast.Name) and node.id == name) or (
-                isinstance(node, ast.Attribute) and node.attr == name
-            ):
-                yield range(node.lineno, (node.end_lineno or node.lineno) + 1), stated
 
 
 def begin_alone(folder: Path) -> None:
