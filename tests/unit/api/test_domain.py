@@ -265,6 +265,20 @@ def test_an_automatic_capture_leaves_nothing_to_void() -> None:
         domain.ask_void(intent, at=T1)
 
 
+@pytest.mark.parametrize(
+    ("stage", "sentence"),
+    [
+        (Stage.CAPTURING, "cannot void status AUTHORIZED: its capture is under way"),
+        (Stage.CAPTURED, "cannot void status AUTHORIZED: its capture is under way"),
+        (Stage.SETTLED, "cannot void status SETTLED"),
+    ],
+)
+def test_a_refused_void_says_why_where_the_status_does_not(stage: Stage, sentence: str) -> None:
+    with pytest.raises(CannotVoid) as refused:
+        domain.ask_void(intent_in(stage), at=T1)
+    assert refused.value.detail == sentence
+
+
 def settled() -> PaymentIntent:
     return msgspec.structs.replace(intent_in(Stage.SETTLED), refunding_minor=0)
 

@@ -240,23 +240,24 @@ class TestOutages:
             await persist(broken, queue="q")
         assert calls == 1
 
-    async def test_pauses_grow_to_the_longest_and_stay_there(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        slept: list[float] = []
-        turn = asyncio.sleep
 
-        async def sleep(seconds: float) -> None:
-            slept.append(seconds)
-            await turn(0)
+async def test_pauses_of_an_outage_grow_from_a_tenth_of_a_second_to_five(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    turn = asyncio.sleep
 
-        monkeypatch.setattr(asyncio, "sleep", sleep)
-        faults: list[Exception] = [TimeoutError()] * 4
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        await turn(0)
 
-        async def work() -> None:
-            if faults:
-                raise faults.pop()
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    faults: list[Exception] = [TimeoutError()] * 6
 
-        await persist(work, queue="q")
-        assert slept == [0.001, 0.002, 0.002, 0.002]
+    async def work() -> None:
+        if faults:
+            raise faults.pop()
+
+    await persist(work, queue="q")
+    assert slept == [0.1, 0.5, 1.0, 2.0, 5.0, 5.0]
 
 
 async def test_broadcast_reaches_its_handler_and_garbage_is_dropped() -> None:

@@ -258,6 +258,11 @@ class TestWindow:
         with pytest.raises(Invalid, match=reason):
             parse_window("gateway", given, now=NOW)
 
+    def test_beginning_must_be_given(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit):
+            parse_window("gateway", [], now=NOW)
+        assert "--since" in capsys.readouterr().err
+
     def test_named_contract_alone_is_kept(self) -> None:
         saying = captured()
         window = Window(since=NOW, until=NOW, contract="payment.captured")
