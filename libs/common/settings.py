@@ -120,7 +120,7 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Headers that one request may have; beyond it the answer is 431."""
     http_header_seconds: Annotated[float, between(0.1, 3_600)] = 10.0
     """How long the headers of a request may take to arrive before the answer is 408."""
-    http_body_bytes_max: Annotated[int, between(1024, 1_073_741_824)] = 16_777_216
+    http_body_bytes_max: Annotated[int, between(1024, 1_073_741_824)] = 8_388_608
     """The largest body that is taken on any route; beyond it the answer is 413. Single routes take less."""
     http_body_seconds: Annotated[float, between(0.1, 3_600)] = 20.0
     """How long the body of a request may take to arrive before the answer is 408."""

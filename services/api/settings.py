@@ -154,10 +154,10 @@ class EdgeSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     cors_origins: tuple[Origin, ...] = ()
     """Origins whose pages may call us; empty: all where `APP_ENV=local`, none elsewhere."""
-    body_bytes_max: Bytes = 1_048_576
-    """The largest body that is read."""
-    journal_body_bytes_max: Bytes = 16_777_216
-    """The largest body that posts journal entries, of which one request may have 10,000."""
+    body_bytes_max: Bytes = 262_144
+    """The largest body that is read; more than 262,144 bytes only where it is a list of entries."""
+    journal_body_bytes_max: Bytes = 8_388_608
+    """The largest body that posts or proposes journal entries, of which one request may have 10,000."""
     http_timeout_seconds: Short = 30.0
     """How long a request may take before it is answered 503, and a streamed answer between two of its parts; longer than
     `confirm_timeout_seconds`."""

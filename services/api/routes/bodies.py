@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from decimal import Decimal
 from itertools import islice
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -15,14 +15,19 @@ from libs.common.web.problems import HttpProblem
 from services.api.errors.problems import refusal
 from services.api.routes.members import member_violations
 from services.api.routes.shapes import UNKNOWN, Shape, sentence_of
+from services.api.routes.slices import LongList, moved
 from services.api.routes.texts import is_lenient, without_card_numbers
 
 _VIOLATIONS_MAX = 100
 """Violations that are named at most."""
 _LARGE_BYTES = 65_536
 """Reading so much may take several milliseconds, and a body is read in several passes."""
+_THREAD_BYTES_MAX = 262_144
+"""The parser lets no other thread compute: what is larger must be a long list, which is read in slices."""
 _threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bodies")
 """One, since Python computes in one thread at a time, and large bodies shall not crowd out small ones."""
+_one_slice = asyncio.Lock()
+"""However many long bodies are read at a time, one slice is read between two turns of everything else."""
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are not JSON; a `ValidationError` is JSON of another shape."""
 
@@ -38,21 +43,56 @@ class BodyReader[T: msgspec.Struct]:
     a client may have unknown members ignored, by `Prefer: handling=lenient` (RFC 7240).
     """
 
-    def __init__(self, kind: type[T], *, moves_money: bool = False) -> None:
+    def __init__(self, kind: type[T], *, moves_money: bool = False, long: str = "") -> None:
+        """Prepare for bodies of `kind`; its member `long` is a list of which most of a large body consists."""
         self._shape = Shape(kind)
         self._decoder = msgspec.json.Decoder(kind)
         self._moves_money = moves_money
+        self._long = LongList(kind, long) if long else None
+        self._slices = BodyReader(self._long.slice_kind, moves_money=moves_money) if self._long else None
 
     async def take(self, raw: bytes) -> T:
-        """Read a body; a large one in a thread, so that nothing else waits for it.
+        """Read a body; a large one in slices or in a thread, so that nothing else waits for it.
 
         Raises:
-            HttpProblem, Invalid: as `read` does.
+            HttpProblem, Invalid: as `read` does; 413 where it is larger than any body of its kind.
         """
         if len(raw) <= _LARGE_BYTES:
             return self.read(raw)
+        if self._long is not None:
+            return await self._take_long(raw, self._long)
+        if len(raw) > _THREAD_BYTES_MAX:
+            raise refusal("body_too_large", f"the body is larger than {_THREAD_BYTES_MAX} bytes")
         # What the request is read by is in context variables.
         return await asyncio.get_running_loop().run_in_executor(_threads, copy_context().run, self.read, raw)
+
+    async def _take_long(self, raw: bytes, long: LongList[T]) -> T:
+        assert self._slices is not None
+        async with _one_slice:
+            try:
+                cut = long.cut(raw)
+                violations = [*cut.violations, *member_violations(cut.rest, nulls=not self._moves_money)]
+            except _UNREADABLE as fault:
+                raise not_json() from fault
+        if violations:
+            if all(sentence == UNKNOWN for _, sentence in violations):
+                raise refusal("unknown_fields", invalid(violations).detail, errors=tuple(violations))
+            raise invalid(violations)
+        assert cut.head is not None
+        elements: list[Any] = []
+        parts = long.slices(cut.elements)
+        while True:
+            await asyncio.sleep(0)
+            # One slice of all bodies together, then everything else has its turn.
+            async with _one_slice:
+                part = next(parts, None)
+                if part is None:
+                    return long.whole(without_card_numbers(cut.head, cut.rest), elements)
+                try:
+                    elements += long.elements_of(self._slices.read(part.raw))
+                except (Invalid, HttpProblem) as fault:
+                    raise _in_place(fault, part.first) from fault
+                await asyncio.sleep(0)
 
     def read(self, raw: bytes) -> T:
         """Read a body.
@@ -86,6 +126,17 @@ class BodyReader[T: msgspec.Struct]:
         if all(sentence == UNKNOWN for _, sentence in named):
             raise refusal("unknown_fields", invalid(named).detail, errors=tuple(named)) from fault
         raise invalid(named) from fault
+
+
+def _in_place(fault: Invalid | HttpProblem, first: int) -> Invalid | HttpProblem:
+    """Say of a slice that begins with the element `first` what is wrong with the whole body."""
+    errors = [*moved(fault.errors, first)]
+    if not errors:
+        return fault
+    if isinstance(fault, Invalid):
+        return invalid(errors)
+    detail = invalid(errors).detail if fault.code == "unknown_fields" else ""
+    return refusal(fault.code, detail, errors=tuple(errors))
 
 
 _NOTHING = BodyReader(NoMembers, moves_money=True)

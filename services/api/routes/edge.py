@@ -18,7 +18,7 @@ from services.api.settings import EdgeSettings, RateSettings
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 LOGIN_PATH, CHAOS_PATH, API_PREFIX = "/v1/auth/token", "/v1/admin/chaos", "/v1/"
-JOURNAL_PATH = "/v1/ledger/entries"
+JOURNAL_PATHS = frozenset({"/v1/ledger/entries", "/v1/ledger/proposals"})
 EXPOSED = (
     "X-Correlation-Id, Retry-After, Link, Allow, Idempotency-Replayed, Preference-Applied, RateLimit, RateLimit-Policy, "
     "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Age, X-Report-Refreshed-At, Content-Disposition"
@@ -103,7 +103,7 @@ class Edge:
 
     def bytes_max(self, path: str) -> int:
         """The largest body that is read."""
-        is_journal = path.rstrip("/") == JOURNAL_PATH
+        is_journal = path.rstrip("/") in JOURNAL_PATHS
         return self._settings.journal_body_bytes_max if is_journal else self._settings.body_bytes_max
 
     @property

@@ -30,8 +30,8 @@ from services.api.routes.rendering import json_answer
 
 _READ, _WRITE, _APPROVE, _ADMIN = "ledger:read", "ledger:write", "ledger:approve", "admin:write"
 PROPOSALS, PROPOSALS_MAX = 50, 200
-_YIELD_EVERY = 500
-"""Entries that are read before other requests of this process get a turn."""
+_YIELD_EVERY = 1000
+"""Lines that are read before other requests of this process get a turn."""
 
 _LINES = [
     {"account": "REFUND_EXPENSE", "side": "DEBIT", "amount": "12.50", "currency": "BRL"},
@@ -68,7 +68,7 @@ def journal_routes(access: Access, ask: Ask) -> list[HTTPRouteHandler]:
 
 
 def _posting_routes(access: Access, ask: Ask) -> list[Any]:
-    bodies = BodyReader(shapes.PostLedgerEntries, moves_money=True)
+    bodies = BodyReader(shapes.PostLedgerEntries, moves_money=True, long="entries")
 
     @post(
         "/v1/ledger/entries",
@@ -129,7 +129,7 @@ def _posting_routes(access: Access, ask: Ask) -> list[Any]:
 
 
 def _proposal_routes(access: Access, ask: Ask) -> list[Any]:
-    bodies = BodyReader(shapes.ProposeLedgerEntries, moves_money=True)
+    bodies = BodyReader(shapes.ProposeLedgerEntries, moves_money=True, long="entries")
 
     @post(
         "/v1/ledger/proposals",
@@ -339,8 +339,11 @@ def _settings_routes(access: Access, ask: Ask) -> list[Any]:
 
 async def _read(wanted: Sequence[shapes.NewEntry]) -> list[ManualEntry]:
     entries: list[ManualEntry] = []
+    lines = 0
     for place, entry in enumerate(wanted):
-        if place % _YIELD_EVERY == _YIELD_EVERY - 1:
+        lines += 1 + len(entry.lines)
+        if lines > _YIELD_EVERY:
+            lines = 0
             await asyncio.sleep(0)
         entries.append(shapes.manual_entry(entry, place=place))
     return entries

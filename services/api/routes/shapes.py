@@ -69,7 +69,7 @@ class _Member:
                 found = True
                 yield violation
             if not found:
-                yield f"{pointer}{_path(str(fault))}", sentence_of(str(fault))
+                yield f"{pointer}{pointer_of(str(fault))}", sentence_of(str(fault))
 
     def _within(self, raw: bytes, pointer: str) -> Iterator[tuple[str, str]]:
         if self._shape is None:
@@ -103,7 +103,8 @@ def sentence_of(message: str) -> str:
     return message.split(" - at `", 1)[0].replace("Expected", "expected").replace("`", "")
 
 
-def _path(message: str) -> str:
+def pointer_of(message: str) -> str:
+    """Write where a decoder met what it says, as a JSON pointer."""
     _, _, path = message.partition(" - at `$")
     path = path.rstrip("`")
     if "[...]" in path:
@@ -111,4 +112,4 @@ def _path(message: str) -> str:
     return path.replace(".", "/").replace("[", "/").replace("]", "")
 
 
-__all__ = ["UNKNOWN", "Shape", "sentence_of"]
+__all__ = ["UNKNOWN", "Shape", "pointer_of", "sentence_of"]
