@@ -104,13 +104,14 @@ def wipe(place: Layout) -> None:
         run(_compose(place, "down", "--volumes", "--remove-orphans"), seconds=STOP_SECONDS, cwd=place.root)
 
 
-def execute(server: Server, command: list[str]) -> str:
-    """Run a command inside a container and return its output.
+def execute(server: Server, command: list[str], *, text_in: str = "") -> str:
+    """Run a command inside a container, `text_in` on its standard input, and return its output.
 
     Raises:
         LocalFailure: when it fails.
     """
-    done = run(["docker", "exec", server.container, *command], seconds=STOP_SECONDS)
+    command_line = ["docker", "exec", "--interactive", server.container, *command]
+    done = run(command_line, seconds=STOP_SECONDS, text_in=text_in)
     if done.returncode:
         raise LocalFailure(f"{command[0]} in container {server.container} failed: {done.stderr.strip()[-500:]}")
     return done.stdout.strip()

@@ -6,10 +6,11 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+from deploy.local import probes, records
 from deploy.local.bootstrap import SERVICES
 from deploy.local.errors import LocalFailure
 from deploy.local.layout import DEFAULT_PORTS, Layout, port_offset
-from deploy.local.records import Server, Servers
+from deploy.local.records import Server, Servers, with_credentials
 from deploy.local.secretkeys import Keys
 from libs.common import setting_names
 
@@ -18,6 +19,9 @@ DATABASE = "payments"
 
 VHOST = "payments"
 """The platform's virtual host on a private broker; a given address names its own."""
+
+REDRIVE = "redrive"
+"""RabbitMQ's user for the operator who sends dead letters back to their queues."""
 
 HTTP_PORTS = {"api": 8000, "ledger": 8001, "gateway": 8002, "notifier": 8003}
 """Where the services listen unless <SERVICE>_HTTP_PORT says otherwise."""
@@ -34,7 +38,6 @@ def service_environment(
     env = {
         "APP_ENV": "local",
         "REDIS_URL": servers.redis_url,
-        "RABBITMQ_URL": broker.url if broker.kind == "given" else servers.rabbitmq_vhost_url(vhost),
         "HTTP_HOST": "127.0.0.1",
         "JWT_SECRET": keys.jwt_secret,
         "JWT_ISSUER": "local-auth",
@@ -42,6 +45,15 @@ def service_environment(
         "NOTIFIER_ENCRYPTION_KEY": keys.encryption_key,
         "LOG_LEVEL": "INFO",
     }
+    if broker.kind == "given":
+        env["RABBITMQ_URL"] = broker.url
+    else:
+        # Each service as the user that has its rights and no more, as in a deployment.
+        passwords = broker_passwords(os.environ)
+        url = servers.rabbitmq_vhost_url(vhost)
+        for service in SERVICES:
+            address = with_credentials(url, user=service, password=passwords[service])
+            env[f"{service.upper()}_RABBITMQ_URL"] = address
     own = role_passwords(os.environ)
     for service in SERVICES:
         prefix = service.upper()
@@ -70,6 +82,20 @@ def role_passwords(env: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
+def broker_passwords(env: Mapping[str, str]) -> dict[str, str]:
+    """Return the passwords of the users of a private broker: as the settings say, else their names."""
+    own = {s: env.get(f"{s.upper()}_RABBITMQ_PASSWORD") or env.get("RABBITMQ_PASSWORD") or s for s in SERVICES}
+    return own | {REDRIVE: REDRIVE}
+
+
+def operators_environment(servers: Servers, *, vhost: str = VHOST) -> dict[str, str]:
+    """Return what the commands of an operator need beside the settings of the services, on a private broker."""
+    if servers.rabbitmq.kind == "given":
+        return {}
+    url = with_credentials(servers.rabbitmq_vhost_url(vhost), user=REDRIVE, password=REDRIVE)
+    return {"RABBITMQ_REDRIVE_URL": url}
+
+
 def placeholder_environment() -> dict[str, str]:
     """Return settings that name no running server: enough for a service to describe itself."""
     ports = DEFAULT_PORTS["dev"]
@@ -78,7 +104,7 @@ def placeholder_environment() -> dict[str, str]:
         root="",
         postgres=Server(kind="native", url=f"postgresql://postgres@127.0.0.1:{ports['postgres']}/postgres"),
         redis=Server(kind="native", url=f"redis://127.0.0.1:{ports['redis']}/0"),
-        rabbitmq=Server(kind="native", url=f"amqp://guest:guest@127.0.0.1:{ports['rabbitmq']}/"),
+        rabbitmq=Server(kind="given", url=f"amqp://guest:guest@127.0.0.1:{ports['rabbitmq']}/payments"),
     )
     keys = Keys(jwt_secret="0" * 64, encryption_key="A" * 43 + "=")
     return service_environment(servers, keys)
@@ -92,8 +118,10 @@ def full_environment(place: Layout, servers: Servers, keys: Keys) -> dict[str, s
     """
     defaults = service_environment(servers, keys)
     chosen = {**read_dotenv(place.root / ".env"), **os.environ}
-    for name in ("REDIS_URL", "RABBITMQ_URL"):
-        chosen.pop(name, None)
+    ours = records.own_addresses(place.root)
+    for name in ("REDIS_URL", "RABBITMQ_URL", *(f"{service.upper()}_RABBITMQ_URL" for service in SERVICES)):
+        if name in {"REDIS_URL", "RABBITMQ_URL"} or probes.address(chosen.get(name, "")) in ours:
+            chosen.pop(name, None)
     own = {name: chosen[name] for name in defaults if chosen.get(name)}
     return with_bytecode({**chosen, **defaults, **own}, place.root)
 

@@ -64,7 +64,11 @@ def prepare(say: Say, profile: str = "dev") -> dict[str, str]:
         own = environment.role_passwords(os.environ)
         asyncio.run(bootstrap(found.postgres_url, environment.DATABASE, passwords=own))
     if found.rabbitmq.kind != "given":
+        from deploy.local.definitions import definitions
+
         vhosts.create(found.rabbitmq, [environment.VHOST])
+        passwords = environment.broker_passwords(os.environ)
+        vhosts.load(found.rabbitmq, definitions(vhost=environment.VHOST, passwords=passwords))
     return environment.full_environment(place, found, keys(place))
 
 
@@ -241,7 +245,7 @@ def settings_of_running() -> dict[str, str]:
     if found is None:
         raise LocalFailure("The platform was not started; start it with ./scripts/up.sh.")
     require_servers()
-    return environment.full_environment(place, found, keys(place))
+    return {**environment.operators_environment(found), **environment.full_environment(place, found, keys(place))}
 
 
 def run_with_settings(command: list[str]) -> int:

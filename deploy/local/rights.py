@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from deploy.local.bootstrap import SERVICES
+from deploy.local.environment import REDRIVE
 from libs.common.contracts import PUBLIC_EXCHANGE, Contract, Kind, heard_by, said_by
 from libs.common.messaging.requests import asks
 from libs.common.messaging.topology import (
@@ -23,8 +24,6 @@ from libs.common.messaging.topology import (
     topology,
 )
 
-REDRIVE = "redrive"
-"""The operator who sends dead letters back to their queues."""
 MONITORING = "monitoring"
 """Who reads metrics over the management API, and no message."""
 USERS = (*SERVICES, REDRIVE, MONITORING)

@@ -8,6 +8,9 @@ import json
 import re
 import urllib.error
 import urllib.request
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from deploy.local import containers
@@ -67,6 +70,30 @@ def delete(server: Server, names: list[str]) -> None:
     )
 
 
+def load(server: Server, definitions: dict[str, Any]) -> None:
+    """Have a broker take definitions as it does at its start: what exists stays, users and rights are replaced.
+
+    Raises:
+        LocalFailure: when the broker refuses them or cannot be administered.
+    """
+    text = json.dumps(definitions)
+    match server.kind:
+        case "given":
+            _http(server, "POST", "definitions", definitions)
+        case "container":
+            containers.execute(server, ["rabbitmqctl", "import_definitions"], text_in=text)
+        case _:
+            # Readable by us alone: there are passwords in it, though not in the clear.
+            with NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                name = base64.b64encode(str(Path(file.name)).encode()).decode()
+                rabbitmq.evaluate(
+                    server,
+                    f'{{ok, B}} = file:read_file(base64:decode("{name}")), ok = rabbit_definitions:import_raw(B)',
+                )
+
+
 def _check(names: list[str]) -> None:
     for name in names:
         if not NAME.fullmatch(name) and name != "/":
@@ -92,7 +119,7 @@ def evaluate(server: Server, expression: str) -> str:
     return rabbitmq.evaluate(server, expression)
 
 
-def _http(server: Server, method: str, path: str, body: dict[str, str] | None) -> object:
+def _http(server: Server, method: str, path: str, body: dict[str, Any] | None) -> object:
     """Ask the management HTTP API of a given broker.
 
     Raises:

@@ -31,7 +31,7 @@ from libs.common.ids import new_id
 from tests.bench.payments import percentiles
 from tests.support.databases import fresh_database
 from tests.support.gateway import Driver, GatewayProcess, driving, gateway_environment
-from tests.support.platform import free_port
+from tests.support.platform import free_port, with_own_rights
 
 ROOT = Path(__file__).parents[2]
 OUTPUT = ROOT / ".local" / "bench" / "gateway.json"
@@ -77,7 +77,8 @@ async def one_gateway(*, latency_seconds: float, captures: bool) -> AsyncIterato
                     "STRIPE_SECRET_KEY": API_KEY,
                     "STRIPE_PAYMENT_METHOD": "pm_card_visa",
                 }
-                gateway = GatewayProcess(gateway_environment(database, url, **settings), Path(logs) / "gateway.log")
+                environ = with_own_rights(servers, gateway_environment(database, url, **settings))
+                gateway = GatewayProcess(environ, Path(logs) / "gateway.log")
                 await gateway.start()
                 try:
                     await gateway.ready()

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,9 @@ import uvloop
 
 from deploy.local import servers as local
 from tests.bench.payments import percentiles
+from tests.support.brokers import fresh_vhost
 from tests.support.databases import fresh_database
-from tests.support.platform import DEMO_TENANT, OPERATOR, Client, Platform, service_environment
+from tests.support.platform import DEMO_TENANT, OPERATOR, Client, Platform, service_environment, with_own_rights
 
 ROOT = Path(__file__).parents[2]
 OUTPUT = ROOT / ".local" / "bench" / "lists.json"
@@ -83,10 +85,12 @@ async def _again(client: Client, path: str, requests: int) -> list[float]:
 async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Load, serve and ask; returns the figures."""
     servers = local.ensure("test", ROOT)
-    async with fresh_database(servers, ("api",)) as database:
-        environ = service_environment(servers, database, servers.rabbitmq_url)
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(fresh_database(servers, ("api",)))
+        url = stack.enter_context(fresh_vhost(servers))
+        environ = with_own_rights(servers, service_environment(servers, database, url))
         with tempfile.TemporaryDirectory() as logs:
-            platform = Platform(database, environ, Path(logs))
+            platform = Platform(database, environ, Path(logs), rabbitmq_url=url)
             async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=120)) as http:
                 platform.http = http
                 seed = await asyncio.create_subprocess_exec(

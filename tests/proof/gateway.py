@@ -29,6 +29,7 @@ from libs.common.contracts.gateway import AuthorizePayment
 from libs.common.ids import new_id
 from tests.support.databases import TestDatabase, fresh_database
 from tests.support.gateway import Driver, GatewayProcess, driving, gateway_environment
+from tests.support.platform import with_own_rights
 
 ROOT = Path(__file__).parents[2]
 OUTPUT = ROOT / ".local" / "proof" / "gateway.json"
@@ -93,12 +94,10 @@ async def _prove(
     servers: Servers, vhost_url: str, logs: Path, payments: int, kill_every_seconds: float, outage_seconds: float
 ) -> dict[str, Any]:
     async with fresh_database(servers, ("gateway",)) as database, running_fake_stripe(seed=7) as fake:
-        gateways = [
-            GatewayProcess(
-                gateway_environment(database, vhost_url, STRIPE_API_BASE=fake.url, **SETTINGS), logs / f"{n}.log"
-            )
-            for n in range(2)
-        ]
+        environ = with_own_rights(
+            servers, gateway_environment(database, vhost_url, STRIPE_API_BASE=fake.url, **SETTINGS)
+        )
+        gateways = [GatewayProcess(environ, logs / f"{n}.log") for n in range(2)]
         books = fake.account(API_KEY)
         secrets = [
             create_endpoint(books, {"url": f"{gateway.base}/webhooks/stripe", "enabled_events": ["*"]})["secret"]

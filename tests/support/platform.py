@@ -12,11 +12,16 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import aiohttp
 
 from deploy.local import servers as local
+from deploy.local import vhosts
+from deploy.local.definitions import definitions
+from deploy.local.environment import broker_passwords
+from deploy.local.records import with_credentials
 from deploy.local.servers import Servers
 from tests.support.databases import SERVICES, TestDatabase, fresh_database
 
@@ -119,10 +124,11 @@ class Client:
 class Platform:
     """Starts, kills and stops the services, and speaks to them."""
 
-    def __init__(self, database: TestDatabase, environ: Mapping[str, str], logs: Path) -> None:
+    def __init__(self, database: TestDatabase, environ: Mapping[str, str], logs: Path, *, rabbitmq_url: str) -> None:
         self.database = database
         self.environ = dict(environ)
-        self.rabbitmq_url = environ["RABBITMQ_URL"]
+        self.rabbitmq_url = rabbitmq_url
+        """The virtual host as its administrator, who may do what no service may."""
         self._logs = logs
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._more_ports: dict[str, str] = {}
@@ -242,6 +248,22 @@ def service_environment(servers: Servers, database: TestDatabase, vhost_url: str
     return environ
 
 
+def with_own_rights(servers: Servers, environ: Mapping[str, str]) -> dict[str, str]:
+    """Let each service come to its virtual host as the user that may do what its contracts say and no more.
+
+    A broker that was given keeps the user that it was given with.
+    """
+    settings = dict(environ)
+    if servers.rabbitmq.kind != "given":
+        url = settings.pop("RABBITMQ_URL")
+        passwords = broker_passwords(os.environ)
+        vhosts.load(servers.rabbitmq, definitions(vhost=urlsplit(url).path.removeprefix("/"), passwords=passwords))
+        for service in SERVICES:
+            address = with_credentials(url, user=service, password=passwords[service])
+            settings[f"{service.upper()}_RABBITMQ_URL"] = address
+    return settings
+
+
 @asynccontextmanager
 async def running_platform(
     servers: Servers, logs: Path, *, services: Sequence[str] = SERVICES, environ: Mapping[str, str] | None = None
@@ -255,7 +277,7 @@ async def running_platform(
             local.create_vhosts(servers, [vhost])
             vhost_url = servers.rabbitmq_vhost_url(vhost)
         settings = service_environment(servers, database, vhost_url) | dict(environ or {})
-        platform = Platform(database, settings, logs)
+        platform = Platform(database, with_own_rights(servers, settings), logs, rabbitmq_url=vhost_url)
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
             platform.http = http
             try:

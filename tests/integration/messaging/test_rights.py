@@ -1,8 +1,6 @@
 """What each RabbitMQ user may do, asked of a real broker: exactly what the contracts say, each pair of user and name tried."""
 
-import json
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -15,7 +13,8 @@ from aiormq.exceptions import ChannelAccessRefused
 from deploy.local import vhosts
 from deploy.local.bootstrap import SERVICES
 from deploy.local.definitions import definitions
-from deploy.local.rights import MONITORING, REDRIVE, USERS
+from deploy.local.environment import REDRIVE
+from deploy.local.rights import MONITORING, USERS
 from deploy.local.servers import Servers
 from libs.common.clock import SystemClock
 from libs.common.contracts import REGISTRY, Contract, Kind, gateway, ledger
@@ -57,24 +56,19 @@ class Place(msgspec.Struct, frozen=True):
 
 
 @pytest.fixture(scope="module")
-def place(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def place(servers: Servers) -> Iterator[Place]:
     with fresh_vhost(servers) as url:
         made = Place(servers, url, f"{uuid4().hex[:8]}-")
-        file = tmp_path_factory.mktemp("rabbitmq") / "definitions.json"
-        load(made, file)
+        load(made)
         yield made
         names = ", ".join(f'<<"{made.prefix}{user}">>' for user in USERS)
         made.evaluate(f'[rabbit_auth_backend_internal:delete_user(U, <<"test">>) || U <- [{names}]], ok')
 
 
-def load(place: Place, file: Path) -> None:
-    """Load the definitions as RabbitMQ does at its start, and give the operators a password."""
-    file.write_text(json.dumps(definitions(vhost=place.vhost, prefix=place.prefix)))
-    place.evaluate(f'{{ok, B}} = file:read_file("{file}"), rabbit_definitions:import_raw(B)')
-    for user in (REDRIVE, MONITORING):
-        place.evaluate(
-            f'rabbit_auth_backend_internal:change_password(<<"{place.prefix}{user}">>, <<"{user}">>, <<"test">>)'
-        )
+def load(place: Place) -> None:
+    """Load the definitions as RabbitMQ does at its start, each user's name as its password."""
+    passwords = {user: user for user in USERS}
+    vhosts.load(place.servers.rabbitmq, definitions(vhost=place.vhost, prefix=place.prefix, passwords=passwords))
 
 
 # --- The table, from the contracts ---------------------------------------------------------------------------------------

@@ -1,10 +1,12 @@
 """docker-compose.yml and the Dockerfile, checked as far as that goes without an engine."""
 
+import json
 import os
 import re
 import secrets as random_secrets
 import shutil
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -147,14 +149,16 @@ def test_files_that_are_mounted_exist(services: dict[str, Any]) -> None:
     assert all(mount.endswith(":ro") for mount in mounts)
 
 
-@pytest.mark.parametrize("server", ["postgres", "redis", "postgres-init"])
+@pytest.mark.parametrize("server", ["postgres", "redis", "postgres-init", "rabbitmq"])
 def test_servers_refuse_published_passwords_outside_local(services: dict[str, Any], server: str) -> None:
     service = services[server]
     shell, script, names, *rest = service["entrypoint"]
     assert (shell, script) == ("/bin/sh", "/own-password.sh")
     assert service["environment"]["APP_ENV"] == "${APP_ENV:-local}"
     every = [name for name in service["environment"] if name.endswith("_PASSWORD")]
-    assert sorted(names.split(",")) == sorted(every)
+    assert sorted(names.replace("?", "").split(",")) == sorted(every)
+    may_be_empty = {name.removesuffix("?") for name in names.split(",") if name.endswith("?")}
+    assert may_be_empty == ({"ADMINISTRATOR_PASSWORD"} if server == "rabbitmq" else set())
     good = {name: f"{name.lower()}-{random_secrets.token_hex(16)}" for name in every}
 
     def started(app_env: str, **passwords: str) -> subprocess.CompletedProcess[str]:
@@ -165,12 +169,39 @@ def test_servers_refuse_published_passwords_outside_local(services: dict[str, An
     assert started("local").stdout == "started\n"
     assert started("production", **good).stdout == "started\n"
     for name in every:
-        default = re.sub(r"^\$\{\w+:-(.*)\}$", r"\1", service["environment"][name])
+        default = re.sub(r"^.*:-([^${}]*)\}+$", r"\1", service["environment"][name])
+        assert "$" not in default
         for bad in (default, "", "short", "local-development-secret-that-everyone-knows"):
+            if not bad and name in may_be_empty:
+                assert started("production", **good | {name: bad}).stdout == "started\n"
+                continue
             refused = started("production", **good | {name: bad})
             assert (refused.returncode, refused.stdout) == (1, "")
             assert refused.stderr.startswith(f"{name} is missing, short or published")
-    assert rest == ([] if server == "postgres-init" else ["docker-entrypoint.sh"])
+    more = {"postgres-init": [], "rabbitmq": ["/bin/sh", "/start.sh", "docker-entrypoint.sh"]}
+    assert rest == more.get(server, ["docker-entrypoint.sh"])
+
+
+def test_rabbitmq_gets_passwords_of_any_characters(tmp_path: Path) -> None:
+    hard = "p@ss/w:rd%#é \"'$\\ \\n {}"
+    file = tmp_path / "users.json"
+    environ = {"PATH": os.environ["PATH"], "USERS_FILE": str(file), "ADMINISTRATOR_PASSWORD": hard}
+    environ |= {f"{service.upper()}_RABBITMQ_PASSWORD": f"{service} {hard}" for service in SERVICES}
+    done = subprocess.run(
+        ["/bin/sh", str(ROOT / "deploy/rabbitmq/start.sh"), "echo", "started"],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "started\n", "")
+    assert file.stat().st_mode & 0o077 == 0
+    found = {user["name"]: user for user in json.loads(file.read_text())["users"]}
+    assert {name: user["password"] for name, user in found.items()} == {
+        "payments": hard,
+        **{service: f"{service} {hard}" for service in SERVICES},
+    }
+    assert [name for name, user in found.items() if user["tags"]] == ["payments"]
 
 
 def test_an_image_holds_one_service_and_is_nobody_special() -> None:

@@ -2,13 +2,15 @@
 
 import base64
 import hashlib
+import json
 import re
 
 import pytest
 
 from deploy.local.bootstrap import SERVICES
 from deploy.local.definitions import DOCUMENT, FILE, definitions, page, password_hash, text
-from deploy.local.rights import REDRIVE, USERS, pattern, rights
+from deploy.local.environment import REDRIVE
+from deploy.local.rights import USERS, pattern, rights
 from libs.common.contracts import heard_by, said_by
 from libs.common.messaging.topology import topology
 
@@ -34,11 +36,18 @@ def test_a_service_may_publish_and_consume_as_its_contracts_say(service: str) ->
         assert re.search(may["read"], message.contract.exchange)
 
 
-def test_nobody_is_an_administrator_and_operators_have_no_password() -> None:
-    users = {user["name"]: user for user in definitions()["users"]}
+def test_nobody_is_an_administrator_and_nobody_can_log_in() -> None:
+    users = {user["name"]: user for user in json.loads(FILE.read_text())["users"]}
     assert set(users) == set(USERS)
-    assert {name for name, user in users.items() if user["password_hash"]} == set(SERVICES)
+    assert {user["password_hash"] for user in users.values()} == {""}
     assert {tag for user in users.values() for tag in user["tags"]} == {"monitoring"}
+
+
+def test_a_user_gets_the_password_that_is_given() -> None:
+    users = {user["name"]: user for user in definitions(passwords={"api": "p@ss"})["users"]}
+    raw = base64.b64decode(users["api"]["password_hash"])
+    assert raw[4:] == hashlib.sha256(raw[:4] + b"p@ss").digest()
+    assert {name for name, user in users.items() if user["password_hash"]} == {"api"}
 
 
 def test_only_the_redrive_operator_may_write_to_the_default_exchange() -> None:

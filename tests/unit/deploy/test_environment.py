@@ -44,7 +44,8 @@ def test_each_service_has_its_own_roles(tmp_path: Path) -> None:
         prefix = service.upper()
         assert env[f"{prefix}_DATABASE_URL"] == f"postgresql://{service}_app:{service}_app@127.0.0.1:55432/payments"
         assert f"//{service}_owner:" in env[f"{prefix}_MIGRATION_DATABASE_URL"]
-    assert env["RABBITMQ_URL"] == "amqp://guest:guest@127.0.0.1:55672/payments"
+        assert env[f"{prefix}_RABBITMQ_URL"] == f"amqp://{service}:{service}@127.0.0.1:55672/payments"
+    assert "RABBITMQ_URL" not in env
 
 
 def test_a_role_has_the_password_of_its_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,9 +87,26 @@ def test_the_shell_wins_over_dotenv_and_dotenv_over_the_default(
 @pytest.mark.usefixtures("bare")
 def test_an_address_from_an_earlier_run_does_not_win(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = layout("dev", tmp_path)
+    records.write(place, Record(profile="dev", root=str(tmp_path), ports={"rabbitmq": 1}))
     monkeypatch.setenv("RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:1/payments")
+    monkeypatch.setenv("API_RABBITMQ_URL", "amqp://api:api@127.0.0.1:1/payments")
+    monkeypatch.setenv("LEDGER_RABBITMQ_URL", "amqp://me:pw@mq.internal/mine")
     env = environment.full_environment(place, some_servers(tmp_path), keys(place))
-    assert env["RABBITMQ_URL"].endswith(":55672/payments")
+    assert "RABBITMQ_URL" not in env
+    assert env["API_RABBITMQ_URL"].endswith(":55672/payments")
+    assert env["LEDGER_RABBITMQ_URL"] == "amqp://me:pw@mq.internal/mine"
+
+
+def test_a_user_of_the_broker_has_the_password_of_its_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_RABBITMQ_PASSWORD", "p@ss/w:rd%#é \"'$")
+    monkeypatch.setenv("RABBITMQ_PASSWORD", "common")
+    assert environment.broker_passwords(os.environ) == {
+        **dict.fromkeys(SERVICES, "common"),
+        "api": "p@ss/w:rd%#é \"'$",
+        "redrive": "redrive",
+    }
+    env = environment.service_environment(some_servers(tmp_path), keys(layout("dev", tmp_path)))
+    assert env["API_RABBITMQ_URL"].startswith("amqp://api:p%40ss%2Fw%3Ard%25%23%C3%A9%20%22%27%24@127.0.0.1:")
 
 
 def test_an_address_that_we_exported_ourselves_is_not_a_given_one(
