@@ -86,7 +86,7 @@ url *args: setup
 [no-exit-message]
 [group('run')]
 redrive service queue: setup
-    @{{ python }} -m deploy.local run {{ python }} -m services.{{ service }} redrive "$2"
+    @{{ python }} -m deploy.local operate redrive "$@"
 
 # List payments that wait too long, with the reason and what to do
 [no-exit-message]
@@ -98,13 +98,13 @@ stuck *args: setup
 [no-exit-message]
 [group('run')]
 refused service *args: setup
-    @shift; {{ python }} -m deploy.local run {{ python }} -m services.{{ service }} refused "$@"
+    @{{ python }} -m deploy.local operate refused "$@"
 
 # Publish again what a service published: just resend gateway --since 2026-11-22T10:00:00Z [--until] [--contract] [--intent]
 [no-exit-message]
 [group('run')]
 resend service *args: setup
-    @shift; {{ python }} -m deploy.local run {{ python }} -m services.{{ service }} resend "$@"
+    @{{ python }} -m deploy.local operate resend "$@"
 
 # Say how the gateway does: circuits, outcomes that nobody knows, events that fit nothing
 [no-exit-message]

@@ -68,6 +68,12 @@ def _parser() -> argparse.ArgumentParser:
     command("smoke", _smoke, "check the running platform from log-in to webhook")
     command("migrate", _migrate, "bring the schemas of the four services up to date")
     command("seed", _seed, "write the demo tenants, users and accounts")
+    operated = command(
+        "operate", _operate, "have a service carry out a command of an operator: redrive, refused, resend"
+    )
+    operated.add_argument("operation", metavar="COMMAND", choices=("redrive", "refused", "resend"))
+    operated.add_argument("service", metavar="SERVICE", help=", ".join(SERVICES))
+    operated.add_argument("arguments", nargs=argparse.REMAINDER, metavar="ARGUMENT")
     command("stuck", _stuck, "list payments that wait too long, with the reason and what to do")
     command("restart", _restart, "restart services, all of them or those named").add_argument(
         "services", nargs="*", metavar="SERVICE", help="api, ledger, gateway or notifier"
@@ -113,11 +119,23 @@ def _up(_: argparse.Namespace) -> int:
 
 
 def _down(chosen: argparse.Namespace) -> int:
-    if chosen.wipe and sys.stdin.isatty() and input("Remove all data of this checkout? Type yes: ").strip() != "yes":
-        _say("Nothing was stopped or removed.")
+    if chosen.wipe and not _is_meant("Remove all data of this checkout?"):
         return 1
     lifecycle.down(_say, wipe=chosen.wipe)
     return 0
+
+
+def _is_meant(question: str) -> bool:
+    """Ask a person before data is removed; where no terminal is, the option is enough."""
+    if not sys.stdin.isatty():
+        return True
+    try:
+        answer = input(f"{question} Type yes: ").strip()
+    except EOFError:
+        answer = ""
+    if answer != "yes":
+        _say("Nothing was stopped or removed.")
+    return answer == "yes"
 
 
 def _status(_: argparse.Namespace) -> int:
@@ -240,6 +258,14 @@ def _run(chosen: argparse.Namespace) -> int:
     return lifecycle.run_with_settings(chosen.command)
 
 
+def _operate(chosen: argparse.Namespace) -> int:
+    if chosen.service not in SERVICES:
+        raise LocalFailure(f"There is no service {chosen.service}; they are {', '.join(SERVICES)}.")
+    return lifecycle.run_with_settings(
+        [sys.executable, "-m", f"services.{chosen.service}", chosen.operation, *chosen.arguments]
+    )
+
+
 def _install_servers(chosen: argparse.Namespace) -> int:
     lifecycle.install_servers(chosen.profile, _say)
     return 0
@@ -253,6 +279,8 @@ def _up_servers(chosen: argparse.Namespace) -> int:
 
 
 def _down_servers(chosen: argparse.Namespace) -> int:
+    if chosen.wipe and not _is_meant(f"Remove the data of profile {chosen.profile}?"):
+        return 1
     ended = servers.stop(chosen.profile, wipe=chosen.wipe)
     print(f"Stopped: {', '.join(ended)}." if ended else f"Nothing of profile {chosen.profile} was running.")
     return 0
