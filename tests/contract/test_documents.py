@@ -71,3 +71,18 @@ def test_baseline_notices_every_kind_of_break() -> None:
         "event:api:payment.settled: PaymentSettled.currency has another type",
         "event:api:payment.settled: PaymentSettled.status is required now",
     ]
+
+
+def test_every_operation_names_what_is_answered_before_its_route_is_known() -> None:
+    document = json.loads((ROOT / "docs" / "api" / "openapi.json").read_text())
+    operations = [
+        (path, method, operation["responses"])
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+    assert operations
+    expected = {"408", "413", "414", "431", "503"}
+    assert [(path, method) for path, method, responses in operations if not expected <= set(responses)] == []
+    for responses in (responses for _, _, responses in operations):
+        for reference in (one["$ref"] for one in responses.values() if "$ref" in one):
+            assert reference.rpartition("/")[2] in document["components"]["responses"]

@@ -26,6 +26,14 @@ _EVERY = (
     "request_timeout",
     "chaos_injected",
 )
+_BEFORE_ROUTING = {
+    "RequestTooSlow": "request_too_slow",
+    "BodyTooLarge": "body_too_large",
+    "UrlTooLong": "url_too_long",
+    "HeadersTooLarge": "headers_too_large",
+    "Overloaded": "overloaded",
+}
+"""What any request may be answered before its route is known, by the name of the shared response."""
 _BEARER = ("missing_token", "invalid_token", "token_expired", "key_set_unavailable")
 _TENANT = (
     "missing_tenant",
@@ -167,11 +175,18 @@ def document(business: Sequence[HTTPRouteHandler]) -> dict[str, Any]:
     schema_of = {id(shape): schema for shape, schema in zip(shapes, schemas, strict=True)}
     spec["components"]["schemas"] = {**spec["components"].get("schemas", {}), **components}
     spec["components"]["headers"] = _HEADERS
+    spec["components"]["responses"] = {
+        name: _refusal(PROBLEMS[code].status, [code], schema_of[id(Problem)]) for name, code in _BEFORE_ROUTING.items()
+    }
     for path in spec["paths"].values():
         for operation in path.values():
             told = declared.get(operation["operationId"])
             if told is not None:
                 _complete(operation, told, schema_of)
+            for name, code in _BEFORE_ROUTING.items():
+                reference = {"$ref": f"#/components/responses/{name}"}
+                operation["responses"].setdefault(str(PROBLEMS[code].status), reference)
+            operation["responses"] = dict(sorted(operation["responses"].items()))
     spec["paths"]["/readyz"]["get"]["responses"]["503"] = {
         "description": "Something that is needed does not answer; `checks` names it. (Without writes alone: 200, `degraded`.)",
         "content": spec["paths"]["/readyz"]["get"]["responses"]["200"]["content"],
