@@ -15,6 +15,7 @@ from libs.common.errors import BrokenInvariant, Conflict, Invalid, NotFound, Too
 from libs.common.messaging import Bus, Heard, Saying
 from libs.common.messaging.redrive import redrive
 from libs.common.messaging.topology import DELAYS_SECONDS, TopologyConflict
+from libs.common.observability import metrics
 from libs.common.observability.correlation import Correlation, correlated
 from tests.integration.messaging.conftest import Pair, captured, record, say_all, until
 
@@ -64,12 +65,25 @@ async def _dead_letters(url: str, queue: str) -> list[aio_pika.abc.AbstractIncom
         return found
 
 
+def counting(queue: str) -> Callable[[str], float]:
+    """Count from now on what becomes of the events of a queue; `taken` are all that were in a transaction."""
+
+    def count(outcome: str) -> float:
+        if outcome == "taken":
+            return float(metrics.MESSAGE_BATCH.labels(queue)._sum.get())
+        return float(metrics.MESSAGES.labels(queue, outcome)._value.get())
+
+    before = {outcome: count(outcome) for outcome in ("handled", "repeated", "retried", "dead", "taken")}
+    return lambda outcome: count(outcome) - before[outcome]
+
+
 async def test_thousand_events_said_each_takes_effect_once_in_few_packs(pair: Pair) -> None:
     said, heard_in = await pair.database("gateway"), await pair.database("ledger")
     speaker, hearer = await pair.bus("gateway", said), await pair.bus("ledger", heard_in)
     complete_gateway(speaker)
     complete_ledger(hearer)
     batches: list[int] = []
+    counted = counting("ledger.payment.captured")
 
     async def on_captured(transaction: Connection, events: Captures) -> None:
         batches.append(len(events))
@@ -88,11 +102,12 @@ async def test_thousand_events_said_each_takes_effect_once_in_few_packs(pair: Pa
             assert row is not None
             assert left is not None
             assert row["n"] == row["d"]
-            return bool(row["n"] == 1000 and left["n"] == 0)
+            return bool(row["n"] == 1000 and left["n"] == 0 and counted("repeated") == 1000)
 
         await until(all_there)
     assert sum(batches) == 1000
     assert len(batches) < 100
+    assert counted("handled") == 1000
 
 
 async def test_events_of_two_tenants_under_one_id_both_take_effect_and_are_postponed_apart(pair: Pair) -> None:
@@ -505,6 +520,7 @@ async def test_early_events_of_a_pack_cost_the_others_one_more_transaction(pair:
     complete_gateway(speaker)
     complete_ledger(hearer)
     sets: list[int] = []
+    counted = counting("ledger.payment.captured")
 
     async def on_captured(transaction: Connection, events: Captures) -> None:
         fresh = [event for event in events if event.body.amount_minor == 1]
@@ -523,3 +539,4 @@ async def test_early_events_of_a_pack_cost_the_others_one_more_transaction(pair:
 
         await until(all_there)
     assert sets == [100, 50]
+    assert [counted(outcome) for outcome in ("handled", "retried", "taken")] == [100, 50, 100]

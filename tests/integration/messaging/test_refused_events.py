@@ -91,7 +91,9 @@ async def _poison_leaves_neighbours_alone(pair: Pair, *, each: bool) -> None:
     await put(pair.vhost_url, QUEUE, [*fresh, *healthy], pack=100)
     await put(pair.vhost_url, postponed_queue(QUEUE), [worn], pack=1)
     later = packed(captured())
-    retried = metrics.MESSAGES.labels(QUEUE, "retried")._value.get()
+    handled, retried, dead = (
+        metrics.MESSAGES.labels(QUEUE, outcome)._value.get() for outcome in ("handled", "retried", "dead")
+    )
     async with pair.running(bus):
 
         async def passed() -> bool:
@@ -110,6 +112,8 @@ async def _poison_leaves_neighbours_alone(pair: Pair, *, each: bool) -> None:
         await until(done)
         assert await _effects(pair) == {event.id for event in healthy}
         letter = await first(pair.vhost_url, dead_queue(QUEUE))
+    assert metrics.MESSAGES.labels(QUEUE, "dead")._value.get() == dead + 1
+    assert metrics.MESSAGES.labels(QUEUE, "handled")._value.get() >= handled + len(healthy)
     assert str(worn.id) in letter.body.decode()
     assert letter.headers["x-reason"] == "database_refuses_event_for_too_long"
     assert "57014" in str(letter.headers["x-detail"])

@@ -121,9 +121,13 @@ async def _put_there(side: Side, queue: str) -> None:
 
 
 async def test_event_reaches_each_subscriber_once(side: Side) -> None:
+    published = metrics.OUTBOX_PUBLISHED.labels("payment.captured")
+    before = published._value.get()
     sayings = [captured() for _ in range(250)]
     await say_all(side.database, sayings)
     assert await side.relay.round() == 250
+    # Once for each of its two queues.
+    assert published._value.get() == before + 2 * 250
     ids = [str(saying.event_id) for saying in sayings]
     assert await side.size(API_QUEUE) == await side.size(LEDGER_QUEUE) == 3
     assert await side.events(API_QUEUE) == await side.events(LEDGER_QUEUE) == ids
@@ -132,11 +136,14 @@ async def test_event_reaches_each_subscriber_once(side: Side) -> None:
 
 async def test_event_waits_for_a_queue_that_is_missing(side: Side) -> None:
     await side.channel.queue_delete(LEDGER_QUEUE)
+    failed = metrics.OUTBOX_FAILED.labels("payment.captured")
+    before = failed._value.get()
     saying = captured()
     await say_all(side.database, [saying])
     await side.relay.round()
     assert await side.events(API_QUEUE) == [str(saying.event_id)]
     assert side.unroutable == 1
+    assert failed._value.get() == before + 1
     row = await side.database.fetchrow("SELECT * FROM outbox_refused")
     assert row is not None
     assert (row["destination"], row["attempts"], row["event_id"]) == (LEDGER_QUEUE, 1, saying.event_id)
@@ -425,7 +432,17 @@ async def test_row_that_commits_after_the_lag_is_found_by_the_full_scan(side: Si
     assert str(late.event_id) in await side.events(LEDGER_QUEUE)
 
 
-async def test_backlog_is_measured_while_the_broker_is_away(pair: Pair) -> None:
+async def test_idle_relay_sleeps_until_something_is_committed(side: Side) -> None:
+    sleeping = asyncio.create_task(side.relay._sleep_until_woken())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not sleeping.done()
+    side.relay.wake()
+    await asyncio.wait_for(sleeping, 20)
+
+
+async def test_backlog_is_measured_while_the_broker_is_away(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("libs.common.messaging.relay._MEASURE_SECONDS", 0.01)
     database = await pair.database("gateway")
     bus = await pair.bus("gateway", database)
     await say_all(database, [captured() for _ in range(5)])
@@ -438,6 +455,12 @@ async def test_backlog_is_measured_while_the_broker_is_away(pair: Pair) -> None:
             return bool(pending == 5 and 3600 <= oldest < 3700)
 
         await until(measured)
+        await database.write("DELETE FROM outbox")
+
+        async def measured_again() -> bool:
+            return bool(metrics.OUTBOX_PENDING._value.get() == 0)
+
+        await until(measured_again)
     finally:
         measuring.cancel()
 

@@ -14,6 +14,7 @@ from libs.common.messaging import Saying
 from libs.common.messaging.envelope import decode_pack
 from libs.common.messaging.frames import PublicMessage
 from libs.common.messaging.outbox import OUTBOX_COLUMNS, insert_outbox, outbox_arrays
+from libs.common.messaging.relay import Refusal, _pause
 from libs.common.messaging.resend import Window, parse_window
 from libs.common.messaging.shipments import Shipment, destinations, shipments
 from libs.common.messaging.watermark import FULL_SCAN_SECONDS, LAG_SECONDS, Watermark
@@ -230,6 +231,16 @@ class TestOutbox:
         again = Saying.of(saying.message, occurred_at=NOW, correlation=saying.correlation, event_id=known)
         assert again.event_id == known
         assert captured().event_id != captured().event_id
+
+
+@pytest.mark.parametrize(
+    ("destination", "pauses"),
+    [("ledger.payment.captured", [1, 5, 30, 60, 60]), (PUBLIC_EXCHANGE, [1, 5, 30, 60, 300, 900, 900])],
+)
+def test_refused_message_waits_longer_each_time(destination: str, pauses: list[int]) -> None:
+    attempts = range(-1, len(pauses))
+    waits = [_pause(Refusal(destination, row(CAPTURED_TO_US, attempts=n))) for n in attempts]  # type: ignore[arg-type]
+    assert [wait.total_seconds() for wait in waits] == [1, *pauses]
 
 
 class TestWindow:
