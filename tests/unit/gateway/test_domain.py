@@ -3,13 +3,23 @@
 from datetime import timedelta
 from uuid import UUID
 
+import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.common.contracts import said_by
 from libs.common.ids import new_id
 from services.gateway.app import patience
-from services.gateway.domain import Attempt, AttemptStatus, Operation, attempt_id
+from services.gateway.domain import (
+    Attempt,
+    AttemptStatus,
+    Dispute,
+    DisputeState,
+    Operation,
+    Patience,
+    attempt_id,
+)
 from services.gateway.outbox import SAYS
 from services.gateway.settings import ResolutionSettings
 from tests.unit.gateway.processor_suite import REQUESTED_AT
@@ -100,3 +110,81 @@ def test_a_processor_is_left_alone_for_as_long_as_it_wants() -> None:
 
 def test_the_outbox_says_exactly_what_the_contracts_allow() -> None:
     assert set(SAYS) == set(said_by("gateway"))
+
+
+SCHEDULE = Patience(
+    ages=(timedelta(seconds=5), timedelta(seconds=30)),
+    key_lifetime=timedelta(hours=1),
+    lease=timedelta(seconds=10),
+    pause=timedelta(seconds=5),
+    reading_ages=(timedelta(seconds=60), timedelta(seconds=600)),
+)
+
+
+@pytest.mark.parametrize(
+    ("passed", "silent", "accepted"),
+    [
+        (0, 5, 60),
+        (4, 5, 60),
+        (5, 30, 60),
+        (29, 30, 60),
+        (30, None, 60),
+        (60, None, 600),
+        (599, None, 600),
+        (600, None, None),
+    ],
+)
+def test_next_age_is_the_first_that_is_still_to_come(passed: int, silent: int | None, accepted: int | None) -> None:
+    now = REQUESTED_AT + timedelta(seconds=passed)
+    found = (
+        SCHEDULE.after_silence(asked_at=REQUESTED_AT, now=now),
+        SCHEDULE.after_acceptance(asked_at=REQUESTED_AT, now=now),
+    )
+    assert found == tuple(None if s is None else REQUESTED_AT + timedelta(seconds=s) for s in (silent, accepted))
+
+
+def test_age_at_which_the_processor_wants_to_be_left_alone_is_passed_over() -> None:
+    following = SCHEDULE.after_silence(asked_at=REQUESTED_AT, now=REQUESTED_AT, wanted=timedelta(seconds=5))
+    assert following == REQUESTED_AT + timedelta(seconds=30)
+
+
+def test_what_the_processor_knows_by_a_reference_may_be_asked_about_for_ever() -> None:
+    old = an_attempt(age=timedelta(days=9))
+    assert PATIENCE.may_ask(msgspec.structs.replace(old, result_ref="ref"), now=REQUESTED_AT)
+    decided = msgspec.structs.replace(old, result_ref="ref", status=AttemptStatus.DECLINED)
+    assert (decided.known_ref, decided.is_decided) == ("", True)
+
+
+WON, LOST = DisputeState.WON, DisputeState.LOST
+
+
+@pytest.mark.parametrize(
+    ("state", "reversals", "decisions"),
+    [
+        (DisputeState.OPEN, 0, []),
+        (WON, 0, [WON]),
+        (LOST, 0, [LOST]),
+        (WON, 1, [LOST, WON]),
+        (LOST, 2, [LOST, WON, LOST]),
+        (LOST, 3, [WON, LOST, WON, LOST]),
+    ],
+)
+def test_bank_that_reverses_its_decision_has_decided_each_time(
+    state: DisputeState, reversals: int, decisions: list[DisputeState]
+) -> None:
+    dispute = Dispute(
+        tenant_id="t",
+        id=new_id(),
+        payment_intent_id=new_id(),
+        processor="sandbox",
+        gateway_ref="dp-1",
+        state=state,
+        amount_minor=100,
+        currency="BRL",
+        reason="fraudulent",
+        opened_at=REQUESTED_AT,
+        evidence_due_at=None,
+        decided_at=None,
+    )
+    assert dispute.reversals == 0
+    assert msgspec.structs.replace(dispute, reversals=reversals).decisions == decisions

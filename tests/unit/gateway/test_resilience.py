@@ -21,14 +21,17 @@ from services.gateway.processor import (
     DeclineReason,
     NotTaken,
     NotTakenReason,
+    Pending,
     Processor,
     ProcessorRequest,
     Refund,
+    RequiresAction,
     Unknown,
     UnknownReason,
     Void,
 )
 from services.gateway.resilience import (
+    ASKED_SECONDS,
     Bulkhead,
     BulkheadFullError,
     Circuit,
@@ -390,6 +393,40 @@ def make_resilient(
         sleep=time.sleep,
         monotonic=time.monotonic,
     )
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        (APPROVED, "approved"),
+        (Pending(gateway_ref="ref"), "pending"),
+        (RequiresAction(gateway_ref="ref"), "requires_action"),
+        (Declined(reason=DeclineReason.CARD_DECLINED, detail="No."), "declined"),
+        (SILENCE, "unknown"),
+        (BUSY, "not_taken"),
+    ],
+)
+async def test_each_call_is_counted_by_its_answer_and_measured(clock: ManualClock, answer: Answer, status: str) -> None:
+    time = Time()
+
+    class Slow(Scripted):
+        def _next(self, request: ProcessorRequest) -> Answer:
+            time.seconds += 3
+            return super()._next(request)
+
+    def measured() -> list[float]:
+        labels = {"operation": "authorize"}
+        requests = REGISTRY.get_sample_value("gateway_requests_total", labels | {"status": status})
+        return [requests or 0, REGISTRY.get_sample_value("gateway_request_duration_seconds_sum", labels) or 0]
+
+    before, asked = measured(), list[float]()
+    token = ASKED_SECONDS.set(asked)
+    try:
+        await make_resilient(Slow(answer), clock, time=time, max_retries=0).authorize(an_authorization(100))
+    finally:
+        ASKED_SECONDS.reset(token)
+    assert measured() == [before[0] + 1, before[1] + 3]
+    assert asked == [3]
 
 
 class TestResilientSandboxOnce(ProcessorSuite):

@@ -219,6 +219,18 @@ async def test_one_forbidden_answer_refuses_the_whole_name(sink: Sink) -> None:
     assert sink.connections == 0
 
 
+async def test_no_port_is_looked_up_where_none_is_given() -> None:
+    ports: list[int] = []
+
+    async def lookup(host: str, port: int) -> list[tuple[int, str]]:
+        ports.append(port)
+        return [(socket.AF_INET, "93.184.216.34")]
+
+    resolver = GuardedResolver(EgressGuard(), lookup)
+    assert [each["port"] for each in await resolver.resolve("whole.example")] == ports == [0]
+    await resolver.close()
+
+
 async def test_the_resolver_refuses_by_itself_and_closes_its_threads() -> None:
     """Without a dial, so that the guard at the socket cannot be what refused."""
     answers = {"whole.example": ["93.184.216.34", "2a00:1450::1"], "rotten.example": ["93.184.216.34", "10.0.0.1"]}

@@ -1,6 +1,7 @@
 """Signatures that the official library verifies, and secrets that a stolen database does not give away."""
 
 import base64
+import binascii
 import hashlib
 import hmac
 import os
@@ -107,3 +108,20 @@ def test_keys_rotate_and_a_forgotten_key_is_said_plainly() -> None:
 def test_rubbish_is_unreadable_and_no_crash(broken: bytes) -> None:
     with pytest.raises(SecretUnreadable):
         KeyRing(key()).unseal(broken, tenant_id="a", endpoint_id=new_id())
+
+
+def test_what_an_earlier_version_has_sealed_still_opens() -> None:
+    """Sealed once with this key and this nonce: another layout would lose every stored secret."""
+    ring = KeyRing(base64.b64encode(bytes(range(32))).decode())
+    sealed = bytes.fromhex(
+        "014102ee04f138c7c5000102030405060708090a0b306aa57ea6baa129db2bf4e6e7d9d2c258081d79ea3f6297c866716e30ce"
+    )
+    endpoint_id = UUID("0190f3a4-5b6c-7d8e-9f01-23456789abcd")
+    assert ring.unseal(sealed, tenant_id="a", endpoint_id=endpoint_id) == "whsec_c2VjcmV0"
+    assert (ring.is_current(sealed), ring.current_id.hex()) == (True, "4102ee04f138c7c5")
+    assert len(ring.seal("whsec_c2VjcmV0", tenant_id="a", endpoint_id=endpoint_id)) == len(sealed)
+
+
+def test_a_key_that_is_no_base64_is_refused_and_not_shortened() -> None:
+    with pytest.raises(binascii.Error):
+        KeyRing(key() + "\u0020!")
