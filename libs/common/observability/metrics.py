@@ -17,6 +17,7 @@ HTTP_OVERLOADED = Counter(
     "http_requests_overloaded_total", "HTTP requests refused with 503 since too many were in progress."
 )
 HTTP_CONNECTIONS = Gauge("http_connections", "HTTP connections that are open.")
+HTTP_BODY_BYTES = Gauge("http_body_bytes", "Bytes of request bodies that are held, but for the first 16 kB of each.")
 HTTP_REFUSED = Counter(
     "http_refused_total", "Connections that were refused or ended before a request was complete, by reason.", ["reason"]
 )  # see libs/common/web/refusals.py, and: pipelined, write_timeout

@@ -24,7 +24,8 @@ _CROWDED_IDLE_SECONDS = 5.0
 """How long a connection may then be idle."""
 _LINGERING_MAX = 200
 """Connections beyond the limit that may wait for their refusal to be read; the next one is cut off."""
-
+_FREE_BODY_BYTES = 16_384
+"""The beginning of each body counts for nothing: a payment finds room however many files are being sent."""
 
 _OTHER_FILES = 500
 """Files and connections of other kinds that a process may have open."""
@@ -61,6 +62,8 @@ class Connections:
         )
         self._every_seconds = min(_SWEEP_SECONDS, min(limits) / _SWEEPS_PER_LIMIT)
         self._is_sweeping = False
+        self._body_bytes = 0
+        """Bytes of bodies that are held, without the beginnings that count for nothing."""
 
     def admits(self, count: int) -> bool:
         """Whether there may be so many connections."""
@@ -69,6 +72,16 @@ class Connections:
     def may_linger(self, count: int) -> bool:
         """Whether so many connections leave room for one that is refused politely."""
         return count <= self.http.http_connections_max + _LINGERING_MAX
+
+    def has_room(self, body_bytes: int) -> bool:
+        """Whether a body of so many bytes could be held besides those that are."""
+        return self._body_bytes + _counted(body_bytes) <= self.http.http_bodies_bytes_max
+
+    def hold(self, before: int, after: int) -> bool:
+        """Count a body that grows; whether there is room for it. `hold(n, 0)` gives all of it back."""
+        self._body_bytes += _counted(after) - _counted(before)
+        metrics.HTTP_BODY_BYTES.set(self._body_bytes)
+        return self._body_bytes <= self.http.http_bodies_bytes_max
 
     def watch(self, loop: asyncio.AbstractEventLoop, connections: Collection[Connection]) -> None:
         """Sweep `connections` until there are none left."""
@@ -87,3 +100,7 @@ class Connections:
         self._is_sweeping = count > 0
         if self._is_sweeping:
             loop.call_later(self._every_seconds, self._sweep, loop, connections)
+
+
+def _counted(body_bytes: int) -> int:
+    return max(0, body_bytes - _FREE_BODY_BYTES)

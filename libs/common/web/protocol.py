@@ -4,6 +4,7 @@ uvicorn bounds neither the size of headers nor the time in which a request arriv
 text. `BoundedProtocol` adds that to uvicorn's own protocol; docs/decisions/ says why no other server.
 """
 
+from collections import deque
 from collections.abc import Callable
 from enum import IntEnum
 from math import inf
@@ -74,6 +75,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         """Bytes of an unfinished head that were parsed before."""
         self._body_bytes = 0
+        self._bodies: deque[int] = deque()
+        """Bytes that are held of each request that is not answered yet."""
         self._trailers = 0
         self._running: RequestResponseCycle | None = None
         self._refusal: Refusal | None = None
@@ -102,6 +105,8 @@ class BoundedProtocol(HttpToolsProtocol):
         """Let everything of a connection go, however it ended."""
         super().connection_lost(exc)
         self.pipeline.clear()
+        while self._bodies:
+            self.bounds.hold(self._bodies.popleft(), 0)
         self._deadline = self._write_deadline = inf
         if self._running is not None and not self._running.response_complete:
             # uvicorn tells the newest request only.
@@ -195,6 +200,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if refusal is not None:
             raise self._stop(refusal)
         self._body_bytes = self._trailers = 0
+        self._bodies.append(0)
         super().on_headers_complete()
         self._receiving = _BODY
         self._deadline = self._now + self._http.http_body_seconds
@@ -204,6 +210,11 @@ class BoundedProtocol(HttpToolsProtocol):
         self._body_bytes += len(body)
         if self._body_bytes > self._http.http_body_bytes_max:
             raise self._stop(refusals.body_too_large(self._http.http_body_bytes_max))
+        if not self.cycle.response_complete:
+            before = self._bodies[-1]
+            self._bodies[-1] = after = before + len(body)
+            if not self.bounds.hold(before, after):
+                raise self._stop(refusals.BODIES_TOO_MANY)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -218,6 +229,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Go on with the next request, or wait for one; uvicorn's own timer is not needed."""
         self.server_state.total_requests += 1
+        if self._bodies:
+            self.bounds.hold(self._bodies.popleft(), 0)
         now = self.loop.time()
         if self.transport.is_closing():
             self._deadline = now + self._http.http_write_seconds
@@ -289,6 +302,8 @@ class BoundedProtocol(HttpToolsProtocol):
             length = int(self.headers[names.index(b"content-length")][1])
             if length > self._http.http_body_bytes_max:
                 return refusals.body_too_large(self._http.http_body_bytes_max)
+            if not self.bounds.has_room(length):
+                return refusals.BODIES_TOO_MANY
             has_body |= length > 0
         if b"upgrade" in distinct and has_body and self.parser.should_upgrade():
             # The parser takes everything that follows for the other protocol's: the body would become a request.

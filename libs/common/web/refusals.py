@@ -71,6 +71,13 @@ TOO_MANY_CONNECTIONS = Refusal(
     detail="too many connections are open; try again shortly",
     retry_after_seconds=1,
 )
+BODIES_TOO_MANY = Refusal(
+    reason="bodies",
+    status=503,
+    code="overloaded",
+    detail="too many large bodies are being received; try again shortly",
+    retry_after_seconds=1,
+)
 
 
 def url_too_long(bytes_max: int) -> Refusal:

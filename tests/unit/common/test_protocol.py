@@ -293,6 +293,50 @@ async def test_connections_are_bounded_and_free_again() -> None:
         assert (await server.ask(request())).status == 200
 
 
+async def test_bodies_are_bounded_in_total_and_free_again() -> None:
+    room, free = 40_000, 16_384
+    http = HttpSettings(http_bodies_bytes_max=room, http_body_bytes_max=room)
+    half = free + room // 2
+
+    def held() -> float:
+        return REGISTRY.get_sample_value("http_body_bytes") or 0.0
+
+    async with serving_raw(echo, http) as server, server.connect() as first, server.connect() as second:
+        for connection, framing in ((first, f"Content-Length: {half}"), (second, CHUNKED)):
+            await connection.send(request("POST", "/", framing))
+        await first.send(b"x" * (half - 1))
+        await second.send(b"%x\r\n" % half + b"x" * half + b"\r\n")
+        await until(lambda: held() == room - 1)
+        for parts in (
+            (request("POST", "/", f"Content-Length: {free + 2}"),),
+            (request("POST", "/", CHUNKED), b"%x\r\n" % (free + 2) + b"x" * (free + 2) + b"\r\n0\r\n\r\n"),
+        ):
+            async with server.connect() as third:
+                await third.send(*parts)
+                answer = await third.answer()
+                assert (answer.status, answer.code, answer.headers["retry-after"]) == (503, "overloaded", "1")
+            await until(lambda: held() == room - 1)
+        # A small body finds room at any time, on a connection with many of them too.
+        for _ in range(3):
+            assert (await server.ask(request("POST", "/", body=b"x" * free))).status == 200
+        await first.send(b"x")
+        assert (await first.answer()).status == 200
+        assert held() == room // 2
+        assert (await server.ask(request("POST", "/", body=b"x" * half))).status == 200
+        second.reset()
+        await until(lambda: held() == 0)
+
+
+async def test_pipelined_bodies_are_given_back_one_by_one() -> None:
+    size = 16_384 + 1000
+    async with serving_raw(echo, HttpSettings(http_bodies_bytes_max=16_384, http_body_bytes_max=size)) as server:
+        async with server.connect() as connection:
+            for _ in range(10):
+                await connection.send(request("POST", "/", body=b"x" * size) * 3)
+                assert [(await connection.answer()).status for _ in range(3)] == [200] * 3
+        await until(lambda: REGISTRY.get_sample_value("http_body_bytes") == 0)
+
+
 async def test_idle_connections_make_room_where_there_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "_CROWDED_IDLE_SECONDS", 0.1)
     async with serving_raw(echo, HttpSettings(http_connections_max=2)) as server:
