@@ -28,7 +28,7 @@ from libs.common.messaging.redrive import redrive
 from libs.common.messaging.resend import Window, parse_window
 from libs.common.observability import logging
 from libs.common.observability.logging import get_logger
-from libs.common.observability.stalls import StallMeter
+from libs.common.observability.stalls import StallMeter, leave_out_of_collections
 from libs.common.settings import (
     BrokerSettings,
     DatabaseSettings,
@@ -231,6 +231,7 @@ class Service:
     def serve(self) -> None:
         """Serve HTTP, consume and work until SIGTERM or SIGINT, then finish what has begun and stop."""
         allow_open_files(self.http)
+        leave_out_of_collections()
         uvicorn.run(
             self.asgi,
             host=self.http.http_host,

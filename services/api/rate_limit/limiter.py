@@ -11,6 +11,7 @@ its limit: more than the limit is never counted, and near it each request is cou
 
 import asyncio
 import hashlib
+import json
 from math import ceil
 from time import monotonic
 from typing import Any
@@ -235,6 +236,7 @@ class RateLimiter:
 
 
 def _key(limit: Limit, caller: tuple[str, ...]) -> str:
-    # A digest: subjects are of any length and may be people's addresses, which Redis need not hold.
-    digest = hashlib.sha256("\n".join(caller).encode("utf-8", "replace")).hexdigest()[:32]
+    # A digest: subjects are of any length and may be people's addresses, which Redis need not hold. Of JSON, in which one
+    # part cannot end like the beginning of the next: tenants and subjects are what their issuer calls them.
+    digest = hashlib.sha256(json.dumps(caller).encode()).hexdigest()[:32]
     return f"ratelimit:{limit.name}:{digest}"

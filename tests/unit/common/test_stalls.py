@@ -1,6 +1,8 @@
 """The stall meter sees a loop that stands still, and tells our own computing from waiting for the machine."""
 
 import asyncio
+import subprocess
+import sys
 import time
 
 from prometheus_client import REGISTRY
@@ -42,3 +44,13 @@ async def test_standing_still_without_computing_is_a_stall_and_not_busy() -> Non
         await measured("event_loop_busy_seconds")
     assert above("event_loop_stall_seconds", "0.1") > stalls
     assert above("event_loop_busy_seconds", "0.1") == busy
+
+
+def test_collections_pass_over_what_a_service_is_made_of() -> None:
+    # In a process of its own: what is left out is left out for good.
+    code = (
+        "import gc; from libs.common.observability.stalls import leave_out_of_collections as leave; ring = []; "
+        "ring.append(ring); del ring; leave(); assert gc.get_freeze_count() > 10_000; "
+        "assert len(gc.get_objects()) < 1_000, len(gc.get_objects())"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -15,6 +15,8 @@ import sqlalchemy as sa
 
 from libs.common.ids import new_id
 from libs.common.messaging.inbox import key_of
+from services.api.rate_limit.limiter import Limit
+from services.api.rate_limit.limiter import _key as key_of_count
 
 ROOT = Path(__file__).parents[3]
 SERVICES = ("api", "ledger", "gateway", "notifier")
@@ -62,6 +64,13 @@ KEYS_WITHOUT_TENANT = {
     "ledger.claim_checks(chain)": "chains of seals, a fixed number of them",
     "ledger.entry_groups(chain, sequence)": "a place in a chain of seals",
 }
+REDIS_KEYS_WITHOUT_TENANT = {
+    "services/api/rate_limit/limiter.py:_ask": "of whoever is counted; see COUNTED_WITHOUT_TENANT",
+}
+COUNTED_WITHOUT_TENANT = {
+    "services/api/auth/login.py": "a login name belongs to one user, who logs in before a tenant is known",
+    "services/api/routes/edge.py": "by address before a token proves the tenant; then by tenant and subject",
+}
 
 
 def sources() -> Iterator[tuple[str, ast.Module, str]]:
@@ -98,6 +107,54 @@ def test_each_lock_names_its_tenant_or_says_why_not() -> None:
         if "tenant" not in lock[0] and "webhook endpoints of" not in lock[0]
     }
     assert silent == LOCKS_WITHOUT_TENANT.keys()
+
+
+def redis_keys() -> Iterator[tuple[str, str]]:
+    """Each key that is read or written in Redis: where, and what it is made of as it is written."""
+    for path, module, text in sources():
+        if "rate_limit" not in text and "rate_limit" not in path:
+            continue
+        for function in ast.walk(module):
+            if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            for call in ast.walk(function):
+                if not isinstance(call, ast.Call):
+                    continue
+                place = f"{path}:{function.name}"
+                yield from ((place, ast.unparse(keys.value)) for keys in call.keywords if keys.arg == "keys")
+                if isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) == "self._store":
+                    yield from (
+                        (place, ast.unparse(key)) for key in call.args[:1] if call.func.attr in {"read", "write"}
+                    )
+
+
+def test_each_key_in_redis_names_its_tenant_or_says_why_not() -> None:
+    # Whatever goes there goes by the store, whose calls are what is walked through.
+    assert {path for path, _, text in sources() if re.search(r"^(import|from) redis", text, re.MULTILINE)} == {
+        "services/api/rate_limit/store.py"
+    }
+    found = list(redis_keys())
+    assert len(found) >= 3
+    assert {place for place, key in found if "tenant" not in key} == REDIS_KEYS_WITHOUT_TENANT.keys()
+    counting = {path for path, _, text in sources() if re.search(r"_limiter\.count\(", text)}
+    assert counting == COUNTED_WITHOUT_TENANT.keys()
+
+
+def test_no_two_callers_are_counted_as_one() -> None:
+    callers = [
+        ("subject", "a", "b"),
+        ("subject", "a\nb"),
+        ("subject", "a\nb", "c"),
+        ("subject", "a", "b\nc"),
+        ("subject", 'a", "b'),
+        ("subject", "\ud800", "b"),
+        ("subject", "?", "b"),
+        ("address", "a", "b"),
+        ("a", "b"),
+        ("ab",),
+    ]
+    limits = [Limit("read", 10), Limit("write", 10)]
+    assert len({key_of_count(limit, caller) for limit in limits for caller in callers}) == len(limits) * len(callers)
 
 
 def unique_keys(service: str) -> Iterator[tuple[str, tuple[str, ...]]]:
