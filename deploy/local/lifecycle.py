@@ -17,7 +17,7 @@ from deploy.local.containers import wanted as containers_wanted
 from deploy.local.errors import LocalFailure, failure
 from deploy.local.layout import PROFILES, ROOT, Layout, layout, port_offset
 from deploy.local.processes import listener_of, run
-from deploy.local.records import SERVERS
+from deploy.local.records import SERVERS, Servers
 from deploy.local.secretkeys import keys
 from deploy.local.waiting import locked, wait_until
 
@@ -60,6 +60,12 @@ def prepare(say: Say, profile: str = "dev") -> dict[str, str]:
     place = layout(profile)
     install_servers(profile, say)
     found = servers.ensure(profile, say=say)
+    _admit(found)
+    return environment.full_environment(place, found, keys(place))
+
+
+def _admit(found: Servers) -> None:
+    """Make the database and the virtual host, and in them who may come in, with the rights and passwords of the settings."""
     if not os.environ.get("API_DATABASE_URL"):
         own = environment.role_passwords(os.environ)
         asyncio.run(bootstrap(found.postgres_url, environment.DATABASE, passwords=own))
@@ -69,7 +75,6 @@ def prepare(say: Say, profile: str = "dev") -> dict[str, str]:
         vhosts.create(found.rabbitmq, [environment.VHOST])
         passwords = environment.broker_passwords(os.environ)
         vhosts.load(found.rabbitmq, definitions(vhost=environment.VHOST, passwords=passwords))
-    return environment.full_environment(place, found, keys(place))
 
 
 def install_servers(profile: str, say: Say) -> None:
@@ -216,6 +221,9 @@ def restart(services: Sequence[str]) -> None:
     if found is None:
         raise LocalFailure("The platform was not started; start it with ./scripts/up.sh.")
     env = environment.full_environment(place, found, keys(place))
+    if servers.running("dev") is not None:
+        # A password that has changed is changed on both sides.
+        _admit(found)
     for service in services:
         supervision.restart(place, service, environment.settings_in(env, place.root))
     require_servers()
