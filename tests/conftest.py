@@ -17,6 +17,7 @@ from deploy.local.servers import Servers
 from libs.common.clock import ManualClock
 from tests.support.brokers import fresh_vhost
 from tests.support.databases import TestDatabase, fresh_database
+from tests.support.platform import Platform, running_platform
 
 ROOT = Path(__file__).parents[1]
 
@@ -83,6 +84,14 @@ def vhost_url(servers: Servers) -> Iterator[str]:
     """The address of a RabbitMQ virtual host that no other test module uses."""
     with fresh_vhost(servers) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+async def platform(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Platform]:
+    """The four services as processes, migrated and seeded; started once for all tests of a run that need them."""
+    logs: Path = tmp_path_factory.mktemp("logs")
+    async with running_platform(servers, logs) as running:
+        yield running
 
 
 @pytest.fixture

@@ -24,10 +24,11 @@ COVERAGE = ROOT / ".local" / "coverage"
 RESULTS = ROOT / ".local" / "test" / "results"
 """Where the results are written in JUnit's form, which every CI system reads."""
 
-APART = ("tests/integration", "tests/contract", *(f"--ignore={path}" for path in days.SHORT))
+APART = ("tests/integration", *(f"--ignore={path}" for path in days.SHORT))
 """What shares nothing but the servers, and does not run on another day."""
 
-TOGETHER = ("tests/e2e",)
+TOGETHER = ("tests/e2e", "tests/contract")
+"""What needs the four services as processes, and what we promise to others, in part by asking them."""
 
 OUTAGES = "outages"
 """The profile, and the mark, of the tests that stop, kill or choke the servers of all: they have servers of their own."""

@@ -8,24 +8,20 @@ import asyncio
 import json
 import re
 import threading
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import pytest
 from pact import Pact, Verifier, match
 from pact.types import Message
 
-from deploy.local.servers import Servers
 from libs.common.ids import new_id
 from libs.common.observability.correlation import Correlation
 from services.api.domain import Decision, Fact, PaymentIntent, Status
 from services.api.outbox import sayings_of
-from tests.support.platform import OPERATOR, Platform, running_platform
-
-pytestmark = pytest.mark.long
+from tests.e2e.bookkeeping import new_tenant, person
+from tests.support.platform import Platform
 
 SETTLED = "a payment of an order is settled"
 TENANT = "00000000-0000-0000-0000-000000000002"
@@ -165,15 +161,9 @@ def _web_suite_pact(folder: Path) -> Path:
     return folder / "web-suite-payments.json"
 
 
-@pytest.fixture
-async def platform(servers: Servers, tmp_path: Path) -> AsyncIterator[Platform]:
-    """The api as a process: what the web suite asks needs no other service."""
-    async with running_platform(servers, tmp_path, services=("api",)) as running:
-        yield running
-
-
 async def test_web_suite_gets_what_it_shows(platform: Platform, tmp_path: Path) -> None:
-    operator = await platform.login(OPERATOR)
+    # A tenant of its own: the page shows what this test has made and nothing else.
+    operator = person(platform, new_tenant(), "web@suite", ("payments:read", "payments:write"))
     loop = asyncio.get_running_loop()
 
     def a_payment_exists(**_: object) -> None:
@@ -185,7 +175,7 @@ async def test_web_suite_gets_what_it_shows(platform: Platform, tmp_path: Path) 
             Verifier("payments", host="127.0.0.1")
             .add_transport(url=platform.base())
             .add_custom_header("Authorization", f"Bearer {operator.token}")
-            .add_custom_header("X-Tenant-Id", TENANT)
+            .add_custom_header("X-Tenant-Id", operator.tenant)
             .state_handler({"a payment exists": a_payment_exists}, teardown=False)
             .add_source(_web_suite_pact(tmp_path))
             .verify()

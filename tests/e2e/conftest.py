@@ -1,21 +1,11 @@
-"""The whole platform, started once for the tests of this folder."""
+"""Who calls the platform, and whom it calls."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
-from deploy.local.servers import Servers
-from tests.support.platform import ADMIN, OPERATOR, Client, Platform, running_platform
+from tests.support.platform import ADMIN, OPERATOR, Client, Platform
 from tests.support.receiver import Receiver, running_receiver
-
-
-@pytest.fixture(scope="session")
-async def platform(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Platform]:
-    """The four services as processes, migrated and seeded."""
-    logs: Path = tmp_path_factory.mktemp("logs")
-    async with running_platform(servers, logs) as running:
-        yield running
 
 
 @pytest.fixture
