@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 from uuid import uuid4
 
@@ -12,9 +13,11 @@ import pytest
 from deploy.fake_stripe import FakeStripe, running_fake_stripe
 from deploy.fake_stripe.webhooks import create_endpoint
 from deploy.local.servers import Servers
+from tests.support.databases import SERVICES
 from tests.support.platform import ADMIN, OPERATOR, ROOT, Client, Platform, running_platform
 
 KEY = "sk_test_of_the_demo_tenant_wxyz"
+OPERATIONS_TOKEN = token_hex(16)
 
 
 class Shop:
@@ -69,8 +72,27 @@ async def shop(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> As
         async with running_fake_stripe() as fake:
             patch.setenv("STRIPE_API_BASE", fake.url)
             patch.setenv("GATEWAY_CONFIG_CACHE_SECONDS", "0.1")
-            async with running_platform(servers, logs) as platform:
+            async with running_platform(servers, logs, environ={"OPERATIONS_TOKEN": OPERATIONS_TOKEN}) as platform:
                 yield Shop(platform, fake, await platform.login(ADMIN), await platform.login(OPERATOR))
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_operators_pages_ask_for_the_token_on_every_service(shop: Shop, service: str) -> None:
+    base, http = shop.platform.base(service), shop.platform.http
+    for path in ("/metrics", "/asyncapi", "/asyncapi.json"):
+        for method in ("GET", "HEAD"):
+            for headers, status in (
+                ({}, 401),
+                ({"Authorization": f"Bearer {OPERATIONS_TOKEN[:-1]}"}, 401),
+                ({"Authorization": f"Bearer {shop.admin.token}"}, 401),
+                ({"Authorization": f"Bearer {OPERATIONS_TOKEN}"}, 200),
+            ):
+                async with http.request(method, base + path, headers=headers) as answer:
+                    assert answer.status == status, (method, path, headers)
+                    assert status == 200 or "http_requests_total" not in await answer.text()
+    for path in ("/healthz", "/readyz"):
+        async with http.get(base + path) as answer:
+            assert answer.status == 200
 
 
 async def test_payments_go_through_the_tenants_own_account_and_refunds_follow_them(shop: Shop) -> None:
