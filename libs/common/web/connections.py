@@ -80,7 +80,6 @@ class Connections:
     def hold(self, before: int, after: int) -> bool:
         """Count a body that grows; whether there is room for it. `hold(n, 0)` gives all of it back."""
         self._body_bytes += _counted(after) - _counted(before)
-        metrics.HTTP_BODY_BYTES.set(self._body_bytes)
         return self._body_bytes <= self.http.http_bodies_bytes_max
 
     def watch(self, loop: asyncio.AbstractEventLoop, connections: Collection[Connection]) -> None:
@@ -92,6 +91,8 @@ class Connections:
     def _sweep(self, loop: asyncio.AbstractEventLoop, connections: Collection[Connection]) -> None:
         now, count = loop.time(), len(connections)
         metrics.HTTP_CONNECTIONS.set(count)
+        # Not at each part of a body, which may come in a hundred thousand of them.
+        metrics.HTTP_BODY_BYTES.set(self._body_bytes)
         is_crowded = count > self.http.http_connections_max * _CROWDED
         keep = float(self.http.http_keep_alive_seconds)
         idle_max_seconds = min(_CROWDED_IDLE_SECONDS, keep) if is_crowded else keep
