@@ -141,7 +141,10 @@ def test_warnings_and_the_end_come_at_their_instants_and_not_before() -> None:
     assert not failing(begun, half - tick).warns
     first = failing(begun, half)
     assert (first.warns, first.gate.warnings, first.gate.warned_at) == (True, 1, half)
-    assert not failing(first.gate, most - tick).warns
+    # Long after its warning, and yet too soon for its end.
+    between = failing(first.gate, most - tick)
+    assert (between.warns, between.disables) == (False, False)
+    assert disables_at(POLICY, first.gate, now=half) == end
     second = failing(first.gate, most)
     assert (second.warns, second.gate.warnings, second.gate.warned_at) == (True, 2, most)
     assert not failing(second.gate, end - tick).disables
