@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Any
 
 import aiormq
@@ -17,6 +16,7 @@ from yarl import URL
 from libs.common import outages
 from libs.common.errors import BrokenInvariant, Unavailable
 from libs.common.messaging.connections import LastingConnection
+from libs.common.messaging.driver import send_without_turns
 from libs.common.messaging.frames import PublicMessage, UnwritableMessage, encode
 from libs.common.messaging.topology import dead_exchange
 from libs.common.observability import metrics
@@ -29,9 +29,7 @@ CONNECT_SECONDS = 5.0
 _PUBLISH_SECONDS = 10.0
 """Deadline of one confirmed publish."""
 AT_ONCE = 32
-"""Messages that may be published in one turn of the loop: the driver has room for so many frames. More would wait for each
-other one by one, a turn or two each, and in a busy process a turn takes milliseconds."""
-aiormq.Connection.FRAME_BUFFER_SIZE = AT_ONCE + 8
+"""Messages that may be published in one turn of the loop."""
 PUBLIC_AT_ONCE = 128
 """Messages that are written at once by `publish_all`: two milliseconds of the loop."""
 _PROBE_SECONDS = 2.0
@@ -53,24 +51,6 @@ async def forgiving() -> AsyncIterator[None]:
 def named(url: str, name: str) -> str:
     """Give a connection a name that operators see."""
     return str(URL(url).update_query(name=name))
-
-
-def send_without_turns(channel: AbstractChannel) -> None:
-    """Let publishes of one channel follow each other without a turn of the loop each.
-
-    The driver holds the channel's lock until the frame it has queued is written, which takes two or three turns of the
-    loop a message: a busy process published 300 messages a second and had half of its core to spare. Without that wait,
-    the driver's queue of frames is the bound, and every message is still confirmed by the broker.
-    """
-    opened = channel.get_underlay_channel
-
-    async def underlay() -> aiormq.abc.AbstractChannel:
-        found = await opened()
-        if isinstance(found, aiormq.Channel) and "basic_publish" not in vars(found):
-            found.basic_publish = partial(found.basic_publish, wait=False)  # type: ignore[method-assign]
-        return found
-
-    channel.get_underlay_channel = underlay  # type: ignore[method-assign]
 
 
 class Publisher:
