@@ -25,8 +25,10 @@ from libs.common.db.connections import (
     prepare,
     unavailable,
 )
+from libs.common.db.slots import Slots
 from libs.common.errors import PlatformError
 from libs.common.observability.logging import get_logger
+from libs.common.precedence import precedence
 from libs.common.settings import DatabaseSettings, postgres_dsn
 
 log = get_logger("db")
@@ -93,8 +95,7 @@ class _Borrowing:
                     self._database._leave_read_only_server()
                 raise unavailable(fault, in_statement=True) from fault
         finally:
-            if fault is not None or not self._database._keep(borrowed):
-                await self._database._release(borrowed)
+            await self._database._give_back(borrowed, is_sound=fault is None)
 
 
 class Database:
@@ -110,8 +111,8 @@ class Database:
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._idle: list[Borrowed] = []
         """Connections that were borrowed and are free again, the last one used at the end."""
-        self._waiting = 0
-        """How many wait for the pool to give them a connection."""
+        self._slots = Slots(settings.database_pool_size)
+        """One for each connection that the pool may have."""
         self._is_closing = False
         self._not_before = 0.0
         """Connections opened before this instant of the monotonic clock are not used again."""
@@ -174,19 +175,14 @@ class Database:
         return _Borrowing(self)
 
     async def _borrow(self) -> "Borrowed":
-        if self._pool is None:
-            raise DatabaseUnavailable("the database is not open")
-        while self._idle:
-            borrowed = self._idle.pop()
-            if await self._try_out(borrowed):
-                return borrowed
-        self._waiting += 1
         try:
             async with asyncio.timeout(_ACQUIRE_SECONDS):
-                while True:
-                    borrowed = await self._pool.acquire()
-                    if await self._try_out(borrowed):
-                        return borrowed
+                await self._slots.take(precedence.get())
+                try:
+                    return await self._connect()
+                except BaseException:
+                    self._slots.give()
+                    raise
         except (OSError, asyncpg.InterfaceError) as fault:
             # While connecting, a missing socket file is a server that does not run.
             raise unavailable(fault) from fault
@@ -194,8 +190,22 @@ class Database:
             if not outages.is_outage(fault):
                 raise
             raise unavailable(fault) from fault
+
+    async def _connect(self) -> "Borrowed":
+        """Return a free connection that works, or a new one; there is one for each slot."""
+        if self._pool is None:
+            raise DatabaseUnavailable("the database is not open")
+        while True:
+            borrowed = self._idle.pop() if self._idle else await self._pool.acquire()
+            if await self._try_out(borrowed):
+                return borrowed
+
+    async def _give_back(self, borrowed: "Borrowed", *, is_sound: bool) -> None:
+        try:
+            if not (is_sound and self._keep(borrowed)):
+                await self._release(borrowed)
         finally:
-            self._waiting -= 1
+            self._slots.give()
 
     async def _try_out(self, borrowed: "Borrowed") -> bool:
         """Tell whether a connection may be used; the pool takes back one that may not, or whose user left meanwhile."""
@@ -247,9 +257,9 @@ class Database:
         """Keep a connection at hand for the next who wants one, if nothing has to be cleaned up; tells whether it was kept.
 
         The pool's own way of taking one back and giving it out again costs a tenth of what a busy api does (measured):
-        a timeout, a task and a timer each time. Whoever waits in the pool because all are out comes first.
+        a timeout, a task and a timer each time.
         """
-        if self._waiting or self._is_closing or len(self._idle) >= _IDLE_MAX:
+        if self._is_closing or (len(self._idle) >= _IDLE_MAX and not self._slots.is_short):
             return False
         if is_gone(borrowed) or borrowed.is_in_transaction():
             return False

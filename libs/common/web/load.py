@@ -5,6 +5,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from libs.common.observability import metrics
+from libs.common.precedence import Precedence, precedence
 from libs.common.web.problems import MEDIA_TYPE, HttpProblem, problem_of
 
 _EXEMPT = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -29,6 +30,7 @@ def limit_in_flight(app: ASGIApp, *, limit: int) -> ASGIApp:
             return
         in_flight += 1
         metrics.HTTP_IN_FLIGHT.inc()
+        precedence.set(Precedence.NEW)
         try:
             await app(scope, receive, send)
         finally:

@@ -4,12 +4,11 @@ What changed is forgotten at once, in every process, when the broker brings `acc
 it does not.
 """
 
-import asyncio
-
 import msgspec
 
 from libs.common.clock import Clock
 from libs.common.db import Database
+from libs.common.single_flight import SingleFlight
 from services.api.auth.features import Feature, FlagState, enabled_of, states_of
 from services.api.store import Policy, Tenant, flags, identity
 
@@ -33,7 +32,8 @@ class Directory:
         self._age_max_seconds = age_max_seconds
         self._tenants: dict[str, tuple[KnownTenant, float]] = {}
         self._policies: tuple[dict[str, Policy], float] = ({}, 0.0)
-        self._reading = asyncio.Lock()
+        self._tenant_flights = SingleFlight[KnownTenant | None]()
+        self._policy_flights = SingleFlight[dict[str, Policy]]()
         self._changes = 0
 
     def forget(self, tenant_id: str) -> None:
@@ -47,11 +47,14 @@ class Directory:
 
     async def tenant(self, tenant_id: str) -> KnownTenant | None:
         """Find a tenant; one that is not known is looked up anew each time."""
-        now = self._clock.now().timestamp()
         known = self._tenants.get(tenant_id)
-        if known is not None and now < known[1]:
+        if known is not None and self._clock.now().timestamp() < known[1]:
             return known[0]
-        changes = self._changes
+        # Who comes after a change does not join what was begun before it.
+        return await self._tenant_flights.do((tenant_id, self._changes), lambda: self._read_tenant(tenant_id))
+
+    async def _read_tenant(self, tenant_id: str) -> KnownTenant | None:
+        now, changes = self._clock.now().timestamp(), self._changes
         found = await identity.tenant(self._database, tenant_id)
         if found is None:
             return None
@@ -71,13 +74,11 @@ class Directory:
         """Find the policy that narrows a permission."""
         if self._clock.now().timestamp() < self._policies[1]:
             return self._policies[0].get(permission)
-        # One request reads for all that arrive meanwhile.
-        async with self._reading:
-            now = self._clock.now().timestamp()
-            if now < self._policies[1]:
-                return self._policies[0].get(permission)
-            changes = self._changes
-            found = await identity.policies(self._database)
-            if changes == self._changes:
-                self._policies = found, now + self._age_max_seconds
-            return found.get(permission)
+        return (await self._policy_flights.do(self._changes, self._read_policies)).get(permission)
+
+    async def _read_policies(self) -> dict[str, Policy]:
+        now, changes = self._clock.now().timestamp(), self._changes
+        found = await identity.policies(self._database)
+        if changes == self._changes:
+            self._policies = found, now + self._age_max_seconds
+        return found

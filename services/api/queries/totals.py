@@ -7,13 +7,13 @@ A list of some statuses has no such past. Short ones are exact; the number of a 
 nobody who turns over a hundred pages can tell.
 """
 
-import asyncio
 from datetime import datetime, timedelta
 
 import msgspec
 
 from libs.common.clock import Clock
 from libs.common.db import Database
+from libs.common.single_flight import SingleFlight
 from services.api.store import IntentFilter, intents
 
 SETTLED_AFTER = timedelta(minutes=5)
@@ -48,7 +48,7 @@ class Totals:
         self._clock = clock
         self._known: dict[tuple[str, bytes], _Known] = {}
         self._moving: dict[tuple[str, bytes], _Counted] = {}
-        self._counting: dict[tuple[str, bytes], asyncio.Lock] = {}
+        self._counting = SingleFlight[int]()
 
     async def count(self, tenant_id: str, wanted: IntentFilter) -> int:
         """Count a tenant's intents."""
@@ -63,23 +63,19 @@ class Totals:
         return later if known is None else known.number + later
 
     async def _count_moving(self, key: tuple[str, bytes], tenant_id: str, wanted: IntentFilter) -> int:
-        counting = self._counting.setdefault(key, asyncio.Lock())
-        try:
-            # One request counts for all that ask for the same list meanwhile.
-            async with counting:
-                counted = self._moving.get(key)
-                if counted is not None and self._clock.now() < counted.until:
-                    return counted.number
-                number = await intents.count(self._database, tenant_id, wanted)
-                self._moving.pop(key, None)
-                if number >= _WORTH_REMEMBERING:
-                    if len(self._moving) >= _LISTS_MAX:
-                        self._moving.pop(next(iter(self._moving)))
-                    self._moving[key] = _Counted(number, self._clock.now() + MOVING_AGE_MAX)
-                return number
-        finally:
-            if not counting.locked():
-                self._counting.pop(key, None)
+        counted = self._moving.get(key)
+        if counted is not None and self._clock.now() < counted.until:
+            return counted.number
+        return await self._counting.do(key, lambda: self._read_moving(key, tenant_id, wanted))
+
+    async def _read_moving(self, key: tuple[str, bytes], tenant_id: str, wanted: IntentFilter) -> int:
+        number = await intents.count(self._database, tenant_id, wanted)
+        self._moving.pop(key, None)
+        if number >= _WORTH_REMEMBERING:
+            if len(self._moving) >= _LISTS_MAX:
+                self._moving.pop(next(iter(self._moving)))
+            self._moving[key] = _Counted(number, self._clock.now() + MOVING_AGE_MAX)
+        return number
 
     async def _advance(self, key: tuple[str, bytes], tenant_id: str, since: IntentFilter, known: _Known | None) -> None:
         before = self._clock.now() - SETTLED_AFTER

@@ -103,14 +103,17 @@ class Count(msgspec.Struct, frozen=True, kw_only=True):
 class _Lease:
     """Requests of one caller that Redis has counted and that have not been made yet."""
 
-    __slots__ = ("asking", "count", "is_far", "left", "until")
+    __slots__ = ("answered", "count", "is_far", "left", "until", "waiting")
 
     def __init__(self) -> None:
         self.is_far = True
         self.left = 0
         self.until = 0.0
         self.count: Count | None = None
-        self.asking: asyncio.Lock = asyncio.Lock()
+        self.answered: asyncio.Future[None] | None = None
+        """Done once the question that is under way has its answer."""
+        self.waiting = 0
+        """Requests that wait for it."""
 
     def spend(self, now: float) -> Count | None:
         """Take one request out of the lease; None when it is spent or its time is over."""
@@ -118,6 +121,16 @@ class _Lease:
             return None
         self.left -= 1
         return msgspec.structs.replace(self.count, remaining=self.count.remaining + self.left)
+
+    async def wait(self) -> None:
+        """Wait for the answer to the question of another request. All who wait go on at once: a lock would wake them one by
+        one, a turn of the loop each, and in a busy process 250 requests then wait for two seconds."""
+        assert self.answered is not None
+        self.waiting += 1
+        try:
+            await asyncio.wait([self.answered])
+        finally:
+            self.waiting -= 1
 
     def renew(self, count: Count, *, left: int, now: float) -> None:
         """Begin anew with what Redis has counted just now."""
@@ -167,25 +180,32 @@ class RateLimiter:
             counted = await self._ask(limit, caller, cost=1)
             return counted and counted[0]
         lease = self._lease(limit, caller)
-        count = lease.spend(monotonic())
-        if count is not None:
-            return count
-        if not lease.is_far:
-            # Near the limit nothing is leased, so nobody need wait for another's question.
-            counted = await self._ask(limit, caller, cost=1)
-            lease.is_far = counted is not None and counted[0].remaining * 2 > limit.per_minute
-            return counted and counted[0]
-        # One request asks for all that arrive meanwhile.
-        async with lease.asking:
+        while True:
             count = lease.spend(monotonic())
             if count is not None:
                 return count
-            counted = await self._ask(limit, caller, cost=size)
+            if not lease.is_far:
+                # Near the limit nothing is leased, so nobody need wait for another's question.
+                counted = await self._ask(limit, caller, cost=1)
+                lease.is_far = counted is not None and counted[0].remaining * 2 > limit.per_minute
+                return counted and counted[0]
+            if lease.answered is None:
+                return await self._renew(lease, limit, caller, size=size)
+            await lease.wait()
+
+    async def _renew(self, lease: _Lease, limit: Limit, caller: tuple[str, ...], *, size: int) -> Count | None:
+        """Count a lease, for this request and for all that arrive meanwhile; larger where more wait already."""
+        answered = lease.answered = asyncio.get_running_loop().create_future()
+        try:
+            counted = await self._ask(limit, caller, cost=max(size, lease.waiting + 1))
             if counted is None:
                 return None
             lease.renew(counted[0], left=max(0, counted[1] - 1), now=monotonic())
             lease.is_far = lease.left > 0
             return msgspec.structs.replace(counted[0], remaining=counted[0].remaining + lease.left)
+        finally:
+            lease.answered = None
+            answered.set_result(None)
 
     async def give_back(self, limit: Limit, *caller: str) -> Count | None:
         """Take back one counted request: it turned out not to be one."""

@@ -11,6 +11,7 @@ from litestar.params import FromPath
 
 from libs.common.db import Database
 from libs.common.money import parse_amount
+from libs.common.precedence import Precedence, precedence
 from services.api import queries
 from services.api.auth import Access
 from services.api.commands import Caller, Operations
@@ -78,6 +79,7 @@ def operation_routes(
         ),
     )
     async def capture_payment_intent(request: AnyRequest, intent_id: FromPath[str]) -> Response[bytes]:
+        precedence.set(Precedence.BEGUN)
         caller = await access.admit(request.headers, _WRITE)
         wanted = path_id(intent_id, "payment_intent_id")
         raw = await request.body()
@@ -120,6 +122,7 @@ def operation_routes(
         ),
     )
     async def void_payment_intent(request: AnyRequest, intent_id: FromPath[str]) -> Response[bytes]:
+        precedence.set(Precedence.BEGUN)
         caller = await access.admit(request.headers, _WRITE)
         await take_nothing(await request.body())
         wanted = path_id(intent_id, "payment_intent_id")

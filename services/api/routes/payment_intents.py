@@ -11,6 +11,7 @@ from litestar.params import FromPath
 from libs.common.db import Database
 from libs.common.errors import Invalid
 from libs.common.money import format_minor, parse_amount
+from libs.common.precedence import Precedence, precedence
 from libs.common.web.problems import HttpProblem
 from services.api import queries
 from services.api.auth import Access
@@ -161,6 +162,7 @@ def payment_intent_routes(
         ),
     )
     async def confirm_payment_intent(request: AnyRequest, intent_id: FromPath[str]) -> Response[bytes]:
+        precedence.set(Precedence.BEGUN)
         caller = await access.admit(request.headers, _WRITE)
         wanted = path_id(intent_id, "payment_intent_id")
         raw = await request.body()

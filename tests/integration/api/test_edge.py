@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from math import ceil
 from time import monotonic
+from typing import Any
 from uuid import uuid4
 
 import msgspec
@@ -103,12 +104,22 @@ async def test_a_large_limit_is_leased_and_never_exceeded(servers: Servers) -> N
         await store.close()
 
 
-async def test_many_at_once_share_one_question(servers: Servers) -> None:
+async def test_many_at_once_share_two_questions(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first is for a lease of 60; the second for all who got nothing of that, and nobody waits for a turn."""
     store = Store(redis_of(servers))
     limiter, limit, caller = RateLimiter(store), Limit("write", 60_000), ("subject", "t", uuid4().hex)
+    asked, questions = store.asked, 0
+
+    async def count_questions(question: Any) -> Any:
+        nonlocal questions
+        questions += 1
+        return await asked(question)
+
+    monkeypatch.setattr(store, "asked", count_questions)
     counts = await asyncio.gather(*(limiter.count(limit, *caller) for _ in range(200)))
     await store.close()
     assert all(count is not None and count.allowed for count in counts)
+    assert questions == 2
     assert len({count.remaining for count in counts if count is not None}) > 150
 
 
