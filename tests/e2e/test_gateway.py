@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
@@ -18,6 +19,12 @@ from tests.support.platform import ADMIN, OPERATOR, ROOT, Client, Platform, runn
 
 KEY = "sk_test_of_the_demo_tenant_wxyz"
 OPERATIONS_TOKEN = token_hex(16)
+CONNECTIONS_MAX = 100
+ENVIRON = {
+    "OPERATIONS_TOKEN": OPERATIONS_TOKEN,
+    "HTTP_CONNECTIONS_MAX": str(CONNECTIONS_MAX),
+    "HTTP_HEADER_SECONDS": "5",
+}
 
 
 class Shop:
@@ -72,7 +79,7 @@ async def shop(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> As
         async with running_fake_stripe() as fake:
             patch.setenv("STRIPE_API_BASE", fake.url)
             patch.setenv("GATEWAY_CONFIG_CACHE_SECONDS", "0.1")
-            async with running_platform(servers, logs, environ={"OPERATIONS_TOKEN": OPERATIONS_TOKEN}) as platform:
+            async with running_platform(servers, logs, environ=ENVIRON) as platform:
                 yield Shop(platform, fake, await platform.login(ADMIN), await platform.login(OPERATOR))
 
 
@@ -93,6 +100,53 @@ async def test_operators_pages_ask_for_the_token_on_every_service(shop: Shop, se
     for path in ("/healthz", "/readyz"):
         async with http.get(base + path) as answer:
             assert answer.status == 200
+
+
+async def _wire(base: str, sent: bytes) -> bytes:
+    """Send bytes over a connection of its own and return all of the answer, however the service ends it."""
+    address = urlsplit(base)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    try:
+        writer.write(sent)
+        async with asyncio.timeout(30):
+            return await reader.read()
+    finally:
+        writer.close()
+
+
+async def test_every_service_bounds_requests_before_it_asks_who_makes_them(shop: Shop) -> None:
+    start, end = b"GET /healthz HTTP/1.1\r\nHost: x\r\n", b"Connection: close\r\n\r\n"
+    sent = (
+        start + end,
+        start + b"".join(b"X-%d: 1\r\n" % number for number in range(200)) + end,
+        start + b"X: " + b"x" * 70_000 + b"\r\n" + end,
+        b"GET /" + b"x" * 10_000 + b" HTTP/1.1\r\nHost: x\r\n" + end,
+        b"POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n" + end,
+        start + b"X-Slow: 1",
+    )
+    bases = [shop.platform.base(service) for service in SERVICES]
+    every = await asyncio.gather(*(asyncio.gather(*(_wire(base, part) for part in sent)) for base in bases))
+    for service, answers in zip(SERVICES, every, strict=True):
+        statuses = [int(answer.split(b" ", 2)[1]) for answer in answers]
+        assert statuses == [200, 431, 431, 414, 413, 408], service
+        assert all(b"application/problem+json" in answer for answer in answers[1:]), service
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_connections_are_bounded_and_the_next_is_told_to_come_again(shop: Shop, service: str) -> None:
+    base = shop.platform.base(service)
+    address = urlsplit(base)
+    idle = [await asyncio.open_connection(address.hostname, address.port) for _ in range(CONNECTIONS_MAX)]
+    try:
+        refused = await _wire(base, b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert refused.split(b" ", 2)[1] == b"503"
+        assert b"retry-after" in refused.lower()
+    finally:
+        for _, writer in idle:
+            writer.close()
+    async with asyncio.timeout(30):
+        while b" 200 " not in await _wire(base, b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"):
+            await asyncio.sleep(0.05)
 
 
 async def test_payments_go_through_the_tenants_own_account_and_refunds_follow_them(shop: Shop) -> None:
