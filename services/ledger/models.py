@@ -414,6 +414,15 @@ PERIODS = sa.Table(
     comment="Closed periods. A period is never opened again: what belongs into it is posted in the next open one.",
 )
 
+CLOSINGS_UNDER_WAY = sa.Table(
+    "closings_under_way",
+    METADATA,
+    sa.Column("tenant_id", _WORD, nullable=False, comment="Whose books."),
+    sa.Column("ends_before", _INSTANT, nullable=False, comment="The period's."),
+    sa.PrimaryKeyConstraint("tenant_id", "ends_before", name="pk_closings_under_way"),
+    comment="Closed periods into which a group may still post that began before they were closed.",
+)
+
 HOLDS = sa.Table(
     "holds",
     METADATA,

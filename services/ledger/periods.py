@@ -1,12 +1,16 @@
 """What changes earlier books without touching them: reversals, and closed periods that keep later changes out."""
 
+import asyncio
+from contextlib import suppress
 from datetime import UTC, time
+from time import monotonic
 from uuid import UUID
 
 from libs.common.clock import Clock, iso
 from libs.common.contracts import ledger_books as contract
 from libs.common.contracts.ledger import EntryKind, JournalEntry, Side
 from libs.common.db import Database
+from libs.common.errors import Unavailable
 from libs.common.ids import derived_id
 from libs.common.observability.correlation import current
 from services.ledger import store
@@ -16,6 +20,11 @@ from services.ledger.posting import Booking, PostingDesk
 
 _LINKED = (EntryKind.CONVERSION_SOLD, EntryKind.CONVERSION_BOUGHT)
 """Entries that mean nothing without another one: taken back alone, a currency position would be left with no counterpart."""
+
+_GROUPS_WAIT_SECONDS = 1.0
+"""How long whoever closes waits for the groups that began before; one that hangs does not hold them up for longer."""
+_GROUPS_LOOK_SECONDS = 0.01
+"""How often it looks whether they have ended."""
 
 _OTHER_SIDE = {Side.DEBIT: Side.CREDIT, Side.CREDIT: Side.DEBIT}
 
@@ -76,8 +85,13 @@ class Periods:
     async def close(self, request: contract.ClosePeriod) -> contract.Period:
         """Close a tenant's books up to an instant; again is success. Closed books are never opened again.
 
+        Entries that are posted from now on count from the first open instant; the answer comes when none of those before
+        is left that may still be posted into the period. Nobody else waits meanwhile.
+
         Raises:
             PeriodInvalid: when the instant is no midnight in UTC, has not passed, or lies before what is closed already.
+            Unavailable: when an entry that is being posted takes too long. The period keeps later entries out already;
+                again finishes it.
         """
         ends_before = request.ends_before.astimezone(UTC)
         if ends_before.time() != time():
@@ -86,20 +100,47 @@ class Periods:
         if ends_before > now:
             raise _invalid("a period can be closed once it is over")
         async with self._database.transaction() as tx:
-            await store.keep_groups_out(tx)
-            closed = await store.closed_periods(tx, request.tenant_id)
-            if closed and ends_before == closed[0].ends_before:
-                return closed[0]
+            await store.begin_closing(tx, request.tenant_id)
+            closed = await store.closed_periods(tx, request.tenant_id, under_way=True)
             if closed and ends_before < closed[0].ends_before:
                 raise _invalid(f"the books are closed up to {iso(closed[0].ends_before)} already")
-            period = contract.Period(ends_before=ends_before, closed_at=now, closed_by=request.closed_by)
-            await store.write_period(tx, request.tenant_id, period)
+            if closed and ends_before == closed[0].ends_before:
+                period = closed[0]
+            else:
+                period = contract.Period(ends_before=ends_before, closed_at=now, closed_by=request.closed_by)
+                await store.write_period(tx, request.tenant_id, period)
+        await self._finish(request.tenant_id)
         return period
 
     async def closed(self, tenant_id: str) -> contract.PeriodList:
-        """List what a tenant has closed, the latest first."""
+        """List what a tenant has closed, the latest first: periods into which nothing is posted any more."""
+        # What is still under way after that is left out.
+        with suppress(Unavailable):
+            await self._finish(tenant_id)
         async with self._database.connection() as connection:
-            return contract.PeriodList(periods=await store.closed_periods(connection, tenant_id))
+            return contract.PeriodList(periods=await store.closed_periods(connection, tenant_id, under_way=False))
+
+    async def _finish(self, tenant_id: str) -> None:
+        """Wait until all groups have ended that began before a period of a tenant was closed.
+
+        Raises:
+            Unavailable: when one of them takes too long.
+        """
+        async with self._database.connection() as connection:
+            closings = await store.closings_under_way(connection, tenant_id)
+            if not closings:
+                return
+            # A period that is read here is committed, so a group that begins after this look sees it.
+            groups = await store.groups_on_their_way(connection)
+            deadline = monotonic() + _GROUPS_WAIT_SECONDS
+            while groups:
+                if monotonic() >= deadline:
+                    raise Unavailable(
+                        "entries are being posted that began before the period was closed; again finishes it"
+                    )
+                await asyncio.sleep(_GROUPS_LOOK_SECONDS)
+                groups &= await store.groups_on_their_way(connection)
+            await store.end_closings(connection, tenant_id, closings)
 
 
 def _invalid(sentence: str) -> PeriodInvalid:

@@ -45,7 +45,14 @@ from services.ledger.store.holds import (
     write_resolved,
 )
 from services.ledger.store.packing import NewEntry
-from services.ledger.store.periods import closed_periods, keep_groups_out, write_period
+from services.ledger.store.periods import (
+    begin_closing,
+    closed_periods,
+    closings_under_way,
+    end_closings,
+    groups_on_their_way,
+    write_period,
+)
 from services.ledger.store.rates import (
     StandingConversion,
     add_conversion,
@@ -103,11 +110,13 @@ __all__ = [
     "balances_in_period",
     "begin_balances",
     "begin_claim_checks",
+    "begin_closing",
     "broken_invariants",
     "chains",
     "chart_of",
     "claim_check_chains",
     "closed_periods",
+    "closings_under_way",
     "codes_of",
     "conversion",
     "count_findings",
@@ -116,6 +125,7 @@ __all__ = [
     "due_holds",
     "effective_balances",
     "end_claims",
+    "end_closings",
     "entries",
     "entries_of",
     "entries_of_intents",
@@ -123,10 +133,10 @@ __all__ = [
     "findings_of",
     "fold",
     "groups_after",
+    "groups_on_their_way",
     "hold_page",
     "hold_roles",
     "holds_by_id",
-    "keep_groups_out",
     "latest_rates",
     "lines_of",
     "lock_group",

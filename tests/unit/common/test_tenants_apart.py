@@ -42,7 +42,6 @@ LOCKS_WITHOUT_TENANT = {
     "libs/common/db/partition_sql.py": "making partitions, by table; tried, never waited for",
     "libs/common/db/migrate.py": "migrating a schema",
     "services/ledger/store/effective.py": "one process sums up postings for reading; tried, never waited for",
-    "services/ledger/store/periods.py": "closing a period, which waits for the groups on their way",
 }
 KEYS_WITHOUT_TENANT = {
     "*.inbox(event_id, queue)": "the id is that of the event within its tenant: libs.common.messaging.inbox.key_of",
