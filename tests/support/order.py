@@ -2,7 +2,7 @@
 
 Modules are shuffled, and the classes and tests inside of each; a module's tests stay together, since they share its
 fixtures. PYTEST_SEED=0 keeps the order in which they are written. Where modules run in parallel, those marked `long` come
-first: one that began last would leave the other processes with nothing to do.
+first: one that began last would leave the other processes with nothing to do. Those marked `late` come last.
 """
 
 import os
@@ -15,6 +15,8 @@ SETTING = "PYTEST_SEED"
 SEED_MAX = 2**31
 LONG = "long"
 """The mark of a module that takes long."""
+LATE = "late"
+"""The mark of tests of something that takes its time while the others run."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -38,6 +40,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     seed = int(os.environ[SETTING])
     if seed:
         items[:] = shuffled(items, random.Random(seed))
+        items.sort(key=lambda item: item.get_closest_marker(LATE) is not None)
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: item.get_closest_marker(LONG) is None)
 
