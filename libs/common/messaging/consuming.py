@@ -12,6 +12,7 @@ from aio_pika.abc import AbstractConnection
 from libs.common import outages
 from libs.common.errors import Unavailable
 from libs.common.messaging.connections import connect
+from libs.common.messaging.driver import lost_not_cancelled
 from libs.common.messaging.publisher import CONNECT_SECONDS, forgiving, named
 from libs.common.messaging.reader import Reader, Subscription
 from libs.common.messaging.topology import Topology, TopologyConflict, declare
@@ -98,12 +99,13 @@ class Consuming:
     async def _keep(self) -> None:
         while True:
             try:
-                connection = self._connection
-                if connection is None or not _is_open(connection):
-                    connection = self._connection = await connect(self._url, timeout_seconds=CONNECT_SECONDS)
-                    await self._declare(connection)
-                    log.info("consuming.connected")
-                await self._session(connection)
+                with lost_not_cancelled():
+                    connection = self._connection
+                    if connection is None or not _is_open(connection):
+                        connection = self._connection = await connect(self._url, timeout_seconds=CONNECT_SECONDS)
+                        await self._declare(connection)
+                        log.info("consuming.connected")
+                    await self._session(connection)
             except TopologyConflict as conflict:
                 self._conflict = conflict.detail
                 log.error("topology.conflict", detail=conflict.detail)

@@ -1,5 +1,8 @@
-"""What is changed of the AMQP driver, aiormq: in a busy process a turn of the loop takes milliseconds, and it took many."""
+"""What is changed of the AMQP driver, aiormq: how many turns of the loop it takes, and what it says of a lost connection."""
 
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial, partialmethod
 
 import aiormq
@@ -32,3 +35,32 @@ def send_without_turns(channel: AbstractChannel) -> None:
         return found
 
     channel.get_underlay_channel = underlay  # type: ignore[method-assign]
+
+
+@contextmanager
+def lost_not_cancelled() -> Iterator[None]:
+    """Tell a connection that was lost from a task that was cancelled.
+
+    To whoever waits at a connection that it closes after a silence, the driver raises `CancelledError`. Nothing catches
+    that on its way, so a task that is to last for the life of the process would end without a word.
+
+    Raises:
+        ConnectionResetError: in its place, when nobody has cancelled the current task.
+    """
+    try:
+        yield
+    except asyncio.CancelledError as fault:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise _lost() from fault
+
+
+def outcome_of(confirm: "asyncio.Future[object]") -> BaseException | None:
+    """Return what became of a message by its confirm, which is done: nothing when the broker has it."""
+    fault = confirm.exception()
+    return _lost() if isinstance(fault, asyncio.CancelledError) else fault
+
+
+def _lost() -> ConnectionResetError:
+    return ConnectionResetError("the connection to RabbitMQ was closed")

@@ -16,7 +16,7 @@ from yarl import URL
 from libs.common import outages
 from libs.common.errors import BrokenInvariant, Unavailable
 from libs.common.messaging.connections import LastingConnection
-from libs.common.messaging.driver import send_without_turns
+from libs.common.messaging.driver import lost_not_cancelled, outcome_of, send_without_turns
 from libs.common.messaging.frames import PublicMessage, UnwritableMessage, encode
 from libs.common.messaging.topology import dead_exchange
 from libs.common.observability import metrics
@@ -156,17 +156,18 @@ class Publisher:
         """
         broker = self._ready(self._broker)
         # Around all of it: the driver waits without a deadline for a connection that is blocked or away.
-        async with asyncio.timeout(_PUBLISH_SECONDS):
-            await broker.publish(
-                body,
-                exchange=self._exchange(exchange),
-                routing_key=routing_key,
-                mandatory=mandatory,
-                persist=persist,
-                content_type="application/json",
-                timeout=_PUBLISH_SECONDS,
-                **properties,
-            )
+        with lost_not_cancelled():
+            async with asyncio.timeout(_PUBLISH_SECONDS):
+                await broker.publish(
+                    body,
+                    exchange=self._exchange(exchange),
+                    routing_key=routing_key,
+                    mandatory=mandatory,
+                    persist=persist,
+                    content_type="application/json",
+                    timeout=_PUBLISH_SECONDS,
+                    **properties,
+                )
 
     async def publish_all(self, messages: Sequence[PublicMessage]) -> list[BaseException | None]:
         """Publish messages in one write and wait for the broker's confirms.
@@ -180,16 +181,17 @@ class Publisher:
             TimeoutError: when not all were confirmed in time.
         """
         channel = self._ready(self._channel)
-        async with asyncio.timeout(_PUBLISH_SECONDS):
-            underlay = await channel.get_underlay_channel()
-            if not isinstance(underlay, aiormq.Channel):
-                raise BrokenInvariant("the driver's channel is not that of aiormq")
-            written, outcomes = _written(messages, underlay, app_id=self._name)
-            confirms = await _send(underlay, written)
-            if confirms:
-                await asyncio.wait(confirms)
+        with lost_not_cancelled():
+            async with asyncio.timeout(_PUBLISH_SECONDS):
+                underlay = await channel.get_underlay_channel()
+                if not isinstance(underlay, aiormq.Channel):
+                    raise BrokenInvariant("the driver's channel is not that of aiormq")
+                written, outcomes = _written(messages, underlay, app_id=self._name)
+                confirms = await _send(underlay, written)
+                if confirms:
+                    await asyncio.wait(confirms)
         answers = iter(confirms)
-        return [next(answers).exception() if outcome is None else outcome for outcome in outcomes]
+        return [outcome_of(next(answers)) if outcome is None else outcome for outcome in outcomes]
 
     def _ready[T](self, part: T | None) -> T:
         """Return a part of the connection.

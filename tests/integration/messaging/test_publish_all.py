@@ -186,6 +186,25 @@ async def test_lost_connection_is_an_outage_and_the_next_write_gets_through(
             await asyncio.sleep(0.1)
 
 
+async def test_silent_connection_that_the_driver_gives_up_is_an_outage_and_cancels_nobody(place: Place) -> None:
+    channel = await place.channel()
+    # The first one asks for the exchange.
+    await place.publisher.publish(b"{}", exchange=EXCHANGE, routing_key="payment.settled")
+    channel.frames = asyncio.Queue()
+    last = channel.delivery_tag + 3
+    together = asyncio.create_task(place.publisher.publish_all([message(), message()]))
+    alone = asyncio.create_task(place.publisher.publish(b"{}", exchange=EXCHANGE, routing_key="payment.settled"))
+    async with asyncio.timeout(10):
+        while channel.delivery_tag < last:
+            await asyncio.sleep(0)
+    # As the driver does it after three heartbeats that did not come.
+    channel.connection._reader_task.cancel()  # type: ignore[attr-defined]
+    await asyncio.wait([together, alone])
+    faults = [*together.result(), alone.exception()]
+    assert len(faults) == 3
+    assert all(isinstance(fault, ConnectionError) and outages.is_outage(fault) for fault in faults)
+
+
 async def test_write_that_was_cancelled_leaves_no_gap_in_the_numbers(place: Place) -> None:
     channel = await place.channel()
     before = channel.delivery_tag
