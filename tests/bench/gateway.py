@@ -31,7 +31,8 @@ from libs.common.ids import new_id
 from tests.bench.payments import percentiles
 from tests.support.databases import fresh_database
 from tests.support.gateway import Driver, GatewayProcess, driving, gateway_environment
-from tests.support.platform import free_port, with_own_rights
+from tests.support.platform import with_own_rights
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 OUTPUT = ROOT / ".local" / "bench" / "gateway.json"

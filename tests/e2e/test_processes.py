@@ -13,7 +13,8 @@ from uuid import uuid4
 import aiohttp
 import jwt
 
-from tests.support.platform import ROOT, Answer, Client, Platform, free_port
+from tests.support.platform import ROOT, Answer, Client, Platform
+from tests.support.ports import free_port
 
 LIMIT, LOGIN_LIMIT = 12, 3
 LIMITS = {

@@ -21,7 +21,8 @@ from libs.common.contracts.gateway import AuthorizePayment, CapturePayment
 from libs.common.ids import new_id
 from libs.common.messaging.envelope import Pack, PackedEvent, encode_pack
 from tests.support.databases import TestDatabase
-from tests.support.platform import START_SECONDS, free_port
+from tests.support.platform import START_SECONDS
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 _BODY = msgspec.json.Decoder(dict[str, Any])

@@ -11,7 +11,7 @@ from litestar.types import ASGIApp
 
 from libs.common.service import connection_options
 from libs.common.settings import HttpSettings
-from tests.support.platform import free_port
+from tests.support.ports import free_port
 
 START_SECONDS = 20
 ANSWER_SECONDS = 20

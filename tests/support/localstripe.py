@@ -9,7 +9,7 @@ from pathlib import Path
 
 import aiohttp
 
-from tests.support.platform import free_port
+from tests.support.ports import free_port
 
 VERSION = "1.15.10"
 FOLDER = Path(__file__).parents[2] / ".local" / f"localstripe-{VERSION}"

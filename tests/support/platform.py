@@ -5,7 +5,6 @@ import base64
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -24,6 +23,7 @@ from deploy.local.environment import broker_passwords
 from deploy.local.records import with_credentials
 from deploy.local.servers import Servers
 from tests.support.databases import SERVICES, TestDatabase, fresh_database
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 180
@@ -33,13 +33,6 @@ DEMO_TENANT = "00000000-0000-0000-0000-000000000002"
 OPERATOR = ("ops@demo.example.com", "ops123")
 SALES = ("sales@demo.example.com", "sales123")
 ADMIN = ("admin@local", "admin123")
-
-
-def free_port() -> int:
-    """Find a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Answer:

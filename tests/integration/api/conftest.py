@@ -27,7 +27,8 @@ from services.api.routes import render_intent, render_refund
 from services.api.routes.asking import Ask
 from services.api.settings import AuthSettings, PaymentSettings, RateSettings, Settings
 from tests.support.databases import TestDatabase
-from tests.support.platform import Client, free_port
+from tests.support.platform import Client
+from tests.support.ports import free_port
 
 SECRET = "a-secret-of-the-tests-that-is-long-enough"
 PREVIOUS = "the-secret-before-that-one-also-long-enough"

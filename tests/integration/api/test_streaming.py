@@ -19,7 +19,7 @@ from services.api.rate_limit import RateLimiter, Store
 from services.api.routes.edge import Edge
 from services.api.routes.tables import csv_answer
 from services.api.settings import AuthSettings, EdgeSettings, RateSettings, RedisSettings
-from tests.support.platform import free_port
+from tests.support.ports import free_port
 
 TIMEOUT_SECONDS = 0.5
 PAGES = 5

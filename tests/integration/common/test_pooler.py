@@ -1,7 +1,6 @@
 """Behind PgBouncer in transaction mode, where each transaction may meet another server process."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,6 +16,7 @@ from libs.common.db import Database, DatabaseUnavailable
 from libs.common.ids import new_id
 from libs.common.messaging import inbox
 from tests.support.databases import TestDatabase
+from tests.support.ports import free_port
 
 _SERVERS = 3
 """Server processes that PgBouncer shares out: fewer than our connections, so that they change hands."""
@@ -34,9 +34,7 @@ def _program() -> str:
 async def pooler_url(ledger_database: TestDatabase, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
     """The address of the ledger's database by way of PgBouncer."""
     server = urlsplit(ledger_database.admin_url)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     folder = Path(tmp_path_factory.mktemp("pooler"))
     users = '"ledger_app" "ledger_app"\n'
     settings = f"""

@@ -18,7 +18,7 @@ from services.gateway.app import build
 from services.gateway.settings import GatewayHttpSettings, ProcessorSettings, Settings, StripeSettings
 from tests.integration.gateway.test_service import Api, until
 from tests.support.databases import TestDatabase
-from tests.support.platform import free_port
+from tests.support.ports import free_port
 from tests.support.stripe import API_KEY
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections import Counter
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 
 from tests.integration.gateway.test_service import Api, authorize, until
 from tests.support.databases import TestDatabase
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.long
 
@@ -21,13 +21,6 @@ ROOT = Path(__file__).parents[3]
 PAYMENTS = 60
 WAIT_SECONDS = 60
 """Enough for a process to start on a busy machine."""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def start(database: TestDatabase, vhost_url: str, log: Path) -> asyncio.subprocess.Process:

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -25,6 +24,7 @@ from services.ledger.verification import Verifier
 from tests.integration.ledger.conftest import audit
 from tests.support import ledger_load
 from tests.support.databases import TestDatabase, fresh_database
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.long
 
@@ -128,9 +128,7 @@ class Postgres:
 
     def __init__(self, folder: Path) -> None:
         self._layout = Layout(root=folder, profile="dev")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port: int = probe.getsockname()[1]
+        self._port = free_port()
         self.server: Server = self._start()
 
     def _start(self) -> Server:

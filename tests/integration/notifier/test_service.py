@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -39,6 +38,7 @@ from libs.common.messaging.topology import topology
 from services.notifier.store.replays import first_id
 from tests.integration.notifier.conftest import until
 from tests.support.databases import TestDatabase
+from tests.support.ports import free_port
 from tests.support.receiver import Receiver, running_receiver
 
 pytestmark = pytest.mark.long
@@ -99,9 +99,7 @@ class Process:
     """`python -m services.notifier serve`, started and killed at will."""
 
     def __init__(self, database: TestDatabase, vhost_url: str, log: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         self._log = log
         self._environ = os.environ | {
             "APP_ENV": "local",
