@@ -11,10 +11,19 @@ from libs.common.precedence import Precedence, precedence
 
 
 class SingleFlight[T]:
-    """Work by key, each key at most once at a time."""
+    """Work by key, each key at most once at a time.
 
-    def __init__(self) -> None:
+    `rank` is the precedence of the work: where many wait for it, it should not be that of whoever asked first. Without it,
+    the work goes on as part of the request that began it.
+    """
+
+    def __init__(self, *, rank: Precedence | None = None) -> None:
+        self._rank = rank
         self._flights: dict[Hashable, asyncio.Task[T]] = {}
+
+    def is_under_way(self, key: Hashable) -> bool:
+        """Whether somebody has begun the work already."""
+        return key in self._flights
 
     async def do(self, key: Hashable, work: Callable[[], Awaitable[T]]) -> T:
         """Return the result of `work`, or of the same that is under way; what it raises is raised for all.
@@ -30,8 +39,8 @@ class SingleFlight[T]:
         return await asyncio.shield(flight)
 
     async def _run(self, work: Callable[[], Awaitable[T]]) -> T:
-        # Many wait for it, whoever asked first.
-        precedence.set(Precedence.ACCEPTED)
+        if self._rank is not None:
+            precedence.set(self._rank)
         return await work()
 
     def _landed(self, key: Hashable, done: asyncio.Task[T]) -> None:

@@ -8,6 +8,7 @@ import msgspec
 
 from libs.common.clock import Clock
 from libs.common.db import Database
+from libs.common.precedence import Precedence
 from libs.common.single_flight import SingleFlight
 from services.api.auth.features import Feature, FlagState, enabled_of, states_of
 from services.api.store import Policy, Tenant, flags, identity
@@ -32,8 +33,8 @@ class Directory:
         self._age_max_seconds = age_max_seconds
         self._tenants: dict[str, tuple[KnownTenant, float]] = {}
         self._policies: tuple[dict[str, Policy], float] = ({}, 0.0)
-        self._tenant_flights = SingleFlight[KnownTenant | None]()
-        self._policy_flights = SingleFlight[dict[str, Policy]]()
+        self._tenant_flights = SingleFlight[KnownTenant | None](rank=Precedence.ACCEPTED)
+        self._policy_flights = SingleFlight[dict[str, Policy]](rank=Precedence.ACCEPTED)
         self._changes = 0
 
     def forget(self, tenant_id: str) -> None:

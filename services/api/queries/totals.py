@@ -66,7 +66,14 @@ class Totals:
         counted = self._moving.get(key)
         if counted is not None and self._clock.now() < counted.until:
             return counted.number
-        return await self._counting.do(key, lambda: self._read_moving(key, tenant_id, wanted))
+        if not self._counting.is_under_way(key):
+            return await self._counting.do(key, lambda: self._read_moving(key, tenant_id, wanted))
+        await self._counting.do(key, lambda: self._read_moving(key, tenant_id, wanted))
+        counted = self._moving.get(key)
+        if counted is not None and self._clock.now() < counted.until:
+            return counted.number
+        # Of a short list: what was begun before this request may lack what its caller has just made.
+        return await self._read_moving(key, tenant_id, wanted)
 
     async def _read_moving(self, key: tuple[str, bytes], tenant_id: str, wanted: IntentFilter) -> int:
         number = await intents.count(self._database, tenant_id, wanted)

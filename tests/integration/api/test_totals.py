@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from libs.common.clock import ManualClock
@@ -59,6 +60,28 @@ async def test_the_total_of_a_short_list_of_a_status_is_exact_at_any_time(
         for number in range(1, 4):
             await add(database, tenant_id, 1, NOW)
             assert await totals.count(tenant_id, wanted) == number
+
+
+async def test_a_short_list_of_a_status_has_what_was_made_since_another_began_to_count(
+    api_database: TestDatabase, tenant_id: str
+) -> None:
+    wanted, may_end = IntentFilter(statuses=("CREATED",)), asyncio.Event()
+
+    async def earlier() -> int:
+        await may_end.wait()
+        return 0
+
+    async with api_database.open("api") as database:
+        totals = Totals(database, ManualClock(NOW))
+        key = tenant_id, msgspec.json.encode(wanted)
+        begun = asyncio.create_task(totals._counting.do(key, earlier))
+        await asyncio.sleep(0)
+        await add(database, tenant_id, 1, NOW)
+        asking = asyncio.create_task(totals.count(tenant_id, wanted))
+        await asyncio.sleep(0)
+        may_end.set()
+        assert await begun == 0
+        assert await asking == 1
 
 
 async def test_the_total_of_a_long_list_of_a_status_is_counted_once_for_a_few_seconds(

@@ -36,6 +36,23 @@ class TestSlots:
         assert order == ["relay", "begun", "new 1", "new 2"]
         assert not slots.is_short
 
+    async def test_nobody_is_passed_over_for_ever(self) -> None:
+        slots, order = Slots(1), []
+        await slots.take(NEW)
+
+        async def wait(rank: Precedence) -> None:
+            await slots.take(rank)
+            order.append(rank)
+            slots.give()
+
+        async with asyncio.TaskGroup() as group:
+            for rank in (NEW, NEW, BEGUN, *[ACCEPTED] * 30):
+                group.create_task(wait(rank))
+            await turns()
+            slots.give()
+        assert [order.index(NEW), order.index(BEGUN)] == [7, 23]
+        assert len(order) == 33
+
     async def test_no_more_work_at_once_than_there_are_slots(self) -> None:
         slots, at_once, most = Slots(3), 0, 0
 
@@ -72,7 +89,7 @@ class TestSlots:
 
 class TestSingleFlight:
     async def test_work_is_done_once_and_all_go_on_in_the_same_turn(self) -> None:
-        flights, begun, may_end, turn, ended = SingleFlight[int](), 0, asyncio.Event(), 0, []
+        flights, begun, may_end, turn, ended = SingleFlight[int](rank=ACCEPTED), 0, asyncio.Event(), 0, []
 
         async def work() -> int:
             nonlocal begun
@@ -96,6 +113,18 @@ class TestSingleFlight:
         await asyncio.gather(*asking)
         assert begun == 1
         assert len(set(ended)) == 1
+
+    async def test_work_without_a_rank_goes_on_as_part_of_the_request_that_began_it(self) -> None:
+        flights = SingleFlight[Precedence]()
+
+        async def work() -> Precedence:
+            await asyncio.sleep(0)
+            assert flights.is_under_way(1)
+            return precedence.get()
+
+        precedence.set(NEW)
+        assert await flights.do(1, work) is NEW
+        assert not flights.is_under_way(1)
 
     async def test_keys_are_apart_and_each_flight_begins_anew(self) -> None:
         flights, done = SingleFlight[str](), []
