@@ -21,7 +21,7 @@ import msgspec
 
 from libs.common.errors import Invalid
 from libs.common.ids import derived_id
-from libs.common.money import AMOUNT_MINOR_MAX, is_currency
+from libs.common.money import AMOUNT_MINOR_MAX, is_currency, is_known_currency
 
 
 class Operation(StrEnum):
@@ -193,15 +193,17 @@ class Dispute(msgspec.Struct, frozen=True, kw_only=True):
         return [self.state if (self.reversals - n) % 2 == 0 else other for n in range(self.reversals + 1)]
 
 
-def check_amount(amount_minor: int, currency: str) -> None:
+def check_amount(amount_minor: int, currency: str, operation: Operation) -> None:
     """Refuse an amount that nobody can charge, before anything is written down.
 
+    What was authorized is captured, voided and refunded also where its currency was withdrawn meanwhile.
+
     Raises:
-        Invalid: when it is not above zero, above `AMOUNT_MINOR_MAX`, or of no active currency.
+        Invalid: when it is not above zero, above `AMOUNT_MINOR_MAX`, or of no currency that this can be done in.
     """
     if not 0 < amount_minor <= AMOUNT_MINOR_MAX:
         raise Invalid(f"an amount of {amount_minor} minor units cannot be charged", code="invalid_amount")
-    if not is_currency(currency):
+    if not (is_currency(currency) if operation is Operation.AUTHORIZE else is_known_currency(currency)):
         raise Invalid(f"{currency!r} is not an active currency", code="unsupported_currency")
 
 

@@ -136,7 +136,7 @@ def _claim(
         kind=kind,
         # The same id that the posting rules give to the entry of this subject and kind.
         entry_id=derived_id(subject_id, kind.value),
-        amount_minor=parse_amount(amount, heard.body.currency),
+        amount_minor=parse_amount(amount, heard.body.currency, withdrawn=True),
         currency=heard.body.currency,
     )
 

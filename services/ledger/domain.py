@@ -19,7 +19,7 @@ import msgspec
 
 from libs.common.contracts.ledger import AccountType, EntryKind, Side
 from libs.common.contracts.ledger_money import Role
-from libs.common.money import AMOUNT_MINOR_MAX, is_currency
+from libs.common.money import AMOUNT_MINOR_MAX, is_currency, is_known_currency
 from services.ledger.errors import (
     AccountInvalid,
     BalanceOverflow,
@@ -175,8 +175,9 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         if not 2 <= len(self.lines) <= ENTRY_LINES_MAX:
             raise EntryInvalid(f"an entry must have 2 to {ENTRY_LINES_MAX} lines")
         currency = self.lines[0].currency
-        if not is_currency(currency):
-            raise EntryInvalid(f"{currency!r} is not an active ISO 4217 currency", code="unsupported_currency")
+        # One that was withdrawn meanwhile too: what was agreed in it is still captured, refunded and read.
+        if not is_known_currency(currency):
+            raise EntryInvalid(f"{currency!r} is not an ISO 4217 currency", code="unsupported_currency")
         imbalance = 0
         for line in self.lines:
             if line.currency != currency:
@@ -350,8 +351,8 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
     """When it was captured, voided or expired."""
 
     def __post_init__(self) -> None:
-        if not is_currency(self.currency):
-            raise EntryInvalid(f"{self.currency!r} is not an active ISO 4217 currency", code="unsupported_currency")
+        if not is_known_currency(self.currency):
+            raise EntryInvalid(f"{self.currency!r} is not an ISO 4217 currency", code="unsupported_currency")
         if not 0 < self.amount_minor <= AMOUNT_MINOR_MAX:
             raise EntryInvalid(f"an amount must be 1 to {AMOUNT_MINOR_MAX} minor units", code="invalid_amount")
         if self.debit_account_id == self.credit_account_id:

@@ -12,10 +12,11 @@ from libs.common.contracts import ledger_books as contract
 from libs.common.contracts.ledger import EntryKind
 from libs.common.db import Connection, Database
 from libs.common.ids import derived_id
+from libs.common.money import is_currency
 from libs.common.observability.correlation import current
 from services.ledger import store
 from services.ledger.domain import Entry, Hold, HoldState, Line
-from services.ledger.errors import AccountUnknown, HoldNotFound, HoldResolved, QueryInvalid
+from services.ledger.errors import AccountUnknown, EntryInvalid, HoldNotFound, HoldResolved, QueryInvalid
 from services.ledger.posting import Booking, Placing, PostingDesk, Releasing
 from services.ledger.queries import read_cursor, write_cursor
 
@@ -45,6 +46,8 @@ class Holds:
             CeilingCrossed: when an account would hold more than its ceiling once it is captured.
             HoldConflict: when there is a hold of this id with other content.
         """
+        if not is_currency(request.currency):
+            raise EntryInvalid(f"{request.currency!r} is not an active ISO 4217 currency", code="unsupported_currency")
         async with self._database.connection() as connection:
             found = await store.accounts_of(
                 connection, request.tenant_id, [request.debit_account, request.credit_account]

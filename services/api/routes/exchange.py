@@ -20,7 +20,7 @@ from libs.common.contracts.ledger_money import (
     RecordExchangeRate,
 )
 from libs.common.errors import Invalid
-from libs.common.money import is_currency, parse_amount
+from libs.common.money import is_currency, is_known_currency, parse_amount
 from services.api.auth import Access
 from services.api.errors.problems import refusal
 from services.api.routes.bodies import BodyReader, amount_in, invalid, require_storable
@@ -174,13 +174,13 @@ def exchange_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) ->
             if value is None:
                 raise wrong(name, "is required")
         texts = {name: value or "" for name, value in given.items()}
-        _require_currencies(texts["from_currency"], texts["to_currency"])
+        _require_currencies(texts["from_currency"], texts["to_currency"], withdrawn=True)
         found = await ask(
             GetConvertedAmount(
                 tenant_id=caller.tenant_id,
                 from_currency=texts["from_currency"],
                 to_currency=texts["to_currency"],
-                amount_minor=parse_amount(texts["amount"], texts["from_currency"]),
+                amount_minor=parse_amount(texts["amount"], texts["from_currency"], withdrawn=True),
                 at=query.begin("at"),
             )
         )
@@ -309,7 +309,7 @@ def exchange_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) ->
         currency = query.text("currency")
         if currency is None:
             raise wrong("currency", "is required")
-        if not is_currency(currency):
+        if not is_known_currency(currency):
             raise refusal("unsupported_currency", errors=(("currency", "unsupported currency"),))
         found = await ask(GetConsolidatedBalances(tenant_id=caller.tenant_id, currency=currency, at=query.begin("at")))
         return json_answer(consolidated_body(found))
@@ -326,9 +326,10 @@ def exchange_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) ->
     return found
 
 
-def _require_currencies(from_currency: str, to_currency: str) -> None:
+def _require_currencies(from_currency: str, to_currency: str, *, withdrawn: bool = False) -> None:
+    is_taken = is_known_currency if withdrawn else is_currency
     named = (("/from_currency", from_currency), ("/to_currency", to_currency))
-    if unknown := tuple((pointer, "unsupported currency") for pointer, code in named if not is_currency(code)):
+    if unknown := tuple((pointer, "unsupported currency") for pointer, code in named if not is_taken(code)):
         raise refusal("unsupported_currency", "unsupported currency", errors=unknown)
 
 

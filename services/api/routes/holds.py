@@ -207,7 +207,7 @@ def hold_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> lis
         if bytes(amount) != _ABSENT:
             # How many decimals an amount has is a matter of the hold's currency.
             hold = await ask(GetHold(tenant_id=caller.tenant_id, hold_id=wanted_id))
-            amount_minor = _minor(bytes(amount), hold.currency)
+            amount_minor = _minor(bytes(amount), hold.currency, withdrawn=True)
         captured = await ask(CaptureHold(tenant_id=caller.tenant_id, hold_id=wanted_id, amount_minor=amount_minor))
         return json_answer(hold_body(captured))
 
@@ -230,9 +230,9 @@ def hold_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> lis
     return found
 
 
-def _minor(raw: bytes, currency: str) -> int:
+def _minor(raw: bytes, currency: str, *, withdrawn: bool = False) -> int:
     try:
-        return parse_amount(amount_in(raw, "/amount"), currency)
+        return parse_amount(amount_in(raw, "/amount"), currency, withdrawn=withdrawn)
     except Invalid as fault:
         if fault.reason != "unsupported_currency":
             raise

@@ -257,4 +257,4 @@ def proposal_body(proposal: Proposal) -> ProposalBody:
 
 def _canonical(amount: str, currency: str) -> str:
     # It was accepted when it was proposed, perhaps by an earlier release that read texts more widely.
-    return format_minor(parse_amount(json_number(amount.strip()), currency), currency)
+    return format_minor(parse_amount(json_number(amount.strip()), currency, withdrawn=True), currency)

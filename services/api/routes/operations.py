@@ -55,7 +55,7 @@ def operation_routes(
             return None
         # In the intent's own currency, whose decimals say what an amount may look like.
         intent = await queries.get(database, tenant_id, intent_id)
-        return parse_amount(amount_in(bytes(raw), "/amount"), intent.currency)
+        return parse_amount(amount_in(bytes(raw), "/amount"), intent.currency, withdrawn=True)
 
     @post(
         "/v1/payment-intents/{intent_id:str}/capture",

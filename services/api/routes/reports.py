@@ -11,7 +11,7 @@ from litestar.response import Stream
 
 from libs.common.clock import Clock, iso
 from libs.common.contracts import ledger_reports as contract
-from libs.common.money import is_currency
+from libs.common.money import is_known_currency
 from services.api.auth import Access
 from services.api.auth.access import Caller
 from services.api.errors.problems import refusal
@@ -285,7 +285,7 @@ def _record_routes(access: Access, ask: Ask) -> list[Any]:
             raise wrong("account", "is required")
         if currency is None:
             raise wrong("currency", "is required")
-        if not is_currency(currency):
+        if not is_known_currency(currency):
             raise refusal(
                 "unsupported_currency", "unsupported currency", errors=(("currency", "unsupported currency"),)
             )

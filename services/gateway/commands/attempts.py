@@ -153,7 +153,7 @@ class Commands:
 
     def _propose[M: PaymentCommand](self, heard: Heard[M], operation: Operation) -> Attempt:
         body = heard.body
-        check_amount(body.amount_minor, body.currency)
+        check_amount(body.amount_minor, body.currency, operation)
         return Attempt(
             tenant_id=heard.tenant_id,
             id=attempt_id(tenant_id=heard.tenant_id, subject_id=body.payment_intent_id, operation=operation),

@@ -13,7 +13,7 @@ from libs.common.contracts import ledger_money as contract
 from libs.common.contracts.ledger import AccountBalance, EntryKind
 from libs.common.db import Connection, Database
 from libs.common.ids import derived_id
-from libs.common.money import is_currency
+from libs.common.money import is_known_currency
 from services.ledger import store
 from services.ledger.errors import ConversionUnknown, QueryInvalid, RateUnknown
 from services.ledger.exchange import Leg, Pair, Quote, Rate, half_even, needed_pairs, quote
@@ -241,8 +241,8 @@ def _wire_leg(leg: Leg) -> contract.RateLeg:
 
 
 def _require_currency(code: str, field: str) -> None:
-    if not is_currency(code):
-        sentence = "must be an active ISO 4217 code in upper case"
+    if not is_known_currency(code):
+        sentence = "must be an ISO 4217 code in upper case"
         raise QueryInvalid(f"{field} {sentence}", code="unsupported_currency", errors=((f"/{field}", sentence),))
 
 
@@ -256,7 +256,7 @@ def _read_place(cursor: str, *, history: bool) -> _Place:
         place = msgspec.msgpack.decode(raw, type=_Place)
         if history is (place.effective_at is None):
             raise ValueError("a cursor of the other list")
-        if not (is_currency(place.from_currency) and is_currency(place.to_currency)):
+        if not (is_known_currency(place.from_currency) and is_known_currency(place.to_currency)):
             raise ValueError("no pair of currencies")
     except (ValueError, msgspec.DecodeError, binascii.Error) as fault:
         sentence = "cursor must be the next_cursor of an earlier page"

@@ -123,6 +123,23 @@ async def test_a_refusal_does_not_use_up_its_key(api: Api, tenant_id: str) -> No
     assert (await do(client, intent, "refund", {"amount": "150.50"}, key=key, headers=ASYNC)).status == 200
 
 
+async def test_a_payment_in_a_currency_that_was_withdrawn_is_read_and_refunded(api: Api, tenant_id: str) -> None:
+    client = api.client(tenant_id)
+    intent = await settled(api, client, tenant_id)
+    # As it was made when the lev was a currency.
+    await api.database.write("UPDATE payment_intents SET currency = 'BGN' WHERE tenant_id = $1", tenant_id)
+    shown = (await client.call("GET", f"/v1/payment-intents/{intent}")).json
+    assert (shown["currency"], shown["amount"]) == ("BGN", "150.50")
+    [listed] = (await client.call("GET", "/v1/payment-intents")).json["data"]
+    assert listed["captured_amount"] == "150.50"
+    refund = await do(client, intent, "refund", {"amount": "50.00"}, headers=ASYNC)
+    assert (refund.status, refund.json["amount"], refund.json["currency"]) == (200, "50.00", "BGN")
+    assert (await client.call("GET", f"/v1/payment-intents/{intent}/refunds")).json[0]["amount"] == "50.00"
+    new = {"amount": "1.00", "currency": "BGN", "customer_ref": "c"}
+    refused = await client.call("POST", "/v1/payment-intents", new, key=str(uuid4()))
+    assert (refused.status, refused.json["code"]) == (400, "unsupported_currency")
+
+
 async def test_a_refund_is_pending_until_the_gateway_says_how_it_ended(api: Api, tenant_id: str) -> None:
     client = api.client(tenant_id)
     intent = await settled(api, client, tenant_id)

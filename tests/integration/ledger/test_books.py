@@ -8,7 +8,15 @@ import pytest
 
 from libs.common.clock import ManualClock
 from libs.common.contracts import ledger_books as contract
-from libs.common.contracts.ledger import AccountBalance, AccountType, EntryKind, ListEntries, OpenAccount, Side
+from libs.common.contracts.ledger import (
+    AccountBalance,
+    AccountType,
+    EntryKind,
+    ListBalances,
+    ListEntries,
+    OpenAccount,
+    Side,
+)
 from libs.common.db import Database
 from libs.common.errors import Rejected
 from libs.common.ids import new_id
@@ -17,10 +25,10 @@ from services.ledger import store
 from services.ledger.answers import Answers
 from services.ledger.claims import Claims
 from services.ledger.commands import Commands
-from services.ledger.domain import BALANCE_MINOR_MAX, Entry, Line
+from services.ledger.domain import BALANCE_MINOR_MAX, Entry, Hold, Line
 from services.ledger.holds import Holds
 from services.ledger.periods import Periods
-from services.ledger.posting import Booking, PostingDesk
+from services.ledger.posting import Booking, Placing, PostingDesk
 from services.ledger.queries import Queries
 from services.ledger.verification import Verifier
 from services.ledger.workers import workers
@@ -84,7 +92,12 @@ class Bank:
         return entry_id
 
     async def hold(
-        self, amount_minor: int, *, hold_id: UUID | None = None, lasts: timedelta | None = None
+        self,
+        amount_minor: int,
+        *,
+        hold_id: UUID | None = None,
+        lasts: timedelta | None = None,
+        currency: str = "BRL",
     ) -> contract.Hold:
         return await self.holds.place(
             contract.PlaceHold(
@@ -92,7 +105,7 @@ class Bank:
                 hold_id=hold_id or new_id(),
                 debit_account="WALLET",
                 credit_account="VAULT",
-                currency="BRL",
+                currency=currency,
                 amount_minor=amount_minor,
                 expires_at=None if lasts is None else self.clock.now() + lasts,
             )
@@ -215,6 +228,30 @@ class TestHolds:
         assert await refused(bank.hold(301)) == "floor_crossed"
         assert await refused(bank.post("WALLET", "VAULT", 301)) == "floor_crossed"
         await bank.hold(300)
+
+    async def test_in_a_withdrawn_currency_none_is_placed_and_those_that_stand_are_read_captured_and_voided(
+        self, bank: Bank
+    ) -> None:
+        assert await refused(bank.hold(1, currency="BGN")) == "unsupported_currency"
+        for hold_id in (ids := [new_id(), new_id()]):
+            # As it was placed when the lev was a currency.
+            placed = Hold(
+                tenant_id=bank.tenant_id,
+                id=hold_id,
+                debit_account_id=bank.ids["VAULT"],
+                credit_account_id=bank.ids["WALLET"],
+                currency="BGN",
+                amount_minor=700,
+                placed_at=bank.clock.now(),
+            )
+            await bank.desk.hold(Placing(hold=placed))
+        listed = await bank.holds.page(contract.ListHolds(tenant_id=bank.tenant_id, limit=9))
+        captured, voided = listed.holds
+        assert {captured.id, voided.id} == set(ids)
+        assert (await bank.capture(captured, 400)).state is contract.HoldState.CAPTURED
+        assert (await bank.void(voided)).state is contract.HoldState.VOIDED
+        shown = await Queries(bank.database).balances(ListBalances(tenant_id=bank.tenant_id))
+        assert ("BGN", 400) in [(balance.currency, balance.debits_minor) for balance in shown.balances]
 
     async def test_a_capture_posts_a_part_and_lets_the_rest_go(self, bank: Bank) -> None:
         hold = await bank.capture(await bank.hold(700), 400)

@@ -15,9 +15,23 @@ from libs.common.money import (
     currency,
     format_minor,
     is_currency,
+    is_known_currency,
     json_number,
     parse_amount,
 )
+
+DECIMALS = {
+    0: "BIF BYR CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
+    2: "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE "
+    "CHF CHW CNY COP COU CRC CUC CUP CVE CZK DKK DOP DZD EEK EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD "
+    "HNL HRK HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL LTL LVL MAD MDL MGA MKD MMK MNT "
+    "MOP MRO MRU MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD "
+    "SCR SDG SEK SGD SHP SLE SLL SOS SRD SSP STD STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD USN UYU UZS "
+    "VED VEF VES WST XAD XCD XCG YER ZAR ZMK ZMW ZWG ZWL",
+    3: "BHD IQD JOD KWD LYD OMR TND",
+    4: "CLF UYW",
+}
+"""What books may hold amounts in. Never to be shortened or moved: stored amounts would be read as others."""
 
 
 @pytest.mark.parametrize(
@@ -97,6 +111,22 @@ def test_unknown_currency_is_refused(code: str) -> None:
 @pytest.mark.parametrize("code", ["BRL", "JPY", "KWD", "CLF"])
 def test_active_currency_is_known(code: str) -> None:
     assert is_currency(code)
+
+
+@pytest.mark.parametrize("code", ["BGN", "HRK"])
+def test_in_a_withdrawn_currency_amounts_are_read_but_not_agreed(code: str) -> None:
+    assert is_known_currency(code)
+    assert not is_currency(code)
+    assert format_minor(15050, code) == "150.50"
+    assert parse_amount("150.50", code, withdrawn=True) == 15050
+    with pytest.raises(Invalid) as refused:
+        parse_amount("150.50", code)
+    assert refused.value.reason == "unsupported_currency"
+
+
+def test_no_update_of_the_table_of_currencies_forgets_one_or_moves_its_point() -> None:
+    known = {code: decimals for decimals, codes in DECIMALS.items() for code in codes.split()}
+    assert {code: currency(code).exponent for code in known} == known
 
 
 @pytest.mark.parametrize("text", ["0", "-1.5", "150.50", "1e2", "1E-3", "59.97000000000001"])

@@ -7,7 +7,7 @@ import pytest
 
 from libs.common.errors import Invalid
 from libs.common.money import AMOUNT_MINOR_MAX
-from services.gateway.domain import DECIDED, UNDECIDED, UNHEARD, AttemptStatus, Patience, check_amount
+from services.gateway.domain import DECIDED, UNDECIDED, UNHEARD, AttemptStatus, Operation, Patience, check_amount
 from tests.unit.gateway.processor_suite import REQUESTED_AT
 from tests.unit.gateway.test_domain import an_attempt
 
@@ -23,21 +23,31 @@ PATIENCE = Patience(
 
 @pytest.mark.parametrize("amount_minor", [1, 2, AMOUNT_MINOR_MAX])
 def test_an_amount_within_bounds_can_be_charged(amount_minor: int) -> None:
-    check_amount(amount_minor, "BRL")
+    check_amount(amount_minor, "BRL", Operation.AUTHORIZE)
 
 
 @pytest.mark.parametrize("amount_minor", [-1, 0, AMOUNT_MINOR_MAX + 1])
 def test_an_amount_beyond_them_cannot(amount_minor: int) -> None:
     with pytest.raises(Invalid) as refused:
-        check_amount(amount_minor, "BRL")
+        check_amount(amount_minor, "BRL", Operation.AUTHORIZE)
     assert refused.value.reason == "invalid_amount"
 
 
 @pytest.mark.parametrize("currency", ["", "brl", "XYZ", "BR"])
-def test_a_currency_that_nobody_has_cannot_be_charged(currency: str) -> None:
+@pytest.mark.parametrize("operation", Operation)
+def test_a_currency_that_nobody_has_cannot_be_charged(currency: str, operation: Operation) -> None:
     with pytest.raises(Invalid) as refused:
-        check_amount(1, currency)
+        check_amount(1, currency, operation)
     assert refused.value.reason == "unsupported_currency"
+
+
+@pytest.mark.parametrize("currency", ["BGN", "HRK"])
+def test_in_a_withdrawn_currency_nothing_is_authorized_and_what_was_is_carried_on(currency: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        check_amount(1, currency, Operation.AUTHORIZE)
+    assert refused.value.reason == "unsupported_currency"
+    for operation in set(Operation) - {Operation.AUTHORIZE}:
+        check_amount(1, currency, operation)
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,11 @@ def test_what_cannot_stand_in_a_book_cannot_be_made(
     assert fault.value.reason == code
 
 
+@pytest.mark.parametrize("currency", ["BGN", "HRK"])
+def test_an_entry_may_be_in_a_currency_that_was_withdrawn(currency: str) -> None:
+    assert entry(debit(100, currency), credit(100, currency)).currency == currency
+
+
 def test_an_entry_belongs_to_a_tenant() -> None:
     with pytest.raises(EntryInvalid):
         entry(debit(1), credit(1), tenant_id="")
