@@ -1,5 +1,6 @@
 """One account: its objects as Stripe shows them, and the events about them."""
 
+import hashlib
 import secrets
 import time
 from collections.abc import Callable
@@ -29,6 +30,7 @@ class Books:
 
     def __init__(self, api_key: str, announce: Callable[["Books", Object], None]) -> None:
         self.api_key = api_key
+        self.account_id = f"acct_{hashlib.sha256(api_key.encode()).hexdigest()[:16]}"
         self._announce = announce
         self.payment_intents: dict[str, Object] = {}
         self.charges: dict[str, Object] = {}

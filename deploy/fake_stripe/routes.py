@@ -73,7 +73,22 @@ def _roll(books: Books, path: dict[str, str], params: dict[str, Any]) -> Object:
     return webhooks.roll_secret(endpoint, overlap_seconds=float(params.get("overlap_seconds", 60)))
 
 
+def _account(books: Books, _: dict[str, str], __: dict[str, Any]) -> Object:
+    return {
+        "id": books.account_id,
+        "object": "account",
+        "charges_enabled": True,
+        "country": "BR",
+        "default_currency": "brl",
+        "details_submitted": True,
+        "email": None,
+        "payouts_enabled": True,
+        "type": "standard",
+    }
+
+
 ROUTES: tuple[tuple[str, str, Handler], ...] = (
+    ("GET", "/v1/account", _account),
     ("POST", "/v1/payment_intents", lambda books, _, params: payments.create(books, params)),
     ("GET", "/v1/payment_intents", _listed("payment_intent", "/v1/payment_intents")),
     ("GET", "/v1/payment_intents/search", _search_payment_intents),

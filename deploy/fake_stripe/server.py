@@ -41,6 +41,10 @@ class FakeStripe:
             self._accounts[api_key] = Books(api_key, self.sender.announce)
         return self._accounts[api_key]
 
+    def add_key(self, api_key: str, *, of: str) -> None:
+        """Let a further key open the account of another one."""
+        self._accounts[api_key] = self.account(of)
+
     def application(self) -> web.Application:
         """Build the application."""
         application = web.Application(client_max_size=2**20)

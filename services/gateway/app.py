@@ -92,7 +92,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     queries = Queries(store, configs=configs, events=events)
     consumers.register(bus, commands, concurrency=settings.processor.consumer_concurrency)
     consumers.register_reports(bus, CaptureReports(clock=clock))
-    deciding = Configs(store=configs, keyring=keyring, clock=clock)
+    deciding = Configs(store=configs, keyring=keyring, clock=clock, identify=accounts.identify)
     consumers.register_requests(bus, deciding, queries, changed=accounts.forget)
     return Service(
         name="gateway",

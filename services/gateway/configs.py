@@ -55,6 +55,24 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         return self.processor if self.processor is ProcessorKind.SANDBOX else account_name(self.id)
 
 
+class Ownership(msgspec.Struct, frozen=True, kw_only=True):
+    """Who charges through a Stripe account."""
+
+    account_id: str
+    """Stripe's id of the account: `acct_...`."""
+    is_live: bool
+    """Live or test mode."""
+    tenant_id: str
+    """Whose it is."""
+    processor: str
+    """Its name in attempts."""
+
+
+def is_live(secret_key: str) -> bool:
+    """Tell the mode of a key of Stripe."""
+    return secret_key.partition("_")[2].startswith("live_")
+
+
 def account_name(config_id: UUID) -> str:
     """Name the Stripe account of a configuration."""
     return f"{ProcessorKind.STRIPE}:{config_id}"

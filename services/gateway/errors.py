@@ -34,6 +34,6 @@ class GatewayConfigNotFound(NotFound):
 
 
 class GatewayConfigConflict(Conflict):
-    """A gateway configuration of this id exists with other content."""
+    """A gateway configuration of this id exists with other content, or another one of this processor account."""
 
     code = "gateway_config_conflict"

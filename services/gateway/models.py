@@ -191,6 +191,19 @@ GATEWAY_CONFIGS = sa.Table(
     sa.Index("ix_gateway_configs_tenant", "tenant_id", "created_at"),
 )
 
+STRIPE_ACCOUNTS = sa.Table(
+    "stripe_accounts",
+    METADATA,
+    sa.Column("account_id", sa.Text, nullable=False, comment="Stripe's id of the account: acct_..."),
+    sa.Column("is_live", sa.Boolean, nullable=False, comment="Live or test mode, which share nothing."),
+    sa.Column("tenant_id", sa.Text, nullable=False, comment="Whose it is; the platform's own for its own."),
+    sa.Column("processor", sa.Text, nullable=False, comment="Its name in attempts: stripe, or stripe:<id>."),
+    sa.Column("known_at", sa.DateTime(timezone=True), nullable=False, comment="When Stripe named it."),
+    sa.PrimaryKeyConstraint("account_id", "is_live", name="pk_stripe_accounts"),
+    sa.UniqueConstraint("processor", "tenant_id", name="uq_stripe_accounts_processor"),
+    comment="The Stripe accounts that tenants charge through, each by one configuration.",
+)
+
 STRIPE_EVENTS = sa.Table(
     "stripe_events",
     METADATA,

@@ -148,6 +148,16 @@ class StripeAccounts:
         """
         return await (await self.adapter(name)).movement(transaction_id)
 
+    async def identify(self, secret_key: str) -> str:
+        """Ask Stripe whose a key is; returns the id of the account.
+
+        Raises:
+            Invalid: when the key does not tell.
+            ProcessorUnavailable: when Stripe does not.
+        """
+        account = StripeAccount(name=ProcessorKind.STRIPE, secret_key=secret_key)
+        return await StripeProcessor(account, self._connections.client(account)).account_id()
+
     def forget(self) -> None:
         """Read everything anew: a configuration has changed in this process."""
         self._adapters.forget()

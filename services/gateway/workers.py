@@ -5,14 +5,19 @@ from datetime import timedelta
 from typing import Protocol
 
 from libs.common.clock import Clock
+from libs.common.errors import PlatformError
+from libs.common.observability.logging import get_logger
 from libs.common.service import Worker
 from services.gateway import metrics
 from services.gateway.commands import Commands, Configs
 from services.gateway.notices import Applied, Notice
+from services.gateway.processors import PLATFORM_TENANT
 from services.gateway.queries import Queries
 from services.gateway.settings import ResolutionSettings, StripeSettings
 from services.gateway.store import EventStore
 from services.gateway.stripe_processor import StripeInbox
+
+log = get_logger("gateway.workers")
 
 _COUNT_EVERY_SECONDS = 10.0
 """How fresh the gauges of open outcomes are; alerts on them wait for minutes anyway."""
@@ -20,6 +25,8 @@ _FORGET_EVERY_SECONDS = 3_600.0
 """How often old attempts are looked for."""
 _RESEAL_EVERY_SECONDS = 600.0
 """How often keys are looked for that an earlier master key sealed."""
+_LOOK_UP_EVERY_SECONDS = 600.0
+"""How often Stripe is asked for the accounts of configurations where it has not said them yet."""
 _FORGET_MAX = 5_000
 """Attempts that one round of forgetting removes at most, so that it never holds locks for long."""
 _RENEWALS_PER_LEASE = 3
@@ -88,7 +95,16 @@ def stripe_workers(
         while await store.forget(before=before, limit=_FORGET_MAX) == _FORGET_MAX:
             pass
 
+    async def look_up() -> None:
+        if settings.stripe_secret_key:
+            try:
+                await configs.own_platform_account(settings.stripe_secret_key, tenant_id=PLATFORM_TENANT)
+            except PlatformError as fault:
+                log.warning("stripe.platform_account_unknown", reason=fault.detail)
+        await configs.look_up_accounts()
+
     return [
+        Worker(name="look up stripe accounts", every_seconds=_LOOK_UP_EVERY_SECONDS, run=look_up),
         Worker(name="work on stripe events", every_seconds=settings.stripe_events_every_seconds, run=work),
         Worker(name="seal keys anew", every_seconds=_RESEAL_EVERY_SECONDS, run=configs.reseal),
         Worker(name="forget stripe events", every_seconds=_FORGET_EVERY_SECONDS, run=forget),

@@ -191,7 +191,7 @@ def gateway_routes(
             example={"webhook_secret": "whsec_example1"},
             answer=GatewayConfigBody,
             permission=_WRITE,
-            refusals=("gateway_config_not_found",),
+            refusals=("gateway_config_not_found", "gateway_config_conflict"),
         ),
     )
     async def rotate_gateway_keys(request: AnyRequest, config_id: FromPath[str]) -> Response[bytes]:

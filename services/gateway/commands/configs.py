@@ -1,7 +1,9 @@
 """Through which processor account a tenant charges: added, rotated and taken away; keys are sealed at once."""
 
 import re
+from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import msgspec
 
@@ -13,13 +15,18 @@ from libs.common.contracts.gateway_requests import (
     GatewayConfigDeleted,
     RotateGatewayKeys,
 )
-from libs.common.errors import Invalid
+from libs.common.errors import Invalid, PlatformError
 from libs.common.money import is_currency
-from services.gateway.configs import Config, ProcessorKind, shown
+from libs.common.observability.logging import get_logger
+from services.gateway.configs import Config, Ownership, ProcessorKind, is_live, shown
 from services.gateway.errors import GatewayConfigConflict, GatewayConfigNotFound, KeyUnreadable
 from services.gateway.keyring import KeyRing
 from services.gateway.store import ConfigStore
 
+log = get_logger("gateway.configs")
+
+_LOOKED_UP_MAX = 50
+"""Accounts that one round asks Stripe for."""
 _SECRET_KEY = re.compile(r"(sk|rk)_(test|live)_[A-Za-z0-9_]{8,240}\Z", re.ASCII)
 _WEBHOOK_SECRET = re.compile(r"whsec_[A-Za-z0-9_+/=-]{8,240}\Z", re.ASCII)
 _PAYMENT_METHOD = re.compile(r"pm_[A-Za-z0-9_]{1,250}\Z", re.ASCII)
@@ -31,17 +38,28 @@ _RETURN_URL_MAX = 2_000
 class Configs:
     """Decides about configurations."""
 
-    def __init__(self, *, store: ConfigStore, keyring: KeyRing, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        store: ConfigStore,
+        keyring: KeyRing,
+        clock: Clock,
+        identify: Callable[[str], Awaitable[str]] | None = None,
+    ) -> None:
+        """`identify` asks Stripe whose a key is; without it, which account a configuration has is left to be looked up."""
         self._store = store
         self._keyring = keyring
         self._clock = clock
+        self._identify = identify
+        self._looked_up = UUID(int=0)
 
     async def add(self, request: AddGatewayConfig) -> GatewayConfig:
         """Let a tenant charge through an account of its own; the same id and content again is success.
 
         Raises:
             Invalid: naming what cannot be.
-            GatewayConfigConflict: when the id is taken by other content.
+            GatewayConfigConflict: when the id is taken by other content, or the account by another configuration.
+            ProcessorUnavailable: when Stripe does not tell whose the key is.
         """
         kind = _checked(request)
         now = self._clock.now()
@@ -65,7 +83,7 @@ class Configs:
             created_at=now,
             updated_at=now,
         )
-        if await self._store.add(config):
+        if await self._store.add(config, await self._owned(config, request.secret_key)):
             return shown(config)
         known = await self._store.find(request.config_id)
         if known is None or known.tenant_id != request.tenant_id or shown(known) != _as_of(config, known):
@@ -78,6 +96,8 @@ class Configs:
         Raises:
             Invalid: when nothing is replaced, or a key cannot be one.
             GatewayConfigNotFound: when the tenant has no such configuration.
+            GatewayConfigConflict: when another configuration has the account of the new key.
+            ProcessorUnavailable: when Stripe does not tell whose the new key is.
         """
         known = await self._store.find(request.config_id)
         if known is None or known.tenant_id != request.tenant_id or known.deleted_at is not None:
@@ -99,7 +119,53 @@ class Configs:
             )
             changes["sealed_webhook_secrets"] = (sealed, *known.sealed_webhook_secrets)[:_WEBHOOK_SECRETS_KEPT]
             changes["webhook_last4"] = request.webhook_secret[-4:]
-        return shown(await self._store.rotate(msgspec.structs.replace(known, **changes)))
+        owned = await self._owned(known, request.secret_key)
+        return shown(await self._store.rotate(msgspec.structs.replace(known, **changes), owned))
+
+    async def _owned(self, config: Config, secret_key: str) -> Ownership | None:
+        """Ask Stripe whose a new key is; None where there is none to ask about. Never called inside a transaction."""
+        if self._identify is None or not secret_key or config.processor is not ProcessorKind.STRIPE:
+            return None
+        return Ownership(
+            account_id=await self._identify(secret_key),
+            is_live=is_live(secret_key),
+            tenant_id=config.tenant_id,
+            processor=config.name,
+        )
+
+    async def look_up_accounts(self) -> int:
+        """Find out the accounts of configurations that are older than the question; returns how many were looked at.
+
+        One that shares its account with another goes on as it is, and is an error in the log: nobody but its tenant can
+        tell which of the two is to go.
+        """
+        configs = await self._store.unidentified(after=self._looked_up, limit=_LOOKED_UP_MAX)
+        for config in configs:
+            try:
+                key = self._keyring.unseal(config.sealed_key, tenant_id=config.tenant_id, config_id=config.id)
+                if (owned := await self._owned(config, key)) is not None:
+                    await self._store.own(owned, at=self._clock.now())
+            except GatewayConfigConflict as fault:
+                log.error(
+                    "stripe.account_shared", tenant_id=config.tenant_id, config=str(config.id), reason=fault.detail
+                )
+            except PlatformError as fault:
+                log.warning(
+                    "stripe.account_unknown", tenant_id=config.tenant_id, config=str(config.id), reason=fault.detail
+                )
+        self._looked_up = configs[-1].id if len(configs) == _LOOKED_UP_MAX else UUID(int=0)
+        return len(configs)
+
+    async def own_platform_account(self, secret_key: str, *, tenant_id: str) -> None:
+        """Note the platform's own account, so that no tenant adds it."""
+        assert self._identify is not None
+        owned = Ownership(
+            account_id=await self._identify(secret_key),
+            is_live=is_live(secret_key),
+            tenant_id=tenant_id,
+            processor=ProcessorKind.STRIPE,
+        )
+        await self._store.own(owned, at=self._clock.now())
 
     def _current_webhook_secret(self, config: Config) -> str:
         if not config.sealed_webhook_secrets:

@@ -5,8 +5,10 @@ from uuid import UUID
 
 import asyncpg
 
-from libs.common.db import Database
-from services.gateway.configs import Config, ProcessorKind
+from libs.common.db import Connection, Database
+from libs.common.errors import Invalid
+from services.gateway.configs import Config, Ownership, ProcessorKind, config_of
+from services.gateway.errors import GatewayConfigConflict
 
 _COLUMNS = (
     "tenant_id, id, processor, currencies, sealed_key, key_last4, sealed_webhook_secrets, webhook_last4, payment_method, "
@@ -32,6 +34,22 @@ _DELETE = """
 UPDATE gateway_configs SET deleted_at = coalesce(deleted_at, $3), updated_at = $3
 WHERE tenant_id = $1 AND id = $2 RETURNING id
 """
+# A deleted configuration gives way to another one of its tenant: there is no other way to change what it says.
+_OWN = """
+INSERT INTO stripe_accounts AS a (account_id, is_live, tenant_id, processor, known_at) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (account_id, is_live) DO UPDATE SET processor = excluded.processor, known_at = excluded.known_at
+ WHERE a.tenant_id = excluded.tenant_id AND (a.processor = excluded.processor OR EXISTS (
+       SELECT FROM gateway_configs AS c WHERE c.tenant_id = a.tenant_id AND 'stripe:' || c.id = a.processor
+          AND c.deleted_at IS NOT NULL))
+RETURNING processor
+"""
+_OWNER = "SELECT tenant_id, processor FROM stripe_accounts WHERE account_id = $1 AND is_live = $2"
+_UNIDENTIFIED = f"""
+SELECT {_COLUMNS} FROM gateway_configs AS c
+ WHERE processor = 'stripe' AND deleted_at IS NULL AND id > $1 AND NOT EXISTS (
+       SELECT FROM stripe_accounts AS a WHERE a.tenant_id = c.tenant_id AND a.processor = 'stripe:' || c.id)
+ ORDER BY id LIMIT $2
+"""  # noqa: S608 - no input in it
 
 
 class ConfigStore:
@@ -40,14 +58,21 @@ class ConfigStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, config: Config) -> bool:
-        """Write a new configuration down; False when its id is taken."""
-        row = await self._database.write(
-            _ADD,
-            *(config.tenant_id, config.id, config.processor, list(config.currencies), config.sealed_key),
-            *(config.key_last4, list(config.sealed_webhook_secrets), config.webhook_last4, config.payment_method),
-            *(config.return_url, config.created_at, config.updated_at, config.deleted_at),
-        )
+    async def add(self, config: Config, owned: Ownership | None = None) -> bool:
+        """Write a new configuration down, and the Stripe account that it owns from now on; False when its id is taken.
+
+        Raises:
+            GatewayConfigConflict: when another configuration charges through the account.
+        """
+        async with self._database.transaction() as tx:
+            row = await tx.fetchrow(
+                _ADD,
+                *(config.tenant_id, config.id, config.processor, list(config.currencies), config.sealed_key),
+                *(config.key_last4, list(config.sealed_webhook_secrets), config.webhook_last4, config.payment_method),
+                *(config.return_url, config.created_at, config.updated_at, config.deleted_at),
+            )
+            if row is not None and owned is not None:
+                await _own(tx, owned, at=config.updated_at)
         return row is not None
 
     async def of_tenant(self, tenant_id: str) -> list[Config]:
@@ -59,15 +84,37 @@ class ConfigStore:
         row = await self._database.fetchrow(_BY_ID, config_id)
         return None if row is None else _config(row)
 
-    async def rotate(self, config: Config) -> Config:
-        """Replace the keys of a configuration."""
-        row = await self._database.write(
-            _ROTATE,
-            *(config.tenant_id, config.id, config.sealed_key, config.key_last4),
-            *(list(config.sealed_webhook_secrets), config.webhook_last4, config.updated_at),
-        )
+    async def rotate(self, config: Config, owned: Ownership | None = None) -> Config:
+        """Replace the keys of a configuration.
+
+        Raises:
+            GatewayConfigConflict: when another configuration charges through the account of the new key.
+            Invalid: when the new key is of another account than the one before.
+        """
+        async with self._database.transaction() as tx:
+            row = await tx.fetchrow(
+                _ROTATE,
+                *(config.tenant_id, config.id, config.sealed_key, config.key_last4),
+                *(list(config.sealed_webhook_secrets), config.webhook_last4, config.updated_at),
+            )
+            if owned is not None:
+                await _own(tx, owned, at=config.updated_at)
         assert row is not None
         return _config(row)
+
+    async def own(self, owned: Ownership, *, at: datetime) -> None:
+        """Write down whose a Stripe account is; again is success.
+
+        Raises:
+            GatewayConfigConflict: when another configuration charges through it.
+            Invalid: when the configuration owns another account.
+        """
+        async with self._database.transaction() as tx:
+            await _own(tx, owned, at=at)
+
+    async def unidentified(self, *, after: UUID, limit: int) -> list[Config]:
+        """Read the next active configurations of Stripe whose account is not known, by their ids."""
+        return [_config(row) for row in await self._database.fetch(_UNIDENTIFIED, after, limit)]
 
     async def everything(self) -> list[Config]:
         """Read all configurations, deleted ones included."""
@@ -85,6 +132,28 @@ class ConfigStore:
     async def delete(self, *, tenant_id: str, config_id: UUID, at: datetime) -> bool:
         """Send no new payment this way; False when there is no such configuration."""
         return await self._database.write(_DELETE, tenant_id, config_id, at) is not None
+
+
+async def _own(tx: Connection, owned: Ownership, *, at: datetime) -> None:
+    try:
+        mine = await tx.fetchrow(_OWN, owned.account_id, owned.is_live, owned.tenant_id, owned.processor, at)
+    except asyncpg.UniqueViolationError as fault:
+        sentence = "must be a key of the same Stripe account and mode as before; add a configuration for another one"
+        raise Invalid(f"secret_key {sentence}", errors=(("/secret_key", sentence),)) from fault
+    if mine is not None:
+        return
+    owner = await tx.fetchrow(_OWNER, owned.account_id, owned.is_live)
+    assert owner is not None
+    config_id = config_of(owner["processor"])
+    if config_id is None:
+        named = "the platform itself (STRIPE_SECRET_KEY)"
+    else:
+        whose = "" if owner["tenant_id"] == owned.tenant_id else " of another tenant"
+        named = f"the gateway configuration {config_id}{whose}"
+    raise GatewayConfigConflict(
+        f"secret_key is of the Stripe account {owned.account_id}, through which {named} charges: "
+        "delete that one first if it is yours, or use another account"
+    )
 
 
 def _config(row: asyncpg.Record) -> Config:

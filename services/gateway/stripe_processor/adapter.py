@@ -14,6 +14,7 @@ from urllib.parse import quote
 import aiohttp
 import stripe
 
+from libs.common.errors import Invalid
 from services.gateway.errors import ProcessorUnavailable
 from services.gateway.processor import (
     Answer,
@@ -43,6 +44,8 @@ _EXPAND = ["latest_charge.balance_transaction"]
 _INTENTS, _REFUNDS = "/v1/payment_intents", "/v1/refunds"
 _READ_SECONDS = 10.0
 """How long a fee may take to fetch; nobody waits for it."""
+_IDENTIFY_SECONDS = 3.0
+"""How long Stripe may take to say whose a key is; whoever adds it waits."""
 _REFUNDS_READ_MAX = 100
 """Refunds of one payment that are looked through for ours: Stripe's largest page."""
 
@@ -149,6 +152,26 @@ class StripeProcessor:
             lambda refund: self._returned(request, refund),
             read=lambda: self._find_refund(request),
         )
+
+    async def account_id(self) -> str:
+        """Read whose key this is: Stripe's id of the account, `acct_...`.
+
+        Raises:
+            Invalid: when Stripe refuses the key, or the key may not read its account.
+            ProcessorUnavailable: when Stripe does not tell at the moment.
+        """
+        try:
+            async with asyncio.timeout(_IDENTIFY_SECONDS):
+                return str((await self._call("get", "/v1/account", {}))["id"])
+        except (stripe.AuthenticationError, stripe.PermissionError) as fault:
+            what = (
+                "is refused by Stripe"
+                if isinstance(fault, stripe.AuthenticationError)
+                else "must be a key that may read its own account: Stripe refuses GET /v1/account"
+            )
+            raise Invalid(f"secret_key {what}", errors=(("/secret_key", what),)) from fault
+        except (stripe.StripeError, aiohttp.ClientError, OSError, TimeoutError) as fault:
+            raise ProcessorUnavailable("Stripe does not tell whose key this is; nothing was changed") from fault
 
     async def movement(self, transaction_id: str) -> _Object:
         """Fetch a balance transaction, for the fee in it.

@@ -1,7 +1,9 @@
 """Tenants with processor accounts of their own: keys sealed, payments routed, webhooks verified by account."""
 
+import asyncio
 import base64
 import json
+from collections.abc import AsyncIterator
 
 import aio_pika
 import aiohttp
@@ -9,9 +11,10 @@ import asyncpg
 import msgspec
 import pytest
 
-from deploy.fake_stripe import running_fake_stripe
+from deploy.fake_stripe import FakeStripe, running_fake_stripe
+from deploy.fake_stripe.faults import Fault, FaultKind
 from deploy.fake_stripe.webhooks import create_endpoint, signature
-from libs.common.clock import ManualClock
+from libs.common.clock import ManualClock, SystemClock
 from libs.common.contracts.gateway import AuthorizePayment
 from libs.common.contracts.gateway_requests import (
     AddGatewayConfig,
@@ -23,12 +26,14 @@ from libs.common.contracts.gateway_requests import (
 from libs.common.errors import Invalid
 from libs.common.ids import new_id
 from services.gateway.commands import Configs
-from services.gateway.configs import account_name
-from services.gateway.errors import GatewayConfigConflict, GatewayConfigNotFound
+from services.gateway.configs import Ownership, account_name
+from services.gateway.errors import GatewayConfigConflict, GatewayConfigNotFound, ProcessorUnavailable
 from services.gateway.keyring import KeyRing
+from services.gateway.processors import StripeAccounts
 from services.gateway.queries import Queries
 from services.gateway.settings import LOCAL_ENCRYPTION_KEY, Settings
 from services.gateway.store import AttemptStore, ConfigStore, EventStore
+from services.gateway.stripe_processor import StripeConnections
 from tests.integration.gateway.conftest import serving
 from tests.integration.gateway.test_service import Api, until
 from tests.support.databases import TestDatabase
@@ -205,3 +210,137 @@ async def test_a_tenants_payments_go_through_its_own_account_and_its_webhooks_sp
                 assert not any(name == "payment.captured" for name, _, _ in api.heard)
                 handled = await desk.queries.events(ListProcessorEvents(tenant_id=tenant_id, statuses=("HANDLED",)))
                 assert {event.processor for event in handled.events} == {account_name(config_id)}
+
+
+class Accounts:
+    """Decisions about configurations where Stripe is asked whose a key is."""
+
+    def __init__(
+        self, fake: FakeStripe, store: ConfigStore, clock: ManualClock, connections: StripeConnections
+    ) -> None:
+        self.fake = fake
+        keyring = KeyRing(LOCAL_ENCRYPTION_KEY)
+        accounts = StripeAccounts(
+            connections=connections,
+            platform=None,
+            platform_webhook_secrets=(),
+            store=store,
+            keyring=keyring,
+            cache_seconds=60,
+        )
+        self.store = store
+        self.configs = Configs(store=store, keyring=keyring, clock=clock, identify=accounts.identify)
+        self.before = Configs(store=store, keyring=keyring, clock=clock)
+        """As a version decided that did not ask Stripe."""
+
+    def key(self, *, of: str = "", kind: str = "sk") -> str:
+        """A new key, of an account of its own or of that of another key."""
+        key = f"{kind}_test_{new_id().hex}"
+        if of:
+            self.fake.add_key(key, of=of)
+        return key
+
+    async def owner(self, key: str) -> str | None:
+        """Which configuration owns the account of a key."""
+        async with self.store._database.connection() as connection:
+            found: str | None = await connection.fetchval(
+                "SELECT processor FROM stripe_accounts WHERE account_id = $1", self.fake.account(key).account_id
+            )
+        return found
+
+
+@pytest.fixture
+async def accounts(gateway_database: TestDatabase, clock: ManualClock) -> AsyncIterator[Accounts]:
+    async with running_fake_stripe() as fake, gateway_database.open("gateway") as database:
+        connections = StripeConnections(api_base=fake.url)
+        async with connections.open():
+            yield Accounts(fake, ConfigStore(database), clock, connections)
+
+
+async def test_a_stripe_account_belongs_to_one_configuration(accounts: Accounts, tenant_id: str) -> None:
+    key = accounts.key()
+    request = adding(tenant_id, secret_key=key)
+    first = await accounts.configs.add(request)
+    assert await accounts.configs.add(request) == first
+    assert await accounts.owner(key) == account_name(first.id)
+    same, other = accounts.key(of=key), accounts.key(of=key)
+    with pytest.raises(GatewayConfigConflict, match=f"gateway configuration {first.id} of another tenant") as caught:
+        await accounts.configs.add(adding(str(new_id()), secret_key=same))
+    assert same not in caught.value.detail
+    with pytest.raises(GatewayConfigConflict, match=f"gateway configuration {first.id} charges"):
+        await accounts.configs.add(adding(tenant_id, secret_key=other))
+    assert [config.id for config in await accounts.store.of_tenant(tenant_id)] == [first.id]
+    # What it says is changed by a new configuration in the place of a deleted one.
+    await accounts.configs.delete(DeleteGatewayConfig(tenant_id=tenant_id, config_id=first.id))
+    with pytest.raises(GatewayConfigConflict):
+        await accounts.configs.add(adding(str(new_id()), secret_key=same))
+    second = await accounts.configs.add(adding(tenant_id, secret_key=other, currencies=()))
+    assert await accounts.owner(key) == account_name(second.id)
+
+
+async def test_two_that_add_one_account_at_once_do_not_both_get_it(accounts: Accounts) -> None:
+    key = accounts.key()
+    requests = [adding(str(new_id()), secret_key=accounts.key(of=key)) for _ in range(6)]
+    answers = await asyncio.gather(*(accounts.configs.add(one) for one in requests), return_exceptions=True)
+    assert sum(isinstance(answer, GatewayConfigConflict) for answer in answers) == 5
+    kept = [config for one in requests for config in await accounts.store.of_tenant(one.tenant_id)]
+    assert await accounts.owner(key) == kept[0].name
+    assert len(kept) == 1
+
+
+async def test_a_key_is_rotated_within_its_account_only(accounts: Accounts, tenant_id: str) -> None:
+    key = accounts.key()
+    added = await accounts.configs.add(adding(tenant_id, secret_key=key))
+    taken = await accounts.configs.add(adding(str(new_id()), secret_key=accounts.key()))
+
+    def rotating(secret_key: str) -> RotateGatewayKeys:
+        return RotateGatewayKeys(tenant_id=tenant_id, config_id=added.id, secret_key=secret_key)
+
+    new = accounts.key(of=key, kind="rk")
+    assert (await accounts.configs.rotate(rotating(new))).secret_key_last4 == new[-4:]
+    taken_config = await accounts.store.find(taken.id)
+    assert taken_config is not None
+    taken_key = KeyRing(LOCAL_ENCRYPTION_KEY).unseal(
+        taken_config.sealed_key, tenant_id=taken_config.tenant_id, config_id=taken.id
+    )
+    with pytest.raises(GatewayConfigConflict, match=str(taken.id)):
+        await accounts.configs.rotate(rotating(accounts.key(of=taken_key)))
+    with pytest.raises(Invalid, match="same Stripe account and mode"):
+        await accounts.configs.rotate(rotating(accounts.key()))
+    with pytest.raises(Invalid, match="secret_key is refused by Stripe"):
+        # The fake takes keys of test mode only.
+        await accounts.configs.rotate(rotating(f"sk_live_{new_id().hex}"))
+    (kept,) = await accounts.store.of_tenant(tenant_id)
+    assert (kept.key_last4, await accounts.owner(key)) == (new[-4:], account_name(added.id))
+
+
+async def test_nothing_is_added_while_stripe_does_not_say_whose_a_key_is(accounts: Accounts, tenant_id: str) -> None:
+    accounts.fake.faults.add(Fault(kind=FaultKind.ERROR_BEFORE, method="GET", path="/v1/account"))
+    with pytest.raises(ProcessorUnavailable, match="whose key"):
+        await accounts.configs.add(adding(tenant_id, secret_key=accounts.key()))
+    assert await accounts.store.of_tenant(tenant_id) == []
+
+
+async def test_accounts_that_nobody_asked_for_are_looked_up_and_shared_ones_go_on(
+    accounts: Accounts, tenant_id: str
+) -> None:
+    key = accounts.key()
+    first = await accounts.before.add(adding(tenant_id, secret_key=key))
+    second = await accounts.before.add(adding(str(new_id()), secret_key=accounts.key(of=key)))
+    while await accounts.configs.look_up_accounts() == 50:
+        pass
+    assert await accounts.owner(key) == account_name(first.id)
+    config = await accounts.store.find(second.id)
+    assert config is not None and config.deleted_at is None
+
+
+async def test_the_platforms_own_account_is_no_tenants(accounts: Accounts, tenant_id: str) -> None:
+    key = accounts.key()
+    await accounts.store.own(
+        Ownership(
+            account_id=accounts.fake.account(key).account_id, is_live=False, tenant_id=str(new_id()), processor="stripe"
+        ),
+        at=SystemClock().now(),
+    )
+    with pytest.raises(GatewayConfigConflict, match="STRIPE_SECRET_KEY"):
+        await accounts.configs.add(adding(tenant_id, secret_key=key))

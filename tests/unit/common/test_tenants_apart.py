@@ -58,6 +58,7 @@ KEYS_WITHOUT_TENANT = {
     "api.users(id)": "minted by us",
     "api.users(email)": "a login name belongs to one user, who logs in before a tenant is known",
     "gateway.sandbox_payments(ref)": "a hash of the idempotency key: the id of an attempt, which has the tenant in it",
+    "gateway.stripe_accounts(account_id, is_live)": "an account of Stripe is one tenant's",
     "ledger.chain_checks(chain)": "chains of seals, a fixed number of them",
     "ledger.chains(chain)": "chains of seals, a fixed number of them",
     "ledger.claim_checks(chain)": "chains of seals, a fixed number of them",
