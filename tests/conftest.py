@@ -11,6 +11,7 @@ import hypothesis
 import msgspec
 import pytest
 
+from deploy.fake_stripe import running_fake_stripe
 from deploy.local import servers as local
 from deploy.local.records import with_path
 from deploy.local.servers import Servers
@@ -88,9 +89,15 @@ def vhost_url(servers: Servers) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 async def platform(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Platform]:
-    """The four services as processes, migrated and seeded; started once for all tests of a run that need them."""
+    """The four services as processes, migrated and seeded; started once for all tests of a run that need them.
+
+    Beside them is a Stripe that knows no key of theirs: nothing asks the real one.
+    """
     logs: Path = tmp_path_factory.mktemp("logs")
-    async with running_platform(servers, logs) as running:
+    async with (
+        running_fake_stripe() as stripe,
+        running_platform(servers, logs, environ={"STRIPE_API_BASE": stripe.url}) as running,
+    ):
         yield running
 
 
