@@ -13,7 +13,7 @@ _PASSED_MAX = 7
 class Slots:
     """A bound on how many work at once.
 
-    Who has precedence should be few at a time. Where they are not (a thousand refunds of old payments), one turn of eight
+    Who has precedence should be few at a time. Where they are not (a thousand payments are captured at once), one turn of eight
     still goes to whoever has waited longest.
     """
 

@@ -22,16 +22,8 @@ class PlainConnection(Connection):
             raise
 
 
-class LastingConnection(RobustConnection):
+class LastingConnection(PlainConnection, RobustConnection):
     """A connection that the driver makes again, once its first attempt has succeeded."""
-
-    async def connect(self, timeout: TimeoutType = None) -> None:
-        """Connect, or close."""
-        try:
-            await super().connect(timeout)
-        except BaseException:
-            await self.close()
-            raise
 
 
 async def connect(url: str, *, timeout_seconds: float) -> AbstractConnection:

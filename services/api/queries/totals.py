@@ -63,17 +63,18 @@ class Totals:
         return later if known is None else known.number + later
 
     async def _count_moving(self, key: tuple[str, bytes], tenant_id: str, wanted: IntentFilter) -> int:
+        is_first = not self._counting.is_under_way(key)
+        number = self._remembered(key)
+        if number is None:
+            number = await self._counting.do(key, lambda: self._read_moving(key, tenant_id, wanted))
+            if not is_first and self._remembered(key) is None:
+                # A short list, and a count that began before this request: it may lack what its caller has just made.
+                number = await self._read_moving(key, tenant_id, wanted)
+        return number
+
+    def _remembered(self, key: tuple[str, bytes]) -> int | None:
         counted = self._moving.get(key)
-        if counted is not None and self._clock.now() < counted.until:
-            return counted.number
-        if not self._counting.is_under_way(key):
-            return await self._counting.do(key, lambda: self._read_moving(key, tenant_id, wanted))
-        await self._counting.do(key, lambda: self._read_moving(key, tenant_id, wanted))
-        counted = self._moving.get(key)
-        if counted is not None and self._clock.now() < counted.until:
-            return counted.number
-        # Of a short list: what was begun before this request may lack what its caller has just made.
-        return await self._read_moving(key, tenant_id, wanted)
+        return counted.number if counted is not None and self._clock.now() < counted.until else None
 
     async def _read_moving(self, key: tuple[str, bytes], tenant_id: str, wanted: IntentFilter) -> int:
         number = await intents.count(self._database, tenant_id, wanted)

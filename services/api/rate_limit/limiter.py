@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from libs.common.errors import Unavailable
 from services.api import metrics
 from services.api.rate_limit.store import Away, Store
 
@@ -123,12 +124,18 @@ class _Lease:
         return msgspec.structs.replace(self.count, remaining=self.count.remaining + self.left)
 
     async def wait(self) -> None:
-        """Wait for the answer to the question of another request. All who wait go on at once: a lock would wake them one by
-        one, a turn of the loop each, and in a busy process 250 requests then wait for two seconds."""
+        """Wait for the answer to the question of another request.
+
+        All who wait go on at once: a lock would wake them one by one, a turn of the loop each, and in a busy process 250
+        requests then wait for two seconds.
+
+        Raises:
+            Unavailable: when there was no room for the question: asking one after another, each would wait as long.
+        """
         assert self.answered is not None
         self.waiting += 1
         try:
-            await asyncio.wait([self.answered])
+            await asyncio.shield(self.answered)
         finally:
             self.waiting -= 1
 
@@ -203,9 +210,14 @@ class RateLimiter:
             lease.renew(counted[0], left=max(0, counted[1] - 1), now=monotonic())
             lease.is_far = lease.left > 0
             return msgspec.structs.replace(counted[0], remaining=counted[0].remaining + lease.left)
+        except Unavailable as fault:
+            answered.set_exception(fault)
+            answered.exception()  # Looked at, so that the loop does not report it where nobody waits.
+            raise
         finally:
             lease.answered = None
-            answered.set_result(None)
+            if not answered.done():
+                answered.set_result(None)
 
     async def give_back(self, limit: Limit, *caller: str) -> Count | None:
         """Take back one counted request: it turned out not to be one."""

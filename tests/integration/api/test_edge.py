@@ -12,6 +12,7 @@ import pytest
 import redis.asyncio as redis
 
 from deploy.local.servers import Servers
+from libs.common.errors import Unavailable
 from libs.common.settings import PlaceSettings
 from services.api.app import seed
 from services.api.rate_limit import Limit, RateLimiter, Store
@@ -121,6 +122,34 @@ async def test_many_at_once_share_two_questions(servers: Servers, monkeypatch: p
     assert all(count is not None and count.allowed for count in counts)
     assert questions == 2
     assert len({count.remaining for count in counts if count is not None}) > 150
+
+
+async def test_many_at_once_are_refused_together_where_redis_has_no_room(
+    servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asking one after another, each of them would wait as long as the first."""
+    store = Store(redis_of(servers))
+    limiter, limit, caller = RateLimiter(store), Limit("write", 60_000), ("subject", "t", uuid4().hex)
+    asked, questions, is_crowded = store.asked, 0, True
+
+    async def refuse(question: Any) -> Any:
+        nonlocal questions
+        questions += 1
+        if not is_crowded:
+            return await asked(question)
+        question.close()
+        await asyncio.sleep(0.01)
+        raise Unavailable("too many requests at once", code="overloaded")
+
+    monkeypatch.setattr(store, "asked", refuse)
+    counts = await asyncio.gather(*(limiter.count(limit, *caller) for _ in range(100)), return_exceptions=True)
+    assert {type(count) for count in counts} == {Unavailable}
+    assert questions == 1
+    is_crowded = False
+    count = await limiter.count(limit, *caller)
+    await store.close()
+    assert count is not None
+    assert count.allowed
 
 
 async def test_reading_other_subjects_and_other_tenants_have_limits_of_their_own(

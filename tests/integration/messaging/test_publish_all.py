@@ -245,7 +245,7 @@ async def test_broker_says_why_it_takes_nothing_and_when_it_does_again(place: Pl
         assert place.publisher.blocked == words
         await connection._Connection__handle_connection_unblocked(spec.Connection.Unblocked())  # type: ignore[attr-defined]
         assert place.publisher.blocked == ""
-    # A new connection has heard nothing of it.
+    # A new connection does not know of it.
     place.publisher._set_blocked("low on disk")
     place.publisher._on_connected(None)
     assert place.publisher.blocked == ""
