@@ -159,7 +159,9 @@ class Access:
             id=tenant_id, name=tenant_id, plan=principal.plan, region=principal.region, origin=TenantOrigin.TOKEN
         )
         await provision(self._database, met, clock=self._clock, correlation=correlation)
-        # Another request may have been quicker, and an operator quicker still: what is stored is what counts.
+        # Another request may have been quicker, and an operator quicker still: what is stored is what counts, read after
+        # it was stored: another request may be reading since before that.
+        self._directory.forget(tenant_id)
         known = await self._directory.tenant(tenant_id)
         if known is None:
             raise TenantRefused("unknown tenant", code="tenant_unknown")

@@ -9,7 +9,11 @@ from typing import Any
 import jwt
 import pytest
 
+from libs.common.db import Database
+from services.api import commands
 from services.api.app import seed
+from services.api.auth import access
+from services.api.store import Tenant, identity
 from tests.integration.api.conftest import PREVIOUS, SECRET, Api, claims, serving, settings_for, token_of
 from tests.support.databases import TestDatabase
 from tests.support.platform import ADMIN, DEMO_TENANT, Answer, Client
@@ -204,6 +208,39 @@ async def test_a_verified_token_makes_its_tenant_known_once(api: Api, tenant_id:
         "SELECT body FROM outbox WHERE contract LIKE '%tenant.provisioned' AND tenant_id = $1", tenant_id
     )
     assert [json.loads(row["body"]) for row in said] == [{"tenant_id": tenant_id, "name": tenant_id}]
+
+
+async def test_a_tenant_just_made_is_not_refused_for_what_was_read_before(
+    api: Api, tenant_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second request reads the tenant before the first has made it, and its read ends after the first has its answer."""
+    reads = 0
+    has_read, may_end = asyncio.Event(), asyncio.Event()
+    later: list[asyncio.Task[Answer]] = []
+    read_tenant, provision = identity.tenant, commands.provision
+
+    async def read(database: Database, wanted: str) -> Tenant | None:
+        nonlocal reads
+        found = await read_tenant(database, wanted)
+        reads += 1
+        if reads == 2:
+            has_read.set()
+            await may_end.wait()
+        return found
+
+    async def make(*args: Any, **options: Any) -> bool:
+        if not later:
+            later.append(asyncio.create_task(api.client(tenant_id).call("GET", "/v1/payment-intents")))
+            await has_read.wait()
+        return await provision(*args, **options)
+
+    monkeypatch.setattr(identity, "tenant", read)
+    monkeypatch.setattr(access, "provision", make)
+    first = asyncio.create_task(api.client(tenant_id).call("GET", "/v1/payment-intents"))
+    await asyncio.wait([first], timeout=10)
+    may_end.set()
+    assert [(await first).status, (await later[0]).status] == [200, 200]
+    assert first.done() and reads >= 3
 
 
 async def test_without_auto_provision_unknown_tenants_are_refused(api_database: TestDatabase, tenant_id: str) -> None:
