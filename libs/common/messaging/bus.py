@@ -18,6 +18,7 @@ from libs.common.messaging.patience import Watch
 from libs.common.messaging.redelivery import Redelivery
 from libs.common.messaging.relay import Relay
 from libs.common.messaging.requests import Answerer, Asker, asks, requests_of
+from libs.common.messaging.shares import Shares
 from libs.common.messaging.topology import topology
 from libs.common.observability.logging import get_logger
 from libs.common.settings import BrokerSettings
@@ -57,6 +58,7 @@ class Bus:
         self._packs: list[PackConsumer[Any]] = []
         self._eaches: list[EachConsumer[Any]] = []
         self._broadcasts: list[BroadcastConsumer[Any]] = []
+        self._shares: list[Shares] = []
         database.after_commit(self._relay.wake)
 
     def hear[M: Message](self, kind: type[M], handler: SetHandler[M]) -> None:
@@ -69,7 +71,10 @@ class Bus:
             redelivery=self._redelivery,
             batch_max=self._settings.consumer_batch_max,
         )
-        self._packs += [fresh, fresh.for_postponed(batch_max=_share(self._settings.consumer_batch_max))]
+        places = _share(self._settings.consumer_batch_max)
+        postponed = fresh.for_postponed(batch_max=places)
+        self._packs += [fresh, postponed]
+        self._share_out(postponed, kind, places=places)
 
     def hear_each[M: Message](self, kind: type[M], handler: EachHandler[M], *, concurrency: int = 64) -> None:
         """Handle every event of `kind` on its own, `concurrency` at a time, with no transaction open."""
@@ -81,7 +86,23 @@ class Bus:
             concurrency=concurrency,
             watch=Watch(self._database, queue=kind.contract.queue(self._service)),
         )
-        self._eaches += [fresh, fresh.for_postponed(concurrency=_share(concurrency))]
+        postponed = fresh.for_postponed(concurrency=_share(concurrency))
+        self._eaches += [fresh, postponed]
+        self._share_out(postponed, kind, places=_share(concurrency))
+
+    def _share_out[M: Message](
+        self, consumer: PackConsumer[M] | EachConsumer[M], kind: type[M], *, places: int
+    ) -> None:
+        self._shares.append(
+            Shares(
+                consumer,
+                source=consumer.source,
+                name=kind.contract.name,
+                redelivery=self._redelivery,
+                places=places,
+                prefetch=self._settings.consumer_prefetch,
+            )
+        )
 
     def overhear[M: Message](self, kind: type[M], handler: Callable[[Heard[M]], None]) -> None:
         """Let this process hear every broadcast of `kind` while it runs; those said while it was away are not repeated.
@@ -120,9 +141,13 @@ class Bus:
         self.check_complete()
         prefetch = self._settings.consumer_prefetch
         for pack in self._packs:
-            self._broker.subscribe(pack.source, pack, prefetch=_places(pack, prefetch))
+            if pack.source == pack.queue:
+                self._broker.subscribe(pack.source, pack, prefetch=prefetch)
         for each in self._eaches:
-            self._broker.subscribe(each.source, each, prefetch=max(_places(each, prefetch), each.prefetch))
+            if each.source == each.queue:
+                self._broker.subscribe(each.source, each, prefetch=max(prefetch, each.prefetch))
+        for shares in self._shares:
+            self._broker.subscribe(shares.source, shares, prefetch=shares.prefetch)
         for broadcast in self._broadcasts:
             self._broker.subscribe(
                 broadcast.queue,
@@ -148,6 +173,8 @@ class Bus:
             group.create_task(self._relay.run(), name="relay")
             for pack in self._packs:
                 group.create_task(pack.run(), name=f"consume {pack.source}")
+            for shares in self._shares:
+                group.create_task(shares.run(), name=f"share out {shares.source}")
 
     async def measure_outbox(self) -> None:
         """Measure the outbox until cancelled, also while the broker is away."""
@@ -171,6 +198,8 @@ class Bus:
         """Take nothing more, finish what is in hand, send what has been said; whatever is left stays safe for later."""
         if not self._broker.is_started:
             return
+        for shares in self._shares:
+            shares.stop()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_seconds):
                 await self._broker.stop_consuming()
@@ -207,7 +236,3 @@ class Bus:
 
 def _share(places: int) -> int:
     return max(1, places // _POSTPONED_SHARE)
-
-
-def _places(consumer: PackConsumer[Any] | EachConsumer[Any], prefetch: int) -> int:
-    return prefetch if consumer.source == consumer.queue else _share(prefetch)

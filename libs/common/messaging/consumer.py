@@ -14,7 +14,7 @@ from libs.common.db.connections import StatementUnfinished
 from libs.common.db.database import CONTENTION
 from libs.common.errors import TooEarly, Undecodable
 from libs.common.messaging import inbox
-from libs.common.messaging.delivery import Delivery
+from libs.common.messaging.delivery import Delivery, Incoming
 from libs.common.messaging.envelope import Heard, PackedEvent, decode_pack, heard
 from libs.common.messaging.intake import Intake
 from libs.common.messaging.patience import FEW, Patience, Watch, refusal
@@ -65,8 +65,8 @@ class PackConsumer[M: Message]:
         self.source = source or queue
         """The queue that is read: `queue`, or that of its postponed events."""
         # Bounded by the prefetch: the broker stops pushing when that many messages are unacknowledged.
-        self._waiting: asyncio.Queue[Delivery] = asyncio.Queue()
-        self._in_hand: set[Delivery] = set()
+        self._waiting: asyncio.Queue[Incoming] = asyncio.Queue()
+        self._in_hand: set[Incoming] = set()
 
     def for_postponed(self, *, batch_max: int) -> "PackConsumer[M]":
         """Return a consumer of the events that this one has postponed.
@@ -91,12 +91,12 @@ class PackConsumer[M: Message]:
         """The queue whose events are handled."""
         return self._intake.queue
 
-    async def take(self, message: Delivery) -> None:
+    async def take(self, message: Incoming) -> None:
         """Accept one AMQP message from the broker; it is acknowledged later, by `run`."""
         self._in_hand.add(message)
         self._waiting.put_nowait(message)
 
-    def works_on(self, message: Delivery) -> bool:
+    def works_on(self, message: Incoming) -> bool:
         """Whether a message is waiting or being handled."""
         return message in self._in_hand
 
@@ -114,7 +114,7 @@ class PackConsumer[M: Message]:
             finally:
                 self._in_hand.difference_update(messages)
 
-    async def _handle(self, messages: list[Delivery]) -> None:
+    async def _handle(self, messages: list[Incoming]) -> None:
         """Handle the first message and what waits behind it, which is added to `messages`, in one transaction."""
         events = await self._open(messages[0])
         await self._fill(messages, events)
@@ -126,13 +126,13 @@ class PackConsumer[M: Message]:
         for message in messages:
             await acknowledge(message)
 
-    async def _fill(self, messages: list[Delivery], events: list[tuple[PackedEvent, Heard[M]]]) -> None:
+    async def _fill(self, messages: list[Incoming], events: list[tuple[PackedEvent, Heard[M]]]) -> None:
         while len(events) < self._batch_max and not self._waiting.empty():
             messages.append(self._waiting.get_nowait())
             events += await self._open(messages[-1])
 
     async def _isolate(
-        self, messages: list[Delivery], events: list[tuple[PackedEvent, Heard[M]]], patience: Patience
+        self, messages: list[Incoming], events: list[tuple[PackedEvent, Heard[M]]], patience: Patience
     ) -> None:
         """Handle each event in a transaction of its own; postpone those that the database refuses while it takes others.
 
@@ -181,7 +181,7 @@ class PackConsumer[M: Message]:
         """Whether nothing is waiting and nothing is being handled."""
         return not self._in_hand
 
-    async def _open(self, message: Delivery) -> list[tuple[PackedEvent, Heard[M]]]:
+    async def _open(self, message: Incoming) -> list[tuple[PackedEvent, Heard[M]]]:
         if not message.is_current:
             # Its channel has been closed since: it is delivered again, and only that copy can be acknowledged.
             return []
@@ -265,7 +265,7 @@ class EachConsumer[M: Message]:
         self._slots = asyncio.Semaphore(concurrency)
         self._turn = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._in_hand: set[Delivery] = set()
+        self._in_hand: set[Incoming] = set()
 
     def for_postponed(self, *, concurrency: int) -> "EachConsumer[M]":
         """Return a consumer of the events that this one has postponed, with slots of its own."""
@@ -295,14 +295,14 @@ class EachConsumer[M: Message]:
         """Whether nothing is being handled."""
         return not self._tasks
 
-    async def take(self, message: Delivery) -> None:
+    async def take(self, message: Incoming) -> None:
         """Accept one AMQP message; the prefetch bounds how many are taken at a time."""
         self._in_hand.add(message)
         task = asyncio.create_task(self._handle(message), name=f"consume {self.queue}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def works_on(self, message: Delivery) -> bool:
+    def works_on(self, message: Incoming) -> bool:
         """Whether a message is waiting or being handled."""
         return message in self._in_hand
 
@@ -310,7 +310,7 @@ class EachConsumer[M: Message]:
         """Stop at once; what is not acknowledged goes back to the queue."""
         await end_all(self._tasks)
 
-    async def _handle(self, message: Delivery) -> None:
+    async def _handle(self, message: Incoming) -> None:
         try:
             async with asyncio.TaskGroup() as group:
                 await self._begin(message, group)
@@ -322,7 +322,7 @@ class EachConsumer[M: Message]:
         finally:
             self._in_hand.discard(message)
 
-    async def _begin(self, message: Delivery, group: asyncio.TaskGroup) -> None:
+    async def _begin(self, message: Incoming, group: asyncio.TaskGroup) -> None:
         # Messages wait for slots one after the other, undecoded: what is in memory is bounded by the slots, and by a body
         # for each message that the prefetch allows.
         async with self._turn:

@@ -7,6 +7,9 @@ from aiormq.abc import AbstractChannel, DeliveredMessage
 
 from libs.common.errors import Unavailable
 
+_CALL_SECONDS = 10.0
+"""Deadline of one call to the broker."""
+
 
 class Delivery:
     """A message as it was pushed. Nothing of it is decoded here, so that no property of it can make it disappear."""
@@ -59,6 +62,11 @@ class Delivery:
         """Whether it can still be acknowledged; with its channel closed it comes again, and nothing is lost by leaving it."""
         return not self._is_settled and not self._channel.is_closed
 
+    async def left_in(self, queue: str) -> int:
+        """Count the messages of its queue that the broker has pushed to nobody."""
+        answer = await self._channel.queue_declare(queue, passive=True, timeout=_CALL_SECONDS)
+        return answer.message_count or 0
+
     async def ack(self) -> None:
         """Tell the broker that it is done."""
         await self._settle(lambda: self._channel.basic_ack(self.tag))
@@ -75,6 +83,28 @@ class Delivery:
         await say()
         self._is_settled = True
         self._on_settled(self)
+
+
+class Incoming(Protocol):
+    """What a consumer takes and settles: a message, or one event of it."""
+
+    @property
+    def body(self) -> bytes:
+        """The body as it was sent."""
+
+    @property
+    def message_id(self) -> str | None:
+        """Identifies the message, if its sender wanted that."""
+
+    @property
+    def is_current(self) -> bool:
+        """Whether it can still be acknowledged."""
+
+    async def ack(self) -> None:
+        """Tell the broker that it is done."""
+
+    async def hand_back(self) -> None:
+        """Let the broker deliver it again."""
 
 
 class Taker(Protocol):

@@ -8,7 +8,7 @@ import msgspec
 
 from libs.common.contracts import Message
 from libs.common.errors import Undecodable
-from libs.common.messaging.delivery import Delivery
+from libs.common.messaging.delivery import Incoming
 from libs.common.messaging.envelope import Heard, PackedEvent, encode_pack, heard, open_pack
 from libs.common.messaging.redelivery import Redelivery, Verdict, judge
 from libs.common.observability import metrics
@@ -30,7 +30,7 @@ class Intake[M: Message]:
         self._redelivery = redelivery
         self._decoder = msgspec.json.Decoder(kind)
 
-    async def open(self, message: Delivery) -> list[tuple[PackedEvent, Heard[M]]]:
+    async def open(self, message: Incoming) -> list[tuple[PackedEvent, Heard[M]]]:
         """Decode an AMQP message event by event; what breaks the contract is buried at once, alone."""
         try:
             opened, malformed = open_pack(message.body)

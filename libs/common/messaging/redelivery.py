@@ -9,7 +9,7 @@
     anything else                 a bug of ours, or a deployment in progress: a few retries, then a dead letter
 
 What comes again does so in `<queue>.postponed`, which is read beside the queue itself: however many events are too early,
-fresh ones do not wait behind them. A dead letter waits in `<queue>.dead` until it is redriven; nothing is ever dropped, and no neighbour waits for it.
+fresh ones do not wait behind them. There they are handed on by tenant (see `shares`). A dead letter waits in `<queue>.dead` until it is redriven; nothing is ever dropped, and no neighbour waits for it.
 """
 
 import traceback
@@ -31,6 +31,14 @@ RETRIES_MAX = 14
 
 UNEXPECTED_RETRIES_MAX = 3
 """Retries after an error that nobody foresaw: half a minute, in which a deployment may end."""
+
+LAP_HEADER = "x-lap"
+"""The lap in which a message was passed over, see `shares`."""
+PASSED_HEADER = "x-passed"
+"""How often the events of a message have been passed over since they were postponed last."""
+_PASSES_PER_DELAY = 3
+_PASS_DELAYS_SECONDS = DELAYS_SECONDS[:3]
+"""What is passed over again and again is part of a long flood, and comes back less often."""
 
 _REASON_CHARACTERS = 500
 
@@ -92,6 +100,25 @@ class Redelivery:
             message_id=str(events[0].id),
             message_type=name,
             headers={"x-events": len(later), "x-attempt": max(event.attempt for event in later)},
+        )
+
+    async def pass_over(self, source: str, name: str, events: Sequence[PackedEvent], *, times: int, lap: str) -> None:
+        """Send events as one message through a delay queue to the end of `source`; that is no attempt."""
+        if not events:
+            return
+        step = min((times - 1) // _PASSES_PER_DELAY, len(_PASS_DELAYS_SECONDS) - 1)
+        await self._broker.publish(
+            encode_pack(name, events),
+            exchange=delay_exchange(self._service, _PASS_DELAYS_SECONDS[step]),
+            routing_key=source,
+            message_id=str(events[0].id),
+            message_type=name,
+            headers={
+                "x-events": len(events),
+                "x-attempt": max(event.attempt for event in events),
+                PASSED_HEADER: times,
+                LAP_HEADER: lap,
+            },
         )
 
     async def bury(

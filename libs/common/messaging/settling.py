@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from libs.common import outages
-from libs.common.messaging.delivery import Delivery
+from libs.common.messaging.delivery import Incoming
 from libs.common.observability.logging import get_logger
 
 log = get_logger("messaging.consumer")
@@ -15,7 +15,7 @@ _HANDED_BACK_SECONDS = 1.0
 """Pause before a message is handed back that met a bug: the broker would deliver it again at once."""
 
 
-async def acknowledge(message: Delivery) -> None:
+async def acknowledge(message: Incoming) -> None:
     """Tell the broker that a message is done; if the connection is gone it comes again, and the inbox knows it."""
     try:
         await message.ack()
@@ -25,7 +25,7 @@ async def acknowledge(message: Delivery) -> None:
         log.warning("message.not_acknowledged", reason=outages.cause_of(fault))
 
 
-async def hand_back(message: Delivery) -> None:
+async def hand_back(message: Incoming) -> None:
     """Let the broker deliver a message again, after a moment; so many times, and it makes a dead letter of it."""
     await asyncio.sleep(_HANDED_BACK_SECONDS)
     try:

@@ -46,7 +46,7 @@ OUTBOX_REFUSED_OLDEST = Gauge(
 )
 MESSAGES = Counter(
     "messages_total", "Messages heard, by what became of them.", ["queue", "outcome"]
-)  # outcome: handled, repeated, retried, dead
+)  # outcome: handled, repeated, retried, passed_over, dead
 MESSAGE_BATCH = Histogram(
     "message_batch_size",
     "Messages handled in one transaction.",
