@@ -34,11 +34,8 @@ UNEXPECTED_RETRIES_MAX = 3
 
 LAP_HEADER = "x-lap"
 """The lap in which a message was passed over, see `shares`."""
-PASSED_HEADER = "x-passed"
-"""How often the events of a message have been passed over since they were postponed last."""
-_PASSES_PER_DELAY = 3
-_PASS_DELAYS_SECONDS = DELAYS_SECONDS[:3]
-"""What is passed over again and again is part of a long flood, and comes back less often."""
+_PASS_SECONDS = DELAYS_SECONDS[0]
+"""How long what is passed over rests: a moment, so that its circulation is bounded, and its consumer is not kept waiting."""
 
 _REASON_CHARACTERS = 500
 
@@ -102,21 +99,17 @@ class Redelivery:
             headers={"x-events": len(later), "x-attempt": max(event.attempt for event in later)},
         )
 
-    async def pass_over(self, source: str, name: str, events: Sequence[PackedEvent], *, times: int, lap: str) -> None:
+    async def pass_over(self, source: str, name: str, events: Sequence[PackedEvent], *, lap: str) -> None:
         """Send events as one message through a delay queue to the end of `source`; that is no attempt."""
-        if not events:
-            return
-        step = min((times - 1) // _PASSES_PER_DELAY, len(_PASS_DELAYS_SECONDS) - 1)
         await self._broker.publish(
             encode_pack(name, events),
-            exchange=delay_exchange(self._service, _PASS_DELAYS_SECONDS[step]),
+            exchange=delay_exchange(self._service, _PASS_SECONDS),
             routing_key=source,
             message_id=str(events[0].id),
             message_type=name,
             headers={
                 "x-events": len(events),
                 "x-attempt": max(event.attempt for event in events),
-                PASSED_HEADER: times,
                 LAP_HEADER: lap,
             },
         )

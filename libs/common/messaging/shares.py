@@ -2,16 +2,17 @@
 
 All postponed events of a subscription wait in one queue. What the broker has pushed of it lies here, opened, in a line for
 each tenant, and the consumer gets events from these lines in turn. Within one lap a tenant has a share. What is beyond it is
-passed over: it goes through a delay queue to the end of the queue, in full packs, and what was behind it comes forward. A lap
-ends when the broker has nothing left to push, or when an event comes back that was passed over in it: then everything that
-was waiting has been seen. So nothing is passed over while all that waits is in hand, and nobody's share stays used up.
+passed over: it goes through a delay queue to the end of the queue, in full packs, and what was behind it comes forward. Who is
+passed over earns a little more of a share with it, so that about half of the time goes to handling a flood, however long it is.
+A lap ends when the broker has nothing left to push, or when an event comes back that was passed over in it: then everything
+that was waiting has been seen. So nothing is passed over while all that waits is in hand, and nobody's share stays used up.
 
 An event is acknowledged here only after the broker has confirmed its copy. Passing over is no attempt.
 """
 
 import asyncio
-from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Iterator
+from collections import Counter, OrderedDict, deque
+from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import batched
 from typing import Protocol
@@ -21,7 +22,7 @@ from libs.common import outages
 from libs.common.errors import Undecodable
 from libs.common.messaging.delivery import Delivery, Incoming
 from libs.common.messaging.envelope import PackedEvent, encode_pack, open_pack
-from libs.common.messaging.redelivery import LAP_HEADER, PASSED_HEADER, Redelivery
+from libs.common.messaging.redelivery import LAP_HEADER, Redelivery
 from libs.common.messaging.settling import acknowledge, hand_back, persist
 from libs.common.observability import metrics
 from libs.common.observability.logging import get_logger
@@ -30,6 +31,8 @@ log = get_logger("messaging.shares")
 
 SHARE_MAX = 100
 """Events of one tenant that are handed on in one lap, while others may be waiting behind them."""
+PASSED_PER_PLACE = 20
+"""Events of a tenant that are passed over for each that is handed on beyond its share: handling one takes about as long."""
 _PACK_MAX = 100
 """Events that are passed over in one message at most."""
 _ARRIVAL_SECONDS = 1.0
@@ -50,12 +53,10 @@ class Worker(Protocol):
 class _Held:
     """One AMQP message in hand."""
 
-    __slots__ = ("message", "passed", "unsettled")
+    __slots__ = ("message", "unsettled")
 
     def __init__(self, message: Delivery) -> None:
         self.message = message
-        passed = message.headers.get(PASSED_HEADER)
-        self.passed = passed if isinstance(passed, int) and passed > 0 else 0
         self.unsettled = 0
 
 
@@ -90,11 +91,6 @@ class _Part:
     def is_current(self) -> bool:
         """Whether its message can still be acknowledged."""
         return not self._is_settled and self._held.message.is_current
-
-    @property
-    def passed(self) -> int:
-        """How often it has been passed over."""
-        return self._held.passed
 
     async def ack(self) -> None:
         """The event is done; with the last one of its message, the message is."""
@@ -136,6 +132,7 @@ class Shares:
         self._handed_on = 0
         self._lap = ""
         self._used: Counter[str] = Counter()
+        self._passed: Counter[str] = Counter()
         self._changed = asyncio.Event()
         self._is_stopping = False
 
@@ -163,9 +160,10 @@ class Shares:
             except Exception:
                 # Not what a handler raises: a bug of this file, or below it.
                 log.exception("shares.failed", queue=self.source)
-                for message in list(self._held):
-                    self._held.pop(message, None)
-                    await hand_back(message)
+                held = list(self._held)
+                self._held.clear()
+                self._lines.clear()
+                await asyncio.gather(*(hand_back(message) for message in held))
 
     async def settle(self, held: _Held) -> None:
         """Count one event of a message that was handed on as done."""
@@ -245,7 +243,7 @@ class Shares:
     def _next(self) -> _Part | None:
         """Take the next event out of the line of the tenant that has waited longest for its turn."""
         for tenant_id, line in self._lines.items():
-            if tenant_id is None or self._used[tenant_id] < SHARE_MAX:
+            if tenant_id is None or self._has_share(tenant_id):
                 part = line.popleft()
                 if tenant_id is not None:
                     self._used[tenant_id] += 1
@@ -255,9 +253,13 @@ class Shares:
                 return part
         return None
 
+    def _has_share(self, tenant_id: str) -> bool:
+        return self._used[tenant_id] < SHARE_MAX + self._passed[tenant_id] // PASSED_PER_PLACE
+
     def _begin_lap(self) -> None:
         self._lap = uuid4().hex
         self._used.clear()
+        self._passed.clear()
 
     async def _is_all_in_hand(self) -> bool:
         """Whether nothing waits in the queue beyond what the broker has pushed."""
@@ -284,24 +286,35 @@ class Shares:
         return True
 
     async def _pass_over(self) -> None:
-        """Put what is in hand at the end of the queue, those passed over equally often together."""
-        passed: defaultdict[int, list[_Part]] = defaultdict(list)
-        for tenant_id in [name for name in self._lines if name is not None]:
-            for part in self._lines.pop(tenant_id):
-                if part.is_current:
-                    passed[part.passed].append(part)
+        """Put what is in hand at the end of the queue."""
+        waiting = [
+            part for tenant_id in list(self._lines) if tenant_id is not None for part in self._lines.pop(tenant_id)
+        ]
         self._lap = self._lap or uuid4().hex
-        for times, parts in passed.items():
-            for some in batched(parts, _PACK_MAX):
-                events = [part.packed for part in some if part.packed]
-                await persist(
-                    partial(self._redelivery.pass_over, self.source, self.name, events, times=times + 1, lap=self._lap),
-                    queue=self.source,
-                )
-                metrics.MESSAGES.labels(self._worker.queue, "passed_over").inc(len(events))
+        for pack in batched(waiting, _PACK_MAX):
+            # Looked at before each: what comes again by itself, after the loss of a channel, needs no copy.
+            some = {part: part.packed for part in pack if part.packed and part.is_current}
+            if some and await self._has_sent(some):
+                metrics.MESSAGES.labels(self._worker.queue, "passed_over").inc(len(some))
+                self._passed.update(packed.tenant_id for packed in some.values())
                 for part in some:
                     await self._leave(part)
-        log.debug("messages.passed_over", queue=self.source, events=sum(map(len, passed.values())))
+        log.debug("messages.passed_over", queue=self.source, events=len(waiting))
+
+    async def _has_sent(self, some: Mapping[_Part, PackedEvent]) -> bool:
+        """Send copies to the end of the queue; returns whether that was confirmed, else they come again by themselves."""
+
+        async def are_gone(_: Exception) -> bool:
+            return not any(part.is_current for part in some)
+
+        send = partial(self._redelivery.pass_over, self.source, self.name, list(some.values()), lap=self._lap)
+        try:
+            await persist(send, queue=self.source, until=are_gone)
+        except Exception as fault:
+            if not outages.is_outage(fault):
+                raise
+            return False
+        return True
 
     async def _leave(self, part: _Part) -> None:
         held = part.leave()

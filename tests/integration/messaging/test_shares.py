@@ -6,18 +6,20 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
+from deploy.local.servers import Servers
 from libs.common.contracts import gateway
 from libs.common.db import Connection, Database
 from libs.common.messaging import Bus, Heard
 from libs.common.messaging.envelope import PackedEvent
-from libs.common.messaging.shares import SHARE_MAX
+from libs.common.messaging.shares import PASSED_PER_PLACE, SHARE_MAX
 from libs.common.messaging.topology import dead_queue, postponed_queue
 from libs.common.observability import metrics
 from tests.integration.messaging.conftest import Pair, captured, until
 from tests.integration.messaging.test_postponed import QUEUE, others, packed, put, waiting
+from tests.support.broker import Node
 
-FLOOD = 2_000
-PREFETCH = 10
+FLOOD = 1_000
+PREFETCH = 4
 BATCH = 100
 PLACES = BATCH // 5
 ATTEMPT = 3
@@ -83,8 +85,7 @@ async def listening(pair: Pair, book: Book, *, each: bool = False, **settings: f
     return bus
 
 
-@pytest.mark.parametrize("each", [False, True], ids=["in sets", "each"])
-@pytest.mark.parametrize("pack", [100, 4])
+@pytest.mark.parametrize(("each", "pack"), [(False, 4), (True, 100)], ids=["in sets", "each"])
 async def test_a_flood_of_postponed_events_moves_another_tenants_by_one_share(
     pair: Pair, pack: int, *, each: bool
 ) -> None:
@@ -95,9 +96,10 @@ async def test_a_flood_of_postponed_events_moves_another_tenants_by_one_share(
     async with pair.running(bus):
         await until(book.is_complete)
     assert len(book.before) == 1
-    assert book.before[0] <= SHARE_MAX + PLACES
+    # What the flood earns is a little for all of it that has been passed over.
+    assert book.before[0] <= SHARE_MAX + FLOOD // PASSED_PER_PLACE + PLACES
     # Passing over is work too: of the flood, it is done to each event a few times at most; and it is no attempt.
-    assert 0 < passed_over() - passed <= FLOOD * 5
+    assert 0 < passed_over() - passed <= FLOOD * 8
     assert book.attempts == {ATTEMPT}
 
 
@@ -111,24 +113,29 @@ async def test_events_of_one_tenant_that_are_all_in_hand_are_not_passed_over(pai
     assert passed_over() == passed
 
 
-async def test_a_process_that_dies_while_it_passes_over_loses_nothing(pair: Pair) -> None:
-    database = await pair.database("ledger")
-    book = Book(database)
+async def test_a_process_that_dies_or_loses_its_connections_while_it_passes_over_loses_nothing(
+    pair: Pair, servers: Servers
+) -> None:
+    book = Book(await pair.database("ledger"))
+    passed = passed_over()
+
+    async def is_passing() -> bool:
+        return passed_over() > passed or await book.is_complete()
+
     await put(pair.vhost_url, postponed_queue(QUEUE), [*of("rude", FLOOD), *of("quiet", 1)], pack=20)
-    for _ in range(3):
+    for _ in range(2):
         passed = passed_over()
         bus = await listening(pair, book)
         running = asyncio.create_task(bus.run())
-
-        async def is_passing(bus: Bus = bus, passed: float = passed) -> bool:
-            return passed_over() > passed or await book.is_complete()
-
         await until(is_passing)
         # Without `drain`: nothing is finished, and what was not acknowledged comes again.
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         await bus.close()
+    passed = passed_over()
     async with pair.running(await listening(pair, book)):
+        await until(is_passing)
+        await Node(servers, pair.vhost_url).close_connections()
         await until(book.is_complete)
 
         async def nothing_is_left() -> bool:
@@ -136,4 +143,5 @@ async def test_a_process_that_dies_while_it_passes_over_loses_nothing(pair: Pair
 
         await until(nothing_is_left)
     assert await book.is_complete()
+    assert book.attempts == {ATTEMPT}
     assert not await waiting(pair.vhost_url, dead_queue(QUEUE))
