@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from typing import Any
 from urllib.parse import urlsplit
 
 from deploy.local import vhosts
@@ -79,3 +80,24 @@ class Node:
 
     async def _evaluate(self, expression: str) -> str:
         return await asyncio.to_thread(vhosts.evaluate, self._server, expression)
+
+
+class _Silence(dict[int, object]):
+    """The channels of a connection to which nothing comes through any more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_waited_at = asyncio.Event()
+
+    def get(self, *_: object) -> None:
+        """Lose a frame, as if the broker had sent none."""
+        self.is_waited_at.set()
+
+
+async def go_silent(driver: Any) -> None:
+    """Let a connection of the driver end as one ends to which nothing comes any more, as soon as somebody waits at it."""
+    driver.channels = silence = _Silence()
+    async with asyncio.timeout(10):
+        await silence.is_waited_at.wait()
+    # What the driver does after three heartbeats that did not come.
+    driver._reader_task.cancel()

@@ -57,8 +57,9 @@ class Consuming:
         """
         self._wanted = wanted
         try:
-            self._connection = await connect(self._url, timeout_seconds=CONNECT_SECONDS)
-            await self._declare(self._connection)
+            with lost_not_cancelled():
+                self._connection = await connect(self._url, timeout_seconds=CONNECT_SECONDS)
+                await self._declare(self._connection)
         except Exception as fault:
             await self._close()
             if not outages.is_outage(fault):

@@ -99,7 +99,8 @@ class Publisher:
         )
         broker._connection_kwargs["connection_class"] = LastingConnection
         try:
-            connection = await broker.connect()
+            with lost_not_cancelled():
+                connection = await broker.connect()
         except Exception as fault:
             async with forgiving():
                 await broker.stop()

@@ -2,25 +2,29 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from uuid import uuid4
 
 import aio_pika
 import aiormq
 import pytest
+from aio_pika.abc import AbstractConnection
 from aiormq.abc import DeliveredMessage
 from faststream import AckPolicy
 from faststream.rabbit import Channel, RabbitBroker, RabbitMessage, RabbitQueue
 
 from deploy.local.servers import Servers
+from libs.common.errors import Unavailable
+from libs.common.messaging import consuming
 from libs.common.messaging.broker import Broker
+from libs.common.messaging.connections import connect
 from libs.common.messaging.delivery import Delivery
 from libs.common.messaging.reader import Reader, Subscription
 from libs.common.messaging.topology import Queue, Topology, topology
 from libs.common.observability import metrics
 from tests.integration.messaging.conftest import until
-from tests.support.broker import Node
+from tests.support.broker import Node, go_silent
 
 BACKLOG = 1_000
 PREFETCH = 50
@@ -204,6 +208,41 @@ async def test_connections_that_end_while_the_topology_is_declared_are_made_agai
             await until(lambda: _says(broker, ""))
 
 
+@pytest.mark.parametrize("silent", ["first", "second"])
+async def test_connection_that_goes_silent_while_it_is_made_cancels_nobody(
+    vhost_url: str, queue: str, monkeypatch: pytest.MonkeyPatch, silent: str
+) -> None:
+    made: list[AbstractConnection] = []
+    giving_up: list[asyncio.Task[None]] = []
+
+    async def connect_and_note(url: str, *, timeout_seconds: float) -> AbstractConnection:
+        connection = await connect(url, timeout_seconds=timeout_seconds)
+        made.append(connection)
+        if len(made) == (1 if silent == "first" else 2):
+            assert connection.transport is not None
+            giving_up.append(asyncio.create_task(go_silent(connection.transport.connection)))
+        return connection
+
+    monkeypatch.setattr(consuming, "connect", connect_and_note)
+    monkeypatch.setattr(consuming, "_RECONNECT_SECONDS", 0.05)
+    taker = Everybody()
+    reads = consuming.Consuming(vhost_url, name="ledger", idle_max_seconds=30, declare_every_seconds=30)
+    reads.add(Subscription(queue=queue, name=queue, taker=taker, prefetch=PREFETCH))
+    if silent == "first":
+        with pytest.raises(Unavailable):
+            await reads.start(wanted(queue))
+    await reads.start(wanted(queue))
+    try:
+        if silent == "second":
+            await made[0].close()
+            await until(lambda: _is(lambda: len(made) == 3), seconds=20)
+        await send(vhost_url, queue, [b"after"])
+        await until(lambda: _has(taker, b"after"))
+    finally:
+        await reads.stop()
+    await asyncio.gather(*giving_up)
+
+
 async def test_forgotten_messages_are_seen_and_come_again(vhost_url: str, queue: str) -> None:
     await send(vhost_url, queue, bodies(20))
     taker = Everybody(forgets=3)
@@ -320,6 +359,10 @@ def test_a_reader_that_does_not_read_has_no_consumer() -> None:
 
 async def _says(broker: Broker, trouble: str) -> bool:
     return broker.trouble == trouble
+
+
+async def _is(fact: Callable[[], bool]) -> bool:
+    return fact()
 
 
 async def _has(taker: Everybody, body: bytes) -> bool:

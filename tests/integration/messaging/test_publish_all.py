@@ -9,16 +9,19 @@ from uuid import uuid4
 import aio_pika
 import aiormq
 import pytest
+from aio_pika.abc import TimeoutType
 from aio_pika.exceptions import DeliveryError
 from aiormq import spec
 
 from deploy.local.servers import Servers
 from libs.common import outages
 from libs.common.errors import Unavailable
+from libs.common.messaging import publisher
+from libs.common.messaging.connections import LastingConnection
 from libs.common.messaging.driver import FRAMES_MAX
 from libs.common.messaging.frames import PublicMessage, UnwritableMessage
 from libs.common.messaging.publisher import AT_ONCE, Publisher, forgiving
-from tests.support.broker import Node
+from tests.support.broker import Node, go_silent
 
 EXCHANGE = "payments.x"
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -203,6 +206,23 @@ async def test_silent_connection_that_the_driver_gives_up_is_an_outage_and_cance
     faults = [*together.result(), alone.exception()]
     assert len(faults) == 3
     assert all(isinstance(fault, ConnectionError) and outages.is_outage(fault) for fault in faults)
+
+
+async def test_connection_that_goes_silent_while_it_is_made_is_an_outage(
+    vhost_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_up: list[asyncio.Task[None]] = []
+
+    class Silent(LastingConnection):
+        async def connect(self, timeout: TimeoutType = None) -> None:
+            await super().connect(timeout)
+            assert self.transport is not None
+            given_up.append(asyncio.create_task(go_silent(self.transport.connection)))
+
+    monkeypatch.setattr(publisher, "LastingConnection", Silent)
+    with pytest.raises(Unavailable):
+        await Publisher(vhost_url, name="api").start()
+    await asyncio.gather(*given_up)
 
 
 async def test_write_that_was_cancelled_leaves_no_gap_in_the_numbers(place: Place) -> None:
