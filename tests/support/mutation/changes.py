@@ -2,7 +2,7 @@
 
 import ast
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -218,6 +218,8 @@ def _holds_table(parent: ast.AST, field: str, function: tuple[str, int] | None) 
         return isinstance(parent.ops[0], (ast.In, ast.NotIn))
     if isinstance(parent, ast.Call) and field == "args":
         return ast.unparse(parent.func) in {"frozenset", "set"}
+    if isinstance(parent, ast.Assign) and any(isinstance(target, (ast.Tuple, ast.List)) for target in parent.targets):
+        return False  # It is unpacked: no name can go without its value.
     return (
         function is None and isinstance(parent, (ast.Assign, ast.AnnAssign, ast.Tuple, ast.List)) and field != "targets"
     )
@@ -226,10 +228,20 @@ def _holds_table(parent: ast.AST, field: str, function: tuple[str, int] | None) 
 def _names(node: ast.AST) -> tuple[str, ...]:
     match node:
         case ast.Assign():
-            return tuple(target.id for target in node.targets if isinstance(target, ast.Name))
+            return assigned(node.targets)
         case ast.AnnAssign(target=ast.Name(id=name)) | ast.ClassDef(name=name):
             return (name,)
     return ()
+
+
+def assigned(targets: Iterable[ast.expr]) -> tuple[str, ...]:
+    """Return the names that an assignment gives a meaning to, those of unpacked tuples among them."""
+    return tuple(
+        node.id
+        for target in targets
+        for node in ast.walk(target)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    )
 
 
 _DESCRIBING = ("sa.Table", "sa.Column", "sa.Index", "sa.PrimaryKeyConstraint")

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.support.mutation.changes import assigned
+
 TESTS_SECONDS_MAX = 60
 """Seconds of tests that one mutant meets at most, the cheap ones first."""
 
@@ -109,7 +111,7 @@ def _uses(text: str, name: str) -> Iterator[tuple[range, tuple[str, ...]]]:
         stated: tuple[str, ...] = ()
         match top:
             case ast.Assign():
-                stated = tuple(t.id for t in top.targets if isinstance(t, ast.Name))
+                stated = assigned(top.targets)
             case ast.AnnAssign(target=ast.Name(id=target)):
                 stated = (target,)
             case ast.FunctionDef(name=target) | ast.AsyncFunctionDef(name=target):

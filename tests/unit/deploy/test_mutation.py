@@ -1,0 +1,35 @@
+"""A change of the code meets the tests that can notice it."""
+
+from pathlib import Path
+
+from tests.support.mutation.changes import mutants
+from tests.support.mutation.ran import Ran, users
+
+UNPACKED = """\
+_ASSET, (_LIABILITY, *_OTHERS) = 1, (2, 3, 4)
+_KIND = {"cash": _LIABILITY, "till": _ASSET}
+
+def kind(name):
+    return _KIND[name]
+"""
+
+
+def test_a_value_that_is_unpacked_belongs_to_every_name_of_the_assignment() -> None:
+    (changed,) = [mutant for mutant in mutants("chart.py", UNPACKED) if mutant.change == "2 -> 3"]
+
+    assert changed.stated == ("_ASSET", "_LIABILITY", "_OTHERS")
+
+
+def test_no_value_is_taken_from_an_assignment_that_unpacks_it() -> None:
+    assert not [mutant for mutant in mutants("chart.py", UNPACKED) if mutant.lines[0] == 1 and "row" in mutant.change]
+
+
+def test_who_reads_a_table_made_of_unpacked_names_meets_their_changes(tmp_path: Path) -> None:
+    code, test = tmp_path / "chart.py", tmp_path / "test_chart.py"
+    code.write_text(UNPACKED)
+    test.write_text("def test_kind(): ...\n")
+    ran = Ran(
+        {str(code): {1: {""}, 2: {""}, 4: {""}, 5: {"test_chart.py::test_kind"}}}, {"test_chart.py::test_kind": 0.1}
+    )
+
+    assert users(tmp_path, ran, ("_ASSET", "_LIABILITY")) == {"test_chart.py::test_kind"}
