@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -21,6 +21,8 @@ from libs.common.messaging.connections import LastingConnection
 from libs.common.messaging.driver import FRAMES_MAX
 from libs.common.messaging.frames import PublicMessage, UnwritableMessage
 from libs.common.messaging.publisher import AT_ONCE, Publisher, forgiving
+from libs.common.messaging.topology import dead_exchange
+from tests.integration.messaging.conftest import until
 from tests.support.broker import Node, go_silent
 
 EXCHANGE = "payments.x"
@@ -225,6 +227,73 @@ async def test_connection_that_goes_silent_while_it_is_made_is_an_outage(
     await asyncio.gather(*given_up)
 
 
+async def test_connection_without_confirms_is_replaced_after_six_probes_but_not_a_blocked_one(
+    place: Place, vhost_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await place.team.declare_exchange(dead_exchange("api"), aio_pika.ExchangeType.TOPIC, durable=True)
+    monkeypatch.setattr(publisher, "_PROBE_EVERY_SECONDS", 0.001)
+    monkeypatch.setattr(publisher, "_PROBE_SECONDS", 0.05)
+    failures, at_replacing = 0, list[int]()
+    probe, replace = Publisher.probe, Publisher._replace
+
+    async def counted_probe(self: Publisher) -> None:
+        nonlocal failures
+        failures += 1
+        await probe(self)
+        failures = 0
+
+    async def noted_replace(self: Publisher) -> None:
+        at_replacing.append(failures)
+        await replace(self)
+
+    monkeypatch.setattr(Publisher, "probe", counted_probe)
+    monkeypatch.setattr(Publisher, "_replace", noted_replace)
+    watched = Publisher(vhost_url, name="api")
+    await watched.start()
+    try:
+        first, channel = watched._broker, await Place(watched, place.team, place.queue).channel()
+        watched._set_blocked("low on memory")
+        await until(lambda: _is(lambda: failures > 10))
+        assert not at_replacing
+        channel.frames = asyncio.Queue()
+        watched._set_blocked("")
+        failures = 0
+        await until(lambda: _is(lambda: watched._broker is not first and failures == 0))
+        assert at_replacing[0] == 6
+        await watched.publish(b"{}", exchange=EXCHANGE, routing_key="payment.settled")
+        assert len(await place.received()) == 1
+    finally:
+        await watched.stop()
+
+
+async def test_probe_does_not_blame_the_broker_for_an_error_of_ours(place: Place) -> None:
+    place.publisher._name = "a name longer than AMQP admits" * 10
+    with pytest.raises(ValueError, match="Max length exceeded"):
+        await place.publisher.probe()
+
+
+async def test_exchange_that_is_gone_keeps_nothing_from_the_others(place: Place) -> None:
+    gone = await place.team.declare_exchange("gone.x", aio_pika.ExchangeType.TOPIC)
+
+    async def publish(exchange: str) -> None:
+        await place.publisher.publish(b"{}", exchange=exchange, routing_key="payment.settled", mandatory=False)
+
+    await publish("gone.x")
+    await gone.delete()
+    # The broker closes the channel for it, and with that all exchanges are looked up again.
+    (fault,) = await asyncio.gather(publish("gone.x"), return_exceptions=True)
+    assert fault is not None
+    assert outages.is_outage(fault)
+
+    async def is_published() -> bool:
+        (outcome,) = await asyncio.gather(publish(EXCHANGE), return_exceptions=True)
+        assert outcome is None or outages.is_outage(outcome)
+        return outcome is None
+
+    await until(is_published, seconds=20)
+    assert len(await place.received()) == 1
+
+
 async def test_write_that_was_cancelled_leaves_no_gap_in_the_numbers(place: Place) -> None:
     channel = await place.channel()
     before = channel.delivery_tag
@@ -274,6 +343,7 @@ async def test_broker_says_why_it_takes_nothing_and_when_it_does_again(place: Pl
 async def test_nothing_is_left_of_a_publisher_that_stopped(vhost_url: str) -> None:
     publisher = Publisher(vhost_url, name="api")
     await publisher.start()
+    assert "watch publishing" in {task.get_name() for task in asyncio.all_tasks()}
     await publisher.stop()
     assert "watch publishing" not in {task.get_name() for task in asyncio.all_tasks()}
     await Publisher(vhost_url, name="api").stop()
@@ -291,3 +361,7 @@ async def test_only_outages_are_let_pass() -> None:
 
 def test_the_driver_has_room_for_all_that_is_published_in_one_turn() -> None:
     assert aiormq.Connection.FRAME_BUFFER_SIZE > AT_ONCE
+
+
+async def _is(fact: Callable[[], bool]) -> bool:
+    return fact()

@@ -95,7 +95,16 @@ GROUPS: dict[str, Group] = {
     ),
     "consuming": Group(
         _messaging(
-            "consumer", "delivery", "envelope", "inbox", "intake", "letters", "redelivery", "redrive", "settling"
+            "consumer",
+            "delivery",
+            "envelope",
+            "inbox",
+            "intake",
+            "letters",
+            "redelivery",
+            "redrive",
+            "settling",
+            "shares",
         ),
         (
             f"{UNIT}/common/test_consuming.py",
@@ -106,6 +115,7 @@ GROUPS: dict[str, Group] = {
             f"{INTEGRATION}/messaging/test_path.py",
             f"{INTEGRATION}/messaging/test_postponed.py",
             f"{INTEGRATION}/messaging/test_redrive.py",
+            f"{INTEGRATION}/messaging/test_shares.py",
         ),
     ),
     "publishing": Group(

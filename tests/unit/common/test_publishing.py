@@ -107,6 +107,12 @@ class TestBound:
         assert 75 <= mark.start(1.9) <= 90
         assert mark.start(2.0) == 100
 
+    def test_moves_on_in_steps_of_a_tenth_of_a_second(self) -> None:
+        mark = self.scanned()
+        for seq, at in [(1, 0.0), (2, 0.1), (3, 0.15), (4, 0.2), (5, 0.3)]:
+            mark.sent([seq], at)
+        assert [mark.start(LAG_SECONDS + at) for at in (0.01, 0.11, 0.21, 0.31)] == [1, 2, 4, 5]
+
     def test_forgets_all_after_an_outage(self) -> None:
         mark = self.scanned()
         mark.sent([10], 0.0)
