@@ -6,7 +6,7 @@ from tests.support.mutation.changes import mutants
 from tests.support.mutation.ran import Ran, users
 
 UNPACKED = """\
-_ASSET, (_LIABILITY, *_OTHERS) = 1, (2, 3, 4)
+_ASSET, _LIABILITY, *_OTHERS = 1, 2, 3, 4
 _KIND = {"cash": _LIABILITY, "till": _ASSET}
 
 def kind(name):
