@@ -122,9 +122,10 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How long the headers of a request may take to arrive before the answer is 408."""
     http_body_bytes_max: Annotated[int, between(1024, 1_073_741_824)] = 8_388_608
     """The largest body that is taken on any route; beyond it the answer is 413. Single routes take less."""
-    http_bodies_bytes_max: Annotated[int, between(16_384, 1_099_511_627_776)] = 16_777_216
+    http_bodies_bytes_max: Annotated[int, between(16_384, 1_099_511_627_776)] = 25_165_824
     """Bytes of bodies that this process holds at a time, of all requests together but for the first 16 kB of each; beyond it
-    the answer is 503. At least HTTP_BODY_BYTES_MAX."""
+    the answer is 503. At least HTTP_BODY_BYTES_MAX. Bodies of more than 262,144 bytes may take three quarters of it, or one
+    of HTTP_BODY_BYTES_MAX, and count from their headers on."""
     http_body_seconds: Annotated[float, between(0.1, 3_600)] = 20.0
     """How long the body of a request may take to arrive before the answer is 408."""
     http_write_seconds: Annotated[float, between(0.1, 3_600)] = 30.0

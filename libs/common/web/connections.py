@@ -27,6 +27,11 @@ _LINGERING_MAX = 200
 _FREE_BODY_BYTES = 16_384
 """The beginning of each body counts for nothing: a payment finds room however many files are being sent."""
 
+LARGE_BODY_BYTES = 262_144
+"""A body of more bytes than this is large: only lists of journal entries are."""
+_LARGE_PART = 0.75
+"""The part of all bytes of bodies that large ones may take together: however slowly they come, others find room."""
+
 _OTHER_FILES = 500
 """Files and connections of other kinds that a process may have open."""
 
@@ -54,6 +59,7 @@ class Connections:
 
     def __init__(self, http: HttpSettings) -> None:
         self.http = http
+        self._large_bytes_max = large_bodies_bytes_max(http)
         limits = (
             http.http_header_seconds,
             http.http_body_seconds,
@@ -63,7 +69,9 @@ class Connections:
         self._every_seconds = min(_SWEEP_SECONDS, min(limits) / _SWEEPS_PER_LIMIT)
         self._is_sweeping = False
         self._body_bytes = 0
-        """Bytes of bodies that are held, without the beginnings that count for nothing."""
+        """Bytes of bodies that are held or promised, without the beginnings that count for nothing."""
+        self._large_bytes = 0
+        """Those of large bodies among them."""
 
     def admits(self, count: int) -> bool:
         """Whether there may be so many connections."""
@@ -75,12 +83,23 @@ class Connections:
 
     def has_room(self, body_bytes: int) -> bool:
         """Whether a body of so many bytes could be held besides those that are."""
-        return self._body_bytes + _counted(body_bytes) <= self.http.http_bodies_bytes_max
+        counted, large = _counted(body_bytes), _counted_large(body_bytes)
+        if self._body_bytes + counted > self.http.http_bodies_bytes_max:
+            return False
+        return not large or self._large_bytes + large <= self._large_bytes_max
+
+    def promised(self, body_bytes: int) -> int:
+        """Return what of a body that is announced counts from now on: all of a large one, so that none is begun in vain."""
+        return body_bytes if body_bytes > LARGE_BODY_BYTES else 0
 
     def hold(self, before: int, after: int) -> bool:
         """Count a body that grows; whether there is room for it. `hold(n, 0)` gives all of it back."""
         self._body_bytes += _counted(after) - _counted(before)
-        return self._body_bytes <= self.http.http_bodies_bytes_max
+        large = _counted_large(after)
+        self._large_bytes += large - _counted_large(before)
+        if self._body_bytes > self.http.http_bodies_bytes_max:
+            return False
+        return not large or self._large_bytes <= self._large_bytes_max
 
     def watch(self, loop: asyncio.AbstractEventLoop, connections: Collection[Connection]) -> None:
         """Sweep `connections` until there are none left."""
@@ -103,5 +122,14 @@ class Connections:
             loop.call_later(self._every_seconds, self._sweep, loop, connections)
 
 
+def large_bodies_bytes_max(http: HttpSettings) -> int:
+    """Return how many bytes large bodies may take together: one of the largest always finds room when there is no other."""
+    return max(int(http.http_bodies_bytes_max * _LARGE_PART), _counted(http.http_body_bytes_max))
+
+
 def _counted(body_bytes: int) -> int:
     return max(0, body_bytes - _FREE_BODY_BYTES)
+
+
+def _counted_large(body_bytes: int) -> int:
+    return _counted(body_bytes) if body_bytes > LARGE_BODY_BYTES else 0

@@ -74,9 +74,11 @@ class BoundedProtocol(HttpToolsProtocol):
         """Bytes that are being parsed."""
         self._head_bytes = 0
         """Bytes of an unfinished head that were parsed before."""
+        self._length = 0
+        """The length of the body that is awaited, as far as it is announced."""
         self._body_bytes = 0
         self._bodies: deque[int] = deque()
-        """Bytes that are held of each request that is not answered yet."""
+        """Bytes that are held or promised of each request that is not answered yet."""
         self._trailers = 0
         self._running: RequestResponseCycle | None = None
         self._refusal: Refusal | None = None
@@ -200,7 +202,9 @@ class BoundedProtocol(HttpToolsProtocol):
         if refusal is not None:
             raise self._stop(refusal)
         self._body_bytes = self._trailers = 0
-        self._bodies.append(0)
+        promised = self.bounds.promised(self._length)
+        self.bounds.hold(0, promised)
+        self._bodies.append(promised)
         super().on_headers_complete()
         self._receiving = _BODY
         self._deadline = self._now + self._http.http_body_seconds
@@ -212,7 +216,7 @@ class BoundedProtocol(HttpToolsProtocol):
             raise self._stop(refusals.body_too_large(self._http.http_body_bytes_max))
         if not self.cycle.response_complete:
             before = self._bodies[-1]
-            self._bodies[-1] = after = before + len(body)
+            self._bodies[-1] = after = max(before, self._body_bytes)
             if not self.bounds.hold(before, after):
                 raise self._stop(refusals.BODIES_TOO_MANY)
         super().on_body(body)
@@ -298,8 +302,9 @@ class BoundedProtocol(HttpToolsProtocol):
             if size > self._http.http_header_bytes_max:
                 return refusals.headers_too_large(self._http.http_header_bytes_max)
         has_body = b"transfer-encoding" in distinct
+        self._length = 0
         if b"content-length" in distinct:
-            length = int(self.headers[names.index(b"content-length")][1])
+            self._length = length = int(self.headers[names.index(b"content-length")][1])
             if length > self._http.http_body_bytes_max:
                 return refusals.body_too_large(self._http.http_body_bytes_max)
             if not self.bounds.has_room(length):

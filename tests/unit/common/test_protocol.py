@@ -327,6 +327,35 @@ async def test_bodies_are_bounded_in_total_and_free_again() -> None:
         await until(lambda: held() == 0)
 
 
+async def test_slow_large_bodies_leave_room_for_all_others() -> None:
+    large = connections.LARGE_BODY_BYTES + 1
+    # Two of these fit the part of large ones, a third does not.
+    http = HttpSettings(http_body_bytes_max=large, http_bodies_bytes_max=3 * large)
+
+    async with serving_raw(echo, http) as server, server.connect() as first, server.connect() as second:
+        held = (1 + 1) * (large - 16_384)
+        # One announces its body and sends nothing of it; of the other nobody knows how long it becomes.
+        await first.send(request("POST", "/", f"Content-Length: {large}"))
+        await second.send(request("POST", "/", CHUNKED), b"%x\r\n" % large + b"x" * large + b"\r\n")
+        await until(lambda: REGISTRY.get_sample_value("http_body_bytes") == held)
+        for _ in range(3):
+            for framing in (f"Content-Length: {large}", CHUNKED):
+                async with server.connect() as third:
+                    await third.send(request("POST", "/", framing))
+                    if framing is CHUNKED:
+                        await third.send(b"%x\r\n" % large + b"x" * large + b"\r\n")
+                    answer = await third.answer()
+                    assert (answer.status, answer.code, answer.headers["retry-after"]) == (503, "overloaded", "1")
+            await until(lambda: REGISTRY.get_sample_value("http_body_bytes") == held)
+            # The largest of the ordinary ones, while the large ones are still on their way.
+            assert (await server.ask(request("POST", "/", body=b"x" * (large - 1)))).status == 200
+        await first.send(b"x" * large)
+        assert (await first.answer()).status == 200
+        assert (await server.ask(request("POST", "/", body=b"x" * large))).status == 200
+        second.reset()
+        await until(lambda: REGISTRY.get_sample_value("http_body_bytes") == 0)
+
+
 async def test_pipelined_bodies_are_given_back_one_by_one() -> None:
     size = 16_384 + 1000
     async with serving_raw(echo, HttpSettings(http_bodies_bytes_max=16_384, http_body_bytes_max=size)) as server:
