@@ -48,6 +48,10 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
     """What a request is answered with."""
     timeout_seconds: float | None = None
     """How long an answer to a request is waited for, where that is longer than `REQUEST_TIMEOUT_SECONDS`."""
+    is_heavy: bool = False
+    """Whether answering a request may take long: of such only a few are answered at a time, beside all others."""
+    long: str = ""
+    """The member of a request that is a list of any length, and is read in slices."""
 
     @property
     def exchange(self) -> str:
@@ -147,6 +151,8 @@ def request[M: Message](
     reply: type[msgspec.Struct],
     example: dict[str, Any],
     timeout_seconds: float | None = None,
+    is_heavy: bool = False,
+    long: str = "",
 ) -> Callable[[type[M]], type[M]]:
     """Declare a request: something that `owner` is asked while somebody waits; repeating it must do no harm."""
     return _declare(
@@ -158,6 +164,8 @@ def request[M: Message](
             said_by=said_by,
             reply=reply,
             timeout_seconds=timeout_seconds,
+            is_heavy=is_heavy,
+            long=long,
         ),
         example,
     )

@@ -180,6 +180,7 @@ class PeriodList(msgspec.Struct, frozen=True, kw_only=True):
     said_by=("api",),
     reply=Period,
     example=_TENANT | {"ends_before": "2026-11-01T00:00:00Z", "closed_by": "ops@demo"},
+    is_heavy=True,
 )
 class ClosePeriod(Message, frozen=True, kw_only=True):
     """Close a tenant's books up to an instant. Asked by the api; again is success."""
@@ -213,6 +214,7 @@ class BookTime(StrEnum):
     said_by=("api",),
     reply=BalanceList,
     example=_TENANT | {"before": "2026-11-01T00:00:00Z", "time": "effective"},
+    is_heavy=True,
 )
 class GetBalancesAt(Message, frozen=True, kw_only=True):
     """What did this tenant's accounts hold at an instant? Asked by the api."""

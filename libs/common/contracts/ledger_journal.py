@@ -110,6 +110,8 @@ class EntriesPosted(msgspec.Struct, frozen=True, kw_only=True):
     reply=EntriesPosted,
     example={"tenant_id": _TENANT, "made_by": "ops@demo.example.com", "key": "k-1", "entries": [_ENTRY]},
     timeout_seconds=_BULK_TIMEOUT_SECONDS,
+    is_heavy=True,
+    long="entries",
 )
 class PostEntries(Message, frozen=True, kw_only=True):
     """Post entries that a person made. Asked by the api; the same key and content again is answered the same."""
@@ -189,6 +191,8 @@ class ProposalAnswer(msgspec.Struct, frozen=True, kw_only=True):
         "reason": "Bank statement of November",
         "entries": [_ENTRY],
     },
+    is_heavy=True,
+    long="entries",
 )
 class ProposeEntries(Message, frozen=True, kw_only=True):
     """Propose entries for somebody else to decide about. Asked by the api; refused when they could not be posted now."""
@@ -211,6 +215,7 @@ class ProposeEntries(Message, frozen=True, kw_only=True):
     said_by=("api",),
     reply=ProposalAnswer,
     example={"tenant_id": _TENANT, "proposal_id": _PROPOSAL_ID, "decided_by": "cfo@demo.example.com"},
+    is_heavy=True,
 )
 class ApproveProposal(Message, frozen=True, kw_only=True):
     """Post what somebody else proposed, exactly once. Asked by the api."""

@@ -404,6 +404,7 @@ class ConsolidatedBalances(msgspec.Struct, frozen=True, kw_only=True):
     said_by=("api",),
     reply=ConsolidatedBalances,
     example=_TENANT | {"currency": "USD"},
+    is_heavy=True,
 )
 class GetConsolidatedBalances(Message, frozen=True, kw_only=True):
     """What do this tenant's accounts hold, told in one currency? Asked by the api."""

@@ -59,6 +59,7 @@ class RevenueReport(msgspec.Struct, frozen=True, kw_only=True):
     said_by=("api",),
     reply=RevenueReport,
     example={"tenant_id": _TENANT, "granularity": "month", "zone": "America/Sao_Paulo"},
+    is_heavy=True,
 )
 class ReportRevenue(Message, frozen=True, kw_only=True):
     """What did this tenant earn in each period? Asked by the api."""
@@ -78,7 +79,12 @@ class ReportRevenue(Message, frozen=True, kw_only=True):
 
 
 @request(
-    "reports.revenue_by_tenant", owner="ledger", said_by=("api",), reply=RevenueReport, example={"currency": "BRL"}
+    "reports.revenue_by_tenant",
+    owner="ledger",
+    said_by=("api",),
+    reply=RevenueReport,
+    example={"currency": "BRL"},
+    is_heavy=True,
 )
 class ReportRevenueByTenant(Message, frozen=True, kw_only=True):
     """What did each tenant earn? Asked by the api for operators of the platform only."""
@@ -103,7 +109,14 @@ class BalancesReport(msgspec.Struct, frozen=True, kw_only=True):
     """Everything committed before this instant is in it."""
 
 
-@request("reports.balances", owner="ledger", said_by=("api",), reply=BalancesReport, example={"tenant_id": _TENANT})
+@request(
+    "reports.balances",
+    owner="ledger",
+    said_by=("api",),
+    reply=BalancesReport,
+    example={"tenant_id": _TENANT},
+    is_heavy=True,
+)
 class ReportBalances(Message, frozen=True, kw_only=True):
     """What did this tenant's accounts hold, or turn over in a period? Asked by the api."""
 
@@ -143,7 +156,14 @@ class TrialBalance(msgspec.Struct, frozen=True, kw_only=True):
     """By account code and currency."""
 
 
-@request("reports.trial_balance", owner="ledger", said_by=("api",), reply=TrialBalance, example={"tenant_id": _TENANT})
+@request(
+    "reports.trial_balance",
+    owner="ledger",
+    said_by=("api",),
+    reply=TrialBalance,
+    example={"tenant_id": _TENANT},
+    is_heavy=True,
+)
 class ReportTrialBalance(Message, frozen=True, kw_only=True):
     """Do this tenant's debits equal its credits? Asked by the api; answered from the books themselves."""
 
@@ -209,6 +229,7 @@ class StatementPage(msgspec.Struct, frozen=True, kw_only=True):
     said_by=("api",),
     reply=StatementPage,
     example={"tenant_id": _TENANT, "account": "CASH", "currency": "BRL"},
+    is_heavy=True,
 )
 class ReportStatement(Message, frozen=True, kw_only=True):
     """What happened on one account in one currency? Asked by the api; answered from the books themselves."""
@@ -271,7 +292,14 @@ class JournalPage(msgspec.Struct, frozen=True, kw_only=True):
     """Continue here; None on the last page."""
 
 
-@request("reports.journal", owner="ledger", said_by=("api",), reply=JournalPage, example={"tenant_id": _TENANT})
+@request(
+    "reports.journal",
+    owner="ledger",
+    said_by=("api",),
+    reply=JournalPage,
+    example={"tenant_id": _TENANT},
+    is_heavy=True,
+)
 class ReportJournal(Message, frozen=True, kw_only=True):
     """What was entered, in its order? Asked by the api; answered from the books themselves."""
 
@@ -303,6 +331,7 @@ class ReportsRefreshed(msgspec.Struct, frozen=True, kw_only=True):
     reply=ReportsRefreshed,
     example={},
     timeout_seconds=_REFRESH_TIMEOUT_SECONDS,
+    is_heavy=True,
 )
 class RefreshReports(Message, frozen=True, kw_only=True):
     """Refresh the report views now. Asked by the api for operators; one that is under way is not begun again."""

@@ -54,7 +54,7 @@ class Bus:
             timeout_seconds=settings.request_timeout_seconds,
             places=settings.consumer_prefetch,
         )
-        self._answerer = Answerer(self._broker, service=service)
+        self._answerer = Answerer(self._broker, service=service, places=settings.consumer_prefetch)
         self._packs: list[PackConsumer[Any]] = []
         self._eaches: list[EachConsumer[Any]] = []
         self._broadcasts: list[BroadcastConsumer[Any]] = []
@@ -158,7 +158,7 @@ class Bus:
                 binding=broadcast.binding,
             )
         if self._answerer.answers:
-            self._broker.subscribe(self._answerer.queue, self._answerer, prefetch=prefetch)
+            self._broker.subscribe(self._answerer.queue, self._answerer, prefetch=self._answerer.prefetch)
         if asks(self._service):
             self._broker.subscribe(
                 self._asker.reply_queue,

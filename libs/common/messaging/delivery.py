@@ -58,6 +58,12 @@ class Delivery:
         return self._message.header.properties.reply_to or ""
 
     @property
+    def expires_at(self) -> float | None:
+        """When whoever sent it has given it up at the latest, by the event loop's clock; None where it is never given up."""
+        milliseconds = self._message.header.properties.expiration or ""
+        return self.arrived_at + int(milliseconds) / 1000 if milliseconds.isdecimal() else None
+
+    @property
     def is_current(self) -> bool:
         """Whether it can still be acknowledged; with its channel closed it comes again, and nothing is lost by leaving it."""
         return not self._is_settled and not self._channel.is_closed

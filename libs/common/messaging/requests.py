@@ -1,7 +1,8 @@
 """Request and reply over the broker: one reply queue per process, matched by correlation id, with a deadline.
 
 Used where the api must ask another service while a client waits. A request that nobody answers in time is 503 for the
-client; the request itself expires in its queue at the same moment.
+client; the request itself expires in its queue at the same moment. Tenants take turns, where requests are asked and where
+they are answered.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from uuid import uuid4
 import msgspec
 
 from libs.common import outages
-from libs.common.contracts import REGISTRY, Kind, Message
+from libs.common.contracts import REGISTRY, Contract, Kind, Message
 from libs.common.errors import (
     Conflict,
     Declined,
@@ -27,10 +28,10 @@ from libs.common.errors import (
 )
 from libs.common.messaging.broker import Broker, forgiving
 from libs.common.messaging.delivery import Delivery
-from libs.common.messaging.envelope import decode
+from libs.common.messaging.readings import Reading, reading
 from libs.common.messaging.settling import acknowledge, hand_back
 from libs.common.messaging.topology import reply_exchange
-from libs.common.messaging.turns import Turns
+from libs.common.messaging.turns import Lanes, Turns, overloaded
 from libs.common.observability import metrics
 from libs.common.observability.correlation import Correlation, child_traceparent, correlated, current
 from libs.common.observability.logging import get_logger
@@ -43,11 +44,16 @@ _CLASSES: dict[str, type[Rejected]] = {
 """The refusals that travel back; a service's own leaf travels as its nearest ancestor, with its code."""
 
 _WAITING_MAX = 2000
-"""Requests of this process that may be unanswered at a time."""
+"""Requests of this process that may be unanswered at a time; beyond it the tenant with most of them waiting is refused one."""
 _TENANT_WAITING_MAX = 1500
 """Requests of one tenant among them that may wait for a place."""
+_TENANT_HEAVY_WAITING_MAX = 50
+"""Heavy requests of one tenant that may wait for a place."""
 _PLACES = 50
 """Requests that may be under way to one service at a time, as many as a process of it answers."""
+_WINDOW = 4
+"""For each place, the requests that an answering process has at hand, to give the places out by tenant."""
+_TENANT_CHARACTERS_MAX = 200
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -73,7 +79,7 @@ class Asker:
         self._broker = broker
         self._timeout_seconds = timeout_seconds
         self._places = places
-        self._turns: dict[str, Turns] = {}
+        self._lanes: dict[str, Lanes] = {}
         self.reply_queue = f"{reply_exchange(service)}.{uuid4().hex}"
         self.binding = (reply_exchange(service), self.reply_queue)
         self._open: dict[str, asyncio.Future[bytes]] = {}
@@ -100,9 +106,7 @@ class Asker:
         contract = request.contract
         assert contract.reply is not None
         correlation = current()
-        turns = self._turns.setdefault(contract.owner, Turns(self._places))
-        if len(self._open) >= _WAITING_MAX or turns.waiting(correlation.tenant_id) >= _TENANT_WAITING_MAX:
-            raise Unavailable("too many requests are waiting for an answer", code="overloaded")
+        turns = self._room(contract, correlation.tenant_id)
         timeout_seconds = max(self._timeout_seconds, contract.timeout_seconds or 0)
         ticket = uuid4().hex
         waiting: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
@@ -139,6 +143,27 @@ class Asker:
             metrics.REQUEST_DURATION.labels(contract.name).observe(perf_counter() - started)
         return self._read(reply, contract.reply)
 
+    def _room(self, contract: Contract, tenant_id: str) -> Turns:
+        """Find the places for one more request of a tenant.
+
+        Raises:
+            Unavailable: when too many of its requests wait; of another tenant's if that has more.
+        """
+        lanes = self._lanes.get(contract.owner)
+        if lanes is None:
+            lanes = self._lanes[contract.owner] = Lanes(self._places)
+        turns = lanes.of(is_heavy=contract.is_heavy)
+        waiting = turns.waiting(tenant_id)
+        if waiting >= (_TENANT_HEAVY_WAITING_MAX if contract.is_heavy else _TENANT_WAITING_MAX):
+            raise overloaded()
+        if len(self._open) >= _WAITING_MAX:
+            every = [turns for lanes in self._lanes.values() for turns in (lanes.ordinary, lanes.heavy)]
+            (most, rudest), crowded = max(((each.longest(), each) for each in every), key=lambda found: found[0])
+            if most <= waiting + 1:
+                raise overloaded()
+            crowded.send_away(rudest)
+        return turns
+
     def _read(self, reply: Reply, kind: type[msgspec.Struct]) -> msgspec.Struct:
         if reply.refusal is not None:
             raise _refused(reply.refusal)
@@ -167,16 +192,20 @@ def _refused(refusal: Refusal) -> PlatformError:
 class Answerer:
     """Answers the requests that one service is asked."""
 
-    def __init__(self, broker: Broker, *, service: str) -> None:
+    def __init__(self, broker: Broker, *, service: str, places: int = _PLACES) -> None:
         self._broker = broker
         self._service = service
+        self._lanes = Lanes(places)
+        self.prefetch = places * _WINDOW
+        """Unacknowledged requests that the broker may push: those among which tenants take turns."""
         self._reply_exchanges = frozenset(
             reply_exchange(asker)
             for m in REGISTRY.values()
             if m.contract.kind is Kind.REQUEST and m.contract.owner == service
             for asker in m.contract.said_by
         )
-        self._handlers: dict[str, tuple[msgspec.json.Decoder[Any], Callable[[Any], Awaitable[msgspec.Struct]]]] = {}
+        self._handlers: dict[str, tuple[Reading[Any], Callable[[Any], Awaitable[msgspec.Struct]]]] = {}
+        self._heavy: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._in_hand: set[Delivery] = set()
 
@@ -197,22 +226,32 @@ class Answerer:
 
     def add(self, kind: type[Message], handler: Callable[[Any], Awaitable[msgspec.Struct]]) -> None:
         """Answer requests of `kind` with `handler`."""
-        self._handlers[kind.contract.name] = (msgspec.json.Decoder(kind), handler)
+        self._handlers[kind.contract.name] = (reading(kind), handler)
+        if kind.contract.is_heavy:
+            self._heavy.add(kind.contract.name)
 
     def works_on(self, message: Delivery) -> bool:
         """Whether a request is being answered."""
         return message in self._in_hand
 
     async def take(self, message: Delivery) -> None:
-        """Accept one request; the prefetch bounds how many are answered at a time."""
+        """Accept one request; the prefetch bounds how many wait here for their turn."""
         self._in_hand.add(message)
         task = asyncio.create_task(self._answer(message), name=f"answer {self.queue}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _answer(self, message: Delivery) -> None:
+        name = message.message_type
         try:
-            await self._carry_out(message)
+            async with self._lanes.of(is_heavy=name in self._heavy).place(_tenant_of(message)):
+                if not message.is_current:
+                    # It comes again, and nothing of it is done yet.
+                    return
+                if (expires_at := message.expires_at) and expires_at <= asyncio.get_running_loop().time():
+                    metrics.REQUESTS_GIVEN_UP.labels(name if name in self._handlers else "").inc()
+                else:
+                    await self._carry_out(message)
             await acknowledge(message)
         except Exception:
             log.exception("request.failed", request=message.message_type)
@@ -225,7 +264,7 @@ class Answerer:
         name = message.message_type
         correlation = Correlation(
             correlation_id=str(headers.get("X-Correlation-Id", "")),
-            tenant_id=str(headers.get("X-Tenant-Id", "")),
+            tenant_id=_tenant_of(message),
             traceparent=child_traceparent(str(headers.get("traceparent", ""))),
         )
         with correlated(correlation):
@@ -249,9 +288,9 @@ class Answerer:
             found = self._handlers.get(name)
             if found is None:
                 raise Undecodable(f"the {self._service} service does not know the request {name!r}")
-            decoder, handler = found
+            read, handler = found
             try:
-                request = decode(decoder, body, what="the request breaks its contract")
+                request = await read(body)
             except Undecodable as fault:
                 # The same every time, so not an outage: whoever asked must not ask so again.
                 raise Invalid(fault.detail) from fault
@@ -275,6 +314,10 @@ class Answerer:
                     kind="Unavailable", code="unavailable", detail=f"the {self._service} service cannot answer now"
                 )
             )
+
+
+def _tenant_of(message: Delivery) -> str:
+    return str(message.headers.get("X-Tenant-Id", ""))[:_TENANT_CHARACTERS_MAX]
 
 
 def asks(service: str) -> bool:

@@ -1,26 +1,46 @@
-"""Places for requests that are under way, given out to tenants in turn: the flood of one is a longer line of its own."""
+"""Places for requests that are under way, given out to tenants in turn: the flood of one is a longer line of its own.
+
+Both sides of a request use them: who asks, so that what waits is bounded and refused by tenant, and who answers, so that
+the requests of several processes that ask have their turns too. Heavy requests have a few places of their own.
+"""
 
 import asyncio
 from collections import Counter, OrderedDict, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from libs.common.errors import Unavailable
+
 _RESERVED_PART = 4
 """One tenant has all places but a quarter at most: whoever else comes finds one at once."""
+_HEAVY_PLACES = 4
+_HEAVY_TENANT_PLACES_MAX = 2
+"""So many heavy requests are under way at a time, and of one tenant: they share the processor with everything else."""
 
 
 class Turns:
     """Places at one service. A place that becomes free goes to the tenant that has waited longest for its turn."""
 
-    def __init__(self, places: int) -> None:
+    def __init__(self, places: int, *, tenant_places_max: int = 0) -> None:
         self._free = places
-        self._tenant_places_max = max(1, places - places // _RESERVED_PART)
+        self._tenant_places_max = tenant_places_max or max(1, places - places // _RESERVED_PART)
         self._held: Counter[str] = Counter()
         self._lines: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
 
     def waiting(self, tenant_id: str) -> int:
         """How many requests of a tenant wait for a place."""
         return len(self._lines.get(tenant_id, ()))
+
+    def longest(self) -> tuple[int, str]:
+        """How many requests wait in the longest line, and whose it is."""
+        return max(((len(line), tenant_id) for tenant_id, line in self._lines.items()), default=(0, ""))
+
+    def send_away(self, tenant_id: str) -> None:
+        """Refuse the newest request in a tenant's line: it makes room for somebody who has fewer."""
+        turn = self._lines[tenant_id][-1]
+        self._leave(tenant_id, turn)
+        if not turn.done():
+            turn.set_exception(overloaded())
 
     @asynccontextmanager
     async def place(self, tenant_id: str) -> AsyncIterator[None]:
@@ -54,7 +74,7 @@ class Turns:
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
                 # The place was given at the very moment in which the wait ended.
                 self._give_back(tenant_id)
             else:
@@ -81,3 +101,20 @@ class Turns:
         line.remove(turn)
         if not line:
             del self._lines[tenant_id]
+
+
+class Lanes:
+    """The places at one service: those of ordinary requests, and those of heavy ones."""
+
+    def __init__(self, places: int) -> None:
+        self.ordinary = Turns(places)
+        self.heavy = Turns(_HEAVY_PLACES, tenant_places_max=_HEAVY_TENANT_PLACES_MAX)
+
+    def of(self, *, is_heavy: bool) -> Turns:
+        """Return the places for a request."""
+        return self.heavy if is_heavy else self.ordinary
+
+
+def overloaded() -> Unavailable:
+    """Say that somebody has too many requests waiting."""
+    return Unavailable("too many requests are waiting for an answer", code="overloaded")

@@ -56,6 +56,9 @@ MESSAGE_BATCH = Histogram(
 REQUESTS_ASKED = Counter(
     "requests_asked_total", "Requests put to another service over the broker.", ["request", "outcome"]
 )
+REQUESTS_GIVEN_UP = Counter(
+    "requests_given_up_total", "Requests that waited here until whoever asked had given up.", ["request"]
+)
 REQUEST_DURATION = Histogram("request_answer_seconds", "Time until the other service answered.", ["request"])
 DATABASE_OUTAGES = Counter(
     "database_outages_total",

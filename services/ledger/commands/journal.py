@@ -8,7 +8,6 @@ A call's answer is kept under its idempotency key in the transaction that posts 
 answered the same, and whatever an interrupted one has posted is a replay.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
@@ -25,7 +24,7 @@ from libs.common.errors import Rejected
 from libs.common.observability.correlation import current
 from services.ledger import posting, store
 from services.ledger.chart import Charts
-from services.ledger.commands.manual import Fault, codes, fault_of, fingerprint, identified, manual_entry
+from services.ledger.commands.manual import Fault, codes, fault_of, fingerprint, identified, in_turn, manual_entry
 from services.ledger.commands.outcomes import all_or_none, as_if, count, notes_of, result_of
 from services.ledger.domain import Account, Entry
 from services.ledger.errors import (
@@ -43,8 +42,6 @@ GROUP_MAX = 500
 """Independent entries that share a transaction: what a group of the posting engine takes."""
 CONTENTION_RETRIES_MAX = 5
 """How often a transaction that lost against another one is run again."""
-_YIELD_EVERY = 200
-"""Entries that are read before others of this process get a turn."""
 
 _results = msgspec.json.Decoder(list[EntryResult])
 
@@ -87,7 +84,7 @@ class JournalCommands:
             ApprovalRequired: when the tenant's entries must be proposed; never in a dry run.
         """
         _check_size(asked.entries, entries_max=contract.ENTRIES_MAX)
-        meaning = fingerprint(asked.mode, asked.entries)
+        meaning = await fingerprint(asked.mode, asked.entries)
         if not asked.is_dry_run:
             before = await self._answered(asked, meaning)
             if before is not None:
@@ -95,7 +92,7 @@ class JournalCommands:
             async with self._database.connection() as connection:
                 if await manual.needs_approval(connection, asked.tenant_id):
                     raise ApprovalRequired("this tenant's manual entries need approval: propose them instead")
-        entries = identified(asked.entries, source=f"ledger/{asked.tenant_id}/journal/{asked.key}")
+        entries = await identified(asked.entries, source=f"ledger/{asked.tenant_id}/journal/{asked.key}")
         read = await self._read(asked.tenant_id, entries)
         post = self._post_together if asked.is_dry_run or asked.mode is Mode.ATOMIC else self._post_apart
         try:
@@ -118,9 +115,9 @@ class JournalCommands:
             JournalKeyReused: when the key belongs to a proposal of something else.
         """
         _check_size(asked.entries, entries_max=contract.PROPOSAL_ENTRIES_MAX)
-        meaning = fingerprint(asked.reason, asked.entries)
+        meaning = await fingerprint(asked.reason, asked.entries)
         proposal_id = uuid5(NAMESPACE_URL, f"ledger/{asked.tenant_id}/proposals/{asked.key}")
-        entries = identified(asked.entries, source=f"ledger/{asked.tenant_id}/proposals/{proposal_id}")
+        entries = await identified(asked.entries, source=f"ledger/{asked.tenant_id}/proposals/{proposal_id}")
         now = self._clock.now()
         wanted = Proposal(
             id=proposal_id,
@@ -235,13 +232,12 @@ class JournalCommands:
     ) -> list[Entry | Fault]:
         now = self._clock.now()
         read: list[Entry | Fault] = []
-        for place, wanted in enumerate(entries):
-            if place % _YIELD_EVERY == _YIELD_EVERY - 1:
-                await asyncio.sleep(0)
-            try:
-                read.append(manual_entry(wanted, tenant_id=tenant_id, accounts=accounts, now=now))
-            except Rejected as reason:
-                read.append(fault_of(reason, place=place))
+        async for some in in_turn(entries):
+            for place, wanted in enumerate(some, start=len(read)):
+                try:
+                    read.append(manual_entry(wanted, tenant_id=tenant_id, accounts=accounts, now=now))
+                except Rejected as reason:
+                    read.append(fault_of(reason, place=place))
         return read
 
     async def _post_together(
@@ -306,12 +302,13 @@ class JournalCommands:
         ]
         outcomes = iter(await posting.post(tx, bookings, clock=self._clock, cache=self._cache, may_undo=True))
         results: list[EntryResult] = []
-        for place, (wanted, understood) in enumerate(zip(entries, read, strict=True), start=first):
-            fault = understood if isinstance(understood, Fault) else None
-            outcome = None if fault is not None else next(outcomes)
-            if isinstance(outcome, posting.Refused):
-                fault = fault_of(outcome.reason, place=place)
-            results.append(result_of(wanted, fault, outcome))
+        async for some in in_turn(list(zip(entries, read, strict=True))):
+            for place, (wanted, understood) in enumerate(some, start=first + len(results)):
+                fault = understood if isinstance(understood, Fault) else None
+                outcome = None if fault is not None else next(outcomes)
+                if isinstance(outcome, posting.Refused):
+                    fault = fault_of(outcome.reason, place=place)
+                results.append(result_of(wanted, fault, outcome))
         return results
 
     async def _keep(

@@ -1,8 +1,10 @@
 """Entries that people make, from their words to lines on accounts: everything that can be said before they are posted."""
 
+import asyncio
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import batched
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 import msgspec
@@ -15,6 +17,7 @@ from services.ledger.domain import Account, Entry, Line
 from services.ledger.errors import AccountUnknown, CurrencyMixed, EntryInvalid, EntryUnbalanced
 
 DESCRIPTION_LENGTH_MAX = 500
+_ITEMS = 200
 
 _encoder = msgspec.json.Encoder()
 
@@ -36,17 +39,35 @@ def fault_of(reason: Rejected, *, place: int) -> Fault:
     return Fault(code=reason.reason, detail=reason.detail, pointer=f"/entries/{place}{within}")
 
 
-def identified(entries: Sequence[ManualEntry], *, source: str) -> list[ManualEntry]:
+async def identified(entries: Sequence[ManualEntry], *, source: str) -> list[ManualEntry]:
     """Give each entry without an id the one that its source and its place always lead to."""
-    return [
-        entry if entry.id is not None else msgspec.structs.replace(entry, id=uuid5(NAMESPACE_URL, f"{source}/{place}"))
-        for place, entry in enumerate(entries)
-    ]
+    found: list[ManualEntry] = []
+    async for some in in_turn(entries):
+        found += [
+            entry
+            if entry.id is not None
+            else msgspec.structs.replace(entry, id=uuid5(NAMESPACE_URL, f"{source}/{place}"))
+            for place, entry in enumerate(some, start=len(found))
+        ]
+    return found
 
 
-def fingerprint(*meaning: object) -> bytes:
-    """Digest what is asked, 32 bytes: the same meaning has the same fingerprint."""
-    return hashlib.sha256(_encoder.encode(meaning)).digest()
+async def fingerprint(what: str, entries: Sequence[ManualEntry]) -> bytes:
+    """Digest what is asked, 32 bytes: the same meaning has the same fingerprint, that of `[what, entries]` as JSON."""
+    digest = hashlib.sha256(b"[" + _encoder.encode(what) + b",[")
+    separator = b""
+    async for some in in_turn(entries):
+        digest.update(separator + _encoder.encode(some)[1:-1])
+        separator = b","
+    digest.update(b"]]")
+    return digest.digest()
+
+
+async def in_turn[T](items: Sequence[T]) -> AsyncIterator[Sequence[T]]:
+    """Yield items a few at a time; between them everything else of this process has its turn."""
+    for some in batched(items, _ITEMS):
+        yield some
+        await asyncio.sleep(0)
 
 
 def codes(entries: Iterable[ManualEntry]) -> set[str]:

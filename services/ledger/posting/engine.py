@@ -1,8 +1,11 @@
 """The transaction around a decision: lock, decide, write."""
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import nullcontext
+from itertools import batched
 from typing import cast
 
 from libs.common.clock import Clock
@@ -11,8 +14,11 @@ from services.ledger import metrics, store
 from services.ledger.posting.cache import BalanceCache
 from services.ledger.posting.decision import BalanceKey, Standing, decide
 from services.ledger.posting.foresight import foresee
-from services.ledger.posting.group import Wanted, prepare
+from services.ledger.posting.group import Wanted, balances_of, prepare
 from services.ledger.posting.instructions import Booking, Held, Instruction, Outcome, Placing
+
+GROUP_MAX = 500
+"""Entries of one group at most: deciding and laying out more would keep the process from everything else."""
 
 
 async def post(
@@ -27,7 +33,8 @@ async def post(
 
     The outbox rows are written with them. Nothing is final before the caller's commit. With a `cache`, a group of new
     entries on balances that it remembers needs one round trip instead of two; a caller that `may_undo` what it posts, or
-    that must not fail for a wrong memory, has it locked first and leaves nothing to remember.
+    that must not fail for a wrong memory, has it locked first and leaves nothing to remember. More than `GROUP_MAX` are
+    posted as several groups, one after the other, so that the process does other work between them.
 
     Raises:
         asyncpg.SerializationError: another transaction posted an entry of the same id on other accounts at this very
@@ -42,6 +49,8 @@ async def post(
 async def _post(
     tx: Connection, bookings: Sequence[Booking], *, clock: Clock, cache: BalanceCache | None, may_undo: bool
 ) -> list[Outcome | Held]:
+    if len(bookings) > GROUP_MAX:
+        return await _post_many(tx, bookings, clock=clock, cache=cache)
     wanted = Wanted(bookings)
     if cache is None:
         return await look_and_write(tx, bookings, wanted, clock=clock, cache=None)
@@ -52,6 +61,23 @@ async def _post(
             return await foreseen.write(tx)
     with cache.looking(wanted.balances):
         return await look_and_write(tx, bookings, wanted, clock=clock, cache=None if may_undo else cache)
+
+
+async def _post_many(
+    tx: Connection, bookings: Sequence[Booking], *, clock: Clock, cache: BalanceCache | None
+) -> list[Outcome | Held]:
+    """Post more than a group takes. All balances are locked first: in the order of their keys, as every group locks them."""
+    groups = list(batched(bookings, GROUP_MAX))
+    keys: dict[BalanceKey, None] = {}
+    for group in groups:
+        keys |= dict.fromkeys(balances_of(group))
+        await asyncio.sleep(0)
+    outcomes: list[Outcome | Held] = []
+    with cache.looking(list(keys)) if cache is not None else nullcontext():
+        await store.lock_group(tx, list(keys), (), ())
+        for group in groups:
+            outcomes += await look_and_write(tx, group, Wanted(group), clock=clock, cache=None)
+    return outcomes
 
 
 async def look_and_write(

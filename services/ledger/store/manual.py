@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import batched
 from uuid import UUID
 
 import msgspec
 
 from libs.common.db import Connection
+
+_NOTES_MAX = 500
+"""Notes that one statement writes: arguments are encoded without a pause."""
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,16 +25,17 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
 
 async def write_notes(tx: Connection, tenant_id: str, notes: Sequence[Note]) -> None:
     """Write who made entries, in the transaction that posts them."""
-    await tx.execute(
-        "INSERT INTO manual_entries (tenant_id, entry_id, description, made_by, approved_by, proposal_id) "
-        "SELECT $1, * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::uuid[])",
-        tenant_id,
-        [note.entry_id for note in notes],
-        [note.description for note in notes],
-        [note.made_by for note in notes],
-        [note.approved_by for note in notes],
-        [note.proposal_id for note in notes],
-    )
+    for some in batched(notes, _NOTES_MAX):
+        await tx.execute(
+            "INSERT INTO manual_entries (tenant_id, entry_id, description, made_by, approved_by, proposal_id) "
+            "SELECT $1, * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::uuid[])",
+            tenant_id,
+            [note.entry_id for note in some],
+            [note.description for note in some],
+            [note.made_by for note in some],
+            [note.approved_by for note in some],
+            [note.proposal_id for note in some],
+        )
 
 
 async def answered(connection: Connection, tenant_id: str, key: str) -> tuple[bytes, str] | None:

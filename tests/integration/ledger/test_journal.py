@@ -36,6 +36,7 @@ from services.ledger.errors import (
     ProposalNotFound,
     SelfApproval,
 )
+from services.ledger.posting.engine import GROUP_MAX
 from tests.integration.ledger.books import PROPOSAL_LIFETIME, Books, moved
 from tests.integration.ledger.conftest import audit
 
@@ -212,6 +213,27 @@ class TestBulk:
         answer = await books.post(tenant_id, *entries)
         assert set(outcomes(answer.results)) == {"posted"}
         assert await books.count(tenant_id) == (10_000, 20_000, 10_000)
+        # In groups, between which the process does other work.
+        largest = await database.fetchrow(
+            "SELECT max(n) FROM (SELECT count(*) AS n FROM journal_entries WHERE tenant_id = $1 "
+            "GROUP BY chain, sequence) AS groups",
+            tenant_id,
+        )
+        assert largest is not None
+        assert largest[0] <= GROUP_MAX
+        assert await audit(database) == []
+
+    async def test_all_or_none_holds_for_more_than_a_group_takes(
+        self, books: Books, database: Database, tenant_id: str
+    ) -> None:
+        entries = [moved("CASH", "REVENUE", f"{n + 1}.00") for n in range(GROUP_MAX + 100)]
+        answer = await books.post(tenant_id, *entries, moved("CASH", "NOWHERE"))
+        assert (answer.results[-1].code, set(outcomes(answer.results[:-1]))) == ("account_unknown", {"not_posted"})
+        assert await books.count(tenant_id) == (0, 0, 0)
+        same = msgspec.structs.replace(entries[0], id=uuid4())
+        answer = await books.post(tenant_id, same, *entries[1:], same)
+        assert outcomes(answer.results) == ["posted"] * len(entries) + ["replayed"]
+        assert await books.count(tenant_id) == (len(entries), 2 * len(entries), len(entries))
         assert await audit(database) == []
 
 
