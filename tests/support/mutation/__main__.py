@@ -14,18 +14,19 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.support.mutation.bench import WORDS, Bench, begin_alone, ended
-from tests.support.mutation.changes import Mutant, changed_source, mutants
+from tests.support.mutation.anew import Anew
+from tests.support.mutation.bench import Bench
+from tests.support.mutation.changes import Mutant, mutants
 from tests.support.mutation.targets import GROUPS, ROOT, UNIT, equivalents, modules
 
 KILLED_MIN = 0.90
 KEPT = ROOT / ".local" / "mutation"
 """What runs leave for the next one: what was measured, and what became of each mutant."""
-_SLOW_SECONDS = 180
 _PLUGINS = ("-p", "pytest_asyncio.plugin", "-p", "anyio.pytest_plugin")
 """All that these tests need; each other one costs a second of every start."""
 _OPTIONS = ("-x", "-q", "-s", "-p", "no:cacheprovider", *_PLUGINS)
@@ -56,32 +57,19 @@ def judge(group: str, sample: list[Mutant], folder: Path, *, below: str) -> dict
     if code:
         return None
     verdicts = {}
+    anew: Anew | None = None
     for text in notes.read_text().splitlines() if notes.exists() else ():
         name, word, tests = json.loads(text)
         mutant = by_name[name]
         if word == "later":
-            word = _judge_anew(folder, mutant, tests) if tests else "survived"
+            anew = anew or Anew(folder, partial(_run, folder))
+            word = anew.judge(mutant, tests) if tests else "survived"
             report(mutant, word, tests)
         verdicts[name] = word
     return verdicts
 
 
-def _judge_anew(folder: Path, mutant: Mutant, tests: list[str]) -> str:
-    file = folder / mutant.path
-    original = file.read_text()
-    file.write_text(changed_source(mutant.path, original, mutant))
-    try:
-        child = os.fork()
-        if not child:
-            begin_alone(folder)
-            sys.dont_write_bytecode = True
-            _run(folder, tests)
-        return WORDS.get(ended(child, seconds=_SLOW_SECONDS), "killed")
-    finally:
-        file.write_text(original)
-
-
-def _run(folder: Path, tests: list[str], plugin: Bench | None = None) -> None:
+def _run(folder: Path, tests: list[str], plugin: object) -> None:
     """Run pytest in this process, a fork, which ends with it."""
     code = 1
     try:
@@ -90,7 +78,7 @@ def _run(folder: Path, tests: list[str], plugin: Bench | None = None) -> None:
         # The copy's, but for the plugin that runs already.
         for name in [name for name in sys.modules if name.startswith("tests")]:
             del sys.modules[name]
-        code = int(pytest.main([*_OPTIONS, *tests], plugins=[plugin] if plugin else []))
+        code = int(pytest.main([*_OPTIONS, *tests], plugins=[plugin]))
     finally:
         sys.stdout.flush()
         os._exit(code)

@@ -34,6 +34,7 @@ FAILING_MAX = 3
 """Tests that may fail before anything is changed; they are left out."""
 _CACHED = type(functools.cache(len))
 _TOOL = 4
+_OTHERS = "site-packages"
 
 
 class Bench:
@@ -63,14 +64,7 @@ class Bench:
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self) -> None:
         """Watch which lines the imports run; and let hypothesis stop at the first failure that it meets."""
-        hypothesis.settings.register_profile(
-            "mutants",
-            parent=hypothesis.settings(),
-            phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
-            derandomize=True,
-            database=None,
-        )
-        hypothesis.settings.load_profile("mutants")
+        hurry()
         code_of = (str(self._folder / "libs"), str(self._folder / "services"))
         monitoring = sys.monitoring
         monitoring.use_tool_id(_TOOL, "mutation")
@@ -93,6 +87,8 @@ class Bench:
         """Measure, then judge the sample; only in forks the tests run on from here."""
         if session.testsfailed:
             return None
+        modules = {name: getattr(module, "__file__", None) or "" for name, module in sys.modules.items()}
+        libraries(self._folder).write_text(json.dumps([name for name, file in modules.items() if _OTHERS in file]))
         known = self._known(session)
         new = [item for item in session.items if item.nodeid.partition("::")[0] not in known.files]
         child = os.fork() if new else 0
@@ -254,6 +250,23 @@ class Bench:
             }
             seconds = {test: took for test, took in self._seconds.items() if test not in self._failed}
             self._measured.write_text(json.dumps({"lines": lines, "seconds": seconds, "failed": sorted(self._failed)}))
+
+
+def hurry() -> None:
+    """Let hypothesis stop at the first failure that it meets, always the same one, which it need not make small."""
+    hypothesis.settings.register_profile(
+        "mutants",
+        parent=hypothesis.settings(),
+        phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
+        derandomize=True,
+        database=None,
+    )
+    hypothesis.settings.load_profile("mutants")
+
+
+def libraries(folder: Path) -> Path:
+    """Name the file that lists what the tests import of others."""
+    return folder / "libraries.json"
 
 
 def _functions(folder: Path) -> dict[tuple[str, str, int], list[FunctionType]]:

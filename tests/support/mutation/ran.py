@@ -96,19 +96,21 @@ def users(folder: Path, ran: Ran, names: tuple[str, ...]) -> set[str]:
             text = Path(file).read_text()
             if name not in text:
                 continue
-            for node, stated in _uses(text, name):
+            for node, stated, is_kept in _uses(text, name):
                 tests = {test for line in node for test in lines.get(line, ())}
                 found |= tests - {""}
-                if "" in tests:
+                # What a cached function gives was made for its first caller, and all others depend on it.
+                if "" in tests or is_kept:
                     waiting |= set(stated) - seen
     return found
 
 
-def _uses(text: str, name: str) -> Iterator[tuple[range, tuple[str, ...]]]:
+def _uses(text: str, name: str) -> Iterator[tuple[range, tuple[str, ...], bool]]:
     for top in ast.parse(text).body:
         if isinstance(top, (ast.Import, ast.ImportFrom)):
             continue
         stated: tuple[str, ...] = ()
+        is_kept = False
         match top:
             case ast.Assign():
                 stated = assigned(top.targets)
@@ -116,8 +118,9 @@ def _uses(text: str, name: str) -> Iterator[tuple[range, tuple[str, ...]]]:
                 stated = (target,)
             case ast.FunctionDef(name=target) | ast.AsyncFunctionDef(name=target):
                 stated = (target,)
+                is_kept = any("cache" in ast.unparse(decorator) for decorator in top.decorator_list)
         for node in ast.walk(top):
             if (isinstance(node, ast.Name) and node.id == name) or (
                 isinstance(node, ast.Attribute) and node.attr == name
             ):
-                yield range(node.lineno, (node.end_lineno or node.lineno) + 1), stated
+                yield range(node.lineno, (node.end_lineno or node.lineno) + 1), stated, is_kept
