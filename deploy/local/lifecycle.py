@@ -220,13 +220,13 @@ def restart(services: Sequence[str]) -> None:
     found = servers.known("dev")
     if found is None:
         raise LocalFailure("The platform was not started; start it with ./scripts/up.sh.")
+    # A service must not be stopped for the sake of one that cannot start.
+    require_servers()
     env = environment.full_environment(place, found, keys(place))
-    if servers.running("dev") is not None:
-        # A password that has changed is changed on both sides.
-        _admit(found)
+    # A password that has changed is changed on both sides.
+    _admit(found)
     for service in services:
         supervision.restart(place, service, environment.settings_in(env, place.root))
-    require_servers()
     wait_ready(place, env, services)
 
 

@@ -82,6 +82,12 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     root: str
     servers: dict[str, Server] = {}
     ports: dict[str, int] = {}
+    preferred: dict[str, int] = {}
+    """The ports that the settings named when those were chosen."""
+
+    def last_port(self, name: str, *, preferred: int) -> int:
+        """Return the port that a server had, 0 if none or if the settings named another one at that time."""
+        return self.ports.get(name, 0) if self.preferred.get(name, preferred) == preferred else 0
 
 
 def with_path(url: str, path: str) -> str:
@@ -116,12 +122,13 @@ def remember(layout: Layout, name: str, server: Server | None) -> None:
     """Add one server to the record, or forget it; its port is kept for the next start."""
     record = read(layout)
     servers = {key: value for key, value in record.servers.items() if key != name}
-    ports = dict(record.ports)
+    ports, preferred = dict(record.ports), dict(record.preferred)
     if server is not None:
         servers[name] = server
         if server.kind == "native":
-            ports[name] = server.port
-    write(layout, Record(profile=layout.profile, root=str(layout.root), servers=servers, ports=ports))
+            ports[name], preferred[name] = server.port, layout.preferred_port(name)
+    kept = Record(profile=layout.profile, root=str(layout.root), servers=servers, ports=ports, preferred=preferred)
+    write(layout, kept)
 
 
 def own_addresses(root: Path) -> set[tuple[str, int]]:

@@ -308,7 +308,10 @@ def _require_installed(names: list[str]) -> None:
 
 
 def _start_native(place: Layout, name: str, say: Callable[[str], None]) -> Server:
-    """Start one native server on its last port, else its preferred one, else the next free."""
+    """Start one native server on its last port, else its preferred one, else the next free.
+
+    Settings that name another port than at its last start win over the last one.
+    """
     stale = records.read(place).servers.get(name)
     if stale is not None and stale.kind == "native":
         _stop_one(place, name, stale, keep_data=True)
@@ -318,7 +321,7 @@ def _start_native(place: Layout, name: str, say: Callable[[str], None]) -> Serve
     end(strays, first=signal.SIGTERM, seconds=STRAY_SECONDS, whole_group=False)
     count = rabbitmq.PORTS_IN_A_ROW if name == "rabbitmq" else 1
     wanted = place.preferred_port(name)
-    last = 0 if os.environ.get(port_setting(place.profile, name)) else records.read(place).ports.get(name, 0)
+    last = records.read(place).last_port(name, preferred=wanted)
     refused: set[int] = set()
     for attempt in range(START_TRIES_MAX):
         first = last if last and last not in refused else wanted

@@ -1,6 +1,7 @@
 """What runs: each server and each service by itself, with what is wrong in words and the command that helps."""
 
 import json
+from collections.abc import Set as AbstractSet
 
 from deploy.local import in_force, lifecycle, servers, supervision
 from deploy.local.layout import PROFILES, Layout, layout
@@ -8,11 +9,15 @@ from deploy.local.records import SERVERS
 from libs.common.addresses import masked
 
 UP = "./scripts/up.sh"
+CHECKS = {"postgres": "database", "redis": "redis", "rabbitmq": "rabbitmq"}
+"""What `/readyz` of a service calls each server."""
 
 
 def status() -> str:
     """Return a table of what runs: servers of every profile that was started, services with their readiness."""
-    lines, helps = [], []
+    lines: list[str] = []
+    helps: dict[str, list[str]] = {}
+    down: set[str] = set()
     for profile in PROFILES:
         place = layout(profile)
         if profile != "dev" and not place.record.exists():
@@ -24,14 +29,16 @@ def status() -> str:
             where = masked(server.url) if server else "-"
             lines.append(f"{profile:7} {name:9} {kind:9} {where:45} {words}")
             if words != servers.ANSWERS and (profile == "dev" or server is not None):
-                helps.append(f"{name} of profile {profile}: {command}")
+                helps.setdefault(command, []).append(name)
+                if profile == "dev":
+                    down.add(CHECKS[name])
     place = layout("dev")
     for state in supervision.states(place):
-        words, help_text = _service(place, state)
+        words, command = condition_of(place, state, down)
         lines.append(f"{'dev':7} {state.service:9} {'service':9} {_url(place, state.service):45} {words}")
-        if help_text:
-            helps.append(f"{state.service}: {help_text}")
-    return "\n".join([*lines, *(f"next: {help_text}" for help_text in dict.fromkeys(helps))])
+        if command:
+            helps.setdefault(command, []).append(state.service)
+    return "\n".join([*lines, *(f"next: {command} ({', '.join(names)})" for command, names in helps.items())])
 
 
 def url_of(service: str) -> str:
@@ -44,8 +51,10 @@ def _url(place: Layout, service: str) -> str:
     return lifecycle.base_url(env, service)
 
 
-def _service(place: Layout, state: supervision.ServiceState) -> tuple[str, str]:
-    """Say how a service is, and which command helps."""
+def condition_of(
+    place: Layout, state: supervision.ServiceState, down: AbstractSet[str] = frozenset()
+) -> tuple[str, str]:
+    """Say how a service is, and which command helps; none where it waits only for a server that is down."""
     logs = f"./scripts/logs.sh {state.service}"
     if state.state == "NONE":
         return "not started", UP
@@ -70,4 +79,4 @@ def _service(place: Layout, state: supervision.ServiceState) -> tuple[str, str]:
         checks = {}
     failing = [name for name, answer in checks.items() if answer != "ok"] if isinstance(checks, dict) else []
     why = f"{' and '.join(failing)} not usable" if failing else f"/readyz answers {code}"
-    return f"not ready: {why} ({since})", logs
+    return f"not ready: {why} ({since})", "" if failing and set(failing) <= down else logs

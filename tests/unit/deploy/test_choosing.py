@@ -94,6 +94,21 @@ def test_a_port_is_kept_for_the_next_start(tmp_path: Path) -> None:
     assert records.read(place).ports == {"redis": 7777}
 
 
+def test_a_kept_port_gives_way_to_a_setting_that_has_changed_since(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = layout("dev", tmp_path)
+    monkeypatch.setenv("PORT_OFFSET", "100")
+    records.remember(place, "redis", Server(kind="native", url="redis://127.0.0.1:7777/0", port=7777))
+    last = {}
+    for offset in ("100", "200", "0"):
+        monkeypatch.setenv("PORT_OFFSET", offset)
+        preferred = place.preferred_port("redis")
+        last[offset] = records.read(place).last_port("redis", preferred=preferred)
+    assert last == {"100": 7777, "200": 0, "0": 0}
+    assert records.read(place).last_port("postgres", preferred=55432) == 0
+
+
 def test_an_engine_that_answers_is_used(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program(programs, "docker", 'test "$1" = version && echo 28.0')
     assert containers.wanted()

@@ -11,6 +11,9 @@ from deploy.local.errors import LocalFailure
 from deploy.local.layout import Layout, layout
 from deploy.local.processes import ProcessId
 from deploy.local.records import Server
+from deploy.local.status import condition_of
+from deploy.local.supervision import ServiceState
+from tests.unit.deploy.conftest import Speaking
 
 pytestmark = pytest.mark.unit
 
@@ -126,6 +129,20 @@ def test_each_server_is_told_by_itself(tmp_path: Path) -> None:
     assert servers.condition("dev", "postgres", tmp_path)[1] == "down: its process has ended"
     assert servers.condition("dev", "redis", tmp_path) == (None, "not started")
     assert servers.known("dev", tmp_path) is None
+
+
+def test_a_service_that_waits_for_a_server_that_is_down_needs_no_help_of_its_own(
+    tmp_path: Path, speaking: Speaking
+) -> None:
+    place = layout("dev", tmp_path)
+    body = b'{"status":"unavailable","checks":{"database":"no answer","redis":"ok"}}'
+    head = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
+    with speaking(head + body) as port:
+        in_force.write(place, "api", {"API_HTTP_PORT": str(port)})
+        state = ServiceState(service="api", state="RUNNING", pid=1, uptime_seconds=7)
+        words = "not ready: database not usable (pid 1, 7 s)"
+        assert condition_of(place, state, {"database"}) == (words, "")
+        assert condition_of(place, state, {"redis"}) == (words, "./scripts/logs.sh api")
 
 
 def test_a_restart_names_what_is_no_service() -> None:
