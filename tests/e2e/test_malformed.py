@@ -260,6 +260,36 @@ async def attack(platform: Platform, token: str, chance: random.Random, count: i
     return statuses
 
 
+class Declared:
+    """Which problems the document says that an operation answers with."""
+
+    ANY = frozenset({"route_not_found", "method_not_allowed"})
+    """Of no operation."""
+
+    def __init__(self, spec: dict[str, Any]) -> None:
+        self._spec = spec
+        # Literal paths come first, as in the router.
+        self._templates = sorted(spec["paths"], key=lambda template: template.count("{"))
+
+    def has(self, method: str, path: str, status: int, code: str) -> bool:
+        """Whether this code may answer this request; a request that fits no operation may be answered anything."""
+        parts = path.partition("?")[0].rstrip("/").split("/")
+        for template in self._templates:
+            names = template.split("/")
+            if len(names) == len(parts) and all(n.startswith("{") or n == p for n, p in zip(names, parts, strict=True)):
+                operation = self._spec["paths"][template].get("get" if method == "HEAD" else method.lower())
+                return operation is None or code in self.ANY or code in self._codes(operation, status)
+        return True
+
+    def _codes(self, operation: dict[str, Any], status: int) -> list[str]:
+        response = operation["responses"].get(str(status), {})
+        if "$ref" in response:
+            response = self._spec["components"]["responses"][response["$ref"].rpartition("/")[2]]
+        schema = response.get("content", {}).get("application/problem+json", {}).get("schema", {})
+        found: list[str] = schema.get("properties", {}).get("code", {}).get("enum", [])
+        return found
+
+
 class Vitals:
     """What the api says of itself: stalls of its event loop, and its memory."""
 
@@ -296,6 +326,8 @@ async def test_garbage_is_refused_and_told_so(platform: Platform) -> None:
     requests = [garbage["operator" if n % 2 else "admin"].request() for n in range(REQUESTS)]
     hostile = Hostile(spec, seed=3, token=operator.token, ids=[own["id"]])
     twisted = [hostile.request() for _ in range(REQUESTS // 10)]
+    declared = Declared(spec)
+    undeclared: set[str] = set()
     before = await Vitals.of(platform)
     statuses: Counter[int] = Counter()
     waiting = iter([*((request, False) for request in requests), *((request, True) for request in twisted)])
@@ -321,6 +353,8 @@ async def test_garbage_is_refused_and_told_so(platform: Platform) -> None:
                     assert answer.content_type == "application/problem+json", what
                     told = json.loads(raw)
                     assert PROBLEMS[told["code"]].status == told["status"] == answer.status, what
+                    if not declared.has(method, path, answer.status, told["code"]):
+                        undeclared.add(f"{method} {path.partition('?')[0]}: {answer.status} {told['code']}")
 
     async with asyncio.TaskGroup() as group:
         for _ in range(CLIENTS):
@@ -336,6 +370,7 @@ async def test_garbage_is_refused_and_told_so(platform: Platform) -> None:
         f"{after.stall - before.stall:.0f}, by the api's own computing {after.busy - before.busy:.0f} (above "
         f"{after.longest} s); memory {after.memory / 1e6:.0f} MB"
     )
+    assert not undeclared, "\n".join(sorted(undeclared))
     assert max(refused) < 500
     assert after.busy == before.busy, f"the event loop stood still for more than {STALL_MAX} s"
     assert after.memory < MEMORY_MAX

@@ -16,7 +16,7 @@ from libs.common.errors import Invalid
 from libs.common.money import format_minor, parse_amount
 from services.api.auth import Access
 from services.api.errors.problems import refusal
-from services.api.routes.bodies import BodyReader, amount_in, require_storable, take_nothing
+from services.api.routes.bodies import BodyReader, NoMembers, amount_in, require_storable, take_nothing
 from services.api.routes.documentation import Documented
 from services.api.routes.keyed import resource_id
 from services.api.routes.parameters import (
@@ -218,7 +218,9 @@ def hold_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> lis
         summary="Void a hold",
         description="Lets it go. Again is answered the same.",
         tags=["holds"],
-        documented=Documented(answer=HoldBody, permission=_WRITE, refusals=("hold_not_found", "hold_resolved")),
+        documented=Documented(
+            body=NoMembers, answer=HoldBody, permission=_WRITE, refusals=("hold_not_found", "hold_resolved")
+        ),
     )
     async def void_hold(request: AnyRequest, hold_id: FromPath[str]) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)

@@ -14,6 +14,7 @@ from libs.common.contracts.base import REGISTRY, Message
 from libs.common.web.health import health_routes
 from libs.common.web.problems import MEDIA_TYPE, Problem
 from services.api.errors.problems import PROBLEMS
+from services.api.routes.bodies import NoMembers
 from services.api.routes.parameters import QueryParameter
 
 _REF = "#/components/schemas/{name}"
@@ -26,14 +27,15 @@ _EVERY = (
     "request_timeout",
     "chaos_injected",
 )
-_BEFORE_ROUTING = {
-    "RequestTooSlow": "request_too_slow",
-    "BodyTooLarge": "body_too_large",
-    "UrlTooLong": "url_too_long",
-    "HeadersTooLarge": "headers_too_large",
-    "Overloaded": "overloaded",
+_BEFORE_ROUTING: dict[str, tuple[str, ...]] = {
+    "MalformedRequest": ("malformed_request", "duplicate_header"),
+    "RequestTooSlow": ("request_too_slow",),
+    "BodyTooLarge": ("body_too_large",),
+    "UrlTooLong": ("url_too_long",),
+    "HeadersTooLarge": ("headers_too_large",),
+    "Overloaded": ("overloaded",),
 }
-"""What any request may be answered before its route is known, by the name of the shared response."""
+"""What any request may be answered before its route is known, by the name of the shared response: codes of one status."""
 _BEARER = ("missing_token", "invalid_token", "token_expired", "key_set_unavailable")
 _TENANT = (
     "missing_tenant",
@@ -109,7 +111,7 @@ class Documented(msgspec.Struct, frozen=True, kw_only=True):
     """What a route's document says beyond its path, as the route itself declares it."""
 
     body: Any = None
-    """The struct that its body is read into."""
+    """The struct that its body is read into; `NoMembers` may be absent too, and is read as what moves money."""
     moves_money: bool = False
     """Whether it moves money, so that its body must say nothing that is not read."""
     body_optional: bool = False
@@ -176,16 +178,17 @@ def document(business: Sequence[HTTPRouteHandler]) -> dict[str, Any]:
     spec["components"]["schemas"] = {**spec["components"].get("schemas", {}), **components}
     spec["components"]["headers"] = _HEADERS
     spec["components"]["responses"] = {
-        name: _refusal(PROBLEMS[code].status, [code], schema_of[id(Problem)]) for name, code in _BEFORE_ROUTING.items()
+        name: _refusal(PROBLEMS[codes[0]].status, codes, schema_of[id(Problem)])
+        for name, codes in _BEFORE_ROUTING.items()
     }
     for path in spec["paths"].values():
         for operation in path.values():
             told = declared.get(operation["operationId"])
             if told is not None:
                 _complete(operation, told, schema_of)
-            for name, code in _BEFORE_ROUTING.items():
+            for name, codes in _BEFORE_ROUTING.items():
                 reference = {"$ref": f"#/components/responses/{name}"}
-                operation["responses"].setdefault(str(PROBLEMS[code].status), reference)
+                operation["responses"].setdefault(str(PROBLEMS[codes[0]].status), reference)
             operation["responses"] = dict(sorted(operation["responses"].items()))
     spec["paths"]["/readyz"]["get"]["responses"]["503"] = {
         "description": "Something that is needed does not answer; `checks` names it. (Without writes alone: 200, `degraded`.)",
@@ -203,7 +206,7 @@ def _complete(operation: dict[str, Any], told: Documented, schema_of: dict[int, 
     operation["parameters"] = [*operation.get("parameters", []), *_parameters(told)]
     if told.body is not None:
         operation["requestBody"] = {
-            "required": not told.body_optional,
+            "required": not (told.body_optional or told.body is NoMembers),
             "content": {"application/json": {"schema": schema_of[id(told.body)]}},
         }
         if told.example is not None:
@@ -220,6 +223,11 @@ def _complete(operation: dict[str, Any], told: Documented, schema_of: dict[int, 
     by_status: dict[int, list[str]] = {}
     for code in codes_of(told, operation["tags"]):
         by_status.setdefault(PROBLEMS[code].status, []).append(code)
+    for early in _BEFORE_ROUTING.values():
+        # A status has one response: the shared one, or one that also names what is answered before the route is known.
+        known = by_status.get(PROBLEMS[early[0]].status)
+        if known is not None:
+            known += [code for code in early if code not in known]
     for status, codes in sorted(by_status.items()):
         responses[str(status)] = _refusal(status, codes, schema_of[id(Problem)])
     operation["responses"] = responses
@@ -323,7 +331,7 @@ def _parameters(told: Documented) -> list[dict[str, Any]]:
     if told.key == "optional" and not any(name == "Idempotency-Key" for name, _ in told.headers):
         found.append(_header("Idempotency-Key", _OPTIONAL_KEY, required=False))
     found.append(_header("X-Correlation-Id", "Ties together everything this request sets in motion.", required=False))
-    if told.body is not None and not told.moves_money:
+    if told.body is not None and not (told.moves_money or told.body is NoMembers):
         found.append(
             _header("Prefer", "`handling=lenient`: members that nobody reads are ignored, not refused.", required=False)
         )

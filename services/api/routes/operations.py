@@ -16,7 +16,7 @@ from services.api import queries
 from services.api.auth import Access
 from services.api.commands import Caller, Operations
 from services.api.idempotency import Idempotency
-from services.api.routes.bodies import BodyReader, amount_in, require_storable, take_nothing
+from services.api.routes.bodies import BodyReader, NoMembers, amount_in, require_storable, take_nothing
 from services.api.routes.documentation import Documented
 from services.api.routes.parameters import AnyRequest, path_id, prefers_async, require_key
 from services.api.routes.rendering import (
@@ -113,6 +113,7 @@ def operation_routes(
         "else 202. Voiding again answers the present state.",
         tags=["payment intents"],
         documented=Documented(
+            body=NoMembers,
             answer=PaymentIntentBody,
             permission=_WRITE,
             idempotent=True,

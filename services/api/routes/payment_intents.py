@@ -19,7 +19,7 @@ from services.api.commands import NewIntent, PaymentCommands
 from services.api.domain import CaptureMethod
 from services.api.errors.problems import refusal
 from services.api.idempotency import Idempotency
-from services.api.routes.bodies import BodyReader, amount_in, require_storable, take_nothing
+from services.api.routes.bodies import BodyReader, NoMembers, amount_in, require_storable, take_nothing
 from services.api.routes.documentation import Documented
 from services.api.routes.expansion import EXPAND, EXPANSIONS, ExpandedPaymentIntent, Expansion
 from services.api.routes.parameters import (
@@ -153,6 +153,7 @@ def payment_intent_routes(
         "`action_url`.",
         tags=["payment intents"],
         documented=Documented(
+            body=NoMembers,
             answer=PaymentIntentBody,
             permission=_WRITE,
             idempotent=True,

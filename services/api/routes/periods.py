@@ -12,7 +12,7 @@ from libs.common.clock import iso
 from libs.common.contracts import Message
 from libs.common.contracts.ledger_books import ClosePeriod, ListPeriods, Period, ReverseEntry
 from services.api.auth import Access
-from services.api.routes.bodies import BodyReader, take_nothing
+from services.api.routes.bodies import BodyReader, NoMembers, take_nothing
 from services.api.routes.documentation import Documented
 from services.api.routes.ledger import EntryBody, entry_body
 from services.api.routes.parameters import AnyRequest, instant, path_id
@@ -55,6 +55,7 @@ def period_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> l
         "same. Reversing the entry of a payment moves no money: refund the payment for that.",
         tags=["ledger"],
         documented=Documented(
+            body=NoMembers,
             answer=EntryBody,
             permission=_WRITE,
             status=201,

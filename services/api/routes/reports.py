@@ -17,7 +17,7 @@ from services.api.auth.access import Caller
 from services.api.errors.problems import refusal
 from services.api.routes import report_shapes as shapes
 from services.api.routes.asking import Ask
-from services.api.routes.bodies import take_nothing
+from services.api.routes.bodies import NoMembers, take_nothing
 from services.api.routes.documentation import Documented
 from services.api.routes.parameters import AnyRequest, Query, QueryParameter, next_link, wrong
 from services.api.routes.rendering import json_answer
@@ -163,7 +163,7 @@ def _revenue_routes(access: Access, ask: Ask, clock: Clock) -> list[Any]:
         "in another process.",
         tags=["reports"],
         documented=Documented(
-            answer=shapes.RefreshBody, permission=_WRITE, accepted=True, refusals=("operator_required",)
+            body=NoMembers, answer=shapes.RefreshBody, permission=_WRITE, accepted=True, refusals=("operator_required",)
         ),
     )
     async def refresh_reports(request: AnyRequest) -> Response[bytes]:

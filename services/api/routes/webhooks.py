@@ -27,7 +27,7 @@ from libs.common.contracts.notifier import (
 )
 from services.api.auth import Access
 from services.api.auth.features import Feature
-from services.api.routes.bodies import BodyReader, invalid, take_nothing
+from services.api.routes.bodies import BodyReader, NoMembers, invalid, take_nothing
 from services.api.routes.documentation import Documented
 from services.api.routes.keyed import resource_id
 from services.api.routes.parameters import (
@@ -210,7 +210,7 @@ def webhook_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> 
         summary="Send a test event",
         description="Sends `webhook.test` by the way of every other event; the history shows what came of it.",
         tags=["webhooks"],
-        documented=Documented(answer=TestSentBody, permission=_WRITE, status=202, refusals=(404, 409)),
+        documented=Documented(body=NoMembers, answer=TestSentBody, permission=_WRITE, status=202, refusals=(404, 409)),
     )
     async def test_webhook(request: AnyRequest, endpoint_id: FromPath[str]) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
@@ -336,7 +336,9 @@ def webhook_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> 
         summary="Cancel a replay",
         description="Schedules no more of it; what is scheduled is still delivered. Cancelling again is success.",
         tags=["webhooks"],
-        documented=Documented(answer=ReplayBody, permission=_WRITE, refusals=(404, "webhook_replay_done")),
+        documented=Documented(
+            body=NoMembers, answer=ReplayBody, permission=_WRITE, refusals=(404, "webhook_replay_done")
+        ),
     )
     async def cancel_webhook_replay(request: AnyRequest, replay_id: FromPath[str]) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
