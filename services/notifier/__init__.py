@@ -1,8 +1,6 @@
-"""The notifier: tells merchants, by signed webhooks, what happened to their payments.
+"""The notifier: sends merchants signed webhooks about their payments.
 
 It owns the webhook endpoints of every tenant, the messages as they are sent, one delivery per event and endpoint, and
-every attempt at it.
-
-It hears all public events of the api, in packs, and answers the api's requests about endpoints and deliveries.
-Its voice is the HTTPS request to the merchant; on the broker it only says that an endpoint fails or was switched off.
+every attempt at it. It subscribes to all public events of the api, in packs, answers the api's requests about endpoints,
+deliveries and replays, and publishes only that an endpoint fails or was switched off.
 """

@@ -1,4 +1,4 @@
-"""How is the notifier wired? The only file that knows every other room."""
+"""The wiring of the notifier: the only file that knows every subject."""
 
 from datetime import timedelta
 
@@ -10,25 +10,20 @@ from libs.common.messaging import Bus, inbox_partitions, published_partitions
 from libs.common.messaging.letters import dead_letters
 from libs.common.messaging.refused import list_refused
 from libs.common.service import Loop, Service, Worker
-from services.notifier import consumers
-from services.notifier.commands import EndpointRules
-from services.notifier.egress import LOCAL_NETWORKS, EgressGuard, Lookup
-from services.notifier.schedule import HealthPolicy, RetryPolicy
-from services.notifier.sender import Sender
-from services.notifier.settings import Settings
-from services.notifier.signing import KeyRing
-from services.notifier.workers import (
-    KEEP_EVERY_SECONDS,
-    MEASURED,
+from services.notifier.deliveries import Courier, DeliveryConsumers, HealthPolicy, RetryPolicy, history_tables
+from services.notifier.endpoints import RESEAL_EVERY_SECONDS, EndpointConsumers, EndpointRules, Resealer
+from services.notifier.replays import (
+    FORGET_EVERY_SECONDS,
     REPLAY_EVERY_SECONDS,
-    RESEAL_EVERY_SECONDS,
     Archivist,
-    Courier,
+    ReplayConsumers,
     Replayer,
-    Resealer,
-    history,
 )
+from services.notifier.sending import LOCAL_NETWORKS, EgressGuard, EndpointSecrets, Lookup, Sender
+from services.notifier.settings import Settings
 
+MEASURED = ("replays", "outbox")
+"""Tables without partitions whose size is measured."""
 _STUCK_MAX = 50
 """Dead letters of each queue that an operator is shown at a time."""
 
@@ -40,25 +35,23 @@ def build(settings: Settings, clock: Clock | None = None, *, lookup: Lookup | No
     database = Database(settings.database, schema="notifier", application_name="notifier")
     bus = Bus(service="notifier", settings=settings.broker, database=database, clock=clock)
     policy = RetryPolicy.of(webhooks)
-    keyring = KeyRing(settings.sealing_key, webhooks.encryption_keys_previous)
+    secrets = EndpointSecrets(settings.sealing_key, webhooks.encryption_keys_previous)
     guard = egress_guard(settings)
     sender = Sender(webhooks, guard, lookup)
-    courier = Courier(database=database, sender=sender, keyring=keyring, policy=policy, settings=webhooks, clock=clock)
-    consumers.register(
-        bus,
-        database=database,
-        policy=policy,
-        health=HealthPolicy.of(webhooks),
-        ordering_wait=timedelta(seconds=webhooks.webhook_ordering_wait_seconds),
-        rules=EndpointRules(
-            is_local=settings.place.is_local,
-            allowed_ports=webhooks.webhook_allowed_ports,
-            endpoints_max=webhooks.webhook_endpoints_max,
-            admits=guard.admits,
-        ),
-        secrets=keyring,
-        clock=clock,
+    courier = Courier(database=database, sender=sender, secrets=secrets, policy=policy, settings=webhooks, clock=clock)
+    rules = EndpointRules(
+        is_local=settings.place.is_local,
+        allowed_ports=webhooks.webhook_allowed_ports,
+        endpoints_max=webhooks.webhook_endpoints_max,
+        admits=guard.admits,
     )
+    ordering_wait = timedelta(seconds=webhooks.webhook_ordering_wait_seconds)
+    for consumers in (
+        DeliveryConsumers(database, policy=policy, ordering_wait=ordering_wait, clock=clock),
+        EndpointConsumers(database, rules=rules, secrets=secrets, health=HealthPolicy.of(webhooks), clock=clock),
+        ReplayConsumers(database, clock=clock),
+    ):
+        consumers.register(bus)
     database.after_commit(courier.wake)
     return Service(
         name="notifier",
@@ -70,7 +63,7 @@ def build(settings: Settings, clock: Clock | None = None, *, lookup: Lookup | No
         tables=[
             inbox_partitions(settings.broker),
             published_partitions(settings.broker),
-            *history(kept_days=webhooks.webhook_retention_days),
+            *history_tables(kept_days=webhooks.webhook_retention_days),
         ],
         measured=MEASURED,
         workers=[
@@ -79,13 +72,13 @@ def build(settings: Settings, clock: Clock | None = None, *, lookup: Lookup | No
             ),
             Worker(
                 name="archivist",
-                every_seconds=KEEP_EVERY_SECONDS,
+                every_seconds=FORGET_EVERY_SECONDS,
                 run=Archivist(database=database, clock=clock, days=webhooks.webhook_retention_days).run,
             ),
             Worker(
                 name="resealer",
                 every_seconds=RESEAL_EVERY_SECONDS,
-                run=Resealer(database=database, secrets=keyring).run,
+                run=Resealer(database=database, secrets=secrets).run,
             ),
         ],
         loops=[Loop(name="courier", run=courier.run)],

@@ -37,14 +37,13 @@ from libs.common.ids import new_id
 from libs.common.messaging import Heard
 from libs.common.observability.correlation import Correlation
 from libs.common.observability.logging import configure
-from services.notifier import commands
-from services.notifier.commands import EndpointRules
-from services.notifier.egress import LOCAL_NETWORKS, EgressGuard
-from services.notifier.schedule import RetryPolicy
-from services.notifier.sender import Sender
+from services.notifier.deliveries import commands as delivery_commands
+from services.notifier.deliveries.domain import RetryPolicy
+from services.notifier.deliveries.workers import Courier
+from services.notifier.endpoints import EndpointRules
+from services.notifier.endpoints import commands as endpoint_commands
+from services.notifier.sending import LOCAL_NETWORKS, EgressGuard, EndpointSecrets, Sender
 from services.notifier.settings import LOCAL_ENCRYPTION_KEY, WebhookSettings
-from services.notifier.signing import KeyRing
-from services.notifier.workers import Courier
 from tests.bench.webhook_path import HANGING_SECONDS, measure_path, receiver
 from tests.support.databases import fresh_database
 
@@ -94,7 +93,7 @@ async def deliver(load: Load) -> Outcome:
     # The timeout is as long as the hanging: nobody gets off sooner than promised.
     settings = WebhookSettings(webhook_drain_seconds=0.1, webhook_timeout_seconds=HANGING_SECONDS)
     policy, clock, guard = RetryPolicy.of(settings), SystemClock(), EgressGuard(allowed=LOCAL_NETWORKS)
-    keyring, sender = KeyRing(LOCAL_ENCRYPTION_KEY), Sender(settings, guard)
+    keyring, sender = EndpointSecrets(LOCAL_ENCRYPTION_KEY), Sender(settings, guard)
     async with AsyncExitStack() as stack:
         port = await stack.enter_async_context(receiver())
         made = await stack.enter_async_context(fresh_database(local.ensure(PROFILE, ROOT), ("notifier",)))
@@ -109,9 +108,9 @@ async def deliver(load: Load) -> Outcome:
                 url=f"http://127.0.0.1:{port}/{path}/{number}",
                 events=["payment.*"],
             )
-            await commands.register_endpoint(database, request, rules=rules, secrets=keyring, clock=clock)
+            await endpoint_commands.register_endpoint(database, request, rules=rules, secrets=keyring, clock=clock)
         courier = Courier(
-            database=database, sender=sender, keyring=keyring, policy=policy, settings=settings, clock=clock
+            database=database, sender=sender, secrets=keyring, policy=policy, settings=settings, clock=clock
         )
         database.after_commit(courier.wake)
         working = asyncio.create_task(courier.run())
@@ -119,7 +118,7 @@ async def deliver(load: Load) -> Outcome:
         for first in range(0, load.events, pack):
             events = [_heard(f"tenant-{n % ENDPOINTS}") for n in range(first, min(first + pack, load.events))]
             async with database.transaction() as tx:
-                await commands.schedule(tx, events, policy=policy, clock=clock)
+                await delivery_commands.schedule(tx, events, policy=policy, clock=clock)
             if load.per_second:
                 await asyncio.sleep(max(0.0, began + (first + pack) / load.per_second - perf_counter()))
         quick = sum(1 for number in range(load.events) if number % ENDPOINTS >= load.hanging)

@@ -72,7 +72,7 @@ def _fingerprint(services: Sequence[str]) -> str:
     # What migrations share.
     digest.update((ROOT / "libs/common/db/partition_sql.py").read_bytes())
     for service in services:
-        for file in sorted((ROOT / "services" / service / "migrations").rglob("*.py")):
+        for file in sorted((ROOT / "services" / service / "schema" / "migrations").rglob("*.py")):
             digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
 

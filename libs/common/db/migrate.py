@@ -90,7 +90,7 @@ def statements(*, service: str, revisions: str) -> str:
 
 def _config(service: str) -> Config:
     config = Config()
-    folder = Path(__file__).parents[3] / "services" / service / "migrations"
+    folder = Path(__file__).parents[3] / "services" / service / "schema" / "migrations"
     config.set_main_option("script_location", str(folder))
     config.attributes["schema"] = service
     return config

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from services.api.app import build
-from services.api.models import METADATA
+from services.api.schema.tables import METADATA
 from services.api.settings import Settings
 from tests.support.databases import TestDatabase
 

@@ -9,7 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from services.gateway.models import METADATA
+from services.gateway.schema.tables import METADATA
 from tests.support.databases import TestDatabase
 
 _ELSEWHERE = re.compile(r"alembic_version|_default\b")

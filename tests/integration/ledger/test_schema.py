@@ -11,7 +11,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from libs.common.clock import ManualClock
-from services.ledger.models import METADATA
+from services.ledger.schema.tables import METADATA
 from tests.integration.ledger.conftest import Ledger, captured
 from tests.support.databases import TestDatabase
 

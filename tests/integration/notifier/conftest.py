@@ -28,19 +28,21 @@ from libs.common.db import Database
 from libs.common.ids import new_id
 from libs.common.messaging import Heard
 from libs.common.observability.correlation import Correlation
-from services.notifier import commands, queries
-from services.notifier.commands import EndpointRules
-from services.notifier.egress import LOCAL_NETWORKS, EgressGuard
-from services.notifier.schedule import HealthPolicy, RetryPolicy
-from services.notifier.sender import Sender
+from services.notifier.deliveries import commands as delivery_commands
+from services.notifier.deliveries import queries as delivery_queries
+from services.notifier.deliveries.domain import HealthPolicy, RetryPolicy
+from services.notifier.deliveries.workers import Courier
+from services.notifier.endpoints import EndpointRules
+from services.notifier.endpoints import commands as endpoint_commands
+from services.notifier.endpoints import queries as endpoint_queries
+from services.notifier.replays import commands as replay_commands
+from services.notifier.sending import LOCAL_NETWORKS, EgressGuard, EndpointSecrets, Sender
 from services.notifier.settings import LOCAL_ENCRYPTION_KEY, WebhookSettings
-from services.notifier.signing import KeyRing
-from services.notifier.workers import Courier
 from tests.support.databases import TestDatabase
 
 GUARD = EgressGuard(allowed=LOCAL_NETWORKS)
 RULES = EndpointRules(is_local=True, allowed_ports=(443,), endpoints_max=20, admits=GUARD.admits)
-KEYRING = KeyRing(LOCAL_ENCRYPTION_KEY)
+KEYRING = EndpointSecrets(LOCAL_ENCRYPTION_KEY)
 SETTINGS = WebhookSettings(
     webhook_retry_jitter=0.0, webhook_timeout_seconds=2, webhook_poll_seconds=0.02, webhook_drain_seconds=1
 )
@@ -114,31 +116,35 @@ class Notifier:
 
     async def ask_registration(self, request: RegisterEndpoint) -> WebhookEndpoint:
         """Ask for a registration as the api does."""
-        return await commands.register_endpoint(self.database, request, rules=RULES, secrets=KEYRING, clock=self.clock)
+        return await endpoint_commands.register_endpoint(
+            self.database, request, rules=RULES, secrets=KEYRING, clock=self.clock
+        )
 
     async def change(self, tenant_id: str, endpoint_id: UUID, **changes: Any) -> WebhookEndpoint:
         """Change an endpoint."""
         request = ChangeEndpoint(tenant_id=tenant_id, endpoint_id=endpoint_id, **changes)
-        return await commands.change_endpoint(self.database, request, rules=RULES, secrets=KEYRING, clock=self.clock)
+        return await endpoint_commands.change_endpoint(
+            self.database, request, rules=RULES, secrets=KEYRING, clock=self.clock
+        )
 
     async def rotate(self, tenant_id: str, endpoint_id: UUID, *, overlap_seconds: int) -> WebhookEndpoint:
         """Rotate the secret of an endpoint."""
         request = RotateSecret(tenant_id=tenant_id, endpoint_id=endpoint_id, overlap_seconds=overlap_seconds)
-        return await commands.rotate_secret(self.database, request, secrets=KEYRING, clock=self.clock)
+        return await endpoint_commands.rotate_secret(self.database, request, secrets=KEYRING, clock=self.clock)
 
     async def shown(self, tenant_id: str, endpoint_id: UUID) -> WebhookEndpoint:
         """One endpoint with its health."""
         request = GetEndpoint(tenant_id=tenant_id, endpoint_id=endpoint_id)
-        return await queries.get_endpoint(self.database, request, policy=self.health, clock=self.clock)
+        return await endpoint_queries.get_endpoint(self.database, request, policy=self.health, clock=self.clock)
 
     async def replay(self, tenant_id: str, endpoint_id: UUID, key: str = "key", **selection: Any) -> Replay:
         """Ask for a replay."""
         request = StartReplay(tenant_id=tenant_id, endpoint_id=endpoint_id, key=key, **selection)
-        return await commands.start_replay(self.database, request, clock=self.clock)
+        return await replay_commands.start_replay(self.database, request, clock=self.clock)
 
     async def delete(self, tenant_id: str, endpoint_id: UUID) -> None:
         """Delete an endpoint."""
-        await commands.delete_endpoint(
+        await endpoint_commands.delete_endpoint(
             self.database, DeleteEndpoint(tenant_id=tenant_id, endpoint_id=endpoint_id), clock=self.clock
         )
 
@@ -155,7 +161,7 @@ class Notifier:
             for event in events
         ]
         async with self.database.transaction() as tx:
-            await commands.schedule(tx, heard, policy=self.policy, clock=self.clock)
+            await delivery_commands.schedule(tx, heard, policy=self.policy, clock=self.clock)
 
     def event(self, tenant_id: str, kind: type[IntentEvent] = PaymentSettled, **fields: Any) -> IntentEvent:
         """An event that happens now."""
@@ -176,7 +182,7 @@ class Notifier:
     async def deliveries(self, tenant_id: str, endpoint_id: UUID) -> list[Delivery]:
         """What the tenant sees of an endpoint's deliveries."""
         request = ListDeliveries(tenant_id=tenant_id, endpoint_id=endpoint_id, limit=200)
-        return (await queries.list_deliveries(self.database, request)).deliveries
+        return (await delivery_queries.list_deliveries(self.database, request)).deliveries
 
     async def attempted(self, tenant_id: str, endpoint_id: UUID, *, times: int) -> None:
         """Wait until so many attempts are recorded at every delivery of an endpoint."""
@@ -192,7 +198,7 @@ class Notifier:
         return Courier(
             database=self.database,
             sender=self.sender,
-            keyring=KEYRING,
+            secrets=KEYRING,
             policy=self.policy,
             settings=settings,
             clock=clock or self.clock,

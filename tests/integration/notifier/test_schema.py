@@ -9,7 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from services.notifier.models import METADATA
+from services.notifier.schema.tables import METADATA
 from tests.support.databases import TestDatabase
 
 

@@ -30,12 +30,11 @@ from libs.common.contracts.notifier import (
     WebhookEndpoint,
 )
 from libs.common.errors import Invalid
-from libs.common.ids import new_id
+from libs.common.ids import first_id, new_id
 from libs.common.messaging.broker import Broker
 from libs.common.messaging.envelope import PackedEvent, encode_pack
 from libs.common.messaging.requests import Asker
 from libs.common.messaging.topology import topology
-from services.notifier.store.replays import first_id
 from tests.integration.notifier.conftest import until
 from tests.support.databases import TestDatabase
 from tests.support.ports import free_port

@@ -79,10 +79,11 @@ GROUPS: dict[str, Group] = {
     ),
     "notifier": Group(
         (
-            "services/notifier/domain.py",
-            "services/notifier/egress.py",
-            "services/notifier/schedule",
-            "services/notifier/signing",
+            "services/notifier/deliveries/domain",
+            "services/notifier/endpoints/domain.py",
+            "services/notifier/sending/egress.py",
+            "services/notifier/sending/secrets.py",
+            "services/notifier/sending/signing.py",
         ),
         (
             f"{UNIT}/notifier",

@@ -19,7 +19,7 @@ LANDED = {
 
 def _migrations(service: str) -> ScriptDirectory:
     config = Config()
-    config.set_main_option("script_location", str(ROOT / "services" / service / "migrations"))
+    config.set_main_option("script_location", str(ROOT / "services" / service / "schema" / "migrations"))
     return ScriptDirectory.from_config(config)
 
 

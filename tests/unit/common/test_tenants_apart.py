@@ -34,9 +34,7 @@ DERIVED_WITHOUT_TENANT = {
     "services/ledger/rules/conversion.py:_entry": "the id of an entry; entries are kept by tenant",
     "services/ledger/rules/payments.py:_entry": "the id of an entry; entries are kept by tenant",
     "services/ledger/commands/manual.py:identified": "the source that callers give begins with the tenant",
-    "services/notifier/commands/deliveries.py:_plan": "of an endpoint, whose id we minted; deliveries are kept by tenant",
-    "services/notifier/commands/endpoints.py:send_test_event": "of an endpoint, whose id we minted",
-    "services/notifier/store/replays.py:advance": "of an endpoint, whose id we minted",
+    "services/notifier/deliveries/domain/delivery.py:delivery_id": "of an endpoint, whose id we minted; deliveries are kept by tenant",
 }
 LOCKS_WITHOUT_TENANT = {
     "libs/common/db/partition_sql.py": "making partitions, by table; tried, never waited for",
@@ -158,7 +156,7 @@ def test_no_two_callers_are_counted_as_one() -> None:
 
 
 def unique_keys(service: str) -> Iterator[tuple[str, tuple[str, ...]]]:
-    metadata: sa.MetaData = import_module(f"services.{service}.models").METADATA
+    metadata: sa.MetaData = import_module(f"services.{service}.schema.tables").METADATA
     for table in metadata.sorted_tables:
         keys = [tuple(column.name for column in table.primary_key)]
         keys += [tuple(c.name for c in k.columns) for k in table.constraints if isinstance(k, sa.UniqueConstraint)]

@@ -1,6 +1,0 @@
-"""Alembic's door to the api's schema."""
-
-from libs.common.db.migrate import run_env
-from services.api.models import METADATA
-
-run_env(METADATA)

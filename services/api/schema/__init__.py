@@ -1,0 +1,1 @@
+"""The tables of the api, and the migrations that made them."""

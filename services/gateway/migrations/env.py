@@ -1,6 +1,0 @@
-"""Alembic's entry: this service's tables, in its own schema."""
-
-from libs.common.db.migrate import run_env
-from services.gateway.models import METADATA
-
-run_env(METADATA)

@@ -1,0 +1,1 @@
+"""The tables of the gateway, and the migrations that made them."""

@@ -1,6 +1,0 @@
-"""Alembic's environment for the schema `ledger`."""
-
-from libs.common.db.migrate import run_env
-from services.ledger.models import METADATA
-
-run_env(METADATA)

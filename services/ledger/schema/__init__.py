@@ -1,0 +1,1 @@
+"""The tables of the ledger, and the migrations that made them."""

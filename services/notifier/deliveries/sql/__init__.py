@@ -1,0 +1,1 @@
+"""The SQL of deliveries: their queue, their history, the gates of endpoints, and selections for a replay."""

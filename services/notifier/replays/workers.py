@@ -1,0 +1,44 @@
+"""What runs on a clock for replays: going on with those that run, and forgetting those that ended long ago."""
+
+from datetime import timedelta
+
+from libs.common.clock import Clock
+from libs.common.db import Database
+from libs.common.observability.logging import get_logger
+from services.notifier.replays import commands
+
+log = get_logger("notifier.replays")
+
+REPLAY_EVERY_SECONDS = 1.0
+"""How often replays are looked for."""
+FORGET_EVERY_SECONDS = 3_600.0
+"""How often replays are looked for that ended long ago."""
+
+
+class Replayer:
+    """Goes on with replays; any number of processes may, one at each replay."""
+
+    def __init__(self, *, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Schedule what replays ask for until nothing is left to schedule."""
+        while await commands.advance_replays(self._database, clock=self._clock):
+            continue
+
+
+class Archivist:
+    """Keeps replays for as many days as the history of deliveries."""
+
+    def __init__(self, *, database: Database, clock: Clock, days: int) -> None:
+        self._database = database
+        self._clock = clock
+        self._days = days
+
+    async def run(self) -> None:
+        """Forget replays that ended longer ago."""
+        before = self._clock.now() - timedelta(days=self._days)
+        forgotten = await commands.forget_replays(self._database, before=before)
+        if forgotten:
+            log.info("replays.forgotten", replays=forgotten, days=self._days)

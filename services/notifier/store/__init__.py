@@ -1,1 +1,0 @@
-"""How do we remember? The only SQL of the notifier."""
