@@ -80,6 +80,7 @@ def build(
         chaos=chaos,
         settings=settings.edge,
         rates=settings.rates,
+        http=settings.http,
         is_local=settings.place.is_local,
     )
     access = Access(

@@ -1,14 +1,15 @@
 """Liveness, readiness and metrics: what an orchestrator and Prometheus ask every service."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import Guard
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Metric, generate_latest
+from prometheus_client.registry import Collector
 
 from libs.common.observability.logging import get_logger
 from libs.common.outages import cause_of
@@ -91,7 +92,26 @@ def health_routes(
         guards=[*guards],
     )
     async def metrics() -> Response[bytes]:
-        return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return Response(await exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     found: list[Any] = [healthz, readyz, metrics]
     return found
+
+
+class _Family(Collector):
+    """One metric, as a registry of its own."""
+
+    def __init__(self, metric: Metric) -> None:
+        self._metric = metric
+
+    def collect(self) -> Iterable[Metric]:
+        return (self._metric,)
+
+
+async def exposition(registry: CollectorRegistry = REGISTRY) -> bytes:
+    """Write all metrics as Prometheus reads them, one after the other: thousands of samples at once take a tenth of a second."""
+    parts: list[bytes] = []
+    for metric in registry.collect():
+        parts.append(generate_latest(_Family(metric)))
+        await asyncio.sleep(0)
+    return b"".join(parts)

@@ -9,11 +9,13 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from litestar.types.asgi_types import ReceiveMessage
 
 from libs.common.errors import PlatformError
+from libs.common.settings import HttpSettings
 from libs.common.web.problems import MEDIA_TYPE, HttpProblem, problem_of
 from services.api.auth import Principal, Tokens
 from services.api.chaos import Chaos
 from services.api.errors.problems import refusal
 from services.api.rate_limit import Count, Limit, RateLimiter
+from services.api.routes.large_bodies import LargeBodies
 from services.api.settings import EdgeSettings, RateSettings
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -48,6 +50,7 @@ class Edge:
         chaos: Chaos | None,
         settings: EdgeSettings,
         rates: RateSettings,
+        http: HttpSettings,
         is_local: bool,
     ) -> None:
         self._tokens = tokens
@@ -59,6 +62,7 @@ class Edge:
         self._read = Limit("read", rates.rate_limit_read_per_min)
         self._write = Limit("write", rates.rate_limit_write_per_min)
         self._login = Limit("login", rates.rate_limit_login_address_per_min, guards_secrets=True)
+        self.large_bodies = LargeBodies(http)
         self._every: dict[tuple[bool, bool], Lines] = {}
 
     def wrap(self, app: ASGIApp) -> ASGIApp:
@@ -176,21 +180,27 @@ class _Passage:
             if "//" in self._path:
                 # The router takes it for the path with one slash, and everything that goes by the path does not.
                 raise refusal("route_not_found")
-            await self._admit(method)
-            async with self._deadline:
-                self._postpone()
-                await app(self._scope, self._take, self._answer)
+            who = await self._admit(method)
+            # Whoever proves nothing is refused before anything is read.
+            with self._edge.large_bodies.of(who.tid if who else "", self._announced() if who else 0):
+                async with self._deadline:
+                    self._postpone()
+                    await app(self._scope, self._take, self._answer)
         except TimeoutError:
             await self._refuse(refusal("request_timeout"))
         except Exception as fault:  # noqa: BLE001 - what fails before a route does is answered here, or by nobody
             await self._refuse(fault)
 
-    async def _admit(self, method: str) -> None:
+    def _announced(self) -> int:
+        """How large the body may become."""
         declared = self._headers.get("content-length", "0")
-        if declared.isdecimal() and int(declared) > self._bytes_max:
+        return self._bytes_max if "transfer-encoding" in self._headers else int(declared) if declared.isdecimal() else 0
+
+    async def _admit(self, method: str) -> Principal | None:
+        if self._announced() > self._bytes_max:
             raise self._too_large()
         if not self._path.startswith(API_PREFIX):
-            return
+            return None
         who = await self._edge.bearer(self._headers)
         client = self._scope["client"]
         limit, caller = self._edge.limit_of(method, self._path, who, client[0] if client else "")
@@ -201,6 +211,7 @@ class _Passage:
                 raise refusal("rate_limited", headers=count.headers)
         if await self._edge.must_fail(self._path, who, self._headers.get("x-tenant-id", "")):
             raise refusal("chaos_injected")
+        return who
 
     def _postpone(self) -> None:
         # A file of a million lines takes as long as it takes; what has to come in time is its next part.

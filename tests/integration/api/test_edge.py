@@ -2,24 +2,28 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from math import ceil
 from time import monotonic
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import msgspec
 import pytest
 import redis.asyncio as redis
+from prometheus_client import REGISTRY
 
 from deploy.local.servers import Servers
 from libs.common.errors import Unavailable
-from libs.common.settings import PlaceSettings
+from libs.common.settings import HttpSettings, PlaceSettings
 from services.api.app import seed
 from services.api.rate_limit import Limit, RateLimiter, Store
 from services.api.settings import ChaosSettings, EdgeSettings, PaymentSettings, RateSettings, RedisSettings
-from tests.integration.api.conftest import Api, serving, settings_for
+from tests.integration.api.conftest import Api, serving, settings_for, token_of
 from tests.integration.api.test_access import problem
 from tests.support.databases import TestDatabase
+from tests.support.http import RawConnection, request
 from tests.support.platform import Answer, Client
 
 READ, WRITE, LOGIN = 12, 5, 4
@@ -323,6 +327,52 @@ async def test_chaos_delays_one_tenant_and_blocks_nobody(edge: Api, tenant_id: s
 async def test_chaos_beyond_its_bounds_is_refused(edge: Api, tenant_id: str, body: dict[str, object]) -> None:
     answer = await admin(edge, tenant_id).call("PUT", CHAOS, body)
     assert (answer.status, problem(answer)["code"]) == (422, "invalid_request")
+
+
+async def test_large_bodies_of_one_tenant_leave_room_for_those_of_another(
+    api_database: TestDatabase, tenant_id: str
+) -> None:
+    http = HttpSettings(http_body_bytes_max=3_000_000, http_bodies_bytes_max=8_000_000)
+    journal = EdgeSettings(journal_body_bytes_max=3_000_000)
+    settings = settings_for(api_database, http=http, edge=journal)
+
+    def head(tenant: str, framing: str) -> bytes:
+        token = token_of(tenant, perms=["ledger:write", "ledger:read"])
+        return request(
+            "POST", "/v1/ledger/entries", f"Authorization: Bearer {token}", f"X-Tenant-Id: {tenant}", framing
+        )
+
+    async def held(byte_count: int) -> None:
+        async with asyncio.timeout(20):
+            while REGISTRY.get_sample_value("http_body_bytes") != byte_count:
+                await asyncio.sleep(0.02)
+
+    async with serving(api_database, settings) as api, AsyncExitStack() as stack:
+        url = urlsplit(api.base)
+
+        async def begin(tenant: str, framing: str) -> RawConnection:
+            reader, writer = await asyncio.open_connection(url.hostname, url.port)
+            stack.callback(writer.close)
+            connection = RawConnection(reader, writer)
+            await connection.send(head(tenant, framing), b"[" if framing.startswith("Content") else b"1\r\n[\r\n")
+            return connection
+
+        large = "Content-Length: 3000000"
+        slow = await begin(f"{tenant_id}-rude", large)
+        await held(3_000_000 - 16_384)
+        for framing in (large, "Content-Length: 300000", "Transfer-Encoding: chunked"):
+            answer = await (await begin(f"{tenant_id}-rude", framing)).answer()
+            assert (answer.status, answer.code) == (503, "overloaded")
+            assert int(answer.headers["retry-after"]) > 0
+        other = await begin(f"{tenant_id}-quiet", large)
+        await held(2 * (3_000_000 - 16_384))
+        assert (await api.client(f"{tenant_id}-rude").call("POST", "/v1/payment-intents", BODY, key="k")).status == 200
+        for connection in (slow, other):
+            connection.reset()
+        await held(0)
+        after = await begin(f"{tenant_id}-rude", "Content-Length: 300000")
+        await after.send(b" " * 299_999)
+        assert (await after.answer()).status in {400, 422}
 
 
 async def test_chaos_exists_only_locally(api_database: TestDatabase, tenant_id: str) -> None:

@@ -12,6 +12,7 @@ from litestar.response import Stream
 
 from libs.common.clock import SystemClock
 from libs.common.errors import Unavailable
+from libs.common.settings import HttpSettings
 from libs.common.web import problems
 from libs.common.web.head import answer_head
 from services.api.auth import Tokens
@@ -66,6 +67,7 @@ async def served() -> AsyncIterator[str]:
         chaos=None,
         settings=EdgeSettings(http_timeout_seconds=TIMEOUT_SECONDS),
         rates=RateSettings(),
+        http=HttpSettings(),
         is_local=True,
     )
     app = Litestar([whole, slow, stuck, broken], exception_handlers={Exception: problems.answer}, openapi_config=None)

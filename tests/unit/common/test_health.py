@@ -1,10 +1,13 @@
 """What `/readyz` answers, by what works, what is limited and who asks."""
 
+import asyncio
+
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
-from libs.common.web.health import health_routes
+from libs.common.web.health import exposition, health_routes
 
 
 async def _works() -> None:
@@ -39,3 +42,25 @@ def test_readiness_names_what_is_limited(
     assert (answer.status_code, answer.json()["status"]) == (status_code, status)
     assert list(answer.json()["checks"].values()) == words
     assert ("Retry-After" in answer.headers) == (status_code == 503)
+
+
+async def test_metrics_are_written_as_ever_with_a_pause_after_each() -> None:
+    registry = CollectorRegistry()
+    for number in range(5):
+        counter = Counter(f"count_{number}", "How many.", ["kind"], registry=registry)
+        took = Histogram(f"took_{number}_seconds", "How long.", ["kind"], registry=registry)
+        for kind in ("a", "b"):
+            counter.labels(kind).inc(number)
+            took.labels(kind).observe(number)
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(others())
+    assert await exposition(registry) == generate_latest(registry)
+    assert turns >= 10
+    task.cancel()
