@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
+from importlib import import_module
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ import msgspec
 import pytest
 
 from libs.common.contracts import Message
+from libs.common.contracts.ledger_books import PlaceHold
 from libs.common.contracts.ledger_journal import PostEntries, Proposal, ProposalAnswer, ProposeEntries
 from libs.common.contracts.notifier import RegisterEndpoint, Replay, SendTestEvent
 from libs.common.errors import Conflict, Unavailable
@@ -280,6 +282,18 @@ async def test_refusal_does_not_use_a_key_up(client: Client, owner: Owner) -> No
     assert (await send(client, write, key="k")).status == 409
     owner.fails = None
     assert (await send(client, write, key="k", other=True)).status == 201
+
+
+@pytest.mark.parametrize("too_large", [0, 1])
+async def test_answer_that_is_too_large_to_keep_leaves_its_key_free(
+    client: Client, owner: Owner, monkeypatch: pytest.MonkeyPatch, too_large: int
+) -> None:
+    write = next(w for w in KEPT_HERE if w.operation == "placeHold")
+    size = len(msgspec.json.encode(made(PlaceHold.contract.reply)))
+    monkeypatch.setattr(import_module("services.api.routes.keyed"), "_ANSWER_BYTES_MAX", size - too_large)
+    answers = [await send(client, write, key="k") for _ in range(2)]
+    assert [answer.headers.get("Idempotency-Replayed") for answer in answers] == [None, None if too_large else "true"]
+    assert len(owner.done) == 1 + too_large
 
 
 async def test_without_a_key_each_request_creates(client: Client, owner: Owner) -> None:

@@ -48,6 +48,13 @@ async def do(client: Client, intent: str, what: str, body: object = None, **more
     return await client.call("POST", f"/v1/payment-intents/{intent}/{what}", body, key=key, **more)  # type: ignore[arg-type]
 
 
+async def until_said(api: Api, tenant: str, contract: str) -> None:
+    """Wait until a message has been published about a tenant."""
+    async with asyncio.timeout(60):
+        while contract not in await api.said(tenant):
+            await asyncio.sleep(0.01)
+
+
 def succeeded(intent: str, refund: str, amount_minor: int = 5000) -> gateway.RefundSucceeded:
     """The gateway says: the money was given back."""
     return gateway.RefundSucceeded(
@@ -92,13 +99,45 @@ async def test_a_capture_that_is_answered_in_time_is_200_for_its_key_for_ever(ap
     intent = await held(api, client, tenant_id)
     key = str(uuid4())
     asking = asyncio.create_task(do(client, intent, "capture", key=key))
-    async with asyncio.timeout(60):
-        while "command:gateway:payment.capture" not in await api.said(tenant_id):
-            await asyncio.sleep(0.01)
+    await until_said(api, tenant_id, "command:gateway:payment.capture")
     await api.captured(tenant_id, intent)
     answer = await asking
     assert (answer.status, answer.json["captured_amount"]) == (200, "150.50")
     assert (await do(client, intent, "capture", key=key)).raw == answer.raw
+
+
+async def test_a_void_that_is_answered_in_time_is_200_for_its_key_for_ever(api: Api, tenant_id: str) -> None:
+    client = api.client(tenant_id)
+    intent = await held(api, client, tenant_id)
+    key = str(uuid4())
+    asking = asyncio.create_task(do(client, intent, "void", key=key))
+    await until_said(api, tenant_id, "command:gateway:payment.void")
+    released = gateway.PaymentVoided(
+        payment_intent_id=UUID(intent),
+        amount_minor=15050,
+        currency="BRL",
+        gateway_ref="ref",
+        voided_at=datetime.now(UTC),
+    )
+    await api.hear(tenant_id, released, by=api.consumers.on_payment_voided)
+    answer = await asking
+    assert (answer.status, answer.json["status"]) == (200, "VOIDED")
+    assert (await do(client, intent, "void", key=key)).raw == answer.raw
+
+
+async def test_a_refund_that_is_answered_in_time_is_complete_for_its_key_for_ever(api: Api, tenant_id: str) -> None:
+    client = api.client(tenant_id)
+    intent = await settled(api, client, tenant_id)
+    key = str(uuid4())
+    asking = asyncio.create_task(do(client, intent, "refund", {"amount": "50.00"}, key=key))
+    await until_said(api, tenant_id, "command:gateway:payment.refund")
+    [shown] = (await client.call("GET", f"/v1/payment-intents/{intent}/refunds")).json
+    await api.hear(tenant_id, succeeded(intent, shown["id"]), by=api.consumers.on_refund_succeeded)
+    answer = await asking
+    assert (answer.status, answer.json["status"]) == (200, "COMPLETED")
+    # What the processor takes back later is no answer to this request.
+    await api.hear(tenant_id, failed(intent, shown["id"]), by=api.consumers.on_refund_failed)
+    assert (await do(client, intent, "refund", {"amount": "50.00"}, key=key)).raw == answer.raw
 
 
 async def test_the_same_refund_at_once_under_one_key_is_one_refund(api: Api, tenant_id: str) -> None:

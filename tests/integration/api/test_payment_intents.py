@@ -92,8 +92,11 @@ async def test_same_key_replays_however_the_json_is_written(client: Client) -> N
 
 async def test_same_key_with_another_body_is_refused(client: Client) -> None:
     await client.call("POST", "/v1/payment-intents", BODY, key="k")
+    counted = metrics.IDEMPOTENCY.labels("mismatch")
+    before = counted._value.get()
     answer = await client.call("POST", "/v1/payment-intents", BODY | {"amount": 999}, key="k")
     assert (answer.status, answer.json["code"]) == (422, "idempotency_key_reused")
+    assert counted._value.get() == before + 1
 
 
 async def test_key_that_the_version_before_stored_is_replayed(api: Api, client: Client, tenant_id: str) -> None:
