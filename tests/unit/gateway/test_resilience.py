@@ -254,6 +254,11 @@ class Places:
             self._tasks[name].cancel()
         await asyncio.gather(*(self._tasks[name] for name in names), return_exceptions=True)
 
+    async def give_up(self, name: str) -> None:
+        """Cancel a command and hear what it ends with."""
+        self._tasks[name].cancel()
+        await self._tasks[name]
+
     async def _hold(self, name: str, account: str) -> None:
         async with self.bulkhead.place(account):
             self.taken.append(name)
@@ -314,6 +319,37 @@ class TestBulkhead:
         await places.leave("b1")
         assert places.taken[-1] == "b2"
         await places.cancel(*(f"a{number}" for number in range(20)))
+
+    async def test_one_place_that_becomes_free_is_given_to_one(self) -> None:
+        places = Places(Bulkhead(places=2, wait_seconds=5))
+        await places.come("a", "b", "c", "d", "e", account="x")
+        taken = len(places.taken)
+        await places.leave(places.taken[0])
+        assert len(places.taken) == taken + 1
+        await places.leave(places.taken[1])
+        assert len(places.taken) == taken + 2
+        await places.cancel("a", "b", "c", "d", "e")
+
+    async def test_account_that_gave_one_place_back_still_holds_the_others(self) -> None:
+        places = Places(Bulkhead(places=8, wait_seconds=5))
+        await places.come(*(f"a{number}" for number in range(7)), account="a")
+        await places.leave("a0")
+        await places.come("a7", "a8", account="a")
+        assert (places.taken[-1], places.bulkhead.waiting) == ("a7", 1)
+        await places.cancel(*(f"a{number}" for number in range(9)))
+
+    async def test_place_that_becomes_free_as_the_first_in_line_gives_up_goes_to_the_next(self) -> None:
+        places = Places(Bulkhead(places=1, wait_seconds=5))
+        await places.come("a", "b", "c", "d")
+        left = asyncio.create_task(places.leave("a"))
+        # The command ends first; only then does the first in line hear that it is cancelled.
+        await asyncio.sleep(0)
+        with pytest.raises(asyncio.CancelledError):
+            await places.give_up("b")
+        await left
+        assert (places.taken, places.bulkhead.waiting) == (["a", "c"], 1)
+        await places.leave("c", "d")
+        assert places.taken == ["a", "c", "d"]
 
     async def test_who_is_cancelled_leaves_the_line_and_keeps_no_place(self) -> None:
         bulkhead = Bulkhead(places=1, wait_seconds=5)
