@@ -16,6 +16,7 @@ from libs.common.errors import Invalid
 from libs.common.ids import new_id
 from libs.common.messaging import Heard
 from libs.common.observability.correlation import Correlation
+from services.gateway import metrics
 from services.gateway.app import patience
 from services.gateway.commands import Commands
 from services.gateway.domain import Attempt, AttemptStatus, Operation
@@ -344,12 +345,17 @@ async def test_an_unknown_outcome_is_found_out_with_the_same_key(gateway: Gatewa
     assert (attempt.status, attempt.asks, attempt.reason) == (AttemptStatus.UNKNOWN, 4, "timeout")
     assert attempt.next_ask_at == gateway.clock.now() + timedelta(seconds=5)
     assert (await gateway.queries.open_outcomes()).unknown >= 1
+    resolved = metrics.OUTCOMES_RESOLVED.labels(Operation.AUTHORIZE, AttemptStatus.APPROVED)._value
+    before = resolved.get()
     assert await gateway.resolve_after(timedelta(seconds=4)) == 0
     assert await gateway.resolve_after(timedelta(seconds=1)) == 1
     [(contract, _)] = await gateway.said(intent)
     assert contract == "event:gateway:payment.authorized"
     assert book.charges == {f"authorize {intent}": 1}
     assert len(book.asks) == 1
+    # What is answered at once was never in doubt.
+    await gateway.commands.authorize(gateway.authorize_command(15_050))
+    assert resolved.get() == before + 1
 
 
 async def test_a_lost_capture_is_found_out_with_the_same_key(gateway: Gateway, book: CountingProcessor) -> None:
@@ -367,6 +373,8 @@ async def test_an_outcome_that_nobody_knows_is_left_to_a_person_and_never_guesse
     intent = command.body.payment_intent_id
     await gateway.commands.authorize(command)
     before = (await gateway.queries.open_outcomes()).overdue
+    alarms = metrics.OUTCOMES_OVERDUE.labels(Operation.AUTHORIZE)._value
+    rung = alarms.get()
     began, asked = gateway.clock.now(), 0
     for age in PATIENCE.ages:
         gateway.clock.advance(began + age - gateway.clock.now())
@@ -376,6 +384,7 @@ async def test_an_outcome_that_nobody_knows_is_left_to_a_person_and_never_guesse
     assert (attempt.status, attempt.next_ask_at) == (AttemptStatus.UNKNOWN, None)
     assert await gateway.said(intent) == []
     assert (await gateway.queries.open_outcomes()).overdue == before + 1
+    assert alarms.get() == rung + 1
     # A day later the processor may have forgotten the key, and the same question could be a second charge.
     gateway.clock.advance(timedelta(days=1))
     asks = sum(book.asks.values())
