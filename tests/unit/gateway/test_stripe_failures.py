@@ -7,8 +7,8 @@ from services.gateway.processor import Declined, DeclineReason, NotTaken, NotTak
 from services.gateway.stripe_processor.failures import MustBeRead, failure, sentence
 
 
-def lost(cause: BaseException | None) -> stripe.APIConnectionError:
-    fault = stripe.APIConnectionError("no answer")
+def lost(cause: BaseException | None) -> Exception:
+    fault: Exception = stripe.APIConnectionError("no answer")  # type: ignore[no-untyped-call]
     fault.__cause__ = cause
     return fault
 
