@@ -5,6 +5,7 @@ import hashlib
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from uuid import uuid4
 
@@ -26,6 +27,17 @@ _OLD_TEMPLATES = f"""
 SELECT datname FROM pg_database WHERE datname ~ '^template_[0-9]{{8}}_'
   AND to_date(substr(datname, 10, 8), 'YYYYMMDD') < (now() AT TIME ZONE 'UTC' - interval '{_TEMPLATES_KEPT}')::date
 """
+_RIGHTS = """
+SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC', $2::text) AS statement
+UNION ALL
+SELECT format('GRANT %s ON DATABASE %I TO %s', privilege_type, $2::text, grantee::regrole)
+FROM pg_database, aclexplode(datacl) WHERE datname = $1 AND grantee <> datdba
+UNION ALL
+SELECT format('ALTER ROLE %s IN DATABASE %I SET %I = %L', setrole::regrole, $2::text, option_name, option_value)
+FROM pg_db_role_setting JOIN pg_database ON pg_database.oid = setdatabase, pg_options_to_table(setconfig)
+WHERE datname = $1
+"""
+"""What gives a clone the rights and role settings of its template: they belong to a database's entry, not to its contents."""
 
 
 class TestDatabase:
@@ -67,7 +79,8 @@ class TestDatabase:
             await database.close()
 
 
-def _fingerprint(services: Sequence[str]) -> str:
+@cache
+def _fingerprint(services: tuple[str, ...]) -> str:
     digest = hashlib.sha256((ROOT / "deploy/postgres/bootstrap.sql").read_bytes())
     # What migrations share.
     digest.update((ROOT / "libs/common/db/partition_sql.py").read_bytes())
@@ -83,7 +96,7 @@ async def _template(servers: Servers, services: Sequence[str]) -> str:
     try:
         await admin.execute("SELECT pg_advisory_lock($1)", _TEMPLATE_LOCK)
         day = await admin.fetchval("SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD')")
-        name = f"template_{day}_{'_'.join(services)}_{_fingerprint(services)}"
+        name = f"template_{day}_{'_'.join(services)}_{_fingerprint(tuple(services))}"
         if not await admin.fetchval("SELECT true FROM pg_database WHERE datname = $1", name):
             building = f"building_{uuid4().hex}"
             await bootstrap(servers.postgres_url, building)
@@ -104,19 +117,23 @@ async def fresh_database(servers: Servers, services: Sequence[str] = SERVICES) -
     """Clone the migrated template of `services` into a database of its own, and drop it afterwards."""
     template = await _template(servers, services)
     name = f"test_{os.getpid()}_{uuid4().hex[:12]}"
-    await _administer(servers, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-    # Rights and role settings belong to a database's entry, not to its contents: a clone starts without them.
-    await bootstrap(servers.postgres_url, name)
+    async with _administrator(servers) as admin:
+        # Copying files takes half the work of copying pages through the log, where nothing waits for the disk.
+        await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
+        rights = await admin.fetch(_RIGHTS, template, name)
+        await admin.execute(";".join(row["statement"] for row in rights))
     try:
         yield TestDatabase(servers, name)
     finally:
-        await _administer(servers, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        async with _administrator(servers) as admin:
+            await admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
-async def _administer(servers: Servers, statement: str) -> None:
+@asynccontextmanager
+async def _administrator(servers: Servers) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
     # A connection of its own: a test in between may have stopped and started the server.
     admin = await asyncpg.connect(servers.postgres_url, timeout=15)
     try:
-        await admin.execute(statement)
+        yield admin
     finally:
         await admin.close()
