@@ -89,9 +89,9 @@ def vhost_url(servers: Servers) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def pair_vhost_url(servers: Servers) -> Iterator[str]:
-    """A virtual host for the pairs of a module: making the hundred queues of two services takes longer than most tests."""
+    """A virtual host for all pairs: making the hundred queues of two services takes longer than most tests."""
     with fresh_vhost(servers) as url:
         yield url
 
