@@ -5,8 +5,9 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -31,7 +32,7 @@ TOGETHER = ("tests/e2e", "tests/contract")
 """What needs the four services as processes, and what we promise to others, in part by asking them."""
 
 OUTAGES = "outages"
-"""The profile, and the mark, of the tests that stop, kill or choke the servers of all: they have servers of their own."""
+"""The mark of the tests that stop, kill or choke the servers of all, and the profile of the servers that they have."""
 
 CHECK_SECONDS = 600.0
 TESTS_SECONDS = 1500.0
@@ -90,18 +91,18 @@ def test(say: Say, arguments: Sequence[str]) -> int:
 
 
 def _whole(say: Say) -> int:
-    """Run everything: two lanes of tests, one for each core, and the static checks beside their first parts.
+    """Run everything in three lanes; a lane goes from part to part without waiting for the others.
 
-    A lane goes from part to part without waiting for the other. The tests over four services come last in both: they have
-    nothing but each other beside them.
+    Three for two cores: each test waits for a good part of its time, for a timeout, a retry, a process that starts. Servers
+    that were given are one set for all: then the tests whose servers go down have nobody beside them.
     """
-    beside_is_possible = not any(servers.is_given("test", name) for name in servers.SERVERS)
+    is_one_set = any(servers.is_given("test", name) for name in servers.SERVERS)
     with ThreadPoolExecutor(max_workers=2) as beside:
-        static = beside.submit(check, say)
-        second = beside.submit(_second_lane, say, with_outages=beside_is_possible)
-        code = _first_lane(say, with_outages=not beside_is_possible)
-        code = max(code, second.result())
-        failed = static.result()
+        on_another_day = beside.submit(_second_lane, say)
+        over_four = None if is_one_set else beside.submit(_third_lane, say)
+        code = _first_lane(say)
+        failed, second = on_another_day.result()
+        code = max(code, second, over_four.result() if over_four is not None else _after_all())
     if _report_coverage(say):
         failed.append("coverage")
     passed, lost = _counts(RESULTS.glob("*.xml"))
@@ -109,37 +110,53 @@ def _whole(say: Say) -> int:
     return 1 if failed else code
 
 
-def _first_lane(say: Say, *, with_outages: bool) -> int:
-    """Run what belongs to the real day, then the tests over the four services; both are shown as they go."""
+def _first_lane(say: Say) -> int:
+    """Run what belongs to the real day, shown as it goes."""
     _ensure(say)
-    code = _run(_pytest("apart", ["--cov-report=", *APART]), _environment("apart"))
-    chosen = [] if with_outages else ["-m", f"not {OUTAGES}"]
-    return max(code, _run(_pytest("together", ["--cov-report=", *chosen, *TOGETHER]), _environment("together")))
+    return _run(_pytest("apart", ["--cov-report=", *APART]), _environment("apart"))
 
 
-def _second_lane(say: Say, *, with_outages: bool) -> int:
-    """Run the tests that another day suits, then those whose servers go down; each part is shown once it is done.
+def _second_lane(say: Say) -> tuple[list[str], int]:
+    """Run the static checks, then the tests that another day suits; each is shown once it is done.
 
-    The servers of a part are its own.
+    Returns:
+        The names of the checks that failed, and the exit code of the tests.
     """
+    failed = check(say)
     hindrance = days.why_not()
     if hindrance:
         say(f"== no tests on another day, these too run on the real one: {hindrance}\n")
     day = {**os.environ, "TEST_PROFILE": days.PROFILE} if hindrance else days.environment(days.SHORT_DAY)
-    code = _quiet_part(say, days.SHORT_DAY, days.SHORT, day, profile=days.PROFILE)
-    if with_outages:
-        options = ["-m", OUTAGES, *TOGETHER]
-        code = max(code, _quiet_part(say, OUTAGES, options, os.environ | {"TEST_PROFILE": OUTAGES}, profile=OUTAGES))
-    return code
+    with _servers_of_its_own(days.PROFILE):
+        return failed, _quiet_part(say, days.SHORT_DAY, days.SHORT, day)
 
 
-def _quiet_part(say: Say, name: str, options: Sequence[str], environ: Mapping[str, str], *, profile: str) -> int:
+def _third_lane(say: Say) -> int:
+    """Run the tests over the four services, on servers of their own: those whose servers go down, then the others."""
+    environ = os.environ | {"TEST_PROFILE": OUTAGES}
+    with _servers_of_its_own(OUTAGES):
+        code = _quiet_part(say, OUTAGES, ["-m", OUTAGES, *TOGETHER], environ)
+        return max(code, _quiet_part(say, "together", ["-m", f"not {OUTAGES}", *TOGETHER], environ))
+
+
+def _after_all() -> int:
+    """Run the tests over the four services on the servers of the first lane; shown as they go."""
+    return _run(_pytest("together", ["--cov-report=", *TOGETHER]), _environment("together"))
+
+
+@contextmanager
+def _servers_of_its_own(profile: str) -> Iterator[None]:
+    """Let the tests inside the block begin with fresh servers, and stop these afterwards."""
     servers.stop(profile)
-    command, began = _pytest(name, ["--cov-report=", *options]), time.monotonic()
     try:
-        code, printed = _run_quietly(command, _environment(name, environ), seconds=TESTS_SECONDS)
+        yield
     finally:
         servers.stop(profile)
+
+
+def _quiet_part(say: Say, name: str, options: Sequence[str], environ: Mapping[str, str]) -> int:
+    command, began = _pytest(name, ["--cov-report=", *options]), time.monotonic()
+    code, printed = _run_quietly(command, _environment(name, environ), seconds=TESTS_SECONDS)
     say(f"== {name}\n{printed}== {name} {'FAILED' if code else 'ok'} in {time.monotonic() - began:.1f} s\n")
     return code
 
