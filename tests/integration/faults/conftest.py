@@ -1,5 +1,6 @@
 """Servers of this folder's own: what is done to them would disturb every other test."""
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from deploy.local.native import postgres, rabbitmq
 from deploy.local.records import Server
 from tests.integration.faults.rig import Rig
 
-_POSTGRES_PORT, _RABBITMQ_PORT = 58432, 58672
+_PLACE = os.getpid() % 300
+"""Other runs on this machine look for ports of their own at the same time: each begins elsewhere."""
+_POSTGRES_PORT, _RABBITMQ_PORT = 59600 + _PLACE, 59900 + _PLACE * rabbitmq.PORTS_IN_A_ROW
 
 
 @pytest.fixture(scope="module")
