@@ -10,6 +10,7 @@ from uuid import uuid4
 import hypothesis
 import msgspec
 import pytest
+import structlog
 
 from deploy.fake_stripe import running_fake_stripe
 from deploy.local import servers as local
@@ -29,6 +30,15 @@ hypothesis.settings.register_profile(
     "any_machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("any_machine")
+
+# Tracebacks in plain text: drawn with frames, colours and local values, one takes as long as many tests.
+structlog.configure(
+    processors=[
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", key="ts"),
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 
 @pytest.fixture(scope="session")
