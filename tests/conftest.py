@@ -1,6 +1,7 @@
 """Fixtures that every test may use; servers are started once and shared, databases and virtual hosts are not."""
 
 import os
+from asyncio import AbstractEventLoop
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ import hypothesis
 import msgspec
 import pytest
 import structlog
+import uvloop
 
 from deploy.fake_stripe import running_fake_stripe
 from deploy.local import servers as local
@@ -39,6 +41,12 @@ structlog.configure(
         structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
     ]
 )
+
+
+@pytest.fixture(scope="session")
+def _asyncio_loop_factory() -> Callable[[], AbstractEventLoop]:
+    """The event loop of the services, for the tests too; given by pytest-asyncio's hook it would part a module's tests."""
+    return uvloop.new_event_loop
 
 
 @pytest.fixture(scope="session")

@@ -53,7 +53,7 @@ async def test_the_breaker_pauses_without_spending_attempts_and_one_success_clos
 ) -> None:
     receiver.status = 503
     endpoint = await notifier.register(tenant_id, receiver.url)
-    count = SETTINGS.webhook_breaker_failures * 4
+    count = SETTINGS.webhook_breaker_failures * 10
     await notifier.hear(*(notifier.event(tenant_id) for _ in range(count)))
     async with notifier.delivering():
 
