@@ -287,6 +287,12 @@ make-key *args: setup
 api-export *args: setup
     @{{ python }} -m deploy.local api-export "$@"
 
+# Write the functions and triggers of the migrated database to services/*/schema/functions, to be read and compared
+[no-exit-message]
+[group('document')]
+schema-functions: setup
+    @{{ python }} -m tests.support.functions
+
 # Regenerate every generated document
 [no-exit-message]
 [group('document')]
