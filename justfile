@@ -106,11 +106,11 @@ refused service *args: setup
 resend service *args: setup
     @{{ python }} -m deploy.local operate resend "$@"
 
-# Say how the gateway does: circuits, outcomes that nobody knows, events that fit nothing
+# Say how the gateway does, or: just gateway move-account ACCOUNT (--to-config ID | --to-tenant TENANT) --reason TEXT [--live]
 [no-exit-message]
 [group('run')]
-gateway command="status": setup
-    @{{ python }} -m deploy.local run {{ python }} -m services.gateway {{ quote(command) }}
+gateway *args: setup
+    @{{ python }} -m deploy.local run {{ python }} -m services.gateway "${@:-status}"
 
 # Run every check and test, with coverage; arguments go to pytest
 [no-exit-message]

@@ -319,14 +319,16 @@ def main[S: CommonSettings](
     check: Callable[[S], list[str]] | None = None,
     commands: Mapping[str, Callable[[S], Awaitable[None]]] | None = None,
     rebuild: Callable[[S, Window], Awaitable[int]] | None = None,
+    operations: Mapping[str, Callable[[S, Sequence[str]], Awaitable[str]]] | None = None,
 ) -> None:
     """The command line of one service: `serve`, `migrate`, `asyncapi`, `redrive <queue>`, `resend`, and its own commands.
 
     `rebuild` publishes again, from the service's tables, what was published so long ago that it is not kept.
+    `operations` are commands of the service's own that take arguments and return what to print.
     """
-    own = commands or {}
+    own, operated = commands or {}, operations or {}
     shared = ["serve", "migrate", "asyncapi", "redrive <queue>", "refused", "resend --since <instant>"]
-    usage = f"usage: python -m services.{service} ({' | '.join([*shared, *own])})"
+    usage = f"usage: python -m services.{service} ({' | '.join([*shared, *own, *operated])})"
     arguments = sys.argv[1:]
     if not arguments:
         sys.exit(usage)
@@ -362,6 +364,8 @@ def main[S: CommonSettings](
             print(asyncio.run(operating.resend(service, loaded, window, rebuild=rebuild)))  # noqa: T201 - its output
         elif name in own:
             asyncio.run(_run(own[name], loaded))
+        elif name in operated:
+            print(asyncio.run(_operate(operated[name], loaded, rest)))  # noqa: T201 - its output
         else:
             sys.exit(usage)
     except SettingsError as fault:
@@ -377,6 +381,12 @@ def main[S: CommonSettings](
 
 async def _run[S](command: Callable[[S], Awaitable[None]], settings: S) -> None:
     await command(settings)
+
+
+async def _operate[S](
+    operation: Callable[[S, Sequence[str]], Awaitable[str]], settings: S, arguments: Sequence[str]
+) -> str:
+    return await operation(settings, arguments)
 
 
 def _require(value: str, name: str) -> None:

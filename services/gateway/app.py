@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from collections.abc import Sequence
 from datetime import timedelta
 from http.client import HTTPConnection, HTTPException
 from typing import Any
@@ -19,6 +20,7 @@ from libs.common.messaging.resend import TIMEOUT_SECONDS, Window
 from libs.common.service import Service
 from services.gateway import consumers, workers
 from services.gateway.commands import CaptureReports, Commands, Configs, Notices
+from services.gateway.commands.moving import move_account
 from services.gateway.commands.resending import resend as publish_again
 from services.gateway.configs import ProcessorKind
 from services.gateway.domain import Patience
@@ -29,6 +31,7 @@ from services.gateway.routes import webhook_routes
 from services.gateway.sandbox_processor import SandboxProcessor, StoredBook, sandbox_page
 from services.gateway.settings import PROVIDERS, ResolutionSettings, Settings
 from services.gateway.store import (
+    AccountStore,
     AttemptStore,
     ConfigStore,
     EventStore,
@@ -88,7 +91,14 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     )
     payments = NoticeStore(database)
     notices = Notices(store=payments, clock=clock)
-    inbox = StripeInbox(store=events, payments=payments, notices=notices, fetch=accounts.movement, clock=clock)
+    inbox = StripeInbox(
+        store=events,
+        accounts=AccountStore(database),
+        payments=payments,
+        notices=notices,
+        fetch=accounts.movement,
+        clock=clock,
+    )
     queries = Queries(store, configs=configs, events=events)
     consumers.register(bus, commands, concurrency=settings.processor.consumer_concurrency)
     consumers.register_reports(bus, CaptureReports(clock=clock))
@@ -180,6 +190,16 @@ async def print_status(settings: Settings) -> None:
     finally:
         await database.close()
     print(page, end="")  # noqa: T201 - its output
+
+
+async def move(settings: Settings, arguments: Sequence[str]) -> str:
+    """Do what an operator says about whose a Stripe account is; returns what to print."""
+    database = Database(settings.database, schema="gateway", application_name="gateway-move-account")
+    await database.open()
+    try:
+        return await move_account(AccountStore(database), arguments, now=SystemClock().now())
+    finally:
+        await database.close()
 
 
 async def resend(settings: Settings, window: Window) -> int:

@@ -66,6 +66,10 @@ CREDENTIALS_REFUSED = Counter(
 STRIPE_EVENTS = Counter(
     "gateway_stripe_events_total", "Events of Stripe that were worked on, by what came of it.", ["status"]
 )
+STRIPE_EVENTS_OF_ANOTHER = Counter(
+    "gateway_stripe_events_of_another_total",
+    "Events of Stripe that came to a configuration whose account another one owns, and were ignored here.",
+)
 STRIPE_EVENTS_WAITING = Gauge("gateway_stripe_events_waiting", "Events of Stripe that are still to be worked on.")
 STRIPE_EVENTS_UNMATCHED = Gauge(
     "gateway_stripe_events_unmatched", "Events of Stripe about a payment or refund that we do not know."

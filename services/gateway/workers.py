@@ -104,7 +104,12 @@ def stripe_workers(
         await configs.look_up_accounts()
 
     return [
-        Worker(name="look up stripe accounts", every_seconds=_LOOK_UP_EVERY_SECONDS, run=look_up),
+        Worker(
+            name="look up stripe accounts",
+            every_seconds=_LOOK_UP_EVERY_SECONDS,
+            run=look_up,
+            is_due_at_start=True,
+        ),
         Worker(name="work on stripe events", every_seconds=settings.stripe_events_every_seconds, run=work),
         Worker(name="seal keys anew", every_seconds=_RESEAL_EVERY_SECONDS, run=configs.reseal),
         Worker(name="forget stripe events", every_seconds=_FORGET_EVERY_SECONDS, run=forget),

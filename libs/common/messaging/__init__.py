@@ -12,7 +12,7 @@ from libs.common.messaging.outbox import (
     say,
 )
 from libs.common.messaging.published import published_partitions, published_table
-from libs.common.messaging.refused import operator_actions_table
+from libs.common.messaging.refused import operator_actions_table, write_down
 
 __all__ = [
     "OUTBOX_COLUMNS",
@@ -29,4 +29,5 @@ __all__ = [
     "published_partitions",
     "published_table",
     "say",
+    "write_down",
 ]

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
 from libs.common.clock import iso
-from libs.common.db import Database
+from libs.common.db import Connection, Database
 from libs.common.errors import Invalid, NotFound
 from libs.common.ids import new_id
 from libs.common.observability.logging import get_logger
@@ -91,6 +91,11 @@ async def give_up(database: Database, destination: str, *, before: datetime, rea
     return await _act(database, _GIVE_UP, destination, before, actor=actor, action="refused.given_up", reason=reason)
 
 
+async def write_down(tx: Connection, *, actor: str, action: str, subject: str, detail: str) -> None:
+    """Write into `operator_actions` what an operator does in this transaction; `detail` is JSON."""
+    await tx.execute(_WRITE_DOWN, new_id(), actor, action, subject, detail)
+
+
 async def _act(
     database: Database, sql: str, destination: str, *more: datetime, actor: str, action: str, reason: str
 ) -> int:
@@ -102,7 +107,7 @@ async def _act(
             if rows:
                 ids = [str(row["event_id"]) for row in rows]
                 detail = {"reason": reason, "count": len(rows), "event_ids": ids}
-                await tx.execute(_WRITE_DOWN, new_id(), actor, action, destination, json.dumps(detail))
+                await write_down(tx, actor=actor, action=action, subject=destination, detail=json.dumps(detail))
         count += len(rows)
         idle = 0 if rows else idle + 1
     log.warning(

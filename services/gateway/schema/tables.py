@@ -197,11 +197,23 @@ STRIPE_ACCOUNTS = sa.Table(
     sa.Column("account_id", sa.Text, nullable=False, comment="Stripe's id of the account: acct_..."),
     sa.Column("is_live", sa.Boolean, nullable=False, comment="Live or test mode, which share nothing."),
     sa.Column("tenant_id", sa.Text, nullable=False, comment="Whose it is; the platform's own for its own."),
-    sa.Column("processor", sa.Text, nullable=False, comment="Its name in attempts: stripe, or stripe:<id>."),
+    sa.Column("processor", sa.Text, comment="Its name in attempts: stripe, or stripe:<id>; NULL: one that is awaited."),
     sa.Column("known_at", sa.DateTime(timezone=True), nullable=False, comment="When Stripe named it."),
     sa.PrimaryKeyConstraint("account_id", "is_live", name="pk_stripe_accounts"),
     sa.UniqueConstraint("processor", "tenant_id", name="uq_stripe_accounts_processor"),
     comment="The Stripe accounts that tenants charge through, each by one configuration.",
+)
+
+PROCESSOR_ACCOUNTS = sa.Table(
+    "processor_accounts",
+    METADATA,
+    sa.Column("processor", sa.Text, nullable=False, comment="Its name in attempts: stripe, or stripe:<id>."),
+    sa.Column("tenant_id", sa.Text, nullable=False, comment="Whose it is; the platform's own for its own."),
+    sa.Column("account_id", sa.Text, nullable=False, comment="Stripe's id of the account: acct_..."),
+    sa.Column("is_live", sa.Boolean, nullable=False, comment="Live or test mode, which share nothing."),
+    sa.Column("known_at", sa.DateTime(timezone=True), nullable=False, comment="When Stripe named it."),
+    sa.PrimaryKeyConstraint("processor", "tenant_id", name="pk_processor_accounts"),
+    comment="Of which Stripe account each configuration is, whether it owns the account or not.",
 )
 
 STRIPE_EVENTS = sa.Table(

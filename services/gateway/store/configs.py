@@ -38,16 +38,22 @@ WHERE tenant_id = $1 AND id = $2 RETURNING id
 _OWN = """
 INSERT INTO stripe_accounts AS a (account_id, is_live, tenant_id, processor, known_at) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (account_id, is_live) DO UPDATE SET processor = excluded.processor, known_at = excluded.known_at
- WHERE a.tenant_id = excluded.tenant_id AND (a.processor = excluded.processor OR EXISTS (
+ WHERE a.tenant_id = excluded.tenant_id AND (a.processor IS NULL OR a.processor = excluded.processor OR EXISTS (
        SELECT FROM gateway_configs AS c WHERE c.tenant_id = a.tenant_id AND 'stripe:' || c.id = a.processor
           AND c.deleted_at IS NOT NULL))
+RETURNING processor
+"""
+_NOTE = """
+INSERT INTO processor_accounts AS p (account_id, is_live, tenant_id, processor, known_at) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (processor, tenant_id) DO UPDATE SET known_at = excluded.known_at
+ WHERE (p.account_id, p.is_live) = (excluded.account_id, excluded.is_live)
 RETURNING processor
 """
 _OWNER = "SELECT tenant_id, processor FROM stripe_accounts WHERE account_id = $1 AND is_live = $2"
 _UNIDENTIFIED = f"""
 SELECT {_COLUMNS} FROM gateway_configs AS c
- WHERE processor = 'stripe' AND deleted_at IS NULL AND id > $1 AND NOT EXISTS (
-       SELECT FROM stripe_accounts AS a WHERE a.tenant_id = c.tenant_id AND a.processor = 'stripe:' || c.id)
+ WHERE processor = 'stripe' AND id > $1 AND NOT EXISTS (
+       SELECT FROM processor_accounts AS p WHERE p.tenant_id = c.tenant_id AND p.processor = 'stripe:' || c.id)
  ORDER BY id LIMIT $2
 """  # noqa: S608 - no input in it
 
@@ -103,17 +109,19 @@ class ConfigStore:
         return _config(row)
 
     async def own(self, owned: Ownership, *, at: datetime) -> None:
-        """Write down whose a Stripe account is; again is success.
+        """Write down of which Stripe account a configuration is, and that it owns it where nobody does; again is success.
 
         Raises:
-            GatewayConfigConflict: when another configuration charges through it.
-            Invalid: when the configuration owns another account.
+            GatewayConfigConflict: when another configuration owns it; that both are of it is written down all the same.
+            Invalid: when the configuration is of another account.
         """
+        async with self._database.transaction() as tx:
+            await _note(tx, owned, at=at)
         async with self._database.transaction() as tx:
             await _own(tx, owned, at=at)
 
     async def unidentified(self, *, after: UUID, limit: int) -> list[Config]:
-        """Read the next active configurations of Stripe whose account is not known, by their ids."""
+        """Read the next configurations of Stripe whose account is not known, deleted ones included, by their ids."""
         return [_config(row) for row in await self._database.fetch(_UNIDENTIFIED, after, limit)]
 
     async def everything(self) -> list[Config]:
@@ -134,18 +142,31 @@ class ConfigStore:
         return await self._database.write(_DELETE, tenant_id, config_id, at) is not None
 
 
+async def _note(tx: Connection, owned: Ownership, *, at: datetime) -> None:
+    values = (owned.account_id, owned.is_live, owned.tenant_id, owned.processor, at)
+    if await tx.fetchrow(_NOTE, *values) is None:
+        raise _of_another_account()
+
+
+def _of_another_account() -> Invalid:
+    sentence = "must be a key of the same Stripe account and mode as before; add a configuration for another one"
+    return Invalid(f"secret_key {sentence}", errors=(("/secret_key", sentence),))
+
+
 async def _own(tx: Connection, owned: Ownership, *, at: datetime) -> None:
     try:
         mine = await tx.fetchrow(_OWN, owned.account_id, owned.is_live, owned.tenant_id, owned.processor, at)
     except asyncpg.UniqueViolationError as fault:
-        sentence = "must be a key of the same Stripe account and mode as before; add a configuration for another one"
-        raise Invalid(f"secret_key {sentence}", errors=(("/secret_key", sentence),)) from fault
+        raise _of_another_account() from fault
     if mine is not None:
+        await _note(tx, owned, at=at)
         return
     owner = await tx.fetchrow(_OWNER, owned.account_id, owned.is_live)
     assert owner is not None
-    config_id = config_of(owner["processor"])
-    if config_id is None:
+    config_id = config_of(owner["processor"] or "")
+    if owner["processor"] is None:
+        named = "nobody but another tenant, to whom an operator has given it,"
+    elif config_id is None:
         named = "the platform itself (STRIPE_SECRET_KEY)"
     else:
         whose = "" if owner["tenant_id"] == owned.tenant_id else " of another tenant"

@@ -20,7 +20,7 @@ from services.gateway import metrics
 from services.gateway.commands import Notices
 from services.gateway.configs import config_of
 from services.gateway.notices import Applied
-from services.gateway.store import EventStatus, EventStore, Finished, NoticeStore, RawEvent
+from services.gateway.store import AccountStore, EventStatus, EventStore, Finished, NoticeStore, RawEvent
 from services.gateway.stripe_processor import events
 from services.gateway.stripe_processor.adapter import instant
 from services.gateway.stripe_processor.amounts import UnsupportedAmount, from_stripe
@@ -54,9 +54,17 @@ class StripeInbox:
     """Keeps events and works on them."""
 
     def __init__(
-        self, *, store: EventStore, payments: NoticeStore, notices: Notices, fetch: FetchMovement, clock: Clock
+        self,
+        *,
+        store: EventStore,
+        accounts: AccountStore,
+        payments: NoticeStore,
+        notices: Notices,
+        fetch: FetchMovement,
+        clock: Clock,
     ) -> None:
         self._store = store
+        self._accounts = accounts
         self._payments = payments
         self._notices = notices
         self._fetch = fetch
@@ -127,10 +135,18 @@ class StripeInbox:
         if not meaning.is_known_type:
             return self._done(event, EventStatus.IGNORED)
         if meaning.subject is None:
+            # It is about the account, which may have several configurations, and is one tenant's.
+            owns = await self._accounts.owns(tenant_id=event.tenant_id, processor=event.processor)
+            if owns is None:
+                return self._later(event, EventStatus.FAILED, reason="account_unknown", tries_max=len(_PAUSES))
+            if not owns:
+                return self._of_another(event)
             payout = () if meaning.payout is None else (self._saying(event, event.tenant_id, meaning.payout),)
             return self._done(event, EventStatus.HANDLED, sayings=payout)
         whose = await self._whose(event, meaning.subject)
         if whose is None:
+            if await self._is_of_another(event):
+                return self._of_another(event)
             return self._later(event, EventStatus.UNMATCHED, reason="unknown_payment", tries_max=_EARLY_TRIES_MAX)
         tenant_id, intent_id = whose
         told = events.notice(
@@ -142,10 +158,14 @@ class StripeInbox:
             happened_at=event.happened_at,
         )
         if told is None and "refund" in event.type and not (meaning.object.get("metadata") or {}).get("refund_id"):
+            if await self._is_of_another(event):
+                return self._of_another(event, intent_id)
             # Made at the processor by hand: the books know nothing of it.
             return self._done(event, EventStatus.UNMATCHED, reason="refund_not_ours", intent_id=intent_id)
         applied = Applied.KNOWN if told is None else await self._notices.apply(told)
         match applied:
+            case Applied.UNKNOWN_PAYMENT if await self._is_of_another(event):
+                return self._of_another(event, intent_id)
             case Applied.UNKNOWN_PAYMENT:
                 return self._later(
                     event,
@@ -164,6 +184,14 @@ class StripeInbox:
                     if (message := _fee_message(fee, intent_id)) is not None
                 )
                 return self._done(event, EventStatus.HANDLED, intent_id=intent_id, sayings=sayings)
+
+    async def _is_of_another(self, event: RawEvent) -> bool:
+        return await self._accounts.owns(tenant_id=event.tenant_id, processor=event.processor) is False
+
+    def _of_another(self, event: RawEvent, intent_id: UUID | None = None) -> Finished:
+        """Ignore what is for the configuration that owns the account, which hears it too."""
+        metrics.STRIPE_EVENTS_OF_ANOTHER.inc()
+        return self._done(event, EventStatus.IGNORED, reason="account_of_another_configuration", intent_id=intent_id)
 
     async def _whose(self, event: RawEvent, subject: Subject) -> tuple[str, UUID] | None:
         if subject.payment_intent_id is not None:

@@ -23,16 +23,17 @@ from libs.common.contracts.gateway_requests import (
     ListProcessorEvents,
     RotateGatewayKeys,
 )
-from libs.common.errors import Invalid
+from libs.common.errors import Conflict, Invalid, NotFound
 from libs.common.ids import new_id
 from services.gateway.commands import Configs
+from services.gateway.commands.moving import move_account
 from services.gateway.configs import Ownership, account_name
 from services.gateway.errors import GatewayConfigConflict, GatewayConfigNotFound, ProcessorUnavailable
 from services.gateway.keyring import KeyRing
 from services.gateway.processors import StripeAccounts
 from services.gateway.queries import Queries
 from services.gateway.settings import LOCAL_ENCRYPTION_KEY, Settings
-from services.gateway.store import AttemptStore, ConfigStore, EventStore
+from services.gateway.store import AccountStore, AttemptStore, ConfigStore, EventStore
 from services.gateway.stripe_processor import StripeConnections
 from tests.integration.gateway.conftest import serving
 from tests.integration.gateway.test_service import Api, until
@@ -157,9 +158,13 @@ async def test_a_tenants_payments_go_through_its_own_account_and_its_webhooks_sp
         )
         base = f"http://127.0.0.1:{settings.http.http_port}"
         config_id = new_id()
-        own = fake.account(KEY)
+        # Of no other test's account: whoever is first owns it.
+        key = f"sk_test_{new_id().hex}"
+        own = fake.account(key)
         endpoint = create_endpoint(own, {"url": f"{base}/webhooks/stripe/{config_id}", "enabled_events": ["*"]})
-        await desk.configs.add(adding(tenant_id, config_id=config_id, webhook_secret=endpoint["secret"]))
+        await desk.configs.add(
+            adding(tenant_id, config_id=config_id, secret_key=key, webhook_secret=endpoint["secret"])
+        )
         async with serving(settings):
             connection = await aio_pika.connect(settings.broker.rabbitmq_url)
             async with connection:
@@ -332,6 +337,61 @@ async def test_accounts_that_nobody_asked_for_are_looked_up_and_shared_ones_go_o
     assert await accounts.owner(key) == account_name(first.id)
     config = await accounts.store.find(second.id)
     assert config is not None and config.deleted_at is None
+
+
+async def test_an_account_changes_hands_once_it_is_confirmed_and_never_while_it_is_used(
+    accounts: Accounts, tenant_id: str
+) -> None:
+    """The first tenant leaves; the second, which shares the account of old, gets it; then a third adds it anew."""
+    key, third = accounts.key(), str(new_id())
+    first = await accounts.before.add(adding(tenant_id, secret_key=key))
+    second = await accounts.before.add(adding(str(new_id()), secret_key=accounts.key(of=key)))
+    while await accounts.configs.look_up_accounts() == 50:
+        pass
+    account_id = accounts.fake.account(key).account_id
+    store = AccountStore(accounts.store._database)
+    now = SystemClock().now()
+
+    async def move(*arguments: str) -> str:
+        return await move_account(store, [account_id, "--reason", "sold", *arguments], now=now)
+
+    def code(printed: str) -> str:
+        return printed.rpartition(" ")[2]
+
+    with pytest.raises(Conflict, match=f"{first.id} of tenant {tenant_id} still charges"):
+        await move("--to-config", str(second.id))
+    await accounts.configs.delete(DeleteGatewayConfig(tenant_id=tenant_id, config_id=first.id))
+    with pytest.raises(Conflict, match="not of"):
+        stranger = await accounts.configs.add(adding(third, secret_key=accounts.key()))
+        await move("--to-config", str(stranger.id))
+    with pytest.raises(NotFound, match="live mode"):
+        await move("--to-config", str(second.id), "--live")
+    planned = await move("--to-config", str(second.id))
+    assert await accounts.owner(key) == account_name(first.id)
+    with pytest.raises(Conflict, match="code"):
+        await move("--to-tenant", third, "--confirm", code(planned))
+    await move("--to-config", str(second.id), "--confirm", code(planned))
+    assert await accounts.owner(key) == account_name(second.id)
+    owner = await accounts.store.find(second.id)
+    assert owner is not None
+    assert await store.owns(tenant_id=owner.tenant_id, processor=owner.name) is True
+    assert await store.owns(tenant_id=tenant_id, processor=account_name(first.id)) is False
+    with pytest.raises(Conflict):
+        await move("--to-config", str(second.id), "--confirm", code(planned))
+
+    await accounts.configs.delete(DeleteGatewayConfig(tenant_id=owner.tenant_id, config_id=second.id))
+    same = adding(third, secret_key=accounts.key(of=key))
+    with pytest.raises(GatewayConfigConflict):
+        await accounts.configs.add(same)
+    await move("--to-tenant", third, "--confirm", code(await move("--to-tenant", third)))
+    with pytest.raises(GatewayConfigConflict, match="an operator has given it"):
+        await accounts.configs.add(adding(tenant_id, secret_key=accounts.key(of=key)))
+    added = await accounts.configs.add(same)
+    assert await accounts.owner(key) == account_name(added.id)
+    lines = await store._database.fetch(
+        "SELECT action, detail::json ->> 'reason' AS reason FROM operator_actions WHERE subject = $1", account_id
+    )
+    assert [tuple(line) for line in lines] == [("stripe_account.moved", "sold")] * 2
 
 
 async def test_the_platforms_own_account_is_no_tenants(accounts: Accounts, tenant_id: str) -> None:

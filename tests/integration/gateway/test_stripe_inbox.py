@@ -16,11 +16,22 @@ from libs.common.db import Database
 from libs.common.ids import new_id
 from libs.common.messaging import Saying
 from libs.common.observability.correlation import Correlation
+from services.gateway import metrics
 from services.gateway.commands import Notices
+from services.gateway.configs import Ownership
 from services.gateway.domain import Attempt, AttemptStatus, Operation, attempt_id
-from services.gateway.errors import ProcessorUnavailable
+from services.gateway.errors import GatewayConfigConflict, ProcessorUnavailable
 from services.gateway.queries import Queries
-from services.gateway.store import AttemptStore, ConfigStore, EventStatus, EventStore, Finished, NoticeStore, RawEvent
+from services.gateway.store import (
+    AccountStore,
+    AttemptStore,
+    ConfigStore,
+    EventStatus,
+    EventStore,
+    Finished,
+    NoticeStore,
+    RawEvent,
+)
 from services.gateway.stripe_processor import NotGenuine, StripeInbox
 from tests.support.databases import TestDatabase
 
@@ -43,11 +54,18 @@ class Desk:
         payments = NoticeStore(self.database)
         return StripeInbox(
             store=EventStore(self.database),
+            accounts=AccountStore(self.database),
             payments=payments,
             notices=Notices(store=payments, clock=self.clock),
             fetch=self._fetch,
             clock=self.clock,
         )
+
+    async def own(self, account_id: str = "") -> None:
+        """Let the tenant charge through a Stripe account, which Stripe has named."""
+        named = account_id or f"acct_{self.tenant_id}"
+        owned = Ownership(account_id=named, is_live=False, tenant_id=self.tenant_id, processor="stripe")
+        await ConfigStore(self.database).own(owned, at=self.clock.now())
 
     async def _fetch(self, name: str, transaction_id: str) -> dict[str, Any]:
         if self.bug is not None:
@@ -270,6 +288,7 @@ async def test_equal_events_and_payouts_of_two_tenants_are_two(desk: Desk) -> No
     another = Desk(desk.database, desk.clock, f"{desk.tenant_id}-other")
     event_id = f"evt_{new_id().hex}"
     for account in (desk, another):
+        await account.own()
         for kind in ("payout.created", "payout.paid"):
             await account.tell(kind, payout, event_id=f"{event_id}{kind}")
     await desk.work()
@@ -281,6 +300,43 @@ async def test_equal_events_and_payouts_of_two_tenants_are_two(desk: Desk) -> No
     payouts = {row["tenant_id"]: row["payout_id"] for row in rows}
     assert {row["payout_id"] for row in rows} == set(payouts.values())
     assert len(set(payouts.values())) == 2
+
+
+async def test_a_payout_waits_until_it_is_known_of_which_account_it_is(desk: Desk) -> None:
+    payout = {"id": "po_1", "amount": 5_000, "currency": "brl", "created": 1_763_800_000}
+    early, late = [await desk.tell("payout.created", payout | {"id": f"po_{n}"}) for n in range(2)]
+    await desk.work()
+    assert (await desk.event(early)).status == "RECEIVED"
+    assert await desk.said() == []
+    await desk.own()
+    desk.clock.advance(timedelta(hours=1))
+    await desk.work()
+    assert [(await desk.event(each)).status for each in (early, late)] == ["HANDLED"] * 2
+    assert len(await desk.said()) == 2
+
+
+async def test_what_is_about_a_shared_account_takes_effect_for_its_owner_alone(desk: Desk) -> None:
+    other = Desk(desk.database, desk.clock, f"{desk.tenant_id}-other")
+    account_id = f"acct_{new_id().hex}"
+    await desk.own(account_id)
+    with pytest.raises(GatewayConfigConflict):
+        await other.own(account_id)
+    payout = {"id": "po_1", "amount": 5_000, "currency": "brl", "created": 1_763_800_000}
+    charge = {"id": "ch_1", "amount": 900, "currency": "brl", "payment_intent": "pi_of_nobody", "metadata": {}}
+    metric = metrics.STRIPE_EVENTS_OF_ANOTHER._value
+    before = metric.get()
+    told = {
+        each: [await each.tell("payout.paid", payout), await each.tell("charge.updated", charge)]
+        for each in (desk, other)
+    }
+    await desk.work()
+    heard = {each: [await each.event(event_id) for event_id in ids] for each, ids in told.items()}
+    assert [event.status for event in heard[desk]] == ["HANDLED", "RECEIVED"]
+    assert [(event.status, event.reason) for event in heard[other]] == [
+        ("IGNORED", "account_of_another_configuration")
+    ] * 2
+    assert (len(await desk.said()), await other.said()) == (1, [])
+    assert metric.get() == before + 2
 
 
 async def test_a_tenant_cannot_use_up_the_event_of_a_fee_of_another(desk: Desk) -> None:
