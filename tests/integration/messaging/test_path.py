@@ -108,6 +108,7 @@ async def test_thousand_events_said_each_takes_effect_once_in_few_packs(pair: Pa
     assert sum(batches) == 1000
     assert len(batches) < 100
     assert counted("handled") == 1000
+    assert counted("taken") == 2000
 
 
 async def test_events_of_two_tenants_under_one_id_both_take_effect_and_are_postponed_apart(pair: Pair) -> None:
@@ -178,6 +179,7 @@ async def test_one_bad_event_in_a_pack_dies_alone_with_its_reason(pair: Pair) ->
         (dead,) = await _dead_letters(pair.vhost_url, "ledger.payment.captured")
         assert dead.headers["x-reason"] == "internal_error"
         assert dead.headers["x-detail"] == "debits and credits differ"
+        assert dead.headers["x-failed-at"]
         assert str(bad.event_id) in dead.body.decode()
 
 
@@ -232,6 +234,7 @@ async def test_event_that_came_too_early_comes_again_later(pair: Pair) -> None:
     complete_gateway(speaker)
     complete_ledger(hearer)
     attempts: list[int] = []
+    counted = counting("ledger.payment.captured")
 
     async def on_captured(transaction: Connection, events: Captures) -> None:
         attempts.extend(event.attempt for event in events)
@@ -248,6 +251,7 @@ async def test_event_that_came_too_early_comes_again_later(pair: Pair) -> None:
 
         await until(effective)
     assert attempts == [0, 1]
+    assert (counted("retried"), counted("handled")) == (1, 1)
     assert DELAYS_SECONDS[0] == 1
 
 
