@@ -111,11 +111,15 @@ def port_offset() -> int:
 
 DEFAULT_PORTS = {
     "dev": {"postgres": 55432, "redis": 56379, "rabbitmq": 55672},
-    "test": {"postgres": 56432, "redis": 57379, "rabbitmq": 56672},
-    "outages": {"postgres": 57432, "redis": 58379, "rabbitmq": 57672},
-    "shifted": {"postgres": 58432, "redis": 59379, "rabbitmq": 58672},
+    "test": {"postgres": 30432, "redis": 30379, "rabbitmq": 30672},
+    "outages": {"postgres": 31432, "redis": 31379, "rabbitmq": 31672},
+    "shifted": {"postgres": 32432, "redis": 32379, "rabbitmq": 32672},
 }
-"""Ports of the private servers. RabbitMQ takes two more, for its distribution and its name server, next to its own."""
+"""Ports of the private servers. RabbitMQ takes two more, for its distribution and its name server, next to its own.
+
+Those of the tests lie below what a system gives to outgoing connections, of which tests make many: a server that was stopped
+would find its port taken by one of them, or by a client that tries to reach it and is connected to itself.
+"""
 
 
 def port_setting(profile: str, server: str) -> str:

@@ -12,9 +12,9 @@ from deploy.local.native import postgres, rabbitmq
 from deploy.local.records import Server
 from tests.integration.faults.rig import Rig
 
-_PLACE = os.getpid() % 300
+_PLACE = os.getpid() % 200
 """Other runs on this machine look for ports of their own at the same time: each begins elsewhere."""
-_POSTGRES_PORT, _RABBITMQ_PORT = 59600 + _PLACE, 59900 + _PLACE * rabbitmq.PORTS_IN_A_ROW
+_POSTGRES_PORT, _RABBITMQ_PORT = 31000 + _PLACE, 31700 + _PLACE * rabbitmq.PORTS_IN_A_ROW
 
 
 @pytest.fixture(scope="module")

@@ -107,7 +107,7 @@ def test_one_offset_moves_every_port(tmp_path: Path, monkeypatch: pytest.MonkeyP
     after = environment.placeholder_environment()
     for name in ("API_HTTP_PORT", "LEDGER_HTTP_PORT", "GATEWAY_HTTP_PORT", "NOTIFIER_HTTP_PORT"):
         assert int(after[name]) == int(before[name]) + 100
-    for profile, server, port in (("dev", "postgres", 55532), ("test", "redis", 57479), ("shifted", "rabbitmq", 58772)):
+    for profile, server, port in (("dev", "postgres", 55532), ("test", "redis", 30479), ("shifted", "rabbitmq", 32772)):
         assert layout(profile, tmp_path).preferred_port(server) == port
     monkeypatch.setenv("REDIS_PORT", "7000")
     assert layout("dev", tmp_path).preferred_port("redis") == 7000
