@@ -11,6 +11,7 @@ from libs.common.contracts import gateway
 from libs.common.db import Connection, Database
 from libs.common.messaging import Bus, Heard
 from libs.common.messaging.envelope import PackedEvent
+from libs.common.messaging.redelivery import Redelivery
 from libs.common.messaging.shares import PASSED_PER_PLACE, SHARE_MAX
 from libs.common.messaging.topology import dead_queue, postponed_queue
 from libs.common.observability import metrics
@@ -111,6 +112,29 @@ async def test_events_of_one_tenant_that_are_all_in_hand_are_not_passed_over(pai
     async with pair.running(bus):
         await until(book.is_complete)
     assert passed_over() == passed
+
+
+async def test_an_error_of_ours_while_it_passes_over_loses_nothing(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    book = Book(await pair.database("ledger"))
+    bus = await listening(pair, book)
+    pass_over, failed = Redelivery.pass_over, list[str]()
+
+    async def failing_once(
+        self: Redelivery, source: str, name: str, events: Sequence[PackedEvent], *, lap: str
+    ) -> None:
+        if not failed:
+            failed.append(lap)
+            raise KeyError("a bug")
+        await pass_over(self, source, name, events, lap=lap)
+
+    async def is_complete() -> bool:
+        return await effects(book.database, "rude") == 2 * SHARE_MAX
+
+    monkeypatch.setattr(Redelivery, "pass_over", failing_once)
+    await put(pair.vhost_url, postponed_queue(QUEUE), of("rude", 2 * SHARE_MAX), pack=10)
+    async with pair.running(bus):
+        await until(is_complete)
+    assert failed
 
 
 async def test_a_process_that_dies_or_loses_its_connections_while_it_passes_over_loses_nothing(
