@@ -2,12 +2,11 @@
 
 import hashlib
 import secrets
+import time
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
-__all__ = ["derived_id", "first_id", "new_id", "parse_id", "time_of_id"]
+__all__ = ["Minter", "derived_id", "first_id", "new_id", "parse_id", "time_of_id"]
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _RANDOM_BITS = 80
@@ -18,14 +17,34 @@ _STEP_BITS = 40
 _TAIL_MAX = (1 << _TAIL_BITS) - (1 << (_STEP_BITS + 1))
 
 
-class _Last:
-    """The id that was minted last with a given time."""
-
-    milliseconds = -1
-    tail = 0
+_REWIND_MAX = 10_000
+"""Milliseconds by which the real clock may go back, as when it is corrected, without ids going back with it."""
 
 
-_last = _Last()
+class Minter:
+    """Mints UUIDv7 that ascend: within a millisecond, and while the clock is behind the last id by no more than a bound.
+
+    A clock that is further behind was wrong before, so ids follow it: else they would be ahead until the process ends.
+    """
+
+    def __init__(self, *, rewind_max: int = 0) -> None:
+        self._rewind_max = rewind_max
+        self._milliseconds = -1
+        self._tail = 0
+
+    def mint(self, milliseconds: int) -> UUID:
+        """Mint the next id, with this time or that of the last one."""
+        last = self._milliseconds
+        if last - self._rewind_max <= milliseconds <= last and self._tail < _TAIL_MAX:
+            self._tail += 1 + secrets.randbits(_STEP_BITS)
+        else:
+            self._milliseconds, self._tail = milliseconds, secrets.randbits(_TAIL_BITS - 1)
+        high, low = self._tail >> 62, self._tail & ((1 << 62) - 1)
+        return UUID(int=(self._milliseconds << 80) | (0x7 << 76) | (high << 64) | (0b10 << 62) | low)
+
+
+_given = Minter()
+_real = Minter(rewind_max=_REWIND_MAX)
 
 
 def new_id(at: datetime | None = None) -> UUID:
@@ -34,15 +53,7 @@ def new_id(at: datetime | None = None) -> UUID:
     The time is `at`, which whoever has a clock passes on, so that a row's id and its instants agree; else the real one.
     Ids of one millisecond are in the order in which this process has minted them (RFC 9562, section 6.2, method 2).
     """
-    if at is None:
-        return uuid7()
-    milliseconds = _milliseconds(at)
-    if _last.milliseconds == milliseconds and _last.tail < _TAIL_MAX:
-        _last.tail += 1 + secrets.randbits(_STEP_BITS)
-    else:
-        _last.milliseconds, _last.tail = milliseconds, secrets.randbits(_TAIL_BITS - 1)
-    high, low = _last.tail >> 62, _last.tail & ((1 << 62) - 1)
-    return UUID(int=(milliseconds << 80) | (0x7 << 76) | (high << 64) | (0b10 << 62) | low)
+    return _real.mint(time.time_ns() // 1_000_000) if at is None else _given.mint(_milliseconds(at))
 
 
 def first_id(at: datetime) -> UUID:

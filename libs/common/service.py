@@ -258,6 +258,8 @@ def connection_options(http: HttpSettings) -> dict[str, Any]:
         "forwarded_allow_ips": list(http.trusted_proxies),
         "http": bounded_protocol(http),
         "ws": "none",
+        # A request that was sent ahead of another's answer is started by that other one, and would have its context.
+        "reset_contextvars": True,
     }
 
 

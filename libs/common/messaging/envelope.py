@@ -39,8 +39,10 @@ class Saying(msgspec.Struct, frozen=True, kw_only=True):
     def of(
         cls, message: Message, *, occurred_at: datetime, correlation: Correlation, event_id: UUID | None = None
     ) -> "Saying":
-        """Wrap a body; the id is minted unless the event already has one."""
-        return cls(event_id=event_id or new_id(), message=message, occurred_at=occurred_at, correlation=correlation)
+        """Wrap a body; the id is minted, of the time when it happened, unless the event already has one."""
+        return cls(
+            event_id=event_id or new_id(occurred_at), message=message, occurred_at=occurred_at, correlation=correlation
+        )
 
 
 class Heard[M: Message](msgspec.Struct, frozen=True, kw_only=True):

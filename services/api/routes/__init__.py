@@ -84,7 +84,7 @@ def routes(
         *feature_routes(access, database, directory, clock),
         *(chaos_routes(access, chaos) if chaos is not None else []),
     ]
-    take_keys(business)
+    take_keys(business, clock)
     # First: the framework adds an answer of its own to every path that has none yet.
     guarded = Router(path="/", route_handlers=[*options_routes(business), *business], guards=[Declared(cards)])
     return [guarded, key_set_route(tokens), *documentation_routes(business)]

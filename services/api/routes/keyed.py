@@ -7,6 +7,7 @@ without secrets: one that is shown once is not in a replay.
 
 from collections.abc import Sequence
 from contextvars import ContextVar
+from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -15,6 +16,7 @@ import msgspec
 from litestar import Response
 from litestar.handlers import HTTPRouteHandler
 
+from libs.common.clock import Clock
 from libs.common.contracts import Message
 from libs.common.contracts.ledger_journal import PostEntries, ProposeEntries
 from libs.common.errors import Rejected
@@ -36,8 +38,9 @@ _encoder = msgspec.json.Encoder()
 class _Request:
     """The write at hand."""
 
-    def __init__(self, request: AnyRequest) -> None:
+    def __init__(self, request: AnyRequest, at: datetime) -> None:
         self.request = request
+        self.at = at
         self.minted: UUID | None = None
         self.is_replayed = False
 
@@ -45,19 +48,19 @@ class _Request:
 _at_hand: ContextVar[_Request | None] = ContextVar("write_at_hand", default=None)
 
 
-def take_keys(handlers: Sequence[HTTPRouteHandler]) -> None:
+def take_keys(handlers: Sequence[HTTPRouteHandler], clock: Clock) -> None:
     """Let every write that does not handle a key itself take one, in its document too, unless it refuses keys."""
+
+    async def note(request: AnyRequest) -> None:
+        _at_hand.set(_Request(request, clock.now()))
+
     for handler in handlers:
         documented = handler.opt.get("documented")
         if not _WRITES & handler.http_methods or documented is None or documented.idempotent:
             continue
-        handler.before_request, handler.after_request = _note, _mark
+        handler.before_request, handler.after_request = note, _mark
         if documented.key != "refused":
             handler.opt["documented"] = msgspec.structs.replace(documented, key="optional")
-
-
-async def _note(request: AnyRequest) -> None:
-    _at_hand.set(_Request(request))
 
 
 async def _mark(response: Response[Any]) -> Response[Any]:
@@ -69,10 +72,11 @@ async def _mark(response: Response[Any]) -> Response[Any]:
 
 def resource_id() -> UUID:
     """Mint the id of what the request at hand creates: the same for every request under one `Idempotency-Key`."""
-    minted, state = new_id(), _at_hand.get()
-    if state is not None:
-        state.minted = minted
-    return minted
+    state = _at_hand.get()
+    if state is None:
+        return new_id()
+    state.minted = new_id(state.at)
+    return state.minted
 
 
 def refuse_key(headers: Headers) -> None:
@@ -105,7 +109,7 @@ def keyed(idempotency: Idempotency, ask: Ask) -> Ask:
             key=key,
             body=await state.request.body(),
         )
-        work = _Once(idempotency, ask, message, claim, minted=state.minted or new_id())
+        work = _Once(idempotency, ask, message, claim, minted=state.minted or new_id(state.at))
         given = await idempotency.run(claim, work.first, resume=work.resume)
         state.is_replayed = given.replayed
         if work.reply is not None:

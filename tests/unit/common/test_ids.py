@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.common.ids import derived_id, first_id, new_id, parse_id, time_of_id
+from libs.common.ids import Minter, derived_id, first_id, new_id, parse_id, time_of_id
 
 
 def test_new_ids_are_version_7_and_ascend() -> None:
@@ -14,6 +14,17 @@ def test_new_ids_are_version_7_and_ascend() -> None:
     assert {i.version for i in ids} == {7}
     assert len(set(ids)) == 1000
     assert ids == sorted(ids)
+
+
+def test_ids_ascend_while_the_clock_is_corrected_and_follow_one_that_was_wrong() -> None:
+    minter, now, year = Minter(rewind_max=10_000), 1_900_000_000_000, 365 * 86_400_000
+    corrected = [minter.mint(now + back) for back in (0, -1, -10_000, -5_000, 0, 1, -9_999)]
+    assert corrected == sorted(set(corrected))
+    ahead = minter.mint(now + year)
+    after = [minter.mint(now + step) for step in range(3)]
+    assert after == sorted(after)
+    assert after[-1] < ahead
+    assert [each.int >> 80 for each in after] == [now, now + 1, now + 2]
 
 
 @given(st.integers(min_value=1, max_value=20_000_000_000_000_000))

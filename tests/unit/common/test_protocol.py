@@ -13,6 +13,7 @@ from litestar.enums import ScopeType
 from litestar.types import Receive, Scope, Send
 from prometheus_client import REGISTRY
 
+from libs.common.precedence import Precedence, precedence
 from libs.common.settings import HttpSettings
 from libs.common.web import connections, problems
 from libs.common.web.correlation import correlate
@@ -180,6 +181,20 @@ async def test_pipelined_requests_are_answered_in_order_and_bounded() -> None:
             await connection.send(b"".join(request("GET", f"/{n}") for n in range(5000)))
             sent = await connection.closed()
         assert sent.count(b"HTTP/1.1 200 OK") == 16
+
+
+async def test_a_pipelined_request_begins_with_nothing_of_the_one_before() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        assert scope["type"] == ScopeType.HTTP
+        body = precedence.get().name.encode()
+        precedence.set(Precedence.BEGUN)
+        length = str(len(body)).encode()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", length)]})
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+
+    async with serving_raw(app, SMALL) as server, server.connect() as connection:
+        await connection.send(request("POST", "/v1/begun") + request("GET", "/healthz"))
+        assert [(await connection.answer()).body for _ in range(2)] == [b"ACCEPTED"] * 2
 
 
 async def test_refusal_never_stands_in_for_an_earlier_answer() -> None:
