@@ -92,10 +92,11 @@ async def test_a_flood_of_postponed_events_moves_another_tenants_by_one_share(
 ) -> None:
     book = Book(await pair.database("ledger"))
     bus = await listening(pair, book, each=each)
-    passed = passed_over()
+    passed, handled = passed_over(), metrics.MESSAGES.labels(QUEUE, "handled")._value.get()
     await put(pair.vhost_url, postponed_queue(QUEUE), [*of("rude", FLOOD), *of("quiet", 1)], pack=pack)
     async with pair.running(bus):
         await until(book.is_complete)
+    assert metrics.MESSAGES.labels(QUEUE, "handled")._value.get() == handled + FLOOD + 1
     assert len(book.before) == 1
     # What the flood earns is a little for all of it that has been passed over.
     assert book.before[0] <= SHARE_MAX + FLOOD // PASSED_PER_PLACE + PLACES

@@ -135,8 +135,9 @@ def test_local_development_still_has_no_way_to_metadata_services() -> None:
 
 
 def test_no_socket_is_made_for_other_address_families() -> None:
-    with pytest.raises(EgressBlocked):
-        EgressGuard().socket((socket.AF_UNIX, socket.SOCK_STREAM, 0, "", "/run/docker.sock"))
+    for family, target in [(socket.AF_UNIX, "/run/docker.sock"), (socket.AF_UNIX, ("8.8.8.8", 443))]:
+        with pytest.raises(EgressBlocked):
+            EgressGuard().socket((family, socket.SOCK_STREAM, 0, "", target))
 
 
 REFUSED = {

@@ -125,3 +125,17 @@ def test_what_an_earlier_version_has_sealed_still_opens() -> None:
 def test_a_key_that_is_no_base64_is_refused_and_not_shortened() -> None:
     with pytest.raises(binascii.Error):
         EndpointSecrets(key() + "\u0020!")
+
+
+def test_public_key_comes_and_goes_beside_a_secret_that_stays() -> None:
+    ring, endpoint_id = EndpointSecrets(key()), new_id()
+    first = ring.mint(tenant_id="a", endpoint_id=endpoint_id)
+    assert first.public_key is None
+    with_key = ring.rekey(first.sealed, tenant_id="a", endpoint_id=endpoint_id, has_public_key=True)
+    assert with_key.secret == first.secret
+    assert with_key.public_key is not None
+    secret, private = ring.unseal(with_key.sealed, tenant_id="a", endpoint_id=endpoint_id).split(" ")
+    assert (secret, private.startswith("whsk_")) == (first.secret, True)
+    without = ring.rekey(with_key.sealed, tenant_id="a", endpoint_id=endpoint_id, has_public_key=False)
+    assert (without.secret, without.public_key) == (first.secret, None)
+    assert ring.unseal(without.sealed, tenant_id="a", endpoint_id=endpoint_id) == first.secret
