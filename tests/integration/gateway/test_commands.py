@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from libs.common.clock import ManualClock
-from libs.common.contracts.gateway import AuthorizePayment, CapturePayment, PaymentMessage
+from libs.common.contracts.gateway import AuthorizePayment, CapturePayment, PaymentCommand, PaymentMessage
 from libs.common.db import Database
 from libs.common.errors import Invalid
 from libs.common.ids import new_id
@@ -585,6 +585,53 @@ async def test_the_outcome_event_has_the_same_id_whoever_says_it(gateway: Gatewa
     await database.write("UPDATE attempts SET status = 'PENDING' WHERE payment_intent_id = $1", intent)
     await gateway.commands.authorize(command)
     assert [row["event_id"] for row in await database.fetch(rows, str(intent))] == [first["event_id"]] * 2
+
+
+async def test_outcome_that_was_lost_is_published_again_and_nothing_is_asked_again(
+    gateway: Gateway, book: CountingProcessor
+) -> None:
+    command = gateway.authorize_command(15_050)
+    intent = command.body.payment_intent_id
+    await gateway.commands.authorize(command)
+    [first] = await gateway.said(intent)
+    asks = sum(book.asks.values())
+    repeated = metrics.OUTCOMES_REPEATED.labels(Operation.AUTHORIZE)._value
+    before = repeated.get()
+    await gateway.commands.authorize(again(command))
+    assert await gateway.said(intent) == [first, first]
+    assert (sum(book.asks.values()), repeated.get()) == (asks, before + 1)
+
+
+async def test_command_of_which_only_the_repetition_arrives_is_carried_out(
+    gateway: Gateway, book: CountingProcessor
+) -> None:
+    intent = new_id()
+    await gateway.commands.authorize(again(gateway.authorize_command(15_050, intent=intent)))
+    [attempt] = await gateway.attempts(intent)
+    capture = gateway.capture_command(15_050, intent=intent, gateway_ref=attempt.gateway_ref)
+    await gateway.commands.capture(again(capture))
+    # What is known of the payment is said again before.
+    contracts = [contract.rpartition(".")[2] for contract, _ in await gateway.said(intent)]
+    assert contracts == ["authorized", "authorized", "captured"]
+    assert book.charges == {f"authorize {intent}": 1, f"capture {intent}": 1}
+
+
+async def test_repetition_of_what_has_no_outcome_yet_is_left_to_the_schedule(
+    gateway: Gateway, book: CountingProcessor
+) -> None:
+    command = gateway.authorize_command(9_013)
+    intent = command.body.payment_intent_id
+    await gateway.commands.authorize(command)
+    asks = sum(book.asks.values())
+    await gateway.commands.authorize(again(command))
+    assert (await gateway.said(intent), sum(book.asks.values())) == ([], asks)
+    assert await gateway.resolve_after(timedelta(seconds=5)) == 1
+    assert len(await gateway.said(intent)) == 1
+
+
+def again[M: PaymentCommand](command: Heard[M]) -> Heard[M]:
+    """Send a command once more, because no outcome has come."""
+    return msgspec.structs.replace(command, id=new_id(), body=msgspec.structs.replace(command.body, is_repeated=True))
 
 
 async def authorized(gateway: Gateway, amount_minor: int, intent: UUID) -> str:
