@@ -58,6 +58,25 @@ def test_error_of_stripe_is_repeated_unless_the_key_keeps_it() -> None:
     assert failure(for_ever, ask=1) == MustBeRead(otherwise=unknown)
 
 
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("card_declined", DeclineReason.CARD_DECLINED),
+        ("charge_already_captured", DeclineReason.ALREADY_CAPTURED),
+        ("charge_already_refunded", DeclineReason.ALREADY_REFUNDED),
+        ("charge_disputed", DeclineReason.DISPUTED),
+        ("charge_expired_for_capture", DeclineReason.AUTHORIZATION_EXPIRED),
+        ("parameter_unknown", DeclineReason.PROCESSOR_REFUSED),
+    ],
+)
+def test_request_that_is_refused_is_read_before_its_code_is_believed(code: str, reason: DeclineReason) -> None:
+    refused: Exception = stripe.InvalidRequestError("Not now", None, code=code)  # type: ignore[no-untyped-call]
+    read = failure(refused, ask=1)
+    assert isinstance(read, MustBeRead)
+    assert isinstance(read.otherwise, Declined)
+    assert read.otherwise.reason is reason
+
+
 def test_object_in_use_was_not_touched() -> None:
     body = {"error": {"code": "lock_timeout"}}
     in_use = stripe.APIError("in use", http_status=409, json_body=body, headers={"Retry-After": "1"})
