@@ -19,7 +19,7 @@ from deploy.local import servers as local
 from deploy.local.records import with_path
 from deploy.local.servers import Servers
 from libs.common.clock import ManualClock
-from tests.support.brokers import fresh_vhost
+from tests.support.brokers import fresh_vhost, own_rights
 from tests.support.databases import TestDatabase, fresh_database
 from tests.support.platform import Platform, running_platform
 
@@ -103,6 +103,12 @@ def vhost_url(servers: Servers) -> Iterator[str]:
     """The address of a RabbitMQ virtual host that no other test module uses."""
     with fresh_vhost(servers) as url:
         yield url
+
+
+@pytest.fixture(scope="module")
+def own_urls(servers: Servers, vhost_url: str) -> dict[str, str]:
+    """The address of that virtual host for each service, as the user that may do what its contracts say and no more."""
+    return own_rights(servers, vhost_url)
 
 
 @pytest.fixture(scope="session")

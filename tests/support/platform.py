@@ -11,17 +11,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import aiohttp
 
 from deploy.local import servers as local
-from deploy.local import vhosts
-from deploy.local.definitions import definitions
-from deploy.local.environment import broker_passwords
-from deploy.local.records import with_credentials
 from deploy.local.servers import Servers
+from tests.support.brokers import own_rights
 from tests.support.databases import SERVICES, TestDatabase, fresh_database
 from tests.support.ports import free_port
 
@@ -248,12 +244,8 @@ def with_own_rights(servers: Servers, environ: Mapping[str, str]) -> dict[str, s
     """
     settings = dict(environ)
     if servers.rabbitmq.kind != "given":
-        url = settings.pop("RABBITMQ_URL")
-        passwords = broker_passwords(os.environ)
-        vhosts.load(servers.rabbitmq, definitions(vhost=urlsplit(url).path.removeprefix("/"), passwords=passwords))
-        for service in SERVICES:
-            address = with_credentials(url, user=service, password=passwords[service])
-            settings[f"{service.upper()}_RABBITMQ_URL"] = address
+        addresses = own_rights(servers, settings.pop("RABBITMQ_URL"))
+        settings |= {f"{service.upper()}_RABBITMQ_URL": address for service, address in addresses.items()}
     return settings
 
 

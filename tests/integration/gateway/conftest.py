@@ -17,6 +17,7 @@ from libs.common.settings import BrokerSettings
 from services.gateway.app import build
 from services.gateway.settings import GatewayHttpSettings, ProcessorSettings, Settings, StripeSettings
 from tests.integration.gateway.test_service import Api, until
+from tests.support.brokers import administrator
 from tests.support.databases import TestDatabase
 from tests.support.ports import free_port
 from tests.support.stripe import API_KEY
@@ -78,7 +79,7 @@ async def stripe_gateway(settings: Settings, tenant_id: str) -> AsyncIterator[St
             settings.stripe, stripe_api_base=fake.url, stripe_webhook_secrets=(endpoint["secret"],)
         )
         async with serving(msgspec.structs.replace(settings, stripe=stripe)):
-            connection = await aio_pika.connect(settings.broker.rabbitmq_url)
+            connection = await aio_pika.connect(administrator(settings.broker.rabbitmq_url))
             async with connection:
                 api = Api(await connection.channel(), tenant_id)
                 await api.listen()
@@ -86,11 +87,11 @@ async def stripe_gateway(settings: Settings, tenant_id: str) -> AsyncIterator[St
 
 
 @pytest.fixture
-def stripe_settings(gateway_database: TestDatabase, vhost_url: str) -> Settings:
+def stripe_settings(gateway_database: TestDatabase, own_urls: dict[str, str]) -> Settings:
     """Settings of a gateway that charges through the platform's own account at a fake Stripe."""
     return Settings(
         database=gateway_database.settings("gateway"),
-        broker=BrokerSettings(rabbitmq_url=vhost_url, outbox_poll_seconds=0.2),
+        broker=BrokerSettings(rabbitmq_url=own_urls["gateway"], outbox_poll_seconds=0.2),
         http=GatewayHttpSettings(http_port=free_port(), shutdown_timeout_seconds=5),
         processor=ProcessorSettings(provider="stripe", retry_base_delay=0.01, retry_max_delay=0.05),
         stripe=StripeSettings(

@@ -37,6 +37,7 @@ from services.gateway.store import AccountStore, AttemptStore, ConfigStore, Even
 from services.gateway.stripe_processor import StripeConnections
 from tests.integration.gateway.conftest import serving
 from tests.integration.gateway.test_service import Api, until
+from tests.support.brokers import administrator
 from tests.support.databases import TestDatabase
 
 KEY, SECRET = "sk_test_of_the_tenant_1234", "whsec_of_the_tenant_5678"
@@ -166,7 +167,7 @@ async def test_a_tenants_payments_go_through_its_own_account_and_its_webhooks_sp
             adding(tenant_id, config_id=config_id, secret_key=key, webhook_secret=endpoint["secret"])
         )
         async with serving(settings):
-            connection = await aio_pika.connect(settings.broker.rabbitmq_url)
+            connection = await aio_pika.connect(administrator(settings.broker.rabbitmq_url))
             async with connection:
                 api = Api(await connection.channel(), tenant_id)
                 await api.listen()

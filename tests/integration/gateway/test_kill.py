@@ -23,10 +23,10 @@ WAIT_SECONDS = 60
 """Enough for a process to start on a busy machine."""
 
 
-async def start(database: TestDatabase, vhost_url: str, log: Path) -> asyncio.subprocess.Process:
+async def start(database: TestDatabase, own_url: str, log: Path) -> asyncio.subprocess.Process:
     environ = os.environ | {
         "GATEWAY_DATABASE_URL": database.url("gateway_app"),
-        "RABBITMQ_URL": vhost_url,
+        "GATEWAY_RABBITMQ_URL": own_url,
         "HTTP_PORT": str(free_port()),
         "SANDBOX_LATENCY_SECONDS": "0.2",
         # Fewer places than commands, so that every kill finds some asked, some waiting and some done.
@@ -47,11 +47,11 @@ async def start(database: TestDatabase, vhost_url: str, log: Path) -> asyncio.su
 
 
 async def test_killed_again_and_again_every_payment_is_authorized_once(
-    gateway_database: TestDatabase, vhost_url: str, tenant_id: str, tmp_path: Path
+    gateway_database: TestDatabase, vhost_url: str, own_urls: dict[str, str], tenant_id: str, tmp_path: Path
 ) -> None:
     log = tmp_path / "gateway.log"
     watcher = await asyncpg.connect(gateway_database.admin_url)
-    process = await start(gateway_database, vhost_url, log)
+    process = await start(gateway_database, own_urls["gateway"], log)
     connection = await aio_pika.connect(vhost_url)
     try:
         channel = await connection.channel()
@@ -81,7 +81,7 @@ async def test_killed_again_and_again_every_payment_is_authorized_once(
             await until(decided, seconds=WAIT_SECONDS)
             process.send_signal(signal.SIGKILL)
             await process.wait()
-            process = await start(gateway_database, vhost_url, log)
+            process = await start(gateway_database, own_urls["gateway"], log)
 
         intents = {str(command.payment_intent_id) for command in commands}
 

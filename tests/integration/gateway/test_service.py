@@ -20,6 +20,7 @@ from libs.common.settings import BrokerSettings
 from services.gateway import metrics
 from services.gateway.app import build
 from services.gateway.settings import GatewayHttpSettings, Settings
+from tests.support.brokers import administrator
 from tests.support.databases import TestDatabase
 
 WAIT_SECONDS = 60
@@ -94,10 +95,10 @@ class Running:
 
 
 @pytest.fixture
-def settings(gateway_database: TestDatabase, vhost_url: str) -> Settings:
+def settings(gateway_database: TestDatabase, own_urls: dict[str, str]) -> Settings:
     return Settings(
         database=gateway_database.settings("gateway"),
-        broker=BrokerSettings(rabbitmq_url=vhost_url, outbox_poll_seconds=0.2),
+        broker=BrokerSettings(rabbitmq_url=own_urls["gateway"], outbox_poll_seconds=0.2),
         http=GatewayHttpSettings(shutdown_timeout_seconds=5),
     )
 
@@ -111,7 +112,7 @@ async def running(settings: Settings, tenant_id: str) -> AsyncIterator[Running]:
             return (await http.get("/readyz")).status_code == 200
 
         await until(ready)
-        connection = await aio_pika.connect(settings.broker.rabbitmq_url)
+        connection = await aio_pika.connect(administrator(settings.broker.rabbitmq_url))
         async with connection:
             api = Api(await connection.channel(), tenant_id)
             await api.listen()

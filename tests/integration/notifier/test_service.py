@@ -97,13 +97,13 @@ class Api:
 class Process:
     """`python -m services.notifier serve`, started and killed at will."""
 
-    def __init__(self, database: TestDatabase, vhost_url: str, log: Path) -> None:
+    def __init__(self, database: TestDatabase, own_url: str, log: Path) -> None:
         self.port = free_port()
         self._log = log
         self._environ = os.environ | {
             "APP_ENV": "local",
             "NOTIFIER_DATABASE_URL": database.url("notifier_app"),
-            "RABBITMQ_URL": vhost_url,
+            "NOTIFIER_RABBITMQ_URL": own_url,
             "NOTIFIER_HTTP_PORT": str(self.port),
             "WEBHOOK_RETRY_SCHEDULE": "0s,1s,1s,1s,1s,1s,1s,1s",
             "WEBHOOK_TIMEOUT_SECONDS": "1",
@@ -182,9 +182,9 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 @pytest.fixture(scope="module")
 async def shared_process(
-    notifier_database: TestDatabase, vhost_url: str, tmp_path_factory: pytest.TempPathFactory
+    notifier_database: TestDatabase, own_urls: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Process]:
-    shared = Process(notifier_database, vhost_url, tmp_path_factory.mktemp("notifier") / "notifier.log")
+    shared = Process(notifier_database, own_urls["notifier"], tmp_path_factory.mktemp("notifier") / "notifier.log")
     try:
         yield shared
     finally:
