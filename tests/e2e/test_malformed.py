@@ -315,6 +315,7 @@ class Vitals:
 
 
 async def test_garbage_is_refused_and_told_so(platform: Platform) -> None:
+    cold = await Vitals.of(platform)
     operator, admin = await platform.login(OPERATOR), await platform.login(ADMIN, tenant="tenant_demo")
     victim = await Client(platform.http, platform.base(), token=admin.token, tenant="tenant_demo").create()
     own = await operator.create()
@@ -328,7 +329,8 @@ async def test_garbage_is_refused_and_told_so(platform: Platform) -> None:
     twisted = [hostile.request() for _ in range(REQUESTS // 10)]
     declared = Declared(spec)
     undeclared: set[str] = set()
-    before = await Vitals.of(platform)
+    # At length it has the api to itself, so that the first requests of all count as well; else others were first.
+    before = cold if REQUESTS >= 10_000 else await Vitals.of(platform)
     statuses: Counter[int] = Counter()
     waiting = iter([*((request, False) for request in requests), *((request, True) for request in twisted)])
 
