@@ -70,7 +70,7 @@ def test_the_default_schedule_is_walked_step_by_step_and_then_over() -> None:
     for attempts in range(1, 20):
         decision = decide(POLICY, Answer(status_code=500), attempts=attempts, now=clock.now(), chance=MIDDLE)
         if not isinstance(decision, RetryAt):
-            assert decision == Failed(EndReason.EXHAUSTED)
+            assert decision == Failed(EndReason.EXHAUSTED, disables=False)
             break
         pauses.append(decision.at - clock.now())
         clock.advance(pauses[-1])
