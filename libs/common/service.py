@@ -3,13 +3,11 @@
 import asyncio
 import json
 import os
-import random
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
-from time import perf_counter
 from typing import Any, Protocol
 
 import asyncpg
@@ -20,6 +18,7 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.types import ASGIApp, Guard
 
 from libs.common import VERSION, operating, outages, setting_names
+from libs.common.background import Background, Loop, Worker
 from libs.common.clock import Clock
 from libs.common.db import Database, PartitionedTable, PartitionKeeper
 from libs.common.errors import PlatformError
@@ -37,7 +36,7 @@ from libs.common.settings import (
     SettingsError,
     load,
 )
-from libs.common.tasks import end_all, stop_if_cancelled
+from libs.common.tasks import end_all
 from libs.common.web import problems
 from libs.common.web.connections import allow_open_files
 from libs.common.web.correlation import correlate
@@ -49,29 +48,8 @@ from libs.common.web.protocol import bounded_protocol
 
 log = get_logger("service")
 
-_CRASH_PAUSES_SECONDS = (0.5, 1.0, 5.0, 30.0)
-"""Pauses before a worker or loop that failed is run again."""
-_HEALTHY_SECONDS = 60.0
-"""A loop that ran this long is not in the same trouble as before: its next pause is the first again."""
 _PARTITIONS_EVERY_SECONDS = 300.0
 """How often partitions are made, dropped and measured; the first time when the process starts."""
-
-
-class Worker(msgspec.Struct, frozen=True, kw_only=True):
-    """Something done unasked, on our own clock."""
-
-    name: str
-    every_seconds: float
-    run: Callable[[], Awaitable[Any]]
-    is_due_at_start: bool = False
-    """Whether it also runs when the process starts, and not only once the first interval is over."""
-
-
-class Loop(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that runs from start to stop by itself."""
-
-    name: str
-    run: Callable[[], Awaitable[Any]]
 
 
 class CommonSettings(Protocol):
@@ -134,6 +112,7 @@ class Service:
             *workers,
         ]
         self._loops = loops
+        self._background = Background()
         self._opens = opens
         self._eager_tasks = eager_tasks
         guards = operators_only(http.operations_token)
@@ -142,7 +121,11 @@ class Service:
             route_handlers=[
                 *health_routes(
                     all_checks,
-                    {"rabbitmq": lambda: bus.trouble, **(details or {})},
+                    {
+                        "rabbitmq": lambda: bus.trouble,
+                        "background": lambda: self._background.trouble,
+                        **(details or {}),
+                    },
                     works_degraded=reads_alone,
                     guards=guards,
                 ),
@@ -175,8 +158,7 @@ class Service:
             measuring = Loop(name="measure outbox", run=self.bus.measure_outbox)
             running = [
                 asyncio.create_task(self._run_bus(), name="bus"),
-                *(asyncio.create_task(self._keep(loop), name=loop.name) for loop in (measuring, *self._loops)),
-                *(asyncio.create_task(self._keep(_repeated(worker)), name=worker.name) for worker in self._workers),
+                *self._background.start([measuring, *self._loops], self._workers),
             ]
             log.info("service.started", port=self.http.http_port)
             try:
@@ -203,30 +185,6 @@ class Service:
         else:
             return
         signal.raise_signal(signal.SIGTERM)
-
-    async def _keep(self, loop: Loop) -> None:
-        """Run a loop for the life of the process: what fails is logged and run again, a little later each time."""
-        failures = 0
-        while True:
-            started = perf_counter()
-            try:
-                await loop.run()
-            except Exception as fault:
-                stop_if_cancelled()
-                is_outage = outages.is_outage(fault) or outages.is_contention(fault)
-                if is_outage:
-                    log.warning("loop.paused", loop=loop.name, reason=outages.cause_of(fault.__cause__ or fault))
-                elif isinstance(fault, PlatformError):
-                    log.error("loop.failed", loop=loop.name, reason=fault.detail)
-                else:
-                    log.error("loop.failed", loop=loop.name, exc_info=True)
-            else:
-                return
-            # An outage is nobody's fault: what was paused goes on soon after its end.
-            if is_outage or perf_counter() - started > _HEALTHY_SECONDS:
-                failures = min(failures, 1) if is_outage else 0
-            await asyncio.sleep(_CRASH_PAUSES_SECONDS[min(failures, len(_CRASH_PAUSES_SECONDS) - 1)])
-            failures += 1
 
     def serve(self) -> None:
         """Serve HTTP, consume and work until SIGTERM or SIGINT, then finish what has begun and stop."""
@@ -283,18 +241,6 @@ def _start_at_once[T](
 
 def _partitions(keeper: PartitionKeeper) -> Worker:
     return Worker(name="partitions", every_seconds=_PARTITIONS_EVERY_SECONDS, run=keeper.run, is_due_at_start=True)
-
-
-def _repeated(worker: Worker) -> Loop:
-    async def run() -> None:
-        if worker.is_due_at_start:
-            await worker.run()
-        while True:
-            # Jitter, so that several processes do not all work at the same moment.
-            await asyncio.sleep(worker.every_seconds * random.uniform(0.9, 1.1))  # noqa: S311 - not a secret
-            await worker.run()
-
-    return Loop(name=worker.name, run=run)
 
 
 def asyncapi_routes(service: str, *, guards: Sequence[Guard]) -> list[Any]:

@@ -90,3 +90,8 @@ MESSAGES_FORGOTTEN = Counter(
     ["queue"],
 )
 BROKER_BLOCKED = Gauge("broker_blocked", "Whether RabbitMQ takes nothing from this process: it lacks memory or disk.")
+LOOP_FAILURES = Gauge(
+    "loop_failures_in_a_row",
+    "How often a worker or loop of this process has failed since it last did its work.",
+    ["loop"],
+)
