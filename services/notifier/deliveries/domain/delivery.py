@@ -105,8 +105,8 @@ class Recipient(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the events of one payment wait for each other."""
 
 
-class Selection(msgspec.Struct, frozen=True, kw_only=True):
-    """What is replayed."""
+class Selection(msgspec.Struct, frozen=True, kw_only=True, rename={"listed_types": "wanted_types"}):
+    """What is replayed. Replays keep it as JSON, under the names of its first version."""
 
     outcomes: tuple[str, ...]
     """`failed`, `missing`, `delivered`."""

@@ -215,3 +215,20 @@ async def test_switched_on_again_an_endpoint_is_offered_exactly_what_it_missed(
         await until(delivered)
     told = sorted(request.headers["webhook-id"] for request in receiver.heard)
     assert told == sorted(str(event.event_id) for event in failing + missed)
+
+
+async def test_a_replay_that_an_earlier_version_began_still_finds_what_is_missing(
+    notifier: Notifier, receiver: Receiver, tenant_id: str
+) -> None:
+    await notifier.register(tenant_id, receiver.url)
+    await notifier.hear(notifier.event(tenant_id))
+    late = await notifier.register(tenant_id, receiver.url)
+    begun = await notifier.replay(
+        tenant_id, late.id, outcomes=("missing",), since=notifier.clock.now() - DAY, until=notifier.clock.now() + DAY
+    )
+    assert (begun.status, begun.total) == ("RUNNING", 1)
+    await notifier.database.write(
+        "UPDATE replays SET selection = replace(selection, 'listed_types', 'wanted_types') WHERE id = $1", begun.id
+    )
+    await replay_commands.advance_replays(notifier.database, clock=notifier.clock)
+    assert await statuses(notifier, late) == {"PENDING": 1}
