@@ -74,6 +74,10 @@ class Broker:
         await self._consuming.start(wanted)
         self._is_started = True
 
+    async def until_reads(self, queue: str) -> None:
+        """Wait until a queue that was subscribed to is consumed; see `Consuming.until_reads`."""
+        await self._consuming.until_reads(queue)
+
     async def stop_consuming(self) -> None:
         """Take no further message; what has arrived may still be acknowledged."""
         await self._consuming.stop_reading()

@@ -77,6 +77,18 @@ class Consuming:
         deaf = sorted(reader.name for reader in self._readers if not reader.consumer)
         return f"no consumer on {', '.join(deaf)}" if deaf else ""
 
+    async def until_reads(self, queue: str) -> None:
+        """Wait until a queue is consumed, which it is a moment after the connection is made.
+
+        Raises:
+            Unavailable: when there is no connection.
+        """
+        if not _is_open(self._connection):
+            raise Unavailable("RabbitMQ is not connected")
+        for reader in self._readers:
+            if reader.queue == queue:
+                await reader.until_it_reads()
+
     async def stop_reading(self) -> None:
         """Take no further message; what has arrived may still be acknowledged."""
         self._is_stopping = True

@@ -46,6 +46,7 @@ class Reader:
         self._subscription = subscription
         self._channel: UnderlayChannel | None = None
         self._tag = ""
+        self._reads = asyncio.Event()
         self._ended = asyncio.Event()
         self._is_stopping = False
         self._held: dict[int, Delivery] = {}
@@ -72,6 +73,10 @@ class Reader:
     def consumer(self) -> str:
         """What the broker calls this consumer; empty while there is none."""
         return self._tag
+
+    async def until_it_reads(self) -> None:
+        """Wait until the queue is consumed."""
+        await self._reads.wait()
 
     @property
     def held(self) -> int:
@@ -169,4 +174,8 @@ class Reader:
 
     def _set_consumer(self, tag: str) -> None:
         self._tag = tag
+        if tag:
+            self._reads.set()
+        else:
+            self._reads.clear()
         metrics.CONSUMERS.labels(self.name).set(1 if tag else 0)

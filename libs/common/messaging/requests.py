@@ -115,6 +115,8 @@ class Asker:
         outcome = "failed"
         try:
             async with asyncio.timeout(timeout_seconds) as deadline, turns.place(correlation.tenant_id):
+                # A reply that comes before its queue is bound would be lost.
+                await self._broker.until_reads(self.reply_queue)
                 await self._broker.publish(
                     request.encode(),
                     exchange=contract.exchange,

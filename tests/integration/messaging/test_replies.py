@@ -1,0 +1,54 @@
+"""A request is sent once its reply can arrive: not while the queue of replies is still being made."""
+
+import asyncio
+
+import aio_pika
+import pytest
+from aio_pika.abc import AbstractChannel
+from aiormq.abc import AbstractChannel as UnderlayChannel
+
+from libs.common.contracts import gateway, ledger
+from libs.common.errors import Unavailable
+from libs.common.messaging.reader import Reader
+from tests.integration.messaging.conftest import Pair, until
+from tests.integration.messaging.test_path import complete_api, complete_ledger
+from tests.integration.messaging.test_request_turns import ask, ignore, is_connected
+
+
+async def test_request_waits_until_its_reply_can_arrive(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    may_read, asked = asyncio.Event(), asyncio.Event()
+    consume = Reader._consume
+
+    async def late(self: Reader, channel: AbstractChannel) -> UnderlayChannel:
+        if self.name == "api.replies":
+            await may_read.wait()
+        return await consume(self, channel)
+
+    async def balances(_: ledger.ListBalances) -> ledger.BalanceList:
+        asked.set()
+        return ledger.BalanceList(balances=[])
+
+    monkeypatch.setattr(Reader, "_consume", late)
+    asker = await pair.bus("api", await pair.database("api"), request_timeout_seconds=30)
+    answerer = await pair.bus("ledger", await pair.database("ledger"))
+    complete_ledger(answerer)
+    answerer.hear(gateway.PaymentCaptured, ignore)
+    complete_api(asker)
+    answerer.answer(ledger.ListBalances, balances)
+    with pytest.raises(Unavailable):
+        await ask(asker, ledger.ListBalances(tenant_id="t1"), "t1")
+    async with pair.running(asker, answerer):
+        await until(lambda: is_connected(answerer))
+
+        async def has_connected() -> bool:
+            return "no consumer on api.replies" in asker.trouble
+
+        await until(has_connected)
+        reply = asyncio.create_task(ask(asker, ledger.ListBalances(tenant_id="t1"), "t1"))
+        # Whatever was sent before this has been handled when this has.
+        async with await aio_pika.connect(pair.vhost_url) as connection:
+            await (await connection.channel()).get_queue("ledger.requests.queue")
+        assert not asked.is_set()
+        may_read.set()
+        assert await reply == ledger.BalanceList(balances=[])
+        assert asked.is_set()
