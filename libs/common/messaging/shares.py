@@ -13,7 +13,6 @@ An event is acknowledged here only after the broker has confirmed its copy. Pass
 import asyncio
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator, Mapping
-from functools import partial
 from itertools import batched
 from typing import Protocol
 from uuid import uuid4
@@ -23,7 +22,7 @@ from libs.common.errors import Undecodable
 from libs.common.messaging.delivery import Delivery, Incoming
 from libs.common.messaging.envelope import PackedEvent, encode_pack, open_pack
 from libs.common.messaging.redelivery import LAP_HEADER, Redelivery
-from libs.common.messaging.settling import acknowledge, hand_back, persist
+from libs.common.messaging.settling import acknowledge, hand_back
 from libs.common.observability import metrics
 from libs.common.observability.logging import get_logger
 
@@ -286,33 +285,38 @@ class Shares:
         return True
 
     async def _pass_over(self) -> None:
-        """Put what is in hand at the end of the queue."""
+        """Put what is in hand at the end of the queue; if the broker does not take it, let each have another share instead."""
         waiting = [
-            part for tenant_id in list(self._lines) if tenant_id is not None for part in self._lines.pop(tenant_id)
+            (tenant_id, part)
+            for tenant_id in list(self._lines)
+            if tenant_id is not None
+            for part in self._lines.pop(tenant_id)
         ]
         self._lap = self._lap or uuid4().hex
         for pack in batched(waiting, _PACK_MAX):
             # Looked at before each: what comes again by itself, after the loss of a channel, needs no copy.
-            some = {part: part.packed for part in pack if part.packed and part.is_current}
-            if some and await self._has_sent(some):
-                metrics.MESSAGES.labels(self._worker.queue, "passed_over").inc(len(some))
-                self._passed.update(packed.tenant_id for packed in some.values())
-                for part in some:
-                    await self._leave(part)
+            some = {part: part.packed for _, part in pack if part.packed and part.is_current}
+            if some and not await self._has_sent(some):
+                break
+            metrics.MESSAGES.labels(self._worker.queue, "passed_over").inc(len(some))
+            self._passed.update(packed.tenant_id for packed in some.values())
+            for part in some:
+                await self._leave(part)
         log.debug("messages.passed_over", queue=self.source, events=len(waiting))
+        if left := [(tenant_id, part) for tenant_id, part in waiting if part.is_current]:
+            # Waiting for the broker could last for ever: it may lack the room that only handling these would make.
+            for tenant_id, part in left:
+                self._lines.setdefault(tenant_id, deque()).append(part)
+            self._begin_lap()
 
     async def _has_sent(self, some: Mapping[_Part, PackedEvent]) -> bool:
-        """Send copies to the end of the queue; returns whether that was confirmed, else they come again by themselves."""
-
-        async def are_gone(_: Exception) -> bool:
-            return not any(part.is_current for part in some)
-
-        send = partial(self._redelivery.pass_over, self.source, self.name, list(some.values()), lap=self._lap)
+        """Send copies to the end of the queue; returns whether that was confirmed."""
         try:
-            await persist(send, queue=self.source, until=are_gone)
+            await self._redelivery.pass_over(self.source, self.name, list(some.values()), lap=self._lap)
         except Exception as fault:
             if not outages.is_outage(fault):
                 raise
+            log.warning("messages.not_passed_over", queue=self.source, reason=outages.cause_of(fault))
             return False
         return True
 

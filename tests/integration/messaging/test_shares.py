@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 import msgspec
 import pytest
+from aio_pika.exceptions import DeliveryError
+from pamqp.commands import Basic
 
 from deploy.local.servers import Servers
 from libs.common.contracts import gateway
@@ -136,6 +138,22 @@ async def test_an_error_of_ours_while_it_passes_over_loses_nothing(pair: Pair, m
     async with pair.running(bus):
         await until(is_complete)
     assert failed
+
+
+@pytest.mark.parametrize("each", [False, True], ids=["in sets", "each"])
+async def test_events_are_handled_while_the_broker_has_no_room_for_those_that_are_passed_over(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, *, each: bool
+) -> None:
+    book = Book(await pair.database("ledger"))
+    bus = await listening(pair, book, each=each)
+
+    async def refused(*_: object, **__: object) -> None:
+        raise DeliveryError(None, Basic.Nack())
+
+    monkeypatch.setattr(Redelivery, "pass_over", refused)
+    await put(pair.vhost_url, postponed_queue(QUEUE), [*of("rude", FLOOD), *of("quiet", 1)], pack=50)
+    async with pair.running(bus):
+        await until(book.is_complete)
 
 
 async def test_a_process_that_dies_or_loses_its_connections_while_it_passes_over_loses_nothing(
