@@ -17,7 +17,7 @@ from libs.common.messaging.envelope import decode
 
 _SHORT_BYTES = 65_536
 """So much is read at once."""
-_ELEMENTS = 200
+_ELEMENTS = 50
 """Elements that are read without a pause."""
 _WHAT = "the request breaks its contract"
 

@@ -30,7 +30,7 @@ from services.api.routes.rendering import json_answer
 
 _READ, _WRITE, _APPROVE, _ADMIN = "ledger:read", "ledger:write", "ledger:approve", "admin:write"
 PROPOSALS, PROPOSALS_MAX = 50, 200
-_YIELD_EVERY = 1000
+_YIELD_EVERY = 300
 """Lines that are read before other requests of this process get a turn."""
 
 _LINES = [
@@ -106,7 +106,7 @@ def _posting_routes(access: Access, ask: Ask) -> list[Any]:
             answer = await ask(asked)
         else:
             answer = await intended(access, caller, ask, asked, action="ledger.post_entries", target="entries")
-        body = shapes.posted_body(answer.results, mode=wanted.mode, dry_run=wanted.dry_run)
+        body = await shapes.posted_body(answer.results, mode=wanted.mode, dry_run=wanted.dry_run)
         refused = wanted.mode is Mode.ATOMIC and not wanted.dry_run and body.refused > 0
         if not wanted.dry_run:
             await access.remember(

@@ -1,7 +1,9 @@
 """What entries that people make look like to clients."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import batched
 from typing import Annotated
 from uuid import UUID
 
@@ -27,6 +29,7 @@ from services.api.routes.rendering import AmountIn
 
 ENTRY_LINES_MAX = 1000
 _VIOLATIONS_MAX = 100
+_SHOWN_AT_ONCE = 200
 _AMOUNT_TEXT_MAX = 128
 
 type Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
@@ -204,8 +207,12 @@ def result_body(result: EntryResult) -> EntryResultBody:
     )
 
 
-def posted_body(results: Sequence[EntryResult], *, mode: Mode, dry_run: bool) -> EntriesPostedBody:
-    """Show what became of a call."""
+async def posted_body(results: Sequence[EntryResult], *, mode: Mode, dry_run: bool) -> EntriesPostedBody:
+    """Show what became of a call, a few of its entries at a time: between them everything else has its turn."""
+    shown = []
+    for some in batched(results, _SHOWN_AT_ONCE):
+        shown += [result_body(result) for result in some]
+        await asyncio.sleep(0)
     counts = {outcome: sum(result.outcome is outcome for result in results) for outcome in Outcome}
     return EntriesPostedBody(
         mode=mode,
@@ -213,7 +220,7 @@ def posted_body(results: Sequence[EntryResult], *, mode: Mode, dry_run: bool) ->
         posted=counts[Outcome.POSTED],
         replayed=counts[Outcome.REPLAYED],
         refused=counts[Outcome.REFUSED],
-        results=[result_body(result) for result in results],
+        results=shown,
     )
 
 

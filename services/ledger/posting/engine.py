@@ -19,6 +19,9 @@ from services.ledger.posting.instructions import Booking, Held, Instruction, Out
 
 GROUP_MAX = 500
 """Entries of one group at most: deciding and laying out more would keep the process from everything else."""
+_PART = 100
+_REST_SECONDS = 0.005
+"""More than a group are written in parts of so many, with a rest after each: nothing else of the process computes meanwhile."""
 
 
 async def post(
@@ -67,7 +70,7 @@ async def _post_many(
     tx: Connection, bookings: Sequence[Booking], *, clock: Clock, cache: BalanceCache | None
 ) -> list[Outcome | Held]:
     """Post more than a group takes. All balances are locked first: in the order of their keys, as every group locks them."""
-    groups = list(batched(bookings, GROUP_MAX))
+    groups = list(batched(bookings, _PART))
     keys: dict[BalanceKey, None] = {}
     for group in groups:
         keys |= dict.fromkeys(balances_of(group))
@@ -77,6 +80,8 @@ async def _post_many(
         await store.lock_group(tx, list(keys), (), ())
         for group in groups:
             outcomes += await look_and_write(tx, group, Wanted(group), clock=clock, cache=None)
+            # Others have the process to themselves for as long as it takes to prepare a part.
+            await asyncio.sleep(_REST_SECONDS)
     return outcomes
 
 
