@@ -180,7 +180,7 @@ class StripeAccounts:
         )
 
     def _unseal(self, config: Config, sealed: bytes) -> str:
-        return self._keyring.unseal(sealed, tenant_id=config.tenant_id, config_id=config.id)
+        return self._keyring.unseal(sealed, tenant_id=config.tenant_id, owner_id=config.id)
 
 
 class _Guard:

@@ -66,7 +66,7 @@ class Configs:
 
         def seal(secret: str) -> bytes:
             return (
-                self._keyring.seal(secret, tenant_id=request.tenant_id, config_id=request.config_id) if secret else b""
+                self._keyring.seal(secret, tenant_id=request.tenant_id, owner_id=request.config_id) if secret else b""
             )
 
         config = Config(
@@ -109,14 +109,12 @@ class Configs:
         changes: dict[str, object] = {"updated_at": self._clock.now()}
         if request.secret_key:
             changes["sealed_key"] = self._keyring.seal(
-                request.secret_key, tenant_id=request.tenant_id, config_id=request.config_id
+                request.secret_key, tenant_id=request.tenant_id, owner_id=request.config_id
             )
             changes["key_last4"] = request.secret_key[-4:]
         # The secret that is there already is not its own predecessor: the request came twice.
         if request.webhook_secret and request.webhook_secret != self._current_webhook_secret(known):
-            sealed = self._keyring.seal(
-                request.webhook_secret, tenant_id=request.tenant_id, config_id=request.config_id
-            )
+            sealed = self._keyring.seal(request.webhook_secret, tenant_id=request.tenant_id, owner_id=request.config_id)
             changes["sealed_webhook_secrets"] = (sealed, *known.sealed_webhook_secrets)[:_WEBHOOK_SECRETS_KEPT]
             changes["webhook_last4"] = request.webhook_secret[-4:]
         owned = await self._owned(known, request.secret_key)
@@ -142,7 +140,7 @@ class Configs:
         configs = await self._store.unidentified(after=self._looked_up, limit=_LOOKED_UP_MAX)
         for config in configs:
             try:
-                key = self._keyring.unseal(config.sealed_key, tenant_id=config.tenant_id, config_id=config.id)
+                key = self._keyring.unseal(config.sealed_key, tenant_id=config.tenant_id, owner_id=config.id)
                 if (owned := await self._owned(config, key)) is not None:
                     await self._store.own(owned, at=self._clock.now())
             except GatewayConfigConflict as fault:
@@ -172,7 +170,7 @@ class Configs:
             return ""
         try:
             return self._keyring.unseal(
-                config.sealed_webhook_secrets[0], tenant_id=config.tenant_id, config_id=config.id
+                config.sealed_webhook_secrets[0], tenant_id=config.tenant_id, owner_id=config.id
             )
         except KeyUnreadable:
             return ""
@@ -196,8 +194,8 @@ class Configs:
     def _anew(self, config: Config, sealed: bytes) -> bytes:
         if not sealed:
             return sealed
-        opened = self._keyring.unseal(sealed, tenant_id=config.tenant_id, config_id=config.id)
-        return self._keyring.seal(opened, tenant_id=config.tenant_id, config_id=config.id)
+        opened = self._keyring.unseal(sealed, tenant_id=config.tenant_id, owner_id=config.id)
+        return self._keyring.seal(opened, tenant_id=config.tenant_id, owner_id=config.id)
 
     async def delete(self, request: DeleteGatewayConfig) -> GatewayConfigDeleted:
         """Send no new payment this way; payments that went it are still captured and refunded by it.

@@ -1,6 +1,6 @@
 """Events as they are sent to endpoints: one delivery for each, attempts, retries, and the health of endpoints."""
 
-from services.notifier.deliveries.commands import abandon_pending, schedule_one
+from services.notifier.deliveries.commands import schedule_one
 from services.notifier.deliveries.consumers import DeliveryConsumers
 from services.notifier.deliveries.domain import (
     EndReason,
@@ -15,6 +15,7 @@ from services.notifier.deliveries.domain import (
 from services.notifier.deliveries.schemas import TEST_EVENT, webhook_test_body
 from services.notifier.deliveries.sql import gates
 from services.notifier.deliveries.sql.history import Tally, tally
+from services.notifier.deliveries.sql.queue import abandon_pending
 from services.notifier.deliveries.sql.selection import choose, count_selected, schedule_again
 from services.notifier.deliveries.workers import Courier, history_tables
 

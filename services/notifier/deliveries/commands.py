@@ -248,7 +248,9 @@ async def _disable(tx: Connection, key: EndpointKey, *, gate: Gate, reason: str,
     url = await endpoints.disable(tx, key, reason=reason, at=now)
     if url is None:
         return
-    await abandon_pending(tx, tenant_id=tenant_id, endpoint_id=endpoint_id, reason=EndReason.ENDPOINT_DISABLED, at=now)
+    await queue.abandon_pending(
+        tx, tenant_id=tenant_id, endpoint_id=endpoint_id, reason=EndReason.ENDPOINT_DISABLED, at=now
+    )
     disabled = endpoint_disabled(
         tenant_id=tenant_id,
         endpoint_id=endpoint_id,
@@ -261,13 +263,6 @@ async def _disable(tx: Connection, key: EndpointKey, *, gate: Gate, reason: str,
     )
     await say(tx, [disabled])
     log.warning("endpoint.disabled", tenant_id=tenant_id, endpoint_id=endpoint_id, reason=reason)
-
-
-async def abandon_pending(
-    tx: Connection, *, tenant_id: str, endpoint_id: UUID, reason: EndReason, at: datetime
-) -> None:
-    """End what waits for an endpoint that was deleted or switched off; a replay can take it up again."""
-    await queue.abandon_pending(tx, tenant_id=tenant_id, endpoint_id=endpoint_id, reason=reason, at=at)
 
 
 async def abandon_unwanted(database: Database, claimed: Sequence[Claimed], *, clock: Clock) -> None:

@@ -296,7 +296,7 @@ def _sealed(headers: dict[str, str], *, tenant_id: str, endpoint_id: UUID, secre
     # They often carry the receiver's own credentials.
     if not headers:
         return None
-    return secrets.seal(msgspec.json.encode(headers).decode(), tenant_id=tenant_id, endpoint_id=endpoint_id)
+    return secrets.seal(msgspec.json.encode(headers).decode(), tenant_id=tenant_id, owner_id=endpoint_id)
 
 
 async def _gap(tx: Connection, endpoint: Endpoint, *, since: datetime, now: datetime) -> Gap:
@@ -375,7 +375,7 @@ async def reseal_secrets(database: Database, *, secrets: EndpointSecrets, batch:
 
 def _resealed(sealed: Sealed, secrets: EndpointSecrets) -> Sealed:
     def reseal(part: bytes) -> bytes:
-        return secrets.reseal(part, tenant_id=sealed.tenant_id, endpoint_id=sealed.endpoint_id)
+        return secrets.reseal(part, tenant_id=sealed.tenant_id, owner_id=sealed.endpoint_id)
 
     return msgspec.structs.replace(
         sealed,

@@ -124,9 +124,9 @@ async def test_what_an_earlier_master_key_sealed_is_sealed_anew(
         config = await store.find(first.id)
         assert config is not None
         opened = KeyRing(new)
-        assert opened.unseal(config.sealed_key, tenant_id=tenant_id, config_id=first.id) == KEY
+        assert opened.unseal(config.sealed_key, tenant_id=tenant_id, owner_id=first.id) == KEY
         (sealed,) = config.sealed_webhook_secrets
-        assert opened.unseal(sealed, tenant_id=tenant_id, config_id=first.id) == SECRET
+        assert opened.unseal(sealed, tenant_id=tenant_id, owner_id=first.id) == SECRET
         # Back, for the other tests of this database.
         assert await Configs(store=store, keyring=KeyRing(LOCAL_ENCRYPTION_KEY, [new]), clock=clock).reseal() >= 1
 
@@ -307,7 +307,7 @@ async def test_a_key_is_rotated_within_its_account_only(accounts: Accounts, tena
     taken_config = await accounts.store.find(taken.id)
     assert taken_config is not None
     taken_key = KeyRing(LOCAL_ENCRYPTION_KEY).unseal(
-        taken_config.sealed_key, tenant_id=taken_config.tenant_id, config_id=taken.id
+        taken_config.sealed_key, tenant_id=taken_config.tenant_id, owner_id=taken.id
     )
     with pytest.raises(GatewayConfigConflict, match=str(taken.id)):
         await accounts.configs.rotate(rotating(accounts.key(of=taken_key)))

@@ -17,23 +17,31 @@ AT = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 def test_what_is_sealed_opens_for_its_own_configuration_alone() -> None:
     ring, config_id = KeyRing(OLD), new_id()
-    sealed = ring.seal("sk_live_secret", tenant_id="a", config_id=config_id)
+    sealed = ring.seal("sk_live_secret", tenant_id="a", owner_id=config_id)
     assert b"sk_live" not in sealed
-    assert ring.unseal(sealed, tenant_id="a", config_id=config_id) == "sk_live_secret"
+    assert ring.unseal(sealed, tenant_id="a", owner_id=config_id) == "sk_live_secret"
     for tenant_id, other in [("b", config_id), ("a", new_id())]:
         with pytest.raises(KeyUnreadable):
-            ring.unseal(sealed, tenant_id=tenant_id, config_id=other)
+            ring.unseal(sealed, tenant_id=tenant_id, owner_id=other)
 
 
 def test_a_master_key_rotates_without_losing_what_it_sealed() -> None:
     config_id = new_id()
-    sealed = KeyRing(OLD).seal("sk_live_secret", tenant_id="a", config_id=config_id)
+    sealed = KeyRing(OLD).seal("sk_live_secret", tenant_id="a", owner_id=config_id)
     rotated = KeyRing(NEW, [OLD])
-    assert rotated.unseal(sealed, tenant_id="a", config_id=config_id) == "sk_live_secret"
+    assert rotated.unseal(sealed, tenant_id="a", owner_id=config_id) == "sk_live_secret"
     assert not rotated.is_current(sealed)
-    assert rotated.is_current(rotated.seal("x", tenant_id="a", config_id=config_id))
+    assert rotated.is_current(rotated.seal("x", tenant_id="a", owner_id=config_id))
     with pytest.raises(KeyUnreadable):
-        KeyRing(NEW).unseal(sealed, tenant_id="a", config_id=config_id)
+        KeyRing(NEW).unseal(sealed, tenant_id="a", owner_id=config_id)
+
+
+def test_what_an_earlier_version_has_sealed_still_opens() -> None:
+    sealed = bytes.fromhex(
+        "0104fbca135b042fb4a8cd3aa55e2e89e885eb5aeb422fc40730c093581cd76bfe8bc903be04d6d5072d15f8383fe0a011d4b7"
+    )
+    assert KeyRing(OLD).unseal(sealed, tenant_id="a", owner_id=UUID(int=7)) == "sk_live_secret"
+    assert KeyRing(OLD).is_current(sealed)
 
 
 def a_config(

@@ -311,7 +311,7 @@ async def abandon(connection: Connection, claimed: Sequence[Claimed], *, reason:
 async def abandon_pending(
     tx: Connection, *, tenant_id: str, endpoint_id: UUID, reason: EndReason, at: datetime
 ) -> None:
-    """End everything that is pending for an endpoint."""
+    """End what waits for an endpoint that was deleted or switched off; a replay can take it up again."""
     await _ABANDON_PENDING.execute(tx, tenant_id=tenant_id, endpoint_id=endpoint_id, at=at, reason=reason)
 
 

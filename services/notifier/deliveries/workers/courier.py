@@ -194,7 +194,7 @@ class Courier:
         )
 
     def _unseal(self, delivery: Claimed, sealed: bytes) -> str:
-        return self._secrets.unseal(sealed, tenant_id=delivery.tenant_id, endpoint_id=delivery.endpoint_id)
+        return self._secrets.unseal(sealed, tenant_id=delivery.tenant_id, owner_id=delivery.endpoint_id)
 
     async def _record(self, attempt: Attempt) -> None:
         """Record an attempt; while the database is away, try again for as long as the delivery is surely ours."""

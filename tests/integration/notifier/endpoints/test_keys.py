@@ -91,11 +91,11 @@ class Interrupted(EndpointSecrets):
         super().__init__(current, previous)
         self._left = after
 
-    def reseal(self, sealed: bytes, *, tenant_id: str, endpoint_id: UUID) -> bytes:
+    def reseal(self, sealed: bytes, *, tenant_id: str, owner_id: UUID) -> bytes:
         if not self._left:
             raise RuntimeError("the process ends")
         self._left -= 1
-        return super().reseal(sealed, tenant_id=tenant_id, endpoint_id=endpoint_id)
+        return super().reseal(sealed, tenant_id=tenant_id, owner_id=owner_id)
 
 
 async def test_resealing_that_is_interrupted_goes_on_where_it_ended(

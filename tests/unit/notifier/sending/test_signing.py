@@ -85,29 +85,29 @@ def test_secrets_are_32_random_bytes_behind_their_prefix() -> None:
 
 def test_a_sealed_secret_opens_for_its_own_endpoint_only() -> None:
     ring, secret, endpoint_id = EndpointSecrets(key()), new_secret(), new_id()
-    sealed = ring.seal(secret, tenant_id="a", endpoint_id=endpoint_id)
+    sealed = ring.seal(secret, tenant_id="a", owner_id=endpoint_id)
     assert secret.encode() not in sealed
-    assert ring.unseal(sealed, tenant_id="a", endpoint_id=endpoint_id) == secret
+    assert ring.unseal(sealed, tenant_id="a", owner_id=endpoint_id) == secret
     for tenant_id, other in [("b", endpoint_id), ("a", new_id())]:
         with pytest.raises(SecretUnreadable):
-            ring.unseal(sealed, tenant_id=tenant_id, endpoint_id=other)
+            ring.unseal(sealed, tenant_id=tenant_id, owner_id=other)
 
 
 def test_keys_rotate_and_a_forgotten_key_is_said_plainly() -> None:
     old, new, secret, endpoint_id = key(), key(), new_secret(), new_id()
-    sealed = EndpointSecrets(old).seal(secret, tenant_id="a", endpoint_id=endpoint_id)
+    sealed = EndpointSecrets(old).seal(secret, tenant_id="a", owner_id=endpoint_id)
     rotated = EndpointSecrets(new, [old])
-    assert rotated.unseal(sealed, tenant_id="a", endpoint_id=endpoint_id) == secret
+    assert rotated.unseal(sealed, tenant_id="a", owner_id=endpoint_id) == secret
     assert not rotated.is_current(sealed)
-    assert rotated.is_current(rotated.seal(secret, tenant_id="a", endpoint_id=endpoint_id))
+    assert rotated.is_current(rotated.seal(secret, tenant_id="a", owner_id=endpoint_id))
     with pytest.raises(SecretUnreadable, match="key ring"):
-        EndpointSecrets(new).unseal(sealed, tenant_id="a", endpoint_id=endpoint_id)
+        EndpointSecrets(new).unseal(sealed, tenant_id="a", owner_id=endpoint_id)
 
 
 @pytest.mark.parametrize("broken", [b"", b"\x01", b"\x01" + bytes(60)])
 def test_rubbish_is_unreadable_and_no_crash(broken: bytes) -> None:
     with pytest.raises(SecretUnreadable):
-        EndpointSecrets(key()).unseal(broken, tenant_id="a", endpoint_id=new_id())
+        EndpointSecrets(key()).unseal(broken, tenant_id="a", owner_id=new_id())
 
 
 def test_what_an_earlier_version_has_sealed_still_opens() -> None:
@@ -117,9 +117,9 @@ def test_what_an_earlier_version_has_sealed_still_opens() -> None:
         "014102ee04f138c7c5000102030405060708090a0b306aa57ea6baa129db2bf4e6e7d9d2c258081d79ea3f6297c866716e30ce"
     )
     endpoint_id = UUID("0190f3a4-5b6c-7d8e-9f01-23456789abcd")
-    assert ring.unseal(sealed, tenant_id="a", endpoint_id=endpoint_id) == "whsec_c2VjcmV0"
+    assert ring.unseal(sealed, tenant_id="a", owner_id=endpoint_id) == "whsec_c2VjcmV0"
     assert (ring.is_current(sealed), ring.current_id.hex()) == (True, "4102ee04f138c7c5")
-    assert len(ring.seal("whsec_c2VjcmV0", tenant_id="a", endpoint_id=endpoint_id)) == len(sealed)
+    assert len(ring.seal("whsec_c2VjcmV0", tenant_id="a", owner_id=endpoint_id)) == len(sealed)
 
 
 def test_a_key_that_is_no_base64_is_refused_and_not_shortened() -> None:
@@ -134,8 +134,8 @@ def test_public_key_comes_and_goes_beside_a_secret_that_stays() -> None:
     with_key = ring.rekey(first.sealed, tenant_id="a", endpoint_id=endpoint_id, has_public_key=True)
     assert with_key.secret == first.secret
     assert with_key.public_key is not None
-    secret, private = ring.unseal(with_key.sealed, tenant_id="a", endpoint_id=endpoint_id).split(" ")
+    secret, private = ring.unseal(with_key.sealed, tenant_id="a", owner_id=endpoint_id).split(" ")
     assert (secret, private.startswith("whsk_")) == (first.secret, True)
     without = ring.rekey(with_key.sealed, tenant_id="a", endpoint_id=endpoint_id, has_public_key=False)
     assert (without.secret, without.public_key) == (first.secret, None)
-    assert ring.unseal(without.sealed, tenant_id="a", endpoint_id=endpoint_id) == first.secret
+    assert ring.unseal(without.sealed, tenant_id="a", owner_id=endpoint_id) == first.secret
