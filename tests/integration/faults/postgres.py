@@ -215,4 +215,9 @@ async def crashed(rig: Rig) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        # The server ends all connections a moment after one of its processes has died, this one included.
+        async def is_ended() -> bool:
+            return rig.admin.is_closed()
+
+        await until(is_ended, sentence="the server has not noticed the death of its process")
         await rig.connect_admin()
