@@ -12,8 +12,8 @@ import msgspec
 
 from deploy.local.bootstrap import SERVICES
 from deploy.local.environment import REDRIVE
-from libs.common.contracts import PUBLIC_EXCHANGE, Contract, Kind, heard_by, said_by
-from libs.common.messaging.requests import asks
+from libs.common.contracts import PUBLIC_EXCHANGE, Contract, Kind, handled_by, published_by
+from libs.common.messaging.requests import sends_requests
 from libs.common.messaging.topology import (
     DELAYS_SECONDS,
     dead_exchange,
@@ -89,7 +89,7 @@ def keys_of(contract: Contract) -> frozenset[str]:
     """Return the routing keys under which a message of this contract is published."""
     if contract.broadcast or contract.kind is Kind.REQUEST:
         return frozenset({contract.name})
-    return frozenset({contract.name, *(routing_key(contract, contract.queue(s)) for s in contract.heard_by)})
+    return frozenset({contract.name, *(routing_key(contract, contract.queue(s)) for s in contract.handled_by)})
 
 
 def _of_service(service: str) -> Rights:
@@ -97,20 +97,25 @@ def _of_service(service: str) -> Rights:
     exchanges = {name for name, _ in topo.exchanges if topo.owns(name)}
     queues = {queue.name for queue in topo.queues if topo.owns(queue.name)}
     bindings = {binding for queue in topo.queues if topo.owns(queue.name) for binding in queue.bindings}
-    broadcasts = [m.contract for m in heard_by(service) if m.contract.broadcast]
+    broadcasts = [m.contract for m in handled_by(service) if m.contract.broadcast]
     bindings |= {(contract.exchange, contract.name) for contract in broadcasts}
     own = {contract.queue(service) for contract in broadcasts}
-    if asks(service):
+    if sends_requests(service):
         own.add(reply_exchange(service))
         bindings.add((reply_exchange(service), ""))
     publishes: dict[str, set[str]] = {}
-    for contract in (m.contract for m in said_by(service)):
+    for contract in (m.contract for m in published_by(service)):
         publishes.setdefault(contract.exchange, set()).update(keys_of(contract))
         if contract.public:
             publishes.setdefault(PUBLIC_EXCHANGE, set()).add(contract.name)
-    # Its dead letters, what it postpones, and where both lead, which making the queues before them asks for.
+    # Its dead letters, what it postpones, and where both lead, which making the queues before them sends_requests for.
     side = {dead_exchange(service), due_exchange(service), *(delay_exchange(service, s) for s in DELAYS_SECONDS)}
-    replies = {reply_exchange(asker) for m in heard_by(service) if m.contract.reply for asker in m.contract.said_by}
+    replies = {
+        reply_exchange(requester)
+        for m in handled_by(service)
+        if m.contract.reply
+        for requester in m.contract.published_by
+    }
     sources = {exchange for exchange, _ in bindings}
     topics = set(publishes) | {
         exchange for exchange in sources if exchange.endswith((".events", ".commands", ".requests"))

@@ -146,7 +146,7 @@ def build(
             operations=operations,
             idempotency=idempotency,
             database=database,
-            ask=ask or bus.ask,
+            ask=ask or bus.request,
             currencies=frozenset(settings.payments.supported_currencies),
             totals=Totals(database, clock),
             chaos=chaos,

@@ -11,7 +11,7 @@ from libs.common.contracts import gateway, ledger, ledger_books
 from libs.common.contracts.api import AccessChanged
 from libs.common.contracts.ledger import EntryKind
 from libs.common.db import Connection
-from libs.common.messaging import Bus, Heard
+from libs.common.messaging import Bus, Received
 from libs.common.observability.logging import get_logger
 from services.api import domain, metrics
 from services.api.auth import Directory
@@ -34,7 +34,7 @@ class Consumers:
         self._clock = clock
 
     async def on_payment_action_required(
-        self, transaction: Connection, heard: Sequence[Heard[gateway.PaymentActionRequired]]
+        self, transaction: Connection, received: Sequence[Received[gateway.PaymentActionRequired]]
     ) -> Afterwards:
         """The customer must act first: REQUIRES_ACTION."""
         return await self._outcomes.record(
@@ -49,12 +49,12 @@ class Consumers:
                         at=self._clock.now(),
                     ),
                 )
-                for h in heard
+                for h in received
             ],
         )
 
     async def on_payment_authorized(
-        self, transaction: Connection, heard: Sequence[Heard[gateway.PaymentAuthorized]]
+        self, transaction: Connection, received: Sequence[Received[gateway.PaymentAuthorized]]
     ) -> Afterwards:
         """The issuer promised the funds: AUTHORIZED, and the capture is asked for unless the merchant wants to."""
         return await self._outcomes.record(
@@ -69,24 +69,24 @@ class Consumers:
                         at=self._clock.now(),
                     ),
                 )
-                for h in heard
+                for h in received
             ],
         )
 
     async def on_authorization_declined(
-        self, transaction: Connection, heard: Sequence[Heard[gateway.AuthorizationDeclined]]
+        self, transaction: Connection, received: Sequence[Received[gateway.AuthorizationDeclined]]
     ) -> Afterwards:
         """The issuer said no: FAILED."""
         return await self._outcomes.record(
             transaction,
             [
                 _news(h, partial(domain.decline, code=h.body.reason, message=h.body.detail, at=self._clock.now()))
-                for h in heard
+                for h in received
             ],
         )
 
     async def on_payment_captured(
-        self, transaction: Connection, heard: Sequence[Heard[gateway.PaymentCaptured]]
+        self, transaction: Connection, received: Sequence[Received[gateway.PaymentCaptured]]
     ) -> Afterwards:
         """The processor took the funds, all or a part; the books follow."""
         return await self._outcomes.record(
@@ -97,23 +97,23 @@ class Consumers:
                     partial(domain.capture, amount_minor=h.body.amount_minor, at=self._clock.now()),
                     same_money=domain.require_captured_money,
                 )
-                for h in heard
+                for h in received
             ],
         )
 
     async def on_capture_reported(
-        self, transaction: Connection, heard: Sequence[Heard[gateway.CaptureReported]]
+        self, transaction: Connection, received: Sequence[Received[gateway.CaptureReported]]
     ) -> Afterwards:
         """The gateway has looked up a capture that we did not ask for: it moves the payment, or an operator is alerted."""
-        unknown = [h for h in heard if h.body.amount_minor == 0]
+        unknown = [h for h in received if h.body.amount_minor == 0]
         recorded = await self._outcomes.record(
-            transaction, [self._reported(h) for h in heard if h.body.amount_minor > 0]
+            transaction, [self._reported(h) for h in received if h.body.amount_minor > 0]
         )
         await audit.write(transaction, [_capture_unknown(h, at=self._clock.now()) for h in unknown])
 
         def afterwards() -> None:
             recorded()
-            metrics.CAPTURES_UNASKED.labels("confirmed").inc(len(heard) - len(unknown))
+            metrics.CAPTURES_UNASKED.labels("confirmed").inc(len(received) - len(unknown))
             for h in unknown:
                 metrics.CAPTURES_UNASKED.labels("unknown").inc()
                 log.error("payment.capture_unknown", payment_intent_id=h.body.payment_intent_id, tenant_id=h.tenant_id)
@@ -121,7 +121,7 @@ class Consumers:
         return afterwards
 
     async def on_capture_failed(
-        self, transaction: Connection, heard: Sequence[Heard[gateway.CaptureFailed]]
+        self, transaction: Connection, received: Sequence[Received[gateway.CaptureFailed]]
     ) -> Afterwards:
         """The processor refused to take the held funds: FAILED."""
         return await self._outcomes.record(
@@ -132,60 +132,72 @@ class Consumers:
                     partial(domain.fail_capture, code=h.body.reason, message=h.body.detail, at=self._clock.now()),
                     same_money=domain.require_captured_money,
                 )
-                for h in heard
+                for h in received
             ],
         )
 
     async def on_payment_voided(
-        self, transaction: Connection, heard: Sequence[Heard[gateway.PaymentVoided]]
+        self, transaction: Connection, received: Sequence[Received[gateway.PaymentVoided]]
     ) -> Afterwards:
         """The processor released the funds: VOIDED."""
         return await self._outcomes.record(
-            transaction, [_news(h, partial(domain.void, at=self._clock.now())) for h in heard]
+            transaction, [_news(h, partial(domain.void, at=self._clock.now())) for h in received]
         )
 
-    async def on_void_failed(self, transaction: Connection, heard: Sequence[Heard[gateway.VoidFailed]]) -> Afterwards:
+    async def on_void_failed(
+        self, transaction: Connection, received: Sequence[Received[gateway.VoidFailed]]
+    ) -> Afterwards:
         """The processor refused to release the funds: they are held as before."""
         return await self._outcomes.record(
-            transaction, [_news(h, partial(domain.fail_void, at=self._clock.now())) for h in heard]
+            transaction, [_news(h, partial(domain.fail_void, at=self._clock.now())) for h in received]
         )
 
     async def on_authorization_expired(
-        self, transaction: Connection, heard: Sequence[Heard[gateway.AuthorizationExpired]]
+        self, transaction: Connection, received: Sequence[Received[gateway.AuthorizationExpired]]
     ) -> Afterwards:
         """The hold ended by itself: EXPIRED."""
         return await self._outcomes.record(
-            transaction, [_news(h, partial(domain.expire, at=self._clock.now())) for h in heard]
+            transaction, [_news(h, partial(domain.expire, at=self._clock.now())) for h in received]
         )
 
     async def on_refund_succeeded(
-        self, transaction: Connection, heard: Sequence[Heard[gateway.RefundSucceeded]]
+        self, transaction: Connection, received: Sequence[Received[gateway.RefundSucceeded]]
     ) -> Afterwards:
         """The processor gave the money back: the refund is COMPLETED."""
-        return await self._outcomes.record(transaction, [self._refund_news(h, self._completed(h.body)) for h in heard])
+        return await self._outcomes.record(
+            transaction, [self._refund_news(h, self._completed(h.body)) for h in received]
+        )
 
     async def on_refund_failed(
-        self, transaction: Connection, heard: Sequence[Heard[gateway.RefundFailed]]
+        self, transaction: Connection, received: Sequence[Received[gateway.RefundFailed]]
     ) -> Afterwards:
         """The money did not reach the customer: the refund is FAILED, and counts for nothing."""
-        return await self._outcomes.record(transaction, [self._refund_news(h, self._failed(h.body)) for h in heard])
+        return await self._outcomes.record(transaction, [self._refund_news(h, self._failed(h.body)) for h in received])
 
     async def on_dispute_opened(
-        self, transaction: Connection, heard: Sequence[Heard[gateway.DisputeOpened]]
+        self, transaction: Connection, received: Sequence[Received[gateway.DisputeOpened]]
     ) -> Afterwards:
         """The customer's bank took money back until it is decided."""
-        return await self._outcomes.record(transaction, [_dispute_news(h, self._opened(h)) for h in heard])
+        return await self._outcomes.record(transaction, [_dispute_news(h, self._opened(h)) for h in received])
 
-    async def on_dispute_won(self, transaction: Connection, heard: Sequence[Heard[gateway.DisputeWon]]) -> Afterwards:
+    async def on_dispute_won(
+        self, transaction: Connection, received: Sequence[Received[gateway.DisputeWon]]
+    ) -> Afterwards:
         """The bank gave it back."""
-        return await self._outcomes.record(transaction, [_dispute_news(h, self._ended(h, is_won=True)) for h in heard])
+        return await self._outcomes.record(
+            transaction, [_dispute_news(h, self._ended(h, is_won=True)) for h in received]
+        )
 
-    async def on_dispute_lost(self, transaction: Connection, heard: Sequence[Heard[gateway.DisputeLost]]) -> Afterwards:
+    async def on_dispute_lost(
+        self, transaction: Connection, received: Sequence[Received[gateway.DisputeLost]]
+    ) -> Afterwards:
         """It is gone."""
-        return await self._outcomes.record(transaction, [_dispute_news(h, self._ended(h, is_won=False)) for h in heard])
+        return await self._outcomes.record(
+            transaction, [_dispute_news(h, self._ended(h, is_won=False)) for h in received]
+        )
 
     async def on_journal_entry_posted(
-        self, transaction: Connection, heard: Sequence[Heard[ledger.JournalEntryPosted]]
+        self, transaction: Connection, received: Sequence[Received[ledger.JournalEntryPosted]]
     ) -> Afterwards:
         """The capture stands in the books: SETTLED. What else stands there changes nothing here."""
         return await self._outcomes.record(
@@ -197,13 +209,13 @@ class Consumers:
                     same_money=domain.require_captured_money,
                     intent_id=h.body.payment_intent_id,
                 )
-                for h in heard
+                for h in received
                 if h.body.kind is EntryKind.CAPTURE and h.body.payment_intent_id is not None
             ],
         )
 
     async def on_invariant_broken(
-        self, transaction: Connection, heard: Sequence[Heard[ledger_books.InvariantBroken]]
+        self, transaction: Connection, received: Sequence[Received[ledger_books.InvariantBroken]]
     ) -> None:
         """The ledger found something in its books that cannot be: it stands in the audit log of whom it concerns."""
         await audit.write(
@@ -220,14 +232,14 @@ class Consumers:
                     correlation_id=h.correlation.correlation_id,
                     at=h.body.found_at,
                 )
-                for h in heard
+                for h in received
             ],
         )
 
     def _refund_news[M: gateway.RefundSucceeded | gateway.RefundFailed](
-        self, heard: Heard[M], decide: Callable[[Known], Decision]
+        self, received: Received[M], decide: Callable[[Known], Decision]
     ) -> News:
-        body = heard.body
+        body = received.body
 
         def decide_same_money(known: Known) -> Decision:
             refund = known.refund
@@ -239,7 +251,7 @@ class Consumers:
                 )
             return decide(known)
 
-        return _told(heard, decide_same_money, intent_id=body.payment_intent_id, refund_id=body.refund_id)
+        return _told(received, decide_same_money, intent_id=body.payment_intent_id, refund_id=body.refund_id)
 
     def _completed(self, body: gateway.RefundSucceeded) -> Callable[[Known], Decision]:
         def decide(known: Known) -> Decision:
@@ -259,8 +271,8 @@ class Consumers:
 
         return decide
 
-    def _reported(self, heard: Heard[gateway.CaptureReported]) -> News:
-        body, now = heard.body, self._clock.now()
+    def _reported(self, received: Received[gateway.CaptureReported]) -> News:
+        body, now = received.body, self._clock.now()
 
         def decide(known: Known) -> Decision:
             if not known.is_answer:
@@ -268,12 +280,12 @@ class Consumers:
             domain.require_captured_money(known.intent, amount_minor=body.amount_minor, currency=body.currency)
             return domain.confirm_capture(known.intent, amount_minor=body.amount_minor, at=now)
 
-        return _told(heard, decide, intent_id=body.payment_intent_id, command_id=body.command_id)
+        return _told(received, decide, intent_id=body.payment_intent_id, command_id=body.command_id)
 
-    def _opened(self, heard: Heard[gateway.DisputeOpened]) -> Callable[[Known], Decision]:
-        body, now = heard.body, self._clock.now()
+    def _opened(self, received: Received[gateway.DisputeOpened]) -> Callable[[Known], Decision]:
+        body, now = received.body, self._clock.now()
         opened = Dispute(
-            tenant_id=heard.tenant_id,
+            tenant_id=received.tenant_id,
             id=body.dispute_id,
             payment_intent_id=body.payment_intent_id,
             amount_minor=body.amount_minor,
@@ -287,33 +299,33 @@ class Consumers:
         )
         return lambda known: domain.open_dispute(known.intent, known.dispute, opened, at=now)
 
-    def _ended[M: gateway.DisputeDecision](self, heard: Heard[M], *, is_won: bool) -> Callable[[Known], Decision]:
-        now, reversals = self._clock.now(), heard.body.reversals
+    def _ended[M: gateway.DisputeDecision](self, received: Received[M], *, is_won: bool) -> Callable[[Known], Decision]:
+        now, reversals = self._clock.now(), received.body.reversals
         return lambda known: domain.end_dispute(known.intent, known.dispute, is_won=is_won, at=now, reversals=reversals)
 
 
 def _news[M: gateway.PaymentMessage | ledger.JournalEntryPosted](
-    heard: Heard[M],
+    received: Received[M],
     decide: Callable[[PaymentIntent], Decision],
     *,
     same_money: Callable[..., None] = domain.require_same_money,
     intent_id: UUID | None = None,
 ) -> News:
-    body: Any = heard.body
+    body: Any = received.body
 
     def decide_same_money(known: Known) -> Decision:
         same_money(known.intent, amount_minor=body.amount_minor, currency=body.currency)
         return decide(known.intent)
 
-    return _told(heard, decide_same_money, intent_id=intent_id or body.payment_intent_id)
+    return _told(received, decide_same_money, intent_id=intent_id or body.payment_intent_id)
 
 
-def _dispute_news[M: gateway.DisputeMessage](heard: Heard[M], decide: Callable[[Known], Decision]) -> News:
-    return _told(heard, decide, intent_id=heard.body.payment_intent_id, dispute_id=heard.body.dispute_id)
+def _dispute_news[M: gateway.DisputeMessage](received: Received[M], decide: Callable[[Known], Decision]) -> News:
+    return _told(received, decide, intent_id=received.body.payment_intent_id, dispute_id=received.body.dispute_id)
 
 
 def _told[M: gateway.PaymentMessage | gateway.CaptureReported | ledger.JournalEntryPosted](
-    heard: Heard[M],
+    received: Received[M],
     decide: Callable[[Known], Decision],
     *,
     intent_id: UUID,
@@ -322,52 +334,52 @@ def _told[M: gateway.PaymentMessage | gateway.CaptureReported | ledger.JournalEn
     command_id: UUID | None = None,
 ) -> News:
     return News(
-        tenant_id=heard.tenant_id,
+        tenant_id=received.tenant_id,
         payment_intent_id=intent_id,
         refund_id=refund_id,
         dispute_id=dispute_id,
         command_id=command_id,
-        correlation=heard.correlation,
-        actor=type(heard.body).contract.owner,
-        message_id=heard.id,
+        correlation=received.correlation,
+        actor=type(received.body).contract.owner,
+        message_id=received.id,
         decide=decide,
     )
 
 
-def _capture_unknown(heard: Heard[gateway.CaptureReported], *, at: datetime) -> AuditRecord:
+def _capture_unknown(received: Received[gateway.CaptureReported], *, at: datetime) -> AuditRecord:
     return AuditRecord(
-        tenant_id=heard.tenant_id,
-        id=heard.id,
+        tenant_id=received.tenant_id,
+        id=received.id,
         actor="gateway",
         action="payment.capture_unknown",
-        target=str(heard.body.payment_intent_id),
+        target=str(received.body.payment_intent_id),
         outcome="failed",
         detail={"detail": "a capture was published that neither the api asked for nor the gateway's records have"},
-        correlation_id=heard.correlation.correlation_id,
+        correlation_id=received.correlation.correlation_id,
         at=at,
     )
 
 
 def register(bus: Bus, consumers: Consumers) -> None:
     """Tell the bus who hears what."""
-    bus.hear(gateway.PaymentActionRequired, consumers.on_payment_action_required)
-    bus.hear(gateway.PaymentAuthorized, consumers.on_payment_authorized)
-    bus.hear(gateway.AuthorizationDeclined, consumers.on_authorization_declined)
-    bus.hear(gateway.PaymentCaptured, consumers.on_payment_captured)
-    bus.hear(gateway.CaptureReported, consumers.on_capture_reported)
-    bus.hear(gateway.CaptureFailed, consumers.on_capture_failed)
-    bus.hear(gateway.PaymentVoided, consumers.on_payment_voided)
-    bus.hear(gateway.VoidFailed, consumers.on_void_failed)
-    bus.hear(gateway.AuthorizationExpired, consumers.on_authorization_expired)
-    bus.hear(gateway.RefundSucceeded, consumers.on_refund_succeeded)
-    bus.hear(gateway.RefundFailed, consumers.on_refund_failed)
-    bus.hear(gateway.DisputeOpened, consumers.on_dispute_opened)
-    bus.hear(gateway.DisputeWon, consumers.on_dispute_won)
-    bus.hear(gateway.DisputeLost, consumers.on_dispute_lost)
-    bus.hear(ledger.JournalEntryPosted, consumers.on_journal_entry_posted)
-    bus.hear(ledger_books.InvariantBroken, consumers.on_invariant_broken)
+    bus.handle(gateway.PaymentActionRequired, consumers.on_payment_action_required)
+    bus.handle(gateway.PaymentAuthorized, consumers.on_payment_authorized)
+    bus.handle(gateway.AuthorizationDeclined, consumers.on_authorization_declined)
+    bus.handle(gateway.PaymentCaptured, consumers.on_payment_captured)
+    bus.handle(gateway.CaptureReported, consumers.on_capture_reported)
+    bus.handle(gateway.CaptureFailed, consumers.on_capture_failed)
+    bus.handle(gateway.PaymentVoided, consumers.on_payment_voided)
+    bus.handle(gateway.VoidFailed, consumers.on_void_failed)
+    bus.handle(gateway.AuthorizationExpired, consumers.on_authorization_expired)
+    bus.handle(gateway.RefundSucceeded, consumers.on_refund_succeeded)
+    bus.handle(gateway.RefundFailed, consumers.on_refund_failed)
+    bus.handle(gateway.DisputeOpened, consumers.on_dispute_opened)
+    bus.handle(gateway.DisputeWon, consumers.on_dispute_won)
+    bus.handle(gateway.DisputeLost, consumers.on_dispute_lost)
+    bus.handle(ledger.JournalEntryPosted, consumers.on_journal_entry_posted)
+    bus.handle(ledger_books.InvariantBroken, consumers.on_invariant_broken)
 
 
 def follow_access(bus: Bus, directory: Directory) -> None:
     """Let this process forget what it remembers of a tenant, a policy or a flag as soon as any process has changed it."""
-    bus.overhear(AccessChanged, lambda heard: directory.forget(heard.body.tenant_id))
+    bus.handle_broadcast(AccessChanged, lambda received: directory.forget(received.body.tenant_id))

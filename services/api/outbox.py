@@ -9,34 +9,34 @@ from libs.common.contracts import Message
 from libs.common.contracts import api as said
 from libs.common.contracts import gateway as asked
 from libs.common.ids import new_id
-from libs.common.messaging import Saying
+from libs.common.messaging import Publication
 from libs.common.money import format_minor
 from libs.common.observability.correlation import Correlation
 from services.api.domain import Decision, Fact, PaymentIntent
 
 
-def sayings_of(decision: Decision, *, at: datetime, correlation: Correlation) -> list[Saying]:
+def publications_of(decision: Decision, *, at: datetime, correlation: Correlation) -> list[Publication]:
     """Put each fact of a decision into the message that tells it, in their order."""
     cause = msgspec.structs.replace(correlation, tenant_id=decision.intent.tenant_id)
-    return [_saying(decision, fact, at=at, cause=cause) for fact in decision.facts]
+    return [_publication(decision, fact, at=at, cause=cause) for fact in decision.facts]
 
 
-def repeated(decision: Decision, *, at: datetime, correlation: Correlation) -> Saying:
+def repeated(decision: Decision, *, at: datetime, correlation: Correlation) -> Publication:
     """Publish the command of a decision's only fact once more, under an id of its own, as one whose outcome is missing."""
-    [saying] = sayings_of(decision, at=at, correlation=correlation)
-    return msgspec.structs.replace(saying, message=msgspec.structs.replace(saying.message, is_repeated=True))
+    [publication] = publications_of(decision, at=at, correlation=correlation)
+    return msgspec.structs.replace(publication, message=msgspec.structs.replace(publication.message, is_repeated=True))
 
 
-def tenant_provisioned(tenant_id: str, name: str, *, at: datetime, correlation: Correlation) -> Saying:
+def tenant_provisioned(tenant_id: str, name: str, *, at: datetime, correlation: Correlation) -> Publication:
     """Tell that a tenant may use the platform from now on."""
     cause = msgspec.structs.replace(correlation, tenant_id=tenant_id)
-    return Saying.of(said.TenantProvisioned(tenant_id=tenant_id, name=name), occurred_at=at, correlation=cause)
+    return Publication.of(said.TenantProvisioned(tenant_id=tenant_id, name=name), occurred_at=at, correlation=cause)
 
 
-def _saying(decision: Decision, fact: Fact, *, at: datetime, cause: Correlation) -> Saying:
+def _publication(decision: Decision, fact: Fact, *, at: datetime, cause: Correlation) -> Publication:
     event_id = new_id(at)
     envelope = _envelope(decision.intent, event_id=event_id, at=at, cause=cause)
-    return Saying(
+    return Publication(
         event_id=event_id,
         message=_message(decision, fact, envelope=envelope),
         occurred_at=at,

@@ -22,7 +22,7 @@ from libs.common.contracts.gateway_requests import (
     ListProcessorEvents,
     RotateGatewayKeys,
 )
-from libs.common.messaging import Bus, Heard
+from libs.common.messaging import Bus, Received
 from services.gateway import metrics
 from services.gateway.commands import CaptureReports, Commands, Configs
 from services.gateway.domain import Operation
@@ -35,31 +35,31 @@ _OVERHEADS = {operation: metrics.OVERHEAD.labels(operation) for operation in Ope
 def register(bus: Bus, commands: Commands, *, concurrency: int) -> None:
     """Register everything that this service hears."""
 
-    async def on_authorize_payment(heard: Heard[AuthorizePayment]) -> None:
+    async def on_authorize_payment(received: Received[AuthorizePayment]) -> None:
         with _overhead(Operation.AUTHORIZE):
-            await commands.authorize(heard)
+            await commands.authorize(received)
 
-    async def on_capture_payment(heard: Heard[CapturePayment]) -> None:
+    async def on_capture_payment(received: Received[CapturePayment]) -> None:
         with _overhead(Operation.CAPTURE):
-            await commands.capture(heard)
+            await commands.capture(received)
 
-    async def on_void_payment(heard: Heard[VoidPayment]) -> None:
+    async def on_void_payment(received: Received[VoidPayment]) -> None:
         with _overhead(Operation.VOID):
-            await commands.void(heard)
+            await commands.void(received)
 
-    async def on_refund_payment(heard: Heard[RefundPayment]) -> None:
+    async def on_refund_payment(received: Received[RefundPayment]) -> None:
         with _overhead(Operation.REFUND):
-            await commands.refund(heard)
+            await commands.refund(received)
 
-    bus.hear_each(AuthorizePayment, on_authorize_payment, concurrency=concurrency)
-    bus.hear_each(CapturePayment, on_capture_payment, concurrency=concurrency)
-    bus.hear_each(VoidPayment, on_void_payment, concurrency=concurrency)
-    bus.hear_each(RefundPayment, on_refund_payment, concurrency=concurrency)
+    bus.handle_each(AuthorizePayment, on_authorize_payment, concurrency=concurrency)
+    bus.handle_each(CapturePayment, on_capture_payment, concurrency=concurrency)
+    bus.handle_each(VoidPayment, on_void_payment, concurrency=concurrency)
+    bus.handle_each(RefundPayment, on_refund_payment, concurrency=concurrency)
 
 
 def register_reports(bus: Bus, reports: CaptureReports) -> None:
     """Register the command to report on a capture; it asks no processor, so it is handled in packs."""
-    bus.hear(ReportCapture, reports.on_report_capture)
+    bus.handle(ReportCapture, reports.on_report_capture)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from libs.common.contracts import Message, said_by
+from libs.common.contracts import Message, published_by
 from libs.common.contracts.gateway import (
     AuthorizationDeclined,
     AuthorizationExpired,
@@ -27,21 +27,21 @@ from libs.common.contracts.gateway import (
     VoidFailed,
 )
 from libs.common.ids import derived_id
-from libs.common.messaging import Heard, Saying
+from libs.common.messaging import Publication, Received
 from libs.common.observability.correlation import Correlation
 from services.gateway.domain import Attempt, AttemptStatus, Dispute, DisputeState, Operation
 
-SAYS: tuple[type[Message], ...] = tuple(said_by("gateway"))
+SAYS: tuple[type[Message], ...] = tuple(published_by("gateway"))
 """The closed list of what this service says."""
 
 
-def outcome(attempt: Attempt, *, decided_at: datetime) -> Saying | None:
+def outcome(attempt: Attempt, *, decided_at: datetime) -> Publication | None:
     """Put what has become of a decided attempt into words; None where nobody needs to hear of it."""
     message = _outcome(attempt, decided_at=decided_at)
-    return None if message is None else _saying(attempt, message, at=decided_at)
+    return None if message is None else _publication(attempt, message, at=decided_at)
 
 
-def again(attempt: Attempt, *, cause_id: UUID) -> Saying | None:
+def again(attempt: Attempt, *, cause_id: UUID) -> Publication | None:
     """Publish once more what is known of an attempt, since the command `cause_id` says that it is missing.
 
     An event of its own: who has handled the first one and lost what came of it handles it once more. None where nothing is
@@ -55,15 +55,15 @@ def again(attempt: Attempt, *, cause_id: UUID) -> Saying | None:
     return None if first is None else msgspec.structs.replace(first, event_id=derived_id(first.event_id, str(cause_id)))
 
 
-def action_required(attempt: Attempt, *, at: datetime) -> Saying:
+def action_required(attempt: Attempt, *, at: datetime) -> Publication:
     """Tell that the customer must prove something before the funds are held."""
     message = PaymentActionRequired(**_payment(attempt), gateway_ref=attempt.result_ref, action_url=attempt.action_url)
-    return _saying(attempt, message, at=at)
+    return _publication(attempt, message, at=at)
 
 
 def dispute(
     dispute: Dispute, *, state: DisputeState, at: datetime, correlation: Correlation, reversals: int = 0
-) -> Saying:
+) -> Publication:
     """Tell that a dispute has come to a state; a decision is the first one or one after `reversals`."""
     common: dict[str, Any] = {
         "payment_intent_id": dispute.payment_intent_id,
@@ -85,28 +85,30 @@ def dispute(
             assert_never(state)
     name = f"{message.contract.name}:{reversals}" if reversals else message.contract.name
     event_id = derived_id(dispute.id, f"{name}:{dispute.tenant_id}")
-    return Saying(event_id=event_id, message=message, occurred_at=at, correlation=correlation)
+    return Publication(event_id=event_id, message=message, occurred_at=at, correlation=correlation)
 
 
-def capture_reported(heard: Heard[ReportCapture], *, amount_minor: int, currency: str, at: datetime) -> Saying:
+def capture_reported(
+    received: Received[ReportCapture], *, amount_minor: int, currency: str, at: datetime
+) -> Publication:
     """Tell what our records have of a capture; 0: they have none."""
-    return Saying(
-        event_id=derived_id(heard.id, f"{CaptureReported.contract.name}:{heard.tenant_id}"),
+    return Publication(
+        event_id=derived_id(received.id, f"{CaptureReported.contract.name}:{received.tenant_id}"),
         message=CaptureReported(
-            payment_intent_id=heard.body.payment_intent_id,
-            command_id=heard.id,
+            payment_intent_id=received.body.payment_intent_id,
+            command_id=received.id,
             amount_minor=amount_minor,
             currency=currency,
         ),
         occurred_at=at,
-        correlation=heard.correlation,
+        correlation=received.correlation,
     )
 
 
-def _saying(attempt: Attempt, message: PaymentMessage, *, at: datetime) -> Saying:
+def _publication(attempt: Attempt, message: PaymentMessage, *, at: datetime) -> Publication:
     # The end of a refund that failed after it had succeeded is another event than a failure at once.
     ending = ":after_success" if attempt.status is AttemptStatus.REVERSED else ""
-    return Saying(
+    return Publication(
         event_id=derived_id(attempt.id, message.contract.name + ending),
         message=message,
         occurred_at=at,

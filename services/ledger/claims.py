@@ -13,7 +13,7 @@ from libs.common.contracts import api
 from libs.common.contracts.ledger import EntryKind
 from libs.common.db import Connection, Database
 from libs.common.ids import derived_id
-from libs.common.messaging import Heard
+from libs.common.messaging import Received
 from libs.common.money import parse_amount
 from services.ledger import findings, store
 from services.ledger.store import Claim, ComparedClaim, StoredFinding
@@ -41,7 +41,7 @@ class Claims:
         self._database = database
         self._clock = clock
 
-    async def on_payment_settled(self, tx: Connection, heard: Sequence[Heard[api.PaymentSettled]]) -> None:
+    async def on_payment_settled(self, tx: Connection, received: Sequence[Received[api.PaymentSettled]]) -> None:
         """A payment is settled: its capture stands in the books, or should."""
         await self._write(
             tx,
@@ -52,14 +52,14 @@ class Claims:
                     event.body.payment_intent_id,
                     event.body.captured_amount or event.body.amount,
                 )
-                for event in heard
+                for event in received
             ],
         )
 
-    async def on_payment_refunded(self, tx: Connection, heard: Sequence[Heard[api.PaymentRefunded]]) -> None:
+    async def on_payment_refunded(self, tx: Connection, received: Sequence[Received[api.PaymentRefunded]]) -> None:
         """A refund is completed: it stands in the books, or will within moments."""
         await self._write(
-            tx, [_claim(event, EntryKind.REFUND, event.body.refund_id, event.body.amount) for event in heard]
+            tx, [_claim(event, EntryKind.REFUND, event.body.refund_id, event.body.amount) for event in received]
         )
 
     async def compare(self) -> None:
@@ -128,16 +128,19 @@ class Claims:
 
 
 def _claim(
-    heard: Heard[api.PaymentSettled] | Heard[api.PaymentRefunded], kind: EntryKind, subject_id: UUID, amount: str
+    received: Received[api.PaymentSettled] | Received[api.PaymentRefunded],
+    kind: EntryKind,
+    subject_id: UUID,
+    amount: str,
 ) -> Claim:
     return Claim(
-        tenant_id=heard.tenant_id,
+        tenant_id=received.tenant_id,
         subject_id=subject_id,
         kind=kind,
         # The same id that the posting rules give to the entry of this subject and kind.
         entry_id=derived_id(subject_id, kind.value),
-        amount_minor=parse_amount(amount, heard.body.currency, withdrawn=True),
-        currency=heard.body.currency,
+        amount_minor=parse_amount(amount, received.body.currency, withdrawn=True),
+        currency=received.body.currency,
     )
 
 

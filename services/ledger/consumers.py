@@ -8,7 +8,7 @@ from libs.common.contracts import api, gateway, ledger_journal, ledger_reports
 from libs.common.contracts import ledger as contract
 from libs.common.contracts import ledger_money as money
 from libs.common.db import Connection
-from libs.common.messaging import Bus, Heard
+from libs.common.messaging import Bus, Received
 from libs.common.observability.correlation import Correlation
 from services.ledger import rules
 from services.ledger.claims import Claims
@@ -35,62 +35,62 @@ class Consumers:
         self._exchange = exchange
         self._exchange_queries = exchange_queries
 
-    async def on_payment_captured(self, tx: Connection, heard: Sequence[Heard[gateway.PaymentCaptured]]) -> None:
+    async def on_payment_captured(self, tx: Connection, received: Sequence[Received[gateway.PaymentCaptured]]) -> None:
         """The processor took funds: post each capture once."""
-        facts = [_fact(event, event.body.payment_intent_id, event.body.captured_at) for event in heard]
+        facts = [_fact(event, event.body.payment_intent_id, event.body.captured_at) for event in received]
         await self._commands.post_occurrences(tx, rules.capture_entry, facts)
 
-    async def on_refund_succeeded(self, tx: Connection, heard: Sequence[Heard[gateway.RefundSucceeded]]) -> None:
+    async def on_refund_succeeded(self, tx: Connection, received: Sequence[Received[gateway.RefundSucceeded]]) -> None:
         """The processor gave money back: post each refund once."""
-        facts = [_fact(event, event.body.refund_id, event.body.refunded_at) for event in heard]
+        facts = [_fact(event, event.body.refund_id, event.body.refunded_at) for event in received]
         await self._commands.post_occurrences(tx, rules.refund_entry, facts)
 
-    async def on_refund_failed(self, tx: Connection, heard: Sequence[Heard[gateway.RefundFailed]]) -> None:
+    async def on_refund_failed(self, tx: Connection, received: Sequence[Received[gateway.RefundFailed]]) -> None:
         """A refund did not reach the customer: undo what was posted, or will be once its success is heard."""
-        undone = [event for event in heard if event.body.after_success]
+        undone = [event for event in received if event.body.after_success]
         facts = [_fact(event, event.body.refund_id, event.body.failed_at) for event in undone]
         await self._commands.post_occurrences(tx, rules.refund_failure_entry, facts)
 
-    async def on_dispute_opened(self, tx: Connection, heard: Sequence[Heard[gateway.DisputeOpened]]) -> None:
+    async def on_dispute_opened(self, tx: Connection, received: Sequence[Received[gateway.DisputeOpened]]) -> None:
         """A customer's bank took money back: it waits in clearing."""
-        facts = [_fact(event, event.body.dispute_id, event.body.happened_at) for event in heard]
+        facts = [_fact(event, event.body.dispute_id, event.body.happened_at) for event in received]
         await self._commands.post_occurrences(tx, rules.dispute_opened_entry, facts)
 
-    async def on_dispute_won(self, tx: Connection, heard: Sequence[Heard[gateway.DisputeWon]]) -> None:
+    async def on_dispute_won(self, tx: Connection, received: Sequence[Received[gateway.DisputeWon]]) -> None:
         """The bank gave the money back: clear it to where it came from."""
-        facts = [_fact(event, event.body.dispute_id, event.body.happened_at) for event in heard]
+        facts = [_fact(event, event.body.dispute_id, event.body.happened_at) for event in received]
         await self._commands.post_occurrences(tx, rules.dispute_won_entry, facts)
 
-    async def on_dispute_lost(self, tx: Connection, heard: Sequence[Heard[gateway.DisputeLost]]) -> None:
+    async def on_dispute_lost(self, tx: Connection, received: Sequence[Received[gateway.DisputeLost]]) -> None:
         """The money is gone: clear it to the losses."""
-        facts = [_fact(event, event.body.dispute_id, event.body.happened_at) for event in heard]
+        facts = [_fact(event, event.body.dispute_id, event.body.happened_at) for event in received]
         await self._commands.post_occurrences(tx, rules.dispute_lost_entry, facts)
 
     async def on_processor_fee_charged(
-        self, tx: Connection, heard: Sequence[Heard[gateway.ProcessorFeeCharged]]
+        self, tx: Connection, received: Sequence[Received[gateway.ProcessorFeeCharged]]
     ) -> None:
         """The processor kept a fee: post each fee once."""
-        facts = [_fact(event, event.body.fee_id, event.body.charged_at) for event in heard]
+        facts = [_fact(event, event.body.fee_id, event.body.charged_at) for event in received]
         await self._commands.post_occurrences(tx, rules.processor_fee_entry, facts)
 
-    async def on_payout_created(self, tx: Connection, heard: Sequence[Heard[gateway.PayoutCreated]]) -> None:
+    async def on_payout_created(self, tx: Connection, received: Sequence[Received[gateway.PayoutCreated]]) -> None:
         """Money is on its way to the tenant's bank."""
-        facts = [_fact(event, event.body.payout_id, event.body.happened_at) for event in heard]
+        facts = [_fact(event, event.body.payout_id, event.body.happened_at) for event in received]
         await self._commands.post_occurrences(tx, rules.payout_created_entry, facts)
 
-    async def on_payout_paid(self, tx: Connection, heard: Sequence[Heard[gateway.PayoutPaid]]) -> None:
+    async def on_payout_paid(self, tx: Connection, received: Sequence[Received[gateway.PayoutPaid]]) -> None:
         """It has arrived."""
-        facts = [_fact(event, event.body.payout_id, event.body.happened_at) for event in heard]
+        facts = [_fact(event, event.body.payout_id, event.body.happened_at) for event in received]
         await self._commands.post_occurrences(tx, rules.payout_paid_entry, facts)
 
-    async def on_payout_failed(self, tx: Connection, heard: Sequence[Heard[gateway.PayoutFailed]]) -> None:
+    async def on_payout_failed(self, tx: Connection, received: Sequence[Received[gateway.PayoutFailed]]) -> None:
         """It came back."""
-        facts = [_fact(event, event.body.payout_id, event.body.happened_at) for event in heard]
+        facts = [_fact(event, event.body.payout_id, event.body.happened_at) for event in received]
         await self._commands.post_occurrences(tx, rules.payout_failed_entry, facts)
 
-    async def on_tenant_provisioned(self, tx: Connection, heard: Sequence[Heard[api.TenantProvisioned]]) -> None:
+    async def on_tenant_provisioned(self, tx: Connection, received: Sequence[Received[api.TenantProvisioned]]) -> None:
         """A tenant may use the platform: open its default accounts."""
-        await self._commands.open_charts(tx, [event.body.tenant_id for event in heard])
+        await self._commands.open_charts(tx, [event.body.tenant_id for event in received])
 
     async def answer_list_accounts(self, request: contract.ListAccounts) -> contract.AccountList:
         """What accounts does this tenant have?"""
@@ -149,17 +149,17 @@ class Consumers:
 
 def register(bus: Bus, consumers: Consumers) -> None:
     """Connect every message and question of the ledger with the one that hears it."""
-    bus.hear(gateway.PaymentCaptured, consumers.on_payment_captured)
-    bus.hear(gateway.RefundSucceeded, consumers.on_refund_succeeded)
-    bus.hear(gateway.RefundFailed, consumers.on_refund_failed)
-    bus.hear(gateway.DisputeOpened, consumers.on_dispute_opened)
-    bus.hear(gateway.DisputeWon, consumers.on_dispute_won)
-    bus.hear(gateway.DisputeLost, consumers.on_dispute_lost)
-    bus.hear(gateway.ProcessorFeeCharged, consumers.on_processor_fee_charged)
-    bus.hear(gateway.PayoutCreated, consumers.on_payout_created)
-    bus.hear(gateway.PayoutPaid, consumers.on_payout_paid)
-    bus.hear(gateway.PayoutFailed, consumers.on_payout_failed)
-    bus.hear(api.TenantProvisioned, consumers.on_tenant_provisioned)
+    bus.handle(gateway.PaymentCaptured, consumers.on_payment_captured)
+    bus.handle(gateway.RefundSucceeded, consumers.on_refund_succeeded)
+    bus.handle(gateway.RefundFailed, consumers.on_refund_failed)
+    bus.handle(gateway.DisputeOpened, consumers.on_dispute_opened)
+    bus.handle(gateway.DisputeWon, consumers.on_dispute_won)
+    bus.handle(gateway.DisputeLost, consumers.on_dispute_lost)
+    bus.handle(gateway.ProcessorFeeCharged, consumers.on_processor_fee_charged)
+    bus.handle(gateway.PayoutCreated, consumers.on_payout_created)
+    bus.handle(gateway.PayoutPaid, consumers.on_payout_paid)
+    bus.handle(gateway.PayoutFailed, consumers.on_payout_failed)
+    bus.handle(api.TenantProvisioned, consumers.on_tenant_provisioned)
     bus.answer(contract.ListAccounts, consumers.answer_list_accounts)
     bus.answer(contract.OpenAccount, consumers.answer_open_account)
     bus.answer(contract.ListEntries, consumers.answer_list_entries)
@@ -176,25 +176,27 @@ def register(bus: Bus, consumers: Consumers) -> None:
 
 
 def _fact(
-    heard: Heard[gateway.PaymentMessage] | Heard[gateway.PayoutMessage], subject_id: UUID, occurred_at: datetime
+    received: Received[gateway.PaymentMessage] | Received[gateway.PayoutMessage],
+    subject_id: UUID,
+    occurred_at: datetime,
 ) -> tuple[Correlation, rules.Occurrence]:
-    body = heard.body
+    body = received.body
     occurrence = rules.Occurrence(
         subject_id=subject_id,
         payment_intent_id=body.payment_intent_id if isinstance(body, gateway.PaymentMessage) else None,
         amount_minor=body.amount_minor,
         currency=body.currency,
         occurred_at=occurred_at,
-        source_event_id=heard.id,
+        source_event_id=received.id,
         reversals=body.reversals if isinstance(body, gateway.DisputeDecision) else 0,
     )
-    return heard.correlation, occurrence
+    return received.correlation, occurrence
 
 
 def register_claims(bus: Bus, claims: Claims) -> None:
     """Connect what the api says of settled payments and completed refunds with the one that compares it."""
-    bus.hear(api.PaymentSettled, claims.on_payment_settled)
-    bus.hear(api.PaymentRefunded, claims.on_payment_refunded)
+    bus.handle(api.PaymentSettled, claims.on_payment_settled)
+    bus.handle(api.PaymentRefunded, claims.on_payment_refunded)
 
 
 def register_reports(bus: Bus, queries: ReportQueries, commands: ReportCommands) -> None:

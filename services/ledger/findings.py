@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from libs.common.db import Connection, Database
-from libs.common.messaging import say
+from libs.common.messaging import publish
 from libs.common.observability.logging import get_logger
 from services.ledger import metrics, outbox, store
 from services.ledger.store import StoredFinding
@@ -17,7 +17,7 @@ async def write_down(tx: Connection, findings: Sequence[StoredFinding], *, found
     if not findings:
         return []
     new = await store.write_findings(tx, findings, found_at=found_at)
-    await say(
+    await publish(
         tx,
         [
             outbox.invariant_broken(

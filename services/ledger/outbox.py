@@ -6,14 +6,14 @@ from uuid import UUID
 from libs.common.contracts.ledger import EntryKind, JournalEntryPosted
 from libs.common.contracts.ledger_books import InvariantBroken
 from libs.common.ids import derived_id
-from libs.common.messaging import Saying
+from libs.common.messaging import Publication
 from libs.common.observability.correlation import Correlation, new_correlation_id
 from services.ledger.domain import Entry
 
 
-def entry_posted(entry: Entry, *, posted_at: datetime, correlation: Correlation) -> Saying:
+def entry_posted(entry: Entry, *, posted_at: datetime, correlation: Correlation) -> Publication:
     """Say that an entry stands in the books for ever."""
-    return Saying.of(
+    return Publication.of(
         JournalEntryPosted(
             entry_id=entry.id,
             kind=entry.kind,
@@ -30,9 +30,9 @@ def entry_posted(entry: Entry, *, posted_at: datetime, correlation: Correlation)
 
 def capture_posted(
     entry_id: UUID, *, tenant_id: str, payment_intent_id: UUID, amount_minor: int, currency: str, posted_at: datetime
-) -> Saying:
+) -> Publication:
     """Publish again that a capture is booked; under one id however often, since the first one is not kept."""
-    return Saying.of(
+    return Publication.of(
         JournalEntryPosted(
             entry_id=entry_id,
             kind=EntryKind.CAPTURE,
@@ -47,9 +47,9 @@ def capture_posted(
     )
 
 
-def invariant_broken(*, tenant_id: str, invariant: str, subject: str, detail: str, found_at: datetime) -> Saying:
+def invariant_broken(*, tenant_id: str, invariant: str, subject: str, detail: str, found_at: datetime) -> Publication:
     """Say that something in the books cannot be; nobody asked for it, so it begins a cause of its own."""
-    return Saying.of(
+    return Publication.of(
         InvariantBroken(invariant=invariant, subject=subject, detail=detail, found_at=found_at),
         occurred_at=found_at,
         correlation=Correlation(correlation_id=new_correlation_id(), tenant_id=tenant_id),

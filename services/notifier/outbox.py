@@ -3,13 +3,13 @@
 from datetime import datetime
 from uuid import UUID
 
-from libs.common.contracts import Message, said_by
+from libs.common.contracts import Message, published_by
 from libs.common.contracts.notifier import WebhookEndpointDisabled, WebhookEndpointFailing
 from libs.common.ids import new_id
-from libs.common.messaging import Saying
+from libs.common.messaging import Publication
 from libs.common.observability.correlation import Correlation
 
-MESSAGES: tuple[type[Message], ...] = tuple(said_by("notifier"))
+MESSAGES: tuple[type[Message], ...] = tuple(published_by("notifier"))
 """Every message that this service may put on the broker."""
 
 
@@ -23,7 +23,7 @@ def endpoint_failing(
     last_error: str | None,
     disables_at: datetime,
     now: datetime,
-) -> Saying:
+) -> Publication:
     """Warn that an endpoint keeps failing and that it is switched off at `disables_at` at the earliest."""
     correlation, event_id = _cause(tenant_id, endpoint_id), new_id(now)
     message = WebhookEndpointFailing(
@@ -38,7 +38,7 @@ def endpoint_failing(
         last_error=last_error,
         disables_at=disables_at,
     )
-    return Saying.of(message, occurred_at=now, correlation=correlation, event_id=event_id)
+    return Publication.of(message, occurred_at=now, correlation=correlation, event_id=event_id)
 
 
 def endpoint_disabled(
@@ -51,7 +51,7 @@ def endpoint_disabled(
     last_error: str | None,
     reason: str,
     now: datetime,
-) -> Saying:
+) -> Publication:
     """Say that an endpoint was switched off."""
     correlation, event_id = _cause(tenant_id, endpoint_id), new_id(now)
     message = WebhookEndpointDisabled(
@@ -66,7 +66,7 @@ def endpoint_disabled(
         last_error=last_error,
         reason=reason,
     )
-    return Saying.of(message, occurred_at=now, correlation=correlation, event_id=event_id)
+    return Publication.of(message, occurred_at=now, correlation=correlation, event_id=event_id)
 
 
 def _cause(tenant_id: str, endpoint_id: UUID) -> Correlation:

@@ -34,7 +34,7 @@ from libs.common.contracts.api import PaymentSettled
 from libs.common.contracts.notifier import RegisterEndpoint
 from libs.common.db import Database
 from libs.common.ids import new_id
-from libs.common.messaging import Heard
+from libs.common.messaging import Received
 from libs.common.observability.correlation import Correlation
 from libs.common.observability.logging import configure
 from services.notifier.deliveries import commands as delivery_commands
@@ -116,7 +116,7 @@ async def deliver(load: Load) -> Outcome:
         working = asyncio.create_task(courier.run())
         began, pack = perf_counter(), STEADY_PACK if load.per_second else PACK
         for first in range(0, load.events, pack):
-            events = [_heard(f"tenant-{n % ENDPOINTS}") for n in range(first, min(first + pack, load.events))]
+            events = [_received(f"tenant-{n % ENDPOINTS}") for n in range(first, min(first + pack, load.events))]
             async with database.transaction() as tx:
                 await delivery_commands.schedule(tx, events, policy=policy, clock=clock)
             if load.per_second:
@@ -136,7 +136,7 @@ async def deliver(load: Load) -> Outcome:
         )
 
 
-def _heard(tenant_id: str) -> Heard[PaymentSettled]:
+def _received(tenant_id: str) -> Received[PaymentSettled]:
     now = datetime.now(UTC)
     body = PaymentSettled(
         event_id=new_id(),
@@ -148,7 +148,7 @@ def _heard(tenant_id: str) -> Heard[PaymentSettled]:
         currency="BRL",
         customer_ref="customer@example.com",
     )
-    return Heard(
+    return Received(
         id=body.event_id, body=body, occurred_at=now, correlation=Correlation(correlation_id="bench"), attempt=0
     )
 

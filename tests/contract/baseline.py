@@ -26,7 +26,7 @@ def current() -> Shapes:
         _, parts = msgspec.json.schema_components([kind])
         shapes[name] = {
             "public": kind.contract.public,
-            "heard_by": sorted(kind.contract.heard_by),
+            "handled_by": sorted(kind.contract.handled_by),
             "parts": {
                 part: {
                     "fields": {f: _bare(s) for f, s in sorted(schema.get("properties", {}).items())},
@@ -59,7 +59,9 @@ def breaks(before: Shapes, now: Shapes) -> list[str]:
         if name not in now:
             found.append(f"{name} is gone")
             continue
-        found += [f"{name} is no longer heard by {s}" for s in shape["heard_by"] if s not in now[name]["heard_by"]]
+        found += [
+            f"{name} is no longer handled by {s}" for s in shape["handled_by"] if s not in now[name]["handled_by"]
+        ]
         if shape["public"] and not now[name]["public"]:
             found.append(f"{name} is no longer public")
         for part, old in shape["parts"].items():

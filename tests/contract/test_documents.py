@@ -61,12 +61,12 @@ def test_baseline_notices_every_kind_of_break() -> None:
     del now["fields"]["amount"]
     now["fields"]["currency"] = {"type": "integer"}
     now["required"].append("status")
-    broken[name]["heard_by"] = []
+    broken[name]["handled_by"] = []
     assert "amount" in fields
     assert sorted(baseline.breaks(before, broken)) == [
         "event:api:payment.failed is gone",
-        "event:api:payment.settled is no longer heard by ledger",
-        "event:api:payment.settled is no longer heard by notifier",
+        "event:api:payment.settled is no longer handled by ledger",
+        "event:api:payment.settled is no longer handled by notifier",
         "event:api:payment.settled: PaymentSettled.amount is gone",
         "event:api:payment.settled: PaymentSettled.currency has another type",
         "event:api:payment.settled: PaymentSettled.status is required now",

@@ -19,7 +19,7 @@ from pact.types import Message
 from libs.common.ids import new_id
 from libs.common.observability.correlation import Correlation
 from services.api.domain import Decision, Fact, PaymentIntent, Status
-from services.api.outbox import sayings_of
+from services.api.outbox import publications_of
 from tests.e2e.bookkeeping import new_tenant, person
 from tests.support.platform import Platform
 
@@ -81,10 +81,10 @@ def _settled_message() -> Message:
         updated_at=now,
     )
     correlation = Correlation(correlation_id="corr-7", tenant_id=TENANT)
-    (saying,) = sayings_of(Decision(intent, (Fact.SETTLED,)), at=now, correlation=correlation)
+    (publication,) = publications_of(Decision(intent, (Fact.SETTLED,)), at=now, correlation=correlation)
     return Message(
-        contents=saying.message.encode(),
-        metadata={"routing_key": saying.message.contract.name},
+        contents=publication.message.encode(),
+        metadata={"routing_key": publication.message.contract.name},
         content_type="application/json",
     )
 

@@ -59,15 +59,15 @@ class Merchant:
     async def told(self, intent: str, *expected: str) -> dict[str, dict[str, Any]]:
         """Wait until webhooks have told these events of a payment and no others; returns their data by name."""
 
-        def heard() -> list[Any]:
+        def received() -> list[Any]:
             bodies = (json.loads(delivery.body) for delivery in self._receiver.received)
             return [body for body in bodies if body["data"]["payment_intent_id"] == intent]
 
         async with asyncio.timeout(WAIT_SECONDS):
-            while Counter(body["type"] for body in heard()) < Counter(expected):
+            while Counter(body["type"] for body in received()) < Counter(expected):
                 await asyncio.sleep(0.05)
-        assert Counter(body["type"] for body in heard()) == Counter(expected)
-        return {body["type"]: body["data"] for body in heard()}
+        assert Counter(body["type"] for body in received()) == Counter(expected)
+        return {body["type"]: body["data"] for body in received()}
 
     async def entries(self, intent: str, *, at_least: int) -> dict[str, int]:
         """Wait for that many journal entries of a payment; returns what each account holds, debits less credits."""

@@ -35,7 +35,7 @@ def is_refused(event_id: UUID) -> bool:
     return event_id.int % _REFUSED == 0
 
 
-class Heard(msgspec.Struct, kw_only=True):
+class Received(msgspec.Struct, kw_only=True):
     """What one endpoint heard."""
 
     requests: Counter[UUID] = msgspec.field(default_factory=Counter)
@@ -50,7 +50,7 @@ class Receivers:
     """What all endpoints heard, and what was wrong with it."""
 
     def __init__(self, *, seed: int) -> None:
-        self.heard = {temper: Heard() for temper in TEMPERS}
+        self.received = {temper: Received() for temper in TEMPERS}
         self.secrets: dict[str, str] = {}
         self.verified = 0
         self.faults: list[str] = []
@@ -67,14 +67,14 @@ class Receivers:
         """Hear one request and answer it as the endpoint's temper is."""
         temper, body = request.match_info["temper"], await request.read()
         event_id = UUID(request.headers["webhook-id"])
-        heard = self.heard[temper]
-        if event_id not in heard.requests:
-            heard.order.append(event_id)
-        heard.requests[event_id] += 1
+        received = self.received[temper]
+        if event_id not in received.requests:
+            received.order.append(event_id)
+        received.requests[event_id] += 1
         self._check(request, body, event_id=event_id, temper=temper)
         status = await self._status(temper, event_id)
         if status < 300:
-            heard.taken.add(event_id)
+            received.taken.add(event_id)
         return web.Response(status=status)
 
     def _check(self, request: web.Request, body: bytes, *, event_id: UUID, temper: str) -> None:

@@ -163,7 +163,7 @@ class Backlogs:
         self._node = node
         self._channel = channel
         self._taps: dict[str, aio_pika.abc.AbstractQueue] = {}
-        self._heard: dict[str, list[PackedEvent]] = {}
+        self._received: dict[str, list[PackedEvent]] = {}
 
     async def listen(self) -> None:
         """Keep a copy of what the services hear from now on."""
@@ -173,13 +173,13 @@ class Backlogs:
 
     async def fill(self, service: str, count: int) -> None:
         """Put so many messages into the queue of a service."""
-        heard = self._heard.setdefault(service, [])
+        received = self._received.setdefault(service, [])
         while (message := await self._taps[service].get(fail=False, no_ack=True)) is not None:
-            heard.extend(decode_pack(message.body).events)
-        assert heard, f"{service} has heard nothing yet"
+            received.extend(decode_pack(message.body).events)
+        assert received, f"{service} has heard nothing yet"
         contract = HEARD[service].contract
         for start in range(0, count, 200):
-            events = [heard[number % len(heard)] for number in range(start, min(start + 200, count))]
+            events = [received[number % len(received)] for number in range(start, min(start + 200, count))]
             await asyncio.gather(*(self._send(service, contract.name, event) for event in events))
 
     async def _send(self, service: str, name: str, event: PackedEvent) -> None:

@@ -35,8 +35,8 @@ from libs.common.contracts.api import (
 from libs.common.db import Database
 from libs.common.errors import Unavailable
 from libs.common.ids import new_id
-from libs.common.messaging import Saying
-from libs.common.messaging.outbox import say
+from libs.common.messaging import Publication
+from libs.common.messaging.outbox import publish
 from libs.common.observability.correlation import Correlation
 from tests.proof.receivers import ANSWERING, TEMPERS, Receivers, is_refused, listening
 from tests.support.platform import ADMIN, DEMO_TENANT, ROOT, Client, Platform, running_platform
@@ -192,8 +192,8 @@ def _payment(number: int) -> list[IntentEvent]:
 async def _commit(database: Database, events: Sequence[IntentEvent]) -> None:
     """Commit events to the outbox, insisting while the database is away; an event committed twice is told once."""
     for first in range(0, len(events), PORTION_MAX):
-        sayings = [
-            Saying.of(
+        publications = [
+            Publication.of(
                 event,
                 occurred_at=event.occurred_at,
                 correlation=Correlation(correlation_id=event.correlation_id, tenant_id=event.tenant_id),
@@ -204,7 +204,7 @@ async def _commit(database: Database, events: Sequence[IntentEvent]) -> None:
         while True:
             try:
                 async with database.transaction() as tx:
-                    await say(tx, sayings)
+                    await publish(tx, publications)
             except Unavailable:
                 await asyncio.sleep(0.1)
             else:
@@ -228,7 +228,7 @@ async def _kill(platform: Platform, victim: str, *, profile: str, chance: random
 async def _all_told(receivers: Receivers, told: Sequence[IntentEvent]) -> None:
     wanted, last, since = {event.event_id for event in told}, -1, perf_counter()
     while True:
-        missing = {temper: len(wanted - receivers.heard[temper].taken) for temper in ANSWERING}
+        missing = {temper: len(wanted - receivers.received[temper].taken) for temper in ANSWERING}
         if not any(missing.values()):
             return
         if (left := sum(missing.values())) != last:
@@ -270,7 +270,7 @@ async def _audit(
     by_temper = {temper: {row["event_id"]: row for row in rows if row["temper"] == temper} for temper in TEMPERS}
     repeated = 0
     for temper in TEMPERS:
-        found, heard = by_temper[temper], receivers.heard[temper]
+        found, received = by_temper[temper], receivers.received[temper]
         failed = {event.event_id for event in told if isinstance(event, PaymentFailed)}
         assert set(found) == (failed if temper == "hanging" else wanted), f"{temper}: deliveries are missing"
         for event_id, row in found.items():
@@ -278,7 +278,7 @@ async def _audit(
             assert row["attempts"] == row["recorded"] == (row["latest"] or 0), f"{which}: attempts and records differ"
             assert row["attempts"] <= ATTEMPTS_MAX, f"{which}: {row['attempts']} attempts"
             # A sender killed after the request and before its record makes one more; nothing else does.
-            beyond = heard.requests[event_id] - row["attempts"]
+            beyond = received.requests[event_id] - row["attempts"]
             assert beyond <= kills, f"{which}: {beyond} requests beyond {row['attempts']} attempts"
             repeated += max(0, beyond)
             if temper == "hanging":
@@ -295,7 +295,7 @@ async def _audit(
         attempts=sum(row["attempts"] for row in rows),
         repeated=repeated,
         verified=receivers.verified,
-        late=_late(receivers.heard["ordered"].order, told),
+        late=_late(receivers.received["ordered"].order, told),
     )
 
 

@@ -120,7 +120,7 @@ class _Ears:
         self._post = post
         self._tasks = tasks
 
-    def hear(self, kind: Any, handler: Any) -> None:
+    def handle(self, kind: Any, handler: Any) -> None:
         """Handle events in sets."""
         queue = kind.contract.queue(self._service)
         redelivery: Any = self._post
@@ -130,7 +130,7 @@ class _Ears:
         self._post.consumers[queue] = consumer
         self._tasks.append(asyncio.create_task(consumer.run(), name=queue))
 
-    def hear_each(self, kind: Any, handler: Any, *, concurrency: int = 64) -> None:
+    def handle_each(self, kind: Any, handler: Any, *, concurrency: int = 64) -> None:
         """Handle events on their own."""
         queue = kind.contract.queue(self._service)
         redelivery: Any = self._post
@@ -285,7 +285,7 @@ class World:
                     traceparent=row["traceparent"],
                     body=msgspec.Raw(row["body"].encode()),
                 )
-                hearers = [contract.owner] if contract.kind is Kind.COMMAND else contract.heard_by
+                hearers = [contract.owner] if contract.kind is Kind.COMMAND else contract.handled_by
                 self.post.bag += [
                     Letter(contract.queue(hearer), contract.name, event) for hearer in hearers if hearer in SERVICES
                 ]

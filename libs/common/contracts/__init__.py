@@ -23,8 +23,8 @@ from libs.common.contracts.base import (
     Kind,
     Message,
     PublicEvent,
-    heard_by,
-    said_by,
+    handled_by,
+    published_by,
 )
 
 __all__ = [
@@ -37,12 +37,12 @@ __all__ = [
     "api",
     "gateway",
     "gateway_requests",
-    "heard_by",
+    "handled_by",
     "ledger",
     "ledger_books",
     "ledger_journal",
     "ledger_money",
     "ledger_reports",
     "notifier",
-    "said_by",
+    "published_by",
 ]

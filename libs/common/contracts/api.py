@@ -50,12 +50,12 @@ class IntentEvent(PublicEvent, frozen=True, kw_only=True):
     """Rises along one payment's events, with gaps; an event with a lower one than seen before is late. 0 where unknown."""
 
 
-@event("payment.intent.created", owner="api", heard_by=("notifier",), public=True, example=_ENVELOPE | _INTENT)
+@event("payment.intent.created", owner="api", handled_by=("notifier",), public=True, example=_ENVELOPE | _INTENT)
 class PaymentIntentCreated(IntentEvent, frozen=True, kw_only=True):
     """A merchant wishes to be paid. Said on creation; heard by the notifier and other teams."""
 
 
-@event("payment.authorized", owner="api", heard_by=("notifier",), public=True, example=_ENVELOPE | _INTENT)
+@event("payment.authorized", owner="api", handled_by=("notifier",), public=True, example=_ENVELOPE | _INTENT)
 class PaymentAuthorized(IntentEvent, frozen=True, kw_only=True):
     """The issuer promised the funds. Heard by the notifier and other teams."""
 
@@ -63,7 +63,7 @@ class PaymentAuthorized(IntentEvent, frozen=True, kw_only=True):
 @event(
     "payment.requires_action",
     owner="api",
-    heard_by=("notifier",),
+    handled_by=("notifier",),
     public=True,
     example=_ENVELOPE | _INTENT | {"action_url": "https://merchant.example/authenticate/1"},
 )
@@ -79,7 +79,7 @@ class PaymentRequiresAction(IntentEvent, frozen=True, kw_only=True):
 @event(
     "payment.captured",
     owner="api",
-    heard_by=("notifier",),
+    handled_by=("notifier",),
     public=True,
     example=_ENVELOPE | _INTENT | {"captured_amount": "150.50"},
 )
@@ -93,7 +93,7 @@ class PaymentCaptured(IntentEvent, frozen=True, kw_only=True):
 @event(
     "payment.voided",
     owner="api",
-    heard_by=("notifier",),
+    handled_by=("notifier",),
     public=True,
     example=_ENVELOPE | _INTENT | {"status": "VOIDED"},
 )
@@ -107,7 +107,7 @@ class PaymentVoided(IntentEvent, frozen=True, kw_only=True):
 @event(
     "payment.expired",
     owner="api",
-    heard_by=("notifier",),
+    handled_by=("notifier",),
     public=True,
     example=_ENVELOPE | _INTENT | {"status": "EXPIRED"},
 )
@@ -121,7 +121,7 @@ class PaymentExpired(IntentEvent, frozen=True, kw_only=True):
 @event(
     "payment.settled",
     owner="api",
-    heard_by=("notifier", "ledger"),
+    handled_by=("notifier", "ledger"),
     public=True,
     example=_ENVELOPE | _INTENT | {"status": "SETTLED", "captured_amount": "150.50"},
 )
@@ -140,7 +140,7 @@ class PaymentSettled(IntentEvent, frozen=True, kw_only=True):
 @event(
     "payment.failed",
     owner="api",
-    heard_by=("notifier",),
+    handled_by=("notifier",),
     public=True,
     example=_ENVELOPE
     | _INTENT
@@ -171,7 +171,7 @@ class RefundEvent(IntentEvent, frozen=True, kw_only=True):
 @event(
     "payment.refunded",
     owner="api",
-    heard_by=("notifier", "ledger"),
+    handled_by=("notifier", "ledger"),
     public=True,
     example=_ENVELOPE | _INTENT | _REFUND | {"amount": "40.00", "payment_status": "PARTIALLY_REFUNDED"},
 )
@@ -182,7 +182,7 @@ class PaymentRefunded(RefundEvent, frozen=True, kw_only=True):
 @event(
     "refund.failed",
     owner="api",
-    heard_by=("notifier",),
+    handled_by=("notifier",),
     public=True,
     example=_ENVELOPE
     | _INTENT
@@ -220,7 +220,7 @@ class DisputeEvent(IntentEvent, frozen=True, kw_only=True):
 @event(
     "dispute.opened",
     owner="api",
-    heard_by=("notifier",),
+    handled_by=("notifier",),
     public=True,
     example=_ENVELOPE | _INTENT | _DISPUTE | {"evidence_due_at": "2026-12-01T23:59:59Z"},
 )
@@ -231,12 +231,12 @@ class DisputeOpened(DisputeEvent, frozen=True, kw_only=True):
     """Until when the merchant may answer, where the processor says so."""
 
 
-@event("dispute.won", owner="api", heard_by=("notifier",), public=True, example=_ENVELOPE | _INTENT | _DISPUTE)
+@event("dispute.won", owner="api", handled_by=("notifier",), public=True, example=_ENVELOPE | _INTENT | _DISPUTE)
 class DisputeWon(DisputeEvent, frozen=True, kw_only=True):
     """The bank gave the disputed money back. Heard by the notifier and other teams."""
 
 
-@event("dispute.lost", owner="api", heard_by=("notifier",), public=True, example=_ENVELOPE | _INTENT | _DISPUTE)
+@event("dispute.lost", owner="api", handled_by=("notifier",), public=True, example=_ENVELOPE | _INTENT | _DISPUTE)
 class DisputeLost(DisputeEvent, frozen=True, kw_only=True):
     """The disputed money is gone. Heard by the notifier and other teams."""
 
@@ -244,7 +244,7 @@ class DisputeLost(DisputeEvent, frozen=True, kw_only=True):
 @event(
     "tenant.provisioned",
     owner="api",
-    heard_by=("ledger",),
+    handled_by=("ledger",),
     example={"tenant_id": "00000000-0000-0000-0000-000000000002", "name": "Demo Corp"},
 )
 class TenantProvisioned(Message, frozen=True, kw_only=True):
@@ -259,7 +259,7 @@ class TenantProvisioned(Message, frozen=True, kw_only=True):
 @event(
     "access.changed",
     owner="api",
-    heard_by=("api",),
+    handled_by=("api",),
     broadcast=True,
     example={"tenant_id": "00000000-0000-0000-0000-000000000002"},
 )

@@ -36,9 +36,9 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
     kind: Kind
     owner: str
     """The service that owns the exchange: who says an event, who is asked a command or request."""
-    heard_by: tuple[str, ...]
+    handled_by: tuple[str, ...]
     """The services that have a queue for it."""
-    said_by: tuple[str, ...]
+    published_by: tuple[str, ...]
     """The services that may say it."""
     public: bool = False
     """Also published on `payments.x`."""
@@ -118,7 +118,7 @@ def event[M: Message](
     name: str,
     *,
     owner: str,
-    heard_by: tuple[str, ...],
+    handled_by: tuple[str, ...],
     example: dict[str, Any],
     public: bool = False,
     broadcast: bool = False,
@@ -128,8 +128,8 @@ def event[M: Message](
         name=name,
         kind=Kind.EVENT,
         owner=owner,
-        heard_by=heard_by,
-        said_by=(owner,),
+        handled_by=handled_by,
+        published_by=(owner,),
         public=public,
         broadcast=broadcast,
     )
@@ -137,17 +137,19 @@ def event[M: Message](
 
 
 def command[M: Message](
-    name: str, *, owner: str, said_by: tuple[str, ...], example: dict[str, Any]
+    name: str, *, owner: str, published_by: tuple[str, ...], example: dict[str, Any]
 ) -> Callable[[type[M]], type[M]]:
     """Declare a command: something that `owner` is asked to do, and does exactly once."""
-    return _declare(Contract(name=name, kind=Kind.COMMAND, owner=owner, heard_by=(owner,), said_by=said_by), example)
+    return _declare(
+        Contract(name=name, kind=Kind.COMMAND, owner=owner, handled_by=(owner,), published_by=published_by), example
+    )
 
 
 def request[M: Message](
     name: str,
     *,
     owner: str,
-    said_by: tuple[str, ...],
+    published_by: tuple[str, ...],
     reply: type[msgspec.Struct],
     example: dict[str, Any],
     timeout_seconds: float | None = None,
@@ -160,8 +162,8 @@ def request[M: Message](
             name=name,
             kind=Kind.REQUEST,
             owner=owner,
-            heard_by=(owner,),
-            said_by=said_by,
+            handled_by=(owner,),
+            published_by=published_by,
             reply=reply,
             timeout_seconds=timeout_seconds,
             is_heavy=is_heavy,
@@ -171,11 +173,11 @@ def request[M: Message](
     )
 
 
-def heard_by(service: str) -> list[type[Message]]:
+def handled_by(service: str) -> list[type[Message]]:
     """Every message that `service` has a queue for."""
-    return [m for m in REGISTRY.values() if service in m.contract.heard_by]
+    return [m for m in REGISTRY.values() if service in m.contract.handled_by]
 
 
-def said_by(service: str) -> list[type[Message]]:
+def published_by(service: str) -> list[type[Message]]:
     """Every message that `service` may say."""
-    return [m for m in REGISTRY.values() if service in m.contract.said_by]
+    return [m for m in REGISTRY.values() if service in m.contract.published_by]

@@ -51,7 +51,10 @@ class PaymentCommand(PaymentMessage, frozen=True, kw_only=True):
 
 
 @command(
-    "payment.authorize", owner="gateway", said_by=("api",), example=_INTENT | {"customer_ref": "customer@example.com"}
+    "payment.authorize",
+    owner="gateway",
+    published_by=("api",),
+    example=_INTENT | {"customer_ref": "customer@example.com"},
 )
 class AuthorizePayment(PaymentCommand, frozen=True, kw_only=True):
     """Ask the issuer to hold the funds. Said by the api on confirm; asked twice, it happens once."""
@@ -64,7 +67,9 @@ class AuthorizePayment(PaymentCommand, frozen=True, kw_only=True):
     """`manual` where the funds are held until the merchant says otherwise: the gateway then watches the end of the hold."""
 
 
-@command("payment.capture", owner="gateway", said_by=("api",), example=_INTENT | {"gateway_ref": "sandbox_0190f3a4"})
+@command(
+    "payment.capture", owner="gateway", published_by=("api",), example=_INTENT | {"gateway_ref": "sandbox_0190f3a4"}
+)
 class CapturePayment(PaymentCommand, frozen=True, kw_only=True):
     """Take funds that are held. Said by the api once; a smaller amount than was authorized releases the rest."""
 
@@ -75,7 +80,7 @@ class CapturePayment(PaymentCommand, frozen=True, kw_only=True):
 @command(
     "payment.report_capture",
     owner="gateway",
-    said_by=("api",),
+    published_by=("api",),
     example={"payment_intent_id": _INTENT["payment_intent_id"]},
 )
 class ReportCapture(Message, frozen=True, kw_only=True):
@@ -86,7 +91,7 @@ class ReportCapture(Message, frozen=True, kw_only=True):
     """The intent that this is about."""
 
 
-@command("payment.void", owner="gateway", said_by=("api",), example=_INTENT | {"gateway_ref": "sandbox_0190f3a4"})
+@command("payment.void", owner="gateway", published_by=("api",), example=_INTENT | {"gateway_ref": "sandbox_0190f3a4"})
 class VoidPayment(PaymentCommand, frozen=True, kw_only=True):
     """Release funds that are held. Said by the api; asked twice, it happens once."""
 
@@ -97,7 +102,7 @@ class VoidPayment(PaymentCommand, frozen=True, kw_only=True):
 @command(
     "payment.refund",
     owner="gateway",
-    said_by=("api",),
+    published_by=("api",),
     example=_INTENT | _REFUND | {"gateway_ref": "sandbox_0190f3a4", "reason": "requested_by_customer"},
 )
 class RefundPayment(PaymentCommand, frozen=True, kw_only=True):
@@ -114,7 +119,7 @@ class RefundPayment(PaymentCommand, frozen=True, kw_only=True):
 @event(
     "payment.action_required",
     owner="gateway",
-    heard_by=("api",),
+    handled_by=("api",),
     example=_INTENT | {"gateway_ref": "pi_3Ozabc", "action_url": "https://merchant.example/authenticate/1"},
 )
 class PaymentActionRequired(PaymentMessage, frozen=True, kw_only=True):
@@ -126,7 +131,9 @@ class PaymentActionRequired(PaymentMessage, frozen=True, kw_only=True):
     """Where the customer does so; empty where the processor's client library leads the way."""
 
 
-@event("payment.authorized", owner="gateway", heard_by=("api",), example=_INTENT | {"gateway_ref": "sandbox_0190f3a4"})
+@event(
+    "payment.authorized", owner="gateway", handled_by=("api",), example=_INTENT | {"gateway_ref": "sandbox_0190f3a4"}
+)
 class PaymentAuthorized(PaymentMessage, frozen=True, kw_only=True):
     """The processor holds the funds. Heard by the api."""
 
@@ -139,7 +146,7 @@ class PaymentAuthorized(PaymentMessage, frozen=True, kw_only=True):
 @event(
     "payment.declined",
     owner="gateway",
-    heard_by=("api",),
+    handled_by=("api",),
     example=_INTENT | {"reason": "insufficient_funds", "detail": "The issuer declined the payment."},
 )
 class AuthorizationDeclined(PaymentMessage, frozen=True, kw_only=True):
@@ -154,7 +161,7 @@ class AuthorizationDeclined(PaymentMessage, frozen=True, kw_only=True):
 @event(
     "payment.captured",
     owner="gateway",
-    heard_by=("api", "ledger"),
+    handled_by=("api", "ledger"),
     example=_INTENT | {"gateway_ref": "sandbox_0190f3a4", "captured_at": "2026-11-22T17:57:08.101598Z"},
 )
 class PaymentCaptured(PaymentMessage, frozen=True, kw_only=True):
@@ -169,7 +176,7 @@ class PaymentCaptured(PaymentMessage, frozen=True, kw_only=True):
 @event(
     "payment.capture_reported",
     owner="gateway",
-    heard_by=("api",),
+    handled_by=("api",),
     example=_INTENT | {"command_id": "0190f3a4-5b6c-7d8e-9f01-23456789abd6"},
 )
 class CaptureReported(Message, frozen=True, kw_only=True):
@@ -188,7 +195,7 @@ class CaptureReported(Message, frozen=True, kw_only=True):
 @event(
     "payment.capture_failed",
     owner="gateway",
-    heard_by=("api",),
+    handled_by=("api",),
     example=_INTENT | {"reason": "authorization_expired", "detail": "The authorization has expired."},
 )
 class CaptureFailed(PaymentMessage, frozen=True, kw_only=True):
@@ -203,7 +210,7 @@ class CaptureFailed(PaymentMessage, frozen=True, kw_only=True):
 @event(
     "payment.voided",
     owner="gateway",
-    heard_by=("api",),
+    handled_by=("api",),
     example=_INTENT | {"gateway_ref": "sandbox_0190f3a4", "voided_at": "2026-11-22T18:57:08Z"},
 )
 class PaymentVoided(PaymentMessage, frozen=True, kw_only=True):
@@ -218,7 +225,7 @@ class PaymentVoided(PaymentMessage, frozen=True, kw_only=True):
 @event(
     "payment.void_failed",
     owner="gateway",
-    heard_by=("api",),
+    handled_by=("api",),
     example=_INTENT | {"reason": "already_captured", "detail": "The payment has been captured."},
 )
 class VoidFailed(PaymentMessage, frozen=True, kw_only=True):
@@ -233,7 +240,7 @@ class VoidFailed(PaymentMessage, frozen=True, kw_only=True):
 @event(
     "payment.authorization_expired",
     owner="gateway",
-    heard_by=("api",),
+    handled_by=("api",),
     example=_INTENT | {"gateway_ref": "sandbox_0190f3a4", "expired_at": "2026-11-29T17:57:07Z"},
 )
 class AuthorizationExpired(PaymentMessage, frozen=True, kw_only=True):
@@ -248,7 +255,7 @@ class AuthorizationExpired(PaymentMessage, frozen=True, kw_only=True):
 @event(
     "refund.succeeded",
     owner="gateway",
-    heard_by=("api", "ledger"),
+    handled_by=("api", "ledger"),
     example=_INTENT | _REFUND | {"gateway_ref": "re_1Ozabc", "refunded_at": "2026-11-23T10:00:00Z"},
 )
 class RefundSucceeded(PaymentMessage, frozen=True, kw_only=True):
@@ -265,7 +272,7 @@ class RefundSucceeded(PaymentMessage, frozen=True, kw_only=True):
 @event(
     "refund.failed",
     owner="gateway",
-    heard_by=("api", "ledger"),
+    handled_by=("api", "ledger"),
     example=_INTENT
     | _REFUND
     | {
@@ -304,7 +311,7 @@ class DisputeMessage(PaymentMessage, frozen=True, kw_only=True):
 @event(
     "dispute.opened",
     owner="gateway",
-    heard_by=("api", "ledger"),
+    handled_by=("api", "ledger"),
     example=_INTENT | _DISPUTE | {"reason": "fraudulent", "evidence_due_at": "2026-12-01T23:59:59Z"},
 )
 class DisputeOpened(DisputeMessage, frozen=True, kw_only=True):
@@ -323,12 +330,12 @@ class DisputeDecision(DisputeMessage, frozen=True, kw_only=True):
     """How often it had reversed its decision by then: 0 is the first decision."""
 
 
-@event("dispute.won", owner="gateway", heard_by=("api", "ledger"), example=_INTENT | _DISPUTE)
+@event("dispute.won", owner="gateway", handled_by=("api", "ledger"), example=_INTENT | _DISPUTE)
 class DisputeWon(DisputeDecision, frozen=True, kw_only=True):
     """The bank gave the disputed money back. Heard by the api and the ledger."""
 
 
-@event("dispute.lost", owner="gateway", heard_by=("api", "ledger"), example=_INTENT | _DISPUTE)
+@event("dispute.lost", owner="gateway", handled_by=("api", "ledger"), example=_INTENT | _DISPUTE)
 class DisputeLost(DisputeDecision, frozen=True, kw_only=True):
     """The disputed money is gone. Heard by the api and the ledger."""
 
@@ -336,7 +343,7 @@ class DisputeLost(DisputeDecision, frozen=True, kw_only=True):
 @event(
     "processor_fee.charged",
     owner="gateway",
-    heard_by=("ledger",),
+    handled_by=("ledger",),
     example=_INTENT
     | {
         "fee_id": "0190f3a4-5b6c-7d8e-9f01-23456789abd5",
@@ -371,16 +378,16 @@ class PayoutMessage(Message, frozen=True, kw_only=True):
     """When the processor did it, in UTC: the entry's `occurred_at`."""
 
 
-@event("payout.created", owner="gateway", heard_by=("ledger",), example=_PAYOUT)
+@event("payout.created", owner="gateway", handled_by=("ledger",), example=_PAYOUT)
 class PayoutCreated(PayoutMessage, frozen=True, kw_only=True):
     """The processor sent money to the tenant's bank; it is in transit. Heard by the ledger."""
 
 
-@event("payout.paid", owner="gateway", heard_by=("ledger",), example=_PAYOUT)
+@event("payout.paid", owner="gateway", handled_by=("ledger",), example=_PAYOUT)
 class PayoutPaid(PayoutMessage, frozen=True, kw_only=True):
     """The money has arrived at the tenant's bank. Heard by the ledger."""
 
 
-@event("payout.failed", owner="gateway", heard_by=("ledger",), example=_PAYOUT)
+@event("payout.failed", owner="gateway", handled_by=("ledger",), example=_PAYOUT)
 class PayoutFailed(PayoutMessage, frozen=True, kw_only=True):
     """The bank did not take the money; it is back at the processor. Heard by the ledger."""

@@ -51,7 +51,7 @@ class GatewayConfigDeleted(msgspec.Struct, frozen=True, kw_only=True):
 @request(
     "gateway_configs.add",
     owner="gateway",
-    said_by=("api",),
+    published_by=("api",),
     reply=GatewayConfig,
     example=_CONFIG
     | {
@@ -85,7 +85,7 @@ class AddGatewayConfig(Message, frozen=True, kw_only=True):
 @request(
     "gateway_configs.rotate_keys",
     owner="gateway",
-    said_by=("api",),
+    published_by=("api",),
     reply=GatewayConfig,
     example=_CONFIG | {"webhook_secret": "whsec_0190f3a45b6c7d8f"},
 )
@@ -105,7 +105,7 @@ class RotateGatewayKeys(Message, frozen=True, kw_only=True):
     """The new webhook secret."""
 
 
-@request("gateway_configs.list", owner="gateway", said_by=("api",), reply=GatewayConfigList, example=_TENANT)
+@request("gateway_configs.list", owner="gateway", published_by=("api",), reply=GatewayConfigList, example=_TENANT)
 class ListGatewayConfigs(Message, frozen=True, kw_only=True):
     """Through which processors does this tenant charge? Asked by the api."""
 
@@ -113,7 +113,7 @@ class ListGatewayConfigs(Message, frozen=True, kw_only=True):
     """The tenant."""
 
 
-@request("gateway_configs.delete", owner="gateway", said_by=("api",), reply=GatewayConfigDeleted, example=_CONFIG)
+@request("gateway_configs.delete", owner="gateway", published_by=("api",), reply=GatewayConfigDeleted, example=_CONFIG)
 class DeleteGatewayConfig(Message, frozen=True, kw_only=True):
     """Send no new payment this way. Asked by the api; asked again, it is a success."""
 
@@ -165,7 +165,7 @@ class AttemptList(msgspec.Struct, frozen=True, kw_only=True):
 @request(
     "attempts.list",
     owner="gateway",
-    said_by=("api",),
+    published_by=("api",),
     reply=AttemptList,
     example=_TENANT | {"payment_intent_id": "0190f3a4-5b6c-7d8e-9f01-23456789abce"},
 )
@@ -208,7 +208,7 @@ class ProcessorEventList(msgspec.Struct, frozen=True, kw_only=True):
 @request(
     "processor_events.list",
     owner="gateway",
-    said_by=("api",),
+    published_by=("api",),
     reply=ProcessorEventList,
     example=_TENANT | {"statuses": ["UNMATCHED"]},
 )

@@ -67,7 +67,7 @@ class EntryKind(StrEnum):
 @event(
     "journal_entry.posted",
     owner="ledger",
-    heard_by=("api",),
+    handled_by=("api",),
     example={
         "entry_id": "0190f3a4-5b6c-7d8e-9f01-23456789abd0",
         "kind": "capture",
@@ -126,7 +126,7 @@ class AccountList(msgspec.Struct, frozen=True, kw_only=True):
 @request(
     "accounts.list",
     owner="ledger",
-    said_by=("api",),
+    published_by=("api",),
     reply=AccountList,
     example={"tenant_id": "00000000-0000-0000-0000-000000000002"},
 )
@@ -140,7 +140,7 @@ class ListAccounts(Message, frozen=True, kw_only=True):
 @request(
     "accounts.open",
     owner="ledger",
-    said_by=("api",),
+    published_by=("api",),
     reply=Account,
     example={
         "tenant_id": "00000000-0000-0000-0000-000000000002",
@@ -216,7 +216,7 @@ class EntryPage(msgspec.Struct, frozen=True, kw_only=True):
 @request(
     "entries.list",
     owner="ledger",
-    said_by=("api",),
+    published_by=("api",),
     reply=EntryPage,
     example={"tenant_id": "00000000-0000-0000-0000-000000000002", "limit": 200},
 )
@@ -271,7 +271,7 @@ class BalanceList(msgspec.Struct, frozen=True, kw_only=True):
 @request(
     "balances.list",
     owner="ledger",
-    said_by=("api",),
+    published_by=("api",),
     reply=BalanceList,
     example={"tenant_id": "00000000-0000-0000-0000-000000000002"},
 )

@@ -55,7 +55,7 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
 @request(
     "holds.place",
     owner="ledger",
-    said_by=("api",),
+    published_by=("api",),
     reply=Hold,
     example=_HOLD
     | {
@@ -85,7 +85,7 @@ class PlaceHold(Message, frozen=True, kw_only=True):
     """When it is let go by itself; None: never."""
 
 
-@request("holds.capture", owner="ledger", said_by=("api",), reply=Hold, example=_HOLD | {"amount_minor": 10000})
+@request("holds.capture", owner="ledger", published_by=("api",), reply=Hold, example=_HOLD | {"amount_minor": 10000})
 class CaptureHold(Message, frozen=True, kw_only=True):
     """Post all or a part of a hold and let the rest go. Asked by the api; the same amount again is success."""
 
@@ -97,7 +97,7 @@ class CaptureHold(Message, frozen=True, kw_only=True):
     """What to post; None: all of it."""
 
 
-@request("holds.void", owner="ledger", said_by=("api",), reply=Hold, example=_HOLD)
+@request("holds.void", owner="ledger", published_by=("api",), reply=Hold, example=_HOLD)
 class VoidHold(Message, frozen=True, kw_only=True):
     """Let a hold go. Asked by the api; again is success."""
 
@@ -107,7 +107,7 @@ class VoidHold(Message, frozen=True, kw_only=True):
     """The hold."""
 
 
-@request("holds.get", owner="ledger", said_by=("api",), reply=Hold, example=_HOLD)
+@request("holds.get", owner="ledger", published_by=("api",), reply=Hold, example=_HOLD)
 class GetHold(Message, frozen=True, kw_only=True):
     """How does this hold stand? Asked by the api."""
 
@@ -126,7 +126,11 @@ class HoldPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @request(
-    "holds.list", owner="ledger", said_by=("api",), reply=HoldPage, example=_TENANT | {"state": "OPEN", "limit": 50}
+    "holds.list",
+    owner="ledger",
+    published_by=("api",),
+    reply=HoldPage,
+    example=_TENANT | {"state": "OPEN", "limit": 50},
 )
 class ListHolds(Message, frozen=True, kw_only=True):
     """What does this tenant have set aside? Asked by the api."""
@@ -144,7 +148,7 @@ class ListHolds(Message, frozen=True, kw_only=True):
 @request(
     "entries.reverse",
     owner="ledger",
-    said_by=("api",),
+    published_by=("api",),
     reply=JournalEntry,
     example=_TENANT | {"entry_id": "0190f3a4-5b6c-7d8e-9f01-23456789abd0"},
 )
@@ -177,7 +181,7 @@ class PeriodList(msgspec.Struct, frozen=True, kw_only=True):
 @request(
     "periods.close",
     owner="ledger",
-    said_by=("api",),
+    published_by=("api",),
     reply=Period,
     example=_TENANT | {"ends_before": "2026-11-01T00:00:00Z", "closed_by": "ops@demo"},
     is_heavy=True,
@@ -193,7 +197,7 @@ class ClosePeriod(Message, frozen=True, kw_only=True):
     """Who asks: the subject of the caller's token."""
 
 
-@request("periods.list", owner="ledger", said_by=("api",), reply=PeriodList, example=_TENANT)
+@request("periods.list", owner="ledger", published_by=("api",), reply=PeriodList, example=_TENANT)
 class ListPeriods(Message, frozen=True, kw_only=True):
     """What has this tenant closed? Asked by the api."""
 
@@ -211,7 +215,7 @@ class BookTime(StrEnum):
 @request(
     "balances.at",
     owner="ledger",
-    said_by=("api",),
+    published_by=("api",),
     reply=BalanceList,
     example=_TENANT | {"before": "2026-11-01T00:00:00Z", "time": "effective"},
     is_heavy=True,
@@ -268,7 +272,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     """What concerns the tenant or the chains themselves; empty: nothing is wrong."""
 
 
-@request("verification.get", owner="ledger", said_by=("api",), reply=Verification, example=_TENANT)
+@request("verification.get", owner="ledger", published_by=("api",), reply=Verification, example=_TENANT)
 class GetVerification(Message, frozen=True, kw_only=True):
     """Are the books as they were written? Asked by the api."""
 
@@ -279,7 +283,7 @@ class GetVerification(Message, frozen=True, kw_only=True):
 @event(
     "invariant.broken",
     owner="ledger",
-    heard_by=("api",),
+    handled_by=("api",),
     example={
         "invariant": "entry_sealed",
         "subject": "0190f3a4-5b6c-7d8e-9f01-23456789abd0",

@@ -106,7 +106,7 @@ class EntriesPosted(msgspec.Struct, frozen=True, kw_only=True):
 @request(
     "journal.post",
     owner="ledger",
-    said_by=("api",),
+    published_by=("api",),
     reply=EntriesPosted,
     example={"tenant_id": _TENANT, "made_by": "ops@demo.example.com", "key": "k-1", "entries": [_ENTRY]},
     timeout_seconds=_BULK_TIMEOUT_SECONDS,
@@ -182,7 +182,7 @@ class ProposalAnswer(msgspec.Struct, frozen=True, kw_only=True):
 @request(
     "journal.propose",
     owner="ledger",
-    said_by=("api",),
+    published_by=("api",),
     reply=ProposalAnswer,
     example={
         "tenant_id": _TENANT,
@@ -212,7 +212,7 @@ class ProposeEntries(Message, frozen=True, kw_only=True):
 @request(
     "journal.approve",
     owner="ledger",
-    said_by=("api",),
+    published_by=("api",),
     reply=ProposalAnswer,
     example={"tenant_id": _TENANT, "proposal_id": _PROPOSAL_ID, "decided_by": "cfo@demo.example.com"},
     is_heavy=True,
@@ -233,7 +233,7 @@ class ApproveProposal(Message, frozen=True, kw_only=True):
 @request(
     "journal.reject",
     owner="ledger",
-    said_by=("api",),
+    published_by=("api",),
     reply=ProposalAnswer,
     example={
         "tenant_id": _TENANT,
@@ -258,7 +258,7 @@ class RejectProposal(Message, frozen=True, kw_only=True):
 @request(
     "journal.proposal",
     owner="ledger",
-    said_by=("api",),
+    published_by=("api",),
     reply=Proposal,
     example={"tenant_id": _TENANT, "proposal_id": _PROPOSAL_ID},
 )
@@ -282,7 +282,7 @@ class ProposalPage(msgspec.Struct, frozen=True, kw_only=True):
 @request(
     "journal.proposals",
     owner="ledger",
-    said_by=("api",),
+    published_by=("api",),
     reply=ProposalPage,
     example={"tenant_id": _TENANT, "status": "open"},
 )
@@ -306,7 +306,7 @@ class JournalPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """Whether they may only be proposed, and are posted once somebody else approves."""
 
 
-@request("journal.policy", owner="ledger", said_by=("api",), reply=JournalPolicy, example={"tenant_id": _TENANT})
+@request("journal.policy", owner="ledger", published_by=("api",), reply=JournalPolicy, example={"tenant_id": _TENANT})
 class GetJournalPolicy(Message, frozen=True, kw_only=True):
     """What does this tenant demand of entries that people make? Asked by the api."""
 
@@ -317,7 +317,7 @@ class GetJournalPolicy(Message, frozen=True, kw_only=True):
 @request(
     "journal.set_policy",
     owner="ledger",
-    said_by=("api",),
+    published_by=("api",),
     reply=JournalPolicy,
     example={"tenant_id": _TENANT, "changed_by": "admin@local", "manual_entries_need_approval": True},
 )

@@ -90,7 +90,7 @@ class AccountRoleHistory(msgspec.Struct, frozen=True, kw_only=True):
     """Newest first, at most 100; before the oldest change of all, the platform's own account played it."""
 
 
-@request("account_roles.list", owner="ledger", said_by=("api",), reply=AccountRoleList, example=_TENANT)
+@request("account_roles.list", owner="ledger", published_by=("api",), reply=AccountRoleList, example=_TENANT)
 class ListAccountRoles(Message, frozen=True, kw_only=True):
     """Which account plays which role for this tenant? Asked by the api."""
 
@@ -99,7 +99,11 @@ class ListAccountRoles(Message, frozen=True, kw_only=True):
 
 
 @request(
-    "account_roles.get", owner="ledger", said_by=("api",), reply=AccountRoleHistory, example=_TENANT | {"role": "CASH"}
+    "account_roles.get",
+    owner="ledger",
+    published_by=("api",),
+    reply=AccountRoleHistory,
+    example=_TENANT | {"role": "CASH"},
 )
 class GetAccountRole(Message, frozen=True, kw_only=True):
     """Which account plays this role, and which did before? Asked by the api."""
@@ -113,7 +117,7 @@ class GetAccountRole(Message, frozen=True, kw_only=True):
 @request(
     "account_roles.assign",
     owner="ledger",
-    said_by=("api",),
+    published_by=("api",),
     reply=AccountRole,
     example=_TENANT | {"role": "CASH", "account": "CASH_STRIPE", "actor": "admin@example.com"},
 )
@@ -201,7 +205,7 @@ class RateQuote(msgspec.Struct, frozen=True, kw_only=True):
 @request(
     "exchange_rates.record",
     owner="ledger",
-    said_by=("api",),
+    published_by=("api",),
     reply=ExchangeRate,
     example=_TENANT | _RATE | {"rate_id": "0190f3a4-5b6c-7d8e-9f01-23456789abd6", "actor": "admin@example.com"},
 )
@@ -226,7 +230,7 @@ class RecordExchangeRate(Message, frozen=True, kw_only=True):
     """Who asks."""
 
 
-@request("exchange_rates.list", owner="ledger", said_by=("api",), reply=ExchangeRatePage, example=_TENANT)
+@request("exchange_rates.list", owner="ledger", published_by=("api",), reply=ExchangeRatePage, example=_TENANT)
 class ListExchangeRates(Message, frozen=True, kw_only=True):
     """Which exchange rates are there? Asked by the api."""
 
@@ -262,7 +266,7 @@ class ConvertedAmount(msgspec.Struct, frozen=True, kw_only=True):
 @request(
     "exchange_rates.convert",
     owner="ledger",
-    said_by=("api",),
+    published_by=("api",),
     reply=ConvertedAmount,
     example=_TENANT | {"from_currency": "USD", "to_currency": "BRL", "amount_minor": 10000},
 )
@@ -316,7 +320,7 @@ _CONVERSION: dict[str, Any] = {"conversion_id": "0190f3a4-5b6c-7d8e-9f01-2345678
 @request(
     "conversions.post",
     owner="ledger",
-    said_by=("api",),
+    published_by=("api",),
     reply=MoneyConversion,
     example=_TENANT
     | _CONVERSION
@@ -347,7 +351,7 @@ class PostConversion(Message, frozen=True, kw_only=True):
     """Who asks."""
 
 
-@request("conversions.get", owner="ledger", said_by=("api",), reply=MoneyConversion, example=_TENANT | _CONVERSION)
+@request("conversions.get", owner="ledger", published_by=("api",), reply=MoneyConversion, example=_TENANT | _CONVERSION)
 class GetConversion(Message, frozen=True, kw_only=True):
     """What was exchanged by this conversion? Asked by the api."""
 
@@ -401,7 +405,7 @@ class ConsolidatedBalances(msgspec.Struct, frozen=True, kw_only=True):
 @request(
     "balances.consolidate",
     owner="ledger",
-    said_by=("api",),
+    published_by=("api",),
     reply=ConsolidatedBalances,
     example=_TENANT | {"currency": "USD"},
     is_heavy=True,

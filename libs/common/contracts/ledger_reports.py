@@ -56,7 +56,7 @@ class RevenueReport(msgspec.Struct, frozen=True, kw_only=True):
 @request(
     "reports.revenue",
     owner="ledger",
-    said_by=("api",),
+    published_by=("api",),
     reply=RevenueReport,
     example={"tenant_id": _TENANT, "granularity": "month", "zone": "America/Sao_Paulo"},
     is_heavy=True,
@@ -81,7 +81,7 @@ class ReportRevenue(Message, frozen=True, kw_only=True):
 @request(
     "reports.revenue_by_tenant",
     owner="ledger",
-    said_by=("api",),
+    published_by=("api",),
     reply=RevenueReport,
     example={"currency": "BRL"},
     is_heavy=True,
@@ -112,7 +112,7 @@ class BalancesReport(msgspec.Struct, frozen=True, kw_only=True):
 @request(
     "reports.balances",
     owner="ledger",
-    said_by=("api",),
+    published_by=("api",),
     reply=BalancesReport,
     example={"tenant_id": _TENANT},
     is_heavy=True,
@@ -159,7 +159,7 @@ class TrialBalance(msgspec.Struct, frozen=True, kw_only=True):
 @request(
     "reports.trial_balance",
     owner="ledger",
-    said_by=("api",),
+    published_by=("api",),
     reply=TrialBalance,
     example={"tenant_id": _TENANT},
     is_heavy=True,
@@ -226,7 +226,7 @@ class StatementPage(msgspec.Struct, frozen=True, kw_only=True):
 @request(
     "reports.statement",
     owner="ledger",
-    said_by=("api",),
+    published_by=("api",),
     reply=StatementPage,
     example={"tenant_id": _TENANT, "account": "CASH", "currency": "BRL"},
     is_heavy=True,
@@ -295,7 +295,7 @@ class JournalPage(msgspec.Struct, frozen=True, kw_only=True):
 @request(
     "reports.journal",
     owner="ledger",
-    said_by=("api",),
+    published_by=("api",),
     reply=JournalPage,
     example={"tenant_id": _TENANT},
     is_heavy=True,
@@ -327,7 +327,7 @@ class ReportsRefreshed(msgspec.Struct, frozen=True, kw_only=True):
 @request(
     "reports.refresh",
     owner="ledger",
-    said_by=("api",),
+    published_by=("api",),
     reply=ReportsRefreshed,
     example={},
     timeout_seconds=_REFRESH_TIMEOUT_SECONDS,

@@ -1,7 +1,7 @@
 """How services hear and speak: contracts become topology; the outbox, the relay, packs, the inbox, redelivery, requests."""
 
 from libs.common.messaging.bus import Bus
-from libs.common.messaging.envelope import Heard, Saying
+from libs.common.messaging.envelope import Publication, Received
 from libs.common.messaging.inbox import inbox_partitions, inbox_table
 from libs.common.messaging.outbox import (
     OUTBOX_COLUMNS,
@@ -9,7 +9,7 @@ from libs.common.messaging.outbox import (
     outbox_arrays,
     outbox_refused_table,
     outbox_table,
-    say,
+    publish,
 )
 from libs.common.messaging.published import published_partitions, published_table
 from libs.common.messaging.refused import operator_actions_table, write_down
@@ -17,8 +17,8 @@ from libs.common.messaging.refused import operator_actions_table, write_down
 __all__ = [
     "OUTBOX_COLUMNS",
     "Bus",
-    "Heard",
-    "Saying",
+    "Publication",
+    "Received",
     "inbox_partitions",
     "inbox_table",
     "insert_outbox",
@@ -26,8 +26,8 @@ __all__ = [
     "outbox_arrays",
     "outbox_refused_table",
     "outbox_table",
+    "publish",
     "published_partitions",
     "published_table",
-    "say",
     "write_down",
 ]

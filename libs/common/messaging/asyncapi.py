@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from libs.common.contracts import PUBLIC_EXCHANGE, Kind, Message, PublicEvent, heard_by, said_by
+from libs.common.contracts import PUBLIC_EXCHANGE, Kind, Message, PublicEvent, handled_by, published_by
 from libs.common.messaging.topology import postponed_queue, topology
 
 _HEADERS = {
@@ -30,12 +30,12 @@ _PACK_HEADERS = {
 
 def document(service: str, *, version: str) -> dict[str, Any]:
     """Write the AsyncAPI 3.0 document of `service` as plain data."""
-    heard, said = heard_by(service), said_by(service)
-    messages = {_title(m): m for m in (*heard, *said)}
+    received, said = handled_by(service), published_by(service)
+    messages = {_title(m): m for m in (*received, *said)}
     schemas, parts = _schemas(messages)
     channels: dict[str, Any] = {}
     operations: dict[str, Any] = {}
-    for message in heard:
+    for message in received:
         _add(channels, operations, message, action="receive", service=service)
     for message in said:
         _add(channels, operations, message, action="send", service=service)

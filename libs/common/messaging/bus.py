@@ -8,16 +8,16 @@ from typing import Any
 import msgspec
 
 from libs.common.clock import Clock
-from libs.common.contracts import Kind, Message, heard_by
+from libs.common.contracts import Kind, Message, handled_by
 from libs.common.db import Database
 from libs.common.errors import BrokenInvariant, Unavailable
 from libs.common.messaging.broker import Broker
 from libs.common.messaging.consumer import BroadcastConsumer, EachConsumer, EachHandler, PackConsumer, SetHandler
-from libs.common.messaging.envelope import Heard
+from libs.common.messaging.envelope import Received
 from libs.common.messaging.patience import Watch
 from libs.common.messaging.redelivery import Redelivery
 from libs.common.messaging.relay import Relay
-from libs.common.messaging.requests import Answerer, Asker, asks, requests_of
+from libs.common.messaging.requests import Answerer, Requester, requests_of, sends_requests
 from libs.common.messaging.shares import Shares
 from libs.common.messaging.topology import topology
 from libs.common.observability.logging import get_logger
@@ -48,7 +48,7 @@ class Bus:
         )
         self._redelivery = Redelivery(self._broker, service=service, clock=clock)
         self._relay = Relay(database, self._broker, settings)
-        self._asker = Asker(
+        self._requester = Requester(
             self._broker,
             service=service,
             timeout_seconds=settings.request_timeout_seconds,
@@ -61,7 +61,7 @@ class Bus:
         self._shares: list[Shares] = []
         database.after_commit(self._relay.wake)
 
-    def hear[M: Message](self, kind: type[M], handler: SetHandler[M]) -> None:
+    def handle[M: Message](self, kind: type[M], handler: SetHandler[M]) -> None:
         """Handle every new event of `kind` in sets, inside one transaction with its inbox marks."""
         fresh = PackConsumer(
             kind,
@@ -76,7 +76,7 @@ class Bus:
         self._packs += [fresh, postponed]
         self._share_out(postponed, kind, places=places)
 
-    def hear_each[M: Message](self, kind: type[M], handler: EachHandler[M], *, concurrency: int = 64) -> None:
+    def handle_each[M: Message](self, kind: type[M], handler: EachHandler[M], *, concurrency: int = 64) -> None:
         """Handle every event of `kind` on its own, `concurrency` at a time, with no transaction open."""
         fresh = EachConsumer(
             kind,
@@ -104,7 +104,7 @@ class Bus:
             )
         )
 
-    def overhear[M: Message](self, kind: type[M], handler: Callable[[Heard[M]], None]) -> None:
+    def handle_broadcast[M: Message](self, kind: type[M], handler: Callable[[Received[M]], None]) -> None:
         """Let this process hear every broadcast of `kind` while it runs; those said while it was away are not repeated.
 
         Such events carry no duty, only news: the handler does what it does in memory, at once, and cannot refuse.
@@ -115,9 +115,9 @@ class Bus:
         """Answer every request of `kind`; a `Rejected` that the handler raises travels back to whoever asked."""
         self._answerer.add(kind, handler)
 
-    async def ask(self, request: Message) -> Any:
-        """Ask another service and return its reply struct; see `Asker.ask` for the errors."""
-        return await self._asker.ask(request)
+    async def request(self, message: Message) -> Any:
+        """Ask another service and return its reply struct; see `Requester.request` for the errors."""
+        return await self._requester.request(message)
 
     def check_complete(self) -> None:
         """Make sure that every message this service should hear has a handler.
@@ -129,7 +129,7 @@ class Bus:
         handled |= {consumer.shared_name for consumer in self._broadcasts}
         deaf = [
             kind.contract.name
-            for kind in heard_by(self._service)
+            for kind in handled_by(self._service)
             if kind.contract.kind is not Kind.REQUEST and kind.contract.queue(self._service) not in handled
         ]
         deaf += sorted(requests_of(self._service) - self._answerer.answers)
@@ -159,14 +159,14 @@ class Bus:
             )
         if self._answerer.answers:
             self._broker.subscribe(self._answerer.queue, self._answerer, prefetch=self._answerer.prefetch)
-        if asks(self._service):
+        if sends_requests(self._service):
             self._broker.subscribe(
-                self._asker.reply_queue,
-                self._asker,
+                self._requester.reply_queue,
+                self._requester,
                 prefetch=prefetch,
                 name=f"{self._service}.replies",
                 exclusive=True,
-                binding=self._asker.binding,
+                binding=self._requester.binding,
             )
         await self._connect()
         async with asyncio.TaskGroup() as group:

@@ -15,7 +15,7 @@ from libs.common.db.database import CONTENTION
 from libs.common.errors import TooEarly, Undecodable
 from libs.common.messaging import inbox
 from libs.common.messaging.delivery import Delivery, Incoming
-from libs.common.messaging.envelope import Heard, PackedEvent, decode_pack, heard
+from libs.common.messaging.envelope import PackedEvent, Received, decode_pack, received
 from libs.common.messaging.intake import Intake
 from libs.common.messaging.patience import FEW, Patience, Watch, refusal
 from libs.common.messaging.redelivery import Redelivery
@@ -32,9 +32,9 @@ _CONTENTION_RETRIES_MAX = 5
 
 type Afterwards = Callable[[], None]
 """What is to be done, in memory and at once, as soon as the transaction has committed."""
-type SetHandler[M: Message] = Callable[[Connection, Sequence[Heard[M]]], Awaitable[Afterwards | None]]
+type SetHandler[M: Message] = Callable[[Connection, Sequence[Received[M]]], Awaitable[Afterwards | None]]
 """Handles a set of new events inside one open transaction; what it returns is called after the commit."""
-type EachHandler[M: Message] = Callable[[Heard[M]], Awaitable[None]]
+type EachHandler[M: Message] = Callable[[Received[M]], Awaitable[None]]
 """Handles one event; no transaction is open, and it is idempotent by itself."""
 
 
@@ -126,13 +126,13 @@ class PackConsumer[M: Message]:
         for message in messages:
             await acknowledge(message)
 
-    async def _fill(self, messages: list[Incoming], events: list[tuple[PackedEvent, Heard[M]]]) -> None:
+    async def _fill(self, messages: list[Incoming], events: list[tuple[PackedEvent, Received[M]]]) -> None:
         while len(events) < self._batch_max and not self._waiting.empty():
             messages.append(self._waiting.get_nowait())
             events += await self._open(messages[-1])
 
     async def _isolate(
-        self, messages: list[Incoming], events: list[tuple[PackedEvent, Heard[M]]], patience: Patience
+        self, messages: list[Incoming], events: list[tuple[PackedEvent, Received[M]]], patience: Patience
     ) -> None:
         """Handle each event in a transaction of its own; postpone those that the database refuses while it takes others.
 
@@ -142,7 +142,7 @@ class PackConsumer[M: Message]:
             DatabaseUnavailable: when the database refuses all alike.
         """
         await self._fill(messages, events)
-        refused: list[tuple[PackedEvent, Heard[M]]] = []
+        refused: list[tuple[PackedEvent, Received[M]]] = []
         last: StatementUnfinished | None = None
         # Any few of them first: where those at the head fail, another may still show that the database is well.
         some = random.sample(range(len(events)), min(FEW, len(events)))
@@ -167,8 +167,8 @@ class PackConsumer[M: Message]:
 
     async def _postpone(
         self,
-        refused: list[tuple[PackedEvent, Heard[M]]],
-        events: list[tuple[PackedEvent, Heard[M]]],
+        refused: list[tuple[PackedEvent, Received[M]]],
+        events: list[tuple[PackedEvent, Received[M]]],
         fault: StatementUnfinished,
     ) -> None:
         await self._intake.give_up(refused, refusal(fault))
@@ -181,13 +181,13 @@ class PackConsumer[M: Message]:
         """Whether nothing is waiting and nothing is being handled."""
         return not self._in_hand
 
-    async def _open(self, message: Incoming) -> list[tuple[PackedEvent, Heard[M]]]:
+    async def _open(self, message: Incoming) -> list[tuple[PackedEvent, Received[M]]]:
         if not message.is_current:
             # Its channel has been closed since: it is delivered again, and only that copy can be acknowledged.
             return []
         return await persist(partial(self._intake.open, message), queue=self.queue)
 
-    async def _settle(self, events: Sequence[tuple[PackedEvent, Heard[M]]]) -> None:
+    async def _settle(self, events: Sequence[tuple[PackedEvent, Received[M]]]) -> None:
         if not events:
             return
         try:
@@ -210,7 +210,7 @@ class PackConsumer[M: Message]:
             await self._settle(events[:middle])
             await self._settle(events[middle:])
 
-    async def _transact(self, events: Sequence[Heard[M]]) -> None:
+    async def _transact(self, events: Sequence[Received[M]]) -> None:
         for attempt in range(_CONTENTION_RETRIES_MAX + 1):
             try:
                 async with self._turn, self._database.transaction() as transaction:
@@ -231,9 +231,9 @@ class PackConsumer[M: Message]:
             return
 
 
-def _once[M: Message](events: Sequence[Heard[M]], new: set[inbox.InboxKey]) -> list[Heard[M]]:
+def _once[M: Message](events: Sequence[Received[M]], new: set[inbox.InboxKey]) -> list[Received[M]]:
     """Keep each new event once, even when the same event stands twice in one batch."""
-    fresh: dict[inbox.InboxKey, Heard[M]] = {}
+    fresh: dict[inbox.InboxKey, Received[M]] = {}
     for event in events:
         if event.key in new:
             fresh.setdefault(event.key, event)
@@ -341,7 +341,7 @@ class EachConsumer[M: Message]:
     def _release(self, _: asyncio.Task[None]) -> None:
         self._slots.release()
 
-    async def _one(self, packed: PackedEvent, event: Heard[M]) -> None:
+    async def _one(self, packed: PackedEvent, event: Received[M]) -> None:
         patience = Patience(self._watch, attempt=packed.attempt)
         with correlated(event.correlation):
             try:
@@ -349,7 +349,7 @@ class EachConsumer[M: Message]:
             except StatementUnfinished as fault:
                 await persist(partial(self._intake.give_up, [(packed, event)], refusal(fault)), queue=self.queue)
 
-    async def _attempt(self, packed: PackedEvent, event: Heard[M]) -> None:
+    async def _attempt(self, packed: PackedEvent, event: Received[M]) -> None:
         try:
             await self._handler(event)
         except DatabaseUnavailable:
@@ -364,7 +364,7 @@ class EachConsumer[M: Message]:
 class BroadcastConsumer[M: Message]:
     """Hears every broadcast of one kind in a queue of this process's own."""
 
-    def __init__(self, kind: type[M], handler: Callable[[Heard[M]], None], *, service: str) -> None:
+    def __init__(self, kind: type[M], handler: Callable[[Received[M]], None], *, service: str) -> None:
         contract = kind.contract
         self.shared_name = contract.queue(service)
         self.queue = f"{self.shared_name}.{uuid4().hex}"
@@ -380,7 +380,7 @@ class BroadcastConsumer[M: Message]:
         """Handle one AMQP message; what breaks the contract is logged and dropped, since nothing depends on it."""
         try:
             for packed in decode_pack(message.body).events:
-                self._handler(heard(packed, self._decoder))
+                self._handler(received(packed, self._decoder))
                 metrics.MESSAGES.labels(self.shared_name, "handled").inc()
         except Undecodable as fault:
             log.error("broadcast.undecodable", queue=self.shared_name, detail=fault.detail)

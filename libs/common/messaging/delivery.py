@@ -81,12 +81,12 @@ class Delivery:
         """Let the broker deliver it again, to this process or to another; after too many times it becomes a dead letter."""
         await self._settle(lambda: self._channel.basic_nack(self.tag, requeue=True))
 
-    async def _settle(self, say: Callable[[], Awaitable[None]]) -> None:
+    async def _settle(self, publish: Callable[[], Awaitable[None]]) -> None:
         if self._is_settled:
             return
         if self._channel.is_closed:
             raise Unavailable("the channel is closed; the message comes again")
-        await say()
+        await publish()
         self._is_settled = True
         self._on_settled(self)
 

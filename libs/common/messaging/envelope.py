@@ -23,7 +23,7 @@ from libs.common.ids import new_id
 from libs.common.observability.correlation import Correlation, child_traceparent
 
 
-class Saying(msgspec.Struct, frozen=True, kw_only=True):
+class Publication(msgspec.Struct, frozen=True, kw_only=True):
     """A message about to be said: what the outbox stores and the relay sends."""
 
     event_id: UUID
@@ -38,14 +38,14 @@ class Saying(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def of(
         cls, message: Message, *, occurred_at: datetime, correlation: Correlation, event_id: UUID | None = None
-    ) -> "Saying":
+    ) -> "Publication":
         """Wrap a body; the id is minted, of the time when it happened, unless the event already has one."""
         return cls(
             event_id=event_id or new_id(occurred_at), message=message, occurred_at=occurred_at, correlation=correlation
         )
 
 
-class Heard[M: Message](msgspec.Struct, frozen=True, kw_only=True):
+class Received[M: Message](msgspec.Struct, frozen=True, kw_only=True):
     """A message as its consumer receives it."""
 
     id: UUID
@@ -168,7 +168,7 @@ def decode[T](decoder: msgspec.json.Decoder[T], raw: bytes | msgspec.Raw, *, wha
         raise Undecodable(f"{what}: {fault}") from fault
 
 
-def heard[M: Message](packed: PackedEvent, decoder: msgspec.json.Decoder[M]) -> Heard[M]:
+def received[M: Message](packed: PackedEvent, decoder: msgspec.json.Decoder[M]) -> Received[M]:
     """Open one event of a pack.
 
     Raises:
@@ -177,7 +177,7 @@ def heard[M: Message](packed: PackedEvent, decoder: msgspec.json.Decoder[M]) -> 
     body = decode(decoder, packed.body, what="the body breaks its contract")
     if isinstance(body, PublicEvent) and body.tenant_id != packed.tenant_id:
         raise Undecodable(f"the body is about tenant '{body.tenant_id}', the event about '{packed.tenant_id}'")
-    return Heard(
+    return Received(
         id=packed.id,
         body=body,
         occurred_at=packed.occurred_at,

@@ -9,7 +9,7 @@ import msgspec
 from libs.common.contracts import Message
 from libs.common.errors import Undecodable
 from libs.common.messaging.delivery import Incoming
-from libs.common.messaging.envelope import Heard, PackedEvent, encode_pack, heard, open_pack
+from libs.common.messaging.envelope import PackedEvent, Received, encode_pack, open_pack, received
 from libs.common.messaging.redelivery import Redelivery, Verdict, judge
 from libs.common.observability import metrics
 from libs.common.observability.correlation import correlated
@@ -30,7 +30,7 @@ class Intake[M: Message]:
         self._redelivery = redelivery
         self._decoder = msgspec.json.Decoder(kind)
 
-    async def open(self, message: Incoming) -> list[tuple[PackedEvent, Heard[M]]]:
+    async def open(self, message: Incoming) -> list[tuple[PackedEvent, Received[M]]]:
         """Decode an AMQP message event by event; what breaks the contract is buried at once, alone."""
         try:
             opened, malformed = open_pack(message.body)
@@ -42,12 +42,12 @@ class Intake[M: Message]:
         events = []
         for packed in opened:
             try:
-                events.append((packed, heard(packed, self._decoder)))
+                events.append((packed, received(packed, self._decoder)))
             except Undecodable as fault:
                 await self._bury(encode_pack(self.name, [packed]), judge(fault, attempt=0), str(packed.id))
         return events
 
-    async def give_up(self, failed: Sequence[tuple[PackedEvent, Heard[M]]], fault: Exception) -> None:
+    async def give_up(self, failed: Sequence[tuple[PackedEvent, Received[M]]], fault: Exception) -> None:
         """Postpone the events that failed with `fault`, those with the same delay as one message, or bury them."""
         postponed: defaultdict[int, list[PackedEvent]] = defaultdict(list)
         # One copy of each goes on, with the most retries behind it.

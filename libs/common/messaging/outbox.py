@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql as pg
 
 from libs.common.contracts.base import key
 from libs.common.db import Connection
-from libs.common.messaging.envelope import Saying
+from libs.common.messaging.envelope import Publication
 
 OUTBOX_COLUMNS = "event_id, contract, tenant_id, correlation_id, traceparent, occurred_at, body"
 """The columns that `say` fills, in the order of `outbox_arrays`."""
@@ -72,7 +72,7 @@ def outbox_refused_table(metadata: sa.MetaData) -> sa.Table:
     )
 
 
-def outbox_arrays(sayings: Sequence[Saying]) -> tuple[list[Any], ...]:
+def outbox_arrays(publications: Sequence[Publication]) -> tuple[list[Any], ...]:
     """Turn sayings into the seven arrays that `insert_outbox` expects."""
     ids: list[UUID] = []
     contracts: list[str] = []
@@ -81,14 +81,14 @@ def outbox_arrays(sayings: Sequence[Saying]) -> tuple[list[Any], ...]:
     traces: list[str] = []
     times: list[datetime] = []
     bodies: list[str] = []
-    for saying in sayings:
-        ids.append(saying.event_id)
-        contracts.append(key(saying.message.contract))
-        tenants.append(saying.correlation.tenant_id)
-        correlations.append(saying.correlation.correlation_id)
-        traces.append(saying.correlation.traceparent)
-        times.append(saying.occurred_at)
-        bodies.append(saying.message.encode().decode())
+    for publication in publications:
+        ids.append(publication.event_id)
+        contracts.append(key(publication.message.contract))
+        tenants.append(publication.correlation.tenant_id)
+        correlations.append(publication.correlation.correlation_id)
+        traces.append(publication.correlation.traceparent)
+        times.append(publication.occurred_at)
+        bodies.append(publication.message.encode().decode())
     return ids, contracts, tenants, correlations, traces, times, bodies
 
 
@@ -102,10 +102,10 @@ def insert_outbox(first: int, *, source: str = "") -> str:
     return f"INSERT INTO outbox ({OUTBOX_COLUMNS}) SELECT * FROM unnest({slots}){condition}"  # noqa: S608 - no input
 
 
-_SAY = insert_outbox(1)
+_PUBLISH = insert_outbox(1)
 
 
-async def say(connection: Connection, sayings: Sequence[Saying]) -> None:
+async def publish(connection: Connection, publications: Sequence[Publication]) -> None:
     """Put messages into the outbox, inside the caller's transaction, in their order."""
-    if sayings:
-        await connection.execute(_SAY, *outbox_arrays(sayings))
+    if publications:
+        await connection.execute(_PUBLISH, *outbox_arrays(publications))

@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql as pg
 from libs.common.db import Connection, Database, PartitionedTable
 from libs.common.errors import Unavailable
 from libs.common.ids import first_id, time_of_id
-from libs.common.messaging.envelope import Saying
+from libs.common.messaging.envelope import Publication
 from libs.common.messaging.outbox import outbox_arrays
 from libs.common.messaging.resend import PAGE_ROWS, Window
 from libs.common.settings import BrokerSettings
@@ -88,10 +88,10 @@ async def kept_since(database: Database) -> datetime | None:
     return None if row is None else time_of_id(row["batch_id"])
 
 
-async def rebuilt(connection: Connection, sayings: Sequence[Saying]) -> None:
+async def rebuilt(connection: Connection, publications: Sequence[Publication]) -> None:
     """Put messages that were rebuilt from tables into the outbox; they are not kept, since they were published before."""
-    if sayings:
-        await connection.execute(_REBUILT, *outbox_arrays(sayings))
+    if publications:
+        await connection.execute(_REBUILT, *outbox_arrays(publications))
 
 
 async def publish_again(database: Database, window: Window) -> int:

@@ -72,7 +72,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     refusal: Refusal | None = None
 
 
-class Asker:
+class Requester:
     """Puts requests to other services and waits for their replies."""
 
     def __init__(self, broker: Broker, *, service: str, timeout_seconds: float, places: int = _PLACES) -> None:
@@ -96,14 +96,14 @@ class Asker:
             waiting.set_result(message.body)
         await acknowledge(message)
 
-    async def ask(self, request: Message) -> Any:
-        """Ask and return the reply struct that the request's contract names.
+    async def request(self, message: Message) -> Any:
+        """Send a request and return the reply struct that its contract names.
 
         Raises:
             Rejected: the refusal of the service asked, with its code and detail.
             Unavailable: when nobody answers in time.
         """
-        contract = request.contract
+        contract = message.contract
         assert contract.reply is not None
         correlation = current()
         turns = self._room(contract, correlation.tenant_id)
@@ -118,7 +118,7 @@ class Asker:
                 # A reply that comes before its queue is bound would be lost.
                 await self._broker.until_reads(self.reply_queue)
                 await self._broker.publish(
-                    request.encode(),
+                    message.encode(),
                     exchange=contract.exchange,
                     routing_key=contract.name,
                     persist=False,
@@ -201,10 +201,10 @@ class Answerer:
         self.prefetch = places * _WINDOW
         """Unacknowledged requests that the broker may push: those among which tenants take turns."""
         self._reply_exchanges = frozenset(
-            reply_exchange(asker)
+            reply_exchange(requester)
             for m in REGISTRY.values()
             if m.contract.kind is Kind.REQUEST and m.contract.owner == service
-            for asker in m.contract.said_by
+            for requester in m.contract.published_by
         )
         self._handlers: dict[str, tuple[Reading[Any], Callable[[Any], Awaitable[msgspec.Struct]]]] = {}
         self._heavy: set[str] = set()
@@ -322,9 +322,9 @@ def _tenant_of(message: Delivery) -> str:
     return str(message.headers.get("X-Tenant-Id", ""))[:_TENANT_CHARACTERS_MAX]
 
 
-def asks(service: str) -> bool:
+def sends_requests(service: str) -> bool:
     """Whether the contracts let `service` ask anybody."""
-    return any(m.contract.kind is Kind.REQUEST and service in m.contract.said_by for m in REGISTRY.values())
+    return any(m.contract.kind is Kind.REQUEST and service in m.contract.published_by for m in REGISTRY.values())
 
 
 def requests_of(service: str) -> frozenset[str]:

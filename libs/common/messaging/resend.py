@@ -10,9 +10,9 @@ from uuid import UUID
 
 import msgspec
 
-from libs.common.contracts import said_by
+from libs.common.contracts import published_by
 from libs.common.errors import Invalid
-from libs.common.messaging.envelope import Saying
+from libs.common.messaging.envelope import Publication
 
 PAGE_ROWS = 500
 """Rows that are read, and messages that are put into the outbox, in one transaction."""
@@ -32,9 +32,9 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     payment_intent_id: UUID | None = None
     """Only what is about this payment."""
 
-    def of(self, sayings: Sequence[Saying]) -> list[Saying]:
+    def of(self, publications: Sequence[Publication]) -> list[Publication]:
         """Keep those of the contract that was named."""
-        return [saying for saying in sayings if self.contract in ("", saying.message.contract.name)]
+        return [publication for publication in publications if self.contract in ("", publication.message.contract.name)]
 
 
 def parse_window(service: str, arguments: Sequence[str], *, now: datetime) -> Window:
@@ -49,7 +49,7 @@ def parse_window(service: str, arguments: Sequence[str], *, now: datetime) -> Wi
     parser.add_argument("--contract", default="", help="payment.captured")
     parser.add_argument("--intent", default="", help="a payment intent's id")
     given = parser.parse_args(arguments)
-    names = sorted({message.contract.name for message in said_by(service)})
+    names = sorted({message.contract.name for message in published_by(service)})
     if given.contract and given.contract not in names:
         raise Invalid(f"the {service} publishes no '{given.contract}'; it publishes {', '.join(names)}")
     try:

@@ -86,7 +86,7 @@ def destinations(contract: Contract) -> tuple[str, ...]:
     public = (PUBLIC_EXCHANGE,) if contract.public else ()
     if contract.broadcast:
         return (*public, contract.exchange)
-    return (*public, *(contract.queue(service) for service in contract.heard_by))
+    return (*public, *(contract.queue(service) for service in contract.handled_by))
 
 
 def shipments(rows: Sequence[Row], pack_max: int, *, destination: str = EVERYWHERE) -> tuple[list[Shipment], list[Row]]:

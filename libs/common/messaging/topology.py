@@ -24,7 +24,7 @@ from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
 from aiormq.exceptions import ChannelAccessRefused
 
-from libs.common.contracts import PUBLIC_EXCHANGE, Contract, Kind, heard_by, said_by
+from libs.common.contracts import PUBLIC_EXCHANGE, Contract, Kind, handled_by, published_by
 from libs.common.errors import PlatformError
 from libs.common.observability.logging import get_logger
 
@@ -74,20 +74,20 @@ def topology(service: str) -> Topology:
     """Derive the exchanges and queues of what `service` hears and says."""
     exchanges: dict[str, ExchangeType] = {}
     queues: dict[str, Queue] = {}
-    contracts = [m.contract for m in (*heard_by(service), *said_by(service))]
+    contracts = [m.contract for m in (*handled_by(service), *published_by(service))]
     for contract in contracts:
         exchanges[contract.exchange] = ExchangeType.TOPIC
         if contract.public:
             exchanges[PUBLIC_EXCHANGE] = ExchangeType.TOPIC
         if contract.kind is Kind.REQUEST:
-            exchanges.update((reply_exchange(asker), ExchangeType.DIRECT) for asker in contract.said_by)
+            exchanges.update((reply_exchange(requester), ExchangeType.DIRECT) for requester in contract.published_by)
         # A broadcast is heard in queues that each process makes for itself and takes with it.
-        for hearer in () if contract.broadcast else contract.heard_by:
-            exchanges[dead_exchange(hearer)] = ExchangeType.DIRECT
-            for queue in _queues(contract, hearer):
+        for receiver in () if contract.broadcast else contract.handled_by:
+            exchanges[dead_exchange(receiver)] = ExchangeType.DIRECT
+            for queue in _queues(contract, receiver):
                 queues[queue.name] = _merged(queues.get(queue.name), queue)
             # Nobody else publishes to it.
-            if hearer == service and contract.kind is not Kind.REQUEST:
+            if receiver == service and contract.kind is not Kind.REQUEST:
                 postponed = _postponed(contract.queue(service), service)
                 queues[postponed.name] = postponed
     exchanges.update(_side_exchanges(service))
@@ -100,7 +100,7 @@ def topology(service: str) -> Topology:
 def routing_key(contract: Contract, queue: str) -> str:
     """The key under which a message of `contract` reaches `queue` alone: the type's name, or where several services
     subscribe, the queue's."""
-    return contract.name if len(contract.heard_by) == 1 else queue
+    return contract.name if len(contract.handled_by) == 1 else queue
 
 
 def delay_exchange(service: str, seconds: int) -> str:

@@ -54,7 +54,7 @@ MESSAGE_BATCH = Histogram(
     buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500),
 )
 REQUESTS_ASKED = Counter(
-    "requests_asked_total", "Requests put to another service over the broker.", ["request", "outcome"]
+    "requests_sent_total", "Requests put to another service over the broker.", ["request", "outcome"]
 )
 REQUESTS_GIVEN_UP = Counter(
     "requests_given_up_total", "Requests that waited here until whoever asked had given up.", ["request"]

@@ -22,7 +22,7 @@ from services.api.commands.telling import audit_of, events_of
 from services.api.commands.waiting import Answers
 from services.api.domain import Decision, PaymentIntent, RefundStatus, Stage
 from services.api.errors import PaymentIntentNotFound
-from services.api.outbox import sayings_of
+from services.api.outbox import publications_of
 from services.api.store import Answer, Claim, audit, intents, keys, refunds
 
 _OK, _ACCEPTED = 200, 202
@@ -184,13 +184,13 @@ class Operations:
 
     async def _save(self, transaction: Connection, wish: _Wish, decision: Decision, *, caller: Caller) -> None:
         intent = decision.intent
-        sayings = sayings_of(decision, at=intent.updated_at, correlation=caller.correlation)
+        publications = publications_of(decision, at=intent.updated_at, correlation=caller.correlation)
         await intents.save(
             transaction,
             [intent],
             answers=[],
-            sayings=sayings,
-            events=events_of(intent, sayings, actor=caller.actor, cause_id=None),
+            publications=publications,
+            events=events_of(intent, publications, actor=caller.actor, cause_id=None),
             at=intent.updated_at,
         )
         if decision.refund is not None:

@@ -9,7 +9,7 @@ from prometheus_client import Counter
 
 from libs.common.clock import Clock
 from libs.common.db import Connection
-from libs.common.messaging import Saying
+from libs.common.messaging import Publication
 from libs.common.observability.correlation import Correlation
 from libs.common.observability.logging import get_logger
 from services.api import metrics
@@ -17,7 +17,7 @@ from services.api.commands.telling import events_of
 from services.api.commands.waiting import Answers
 from services.api.domain import Decision, Dispute, Fact, PaymentIntent, Refund, RefundStatus, Stage
 from services.api.errors import NotYet
-from services.api.outbox import sayings_of
+from services.api.outbox import publications_of
 from services.api.store import Answer, KeyAnswer, TimelineEvent, intents, refunds
 from services.api.store.timeline import published
 
@@ -90,7 +90,7 @@ class Outcomes:
         """
         book = await _Book.open(transaction, news)
         answers: list[KeyAnswer] = []
-        sayings: list[Saying] = []
+        publications: list[Publication] = []
         events: list[TimelineEvent] = []
         now = self._clock.now()
         early: dict[UUID, NotYet] = {}
@@ -106,8 +106,8 @@ class Outcomes:
             if not decision.changed:
                 continue
             book.note(decision)
-            said = sayings_of(decision, at=now, correlation=item.correlation)
-            sayings += said
+            said = publications_of(decision, at=now, correlation=item.correlation)
+            publications += said
             events += events_of(decision.intent, said, actor=item.actor, cause_id=item.message_id)
             answers += self._answers_to(known, decision)
             if decision.intent.status is not known.intent.status:
@@ -128,7 +128,12 @@ class Outcomes:
             raise NotYet(first.detail, event_ids=frozenset(early)) from first
         if book.changed:
             await intents.save(
-                transaction, list(book.changed.values()), answers=answers, sayings=sayings, events=events, at=now
+                transaction,
+                list(book.changed.values()),
+                answers=answers,
+                publications=publications,
+                events=events,
+                at=now,
             )
             await book.save_parts()
         return partial(self._committed, answers, counted)

@@ -14,7 +14,7 @@ from services.api.commands.telling import audit_of, events_of
 from services.api.commands.waiting import Answers
 from services.api.domain import CaptureMethod, Decision, Fact, PaymentIntent, Status
 from services.api.errors import ConfirmContended, PaymentIntentNotFound
-from services.api.outbox import sayings_of
+from services.api.outbox import publications_of
 from services.api.store import Answer, Claim, intents, keys
 
 _CONFIRM_TRIES_MAX = 3
@@ -84,15 +84,15 @@ class PaymentCommands:
             updated_at=claim.claimed_at,
         )
         answer = Answer(_OK, self._render(intent))
-        sayings = sayings_of(Decision(intent, (Fact.CREATED,)), at=intent.created_at, correlation=correlation)
+        publications = publications_of(Decision(intent, (Fact.CREATED,)), at=intent.created_at, correlation=correlation)
         created = await intents.create(
             self._database,
             intent,
             claim=claim,
             answer=answer,
             audit=audit_of(intent, "payment_intent.create", actor=actor, correlation=correlation, at=intent.updated_at),
-            sayings=sayings,
-            events=events_of(intent, sayings, actor=actor, cause_id=None),
+            publications=publications,
+            events=events_of(intent, publications, actor=actor, cause_id=None),
         )
         if not created:
             return None
@@ -151,7 +151,7 @@ class PaymentCommands:
         self, decision: Decision, claim: Claim, answer: Answer | None, actor: str, correlation: Correlation
     ) -> bool:
         intent = decision.intent
-        sayings = sayings_of(decision, at=intent.updated_at, correlation=correlation)
+        publications = publications_of(decision, at=intent.updated_at, correlation=correlation)
         begun = await intents.begin_confirmation(
             self._database,
             intent,
@@ -160,8 +160,8 @@ class PaymentCommands:
             audit=audit_of(
                 intent, "payment_intent.confirm", actor=actor, correlation=correlation, at=intent.updated_at
             ),
-            sayings=sayings,
-            events=events_of(intent, sayings, actor=actor, cause_id=None),
+            publications=publications,
+            events=events_of(intent, publications, actor=actor, cause_id=None),
         )
         if begun:
             metrics.INTENTS_CONFIRMED.inc()

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from libs.common.clock import Clock
 from libs.common.db import Connection, Database
-from libs.common.messaging import Saying, say
+from libs.common.messaging import Publication, publish
 from libs.common.observability.correlation import Correlation, new_correlation_id
 from libs.common.observability.logging import get_logger
 from services.api import metrics
@@ -95,7 +95,7 @@ class Sweeper:
             return
         mine = await sweeps.write_sweeps(tx, [self._next(item, now=now) for item in due], now=now)
         due = [item for item in due if item.subject_id in mine]
-        await say(tx, [_command(item, at=now) for item in due])
+        await publish(tx, [_command(item, at=now) for item in due])
         for item in due:
             stage = "refund_pending" if item.refund is not None else item.intent.stage.value
             metrics.SWEPT.labels(stage).inc()
@@ -119,7 +119,7 @@ class Sweeper:
         )
 
 
-def _command(item: Due, *, at: datetime) -> Saying:
+def _command(item: Due, *, at: datetime) -> Publication:
     fact = Fact.REFUND_WANTED if item.refund is not None else _FACTS[item.intent.stage]
     return repeated(
         Decision(item.intent, (fact,), refund=item.refund),

@@ -5,29 +5,29 @@ from datetime import datetime
 from uuid import UUID
 
 from libs.common.ids import new_id
-from libs.common.messaging import Saying
+from libs.common.messaging import Publication
 from libs.common.observability.correlation import Correlation
 from services.api.domain import PaymentIntent
 from services.api.store import AuditRecord, TimelineEvent
 
 
 def events_of(
-    intent: PaymentIntent, sayings: Sequence[Saying], *, actor: str, cause_id: UUID | None
+    intent: PaymentIntent, publications: Sequence[Publication], *, actor: str, cause_id: UUID | None
 ) -> list[TimelineEvent]:
     """Write a line of the timeline for each message that is said about an intent."""
     return [
         TimelineEvent(
             tenant_id=intent.tenant_id,
             payment_intent_id=intent.id,
-            id=saying.event_id,
-            type=saying.message.contract.name,
+            id=publication.event_id,
+            type=publication.message.contract.name,
             status=intent.status.value,
             actor=actor,
             cause_id=cause_id,
-            correlation_id=saying.correlation.correlation_id,
-            occurred_at=saying.occurred_at,
+            correlation_id=publication.correlation.correlation_id,
+            occurred_at=publication.occurred_at,
         )
-        for saying in sayings
+        for publication in publications
     ]
 
 

@@ -11,5 +11,5 @@ from services.api.store import identity as store
 async def provision(database: Database, tenant: Tenant, *, clock: Clock, correlation: Correlation) -> bool:
     """Make a tenant known, once, and say so: the ledger opens its default accounts. False when it already was."""
     now = clock.now()
-    saying = tenant_provisioned(tenant.id, tenant.name, at=now, correlation=correlation)
-    return await store.add_tenant(database, tenant, sayings=[saying], at=now)
+    publication = tenant_provisioned(tenant.id, tenant.name, at=now, correlation=correlation)
+    return await store.add_tenant(database, tenant, publications=[publication], at=now)

@@ -9,7 +9,7 @@ import asyncpg
 import msgspec
 
 from libs.common.db import Database
-from libs.common.messaging import Saying, insert_outbox, outbox_arrays
+from libs.common.messaging import Publication, insert_outbox, outbox_arrays
 
 
 class TenantStatus(StrEnum):
@@ -122,7 +122,7 @@ async def tenant(database: Database, tenant_id: str) -> Tenant | None:
     return None if row is None else _tenant_of(row)
 
 
-async def add_tenant(database: Database, new: Tenant, *, sayings: Sequence[Saying], at: datetime) -> bool:
+async def add_tenant(database: Database, new: Tenant, *, publications: Sequence[Publication], at: datetime) -> bool:
     """Make a tenant known and say so, in one round trip; False, and silence, when it already was."""
     row = await database.write(
         _ADD_TENANT,
@@ -133,7 +133,7 @@ async def add_tenant(database: Database, new: Tenant, *, sayings: Sequence[Sayin
         new.status.value,
         new.origin.value,
         at,
-        *outbox_arrays(sayings),
+        *outbox_arrays(publications),
     )
     return row is not None and row["met"] == 1
 

@@ -9,7 +9,7 @@ import asyncpg
 import msgspec
 
 from libs.common.db import Connection, Database
-from libs.common.messaging import Saying, insert_outbox, outbox_arrays
+from libs.common.messaging import Publication, insert_outbox, outbox_arrays
 from services.api.domain import CaptureMethod, PaymentIntent, Status
 from services.api.store.audit import AUDIT_PARAMETERS, AuditRecord, audit_values, insert_audit
 from services.api.store.keys import (
@@ -187,7 +187,7 @@ async def create(
     claim: Claim,
     answer: Answer,
     audit: AuditRecord,
-    sayings: Sequence[Saying],
+    publications: Sequence[Publication],
     events: Sequence[TimelineEvent],
 ) -> bool:
     """Write a new intent, its key with the answer, its audit line and its messages, all or nothing, in one round trip.
@@ -211,7 +211,7 @@ async def create(
         intent.capture_method.value,
         intent.payment_method,
         *audit_values(audit),
-        *outbox_arrays(sayings),
+        *outbox_arrays(publications),
         *event_arrays(events),
     )
     return row is not None and row["claimed"] == 1
@@ -224,7 +224,7 @@ async def begin_confirmation(
     claim: Claim,
     answer: Answer | None,
     audit: AuditRecord,
-    sayings: Sequence[Saying],
+    publications: Sequence[Publication],
     events: Sequence[TimelineEvent],
 ) -> bool:
     """Save a confirmed intent over the version it was decided on, with key, audit line and messages, in one round trip.
@@ -239,7 +239,7 @@ async def begin_confirmation(
         intent.status.value,
         intent.updated_at,
         *audit_values(audit),
-        *outbox_arrays(sayings),
+        *outbox_arrays(publications),
         *event_arrays(events),
     )
     return row is not None and row["moved"] == 1
@@ -281,7 +281,7 @@ async def save(
     intents: Sequence[PaymentIntent],
     *,
     answers: Sequence[KeyAnswer],
-    sayings: Sequence[Saying],
+    publications: Sequence[Publication],
     events: Sequence[TimelineEvent],
     at: datetime,
 ) -> None:
@@ -296,7 +296,7 @@ async def save(
         [a.subject_id for a in answers],
         [a.answer.status for a in answers],
         [a.answer.body for a in answers],
-        *outbox_arrays(sayings),
+        *outbox_arrays(publications),
         *event_arrays(events),
     )
 

@@ -25,7 +25,7 @@ from libs.common.contracts.gateway import (
     RefundPayment,
     VoidPayment,
 )
-from libs.common.messaging import Heard
+from libs.common.messaging import Received
 from libs.common.observability.correlation import Correlation, correlated
 from libs.common.observability.logging import get_logger
 from services.gateway import metrics, outbox
@@ -89,7 +89,7 @@ class Commands:
         self._clock = clock
         self._in_progress = InProgress()
 
-    async def authorize(self, heard: Heard[AuthorizePayment]) -> None:
+    async def authorize(self, received: Received[AuthorizePayment]) -> None:
         """Hold the funds of a payment, once.
 
         Raises:
@@ -97,10 +97,10 @@ class Commands:
             AttemptConflict: when the same payment was to be authorized before with other money.
             Invalid: when the command is not one that anybody could carry out.
         """
-        body = heard.body
-        proposed = self._propose(heard, Operation.AUTHORIZE)
+        body = received.body
+        proposed = self._propose(received, Operation.AUTHORIZE)
         await self._carry_out(
-            heard,
+            received,
             msgspec.structs.replace(
                 proposed,
                 customer_ref=body.customer_ref,
@@ -109,7 +109,7 @@ class Commands:
             ),
         )
 
-    async def capture(self, heard: Heard[CapturePayment]) -> None:
+    async def capture(self, received: Received[CapturePayment]) -> None:
         """Take the held funds of a payment, all or a part, once.
 
         Raises:
@@ -117,20 +117,20 @@ class Commands:
             AttemptConflict: when the same payment was to be captured before with other money.
             Invalid: when the command is not one that anybody could carry out.
         """
-        proposed = self._propose(heard, Operation.CAPTURE)
-        await self._carry_out(heard, msgspec.structs.replace(proposed, gateway_ref=heard.body.gateway_ref))
+        proposed = self._propose(received, Operation.CAPTURE)
+        await self._carry_out(received, msgspec.structs.replace(proposed, gateway_ref=received.body.gateway_ref))
 
-    async def void(self, heard: Heard[VoidPayment]) -> None:
+    async def void(self, received: Received[VoidPayment]) -> None:
         """Release the held funds of a payment, once.
 
         Raises:
             ProcessorUnavailable: when the circuit is open; the command waits and comes again.
             Invalid: when the command is not one that anybody could carry out.
         """
-        proposed = self._propose(heard, Operation.VOID)
-        await self._carry_out(heard, msgspec.structs.replace(proposed, gateway_ref=heard.body.gateway_ref))
+        proposed = self._propose(received, Operation.VOID)
+        await self._carry_out(received, msgspec.structs.replace(proposed, gateway_ref=received.body.gateway_ref))
 
-    async def refund(self, heard: Heard[RefundPayment]) -> None:
+    async def refund(self, received: Received[RefundPayment]) -> None:
         """Give captured funds back, all or a part, once for each refund.
 
         Raises:
@@ -138,25 +138,25 @@ class Commands:
             AttemptConflict: when the same refund was asked for before with other money.
             Invalid: when the command is not one that anybody could carry out.
         """
-        body = heard.body
-        proposed = self._propose(heard, Operation.REFUND)
+        body = received.body
+        proposed = self._propose(received, Operation.REFUND)
         await self._carry_out(
-            heard,
+            received,
             msgspec.structs.replace(
                 proposed,
-                id=attempt_id(tenant_id=heard.tenant_id, subject_id=body.refund_id, operation=Operation.REFUND),
+                id=attempt_id(tenant_id=received.tenant_id, subject_id=body.refund_id, operation=Operation.REFUND),
                 refund_id=body.refund_id,
                 gateway_ref=body.gateway_ref,
                 note=body.reason,
             ),
         )
 
-    def _propose[M: PaymentCommand](self, heard: Heard[M], operation: Operation) -> Attempt:
-        body = heard.body
+    def _propose[M: PaymentCommand](self, received: Received[M], operation: Operation) -> Attempt:
+        body = received.body
         check_amount(body.amount_minor, body.currency, operation)
         return Attempt(
-            tenant_id=heard.tenant_id,
-            id=attempt_id(tenant_id=heard.tenant_id, subject_id=body.payment_intent_id, operation=operation),
+            tenant_id=received.tenant_id,
+            id=attempt_id(tenant_id=received.tenant_id, subject_id=body.payment_intent_id, operation=operation),
             payment_intent_id=body.payment_intent_id,
             operation=operation,
             processor="",
@@ -168,48 +168,48 @@ class Commands:
             asked_at=None,
             next_ask_at=None,
             created_at=self._clock.now(),
-            correlation_id=heard.correlation.correlation_id,
-            traceparent=heard.correlation.traceparent,
+            correlation_id=received.correlation.correlation_id,
+            traceparent=received.correlation.traceparent,
         )
 
-    async def _carry_out[M: PaymentCommand](self, heard: Heard[M], wanted: Attempt) -> None:
-        if heard.body.is_repeated and await self._repeat(heard, wanted):
+    async def _carry_out[M: PaymentCommand](self, received: Received[M], wanted: Attempt) -> None:
+        if received.body.is_repeated and await self._repeat(received, wanted):
             return
         # For what builds on an authorization this is a guess: the store knows which processor has the payment.
         name = await self._processors.choose(tenant_id=wanted.tenant_id, currency=wanted.currency)
         proposed = msgspec.structs.replace(wanted, processor=name)
-        if not self._is_available(name, retries=heard.attempt):
-            await self._open_for_later(proposed, command_id=heard.id, after=self._patience.pause)
+        if not self._is_available(name, retries=received.attempt):
+            await self._open_for_later(proposed, command_id=received.id, after=self._patience.pause)
             return
         try:
             # Nothing is written while a command waits in line: its deadline and its lease begin when its turn has come.
             async with self._processors.place(name):
-                await self._open_and_ask(heard, proposed)
+                await self._open_and_ask(received, proposed)
         except BulkheadFullError:
             # The attempts table is the rest of the line: the resolver takes turns with those who wait here.
             metrics.ATTEMPTS_PARKED.labels(proposed.operation).inc()
-            await self._open_for_later(proposed, command_id=heard.id, after=timedelta(0))
+            await self._open_for_later(proposed, command_id=received.id, after=timedelta(0))
 
-    async def _repeat[M: PaymentCommand](self, heard: Heard[M], wanted: Attempt) -> bool:
+    async def _repeat[M: PaymentCommand](self, received: Received[M], wanted: Attempt) -> bool:
         """Publish again what is known about a payment; False where this was never asked for, so that it is done now.
 
         An attempt without an outcome is left to the resolver, which asks with the same key at the ages of its schedule.
         """
         attempts = await self._store.of_intent(tenant_id=wanted.tenant_id, payment_intent_id=wanted.payment_intent_id)
-        known = [said for attempt in attempts if (said := outbox.again(attempt, cause_id=heard.id)) is not None]
+        known = [said for attempt in attempts if (said := outbox.again(attempt, cause_id=received.id)) is not None]
         if known:
-            await self._store.say(known)
+            await self._store.publish(known)
         metrics.OUTCOMES_REPEATED.labels(wanted.operation).inc(len(known))
         return any(attempt.id == wanted.id for attempt in attempts)
 
-    async def _open_and_ask[M: PaymentCommand](self, heard: Heard[M], wanted: Attempt) -> None:
+    async def _open_and_ask[M: PaymentCommand](self, received: Received[M], wanted: Attempt) -> None:
         now = self._clock.now()
-        if not self._is_available(wanted.processor, retries=heard.attempt):
-            await self._open_for_later(wanted, command_id=heard.id, after=self._patience.pause)
+        if not self._is_available(wanted.processor, retries=received.attempt):
+            await self._open_for_later(wanted, command_id=received.id, after=self._patience.pause)
             return
         attempt = await self._open(
             msgspec.structs.replace(wanted, asked_at=now, next_ask_at=now + self._patience.lease, created_at=now),
-            command_id=heard.id,
+            command_id=received.id,
         )
         if attempt is not None and attempt.asked_at is not None:
             await self._find_out(attempt, self._processors)
@@ -229,7 +229,7 @@ class Commands:
         operation = attempt.operation
         if attempt.status is AttemptStatus.DECLINED and operation in _GIVEN_AGAIN:
             known = outbox.again(attempt, cause_id=command_id)
-            await self._store.say([] if known is None else [known])
+            await self._store.publish([] if known is None else [known])
             metrics.ATTEMPTS_REPEATED.labels(operation).inc()
             return None
         if attempt.is_decided:
@@ -342,8 +342,8 @@ class Commands:
         now = self._clock.now()
         decided = approved(attempt, answer) if isinstance(answer, Approved) else declined(attempt, answer, now=now)
         decided_at = decided.decided_at or now
-        saying = outbox.outcome(decided, decided_at=decided_at)
-        recorded = await self._store.record(Recording(attempt=decided, saying=saying, recorded_at=now))
+        publication = outbox.outcome(decided, decided_at=decided_at)
+        recorded = await self._store.record(Recording(attempt=decided, publication=publication, recorded_at=now))
         if recorded and attempt.status is AttemptStatus.UNKNOWN:
             metrics.OUTCOMES_RESOLVED.labels(attempt.operation, decided.status).inc()
             log.info("attempt.resolved", attempt_id=attempt.id, operation=attempt.operation, status=decided.status)
@@ -368,10 +368,12 @@ class Commands:
             await self._leave_to_a_person(awaited, reason="never_ended")
             return
         if acts and await self._store.record(
-            Recording(attempt=awaited, saying=outbox.action_required(awaited, at=now), recorded_at=now, over=UNHEARD)
+            Recording(
+                attempt=awaited, publication=outbox.action_required(awaited, at=now), recorded_at=now, over=UNHEARD
+            )
         ):
             return
-        await self._store.record(Recording(attempt=awaited, saying=None, recorded_at=now))
+        await self._store.record(Recording(attempt=awaited, publication=None, recorded_at=now))
 
     async def _postpone(self, attempt: Attempt, answer: Unknown | NotTaken) -> None:
         now = self._clock.now()
@@ -394,7 +396,7 @@ class Commands:
         if next_ask_at is None:
             await self._leave_to_a_person(postponed, reason=answer.reason)
             return
-        await self._store.record(Recording(attempt=postponed, saying=None, recorded_at=now))
+        await self._store.record(Recording(attempt=postponed, publication=None, recorded_at=now))
         log.warning(
             "attempt.postponed",
             attempt_id=attempt.id,
@@ -408,7 +410,7 @@ class Commands:
         """Stop asking: the processor may have forgotten the key, so asking could charge twice, and a guess could lose."""
         # What the processor has taken on stays that: it is overdue, not unheard of.
         overdue = msgspec.structs.replace(attempt, status=AttemptStatus.UNKNOWN, reason=reason, next_ask_at=None)
-        if await self._store.record(Recording(attempt=overdue, saying=None, recorded_at=self._clock.now())):
+        if await self._store.record(Recording(attempt=overdue, publication=None, recorded_at=self._clock.now())):
             metrics.OUTCOMES_OVERDUE.labels(attempt.operation).inc()
             log.error(
                 "attempt.left_to_a_person",

@@ -114,7 +114,7 @@ class _Change:
             reason="",
         )
         await self._payment.change(awaited, at=self._now)
-        await self._payment.say([outbox.action_required(awaited, at=notice.happened_at)])
+        await self._payment.publish([outbox.action_required(awaited, at=notice.happened_at)])
         return Applied.APPLIED
 
     async def authorized(self, notice: AuthorizedNotice) -> Applied:
@@ -236,7 +236,7 @@ class _Change:
         states = [(DisputeState.OPEN, dispute.opened_at, 0)] if known is None else []
         if not is_open:
             states.append((notice.state, notice.happened_at, reversals))
-        await self._payment.say(
+        await self._payment.publish(
             [
                 outbox.dispute(dispute, state=state, at=at, correlation=correlation, reversals=turned)
                 for state, at, turned in states
@@ -280,6 +280,6 @@ class _Change:
         )
         write = self._payment.add if is_new else self._payment.change
         await write(ended, at=self._now)
-        if (saying := outbox.outcome(ended, decided_at=at)) is not None:
-            await self._payment.say([saying])
+        if (publication := outbox.outcome(ended, decided_at=at)) is not None:
+            await self._payment.publish([publication])
         return Applied.APPLIED

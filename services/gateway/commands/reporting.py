@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from libs.common.clock import Clock
 from libs.common.contracts.gateway import ReportCapture
 from libs.common.db import Connection
-from libs.common.messaging import Heard, say
+from libs.common.messaging import Received, publish
 from libs.common.observability.logging import get_logger
 from services.gateway import metrics, outbox
 from services.gateway.store.captures import captures
@@ -23,12 +23,14 @@ class CaptureReports:
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
 
-    async def on_report_capture(self, tx: Connection, heard: Sequence[Heard[ReportCapture]]) -> Callable[[], None]:
+    async def on_report_capture(
+        self, tx: Connection, received: Sequence[Received[ReportCapture]]
+    ) -> Callable[[], None]:
         """Publish what our records have of each payment's capture."""
-        known = await captures(tx, [(h.tenant_id, h.body.payment_intent_id) for h in heard])
+        known = await captures(tx, [(h.tenant_id, h.body.payment_intent_id) for h in received])
         now = self._clock.now()
-        reports = [(h, known.get((h.tenant_id, h.body.payment_intent_id), (0, ""))) for h in heard]
-        await say(
+        reports = [(h, known.get((h.tenant_id, h.body.payment_intent_id), (0, ""))) for h in received]
+        await publish(
             tx,
             [outbox.capture_reported(h, amount_minor=minor, currency=code, at=now) for h, (minor, code) in reports],
         )

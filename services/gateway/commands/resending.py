@@ -1,7 +1,7 @@
 """Publishing outcomes again, for subscribers that have lost them: each event with the id that it had."""
 
 from libs.common.db import Database
-from libs.common.messaging import Saying
+from libs.common.messaging import Publication
 from libs.common.messaging.published import rebuilt, wait_for_room
 from libs.common.messaging.resend import Window
 from libs.common.observability.correlation import Correlation, new_correlation_id
@@ -20,20 +20,20 @@ async def resend(database: Database, window: Window) -> int:
     return count
 
 
-async def _publish(database: Database, sayings: list[Saying]) -> int:
+async def _publish(database: Database, publications: list[Publication]) -> int:
     await wait_for_room(database)
     async with database.transaction() as tx:
-        await rebuilt(tx, sayings)
-    return len(sayings)
+        await rebuilt(tx, publications)
+    return len(publications)
 
 
-def _outcomes(attempt: Attempt) -> list[Saying]:
+def _outcomes(attempt: Attempt) -> list[Publication]:
     assert attempt.decided_at is not None, "only decided attempts are read"
     outcome = outbox.outcome(attempt, decided_at=attempt.decided_at)
     return [] if outcome is None else [outcome]
 
 
-def _states(dispute: Dispute, window: Window) -> list[Saying]:
+def _states(dispute: Dispute, window: Window) -> list[Publication]:
     correlation = Correlation(correlation_id=new_correlation_id(), tenant_id=dispute.tenant_id)
     instants = [(DisputeState.OPEN, dispute.opened_at, 0)]
     if (decided_at := dispute.decided_at) is not None:

@@ -9,7 +9,7 @@ import asyncpg
 import msgspec
 
 from libs.common.db import Database, GroupCommit
-from libs.common.messaging import OUTBOX_COLUMNS, Saying, outbox_arrays, say
+from libs.common.messaging import OUTBOX_COLUMNS, Publication, outbox_arrays, publish
 from services.gateway.domain import UNDECIDED, Attempt, AttemptStatus, Operation, attempt_id
 from services.gateway.errors import Unstorable
 
@@ -148,7 +148,7 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
 
     attempt: Attempt
     """The attempt as it is to stand."""
-    saying: Saying | None
+    publication: Publication | None
     """What is said with it; None while there is no outcome."""
     recorded_at: datetime
     """Now."""
@@ -189,10 +189,10 @@ class AttemptStore:
         """Write down what became of an attempt and say it, in one commit; False when its outcome is known already."""
         return await self._recording.submit(recording)
 
-    async def say(self, sayings: Sequence[Saying]) -> None:
+    async def publish(self, publications: Sequence[Publication]) -> None:
         """Publish what is known already."""
         async with self._database.transaction() as transaction:
-            await say(transaction, sayings)
+            await publish(transaction, publications)
 
     async def claim(self, *, now: datetime, lease: timedelta, processors: Sequence[str], limit: int) -> list[Attempt]:
         """Take attempts at these kinds of processors that are due, each for one asker at a time, until the lease ends."""
@@ -305,7 +305,7 @@ def _authorization_of(attempt: Attempt) -> UUID | None:
 
 def _recording_arrays(recordings: Sequence[Recording]) -> tuple[Any, ...]:
     attempts = [r.attempt for r in recordings]
-    said = [(r.attempt.id, r.saying) for r in recordings if r.saying is not None]
+    said = [(r.attempt.id, r.publication) for r in recordings if r.publication is not None]
     return (
         [a.tenant_id for a in attempts],
         [a.id for a in attempts],
@@ -322,7 +322,7 @@ def _recording_arrays(recordings: Sequence[Recording]) -> tuple[Any, ...]:
         [",".join(r.over) for r in recordings],
         max(r.recorded_at for r in recordings),
         [known for known, _ in said],
-        *outbox_arrays([saying for _, saying in said]),
+        *outbox_arrays([publication for _, publication in said]),
     )
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from libs.common.contracts.gateway_requests import ProcessorEvent
 from libs.common.db import Database, GroupCommit
-from libs.common.messaging import OUTBOX_COLUMNS, Saying, outbox_arrays
+from libs.common.messaging import OUTBOX_COLUMNS, Publication, outbox_arrays
 
 _GROUP_MAX = 500
 _WAITING_MAX = 10_000
@@ -135,7 +135,7 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     """The payment, where we know it."""
     next_try_at: datetime | None = None
     """When it is tried again; None when it is done."""
-    sayings: tuple[Saying, ...] = ()
+    publications: tuple[Publication, ...] = ()
     """What is said because of it, beside what its notices say."""
     at: datetime
     """Now."""
@@ -210,7 +210,7 @@ class EventStore:
         return [None] * len(events)
 
     async def _finish(self, group: Sequence[Finished]) -> Sequence[None]:
-        said = [(place, saying) for place, f in enumerate(group, start=1) for saying in f.sayings]
+        said = [(place, publication) for place, f in enumerate(group, start=1) for publication in f.publications]
         await self._database.write_all(
             _FINISH,
             [f.event.tenant_id for f in group],
@@ -222,7 +222,7 @@ class EventStore:
             [f.next_try_at for f in group],
             max(f.at for f in group),
             [place for place, _ in said],
-            *outbox_arrays([saying for _, saying in said]),
+            *outbox_arrays([publication for _, publication in said]),
             [f.event.tries for f in group],
         )
         return [None] * len(group)

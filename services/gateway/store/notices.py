@@ -10,7 +10,7 @@ import asyncpg
 import msgspec
 
 from libs.common.db import Connection, Database
-from libs.common.messaging import Saying, say
+from libs.common.messaging import Publication, publish
 from services.gateway.domain import Attempt, Dispute, DisputeState, Operation
 from services.gateway.store.attempts import COLUMNS, attempt_of, insert_attempts, opening_arrays
 
@@ -82,9 +82,9 @@ class Payment:
         """Write down how a dispute stands."""
         await self._transaction.execute(_SAVE_DISPUTE, *msgspec.structs.astuple(dispute), at)
 
-    async def say(self, sayings: Sequence[Saying]) -> None:
+    async def publish(self, publications: Sequence[Publication]) -> None:
         """Say what is new, in the same commit."""
-        await say(self._transaction, sayings)
+        await publish(self._transaction, publications)
 
 
 class NoticeStore:

@@ -13,7 +13,7 @@ from libs.common.contracts import Message
 from libs.common.contracts.gateway import ProcessorFeeCharged
 from libs.common.errors import Transient
 from libs.common.ids import derived_id
-from libs.common.messaging import Saying
+from libs.common.messaging import Publication
 from libs.common.observability.correlation import Correlation, correlated
 from libs.common.observability.logging import get_logger
 from services.gateway import metrics
@@ -141,8 +141,8 @@ class StripeInbox:
                 return self._later(event, EventStatus.FAILED, reason="account_unknown", tries_max=len(_PAUSES))
             if not owns:
                 return self._of_another(event)
-            payout = () if meaning.payout is None else (self._saying(event, event.tenant_id, meaning.payout),)
-            return self._done(event, EventStatus.HANDLED, sayings=payout)
+            payout = () if meaning.payout is None else (self._publication(event, event.tenant_id, meaning.payout),)
+            return self._done(event, EventStatus.HANDLED, publications=payout)
         whose = await self._whose(event, meaning.subject)
         if whose is None:
             if await self._is_of_another(event):
@@ -178,12 +178,12 @@ class StripeInbox:
                 return self._done(event, EventStatus.CONTRADICTED, reason="contradicts", intent_id=intent_id)
             case _:
                 fees = [*meaning.fees, *await self._fetched(event, meaning)]
-                sayings = tuple(
-                    self._saying(event, tenant_id, message)
+                publications = tuple(
+                    self._publication(event, tenant_id, message)
                     for fee in fees
                     if (message := _fee_message(fee, intent_id)) is not None
                 )
-                return self._done(event, EventStatus.HANDLED, intent_id=intent_id, sayings=sayings)
+                return self._done(event, EventStatus.HANDLED, intent_id=intent_id, publications=publications)
 
     async def _is_of_another(self, event: RawEvent) -> bool:
         return await self._accounts.owns(tenant_id=event.tenant_id, processor=event.processor) is False
@@ -209,10 +209,10 @@ class StripeInbox:
         fee = events.fee_of(await self._fetch(event.processor, meaning.movement))
         return [] if fee is None else [fee]
 
-    def _saying(self, event: RawEvent, tenant_id: str, message: Message) -> Saying:
+    def _publication(self, event: RawEvent, tenant_id: str, message: Message) -> Publication:
         source = getattr(message, "fee_id", None) or getattr(message, "payout_id", None)
         assert source is not None
-        return Saying(
+        return Publication(
             # Of this tenant: what another account tells under the same reference is another event.
             event_id=derived_id(source, f"{message.contract.name}:{tenant_id}"),
             message=message,
@@ -227,14 +227,14 @@ class StripeInbox:
         *,
         reason: str = "",
         intent_id: UUID | None = None,
-        sayings: tuple[Saying, ...] = (),
+        publications: tuple[Publication, ...] = (),
     ) -> Finished:
         return Finished(
             event=event,
             status=status,
             reason=reason,
             payment_intent_id=intent_id,
-            sayings=sayings,
+            publications=publications,
             at=self._clock.now(),
         )
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from libs.common.clock import Clock
 from libs.common.contracts import ledger as contract
 from libs.common.db import Connection, Database
-from libs.common.messaging import say
+from libs.common.messaging import publish
 from libs.common.observability.correlation import Correlation
 from services.ledger import outbox, posting, rules, store
 from services.ledger.chart import Charts
@@ -45,7 +45,7 @@ class Commands:
         if refused is not None:
             raise refused.reason
         # An event that arrives under another id than the first time: whoever lacks the entry is told of it again.
-        await say(
+        await publish(
             tx,
             [
                 outbox.entry_posted(booking.entry, posted_at=outcome.posted_at, correlation=booking.correlation)

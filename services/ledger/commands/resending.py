@@ -11,7 +11,7 @@ async def resend(database: Database, window: Window) -> int:
     """Put `journal_entry.posted` of the captures of a window into the outbox again; returns how many messages that were."""
     count = 0
     async for rows in captures(database, window):
-        sayings = window.of(
+        publications = window.of(
             [
                 outbox.capture_posted(
                     row["id"],
@@ -26,6 +26,6 @@ async def resend(database: Database, window: Window) -> int:
         )
         await wait_for_room(database)
         async with database.transaction() as tx:
-            await rebuilt(tx, sayings)
-        count += len(sayings)
+            await rebuilt(tx, publications)
+        count += len(publications)
     return count

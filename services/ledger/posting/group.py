@@ -45,9 +45,9 @@ def prepare(
     instructions: Sequence[Instruction], decision: Decision, *, before: Mapping[BalanceKey, Balance]
 ) -> store.PreparedGroup:
     """Lay a decided group out as it is written, with what it says to others; `before` is what it goes on from."""
-    sayings = [
+    publications = [
         outbox.entry_posted(instruction.entry, posted_at=outcome.posted_at, correlation=instruction.correlation)
         for instruction, outcome in zip(instructions, decision.outcomes, strict=True)
         if isinstance(outcome, Posted) and isinstance(instruction, Booking)
     ]
-    return store.prepare_group(decision.posted, decision.balances, sayings, before=before)
+    return store.prepare_group(decision.posted, decision.balances, publications, before=before)

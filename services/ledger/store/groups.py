@@ -8,7 +8,7 @@ import asyncpg
 import msgspec
 
 from libs.common.db import Connection, Rows
-from libs.common.messaging import Saying
+from libs.common.messaging import Publication
 from services.ledger.domain import Balance
 from services.ledger.store.packing import (
     NewEntry,
@@ -16,7 +16,7 @@ from services.ledger.store.packing import (
     pack_entry,
     pack_entry_key,
     pack_pending_step,
-    pack_saying,
+    pack_publication,
 )
 
 type BalanceKey = tuple[str, UUID, str]
@@ -103,7 +103,7 @@ class PreparedGroup(msgspec.Struct, frozen=True):
     """Each with its lines, in the order of their ids."""
     pending: Rows
     """What is pending on the balances where the group changes it, or has looked at it to see whether a limit is kept."""
-    sayings: Rows
+    publications: Rows
     seals: bytes
     tenants: list[str]
     effective_from: list[datetime]
@@ -113,7 +113,7 @@ class PreparedGroup(msgspec.Struct, frozen=True):
 def prepare_group(
     entries: Sequence[NewEntry],
     balances: Mapping[BalanceKey, Balance],
-    sayings: Sequence[Saying],
+    publications: Sequence[Publication],
     *,
     before: Mapping[BalanceKey, Balance],
 ) -> PreparedGroup:
@@ -138,7 +138,7 @@ def prepare_group(
                 if balance.is_limited or not balance.is_as_pending_as(before[key])
             ]
         ),
-        sayings=Rows([pack_saying(saying) for saying in sayings]),
+        publications=Rows([pack_publication(publication) for publication in publications]),
         seals=b"".join([seal for _, seal in packed]),
         tenants=list(earliest),
         effective_from=list(earliest.values()),
@@ -159,7 +159,7 @@ async def post_group(connection: Connection, group: PreparedGroup) -> None:
             "SELECT post_group($1, $2, $3, $4, $5, $6)",
             group.entries,
             group.pending,
-            group.sayings,
+            group.publications,
             group.seals,
             group.tenants,
             group.effective_from,

@@ -16,7 +16,7 @@ import msgspec
 
 from libs.common.contracts.base import key as contract_key
 from libs.common.contracts.ledger import Side
-from libs.common.messaging import Saying
+from libs.common.messaging import Publication
 from services.ledger.domain import Balance, Entry
 
 _TEXT, _UUID, _INT4, _INT8, _INSTANT, _BYTES, _BPCHAR, _UUIDS, _INT8S = 25, 2950, 23, 20, 1184, 17, 1042, 2951, 1016
@@ -174,18 +174,18 @@ def pack_entry_key(key: tuple[str, UUID]) -> bytes:
     return _row(_TWO, _text_field(key[0]), _UUID_FIELD.pack(_UUID, 16, key[1].bytes))
 
 
-def pack_saying(saying: Saying) -> bytes:
+def pack_publication(publication: Publication) -> bytes:
     """Lay a message out as the type `outbox_row`."""
-    body = saying.message.encode()
-    cause = saying.correlation
+    body = publication.message.encode()
+    cause = publication.correlation
     return _row(
         _SEVEN,
-        _UUID_FIELD.pack(_UUID, 16, saying.event_id.bytes),
-        _text_field(contract_key(saying.message.contract)),
+        _UUID_FIELD.pack(_UUID, 16, publication.event_id.bytes),
+        _text_field(contract_key(publication.message.contract)),
         _text_field(cause.tenant_id),
         _fresh_text_field(cause.correlation_id),
         _fresh_text_field(cause.traceparent),
-        _instant_field(saying.occurred_at),
+        _instant_field(publication.occurred_at),
         _FIELD.pack(_TEXT, len(body)),
         body,
     )

@@ -11,8 +11,8 @@ from libs.common.clock import Clock
 from libs.common.contracts import PublicEvent
 from libs.common.contracts.notifier import EndpointTrouble
 from libs.common.db import Connection, Database
-from libs.common.messaging import Heard
-from libs.common.messaging.outbox import say
+from libs.common.messaging import Received
+from libs.common.messaging.outbox import publish
 from libs.common.observability.logging import get_logger
 from services.notifier import metrics
 from services.notifier.deliveries.domain import (
@@ -50,7 +50,7 @@ _FAILING = "failing"
 
 async def schedule[E: PublicEvent](
     tx: Connection,
-    events: Sequence[Heard[E]],
+    events: Sequence[Received[E]],
     *,
     policy: RetryPolicy,
     clock: Clock,
@@ -224,7 +224,7 @@ async def _judge_endpoints(
     warned = [key for key, verdict in verdicts.items() if verdict.warns and key not in gone]
     for key in warned:
         log.warning("endpoint.failing", tenant_id=key[0], endpoint_id=key[1], failures=verdicts[key].gate.failures)
-    await say(
+    await publish(
         tx,
         [
             endpoint_failing(
@@ -261,7 +261,7 @@ async def _disable(tx: Connection, key: EndpointKey, *, gate: Gate, reason: str,
         reason=reason,
         now=now,
     )
-    await say(tx, [disabled])
+    await publish(tx, [disabled])
     log.warning("endpoint.disabled", tenant_id=tenant_id, endpoint_id=endpoint_id, reason=reason)
 
 

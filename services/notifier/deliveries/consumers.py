@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from libs.common.clock import Clock
-from libs.common.contracts import PublicEvent, heard_by
+from libs.common.contracts import PublicEvent, handled_by
 from libs.common.contracts.notifier import DeliveryPage, ListDeliveries
 from libs.common.db import Connection, Database
-from libs.common.messaging import Bus, Heard
+from libs.common.messaging import Bus, Received
 from services.notifier.deliveries import commands, queries
 from services.notifier.deliveries.domain import RetryPolicy
 
@@ -23,12 +23,12 @@ class DeliveryConsumers:
 
     def register(self, bus: Bus) -> None:
         """Subscribe to every public event, so that a new one needs no line here, and answer requests."""
-        for kind in heard_by("notifier"):
+        for kind in handled_by("notifier"):
             if issubclass(kind, PublicEvent):
-                bus.hear(kind, self.on_public_event)
+                bus.handle(kind, self.on_public_event)
         bus.answer(ListDeliveries, self.on_list_deliveries)
 
-    async def on_public_event(self, tx: Connection, events: Sequence[Heard[PublicEvent]]) -> None:
+    async def on_public_event(self, tx: Connection, events: Sequence[Received[PublicEvent]]) -> None:
         """Schedule deliveries for the endpoints that list the event."""
         await commands.schedule(tx, events, policy=self._policy, clock=self._clock, ordering_wait=self._ordering_wait)
 

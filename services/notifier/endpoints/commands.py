@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from libs.common.clock import Clock
-from libs.common.contracts import heard_by
+from libs.common.contracts import handled_by
 from libs.common.contracts.notifier import (
     ChangeEndpoint,
     Deleted,
@@ -49,7 +49,7 @@ from services.notifier.errors import (
 from services.notifier.sending import EndpointSecrets
 
 EVENT_NAMES: tuple[str, ...] = tuple(
-    sorted(kind.contract.name for kind in heard_by("notifier") if kind.contract.public)
+    sorted(kind.contract.name for kind in handled_by("notifier") if kind.contract.public)
 )
 """Every event that an endpoint may list."""
 OVERLAP_SECONDS_MAX = 604_800

@@ -16,7 +16,7 @@ from libs.common.clock import Clock, SystemClock
 from libs.common.contracts import Message, gateway, ledger
 from libs.common.db import Connection, Database
 from libs.common.ids import new_id
-from libs.common.messaging import Heard
+from libs.common.messaging import Received
 from libs.common.observability.correlation import Correlation
 from libs.common.service import connection_options
 from libs.common.settings import BrokerSettings, PlaceSettings
@@ -98,13 +98,15 @@ class Api:
         """A caller without a token."""
         return Client(self.http, self.base)
 
-    async def hear[M: Message](self, tenant: str, *messages: M, by: Callable[[Connection, list[Heard[M]]], Any]) -> Any:
+    async def handle[M: Message](
+        self, tenant: str, *messages: M, by: Callable[[Connection, list[Received[M]]], Any]
+    ) -> Any:
         """Let a consumer hear messages in one transaction, as another process of the api would.
 
         Returns what the consumer does after its commit.
         """
-        heard = [
-            Heard(
+        received = [
+            Received(
                 id=new_id(),
                 body=message,
                 occurred_at=datetime.now(UTC),
@@ -114,7 +116,7 @@ class Api:
             for message in messages
         ]
         async with self.database.transaction() as transaction:
-            return await by(transaction, heard)
+            return await by(transaction, received)
 
     async def authorized(self, tenant: str, *ids: str, amount_minor: int = 15050) -> None:
         """The gateway says: the issuer promised the funds."""
@@ -124,7 +126,7 @@ class Api:
             )
             for i in ids
         ]
-        await self.hear(tenant, *messages, by=self.consumers.on_payment_authorized)
+        await self.handle(tenant, *messages, by=self.consumers.on_payment_authorized)
 
     async def declined(self, tenant: str, *ids: str) -> None:
         """The gateway says: the issuer said no."""
@@ -138,7 +140,7 @@ class Api:
             )
             for i in ids
         ]
-        await self.hear(tenant, *messages, by=self.consumers.on_authorization_declined)
+        await self.handle(tenant, *messages, by=self.consumers.on_authorization_declined)
 
     async def captured(self, tenant: str, *ids: str, amount_minor: int = 15050) -> None:
         """The gateway says: the processor took the funds."""
@@ -152,7 +154,7 @@ class Api:
             )
             for i in ids
         ]
-        await self.hear(tenant, *messages, by=self.consumers.on_payment_captured)
+        await self.handle(tenant, *messages, by=self.consumers.on_payment_captured)
 
     async def capture_reported(self, tenant: str, intent_id: str, command_id: UUID, *, amount_minor: int) -> None:
         """The gateway says what its records have of a capture; 0: nothing."""
@@ -162,7 +164,7 @@ class Api:
             amount_minor=amount_minor,
             currency="BRL" if amount_minor else "",
         )
-        (await self.hear(tenant, message, by=self.consumers.on_capture_reported))()
+        (await self.handle(tenant, message, by=self.consumers.on_capture_reported))()
 
     async def capture_failed(self, tenant: str, *ids: str) -> None:
         """The gateway says: the processor refused to take the held funds."""
@@ -176,7 +178,7 @@ class Api:
             )
             for i in ids
         ]
-        await self.hear(tenant, *messages, by=self.consumers.on_capture_failed)
+        await self.handle(tenant, *messages, by=self.consumers.on_capture_failed)
 
     async def posted(self, tenant: str, *ids: str) -> None:
         """The ledger says: the capture stands in the books."""
@@ -191,7 +193,7 @@ class Api:
             )
             for i in ids
         ]
-        await self.hear(tenant, *messages, by=self.consumers.on_journal_entry_posted)
+        await self.handle(tenant, *messages, by=self.consumers.on_journal_entry_posted)
 
     async def said(self, tenant: str) -> list[str]:
         """What was said about `tenant`, in order, provisioning apart."""

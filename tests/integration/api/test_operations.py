@@ -119,7 +119,7 @@ async def test_a_void_that_is_answered_in_time_is_200_for_its_key_for_ever(api: 
         gateway_ref="ref",
         voided_at=datetime.now(UTC),
     )
-    await api.hear(tenant_id, released, by=api.consumers.on_payment_voided)
+    await api.handle(tenant_id, released, by=api.consumers.on_payment_voided)
     answer = await asking
     assert (answer.status, answer.json["status"]) == (200, "VOIDED")
     assert (await do(client, intent, "void", key=key)).raw == answer.raw
@@ -132,11 +132,11 @@ async def test_a_refund_that_is_answered_in_time_is_complete_for_its_key_for_eve
     asking = asyncio.create_task(do(client, intent, "refund", {"amount": "50.00"}, key=key))
     await until_said(api, tenant_id, "command:gateway:payment.refund")
     [shown] = (await client.call("GET", f"/v1/payment-intents/{intent}/refunds")).json
-    await api.hear(tenant_id, succeeded(intent, shown["id"]), by=api.consumers.on_refund_succeeded)
+    await api.handle(tenant_id, succeeded(intent, shown["id"]), by=api.consumers.on_refund_succeeded)
     answer = await asking
     assert (answer.status, answer.json["status"]) == (200, "COMPLETED")
     # What the processor takes back later is no answer to this request.
-    await api.hear(tenant_id, failed(intent, shown["id"]), by=api.consumers.on_refund_failed)
+    await api.handle(tenant_id, failed(intent, shown["id"]), by=api.consumers.on_refund_failed)
     assert (await do(client, intent, "refund", {"amount": "50.00"}, key=key)).raw == answer.raw
 
 
@@ -187,11 +187,11 @@ async def test_a_refund_is_pending_until_the_gateway_says_how_it_ended(api: Api,
     assert await client.status(intent) == "SETTLED"
     news = succeeded(intent, refund["id"])
     for _ in range(2):
-        await api.hear(tenant_id, news, by=api.consumers.on_refund_succeeded)
+        await api.handle(tenant_id, news, by=api.consumers.on_refund_succeeded)
     assert await client.status(intent) == "PARTIALLY_REFUNDED"
     said = await api.said(tenant_id)
     assert said.count("event:api:payment.refunded") == 1
-    await api.hear(tenant_id, failed(intent, refund["id"]), by=api.consumers.on_refund_failed)
+    await api.handle(tenant_id, failed(intent, refund["id"]), by=api.consumers.on_refund_failed)
     assert await client.status(intent) == "SETTLED"
     [shown] = (await client.call("GET", f"/v1/payment-intents/{intent}/refunds")).json
     assert (shown["status"], shown["failure_message"]) == ("FAILED", "It came back.")
@@ -203,17 +203,19 @@ async def test_news_of_a_refund_that_is_not_known_waits_and_of_another_amount_is
     client = api.client(tenant_id)
     intent = await settled(api, client, tenant_id)
     with pytest.raises(NotYet):
-        await api.hear(tenant_id, succeeded(intent, str(new_id())), by=api.consumers.on_refund_succeeded)
+        await api.handle(tenant_id, succeeded(intent, str(new_id())), by=api.consumers.on_refund_succeeded)
     refund = (await do(client, intent, "refund", {"amount": "50.00"}, headers=ASYNC)).json
     with pytest.raises(ContradictoryOutcome):
-        await api.hear(tenant_id, succeeded(intent, refund["id"], 5001), by=api.consumers.on_refund_succeeded)
+        await api.handle(tenant_id, succeeded(intent, refund["id"], 5001), by=api.consumers.on_refund_succeeded)
 
 
 async def test_several_refunds_in_one_set_are_counted_one_after_the_other(api: Api, tenant_id: str) -> None:
     client = api.client(tenant_id)
     intent = await settled(api, client, tenant_id)
     refunds = [(await do(client, intent, "refund", {"amount": "50.00"}, headers=ASYNC)).json["id"] for _ in range(3)]
-    await api.hear(tenant_id, *(succeeded(intent, refund) for refund in refunds), by=api.consumers.on_refund_succeeded)
+    await api.handle(
+        tenant_id, *(succeeded(intent, refund) for refund in refunds), by=api.consumers.on_refund_succeeded
+    )
     shown = (await client.call("GET", f"/v1/payment-intents/{intent}")).json
     assert (shown["status"], shown["refunded_amount"]) == ("PARTIALLY_REFUNDED", "150.00")
     rest = await do(client, intent, "refund", headers=ASYNC)
@@ -234,10 +236,10 @@ async def test_the_end_of_a_dispute_waits_for_its_beginning(api: Api, tenant_id:
     lost = gateway.DisputeLost(**common)  # type: ignore[arg-type]
     opened = gateway.DisputeOpened(**common, reason="fraudulent")  # type: ignore[arg-type]
     with pytest.raises(NotYet):
-        await api.hear(tenant_id, lost, by=api.consumers.on_dispute_lost)
+        await api.handle(tenant_id, lost, by=api.consumers.on_dispute_lost)
     for _ in range(2):
-        await api.hear(tenant_id, opened, by=api.consumers.on_dispute_opened)
-    await api.hear(tenant_id, lost, by=api.consumers.on_dispute_lost)
+        await api.handle(tenant_id, opened, by=api.consumers.on_dispute_opened)
+    await api.handle(tenant_id, lost, by=api.consumers.on_dispute_lost)
     [shown] = (await client.call("GET", f"/v1/payment-intents/{intent}/disputes")).json
     assert (shown["status"], shown["amount"]) == ("LOST", "150.50")
     assert [name for name in await api.said(tenant_id) if "dispute" in name] == [

@@ -13,7 +13,7 @@ from libs.common.clock import ManualClock
 from libs.common.contracts.gateway import PaymentAuthorized
 from libs.common.db import Connection
 from libs.common.errors import TooEarly
-from libs.common.messaging import Heard
+from libs.common.messaging import Received
 from services.api import metrics
 from services.api.commands import NewIntent
 from services.api.errors import ContradictoryOutcome
@@ -328,13 +328,13 @@ async def test_a_set_that_holds_early_events_is_counted_once(api: Api, client: C
     assert authorized._value.get() == before
     after_commit: list[Callable[[], None]] = []
 
-    async def once_more(transaction: Connection, heard: list[Heard[PaymentAuthorized]]) -> None:
-        after_commit.append(await api.consumers.on_payment_authorized(transaction, heard))
+    async def once_more(transaction: Connection, received: list[Received[PaymentAuthorized]]) -> None:
+        after_commit.append(await api.consumers.on_payment_authorized(transaction, received))
 
     known = PaymentAuthorized(
         payment_intent_id=UUID(intent_id), amount_minor=15050, currency="BRL", gateway_ref=f"sandbox_{intent_id}"
     )
-    await api.hear(tenant_id, known, by=once_more)
+    await api.handle(tenant_id, known, by=once_more)
     assert authorized._value.get() == before
     [counts] = after_commit
     counts()

@@ -17,10 +17,10 @@ from litestar import get, post
 
 from deploy.local.records import Server
 from libs.common.clock import SystemClock
-from libs.common.contracts import Kind, Message, gateway, gateway_requests, heard_by
+from libs.common.contracts import Kind, Message, gateway, gateway_requests, handled_by
 from libs.common.db import Connection, Database
 from libs.common.ids import new_id
-from libs.common.messaging import Bus, Heard, say
+from libs.common.messaging import Bus, Received, publish
 from libs.common.messaging.envelope import PackedEvent, encode_pack
 from libs.common.observability import metrics
 from libs.common.service import Service, Worker
@@ -86,11 +86,11 @@ class Rig:
         self._stack.callback(signal.signal, signal.SIGTERM, before)
         speaker = await self._database("gateway")
         bus = self._bus("gateway", speaker)
-        for kind in heard_by("gateway"):
+        for kind in handled_by("gateway"):
             if kind.contract.kind is Kind.REQUEST:
                 bus.answer(kind, _no_configs)
             else:
-                bus.hear_each(kind, _nothing)
+                bus.handle_each(kind, _nothing)
         self._gateway = asyncio.create_task(bus.run())
         self._stack.push_async_callback(bus.close)
         self._stack.callback(self._gateway.cancel)
@@ -161,7 +161,7 @@ class Rig:
         database = Database(settings, schema="api", application_name="faults api")
         bus = self._bus("api", database)
 
-        async def on_captured(tx: Connection, events: Sequence[Heard[gateway.PaymentCaptured]]) -> None:
+        async def on_captured(tx: Connection, events: Sequence[Received[gateway.PaymentCaptured]]) -> None:
             await self.hold.wait()
             await tx.executemany("INSERT INTO effects VALUES ($1)", [(event.id,) for event in events])
 
@@ -180,17 +180,17 @@ class Rig:
 
         @get("/configs")
         async def ask() -> int:
-            answer: gateway_requests.GatewayConfigList = await bus.ask(
+            answer: gateway_requests.GatewayConfigList = await bus.request(
                 gateway_requests.ListGatewayConfigs(tenant_id="t1")
             )
             return len(answer.configs)
 
-        for kind in heard_by("api"):
+        for kind in handled_by("api"):
             if kind.contract.kind is Kind.REQUEST:
                 bus.answer(kind, _no_configs)
             elif kind is not gateway.PaymentCaptured:
-                bus.hear(kind, _ignore)
-        bus.hear(gateway.PaymentCaptured, on_captured)
+                bus.handle(kind, _ignore)
+        bus.handle(gateway.PaymentCaptured, on_captured)
         return Service(
             name="api",
             place=PlaceSettings(),
@@ -225,7 +225,7 @@ class Rig:
         rows = [captured() for _ in range(count)]
         async with self.admin.transaction():
             await self.admin.execute("SET LOCAL search_path = gateway")
-            await say(self.admin, rows)
+            await publish(self.admin, rows)
         return [row.event_id for row in rows]
 
     async def publish(self, count: int) -> list[UUID]:
@@ -303,9 +303,9 @@ async def _no_configs(_: Message) -> gateway_requests.GatewayConfigList:
     return gateway_requests.GatewayConfigList(configs=[])
 
 
-async def _nothing(_: Heard[Message]) -> None:
+async def _nothing(_: Received[Message]) -> None:
     return
 
 
-async def _ignore(_: Connection, __: Sequence[Heard[Message]]) -> None:
+async def _ignore(_: Connection, __: Sequence[Received[Message]]) -> None:
     return

@@ -14,7 +14,7 @@ from libs.common.contracts.gateway import AuthorizePayment, CapturePayment, Paym
 from libs.common.db import Database
 from libs.common.errors import Invalid
 from libs.common.ids import new_id
-from libs.common.messaging import Heard
+from libs.common.messaging import Received
 from libs.common.observability.correlation import Correlation
 from services.gateway import metrics
 from services.gateway.app import patience
@@ -99,21 +99,21 @@ class Gateway:
 
     def authorize_command(
         self, amount_minor: int, *, intent: UUID | None = None, retries: int = 0
-    ) -> Heard[AuthorizePayment]:
-        return self._heard(
+    ) -> Received[AuthorizePayment]:
+        return self._received(
             AuthorizePayment(
                 payment_intent_id=intent or new_id(), amount_minor=amount_minor, currency="BRL", customer_ref="c-1"
             ),
             retries=retries,
         )
 
-    def capture_command(self, amount_minor: int, *, intent: UUID, gateway_ref: str) -> Heard[CapturePayment]:
-        return self._heard(
+    def capture_command(self, amount_minor: int, *, intent: UUID, gateway_ref: str) -> Received[CapturePayment]:
+        return self._received(
             CapturePayment(payment_intent_id=intent, amount_minor=amount_minor, currency="BRL", gateway_ref=gateway_ref)
         )
 
-    def _heard[M: PaymentMessage](self, body: M, *, retries: int = 0) -> Heard[M]:
-        return Heard(
+    def _received[M: PaymentMessage](self, body: M, *, retries: int = 0) -> Received[M]:
+        return Received(
             id=new_id(),
             body=body,
             occurred_at=self.clock.now(),
@@ -453,21 +453,21 @@ async def test_whoever_still_asks_renews_the_lease_and_nobody_else_asks(
     database: Database, clock: ManualClock, tenant_id: str, book: CountingProcessor
 ) -> None:
     slow = Pausing(book)
-    asker, other = Gateway(database, clock, tenant_id, slow), Gateway(database, clock, tenant_id, book)
-    command = asker.authorize_command(15_050)
-    asking = asyncio.create_task(asker.commands.authorize(command))
+    requester, other = Gateway(database, clock, tenant_id, slow), Gateway(database, clock, tenant_id, book)
+    command = requester.authorize_command(15_050)
+    asking = asyncio.create_task(requester.commands.authorize(command))
     await slow.asked.wait()
     for _ in range(4):
         clock.advance(PATIENCE.lease / 2)
-        await asker.commands.hold_leases()
+        await requester.commands.hold_leases()
         await other.commands.resolve_due(limit=100)
         assert book.charges == {}
     slow.let_go.set()
     await asking
     assert book.charges == {f"authorize {command.body.payment_intent_id}": 1}
     # Nothing is held any more.
-    await asker.commands.hold_leases()
-    [attempt] = await asker.attempts(command.body.payment_intent_id)
+    await requester.commands.hold_leases()
+    [attempt] = await requester.attempts(command.body.payment_intent_id)
     assert (attempt.status, attempt.next_ask_at) == (AttemptStatus.APPROVED, None)
 
 
@@ -570,7 +570,7 @@ async def test_a_refusal_to_listen_does_not_take_back_that_somebody_else_got_no_
     await gateway.commands.authorize(command)
     [attempt] = await gateway.attempts(command.body.payment_intent_id)
     stale = msgspec.structs.replace(attempt, status=AttemptStatus.PENDING, reason="circuit_open")
-    await gateway.store.record(Recording(attempt=stale, saying=None, recorded_at=gateway.clock.now()))
+    await gateway.store.record(Recording(attempt=stale, publication=None, recorded_at=gateway.clock.now()))
     [after] = await gateway.attempts(command.body.payment_intent_id)
     assert after.status is AttemptStatus.UNKNOWN
 
@@ -629,7 +629,7 @@ async def test_repetition_of_what_has_no_outcome_yet_is_left_to_the_schedule(
     assert len(await gateway.said(intent)) == 1
 
 
-def again[M: PaymentCommand](command: Heard[M]) -> Heard[M]:
+def again[M: PaymentCommand](command: Received[M]) -> Received[M]:
     """Send a command once more, because no outcome has come."""
     return msgspec.structs.replace(command, id=new_id(), body=msgspec.structs.replace(command.body, is_repeated=True))
 

@@ -213,7 +213,7 @@ async def test_a_tenants_payments_go_through_its_own_account_and_its_webhooks_sp
                     return any(event.id == "evt_forged" and event.reason == "unknown_payment" for event in found.events)
 
                 await until(tried)
-                assert not any(name == "payment.captured" for name, _, _ in api.heard)
+                assert not any(name == "payment.captured" for name, _, _ in api.received)
                 handled = await desk.queries.events(ListProcessorEvents(tenant_id=tenant_id, statuses=("HANDLED",)))
                 assert {event.processor for event in handled.events} == {account_name(config_id)}
 

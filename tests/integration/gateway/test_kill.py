@@ -86,7 +86,7 @@ async def test_killed_again_and_again_every_payment_is_authorized_once(
         intents = {str(command.payment_intent_id) for command in commands}
 
         async def all_said() -> bool:
-            return {body["payment_intent_id"] for _, _, body in api.heard} == intents
+            return {body["payment_intent_id"] for _, _, body in api.received} == intents
 
         await until(all_said, seconds=WAIT_SECONDS)
         rows = await watcher.fetch(
@@ -95,7 +95,7 @@ async def test_killed_again_and_again_every_payment_is_authorized_once(
         assert Counter(row["status"] for row in rows) == {"APPROVED": PAYMENTS}
         assert len({row["gateway_ref"] for row in rows}) == PAYMENTS
         # A relay that died between the broker's confirm and its own commit says an event again, under the same id.
-        assert len({event.id for _, event, _ in api.heard}) == PAYMENTS
+        assert len({event.id for _, event, _ in api.received}) == PAYMENTS
     finally:
         if process.returncode is None:
             process.terminate()

@@ -13,7 +13,7 @@ from libs.common.clock import ManualClock
 from libs.common.contracts.gateway import RefundPayment, VoidPayment
 from libs.common.db import Database
 from libs.common.ids import new_id
-from libs.common.messaging import Heard
+from libs.common.messaging import Received
 from services.gateway.commands import Notices
 from services.gateway.domain import AttemptStatus, Operation
 from services.gateway.errors import AttemptConflict
@@ -51,17 +51,17 @@ class Place(Gateway):
         await self.commands.capture(self.capture_command(amount_minor, intent=intent, gateway_ref=ref))
         return intent, ref
 
-    def void_command(self, amount_minor: int, *, intent: UUID, gateway_ref: str) -> Heard[VoidPayment]:
+    def void_command(self, amount_minor: int, *, intent: UUID, gateway_ref: str) -> Received[VoidPayment]:
         """A command to release held funds."""
-        return self._heard(
+        return self._received(
             VoidPayment(payment_intent_id=intent, amount_minor=amount_minor, currency="BRL", gateway_ref=gateway_ref)
         )
 
     def refund_command(
         self, amount_minor: int, *, intent: UUID, gateway_ref: str, refund: UUID | None = None
-    ) -> Heard[RefundPayment]:
+    ) -> Received[RefundPayment]:
         """A command to give captured funds back."""
-        return self._heard(
+        return self._received(
             RefundPayment(
                 payment_intent_id=intent,
                 refund_id=refund or new_id(),

@@ -42,7 +42,7 @@ class Api:
     def __init__(self, channel: aio_pika.abc.AbstractChannel, tenant_id: str) -> None:
         self._channel = channel
         self._tenant_id = tenant_id
-        self.heard: list[tuple[str, PackedEvent, dict[str, Any]]] = []
+        self.received: list[tuple[str, PackedEvent, dict[str, Any]]] = []
 
     async def say(self, *messages: Message, raw: bytes | None = None) -> None:
         """Send messages of one type as one pack; `raw` replaces their bodies."""
@@ -68,7 +68,7 @@ class Api:
         async def take(message: aio_pika.abc.AbstractIncomingMessage) -> None:
             pack = msgspec.json.decode(message.body, type=Pack)
             for event in pack.events:
-                self.heard.append((pack.type, event, msgspec.json.decode(event.body)))
+                self.received.append((pack.type, event, msgspec.json.decode(event.body)))
 
         await queue.consume(take, no_ack=True)
 
@@ -76,7 +76,7 @@ class Api:
         """Wait for one of the named events about an intent."""
 
         async def found() -> tuple[str, PackedEvent, dict[str, Any]] | None:
-            return next((h for h in self.heard if h[0] in names and h[2]["payment_intent_id"] == str(intent)), None)
+            return next((h for h in self.received if h[0] in names and h[2]["payment_intent_id"] == str(intent)), None)
 
         return await until(found)
 
@@ -182,7 +182,7 @@ async def test_a_pack_of_hundred_commands_has_an_outcome_each_heard_once_or_twic
         assert (await gateway.api.outcome_of(command.payment_intent_id, "payment.authorized", "payment.declined"))[
             0
         ] == expected
-    ids = [event.id for _, event, _ in gateway.api.heard]
+    ids = [event.id for _, event, _ in gateway.api.received]
     assert len(ids) == len(set(ids)) == 100
 
 

@@ -73,7 +73,7 @@ def sum_of(page: str, name: str) -> float:
 def said(stripe: StripeGateway, intent: UUID) -> Counter[str]:
     """What was said about a payment, each event once, however often it was sent."""
     return Counter(
-        name for _, name in {(e.id, n) for n, e, b in stripe.api.heard if b.get("payment_intent_id") == str(intent)}
+        name for _, name in {(e.id, n) for n, e, b in stripe.api.received if b.get("payment_intent_id") == str(intent)}
     )
 
 
@@ -182,7 +182,7 @@ async def test_a_payout_is_told_from_its_beginning_to_its_end(stripe: StripeGate
     payout = create_payout(stripe.books, {"amount": "5000", "currency": "brl"})
 
     async def told(name: str) -> dict[str, Any] | None:
-        return next((b for n, _, b in stripe.api.heard if n == name and b["gateway_ref"] == payout["id"]), None)
+        return next((b for n, _, b in stripe.api.received if n == name and b["gateway_ref"] == payout["id"]), None)
 
     created = await until(lambda: told("payout.created"))
     assert (created["amount_minor"], created["currency"]) == (5_000, "BRL")

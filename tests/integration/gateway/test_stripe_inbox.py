@@ -14,7 +14,7 @@ from libs.common.contracts.gateway import PayoutPaid
 from libs.common.contracts.gateway_requests import ListProcessorEvents, ProcessorEvent
 from libs.common.db import Database
 from libs.common.ids import new_id
-from libs.common.messaging import Saying
+from libs.common.messaging import Publication
 from libs.common.observability.correlation import Correlation
 from services.gateway import metrics
 from services.gateway.commands import Notices
@@ -131,12 +131,12 @@ class Desk:
         assert row is not None
         return int(row["tries"])
 
-    def saying(self) -> Saying:
+    def publication(self) -> Publication:
         """A message of this tenant."""
         message = PayoutPaid(
             payout_id=new_id(), amount_minor=1, currency="BRL", gateway_ref="po_1", happened_at=self.clock.now()
         )
-        return Saying(
+        return Publication(
             event_id=new_id(),
             message=message,
             occurred_at=self.clock.now(),
@@ -330,9 +330,9 @@ async def test_what_is_about_a_shared_account_takes_effect_for_its_owner_alone(d
         for each in (desk, other)
     }
     await desk.work()
-    heard = {each: [await each.event(event_id) for event_id in ids] for each, ids in told.items()}
-    assert [event.status for event in heard[desk]] == ["HANDLED", "RECEIVED"]
-    assert [(event.status, event.reason) for event in heard[other]] == [
+    received = {each: [await each.event(event_id) for event_id in ids] for each, ids in told.items()}
+    assert [event.status for event in received[desk]] == ["HANDLED", "RECEIVED"]
+    assert [(event.status, event.reason) for event in received[other]] == [
         ("IGNORED", "account_of_another_configuration")
     ] * 2
     assert (len(await desk.said()), await other.said()) == (1, [])
@@ -373,10 +373,12 @@ async def test_stale_and_fresh_outcome_in_one_group_count_once(desk: Desk) -> No
     later = now + timedelta(seconds=61)
     stale, fresh = await claimed(now), await claimed(later)
     assert (stale.tries, fresh.tries) == (1, 2)
-    said = [desk.saying() for _ in range(2)]
+    said = [desk.publication() for _ in range(2)]
     await asyncio.gather(
-        store.finish(Finished(event=stale, status=EventStatus.FAILED, reason="stale", at=later, sayings=(said[0],))),
-        store.finish(Finished(event=fresh, status=EventStatus.HANDLED, at=later, sayings=(said[1],))),
+        store.finish(
+            Finished(event=stale, status=EventStatus.FAILED, reason="stale", at=later, publications=(said[0],))
+        ),
+        store.finish(Finished(event=fresh, status=EventStatus.HANDLED, at=later, publications=(said[1],))),
     )
     assert (await desk.event(identifier)).status == "HANDLED"
     rows = await desk.database.fetch("SELECT event_id FROM outbox WHERE tenant_id = $1", desk.tenant_id)

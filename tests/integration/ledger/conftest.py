@@ -13,7 +13,7 @@ from libs.common.contracts.ledger import JournalEntryPosted
 from libs.common.db import Connection, Database
 from libs.common.db.database import CONTENTION
 from libs.common.ids import new_id
-from libs.common.messaging import Heard
+from libs.common.messaging import Received
 from libs.common.observability.correlation import Correlation
 from services.ledger.commands import Commands, ExchangeCommands, RoleCommands
 from services.ledger.consumers import Consumers
@@ -37,16 +37,18 @@ class Ledger:
             exchange_queries=ExchangeQueries(database, clock=clock),
         )
 
-    async def hear_captures(self, *heard: Heard[gateway.PaymentCaptured]) -> None:
+    async def hear_captures(self, *received: Received[gateway.PaymentCaptured]) -> None:
         """Handle captures in one transaction, as the pack consumer does."""
-        await self.hear(self.consumers.on_payment_captured, heard)
+        await self.handle(self.consumers.on_payment_captured, received)
 
-    async def hear[M](self, handler: Callable[[Connection, Sequence[M]], Awaitable[None]], heard: Sequence[M]) -> None:
+    async def handle[M](
+        self, handler: Callable[[Connection, Sequence[M]], Awaitable[None]], received: Sequence[M]
+    ) -> None:
         """Handle events in one transaction, and again when it lost against another one, as the pack consumer does."""
         for _ in range(CONTENTION_RETRIES_MAX):
             try:
                 async with self.database.transaction() as tx:
-                    return await handler(tx, heard)
+                    return await handler(tx, received)
             except CONTENTION:
                 continue
         raise AssertionError("events lost against others again and again")
@@ -77,9 +79,9 @@ def captured(
     amount_minor: int = 15050,
     currency: str = "BRL",
     payment_intent_id: UUID | None = None,
-) -> Heard[gateway.PaymentCaptured]:
+) -> Received[gateway.PaymentCaptured]:
     """Make a capture as it is heard, under a new event id."""
-    return Heard(
+    return Received(
         id=new_id(),
         body=gateway.PaymentCaptured(
             payment_intent_id=payment_intent_id or new_id(),

@@ -165,9 +165,9 @@ class TestListEntries:
     async def test_another_tenants_entries_are_not_seen(
         self, ledger: Ledger, clock: ManualClock, tenant_id: str
     ) -> None:
-        heard = captured(tenant_id, at=clock.now())
-        await ledger.hear_captures(heard)
-        intent = heard.body.payment_intent_id
+        received = captured(tenant_id, at=clock.now())
+        await ledger.hear_captures(received)
+        intent = received.body.payment_intent_id
         for request in (
             ListEntries(tenant_id="another"),
             ListEntries(tenant_id="another", payment_intent_id=intent),

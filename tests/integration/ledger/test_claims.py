@@ -16,7 +16,7 @@ from libs.common.contracts.ledger_books import InvariantBroken
 from libs.common.db import Database
 from libs.common.errors import Invalid
 from libs.common.ids import derived_id, new_id
-from libs.common.messaging import Heard
+from libs.common.messaging import Received
 from libs.common.money import format_minor
 from libs.common.observability.correlation import Correlation
 from services.ledger import store
@@ -38,14 +38,14 @@ class Pair:
 
     async def capture(self, intent: UUID, amount_minor: int = 15050, currency: str = "BRL") -> None:
         """The gateway says: the processor took the funds; it is posted."""
-        heard = captured(
+        received = captured(
             self.tenant_id,
             at=self.clock.now(),
             payment_intent_id=intent,
             amount_minor=amount_minor,
             currency=currency,
         )
-        await self.ledger.hear_captures(heard)
+        await self.ledger.hear_captures(received)
         self.clock.advance(timedelta(milliseconds=1))
 
     async def refund(self, refund: UUID, intent: UUID, amount_minor: int = 4000, *, is_failed: bool = False) -> None:
@@ -60,10 +60,10 @@ class Pair:
             failed = gateway.RefundFailed(
                 **named, reason="closed", detail="Closed.", after_success=True, failed_at=self.clock.now()
             )
-            await self.ledger.hear(self.ledger.consumers.on_refund_failed, [self._heard(failed)])
+            await self.ledger.handle(self.ledger.consumers.on_refund_failed, [self._received(failed)])
         else:
             done = gateway.RefundSucceeded(**named, gateway_ref="ref_1", refunded_at=self.clock.now())
-            await self.ledger.hear(self.ledger.consumers.on_refund_succeeded, [self._heard(done)])
+            await self.ledger.handle(self.ledger.consumers.on_refund_succeeded, [self._received(done)])
         self.clock.advance(timedelta(milliseconds=1))
 
     async def settled(self, *intents: UUID, amount_minor: int = 15050, currency: str = "BRL") -> None:
@@ -74,13 +74,13 @@ class Pair:
             for intent in intents
         ]
         bodies = [api.PaymentSettled(**self._envelope(api.PaymentSettled) | changes) for changes in told]
-        await self.ledger.hear(self.claims.on_payment_settled, [self._heard(body) for body in bodies])
+        await self.ledger.handle(self.claims.on_payment_settled, [self._received(body) for body in bodies])
 
     async def refunded(self, refund: UUID, intent: UUID, amount: str = "40.00") -> None:
         """The api says: refunded."""
         changes = {"payment_intent_id": intent, "refund_id": refund, "amount": amount, "currency": "BRL"}
         body = api.PaymentRefunded(**self._envelope(api.PaymentRefunded) | changes)
-        await self.ledger.hear(self.claims.on_payment_refunded, [self._heard(body)])
+        await self.ledger.handle(self.claims.on_payment_refunded, [self._received(body)])
 
     async def pay(self, intent: UUID) -> None:
         """A payment as it should be."""
@@ -124,8 +124,8 @@ class Pair:
     def _envelope(self, kind: type[api.IntentEvent]) -> dict[str, Any]:
         return {**kind.example, "tenant_id": self.tenant_id, "occurred_at": self.clock.now()}
 
-    def _heard(self, body: Any) -> Heard[Any]:
-        return Heard(
+    def _received(self, body: Any) -> Received[Any]:
+        return Received(
             id=new_id(),
             body=body,
             occurred_at=self.clock.now(),

@@ -11,14 +11,14 @@ from libs.common.contracts.ledger import ListAccounts
 from libs.common.contracts.ledger_money import Role
 from libs.common.errors import Invalid, Rejected
 from libs.common.ids import derived_id, new_id
-from libs.common.messaging import Heard
+from libs.common.messaging import Received
 from libs.common.observability.correlation import Correlation
 from services.ledger.errors import EntryConflict
 from tests.integration.ledger.conftest import Ledger, audit, captured
 
 
-def provisioned(tenant_id: str, clock: ManualClock) -> Heard[api.TenantProvisioned]:
-    return Heard(
+def provisioned(tenant_id: str, clock: ManualClock) -> Received[api.TenantProvisioned]:
+    return Received(
         id=new_id(),
         body=api.TenantProvisioned(tenant_id=tenant_id, name="Demo Corp"),
         occurred_at=clock.now(),
@@ -33,13 +33,13 @@ async def codes(ledger: Ledger, tenant_id: str) -> list[str]:
 
 class TestPaymentCaptured:
     async def test_heard_once_it_is_booked_and_said(self, ledger: Ledger, clock: ManualClock, tenant_id: str) -> None:
-        heard = captured(tenant_id, at=clock.now())
-        await ledger.hear_captures(heard)
+        received = captured(tenant_id, at=clock.now())
+        await ledger.hear_captures(received)
         assert await ledger.book(tenant_id) == [("CASH", "DEBIT", 15050, "BRL"), ("REVENUE", "CREDIT", 15050, "BRL")]
         (said,) = await ledger.said(tenant_id)
-        assert said.entry_id == derived_id(heard.body.payment_intent_id, "capture")
+        assert said.entry_id == derived_id(received.body.payment_intent_id, "capture")
         assert (said.payment_intent_id, said.amount_minor, said.currency) == (
-            heard.body.payment_intent_id,
+            received.body.payment_intent_id,
             15050,
             "BRL",
         )
@@ -50,11 +50,11 @@ class TestPaymentCaptured:
     async def test_equal_payments_and_events_of_two_tenants_are_both_booked(
         self, ledger: Ledger, clock: ManualClock, tenant_id: str
     ) -> None:
-        heard = captured(tenant_id, at=clock.now())
+        received = captured(tenant_id, at=clock.now())
         other = msgspec.structs.replace(
-            heard, correlation=Correlation(correlation_id="corr-2", tenant_id=f"{tenant_id}-other")
+            received, correlation=Correlation(correlation_id="corr-2", tenant_id=f"{tenant_id}-other")
         )
-        await ledger.hear_captures(heard, other)
+        await ledger.hear_captures(received, other)
         for tenant in (tenant_id, f"{tenant_id}-other"):
             assert await ledger.book(tenant) == [("CASH", "DEBIT", 15050, "BRL"), ("REVENUE", "CREDIT", 15050, "BRL")]
             assert len(await ledger.said(tenant)) == 1
@@ -117,9 +117,9 @@ class TestPaymentCaptured:
         self, ledger: Ledger, clock: ManualClock, tenant_id: str, amount_minor: int, currency: str, tenant: str | None
     ) -> None:
         chosen = tenant_id if tenant is None else tenant
-        heard = captured(chosen, at=clock.now(), amount_minor=amount_minor, currency=currency)
+        received = captured(chosen, at=clock.now(), amount_minor=amount_minor, currency=currency)
         with pytest.raises(Invalid):
-            await ledger.hear_captures(heard)
+            await ledger.hear_captures(received)
         assert await ledger.book(chosen) == []
         assert await ledger.said(chosen) == []
 
@@ -152,12 +152,12 @@ class TestTenantProvisioned:
     ) -> None:
         other = Ledger(ledger.database, clock)
 
-        async def hear(process: Ledger) -> None:
+        async def handle(process: Ledger) -> None:
             async with process.database.transaction() as tx:
                 await process.consumers.on_tenant_provisioned(tx, [provisioned(tenant_id, clock)] * 2)
 
-        await asyncio.gather(hear(ledger), hear(other))
-        await hear(ledger)
+        await asyncio.gather(handle(ledger), handle(other))
+        await handle(ledger)
         listed = (await ledger.consumers.answer_list_accounts(ListAccounts(tenant_id=tenant_id))).accounts
         assert [(a.code, a.label, a.account_type) for a in listed] == [
             ("BANK", "Bank", "ASSET"),

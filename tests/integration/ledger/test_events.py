@@ -16,7 +16,7 @@ from libs.common.contracts.ledger import AccountType, EntryKind, ListAccounts, O
 from libs.common.contracts.ledger_money import AssignAccountRole, GetAccountRole, ListAccountRoles, Role
 from libs.common.errors import Invalid, Rejected, Unavailable
 from libs.common.ids import derived_id, new_id
-from libs.common.messaging import Heard
+from libs.common.messaging import Received
 from libs.common.observability.correlation import Correlation
 from services.ledger import store
 from services.ledger.chart import default_account_id
@@ -52,7 +52,7 @@ def told(
     subject: tuple[str, UUID],
     payment_intent_id: UUID | None = None,
     **changes: Any,
-) -> Heard[Any]:
+) -> Received[Any]:
     """Make an event as it is heard, under a new event id; its subject's id is set by name."""
     given: dict[str, Any] = {
         **WORDS,
@@ -65,13 +65,13 @@ def told(
     }
     body = event(**{name: value for name, value in given.items() if name in event.__struct_fields__})
     correlation = Correlation(correlation_id="corr-1", tenant_id=tenant_id)
-    return Heard(id=new_id(), body=body, occurred_at=at, correlation=correlation, attempt=0)
+    return Received(id=new_id(), body=body, occurred_at=at, correlation=correlation, attempt=0)
 
 
-async def hear(ledger: Ledger, *heard: Heard[Any]) -> None:
+async def handle(ledger: Ledger, *received: Received[Any]) -> None:
     """Let the ledger's own consumer of these events hear them in one transaction."""
-    name = "on_" + "".join(f"_{c.lower()}" if c.isupper() else c for c in type(heard[0].body).__name__).lstrip("_")
-    await ledger.hear(getattr(ledger.consumers, name), heard)
+    name = "on_" + "".join(f"_{c.lower()}" if c.isupper() else c for c in type(received[0].body).__name__).lstrip("_")
+    await ledger.handle(getattr(ledger.consumers, name), received)
 
 
 @pytest.mark.parametrize(("event", "subject", "kind", "debit", "credit"), EVENTS, ids=KINDS)
@@ -89,11 +89,11 @@ class TestEveryEvent:
     ) -> None:
         other, subject_id, intent = Ledger(ledger.database, clock), new_id(), new_id()
 
-        def again() -> Heard[Any]:
+        def again() -> Received[Any]:
             return told(event, tenant_id, at=clock.now(), subject=(subject, subject_id), payment_intent_id=intent)
 
-        await asyncio.gather(hear(ledger, again(), again()), hear(other, again()))
-        await hear(ledger, again())
+        await asyncio.gather(handle(ledger, again(), again()), handle(other, again()))
+        await handle(ledger, again())
         assert await ledger.book(tenant_id) == [(debit, "DEBIT", 700, "BRL"), (credit, "CREDIT", 700, "BRL")]
         # Whoever tells it again hears the same again: the first word may have been lost.
         posted, *repeated = await ledger.said(tenant_id)
@@ -117,12 +117,12 @@ class TestEveryEvent:
         named = (subject, new_id())
         for wrong in ({"amount_minor": 0}, {"amount_minor": 10**19}, {"currency": "XYZ"}):
             with pytest.raises(Invalid):
-                await hear(ledger, told(event, tenant_id, at=clock.now(), subject=named, **wrong))
+                await handle(ledger, told(event, tenant_id, at=clock.now(), subject=named, **wrong))
         intent = new_id()
         right = told(event, tenant_id, at=clock.now(), subject=named, payment_intent_id=intent)
-        await hear(ledger, right)
+        await handle(ledger, right)
         with pytest.raises(EntryConflict):
-            await hear(
+            await handle(
                 ledger,
                 told(event, tenant_id, at=clock.now(), subject=named, payment_intent_id=intent, amount_minor=701),
             )
@@ -155,7 +155,7 @@ async def test_in_whatever_order_a_story_is_heard_the_books_are_the_same(
     ]
     for tenant, order in ((tenant_id, story), (f"{tenant_id}-b", story[::-1])):
         for event, subject, amount in order:
-            heard = told(
+            received = told(
                 event,
                 tenant,
                 at=clock.now(),
@@ -163,7 +163,7 @@ async def test_in_whatever_order_a_story_is_heard_the_books_are_the_same(
                 payment_intent_id=intent,
                 amount_minor=amount,
             )
-            await hear(ledger, heard)
+            await handle(ledger, received)
         await ledger.hear_captures(captured(tenant, at=clock.now(), payment_intent_id=intent, amount_minor=1000))
         assert await standing(ledger, tenant) == {
             "CASH": 160,
@@ -177,7 +177,7 @@ async def test_in_whatever_order_a_story_is_heard_the_books_are_the_same(
 async def test_a_refund_that_never_succeeded_has_nothing_to_undo(
     ledger: Ledger, clock: ManualClock, tenant_id: str
 ) -> None:
-    await hear(
+    await handle(
         ledger,
         told(gateway.RefundFailed, tenant_id, at=clock.now(), subject=("refund_id", new_id()), after_success=False),
     )
@@ -209,7 +209,7 @@ async def test_a_chart_of_an_earlier_version_gets_what_it_lacks_on_sight(
         await store.open_accounts(tx, old, opened_at=clock.now())
     await asyncio.gather(
         *(
-            hear(
+            handle(
                 process,
                 told(gateway.PayoutPaid, tenant_id, at=clock.now(), subject=("payout_id", new_id())),
             )
@@ -246,12 +246,12 @@ class TestRoles:
 
         async def poster(process: Ledger) -> None:
             while not stop.is_set():
-                before, heard = len(acknowledged), captured(tenant_id, at=clock.now())
-                await process.hear_captures(heard)
+                before, received = len(acknowledged), captured(tenant_id, at=clock.now())
+                await process.hear_captures(received)
                 row = await ledger.database.fetchrow(
                     "SELECT a.code FROM postings AS p JOIN accounts AS a ON a.tenant_id = p.tenant_id "
                     "AND a.id = p.account_id WHERE p.entry_id = $1 AND p.tenant_id = $2 AND p.side = 'DEBIT'",
-                    derived_id(heard.body.payment_intent_id, "capture"),
+                    derived_id(received.body.payment_intent_id, "capture"),
                     tenant_id,
                 )
                 assert row is not None

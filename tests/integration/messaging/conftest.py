@@ -18,14 +18,14 @@ from libs.common.db import Connection, Database
 from libs.common.ids import new_id
 from libs.common.messaging import (
     Bus,
-    Heard,
-    Saying,
+    Publication,
+    Received,
     inbox_table,
     operator_actions_table,
     outbox_refused_table,
     outbox_table,
+    publish,
     published_table,
-    say,
 )
 from libs.common.messaging.topology import topology
 from libs.common.observability.correlation import Correlation, child_traceparent
@@ -161,7 +161,7 @@ async def _empty(url: str) -> None:
         await inside.close()
 
 
-def captured(intent_id: UUID | None = None, *, amount_minor: int = 100) -> Saying:
+def captured(intent_id: UUID | None = None, *, amount_minor: int = 100) -> Publication:
     """One `payment.captured` about to be said."""
     body = gateway.PaymentCaptured(
         payment_intent_id=intent_id or new_id(),
@@ -171,17 +171,17 @@ def captured(intent_id: UUID | None = None, *, amount_minor: int = 100) -> Sayin
         captured_at=datetime.now(UTC),
     )
     correlation = Correlation(correlation_id="corr-1", tenant_id="t1", traceparent=child_traceparent(None))
-    return Saying.of(body, occurred_at=datetime.now(UTC), correlation=correlation)
+    return Publication.of(body, occurred_at=datetime.now(UTC), correlation=correlation)
 
 
-async def record(transaction: Connection, events: list[Heard[gateway.PaymentCaptured]], note: str = "") -> None:
+async def record(transaction: Connection, events: list[Received[gateway.PaymentCaptured]], note: str = "") -> None:
     """The effect of hearing: a row an event."""
     await transaction.executemany(
         "INSERT INTO effects VALUES ($1, $2, $3)", [(e.id, e.body.payment_intent_id, note) for e in events]
     )
 
 
-async def say_all(database: Database, sayings: list[Saying]) -> None:
+async def say_all(database: Database, publications: list[Publication]) -> None:
     """Say in one transaction."""
     async with database.transaction() as transaction:
-        await say(transaction, sayings)
+        await publish(transaction, publications)

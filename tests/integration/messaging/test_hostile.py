@@ -20,7 +20,7 @@ import pytest
 from hypothesis import strategies as st
 
 from deploy.local.servers import Servers
-from libs.common.contracts import Kind, Message, PublicEvent, heard_by
+from libs.common.contracts import Kind, Message, PublicEvent, handled_by
 from libs.common.contracts.api import TenantProvisioned
 from libs.common.ids import new_id
 from libs.common.messaging.envelope import ATTEMPTS_MAX, PACK_EVENTS_MAX, PackedEvent, encode_pack
@@ -44,7 +44,7 @@ type Kinds = list[tuple[str, type[Message]]]
 QUEUES: Kinds = [
     (kind.contract.queue(service), kind)
     for service in SERVICES
-    for kind in heard_by(service)
+    for kind in handled_by(service)
     if kind.contract.kind is not Kind.REQUEST and not kind.contract.broadcast
 ]
 
@@ -221,7 +221,7 @@ async def test_hostile_request_is_answered_with_a_refusal(platform: Platform) ->
     await replies.bind(reply_exchange("api"), replies.name)
     sent = 0
     for service in SERVICES:
-        for kind in heard_by(service):
+        for kind in handled_by(service):
             if kind.contract.kind is not Kind.REQUEST:
                 continue
             for body in (b"", b"\xff", b"[" * BRACKETS + b"]" * BRACKETS, b"[]", b"7"):

@@ -9,10 +9,10 @@ import aio_pika
 import msgspec
 import pytest
 
-from libs.common.contracts import Kind, Message, api, gateway, heard_by, ledger
+from libs.common.contracts import Kind, Message, api, gateway, handled_by, ledger
 from libs.common.db import Connection
 from libs.common.errors import BrokenInvariant, Conflict, Invalid, NotFound, TooEarly, Unavailable
-from libs.common.messaging import Bus, Heard, Saying
+from libs.common.messaging import Bus, Publication, Received
 from libs.common.messaging.redrive import redrive
 from libs.common.messaging.topology import DELAYS_SECONDS, TopologyConflict
 from libs.common.observability import metrics
@@ -21,10 +21,10 @@ from tests.integration.messaging.conftest import Pair, captured, record, say_all
 
 pytestmark = pytest.mark.long
 
-type Captures = Sequence[Heard[gateway.PaymentCaptured]]
+type Captures = Sequence[Received[gateway.PaymentCaptured]]
 
 
-async def _ignore(_: Connection, __: Sequence[Heard[Message]]) -> None:
+async def _ignore(_: Connection, __: Sequence[Received[Message]]) -> None:
     return
 
 
@@ -34,22 +34,22 @@ async def _no_accounts(_: Message) -> ledger.AccountList:
 
 def complete_ledger(bus: Bus, *, answer: Callable[[Any], Awaitable[msgspec.Struct]] | None = None) -> None:
     """Handle all that the ledger receives apart from captures; `answer` opens accounts."""
-    for kind in heard_by("ledger"):
+    for kind in handled_by("ledger"):
         if kind.contract.kind is Kind.REQUEST:
             bus.answer(kind, answer if answer is not None and kind is ledger.OpenAccount else _no_accounts)
         elif kind is not gateway.PaymentCaptured:
-            bus.hear(kind, _ignore)
+            bus.handle(kind, _ignore)
 
 
 def complete_gateway(bus: Bus) -> None:
-    async def nothing(_: Heard[Message]) -> None:
+    async def nothing(_: Received[Message]) -> None:
         return
 
-    for kind in heard_by("gateway"):
+    for kind in handled_by("gateway"):
         if kind.contract.kind is Kind.REQUEST:
             bus.answer(kind, _no_accounts)
         else:
-            bus.hear_each(kind, nothing)
+            bus.handle_each(kind, nothing)
 
 
 async def _dead_letters(url: str, queue: str) -> list[aio_pika.abc.AbstractIncomingMessage]:
@@ -89,12 +89,12 @@ async def test_thousand_events_said_each_takes_effect_once_in_few_packs(pair: Pa
         batches.append(len(events))
         await record(transaction, list(events))
 
-    hearer.hear(gateway.PaymentCaptured, on_captured)
-    sayings = [captured() for _ in range(1000)]
+    hearer.handle(gateway.PaymentCaptured, on_captured)
+    publications = [captured() for _ in range(1000)]
     async with pair.running(speaker, hearer):
-        await say_all(said, sayings)
+        await say_all(said, publications)
         # Said again, as a sender that crashed after its commit would: the inbox knows every one of them.
-        await say_all(said, sayings)
+        await say_all(said, publications)
 
         async def all_there() -> bool:
             row = await heard_in.fetchrow("SELECT count(*) AS n, count(DISTINCT event_id) AS d FROM effects")
@@ -131,7 +131,7 @@ async def test_events_of_two_tenants_under_one_id_both_take_effect_and_are_postp
         if early:
             raise TooEarly("not yet", event_ids=frozenset(event.id for event in events))
 
-    hearer.hear(gateway.PaymentCaptured, on_captured)
+    hearer.handle(gateway.PaymentCaptured, on_captured)
     async with pair.running(speaker, hearer):
         await say_all(said, [first, *same, first])
 
@@ -162,7 +162,7 @@ async def test_one_bad_event_in_a_pack_dies_alone_with_its_reason(pair: Pair) ->
         if any(event.body.amount_minor == 666 for event in events):
             raise BrokenInvariant("debits and credits differ")
 
-    hearer.hear(gateway.PaymentCaptured, on_captured)
+    hearer.handle(gateway.PaymentCaptured, on_captured)
     good = [captured() for _ in range(50)]
     bad = captured(amount_minor=666)
     async with pair.running(speaker, hearer):
@@ -195,7 +195,7 @@ async def test_dead_letter_is_redriven_and_takes_effect(pair: Pair) -> None:
             raise NotFound("no such account")
         await record(transaction, list(events))
 
-    hearer.hear(gateway.PaymentCaptured, on_captured)
+    hearer.handle(gateway.PaymentCaptured, on_captured)
     queue = "ledger.payment.captured"
     async with pair.running(speaker, hearer):
         await say_all(said, [captured()])
@@ -242,7 +242,7 @@ async def test_event_that_came_too_early_comes_again_later(pair: Pair) -> None:
             raise TooEarly("the authorization has not been heard yet")
         await record(transaction, list(events))
 
-    hearer.hear(gateway.PaymentCaptured, on_captured)
+    hearer.handle(gateway.PaymentCaptured, on_captured)
     async with pair.running(speaker, hearer):
         await say_all(said, [captured()])
 
@@ -267,7 +267,7 @@ async def test_undecodable_message_goes_to_the_dead_letters_and_blocks_nobody(pa
     async def on_captured(transaction: Connection, events: Captures) -> None:
         await record(transaction, list(events))
 
-    hearer.hear(gateway.PaymentCaptured, on_captured)
+    hearer.handle(gateway.PaymentCaptured, on_captured)
     queue = "ledger.payment.captured"
     async with pair.running(speaker, hearer):
 
@@ -284,8 +284,8 @@ async def test_undecodable_message_goes_to_the_dead_letters_and_blocks_nobody(pa
         await say_all(said, [captured()])
 
         async def settled() -> bool:
-            heard = await heard_in.fetch("SELECT 1 FROM effects")
-            return len(heard) == 1 and len(await _dead_letters(pair.vhost_url, queue)) == before + 1
+            received = await heard_in.fetch("SELECT 1 FROM effects")
+            return len(received) == 1 and len(await _dead_letters(pair.vhost_url, queue)) == before + 1
 
         await until(settled)
         dead = (await _dead_letters(pair.vhost_url, queue))[-1]
@@ -294,7 +294,7 @@ async def test_undecodable_message_goes_to_the_dead_letters_and_blocks_nobody(pa
 
 async def test_request_is_answered_refused_or_given_up_in_time(pair: Pair) -> None:
     asks, answers = await pair.database("api"), await pair.database("ledger")
-    asker, answerer = await pair.bus("api", asks), await pair.bus("ledger", answers)
+    requester, answerer = await pair.bus("api", asks), await pair.bus("ledger", answers)
     complete_ledger(answerer)
 
     async def on_captured(_: Connection, __: Captures) -> None:
@@ -313,9 +313,9 @@ async def test_request_is_answered_refused_or_given_up_in_time(pair: Pair) -> No
             is_default=False,
         )
 
-    answerer.hear(gateway.PaymentCaptured, on_captured)
+    answerer.handle(gateway.PaymentCaptured, on_captured)
     answerer.answer(ledger.OpenAccount, open_account)
-    complete_api(asker)
+    complete_api(requester)
 
     def request(code: str) -> ledger.OpenAccount:
         return ledger.OpenAccount(
@@ -326,37 +326,37 @@ async def test_request_is_answered_refused_or_given_up_in_time(pair: Pair) -> No
             account_type=ledger.AccountType.ASSET,
         )
 
-    async with pair.running(asker, answerer):
+    async with pair.running(requester, answerer):
 
         async def connected() -> bool:
             try:
-                await asker.ping()
+                await requester.ping()
                 await answerer.ping()
             except Unavailable:
                 return False
             return True
 
         await until(connected)
-        opened = await asker.ask(request("BANK"))
+        opened = await requester.request(request("BANK"))
         assert opened.code == "BANK"
         with pytest.raises(Conflict) as refused:
-            await asker.ask(request("CASH"))
+            await requester.request(request("CASH"))
         assert refused.value.reason == "account_exists"
         with pytest.raises(Invalid, match="breaks its contract"):
-            await asker.ask(msgspec.structs.replace(request("BANK"), code=5))
+            await requester.request(msgspec.structs.replace(request("BANK"), code=5))
         with pytest.raises(Unavailable):
-            await asker.ask(request("SLOW"))
-        many = await asyncio.gather(*(asker.ask(request(f"A{i}")) for i in range(100)))
+            await requester.request(request("SLOW"))
+        many = await asyncio.gather(*(requester.request(request(f"A{i}")) for i in range(100)))
         assert [account.code for account in many] == [f"A{i}" for i in range(100)]
 
 
 async def test_request_of_a_tenant_is_answered_beside_the_flood_of_another(pair: Pair) -> None:
     asks, answers = await pair.database("api"), await pair.database("ledger")
-    asker = await pair.bus("api", asks, request_timeout_seconds=15, consumer_prefetch=8)
+    requester = await pair.bus("api", asks, request_timeout_seconds=15, consumer_prefetch=8)
     answerer = await pair.bus("ledger", answers, consumer_prefetch=8)
     complete_ledger(answerer)
-    answerer.hear(gateway.PaymentCaptured, _ignore)
-    complete_api(asker)
+    answerer.handle(gateway.PaymentCaptured, _ignore)
+    complete_api(requester)
     open_up, order = asyncio.Event(), list[str]()
 
     async def list_accounts(request: ledger.ListAccounts) -> ledger.AccountList:
@@ -367,14 +367,14 @@ async def test_request_of_a_tenant_is_answered_beside_the_flood_of_another(pair:
 
     async def ask(tenant_id: str) -> None:
         with correlated(Correlation(correlation_id="c", tenant_id=tenant_id)):
-            await asker.ask(ledger.ListAccounts(tenant_id=tenant_id))
+            await requester.request(ledger.ListAccounts(tenant_id=tenant_id))
 
     answerer.answer(ledger.ListAccounts, list_accounts)
-    async with pair.running(asker, answerer):
+    async with pair.running(requester, answerer):
 
         async def connected() -> bool:
             try:
-                await asyncio.gather(asker.ping(), answerer.ping())
+                await asyncio.gather(requester.ping(), answerer.ping())
             except Unavailable:
                 return False
             return True
@@ -390,19 +390,19 @@ async def test_request_of_a_tenant_is_answered_beside_the_flood_of_another(pair:
     assert order.count("rude") == 200
 
 
-def complete_api(bus: Bus, news: Callable[[Heard[api.AccessChanged]], None] | None = None) -> None:
-    for kind in heard_by("api"):
+def complete_api(bus: Bus, news: Callable[[Received[api.AccessChanged]], None] | None = None) -> None:
+    for kind in handled_by("api"):
         if not kind.contract.broadcast:
-            bus.hear(kind, _ignore)
-    bus.overhear(api.AccessChanged, news or (lambda _: None))
+            bus.handle(kind, _ignore)
+    bus.handle_broadcast(api.AccessChanged, news or (lambda _: None))
 
 
 async def test_a_broadcast_is_heard_by_every_process_that_runs_and_by_nobody_later(pair: Pair) -> None:
     said = await pair.database("api")
-    heard: list[tuple[str, str]] = []
+    received: list[tuple[str, str]] = []
     processes = [await pair.bus("api", said) for _ in range(2)]
     for name, process in zip(("one", "two"), processes, strict=True):
-        complete_api(process, lambda event, name=name: heard.append((name, event.body.tenant_id)))  # type: ignore[misc]
+        complete_api(process, lambda event, name=name: received.append((name, event.body.tenant_id)))  # type: ignore[misc]
 
     async def connected() -> bool:
         try:
@@ -412,25 +412,27 @@ async def test_a_broadcast_is_heard_by_every_process_that_runs_and_by_nobody_lat
             return False
         return True
 
-    def changed(tenant: str) -> list[Saying]:
+    def changed(tenant: str) -> list[Publication]:
         correlation = Correlation(correlation_id="c", tenant_id=tenant)
-        return [Saying.of(api.AccessChanged(tenant_id=tenant), occurred_at=datetime.now(UTC), correlation=correlation)]
+        return [
+            Publication.of(api.AccessChanged(tenant_id=tenant), occurred_at=datetime.now(UTC), correlation=correlation)
+        ]
 
     async def has_heard(*wanted: tuple[str, str]) -> bool:
-        return {*wanted} <= {*heard}
+        return {*wanted} <= {*received}
 
     async with pair.running(*processes):
         await until(connected)
         await say_all(said, changed("t-1"))
         await until(lambda: has_heard(("one", "t-1"), ("two", "t-1")))
-    assert len(heard) == 2
+    assert len(received) == 2
     processes = [await pair.bus("api", said)]
-    complete_api(processes[0], lambda event: heard.append(("three", event.body.tenant_id)))
+    complete_api(processes[0], lambda event: received.append(("three", event.body.tenant_id)))
     async with pair.running(*processes):
         await until(connected)
         await say_all(said, changed("t-2"))
         await until(lambda: has_heard(("three", "t-2")))
-    assert heard[2:] == [("three", "t-2")]
+    assert received[2:] == [("three", "t-2")]
 
 
 async def test_public_event_stands_alone_and_flat_on_payments_x(pair: Pair) -> None:
@@ -438,9 +440,9 @@ async def test_public_event_stands_alone_and_flat_on_payments_x(pair: Pair) -> N
     speaker = await pair.bus("api", said)
     complete_api(speaker)
     notifier_in = await pair.database("notifier")
-    heard: list[str] = []
+    received: list[str] = []
     listener = await pair.bus("notifier", notifier_in)
-    _complete_notifier(listener, heard)
+    _complete_notifier(listener, received)
     async with pair.running(speaker, listener):
 
         async def connected() -> bool:
@@ -457,25 +459,28 @@ async def test_public_event_stands_alone_and_flat_on_payments_x(pair: Pair) -> N
             channel = await connection.channel()
             queue = await channel.declare_queue(exclusive=True)
             await queue.bind("payments.x", "payment.#")
-            saying = captured()
+            publication = captured()
             body = api.PaymentSettled(**(api.PaymentSettled.example | {"tenant_id": "t1"}))
             await say_all(
                 said,
                 [
-                    type(saying).of(
-                        body, occurred_at=saying.occurred_at, correlation=saying.correlation, event_id=saying.event_id
+                    type(publication).of(
+                        body,
+                        occurred_at=publication.occurred_at,
+                        correlation=publication.correlation,
+                        event_id=publication.event_id,
                     )
                 ],
             )
 
             async def arrived() -> bool:
-                return bool(heard)
+                return bool(received)
 
             await until(arrived)
             message = await queue.get(timeout=5)
             assert message is not None
             assert message.routing_key == "payment.settled"
-            assert message.message_id == str(saying.event_id)
+            assert message.message_id == str(publication.event_id)
             assert message.type == "payment.settled"
             assert message.timestamp is not None
             assert message.delivery_mode == 2
@@ -484,21 +489,21 @@ async def test_public_event_stands_alone_and_flat_on_payments_x(pair: Pair) -> N
             assert b'"status":"SETTLED"' in message.body
 
 
-def _complete_notifier(bus: Bus, heard: list[str]) -> None:
-    from libs.common.contracts import heard_by, notifier
+def _complete_notifier(bus: Bus, received: list[str]) -> None:
+    from libs.common.contracts import handled_by, notifier
     from libs.common.contracts.base import Kind
 
-    async def note(_: Connection, events: Sequence[Heard[api.IntentEvent]]) -> None:
-        heard.extend(event.body.contract.name for event in events)
+    async def note(_: Connection, events: Sequence[Received[api.IntentEvent]]) -> None:
+        received.extend(event.body.contract.name for event in events)
 
     async def nothing(_: notifier.ListEndpoints) -> notifier.EndpointList:
         return notifier.EndpointList(endpoints=[])
 
-    for kind in heard_by("notifier"):
+    for kind in handled_by("notifier"):
         if kind.contract.kind is Kind.REQUEST:
             bus.answer(kind, nothing)  # type: ignore[arg-type]  # never asked here
         else:
-            bus.hear(kind, note)  # type: ignore[arg-type]  # all of them are intent events
+            bus.handle(kind, note)  # type: ignore[arg-type]  # all of them are intent events
 
 
 async def test_queue_of_the_same_name_with_other_arguments_is_named_in_one_sentence(pair: Pair) -> None:
@@ -534,7 +539,7 @@ async def test_early_events_of_a_pack_cost_the_others_one_more_transaction(pair:
             raise TooEarly("not yet", event_ids=early)
         await record(transaction, list(events))
 
-    hearer.hear(gateway.PaymentCaptured, on_captured)
+    hearer.handle(gateway.PaymentCaptured, on_captured)
     async with pair.running(speaker, hearer):
         await say_all(said, [captured(amount_minor=1 + i % 2) for i in range(100)])
 

@@ -7,10 +7,10 @@ from itertools import batched
 import aio_pika
 import msgspec
 
-from libs.common.contracts import Kind, Message, gateway, heard_by, ledger
+from libs.common.contracts import Kind, Message, gateway, handled_by, ledger
 from libs.common.db import Connection
 from libs.common.errors import TooEarly
-from libs.common.messaging import Bus, Heard, Saying
+from libs.common.messaging import Bus, Publication, Received
 from libs.common.messaging.envelope import PackedEvent, encode_pack
 from libs.common.messaging.redelivery import RETRIES_MAX
 from libs.common.messaging.topology import dead_queue, declare, delay_exchange, postponed_queue, topology
@@ -22,15 +22,15 @@ FRESH = 50
 PACK = 10
 
 
-def packed(saying: Saying, *, attempt: int = 0) -> PackedEvent:
+def packed(publication: Publication, *, attempt: int = 0) -> PackedEvent:
     """An event as it travels."""
     return PackedEvent(
-        id=saying.event_id,
-        occurred_at=saying.occurred_at,
-        tenant_id=saying.correlation.tenant_id,
-        correlation_id=saying.correlation.correlation_id,
+        id=publication.event_id,
+        occurred_at=publication.occurred_at,
+        tenant_id=publication.correlation.tenant_id,
+        correlation_id=publication.correlation.correlation_id,
         attempt=attempt,
-        body=msgspec.Raw(saying.message.encode()),
+        body=msgspec.Raw(publication.message.encode()),
     )
 
 
@@ -62,7 +62,7 @@ async def first(url: str, queue: str) -> aio_pika.abc.AbstractIncomingMessage:
         return message
 
 
-async def _ignore(_: Connection, __: Sequence[Heard[Message]]) -> None:
+async def _ignore(_: Connection, __: Sequence[Received[Message]]) -> None:
     return
 
 
@@ -72,11 +72,11 @@ async def _no_accounts(_: Message) -> ledger.AccountList:
 
 def others(bus: Bus) -> None:
     """Handle all that the ledger receives apart from captures."""
-    for kind in heard_by("ledger"):
+    for kind in handled_by("ledger"):
         if kind.contract.kind is Kind.REQUEST:
             bus.answer(kind, _no_accounts)
         elif kind is not gateway.PaymentCaptured:
-            bus.hear(kind, _ignore)
+            bus.handle(kind, _ignore)
 
 
 def orphans(count: int, *, attempt: int = 0) -> Iterator[PackedEvent]:
@@ -92,7 +92,7 @@ async def test_fresh_events_take_every_other_transaction_however_many_are_too_ea
     has_cause = False
     hopeless = packed(captured(amount_minor=405), attempt=RETRIES_MAX)
 
-    async def on_captured(transaction: Connection, events: Sequence[Heard[gateway.PaymentCaptured]]) -> None:
+    async def on_captured(transaction: Connection, events: Sequence[Received[gateway.PaymentCaptured]]) -> None:
         nonlocal has_cause
         is_fresh = events[0].body.amount_minor == 100
         sets.append(is_fresh)
@@ -102,7 +102,7 @@ async def test_fresh_events_take_every_other_transaction_however_many_are_too_ea
         await record(transaction, list(events))
         has_cause = has_cause or sets.count(True) == FRESH // PACK
 
-    bus.hear(gateway.PaymentCaptured, on_captured)
+    bus.handle(gateway.PaymentCaptured, on_captured)
     await put(pair.vhost_url, postponed_queue(QUEUE), [*orphans(ORPHANS), hopeless])
     await put(pair.vhost_url, QUEUE, [packed(captured()) for _ in range(FRESH)])
     async with pair.running(bus):
@@ -128,10 +128,10 @@ async def test_a_set_that_is_too_early_is_postponed_as_one_message(pair: Pair) -
     bus = await pair.bus("ledger", database)
     others(bus)
 
-    async def on_captured(_: Connection, events: Sequence[Heard[gateway.PaymentCaptured]]) -> None:
+    async def on_captured(_: Connection, events: Sequence[Received[gateway.PaymentCaptured]]) -> None:
         raise TooEarly("the authorization has not arrived", event_ids=frozenset(e.id for e in events))
 
-    bus.hear(gateway.PaymentCaptured, on_captured)
+    bus.handle(gateway.PaymentCaptured, on_captured)
     # Beyond the third retry all wait equally long, and so together.
     events = [*orphans(PACK, attempt=5), *orphans(PACK, attempt=6)]
     await put(pair.vhost_url, QUEUE, [*events, *events[:PACK]], pack=100)
@@ -156,14 +156,14 @@ async def test_postponed_events_that_take_long_leave_the_slots_of_fresh_ones_alo
     handled: list[int] = []
     at_once = 0
 
-    async def on_captured(event: Heard[gateway.PaymentCaptured]) -> None:
+    async def on_captured(event: Received[gateway.PaymentCaptured]) -> None:
         nonlocal at_once
         if event.body.amount_minor == 404:
             at_once += 1
             await released.wait()
         handled.append(event.body.amount_minor)
 
-    bus.hear_each(gateway.PaymentCaptured, on_captured, concurrency=10)
+    bus.handle_each(gateway.PaymentCaptured, on_captured, concurrency=10)
     await put(pair.vhost_url, postponed_queue(QUEUE), list(orphans(100)))
     await put(pair.vhost_url, QUEUE, [packed(captured()) for _ in range(FRESH)])
     async with pair.running(bus):

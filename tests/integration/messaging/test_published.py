@@ -11,11 +11,11 @@ import aio_pika
 import msgspec
 import pytest
 
-from libs.common.contracts import Kind, gateway, said_by
+from libs.common.contracts import Kind, gateway, published_by
 from libs.common.db import Connection, Database
 from libs.common.errors import Unavailable
 from libs.common.ids import new_id
-from libs.common.messaging import Heard, Saying
+from libs.common.messaging import Publication, Received
 from libs.common.messaging.broker import Broker
 from libs.common.messaging.published import AHEAD_MAX, FIELDS, kept_since, publish_again
 from libs.common.messaging.relay import Relay
@@ -29,13 +29,13 @@ from tests.integration.messaging.test_postponed import others
 SERVICES = ("api", "gateway", "ledger", "notifier")
 
 
-def _one_of_each(service: str) -> list[Saying]:
+def _one_of_each(service: str) -> list[Publication]:
     """One message of each contract that a service publishes; the id of each is derived from something old or new."""
-    kinds = [kind for kind in said_by(service) if kind.contract.kind is not Kind.REQUEST]
+    kinds = [kind for kind in published_by(service) if kind.contract.kind is not Kind.REQUEST]
     correlation = Correlation(correlation_id="c", tenant_id="t1", traceparent="")
     then = datetime.now(UTC) - timedelta(days=40)
     return [
-        Saying.of(
+        Publication.of(
             msgspec.convert(kind.example, kind),
             occurred_at=then,
             correlation=correlation,
@@ -70,9 +70,9 @@ async def test_each_message_is_published_again_exactly_as_it_was(pair: Pair, ser
     began = datetime.now(UTC) - timedelta(seconds=1)
     later = datetime.now(UTC) + timedelta(minutes=5)
     assert await kept_since(database) is None
-    sayings = _one_of_each(service)
+    publications = _one_of_each(service)
     async with _relay(pair, database, service) as relay:
-        await say_all(database, sayings)
+        await say_all(database, publications)
         published = await _rows(database, "outbox")
         while await relay.round():
             pass
@@ -83,14 +83,14 @@ async def test_each_message_is_published_again_exactly_as_it_was(pair: Pair, ser
         assert await publish_again(database, Window(since=began - timedelta(days=1), until=began)) == 0
         assert await publish_again(database, Window(since=later, until=later + timedelta(days=1))) == 0
         for _ in range(2):
-            assert await publish_again(database, Window(since=began, until=later)) == len(sayings)
+            assert await publish_again(database, Window(since=began, until=later)) == len(publications)
             assert await _rows(database, "outbox") == published
             while await relay.round():
                 pass
         # What is published again is not kept a second time.
         assert await _rows(database, "outbox_published") == published
-        name = sayings[0].message.contract.name
-        same = [saying for saying in sayings if saying.message.contract.name == name]
+        name = publications[0].message.contract.name
+        same = [publication for publication in publications if publication.message.contract.name == name]
         assert await publish_again(database, Window(since=began, until=later, contract=name)) == len(same)
 
 
@@ -99,10 +99,10 @@ async def test_one_payment_is_published_again_and_its_subscriber_takes_it_once(p
     bus = await pair.bus("ledger", books)
     others(bus)
 
-    async def on_captured(transaction: Connection, events: Sequence[Heard[gateway.PaymentCaptured]]) -> None:
+    async def on_captured(transaction: Connection, events: Sequence[Received[gateway.PaymentCaptured]]) -> None:
         await record(transaction, list(events))
 
-    bus.hear(gateway.PaymentCaptured, on_captured)
+    bus.handle(gateway.PaymentCaptured, on_captured)
     one, other = captured(), captured()
     window = Window(since=datetime.now(UTC) - timedelta(seconds=1), until=datetime.now(UTC) + timedelta(minutes=5))
 

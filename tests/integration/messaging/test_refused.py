@@ -10,7 +10,7 @@ import pytest
 
 from libs.common.contracts import api
 from libs.common.errors import Invalid, NotFound
-from libs.common.messaging import Saying
+from libs.common.messaging import Publication
 from libs.common.messaging.refused import command, list_refused
 from libs.common.observability import metrics
 from libs.common.observability.correlation import Correlation
@@ -31,7 +31,7 @@ async def _fill(side: Side) -> aio_pika.abc.AbstractQueue:
 
 async def test_refused_messages_are_listed_tried_again_and_given_up(pair: Pair) -> None:
     now = datetime.now(UTC)
-    event = Saying.of(
+    event = Publication.of(
         api.PaymentFailed(**api.PaymentFailed.example),
         occurred_at=now,
         correlation=Correlation(correlation_id="c", tenant_id="t1"),

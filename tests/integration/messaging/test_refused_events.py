@@ -9,7 +9,7 @@ import pytest
 
 from libs.common.contracts import gateway
 from libs.common.db import Connection
-from libs.common.messaging import Bus, Heard
+from libs.common.messaging import Bus, Received
 from libs.common.messaging.redelivery import RETRIES_MAX
 from libs.common.messaging.topology import dead_queue, delay_exchange, postponed_queue
 from libs.common.observability import metrics
@@ -67,17 +67,17 @@ async def _ledger(pair: Pair, *, each: bool) -> Bus:
     others(bus)
     if each:
 
-        async def on_one(event: Heard[gateway.PaymentCaptured]) -> None:
+        async def on_one(event: Received[gateway.PaymentCaptured]) -> None:
             async with database.transaction() as transaction:
                 await record(transaction, [event])
 
-        bus.hear_each(gateway.PaymentCaptured, on_one)
+        bus.handle_each(gateway.PaymentCaptured, on_one)
     else:
 
-        async def on_captured(transaction: Connection, events: Sequence[Heard[gateway.PaymentCaptured]]) -> None:
+        async def on_captured(transaction: Connection, events: Sequence[Received[gateway.PaymentCaptured]]) -> None:
             await record(transaction, list(events))
 
-        bus.hear(gateway.PaymentCaptured, on_captured)
+        bus.handle(gateway.PaymentCaptured, on_captured)
     return bus
 
 

@@ -17,7 +17,7 @@ from libs.common.contracts import api, gateway
 from libs.common.contracts.base import REGISTRY
 from libs.common.db import Connection, Database
 from libs.common.errors import Unavailable
-from libs.common.messaging import Saying, say
+from libs.common.messaging import Publication, publish
 from libs.common.messaging.broker import Broker
 from libs.common.messaging.relay import BY_INDEX, CLAIM, Relay
 from libs.common.messaging.topology import topology
@@ -97,9 +97,9 @@ async def side(pair: Pair) -> AsyncIterator[Side]:
 
 
 @pytest.fixture
-def api_event() -> Saying:
+def api_event() -> Publication:
     correlation = Correlation(correlation_id="c", tenant_id="t1")
-    return Saying.of(
+    return Publication.of(
         api.PaymentFailed(**api.PaymentFailed.example), occurred_at=datetime.now(UTC), correlation=correlation
     )
 
@@ -123,12 +123,12 @@ async def _put_there(side: Side, queue: str) -> None:
 async def test_event_reaches_each_subscriber_once(side: Side) -> None:
     published = metrics.OUTBOX_PUBLISHED.labels("payment.captured")
     before = published._value.get()
-    sayings = [captured() for _ in range(250)]
-    await say_all(side.database, sayings)
+    publications = [captured() for _ in range(250)]
+    await say_all(side.database, publications)
     assert await side.relay.round() == 250
     # Once for each of its two queues.
     assert published._value.get() == before + 2 * 250
-    ids = [str(saying.event_id) for saying in sayings]
+    ids = [str(publication.event_id) for publication in publications]
     assert await side.size(API_QUEUE) == await side.size(LEDGER_QUEUE) == 3
     assert await side.events(API_QUEUE) == await side.events(LEDGER_QUEUE) == ids
     assert await side.count("outbox") == await side.count("outbox_refused") == 0
@@ -138,22 +138,22 @@ async def test_event_waits_for_a_queue_that_is_missing(side: Side) -> None:
     await side.channel.queue_delete(LEDGER_QUEUE)
     failed = metrics.OUTBOX_FAILED.labels("payment.captured")
     before = failed._value.get()
-    saying = captured()
-    await say_all(side.database, [saying])
+    publication = captured()
+    await say_all(side.database, [publication])
     await side.relay.round()
-    assert await side.events(API_QUEUE) == [str(saying.event_id)]
+    assert await side.events(API_QUEUE) == [str(publication.event_id)]
     assert side.unroutable == 1
     assert failed._value.get() == before + 1
     row = await side.database.fetchrow("SELECT * FROM outbox_refused")
     assert row is not None
-    assert (row["destination"], row["attempts"], row["event_id"]) == (LEDGER_QUEUE, 1, saying.event_id)
+    assert (row["destination"], row["attempts"], row["event_id"]) == (LEDGER_QUEUE, 1, publication.event_id)
     await side.make_due()
     await side.relay.retry_refused()
     assert await side.count("outbox_refused") == 1
     await _put_there(side, LEDGER_QUEUE)
     await side.make_due()
     await side.relay.retry_refused()
-    assert await side.events(LEDGER_QUEUE) == [str(saying.event_id)]
+    assert await side.events(LEDGER_QUEUE) == [str(publication.event_id)]
     assert await side.events(API_QUEUE) == []
     assert await side.count("outbox_refused") == 0
     await side.channel.queue_delete(LEDGER_QUEUE)
@@ -161,8 +161,8 @@ async def test_event_waits_for_a_queue_that_is_missing(side: Side) -> None:
 
 async def test_refused_row_keeps_all_of_itself(side: Side) -> None:
     await side.channel.queue_delete(LEDGER_QUEUE)
-    saying = captured()
-    await say_all(side.database, [saying])
+    publication = captured()
+    await say_all(side.database, [publication])
     before = await side.database.fetchrow("SELECT * FROM outbox")
     await side.relay.round()
     after = await side.database.fetchrow("SELECT *, available_at - now() AS wait FROM outbox_refused")
@@ -177,7 +177,7 @@ async def test_refused_row_keeps_all_of_itself(side: Side) -> None:
     assert row["attempts"] == 1, "it was not due"
 
 
-async def test_full_queue_of_another_team_repeats_nothing_of_ours(pair: Pair, api_event: Saying) -> None:
+async def test_full_queue_of_another_team_repeats_nothing_of_ours(pair: Pair, api_event: Publication) -> None:
     async with _side(pair, "api") as side:
         full = await side.channel.declare_queue(
             "team.full", durable=True, arguments={"x-max-length": 1, "x-overflow": "reject-publish"}
@@ -186,7 +186,9 @@ async def test_full_queue_of_another_team_repeats_nothing_of_ours(pair: Pair, ap
         try:
             await say_all(side.database, [api_event])
             await side.relay.round()
-            again = Saying.of(api_event.message, occurred_at=api_event.occurred_at, correlation=api_event.correlation)
+            again = Publication.of(
+                api_event.message, occurred_at=api_event.occurred_at, correlation=api_event.correlation
+            )
             await say_all(side.database, [again])
             await side.relay.round()
             assert await side.events("notifier.payment.failed") == [str(api_event.event_id), str(again.event_id)]
@@ -208,14 +210,14 @@ async def test_full_queue_of_another_team_repeats_nothing_of_ours(pair: Pair, ap
             await full.delete(if_unused=False, if_empty=False)
 
 
-async def test_public_event_without_a_subscriber_is_no_refusal(pair: Pair, api_event: Saying) -> None:
+async def test_public_event_without_a_subscriber_is_no_refusal(pair: Pair, api_event: Publication) -> None:
     async with _side(pair, "api") as side:
         await say_all(side.database, [api_event])
         assert await side.relay.round() == 1
         assert await side.count("outbox_refused") == 0
 
 
-async def test_messages_follow_each_other_without_a_turn_of_the_loop_each(pair: Pair, api_event: Saying) -> None:
+async def test_messages_follow_each_other_without_a_turn_of_the_loop_each(pair: Pair, api_event: Publication) -> None:
     async with _side(pair, "api") as side:
         publisher = side.broker._publisher._broker
         assert publisher is not None
@@ -309,8 +311,8 @@ async def test_refused_rows_stay_when_the_retry_fails(side: Side, monkeypatch: p
 
 
 async def test_rows_stay_when_the_process_dies_after_the_publish(side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
-    saying = captured()
-    await say_all(side.database, [saying])
+    publication = captured()
+    await say_all(side.database, [publication])
     sound, published, hang = side.broker.publish, asyncio.Event(), asyncio.Event()
 
     async def publish_and_hang(body: bytes, **properties: Any) -> None:
@@ -326,12 +328,12 @@ async def test_rows_stay_when_the_process_dies_after_the_publish(side: Side, mon
     monkeypatch.undo()
     assert await side.count("outbox") == 1
     assert await side.new_relay().round() == 1
-    assert await side.events(LEDGER_QUEUE) == [str(saying.event_id)] * 2, "the inbox of the subscriber knows it"
+    assert await side.events(LEDGER_QUEUE) == [str(publication.event_id)] * 2, "the inbox of the subscriber knows it"
 
 
 async def test_two_relays_never_wait_for_each_other(side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
-    sayings = [captured() for _ in range(4)]
-    await say_all(side.database, sayings)
+    publications = [captured() for _ in range(4)]
+    await say_all(side.database, publications)
     one, two = side.new_relay(outbox_batch_max=2), side.new_relay(outbox_batch_max=2)
     sound, published, release = side.broker.publish, asyncio.Event(), asyncio.Event()
 
@@ -346,10 +348,10 @@ async def test_two_relays_never_wait_for_each_other(side: Side, monkeypatch: pyt
     monkeypatch.undo()
     async with asyncio.timeout(5):
         assert await two.round() == 2
-    assert await side.events(LEDGER_QUEUE) == [str(saying.event_id) for saying in sayings[2:]]
+    assert await side.events(LEDGER_QUEUE) == [str(publication.event_id) for publication in publications[2:]]
     release.set()
     assert await first == 2
-    assert await side.events(LEDGER_QUEUE) == [str(saying.event_id) for saying in sayings[:2]]
+    assert await side.events(LEDGER_QUEUE) == [str(publication.event_id) for publication in publications[:2]]
     assert await side.count("outbox") == 0
 
 
@@ -410,7 +412,7 @@ async def test_claim_beside_an_old_snapshot_reads_as_little_as_ever(side: Side, 
 async def test_row_that_commits_late_is_sent_within_the_lag(side: Side) -> None:
     late, early = captured(), captured()
     async with side.database.transaction() as slow:
-        await say(slow, [late])
+        await publish(slow, [late])
         await say_all(side.database, [early])
         assert await side.relay.round() == 1
     side.seconds += LAG_SECONDS / 2
@@ -421,7 +423,7 @@ async def test_row_that_commits_late_is_sent_within_the_lag(side: Side) -> None:
 async def test_row_that_commits_after_the_lag_is_found_by_the_full_scan(side: Side) -> None:
     late = captured()
     async with side.database.transaction() as slow:
-        await say(slow, [late])
+        await publish(slow, [late])
         await say_all(side.database, [captured()])
         assert await side.relay.round() == 1
         side.seconds += LAG_SECONDS

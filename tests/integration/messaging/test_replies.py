@@ -29,22 +29,22 @@ async def test_request_waits_until_its_reply_can_arrive(pair: Pair, monkeypatch:
         return ledger.BalanceList(balances=[])
 
     monkeypatch.setattr(Reader, "_consume", late)
-    asker = await pair.bus("api", await pair.database("api"), request_timeout_seconds=30)
+    requester = await pair.bus("api", await pair.database("api"), request_timeout_seconds=30)
     answerer = await pair.bus("ledger", await pair.database("ledger"))
     complete_ledger(answerer)
-    answerer.hear(gateway.PaymentCaptured, ignore)
-    complete_api(asker)
+    answerer.handle(gateway.PaymentCaptured, ignore)
+    complete_api(requester)
     answerer.answer(ledger.ListBalances, balances)
     with pytest.raises(Unavailable):
-        await ask(asker, ledger.ListBalances(tenant_id="t1"), "t1")
-    async with pair.running(asker, answerer):
+        await ask(requester, ledger.ListBalances(tenant_id="t1"), "t1")
+    async with pair.running(requester, answerer):
         await until(lambda: is_connected(answerer))
 
         async def has_connected() -> bool:
-            return "no consumer on api.replies" in asker.trouble
+            return "no consumer on api.replies" in requester.trouble
 
         await until(has_connected)
-        reply = asyncio.create_task(ask(asker, ledger.ListBalances(tenant_id="t1"), "t1"))
+        reply = asyncio.create_task(ask(requester, ledger.ListBalances(tenant_id="t1"), "t1"))
         # Whatever was sent before this has been handled when this has.
         async with await aio_pika.connect(pair.vhost_url) as connection:
             await (await connection.channel()).get_queue("ledger.requests.queue")

@@ -13,7 +13,7 @@ from libs.common.contracts.ledger_journal import EntriesPosted, ManualEntry, Man
 from libs.common.contracts.ledger_reports import TrialBalance
 from libs.common.db import Connection
 from libs.common.errors import Unavailable
-from libs.common.messaging import Bus, Heard
+from libs.common.messaging import Bus, Received
 from libs.common.messaging import requests as asking
 from libs.common.observability import metrics
 from libs.common.observability.correlation import Correlation, correlated
@@ -67,25 +67,27 @@ class Answering:
 
 
 async def running(pair: Pair) -> tuple[Bus, Bus, Answering]:
-    asker = await pair.bus("api", await pair.database("api"), request_timeout_seconds=30, consumer_prefetch=PREFETCH)
+    requester = await pair.bus(
+        "api", await pair.database("api"), request_timeout_seconds=30, consumer_prefetch=PREFETCH
+    )
     answerer = await pair.bus("ledger", await pair.database("ledger"), consumer_prefetch=PREFETCH)
     complete_ledger(answerer)
-    answerer.hear(gateway.PaymentCaptured, ignore)
-    complete_api(asker)
+    answerer.handle(gateway.PaymentCaptured, ignore)
+    complete_api(requester)
     answering = Answering()
     answerer.answer(ledger_reports.ReportTrialBalance, answering.report)
     answerer.answer(ledger_journal.PostEntries, answering.post)
     answerer.answer(ledger.ListBalances, answering.balances)
-    return asker, answerer, answering
+    return requester, answerer, answering
 
 
-async def ignore(_: Connection, __: Sequence[Heard[gateway.PaymentCaptured]]) -> None:
+async def ignore(_: Connection, __: Sequence[Received[gateway.PaymentCaptured]]) -> None:
     return
 
 
-async def ask(asker: Bus, message: Message, tenant_id: str) -> object:
+async def ask(requester: Bus, message: Message, tenant_id: str) -> object:
     with correlated(Correlation(correlation_id="c", tenant_id=tenant_id)):
-        return await asker.ask(message)
+        return await requester.request(message)
 
 
 async def flood(url: str, message: Message, *, count: int = FLOOD, expiration: float | None = None) -> None:
@@ -114,9 +116,9 @@ async def is_connected(*buses: Bus) -> bool:
 async def test_heavy_requests_of_one_tenant_hold_up_neither_those_of_another_nor_ordinary_ones(
     pair: Pair, heavy: Callable[[str], Message]
 ) -> None:
-    asker, answerer, answering = await running(pair)
-    async with pair.running(asker, answerer):
-        await until(lambda: is_connected(asker, answerer))
+    requester, answerer, answering = await running(pair)
+    async with pair.running(requester, answerer):
+        await until(lambda: is_connected(requester, answerer))
         await flood(pair.vhost_url, heavy("rude"))
 
         async def is_all_at_hand() -> bool:
@@ -124,8 +126,8 @@ async def test_heavy_requests_of_one_tenant_hold_up_neither_those_of_another_nor
 
         await until(is_all_at_hand)
         for _ in range(3):
-            await ask(asker, heavy("quiet"), "quiet")
-            await ask(asker, ledger.ListBalances(tenant_id="quiet"), "quiet")
+            await ask(requester, heavy("quiet"), "quiet")
+            await ask(requester, ledger.ListBalances(tenant_id="quiet"), "quiet")
         # However many were there before: only so many of them had begun, and none of them has ended.
         assert answering.begun == ["rude"] * HEAVY_OF_ONE_TENANT + ["quiet"] * 6
         answering.let.set()
@@ -137,11 +139,11 @@ async def test_heavy_requests_of_one_tenant_hold_up_neither_those_of_another_nor
 
 
 async def test_a_request_whose_asker_has_given_up_is_not_begun(pair: Pair) -> None:
-    asker, answerer, answering = await running(pair)
+    requester, answerer, answering = await running(pair)
     given_up = metrics.REQUESTS_GIVEN_UP.labels("reports.trial_balance")
     before = given_up._value.get()
-    async with pair.running(asker, answerer):
-        await until(lambda: is_connected(asker, answerer))
+    async with pair.running(requester, answerer):
+        await until(lambda: is_connected(requester, answerer))
         await flood(pair.vhost_url, report("rude"), count=HEAVY_OF_ONE_TENANT)
 
         async def is_busy() -> bool:
@@ -156,7 +158,7 @@ async def test_a_request_whose_asker_has_given_up_is_not_begun(pair: Pair) -> No
         late = asyncio.get_running_loop().time() + 0.6
         await until(is_past)
         answering.let.set()
-        await ask(asker, report("rude"), "rude")
+        await ask(requester, report("rude"), "rude")
         assert given_up._value.get() - before == 5
         assert answering.begun == ["rude"] * (HEAVY_OF_ONE_TENANT + 1)
 
@@ -166,12 +168,12 @@ async def test_too_many_waiting_requests_are_refused_to_who_has_most_of_them(
 ) -> None:
     monkeypatch.setattr(asking, "_WAITING_MAX", 30)
     monkeypatch.setattr(asking, "_TENANT_HEAVY_WAITING_MAX", 20)
-    asker, answerer, answering = await running(pair)
-    async with pair.running(asker, answerer):
-        await until(lambda: is_connected(asker, answerer))
-        rude = [asyncio.create_task(ask(asker, report("rude"), "rude")) for _ in range(50)]
-        other = [asyncio.create_task(ask(asker, report("other"), "other")) for _ in range(12)]
-        await asyncio.gather(*(ask(asker, report("quiet"), "quiet") for _ in range(5)))
+    requester, answerer, answering = await running(pair)
+    async with pair.running(requester, answerer):
+        await until(lambda: is_connected(requester, answerer))
+        rude = [asyncio.create_task(ask(requester, report("rude"), "rude")) for _ in range(50)]
+        other = [asyncio.create_task(ask(requester, report("other"), "other")) for _ in range(12)]
+        await asyncio.gather(*(ask(requester, report("quiet"), "quiet") for _ in range(5)))
         answering.let.set()
         answers = await asyncio.gather(*rude, return_exceptions=True)
         refused = [answer for answer in answers if isinstance(answer, Unavailable)]

@@ -20,7 +20,7 @@ from libs.common.clock import SystemClock
 from libs.common.contracts import REGISTRY, Contract, Kind, gateway, ledger
 from libs.common.db import Connection
 from libs.common.errors import Invalid, TooEarly, Unavailable
-from libs.common.messaging import Bus, Heard
+from libs.common.messaging import Bus, Received
 from libs.common.messaging.redrive import redrive
 from libs.common.messaging.topology import DELAYS_SECONDS, topology
 from libs.common.settings import BrokerSettings
@@ -29,7 +29,7 @@ from tests.integration.messaging.test_path import complete_api, complete_gateway
 from tests.support.brokers import fresh_vhost
 
 CONTRACTS = [kind.contract for kind in REGISTRY.values()]
-_UNKEPT = {f"{c.queue(s)}.dead" for c in CONTRACTS for s in c.heard_by if c.broadcast or c.kind is Kind.REQUEST}
+_UNKEPT = {f"{c.queue(s)}.dead" for c in CONTRACTS for s in c.handled_by if c.broadcast or c.kind is Kind.REQUEST}
 """Requests and broadcasts have no dead letters."""
 PROCESS = "0123456789abcdef" * 2
 QUEUE = "ledger.payment.captured"
@@ -75,11 +75,11 @@ def load(place: Place) -> None:
 
 
 def publishes(user: str) -> list[Contract]:
-    return [contract for contract in CONTRACTS if user in contract.said_by]
+    return [contract for contract in CONTRACTS if user in contract.published_by]
 
 
 def handles(user: str) -> list[Contract]:
-    return [contract for contract in CONTRACTS if user in contract.heard_by]
+    return [contract for contract in CONTRACTS if user in contract.handled_by]
 
 
 def queues_of(user: str) -> set[str]:
@@ -107,7 +107,7 @@ def exchanges_of(user: str) -> set[str]:
 def may(user: str, right: str, name: str) -> bool:
     """Whether the contracts let a user do this with an exchange or queue."""
     if user == REDRIVE:
-        dead = {f"{contract.queue(s)}.dead" for contract in CONTRACTS for s in contract.heard_by}
+        dead = {f"{contract.queue(s)}.dead" for contract in CONTRACTS for s in contract.handled_by}
         return right == "write" and name == "amq.default" if right != "read" else name in dead - _UNKEPT
     if user == MONITORING:
         return False
@@ -118,7 +118,7 @@ def may(user: str, right: str, name: str) -> bool:
         case "write":
             targets = side | {contract.exchange for contract in publishes(user)}
             targets |= {"payments.x" for contract in publishes(user) if contract.public}
-            targets |= {f"{s}.replies" for c in handles(user) if c.kind is Kind.REQUEST for s in c.said_by}
+            targets |= {f"{s}.replies" for c in handles(user) if c.kind is Kind.REQUEST for s in c.published_by}
             return name in queues_of(user) | targets
         case _:
             sources = side | {contract.exchange for contract in handles(user)}
@@ -165,7 +165,7 @@ def test_each_pair_of_user_and_name_is_allowed_as_the_contracts_say(place: Place
 def test_each_routing_key_is_allowed_as_the_contracts_say(place: Place) -> None:
     topics = sorted({contract.exchange for contract in CONTRACTS} | {"payments.x"})
     keys = sorted(
-        {c.name for c in CONTRACTS} | {c.queue(s) for c in CONTRACTS for s in c.heard_by} | {"#", "payment.*"}
+        {c.name for c in CONTRACTS} | {c.queue(s) for c in CONTRACTS for s in c.handled_by} | {"#", "payment.*"}
     )
     answers = place.evaluate(
         "[begin {ok, U} = rabbit_access_control:check_user_login(N, []), "
@@ -186,14 +186,14 @@ def test_each_routing_key_is_allowed_as_the_contracts_say(place: Place) -> None:
                     for c in publishes(user)
                     if (
                         c.exchange == exchange
-                        and key in {c.name, *(c.queue(s) for s in c.heard_by if len(c.heard_by) > 1)}
+                        and key in {c.name, *(c.queue(s) for s in c.handled_by if len(c.handled_by) > 1)}
                     )
                     or (exchange == "payments.x" and c.public and key == c.name)
                 }
                 read = {
                     c
                     for c in handles(user)
-                    if c.exchange == exchange and key in {c.name, *([c.queue(user)] if len(c.heard_by) > 1 else [])}
+                    if c.exchange == exchange and key in {c.name, *([c.queue(user)] if len(c.handled_by) > 1 else [])}
                 }
                 for right, expected in (("write", written), ("read", read)):
                     if (next(found) == "+") is not bool(expected):
@@ -283,12 +283,12 @@ def services(place: Place, pair: Pair) -> Callable[[str], Awaitable[Bus]]:
 async def test_services_live_with_their_rights(
     place: Place, pair: Pair, services: Callable[[str], Awaitable[Bus]]
 ) -> None:
-    speaker, hearer, asker = await services("gateway"), await services("ledger"), await services("api")
+    speaker, hearer, requester = await services("gateway"), await services("ledger"), await services("api")
     complete_gateway(speaker)
-    complete_api(asker)
+    complete_api(requester)
     seen: list[int] = []
 
-    async def on_captured(tx: Connection, events: Sequence[Heard[gateway.PaymentCaptured]]) -> None:
+    async def on_captured(tx: Connection, events: Sequence[Received[gateway.PaymentCaptured]]) -> None:
         amounts = [event.body.amount_minor for event in events]
         if 404 in amounts and 404 not in seen:
             seen.append(404)
@@ -308,13 +308,13 @@ async def test_services_live_with_their_rights(
         )
 
     complete_ledger(hearer, answer=open_account)
-    hearer.hear(gateway.PaymentCaptured, on_captured)
+    hearer.handle(gateway.PaymentCaptured, on_captured)
     database = await pair.database("gateway")
-    async with pair.running(speaker, hearer, asker):
+    async with pair.running(speaker, hearer, requester):
 
         async def connected() -> bool:
             try:
-                for bus in (speaker, hearer, asker):
+                for bus in (speaker, hearer, requester):
                     await bus.ping()
             except Unavailable:
                 return False
@@ -322,7 +322,7 @@ async def test_services_live_with_their_rights(
 
         await until(connected)
         example = msgspec.convert(ledger.OpenAccount.example, ledger.OpenAccount, strict=False)
-        assert (await asker.ask(example)).code == example.code
+        assert (await requester.request(example)).code == example.code
         await say_all(database, [captured(amount_minor=minor) for minor in (100, 404, 666)])
 
         async def handled() -> bool:

@@ -11,7 +11,7 @@ from pamqp.commands import Basic
 from deploy.local.servers import Servers
 from libs.common.contracts import gateway
 from libs.common.db import Connection, Database
-from libs.common.messaging import Bus, Heard
+from libs.common.messaging import Bus, Received
 from libs.common.messaging.envelope import PackedEvent
 from libs.common.messaging.redelivery import Redelivery
 from libs.common.messaging.shares import PASSED_PER_PLACE, SHARE_MAX
@@ -53,7 +53,7 @@ class Book:
         self.before: list[int] = []
         self.attempts: set[int] = set()
 
-    async def in_sets(self, transaction: Connection, events: Sequence[Heard[gateway.PaymentCaptured]]) -> None:
+    async def in_sets(self, transaction: Connection, events: Sequence[Received[gateway.PaymentCaptured]]) -> None:
         """Handle a set of events."""
         await transaction.executemany(
             "INSERT INTO effects VALUES ($1, $2, $3)", [(e.id, e.body.payment_intent_id, e.tenant_id) for e in events]
@@ -62,7 +62,7 @@ class Book:
         if any(event.tenant_id == "quiet" for event in events):
             self.before.append(await effects(transaction, "rude"))
 
-    async def one(self, event: Heard[gateway.PaymentCaptured]) -> None:
+    async def one(self, event: Received[gateway.PaymentCaptured]) -> None:
         """Handle one event in a transaction of its own."""
         async with self.database.transaction() as transaction:
             await self.in_sets(transaction, [event])
@@ -82,9 +82,9 @@ async def listening(pair: Pair, book: Book, *, each: bool = False, **settings: f
     )
     others(bus)
     if each:
-        bus.hear_each(gateway.PaymentCaptured, book.one, concurrency=PLACES * 5)
+        bus.handle_each(gateway.PaymentCaptured, book.one, concurrency=PLACES * 5)
     else:
-        bus.hear(gateway.PaymentCaptured, book.in_sets)
+        bus.handle(gateway.PaymentCaptured, book.in_sets)
     return bus
 
 

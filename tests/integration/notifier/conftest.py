@@ -26,7 +26,7 @@ from libs.common.contracts.notifier import (
 )
 from libs.common.db import Database
 from libs.common.ids import new_id
-from libs.common.messaging import Heard
+from libs.common.messaging import Received
 from libs.common.observability.correlation import Correlation
 from services.notifier.deliveries import commands as delivery_commands
 from services.notifier.deliveries import queries as delivery_queries
@@ -69,7 +69,7 @@ class Receiver:
 
     def __init__(self) -> None:
         self.url = ""
-        self.heard: list[Request] = []
+        self.received: list[Request] = []
         self.answers: list[web.Response] = []
         self.status = 200
         self.hanging: set[str] = set()
@@ -77,7 +77,7 @@ class Receiver:
 
     async def take(self, request: web.Request) -> web.Response:
         """Hear one request."""
-        self.heard.append(Request(request.path, dict(request.headers), await request.read()))
+        self.received.append(Request(request.path, dict(request.headers), await request.read()))
         if request.path in self.hanging:
             await self.let_go.wait()
         return self.answers.pop(0) if self.answers else web.Response(status=self.status, text="taken")
@@ -148,10 +148,10 @@ class Notifier:
             self.database, DeleteEndpoint(tenant_id=tenant_id, endpoint_id=endpoint_id), clock=self.clock
         )
 
-    async def hear(self, *events: PublicEvent) -> None:
+    async def handle(self, *events: PublicEvent) -> None:
         """Hear events of one type, as the bus hands them over."""
-        heard = [
-            Heard(
+        received = [
+            Received(
                 id=event.event_id,
                 body=event,
                 occurred_at=event.occurred_at,
@@ -161,7 +161,7 @@ class Notifier:
             for event in events
         ]
         async with self.database.transaction() as tx:
-            await delivery_commands.schedule(tx, heard, policy=self.policy, clock=self.clock)
+            await delivery_commands.schedule(tx, received, policy=self.policy, clock=self.clock)
 
     def event(self, tenant_id: str, kind: type[IntentEvent] = PaymentSettled, **fields: Any) -> IntentEvent:
         """An event that happens now."""

@@ -33,7 +33,7 @@ from libs.common.errors import Invalid
 from libs.common.ids import first_id, new_id
 from libs.common.messaging.broker import Broker
 from libs.common.messaging.envelope import PackedEvent, encode_pack
-from libs.common.messaging.requests import Asker
+from libs.common.messaging.requests import Requester
 from libs.common.messaging.topology import topology
 from tests.integration.notifier.conftest import until
 from tests.support.databases import TestDatabase
@@ -49,18 +49,18 @@ LATER = datetime(2100, 1, 1, tzinfo=UTC)
 class Api:
     """The api's side: says public events in packs, asks for endpoints."""
 
-    def __init__(self, asker: Asker, channel: aio_pika.abc.AbstractChannel, tenant_id: str) -> None:
-        self._asker = asker
+    def __init__(self, requester: Requester, channel: aio_pika.abc.AbstractChannel, tenant_id: str) -> None:
+        self._requester = requester
         self.channel = channel
         self.tenant_id = tenant_id
 
-    async def ask(self, request: Message) -> Any:
-        """Ask the notifier."""
-        return await self._asker.ask(request)
+    async def request(self, message: Message) -> Any:
+        """Send the notifier a request."""
+        return await self._requester.request(message)
 
     async def register(self, url: str, *events: str) -> WebhookEndpoint:
         """Register an endpoint."""
-        registered: WebhookEndpoint = await self.ask(
+        registered: WebhookEndpoint = await self.request(
             RegisterEndpoint(tenant_id=self.tenant_id, endpoint_id=new_id(), url=url, events=list(events))
         )
         return registered
@@ -164,12 +164,12 @@ class Process:
 async def speaking(vhost_url: str, tenant_id: str) -> AsyncIterator[Api]:
     """Speak as the api inside the block."""
     broker = Broker(vhost_url, name="api")
-    asker = Asker(broker, service="api", timeout_seconds=5)
-    broker.subscribe(asker.reply_queue, asker, prefetch=50, exclusive=True, binding=asker.binding)
+    requester = Requester(broker, service="api", timeout_seconds=5)
+    broker.subscribe(requester.reply_queue, requester, prefetch=50, exclusive=True, binding=requester.binding)
     await broker.start(topology("api"))
     async with await aio_pika.connect(vhost_url) as connection:
         try:
-            yield Api(asker, await connection.channel(), tenant_id)
+            yield Api(requester, await connection.channel(), tenant_id)
         finally:
             await broker.stop()
 
@@ -212,7 +212,7 @@ async def test_what_the_api_says_reaches_the_merchant(
 ) -> None:
     async with speaking(vhost_url, tenant_id) as api:
         endpoint = await api.register(receiver.url, "payment.*")
-        (listed,) = (await api.ask(ListEndpoints(tenant_id=tenant_id))).endpoints
+        (listed,) = (await api.request(ListEndpoints(tenant_id=tenant_id))).endpoints
         assert listed == msgspec.structs.replace(endpoint, secret=None)
         created, settled = api.event(PaymentIntentCreated), api.event()
         await api.say(created)
@@ -226,7 +226,7 @@ async def test_what_the_api_says_reaches_the_merchant(
         assert {body["id"] for body in told} == {str(created.event_id), str(settled.event_id)}
 
         async def recorded() -> bool:
-            page = await api.ask(ListDeliveries(tenant_id=tenant_id, endpoint_id=endpoint.id))
+            page = await api.request(ListDeliveries(tenant_id=tenant_id, endpoint_id=endpoint.id))
             return [d.status for d in page.deliveries] == ["DELIVERED", "DELIVERED"]
 
         await until(recorded)
@@ -338,13 +338,13 @@ async def test_a_replay_interrupted_by_kill_goes_on_after_the_restart_and_finish
         )
 
         async def progress() -> tuple[str, int]:
-            shown = await api.ask(GetReplay(tenant_id=tenant_id, replay_id=begun.id))
+            shown = await api.request(GetReplay(tenant_id=tenant_id, replay_id=begun.id))
             return shown.status, shown.scheduled
 
         async with books.transaction():
             # Somebody holds a delivery of the second step, so the replay stands there when its process is killed.
             await books.execute("SELECT FROM deliveries WHERE event_id = $1 FOR UPDATE", events[step + step // 2])
-            begun = await api.ask(StartReplay(tenant_id=tenant_id, endpoint_id=endpoint.id, key="k", until=LATER))
+            begun = await api.request(StartReplay(tenant_id=tenant_id, endpoint_id=endpoint.id, key="k", until=LATER))
 
             async def stands() -> bool:
                 return await progress() == ("RUNNING", step)

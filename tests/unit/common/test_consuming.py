@@ -16,7 +16,7 @@ from libs.common.ids import new_id
 from libs.common.messaging import settling
 from libs.common.messaging.consumer import BroadcastConsumer
 from libs.common.messaging.delivery import Delivery
-from libs.common.messaging.envelope import ATTEMPTS_MAX, PACK_EVENTS_MAX, decode_pack, heard, open_pack
+from libs.common.messaging.envelope import ATTEMPTS_MAX, PACK_EVENTS_MAX, decode_pack, open_pack, received
 from libs.common.messaging.letters import DeadLetter, _events
 from libs.common.messaging.redelivery import judge
 from libs.common.messaging.settling import acknowledge, hand_back, persist
@@ -52,7 +52,7 @@ def pack(*events: dict[str, Any], name: str = "payment.captured") -> bytes:
 class TestEnvelope:
     def test_event_is_what_its_sender_has_written_with_a_span_of_our_own(self) -> None:
         (packed,) = decode_pack(pack(event())).events
-        found = heard(packed, msgspec.json.Decoder(gateway.PaymentCaptured))
+        found = received(packed, msgspec.json.Decoder(gateway.PaymentCaptured))
         assert (found.tenant_id, found.correlation.correlation_id, found.attempt) == ("t", "c", 3)
         assert (found.occurred_at, found.id, found.body.amount_minor) == (NOW, packed.id, 100)
         version, trace, span, _ = found.correlation.traceparent.split("-")
@@ -118,7 +118,7 @@ class TestEnvelope:
             field.encode_name: None for field in msgspec.structs.fields(captured) if field.name not in {"tenant_id"}
         }
         with pytest.raises(Undecodable, match="the body breaks its contract"):
-            heard(decode_pack(pack(event(body=fields))).events[0], msgspec.json.Decoder(captured))
+            received(decode_pack(pack(event(body=fields))).events[0], msgspec.json.Decoder(captured))
 
 
 class Channel:

@@ -25,9 +25,9 @@ def test_example_is_a_valid_body_that_survives_the_wire(name: str) -> None:
 def test_contract_says_who_says_and_who_hears_it(name: str) -> None:
     kind = REGISTRY[name]
     contract = kind.contract
-    assert contract.said_by
-    assert contract.heard_by or contract.public
-    assert set(contract.heard_by) | set(contract.said_by) <= set(SERVICES)
+    assert contract.published_by
+    assert contract.handled_by or contract.public
+    assert set(contract.handled_by) | set(contract.published_by) <= set(SERVICES)
     assert kind.__doc__
     assert any(word in kind.__doc__ for word in ("eard", "aid", "sked"))
     assert (contract.reply is not None) == (contract.kind is Kind.REQUEST)
@@ -62,7 +62,7 @@ def test_a_broadcast_leaves_no_queue_that_fills_while_nobody_runs() -> None:
     broadcasts = [kind.contract for kind in REGISTRY.values() if kind.contract.broadcast]
     assert broadcasts
     for contract in broadcasts:
-        for service in contract.heard_by:
+        for service in contract.handled_by:
             names = {queue.name for queue in topology(service).queues}
             assert not {name for name in names if name.startswith(contract.queue(service))}
             assert contract.exchange in {name for name, _ in topology(service).exchanges}
@@ -74,10 +74,10 @@ def _hears(queue: Queue) -> bool:
 
 def test_both_sides_derive_the_same_queues() -> None:
     said = {queue.name: queue for queue in topology("gateway").queues}
-    heard = {queue.name: queue for queue in topology("ledger").queues}
-    shared = said.keys() & heard.keys()
+    received = {queue.name: queue for queue in topology("ledger").queues}
+    shared = said.keys() & received.keys()
     assert "ledger.payment.captured" in shared
-    assert all(said[name] == heard[name] for name in shared)
+    assert all(said[name] == received[name] for name in shared)
 
 
 def test_dead_letter_queues_are_declared_before_the_queues_that_need_them() -> None:

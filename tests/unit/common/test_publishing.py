@@ -10,7 +10,7 @@ import pytest
 from libs.common.contracts import PUBLIC_EXCHANGE, REGISTRY, gateway
 from libs.common.errors import Invalid
 from libs.common.ids import new_id
-from libs.common.messaging import Saying
+from libs.common.messaging import Publication
 from libs.common.messaging.envelope import decode_pack
 from libs.common.messaging.frames import PublicMessage
 from libs.common.messaging.outbox import OUTBOX_COLUMNS, insert_outbox, outbox_arrays
@@ -202,26 +202,26 @@ class TestShipments:
         assert destinations(REGISTRY[contract].contract) == places
 
 
-def captured() -> Saying:
+def captured() -> Publication:
     body = gateway.PaymentCaptured(
         payment_intent_id=new_id(), amount_minor=1, currency="BRL", gateway_ref="r", captured_at=NOW
     )
     cause = Correlation(correlation_id="c", tenant_id="t", traceparent="trace")
-    return Saying.of(body, occurred_at=NOW, correlation=cause)
+    return Publication.of(body, occurred_at=NOW, correlation=cause)
 
 
 class TestOutbox:
     def test_arrays_are_in_the_order_of_the_columns(self) -> None:
-        saying = captured()
-        columns = dict(zip(OUTBOX_COLUMNS.split(", "), outbox_arrays([saying]), strict=True))
+        publication = captured()
+        columns = dict(zip(OUTBOX_COLUMNS.split(", "), outbox_arrays([publication]), strict=True))
         assert columns == {
-            "event_id": [saying.event_id],
+            "event_id": [publication.event_id],
             "contract": [CAPTURED_TO_US],
             "tenant_id": ["t"],
             "correlation_id": ["c"],
             "traceparent": ["trace"],
             "occurred_at": [NOW],
-            "body": [msgspec.json.encode(saying.message).decode()],
+            "body": [msgspec.json.encode(publication.message).decode()],
         }
 
     def test_statement_counts_on_from_its_first_parameter(self) -> None:
@@ -233,8 +233,10 @@ class TestOutbox:
 
     def test_event_that_has_an_id_keeps_it(self) -> None:
         known = new_id()
-        saying = captured()
-        again = Saying.of(saying.message, occurred_at=NOW, correlation=saying.correlation, event_id=known)
+        publication = captured()
+        again = Publication.of(
+            publication.message, occurred_at=NOW, correlation=publication.correlation, event_id=known
+        )
         assert again.event_id == known
         assert captured().event_id != captured().event_id
 
@@ -281,8 +283,8 @@ class TestWindow:
         assert "--since" in capsys.readouterr().err
 
     def test_named_contract_alone_is_kept(self) -> None:
-        saying = captured()
+        publication = captured()
         window = Window(since=NOW, until=NOW, contract="payment.captured")
-        assert window.of([saying]) == [saying]
-        assert Window(since=NOW, until=NOW).of([saying]) == [saying]
-        assert Window(since=NOW, until=NOW, contract="refund.failed").of([saying]) == []
+        assert window.of([publication]) == [publication]
+        assert Window(since=NOW, until=NOW).of([publication]) == [publication]
+        assert Window(since=NOW, until=NOW, contract="refund.failed").of([publication]) == []

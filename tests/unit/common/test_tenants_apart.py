@@ -25,7 +25,7 @@ _DERIVING = {"derived_id", "uuid5", "uuid3"}
 DERIVED_WITHOUT_TENANT = {
     "services/gateway/commands/notices.py:disputed": "of an intent, whose id the api minted; disputes are kept by tenant",
     "services/gateway/outbox.py:again": "from the event of an attempt, whose id has the tenant in it",
-    "services/gateway/outbox.py:_saying": "from the id of an attempt, which has the tenant in it",
+    "services/gateway/outbox.py:_publication": "from the id of an attempt, which has the tenant in it",
     "services/gateway/stripe_processor/inbox.py:_fee_message": "of an intent; entries of fees are kept by tenant",
     "services/ledger/claims.py:_claim": "the id of an entry; entries are kept by tenant",
     "services/ledger/holds.py:capture": "the id of an entry; entries are kept by tenant",

@@ -11,7 +11,7 @@ from deploy.local.bootstrap import SERVICES
 from deploy.local.definitions import DOCUMENT, FILE, definitions, page, password_hash, text
 from deploy.local.environment import REDRIVE
 from deploy.local.rights import USERS, pattern, rights
-from libs.common.contracts import heard_by, said_by
+from libs.common.contracts import handled_by, published_by
 from libs.common.messaging.topology import topology
 
 pytestmark = pytest.mark.unit
@@ -28,9 +28,9 @@ def test_operators_page_is_in_step_with_the_contracts() -> None:
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_may_publish_and_consume_as_its_contracts_say(service: str) -> None:
     may = rights(service).patterns()
-    for message in said_by(service):
+    for message in published_by(service):
         assert re.search(may["write"], message.contract.exchange)
-    for message in heard_by(service):
+    for message in handled_by(service):
         own = f"{message.contract.queue(service)}{f'.{"0" * 32}' if message.contract.broadcast else ''}"
         assert re.search(may["read"], own)
         assert re.search(may["read"], message.contract.exchange)

@@ -59,7 +59,7 @@ def test_nothing_running_is_a_state_not_an_error(tmp_path: Path) -> None:
         supervision.restart(place, "api", {})
 
 
-def said_by(place: Layout, service: str) -> list[str]:
+def published_by(place: Layout, service: str) -> list[str]:
     file = place.service_logs / f"{service}.log"
     return file.read_text().splitlines() if file.exists() else []
 
@@ -76,17 +76,17 @@ def test_a_restart_takes_changed_settings_and_nothing_keeps_the_old_ones(tmp_pat
     first = {"LOG_LEVEL": "INFO", "JWT_ISSUER": " it's $HOME; `id` "}
     supervision.start(place, os.environ | first, first)
     try:
-        assert wait_until(lambda: all(said_by(place, service) for service in SERVICES), seconds=60)
-        assert said_by(place, "ledger") == ["INFO  it's $HOME; `id` "]
+        assert wait_until(lambda: all(published_by(place, service) for service in SERVICES), seconds=60)
+        assert published_by(place, "ledger") == ["INFO  it's $HOME; `id` "]
         before = {state.service: state.pid for state in supervision.states(place)}
         assert all(before.values())
         supervision.restart(place, "api", {"LOG_LEVEL": "DEBUG"})
-        assert wait_until(lambda: len(said_by(place, "api")) == 2, seconds=60)
-        assert said_by(place, "api")[-1] == "DEBUG None"
+        assert wait_until(lambda: len(published_by(place, "api")) == 2, seconds=60)
+        assert published_by(place, "api")[-1] == "DEBUG None"
         after = {state.service: state.pid for state in supervision.states(place)}
         assert [service for service in SERVICES if after[service] != before[service]] == ["api"]
         supervision.start(place, os.environ | first, first)
-        assert wait_until(lambda: said_by(place, "api")[-1] == "INFO  it's $HOME; `id` ", seconds=60)
+        assert wait_until(lambda: published_by(place, "api")[-1] == "INFO  it's $HOME; `id` ", seconds=60)
     finally:
         supervision.stop(place)
     assert not [*place.run.glob("*.settings")]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.common.contracts import said_by
+from libs.common.contracts import published_by
 from libs.common.ids import new_id
 from services.gateway.app import patience
 from services.gateway.domain import (
@@ -109,7 +109,7 @@ def test_a_processor_is_left_alone_for_as_long_as_it_wants() -> None:
 
 
 def test_the_outbox_says_exactly_what_the_contracts_allow() -> None:
-    assert set(SAYS) == set(said_by("gateway"))
+    assert set(SAYS) == set(published_by("gateway"))
 
 
 SCHEDULE = Patience(

@@ -373,7 +373,7 @@ class Scripted:
 
     def __init__(self, *answers: Answer) -> None:
         self._answers = answers
-        self.heard: list[ProcessorRequest] = []
+        self.received: list[ProcessorRequest] = []
 
     async def authorize(self, request: Authorize) -> Answer:
         return self._next(request)
@@ -388,8 +388,8 @@ class Scripted:
         return self._next(request)
 
     def _next(self, request: ProcessorRequest) -> Answer:
-        self.heard.append(request)
-        return self._answers[min(len(self.heard), len(self._answers)) - 1]
+        self.received.append(request)
+        return self._answers[min(len(self.received), len(self._answers)) - 1]
 
 
 class Time:
@@ -495,21 +495,21 @@ class TestRetries:
         request = an_authorization(100)
         answer = await make_resilient(scripted, clock).authorize(request)
         assert answer == Approved(gateway_ref="ref", approved_at=REQUESTED_AT, asks=3)
-        assert {heard.idempotency_key for heard in scripted.heard} == {request.idempotency_key}
-        assert [heard.ask for heard in scripted.heard] == [1, 2, 3]
+        assert {received.idempotency_key for received in scripted.received} == {request.idempotency_key}
+        assert [received.ask for received in scripted.received] == [1, 2, 3]
 
     @pytest.mark.parametrize("final", [APPROVED, Declined(reason=DeclineReason.CARD_DECLINED, detail="No.")])
     async def test_a_definitive_answer_is_not_repeated(self, clock: ManualClock, final: Answer) -> None:
         scripted, time = Scripted(final), Time()
         assert await make_resilient(scripted, clock, time=time).authorize(an_authorization(100)) == final
-        assert len(scripted.heard) == 1
+        assert len(scripted.received) == 1
         assert time.slept == []
 
     async def test_it_gives_up_after_so_many_asks_and_still_knows_nothing(self, clock: ManualClock) -> None:
         scripted = Scripted(SILENCE)
         answer = await make_resilient(scripted, clock).authorize(an_authorization(100))
         assert answer == Unknown(reason=UnknownReason.TIMEOUT, asks=4)
-        assert len(scripted.heard) == 4
+        assert len(scripted.received) == 4
 
     async def test_pauses_are_random_and_their_bound_doubles(self, clock: ManualClock) -> None:
         pauses: list[list[float]] = []
@@ -532,7 +532,7 @@ class TestRetries:
         answer = await resilient.authorize(an_authorization(100, timeout_seconds=12))
         assert isinstance(answer, Unknown)
         assert time.seconds < 112
-        assert all(heard.timeout_seconds <= 5 for heard in scripted.heard)
+        assert all(received.timeout_seconds <= 5 for received in scripted.received)
 
     async def test_a_pause_that_the_processor_asks_for_is_honoured_within_the_deadline(
         self, clock: ManualClock
@@ -546,7 +546,7 @@ class TestRetries:
         scripted = Scripted(long, APPROVED)
         answer = await make_resilient(scripted, clock).authorize(an_authorization(100))
         assert answer == long
-        assert len(scripted.heard) == 1
+        assert len(scripted.received) == 1
 
     async def test_once_nobody_knows_a_refusal_to_listen_does_not_make_it_certain(self, clock: ManualClock) -> None:
         answer = await make_resilient(Scripted(SILENCE, BUSY), clock).authorize(an_authorization(100))
@@ -556,7 +556,7 @@ class TestRetries:
         scripted = Scripted(SILENCE)
         resilient = make_resilient(scripted, clock, failures_max=2, max_retries=5)
         assert isinstance(await resilient.authorize(an_authorization(100)), Unknown)
-        assert len(scripted.heard) == 2
+        assert len(scripted.received) == 2
         with pytest.raises(ProcessorUnavailable):
             resilient.ensure_available()
         answer = await resilient.authorize(an_authorization(100))
@@ -584,7 +584,7 @@ class TestRetries:
         pointless = Unknown(reason=UnknownReason.PROCESSOR_ERROR, is_worth_repeating=False)
         scripted, time = Scripted(pointless, APPROVED), Time()
         assert await make_resilient(scripted, clock, time=time).authorize(an_authorization(100)) == pointless
-        assert (len(scripted.heard), time.slept) == (1, [])
+        assert (len(scripted.received), time.slept) == (1, [])
 
     async def test_a_broken_processor_may_say_too_how_long_it_wants_to_be_left_alone(self, clock: ManualClock) -> None:
         broken, time = Unknown(reason=UnknownReason.PROCESSOR_ERROR, retry_after_seconds=4), Time()

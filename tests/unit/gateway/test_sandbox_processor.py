@@ -88,7 +88,7 @@ class TestCountingFake(TestSandbox):
         return CountingProcessor(SandboxProcessor(book=self.book, slow_seconds=0.001))
 
 
-async def _asker(case: Case) -> Callable[[int], Awaitable[Answer]]:
+async def _requester(case: Case) -> Callable[[int], Awaitable[Answer]]:
     """Lead a payment to where the operation of a case is due, and return what asks for it."""
     sandbox = SandboxProcessor(slow_seconds=0.001, later_seconds=3_600)
     request: Any
@@ -107,7 +107,7 @@ async def _asker(case: Case) -> Callable[[int], Awaitable[Answer]]:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: str(case.ending))
 async def test_every_amount_does_what_the_table_says(case: Case) -> None:
-    ask = await _asker(case)
+    ask = await _requester(case)
     if case.trouble is not None and case.trouble is not Trouble.SLOW:
         troubled = NotTaken if case.trouble is Trouble.RATE_LIMIT else Unknown
         assert isinstance(await ask(1), troubled)

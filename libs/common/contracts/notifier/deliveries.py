@@ -64,7 +64,7 @@ class DeliveryPage(msgspec.Struct, frozen=True, kw_only=True):
 @request(
     "deliveries.list",
     owner="notifier",
-    said_by=("api",),
+    published_by=("api",),
     reply=DeliveryPage,
     example=EXAMPLE_TENANT | {"endpoint_id": EXAMPLE_ENDPOINT_ID, "limit": 50},
 )

@@ -95,7 +95,7 @@ class Deleted(msgspec.Struct, frozen=True, kw_only=True):
 @request(
     "webhook_endpoints.register",
     owner="notifier",
-    said_by=("api",),
+    published_by=("api",),
     reply=WebhookEndpoint,
     example=EXAMPLE_TENANT
     | {"endpoint_id": EXAMPLE_ENDPOINT_ID, "url": "https://merchant.example/hooks", "events": ["payment.*"]},
@@ -126,7 +126,7 @@ class RegisterEndpoint(Message, frozen=True, kw_only=True):
 @request(
     "webhook_endpoints.get",
     owner="notifier",
-    said_by=("api",),
+    published_by=("api",),
     reply=WebhookEndpoint,
     example=EXAMPLE_TENANT | {"endpoint_id": EXAMPLE_ENDPOINT_ID},
 )
@@ -142,7 +142,7 @@ class GetEndpoint(Message, frozen=True, kw_only=True):
 @request(
     "webhook_endpoints.change",
     owner="notifier",
-    said_by=("api",),
+    published_by=("api",),
     reply=WebhookEndpoint,
     example=EXAMPLE_TENANT | {"endpoint_id": EXAMPLE_ENDPOINT_ID, "is_active": True},
 )
@@ -174,7 +174,7 @@ class ChangeEndpoint(Message, frozen=True, kw_only=True):
 @request(
     "webhook_endpoints.rotate_secret",
     owner="notifier",
-    said_by=("api",),
+    published_by=("api",),
     reply=WebhookEndpoint,
     example=EXAMPLE_TENANT | {"endpoint_id": EXAMPLE_ENDPOINT_ID, "overlap_seconds": 86_400},
 )
@@ -201,7 +201,7 @@ class TestSent(msgspec.Struct, frozen=True, kw_only=True):
 @request(
     "webhook_endpoints.test",
     owner="notifier",
-    said_by=("api",),
+    published_by=("api",),
     reply=TestSent,
     example=EXAMPLE_TENANT | {"endpoint_id": EXAMPLE_ENDPOINT_ID},
 )
@@ -216,7 +216,7 @@ class SendTestEvent(Message, frozen=True, kw_only=True):
     """The event's id, minted by the api, so that the same request again is the same event; None: a new one."""
 
 
-@request("webhook_endpoints.list", owner="notifier", said_by=("api",), reply=EndpointList, example=EXAMPLE_TENANT)
+@request("webhook_endpoints.list", owner="notifier", published_by=("api",), reply=EndpointList, example=EXAMPLE_TENANT)
 class ListEndpoints(Message, frozen=True, kw_only=True):
     """Which endpoints does this tenant have? Asked by the api."""
 
@@ -227,7 +227,7 @@ class ListEndpoints(Message, frozen=True, kw_only=True):
 @request(
     "webhook_endpoints.delete",
     owner="notifier",
-    said_by=("api",),
+    published_by=("api",),
     reply=Deleted,
     example=EXAMPLE_TENANT | {"endpoint_id": EXAMPLE_ENDPOINT_ID},
 )

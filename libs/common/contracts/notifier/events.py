@@ -36,7 +36,7 @@ class EndpointTrouble(PublicEvent, frozen=True, kw_only=True):
 @event(
     "webhook_endpoint.failing",
     owner="notifier",
-    heard_by=("notifier",),
+    handled_by=("notifier",),
     public=True,
     example=_TROUBLE | {"disables_at": "2026-11-25T05:57:07.701598Z"},
 )
@@ -53,7 +53,7 @@ class WebhookEndpointFailing(EndpointTrouble, frozen=True, kw_only=True):
 @event(
     "webhook_endpoint.disabled",
     owner="notifier",
-    heard_by=("notifier",),
+    handled_by=("notifier",),
     public=True,
     example=_TROUBLE | {"reason": "failing"},
 )

@@ -31,7 +31,7 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
 @request(
     "replays.start",
     owner="notifier",
-    said_by=("api",),
+    published_by=("api",),
     reply=Replay,
     example=EXAMPLE_TENANT | {"endpoint_id": EXAMPLE_ENDPOINT_ID, "key": "0190f3a4", "outcomes": ["failed", "missing"]},
 )
@@ -64,7 +64,7 @@ class StartReplay(Message, frozen=True, kw_only=True):
 @request(
     "replays.get",
     owner="notifier",
-    said_by=("api",),
+    published_by=("api",),
     reply=Replay,
     example=EXAMPLE_TENANT | {"replay_id": EXAMPLE_ENDPOINT_ID},
 )
@@ -80,7 +80,7 @@ class GetReplay(Message, frozen=True, kw_only=True):
 @request(
     "replays.cancel",
     owner="notifier",
-    said_by=("api",),
+    published_by=("api",),
     reply=Replay,
     example=EXAMPLE_TENANT | {"replay_id": EXAMPLE_ENDPOINT_ID},
 )

@@ -26,10 +26,10 @@ async def test_a_delivery_arrives_signed_and_the_official_libraries_verify_it(
 ) -> None:
     endpoint = await notifier.register(tenant_id, receiver.url + "/hooks")
     event = notifier.event(tenant_id)
-    await notifier.hear(event)
+    await notifier.handle(event)
     async with notifier.delivering(notifier.courier(clock=SystemClock())):
         await notifier.attempted(tenant_id, endpoint.id, times=1)
-    (request,), (delivery,) = receiver.heard, await notifier.deliveries(tenant_id, endpoint.id)
+    (request,), (delivery,) = receiver.received, await notifier.deliveries(tenant_id, endpoint.id)
     assert endpoint.secret is not None
     body = Webhook(endpoint.secret).verify(request.body, request.headers)
     svix.webhooks.Webhook(endpoint.secret).verify(request.body, request.headers)
@@ -49,20 +49,20 @@ async def test_failures_are_retried_with_the_same_id_and_body_until_one_is_taken
 ) -> None:
     endpoint = await notifier.register(tenant_id, receiver.url)
     receiver.answers = [web.Response(status=500), web.Response(status=429, headers={"Retry-After": "120"})]
-    await notifier.hear(notifier.event(tenant_id))
+    await notifier.handle(notifier.event(tenant_id))
     async with notifier.delivering():
         for attempt, pause in enumerate([5 * SECOND, 120 * SECOND], start=1):
             await notifier.attempted(tenant_id, endpoint.id, times=attempt)
             (waiting,) = await notifier.deliveries(tenant_id, endpoint.id)
             assert (waiting.status, waiting.next_attempt_at) == ("PENDING", notifier.clock.now() + pause)
-            assert len(receiver.heard) == attempt
+            assert len(receiver.received) == attempt
             notifier.clock.advance(pause)
         await notifier.attempted(tenant_id, endpoint.id, times=3)
     (delivery,) = await notifier.deliveries(tenant_id, endpoint.id)
     assert delivery.status == "DELIVERED"
     assert [a.status_code for a in delivery.attempts] == [500, 429, 200]
-    assert len({(r.body, r.headers["webhook-id"], r.headers["X-Webhook-Delivery-Id"]) for r in receiver.heard}) == 1
-    assert len({r.headers["webhook-timestamp"] for r in receiver.heard}) == 3
+    assert len({(r.body, r.headers["webhook-id"], r.headers["X-Webhook-Delivery-Id"]) for r in receiver.received}) == 1
+    assert len({r.headers["webhook-timestamp"] for r in receiver.received}) == 3
 
 
 async def test_a_delivery_fails_after_exactly_as_many_attempts_as_the_schedule_has(
@@ -70,14 +70,14 @@ async def test_a_delivery_fails_after_exactly_as_many_attempts_as_the_schedule_h
 ) -> None:
     receiver.status = 503
     endpoint = await notifier.register(tenant_id, receiver.url)
-    await notifier.hear(notifier.event(tenant_id))
+    await notifier.handle(notifier.event(tenant_id))
     async with notifier.delivering():
         for attempt in range(1, notifier.policy.attempts_max + 1):
             await notifier.attempted(tenant_id, endpoint.id, times=attempt)
             notifier.clock.advance(24 * HOUR)
         await asyncio.sleep(5 * SETTINGS.webhook_poll_seconds)
     (delivery,) = await notifier.deliveries(tenant_id, endpoint.id)
-    assert (delivery.status, len(delivery.attempts), len(receiver.heard)) == ("FAILED", 11, 11)
+    assert (delivery.status, len(delivery.attempts), len(receiver.received)) == ("FAILED", 11, 11)
 
 
 async def test_410_disables_the_endpoint_and_ends_what_waits_for_it(
@@ -85,29 +85,29 @@ async def test_410_disables_the_endpoint_and_ends_what_waits_for_it(
 ) -> None:
     endpoint = await notifier.register(tenant_id, receiver.url)
     receiver.status = 500
-    await notifier.hear(notifier.event(tenant_id))
+    await notifier.handle(notifier.event(tenant_id))
     async with notifier.delivering():
         await notifier.attempted(tenant_id, endpoint.id, times=1)
         receiver.status = 410
         gone = notifier.event(tenant_id)
-        await notifier.hear(gone)
+        await notifier.handle(gone)
 
         async def over() -> bool:
             return all(d.status == "FAILED" for d in await notifier.deliveries(tenant_id, endpoint.id))
 
         await until(over)
-        await notifier.hear(notifier.event(tenant_id))
+        await notifier.handle(notifier.event(tenant_id))
     assert len(await notifier.deliveries(tenant_id, endpoint.id)) == 2
-    assert len(receiver.heard) == 2
+    assert len(receiver.received) == 2
 
 
 async def test_a_redirect_is_not_followed(notifier: Notifier, receiver: Receiver, tenant_id: str) -> None:
     endpoint = await notifier.register(tenant_id, receiver.url + "/here")
     receiver.answers = [web.Response(status=307, headers={"Location": receiver.url + "/there"})]
-    await notifier.hear(notifier.event(tenant_id))
+    await notifier.handle(notifier.event(tenant_id))
     async with notifier.delivering():
         await notifier.attempted(tenant_id, endpoint.id, times=1)
-    assert [request.path for request in receiver.heard] == ["/here"]
+    assert [request.path for request in receiver.received] == ["/here"]
     (delivery,) = await notifier.deliveries(tenant_id, endpoint.id)
     assert delivery.next_attempt_at == notifier.clock.now() + 30 * MINUTE
 
@@ -118,7 +118,7 @@ async def test_a_silent_endpoint_is_a_timeout_and_a_closed_port_a_failed_connect
     receiver.hanging = {"/hang"}
     silent = await notifier.register(tenant_id, receiver.url + "/hang")
     closed = await notifier.register(tenant_id, "http://127.0.0.1:1/")
-    await notifier.hear(notifier.event(tenant_id))
+    await notifier.handle(notifier.event(tenant_id))
     async with notifier.delivering():
         for endpoint, error in [(silent, "timeout"), (closed, "connection_failed")]:
             await notifier.attempted(tenant_id, endpoint.id, times=1)
@@ -131,7 +131,7 @@ async def test_an_endless_answer_is_cut_and_its_beginning_kept(
 ) -> None:
     endpoint = await notifier.register(tenant_id, receiver.url)
     receiver.answers = [web.Response(status=500, body=b"\x00\xff" + b"a" * 5_000_000)]
-    await notifier.hear(notifier.event(tenant_id))
+    await notifier.handle(notifier.event(tenant_id))
     async with notifier.delivering():
         await notifier.attempted(tenant_id, endpoint.id, times=1)
     row = await notifier.database.fetchrow("SELECT response_excerpt FROM attempts")
@@ -147,7 +147,7 @@ async def test_dead_endpoints_do_not_delay_the_others(notifier: Notifier, receiv
     settings = msgspec.structs.replace(SETTINGS, webhook_timeout_seconds=30, webhook_in_flight_max=24)
     async with notifier.delivering(notifier.courier(settings=settings)):
         for _ in range(3):
-            await notifier.hear(*(notifier.event(tenant_id) for _ in range(20)))
+            await notifier.handle(*(notifier.event(tenant_id) for _ in range(20)))
         # Before the first of the hanging requests is given up.
         async with asyncio.timeout(settings.webhook_timeout_seconds - 5):
             await notifier.attempted(tenant_id, alive.id, times=1)
@@ -161,10 +161,10 @@ async def test_two_couriers_never_make_the_same_attempt_twice(
     endpoints = [await notifier.register(tenant_id, f"{receiver.url}/{number}") for number in range(3)]
     async with notifier.delivering(*(notifier.courier() for _ in range(3))):
         for _ in range(10):
-            await notifier.hear(*(notifier.event(tenant_id) for _ in range(20)))
+            await notifier.handle(*(notifier.event(tenant_id) for _ in range(20)))
         for endpoint in endpoints:
             await notifier.attempted(tenant_id, endpoint.id, times=1)
-    sent = [request.headers["X-Webhook-Delivery-Id"] for request in receiver.heard]
+    sent = [request.headers["X-Webhook-Delivery-Id"] for request in receiver.received]
     assert len(sent) == len(set(sent)) == 600
 
 
@@ -172,7 +172,7 @@ async def test_a_courier_that_died_is_replaced_when_its_lease_ends_and_cannot_re
     notifier: Notifier, receiver: Receiver, tenant_id: str
 ) -> None:
     endpoint = await notifier.register(tenant_id, receiver.url)
-    await notifier.hear(notifier.event(tenant_id))
+    await notifier.handle(notifier.event(tenant_id))
     lease = timedelta(seconds=SETTINGS.webhook_lease_seconds)
     (held,) = await delivery_commands.claim(
         notifier.database,
@@ -186,11 +186,11 @@ async def test_a_courier_that_died_is_replaced_when_its_lease_ends_and_cannot_re
     )
     async with notifier.delivering():
         await asyncio.sleep(5 * SETTINGS.webhook_poll_seconds)
-        assert receiver.heard == []
+        assert receiver.received == []
         notifier.clock.advance(lease)
         await notifier.attempted(tenant_id, endpoint.id, times=1)
         await asyncio.sleep(5 * SETTINGS.webhook_poll_seconds)
-    assert len(receiver.heard) == 1
+    assert len(receiver.received) == 1
     late = Attempt(
         claimed=held,
         answer=Answer(status_code=500),
@@ -213,12 +213,12 @@ async def test_a_stopping_courier_finishes_what_it_can_and_hands_back_the_rest(
     silent = await notifier.register(tenant_id, receiver.url + "/hang")
     alive = await notifier.register(tenant_id, receiver.url + "/ok")
     settings = msgspec.structs.replace(SETTINGS, webhook_timeout_seconds=30, webhook_drain_seconds=0.2)
-    await notifier.hear(notifier.event(tenant_id))
+    await notifier.handle(notifier.event(tenant_id))
     async with notifier.delivering(notifier.courier(settings=settings)):
         await notifier.attempted(tenant_id, alive.id, times=1)
 
         async def reached() -> bool:
-            return any(request.path == "/hang" for request in receiver.heard)
+            return any(request.path == "/hang" for request in receiver.received)
 
         await until(reached)
     (waiting,) = await notifier.deliveries(tenant_id, silent.id)
@@ -232,7 +232,7 @@ async def test_deliveries_of_a_deleted_endpoint_end_without_an_attempt(
     notifier: Notifier, receiver: Receiver, tenant_id: str
 ) -> None:
     endpoint = await notifier.register(tenant_id, receiver.url)
-    await notifier.hear(notifier.event(tenant_id))
+    await notifier.handle(notifier.event(tenant_id))
     await notifier.delete(tenant_id, endpoint.id)
     # One that was being scheduled while the endpoint was deleted.
     await notifier.database.write(
@@ -245,7 +245,7 @@ async def test_deliveries_of_a_deleted_endpoint_end_without_an_attempt(
             return [d.status for d in await notifier.deliveries(tenant_id, endpoint.id)] == ["FAILED"]
 
         await until(over)
-    assert receiver.heard == []
+    assert receiver.received == []
     row = await notifier.database.fetchrow("SELECT end_reason, attempts FROM deliveries")
     assert row is not None
     assert (row["end_reason"], row["attempts"]) == ("endpoint_deleted", 0)
@@ -255,12 +255,12 @@ async def test_an_outcome_that_cannot_be_recorded_yet_is_recorded_when_the_datab
     notifier: Notifier, receiver: Receiver, tenant_id: str
 ) -> None:
     endpoint = await notifier.register(tenant_id, receiver.url)
-    await notifier.hear(notifier.event(tenant_id))
+    await notifier.handle(notifier.event(tenant_id))
     receiver.hanging = {"/"}
     async with notifier.delivering():
 
         async def reached() -> bool:
-            return bool(receiver.heard)
+            return bool(receiver.received)
 
         await until(reached)
         # The pool refuses everybody, as it does while the server is away.
@@ -271,14 +271,14 @@ async def test_an_outcome_that_cannot_be_recorded_yet_is_recorded_when_the_datab
             await notifier.database.fetch("SELECT 1")
         notifier.database._pool = pool
         await notifier.attempted(tenant_id, endpoint.id, times=1)
-    assert len(receiver.heard) == 1
+    assert len(receiver.received) == 1
 
 
 async def test_a_secret_whose_key_is_lost_spends_no_attempt(
     notifier: Notifier, receiver: Receiver, tenant_id: str
 ) -> None:
     endpoint = await notifier.register(tenant_id, receiver.url)
-    await notifier.hear(notifier.event(tenant_id))
+    await notifier.handle(notifier.event(tenant_id))
     other = Courier(
         database=notifier.database,
         sender=notifier.sender,
@@ -294,7 +294,7 @@ async def test_a_secret_whose_key_is_lost_spends_no_attempt(
             return delivery.next_attempt_at == notifier.clock.now() + 5 * MINUTE
 
         await until(resting)
-    assert receiver.heard == []
+    assert receiver.received == []
     notifier.clock.advance(5 * MINUTE)
     async with notifier.delivering():
         await notifier.attempted(tenant_id, endpoint.id, times=1)

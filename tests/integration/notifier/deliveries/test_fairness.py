@@ -36,7 +36,7 @@ async def flood(notifier: Notifier, tenant_id: str, *, endpoints: int, events: i
     """Make a tenant that has much due, all of it older than what follows."""
     for _ in range(endpoints):
         await notifier.register(tenant_id, URL)
-    await notifier.hear(*(notifier.event(tenant_id) for _ in range(events)))
+    await notifier.handle(*(notifier.event(tenant_id) for _ in range(events)))
     notifier.clock.advance(timedelta(seconds=30))
 
 
@@ -44,7 +44,7 @@ async def test_single_delivery_is_in_the_first_claim_beside_thousands(notifier: 
     rude, quiet = f"{tenant_id}-rude", f"{tenant_id}-quiet"
     await flood(notifier, rude, endpoints=18, events=200)
     await notifier.register(quiet, URL)
-    await notifier.hear(notifier.event(quiet))
+    await notifier.handle(notifier.event(quiet))
     claimed = Counter(c.tenant_id for c in await claim(notifier))
     assert claimed == {rude: 99, quiet: 1}
 
@@ -53,7 +53,7 @@ async def test_single_delivery_is_claimed_where_few_places_are_left(notifier: No
     rude, quiet = f"{tenant_id}-rude", f"{tenant_id}-quiet"
     await flood(notifier, rude, endpoints=5, events=50)
     await notifier.register(quiet, URL)
-    await notifier.hear(notifier.event(quiet))
+    await notifier.handle(notifier.event(quiet))
     (claimed,) = await claim(notifier, limit=1, in_flight={rude: 40})
     assert claimed.tenant_id == quiet
 
@@ -79,14 +79,14 @@ async def test_replay_waits_while_its_endpoint_has_much_due_and_others_go_on(
     busy, quiet = f"{tenant_id}-busy", f"{tenant_id}-quiet"
     for tenant in (busy, quiet):
         endpoint, event = await notifier.register(tenant, URL), notifier.event(tenant)
-        await notifier.hear(event)
+        await notifier.handle(event)
         await notifier.database.write(
             "UPDATE deliveries SET status = 'FAILED', next_attempt_at = NULL, ended_at = now(), end_reason = 'exhausted' "
             "WHERE tenant_id = $1 RETURNING 1",
             tenant,
         )
         await notifier.replay(tenant, endpoint.id, outcomes=("failed",), event_ids=(event.event_id,))
-    await notifier.hear(*(notifier.event(busy) for _ in range(1_000)))
+    await notifier.handle(*(notifier.event(busy) for _ in range(1_000)))
     while await replay_commands.advance_replays(notifier.database, clock=notifier.clock):
         continue
     rows = await notifier.database.fetch("SELECT tenant_id, status, scheduled FROM replays ORDER BY tenant_id")
@@ -105,7 +105,7 @@ async def test_replay_waits_for_one_step_of_another_tenant_however_many_that_one
     rude, quiet = f"{tenant_id}-rude", f"{tenant_id}-quiet"
     for tenant, endpoints in ((rude, 6), (quiet, 1)):
         own = [await notifier.register(tenant, URL) for _ in range(endpoints)]
-        await notifier.hear(*(notifier.event(tenant) for _ in range(5)))
+        await notifier.handle(*(notifier.event(tenant) for _ in range(5)))
         await notifier.database.write(
             "UPDATE deliveries SET status = 'FAILED', next_attempt_at = NULL, ended_at = now(), end_reason = 'exhausted' "
             "WHERE tenant_id = $1 RETURNING 1",
@@ -128,7 +128,7 @@ async def test_replay_waits_for_one_step_of_another_tenant_however_many_that_one
 
 async def test_what_was_tried_ten_thousand_times_is_not_replayed(notifier: Notifier, tenant_id: str) -> None:
     endpoint = await notifier.register(tenant_id, URL)
-    await notifier.hear(*(notifier.event(tenant_id) for _ in range(2)))
+    await notifier.handle(*(notifier.event(tenant_id) for _ in range(2)))
     await notifier.database.write(
         "UPDATE deliveries SET status = 'FAILED', next_attempt_at = NULL, ended_at = now(), end_reason = 'exhausted', "
         "attempts = CASE WHEN event_id = (SELECT event_id FROM messages ORDER BY event_id LIMIT 1) THEN 32767 ELSE 11 END RETURNING 1"

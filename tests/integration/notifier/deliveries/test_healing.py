@@ -54,7 +54,7 @@ async def test_the_breaker_pauses_without_spending_attempts_and_one_success_clos
     receiver.status = 503
     endpoint = await notifier.register(tenant_id, receiver.url)
     count = SETTINGS.webhook_breaker_failures * 10
-    await notifier.hear(*(notifier.event(tenant_id) for _ in range(count)))
+    await notifier.handle(*(notifier.event(tenant_id) for _ in range(count)))
     async with notifier.delivering():
 
         async def paused() -> bool:
@@ -64,7 +64,7 @@ async def test_the_breaker_pauses_without_spending_attempts_and_one_success_clos
             return (
                 health is not None
                 and (health.status, health.waiting) == ("paused", count)
-                and recorded == len(receiver.heard)
+                and recorded == len(receiver.received)
             )
 
         await until(paused)
@@ -73,7 +73,7 @@ async def test_the_breaker_pauses_without_spending_attempts_and_one_success_clos
         assert SETTINGS.webhook_breaker_failures <= spent < count
         notifier.clock.advance(29 * SECOND)
         later = notifier.event(tenant_id)
-        await notifier.hear(later)
+        await notifier.handle(later)
         assert await attempts(notifier, tenant_id, endpoint.id) == spent
         # Half open: one at a time.
         notifier.clock.advance(1 * SECOND)
@@ -105,8 +105,8 @@ async def test_long_failure_warns_twice_then_disables_and_the_gap_is_offered_and
     receiver.status = 500
     async with notifier.delivering():
         for failures in range(1, 41):
-            heard = failures
-            await notifier.hear(notifier.event(tenant_id))
+            received = failures
+            await notifier.handle(notifier.event(tenant_id))
             notifier.clock.advance(4 * HOUR)
 
             async def failed(wanted: int = failures) -> bool:
@@ -134,7 +134,7 @@ async def test_long_failure_warns_twice_then_disables_and_the_gap_is_offered_and
     (disabled,) = await said(notifier, "webhook_endpoint.disabled")
     assert disabled["reason"] == "failing"
     missed = [notifier.event(tenant_id) for _ in range(3)]
-    await notifier.hear(*missed)
+    await notifier.handle(*missed)
     with pytest.raises(EndpointInactive):
         await notifier.replay(tenant_id, endpoint.id)
     receiver.status = 200
@@ -144,10 +144,10 @@ async def test_long_failure_warns_twice_then_disables_and_the_gap_is_offered_and
     assert back.gap.until == notifier.clock.now()
     replay = await notifier.replay(tenant_id, endpoint.id, since=notifier.clock.now() - 3650 * DAY)
     # Every event, also one that was heard at the very moment of the end and has no delivery.
-    assert replay.total == heard + len(missed)
+    assert replay.total == received + len(missed)
     while await replay_commands.advance_replays(notifier.database, clock=notifier.clock):
         continue
-    receiver.heard.clear()
+    receiver.received.clear()
     async with notifier.delivering():
 
         async def delivered() -> bool:
@@ -155,7 +155,7 @@ async def test_long_failure_warns_twice_then_disables_and_the_gap_is_offered_and
             return {d.status for d in found} == {"DELIVERED"}
 
         await until(delivered)
-    assert {str(event.event_id) for event in missed} <= {r.headers["webhook-id"] for r in receiver.heard}
+    assert {str(event.event_id) for event in missed} <= {r.headers["webhook-id"] for r in receiver.received}
     assert (await notifier.shown(tenant_id, endpoint.id)).is_active
 
 
@@ -174,8 +174,8 @@ async def test_a_tenants_other_endpoints_hear_of_the_trouble_and_the_one_in_trou
         "consecutive_failures": 1,
         "last_error": "status_410",
     }
-    await notifier.hear(WebhookEndpointDisabled(event_id=new_id(), reason="gone", **common))
-    await notifier.hear(WebhookEndpointFailing(event_id=new_id(), disables_at=notifier.clock.now(), **common))
+    await notifier.handle(WebhookEndpointDisabled(event_id=new_id(), reason="gone", **common))
+    await notifier.handle(WebhookEndpointFailing(event_id=new_id(), disables_at=notifier.clock.now(), **common))
     assert await notifier.deliveries(tenant_id, broken.id) == []
     told = [d.event_type for d in await notifier.deliveries(tenant_id, other.id)]
     assert sorted(told) == ["webhook_endpoint.disabled", "webhook_endpoint.failing"]
@@ -190,15 +190,15 @@ async def test_after_a_rotation_both_secrets_verify_until_the_overlap_ends(
     assert endpoint.public_key and rotated.public_key and endpoint.public_key != rotated.public_key
 
     async def signatures() -> list[str]:
-        receiver.heard.clear()
-        await notifier.hear(notifier.event(tenant_id))
+        receiver.received.clear()
+        await notifier.handle(notifier.event(tenant_id))
         async with notifier.delivering():
             await notifier.attempted(tenant_id, endpoint.id, times=1)
-        return receiver.heard[0].headers["webhook-signature"].split(" ")
+        return receiver.received[0].headers["webhook-signature"].split(" ")
 
     both = await signatures()
     assert [signature.split(",")[0] for signature in both] == ["v1", "v1a", "v1", "v1a"]
-    request = receiver.heard[0]
+    request = receiver.received[0]
     content = f"{request.headers['webhook-id']}.{request.headers['webhook-timestamp']}.".encode() + request.body
     for public_key, signature in ((rotated.public_key, both[1]), (endpoint.public_key, both[3])):
         key = Ed25519PublicKey.from_public_bytes(base64.b64decode(public_key.removeprefix("whpk_")))
@@ -229,7 +229,7 @@ async def test_a_test_event_arrives_with_the_tenants_headers_and_the_official_li
     )
     async with notifier.delivering():
         await notifier.attempted(tenant_id, endpoint.id, times=1)
-    (request,) = receiver.heard
+    (request,) = receiver.received
     assert request.headers["Authorization"] == "Bearer t0p-secret"
     assert request.headers["X-Env"] == "live"
     assert endpoint.secret is not None
@@ -283,7 +283,7 @@ async def test_headers_that_are_ours_or_malformed_are_refused(
 async def test_the_rate_limit_holds_over_two_workers(notifier: Notifier, receiver: Receiver, tenant_id: str) -> None:
     limited = await notifier.register(tenant_id, receiver.url + "/limited", rate_limit_per_second=3)
     free = await notifier.register(tenant_id, receiver.url + "/free")
-    await notifier.hear(*(notifier.event(tenant_id) for _ in range(10)))
+    await notifier.handle(*(notifier.event(tenant_id) for _ in range(10)))
     async with notifier.delivering(notifier.courier(), notifier.courier()):
         await notifier.attempted(tenant_id, free.id, times=1)
         for second in range(1, 4):
@@ -304,29 +304,29 @@ async def test_with_order_one_payments_events_wait_for_each_other_and_others_do_
     second = notifier.event(tenant_id, payment_intent_id=payment, sequence=4)
     first = notifier.event(tenant_id, payment_intent_id=payment, sequence=3)
     # The later one arrives first.
-    await notifier.hear(second)
-    await notifier.hear(first)
+    await notifier.handle(second)
+    await notifier.handle(first)
     receiver.answers = []
     receiver.status = 503
     async with notifier.delivering():
 
-        async def heard(*events: str) -> None:
+        async def received(*events: str) -> None:
             async def fact() -> bool:
-                return set(events) <= {r.headers["webhook-id"] for r in receiver.heard}
+                return set(events) <= {r.headers["webhook-id"] for r in receiver.received}
 
             await until(fact)
 
-        await heard(str(first.event_id))
+        await received(str(first.event_id))
         receiver.status = 200
         unhindered = notifier.event(tenant_id, payment_intent_id=other, sequence=1)
-        await notifier.hear(unhindered)
-        await heard(str(unhindered.event_id))
-        assert str(second.event_id) not in {r.headers["webhook-id"] for r in receiver.heard}
+        await notifier.handle(unhindered)
+        await received(str(unhindered.event_id))
+        assert str(second.event_id) not in {r.headers["webhook-id"] for r in receiver.received}
         notifier.clock.advance(1 * MINUTE)
         await notifier.attempted(tenant_id, endpoint.id, times=1)
-    mine = [r.headers["webhook-id"] for r in receiver.heard if r.headers["webhook-id"] != str(unhindered.event_id)]
+    mine = [r.headers["webhook-id"] for r in receiver.received if r.headers["webhook-id"] != str(unhindered.event_id)]
     assert mine == [str(first.event_id), str(first.event_id), str(second.event_id)]
-    assert json.loads(receiver.heard[0].body)["data"]["sequence"] == 3
+    assert json.loads(receiver.received[0].body)["data"]["sequence"] == 3
 
 
 async def test_a_replay_repeats_deliveries_with_the_same_id_and_a_new_schedule(
@@ -334,7 +334,7 @@ async def test_a_replay_repeats_deliveries_with_the_same_id_and_a_new_schedule(
 ) -> None:
     endpoint = await notifier.register(tenant_id, receiver.url)
     events = [notifier.event(tenant_id) for _ in range(5)]
-    await notifier.hear(*events)
+    await notifier.handle(*events)
     async with notifier.delivering():
         await notifier.attempted(tenant_id, endpoint.id, times=1)
     one = (events[0].event_id,)
@@ -362,7 +362,7 @@ async def test_a_replay_repeats_deliveries_with_the_same_id_and_a_new_schedule(
     row = await notifier.database.fetchrow("SELECT status, end_reason FROM deliveries WHERE event_id = $1", one[0])
     assert row is not None
     assert (row["status"], row["end_reason"]) == ("FAILED", "exhausted")
-    again = [r for r in receiver.heard if r.headers["webhook-id"] == str(one[0])]
+    again = [r for r in receiver.received if r.headers["webhook-id"] == str(one[0])]
     assert len(again) == 1 + notifier.policy.attempts_max
     assert len({(r.body, r.headers["X-Webhook-Delivery-Id"]) for r in again}) == 1
 
@@ -372,7 +372,7 @@ async def test_the_history_of_all_endpoints_is_filtered_and_paged_without_gaps(
 ) -> None:
     good = await notifier.register(tenant_id, receiver.url + "/good")
     gone = await notifier.register(tenant_id, receiver.url + "/gone")
-    await notifier.hear(*(notifier.event(tenant_id) for _ in range(4)))
+    await notifier.handle(*(notifier.event(tenant_id) for _ in range(4)))
     await notifier.change(tenant_id, gone.id, is_active=False)
     async with notifier.delivering():
         await notifier.attempted(tenant_id, good.id, times=1)

@@ -41,7 +41,7 @@ async def record(notifier: Notifier, made: Sequence[tuple[Claimed, Answer]]) -> 
 
 async def test_stale_outcome_does_not_take_the_others_with_it(notifier: Notifier, tenant_id: str) -> None:
     endpoint = await notifier.register(tenant_id, URL)
-    await notifier.hear(*(notifier.event(tenant_id) for _ in range(3)))
+    await notifier.handle(*(notifier.event(tenant_id) for _ in range(3)))
     stale = await claim(notifier)
     notifier.clock.advance(_LEASE + timedelta(seconds=1))
     fresh = await claim(notifier)
@@ -59,7 +59,7 @@ async def test_any_mix_of_stale_and_fresh_outcomes_counts_the_fresh_once(notifie
 
 async def one_mix(notifier: Notifier, tenant_id: str, chance: random.Random) -> None:
     endpoint = await notifier.register(tenant_id, URL)
-    await notifier.hear(*(notifier.event(tenant_id) for _ in range(8)))
+    await notifier.handle(*(notifier.event(tenant_id) for _ in range(8)))
     rounds: list[list[Claimed]] = []
     for _ in range(chance.randint(2, 4)):
         rounds.append([claimed for claimed in await claim(notifier) if claimed.tenant_id == tenant_id])

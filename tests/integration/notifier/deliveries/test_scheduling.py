@@ -36,7 +36,7 @@ async def test_an_endpoint_is_told_what_its_list_admits(
     notifier: Notifier, tenant_id: str, listed: str, kind: type[IntentEvent], is_told: bool
 ) -> None:
     endpoint = await notifier.register(tenant_id, URL, [listed])
-    await notifier.hear(notifier.event(tenant_id, kind))
+    await notifier.handle(notifier.event(tenant_id, kind))
     assert [d.event_type for d in await notifier.deliveries(tenant_id, endpoint.id)] == (
         [kind.contract.name] if is_told else []
     )
@@ -46,7 +46,7 @@ async def test_every_endpoint_of_the_tenant_and_none_of_another_is_told(notifier
     first, second = await notifier.register(tenant_id, URL), await notifier.register(tenant_id, URL)
     other = await notifier.register(tenant_id + "-other", URL)
     event = notifier.event(tenant_id)
-    await notifier.hear(event)
+    await notifier.handle(event)
     for endpoint in (first, second):
         (delivery,) = await notifier.deliveries(tenant_id, endpoint.id)
         assert delivery.event_id == event.event_id
@@ -56,7 +56,7 @@ async def test_every_endpoint_of_the_tenant_and_none_of_another_is_told(notifier
 
 
 async def test_nothing_is_kept_where_nobody_listens(notifier: Notifier, tenant_id: str) -> None:
-    await notifier.hear(*(notifier.event(tenant_id) for _ in range(3)))
+    await notifier.handle(*(notifier.event(tenant_id) for _ in range(3)))
     assert await count(notifier, "messages") == 0
     assert await count(notifier, "deliveries") == 0
 
@@ -64,8 +64,8 @@ async def test_nothing_is_kept_where_nobody_listens(notifier: Notifier, tenant_i
 async def test_an_event_heard_twice_is_told_once(notifier: Notifier, tenant_id: str) -> None:
     endpoint = await notifier.register(tenant_id, URL)
     event = notifier.event(tenant_id)
-    await notifier.hear(event)
-    await notifier.hear(event, notifier.event(tenant_id))
+    await notifier.handle(event)
+    await notifier.handle(event, notifier.event(tenant_id))
     assert len(await notifier.deliveries(tenant_id, endpoint.id)) == 2
     assert await count(notifier, "messages") == 2
 
@@ -74,7 +74,7 @@ async def test_an_endpoint_that_is_off_gets_no_delivery_but_its_gap_is_kept(noti
     endpoint = await notifier.register(tenant_id, URL)
     async with notifier.database.transaction() as tx:
         await recipients.disable(tx, (tenant_id, endpoint.id), reason="test", at=notifier.clock.now())
-    await notifier.hear(notifier.event(tenant_id))
+    await notifier.handle(notifier.event(tenant_id))
     assert await notifier.deliveries(tenant_id, endpoint.id) == []
     assert await count(notifier, "messages") == 1
 
@@ -88,7 +88,7 @@ async def test_the_body_is_what_other_teams_read_wrapped_for_merchants(notifier:
         failure_code="insufficient_funds",
         failure_message="No.",
     )
-    await notifier.hear(event)
+    await notifier.handle(event)
     row = await notifier.database.fetchrow("SELECT body, payment_intent_id FROM messages")
     assert row is not None
     body = json.loads(row["body"])
@@ -102,7 +102,7 @@ async def test_the_body_is_what_other_teams_read_wrapped_for_merchants(notifier:
 async def test_a_large_pack_of_many_tenants_is_scheduled_at_once(notifier: Notifier, tenant_id: str) -> None:
     tenants = [f"{tenant_id}-{number}" for number in range(5)]
     of = {tenant: await notifier.register(tenant, URL) for tenant in tenants}
-    await notifier.hear(*(notifier.event(tenants[number % 10 % 7 % 5], PaymentSettled) for number in range(500)))
+    await notifier.handle(*(notifier.event(tenants[number % 10 % 7 % 5], PaymentSettled) for number in range(500)))
     told = [len(await notifier.deliveries(tenant, of[tenant].id)) for tenant in tenants]
     assert sum(told) == 500
 
@@ -111,7 +111,7 @@ async def test_equal_events_keys_and_addresses_of_two_tenants_do_not_meet(notifi
     tenants = [tenant_id, f"{tenant_id}-other"]
     endpoints = {tenant: await notifier.register(tenant, URL) for tenant in tenants}
     event = notifier.event(tenant_id)
-    await notifier.hear(*(msgspec.structs.replace(event, tenant_id=tenant) for tenant in tenants))
+    await notifier.handle(*(msgspec.structs.replace(event, tenant_id=tenant) for tenant in tenants))
     replays = set()
     for tenant, endpoint in endpoints.items():
         (delivery,) = await notifier.deliveries(tenant, endpoint.id)

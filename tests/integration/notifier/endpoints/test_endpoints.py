@@ -81,7 +81,7 @@ async def test_one_tenant_sees_and_touches_only_its_own(notifier: Notifier, tena
 
 async def test_deleting_keeps_the_history_and_may_be_repeated(notifier: Notifier, tenant_id: str) -> None:
     endpoint = await notifier.register(tenant_id, URL)
-    await notifier.hear(notifier.event(tenant_id))
+    await notifier.handle(notifier.event(tenant_id))
     request = DeleteEndpoint(tenant_id=tenant_id, endpoint_id=endpoint.id)
     for _ in range(2):
         assert (
@@ -97,7 +97,7 @@ async def test_deleting_keeps_the_history_and_may_be_repeated(notifier: Notifier
 async def test_deliveries_are_paged_newest_first_without_gaps(notifier: Notifier, tenant_id: str) -> None:
     endpoint = await notifier.register(tenant_id, URL)
     events = [notifier.event(tenant_id) for _ in range(7)]
-    await notifier.hear(*events)
+    await notifier.handle(*events)
     seen, cursor = [], None
     for _ in range(4):
         page = await delivery_queries.list_deliveries(

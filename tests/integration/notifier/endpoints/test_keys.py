@@ -73,10 +73,10 @@ async def test_after_resealing_the_earlier_key_can_be_removed_and_both_secrets_s
     assert REGISTRY.get_sample_value("webhook_secrets_outdated") == 0
     # What was under the newest key already is not touched.
     assert await notifier.database.fetchrow("SELECT w FROM webhook_endpoints AS w WHERE id = $1", fresh.id) == before
-    await notifier.hear(notifier.event(tenant_id))
+    await notifier.handle(notifier.event(tenant_id))
     async with notifier.delivering(courier(notifier, EndpointSecrets(new))):
         await notifier.attempted(tenant_id, endpoint.id, times=1)
-    (request,) = receiver.heard
+    (request,) = receiver.received
     assert request.headers["X-Own"] == "t0p-secret"
     # The first secret was rotated, and within its overlap still verifies.
     assert endpoint.secret is not None
@@ -137,7 +137,7 @@ async def test_resealing_and_delivering_at_once_hinder_nobody(
     ]
     async with notifier.delivering(courier(notifier, both)):
         for _ in range(5):
-            await notifier.hear(notifier.event(tenant_id))
+            await notifier.handle(notifier.event(tenant_id))
             await endpoint_commands.reseal_secrets(notifier.database, secrets=both)
 
         async def delivered() -> bool:

@@ -33,7 +33,7 @@ def clock() -> ManualClock:
 async def given_up(notifier: Notifier, tenant_id: str, endpoint: WebhookEndpoint) -> None:
     """Schedule many deliveries and end them as an endpoint's end would."""
     for _ in range(3):
-        await notifier.hear(*(notifier.event(tenant_id) for _ in range(MESSAGES // 3)))
+        await notifier.handle(*(notifier.event(tenant_id) for _ in range(MESSAGES // 3)))
     await notifier.database.write(
         "UPDATE deliveries SET status = 'FAILED', next_attempt_at = NULL, ended_at = now(), end_reason = 'exhausted' "
         "WHERE endpoint_id = $1",
@@ -126,7 +126,7 @@ async def test_a_step_fills_no_more_than_the_room_before_live_events(
     endpoint = await notifier.register(tenant_id, receiver.url)
     await given_up(notifier, tenant_id, endpoint)
     notifier.clock.advance(DAY)
-    await notifier.hear(*(notifier.event(tenant_id) for _ in range(300)))
+    await notifier.handle(*(notifier.event(tenant_id) for _ in range(300)))
     await notifier.replay(tenant_id, endpoint.id)
     while await replay_commands.advance_replays(notifier.database, clock=notifier.clock):
         continue
@@ -178,13 +178,13 @@ async def test_switched_on_again_an_endpoint_is_offered_exactly_what_it_missed(
 ) -> None:
     endpoint = await notifier.register(tenant_id, receiver.url, ["payment.settled"])
     async with moment(notifier), notifier.delivering():
-        await notifier.hear(*(notifier.event(tenant_id) for _ in range(4)))
+        await notifier.handle(*(notifier.event(tenant_id) for _ in range(4)))
         await notifier.attempted(tenant_id, endpoint.id, times=1)
     receiver.status = 503
     async with moment(notifier), notifier.delivering():
         # Two that fail and wait when the endpoint is switched off: they were not told of either.
         failing = [notifier.event(tenant_id) for _ in range(2)]
-        await notifier.hear(*failing)
+        await notifier.handle(*failing)
 
         async def failed() -> bool:
             shown = await notifier.shown(tenant_id, endpoint.id)
@@ -194,10 +194,10 @@ async def test_switched_on_again_an_endpoint_is_offered_exactly_what_it_missed(
     async with moment(notifier):
         await notifier.change(tenant_id, endpoint.id, is_active=False)
         missed = [notifier.event(tenant_id) for _ in range(3)]
-        await notifier.hear(*missed)
+        await notifier.handle(*missed)
     async with moment(notifier):
         receiver.status = 200
-        receiver.heard.clear()
+        receiver.received.clear()
         back = await notifier.change(tenant_id, endpoint.id, is_active=True)
     assert back.gap is not None
     assert back.gap.count == len(failing) + len(missed) == 5
@@ -213,7 +213,7 @@ async def test_switched_on_again_an_endpoint_is_offered_exactly_what_it_missed(
             return await statuses(notifier, endpoint) == {"DELIVERED": 9}
 
         await until(delivered)
-    told = sorted(request.headers["webhook-id"] for request in receiver.heard)
+    told = sorted(request.headers["webhook-id"] for request in receiver.received)
     assert told == sorted(str(event.event_id) for event in failing + missed)
 
 
@@ -221,7 +221,7 @@ async def test_a_replay_that_an_earlier_version_began_still_finds_what_is_missin
     notifier: Notifier, receiver: Receiver, tenant_id: str
 ) -> None:
     await notifier.register(tenant_id, receiver.url)
-    await notifier.hear(notifier.event(tenant_id))
+    await notifier.handle(notifier.event(tenant_id))
     late = await notifier.register(tenant_id, receiver.url)
     begun = await notifier.replay(
         tenant_id, late.id, outcomes=("missing",), since=notifier.clock.now() - DAY, until=notifier.clock.now() + DAY

@@ -2,7 +2,7 @@
 
 import pytest
 
-from libs.common.contracts import REGISTRY, PublicEvent, heard_by
+from libs.common.contracts import REGISTRY, PublicEvent, handled_by
 from services.notifier.deliveries.domain import patterns_of, types_of
 from services.notifier.endpoints import EVENT_NAMES
 from services.notifier.endpoints.domain import check_events, check_headers, check_url
@@ -119,7 +119,7 @@ def test_a_long_unknown_name_is_quoted_in_part() -> None:
 def test_whatever_is_told_in_public_can_be_listed_and_is_heard() -> None:
     public = {message.contract.name for message in REGISTRY.values() if message.contract.public}
     assert set(EVENT_NAMES) == public
-    assert {m.contract.name for m in heard_by("notifier") if issubclass(m, PublicEvent)} == public
+    assert {m.contract.name for m in handled_by("notifier") if issubclass(m, PublicEvent)} == public
 
 
 def test_a_list_has_one_to_fifty_entries() -> None:
