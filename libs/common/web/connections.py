@@ -72,6 +72,8 @@ class Connections:
         """Bytes of bodies that are held or promised, without the beginnings that count for nothing."""
         self._large_bytes = 0
         """Those of large bodies among them."""
+        self._count_shown = self._body_bytes_shown = 0
+        """What the metrics show of these."""
 
     def admits(self, count: int) -> bool:
         """Whether there may be so many connections."""
@@ -101,6 +103,13 @@ class Connections:
             return False
         return not large or self._large_bytes <= self._large_bytes_max
 
+    def show(self, count: int) -> None:
+        """Bring the metrics up to date: once a second and when a connection ends, not at each part of a body."""
+        # By the difference, since a process may have several servers.
+        metrics.HTTP_CONNECTIONS.inc(count - self._count_shown)
+        metrics.HTTP_BODY_BYTES.inc(self._body_bytes - self._body_bytes_shown)
+        self._count_shown, self._body_bytes_shown = count, self._body_bytes
+
     def watch(self, loop: asyncio.AbstractEventLoop, connections: Collection[Connection]) -> None:
         """Sweep `connections` until there are none left."""
         if not self._is_sweeping:
@@ -109,9 +118,7 @@ class Connections:
 
     def _sweep(self, loop: asyncio.AbstractEventLoop, connections: Collection[Connection]) -> None:
         now, count = loop.time(), len(connections)
-        metrics.HTTP_CONNECTIONS.set(count)
-        # Not at each part of a body, which may come in a hundred thousand of them.
-        metrics.HTTP_BODY_BYTES.set(self._body_bytes)
+        self.show(count)
         is_crowded = count > self.http.http_connections_max * _CROWDED
         keep = float(self.http.http_keep_alive_seconds)
         idle_max_seconds = min(_CROWDED_IDLE_SECONDS, keep) if is_crowded else keep

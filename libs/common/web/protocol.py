@@ -109,6 +109,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self.pipeline.clear()
         while self._bodies:
             self.bounds.hold(self._bodies.popleft(), 0)
+        self.bounds.show(len(self.connections))
         self._deadline = self._write_deadline = inf
         if self._running is not None and not self._running.response_complete:
             # uvicorn tells the newest request only.
