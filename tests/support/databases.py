@@ -20,8 +20,8 @@ from libs.common.settings import DatabaseSettings
 ROOT = Path(__file__).parents[2]
 SERVICES = ("api", "ledger", "gateway", "notifier")
 _TEMPLATES_KEPT = "1 day"
-"""A template is made anew each day, since the partitions that migrations make depend on the day; a process that began
-before midnight may still use the earlier one."""
+"""A template is made anew each day, so that those of earlier checkouts leave; a process that began before midnight may
+still use the earlier one."""
 _TEMPLATE_LOCK = 0x74656D706C617465  # "template" in ASCII
 _OLD_TEMPLATES = f"""
 SELECT datname FROM pg_database WHERE datname ~ '^template_[0-9]{{8}}_'
@@ -82,11 +82,10 @@ class TestDatabase:
 @cache
 def _fingerprint(services: tuple[str, ...]) -> str:
     digest = hashlib.sha256((ROOT / "deploy/postgres/bootstrap.sql").read_bytes())
-    # What migrations share.
-    digest.update((ROOT / "libs/common/db/partition_sql.py").read_bytes())
     for service in services:
-        for file in sorted((ROOT / "services" / service / "schema" / "migrations").rglob("*.py")):
-            digest.update(file.read_bytes())
+        for file in sorted((ROOT / "services" / service / "schema" / "migrations").rglob("*")):
+            if file.suffix in {".py", ".sql"}:
+                digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
 
 

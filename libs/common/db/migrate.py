@@ -11,11 +11,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from io import StringIO
 from pathlib import Path
+from typing import cast
 
 import sqlalchemy as sa
-from alembic import command, context
+from alembic import command, context, op
 from alembic.config import Config
 from alembic.util import CommandError
+from sqlalchemy.engine import AdaptedConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -44,14 +46,17 @@ def upgrade(
     lock_seconds: float = LOCK_SECONDS,
     tries_max: int = TRIES_MAX,
     pause_seconds: float = PAUSE_SECONDS,
+    folder: Path | None = None,
 ) -> None:
     """Bring the schema of `service` to `revision`; running it again changes nothing, running it twice at once waits.
+
+    The migrations are those of the service, or those in `folder`.
 
     Raises:
         Unavailable: when a lock could not be had in `tries_max` tries (what was done stays, and running it again goes on),
             when the database refuses or does not answer, or has a version that nobody here knows.
     """
-    config = _config(service)
+    config = _config(service, folder)
     config.attributes["url"] = url
     config.attributes["lock_seconds"] = lock_seconds
     for number in range(1, tries_max + 1):
@@ -88,10 +93,22 @@ def statements(*, service: str, revisions: str) -> str:
     return config.output_buffer.getvalue()
 
 
-def _config(service: str) -> Config:
+def run_script(file: Path) -> None:
+    """Run a file of many statements, called from within a migration: in its transaction, sent as one text."""
+    script = file.read_text()
+    # Functions are made before the tables that they read.
+    op.execute("SET LOCAL check_function_bodies = false")
+    if context.is_offline_mode():
+        op.execute(script)
+        return
+    connection = cast(AdaptedConnection, op.get_bind().connection.dbapi_connection)
+    connection.run_async(lambda driver: driver.execute(script))
+
+
+def _config(service: str, folder: Path | None = None) -> Config:
     config = Config()
-    folder = Path(__file__).parents[3] / "services" / service / "schema" / "migrations"
-    config.set_main_option("script_location", str(folder))
+    own = Path(__file__).parents[3] / "services" / service / "schema" / "migrations"
+    config.set_main_option("script_location", str(folder or own))
     config.attributes["schema"] = service
     return config
 

@@ -1,7 +1,7 @@
 """What grows is bounded: partitions are made ahead of their time and dropped by age, by one worker of each service.
 
 A partition leaves in milliseconds, however many rows it has, and no row is deleted one by one. The tables, and the
-functions that change them, are made by migrations with `partition_sql`; the runtime role may not do more than those allow.
+functions that change them, are made by migrations with `partition_rules`; the runtime role may not do more than those allow.
 """
 
 import asyncio

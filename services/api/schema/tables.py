@@ -9,7 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
-from libs.common.db.partition_sql import rules_table
+from libs.common.db.partition_rules import rules_table
 from libs.common.messaging import (
     inbox_table,
     operator_actions_table,

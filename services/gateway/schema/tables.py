@@ -4,7 +4,7 @@ its attempt."""
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
-from libs.common.db.partition_sql import rules_table
+from libs.common.db.partition_rules import rules_table
 from libs.common.messaging import (
     inbox_table,
     operator_actions_table,

@@ -7,7 +7,7 @@ instant is one index probe, and a lost or inserted row leaves a gap.
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
-from libs.common.db.partition_sql import rules_table
+from libs.common.db.partition_rules import rules_table
 from libs.common.messaging import (
     inbox_table,
     operator_actions_table,

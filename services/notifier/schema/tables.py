@@ -9,7 +9,7 @@ rows are written by one statement from the same ids, and a partition must be abl
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
-from libs.common.db.partition_sql import rules_table
+from libs.common.db.partition_rules import rules_table
 from libs.common.messaging import (
     inbox_table,
     operator_actions_table,

@@ -9,7 +9,6 @@ import pytest
 
 from libs.common.clock import ManualClock
 from libs.common.db import Database, PartitionedTable, PartitionKeeper
-from libs.common.db.partition_sql import MOVED_MAX
 from libs.common.db.partitions import size_of
 from libs.common.messaging import inbox
 from libs.common.observability import metrics
@@ -181,7 +180,7 @@ async def test_crowded_default_partition_is_reported_and_the_next_day_is_made(
         "INSERT INTO notes SELECT (left(first_id($1)::text, 24) || lpad(n::text, 12, '0'))::uuid, $1 "
         "FROM generate_series(1, $2) AS n",
         now,
-        MOVED_MAX + 1,
+        50_001,
     )
     before = metrics.PARTITION_FAILURES.labels("notes")._value.get()
     assert await keeper(database, now).make(MONTHLY) == 2

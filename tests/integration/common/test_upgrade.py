@@ -1,27 +1,34 @@
-"""What was stored before an upgrade is there after it, in every service."""
+"""Migrations of a database that is in use: what was stored stays, and whoever works on it is not kept waiting."""
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
-from uuid import UUID, uuid4
+from pathlib import Path
+from uuid import uuid4
 
 import asyncpg
 import pytest
 
 from deploy.local.bootstrap import bootstrap
 from deploy.local.servers import Servers
-from libs.common.clock import SystemClock
-from libs.common.db import PartitionKeeper
 from libs.common.db.migrate import upgrade
 from libs.common.errors import Unavailable
-from libs.common.ids import new_id
-from libs.common.messaging import inbox_partitions
-from libs.common.settings import BrokerSettings
-from services.api.settings import RetentionSettings
-from services.api.workers import history
-from tests.support.databases import TestDatabase
+from tests.support.databases import SERVICES, TestDatabase
 
-BEFORE_PARTITIONS = {"api": "0004", "ledger": "0008", "gateway": "0004", "notifier": "0003"}
+ENV = """
+import sqlalchemy as sa
+from libs.common.db.migrate import run_env
+
+run_env(sa.MetaData())
+"""
+MIGRATION = """
+from alembic import op
+
+revision, down_revision = {revision!r}, {before!r}
+
+
+def upgrade():
+    op.execute({sql!r})
+"""
 
 
 @pytest.fixture
@@ -37,86 +44,64 @@ async def bare(servers: Servers) -> AsyncIterator[TestDatabase]:
         await admin.close()
 
 
-@pytest.mark.parametrize("service", BEFORE_PARTITIONS)
-async def test_rows_from_before_there_were_partitions_are_kept(bare: TestDatabase, service: str) -> None:
+@pytest.mark.parametrize("service", SERVICES)
+async def test_migrating_again_changes_nothing(bare: TestDatabase, service: str) -> None:
     url = bare.url(f"{service}_owner")
-    await asyncio.to_thread(upgrade, service=service, url=url, revision=BEFORE_PARTITIONS[service])
-    owner = await asyncpg.connect(url, server_settings={"search_path": service})
-    now = datetime.now(UTC)
-    # Ids of today, of a time long ago, and random ones, which no partition of a time can have.
-    ids = [new_id(), new_id(), *(uuid4() for _ in range(5)), UUID(int=uuid4().int >> 16)]
-    await owner.executemany(
-        "INSERT INTO inbox VALUES ($1, 'q', $2)", [(event_id, now - timedelta(days=3)) for event_id in ids]
-    )
-    before = await owner.fetch("SELECT * FROM inbox ORDER BY event_id")
     await asyncio.to_thread(upgrade, service=service, url=url)
-    assert await owner.fetch("SELECT * FROM inbox ORDER BY event_id") == before
-    async with bare.open(service) as database:
-        keeper = PartitionKeeper(database, clock=SystemClock(), tables=[inbox_partitions(BrokerSettings())])
-        await keeper.run()
-        await keeper.run()
-        await database.write("INSERT INTO inbox (event_id, queue) VALUES ($1, 'q') ON CONFLICT DO NOTHING", ids[0])
-    assert await owner.fetch("SELECT * FROM inbox ORDER BY event_id") == before
+    owner = await asyncpg.connect(url, server_settings={"search_path": service})
+    await owner.execute("INSERT INTO inbox VALUES ($1, 'q', now())", uuid4())
+    before = await owner.fetch("SELECT * FROM inbox"), await owner.fetchval("SELECT version_num FROM alembic_version")
+    await asyncio.to_thread(upgrade, service=service, url=url)
+    assert before == (
+        await owner.fetch("SELECT * FROM inbox"),
+        await owner.fetchval("SELECT version_num FROM alembic_version"),
+    )
     await owner.close()
 
 
-async def test_history_from_before_there_were_months_is_kept(bare: TestDatabase) -> None:
-    url = bare.url("api_owner")
-    await asyncio.to_thread(upgrade, service="api", url=url, revision="0007")
-    owner = await asyncpg.connect(url, server_settings={"search_path": "api"})
-    now = datetime.now(UTC)
-    for number, event_id in enumerate((new_id(), uuid4(), UUID(int=number_of_id(now - timedelta(days=400))))):
-        await owner.execute(
-            "INSERT INTO audit_log VALUES ('t', $1, 'a', 'b', 'c', 'success', '{}', 'd', $2)", event_id, now
-        )
-        await owner.execute(
-            "INSERT INTO payment_intent_events VALUES ('t', $1, $2, 'x', 'CREATED', 'a', NULL, 'c', $3)",
-            event_id,
-            UUID(int=number),
-            now,
-        )
-    reads = ("SELECT * FROM audit_log ORDER BY id", "SELECT * FROM payment_intent_events ORDER BY id")
-    before = [await owner.fetch(sql) for sql in reads]
-    await asyncio.to_thread(upgrade, service="api", url=url)
-    async with bare.open("api") as database:
-        keeper = PartitionKeeper(database, clock=SystemClock(), tables=history(RetentionSettings()))
-        await keeper.run()
-    assert [await owner.fetch(sql) for sql in reads] == before
-    names = await owner.fetch("SELECT name FROM partitions_of('audit_log') ORDER BY ends")
-    assert names[0]["name"] == "audit_log_before"
-    assert len(names) > 1
+@pytest.mark.parametrize("service", SERVICES)
+async def test_schema_of_an_unknown_version_is_refused_untouched(bare: TestDatabase, service: str) -> None:
+    url = bare.url(f"{service}_owner")
+    await asyncio.to_thread(upgrade, service=service, url=url)
+    owner = await asyncpg.connect(url, server_settings={"search_path": service})
+    await owner.execute("UPDATE alembic_version SET version_num = '0001'")
+    with pytest.raises(Unavailable, match=f"the schema of {service} has a version that this checkout does not know"):
+        await asyncio.to_thread(upgrade, service=service, url=url)
+    assert await owner.fetchval("SELECT version_num FROM alembic_version") == "0001"
     await owner.close()
 
 
-def number_of_id(instant: datetime) -> int:
-    """The least id that can be minted at an instant, as a number."""
-    return int(instant.timestamp() * 1000) << 80
-
-
-async def test_migration_that_waits_for_a_lock_lets_others_through_and_goes_on_later(bare: TestDatabase) -> None:
+async def test_migration_that_waits_for_a_lock_lets_others_through_and_goes_on_later(
+    bare: TestDatabase, tmp_path: Path
+) -> None:
+    versions = tmp_path / "versions"
+    versions.mkdir()
+    (tmp_path / "env.py").write_text(ENV)
+    (versions / "0001.py").write_text(
+        MIGRATION.format(revision="0001", before=None, sql="CREATE TABLE notes (id uuid)")
+    )
     url = bare.url("api_owner")
-    await asyncio.to_thread(upgrade, service="api", url=url, revision="0007")
+    await asyncio.to_thread(upgrade, service="api", url=url, folder=tmp_path)
+    (versions / "0002.py").write_text(
+        MIGRATION.format(revision="0002", before="0001", sql="ALTER TABLE notes ADD COLUMN text text")
+    )
     reader, payment = await asyncpg.connect(bare.admin_url), await asyncpg.connect(bare.admin_url)
 
     def migrate() -> None:
-        upgrade(service="api", url=url, lock_seconds=0.2, tries_max=3, pause_seconds=0.05)
+        upgrade(service="api", url=url, folder=tmp_path, lock_seconds=0.2, tries_max=3, pause_seconds=0.05)
 
     async with reader.transaction():
-        # A report that reads the audit log for hours.
-        await reader.fetch("SELECT FROM api.audit_log")
+        # A report that reads the table for hours.
+        await reader.fetch("SELECT FROM api.notes")
         migrating = asyncio.create_task(asyncio.to_thread(migrate))
         while not await payment.fetchval(
-            "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation::regclass::text LIKE '%audit_log')"
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation::regclass::text LIKE '%notes')"
         ):
             await asyncio.sleep(0.01)
-        await payment.execute(
-            "INSERT INTO api.audit_log VALUES ('t', $1, 'a', 'b', 'c', 'success', '{}', 'd', now())",
-            new_id(),
-            timeout=5,
-        )
+        await payment.execute("INSERT INTO api.notes VALUES ($1)", uuid4(), timeout=5)
         with pytest.raises(Unavailable, match="locked by others in all of 3 tries"):
             await migrating
     await asyncio.to_thread(migrate)
-    assert await payment.fetchval("SELECT count(*) FROM api.audit_log") == 1
+    assert await payment.fetchval("SELECT count(*) FROM api.notes WHERE text IS NULL") == 1
     await reader.close()
     await payment.close()

@@ -8,14 +8,6 @@ from libs.common.db.migrate import statements
 from tests.support.databases import ROOT, SERVICES
 from tests.support.migration_lint import faults, split
 
-LANDED = {
-    "api": {"0001", "0002", "0003", "0004"},
-    "ledger": {"0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008"},
-    "gateway": {"0001", "0002", "0003", "0004"},
-    "notifier": {"0001", "0002", "0003"},
-}
-"""Migrations from before there was this test; the list never grows."""
-
 
 def _migrations(service: str) -> ScriptDirectory:
     config = Config()
@@ -28,7 +20,7 @@ def _new_migrations() -> list[tuple[str, str, str]]:
         (service, str(script.down_revision), script.revision)
         for service in SERVICES
         for script in _migrations(service).walk_revisions()
-        if script.revision not in LANDED[service]
+        if script.down_revision is not None
     )
 
 
@@ -39,9 +31,12 @@ def test_migrations_are_one_line_with_one_head(service: str) -> None:
     assert [script.down_revision for script in revisions] == [*(script.revision for script in revisions[1:]), None]
 
 
-@pytest.mark.parametrize(("service", "before", "revision"), _new_migrations())
-def test_new_migration_stalls_nobody(service: str, before: str, revision: str) -> None:
-    assert faults(statements(service=service, revisions=f"{before}:{revision}")) == []
+def test_new_migrations_stall_nobody() -> None:
+    found = {
+        f"{service} {revision}": faults(statements(service=service, revisions=f"{before}:{revision}"))
+        for service, before, revision in _new_migrations()
+    }
+    assert {migration: reasons for migration, reasons in found.items() if reasons} == {}
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,6 @@ DERIVED_WITHOUT_TENANT = {
     "services/notifier/deliveries/domain/delivery.py:delivery_id": "of an endpoint, whose id we minted; deliveries are kept by tenant",
 }
 LOCKS_WITHOUT_TENANT = {
-    "libs/common/db/partition_sql.py": "making partitions, by table; tried, never waited for",
     "libs/common/db/migrate.py": "migrating a schema",
     "services/ledger/store/effective.py": "one process sums up postings for reading; tried, never waited for",
 }
