@@ -2,8 +2,8 @@
 
 from libs.common.service import main
 from libs.common.settings import load
-from services.api.app import build, print_errors, print_openapi, print_stuck, seed
-from services.api.settings import AuthSettings, Settings, check_settings
+from services.api.app import build, check_settings, print_errors, print_openapi, print_stuck, seed
+from services.api.settings import AuthSettings, Settings
 
 
 def _read_keys() -> AuthSettings:

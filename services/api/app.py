@@ -8,29 +8,44 @@ from functools import partial
 import msgspec
 
 from libs.common.clock import Clock, SystemClock
-from libs.common.db import Database
+from libs.common.db import Database, PartitionedTable
 from libs.common.messaging import Bus, inbox_partitions, published_partitions
 from libs.common.messaging.letters import dead_letters
 from libs.common.messaging.refused import list_refused
 from libs.common.service import Loop, Service, Worker
 from libs.common.settings import SettingsError
-from services.api.auth import Access, Directory, Login, Passwords, Tokens
-from services.api.auth.keys import READ_EVERY_SECONDS, read_again
-from services.api.auth.seeds import unsafe_seeds, write_seeds
-from services.api.chaos import Chaos
-from services.api.commands import Answers, Operations, Outcomes, PaymentCommands, Sweeper
-from services.api.consumers import Consumers, follow_access, register
-from services.api.errors.problems import reference
-from services.api.idempotency import Idempotency
-from services.api.queries import Totals
+from services.api import settings as rules
+from services.api.access import (
+    READ_EVERY_SECONDS,
+    Access,
+    Directory,
+    Login,
+    Passwords,
+    Tokens,
+    follow_access,
+    read_again,
+    unsafe_seeds,
+    unusable_keys,
+    write_seeds,
+)
+from services.api.http.chaos import Chaos
+from services.api.http.problems import reference
+from services.api.idempotency import FORGET_KEYS_EVERY_SECONDS, Idempotency, forget_expired_keys
+from services.api.payments.commands import Answers, Operations, Outcomes, PaymentCommands, Sweeper
+from services.api.payments.consumers import Consumers, register
+from services.api.payments.queries import Totals
+from services.api.payments.sql import sweeps
+from services.api.payments.workers import workers
 from services.api.rate_limit import RateLimiter, Store
 from services.api.routes import document, render_intent, render_refund, routes
 from services.api.routes.asking import Ask
 from services.api.routes.edge import Edge
-from services.api.settings import AuthSettings, Settings
-from services.api.store import sweeps
-from services.api.workers import MEASURED, history, workers
+from services.api.settings import AuthSettings, RetentionSettings, Settings
 
+_MEASURED = ("idempotency_keys", "payment_intents", "outbox")
+"""Tables without partitions whose size is measured."""
+_MONTHS_AHEAD = 2
+"""Months for which partitions exist ahead of time."""
 _STUCK_MAX = 200
 """Payments, and dead letters of each queue, that an operator is shown at a time."""
 
@@ -116,7 +131,14 @@ def build(
         batch_max=settings.sweep.sweep_batch_max,
     )
 
-    unasked = workers(database, sweeper, clock=clock, sweep_every_seconds=settings.sweep.sweep_every_seconds)
+    unasked = [
+        Worker(
+            name="forget expired keys",
+            every_seconds=FORGET_KEYS_EVERY_SECONDS,
+            run=partial(forget_expired_keys, database, clock),
+        ),
+        *workers(sweeper, sweep_every_seconds=settings.sweep.sweep_every_seconds),
+    ]
     if read_keys is not None:
         rereading = partial(read_again, tokens, read_keys)
         unasked.append(Worker(name="read keys again", every_seconds=read_keys_every_seconds, run=rereading))
@@ -136,8 +158,12 @@ def build(
         database=database,
         bus=bus,
         clock=clock,
-        tables=[inbox_partitions(settings.broker), published_partitions(settings.broker), *history(settings.retention)],
-        measured=MEASURED,
+        tables=[
+            inbox_partitions(settings.broker),
+            published_partitions(settings.broker),
+            *history_tables(settings.retention),
+        ],
+        measured=_MEASURED,
         routes=routes(
             access=access,
             tokens=tokens,
@@ -163,6 +189,19 @@ def build(
         details={"redis": lambda: store.state},
         reads_alone=True,
     )
+
+
+def check_settings(settings: Settings) -> list[str]:
+    """Find settings that contradict each other or are unsafe in this place; one sentence each."""
+    return [*rules.check_settings(settings), *unusable_keys(settings.auth)]
+
+
+def history_tables(settings: RetentionSettings) -> list[PartitionedTable]:
+    """List the tables that are kept by month."""
+    return [
+        PartitionedTable(name="audit_log", ahead=_MONTHS_AHEAD, kept_days=settings.audit_retention_days),
+        PartitionedTable(name="payment_intent_events", ahead=_MONTHS_AHEAD, kept_days=settings.timeline_retention_days),
+    ]
 
 
 async def seed(settings: Settings) -> None:

@@ -1,166 +1,19 @@
-"""What we say: the closed list of messages, and the words for each fact of a payment intent, its refunds and disputes."""
+"""The closed list of what the api publishes."""
 
 from datetime import datetime
-from typing import Any, assert_never
 
 import msgspec
 
-from libs.common.contracts import Message
-from libs.common.contracts import api as said
-from libs.common.contracts import gateway as asked
-from libs.common.ids import new_id
+from libs.common.contracts import Message, published_by
+from libs.common.contracts.api import TenantProvisioned
 from libs.common.messaging import Publication
-from libs.common.money import format_minor
 from libs.common.observability.correlation import Correlation
-from services.api.domain import Decision, Fact, PaymentIntent
 
-
-def publications_of(decision: Decision, *, at: datetime, correlation: Correlation) -> list[Publication]:
-    """Put each fact of a decision into the message that tells it, in their order."""
-    cause = msgspec.structs.replace(correlation, tenant_id=decision.intent.tenant_id)
-    return [_publication(decision, fact, at=at, cause=cause) for fact in decision.facts]
-
-
-def repeated(decision: Decision, *, at: datetime, correlation: Correlation) -> Publication:
-    """Publish the command of a decision's only fact once more, under an id of its own, as one whose outcome is missing."""
-    [publication] = publications_of(decision, at=at, correlation=correlation)
-    return msgspec.structs.replace(publication, message=msgspec.structs.replace(publication.message, is_repeated=True))
+MESSAGES: tuple[type[Message], ...] = tuple(published_by("api"))
+"""Every message that this service may put on the broker."""
 
 
 def tenant_provisioned(tenant_id: str, name: str, *, at: datetime, correlation: Correlation) -> Publication:
     """Tell that a tenant may use the platform from now on."""
     cause = msgspec.structs.replace(correlation, tenant_id=tenant_id)
-    return Publication.of(said.TenantProvisioned(tenant_id=tenant_id, name=name), occurred_at=at, correlation=cause)
-
-
-def _publication(decision: Decision, fact: Fact, *, at: datetime, cause: Correlation) -> Publication:
-    event_id = new_id(at)
-    envelope = _envelope(decision.intent, event_id=event_id, at=at, cause=cause)
-    return Publication(
-        event_id=event_id,
-        message=_message(decision, fact, envelope=envelope),
-        occurred_at=at,
-        correlation=cause,
-    )
-
-
-def _envelope(intent: PaymentIntent, *, event_id: Any, at: datetime, cause: Correlation) -> dict[str, Any]:
-    return {
-        "event_id": event_id,
-        "occurred_at": at,
-        "tenant_id": intent.tenant_id,
-        "correlation_id": cause.correlation_id,
-        "payment_intent_id": intent.id,
-        "order_id": intent.order_id or "",
-        "amount": format_minor(intent.amount_minor, intent.currency),
-        "currency": intent.currency,
-        "customer_ref": intent.customer_ref,
-        "sequence": intent.version,
-    }
-
-
-def _message(decision: Decision, fact: Fact, *, envelope: dict[str, Any]) -> Message:
-    intent = decision.intent
-    match fact:
-        case Fact.CREATED:
-            return said.PaymentIntentCreated(**envelope)
-        case Fact.AUTHORIZATION_WANTED:
-            return asked.AuthorizePayment(
-                payment_intent_id=intent.id,
-                amount_minor=intent.amount_minor,
-                currency=intent.currency,
-                customer_ref=intent.customer_ref,
-                payment_method=intent.payment_method,
-                capture_method=intent.capture_method.value,
-            )
-        case Fact.ACTION_REQUIRED:
-            return said.PaymentRequiresAction(**envelope, action_url=intent.action_url or "")
-        case Fact.AUTHORIZED:
-            return said.PaymentAuthorized(**envelope)
-        case Fact.CAPTURE_WANTED:
-            return asked.CapturePayment(
-                payment_intent_id=intent.id,
-                amount_minor=intent.asked_minor,
-                currency=intent.currency,
-                gateway_ref=intent.gateway_ref or "",
-            )
-        case Fact.CAPTURE_UNCONFIRMED:
-            return asked.ReportCapture(payment_intent_id=intent.id)
-        case Fact.CAPTURED:
-            return said.PaymentCaptured(**envelope, captured_amount=_money(intent, intent.captured_minor))
-        case Fact.SETTLED:
-            return said.PaymentSettled(**envelope, captured_amount=_money(intent, intent.captured_minor))
-        case Fact.VOID_WANTED:
-            return asked.VoidPayment(
-                payment_intent_id=intent.id,
-                amount_minor=intent.amount_minor,
-                currency=intent.currency,
-                gateway_ref=intent.gateway_ref or "",
-            )
-        case Fact.VOIDED:
-            return said.PaymentVoided(**envelope)
-        case Fact.EXPIRED:
-            return said.PaymentExpired(**envelope)
-        case Fact.FAILED:
-            return said.PaymentFailed(
-                **envelope,
-                failure_code=intent.failure_code or "unknown",
-                failure_message=intent.failure_message or "The payment failed.",
-            )
-        case Fact.REFUND_WANTED | Fact.REFUNDED | Fact.REFUND_FAILED:
-            return _refund_message(decision, fact, envelope=envelope)
-        case Fact.DISPUTE_OPENED | Fact.DISPUTE_WON | Fact.DISPUTE_LOST:
-            return _dispute_message(decision, fact, envelope=envelope)
-        case _:
-            assert_never(fact)
-
-
-def _refund_message(decision: Decision, fact: Fact, *, envelope: dict[str, Any]) -> Message:
-    intent, refund = decision.intent, decision.refund
-    assert refund is not None, "facts of a refund come with it"
-    if fact is Fact.REFUND_WANTED:
-        return asked.RefundPayment(
-            payment_intent_id=intent.id,
-            refund_id=refund.id,
-            amount_minor=refund.amount_minor,
-            currency=refund.currency,
-            gateway_ref=intent.gateway_ref or "",
-            reason=refund.reason or "",
-        )
-    told = envelope | {
-        "amount": _money(intent, refund.amount_minor),
-        "refund_id": refund.id,
-        "reason": refund.reason or "",
-        "payment_status": intent.status.value,
-    }
-    if fact is Fact.REFUNDED:
-        return said.PaymentRefunded(**told)
-    return said.RefundFailed(
-        **told,
-        failure_code=refund.failure_code or "unknown",
-        failure_message=refund.failure_message or "The refund failed.",
-    )
-
-
-_DISPUTE_MESSAGES: dict[Fact, type[said.DisputeEvent]] = {
-    Fact.DISPUTE_WON: said.DisputeWon,
-    Fact.DISPUTE_LOST: said.DisputeLost,
-}
-
-
-def _dispute_message(decision: Decision, fact: Fact, *, envelope: dict[str, Any]) -> Message:
-    intent, dispute = decision.intent, decision.dispute
-    assert dispute is not None, "facts of a dispute come with it"
-    told = envelope | {
-        "amount": _money(intent, dispute.amount_minor),
-        "dispute_id": dispute.id,
-        "reason": dispute.reason,
-        "payment_status": intent.status.value,
-    }
-    if fact is Fact.DISPUTE_OPENED:
-        return said.DisputeOpened(**told, evidence_due_at=dispute.evidence_due_at)
-    return _DISPUTE_MESSAGES[fact](**told)
-
-
-def _money(intent: PaymentIntent, amount_minor: int) -> str:
-    return format_minor(amount_minor, intent.currency)
+    return Publication.of(TenantProvisioned(tenant_id=tenant_id, name=name), occurred_at=at, correlation=cause)

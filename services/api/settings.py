@@ -6,7 +6,6 @@ from typing import Annotated
 import msgspec
 
 from libs.common.money import is_currency
-from libs.common.secrets import HOW_PRIVATE_KEY
 from libs.common.setting_values import (
     Bytes,
     Count,
@@ -21,7 +20,6 @@ from libs.common.setting_values import (
     form,
 )
 from libs.common.settings import BrokerSettings, DatabaseSettings, HttpSettings, PlaceSettings
-from services.api.signing import UnusableKey, read_private, read_public
 
 DEVELOPMENT_SECRET = "change-me-this-secret-is-public-and-for-local-use"  # noqa: S105 - refused outside local
 """The signing secret of a developer's machine."""
@@ -237,23 +235,6 @@ def check_settings(settings: Settings) -> list[str]:
         faults.append("JOURNAL_BODY_BYTES_MAX must be at least BODY_BYTES_MAX")
     if settings.http.http_body_bytes_max < settings.edge.journal_body_bytes_max:
         faults.append("HTTP_BODY_BYTES_MAX must be at least JOURNAL_BODY_BYTES_MAX")
-    faults += _unusable_keys(auth)
     if auth.jwks_uri and not auth.jwks_uri.startswith("https://") and not settings.place.is_local:
         faults.append("JWKS_URI must be an https address outside APP_ENV=local")
-    return faults
-
-
-def _unusable_keys(auth: AuthSettings) -> list[str]:
-    faults: list[str] = []
-    if not (auth.jwt_hs256 or auth.jwt_private_key):
-        faults.append(f"JWT_HS256=false needs JWT_PRIVATE_KEY, or no token can be signed; {HOW_PRIVATE_KEY}")
-    for name, pem, read in (
-        ("JWT_PRIVATE_KEY", auth.jwt_private_key, read_private),
-        ("JWT_PUBLIC_KEYS", auth.jwt_public_keys, read_public),
-    ):
-        try:
-            if pem:
-                read(pem)
-        except UnusableKey as fault:
-            faults.append(f"{name} {fault}; {HOW_PRIVATE_KEY}")
     return faults

@@ -18,8 +18,8 @@ from pact.types import Message
 
 from libs.common.ids import new_id
 from libs.common.observability.correlation import Correlation
-from services.api.domain import Decision, Fact, PaymentIntent, Status
-from services.api.outbox import publications_of
+from services.api.payments.commands.publications import publications_of
+from services.api.payments.domain import Decision, Fact, PaymentIntent, Status
 from tests.e2e.bookkeeping import new_tenant, person
 from tests.support.platform import Platform
 

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from services.api.errors.problems import PROBLEMS
+from services.api.http.problems import PROBLEMS
 from tests.support.http import RawAnswer, request
 from tests.support.platform import ADMIN, DEMO_TENANT, OPERATOR, Client, Platform
 

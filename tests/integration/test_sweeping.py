@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from deploy.local.servers import Servers
-from services.api.domain import CaptureMethod
+from services.api.payments.domain import CaptureMethod
 from services.gateway.sandbox_processor import SandboxPayment
 from tests.proof.world import STUCK_AFTER, World, open_world
 

@@ -31,7 +31,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from deploy.local import servers as local
 from libs.common.errors import Rejected
 from libs.common.web.problems import HttpProblem
-from services.api.domain import CaptureMethod, Status
+from services.api.payments.domain import CaptureMethod, Status
 from services.gateway.sandbox_processor import SandboxPayment
 from tests.proof.world import World, open_world
 

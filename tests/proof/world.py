@@ -25,11 +25,11 @@ from libs.common.messaging.consumer import EachConsumer, PackConsumer
 from libs.common.messaging.envelope import PackedEvent, encode_pack
 from libs.common.messaging.patience import Watch
 from libs.common.observability.correlation import Correlation
-from services.api import commands as api
-from services.api import consumers as api_consumers
-from services.api.domain import CaptureMethod
 from services.api.errors import PaymentIntentNotFound
 from services.api.idempotency import Given, Idempotency
+from services.api.payments import commands as api
+from services.api.payments import consumers as api_consumers
+from services.api.payments.domain import CaptureMethod
 from services.api.routes import render_intent, render_refund
 from services.gateway import commands as gateway
 from services.gateway import consumers as gateway_consumers

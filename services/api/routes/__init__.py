@@ -9,11 +9,11 @@ from litestar.handlers import HTTPRouteHandler
 from libs.common.clock import Clock
 from libs.common.contracts import Message
 from libs.common.db import Database
-from services.api.auth import Access, Directory, Login, Tokens
-from services.api.chaos import Chaos
-from services.api.commands import Operations, PaymentCommands
+from services.api.access import Access, Directory, Login, Tokens
+from services.api.http.chaos import Chaos
 from services.api.idempotency import Idempotency
-from services.api.queries import Totals
+from services.api.payments.commands import Operations, PaymentCommands
+from services.api.payments.queries import Totals
 from services.api.routes.accounts import account_routes
 from services.api.routes.asking import audited
 from services.api.routes.audit import audit_routes

@@ -9,8 +9,8 @@ from litestar.handlers import HTTPRouteHandler
 
 from libs.common.contracts import Message
 from libs.common.contracts.ledger import Account, AccountType, ListAccounts, OpenAccount
-from services.api.auth import Access
-from services.api.errors.problems import refusal
+from services.api.access import Access
+from services.api.http.problems import refusal
 from services.api.routes.bodies import BodyReader, require_storable
 from services.api.routes.documentation import Documented
 from services.api.routes.keyed import resource_id

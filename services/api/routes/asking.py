@@ -6,8 +6,8 @@ from typing import Any
 
 from libs.common.contracts import Message
 from libs.common.errors import PlatformError, Rejected
-from services.api.auth import Access
-from services.api.auth.access import Caller, acting
+from services.api.access import Access
+from services.api.http.callers import Caller, acting
 
 type Ask = Callable[[Message], Awaitable[Any]]
 """Asks whoever owns the answer."""

@@ -8,15 +8,13 @@ from litestar.handlers import HTTPRouteHandler
 
 from libs.common.clock import iso
 from libs.common.db import Database
-from services.api import queries
-from services.api.auth import Access
-from services.api.auth.features import Feature
-from services.api.auth.tokens import PLATFORM_TENANT
+from services.api.access import Access
+from services.api.audit import AuditFilter, AuditRecord, queries
+from services.api.http.callers import PLATFORM_TENANT, Feature
 from services.api.routes.documentation import Documented
 from services.api.routes.parameters import AnyRequest, Query, QueryParameter, next_link
 from services.api.routes.rendering import json_answer
 from services.api.routes.tables import csv_rows
-from services.api.store import AuditFilter, AuditRecord
 
 LINES, LINES_MAX = 100, 1000
 CSV_LINES_MAX = 10_000

@@ -6,8 +6,8 @@ import msgspec
 from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
 
-from services.api.auth import Access, Login, Tokens
-from services.api.auth.access import object_if_wrong
+from services.api.access import Access, Login, Tokens
+from services.api.http.callers import object_if_wrong
 from services.api.routes.bodies import BodyReader, require_storable
 from services.api.routes.documentation import Documented
 from services.api.routes.keyed import refuse_key

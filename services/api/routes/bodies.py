@@ -12,7 +12,7 @@ import msgspec
 from libs.common.errors import Invalid
 from libs.common.money import json_number
 from libs.common.web.problems import HttpProblem
-from services.api.errors.problems import refusal
+from services.api.http.problems import refusal
 from services.api.routes.members import member_violations
 from services.api.routes.shapes import UNKNOWN, Shape, sentence_of
 from services.api.routes.slices import LongList, moved

@@ -5,8 +5,8 @@ from typing import Any
 from litestar import Response, get, put
 from litestar.handlers import HTTPRouteHandler
 
-from services.api.auth import Access
-from services.api.chaos import Chaos, Disturbance
+from services.api.access import Access
+from services.api.http.chaos import Chaos, Disturbance
 from services.api.routes.bodies import BodyReader
 from services.api.routes.documentation import Documented
 from services.api.routes.keyed import refuse_key

@@ -12,7 +12,7 @@ from litestar.handlers import BaseRouteHandler
 from libs.common.cards import has_card_number
 from libs.common.errors import Invalid
 from libs.common.ids import parse_id
-from services.api.auth.access import object_if_wrong, objection
+from services.api.http.callers import object_if_wrong, objection
 from services.api.routes.openapi import Documented
 from services.api.routes.parameters import QueryParameter
 from services.api.routes.texts import Connection, Reading, card_number_refusal, reading

@@ -13,7 +13,7 @@ from litestar.exceptions import NotFoundException
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
-from services.api.errors.problems import PROBLEMS
+from services.api.http.problems import PROBLEMS
 from services.api.routes.openapi import Documented, document
 
 _ASSETS = {

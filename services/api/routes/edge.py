@@ -11,9 +11,10 @@ from litestar.types.asgi_types import ReceiveMessage
 from libs.common.errors import PlatformError
 from libs.common.settings import HttpSettings
 from libs.common.web.problems import MEDIA_TYPE, HttpProblem, problem_of
-from services.api.auth import Principal, Tokens
-from services.api.chaos import Chaos
-from services.api.errors.problems import refusal
+from services.api.access import Tokens
+from services.api.http.callers import Principal
+from services.api.http.chaos import Chaos
+from services.api.http.problems import refusal
 from services.api.rate_limit import Count, Limit, RateLimiter
 from services.api.routes.large_bodies import LargeBodies
 from services.api.settings import EdgeSettings, RateSettings

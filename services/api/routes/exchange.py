@@ -21,8 +21,8 @@ from libs.common.contracts.ledger_money import (
 )
 from libs.common.errors import Invalid
 from libs.common.money import is_currency, is_known_currency, parse_amount
-from services.api.auth import Access
-from services.api.errors.problems import refusal
+from services.api.access import Access
+from services.api.http.problems import refusal
 from services.api.routes.bodies import BodyReader, amount_in, invalid, require_storable
 from services.api.routes.documentation import Documented
 from services.api.routes.exchange_shapes import (

@@ -10,10 +10,10 @@ from litestar.params import FromPath
 
 from libs.common.contracts.ledger import ListEntries
 from libs.common.db import Database
-from services.api import queries
-from services.api.auth import Access
-from services.api.auth.access import Caller
-from services.api.domain import PaymentIntent
+from services.api.access import Access
+from services.api.http.callers import Caller
+from services.api.payments import queries
+from services.api.payments.domain import PaymentIntent
 from services.api.routes.asking import Ask
 from services.api.routes.documentation import Documented
 from services.api.routes.ledger import ENTRIES_MAX, EntryBody, entry_body

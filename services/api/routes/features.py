@@ -9,17 +9,14 @@ from litestar.params import FromPath
 
 from libs.common.clock import Clock
 from libs.common.db import Database
-from services.api.auth import Access, Caller, Directory
-from services.api.auth.features import FEATURES, Feature
-from services.api.auth.tokens import PLATFORM_TENANT
-from services.api.commands import switch_feature
-from services.api.errors.problems import refusal
+from services.api.access import EVERY_TENANT, FEATURES, Access, Directory, switch_feature
+from services.api.http.callers import PLATFORM_TENANT, Caller, Feature
+from services.api.http.problems import refusal
 from services.api.routes.bodies import BodyReader
 from services.api.routes.documentation import Documented
 from services.api.routes.keyed import refuse_key
 from services.api.routes.parameters import AnyRequest, QueryParameter
 from services.api.routes.rendering import json_answer
-from services.api.store import EVERY_TENANT
 
 _READ, _WRITE = "profile:read", "admin:write"
 _PATH = (QueryParameter(name="name", description="The feature.", shape={"type": "string", "minLength": 1}),)

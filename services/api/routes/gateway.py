@@ -24,8 +24,8 @@ from libs.common.contracts.gateway_requests import (
 )
 from libs.common.db import Database
 from libs.common.money import format_minor
-from services.api import queries
-from services.api.auth import Access
+from services.api.access import Access
+from services.api.payments import queries
 from services.api.routes.bodies import BodyReader, require_storable
 from services.api.routes.documentation import Documented
 from services.api.routes.keyed import resource_id

@@ -14,8 +14,8 @@ from libs.common.contracts import Message
 from libs.common.contracts.ledger_books import CaptureHold, GetHold, Hold, HoldState, ListHolds, PlaceHold, VoidHold
 from libs.common.errors import Invalid
 from libs.common.money import format_minor, parse_amount
-from services.api.auth import Access
-from services.api.errors.problems import refusal
+from services.api.access import Access
+from services.api.http.problems import refusal
 from services.api.routes.bodies import BodyReader, NoMembers, amount_in, require_storable, take_nothing
 from services.api.routes.documentation import Documented
 from services.api.routes.keyed import resource_id

@@ -11,9 +11,9 @@ from litestar.params import FromPath
 from libs.common.contracts import ledger_journal as contract
 from libs.common.contracts.ledger_journal import EntryResult, ManualEntry, Mode, Outcome, ProposalAnswer
 from libs.common.web.problems import HttpProblem
-from services.api.auth import Access
-from services.api.auth.access import Caller
-from services.api.errors.problems import PROBLEMS, refusal
+from services.api.access import Access
+from services.api.http.callers import Caller
+from services.api.http.problems import PROBLEMS, refusal
 from services.api.routes import journal_shapes as shapes
 from services.api.routes.asking import Ask, intended
 from services.api.routes.bodies import BodyReader, require_storable

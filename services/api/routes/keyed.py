@@ -21,12 +21,11 @@ from libs.common.contracts import Message
 from libs.common.contracts.ledger_journal import PostEntries, ProposeEntries
 from libs.common.errors import Rejected
 from libs.common.ids import new_id
-from services.api.auth.access import Headers, acting
-from services.api.errors.problems import refusal
-from services.api.idempotency import Idempotency, normalise_key
+from services.api.http.callers import Headers, acting
+from services.api.http.problems import refusal
+from services.api.idempotency import Answer, Claim, Idempotency, normalise_key
 from services.api.routes.asking import Ask, changes_something
 from services.api.routes.parameters import AnyRequest
-from services.api.store import Answer, Claim
 
 _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _HEADER = "idempotency-key"

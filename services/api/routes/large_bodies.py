@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from libs.common.settings import HttpSettings
 from libs.common.web.connections import LARGE_BODY_BYTES, large_bodies_bytes_max
-from services.api.errors.problems import refusal
+from services.api.http.problems import refusal
 
 _TENANT_PARTS = 2
 """One tenant has one of so many parts of the room for large bodies."""

@@ -12,7 +12,7 @@ from libs.common.contracts import Message
 from libs.common.contracts.ledger import AccountBalance, AccountType, JournalEntry, ListBalances, ListEntries, Side
 from libs.common.contracts.ledger_books import BookTime, GetBalancesAt
 from libs.common.money import format_minor
-from services.api.auth import Access
+from services.api.access import Access
 from services.api.routes.documentation import Documented
 from services.api.routes.parameters import AnyRequest, Query, QueryParameter, next_link, wrong
 from services.api.routes.rendering import json_answer

@@ -13,7 +13,7 @@ from libs.common import VERSION
 from libs.common.contracts.base import REGISTRY, Message
 from libs.common.web.health import health_routes
 from libs.common.web.problems import MEDIA_TYPE, Problem
-from services.api.errors.problems import PROBLEMS
+from services.api.http.problems import PROBLEMS
 from services.api.routes.bodies import NoMembers
 from services.api.routes.parameters import QueryParameter
 

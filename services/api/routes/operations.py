@@ -12,10 +12,10 @@ from litestar.params import FromPath
 from libs.common.db import Database
 from libs.common.money import parse_amount
 from libs.common.precedence import Precedence, precedence
-from services.api import queries
-from services.api.auth import Access
-from services.api.commands import Caller, Operations
+from services.api.access import Access
 from services.api.idempotency import Idempotency
+from services.api.payments import queries
+from services.api.payments.commands import Caller, Operations
 from services.api.routes.bodies import BodyReader, NoMembers, amount_in, require_storable, take_nothing
 from services.api.routes.documentation import Documented
 from services.api.routes.parameters import AnyRequest, path_id, prefers_async, require_key

@@ -14,8 +14,8 @@ from litestar import Request
 from libs.common.cards import has_card_number
 from libs.common.errors import Invalid
 from libs.common.ids import parse_id
-from services.api.auth.access import Headers
-from services.api.errors.problems import refusal
+from services.api.http.callers import Headers
+from services.api.http.problems import refusal
 from services.api.idempotency import normalise_key
 
 AnyRequest = Request[Any, Any, Any]

@@ -13,12 +13,13 @@ from libs.common.errors import Invalid
 from libs.common.money import format_minor, parse_amount
 from libs.common.precedence import Precedence, precedence
 from libs.common.web.problems import HttpProblem
-from services.api import queries
-from services.api.auth import Access
-from services.api.commands import NewIntent, PaymentCommands
-from services.api.domain import CaptureMethod
-from services.api.errors.problems import refusal
+from services.api.access import Access
+from services.api.http.problems import refusal
 from services.api.idempotency import Idempotency
+from services.api.payments import queries
+from services.api.payments.commands import NewIntent, PaymentCommands
+from services.api.payments.domain import CaptureMethod
+from services.api.payments.sql.intents import IntentFilter
 from services.api.routes.bodies import BodyReader, NoMembers, amount_in, require_storable, take_nothing
 from services.api.routes.documentation import Documented
 from services.api.routes.expansion import EXPAND, EXPANSIONS, ExpandedPaymentIntent, Expansion
@@ -42,7 +43,6 @@ from services.api.routes.rendering import (
     json_answer,
     render_intent,
 )
-from services.api.store import IntentFilter
 
 PAGE_SIZE, PAGE_SIZE_MAX = 50, 500
 PAGE_MAX = 1_000_000

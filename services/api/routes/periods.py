@@ -11,7 +11,7 @@ from litestar.params import FromPath
 from libs.common.clock import iso
 from libs.common.contracts import Message
 from libs.common.contracts.ledger_books import ClosePeriod, ListPeriods, Period, ReverseEntry
-from services.api.auth import Access
+from services.api.access import Access
 from services.api.routes.bodies import BodyReader, NoMembers, take_nothing
 from services.api.routes.documentation import Documented
 from services.api.routes.ledger import EntryBody, entry_body

@@ -7,7 +7,8 @@ from litestar import Response
 
 from libs.common.clock import iso
 from libs.common.money import AMOUNT_PATTERN, format_minor
-from services.api.domain import (
+from services.api.idempotency import Given
+from services.api.payments.domain import (
     CaptureMethod,
     Dispute,
     DisputeStatus,
@@ -16,8 +17,7 @@ from services.api.domain import (
     RefundStatus,
     Status,
 )
-from services.api.idempotency import Given
-from services.api.store import TimelineEvent
+from services.api.payments.sql.timeline import TimelineEvent
 
 _encoder = msgspec.json.Encoder()
 

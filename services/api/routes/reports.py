@@ -12,9 +12,9 @@ from litestar.response import Stream
 from libs.common.clock import Clock, iso
 from libs.common.contracts import ledger_reports as contract
 from libs.common.money import is_known_currency
-from services.api.auth import Access
-from services.api.auth.access import Caller
-from services.api.errors.problems import refusal
+from services.api.access import Access
+from services.api.http.callers import Caller
+from services.api.http.problems import refusal
 from services.api.routes import report_shapes as shapes
 from services.api.routes.asking import Ask
 from services.api.routes.bodies import NoMembers, take_nothing

@@ -18,8 +18,8 @@ from libs.common.contracts.ledger_money import (
     ListAccountRoles,
     Role,
 )
-from services.api.auth import Access
-from services.api.errors.problems import refusal
+from services.api.access import Access
+from services.api.http.problems import refusal
 from services.api.routes.bodies import BodyReader, require_storable
 from services.api.routes.documentation import Documented
 from services.api.routes.parameters import AnyRequest, QueryParameter

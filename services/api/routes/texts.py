@@ -9,9 +9,8 @@ from litestar.connection import ASGIConnection
 
 from libs.common.cards import has_card_number, mask_card_numbers, may_have_card_number
 from libs.common.web.problems import HttpProblem
-from services.api.auth.access import acting
-from services.api.auth.features import Feature
-from services.api.errors.problems import refusal
+from services.api.http.callers import Feature, acting
+from services.api.http.problems import refusal
 from services.api.routes.members import escaped
 from services.api.routes.parameters import preferences
 from services.api.settings import CardNumbers

@@ -10,7 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 from libs.common.clock import iso
 from libs.common.contracts import Message
 from libs.common.contracts.ledger_books import GetVerification, Verification
-from services.api.auth import Access
+from services.api.access import Access
 from services.api.routes.documentation import Documented
 from services.api.routes.parameters import AnyRequest
 from services.api.routes.rendering import json_answer

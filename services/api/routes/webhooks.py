@@ -25,8 +25,8 @@ from libs.common.contracts.notifier import (
     SendTestEvent,
     StartReplay,
 )
-from services.api.auth import Access
-from services.api.auth.features import Feature
+from services.api.access import Access
+from services.api.http.callers import Feature
 from services.api.routes.bodies import BodyReader, NoMembers, invalid, take_nothing
 from services.api.routes.documentation import Documented
 from services.api.routes.keyed import resource_id

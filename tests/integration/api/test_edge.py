@@ -20,8 +20,8 @@ from libs.common.settings import HttpSettings, PlaceSettings
 from services.api.app import seed
 from services.api.rate_limit import Limit, RateLimiter, Store
 from services.api.settings import ChaosSettings, EdgeSettings, PaymentSettings, RateSettings, RedisSettings
+from tests.integration.api.access.test_access import problem
 from tests.integration.api.conftest import Api, serving, settings_for, token_of
-from tests.integration.api.test_access import problem
 from tests.support.databases import TestDatabase
 from tests.support.http import RawConnection, request
 from tests.support.platform import Answer, Client

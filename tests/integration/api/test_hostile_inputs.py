@@ -11,8 +11,8 @@ import pytest
 
 from services.api.app import seed
 from services.api.settings import CardNumbers, PaymentSettings
+from tests.integration.api.access.test_access import problem
 from tests.integration.api.conftest import CONFIRM_TIMEOUT_SECONDS, Api, serving, settings_for
-from tests.integration.api.test_access import problem
 from tests.support.databases import TestDatabase
 from tests.support.platform import Answer, Client
 

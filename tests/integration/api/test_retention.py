@@ -14,9 +14,11 @@ import pytest
 from libs.common.clock import ManualClock
 from libs.common.db import Database, PartitionKeeper
 from libs.common.ids import new_id
+from services.api.app import history_tables
+from services.api.audit import AuditFilter
+from services.api.audit import sql as audit
+from services.api.idempotency import forget_expired_keys
 from services.api.settings import RetentionSettings
-from services.api.store import AuditFilter, audit
-from services.api.workers import forget_expired_keys, history
 from tests.integration.api.conftest import serving, settings_for
 from tests.support.databases import TestDatabase
 
@@ -39,7 +41,7 @@ async def long_log(api_database: TestDatabase) -> datetime:
     async with api_database.open("api") as database:
         for month in range(MONTHS + 1):
             clock = ManualClock(begin + timedelta(days=30 * month))
-            await PartitionKeeper(database, clock=clock, tables=history(RetentionSettings())).run()
+            await PartitionKeeper(database, clock=clock, tables=history_tables(RetentionSettings())).run()
     owner = await asyncpg.connect(api_database.url("api_owner"))
     await owner.execute(
         "INSERT INTO audit_log SELECT 't' || n % $2::int, (left(first_id(at)::text, 24) || lpad(n::text, 12, '0'))::uuid, "
@@ -108,9 +110,9 @@ async def test_history_is_kept_for_ever_unless_the_settings_say_otherwise(
 ) -> None:
     clock = ManualClock(long_log)
     async with api_database.open("api") as database:
-        await PartitionKeeper(database, clock=clock, tables=history(RetentionSettings())).run()
+        await PartitionKeeper(database, clock=clock, tables=history_tables(RetentionSettings())).run()
         assert await _count(database) == LINES
-        kept = history(RetentionSettings(audit_retention_days=90))
+        kept = history_tables(RetentionSettings(audit_retention_days=90))
         await PartitionKeeper(database, clock=clock, tables=kept).run()
         rest = await database.fetchrow("SELECT count(*) AS lines, min(created_at) AS oldest FROM audit_log")
     assert rest is not None
@@ -131,7 +133,7 @@ async def _count(database: Database) -> int:
 
 async def test_timeline_is_read_from_the_partition_of_its_intent(database: Database) -> None:
     clock = ManualClock(datetime.now(UTC))
-    await PartitionKeeper(database, clock=clock, tables=history(RetentionSettings())).run()
+    await PartitionKeeper(database, clock=clock, tables=history_tables(RetentionSettings())).run()
     plan = await database.fetch(
         f"EXPLAIN SELECT * FROM payment_intent_events WHERE tenant_id = 't' AND payment_intent_id = '{new_id()}'"
     )

@@ -15,7 +15,7 @@ from libs.common.errors import Unavailable
 from libs.common.settings import HttpSettings
 from libs.common.web import problems
 from libs.common.web.head import answer_head
-from services.api.auth import Tokens
+from services.api.access import Tokens
 from services.api.rate_limit import RateLimiter, Store
 from services.api.routes.edge import Edge
 from services.api.routes.tables import csv_answer

@@ -26,17 +26,21 @@ GROUPS: dict[str, Group] = {
     ),
     "outages": Group(("libs/common/outages.py",), (f"{UNIT}/common/test_outages.py",)),
     "lifecycle": Group(
-        ("services/api/domain",),
-        tuple(f"{UNIT}/api/test_{name}.py" for name in ("domain", "lifecycle_changes", "lifecycle_table")),
+        ("services/api/payments/domain",),
+        tuple(f"{UNIT}/api/payments/test_{name}.py" for name in ("domain", "lifecycle_changes", "lifecycle_table")),
     ),
     "requests": Group(
-        ("services/api/idempotency.py", "services/api/routes/keyed.py", "services/api/commands/outcomes.py"),
         (
-            f"{UNIT}/api/test_idempotency.py",
-            f"{INTEGRATION}/api/test_payment_intents.py",
-            f"{INTEGRATION}/api/test_operations.py",
-            f"{INTEGRATION}/api/test_keys.py",
-            f"{INTEGRATION}/api/test_crashes.py",
+            "services/api/idempotency/commands.py",
+            "services/api/routes/keyed.py",
+            "services/api/payments/commands/outcomes.py",
+        ),
+        (
+            f"{UNIT}/api/idempotency/test_idempotency.py",
+            f"{INTEGRATION}/api/payments/test_payment_intents.py",
+            f"{INTEGRATION}/api/payments/test_operations.py",
+            f"{INTEGRATION}/api/idempotency/test_keys.py",
+            f"{INTEGRATION}/api/payments/test_crashes.py",
         ),
     ),
     "ledger": Group(

@@ -13,14 +13,16 @@ from libs.common.contracts.ledger import AccountBalance, AccountType
 from libs.common.errors import Invalid
 from libs.common.ids import new_id
 from libs.common.web.problems import HttpProblem
+from services.api.app import check_settings
 from services.api.errors import InvalidCursor
-from services.api.queries import decode_cursor, encode_cursor
+from services.api.http.cursors import Position as IntentPosition
+from services.api.http.cursors import decode_cursor, encode_cursor
+from services.api.payments.sql.intents import IntentFilter
 from services.api.routes.bodies import BodyReader
 from services.api.routes.ledger import balance_body
 from services.api.routes.payment_intents import new_intent
 from services.api.routes.rendering import CreatePaymentIntent
-from services.api.settings import Settings, check_settings
-from services.api.store import IntentFilter, IntentPosition
+from services.api.settings import Settings
 
 READER = BodyReader(CreatePaymentIntent)
 JSON = st.recursive(
@@ -80,17 +82,17 @@ def test_supported_currencies_narrow_the_list() -> None:
 def test_a_cursor_is_read_back_for_its_own_list_only(at: datetime, statuses: tuple[str, ...] | None) -> None:
     wanted = IntentFilter(statuses=statuses)
     place = IntentPosition(at, new_id())
-    cursor = encode_cursor(place, tenant_id="t", wanted=wanted)
-    assert decode_cursor(cursor, tenant_id="t", wanted=wanted) == place
+    cursor = encode_cursor(place, tenant_id="t", filters=wanted)
+    assert decode_cursor(cursor, tenant_id="t", filters=wanted) == place
     for tenant, other in (("u", wanted), ("t", IntentFilter(currency="BRL"))):
         with pytest.raises(InvalidCursor):
-            decode_cursor(cursor, tenant_id=tenant, wanted=other)
+            decode_cursor(cursor, tenant_id=tenant, filters=other)
 
 
 @given(st.text(max_size=80))
 def test_any_text_as_a_cursor_is_refused(text: str) -> None:
     with pytest.raises(InvalidCursor):
-        decode_cursor(text, tenant_id="t", wanted=IntentFilter())
+        decode_cursor(text, tenant_id="t", filters=IntentFilter())
 
 
 @pytest.mark.parametrize(

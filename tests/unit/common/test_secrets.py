@@ -11,8 +11,8 @@ import pytest
 from deploy.local import published
 from libs.common.secrets import PUBLISHED, address_fault, digest, is_secret, secret_fault
 from libs.common.settings import SettingsError, load
+from services.api.app import check_settings
 from services.api.settings import Settings as ApiSettings
-from services.api.settings import check_settings
 from services.gateway.settings import Settings as GatewaySettings
 from services.ledger.settings import Settings as LedgerSettings
 from services.notifier.settings import Settings as NotifierSettings

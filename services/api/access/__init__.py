@@ -1,0 +1,41 @@
+"""Who is asking, for which tenant, and may they? Tokens, passwords, policies, and the one door that checks them all."""
+
+from services.api.access.admission import Access
+from services.api.access.commands import provision, switch_feature
+from services.api.access.consumers import follow_access
+from services.api.access.directory import Directory
+from services.api.access.features import EVERY_TENANT, FEATURES, FeatureKind, FlagState, enabled_of, states_of
+from services.api.access.keys import READ_EVERY_SECONDS, read_again, unusable_keys
+from services.api.access.login import Login, Session
+from services.api.access.passwords import Passwords
+from services.api.access.seeds import unsafe_seeds, write_seeds
+from services.api.access.sql.identity import Account, Policy, Tenant, TenantOrigin, TenantStatus
+from services.api.access.tokens import Tokens
+
+__all__ = [
+    "EVERY_TENANT",
+    "FEATURES",
+    "READ_EVERY_SECONDS",
+    "Access",
+    "Account",
+    "Directory",
+    "FeatureKind",
+    "FlagState",
+    "Login",
+    "Passwords",
+    "Policy",
+    "Session",
+    "Tenant",
+    "TenantOrigin",
+    "TenantStatus",
+    "Tokens",
+    "enabled_of",
+    "follow_access",
+    "provision",
+    "read_again",
+    "states_of",
+    "switch_feature",
+    "unsafe_seeds",
+    "unusable_keys",
+    "write_seeds",
+]

@@ -1,0 +1,229 @@
+"""The door: who is asking, for which tenant, may they? In this order, before anything else of a request is looked at."""
+
+import re
+
+import msgspec
+
+from libs.common.clock import Clock
+from libs.common.db import Database
+from libs.common.ids import new_id
+from libs.common.observability.correlation import Correlation, adopt, current
+from libs.common.observability.logging import get_logger
+from services.api import metrics
+from services.api.access.commands import provision
+from services.api.access.directory import Directory, KnownTenant
+from services.api.access.policies import authorize
+from services.api.access.sql.identity import Tenant, TenantOrigin, TenantStatus
+from services.api.access.tokens import ExpiredToken, Tokens
+from services.api.audit import AuditRecord
+from services.api.audit import sql as audit
+from services.api.errors import AccessDenied, TenantRefused
+from services.api.http.callers import (
+    ANY_TENANT,
+    PLATFORM_TENANT,
+    Caller,
+    Feature,
+    Headers,
+    Principal,
+    acting,
+    object_if_wrong,
+)
+from services.api.http.problems import refusal
+
+log = get_logger("api.access")
+
+_TENANT = re.compile(r"[!-~]{1,64}\Z")
+
+
+_MISMATCH = "tenant_mismatch"
+
+
+class Access:
+    """Checks token, tenant and permission of a request."""
+
+    def __init__(
+        self, database: Database, *, tokens: Tokens, directory: Directory, clock: Clock, auto_provision: bool
+    ) -> None:
+        self._database = database
+        self._tokens = tokens
+        self._directory = directory
+        self._clock = clock
+        self._auto_provision = auto_provision
+
+    async def identify(self, headers: Headers) -> Principal:
+        """Verify the bearer token, and nothing else.
+
+        Raises:
+            HttpProblem: 401. Whose token has expired is known all the same, and that it was refused is written down.
+        """
+        try:
+            return await self._tokens.verify(headers.get("authorization"))
+        except ExpiredToken as expired:
+            await self._remember_denial("token_expired", expired.principal, "", "", action="authn.denied")
+            raise
+
+    async def admit(self, headers: Headers, permission: str) -> Caller:
+        """Let a request in that needs `permission`.
+
+        Raises:
+            HttpProblem: 401 without a valid token, 400 without a tenant, 403 when the caller may not.
+            TenantRefused: when the tenant is unknown, suspended or deleted.
+            Invalid: when the caller may, but has sent parameters that the route does not have.
+        """
+        principal = await self.identify(headers)
+        tenant_id = _named_tenant(headers)
+        try:
+            _require_proven(principal, tenant_id, permission)
+            correlation = msgspec.structs.replace(current(), tenant_id=tenant_id)
+            adopt(correlation)
+            known = await self._known_tenant(tenant_id, principal, correlation)
+            tenant = known.tenant
+            if tenant.status is not TenantStatus.ACTIVE:
+                raise TenantRefused(f"tenant is {tenant.status.lower()}", code=f"tenant_{tenant.status.lower()}")
+            if not principal.is_global_admin:
+                home_region = None if tenant.origin is TenantOrigin.TOKEN else tenant.region
+                policy = await self._directory.policy(permission)
+                authorize(principal, permission, policy, home_region=home_region)
+        except AccessDenied as denial:
+            await self._remember_denial(denial.reason, principal, permission, tenant_id)
+            named = None if denial.reason == _MISMATCH else denial.permission
+            raise refusal(denial.reason, denial.detail, permission=named) from denial
+        except TenantRefused as denial:
+            await self._remember_denial(denial.reason, principal, permission, tenant_id)
+            raise
+        caller = Caller(principal=principal, tenant_id=tenant_id, correlation=correlation, features=known.features)
+        acting.set(caller)
+        object_if_wrong()
+        return caller
+
+    async def require(self, caller: Caller, feature: Feature) -> None:
+        """Let a caller use a feature of their tenant.
+
+        Raises:
+            HttpProblem: 403 when the tenant may not.
+        """
+        if feature not in caller.features:
+            await self._remember_denial("feature_disabled", caller.principal, feature, caller.tenant_id)
+            raise refusal("feature_disabled", f"the feature {feature} is switched off for this tenant")
+
+    async def require_operator(self, caller: Caller, what: str) -> None:
+        """Let only an operator of the platform do `what`.
+
+        Raises:
+            HttpProblem: 403 for everybody else.
+        """
+        if not caller.principal.is_global_admin:
+            await self._remember_denial("operator_required", caller.principal, what, caller.tenant_id)
+            raise refusal("operator_required")
+
+    async def _known_tenant(self, tenant_id: str, principal: Principal, correlation: Correlation) -> KnownTenant:
+        known = await self._directory.tenant(tenant_id)
+        if known is not None:
+            return known
+        # An operator's slip of the pen must not make a tenant: only the token's own, or the platform's, is provisioned.
+        proven = tenant_id == principal.tid or (principal.is_global_admin and tenant_id == PLATFORM_TENANT)
+        if not (self._auto_provision and proven):
+            raise TenantRefused("unknown tenant", code="tenant_unknown")
+        met = Tenant(
+            id=tenant_id, name=tenant_id, plan=principal.plan, region=principal.region, origin=TenantOrigin.TOKEN
+        )
+        await provision(self._database, met, clock=self._clock, correlation=correlation)
+        # Another request may have been quicker, and an operator quicker still: what is stored is what counts, read after
+        # it was stored: another request may be reading since before that.
+        self._directory.forget(tenant_id)
+        known = await self._directory.tenant(tenant_id)
+        if known is None:
+            raise TenantRefused("unknown tenant", code="tenant_unknown")
+        return known
+
+    async def intend(self, caller: Caller, action: str, target: str) -> None:
+        """Write down what a caller is about to have done elsewhere, so that its trace does not depend on a reply.
+
+        Raises:
+            Unavailable: when it cannot be written; then it must not be done.
+        """
+        await audit.record(self._database, self._line(caller, action, target, outcome="requested"))
+
+    async def remember(
+        self,
+        caller: Caller,
+        action: str,
+        target: str,
+        *,
+        outcome: str = "success",
+        detail: dict[str, str] | None = None,
+    ) -> None:
+        """Write down what became of what a caller had done, where no business row of ours is written with it.
+
+        It has happened, so nothing that is wrong with the log takes the answer away: its intention is in the log, and
+        the line goes to the process log instead.
+        """
+        line = self._line(caller, action, target, outcome=outcome, detail=detail)
+        try:
+            await audit.record(self._database, line)
+        except Exception:
+            metrics.AUDIT_UNWRITTEN.inc()
+            log.error(
+                "audit.unwritten",
+                action=action,
+                target=target,
+                outcome=outcome,
+                actor=line.actor,
+                detail=line.detail,
+                exc_info=True,
+            )
+
+    def _line(
+        self, caller: Caller, action: str, target: str, *, outcome: str, detail: dict[str, str] | None = None
+    ) -> AuditRecord:
+        return AuditRecord(
+            tenant_id=caller.tenant_id,
+            id=new_id(self._clock.now()),
+            actor=caller.actor,
+            action=action,
+            target=target,
+            outcome=outcome,
+            detail=detail or {},
+            correlation_id=caller.correlation.correlation_id,
+            at=self._clock.now(),
+        )
+
+    async def _remember_denial(
+        self, reason: str, principal: Principal, target: str, tenant_id: str, *, action: str = "authz.denied"
+    ) -> None:
+        metrics.DENIALS.labels(reason).inc()
+        await audit.record(
+            self._database,
+            AuditRecord(
+                # Under the tenant that the token proves: nobody writes into the log of a tenant that is not theirs.
+                tenant_id=(tenant_id or principal.tid) if principal.is_global_admin else principal.tid,
+                id=new_id(self._clock.now()),
+                actor=principal.sub,
+                action=action,
+                target=target,
+                outcome="denied",
+                detail={
+                    "reason": reason,
+                    "permission": target,
+                    "plan": principal.plan,
+                    "region": principal.region,
+                    "asked_tenant": tenant_id,
+                },
+                correlation_id=current().correlation_id,
+                at=self._clock.now(),
+            ),
+        )
+
+
+def _named_tenant(headers: Headers) -> str:
+    tenant_id = headers.get("x-tenant-id")
+    if not tenant_id:
+        raise refusal("missing_tenant", "Missing X-Tenant-Id")
+    if not _TENANT.match(tenant_id) or tenant_id == ANY_TENANT:
+        raise refusal("invalid_tenant", "X-Tenant-Id does not name a tenant")
+    return tenant_id
+
+
+def _require_proven(principal: Principal, tenant_id: str, permission: str) -> None:
+    if tenant_id != principal.tid and not principal.is_global_admin:
+        raise AccessDenied("Tenant mismatch", reason=_MISMATCH, permission=permission)

@@ -1,0 +1,50 @@
+"""Tenants are made known, and features switched."""
+
+from libs.common.clock import Clock
+from libs.common.db import Database
+from libs.common.ids import new_id
+from libs.common.observability.correlation import Correlation
+from services.api.access.sql import flags, identity
+from services.api.access.sql.identity import Tenant
+from services.api.audit import AuditRecord
+from services.api.outbox import tenant_provisioned
+
+
+async def provision(database: Database, tenant: Tenant, *, clock: Clock, correlation: Correlation) -> bool:
+    """Make a tenant known, once, and say so: the ledger opens its default accounts. False when it already was."""
+    now = clock.now()
+    publication = tenant_provisioned(tenant.id, tenant.name, at=now, correlation=correlation)
+    return await identity.add_tenant(database, tenant, publications=[publication], at=now)
+
+
+async def switch_feature(
+    database: Database,
+    feature: str,
+    *,
+    is_enabled: bool | None,
+    scope: str,
+    tenant_id: str,
+    actor: str,
+    clock: Clock,
+    correlation: Correlation,
+) -> None:
+    """Switch a feature on or off for `scope`, a tenant or everybody; None lets the more general setting hold again.
+
+    What was done is written down under `tenant_id`, for whom the operator acts. The table itself says `access.changed`.
+    """
+    now = clock.now()
+    audit = AuditRecord(
+        tenant_id=tenant_id,
+        id=new_id(now),
+        actor=actor,
+        action="feature_flag.clear" if is_enabled is None else "feature_flag.set",
+        target=feature,
+        outcome="success",
+        detail={} if is_enabled is None else {"is_enabled": str(is_enabled).lower()},
+        correlation_id=correlation.correlation_id,
+        at=now,
+    )
+    if is_enabled is None:
+        await flags.clear_flag(database, feature, scope, audit=audit)
+    else:
+        await flags.set_flag(database, feature, scope, is_enabled=is_enabled, by=actor, at=now, audit=audit)

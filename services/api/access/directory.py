@@ -1,0 +1,87 @@
+"""Tenants, their features and policies, remembered for a moment: every request needs them, and they hardly ever change.
+
+What changed is forgotten at once, in every process, when the broker brings `access.changed`; the age is the bound for when
+it does not.
+"""
+
+import msgspec
+
+from libs.common.clock import Clock
+from libs.common.db import Database
+from libs.common.precedence import Precedence
+from libs.common.single_flight import SingleFlight
+from services.api.access.features import FlagState, enabled_of, states_of
+from services.api.access.sql import flags, identity
+from services.api.access.sql.identity import Policy, Tenant
+from services.api.http.callers import Feature
+
+_TENANTS_MAX = 10_000
+"""Tenants that are remembered at most."""
+
+
+class KnownTenant(msgspec.Struct, frozen=True, kw_only=True):
+    """A tenant, and what it may use."""
+
+    tenant: Tenant
+    features: frozenset[Feature]
+
+
+class Directory:
+    """Reads tenants and policies, each at most once in `age_max_seconds` unless they change."""
+
+    def __init__(self, database: Database, clock: Clock, *, age_max_seconds: float) -> None:
+        self._database = database
+        self._clock = clock
+        self._age_max_seconds = age_max_seconds
+        self._tenants: dict[str, tuple[KnownTenant, float]] = {}
+        self._policies: tuple[dict[str, Policy], float] = ({}, 0.0)
+        self._tenant_flights = SingleFlight[KnownTenant | None](rank=Precedence.ACCEPTED)
+        self._policy_flights = SingleFlight[dict[str, Policy]](rank=Precedence.ACCEPTED)
+        self._changes = 0
+
+    def forget(self, tenant_id: str) -> None:
+        """Forget a tenant, or everything where it is empty; what is being read at this moment is not remembered."""
+        self._changes += 1
+        if tenant_id:
+            self._tenants.pop(tenant_id, None)
+            return
+        self._tenants.clear()
+        self._policies = ({}, 0.0)
+
+    async def tenant(self, tenant_id: str) -> KnownTenant | None:
+        """Find a tenant; one that is not known is looked up anew each time."""
+        known = self._tenants.get(tenant_id)
+        if known is not None and self._clock.now().timestamp() < known[1]:
+            return known[0]
+        # Who comes after a change does not join what was begun before it.
+        return await self._tenant_flights.do((tenant_id, self._changes), lambda: self._read_tenant(tenant_id))
+
+    async def _read_tenant(self, tenant_id: str) -> KnownTenant | None:
+        now, changes = self._clock.now().timestamp(), self._changes
+        found = await identity.tenant(self._database, tenant_id)
+        if found is None:
+            return None
+        met = KnownTenant(tenant=found, features=enabled_of(await flags.flags(self._database, tenant_id)))
+        if changes != self._changes:
+            return met
+        if len(self._tenants) >= _TENANTS_MAX:
+            self._tenants.pop(next(iter(self._tenants)))
+        self._tenants[tenant_id] = met, now + self._age_max_seconds
+        return met
+
+    async def features(self, tenant_id: str) -> list[FlagState]:
+        """Read how every feature is for a tenant, and who decided; never from memory."""
+        return states_of(await flags.flags(self._database, tenant_id))
+
+    async def policy(self, permission: str) -> Policy | None:
+        """Find the policy that narrows a permission."""
+        if self._clock.now().timestamp() < self._policies[1]:
+            return self._policies[0].get(permission)
+        return (await self._policy_flights.do(self._changes, self._read_policies)).get(permission)
+
+    async def _read_policies(self) -> dict[str, Policy]:
+        now, changes = self._clock.now().timestamp(), self._changes
+        found = await identity.policies(self._database)
+        if changes == self._changes:
+            self._policies = found, now + self._age_max_seconds
+        return found

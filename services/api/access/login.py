@@ -1,0 +1,143 @@
+"""Logging in with a password: a login name and a password become a token."""
+
+import msgspec
+
+from libs.common.clock import Clock
+from libs.common.db import Database
+from libs.common.ids import new_id
+from libs.common.observability.correlation import current
+from services.api import metrics
+from services.api.access.directory import Directory
+from services.api.access.passwords import Passwords
+from services.api.access.sql import identity
+from services.api.access.sql.identity import Account, TenantStatus
+from services.api.access.tokens import Tokens, unauthorized
+from services.api.audit import AuditRecord
+from services.api.audit import sql as audit
+from services.api.errors import TenantRefused
+from services.api.http.callers import ANY_TENANT, Principal
+from services.api.http.problems import refusal
+from services.api.rate_limit import Limit, RateLimiter
+
+_ADMIN_PLAN, _ADMIN_REGION = "enterprise", "region-a"
+"""What a global admin who names no tenant is treated as."""
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """What a successful login yields."""
+
+    access_token: str
+    """The bearer token."""
+    expires_in: int
+    """For how many seconds it is valid."""
+
+
+class Login:
+    """Checks passwords and issues tokens; says no in the same way and time to wrong passwords and unknown users."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        passwords: Passwords,
+        tokens: Tokens,
+        directory: Directory,
+        clock: Clock,
+        token_expires_seconds: int,
+        limiter: RateLimiter,
+        failures_per_minute: int,
+    ) -> None:
+        self._database = database
+        self._passwords = passwords
+        self._tokens = tokens
+        self._directory = directory
+        self._clock = clock
+        self._token_expires_seconds = token_expires_seconds
+        self._limiter = limiter
+        self._failures = Limit("login_account", failures_per_minute, guards_secrets=True)
+
+    async def login(self, *, email: str, password: str, tenant_id: str | None) -> Session:
+        """Exchange a login name and a password for a token; a global admin may name the tenant to look through.
+
+        Raises:
+            HttpProblem: 401 when name or password is wrong, 429 when that happened too often for this name.
+            TenantRefused: when the user has no tenant, or one that is suspended or deleted.
+        """
+        name = email.strip().lower()
+        # Counted first and given back on success: however many try at once, no more than the limit may fail. A name that
+        # nobody has is counted like any other.
+        count = await self._limiter.count(self._failures, name)
+        if count is not None and not count.allowed:
+            metrics.LOGINS.labels("throttled").inc()
+            await self._remember(name, "auth.login.throttled", "denied", {"reason": "throttled"}, tenant_id="")
+            raise refusal("rate_limited", "too many failed logins of this account", headers=count.headers)
+        account = await identity.account(self._database, name)
+        matches = await self._passwords.matches(account.password_hash if account else None, password)
+        if account is None or not matches:
+            metrics.LOGINS.labels("failed").inc()
+            await self._remember(
+                name,
+                "auth.login.failed",
+                "failed",
+                {"reason": "invalid_credentials"},
+                tenant_id=(account.tenant_id if account else None) or "",
+            )
+            raise unauthorized("Invalid credentials", code="invalid_credentials")
+        await self._limiter.give_back(self._failures, name)
+        try:
+            principal = await self._principal(account, tenant_id)
+        except TenantRefused as denial:
+            metrics.LOGINS.labels("denied").inc()
+            await self._remember(
+                name, "auth.login.denied", "denied", {"reason": denial.reason}, tenant_id=account.tenant_id or ""
+            )
+            raise
+        token, _ = self._tokens.issue(
+            principal, user_id=account.id.hex, now=self._clock.now(), context={"email": account.email}
+        )
+        metrics.LOGINS.labels("success").inc()
+        await self._remember(
+            name,
+            "auth.login.success",
+            "success",
+            {"roles": ",".join(account.roles)},
+            tenant_id=account.tenant_id or "",
+        )
+        return Session(access_token=token, expires_in=self._token_expires_seconds)
+
+    async def _principal(self, account: Account, wanted_tenant_id: str | None) -> Principal:
+        tid, plan, region = account.tenant_id or ANY_TENANT, _ADMIN_PLAN, _ADMIN_REGION
+        if account.tenant_id is None and "admin" not in account.roles:
+            raise TenantRefused("User has no tenant assigned", code="no_tenant")
+        seen_through = account.tenant_id or wanted_tenant_id
+        known = await self._directory.tenant(seen_through) if seen_through else None
+        if known is not None:
+            tenant = known.tenant
+            if account.tenant_id is not None and tenant.status is not TenantStatus.ACTIVE:
+                raise TenantRefused(f"tenant is {tenant.status.lower()}", code=f"tenant_{tenant.status.lower()}")
+            plan, region = tenant.plan, tenant.region
+        return Principal(
+            sub=account.email,
+            tid=tid,
+            roles=account.roles,
+            perms=frozenset(account.permissions),
+            plan=plan,
+            region=region,
+            jti="",
+        )
+
+    async def _remember(self, name: str, action: str, outcome: str, detail: dict[str, str], *, tenant_id: str) -> None:
+        await audit.record(
+            self._database,
+            AuditRecord(
+                tenant_id=tenant_id,
+                id=new_id(self._clock.now()),
+                actor=name,
+                action=action,
+                target="/v1/auth/token",
+                outcome=outcome,
+                detail=detail,
+                correlation_id=current().correlation_id,
+                at=self._clock.now(),
+            ),
+        )

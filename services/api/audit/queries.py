@@ -1,0 +1,48 @@
+"""The audit log, as those may read it who answer for a tenant."""
+
+import msgspec
+
+from libs.common.db import Database
+from services.api.audit import sql as audit
+from services.api.audit.sql import AuditFilter, AuditRecord
+from services.api.http.cursors import Position, decode_cursor, encode_cursor
+
+_PURPOSE = b"audit"
+
+
+class AuditPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Lines of the audit log, newest first."""
+
+    lines: list[AuditRecord]
+    """The lines of this page."""
+    next_cursor: str | None
+    """Where the next page begins; None on the last one."""
+
+
+async def audit_page(
+    database: Database,
+    tenant_id: str,
+    wanted: AuditFilter,
+    *,
+    limit: int,
+    cursor: str | None,
+    with_unproven: bool = False,
+) -> AuditPage:
+    """Read a page; `with_unproven` adds lines that belong to no tenant, such as logins of names that nobody has.
+
+    Raises:
+        InvalidCursor: when the cursor belongs to another list.
+    """
+    after = None if cursor is None else decode_cursor(cursor, tenant_id=tenant_id, filters=wanted, purpose=_PURPOSE)
+    tenants = [tenant_id, *([""] if with_unproven else [])]
+    rows = await audit.lines(
+        database, tenants, wanted, limit=limit + 1, after=None if after is None else (after.created_at, after.id)
+    )
+    shown = rows[:limit]
+    last = Position(shown[-1].at, shown[-1].id) if len(rows) > limit else None
+    return AuditPage(
+        lines=shown,
+        next_cursor=None
+        if last is None
+        else encode_cursor(last, tenant_id=tenant_id, filters=wanted, purpose=_PURPOSE),
+    )

@@ -1,0 +1,1 @@
+"""HTTP as every route uses it: callers, problems, cursors, and failures on purpose."""

@@ -1,0 +1,85 @@
+"""Who a request is from: a verified token, the tenant it acts for, and what that tenant may use."""
+
+from contextvars import ContextVar
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+from libs.common.observability.correlation import Correlation
+
+ANY_TENANT = "*"
+"""The `tid` of a token that belongs to no tenant."""
+PLATFORM_TENANT = "00000000-0000-0000-0000-000000000001"
+"""The tenant of the platform's own operators."""
+
+
+class Feature(StrEnum):
+    """Everything that can be switched on and off."""
+
+    STRICT_BODIES = "strict_bodies"
+    WEBHOOK_REPLAYS = "webhook_replays"
+    AUDIT_EXPORT = "audit_export"
+
+
+class Headers(Protocol):
+    """The request's headers, by name in any case."""
+
+    def get(self, key: str, /) -> str | None:
+        """Return a header's value, or None."""
+
+
+class Principal(msgspec.Struct, frozen=True, kw_only=True):
+    """Who a verified token speaks for."""
+
+    sub: str
+    """The subject: a login name, or a peer's user id."""
+    tid: str
+    """The tenant that the token proves, or `*`."""
+    roles: tuple[str, ...]
+    """Names of the roles."""
+    perms: frozenset[str]
+    """Permissions that the issuer granted."""
+    plan: str
+    """The tenant's plan as the issuer wrote it."""
+    region: str
+    """The tenant's region as the issuer wrote it."""
+    jti: str
+    """Identifies the token; empty when the issuer gave none."""
+
+    @property
+    def is_global_admin(self) -> bool:
+        """Whether this is an operator of the platform, who may act for every tenant."""
+        return "admin" in self.roles and self.tid in {ANY_TENANT, PLATFORM_TENANT}
+
+
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody who may do what they ask, and the tenant they do it for."""
+
+    principal: Principal
+    """Who asks."""
+    tenant_id: str
+    """For whom."""
+    correlation: Correlation
+    """The request, which from now on knows its tenant."""
+    features: frozenset[Feature]
+    """What the tenant may use beyond its plan and permissions."""
+
+    @property
+    def actor(self) -> str:
+        """How the audit log names the caller."""
+        return self.principal.sub
+
+
+acting: ContextVar["Caller | None"] = ContextVar("acting", default=None)
+"""Who was admitted in the request at hand, for what is written down about it deeper inside."""
+
+
+objection: ContextVar[Exception | None] = ContextVar("objection", default=None)
+"""What is wrong with the request at hand as it was sent: said once its caller is admitted, and to nobody before."""
+
+
+def object_if_wrong() -> None:
+    """Refuse the request at hand where something is wrong with it."""
+    if (wrong := objection.get()) is not None:
+        raise wrong

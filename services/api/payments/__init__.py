@@ -1,0 +1,1 @@
+"""Payment intents: created, confirmed, captured, voided, refunded and disputed; and what waits too long."""

@@ -1,0 +1,25 @@
+"""What the api decides about payments: load and lock, ask the domain, save, publish.
+
+`intents` creates and confirms, `operations` captures, voids and refunds, `outcomes` records how things ended; `sweeping`
+publishes again what payments wait for too long.
+"""
+
+from services.api.payments.commands.intents import NewIntent, PaymentCommands
+from services.api.payments.commands.operations import Caller, Operations
+from services.api.payments.commands.outcomes import Known, News, Outcomes, Render, RenderRefund
+from services.api.payments.commands.sweeping import Sweeper
+from services.api.payments.commands.waiting import Answers
+
+__all__ = [
+    "Answers",
+    "Caller",
+    "Known",
+    "NewIntent",
+    "News",
+    "Operations",
+    "Outcomes",
+    "PaymentCommands",
+    "Render",
+    "RenderRefund",
+    "Sweeper",
+]

@@ -1,0 +1,177 @@
+"""Payment intents are created and confirmed: one round trip each, since most payments need nothing more of a client."""
+
+from uuid import UUID
+
+import msgspec
+
+from libs.common.clock import Clock
+from libs.common.db import Database
+from libs.common.ids import new_id
+from libs.common.observability.correlation import Correlation
+from services.api import metrics
+from services.api.errors import ConfirmContended, PaymentIntentNotFound
+from services.api.idempotency import Answer, Claim
+from services.api.idempotency import sql as keys
+from services.api.payments import domain
+from services.api.payments.commands.outcomes import Render
+from services.api.payments.commands.publications import publications_of
+from services.api.payments.commands.records import audit_of, events_of
+from services.api.payments.commands.waiting import Answers
+from services.api.payments.domain import CaptureMethod, Decision, Fact, PaymentIntent, Status
+from services.api.payments.sql import intents
+
+_CONFIRM_TRIES_MAX = 3
+"""How often a confirmation is decided anew because somebody else changed the intent meanwhile."""
+_FRESH_MAX = 1000
+"""Intents just created that are remembered until they are confirmed: most are, within moments, and by the same client. One
+read less of three round trips to the database."""
+_OK, _ACCEPTED = 200, 202
+
+
+class NewIntent(msgspec.Struct, frozen=True, kw_only=True):
+    """What a merchant asks for, already validated."""
+
+    amount_minor: int
+    """Above zero, in minor units of `currency`."""
+    currency: str
+    """ISO 4217 code, upper case."""
+    customer_ref: str
+    """1 to 128 characters."""
+    description: str | None
+    """Up to 500 characters."""
+    metadata: dict[str, str]
+    """Up to 50 pairs."""
+    capture_method: CaptureMethod = CaptureMethod.AUTOMATIC
+    """When held funds are taken."""
+    payment_method: str = ""
+    """The processor's token of what is charged, or empty."""
+
+    @property
+    def meaning(self) -> dict[str, object]:
+        """What version 0.1 made its fingerprint of; a new field does not belong here."""
+        return {
+            "amount_minor": self.amount_minor,
+            "currency": self.currency,
+            "customer_ref": self.customer_ref,
+            "description": self.description,
+            "metadata": self.metadata,
+            "capture_method": self.capture_method,
+            "payment_method": self.payment_method,
+        }
+
+
+class PaymentCommands:
+    """Decides about payment intents; every decision is saved with its key, its audit line and its messages."""
+
+    def __init__(self, database: Database, *, clock: Clock, render: Render, answers: Answers) -> None:
+        self._database = database
+        self._clock = clock
+        self._render = render
+        self._answers = answers
+        self._fresh: dict[UUID, PaymentIntent] = {}
+
+    async def create(self, wanted: NewIntent, *, claim: Claim, actor: str, correlation: Correlation) -> Answer | None:
+        """Create an intent in one round trip; None when another request holds the key."""
+        intent = PaymentIntent(
+            tenant_id=claim.tenant_id,
+            id=new_id(claim.claimed_at),
+            amount_minor=wanted.amount_minor,
+            currency=wanted.currency,
+            status=Status.CREATED,
+            customer_ref=wanted.customer_ref,
+            description=wanted.description,
+            metadata=wanted.metadata,
+            capture_method=wanted.capture_method,
+            payment_method=wanted.payment_method,
+            created_at=claim.claimed_at,
+            updated_at=claim.claimed_at,
+        )
+        answer = Answer(_OK, self._render(intent))
+        publications = publications_of(Decision(intent, (Fact.CREATED,)), at=intent.created_at, correlation=correlation)
+        created = await intents.create(
+            self._database,
+            intent,
+            claim=claim,
+            answer=answer,
+            audit=audit_of(intent, "payment_intent.create", actor=actor, correlation=correlation, at=intent.updated_at),
+            publications=publications,
+            events=events_of(intent, publications, actor=actor, cause_id=None),
+        )
+        if not created:
+            return None
+        self._fresh[intent.id] = intent
+        if len(self._fresh) > _FRESH_MAX:
+            del self._fresh[next(iter(self._fresh))]
+        metrics.INTENTS_CREATED.labels(intent.currency).inc()
+        metrics.TRANSITIONS.labels(intent.status.value).inc()
+        return answer
+
+    async def confirm(
+        self, intent_id: UUID, *, claim: Claim, actor: str, correlation: Correlation, respond_async: bool
+    ) -> Answer | None:
+        """Begin to collect and wait, bounded, for the issuer's word; None when another request holds the key.
+
+        Confirming is idempotent by state: an intent that is already under way or done is answered as it stands.
+
+        Raises:
+            PaymentIntentNotFound: when the tenant has no such intent.
+            ConfirmContended: when others changed it each time.
+        """
+        for _ in range(_CONFIRM_TRIES_MAX):
+            intent = self._fresh.pop(intent_id, None)
+            # As it was created nobody has confirmed it, under this key or any; if somebody has, its version tells.
+            if intent is None or intent.tenant_id != claim.tenant_id:
+                found = await intents.get_with_key(self._database, intent_id, claim)
+                if found is None:
+                    raise PaymentIntentNotFound
+                intent, key = found
+                if key is not None and key.expires_at > claim.claimed_at:
+                    return None
+            decision = domain.confirm(intent, at=self._clock.now())
+            if not decision.changed:
+                return await self._answer_as_it_stands(intent, claim)
+            accepted = Answer(_ACCEPTED, self._render(decision.intent))
+            # Entered before the key is written: an answer that comes at once is not missed.
+            with self._answers.expecting(claim, intent_id) as waiting:
+                if await self._begin(decision, claim, accepted if respond_async else None, actor, correlation):
+                    return accepted if respond_async else await self._answers.wait(waiting, claim, otherwise=accepted)
+        raise ConfirmContended
+
+    async def resume_confirm(self, intent_id: UUID, *, claim: Claim) -> Answer:
+        """Wait for the answer to a confirmation whose first request has gone, and whose key `claim` has taken over.
+
+        Raises:
+            PaymentIntentNotFound: when the tenant has no such intent.
+        """
+        intent = await intents.get(self._database, claim.tenant_id, intent_id)
+        if intent is None:
+            raise PaymentIntentNotFound
+        status = _ACCEPTED if intent.status is Status.PROCESSING else _OK
+        with self._answers.expecting(claim, intent_id) as waiting:
+            return await self._answers.wait(waiting, claim, otherwise=Answer(status, self._render(intent)))
+
+    async def _begin(
+        self, decision: Decision, claim: Claim, answer: Answer | None, actor: str, correlation: Correlation
+    ) -> bool:
+        intent = decision.intent
+        publications = publications_of(decision, at=intent.updated_at, correlation=correlation)
+        begun = await intents.begin_confirmation(
+            self._database,
+            intent,
+            claim=claim,
+            answer=answer,
+            audit=audit_of(
+                intent, "payment_intent.confirm", actor=actor, correlation=correlation, at=intent.updated_at
+            ),
+            publications=publications,
+            events=events_of(intent, publications, actor=actor, cause_id=None),
+        )
+        if begun:
+            metrics.INTENTS_CONFIRMED.inc()
+            metrics.TRANSITIONS.labels(intent.status.value).inc()
+        return begun
+
+    async def _answer_as_it_stands(self, intent: PaymentIntent, claim: Claim) -> Answer | None:
+        answer = Answer(_ACCEPTED if intent.status is Status.PROCESSING else _OK, self._render(intent))
+        kept = await keys.remember(self._database, claim, payment_intent_id=intent.id, answer=answer)
+        return answer if kept else None

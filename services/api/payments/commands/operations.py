@@ -1,0 +1,233 @@
+"""What clients want of a payment that is there: capture it, void it, refund it.
+
+Each is decided under the lock of the intent's row, so that of two that exclude each other the first one counts and the
+second one is answered by the state that the first has left; and in one transaction with its key, so that a crash leaves
+either nothing or all of it.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from uuid import UUID
+
+import msgspec
+
+from libs.common.clock import Clock
+from libs.common.db import Connection, Database, run_again
+from libs.common.errors import BrokenInvariant
+from libs.common.ids import new_id
+from libs.common.observability.correlation import Correlation
+from services.api import metrics
+from services.api.audit import sql as audit
+from services.api.errors import PaymentIntentNotFound
+from services.api.idempotency import Answer, Claim
+from services.api.idempotency import sql as keys
+from services.api.payments import domain
+from services.api.payments.commands.outcomes import Render, RenderRefund
+from services.api.payments.commands.publications import publications_of
+from services.api.payments.commands.records import audit_of, events_of
+from services.api.payments.commands.waiting import Answers
+from services.api.payments.domain import Decision, PaymentIntent, RefundStatus, Stage
+from services.api.payments.sql import intents, refunds
+
+_OK, _ACCEPTED = 200, 202
+_UNDER_WAY = frozenset({Stage.CAPTURING, Stage.VOIDING, Stage.ABANDONING})
+"""The stages in which the processor is asked and has not answered."""
+
+
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
+    """Who asks, and how the answer is wanted."""
+
+    actor: str
+    """Subject of the token."""
+    correlation: Correlation
+    """The request."""
+    respond_async: bool = False
+    """Whether the client does not want to wait for the processor."""
+
+
+class _Wish(msgspec.Struct, frozen=True, kw_only=True):
+    """One command of a client, ready to be decided."""
+
+    action: str
+    """Its name in the audit log: `payment_intent.refund`."""
+    intent_id: UUID
+    subject_id: UUID
+    """What the key is about, and whoever waits waits for: the intent, or a new refund."""
+    decide: Callable[[PaymentIntent], Decision]
+    answer: Callable[[Decision], Answer]
+    """What the client is told if nothing more is heard."""
+    is_open: Callable[[Decision], bool]
+    """Whether the processor has still to say how it ends."""
+    detail: dict[str, str]
+
+
+class Operations:
+    """Captures, voids and refunds."""
+
+    def __init__(
+        self, database: Database, *, clock: Clock, render: Render, render_refund: RenderRefund, answers: Answers
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._render = render
+        self._render_refund = render_refund
+        self._answers = answers
+
+    async def capture(
+        self, intent_id: UUID, *, amount_minor: int | None, claim: Claim, caller: Caller
+    ) -> Answer | None:
+        """Take held funds, all unless an amount is given, and wait, bounded; None when another request holds the key.
+
+        Raises:
+            PaymentIntentNotFound: when the tenant has no such intent.
+            CannotCapture: when there is nothing to take.
+            CaptureExceedsAuthorization: when it is more than is held.
+        """
+        decide = partial(domain.ask_capture, amount_minor=amount_minor, at=self._clock.now())
+        detail = {} if amount_minor is None else {"amount_minor": str(amount_minor)}
+        return await self._carry_out(
+            self._on_intent("payment_intent.capture", intent_id, decide, detail), claim=claim, caller=caller
+        )
+
+    async def void(self, intent_id: UUID, *, claim: Claim, caller: Caller) -> Answer | None:
+        """Let go of a payment, and wait, bounded, where funds are held; None when another request holds the key.
+
+        Raises:
+            PaymentIntentNotFound: when the tenant has no such intent.
+            CannotVoid: when there is nothing to let go of.
+        """
+        decide = partial(domain.ask_void, at=self._clock.now())
+        return await self._carry_out(
+            self._on_intent("payment_intent.void", intent_id, decide, {}), claim=claim, caller=caller
+        )
+
+    async def refund(
+        self, intent_id: UUID, *, amount_minor: int | None, reason: str | None, claim: Claim, caller: Caller
+    ) -> Answer | None:
+        """Give money back, all that is left unless an amount is given, and wait, bounded, for the processor.
+
+        The answer is the refund: PENDING when the processor has not said how it ended. None when another request holds the
+        key.
+
+        Raises:
+            PaymentIntentNotFound: when the tenant has no such intent.
+            CannotRefund: when nothing of it can be given back.
+            RefundExceedsPayment: when it is more than is left.
+        """
+        now = self._clock.now()
+        refund_id = new_id(now)
+        wish = _Wish(
+            action="payment_intent.refund",
+            intent_id=intent_id,
+            subject_id=refund_id,
+            decide=partial(domain.ask_refund, refund_id=refund_id, amount_minor=amount_minor, reason=reason, at=now),
+            answer=self._answer_refund,
+            is_open=lambda _: True,
+            detail={"refund_id": str(refund_id)},
+        )
+        return await self._carry_out(wish, claim=claim, caller=caller)
+
+    async def resume(self, intent_id: UUID, *, claim: Claim) -> Answer:
+        """Wait for the answer to a capture or void whose first request has gone, and whose key `claim` has taken over.
+
+        Raises:
+            PaymentIntentNotFound: when the tenant has no such intent.
+        """
+        intent = await intents.get(self._database, claim.tenant_id, intent_id)
+        if intent is None:
+            raise PaymentIntentNotFound
+        otherwise = self._answer_intent(Decision(intent))
+        if intent.stage not in _UNDER_WAY:
+            return await self._answers.give_up(claim, otherwise=otherwise)
+        with self._answers.expecting(claim, intent_id) as waiting:
+            return await self._answers.wait(waiting, claim, otherwise=otherwise)
+
+    async def resume_refund(self, *, claim: Claim) -> Answer:
+        """Wait for the answer to a refund whose first request has gone, and whose key `claim` has taken over."""
+        refund_id = await keys.subject_of(self._database, claim)
+        refund = None if refund_id is None else await refunds.refund(self._database, claim.tenant_id, refund_id)
+        if refund is None:
+            raise BrokenInvariant(f"the key of {claim.operation} names no refund although both are written together")
+        otherwise = Answer(_OK, self._render_refund(refund))
+        if refund.status is not RefundStatus.PENDING:
+            return await self._answers.give_up(claim, otherwise=otherwise)
+        with self._answers.expecting(claim, refund.id) as waiting:
+            return await self._answers.wait(waiting, claim, otherwise=otherwise)
+
+    async def _carry_out(self, wish: _Wish, *, claim: Claim, caller: Caller) -> Answer | None:
+        # Entered before the key is written: an answer that comes at once is not missed.
+        with self._answers.expecting(claim, wish.subject_id) as waiting:
+            committed = await run_again(partial(self._commit, wish, claim=claim, caller=caller))
+            if committed is None:
+                return None
+            decision, answer, waits = committed
+            if decision.changed:
+                metrics.OPERATIONS.labels(wish.action.removeprefix("payment_intent.")).inc()
+            return await self._answers.wait(waiting, claim, otherwise=answer) if waits else answer
+
+    async def _commit(self, wish: _Wish, *, claim: Claim, caller: Caller) -> tuple[Decision, Answer, bool] | None:
+        """Decide and write; returns the decision, its answer and whether to wait, None when another holds the key."""
+        async with self._database.transaction() as transaction:
+            if not await keys.claim_within(transaction, claim, subject_id=wish.subject_id):
+                return None
+            decision = await self._decide(transaction, wish, claim=claim)
+            answer = wish.answer(decision)
+            if decision.changed:
+                await self._save(transaction, wish, decision, caller=caller)
+            waits = decision.changed and wish.is_open(decision) and not caller.respond_async
+            if not waits:
+                await keys.complete_within(transaction, claim, answer, at=self._clock.now())
+        return decision, answer, waits
+
+    async def _decide(self, transaction: Connection, wish: _Wish, *, claim: Claim) -> Decision:
+        key = (claim.tenant_id, wish.intent_id)
+        intent = (await intents.lock(transaction, [key])).get(key)
+        if intent is None:
+            raise PaymentIntentNotFound
+        return wish.decide(intent)
+
+    async def _save(self, transaction: Connection, wish: _Wish, decision: Decision, *, caller: Caller) -> None:
+        intent = decision.intent
+        publications = publications_of(decision, at=intent.updated_at, correlation=caller.correlation)
+        await intents.save(
+            transaction,
+            [intent],
+            answers=[],
+            publications=publications,
+            events=events_of(intent, publications, actor=caller.actor, cause_id=None),
+            at=intent.updated_at,
+        )
+        if decision.refund is not None:
+            await refunds.save_refunds(transaction, [decision.refund])
+        await audit.record_within(
+            transaction,
+            audit_of(
+                intent,
+                wish.action,
+                actor=caller.actor,
+                correlation=caller.correlation,
+                at=intent.updated_at,
+                detail=wish.detail,
+            ),
+        )
+
+    def _on_intent(
+        self, action: str, intent_id: UUID, decide: Callable[[PaymentIntent], Decision], detail: dict[str, str]
+    ) -> _Wish:
+        return _Wish(
+            action=action,
+            intent_id=intent_id,
+            subject_id=intent_id,
+            decide=decide,
+            answer=self._answer_intent,
+            is_open=lambda decision: decision.intent.stage in _UNDER_WAY,
+            detail=detail,
+        )
+
+    def _answer_intent(self, decision: Decision) -> Answer:
+        status = _ACCEPTED if decision.intent.stage in _UNDER_WAY else _OK
+        return Answer(status, self._render(decision.intent))
+
+    def _answer_refund(self, decision: Decision) -> Answer:
+        assert decision.refund is not None, "a decision about a refund carries it"
+        return Answer(_OK, self._render_refund(decision.refund))

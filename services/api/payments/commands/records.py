@@ -1,0 +1,55 @@
+"""What is written beside every decision: the lines of its timeline and of the audit log."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from libs.common.ids import new_id
+from libs.common.messaging import Publication
+from libs.common.observability.correlation import Correlation
+from services.api.audit import AuditRecord
+from services.api.payments.domain import PaymentIntent
+from services.api.payments.sql.timeline import TimelineEvent
+
+
+def events_of(
+    intent: PaymentIntent, publications: Sequence[Publication], *, actor: str, cause_id: UUID | None
+) -> list[TimelineEvent]:
+    """Write a line of the timeline for each message that is said about an intent."""
+    return [
+        TimelineEvent(
+            tenant_id=intent.tenant_id,
+            payment_intent_id=intent.id,
+            id=publication.event_id,
+            type=publication.message.contract.name,
+            status=intent.status.value,
+            actor=actor,
+            cause_id=cause_id,
+            correlation_id=publication.correlation.correlation_id,
+            occurred_at=publication.occurred_at,
+        )
+        for publication in publications
+    ]
+
+
+def audit_of(
+    intent: PaymentIntent,
+    action: str,
+    *,
+    actor: str,
+    correlation: Correlation,
+    at: datetime,
+    detail: dict[str, str] | None = None,
+) -> AuditRecord:
+    """Write the line of the audit log for what a client did to an intent."""
+    return AuditRecord(
+        tenant_id=intent.tenant_id,
+        id=new_id(at),
+        actor=actor,
+        action=action,
+        target=str(intent.id),
+        outcome="success",
+        detail=detail or {},
+        correlation_id=correlation.correlation_id,
+        at=at,
+    )

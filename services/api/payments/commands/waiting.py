@@ -1,0 +1,109 @@
+"""Waiting for the processor: whoever asks waits, bounded, for the answer that a consumer writes under the request's key.
+
+A consumer of this process hands its answers over as soon as they are committed. Those that another process wrote are read
+from the rows of their keys, by one statement for everybody who waits here. Either way a client hears exactly the bytes
+that a replay will repeat.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter
+from uuid import UUID
+
+from libs.common.clock import Clock
+from libs.common.db import Database
+from libs.common.errors import BrokenInvariant
+from services.api import metrics
+from services.api.idempotency import Answer, Claim
+from services.api.idempotency import sql as store
+
+_POLL_SECONDS = 0.05
+"""How often the rows of the keys are read while somebody waits."""
+
+type _Key = tuple[str, str, str]
+type _Subject = tuple[str, UUID]
+
+
+class Answers:
+    """Everybody in this process who waits for an answer under a key."""
+
+    def __init__(self, database: Database, *, clock: Clock, timeout_seconds: float, waiting_max: int = 500) -> None:
+        self._database = database
+        self._clock = clock
+        self._timeout_seconds = timeout_seconds
+        self._waiting_max = waiting_max
+        self._waiters = 0
+        self._waiting: dict[_Key, set[asyncio.Future[Answer]]] = {}
+        self._keys: dict[_Subject, _Key] = {}
+        self._somebody = asyncio.Event()
+
+    @contextmanager
+    def expecting(self, claim: Claim, subject_id: UUID) -> Iterator[asyncio.Future[Answer]]:
+        """Wait for the answer under the key of `claim`: enter before the key is written, so that none is missed.
+
+        `subject_id` is what the answer will be about: the intent, or a refund.
+        """
+        key, subject = (claim.tenant_id, claim.operation, claim.key), (claim.tenant_id, subject_id)
+        waiting: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        together = self._waiting.setdefault(key, set())
+        together.add(waiting)
+        self._keys[subject] = key
+        self._somebody.set()
+        try:
+            yield waiting
+        finally:
+            together.discard(waiting)
+            if not together and self._waiting.get(key) is together:
+                del self._waiting[key]
+                if self._keys.get(subject) == key:
+                    del self._keys[subject]
+            if not self._waiting:
+                self._somebody.clear()
+
+    async def wait(self, waiting: "asyncio.Future[Answer]", claim: Claim, *, otherwise: Answer) -> Answer:
+        """Wait, bounded, for an answer; when none comes in time, or too many wait already, `otherwise` is the answer."""
+        if self._waiters >= self._waiting_max and not waiting.done():
+            metrics.CONFIRM_WAIT.labels("too_many").observe(0)
+            return await self.give_up(claim, otherwise=otherwise)
+        started = perf_counter()
+        self._waiters += 1
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                answer = await waiting
+        except TimeoutError:
+            metrics.CONFIRM_WAIT.labels("timed_out").observe(perf_counter() - started)
+            return await self.give_up(claim, otherwise=otherwise)
+        finally:
+            self._waiters -= 1
+        metrics.CONFIRM_WAIT.labels("answered").observe(perf_counter() - started)
+        return answer
+
+    async def give_up(self, claim: Claim, *, otherwise: Answer) -> Answer:
+        """Answer a key that is in progress, unless it has an answer by now: whichever was written first counts."""
+        if await store.complete(self._database, claim, otherwise, at=self._clock.now()):
+            return otherwise
+        record = await store.find(self._database, claim)
+        if record is None or record.answer is None:
+            raise BrokenInvariant(f"the key of {claim.operation} has no answer although it was completed")
+        return record.answer
+
+    def hand_over(self, tenant_id: str, subject_id: UUID, answer: Answer) -> None:
+        """Give a committed answer to whoever waits for it in this process; nobody need."""
+        key = self._keys.get((tenant_id, subject_id))
+        if key is not None:
+            self._resolve(key, answer)
+
+    async def run(self) -> None:
+        """Hand out the answers that other processes wrote, until cancelled."""
+        while True:
+            await self._somebody.wait()
+            await asyncio.sleep(_POLL_SECONDS)
+            if self._waiting:
+                for key, answer in (await store.answered(self._database, list(self._waiting))).items():
+                    self._resolve(key, answer)
+
+    def _resolve(self, key: _Key, answer: Answer) -> None:
+        for waiting in self._waiting.get(key, ()):
+            if not waiting.done():
+                waiting.set_result(answer)

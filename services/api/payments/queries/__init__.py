@@ -1,0 +1,27 @@
+"""Payment intents, read one at a time or as lists."""
+
+from services.api.payments.queries.intents import (
+    STATUS_NAMES,
+    IntentPage,
+    by_order,
+    cursor_page,
+    disputes_of,
+    get,
+    numbered_page,
+    refunds_of,
+    timeline,
+)
+from services.api.payments.queries.totals import Totals
+
+__all__ = [
+    "STATUS_NAMES",
+    "IntentPage",
+    "Totals",
+    "by_order",
+    "cursor_page",
+    "disputes_of",
+    "get",
+    "numbered_page",
+    "refunds_of",
+    "timeline",
+]

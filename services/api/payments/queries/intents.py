@@ -1,0 +1,134 @@
+"""Payment intents, one or a list of them."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from uuid import UUID
+
+import msgspec
+
+from libs.common.db import Database
+from services.api.errors import PaymentIntentNotFound
+from services.api.http.cursors import Position, decode_cursor, encode_cursor
+from services.api.payments.domain import Dispute, PaymentIntent, Refund, Status
+from services.api.payments.queries.totals import Totals
+from services.api.payments.sql import intents
+from services.api.payments.sql import refunds as store_refunds
+from services.api.payments.sql import timeline as store
+from services.api.payments.sql.intents import IntentFilter
+from services.api.payments.sql.timeline import TimelineEvent
+
+TIMELINE_MAX = 1000
+"""Events of one timeline; a payment has about ten."""
+
+PARTS_MAX = 1000
+"""Refunds or disputes of one payment that are listed."""
+
+STATUS_NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        **{status.value: (status.value,) for status in Status},
+        # The words of clients whose screens know an older vocabulary.
+        "PENDING": (Status.CREATED.value, Status.PROCESSING.value),
+        "CONFIRMED": (Status.AUTHORIZED.value, Status.SETTLED.value),
+        "CANCELLED": (Status.VOIDED.value,),
+    }
+)
+"""What each name in a status filter means."""
+
+
+class IntentPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of a tenant's intents, newest first."""
+
+    intents: list[PaymentIntent]
+    """The intents of this page."""
+    total: int | None
+    """How many there are on all pages; None where a cursor was followed, which never counts."""
+    next_cursor: str | None
+    """Where the next page begins; None on the last one."""
+
+
+async def get(database: Database, tenant_id: str, intent_id: UUID) -> PaymentIntent:
+    """Read one intent.
+
+    Raises:
+        PaymentIntentNotFound: when the tenant has no such intent.
+    """
+    found = await intents.get(database, tenant_id, intent_id)
+    if found is None:
+        raise PaymentIntentNotFound
+    return found
+
+
+async def timeline(database: Database, tenant_id: str, intent_id: UUID) -> list[TimelineEvent]:
+    """Read what happened to one intent, oldest first.
+
+    Raises:
+        PaymentIntentNotFound: when the tenant has no such intent.
+    """
+    found = await store.timeline(database, tenant_id, intent_id, limit=TIMELINE_MAX)
+    if not found:
+        await get(database, tenant_id, intent_id)
+    return found
+
+
+async def refunds_of(database: Database, tenant_id: str, intent_id: UUID) -> list[Refund]:
+    """Read the refunds of an intent, newest first.
+
+    Raises:
+        PaymentIntentNotFound: when the tenant has no such intent.
+    """
+    found = await store_refunds.refunds_of(database, tenant_id, intent_id, limit=PARTS_MAX)
+    if not found:
+        await get(database, tenant_id, intent_id)
+    return found
+
+
+async def disputes_of(database: Database, tenant_id: str, intent_id: UUID) -> list[Dispute]:
+    """Read the disputes of an intent, newest first.
+
+    Raises:
+        PaymentIntentNotFound: when the tenant has no such intent.
+    """
+    found = await store_refunds.disputes_of(database, tenant_id, intent_id, limit=PARTS_MAX)
+    if not found:
+        await get(database, tenant_id, intent_id)
+    return found
+
+
+async def by_order(database: Database, tenant_id: str, order_id: str) -> list[PaymentIntent]:
+    """Read the intent that a charge request of this order created, if there is one."""
+    return await intents.page(database, tenant_id, IntentFilter(order_id=order_id), limit=1)
+
+
+async def numbered_page(
+    database: Database, totals: Totals, tenant_id: str, wanted: IntentFilter, *, page: int, page_size: int
+) -> IntentPage:
+    """Read page `page` (from 1) and count all; the cost grows with the number of the page."""
+    rows = await intents.page(database, tenant_id, wanted, limit=page_size + 1, offset=(page - 1) * page_size)
+    total = await totals.count(tenant_id, wanted)
+    return _page(rows, tenant_id, wanted, size=page_size, total=total)
+
+
+async def cursor_page(
+    database: Database, tenant_id: str, wanted: IntentFilter, *, cursor: str, page_size: int
+) -> IntentPage:
+    """Read the page after `cursor`, at the same cost however deep it is.
+
+    Raises:
+        InvalidCursor: when the cursor belongs to another list.
+    """
+    after = decode_cursor(cursor, tenant_id=tenant_id, filters=wanted)
+    rows = await intents.page(database, tenant_id, wanted, limit=page_size + 1, after=after)
+    return _page(rows, tenant_id, wanted, size=page_size, total=None)
+
+
+def _page(
+    rows: list[PaymentIntent], tenant_id: str, wanted: IntentFilter, *, size: int, total: int | None
+) -> IntentPage:
+    # One row more than the page was read: it tells whether there is a next page.
+    shown, more = rows[:size], len(rows) > size
+    last = Position(shown[-1].created_at, shown[-1].id) if more else None
+    return IntentPage(
+        intents=shown,
+        total=total,
+        next_cursor=None if last is None else encode_cursor(last, tenant_id=tenant_id, filters=wanted),
+    )

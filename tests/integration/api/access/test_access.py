@@ -1,0 +1,408 @@
+"""Who may do what, in which order it is checked, and how a refusal looks: always a problem document, never a 500."""
+
+import asyncio
+import base64
+import json
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import jwt
+import pytest
+
+from libs.common.db import Database
+from services.api.access import Tenant, commands
+from services.api.access import admission as access
+from services.api.access.sql import identity
+from services.api.app import seed
+from tests.integration.api.conftest import PREVIOUS, SECRET, Api, claims, serving, settings_for, token_of
+from tests.support.databases import TestDatabase
+from tests.support.platform import ADMIN, DEMO_TENANT, Answer, Client
+
+BODY = {"amount": 1, "currency": "BRL", "customer_ref": "c"}
+SEEDED = [
+    ("ops@demo", "ops123", "tenant_demo"),
+    ("sales@demo", "sales123", "tenant_demo"),
+    ("ops@demo.example.com", "ops123", DEMO_TENANT),
+    ("sales@demo.example.com", "sales123", DEMO_TENANT),
+    (*ADMIN, "*"),
+]
+
+
+def problem(answer: Answer) -> dict[str, Any]:
+    """The body of a refusal, which has all the members that a problem must have."""
+    assert answer.headers["content-type"] == "application/problem+json"
+    body: dict[str, Any] = answer.json
+    assert {"type", "title", "status", "detail", "instance", "code", "correlation_id"} <= body.keys()
+    assert body["status"] == answer.status
+    assert isinstance(body["detail"], str)
+    assert body["correlation_id"] == answer.headers["x-correlation-id"]
+    return body
+
+
+def unsigned(tenant: str) -> str:
+    """A token that says of itself that it needs no signature."""
+    parts = [{"alg": "none", "typ": "JWT"}, claims(tenant)]
+    return ".".join(base64.urlsafe_b64encode(json.dumps(p).encode()).decode().rstrip("=") for p in parts) + "."
+
+
+def eventually() -> AbstractAsyncContextManager[Any]:
+    """A deadline for what is cached for a moment."""
+    return asyncio.timeout(5)
+
+
+async def log_in(api: Api, email: str, password: str, **more: str) -> Answer:
+    return await api.stranger().call("POST", "/v1/auth/token", {"email": email, "password": password, **more})
+
+
+@pytest.mark.parametrize(("email", "password", "tenant"), SEEDED)
+async def test_every_seeded_user_can_log_in(api: Api, email: str, password: str, tenant: str) -> None:
+    answer = await log_in(api, f" {email.upper()} ", password)
+    assert answer.status == 200
+    assert (answer.json["token_type"], answer.json["expires_in"]) == ("Bearer", 3600)
+    told = jwt.decode(answer.json["access_token"], SECRET, algorithms=["HS256"], issuer="local-auth")
+    assert set(told) == {"iss", "sub", "tid", "roles", "perms", "plan", "region", "iat", "exp", "jti", "ctx"}
+    assert (told["sub"], told["tid"], told["ctx"]) == (email, tenant, {"email": email})
+    assert told["perms"] == sorted(told["perms"])
+    me = await Client(api.http, api.base, token=answer.json["access_token"]).call("GET", "/v1/me")
+    assert me.json == {name: told[name] for name in ("sub", "tid", "roles", "perms", "plan", "region", "jti")}
+
+
+async def test_seeding_again_changes_nothing(api: Api, api_database: TestDatabase) -> None:
+    count = "SELECT (SELECT count(*) FROM users) AS users, (SELECT count(*) FROM outbox) AS said"
+    before = await api.database.fetchrow(count)
+    await seed(settings_for(api_database))
+    assert await api.database.fetchrow(count) == before
+
+
+@pytest.mark.parametrize("email", ["ops@demo", "nobody@example.com"])
+async def test_a_wrong_password_and_an_unknown_user_look_the_same(api: Api, email: str) -> None:
+    answer = await log_in(api, email, "wrong")
+    assert (answer.status, problem(answer)["detail"]) == (401, "Invalid credentials")
+    row = await api.database.fetchrow(
+        "SELECT outcome FROM audit_log WHERE action = 'auth.login.failed' AND actor = $1", email
+    )
+    assert row is not None
+
+
+@pytest.mark.parametrize(
+    ("token", "detail"),
+    [
+        (None, "Missing bearer token"),
+        ("", "Missing bearer token"),
+        ("garbage", "Invalid token"),
+        (unsigned("t"), "Invalid token"),
+        (jwt.encode(claims("t"), SECRET * 2, algorithm="HS512"), "Invalid token"),
+        (token_of("t", secret="another-secret-that-nobody-configured"), "Invalid token"),
+        (token_of("t", exp=1), "Token expired"),
+        (token_of("t", exp=None), "Invalid token"),
+        (token_of("t", exp="soon"), "Invalid token"),
+        (token_of("t", exp=float("inf")), "Invalid token"),
+        (token_of("t", nbf=32503680000), "Invalid token"),
+        (token_of("t", iss="somebody-else"), "Invalid token"),
+        (token_of("t", iss=None), "Invalid token"),
+        (token_of("t", sub=None), "Invalid token"),
+        (token_of("t", tid=None), "Invalid token"),
+        (token_of("t", tid=""), "Invalid token"),
+        (token_of("t", tid="t" * 65), "Invalid token"),
+        (token_of("t", roles="admin"), "Invalid token"),
+        (token_of("t", sub="a\0b"), "Invalid token"),
+        (token_of("t", plan="\ud800"), "Invalid token"),
+        (token_of("t", perms=["x" * 321]), "Invalid token"),
+    ],
+)
+async def test_only_our_tokens_are_believed(api: Api, token: str | None, detail: str) -> None:
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    answer = await api.stranger().call("GET", "/v1/me", headers=headers)
+    assert (answer.status, problem(answer)["detail"]) == (401, detail)
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+async def test_the_previous_secret_still_verifies_and_an_audience_is_ignored(api: Api) -> None:
+    for token in (token_of("t", secret=PREVIOUS), token_of("t", aud="account")):
+        assert (await Client(api.http, api.base, token=token).call("GET", "/v1/me")).status == 200
+
+
+async def test_missing_claims_have_the_defaults_of_the_reference(api: Api) -> None:
+    token = token_of("t", plan=None, region=None, roles=None, perms=None, jti=None)
+    me = (await Client(api.http, api.base, token=token).call("GET", "/v1/me")).json
+    assert (me["plan"], me["region"], me["roles"], me["perms"], me["jti"]) == ("free", "region-a", [], [], "")
+
+
+async def test_checks_are_made_in_their_order(api: Api, tenant_id: str) -> None:
+    """Each request repairs what the one before was refused for."""
+    path, bad = "/v1/payment-intents", b"{bad"
+    token = {"Authorization": f"Bearer {token_of(tenant_id, perms=['payments:read'])}"}
+    able = {"Authorization": f"Bearer {token_of(tenant_id)}"}
+    tenant = {"X-Tenant-Id": tenant_id}
+    steps: list[tuple[dict[str, str], bytes, int, str]] = [
+        ({}, bad, 401, "Missing bearer token"),
+        (token, bad, 400, "Missing X-Tenant-Id"),
+        (token | {"X-Tenant-Id": "other"}, bad, 403, "Tenant mismatch"),
+        (token | tenant, bad, 403, "Missing permission: payments:write"),
+        (able | tenant, bad, 400, "the request body is not valid JSON in UTF-8"),
+        (able | tenant, json.dumps(BODY | {"amount": 0}).encode(), 422, "amount must be greater than 0"),
+        (
+            able | tenant,
+            json.dumps(BODY).encode(),
+            400,
+            "Missing Idempotency-Key header (required for POST /v1/payment-intents)",
+        ),
+    ]
+    for headers, raw, status, detail in steps:
+        answer = await api.stranger().call("POST", path, raw=raw, headers=headers)
+        assert (answer.status, problem(answer)["detail"]) == (status, detail)
+
+
+@pytest.mark.parametrize(
+    ("changes", "detail"),
+    [
+        ({"perms": []}, "Missing permission: payments:write"),
+        ({"plan": "free"}, "Plan 'free' not allowed"),
+        ({"plan": "starter"}, "Plan 'starter' not allowed"),
+        ({"plan": "gold"}, "Plan 'gold' not allowed"),
+        ({"region": "mars-1"}, "Region 'mars-1' not allowed"),
+        ({"plan": " Professional "}, None),
+        ({"plan": "enterprise"}, None),
+        ({"region": "us-east-1"}, None),
+        ({"region": ""}, None),
+    ],
+)
+async def test_policies_narrow_a_permission(
+    api: Api, tenant_id: str, changes: dict[str, Any], detail: str | None
+) -> None:
+    answer = await api.client(tenant_id, **changes).call("POST", "/v1/payment-intents", BODY, key="k")
+    if detail is None:
+        assert answer.status == 200
+        return
+    refusal = problem(answer)
+    assert (answer.status, refusal["detail"], refusal["permissionCode"]) == (403, detail, "payments:write")
+    row = await api.database.fetchrow(
+        "SELECT actor, target, outcome FROM audit_log WHERE tenant_id = $1 AND action = 'authz.denied'", tenant_id
+    )
+    assert row is not None
+    assert tuple(row) == ("ops@example.com", "payments:write", "denied")
+
+
+async def test_a_tenant_works_in_the_region_that_its_registry_names(api: Api, tenant_id: str) -> None:
+    client = api.client(tenant_id, region="sa-east-1")
+    assert (await client.call("GET", "/v1/payment-intents")).status == 403
+    await api.database.write("UPDATE tenants SET origin = 'sync', region = 'sa-east-1' WHERE id = $1", tenant_id)
+    async with eventually():
+        while (await client.call("GET", "/v1/payment-intents")).status != 200:
+            await asyncio.sleep(0.1)
+
+
+async def test_a_suspended_tenant_is_refused(api: Api, tenant_id: str) -> None:
+    await api.client(tenant_id).create()
+    await api.database.write("UPDATE tenants SET status = 'SUSPENDED' WHERE id = $1", tenant_id)
+    async with eventually():
+        while (answer := await api.client(tenant_id).call("GET", "/v1/payment-intents")).status != 403:
+            await asyncio.sleep(0.1)
+    assert problem(answer)["code"] == "tenant_suspended"
+
+
+async def test_a_verified_token_makes_its_tenant_known_once(api: Api, tenant_id: str) -> None:
+    answers = await asyncio.gather(*(api.client(tenant_id).call("GET", "/v1/payment-intents") for _ in range(10)))
+    assert {a.status for a in answers} == {200}
+    said = await api.database.fetch(
+        "SELECT body FROM outbox WHERE contract LIKE '%tenant.provisioned' AND tenant_id = $1", tenant_id
+    )
+    assert [json.loads(row["body"]) for row in said] == [{"tenant_id": tenant_id, "name": tenant_id}]
+
+
+async def test_a_tenant_just_made_is_not_refused_for_what_was_read_before(
+    api: Api, tenant_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second request reads the tenant before the first has made it, and its read ends after the first has its answer."""
+    reads = 0
+    has_read, may_end = asyncio.Event(), asyncio.Event()
+    later: list[asyncio.Task[Answer]] = []
+    read_tenant, provision = identity.tenant, commands.provision
+
+    async def read(database: Database, wanted: str) -> Tenant | None:
+        nonlocal reads
+        found = await read_tenant(database, wanted)
+        reads += 1
+        if reads == 2:
+            has_read.set()
+            await may_end.wait()
+        return found
+
+    async def make(*args: Any, **options: Any) -> bool:
+        if not later:
+            later.append(asyncio.create_task(api.client(tenant_id).call("GET", "/v1/payment-intents")))
+            await has_read.wait()
+        return await provision(*args, **options)
+
+    monkeypatch.setattr(identity, "tenant", read)
+    monkeypatch.setattr(access, "provision", make)
+    first = asyncio.create_task(api.client(tenant_id).call("GET", "/v1/payment-intents"))
+    await asyncio.wait([first], timeout=10)
+    may_end.set()
+    assert [(await first).status, (await later[0]).status] == [200, 200]
+    assert first.done() and reads >= 3
+
+
+async def test_without_auto_provision_unknown_tenants_are_refused(api_database: TestDatabase, tenant_id: str) -> None:
+    async with serving(api_database, settings_for(api_database, auto_provision=False)) as strict:
+        answer = await strict.client(tenant_id).call("GET", "/v1/payment-intents")
+    assert (answer.status, problem(answer)["code"]) == (403, "tenant_unknown")
+
+
+async def test_a_global_admin_acts_for_every_known_tenant(api: Api, tenant_id: str) -> None:
+    await api.client(tenant_id).create()
+    for tid in ("*", "00000000-0000-0000-0000-000000000001"):
+        admin = {"tid": tid, "roles": ["admin"], "perms": [], "plan": "free"}
+        assert (await api.client(tenant_id, **admin).call("GET", "/v1/payment-intents")).json["total"] == 1
+        platform = await api.client("00000000-0000-0000-0000-000000000001", **admin).call("GET", "/v1/payment-intents")
+        assert platform.status == 200
+        assert (await api.client("never-heard-of", **admin).call("GET", "/v1/payment-intents")).status == 403
+    plain = api.client(tenant_id, tid="*", roles=["ops"])
+    assert problem(await plain.call("GET", "/v1/payment-intents"))["detail"] == "Tenant mismatch"
+
+
+@pytest.mark.parametrize(
+    ("raw", "status", "pointers"),
+    [
+        (b"", 400, []),
+        (b"{bad", 400, []),
+        (b"amount=1&currency=BRL", 400, []),
+        (b'{"amount": NaN, "currency": "BRL", "customer_ref": "c"}', 400, []),
+        (b'{"amount": Infinity, "currency": "BRL", "customer_ref": "c"}', 400, []),
+        (b'"\xff"', 400, []),
+        (b"[" * 100_000, 400, []),
+        (b"null", 422, [""]),
+        (b"[]", 422, [""]),
+        (b"{}", 422, ["/amount", "/currency", "/customer_ref"]),
+        (b'{"amount": true, "currency": 5, "customer_ref": ""}', 422, ["/currency", "/customer_ref"]),
+        (b'{"amount": true, "currency": "BRL", "customer_ref": "c"}', 422, ["/amount"]),
+        (b'{"amount": null, "currency": "BRL", "customer_ref": "c"}', 422, ["/amount"]),
+        (b'{"amount": {}, "currency": "BRL", "customer_ref": "c"}', 422, ["/amount"]),
+        (b'{"amount": "1_000", "currency": "BRL", "customer_ref": "c"}', 422, ["/amount"]),
+        (b'{"amount": "NaN", "currency": "BRL", "customer_ref": "c"}', 422, ["/amount"]),
+        (b'{"amount": -1, "currency": "BRL", "customer_ref": "c"}', 422, ["/amount"]),
+        (b'{"amount": 10.005, "currency": "BRL", "customer_ref": "c"}', 422, ["/amount"]),
+        (b'{"amount": 1e16, "currency": "BRL", "customer_ref": "c"}', 422, ["/amount"]),
+        (b'{"amount": 1e99999999999, "currency": "BRL", "customer_ref": "c"}', 422, ["/amount"]),
+        (b'{"amount": 150.5, "currency": "JPY", "customer_ref": "c"}', 422, ["/amount"]),
+        (b'{"amount": 1, "currency": "BR", "customer_ref": "c"}', 422, ["/currency"]),
+        (b'{"amount": 1, "currency": "brl", "customer_ref": "c"}', 400, ["/currency"]),
+        (b'{"amount": 1, "currency": "XYZ", "customer_ref": "c"}', 400, ["/currency"]),
+        (b'{"amount": 1, "currency": "BRL", "customer_ref": "%s"}' % (b"x" * 129), 422, ["/customer_ref"]),
+        (b'{"amount": 1, "currency": "BRL", "customer_ref": "a\\u0000"}', 422, ["/customer_ref"]),
+        (b'{"amount": 1, "currency": "BRL", "customer_ref": "\\ud800"}', 400, []),
+        (b'{"amount": "\\ud800", "currency": "BRL", "customer_ref": "c"}', 400, []),
+        (b'{"amount": "\xff", "currency": "BRL", "customer_ref": "c"}', 400, []),
+        (b'{"amount": 1, "currency": "BRL", "customer_ref": "c", "metadata": {"a": 1}}', 422, ["/metadata"]),
+        (
+            b'{"amount": 1, "currency": "BRL", "customer_ref": "c", "metadata": {"a\\u0000": ""}}',
+            422,
+            ["/metadata/a\0"],
+        ),
+        (b'{"amount": 1, "currency": "BRL", "customer_ref": "c", "description": [1]}', 422, ["/description"]),
+    ],
+)
+async def test_malformed_bodies_are_refused_by_name(
+    api: Api, tenant_id: str, raw: bytes, status: int, pointers: list[str]
+) -> None:
+    answer = await api.client(tenant_id).call("POST", "/v1/payment-intents", raw=raw, key="k")
+    refusal = problem(answer)
+    assert (answer.status, [e["pointer"] for e in refusal.get("errors", [])]) == (status, pointers)
+    assert await api.said(tenant_id) == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/v1/payment-intents/abc", 422),
+        ("GET", "/v1/payment-intents/0190f3a4-5b6c-7d8e-9f01-23456789abce", 404),
+        ("POST", "/v1/payment-intents/0190f3a4-5b6c-7d8e-9f01-23456789abce/confirm", 404),
+        ("POST", "/v1/payment-intents/abc/confirm", 422),
+        ("GET", "/v1/payment-intents?page=0", 422),
+        ("GET", "/v1/payment-intents?page=99999999999999999999", 422),
+        ("GET", "/v1/payment-intents?pageSize=501", 422),
+        ("GET", "/v1/payment-intents?pageSize=%D9%A3", 422),
+        ("GET", "/v1/payment-intents?status=NONSENSE", 422),
+        ("GET", "/v1/payment-intents?currency=brl", 422),
+        ("GET", "/v1/payment-intents?from=not-a-date", 422),
+        ("GET", "/v1/payment-intents?from=0001-01-01T00:00:00%2B14:00", 422),
+        ("GET", "/v1/payment-intents?to=9999-12-31", 422),
+        ("GET", "/v1/payment-intents?customer_ref=%00", 422),
+        ("GET", "/v1/payment-intents?customer_ref=%FF", 422),
+        ("GET", "/v1/payment-intents?cursor=garbage", 422),
+        ("GET", "/v1/payment-intents?cursor=%F0%9F%8E%89", 422),
+        ("GET", "/v1/ledger/entries?limit=501", 422),
+        ("GET", "/v1/ledger/entries?payment_intent_id=abc", 422),
+        ("GET", "/v1/ledger/balances?from=not-a-date", 422),
+        ("GET", "/v1/ledger/balances", 503),
+        ("GET", "/v1/nope", 404),
+        ("PUT", "/v1/payment-intents", 405),
+        ("GET", "/redoc", 404),
+        ("GET", "/docs/assets/..%2f..%2fpackage.json", 404),
+    ],
+)
+async def test_malformed_requests_are_refused(api: Api, tenant_id: str, method: str, path: str, status: int) -> None:
+    answer = await api.client(tenant_id).call(method, path, key="k")
+    problem(answer)
+    assert answer.status == status
+    if status == 405:
+        assert answer.headers["allow"]
+    if status == 503:
+        assert answer.headers["retry-after"]
+
+
+@pytest.mark.parametrize("key", ["a b", "k" * 256, "ключ", '""'])
+async def test_malformed_keys_are_refused(api: Api, tenant_id: str, key: str) -> None:
+    answer = await api.client(tenant_id).call("POST", "/v1/payment-intents", BODY, key=key)
+    assert answer.status == 400
+    assert problem(answer)["code"] in {"idempotency_key_invalid", "idempotency_key_missing"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/v1/accounts", {"code": "X", "label": "Fees", "account_type": "FOO"}, 400),
+        ("/v1/accounts", {"code": "", "label": "", "account_type": "ASSET"}, 422),
+        ("/v1/webhooks", {"url": "not a url", "events": ["*"]}, 422),
+        ("/v1/webhooks", {"url": "ftp://example.com", "events": ["*"]}, 422),
+        ("/v1/webhooks", {"url": "https://example.com:port/", "events": ["*"]}, 422),
+        ("/v1/webhooks", {"url": "https://example.com/", "events": []}, 422),
+        ("/v1/webhooks", {"url": "https://example.com/", "events": ["No Event"]}, 422),
+        ("/v1/webhooks", {"url": "https://example.com/", "events": ["payment.*"]}, 503),
+        ("/v1/accounts", {"code": "X", "label": "Fees", "account_type": "ASSET"}, 503),
+    ],
+)
+async def test_bodies_for_other_services_are_validated_before_they_are_asked(
+    api: Api, tenant_id: str, path: str, body: dict[str, Any], status: int
+) -> None:
+    admin = api.client(tenant_id, roles=["admin"], perms=["admin:write"], plan="enterprise")
+    answer = await admin.call("POST", path, body)
+    problem(answer)
+    assert answer.status == status
+
+
+@pytest.mark.parametrize("body", [{}, {"email": 1, "password": 2}, {"email": "a\0", "password": "x"}])
+async def test_malformed_logins_are_refused(api: Api, body: dict[str, Any]) -> None:
+    answer = await api.stranger().call("POST", "/v1/auth/token", body)
+    problem(answer)
+    assert answer.status == 422
+
+
+async def test_a_correlation_id_that_cannot_be_kept_is_replaced(api: Api) -> None:
+    answer = await api.stranger().call("GET", "/v1/me", headers={"X-Correlation-Id": "x" * 65})
+    assert len(problem(answer)["correlation_id"]) == 32
+
+
+async def test_the_documents_need_no_internet(api: Api) -> None:
+    stranger = api.stranger()
+    page = await stranger.call("GET", "/docs")
+    assert page.status == 200
+    assert b"http://" not in page.raw
+    assert b"https://" not in page.raw
+    for name in ("swagger-ui.css", "swagger-ui-bundle.js", "swagger-ui-standalone-preset.js", "favicon-32x32.png"):
+        asset = await stranger.call("GET", f"/docs/assets/{name}")
+        assert asset.status == 200
+        assert len(asset.raw) > 500
+    spec = (await stranger.call("GET", "/openapi.json")).json
+    assert spec["openapi"].startswith("3.1")
+    assert "/v1/payment-intents/{intent_id}/confirm" in spec["paths"]

@@ -1,0 +1,128 @@
+"""What each step changes of a payment intent, and that it leaves everything else as it was."""
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from libs.common.ids import new_id
+from services.api.payments import domain
+from services.api.payments.domain import CaptureMethod, Decision, Fact, Happening, PaymentIntent, Stage, Status
+from tests.unit.api.payments.test_domain import CALLS, T0, T1, a_dispute, intent_in
+
+HELD = {"status": Status.AUTHORIZED, "gateway_ref": "g-1", "action_url": None, "expires_at": None, "authorized_at": T1}
+DECLINED = {"status": Status.FAILED, "failure_code": "insufficient_funds", "failure_message": "No.", "action_url": None}
+REFUSED = {"status": Status.FAILED, "failure_code": "expired", "failure_message": "Too late.", "expires_at": None}
+RELEASED = {"status": Status.VOIDED, "action_url": None, "expires_at": None}
+TAKEN = {"captured_minor": 15050, "expires_at": None}
+BOOKED = {"status": Status.SETTLED, "settled_at": T1, "expires_at": None}
+LET_GO = {"is_voiding": False}
+
+CHANGES: dict[tuple[str, str], dict[str, Any]] = {
+    ("created", "confirm"): {"status": Status.PROCESSING},
+    ("authorized", "capture"): {"capturing_minor": 15050},
+    ("created", "void"): {"status": Status.VOIDED},
+    ("requires_action", "void"): {"is_voiding": True},
+    ("authorized", "void"): {"is_voiding": True},
+    ("settled", "refund"): {"refunding_minor": 5010},
+    ("partially_refunded", "refund"): {"refunding_minor": 5010},
+    ("processing", "action_required"): {"status": Status.REQUIRES_ACTION, "gateway_ref": "g-1", "action_url": None},
+    ("processing", "authorized"): HELD,
+    ("requires_action", "authorized"): HELD,
+    # The wish to let go outlives the issuer's yes.
+    ("abandoning", "authorized"): HELD,
+    ("processing", "declined"): DECLINED,
+    ("requires_action", "declined"): DECLINED,
+    # Nobody waits for it any more: no failure, but the end that was asked for.
+    ("abandoning", "declined"): {"status": Status.VOIDED, "action_url": None, **LET_GO},
+    ("capturing", "captured"): TAKEN,
+    # Nobody asked for it: no money is believed to have moved before the gateway's records confirm it.
+    ("authorized", "captured"): {},
+    ("voiding", "captured"): {},
+    ("authorized", "capture_confirmed"): TAKEN,
+    ("capturing", "capture_confirmed"): TAKEN,
+    ("voiding", "capture_confirmed"): TAKEN | LET_GO,
+    ("authorized", "capture_failed"): REFUSED,
+    ("capturing", "capture_failed"): REFUSED,
+    ("requires_action", "voided"): RELEASED,
+    ("abandoning", "voided"): RELEASED | LET_GO,
+    ("authorized", "voided"): RELEASED,
+    ("capturing", "voided"): RELEASED,
+    ("voiding", "voided"): RELEASED | LET_GO,
+    ("abandoning", "void_failed"): LET_GO,
+    ("voiding", "void_failed"): LET_GO,
+    ("authorized", "expired"): {"status": Status.EXPIRED, "expires_at": None},
+    ("capturing", "expired"): {"status": Status.EXPIRED, "expires_at": None},
+    ("voiding", "expired"): {"status": Status.VOIDED, "expires_at": None, **LET_GO},
+    ("capturing", "posted"): BOOKED | {"captured_minor": 15050},
+    ("captured", "posted"): BOOKED,
+    ("settled", "refund_completed"): {
+        "status": Status.PARTIALLY_REFUNDED,
+        "refunding_minor": 0,
+        "refunded_minor": 5000,
+    },
+    ("partially_refunded", "refund_completed"): {"refunding_minor": 0, "refunded_minor": 15000},
+    ("settled", "refund_failed"): {"refunding_minor": 0},
+    ("partially_refunded", "refund_failed"): {"refunding_minor": 0},
+    ("captured", "dispute_opened"): {"disputed_minor": 10000},
+    ("settled", "dispute_opened"): {"disputed_minor": 5000},
+    ("partially_refunded", "dispute_opened"): {"disputed_minor": 5000},
+    ("refunded", "dispute_opened"): {"disputed_minor": 5000},
+    ("captured", "dispute_won"): {"disputed_minor": 0},
+}
+
+
+def waiting(stage: Stage, **fields: Any) -> PaymentIntent:
+    """An intent that shows where to act and until when, so that it is seen what ends that."""
+    known = {"action_url": "https://issuer.example", "expires_at": T0 + timedelta(days=7)}
+    return msgspec.structs.replace(intent_in(stage), **known, **fields)
+
+
+def changed(before: PaymentIntent, decision: Decision) -> dict[str, Any]:
+    """What is different afterwards, apart from the version and the time."""
+    old, new = msgspec.structs.asdict(before), msgspec.structs.asdict(decision.intent)
+    assert (new.pop("version"), new.pop("updated_at")) == (before.version + 1, T1)
+    return {name: value for name, value in new.items() if value != old[name]}
+
+
+@pytest.mark.parametrize(("stage", "happening"), CHANGES, ids=lambda word: word)
+def test_a_step_changes_what_it_is_about(stage: str, happening: str) -> None:
+    intent = waiting(Stage(stage))
+    assert changed(intent, CALLS[Happening(happening)](intent)) == CHANGES[stage, happening]
+
+
+def test_a_new_intent_has_moved_no_money() -> None:
+    fresh = PaymentIntent(
+        tenant_id="t",
+        id=new_id(),
+        amount_minor=100,
+        currency="BRL",
+        status=Status.CREATED,
+        customer_ref="c",
+        created_at=T0,
+        updated_at=T0,
+    )
+    amounts = (fresh.captured_minor, fresh.refunding_minor, fresh.refunded_minor, fresh.disputed_minor)
+    assert (fresh.capturing_minor, *amounts, fresh.authorized_minor, fresh.refundable_minor) == (0,) * 7
+    assert (fresh.version, fresh.is_voiding, fresh.stage) == (1, False, Stage.CREATED)
+    assert fresh.capture_method is CaptureMethod.AUTOMATIC
+    assert a_dispute(fresh).reversals == 0
+    assert msgspec.structs.replace(fresh, authorized_at=T0).authorized_minor == 100
+
+
+def test_funds_that_nobody_has_to_capture_expire_unseen() -> None:
+    ends = T0 + timedelta(days=7)
+    by_hand = domain.authorize(intent_in(Stage.PROCESSING), gateway_ref="g-1", at=T1, expires_at=ends)
+    assert by_hand.intent.expires_at == ends
+    automatic = msgspec.structs.replace(intent_in(Stage.PROCESSING), capture_method=CaptureMethod.AUTOMATIC)
+    decision = domain.authorize(automatic, gateway_ref="g-1", at=T1, expires_at=ends)
+    assert decision.intent.expires_at is None
+    assert decision.facts == (Fact.AUTHORIZED, Fact.CAPTURE_WANTED)
+
+
+def test_action_is_asked_for_where_the_processor_says() -> None:
+    decision = domain.require_action(
+        intent_in(Stage.PROCESSING), gateway_ref="g-1", action_url="https://issuer.example/3ds", at=T1
+    )
+    assert decision.intent.action_url == "https://issuer.example/3ds"

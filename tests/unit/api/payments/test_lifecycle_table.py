@@ -1,0 +1,110 @@
+"""The lifecycle once more, written by hand: what the code's own table says must be what is meant."""
+
+import msgspec
+import pytest
+
+from services.api.errors import (
+    CannotCapture,
+    CannotConfirm,
+    CannotRefund,
+    CannotVoid,
+    ContradictoryOutcome,
+    NotYet,
+)
+from services.api.payments.domain import COMMANDS, Decision, Fact, Happening, Stage
+from tests.unit.api.payments.test_domain import CALLS, intent_in
+
+# A stage: it moves there. `=`: nothing changes. `e`: too early. `x`: a contradiction, which a person must see.
+# `r`: refused to the client. `#`: amounts change. `?`: nothing moves, and the gateway is asked for its records.
+MEANT = """
+                 created processing action abandoning authorized capturing voiding  captured settled partly refunded voided failed expired
+confirm          processing  =       =      =          =          =         =        =        =       r      r        r      =      r
+capture          r           r       r      r          capturing  =         r        =        =       r      r        r      r      r
+void             voided      r  abandoning  =          voiding    r         =        r        r       r      r        =      r      r
+refund           r           r       r      r          r          r         r        r        #       #      r        r      r      r
+action_required  e           action  =      =          =          =         =        =        =       =      =        =      =      =
+authorized       e   authorized  authorized voiding    =          =         =        =        =       =      =        =      =      =
+declined         e           failed failed  voided     x          x         x        x        x       x      x        =      =      =
+captured         e           e       e      e          ?          captured  ?        =        =       =      =        x      x      x
+capture_confirmed x          x       x      x          captured   captured  captured =        =       =      =        x      x      x
+capture_failed   e           e       e      e          failed     failed    =        x        x       x      x        =      =      =
+voided           e           e       voided voided     voided     voided    voided   x        x       x      x        =      =      =
+void_failed      e           e       =      action     =          =     authorized   =        =       =      =        =      =      =
+expired          e           e       e      e          expired    expired   voided   x        x       x      x        =      =      =
+posted           e           e       e      e          e          settled   e        settled  =       =      =        x      x      x
+refund_completed x           x       x      x          x          x         x        x        #       #      #        x      x      x
+refund_failed    x           x       x      x          x          x         x        x        #       #      #        x      x      x
+dispute_opened   e           e       e      e          e          e         e        #        #       #      #        x      x      x
+dispute_won      e           e       e      e          e          e         e        #        #       #      #        x      x      x
+dispute_lost     e           e       e      e          e          e         e        #        #       #      #        x      x      x
+"""
+
+SHORT = {"action": Stage.REQUIRES_ACTION, "partly": Stage.PARTIALLY_REFUNDED}
+STAGES = [SHORT.get(word) or Stage(word) for word in MEANT.strip().splitlines()[0].split()]
+ROWS = {Happening(row.split()[0]): row.split()[1:] for row in MEANT.strip().splitlines()[1:]}
+
+SAID = {
+    ("confirm", "processing"): (Fact.AUTHORIZATION_WANTED,),
+    ("capture", "capturing"): (Fact.CAPTURE_WANTED,),
+    ("void", "voided"): (Fact.VOIDED,),
+    ("void", "abandoning"): (Fact.VOID_WANTED,),
+    ("void", "voiding"): (Fact.VOID_WANTED,),
+    ("refund", "#"): (Fact.REFUND_WANTED,),
+    ("action_required", "action"): (Fact.ACTION_REQUIRED,),
+    ("authorized", "authorized"): (Fact.AUTHORIZED,),
+    ("authorized", "voiding"): (Fact.AUTHORIZED,),
+    ("declined", "failed"): (Fact.FAILED,),
+    ("declined", "voided"): (Fact.VOIDED,),
+    ("captured", "captured"): (Fact.CAPTURED,),
+    ("captured", "?"): (Fact.CAPTURE_UNCONFIRMED,),
+    ("capture_confirmed", "captured"): (Fact.CAPTURED,),
+    ("capture_failed", "failed"): (Fact.FAILED,),
+    ("voided", "voided"): (Fact.VOIDED,),
+    ("void_failed", "action"): (),
+    ("void_failed", "authorized"): (),
+    ("expired", "expired"): (Fact.EXPIRED,),
+    ("expired", "voided"): (Fact.VOIDED,),
+    ("refund_completed", "#"): (Fact.REFUNDED,),
+    ("refund_failed", "#"): (Fact.REFUND_FAILED,),
+    ("dispute_opened", "#"): (Fact.DISPUTE_OPENED,),
+    ("dispute_won", "#"): (Fact.DISPUTE_WON,),
+    ("dispute_lost", "#"): (Fact.DISPUTE_LOST,),
+}
+FAILURES = {"e": NotYet, "x": ContradictoryOutcome}
+REFUSALS = {"confirm": CannotConfirm, "capture": CannotCapture, "void": CannotVoid, "refund": CannotRefund}
+
+
+def said(stage: Stage, happening: Happening, meant: str) -> tuple[Fact, ...]:
+    if happening is Happening.POSTED:
+        # What the ledger has booked was captured, whether or not it was heard before.
+        return (Fact.SETTLED,) if stage is Stage.CAPTURED else (Fact.CAPTURED, Fact.SETTLED)
+    return SAID[happening.value, meant]
+
+
+def test_the_table_speaks_of_every_stage_and_happening() -> None:
+    assert set(STAGES) == set(Stage)
+    assert set(ROWS) == set(Happening)
+    assert {len(row) for row in ROWS.values()} == {len(Stage)}
+    assert {name for name, row in ROWS.items() if "r" in row} == COMMANDS
+
+
+@pytest.mark.parametrize("happening", ROWS)
+@pytest.mark.parametrize("stage", STAGES)
+def test_what_is_meant_happens(stage: Stage, happening: Happening) -> None:
+    meant, intent = ROWS[happening][STAGES.index(stage)], intent_in(stage)
+    if (stage, happening) == (Stage.REFUNDED, Happening.REFUND_COMPLETED):
+        return  # Nothing can be on its way any more; the amounts alone exclude it.
+    if meant == "=":
+        assert CALLS[happening](intent) == Decision(intent)
+    elif meant in "exr":
+        failure = REFUSALS[happening.value] if meant == "r" else FAILURES[meant]
+        with pytest.raises(failure):
+            CALLS[happening](intent)
+    else:
+        decision = CALLS[happening](intent)
+        assert decision.facts == said(stage, happening, meant)
+        if meant == "?":
+            before = msgspec.structs.replace(intent, version=8, updated_at=decision.intent.updated_at)
+            assert decision.intent == before
+        elif meant != "#":
+            assert decision.intent.stage is (SHORT.get(meant) or Stage(meant))
