@@ -285,21 +285,10 @@ make-key *args: setup
 [no-exit-message]
 [group('document')]
 api-export *args: setup
-    @{{ python }} -m deploy.local api-export "$@"
+    @{{ python }} -m deploy.local docs docs/api "$@"
 
-# Write the functions and triggers of the migrated database to services/*/schema/functions, to be read and compared
+# Write every generated file that is stale: docs, definitions, lists, the baseline of messages, functions of the database
 [no-exit-message]
 [group('document')]
-schema-functions: setup
-    @{{ python }} -m tests.support.functions
-
-# Regenerate every generated document
-[no-exit-message]
-[group('document')]
-docs: api-export
-    @{{ python }} -m deploy.local definitions
-    @{{ python }} -m deploy.local setting-names
-    @{{ python }} -m deploy.local published-secrets
-    @{{ python }} -m services.gateway sandbox-table > docs/sandbox.md
-    @{{ python }} -m services.api errors > docs/errors.md
-    @{{ python }} -m services.ledger chart-of-accounts > docs/chart-of-accounts.md
+docs *args: setup
+    @{{ python }} -m deploy.local docs "$@"

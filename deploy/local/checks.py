@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from xml.etree import ElementTree
 
-from deploy.local import days, lifecycle, servers
+from deploy.local import days, generated, lifecycle, servers
 from deploy.local.environment import with_bytecode
 from deploy.local.errors import LocalFailure
 from deploy.local.layout import ROOT
@@ -65,6 +65,12 @@ def check(say: Say) -> list[str]:
             failed.append(name)
         result = f"{'FAILED' if code else 'ok'} in {time.monotonic() - began:.1f} s"
         say(f"== {name}: {Path(command[0]).name} {' '.join(command[1:])}\n{printed}== {name} {result}\n")
+    began = time.monotonic()
+    files = [f"{path.relative_to(ROOT)} is stale: run `just docs`\n" for path in generated.stale()]
+    if files:
+        failed.append("generated")
+    result = f"{'FAILED' if files else 'ok'} in {time.monotonic() - began:.1f} s"
+    say(f"== generated: what is written by `just docs`\n{''.join(files)}== generated {result}\n")
     return failed
 
 

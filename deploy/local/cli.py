@@ -81,12 +81,9 @@ def _parser() -> argparse.ArgumentParser:
     command("logs", _logs, "follow the logs of all services, or of those named").add_argument(
         "services", nargs="*", metavar="SERVICE", help="api, ledger, gateway, notifier or supervisord"
     )
-    command("api-export", _api_export, "write the OpenAPI and AsyncAPI documents to docs/api")
-    command("published-secrets", _published, "write the digests of all secrets that stand in this repository")
-    command(
-        "setting-names", _setting_names, "write the list of all settings, and those that compose hands to the services"
+    command("docs", _docs, "write every generated file that is stale").add_argument(
+        "below", nargs="?", metavar="FOLDER", default=".", help="those below this folder only"
     )
-    command("definitions", _definitions, "write RabbitMQ's definitions for the deployed profile from the contracts")
     pair = command("make-key", _make_key, "make a key pair that signs tokens")
     pair.add_argument("file", metavar="FILE", help="where the private key goes; the public one goes to FILE.pub")
     pair.add_argument("--algorithm", choices=("ES256", "RS256"), default="ES256", help="(default: %(default)s)")
@@ -189,33 +186,11 @@ def _logs(chosen: argparse.Namespace) -> int:
     os.execvp("tail", ["tail", "-n", str(LOG_LINES), "-F", *map(str, files)])  # noqa: S606 - we become the reader
 
 
-def _api_export(_: argparse.Namespace) -> int:
-    from deploy.local.documents import export
+def _docs(chosen: argparse.Namespace) -> int:
+    from deploy.local.generated import write
 
-    for path in export({**os.environ, **environment.placeholder_environment()}):
+    for path in write((ROOT / chosen.below).resolve()):
         print(path.relative_to(ROOT))
-    return 0
-
-
-def _published(_: argparse.Namespace) -> int:
-    from deploy.local.published import write
-
-    print(write().relative_to(ROOT))
-    return 0
-
-
-def _setting_names(_: argparse.Namespace) -> int:
-    from deploy.local import compose, names
-
-    print(names.write().relative_to(ROOT))
-    print(compose.write().relative_to(ROOT))
-    return 0
-
-
-def _definitions(_: argparse.Namespace) -> int:
-    from deploy.local.definitions import write
-
-    print(write().relative_to(ROOT))
     return 0
 
 

@@ -64,12 +64,6 @@ def written(text: str, root: Path = ROOT) -> str:
     return before + block(root) + after
 
 
-def write() -> Path:
-    """Write the generated part and return the file."""
-    FILE.write_text(written(FILE.read_text()))
-    return FILE
-
-
 def _default(service: str, name: str) -> str:
     match name:
         case "DATABASE_URL":

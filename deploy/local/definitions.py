@@ -72,13 +72,6 @@ def definitions(*, vhost: str = VHOST, prefix: str = "", passwords: Mapping[str,
     }
 
 
-def write() -> Path:
-    """Write the document to its file, and the table of rights into the operators' page; return the file."""
-    FILE.write_text(text())
-    DOCUMENT.write_text(page())
-    return FILE
-
-
 def text() -> str:
     """Return the document as it stands in its file."""
     return json.dumps(definitions(), indent=2) + "\n"

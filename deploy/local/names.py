@@ -9,7 +9,6 @@ import msgspec
 
 from deploy.local.bootstrap import SERVICES
 from deploy.local.layout import ROOT
-from libs.common.setting_names import LIST
 
 DOCUMENTED = re.compile(r"^(?:# ?)?([A-Z][A-Z0-9_]+)=", re.MULTILINE)
 """A setting in `.env.example`."""
@@ -36,12 +35,6 @@ def listing(root: Path = ROOT) -> str:
     pairs = {(service, name) for service, names in read.items() for name in names}
     pairs.update(("local", name) for name in documented if name not in written)
     return "".join(f"{reader} {name}\n" for reader, name in sorted(pairs))
-
-
-def write() -> Path:
-    """Write the committed list and return its file."""
-    LIST.write_text(listing())
-    return LIST
 
 
 def _names(kind: type[msgspec.Struct]) -> Iterator[str]:

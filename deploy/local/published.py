@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from deploy.local.layout import ROOT
-from libs.common.secrets import PUBLISHED, digest, one_line
+from libs.common.secrets import digest, one_line
 
 _NAME = re.compile(r"secret|passw|encryption_?key|private_?key|api_?key", re.IGNORECASE)
 _ADDRESS = re.compile(r"[a-z][a-z0-9+]*://[^\s:/@'\"{}<>|\\]+:([^\s/@'\"{}<>|\\]{3,})@")
@@ -97,9 +97,3 @@ def _strings(value: ast.expr) -> Iterator[str]:
     for node in ast.walk(value):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) >= 3:
             yield node.value
-
-
-def write(root: Path = ROOT) -> Path:
-    """Write the committed list and return its file."""
-    PUBLISHED.write_text(listing(root))
-    return PUBLISHED

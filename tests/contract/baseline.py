@@ -1,9 +1,7 @@
 """The compatibility baseline: every message as others have known it since it was first published.
 
-    python -m tests.contract.baseline        add new messages and fields to the baseline
-
 A field may be added; renaming, removing or retyping one breaks whoever reads it, and a new field without a default breaks
-whoever still sends the old body. What stands in the baseline is never taken out by this command.
+whoever still sends the old body. `just docs` adds what is new, and takes nothing out that stands in the baseline.
 """
 
 import json
@@ -79,12 +77,16 @@ def breaks(before: Shapes, now: Shapes) -> list[str]:
     return found
 
 
-def main() -> None:
-    """Write the baseline, refusing to forget anything."""
+def text() -> str:
+    """Return the baseline as it would be written now.
+
+    Raises:
+        SystemExit: naming what it would forget, which other teams rely on.
+    """
     if FILE.exists() and (broken := breaks(known(), current())):
         raise SystemExit("\n".join(broken))
-    FILE.write_text(json.dumps(current(), indent=1, sort_keys=True) + "\n")
+    return json.dumps(current(), indent=1, sort_keys=True) + "\n"
 
 
 if __name__ == "__main__":
-    main()
+    print(text(), end="")

@@ -36,7 +36,7 @@ async def test_function_files_say_what_the_database_has(migrated: TestDatabase, 
         await connection.close()
     files = {file.name: file.read_text() for file in folder(service).glob("*.sql")}
     different = sorted(name for name in files.keys() | expected.keys() if files.get(name) != expected.get(name))
-    assert different == [], "run `just schema-functions` and commit the result"
+    assert different == [], "run `just docs` and commit the result"
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -1,6 +1,6 @@
 """The functions and triggers of each service's schema, one file each, as a migrated database has them.
 
-`python -m tests.support.functions` writes the files; a test compares them. They are there to be read: what a function says
+`just docs` writes the files when migrations have changed; a test compares them. They are there to be read: what a function says
 today, wherever in the migrations it was changed last.
 """
 

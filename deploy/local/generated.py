@@ -1,0 +1,131 @@
+"""The files of the repository that are generated: written by one command, and compared without a server.
+
+What describes itself is printed by its own module, in another process; the functions of the database are read
+from a migrated one, so whether they are stale shows in a digest of the migrations that is kept beside them.
+"""
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from deploy.local import compose, definitions, environment, names, published
+from deploy.local.bootstrap import SERVICES
+from deploy.local.errors import LocalFailure
+from deploy.local.layout import ROOT
+from deploy.local.processes import run
+from libs.common import setting_names
+from libs.common.secrets import PUBLISHED
+
+API = ROOT / "docs" / "api"
+"""Where the OpenAPI and AsyncAPI documents are."""
+
+MIGRATIONS_DIGEST = "migrations.sha256"
+"""Beside the functions of a schema: of which migrations they were read."""
+
+DESCRIBE_SECONDS = 120.0
+FUNCTIONS_SECONDS = 300.0
+
+
+DOCUMENTS = {
+    API / "openapi.json": "services.api openapi",
+    **{API / f"asyncapi-{service}.json": f"services.{service} asyncapi" for service in SERVICES},
+}
+PAGES = {
+    ROOT / "docs" / "errors.md": "services.api errors",
+    ROOT / "docs" / "sandbox.md": "services.gateway sandbox-table",
+    ROOT / "docs" / "chart-of-accounts.md": "services.ledger chart-of-accounts",
+    ROOT / "tests" / "contract" / "baseline.json": "tests.contract.baseline print",
+}
+"""What describes itself, by the module and the argument that print it."""
+
+
+def texts(below: Path = ROOT) -> dict[Path, str]:
+    """Return what each generated file below a folder would contain now, but for those that need a server.
+
+    Raises:
+        LocalFailure: when a service cannot describe itself, or when the contracts break what the baseline promises.
+    """
+    described = {file: command for file, command in {**DOCUMENTS, **PAGES}.items() if file.is_relative_to(below)}
+    printed = _described(sorted(described.values())) if described else {}
+    found = {file: printed[command] for file, command in described.items()}
+    found |= {file: _sorted(text) for file, text in found.items() if file in DOCUMENTS}
+    made: dict[Path, Callable[[], str]] = {
+        definitions.FILE: definitions.text,
+        definitions.DOCUMENT: definitions.page,
+        setting_names.LIST: names.listing,
+        compose.FILE: lambda: compose.written(compose.FILE.read_text()),
+        PUBLISHED: published.listing,
+    }
+    return found | {file: make() for file, make in made.items() if file.is_relative_to(below)}
+
+
+def write(below: Path = ROOT) -> Iterator[Path]:
+    """Write every generated file below a folder that is not as it should be, and yield those.
+
+    Raises:
+        LocalFailure: when a service cannot describe itself, or when the contracts break what the baseline promises.
+    """
+    now = texts(below)
+    for file in _stale(now, below):
+        if file.name == MIGRATIONS_DIGEST:
+            _run("tests.support.functions", env=os.environ, seconds=FUNCTIONS_SECONDS)
+            file.write_text(migrations_digest(file.parents[2].name))
+        else:
+            file.write_text(now[file])
+        yield file
+    # It is made from all other files.
+    if PUBLISHED.is_relative_to(below) and PUBLISHED.read_text() != (last := published.listing()):
+        PUBLISHED.write_text(last)
+        yield PUBLISHED
+
+
+def stale(below: Path = ROOT) -> list[Path]:
+    """Return the generated files below a folder that are not what they would be now; no server is needed.
+
+    Raises:
+        LocalFailure: as `write` does.
+    """
+    return _stale(texts(below), below)
+
+
+def _stale(now: Mapping[Path, str], below: Path) -> list[Path]:
+    digests = {
+        ROOT / "services" / service / "schema" / "functions" / MIGRATIONS_DIGEST: migrations_digest(service)
+        for service in SERVICES
+    }
+    return differing(dict(now) | {file: text for file, text in digests.items() if file.is_relative_to(below)})
+
+
+def differing(now: Mapping[Path, str]) -> list[Path]:
+    """Return those files that are missing or do not contain their text."""
+    return [file for file, text in now.items() if not file.exists() or file.read_text() != text]
+
+
+def migrations_digest(service: str) -> str:
+    """Digest the migrations of a service."""
+    digest = hashlib.sha256()
+    for file in sorted((ROOT / "services" / service / "schema" / "migrations").rglob("*")):
+        if file.suffix in {".py", ".sql"}:
+            digest.update(file.read_bytes())
+    return digest.hexdigest() + "\n"
+
+
+def _sorted(document: str) -> str:
+    """Write a JSON document with sorted keys, so that a change shows as a change."""
+    return json.dumps(json.loads(document), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _described(commands: Sequence[str]) -> dict[str, str]:
+    env = {**os.environ, **environment.placeholder_environment()}
+    found: dict[str, str] = json.loads(_run("deploy.local.descriptions", *commands, env=env, seconds=DESCRIBE_SECONDS))
+    return found
+
+
+def _run(module: str, *arguments: str, env: Mapping[str, str], seconds: float) -> str:
+    done = run([sys.executable, "-m", module, *arguments], seconds=seconds, env=env, cwd=ROOT)
+    if done.returncode:
+        raise LocalFailure(f"`python -m {module} {' '.join(arguments)}` failed: {done.stderr.strip()[-800:]}")
+    return done.stdout
