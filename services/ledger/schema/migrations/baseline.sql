@@ -575,7 +575,7 @@ CREATE MATERIALIZED VIEW ledger.account_turnover AS
     max(postings.posted_at) AS posted_last_at
    FROM ledger.postings
   GROUP BY postings.tenant_id, postings.account_id, postings.currency, (date_bin('00:15:00'::interval, postings.posted_at, '1970-01-01 00:00:00+00'::timestamp with time zone))
-  WITH NO DATA;
+  WITH DATA;
 COMMENT ON MATERIALIZED VIEW ledger.account_turnover IS 'What each account turned over in each quarter of an hour (UTC), and what it held at its end.';
 
 CREATE TABLE ledger.accounts (
