@@ -4,10 +4,16 @@ The driver leaves a connection whose first attempt failed to the garbage collect
 close, whether a loop runs that could await it or not.
 """
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
 import aio_pika
 from aio_pika.abc import AbstractConnection, TimeoutType
 from aio_pika.connection import Connection
 from aio_pika.robust_connection import RobustConnection
+
+from libs.common.messaging.driver import lost_not_cancelled
 
 
 class PlainConnection(Connection):
@@ -29,3 +35,17 @@ class LastingConnection(PlainConnection, RobustConnection):
 async def connect(url: str, *, timeout_seconds: float) -> AbstractConnection:
     """Open a plain connection."""
     return await aio_pika.connect(url, timeout=timeout_seconds, connection_class=PlainConnection)
+
+
+@asynccontextmanager
+async def connected(url: str, *, timeout_seconds: float) -> AsyncIterator[AbstractConnection]:
+    """Open a plain connection for the length of the block; a broker that has gone silent does not hold up its end."""
+    connection = await connect(url, timeout_seconds=timeout_seconds)
+    try:
+        with lost_not_cancelled():
+            yield connection
+    finally:
+        # Whatever is not closed in time ends with the process; what was not acknowledged goes back to its queue.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_seconds):
+                await connection.close()

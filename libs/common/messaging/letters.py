@@ -1,5 +1,6 @@
 """Looking at dead letters without taking them: how many wait where, and which payments they are about."""
 
+import asyncio
 from collections.abc import Iterable
 
 import aio_pika
@@ -8,7 +9,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMe
 from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError
 
 from libs.common.errors import Undecodable
-from libs.common.messaging.connections import connect
+from libs.common.messaging.connections import connected
 from libs.common.messaging.envelope import decode_pack
 from libs.common.messaging.topology import dead_exchange, topology
 
@@ -59,8 +60,7 @@ async def dead_letters(url: str, service: str, *, limit: int) -> list[DeadQueue]
     """Count the dead letters of a service, and read the events of at most `limit` messages of each queue."""
     names = sorted(queue.name for queue in topology(service).queues)
     own = [name for name in names if name.startswith(f"{service}.") and name.endswith(".dead")]
-    connection = await connect(url, timeout_seconds=_SECONDS)
-    async with connection:
+    async with connected(url, timeout_seconds=_SECONDS) as connection:
         found = [await _look(connection, service, name, limit=limit) for name in own]
     return [queue for queue in found if queue.count]
 
@@ -68,7 +68,8 @@ async def dead_letters(url: str, service: str, *, limit: int) -> list[DeadQueue]
 async def _look(connection: AbstractConnection, service: str, name: str, *, limit: int) -> DeadQueue:
     queue = name.removesuffix(".dead")
     # A channel for each: the broker closes it where the queue is missing.
-    channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+    async with asyncio.timeout(_SECONDS):
+        channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
     try:
         declared = await channel.declare_queue(name, passive=True, timeout=_SECONDS)
         count = declared.declaration_result.message_count or 0
@@ -77,7 +78,8 @@ async def _look(connection: AbstractConnection, service: str, name: str, *, limi
         return DeadQueue(queue=queue, count=0)
     finally:
         if not channel.is_closed:
-            await channel.close()
+            async with asyncio.timeout(_SECONDS):
+                await channel.close()
     return DeadQueue(queue=queue, count=count, letters=letters)
 
 

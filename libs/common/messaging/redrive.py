@@ -1,5 +1,6 @@
 """Sending dead letters back to the queue in which they died, once the cause is gone."""
 
+import asyncio
 from typing import Any
 
 import aio_pika
@@ -8,7 +9,7 @@ from aio_pika.abc import AbstractChannel, AbstractQueue
 from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError
 
 from libs.common.errors import NotFound, PlatformError, Unavailable
-from libs.common.messaging.connections import connect
+from libs.common.messaging.connections import connected
 from libs.common.messaging.topology import dead_queue
 from libs.common.outages import is_outage
 
@@ -39,9 +40,9 @@ async def redrive(url: str, queue: str, *, limit: int = LETTERS_MAX) -> Redriven
         Unavailable: when the broker does not answer, or the queue takes no more.
     """
     try:
-        connection = await connect(url, timeout_seconds=_CONNECT_SECONDS)
-        async with connection:
-            channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+        async with connected(url, timeout_seconds=_CONNECT_SECONDS) as connection:
+            async with asyncio.timeout(_STEP_SECONDS):
+                channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
             return await _redrive(channel, queue, limit=limit)
     except ChannelNotFoundEntity as fault:
         raise NotFound(f"there is no queue '{dead_queue(queue)}'; a queue is named <service>.<message>") from fault
@@ -54,7 +55,8 @@ async def redrive(url: str, queue: str, *, limit: int = LETTERS_MAX) -> Redriven
 
 
 async def _redrive(channel: AbstractChannel, queue: str, *, limit: int) -> Redriven:
-    source = await channel.get_queue(dead_queue(queue))
+    async with asyncio.timeout(_STEP_SECONDS):
+        source = await channel.get_queue(dead_queue(queue))
     at_start = await _count(channel, queue)
     moved = 0
     for _ in range(min(at_start, limit)):
