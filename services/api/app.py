@@ -29,17 +29,18 @@ from services.api.access import (
     write_seeds,
 )
 from services.api.http.chaos import Chaos
+from services.api.http.edge import Edge
 from services.api.http.problems import reference
+from services.api.http.requests import Ask
 from services.api.idempotency import FORGET_KEYS_EVERY_SECONDS, Idempotency, forget_expired_keys
 from services.api.payments.commands import Answers, Operations, Outcomes, PaymentCommands, Sweeper
 from services.api.payments.consumers import Consumers, register
 from services.api.payments.queries import Totals
+from services.api.payments.schemas import render_intent, render_refund
 from services.api.payments.sql import sweeps
 from services.api.payments.workers import workers
 from services.api.rate_limit import RateLimiter, Store
-from services.api.routes import document, render_intent, render_refund, routes
-from services.api.routes.asking import Ask
-from services.api.routes.edge import Edge
+from services.api.routing import document, routes
 from services.api.settings import AuthSettings, RetentionSettings, Settings
 
 _MEASURED = ("idempotency_keys", "payment_intents", "outbox")

@@ -30,7 +30,7 @@ from services.api.idempotency import Given, Idempotency
 from services.api.payments import commands as api
 from services.api.payments import consumers as api_consumers
 from services.api.payments.domain import CaptureMethod
-from services.api.routes import render_intent, render_refund
+from services.api.payments.schemas import render_intent, render_refund
 from services.gateway import commands as gateway
 from services.gateway import consumers as gateway_consumers
 from services.gateway.app import patience

@@ -71,6 +71,43 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
         return self.principal.sub
 
 
+class Admission(Protocol):
+    """What decides who may do what."""
+
+    async def identify(self, headers: Headers) -> Principal:
+        """Verify the bearer token, and nothing else."""
+
+    async def admit(self, headers: Headers, permission: str) -> Caller:
+        """Let a request in that needs `permission`."""
+
+    async def require(self, caller: Caller, feature: Feature) -> None:
+        """Let a caller use a feature of their tenant."""
+
+    async def require_operator(self, caller: Caller, what: str) -> None:
+        """Let only an operator of the platform do `what`."""
+
+    async def intend(self, caller: Caller, action: str, target: str) -> None:
+        """Write down what a caller is about to have done elsewhere."""
+
+    async def remember(
+        self,
+        caller: Caller,
+        action: str,
+        target: str,
+        *,
+        outcome: str = "success",
+        detail: dict[str, str] | None = None,
+    ) -> None:
+        """Write down what became of it."""
+
+
+class Verifier(Protocol):
+    """What verifies bearer tokens."""
+
+    async def verify(self, authorization: str | None) -> Principal:
+        """Return who a token speaks for."""
+
+
 acting: ContextVar["Caller | None"] = ContextVar("acting", default=None)
 """Who was admitted in the request at hand, for what is written down about it deeper inside."""
 

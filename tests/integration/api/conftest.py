@@ -21,10 +21,10 @@ from libs.common.observability.correlation import Correlation
 from libs.common.service import connection_options
 from libs.common.settings import BrokerSettings, PlaceSettings
 from services.api.app import build, seed
+from services.api.http.requests import Ask
 from services.api.payments.commands import Answers, Outcomes
 from services.api.payments.consumers import Consumers
-from services.api.routes import render_intent, render_refund
-from services.api.routes.asking import Ask
+from services.api.payments.schemas import render_intent, render_refund
 from services.api.settings import AuthSettings, PaymentSettings, RateSettings, Settings
 from tests.support.databases import TestDatabase
 from tests.support.platform import Client

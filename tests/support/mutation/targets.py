@@ -32,7 +32,7 @@ GROUPS: dict[str, Group] = {
     "requests": Group(
         (
             "services/api/idempotency/commands.py",
-            "services/api/routes/keyed.py",
+            "services/api/idempotency/requests.py",
             "services/api/payments/commands/outcomes.py",
         ),
         (

@@ -66,7 +66,7 @@ REDIS_KEYS_WITHOUT_TENANT = {
 }
 COUNTED_WITHOUT_TENANT = {
     "services/api/access/login.py": "a login name belongs to one user, who logs in before a tenant is known",
-    "services/api/routes/edge.py": "by address before a token proves the tenant; then by tenant and subject",
+    "services/api/http/edge.py": "by address before a token proves the tenant; then by tenant and subject",
 }
 
 

@@ -13,7 +13,7 @@ from services.api.http.callers import PLATFORM_TENANT
 from services.api.settings import RateSettings
 from tests.integration.api.access.test_access import BODY, problem
 from tests.integration.api.conftest import Api, serving, settings_for
-from tests.integration.api.test_edge import redis_of
+from tests.integration.api.http.test_edge import redis_of
 from tests.support.databases import TestDatabase
 
 PASSWORD = "ops123"

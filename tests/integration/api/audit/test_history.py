@@ -10,8 +10,8 @@ import pytest
 
 from libs.common.contracts.ledger_books import InvariantBroken
 from libs.common.ids import new_id
+from services.api.audit.routes import AuditLine, csv_of
 from services.api.http.callers import PLATFORM_TENANT
-from services.api.routes.audit import AuditLine, csv_of
 from tests.integration.api.access.test_access import problem
 from tests.integration.api.conftest import Api
 from tests.support.platform import Answer, Client

@@ -21,7 +21,7 @@ from libs.common.contracts.notifier import RegisterEndpoint, Replay, SendTestEve
 from libs.common.errors import Conflict, Unavailable
 from libs.common.ids import new_id
 from services.api.app import build, seed
-from services.api.routes.asking import changes_something
+from services.api.http.requests import changes_something
 from services.api.settings import Settings
 from tests.integration.api.conftest import Api, serving, settings_for
 from tests.support.databases import TestDatabase
@@ -290,7 +290,7 @@ async def test_answer_that_is_too_large_to_keep_leaves_its_key_free(
 ) -> None:
     write = next(w for w in KEPT_HERE if w.operation == "placeHold")
     size = len(msgspec.json.encode(made(PlaceHold.contract.reply)))
-    monkeypatch.setattr(import_module("services.api.routes.keyed"), "_ANSWER_BYTES_MAX", size - too_large)
+    monkeypatch.setattr(import_module("services.api.idempotency.requests"), "_ANSWER_BYTES_MAX", size - too_large)
     answers = [await send(client, write, key="k") for _ in range(2)]
     assert [answer.headers.get("Idempotency-Replayed") for answer in answers] == [None, None if too_large else "true"]
     assert len(owner.done) == 1 + too_large

@@ -7,7 +7,7 @@ import pytest
 
 from services.api.idempotency import canonical, earlier_fingerprint, fingerprint, normalise_key
 from services.api.payments.commands import NewIntent
-from services.api.routes.operations import Meaning
+from services.api.payments.routes.operations import Meaning
 
 
 @pytest.mark.parametrize(

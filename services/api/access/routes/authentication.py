@@ -1,0 +1,123 @@
+"""Logging in, and asking who one is."""
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Response, get, post
+from litestar.handlers import HTTPRouteHandler
+
+from services.api.access import Access, Login, Tokens
+from services.api.http.bodies import BodyReader, require_storable
+from services.api.http.callers import object_if_wrong
+from services.api.http.documentation import Documented
+from services.api.http.parameters import AnyRequest
+from services.api.http.rendering import json_answer
+from services.api.http.requests import refuse_key
+
+_EXAMPLE = {"email": "ops@demo.example.com", "password": "ops123"}
+_NAME_LENGTH_MAX = 320
+_PASSWORD_LENGTH_MAX = 1024
+KEY_SET_SECONDS = 300
+"""How long others may keep our key set; a key that is to sign is published for at least this long before it does."""
+
+
+class TokenRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A login name and its password."""
+
+    email: Annotated[
+        str,
+        msgspec.Meta(min_length=1, max_length=_NAME_LENGTH_MAX, description="The login name.", examples=["ops@demo"]),
+    ]
+    password: Annotated[str, msgspec.Meta(max_length=_PASSWORD_LENGTH_MAX, examples=["ops123"])]
+    tenant_id: (
+        Annotated[str, msgspec.Meta(max_length=64, description="For a global admin: through whose plan to look.")]
+        | None
+    ) = msgspec.field(default=None, name="tenantId")
+
+
+class TokenResponse(msgspec.Struct, frozen=True, kw_only=True):
+    """A bearer token."""
+
+    access_token: str
+    token_type: str = "Bearer"  # noqa: S105 - a word
+    expires_in: Annotated[int, msgspec.Meta(description="Seconds until it expires.")]
+
+
+class Me(msgspec.Struct, frozen=True, kw_only=True):
+    """What the token says about its bearer."""
+
+    sub: str
+    tid: str
+    roles: tuple[str, ...]
+    perms: list[str]
+    plan: str
+    region: str
+    jti: str
+
+
+def authentication_routes(access: Access, login: Login) -> list[HTTPRouteHandler]:
+    """Build `POST /v1/auth/token` and `GET /v1/me`."""
+    bodies = BodyReader(TokenRequest)
+
+    @post(
+        "/v1/auth/token",
+        status_code=200,
+        operation_id="createToken",
+        summary="Log in",
+        description="Exchanges a login name and a password for a bearer token.",
+        tags=["identity"],
+        documented=Documented(
+            body=TokenRequest,
+            example=_EXAMPLE,
+            answer=TokenResponse,
+            key="refused",
+            refusals=("invalid_credentials", "no_tenant", "tenant_suspended", "tenant_deleted"),
+        ),
+    )
+    async def create_token(request: AnyRequest) -> Response[bytes]:
+        wanted = await bodies.take(await request.body())
+        require_storable({"/email": wanted.email, "/tenantId": wanted.tenant_id})
+        refuse_key(request.headers)
+        session = await login.login(email=wanted.email, password=wanted.password, tenant_id=wanted.tenant_id)
+        body = TokenResponse(access_token=session.access_token, expires_in=session.expires_in)
+        return json_answer(body, headers={"Cache-Control": "no-store"})
+
+    @get(
+        "/v1/me",
+        operation_id="getMe",
+        summary="Who am I?",
+        description="The claims of the bearer token; no tenant header is needed.",
+        tags=["identity"],
+        documented=Documented(answer=Me, bearer=True),
+    )
+    async def get_me(request: AnyRequest) -> Response[bytes]:
+        who = await access.identify(request.headers)
+        object_if_wrong()
+        return json_answer(
+            Me(
+                sub=who.sub,
+                tid=who.tid,
+                roles=who.roles,
+                perms=sorted(who.perms),
+                plan=who.plan,
+                region=who.region,
+                jti=who.jti,
+            )
+        )
+
+    found: list[Any] = [create_token, get_me]
+    return found
+
+
+def key_set_route(tokens: Tokens) -> HTTPRouteHandler:
+    """Build `/.well-known/jwks.json`: the public keys that other services verify our tokens with (RFC 7517)."""
+
+    @get("/.well-known/jwks.json", include_in_schema=False, sync_to_thread=False)
+    def key_set() -> Response[bytes]:
+        return Response(
+            tokens.key_set,
+            media_type="application/jwk-set+json",
+            headers={"Cache-Control": f"public, max-age={KEY_SET_SECONDS}"},
+        )
+
+    return key_set

@@ -1,0 +1,152 @@
+"""The audit log: who did what, and who was denied what; as JSON, or as CSV for a spreadsheet."""
+
+from typing import Any
+
+import msgspec
+from litestar import Response, get
+from litestar.handlers import HTTPRouteHandler
+
+from libs.common.clock import iso
+from libs.common.db import Database
+from services.api.audit import AuditFilter, AuditRecord, queries
+from services.api.http.callers import PLATFORM_TENANT, Admission, Feature
+from services.api.http.documentation import Documented
+from services.api.http.parameters import AnyRequest, Query, QueryParameter, next_link
+from services.api.http.rendering import json_answer
+from services.api.http.tables import csv_rows
+
+LINES, LINES_MAX = 100, 1000
+CSV_LINES_MAX = 10_000
+"""Lines of one CSV file; what is older follows by `cursor`."""
+_PERMISSION = "admin:write"
+_OUTCOMES = {name: (name,) for name in ("success", "failed", "denied", "requested", "unknown")}
+_FORMATS = {"json": ("json",), "csv": ("csv",)}
+_COLUMNS = ("id", "at", "tenant_id", "actor", "action", "target", "outcome", "correlation_id", "detail")
+_INSTANT = {"type": "string", "examples": ["2026-04-01", "2026-04-30T23:59:59.999+00:00"]}
+_TEXT = {"type": "string", "maxLength": 256}
+_QUERY = (
+    QueryParameter(name="actor", description="By this subject or login name.", shape=_TEXT),
+    QueryParameter(
+        name="action",
+        description="This action; one that ends in a dot means all that begin with it.",
+        shape={**_TEXT, "examples": ["payment_intent.create", "auth."]},
+    ),
+    QueryParameter(name="target", description="On this id, permission or path.", shape=_TEXT),
+    QueryParameter(name="outcome", description="With this outcome.", shape={"type": "string", "enum": [*_OUTCOMES]}),
+    QueryParameter(name="correlation_id", description="Of this request.", shape=_TEXT),
+    QueryParameter(name="from", description="At or after this date or instant (UTC).", shape=_INSTANT),
+    QueryParameter(name="to", description="Until this instant, or on this date, included.", shape=_INSTANT),
+    QueryParameter(
+        name="limit",
+        description=f"Lines at most; as CSV {CSV_LINES_MAX} whatever is said here.",
+        shape={"type": "integer", "minimum": 1, "maximum": LINES_MAX, "default": LINES},
+    ),
+    QueryParameter(
+        name="cursor", description="The `next_cursor` of the page before.", shape={"type": "string", "maxLength": 512}
+    ),
+    QueryParameter(
+        name="format",
+        description="`csv` for a spreadsheet.",
+        shape={"type": "string", "enum": [*_FORMATS], "default": "json"},
+    ),
+)
+
+
+class AuditLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the audit log."""
+
+    id: str
+    at: str
+    tenant_id: str
+    actor: str
+    action: str
+    target: str
+    outcome: str
+    correlation_id: str
+    detail: dict[str, str]
+
+
+class AuditLines(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of the audit log, newest first."""
+
+    data: list[AuditLine]
+    next_cursor: str | None
+
+
+def audit_routes(access: Admission, database: Database) -> list[HTTPRouteHandler]:
+    """Build `GET /v1/audit`."""
+
+    @get(
+        "/v1/audit",
+        operation_id="listAudit",
+        summary="List the audit log",
+        description="Every change and every denial, newest first. With `format=csv`, or where text/csv is accepted, "
+        "as a file. A platform operator who acts for the platform tenant also sees lines that belong to no tenant.",
+        tags=["audit"],
+        documented=Documented(
+            answer=AuditLines, permission=_PERMISSION, query=_QUERY, csv=True, refusals=("feature_disabled",)
+        ),
+    )
+    async def list_audit(request: AnyRequest) -> Response[bytes]:
+        caller = await access.admit(request.headers, _PERMISSION)
+        query = Query(request)
+        accepts = request.headers.get("accept") or ""
+        formats = query.names("format", _FORMATS) or (("csv",) if "text/csv" in accepts else ("json",))
+        as_csv = "csv" in formats
+        if as_csv:
+            await access.require(caller, Feature.AUDIT_EXPORT)
+        limit = query.integer("limit", default=LINES, at_least=1, at_most=LINES_MAX)
+        outcomes = query.names("outcome", _OUTCOMES)
+        page = await queries.audit_page(
+            database,
+            caller.tenant_id,
+            AuditFilter(
+                actor=query.text("actor"),
+                action=query.text("action"),
+                target=query.text("target"),
+                outcome=None if outcomes is None else outcomes[0],
+                correlation_id=query.text("correlation_id"),
+                at_from=query.begin(),
+                at_until=query.end(),
+            ),
+            limit=CSV_LINES_MAX if as_csv else limit,
+            cursor=query.cursor(),
+            with_unproven=caller.principal.is_global_admin and caller.tenant_id == PLATFORM_TENANT,
+        )
+        headers = {"Link": next_link(query.given, page.next_cursor)} if page.next_cursor else {}
+        shown = [audit_line(line) for line in page.lines]
+        if as_csv:
+            headers["Content-Disposition"] = 'attachment; filename="audit.csv"'
+            return Response(csv_of(shown), media_type="text/csv", headers=headers)
+        return json_answer(AuditLines(data=shown, next_cursor=page.next_cursor), headers=headers)
+
+    found: list[Any] = [list_audit]
+    return found
+
+
+def audit_line(line: AuditRecord) -> AuditLine:
+    """Show a line as those see it who may."""
+    return AuditLine(
+        id=str(line.id),
+        at=iso(line.at),
+        tenant_id=line.tenant_id,
+        actor=line.actor,
+        action=line.action,
+        target=line.target,
+        outcome=line.outcome,
+        correlation_id=line.correlation_id,
+        detail=line.detail,
+    )
+
+
+def csv_of(lines: list[AuditLine]) -> bytes:
+    """Write lines as CSV."""
+    return csv_rows(
+        [
+            _COLUMNS,
+            *(
+                [*(getattr(line, name) for name in _COLUMNS[:-1]), msgspec.json.encode(line.detail).decode()]
+                for line in lines
+            ),
+        ]
+    )

@@ -1,0 +1,1 @@
+"""The books: REST for what the ledger owns."""

@@ -1,0 +1,1 @@
+"""Routes of the books, a file for each resource."""

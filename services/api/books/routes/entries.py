@@ -1,0 +1,149 @@
+"""The books, as clients see them; the ledger is asked over the broker."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from litestar import Response, get
+from litestar.handlers import HTTPRouteHandler
+
+from libs.common.contracts import Message
+from libs.common.contracts.ledger import ListBalances, ListEntries
+from libs.common.contracts.ledger_books import BookTime, GetBalancesAt
+from services.api.access import Access
+from services.api.books.schemas.entries import BalanceBody, EntryBody, balance_body, entry_body
+from services.api.http.documentation import Documented
+from services.api.http.parameters import AnyRequest, Query, QueryParameter, next_link, wrong
+from services.api.http.rendering import json_answer
+
+ENTRIES, ENTRIES_MAX = 200, 500
+OFFSET_MAX = 100_000_000
+_READ = "ledger:read"
+
+_INSTANT = {"type": "string", "examples": ["2026-04-01", "2026-04-30T23:59:59.999+00:00"]}
+_PERIOD = (
+    QueryParameter(name="from", description="Posted at or after this date or instant (UTC).", shape=_INSTANT),
+    QueryParameter(name="to", description="Posted until this instant, or on this date, included.", shape=_INSTANT),
+    QueryParameter(name="currency", description="ISO 4217 code.", shape={"type": "string", "pattern": "^[A-Z]{3}$"}),
+)
+_ENTRIES_QUERY = (
+    *_PERIOD,
+    QueryParameter(name="account", description="Touching the account with this code.", shape={"type": "string"}),
+    QueryParameter(name="payment_intent_id", description="Of this intent.", shape={"type": "string", "format": "uuid"}),
+    QueryParameter(
+        name="limit",
+        description="Entries at most.",
+        shape={"type": "integer", "minimum": 1, "maximum": ENTRIES_MAX, "default": ENTRIES},
+    ),
+    QueryParameter(
+        name="offset",
+        description="Skip this many.",
+        shape={"type": "integer", "minimum": 0, "maximum": OFFSET_MAX, "default": 0},
+    ),
+    QueryParameter(
+        name="cursor", description="From the `Link` of the page before: fast at any depth.", shape={"type": "string"}
+    ),
+)
+
+
+_BALANCES_QUERY = (
+    *_PERIOD,
+    QueryParameter(
+        name="as_of",
+        description="As the books stood at this instant, or at the end of this date; not together with `from` and `to`.",
+        shape=_INSTANT,
+    ),
+    QueryParameter(
+        name="time",
+        description="With `as_of`: by when postings were recorded, or by when they count, back-dated ones included.",
+        shape={"type": "string", "enum": [time.value for time in BookTime], "default": BookTime.RECORDED.value},
+    ),
+    QueryParameter(
+        name="account", description="With `as_of`: the account with this code only.", shape={"type": "string"}
+    ),
+)
+_TIMES = {time.value: (time.value,) for time in BookTime}
+
+
+def ledger_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> list[HTTPRouteHandler]:
+    """Build `GET /v1/ledger/entries` and `GET /v1/ledger/balances`."""
+
+    @get(
+        "/v1/ledger/entries",
+        operation_id="listLedgerEntries",
+        summary="List journal entries",
+        description="Newest first, as a bare array; the next page is in the `Link` header.",
+        tags=["ledger"],
+        documented=Documented(
+            answer=list[EntryBody],
+            permission=_READ,
+            query=_ENTRIES_QUERY,
+            refusals=("query_invalid",),
+        ),
+    )
+    async def list_entries(request: AnyRequest) -> Response[bytes]:
+        caller = await access.admit(request.headers, _READ)
+        query = Query(request)
+        page = await ask(
+            ListEntries(
+                tenant_id=caller.tenant_id,
+                posted_from=query.begin(),
+                posted_until=query.end(),
+                currency=query.currency(),
+                account=query.text("account", length_max=64),
+                payment_intent_id=query.identifier("payment_intent_id"),
+                limit=query.integer("limit", default=ENTRIES, at_least=1, at_most=ENTRIES_MAX),
+                offset=query.integer("offset", default=0, at_least=0, at_most=OFFSET_MAX),
+                cursor=query.cursor(),
+            )
+        )
+        link = {"Link": next_link(query.given, page.next_cursor)} if page.next_cursor else None
+        return json_answer([entry_body(entry) for entry in page.entries], headers=link)
+
+    @get(
+        "/v1/ledger/balances",
+        operation_id="listLedgerBalances",
+        summary="List balances",
+        description="By account and currency, as a bare array; within a period, or as of an instant, when one is given.",
+        tags=["ledger"],
+        documented=Documented(
+            answer=list[BalanceBody],
+            permission=_READ,
+            query=_BALANCES_QUERY,
+            ignored=("limit", "offset"),
+            refusals=("query_invalid",),
+        ),
+    )
+    async def list_balances(request: AnyRequest) -> Response[bytes]:
+        caller = await access.admit(request.headers, _READ)
+        query = Query(request)
+        found = await ask(balances_wanted(query, caller.tenant_id))
+        return json_answer([balance_body(balance) for balance in found.balances])
+
+    found: list[Any] = [list_entries, list_balances]
+    return found
+
+
+def balances_wanted(query: Query, tenant_id: str) -> ListBalances | GetBalancesAt:
+    """Read which balances are meant.
+
+    Raises:
+        Invalid: for an instant together with a period, or more than one time.
+    """
+    before, times, account = query.end("as_of"), query.names("time", _TIMES), query.text("account", length_max=64)
+    begin, end, currency = query.begin(), query.end(), query.currency()
+    if before is None:
+        for name, given in (("time", times), ("account", account)):
+            if given is not None:
+                raise wrong(name, "needs as_of")
+        return ListBalances(tenant_id=tenant_id, posted_from=begin, posted_until=end, currency=currency)
+    if begin is not None or end is not None:
+        raise wrong("as_of", "does not go together with from and to")
+    if times is not None and len(times) != 1:
+        raise wrong("time", "must be one of recorded, effective")
+    return GetBalancesAt(
+        tenant_id=tenant_id,
+        before=before,
+        time=BookTime(times[0] if times else "recorded"),
+        currency=currency,
+        account=account,
+    )

@@ -1,0 +1,372 @@
+"""Entries that people make: posted in bulk, or proposed by one and decided by another; the ledger is asked."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from litestar import Response, get, post, put
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+
+from libs.common.contracts import ledger_journal as contract
+from libs.common.contracts.ledger_journal import EntryResult, ManualEntry, Mode, Outcome, ProposalAnswer
+from libs.common.web.problems import HttpProblem
+from services.api.access import Access
+from services.api.access.auditing import intended
+from services.api.books.schemas import journal as shapes
+from services.api.http.bodies import BodyReader, require_storable
+from services.api.http.callers import Caller
+from services.api.http.documentation import Documented
+from services.api.http.parameters import AnyRequest, Query, QueryParameter, next_link, path_id
+from services.api.http.problems import PROBLEMS, refusal
+from services.api.http.rendering import json_answer
+from services.api.http.requests import Ask
+from services.api.idempotency.requests import require_key
+
+_READ, _WRITE, _APPROVE, _ADMIN = "ledger:read", "ledger:write", "ledger:approve", "admin:write"
+PROPOSALS, PROPOSALS_MAX = 50, 200
+_YIELD_EVERY = 300
+"""Lines that are read before other requests of this process get a turn."""
+
+_LINES = [
+    {"account": "REFUND_EXPENSE", "side": "DEBIT", "amount": "12.50", "currency": "BRL"},
+    {"account": "CASH", "side": "CREDIT", "amount": "12.50", "currency": "BRL"},
+]
+_ENTRIES = [{"description": "Goodwill credit of November", "lines": _LINES}]
+_ENTRY_REFUSALS = (
+    "unsupported_currency",
+    "entry_conflict",
+    "period_closed",
+    "floor_crossed",
+    "ceiling_crossed",
+    "balance_overflow",
+    "invalid_amount",
+    "currency_not_taken",
+    "account_unknown",
+    "entry_invalid",
+    "entry_unbalanced",
+    "entry_currency_mixed",
+)
+_KEY_REFUSALS = ("idempotency_key_missing", "idempotency_key_invalid", "idempotency_key_reused")
+_STATUSES = {status.value: (status.value,) for status in contract.ProposalStatus}
+
+
+def journal_routes(access: Access, ask: Ask) -> list[HTTPRouteHandler]:
+    """Build the routes of entries that people make; `ask` leaves the audit log to them, since it names two people."""
+    found: list[Any] = [
+        *_posting_routes(access, ask),
+        *_proposal_routes(access, ask),
+        *_decision_routes(access, ask),
+        *_settings_routes(access, ask),
+    ]
+    return found
+
+
+def _posting_routes(access: Access, ask: Ask) -> list[Any]:
+    bodies = BodyReader(shapes.PostLedgerEntries, moves_money=True, long="entries")
+
+    @post(
+        "/v1/ledger/entries",
+        status_code=200,
+        operation_id="postLedgerEntries",
+        summary="Post journal entries",
+        description="One to 10,000 entries by hand. `atomic`: all or none, and a refusal says what is wrong where. "
+        "`independent`: each for itself, with a result each. Needs an `Idempotency-Key` unless it is a dry run; the key "
+        "is remembered for ever, as the entries are.",
+        tags=["journal"],
+        documented=Documented(
+            body=shapes.PostLedgerEntries,
+            moves_money=True,
+            example={"entries": _ENTRIES, "mode": "atomic"},
+            answer=shapes.EntriesPostedBody,
+            permission=_WRITE,
+            refusals=(*_ENTRY_REFUSALS, *_KEY_REFUSALS, "approval_required"),
+            headers=(("Idempotency-Key", "Not needed in a dry run; the same key and body is answered the same."),),
+        ),
+    )
+    async def post_ledger_entries(request: AnyRequest) -> Response[bytes]:
+        caller = await access.admit(request.headers, _WRITE)
+        wanted = await bodies.take(await request.body())
+        entries = await _read(wanted.entries)
+        key = "" if wanted.dry_run else require_key(request.headers, missing="posting needs an Idempotency-Key")
+        asked = contract.PostEntries(
+            tenant_id=caller.tenant_id,
+            made_by=caller.actor,
+            key=key,
+            mode=wanted.mode,
+            is_dry_run=wanted.dry_run,
+            entries=entries,
+        )
+        if wanted.dry_run:
+            answer = await ask(asked)
+        else:
+            answer = await intended(access, caller, ask, asked, action="ledger.post_entries", target="entries")
+        body = await shapes.posted_body(answer.results, mode=wanted.mode, dry_run=wanted.dry_run)
+        refused = wanted.mode is Mode.ATOMIC and not wanted.dry_run and body.refused > 0
+        if not wanted.dry_run:
+            await access.remember(
+                caller,
+                "ledger.post_entries",
+                "entries",
+                outcome="failed" if refused else "success",
+                detail={
+                    "mode": wanted.mode,
+                    "posted": "0" if refused else str(body.posted),
+                    "replayed": str(body.replayed),
+                    "refused": str(body.refused),
+                },
+            )
+        if refused:
+            raise _refusal(answer.results)
+        return json_answer(body, headers=_replayed(is_replay=answer.is_replay))
+
+    return [post_ledger_entries]
+
+
+def _proposal_routes(access: Access, ask: Ask) -> list[Any]:
+    bodies = BodyReader(shapes.ProposeLedgerEntries, moves_money=True, long="entries")
+
+    @post(
+        "/v1/ledger/proposals",
+        status_code=201,
+        operation_id="proposeLedgerEntries",
+        summary="Propose journal entries",
+        description="One to 500 entries that are posted together once somebody else approves. What could not be posted "
+        "now is refused now.",
+        tags=["journal"],
+        documented=Documented(
+            body=shapes.ProposeLedgerEntries,
+            moves_money=True,
+            example={"reason": "Bank statement of November", "entries": _ENTRIES},
+            answer=shapes.ProposalBody,
+            permission=_WRITE,
+            status=201,
+            refusals=(*_ENTRY_REFUSALS, *_KEY_REFUSALS),
+            headers=(("Idempotency-Key", "Required; the same key and body again is the same proposal."),),
+        ),
+    )
+    async def propose_ledger_entries(request: AnyRequest) -> Response[bytes]:
+        caller = await access.admit(request.headers, _WRITE)
+        wanted = await bodies.take(await request.body())
+        require_storable({"/reason": wanted.reason})
+        entries = await _read(wanted.entries)
+        asked = contract.ProposeEntries(
+            tenant_id=caller.tenant_id,
+            made_by=caller.actor,
+            key=require_key(request.headers, missing="a proposal needs an Idempotency-Key"),
+            reason=wanted.reason,
+            entries=entries,
+        )
+        answer = await intended(access, caller, ask, asked, action="ledger.propose_entries", target="entries")
+        return await _proposal_answer(access, caller, answer, action="ledger.propose_entries", status=201)
+
+    @get(
+        "/v1/ledger/proposals",
+        operation_id="listProposals",
+        summary="List proposals",
+        description="Newest first.",
+        tags=["journal"],
+        documented=Documented(
+            answer=shapes.ProposalsBody,
+            permission=_READ,
+            query=(
+                QueryParameter(
+                    name="status", description="With this status.", shape={"type": "string", "enum": [*_STATUSES]}
+                ),
+                QueryParameter(
+                    name="limit",
+                    description="Proposals on a page.",
+                    shape={"type": "integer", "minimum": 1, "maximum": PROPOSALS_MAX, "default": PROPOSALS},
+                ),
+                QueryParameter(
+                    name="cursor",
+                    description="The `next_cursor` of the page before.",
+                    shape={"type": "string", "maxLength": 512},
+                ),
+            ),
+            refusals=("query_invalid",),
+        ),
+    )
+    async def list_proposals(request: AnyRequest) -> Response[bytes]:
+        caller = await access.admit(request.headers, _READ)
+        query = Query(request)
+        statuses = query.names("status", _STATUSES)
+        page = await ask(
+            contract.ListProposals(
+                tenant_id=caller.tenant_id,
+                status=None if statuses is None else contract.ProposalStatus(statuses[0]),
+                limit=query.integer("limit", default=PROPOSALS, at_least=1, at_most=PROPOSALS_MAX),
+                cursor=query.cursor(),
+            )
+        )
+        body = shapes.ProposalsBody(
+            data=[shapes.proposal_body(proposal) for proposal in page.proposals], next_cursor=page.next_cursor
+        )
+        link = {"Link": next_link(query.given, page.next_cursor)} if page.next_cursor else None
+        return json_answer(body, headers=link)
+
+    @get(
+        "/v1/ledger/proposals/{proposal_id:str}",
+        operation_id="getProposal",
+        summary="Get a proposal",
+        tags=["journal"],
+        documented=Documented(answer=shapes.ProposalBody, permission=_READ, refusals=("proposal_not_found",)),
+    )
+    async def get_proposal(request: AnyRequest, proposal_id: FromPath[str]) -> Response[bytes]:
+        caller = await access.admit(request.headers, _READ)
+        wanted = contract.GetProposal(tenant_id=caller.tenant_id, proposal_id=path_id(proposal_id, "proposal_id"))
+        return json_answer(shapes.proposal_body(await ask(wanted)))
+
+    return [propose_ledger_entries, list_proposals, get_proposal]
+
+
+def _decision_routes(access: Access, ask: Ask) -> list[Any]:
+    bodies = BodyReader(shapes.DecideProposal, moves_money=True)
+    of_decision = ("proposal_not_found", "self_approval", "proposal_decided", "proposal_expired")
+
+    async def reason_of(request: AnyRequest) -> str | None:
+        wanted = await bodies.take(await request.body() or b"{}")
+        require_storable({"/reason": wanted.reason})
+        return wanted.reason
+
+    @post(
+        "/v1/ledger/proposals/{proposal_id:str}/approve",
+        status_code=200,
+        operation_id="approveProposal",
+        summary="Approve a proposal",
+        description="Posts its entries, exactly once, however often it is approved. Who proposed it cannot.",
+        tags=["journal"],
+        documented=Documented(
+            body=shapes.DecideProposal,
+            moves_money=True,
+            body_optional=True,
+            answer=shapes.ProposalBody,
+            permission=_APPROVE,
+            refusals=(*of_decision, *_ENTRY_REFUSALS),
+        ),
+    )
+    async def approve_proposal(request: AnyRequest, proposal_id: FromPath[str]) -> Response[bytes]:
+        caller = await access.admit(request.headers, _APPROVE)
+        asked = contract.ApproveProposal(
+            tenant_id=caller.tenant_id,
+            proposal_id=path_id(proposal_id, "proposal_id"),
+            decided_by=caller.actor,
+            reason=await reason_of(request),
+        )
+        target = str(asked.proposal_id)
+        answer = await intended(access, caller, ask, asked, action="ledger.approve_proposal", target=target)
+        return await _proposal_answer(access, caller, answer, action="ledger.approve_proposal", target=target)
+
+    @post(
+        "/v1/ledger/proposals/{proposal_id:str}/reject",
+        status_code=200,
+        operation_id="rejectProposal",
+        summary="Reject a proposal",
+        description="Its entries will not be posted. Who proposed it cannot reject it either.",
+        tags=["journal"],
+        documented=Documented(
+            body=shapes.DecideProposal,
+            moves_money=True,
+            body_optional=True,
+            answer=shapes.ProposalBody,
+            permission=_APPROVE,
+            refusals=of_decision,
+        ),
+    )
+    async def reject_proposal(request: AnyRequest, proposal_id: FromPath[str]) -> Response[bytes]:
+        caller = await access.admit(request.headers, _APPROVE)
+        asked = contract.RejectProposal(
+            tenant_id=caller.tenant_id,
+            proposal_id=path_id(proposal_id, "proposal_id"),
+            decided_by=caller.actor,
+            reason=await reason_of(request),
+        )
+        target = str(asked.proposal_id)
+        answer = await intended(access, caller, ask, asked, action="ledger.reject_proposal", target=target)
+        return await _proposal_answer(access, caller, answer, action="ledger.reject_proposal", target=target)
+
+    return [approve_proposal, reject_proposal]
+
+
+def _settings_routes(access: Access, ask: Ask) -> list[Any]:
+    bodies = BodyReader(shapes.LedgerSettings)
+
+    @get(
+        "/v1/ledger/settings",
+        operation_id="getLedgerSettings",
+        summary="What does the tenant demand of entries that people make?",
+        tags=["journal"],
+        documented=Documented(answer=shapes.LedgerSettings, permission=_READ),
+    )
+    async def get_ledger_settings(request: AnyRequest) -> Response[bytes]:
+        caller = await access.admit(request.headers, _READ)
+        found = await ask(contract.GetJournalPolicy(tenant_id=caller.tenant_id))
+        return json_answer(shapes.LedgerSettings(manual_entries_need_approval=found.manual_entries_need_approval))
+
+    @put(
+        "/v1/ledger/settings",
+        operation_id="putLedgerSettings",
+        summary="Demand a second person, or do not",
+        tags=["journal"],
+        documented=Documented(
+            body=shapes.LedgerSettings,
+            example={"manual_entries_need_approval": False},
+            answer=shapes.LedgerSettings,
+            permission=_ADMIN,
+        ),
+    )
+    async def put_ledger_settings(request: AnyRequest) -> Response[bytes]:
+        caller = await access.admit(request.headers, _ADMIN)
+        wanted = await bodies.take(await request.body())
+        asked = contract.SetJournalPolicy(
+            tenant_id=caller.tenant_id,
+            changed_by=caller.actor,
+            manual_entries_need_approval=wanted.manual_entries_need_approval,
+        )
+        await intended(access, caller, ask, asked, action="ledger.set_journal_policy", target="/v1/ledger/settings")
+        said = "true" if wanted.manual_entries_need_approval else "false"
+        detail = {"manual_entries_need_approval": said}
+        await access.remember(caller, "ledger.set_journal_policy", "/v1/ledger/settings", detail=detail)
+        return json_answer(wanted)
+
+    return [get_ledger_settings, put_ledger_settings]
+
+
+async def _read(wanted: Sequence[shapes.NewEntry]) -> list[ManualEntry]:
+    entries: list[ManualEntry] = []
+    lines = 0
+    for place, entry in enumerate(wanted):
+        lines += 1 + len(entry.lines)
+        if lines > _YIELD_EVERY:
+            lines = 0
+            await asyncio.sleep(0)
+        entries.append(shapes.manual_entry(entry, place=place))
+    return entries
+
+
+async def _proposal_answer(
+    access: Access, caller: Caller, answer: ProposalAnswer, *, action: str, target: str = "entries", status: int = 200
+) -> Response[bytes]:
+    """Answer with the proposal, or refuse for its entries; either is written down with both names."""
+    proposal = answer.proposal
+    if proposal is None:
+        no = _refusal(answer.results)
+        await access.remember(caller, action, target, outcome="failed", detail={"reason": no.code})
+        raise no
+    detail = {"made_by": proposal.made_by, "status": proposal.status.value}
+    if proposal.decided_by is not None:
+        detail["decided_by"] = proposal.decided_by
+    await access.remember(caller, action, str(proposal.id), detail=detail)
+    headers = _replayed(is_replay=answer.is_replay)
+    return json_answer(shapes.proposal_body(proposal), status=status, headers=headers)
+
+
+def _refusal(results: Sequence[EntryResult]) -> HttpProblem:
+    """Refuse a call for what was wrong with its entries: the kind of the first, and the place of each."""
+    first = next(result for result in results if result.outcome is Outcome.REFUSED)
+    code = first.code if first.code in PROBLEMS else "entry_invalid"
+    return refusal(code, first.detail, errors=shapes.violations(results))
+
+
+def _replayed(*, is_replay: bool) -> dict[str, str]:
+    return {"Idempotency-Replayed": "true"} if is_replay else {}

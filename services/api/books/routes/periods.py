@@ -1,0 +1,125 @@
+"""Reversals and closed periods, as clients see them; the ledger is asked over the broker."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Response, get, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+
+from libs.common.clock import iso
+from libs.common.contracts import Message
+from libs.common.contracts.ledger_books import ClosePeriod, ListPeriods, Period, ReverseEntry
+from services.api.access import Access
+from services.api.books.schemas.entries import EntryBody, entry_body
+from services.api.http.bodies import BodyReader, NoMembers, take_nothing
+from services.api.http.documentation import Documented
+from services.api.http.parameters import AnyRequest, instant, path_id
+from services.api.http.rendering import json_answer
+
+_READ, _WRITE = "ledger:read", "ledger:write"
+
+
+class ClosePeriodBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which books are to be closed."""
+
+    ends_before: Annotated[
+        str,
+        msgspec.Meta(
+            min_length=1,
+            max_length=64,
+            description="A midnight in UTC that has passed, or its date: everything effective before it is closed.",
+        ),
+    ]
+
+
+class PeriodBody(msgspec.Struct, frozen=True, kw_only=True):
+    """Closed books."""
+
+    ends_before: str
+    closed_at: str
+    closed_by: str
+
+
+def period_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> list[HTTPRouteHandler]:
+    """Build the routes of reversals and closed periods."""
+    bodies = BodyReader(ClosePeriodBody)
+
+    @post(
+        "/v1/ledger/entries/{entry_id:str}/reversal",
+        status_code=201,
+        operation_id="reverseLedgerEntry",
+        summary="Reverse a journal entry",
+        description="Takes an entry back by a further one that is linked to it. It happens once; again is answered the "
+        "same. Reversing the entry of a payment moves no money: refund the payment for that.",
+        tags=["ledger"],
+        documented=Documented(
+            body=NoMembers,
+            answer=EntryBody,
+            permission=_WRITE,
+            status=201,
+            refusals=(
+                "entry_not_found",
+                "entry_not_reversible",
+                "floor_crossed",
+                "ceiling_crossed",
+                "balance_overflow",
+            ),
+        ),
+    )
+    async def reverse_ledger_entry(request: AnyRequest, entry_id: FromPath[str]) -> Response[bytes]:
+        caller = await access.admit(request.headers, _WRITE)
+        await take_nothing(await request.body())
+        reversal = await ask(ReverseEntry(tenant_id=caller.tenant_id, entry_id=path_id(entry_id, "entry_id")))
+        return json_answer(entry_body(reversal), status=201)
+
+    @get(
+        "/v1/ledger/periods",
+        operation_id="listPeriods",
+        summary="List closed periods",
+        description="The latest first, as a bare array.",
+        tags=["periods"],
+        documented=Documented(answer=list[PeriodBody], permission=_READ),
+    )
+    async def list_periods(request: AnyRequest) -> Response[bytes]:
+        caller = await access.admit(request.headers, _READ)
+        found = await ask(ListPeriods(tenant_id=caller.tenant_id))
+        return json_answer([period_body(period) for period in found.periods])
+
+    @post(
+        "/v1/ledger/periods",
+        status_code=201,
+        operation_id="closePeriod",
+        summary="Close the books",
+        description="Closes everything effective before an instant, for ever: there is no opening again. What a person "
+        "posts into a closed period is refused; what happened there is posted into the first open instant.",
+        tags=["periods"],
+        documented=Documented(
+            body=ClosePeriodBody,
+            example={"ends_before": "2026-11-01"},
+            answer=PeriodBody,
+            permission=_WRITE,
+            status=201,
+            refusals=("period_invalid",),
+        ),
+    )
+    async def close_period(request: AnyRequest) -> Response[bytes]:
+        caller = await access.admit(request.headers, _WRITE)
+        wanted = await bodies.take(await request.body())
+        closed = await ask(
+            ClosePeriod(
+                tenant_id=caller.tenant_id,
+                ends_before=instant("/ends_before", wanted.ends_before),
+                closed_by=caller.actor,
+            )
+        )
+        return json_answer(period_body(closed), status=201)
+
+    found: list[Any] = [reverse_ledger_entry, list_periods, close_period]
+    return found
+
+
+def period_body(period: Period) -> PeriodBody:
+    """Show a closed period as clients see it."""
+    return PeriodBody(ends_before=iso(period.ends_before), closed_at=iso(period.closed_at), closed_by=period.closed_by)

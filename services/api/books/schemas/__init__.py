@@ -1,0 +1,1 @@
+"""Bodies of the books, a file for each resource."""

@@ -1,0 +1,276 @@
+"""What holds for every request, around all routes: origins, sizes, time, rates, chaos and the headers of every answer."""
+
+import asyncio
+from collections.abc import Iterable
+
+import msgspec
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+from litestar.types.asgi_types import ReceiveMessage
+
+from libs.common.errors import PlatformError
+from libs.common.settings import HttpSettings
+from libs.common.web.problems import MEDIA_TYPE, HttpProblem, problem_of
+from services.api.http.callers import Principal, Verifier
+from services.api.http.chaos import Chaos
+from services.api.http.large_bodies import LargeBodies
+from services.api.http.problems import refusal
+from services.api.rate_limit import Count, Limit, RateLimiter
+from services.api.settings import EdgeSettings, RateSettings
+
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+LOGIN_PATH, CHAOS_PATH, API_PREFIX = "/v1/auth/token", "/v1/admin/chaos", "/v1/"
+JOURNAL_PATHS = frozenset({"/v1/ledger/entries", "/v1/ledger/proposals"})
+EXPOSED = (
+    "X-Correlation-Id, Retry-After, Link, Allow, Idempotency-Replayed, Preference-Applied, RateLimit, RateLimit-Policy, "
+    "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Age, X-Report-Refreshed-At, Content-Disposition"
+)
+"""Headers that a page of another origin may read."""
+_METHODS = "GET, POST, PUT, PATCH, DELETE, OPTIONS"
+_PREFLIGHT_SECONDS = "600"
+_API_POLICY = "default-src 'none'; frame-ancestors 'none'"
+_PAGE_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "frame-ancestors 'none'"
+)
+"""Documentation pages carry one small script and style of their own; everything else is served by us."""
+type Lines = tuple[tuple[bytes, bytes], ...]
+"""Headers as they are sent."""
+_HSTS = "max-age=31536000; includeSubDomains"
+
+
+class Edge:
+    """Wraps an ASGI application."""
+
+    def __init__(
+        self,
+        *,
+        tokens: Verifier,
+        limiter: RateLimiter,
+        chaos: Chaos | None,
+        settings: EdgeSettings,
+        rates: RateSettings,
+        http: HttpSettings,
+        is_local: bool,
+    ) -> None:
+        self._tokens = tokens
+        self._limiter = limiter
+        self._chaos = chaos
+        self._settings = settings
+        self._origins = settings.cors_origins or (("*",) if is_local else ())
+        self._is_local = is_local
+        self._read = Limit("read", rates.rate_limit_read_per_min)
+        self._write = Limit("write", rates.rate_limit_write_per_min)
+        self._login = Limit("login", rates.rate_limit_login_address_per_min, guards_secrets=True)
+        self.large_bodies = LargeBodies(http)
+        self._every: dict[tuple[bool, bool], Lines] = {}
+
+    def wrap(self, app: ASGIApp) -> ASGIApp:
+        """Put this edge around `app`."""
+
+        async def edge(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] != ScopeType.HTTP:
+                await app(scope, receive, send)
+                return
+            await _Passage(self, scope, receive, send).go(app)
+
+        return edge
+
+    async def bearer(self, headers: dict[str, str]) -> Principal | None:
+        """Who asks, where the token proves it."""
+        try:
+            return await self._tokens.verify(headers.get("authorization"))
+        except (HttpProblem, PlatformError):
+            return None
+
+    def limit_of(self, method: str, path: str, who: Principal | None, address: str) -> tuple[Limit, tuple[str, ...]]:
+        """Which limit a request counts against, and whose; a tenant that the token does not prove counts for nothing."""
+        if path.rstrip("/") == LOGIN_PATH:
+            return self._login, ("address", address)
+        limit = self._read if method in _READING else self._write
+        return limit, (("address", address) if who is None else ("subject", who.tid, who.sub))
+
+    async def count(self, limit: Limit, caller: tuple[str, ...]) -> Count | None:
+        """Count one request."""
+        return await self._limiter.count(limit, *caller)
+
+    async def give_back(self, limit: Limit, caller: tuple[str, ...]) -> Count | None:
+        """Take back a request that was only a replay."""
+        return await self._limiter.give_back(limit, *caller)
+
+    async def must_fail(self, path: str, who: Principal | None, tenant_id: str) -> bool:
+        """Hold a request back as its tenant has chosen; never the switch itself, so that chaos can always be ended."""
+        if self._chaos is None or path.rstrip("/") == CHAOS_PATH:
+            return False
+        proven = who is not None and (who.is_global_admin or tenant_id == who.tid)
+        return await self._chaos.disturb(tenant_id if proven else "")
+
+    def bytes_max(self, path: str) -> int:
+        """The largest body that is read."""
+        is_journal = path.rstrip("/") in JOURNAL_PATHS
+        return self._settings.journal_body_bytes_max if is_journal else self._settings.body_bytes_max
+
+    @property
+    def timeout_seconds(self) -> float:
+        """How long a request may take."""
+        return self._settings.http_timeout_seconds
+
+    def cors(self, origin: str | None) -> dict[str, str]:
+        """What a page of this origin may see."""
+        if origin is None or not ("*" in self._origins or origin in self._origins):
+            return {} if "*" in self._origins or not self._origins else {"Vary": "Origin"}
+        if "*" in self._origins:
+            return {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": EXPOSED}
+        return {
+            "Access-Control-Allow-Origin": origin,
+            "Access-Control-Expose-Headers": EXPOSED,
+            "Vary": "Origin",
+        }
+
+    def every(self, path: str, content_type: str, origin: str | None) -> "Lines":
+        """The headers of every answer, by origin and kind of answer; few combinations, each written once."""
+        is_api, is_page = path.startswith(API_PREFIX), content_type.startswith("text/html")
+        if origin is not None:
+            return _lines({**self._security(is_api=is_api, is_page=is_page), **self.cors(origin)})
+        found = self._every.get((is_api, is_page))
+        if found is None:
+            headers = {**self._security(is_api=is_api, is_page=is_page), **self.cors(None)}
+            found = self._every[is_api, is_page] = _lines(headers)
+        return found
+
+    def _security(self, *, is_api: bool, is_page: bool) -> dict[str, str]:
+        """What a browser must not do with our answers."""
+        found = {
+            "X-Content-Type-Options": "nosniff",
+            "X-Frame-Options": "DENY",
+            "Referrer-Policy": "no-referrer",
+            "Content-Security-Policy": _PAGE_POLICY if is_page else _API_POLICY,
+        }
+        if is_api:
+            found["Cache-Control"] = "no-store"
+        if not self._is_local:
+            found["Strict-Transport-Security"] = _HSTS
+        return found
+
+
+class _Passage:
+    """One request on its way through the edge."""
+
+    def __init__(self, edge: Edge, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        self._edge = edge
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._headers = _headers(scope["headers"])
+        self._path = scope["path"]
+        self._started = False
+        self._counted: tuple[Limit, tuple[str, ...]] | None = None
+        self._rate: dict[str, str] = {}
+        self._read_bytes = 0
+        self._bytes_max = edge.bytes_max(self._path)
+        self._deadline = asyncio.timeout(None)
+
+    async def go(self, app: ASGIApp) -> None:
+        """Let the request through, or refuse it."""
+        origin, method = self._headers.get("origin"), self._scope["method"]
+        if method == "OPTIONS" and origin and "access-control-request-method" in self._headers:
+            await self._preflight(origin)
+            return
+        try:
+            if "//" in self._path:
+                # The router takes it for the path with one slash, and everything that goes by the path does not.
+                raise refusal("route_not_found")
+            who = await self._admit(method)
+            # Whoever proves nothing is refused before anything is read.
+            with self._edge.large_bodies.of(who.tid if who else "", self._announced() if who else 0):
+                async with self._deadline:
+                    self._postpone()
+                    await app(self._scope, self._take, self._answer)
+        except TimeoutError:
+            await self._refuse(refusal("request_timeout"))
+        except Exception as fault:  # noqa: BLE001 - what fails before a route does is answered here, or by nobody
+            await self._refuse(fault)
+
+    def _announced(self) -> int:
+        """How large the body may become."""
+        declared = self._headers.get("content-length", "0")
+        return self._bytes_max if "transfer-encoding" in self._headers else int(declared) if declared.isdecimal() else 0
+
+    async def _admit(self, method: str) -> Principal | None:
+        if self._announced() > self._bytes_max:
+            raise self._too_large()
+        if not self._path.startswith(API_PREFIX):
+            return None
+        who = await self._edge.bearer(self._headers)
+        client = self._scope["client"]
+        limit, caller = self._edge.limit_of(method, self._path, who, client[0] if client else "")
+        count = await self._edge.count(limit, caller)
+        if count is not None:
+            self._rate, self._counted = count.headers, (limit, caller)
+            if not count.allowed:
+                raise refusal("rate_limited", headers=count.headers)
+        if await self._edge.must_fail(self._path, who, self._headers.get("x-tenant-id", "")):
+            raise refusal("chaos_injected")
+        return who
+
+    def _postpone(self) -> None:
+        # A file of a million lines takes as long as it takes; what has to come in time is its next part.
+        self._deadline.reschedule(asyncio.get_running_loop().time() + self._edge.timeout_seconds)
+
+    async def _take(self) -> ReceiveMessage:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._read_bytes += len(message["body"])
+            if self._read_bytes > self._bytes_max:
+                raise self._too_large()
+        return message
+
+    async def _answer(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._started = True
+            present = {name.lower(): value for name, value in message["headers"]}
+            if self._counted is not None and present.get(b"idempotency-replayed") == b"true":
+                count = await self._edge.give_back(*self._counted)
+                self._rate = self._rate if count is None else count.headers
+            content_type = present.get(b"content-type", b"").decode("latin-1")
+            every = self._edge.every(self._path, content_type, self._headers.get("origin"))
+            message["headers"] = [
+                *message["headers"],
+                *(line for line in (*every, *_lines(self._rate)) if line[0] not in present),
+            ]
+        if message["type"] == "http.response.body" and message.get("more_body"):
+            self._postpone()
+        await self._send(message)
+
+    async def _preflight(self, origin: str) -> None:
+        allowed = self._edge.cors(origin)
+        if "Access-Control-Allow-Origin" in allowed:
+            allowed |= {
+                "Access-Control-Allow-Methods": _METHODS,
+                "Access-Control-Allow-Headers": self._headers.get("access-control-request-headers", "*"),
+                "Access-Control-Max-Age": _PREFLIGHT_SECONDS,
+            }
+        await self._respond(204, b"", allowed)
+
+    async def _refuse(self, fault: Exception) -> None:
+        if self._started:
+            # Half an answer is out: closing the connection is the only honest thing left to say.
+            raise fault
+        problem, headers = problem_of(fault, path=self._path)
+        await self._respond(problem.status, msgspec.json.encode(problem), {"Content-Type": MEDIA_TYPE, **headers})
+
+    async def _respond(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        lines = [*_lines(headers), (b"content-length", str(len(body)).encode())]
+        await self._answer({"type": "http.response.start", "status": status, "headers": lines})
+        await self._send({"type": "http.response.body", "body": body, "more_body": False})
+
+    def _too_large(self) -> HttpProblem:
+        return refusal("body_too_large", f"the body is larger than {self._bytes_max} bytes")
+
+
+def _lines(headers: dict[str, str]) -> Lines:
+    return tuple((name.lower().encode(), value.encode("latin-1")) for name, value in headers.items())
+
+
+def _headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in raw}

@@ -1,0 +1,359 @@
+"""OpenAPI 3.1. Litestar writes the skeleton; shapes come from the structs that are really read, problems from the registry."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+import msgspec
+from litestar import Litestar
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.spec import Components, License, SecurityScheme, Tag
+
+from libs.common import VERSION
+from libs.common.contracts.base import REGISTRY, Message
+from libs.common.web.health import health_routes
+from libs.common.web.problems import MEDIA_TYPE, Problem
+from services.api.http.bodies import NoMembers
+from services.api.http.parameters import QueryParameter
+from services.api.http.problems import PROBLEMS
+
+_REF = "#/components/schemas/{name}"
+_EVERY = (
+    "rate_limited",
+    "internal_error",
+    "unavailable",
+    "database_read_only",
+    "overloaded",
+    "request_timeout",
+    "chaos_injected",
+)
+_BEFORE_ROUTING: dict[str, tuple[str, ...]] = {
+    "MalformedRequest": ("malformed_request", "duplicate_header"),
+    "RequestTooSlow": ("request_too_slow",),
+    "BodyTooLarge": ("body_too_large",),
+    "UrlTooLong": ("url_too_long",),
+    "HeadersTooLarge": ("headers_too_large",),
+    "Overloaded": ("overloaded",),
+}
+"""What any request may be answered before its route is known, by the name of the shared response: codes of one status."""
+_BEARER = ("missing_token", "invalid_token", "token_expired", "key_set_unavailable")
+_TENANT = (
+    "missing_tenant",
+    "invalid_tenant",
+    "tenant_mismatch",
+    "tenant_unknown",
+    "tenant_suspended",
+    "tenant_deleted",
+)
+_PERMISSION = ("missing_permission", "no_policy", "policy_deny", "plan_not_allowed", "region_not_allowed")
+_BODY = ("malformed_json", "invalid_request", "unknown_fields", "card_number_in_text", "body_too_large")
+_KEY = (
+    "malformed_json",
+    "idempotency_key_missing",
+    "idempotency_key_invalid",
+    "idempotency_in_progress",
+    "idempotency_key_reused",
+    "card_number_in_text",
+    "body_too_large",
+)
+_SEEDED_TENANT = "00000000-0000-0000-0000-000000000002"
+_OPTIONAL_KEY = (
+    "1 to 255 visible ASCII characters: the same key and body again takes effect once and replays the answer. A secret "
+    "that is shown once is not in a replay."
+)
+_EMPTY = {"const": "", "description": "As if it were absent."}
+_HEADERS: dict[str, Any] = {
+    "X-Correlation-Id": {
+        "description": "Quote it to support; every log line, message and webhook of the request carries it.",
+        "required": True,
+        "schema": {"type": "string", "minLength": 1, "maxLength": 64},
+    },
+    "RateLimit": {
+        "description": "What is left: `r` requests, all of them again in `t` seconds.",
+        "schema": {"type": "string", "examples": ['"write";r=59;t=1']},
+    },
+    "RateLimit-Policy": {
+        "description": "The limit: `q` requests in `w` seconds.",
+        "schema": {"type": "string", "examples": ['"write";q=60;w=60']},
+    },
+    "X-RateLimit-Limit": {"description": "Requests a minute.", "schema": {"type": "string"}},
+    "X-RateLimit-Remaining": {"description": "Requests that are left at once.", "schema": {"type": "string"}},
+    "Retry-After": {"description": "Seconds to wait.", "required": True, "schema": {"type": "string"}},
+    "Idempotency-Replayed": {
+        "description": "`true`: the stored answer to an earlier request with this key.",
+        "schema": {"type": "string", "enum": ["true"]},
+    },
+    "Age": {"description": "How old the figures are, in seconds.", "schema": {"type": "string"}},
+    "X-Report-Refreshed-At": {
+        "description": "Everything that was posted before this instant is in the figures.",
+        "required": True,
+        "schema": {"type": "string", "format": "date-time"},
+    },
+    "Link": {"description": "The next page, `rel=next` (RFC 8288).", "schema": {"type": "string"}},
+}
+_TAGS = (
+    Tag(name="identity", description="Who you are."),
+    Tag(name="payment intents", description="Being paid."),
+    Tag(name="ledger", description="The books."),
+    Tag(name="journal", description="Entries that people make, alone or in pairs of maker and checker."),
+    Tag(name="reports", description="What the books add up to."),
+    Tag(name="holds", description="Amounts set aside on accounts, in two phases."),
+    Tag(name="periods", description="Closed books."),
+    Tag(name="accounts", description="The chart of accounts."),
+    Tag(name="exchange rates", description="What currencies are worth in each other."),
+    Tag(name="webhooks", description="Hearing about it."),
+    Tag(name="audit", description="Who did what."),
+    Tag(name="operations", description="Running it."),
+)
+
+
+class Documented(msgspec.Struct, frozen=True, kw_only=True):
+    """What a route's document says beyond its path, as the route itself declares it."""
+
+    body: Any = None
+    """The struct that its body is read into; `NoMembers` may be absent too, and is read as what moves money."""
+    moves_money: bool = False
+    """Whether it moves money, so that its body must say nothing that is not read."""
+    body_optional: bool = False
+    """Whether the body may be missing."""
+    example: Any = None
+    """A body that works with the seeded data."""
+    answer: Any = None
+    """The struct, or list of structs, of its success."""
+    status: int = 200
+    """The status of its success."""
+    accepted: bool = False
+    """Whether it may also answer 202 with the same shape."""
+    permission: str | None = None
+    """The permission that it needs; then it needs a bearer token and a tenant too."""
+    bearer: bool = False
+    """Whether it needs a bearer token only."""
+    idempotent: bool = False
+    """Whether it requires an `Idempotency-Key`."""
+    key: Literal["", "optional", "refused"] = ""
+    """Whether it takes an `Idempotency-Key` that it does not require, or refuses one; reads do neither."""
+    refusals: tuple[int | str, ...] = ()
+    """Codes of its own problems, beside those that every route of its kind has; a status means all that its tag has."""
+    csv: bool = False
+    """Whether it answers CSV too."""
+    aged: bool = False
+    """Whether its answer is of an earlier instant, which it names."""
+    query: tuple[QueryParameter, ...] = ()
+    """Its query parameters."""
+    ignored: tuple[str, ...] = ()
+    """Query parameters that clients of the system before this one send, and that are not read."""
+    path: tuple[QueryParameter, ...] = ()
+    """Its path parameters that are no UUID."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Further headers that it heeds: name and meaning."""
+
+
+def document(business: Sequence[HTTPRouteHandler]) -> dict[str, Any]:
+    """Write the OpenAPI document of these routes and of the operations that every service has."""
+    app = Litestar(
+        route_handlers=[*health_routes({}, {}), *business],
+        openapi_config=OpenAPIConfig(
+            title="Payments API",
+            version=VERSION,
+            summary="Take payments, follow them into the books, and hear about them.",
+            license=License(name="MIT", identifier="MIT"),
+            components=Components(
+                security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")}
+            ),
+            tags=list(_TAGS),
+        ),
+        logging_config=None,
+    )
+    spec = app.openapi_schema.to_schema()
+    declared = {handler.operation_id: handler.opt["documented"] for handler in business if "documented" in handler.opt}
+    said = [message for message in REGISTRY.values() if message.contract.public and message.contract.owner == "api"]
+    shapes = [
+        Problem,
+        *(d.body for d in declared.values() if d.body),
+        *(d.answer for d in declared.values() if d.answer),
+        *said,
+    ]
+    schemas, components = msgspec.json.schema_components(shapes, ref_template=_REF)
+    schema_of = {id(shape): schema for shape, schema in zip(shapes, schemas, strict=True)}
+    spec["components"]["schemas"] = {**spec["components"].get("schemas", {}), **components}
+    spec["components"]["headers"] = _HEADERS
+    spec["components"]["responses"] = {
+        name: _refusal(PROBLEMS[codes[0]].status, codes, schema_of[id(Problem)])
+        for name, codes in _BEFORE_ROUTING.items()
+    }
+    for path in spec["paths"].values():
+        for operation in path.values():
+            told = declared.get(operation["operationId"])
+            if told is not None:
+                _complete(operation, told, schema_of)
+            for name, codes in _BEFORE_ROUTING.items():
+                reference = {"$ref": f"#/components/responses/{name}"}
+                operation["responses"].setdefault(str(PROBLEMS[codes[0]].status), reference)
+            operation["responses"] = dict(sorted(operation["responses"].items()))
+    spec["paths"]["/readyz"]["get"]["responses"]["503"] = {
+        "description": "Something that is needed does not answer; `checks` names it. (Without writes alone: 200, `degraded`.)",
+        "content": spec["paths"]["/readyz"]["get"]["responses"]["200"]["content"],
+    }
+    spec["webhooks"] = {message.contract.name: _webhook(message, schema_of[id(message)]) for message in said}
+    return spec
+
+
+def _complete(operation: dict[str, Any], told: Documented, schema_of: dict[int, Any]) -> None:
+    for parameter in operation.get("parameters", []):
+        if parameter["in"] == "path":
+            shapes = {known.name: known.shape for known in told.path}
+            parameter["schema"] = shapes.get(parameter["name"], {"type": "string", "format": "uuid"})
+    operation["parameters"] = [*operation.get("parameters", []), *_parameters(told)]
+    if told.body is not None:
+        operation["requestBody"] = {
+            "required": not (told.body_optional or told.body is NoMembers),
+            "content": {"application/json": {"schema": schema_of[id(told.body)]}},
+        }
+        if told.example is not None:
+            operation["requestBody"]["content"]["application/json"]["examples"] = {"seeded": {"value": told.example}}
+    if told.permission or told.bearer:
+        operation["security"] = [{"bearer": []}]
+    if told.permission:
+        operation["description"] = (
+            f"{operation.get('description', '')}\n\nNeeds the permission `{told.permission}`."
+        ).strip()
+    responses: dict[str, Any] = {str(told.status): _success(told, schema_of, "Done.")}
+    if told.accepted:
+        responses["202"] = _success(told, schema_of, "Under way: the outcome will be seen on the intent.")
+    by_status: dict[int, list[str]] = {}
+    for code in codes_of(told, operation["tags"]):
+        by_status.setdefault(PROBLEMS[code].status, []).append(code)
+    for early in _BEFORE_ROUTING.values():
+        # A status has one response: the shared one, or one that also names what is answered before the route is known.
+        known = by_status.get(PROBLEMS[early[0]].status)
+        if known is not None:
+            known += [code for code in early if code not in known]
+    for status, codes in sorted(by_status.items()):
+        responses[str(status)] = _refusal(status, codes, schema_of[id(Problem)])
+    operation["responses"] = responses
+
+
+def codes_of(told: Documented, tags: Iterable[str]) -> list[str]:
+    """Every problem that an operation may answer with, in the order of the registry."""
+    found = {*_EVERY}
+    if told.permission or told.bearer:
+        found |= {*_BEARER, "invalid_request"}
+    if told.permission:
+        found |= {*_TENANT, *_PERMISSION, "invalid_request", "card_number_in_text"}
+    if told.body is not None:
+        found |= {*_BODY}
+    if told.idempotent:
+        found |= {*_KEY}
+    if told.key == "optional":
+        found |= {*_KEY} - {"idempotency_key_missing", "malformed_json", "body_too_large"}
+    if told.key == "refused":
+        found.add("idempotency_key_refused")
+    for own in told.refusals:
+        if isinstance(own, str):
+            found.add(own)
+        else:
+            found |= {kind.code for kind in PROBLEMS.values() if kind.status == own and kind.tag in tags}
+    if any(parameter.name == "cursor" for parameter in told.query):
+        found.add("invalid_cursor")
+    if "webhooks" in tags and told.status == 201:
+        found |= {"too_many_webhook_endpoints", "webhook_endpoint_conflict"}
+    return [code for code in PROBLEMS if code in found]
+
+
+def _success(told: Documented, schema_of: dict[int, Any], description: str) -> dict[str, Any]:
+    names = ["X-Correlation-Id", "RateLimit", "RateLimit-Policy", "X-RateLimit-Limit", "X-RateLimit-Remaining"]
+    names += ["Idempotency-Replayed"] if told.idempotent or told.key == "optional" else []
+    names += ["Age", "X-Report-Refreshed-At"] if told.aged else []
+    names += ["Link"] if any(parameter.name == "cursor" for parameter in told.query) else []
+    answer: dict[str, Any] = {"description": description, "headers": _header_refs(names)}
+    if told.answer is not None:
+        answer["content"] = {"application/json": {"schema": schema_of[id(told.answer)]}}
+    if told.csv:
+        answer["content"]["text/csv"] = {"schema": {"type": "string"}}
+    return answer
+
+
+def _refusal(status: int, codes: Sequence[str], problem: Any) -> dict[str, Any]:
+    names = ["X-Correlation-Id", *(["Retry-After"] if status in {429, 503} else [])]
+    return {
+        "description": "\n".join(f"- `{code}`: {PROBLEMS[code].meaning}" for code in codes),
+        "headers": _header_refs(names),
+        "content": {
+            MEDIA_TYPE: {
+                "schema": {
+                    "allOf": [problem],
+                    "properties": {"code": {"enum": list(codes)}, "status": {"const": status}},
+                }
+            }
+        },
+    }
+
+
+def _header_refs(names: Sequence[str]) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def _webhook(message: type[Message], schema: Any) -> dict[str, Any]:
+    name = message.contract.name
+    words = " ".join((message.__doc__ or name).split())
+    return {
+        "post": {
+            "operationId": f"on_{name.replace('.', '_')}",
+            "summary": words.split(". ")[0].rstrip(".") + ".",
+            "tags": ["webhooks"],
+            "parameters": [
+                _header("webhook-id", "Identifies the message; the same on every try.", required=True),
+                _header("webhook-timestamp", "Seconds since 1970; refuse what is old.", required=True),
+                _header("webhook-signature", "`v1,` and the signature, as Standard Webhooks has it.", required=True),
+                _header("X-Webhook-Signature", "`sha256=` and the hex HMAC-SHA256 of the body.", required=True),
+                _header("X-Webhook-Event", f"`{name}`.", required=True),
+                _header("X-Webhook-Delivery-Id", "Identifies this delivery.", required=True),
+            ],
+            "requestBody": {
+                "required": True,
+                "content": {"application/json": {"schema": schema, "examples": {"one": {"value": message.example}}}},
+            },
+            "responses": {"2XX": {"description": "Taken. Anything else is tried again."}},
+        }
+    }
+
+
+def _parameters(told: Documented) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    if told.permission:
+        tenant = _header("X-Tenant-Id", "The tenant to act for; must be the token's own.", required=True)
+        tenant["schema"] |= {"minLength": 1, "maxLength": 64, "pattern": "^[!-~]+$"}
+        found.append(tenant | {"example": _SEEDED_TENANT})
+    if told.idempotent:
+        key = _header("Idempotency-Key", "1 to 255 visible ASCII characters; repeats replay the answer.", required=True)
+        key["schema"] |= {"minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}
+        found.append(key)
+    if told.key == "optional" and not any(name == "Idempotency-Key" for name, _ in told.headers):
+        found.append(_header("Idempotency-Key", _OPTIONAL_KEY, required=False))
+    found.append(_header("X-Correlation-Id", "Ties together everything this request sets in motion.", required=False))
+    if told.body is not None and not (told.moves_money or told.body is NoMembers):
+        found.append(
+            _header("Prefer", "`handling=lenient`: members that nobody reads are ignored, not refused.", required=False)
+        )
+    found += [_header(name, meaning, required=False) for name, meaning in told.headers]
+    found += [
+        {
+            "name": parameter.name,
+            "in": "query",
+            "required": parameter.required,
+            "description": parameter.description,
+            "schema": parameter.shape if parameter.required else {"anyOf": [parameter.shape, _EMPTY]},
+        }
+        for parameter in told.query
+    ]
+    return found
+
+
+def _header(name: str, description: str, *, required: bool) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "header",
+        "required": required,
+        "description": description,
+        "schema": {"type": "string"},
+    }

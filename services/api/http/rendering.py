@@ -1,0 +1,31 @@
+"""Answers, and the amounts that bodies have: decimal strings with exactly the currency's decimals."""
+
+from typing import Annotated
+
+import msgspec
+from litestar import Response
+
+from libs.common.money import AMOUNT_PATTERN
+
+_encoder = msgspec.json.Encoder()
+JSON_MEDIA_TYPE = "application/json"
+
+type AmountIn = Annotated[
+    msgspec.Raw,
+    msgspec.Meta(
+        description="Above zero; a JSON number or a numeric string, read exactly.",
+        extra_json_schema={
+            "oneOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": AMOUNT_PATTERN}]
+        },
+    ),
+]
+
+
+ALL = msgspec.Raw(b"null")
+"""What stands for an amount that is not given: all there is."""
+
+
+def json_answer(body: object, *, status: int = 200, headers: dict[str, str] | None = None) -> Response[bytes]:
+    """Answer with a struct, a list of them, or bytes that are JSON already."""
+    raw = body if isinstance(body, bytes) else _encoder.encode(body)
+    return Response(raw, status_code=status, media_type=JSON_MEDIA_TYPE, headers=headers)

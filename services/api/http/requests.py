@@ -1,0 +1,29 @@
+"""Requests: those of clients, and those to other services on their behalf."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from libs.common.contracts import Message
+from services.api.http.callers import Headers
+from services.api.http.problems import refusal
+
+type Ask = Callable[[Message], Awaitable[Any]]
+"""Asks whoever owns the answer."""
+
+_READING = ("List", "Get", "Find", "Count", "Report")
+"""How requests that change nothing begin."""
+
+
+def changes_something(message: Message) -> bool:
+    """Whether a request is one that changes something, by its name."""
+    return not type(message).__name__.startswith(_READING)
+
+
+def refuse_key(headers: Headers) -> None:
+    """Refuse an `Idempotency-Key` where none is taken.
+
+    Raises:
+        HttpProblem: 400 when there is one.
+    """
+    if headers.get("idempotency-key") is not None:
+        raise refusal("idempotency_key_refused")

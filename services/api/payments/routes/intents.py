@@ -1,0 +1,292 @@
+"""Payment intents: create, read, list and confirm; and the alias by order."""
+
+from functools import partial
+from typing import Any
+
+import msgspec
+from litestar import Response, get, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+
+from libs.common.db import Database
+from libs.common.errors import Invalid
+from libs.common.money import format_minor, parse_amount
+from libs.common.precedence import Precedence, precedence
+from libs.common.web.problems import HttpProblem
+from services.api.access import Access
+from services.api.http.bodies import BodyReader, NoMembers, amount_in, require_storable, take_nothing
+from services.api.http.documentation import Documented
+from services.api.http.parameters import AnyRequest, Query, QueryParameter, next_link, path_id, prefers_async, wrong
+from services.api.http.problems import refusal
+from services.api.http.rendering import json_answer
+from services.api.idempotency import Idempotency
+from services.api.idempotency.requests import given_answer, require_key
+from services.api.payments import queries
+from services.api.payments.commands import NewIntent, PaymentCommands
+from services.api.payments.domain import CaptureMethod
+from services.api.payments.routes.timeline import EXPAND, EXPANSIONS, ExpandedPaymentIntent, Expansion
+from services.api.payments.schemas import (
+    CreatePaymentIntent,
+    OrderPayment,
+    PaymentIntentBody,
+    PaymentIntentPage,
+    intent_body,
+    render_intent,
+)
+from services.api.payments.sql.intents import IntentFilter
+
+PAGE_SIZE, PAGE_SIZE_MAX = 50, 500
+PAGE_MAX = 1_000_000
+_WRITE, _READ = "payments:write", "payments:read"
+_EXAMPLE = {"amount": "150.50", "currency": "BRL", "customer_ref": "customer@example.com"}
+_MISSING_CREATE_KEY = "Missing Idempotency-Key header (required for POST /v1/payment-intents)"
+_MISSING_CONFIRM_KEY = "Missing Idempotency-Key"
+
+_INSTANT = {"type": "string", "examples": ["2026-04-01", "2026-04-30T23:59:59.999+00:00"]}
+_LIST_QUERY = (
+    QueryParameter(
+        name="status",
+        description="Comma list. PENDING means CREATED or PROCESSING, CONFIRMED means AUTHORIZED or SETTLED, "
+        "CANCELLED means VOIDED.",
+        shape={"type": "string", "examples": ["SETTLED,FAILED"]},
+    ),
+    QueryParameter(name="customer_ref", description="Exactly this reference.", shape={"type": "string"}),
+    QueryParameter(name="currency", description="ISO 4217 code.", shape={"type": "string", "pattern": "^[A-Z]{3}$"}),
+    QueryParameter(name="order_id", description="The intent of this order.", shape={"type": "string"}),
+    QueryParameter(name="from", description="Created at or after this date or instant (UTC).", shape=_INSTANT),
+    QueryParameter(name="to", description="Created until this instant, or on this date, included.", shape=_INSTANT),
+    QueryParameter(
+        name="page", description="From 1.", shape={"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": 1}
+    ),
+    QueryParameter(
+        name="pageSize",
+        description="Intents on a page.",
+        shape={"type": "integer", "minimum": 1, "maximum": PAGE_SIZE_MAX, "default": PAGE_SIZE},
+    ),
+    QueryParameter(
+        name="cursor",
+        description="The `next_cursor` of the page before: instead of `page`, at the same cost however deep.",
+        shape={"type": "string"},
+    ),
+)
+
+
+def payment_intent_routes(
+    access: Access,
+    payments: PaymentCommands,
+    idempotency: Idempotency,
+    database: Database,
+    expansion: Expansion,
+    *,
+    totals: queries.Totals,
+    currencies: frozenset[str],
+) -> list[HTTPRouteHandler]:
+    """Build the routes of payment intents; `currencies` narrows what is accepted, empty: all."""
+    bodies = BodyReader(CreatePaymentIntent, moves_money=True)
+
+    @post(
+        "/v1/payment-intents",
+        status_code=200,
+        operation_id="createPaymentIntent",
+        summary="Create a payment intent",
+        description="Says that you wish to be paid. Nothing is collected until it is confirmed.",
+        tags=["payment intents"],
+        documented=Documented(
+            body=CreatePaymentIntent,
+            moves_money=True,
+            example=_EXAMPLE,
+            answer=PaymentIntentBody,
+            permission=_WRITE,
+            idempotent=True,
+            refusals=("unsupported_currency", "invalid_amount"),
+        ),
+    )
+    async def create_payment_intent(request: AnyRequest) -> Response[bytes]:
+        caller = await access.admit(request.headers, _WRITE)
+        raw = await request.body()
+        body = await bodies.take(raw)
+        wanted = new_intent(body, currencies=currencies)
+        key = require_key(request.headers, missing=_MISSING_CREATE_KEY)
+        claim = idempotency.claim(
+            tenant_id=caller.tenant_id, operation="create", key=key, body=raw, meaning=wanted.meaning
+        )
+        create = partial(payments.create, wanted, claim=claim, actor=caller.actor, correlation=caller.correlation)
+        return given_answer(await idempotency.run(claim, create))
+
+    @get(
+        "/v1/payment-intents/{intent_id:str}",
+        operation_id="getPaymentIntent",
+        summary="Get a payment intent",
+        tags=["payment intents"],
+        documented=Documented(
+            answer=ExpandedPaymentIntent,
+            permission=_READ,
+            query=(EXPAND,),
+            refusals=("payment_intent_not_found",),
+        ),
+    )
+    async def get_payment_intent(request: AnyRequest, intent_id: FromPath[str]) -> Response[bytes]:
+        # What is wanted decides which permissions are needed; that it is garbage is said after them.
+        named = request.query_params.get("expand", "")
+        caller = await expansion.admit(request, tuple(part.strip() for part in named.split(",")))
+        wanted = Query(request).names("expand", EXPANSIONS) or ()
+        intent = await queries.get(database, caller.tenant_id, path_id(intent_id, "payment_intent_id"))
+        return json_answer(await expansion.show(intent, wanted) if wanted else render_intent(intent))
+
+    @post(
+        "/v1/payment-intents/{intent_id:str}/confirm",
+        status_code=200,
+        operation_id="confirmPaymentIntent",
+        summary="Confirm a payment intent",
+        description="Asks the issuer for the funds and waits, bounded, for the answer: 200 with the intent AUTHORIZED "
+        "or FAILED, or 202 with the intent PROCESSING. `Prefer: respond-async` answers 202 at once. Confirming again "
+        "answers the present state and asks nobody twice. REQUIRES_ACTION is an answer too: lead the customer to "
+        "`action_url`.",
+        tags=["payment intents"],
+        documented=Documented(
+            body=NoMembers,
+            answer=PaymentIntentBody,
+            permission=_WRITE,
+            idempotent=True,
+            accepted=True,
+            refusals=("payment_intent_not_found", "confirm_contended", "cannot_confirm"),
+            headers=(("Prefer", "`respond-async`: answer 202 at once."),),
+        ),
+    )
+    async def confirm_payment_intent(request: AnyRequest, intent_id: FromPath[str]) -> Response[bytes]:
+        precedence.set(Precedence.BEGUN)
+        caller = await access.admit(request.headers, _WRITE)
+        wanted = path_id(intent_id, "payment_intent_id")
+        raw = await request.body()
+        await take_nothing(raw)
+        meaning: dict[str, dict[str, str]] = {"body": {}}
+        key = require_key(request.headers, missing=_MISSING_CONFIRM_KEY)
+        respond_async = prefers_async(request.headers)
+        claim = idempotency.claim(
+            tenant_id=caller.tenant_id, operation=f"confirm:{wanted}", key=key, body=raw, meaning=meaning
+        )
+        confirm = partial(
+            payments.confirm,
+            wanted,
+            claim=claim,
+            actor=caller.actor,
+            correlation=caller.correlation,
+            respond_async=respond_async,
+        )
+        given = await idempotency.run(claim, confirm, resume=partial(payments.resume_confirm, wanted, claim=claim))
+        headers = {"Preference-Applied": "respond-async"} if respond_async and given.answer.status == 202 else {}
+        return given_answer(given, headers)
+
+    @get(
+        "/v1/payment-intents",
+        operation_id="listPaymentIntents",
+        summary="List payment intents",
+        description="Newest first. Numbered pages count all; a cursor stays fast and stable at any depth.",
+        tags=["payment intents"],
+        documented=Documented(answer=PaymentIntentPage, permission=_READ, query=_LIST_QUERY),
+    )
+    async def list_payment_intents(request: AnyRequest) -> Response[bytes]:
+        caller = await access.admit(request.headers, _READ)
+        query = Query(request)
+        wanted = intent_filter(query)
+        size = query.integer("pageSize", default=PAGE_SIZE, at_least=1, at_most=PAGE_SIZE_MAX)
+        number = query.integer("page", default=1, at_least=1, at_most=PAGE_MAX)
+        cursor = query.cursor()
+        if cursor is None:
+            found = await queries.numbered_page(database, totals, caller.tenant_id, wanted, page=number, page_size=size)
+        else:
+            found = await queries.cursor_page(database, caller.tenant_id, wanted, cursor=cursor, page_size=size)
+        page = PaymentIntentPage(
+            data=[intent_body(intent) for intent in found.intents],
+            total=msgspec.UNSET if found.total is None else found.total,
+            page=msgspec.UNSET if cursor is not None else number,
+            pageSize=size,
+            next_cursor=found.next_cursor,
+        )
+        link = {"Link": next_link(query.given, found.next_cursor)} if found.next_cursor else None
+        return json_answer(page, headers=link)
+
+    @get(
+        "/v1/payments",
+        operation_id="listPaymentsOfOrder",
+        summary="Find the payment of an order",
+        tags=["payment intents"],
+        documented=Documented(
+            answer=list[OrderPayment],
+            permission=_READ,
+            query=(QueryParameter(name="orderId", description="The order.", shape={"type": "string"}, required=True),),
+        ),
+    )
+    async def list_payments_of_order(request: AnyRequest) -> Response[bytes]:
+        caller = await access.admit(request.headers, _READ)
+        order_id = Query(request).text("orderId")
+        if order_id is None:
+            raise wrong("orderId", "is required")
+        found = await queries.by_order(database, caller.tenant_id, order_id)
+        return json_answer(
+            [
+                OrderPayment(
+                    id=str(i.id), order_id=order_id, status=i.status, amount=format_minor(i.amount_minor, i.currency)
+                )
+                for i in found
+            ]
+        )
+
+    found: list[Any] = [
+        create_payment_intent,
+        list_payment_intents,
+        get_payment_intent,
+        confirm_payment_intent,
+        list_payments_of_order,
+    ]
+    return found
+
+
+def new_intent(body: CreatePaymentIntent, *, currencies: frozenset[str]) -> NewIntent:
+    """Read what a merchant asks for.
+
+    Raises:
+        HttpProblem: 400 for a currency that is not supported.
+        Invalid: for an amount that is not one, or a text that cannot be kept.
+    """
+    texts = {
+        "/customer_ref": body.customer_ref,
+        "/description": body.description,
+        "/payment_method": body.payment_method,
+    }
+    for name, value in (body.metadata or {}).items():
+        texts[f"/metadata/{name}"] = name + value
+    require_storable(texts)
+    if currencies and body.currency not in currencies:
+        raise _unsupported_currency()
+    try:
+        amount_minor = parse_amount(amount_in(bytes(body.amount), "/amount"), body.currency)
+    except Invalid as fault:
+        if fault.reason == "unsupported_currency":
+            raise _unsupported_currency() from fault
+        raise
+    return NewIntent(
+        amount_minor=amount_minor,
+        currency=body.currency,
+        customer_ref=body.customer_ref,
+        description=body.description,
+        metadata=body.metadata or {},
+        capture_method=body.capture_method or CaptureMethod.AUTOMATIC,
+        payment_method=body.payment_method or "",
+    )
+
+
+def _unsupported_currency() -> HttpProblem:
+    return refusal("unsupported_currency", "unsupported currency", errors=(("/currency", "unsupported currency"),))
+
+
+def intent_filter(query: Query) -> IntentFilter:
+    """Read which intents are meant."""
+    return IntentFilter(
+        statuses=query.names("status", queries.STATUS_NAMES),
+        customer_ref=query.text("customer_ref"),
+        currency=query.currency(),
+        order_id=query.text("order_id"),
+        created_from=query.begin(),
+        created_until=query.end(),
+    )

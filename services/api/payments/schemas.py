@@ -1,0 +1,237 @@
+"""REST shapes: what clients send and see. Amounts are decimal strings with exactly the currency's decimals."""
+
+from typing import Annotated
+
+import msgspec
+
+from libs.common.clock import iso
+from libs.common.money import format_minor
+from services.api.http.rendering import ALL, AmountIn
+from services.api.payments.domain import (
+    CaptureMethod,
+    Dispute,
+    DisputeStatus,
+    PaymentIntent,
+    Refund,
+    RefundStatus,
+    Status,
+)
+from services.api.payments.sql.timeline import TimelineEvent
+
+_encoder = msgspec.json.Encoder()
+
+
+class CreatePaymentIntent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A wish to be paid."""
+
+    amount: AmountIn
+    currency: Annotated[str, msgspec.Meta(min_length=3, max_length=8, description="ISO 4217 code, upper case.")]
+    customer_ref: Annotated[
+        str, msgspec.Meta(min_length=1, max_length=128, description="Your own reference of the customer.")
+    ]
+    description: Annotated[str, msgspec.Meta(max_length=500, description="Your own words.")] | None = None
+    metadata: (
+        Annotated[
+            dict[
+                Annotated[str, msgspec.Meta(min_length=1, max_length=40)], Annotated[str, msgspec.Meta(max_length=500)]
+            ],
+            msgspec.Meta(max_length=50, description="Your own pairs: 50 keys of 40 characters, values of 500."),
+        ]
+        | None
+    ) = None
+    capture_method: (
+        Annotated[
+            CaptureMethod,
+            msgspec.Meta(description="`automatic`: captured once authorized; `manual`: when you say so."),
+        ]
+        | None
+    ) = None
+    payment_method: (
+        Annotated[str, msgspec.Meta(max_length=255, description="The processor's token of what is charged.")] | None
+    ) = None
+
+
+class CaptureRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much to take; without an amount, all that is authorized."""
+
+    amount: AmountIn = msgspec.field(default_factory=lambda: ALL)
+
+
+class RefundRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much to give back; without an amount, all that is left."""
+
+    amount: AmountIn = msgspec.field(default_factory=lambda: ALL)
+    reason: Annotated[str, msgspec.Meta(max_length=500, description="Your own words.")] | None = None
+
+
+class PaymentIntentBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A payment intent as clients see it."""
+
+    id: str
+    amount: Annotated[str, msgspec.Meta(description="Decimal string with exactly the currency's decimals.")]
+    currency: str
+    status: Status
+    customer_ref: str
+    gateway_ref: str | None
+    created_at: str
+    updated_at: str
+    order_id: str | None
+    description: str | None
+    metadata: dict[str, str]
+    capture_method: CaptureMethod
+    payment_method: str | None
+    action_url: Annotated[str, msgspec.Meta(description="Where the customer acts, while that is required.")] | None
+    expires_at: Annotated[str, msgspec.Meta(description="When held funds are released, if not captured.")] | None
+    authorized_amount: str
+    captured_amount: str
+    refunded_amount: Annotated[str, msgspec.Meta(description="What was given back; refunds on their way not yet.")]
+    disputed_amount: Annotated[str, msgspec.Meta(description="What customers' banks took back and have not returned.")]
+    failure_code: str | None
+    failure_message: str | None
+
+
+class RefundBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A refund as clients see it."""
+
+    id: str
+    payment_intent_id: str
+    amount: str
+    currency: str
+    reason: str | None
+    status: Annotated[RefundStatus, msgspec.Meta(description="PENDING until the processor has said how it ended.")]
+    gateway_ref: str | None
+    failure_code: str | None
+    failure_message: str | None
+    created_at: str
+    updated_at: str
+
+
+class DisputeBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A dispute as clients see it."""
+
+    id: str
+    payment_intent_id: str
+    amount: str
+    currency: str
+    reason: Annotated[str, msgspec.Meta(description="The bank's reason: `fraudulent`.")]
+    status: DisputeStatus
+    gateway_ref: str
+    evidence_due_at: Annotated[str, msgspec.Meta(description="Until when you may answer.")] | None
+    opened_at: str
+    updated_at: str
+
+
+class TimelineEventBody(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that happened to a payment intent."""
+
+    id: Annotated[str, msgspec.Meta(description="The message that tells it; a webhook of it carries the same id.")]
+    type: Annotated[str, msgspec.Meta(description="What happened: `payment.authorized`.")]
+    status: Annotated[Status, msgspec.Meta(description="The status from then on.")]
+    actor: Annotated[str, msgspec.Meta(description="Who made it happen: a subject, or `gateway`, `ledger`.")]
+    cause_id: Annotated[str, msgspec.Meta(description="The message that was heard.")] | None
+    correlation_id: Annotated[str, msgspec.Meta(description="The request that set it in motion.")]
+    occurred_at: str
+
+
+class PaymentIntentPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of payment intents, newest first."""
+
+    data: list[PaymentIntentBody]
+    total: Annotated[int, msgspec.Meta(description="How many there are on all pages; absent after a cursor.")] | (
+        msgspec.UnsetType
+    )
+    page: Annotated[int, msgspec.Meta(description="From 1; absent after a cursor.")] | msgspec.UnsetType
+    pageSize: int  # noqa: N815 - the name that clients of this API read
+    next_cursor: str | None
+
+
+class OrderPayment(msgspec.Struct, frozen=True, kw_only=True):
+    """The payment of an order."""
+
+    id: str
+    order_id: str
+    status: Status
+    amount: str
+
+
+def intent_body(intent: PaymentIntent) -> PaymentIntentBody:
+    """Show an intent as clients see it."""
+    return PaymentIntentBody(
+        id=str(intent.id),
+        amount=format_minor(intent.amount_minor, intent.currency),
+        currency=intent.currency,
+        status=intent.status,
+        customer_ref=intent.customer_ref,
+        gateway_ref=intent.gateway_ref,
+        created_at=iso(intent.created_at),
+        updated_at=iso(intent.updated_at),
+        order_id=intent.order_id,
+        description=intent.description,
+        metadata=intent.metadata,
+        capture_method=intent.capture_method,
+        payment_method=intent.payment_method or None,
+        action_url=intent.action_url,
+        expires_at=None if intent.expires_at is None else iso(intent.expires_at),
+        authorized_amount=format_minor(intent.authorized_minor, intent.currency),
+        captured_amount=format_minor(intent.captured_minor, intent.currency),
+        refunded_amount=format_minor(intent.refunded_minor, intent.currency),
+        disputed_amount=format_minor(intent.disputed_minor, intent.currency),
+        failure_code=intent.failure_code,
+        failure_message=intent.failure_message,
+    )
+
+
+def refund_body(refund: Refund) -> RefundBody:
+    """Show a refund as clients see it."""
+    return RefundBody(
+        id=str(refund.id),
+        payment_intent_id=str(refund.payment_intent_id),
+        amount=format_minor(refund.amount_minor, refund.currency),
+        currency=refund.currency,
+        reason=refund.reason,
+        status=refund.status,
+        gateway_ref=refund.gateway_ref,
+        failure_code=refund.failure_code,
+        failure_message=refund.failure_message,
+        created_at=iso(refund.created_at),
+        updated_at=iso(refund.updated_at),
+    )
+
+
+def dispute_body(dispute: Dispute) -> DisputeBody:
+    """Show a dispute as clients see it."""
+    return DisputeBody(
+        id=str(dispute.id),
+        payment_intent_id=str(dispute.payment_intent_id),
+        amount=format_minor(dispute.amount_minor, dispute.currency),
+        currency=dispute.currency,
+        reason=dispute.reason,
+        status=dispute.status,
+        gateway_ref=dispute.gateway_ref,
+        evidence_due_at=None if dispute.evidence_due_at is None else iso(dispute.evidence_due_at),
+        opened_at=iso(dispute.opened_at),
+        updated_at=iso(dispute.updated_at),
+    )
+
+
+def event_body(event: TimelineEvent) -> TimelineEventBody:
+    """Show an event as clients see it."""
+    return TimelineEventBody(
+        id=str(event.id),
+        type=event.type,
+        status=Status(event.status),
+        actor=event.actor,
+        cause_id=None if event.cause_id is None else str(event.cause_id),
+        correlation_id=event.correlation_id,
+        occurred_at=iso(event.occurred_at),
+    )
+
+
+def render_intent(intent: PaymentIntent) -> bytes:
+    """Write an intent as clients see it."""
+    return _encoder.encode(intent_body(intent))
+
+
+def render_refund(refund: Refund) -> bytes:
+    """Write a refund as clients see it."""
+    return _encoder.encode(refund_body(refund))

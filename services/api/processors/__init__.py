@@ -1,0 +1,1 @@
+"""Processor accounts, attempts and events: REST for what the gateway owns."""

@@ -1,0 +1,319 @@
+"""Through which processor a tenant charges, and what was asked of it; the gateway knows and is asked over the broker."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Response, delete, get, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+
+from libs.common.clock import iso
+from libs.common.contracts import Message
+from libs.common.contracts.gateway_requests import (
+    AddGatewayConfig,
+    AttemptRecord,
+    DeleteGatewayConfig,
+    GatewayConfig,
+    ListAttempts,
+    ListGatewayConfigs,
+    ListProcessorEvents,
+    ProcessorEvent,
+    RotateGatewayKeys,
+)
+from libs.common.db import Database
+from libs.common.money import format_minor
+from services.api.access import Access
+from services.api.http.bodies import BodyReader, require_storable
+from services.api.http.documentation import Documented
+from services.api.http.parameters import AnyRequest, Query, QueryParameter, path_id
+from services.api.http.rendering import json_answer
+from services.api.idempotency.requests import resource_id
+from services.api.payments import queries
+
+_WRITE = "admin:write"
+EVENTS, EVENTS_MAX = 50, 500
+_STATUSES = ("RECEIVED", "HANDLED", "IGNORED", "UNMATCHED", "CONTRADICTED", "FAILED")
+_Key = Annotated[
+    str, msgspec.Meta(max_length=255, description="The account's secret or restricted key; never shown again.")
+]
+_WebhookSecret = Annotated[
+    str,
+    msgspec.Meta(max_length=255, description="What Stripe signs its webhooks with, `whsec_...`; never shown again."),
+]
+
+
+class CreateGatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A processor account to charge through."""
+
+    processor: Annotated[
+        str,
+        msgspec.Meta(min_length=1, max_length=32, extra_json_schema={"enum": ["stripe", "sandbox"]}),
+    ]
+    currencies: Annotated[
+        list[Annotated[str, msgspec.Meta(min_length=3, max_length=3)]],
+        msgspec.Meta(max_length=200, description="Currencies that go this way; empty: all that no other one names."),
+    ] = []
+    secret_key: _Key = ""
+    webhook_secret: _WebhookSecret = ""
+    payment_method: Annotated[
+        str, msgspec.Meta(max_length=255, description="What is charged where a payment names nothing.")
+    ] = ""
+    return_url: Annotated[
+        str, msgspec.Meta(max_length=2000, description="Where customers come back to after proving who they are.")
+    ] = ""
+
+
+class RotateKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """New keys of the same account; what is missing stays."""
+
+    secret_key: _Key = ""
+    webhook_secret: _WebhookSecret = ""
+
+
+class GatewayConfigBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A processor account that a tenant charges through, without its keys."""
+
+    id: str
+    processor: str
+    currencies: list[str]
+    secret_key_last4: str
+    webhook_secret_last4: str
+    payment_method: str
+    return_url: str
+    webhook_path: str
+    """Where Stripe's webhooks are sent to, below the gateway's public address."""
+    created_at: str
+    updated_at: str
+
+
+class AttemptBody(msgspec.Struct, frozen=True, kw_only=True):
+    """One operation that was asked of a processor."""
+
+    id: str
+    operation: str
+    processor: str
+    status: str
+    amount: str
+    currency: str
+    gateway_ref: str
+    reason: str
+    detail: str
+    asks: int
+    created_at: str
+    asked_at: str | None
+    next_ask_at: str | None
+    decided_at: str | None
+
+
+class GatewayEventBody(msgspec.Struct, frozen=True, kw_only=True):
+    """One event that a processor sent, and what came of it."""
+
+    id: str
+    processor: str
+    type: str
+    status: str
+    reason: str
+    payment_intent_id: str | None
+    happened_at: str
+    received_at: str
+
+
+def gateway_routes(
+    access: Access, ask: Callable[[Message], Awaitable[Any]], database: Database
+) -> list[HTTPRouteHandler]:
+    """Build the routes of gateway configurations, attempts and processors' events."""
+    bodies, rotations = BodyReader(CreateGatewayConfig), BodyReader(RotateKeys)
+
+    @post(
+        "/v1/gateway-configs",
+        status_code=201,
+        operation_id="createGatewayConfig",
+        summary="Charge through a processor account of one's own",
+        description="New payments in its currencies go this way; the newest configuration that names a currency wins, "
+        "then the newest that names none, then the platform's own processor. Keys are sealed and never shown again.",
+        tags=["gateway"],
+        documented=Documented(
+            body=CreateGatewayConfig,
+            example={"processor": "stripe", "currencies": ["BRL"], "secret_key": "sk_test_51Mexample"},
+            answer=GatewayConfigBody,
+            permission=_WRITE,
+            status=201,
+            refusals=("gateway_config_conflict",),
+        ),
+    )
+    async def create_gateway_config(request: AnyRequest) -> Response[bytes]:
+        caller = await access.admit(request.headers, _WRITE)
+        wanted = await bodies.take(await request.body())
+        require_storable(
+            {f"/{name}": text for name, text in msgspec.structs.asdict(wanted).items() if isinstance(text, str)}
+        )
+        given = msgspec.structs.asdict(wanted) | {"currencies": tuple(wanted.currencies)}
+        added = await ask(AddGatewayConfig(tenant_id=caller.tenant_id, config_id=resource_id(), **given))
+        return json_answer(config_body(added), status=201, headers={"Cache-Control": "no-store"})
+
+    @get(
+        "/v1/gateway-configs",
+        operation_id="listGatewayConfigs",
+        summary="List gateway configurations",
+        description="Newest first, as a bare array, without their keys.",
+        tags=["gateway"],
+        documented=Documented(answer=list[GatewayConfigBody], permission=_WRITE),
+    )
+    async def list_gateway_configs(request: AnyRequest) -> Response[bytes]:
+        caller = await access.admit(request.headers, _WRITE)
+        found = await ask(ListGatewayConfigs(tenant_id=caller.tenant_id))
+        return json_answer([config_body(config) for config in found.configs])
+
+    @delete(
+        "/v1/gateway-configs/{config_id:str}",
+        status_code=204,
+        operation_id="deleteGatewayConfig",
+        summary="Delete a gateway configuration",
+        description="No new payment goes this way. Payments that went it are still captured, voided and refunded by it.",
+        tags=["gateway"],
+        documented=Documented(permission=_WRITE, status=204, refusals=("gateway_config_not_found",)),
+    )
+    async def delete_gateway_config(request: AnyRequest, config_id: FromPath[str]) -> None:
+        caller = await access.admit(request.headers, _WRITE)
+        await ask(DeleteGatewayConfig(tenant_id=caller.tenant_id, config_id=path_id(config_id, "config_id")))
+
+    @post(
+        "/v1/gateway-configs/{config_id:str}/rotate-keys",
+        status_code=200,
+        operation_id="rotateGatewayKeys",
+        summary="Rotate the keys of a gateway configuration",
+        description="New keys of the same account. The webhook secret before the new one is accepted beside it.",
+        tags=["gateway"],
+        documented=Documented(
+            body=RotateKeys,
+            example={"webhook_secret": "whsec_example1"},
+            answer=GatewayConfigBody,
+            permission=_WRITE,
+            refusals=("gateway_config_not_found", "gateway_config_conflict"),
+        ),
+    )
+    async def rotate_gateway_keys(request: AnyRequest, config_id: FromPath[str]) -> Response[bytes]:
+        caller = await access.admit(request.headers, _WRITE)
+        wanted = await rotations.take(await request.body())
+        rotated = await ask(
+            RotateGatewayKeys(
+                tenant_id=caller.tenant_id,
+                config_id=path_id(config_id, "config_id"),
+                secret_key=wanted.secret_key,
+                webhook_secret=wanted.webhook_secret,
+            )
+        )
+        return json_answer(config_body(rotated), headers={"Cache-Control": "no-store"})
+
+    @get(
+        "/v1/payment-intents/{intent_id:str}/attempts",
+        operation_id="listPaymentIntentAttempts",
+        summary="What was asked of processors for a payment intent",
+        description="Oldest first, as a bare array; empty for an intent that no processor was asked about.",
+        tags=["payment intents"],
+        documented=Documented(answer=list[AttemptBody], permission=_WRITE, refusals=("payment_intent_not_found",)),
+    )
+    async def list_attempts(request: AnyRequest, intent_id: FromPath[str]) -> Response[bytes]:
+        caller = await access.admit(request.headers, _WRITE)
+        intent = await queries.get(database, caller.tenant_id, path_id(intent_id, "payment_intent_id"))
+        found = await ask(ListAttempts(tenant_id=caller.tenant_id, payment_intent_id=intent.id))
+        return json_answer([attempt_body(attempt) for attempt in found.attempts])
+
+    @get(
+        "/v1/gateway-events",
+        operation_id="listGatewayEvents",
+        summary="List events of processors",
+        description="What processors told about the tenant's accounts, newest first, as a bare array. `UNMATCHED` are those "
+        "about a payment that we do not know.",
+        tags=["gateway"],
+        documented=Documented(
+            answer=list[GatewayEventBody],
+            permission=_WRITE,
+            query=(
+                QueryParameter(
+                    name="status",
+                    description="Comma list of statuses.",
+                    shape={"type": "string", "examples": ["UNMATCHED,FAILED"]},
+                ),
+                QueryParameter(
+                    name="limit",
+                    description="Events at most.",
+                    shape={"type": "integer", "minimum": 1, "maximum": EVENTS_MAX, "default": EVENTS},
+                ),
+            ),
+        ),
+    )
+    async def list_gateway_events(request: AnyRequest) -> Response[bytes]:
+        caller = await access.admit(request.headers, _WRITE)
+        query = Query(request)
+        found = await ask(
+            ListProcessorEvents(
+                tenant_id=caller.tenant_id,
+                statuses=tuple(query.names("status", {name: (name,) for name in _STATUSES}) or ()),
+                limit=query.integer("limit", default=EVENTS, at_least=1, at_most=EVENTS_MAX),
+            )
+        )
+        return json_answer([gateway_event_body(event) for event in found.events])
+
+    handlers: list[Any] = [
+        create_gateway_config,
+        list_gateway_configs,
+        delete_gateway_config,
+        rotate_gateway_keys,
+        list_attempts,
+        list_gateway_events,
+    ]
+    return handlers
+
+
+def config_body(config: GatewayConfig) -> GatewayConfigBody:
+    """Show a configuration as clients see it."""
+    shown = msgspec.structs.asdict(config)
+    return GatewayConfigBody(
+        **{
+            **shown,
+            "id": str(config.id),
+            "created_at": iso(config.created_at),
+            "updated_at": iso(config.updated_at),
+        }
+    )
+
+
+def attempt_body(attempt: AttemptRecord) -> AttemptBody:
+    """Show an attempt as clients see it."""
+    return AttemptBody(
+        id=str(attempt.id),
+        operation=attempt.operation,
+        processor=attempt.processor,
+        status=attempt.status,
+        amount=format_minor(attempt.amount_minor, attempt.currency),
+        currency=attempt.currency,
+        gateway_ref=attempt.gateway_ref,
+        reason=attempt.reason,
+        detail=attempt.detail,
+        asks=attempt.asks,
+        created_at=iso(attempt.created_at),
+        asked_at=_when(attempt.asked_at),
+        next_ask_at=_when(attempt.next_ask_at),
+        decided_at=_when(attempt.decided_at),
+    )
+
+
+def gateway_event_body(event: ProcessorEvent) -> GatewayEventBody:
+    """Show an event as clients see it."""
+    return GatewayEventBody(
+        id=event.id,
+        processor=event.processor,
+        type=event.type,
+        status=event.status,
+        reason=event.reason,
+        payment_intent_id=str(event.payment_intent_id) if event.payment_intent_id else None,
+        happened_at=iso(event.happened_at),
+        received_at=iso(event.received_at),
+    )
+
+
+def _when(at: datetime | None) -> str | None:
+    return None if at is None else iso(at)

@@ -1,0 +1,1 @@
+"""Webhook endpoints, deliveries and replays: REST for what the notifier owns."""

@@ -1,0 +1,380 @@
+"""Webhook endpoints and what was delivered to them; the notifier keeps them and is asked over the broker."""
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import msgspec
+from litestar import Response, delete, get, patch, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+
+from libs.common.contracts import Message
+from libs.common.contracts.notifier import (
+    CancelReplay,
+    ChangeEndpoint,
+    DeleteEndpoint,
+    GetEndpoint,
+    GetReplay,
+    ListDeliveries,
+    ListEndpoints,
+    RegisterEndpoint,
+    RotateSecret,
+    SendTestEvent,
+    StartReplay,
+)
+from services.api.access import Access
+from services.api.http.bodies import BodyReader, NoMembers, invalid, take_nothing
+from services.api.http.callers import Feature
+from services.api.http.documentation import Documented
+from services.api.http.parameters import AnyRequest, Query, QueryParameter, next_link, path_id, wrong
+from services.api.http.rendering import json_answer
+from services.api.idempotency.requests import require_key, resource_id
+from services.api.webhooks.schemas import (
+    ChangeWebhook,
+    CreateWebhook,
+    DeliveryPage,
+    EndpointBody,
+    ReplayBody,
+    ReplayWebhook,
+    RotateWebhookSecret,
+    TestSentBody,
+    delivery_body,
+    endpoint_body,
+    replay_body,
+)
+
+_WRITE = "admin:write"
+DELIVERIES, DELIVERIES_MAX = 50, 200
+_STATUSES = ("PENDING", "DELIVERED", "FAILED")
+_EVENT = re.compile(r"(\*|[a-z0-9_]+(\.[a-z0-9_]+)*(\.\*)?)\Z")
+_URL = re.compile(r"[!-~]+\Z")
+
+
+_HISTORY = (
+    QueryParameter(
+        name="limit",
+        description="Deliveries at most.",
+        shape={"type": "integer", "minimum": 1, "maximum": DELIVERIES_MAX, "default": DELIVERIES},
+    ),
+    QueryParameter(name="cursor", description="The `next_cursor` of the page before.", shape={"type": "string"}),
+    QueryParameter(name="status", description="This status alone.", shape={"type": "string", "enum": list(_STATUSES)}),
+    QueryParameter(name="event_type", description="Events of this name alone.", shape={"type": "string"}),
+    QueryParameter(name="event_id", description="This event alone.", shape={"type": "string", "format": "uuid"}),
+    QueryParameter(name="from", description="Events from this date or instant on.", shape={"type": "string"}),
+    QueryParameter(name="to", description="Events up to this date or instant.", shape={"type": "string"}),
+)
+
+
+def webhook_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> list[HTTPRouteHandler]:
+    """Build the routes of webhook endpoints and deliveries."""
+    bodies, changes = BodyReader(CreateWebhook), BodyReader(ChangeWebhook)
+    rotations, selections = BodyReader(RotateWebhookSecret), BodyReader(ReplayWebhook)
+
+    @post(
+        "/v1/webhooks",
+        status_code=201,
+        operation_id="createWebhook",
+        summary="Register a webhook endpoint",
+        description="The answer carries the signing secret, once.",
+        tags=["webhooks"],
+        documented=Documented(
+            body=CreateWebhook,
+            answer=EndpointBody,
+            permission=_WRITE,
+            status=201,
+            refusals=("invalid_webhook_endpoint",),
+        ),
+    )
+    async def create_webhook(request: AnyRequest) -> Response[bytes]:
+        caller = await access.admit(request.headers, _WRITE)
+        wanted = await bodies.take(await request.body())
+        require_deliverable(wanted)
+        registered = await ask(
+            RegisterEndpoint(
+                tenant_id=caller.tenant_id,
+                endpoint_id=resource_id(),
+                url=wanted.url,
+                events=list(wanted.events),
+                description=wanted.description,
+                rate_limit_per_second=wanted.rate_limit_per_second or 0,
+                is_ordered=wanted.is_ordered,
+                headers=wanted.headers,
+                has_public_key=wanted.has_public_key,
+            )
+        )
+        return json_answer(endpoint_body(registered), status=201, headers={"Cache-Control": "no-store"})
+
+    @get(
+        "/v1/webhooks",
+        operation_id="listWebhooks",
+        summary="List webhook endpoints",
+        description="Newest first, as a bare array, without their secrets.",
+        tags=["webhooks"],
+        documented=Documented(answer=list[EndpointBody], permission=_WRITE),
+    )
+    async def list_webhooks(request: AnyRequest) -> Response[bytes]:
+        caller = await access.admit(request.headers, _WRITE)
+        found = await ask(ListEndpoints(tenant_id=caller.tenant_id))
+        return json_answer([endpoint_body(endpoint) for endpoint in found.endpoints])
+
+    @delete(
+        "/v1/webhooks/{endpoint_id:str}",
+        status_code=204,
+        operation_id="deleteWebhook",
+        summary="Delete a webhook endpoint",
+        description="Its delivery history stays.",
+        tags=["webhooks"],
+        documented=Documented(permission=_WRITE, status=204, refusals=(404,)),
+    )
+    async def delete_webhook(request: AnyRequest, endpoint_id: FromPath[str]) -> None:
+        caller = await access.admit(request.headers, _WRITE)
+        await ask(DeleteEndpoint(tenant_id=caller.tenant_id, endpoint_id=path_id(endpoint_id, "endpoint_id")))
+
+    @get(
+        "/v1/webhooks/{endpoint_id:str}",
+        operation_id="getWebhook",
+        summary="Get a webhook endpoint",
+        description="With its health: whether it fails, rests or was switched off, and what waits for it.",
+        tags=["webhooks"],
+        documented=Documented(answer=EndpointBody, permission=_WRITE, refusals=(404,)),
+    )
+    async def get_webhook(request: AnyRequest, endpoint_id: FromPath[str]) -> Response[bytes]:
+        caller = await access.admit(request.headers, _WRITE)
+        found = await ask(GetEndpoint(tenant_id=caller.tenant_id, endpoint_id=path_id(endpoint_id, "endpoint_id")))
+        return json_answer(endpoint_body(found))
+
+    @patch(
+        "/v1/webhooks/{endpoint_id:str}",
+        operation_id="changeWebhook",
+        summary="Change a webhook endpoint",
+        description="Members that are missing stay as they are. Switching off gives up what waits.",
+        tags=["webhooks"],
+        documented=Documented(
+            body=ChangeWebhook,
+            answer=EndpointBody,
+            permission=_WRITE,
+            refusals=(404, "invalid_webhook_endpoint"),
+        ),
+    )
+    async def change_webhook(request: AnyRequest, endpoint_id: FromPath[str]) -> Response[bytes]:
+        caller = await access.admit(request.headers, _WRITE)
+        wanted = await changes.take(await request.body())
+        require_deliverable(wanted)
+        changed = await ask(
+            ChangeEndpoint(
+                tenant_id=caller.tenant_id,
+                endpoint_id=path_id(endpoint_id, "endpoint_id"),
+                **msgspec.structs.asdict(wanted),
+            )
+        )
+        return json_answer(endpoint_body(changed))
+
+    @post(
+        "/v1/webhooks/{endpoint_id:str}/rotate-secret",
+        status_code=200,
+        operation_id="rotateWebhookSecret",
+        summary="Rotate the signing secret",
+        description="The answer carries the new secret, once. The present one goes on signing until the overlap ends.",
+        tags=["webhooks"],
+        documented=Documented(
+            body=RotateWebhookSecret, answer=EndpointBody, permission=_WRITE, refusals=(404, 409, 422)
+        ),
+    )
+    async def rotate_webhook_secret(request: AnyRequest, endpoint_id: FromPath[str]) -> Response[bytes]:
+        caller = await access.admit(request.headers, _WRITE)
+        wanted = await rotations.take(await request.body() or b"{}")
+        rotated = await ask(
+            RotateSecret(
+                tenant_id=caller.tenant_id,
+                endpoint_id=path_id(endpoint_id, "endpoint_id"),
+                overlap_seconds=wanted.overlap_seconds,
+            )
+        )
+        return json_answer(endpoint_body(rotated), headers={"Cache-Control": "no-store"})
+
+    @post(
+        "/v1/webhooks/{endpoint_id:str}/test",
+        status_code=202,
+        operation_id="testWebhook",
+        summary="Send a test event",
+        description="Sends `webhook.test` by the way of every other event; the history shows what came of it.",
+        tags=["webhooks"],
+        documented=Documented(body=NoMembers, answer=TestSentBody, permission=_WRITE, status=202, refusals=(404, 409)),
+    )
+    async def test_webhook(request: AnyRequest, endpoint_id: FromPath[str]) -> Response[bytes]:
+        caller = await access.admit(request.headers, _WRITE)
+        await take_nothing(await request.body())
+        sent = await ask(
+            SendTestEvent(
+                tenant_id=caller.tenant_id, endpoint_id=path_id(endpoint_id, "endpoint_id"), event_id=resource_id()
+            )
+        )
+        body = TestSentBody(event_id=str(sent.event_id), delivery_id=str(sent.delivery_id))
+        return json_answer(body, status=202)
+
+    @get(
+        "/v1/webhooks/{endpoint_id:str}/deliveries",
+        operation_id="listWebhookDeliveries",
+        summary="List deliveries",
+        description="What was sent to an endpoint, newest first, with every attempt.",
+        tags=["webhooks"],
+        documented=Documented(answer=DeliveryPage, permission=_WRITE, refusals=(404,), query=_HISTORY),
+    )
+    async def list_deliveries(request: AnyRequest, endpoint_id: FromPath[str]) -> Response[bytes]:
+        return await history(request, path_id(endpoint_id, "endpoint_id"))
+
+    @get(
+        "/v1/webhook-deliveries",
+        operation_id="listAllWebhookDeliveries",
+        summary="List deliveries of all endpoints",
+        description="What was sent to any endpoint, deleted ones included, newest first, with every attempt.",
+        tags=["webhooks"],
+        documented=Documented(answer=DeliveryPage, permission=_WRITE, query=_HISTORY),
+    )
+    async def list_all_deliveries(request: AnyRequest) -> Response[bytes]:
+        return await history(request, None)
+
+    async def history(request: AnyRequest, endpoint_id: UUID | None) -> Response[bytes]:
+        caller = await access.admit(request.headers, _WRITE)
+        query = Query(request)
+        statuses = query.names("status", {name: (name,) for name in _STATUSES}) or (None,)
+        if len(statuses) > 1:
+            raise wrong("status", f"must be one of {', '.join(_STATUSES)}")
+        page = await ask(
+            ListDeliveries(
+                tenant_id=caller.tenant_id,
+                endpoint_id=endpoint_id,
+                limit=query.integer("limit", default=DELIVERIES, at_least=1, at_most=DELIVERIES_MAX),
+                cursor=query.cursor(),
+                status=statuses[0],
+                event_type=query.text("event_type"),
+                event_id=query.identifier("event_id"),
+                since=query.begin(),
+                until=query.end(),
+            )
+        )
+        body = DeliveryPage(data=[delivery_body(d) for d in page.deliveries], next_cursor=page.next_cursor)
+        link = {"Link": next_link(query.given, page.next_cursor)} if page.next_cursor else None
+        return json_answer(body, headers=link)
+
+    @post(
+        "/v1/webhooks/{endpoint_id:str}/replay",
+        status_code=202,
+        operation_id="replayWebhook",
+        summary="Replay deliveries",
+        description="Makes deliveries again: named ones, those of a time, or all that failed or are missing. "
+        "Needs an `Idempotency-Key` unless it is a dry run, which only counts.",
+        tags=["webhooks"],
+        documented=Documented(
+            body=ReplayWebhook,
+            answer=ReplayBody,
+            permission=_WRITE,
+            status=202,
+            refusals=(
+                404,
+                409,
+                422,
+                "idempotency_key_missing",
+                "idempotency_key_invalid",
+                "idempotency_key_reused",
+                "feature_disabled",
+            ),
+            headers=(("Idempotency-Key", "The same key and body again is the same replay."),),
+        ),
+    )
+    async def replay_webhook(request: AnyRequest, endpoint_id: FromPath[str]) -> Response[bytes]:
+        caller = await access.admit(request.headers, _WRITE)
+        await access.require(caller, Feature.WEBHOOK_REPLAYS)
+        wanted = await selections.take(await request.body() or b"{}")
+        key = "" if wanted.dry_run else require_key(request.headers, missing="a replay needs an Idempotency-Key")
+        naive = [name for name in ("since", "until") if (at := getattr(wanted, name)) and at.tzinfo is None]
+        if naive:
+            raise invalid([(f"/{name}", "must have an offset from UTC, such as Z") for name in naive])
+        begun = await ask(
+            StartReplay(
+                tenant_id=caller.tenant_id,
+                endpoint_id=path_id(endpoint_id, "endpoint_id"),
+                key=key,
+                outcomes=tuple(wanted.outcomes),
+                event_ids=tuple(wanted.event_ids),
+                event_types=tuple(wanted.event_types),
+                since=wanted.since,
+                until=wanted.until,
+                is_dry_run=wanted.dry_run,
+            )
+        )
+        return json_answer(replay_body(begun), status=202)
+
+    @get(
+        "/v1/webhook-replays/{replay_id:str}",
+        operation_id="getWebhookReplay",
+        summary="Get a replay",
+        description="How far a replay is.",
+        tags=["webhooks"],
+        documented=Documented(answer=ReplayBody, permission=_WRITE, refusals=(404,)),
+    )
+    async def get_webhook_replay(request: AnyRequest, replay_id: FromPath[str]) -> Response[bytes]:
+        caller = await access.admit(request.headers, _WRITE)
+        found = await ask(GetReplay(tenant_id=caller.tenant_id, replay_id=path_id(replay_id, "replay_id")))
+        return json_answer(replay_body(found))
+
+    @post(
+        "/v1/webhook-replays/{replay_id:str}/cancel",
+        status_code=200,
+        operation_id="cancelWebhookReplay",
+        summary="Cancel a replay",
+        description="Schedules no more of it; what is scheduled is still delivered. Cancelling again is success.",
+        tags=["webhooks"],
+        documented=Documented(
+            body=NoMembers, answer=ReplayBody, permission=_WRITE, refusals=(404, "webhook_replay_done")
+        ),
+    )
+    async def cancel_webhook_replay(request: AnyRequest, replay_id: FromPath[str]) -> Response[bytes]:
+        caller = await access.admit(request.headers, _WRITE)
+        await take_nothing(await request.body())
+        ended = await ask(CancelReplay(tenant_id=caller.tenant_id, replay_id=path_id(replay_id, "replay_id")))
+        return json_answer(replay_body(ended))
+
+    found: list[Any] = [
+        create_webhook,
+        list_webhooks,
+        get_webhook,
+        change_webhook,
+        delete_webhook,
+        rotate_webhook_secret,
+        test_webhook,
+        list_deliveries,
+        list_all_deliveries,
+        replay_webhook,
+        get_webhook_replay,
+        cancel_webhook_replay,
+    ]
+    return found
+
+
+def require_deliverable(wanted: CreateWebhook | ChangeWebhook) -> None:
+    """Refuse what cannot be an address or an event; whether the address may be dialled is the notifier's decision.
+
+    Raises:
+        Invalid: naming each violation.
+    """
+    violations: list[tuple[str, str]] = []
+    url = wanted.url
+    try:
+        parts = urlsplit(url or "https://unchanged")
+        usable = url is None or (bool(_URL.match(url)) and parts.scheme in {"http", "https"} and bool(parts.hostname))
+        _ = parts.port
+    except ValueError:
+        usable = False
+    if not usable:
+        violations.append(("/url", "must be an absolute http or https URL"))
+    violations += [
+        (f"/events/{i}", "must be an event name such as payment.settled, a prefix such as payment.*, or *")
+        for i, name in enumerate(wanted.events or ())
+        if not _EVENT.match(name)
+    ]
+    if violations:
+        raise invalid(violations)

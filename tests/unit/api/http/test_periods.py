@@ -1,0 +1,59 @@
+"""Dates of a period are days of its time zone, the last one included."""
+
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from litestar import Request
+from litestar.datastructures import MultiDict
+
+from libs.common.errors import Invalid
+from services.api.http.parameters import Query
+
+
+def query(**given: str) -> Query:
+    class Asked:
+        query_params = MultiDict(list(given.items()))
+
+    request: Any = Asked()
+    asked: Request[Any, Any, Any] = request
+    return Query(asked)
+
+
+@pytest.mark.parametrize(
+    ("zone", "begins_at", "ends_at"),
+    [
+        ("UTC", "2026-11-01T00:00:00", "2026-11-02T00:00:00"),
+        ("America/Sao_Paulo", "2026-11-01T03:00:00", "2026-11-02T03:00:00"),
+        ("Asia/Kathmandu", "2026-10-31T18:15:00", "2026-11-01T18:15:00"),
+        # The day has 25 hours there.
+        ("America/New_York", "2026-11-01T04:00:00", "2026-11-02T05:00:00"),
+        # Its midnight comes twice, and the first counts.
+        ("America/Havana", "2026-11-01T04:00:00", "2026-11-02T05:00:00"),
+    ],
+)
+def test_a_date_is_a_day_of_the_zone(zone: str, begins_at: str, ends_at: str) -> None:
+    asked = query(**{"from": "2026-11-01", "to": "2026-11-01", "tz": zone})
+    found = asked.zone()
+    assert found == ZoneInfo(zone)
+    assert asked.begin(zone=found) == datetime.fromisoformat(begins_at).replace(tzinfo=UTC)
+    assert asked.end(zone=found) == datetime.fromisoformat(ends_at).replace(tzinfo=UTC)
+
+
+def test_an_instant_with_an_offset_is_what_it_says_and_one_without_is_local() -> None:
+    zone = ZoneInfo("America/Sao_Paulo")
+    assert query(**{"from": "2026-11-01T10:00:00Z"}).begin(zone=zone) == datetime(2026, 11, 1, 10, tzinfo=UTC)
+    assert query(**{"from": "2026-11-01T10:00:00"}).begin(zone=zone) == datetime(2026, 11, 1, 13, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("text", ["Mars/Olympus", "../UTC", "UTC\0", "America", "A" * 40, "America/Sao_Paulo; --"])
+def test_a_zone_that_there_is_not_is_refused(text: str) -> None:
+    with pytest.raises(Invalid, match="tz"):
+        query(tz=text).zone()
+
+
+@pytest.mark.parametrize("text", ["9999-12-31", "0000-01-01", "2026-02-30", "yesterday", "9999-12-31T23:59:59.999999Z"])
+def test_an_end_that_cannot_be_is_refused(text: str) -> None:
+    with pytest.raises(Invalid, match="ISO 8601"):
+        query(to=text).end(zone=ZoneInfo("America/Sao_Paulo"))
