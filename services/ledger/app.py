@@ -1,4 +1,4 @@
-"""How the ledger is wired: the only file that knows every other room."""
+"""How the ledger is wired: the only file that knows every subject."""
 
 import sys
 from datetime import timedelta
@@ -12,19 +12,35 @@ from libs.common.messaging import Bus, inbox_partitions, published_partitions
 from libs.common.messaging.letters import dead_letters
 from libs.common.messaging.refused import list_refused
 from libs.common.messaging.resend import TIMEOUT_SECONDS, Window
-from libs.common.service import Service
-from services.ledger import answers, consumers, rules, store
-from services.ledger.claims import Claims
-from services.ledger.commands import Commands, ExchangeCommands, JournalCommands, ReportCommands, RoleCommands
-from services.ledger.commands.resending import resend as publish_again
-from services.ledger.holds import Holds
-from services.ledger.periods import Periods
+from libs.common.service import Loop, Service, Worker
+from services.ledger.accounts import AccountCommands, AccountConsumers, AccountQueries
+from services.ledger.balances import FOLD_EVERY_SECONDS, BalanceConsumers, BalanceQueries, Folder
+from services.ledger.entries import EntryCommands, EntryConsumers, EntryQueries, entries_of_intents
+from services.ledger.entries import resend as publish_again
+from services.ledger.exchange import ExchangeCommands, ExchangeConsumers, ExchangeQueries
+from services.ledger.holds import EXPIRE_EVERY_SECONDS, Expirer, HoldArchivist, HoldConsumers, Holds
+from services.ledger.holds import FORGET_EVERY_SECONDS as FORGET_HOLDS_EVERY_SECONDS
+from services.ledger.integrity import (
+    COMPARE_EVERY_SECONDS,
+    VERIFY_EVERY_SECONDS,
+    Claims,
+    IntegrityConsumers,
+    VerificationWorker,
+    Verifier,
+)
+from services.ledger.manual_entries import FORGET_EVERY_SECONDS as FORGET_REQUESTS_EVERY_SECONDS
+from services.ledger.manual_entries import JournalCommands, JournalQueries, ManualEntryConsumers, RequestArchivist
+from services.ledger.periods import PeriodConsumers, Periods
 from services.ledger.posting import BalanceCache, PostingDesk
-from services.ledger.queries import ExchangeQueries, JournalQueries, Queries, ReportQueries
-from services.ledger.settings import Settings
-from services.ledger.verification import Verifier
-from services.ledger.workers import MEASURED, forgetting, loops, workers
+from services.ledger.posting_rules import PaymentCommands, PaymentConsumers, RoleCommands, RoleConsumers, page
+from services.ledger.reports import ReportCommands, ReportConsumers, ReportQueries
+from services.ledger.settings import RetentionSettings, Settings
 
+MEASURED = (
+    *("journal_entries", "postings", "entry_groups", "journal_requests", "manual_entries"),
+    *("effective_totals", "holds", "claims", "outbox"),
+)
+"""Tables without partitions whose size is measured."""
 _STUCK_MAX = 200
 """Payments, and dead letters of each queue, that an operator is shown at a time."""
 
@@ -34,34 +50,36 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     clock = clock or SystemClock()
     database = Database(settings.database, schema="ledger", application_name="ledger")
     bus = Bus(service="ledger", settings=settings.broker, database=database, clock=clock)
+    cache = BalanceCache()
+    desk = PostingDesk(database, clock=clock, cache=cache)
+    holds = Holds(database, desk, clock=clock)
+    verifier = Verifier(database, clock=clock)
+    claims = Claims(database, clock=clock)
     reports = ReportCommands(
         database,
         age_max=timedelta(minutes=settings.reports.report_refresh_interval_minutes),
         timeout_seconds=settings.reports.report_refresh_timeout_seconds,
     )
-    consumers.register_reports(bus, ReportQueries(database, clock=clock), reports)
-    cache = BalanceCache()
     journal = JournalCommands(
         database,
         clock=clock,
         proposal_lifetime=timedelta(hours=settings.journal.proposal_lifetime_hours),
         cache=cache,
     )
-    consumers.register_journal(bus, JournalQueries(database, clock=clock), journal)
-    desk = PostingDesk(database, clock=clock, cache=cache)
-    holds = Holds(database, desk, clock=clock)
-    verifier = Verifier(database, clock=clock)
-    claims = Claims(database, clock=clock)
-    consumers.register_claims(bus, claims)
-    hearing = consumers.Consumers(
-        Commands(database, clock=clock, cache=cache),
-        Queries(database),
-        roles=RoleCommands(database, clock=clock),
-        exchange=ExchangeCommands(database, clock=clock, cache=cache),
-        exchange_queries=ExchangeQueries(database, clock=clock),
-    )
-    consumers.register(bus, hearing)
-    answers.register(bus, answers.Answers(database, holds, Periods(database, desk, clock=clock), verifier))
+    for consumers in (
+        AccountConsumers(AccountCommands(database, clock=clock), AccountQueries(database)),
+        PaymentConsumers(PaymentCommands(database, clock=clock, cache=cache)),
+        RoleConsumers(RoleCommands(database, clock=clock)),
+        EntryConsumers(EntryCommands(database, desk, clock=clock), EntryQueries(database)),
+        BalanceConsumers(BalanceQueries(database)),
+        HoldConsumers(holds),
+        PeriodConsumers(Periods(database, clock=clock)),
+        ExchangeConsumers(ExchangeCommands(database, clock=clock, cache=cache), ExchangeQueries(database, clock=clock)),
+        ManualEntryConsumers(journal, JournalQueries(database, clock=clock)),
+        ReportConsumers(reports, ReportQueries(database, clock=clock)),
+        IntegrityConsumers(claims, verifier),
+    ):
+        consumers.register(bus)
     return Service(
         name="ledger",
         place=settings.place,
@@ -71,17 +89,57 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         clock=clock,
         tables=[inbox_partitions(settings.broker), published_partitions(settings.broker)],
         measured=MEASURED,
-        loops=loops(reports),
+        # Every process has it; the database lets one at a time refresh.
+        loops=[Loop(name="keep reports fresh", run=reports.keep_fresh)],
         workers=[
             *workers(database, holds, verifier, claims),
-            *forgetting(database, clock=clock, settings=settings.retention),
+            *archivists(database, clock=clock, settings=settings.retention),
         ],
     )
 
 
+def workers(database: Database, holds: Holds, verifier: Verifier, claims: Claims) -> list[Worker]:
+    """List what runs on a clock, whatever the settings."""
+    return [
+        Worker(name="expire holds", every_seconds=EXPIRE_EVERY_SECONDS, run=Expirer(holds).run),
+        Worker(name="sum by effective time", every_seconds=FOLD_EVERY_SECONDS, run=Folder(database).run),
+        Worker(name="verify the books", every_seconds=VERIFY_EVERY_SECONDS, run=VerificationWorker(verifier).run),
+        Worker(
+            name="compare intents with entries",
+            every_seconds=COMPARE_EVERY_SECONDS,
+            run=claims.compare,
+            # The first round remembers where the books end: what is posted from then on is compared.
+            is_due_at_start=True,
+        ),
+    ]
+
+
+def archivists(database: Database, *, clock: Clock, settings: RetentionSettings) -> list[Worker]:
+    """List what is forgotten by age, as the settings choose; 0 days: nothing is."""
+    requests_days, holds_days = settings.journal_request_retention_days, settings.hold_retention_days
+    found = []
+    if requests_days > 0:
+        found.append(
+            Worker(
+                name="forget journal_requests",
+                every_seconds=FORGET_REQUESTS_EVERY_SECONDS,
+                run=RequestArchivist(database, clock=clock, kept_days=requests_days).run,
+            )
+        )
+    if holds_days > 0:
+        found.append(
+            Worker(
+                name="forget holds",
+                every_seconds=FORGET_HOLDS_EVERY_SECONDS,
+                run=HoldArchivist(database, clock=clock, kept_days=holds_days).run,
+            )
+        )
+    return found
+
+
 async def print_chart_of_accounts(_: Settings) -> None:
     """Print the posting rules for an accountant, `docs/chart-of-accounts.md`."""
-    print(rules.page(), end="")  # noqa: T201 - its output
+    print(page(), end="")  # noqa: T201 - its output
 
 
 async def print_stuck(settings: Settings) -> None:
@@ -90,7 +148,7 @@ async def print_stuck(settings: Settings) -> None:
     database = Database(settings.database, schema="ledger", application_name="ledger-stuck")
     await database.open()
     try:
-        entries = await store.entries_of_intents(database, wanted[:_STUCK_MAX])
+        entries = await entries_of_intents(database, wanted[:_STUCK_MAX])
         refused = await list_refused(database)
     finally:
         await database.close()

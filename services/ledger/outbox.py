@@ -8,7 +8,7 @@ from libs.common.contracts.ledger_books import InvariantBroken
 from libs.common.ids import derived_id
 from libs.common.messaging import Publication
 from libs.common.observability.correlation import Correlation, new_correlation_id
-from services.ledger.domain import Entry
+from services.ledger.core import Entry
 
 
 def entry_posted(entry: Entry, *, posted_at: datetime, correlation: Correlation) -> Publication:

@@ -22,10 +22,12 @@ from libs.common.clock import SystemClock
 from libs.common.contracts.ledger import AccountType, ListEntries
 from libs.common.db import Database
 from libs.common.ids import new_id
-from services.ledger import store
-from services.ledger.domain import Account
+from services.ledger.accounts import open_accounts as insert_accounts
+from services.ledger.balances import balances_in_period
+from services.ledger.balances.sql.effective import effective_balances, fold
+from services.ledger.core import Account
+from services.ledger.entries import EntryQueries
 from services.ledger.posting import PostingDesk
-from services.ledger.queries import Queries
 from tests.bench.ledger import Measured, Pair, measure
 from tests.support.databases import TestDatabase, fresh_database
 
@@ -81,7 +83,7 @@ async def open_accounts(database: Database) -> list[Pair]:
             for code in ("HOT", *(f"P{i:04}" for i in range(PAYERS_PER_TENANT)))
         ]
         async with database.transaction() as tx:
-            await store.open_accounts(tx, accounts, opened_at=SystemClock().now())
+            await insert_accounts(tx, accounts, opened_at=SystemClock().now())
         pairs += [(tenant_id, account.id, accounts[0].id) for account in accounts[1:]]
     return pairs
 
@@ -108,7 +110,7 @@ async def fold_all(database: Database) -> int:
     total = 0
     while True:
         async with database.transaction() as tx:
-            summed = await store.fold(tx, postings_min=256, accounts_max=50, postings_max=2_000)
+            summed = await fold(tx, postings_min=256, accounts_max=50, postings_max=2_000)
         if summed == 0:
             return total
         total += summed
@@ -151,14 +153,14 @@ async def reads(database: Database, pairs: list[Pair]) -> None:
         tenant_id = random.choice(pairs)[0]
         async with database.connection() as connection:
             if effective:
-                return await store.effective_balances(
+                return await effective_balances(
                     connection, tenant_id, before=instant(), currency="BRL", account=account
                 )
-            return await store.balances_in_period(
+            return await balances_in_period(
                 connection, tenant_id, posted_from=None, posted_until=instant(), currency="BRL", account=account
             )
 
-    queries = Queries(database)
+    queries = EntryQueries(database)
 
     async def page(account: str | None = None) -> object:
         wanted = ListEntries(tenant_id=random.choice(pairs)[0], posted_until=instant(), limit=50, account=account)

@@ -32,8 +32,9 @@ from libs.common.db import Database
 from libs.common.db.database import CONTENTION
 from libs.common.ids import new_id
 from libs.common.observability.correlation import Correlation, new_correlation_id
-from services.ledger import posting, store
-from services.ledger.domain import Account, Entry, Line
+from services.ledger import posting
+from services.ledger.accounts import open_accounts as insert_accounts
+from services.ledger.core import Account, Entry, Line
 from services.ledger.posting import Booking, PostingDesk
 from tests.support.databases import fresh_database
 
@@ -192,7 +193,7 @@ async def open_accounts(database: Database, desk: PostingDesk, variant: str) -> 
             for i in range(ACCOUNTS_PER_TENANT)
         ]
         async with database.transaction() as tx:
-            await store.open_accounts(tx, accounts, opened_at=SystemClock().now())
+            await insert_accounts(tx, accounts, opened_at=SystemClock().now())
         ids = [account.id for account in accounts]
         await asyncio.gather(*(desk.post(booking((tenant_id, one, ids[n - 1]), "")) for n, one in enumerate(ids)))
         opened.append((tenant_id, ids))

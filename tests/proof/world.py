@@ -38,11 +38,9 @@ from services.gateway.resilience import Circuit, ResilientProcessor, Retries
 from services.gateway.sandbox_processor import SandboxProcessor, StoredBook
 from services.gateway.settings import ResolutionSettings
 from services.gateway.store import AttemptStore, NoticeStore, SandboxStore
-from services.ledger import commands as ledger
-from services.ledger import consumers as ledger_consumers
-from services.ledger.claims import AGREE_WITHIN, Claims
-from services.ledger.queries import ExchangeQueries
-from services.ledger.queries import Queries as LedgerQueries
+from services.ledger.accounts import AccountCommands, AccountConsumers, AccountQueries
+from services.ledger.integrity import AGREE_WITHIN, Claims, IntegrityConsumers, Verifier
+from services.ledger.posting_rules import PaymentCommands, PaymentConsumers
 from tests.support.databases import fresh_database
 from tests.support.processors import SoleProcessor
 
@@ -187,12 +185,9 @@ class World:
         )
         self.notices = gateway.Notices(store=NoticeStore(database), clock=clock)
         database = databases["ledger"]
-        self.ledger = ledger_consumers.Consumers(
-            ledger.Commands(database, clock=clock),
-            LedgerQueries(database),
-            roles=ledger.RoleCommands(database, clock=clock),
-            exchange=ledger.ExchangeCommands(database, clock=clock),
-            exchange_queries=ExchangeQueries(database, clock=clock),
+        self.ledger = (
+            AccountConsumers(AccountCommands(database, clock=clock), AccountQueries(database)),
+            PaymentConsumers(PaymentCommands(database, clock=clock)),
         )
         self.claims = Claims(database, clock=clock)
 
@@ -358,8 +353,8 @@ async def open_world(servers: Servers) -> AsyncIterator[World]:
                 "gateway",
                 lambda ears: gateway_consumers.register_reports(ears, gateway.CaptureReports(clock=world.clock)),
             ),
-            ("ledger", lambda ears: ledger_consumers.register(ears, world.ledger)),
-            ("ledger", lambda ears: ledger_consumers.register_claims(ears, world.claims)),
+            *(("ledger", consumers.register) for consumers in world.ledger),
+            ("ledger", IntegrityConsumers(world.claims, Verifier(databases["ledger"], clock=world.clock)).register),
         )
         for service, register in registrations:
             register(_Ears(service, databases[service], post, tasks))

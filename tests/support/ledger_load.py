@@ -19,7 +19,7 @@ from libs.common.db import Database
 from libs.common.errors import Unavailable
 from libs.common.observability.correlation import Correlation
 from libs.common.settings import DatabaseSettings
-from services.ledger.domain import Account, Entry, Line
+from services.ledger.core import Account, Entry, Line
 from services.ledger.posting import Booking, PostingDesk
 
 TENANT = "tenant-under-load"

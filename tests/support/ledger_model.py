@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from libs.common.contracts.ledger import AccountType, Side
-from services.ledger.domain import Account, Entry, Hold
+from services.ledger.core import Account, Entry, Hold
 
 POSTED, REPLAYED, HELD = "posted", "replayed", "held"
 

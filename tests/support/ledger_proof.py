@@ -27,12 +27,14 @@ from libs.common.db import Database
 from libs.common.errors import Rejected
 from libs.common.ids import derived_id, new_id
 from libs.common.observability.correlation import Correlation
-from services.ledger import store
-from services.ledger.domain import Account, Entry, Hold, HoldState, Line
+from services.ledger.accounts import open_accounts
+from services.ledger.balances.sql.effective import effective_balances, fold
+from services.ledger.core import Account, Entry, Hold, HoldState, Line
+from services.ledger.entries import EntryCommands
 from services.ledger.holds import Holds
+from services.ledger.integrity import Verifier
 from services.ledger.periods import Periods
 from services.ledger.posting import Booking, Placing, Posted, PostingDesk, Releasing, Replayed
-from services.ledger.verification import Verifier
 from tests.support.databases import fresh_database
 from tests.support.ledger_model import HELD, POSTED, REPLAYED, Model
 
@@ -166,7 +168,7 @@ class Writer:
             expires_at=None if lasts is None else now + lasts,
         )
 
-    async def reverse(self, periods: Periods) -> None:
+    async def reverse(self, entries: EntryCommands) -> None:
         """Take one or two entries back, sometimes once more, sometimes one that is not there."""
         for _ in range(2):
             posted = list(self.model.lines)
@@ -189,7 +191,7 @@ class Writer:
                 )
                 expected = self.model.post(reversal, now=self._clock.now())
             try:
-                await periods.reverse(self.tenant_id, entry_id)
+                await entries.reverse(self.tenant_id, entry_id)
                 answer = POSTED
             except Rejected as refusal:
                 answer = refusal.reason
@@ -226,7 +228,7 @@ class Writer:
         for instant in [*self._chance.sample(instants, min(10, len(instants))), START, self._clock.now()]:
             before = instant + timedelta(seconds=self._chance.choice((0, 0, 1, 59)))
             async with database.connection() as connection:
-                found = await store.effective_balances(connection, self.tenant_id, before=before, currency=None)
+                found = await effective_balances(connection, self.tenant_id, before=before, currency=None)
             real = {(codes[b.account], b.currency): (b.debits_minor, b.credits_minor) for b in found}
             real = {key: sums for key, sums in real.items() if sums != (0, 0)}
             assert real == self.model.effective(before), before
@@ -273,14 +275,15 @@ async def prove(one: Database, two: Database, *, operations: int, seed: int) -> 
     for number in range(WRITERS):
         accounts = chart(f"proof-{seed}-{number}")
         async with one.transaction() as tx:
-            await store.open_accounts(tx, accounts, opened_at=clock.now())
+            await open_accounts(tx, accounts, opened_at=clock.now())
         writers.append(Writer(accounts[0].tenant_id, accounts, desks[number % 2], clock, seed))
-    periods = Periods(one, desks[0], clock=clock)
+    periods = Periods(one, clock=clock)
+    entries = EntryCommands(one, desks[0], clock=clock)
     holds = Holds(two, desks[1], clock=clock)
     for round_no in range(max(1, operations // (WRITERS * BURST))):
         await asyncio.gather(*(writer.burst() for writer in writers))
         for writer in writers:
-            await writer.reverse(periods)
+            await writer.reverse(entries)
         clock.advance(timedelta(seconds=20))
         await holds.expire()
         for writer in writers:
@@ -289,7 +292,7 @@ async def prove(one: Database, two: Database, *, operations: int, seed: int) -> 
         if round_no % 7 == 6:
             clock.advance(timedelta(hours=9))
             async with one.transaction() as tx:
-                await store.fold(tx, postings_min=1 + seed % 3, accounts_max=1000, postings_max=97)
+                await fold(tx, postings_min=1 + seed % 3, accounts_max=1000, postings_max=97)
         if round_no % 10 == 9:
             await writers[round_no % WRITERS].close(periods)
     for writer in writers:

@@ -1,19 +1,18 @@
-"""The posting engine: the one door by which anything gets into the books.
+"""The posting engine: the one way by which anything gets into the books.
 
 A group of entries is posted in one transaction: every balance row that it touches is locked once, in the order of its
 key; the entries are decided one after the other in memory, exactly as if each had come alone; then everything is written
 by one statement, each balance row once. A hot account costs what a cold one does, and two processes that post to the
 same accounts wait for each other and never in a circle.
 
-`instructions` is what it can be told and what it answers, `decision` the pure part, `engine` the transaction around it,
-and `desk` the door for single entries. Measured on two cores: `python -m tests.bench.ledger`.
+`domain` is the pure part: what can be instructed, and how a group is decided; `engine` the transaction around it,
+and `desk` what takes single entries. Measured on two cores: `python -m tests.bench.ledger`.
 """
 
 from services.ledger.posting.cache import BalanceCache
-from services.ledger.posting.decision import BalanceKey, Decision, EntryKey, HoldKey, Standing, decide
 from services.ledger.posting.desk import CONTENTION_RETRIES_MAX, PostingDesk
-from services.ledger.posting.engine import count, post
-from services.ledger.posting.instructions import (
+from services.ledger.posting.domain.decision import BalanceKey, Decision, EntryKey, HoldKey, Standing, decide
+from services.ledger.posting.domain.instructions import (
     Booking,
     Held,
     Instruction,
@@ -24,9 +23,12 @@ from services.ledger.posting.instructions import (
     Releasing,
     Replayed,
 )
+from services.ledger.posting.engine import count, post
+from services.ledger.posting.sql.holds import HOLD_COLUMNS, holds_by_id, read_hold
 
 __all__ = [
     "CONTENTION_RETRIES_MAX",
+    "HOLD_COLUMNS",
     "BalanceCache",
     "BalanceKey",
     "Booking",
@@ -45,5 +47,7 @@ __all__ = [
     "Standing",
     "count",
     "decide",
+    "holds_by_id",
     "post",
+    "read_hold",
 ]

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 import msgspec
 
-from services.ledger.domain import Balance
-from services.ledger.posting.decision import BalanceKey
+from services.ledger.core import Balance
+from services.ledger.posting.domain.decision import BalanceKey
 
 BALANCES_MAX = 20_000
 """Balances that are remembered; those that were not posted to for longest are forgotten."""

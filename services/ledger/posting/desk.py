@@ -7,10 +7,7 @@ from libs.common.db import Database, GroupCommit
 from libs.common.db.database import CONTENTION
 from libs.common.errors import Transient
 from services.ledger.posting.cache import BalanceCache, landed
-from services.ledger.posting.engine import count, look_and_write
-from services.ledger.posting.foresight import foresee
-from services.ledger.posting.group import Wanted
-from services.ledger.posting.instructions import (
+from services.ledger.posting.domain.instructions import (
     Booking,
     Held,
     Instruction,
@@ -21,6 +18,9 @@ from services.ledger.posting.instructions import (
     Releasing,
     Replayed,
 )
+from services.ledger.posting.engine import count, look_and_write
+from services.ledger.posting.foresight import foresee
+from services.ledger.posting.group import Wanted
 
 GROUP_MAX = 500
 """Instructions that one group takes at most: beyond it the latency of a group grows and its speed does not."""

@@ -10,16 +10,19 @@ from typing import cast
 
 from libs.common.clock import Clock
 from libs.common.db import Connection
-from services.ledger import metrics, store
+from services.ledger import metrics
 from services.ledger.posting.cache import BalanceCache
-from services.ledger.posting.decision import BalanceKey, Standing, decide
+from services.ledger.posting.domain.decision import BalanceKey, Standing, decide
+from services.ledger.posting.domain.instructions import Booking, Held, Instruction, Outcome, Placing
 from services.ledger.posting.foresight import foresee
 from services.ledger.posting.group import Wanted, balances_of, prepare
-from services.ledger.posting.instructions import Booking, Held, Instruction, Outcome, Placing
+from services.ledger.posting.sql import groups, holds
 
 GROUP_MAX = 500
 """Entries of one group at most: deciding and laying out more would keep the process from everything else."""
+
 _PART = 100
+
 _REST_SECONDS = 0.005
 """More than a group are written in parts of so many, with a rest after each: nothing else of the process computes meanwhile."""
 
@@ -70,16 +73,16 @@ async def _post_many(
     tx: Connection, bookings: Sequence[Booking], *, clock: Clock, cache: BalanceCache | None
 ) -> list[Outcome | Held]:
     """Post more than a group takes. All balances are locked first: in the order of their keys, as every group locks them."""
-    groups = list(batched(bookings, _PART))
+    parts = list(batched(bookings, _PART))
     keys: dict[BalanceKey, None] = {}
-    for group in groups:
-        keys |= dict.fromkeys(balances_of(group))
+    for part in parts:
+        keys |= dict.fromkeys(balances_of(part))
         await asyncio.sleep(0)
     outcomes: list[Outcome | Held] = []
     with cache.looking(list(keys)) if cache is not None else nullcontext():
-        await store.lock_group(tx, list(keys), (), ())
-        for group in groups:
-            outcomes += await look_and_write(tx, group, Wanted(group), clock=clock, cache=None)
+        await groups.lock_group(tx, list(keys), (), ())
+        for part in parts:
+            outcomes += await look_and_write(tx, part, Wanted(part), clock=clock, cache=None)
             # Others have the process to themselves for as long as it takes to prepare a part.
             await asyncio.sleep(_REST_SECONDS)
     return outcomes
@@ -100,12 +103,12 @@ async def look_and_write(
             moment, or began the same balance; the caller's transaction is lost and may be run again.
     """
     begun = time.perf_counter()
-    locked = await store.lock_group(tx, wanted.balances, wanted.entries, wanted.tenants)
+    locked = await groups.lock_group(tx, wanted.balances, wanted.entries, wanted.tenants)
     not_taken: set[BalanceKey] = set()
     balances = locked.balances
     if len(balances) < len(wanted.balances):
         missing = [key for key in wanted.balances if key not in balances]
-        new, not_taken = await store.begin_balances(tx, missing)
+        new, not_taken = await groups.begin_balances(tx, missing)
         balances = balances | new
     decision = decide(
         instructions,
@@ -113,16 +116,16 @@ async def look_and_write(
         standing={key: Standing(digest=digest, posted_at=at) for key, (digest, at) in locked.standing.items()},
         closed=locked.closed,
         # Whoever changes a hold has locked its balances: read after the lock, it cannot change any more.
-        holds=await store.holds_by_id(tx, wanted.holds) if wanted.holds else {},
+        holds=await holds.holds_by_id(tx, wanted.holds) if wanted.holds else {},
         not_taken=not_taken,
         now=clock.now(),
     )
     if decision.balances:
-        await store.post_group(tx, prepare(instructions, decision, before=balances))
+        await groups.post_group(tx, prepare(instructions, decision, before=balances))
     if decision.placed:
-        await store.write_placed(tx, list(decision.placed.values()))
+        await holds.write_placed(tx, list(decision.placed.values()))
     if decision.resolved:
-        await store.write_resolved(tx, list(decision.resolved.values()))
+        await holds.write_resolved(tx, list(decision.resolved.values()))
     if cache is not None:
         cache.remember(decision.balances)
     metrics.observe_group("locked", len(instructions), seconds=time.perf_counter() - begun)

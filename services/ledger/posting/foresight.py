@@ -8,11 +8,12 @@ import asyncpg
 
 from libs.common.clock import Clock
 from libs.common.db import Connection, Database
-from services.ledger import metrics, store
+from services.ledger import metrics
 from services.ledger.posting.cache import BalanceCache, Flight, Recalled, landed
-from services.ledger.posting.decision import Decision, decide
+from services.ledger.posting.domain.decision import Decision, decide
+from services.ledger.posting.domain.instructions import Booking, Held, Instruction, Outcome
 from services.ledger.posting.group import balances_of, prepare
-from services.ledger.posting.instructions import Booking, Held, Instruction, Outcome
+from services.ledger.posting.sql import groups
 
 
 class _OvertakenError(asyncpg.SerializationError):
@@ -63,7 +64,7 @@ class ForeseenGroup:
 
     async def _write(self, connection: Connection) -> list[Outcome | Held]:
         begun = time.perf_counter()
-        await store.post_group(connection, self._prepared)
+        await groups.post_group(connection, self._prepared)
         metrics.observe_group("remembered", self._size, seconds=time.perf_counter() - begun)
         return self._decision.outcomes
 

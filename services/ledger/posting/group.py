@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-from services.ledger import outbox, store
-from services.ledger.domain import Balance, Hold
-from services.ledger.posting.decision import BalanceKey, Decision, EntryKey, HoldKey
-from services.ledger.posting.instructions import Booking, Instruction, Posted
+from services.ledger import outbox
+from services.ledger.core import Balance, Hold
+from services.ledger.posting.domain.decision import BalanceKey, Decision, EntryKey, HoldKey
+from services.ledger.posting.domain.instructions import Booking, Instruction, Posted
+from services.ledger.posting.sql import groups
 
 
 class Wanted:
@@ -43,11 +44,11 @@ def balances_of(bookings: Sequence[Booking]) -> list[BalanceKey]:
 
 def prepare(
     instructions: Sequence[Instruction], decision: Decision, *, before: Mapping[BalanceKey, Balance]
-) -> store.PreparedGroup:
+) -> groups.PreparedGroup:
     """Lay a decided group out as it is written, with what it says to others; `before` is what it goes on from."""
     publications = [
         outbox.entry_posted(instruction.entry, posted_at=outcome.posted_at, correlation=instruction.correlation)
         for instruction, outcome in zip(instructions, decision.outcomes, strict=True)
         if isinstance(outcome, Posted) and isinstance(instruction, Booking)
     ]
-    return store.prepare_group(decision.posted, decision.balances, publications, before=before)
+    return groups.prepare_group(decision.posted, decision.balances, publications, before=before)

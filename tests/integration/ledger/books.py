@@ -21,8 +21,10 @@ from libs.common.contracts.ledger_journal import (
 from libs.common.contracts.ledger_reports import Granularity
 from libs.common.db import Database
 from libs.common.ids import new_id
-from services.ledger.commands import Commands, JournalCommands, ReportCommands
-from services.ledger.queries import JournalQueries, Queries, ReportQueries
+from services.ledger.accounts import AccountCommands
+from services.ledger.entries import EntryQueries
+from services.ledger.manual_entries import JournalCommands, JournalQueries
+from services.ledger.reports import ReportCommands, ReportQueries
 
 PROPOSAL_LIFETIME = timedelta(days=7)
 
@@ -33,8 +35,8 @@ class Books:
     def __init__(self, database: Database, clock: ManualClock) -> None:
         self.database = database
         self.clock = clock
-        self.commands = Commands(database, clock=clock)
-        self.queries = Queries(database)
+        self.commands = AccountCommands(database, clock=clock)
+        self.queries = EntryQueries(database)
         self.journal = JournalCommands(database, clock=clock, proposal_lifetime=PROPOSAL_LIFETIME)
         self.proposals = JournalQueries(database, clock=clock)
         self.reports = ReportQueries(database, clock=clock)

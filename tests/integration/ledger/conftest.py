@@ -9,15 +9,19 @@ import pytest
 
 from libs.common.clock import ManualClock
 from libs.common.contracts import gateway
-from libs.common.contracts.ledger import JournalEntryPosted
+from libs.common.contracts.ledger import AccountType, JournalEntryPosted
 from libs.common.db import Connection, Database
 from libs.common.db.database import CONTENTION
 from libs.common.ids import new_id
 from libs.common.messaging import Received
 from libs.common.observability.correlation import Correlation
-from services.ledger.commands import Commands, ExchangeCommands, RoleCommands
-from services.ledger.consumers import Consumers
-from services.ledger.queries import ExchangeQueries, Queries
+from services.ledger.accounts import AccountCommands, AccountConsumers, AccountQueries
+from services.ledger.balances import BalanceConsumers, BalanceQueries
+from services.ledger.entries import EntryCommands, EntryConsumers, EntryQueries
+from services.ledger.exchange import ExchangeCommands, ExchangeConsumers, ExchangeQueries
+from services.ledger.posting import PostingDesk
+from services.ledger.posting_rules import PaymentCommands, PaymentConsumers, RoleCommands, RoleConsumers
+from tests.integration.ledger.bank import Bank
 from tests.support.databases import TestDatabase
 
 CONTENTION_RETRIES_MAX = 10
@@ -29,17 +33,19 @@ class Ledger:
     def __init__(self, database: Database, clock: ManualClock) -> None:
         self.database = database
         self.clock = clock
-        self.consumers = Consumers(
-            Commands(database, clock=clock),
-            Queries(database),
-            roles=RoleCommands(database, clock=clock),
-            exchange=ExchangeCommands(database, clock=clock),
-            exchange_queries=ExchangeQueries(database, clock=clock),
+        self.accounts = AccountConsumers(AccountCommands(database, clock=clock), AccountQueries(database))
+        self.payments = PaymentConsumers(PaymentCommands(database, clock=clock))
+        self.roles = RoleConsumers(RoleCommands(database, clock=clock))
+        desk = PostingDesk(database, clock=clock)
+        self.entries = EntryConsumers(EntryCommands(database, desk, clock=clock), EntryQueries(database))
+        self.balances = BalanceConsumers(BalanceQueries(database))
+        self.exchange = ExchangeConsumers(
+            ExchangeCommands(database, clock=clock), ExchangeQueries(database, clock=clock)
         )
 
     async def hear_captures(self, *received: Received[gateway.PaymentCaptured]) -> None:
         """Handle captures in one transaction, as the pack consumer does."""
-        await self.handle(self.consumers.on_payment_captured, received)
+        await self.handle(self.payments.handler(gateway.PaymentCaptured), received)
 
     async def handle[M](
         self, handler: Callable[[Connection, Sequence[M]], Awaitable[None]], received: Sequence[M]
@@ -167,3 +173,12 @@ async def database(ledger_database: TestDatabase) -> AsyncIterator[Database]:
 def ledger(database: Database, clock: ManualClock) -> Ledger:
     """A ledger process that has just started: it remembers no chart."""
     return Ledger(database, clock)
+
+
+@pytest.fixture
+async def bank(database: Database, tenant_id: str, clock: ManualClock) -> Bank:
+    bank = Bank(database, tenant_id, clock)
+    await bank.open("VAULT", AccountType.ASSET)
+    await bank.open("WALLET", AccountType.LIABILITY, floor_minor=0)
+    await bank.post("VAULT", "WALLET", 1000)
+    return bank

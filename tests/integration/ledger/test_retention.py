@@ -6,8 +6,8 @@ from uuid import uuid4
 import asyncpg
 
 from libs.common.clock import ManualClock
+from services.ledger.app import archivists
 from services.ledger.settings import RetentionSettings
-from services.ledger.workers import forgetting
 from tests.support.databases import TestDatabase
 
 DAY = timedelta(days=1)
@@ -23,9 +23,9 @@ async def test_old_answers_are_forgotten_only_where_a_setting_says_so(
             "INSERT INTO journal_requests VALUES ($1, $2, '\\x00', '{}', $3)", tenant_id, key, now - ago * DAY
         )
     async with ledger_database.open("ledger") as database:
-        assert forgetting(database, clock=ManualClock(now), settings=RetentionSettings()) == []
+        assert archivists(database, clock=ManualClock(now), settings=RetentionSettings()) == []
         # A clock that is far ahead does not take what is younger than 90 days.
-        for worker in forgetting(
+        for worker in archivists(
             database,
             clock=ManualClock(now + 9_999 * DAY),
             settings=RetentionSettings(journal_request_retention_days=100, hold_retention_days=100),
@@ -56,7 +56,7 @@ async def test_hold_that_is_over_is_forgotten_and_an_open_one_is_not(
         )
     await admin.close()
     async with ledger_database.open("ledger") as database:
-        for worker in forgetting(database, clock=ManualClock(now), settings=RetentionSettings(hold_retention_days=90)):
+        for worker in archivists(database, clock=ManualClock(now), settings=RetentionSettings(hold_retention_days=90)):
             await worker.run()
         rows = await database.fetch("SELECT state FROM holds WHERE tenant_id = $1", tenant_id)
     assert {row["state"] for row in rows} == {"OPEN", "EXPIRED"}

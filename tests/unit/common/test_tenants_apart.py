@@ -27,18 +27,18 @@ DERIVED_WITHOUT_TENANT = {
     "services/gateway/outbox.py:again": "from the event of an attempt, whose id has the tenant in it",
     "services/gateway/outbox.py:_publication": "from the id of an attempt, which has the tenant in it",
     "services/gateway/stripe_processor/inbox.py:_fee_message": "of an intent; entries of fees are kept by tenant",
-    "services/ledger/claims.py:_claim": "the id of an entry; entries are kept by tenant",
-    "services/ledger/holds.py:capture": "the id of an entry; entries are kept by tenant",
-    "services/ledger/periods.py:reverse": "the id of an entry; entries are kept by tenant",
-    "services/ledger/queries/exchange.py:told": "the id of an entry; entries are kept by tenant",
-    "services/ledger/rules/conversion.py:_entry": "the id of an entry; entries are kept by tenant",
-    "services/ledger/rules/payments.py:_entry": "the id of an entry; entries are kept by tenant",
-    "services/ledger/commands/manual.py:identified": "the source that callers give begins with the tenant",
+    "services/ledger/integrity/commands/reconciliation.py:_claim": "the id of an entry; entries are kept by tenant",
+    "services/ledger/holds/commands.py:capture": "the id of an entry; entries are kept by tenant",
+    "services/ledger/entries/commands.py:reverse": "the id of an entry; entries are kept by tenant",
+    "services/ledger/exchange/queries.py:told": "the id of an entry; entries are kept by tenant",
+    "services/ledger/posting_rules/domain/conversion.py:_entry": "the id of an entry; entries are kept by tenant",
+    "services/ledger/posting_rules/domain/payments.py:_entry": "the id of an entry; entries are kept by tenant",
+    "services/ledger/manual_entries/domain.py:identified": "the source that callers give begins with the tenant",
     "services/notifier/deliveries/domain/delivery.py:delivery_id": "of an endpoint, whose id we minted; deliveries are kept by tenant",
 }
 LOCKS_WITHOUT_TENANT = {
     "libs/common/db/migrate.py": "migrating a schema",
-    "services/ledger/store/effective.py": "one process sums up postings for reading; tried, never waited for",
+    "services/ledger/balances/sql/effective.py": "one process sums up postings for reading; tried, never waited for",
 }
 KEYS_WITHOUT_TENANT = {
     "*.inbox(event_id, queue)": "the id is that of the event within its tenant: libs.common.messaging.inbox.key_of",

@@ -1,0 +1,106 @@
+"""The default accounts that every tenant has, and what each role in the posting rules means. Pure."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+import msgspec
+
+from libs.common.contracts.ledger import AccountType
+from libs.common.contracts.ledger_money import Role
+from libs.common.errors import Invalid
+from services.ledger.core import Account
+
+TENANT_ID_LENGTH_MAX = 64
+
+_ASSET, _LIABILITY, _EQUITY = AccountType.ASSET, AccountType.LIABILITY, AccountType.EQUITY
+
+_REVENUE, _EXPENSE = AccountType.REVENUE, AccountType.EXPENSE
+
+
+class RoleTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """What one role means, who plays it unless the tenant says otherwise, and who may."""
+
+    label: str
+    """The name of the platform's own account for it; its code is the name of the role."""
+    meaning: str
+    """What stands on the account, as a sentence."""
+    account_types: tuple[AccountType, ...]
+    """The types that may play it; the platform's own account has the first."""
+
+
+ROLES: Mapping[Role, RoleTerms] = MappingProxyType(
+    {
+        Role.CASH: RoleTerms(label="Cash", meaning="What the processor holds for the tenant.", account_types=(_ASSET,)),
+        Role.REVENUE: RoleTerms(
+            label="Revenue",
+            meaning="What captures have earned; a liability where the money is owed to others, as on a marketplace.",
+            account_types=(_REVENUE, _LIABILITY),
+        ),
+        Role.REFUND_EXPENSE: RoleTerms(
+            label="Refund Expense",
+            meaning="What was given back; a revenue account where refunds are to reduce revenue directly.",
+            account_types=(_EXPENSE, _REVENUE),
+        ),
+        Role.PROCESSOR_FEES: RoleTerms(
+            label="Processor Fees", meaning="What the processor keeps for its work.", account_types=(_EXPENSE,)
+        ),
+        Role.GATEWAY_CLEARING: RoleTerms(
+            label="Gateway Clearing",
+            meaning="Payouts on their way from the processor to the bank; empty when none is.",
+            account_types=(_ASSET, _LIABILITY),
+        ),
+        Role.BANK: RoleTerms(label="Bank", meaning="What has arrived at the tenant's bank.", account_types=(_ASSET,)),
+        Role.DISPUTE_CLEARING: RoleTerms(
+            label="Dispute Clearing",
+            meaning="What customers' banks took back until it is decided; empty when no dispute is open.",
+            account_types=(_ASSET, _LIABILITY),
+        ),
+        Role.DISPUTE_LOSSES: RoleTerms(
+            label="Dispute Losses", meaning="Disputed money that is gone.", account_types=(_EXPENSE,)
+        ),
+        Role.FX_POSITION: RoleTerms(
+            label="Currency Position",
+            meaning="What was exchanged between currencies, one balance in each: sold ones stand on the debit side, "
+            "bought ones on the credit side.",
+            account_types=(_ASSET, _LIABILITY, _EQUITY),
+        ),
+        Role.FX_GAIN_LOSS: RoleTerms(
+            label="Currency Gains and Losses",
+            meaning="What exchanging cost or gained: rounding, and the distance between the rate and what the bank paid.",
+            account_types=(_EXPENSE, _REVENUE),
+        ),
+    }
+)
+"""Every role, in the order in which the rules are told."""
+
+
+def default_account_id(tenant_id: str, role: Role) -> UUID:
+    """Return the id of a tenant's default account, the same in every process that opens it (RFC 9562, version 5)."""
+    return uuid5(NAMESPACE_URL, f"ledger/{tenant_id}/accounts/{role}")
+
+
+def default_roles(tenant_id: str) -> Mapping[Role, UUID]:
+    """Tell which account plays each role where the tenant has changed nothing."""
+    return MappingProxyType({role: default_account_id(tenant_id, role) for role in Role})
+
+
+def default_accounts(tenant_id: str) -> list[Account]:
+    """List the accounts that the platform opens for a tenant.
+
+    Raises:
+        Invalid: when the tenant's id is empty or longer than 64 characters.
+    """
+    if not 1 <= len(tenant_id) <= TENANT_ID_LENGTH_MAX:
+        raise Invalid(f"a tenant's id must have 1 to {TENANT_ID_LENGTH_MAX} characters", code="tenant_invalid")
+    return [
+        Account(
+            tenant_id=tenant_id,
+            id=default_account_id(tenant_id, role),
+            code=role.value,
+            label=terms.label,
+            account_type=terms.account_types[0],
+            is_default=True,
+        )
+        for role, terms in ROLES.items()
+    ]

@@ -1,0 +1,15 @@
+"""Balances of accounts: now, in a period, and at an instant of record or of effect."""
+
+from services.ledger.balances.consumers import BalanceConsumers
+from services.ledger.balances.queries import BalanceQueries
+from services.ledger.balances.sql.current import balances_in_period, standing_balances
+from services.ledger.balances.workers import FOLD_EVERY_SECONDS, Folder
+
+__all__ = [
+    "FOLD_EVERY_SECONDS",
+    "BalanceConsumers",
+    "BalanceQueries",
+    "Folder",
+    "balances_in_period",
+    "standing_balances",
+]

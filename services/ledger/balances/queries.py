@@ -1,0 +1,51 @@
+"""Balances now, in a period, and at an instant."""
+
+from libs.common.contracts import ledger as contract
+from libs.common.contracts.ledger import BalanceList
+from libs.common.contracts.ledger_books import BookTime, GetBalancesAt
+from libs.common.db import Database
+from services.ledger.balances.sql import current, effective
+
+
+class BalanceQueries:
+    """Reads of balances."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def balances(self, wanted: contract.ListBalances) -> contract.BalanceList:
+        """List what a tenant's accounts hold, or what was posted to them in a period."""
+        async with self._database.connection() as connection:
+            if wanted.posted_from is None and wanted.posted_until is None:
+                found = await current.standing_balances(connection, wanted.tenant_id, currency=wanted.currency)
+            else:
+                found = await current.balances_in_period(
+                    connection,
+                    wanted.tenant_id,
+                    posted_from=wanted.posted_from,
+                    posted_until=wanted.posted_until,
+                    currency=wanted.currency,
+                )
+        return contract.BalanceList(balances=found)
+
+    async def get_balances_at(self, request: GetBalancesAt) -> BalanceList:
+        """What did this tenant's accounts hold at an instant?"""
+        async with self._database.connection() as connection:
+            if request.time is BookTime.EFFECTIVE:
+                found = await effective.effective_balances(
+                    connection,
+                    request.tenant_id,
+                    before=request.before,
+                    currency=request.currency,
+                    account=request.account,
+                )
+            else:
+                found = await current.balances_in_period(
+                    connection,
+                    request.tenant_id,
+                    posted_from=None,
+                    posted_until=request.before,
+                    currency=request.currency,
+                    account=request.account,
+                )
+        return BalanceList(balances=found)

@@ -1,0 +1,1 @@
+"""The SQL of balances: by record, and by effective time."""

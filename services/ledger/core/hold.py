@@ -1,0 +1,92 @@
+"""A hold: an amount set aside until it is captured, voided or expires. Pure."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+import msgspec
+
+from libs.common.contracts.ledger import Side
+from libs.common.money import AMOUNT_MINOR_MAX, is_known_currency
+from services.ledger.core.entry import Entry
+from services.ledger.errors import EntryInvalid
+
+
+class HoldState(StrEnum):
+    """Where a hold stands. Every state but the first is final."""
+
+    OPEN = "OPEN"
+    CAPTURED = "CAPTURED"
+    VOIDED = "VOIDED"
+    EXPIRED = "EXPIRED"
+
+
+class Hold(msgspec.Struct, frozen=True, kw_only=True):
+    """An amount set aside: a promise to move money from one account to another, or to let it go.
+
+    Raises:
+        EntryInvalid: for an amount out of range, an unknown currency, one account on both sides, or an end in the past.
+    """
+
+    tenant_id: str
+    """Whose accounts."""
+    id: UUID
+    """Unique in the tenant's books for ever."""
+    debit_account_id: UUID
+    """The account that a capture debits."""
+    credit_account_id: UUID
+    """The account that a capture credits."""
+    currency: str
+    """ISO 4217 code, upper case."""
+    amount_minor: int
+    """1 to 10^15 minor units."""
+    placed_at: datetime
+    """When it was placed."""
+    expires_at: datetime | None = None
+    """When it is let go by itself; None: never."""
+    state: HoldState = HoldState.OPEN
+    """Where it stands."""
+    captured_minor: int = 0
+    """What of it was posted."""
+    entry_id: UUID | None = None
+    """The entry that captured it."""
+    resolved_at: datetime | None = None
+    """When it was captured, voided or expired."""
+
+    def __post_init__(self) -> None:
+        if not is_known_currency(self.currency):
+            raise EntryInvalid(f"{self.currency!r} is not an ISO 4217 currency", code="unsupported_currency")
+        if not 0 < self.amount_minor <= AMOUNT_MINOR_MAX:
+            raise EntryInvalid(f"an amount must be 1 to {AMOUNT_MINOR_MAX} minor units", code="invalid_amount")
+        if self.debit_account_id == self.credit_account_id:
+            raise EntryInvalid("a hold needs two accounts")
+        if self.expires_at is not None and self.expires_at <= self.placed_at:
+            raise EntryInvalid("a hold must expire after it is placed")
+
+    @property
+    def sides(self) -> tuple[tuple[Side, UUID], tuple[Side, UUID]]:
+        """Its two accounts, each with the side that a capture posts to it."""
+        return (Side.DEBIT, self.debit_account_id), (Side.CREDIT, self.credit_account_id)
+
+    def is_due(self, now: datetime) -> bool:
+        """Tell whether its time is over."""
+        return self.expires_at is not None and self.expires_at <= now
+
+    def is_same_promise_as(self, other: "Hold") -> bool:
+        """Tell whether placing the other one again is placing this one."""
+        return (
+            self.debit_account_id == other.debit_account_id
+            and self.credit_account_id == other.credit_account_id
+            and self.currency == other.currency
+            and self.amount_minor == other.amount_minor
+        )
+
+    def captured_by(self, entry: Entry, *, at: datetime) -> "Hold":
+        """Return it as it stands once `entry` has posted all or a part of it; the rest is let go."""
+        return msgspec.structs.replace(
+            self, state=HoldState.CAPTURED, captured_minor=entry.amount_minor, entry_id=entry.id, resolved_at=at
+        )
+
+    def let_go(self, state: HoldState, *, at: datetime) -> "Hold":
+        """Return it voided or expired."""
+        return msgspec.structs.replace(self, state=state, resolved_at=at)

@@ -1,0 +1,50 @@
+"""Listing a tenant's entries."""
+
+from libs.common.contracts import ledger as contract
+from libs.common.db import Database
+from services.ledger.core import read_cursor, write_cursor
+from services.ledger.entries.sql import journal
+from services.ledger.errors import QueryInvalid
+
+ENTRIES_MAX = 500
+"""Entries on one page at most."""
+
+OFFSET_MAX = 10_000
+"""Entries that may be skipped; deeper pages are reached by the cursor, which costs the same at any depth."""
+
+
+class EntryQueries:
+    """Reads of the journal."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def entries(self, wanted: contract.ListEntries) -> contract.EntryPage:
+        """List a tenant's entries, newest first; a limit above 500 counts as 500.
+
+        Raises:
+            QueryInvalid: for a limit below 1, an offset out of range, or a cursor that is not ours.
+        """
+        if wanted.limit < 1:
+            raise QueryInvalid("limit must be at least 1", errors=(("/limit", "limit must be at least 1"),))
+        if not 0 <= wanted.offset <= OFFSET_MAX:
+            sentence = f"offset must be 0 to {OFFSET_MAX}; use the cursor to go further"
+            raise QueryInvalid(sentence, errors=(("/offset", sentence),))
+        limit = min(wanted.limit, ENTRIES_MAX)
+        filtered = journal.EntryFilter(
+            tenant_id=wanted.tenant_id,
+            posted_from=wanted.posted_from,
+            posted_until=wanted.posted_until,
+            currency=wanted.currency,
+            account=wanted.account,
+            payment_intent_id=wanted.payment_intent_id,
+            before=None if wanted.cursor is None else read_cursor(wanted.cursor),
+        )
+        async with self._database.connection() as connection:
+            # One more than wanted tells whether there is a next page.
+            found = await journal.entries(connection, filtered, limit=limit + 1, offset=wanted.offset)
+        page = found[:limit]
+        return contract.EntryPage(
+            entries=page,
+            next_cursor=write_cursor(page[-1].posted_at, page[-1].id) if len(found) > limit else None,
+        )

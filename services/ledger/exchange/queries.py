@@ -1,0 +1,269 @@
+"""Reading rates, what amounts are worth by them, conversions, and balances in one currency."""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+
+import msgspec
+
+from libs.common.clock import Clock
+from libs.common.contracts import ledger_money as contract
+from libs.common.contracts.ledger import AccountBalance, EntryKind
+from libs.common.db import Connection, Database
+from libs.common.ids import derived_id
+from libs.common.money import is_known_currency
+from services.ledger.accounts import chart_of
+from services.ledger.balances import balances_in_period, standing_balances
+from services.ledger.core import Leg, Pair, Quote, Rate, half_even, needed_pairs, quote
+from services.ledger.errors import ConversionUnknown, QueryInvalid, RateUnknown
+from services.ledger.exchange import sql
+
+RATES_MAX = 500
+"""Rates on one page at most."""
+
+_TICK = timedelta(microseconds=1)
+
+_LAST = datetime.max.replace(tzinfo=UTC)
+
+
+class _Place(msgspec.Struct, frozen=True, array_like=True):
+    """Where a page ended; the instant is of a history only."""
+
+    from_currency: str
+    to_currency: str
+    effective_at: datetime | None = None
+
+
+class ExchangeQueries:
+    """Reads about currencies of one ledger process."""
+
+    def __init__(self, database: Database, *, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def rates(self, wanted: contract.ListExchangeRates) -> contract.ExchangeRatePage:
+        """List the rates in effect, or every rate that was recorded; a limit above 500 counts as 500.
+
+        Raises:
+            QueryInvalid: for a limit below 1, or a cursor that is not of such a list.
+        """
+        if wanted.limit < 1:
+            raise QueryInvalid("limit must be at least 1", errors=(("/limit", "limit must be at least 1"),))
+        limit = min(wanted.limit, RATES_MAX)
+        place = None if wanted.cursor is None else _read_place(wanted.cursor, history=wanted.history)
+        async with self._database.connection() as connection:
+            # One more than wanted tells whether there is a next page.
+            if wanted.history:
+                found = await sql.rate_history(
+                    connection,
+                    wanted.tenant_id,
+                    at=wanted.at,
+                    from_currency=wanted.from_currency,
+                    to_currency=wanted.to_currency,
+                    before=None
+                    if place is None or place.effective_at is None
+                    else (place.effective_at, place.from_currency, place.to_currency),
+                    limit=limit + 1,
+                )
+            else:
+                found = await sql.latest_rates(
+                    connection,
+                    wanted.tenant_id,
+                    at=wanted.at or self._clock.now(),
+                    from_currency=wanted.from_currency,
+                    to_currency=wanted.to_currency,
+                    after=None if place is None else (place.from_currency, place.to_currency),
+                    limit=limit + 1,
+                )
+        page, next_cursor = found[:limit], None
+        if len(found) > limit:
+            last = page[-1]
+            at = last.effective_at if wanted.history else None
+            next_cursor = _write_place(_Place(last.from_currency, last.to_currency, at))
+        return contract.ExchangeRatePage(rates=[wire_rate(rate) for rate in page], next_cursor=next_cursor)
+
+    async def converted(self, wanted: contract.GetConvertedAmount) -> contract.ConvertedAmount:
+        """Tell what an amount is worth in another currency.
+
+        Raises:
+            QueryInvalid: for a currency that is none.
+            RateUnknown: when no rate leads from one currency to the other.
+        """
+        for field in ("from_currency", "to_currency"):
+            _require_currency(getattr(wanted, field), field)
+        at = wanted.at or self._clock.now()
+        async with self._database.connection() as connection:
+            rates = await _rates(connection, wanted.tenant_id, [wanted.from_currency], wanted.to_currency, at=at)
+        quoted = quote(rates, wanted.from_currency, wanted.to_currency)
+        return contract.ConvertedAmount(
+            quote=wire_quote(quoted),
+            amount_minor=wanted.amount_minor,
+            converted_minor=half_even(quoted.worth(wanted.amount_minor)),
+            at=at,
+        )
+
+    async def conversion(self, wanted: contract.GetConversion) -> contract.MoneyConversion:
+        """Tell what was exchanged by a conversion.
+
+        Raises:
+            ConversionUnknown: when there is none of this id.
+        """
+        async with self._database.connection() as connection:
+            found = await sql.conversion(connection, wanted.tenant_id, wanted.conversion_id)
+        if found is None:
+            raise ConversionUnknown(f"there is no conversion {wanted.conversion_id}")
+        return await self.told(found)
+
+    async def told(self, standing: sql.StandingConversion) -> contract.MoneyConversion:
+        """Tell a conversion that stands in the books, with the codes of its accounts."""
+        done = standing.conversion
+        async with self._database.connection() as connection:
+            codes = {account.id: account.code for account in await chart_of(connection, standing.tenant_id)}
+        return contract.MoneyConversion(
+            id=done.id,
+            quote=wire_quote(Quote(from_currency=done.from_currency, to_currency=done.to_currency, legs=standing.legs)),
+            from_account=codes[done.from_account_id],
+            to_account=codes[done.to_account_id],
+            sold_minor=done.amounts.sold_minor,
+            bought_minor=done.amounts.bought_minor,
+            gain_minor=done.amounts.gain_minor,
+            sold_entry_id=derived_id(done.id, EntryKind.CONVERSION_SOLD.value),
+            bought_entry_id=derived_id(done.id, EntryKind.CONVERSION_BOUGHT.value),
+            occurred_at=done.occurred_at,
+            recorded_at=standing.recorded_at,
+            recorded_by=standing.recorded_by,
+        )
+
+    async def consolidated(self, wanted: contract.GetConsolidatedBalances) -> contract.ConsolidatedBalances:
+        """Tell what every account holds in one currency; a currency that no rate leads from is named, not guessed.
+
+        Raises:
+            QueryInvalid: for a currency that is none.
+        """
+        _require_currency(wanted.currency, "currency")
+        at = wanted.at or self._clock.now()
+        async with self._database.connection() as connection:
+            if wanted.at is None:
+                balances = await standing_balances(connection, wanted.tenant_id, currency=None)
+            else:
+                # A period ends before its end; nothing is ever recorded in the last microsecond there is.
+                until = min(at, _LAST - _TICK) + _TICK
+                balances = await balances_in_period(
+                    connection, wanted.tenant_id, posted_from=None, posted_until=until, currency=None
+                )
+            held = sorted({balance.currency for balance in balances})
+            rates = await _rates(connection, wanted.tenant_id, held, wanted.currency, at=at)
+        return consolidate(balances, rates, currency=wanted.currency, at=at)
+
+
+def consolidate(
+    balances: Sequence[AccountBalance], rates: dict[Pair, Rate], *, currency: str, at: datetime
+) -> contract.ConsolidatedBalances:
+    """Tell balances in one currency. Pure.
+
+    What an account holds in several currencies is added up as exact fractions and rounded once.
+    """
+    quotes: dict[str, Quote | None] = {}
+    for code in sorted({balance.currency for balance in balances}):
+        try:
+            quotes[code] = quote(rates, code, currency)
+        except RateUnknown:
+            quotes[code] = None
+    accounts: dict[str, list[AccountBalance]] = {}
+    for balance in balances:
+        accounts.setdefault(balance.account, []).append(balance)
+    told: list[contract.ConsolidatedBalance] = []
+    for account, parts in sorted(accounts.items()):
+        exact = Fraction(0)
+        for part in parts:
+            if (quoted := quotes[part.currency]) is not None:
+                exact += quoted.worth(part.credits_minor - part.debits_minor)
+        told.append(
+            contract.ConsolidatedBalance(
+                account=account,
+                account_type=parts[0].account_type,
+                net_minor=half_even(exact),
+                held=[
+                    contract.CurrencyAmount(currency=part.currency, net_minor=part.credits_minor - part.debits_minor)
+                    for part in parts
+                ],
+                unconverted=[part.currency for part in parts if quotes[part.currency] is None],
+            )
+        )
+    return contract.ConsolidatedBalances(
+        currency=currency,
+        at=at,
+        accounts=told,
+        quotes=[wire_quote(quoted) for quoted in quotes.values() if quoted is not None],
+        unconverted=[code for code, quoted in quotes.items() if quoted is None],
+        rounding_minor=-sum(balance.net_minor for balance in told),
+    )
+
+
+async def _rates(
+    connection: Connection, tenant_id: str, currencies: Sequence[str], target: str, *, at: datetime
+) -> dict[Pair, Rate]:
+    return await sql.rates_at(connection, tenant_id, needed_pairs(currencies, target), at=at)
+
+
+def wire_rate(rate: Rate) -> contract.ExchangeRate:
+    """Tell a rate as it was recorded."""
+    return contract.ExchangeRate(
+        id=rate.id,
+        from_currency=rate.from_currency,
+        to_currency=rate.to_currency,
+        rate=rate.rate,
+        effective_at=rate.effective_at,
+        source=rate.source,
+        recorded_at=rate.recorded_at,
+        recorded_by=rate.recorded_by,
+    )
+
+
+def wire_quote(quoted: Quote) -> contract.RateQuote:
+    """Tell a quote with the rates that it is made of."""
+    return contract.RateQuote(
+        from_currency=quoted.from_currency,
+        to_currency=quoted.to_currency,
+        rate=quoted.shown,
+        legs=[_wire_leg(leg) for leg in quoted.legs],
+    )
+
+
+def _wire_leg(leg: Leg) -> contract.RateLeg:
+    return contract.RateLeg(
+        from_currency=leg.rate.from_currency,
+        to_currency=leg.rate.to_currency,
+        rate=leg.rate.rate,
+        is_inverse=leg.is_inverse,
+        effective_at=leg.rate.effective_at,
+        source=leg.rate.source,
+    )
+
+
+def _require_currency(code: str, field: str) -> None:
+    if not is_known_currency(code):
+        sentence = "must be an ISO 4217 code in upper case"
+        raise QueryInvalid(f"{field} {sentence}", code="unsupported_currency", errors=((f"/{field}", sentence),))
+
+
+def _write_place(place: _Place) -> str:
+    return base64.urlsafe_b64encode(msgspec.msgpack.encode(place)).decode()
+
+
+def _read_place(cursor: str, *, history: bool) -> _Place:
+    try:
+        raw = base64.b64decode(cursor, altchars=b"-_", validate=True)
+        place = msgspec.msgpack.decode(raw, type=_Place)
+        if history is (place.effective_at is None):
+            raise ValueError("a cursor of the other list")
+        if not (is_known_currency(place.from_currency) and is_known_currency(place.to_currency)):
+            raise ValueError("no pair of currencies")
+    except (ValueError, msgspec.DecodeError, binascii.Error) as fault:
+        sentence = "cursor must be the next_cursor of an earlier page"
+        raise QueryInvalid(sentence, errors=(("/cursor", sentence),)) from fault
+    if place.effective_at is not None and place.effective_at.tzinfo is None:
+        return msgspec.structs.replace(place, effective_at=place.effective_at.replace(tzinfo=UTC))
+    return place

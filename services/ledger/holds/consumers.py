@@ -1,0 +1,40 @@
+"""What is handled of holds: the requests of the api."""
+
+from libs.common.contracts.ledger_books import CaptureHold, GetHold, Hold, HoldPage, ListHolds, PlaceHold, VoidHold
+from libs.common.messaging import Bus
+from services.ledger.holds.commands import Holds
+
+
+class HoldConsumers:
+    """Answers requests about holds."""
+
+    def __init__(self, holds: Holds) -> None:
+        self._holds = holds
+
+    def register(self, bus: Bus) -> None:
+        """Answer every request of this subject."""
+        bus.answer(PlaceHold, self.on_place_hold)
+        bus.answer(CaptureHold, self.on_capture_hold)
+        bus.answer(VoidHold, self.on_void_hold)
+        bus.answer(GetHold, self.on_get_hold)
+        bus.answer(ListHolds, self.on_list_holds)
+
+    async def on_place_hold(self, request: PlaceHold) -> Hold:
+        """Set an amount aside."""
+        return await self._holds.place(request)
+
+    async def on_capture_hold(self, request: CaptureHold) -> Hold:
+        """Post all or a part of a hold."""
+        return await self._holds.capture(request)
+
+    async def on_void_hold(self, request: VoidHold) -> Hold:
+        """Let a hold go."""
+        return await self._holds.void(request)
+
+    async def on_get_hold(self, request: GetHold) -> Hold:
+        """Show a hold."""
+        return await self._holds.get(request.tenant_id, request.hold_id)
+
+    async def on_list_holds(self, request: ListHolds) -> HoldPage:
+        """List the holds of a tenant."""
+        return await self._holds.page(request)

@@ -1,0 +1,23 @@
+"""Proof that the books are as they were written, and that they agree with what the api published of payments."""
+
+from services.ledger.integrity.commands.reconciliation import AGREE_WITHIN, Claims
+from services.ledger.integrity.commands.verification import Report, Verifier
+from services.ledger.integrity.consumers import IntegrityConsumers
+from services.ledger.integrity.workers import (
+    COMPARE_EVERY_SECONDS,
+    VERIFY_EVERY_SECONDS,
+    VERIFY_GROUPS_MAX,
+    VerificationWorker,
+)
+
+__all__ = [
+    "AGREE_WITHIN",
+    "COMPARE_EVERY_SECONDS",
+    "VERIFY_EVERY_SECONDS",
+    "VERIFY_GROUPS_MAX",
+    "Claims",
+    "IntegrityConsumers",
+    "Report",
+    "VerificationWorker",
+    "Verifier",
+]

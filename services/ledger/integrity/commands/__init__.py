@@ -1,0 +1,1 @@
+"""What is done to prove the books: recompute them, compare them with payments, publish what is found."""

@@ -1,0 +1,1 @@
+"""The SQL of integrity: seals and chains, findings, and what the api published of payments."""

@@ -1,0 +1,146 @@
+# ruff: noqa: S608 - statements are put together from our own words; every value is a parameter
+"""Findings: what cannot be in the books, written down once and resolved once."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import asyncpg
+import msgspec
+
+from libs.common.db import Connection
+
+
+class StoredFinding(msgspec.Struct, frozen=True, kw_only=True):
+    """Something in the books that cannot be."""
+
+    invariant: str
+    tenant_id: str
+    """Empty where it concerns a chain."""
+    subject: str
+    detail: str
+
+
+_NET = "CASE side WHEN 'DEBIT' THEN amount_minor ELSE -amount_minor END"
+
+_STANDING = {
+    "tenant_balanced": (
+        "SELECT tenant_id, tenant_id || ' ' || currency AS subject, "
+        "'debits and credits of all accounts differ by ' || sum(debits_minor - credits_minor) || ' minor units' AS detail "
+        "FROM balances GROUP BY tenant_id, currency HAVING sum(debits_minor) <> sum(credits_minor)"
+    ),
+    "balance_follows_postings": (
+        "SELECT b.tenant_id, b.account_id || ' ' || b.currency AS subject, "
+        "'the balance is not what its last posting left' AS detail FROM balances AS b "
+        "LEFT JOIN LATERAL (SELECT version, debits_after_minor, credits_after_minor FROM postings AS p "
+        "WHERE p.tenant_id = b.tenant_id AND p.account_id = b.account_id AND p.currency = b.currency "
+        "ORDER BY p.posted_at DESC, p.version DESC LIMIT 1) AS p ON true WHERE (b.version, b.debits_minor, b.credits_minor) "
+        "<> (coalesce(p.version, 0), coalesce(p.debits_after_minor, 0), coalesce(p.credits_after_minor, 0))"
+    ),
+    "holds_pending": (
+        "SELECT b.tenant_id, b.account_id || ' ' || b.currency AS subject, "
+        "'what is pending is not the sum of the open holds' AS detail FROM balances AS b LEFT JOIN ("
+        "SELECT tenant_id, account_id, currency, sum(debits) AS debits, sum(credits) AS credits FROM ("
+        "SELECT tenant_id, debit_account_id AS account_id, currency, amount_minor AS debits, 0 AS credits "
+        "FROM holds WHERE state = 'OPEN' UNION ALL SELECT tenant_id, credit_account_id, currency, 0, amount_minor "
+        "FROM holds WHERE state = 'OPEN') AS side GROUP BY 1, 2, 3) AS h USING (tenant_id, account_id, currency) "
+        "WHERE (b.pending_debits_minor, b.pending_credits_minor) <> (coalesce(h.debits, 0), coalesce(h.credits, 0))"
+    ),
+}
+
+_THOROUGH = {
+    "posting_follows_posting": (
+        "SELECT tenant_id, account_id || ' ' || currency AS subject, "
+        "'the posting of version ' || min(version) || ' does not go on from the one before it' AS detail FROM ("
+        "SELECT tenant_id, account_id, currency, version, (version, debits_after_minor, credits_after_minor) <> "
+        "(lag(version, 1, 0::int8) OVER earlier + 1, "
+        "lag(debits_after_minor, 1, 0::int8) OVER earlier + CASE side WHEN 'DEBIT' THEN amount_minor ELSE 0 END, "
+        "lag(credits_after_minor, 1, 0::int8) OVER earlier + CASE side WHEN 'DEBIT' THEN 0 ELSE amount_minor END) AS is_wrong "
+        "FROM postings WINDOW earlier AS (PARTITION BY account_id, currency, tenant_id ORDER BY posted_at, version)) AS posting "
+        "WHERE is_wrong GROUP BY tenant_id, account_id, currency"
+    ),
+    "entry_balanced": (
+        "SELECT tenant_id, entry_id::text AS subject, 'debits and credits differ by ' || abs(sum("
+        f"{_NET})) || ' minor units' AS detail FROM postings GROUP BY tenant_id, entry_id, currency HAVING sum({_NET}) <> 0"
+    ),
+    "posting_of_entry": (
+        "SELECT p.tenant_id, p.entry_id::text AS subject, 'there are postings of an entry that is not there' AS detail "
+        "FROM postings AS p LEFT JOIN journal_entries AS e ON e.tenant_id = p.tenant_id AND e.id = p.entry_id "
+        "WHERE e.id IS NULL"
+    ),
+    "entry_of_group": (
+        "SELECT e.tenant_id, e.id::text AS subject, 'the entry stands in no group that was committed' AS detail "
+        "FROM journal_entries AS e LEFT JOIN entry_groups AS g ON g.chain = e.chain AND g.sequence = e.sequence "
+        "WHERE g.chain IS NULL OR e.position NOT BETWEEN 1 AND g.entry_count"
+    ),
+}
+
+_EACH_MAX = 100
+
+
+async def broken_invariants(connection: Connection, *, thorough: bool) -> list[StoredFinding]:
+    """Look for what cannot be, at most a hundred of each kind; `thorough` reads every posting."""
+    questions = _STANDING | _THOROUGH if thorough else _STANDING
+    return [
+        StoredFinding(invariant=invariant, tenant_id=row["tenant_id"], subject=row["subject"], detail=row["detail"])
+        for invariant, sql in questions.items()
+        for row in await connection.fetch(f"{sql} LIMIT {_EACH_MAX}", timeout=3600)
+    ]
+
+
+_IS_OPEN = (
+    "NOT EXISTS (SELECT FROM finding_resolutions AS r WHERE r.subject = f.subject AND r.invariant = f.invariant "
+    "AND r.tenant_id = f.tenant_id)"
+)
+"""Whether a finding `f` has not been resolved."""
+
+# Each claim names the entry that it is about, and an entry is found under the id that its claim would name.
+_RESOLVE = f"""
+INSERT INTO finding_resolutions (invariant, tenant_id, subject, resolved_at)
+SELECT f.invariant, f.tenant_id, f.subject, $1 FROM findings AS f
+WHERE f.invariant IN ('entry_without_intent', 'intent_without_entry') AND {_IS_OPEN} AND EXISTS (
+    SELECT FROM claims AS c
+    JOIN journal_entries AS e ON e.id = c.entry_id AND e.tenant_id = c.tenant_id AND e.kind = c.kind
+    JOIN postings AS p ON p.entry_id = e.id AND p.tenant_id = e.tenant_id AND p.line_no = 1
+    WHERE c.tenant_id = f.tenant_id AND (p.amount_minor, p.currency) = (c.amount_minor, c.currency)
+      AND (CASE f.invariant WHEN 'entry_without_intent' THEN c.entry_id ELSE c.subject_id END)::text = f.subject)
+ON CONFLICT DO NOTHING RETURNING invariant, tenant_id, subject
+"""
+
+
+async def resolve_findings(tx: Connection, *, resolved_at: datetime) -> list[asyncpg.Record]:
+    """Resolve the findings whose claim and entry have both arrived by now and agree; returns them."""
+    return await tx.fetch(_RESOLVE, resolved_at)
+
+
+async def write_findings(
+    tx: Connection, findings: Sequence[StoredFinding], *, found_at: datetime
+) -> list[StoredFinding]:
+    """Write findings down, and return those that are new."""
+    rows = await tx.fetch(
+        "INSERT INTO findings (invariant, tenant_id, subject, detail, found_at) "
+        "SELECT *, $5 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) "
+        "ON CONFLICT DO NOTHING RETURNING invariant, tenant_id, subject, detail",
+        [finding.invariant for finding in findings],
+        [finding.tenant_id for finding in findings],
+        [finding.subject for finding in findings],
+        [finding.detail for finding in findings],
+        found_at,
+    )
+    return [StoredFinding(**dict(row)) for row in rows]
+
+
+async def findings_of(connection: Connection, tenant_id: str, *, limit: int) -> list[asyncpg.Record]:
+    """Read what was found in a tenant's books and in the chains and does not hold yet, the latest first."""
+    return await connection.fetch(
+        "SELECT invariant, subject, detail, found_at FROM findings AS f WHERE tenant_id IN ($1, '') "
+        f"AND {_IS_OPEN} "
+        "ORDER BY found_at DESC, subject LIMIT $2",
+        tenant_id,
+        limit,
+    )
+
+
+async def count_findings(connection: Connection) -> int:
+    """Count what was found and does not hold yet."""
+    counted: int = await connection.fetchval(f"SELECT count(*) FROM findings AS f WHERE {_IS_OPEN}")
+    return counted

@@ -1,0 +1,5 @@
+"""What is decided about entries that people make."""
+
+from services.ledger.manual_entries.commands.journal import JournalCommands
+
+__all__ = ["JournalCommands"]

@@ -1,0 +1,71 @@
+"""What is handled of manual entries: requests to post, to propose and to decide."""
+
+from libs.common.contracts.ledger_journal import (
+    ApproveProposal,
+    EntriesPosted,
+    GetJournalPolicy,
+    GetProposal,
+    JournalPolicy,
+    ListProposals,
+    PostEntries,
+    Proposal,
+    ProposalAnswer,
+    ProposalPage,
+    ProposeEntries,
+    RejectProposal,
+    SetJournalPolicy,
+)
+from libs.common.messaging import Bus
+from services.ledger.manual_entries.commands import JournalCommands
+from services.ledger.manual_entries.queries import JournalQueries
+
+
+class ManualEntryConsumers:
+    """Answers requests about entries that people make."""
+
+    def __init__(self, commands: JournalCommands, queries: JournalQueries) -> None:
+        self._commands = commands
+        self._queries = queries
+
+    def register(self, bus: Bus) -> None:
+        """Answer every request of this subject."""
+        bus.answer(PostEntries, self.on_post_entries)
+        bus.answer(ProposeEntries, self.on_propose_entries)
+        bus.answer(ApproveProposal, self.on_approve_proposal)
+        bus.answer(RejectProposal, self.on_reject_proposal)
+        bus.answer(GetProposal, self.on_get_proposal)
+        bus.answer(ListProposals, self.on_list_proposals)
+        bus.answer(GetJournalPolicy, self.on_get_journal_policy)
+        bus.answer(SetJournalPolicy, self.on_set_journal_policy)
+
+    async def on_post_entries(self, request: PostEntries) -> EntriesPosted:
+        """Post entries."""
+        return await self._commands.post_entries(request)
+
+    async def on_propose_entries(self, request: ProposeEntries) -> ProposalAnswer:
+        """Keep entries for somebody else to decide about."""
+        return await self._commands.propose(request)
+
+    async def on_approve_proposal(self, request: ApproveProposal) -> ProposalAnswer:
+        """Post what somebody else proposed."""
+        return await self._commands.approve(request)
+
+    async def on_reject_proposal(self, request: RejectProposal) -> ProposalAnswer:
+        """Refuse what somebody else proposed."""
+        return await self._commands.reject(request)
+
+    async def on_get_proposal(self, request: GetProposal) -> Proposal:
+        """Show a proposal."""
+        return await self._queries.proposal(request)
+
+    async def on_list_proposals(self, request: ListProposals) -> ProposalPage:
+        """List proposals."""
+        return await self._queries.proposals(request)
+
+    async def on_get_journal_policy(self, request: GetJournalPolicy) -> JournalPolicy:
+        """Show whether a tenant's manual entries need approval."""
+        return await self._queries.policy(request)
+
+    async def on_set_journal_policy(self, request: SetJournalPolicy) -> JournalPolicy:
+        """Change whether a tenant's manual entries need approval."""
+        return await self._commands.set_policy(request)

@@ -1,0 +1,62 @@
+"""What can be told about entries that people make: proposals, and what a tenant demands."""
+
+from libs.common.clock import Clock
+from libs.common.contracts import ledger_journal as contract
+from libs.common.db import Database
+from services.ledger.core import read_cursor, write_cursor
+from services.ledger.errors import ProposalNotFound, QueryInvalid
+from services.ledger.manual_entries.sql import manual, proposals
+
+PROPOSALS_MAX = 200
+"""Proposals on one page at most."""
+
+
+class JournalQueries:
+    """Reads about entries that people make."""
+
+    def __init__(self, database: Database, *, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def proposal(self, wanted: contract.GetProposal) -> contract.Proposal:
+        """Find a proposal.
+
+        Raises:
+            ProposalNotFound: when the tenant has none of this id.
+        """
+        async with self._database.connection() as connection:
+            found = await proposals.proposal(connection, wanted.tenant_id, wanted.proposal_id, now=self._clock.now())
+        if found is None:
+            raise ProposalNotFound("proposal not found")
+        return found
+
+    async def proposals(self, wanted: contract.ListProposals) -> contract.ProposalPage:
+        """List proposals, newest first.
+
+        Raises:
+            QueryInvalid: for a limit out of range, or a cursor that is not ours.
+        """
+        if not 1 <= wanted.limit <= PROPOSALS_MAX:
+            sentence = f"limit must be 1 to {PROPOSALS_MAX}"
+            raise QueryInvalid(sentence, errors=(("limit", sentence),))
+        async with self._database.connection() as connection:
+            # One more than wanted tells whether there is a next page.
+            found = await proposals.proposals(
+                connection,
+                wanted.tenant_id,
+                status=wanted.status,
+                before=None if wanted.cursor is None else read_cursor(wanted.cursor),
+                now=self._clock.now(),
+                limit=wanted.limit + 1,
+            )
+        page = found[: wanted.limit]
+        return contract.ProposalPage(
+            proposals=page,
+            next_cursor=write_cursor(page[-1].made_at, page[-1].id) if len(found) > wanted.limit else None,
+        )
+
+    async def policy(self, wanted: contract.GetJournalPolicy) -> contract.JournalPolicy:
+        """Tell what a tenant demands of entries that people make."""
+        async with self._database.connection() as connection:
+            found = await manual.needs_approval(connection, wanted.tenant_id)
+        return contract.JournalPolicy(manual_entries_need_approval=found)

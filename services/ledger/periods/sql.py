@@ -1,0 +1,86 @@
+"""Closed periods.
+
+Nobody who posts waits for whoever closes. A period is written and committed first, so that every group that begins from
+then on knows of it. A group that began before may still post into it: each holds a shared lock from its first statement to
+its end, which nobody takes alone, and whoever closes waits until those that held it have gone.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import asyncpg
+
+from libs.common.contracts.ledger_books import Period
+from libs.common.db import Connection
+from libs.common.errors import Unavailable
+
+_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('closing a period of tenant ' || $1, 0))"
+"""Two who close periods of one tenant do it one after the other; no group takes this lock."""
+
+_LOCK_TIMEOUT_MILLISECONDS = 1000
+"""How long the second one waits: the first one writes a line and is done."""
+
+_GROUPS = """
+SELECT virtualtransaction FROM pg_locks
+ WHERE locktype = 'advisory' AND mode = 'ShareLock' AND granted AND objsubid = 1
+   AND (classid::int8 << 32) + objid::int8 = x'636c6f7365'::int8
+   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+"""The transactions that are posting: those that hold the lock of the functions `lock_group` and `post_group`."""
+
+
+async def begin_closing(tx: Connection, tenant_id: str) -> None:
+    """Keep others from closing a period of this tenant until the transaction ends.
+
+    Raises:
+        Unavailable: when somebody else takes too long about it.
+    """
+    await tx.execute(f"SET LOCAL lock_timeout = {_LOCK_TIMEOUT_MILLISECONDS}")
+    try:
+        await tx.execute(_LOCK, tenant_id)
+    except asyncpg.LockNotAvailableError as fault:
+        raise Unavailable("another period of the tenant is being closed") from fault
+
+
+async def closed_periods(connection: Connection, tenant_id: str, *, under_way: bool) -> list[Period]:
+    """List a tenant's closed periods, the latest first; those into which a group may still post only if `under_way`."""
+    rows = await connection.fetch(
+        "SELECT ends_before, closed_at, closed_by FROM periods AS p WHERE tenant_id = $1 AND ($2 OR NOT EXISTS ("
+        "SELECT FROM closings_under_way AS c WHERE c.tenant_id = p.tenant_id AND c.ends_before = p.ends_before)) "
+        "ORDER BY ends_before DESC",
+        tenant_id,
+        under_way,
+    )
+    return [Period(**dict(row)) for row in rows]
+
+
+async def write_period(tx: Connection, tenant_id: str, period: Period) -> None:
+    """Write that a period is closed to the groups that begin after this transaction, and that others may not have ended."""
+    await tx.execute(
+        "WITH closed AS (INSERT INTO periods (tenant_id, ends_before, closed_at, closed_by) VALUES ($1, $2, $3, $4)) "
+        "INSERT INTO closings_under_way (tenant_id, ends_before) VALUES ($1, $2)",
+        tenant_id,
+        period.ends_before,
+        period.closed_at,
+        period.closed_by,
+    )
+
+
+async def closings_under_way(connection: Connection, tenant_id: str) -> list[datetime]:
+    """List the closed periods of a tenant into which a group may still post."""
+    rows = await connection.fetch("SELECT ends_before FROM closings_under_way WHERE tenant_id = $1", tenant_id)
+    return [row["ends_before"] for row in rows]
+
+
+async def groups_on_their_way(connection: Connection) -> set[str]:
+    """Name the transactions that are posting at this moment; a name is not used twice."""
+    return {row["virtualtransaction"] for row in await connection.fetch(_GROUPS)}
+
+
+async def end_closings(connection: Connection, tenant_id: str, periods: Sequence[datetime]) -> None:
+    """Write that no group is left that began before these periods were closed."""
+    await connection.execute(
+        "DELETE FROM closings_under_way WHERE tenant_id = $1 AND ends_before = ANY($2::timestamptz[])",
+        tenant_id,
+        list(periods),
+    )

@@ -1,0 +1,1 @@
+"""Deciding a group of instructions. Pure."""

@@ -1,0 +1,172 @@
+"""Posting what happened to money at the processor, and choosing the account that plays a role."""
+
+from collections.abc import Sequence
+
+from libs.common.clock import Clock
+from libs.common.contracts import ledger_money as contract
+from libs.common.contracts.ledger_money import Role
+from libs.common.db import Connection, Database
+from libs.common.messaging import publish
+from libs.common.observability.correlation import Correlation
+from services.ledger import outbox
+from services.ledger.accounts import (
+    ROLES,
+    Charts,
+    RoleChange,
+    account_by_code,
+    add_role_change,
+    assigned_roles,
+    chart_of,
+    hold_roles,
+    lock_roles,
+    role_changes,
+)
+from services.ledger.core import Account
+from services.ledger.errors import AccountUnknown, RoleActorInvalid
+from services.ledger.posting import BalanceCache, Booking, Refused, Replayed, count, post
+from services.ledger.posting_rules.domain.payments import Occurrence, PostingRule
+from services.ledger.posting_rules.domain.roles import check_role
+
+
+class PaymentCommands:
+    """What one ledger process posts of payments; several processes may post for the same tenants."""
+
+    def __init__(self, database: Database, *, clock: Clock, cache: BalanceCache | None = None) -> None:
+        self._database = database
+        self._clock = clock
+        self._cache = cache
+        self._charts = Charts()
+
+    async def post_occurrences(
+        self, tx: Connection, rule: PostingRule, occurrences: Sequence[tuple[Correlation, Occurrence]]
+    ) -> None:
+        """Post what happened to money at the processor by one rule, as one group inside `tx`.
+
+        Raises:
+            Rejected: why the first refused one cannot be posted; the caller then tries each alone.
+        """
+        if not occurrences:
+            return
+        tenant_ids = (correlation.tenant_id for correlation, _ in occurrences)
+        charts = await self._charts.of(tx, tenant_ids, opened_at=self._clock.now())
+        bookings = [
+            Booking(entry=rule(charts[correlation.tenant_id], occurrence), correlation=correlation)
+            for correlation, occurrence in occurrences
+        ]
+        outcomes = await post(tx, bookings, clock=self._clock, cache=self._cache)
+        refused = next((outcome for outcome in outcomes if isinstance(outcome, Refused)), None)
+        if refused is None or len(bookings) == 1:
+            count(bookings, outcomes)
+        if refused is not None:
+            raise refused.reason
+        # An event that arrives under another id than the first time: whoever lacks the entry is told of it again.
+        await publish(
+            tx,
+            [
+                outbox.entry_posted(booking.entry, posted_at=outcome.posted_at, correlation=booking.correlation)
+                for booking, outcome in zip(bookings, outcomes, strict=True)
+                if isinstance(outcome, Replayed)
+            ],
+        )
+
+
+CHANGES_MAX = 100
+"""Changes of a role that are told at most."""
+
+ACTOR_LENGTH_MAX = 320
+"""As long as an e-mail address can be."""
+
+
+class RoleCommands:
+    """The configuration of the posting rules, tenant by tenant."""
+
+    def __init__(self, database: Database, *, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._charts = Charts()
+
+    async def every(self, tenant_id: str) -> list[contract.AccountRole]:
+        """Tell which account plays each role, in the order of the rules."""
+        async with self._database.transaction() as tx:
+            return await self._told(tx, tenant_id, list(ROLES))
+
+    async def history(self, tenant_id: str, role: Role) -> contract.AccountRoleHistory:
+        """Tell which account plays a role, and its latest changes, newest first."""
+        async with self._database.transaction() as tx:
+            (now,) = await self._told(tx, tenant_id, [role])
+            changes = await role_changes(tx, tenant_id, role, limit=CHANGES_MAX)
+            codes = await self._accounts(tx, tenant_id)
+        return contract.AccountRoleHistory(
+            role=now,
+            changes=[
+                contract.AccountRoleChange(
+                    revision=change.revision,
+                    account=codes[change.account_id].code,
+                    changed_at=change.changed_at,
+                    changed_by=change.changed_by,
+                )
+                for change in changes
+            ],
+        )
+
+    async def assign(self, request: contract.AssignAccountRole) -> contract.AccountRole:
+        """Let an account play a role in every entry that is posted from now on; what stands in the books stays.
+
+        When this returns, no process posts by the account before: see `services.ledger.chart`. Asked again, nothing changes.
+
+        Raises:
+            AccountUnknown: when the chart has no account of this code.
+            RoleUnfit: when the account's type does not fit the role.
+            RoleConflict: when the account plays a role that a rule sets against this one.
+            RoleActorInvalid: when nobody says who asks.
+            Unavailable: when a group that is being posted takes too long.
+        """
+        if not 1 <= len(request.actor) <= ACTOR_LENGTH_MAX:
+            raise RoleActorInvalid(f"whoever changes a role must have a name of 1 to {ACTOR_LENGTH_MAX} characters")
+        tenant_id, now = request.tenant_id, self._clock.now()
+        async with self._database.transaction() as tx:
+            await lock_roles(tx, tenant_id)
+            chart = (await self._charts.of(tx, [tenant_id], opened_at=now))[tenant_id]
+            account = await account_by_code(tx, tenant_id, request.account)
+            if account is None:
+                sentence = f"the chart has no account {request.account}"
+                raise AccountUnknown(sentence, errors=(("/account", "must be the code of an account in the chart"),))
+            if chart.roles[request.role] != account.id:
+                check_role(request.role, account, chart)
+                revisions = await hold_roles(tx, [tenant_id])
+                await add_role_change(
+                    tx,
+                    RoleChange(
+                        tenant_id=tenant_id,
+                        revision=revisions.get(tenant_id, 0) + 1,
+                        role=request.role,
+                        account_id=account.id,
+                        changed_at=now,
+                        changed_by=request.actor,
+                    ),
+                )
+            (told,) = await self._told(tx, tenant_id, [request.role])
+        return told
+
+    async def _told(self, tx: Connection, tenant_id: str, roles: list[Role]) -> list[contract.AccountRole]:
+        chart = (await self._charts.of(tx, [tenant_id], opened_at=self._clock.now()))[tenant_id]
+        accounts = await self._accounts(tx, tenant_id)
+        changes = (await assigned_roles(tx, [tenant_id])).get(tenant_id, {})
+        told = []
+        for role in roles:
+            account, change = accounts[chart.roles[role]], changes.get(role)
+            told.append(
+                contract.AccountRole(
+                    role=role,
+                    account=account.code,
+                    account_type=account.account_type,
+                    account_types=list(ROLES[role].account_types),
+                    is_default=account.is_default,
+                    changed_at=None if change is None else change.changed_at,
+                    changed_by=None if change is None else change.changed_by,
+                )
+            )
+        return told
+
+    async def _accounts(self, tx: Connection, tenant_id: str) -> dict[object, Account]:
+        return {account.id: account for account in await chart_of(tx, tenant_id)}

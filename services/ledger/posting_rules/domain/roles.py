@@ -1,0 +1,88 @@
+"""Which accounts can play which role: read off the rules themselves. Pure."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from types import MappingProxyType
+from uuid import UUID
+
+from libs.common.contracts.ledger_money import Role
+from services.ledger.accounts import ROLES
+from services.ledger.core import Account, Chart, Entry, Exchange
+from services.ledger.errors import RoleConflict, RoleUnfit
+from services.ledger.posting_rules.domain.conversion import Conversion, conversion_entries
+from services.ledger.posting_rules.domain.payments import PAYMENT_RULES, Occurrence
+
+
+@cache
+def opposites() -> Mapping[Role, frozenset[Role]]:
+    """Tell which roles must be played by different accounts: those that some rule debits and credits against each other.
+
+    One account on both sides would make the entry of that event say nothing.
+    """
+    found: dict[Role, set[Role]] = {role: set() for role in Role}
+    entries = [rule(PROBE, _SOMETHING) for rule in PAYMENT_RULES.values()]
+    for entry in (*entries, *conversion_entries(PROBE, _CONVERTED)):
+        met = set(roles_of(entry))
+        for role in met:
+            found[role] |= met - {role}
+    return MappingProxyType({role: frozenset(others) for role, others in found.items()})
+
+
+def roles_of(entry: Entry) -> list[Role]:
+    """Tell which role each line of an entry that was made with the probing chart plays."""
+    return [_ROLE_OF[line.account_id] for line in entry.lines]
+
+
+def check_role(role: Role, account: Account, chart: Chart) -> None:
+    """Make sure that an account can play a role beside those that play the others.
+
+    What happened at the processor cannot be refused, whatever its currency, so an account with limits plays no role.
+
+    Raises:
+        RoleUnfit: when its type does not fit, it has a floor or a ceiling, or does not take every currency.
+        RoleConflict: when it plays a role already that a rule sets against this one.
+    """
+    fitting = ROLES[role].account_types
+    if account.account_type not in fitting:
+        names = " or ".join(fitting)
+        raise RoleUnfit(
+            f"{role} must be played by an account of type {names}; {account.code} is of type {account.account_type}",
+            errors=(("/account", f"must be an account of type {names}"),),
+        )
+    if account.floor_minor is not None or account.ceiling_minor is not None or account.currencies is not None:
+        raise RoleUnfit(
+            f"{account.code} has a floor, a ceiling or a choice of currencies, and {role} must take whatever happens",
+            errors=(("/account", "must have no floor, no ceiling, and take every currency"),),
+        )
+    for other in sorted(opposites()[role]):
+        if chart.roles[other] == account.id:
+            raise RoleConflict(f"{account.code} plays {other}, which a posting rule sets against {role}")
+
+
+_ROLE_OF: Mapping[UUID, Role] = MappingProxyType({UUID(int=number): role for number, role in enumerate(Role, start=1)})
+
+PROBE = Chart(tenant_id="probe", roles={role: account_id for account_id, role in _ROLE_OF.items()})
+"""A chart whose account ids tell which role they play: what a rule does can be read off its entry."""
+
+_NOW = datetime(1970, 1, 1, tzinfo=UTC)
+
+_CONVERTED = Conversion(
+    id=UUID(int=1),
+    from_account_id=PROBE.roles[Role.CASH],
+    to_account_id=PROBE.roles[Role.CASH],
+    from_currency="USD",
+    to_currency="EUR",
+    # With a gain, so that every role of the rule takes part.
+    amounts=Exchange(sold_minor=1, bought_minor=1, valued_minor=2),
+    occurred_at=_NOW,
+)
+
+_SOMETHING = Occurrence(
+    subject_id=UUID(int=1),
+    payment_intent_id=None,
+    amount_minor=1,
+    currency="USD",
+    occurred_at=_NOW,
+    source_event_id=None,
+)

@@ -1,0 +1,198 @@
+"""What is reported: revenue and balances from the report views, with their age; statements from the books themselves."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from libs.common.clock import Clock
+from libs.common.contracts import ledger_reports as contract
+from libs.common.db import Connection, Database
+from services.ledger.accounts import accounts_by_code
+from services.ledger.core import read_cursor, write_cursor
+from services.ledger.errors import AccountUnknown, QueryInvalid
+from services.ledger.reports.domain import read_line, read_text, write_line, write_text
+from services.ledger.reports.sql import statements, views
+from services.ledger.reports.sql.views import Period
+
+LINES_MAX = 1000
+"""Lines of a statement, or tenants, on one page at most."""
+
+ENTRIES_MAX = 500
+"""Entries of the journal on one page at most."""
+
+_ZONE = re.compile(r"[A-Za-z0-9_+\-]{1,32}(/[A-Za-z0-9_+\-]{1,32}){0,2}\Z")
+
+
+class ReportQueries:
+    """Reports of one ledger process. Each is read from one snapshot, so its figures are of one moment."""
+
+    def __init__(self, database: Database, *, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    @asynccontextmanager
+    async def _snapshot(self) -> AsyncIterator[Connection]:
+        async with (
+            self._database.connection() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            yield connection
+
+    async def revenue(self, wanted: contract.ReportRevenue) -> contract.RevenueReport:
+        """Report a tenant's revenue by period.
+
+        Raises:
+            QueryInvalid: for a time zone that there is not.
+        """
+        zone = read_zone(wanted.zone)
+        async with self._snapshot() as snapshot:
+            rows = await views.revenue(
+                snapshot,
+                wanted.tenant_id,
+                period=Period(begins_at=wanted.posted_from, ends_at=wanted.posted_until),
+                granularity=wanted.granularity,
+                zone=zone,
+                currency=wanted.currency,
+            )
+            return contract.RevenueReport(rows=rows, refreshed_at=await views.refreshed_at(snapshot))
+
+    async def revenue_by_tenant(self, wanted: contract.ReportRevenueByTenant) -> contract.RevenueReport:
+        """Report the revenue of every tenant that has any, by its id.
+
+        Raises:
+            QueryInvalid: for a limit out of range, or a cursor that is not ours.
+        """
+        limit = _limit(wanted.limit, LINES_MAX)
+        after = "" if wanted.cursor is None else read_text(wanted.cursor)
+        async with self._snapshot() as snapshot:
+            # One more than wanted tells whether there is a next page.
+            tenants = await views.tenants_with_books(snapshot, after=after, limit=limit + 1)
+            rows = await views.revenue_by_tenant(
+                snapshot,
+                tenants[:limit],
+                period=Period(begins_at=wanted.posted_from, ends_at=wanted.posted_until),
+                currency=wanted.currency,
+            )
+            return contract.RevenueReport(
+                rows=rows,
+                refreshed_at=await views.refreshed_at(snapshot),
+                next_cursor=write_text(tenants[limit - 1]) if len(tenants) > limit else None,
+            )
+
+    async def balances(self, wanted: contract.ReportBalances) -> contract.BalancesReport:
+        """Report what a tenant's accounts held, or turned over in a period."""
+        async with self._snapshot() as snapshot:
+            found = await views.account_balances(
+                snapshot,
+                wanted.tenant_id,
+                period=Period(begins_at=wanted.posted_from, ends_at=wanted.posted_until),
+                currency=wanted.currency,
+            )
+            return contract.BalancesReport(balances=found, refreshed_at=await views.refreshed_at(snapshot))
+
+    async def trial_balance(self, wanted: contract.ReportTrialBalance) -> contract.TrialBalance:
+        """List all accounts of a tenant with their totals at one instant of record."""
+        async with self._database.connection() as connection:
+            rows = await statements.trial_balance(connection, wanted.tenant_id, before=wanted.as_of)
+        return contract.TrialBalance(as_of=wanted.as_of or self._clock.now(), rows=rows)
+
+    async def statement(self, wanted: contract.ReportStatement) -> contract.StatementPage:
+        """State what happened on one account in one currency, page by page.
+
+        The first page fixes where the statement ends, so that all pages are of one statement, however much is posted
+        while they are read.
+
+        Raises:
+            AccountUnknown: when the chart has no such account.
+            QueryInvalid: for a limit out of range, or a cursor that is not ours.
+        """
+        limit = _limit(wanted.limit, LINES_MAX)
+        after, ends_at = None, wanted.posted_until
+        if wanted.cursor is not None:
+            at, version, ends_at = read_line(wanted.cursor)
+            after = (at, version)
+        async with self._snapshot() as snapshot:
+            accounts = await accounts_by_code(snapshot, wanted.tenant_id, [wanted.account])
+            account = accounts.get(wanted.account)
+            if account is None:
+                sentence = f"the chart has no account {wanted.account}"
+                raise AccountUnknown(sentence, errors=(("account", sentence),))
+            closing = await statements.standing_before(snapshot, account, wanted.currency, ends_at)
+            opening = statements.Standing()
+            if wanted.posted_from is not None:
+                opening = await statements.standing_before(snapshot, account, wanted.currency, wanted.posted_from)
+            # A period that ends before it begins has no lines, and closes as it opened.
+            until = closing.posted_at
+            if until is None or (wanted.posted_from is not None and until < wanted.posted_from):
+                closing, lines = opening, []
+            else:
+                lines = await statements.statement_lines(
+                    snapshot,
+                    account,
+                    wanted.currency,
+                    begins_at=wanted.posted_from,
+                    until=until,
+                    after=after,
+                    limit=limit + 1,
+                )
+        page = lines[:limit]
+        next_cursor = None
+        if len(lines) > limit and until is not None:
+            version, line = page[-1]
+            next_cursor = write_line(line.posted_at, version, until)
+        return contract.StatementPage(
+            account=account.code,
+            label=account.label,
+            account_type=account.account_type,
+            currency=wanted.currency,
+            opening_debits_minor=opening.debits_minor,
+            opening_credits_minor=opening.credits_minor,
+            closing_debits_minor=closing.debits_minor,
+            closing_credits_minor=closing.credits_minor,
+            lines=[line for _, line in page],
+            next_cursor=next_cursor,
+        )
+
+    async def journal(self, wanted: contract.ReportJournal) -> contract.JournalPage:
+        """List a tenant's entries in the order of record, page by page.
+
+        Raises:
+            QueryInvalid: for a limit out of range, or a cursor that is not ours.
+        """
+        limit = _limit(wanted.limit, ENTRIES_MAX)
+        async with self._database.connection() as connection:
+            found = await statements.journal(
+                connection,
+                wanted.tenant_id,
+                period=Period(begins_at=wanted.posted_from, ends_at=wanted.posted_until),
+                after=None if wanted.cursor is None else read_cursor(wanted.cursor),
+                limit=limit + 1,
+            )
+        page = found[:limit]
+        return contract.JournalPage(
+            entries=page,
+            next_cursor=write_cursor(page[-1].posted_at, page[-1].id) if len(found) > limit else None,
+        )
+
+
+def read_zone(name: str) -> ZoneInfo:
+    """Find a time zone by its IANA name.
+
+    Raises:
+        QueryInvalid: when there is none.
+    """
+    try:
+        if not _ZONE.match(name):
+            raise ZoneInfoNotFoundError(name)
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as fault:
+        sentence = "tz must be the name of an IANA time zone: America/Sao_Paulo"
+        raise QueryInvalid(sentence, errors=(("tz", sentence),)) from fault
+
+
+def _limit(wanted: int, most: int) -> int:
+    if not 1 <= wanted <= most:
+        sentence = f"limit must be 1 to {most}"
+        raise QueryInvalid(sentence, errors=(("limit", sentence),))
+    return wanted

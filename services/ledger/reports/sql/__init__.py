@@ -1,0 +1,1 @@
+"""The SQL of reports: from the report views, and from the books themselves."""

@@ -1,0 +1,173 @@
+"""Reading the books as an accountant does: trial balance, account statement, general journal. Always from the books."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from libs.common.contracts.ledger import AccountType, Side
+from libs.common.contracts.ledger_reports import JournalLine, JournalRecord, StatementLine, TrialBalanceRow
+from libs.common.db import Connection
+from services.ledger.core import Account
+from services.ledger.reports.sql.views import Period
+
+
+async def trial_balance(connection: Connection, tenant_id: str, *, before: datetime | None) -> list[TrialBalanceRow]:
+    """Read every account's totals before an instant of record (None: now), in one statement: all of one moment.
+
+    The last posting of an account before the instant knows its totals: one index probe each.
+    """
+    rows = await connection.fetch(
+        "SELECT a.code, a.label, a.account_type, b.currency, l.debits_after_minor, l.credits_after_minor "
+        "FROM balances AS b JOIN accounts AS a ON a.tenant_id = b.tenant_id AND a.id = b.account_id "
+        "CROSS JOIN LATERAL (SELECT debits_after_minor, credits_after_minor FROM postings AS p "
+        "WHERE p.tenant_id = b.tenant_id AND p.account_id = b.account_id AND p.currency = b.currency "
+        "AND p.posted_at < coalesce($2::timestamptz, 'infinity') ORDER BY p.posted_at DESC, p.version DESC LIMIT 1) AS l "
+        "WHERE b.tenant_id = $1 ORDER BY a.code, b.currency",
+        tenant_id,
+        before,
+    )
+    return [
+        TrialBalanceRow(
+            account=row["code"],
+            label=row["label"],
+            account_type=AccountType(row["account_type"]),
+            currency=row["currency"],
+            debits_minor=row["debits_after_minor"],
+            credits_minor=row["credits_after_minor"],
+        )
+        for row in rows
+    ]
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """What an account held right after one of its postings."""
+
+    debits_minor: int = 0
+    credits_minor: int = 0
+    posted_at: datetime | None = None
+    """When that posting was recorded; None before the first."""
+
+
+async def standing_before(
+    connection: Connection, account: Account, currency: str, instant: datetime | None
+) -> Standing:
+    """Read what an account held before an instant of record; None is now."""
+    row = await connection.fetchrow(
+        "SELECT debits_after_minor, credits_after_minor, posted_at FROM postings "
+        "WHERE tenant_id = $1 AND account_id = $2 AND currency = $3::bpchar "
+        "AND posted_at < coalesce($4::timestamptz, 'infinity') ORDER BY posted_at DESC, version DESC LIMIT 1",
+        account.tenant_id,
+        account.id,
+        currency,
+        instant,
+    )
+    if row is None:
+        return Standing()
+    return Standing(
+        debits_minor=row["debits_after_minor"], credits_minor=row["credits_after_minor"], posted_at=row["posted_at"]
+    )
+
+
+async def statement_lines(
+    connection: Connection,
+    account: Account,
+    currency: str,
+    *,
+    begins_at: datetime | None,
+    until: datetime,
+    after: tuple[datetime, int] | None,
+    limit: int,
+) -> list[tuple[int, StatementLine]]:
+    """Read an account's postings, oldest first, each with its version; `until` is included, `after` is not."""
+    rows = await connection.fetch(
+        "SELECT p.version, p.posted_at, e.occurred_at, p.entry_id, e.kind, m.description, e.payment_intent_id, p.side, "
+        "p.amount_minor, p.debits_after_minor, p.credits_after_minor "
+        "FROM (SELECT * FROM postings WHERE tenant_id = $1 AND account_id = $2 AND currency = $3::bpchar "
+        "AND posted_at >= coalesce($4::timestamptz, '-infinity') AND posted_at <= $5 "
+        "AND (posted_at, version) > (coalesce($6::timestamptz, '-infinity'), $7::int8) "
+        "ORDER BY posted_at, version LIMIT $8) AS p "
+        "JOIN journal_entries AS e ON e.tenant_id = $1 AND e.id = p.entry_id "
+        "LEFT JOIN manual_entries AS m ON m.tenant_id = $1 AND m.entry_id = p.entry_id "
+        "ORDER BY p.posted_at, p.version",
+        account.tenant_id,
+        account.id,
+        currency,
+        # The first half is implied by the second, and lets the index begin at the right place.
+        begins_at if after is None else after[0],
+        until,
+        None if after is None else after[0],
+        0 if after is None else after[1],
+        limit,
+    )
+    return [(row["version"], _statement_line(row)) for row in rows]
+
+
+def _statement_line(row: asyncpg.Record) -> StatementLine:
+    return StatementLine(
+        posted_at=row["posted_at"],
+        occurred_at=row["occurred_at"],
+        entry_id=row["entry_id"],
+        kind=row["kind"],
+        description=row["description"],
+        payment_intent_id=row["payment_intent_id"],
+        side=Side(row["side"]),
+        amount_minor=row["amount_minor"],
+        debits_after_minor=row["debits_after_minor"],
+        credits_after_minor=row["credits_after_minor"],
+    )
+
+
+async def journal(
+    connection: Connection, tenant_id: str, *, period: Period, after: tuple[datetime, UUID] | None, limit: int
+) -> list[JournalRecord]:
+    """Read entries with all their lines, oldest first by (posted_at, id)."""
+    rows = await connection.fetch(
+        "WITH page AS (SELECT id, posted_at, occurred_at, kind, payment_intent_id FROM journal_entries "
+        "WHERE tenant_id = $1 AND posted_at >= coalesce($2::timestamptz, '-infinity') "
+        "AND posted_at < coalesce($3::timestamptz, 'infinity') "
+        "AND (posted_at, id) > (coalesce($4::timestamptz, '-infinity'), $5::uuid) "
+        "ORDER BY posted_at, id LIMIT $6) "
+        "SELECT page.*, m.description, l.side, a.code, a.label, l.amount_minor, l.currency FROM page "
+        "JOIN postings AS l ON l.tenant_id = $1 AND l.entry_id = page.id "
+        "JOIN accounts AS a ON a.tenant_id = $1 AND a.id = l.account_id "
+        "LEFT JOIN manual_entries AS m ON m.tenant_id = $1 AND m.entry_id = page.id "
+        "ORDER BY page.posted_at, page.id, l.line_no",
+        tenant_id,
+        # The first half is implied by the second, and lets the index begin at the right place.
+        period.begins_at if after is None else after[0],
+        period.ends_at,
+        None if after is None else after[0],
+        UUID(int=0) if after is None else after[1],
+        limit,
+    )
+    return _records(rows)
+
+
+def _records(rows: Sequence[asyncpg.Record]) -> list[JournalRecord]:
+    found: list[JournalRecord] = []
+    for row in rows:
+        if not found or found[-1].id != row["id"]:
+            found.append(
+                JournalRecord(
+                    id=row["id"],
+                    posted_at=row["posted_at"],
+                    occurred_at=row["occurred_at"],
+                    kind=row["kind"],
+                    description=row["description"],
+                    payment_intent_id=row["payment_intent_id"],
+                    lines=[],
+                )
+            )
+        found[-1].lines.append(
+            JournalLine(
+                side=Side(row["side"]),
+                account=row["code"],
+                label=row["label"],
+                amount_minor=row["amount_minor"],
+                currency=row["currency"],
+            )
+        )
+    return found

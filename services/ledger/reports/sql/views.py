@@ -1,0 +1,205 @@
+# ruff: noqa: S608 - statements are put together from our own words; every value is a parameter
+"""Reading reports from the view `account_turnover`, and refreshing it.
+
+The view holds whole quarters of an hour. Where a period begins or ends within one, the part that counts is read from the
+postings themselves, but never one that is newer than the view: every figure is of the instant of the last refresh.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from libs.common.contracts.ledger import AccountBalance, AccountType
+from libs.common.contracts.ledger_reports import Granularity, RevenueRow
+from libs.common.db import Connection
+
+QUARTER = timedelta(minutes=15)
+"""The piece of time that the view sums up."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_EARNING = """
+    SELECT tenant_id, account_id, bool_or(role = 'REVENUE') AS is_revenue FROM role_accounts
+     WHERE tenant_id = ANY($1::text[]) AND role IN ('REVENUE', 'REFUND_EXPENSE') GROUP BY tenant_id, account_id
+"""
+"""The accounts of revenue and of refund expense. One that plays both roles counts as revenue, and what refunds take from
+it as a reversal, so that nothing is subtracted twice."""
+
+
+class Period(msgspec.Struct, frozen=True, kw_only=True):
+    """A span of record; None is open."""
+
+    begins_at: datetime | None = None
+    """Itself included."""
+    ends_at: datetime | None = None
+    """Itself not included."""
+
+    def cut(self) -> tuple["Period", list["Period"]]:
+        """Cut it into the whole quarters of an hour inside it, and what is left over at its edges."""
+        first = None if self.begins_at is None else _next_quarter(self.begins_at)
+        last = None if self.ends_at is None else (self.ends_at - _EPOCH) // QUARTER * QUARTER + _EPOCH
+        whole = Period(begins_at=first, ends_at=last)
+        if first is not None and last is not None and first > last:
+            return whole, [self]
+        edges = [Period(begins_at=self.begins_at, ends_at=first), Period(begins_at=last, ends_at=self.ends_at)]
+        return whole, [edge for edge in edges if edge.begins_at != edge.ends_at]
+
+
+def _next_quarter(instant: datetime) -> datetime:
+    try:
+        return -(-(instant - _EPOCH) // QUARTER) * QUARTER + _EPOCH
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)
+
+
+async def refreshed_at(connection: Connection) -> datetime:
+    """Tell when the report views were last refreshed: everything committed before is in them."""
+    found: datetime = await connection.fetchval("SELECT max(refreshed_at) FROM report_refreshes")
+    return found
+
+
+async def refresh(connection: Connection, *, age_max: timedelta, timeout_seconds: float) -> datetime | None:
+    """Refresh the report views; None when they are younger than `age_max`, or somebody else is at it."""
+    found: datetime | None = await connection.fetchval("SELECT refresh_reports($1)", age_max, timeout=timeout_seconds)
+    return found
+
+
+_LAST = (
+    "SELECT l.version, l.debits_after_minor, l.credits_after_minor FROM postings AS l "
+    "WHERE l.tenant_id = t.tenant_id AND l.account_id = t.account_id AND l.currency = t.currency "
+    "AND l.posted_at <= t.posted_last_at AND l.posted_at < {instant} ORDER BY l.posted_at DESC, l.version DESC LIMIT 1"
+)
+"""The last posting on an account that a view row `t` knows of, before an instant."""
+
+_TURNED = f"""
+SELECT r.tenant_id, r.is_revenue, t.currency, t.quarter_at, t.debits_minor, t.credits_minor
+  FROM ({_EARNING}) AS r
+  JOIN account_turnover AS t ON t.tenant_id = r.tenant_id AND t.account_id = r.account_id
+ WHERE ($2::timestamptz IS NULL OR t.quarter_at >= $2) AND ($3::timestamptz IS NULL OR t.quarter_at < $3)
+   AND ($4::text IS NULL OR t.currency = $4::bpchar)
+UNION ALL
+SELECT r.tenant_id, r.is_revenue, t.currency, t.quarter_at,
+       closing.debits_after_minor - coalesce(opening.debits_after_minor, 0),
+       closing.credits_after_minor - coalesce(opening.credits_after_minor, 0)
+  FROM unnest($5::timestamptz[], $6::timestamptz[]) AS edge(begins_at, ends_at)
+ CROSS JOIN ({_EARNING}) AS r
+  JOIN account_turnover AS t ON t.tenant_id = r.tenant_id AND t.account_id = r.account_id
+       AND t.quarter_at = date_bin('15 minutes', edge.begins_at, TIMESTAMPTZ '1970-01-01 00:00:00+00')
+ CROSS JOIN LATERAL ({_LAST.format(instant="edge.ends_at")}) AS closing
+  LEFT JOIN LATERAL ({_LAST.format(instant="edge.begins_at")}) AS opening ON true
+ WHERE ($4::text IS NULL OR t.currency = $4::bpchar) AND closing.version > coalesce(opening.version, 0)
+"""
+
+_SUMS = (
+    "coalesce(sum(credits_minor) FILTER (WHERE is_revenue), 0)::int8 AS gross_minor, "
+    "coalesce(sum(debits_minor) FILTER (WHERE is_revenue), 0)::int8 AS reversals_minor, "
+    "coalesce(sum(debits_minor - credits_minor) FILTER (WHERE NOT is_revenue), 0)::int8 AS refunds_minor"
+)
+
+
+def _turned(tenant_ids: Sequence[str], period: Period, currency: str | None) -> tuple[Any, ...]:
+    whole, edges = period.cut()
+    return (
+        list(tenant_ids),
+        whole.begins_at,
+        whole.ends_at,
+        currency,
+        [edge.begins_at for edge in edges],
+        [edge.ends_at for edge in edges],
+    )
+
+
+async def revenue(
+    connection: Connection,
+    tenant_id: str,
+    *,
+    period: Period,
+    granularity: Granularity,
+    zone: ZoneInfo,
+    currency: str | None,
+) -> list[RevenueRow]:
+    """Sum up a tenant's revenue by period on the calendar of a time zone, and by currency."""
+    rows = await connection.fetch(
+        # By the local clock's reading, which is the same on both sides of a change of clocks within the period.
+        f"SELECT date_trunc($7, quarter_at AT TIME ZONE $8) AS local_at, currency, {_SUMS} "
+        f"FROM ({_TURNED}) AS turned GROUP BY 1, 2 ORDER BY 1, 2",
+        *_turned([tenant_id], period, currency),
+        granularity.value,
+        zone.key,
+    )
+    return [
+        RevenueRow(
+            # A midnight that the clocks skip is the instant of the change, one that they repeat is the first of the two.
+            period_at=row["local_at"].replace(tzinfo=zone).astimezone(UTC),
+            tenant_id=tenant_id,
+            currency=row["currency"],
+            gross_minor=row["gross_minor"],
+            reversals_minor=row["reversals_minor"],
+            refunds_minor=row["refunds_minor"],
+        )
+        for row in rows
+    ]
+
+
+async def tenants_with_books(connection: Connection, *, after: str, limit: int) -> list[str]:
+    """List tenants that have accounts, by id."""
+    rows = await connection.fetch(
+        "SELECT DISTINCT tenant_id FROM role_accounts WHERE tenant_id > $1 ORDER BY tenant_id LIMIT $2", after, limit
+    )
+    return [row["tenant_id"] for row in rows]
+
+
+async def revenue_by_tenant(
+    connection: Connection, tenant_ids: Sequence[str], *, period: Period, currency: str | None
+) -> list[RevenueRow]:
+    """Sum up the revenue of some tenants, by tenant and currency."""
+    rows = await connection.fetch(
+        f"SELECT tenant_id, currency, {_SUMS} FROM ({_TURNED}) AS turned GROUP BY 1, 2 ORDER BY 1, 2",
+        *_turned(tenant_ids, period, currency),
+    )
+    return [
+        RevenueRow(
+            tenant_id=row["tenant_id"],
+            currency=row["currency"],
+            gross_minor=row["gross_minor"],
+            reversals_minor=row["reversals_minor"],
+            refunds_minor=row["refunds_minor"],
+        )
+        for row in rows
+    ]
+
+
+async def account_balances(
+    connection: Connection, tenant_id: str, *, period: Period, currency: str | None
+) -> list[AccountBalance]:
+    """Read what a tenant's accounts held when the view was refreshed, or turned over in a period before that."""
+    rows = await connection.fetch(
+        "SELECT a.code, a.account_type, b.currency, "
+        "closing.debits_after_minor - coalesce(opening.debits_after_minor, 0) AS debits_minor, "
+        "closing.credits_after_minor - coalesce(opening.credits_after_minor, 0) AS credits_minor "
+        "FROM balances AS b JOIN accounts AS a ON a.tenant_id = b.tenant_id AND a.id = b.account_id "
+        "CROSS JOIN LATERAL (SELECT v.tenant_id, v.account_id, v.currency, v.posted_last_at FROM account_turnover AS v "
+        "WHERE v.tenant_id = b.tenant_id AND v.account_id = b.account_id AND v.currency = b.currency "
+        "ORDER BY v.quarter_at DESC LIMIT 1) AS t "
+        f"CROSS JOIN LATERAL ({_LAST.format(instant="coalesce($3::timestamptz, 'infinity')")}) AS closing "
+        f"LEFT JOIN LATERAL ({_LAST.format(instant="coalesce($2::timestamptz, '-infinity')")}) AS opening ON true "
+        "WHERE b.tenant_id = $1 AND ($4::text IS NULL OR b.currency = $4::bpchar) "
+        "AND closing.version > coalesce(opening.version, 0) ORDER BY a.code, b.currency",
+        tenant_id,
+        period.begins_at,
+        period.ends_at,
+        currency,
+    )
+    return [
+        AccountBalance(
+            account=row["code"],
+            account_type=AccountType(row["account_type"]),
+            currency=row["currency"],
+            debits_minor=row["debits_minor"],
+            credits_minor=row["credits_minor"],
+        )
+        for row in rows
+    ]
