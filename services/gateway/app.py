@@ -18,30 +18,44 @@ from libs.common.messaging.letters import dead_letters
 from libs.common.messaging.refused import list_refused
 from libs.common.messaging.resend import TIMEOUT_SECONDS, Window
 from libs.common.service import Service
-from services.gateway import consumers, workers
-from services.gateway.commands import CaptureReports, Commands, Configs, Notices
-from services.gateway.commands.moving import move_account
-from services.gateway.commands.resending import resend as publish_again
-from services.gateway.configs import ProcessorKind
-from services.gateway.domain import Patience
-from services.gateway.keyring import KeyRing
-from services.gateway.processors import StripeAccounts, place_processors
-from services.gateway.queries import Queries
-from services.gateway.routes import webhook_routes
-from services.gateway.sandbox_processor import SandboxProcessor, StoredBook, sandbox_page
-from services.gateway.settings import PROVIDERS, ResolutionSettings, Settings
-from services.gateway.store import (
+from services.gateway.accounts import (
+    AccountConsumers,
     AccountStore,
-    AttemptStore,
+    Configs,
     ConfigStore,
-    EventStore,
-    NoticeStore,
-    OpenOutcomes,
-    SandboxStore,
-    WaitingEvents,
+    KeyRing,
+    ProcessorKind,
+    StripeAccounts,
+    account_workers,
+    move_account,
+    place_processors,
 )
-from services.gateway.stripe_processor import StripeAccount, StripeConnections, StripeInbox
+from services.gateway.notices import (
+    EventStore,
+    NoticeConsumers,
+    Notices,
+    NoticeStore,
+    StripeInbox,
+    WaitingEvents,
+    event_workers,
+    report_worker,
+    webhook_routes,
+)
+from services.gateway.notices import resend as publish_again
+from services.gateway.operations import (
+    AttemptStore,
+    Commands,
+    OpenOutcomes,
+    OperationConsumers,
+    Patience,
+    operation_workers,
+)
+from services.gateway.processors.sandbox import SandboxProcessor, SandboxStore, StoredBook, sandbox_page
+from services.gateway.processors.stripe import StripeAccount, StripeConnections
+from services.gateway.settings import PROVIDERS, ResolutionSettings, Settings
 
+MEASURED = ("attempts", "stripe_events", "sandbox_payments", "outbox")
+"""Tables without partitions whose size is measured."""
 _STUCK_MAX = 200
 """Payments, and dead letters of each queue, that an operator is shown at a time."""
 _STATUS_SECONDS = 5.0
@@ -99,11 +113,13 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         fetch=accounts.movement,
         clock=clock,
     )
-    queries = Queries(store, configs=configs, events=events)
-    consumers.register(bus, commands, concurrency=settings.processor.consumer_concurrency)
-    consumers.register_reports(bus, CaptureReports(clock=clock))
     deciding = Configs(store=configs, keyring=keyring, clock=clock, identify=accounts.identify)
-    consumers.register_requests(bus, deciding, queries, changed=accounts.forget)
+    for consumers in (
+        OperationConsumers(commands, store=store, concurrency=settings.processor.consumer_concurrency, clock=clock),
+        AccountConsumers(deciding, store=configs, changed=accounts.forget),
+        NoticeConsumers(events),
+    ):
+        consumers.register(bus)
     return Service(
         name="gateway",
         place=settings.place,
@@ -112,7 +128,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         bus=bus,
         clock=clock,
         tables=[inbox_partitions(settings.broker), published_partitions(settings.broker)],
-        measured=workers.MEASURED,
+        measured=MEASURED,
         routes=webhook_routes(
             accounts,
             inbox,
@@ -122,9 +138,10 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         opens=[connections.open],
         details=circuits,
         workers=[
-            *workers.workers(commands, queries, settings=settings.resolution),
-            *workers.stripe_workers(inbox, events, deciding, settings=stripe, clock=clock),
-            workers.telling("tell what happens in the sandbox", sandbox.tell, notices.apply),
+            *operation_workers(commands, store, settings=settings.resolution),
+            *account_workers(deciding, settings=stripe),
+            *event_workers(inbox, events, settings=stripe, clock=clock),
+            report_worker("report what happens in the sandbox", sandbox.report, notices.apply),
         ],
     )
 
@@ -181,11 +198,10 @@ async def print_status(settings: Settings) -> None:
     database = Database(settings.database, schema="gateway", application_name="gateway-status")
     await database.open()
     try:
-        queries = Queries(AttemptStore(database), configs=ConfigStore(database), events=EventStore(database))
         page = status_page(
             readiness=await asyncio.to_thread(_readiness, settings),
-            outcomes=await queries.open_outcomes(),
-            events=await queries.waiting_events(),
+            outcomes=await AttemptStore(database).count_open(),
+            events=await EventStore(database).count(),
         )
     finally:
         await database.close()

@@ -31,13 +31,13 @@ from services.api.payments import commands as api
 from services.api.payments import consumers as api_consumers
 from services.api.payments.domain import CaptureMethod
 from services.api.payments.schemas import render_intent, render_refund
-from services.gateway import commands as gateway
-from services.gateway import consumers as gateway_consumers
 from services.gateway.app import patience
+from services.gateway.notices import Notices, NoticeStore
+from services.gateway.operations import AttemptStore, OperationConsumers
+from services.gateway.operations import Commands as Operations
+from services.gateway.processors.sandbox import SandboxProcessor, SandboxStore, StoredBook
 from services.gateway.resilience import Circuit, ResilientProcessor, Retries
-from services.gateway.sandbox_processor import SandboxProcessor, StoredBook
 from services.gateway.settings import ResolutionSettings
-from services.gateway.store import AttemptStore, NoticeStore, SandboxStore
 from services.ledger.accounts import AccountCommands, AccountConsumers, AccountQueries
 from services.ledger.integrity import AGREE_WITHIN, Claims, IntegrityConsumers, Verifier
 from services.ledger.posting_rules import PaymentCommands, PaymentConsumers
@@ -174,7 +174,7 @@ class World:
         self.sandbox = SandboxProcessor(
             book=StoredBook(SandboxStore(database)), clock=clock, slow_seconds=0.0, later_seconds=2.0
         )
-        self.gateway = gateway.Commands(
+        self.gateway = Operations(
             store=AttemptStore(database),
             processors=self._asking(max_retries=3),
             resolvers=self._asking(max_retries=0),
@@ -183,7 +183,7 @@ class World:
             parked_after_retries=4,
             clock=clock,
         )
-        self.notices = gateway.Notices(store=NoticeStore(database), clock=clock)
+        self.notices = Notices(store=NoticeStore(database), clock=clock)
         database = databases["ledger"]
         self.ledger = (
             AccountConsumers(AccountCommands(database, clock=clock), AccountQueries(database)),
@@ -292,7 +292,7 @@ class World:
 
     async def work(self) -> None:
         """Do what the workers do on their own clocks."""
-        await self.sandbox.tell(self.notices.apply, limit=1_000)
+        await self.sandbox.report(self.notices.apply, limit=1_000)
         await self.gateway.release_expired(limit=1_000)
         await self.gateway.resolve_due(limit=1_000)
 
@@ -348,10 +348,11 @@ async def open_world(servers: Servers) -> AsyncIterator[World]:
                 "api",
                 lambda ears: api_consumers.register(ears, api_consumers.Consumers(world.outcomes, clock=world.clock)),
             ),
-            ("gateway", lambda ears: gateway_consumers.register(ears, world.gateway, concurrency=64)),
             (
                 "gateway",
-                lambda ears: gateway_consumers.register_reports(ears, gateway.CaptureReports(clock=world.clock)),
+                OperationConsumers(
+                    world.gateway, store=AttemptStore(databases["gateway"]), concurrency=64, clock=world.clock
+                ).register,
             ),
             *(("ledger", consumers.register) for consumers in world.ledger),
             ("ledger", IntegrityConsumers(world.claims, Verifier(databases["ledger"], clock=world.clock)).register),

@@ -3,7 +3,7 @@
 from contextlib import AbstractAsyncContextManager
 
 from services.gateway.errors import ProcessorUnavailable
-from services.gateway.processor import GuardedProcessor
+from services.gateway.processors.port import GuardedProcessor
 from services.gateway.resilience import Bulkhead
 
 

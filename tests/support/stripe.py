@@ -9,8 +9,8 @@ import aiohttp
 
 from deploy.fake_stripe import FakeStripe, running_fake_stripe
 from libs.common.ids import new_id
-from services.gateway.processor import Authorize, Capture, Refund, Void
-from services.gateway.stripe_processor import StripeAccount, StripeConnections, StripeProcessor
+from services.gateway.processors.port import Authorize, Capture, Refund, Void
+from services.gateway.processors.stripe import StripeAccount, StripeConnections, StripeProcessor
 
 API_KEY = "sk_test_tests"
 REQUESTED_AT = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

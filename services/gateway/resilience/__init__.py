@@ -4,11 +4,11 @@
 """
 
 from services.gateway.resilience.bulkhead import Bulkhead, BulkheadFullError
-from services.gateway.resilience.calling import ASKED_SECONDS, ResilientProcessor, Retries
+from services.gateway.resilience.calling import CALLED_SECONDS, ResilientProcessor, Retries
 from services.gateway.resilience.circuit import Circuit, CircuitOpenError, CircuitState
 
 __all__ = [
-    "ASKED_SECONDS",
+    "CALLED_SECONDS",
     "Bulkhead",
     "BulkheadFullError",
     "Circuit",

@@ -14,9 +14,8 @@ import msgspec
 import tenacity
 
 from services.gateway import metrics
-from services.gateway.domain import Operation
 from services.gateway.errors import ProcessorUnavailable
-from services.gateway.processor import (
+from services.gateway.processors.port import (
     Answer,
     Approved,
     Authorize,
@@ -24,6 +23,7 @@ from services.gateway.processor import (
     Declined,
     NotTaken,
     NotTakenReason,
+    Operation,
     Pending,
     Processor,
     ProcessorRequest,
@@ -35,7 +35,7 @@ from services.gateway.processor import (
 )
 from services.gateway.resilience.circuit import Circuit, CircuitOpenError
 
-ASKED_SECONDS: ContextVar[list[float] | None] = ContextVar("asked_seconds", default=None)
+CALLED_SECONDS: ContextVar[list[float] | None] = ContextVar("asked_seconds", default=None)
 """Where each call to a processor notes how long it took, for whoever wants to know what was not the processor's time."""
 
 
@@ -224,7 +224,7 @@ class ResilientProcessor:
             self._in_flight.dec()
         seconds = self._monotonic() - began
         _DURATIONS[operation].observe(seconds)
-        if (noted := ASKED_SECONDS.get()) is not None:
+        if (noted := CALLED_SECONDS.get()) is not None:
             noted.append(seconds)
         _REQUESTS[operation, type(answer)].inc()
         return answer

@@ -21,8 +21,8 @@ def _messaging(*names: str) -> tuple[str, ...]:
 
 GROUPS: dict[str, Group] = {
     "money": Group(
-        ("libs/common/money.py", "services/gateway/stripe_processor/amounts.py"),
-        (f"{UNIT}/common/test_money.py", f"{UNIT}/gateway/test_stripe_processor.py"),
+        ("libs/common/money.py", "services/gateway/processors/stripe/amounts.py"),
+        (f"{UNIT}/common/test_money.py", f"{UNIT}/gateway/processors/test_stripe.py"),
     ),
     "outages": Group(("libs/common/outages.py",), (f"{UNIT}/common/test_outages.py",)),
     "lifecycle": Group(
@@ -68,20 +68,20 @@ GROUPS: dict[str, Group] = {
     ),
     "gateway": Group(
         (
-            "services/gateway/commands/attempts.py",
-            "services/gateway/domain.py",
-            "services/gateway/notices.py",
+            "services/gateway/operations/commands/attempts.py",
+            "services/gateway/operations/domain",
+            "services/gateway/processors/port/notices.py",
             "services/gateway/resilience",
-            "services/gateway/stripe_processor/events.py",
-            "services/gateway/stripe_processor/failures.py",
-            "services/gateway/stripe_processor/signatures.py",
+            "services/gateway/processors/stripe/events.py",
+            "services/gateway/processors/stripe/failures.py",
+            "services/gateway/processors/stripe/signatures.py",
         ),
         (
             f"{UNIT}/gateway",
-            f"{INTEGRATION}/gateway/test_commands.py",
-            f"{INTEGRATION}/gateway/test_lifecycle.py",
-            f"{INTEGRATION}/gateway/test_notices.py",
-            f"{INTEGRATION}/gateway/test_stripe_inbox.py",
+            f"{INTEGRATION}/gateway/operations/test_commands.py",
+            f"{INTEGRATION}/gateway/operations/test_lifecycle.py",
+            f"{INTEGRATION}/gateway/notices/test_notices.py",
+            f"{INTEGRATION}/gateway/notices/test_events.py",
         ),
     ),
     "notifier": Group(

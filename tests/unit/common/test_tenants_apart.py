@@ -23,10 +23,10 @@ SERVICES = ("api", "ledger", "gateway", "notifier")
 _DERIVING = {"derived_id", "uuid5", "uuid3"}
 
 DERIVED_WITHOUT_TENANT = {
-    "services/gateway/commands/notices.py:disputed": "of an intent, whose id the api minted; disputes are kept by tenant",
-    "services/gateway/outbox.py:again": "from the event of an attempt, whose id has the tenant in it",
-    "services/gateway/outbox.py:_publication": "from the id of an attempt, which has the tenant in it",
-    "services/gateway/stripe_processor/inbox.py:_fee_message": "of an intent; entries of fees are kept by tenant",
+    "services/gateway/notices/commands/notices.py:disputed": "of an intent, whose id the api minted; disputes are kept by tenant",
+    "services/gateway/operations/schemas.py:again": "from the event of an attempt, whose id has the tenant in it",
+    "services/gateway/operations/schemas.py:_publication": "from the id of an attempt, which has the tenant in it",
+    "services/gateway/notices/commands/events.py:_fee_message": "of an intent; entries of fees are kept by tenant",
     "services/ledger/integrity/commands/reconciliation.py:_claim": "the id of an entry; entries are kept by tenant",
     "services/ledger/holds/commands.py:capture": "the id of an entry; entries are kept by tenant",
     "services/ledger/entries/commands.py:reverse": "the id of an entry; entries are kept by tenant",

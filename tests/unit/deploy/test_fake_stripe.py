@@ -8,7 +8,7 @@ import pytest
 from deploy.fake_stripe import FakeStripe, Fault, FaultKind, running_fake_stripe
 from deploy.fake_stripe.balance import charge_fee
 from deploy.fake_stripe.webhooks import create_endpoint, roll_secret, signature
-from services.gateway.stripe_processor import NotGenuine, verify
+from services.gateway.processors.stripe import NotGenuine, verify
 
 KEY = "sk_test_rules"
 PAYMENT = {"amount": "1000", "currency": "brl", "payment_method": "pm_card_visa", "confirm": "true"}

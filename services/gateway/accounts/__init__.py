@@ -1,0 +1,25 @@
+"""The processor accounts of tenants, and through which of them a payment goes."""
+
+from services.gateway.accounts.commands.configs import Configs
+from services.gateway.accounts.commands.moving import move_account
+from services.gateway.accounts.consumers import AccountConsumers
+from services.gateway.accounts.domain import ProcessorKind, config_of
+from services.gateway.accounts.routing import StripeAccounts, place_processors
+from services.gateway.accounts.secrets import KeyRing
+from services.gateway.accounts.sql.configs import ConfigStore
+from services.gateway.accounts.sql.owners import AccountStore
+from services.gateway.accounts.workers import account_workers
+
+__all__ = [
+    "AccountConsumers",
+    "AccountStore",
+    "ConfigStore",
+    "Configs",
+    "KeyRing",
+    "ProcessorKind",
+    "StripeAccounts",
+    "account_workers",
+    "config_of",
+    "move_account",
+    "place_processors",
+]

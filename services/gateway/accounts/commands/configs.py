@@ -1,0 +1,265 @@
+"""Through which processor account a tenant charges: added, rotated and taken away; keys are sealed at once."""
+
+import re
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import msgspec
+
+from libs.common.clock import Clock
+from libs.common.contracts.gateway_requests import (
+    AddGatewayConfig,
+    DeleteGatewayConfig,
+    GatewayConfig,
+    GatewayConfigDeleted,
+    RotateGatewayKeys,
+)
+from libs.common.errors import Invalid, PlatformError
+from libs.common.money import is_currency
+from libs.common.observability.logging import get_logger
+from services.gateway.accounts.domain import Config, Ownership, ProcessorKind, is_live, shown
+from services.gateway.accounts.secrets import KeyRing
+from services.gateway.accounts.sql.configs import ConfigStore
+from services.gateway.errors import GatewayConfigConflict, GatewayConfigNotFound, KeyUnreadable
+
+log = get_logger("gateway.configs")
+
+_LOOKED_UP_MAX = 50
+"""Accounts that one round asks Stripe for."""
+_SECRET_KEY = re.compile(r"(sk|rk)_(test|live)_[A-Za-z0-9_]{8,240}\Z", re.ASCII)
+_WEBHOOK_SECRET = re.compile(r"whsec_[A-Za-z0-9_+/=-]{8,240}\Z", re.ASCII)
+_PAYMENT_METHOD = re.compile(r"pm_[A-Za-z0-9_]{1,250}\Z", re.ASCII)
+_WEBHOOK_SECRETS_KEPT = 2
+"""The current secret and the one before it, as Stripe signs with both while one is rolled."""
+_RETURN_URL_MAX = 2_000
+
+
+class Configs:
+    """Decides about configurations."""
+
+    def __init__(
+        self,
+        *,
+        store: ConfigStore,
+        keyring: KeyRing,
+        clock: Clock,
+        identify: Callable[[str], Awaitable[str]] | None = None,
+    ) -> None:
+        """`identify` asks Stripe whose a key is; without it, which account a configuration has is left to be looked up."""
+        self._store = store
+        self._keyring = keyring
+        self._clock = clock
+        self._identify = identify
+        self._looked_up = UUID(int=0)
+
+    async def add(self, request: AddGatewayConfig) -> GatewayConfig:
+        """Let a tenant charge through an account of its own; the same id and content again is success.
+
+        Raises:
+            Invalid: naming what cannot be.
+            GatewayConfigConflict: when the id is taken by other content, or the account by another configuration.
+            ProcessorUnavailable: when Stripe does not tell whose the key is.
+        """
+        kind = _checked(request)
+        now = self._clock.now()
+
+        def seal(secret: str) -> bytes:
+            return (
+                self._keyring.seal(secret, tenant_id=request.tenant_id, owner_id=request.config_id) if secret else b""
+            )
+
+        config = Config(
+            tenant_id=request.tenant_id,
+            id=request.config_id,
+            processor=kind,
+            currencies=tuple(dict.fromkeys(request.currencies)),
+            sealed_key=seal(request.secret_key),
+            key_last4=request.secret_key[-4:],
+            sealed_webhook_secrets=(seal(request.webhook_secret),) if request.webhook_secret else (),
+            webhook_last4=request.webhook_secret[-4:],
+            payment_method=request.payment_method,
+            return_url=request.return_url,
+            created_at=now,
+            updated_at=now,
+        )
+        if await self._store.add(config, await self._owned(config, request.secret_key)):
+            return shown(config)
+        known = await self._store.find(request.config_id)
+        if known is None or known.tenant_id != request.tenant_id or shown(known) != _as_of(config, known):
+            raise GatewayConfigConflict(f"the gateway configuration {request.config_id} exists with other content")
+        return shown(known)
+
+    async def rotate(self, request: RotateGatewayKeys) -> GatewayConfig:
+        """Replace the keys of the same account; what is empty stays.
+
+        Raises:
+            Invalid: when nothing is replaced, or a key cannot be one.
+            GatewayConfigNotFound: when the tenant has no such configuration.
+            GatewayConfigConflict: when another configuration has the account of the new key.
+            ProcessorUnavailable: when Stripe does not tell whose the new key is.
+        """
+        known = await self._store.find(request.config_id)
+        if known is None or known.tenant_id != request.tenant_id or known.deleted_at is not None:
+            raise GatewayConfigNotFound(f"there is no gateway configuration {request.config_id}")
+        violations = _keys_violations(request.secret_key, request.webhook_secret)
+        if known.processor is ProcessorKind.SANDBOX or not (request.secret_key or request.webhook_secret):
+            violations.append(("/secret_key", "must be given, or webhook_secret, of a configuration that has keys"))
+        _refuse(violations)
+        changes: dict[str, object] = {"updated_at": self._clock.now()}
+        if request.secret_key:
+            changes["sealed_key"] = self._keyring.seal(
+                request.secret_key, tenant_id=request.tenant_id, owner_id=request.config_id
+            )
+            changes["key_last4"] = request.secret_key[-4:]
+        # The secret that is there already is not its own predecessor: the request came twice.
+        if request.webhook_secret and request.webhook_secret != self._current_webhook_secret(known):
+            sealed = self._keyring.seal(request.webhook_secret, tenant_id=request.tenant_id, owner_id=request.config_id)
+            changes["sealed_webhook_secrets"] = (sealed, *known.sealed_webhook_secrets)[:_WEBHOOK_SECRETS_KEPT]
+            changes["webhook_last4"] = request.webhook_secret[-4:]
+        owned = await self._owned(known, request.secret_key)
+        return shown(await self._store.rotate(msgspec.structs.replace(known, **changes), owned))
+
+    async def _owned(self, config: Config, secret_key: str) -> Ownership | None:
+        """Ask Stripe whose a new key is; None where there is none to ask about. Never called inside a transaction."""
+        if self._identify is None or not secret_key or config.processor is not ProcessorKind.STRIPE:
+            return None
+        return Ownership(
+            account_id=await self._identify(secret_key),
+            is_live=is_live(secret_key),
+            tenant_id=config.tenant_id,
+            processor=config.name,
+        )
+
+    async def look_up_accounts(self) -> int:
+        """Find out the accounts of configurations that are older than the question; returns how many were looked at.
+
+        One that shares its account with another goes on as it is, and is an error in the log: nobody but its tenant can
+        tell which of the two is to go.
+        """
+        configs = await self._store.unidentified(after=self._looked_up, limit=_LOOKED_UP_MAX)
+        for config in configs:
+            try:
+                key = self._keyring.unseal(config.sealed_key, tenant_id=config.tenant_id, owner_id=config.id)
+                if (owned := await self._owned(config, key)) is not None:
+                    await self._store.own(owned, at=self._clock.now())
+            except GatewayConfigConflict as fault:
+                log.error(
+                    "stripe.account_shared", tenant_id=config.tenant_id, config=str(config.id), reason=fault.detail
+                )
+            except PlatformError as fault:
+                log.warning(
+                    "stripe.account_unknown", tenant_id=config.tenant_id, config=str(config.id), reason=fault.detail
+                )
+        self._looked_up = configs[-1].id if len(configs) == _LOOKED_UP_MAX else UUID(int=0)
+        return len(configs)
+
+    async def own_platform_account(self, secret_key: str, *, tenant_id: str) -> None:
+        """Note the platform's own account, so that no tenant adds it."""
+        assert self._identify is not None
+        owned = Ownership(
+            account_id=await self._identify(secret_key),
+            is_live=is_live(secret_key),
+            tenant_id=tenant_id,
+            processor=ProcessorKind.STRIPE,
+        )
+        await self._store.own(owned, at=self._clock.now())
+
+    def _current_webhook_secret(self, config: Config) -> str:
+        if not config.sealed_webhook_secrets:
+            return ""
+        try:
+            return self._keyring.unseal(
+                config.sealed_webhook_secrets[0], tenant_id=config.tenant_id, owner_id=config.id
+            )
+        except KeyUnreadable:
+            return ""
+
+    async def reseal(self) -> int:
+        """Seal with the current master key what an earlier one sealed, so that the earlier one can go; returns how many.
+
+        Raises:
+            KeyUnreadable: when the key that sealed one of them is not in the ring.
+        """
+        count = 0
+        for config in await self._store.everything():
+            sealed = [config.sealed_key, *config.sealed_webhook_secrets]
+            if all(self._keyring.is_current(each) for each in sealed if each):
+                continue
+            anew = [self._anew(config, each) for each in sealed]
+            changed = msgspec.structs.replace(config, sealed_key=anew[0], sealed_webhook_secrets=tuple(anew[1:]))
+            count += await self._store.reseal(changed, was=config)
+        return count
+
+    def _anew(self, config: Config, sealed: bytes) -> bytes:
+        if not sealed:
+            return sealed
+        opened = self._keyring.unseal(sealed, tenant_id=config.tenant_id, owner_id=config.id)
+        return self._keyring.seal(opened, tenant_id=config.tenant_id, owner_id=config.id)
+
+    async def delete(self, request: DeleteGatewayConfig) -> GatewayConfigDeleted:
+        """Send no new payment this way; payments that went it are still captured and refunded by it.
+
+        Raises:
+            GatewayConfigNotFound: when the tenant has no such configuration.
+        """
+        if not await self._store.delete(tenant_id=request.tenant_id, config_id=request.config_id, at=self._clock.now()):
+            raise GatewayConfigNotFound(f"there is no gateway configuration {request.config_id}")
+        return GatewayConfigDeleted(id=request.config_id)
+
+
+def _as_of(config: Config, known: Config) -> GatewayConfig:
+    return shown(msgspec.structs.replace(config, created_at=known.created_at, updated_at=known.updated_at))
+
+
+def _checked(request: AddGatewayConfig) -> ProcessorKind:
+    violations = [
+        (f"/currencies/{i}", "must be an active ISO 4217 code in upper case")
+        for i, code in enumerate(request.currencies)
+        if not is_currency(code)
+    ]
+    try:
+        kind = ProcessorKind(request.processor)
+    except ValueError:
+        _refuse([("/processor", f"must be one of {', '.join(ProcessorKind)}"), *violations])
+        raise
+    violations += _keys_violations(request.secret_key, request.webhook_secret)
+    if kind is ProcessorKind.SANDBOX and (request.secret_key or request.webhook_secret):
+        violations.append(("/secret_key", "must be empty: the sandbox has no keys"))
+    if kind is ProcessorKind.STRIPE and not request.secret_key:
+        violations.append(("/secret_key", "is required"))
+    if request.payment_method and not _PAYMENT_METHOD.match(request.payment_method):
+        violations.append(("/payment_method", "must be a payment method of the processor, such as pm_card_visa"))
+    if request.return_url and not _is_url(request.return_url):
+        violations.append(("/return_url", "must be an absolute http or https URL"))
+    _refuse(violations)
+    return kind
+
+
+def _keys_violations(secret_key: str, webhook_secret: str) -> list[tuple[str, str]]:
+    violations = []
+    if secret_key and not _SECRET_KEY.match(secret_key):
+        violations.append(("/secret_key", "must be a secret or restricted key of Stripe: sk_..., rk_..."))
+    if webhook_secret and not _WEBHOOK_SECRET.match(webhook_secret):
+        violations.append(("/webhook_secret", "must be a signing secret of Stripe: whsec_..."))
+    return violations
+
+
+def _refuse(violations: list[tuple[str, str]]) -> None:
+    if violations:
+        where, what = violations[0]
+        detail = f"{where.lstrip('/')} {what}" if len(violations) == 1 else "the gateway configuration is invalid"
+        raise Invalid(detail, errors=tuple(violations))
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return (
+            parts.scheme in {"http", "https"}
+            and bool(parts.hostname)
+            and len(text) <= _RETURN_URL_MAX
+            and text.isprintable()
+        )
+    except ValueError:
+        return False

@@ -1,0 +1,55 @@
+"""What is handled of gateway configurations: the requests of the api."""
+
+from collections.abc import Callable
+
+from libs.common.contracts.gateway_requests import (
+    AddGatewayConfig,
+    DeleteGatewayConfig,
+    GatewayConfig,
+    GatewayConfigDeleted,
+    GatewayConfigList,
+    ListGatewayConfigs,
+    RotateGatewayKeys,
+)
+from libs.common.messaging import Bus
+from services.gateway.accounts import queries
+from services.gateway.accounts.commands import Configs
+from services.gateway.accounts.sql import ConfigStore
+
+
+class AccountConsumers:
+    """Answers requests about configurations; `changed` is called after each change."""
+
+    def __init__(self, configs: Configs, *, store: ConfigStore, changed: Callable[[], None]) -> None:
+        self._configs = configs
+        self._store = store
+        self._changed = changed
+
+    def register(self, bus: Bus) -> None:
+        """Answer every request of this subject."""
+        bus.answer(AddGatewayConfig, self.on_add_gateway_config)
+        bus.answer(RotateGatewayKeys, self.on_rotate_gateway_keys)
+        bus.answer(DeleteGatewayConfig, self.on_delete_gateway_config)
+        bus.answer(ListGatewayConfigs, self.on_list_gateway_configs)
+
+    async def on_add_gateway_config(self, request: AddGatewayConfig) -> GatewayConfig:
+        """Add a configuration."""
+        added = await self._configs.add(request)
+        self._changed()
+        return added
+
+    async def on_rotate_gateway_keys(self, request: RotateGatewayKeys) -> GatewayConfig:
+        """Replace the keys of a configuration."""
+        rotated = await self._configs.rotate(request)
+        self._changed()
+        return rotated
+
+    async def on_delete_gateway_config(self, request: DeleteGatewayConfig) -> GatewayConfigDeleted:
+        """Delete a configuration."""
+        deleted = await self._configs.delete(request)
+        self._changed()
+        return deleted
+
+    async def on_list_gateway_configs(self, request: ListGatewayConfigs) -> GatewayConfigList:
+        """List the configurations of a tenant."""
+        return await queries.list_configs(self._store, request)

@@ -1,0 +1,130 @@
+"""Who owns a Stripe account: asked for every event that is about an account rather than a payment, moved by operators only."""
+
+import json
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from libs.common.db import Connection, Database
+from libs.common.errors import Conflict, NotFound
+from libs.common.messaging import write_down
+from services.gateway.accounts.domain import account_name, config_of
+
+_OWNS = """
+SELECT coalesce((a.tenant_id, a.processor) = (p.tenant_id, p.processor), FALSE) AS owns
+  FROM processor_accounts AS p LEFT JOIN stripe_accounts AS a USING (account_id, is_live)
+ WHERE p.processor = $1 AND p.tenant_id = $2
+"""
+_OWNER = """
+SELECT a.tenant_id, a.processor, a.known_at, c.id AS config_id, c.deleted_at
+  FROM stripe_accounts AS a
+  LEFT JOIN gateway_configs AS c ON c.tenant_id = a.tenant_id AND 'stripe:' || c.id = a.processor
+ WHERE a.account_id = $1 AND a.is_live = $2 FOR UPDATE OF a
+"""
+_TARGET = """
+SELECT c.tenant_id, c.deleted_at, p.account_id, p.is_live
+  FROM gateway_configs AS c LEFT JOIN processor_accounts AS p ON p.tenant_id = c.tenant_id AND p.processor = 'stripe:' || c.id
+ WHERE c.id = $1 AND c.processor = 'stripe'
+"""
+_MOVE = """
+UPDATE stripe_accounts SET tenant_id = $3, processor = $4, known_at = $5 WHERE account_id = $1 AND is_live = $2
+"""
+
+
+class Move(msgspec.Struct, frozen=True, kw_only=True):
+    """A Stripe account that changes hands."""
+
+    account_id: str
+    """Stripe's id of the account."""
+    is_live: bool
+    """Live or test mode."""
+    from_tenant: str
+    """Whose it was."""
+    from_processor: str
+    """Through what they charged; empty: it was awaited."""
+    to_tenant: str
+    """Whose it becomes."""
+    to_processor: str
+    """Through what they charge; empty: through the next configuration that they add for it."""
+    since: datetime
+    """Since when it was theirs."""
+
+
+class AccountStore:
+    """The accounts table."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def owns(self, *, tenant_id: str, processor: str) -> bool | None:
+        """Tell whether a configuration owns its Stripe account; None while it is not known of which account it is."""
+        row = await self._database.fetchrow(_OWNS, processor, tenant_id)
+        return None if row is None else bool(row["owns"])
+
+    async def plan(self, account_id: str, *, is_live: bool, to_tenant: str, to_config: UUID | None) -> Move:
+        """Say what a move would do, and do nothing.
+
+        Raises:
+            NotFound: when nobody owns the account, or there is no such configuration.
+            Conflict: when its configuration is not deleted, or the other one is not of this account.
+        """
+        async with self._database.transaction() as tx:
+            return await _plan(tx, account_id, is_live=is_live, to_tenant=to_tenant, to_config=to_config)
+
+    async def move(self, planned: Move, *, actor: str, reason: str, at: datetime) -> None:
+        """Do what was planned, and write down who did it and why.
+
+        Raises:
+            NotFound, Conflict: as `plan` does, and when the account has changed hands since.
+        """
+        async with self._database.transaction() as tx:
+            now = await _plan(
+                tx,
+                planned.account_id,
+                is_live=planned.is_live,
+                to_tenant=planned.to_tenant,
+                to_config=config_of(planned.to_processor),
+            )
+            if now != planned:
+                raise Conflict("the account has changed hands meanwhile; look again")
+            processor = planned.to_processor or None
+            await tx.execute(_MOVE, planned.account_id, planned.is_live, planned.to_tenant, processor, at)
+            detail = {"reason": reason, **msgspec.to_builtins(planned)}
+            await write_down(
+                tx, actor=actor, action="stripe_account.moved", subject=planned.account_id, detail=json.dumps(detail)
+            )
+
+
+async def _plan(tx: Connection, account_id: str, *, is_live: bool, to_tenant: str, to_config: UUID | None) -> Move:
+    mode = "live" if is_live else "test"
+    owner = await tx.fetchrow(_OWNER, account_id, is_live)
+    if owner is None:
+        raise NotFound(f"nobody charges through the Stripe account {account_id} in {mode} mode")
+    if owner["processor"] is not None and owner["config_id"] is None:
+        raise Conflict(f"{account_id} is the platform's own account (STRIPE_SECRET_KEY)")
+    if owner["processor"] is not None and owner["deleted_at"] is None:
+        raise Conflict(
+            f"the gateway configuration {owner['config_id']} of tenant {owner['tenant_id']} still charges through "
+            f"{account_id}: delete it first"
+        )
+    if to_config is not None:
+        target = await tx.fetchrow(_TARGET, to_config)
+        if target is None:
+            raise NotFound(f"there is no gateway configuration {to_config} of Stripe")
+        if target["deleted_at"] is not None:
+            raise Conflict(f"the gateway configuration {to_config} is deleted")
+        if (target["account_id"], target["is_live"]) != (account_id, is_live):
+            raise Conflict(
+                f"the gateway configuration {to_config} is not of {account_id} in {mode} mode, or not known to be"
+            )
+        to_tenant = target["tenant_id"]
+    return Move(
+        account_id=account_id,
+        is_live=is_live,
+        from_tenant=owner["tenant_id"],
+        from_processor=owner["processor"] or "",
+        to_tenant=to_tenant,
+        to_processor=account_name(to_config) if to_config is not None else "",
+        since=owner["known_at"],
+    )

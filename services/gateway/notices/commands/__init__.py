@@ -1,0 +1,7 @@
+"""What is decided about notices: `notices` applies one, `events` works on Stripe's events, `resending` publishes again."""
+
+from services.gateway.notices.commands.events import StripeInbox
+from services.gateway.notices.commands.notices import Notices
+from services.gateway.notices.commands.resending import resend
+
+__all__ = ["Notices", "StripeInbox", "resend"]

@@ -1,0 +1,275 @@
+"""Stripe's webhooks: stored raw when they come, worked on later, once each, in whatever order they came."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from libs.common.clock import Clock
+from libs.common.contracts import Message
+from libs.common.contracts.gateway import ProcessorFeeCharged
+from libs.common.errors import Transient
+from libs.common.ids import derived_id
+from libs.common.messaging import Publication
+from libs.common.observability.correlation import Correlation, correlated
+from libs.common.observability.logging import get_logger
+from services.gateway import metrics
+from services.gateway.accounts import AccountStore, config_of
+from services.gateway.notices.commands.notices import Notices
+from services.gateway.notices.sql.events import EventStatus, EventStore, Finished, RawEvent
+from services.gateway.notices.sql.payments import NoticeStore
+from services.gateway.processors.port import Applied
+from services.gateway.processors.stripe import (
+    Envelope,
+    Fee,
+    Meaning,
+    NotGenuine,
+    Subject,
+    UnsupportedAmount,
+    events,
+    from_stripe,
+    instant,
+)
+
+log = get_logger("gateway.stripe_events")
+
+_LEASE = timedelta(seconds=60)
+"""How long an event belongs to whoever works on it: longer than a fee may take to fetch."""
+_TOGETHER_MAX = 16
+"""Events that one process works on at a time."""
+_PAUSES = tuple(timedelta(seconds=s) for s in (1, 2, 5, 15, 60, 300, 900, 3_600, 7_200, 21_600))
+"""When an event is tried again that came too early, or whose fee could not be fetched; ten and a half hours in all."""
+_EARLY_TRIES_MAX = 5
+"""How often an event about an unknown payment is tried: a minute and a half covers what our own commit may be late."""
+
+_CRASH_TRIES_MAX = 3
+"""How often an event is tried that met an error which nothing here expects."""
+_UNREADABLE = (
+    *(LookupError, TypeError, ValueError, AttributeError, ArithmeticError, AssertionError, RecursionError),
+    UnsupportedAmount,
+)
+"""What reading an event raises whose shape is another than the pinned version of the API promises."""
+
+type FetchMovement = Callable[[str, str], Awaitable[dict[str, Any]]]
+"""Fetches a balance transaction: the account's name, the transaction's id. Raises `Transient` when it cannot."""
+
+
+class StripeInbox:
+    """Keeps events and works on them."""
+
+    def __init__(
+        self,
+        *,
+        store: EventStore,
+        accounts: AccountStore,
+        payments: NoticeStore,
+        notices: Notices,
+        fetch: FetchMovement,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._accounts = accounts
+        self._payments = payments
+        self._notices = notices
+        self._fetch = fetch
+        self._clock = clock
+        self._places = asyncio.Semaphore(_TOGETHER_MAX)
+
+    async def keep(self, body: str, *, tenant_id: str, processor: str) -> None:
+        """Store an event whose signature was verified; one that came before changes nothing.
+
+        Raises:
+            NotGenuine: `malformed`, when it is not an event at all.
+        """
+        try:
+            envelope = msgspec.json.decode(body, type=Envelope)
+        except (msgspec.DecodeError, RecursionError) as fault:
+            raise NotGenuine("malformed") from fault
+        happened_at = instant(envelope.created)
+        if "object" not in envelope.data or happened_at is None or "\\u0000" in body:
+            raise NotGenuine("malformed")
+        await self._store.keep(
+            RawEvent(
+                tenant_id=tenant_id,
+                processor=processor,
+                id=envelope.id,
+                type=envelope.type,
+                body=body,
+                happened_at=happened_at,
+                received_at=self._clock.now(),
+            )
+        )
+
+    async def work(self, *, limit: int) -> int:
+        """Work on events that are due; returns how many there were."""
+        due = await self._store.claim(now=self._clock.now(), lease=_LEASE, limit=limit)
+        # Not a task group: one event that trips over a bug must not cancel its neighbours.
+        results = await asyncio.gather(*(self._one(event) for event in due), return_exceptions=True)
+        for result in results:
+            if result is not None:
+                raise result
+        return len(due)
+
+    async def _one(self, event: RawEvent) -> None:
+        async with self._places:
+            with correlated(Correlation(correlation_id=event.id, tenant_id=event.tenant_id)):
+                finished = await self._finished(event)
+                await self._store.finish(finished)
+        metrics.STRIPE_EVENTS.labels(finished.status).inc()
+        if finished.status not in {EventStatus.HANDLED, EventStatus.IGNORED, EventStatus.RECEIVED}:
+            log.warning(
+                "stripe_event.kept", event_id=event.id, type=event.type, status=finished.status, reason=finished.reason
+            )
+
+    async def _finished(self, event: RawEvent) -> Finished:
+        try:
+            return await self._handled(event, events.read(event.body, event.type, tenant_id=event.tenant_id))
+        except Transient as fault:
+            return self._later(event, EventStatus.FAILED, reason=fault.reason, tries_max=len(_PAUSES))
+        except _UNREADABLE:
+            # Its shape is not what the pinned version of the API promises; a person looks at it.
+            log.error("stripe_event.unreadable", event_id=event.id, type=event.type, exc_info=True)
+            return self._done(event, EventStatus.FAILED, reason="unreadable")
+        except Exception:
+            # A bug of ours, perhaps a passing one: tried a few times, then kept for a person. It never comes back for ever.
+            log.error("stripe_event.crashed", event_id=event.id, type=event.type, tries=event.tries, exc_info=True)
+            return self._later(event, EventStatus.FAILED, reason="unexpected", tries_max=_CRASH_TRIES_MAX)
+
+    async def _handled(self, event: RawEvent, meaning: Meaning) -> Finished:
+        if not meaning.is_known_type:
+            return self._done(event, EventStatus.IGNORED)
+        if meaning.subject is None:
+            # It is about the account, which may have several configurations, and is one tenant's.
+            owns = await self._accounts.owns(tenant_id=event.tenant_id, processor=event.processor)
+            if owns is None:
+                return self._later(event, EventStatus.FAILED, reason="account_unknown", tries_max=len(_PAUSES))
+            if not owns:
+                return self._of_another(event)
+            payout = () if meaning.payout is None else (self._publication(event, event.tenant_id, meaning.payout),)
+            return self._done(event, EventStatus.HANDLED, publications=payout)
+        whose = await self._whose(event, meaning.subject)
+        if whose is None:
+            if await self._is_of_another(event):
+                return self._of_another(event)
+            return self._later(event, EventStatus.UNMATCHED, reason="unknown_payment", tries_max=_EARLY_TRIES_MAX)
+        tenant_id, intent_id = whose
+        told = events.notice(
+            event.type,
+            meaning,
+            tenant_id=tenant_id,
+            payment_intent_id=intent_id,
+            processor=event.processor,
+            happened_at=event.happened_at,
+        )
+        if told is None and "refund" in event.type and not (meaning.object.get("metadata") or {}).get("refund_id"):
+            if await self._is_of_another(event):
+                return self._of_another(event, intent_id)
+            # Made at the processor by hand: the books know nothing of it.
+            return self._done(event, EventStatus.UNMATCHED, reason="refund_not_ours", intent_id=intent_id)
+        applied = Applied.KNOWN if told is None else await self._notices.apply(told)
+        match applied:
+            case Applied.UNKNOWN_PAYMENT if await self._is_of_another(event):
+                return self._of_another(event, intent_id)
+            case Applied.UNKNOWN_PAYMENT:
+                return self._later(
+                    event,
+                    EventStatus.UNMATCHED,
+                    reason="unknown_payment",
+                    tries_max=_EARLY_TRIES_MAX,
+                    intent_id=intent_id,
+                )
+            case Applied.CONTRADICTS:
+                return self._done(event, EventStatus.CONTRADICTED, reason="contradicts", intent_id=intent_id)
+            case _:
+                fees = [*meaning.fees, *await self._fetched(event, meaning)]
+                publications = tuple(
+                    self._publication(event, tenant_id, message)
+                    for fee in fees
+                    if (message := _fee_message(fee, intent_id)) is not None
+                )
+                return self._done(event, EventStatus.HANDLED, intent_id=intent_id, publications=publications)
+
+    async def _is_of_another(self, event: RawEvent) -> bool:
+        return await self._accounts.owns(tenant_id=event.tenant_id, processor=event.processor) is False
+
+    def _of_another(self, event: RawEvent, intent_id: UUID | None = None) -> Finished:
+        """Ignore what is for the configuration that owns the account, which hears it too."""
+        metrics.STRIPE_EVENTS_OF_ANOTHER.inc()
+        return self._done(event, EventStatus.IGNORED, reason="account_of_another_configuration", intent_id=intent_id)
+
+    async def _whose(self, event: RawEvent, subject: Subject) -> tuple[str, UUID] | None:
+        if subject.payment_intent_id is not None:
+            # In an account of a tenant's own, that tenant writes the metadata: it speaks for no other.
+            tenant_id = event.tenant_id if config_of(event.processor) else subject.tenant_id
+            return tenant_id, subject.payment_intent_id
+        found = await self._payments.find(processor=event.processor, gateway_ref=subject.gateway_ref)
+        if found is None or (config_of(event.processor) and found[0] != event.tenant_id):
+            return None
+        return found
+
+    async def _fetched(self, event: RawEvent, meaning: Meaning) -> list[Fee]:
+        if not meaning.movement:
+            return []
+        fee = events.fee_of(await self._fetch(event.processor, meaning.movement))
+        return [] if fee is None else [fee]
+
+    def _publication(self, event: RawEvent, tenant_id: str, message: Message) -> Publication:
+        source = getattr(message, "fee_id", None) or getattr(message, "payout_id", None)
+        assert source is not None
+        return Publication(
+            # Of this tenant: what another account tells under the same reference is another event.
+            event_id=derived_id(source, f"{message.contract.name}:{tenant_id}"),
+            message=message,
+            occurred_at=event.happened_at,
+            correlation=Correlation(correlation_id=event.id, tenant_id=tenant_id),
+        )
+
+    def _done(
+        self,
+        event: RawEvent,
+        status: EventStatus,
+        *,
+        reason: str = "",
+        intent_id: UUID | None = None,
+        publications: tuple[Publication, ...] = (),
+    ) -> Finished:
+        return Finished(
+            event=event,
+            status=status,
+            reason=reason,
+            payment_intent_id=intent_id,
+            publications=publications,
+            at=self._clock.now(),
+        )
+
+    def _later(
+        self, event: RawEvent, at_last: EventStatus, *, reason: str, tries_max: int, intent_id: UUID | None = None
+    ) -> Finished:
+        if event.tries >= tries_max:
+            return self._done(event, at_last, reason=reason, intent_id=intent_id)
+        now = self._clock.now()
+        return Finished(
+            event=event,
+            status=EventStatus.RECEIVED,
+            reason=reason,
+            payment_intent_id=intent_id,
+            next_try_at=now + _PAUSES[min(event.tries, len(_PAUSES)) - 1],
+            at=now,
+        )
+
+
+def _fee_message(fee: Fee, intent_id: UUID) -> ProcessorFeeCharged | None:
+    amount_minor = from_stripe(fee.amount, fee.currency)
+    if amount_minor <= 0:
+        return None
+    return ProcessorFeeCharged(
+        payment_intent_id=intent_id,
+        amount_minor=amount_minor,
+        currency=fee.currency,
+        fee_id=derived_id(intent_id, f"fee:{fee.reference}"),
+        gateway_ref=fee.reference,
+        charged_at=fee.charged_at,
+    )

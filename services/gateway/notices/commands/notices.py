@@ -1,0 +1,289 @@
+"""What we make of what a processor tells unasked: it takes effect once, in any order, and against our own calls in flight.
+
+A notice and the answer to our own call are two witnesses of one truth. Both change an attempt only out of the statuses in
+which it has no outcome, under a lock on its row, so whichever comes first is recorded and said, and the other one finds
+that it is known. What a notice implies is applied first: captured funds were held before, whether or not we have heard it.
+"""
+
+from datetime import datetime
+from typing import assert_never
+
+import msgspec
+
+from libs.common.clock import Clock
+from libs.common.ids import derived_id
+from libs.common.observability.correlation import Correlation
+from libs.common.observability.logging import get_logger
+from services.gateway import metrics
+from services.gateway.notices.domain import Dispute
+from services.gateway.notices.schemas import dispute as dispute_message
+from services.gateway.notices.sql.payments import NoticeStore, Payment, RacedError
+from services.gateway.operations import UNHEARD, Attempt, AttemptStatus, action_required, attempt_id, outcome
+from services.gateway.processors.port import (
+    ActionRequiredNotice,
+    Applied,
+    AuthorizedNotice,
+    CapturedNotice,
+    DeclinedNotice,
+    DisputeNotice,
+    DisputeState,
+    ExpiredNotice,
+    Notice,
+    Operation,
+    RefundFailedNotice,
+    RefundSucceededNotice,
+    VoidedNotice,
+)
+
+log = get_logger("gateway.notices")
+
+_TRIES_MAX = 3
+"""How often a notice is decided anew because a command wrote its attempt down in the same moment."""
+
+
+class Notices:
+    """Applies notices."""
+
+    def __init__(self, *, store: NoticeStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def apply(self, notice: Notice) -> Applied:
+        """Let a notice take effect, in one transaction with what is said about it."""
+        for attempt in range(_TRIES_MAX):
+            try:
+                applied = await self._apply_once(notice)
+                break
+            except RacedError:
+                if attempt == _TRIES_MAX - 1:
+                    raise
+        kind = type(notice).__name__.removesuffix("Notice").lower()
+        metrics.NOTICES.labels(kind, applied).inc()
+        if applied in (Applied.UNKNOWN_PAYMENT, Applied.CONTRADICTS):
+            log.warning(
+                "notice.not_applied",
+                kind=kind,
+                outcome=applied,
+                payment_intent_id=notice.payment_intent_id,
+                processor=notice.processor,
+                gateway_ref=notice.gateway_ref,
+            )
+        return applied
+
+    async def _apply_once(self, notice: Notice) -> Applied:
+        async with self._store.payment(
+            tenant_id=notice.tenant_id, payment_intent_id=notice.payment_intent_id
+        ) as payment:
+            authorization = payment.attempt(Operation.AUTHORIZE)
+            if authorization is None or authorization.processor != notice.processor:
+                return Applied.UNKNOWN_PAYMENT
+            change = _Change(payment, authorization, now=self._clock.now())
+            match notice:
+                case ActionRequiredNotice():
+                    return await change.action_required(notice)
+                case AuthorizedNotice():
+                    return await change.authorized(notice)
+                case DeclinedNotice():
+                    return await change.declined(notice)
+                case CapturedNotice():
+                    return await change.captured(notice)
+                case VoidedNotice():
+                    return await change.released(notice, Operation.VOID)
+                case ExpiredNotice():
+                    return await change.released(notice, Operation.EXPIRE)
+                case RefundSucceededNotice() | RefundFailedNotice():
+                    return await change.refunded(notice)
+                case DisputeNotice():
+                    return await change.disputed(notice)
+                case _:
+                    assert_never(notice)
+
+
+class _Change:
+    """One notice's effect on one payment, under its lock."""
+
+    def __init__(self, payment: Payment, authorization: Attempt, *, now: datetime) -> None:
+        self._payment = payment
+        self._authorization = authorization
+        self._now = now
+
+    async def action_required(self, notice: ActionRequiredNotice) -> Applied:
+        if self._authorization.status not in UNHEARD:
+            return Applied.KNOWN
+        awaited = msgspec.structs.replace(
+            self._authorization,
+            status=AttemptStatus.ACTION_REQUIRED,
+            result_ref=notice.gateway_ref,
+            action_url=notice.action_url,
+            reason="",
+        )
+        await self._payment.change(awaited, at=self._now)
+        await self._payment.publish([action_required(awaited, at=notice.happened_at)])
+        return Applied.APPLIED
+
+    async def authorized(self, notice: AuthorizedNotice) -> Applied:
+        return await self._hold(notice, expires_at=notice.expires_at)
+
+    async def declined(self, notice: DeclinedNotice) -> Applied:
+        held = self._authorization
+        if held.is_decided:
+            return Applied.KNOWN if held.status is AttemptStatus.DECLINED else Applied.CONTRADICTS
+        return await self._end(
+            held, AttemptStatus.DECLINED, at=notice.happened_at, reason=notice.reason, detail=notice.detail
+        )
+
+    async def captured(self, notice: CapturedNotice) -> Applied:
+        if (held := await self._hold(notice)) is Applied.CONTRADICTS:
+            return held
+        attempt = self._payment.attempt(Operation.CAPTURE)
+        if attempt is not None and attempt.is_decided:
+            return Applied.KNOWN if attempt.status is AttemptStatus.APPROVED else Applied.CONTRADICTS
+        return await self._end(
+            attempt or self._unasked(Operation.CAPTURE, at=notice.happened_at),
+            AttemptStatus.APPROVED,
+            at=notice.happened_at,
+            is_new=attempt is None,
+            amount_minor=notice.amount_minor,
+            gateway_ref=notice.gateway_ref,
+            result_ref=notice.gateway_ref,
+        )
+
+    async def released(self, notice: VoidedNotice | ExpiredNotice, operation: Operation) -> Applied:
+        # A release that we have asked for is ours, whatever the processor calls it.
+        asked = [self._payment.attempt(Operation.VOID), self._payment.attempt(Operation.EXPIRE)]
+        if any(a is not None and a.status is AttemptStatus.APPROVED for a in asked):
+            return Applied.KNOWN
+        if (capture := self._payment.attempt(Operation.CAPTURE)) and capture.status is AttemptStatus.APPROVED:
+            return Applied.CONTRADICTS
+        if self._authorization.status is not AttemptStatus.APPROVED:
+            # Nobody holds anything any more, and nobody ever will: the wish for it ends.
+            if self._authorization.is_decided:
+                return Applied.KNOWN
+            return await self._end(
+                self._authorization,
+                AttemptStatus.DECLINED,
+                at=notice.happened_at,
+                reason="canceled",
+                detail="The payment was canceled at the processor.",
+            )
+        attempt = next((a for a in asked if a is not None and not a.is_decided), None)
+        if attempt is None and (refused := self._payment.attempt(operation)) is not None:
+            attempt, is_new = refused, False
+        else:
+            is_new = attempt is None
+        return await self._end(
+            attempt or self._unasked(operation, at=notice.happened_at),
+            AttemptStatus.APPROVED,
+            at=notice.happened_at,
+            is_new=is_new,
+            gateway_ref=notice.gateway_ref,
+            result_ref=notice.gateway_ref,
+        )
+
+    async def refunded(self, notice: RefundSucceededNotice | RefundFailedNotice) -> Applied:
+        attempt = self._payment.attempt(Operation.REFUND, refund_id=notice.refund_id)
+        if attempt is None:
+            return Applied.UNKNOWN_PAYMENT
+        if isinstance(notice, RefundSucceededNotice):
+            # Once it has failed it stays so: success that is heard afterwards is the older news.
+            if attempt.is_decided:
+                return Applied.KNOWN
+            return await self._end(attempt, AttemptStatus.APPROVED, at=notice.happened_at, result_ref=notice.refund_ref)
+        if attempt.status in (AttemptStatus.DECLINED, AttemptStatus.REVERSED):
+            return Applied.KNOWN
+        after_success = attempt.status is AttemptStatus.APPROVED
+        return await self._end(
+            attempt,
+            AttemptStatus.REVERSED if after_success else AttemptStatus.DECLINED,
+            at=notice.happened_at,
+            reason=notice.reason,
+            detail=notice.detail,
+            result_ref=notice.refund_ref,
+        )
+
+    async def disputed(self, notice: DisputeNotice) -> Applied:
+        name = f"dispute:{notice.processor}:{notice.dispute_ref}"
+        dispute_id = derived_id(notice.payment_intent_id, name)
+        known = self._payment.disputes.get(dispute_id)
+        is_open = notice.state is DisputeState.OPEN
+        reversals = 0
+        if known is not None and known.decided_at is not None:
+            if is_open or notice.state is known.state or notice.happened_at < known.decided_at:
+                return Applied.KNOWN
+            if notice.happened_at == known.decided_at:
+                # Which of two decisions of one instant is the last one, nobody can tell.
+                return Applied.CONTRADICTS
+            reversals = known.reversals + 1
+        elif known is not None and is_open:
+            return Applied.KNOWN if notice.amount_minor == known.amount_minor else Applied.CONTRADICTS
+        dispute = Dispute(
+            tenant_id=notice.tenant_id,
+            id=dispute_id,
+            payment_intent_id=notice.payment_intent_id,
+            processor=notice.processor,
+            gateway_ref=notice.dispute_ref,
+            state=notice.state,
+            amount_minor=notice.amount_minor if known is None else known.amount_minor,
+            currency=self._authorization.currency,
+            reason=notice.reason,
+            opened_at=notice.opened_at if known is None else known.opened_at,
+            evidence_due_at=notice.evidence_due_at,
+            decided_at=None if is_open else notice.happened_at,
+            reversals=reversals,
+        )
+        await self._payment.save(dispute, at=self._now)
+        correlation = Correlation(
+            correlation_id=self._authorization.correlation_id,
+            tenant_id=self._authorization.tenant_id,
+            traceparent=self._authorization.traceparent,
+        )
+        states = [(DisputeState.OPEN, dispute.opened_at, 0)] if known is None else []
+        if not is_open:
+            states.append((notice.state, notice.happened_at, reversals))
+        await self._payment.publish(
+            [
+                dispute_message(dispute, state=state, at=at, correlation=correlation, reversals=turned)
+                for state, at, turned in states
+            ]
+        )
+        return Applied.APPLIED
+
+    async def _hold(self, notice: AuthorizedNotice | CapturedNotice, *, expires_at: datetime | None = None) -> Applied:
+        held = self._authorization
+        if held.is_decided:
+            return Applied.KNOWN if held.status is AttemptStatus.APPROVED else Applied.CONTRADICTS
+        return await self._end(
+            held,
+            AttemptStatus.APPROVED,
+            at=notice.happened_at,
+            gateway_ref=notice.gateway_ref,
+            result_ref=notice.gateway_ref,
+            expires_at=expires_at if held.capture_method == "manual" else None,
+        )
+
+    def _unasked(self, operation: Operation, *, at: datetime) -> Attempt:
+        """An operation on the payment that somebody else has asked the processor for."""
+        held = self._authorization
+        return msgspec.structs.replace(
+            held,
+            id=attempt_id(tenant_id=held.tenant_id, subject_id=held.payment_intent_id, operation=operation),
+            operation=operation,
+            asks=0,
+            asked_at=None,
+            next_ask_at=None,
+            created_at=at,
+        )
+
+    async def _end(
+        self, attempt: Attempt, status: AttemptStatus, *, at: datetime, is_new: bool = False, **changes: object
+    ) -> Applied:
+        """Write an outcome down and say it."""
+        explained = {"reason": "", "detail": ""} if status is AttemptStatus.APPROVED else {}
+        ended = msgspec.structs.replace(
+            attempt, status=status, next_ask_at=None, decided_at=at, **{**explained, **changes}
+        )
+        write = self._payment.add if is_new else self._payment.change
+        await write(ended, at=self._now)
+        if (publication := outcome(ended, decided_at=at)) is not None:
+            await self._payment.publish([publication])
+        return Applied.APPLIED

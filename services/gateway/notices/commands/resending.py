@@ -1,0 +1,48 @@
+"""Publishing outcomes again, for subscribers that have lost them: each event with the id that it had."""
+
+from libs.common.db import Database
+from libs.common.messaging import Publication
+from libs.common.messaging.published import rebuilt, wait_for_room
+from libs.common.messaging.resend import Window
+from libs.common.observability.correlation import Correlation, new_correlation_id
+from services.gateway.notices.domain import Dispute
+from services.gateway.notices.schemas import dispute as dispute_message
+from services.gateway.notices.sql.resending import decided_attempts, disputes
+from services.gateway.operations import Attempt, outcome
+from services.gateway.processors.port import DisputeState
+
+
+async def resend(database: Database, window: Window) -> int:
+    """Put the outcomes of a window into the outbox again; returns how many messages that were."""
+    count = 0
+    async for attempts in decided_attempts(database, window):
+        count += await _publish(database, window.of([s for attempt in attempts for s in _outcomes(attempt)]))
+    async for page in disputes(database, window):
+        count += await _publish(database, window.of([s for dispute in page for s in _states(dispute, window)]))
+    return count
+
+
+async def _publish(database: Database, publications: list[Publication]) -> int:
+    await wait_for_room(database)
+    async with database.transaction() as tx:
+        await rebuilt(tx, publications)
+    return len(publications)
+
+
+def _outcomes(attempt: Attempt) -> list[Publication]:
+    assert attempt.decided_at is not None, "only decided attempts are read"
+    message = outcome(attempt, decided_at=attempt.decided_at)
+    return [] if message is None else [message]
+
+
+def _states(dispute: Dispute, window: Window) -> list[Publication]:
+    correlation = Correlation(correlation_id=new_correlation_id(), tenant_id=dispute.tenant_id)
+    instants = [(DisputeState.OPEN, dispute.opened_at, 0)]
+    if (decided_at := dispute.decided_at) is not None:
+        # Decisions that were reversed are published again at the instant of the last one: theirs is not kept.
+        instants += [(state, decided_at, place) for place, state in enumerate(dispute.decisions)]
+    return [
+        dispute_message(dispute, state=state, at=at, correlation=correlation, reversals=reversals)
+        for state, at, reversals in instants
+        if window.since <= at < window.until
+    ]

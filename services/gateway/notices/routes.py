@@ -1,0 +1,96 @@
+"""What the gateway is asked over HTTP: Stripe's webhooks. Everything else is asked over the broker."""
+
+from typing import Any
+from uuid import UUID
+
+from litestar import Request, Response, post
+from litestar.exceptions import ClientException
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+
+from libs.common.errors import NotFound
+from libs.common.ids import parse_id
+from libs.common.observability.logging import get_logger
+from libs.common.web.problems import HttpProblem
+from services.gateway import metrics
+from services.gateway.accounts import StripeAccounts
+from services.gateway.notices.commands.events import StripeInbox
+from services.gateway.processors.stripe import NotGenuine, verify
+
+log = get_logger("gateway.webhooks")
+
+_SENTENCES = {
+    "malformed": "this is not an event of Stripe's",
+    "forged": "the signature does not match",
+    "stale": "the signature is too old",
+    "too_large": "the body is too large",
+}
+
+
+def webhook_routes(
+    accounts: StripeAccounts, inbox: StripeInbox, *, body_bytes_max: int, tolerance_seconds: int
+) -> list[HTTPRouteHandler]:
+    """Build the two addresses of the platform's own account, and those of the accounts of tenants."""
+
+    async def take(request: Request[Any, Any, Any], config_id: UUID | None) -> Response[bytes]:
+        try:
+            body = await _body(request, body_bytes_max)
+            account = await accounts.webhooks(config_id)
+            if account is None:
+                raise NotFound("there is no such gateway configuration")
+            header = request.headers.get("Stripe-Signature", "")
+            text = verify(body, header, account.secrets, tolerance_seconds=tolerance_seconds)
+            await inbox.keep(text, tenant_id=account.tenant_id, processor=account.name)
+        except NotGenuine as refused:
+            metrics.WEBHOOKS_REFUSED.labels(refused.reason).inc()
+            log.warning("webhook.refused", reason=refused.reason, config_id=config_id)
+            raise HttpProblem(
+                status=400, code=f"webhook_{refused.reason}", detail=_SENTENCES[refused.reason]
+            ) from refused
+        metrics.WEBHOOKS_KEPT.inc()
+        return Response(b'{"received":true}', media_type="application/json")
+
+    @post(
+        ["/webhooks/stripe", "/v1/webhooks/stripe"],
+        status_code=200,
+        operation_id="stripeWebhook",
+        summary="Events of the platform's Stripe account",
+        tags=["webhooks"],
+    )
+    async def stripe_webhook(request: Request[Any, Any, Any]) -> Response[bytes]:
+        return await take(request, None)
+
+    @post(
+        ["/webhooks/stripe/{config_id:str}", "/v1/webhooks/stripe/{config_id:str}"],
+        status_code=200,
+        operation_id="stripeAccountWebhook",
+        summary="Events of a tenant's Stripe account",
+        tags=["webhooks"],
+    )
+    async def stripe_account_webhook(request: Request[Any, Any, Any], config_id: FromPath[str]) -> Response[bytes]:
+        found = parse_id(config_id)
+        if found is None:
+            raise NotFound("there is no such gateway configuration")
+        return await take(request, found)
+
+    handlers: list[Any] = [stripe_webhook, stripe_account_webhook]
+    return handlers
+
+
+async def _body(request: Request[Any, Any, Any], bytes_max: int) -> bytes:
+    """Read the raw body, and no more than so much of it.
+
+    Raises:
+        NotGenuine: `too_large`.
+    """
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async for part in request.stream():
+            size += len(part)
+            if size > bytes_max:
+                raise NotGenuine("too_large")
+            parts.append(part)
+    except ClientException as fault:
+        raise NotGenuine("too_large") from fault
+    return b"".join(parts)

@@ -1,0 +1,15 @@
+"""The SQL of notices: `events` as Stripe sent them, `payments` under lock, and `resending` what was decided."""
+
+from services.gateway.notices.sql.events import EventStatus, EventStore, Finished, RawEvent, WaitingEvents
+from services.gateway.notices.sql.payments import NoticeStore, Payment, RacedError
+
+__all__ = [
+    "EventStatus",
+    "EventStore",
+    "Finished",
+    "NoticeStore",
+    "Payment",
+    "RacedError",
+    "RawEvent",
+    "WaitingEvents",
+]

@@ -1,0 +1,35 @@
+"""Operations on payments: authorize, capture, void, refund; their attempts and what became of them."""
+
+from services.gateway.operations.commands.attempts import Commands
+from services.gateway.operations.consumers import OperationConsumers
+from services.gateway.operations.domain.attempts import UNHEARD, Attempt, AttemptStatus, attempt_id
+from services.gateway.operations.domain.patience import Patience
+from services.gateway.operations.schemas import action_required, outcome
+from services.gateway.operations.sql.attempts import (
+    COLUMNS,
+    AttemptStore,
+    OpenOutcomes,
+    attempt_of,
+    insert_attempts,
+    opening_arrays,
+)
+from services.gateway.operations.workers import operation_workers
+
+__all__ = [
+    "COLUMNS",
+    "UNHEARD",
+    "Attempt",
+    "AttemptStatus",
+    "AttemptStore",
+    "Commands",
+    "OpenOutcomes",
+    "OperationConsumers",
+    "Patience",
+    "action_required",
+    "attempt_id",
+    "attempt_of",
+    "insert_attempts",
+    "opening_arrays",
+    "operation_workers",
+    "outcome",
+]

@@ -1,0 +1,419 @@
+"""What we decide: write the attempt down, ask the processor with no transaction open, record and say the outcome.
+
+Three rules, in this order, make a charge or a refund happen once:
+
+1. The attempt and its idempotency key are committed before the processor hears of it.
+2. Whoever asks, however often, whoever else asks at the same time: it is the same key.
+3. An outcome is recorded only where there is none, and said in the same commit.
+
+A process that dies in between leaves a PENDING attempt. The command comes again, because it was not acknowledged; and
+if it did not, the resolver finds the attempt when its lease has ended. Both ask the same question again.
+"""
+
+import asyncio
+from datetime import timedelta
+from typing import assert_never
+from uuid import UUID
+
+import msgspec
+
+from libs.common.clock import Clock
+from libs.common.contracts.gateway import (
+    AuthorizePayment,
+    CapturePayment,
+    PaymentCommand,
+    RefundPayment,
+    VoidPayment,
+)
+from libs.common.messaging import Received
+from libs.common.observability.correlation import Correlation, correlated
+from libs.common.observability.logging import get_logger
+from services.gateway import metrics
+from services.gateway.errors import ProcessorUnavailable
+from services.gateway.operations import schemas
+from services.gateway.operations.commands.calling import InProgress, ask
+from services.gateway.operations.domain.attempts import UNHEARD, Attempt, AttemptStatus, attempt_id, check_amount
+from services.gateway.operations.domain.changes import approved, conflict, declined, release
+from services.gateway.operations.domain.patience import Patience
+from services.gateway.operations.sql.attempts import AttemptStore, Recording
+from services.gateway.processors.port import (
+    Approved,
+    Declined,
+    GuardedProcessor,
+    NotTaken,
+    NotTakenReason,
+    Operation,
+    Pending,
+    Processors,
+    RequiresAction,
+    Unknown,
+)
+from services.gateway.resilience import BulkheadFullError
+
+log = get_logger("gateway.commands")
+
+
+_GIVEN_AGAIN = frozenset({Operation.CAPTURE, Operation.VOID})
+"""What may be commanded once more after the processor has refused it."""
+
+
+class Commands:
+    """The decisions of the gateway about operations, over the processors of this place.
+
+    `processors` ask as often as helps within the deadline; `resolvers` are the same ones, and ask once, since the schedule
+    repeats anyway.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: AttemptStore,
+        processors: Processors,
+        resolvers: Processors,
+        patience: Patience,
+        deadline_seconds: float,
+        parked_after_retries: int,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._processors = processors
+        self._resolvers = resolvers
+        self._patience = patience
+        self._deadline_seconds = deadline_seconds
+        self._parked_after_retries = parked_after_retries
+        self._clock = clock
+        self._in_progress = InProgress()
+
+    async def authorize(self, received: Received[AuthorizePayment]) -> None:
+        """Hold the funds of a payment, once.
+
+        Raises:
+            ProcessorUnavailable: when the circuit is open; the command waits and comes again.
+            AttemptConflict: when the same payment was to be authorized before with other money.
+            Invalid: when the command is not one that anybody could carry out.
+        """
+        body = received.body
+        proposed = self._propose(received, Operation.AUTHORIZE)
+        await self._carry_out(
+            received,
+            msgspec.structs.replace(
+                proposed,
+                customer_ref=body.customer_ref,
+                payment_method=body.payment_method,
+                capture_method=body.capture_method,
+            ),
+        )
+
+    async def capture(self, received: Received[CapturePayment]) -> None:
+        """Take the held funds of a payment, all or a part, once.
+
+        Raises:
+            ProcessorUnavailable: when the circuit is open; the command waits and comes again.
+            AttemptConflict: when the same payment was to be captured before with other money.
+            Invalid: when the command is not one that anybody could carry out.
+        """
+        proposed = self._propose(received, Operation.CAPTURE)
+        await self._carry_out(received, msgspec.structs.replace(proposed, gateway_ref=received.body.gateway_ref))
+
+    async def void(self, received: Received[VoidPayment]) -> None:
+        """Release the held funds of a payment, once.
+
+        Raises:
+            ProcessorUnavailable: when the circuit is open; the command waits and comes again.
+            Invalid: when the command is not one that anybody could carry out.
+        """
+        proposed = self._propose(received, Operation.VOID)
+        await self._carry_out(received, msgspec.structs.replace(proposed, gateway_ref=received.body.gateway_ref))
+
+    async def refund(self, received: Received[RefundPayment]) -> None:
+        """Give captured funds back, all or a part, once for each refund.
+
+        Raises:
+            ProcessorUnavailable: when the circuit is open; the command waits and comes again.
+            AttemptConflict: when the same refund was asked for before with other money.
+            Invalid: when the command is not one that anybody could carry out.
+        """
+        body = received.body
+        proposed = self._propose(received, Operation.REFUND)
+        await self._carry_out(
+            received,
+            msgspec.structs.replace(
+                proposed,
+                id=attempt_id(tenant_id=received.tenant_id, subject_id=body.refund_id, operation=Operation.REFUND),
+                refund_id=body.refund_id,
+                gateway_ref=body.gateway_ref,
+                note=body.reason,
+            ),
+        )
+
+    def _propose[M: PaymentCommand](self, received: Received[M], operation: Operation) -> Attempt:
+        body = received.body
+        check_amount(body.amount_minor, body.currency, operation)
+        return Attempt(
+            tenant_id=received.tenant_id,
+            id=attempt_id(tenant_id=received.tenant_id, subject_id=body.payment_intent_id, operation=operation),
+            payment_intent_id=body.payment_intent_id,
+            operation=operation,
+            processor="",
+            status=AttemptStatus.PENDING,
+            amount_minor=body.amount_minor,
+            currency=body.currency,
+            customer_ref="",
+            gateway_ref="",
+            asked_at=None,
+            next_ask_at=None,
+            created_at=self._clock.now(),
+            correlation_id=received.correlation.correlation_id,
+            traceparent=received.correlation.traceparent,
+        )
+
+    async def _carry_out[M: PaymentCommand](self, received: Received[M], wanted: Attempt) -> None:
+        if received.body.is_repeated and await self._repeat(received, wanted):
+            return
+        # For what builds on an authorization this is a guess: the store knows which processor has the payment.
+        name = await self._processors.choose(tenant_id=wanted.tenant_id, currency=wanted.currency)
+        proposed = msgspec.structs.replace(wanted, processor=name)
+        if not self._is_available(name, retries=received.attempt):
+            await self._open_for_later(proposed, command_id=received.id, after=self._patience.pause)
+            return
+        try:
+            # Nothing is written while a command waits in line: its deadline and its lease begin when its turn has come.
+            async with self._processors.place(name):
+                await self._open_and_ask(received, proposed)
+        except BulkheadFullError:
+            # The attempts table is the rest of the line: the resolver takes turns with those who wait here.
+            metrics.ATTEMPTS_PARKED.labels(proposed.operation).inc()
+            await self._open_for_later(proposed, command_id=received.id, after=timedelta(0))
+
+    async def _repeat[M: PaymentCommand](self, received: Received[M], wanted: Attempt) -> bool:
+        """Publish again what is known about a payment; False where this was never asked for, so that it is done now.
+
+        An attempt without an outcome is left to the resolver, which asks with the same key at the ages of its schedule.
+        """
+        attempts = await self._store.of_intent(tenant_id=wanted.tenant_id, payment_intent_id=wanted.payment_intent_id)
+        known = [said for attempt in attempts if (said := schemas.again(attempt, cause_id=received.id)) is not None]
+        if known:
+            await self._store.publish(known)
+        metrics.OUTCOMES_REPEATED.labels(wanted.operation).inc(len(known))
+        return any(attempt.id == wanted.id for attempt in attempts)
+
+    async def _open_and_ask[M: PaymentCommand](self, received: Received[M], wanted: Attempt) -> None:
+        now = self._clock.now()
+        if not self._is_available(wanted.processor, retries=received.attempt):
+            await self._open_for_later(wanted, command_id=received.id, after=self._patience.pause)
+            return
+        attempt = await self._open(
+            msgspec.structs.replace(wanted, asked_at=now, next_ask_at=now + self._patience.lease, created_at=now),
+            command_id=received.id,
+        )
+        if attempt is not None and attempt.asked_at is not None:
+            await self._find_out(attempt, self._processors)
+        # Else it waits in the table, never asked: the resolver's claim commits that it will be, before it is.
+
+    async def _open_for_later(self, wanted: Attempt, *, command_id: UUID, after: timedelta) -> None:
+        """Write an attempt down that has not been asked yet; the resolver asks."""
+        await self._open(msgspec.structs.replace(wanted, next_ask_at=self._clock.now() + after), command_id=command_id)
+
+    async def _open(self, proposed: Attempt, *, command_id: UUID) -> Attempt | None:
+        """Write an attempt down, or find it as it stands; None when it is decided. Other money than before is a conflict.
+
+        A processor's no to a capture or a void is published again: a client may ask for another after it, under the same
+        attempt, and waits for the outcome. (Each refund is an attempt of its own, and a declined payment is over.)
+        """
+        attempt = await self._store.open(proposed)
+        operation = attempt.operation
+        if attempt.status is AttemptStatus.DECLINED and operation in _GIVEN_AGAIN:
+            known = schemas.again(attempt, cause_id=command_id)
+            await self._store.publish([] if known is None else [known])
+            metrics.ATTEMPTS_REPEATED.labels(operation).inc()
+            return None
+        if attempt.is_decided:
+            # Its outcome was said in the commit that recorded it; there is nothing to add. It may be about other money than
+            # this command where the processor did it at somebody else's request: then its word counts.
+            if not attempt.asks_for_the_same(proposed) and attempt.asks > 0:
+                raise conflict(attempt)
+            metrics.ATTEMPTS_REPEATED.labels(operation).inc()
+            return None
+        if not attempt.asks_for_the_same(proposed):
+            raise conflict(attempt)
+        return attempt
+
+    def _is_available(self, name: str, *, retries: int) -> bool:
+        """Whether to ask now; if not, the command waits in redelivery, and after so many times in the attempts table."""
+        try:
+            self._processors.named(name).ensure_available()
+        except ProcessorUnavailable:
+            if retries < self._parked_after_retries:
+                raise
+            return False
+        return True
+
+    async def resolve_due(self, *, limit: int) -> int:
+        """Ask again about attempts that are due; returns how many there were.
+
+        Attempts without an answer, those that a dead process left behind, those that waited for their processor, and what
+        the processor has taken on.
+        """
+        available = self._resolvers.available()
+        if not available:
+            return 0
+        # Those of a processor that takes no calls are left alone: a claim commits that the key may have been heard.
+        due = await self._store.claim(
+            now=self._clock.now(), lease=self._patience.lease, processors=available, limit=limit
+        )
+        # Not a task group: one attempt that trips over a bug must not cancel the questions about its neighbours.
+        results = await asyncio.gather(*(self._resolve(attempt) for attempt in due), return_exceptions=True)
+        for result in results:
+            if result is not None:
+                raise result
+        return len(due)
+
+    async def hold_leases(self) -> None:
+        """Renew the leases of the attempts about which this process asks; those of one that has died end soon."""
+        if keys := self._in_progress.keys:
+            await self._store.hold(keys, until=self._clock.now() + self._patience.lease)
+
+    async def release_expired(self, *, limit: int) -> int:
+        """Write down a release for each hold whose time is over and that nobody has looked after; returns how many were due.
+
+        The resolver then asks the processor, which alone knows whether the hold had ended.
+        """
+        now = self._clock.now()
+        looked_at, _ = await self._store.let_go_of_expired(
+            now=now, limit=limit, releasing=lambda held: release(held, now=now)
+        )
+        return looked_at
+
+    async def forget(self, *, older_than: timedelta, limit: int) -> int:
+        """Forget payments whose attempts were all decided so long ago; returns how many attempts that were."""
+        return await self._store.forget(before=self._clock.now() - older_than, limit=limit)
+
+    async def _resolve(self, attempt: Attempt) -> None:
+        with correlated(
+            Correlation(
+                correlation_id=attempt.correlation_id, tenant_id=attempt.tenant_id, traceparent=attempt.traceparent
+            )
+        ):
+            try:
+                # Its lease is renewed while it waits for its place, too.
+                with self._in_progress.holding(attempt):
+                    async with self._resolvers.place(attempt.processor):
+                        await self._find_out(attempt, self._resolvers)
+            except BulkheadFullError:
+                await self._postpone(attempt, NotTaken(reason=NotTakenReason.TOO_MANY_CALLS, asks=0))
+
+    async def _find_out(self, attempt: Attempt, processors: Processors) -> None:
+        """Ask the processor about an attempt and record what it says."""
+        now = self._clock.now()
+        if not self._patience.may_ask(attempt, now=now):
+            if attempt.next_ask_at is not None:
+                await self._leave_to_a_person(attempt, reason=attempt.reason or "never_heard")
+            return
+        processor = self._find(attempt.processor, processors)
+        if processor is None:
+            await self._postpone(attempt, NotTaken(reason=NotTakenReason.CIRCUIT_OPEN, asks=0))
+            return
+        with self._in_progress.holding(attempt):
+            answer = await ask(processor, attempt, timeout_seconds=self._deadline_seconds)
+        match answer:
+            case Approved() | Declined():
+                await self._decide(attempt, answer)
+            case Pending() | RequiresAction():
+                await self._await_end(attempt, answer)
+            case Unknown() | NotTaken():
+                await self._postpone(attempt, answer)
+            case _:
+                assert_never(answer)
+
+    def _find(self, name: str, processors: Processors) -> GuardedProcessor | None:
+        try:
+            processor = processors.named(name)
+            processor.ensure_available()
+        except ProcessorUnavailable:
+            return None
+        return processor
+
+    async def _decide(self, attempt: Attempt, answer: Approved | Declined) -> None:
+        now = self._clock.now()
+        decided = approved(attempt, answer) if isinstance(answer, Approved) else declined(attempt, answer, now=now)
+        decided_at = decided.decided_at or now
+        publication = schemas.outcome(decided, decided_at=decided_at)
+        recorded = await self._store.record(Recording(attempt=decided, publication=publication, recorded_at=now))
+        if recorded and attempt.status is AttemptStatus.UNKNOWN:
+            metrics.OUTCOMES_RESOLVED.labels(attempt.operation, decided.status).inc()
+            log.info("attempt.resolved", attempt_id=attempt.id, operation=attempt.operation, status=decided.status)
+        elif recorded and decided.status is AttemptStatus.DECLINED:
+            log.info("attempt.declined", attempt_id=attempt.id, operation=attempt.operation, reason=decided.reason)
+
+    async def _await_end(self, attempt: Attempt, answer: Pending | RequiresAction) -> None:
+        """Write down that the processor has taken it on; its end comes by notice, or is read on a schedule."""
+        now = self._clock.now()
+        acts = isinstance(answer, RequiresAction)
+        asked_at = attempt.asked_at or now
+        awaited = msgspec.structs.replace(
+            attempt,
+            status=AttemptStatus.ACTION_REQUIRED if acts else AttemptStatus.ACCEPTED,
+            result_ref=answer.gateway_ref,
+            action_url=answer.action_url if isinstance(answer, RequiresAction) else attempt.action_url,
+            reason="",
+            asks=attempt.asks + answer.asks,
+            next_ask_at=self._patience.after_acceptance(asked_at=asked_at, now=now),
+        )
+        if awaited.next_ask_at is None:
+            await self._leave_to_a_person(awaited, reason="never_ended")
+            return
+        if acts and await self._store.record(
+            Recording(
+                attempt=awaited, publication=schemas.action_required(awaited, at=now), recorded_at=now, over=UNHEARD
+            )
+        ):
+            return
+        await self._store.record(Recording(attempt=awaited, publication=None, recorded_at=now))
+
+    async def _postpone(self, attempt: Attempt, answer: Unknown | NotTaken) -> None:
+        now = self._clock.now()
+        asked_at = attempt.asked_at or now
+        unknown = isinstance(answer, Unknown)
+        wanted = timedelta(seconds=answer.retry_after_seconds or 0.0)
+        if attempt.known_ref:
+            next_ask_at = self._patience.after_acceptance(asked_at=asked_at, now=now)
+        elif unknown:
+            next_ask_at = self._patience.after_silence(asked_at=asked_at, now=now, wanted=wanted)
+        else:
+            next_ask_at = self._patience.after_refusal_to_listen(asked_at=asked_at, now=now, wanted=wanted)
+        postponed = msgspec.structs.replace(
+            attempt,
+            status=AttemptStatus.UNKNOWN if unknown else AttemptStatus.PENDING,
+            reason=answer.reason,
+            asks=attempt.asks + answer.asks,
+            next_ask_at=next_ask_at,
+        )
+        if next_ask_at is None:
+            await self._leave_to_a_person(postponed, reason=answer.reason)
+            return
+        await self._store.record(Recording(attempt=postponed, publication=None, recorded_at=now))
+        log.warning(
+            "attempt.postponed",
+            attempt_id=attempt.id,
+            operation=attempt.operation,
+            reason=answer.reason,
+            asks=postponed.asks,
+            next_ask_at=next_ask_at,
+        )
+
+    async def _leave_to_a_person(self, attempt: Attempt, *, reason: str) -> None:
+        """Stop asking: the processor may have forgotten the key, so asking could charge twice, and a guess could lose."""
+        # What the processor has taken on stays that: it is overdue, not unheard of.
+        overdue = msgspec.structs.replace(attempt, status=AttemptStatus.UNKNOWN, reason=reason, next_ask_at=None)
+        if await self._store.record(Recording(attempt=overdue, publication=None, recorded_at=self._clock.now())):
+            metrics.OUTCOMES_OVERDUE.labels(attempt.operation).inc()
+            log.error(
+                "attempt.left_to_a_person",
+                attempt_id=attempt.id,
+                payment_intent_id=attempt.payment_intent_id,
+                operation=attempt.operation,
+                processor=attempt.processor,
+                reason=reason,
+                asked_at=attempt.asked_at,
+                asks=attempt.asks,
+            )

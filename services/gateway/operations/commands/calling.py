@@ -1,0 +1,65 @@
+"""How an attempt becomes a request to its processor."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, assert_never
+from uuid import UUID
+
+from services.gateway.operations.domain.attempts import Attempt
+from services.gateway.processors.port import Answer, Authorize, Capture, Operation, Processor, Refund, Void
+
+
+class InProgress:
+    """The attempts about which this process asks now; it renews their leases, so that they end soon after it does."""
+
+    def __init__(self) -> None:
+        self._keys: set[tuple[str, UUID]] = set()
+
+    @property
+    def keys(self) -> list[tuple[str, UUID]]:
+        """The tenant and id of each."""
+        return sorted(self._keys)
+
+    @contextmanager
+    def holding(self, attempt: Attempt) -> Iterator[None]:
+        """Count an attempt as in progress inside the block."""
+        self._keys.add((attempt.tenant_id, attempt.id))
+        try:
+            yield
+        finally:
+            self._keys.discard((attempt.tenant_id, attempt.id))
+
+
+async def ask(processor: Processor, attempt: Attempt, *, timeout_seconds: float) -> Answer:
+    """Ask the processor what an attempt asks, under its key."""
+    common = _common(attempt, timeout_seconds=timeout_seconds)
+    match attempt.operation:
+        case Operation.AUTHORIZE:
+            return await processor.authorize(
+                Authorize(**common, customer_ref=attempt.customer_ref, payment_method=attempt.payment_method)
+            )
+        case Operation.CAPTURE:
+            return await processor.capture(Capture(**common, gateway_ref=attempt.gateway_ref))
+        case Operation.VOID | Operation.EXPIRE:
+            return await processor.void(Void(**common, gateway_ref=attempt.gateway_ref))
+        case Operation.REFUND:
+            assert attempt.refund_id is not None, "a refund's attempt names the refund; the table's check says so too"
+            return await processor.refund(
+                Refund(**common, refund_id=attempt.refund_id, gateway_ref=attempt.gateway_ref, reason=attempt.note)
+            )
+        case _:
+            assert_never(attempt.operation)
+
+
+def _common(attempt: Attempt, *, timeout_seconds: float) -> dict[str, Any]:
+    return {
+        "tenant_id": attempt.tenant_id,
+        "payment_intent_id": attempt.payment_intent_id,
+        "idempotency_key": attempt.idempotency_key,
+        "amount_minor": attempt.amount_minor,
+        "currency": attempt.currency,
+        "requested_at": attempt.created_at,
+        "ask": attempt.asks + 1,
+        "timeout_seconds": timeout_seconds,
+        "known_ref": attempt.known_ref,
+    }

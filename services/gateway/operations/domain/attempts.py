@@ -1,0 +1,151 @@
+"""What is always true of an attempt: one per operation, one idempotency key for ever, and no outcome by guess.
+
+    PENDING ----> APPROVED | DECLINED            the processor told us
+     |    |          ^          ^
+     |    v          |          |
+     |  UNKNOWN -----+          |                it may have happened; only the same key may be used to find out
+     v    v                     |
+    ACCEPTED | ACTION_REQUIRED -+                the processor has it, and its end comes later, by notice or by asking
+
+APPROVED and DECLINED are final, but for one thing: a refund that was given back and did not reach the customer becomes
+REVERSED. An attempt that has no answer is asked about again, at the ages of a schedule, until the processor may have
+forgotten the key; from then on asking again could charge twice, so a person decides. One that the processor has told a
+reference for is read by that, which is harmless at any age.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+import msgspec
+
+from libs.common.errors import Invalid
+from libs.common.ids import derived_id
+from libs.common.money import AMOUNT_MINOR_MAX, is_currency, is_known_currency
+from services.gateway.processors.port import Operation
+
+
+class AttemptStatus(StrEnum):
+    """What we know of an attempt."""
+
+    PENDING = "PENDING"
+    """Written down; asked, or about to be asked."""
+    UNKNOWN = "UNKNOWN"
+    """Asked, and no answer came: it may or may not have happened."""
+    ACCEPTED = "ACCEPTED"
+    """The processor has taken it on and says later how it ended."""
+    ACTION_REQUIRED = "ACTION_REQUIRED"
+    """The customer must prove something first; the processor says later how it ended."""
+    APPROVED = "APPROVED"
+    """The processor did it."""
+    DECLINED = "DECLINED"
+    """The processor or the issuer said no, for good."""
+    REVERSED = "REVERSED"
+    """It was done and then undone: a refund that did not reach the customer."""
+
+
+DECIDED = frozenset({AttemptStatus.APPROVED, AttemptStatus.DECLINED, AttemptStatus.REVERSED})
+"""The statuses with an outcome."""
+UNDECIDED = frozenset(AttemptStatus) - DECIDED
+"""The statuses without one."""
+UNHEARD = frozenset({AttemptStatus.PENDING, AttemptStatus.UNKNOWN})
+"""The statuses in which the processor has not told us anything."""
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One operation on one payment intent, as we remember it."""
+
+    tenant_id: str
+    """Whose payment it is."""
+    id: UUID
+    """From `attempt_id`: the same command, heard again, is the same attempt."""
+    payment_intent_id: UUID
+    """The intent that the operation serves."""
+    refund_id: UUID | None = None
+    """The refund that it gives back; None where it is about the payment itself."""
+    operation: Operation
+    """What the processor is asked."""
+    processor: str
+    """Which processor is asked: only that one knows the key."""
+    status: AttemptStatus
+    """What we know."""
+    amount_minor: int
+    """Amount in minor units of `currency`, above zero."""
+    currency: str
+    """ISO 4217 code, upper case."""
+    customer_ref: str
+    """The merchant's reference of the customer; empty where there is none."""
+    payment_method: str = ""
+    """The processor's token of what is charged; empty: the one that the tenant's gateway is set to."""
+    capture_method: str = "automatic"
+    """`manual` where the funds are to be held until somebody says otherwise: then the end of the hold is watched."""
+    note: str = ""
+    """The merchant's words about a refund."""
+    gateway_ref: str
+    """The processor's reference of the payment: what this builds on, or what an authorization was told."""
+    result_ref: str = ""
+    """The processor's reference of what came of this: the refund, the payment; empty until it has told one."""
+    action_url: str = ""
+    """Where the customer proves who they are; empty where nobody asks for it."""
+    expires_at: datetime | None = None
+    """When the hold ends by itself, while that is watched: None where the processor does not say so, where the funds are
+    taken at once, and once somebody has looked after it."""
+    reason: str = ""
+    """A stable snake_case word: why it was declined, or why there is no answer."""
+    detail: str = ""
+    """A sentence that goes with `reason`."""
+    asks: int = 0
+    """How often the processor has been asked, as far as it was written down."""
+    asked_at: datetime | None
+    """When the processor may first have heard the key; None when it certainly has not."""
+    next_ask_at: datetime | None
+    """From when on anybody may ask again; None once it is decided, or left to a person."""
+    decided_at: datetime | None = None
+    """When the processor did it or refused it, in its own words."""
+    created_at: datetime
+    """When it was written down."""
+    correlation_id: str
+    """The cause it belongs to."""
+    traceparent: str
+    """W3C trace context of whoever asked for it."""
+
+    @property
+    def idempotency_key(self) -> str:
+        """The key under which the processor does this once, however often it is asked."""
+        return str(self.id)
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether the processor has told us the outcome."""
+        return self.status in DECIDED
+
+    @property
+    def known_ref(self) -> str:
+        """The reference by which the processor can be asked what became of it; empty while there is none."""
+        return "" if self.is_decided else self.result_ref
+
+    def asks_for_the_same(self, other: "Attempt") -> bool:
+        """Tell whether two commands with the same id also ask for the same money."""
+        return (self.amount_minor, self.currency) == (other.amount_minor, other.currency)
+
+
+def check_amount(amount_minor: int, currency: str, operation: Operation) -> None:
+    """Refuse an amount that nobody can charge, before anything is written down.
+
+    What was authorized is captured, voided and refunded also where its currency was withdrawn meanwhile.
+
+    Raises:
+        Invalid: when it is not above zero, above `AMOUNT_MINOR_MAX`, or of no currency that this can be done in.
+    """
+    if not 0 < amount_minor <= AMOUNT_MINOR_MAX:
+        raise Invalid(f"an amount of {amount_minor} minor units cannot be charged", code="invalid_amount")
+    if not (is_currency(currency) if operation is Operation.AUTHORIZE else is_known_currency(currency)):
+        raise Invalid(f"{currency!r} is not an active currency", code="unsupported_currency")
+
+
+def attempt_id(*, tenant_id: str, subject_id: UUID, operation: Operation) -> UUID:
+    """Name the one attempt of `operation` on a subject: the intent, or whatever an intent can have several of.
+
+    Derived, not minted: even if our table were lost and restored from yesterday, the processor would hear the same key.
+    """
+    return derived_id(subject_id, f"{operation}:{tenant_id}")

@@ -1,0 +1,148 @@
+"""The messages that report what became of attempts. The id of each event is derived: published again, it is the same event."""
+
+from datetime import datetime
+from typing import TypedDict, assert_never
+from uuid import UUID
+
+import msgspec
+
+from libs.common.contracts.gateway import (
+    AuthorizationDeclined,
+    AuthorizationExpired,
+    CaptureFailed,
+    CaptureReported,
+    PaymentActionRequired,
+    PaymentAuthorized,
+    PaymentCaptured,
+    PaymentMessage,
+    PaymentVoided,
+    RefundFailed,
+    RefundSucceeded,
+    ReportCapture,
+    VoidFailed,
+)
+from libs.common.ids import derived_id
+from libs.common.messaging import Publication, Received
+from libs.common.observability.correlation import Correlation
+from services.gateway.operations.domain.attempts import Attempt, AttemptStatus
+from services.gateway.processors.port import Operation
+
+
+def outcome(attempt: Attempt, *, decided_at: datetime) -> Publication | None:
+    """Put what has become of a decided attempt into words; None where nobody needs to hear of it."""
+    message = _outcome(attempt, decided_at=decided_at)
+    return None if message is None else _publication(attempt, message, at=decided_at)
+
+
+def again(attempt: Attempt, *, cause_id: UUID) -> Publication | None:
+    """Publish once more what is known of an attempt, since the command `cause_id` says that it is missing.
+
+    An event of its own: who has handled the first one and lost what came of it handles it once more. None where nothing is
+    known.
+    """
+    first = None
+    if attempt.status is AttemptStatus.ACTION_REQUIRED:
+        first = action_required(attempt, at=attempt.asked_at or attempt.created_at)
+    elif attempt.is_decided:
+        first = outcome(attempt, decided_at=attempt.decided_at or attempt.created_at)
+    return None if first is None else msgspec.structs.replace(first, event_id=derived_id(first.event_id, str(cause_id)))
+
+
+def action_required(attempt: Attempt, *, at: datetime) -> Publication:
+    """Tell that the customer must prove something before the funds are held."""
+    message = PaymentActionRequired(**_payment(attempt), gateway_ref=attempt.result_ref, action_url=attempt.action_url)
+    return _publication(attempt, message, at=at)
+
+
+def capture_reported(
+    received: Received[ReportCapture], *, amount_minor: int, currency: str, at: datetime
+) -> Publication:
+    """Tell what our records have of a capture; 0: they have none."""
+    return Publication(
+        event_id=derived_id(received.id, f"{CaptureReported.contract.name}:{received.tenant_id}"),
+        message=CaptureReported(
+            payment_intent_id=received.body.payment_intent_id,
+            command_id=received.id,
+            amount_minor=amount_minor,
+            currency=currency,
+        ),
+        occurred_at=at,
+        correlation=received.correlation,
+    )
+
+
+def _publication(attempt: Attempt, message: PaymentMessage, *, at: datetime) -> Publication:
+    # The end of a refund that failed after it had succeeded is another event than a failure at once.
+    ending = ":after_success" if attempt.status is AttemptStatus.REVERSED else ""
+    return Publication(
+        event_id=derived_id(attempt.id, message.contract.name + ending),
+        message=message,
+        occurred_at=at,
+        correlation=Correlation(
+            correlation_id=attempt.correlation_id, tenant_id=attempt.tenant_id, traceparent=attempt.traceparent
+        ),
+    )
+
+
+class _Payment(TypedDict):
+    payment_intent_id: UUID
+    amount_minor: int
+    currency: str
+
+
+class _Refused(TypedDict):
+    reason: str
+    detail: str
+
+
+def _payment(attempt: Attempt) -> _Payment:
+    return {
+        "payment_intent_id": attempt.payment_intent_id,
+        "amount_minor": attempt.amount_minor,
+        "currency": attempt.currency,
+    }
+
+
+def _outcome(attempt: Attempt, *, decided_at: datetime) -> PaymentMessage | None:
+    common = _payment(attempt)
+    approved = attempt.status is AttemptStatus.APPROVED
+    refused: _Refused = {"reason": attempt.reason, "detail": attempt.detail}
+    match attempt.operation:
+        case Operation.AUTHORIZE:
+            if approved:
+                return PaymentAuthorized(**common, gateway_ref=attempt.gateway_ref, expires_at=attempt.expires_at)
+            return AuthorizationDeclined(**common, **refused)
+        case Operation.CAPTURE:
+            if approved:
+                return PaymentCaptured(**common, gateway_ref=attempt.gateway_ref, captured_at=decided_at)
+            return CaptureFailed(**common, **refused)
+        case Operation.VOID:
+            if approved:
+                return PaymentVoided(**common, gateway_ref=attempt.gateway_ref, voided_at=decided_at)
+            return VoidFailed(**common, **refused)
+        case Operation.EXPIRE:
+            # A hold that could not be released has been captured meanwhile, and that is said by whoever captured it.
+            if approved:
+                return AuthorizationExpired(**common, gateway_ref=attempt.gateway_ref, expired_at=decided_at)
+            return None
+        case Operation.REFUND:
+            return _refund(attempt, common, refused, decided_at=decided_at)
+        case _:
+            assert_never(attempt.operation)
+
+
+def _refund(
+    attempt: Attempt, common: _Payment, refused: _Refused, *, decided_at: datetime
+) -> RefundSucceeded | RefundFailed:
+    assert attempt.refund_id is not None, "a refund's attempt names the refund; the table's check says so too"
+    if attempt.status is AttemptStatus.APPROVED:
+        return RefundSucceeded(
+            **common, refund_id=attempt.refund_id, gateway_ref=attempt.result_ref, refunded_at=decided_at
+        )
+    return RefundFailed(
+        **common,
+        **refused,
+        refund_id=attempt.refund_id,
+        after_success=attempt.status is AttemptStatus.REVERSED,
+        failed_at=decided_at,
+    )

@@ -1,0 +1,5 @@
+"""The SQL of attempts: written down and recorded in groups on the hot path."""
+
+from services.gateway.operations.sql.attempts import AttemptStore, OpenOutcomes, Recording
+
+__all__ = ["AttemptStore", "OpenOutcomes", "Recording"]

@@ -1,0 +1,1 @@
+"""Payment processors behind one port: Stripe, and a sandbox that moves no money."""

@@ -1,0 +1,236 @@
+"""The port to a payment processor: what it is asked, and the closed set of what it can answer.
+
+Whatever goes wrong on the way is an answer too, not an exception, since the difference decides about money: `Unknown` may
+have happened, `NotTaken` certainly has not. Each adapter passes the same suite, `tests/unit/gateway/processors/processor_suite.py`.
+"""
+
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+from uuid import UUID
+
+import msgspec
+
+
+class ProcessorRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What every request to a processor names."""
+
+    tenant_id: str
+    """Whose payment it is."""
+    payment_intent_id: UUID
+    """Our id of the payment, under which the processor's books can be compared with ours."""
+    idempotency_key: str
+    """Asked again with the same key, the processor does it once and tells the same truth."""
+    amount_minor: int
+    """Amount in minor units of `currency`, above zero."""
+    currency: str
+    """ISO 4217 code, upper case."""
+    requested_at: datetime
+    """When we first wanted this; the same in every repetition."""
+    ask: int = 1
+    """Which repetition this is, counted from 1; a processor may use it to tell a repetition from a first request."""
+    timeout_seconds: float
+    """How long the answer may take."""
+    known_ref: str = ""
+    """The processor's own reference of this very operation, where it answered `Pending` or `RequiresAction` before: then
+    what became of it is read, and nothing is asked for again."""
+
+
+class Authorize(ProcessorRequest, frozen=True, kw_only=True):
+    """Hold the funds."""
+
+    customer_ref: str
+    """The merchant's reference of the customer, for the processor's risk checks; empty where there is none."""
+    payment_method: str = ""
+    """The processor's token of what is charged; empty: the one that the tenant's gateway is set to."""
+
+
+class Capture(ProcessorRequest, frozen=True, kw_only=True):
+    """Take held funds, all or a part; what is not taken is released."""
+
+    gateway_ref: str
+    """The processor's reference of the authorization."""
+
+
+class Void(ProcessorRequest, frozen=True, kw_only=True):
+    """Release held funds. A hold that is released already is an approval."""
+
+    gateway_ref: str
+    """The processor's reference of the authorization."""
+
+
+class Refund(ProcessorRequest, frozen=True, kw_only=True):
+    """Give captured funds back, all or a part."""
+
+    refund_id: UUID
+    """Our id of the refund, under which the processor's books can be compared with ours."""
+    gateway_ref: str
+    """The processor's reference of the payment."""
+    reason: str = ""
+    """The merchant's words."""
+
+
+class DeclineReason(StrEnum):
+    """Why a processor or an issuer says no for good; adapters translate their own codes into these words."""
+
+    INSUFFICIENT_FUNDS = "insufficient_funds"
+    CARD_DECLINED = "card_declined"
+    EXPIRED_CARD = "expired_card"
+    AUTHORIZATION_EXPIRED = "authorization_expired"
+    ALREADY_CAPTURED = "already_captured"
+    ALREADY_REFUNDED = "already_refunded"
+    DISPUTED = "disputed"
+    AUTHENTICATION_FAILED = "authentication_failed"
+    FRAUD_SUSPECTED = "fraud_suspected"
+    PROCESSOR_REFUSED = "processor_refused"
+
+
+class UnknownReason(StrEnum):
+    """Why there is no answer although the processor may have acted."""
+
+    TIMEOUT = "timeout"
+    CONNECTION_LOST = "connection_lost"
+    PROCESSOR_ERROR = "processor_error"
+
+
+class NotTakenReason(StrEnum):
+    """Why the processor certainly did nothing."""
+
+    RATE_LIMITED = "rate_limited"
+    UNREACHABLE = "unreachable"
+    CIRCUIT_OPEN = "circuit_open"
+    TOO_MANY_CALLS = "too_many_calls"
+
+
+class _Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What every answer says."""
+
+    asks: int = 1
+    """How many times the processor was asked until this was known."""
+
+
+class Approved(_Answer, frozen=True, kw_only=True, tag=True):
+    """It is done."""
+
+    gateway_ref: str
+    """The processor's reference: of the authorization, which its capture keeps."""
+    approved_at: datetime
+    """When the processor did it."""
+    expires_at: datetime | None = None
+    """When the hold ends by itself, where the processor says so."""
+
+
+class Pending(_Answer, frozen=True, kw_only=True, tag=True):
+    """The processor has taken it on and will say later how it ended: a refund on its way through the banks."""
+
+    gateway_ref: str
+    """The processor's reference, under which it will speak of it."""
+
+
+class RequiresAction(_Answer, frozen=True, kw_only=True, tag=True):
+    """The customer must prove something to the issuer first; the processor will say how that ended."""
+
+    gateway_ref: str
+    """The processor's reference of the payment."""
+    action_url: str = ""
+    """Where the customer does so; empty where the processor's client library leads the way."""
+
+
+class Declined(_Answer, frozen=True, kw_only=True, tag=True):
+    """It will not be done; the answer is final."""
+
+    reason: DeclineReason
+    """Why."""
+    detail: str
+    """A sentence that may be shown to a person."""
+
+
+class Unknown(_Answer, frozen=True, kw_only=True, tag=True):
+    """It may or may not have been done. Only the same idempotency key may be used to find out."""
+
+    reason: UnknownReason
+    """What went wrong on the way."""
+    is_worth_repeating: bool = True
+    """Whether asking again at once could help; False where the processor says that it could not."""
+    retry_after_seconds: float | None = None
+    """How long the processor wants to be left alone, where it says so."""
+
+
+class NotTaken(_Answer, frozen=True, kw_only=True, tag=True):
+    """The processor did nothing with it; asking later is harmless."""
+
+    reason: NotTakenReason
+    """Why."""
+    retry_after_seconds: float | None = None
+    """How long the processor wants to be left alone, where it says so."""
+
+
+type Answer = Approved | Pending | RequiresAction | Declined | Unknown | NotTaken
+"""Everything that a processor can answer; match it with `assert_never`."""
+
+
+class Processor(Protocol):
+    """A payment processor. It raises only for bugs of ours: every outcome of the world is an `Answer`."""
+
+    @property
+    def name(self) -> str:
+        """Its name in our books, metrics and settings: `sandbox`."""
+        ...
+
+    async def authorize(self, request: Authorize) -> Answer:
+        """Hold the funds, within the request's timeout."""
+        ...
+
+    async def capture(self, request: Capture) -> Answer:
+        """Take held funds, within the request's timeout."""
+        ...
+
+    async def void(self, request: Void) -> Answer:
+        """Release held funds, within the request's timeout."""
+        ...
+
+    async def refund(self, request: Refund) -> Answer:
+        """Give captured funds back, within the request's timeout."""
+        ...
+
+
+class GuardedProcessor(Processor, Protocol):
+    """A processor that can say beforehand that it would not be asked at the moment."""
+
+    def ensure_available(self) -> None:
+        """Return when calls go out.
+
+        Raises:
+            ProcessorUnavailable: while they do not; nothing needs to be written down then.
+        """
+        ...
+
+
+class Processors(Protocol):
+    """The processors of this place, and which of them serves whom."""
+
+    async def choose(self, *, tenant_id: str, currency: str) -> str:
+        """Name the processor for a new payment; every later operation on it asks the one that has it."""
+        ...
+
+    def named(self, name: str) -> GuardedProcessor:
+        """Return the processor of this name, for commands.
+
+        Raises:
+            ProcessorUnavailable: when this place no longer has it.
+        """
+        ...
+
+    def place(self, name: str) -> AbstractAsyncContextManager[None]:
+        """Wait in line for a place at the processor of this name, and hold it for the length of the block.
+
+        Raises:
+            BulkheadFullError: when too many wait already, or none becomes free in time.
+        """
+        ...
+
+    def available(self) -> list[str]:
+        """Name the kinds of processors that take calls now (what stands before a colon in a name): only what waits for
+        these is worth looking at."""
+        ...

@@ -1,0 +1,143 @@
+"""What a processor tells unasked: how something ended that we may or may not have heard of, as a closed set.
+
+An adapter translates the processor's own events into these; `commands.Notices` makes each of them take effect once,
+however often and in whatever order they come. A notice says what is true now, never what changed.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+import msgspec
+
+from services.gateway.processors.port.calls import DeclineReason
+
+
+class DisputeState(StrEnum):
+    """How far a dispute is."""
+
+    OPEN = "open"
+    """The bank has taken the money back until it is decided."""
+    WON = "won"
+    """The bank gave it back."""
+    LOST = "lost"
+    """It is gone."""
+
+
+class PaymentNotice(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What every notice names."""
+
+    tenant_id: str
+    """Whose payment it is."""
+    payment_intent_id: UUID
+    """Our id of the payment, which we gave to the processor when we authorized it."""
+    processor: str
+    """Who tells it: only the processor that has the payment may speak of it."""
+    gateway_ref: str
+    """The processor's reference of the payment."""
+    happened_at: datetime
+    """When it happened, in the processor's words, in UTC."""
+
+
+class ActionRequiredNotice(PaymentNotice, frozen=True, kw_only=True, tag=True):
+    """The customer must prove something to the issuer before the funds are held."""
+
+    action_url: str = ""
+    """Where; empty where the processor's client library leads the way."""
+
+
+class AuthorizedNotice(PaymentNotice, frozen=True, kw_only=True, tag=True):
+    """The funds are held."""
+
+    expires_at: datetime | None = None
+    """When the hold ends by itself, where the processor says so."""
+
+
+class DeclinedNotice(PaymentNotice, frozen=True, kw_only=True, tag=True):
+    """The funds are not held and never will be."""
+
+    reason: DeclineReason
+    """Why."""
+    detail: str
+    """A sentence that may be shown to a person."""
+
+
+class CapturedNotice(PaymentNotice, frozen=True, kw_only=True, tag=True):
+    """Held funds were taken; whoever asked for it. It implies that they were held."""
+
+    amount_minor: int
+    """What was taken, in minor units of the payment's currency."""
+
+
+class VoidedNotice(PaymentNotice, frozen=True, kw_only=True, tag=True):
+    """Held funds were released because somebody asked for it."""
+
+
+class ExpiredNotice(PaymentNotice, frozen=True, kw_only=True, tag=True):
+    """Held funds were released because their time was over."""
+
+
+class RefundSucceededNotice(PaymentNotice, frozen=True, kw_only=True, tag=True):
+    """A refund was given back."""
+
+    refund_id: UUID
+    """Our id of the refund, which we gave to the processor when we asked for it."""
+    refund_ref: str
+    """The processor's reference of the refund."""
+
+
+class RefundFailedNotice(PaymentNotice, frozen=True, kw_only=True, tag=True):
+    """A refund did not reach the customer, whether or not it was said to have succeeded before."""
+
+    refund_id: UUID
+    """Our id of the refund."""
+    refund_ref: str
+    """The processor's reference of the refund."""
+    reason: DeclineReason
+    """Why."""
+    detail: str
+    """A sentence that may be shown to a person."""
+
+
+class DisputeNotice(PaymentNotice, frozen=True, kw_only=True, tag=True):
+    """How a dispute stands; each one names all of it, so that the end may be heard before the beginning."""
+
+    dispute_ref: str
+    """The processor's reference of the dispute."""
+    state: DisputeState
+    """How far it is."""
+    amount_minor: int
+    """The disputed amount, in minor units of the payment's currency."""
+    reason: str
+    """The bank's reason, as a stable snake_case word: `fraudulent`, `product_not_received`."""
+    opened_at: datetime
+    """When it was opened, in UTC."""
+    evidence_due_at: datetime | None = None
+    """Until when the merchant may answer, where the processor says so."""
+
+
+type Notice = (
+    ActionRequiredNotice
+    | AuthorizedNotice
+    | DeclinedNotice
+    | CapturedNotice
+    | VoidedNotice
+    | ExpiredNotice
+    | RefundSucceededNotice
+    | RefundFailedNotice
+    | DisputeNotice
+)
+"""Everything that a processor tells unasked about a payment; match it with `assert_never`."""
+
+
+class Applied(StrEnum):
+    """What came of a notice."""
+
+    APPLIED = "applied"
+    """It was news, and it has been said."""
+    KNOWN = "known"
+    """We knew, or something later is known: nothing was said."""
+    UNKNOWN_PAYMENT = "unknown_payment"
+    """We have asked no processor for this payment or refund; keep the notice and show it."""
+    CONTRADICTS = "contradicts"
+    """It cannot be true together with what the same processor told us before; keep the notice and show it."""

@@ -1,0 +1,454 @@
+"""What is true of one payment in the sandbox's books: pure, so that its rules can be read and tested by themselves."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import assert_never
+from uuid import UUID
+
+import msgspec
+
+from services.gateway.processors.port import (
+    Answer,
+    Approved,
+    Authorize,
+    AuthorizedNotice,
+    Capture,
+    Declined,
+    DeclinedNotice,
+    DeclineReason,
+    DisputeNotice,
+    DisputeState,
+    Notice,
+    Operation,
+    Pending,
+    Refund,
+    RefundFailedNotice,
+    RefundSucceededNotice,
+    RequiresAction,
+    Void,
+)
+from services.gateway.processors.sandbox.cases import Case, Later, Start, case_of
+
+NAME = "sandbox"
+"""Its name in our books, metrics and settings."""
+
+HOLD = timedelta(days=7)
+"""How long an authorization is valid; the usual validity of a card authorization for online payments (Stripe's
+documentation, "Place a hold on a payment method")."""
+
+EVIDENCE_DUE = timedelta(days=7)
+"""How long a merchant may answer a dispute; banks usually give 7 to 21 days (Stripe's documentation, "Disputes")."""
+
+_SENTENCES = {
+    DeclineReason.INSUFFICIENT_FUNDS: "The card has insufficient funds to complete the payment.",
+    DeclineReason.CARD_DECLINED: "The issuer declined the payment.",
+    DeclineReason.EXPIRED_CARD: "The card has expired.",
+    DeclineReason.AUTHORIZATION_EXPIRED: "The authorization has expired.",
+    DeclineReason.ALREADY_CAPTURED: "The payment has been captured already.",
+    DeclineReason.ALREADY_REFUNDED: "There is not that much left to refund.",
+    DeclineReason.DISPUTED: "The payment is disputed; what the bank has taken back cannot be refunded.",
+    DeclineReason.AUTHENTICATION_FAILED: "The customer could not be authenticated.",
+    DeclineReason.PROCESSOR_REFUSED: "The processor refused the request.",
+}
+
+
+class Hold(StrEnum):
+    """What has become of the funds."""
+
+    ACTION = "action"
+    """Not held: the customer must act first."""
+    DECLINED = "declined"
+    """Not held, for good."""
+    HELD = "held"
+    """Held."""
+    CAPTURED = "captured"
+    """Taken, all or a part; the rest was released."""
+    RELEASED = "released"
+    """Released."""
+
+
+class RefundState(StrEnum):
+    """What has become of a refund."""
+
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+class SandboxRefund(msgspec.Struct, frozen=True, kw_only=True):
+    """A refund in the sandbox's books."""
+
+    id: UUID
+    """Our id of it."""
+    ref: str
+    """The sandbox's reference."""
+    key: str
+    """The key under which it was asked for."""
+    amount_minor: int
+    """What is given back."""
+    state: RefundState
+    """How far it is."""
+    at: datetime
+    """When it was asked for."""
+
+
+class SandboxDispute(msgspec.Struct, frozen=True, kw_only=True):
+    """A dispute in the sandbox's books."""
+
+    ref: str
+    """The sandbox's reference."""
+    amount_minor: int
+    """What the bank took back."""
+    state: DisputeState
+    """How far it is."""
+    opened_at: datetime
+    """When."""
+
+
+class Happening(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that will happen by itself, or has happened and is still to be told."""
+
+    at: datetime
+    """When."""
+    what: Later
+    """What."""
+    refund_id: UUID | None = None
+    """To which refund."""
+    has_happened: bool = False
+    """Whether the books know it already."""
+
+
+class SandboxPayment(msgspec.Struct, frozen=True, kw_only=True):
+    """One payment in the sandbox's books."""
+
+    ref: str
+    """The sandbox's reference."""
+    tenant_id: str
+    """Whose it is."""
+    payment_intent_id: UUID
+    """Our id of it."""
+    authorized_minor: int
+    """What was to be held, in minor units."""
+    currency: str
+    """ISO 4217 code."""
+    hold: Hold
+    """What has become of the funds."""
+    decline: DeclineReason | None = None
+    """Why the funds are not held."""
+    authorized_at: datetime
+    """When we asked for it."""
+    expires_at: datetime
+    """When the hold ends by itself."""
+    captured_minor: int = 0
+    """What was taken."""
+    captured_at: datetime | None = None
+    """When."""
+    capture_key: str = ""
+    """Under which key."""
+    refunds: tuple[SandboxRefund, ...] = ()
+    """What was, or is to be, given back; failed ones included."""
+    disputes: tuple[SandboxDispute, ...] = ()
+    """What the bank took back."""
+    happenings: tuple[Happening, ...] = ()
+    """What will happen by itself, and what has happened and is still to be told."""
+
+    @property
+    def refunded_minor(self) -> int:
+        """What was given back, or is on its way."""
+        return sum(r.amount_minor for r in self.refunds if r.state is not RefundState.FAILED)
+
+    @property
+    def disputed_minor(self) -> int:
+        """What the bank took back and has not returned."""
+        return sum(d.amount_minor for d in self.disputes if d.state is not DisputeState.WON)
+
+    @property
+    def due_at(self) -> datetime | None:
+        """When the next thing happens by itself, or is to be told."""
+        return min((happening.at for happening in self.happenings), default=None)
+
+
+type Result = tuple[SandboxPayment | None, Answer]
+"""The payment as it stands afterwards, None where nothing changed, and what the caller is told."""
+
+
+def refuse(reason: DeclineReason, detail: str = "") -> Declined:
+    """Say no, with its sentence."""
+    return Declined(reason=reason, detail=detail or _SENTENCES[reason])
+
+
+def authorize(
+    payment: SandboxPayment | None, request: Authorize, *, ref: str, now: datetime, later: timedelta
+) -> Result:
+    """Hold the funds; asked again under the same key, tell how they stand."""
+    if payment is not None:
+        given = (request.tenant_id, request.payment_intent_id, request.amount_minor, request.currency)
+        if given != (payment.tenant_id, payment.payment_intent_id, payment.authorized_minor, payment.currency):
+            return None, refuse(DeclineReason.PROCESSOR_REFUSED, "The key was used before for another request.")
+        return None, _authorization(payment)
+    case = case_of(Operation.AUTHORIZE, request.amount_minor)
+    hold = Hold.HELD
+    if case.decline is not None:
+        hold = Hold.DECLINED
+    elif case.start is Start.ACTION:
+        hold = Hold.ACTION
+    made = SandboxPayment(
+        ref=ref,
+        tenant_id=request.tenant_id,
+        payment_intent_id=request.payment_intent_id,
+        authorized_minor=request.amount_minor,
+        currency=request.currency,
+        hold=hold,
+        decline=case.decline,
+        authorized_at=request.requested_at,
+        expires_at=request.requested_at + (later if case.ends_soon else HOLD),
+        happenings=_coming(case, now=now, later=later),
+    )
+    return made, _authorization(made)
+
+
+def _authorization(payment: SandboxPayment) -> Answer:
+    match payment.hold:
+        case Hold.ACTION:
+            return RequiresAction(
+                gateway_ref=payment.ref, action_url=f"https://sandbox.invalid/authenticate/{payment.ref}"
+            )
+        case Hold.DECLINED:
+            return refuse(payment.decline or DeclineReason.PROCESSOR_REFUSED)
+        case Hold.HELD | Hold.CAPTURED | Hold.RELEASED:
+            return Approved(gateway_ref=payment.ref, approved_at=payment.authorized_at, expires_at=payment.expires_at)
+        case _:
+            assert_never(payment.hold)
+
+
+def capture(payment: SandboxPayment | None, request: Capture, *, now: datetime, later: timedelta) -> Result:
+    """Take held funds, once; what is not taken is released."""
+    if payment is None or not _is_of(payment, request):
+        return None, refuse(DeclineReason.PROCESSOR_REFUSED, "There is no such authorization.")
+    if payment.hold is Hold.CAPTURED:
+        if payment.capture_key != request.idempotency_key:
+            return None, refuse(DeclineReason.ALREADY_CAPTURED)
+        if payment.captured_minor != request.amount_minor:
+            return None, refuse(DeclineReason.PROCESSOR_REFUSED, "The key was used before for another request.")
+        return None, Approved(gateway_ref=payment.ref, approved_at=payment.captured_at or payment.authorized_at)
+    if payment.hold is not Hold.HELD:
+        return None, refuse(DeclineReason.AUTHORIZATION_EXPIRED, "The funds are not held.")
+    if request.requested_at >= payment.expires_at:
+        return msgspec.structs.replace(payment, hold=Hold.RELEASED), refuse(DeclineReason.AUTHORIZATION_EXPIRED)
+    if request.amount_minor > payment.authorized_minor:
+        return None, refuse(DeclineReason.PROCESSOR_REFUSED, "That is more than is held.")
+    case = case_of(Operation.CAPTURE, request.amount_minor)
+    if case.decline is not None:
+        return None, refuse(case.decline)
+    taken = msgspec.structs.replace(
+        payment,
+        hold=Hold.CAPTURED,
+        captured_minor=request.amount_minor,
+        captured_at=request.requested_at,
+        capture_key=request.idempotency_key,
+        happenings=(*payment.happenings, *_coming(case, now=now, later=later)),
+    )
+    return taken, Approved(gateway_ref=payment.ref, approved_at=request.requested_at)
+
+
+def void(payment: SandboxPayment | None, request: Void) -> Result:
+    """Release held funds; asked again, they are released already."""
+    if payment is None or not _is_of(payment, request):
+        return None, refuse(DeclineReason.PROCESSOR_REFUSED, "There is no such authorization.")
+    if payment.hold is Hold.CAPTURED:
+        return None, refuse(DeclineReason.ALREADY_CAPTURED)
+    released = Approved(gateway_ref=payment.ref, approved_at=request.requested_at)
+    if payment.hold in (Hold.RELEASED, Hold.DECLINED):
+        return None, released
+    if request.requested_at >= payment.expires_at:
+        return msgspec.structs.replace(payment, hold=Hold.RELEASED, happenings=()), released
+    case = case_of(Operation.VOID, payment.authorized_minor)
+    if case.decline is not None:
+        return None, refuse(case.decline)
+    is_wish = payment.hold is Hold.ACTION
+    ended = msgspec.structs.replace(
+        payment,
+        hold=Hold.DECLINED if is_wish else Hold.RELEASED,
+        decline=DeclineReason.PROCESSOR_REFUSED if is_wish else None,
+        happenings=(),
+    )
+    return ended, released
+
+
+def refund(payment: SandboxPayment | None, request: Refund, *, now: datetime, later: timedelta) -> Result:
+    """Give captured funds back, once per key; never more than was taken and neither given nor taken back."""
+    if payment is None or not _is_of(payment, request):
+        return None, refuse(DeclineReason.PROCESSOR_REFUSED, "There is no such payment.")
+    known = next((r for r in payment.refunds if r.key == request.idempotency_key), None)
+    if known is not None:
+        if (known.id, known.amount_minor) != (request.refund_id, request.amount_minor):
+            return None, refuse(DeclineReason.PROCESSOR_REFUSED, "The key was used before for another request.")
+        return None, _refund_answer(known)
+    if payment.hold is not Hold.CAPTURED:
+        return None, refuse(DeclineReason.PROCESSOR_REFUSED, "The payment has not been captured.")
+    if request.amount_minor > payment.captured_minor - payment.refunded_minor - payment.disputed_minor:
+        disputed = request.amount_minor <= payment.captured_minor - payment.refunded_minor
+        return None, refuse(DeclineReason.DISPUTED if disputed else DeclineReason.ALREADY_REFUNDED)
+    case = case_of(Operation.REFUND, request.amount_minor)
+    if case.decline is not None:
+        return None, refuse(case.decline)
+    given = SandboxRefund(
+        id=request.refund_id,
+        ref=f"{payment.ref}_re{len(payment.refunds) + 1}",
+        key=request.idempotency_key,
+        amount_minor=request.amount_minor,
+        state=RefundState.PENDING if case.start is Start.PENDING else RefundState.SUCCEEDED,
+        at=request.requested_at,
+    )
+    after = msgspec.structs.replace(
+        payment,
+        refunds=(*payment.refunds, given),
+        happenings=(*payment.happenings, *_coming(case, now=now, later=later, refund_id=given.id)),
+    )
+    return after, _refund_answer(given)
+
+
+def _refund_answer(refund: SandboxRefund) -> Answer:
+    match refund.state:
+        case RefundState.PENDING:
+            return Pending(gateway_ref=refund.ref)
+        case RefundState.SUCCEEDED:
+            return Approved(gateway_ref=refund.ref, approved_at=refund.at)
+        case RefundState.FAILED:
+            return refuse(DeclineReason.PROCESSOR_REFUSED, "The refund did not reach the customer.")
+        case _:
+            assert_never(refund.state)
+
+
+def _is_of(payment: SandboxPayment, request: Capture | Void | Refund) -> bool:
+    return (request.tenant_id, request.currency) == (payment.tenant_id, payment.currency)
+
+
+def _coming(case: Case, *, now: datetime, later: timedelta, refund_id: UUID | None = None) -> tuple[Happening, ...]:
+    return tuple(
+        Happening(at=now + later * number, what=what, refund_id=refund_id)
+        for number, what in enumerate(case.later, start=1)
+    )
+
+
+def pass_time(payment: SandboxPayment, *, now: datetime) -> SandboxPayment:
+    """Let everything happen whose time has come; what has happened waits to be told, until `forget`."""
+    if all(happening.has_happened or happening.at > now for happening in payment.happenings):
+        return payment
+    happenings = []
+    for happening in payment.happenings:
+        is_due = not happening.has_happened and happening.at <= now
+        payment = _happen(payment, happening) if is_due else payment
+        happenings.append(msgspec.structs.replace(happening, has_happened=True) if is_due else happening)
+    return msgspec.structs.replace(payment, happenings=tuple(happenings))
+
+
+def forget(payment: SandboxPayment, told: Sequence[Happening]) -> SandboxPayment:
+    """Drop what has been told."""
+    return msgspec.structs.replace(payment, happenings=tuple(h for h in payment.happenings if h not in told))
+
+
+def _happen(payment: SandboxPayment, happening: Happening) -> SandboxPayment:
+    match happening.what:
+        case Later.AUTHENTICATED:
+            return msgspec.structs.replace(payment, hold=Hold.HELD) if payment.hold is Hold.ACTION else payment
+        case Later.NOT_AUTHENTICATED:
+            if payment.hold is not Hold.ACTION:
+                return payment
+            return msgspec.structs.replace(payment, hold=Hold.DECLINED, decline=DeclineReason.AUTHENTICATION_FAILED)
+        case Later.REFUND_ARRIVED:
+            return _refund_ends(payment, happening, RefundState.SUCCEEDED)
+        case Later.REFUND_FAILED:
+            return _refund_ends(payment, happening, RefundState.FAILED)
+        case Later.DISPUTED:
+            left = payment.captured_minor - payment.refunded_minor - payment.disputed_minor
+            if left <= 0:
+                return payment
+            dispute = SandboxDispute(
+                ref=f"{payment.ref}_dp{len(payment.disputes) + 1}",
+                amount_minor=left,
+                state=DisputeState.OPEN,
+                opened_at=happening.at,
+            )
+            return msgspec.structs.replace(payment, disputes=(*payment.disputes, dispute))
+        case Later.DISPUTE_WON:
+            return _dispute_ends(payment, DisputeState.WON)
+        case Later.DISPUTE_LOST:
+            return _dispute_ends(payment, DisputeState.LOST)
+        case _:
+            assert_never(happening.what)
+
+
+def _refund_ends(payment: SandboxPayment, happening: Happening, state: RefundState) -> SandboxPayment:
+    return msgspec.structs.replace(
+        payment,
+        refunds=tuple(
+            msgspec.structs.replace(r, state=state) if r.id == happening.refund_id else r for r in payment.refunds
+        ),
+    )
+
+
+def _dispute_ends(payment: SandboxPayment, state: DisputeState) -> SandboxPayment:
+    return msgspec.structs.replace(
+        payment,
+        disputes=tuple(
+            msgspec.structs.replace(d, state=state) if d.state is DisputeState.OPEN else d for d in payment.disputes
+        ),
+    )
+
+
+def notice_of(payment: SandboxPayment, happening: Happening) -> Notice | None:
+    """Put what has happened into a notice; None where it came to nothing."""
+    common = {
+        "tenant_id": payment.tenant_id,
+        "payment_intent_id": payment.payment_intent_id,
+        "processor": NAME,
+        "gateway_ref": payment.ref,
+        "happened_at": happening.at,
+    }
+    match happening.what:
+        case Later.AUTHENTICATED:
+            held = payment.hold in (Hold.HELD, Hold.CAPTURED)
+            return msgspec.convert({**common, "expires_at": payment.expires_at}, AuthorizedNotice) if held else None
+        case Later.NOT_AUTHENTICATED:
+            if payment.decline is not DeclineReason.AUTHENTICATION_FAILED:
+                return None
+            refused = refuse(DeclineReason.AUTHENTICATION_FAILED)
+            return msgspec.convert({**common, "reason": refused.reason, "detail": refused.detail}, DeclinedNotice)
+        case Later.REFUND_ARRIVED | Later.REFUND_FAILED:
+            return _refund_notice(payment, happening, common)
+        case Later.DISPUTED | Later.DISPUTE_WON | Later.DISPUTE_LOST:
+            return _dispute_notice(payment, happening, common)
+        case _:
+            assert_never(happening.what)
+
+
+def _refund_notice(payment: SandboxPayment, happening: Happening, common: dict[str, object]) -> Notice | None:
+    refund = next((r for r in payment.refunds if r.id == happening.refund_id), None)
+    if refund is None:
+        return None
+    named = {**common, "refund_id": refund.id, "refund_ref": refund.ref}
+    if happening.what is Later.REFUND_ARRIVED:
+        return msgspec.convert(named, RefundSucceededNotice)
+    failure = {"reason": DeclineReason.PROCESSOR_REFUSED, "detail": "The refund did not reach the customer."}
+    return msgspec.convert({**named, **failure}, RefundFailedNotice)
+
+
+def _dispute_notice(payment: SandboxPayment, happening: Happening, common: dict[str, object]) -> Notice | None:
+    if not payment.disputes:
+        return None
+    dispute = payment.disputes[-1]
+    states = {Later.DISPUTE_WON: DisputeState.WON, Later.DISPUTE_LOST: DisputeState.LOST}
+    return msgspec.convert(
+        {
+            **common,
+            "dispute_ref": dispute.ref,
+            "state": states.get(happening.what, DisputeState.OPEN),
+            "amount_minor": dispute.amount_minor,
+            "reason": "fraudulent",
+            "opened_at": dispute.opened_at,
+            "evidence_due_at": dispute.opened_at + EVIDENCE_DUE,
+        },
+        DisputeNotice,
+    )

@@ -1,0 +1,270 @@
+"""What Stripe's events mean to us: each is read for what is true now, so that their order does not matter.
+
+A charge's own event never stands for a refund: `refund.*` and `charge.refund.updated` do, with our id in their metadata.
+https://docs.stripe.com/api/events/types lists them; a type that is not below is kept and ignored.
+"""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from libs.common.contracts.gateway import PayoutCreated, PayoutFailed, PayoutMessage, PayoutPaid
+from libs.common.ids import derived_id, parse_id
+from services.gateway.processors.port import (
+    ActionRequiredNotice,
+    AuthorizedNotice,
+    CapturedNotice,
+    DeclinedNotice,
+    DeclineReason,
+    DisputeNotice,
+    DisputeState,
+    ExpiredNotice,
+    Notice,
+    RefundFailedNotice,
+    RefundSucceededNotice,
+    VoidedNotice,
+)
+from services.gateway.processors.stripe.adapter import declined, instant
+from services.gateway.processors.stripe.amounts import from_stripe
+
+type _Object = dict[str, Any]
+
+_NO_SOURCE = UUID(int=0)
+"""What the ids of payouts are derived from: they belong to no payment."""
+_PAYOUTS: dict[str, type[PayoutMessage]] = {
+    "payout.created": PayoutCreated,
+    "payout.paid": PayoutPaid,
+    "payout.failed": PayoutFailed,
+}
+_INQUIRY = "warning_"
+"""How the statuses of inquiries begin: the bank asks, and has taken nothing."""
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+    """The outside of an event, without which it is malformed."""
+
+    id: str
+    """`evt_...`."""
+    type: str
+    """What happened."""
+    created: int
+    """When, in seconds since 1970."""
+    data: dict[str, msgspec.Raw]
+    """The object, as it stood then."""
+
+
+class _Data(msgspec.Struct, frozen=True, kw_only=True):
+    object: _Object
+
+
+class _Whole(msgspec.Struct, frozen=True, kw_only=True):
+    data: _Data
+
+
+class Subject(msgspec.Struct, frozen=True, kw_only=True):
+    """Which payment an event is about."""
+
+    gateway_ref: str
+    """Stripe's reference of the payment intent; empty where the event names none."""
+    tenant_id: str = ""
+    """The tenant, as we wrote it into the metadata; empty where there is none."""
+    payment_intent_id: UUID | None = None
+    """Our id of the payment, as we wrote it there."""
+
+
+class Fee(msgspec.Struct, frozen=True, kw_only=True):
+    """A fee that Stripe kept."""
+
+    reference: str
+    """The balance transaction."""
+    amount: int
+    """In Stripe's units, above zero."""
+    currency: str
+    """ISO 4217 code, upper case."""
+    charged_at: datetime
+    """When."""
+
+
+class Meaning(msgspec.Struct, frozen=True, kw_only=True):
+    """What an event comes to."""
+
+    object: _Object
+    """What it is about, as Stripe shows it."""
+    subject: Subject | None = None
+    """The payment; None where it is about none."""
+    movement: str = ""
+    """The balance transaction that may carry a fee; to be fetched."""
+    fees: tuple[Fee, ...] = ()
+    """Fees that the event itself names."""
+    payout: PayoutMessage | None = None
+    """What became of a payout."""
+    is_known_type: bool = True
+    """Whether its type means anything to us."""
+
+
+def read(body: str, kind: str, *, tenant_id: str) -> Meaning:
+    """Read an event that the account of a tenant sent.
+
+    Raises:
+        msgspec.DecodeError: when it has no object.
+    """
+    found = msgspec.json.decode(body, type=_Whole).data.object
+    match kind.split("."):
+        case [
+            "payment_intent",
+            "succeeded" | "amount_capturable_updated" | "payment_failed" | "canceled" | "requires_action",
+        ]:
+            return Meaning(object=found, subject=_subject(found, found.get("id")))
+        case ["charge", "captured" | "updated" | "succeeded" | "expired"]:
+            movement = found.get("balance_transaction")
+            return Meaning(
+                object=found,
+                subject=_subject(found, found.get("payment_intent")),
+                movement=movement if isinstance(movement, str) else "",
+            )
+        case ["refund", "created" | "updated" | "failed"] | ["charge", "refund", "updated"]:
+            movement = found.get("balance_transaction") if kind == "refund.created" else None
+            return Meaning(
+                object=found,
+                subject=_subject(found, found.get("payment_intent")),
+                movement=movement if isinstance(movement, str) else "",
+            )
+        case ["charge", "dispute", "created" | "updated" | "closed" | "funds_withdrawn" | "funds_reinstated"]:
+            return Meaning(
+                object=found,
+                subject=_subject(found, found.get("payment_intent")),
+                fees=tuple(fee for each in found.get("balance_transactions") or [] if (fee := fee_of(each))),
+            )
+        case ["payout", "created" | "paid" | "failed"]:
+            return Meaning(object=found, payout=_payout(kind, found, tenant_id=tenant_id))
+        case _:
+            return Meaning(object=found, is_known_type=False)
+
+
+def fee_of(transaction: _Object) -> Fee | None:
+    """Read the fee of a balance transaction; None where it has none."""
+    if int(transaction.get("fee") or 0) <= 0:
+        return None
+    at = instant(transaction["created"])
+    assert at is not None
+    return Fee(
+        reference=str(transaction["id"]),
+        amount=int(transaction["fee"]),
+        currency=str(transaction["currency"]).upper(),
+        charged_at=at,
+    )
+
+
+def notice(
+    kind: str, meaning: Meaning, *, tenant_id: str, payment_intent_id: UUID, processor: str, happened_at: datetime
+) -> Notice | None:
+    """Say what an event tells about its payment; None where it tells nothing new about it."""
+    found, subject = meaning.object, meaning.subject
+    assert subject is not None
+    named: dict[str, Any] = {
+        "tenant_id": tenant_id,
+        "payment_intent_id": payment_intent_id,
+        "processor": processor,
+        "gateway_ref": subject.gateway_ref,
+        "happened_at": happened_at,
+    }
+    match kind.split("."):
+        case ["payment_intent", _]:
+            return _of_intent(found, named)
+        case ["charge", "captured"]:
+            return CapturedNotice(**named, amount_minor=_minor(found["amount_captured"], found))
+        case ["charge", "expired"]:
+            return ExpiredNotice(**named)
+        case ["refund", _] | ["charge", "refund", _]:
+            return _of_refund(found, named)
+        case ["charge", "dispute", _]:
+            return _of_dispute(found, named)
+        case _:
+            return None
+
+
+def _of_intent(intent: _Object, named: dict[str, Any]) -> Notice | None:
+    match intent["status"]:
+        case "requires_capture":
+            return AuthorizedNotice(**named)
+        case "succeeded":
+            return CapturedNotice(**named, amount_minor=_minor(intent["amount_received"], intent))
+        case "requires_payment_method":
+            why = declined(intent)
+            return DeclinedNotice(**named, reason=why.reason, detail=why.detail)
+        case "requires_action":
+            redirect = (intent.get("next_action") or {}).get("redirect_to_url") or {}
+            return ActionRequiredNotice(**named, action_url=redirect.get("url") or "")
+        case "canceled" if intent.get("cancellation_reason") == "automatic":
+            return ExpiredNotice(**named)
+        case "canceled":
+            return VoidedNotice(**named)
+        case _:
+            return None
+
+
+def _of_refund(refund: _Object, named: dict[str, Any]) -> Notice | None:
+    refund_id = parse_id(str((refund.get("metadata") or {}).get("refund_id") or ""))
+    if refund_id is None:
+        return None
+    match refund["status"]:
+        case "succeeded":
+            return RefundSucceededNotice(**named, refund_id=refund_id, refund_ref=str(refund["id"]))
+        case "failed" | "canceled":
+            why = str(refund.get("failure_reason") or "unknown").replace("_", " ")
+            return RefundFailedNotice(
+                **named,
+                refund_id=refund_id,
+                refund_ref=str(refund["id"]),
+                reason=DeclineReason.PROCESSOR_REFUSED,
+                detail=f"The refund did not reach the customer: {why}.",
+            )
+        case _:
+            return None
+
+
+def _of_dispute(dispute: _Object, named: dict[str, Any]) -> Notice | None:
+    status = str(dispute["status"])
+    if status.startswith(_INQUIRY):
+        return None
+    state = {"won": DisputeState.WON, "lost": DisputeState.LOST}.get(status, DisputeState.OPEN)
+    return DisputeNotice(
+        **named,
+        dispute_ref=str(dispute["id"]),
+        state=state,
+        amount_minor=_minor(dispute["amount"], dispute),
+        reason=str(dispute.get("reason") or "general"),
+        opened_at=instant(dispute["created"]) or named["happened_at"],
+        evidence_due_at=instant((dispute.get("evidence_details") or {}).get("due_by")),
+    )
+
+
+def _subject(found: _Object, reference: Any) -> Subject:
+    metadata = found.get("metadata") or {}
+    return Subject(
+        gateway_ref=reference if isinstance(reference, str) else "",
+        tenant_id=str(metadata.get("tenant_id") or ""),
+        payment_intent_id=parse_id(str(metadata.get("payment_intent_id") or "")),
+    )
+
+
+def _payout(kind: str, payout: _Object, *, tenant_id: str) -> PayoutMessage | None:
+    if payout["amount"] <= 0:
+        # The bank was debited to cover a negative balance: nothing is on its way to it.
+        return None
+    at = instant(payout["created"] if kind == "payout.created" else payout.get("arrival_date") or payout["created"])
+    assert at is not None
+    reference = str(payout["id"])
+    return _PAYOUTS[kind](
+        payout_id=derived_id(derived_id(_NO_SOURCE, f"payouts of {tenant_id}"), f"payout:{reference}"),
+        amount_minor=_minor(payout["amount"], payout),
+        currency=str(payout["currency"]).upper(),
+        gateway_ref=reference,
+        happened_at=at,
+    )
+
+
+def _minor(amount: int, found: _Object) -> int:
+    return from_stripe(int(amount), str(found["currency"]).upper())

@@ -1,0 +1,146 @@
+"""What goes wrong on the way to Stripe, as answers of the port. The table is in Stripe's documentation of its errors
+(https://docs.stripe.com/api/errors) and was checked against the SDK, exception by exception."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+import msgspec
+import stripe
+
+from libs.common.observability.logging import get_logger
+from services.gateway import metrics
+from services.gateway.processors.port import Declined, DeclineReason, NotTaken, NotTakenReason, Unknown, UnknownReason
+
+log = get_logger("gateway.stripe")
+
+_RETRY_AFTER_MAX_SECONDS = 3_600.0
+"""A longer wish is taken for this one: it is a header from outside."""
+
+_DECLINES = {
+    "insufficient_funds": DeclineReason.INSUFFICIENT_FUNDS,
+    "expired_card": DeclineReason.EXPIRED_CARD,
+    "fraudulent": DeclineReason.FRAUD_SUSPECTED,
+    "merchant_blacklist": DeclineReason.FRAUD_SUSPECTED,
+    "stolen_card": DeclineReason.FRAUD_SUSPECTED,
+    "lost_card": DeclineReason.FRAUD_SUSPECTED,
+    "authentication_required": DeclineReason.AUTHENTICATION_FAILED,
+    "payment_intent_authentication_failure": DeclineReason.AUTHENTICATION_FAILED,
+    "charge_expired_for_capture": DeclineReason.AUTHORIZATION_EXPIRED,
+    "charge_already_captured": DeclineReason.ALREADY_CAPTURED,
+    "charge_already_refunded": DeclineReason.ALREADY_REFUNDED,
+    "charge_disputed": DeclineReason.DISPUTED,
+    "card_declined": DeclineReason.CARD_DECLINED,
+}
+"""Stripe's decline codes and error codes in the port's words; the first that is known counts."""
+
+
+class MustBeRead(msgspec.Struct, frozen=True, kw_only=True):
+    """The error does not say what became of the operation; the payment's state does."""
+
+    otherwise: Declined | Unknown
+    """What is answered where the state does not tell either."""
+
+
+type Failure = Declined | Unknown | NotTaken | MustBeRead
+"""What an error comes to."""
+
+
+def decline_reason(*codes: str | None, otherwise: DeclineReason) -> DeclineReason:
+    """Translate Stripe's codes, the most telling one first."""
+    return next((_DECLINES[code] for code in codes if code in _DECLINES), otherwise)
+
+
+def sentence(text: str | None) -> str:
+    """Make a sentence of what Stripe says, to be shown to a person."""
+    said = (text or "").strip()
+    if not said:
+        return "The processor gave no reason."
+    return said if said.endswith((".", "!", "?")) else f"{said}."
+
+
+def failure(fault: Exception, *, ask: int) -> Failure:
+    """Tell what an error of the SDK or of the connection means for the operation; `ask` is the repetition it was."""
+    match fault:
+        case stripe.APIConnectionError():
+            return _not_connected(fault.__cause__)
+        case aiohttp.ClientError() | OSError():
+            return Unknown(reason=UnknownReason.CONNECTION_LOST)
+        case stripe.StripeError():
+            return _answered(fault, ask=ask)
+        case _:
+            raise fault
+
+
+def _not_connected(cause: BaseException | None) -> Unknown | NotTaken:
+    match cause:
+        case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError():
+            # No connection, so no request.
+            return NotTaken(reason=NotTakenReason.UNREACHABLE)
+        case TimeoutError():
+            return Unknown(reason=UnknownReason.TIMEOUT)
+        case _:
+            return Unknown(reason=UnknownReason.CONNECTION_LOST)
+
+
+def _answered(fault: stripe.StripeError, *, ask: int) -> Failure:
+    headers = {name.lower(): value for name, value in dict(fault.headers or {}).items()}
+    code, status = error_code(fault), fault.http_status or 0
+    wait = _retry_after(headers)
+    match fault:
+        case stripe.CardError():
+            decline_code = error_member(fault, "decline_code")
+            return Declined(
+                reason=decline_reason(decline_code, code, otherwise=DeclineReason.CARD_DECLINED),
+                detail=sentence(fault.user_message),
+            )
+        case stripe.RateLimitError():
+            return NotTaken(reason=NotTakenReason.RATE_LIMITED, retry_after_seconds=wait)
+        case stripe.IdempotencyError():
+            # The key is known with other parameters: a bug of ours, and no word about what the first request did.
+            log.error("stripe.key_reused", request_id=fault.request_id)
+            return MustBeRead(otherwise=Unknown(reason=UnknownReason.PROCESSOR_ERROR, is_worth_repeating=False))
+        case stripe.AuthenticationError() | stripe.PermissionError():
+            metrics.CREDENTIALS_REFUSED.labels("stripe").inc()
+            log.error("stripe.credentials_refused", request_id=fault.request_id, status=status)
+            if ask > 1:
+                # An earlier ask may have been carried out before the key was withdrawn.
+                return Unknown(reason=UnknownReason.PROCESSOR_ERROR, is_worth_repeating=False)
+            return Declined(
+                reason=DeclineReason.PROCESSOR_REFUSED, detail="The processor does not accept the account's key."
+            )
+        case stripe.InvalidRequestError():
+            reason = decline_reason(code, otherwise=DeclineReason.PROCESSOR_REFUSED)
+            return MustBeRead(otherwise=Declined(reason=reason, detail=sentence(fault.user_message)))
+        case _ if status == 409 and code == "lock_timeout":
+            # Somebody else holds the object; this request did nothing.
+            return NotTaken(reason=NotTakenReason.RATE_LIMITED, retry_after_seconds=wait)
+        case _:
+            unknown = Unknown(
+                reason=UnknownReason.PROCESSOR_ERROR,
+                is_worth_repeating=headers.get("stripe-should-retry") != "false",
+                retry_after_seconds=wait,
+            )
+            # The key keeps this answer, so it would be given for ever; what was done stands in the payment.
+            return unknown if unknown.is_worth_repeating else MustBeRead(otherwise=unknown)
+
+
+def error_member(fault: stripe.StripeError, name: str) -> str:
+    """Read a member of the error in the body; empty where there is none."""
+    body: Any = fault.json_body
+    error = body.get("error") if isinstance(body, dict) else None
+    value = error.get(name) if isinstance(error, dict) else None
+    return value if isinstance(value, str) else ""
+
+
+def error_code(fault: stripe.StripeError) -> str:
+    """The error's code; the SDK leaves it out of some exceptions, the body has it."""
+    return fault.code or error_member(fault, "code")
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    try:
+        seconds = float(headers.get("retry-after", ""))
+    except ValueError:
+        return None
+    return min(seconds, _RETRY_AFTER_MAX_SECONDS) if seconds > 0 else None

@@ -1,0 +1,184 @@
+"""What is always true of an attempt."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from libs.common.contracts import published_by
+from libs.common.ids import new_id
+from services.gateway.app import patience
+from services.gateway.notices import Dispute
+from services.gateway.operations import Attempt, AttemptStatus, Patience, attempt_id
+from services.gateway.outbox import MESSAGES
+from services.gateway.processors.port import DisputeState, Operation
+from services.gateway.settings import ResolutionSettings
+from tests.unit.gateway.processors.processor_suite import REQUESTED_AT
+
+PATIENCE = patience(ResolutionSettings())
+
+
+def an_attempt(*, age: timedelta | None) -> Attempt:
+    return Attempt(
+        tenant_id="tenant_demo",
+        id=new_id(),
+        payment_intent_id=new_id(),
+        operation=Operation.AUTHORIZE,
+        processor="sandbox",
+        status=AttemptStatus.UNKNOWN,
+        amount_minor=100,
+        currency="BRL",
+        customer_ref="",
+        gateway_ref="",
+        asked_at=None if age is None else REQUESTED_AT - age,
+        next_ask_at=None,
+        created_at=REQUESTED_AT,
+        correlation_id="c",
+        traceparent="",
+    )
+
+
+def test_the_same_command_is_the_same_attempt() -> None:
+    intent = UUID("0190f3a4-5b6c-7d8e-9f01-23456789abce")
+    ids = {
+        attempt_id(tenant_id=tenant, subject_id=subject, operation=operation)
+        for tenant in ("a", "b")
+        for subject in (intent, new_id())
+        for operation in Operation
+        for _ in range(3)
+    }
+    assert len(ids) == 4 * len(Operation)
+    # Fixed for ever: another derivation would be another key at the processor, and another charge.
+    assert (
+        str(attempt_id(tenant_id="a", subject_id=intent, operation=Operation.AUTHORIZE))
+        == "0190f3a4-5b6c-74a1-85c1-ab00f0ef6397"
+    )
+
+
+@given(age_seconds=st.integers(min_value=0, max_value=200_000))
+def test_an_unknown_outcome_is_asked_about_at_rising_ages_and_never_after_the_key_may_be_forgotten(
+    age_seconds: int,
+) -> None:
+    asked_at = REQUESTED_AT
+    now = asked_at + timedelta(seconds=age_seconds)
+    following = PATIENCE.after_silence(asked_at=asked_at, now=now)
+    if following is None:
+        assert age_seconds >= 79_200
+    else:
+        assert now < following < asked_at + PATIENCE.key_lifetime
+
+
+def test_the_schedule_is_walked_to_its_end() -> None:
+    now, ages = REQUESTED_AT, []
+    while (following := PATIENCE.after_silence(asked_at=REQUESTED_AT, now=now)) is not None:
+        ages.append((following - REQUESTED_AT).total_seconds())
+        now = following
+    assert ages == [5, 30, 120, 600, 1_800, 7_200, 21_600, 43_200, 79_200]
+
+
+def test_a_key_that_may_be_forgotten_is_not_used_again() -> None:
+    day = timedelta(days=1)
+    assert PATIENCE.may_ask(an_attempt(age=None), now=REQUESTED_AT)
+    assert PATIENCE.may_ask(an_attempt(age=day - timedelta(seconds=1)), now=REQUESTED_AT)
+    assert not PATIENCE.may_ask(an_attempt(age=day), now=REQUESTED_AT)
+
+
+def test_a_refusal_to_listen_is_soon_forgotten_unless_the_key_is() -> None:
+    soon = PATIENCE.after_refusal_to_listen(asked_at=REQUESTED_AT, now=REQUESTED_AT)
+    assert soon == REQUESTED_AT + timedelta(seconds=5)
+    late = REQUESTED_AT + timedelta(days=1)
+    assert PATIENCE.after_refusal_to_listen(asked_at=REQUESTED_AT, now=late) is None
+
+
+def test_a_processor_is_left_alone_for_as_long_as_it_wants() -> None:
+    wanted = timedelta(minutes=3)
+    later = PATIENCE.after_refusal_to_listen(asked_at=REQUESTED_AT, now=REQUESTED_AT, wanted=wanted)
+    assert later == REQUESTED_AT + wanted
+    silent = PATIENCE.after_silence(asked_at=REQUESTED_AT, now=REQUESTED_AT, wanted=wanted)
+    assert silent is not None
+    assert silent > REQUESTED_AT + wanted
+
+
+def test_the_outbox_says_exactly_what_the_contracts_allow() -> None:
+    assert set(MESSAGES) == set(published_by("gateway"))
+
+
+SCHEDULE = Patience(
+    ages=(timedelta(seconds=5), timedelta(seconds=30)),
+    key_lifetime=timedelta(hours=1),
+    lease=timedelta(seconds=10),
+    pause=timedelta(seconds=5),
+    reading_ages=(timedelta(seconds=60), timedelta(seconds=600)),
+)
+
+
+@pytest.mark.parametrize(
+    ("passed", "silent", "accepted"),
+    [
+        (0, 5, 60),
+        (4, 5, 60),
+        (5, 30, 60),
+        (29, 30, 60),
+        (30, None, 60),
+        (60, None, 600),
+        (599, None, 600),
+        (600, None, None),
+    ],
+)
+def test_next_age_is_the_first_that_is_still_to_come(passed: int, silent: int | None, accepted: int | None) -> None:
+    now = REQUESTED_AT + timedelta(seconds=passed)
+    found = (
+        SCHEDULE.after_silence(asked_at=REQUESTED_AT, now=now),
+        SCHEDULE.after_acceptance(asked_at=REQUESTED_AT, now=now),
+    )
+    assert found == tuple(None if s is None else REQUESTED_AT + timedelta(seconds=s) for s in (silent, accepted))
+
+
+def test_age_at_which_the_processor_wants_to_be_left_alone_is_passed_over() -> None:
+    following = SCHEDULE.after_silence(asked_at=REQUESTED_AT, now=REQUESTED_AT, wanted=timedelta(seconds=5))
+    assert following == REQUESTED_AT + timedelta(seconds=30)
+
+
+def test_what_the_processor_knows_by_a_reference_may_be_asked_about_for_ever() -> None:
+    old = an_attempt(age=timedelta(days=9))
+    assert PATIENCE.may_ask(msgspec.structs.replace(old, result_ref="ref"), now=REQUESTED_AT)
+    decided = msgspec.structs.replace(old, result_ref="ref", status=AttemptStatus.DECLINED)
+    assert (decided.known_ref, decided.is_decided) == ("", True)
+
+
+WON, LOST = DisputeState.WON, DisputeState.LOST
+
+
+@pytest.mark.parametrize(
+    ("state", "reversals", "decisions"),
+    [
+        (DisputeState.OPEN, 0, []),
+        (WON, 0, [WON]),
+        (LOST, 0, [LOST]),
+        (WON, 1, [LOST, WON]),
+        (LOST, 2, [LOST, WON, LOST]),
+        (LOST, 3, [WON, LOST, WON, LOST]),
+    ],
+)
+def test_bank_that_reverses_its_decision_has_decided_each_time(
+    state: DisputeState, reversals: int, decisions: list[DisputeState]
+) -> None:
+    dispute = Dispute(
+        tenant_id="t",
+        id=new_id(),
+        payment_intent_id=new_id(),
+        processor="sandbox",
+        gateway_ref="dp-1",
+        state=state,
+        amount_minor=100,
+        currency="BRL",
+        reason="fraudulent",
+        opened_at=REQUESTED_AT,
+        evidence_due_at=None,
+        decided_at=None,
+    )
+    assert dispute.reversals == 0
+    assert msgspec.structs.replace(dispute, reversals=reversals).decisions == decisions

@@ -1,0 +1,206 @@
+"""What one event of Stripe says about a payment, a dispute or a payout."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from libs.common.contracts.gateway import PayoutCreated, PayoutFailed, PayoutPaid
+from libs.common.ids import new_id
+from services.gateway.processors.port import (
+    ActionRequiredNotice,
+    AuthorizedNotice,
+    CapturedNotice,
+    DeclinedNotice,
+    DeclineReason,
+    DisputeNotice,
+    DisputeState,
+    ExpiredNotice,
+    Notice,
+    RefundFailedNotice,
+    RefundSucceededNotice,
+    VoidedNotice,
+)
+from services.gateway.processors.stripe.events import notice, read
+
+TENANT, INTENT, REFUND = "tenant-a", new_id(), new_id()
+AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
+OPENED, DUE = 1_763_800_000, 1_764_400_000
+
+
+def told(kind: str, found: dict[str, Any]) -> Notice | None:
+    meaning = read(json.dumps({"data": {"object": found}}), kind, tenant_id=TENANT)
+    said = notice(kind, meaning, tenant_id=TENANT, payment_intent_id=INTENT, processor="stripe:eu", happened_at=AT)
+    if said is not None:
+        named = (said.tenant_id, said.payment_intent_id, said.processor, said.gateway_ref, said.happened_at)
+        assert named == (TENANT, INTENT, "stripe:eu", "pi_1", AT)
+    return said
+
+
+def intent(**changes: Any) -> dict[str, Any]:
+    return {"id": "pi_1", "amount_received": 0, "currency": "brl", "metadata": {}} | changes
+
+
+def refund(**changes: Any) -> dict[str, Any]:
+    metadata = {"refund_id": str(REFUND)}
+    return {"id": "re_1", "payment_intent": "pi_1", "currency": "brl", "metadata": metadata} | changes
+
+
+def dispute(**changes: Any) -> dict[str, Any]:
+    return {
+        "id": "dp_1",
+        "payment_intent": "pi_1",
+        "amount": 900,
+        "currency": "brl",
+        "created": OPENED,
+        "status": "needs_response",
+    } | changes
+
+
+@pytest.mark.parametrize(
+    ("found", "kind"),
+    [
+        (intent(status="requires_capture"), AuthorizedNotice),
+        (intent(status="canceled", cancellation_reason="automatic"), ExpiredNotice),
+        (intent(status="canceled", cancellation_reason="requested_by_customer"), VoidedNotice),
+        (intent(status="canceled"), VoidedNotice),
+        (intent(status="processing"), None),
+    ],
+)
+def test_state_of_an_intent_is_told_whatever_the_event_is_called(
+    found: dict[str, Any], kind: type[Notice] | None
+) -> None:
+    said = told("payment_intent.canceled", found)
+    assert said is None if kind is None else type(said) is kind
+
+
+def test_amount_that_was_captured_is_what_stripe_received() -> None:
+    said = told("payment_intent.succeeded", intent(status="succeeded", amount=1_000, amount_received=700))
+    assert isinstance(said, CapturedNotice)
+    assert said.amount_minor == 700
+    charge = {"payment_intent": "pi_1", "amount": 1_000, "amount_captured": 600, "currency": "brl"}
+    said = told("charge.captured", charge)
+    assert isinstance(said, CapturedNotice)
+    assert said.amount_minor == 600
+    assert type(told("charge.expired", charge)) is ExpiredNotice
+    assert told("charge.updated", charge) is None
+
+
+def test_decline_says_why() -> None:
+    error = {"code": "card_declined", "decline_code": "insufficient_funds", "message": "Not enough"}
+    said = told("payment_intent.payment_failed", intent(status="requires_payment_method", last_payment_error=error))
+    assert isinstance(said, DeclinedNotice)
+    assert (said.reason, said.detail) == (DeclineReason.INSUFFICIENT_FUNDS, "Not enough.")
+
+
+@pytest.mark.parametrize(
+    ("next_action", "url"),
+    [
+        ({"redirect_to_url": {"url": "https://bank.example/3ds"}}, "https://bank.example/3ds"),
+        ({"redirect_to_url": {"url": None}}, ""),
+        ({"use_stripe_sdk": {}}, ""),
+        (None, ""),
+    ],
+)
+def test_customer_is_sent_where_the_bank_wants_them(next_action: dict[str, Any] | None, url: str) -> None:
+    said = told("payment_intent.requires_action", intent(status="requires_action", next_action=next_action))
+    assert isinstance(said, ActionRequiredNotice)
+    assert said.action_url == url
+
+
+def test_refund_is_told_under_our_id_and_with_the_reason_of_its_failure() -> None:
+    said = told("refund.updated", refund(status="succeeded"))
+    assert isinstance(said, RefundSucceededNotice)
+    assert (said.refund_id, said.refund_ref) == (REFUND, "re_1")
+    said = told("refund.failed", refund(status="failed", failure_reason="lost_or_stolen_card"))
+    assert isinstance(said, RefundFailedNotice)
+    assert (said.refund_id, said.refund_ref, said.reason) == (REFUND, "re_1", DeclineReason.PROCESSOR_REFUSED)
+    assert said.detail == "The refund did not reach the customer: lost or stolen card."
+    said = told("charge.refund.updated", refund(status="canceled"))
+    assert isinstance(said, RefundFailedNotice)
+    assert said.detail == "The refund did not reach the customer: unknown."
+
+
+@pytest.mark.parametrize(
+    "found", [refund(status="pending"), refund(status="succeeded", metadata={}), refund(status="failed", metadata=None)]
+)
+def test_refund_on_its_way_or_not_of_ours_is_no_notice(found: dict[str, Any]) -> None:
+    assert told("refund.updated", found) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        ("won", DisputeState.WON),
+        ("lost", DisputeState.LOST),
+        ("needs_response", DisputeState.OPEN),
+        ("under_review", DisputeState.OPEN),
+    ],
+)
+def test_dispute_names_its_state_its_reason_and_its_dates(status: str, state: DisputeState) -> None:
+    found = dispute(status=status, reason="product_not_received", evidence_details={"due_by": DUE})
+    said = told("charge.dispute.closed", found)
+    assert isinstance(said, DisputeNotice)
+    assert (said.state, said.reason, said.amount_minor, said.dispute_ref) == (
+        state,
+        "product_not_received",
+        900,
+        "dp_1",
+    )
+    assert (said.opened_at, said.evidence_due_at) == (
+        datetime.fromtimestamp(OPENED, UTC),
+        datetime.fromtimestamp(DUE, UTC),
+    )
+
+
+def test_dispute_may_lack_a_reason_and_a_date_for_evidence() -> None:
+    said = told("charge.dispute.created", dispute(evidence_details=None))
+    assert isinstance(said, DisputeNotice)
+    assert (said.reason, said.evidence_due_at) == ("general", None)
+
+
+@pytest.mark.parametrize("status", ["warning_needs_response", "warning_closed"])
+def test_question_of_a_bank_takes_nothing_and_is_no_dispute(status: str) -> None:
+    assert told("charge.dispute.created", dispute(status=status)) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "contract", "at"),
+    [
+        ("payout.created", PayoutCreated, OPENED),
+        ("payout.paid", PayoutPaid, DUE),
+        ("payout.failed", PayoutFailed, DUE),
+    ],
+)
+def test_payout_happens_when_it_is_made_or_when_it_arrives(kind: str, contract: type, at: int) -> None:
+    found = {"id": "po_1", "amount": 5_000, "currency": "brl", "created": OPENED, "arrival_date": DUE}
+    payout = read(json.dumps({"data": {"object": found}}), kind, tenant_id=TENANT).payout
+    assert type(payout) is contract
+    assert payout is not None
+    assert (payout.amount_minor, payout.currency, payout.gateway_ref) == (5_000, "BRL", "po_1")
+    assert payout.happened_at == datetime.fromtimestamp(at, UTC)
+    undated = read(json.dumps({"data": {"object": found | {"arrival_date": None}}}), kind, tenant_id=TENANT).payout
+    assert undated is not None
+    assert undated.happened_at == datetime.fromtimestamp(OPENED, UTC)
+    assert undated.payout_id == payout.payout_id
+
+
+@pytest.mark.parametrize("amount", [0, -300])
+def test_debit_of_the_bank_is_no_payout(amount: int) -> None:
+    found = {"id": "po_1", "amount": amount, "currency": "brl", "created": OPENED}
+    assert read(json.dumps({"data": {"object": found}}), "payout.created", tenant_id=TENANT).payout is None
+
+
+def test_dispute_names_the_fees_that_it_cost() -> None:
+    transactions = [
+        {"id": "txn_1", "fee": 1_500, "currency": "usd", "created": OPENED},
+        {"id": "txn_2", "fee": 0, "currency": "usd", "created": OPENED},
+        {"id": "txn_3", "fee": 1, "currency": "usd", "created": DUE},
+    ]
+    found = dispute(balance_transactions=transactions)
+    fees = read(json.dumps({"data": {"object": found}}), "charge.dispute.closed", tenant_id=TENANT).fees
+    assert [(fee.reference, fee.amount, fee.currency) for fee in fees] == [("txn_1", 1_500, "USD"), ("txn_3", 1, "USD")]
+    assert [fee.charged_at.timestamp() for fee in fees] == [OPENED, DUE]
+    unpaid = dispute(balance_transactions=None)
+    assert read(json.dumps({"data": {"object": unpaid}}), "charge.dispute.closed", tenant_id=TENANT).fees == ()
