@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from deploy.local import compose, definitions, environment, names, published
 from deploy.local.bootstrap import SERVICES
@@ -25,6 +26,8 @@ API = ROOT / "docs" / "api"
 MIGRATIONS_DIGEST = "migrations.sha256"
 """Beside the functions of a schema: of which migrations they were read."""
 
+LINE_LENGTH = 120
+"""Characters of a line of a JSON document, but for texts that are longer."""
 DESCRIBE_SECONDS = 120.0
 FUNCTIONS_SECONDS = 300.0
 
@@ -115,7 +118,20 @@ def migrations_digest(service: str) -> str:
 
 def _sorted(document: str) -> str:
     """Write a JSON document with sorted keys, so that a change shows as a change."""
-    return json.dumps(json.loads(document), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    return _laid_out(json.loads(document), "") + "\n"
+
+
+def _laid_out(part: Any, indent: str) -> str:
+    """Write what fits into a line as one line, as a formatter of code does."""
+    line = json.dumps(part, sort_keys=True, ensure_ascii=False)
+    if not isinstance(part, dict | list) or len(indent) + len(line) <= LINE_LENGTH:
+        return line
+    inner = indent + "  "
+    if isinstance(part, list):
+        lines = [inner + _laid_out(one, inner) for one in part]
+        return "[\n" + ",\n".join(lines) + f"\n{indent}]"
+    lines = [f"{inner}{json.dumps(key, ensure_ascii=False)}: {_laid_out(part[key], inner)}" for key in sorted(part)]
+    return "{\n" + ",\n".join(lines) + f"\n{indent}}}"
 
 
 def _described(commands: Sequence[str]) -> dict[str, str]:

@@ -57,3 +57,18 @@ def test_every_operation_names_what_is_answered_before_its_route_is_known() -> N
     for responses in (responses for _, _, responses in operations):
         for reference in (one["$ref"] for one in responses.values() if "$ref" in one):
             assert reference.rpartition("/")[2] in document["components"]["responses"]
+
+
+def test_what_operations_share_is_written_once() -> None:
+    document = json.loads((ROOT / "docs" / "api" / "openapi.json").read_text())
+    texts: dict[str, str] = {}
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            for part in (*operation["responses"].values(), *operation.get("parameters", ())):
+                if "$ref" in part:
+                    _, _, group, name = part["$ref"].split("/")
+                    assert name in document["components"][group], (path, method)
+                    continue
+                text = json.dumps(part, sort_keys=True)
+                assert text not in texts, f"{method} {path} repeats a part of {texts[text]}"
+                texts[text] = f"{method} {path}"

@@ -106,7 +106,12 @@ class Garbage:
 
     def _parameter(self, template: str) -> str:
         operation = self._random.choice(list(self._spec["paths"][template].values()))
-        names = [p["name"] for p in operation.get("parameters", []) if p["in"] == "query"]
+        shared = self._spec["components"]["parameters"]
+        parameters = [
+            shared[parameter["$ref"].rpartition("/")[2]] if "$ref" in parameter else parameter
+            for parameter in operation.get("parameters", [])
+        ]
+        names = [parameter["name"] for parameter in parameters if parameter["in"] == "query"]
         return str(self._random.choice([*names, "unknown"]))
 
     def _body(self, template: str) -> bytes:

@@ -16,6 +16,7 @@ from libs.common.web.problems import MEDIA_TYPE, Problem
 from services.api.http.bodies import NoMembers
 from services.api.http.parameters import QueryParameter
 from services.api.http.problems import PROBLEMS
+from services.api.http.sharing import share
 
 _REF = "#/components/schemas/{name}"
 _EVERY = (
@@ -56,6 +57,8 @@ _KEY = (
     "card_number_in_text",
     "body_too_large",
 )
+_COMMON = frozenset({*_EVERY, *_BEARER, *_TENANT, *_PERMISSION, *_BODY, *_KEY}.union(*_BEFORE_ROUTING.values()))
+"""Codes of many operations, after which no shared response is named."""
 _SEEDED_TENANT = "00000000-0000-0000-0000-000000000002"
 _OPTIONAL_KEY = (
     "1 to 255 visible ASCII characters: the same key and body again takes effect once and replays the answer. A secret "
@@ -195,6 +198,7 @@ def document(business: Sequence[HTTPRouteHandler]) -> dict[str, Any]:
         "content": spec["paths"]["/readyz"]["get"]["responses"]["200"]["content"],
     }
     spec["webhooks"] = {message.contract.name: _webhook(message, schema_of[id(message)]) for message in said}
+    share(spec, common=_COMMON)
     return spec
 
 
