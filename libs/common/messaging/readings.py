@@ -4,7 +4,6 @@ The parser lets nothing else of the process compute. It finds where the elements
 structs of them, which is done here a few at a time.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from itertools import batched
 from typing import Any, get_args, get_origin
@@ -14,6 +13,7 @@ from msgspec import Raw
 
 from libs.common.contracts import Message
 from libs.common.messaging.envelope import decode
+from libs.common.slices import one_slice
 
 _SHORT_BYTES = 65_536
 """So much is read at once."""
@@ -61,8 +61,8 @@ class _Sliced[M: Message]:
         members = msgspec.structs.asdict(head)
         elements: list[Any] = []
         for some in batched(members[self._name], _ELEMENTS):
-            elements += [decode(self._element, raw, what=_WHAT) for raw in some]
-            await asyncio.sleep(0)
+            async with one_slice():
+                elements += [decode(self._element, raw, what=_WHAT) for raw in some]
         return self._kind(**members | {self._name: elements})
 
 

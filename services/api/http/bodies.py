@@ -11,6 +11,7 @@ import msgspec
 
 from libs.common.errors import Invalid
 from libs.common.money import json_number
+from libs.common.slices import one_slice
 from libs.common.web.problems import HttpProblem
 from services.api.http.members import member_violations
 from services.api.http.problems import refusal
@@ -26,8 +27,6 @@ _THREAD_BYTES_MAX = 262_144
 """The parser lets no other thread compute: what is larger must be a long list, which is read in slices."""
 _threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bodies")
 """One, since Python computes in one thread at a time, and large bodies shall not crowd out small ones."""
-_one_slice = asyncio.Lock()
-"""However many long bodies are read at a time, one slice is read between two turns of everything else."""
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are not JSON; a `ValidationError` is JSON of another shape."""
 
@@ -68,7 +67,7 @@ class BodyReader[T: msgspec.Struct]:
 
     async def _take_long(self, raw: bytes, long: LongList[T]) -> T:
         assert self._slices is not None
-        async with _one_slice:
+        async with one_slice():
             try:
                 cut = long.cut(raw)
                 violations = [*cut.violations, *member_violations(cut.rest, nulls=not self._moves_money)]
@@ -82,9 +81,7 @@ class BodyReader[T: msgspec.Struct]:
         elements: list[Any] = []
         parts = long.slices(cut.elements)
         while True:
-            await asyncio.sleep(0)
-            # One slice of all bodies together, then everything else has its turn.
-            async with _one_slice:
+            async with one_slice():
                 part = next(parts, None)
                 if part is None:
                     return long.whole(without_card_numbers(cut.head, cut.rest), elements)
@@ -92,7 +89,6 @@ class BodyReader[T: msgspec.Struct]:
                     elements += long.elements_of(self._slices.read(part.raw))
                 except (Invalid, HttpProblem) as fault:
                     raise _in_place(fault, part.first) from fault
-                await asyncio.sleep(0)
 
     def read(self, raw: bytes) -> T:
         """Read a body.

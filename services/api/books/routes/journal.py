@@ -1,7 +1,6 @@
 """Entries that people make: posted in bulk, or proposed by one and decided by another; the ledger is asked."""
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from litestar import Response, get, post, put
@@ -10,6 +9,7 @@ from litestar.params import FromPath
 
 from libs.common.contracts import ledger_journal as contract
 from libs.common.contracts.ledger_journal import EntryResult, ManualEntry, Mode, Outcome, ProposalAnswer
+from libs.common.slices import one_slice
 from libs.common.web.problems import HttpProblem
 from services.api.access import Access
 from services.api.access.auditing import intended
@@ -25,8 +25,8 @@ from services.api.idempotency.requests import require_key
 
 _READ, _WRITE, _APPROVE, _ADMIN = "ledger:read", "ledger:write", "ledger:approve", "admin:write"
 PROPOSALS, PROPOSALS_MAX = 50, 200
-_YIELD_EVERY = 300
-"""Lines that are read before other requests of this process get a turn."""
+_LINES_AT_ONCE = 150
+"""Lines of entries that are read before other requests of this process get a turn."""
 
 _LINES = [
     {"account": "REFUND_EXPENSE", "side": "DEBIT", "amount": "12.50", "currency": "BRL"},
@@ -334,14 +334,21 @@ def _settings_routes(access: Access, ask: Ask) -> list[Any]:
 
 async def _read(wanted: Sequence[shapes.NewEntry]) -> list[ManualEntry]:
     entries: list[ManualEntry] = []
-    lines = 0
-    for place, entry in enumerate(wanted):
-        lines += 1 + len(entry.lines)
-        if lines > _YIELD_EVERY:
-            lines = 0
-            await asyncio.sleep(0)
-        entries.append(shapes.manual_entry(entry, place=place))
+    for some in _parts(wanted):
+        async with one_slice():
+            entries += [shapes.manual_entry(entry, place=place) for place, entry in enumerate(some, start=len(entries))]
     return entries
+
+
+def _parts(entries: Sequence[shapes.NewEntry]) -> Iterator[Sequence[shapes.NewEntry]]:
+    """Cut a list into parts of at most `_LINES_AT_ONCE` lines, but for entries that have more by themselves."""
+    begin = lines = 0
+    for place, entry in enumerate(entries):
+        if lines and lines + len(entry.lines) > _LINES_AT_ONCE:
+            yield entries[begin:place]
+            begin, lines = place, 0
+        lines += len(entry.lines)
+    yield entries[begin:]
 
 
 async def _proposal_answer(

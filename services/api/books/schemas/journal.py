@@ -1,6 +1,5 @@
 """What entries that people make look like to clients."""
 
-import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import batched
@@ -24,6 +23,7 @@ from libs.common.contracts.ledger_journal import (
 )
 from libs.common.errors import Invalid
 from libs.common.money import format_minor, json_number, parse_amount
+from libs.common.slices import one_slice
 from services.api.http.bodies import amount_in
 from services.api.http.rendering import AmountIn
 
@@ -211,8 +211,8 @@ async def posted_body(results: Sequence[EntryResult], *, mode: Mode, dry_run: bo
     """Show what became of a call, a few of its entries at a time: between them everything else has its turn."""
     shown = []
     for some in batched(results, _SHOWN_AT_ONCE):
-        shown += [result_body(result) for result in some]
-        await asyncio.sleep(0)
+        async with one_slice():
+            shown += [result_body(result) for result in some]
     counts = {outcome: sum(result.outcome is outcome for result in results) for outcome in Outcome}
     return EntriesPostedBody(
         mode=mode,
