@@ -14,7 +14,7 @@ from libs.common.errors import Unavailable
 _RESERVED_PART = 4
 """One tenant has all places but a quarter at most: whoever else comes finds one at once."""
 _HEAVY_PLACES = 4
-_HEAVY_TENANT_PLACES_MAX = 2
+_HEAVY_TENANT_PLACES_MAX = 1
 """So many heavy requests are under way at a time, and of one tenant: they share the processor with everything else."""
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, nullcontext
 from contextvars import copy_context
 from decimal import Decimal
 from itertools import islice
@@ -10,6 +11,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from libs.common.errors import Invalid
+from libs.common.messaging.turns import Turns
 from libs.common.money import json_number
 from libs.common.slices import one_slice
 from libs.common.web.problems import HttpProblem
@@ -27,6 +29,8 @@ _THREAD_BYTES_MAX = 262_144
 """The parser lets no other thread compute: what is larger must be a long list, which is read in slices."""
 _threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bodies")
 """One, since Python computes in one thread at a time, and large bodies shall not crowd out small ones."""
+_LISTS = 2
+"""Long lists that are worked on at a time."""
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are not JSON; a `ValidationError` is JSON of another shape."""
 
@@ -122,6 +126,21 @@ class BodyReader[T: msgspec.Struct]:
         if all(sentence == UNKNOWN for _, sentence in named):
             raise refusal("unknown_fields", invalid(named).detail, errors=tuple(named)) from fault
         raise invalid(named) from fault
+
+
+class LongLists:
+    """Turns at bodies that are long lists: what one has been read into is alive until it is answered.
+
+    A collection of garbage looks at all that is alive and lets nothing else compute: at one list of 10,000 entries for a
+    fiftieth of a second, at four for a seventh. So one list of a tenant is worked on at a time, and two of all tenants.
+    """
+
+    def __init__(self) -> None:
+        self._turns = Turns(_LISTS, tenant_places_max=1)
+
+    def turn(self, tenant_id: str, raw: bytes) -> AbstractAsyncContextManager[None]:
+        """Wait for the turn of a body, if it is long, and have it for the length of the block."""
+        return self._turns.place(tenant_id) if len(raw) > _LARGE_BYTES else nullcontext()
 
 
 def _in_place(fault: Invalid | HttpProblem, first: int) -> Invalid | HttpProblem:

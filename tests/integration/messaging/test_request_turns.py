@@ -23,7 +23,7 @@ from tests.integration.messaging.test_postponed import waiting
 
 FLOOD = 150
 PREFETCH = 50
-HEAVY_OF_ONE_TENANT = 2
+HEAVY_OF_ONE_TENANT = 1
 REQUESTS = "ledger.requests.queue"
 LINES = [
     ManualLine(account="CASH", side=Side.DEBIT, amount="1.00", currency="BRL"),

@@ -14,7 +14,7 @@ from libs.common.web.problems import HttpProblem
 from services.api.access import Access
 from services.api.access.auditing import intended
 from services.api.books.schemas import journal as shapes
-from services.api.http.bodies import BodyReader, require_storable
+from services.api.http.bodies import BodyReader, LongLists, require_storable
 from services.api.http.callers import Caller
 from services.api.http.documentation import Documented
 from services.api.http.parameters import AnyRequest, Query, QueryParameter, next_link, path_id
@@ -53,16 +53,17 @@ _STATUSES = {status.value: (status.value,) for status in contract.ProposalStatus
 
 def journal_routes(access: Access, ask: Ask) -> list[HTTPRouteHandler]:
     """Build the routes of entries that people make; `ask` leaves the audit log to them, since it names two people."""
+    lists = LongLists()
     found: list[Any] = [
-        *_posting_routes(access, ask),
-        *_proposal_routes(access, ask),
+        *_posting_routes(access, ask, lists),
+        *_proposal_routes(access, ask, lists),
         *_decision_routes(access, ask),
         *_settings_routes(access, ask),
     ]
     return found
 
 
-def _posting_routes(access: Access, ask: Ask) -> list[Any]:
+def _posting_routes(access: Access, ask: Ask, lists: LongLists) -> list[Any]:
     bodies = BodyReader(shapes.PostLedgerEntries, moves_money=True, long="entries")
 
     @post(
@@ -86,7 +87,12 @@ def _posting_routes(access: Access, ask: Ask) -> list[Any]:
     )
     async def post_ledger_entries(request: AnyRequest) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
-        wanted = await bodies.take(await request.body())
+        raw = await request.body()
+        async with lists.turn(caller.tenant_id, raw):
+            return await _post(request, caller, raw)
+
+    async def _post(request: AnyRequest, caller: Caller, raw: bytes) -> Response[bytes]:
+        wanted = await bodies.take(raw)
         entries = await _read(wanted.entries)
         key = "" if wanted.dry_run else require_key(request.headers, missing="posting needs an Idempotency-Key")
         asked = contract.PostEntries(
@@ -123,7 +129,7 @@ def _posting_routes(access: Access, ask: Ask) -> list[Any]:
     return [post_ledger_entries]
 
 
-def _proposal_routes(access: Access, ask: Ask) -> list[Any]:
+def _proposal_routes(access: Access, ask: Ask, lists: LongLists) -> list[Any]:
     bodies = BodyReader(shapes.ProposeLedgerEntries, moves_money=True, long="entries")
 
     @post(
@@ -147,7 +153,12 @@ def _proposal_routes(access: Access, ask: Ask) -> list[Any]:
     )
     async def propose_ledger_entries(request: AnyRequest) -> Response[bytes]:
         caller = await access.admit(request.headers, _WRITE)
-        wanted = await bodies.take(await request.body())
+        raw = await request.body()
+        async with lists.turn(caller.tenant_id, raw):
+            return await _propose(request, caller, raw)
+
+    async def _propose(request: AnyRequest, caller: Caller, raw: bytes) -> Response[bytes]:
+        wanted = await bodies.take(raw)
         require_storable({"/reason": wanted.reason})
         entries = await _read(wanted.entries)
         asked = contract.ProposeEntries(
