@@ -1,8 +1,9 @@
 """Request bodies: JSON straight into the struct that a route expects; every violation is named at once."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import copy_context
 from decimal import Decimal
 from itertools import islice
@@ -31,6 +32,8 @@ _threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bodies")
 """One, since Python computes in one thread at a time, and large bodies shall not crowd out small ones."""
 _LISTS = 2
 """Long lists that are worked on at a time."""
+_LIST_WAIT_SECONDS = 30.0
+"""How long a list waits for its turn: some of 10,000 entries before it take a few seconds each."""
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are not JSON; a `ValidationError` is JSON of another shape."""
 
@@ -135,12 +138,27 @@ class LongLists:
     fiftieth of a second, at four for a seventh. So one list of a tenant is worked on at a time, and two of all tenants.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, wait_seconds: float = _LIST_WAIT_SECONDS) -> None:
         self._turns = Turns(_LISTS, tenant_places_max=1)
+        self._wait_seconds = wait_seconds
 
-    def turn(self, tenant_id: str, raw: bytes) -> AbstractAsyncContextManager[None]:
-        """Wait for the turn of a body, if it is long, and have it for the length of the block."""
-        return self._turns.place(tenant_id) if len(raw) > _LARGE_BYTES else nullcontext()
+    @asynccontextmanager
+    async def turn(self, tenant_id: str, raw: bytes) -> AsyncIterator[None]:
+        """Wait for the turn of a body, if it is long, and have it for the length of the block.
+
+        Raises:
+            HttpProblem: 503 when the turn does not come in time.
+        """
+        async with AsyncExitStack() as stack:
+            if len(raw) > _LARGE_BYTES:
+                try:
+                    async with asyncio.timeout(self._wait_seconds):
+                        await stack.enter_async_context(self._turns.place(tenant_id))
+                except TimeoutError as fault:
+                    raise refusal(
+                        "overloaded", "earlier lists of this tenant are not done; try again shortly"
+                    ) from fault
+            yield
 
 
 def _in_place(fault: Invalid | HttpProblem, first: int) -> Invalid | HttpProblem:
