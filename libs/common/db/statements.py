@@ -20,6 +20,7 @@ import asyncpg
 import msgspec
 
 from libs.common.db.connections import Connection
+from libs.common.db.database import Database
 
 # What may look like a parameter and is none comes first: literals, comments and casts.
 _TOKEN = re.compile(
@@ -33,28 +34,33 @@ class Statement:
     `constants` are written into the text where it says `{name}`: limits that the planner must know, lists of columns.
     """
 
-    __slots__ = ("_getters", "_names", "text")
+    __slots__ = ("_groups", "_names", "_order", "text")
 
     def __init__(self, text: str, **constants: object) -> None:
         places: dict[str, int] = {}
-        getters: list[Callable[[Mapping[str, Any]], Any]] = []
-        names: set[str] = set()
+        fields: dict[tuple[str, bool, bool], dict[str, int]] = {}
 
         def place(match: re.Match[str]) -> str:
             token, name = match[0], match["name"]
             if name is None:
                 return token
             if token not in places:
-                places[token] = len(places) + 1
-                names.add(name)
-                getters.append(_getter(name, match["field"], is_each=match["each"] is not None))
-            return f"${places[token]}"
+                places[token] = len(places)
+                group = name, match["each"] is not None, match["field"] is not None
+                fields.setdefault(group, {})[match["field"] or ""] = places[token]
+            return f"${places[token] + 1}"
 
         for constant, value in constants.items():
             text = text.replace("{" + constant + "}", str(value))
         self.text = _TOKEN.sub(place, text)
-        self._getters = tuple(getters)
-        self._names = frozenset(names)
+        self._names = frozenset(name for name, _, _ in fields)
+        # All fields of one value are read at once, and put into the order of the text at the end.
+        self._groups = tuple(
+            _reader(name, list(group), is_each=is_each) for (name, is_each, _), group in fields.items()
+        )
+        flat = [position for group in fields.values() for position in group.values()]
+        order = [flat.index(position) for position in range(len(flat))]
+        self._order = None if order == list(range(len(order))) else itemgetter(*order)
 
     def arguments(self, values: Mapping[str, Any]) -> list[Any]:
         """Return the values by position.
@@ -65,7 +71,8 @@ class Statement:
         if values.keys() != self._names:
             missing, unknown = sorted(self._names - values.keys()), sorted(values.keys() - self._names)
             raise TypeError(f"missing values: {missing}, unknown values: {unknown}, in: {self.text[:200]}")
-        return [get(values) for get in self._getters]
+        flat = [value for read in self._groups for value in read(values)]
+        return flat if self._order is None else list(self._order(flat))
 
     async def execute(self, connection: Connection, **values: Any) -> int:
         """Run the statement; returns how many rows it wrote."""
@@ -76,13 +83,17 @@ class Statement:
         """Run the statement once for each mapping of values."""
         await connection.executemany(self.text, [self.arguments(values) for values in rows])
 
-    async def fetch(self, connection: Connection, **values: Any) -> list[asyncpg.Record]:
+    async def fetch(self, connection: Connection | Database, **values: Any) -> list[asyncpg.Record]:
         """Return every row."""
         return await connection.fetch(self.text, *self.arguments(values))
 
-    async def fetchrow(self, connection: Connection, **values: Any) -> asyncpg.Record | None:
+    async def fetchrow(self, connection: Connection | Database, **values: Any) -> asyncpg.Record | None:
         """Return the first row, or None."""
         return await connection.fetchrow(self.text, *self.arguments(values))
+
+    async def write(self, database: Database, **values: Any) -> asyncpg.Record | None:
+        """Run the statement as a transaction of its own and wake the relay; returns its first row, or None."""
+        return await database.write(self.text, *self.arguments(values))
 
     async def fetchval(self, connection: Connection, **values: Any) -> Any:
         """Return the first column of the first row, or None."""
@@ -114,13 +125,25 @@ def _fields(kinds: Sequence[type[msgspec.Struct]], without: Sequence[str]) -> li
     return [field for kind in kinds for field in kind.__struct_fields__ if field not in without]
 
 
-def _getter(name: str, field: str | None, *, is_each: bool) -> Callable[[Mapping[str, Any]], Any]:
-    if field is None:
-        return itemgetter(name)
-    get = attrgetter(field)
+def _reader(name: str, fields: list[str], *, is_each: bool) -> Callable[[Mapping[str, Any]], Iterable[Any]]:
+    if fields == [""]:
+        return lambda values: (values[name],)
+    if len(fields) == 1:
+        get = attrgetter(fields[0])
+        if is_each:
+            return lambda values: ([_plain(get(each)) for each in values[name]],)
+        return lambda values: (_plain(get(values[name])),)
+    # Every field of a struct by one call: a command binds dozens of them.
+    pick = attrgetter(*fields)
     if is_each:
-        return lambda values: [_plain(get(each)) for each in values[name]]
-    return lambda values: _plain(get(values[name]))
+        return lambda values: (
+            [_column(column) for column in zip(*map(pick, values[name]), strict=True)] or [[] for _ in fields]
+        )
+    return lambda values: map(_plain, pick(values[name]))
+
+
+def _column(values: tuple[Any, ...]) -> list[Any]:
+    return list(map(_plain, values)) if type(values[0]) is tuple else list(values)
 
 
 def _plain(value: Any) -> Any:

@@ -7,16 +7,17 @@ from services.gateway.operations.domain.patience import Patience
 from services.gateway.operations.schemas import action_required, outcome
 from services.gateway.operations.sql.attempts import (
     COLUMNS,
+    OUTCOME,
     AttemptStore,
     OpenOutcomes,
     attempt_of,
-    insert_attempts,
-    opening_arrays,
+    open_attempts,
 )
 from services.gateway.operations.workers import operation_workers
 
 __all__ = [
     "COLUMNS",
+    "OUTCOME",
     "UNHEARD",
     "Attempt",
     "AttemptStatus",
@@ -28,8 +29,7 @@ __all__ = [
     "action_required",
     "attempt_id",
     "attempt_of",
-    "insert_attempts",
-    "opening_arrays",
+    "open_attempts",
     "operation_workers",
     "outcome",
 ]

@@ -6,56 +6,97 @@ from uuid import UUID
 import asyncpg
 
 from libs.common.db import Connection, Database
+from libs.common.db.statements import Statement, columns_of, reader_of, values_of
 from libs.common.errors import Invalid
-from services.gateway.accounts.domain import Config, Ownership, ProcessorKind, config_of
+from services.gateway.accounts.domain import Config, Ownership, config_of
 from services.gateway.errors import GatewayConfigConflict
 
-_COLUMNS = (
-    "tenant_id, id, processor, currencies, sealed_key, key_last4, sealed_webhook_secrets, webhook_last4, payment_method, "
-    "return_url, created_at, updated_at, deleted_at"
+_COLUMNS = columns_of(Config)
+_config = reader_of(Config)
+
+_ADD = Statement(
+    "INSERT INTO gateway_configs ({columns}) VALUES ({values}) ON CONFLICT (id, tenant_id) DO NOTHING RETURNING id",
+    columns=_COLUMNS,
+    values=values_of("config", Config),
 )
-_ADD = f"""
-INSERT INTO gateway_configs ({_COLUMNS})
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-ON CONFLICT (id, tenant_id) DO NOTHING RETURNING id
-"""  # noqa: S608 - no input in it
-_OF_TENANT = f"SELECT {_COLUMNS} FROM gateway_configs WHERE tenant_id = $1 ORDER BY created_at DESC, id DESC"  # noqa: S608
-_BY_ID = f"SELECT {_COLUMNS} FROM gateway_configs WHERE id = $1"  # noqa: S608 - no input in it
-_ROTATE = f"""
-UPDATE gateway_configs SET sealed_key = $3, key_last4 = $4, sealed_webhook_secrets = $5, webhook_last4 = $6, updated_at = $7
-WHERE tenant_id = $1 AND id = $2 RETURNING {_COLUMNS}
-"""  # noqa: S608 - no input in it
-_ALL = f"SELECT {_COLUMNS} FROM gateway_configs ORDER BY id"  # noqa: S608 - no input in it
-_RESEAL = """
-UPDATE gateway_configs SET sealed_key = $3, sealed_webhook_secrets = $4
-WHERE tenant_id = $1 AND id = $2 AND sealed_key = $5 AND sealed_webhook_secrets = $6 RETURNING id
+
+_OF_TENANT = Statement(
+    "SELECT {columns} FROM gateway_configs WHERE tenant_id = :tenant_id ORDER BY created_at DESC, id DESC",
+    columns=_COLUMNS,
+)
+
+# Without the tenant: the name of a processor in an attempt has the configuration's id alone.
+_BY_ID = Statement("SELECT {columns} FROM gateway_configs WHERE id = :config_id", columns=_COLUMNS)
+
+_ROTATE = Statement(
+    """
+UPDATE gateway_configs
+   SET sealed_key = :config.sealed_key, key_last4 = :config.key_last4,
+       sealed_webhook_secrets = :config.sealed_webhook_secrets, webhook_last4 = :config.webhook_last4,
+       updated_at = :config.updated_at
+ WHERE tenant_id = :config.tenant_id AND id = :config.id RETURNING {columns}
+""",
+    columns=_COLUMNS,
+)
+
+_ALL = Statement("SELECT {columns} FROM gateway_configs ORDER BY id", columns=_COLUMNS)
+
+# Only over what was read: keys that were rotated meanwhile stay.
+_RESEAL = Statement(
+    """
+UPDATE gateway_configs
+   SET sealed_key = :config.sealed_key, sealed_webhook_secrets = :config.sealed_webhook_secrets
+ WHERE tenant_id = :config.tenant_id AND id = :config.id AND sealed_key = :was.sealed_key
+   AND sealed_webhook_secrets = :was.sealed_webhook_secrets RETURNING id
 """
-_DELETE = """
-UPDATE gateway_configs SET deleted_at = coalesce(deleted_at, $3), updated_at = $3
-WHERE tenant_id = $1 AND id = $2 RETURNING id
+)
+
+_DELETE = Statement(
+    """
+UPDATE gateway_configs SET deleted_at = coalesce(deleted_at, :at), updated_at = :at
+WHERE tenant_id = :tenant_id AND id = :config_id RETURNING id
 """
-# A deleted configuration gives way to another one of its tenant: there is no other way to change what it says.
-_OWN = """
-INSERT INTO stripe_accounts AS a (account_id, is_live, tenant_id, processor, known_at) VALUES ($1, $2, $3, $4, $5)
+)
+
+# A deleted configuration gives way to another one of its tenant: there is no other way to change its content.
+_OWN = Statement(
+    """
+INSERT INTO stripe_accounts AS a ({columns}, known_at) VALUES ({values}, :at)
 ON CONFLICT (account_id, is_live) DO UPDATE SET processor = excluded.processor, known_at = excluded.known_at
  WHERE a.tenant_id = excluded.tenant_id AND (a.processor IS NULL OR a.processor = excluded.processor OR EXISTS (
        SELECT FROM gateway_configs AS c WHERE c.tenant_id = a.tenant_id AND 'stripe:' || c.id = a.processor
           AND c.deleted_at IS NOT NULL))
 RETURNING processor
-"""
-_NOTE = """
-INSERT INTO processor_accounts AS p (account_id, is_live, tenant_id, processor, known_at) VALUES ($1, $2, $3, $4, $5)
+""",
+    columns=columns_of(Ownership),
+    values=values_of("owned", Ownership),
+)
+
+# No row where the configuration is known to be of another account.
+_NOTE = Statement(
+    """
+INSERT INTO processor_accounts AS p ({columns}, known_at) VALUES ({values}, :at)
 ON CONFLICT (processor, tenant_id) DO UPDATE SET known_at = excluded.known_at
  WHERE (p.account_id, p.is_live) = (excluded.account_id, excluded.is_live)
 RETURNING processor
-"""
-_OWNER = "SELECT tenant_id, processor FROM stripe_accounts WHERE account_id = $1 AND is_live = $2"
-_UNIDENTIFIED = f"""
-SELECT {_COLUMNS} FROM gateway_configs AS c
- WHERE processor = 'stripe' AND id > $1 AND NOT EXISTS (
+""",
+    columns=columns_of(Ownership),
+    values=values_of("owned", Ownership),
+)
+
+_OWNER = Statement(
+    "SELECT tenant_id, processor FROM stripe_accounts WHERE account_id = :owned.account_id AND is_live = :owned.is_live"
+)
+
+_UNIDENTIFIED = Statement(
+    """
+SELECT {columns} FROM gateway_configs AS c
+ WHERE processor = 'stripe' AND id > :after AND NOT EXISTS (
        SELECT FROM processor_accounts AS p WHERE p.tenant_id = c.tenant_id AND p.processor = 'stripe:' || c.id)
- ORDER BY id LIMIT $2
-"""  # noqa: S608 - no input in it
+ ORDER BY id LIMIT :limit
+""",
+    columns=_COLUMNS,
+)
 
 
 class ConfigStore:
@@ -71,23 +112,18 @@ class ConfigStore:
             GatewayConfigConflict: when another configuration charges through the account.
         """
         async with self._database.transaction() as tx:
-            row = await tx.fetchrow(
-                _ADD,
-                *(config.tenant_id, config.id, config.processor, list(config.currencies), config.sealed_key),
-                *(config.key_last4, list(config.sealed_webhook_secrets), config.webhook_last4, config.payment_method),
-                *(config.return_url, config.created_at, config.updated_at, config.deleted_at),
-            )
+            row = await _ADD.fetchrow(tx, config=config)
             if row is not None and owned is not None:
                 await _own(tx, owned, at=config.updated_at)
         return row is not None
 
     async def of_tenant(self, tenant_id: str) -> list[Config]:
         """Read a tenant's configurations, deleted ones included, newest first."""
-        return [_config(row) for row in await self._database.fetch(_OF_TENANT, tenant_id)]
+        return [_config(row) for row in await _OF_TENANT.fetch(self._database, tenant_id=tenant_id)]
 
     async def find(self, config_id: UUID) -> Config | None:
         """Read a configuration by its id, deleted or not: its payments are still captured and refunded."""
-        row = await self._database.fetchrow(_BY_ID, config_id)
+        row = await _BY_ID.fetchrow(self._database, config_id=config_id)
         return None if row is None else _config(row)
 
     async def rotate(self, config: Config, owned: Ownership | None = None) -> Config:
@@ -98,11 +134,7 @@ class ConfigStore:
             Invalid: when the new key is of another account than the one before.
         """
         async with self._database.transaction() as tx:
-            row = await tx.fetchrow(
-                _ROTATE,
-                *(config.tenant_id, config.id, config.sealed_key, config.key_last4),
-                *(list(config.sealed_webhook_secrets), config.webhook_last4, config.updated_at),
-            )
+            row = await _ROTATE.fetchrow(tx, config=config)
             if owned is not None:
                 await _own(tx, owned, at=config.updated_at)
         assert row is not None
@@ -122,29 +154,24 @@ class ConfigStore:
 
     async def unidentified(self, *, after: UUID, limit: int) -> list[Config]:
         """Read the next configurations of Stripe whose account is not known, deleted ones included, by their ids."""
-        return [_config(row) for row in await self._database.fetch(_UNIDENTIFIED, after, limit)]
+        return [_config(row) for row in await _UNIDENTIFIED.fetch(self._database, after=after, limit=limit)]
 
     async def everything(self) -> list[Config]:
         """Read all configurations, deleted ones included."""
-        return [_config(row) for row in await self._database.fetch(_ALL)]
+        return [_config(row) for row in await _ALL.fetch(self._database)]
 
     async def reseal(self, config: Config, *, was: Config) -> bool:
         """Replace what seals the same keys; False when they were rotated in between."""
-        row = await self._database.write(
-            _RESEAL,
-            *(config.tenant_id, config.id, config.sealed_key, list(config.sealed_webhook_secrets)),
-            *(was.sealed_key, list(was.sealed_webhook_secrets)),
-        )
+        row = await _RESEAL.write(self._database, config=config, was=was)
         return row is not None
 
     async def delete(self, *, tenant_id: str, config_id: UUID, at: datetime) -> bool:
         """Send no new payment this way; False when there is no such configuration."""
-        return await self._database.write(_DELETE, tenant_id, config_id, at) is not None
+        return await _DELETE.write(self._database, tenant_id=tenant_id, config_id=config_id, at=at) is not None
 
 
 async def _note(tx: Connection, owned: Ownership, *, at: datetime) -> None:
-    values = (owned.account_id, owned.is_live, owned.tenant_id, owned.processor, at)
-    if await tx.fetchrow(_NOTE, *values) is None:
+    if await _NOTE.fetchrow(tx, owned=owned, at=at) is None:
         raise _of_another_account()
 
 
@@ -155,13 +182,13 @@ def _of_another_account() -> Invalid:
 
 async def _own(tx: Connection, owned: Ownership, *, at: datetime) -> None:
     try:
-        mine = await tx.fetchrow(_OWN, owned.account_id, owned.is_live, owned.tenant_id, owned.processor, at)
+        mine = await _OWN.fetchrow(tx, owned=owned, at=at)
     except asyncpg.UniqueViolationError as fault:
         raise _of_another_account() from fault
     if mine is not None:
         await _note(tx, owned, at=at)
         return
-    owner = await tx.fetchrow(_OWNER, owned.account_id, owned.is_live)
+    owner = await _OWNER.fetchrow(tx, owned=owned)
     assert owner is not None
     config_id = config_of(owner["processor"] or "")
     if owner["processor"] is None:
@@ -175,11 +202,3 @@ async def _own(tx: Connection, owned: Ownership, *, at: datetime) -> None:
         f"secret_key is of the Stripe account {owned.account_id}, through which {named} charges: "
         "delete that one first if it is yours, or use another account"
     )
-
-
-def _config(row: asyncpg.Record) -> Config:
-    fields = dict(row)
-    fields["processor"] = ProcessorKind(fields["processor"])
-    fields["currencies"] = tuple(fields["currencies"])
-    fields["sealed_webhook_secrets"] = tuple(fields["sealed_webhook_secrets"])
-    return Config(**fields)

@@ -7,29 +7,43 @@ from uuid import UUID
 import msgspec
 
 from libs.common.db import Connection, Database
+from libs.common.db.statements import Statement
 from libs.common.errors import Conflict, NotFound
 from libs.common.messaging import write_down
 from services.gateway.accounts.domain import account_name, config_of
 
-_OWNS = """
+# NULL tuples compare as NULL: an account that nobody owns is not owned by this configuration.
+_OWNS = Statement(
+    """
 SELECT coalesce((a.tenant_id, a.processor) = (p.tenant_id, p.processor), FALSE) AS owns
   FROM processor_accounts AS p LEFT JOIN stripe_accounts AS a USING (account_id, is_live)
- WHERE p.processor = $1 AND p.tenant_id = $2
+ WHERE p.processor = :processor AND p.tenant_id = :tenant_id
 """
-_OWNER = """
+)
+
+# Locked, so that two operators move one after the other.
+_OWNER = Statement(
+    """
 SELECT a.tenant_id, a.processor, a.known_at, c.id AS config_id, c.deleted_at
   FROM stripe_accounts AS a
   LEFT JOIN gateway_configs AS c ON c.tenant_id = a.tenant_id AND 'stripe:' || c.id = a.processor
- WHERE a.account_id = $1 AND a.is_live = $2 FOR UPDATE OF a
+ WHERE a.account_id = :account_id AND a.is_live = :is_live FOR UPDATE OF a
 """
-_TARGET = """
+)
+
+_TARGET = Statement(
+    """
 SELECT c.tenant_id, c.deleted_at, p.account_id, p.is_live
   FROM gateway_configs AS c LEFT JOIN processor_accounts AS p ON p.tenant_id = c.tenant_id AND p.processor = 'stripe:' || c.id
- WHERE c.id = $1 AND c.processor = 'stripe'
+ WHERE c.id = :config_id AND c.processor = 'stripe'
 """
-_MOVE = """
-UPDATE stripe_accounts SET tenant_id = $3, processor = $4, known_at = $5 WHERE account_id = $1 AND is_live = $2
+)
+
+_MOVE = Statement(
+    """
+UPDATE stripe_accounts SET tenant_id = :move.to_tenant, processor = :processor, known_at = :at WHERE account_id = :move.account_id AND is_live = :move.is_live
 """
+)
 
 
 class Move(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +73,7 @@ class AccountStore:
 
     async def owns(self, *, tenant_id: str, processor: str) -> bool | None:
         """Tell whether a configuration owns its Stripe account; None while it is not known of which account it is."""
-        row = await self._database.fetchrow(_OWNS, processor, tenant_id)
+        row = await _OWNS.fetchrow(self._database, processor=processor, tenant_id=tenant_id)
         return None if row is None else bool(row["owns"])
 
     async def plan(self, account_id: str, *, is_live: bool, to_tenant: str, to_config: UUID | None) -> Move:
@@ -89,7 +103,7 @@ class AccountStore:
             if now != planned:
                 raise Conflict("the account has changed hands meanwhile; look again")
             processor = planned.to_processor or None
-            await tx.execute(_MOVE, planned.account_id, planned.is_live, planned.to_tenant, processor, at)
+            await _MOVE.execute(tx, move=planned, processor=processor, at=at)
             detail = {"reason": reason, **msgspec.to_builtins(planned)}
             await write_down(
                 tx, actor=actor, action="stripe_account.moved", subject=planned.account_id, detail=json.dumps(detail)
@@ -98,7 +112,7 @@ class AccountStore:
 
 async def _plan(tx: Connection, account_id: str, *, is_live: bool, to_tenant: str, to_config: UUID | None) -> Move:
     mode = "live" if is_live else "test"
-    owner = await tx.fetchrow(_OWNER, account_id, is_live)
+    owner = await _OWNER.fetchrow(tx, account_id=account_id, is_live=is_live)
     if owner is None:
         raise NotFound(f"nobody charges through the Stripe account {account_id} in {mode} mode")
     if owner["processor"] is not None and owner["config_id"] is None:
@@ -109,7 +123,7 @@ async def _plan(tx: Connection, account_id: str, *, is_live: bool, to_tenant: st
             f"{account_id}: delete it first"
         )
     if to_config is not None:
-        target = await tx.fetchrow(_TARGET, to_config)
+        target = await _TARGET.fetchrow(tx, config_id=to_config)
         if target is None:
             raise NotFound(f"there is no gateway configuration {to_config} of Stripe")
         if target["deleted_at"] is not None:

@@ -9,22 +9,30 @@ import msgspec
 
 from libs.common.contracts.gateway_requests import ProcessorEvent
 from libs.common.db import Database, GroupCommit
-from libs.common.messaging import OUTBOX_COLUMNS, Publication, outbox_arrays
+from libs.common.db.statements import Statement, columns_of
+from libs.common.messaging import OUTBOX_COLUMNS, Publication
+from services.gateway.outbox import OUTBOX_PARAMETERS, outbox_values
 
 _GROUP_MAX = 500
 _WAITING_MAX = 10_000
 
-_KEEP = """
+# An event that is known already changes nothing.
+_KEEP = Statement(
+    """
 INSERT INTO stripe_events (tenant_id, processor, id, type, status, body, next_try_at, happened_at, received_at)
 SELECT tenant_id, processor, id, type, 'RECEIVED', body, received_at, happened_at, received_at
-FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[])
+FROM unnest(:events[].tenant_id::text[], :events[].processor::text[], :events[].id::text[], :events[].type::text[],
+            :events[].body::text[], :events[].happened_at::timestamptz[], :events[].received_at::timestamptz[])
     AS e (tenant_id, processor, id, type, body, happened_at, received_at)
 ORDER BY id ON CONFLICT (id, processor, tenant_id) DO NOTHING
 """
+)
+
 # The index is visited once for each account that has something waiting, and each account that has something due gets the
 # same share of a claim: however long the queue of one, what another has waits for no more than one round. Chance decides
 # only where more accounts have something due than a claim has places.
-_CLAIM = """
+_CLAIM = Statement(
+    """
 WITH RECURSIVE heads AS (
     (SELECT tenant_id, processor, next_try_at FROM stripe_events WHERE next_try_at IS NOT NULL
       ORDER BY tenant_id, processor, next_try_at LIMIT 1)
@@ -35,53 +43,71 @@ WITH RECURSIVE heads AS (
             WHERE next_try_at IS NOT NULL AND (tenant_id, processor) > (heads.tenant_id, heads.processor)
             ORDER BY tenant_id, processor, next_try_at LIMIT 1) AS following
 ), accounts AS (
-    SELECT *, greatest(1, $2::int / count(*) OVER ()) AS share FROM heads WHERE next_try_at <= $1 ORDER BY random() LIMIT $2
+    SELECT *, greatest(1, :limit::int / count(*) OVER ()) AS share FROM heads WHERE next_try_at <= :now ORDER BY random() LIMIT :limit
 ), due AS (
     SELECT picked.*
       FROM accounts CROSS JOIN LATERAL (
            SELECT tenant_id, processor, id FROM stripe_events AS e
-            WHERE e.tenant_id = accounts.tenant_id AND e.processor = accounts.processor AND e.next_try_at <= $1
+            WHERE e.tenant_id = accounts.tenant_id AND e.processor = accounts.processor AND e.next_try_at <= :now
             ORDER BY e.next_try_at LIMIT accounts.share FOR UPDATE SKIP LOCKED) AS picked
 )
-UPDATE stripe_events e SET next_try_at = $1 + $3::interval, tries = tries + 1
+UPDATE stripe_events e SET next_try_at = :now + :lease::interval, tries = tries + 1
 FROM due WHERE (e.id, e.processor, e.tenant_id) = (due.id, due.processor, due.tenant_id)
 RETURNING e.tenant_id, e.processor, e.id, e.type, e.body, e.tries, e.happened_at, e.received_at
 """
-# What is said because of an event is said in the statement that marks it done, and only by whoever marks it: by its place
-# in the group, because one event may stand in it twice, and two accounts may have events of one id. `tries` is the fence:
-# whose lease has ended marks nothing once another has claimed the event.
-_FINISH = f"""
+)
+
+# What is published because of an event is published in the statement that marks it done, and only by whoever marks it: by
+# its place in the group, because one event may stand in it twice, and two accounts may have events of one id. `tries` is
+# the fence: whose lease has ended marks nothing once another has claimed the event.
+_FINISH = Statement(
+    """
 WITH done AS (
     UPDATE stripe_events e SET status = d.status, reason = d.reason, payment_intent_id = d.payment_intent_id,
-        next_try_at = d.next_try_at, handled_at = $8
-    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::timestamptz[], $17::int[])
+        next_try_at = d.next_try_at, handled_at = :at
+    FROM unnest(:events[].tenant_id::text[], :events[].processor::text[], :events[].id::text[], :finished[].status::text[],
+        :finished[].reason::text[], :finished[].payment_intent_id::uuid[], :finished[].next_try_at::timestamptz[],
+        :events[].tries::int[])
         WITH ORDINALITY
         AS d (tenant_id, processor, id, status, reason, payment_intent_id, next_try_at, tries, place)
     WHERE (e.id, e.processor, e.tenant_id) = (d.id, d.processor, d.tenant_id) AND e.next_try_at IS NOT NULL
         AND e.tries = d.tries
     RETURNING d.place
 )
-INSERT INTO outbox ({OUTBOX_COLUMNS})
-SELECT event_id, contract, tenant_id, correlation_id, traceparent, occurred_at, body
-FROM unnest($9::int[], $10::uuid[], $11::text[], $12::text[], $13::text[], $14::text[], $15::timestamptz[], $16::text[])
-    AS s (of_place, event_id, contract, tenant_id, correlation_id, traceparent, occurred_at, body)
+INSERT INTO outbox ({outbox_columns})
+SELECT {outbox_columns}
+FROM unnest(:of_places::int[], {outbox}) AS s (of_place, {outbox_columns})
 WHERE of_place IN (SELECT place FROM done)
-"""  # noqa: S608 - no input in it
-_LIST = """
-SELECT id, processor, type, status, reason, payment_intent_id, happened_at, received_at FROM stripe_events
-WHERE tenant_id = $1 AND (cardinality($2::text[]) = 0 OR status = ANY ($2::text[])) ORDER BY received_at DESC, id LIMIT $3
-"""
-_COUNT = """
+""",
+    outbox_columns=OUTBOX_COLUMNS,
+    outbox=OUTBOX_PARAMETERS,
+)
+
+_LIST = Statement(
+    """
+SELECT {columns} FROM stripe_events
+WHERE tenant_id = :tenant_id AND (cardinality(:statuses::text[]) = 0 OR status = ANY (:statuses::text[])) ORDER BY received_at DESC, id LIMIT :limit
+""",
+    columns=columns_of(ProcessorEvent),
+)
+
+_COUNT = Statement(
+    """
 SELECT count(*) FILTER (WHERE next_try_at IS NOT NULL) AS waiting, count(*) FILTER (WHERE status = 'UNMATCHED') AS unmatched,
     count(*) FILTER (WHERE status = 'CONTRADICTED') AS contradicted, count(*) FILTER (WHERE status = 'FAILED') AS failed,
     min(received_at) FILTER (WHERE next_try_at IS NOT NULL) AS oldest
 FROM stripe_events WHERE next_try_at IS NOT NULL OR status IN ('UNMATCHED', 'CONTRADICTED', 'FAILED')
 """
-_FORGET = """
+)
+
+# Only what has taken effect, or means nothing to us; what a person has to look at stays.
+_FORGET = Statement(
+    """
 DELETE FROM stripe_events WHERE ctid = ANY (ARRAY(
-    SELECT ctid FROM stripe_events WHERE received_at < $1 AND next_try_at IS NULL AND status IN ('HANDLED', 'IGNORED')
-    ORDER BY received_at LIMIT $2))
+    SELECT ctid FROM stripe_events WHERE received_at < :before AND next_try_at IS NULL AND status IN ('HANDLED', 'IGNORED')
+    ORDER BY received_at LIMIT :limit))
 """
+)
 
 
 class EventStatus(StrEnum):
@@ -178,51 +204,37 @@ class EventStore:
 
     async def claim(self, *, now: datetime, lease: timedelta, limit: int) -> list[RawEvent]:
         """Take events that are due, each for one worker at a time, until the lease ends; of each account its fair share."""
-        return [RawEvent(**dict(row)) for row in await self._database.fetch(_CLAIM, now, limit, lease)]
+        rows = await _CLAIM.fetch(self._database, now=now, limit=limit, lease=lease)
+        return [RawEvent(**dict(row)) for row in rows]
 
     async def list(self, *, tenant_id: str, statuses: Sequence[str], limit: int) -> Sequence[ProcessorEvent]:
         """Read a tenant's events, newest first."""
-        rows = await self._database.fetch(_LIST, tenant_id, [*statuses], limit)
+        rows = await _LIST.fetch(self._database, tenant_id=tenant_id, statuses=[*statuses], limit=limit)
         return [ProcessorEvent(**dict(row)) for row in rows]
 
     async def count(self) -> WaitingEvents:
         """Count what an operator wants to know of."""
-        row = await self._database.fetchrow(_COUNT)
+        row = await _COUNT.fetchrow(self._database)
         assert row is not None
         return WaitingEvents(**dict(row))
 
     async def forget(self, *, before: datetime, limit: int) -> int:
         """Delete events that were handled long ago; returns how many."""
         async with self._database.connection() as connection:
-            return int((await connection.execute(_FORGET, before, limit)).rpartition(" ")[2])
+            return await _FORGET.execute(connection, before=before, limit=limit)
 
     async def _keep(self, events: Sequence[RawEvent]) -> Sequence[None]:
-        await self._database.write_all(
-            _KEEP,
-            [e.tenant_id for e in events],
-            [e.processor for e in events],
-            [e.id for e in events],
-            [e.type for e in events],
-            [e.body for e in events],
-            [e.happened_at for e in events],
-            [e.received_at for e in events],
-        )
+        await self._database.write_all(_KEEP.text, *_KEEP.arguments({"events": events}))
         return [None] * len(events)
 
     async def _finish(self, group: Sequence[Finished]) -> Sequence[None]:
-        said = [(place, publication) for place, f in enumerate(group, start=1) for publication in f.publications]
-        await self._database.write_all(
-            _FINISH,
-            [f.event.tenant_id for f in group],
-            [f.event.processor for f in group],
-            [f.event.id for f in group],
-            [f.status for f in group],
-            [f.reason for f in group],
-            [f.payment_intent_id for f in group],
-            [f.next_try_at for f in group],
-            max(f.at for f in group),
-            [place for place, _ in said],
-            *outbox_arrays([publication for _, publication in said]),
-            [f.event.tries for f in group],
-        )
+        published = [(place, publication) for place, f in enumerate(group, start=1) for publication in f.publications]
+        values = {
+            "events": [f.event for f in group],
+            "finished": group,
+            "at": max(f.at for f in group),
+            "of_places": [place for place, _ in published],
+            **outbox_values([publication for _, publication in published]),
+        }
+        await self._database.write_all(_FINISH.text, *_FINISH.arguments(values))
         return [None] * len(group)

@@ -3,43 +3,70 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-import asyncpg
-import msgspec
-
 from libs.common.db import Connection, Database
+from libs.common.db.statements import Statement, columns_of, reader_of, values_of
 from libs.common.messaging import Publication, publish
 from services.gateway.notices.domain import Dispute
-from services.gateway.operations import COLUMNS, Attempt, attempt_of, insert_attempts, opening_arrays
-from services.gateway.processors.port import DisputeState, Operation
+from services.gateway.operations import COLUMNS, OUTCOME, Attempt, attempt_of, open_attempts
+from services.gateway.processors.port import Operation
 
-# In the order in which groups of attempts are locked too, so that nobody waits in a circle.
-_LOCK = f"""
-SELECT {COLUMNS} FROM attempts WHERE tenant_id = $1 AND payment_intent_id = $2 ORDER BY tenant_id, id FOR UPDATE
-"""  # noqa: S608 - no input in it
-_CHANGE = """
-UPDATE attempts SET status = $3, gateway_ref = $4, result_ref = $5, action_url = $6, reason = $7, detail = $8,
-    expires_at = $9, next_ask_at = $10, decided_at = $11, amount_minor = $12, updated_at = $13
-WHERE tenant_id = $1 AND id = $2
+_DISPUTE_KEY = ("tenant_id", "id")
+_DISPUTE_FIXED = (
+    *("payment_intent_id", "processor", "gateway_ref", "amount_minor"),
+    *("currency", "reason", "opened_at"),
+)
+"""What never changes about a dispute."""
+
+read_dispute = reader_of(Dispute)
+
+# In the order in which groups of attempts are locked too, so that two transactions never wait in a circle.
+_LOCK = Statement(
+    """
+SELECT {columns} FROM attempts WHERE tenant_id = :tenant_id AND payment_intent_id = :payment_intent_id
+ORDER BY tenant_id, id FOR UPDATE
+""",
+    columns=COLUMNS,
+)
+
+# `asks` counts our own calls, which a notice is not; the amount is what the processor reports, who may have taken less.
+_CHANGE = Statement(
+    """
+UPDATE attempts SET {assignments}, amount_minor = :attempt.amount_minor, updated_at = :at
+WHERE tenant_id = :attempt.tenant_id AND id = :attempt.id
+""",
+    assignments=", ".join(f"{name} = :attempt.{name}" for name in OUTCOME if name != "asks"),
+)
+
+_DISPUTES = Statement(
+    """
+SELECT {columns} FROM disputes WHERE tenant_id = :tenant_id AND payment_intent_id = :payment_intent_id
+ORDER BY opened_at, id
+""",
+    columns=columns_of(Dispute),
+)
+
+_SAVE_DISPUTE = Statement(
+    """
+INSERT INTO disputes ({columns}, updated_at) VALUES ({values}, :at)
+ON CONFLICT (id, tenant_id) DO UPDATE SET {assignments}, updated_at = excluded.updated_at
+""",
+    columns=columns_of(Dispute),
+    values=values_of("dispute", Dispute),
+    assignments=", ".join(
+        f"{name} = excluded.{name}"
+        for name in Dispute.__struct_fields__
+        if name not in (*_DISPUTE_KEY, *_DISPUTE_FIXED)
+    ),
+)
+
+# The sandbox never reports anything by its own reference alone, so the index leaves it out.
+_BY_REF = Statement(
+    """
+SELECT tenant_id, payment_intent_id FROM attempts
+WHERE gateway_ref = :gateway_ref AND processor = :processor AND operation = 'authorize' AND processor <> 'sandbox'
 """
-_INSERT = insert_attempts(1)
-_DISPUTES = """
-SELECT tenant_id, id, payment_intent_id, processor, gateway_ref, state, amount_minor, currency, reason, opened_at,
-    evidence_due_at, decided_at, reversals
-FROM disputes WHERE tenant_id = $1 AND payment_intent_id = $2 ORDER BY opened_at, id
-"""
-_SAVE_DISPUTE = """
-INSERT INTO disputes (tenant_id, id, payment_intent_id, processor, gateway_ref, state, amount_minor, currency, reason,
-    opened_at, evidence_due_at, decided_at, reversals, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
-ON CONFLICT (id, tenant_id) DO UPDATE SET state = excluded.state, evidence_due_at = excluded.evidence_due_at,
-    decided_at = excluded.decided_at, reversals = excluded.reversals, updated_at = excluded.updated_at
-"""
-_BY_REF = (
-    "SELECT tenant_id, payment_intent_id FROM attempts "
-    "WHERE gateway_ref = $1 AND processor = $2 AND operation = 'authorize' AND processor <> 'sandbox'"
 )
 
 
@@ -50,8 +77,8 @@ class RacedError(Exception):
 class Payment:
     """All that we have asked about one payment, locked until the end of the block; changes are written at once."""
 
-    def __init__(self, transaction: Connection, attempts: Sequence[Attempt], disputes: Sequence[Dispute]) -> None:
-        self._transaction = transaction
+    def __init__(self, tx: Connection, attempts: Sequence[Attempt], disputes: Sequence[Dispute]) -> None:
+        self._tx = tx
         self.attempts = attempts
         self.disputes = {dispute.id: dispute for dispute in disputes}
 
@@ -62,12 +89,7 @@ class Payment:
 
     async def change(self, attempt: Attempt, *, at: datetime) -> None:
         """Write down what has become of an attempt."""
-        await self._transaction.execute(
-            _CHANGE,
-            *(attempt.tenant_id, attempt.id, attempt.status, attempt.gateway_ref, attempt.result_ref),
-            *(attempt.action_url, attempt.reason, attempt.detail, attempt.expires_at, attempt.next_ask_at),
-            *(attempt.decided_at, attempt.amount_minor, at),
-        )
+        await _CHANGE.execute(self._tx, attempt=attempt, at=at)
 
     async def add(self, attempt: Attempt, *, at: datetime) -> None:
         """Write down an operation that nobody has asked us for, with its outcome.
@@ -75,17 +97,17 @@ class Payment:
         Raises:
             RacedError: when it was asked for in this very moment.
         """
-        if not await self._transaction.fetch(_INSERT, *opening_arrays([attempt])):
+        if not await open_attempts(self._tx, [attempt]):
             raise RacedError
         await self.change(attempt, at=at)
 
     async def save(self, dispute: Dispute, *, at: datetime) -> None:
         """Write down how a dispute stands."""
-        await self._transaction.execute(_SAVE_DISPUTE, *msgspec.structs.astuple(dispute), at)
+        await _SAVE_DISPUTE.execute(self._tx, dispute=dispute, at=at)
 
     async def publish(self, publications: Sequence[Publication]) -> None:
         """Say what is new, in the same commit."""
-        await publish(self._transaction, publications)
+        await publish(self._tx, publications)
 
 
 class NoticeStore:
@@ -97,19 +119,13 @@ class NoticeStore:
     @asynccontextmanager
     async def payment(self, *, tenant_id: str, payment_intent_id: UUID) -> AsyncIterator[Payment]:
         """Lock all that we have asked about a payment, for the length of the block, which is one transaction."""
-        async with self._database.transaction() as transaction:
-            attempts = [attempt_of(row) for row in await transaction.fetch(_LOCK, tenant_id, payment_intent_id)]
-            rows = await transaction.fetch(_DISPUTES, tenant_id, payment_intent_id) if attempts else []
-            yield Payment(transaction, attempts, [dispute_of(row) for row in rows])
+        async with self._database.transaction() as tx:
+            named = {"tenant_id": tenant_id, "payment_intent_id": payment_intent_id}
+            attempts = [attempt_of(row) for row in await _LOCK.fetch(tx, **named)]
+            rows = await _DISPUTES.fetch(tx, **named) if attempts else []
+            yield Payment(tx, attempts, [read_dispute(row) for row in rows])
 
     async def find(self, *, processor: str, gateway_ref: str) -> tuple[str, UUID] | None:
         """Find whose payment a reference of a processor names, as (tenant, payment intent); None when nobody's."""
-        row = await self._database.fetchrow(_BY_REF, gateway_ref, processor)
+        row = await _BY_REF.fetchrow(self._database, gateway_ref=gateway_ref, processor=processor)
         return None if row is None else (row["tenant_id"], row["payment_intent_id"])
-
-
-def dispute_of(row: asyncpg.Record) -> Dispute:
-    """Read a dispute."""
-    fields: dict[str, Any] = dict(row)
-    fields["state"] = DisputeState(fields["state"])
-    return Dispute(**fields)

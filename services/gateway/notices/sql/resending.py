@@ -6,27 +6,35 @@ from uuid import UUID
 import asyncpg
 
 from libs.common.db import Database
+from libs.common.db.statements import Statement, columns_of
 from libs.common.messaging.resend import PAGE_ROWS, Window
 from services.gateway.notices.domain import Dispute
-from services.gateway.notices.sql.payments import dispute_of
+from services.gateway.notices.sql.payments import read_dispute
 from services.gateway.operations import COLUMNS, Attempt, attempt_of
 
 _START = (UUID(int=0), "")
 
-_ATTEMPTS = f"""
-SELECT {COLUMNS} FROM attempts
-WHERE (id, tenant_id) > ($1, $2) AND decided_at >= $3 AND decided_at < $4
-  AND ($5::uuid IS NULL OR payment_intent_id = $5)
-ORDER BY id, tenant_id LIMIT $6
-"""  # noqa: S608 - no input in it
-_DISPUTES = """
-SELECT tenant_id, id, payment_intent_id, processor, gateway_ref, state, amount_minor, currency, reason, opened_at,
-    evidence_due_at, decided_at FROM disputes
-WHERE (id, tenant_id) > ($1, $2)
-  AND (opened_at >= $3 AND opened_at < $4 OR decided_at >= $3 AND decided_at < $4)
-  AND ($5::uuid IS NULL OR payment_intent_id = $5)
-ORDER BY id, tenant_id LIMIT $6
-"""
+# Page by page in the order of the primary key.
+_ATTEMPTS = Statement(
+    """
+SELECT {columns} FROM attempts
+WHERE (id, tenant_id) > (:after, :tenant_id) AND decided_at >= :since AND decided_at < :until
+  AND (:payment_intent_id::uuid IS NULL OR payment_intent_id = :payment_intent_id)
+ORDER BY id, tenant_id LIMIT :limit
+""",
+    columns=COLUMNS,
+)
+
+_DISPUTES = Statement(
+    """
+SELECT {columns} FROM disputes
+WHERE (id, tenant_id) > (:after, :tenant_id)
+  AND (opened_at >= :since AND opened_at < :until OR decided_at >= :since AND decided_at < :until)
+  AND (:payment_intent_id::uuid IS NULL OR payment_intent_id = :payment_intent_id)
+ORDER BY id, tenant_id LIMIT :limit
+""",
+    columns=columns_of(Dispute),
+)
 
 
 async def decided_attempts(database: Database, window: Window) -> AsyncIterator[list[Attempt]]:
@@ -38,14 +46,20 @@ async def decided_attempts(database: Database, window: Window) -> AsyncIterator[
 async def disputes(database: Database, window: Window) -> AsyncIterator[list[Dispute]]:
     """Read the disputes that were opened or decided in the window."""
     async for rows in _pages(database, _DISPUTES, window):
-        yield [dispute_of(row) for row in rows]
+        yield [read_dispute(row) for row in rows]
 
 
-async def _pages(database: Database, sql: str, window: Window) -> AsyncIterator[list[asyncpg.Record]]:
+async def _pages(database: Database, statement: Statement, window: Window) -> AsyncIterator[list[asyncpg.Record]]:
     after, tenant_id = _START
     while True:
-        rows = await database.fetch(
-            sql, after, tenant_id, window.since, window.until, window.payment_intent_id, PAGE_ROWS
+        rows = await statement.fetch(
+            database,
+            after=after,
+            tenant_id=tenant_id,
+            since=window.since,
+            until=window.until,
+            payment_intent_id=window.payment_intent_id,
+            limit=PAGE_ROWS,
         )
         if not rows:
             return

@@ -2,16 +2,18 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, get_args, get_type_hints
 from uuid import UUID
 
 import asyncpg
 import msgspec
 
-from libs.common.db import Database, GroupCommit
-from libs.common.messaging import OUTBOX_COLUMNS, Publication, outbox_arrays, publish
+from libs.common.db import Connection, Database, GroupCommit
+from libs.common.db.statements import Statement, columns_of, reader_of
+from libs.common.messaging import OUTBOX_COLUMNS, Publication, publish
 from services.gateway.errors import Unstorable
 from services.gateway.operations.domain.attempts import UNDECIDED, Attempt, AttemptStatus, attempt_id
+from services.gateway.outbox import OUTBOX_PARAMETERS, outbox_values
 from services.gateway.processors.port import Operation
 
 _GROUP_MAX = 500
@@ -19,127 +21,162 @@ _GROUP_MAX = 500
 _WAITING_MAX = 20_000
 """Attempts that may wait for the next group; far more than the consumers carry at a time."""
 
-COLUMNS = (
-    "tenant_id, id, payment_intent_id, refund_id, operation, processor, status, amount_minor, currency, customer_ref, "
-    "payment_method, capture_method, note, gateway_ref, result_ref, action_url, expires_at, reason, detail, asks, asked_at, next_ask_at, "
-    "decided_at, created_at, correlation_id, traceparent"
+OUTCOME = (
+    *("status", "gateway_ref", "result_ref", "action_url", "expires_at", "reason", "detail", "asks"),
+    *("next_ask_at", "decided_at"),
 )
+"""The columns that change when something is learnt about an attempt."""
+RENEWED = ("asked_at", "amount_minor")
+"""Written when an attempt is opened, and changed by a later claim, or by a notice about another amount."""
+_OPENED = (*(name for name in Attempt.__struct_fields__ if name not in OUTCOME), "gateway_ref", "next_ask_at")
+"""The columns that are written when an attempt is opened; the others have their defaults."""
 
-_NAMES = tuple(COLUMNS.split(", "))
-_OPENING = (
-    "tenant_id, id, payment_intent_id, refund_id, operation, processor, amount_minor, currency, customer_ref, "
-    "payment_method, capture_method, note, gateway_ref, asked_at, next_ask_at, created_at, correlation_id, traceparent"
-)
-_OPENING_NAMES = tuple(_OPENING.split(", "))
-_OPENING_KINDS = (
-    *("text", "uuid", "uuid", "uuid", "text", "text", "bigint", "text", "text"),
-    *("text", "text", "text", "text", "timestamptz", "timestamptz", "timestamptz", "text", "text"),
-)
+COLUMNS = columns_of(Attempt)
+attempt_of = reader_of(Attempt)
+"""Reads an attempt from a row with `COLUMNS`."""
 
 
-def insert_attempts(first: int) -> str:
-    """Write the INSERT of new attempts, whose arrays, from `opening_arrays`, are parameters `first` and following.
+_TYPES = {UUID: "uuid", int: "bigint", datetime: "timestamptz"}
 
-    Whoever authorized a payment has it: every later operation on it goes to that processor, wherever new ones go by now.
+
+def _arrays(names: Sequence[str]) -> str:
+    """List columns of attempts as parameters: `:attempts[].tenant_id::text[], ...`."""
+    hints = get_type_hints(Attempt)
+    kinds = {name: _TYPES.get(next(iter(get_args(hints[name])), hints[name]), "text") for name in names}
+    return ", ".join(f":attempts[].{name}::{kinds[name]}[]" for name in names)
+
+
+# Whoever authorized a payment has it: every later operation on it goes to that processor, wherever new ones go by now.
+# The rows are written in the order of their keys, so that two processes with the same attempts never wait in a circle.
+_OPEN = Statement(
     """
-    slots = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate((*_OPENING_KINDS, "uuid"), start=first))
-    values = (
-        "coalesce(held.processor, a.processor)" if name == "processor" else f"a.{name}" for name in _OPENING_NAMES
-    )
-    return f"""
-INSERT INTO attempts ({_OPENING}, status, updated_at)
-SELECT {", ".join(values)}, 'PENDING', a.created_at
-FROM unnest({slots}) AS a ({_OPENING}, authorization_id)
+INSERT INTO attempts ({columns}, status, updated_at)
+SELECT {values}, 'PENDING', a.created_at
+FROM unnest({arrays}, :authorization_ids::uuid[]) AS a ({columns}, authorization_id)
 LEFT JOIN attempts held ON held.id = a.authorization_id AND held.tenant_id = a.tenant_id
 ORDER BY a.tenant_id, a.id
 ON CONFLICT (tenant_id, id) DO NOTHING
 RETURNING tenant_id, id, processor
-"""  # noqa: S608 - no input in it
+""",
+    columns=", ".join(_OPENED),
+    values=", ".join(
+        "coalesce(held.processor, a.processor)" if name == "processor" else f"a.{name}" for name in _OPENED
+    ),
+    arrays=_arrays(_OPENED),
+)
 
+_STORED = Statement(
+    """
+SELECT {columns} FROM attempts
+JOIN unnest(:attempts[].tenant_id::text[], :attempts[].id::uuid[]) AS known (tenant_id, id) USING (tenant_id, id)
+""",
+    columns=COLUMNS,
+)
 
-_OPEN_ATTEMPTS = insert_attempts(1)
+_OF_INTENT = Statement(
+    """
+SELECT {columns} FROM attempts WHERE tenant_id = :tenant_id AND payment_intent_id = :payment_intent_id
+ORDER BY created_at, operation, id
+""",
+    columns=COLUMNS,
+)
 
-_STORED = f"""
-SELECT {COLUMNS} FROM attempts
-JOIN unnest($1::text[], $2::uuid[]) AS wanted (tenant_id, id) USING (tenant_id, id)
-"""  # noqa: S608 - no input in it
-
-# An attempt changes only out of the statuses that the change was decided for, and only then is it said: in this one
+# An attempt changes only out of the statuses that the change was decided for, and only then is it published: in this one
 # statement, or not at all. The rows are locked in the order of their keys, so that two processes with the same attempts
 # never wait in a circle.
-_RECORD = f"""
+# A call that was not taken does not undo that another one got no answer, and neither of them undoes that the processor has
+# taken the operation on.
+_RECORD = Statement(
+    """
 WITH given AS (
-    SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-        $9::timestamptz[], $10::int[], $11::timestamptz[], $12::timestamptz[], $13::text[])
-    AS g (tenant_id, id, status, gateway_ref, result_ref, action_url, reason, detail, expires_at, asks, next_ask_at,
-        decided_at, over)
+    SELECT * FROM unnest({keys}, {outcomes}, :over::text[]) AS g ({key_columns}, {outcome_columns}, over)
 ), open AS (
     SELECT tenant_id, id FROM attempts JOIN given USING (tenant_id, id)
     WHERE attempts.status = ANY (string_to_array(given.over, ',')) ORDER BY tenant_id, id FOR UPDATE OF attempts
 ), recorded AS (
     UPDATE attempts a SET
-        -- Who was not listened to does not take back that somebody else got no answer, and neither of them takes back that
-        -- the processor has taken it on.
         status = CASE WHEN g.status = 'PENDING' OR (g.status = 'UNKNOWN' AND a.status <> 'PENDING') THEN a.status
             ELSE g.status END,
-        gateway_ref = g.gateway_ref, result_ref = g.result_ref, action_url = g.action_url, reason = g.reason,
-        detail = g.detail, expires_at = g.expires_at, asks = greatest(a.asks, g.asks), next_ask_at = g.next_ask_at,
-        decided_at = g.decided_at, updated_at = $14
+        asks = greatest(a.asks, g.asks), {assignments}, updated_at = :recorded_at
     FROM given g JOIN open USING (tenant_id, id)
     WHERE a.tenant_id = g.tenant_id AND a.id = g.id
     RETURNING a.tenant_id, a.id
-), said AS (
-    INSERT INTO outbox ({OUTBOX_COLUMNS})
-    SELECT event_id, contract, s.tenant_id, correlation_id, traceparent, occurred_at, body
-    FROM unnest($15::uuid[], $16::uuid[], $17::text[], $18::text[], $19::text[], $20::text[], $21::timestamptz[],
-        $22::text[])
-        AS s (attempt_id, event_id, contract, tenant_id, correlation_id, traceparent, occurred_at, body)
-    JOIN recorded ON recorded.tenant_id = s.tenant_id AND recorded.id = s.attempt_id
+), published AS (
+    INSERT INTO outbox ({outbox_columns})
+    SELECT event_id, contract, p.tenant_id, correlation_id, traceparent, occurred_at, body
+    FROM unnest(:attempt_ids::uuid[], {outbox}) AS p (attempt_id, {outbox_columns})
+    JOIN recorded ON recorded.tenant_id = p.tenant_id AND recorded.id = p.attempt_id
 )
 SELECT tenant_id, id FROM recorded
-"""  # noqa: S608 - no input in it
+""",
+    keys=_arrays(("tenant_id", "id")),
+    key_columns="tenant_id, id",
+    outcomes=_arrays(OUTCOME),
+    outcome_columns=", ".join(OUTCOME),
+    assignments=", ".join(f"{name} = g.{name}" for name in OUTCOME if name not in ("status", "asks")),
+    outbox_columns=OUTBOX_COLUMNS,
+    outbox=OUTBOX_PARAMETERS,
+)
 
 _IS_OPEN = "status IN ('PENDING', 'UNKNOWN', 'ACCEPTED', 'ACTION_REQUIRED')"
 
-_CLAIM = f"""
+# Committed before the call: from now on the processor may have received the key.
+_CLAIM = Statement(
+    """
 WITH due AS (
     SELECT tenant_id, id FROM attempts
-    WHERE {_IS_OPEN} AND next_ask_at <= $1 AND split_part(processor, ':', 1) = ANY ($4::text[])
-    ORDER BY next_ask_at LIMIT $2 FOR UPDATE SKIP LOCKED
+    WHERE {is_open} AND next_ask_at <= :now AND split_part(processor, ':', 1) = ANY (:processors::text[])
+    ORDER BY next_ask_at LIMIT :limit FOR UPDATE SKIP LOCKED
 )
-UPDATE attempts SET next_ask_at = $1 + $3::interval, asked_at = coalesce(asked_at, $1), updated_at = $1
+UPDATE attempts SET next_ask_at = :now + :lease::interval, asked_at = coalesce(asked_at, :now), updated_at = :now
 FROM due WHERE attempts.tenant_id = due.tenant_id AND attempts.id = due.id
-RETURNING {", ".join(f"attempts.{column}" for column in COLUMNS.split(", "))}
-"""  # noqa: S608 - no input in it
+RETURNING {columns}
+""",
+    is_open=_IS_OPEN,
+    columns=", ".join(f"attempts.{name}" for name in Attempt.__struct_fields__),
+)
 
 # What is being recorded just now is left alone: its lease is over by that.
-_HOLD = f"""
+_HOLD = Statement(
+    """
 WITH held AS (
-    SELECT tenant_id, id FROM attempts JOIN unnest($1::text[], $2::uuid[]) AS h (tenant_id, id) USING (tenant_id, id)
-    WHERE {_IS_OPEN} AND next_ask_at < $3 FOR UPDATE OF attempts SKIP LOCKED
+    SELECT tenant_id, id FROM attempts JOIN unnest(:tenant_ids::text[], :ids::uuid[]) AS h (tenant_id, id) USING (tenant_id, id)
+    WHERE {is_open} AND next_ask_at < :until FOR UPDATE OF attempts SKIP LOCKED
 )
-UPDATE attempts SET next_ask_at = $3 FROM held
+UPDATE attempts SET next_ask_at = :until FROM held
 WHERE attempts.tenant_id = held.tenant_id AND attempts.id = held.id
-"""  # noqa: S608 - no input in it
+""",
+    is_open=_IS_OPEN,
+)
 
-_EXPIRED = f"""
-SELECT {COLUMNS}, EXISTS (
+_EXPIRED = Statement(
+    """
+SELECT {columns}, EXISTS (
     SELECT 1 FROM attempts later
     WHERE later.payment_intent_id = a.payment_intent_id AND later.tenant_id = a.tenant_id
       AND (later.operation = 'expire' OR later.operation IN ('capture', 'void') AND later.status <> 'DECLINED')
 ) AS is_looked_after
-FROM attempts a WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED
-"""  # noqa: S608 - no input in it
-_LOOKED_AFTER = (
-    "UPDATE attempts a SET expires_at = NULL FROM unnest($1::text[], $2::uuid[]) AS w (tenant_id, id) "
-    "WHERE a.tenant_id = w.tenant_id AND a.id = w.id"
+FROM attempts a WHERE expires_at <= :now ORDER BY expires_at LIMIT :limit FOR UPDATE SKIP LOCKED
+""",
+    columns=COLUMNS,
 )
 
-_FORGET = "SELECT forget_attempts($1, $2) AS forgotten"
-_COUNT_OPEN = """
-SELECT count(*) FILTER (WHERE status = 'UNKNOWN') AS unknown, count(*) FILTER (WHERE next_ask_at IS NULL) AS overdue
-FROM attempts WHERE status IN ('PENDING', 'UNKNOWN', 'ACCEPTED', 'ACTION_REQUIRED')
+_LOOKED_AFTER = Statement(
+    """
+UPDATE attempts a SET expires_at = NULL FROM unnest(:tenant_ids::text[], :ids::uuid[]) AS expired (tenant_id, id)
+WHERE a.tenant_id = expired.tenant_id AND a.id = expired.id
 """
+)
+
+_FORGET = Statement("SELECT forget_attempts(:before, :limit) AS forgotten")
+
+_COUNT_OPEN = Statement(
+    """
+SELECT count(*) FILTER (WHERE status = 'UNKNOWN') AS unknown, count(*) FILTER (WHERE next_ask_at IS NULL) AS overdue
+FROM attempts WHERE {is_open}
+""",
+    is_open=_IS_OPEN,
+)
 
 type _Key = tuple[str, UUID]
 
@@ -192,16 +229,18 @@ class AttemptStore:
 
     async def publish(self, publications: Sequence[Publication]) -> None:
         """Publish what is known already."""
-        async with self._database.transaction() as transaction:
-            await publish(transaction, publications)
+        async with self._database.transaction() as tx:
+            await publish(tx, publications)
 
     async def claim(self, *, now: datetime, lease: timedelta, processors: Sequence[str], limit: int) -> list[Attempt]:
         """Take attempts at these kinds of processors that are due, each for one asker at a time, until the lease ends."""
-        return [attempt_of(row) for row in await self._database.fetch(_CLAIM, now, limit, lease, list(processors))]
+        rows = await _CLAIM.fetch(self._database, now=now, limit=limit, lease=lease, processors=list(processors))
+        return [attempt_of(row) for row in rows]
 
     async def hold(self, keys: Sequence[tuple[str, UUID]], *, until: datetime) -> None:
         """Keep attempts that are being asked about for their asker, until a later instant."""
-        await self._database.fetch(_HOLD, [tenant for tenant, _ in keys], [attempt for _, attempt in keys], until)
+        tenant_ids, ids = [tenant_id for tenant_id, _ in keys], [attempt for _, attempt in keys]
+        await _HOLD.fetch(self._database, tenant_ids=tenant_ids, ids=ids, until=until)
 
     async def let_go_of_expired(
         self, *, now: datetime, limit: int, releasing: Callable[[Attempt], Attempt]
@@ -211,32 +250,30 @@ class AttemptStore:
         `releasing` makes the attempt that releases a hold, due at once, for the resolver. Returns how many holds were
         looked at and how many releases were written down.
         """
-        async with self._database.transaction() as transaction:
-            rows = await transaction.fetch(_EXPIRED, now, limit)
+        async with self._database.transaction() as tx:
+            rows = await _EXPIRED.fetch(tx, now=now, limit=limit)
             ended = [releasing(attempt_of(row)) for row in rows if not row["is_looked_after"]]
-            await transaction.execute(_LOOKED_AFTER, [row["tenant_id"] for row in rows], [row["id"] for row in rows])
+            await _LOOKED_AFTER.execute(
+                tx, tenant_ids=[row["tenant_id"] for row in rows], ids=[row["id"] for row in rows]
+            )
             if ended:
-                await transaction.fetch(_OPEN_ATTEMPTS, *opening_arrays(ended))
+                await open_attempts(tx, ended)
         return len(rows), len(ended)
 
     async def forget(self, *, before: datetime, limit: int) -> int:
         """Delete attempts of payments whose last attempt was decided before an instant; returns how many."""
-        row = await self._database.fetchrow(_FORGET, before, limit)
+        row = await _FORGET.fetchrow(self._database, before=before, limit=limit)
         return 0 if row is None else int(row["forgotten"])
 
     async def count_open(self) -> OpenOutcomes:
         """Count the attempts without an outcome."""
-        row = await self._database.fetchrow(_COUNT_OPEN)
+        row = await _COUNT_OPEN.fetchrow(self._database)
         assert row is not None
         return OpenOutcomes(unknown=row["unknown"], overdue=row["overdue"])
 
     async def of_intent(self, *, tenant_id: str, payment_intent_id: UUID) -> list[Attempt]:
         """Read the attempts of one payment intent, oldest first."""
-        rows = await self._database.fetch(
-            f"SELECT {COLUMNS} FROM attempts WHERE tenant_id = $1 AND payment_intent_id = $2 ORDER BY created_at, operation, id",  # noqa: S608
-            tenant_id,
-            payment_intent_id,
-        )
+        rows = await _OF_INTENT.fetch(self._database, tenant_id=tenant_id, payment_intent_id=payment_intent_id)
         return [attempt_of(row) for row in rows]
 
     async def _open(self, attempts: Sequence[Attempt]) -> list[Attempt | Exception]:
@@ -246,11 +283,10 @@ class AttemptStore:
         return await _apart(self._record_group, recordings)
 
     async def _open_group(self, attempts: Sequence[Attempt]) -> list[Attempt | Exception]:
-        rows = await self._database.fetch(_OPEN_ATTEMPTS, *opening_arrays(attempts))
-        new: dict[_Key, str] = {(row["tenant_id"], row["id"]): row["processor"] for row in rows}
+        new = await open_attempts(self._database, attempts)
         # A statement of its own, because a row that another process has just inserted is not in the snapshot of the first.
         known = [attempt for attempt in attempts if (attempt.tenant_id, attempt.id) not in new]
-        rows = await self._database.fetch(_STORED, [a.tenant_id for a in known], [a.id for a in known]) if known else []
+        rows = await _STORED.fetch(self._database, attempts=known) if known else []
         stored = {(row["tenant_id"], row["id"]): attempt_of(row) for row in rows}
         return [
             stored.get((attempt.tenant_id, attempt.id))
@@ -269,8 +305,8 @@ class AttemptStore:
             free[key] = number
         results: list[bool | Exception] = [False] * len(recordings)
         for together in rounds:
-            arrays = _recording_arrays([recordings[number] for number in together.values()])
-            for row in await self._database.write_all(_RECORD, *arrays):
+            values = _recording_values([recordings[number] for number in together.values()])
+            for row in await self._database.write_all(_RECORD.text, *_RECORD.arguments(values)):
                 results[together[row["tenant_id"], row["id"]]] = True
         return results
 
@@ -290,12 +326,12 @@ async def _apart[T, R](
     return [*await _apart(write, group[:middle]), *await _apart(write, group[middle:])]
 
 
-def opening_arrays(attempts: Sequence[Attempt]) -> tuple[list[Any], ...]:
-    """Turn new attempts into the arrays that `insert_attempts` expects."""
-    return (
-        *([getattr(attempt, name) for attempt in attempts] for name in _OPENING_NAMES),
-        [_authorization_of(attempt) for attempt in attempts],
+async def open_attempts(connection: Connection | Database, attempts: Sequence[Attempt]) -> dict[_Key, str]:
+    """Write new attempts down; returns the processor of each that was not there, by (tenant, id)."""
+    rows = await _OPEN.fetch(
+        connection, attempts=attempts, authorization_ids=[_authorization_of(attempt) for attempt in attempts]
     )
+    return {(row["tenant_id"], row["id"]): row["processor"] for row in rows}
 
 
 def _authorization_of(attempt: Attempt) -> UUID | None:
@@ -304,32 +340,12 @@ def _authorization_of(attempt: Attempt) -> UUID | None:
     return attempt_id(tenant_id=attempt.tenant_id, subject_id=attempt.payment_intent_id, operation=Operation.AUTHORIZE)
 
 
-def _recording_arrays(recordings: Sequence[Recording]) -> tuple[Any, ...]:
-    attempts = [r.attempt for r in recordings]
-    said = [(r.attempt.id, r.publication) for r in recordings if r.publication is not None]
-    return (
-        [a.tenant_id for a in attempts],
-        [a.id for a in attempts],
-        [a.status for a in attempts],
-        [a.gateway_ref for a in attempts],
-        [a.result_ref for a in attempts],
-        [a.action_url for a in attempts],
-        [a.reason for a in attempts],
-        [a.detail for a in attempts],
-        [a.expires_at for a in attempts],
-        [a.asks for a in attempts],
-        [a.next_ask_at for a in attempts],
-        [a.decided_at for a in attempts],
-        [",".join(r.over) for r in recordings],
-        max(r.recorded_at for r in recordings),
-        [known for known, _ in said],
-        *outbox_arrays([publication for _, publication in said]),
-    )
-
-
-def attempt_of(row: asyncpg.Record) -> Attempt:
-    """Read an attempt from a row with `COLUMNS`."""
-    fields = {name: row[name] for name in _NAMES}
-    fields["operation"] = Operation(fields["operation"])
-    fields["status"] = AttemptStatus(fields["status"])
-    return Attempt(**fields)
+def _recording_values(recordings: Sequence[Recording]) -> dict[str, Any]:
+    published = [(r.attempt.id, r.publication) for r in recordings if r.publication is not None]
+    return {
+        "attempts": [r.attempt for r in recordings],
+        "over": [",".join(r.over) for r in recordings],
+        "recorded_at": max(r.recorded_at for r in recordings),
+        "attempt_ids": [attempt for attempt, _ in published],
+        **outbox_values([publication for _, publication in published]),
+    }

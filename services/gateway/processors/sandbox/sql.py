@@ -9,31 +9,40 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-import asyncpg
 import msgspec
 
 from libs.common.db import Connection, Database, GroupCommit
 from libs.common.db.database import CONTENTION
+from libs.common.db.statements import Statement
 
 _GROUP_MAX = 500
 _WAITING_MAX = 20_000
 _TRIES_MAX = 5
 """How often a group is decided anew because another process changed the same payments meanwhile."""
 
-_LOCK = "SELECT ref, body FROM sandbox_payments WHERE ref = ANY ($1::text[]) ORDER BY ref FOR UPDATE"
-_SAVE = """
+# In the order of the references, so that two groups never wait in a circle.
+_LOCK = Statement("SELECT ref, body FROM sandbox_payments WHERE ref = ANY (:refs::text[]) ORDER BY ref FOR UPDATE")
+
+# Only over rows that were read: a new payment that another process has just written is left alone.
+_SAVE = Statement(
+    """
 INSERT INTO sandbox_payments (ref, body, due_at)
-SELECT ref, body, due_at FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS p (ref, body, due_at) ORDER BY ref
+SELECT ref, body, due_at FROM unnest(:refs::text[], :rows[].body::text[], :rows[].due_at::timestamptz[]) AS p (ref, body, due_at)
+ORDER BY ref
 ON CONFLICT (ref) DO UPDATE SET body = excluded.body, due_at = excluded.due_at
-WHERE sandbox_payments.ref = ANY ($4::text[])
+WHERE sandbox_payments.ref = ANY (:known::text[])
 RETURNING ref
 """
-_CLAIM = """
-UPDATE sandbox_payments SET due_at = $1 + $2::interval
-FROM (SELECT ref FROM sandbox_payments WHERE due_at <= $1 ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED) AS due
+)
+
+_CLAIM = Statement(
+    """
+UPDATE sandbox_payments SET due_at = :now + :lease::interval
+FROM (SELECT ref FROM sandbox_payments WHERE due_at <= :now ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED) AS due
 WHERE sandbox_payments.ref = due.ref
 RETURNING sandbox_payments.ref
 """
+)
 
 
 class SandboxRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,13 +79,14 @@ class SandboxStore:
 
     async def claim(self, *, now: datetime, lease: timedelta, limit: int) -> list[str]:
         """Take payments to which something is to happen now, each for one process at a time, until the lease ends."""
-        return [row["ref"] for row in await self._database.fetch(_CLAIM, now, lease, limit)]
+        rows = await _CLAIM.fetch(self._database, now=now, lease=lease, limit=limit)
+        return [row["ref"] for row in rows]
 
     async def _change(self, changes: Sequence[_Change]) -> list[Any]:
         for attempt in range(_TRIES_MAX):
             try:
-                async with self._database.transaction() as transaction:
-                    return await _decide(transaction, changes)
+                async with self._database.transaction() as tx:
+                    return await _decide(tx, changes)
             except (*CONTENTION, _RacedError):
                 if attempt == _TRIES_MAX - 1:
                     raise
@@ -88,8 +98,8 @@ class _RacedError(Exception):
     """Another process has written the same new payment in this very moment."""
 
 
-async def _decide(transaction: Connection, changes: Sequence[_Change]) -> list[Any]:
-    rows: list[asyncpg.Record] = await transaction.fetch(_LOCK, sorted({change.ref for change in changes}))
+async def _decide(tx: Connection, changes: Sequence[_Change]) -> list[Any]:
+    rows = await _LOCK.fetch(tx, refs=sorted({change.ref for change in changes}))
     bodies: dict[str, str] = {row["ref"]: row["body"] for row in rows}
     known = list(bodies)
     results: list[Any] = []
@@ -101,13 +111,7 @@ async def _decide(transaction: Connection, changes: Sequence[_Change]) -> list[A
             bodies[change.ref] = row.body
             written[change.ref] = row
     if written:
-        saved = await transaction.fetch(
-            _SAVE,
-            list(written),
-            [row.body for row in written.values()],
-            [row.due_at for row in written.values()],
-            known,
-        )
+        saved = await _SAVE.fetch(tx, refs=list(written), rows=list(written.values()), known=known)
         if len(saved) != len(written):
             raise _RacedError
     return results
