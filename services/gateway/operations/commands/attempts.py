@@ -230,11 +230,11 @@ class Commands:
         if attempt.is_decided:
             # Its outcome was said in the commit that recorded it; there is nothing to add. It may be about other money than
             # this command where the processor did it at somebody else's request: then its word counts.
-            if not attempt.asks_for_the_same(proposed) and attempt.asks > 0:
+            if not attempt.is_same_operation(proposed) and attempt.asks > 0:
                 raise conflict(attempt)
             metrics.ATTEMPTS_REPEATED.labels(operation).inc()
             return None
-        if not attempt.asks_for_the_same(proposed):
+        if not attempt.is_same_operation(proposed):
             raise conflict(attempt)
         return attempt
 

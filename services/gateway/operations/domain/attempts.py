@@ -15,6 +15,7 @@ reference for is read by that, which is harmless at any age.
 
 from datetime import datetime
 from enum import StrEnum
+from operator import attrgetter
 from uuid import UUID
 
 import msgspec
@@ -50,6 +51,11 @@ UNDECIDED = frozenset(AttemptStatus) - DECIDED
 """The statuses without one."""
 UNHEARD = frozenset({AttemptStatus.PENDING, AttemptStatus.UNKNOWN})
 """The statuses in which the processor has not told us anything."""
+
+
+CONTENT = ("amount_minor", "currency")
+"""The fields that two commands with the same id must agree on; with others the second one is a conflict."""
+_content = attrgetter(*CONTENT)
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,9 +130,9 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
         """The reference by which the processor can be asked what became of it; empty while there is none."""
         return "" if self.is_decided else self.result_ref
 
-    def asks_for_the_same(self, other: "Attempt") -> bool:
-        """Tell whether two commands with the same id also ask for the same money."""
-        return (self.amount_minor, self.currency) == (other.amount_minor, other.currency)
+    def is_same_operation(self, other: "Attempt") -> bool:
+        """Return whether two commands with the same id also have the same content."""
+        return _content(self) == _content(other)
 
 
 def check_amount(amount_minor: int, currency: str, operation: Operation) -> None:

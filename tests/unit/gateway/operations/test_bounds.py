@@ -62,10 +62,10 @@ def test_in_a_withdrawn_currency_nothing_is_authorized_and_what_was_is_carried_o
         ({"amount_minor": 101, "currency": "USD"}, False),
     ],
 )
-def test_a_command_asks_for_the_same_only_with_the_same_money(changes: dict[str, object], is_same: bool) -> None:
+def test_a_command_is_the_same_operation_only_with_the_same_money(changes: dict[str, object], is_same: bool) -> None:
     first = an_attempt(age=None)
     other = msgspec.structs.replace(first, **changes)
-    assert first.asks_for_the_same(other) is other.asks_for_the_same(first) is is_same
+    assert first.is_same_operation(other) is other.is_same_operation(first) is is_same
 
 
 @pytest.mark.parametrize(("age", "may"), [(0, True), (99.999999, True), (100, False), (100.000001, False)])
