@@ -4,6 +4,7 @@ from libs.common.messaging.bus import Bus
 from libs.common.messaging.envelope import Publication, Received
 from libs.common.messaging.inbox import inbox_partitions, inbox_table
 from libs.common.messaging.outbox import (
+    INSERT_OUTBOX,
     OUTBOX_COLUMNS,
     insert_outbox,
     outbox_arrays,
@@ -15,6 +16,7 @@ from libs.common.messaging.published import published_partitions, published_tabl
 from libs.common.messaging.refused import operator_actions_table, write_down
 
 __all__ = [
+    "INSERT_OUTBOX",
     "OUTBOX_COLUMNS",
     "Bus",
     "Publication",

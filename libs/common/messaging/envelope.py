@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Meta
 
 from libs.common.contracts import Message, PublicEvent
+from libs.common.contracts.base import key
 from libs.common.errors import Undecodable
 from libs.common.ids import new_id
 from libs.common.observability.correlation import Correlation, child_traceparent
@@ -43,6 +44,31 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True):
         return cls(
             event_id=event_id or new_id(occurred_at), message=message, occurred_at=occurred_at, correlation=correlation
         )
+
+    @property
+    def contract(self) -> str:
+        """Which contract it is, as the outbox writes it."""
+        return key(self.message.contract)
+
+    @property
+    def tenant_id(self) -> str:
+        """The tenant it concerns; empty where there is none."""
+        return self.correlation.tenant_id
+
+    @property
+    def correlation_id(self) -> str:
+        """The cause it belongs to."""
+        return self.correlation.correlation_id
+
+    @property
+    def traceparent(self) -> str:
+        """The W3C trace context of whoever publishes it."""
+        return self.correlation.traceparent
+
+    @property
+    def body(self) -> str:
+        """The body as JSON."""
+        return self.message.encode().decode()
 
 
 class Received[M: Message](msgspec.Struct, frozen=True, kw_only=True):

@@ -102,6 +102,13 @@ def insert_outbox(first: int, *, source: str = "") -> str:
     return f"INSERT INTO outbox ({OUTBOX_COLUMNS}) SELECT * FROM unnest({slots}){condition}"  # noqa: S608 - no input
 
 
+_KINDS = zip(OUTBOX_COLUMNS.split(", "), _ARRAYS.split(", "), strict=True)
+INSERT_OUTBOX = (
+    f"INSERT INTO outbox ({OUTBOX_COLUMNS}) SELECT * FROM "  # noqa: S608 - no input
+    f"unnest({', '.join(f':publications[].{column}::{kind}' for column, kind in _KINDS)})"
+)
+"""The same for a `Statement`, whose value `publications` is what is published; a condition may follow."""
+
 _PUBLISH = insert_outbox(1)
 
 

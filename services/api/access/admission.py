@@ -12,11 +12,10 @@ from libs.common.observability.logging import get_logger
 from services.api import metrics
 from services.api.access.commands import provision
 from services.api.access.directory import Directory, KnownTenant
+from services.api.access.domain import Tenant, TenantOrigin, TenantStatus
 from services.api.access.policies import authorize
-from services.api.access.sql.identity import Tenant, TenantOrigin, TenantStatus
 from services.api.access.tokens import ExpiredToken, Tokens
-from services.api.audit import AuditRecord
-from services.api.audit import sql as audit
+from services.api.audit import AuditRecord, write_line
 from services.api.errors import AccessDenied, TenantRefused
 from services.api.http.callers import (
     ANY_TENANT,
@@ -142,7 +141,7 @@ class Access:
         Raises:
             Unavailable: when it cannot be written; then it must not be done.
         """
-        await audit.record(self._database, self._line(caller, action, target, outcome="requested"))
+        await write_line(self._database, self._line(caller, action, target, outcome="requested"))
 
     async def remember(
         self,
@@ -160,7 +159,7 @@ class Access:
         """
         line = self._line(caller, action, target, outcome=outcome, detail=detail)
         try:
-            await audit.record(self._database, line)
+            await write_line(self._database, line)
         except Exception:
             metrics.AUDIT_UNWRITTEN.inc()
             log.error(
@@ -192,7 +191,7 @@ class Access:
         self, reason: str, principal: Principal, target: str, tenant_id: str, *, action: str = "authz.denied"
     ) -> None:
         metrics.DENIALS.labels(reason).inc()
-        await audit.record(
+        await write_line(
             self._database,
             AuditRecord(
                 # Under the tenant that the token proves: nobody writes into the log of a tenant that is not theirs.

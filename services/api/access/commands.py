@@ -4,8 +4,8 @@ from libs.common.clock import Clock
 from libs.common.db import Database
 from libs.common.ids import new_id
 from libs.common.observability.correlation import Correlation
+from services.api.access.domain import Tenant
 from services.api.access.sql import flags, identity
-from services.api.access.sql.identity import Tenant
 from services.api.audit import AuditRecord
 from services.api.outbox import tenant_provisioned
 

@@ -10,9 +10,9 @@ from libs.common.clock import Clock
 from libs.common.db import Database
 from libs.common.precedence import Precedence
 from libs.common.single_flight import SingleFlight
+from services.api.access.domain import Policy, Tenant
 from services.api.access.features import FlagState, enabled_of, states_of
 from services.api.access.sql import flags, identity
-from services.api.access.sql.identity import Policy, Tenant
 from services.api.http.callers import Feature
 
 _TENANTS_MAX = 10_000

@@ -8,12 +8,11 @@ from libs.common.ids import new_id
 from libs.common.observability.correlation import current
 from services.api import metrics
 from services.api.access.directory import Directory
+from services.api.access.domain import Account, TenantStatus
 from services.api.access.passwords import Passwords
 from services.api.access.sql import identity
-from services.api.access.sql.identity import Account, TenantStatus
 from services.api.access.tokens import Tokens, unauthorized
-from services.api.audit import AuditRecord
-from services.api.audit import sql as audit
+from services.api.audit import AuditRecord, write_line
 from services.api.errors import TenantRefused
 from services.api.http.callers import ANY_TENANT, Principal
 from services.api.http.problems import refusal
@@ -127,7 +126,7 @@ class Login:
         )
 
     async def _remember(self, name: str, action: str, outcome: str, detail: dict[str, str], *, tenant_id: str) -> None:
-        await audit.record(
+        await write_line(
             self._database,
             AuditRecord(
                 tenant_id=tenant_id,

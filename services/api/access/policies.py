@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from services.api.access.sql.identity import Policy
+from services.api.access.domain import Policy
 from services.api.errors import AccessDenied
 from services.api.http.callers import Principal
 

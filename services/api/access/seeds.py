@@ -9,9 +9,9 @@ from libs.common.db import Database
 from libs.common.ids import new_id
 from libs.common.observability.correlation import current
 from services.api.access.commands import provision
+from services.api.access.domain import Account, Policy, Tenant, TenantOrigin
 from services.api.access.passwords import Passwords
 from services.api.access.sql import identity
-from services.api.access.sql.identity import Account, Policy, Tenant, TenantOrigin
 from services.api.settings import SeedSettings
 
 ROLES = MappingProxyType(

@@ -1,6 +1,18 @@
 """The audit log: who did what, who was denied what, and how those who answer for a tenant read it."""
 
+from services.api.audit.consumers import AuditConsumers
+from services.api.audit.domain import AuditFilter, AuditRecord
 from services.api.audit.queries import AuditPage, audit_page
-from services.api.audit.sql import AuditFilter, AuditRecord
+from services.api.audit.sql import INSERT_AUDIT, audit_values, write_line, write_lines
 
-__all__ = ["AuditFilter", "AuditPage", "AuditRecord", "audit_page"]
+__all__ = [
+    "INSERT_AUDIT",
+    "AuditConsumers",
+    "AuditFilter",
+    "AuditPage",
+    "AuditRecord",
+    "audit_page",
+    "audit_values",
+    "write_line",
+    "write_lines",
+]

@@ -1,10 +1,10 @@
-"""The audit log, as those may read it who answer for a tenant."""
+"""Pages of the audit log, for those who answer for a tenant."""
 
 import msgspec
 
 from libs.common.db import Database
-from services.api.audit import sql as audit
-from services.api.audit.sql import AuditFilter, AuditRecord
+from services.api.audit import sql
+from services.api.audit.domain import AuditFilter, AuditRecord
 from services.api.http.cursors import Position, decode_cursor, encode_cursor
 
 _PURPOSE = b"audit"
@@ -22,7 +22,7 @@ class AuditPage(msgspec.Struct, frozen=True, kw_only=True):
 async def audit_page(
     database: Database,
     tenant_id: str,
-    wanted: AuditFilter,
+    filters: AuditFilter,
     *,
     limit: int,
     cursor: str | None,
@@ -33,10 +33,10 @@ async def audit_page(
     Raises:
         InvalidCursor: when the cursor belongs to another list.
     """
-    after = None if cursor is None else decode_cursor(cursor, tenant_id=tenant_id, filters=wanted, purpose=_PURPOSE)
+    after = None if cursor is None else decode_cursor(cursor, tenant_id=tenant_id, filters=filters, purpose=_PURPOSE)
     tenants = [tenant_id, *([""] if with_unproven else [])]
-    rows = await audit.lines(
-        database, tenants, wanted, limit=limit + 1, after=None if after is None else (after.created_at, after.id)
+    rows = await sql.lines(
+        database, tenants, filters, limit=limit + 1, after=None if after is None else (after.created_at, after.id)
     )
     shown = rows[:limit]
     last = Position(shown[-1].at, shown[-1].id) if len(rows) > limit else None
@@ -44,5 +44,5 @@ async def audit_page(
         lines=shown,
         next_cursor=None
         if last is None
-        else encode_cursor(last, tenant_id=tenant_id, filters=wanted, purpose=_PURPOSE),
+        else encode_cursor(last, tenant_id=tenant_id, filters=filters, purpose=_PURPOSE),
     )

@@ -1,26 +1,38 @@
 """Idempotency keys: the same request twice takes effect once."""
 
-from services.api.idempotency.commands import (
+from services.api.idempotency import sql as keys
+from services.api.idempotency.commands import Idempotency
+from services.api.idempotency.domain import (
+    Answer,
+    Claim,
     Given,
-    Idempotency,
+    KeyAnswer,
+    KeyRecord,
     canonical,
     earlier_fingerprint,
     fingerprint,
     normalise_key,
 )
-from services.api.idempotency.sql import Answer, Claim, KeyRecord
+from services.api.idempotency.sql import IF_FREE, INSERT_KEY, KEY_COLUMNS, key_of, key_row
 from services.api.idempotency.workers import FORGET_KEYS_EVERY_SECONDS, forget_expired_keys
 
 __all__ = [
     "FORGET_KEYS_EVERY_SECONDS",
+    "IF_FREE",
+    "INSERT_KEY",
+    "KEY_COLUMNS",
     "Answer",
     "Claim",
     "Given",
     "Idempotency",
+    "KeyAnswer",
     "KeyRecord",
     "canonical",
     "earlier_fingerprint",
     "fingerprint",
     "forget_expired_keys",
+    "key_of",
+    "key_row",
+    "keys",
     "normalise_key",
 ]

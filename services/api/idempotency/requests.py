@@ -27,8 +27,8 @@ from services.api.http.parameters import AnyRequest
 from services.api.http.problems import refusal
 from services.api.http.rendering import json_answer
 from services.api.http.requests import Ask, changes_something
-from services.api.idempotency.commands import Given, Idempotency, normalise_key
-from services.api.idempotency.sql import Answer, Claim
+from services.api.idempotency.commands import Idempotency
+from services.api.idempotency.domain import Answer, Claim, Given, normalise_key
 
 _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _HEADER = "idempotency-key"

@@ -13,8 +13,7 @@ from libs.common.db import Connection
 from libs.common.messaging import Bus, Received
 from libs.common.observability.logging import get_logger
 from services.api import metrics
-from services.api.audit import AuditRecord
-from services.api.audit import sql as audit
+from services.api.audit import AuditRecord, write_lines
 from services.api.errors import ContradictoryOutcome
 from services.api.payments import domain
 from services.api.payments.commands import Outcomes
@@ -110,7 +109,7 @@ class Consumers:
         recorded = await self._outcomes.record(
             transaction, [self._reported(h) for h in received if h.body.amount_minor > 0]
         )
-        await audit.write(transaction, [_capture_unknown(h, at=self._clock.now()) for h in unknown])
+        await write_lines(transaction, [_capture_unknown(h, at=self._clock.now()) for h in unknown])
 
         def afterwards() -> None:
             recorded()
@@ -219,7 +218,7 @@ class Consumers:
         self, transaction: Connection, received: Sequence[Received[ledger_books.InvariantBroken]]
     ) -> None:
         """The ledger found something in its books that cannot be: it stands in the audit log of whom it concerns."""
-        await audit.write(
+        await write_lines(
             transaction,
             [
                 AuditRecord(

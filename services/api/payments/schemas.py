@@ -15,8 +15,8 @@ from services.api.payments.domain import (
     Refund,
     RefundStatus,
     Status,
+    TimelineEvent,
 )
-from services.api.payments.sql.timeline import TimelineEvent
 
 _encoder = msgspec.json.Encoder()
 

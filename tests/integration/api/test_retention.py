@@ -88,7 +88,7 @@ async def test_audit_page_costs_the_same_wherever_it_begins(
             AuditFilter(outcome="success", action="payment_intent."),
             AuditFilter(at_from=deep[0]),
         ):
-            cost, shown = await _buffers(database, monkeypatch, tenants=tenants, wanted=wanted, limit=50, after=after)
+            cost, shown = await _buffers(database, monkeypatch, tenants=tenants, filters=wanted, limit=50, after=after)
             if after is None or wanted.at_from is None:
                 assert len(shown) == 50
             # A block or so for each line, and the way down an index for each tenant and month; the log has thousands.

@@ -1,174 +1,98 @@
-"""Tenants, users, roles and policies."""
+"""The SQL of tenants, users, roles and policies."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from enum import StrEnum
-from uuid import UUID
 
 import asyncpg
-import msgspec
 
 from libs.common.db import Database
-from libs.common.messaging import Publication, insert_outbox, outbox_arrays
+from libs.common.db.statements import Statement, columns_of, reader_of, values_of
+from libs.common.messaging import INSERT_OUTBOX, Publication
+from services.api.access.domain import Account, Policy, Tenant
 
+_tenant_of = reader_of(Tenant)
+_policy_of = reader_of(Policy)
+_account_of = reader_of(Account)
 
-class TenantStatus(StrEnum):
-    """Whether a tenant may use the platform."""
+_TENANT = Statement("SELECT {columns} FROM tenants WHERE id = :tenant_id", columns=columns_of(Tenant))
 
-    ACTIVE = "ACTIVE"
-    SUSPENDED = "SUSPENDED"
-    DELETED = "DELETED"
+_POLICIES = Statement("SELECT {columns} FROM policies", columns=columns_of(Policy))
 
+_ACCOUNT = Statement(
+    """
+SELECT {columns}, ARRAY(SELECT DISTINCT permission FROM role_permissions WHERE role = ANY(roles) ORDER BY 1) AS permissions
+  FROM users WHERE email = :email
+""",
+    columns=columns_of(Account, without=("permissions",)),
+)
 
-class TenantOrigin(StrEnum):
-    """Who told us of a tenant: what a mere token claims is believed less than what an operator or the suite says."""
-
-    SEED = "seed"
-    TOKEN = "token"  # noqa: S105 - a word
-    SYNC = "sync"
-
-
-class Tenant(msgspec.Struct, frozen=True, kw_only=True):
-    """A merchant that uses the platform."""
-
-    id: str
-    """1 to 64 visible characters."""
-    name: str
-    """Its name, for people."""
-    plan: str
-    """Plan as its source wrote it."""
-    region: str
-    """Region as its source wrote it."""
-    status: TenantStatus = TenantStatus.ACTIVE
-    """Whether it may use the platform."""
-    origin: TenantOrigin
-    """Who told us of it."""
-
-
-class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """What narrows a permission: which plans and regions may use it."""
-
-    permission: str
-    """The permission, for example `payments:write`."""
-    effect: str
-    """`allow` or `deny`."""
-    allowed_plans: tuple[str, ...]
-    """Plans, each admitting higher ones; empty: all."""
-    allowed_regions: tuple[str, ...]
-    """Regions; empty: all."""
-
-
-class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """A user who logs in with a password, and what the roles allow."""
-
-    id: UUID
-    """UUIDv7."""
-    email: str
-    """Login name, lower case."""
-    password_hash: str
-    """argon2id in PHC string format."""
-    tenant_id: str | None
-    """The tenant; none for a global admin."""
-    roles: tuple[str, ...]
-    """Names of the roles."""
-    permissions: tuple[str, ...]
-    """What the roles allow, sorted."""
-
-
-_TENANT = "SELECT id, name, plan, region, status, origin FROM tenants WHERE id = $1"
-_POLICIES = "SELECT permission, effect, allowed_plans, allowed_regions FROM policies"
-_ACCOUNT = """
-SELECT u.id, u.email, u.password_hash, u.tenant_id, u.roles,
-       ARRAY(SELECT DISTINCT permission FROM role_permissions WHERE role = ANY(u.roles) ORDER BY 1) AS permissions
-FROM users u WHERE u.email = $1
-"""
-_ADD_TENANT = f"""
-WITH met AS (
-    INSERT INTO tenants (id, name, plan, region, status, origin, created_at, updated_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT (id) DO NOTHING RETURNING 1
+# The tenant's message goes out only where the row is new: many requests may meet an unknown tenant at once.
+_ADD_TENANT = Statement(
+    """
+WITH added AS (
+    INSERT INTO tenants ({columns}, created_at, updated_at) VALUES ({values}, :at, :at)
+    ON CONFLICT (id) DO NOTHING RETURNING 1
 ),
-said AS ({insert_outbox(8, source="met")})
-SELECT count(*) AS met FROM met
-"""  # noqa: S608 - built from constants
-_ADD_ROLES = "INSERT INTO roles (name, description) SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING"
-_ADD_PERMISSIONS = (
-    "INSERT INTO permissions (name, description) SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING"
-)
-_ADD_ROLE_PERMISSIONS = "INSERT INTO role_permissions (role, permission) SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING"
-_ADD_POLICY = (
-    "INSERT INTO policies (permission, effect, allowed_plans, allowed_regions) VALUES ($1, $2, $3, $4) "
-    "ON CONFLICT DO NOTHING"
-)
-_ADD_USER = (
-    "INSERT INTO users (id, email, password_hash, tenant_id, roles, created_at) VALUES ($1, $2, $3, $4, $5, $6) "
-    "ON CONFLICT (email) DO NOTHING"
+published AS ({insert_outbox} WHERE EXISTS (SELECT 1 FROM added))
+SELECT count(*) AS added FROM added
+""",
+    columns=columns_of(Tenant),
+    values=values_of("tenant", Tenant),
+    insert_outbox=INSERT_OUTBOX,
 )
 
+# What an operator has changed stays changed: seeds add only what is missing.
+_ADD_ROLES = Statement("""
+INSERT INTO roles (name, description) SELECT * FROM unnest(:names::text[], :descriptions::text[]) ON CONFLICT DO NOTHING
+""")
 
-def _tenant_of(row: asyncpg.Record) -> Tenant:
-    return Tenant(
-        id=row["id"],
-        name=row["name"],
-        plan=row["plan"],
-        region=row["region"],
-        status=TenantStatus(row["status"]),
-        origin=TenantOrigin(row["origin"]),
-    )
+_ADD_PERMISSIONS = Statement("""
+INSERT INTO permissions (name, description) SELECT * FROM unnest(:names::text[], :descriptions::text[])
+ON CONFLICT DO NOTHING
+""")
+
+_ADD_ROLE_PERMISSIONS = Statement("""
+INSERT INTO role_permissions (role, permission) SELECT * FROM unnest(:roles::text[], :permissions::text[])
+ON CONFLICT DO NOTHING
+""")
+
+_ADD_POLICY = Statement(
+    "INSERT INTO policies ({columns}) VALUES ({values}) ON CONFLICT DO NOTHING",
+    columns=columns_of(Policy),
+    values=values_of("policy", Policy),
+)
+
+_ADD_USER = Statement(
+    "INSERT INTO users ({columns}, created_at) VALUES ({values}, :at) ON CONFLICT (email) DO NOTHING",
+    columns=columns_of(Account, without=("permissions",)),
+    values=values_of("account", Account, without=("permissions",)),
+)
 
 
 async def tenant(database: Database, tenant_id: str) -> Tenant | None:
     """Read one tenant."""
-    row = await database.fetchrow(_TENANT, tenant_id)
-    return None if row is None else _tenant_of(row)
+    return _read(_tenant_of, await _TENANT.fetchrow(database, tenant_id=tenant_id))
 
 
-async def add_tenant(database: Database, new: Tenant, *, publications: Sequence[Publication], at: datetime) -> bool:
-    """Make a tenant known and say so, in one round trip; False, and silence, when it already was."""
-    row = await database.write(
-        _ADD_TENANT,
-        new.id,
-        new.name,
-        new.plan,
-        new.region,
-        new.status.value,
-        new.origin.value,
-        at,
-        *outbox_arrays(publications),
-    )
-    return row is not None and row["met"] == 1
+async def add_tenant(database: Database, tenant: Tenant, *, publications: Sequence[Publication], at: datetime) -> bool:
+    """Add a tenant and publish it, in one round trip; False, and nothing published, when it was known."""
+    row = await _ADD_TENANT.write(database, tenant=tenant, publications=publications, at=at)
+    return row is not None and row["added"] == 1
 
 
 async def policies(database: Database) -> dict[str, Policy]:
     """Read all policies, by permission."""
-    return {
-        row["permission"]: Policy(
-            permission=row["permission"],
-            effect=row["effect"],
-            allowed_plans=tuple(row["allowed_plans"]),
-            allowed_regions=tuple(row["allowed_regions"]),
-        )
-        for row in await database.fetch(_POLICIES)
-    }
+    return {row["permission"]: _policy_of(row) for row in await _POLICIES.fetch(database)}
 
 
 async def account(database: Database, email: str) -> Account | None:
     """Read the user with this login name."""
-    row = await database.fetchrow(_ACCOUNT, email)
-    if row is None:
-        return None
-    return Account(
-        id=row["id"],
-        email=row["email"],
-        password_hash=row["password_hash"],
-        tenant_id=row["tenant_id"],
-        roles=tuple(row["roles"]),
-        permissions=tuple(row["permissions"]),
-    )
+    return _read(_account_of, await _ACCOUNT.fetchrow(database, email=email))
 
 
-async def add_account(database: Database, new: Account, *, at: datetime) -> None:
+async def add_account(database: Database, account: Account, *, at: datetime) -> None:
     """Add a user; one who is already there keeps password and roles."""
-    await database.fetch(_ADD_USER, new.id, new.email, new.password_hash, new.tenant_id, list(new.roles), at)
+    await _ADD_USER.fetch(database, account=account, at=at)
 
 
 async def add_rules(
@@ -179,14 +103,17 @@ async def add_rules(
     role_permissions: Sequence[tuple[str, str]],
     rules: Sequence[Policy],
 ) -> None:
-    """Add roles, permissions and policies that are missing; what an operator has changed stays changed."""
-    async with database.transaction() as connection:
-        await connection.execute(_ADD_ROLES, list(roles), list(roles.values()))
-        await connection.execute(_ADD_PERMISSIONS, list(permissions), list(permissions.values()))
-        await connection.execute(
-            _ADD_ROLE_PERMISSIONS, [role for role, _ in role_permissions], [allowed for _, allowed in role_permissions]
+    """Add roles, permissions and policies that are missing."""
+    async with database.transaction() as tx:
+        await _ADD_ROLES.execute(tx, names=list(roles), descriptions=list(roles.values()))
+        await _ADD_PERMISSIONS.execute(tx, names=list(permissions), descriptions=list(permissions.values()))
+        await _ADD_ROLE_PERMISSIONS.execute(
+            tx,
+            roles=[role for role, _ in role_permissions],
+            permissions=[permission for _, permission in role_permissions],
         )
-        for rule in rules:
-            await connection.execute(
-                _ADD_POLICY, rule.permission, rule.effect, list(rule.allowed_plans), list(rule.allowed_regions)
-            )
+        await _ADD_POLICY.executemany(tx, [{"policy": rule} for rule in rules])
+
+
+def _read[S](read: Callable[[asyncpg.Record], S], row: asyncpg.Record | None) -> S | None:
+    return None if row is None else read(row)

@@ -10,8 +10,7 @@ from libs.common.ids import new_id
 from libs.common.observability.correlation import Correlation
 from services.api import metrics
 from services.api.errors import ConfirmContended, PaymentIntentNotFound
-from services.api.idempotency import Answer, Claim
-from services.api.idempotency import sql as keys
+from services.api.idempotency import Answer, Claim, keys
 from services.api.payments import domain
 from services.api.payments.commands.outcomes import Render
 from services.api.payments.commands.publications import publications_of
@@ -173,5 +172,5 @@ class PaymentCommands:
 
     async def _answer_as_it_stands(self, intent: PaymentIntent, claim: Claim) -> Answer | None:
         answer = Answer(_ACCEPTED if intent.status is Status.PROCESSING else _OK, self._render(intent))
-        kept = await keys.remember(self._database, claim, payment_intent_id=intent.id, answer=answer)
+        kept = await keys.keep(self._database, claim, subject_id=intent.id, answer=answer)
         return answer if kept else None

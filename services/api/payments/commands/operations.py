@@ -17,10 +17,9 @@ from libs.common.errors import BrokenInvariant
 from libs.common.ids import new_id
 from libs.common.observability.correlation import Correlation
 from services.api import metrics
-from services.api.audit import sql as audit
+from services.api.audit import write_line
 from services.api.errors import PaymentIntentNotFound
-from services.api.idempotency import Answer, Claim
-from services.api.idempotency import sql as keys
+from services.api.idempotency import Answer, Claim, keys
 from services.api.payments import domain
 from services.api.payments.commands.outcomes import Render, RenderRefund
 from services.api.payments.commands.publications import publications_of
@@ -83,7 +82,7 @@ class Operations:
             CannotCapture: when there is nothing to take.
             CaptureExceedsAuthorization: when it is more than is held.
         """
-        decide = partial(domain.ask_capture, amount_minor=amount_minor, at=self._clock.now())
+        decide = partial(domain.request_capture, amount_minor=amount_minor, at=self._clock.now())
         detail = {} if amount_minor is None else {"amount_minor": str(amount_minor)}
         return await self._carry_out(
             self._on_intent("payment_intent.capture", intent_id, decide, detail), claim=claim, caller=caller
@@ -96,7 +95,7 @@ class Operations:
             PaymentIntentNotFound: when the tenant has no such intent.
             CannotVoid: when there is nothing to let go of.
         """
-        decide = partial(domain.ask_void, at=self._clock.now())
+        decide = partial(domain.request_void, at=self._clock.now())
         return await self._carry_out(
             self._on_intent("payment_intent.void", intent_id, decide, {}), claim=claim, caller=caller
         )
@@ -120,7 +119,9 @@ class Operations:
             action="payment_intent.refund",
             intent_id=intent_id,
             subject_id=refund_id,
-            decide=partial(domain.ask_refund, refund_id=refund_id, amount_minor=amount_minor, reason=reason, at=now),
+            decide=partial(
+                domain.request_refund, refund_id=refund_id, amount_minor=amount_minor, reason=reason, at=now
+            ),
             answer=self._answer_refund,
             is_open=lambda _: True,
             detail={"refund_id": str(refund_id)},
@@ -199,7 +200,7 @@ class Operations:
         )
         if decision.refund is not None:
             await refunds.save_refunds(transaction, [decision.refund])
-        await audit.record_within(
+        await write_line(
             transaction,
             audit_of(
                 intent,

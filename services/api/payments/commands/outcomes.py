@@ -14,14 +14,22 @@ from libs.common.observability.correlation import Correlation
 from libs.common.observability.logging import get_logger
 from services.api import metrics
 from services.api.errors import NotYet
-from services.api.idempotency import Answer
+from services.api.idempotency import Answer, KeyAnswer
 from services.api.payments.commands.publications import publications_of
 from services.api.payments.commands.records import events_of
 from services.api.payments.commands.waiting import Answers
-from services.api.payments.domain import Decision, Dispute, Fact, PaymentIntent, Refund, RefundStatus, Stage
+from services.api.payments.domain import (
+    Decision,
+    Dispute,
+    Fact,
+    PaymentIntent,
+    Refund,
+    RefundStatus,
+    Stage,
+    TimelineEvent,
+)
 from services.api.payments.sql import intents, refunds
-from services.api.payments.sql.intents import KeyAnswer
-from services.api.payments.sql.timeline import TimelineEvent, published
+from services.api.payments.sql.timeline import published
 
 log = get_logger("api.outcomes")
 

@@ -58,7 +58,7 @@ def _message(decision: Decision, fact: Fact, *, envelope: dict[str, Any]) -> Mes
     match fact:
         case Fact.CREATED:
             return said.PaymentIntentCreated(**envelope)
-        case Fact.AUTHORIZATION_WANTED:
+        case Fact.AUTHORIZATION_REQUESTED:
             return asked.AuthorizePayment(
                 payment_intent_id=intent.id,
                 amount_minor=intent.amount_minor,
@@ -71,10 +71,10 @@ def _message(decision: Decision, fact: Fact, *, envelope: dict[str, Any]) -> Mes
             return said.PaymentRequiresAction(**envelope, action_url=intent.action_url or "")
         case Fact.AUTHORIZED:
             return said.PaymentAuthorized(**envelope)
-        case Fact.CAPTURE_WANTED:
+        case Fact.CAPTURE_REQUESTED:
             return asked.CapturePayment(
                 payment_intent_id=intent.id,
-                amount_minor=intent.asked_minor,
+                amount_minor=intent.requested_minor,
                 currency=intent.currency,
                 gateway_ref=intent.gateway_ref or "",
             )
@@ -84,7 +84,7 @@ def _message(decision: Decision, fact: Fact, *, envelope: dict[str, Any]) -> Mes
             return said.PaymentCaptured(**envelope, captured_amount=_money(intent, intent.captured_minor))
         case Fact.SETTLED:
             return said.PaymentSettled(**envelope, captured_amount=_money(intent, intent.captured_minor))
-        case Fact.VOID_WANTED:
+        case Fact.VOID_REQUESTED:
             return asked.VoidPayment(
                 payment_intent_id=intent.id,
                 amount_minor=intent.amount_minor,
@@ -101,7 +101,7 @@ def _message(decision: Decision, fact: Fact, *, envelope: dict[str, Any]) -> Mes
                 failure_code=intent.failure_code or "unknown",
                 failure_message=intent.failure_message or "The payment failed.",
             )
-        case Fact.REFUND_WANTED | Fact.REFUNDED | Fact.REFUND_FAILED:
+        case Fact.REFUND_REQUESTED | Fact.REFUNDED | Fact.REFUND_FAILED:
             return _refund_message(decision, fact, envelope=envelope)
         case Fact.DISPUTE_OPENED | Fact.DISPUTE_WON | Fact.DISPUTE_LOST:
             return _dispute_message(decision, fact, envelope=envelope)
@@ -112,7 +112,7 @@ def _message(decision: Decision, fact: Fact, *, envelope: dict[str, Any]) -> Mes
 def _refund_message(decision: Decision, fact: Fact, *, envelope: dict[str, Any]) -> Message:
     intent, refund = decision.intent, decision.refund
     assert refund is not None, "facts of a refund come with it"
-    if fact is Fact.REFUND_WANTED:
+    if fact is Fact.REFUND_REQUESTED:
         return asked.RefundPayment(
             payment_intent_id=intent.id,
             refund_id=refund.id,

@@ -8,8 +8,7 @@ from libs.common.ids import new_id
 from libs.common.messaging import Publication
 from libs.common.observability.correlation import Correlation
 from services.api.audit import AuditRecord
-from services.api.payments.domain import PaymentIntent
-from services.api.payments.sql.timeline import TimelineEvent
+from services.api.payments.domain import PaymentIntent, TimelineEvent
 
 
 def events_of(

@@ -15,9 +15,8 @@ from libs.common.observability.correlation import Correlation, new_correlation_i
 from libs.common.observability.logging import get_logger
 from services.api import metrics
 from services.api.payments.commands.publications import repeated
-from services.api.payments.domain import Decision, Fact, Stage
+from services.api.payments.domain import Decision, Due, Fact, Stage, Sweep
 from services.api.payments.sql import sweeps
-from services.api.payments.sql.sweeps import Due, Sweep
 
 log = get_logger("api.sweeping")
 
@@ -29,12 +28,12 @@ _FORGET_MAX = 5_000
 """Sweeps that one round of forgetting removes at most."""
 
 _FACTS = {
-    Stage.PROCESSING: Fact.AUTHORIZATION_WANTED,
-    Stage.CAPTURING: Fact.CAPTURE_WANTED,
+    Stage.PROCESSING: Fact.AUTHORIZATION_REQUESTED,
+    Stage.CAPTURING: Fact.CAPTURE_REQUESTED,
     # The gateway publishes the capture again, and the ledger then books it or tells that it has.
-    Stage.CAPTURED: Fact.CAPTURE_WANTED,
-    Stage.VOIDING: Fact.VOID_WANTED,
-    Stage.ABANDONING: Fact.VOID_WANTED,
+    Stage.CAPTURED: Fact.CAPTURE_REQUESTED,
+    Stage.VOIDING: Fact.VOID_REQUESTED,
+    Stage.ABANDONING: Fact.VOID_REQUESTED,
 }
 """Which command an intent waits for in each stage."""
 
@@ -120,7 +119,7 @@ class Sweeper:
 
 
 def _command(item: Due, *, at: datetime) -> Publication:
-    fact = Fact.REFUND_WANTED if item.refund is not None else _FACTS[item.intent.stage]
+    fact = Fact.REFUND_REQUESTED if item.refund is not None else _FACTS[item.intent.stage]
     return repeated(
         Decision(item.intent, (fact,), refund=item.refund),
         at=at,

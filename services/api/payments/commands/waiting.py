@@ -16,7 +16,7 @@ from libs.common.db import Database
 from libs.common.errors import BrokenInvariant
 from services.api import metrics
 from services.api.idempotency import Answer, Claim
-from services.api.idempotency import sql as store
+from services.api.idempotency import keys as store
 
 _POLL_SECONDS = 0.05
 """How often the rows of the keys are read while somebody waits."""

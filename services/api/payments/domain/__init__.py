@@ -1,35 +1,27 @@
 """What is always true of payments: the lifecycle as a table, and what each command and happening makes of an intent.
 
-`lifecycle` is the table, `intent` the payment and its decisions, `refund` and `dispute` what a payment can have several of.
-Pure: no framework, no SQL, no wire.
+`lifecycle` is the table, `decisions` reads it; `intent`, `refund` and `dispute` are the nouns, `collection` and `returns`
+what becomes of them; `lists` and `waiting` are what is read of many payments. Pure: no framework, no SQL, no wire.
 """
 
-from services.api.payments.domain.dispute import Dispute, DisputeStatus
-from services.api.payments.domain.intent import (
-    CaptureMethod,
-    Decision,
-    PaymentIntent,
-    ask_capture,
-    ask_refund,
-    ask_void,
+from services.api.payments.domain.collection import (
     authorize,
     capture,
-    complete_refund,
     confirm,
     confirm_capture,
     decline,
-    end_dispute,
     expire,
     fail_capture,
-    fail_refund,
     fail_void,
-    open_dispute,
+    request_capture,
+    request_void,
     require_action,
-    require_captured_money,
-    require_same_money,
     settle,
     void,
 )
+from services.api.payments.domain.decisions import Decision
+from services.api.payments.domain.dispute import Dispute, DisputeStatus
+from services.api.payments.domain.intent import CaptureMethod, PaymentIntent, require_captured_money, require_same_money
 from services.api.payments.domain.lifecycle import (
     COMMANDS,
     LIFECYCLE,
@@ -43,7 +35,10 @@ from services.api.payments.domain.lifecycle import (
     Stage,
     Status,
 )
+from services.api.payments.domain.lists import IntentFilter, TimelineEvent
 from services.api.payments.domain.refund import Refund, RefundStatus
+from services.api.payments.domain.returns import complete_refund, end_dispute, fail_refund, open_dispute, request_refund
+from services.api.payments.domain.waiting import Due, Stuck, Sweep, Waiting
 
 __all__ = [
     "COMMANDS",
@@ -54,8 +49,10 @@ __all__ = [
     "Decision",
     "Dispute",
     "DisputeStatus",
+    "Due",
     "Fact",
     "Happening",
+    "IntentFilter",
     "Move",
     "Otherwise",
     "PaymentIntent",
@@ -64,9 +61,10 @@ __all__ = [
     "RefundStatus",
     "Stage",
     "Status",
-    "ask_capture",
-    "ask_refund",
-    "ask_void",
+    "Stuck",
+    "Sweep",
+    "TimelineEvent",
+    "Waiting",
     "authorize",
     "capture",
     "complete_refund",
@@ -79,6 +77,9 @@ __all__ = [
     "fail_refund",
     "fail_void",
     "open_dispute",
+    "request_capture",
+    "request_refund",
+    "request_void",
     "require_action",
     "require_captured_money",
     "require_same_money",

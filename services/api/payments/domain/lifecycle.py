@@ -94,18 +94,18 @@ class Fact(StrEnum):
     """What others must be told; `outbox.py` knows the words."""
 
     CREATED = "created"
-    AUTHORIZATION_WANTED = "authorization_wanted"
+    AUTHORIZATION_REQUESTED = "authorization_requested"
     ACTION_REQUIRED = "action_required"
     AUTHORIZED = "authorized"
-    CAPTURE_WANTED = "capture_wanted"
+    CAPTURE_REQUESTED = "capture_requested"
     CAPTURE_UNCONFIRMED = "capture_unconfirmed"
     CAPTURED = "captured"
     SETTLED = "settled"
-    VOID_WANTED = "void_wanted"
+    VOID_REQUESTED = "void_requested"
     VOIDED = "voided"
     EXPIRED = "expired"
     FAILED = "failed"
-    REFUND_WANTED = "refund_wanted"
+    REFUND_REQUESTED = "refund_requested"
     REFUNDED = "refunded"
     REFUND_FAILED = "refund_failed"
     DISPUTE_OPENED = "dispute_opened"
@@ -130,19 +130,19 @@ class Move(msgspec.Struct, frozen=True):
     """A step to another stage, and what is said about it."""
 
     to: Stage
-    says: tuple[Fact, ...] = ()
+    facts: tuple[Fact, ...] = ()
 
 
 class Recount(msgspec.Struct, frozen=True):
     """Amounts change; where they decide about the stage (nothing, a part, all given back), it follows from them."""
 
-    says: tuple[Fact, ...]
+    facts: tuple[Fact, ...]
 
 
 class Check(msgspec.Struct, frozen=True):
     """Nothing moves yet: whoever publishes it is asked first whether its own records have it."""
 
-    says: tuple[Fact, ...]
+    facts: tuple[Fact, ...]
 
 
 type Row = Move | Recount | Check | Otherwise
@@ -185,14 +185,14 @@ LIFECYCLE: Mapping[tuple[Stage, Happening], Row] = MappingProxyType(
         # Commands of clients. Each is idempotent by state: people click twice, each time with a new key.
         **_rows(
             Happening.CONFIRM,
-            (_WISHED, Move(Stage.PROCESSING, (Fact.AUTHORIZATION_WANTED,))),
+            (_WISHED, Move(Stage.PROCESSING, (Fact.AUTHORIZATION_REQUESTED,))),
             ((*_UNDER_WAY, *_HELD, Stage.CAPTURED, Stage.SETTLED, Stage.FAILED), _STAYS),
             ((Stage.PARTIALLY_REFUNDED, Stage.REFUNDED, Stage.VOIDED, Stage.EXPIRED), _REFUSED),
         ),
         **_rows(
             Happening.CAPTURE,
             ((*_WISHED, *_UNDER_WAY), _REFUSED),
-            ((Stage.AUTHORIZED,), Move(Stage.CAPTURING, (Fact.CAPTURE_WANTED,))),
+            ((Stage.AUTHORIZED,), Move(Stage.CAPTURING, (Fact.CAPTURE_REQUESTED,))),
             ((Stage.CAPTURING, Stage.CAPTURED, Stage.SETTLED), _STAYS),
             # Whichever of a capture and a void comes first is asked of the processor; the other one is refused.
             ((Stage.VOIDING, Stage.PARTIALLY_REFUNDED, Stage.REFUNDED, *_ENDED), _REFUSED),
@@ -201,15 +201,15 @@ LIFECYCLE: Mapping[tuple[Stage, Happening], Row] = MappingProxyType(
             Happening.VOID,
             (_WISHED, Move(Stage.VOIDED, (Fact.VOIDED,))),
             ((Stage.PROCESSING,), _REFUSED),
-            ((Stage.REQUIRES_ACTION,), Move(Stage.ABANDONING, (Fact.VOID_WANTED,))),
-            ((Stage.AUTHORIZED,), Move(Stage.VOIDING, (Fact.VOID_WANTED,))),
+            ((Stage.REQUIRES_ACTION,), Move(Stage.ABANDONING, (Fact.VOID_REQUESTED,))),
+            ((Stage.AUTHORIZED,), Move(Stage.VOIDING, (Fact.VOID_REQUESTED,))),
             ((Stage.ABANDONING, Stage.VOIDING, Stage.VOIDED), _STAYS),
             ((Stage.CAPTURING, *_TAKEN, Stage.FAILED, Stage.EXPIRED), _REFUSED),
         ),
         **_rows(
             Happening.REFUND,
             ((*_WISHED, *_UNDER_WAY, *_HELD, Stage.CAPTURED, Stage.REFUNDED, *_ENDED), _REFUSED),
-            ((Stage.SETTLED, Stage.PARTIALLY_REFUNDED), Recount((Fact.REFUND_WANTED,))),
+            ((Stage.SETTLED, Stage.PARTIALLY_REFUNDED), Recount((Fact.REFUND_REQUESTED,))),
         ),
         # What the gateway says about the authorization.
         **_rows(

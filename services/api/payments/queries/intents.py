@@ -9,13 +9,11 @@ import msgspec
 from libs.common.db import Database
 from services.api.errors import PaymentIntentNotFound
 from services.api.http.cursors import Position, decode_cursor, encode_cursor
-from services.api.payments.domain import Dispute, PaymentIntent, Refund, Status
+from services.api.payments.domain import Dispute, IntentFilter, PaymentIntent, Refund, Status, TimelineEvent
 from services.api.payments.queries.totals import Totals
 from services.api.payments.sql import intents
 from services.api.payments.sql import refunds as store_refunds
 from services.api.payments.sql import timeline as store
-from services.api.payments.sql.intents import IntentFilter
-from services.api.payments.sql.timeline import TimelineEvent
 
 TIMELINE_MAX = 1000
 """Events of one timeline; a payment has about ten."""

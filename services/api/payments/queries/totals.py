@@ -14,8 +14,8 @@ import msgspec
 from libs.common.clock import Clock
 from libs.common.db import Database
 from libs.common.single_flight import SingleFlight
+from services.api.payments.domain import IntentFilter
 from services.api.payments.sql import intents
-from services.api.payments.sql.intents import IntentFilter
 
 SETTLED_AFTER = timedelta(minutes=5)
 """An intent bears the instant of its request and is committed within seconds: after this, none can appear before it."""

@@ -23,7 +23,7 @@ from services.api.idempotency import Idempotency
 from services.api.idempotency.requests import given_answer, require_key
 from services.api.payments import queries
 from services.api.payments.commands import NewIntent, PaymentCommands
-from services.api.payments.domain import CaptureMethod
+from services.api.payments.domain import CaptureMethod, IntentFilter
 from services.api.payments.routes.timeline import EXPAND, EXPANSIONS, ExpandedPaymentIntent, Expansion
 from services.api.payments.schemas import (
     CreatePaymentIntent,
@@ -33,7 +33,6 @@ from services.api.payments.schemas import (
     intent_body,
     render_intent,
 )
-from services.api.payments.sql.intents import IntentFilter
 
 PAGE_SIZE, PAGE_SIZE_MAX = 50, 500
 PAGE_MAX = 1_000_000

@@ -1,73 +1,60 @@
-"""The timeline of a payment intent: what happened, when, by whom; written together with what happened."""
+"""The SQL of timelines: what happened to an intent, when, by whom; written together with what happened."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from uuid import UUID
 
-import msgspec
-
 from libs.common.db import Connection, Database
+from libs.common.db.statements import Statement, columns_of, reader_of
+from services.api.payments.domain import TimelineEvent
 
+_KINDS = {
+    "tenant_id": "text",
+    "payment_intent_id": "uuid",
+    "id": "uuid",
+    "type": "text",
+    "status": "text",
+    "actor": "text",
+    "cause_id": "uuid",
+    "correlation_id": "text",
+    "occurred_at": "timestamptz",
+}
+"""The columns of a line, and their types."""
+INSERT_EVENTS = (
+    f"INSERT INTO payment_intent_events ({', '.join(_KINDS)}) SELECT * FROM "  # noqa: S608 - constants
+    f"unnest({', '.join(f':events[].{column}::{kind}[]' for column, kind in _KINDS.items())})"
+)
+"""Writes lines; for a `Statement` whose value `events` is the lines. A condition may follow."""
 
-class TimelineEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that happened to an intent, told by one message of ours."""
+# By the primary key, so that a late answer to an old command costs as little as any.
+_PUBLISHED = Statement("""
+SELECT tenant_id, payment_intent_id, id
+  FROM unnest(:tenant_ids::text[], :intent_ids::uuid[], :message_ids::uuid[]) AS w(tenant_id, payment_intent_id, id)
+  JOIN payment_intent_events USING (tenant_id, payment_intent_id, id)
+""")
 
-    tenant_id: str
-    """Whose intent."""
-    payment_intent_id: UUID
-    """Which intent."""
-    id: UUID
-    """The message that tells it."""
-    type: str
-    """What happened, as the message is called: `payment.authorized`, `payment.authorize` for what was asked."""
-    status: str
-    """The intent's status from then on."""
-    actor: str
-    """Subject of the token, or the service that said so: `gateway`, `ledger`."""
-    cause_id: UUID | None
-    """The message that was heard; None for a request over HTTP."""
-    correlation_id: str
-    """The request that set it in motion."""
-    occurred_at: datetime
-    """When."""
-
-
-_COLUMNS = "tenant_id, payment_intent_id, id, type, status, actor, cause_id, correlation_id, occurred_at"
-_KINDS = ("text", "uuid", "uuid", "text", "text", "text", "uuid", "text", "timestamptz")
-
-
-def insert_events(first: int, *, source: str = "") -> str:
-    """Write the INSERT whose arrays are parameters `first` and following; nothing is written when `source` is empty."""
-    slots = ", ".join(f"${first + i}::{kind}[]" for i, kind in enumerate(_KINDS))
-    condition = f" WHERE EXISTS (SELECT 1 FROM {source})" if source else ""  # noqa: S608 - a name of ours
-    return f"INSERT INTO payment_intent_events ({_COLUMNS}) SELECT * FROM unnest({slots}){condition}"  # noqa: S608
-
-
-def event_arrays(events: Sequence[TimelineEvent]) -> tuple[list[object], ...]:
-    """Turn events into the arrays that `insert_events` expects."""
-    names = TimelineEvent.__struct_fields__
-    return tuple([getattr(event, name) for event in events] for name in names)
-
-
-_PUBLISHED = (
-    "SELECT tenant_id, payment_intent_id, id FROM unnest($1::text[], $2::uuid[], $3::uuid[]) "
-    "AS w(tenant_id, payment_intent_id, id) JOIN payment_intent_events USING (tenant_id, payment_intent_id, id)"
+_TIMELINE = Statement(
+    """
+SELECT {columns} FROM payment_intent_events WHERE tenant_id = :tenant_id AND payment_intent_id = :intent_id
+ ORDER BY occurred_at, id LIMIT :limit
+""",
+    columns=columns_of(TimelineEvent),
 )
 
+_event_of = reader_of(TimelineEvent)
 
-async def published(connection: Connection, ids: Sequence[tuple[str, UUID, UUID]]) -> frozenset[tuple[str, UUID, UUID]]:
-    """Tell which of these (tenant, intent, message) we have published."""
-    rows = await connection.fetch(_PUBLISHED, *(list(column) for column in zip(*ids, strict=True)))
+
+async def published(tx: Connection, ids: Sequence[tuple[str, UUID, UUID]]) -> frozenset[tuple[str, UUID, UUID]]:
+    """Return which of these (tenant, intent, message) the api has published."""
+    rows = await _PUBLISHED.fetch(
+        tx,
+        tenant_ids=[tenant for tenant, _, _ in ids],
+        intent_ids=[intent for _, intent, _ in ids],
+        message_ids=[message for _, _, message in ids],
+    )
     return frozenset((row["tenant_id"], row["payment_intent_id"], row["id"]) for row in rows)
-
-
-_TIMELINE = (
-    f"SELECT {_COLUMNS} FROM payment_intent_events WHERE tenant_id = $1 AND payment_intent_id = $2 "  # noqa: S608
-    "ORDER BY occurred_at, id LIMIT $3"
-)
 
 
 async def timeline(database: Database, tenant_id: str, intent_id: UUID, *, limit: int) -> list[TimelineEvent]:
     """Read what happened to an intent, oldest first."""
-    rows = await database.fetch(_TIMELINE, tenant_id, intent_id, limit)
-    return [TimelineEvent(**{name: row[name] for name in TimelineEvent.__struct_fields__}) for row in rows]
+    rows = await _TIMELINE.fetch(database, tenant_id=tenant_id, intent_id=intent_id, limit=limit)
+    return [_event_of(row) for row in rows]

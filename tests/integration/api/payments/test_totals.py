@@ -8,10 +8,10 @@ import pytest
 
 from libs.common.clock import ManualClock
 from libs.common.db import Database
+from services.api.payments.domain import IntentFilter
 from services.api.payments.queries import Totals
 from services.api.payments.queries.totals import MOVING_AGE_MAX, SETTLED_AFTER
 from services.api.payments.sql import intents
-from services.api.payments.sql.intents import IntentFilter
 from tests.support.databases import TestDatabase
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -19,9 +19,9 @@ from services.api.errors import InvalidCursor
 from services.api.http.bodies import BodyReader
 from services.api.http.cursors import Position as IntentPosition
 from services.api.http.cursors import decode_cursor, encode_cursor
+from services.api.payments.domain import IntentFilter
 from services.api.payments.routes.intents import new_intent
 from services.api.payments.schemas import CreatePaymentIntent
-from services.api.payments.sql.intents import IntentFilter
 from services.api.settings import Settings
 
 READER = BodyReader(CreatePaymentIntent)

@@ -80,9 +80,9 @@ def a_dispute(intent: PaymentIntent, status: DisputeStatus = DisputeStatus.OPEN,
 
 CALLS: dict[Happening, Callable[[PaymentIntent], Decision]] = {
     Happening.CONFIRM: lambda i: domain.confirm(i, at=T1),
-    Happening.CAPTURE: lambda i: domain.ask_capture(i, amount_minor=None, at=T1),
-    Happening.VOID: lambda i: domain.ask_void(i, at=T1),
-    Happening.REFUND: lambda i: domain.ask_refund(i, refund_id=new_id(), amount_minor=10, reason=None, at=T1),
+    Happening.CAPTURE: lambda i: domain.request_capture(i, amount_minor=None, at=T1),
+    Happening.VOID: lambda i: domain.request_void(i, at=T1),
+    Happening.REFUND: lambda i: domain.request_refund(i, refund_id=new_id(), amount_minor=10, reason=None, at=T1),
     Happening.ACTION_REQUIRED: lambda i: domain.require_action(i, gateway_ref="g-1", action_url="", at=T1),
     Happening.AUTHORIZED: lambda i: domain.authorize(i, gateway_ref="g-1", at=T1),
     Happening.DECLINED: lambda i: domain.decline(i, code="insufficient_funds", message="No.", at=T1),
@@ -173,21 +173,21 @@ def test_each_pair_does_what_its_row_says(stage: Stage, happening: Happening) ->
     if isinstance(row, Move):
         decision = CALLS[happening](intent)
         assert decision.intent.stage is row.to
-        assert decision.facts == row.says
+        assert decision.facts == row.facts
         assert (decision.intent.version, decision.intent.updated_at) == (8, T1)
         assert decision.changed
     elif isinstance(row, Recount):
         if happening is Happening.REFUND_COMPLETED and stage is Stage.REFUNDED:
             return  # Nothing can be on its way any more; the amounts alone exclude it.
         decision = CALLS[happening](intent)
-        assert decision.facts == row.says
+        assert decision.facts == row.facts
         assert decision.changed
         assert decision.intent.status is (
             STATUS_OF[_by_amounts(decision.intent)] if stage in BY_AMOUNTS else intent.status
         )
     elif isinstance(row, Check):
         decision = CALLS[happening](intent)
-        assert decision.facts == row.says
+        assert decision.facts == row.facts
         assert decision.intent == msgspec.structs.replace(intent, version=8, updated_at=T1)
     elif row is Otherwise.STAYS:
         assert CALLS[happening](intent) == Decision(intent)
@@ -228,9 +228,9 @@ def test_the_whole_way_is_said_once_and_in_order() -> None:
         decision = CALLS[happening](intent)
         intent, said = decision.intent, [*said, *decision.facts]
     assert said == [
-        Fact.AUTHORIZATION_WANTED,
+        Fact.AUTHORIZATION_REQUESTED,
         Fact.AUTHORIZED,
-        Fact.CAPTURE_WANTED,
+        Fact.CAPTURE_REQUESTED,
         Fact.CAPTURED,
         Fact.SETTLED,
     ]
@@ -240,12 +240,12 @@ def test_the_whole_way_is_said_once_and_in_order() -> None:
 
 def test_a_part_is_captured_and_the_same_part_again_changes_nothing() -> None:
     held = intent_in(Stage.AUTHORIZED)
-    asked = domain.ask_capture(held, amount_minor=10000, at=T1)
+    asked = domain.request_capture(held, amount_minor=10000, at=T1)
     assert (asked.intent.stage, asked.intent.capturing_minor) == (Stage.CAPTURING, 10000)
     for again in (None, 10000):
-        assert not domain.ask_capture(asked.intent, amount_minor=again, at=T1).changed
+        assert not domain.request_capture(asked.intent, amount_minor=again, at=T1).changed
     with pytest.raises(CannotCapture):
-        domain.ask_capture(asked.intent, amount_minor=9999, at=T1)
+        domain.request_capture(asked.intent, amount_minor=9999, at=T1)
     taken = domain.capture(asked.intent, amount_minor=10000, at=T1).intent
     assert (taken.captured_minor, taken.status) == (10000, Status.AUTHORIZED)
     settled = domain.settle(taken, amount_minor=10000, at=T1).intent
@@ -256,13 +256,13 @@ def test_more_than_is_held_is_not_captured() -> None:
     with pytest.raises(
         CaptureExceedsAuthorization, match=r"capture of 150\.51 would exceed the authorized amount 150\.50"
     ):
-        domain.ask_capture(intent_in(Stage.AUTHORIZED), amount_minor=15051, at=T1)
+        domain.request_capture(intent_in(Stage.AUTHORIZED), amount_minor=15051, at=T1)
 
 
 def test_an_automatic_capture_leaves_nothing_to_void() -> None:
     intent = msgspec.structs.replace(intent_in(Stage.AUTHORIZED), capture_method=CaptureMethod.AUTOMATIC)
     with pytest.raises(CannotVoid, match="cannot void status AUTHORIZED: its capture is under way"):
-        domain.ask_void(intent, at=T1)
+        domain.request_void(intent, at=T1)
 
 
 @pytest.mark.parametrize(
@@ -275,7 +275,7 @@ def test_an_automatic_capture_leaves_nothing_to_void() -> None:
 )
 def test_a_refused_void_says_why_where_the_status_does_not(stage: Stage, sentence: str) -> None:
     with pytest.raises(CannotVoid) as refused:
-        domain.ask_void(intent_in(stage), at=T1)
+        domain.request_void(intent_in(stage), at=T1)
     assert refused.value.detail == sentence
 
 
@@ -284,7 +284,7 @@ def settled() -> PaymentIntent:
 
 
 def refund_of(intent: PaymentIntent, amount_minor: int | None) -> Decision:
-    return domain.ask_refund(intent, refund_id=new_id(), amount_minor=amount_minor, reason="r", at=T1)
+    return domain.request_refund(intent, refund_id=new_id(), amount_minor=amount_minor, reason="r", at=T1)
 
 
 def test_a_refund_is_reserved_at_once_and_counts_when_it_is_completed() -> None:
@@ -362,7 +362,7 @@ def test_the_customer_who_acts_in_the_last_moment_is_not_charged_twice_over() ->
     assert domain.void(held, at=T1).intent.status is Status.VOIDED
     # Where the processor refuses to let go, what was wished for at first is done.
     automatic = msgspec.structs.replace(held, capture_method=CaptureMethod.AUTOMATIC)
-    assert domain.fail_void(automatic, at=T1).facts == (Fact.CAPTURE_WANTED,)
+    assert domain.fail_void(automatic, at=T1).facts == (Fact.CAPTURE_REQUESTED,)
 
 
 def test_a_posting_before_the_capture_that_was_asked_for_says_both() -> None:
@@ -370,7 +370,7 @@ def test_a_posting_before_the_capture_that_was_asked_for_says_both() -> None:
 
 
 def test_another_amount_than_was_asked_for_moves_nothing_by_itself() -> None:
-    capturing = domain.ask_capture(intent_in(Stage.AUTHORIZED), amount_minor=10000, at=T1).intent
+    capturing = domain.request_capture(intent_in(Stage.AUTHORIZED), amount_minor=10000, at=T1).intent
     with pytest.raises(NotYet):
         domain.settle(capturing, amount_minor=9999, at=T1)
     checked = domain.capture(capturing, amount_minor=9999, at=T1)

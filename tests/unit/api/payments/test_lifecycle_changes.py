@@ -118,7 +118,7 @@ def test_funds_that_nobody_has_to_capture_expire_unseen() -> None:
     automatic = msgspec.structs.replace(intent_in(Stage.PROCESSING), capture_method=CaptureMethod.AUTOMATIC)
     decision = domain.authorize(automatic, gateway_ref="g-1", at=T1, expires_at=ends)
     assert decision.intent.expires_at is None
-    assert decision.facts == (Fact.AUTHORIZED, Fact.CAPTURE_WANTED)
+    assert decision.facts == (Fact.AUTHORIZED, Fact.CAPTURE_REQUESTED)
 
 
 def test_action_is_asked_for_where_the_processor_says() -> None:

@@ -44,12 +44,12 @@ STAGES = [SHORT.get(word) or Stage(word) for word in MEANT.strip().splitlines()[
 ROWS = {Happening(row.split()[0]): row.split()[1:] for row in MEANT.strip().splitlines()[1:]}
 
 SAID = {
-    ("confirm", "processing"): (Fact.AUTHORIZATION_WANTED,),
-    ("capture", "capturing"): (Fact.CAPTURE_WANTED,),
+    ("confirm", "processing"): (Fact.AUTHORIZATION_REQUESTED,),
+    ("capture", "capturing"): (Fact.CAPTURE_REQUESTED,),
     ("void", "voided"): (Fact.VOIDED,),
-    ("void", "abandoning"): (Fact.VOID_WANTED,),
-    ("void", "voiding"): (Fact.VOID_WANTED,),
-    ("refund", "#"): (Fact.REFUND_WANTED,),
+    ("void", "abandoning"): (Fact.VOID_REQUESTED,),
+    ("void", "voiding"): (Fact.VOID_REQUESTED,),
+    ("refund", "#"): (Fact.REFUND_REQUESTED,),
     ("action_required", "action"): (Fact.ACTION_REQUIRED,),
     ("authorized", "authorized"): (Fact.AUTHORIZED,),
     ("authorized", "voiding"): (Fact.AUTHORIZED,),

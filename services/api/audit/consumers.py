@@ -1,0 +1,20 @@
+"""Messages that the audit log keeps."""
+
+from collections.abc import Sequence
+
+from libs.common.contracts.ledger_books import InvariantBroken
+from libs.common.db import Connection
+from libs.common.messaging import Bus, Received
+from services.api.audit import commands
+
+
+class AuditConsumers:
+    """Handles what the audit log keeps."""
+
+    def register(self, bus: Bus) -> None:
+        """Handle every message of this subject."""
+        bus.handle(InvariantBroken, self.on_invariant_broken)
+
+    async def on_invariant_broken(self, tx: Connection, events: Sequence[Received[InvariantBroken]]) -> None:
+        """Write each broken invariant of the books into the log of the tenant it concerns."""
+        await commands.record_broken_invariants(tx, events)

@@ -1,0 +1,182 @@
+"""How a payment is collected: confirmed, authorized, captured and settled, or voided, expired and failed."""
+
+from datetime import datetime
+
+import msgspec
+
+from services.api.errors import CannotCapture, CannotVoid, CaptureExceedsAuthorization, NotYet
+from services.api.payments.domain.decisions import Decision, changed, decide
+from services.api.payments.domain.intent import CaptureMethod, PaymentIntent
+from services.api.payments.domain.lifecycle import Fact, Happening, Stage
+
+
+def confirm(intent: PaymentIntent, *, at: datetime) -> Decision:
+    """Begin to collect: the gateway is asked for an authorization, once.
+
+    Raises:
+        CannotConfirm: when it has ended, or was given back.
+    """
+    return decide(intent, Happening.CONFIRM, at=at)
+
+
+def request_capture(intent: PaymentIntent, *, amount_minor: int | None, at: datetime) -> Decision:
+    """Take held funds, all unless an amount is given; the rest is released.
+
+    Asked again for the same amount, it stays as it is.
+
+    Raises:
+        CannotCapture: when no funds are held, or another amount is being or has been taken.
+        CaptureExceedsAuthorization: when it is more than is held.
+    """
+    wanted = intent.amount_minor if amount_minor is None else amount_minor
+    decision = decide(intent, Happening.CAPTURE, at=at, capturing_minor=wanted)
+    if decision.changed and wanted > intent.amount_minor:
+        held, more = intent.money(intent.amount_minor), intent.money(wanted)
+        raise CaptureExceedsAuthorization(f"capture of {more} would exceed the authorized amount {held}")
+    known = intent.captured_minor or intent.capturing_minor or intent.amount_minor
+    if not decision.changed and amount_minor is not None and amount_minor != known:
+        raise CannotCapture(intent.status)
+    return decision
+
+
+def request_void(intent: PaymentIntent, *, at: datetime) -> Decision:
+    """Let go: at once where nobody was asked for money, else the processor is asked to release it.
+
+    Raises:
+        CannotVoid: when there is nothing to let go of, or it is being or has been taken.
+    """
+    if intent.stage in (Stage.CAPTURING, Stage.CAPTURED):
+        # The status alone would not tell why: clients do not see these stages.
+        raise CannotVoid(intent.status, because="its capture is under way")
+    return decide(intent, Happening.VOID, at=at, is_voiding=intent.stage is not Stage.CREATED)
+
+
+def require_action(intent: PaymentIntent, *, gateway_ref: str, action_url: str, at: datetime) -> Decision:
+    """The customer must prove something to the issuer first.
+
+    Raises:
+        NotYet: when nobody has confirmed the intent yet.
+    """
+    return decide(intent, Happening.ACTION_REQUIRED, at=at, gateway_ref=gateway_ref, action_url=action_url or None)
+
+
+def authorize(intent: PaymentIntent, *, gateway_ref: str, at: datetime, expires_at: datetime | None = None) -> Decision:
+    """The issuer promised the funds: they are captured next, unless the merchant wants to say when.
+
+    Raises:
+        NotYet: when nobody has confirmed the intent yet.
+    """
+    is_manual = intent.capture_method is CaptureMethod.MANUAL
+    decision = decide(
+        intent,
+        Happening.AUTHORIZED,
+        at=at,
+        gateway_ref=gateway_ref,
+        authorized_at=at,
+        action_url=None,
+        expires_at=expires_at if is_manual else None,
+    )
+    if decision.intent.stage is Stage.CAPTURING and decision.changed:
+        return msgspec.structs.replace(decision, facts=(*decision.facts, Fact.CAPTURE_REQUESTED))
+    return decision
+
+
+def decline(intent: PaymentIntent, *, code: str, message: str, at: datetime) -> Decision:
+    """The issuer said no, for good.
+
+    Raises:
+        NotYet: when nobody has confirmed the intent yet.
+        ContradictoryOutcome: when the issuer has already said yes.
+    """
+    failure = {} if intent.stage is Stage.ABANDONING else {"failure_code": code, "failure_message": message}
+    return decide(intent, Happening.DECLINED, at=at, action_url=None, is_voiding=False, **failure)
+
+
+def capture(intent: PaymentIntent, *, amount_minor: int, at: datetime) -> Decision:
+    """The processor took the funds, all or a part of them.
+
+    What we did not ask for, or not with this amount, is believed only once the gateway's own records confirm it.
+
+    Raises:
+        NotYet: when the authorization has not been heard yet.
+        ContradictoryOutcome: when the intent has ended.
+    """
+    if intent.stage is Stage.CAPTURING and amount_minor != intent.requested_minor:
+        return changed(intent, (Fact.CAPTURE_UNCONFIRMED,), at=at, changes={})
+    return decide(intent, Happening.CAPTURED, at=at, captured_minor=amount_minor, expires_at=None, is_voiding=False)
+
+
+def confirm_capture(intent: PaymentIntent, *, amount_minor: int, at: datetime) -> Decision:
+    """The gateway's records have the capture, whoever asked the processor for it.
+
+    Raises:
+        ContradictoryOutcome: when the intent has ended, or was never authorized.
+    """
+    return decide(
+        intent, Happening.CAPTURE_CONFIRMED, at=at, captured_minor=amount_minor, expires_at=None, is_voiding=False
+    )
+
+
+def fail_capture(intent: PaymentIntent, *, code: str, message: str, at: datetime) -> Decision:
+    """The processor refused to take the held funds, for good.
+
+    Raises:
+        NotYet: when the authorization has not been heard yet.
+        ContradictoryOutcome: when the funds were already taken.
+    """
+    return decide(intent, Happening.CAPTURE_FAILED, at=at, failure_code=code, failure_message=message, expires_at=None)
+
+
+def void(intent: PaymentIntent, *, at: datetime) -> Decision:
+    """The processor released the funds.
+
+    Raises:
+        NotYet: when the authorization has not been heard yet.
+        ContradictoryOutcome: when the funds were already taken.
+    """
+    return decide(intent, Happening.VOIDED, at=at, is_voiding=False, action_url=None, expires_at=None)
+
+
+def fail_void(intent: PaymentIntent, *, at: datetime) -> Decision:
+    """The processor refused to release the funds: they are held as before.
+
+    Raises:
+        NotYet: when nobody has confirmed the intent yet.
+    """
+    decision = decide(intent, Happening.VOID_FAILED, at=at, is_voiding=False)
+    if decision.changed and decision.intent.stage is Stage.CAPTURING:
+        # The customer acted in the last moment, and the funds could not be let go of: they are taken as was wished.
+        return msgspec.structs.replace(decision, facts=(Fact.CAPTURE_REQUESTED,))
+    return decision
+
+
+def expire(intent: PaymentIntent, *, at: datetime) -> Decision:
+    """The hold ended by itself.
+
+    Raises:
+        NotYet: when the authorization has not been heard yet.
+        ContradictoryOutcome: when the funds were already taken.
+    """
+    return decide(intent, Happening.EXPIRED, at=at, is_voiding=False, expires_at=None)
+
+
+def settle(intent: PaymentIntent, *, amount_minor: int, at: datetime) -> Decision:
+    """The capture stands in the books.
+
+    Raises:
+        NotYet: when the authorization has not been heard yet, or a capture that we did not ask for.
+        ContradictoryOutcome: when the intent has ended.
+    """
+    if intent.stage is Stage.CAPTURING and amount_minor != intent.requested_minor:
+        raise NotYet(
+            f"the books have a capture of {amount_minor} for payment intent {intent.id}: not the one asked for"
+        )
+    return decide(
+        intent,
+        Happening.POSTED,
+        at=at,
+        captured_minor=amount_minor,
+        settled_at=at,
+        expires_at=None,
+        is_voiding=False,
+    )

@@ -1,0 +1,135 @@
+"""How captured money goes back: refunds that the merchant requests, and disputes that the customer's bank decides."""
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from services.api.errors import ContradictoryOutcome, NotYet, RefundExceedsPayment
+from services.api.payments.domain.decisions import Decision, decide
+from services.api.payments.domain.dispute import Dispute, DisputeStatus
+from services.api.payments.domain.intent import PaymentIntent
+from services.api.payments.domain.lifecycle import Happening
+from services.api.payments.domain.refund import Refund, RefundStatus
+
+
+def request_refund(
+    intent: PaymentIntent, *, refund_id: UUID, amount_minor: int | None, reason: str | None, at: datetime
+) -> Decision:
+    """Give captured money back, all that is left unless an amount is given.
+
+    Raises:
+        CannotRefund: when there is nothing in the books, or nothing left.
+        RefundExceedsPayment: when it is more than was captured and neither given nor taken back.
+    """
+    wanted = max(1, intent.refundable_minor) if amount_minor is None else amount_minor
+    decision = decide(intent, Happening.REFUND, at=at, refunding_minor=intent.refunding_minor + wanted)
+    if amount_minor is None and not intent.refundable_minor:
+        raise RefundExceedsPayment("nothing is left to refund: the rest is on its way back or in dispute")
+    if wanted > intent.refundable_minor:
+        total = intent.money(intent.refunded_minor + intent.refunding_minor + wanted)
+        disputed = f" less {intent.money(intent.disputed_minor)} in dispute" if intent.disputed_minor else ""
+        payment = intent.money(intent.captured_minor)
+        raise RefundExceedsPayment(f"total refunds ({total}) would exceed payment amount ({payment}){disputed}")
+    refund = Refund(
+        tenant_id=intent.tenant_id,
+        id=refund_id,
+        payment_intent_id=intent.id,
+        amount_minor=wanted,
+        currency=intent.currency,
+        reason=reason,
+        status=RefundStatus.PENDING,
+        created_at=at,
+        updated_at=at,
+    )
+    return msgspec.structs.replace(decision, refund=refund)
+
+
+def complete_refund(intent: PaymentIntent, refund: Refund, *, gateway_ref: str, at: datetime) -> Decision:
+    """The processor gave the money back.
+
+    Raises:
+        ContradictoryOutcome: when the payment was never in the books.
+    """
+    if refund.status is not RefundStatus.PENDING:
+        # Again; or it has failed since, and this is the older news.
+        return Decision(intent, refund=refund)
+    completed = msgspec.structs.replace(refund, status=RefundStatus.COMPLETED, gateway_ref=gateway_ref, updated_at=at)
+    decision = decide(
+        intent,
+        Happening.REFUND_COMPLETED,
+        at=at,
+        refunding_minor=intent.refunding_minor - refund.amount_minor,
+        refunded_minor=intent.refunded_minor + refund.amount_minor,
+    )
+    return msgspec.structs.replace(decision, refund=completed)
+
+
+def fail_refund(intent: PaymentIntent, refund: Refund, *, code: str, message: str, at: datetime) -> Decision:
+    """The money did not reach the customer: it counts as never given back, whatever was said before.
+
+    Raises:
+        ContradictoryOutcome: when the payment was never in the books.
+    """
+    if refund.status is RefundStatus.FAILED:
+        return Decision(intent, refund=refund)
+    was_pending = refund.status is RefundStatus.PENDING
+    failed = msgspec.structs.replace(
+        refund, status=RefundStatus.FAILED, failure_code=code, failure_message=message, updated_at=at
+    )
+    decision = decide(
+        intent,
+        Happening.REFUND_FAILED,
+        at=at,
+        refunding_minor=intent.refunding_minor - (refund.amount_minor if was_pending else 0),
+        refunded_minor=intent.refunded_minor - (0 if was_pending else refund.amount_minor),
+    )
+    return msgspec.structs.replace(decision, refund=failed)
+
+
+def open_dispute(intent: PaymentIntent, known: Dispute | None, opened: Dispute, *, at: datetime) -> Decision:
+    """The customer's bank took money back until it is decided.
+
+    Raises:
+        NotYet: when the capture has not been heard yet.
+        ContradictoryOutcome: when the intent has ended without one.
+    """
+    if known is not None:
+        return Decision(intent, dispute=known)
+    disputed = intent.disputed_minor + opened.amount_minor
+    decision = decide(intent, Happening.DISPUTE_OPENED, at=at, disputed_minor=disputed)
+    return msgspec.structs.replace(decision, dispute=opened)
+
+
+def end_dispute(
+    intent: PaymentIntent, known: Dispute | None, *, is_won: bool, at: datetime, reversals: int = 0
+) -> Decision:
+    """The bank has decided: the money comes back, or is gone. It may reverse its decision, and the last one counts.
+
+    Raises:
+        NotYet: when its opening, or the decision that is reversed, has not been heard yet.
+        ContradictoryOutcome: when the same decision was the opposite before.
+    """
+    if known is None:
+        raise NotYet(f"a dispute of payment intent {intent.id} is decided before it is known")
+    status = DisputeStatus.WON if is_won else DisputeStatus.LOST
+    is_open = known.status is DisputeStatus.OPEN
+    if reversals > (0 if is_open else known.reversals + 1):
+        raise NotYet(f"the decision before this one of dispute {known.id} is not known yet")
+    if not is_open and reversals <= known.reversals:
+        # Decisions alternate, which tells what the earlier one of this place was.
+        if (known.status is status) != ((known.reversals - reversals) % 2 == 0):
+            raise ContradictoryOutcome(f"dispute {known.id} is {known.status}: it cannot be {status} as well")
+        return Decision(intent, dispute=known)
+    if known.status is status:
+        raise ContradictoryOutcome(f"dispute {known.id} is {known.status} already: that is no reversal")
+    returned = known.amount_minor if is_won else 0
+    taken_again = 0 if is_won or is_open else known.amount_minor
+    decision = decide(
+        intent,
+        Happening.DISPUTE_WON if is_won else Happening.DISPUTE_LOST,
+        at=at,
+        disputed_minor=intent.disputed_minor - returned + taken_again,
+    )
+    ended = msgspec.structs.replace(known, status=status, updated_at=at, reversals=reversals)
+    return msgspec.structs.replace(decision, dispute=ended)
