@@ -18,23 +18,24 @@ from services.api import settings as rules
 from services.api.access import (
     READ_EVERY_SECONDS,
     Access,
+    AccessConsumers,
     Directory,
     Login,
     Passwords,
     Tokens,
-    follow_access,
     read_again,
     unsafe_seeds,
     unusable_keys,
     write_seeds,
 )
+from services.api.audit import AuditConsumers
 from services.api.http.chaos import Chaos
 from services.api.http.edge import Edge
 from services.api.http.problems import reference
 from services.api.http.requests import Ask
 from services.api.idempotency import FORGET_KEYS_EVERY_SECONDS, Idempotency, forget_expired_keys
 from services.api.payments.commands import Answers, Operations, Outcomes, PaymentCommands, Sweeper
-from services.api.payments.consumers import Consumers, register
+from services.api.payments.consumers import PaymentConsumers
 from services.api.payments.queries import Totals
 from services.api.payments.schemas import render_intent, render_refund
 from services.api.payments.sql import sweeps
@@ -81,11 +82,12 @@ def build(
     payments = PaymentCommands(database, clock=clock, render=render_intent, answers=answers)
     operations = Operations(database, clock=clock, render=render_intent, render_refund=render_refund, answers=answers)
     outcomes = Outcomes(clock=clock, render=render_intent, render_refund=render_refund, answers=answers)
-    register(bus, Consumers(outcomes, clock=clock))
+    PaymentConsumers(outcomes).register(bus)
+    AuditConsumers().register(bus)
 
     tokens = Tokens(settings.auth, clock)
     directory = Directory(database, clock, age_max_seconds=settings.auth.access_age_max_seconds)
-    follow_access(bus, directory)
+    AccessConsumers(directory).register(bus)
     passwords = Passwords()
     store = Store(settings.redis)
     limiter = RateLimiter(store)

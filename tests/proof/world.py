@@ -344,10 +344,7 @@ async def open_world(servers: Servers) -> AsyncIterator[World]:
         tasks: list[asyncio.Task[None]] = []
         stack.push_async_callback(_end, tasks)
         registrations: Sequence[tuple[str, Callable[[Any], None]]] = (
-            (
-                "api",
-                lambda ears: api_consumers.register(ears, api_consumers.Consumers(world.outcomes, clock=world.clock)),
-            ),
+            ("api", api_consumers.PaymentConsumers(world.outcomes).register),
             (
                 "gateway",
                 OperationConsumers(

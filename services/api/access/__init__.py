@@ -2,7 +2,7 @@
 
 from services.api.access.admission import Access
 from services.api.access.commands import provision, switch_feature
-from services.api.access.consumers import follow_access
+from services.api.access.consumers import AccessConsumers
 from services.api.access.directory import Directory
 from services.api.access.domain import Account, Policy, Tenant, TenantOrigin, TenantStatus
 from services.api.access.features import EVERY_TENANT, FEATURES, FeatureKind, FlagState, enabled_of, states_of
@@ -17,6 +17,7 @@ __all__ = [
     "FEATURES",
     "READ_EVERY_SECONDS",
     "Access",
+    "AccessConsumers",
     "Account",
     "Directory",
     "FeatureKind",
@@ -30,7 +31,6 @@ __all__ = [
     "TenantStatus",
     "Tokens",
     "enabled_of",
-    "follow_access",
     "provision",
     "read_again",
     "states_of",

@@ -23,7 +23,7 @@ from libs.common.settings import BrokerSettings, PlaceSettings
 from services.api.app import build, seed
 from services.api.http.requests import Ask
 from services.api.payments.commands import Answers, Outcomes
-from services.api.payments.consumers import Consumers
+from services.api.payments.consumers import PaymentConsumers
 from services.api.payments.schemas import render_intent, render_refund
 from services.api.settings import AuthSettings, PaymentSettings, RateSettings, Settings
 from tests.support.databases import TestDatabase
@@ -88,7 +88,7 @@ class Api:
         self.database = database
         answers = Answers(database, clock=SystemClock(), timeout_seconds=CONFIRM_TIMEOUT_SECONDS)
         outcomes = Outcomes(clock=SystemClock(), render=render_intent, render_refund=render_refund, answers=answers)
-        self.consumers = Consumers(outcomes, clock=SystemClock())
+        self.consumers = PaymentConsumers(outcomes)
 
     def client(self, tenant: str, **changes: Any) -> Client:
         """A caller who acts for `tenant`."""

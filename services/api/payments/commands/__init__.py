@@ -6,16 +6,14 @@ publishes again what payments wait for too long.
 
 from services.api.payments.commands.intents import NewIntent, PaymentCommands
 from services.api.payments.commands.operations import Caller, Operations
-from services.api.payments.commands.outcomes import Known, News, Outcomes, Render, RenderRefund
+from services.api.payments.commands.outcomes import Outcomes, Render, RenderRefund
 from services.api.payments.commands.sweeping import Sweeper
 from services.api.payments.commands.waiting import Answers
 
 __all__ = [
     "Answers",
     "Caller",
-    "Known",
     "NewIntent",
-    "News",
     "Operations",
     "Outcomes",
     "PaymentCommands",

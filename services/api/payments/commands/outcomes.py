@@ -1,22 +1,24 @@
-"""What other services say about payments: intents, refunds and disputes move, and whoever waits for it is answered."""
+"""Outcomes that other services report: intents, refunds and disputes move, and requests that wait are answered."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import partial
 from uuid import UUID
 
-import msgspec
 from prometheus_client import Counter
 
 from libs.common.clock import Clock
+from libs.common.contracts import Message, gateway
 from libs.common.db import Connection
-from libs.common.messaging import Publication
-from libs.common.observability.correlation import Correlation
+from libs.common.messaging import Publication, Received
 from libs.common.observability.logging import get_logger
 from services.api import metrics
+from services.api.audit import write_lines
 from services.api.errors import NotYet
 from services.api.idempotency import Answer, KeyAnswer
 from services.api.payments.commands.publications import publications_of
-from services.api.payments.commands.records import events_of
+from services.api.payments.commands.records import capture_unknown, events_of
+from services.api.payments.commands.reports import Known, Report, capture_confirmed
 from services.api.payments.commands.waiting import Answers
 from services.api.payments.domain import (
     Decision,
@@ -36,51 +38,16 @@ log = get_logger("api.outcomes")
 _OK = 200
 
 type Render = Callable[[PaymentIntent], bytes]
-"""Writes an intent as clients see it; the door that knows the REST shape brings it."""
+"""Writes an intent as clients see it; HTTP, which knows the REST shape, provides it."""
 type RenderRefund = Callable[[Refund], bytes]
 """Writes a refund as clients see it."""
-
-
-class Known(msgspec.Struct, frozen=True):
-    """What we know of a payment when news of it arrives."""
-
-    intent: PaymentIntent
-    refund: Refund | None = None
-    """The refund that the news names."""
-    dispute: Dispute | None = None
-    """The dispute that the news names; None while we have not heard of it."""
-    is_answer: bool = False
-    """Whether the news answers a command that we have published about this payment."""
-
-
-class News(msgspec.Struct, frozen=True, kw_only=True):
-    """What another service says about one payment."""
-
-    tenant_id: str
-    """Whose intent."""
-    payment_intent_id: UUID
-    """Which intent."""
-    refund_id: UUID | None = None
-    """Which of its refunds, where it is about one."""
-    dispute_id: UUID | None = None
-    """Which of its disputes, where it is about one."""
-    command_id: UUID | None = None
-    """The command of ours that it answers, where it names one."""
-    correlation: Correlation
-    """The cause that it belongs to."""
-    actor: str
-    """The service that says so."""
-    message_id: UUID
-    """The message that says so."""
-    decide: Callable[[Known], Decision]
-    """What it makes of the payment."""
 
 
 type _Key = tuple[str, UUID]
 
 
 class Outcomes:
-    """Records what other services say."""
+    """Records what other services report."""
 
     def __init__(self, *, clock: Clock, render: Render, render_refund: RenderRefund, answers: Answers) -> None:
         self._clock = clock
@@ -88,25 +55,28 @@ class Outcomes:
         self._render_refund = render_refund
         self._answers = answers
 
-    async def record(self, transaction: Connection, news: Sequence[News]) -> Callable[[], None]:
-        """Move payments by what other services say, inside the transaction that remembers having heard it.
+    async def record[M: Message](
+        self, tx: Connection, events: Sequence[Received[M]], report: Callable[[Received[M], datetime], Report]
+    ) -> Callable[[], None]:
+        """Move payments by what `report` makes of each event, inside the transaction that marks the events as handled.
 
-        Whoever waits for the outcome of a command finds it under the key, as things stood at that moment; what is
-        returned, called after the commit, hands it over to those who wait in this process.
+        Requests that wait for the outcome of a command find it under their key, as the payment was at that moment; what is
+        returned, called after the commit, hands it over to those that wait in this process.
 
         Raises:
-            NotYet: when an intent or refund is unknown, or not yet as far as the news.
-            ContradictoryOutcome: when the news cannot be true.
+            NotYet: when an intent or refund is unknown, or not yet as far as the report.
+            ContradictoryOutcome: when the report cannot be true.
         """
-        book = await _Book.open(transaction, news)
+        now = self._clock.now()
+        reports = [report(event, now) for event in events]
+        book = await _Book.open(tx, reports)
         answers: list[KeyAnswer] = []
         publications: list[Publication] = []
-        events: list[TimelineEvent] = []
-        now = self._clock.now()
+        lines: list[TimelineEvent] = []
         early: dict[UUID, NotYet] = {}
         # Counted after the commit: a set that holds early events is handled once more without them.
         counted: list[Counter] = []
-        for item in news:
+        for item in reports:
             try:
                 known = book.known(item)
                 decision = item.decide(known)
@@ -116,9 +86,9 @@ class Outcomes:
             if not decision.changed:
                 continue
             book.note(decision)
-            said = publications_of(decision, at=now, correlation=item.correlation)
-            publications += said
-            events += events_of(decision.intent, said, actor=item.actor, cause_id=item.message_id)
+            published = publications_of(decision, at=now, correlation=item.correlation)
+            publications += published
+            lines += events_of(decision.intent, published, actor=item.actor, cause_id=item.message_id)
             answers += self._answers_to(known, decision)
             if decision.intent.status is not known.intent.status:
                 counted.append(metrics.TRANSITIONS.labels(decision.intent.status.value))
@@ -138,15 +108,37 @@ class Outcomes:
             raise NotYet(first.detail, event_ids=frozenset(early)) from first
         if book.changed:
             await intents.save(
-                transaction,
+                tx,
                 list(book.changed.values()),
                 answers=answers,
                 publications=publications,
-                events=events,
+                events=lines,
                 at=now,
             )
             await book.save_parts()
         return partial(self._committed, answers, counted)
+
+    async def record_capture_reports(
+        self, tx: Connection, events: Sequence[Received[gateway.CaptureReported]]
+    ) -> Callable[[], None]:
+        """Record what the gateway's records have of captures that the api did not request; unknown ones alert an operator."""
+        confirmed = [event for event in events if event.body.amount_minor > 0]
+        unknown = [event for event in events if event.body.amount_minor == 0]
+        after_commit = await self.record(tx, confirmed, capture_confirmed)
+        await write_lines(tx, [capture_unknown(event, at=self._clock.now()) for event in unknown])
+
+        def after_both() -> None:
+            after_commit()
+            metrics.CAPTURES_UNASKED.labels("confirmed").inc(len(confirmed))
+            for event in unknown:
+                metrics.CAPTURES_UNASKED.labels("unknown").inc()
+                log.error(
+                    "payment.capture_unknown",
+                    payment_intent_id=event.body.payment_intent_id,
+                    tenant_id=event.tenant_id,
+                )
+
+        return after_both
 
     def _answers_to(self, known: Known, decision: Decision) -> list[KeyAnswer]:
         intent, refund = decision.intent, decision.refund
@@ -167,7 +159,7 @@ def _answer(subject: PaymentIntent | Refund, body: bytes) -> KeyAnswer:
 
 
 def _is_awaited(before: PaymentIntent, after: PaymentIntent) -> bool:
-    """Whether somebody may wait for this step under a key: of a confirmation, of a capture or of a void."""
+    """Whether a request may wait for this step under a key: of a confirmation, of a capture or of a void."""
     match before.stage:
         case Stage.PROCESSING:
             return True
@@ -180,17 +172,17 @@ def _is_awaited(before: PaymentIntent, after: PaymentIntent) -> bool:
 
 
 class _Book:
-    """The payments that some news is about, locked, as they stand after each piece of it."""
+    """The payments that some reports are about, locked, as they are after each report."""
 
     def __init__(
         self,
-        transaction: Connection,
+        tx: Connection,
         current: dict[_Key, PaymentIntent],
         refunds_known: dict[_Key, Refund],
         disputes_known: dict[_Key, Dispute],
         commands: frozenset[tuple[str, UUID, UUID]],
     ) -> None:
-        self._transaction = transaction
+        self._tx = tx
         self._current = current
         self._refunds = refunds_known
         self._disputes = disputes_known
@@ -201,22 +193,22 @@ class _Book:
         """The intents that have changed."""
 
     @classmethod
-    async def open(cls, transaction: Connection, news: Sequence[News]) -> "_Book":
-        """Lock the intents, and read what the news names beside them."""
-        current = await intents.lock(transaction, list({(n.tenant_id, n.payment_intent_id): None for n in news}))
-        named_refunds = {(n.tenant_id, n.refund_id): None for n in news if n.refund_id is not None}
-        named_disputes = {(n.tenant_id, n.dispute_id): None for n in news if n.dispute_id is not None}
-        answered = [(n.tenant_id, n.payment_intent_id, n.command_id) for n in news if n.command_id is not None]
+    async def open(cls, tx: Connection, reports: Sequence[Report]) -> "_Book":
+        """Lock the intents, and read what the reports name beside them."""
+        current = await intents.lock(tx, list({(r.tenant_id, r.payment_intent_id): None for r in reports}))
+        named_refunds = {(r.tenant_id, r.refund_id): None for r in reports if r.refund_id is not None}
+        named_disputes = {(r.tenant_id, r.dispute_id): None for r in reports if r.dispute_id is not None}
+        answered = [(r.tenant_id, r.payment_intent_id, r.command_id) for r in reports if r.command_id is not None]
         return cls(
-            transaction,
+            tx,
             current,
-            await refunds.refunds_by_id(transaction, list(named_refunds)) if named_refunds else {},
-            await refunds.disputes_by_id(transaction, list(named_disputes)) if named_disputes else {},
-            await published(transaction, answered) if answered else frozenset(),
+            await refunds.refunds_by_id(tx, list(named_refunds)) if named_refunds else {},
+            await refunds.disputes_by_id(tx, list(named_disputes)) if named_disputes else {},
+            await published(tx, answered) if answered else frozenset(),
         )
 
-    def known(self, item: News) -> Known:
-        """What we know when this piece of news is read.
+    def known(self, item: Report) -> Known:
+        """What is known when this report is handled.
 
         Raises:
             NotYet: when its intent or refund is not known.
@@ -232,7 +224,7 @@ class _Book:
         return Known(intent, refund, dispute, is_answer)
 
     def note(self, decision: Decision) -> None:
-        """Remember what has become of a payment."""
+        """Keep what has become of a payment."""
         intent = decision.intent
         self._current[intent.tenant_id, intent.id] = self.changed[intent.tenant_id, intent.id] = intent
         if (refund := decision.refund) is not None:
@@ -244,6 +236,6 @@ class _Book:
     async def save_parts(self) -> None:
         """Save the refunds and disputes that have changed."""
         if self._changed_refunds:
-            await refunds.save_refunds(self._transaction, list(self._changed_refunds.values()))
+            await refunds.save_refunds(self._tx, list(self._changed_refunds.values()))
         if self._changed_disputes:
-            await refunds.save_disputes(self._transaction, list(self._changed_disputes.values()))
+            await refunds.save_disputes(self._tx, list(self._changed_disputes.values()))

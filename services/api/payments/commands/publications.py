@@ -5,9 +5,7 @@ from typing import Any, assert_never
 
 import msgspec
 
-from libs.common.contracts import Message
-from libs.common.contracts import api as said
-from libs.common.contracts import gateway as asked
+from libs.common.contracts import Message, api, gateway
 from libs.common.ids import new_id
 from libs.common.messaging import Publication
 from libs.common.money import format_minor
@@ -16,7 +14,7 @@ from services.api.payments.domain import Decision, Fact, PaymentIntent
 
 
 def publications_of(decision: Decision, *, at: datetime, correlation: Correlation) -> list[Publication]:
-    """Put each fact of a decision into the message that tells it, in their order."""
+    """Put each fact of a decision into its message, in their order."""
     cause = msgspec.structs.replace(correlation, tenant_id=decision.intent.tenant_id)
     return [_publication(decision, fact, at=at, cause=cause) for fact in decision.facts]
 
@@ -57,9 +55,9 @@ def _message(decision: Decision, fact: Fact, *, envelope: dict[str, Any]) -> Mes
     intent = decision.intent
     match fact:
         case Fact.CREATED:
-            return said.PaymentIntentCreated(**envelope)
+            return api.PaymentIntentCreated(**envelope)
         case Fact.AUTHORIZATION_REQUESTED:
-            return asked.AuthorizePayment(
+            return gateway.AuthorizePayment(
                 payment_intent_id=intent.id,
                 amount_minor=intent.amount_minor,
                 currency=intent.currency,
@@ -68,35 +66,35 @@ def _message(decision: Decision, fact: Fact, *, envelope: dict[str, Any]) -> Mes
                 capture_method=intent.capture_method.value,
             )
         case Fact.ACTION_REQUIRED:
-            return said.PaymentRequiresAction(**envelope, action_url=intent.action_url or "")
+            return api.PaymentRequiresAction(**envelope, action_url=intent.action_url or "")
         case Fact.AUTHORIZED:
-            return said.PaymentAuthorized(**envelope)
+            return api.PaymentAuthorized(**envelope)
         case Fact.CAPTURE_REQUESTED:
-            return asked.CapturePayment(
+            return gateway.CapturePayment(
                 payment_intent_id=intent.id,
                 amount_minor=intent.requested_minor,
                 currency=intent.currency,
                 gateway_ref=intent.gateway_ref or "",
             )
         case Fact.CAPTURE_UNCONFIRMED:
-            return asked.ReportCapture(payment_intent_id=intent.id)
+            return gateway.ReportCapture(payment_intent_id=intent.id)
         case Fact.CAPTURED:
-            return said.PaymentCaptured(**envelope, captured_amount=_money(intent, intent.captured_minor))
+            return api.PaymentCaptured(**envelope, captured_amount=_money(intent, intent.captured_minor))
         case Fact.SETTLED:
-            return said.PaymentSettled(**envelope, captured_amount=_money(intent, intent.captured_minor))
+            return api.PaymentSettled(**envelope, captured_amount=_money(intent, intent.captured_minor))
         case Fact.VOID_REQUESTED:
-            return asked.VoidPayment(
+            return gateway.VoidPayment(
                 payment_intent_id=intent.id,
                 amount_minor=intent.amount_minor,
                 currency=intent.currency,
                 gateway_ref=intent.gateway_ref or "",
             )
         case Fact.VOIDED:
-            return said.PaymentVoided(**envelope)
+            return api.PaymentVoided(**envelope)
         case Fact.EXPIRED:
-            return said.PaymentExpired(**envelope)
+            return api.PaymentExpired(**envelope)
         case Fact.FAILED:
-            return said.PaymentFailed(
+            return api.PaymentFailed(
                 **envelope,
                 failure_code=intent.failure_code or "unknown",
                 failure_message=intent.failure_message or "The payment failed.",
@@ -113,7 +111,7 @@ def _refund_message(decision: Decision, fact: Fact, *, envelope: dict[str, Any])
     intent, refund = decision.intent, decision.refund
     assert refund is not None, "facts of a refund come with it"
     if fact is Fact.REFUND_REQUESTED:
-        return asked.RefundPayment(
+        return gateway.RefundPayment(
             payment_intent_id=intent.id,
             refund_id=refund.id,
             amount_minor=refund.amount_minor,
@@ -121,39 +119,39 @@ def _refund_message(decision: Decision, fact: Fact, *, envelope: dict[str, Any])
             gateway_ref=intent.gateway_ref or "",
             reason=refund.reason or "",
         )
-    told = envelope | {
+    fields = envelope | {
         "amount": _money(intent, refund.amount_minor),
         "refund_id": refund.id,
         "reason": refund.reason or "",
         "payment_status": intent.status.value,
     }
     if fact is Fact.REFUNDED:
-        return said.PaymentRefunded(**told)
-    return said.RefundFailed(
-        **told,
+        return api.PaymentRefunded(**fields)
+    return api.RefundFailed(
+        **fields,
         failure_code=refund.failure_code or "unknown",
         failure_message=refund.failure_message or "The refund failed.",
     )
 
 
-_DISPUTE_MESSAGES: dict[Fact, type[said.DisputeEvent]] = {
-    Fact.DISPUTE_WON: said.DisputeWon,
-    Fact.DISPUTE_LOST: said.DisputeLost,
+_DISPUTE_MESSAGES: dict[Fact, type[api.DisputeEvent]] = {
+    Fact.DISPUTE_WON: api.DisputeWon,
+    Fact.DISPUTE_LOST: api.DisputeLost,
 }
 
 
 def _dispute_message(decision: Decision, fact: Fact, *, envelope: dict[str, Any]) -> Message:
     intent, dispute = decision.intent, decision.dispute
     assert dispute is not None, "facts of a dispute come with it"
-    told = envelope | {
+    fields = envelope | {
         "amount": _money(intent, dispute.amount_minor),
         "dispute_id": dispute.id,
         "reason": dispute.reason,
         "payment_status": intent.status.value,
     }
     if fact is Fact.DISPUTE_OPENED:
-        return said.DisputeOpened(**told, evidence_due_at=dispute.evidence_due_at)
-    return _DISPUTE_MESSAGES[fact](**told)
+        return api.DisputeOpened(**fields, evidence_due_at=dispute.evidence_due_at)
+    return _DISPUTE_MESSAGES[fact](**fields)
 
 
 def _money(intent: PaymentIntent, amount_minor: int) -> str:

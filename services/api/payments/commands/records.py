@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from libs.common.contracts.gateway import CaptureReported
 from libs.common.ids import new_id
-from libs.common.messaging import Publication
+from libs.common.messaging import Publication, Received
 from libs.common.observability.correlation import Correlation
 from services.api.audit import AuditRecord
 from services.api.payments.domain import PaymentIntent, TimelineEvent
@@ -14,7 +15,7 @@ from services.api.payments.domain import PaymentIntent, TimelineEvent
 def events_of(
     intent: PaymentIntent, publications: Sequence[Publication], *, actor: str, cause_id: UUID | None
 ) -> list[TimelineEvent]:
-    """Write a line of the timeline for each message that is said about an intent."""
+    """Return a line of the timeline for each message about an intent."""
     return [
         TimelineEvent(
             tenant_id=intent.tenant_id,
@@ -40,7 +41,7 @@ def audit_of(
     at: datetime,
     detail: dict[str, str] | None = None,
 ) -> AuditRecord:
-    """Write the line of the audit log for what a client did to an intent."""
+    """Return the line of the audit log for what a client did to an intent."""
     return AuditRecord(
         tenant_id=intent.tenant_id,
         id=new_id(at),
@@ -50,5 +51,20 @@ def audit_of(
         outcome="success",
         detail=detail or {},
         correlation_id=correlation.correlation_id,
+        at=at,
+    )
+
+
+def capture_unknown(event: Received[CaptureReported], *, at: datetime) -> AuditRecord:
+    """Return the line of the audit log for a capture that was published, and that the gateway's records do not have."""
+    return AuditRecord(
+        tenant_id=event.tenant_id,
+        id=event.id,
+        actor="gateway",
+        action="payment.capture_unknown",
+        target=str(event.body.payment_intent_id),
+        outcome="failed",
+        detail={"detail": "a capture was published that neither the api requested nor the gateway's records have"},
+        correlation_id=event.correlation.correlation_id,
         at=at,
     )

@@ -10,6 +10,7 @@ import pytest
 
 from libs.common.contracts.ledger_books import InvariantBroken
 from libs.common.ids import new_id
+from services.api.audit import AuditConsumers
 from services.api.audit.routes import AuditLine, csv_of
 from services.api.http.callers import PLATFORM_TENANT
 from tests.integration.api.access.test_access import problem
@@ -226,7 +227,7 @@ async def test_what_the_ledger_found_broken_is_in_the_audit_log_of_whom_it_conce
     broken = InvariantBroken(
         invariant="intent_without_entry", subject=subject, detail="the books have no such entry", found_at=found_at
     )
-    await api.handle(tenant_id, broken, by=api.consumers.on_invariant_broken)
+    await api.handle(tenant_id, broken, by=AuditConsumers().on_invariant_broken)
     (line,) = await listed(api, tenant_id, "?action=ledger.invariant_broken")
     assert (line["actor"], line["target"], line["outcome"]) == ("ledger", subject, "failed")
     assert line["detail"] == {"invariant": "intent_without_entry", "detail": "the books have no such entry"}
