@@ -1,8 +1,9 @@
-"""The api owns payment intents and who may touch them; it is the only door for clients.
+"""The api owns payment intents and decides who may change them; clients of the platform use it alone.
 
 Owns: tenants, their feature flags, users, roles, policies, payment intents, idempotency keys, the audit log.
-Hears: `gateway.PaymentAuthorized`, `AuthorizationDeclined`, `PaymentCaptured`, `CaptureFailed`; `ledger.JournalEntryPosted`;
-and, each process for itself, its own `AccessChanged`.
-Says: the life of every payment intent (public), `TenantProvisioned`, `AccessChanged`; asks the gateway by `AuthorizePayment` and
-`CapturePayment`; asks the ledger for books and accounts and the notifier for webhook endpoints, over the broker.
+Handles: what the gateway reports of payments, refunds and disputes; `ledger.JournalEntryPosted` and `InvariantBroken`; and,
+each process for itself, its own `AccessChanged`.
+Publishes: the life of every payment intent (public), `TenantProvisioned`, `AccessChanged`; commands to the gateway to
+authorize, capture, void and refund. Requests books and accounts of the ledger, webhook endpoints of the notifier and
+processor accounts of the gateway, over the broker.
 """

@@ -130,7 +130,7 @@ def build(
         clock=clock,
         stuck_after=timedelta(seconds=settings.sweep.stuck_after_seconds),
         pause_max=timedelta(seconds=settings.sweep.stuck_pause_max_seconds),
-        give_up_after=timedelta(days=settings.sweep.stuck_give_up_days),
+        ends_after=timedelta(days=settings.sweep.stuck_give_up_days),
         batch_max=settings.sweep.sweep_batch_max,
     )
 

@@ -1,4 +1,4 @@
-"""How the api fails, by name. `problems` is the registry of everything that a client may be told."""
+"""How the api fails, by name. `http/problems.py` is the registry of what a client may receive."""
 
 from libs.common.errors import BrokenInvariant, Conflict, Forbidden, Invalid, NotFound, TooEarly
 
@@ -13,7 +13,7 @@ class PaymentIntentNotFound(NotFound):
 
 
 class ConfirmContended(Conflict):
-    """Other requests changed the intent each time we tried; the caller may simply ask again."""
+    """Other requests changed the intent each time we tried; the caller may simply retry."""
 
     code = "confirm_contended"
 
@@ -101,7 +101,7 @@ class NotYet(TooEarly):
 
 
 class ContradictoryOutcome(BrokenInvariant):
-    """Another service says something about a payment intent that cannot be true."""
+    """Another service reports something about a payment intent that cannot be true."""
 
     code = "contradictory_outcome"
 

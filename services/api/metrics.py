@@ -11,11 +11,11 @@ INTENTS_CREATED = Counter("payment_intents_created_total", "Payment intents crea
 INTENTS_CONFIRMED = Counter("payment_intents_confirmed_total", "Payment intents whose confirmation was begun.")
 TRANSITIONS = Counter("payment_intent_transitions_total", "Payment intents that entered a status.", ["status"])
 OPERATIONS = Counter(
-    "payment_operations_total", "Captures, voids and refunds that clients asked for.", ["operation"]
+    "payment_operations_total", "Captures, voids and refunds that clients requested.", ["operation"]
 )  # capture, void, refund
 CAPTURES_UNASKED = Counter(
     "payment_captures_unasked_total",
-    "Captures that the api did not ask for: questions to the gateway, and whether its records have the capture; alert on "
+    "Captures that the api did not request: questions to the gateway, and whether its records have the capture; alert on "
     "unknown, since somebody has published an event that the gateway has not.",
     ["outcome"],
 )  # checked, confirmed, unknown
@@ -24,7 +24,7 @@ for _outcome in ("checked", "confirmed", "unknown"):
 REFUNDS = Counter("refunds_total", "Refunds that ended, by how.", ["status"])  # COMPLETED, FAILED
 CONFIRM_WAIT = Histogram(
     "payment_confirm_wait_seconds",
-    "Time from a begun confirmation, capture, void or refund to the processor's word, or to giving up waiting for it.",
+    "Time from a begun confirmation, capture, void or refund to the processor's outcome, or to the end of the wait.",
     ["outcome"],  # answered, timed_out, too_many
     buckets=(0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10),
 )

@@ -14,6 +14,6 @@ MESSAGES: tuple[type[Message], ...] = tuple(published_by("api"))
 
 
 def tenant_provisioned(tenant_id: str, name: str, *, at: datetime, correlation: Correlation) -> Publication:
-    """Tell that a tenant may use the platform from now on."""
+    """Announce that a tenant may use the platform from now on."""
     cause = msgspec.structs.replace(correlation, tenant_id=tenant_id)
     return Publication.of(TenantProvisioned(tenant_id=tenant_id, name=name), occurred_at=at, correlation=cause)

@@ -40,7 +40,7 @@ class CardNumbers(StrEnum):
 
 
 RETENTION_DAYS_MIN = 90
-"""No setting lets the audit log or a timeline be dropped earlier; the migration says so too."""
+"""No setting lets the audit log or a timeline be dropped earlier; the migration enforces it too."""
 
 
 Currency = Annotated[str, form("an active ISO 4217 code such as BRL", is_currency)]
@@ -48,14 +48,14 @@ Currency = Annotated[str, form("an active ISO 4217 code such as BRL", is_currenc
 
 
 class AuthSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is believed, and for how long."""
+    """Whose tokens are accepted, and for how long."""
 
     jwt_secret: str = DEVELOPMENT_SECRET
     """Signs and verifies HS256 tokens; at least 32 characters outside local."""
     jwt_secret_previous: str = ""
     """Still verifies, no longer signs: set while rotating."""
     jwt_hs256: bool = True
-    """Whether HS256 tokens are believed: those of whoever has the secret. False needs `jwt_private_key`."""
+    """Whether HS256 tokens are accepted: those of whoever has the secret. False needs `jwt_private_key`."""
     jwt_private_key: Lines = ""
     """PEM of an RSA key (2048 to 4096 bits: RS256) or a key on P-256 (ES256) that signs instead of the secret. Its public part
     is in `/.well-known/jwks.json`, so that others can verify our tokens; empty: tokens are signed with `jwt_secret`."""
@@ -67,13 +67,13 @@ class AuthSettings(msgspec.Struct, frozen=True, kw_only=True):
     jwt_audience: str = ""
     """The `aud` claim that we require; empty: not checked."""
     jwks_uri: WebAddress = ""
-    """Where an identity provider publishes its keys (RFC 7517); then its RS256 and ES256 tokens are believed too."""
+    """Where an identity provider publishes its keys (RFC 7517); then its RS256 and ES256 tokens are accepted too."""
     jwks_issuer: str = ""
     """The `iss` claim of the identity provider's tokens; empty: the same as `jwt_issuer`."""
     token_expires_seconds: Annotated[int, between(1, 31_536_000)] = 3600
     """How long a token that we issue is valid."""
     access_age_max_seconds: Annotated[float, between(0, 3_600)] = 2.0
-    """How long a changed tenant, policy or feature flag may go unnoticed where the broker does not tell of it."""
+    """How long a changed tenant, policy or feature flag may go unnoticed where the broker does not deliver the event."""
     tenant_auto_provision: bool = True
     """Whether a verified token of a tenant that we have not met makes the tenant known."""
 
@@ -104,7 +104,7 @@ class SweepSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The longest pause."""
     stuck_give_up_days: Annotated[float, above(0, _GIVE_UP_DAYS_MAX)] = 30.0
     """From this age on nothing is published again: a person must look. Far below the 180 days for which the gateway surely
-    remembers what it has asked a processor."""
+    remembers what it has requested of a processor."""
     sweep_every_seconds: Short = 10.0
     """How often payments that wait too long are looked for."""
     sweep_batch_max: Count = 200
@@ -189,13 +189,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     place: PlaceSettings = PlaceSettings()
     """Which place this is."""
     http: HttpSettings = HttpSettings()
-    """Where we are asked."""
+    """Where requests arrive."""
     database: DatabaseSettings = DatabaseSettings()
-    """Where we remember."""
+    """Where everything is kept."""
     broker: BrokerSettings = BrokerSettings()
-    """How we hear and speak."""
+    """How messages are published and consumed."""
     auth: AuthSettings = AuthSettings()
-    """Whom we believe."""
+    """Whose tokens are accepted."""
     payments: PaymentSettings = PaymentSettings()
     """How payment intents are taken."""
     sweep: SweepSettings = SweepSettings()

@@ -165,7 +165,7 @@ class World:
             clock=clock,
             stuck_after=STUCK_AFTER,
             pause_max=4 * STUCK_AFTER,
-            give_up_after=timedelta(days=30),
+            ends_after=timedelta(days=30),
             batch_max=100,
         )
         self._idempotency = Idempotency(database, clock=clock, ttl_seconds=86_400, request_timeout_seconds=1)

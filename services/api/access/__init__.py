@@ -1,4 +1,4 @@
-"""Who is asking, for which tenant, and may they? Tokens, passwords, policies, and the one door that checks them all."""
+"""Who may do what, for which tenant: tokens, passwords, policies, and the admission that checks them all."""
 
 from services.api.access.admission import Access
 from services.api.access.commands import provision, switch_feature

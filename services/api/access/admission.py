@@ -1,4 +1,4 @@
-"""The door: who is asking, for which tenant, may they? In this order, before anything else of a request is looked at."""
+"""Admission: who sends a request, for which tenant, and may they? In this order, before anything else of it is read."""
 
 import re
 

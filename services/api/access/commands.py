@@ -11,7 +11,7 @@ from services.api.outbox import tenant_provisioned
 
 
 async def provision(database: Database, tenant: Tenant, *, clock: Clock, correlation: Correlation) -> bool:
-    """Make a tenant known, once, and say so: the ledger opens its default accounts. False when it already was."""
+    """Make a tenant known, once, and publish it: the ledger opens its default accounts. False when it already was."""
     now = clock.now()
     publication = tenant_provisioned(tenant.id, tenant.name, at=now, correlation=correlation)
     return await identity.add_tenant(database, tenant, publications=[publication], at=now)
@@ -30,7 +30,7 @@ async def switch_feature(
 ) -> None:
     """Switch a feature on or off for `scope`, a tenant or everybody; None lets the more general setting hold again.
 
-    What was done is written down under `tenant_id`, for whom the operator acts. The table itself says `access.changed`.
+    What was done is recorded under `tenant_id`, for whom the operator acts. The table itself publishes `access.changed`.
     """
     now = clock.now()
     audit = AuditRecord(

@@ -1,6 +1,6 @@
-"""Feature flags: what a tenant may or may not use, beyond what plans and permissions say. Pure.
+"""Feature flags: what a tenant may or may not use, beyond plans and permissions. Pure.
 
-The registry is closed: a flag exists where code asks for it. A row in `feature_flags` overrides the default below, for one
+The registry is closed: a flag exists where code checks it. A row in `feature_flags` overrides the default below, for one
 tenant or, without one, for all.
 """
 
@@ -13,7 +13,7 @@ from services.api.http.callers import Feature
 
 
 class FeatureKind(msgspec.Struct, frozen=True, kw_only=True):
-    """What a feature is, and whether it can be used where nobody has said anything."""
+    """What a feature is, and whether it can be used where nobody has set it."""
 
     meaning: str
     """What it allows or does, as a sentence."""
@@ -27,7 +27,7 @@ EVERY_TENANT = ""
 FEATURES: Mapping[Feature, FeatureKind] = MappingProxyType(
     {
         Feature.STRICT_BODIES: FeatureKind(
-            meaning="Members of a body that nobody reads are refused even where the client asks to ignore them by "
+            meaning="Members of a body that nobody reads are refused even where the client prefers to have them ignored by "
             "`Prefer: handling=lenient`. Where money is moved they always are.",
             is_enabled=False,
         ),

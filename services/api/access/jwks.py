@@ -1,4 +1,4 @@
-"""The key set of an identity provider (RFC 7517): read when it is needed, kept for a while, asked anew for a new key id.
+"""The key set of an identity provider (RFC 7517): read when it is needed, kept for a while, read anew for a new key id.
 
 Only keys for RS256 (RSA of at least 2048 bits) and ES256 (P-256) that are meant for signatures are kept, each for its one
 algorithm, so that no other kind of key can ever meet a token. Reading is bounded in size, in time and in how often it happens, whatever key ids strangers invent.
@@ -22,12 +22,12 @@ from services.api.access.signing import UnusableKey, VerifyingKey, verifying_key
 log = get_logger("api.jwks")
 
 FRESH_SECONDS = 300.0
-"""How long a key set is used without asking again. The first token after it still finds the last set, and has the set read
+"""How long a key set is used without reading it again. The first token after it still finds the last set, and has the set read
 anew beside it; a withdrawn key is refused from then on."""
 STALE_SECONDS = 3600.0
 """How long the last key set is used while the provider does not answer."""
 PAUSE_SECONDS = 10.0
-"""The pause between two readings, whatever key ids are asked for and whether or not the last one succeeded."""
+"""The pause between two readings, whatever key ids are looked up and whether or not the last one succeeded."""
 _TIMEOUT_SECONDS = 3.0
 _BYTES_MAX = 262_144
 _KEYS_MAX = 100
@@ -42,7 +42,7 @@ type Fetch = Callable[[str], bytes]
 
 
 class KeySetUnavailable(Unavailable):
-    """The identity provider does not answer, and what it said last is too old."""
+    """The identity provider does not answer, and its last key set is too old."""
 
     code = "key_set_unavailable"
 
@@ -90,14 +90,14 @@ class KeySet:
         if found is not None and age < STALE_SECONDS:
             return found
         if reading is not None:
-            # One reads for all that wait, and goes on when a request that waits is given up.
+            # One reads for all that wait, and goes on when a request that waits is cancelled.
             await asyncio.shield(reading)
         if self._age() >= STALE_SECONDS:
             raise KeySetUnavailable
         return self._keys.get(key_id)
 
     def _read_if_due(self) -> asyncio.Task[None] | None:
-        """Begin to read, at most once in a pause; the reading that is under way, if there is one."""
+        """Begin to read, at most once in a pause; the reading in progress, if there is one."""
         if self._reading is not None and not self._reading.done():
             return self._reading
         if self._now() - self._asked_at < PAUSE_SECONDS:

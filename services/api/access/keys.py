@@ -32,7 +32,7 @@ class OwnKeys(msgspec.Struct, frozen=True, kw_only=True):
     signing: SigningKey | None
     """The private key that signs, if there is one."""
     public: dict[str, VerifyingKey]
-    """The public keys whose tokens are believed, by key id."""
+    """The public keys whose tokens are accepted, by key id."""
     document: bytes
     """These public keys as a key set."""
 

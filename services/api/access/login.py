@@ -32,7 +32,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Login:
-    """Checks passwords and issues tokens; says no in the same way and time to wrong passwords and unknown users."""
+    """Checks passwords and issues tokens; refuses wrong passwords and unknown users in the same way and time."""
 
     def __init__(
         self,
@@ -104,11 +104,11 @@ class Login:
         )
         return Session(access_token=token, expires_in=self._token_expires_seconds)
 
-    async def _principal(self, account: Account, wanted_tenant_id: str | None) -> Principal:
+    async def _principal(self, account: Account, requested_tenant_id: str | None) -> Principal:
         tid, plan, region = account.tenant_id or ANY_TENANT, _ADMIN_PLAN, _ADMIN_REGION
         if account.tenant_id is None and "admin" not in account.roles:
             raise TenantRefused("User has no tenant assigned", code="no_tenant")
-        seen_through = account.tenant_id or wanted_tenant_id
+        seen_through = account.tenant_id or requested_tenant_id
         known = await self._directory.tenant(seen_through) if seen_through else None
         if known is not None:
             tenant = known.tenant

@@ -14,7 +14,7 @@ _MEMORY_KIB, _PASSES, _LANES = 19 * 1024, 2, 1
 _THREADS = 1
 """Hashes at a time in one process: a flood of logins must not take the cores from payments."""
 _WAITING_MAX = 50
-"""Logins that may wait for their turn, about a second's worth; more are told to come back."""
+"""Logins that may wait for their turn, about a second's worth; more are refused and may retry."""
 
 
 class Passwords:

@@ -26,7 +26,7 @@ def normalise_region(region: str) -> str:
 
 
 def plan_allowed(plan: str, allowed: tuple[str, ...]) -> bool:
-    """Tell whether a plan reaches the lowest allowed tier; a plan outside the tiers must be named itself."""
+    """Return whether a plan reaches the lowest allowed tier; a plan outside the tiers must be named itself."""
     name = normalise_plan(plan)
     names = [normalise_plan(one) for one in allowed]
     tiers = [PLAN_TIERS[one] for one in names if one in PLAN_TIERS]
@@ -34,7 +34,7 @@ def plan_allowed(plan: str, allowed: tuple[str, ...]) -> bool:
 
 
 def region_allowed(region: str, allowed: tuple[str, ...], *, home_region: str | None) -> bool:
-    """Tell whether a region is allowed, or is where the tenant's registry, not merely its token, says it lives."""
+    """Return whether a region is allowed, or is the home of the tenant in its registry, not only in its token."""
     name = normalise_region(region)
     if name in {normalise_region(one) for one in allowed}:
         return True
@@ -42,7 +42,7 @@ def region_allowed(region: str, allowed: tuple[str, ...], *, home_region: str | 
 
 
 def authorize(principal: Principal, permission: str, policy: Policy | None, *, home_region: str | None = None) -> None:
-    """Let `principal` use `permission`, or say why not.
+    """Let `principal` use `permission`, or raise the reason why not.
 
     Raises:
         AccessDenied: with the reason that the audit log keeps.

@@ -90,7 +90,7 @@ def seed_users(passwords: SeedSettings) -> list[SeedUser]:
 
 
 async def write_seeds(database: Database, *, clock: Clock, passwords: Passwords, seeds: SeedSettings) -> None:
-    """Add roles, permissions, policies, tenants and users that are missing; each new tenant is said."""
+    """Add roles, permissions, policies, tenants and users that are missing; each new tenant is published."""
     await identity.add_rules(
         database,
         roles=dict(ROLES),

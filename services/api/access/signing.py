@@ -30,7 +30,7 @@ type Private = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
 class UnusableKey(ValueError):
-    """A key is none, or too weak; the text says what is wrong with it, and nothing of the key."""
+    """A key is none, or too weak; the text names what is wrong with it, and nothing of the key."""
 
 
 class VerifyingKey(msgspec.Struct, frozen=True):

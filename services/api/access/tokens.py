@@ -1,6 +1,6 @@
 """Bearer tokens (RFC 7519): HS256 of us and of whoever shares the secret; RS256 and ES256 of us and of an identity provider.
 
-A token's header only says which of them it claims to be. Shared secrets are tried for HS256 alone, and each public key for
+A token's header only names the one it pretends to be. Shared secrets are tried for HS256 alone, and each public key for
 the one algorithm that fits it and the issuer that owns it: no key ever meets another algorithm.
 """
 
@@ -25,11 +25,11 @@ from services.api.settings import AuthSettings
 
 _TENANT = re.compile(r"[!-~]{1,64}\Z")
 _WORDS = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{0,320}\Z")
-"""What a claim may say: text that logs, JSON and PostgreSQL can all hold."""
+"""What a claim may contain: text that logs, JSON and PostgreSQL can all hold."""
 _CACHED_MAX = 10_000
 """Verified tokens that are remembered at most."""
 _CACHED_SECONDS = 30
-"""How long a verified token is believed without looking at its signature again; never longer than it is valid."""
+"""How long a verified token is accepted without verifying its signature again; never longer than it is valid."""
 _NOT_BEFORE_LEEWAY_SECONDS = 5
 """How far the issuer's clock may be ahead of ours."""
 
@@ -37,7 +37,7 @@ _UNAUTHORIZED = {"WWW-Authenticate": "Bearer"}
 
 
 class _Claims(msgspec.Struct, frozen=True, kw_only=True):
-    """The claims that we read; others are ignored."""
+    """What a token states and is read; other members are ignored."""
 
     sub: str
     tid: str
@@ -59,7 +59,7 @@ class ExpiredToken(HttpProblem):
 
 
 def unauthorized(detail: str, *, code: str) -> HttpProblem:
-    """Say that we do not know who is asking."""
+    """Return the refusal of a caller that is not identified."""
     return refusal(code, detail, headers=_UNAUTHORIZED)
 
 
@@ -89,7 +89,7 @@ class Tokens:
         return HS256 if self._keys.signing is None else self._keys.signing.public.key_id
 
     def use(self, settings: AuthSettings) -> bool:
-        """Sign and verify with the keys of these settings from now on, and tell whether they differ from those before."""
+        """Sign and verify with the keys of these settings from now on, and return whether they differ from those before."""
         fresh = own_keys(settings)
         if (fresh.secrets, fresh.document, settings.jwt_private_key) == (
             self._keys.secrets,
@@ -98,7 +98,7 @@ class Tokens:
         ):
             return False
         self._settings, self._keys = settings, fresh
-        # What was verified with a key that is withdrawn now must not be believed any longer.
+        # What was verified with a key that is withdrawn now must not be accepted any longer.
         self._cached.clear()
         return True
 
@@ -108,7 +108,7 @@ class Tokens:
         """Write a token for `principal`; its jti is made of the user's id and the instant."""
         issued_at = int(now.timestamp())
         identified = msgspec.structs.replace(principal, jti=f"{user_id}.{issued_at}")
-        claims: dict[str, Any] = {
+        payload: dict[str, Any] = {
             "iss": self._settings.jwt_issuer,
             "sub": identified.sub,
             "tid": identified.tid,
@@ -122,11 +122,11 @@ class Tokens:
             "ctx": context,
         }
         if self._settings.jwt_audience:
-            claims["aud"] = self._settings.jwt_audience
+            payload["aud"] = self._settings.jwt_audience
         if (key := self._keys.signing) is None:
-            return jwt.encode(claims, self._keys.secrets[0], algorithm=HS256), identified
+            return jwt.encode(payload, self._keys.secrets[0], algorithm=HS256), identified
         named = {"kid": key.public.key_id}
-        return jwt.encode(claims, key.private, algorithm=key.public.algorithm, headers=named), identified
+        return jwt.encode(payload, key.private, algorithm=key.public.algorithm, headers=named), identified
 
     async def verify(self, authorization: str | None) -> Principal:
         """Read the `Authorization` header.
@@ -154,26 +154,33 @@ class Tokens:
 
     async def _read(self, token: str, now: float) -> tuple[Principal, float]:
         try:
-            claims = msgspec.convert(await self._decode(token), _Claims, strict=True)
+            payload = msgspec.convert(await self._decode(token), _Claims, strict=True)
         except (jwt.PyJWTError, msgspec.ValidationError, ValueError) as fault:
             raise unauthorized("Invalid token", code="invalid_token") from fault
-        words = (claims.sub, claims.plan or "", claims.region or "", claims.jti or "", *claims.roles, *claims.perms)
-        if not (math.isfinite(claims.exp) and _TENANT.match(claims.tid) and all(map(_WORDS.match, words))):
+        words = (
+            payload.sub,
+            payload.plan or "",
+            payload.region or "",
+            payload.jti or "",
+            *payload.roles,
+            *payload.perms,
+        )
+        if not (math.isfinite(payload.exp) and _TENANT.match(payload.tid) and all(map(_WORDS.match, words))):
             raise unauthorized("Invalid token", code="invalid_token")
-        if claims.nbf > now + _NOT_BEFORE_LEEWAY_SECONDS:
+        if payload.nbf > now + _NOT_BEFORE_LEEWAY_SECONDS:
             raise unauthorized("Invalid token", code="invalid_token")
         principal = Principal(
-            sub=claims.sub,
-            tid=claims.tid,
-            roles=tuple(claims.roles),
-            perms=frozenset(claims.perms),
-            plan=claims.plan or "free",
-            region=claims.region or "region-a",
-            jti=claims.jti or "",
+            sub=payload.sub,
+            tid=payload.tid,
+            roles=tuple(payload.roles),
+            perms=frozenset(payload.perms),
+            plan=payload.plan or "free",
+            region=payload.region or "region-a",
+            jti=payload.jti or "",
         )
-        if claims.exp <= now:
+        if payload.exp <= now:
             raise ExpiredToken(principal)
-        return principal, claims.exp
+        return principal, payload.exp
 
     async def _decode(self, token: str) -> dict[str, Any]:
         header = jwt.get_unverified_header(token)

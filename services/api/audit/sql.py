@@ -12,7 +12,7 @@ from libs.common.db import Connection, Database
 from libs.common.db.statements import Statement
 from services.api.audit.domain import AuditFilter, AuditRecord
 
-_COLUMNS = {
+COLUMNS = {
     "tenant_id": ":audit.tenant_id::text",
     "id": ":audit.id::uuid",
     "actor": ":audit.actor::text",
@@ -24,7 +24,7 @@ _COLUMNS = {
     "created_at": ":audit.at::timestamptz",
 }
 """The columns of a line, and their values."""
-INSERT_AUDIT = f"INSERT INTO audit_log ({', '.join(_COLUMNS)}) SELECT {', '.join(_COLUMNS.values())}"
+INSERT_AUDIT = f"INSERT INTO audit_log ({', '.join(COLUMNS)}) SELECT {', '.join(COLUMNS.values())}"
 """Writes a line; for a `Statement` with the values that `audit_values` returns. `FROM` a CTE may follow, so that nothing is
 written where that one has no row."""
 
@@ -38,7 +38,7 @@ SELECT page.* FROM unnest(:tenants::text[]) AS t(tenant_id) CROSS JOIN LATERAL (
         ORDER BY a.created_at DESC, a.id DESC LIMIT {limit}) AS page
  ORDER BY page.created_at DESC, page.id DESC LIMIT {limit}
 """
-_CLAUSES = {
+FILTERS = {
     "actor": "AND a.actor = :filters.actor",
     "action": "AND a.action = :filters.action",
     "target": "AND a.target = :filters.target",
@@ -73,7 +73,7 @@ async def lines(
     database: Database, tenants: list[str], filters: AuditFilter, *, limit: int, after: tuple[datetime, UUID] | None
 ) -> list[AuditRecord]:
     """Read lines of these tenants, newest first; `after` continues where a page ended."""
-    names = tuple(name for name in _CLAUSES if getattr(filters, name) is not None)
+    names = tuple(name for name in FILTERS if getattr(filters, name) is not None)
     is_prefix = filters.action is not None and filters.action.endswith(".")
     statement = _lines(names, is_prefix=is_prefix, is_continued=after is not None, limit=limit)
     values: dict[str, object] = {"tenants": tenants}
@@ -86,10 +86,10 @@ async def lines(
 
 @lru_cache(maxsize=_STATEMENTS_MAX)
 def _lines(names: tuple[str, ...], *, is_prefix: bool, is_continued: bool, limit: int) -> Statement:
-    clauses = [_ACTIONS_THAT_BEGIN if name == "action" and is_prefix else _CLAUSES[name] for name in names]
+    clauses = [_ACTIONS_THAT_BEGIN if name == "action" and is_prefix else FILTERS[name] for name in names]
     if is_continued:
         clauses.append(_AFTER)
-    return Statement(_LINES, columns=", ".join(_COLUMNS), clauses=" ".join(clauses), limit=limit)
+    return Statement(_LINES, columns=", ".join(COLUMNS), clauses=" ".join(clauses), limit=limit)
 
 
 def _record_of(row: asyncpg.Record) -> AuditRecord:

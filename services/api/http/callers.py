@@ -30,7 +30,7 @@ class Headers(Protocol):
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
-    """Who a verified token speaks for."""
+    """Whom a verified token identifies."""
 
     sub: str
     """The subject: a login name, or a peer's user id."""
@@ -54,10 +54,10 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody who may do what they ask, and the tenant they do it for."""
+    """Somebody who may do what they request, and the tenant they do it for."""
 
     principal: Principal
-    """Who asks."""
+    """Whom the token identifies."""
     tenant_id: str
     """For whom."""
     correlation: Correlation
@@ -109,14 +109,14 @@ class Verifier(Protocol):
 
 
 acting: ContextVar["Caller | None"] = ContextVar("acting", default=None)
-"""Who was admitted in the request at hand, for what is written down about it deeper inside."""
+"""Who was admitted in the current request, for what is recorded about it deeper inside."""
 
 
 objection: ContextVar[Exception | None] = ContextVar("objection", default=None)
-"""What is wrong with the request at hand as it was sent: said once its caller is admitted, and to nobody before."""
+"""What is wrong with the current request as it was sent: answered once its caller is admitted, and to nobody before."""
 
 
 def object_if_wrong() -> None:
-    """Refuse the request at hand where something is wrong with it."""
+    """Refuse the current request where something is wrong with it."""
     if (wrong := objection.get()) is not None:
         raise wrong

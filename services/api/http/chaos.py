@@ -46,17 +46,17 @@ class Chaos:
         )
         self._known: dict[str, tuple[Disturbance, float]] = {}
 
-    async def choose(self, tenant_id: str, wanted: Disturbance) -> None:
+    async def choose(self, tenant_id: str, choice: Disturbance) -> None:
         """Disturb a tenant's requests from now on.
 
         Raises:
-            Away: when Redis, which tells the other processes, does not answer.
+            Away: when Redis, from which the other processes read it, does not answer.
         """
-        await self._store.write(_key(tenant_id), msgspec.json.encode(wanted), seconds=KEPT_SECONDS)
-        self._remember(tenant_id, wanted)
+        await self._store.write(_key(tenant_id), msgspec.json.encode(choice), seconds=KEPT_SECONDS)
+        self._remember(tenant_id, choice)
 
     async def chosen(self, tenant_id: str) -> Disturbance:
-        """What a tenant has chosen; without Redis, what the settings say."""
+        """What a tenant has chosen; without Redis, what is in the settings."""
         known = self._known.get(tenant_id)
         if known is not None and monotonic() < known[1]:
             return known[0]
@@ -69,14 +69,14 @@ class Chaos:
         return found
 
     async def disturb(self, tenant_id: str) -> bool:
-        """Hold a request back as its tenant has chosen, and tell whether it must fail."""
-        wanted = await self.chosen(tenant_id) if tenant_id else self._otherwise
-        if not wanted.enabled:
+        """Hold a request back as its tenant has chosen, and return whether it must fail."""
+        choice = await self.chosen(tenant_id) if tenant_id else self._otherwise
+        if not choice.enabled:
             return False
-        if wanted.latency_ms:
+        if choice.latency_ms:
             metrics.CHAOS.labels("latency").inc()
-            await asyncio.sleep(wanted.latency_ms / 1000)
-        fails = random.randrange(100) < wanted.fail_percent  # noqa: S311 - chance, not a secret
+            await asyncio.sleep(choice.latency_ms / 1000)
+        fails = random.randrange(100) < choice.fail_percent  # noqa: S311 - chance, not a secret
         if fails:
             metrics.CHAOS.labels("failure").inc()
         return fails

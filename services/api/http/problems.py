@@ -26,7 +26,7 @@ class Kind(msgspec.Struct, frozen=True):
     """The part of the API that alone answers with it; empty: any."""
 
 
-_RETRY = "Ask again after `Retry-After`, with the same `Idempotency-Key`."
+_RETRY = "Retry after `Retry-After`, with the same `Idempotency-Key`."
 _FIX = "Correct the request; `errors` names each violation."
 _LOG_IN = "Log in again and send the new token."
 _OPERATOR = "Ask an administrator of the tenant."
@@ -55,7 +55,7 @@ _KINDS = (
     Kind("unsupported_currency", 400, "The currency is not accepted.", "Send an active ISO 4217 code in upper case."),
     Kind("invalid_account_type", 400, "There is no such type of account.", "Send one of the documented types."),
     Kind("missing_token", 401, "There is no bearer token.", "Send `Authorization: Bearer <token>`."),
-    Kind("invalid_token", 401, "The bearer token is not one that is believed.", _LOG_IN),
+    Kind("invalid_token", 401, "The bearer token is invalid or expired.", _LOG_IN),
     Kind("token_expired", 401, "The bearer token's time is over.", _LOG_IN),
     Kind("invalid_credentials", 401, "Login name or password is wrong.", "Check both.", "identity"),
     Kind("tenant_mismatch", 403, "The token is not of the tenant in X-Tenant-Id.", "Send the token's own tenant."),
@@ -70,7 +70,7 @@ _KINDS = (
     Kind("region_not_allowed", 403, "This is not offered in the tenant's region.", _OPERATOR),
     Kind("feature_disabled", 403, "The feature is switched off for the tenant.", _OPERATOR),
     Kind("operator_required", 403, "Only an operator of the platform may do this.", _OPERATOR, "operations"),
-    Kind("self_approval", 403, "Who proposes does not decide.", "Ask somebody else.", "journal"),
+    Kind("self_approval", 403, "Who proposes does not decide.", "Let somebody else decide.", "journal"),
     Kind("route_not_found", 404, "There is no such route.", "See the OpenAPI document."),
     Kind(
         "payment_intent_not_found",
@@ -106,7 +106,7 @@ _KINDS = (
     ),
     Kind("method_not_allowed", 405, "The route does not offer this method.", "Use one of those in `Allow`."),
     Kind("idempotency_in_progress", 409, "The first request with this key is still being answered.", _RETRY),
-    Kind("confirm_contended", 409, "Other requests are changing the payment intent.", "Ask again.", "payment intents"),
+    Kind("confirm_contended", 409, "Other requests are changing the payment intent.", "Retry.", "payment intents"),
     Kind(
         "cannot_confirm",
         409,
@@ -136,7 +136,7 @@ _KINDS = (
         "payment intents",
     ),
     Kind("account_code_taken", 409, "The chart has an account of this code.", "Choose another code.", "accounts"),
-    Kind("account_id_taken", 409, "The chart has an account of this id.", "Ask again.", "accounts"),
+    Kind("account_id_taken", 409, "The chart has an account of this id.", "Retry.", "accounts"),
     Kind(
         "approval_required",
         409,
@@ -178,7 +178,7 @@ _KINDS = (
     Kind(
         "webhook_replay_done",
         409,
-        "Everything that the replay asked for is scheduled.",
+        "Everything that the replay selects is scheduled.",
         "Nothing: there is no more to cancel.",
         "webhooks",
     ),
@@ -221,11 +221,11 @@ _KINDS = (
     Kind("hold_exceeded", 409, "More is to be captured than is held.", "Capture less.", "holds"),
     Kind("account_unknown", 422, "The chart has no account of this code.", "See `GET /v1/accounts`.", "ledger"),
     Kind("currency_not_taken", 422, "An account does not take the currency.", "Use one of its currencies.", "ledger"),
-    Kind("entry_invalid", 422, "What is to be posted or held says what no book can hold.", _FIX, "ledger"),
-    Kind("period_invalid", 422, "The period cannot be closed as asked.", _FIX, "periods"),
-    Kind("invalid_webhook_endpoint", 422, "An endpoint cannot be as asked.", _FIX, "webhooks"),
-    Kind("invalid_webhook_replay", 422, "The replay cannot be made as asked.", _FIX, "webhooks"),
-    Kind("webhook_endpoint_conflict", 409, "There is another endpoint of this id.", "Ask again.", "webhooks"),
+    Kind("entry_invalid", 422, "The entry or hold has content that no book can hold.", _FIX, "ledger"),
+    Kind("period_invalid", 422, "The period cannot be closed like this.", _FIX, "periods"),
+    Kind("invalid_webhook_endpoint", 422, "The endpoint cannot be like this.", _FIX, "webhooks"),
+    Kind("invalid_webhook_replay", 422, "The replay cannot be made like this.", _FIX, "webhooks"),
+    Kind("webhook_endpoint_conflict", 409, "There is another endpoint of this id.", "Retry.", "webhooks"),
     Kind(
         "gateway_config_conflict",
         409,
@@ -266,13 +266,13 @@ _KINDS = (
         "Use a new key for a new request.",
     ),
     Kind("invalid_cursor", 422, "The cursor is not of this list and its filters.", "Begin the list anew."),
-    Kind("query_invalid", 422, "The books cannot be asked that.", _FIX, "ledger"),
+    Kind("query_invalid", 422, "The query of the books is invalid.", _FIX, "ledger"),
     Kind("entry_unbalanced", 422, "The debits of an entry are not equal to its credits.", _FIX, "journal"),
     Kind("entry_currency_mixed", 422, "The lines of an entry are in several currencies.", _FIX, "journal"),
     Kind("account_invalid", 422, "An account's code, label, limits or currencies cannot be used.", _FIX, "accounts"),
     Kind("account_role_unfit", 422, "An account of this type cannot play the role.", _FIX, "accounts"),
     Kind("exchange_rate_invalid", 422, "The exchange rate cannot be recorded.", _FIX, "exchange rates"),
-    Kind("conversion_invalid", 422, "The conversion cannot be made as asked.", _FIX, "ledger"),
+    Kind("conversion_invalid", 422, "The conversion cannot be made like this.", _FIX, "ledger"),
     Kind(
         "conversion_too_small",
         422,
@@ -311,7 +311,7 @@ def refusal(
     errors: tuple[tuple[str, str], ...] = (),
     permission: str | None = None,
 ) -> HttpProblem:
-    """Build the refusal of a registered kind; without a `detail` it says what the kind means."""
+    """Build the refusal of a registered kind; without a `detail` it has the meaning of the kind."""
     kind = PROBLEMS[code]
     return HttpProblem(
         status=kind.status,

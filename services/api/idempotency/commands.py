@@ -28,7 +28,7 @@ from services.api.idempotency.domain import Answer, Claim, Given, earlier_finger
 log = get_logger("api.idempotency")
 
 _LEASE_MARGIN_SECONDS = 30
-"""How much longer than the longest request a key is believed to be in good hands."""
+"""How much longer than the longest request a key is taken to be in progress."""
 _TRIES_MAX = 3
 """How often a request is run anew because the key it met had vanished when it was looked at."""
 
@@ -108,7 +108,7 @@ class Idempotency:
         )
 
     async def begin(self, claim: Claim, *, subject_id: UUID) -> bool:
-        """Claim a key, committed, before somebody else is asked to do the work; False when another request holds it."""
+        """Claim a key, committed, before another service does the work; False when another request holds it."""
         return await keys.begin(self._database, claim, subject_id=subject_id)
 
     async def subject_of(self, claim: Claim) -> UUID | None:
@@ -116,7 +116,7 @@ class Idempotency:
         return await keys.subject_of(self._database, claim)
 
     async def complete(self, claim: Claim, answer: Answer) -> None:
-        """Keep the answer of work that was done. Where it cannot be kept, a repetition asks for the same work again."""
+        """Keep the answer of work that was done. Where it cannot be kept, a repetition requests the same work again."""
         try:
             await keys.complete(self._database, claim, answer, at=self._clock.now())
         except Exception:

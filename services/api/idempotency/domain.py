@@ -19,19 +19,19 @@ _INTEGER_DIGITS_MAX = 30
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What the client is told: a status and a JSON body, kept exactly."""
+    """What the client receives: a status and a JSON body, kept exactly."""
 
     status: int
     body: bytes
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
-    """A request's wish to be the one that takes effect under a key."""
+    """A request that is to be the one that takes effect under a key."""
 
     tenant_id: str
     """Whose key."""
     operation: str
-    """What is asked: `create`, or `confirm:<intent id>`."""
+    """What is requested: `create`, or `confirm:<intent id>`."""
     key: str
     """The client's key, normalised."""
     fingerprint: bytes
@@ -41,7 +41,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     claimed_at: datetime
     """Now."""
     lease_until: datetime
-    """Until then whoever began is believed to be at work."""
+    """Until then the first request is taken to be in progress."""
     expires_at: datetime
     """From then on the key is free again."""
 
@@ -75,7 +75,7 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
     answer: Answer | None
     """What it was answered; None while it is in progress."""
     lease_until: datetime
-    """Until then whoever began is believed to be at work."""
+    """Until then the first request is taken to be in progress."""
     expires_at: datetime
     """From then on the key counts as never used."""
 
@@ -147,5 +147,5 @@ _encoder = msgspec.json.Encoder(order="sorted", decimal_format="number")
 
 
 def earlier_fingerprint(operation: str, meaning: Mapping[str, object] | msgspec.Struct | None) -> bytes:
-    """Digest what is asked as version 0.1 did: for keys that it has stored, until they expire."""
+    """Digest a request as version 0.1 did: for keys that it has stored, until they expire."""
     return hashlib.sha256(operation.encode() + b"\n" + msgspec.json.encode(meaning, order="sorted")).digest()

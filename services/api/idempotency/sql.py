@@ -34,7 +34,7 @@ class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime
 
 
-_KINDS = {
+KINDS = {
     "tenant_id": "text",
     "operation": "text",
     "key": "text",
@@ -50,8 +50,8 @@ _KINDS = {
 }
 """The columns of a key, and their types."""
 _PRIMARY_KEY = ("tenant_id", "operation", "key")
-_VALUES = ", ".join(f":key_row.{column}::{kind}" for column, kind in _KINDS.items())
-_RENEW = ", ".join(f"{column} = excluded.{column}" for column in _KINDS if column not in _PRIMARY_KEY)
+_VALUES = ", ".join(f":key_row.{column}::{kind}" for column, kind in KINDS.items())
+_RENEW = ", ".join(f"{column} = excluded.{column}" for column in KINDS if column not in _PRIMARY_KEY)
 
 INSERT_KEY = f"INSERT INTO idempotency_keys AS k ({columns_of(KeyRow)}) SELECT {_VALUES}"
 """Claims a key, in progress or completed; for a `Statement` whose value `key_row` is made by `key_row`. `FROM` a CTE may
@@ -93,7 +93,7 @@ UPDATE idempotency_keys SET lease_until = :claim.lease_until
 RETURNING 1
 """)
 
-# The subject tells this claim from a later one of the same key.
+# The subject distinguishes this claim from a later one of the same key.
 _FREE = Statement("""
 DELETE FROM idempotency_keys
  WHERE tenant_id = :claim.tenant_id AND operation = :claim.operation AND key = :claim.key

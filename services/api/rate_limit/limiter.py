@@ -112,7 +112,7 @@ class _Lease:
         self.until = 0.0
         self.count: Count | None = None
         self.answered: asyncio.Future[None] | None = None
-        """Done once the question that is under way has its answer."""
+        """Done once the question to Redis has its answer."""
         self.waiting = 0
         """Requests that wait for it."""
 
@@ -243,7 +243,7 @@ class RateLimiter:
         # Rounded down, so that exactly `per_minute` requests fit at once whatever the division leaves.
         emission = max(1, _PERIOD_SECONDS * _MICROSECONDS // limit.per_minute)
         try:
-            answer: Any = await self._store.asked(
+            answer: Any = await self._store.call(
                 self._gcra(keys=[_key(limit, caller)], args=[emission, limit.per_minute, cost])
             )
         except Away:

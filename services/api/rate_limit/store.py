@@ -70,7 +70,7 @@ class Store:
         Raises:
             Away: when Redis does not answer.
         """
-        found = await self.asked(self._redis.get(key))
+        found = await self.call(self._redis.get(key))
         return found if isinstance(found, bytes) else None
 
     async def write(self, key: str, value: bytes, *, seconds: int) -> None:
@@ -81,12 +81,12 @@ class Store:
         """
         for _ in range(_WRITE_TRIES_MAX - 1):
             with suppress(Away):
-                await self.asked(self._redis.set(key, value, ex=seconds))
+                await self.call(self._redis.set(key, value, ex=seconds))
                 return
             await asyncio.sleep(max(0.0, self._away_until - monotonic()))
-        await self.asked(self._redis.set(key, value, ex=seconds))
+        await self.call(self._redis.set(key, value, ex=seconds))
 
-    async def asked[T](self, question: Awaitable[T]) -> T:
+    async def call[T](self, question: Awaitable[T]) -> T:
         """Await an answer of Redis.
 
         Raises:

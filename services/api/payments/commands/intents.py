@@ -1,5 +1,6 @@
 """Payment intents are created and confirmed: one round trip each, since most payments need nothing more of a client."""
 
+from datetime import datetime
 from uuid import UUID
 
 import msgspec
@@ -28,7 +29,7 @@ _OK, _ACCEPTED = 200, 202
 
 
 class NewIntent(msgspec.Struct, frozen=True, kw_only=True):
-    """What a merchant asks for, already validated."""
+    """What a merchant requests, already validated."""
 
     amount_minor: int
     """Above zero, in minor units of `currency`."""
@@ -59,6 +60,24 @@ class NewIntent(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
+def intent_of_request(new: NewIntent, *, tenant_id: str, intent_id: UUID, at: datetime) -> PaymentIntent:
+    """Return the intent that a request creates."""
+    return PaymentIntent(
+        tenant_id=tenant_id,
+        id=intent_id,
+        amount_minor=new.amount_minor,
+        currency=new.currency,
+        status=Status.CREATED,
+        customer_ref=new.customer_ref,
+        description=new.description,
+        metadata=new.metadata,
+        capture_method=new.capture_method,
+        payment_method=new.payment_method,
+        created_at=at,
+        updated_at=at,
+    )
+
+
 class PaymentCommands:
     """Decides about payment intents; every decision is saved with its key, its audit line and its messages."""
 
@@ -69,21 +88,10 @@ class PaymentCommands:
         self._answers = answers
         self._fresh: dict[UUID, PaymentIntent] = {}
 
-    async def create(self, wanted: NewIntent, *, claim: Claim, actor: str, correlation: Correlation) -> Answer | None:
+    async def create(self, new: NewIntent, *, claim: Claim, actor: str, correlation: Correlation) -> Answer | None:
         """Create an intent in one round trip; None when another request holds the key."""
-        intent = PaymentIntent(
-            tenant_id=claim.tenant_id,
-            id=new_id(claim.claimed_at),
-            amount_minor=wanted.amount_minor,
-            currency=wanted.currency,
-            status=Status.CREATED,
-            customer_ref=wanted.customer_ref,
-            description=wanted.description,
-            metadata=wanted.metadata,
-            capture_method=wanted.capture_method,
-            payment_method=wanted.payment_method,
-            created_at=claim.claimed_at,
-            updated_at=claim.claimed_at,
+        intent = intent_of_request(
+            new, tenant_id=claim.tenant_id, intent_id=new_id(claim.claimed_at), at=claim.claimed_at
         )
         answer = Answer(_OK, self._render(intent))
         publications = publications_of(Decision(intent, (Fact.CREATED,)), at=intent.created_at, correlation=correlation)
@@ -108,9 +116,9 @@ class PaymentCommands:
     async def confirm(
         self, intent_id: UUID, *, claim: Claim, actor: str, correlation: Correlation, respond_async: bool
     ) -> Answer | None:
-        """Begin to collect and wait, bounded, for the issuer's word; None when another request holds the key.
+        """Begin to collect and wait, bounded, for the issuer's outcome; None when another request holds the key.
 
-        Confirming is idempotent by state: an intent that is already under way or done is answered as it stands.
+        Confirming is idempotent by state: an intent that is already in progress or done is answered as it stands.
 
         Raises:
             PaymentIntentNotFound: when the tenant has no such intent.
@@ -118,7 +126,7 @@ class PaymentCommands:
         """
         for _ in range(_CONFIRM_TRIES_MAX):
             intent = self._fresh.pop(intent_id, None)
-            # As it was created nobody has confirmed it, under this key or any; if somebody has, its version tells.
+            # As it was created nobody has confirmed it, under this key or any; if somebody has, its version shows it.
             if intent is None or intent.tenant_id != claim.tenant_id:
                 found = await intents.get_with_key(self._database, intent_id, claim)
                 if found is None:

@@ -1,4 +1,4 @@
-"""What clients want of a payment that is there: capture it, void it, refund it.
+"""What clients request of an existing payment: capture it, void it, refund it.
 
 Each is decided under the lock of the intent's row, so that of two that exclude each other the first one counts and the
 second one is answered by the state that the first has left; and in one transaction with its key, so that a crash leaves
@@ -29,22 +29,22 @@ from services.api.payments.domain import Decision, PaymentIntent, RefundStatus, 
 from services.api.payments.sql import intents, refunds
 
 _OK, _ACCEPTED = 200, 202
-_UNDER_WAY = frozenset({Stage.CAPTURING, Stage.VOIDING, Stage.ABANDONING})
-"""The stages in which the processor is asked and has not answered."""
+_IN_PROGRESS = frozenset({Stage.CAPTURING, Stage.VOIDING, Stage.ABANDONING})
+"""The stages in which the processor has a request and has not answered."""
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
-    """Who asks, and how the answer is wanted."""
+    """Who requests, and whether the answer may wait."""
 
     actor: str
     """Subject of the token."""
     correlation: Correlation
     """The request."""
     respond_async: bool = False
-    """Whether the client does not want to wait for the processor."""
+    """Whether the client does not wait for the processor."""
 
 
-class _Wish(msgspec.Struct, frozen=True, kw_only=True):
+class _Operation(msgspec.Struct, frozen=True, kw_only=True):
     """One command of a client, ready to be decided."""
 
     action: str
@@ -54,9 +54,9 @@ class _Wish(msgspec.Struct, frozen=True, kw_only=True):
     """What the key is about, and whoever waits waits for: the intent, or a new refund."""
     decide: Callable[[PaymentIntent], Decision]
     answer: Callable[[Decision], Answer]
-    """What the client is told if nothing more is heard."""
+    """What the client receives where no outcome comes in time."""
     is_open: Callable[[Decision], bool]
-    """Whether the processor has still to say how it ends."""
+    """Whether the processor has still to report the outcome."""
     detail: dict[str, str]
 
 
@@ -105,7 +105,7 @@ class Operations:
     ) -> Answer | None:
         """Give money back, all that is left unless an amount is given, and wait, bounded, for the processor.
 
-        The answer is the refund: PENDING when the processor has not said how it ended. None when another request holds the
+        The answer is the refund: PENDING when the processor has not reported the outcome. None when another request holds the
         key.
 
         Raises:
@@ -115,7 +115,7 @@ class Operations:
         """
         now = self._clock.now()
         refund_id = new_id(now)
-        wish = _Wish(
+        operation = _Operation(
             action="payment_intent.refund",
             intent_id=intent_id,
             subject_id=refund_id,
@@ -126,7 +126,7 @@ class Operations:
             is_open=lambda _: True,
             detail={"refund_id": str(refund_id)},
         )
-        return await self._carry_out(wish, claim=claim, caller=caller)
+        return await self._carry_out(operation, claim=claim, caller=caller)
 
     async def resume(self, intent_id: UUID, *, claim: Claim) -> Answer:
         """Wait for the answer to a capture or void whose first request has gone, and whose key `claim` has taken over.
@@ -138,8 +138,8 @@ class Operations:
         if intent is None:
             raise PaymentIntentNotFound
         otherwise = self._answer_intent(Decision(intent))
-        if intent.stage not in _UNDER_WAY:
-            return await self._answers.give_up(claim, otherwise=otherwise)
+        if intent.stage not in _IN_PROGRESS:
+            return await self._answers.answer_unless_answered(claim, otherwise=otherwise)
         with self._answers.expecting(claim, intent_id) as waiting:
             return await self._answers.wait(waiting, claim, otherwise=otherwise)
 
@@ -151,43 +151,47 @@ class Operations:
             raise BrokenInvariant(f"the key of {claim.operation} names no refund although both are written together")
         otherwise = Answer(_OK, self._render_refund(refund))
         if refund.status is not RefundStatus.PENDING:
-            return await self._answers.give_up(claim, otherwise=otherwise)
+            return await self._answers.answer_unless_answered(claim, otherwise=otherwise)
         with self._answers.expecting(claim, refund.id) as waiting:
             return await self._answers.wait(waiting, claim, otherwise=otherwise)
 
-    async def _carry_out(self, wish: _Wish, *, claim: Claim, caller: Caller) -> Answer | None:
+    async def _carry_out(self, operation: _Operation, *, claim: Claim, caller: Caller) -> Answer | None:
         # Entered before the key is written: an answer that comes at once is not missed.
-        with self._answers.expecting(claim, wish.subject_id) as waiting:
-            committed = await run_again(partial(self._commit, wish, claim=claim, caller=caller))
+        with self._answers.expecting(claim, operation.subject_id) as waiting:
+            committed = await run_again(partial(self._commit, operation, claim=claim, caller=caller))
             if committed is None:
                 return None
             decision, answer, waits = committed
             if decision.changed:
-                metrics.OPERATIONS.labels(wish.action.removeprefix("payment_intent.")).inc()
+                metrics.OPERATIONS.labels(operation.action.removeprefix("payment_intent.")).inc()
             return await self._answers.wait(waiting, claim, otherwise=answer) if waits else answer
 
-    async def _commit(self, wish: _Wish, *, claim: Claim, caller: Caller) -> tuple[Decision, Answer, bool] | None:
+    async def _commit(
+        self, operation: _Operation, *, claim: Claim, caller: Caller
+    ) -> tuple[Decision, Answer, bool] | None:
         """Decide and write; returns the decision, its answer and whether to wait, None when another holds the key."""
         async with self._database.transaction() as transaction:
-            if not await keys.claim_within(transaction, claim, subject_id=wish.subject_id):
+            if not await keys.claim_within(transaction, claim, subject_id=operation.subject_id):
                 return None
-            decision = await self._decide(transaction, wish, claim=claim)
-            answer = wish.answer(decision)
+            decision = await self._decide(transaction, operation, claim=claim)
+            answer = operation.answer(decision)
             if decision.changed:
-                await self._save(transaction, wish, decision, caller=caller)
-            waits = decision.changed and wish.is_open(decision) and not caller.respond_async
+                await self._save(transaction, operation, decision, caller=caller)
+            waits = decision.changed and operation.is_open(decision) and not caller.respond_async
             if not waits:
                 await keys.complete_within(transaction, claim, answer, at=self._clock.now())
         return decision, answer, waits
 
-    async def _decide(self, transaction: Connection, wish: _Wish, *, claim: Claim) -> Decision:
-        key = (claim.tenant_id, wish.intent_id)
+    async def _decide(self, transaction: Connection, operation: _Operation, *, claim: Claim) -> Decision:
+        key = (claim.tenant_id, operation.intent_id)
         intent = (await intents.lock(transaction, [key])).get(key)
         if intent is None:
             raise PaymentIntentNotFound
-        return wish.decide(intent)
+        return operation.decide(intent)
 
-    async def _save(self, transaction: Connection, wish: _Wish, decision: Decision, *, caller: Caller) -> None:
+    async def _save(
+        self, transaction: Connection, operation: _Operation, decision: Decision, *, caller: Caller
+    ) -> None:
         intent = decision.intent
         publications = publications_of(decision, at=intent.updated_at, correlation=caller.correlation)
         await intents.save(
@@ -204,29 +208,29 @@ class Operations:
             transaction,
             audit_of(
                 intent,
-                wish.action,
+                operation.action,
                 actor=caller.actor,
                 correlation=caller.correlation,
                 at=intent.updated_at,
-                detail=wish.detail,
+                detail=operation.detail,
             ),
         )
 
     def _on_intent(
         self, action: str, intent_id: UUID, decide: Callable[[PaymentIntent], Decision], detail: dict[str, str]
-    ) -> _Wish:
-        return _Wish(
+    ) -> _Operation:
+        return _Operation(
             action=action,
             intent_id=intent_id,
             subject_id=intent_id,
             decide=decide,
             answer=self._answer_intent,
-            is_open=lambda decision: decision.intent.stage in _UNDER_WAY,
+            is_open=lambda decision: decision.intent.stage in _IN_PROGRESS,
             detail=detail,
         )
 
     def _answer_intent(self, decision: Decision) -> Answer:
-        status = _ACCEPTED if decision.intent.stage in _UNDER_WAY else _OK
+        status = _ACCEPTED if decision.intent.stage in _IN_PROGRESS else _OK
         return Answer(status, self._render(decision.intent))
 
     def _answer_refund(self, decision: Decision) -> Answer:

@@ -2,7 +2,7 @@
 
 A lost outcome is rare and has many causes: a message that became a dead letter, a restored database, a fault of ours. The
 gateway answers a repeated command with what it knows, under new event ids; the ledger answers a repeated capture with the
-entry that it has posted. An operation is asked of the processor only where nobody has asked it before.
+entry that it has posted. An operation goes to the processor only where it was not requested before.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ _FORGET_MAX = 5_000
 _FACTS = {
     Stage.PROCESSING: Fact.AUTHORIZATION_REQUESTED,
     Stage.CAPTURING: Fact.CAPTURE_REQUESTED,
-    # The gateway publishes the capture again, and the ledger then books it or tells that it has.
+    # The gateway publishes the capture again, and the ledger then books it or reports that it has.
     Stage.CAPTURED: Fact.CAPTURE_REQUESTED,
     Stage.VOIDING: Fact.VOID_REQUESTED,
     Stage.ABANDONING: Fact.VOID_REQUESTED,
@@ -48,20 +48,20 @@ class Sweeper:
         clock: Clock,
         stuck_after: timedelta,
         pause_max: timedelta,
-        give_up_after: timedelta,
+        ends_after: timedelta,
         batch_max: int,
     ) -> None:
         self._database = database
         self._clock = clock
         self._stuck_after = stuck_after
         self._pause_max = pause_max
-        self._give_up_after = give_up_after
+        self._ends_after = ends_after
         self._batch_max = batch_max
 
     async def sweep(self) -> int:
         """Publish again what a bounded number of payments and refunds wait for; returns how many they were."""
         now = self._clock.now()
-        span = {"before": now - self._stuck_after, "after": now - self._give_up_after}
+        span = {"before": now - self._stuck_after, "after": now - self._ends_after}
         async with self._database.transaction() as tx:
             intents = await sweeps.due_intents(tx, **span, now=now, limit=self._batch_max)
             await self._publish(tx, intents, now=now)

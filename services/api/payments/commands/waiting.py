@@ -1,7 +1,7 @@
-"""Waiting for the processor: whoever asks waits, bounded, for the answer that a consumer writes under the request's key.
+"""Waiting for the processor: a request waits, bounded, for the answer that a consumer writes under the request's key.
 
 A consumer of this process hands its answers over as soon as they are committed. Those that another process wrote are read
-from the rows of their keys, by one statement for everybody who waits here. Either way a client hears exactly the bytes
+from the rows of their keys, by one statement for everybody who waits here. Either way a client receives exactly the bytes
 that a replay will repeat.
 """
 
@@ -65,7 +65,7 @@ class Answers:
         """Wait, bounded, for an answer; when none comes in time, or too many wait already, `otherwise` is the answer."""
         if self._waiters >= self._waiting_max and not waiting.done():
             metrics.CONFIRM_WAIT.labels("too_many").observe(0)
-            return await self.give_up(claim, otherwise=otherwise)
+            return await self.answer_unless_answered(claim, otherwise=otherwise)
         started = perf_counter()
         self._waiters += 1
         try:
@@ -73,13 +73,13 @@ class Answers:
                 answer = await waiting
         except TimeoutError:
             metrics.CONFIRM_WAIT.labels("timed_out").observe(perf_counter() - started)
-            return await self.give_up(claim, otherwise=otherwise)
+            return await self.answer_unless_answered(claim, otherwise=otherwise)
         finally:
             self._waiters -= 1
         metrics.CONFIRM_WAIT.labels("answered").observe(perf_counter() - started)
         return answer
 
-    async def give_up(self, claim: Claim, *, otherwise: Answer) -> Answer:
+    async def answer_unless_answered(self, claim: Claim, *, otherwise: Answer) -> Answer:
         """Answer a key that is in progress, unless it has an answer by now: whichever was written first counts."""
         if await store.complete(self._database, claim, otherwise, at=self._clock.now()):
             return otherwise

@@ -11,7 +11,7 @@ from services.api.payments.domain.lifecycle import Fact, Happening, Stage
 
 
 def confirm(intent: PaymentIntent, *, at: datetime) -> Decision:
-    """Begin to collect: the gateway is asked for an authorization, once.
+    """Begin to collect: the gateway gets one command to authorize.
 
     Raises:
         CannotConfirm: when it has ended, or was given back.
@@ -22,16 +22,16 @@ def confirm(intent: PaymentIntent, *, at: datetime) -> Decision:
 def request_capture(intent: PaymentIntent, *, amount_minor: int | None, at: datetime) -> Decision:
     """Take held funds, all unless an amount is given; the rest is released.
 
-    Asked again for the same amount, it stays as it is.
+    Requested again for the same amount, it stays as it is.
 
     Raises:
         CannotCapture: when no funds are held, or another amount is being or has been taken.
         CaptureExceedsAuthorization: when it is more than is held.
     """
-    wanted = intent.amount_minor if amount_minor is None else amount_minor
-    decision = decide(intent, Happening.CAPTURE, at=at, capturing_minor=wanted)
-    if decision.changed and wanted > intent.amount_minor:
-        held, more = intent.money(intent.amount_minor), intent.money(wanted)
+    requested_minor = intent.amount_minor if amount_minor is None else amount_minor
+    decision = decide(intent, Happening.CAPTURE, at=at, capturing_minor=requested_minor)
+    if decision.changed and requested_minor > intent.amount_minor:
+        held, more = intent.money(intent.amount_minor), intent.money(requested_minor)
         raise CaptureExceedsAuthorization(f"capture of {more} would exceed the authorized amount {held}")
     known = intent.captured_minor or intent.capturing_minor or intent.amount_minor
     if not decision.changed and amount_minor is not None and amount_minor != known:
@@ -40,14 +40,14 @@ def request_capture(intent: PaymentIntent, *, amount_minor: int | None, at: date
 
 
 def request_void(intent: PaymentIntent, *, at: datetime) -> Decision:
-    """Let go: at once where nobody was asked for money, else the processor is asked to release it.
+    """Let go: at once where no money was requested, else the processor gets the request to release it.
 
     Raises:
         CannotVoid: when there is nothing to let go of, or it is being or has been taken.
     """
     if intent.stage in (Stage.CAPTURING, Stage.CAPTURED):
-        # The status alone would not tell why: clients do not see these stages.
-        raise CannotVoid(intent.status, because="its capture is under way")
+        # The status alone would not show why: clients do not see these stages.
+        raise CannotVoid(intent.status, because="its capture is in progress")
     return decide(intent, Happening.VOID, at=at, is_voiding=intent.stage is not Stage.CREATED)
 
 
@@ -61,7 +61,7 @@ def require_action(intent: PaymentIntent, *, gateway_ref: str, action_url: str, 
 
 
 def authorize(intent: PaymentIntent, *, gateway_ref: str, at: datetime, expires_at: datetime | None = None) -> Decision:
-    """The issuer promised the funds: they are captured next, unless the merchant wants to say when.
+    """The issuer promised the funds: they are captured next, unless the merchant captures them.
 
     Raises:
         NotYet: when nobody has confirmed the intent yet.
@@ -82,11 +82,11 @@ def authorize(intent: PaymentIntent, *, gateway_ref: str, at: datetime, expires_
 
 
 def decline(intent: PaymentIntent, *, code: str, message: str, at: datetime) -> Decision:
-    """The issuer said no, for good.
+    """The issuer declined, for good.
 
     Raises:
         NotYet: when nobody has confirmed the intent yet.
-        ContradictoryOutcome: when the issuer has already said yes.
+        ContradictoryOutcome: when the issuer has authorized already.
     """
     failure = {} if intent.stage is Stage.ABANDONING else {"failure_code": code, "failure_message": message}
     return decide(intent, Happening.DECLINED, at=at, action_url=None, is_voiding=False, **failure)
@@ -95,10 +95,10 @@ def decline(intent: PaymentIntent, *, code: str, message: str, at: datetime) -> 
 def capture(intent: PaymentIntent, *, amount_minor: int, at: datetime) -> Decision:
     """The processor took the funds, all or a part of them.
 
-    What we did not ask for, or not with this amount, is believed only once the gateway's own records confirm it.
+    A capture that the api did not request, or not with this amount, counts only once the gateway's own records confirm it.
 
     Raises:
-        NotYet: when the authorization has not been heard yet.
+        NotYet: when the authorization is not known yet.
         ContradictoryOutcome: when the intent has ended.
     """
     if intent.stage is Stage.CAPTURING and amount_minor != intent.requested_minor:
@@ -107,7 +107,7 @@ def capture(intent: PaymentIntent, *, amount_minor: int, at: datetime) -> Decisi
 
 
 def confirm_capture(intent: PaymentIntent, *, amount_minor: int, at: datetime) -> Decision:
-    """The gateway's records have the capture, whoever asked the processor for it.
+    """The gateway's records have the capture, whoever requested it of the processor.
 
     Raises:
         ContradictoryOutcome: when the intent has ended, or was never authorized.
@@ -121,7 +121,7 @@ def fail_capture(intent: PaymentIntent, *, code: str, message: str, at: datetime
     """The processor refused to take the held funds, for good.
 
     Raises:
-        NotYet: when the authorization has not been heard yet.
+        NotYet: when the authorization is not known yet.
         ContradictoryOutcome: when the funds were already taken.
     """
     return decide(intent, Happening.CAPTURE_FAILED, at=at, failure_code=code, failure_message=message, expires_at=None)
@@ -131,7 +131,7 @@ def void(intent: PaymentIntent, *, at: datetime) -> Decision:
     """The processor released the funds.
 
     Raises:
-        NotYet: when the authorization has not been heard yet.
+        NotYet: when the authorization is not known yet.
         ContradictoryOutcome: when the funds were already taken.
     """
     return decide(intent, Happening.VOIDED, at=at, is_voiding=False, action_url=None, expires_at=None)
@@ -145,7 +145,7 @@ def fail_void(intent: PaymentIntent, *, at: datetime) -> Decision:
     """
     decision = decide(intent, Happening.VOID_FAILED, at=at, is_voiding=False)
     if decision.changed and decision.intent.stage is Stage.CAPTURING:
-        # The customer acted in the last moment, and the funds could not be let go of: they are taken as was wished.
+        # The customer acted in the last moment, and the funds could not be let go of: they are taken after all.
         return msgspec.structs.replace(decision, facts=(Fact.CAPTURE_REQUESTED,))
     return decision
 
@@ -154,7 +154,7 @@ def expire(intent: PaymentIntent, *, at: datetime) -> Decision:
     """The hold ended by itself.
 
     Raises:
-        NotYet: when the authorization has not been heard yet.
+        NotYet: when the authorization is not known yet.
         ContradictoryOutcome: when the funds were already taken.
     """
     return decide(intent, Happening.EXPIRED, at=at, is_voiding=False, expires_at=None)
@@ -164,12 +164,12 @@ def settle(intent: PaymentIntent, *, amount_minor: int, at: datetime) -> Decisio
     """The capture stands in the books.
 
     Raises:
-        NotYet: when the authorization has not been heard yet, or a capture that we did not ask for.
+        NotYet: when the authorization is not known yet, or the capture was not requested.
         ContradictoryOutcome: when the intent has ended.
     """
     if intent.stage is Stage.CAPTURING and amount_minor != intent.requested_minor:
         raise NotYet(
-            f"the books have a capture of {amount_minor} for payment intent {intent.id}: not the one asked for"
+            f"the books have a capture of {amount_minor} for payment intent {intent.id}: not the requested one"
         )
     return decide(
         intent,

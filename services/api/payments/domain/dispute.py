@@ -1,4 +1,4 @@
-"""What is always true of a dispute: opened by the customer's bank, then won or lost, whoever tells it first."""
+"""What is always true of a dispute: opened by the customer's bank, then won or lost, whichever event comes first."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -38,9 +38,9 @@ class Dispute(msgspec.Struct, frozen=True, kw_only=True):
     gateway_ref: str
     """The processor's reference."""
     evidence_due_at: datetime | None = None
-    """Until when the merchant may answer, where the processor says so."""
+    """Until when the merchant may answer, where the processor names it."""
     opened_at: datetime
-    """When, in the processor's words."""
+    """When, as the processor reports it."""
     updated_at: datetime
     """When it last changed."""
     reversals: int = 0

@@ -17,7 +17,7 @@ class CaptureMethod(StrEnum):
     AUTOMATIC = "automatic"
     """As soon as they are held."""
     MANUAL = "manual"
-    """When the merchant says so."""
+    """When the merchant captures them."""
 
 
 class PaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,17 +52,17 @@ class PaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime | None = None
     """When held funds are released by themselves, where that is known and somebody has to act before."""
     capturing_minor: int = 0
-    """What a merchant's capture wants to take, in minor units; 0 before one is asked for."""
+    """What a merchant's capture is to take, in minor units; 0 before one is requested."""
     is_voiding: bool = False
-    """Whether the processor is asked to release the funds and has not answered."""
+    """Whether the release of the funds is requested and not answered."""
     captured_minor: int = 0
     """What the processor has taken, in minor units."""
     refunding_minor: int = 0
-    """What refunds on their way want to give back, in minor units."""
+    """What pending refunds are to give back, in minor units."""
     refunded_minor: int = 0
     """What was given back, in minor units."""
     disputed_minor: int = 0
-    """What customers' banks have taken back and not returned, in minor units; more than is left, if they say so."""
+    """What customers' banks have taken back and not returned, in minor units; it may be more than is left."""
     failure_code: str | None = None
     """Why it failed, as a stable snake_case word."""
     failure_message: str | None = None
@@ -70,7 +70,7 @@ class PaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 1
     """Raised by every change; a change is saved only over the version it was decided on."""
     created_at: datetime
-    """When the merchant asked."""
+    """When the merchant created it."""
     updated_at: datetime
     """When it last changed."""
     authorized_at: datetime | None = None
@@ -80,21 +80,21 @@ class PaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def stage(self) -> Stage:
-        """Where it stands, with what is asked for and not answered."""
+        """Where it stands, with what is requested and not answered."""
         if self.status is Status.AUTHORIZED:
             if self.captured_minor > 0:
                 return Stage.CAPTURED
             if self.is_voiding:
                 return Stage.VOIDING
-            is_asked = self.capture_method is CaptureMethod.AUTOMATIC or self.capturing_minor > 0
-            return Stage.CAPTURING if is_asked else Stage.AUTHORIZED
+            is_requested = self.capture_method is CaptureMethod.AUTOMATIC or self.capturing_minor > 0
+            return Stage.CAPTURING if is_requested else Stage.AUTHORIZED
         if self.status is Status.REQUIRES_ACTION and self.is_voiding:
             return Stage.ABANDONING
         return Stage(self.status.lower())
 
     @property
     def requested_minor(self) -> int:
-        """What a capture asks for, in minor units: all that is held, unless the merchant wants less."""
+        """What a capture requests, in minor units: all that is held, unless the merchant captures less."""
         return self.capturing_minor or self.amount_minor
 
     @property
@@ -116,7 +116,7 @@ def require_same_money(intent: PaymentIntent, *, amount_minor: int, currency: st
     """Hold another service to the amount that this intent is about.
 
     Raises:
-        ContradictoryOutcome: when it speaks of other money.
+        ContradictoryOutcome: when it reports other money.
     """
     if (amount_minor, currency) != (intent.amount_minor, intent.currency):
         raise _other_money(intent, amount_minor, currency)
@@ -126,7 +126,7 @@ def require_captured_money(intent: PaymentIntent, *, amount_minor: int, currency
     """Hold another service to what can have been captured: no more than authorized, and always the same amount.
 
     Raises:
-        ContradictoryOutcome: when it speaks of other money.
+        ContradictoryOutcome: when it reports other money.
     """
     known = intent.captured_minor or amount_minor
     if currency != intent.currency or not amount_minor == known <= intent.amount_minor:

@@ -7,9 +7,9 @@
        `-> VOIDED    REQUIRES_ACTION
              ^____________|_________________|  (void)
 
-Clients see a status; we know a little more, a stage: that a capture or a void is asked for and not answered yet, and that
-funds are captured but not in the books. Other services speak at least once, possibly late and possibly out of order, so a
-happening moves the intent, changes nothing (again, or too late), comes too early, or contradicts what we know. A command
+Clients see a status; the api knows a little more, a stage: that a capture or a void is requested and not answered yet, and
+that funds are captured but not in the books. Other services report at least once, possibly late and out of order, so a
+happening moves the intent, changes nothing (again, or too late), comes too early, or contradicts what is known. A command
 of a client moves the intent, is answered with the intent as it stands (people click twice), or is refused.
 """
 
@@ -40,17 +40,17 @@ class Stage(StrEnum):
 
     CREATED = "created"
     PROCESSING = "processing"
-    """The issuer is asked for the funds."""
+    """An authorization is requested."""
     REQUIRES_ACTION = "requires_action"
     """The customer must prove something to the issuer first."""
     ABANDONING = "abandoning"
-    """Nobody waits for the customer any more: the processor is asked to forget it."""
+    """Nobody waits for the customer any more: the processor has the request to cancel it."""
     AUTHORIZED = "authorized"
-    """The funds are held until the merchant says otherwise."""
+    """The funds are held until the merchant captures or voids them."""
     CAPTURING = "capturing"
-    """The processor is asked to take the held funds."""
+    """The processor has the request to take the held funds."""
     VOIDING = "voiding"
-    """The processor is asked to release the held funds."""
+    """The processor has the request to release the held funds."""
     CAPTURED = "captured"
     """Taken, and not yet in the books."""
     SETTLED = "settled"
@@ -63,7 +63,7 @@ class Stage(StrEnum):
 
 
 class Happening(StrEnum):
-    """What can happen to an intent: the commands of clients, and what other services say."""
+    """What can happen to an intent: the commands of clients, and what other services report."""
 
     CONFIRM = "confirm"
     CAPTURE = "capture"
@@ -87,11 +87,11 @@ class Happening(StrEnum):
 
 
 COMMANDS = frozenset({Happening.CONFIRM, Happening.CAPTURE, Happening.VOID, Happening.REFUND})
-"""What clients ask; everything else is said by other services."""
+"""What clients request; everything else is reported by other services."""
 
 
 class Fact(StrEnum):
-    """What others must be told; `outbox.py` knows the words."""
+    """What is published; `commands/publications.py` has the message of each."""
 
     CREATED = "created"
     AUTHORIZATION_REQUESTED = "authorization_requested"
@@ -117,9 +117,9 @@ class Otherwise(StrEnum):
     """What a happening means where it moves nothing."""
 
     STAYS = "stays"
-    """Heard again, or overtaken: nothing changes."""
+    """Reported again, or overtaken: nothing changes."""
     EARLY = "early"
-    """What it builds on has not arrived; it is put off."""
+    """What it builds on has not arrived; it is postponed."""
     CONTRADICTS = "contradicts"
     """It cannot be true together with what we know; a person must look."""
     REFUSED = "refused"
@@ -127,7 +127,7 @@ class Otherwise(StrEnum):
 
 
 class Move(msgspec.Struct, frozen=True):
-    """A step to another stage, and what is said about it."""
+    """A step to another stage, and the facts that are published about it."""
 
     to: Stage
     facts: tuple[Fact, ...] = ()
@@ -140,7 +140,7 @@ class Recount(msgspec.Struct, frozen=True):
 
 
 class Check(msgspec.Struct, frozen=True):
-    """Nothing moves yet: whoever publishes it is asked first whether its own records have it."""
+    """Nothing moves yet: the service that publishes it must confirm first that its own records have it."""
 
     facts: tuple[Fact, ...]
 
@@ -194,7 +194,7 @@ LIFECYCLE: Mapping[tuple[Stage, Happening], Row] = MappingProxyType(
             ((*_WISHED, *_UNDER_WAY), _REFUSED),
             ((Stage.AUTHORIZED,), Move(Stage.CAPTURING, (Fact.CAPTURE_REQUESTED,))),
             ((Stage.CAPTURING, Stage.CAPTURED, Stage.SETTLED), _STAYS),
-            # Whichever of a capture and a void comes first is asked of the processor; the other one is refused.
+            # Whichever of a capture and a void comes first goes to the processor; the other one is refused.
             ((Stage.VOIDING, Stage.PARTIALLY_REFUNDED, Stage.REFUNDED, *_ENDED), _REFUSED),
         ),
         **_rows(
@@ -211,7 +211,7 @@ LIFECYCLE: Mapping[tuple[Stage, Happening], Row] = MappingProxyType(
             ((*_WISHED, *_UNDER_WAY, *_HELD, Stage.CAPTURED, Stage.REFUNDED, *_ENDED), _REFUSED),
             ((Stage.SETTLED, Stage.PARTIALLY_REFUNDED), Recount((Fact.REFUND_REQUESTED,))),
         ),
-        # What the gateway says about the authorization.
+        # What the gateway reports of the authorization.
         **_rows(
             Happening.ACTION_REQUIRED,
             (_WISHED, _EARLY),
@@ -225,7 +225,7 @@ LIFECYCLE: Mapping[tuple[Stage, Happening], Row] = MappingProxyType(
             ((Stage.PROCESSING, Stage.REQUIRES_ACTION), Move(Stage.AUTHORIZED, (Fact.AUTHORIZED,))),
             # The customer acted in the last moment: there are funds now, and they are being released.
             ((Stage.ABANDONING,), Move(Stage.VOIDING, (Fact.AUTHORIZED,))),
-            # What has ended leaves its authorization behind, which may be heard again.
+            # What has ended leaves its authorization behind, which may be reported again.
             ((*_HELD, *_TAKEN, *_ENDED), _STAYS),
         ),
         **_rows(
@@ -237,20 +237,20 @@ LIFECYCLE: Mapping[tuple[Stage, Happening], Row] = MappingProxyType(
             ((*_HELD, *_TAKEN), _CONTRADICTS),
             (_ENDED, _STAYS),
         ),
-        # What it says about the held funds. The processor decides a race; what we have asked for is only a wish.
+        # What it reports of the held funds. The processor decides a race; a request is no outcome.
         **_rows(
             Happening.CAPTURED,
             ((*_WISHED, *_UNDER_WAY), _EARLY),
-            # Asked for: the processor will confirm or refuse it in any case. Of another amount, it was not asked for.
+            # Requested: the processor will confirm or refuse it in any case. Of another amount, it was not requested.
             ((Stage.CAPTURING,), Move(Stage.CAPTURED, (Fact.CAPTURED,))),
-            # A person may have captured it at the processor, or somebody may have forged the event: the gateway is asked.
+            # A person may have captured it at the processor, or somebody may have forged the event: the gateway must confirm it.
             ((Stage.AUTHORIZED, Stage.VOIDING), Check((Fact.CAPTURE_UNCONFIRMED,))),
             (_TAKEN, _STAYS),
             (_ENDED, _CONTRADICTS),
         ),
         **_rows(
             Happening.CAPTURE_CONFIRMED,
-            # The question is asked only where funds are held.
+            # The gateway is queried only where funds are held.
             ((*_WISHED, *_UNDER_WAY), _CONTRADICTS),
             (_HELD, Move(Stage.CAPTURED, (Fact.CAPTURED,))),
             (_TAKEN, _STAYS),
@@ -260,7 +260,7 @@ LIFECYCLE: Mapping[tuple[Stage, Happening], Row] = MappingProxyType(
             Happening.CAPTURE_FAILED,
             ((*_WISHED, *_UNDER_WAY), _EARLY),
             ((Stage.AUTHORIZED, Stage.CAPTURING), Move(Stage.FAILED, (Fact.FAILED,))),
-            # We do not want them any more: what became of them is said by the answer to the void.
+            # The void is requested: its answer reports what became of the funds.
             ((Stage.VOIDING,), _STAYS),
             (_TAKEN, _CONTRADICTS),
             (_ENDED, _STAYS),
@@ -283,20 +283,20 @@ LIFECYCLE: Mapping[tuple[Stage, Happening], Row] = MappingProxyType(
             Happening.EXPIRED,
             ((*_WISHED, *_UNDER_WAY), _EARLY),
             ((Stage.AUTHORIZED,), Move(Stage.EXPIRED, (Fact.EXPIRED,))),
-            # The capture in flight will be refused, and so told.
+            # The capture in progress will be refused, and reported as such.
             ((Stage.CAPTURING,), Move(Stage.EXPIRED, (Fact.EXPIRED,))),
-            # Released, as the merchant wanted.
+            # Released, as the merchant requested.
             ((Stage.VOIDING,), Move(Stage.VOIDED, (Fact.VOIDED,))),
             (_TAKEN, _CONTRADICTS),
             (_ENDED, _STAYS),
         ),
-        # What the ledger says.
+        # What the ledger reports.
         **_rows(
             Happening.POSTED,
             ((*_WISHED, *_UNDER_WAY), _EARLY),
-            # The books are no proof of a capture that we did not ask for: its own event and the gateway's records are.
+            # The books are no proof of a capture that the api did not request: its own event and the gateway's records are.
             ((Stage.AUTHORIZED, Stage.VOIDING), _EARLY),
-            # The ledger handled the capture that we asked for before we did: both are published, in their order.
+            # The ledger handled the requested capture before the api did: both are published, in their order.
             ((Stage.CAPTURING,), Move(Stage.SETTLED, (Fact.CAPTURED, Fact.SETTLED))),
             ((Stage.CAPTURED,), Move(Stage.SETTLED, (Fact.SETTLED,))),
             ((Stage.SETTLED, Stage.PARTIALLY_REFUNDED, Stage.REFUNDED), _STAYS),

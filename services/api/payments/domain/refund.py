@@ -1,4 +1,4 @@
-"""What is always true of a refund: asked for once, PENDING until the processor has said how it ended."""
+"""What is always true of a refund: requested once, PENDING until the processor has reported its outcome."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -11,7 +11,7 @@ class RefundStatus(StrEnum):
     """What clients see of a refund."""
 
     PENDING = "PENDING"
-    """The processor is asked; the money is not the merchant's to refund again."""
+    """The processor has the request; the money cannot be refunded again."""
     COMPLETED = "COMPLETED"
     """The processor has given it back."""
     FAILED = "FAILED"
@@ -19,7 +19,7 @@ class RefundStatus(StrEnum):
 
 
 class Refund(msgspec.Struct, frozen=True, kw_only=True):
-    """Captured money on its way back to the customer."""
+    """Captured money that is given back to the customer."""
 
     tenant_id: str
     """Whose it is."""
@@ -42,6 +42,6 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
     failure_message: str | None = None
     """Why it failed, as a sentence for people."""
     created_at: datetime
-    """When it was asked for."""
+    """When it was requested."""
     updated_at: datetime
     """When it last changed."""

@@ -22,12 +22,12 @@ def request_refund(
         CannotRefund: when there is nothing in the books, or nothing left.
         RefundExceedsPayment: when it is more than was captured and neither given nor taken back.
     """
-    wanted = max(1, intent.refundable_minor) if amount_minor is None else amount_minor
-    decision = decide(intent, Happening.REFUND, at=at, refunding_minor=intent.refunding_minor + wanted)
+    requested_minor = max(1, intent.refundable_minor) if amount_minor is None else amount_minor
+    decision = decide(intent, Happening.REFUND, at=at, refunding_minor=intent.refunding_minor + requested_minor)
     if amount_minor is None and not intent.refundable_minor:
-        raise RefundExceedsPayment("nothing is left to refund: the rest is on its way back or in dispute")
-    if wanted > intent.refundable_minor:
-        total = intent.money(intent.refunded_minor + intent.refunding_minor + wanted)
+        raise RefundExceedsPayment("nothing is left to refund: the rest is being refunded or in dispute")
+    if requested_minor > intent.refundable_minor:
+        total = intent.money(intent.refunded_minor + intent.refunding_minor + requested_minor)
         disputed = f" less {intent.money(intent.disputed_minor)} in dispute" if intent.disputed_minor else ""
         payment = intent.money(intent.captured_minor)
         raise RefundExceedsPayment(f"total refunds ({total}) would exceed payment amount ({payment}){disputed}")
@@ -35,7 +35,7 @@ def request_refund(
         tenant_id=intent.tenant_id,
         id=refund_id,
         payment_intent_id=intent.id,
-        amount_minor=wanted,
+        amount_minor=requested_minor,
         currency=intent.currency,
         reason=reason,
         status=RefundStatus.PENDING,
@@ -52,7 +52,7 @@ def complete_refund(intent: PaymentIntent, refund: Refund, *, gateway_ref: str, 
         ContradictoryOutcome: when the payment was never in the books.
     """
     if refund.status is not RefundStatus.PENDING:
-        # Again; or it has failed since, and this is the older news.
+        # Again; or it has failed since, and this report is older.
         return Decision(intent, refund=refund)
     completed = msgspec.structs.replace(refund, status=RefundStatus.COMPLETED, gateway_ref=gateway_ref, updated_at=at)
     decision = decide(
@@ -66,7 +66,7 @@ def complete_refund(intent: PaymentIntent, refund: Refund, *, gateway_ref: str, 
 
 
 def fail_refund(intent: PaymentIntent, refund: Refund, *, code: str, message: str, at: datetime) -> Decision:
-    """The money did not reach the customer: it counts as never given back, whatever was said before.
+    """The money did not reach the customer: it counts as never given back, whatever was reported before.
 
     Raises:
         ContradictoryOutcome: when the payment was never in the books.
@@ -91,7 +91,7 @@ def open_dispute(intent: PaymentIntent, known: Dispute | None, opened: Dispute, 
     """The customer's bank took money back until it is decided.
 
     Raises:
-        NotYet: when the capture has not been heard yet.
+        NotYet: when the capture is not known yet.
         ContradictoryOutcome: when the intent has ended without one.
     """
     if known is not None:
@@ -107,7 +107,7 @@ def end_dispute(
     """The bank has decided: the money comes back, or is gone. It may reverse its decision, and the last one counts.
 
     Raises:
-        NotYet: when its opening, or the decision that is reversed, has not been heard yet.
+        NotYet: when its opening, or the decision that is reversed, is not known yet.
         ContradictoryOutcome: when the same decision was the opposite before.
     """
     if known is None:
@@ -117,7 +117,7 @@ def end_dispute(
     if reversals > (0 if is_open else known.reversals + 1):
         raise NotYet(f"the decision before this one of dispute {known.id} is not known yet")
     if not is_open and reversals <= known.reversals:
-        # Decisions alternate, which tells what the earlier one of this place was.
+        # Decisions alternate, so it is known what the earlier one of this place was.
         if (known.status is status) != ((known.reversals - reversals) % 2 == 0):
             raise ContradictoryOutcome(f"dispute {known.id} is {known.status}: it cannot be {status} as well")
         return Decision(intent, dispute=known)

@@ -98,35 +98,35 @@ async def by_order(database: Database, tenant_id: str, order_id: str) -> list[Pa
 
 
 async def numbered_page(
-    database: Database, totals: Totals, tenant_id: str, wanted: IntentFilter, *, page: int, page_size: int
+    database: Database, totals: Totals, tenant_id: str, filters: IntentFilter, *, page: int, page_size: int
 ) -> IntentPage:
     """Read page `page` (from 1) and count all; the cost grows with the number of the page."""
-    rows = await intents.page(database, tenant_id, wanted, limit=page_size + 1, offset=(page - 1) * page_size)
-    total = await totals.count(tenant_id, wanted)
-    return _page(rows, tenant_id, wanted, size=page_size, total=total)
+    rows = await intents.page(database, tenant_id, filters, limit=page_size + 1, offset=(page - 1) * page_size)
+    total = await totals.count(tenant_id, filters)
+    return _page(rows, tenant_id, filters, size=page_size, total=total)
 
 
 async def cursor_page(
-    database: Database, tenant_id: str, wanted: IntentFilter, *, cursor: str, page_size: int
+    database: Database, tenant_id: str, filters: IntentFilter, *, cursor: str, page_size: int
 ) -> IntentPage:
     """Read the page after `cursor`, at the same cost however deep it is.
 
     Raises:
         InvalidCursor: when the cursor belongs to another list.
     """
-    after = decode_cursor(cursor, tenant_id=tenant_id, filters=wanted)
-    rows = await intents.page(database, tenant_id, wanted, limit=page_size + 1, after=after)
-    return _page(rows, tenant_id, wanted, size=page_size, total=None)
+    after = decode_cursor(cursor, tenant_id=tenant_id, filters=filters)
+    rows = await intents.page(database, tenant_id, filters, limit=page_size + 1, after=after)
+    return _page(rows, tenant_id, filters, size=page_size, total=None)
 
 
 def _page(
-    rows: list[PaymentIntent], tenant_id: str, wanted: IntentFilter, *, size: int, total: int | None
+    rows: list[PaymentIntent], tenant_id: str, filters: IntentFilter, *, size: int, total: int | None
 ) -> IntentPage:
-    # One row more than the page was read: it tells whether there is a next page.
+    # One row more than the page was read: it shows whether there is a next page.
     shown, more = rows[:size], len(rows) > size
     last = Position(shown[-1].created_at, shown[-1].id) if more else None
     return IntentPage(
         intents=shown,
         total=total,
-        next_cursor=None if last is None else encode_cursor(last, tenant_id=tenant_id, filters=wanted),
+        next_cursor=None if last is None else encode_cursor(last, tenant_id=tenant_id, filters=filters),
     )

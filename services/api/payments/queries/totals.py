@@ -4,7 +4,7 @@ Intents are never deleted, and what they are filtered by never changes, their st
 before some past instant stays what it is: it is counted once and remembered, and only later ones are counted anew.
 
 A list of some statuses has no such past. Short ones are exact; the number of a long one is up to five seconds old, which
-nobody who turns over a hundred pages can tell.
+nobody notices who turns over a hundred pages.
 """
 
 from datetime import datetime, timedelta
@@ -51,34 +51,34 @@ class Totals:
         self._moving: dict[tuple[str, bytes], _Counted] = {}
         self._counting = SingleFlight[int]()
 
-    async def count(self, tenant_id: str, wanted: IntentFilter) -> int:
+    async def count(self, tenant_id: str, filters: IntentFilter) -> int:
         """Count a tenant's intents."""
-        key = tenant_id, msgspec.json.encode(wanted)
-        if wanted.statuses is not None:
-            return await self._count_moving(key, tenant_id, wanted)
+        key = tenant_id, msgspec.json.encode(filters)
+        if filters.statuses is not None:
+            return await self._count_moving(key, tenant_id, filters)
         known = self._known.get(key)
-        since = wanted if known is None else _since(wanted, known.before)
+        since = filters if known is None else _since(filters, known.before)
         later = await intents.count(self._database, tenant_id, since)
         if later >= _WORTH_REMEMBERING:
             await self._advance(key, tenant_id, since, known)
         return later if known is None else known.number + later
 
-    async def _count_moving(self, key: tuple[str, bytes], tenant_id: str, wanted: IntentFilter) -> int:
+    async def _count_moving(self, key: tuple[str, bytes], tenant_id: str, filters: IntentFilter) -> int:
         is_first = not self._counting.is_under_way(key)
         number = self._remembered(key)
         if number is None:
-            number = await self._counting.do(key, lambda: self._read_moving(key, tenant_id, wanted))
+            number = await self._counting.do(key, lambda: self._read_moving(key, tenant_id, filters))
             if not is_first and self._remembered(key) is None:
                 # A short list, and a count that began before this request: it may lack what its caller has just made.
-                number = await self._read_moving(key, tenant_id, wanted)
+                number = await self._read_moving(key, tenant_id, filters)
         return number
 
     def _remembered(self, key: tuple[str, bytes]) -> int | None:
         counted = self._moving.get(key)
         return counted.number if counted is not None and self._clock.now() < counted.until else None
 
-    async def _read_moving(self, key: tuple[str, bytes], tenant_id: str, wanted: IntentFilter) -> int:
-        number = await intents.count(self._database, tenant_id, wanted)
+    async def _read_moving(self, key: tuple[str, bytes], tenant_id: str, filters: IntentFilter) -> int:
+        number = await intents.count(self._database, tenant_id, filters)
         self._moving.pop(key, None)
         if number >= _WORTH_REMEMBERING:
             if len(self._moving) >= _LISTS_MAX:
@@ -97,11 +97,11 @@ class Totals:
         self._known[key] = _Known(number, before)
 
 
-def _since(wanted: IntentFilter, instant: datetime) -> IntentFilter:
-    begin = instant if wanted.created_from is None else max(instant, wanted.created_from)
-    return msgspec.structs.replace(wanted, created_from=begin)
+def _since(filters: IntentFilter, instant: datetime) -> IntentFilter:
+    begin = instant if filters.created_from is None else max(instant, filters.created_from)
+    return msgspec.structs.replace(filters, created_from=begin)
 
 
-def _until(wanted: IntentFilter, instant: datetime) -> IntentFilter:
-    end = instant if wanted.created_until is None else min(instant, wanted.created_until)
-    return msgspec.structs.replace(wanted, created_until=end)
+def _until(filters: IntentFilter, instant: datetime) -> IntentFilter:
+    end = instant if filters.created_until is None else min(instant, filters.created_until)
+    return msgspec.structs.replace(filters, created_until=end)

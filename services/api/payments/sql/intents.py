@@ -95,7 +95,7 @@ SELECT count(*) AS claimed FROM claimed
     insert_outbox=INSERT_OUTBOX,
 )
 
-# One round trip, without a lock before it: the version tells whether somebody else has changed the intent meanwhile, and
+# One round trip, without a lock before it: the version shows whether somebody else has changed the intent meanwhile, and
 # then `moved` has no row, and nothing else is written.
 _BEGIN_CONFIRMATION = Statement(
     """

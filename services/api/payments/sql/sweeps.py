@@ -59,7 +59,7 @@ SELECT {columns}, {refund}, coalesce(s.repeats, 0) AS repeats, {correlation}
     correlation=_CORRELATION,
 )
 
-# Returns only what no other process has swept meanwhile: of two with the same row in hand one publishes.
+# Returns only what no other process has swept meanwhile: of two that hold the same row one publishes.
 _WRITE = Statement("""
 INSERT INTO sweeps (tenant_id, subject_id, version, repeats, next_at)
 SELECT * FROM unnest(:sweeps[].tenant_id::text[], :sweeps[].subject_id::uuid[], :sweeps[].version::int[],

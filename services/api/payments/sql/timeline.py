@@ -7,7 +7,7 @@ from libs.common.db import Connection, Database
 from libs.common.db.statements import Statement, columns_of, reader_of
 from services.api.payments.domain import TimelineEvent
 
-_KINDS = {
+KINDS = {
     "tenant_id": "text",
     "payment_intent_id": "uuid",
     "id": "uuid",
@@ -20,8 +20,8 @@ _KINDS = {
 }
 """The columns of a line, and their types."""
 INSERT_EVENTS = (
-    f"INSERT INTO payment_intent_events ({', '.join(_KINDS)}) SELECT * FROM "  # noqa: S608 - constants
-    f"unnest({', '.join(f':events[].{column}::{kind}[]' for column, kind in _KINDS.items())})"
+    f"INSERT INTO payment_intent_events ({', '.join(KINDS)}) SELECT * FROM "  # noqa: S608 - constants
+    f"unnest({', '.join(f':events[].{column}::{kind}[]' for column, kind in KINDS.items())})"
 )
 """Writes lines; for a `Statement` whose value `events` is the lines. A condition may follow."""
 

@@ -113,14 +113,14 @@ async def test_many_at_once_share_two_questions(servers: Servers, monkeypatch: p
     """The first is for a lease of 60; the second for all who got nothing of that, and nobody waits for a turn."""
     store = Store(redis_of(servers))
     limiter, limit, caller = RateLimiter(store), Limit("write", 60_000), ("subject", "t", uuid4().hex)
-    asked, questions = store.asked, 0
+    call, questions = store.call, 0
 
     async def count_questions(question: Any) -> Any:
         nonlocal questions
         questions += 1
-        return await asked(question)
+        return await call(question)
 
-    monkeypatch.setattr(store, "asked", count_questions)
+    monkeypatch.setattr(store, "call", count_questions)
     counts = await asyncio.gather(*(limiter.count(limit, *caller) for _ in range(200)))
     await store.close()
     assert all(count is not None and count.allowed for count in counts)
@@ -134,18 +134,18 @@ async def test_many_at_once_are_refused_together_where_redis_has_no_room(
     """Asking one after another, each of them would wait as long as the first."""
     store = Store(redis_of(servers))
     limiter, limit, caller = RateLimiter(store), Limit("write", 60_000), ("subject", "t", uuid4().hex)
-    asked, questions, is_crowded = store.asked, 0, True
+    call, questions, is_crowded = store.call, 0, True
 
     async def refuse(question: Any) -> Any:
         nonlocal questions
         questions += 1
         if not is_crowded:
-            return await asked(question)
+            return await call(question)
         question.close()
         await asyncio.sleep(0.01)
         raise Unavailable("too many requests at once", code="overloaded")
 
-    monkeypatch.setattr(store, "asked", refuse)
+    monkeypatch.setattr(store, "call", refuse)
     counts = await asyncio.gather(*(limiter.count(limit, *caller) for _ in range(100)), return_exceptions=True)
     assert {type(count) for count in counts} == {Unavailable}
     assert questions == 1

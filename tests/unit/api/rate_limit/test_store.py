@@ -20,7 +20,7 @@ async def failing(fault: Exception) -> Any:
 async def outcome(store: Store, question: Awaitable[object]) -> str:
     """The code of what a question fails with, or the name of an error that is ours."""
     try:
-        await store.asked(question)
+        await store.call(question)
     except Unavailable as fault:
         return fault.reason
     except Exception as fault:  # noqa: BLE001 - whatever it is, its name is compared

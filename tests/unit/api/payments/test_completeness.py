@@ -1,0 +1,232 @@
+"""No field is forgotten on its way: each one of an intent and of a refund shows in HTTP, messages, rows and filters.
+
+Each test changes one field after another and looks whether what is made of it changes. A field that does not show must be
+on a list with the reason; an omission fails by the field's name.
+"""
+
+import json
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from types import UnionType
+from typing import Any, get_args, get_origin
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from libs.common.observability.correlation import Correlation
+from services.api.audit.domain import AuditFilter
+from services.api.audit.sql import FILTERS as AUDIT_FILTERS
+from services.api.http.cursors import Position, decode_cursor, encode_cursor
+from services.api.idempotency import fingerprint
+from services.api.idempotency.sql import KINDS as KEY_KINDS
+from services.api.idempotency.sql import KeyRow
+from services.api.payments.commands import NewIntent
+from services.api.payments.commands.intents import intent_of_request
+from services.api.payments.commands.publications import publications_of
+from services.api.payments.domain import Decision, Dispute, Fact, IntentFilter, PaymentIntent, Refund, TimelineEvent
+from services.api.payments.sql.intents import CHANGING, FILTERS, IMMUTABLE, KINDS
+from services.api.payments.sql.refunds import DISPUTE_CHANGING, REFUND_CHANGING
+from services.api.payments.sql.timeline import KINDS as EVENT_KINDS
+from services.api.routes.rendering import (
+    CaptureRequest,
+    CreatePaymentIntent,
+    RefundRequest,
+    intent_body,
+    refund_body,
+)
+from services.api.schema import tables
+
+NOW = datetime(2026, 4, 1, 12, tzinfo=UTC)
+
+HIDDEN_OF_INTENT = {
+    "tenant_id": "the caller's own tenant",
+    "capturing_minor": "a stage of AUTHORIZED, which clients do not see",
+    "is_voiding": "a stage of AUTHORIZED, which clients do not see",
+    "refunding_minor": "pending refunds are listed by themselves",
+    "version": "tells the api's own writers apart",
+    "authorized_at": "only whether it is set shows, in the authorized amount",
+    "settled_at": "shows as the status",
+}
+HIDDEN_OF_REFUND = {"tenant_id": "the caller's own tenant"}
+UNPUBLISHED_OF_INTENT = {
+    "description": "the merchant's own words, which no other service needs",
+    "metadata": "the merchant's own pairs, which no other service needs",
+    "expires_at": "the gateway knows it, and publishes the end",
+    "is_voiding": "published as the command",
+    "refunding_minor": "published with each refund",
+    "refunded_minor": "published with each refund",
+    "disputed_minor": "published with each dispute",
+    "created_at": "the time of the first event",
+    "updated_at": "the time of the last event",
+    "authorized_at": "the time of its event",
+    "settled_at": "the time of its event",
+}
+UNPUBLISHED_OF_REFUND = {
+    "tenant_id": "the intent's",
+    "payment_intent_id": "the intent's",
+    "status": "published as one event each",
+    "gateway_ref": "the processor's, which only the gateway needs",
+    "created_at": "the time of the command",
+    "updated_at": "the time of the event",
+}
+NOT_IN_FINGERPRINT: dict[str, str] = {}
+NOT_IN_EARLIER_FINGERPRINT: dict[str, str] = {}
+"""Fields of a new intent that version 0.1 did not have; its fingerprints were made of the others."""
+
+
+def values_of(kind: Any) -> tuple[Any, Any]:
+    """Two different values of a type, neither of them a default."""
+    if get_origin(kind) in {UnionType} or type(None) in get_args(kind):
+        return values_of(next(each for each in get_args(kind) if each is not type(None)))
+    if get_origin(kind) is dict:
+        return {"a": "1"}, {"b": "2"}
+    if get_origin(kind) is tuple:
+        first, second = values_of(get_args(kind)[0])
+        return (first,), (second,)
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return list(kind)[-1], list(kind)[-2]
+    return {
+        str: ("first", "second"),
+        int: (7100, 8200),
+        bool: (True, False),
+        UUID: (UUID(int=1), UUID(int=2)),
+        datetime: (NOW, NOW + timedelta(hours=1)),
+    }[kind]
+
+
+def filled[S: msgspec.Struct](kind: type[S], **fixed: Any) -> S:
+    """A struct whose every field has another value than its default."""
+    every = {field.name: values_of(field.type)[0] for field in msgspec.structs.fields(kind)}
+    return kind(**(every | fixed))
+
+
+def unseen[S: msgspec.Struct](thing: S, show: Callable[[S], object]) -> set[str]:
+    """The fields of `thing` whose change does not change what `show` makes of it."""
+    shown = show(thing)
+    found = set()
+    for field in msgspec.structs.fields(type(thing)):
+        before = getattr(thing, field.name)
+        other = "USD" if field.name == "currency" else next(v for v in values_of(field.type) if v != before)
+        if show(msgspec.structs.replace(thing, **{field.name: other})) == shown:
+            found.add(field.name)
+    return found
+
+
+INTENT = filled(PaymentIntent, currency="BRL", amount_minor=9300)
+REFUND = filled(Refund, currency="BRL")
+DISPUTE = filled(Dispute, currency="BRL")
+
+
+def shown_in_messages(facts: Iterable[Fact], make: Callable[[Any], Decision]) -> Callable[[Any], object]:
+    def show(thing: Any) -> object:
+        decision = msgspec.structs.replace(make(thing), facts=tuple(facts))
+        made = publications_of(decision, at=NOW, correlation=Correlation(correlation_id="c", tenant_id="t"))
+        return [
+            ({k: v for k, v in msgspec.to_builtins(p.message).items() if k != "event_id"}, p.tenant_id) for p in made
+        ]
+
+    return show
+
+
+def test_each_field_of_an_intent_shows_to_clients() -> None:
+    assert unseen(INTENT, intent_body) == HIDDEN_OF_INTENT.keys()
+
+
+def test_each_field_of_a_refund_shows_to_clients() -> None:
+    assert unseen(REFUND, refund_body) == HIDDEN_OF_REFUND.keys()
+
+
+def test_each_field_of_an_intent_is_published() -> None:
+    show = shown_in_messages(Fact, lambda intent: Decision(intent, refund=REFUND, dispute=DISPUTE))
+    assert unseen(INTENT, show) == UNPUBLISHED_OF_INTENT.keys()
+
+
+def test_each_field_of_a_refund_is_published() -> None:
+    facts = (Fact.REFUND_REQUESTED, Fact.REFUNDED, Fact.REFUND_FAILED)
+    show = shown_in_messages(facts, lambda refund: Decision(INTENT, refund=refund))
+    assert unseen(REFUND, show) == UNPUBLISHED_OF_REFUND.keys()
+
+
+def test_each_field_of_a_request_becomes_a_field_of_the_intent() -> None:
+    request = filled(NewIntent, currency="BRL")
+    assert unseen(request, lambda new: intent_of_request(new, tenant_id="t", at=NOW, intent_id=UUID(int=1))) == set()
+
+
+@pytest.mark.parametrize("kind", [CreatePaymentIntent, CaptureRequest, RefundRequest])
+def test_each_member_of_a_request_is_in_its_fingerprint(kind: type[msgspec.Struct]) -> None:
+    members = [field.encode_name for field in msgspec.structs.fields(kind)]
+    body = {member: f"a {member}" for member in members}
+    digest = fingerprint("create", json.dumps(body).encode())
+    same = {
+        member for member in members if fingerprint("create", json.dumps(body | {member: "other"}).encode()) == digest
+    }
+    assert same == NOT_IN_FINGERPRINT.keys()
+
+
+def test_earlier_fingerprints_have_every_field_of_their_version() -> None:
+    request = filled(NewIntent, currency="BRL")
+    assert set(NewIntent.__struct_fields__) - request.meaning.keys() == NOT_IN_EARLIER_FINGERPRINT.keys()
+    assert unseen(request, lambda new: new.meaning) == NOT_IN_EARLIER_FINGERPRINT.keys()
+
+
+@pytest.mark.parametrize(
+    ("kind", "kinds", "table"),
+    [
+        (PaymentIntent, KINDS, tables.payment_intents),
+        (KeyRow, KEY_KINDS, tables.idempotency_keys),
+        (TimelineEvent, EVENT_KINDS, tables.payment_intent_events),
+    ],
+)
+def test_each_column_has_its_field(kind: type[msgspec.Struct], kinds: dict[str, str], table: Any) -> None:
+    assert set(kinds) == set(kind.__struct_fields__) == {column.name for column in table.columns}
+
+
+@pytest.mark.parametrize(
+    ("kind", "changing", "table"),
+    [(Refund, REFUND_CHANGING, tables.refunds), (Dispute, DISPUTE_CHANGING, tables.disputes)],
+)
+def test_each_column_of_a_part_has_its_field(kind: type[msgspec.Struct], changing: tuple[str, ...], table: Any) -> None:
+    assert set(kind.__struct_fields__) == {column.name for column in table.columns}
+    assert set(changing) <= set(kind.__struct_fields__)
+
+
+def test_each_column_of_an_intent_is_immutable_or_changes() -> None:
+    assert IMMUTABLE | set(CHANGING) == set(KINDS)
+    assert not IMMUTABLE & set(CHANGING)
+
+
+def test_each_filter_has_its_clause() -> None:
+    assert list(FILTERS) == list(IntentFilter.__struct_fields__)
+    assert list(AUDIT_FILTERS) == list(AuditFilter.__struct_fields__)
+
+
+PLACE = Position(NOW, UUID(int=1))
+
+
+@pytest.mark.parametrize(
+    ("filters", "cursor"),
+    [
+        (IntentFilter(), "AAZOZNLDsAAAAAAAAAAAAAAAAAAAAAABYZ2iBu5ioEY"),
+        (
+            IntentFilter(statuses=("CREATED",), currency="BRL", created_from=NOW),
+            "AAZOZNLDsAAAAAAAAAAAAAAAAAAAAAABIrx2sy-ybe8",
+        ),
+    ],
+)
+def test_cursors_of_earlier_versions_stay_valid(filters: IntentFilter, cursor: str) -> None:
+    assert encode_cursor(PLACE, tenant_id="t", filters=filters) == cursor
+    assert decode_cursor(cursor, tenant_id="t", filters=filters) == PLACE
+
+
+class WiderFilter(IntentFilter, frozen=True, kw_only=True, omit_defaults=True):
+    """A filter of a later version."""
+
+    min_amount: int | None = None
+
+
+def test_new_filter_that_is_not_set_leaves_cursors_valid() -> None:
+    cursor = encode_cursor(PLACE, tenant_id="t", filters=IntentFilter(currency="BRL"))
+    assert encode_cursor(PLACE, tenant_id="t", filters=WiderFilter(currency="BRL")) == cursor
+    assert encode_cursor(PLACE, tenant_id="t", filters=WiderFilter(currency="BRL", min_amount=1)) != cursor
