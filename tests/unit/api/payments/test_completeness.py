@@ -26,16 +26,16 @@ from services.api.payments.commands import NewIntent
 from services.api.payments.commands.intents import intent_of_request
 from services.api.payments.commands.publications import publications_of
 from services.api.payments.domain import Decision, Dispute, Fact, IntentFilter, PaymentIntent, Refund, TimelineEvent
-from services.api.payments.sql.intents import CHANGING, FILTERS, IMMUTABLE, KINDS
-from services.api.payments.sql.refunds import DISPUTE_CHANGING, REFUND_CHANGING
-from services.api.payments.sql.timeline import KINDS as EVENT_KINDS
-from services.api.routes.rendering import (
+from services.api.payments.schemas import (
     CaptureRequest,
     CreatePaymentIntent,
     RefundRequest,
     intent_body,
     refund_body,
 )
+from services.api.payments.sql.intents import CHANGING, FILTERS, IMMUTABLE, KINDS
+from services.api.payments.sql.refunds import DISPUTE_CHANGING, REFUND_CHANGING
+from services.api.payments.sql.timeline import KINDS as EVENT_KINDS
 from services.api.schema import tables
 
 NOW = datetime(2026, 4, 1, 12, tzinfo=UTC)
