@@ -261,15 +261,15 @@ def test_more_than_is_held_is_not_captured() -> None:
 
 def test_an_automatic_capture_leaves_nothing_to_void() -> None:
     intent = msgspec.structs.replace(intent_in(Stage.AUTHORIZED), capture_method=CaptureMethod.AUTOMATIC)
-    with pytest.raises(CannotVoid, match="cannot void status AUTHORIZED: its capture is under way"):
+    with pytest.raises(CannotVoid, match="cannot void status AUTHORIZED: its capture is in progress"):
         domain.request_void(intent, at=T1)
 
 
 @pytest.mark.parametrize(
     ("stage", "sentence"),
     [
-        (Stage.CAPTURING, "cannot void status AUTHORIZED: its capture is under way"),
-        (Stage.CAPTURED, "cannot void status AUTHORIZED: its capture is under way"),
+        (Stage.CAPTURING, "cannot void status AUTHORIZED: its capture is in progress"),
+        (Stage.CAPTURED, "cannot void status AUTHORIZED: its capture is in progress"),
         (Stage.SETTLED, "cannot void status SETTLED"),
     ],
 )
