@@ -31,7 +31,7 @@ from services.ledger.integrity import (
 from services.ledger.manual_entries import FORGET_EVERY_SECONDS as FORGET_REQUESTS_EVERY_SECONDS
 from services.ledger.manual_entries import JournalCommands, JournalQueries, ManualEntryConsumers, RequestArchivist
 from services.ledger.periods import PeriodConsumers, Periods
-from services.ledger.posting import BalanceCache, PostingDesk
+from services.ledger.posting import BalanceCache, PostingService
 from services.ledger.posting_rules import PaymentCommands, PaymentConsumers, RoleCommands, RoleConsumers, page
 from services.ledger.reports import ReportCommands, ReportConsumers, ReportQueries
 from services.ledger.settings import RetentionSettings, Settings
@@ -51,8 +51,8 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     database = Database(settings.database, schema="ledger", application_name="ledger")
     bus = Bus(service="ledger", settings=settings.broker, database=database, clock=clock)
     cache = BalanceCache()
-    desk = PostingDesk(database, clock=clock, cache=cache)
-    holds = Holds(database, desk, clock=clock)
+    service = PostingService(database, clock=clock, cache=cache)
+    holds = Holds(database, service, clock=clock)
     verifier = Verifier(database, clock=clock)
     claims = Claims(database, clock=clock)
     reports = ReportCommands(
@@ -70,7 +70,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         AccountConsumers(AccountCommands(database, clock=clock), AccountQueries(database)),
         PaymentConsumers(PaymentCommands(database, clock=clock, cache=cache)),
         RoleConsumers(RoleCommands(database, clock=clock)),
-        EntryConsumers(EntryCommands(database, desk, clock=clock), EntryQueries(database)),
+        EntryConsumers(EntryCommands(database, service, clock=clock), EntryQueries(database)),
         BalanceConsumers(BalanceQueries(database)),
         HoldConsumers(holds),
         PeriodConsumers(Periods(database, clock=clock)),

@@ -27,7 +27,7 @@ from services.ledger.balances import balances_in_period
 from services.ledger.balances.sql.effective import effective_balances, fold
 from services.ledger.core import Account
 from services.ledger.entries import EntryQueries
-from services.ledger.posting import PostingDesk
+from services.ledger.posting import PostingService
 from tests.bench.ledger import Measured, Pair, measure
 from tests.support.databases import TestDatabase, fresh_database
 
@@ -177,8 +177,8 @@ async def reads(database: Database, pairs: list[Pair]) -> None:
 
 async def posting(database: Database, pairs: list[Pair], *, seconds: float) -> Measured:
     """Post with 64 in flight on random payers."""
-    desk = PostingDesk(database, clock=SystemClock())
-    return await measure(database, desk.post, lambda: random.choice(pairs), in_flight=64, seconds=seconds)
+    service = PostingService(database, clock=SystemClock())
+    return await measure(database, service.post, lambda: random.choice(pairs), in_flight=64, seconds=seconds)
 
 
 async def run(*, entries: int, seconds: float, rounds: int, profile: str) -> None:

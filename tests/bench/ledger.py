@@ -35,7 +35,7 @@ from libs.common.observability.correlation import Correlation, new_correlation_i
 from services.ledger import posting
 from services.ledger.accounts import open_accounts as insert_accounts
 from services.ledger.core import Account, Entry, Line
-from services.ledger.posting import Booking, PostingDesk
+from services.ledger.posting import Booking, PostingService
 from tests.support.databases import fresh_database
 
 ROOT = Path(__file__).parents[2]
@@ -99,7 +99,7 @@ def interactive(database: Database) -> Post:
         while True:
             try:
                 async with slots, database.transaction() as tx:
-                    return await posting.post(tx, [one], clock=SystemClock())
+                    return await posting.post_locked(tx, [one], clock=SystemClock())
             except CONTENTION:
                 continue
 
@@ -181,7 +181,7 @@ async def audit(database: Database) -> str:
     return f"audit: {row['entries']:,} entries, net {row['net']}, {row['wrong']} balances that do not follow"
 
 
-async def open_accounts(database: Database, desk: PostingDesk, variant: str) -> list[tuple[str, list[UUID]]]:
+async def open_accounts(database: Database, service: PostingService, variant: str) -> list[tuple[str, list[UUID]]]:
     """Open 10,000 accounts of few tenants, and begin their balances, so that none is begun while it is measured."""
     opened = []
     for number in range(TENANTS):
@@ -195,7 +195,7 @@ async def open_accounts(database: Database, desk: PostingDesk, variant: str) -> 
         async with database.transaction() as tx:
             await insert_accounts(tx, accounts, opened_at=SystemClock().now())
         ids = [account.id for account in accounts]
-        await asyncio.gather(*(desk.post(booking((tenant_id, one, ids[n - 1]), "")) for n, one in enumerate(ids)))
+        await asyncio.gather(*(service.post(booking((tenant_id, one, ids[n - 1]), "")) for n, one in enumerate(ids)))
         opened.append((tenant_id, ids))
     return opened
 
@@ -204,9 +204,9 @@ async def run(*, seconds: float, in_flights: Sequence[int], rounds: int, profile
     """Measure each case and print one line for it."""
     servers = local.ensure(profile, ROOT)
     async with fresh_database(servers, ("ledger",)) as place, place.open("ledger", pool_size=POOL + 1) as database:
-        desk = PostingDesk(database, clock=SystemClock())
-        posts: dict[str, Post] = {"group": desk.post, "interactive": interactive(database)}
-        pairs = {variant: pairs_of(await open_accounts(database, desk, variant)) for variant in reversed(posts)}
+        service = PostingService(database, clock=SystemClock())
+        posts: dict[str, Post] = {"group": service.post, "interactive": interactive(database)}
+        pairs = {variant: pairs_of(await open_accounts(database, service, variant)) for variant in reversed(posts)}
         print(f"{'case':8} {'variant':12} {'in flight':>9} {'entries/s':>10} {'p50 ms':>8} {'p99 ms':>8} "
               f"{'python us':>10} {'postgres us':>10}")  # fmt: skip
         await cases(database, posts, pairs, in_flights, seconds=seconds, rounds=rounds)

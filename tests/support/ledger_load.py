@@ -20,7 +20,7 @@ from libs.common.errors import Unavailable
 from libs.common.observability.correlation import Correlation
 from libs.common.settings import DatabaseSettings
 from services.ledger.core import Account, Entry, Line
-from services.ledger.posting import Booking, PostingDesk
+from services.ledger.posting import Booking, PostingService
 
 TENANT = "tenant-under-load"
 CALLERS = 32
@@ -65,14 +65,14 @@ async def post_all(url: str, entries: int) -> None:
     """Post them all, many at a time."""
     database = Database(DatabaseSettings(database_url=url), schema="ledger", application_name="load")
     await database.open()
-    desk = PostingDesk(database, clock=SystemClock())
+    service = PostingService(database, clock=SystemClock())
     numbers = iter(range(entries))
 
     async def caller() -> None:
         for number in numbers:
             while True:
                 try:
-                    await desk.post(booking(number))
+                    await service.post(booking(number))
                 except Unavailable:
                     # Jitter, so that callers do not come back all at once.
                     await asyncio.sleep(random.uniform(0.05, 0.2))

@@ -34,7 +34,7 @@ from services.ledger.entries import EntryCommands
 from services.ledger.holds import Holds
 from services.ledger.integrity import Verifier
 from services.ledger.periods import Periods
-from services.ledger.posting import Booking, Placing, Posted, PostingDesk, Releasing, Replayed
+from services.ledger.posting import Booking, Placing, Posted, PostingService, Releasing, Replayed
 from tests.support.databases import fresh_database
 from tests.support.ledger_model import HELD, POSTED, REPLAYED, Model
 
@@ -48,13 +48,13 @@ class Writer:
     """One tenant, driven at random through a desk."""
 
     def __init__(
-        self, tenant_id: str, accounts: list[Account], desk: PostingDesk, clock: ManualClock, seed: int
+        self, tenant_id: str, accounts: list[Account], service: PostingService, clock: ManualClock, seed: int
     ) -> None:
         self.tenant_id = tenant_id
         self.model = Model(accounts)
         self.seen: Counter[str] = Counter()
         self._accounts = [account.id for account in accounts]
-        self._desk = desk
+        self._posting = service
         self._clock = clock
         self._chance = random.Random(f"{tenant_id} {seed}")
         self._told: list[Entry] = []
@@ -86,18 +86,18 @@ class Writer:
             hold = chance.choice(self._holds)
             if chance.random() < 0.4:
                 hold = msgspec.structs.replace(hold, amount_minor=hold.amount_minor + 1)
-            return self.model.place(hold), self._desk.hold(Placing(hold=hold))
+            return self.model.place(hold), self._posting.hold(Placing(hold=hold))
         if kind == "place":
             hold = self._hold()
             self._holds.append(hold)
-            return self.model.place(hold), self._desk.hold(Placing(hold=hold))
+            return self.model.place(hold), self._posting.hold(Placing(hold=hold))
         if kind in {"capture", "void"} and self._holds:
             hold = chance.choice(self._holds[-30:])
             if chance.random() < 0.03:
                 hold = msgspec.structs.replace(hold, id=new_id())
             if kind == "void":
                 word = self.model.let_go(hold.id, "VOIDED")
-                return word, self._desk.hold(Releasing(hold=hold, state=HoldState.VOIDED))
+                return word, self._posting.hold(Releasing(hold=hold, state=HoldState.VOIDED))
             amount = chance.choice(
                 (hold.amount_minor, hold.amount_minor, max(1, hold.amount_minor // 2), hold.amount_minor + 1)
             )
@@ -110,7 +110,7 @@ class Writer:
         booking = Booking(
             entry=entry, correlation=Correlation(correlation_id="proof", tenant_id=self.tenant_id), captures=captures
         )
-        return self.model.post(entry, now=self._clock.now(), captures=captures), self._desk.post(booking)
+        return self.model.post(entry, now=self._clock.now(), captures=captures), self._posting.post(booking)
 
     def _entry(self) -> Entry:
         """Two to four lines of accounts that may not exist, may not take the currency, or may not have so much."""
@@ -270,16 +270,16 @@ async def prove(one: Database, two: Database, *, operations: int, seed: int) -> 
     """
     clock = ManualClock(START)
     databases = (one, two)
-    desks = [PostingDesk(database, clock=clock, writers=1) for database in databases]
+    services = [PostingService(database, clock=clock, writers=1) for database in databases]
     writers = []
     for number in range(WRITERS):
         accounts = chart(f"proof-{seed}-{number}")
         async with one.transaction() as tx:
             await open_accounts(tx, accounts, opened_at=clock.now())
-        writers.append(Writer(accounts[0].tenant_id, accounts, desks[number % 2], clock, seed))
+        writers.append(Writer(accounts[0].tenant_id, accounts, services[number % 2], clock, seed))
     periods = Periods(one, clock=clock)
-    entries = EntryCommands(one, desks[0], clock=clock)
-    holds = Holds(two, desks[1], clock=clock)
+    entries = EntryCommands(one, services[0], clock=clock)
+    holds = Holds(two, services[1], clock=clock)
     for round_no in range(max(1, operations // (WRITERS * BURST))):
         await asyncio.gather(*(writer.burst() for writer in writers))
         for writer in writers:

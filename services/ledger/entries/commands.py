@@ -14,7 +14,7 @@ from services.ledger.core import Entry, Line
 from services.ledger.entries.sql import journal, reversals
 from services.ledger.entries.sql.resending import captures
 from services.ledger.errors import EntryNotFound, EntryNotReversible
-from services.ledger.posting import Booking, PostingDesk
+from services.ledger.posting import Booking, PostingService
 
 _LINKED = (EntryKind.CONVERSION_SOLD, EntryKind.CONVERSION_BOUGHT)
 """Entries that mean nothing without another one: taken back alone, a currency position would be left with no counterpart."""
@@ -25,9 +25,9 @@ _OTHER_SIDE = {Side.DEBIT: Side.CREDIT, Side.CREDIT: Side.DEBIT}
 class EntryCommands:
     """What one ledger process decides about what has been posted."""
 
-    def __init__(self, database: Database, desk: PostingDesk, *, clock: Clock) -> None:
+    def __init__(self, database: Database, service: PostingService, *, clock: Clock) -> None:
         self._database = database
-        self._desk = desk
+        self._posting = service
         self._clock = clock
 
     async def reverse(self, tenant_id: str, entry_id: UUID) -> JournalEntry:
@@ -71,7 +71,7 @@ class EntryCommands:
             lines=tuple(sorted(turned, key=lambda line: line.side is Side.CREDIT)),
             reverses=entry_id,
         )
-        await self._desk.post(Booking(entry=entry, correlation=current()))
+        await self._posting.post(Booking(entry=entry, correlation=current()))
         async with self._database.connection() as connection:
             return await journal.entry_by_id(connection, tenant_id, entry.id)
 

@@ -17,7 +17,7 @@ from services.ledger.core import Account, Chart, Rate, check_rate, exchange, nee
 from services.ledger.errors import AccountUnknown, ConversionConflict, ConversionInvalid, RateConflict
 from services.ledger.exchange import sql
 from services.ledger.exchange.sql import StandingConversion
-from services.ledger.posting import CONTENTION_RETRIES_MAX, BalanceCache, Booking, Refused, count, post
+from services.ledger.posting import CONTENTION_RETRIES_MAX, BalanceCache, Booking, Refused, count, post_locked
 from services.ledger.posting_rules import Conversion, conversion_entries
 
 _OWN = (Role.FX_POSITION, Role.FX_GAIN_LOSS)
@@ -127,7 +127,7 @@ class ExchangeCommands:
     async def _post(self, tx: Connection, chart: Chart, made: StandingConversion) -> None:
         cause = msgspec.structs.replace(current(), tenant_id=made.tenant_id)
         bookings = [Booking(entry=entry, correlation=cause) for entry in conversion_entries(chart, made.conversion)]
-        outcomes = await post(tx, bookings, clock=self._clock, cache=self._cache, may_undo=True)
+        outcomes = await post_locked(tx, bookings, clock=self._clock, cache=self._cache)
         count(bookings, outcomes)
         for outcome in outcomes:
             if isinstance(outcome, Refused):

@@ -18,7 +18,7 @@ from services.ledger.accounts import accounts_of, codes_of
 from services.ledger.core import Entry, Hold, HoldState, Line, read_cursor, write_cursor
 from services.ledger.errors import AccountUnknown, EntryInvalid, HoldNotFound, HoldResolved, QueryInvalid
 from services.ledger.holds import sql
-from services.ledger.posting import Booking, Placing, PostingDesk, Releasing, holds_by_id
+from services.ledger.posting import Booking, Placing, PostingService, Releasing, holds_by_id
 
 HOLDS_MAX = 500
 """Holds on one page at most."""
@@ -30,9 +30,9 @@ EXPIRIES_MAX = 500
 class Holds:
     """What one ledger process decides and knows about holds."""
 
-    def __init__(self, database: Database, desk: PostingDesk, *, clock: Clock) -> None:
+    def __init__(self, database: Database, service: PostingService, *, clock: Clock) -> None:
         self._database = database
-        self._desk = desk
+        self._posting = service
         self._clock = clock
 
     async def place(self, request: contract.PlaceHold) -> contract.Hold:
@@ -63,7 +63,7 @@ class Holds:
             placed_at=self._clock.now(),
             expires_at=request.expires_at,
         )
-        placed = await self._desk.hold(Placing(hold=hold))
+        placed = await self._posting.hold(Placing(hold=hold))
         codes = {account_id: code for code, account_id in found.items()}
         return _wire(placed.hold, codes)
 
@@ -91,7 +91,7 @@ class Holds:
                 for side, account_id in hold.sides
             ),
         )
-        await self._desk.post(Booking(entry=entry, correlation=current(), captures=hold))
+        await self._posting.post(Booking(entry=entry, correlation=current(), captures=hold))
         return await self.get(request.tenant_id, request.hold_id)
 
     async def void(self, request: contract.VoidHold) -> contract.Hold:
@@ -102,7 +102,7 @@ class Holds:
             HoldResolved: when it was captured or has expired.
         """
         hold = await self._find(request.tenant_id, request.hold_id)
-        await self._desk.hold(Releasing(hold=hold, state=HoldState.VOIDED))
+        await self._posting.hold(Releasing(hold=hold, state=HoldState.VOIDED))
         return await self.get(request.tenant_id, request.hold_id)
 
     async def expire(self) -> int:
@@ -110,7 +110,7 @@ class Holds:
         async with self._database.connection() as connection:
             due = await sql.due_holds(connection, now=self._clock.now(), limit=EXPIRIES_MAX)
         answers = await asyncio.gather(
-            *(self._desk.hold(Releasing(hold=hold, state=HoldState.EXPIRED)) for hold in due), return_exceptions=True
+            *(self._posting.hold(Releasing(hold=hold, state=HoldState.EXPIRED)) for hold in due), return_exceptions=True
         )
         for answer in answers:
             # One that somebody voided or captured in this very moment needs nothing any more.

@@ -5,13 +5,14 @@ key; the entries are decided one after the other in memory, exactly as if each h
 by one statement, each balance row once. A hot account costs what a cold one does, and two processes that post to the
 same accounts wait for each other and never in a circle.
 
-`domain` is the pure part: what can be instructed, and how a group is decided; `engine` the transaction around it,
-and `desk` what takes single entries. Measured on two cores: `python -m tests.bench.ledger`.
+`domain` is the pure part: what can be instructed, and how a group is decided. Two strategies write what it decides:
+`post_locked` locks first and is right for everything, `post_optimistically` decides by remembered balances and lets the
+database check them. `PostingService` takes single entries. Measured on two cores: `python -m tests.bench.ledger`.
 """
 
 from services.ledger.posting.cache import BalanceCache
-from services.ledger.posting.desk import CONTENTION_RETRIES_MAX, PostingDesk
-from services.ledger.posting.domain.decision import BalanceKey, Decision, EntryKey, HoldKey, Standing, decide
+from services.ledger.posting.counting import count
+from services.ledger.posting.domain.decision import BalanceKey, Decision, EntryKey, ExistingEntry, HoldKey, decide
 from services.ledger.posting.domain.instructions import (
     Booking,
     Held,
@@ -23,7 +24,9 @@ from services.ledger.posting.domain.instructions import (
     Releasing,
     Replayed,
 )
-from services.ledger.posting.engine import count, post
+from services.ledger.posting.locked import post_locked
+from services.ledger.posting.optimistic import post_optimistically
+from services.ledger.posting.service import CONTENTION_RETRIES_MAX, PostingService
 from services.ledger.posting.sql.holds import HOLD_COLUMNS, holds_by_id, read_hold
 
 __all__ = [
@@ -34,20 +37,21 @@ __all__ = [
     "Booking",
     "Decision",
     "EntryKey",
+    "ExistingEntry",
     "Held",
     "HoldKey",
     "Instruction",
     "Outcome",
     "Placing",
     "Posted",
-    "PostingDesk",
+    "PostingService",
     "Refused",
     "Releasing",
     "Replayed",
-    "Standing",
     "count",
     "decide",
     "holds_by_id",
-    "post",
+    "post_locked",
+    "post_optimistically",
     "read_hold",
 ]

@@ -1,4 +1,4 @@
-"""What this process knows of balances without asking: what its last groups left."""
+"""What this process remembers of balances: as its last groups left them."""
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,11 +13,11 @@ BALANCES_MAX = 20_000
 """Balances that are remembered; those that were not posted to for longest are forgotten."""
 
 PAUSE_MAX = 64
-"""Groups that lock first, at most, before one is trusted to go on from memory again."""
+"""Groups that lock first, at most, before one is decided by memory again."""
 
 
-class Flight:
-    """A group on its way to the database."""
+class PendingWrite:
+    """A group that is being written."""
 
     __slots__ = ("_answered", "is_lost")
 
@@ -27,11 +27,11 @@ class Flight:
         """Whether it was not written, or may not have been: whatever was decided after it is wrong."""
 
     @property
-    def is_over(self) -> bool:
+    def is_ended(self) -> bool:
         """Whether the database has answered."""
         return self._answered.is_set()
 
-    def land(self, *, is_lost: bool) -> None:
+    def end(self, *, is_lost: bool) -> None:
         """Let those go on who wait for it."""
         self.is_lost = is_lost
         self._answered.set()
@@ -41,22 +41,22 @@ class Flight:
         await self._answered.wait()
 
 
-async def landed(flights: Iterable[Flight | None]) -> bool:
-    """Wait until the database has answered all of these groups; tell whether there was anything to wait for."""
+async def wait_for(writes: Iterable[PendingWrite | None]) -> bool:
+    """Wait until the database has answered all of these groups; returns whether there was anything to wait for."""
     has_waited = False
-    for flight in flights:
-        if flight is not None and not flight.is_over:
+    for write in writes:
+        if write is not None and not write.is_ended:
             has_waited = True
-            await flight.wait()
+            await write.wait()
     return has_waited
 
 
 class Recalled(msgspec.Struct, frozen=True, kw_only=True):
-    """Balances as they should stand."""
+    """Balances as they should be in the books."""
 
     balances: dict[BalanceKey, Balance]
-    flights: set[Flight]
-    """The groups that leave them so, and are still on their way."""
+    pending: set[PendingWrite]
+    """The groups that leave them so, and are still being written."""
 
 
 _UNKNOWN = (None, None)
@@ -65,78 +65,78 @@ _UNKNOWN = (None, None)
 class BalanceCache:
     """The balances as this process left them, so that a group can be decided before it has locked anything.
 
-    Never more than a guess: the group before may still be on its way, or fail, and another process may post to the same
-    accounts. Each group says from which balances it goes on, and the database refuses it where they stand differently.
+    Never more than a guess: the group before may still be pending, or fail, and another process may post to the same
+    accounts. Each group names the balances that it follows, and the database refuses it where they differ.
     After a wrong guess the next groups lock first: as many more with each one in a row, since whoever else posts to these
     accounts will do so again.
     """
 
     def __init__(self, *, balances_max: int = BALANCES_MAX) -> None:
-        self._balances: dict[BalanceKey, tuple[Balance | None, Flight | None]] = {}
+        self._balances: dict[BalanceKey, tuple[Balance | None, PendingWrite | None]] = {}
         self._balances_max = balances_max
         self._pause = 0
         self._locking_left = 0
-        self.looks = 0
-        """Groups of this process that lock balances to look at them now."""
+        self.lockings = 0
+        """Groups of this process that lock balances at this moment."""
 
     def recall(self, keys: Iterable[BalanceKey]) -> Recalled | None:
-        """Return the balances of these keys as they should stand; None when the group has to lock and look."""
+        """Return the balances of these keys as they should be; None when the group has to lock them."""
         if self._locking_left:
             self._locking_left -= 1
             return None
         balances: dict[BalanceKey, Balance] = {}
-        flights: set[Flight] = set()
+        pending: set[PendingWrite] = set()
         for key in keys:
-            balance, flight = self._balances.get(key, _UNKNOWN)
+            balance, write = self._balances.get(key, _UNKNOWN)
             if balance is None:
                 return None
             balances[key] = balance
-            if flight is not None and not flight.is_over:
-                flights.add(flight)
-        return Recalled(balances=balances, flights=flights)
+            if write is not None and not write.is_ended:
+                pending.add(write)
+        return Recalled(balances=balances, pending=pending)
 
     async def settle(self, keys: Sequence[BalanceKey]) -> None:
-        """Wait while groups of this process lock these balances to look at them: what they find will be remembered.
+        """Wait while groups of this process lock these balances: what they read will be remembered.
 
-        Only for who holds no lock. Each group would otherwise line up behind the one before it to look for itself, and
-        none would ever go on from memory.
+        Only for who holds no lock. Each group would otherwise queue behind the one before it for the same lock, and
+        none would ever be decided by memory.
         """
         while not self._locking_left:
-            flights = {flight for balance, flight in map(self._entry, keys) if balance is None}
-            if not await landed(flights):
+            pending = {write for balance, write in map(self._entry, keys) if balance is None}
+            if not await wait_for(pending):
                 return
 
     @contextmanager
-    def looking(self, keys: Sequence[BalanceKey]) -> Iterator[set[Flight | None]]:
+    def locking(self, keys: Sequence[BalanceKey]) -> Iterator[set[PendingWrite | None]]:
         """Note, while the block runs, that a group locks these balances: what was remembered may not be what it leaves.
 
-        What it leaves is remembered inside the block. Yields the groups that were on their way to these balances before;
+        What it leaves is remembered inside the block. Yields the groups that were being written to these balances before;
         who holds no lock waits for them, so that none of them finds the balances changed.
         """
-        flight = Flight()
+        write = PendingWrite()
         before = {self._entry(key)[1] for key in keys}
-        self.looks += 1
+        self.lockings += 1
         for key in keys:
-            self._balances[key] = None, flight
+            self._balances[key] = None, write
         try:
             yield before
         finally:
-            self.looks -= 1
+            self.lockings -= 1
             for key in keys:
-                if self._entry(key) == (None, flight):
+                if self._entry(key) == (None, write):
                     del self._balances[key]
-            flight.land(is_lost=False)
+            write.end(is_lost=False)
 
-    def _entry(self, key: BalanceKey) -> tuple[Balance | None, Flight | None]:
+    def _entry(self, key: BalanceKey) -> tuple[Balance | None, PendingWrite | None]:
         return self._balances.get(key, _UNKNOWN)
 
-    def remember(self, balances: Mapping[BalanceKey, Balance], flight: Flight | None = None) -> None:
-        """Remember balances as a group leaves them, also while it is on its way: the next goes on from there."""
+    def remember(self, balances: Mapping[BalanceKey, Balance], write: PendingWrite | None = None) -> None:
+        """Remember balances as a group leaves them, also while it is being written: the next follows it."""
         remembered = self._balances
         for key, balance in balances.items():
             # Taken out first, so that it moves to the end: the oldest are at the beginning.
             remembered.pop(key, None)
-            remembered[key] = balance, flight
+            remembered[key] = balance, write
         while len(remembered) > self._balances_max:
             del remembered[next(iter(remembered))]
 

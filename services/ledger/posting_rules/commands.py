@@ -23,7 +23,7 @@ from services.ledger.accounts import (
 )
 from services.ledger.core import Account
 from services.ledger.errors import AccountUnknown, RoleActorInvalid
-from services.ledger.posting import BalanceCache, Booking, Refused, Replayed, count, post
+from services.ledger.posting import BalanceCache, Booking, Refused, Replayed, count, post_locked, post_optimistically
 from services.ledger.posting_rules.domain.payments import Occurrence, PostingRule
 from services.ledger.posting_rules.domain.roles import check_role
 
@@ -53,13 +53,16 @@ class PaymentCommands:
             Booking(entry=rule(charts[correlation.tenant_id], occurrence), correlation=correlation)
             for correlation, occurrence in occurrences
         ]
-        outcomes = await post(tx, bookings, clock=self._clock, cache=self._cache)
+        if self._cache is None:
+            outcomes = await post_locked(tx, bookings, clock=self._clock)
+        else:
+            outcomes = await post_optimistically(tx, bookings, clock=self._clock, cache=self._cache)
         refused = next((outcome for outcome in outcomes if isinstance(outcome, Refused)), None)
         if refused is None or len(bookings) == 1:
             count(bookings, outcomes)
         if refused is not None:
             raise refused.reason
-        # An event that arrives under another id than the first time: whoever lacks the entry is told of it again.
+        # An event that arrives under another id than the first time: its entry is published again for whoever lacks it.
         await publish(
             tx,
             [

@@ -24,7 +24,7 @@ from services.ledger.core import Entry, Line
 from services.ledger.entries import EntryCommands
 from services.ledger.holds import Holds
 from services.ledger.periods import Periods
-from services.ledger.posting import Booking, PostingDesk
+from services.ledger.posting import Booking, PostingService
 
 
 class Bank:
@@ -32,10 +32,10 @@ class Bank:
 
     def __init__(self, database: Database, tenant_id: str, clock: ManualClock) -> None:
         self.database, self.tenant_id, self.clock = database, tenant_id, clock
-        self.desk = PostingDesk(database, clock=clock)
-        self.entries = EntryCommands(database, self.desk, clock=clock)
+        self.service = PostingService(database, clock=clock)
+        self.entries = EntryCommands(database, self.service, clock=clock)
         self.balances = BalanceQueries(database)
-        self.holds = Holds(database, self.desk, clock=clock)
+        self.holds = Holds(database, self.service, clock=clock)
         self.periods = Periods(database, clock=clock)
         self.accounts = AccountCommands(database, clock=clock)
         self.ids: dict[str, UUID] = {}
@@ -79,7 +79,7 @@ class Bank:
             lines=lines,
         )
         correlation = Correlation(correlation_id="c", tenant_id=self.tenant_id)
-        await self.desk.post(Booking(entry=entry, correlation=correlation))
+        await self.service.post(Booking(entry=entry, correlation=correlation))
         return entry_id
 
     async def hold(

@@ -19,7 +19,7 @@ from services.ledger.accounts import AccountCommands, AccountConsumers, AccountQ
 from services.ledger.balances import BalanceConsumers, BalanceQueries
 from services.ledger.entries import EntryCommands, EntryConsumers, EntryQueries
 from services.ledger.exchange import ExchangeCommands, ExchangeConsumers, ExchangeQueries
-from services.ledger.posting import PostingDesk
+from services.ledger.posting import PostingService
 from services.ledger.posting_rules import PaymentCommands, PaymentConsumers, RoleCommands, RoleConsumers
 from tests.integration.ledger.bank import Bank
 from tests.support.databases import TestDatabase
@@ -36,8 +36,8 @@ class Ledger:
         self.accounts = AccountConsumers(AccountCommands(database, clock=clock), AccountQueries(database))
         self.payments = PaymentConsumers(PaymentCommands(database, clock=clock))
         self.roles = RoleConsumers(RoleCommands(database, clock=clock))
-        desk = PostingDesk(database, clock=clock)
-        self.entries = EntryConsumers(EntryCommands(database, desk, clock=clock), EntryQueries(database))
+        service = PostingService(database, clock=clock)
+        self.entries = EntryConsumers(EntryCommands(database, service, clock=clock), EntryQueries(database))
         self.balances = BalanceConsumers(BalanceQueries(database))
         self.exchange = ExchangeConsumers(
             ExchangeCommands(database, clock=clock), ExchangeQueries(database, clock=clock)

@@ -48,9 +48,9 @@ GROUPS: dict[str, Group] = {
             "services/ledger/core",
             "services/ledger/posting_rules/domain",
             "services/ledger/posting/domain/decision.py",
-            "services/ledger/posting/desk.py",
-            "services/ledger/posting/foresight.py",
-            "services/ledger/posting/group.py",
+            "services/ledger/posting/service.py",
+            "services/ledger/posting/optimistic.py",
+            "services/ledger/posting/locked.py",
         ),
         (
             f"{UNIT}/ledger",

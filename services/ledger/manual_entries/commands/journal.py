@@ -36,7 +36,7 @@ from services.ledger.errors import (
 from services.ledger.manual_entries.commands.outcomes import all_or_none, as_if, count, notes_of, result_of
 from services.ledger.manual_entries.domain import Fault, codes, fault_of, fingerprint, identified, in_turn, manual_entry
 from services.ledger.manual_entries.sql import manual, proposals
-from services.ledger.posting import BalanceCache, Booking, Refused, post
+from services.ledger.posting import BalanceCache, Booking, Refused, post_locked
 
 GROUP_MAX = 500
 """Independent entries that share a transaction: what a group of the posting engine takes."""
@@ -299,7 +299,7 @@ class JournalCommands:
     ) -> list[EntryResult]:
         """Let the posting engine decide the entries that could be read; the others are refused already."""
         bookings = [Booking(entry=entry, correlation=current()) for entry in read if not isinstance(entry, Fault)]
-        outcomes = iter(await post(tx, bookings, clock=self._clock, cache=self._cache, may_undo=True))
+        outcomes = iter(await post_locked(tx, bookings, clock=self._clock, cache=self._cache))
         results: list[EntryResult] = []
         async for some in in_turn(list(zip(entries, read, strict=True))):
             for place, (wanted, understood) in enumerate(some, start=first + len(results)):

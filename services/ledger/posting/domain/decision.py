@@ -45,8 +45,8 @@ type HoldKey = tuple[str, UUID]
 """Tenant, hold."""
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """An entry that stands in the books, as far as a replay needs to know it."""
+class ExistingEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """An entry that is in the books, as far as a replay needs to know it."""
 
     digest: bytes
     posted_at: datetime
@@ -64,25 +64,25 @@ class NewEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """What a group changes, and what each of its instructions hears."""
+    """What a group changes, and the outcome of each of its instructions."""
 
     outcomes: list[Outcome | Held]
     """One per instruction, in their order."""
     posted: list[NewEntry]
     """The entries to write, with the balance after each of their lines, in the order of record."""
     balances: dict[BalanceKey, Balance]
-    """The balances that changed, as they stand after the group."""
+    """The balances that changed, as they are after the group."""
     placed: dict[HoldKey, Hold]
-    """The holds that are new, as they stand after the group."""
+    """The holds that are new, as they are after the group."""
     resolved: dict[HoldKey, Hold]
-    """The holds that stood before and changed."""
+    """The holds that existed before and changed."""
 
 
 def decide(
     instructions: Sequence[Instruction],
     *,
     balances: Mapping[BalanceKey, Balance],
-    standing: Mapping[EntryKey, Standing],
+    existing: Mapping[EntryKey, ExistingEntry],
     now: datetime,
     closed: Mapping[str, datetime] | None = None,
     holds: Mapping[HoldKey, Hold] | None = None,
@@ -90,14 +90,14 @@ def decide(
 ) -> Decision:
     """Decide a group.
 
-    `balances` holds the locked balance of every account that exists, `standing` the entries of these ids that the books
+    `balances` holds the locked balance of every account that exists, `existing` the entries of these ids that the books
     have already, `closed` the first open instant of each tenant that has closed a period, `holds` the holds of these ids,
     and `not_taken` the accounts that exist but do not take the currency. Each entry is recorded a microsecond after the
     one before it and after everything on its accounts, whatever the clocks of several machines say, so that the order of
     record is the order of posting.
     """
     group = _Group(
-        balances=balances, standing=standing, now=now, closed=closed or {}, holds=holds or {}, not_taken=not_taken
+        balances=balances, existing=existing, now=now, closed=closed or {}, holds=holds or {}, not_taken=not_taken
     )
     for instruction in instructions:
         try:
@@ -130,14 +130,14 @@ class _Group:
         self,
         *,
         balances: Mapping[BalanceKey, Balance],
-        standing: Mapping[EntryKey, Standing],
+        existing: Mapping[EntryKey, ExistingEntry],
         now: datetime,
         closed: Mapping[str, datetime],
         holds: Mapping[HoldKey, Hold],
         not_taken: Collection[BalanceKey],
     ) -> None:
         self._books = dict(balances)
-        self._standing = dict(standing)
+        self._existing = dict(existing)
         self._holds = dict(holds)
         self._closed = closed
         self._not_taken = not_taken
@@ -154,12 +154,12 @@ class _Group:
         entry = booking.entry
         digest = entry.digest
         key = (entry.tenant_id, entry.id)
-        before = self._standing.get(key)
+        before = self._existing.get(key)
         if before is not None:
             if before.digest != digest and booking.captures is not None:
                 raise HoldResolved(f"the hold {booking.captures.id} was captured with another amount")
             if before.digest != digest:
-                raise EntryConflict(f"the entry {entry.id} stands in the books with other content")
+                raise EntryConflict(f"the entry {entry.id} exists in the books with other content")
             return Replayed(entry_id=entry.id, posted_at=before.posted_at)
         at = self._at
         effective_at = self._effective_at(entry)
@@ -177,7 +177,7 @@ class _Group:
         self._change(touched)
         if booking.captures is not None:
             self._resolve(booking.captures.captured_by(entry, at=self._now))
-        self._standing[key] = Standing(digest=digest, posted_at=at)
+        self._existing[key] = ExistingEntry(digest=digest, posted_at=at)
         self.posted.append(
             NewEntry(entry=entry, digest=digest, posted_at=at, effective_at=effective_at, balances_after=after)
         )
@@ -212,7 +212,7 @@ class _Group:
         """Return when an entry counts in the books.
 
         What happened in the world cannot be refused, so an entry that a message caused moves into the first open instant
-        and keeps its `occurred_at`; one that a person asks for is refused and told where it may go.
+        and keeps its `occurred_at`; one that a person requests is refused, and the refusal names the first open instant.
         """
         first_open = self._closed.get(entry.tenant_id)
         if first_open is None or entry.occurred_at >= first_open:
@@ -267,6 +267,6 @@ class _Group:
     def _resolve(self, hold: Hold) -> Hold:
         key = (hold.tenant_id, hold.id)
         self._holds[key] = hold
-        # One that is placed and resolved in the same group is written once, as it stands at the end.
+        # One that is placed and resolved in the same group is written once, as it is at the end.
         (self.placed if key in self.placed else self.resolved)[key] = hold
         return hold

@@ -1,4 +1,4 @@
-"""What the engine can be told, and what it answers."""
+"""What the engine can be instructed to do, and the outcomes."""
 
 from datetime import datetime
 from typing import Literal
@@ -38,14 +38,14 @@ type Instruction = Booking | Placing | Releasing
 
 
 class Posted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The entry stands in the books now."""
+    """The entry is in the books now."""
 
     entry_id: UUID
     posted_at: datetime
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The entry stood in the books before, with the same content; nothing changed."""
+    """The entry was in the books before, with the same content; nothing changed."""
 
     entry_id: UUID
     posted_at: datetime
@@ -60,7 +60,7 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
-    """The hold stands like this now, whether this instruction or an earlier one of the same content made it so."""
+    """The hold as it is now, whether this instruction or an earlier one of the same content made it so."""
 
     hold: Hold
 

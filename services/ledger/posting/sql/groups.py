@@ -11,21 +11,21 @@ from libs.common.messaging import Publication
 from services.ledger.core import Balance
 from services.ledger.posting.domain.decision import BalanceKey, EntryKey, NewEntry
 from services.ledger.posting.sql.wire_format import (
-    pack_balance_key,
-    pack_entry,
-    pack_entry_key,
-    pack_pending_step,
-    pack_publication,
+    encode_balance_key,
+    encode_entry,
+    encode_entry_key,
+    encode_pending_step,
+    encode_publication,
 )
 
 
 class Locked(msgspec.Struct, frozen=True, kw_only=True):
-    """What a group has to know, and nobody else may change until its transaction ends."""
+    """What a decision needs, and nobody else may change until the transaction ends."""
 
     balances: dict[BalanceKey, Balance]
     """Of each account and currency that has one."""
-    standing: dict[EntryKey, tuple[bytes, datetime]]
-    """The entries that stand in the books already: their digest, and when they were posted."""
+    existing: dict[EntryKey, tuple[bytes, datetime]]
+    """The entries that are in the books already: their digest, and when they were posted."""
     closed: dict[str, datetime]
     """The first open instant of each tenant that has closed a period."""
 
@@ -39,11 +39,11 @@ async def lock_group(
     """Lock balances in the order of their keys until the transaction ends, and then read what a decision needs."""
     rows = await tx.fetch(
         _LOCK_GROUP,
-        Rows([pack_balance_key(key) for key in balances]),
-        Rows([pack_entry_key(key) for key in entries]),
+        Rows([encode_balance_key(key) for key in balances]),
+        Rows([encode_entry_key(key) for key in entries]),
         tenants,
     )
-    locked = Locked(balances={}, standing={}, closed={})
+    locked = Locked(balances={}, existing={}, closed={})
     for part, no, amounts, instant, fingerprint in rows:
         if part == "balance":
             debits, credits_, pending_debits, pending_credits, version, floor, ceiling, debit_normal = amounts
@@ -59,7 +59,7 @@ async def lock_group(
                 debit_normal=bool(debit_normal),
             )
         elif part == "entry":
-            locked.standing[entries[no - 1]] = (fingerprint, instant)
+            locked.existing[entries[no - 1]] = (fingerprint, instant)
         else:
             locked.closed[tenants[no - 1]] = instant
     return locked
@@ -74,11 +74,11 @@ async def begin_balances(
 
     Raises:
         asyncpg.SerializationError: another transaction began one of them at this very moment. It is not waited for: we
-            hold locks that it might want.
+            hold locks that it might need.
     """
     rows = await tx.fetch(
         "SELECT no, is_begun, is_taken, floor_minor, ceiling_minor, debit_normal FROM begin_balances($1)",
-        Rows([pack_balance_key(key) for key in keys]),
+        Rows([encode_balance_key(key) for key in keys]),
     )
     begun: dict[BalanceKey, Balance] = {}
     not_taken: set[BalanceKey] = set()
@@ -92,13 +92,13 @@ async def begin_balances(
     return begun, not_taken
 
 
-class PreparedGroup(msgspec.Struct, frozen=True):
-    """A group as it travels: the arguments of `post_group` in the database."""
+class EncodedGroup(msgspec.Struct, frozen=True):
+    """A group in PostgreSQL's binary format: the arguments of `post_group` in the database."""
 
     entries: Rows
     """Each with its lines, in the order of their ids."""
     pending: Rows
-    """What is pending on the balances where the group changes it, or has looked at it to see whether a limit is kept."""
+    """What is pending on the balances where the group changes it, or has checked a limit with it."""
     publications: Rows
     seals: bytes
     tenants: list[str]
@@ -106,18 +106,18 @@ class PreparedGroup(msgspec.Struct, frozen=True):
     """The earliest effective instant among the entries of each tenant: no later period may be closed."""
 
 
-def prepare_group(
+def encode_group(
     entries: Sequence[NewEntry],
     balances: Mapping[BalanceKey, Balance],
     publications: Sequence[Publication],
     *,
     before: Mapping[BalanceKey, Balance],
-) -> PreparedGroup:
-    """Lay out a decided group: its entries with their postings, what is pending after it, its messages.
+) -> EncodedGroup:
+    """Encode a decided group: its entries with their postings, what is pending after it, its messages.
 
-    `before` holds the balances from which the group goes on, locked or remembered, and `balances` those that it changes.
+    `before` holds the balances before the group, locked or remembered, and `balances` those that it changes.
     """
-    packed = [pack_entry(new, position) for position, new in enumerate(entries, start=1)]
+    encoded = [encode_entry(new, position) for position, new in enumerate(entries, start=1)]
     # In one order, so that two groups that misuse the same ids do not wait for each other in a circle.
     order = sorted(range(len(entries)), key=lambda i: entries[i].entry.id.int)
     earliest: dict[str, datetime] = {}
@@ -125,30 +125,30 @@ def prepare_group(
         known = earliest.get(new.entry.tenant_id)
         if known is None or new.effective_at < known:
             earliest[new.entry.tenant_id] = new.effective_at
-    return PreparedGroup(
-        entries=Rows([packed[i][0] for i in order]),
+    return EncodedGroup(
+        entries=Rows([encoded[i][0] for i in order]),
         pending=Rows(
             [
-                pack_pending_step(key, balance, before[key])
+                encode_pending_step(key, balance, before[key])
                 for key, balance in balances.items()
                 if balance.is_limited or not balance.is_as_pending_as(before[key])
             ]
         ),
-        publications=Rows([pack_publication(publication) for publication in publications]),
-        seals=b"".join([seal for _, seal in packed]),
+        publications=Rows([encode_publication(publication) for publication in publications]),
+        seals=b"".join([seal for _, seal in encoded]),
         tenants=list(earliest),
         effective_from=list(earliest.values()),
     )
 
 
-async def post_group(connection: Connection, group: PreparedGroup) -> None:
+async def post_group(connection: Connection, group: EncodedGroup) -> None:
     """Write a group and link it to a chain by one statement, which outside a transaction is its own.
 
     A group that posts no entry changes what is pending on its balances and nothing else.
 
     Raises:
-        asyncpg.SerializationError: the books do not stand as the group goes on from them, a period was closed, or an
-            entry of one of these ids stands in them. Nothing was written.
+        asyncpg.SerializationError: the books hold other balances than those the group follows, a period was closed, or
+            an entry of one of these ids exists. Nothing was written.
     """
     try:
         await connection.execute(
@@ -161,7 +161,7 @@ async def post_group(connection: Connection, group: PreparedGroup) -> None:
             group.effective_from,
         )
     except asyncpg.NumericValueOutOfRangeError as fault:
-        raise asyncpg.SerializationError("a balance is far from what the group goes on from") from fault
+        raise asyncpg.SerializationError("a balance is far from the one that the group follows") from fault
     except asyncpg.UniqueViolationError as fault:
         if fault.constraint_name not in {"pk_journal_entries", "pk_postings", "uq_journal_entries_reverses"}:
             raise

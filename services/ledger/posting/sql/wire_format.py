@@ -1,4 +1,4 @@
-"""Laying out what a group writes: the bytes that PostgreSQL takes, and the bytes that an entry is sealed by.
+"""The wire format of a group: the bytes that PostgreSQL takes, and the bytes that an entry is sealed by.
 
 This is the hottest Python of the ledger: one `struct` call per row. The row formats are the composite types of the
 migrations, field by field in their order; the canonical bytes are described in `docs/tamper-evidence.md`, and the verifier
@@ -51,7 +51,7 @@ _TWO, _THREE, _SEVEN, _EIGHTEEN = (_LENGTH.pack(fields) for fields in (2, 3, 7, 
 
 
 class _Formats:
-    """How an entry of so many lines is laid out: what is as long in each of them."""
+    """The formats of an entry with so many lines."""
 
     def __init__(self, lines: int) -> None:
         self.sealed = struct.Struct("!qqq32sH" + "16s3scqqqq" * lines)
@@ -67,8 +67,8 @@ _formats = lru_cache(maxsize=64)(_Formats)
 """Nearly all entries have two lines, and the longest a thousand."""
 
 
-def pack_entry(new: NewEntry, position: int) -> tuple[bytes, bytes]:
-    """Lay an entry with its lines out as the type `entry_row`; returns the row and the seal."""
+def encode_entry(new: NewEntry, position: int) -> tuple[bytes, bytes]:
+    """Encode an entry with its lines as the type `entry_row`; returns the row and the seal."""
     entry = new.entry
     formats = _formats(len(entry.lines))
     entry_id, currency = entry.id.bytes, entry.currency.encode()
@@ -88,20 +88,20 @@ def pack_entry(new: NewEntry, position: int) -> tuple[bytes, bytes]:
         versions += 8, version
         debits += 8, debits_after
         credits_ += 8, credits_after
-    words = _words(entry.tenant_id, entry.kind)
+    repeated = _repeated(entry.tenant_id, entry.kind)
     (intent, intent_field), (source, source_field), (reverses, reverses_field) = map(
         _identifier, (entry.payment_intent_id, entry.source_event_id, entry.reverses)
     )
     seal = hashlib.sha256(
         b"".join(
             (
-                words.sealed_tenant, entry_id, words.sealed_kind, intent, source, reverses,
+                repeated.sealed_tenant, entry_id, repeated.sealed_kind, intent, source, reverses,
                 formats.sealed.pack(occurred, effective, posted, new.digest, len(entry.lines), *sealed),
             )
         )
     ).digest()  # fmt: skip
     row = _row(
-        words.fields, intent_field, source_field, reverses_field,
+        repeated.fields, intent_field, source_field, reverses_field,
         formats.row.pack(
             _UUID, 16, entry_id,
             _INSTANT, 8, occurred - _POSTGRES_EPOCH_MICROSECONDS,
@@ -115,8 +115,8 @@ def pack_entry(new: NewEntry, position: int) -> tuple[bytes, bytes]:
     return row, seal
 
 
-class _Words(msgspec.Struct, frozen=True):
-    """What comes again and again: a tenant and a kind of entry."""
+class _Repeated(msgspec.Struct, frozen=True):
+    """What entries repeat: a tenant and a kind."""
 
     sealed_tenant: bytes
     sealed_kind: bytes
@@ -125,8 +125,8 @@ class _Words(msgspec.Struct, frozen=True):
 
 
 @lru_cache(maxsize=4096)
-def _words(tenant_id: str, kind: str) -> _Words:
-    return _Words(
+def _repeated(tenant_id: str, kind: str) -> _Repeated:
+    return _Repeated(
         sealed_tenant=_SHORT.pack(len(tenant_id.encode())) + tenant_id.encode(),
         sealed_kind=_SHORT.pack(len(kind)) + kind.encode(),
         fields=_EIGHTEEN + _text_field(tenant_id) + _text_field(kind),
@@ -134,7 +134,7 @@ def _words(tenant_id: str, kind: str) -> _Words:
 
 
 def _identifier(value: UUID | None) -> tuple[bytes, bytes]:
-    """Return an identifier that may be absent as it is sealed (a byte that says so, then its 16) and as a field."""
+    """Return an identifier that may be absent as it is sealed (a byte for presence, then its 16) and as a field."""
     if value is None:
         return b"\0", _NO_UUID
     octets = value.bytes
@@ -144,8 +144,8 @@ def _identifier(value: UUID | None) -> tuple[bytes, bytes]:
 _PENDING = struct.Struct("!Ii16s Ii3s IiqIiqIiqIiq")
 
 
-def pack_pending_step(key: tuple[str, UUID, str], balance: Balance, before: Balance) -> bytes:
-    """Lay what is pending on a balance out as the type `pending_step`, with what it goes on from."""
+def encode_pending_step(key: tuple[str, UUID, str], balance: Balance, before: Balance) -> bytes:
+    """Encode what is pending on a balance as the type `pending_step`, with what was pending before."""
     return _row(
         _SEVEN,
         _text_field(key[0]),
@@ -160,20 +160,20 @@ def pack_pending_step(key: tuple[str, UUID, str], balance: Balance, before: Bala
 _ACCOUNT_AND_CURRENCY = struct.Struct("!Ii16sIi3s")
 
 
-def pack_balance_key(key: tuple[str, UUID, str]) -> bytes:
-    """Lay (tenant, account, currency) out as the type `balance_key`."""
+def encode_balance_key(key: tuple[str, UUID, str]) -> bytes:
+    """Encode (tenant, account, currency) as the type `balance_key`."""
     return _row(
         _THREE, _text_field(key[0]), _ACCOUNT_AND_CURRENCY.pack(_UUID, 16, key[1].bytes, _BPCHAR, 3, key[2].encode())
     )
 
 
-def pack_entry_key(key: tuple[str, UUID]) -> bytes:
-    """Lay (tenant, entry) out as the type `entry_key`."""
+def encode_entry_key(key: tuple[str, UUID]) -> bytes:
+    """Encode (tenant, entry) as the type `entry_key`."""
     return _row(_TWO, _text_field(key[0]), _UUID_FIELD.pack(_UUID, 16, key[1].bytes))
 
 
-def pack_publication(publication: Publication) -> bytes:
-    """Lay a message out as the type `outbox_row`."""
+def encode_publication(publication: Publication) -> bytes:
+    """Encode a message as the type `outbox_row`."""
     body = publication.message.encode()
     cause = publication.correlation
     return _row(
@@ -201,7 +201,7 @@ def _fresh_text_field(text: str) -> bytes:
 
 
 _text_field = lru_cache(maxsize=4096)(_fresh_text_field)
-"""For words that come again and again: tenants, kinds, contracts."""
+"""For texts that are repeated: tenants, kinds, contracts."""
 
 
 def _instant_field(instant: datetime) -> bytes:

@@ -43,7 +43,7 @@ class TestHolds:
                 amount_minor=700,
                 placed_at=bank.clock.now(),
             )
-            await bank.desk.hold(Placing(hold=placed))
+            await bank.service.hold(Placing(hold=placed))
         listed = await bank.holds.page(contract.ListHolds(tenant_id=bank.tenant_id, limit=9))
         captured, voided = listed.holds
         assert {captured.id, voided.id} == set(ids)

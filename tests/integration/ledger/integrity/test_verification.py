@@ -60,7 +60,7 @@ async def _books(place: TestDatabase, tenant_id: str) -> AsyncIterator[Books]:
         ]
         for group in groups:
             async with database.transaction() as tx:
-                await posting.post(tx, group, clock=SystemClock())
+                await posting.post_locked(tx, group, clock=SystemClock())
         intruder = await asyncpg.connect(place.admin_url, server_settings={"search_path": "ledger"})
         try:
             yield Books(database, intruder, groups)
@@ -209,8 +209,8 @@ async def said(books: Books) -> list[str]:
 async def test_several_writers_use_several_chains_and_all_of_them_are_sound(books: Books, tenant_id: str) -> None:
     one, two = await open_accounts_named(books.database, tenant_id)
     async with books.database.transaction() as first, books.database.transaction() as second:
-        await posting.post(first, [transfer(tenant_id, *one)], clock=SystemClock())
-        await posting.post(second, [transfer(tenant_id, *two)], clock=SystemClock())
+        await posting.post_locked(first, [transfer(tenant_id, *one)], clock=SystemClock())
+        await posting.post_locked(second, [transfer(tenant_id, *two)], clock=SystemClock())
     report = await books.verifier.all()
     assert (set(report.heads), report.entries, report.findings) == ({0, 1}, 22, [])
 

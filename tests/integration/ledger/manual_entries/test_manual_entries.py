@@ -36,7 +36,7 @@ from services.ledger.errors import (
     ProposalNotFound,
     SelfApproval,
 )
-from services.ledger.posting.engine import GROUP_MAX
+from services.ledger.posting.locked import GROUP_MAX
 from tests.integration.ledger.books import PROPOSAL_LIFETIME, Books, moved
 from tests.integration.ledger.conftest import audit
 
@@ -237,7 +237,7 @@ class TestBulk:
         assert await audit(database) == []
 
 
-class Desk:
+class Office:
     """Makers and checkers of one tenant."""
 
     def __init__(self, books: Books, tenant_id: str) -> None:
@@ -273,143 +273,147 @@ class Desk:
 
 
 @pytest.fixture
-def desk(books: Books, tenant_id: str) -> Desk:
+def service(books: Books, tenant_id: str) -> Office:
     """The desk of a tenant of its own."""
-    return Desk(books, tenant_id)
+    return Office(books, tenant_id)
 
 
 class TestProposals:
-    async def test_what_one_proposes_another_approves_and_both_are_named(self, desk: Desk) -> None:
-        proposed = await desk.propose()
+    async def test_what_one_proposes_another_approves_and_both_are_named(self, service: Office) -> None:
+        proposed = await service.propose()
         assert proposed.proposal is not None
         assert proposed.proposal.status is ProposalStatus.OPEN
-        assert await desk.books.count(desk.tenant_id) == (0, 0, 0)
-        approved = await desk.approve(proposed)
+        assert await service.books.count(service.tenant_id) == (0, 0, 0)
+        approved = await service.approve(proposed)
         assert approved.proposal is not None
         assert (approved.proposal.status, approved.proposal.made_by, approved.proposal.decided_by) == (
             ProposalStatus.APPROVED,
             MAKER,
             CHECKER,
         )
-        row = await desk.books.database.fetchrow(
+        row = await service.books.database.fetchrow(
             "SELECT entry_id, made_by, approved_by, proposal_id FROM manual_entries WHERE tenant_id = $1",
-            desk.tenant_id,
+            service.tenant_id,
         )
         assert row is not None
         assert tuple(row) == (proposed.proposal.entries[0].id, MAKER, CHECKER, proposed.proposal.id)
 
     @pytest.mark.parametrize("who", [MAKER, MAKER.upper()])
-    async def test_nobody_decides_about_their_own(self, desk: Desk, who: str) -> None:
-        proposed = await desk.propose()
+    async def test_nobody_decides_about_their_own(self, service: Office, who: str) -> None:
+        proposed = await service.propose()
         with pytest.raises(SelfApproval):
-            await desk.approve(proposed, by=who)
+            await service.approve(proposed, by=who)
         with pytest.raises(SelfApproval):
-            await desk.reject(proposed, by=who)
-        assert await desk.books.count(desk.tenant_id) == (0, 0, 0)
+            await service.reject(proposed, by=who)
+        assert await service.books.count(service.tenant_id) == (0, 0, 0)
 
     async def test_approved_by_many_at_once_it_is_posted_once(
-        self, desk: Desk, database: Database, clock: ManualClock
+        self, service: Office, database: Database, clock: ManualClock
     ) -> None:
-        proposed = await desk.propose(moved("CASH", "REVENUE"), moved("CASH", "REVENUE", "3.00"))
-        desks = [Desk(Books(database, clock), desk.tenant_id) for _ in range(6)]
-        answers = await asyncio.gather(*(other.approve(proposed, by=f"checker-{n}") for n, other in enumerate(desks)))
+        proposed = await service.propose(moved("CASH", "REVENUE"), moved("CASH", "REVENUE", "3.00"))
+        services = [Office(Books(database, clock), service.tenant_id) for _ in range(6)]
+        answers = await asyncio.gather(
+            *(other.approve(proposed, by=f"checker-{n}") for n, other in enumerate(services))
+        )
         assert sum(not answer.is_replay for answer in answers) == 1
         assert len({answer.proposal.decided_by for answer in answers if answer.proposal}) == 1
-        assert await desk.books.count(desk.tenant_id) == (2, 4, 2)
+        assert await service.books.count(service.tenant_id) == (2, 4, 2)
 
     async def test_approved_and_rejected_at_once_it_is_one_of_them(
-        self, desk: Desk, database: Database, clock: ManualClock
+        self, service: Office, database: Database, clock: ManualClock
     ) -> None:
         for _ in range(5):
-            proposed = await desk.propose()
-            other = Desk(Books(database, clock), desk.tenant_id)
-            answers = await asyncio.gather(desk.approve(proposed), other.reject(proposed), return_exceptions=True)
+            proposed = await service.propose()
+            other = Office(Books(database, clock), service.tenant_id)
+            answers = await asyncio.gather(service.approve(proposed), other.reject(proposed), return_exceptions=True)
             assert sum(isinstance(answer, ProposalDecided) for answer in answers) == 1
-        approved = len(await desk.listed(ProposalStatus.APPROVED))
-        assert (await desk.books.count(desk.tenant_id))[0] == approved
-        assert approved + len(await desk.listed(ProposalStatus.REJECTED)) == 5
+        approved = len(await service.listed(ProposalStatus.APPROVED))
+        assert (await service.books.count(service.tenant_id))[0] == approved
+        assert approved + len(await service.listed(ProposalStatus.REJECTED)) == 5
 
-    async def test_rejected_it_is_never_posted(self, desk: Desk) -> None:
-        proposed = await desk.propose()
-        await desk.reject(proposed)
-        assert (await desk.reject(proposed)).is_replay
+    async def test_rejected_it_is_never_posted(self, service: Office) -> None:
+        proposed = await service.propose()
+        await service.reject(proposed)
+        assert (await service.reject(proposed)).is_replay
         with pytest.raises(ProposalDecided):
-            await desk.approve(proposed)
-        assert await desk.books.count(desk.tenant_id) == (0, 0, 0)
+            await service.approve(proposed)
+        assert await service.books.count(service.tenant_id) == (0, 0, 0)
 
-    async def test_its_time_ends(self, desk: Desk) -> None:
-        proposed = await desk.propose()
-        desk.books.clock.advance(PROPOSAL_LIFETIME)
-        for decide in (desk.approve, desk.reject):
+    async def test_its_time_ends(self, service: Office) -> None:
+        proposed = await service.propose()
+        service.books.clock.advance(PROPOSAL_LIFETIME)
+        for decide in (service.approve, service.reject):
             with pytest.raises(ProposalExpired):
                 await decide(proposed)
-        assert await desk.listed(ProposalStatus.EXPIRED) == [ProposalStatus.EXPIRED]
-        assert await desk.listed(ProposalStatus.OPEN) == []
-        assert await desk.books.count(desk.tenant_id) == (0, 0, 0)
+        assert await service.listed(ProposalStatus.EXPIRED) == [ProposalStatus.EXPIRED]
+        assert await service.listed(ProposalStatus.OPEN) == []
+        assert await service.books.count(service.tenant_id) == (0, 0, 0)
 
-    async def test_what_cannot_be_posted_cannot_be_proposed(self, desk: Desk) -> None:
-        answer = await desk.propose(moved("CASH", "REVENUE"), moved("CASH", "NOWHERE"))
+    async def test_what_cannot_be_posted_cannot_be_proposed(self, service: Office) -> None:
+        answer = await service.propose(moved("CASH", "REVENUE"), moved("CASH", "NOWHERE"))
         assert answer.proposal is None
         assert outcomes(answer.results) == ["not_posted", "refused"]
         assert answer.results[1].pointer == "/entries/1/lines/1/account"
-        assert await desk.listed(None) == []
+        assert await service.listed(None) == []
 
-    async def test_what_can_no_longer_be_posted_stays_open(self, desk: Desk) -> None:
+    async def test_what_can_no_longer_be_posted_stays_open(self, service: Office) -> None:
         taken = new_id()
-        proposed = await desk.propose(moved("CASH", "REVENUE"), moved("CASH", "REVENUE", entry_id=taken))
-        await desk.books.post(desk.tenant_id, moved("CASH", "REVENUE", "2.00", entry_id=taken))
-        answer = await desk.approve(proposed)
+        proposed = await service.propose(moved("CASH", "REVENUE"), moved("CASH", "REVENUE", entry_id=taken))
+        await service.books.post(service.tenant_id, moved("CASH", "REVENUE", "2.00", entry_id=taken))
+        answer = await service.approve(proposed)
         assert outcomes(answer.results) == ["not_posted", "refused"]
-        assert await desk.listed(None) == [ProposalStatus.OPEN]
-        assert await desk.books.count(desk.tenant_id) == (1, 2, 1)
+        assert await service.listed(None) == [ProposalStatus.OPEN]
+        assert await service.books.count(service.tenant_id) == (1, 2, 1)
 
-    async def test_a_key_heard_again_is_the_same_proposal(self, desk: Desk) -> None:
-        first = await desk.propose(key="k")
-        again = await desk.propose(key="k")
+    async def test_a_key_heard_again_is_the_same_proposal(self, service: Office) -> None:
+        first = await service.propose(key="k")
+        again = await service.propose(key="k")
         assert again.is_replay
         assert again.proposal == first.proposal
         with pytest.raises(JournalKeyReused):
-            await desk.propose(moved("CASH", "REVENUE"), key="k")
+            await service.propose(moved("CASH", "REVENUE"), key="k")
 
-    async def test_another_tenants_proposal_is_not_there(self, desk: Desk, tenant_id: str) -> None:
-        proposed = await desk.propose()
+    async def test_another_tenants_proposal_is_not_there(self, service: Office, tenant_id: str) -> None:
+        proposed = await service.propose()
         with pytest.raises(ProposalNotFound):
-            await Desk(desk.books, f"{tenant_id}-b").approve(proposed)
+            await Office(service.books, f"{tenant_id}-b").approve(proposed)
         assert proposed.proposal is not None
         with pytest.raises(ProposalNotFound):
-            await desk.books.proposals.proposal(
+            await service.books.proposals.proposal(
                 GetProposal(tenant_id=f"{tenant_id}-b", proposal_id=proposed.proposal.id)
             )
 
-    async def test_proposals_are_listed_newest_first_page_by_page(self, desk: Desk) -> None:
+    async def test_proposals_are_listed_newest_first_page_by_page(self, service: Office) -> None:
         made = []
         for _ in range(5):
-            answer = await desk.propose()
+            answer = await service.propose()
             assert answer.proposal is not None
             made.append(answer.proposal.id)
-            desk.books.clock.advance(timedelta(seconds=1))
+            service.books.clock.advance(timedelta(seconds=1))
         found: list[UUID] = []
         cursor = None
         while not found or cursor is not None:
-            page = await desk.books.proposals.proposals(ListProposals(tenant_id=desk.tenant_id, limit=2, cursor=cursor))
+            page = await service.books.proposals.proposals(
+                ListProposals(tenant_id=service.tenant_id, limit=2, cursor=cursor)
+            )
             found, cursor = [*found, *(p.id for p in page.proposals)], page.next_cursor
         assert found == made[::-1]
 
-    async def test_a_tenant_that_demands_approval_refuses_to_post_directly(self, desk: Desk) -> None:
-        books = desk.books
+    async def test_a_tenant_that_demands_approval_refuses_to_post_directly(self, service: Office) -> None:
+        books = service.books
         await books.journal.set_policy(
-            SetJournalPolicy(tenant_id=desk.tenant_id, changed_by="cfo", manual_entries_need_approval=True)
+            SetJournalPolicy(tenant_id=service.tenant_id, changed_by="cfo", manual_entries_need_approval=True)
         )
-        policy = await books.proposals.policy(GetJournalPolicy(tenant_id=desk.tenant_id))
+        policy = await books.proposals.policy(GetJournalPolicy(tenant_id=service.tenant_id))
         assert policy.manual_entries_need_approval
         with pytest.raises(ApprovalRequired):
-            await books.post(desk.tenant_id, moved("CASH", "REVENUE"))
-        assert outcomes((await books.post(desk.tenant_id, moved("CASH", "REVENUE"), is_dry_run=True)).results) == [
+            await books.post(service.tenant_id, moved("CASH", "REVENUE"))
+        assert outcomes((await books.post(service.tenant_id, moved("CASH", "REVENUE"), is_dry_run=True)).results) == [
             "posted"
         ]
-        await desk.approve(await desk.propose())
-        assert (await books.count(desk.tenant_id))[0] == 1
+        await service.approve(await service.propose())
+        assert (await books.count(service.tenant_id))[0] == 1
         await books.journal.set_policy(
-            SetJournalPolicy(tenant_id=desk.tenant_id, changed_by="cfo", manual_entries_need_approval=False)
+            SetJournalPolicy(tenant_id=service.tenant_id, changed_by="cfo", manual_entries_need_approval=False)
         )
-        assert outcomes((await books.post(desk.tenant_id, moved("CASH", "REVENUE"))).results) == ["posted"]
+        assert outcomes((await books.post(service.tenant_id, moved("CASH", "REVENUE"))).results) == ["posted"]

@@ -15,7 +15,7 @@ from libs.common.ids import new_id
 from services.ledger import posting
 from services.ledger.periods import Periods
 from services.ledger.periods.sql import begin_closing, write_period
-from services.ledger.posting import Booking, Posted, PostingDesk
+from services.ledger.posting import Booking, Posted, PostingService
 from tests.integration.ledger.posting.test_groups import open_accounts, post, transfer
 
 CLOCK = SystemClock()
@@ -79,7 +79,7 @@ async def test_nobody_waits_for_whoever_closes(closing: Closing) -> None:
 async def test_a_group_that_began_before_is_waited_for_and_holds_up_nobody_else(closing: Closing) -> None:
     before, after = closing.late(0, 1), closing.late(2, 3)
     async with asyncio.timeout(20), closing.database.transaction() as hanging:
-        await posting.post(hanging, [before], clock=CLOCK)
+        await posting.post_locked(hanging, [before], clock=CLOCK)
         with pytest.raises(Unavailable, match="again finishes it"):
             await closing.periods.close(closing.request)
         assert (await closing.periods.closed(closing.tenant_id)).periods == []
@@ -93,7 +93,7 @@ async def test_a_group_that_began_before_is_waited_for_and_holds_up_nobody_else(
 
 async def test_a_closing_that_was_cut_off_is_finished_by_the_same_request(closing: Closing) -> None:
     async with closing.database.transaction() as hanging:
-        await posting.post(hanging, [closing.late(0, 1)], clock=CLOCK)
+        await posting.post_locked(hanging, [closing.late(0, 1)], clock=CLOCK)
         with pytest.raises(Unavailable):
             await closing.periods.close(closing.request)
     first, second = await asyncio.gather(closing.periods.close(closing.request), closing.periods.close(closing.request))
@@ -105,9 +105,9 @@ async def test_what_is_in_a_period_when_it_is_answered_stays_so(closing: Closing
     has_begun, is_over = asyncio.Event(), asyncio.Event()
 
     async def keep_posting(debited: int, credited: int) -> None:
-        desk = PostingDesk(closing.database, clock=CLOCK)
+        service = PostingService(closing.database, clock=CLOCK)
         while not is_over.is_set():
-            await desk.post(closing.late(debited, credited))
+            await service.post(closing.late(debited, credited))
             has_begun.set()
 
     async def close() -> set[UUID]:

@@ -22,8 +22,8 @@ from services.ledger import posting
 from services.ledger.accounts import open_accounts as insert_accounts
 from services.ledger.core import Account, Balance, Entry, Line
 from services.ledger.errors import AccountUnknown, EntryConflict
-from services.ledger.posting import Booking, Outcome, Posted, PostingDesk, Refused, Replayed
-from services.ledger.posting.sql.groups import lock_group, post_group, prepare_group
+from services.ledger.posting import Booking, Outcome, Posted, PostingService, Refused, Replayed
+from services.ledger.posting.sql.groups import lock_group, post_group, encode_group
 from tests.integration.ledger.conftest import audit
 from tests.support.databases import TestDatabase
 
@@ -72,7 +72,7 @@ async def post(database: Database, bookings: Sequence[Booking]) -> list[Outcome]
     for _ in range(10):
         try:
             async with database.transaction() as tx:
-                return await posting.post(tx, bookings, clock=SystemClock())
+                return await posting.post_locked(tx, bookings, clock=SystemClock())
         except asyncpg.DeadlockDetectedError:
             raise
         except CONTENTION:
@@ -151,11 +151,11 @@ async def test_random_groups_from_several_connections_agree_with_a_plain_model(
     assert await balances(database, tenant_id) == dict(model.totals)
     # Whatever was not posted heard the truth about what stands under its id.
     for booking, outcome in taken:
-        standing = model.content.get((booking.entry.tenant_id, booking.entry.id))
+        existing = model.content.get((booking.entry.tenant_id, booking.entry.id))
         if isinstance(outcome, Replayed):
-            assert standing == booking.entry.content
+            assert existing == booking.entry.content
         elif isinstance(outcome, Refused) and isinstance(outcome.reason, EntryConflict):
-            assert standing not in (None, booking.entry.content)
+            assert existing not in (None, booking.entry.content)
         elif isinstance(outcome, Refused):
             assert isinstance(outcome.reason, AccountUnknown)
             assert stranger in {line.account_id for line in booking.entry.lines}
@@ -170,10 +170,10 @@ async def test_two_processes_on_one_hot_account_neither_deadlock_nor_lose_an_upd
         hot, *others = await open_accounts(one, tenant_id, 21)
 
         async def process(database: Database) -> None:
-            desk = PostingDesk(database, clock=SystemClock(), group_max=40)
+            service = PostingService(database, clock=SystemClock(), group_max=40)
             for _ in range(10):
                 pairs = [(hot, other) if random.random() < 0.5 else (other, hot) for other in random.sample(others, 20)]
-                await asyncio.gather(*(desk.post(transfer(tenant_id, *pair, 7)) for pair in pairs))
+                await asyncio.gather(*(service.post(transfer(tenant_id, *pair, 7)) for pair in pairs))
 
         await asyncio.gather(process(one), process(one), process(two), process(two))
         found = await balances(one, tenant_id)
@@ -219,7 +219,7 @@ async def test_a_rolled_back_group_leaves_nothing(database: Database, tenant_id:
 
     async def post_then_fail() -> None:
         async with database.transaction() as tx:
-            await posting.post(tx, [transfer(tenant_id, first, second)], clock=SystemClock())
+            await posting.post_locked(tx, [transfer(tenant_id, first, second)], clock=SystemClock())
             raise RuntimeError("the process dies here")
 
     with pytest.raises(RuntimeError):
@@ -235,7 +235,7 @@ async def test_a_clock_that_falls_back_does_not_disorder_the_books(
     for step in (timedelta(0), timedelta(hours=-1), timedelta(minutes=5)):
         clock.advance(step)
         async with database.transaction() as tx:
-            await posting.post(tx, [transfer(tenant_id, first, second) for _ in range(3)], clock=clock)
+            await posting.post_locked(tx, [transfer(tenant_id, first, second) for _ in range(3)], clock=clock)
     assert await audit(database) == []
 
 
@@ -246,12 +246,12 @@ class TestDesk:
         self, database: Database, tenant_id: str
     ) -> None:
         first, second = await open_accounts(database, tenant_id, 2)
-        desk = PostingDesk(database, clock=SystemClock())
+        service = PostingService(database, clock=SystemClock())
         once = transfer(tenant_id, first, second)
         bad = transfer(tenant_id, new_id(), second)
         conflict = transfer(tenant_id, second, first, entry_id=once.entry.id)
         bookings = [once, bad, *(transfer(tenant_id, first, second) for _ in range(50)), once, conflict]
-        answers = await asyncio.gather(*(desk.post(booking) for booking in bookings), return_exceptions=True)
+        answers = await asyncio.gather(*(service.post(booking) for booking in bookings), return_exceptions=True)
         assert [type(answer) for answer in answers] == [Posted, AccountUnknown, *[Posted] * 50, Replayed, EntryConflict]
         transactions = await database.fetchrow(
             "SELECT count(DISTINCT xmin::text) AS n FROM journal_entries WHERE tenant_id = $1", tenant_id
@@ -261,23 +261,23 @@ class TestDesk:
 
     async def test_one_entry_that_breaks_the_statement_fails_alone(self, database: Database, tenant_id: str) -> None:
         first, second = await open_accounts(database, tenant_id, 2)
-        desk = PostingDesk(database, clock=SystemClock())
+        service = PostingService(database, clock=SystemClock())
         poison = transfer(tenant_id, first, second)
         poison = Booking(
             entry=poison.entry, correlation=Correlation(correlation_id="no text in PostgreSQL: \0", tenant_id=tenant_id)
         )
         good = [transfer(tenant_id, first, second) for _ in range(20)]
         answers = await asyncio.gather(
-            *(desk.post(booking) for booking in [*good[:7], poison, *good[7:]]), return_exceptions=True
+            *(service.post(booking) for booking in [*good[:7], poison, *good[7:]]), return_exceptions=True
         )
         assert [isinstance(answer, Posted) for answer in answers] == [True] * 7 + [False] + [True] * 13
         assert (await balances(database, tenant_id))[tenant_id, first, "BRL"] == [2000, 0, 20]
 
     async def test_a_full_desk_says_so(self, database: Database, tenant_id: str) -> None:
         first, second = await open_accounts(database, tenant_id, 2)
-        desk = PostingDesk(database, clock=SystemClock(), waiting_max=10)
+        service = PostingService(database, clock=SystemClock(), waiting_max=10)
         answers = await asyncio.gather(
-            *(desk.post(transfer(tenant_id, first, second)) for _ in range(50)), return_exceptions=True
+            *(service.post(transfer(tenant_id, first, second)) for _ in range(50)), return_exceptions=True
         )
         assert {type(answer) for answer in answers} == {Posted, Unavailable}
 
@@ -292,7 +292,7 @@ async def test_posting_reads_no_table_from_end_to_end(database: Database, tenant
     for _ in range(8):
         async with database.transaction() as tx:
             before = await scans(tx)
-            await posting.post(tx, [transfer(tenant_id, first, second)], clock=SystemClock())
+            await posting.post_locked(tx, [transfer(tenant_id, first, second)], clock=SystemClock())
             assert await scans(tx) == before
 
 
@@ -335,7 +335,7 @@ async def test_the_database_refuses_a_group_with_an_entry_that_is_not_balanced(
     async with database.transaction() as tx:
         stand = (await lock_group(tx, [(tenant_id, a, "BRL") for a in (first, second)], [], [])).balances
     decision = decided([booking], stand)
-    group = prepare_group(decision.posted, decision.balances, [], before=stand)
+    group = encode_group(decision.posted, decision.balances, [], before=stand)
     async with database.connection() as connection:
         with pytest.raises(asyncpg.CheckViolationError) as refused:
             await post_group(connection, group)
@@ -347,20 +347,20 @@ async def test_whoever_writes_after_a_group_is_checked_again(database: Database,
     """The group says for its own rows that it has checked them, and for no others of its transaction."""
     first, second = await open_accounts(database, tenant_id, 2)
     async with database.transaction() as tx:
-        await posting.post(tx, [transfer(tenant_id, first, second)], clock=SystemClock())
+        await posting.post_locked(tx, [transfer(tenant_id, first, second)], clock=SystemClock())
         assert await tx.fetchval("SELECT current_setting('ledger.posting', true)") == ""
 
 
 def decided(bookings: list[Booking], stand: Mapping[posting.BalanceKey, Balance]) -> posting.Decision:
     """Decide a group of new entries on balances that stand like this."""
-    return posting.decide(bookings, balances=stand, standing={}, now=SystemClock().now())
+    return posting.decide(bookings, balances=stand, existing={}, now=SystemClock().now())
 
 
 async def refused_group(
     database: Database, decision: posting.Decision, before: Mapping[posting.BalanceKey, Balance]
 ) -> None:
     """Have a decided group written, and see it refused."""
-    group = prepare_group(decision.posted, decision.balances, [], before=before)
+    group = encode_group(decision.posted, decision.balances, [], before=before)
     async with database.connection() as connection:
         with pytest.raises(asyncpg.SerializationError, match="does not go on from what stands in the books"):
             await post_group(connection, group)

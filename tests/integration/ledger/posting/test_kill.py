@@ -86,7 +86,7 @@ async def open_accounts(database: Database) -> None:
         await insert_accounts(tx, ledger_load.ACCOUNTS, opened_at=SystemClock().now())
 
 
-async def standing(database: Database) -> set[UUID]:
+async def existing(database: Database) -> set[UUID]:
     """The ids of all entries."""
     rows = await database.fetch("SELECT id FROM journal_entries WHERE tenant_id = $1", ledger_load.TENANT)
     return {row["id"] for row in rows}
@@ -95,7 +95,7 @@ async def standing(database: Database) -> set[UUID]:
 async def require_all_once(database: Database) -> None:
     """Each entry stands once, each message waits once, and the books add up."""
     expected = {ledger_load.entry_id(number) for number in range(ENTRIES)}
-    assert await standing(database) == expected
+    assert await existing(database) == expected
     row = await database.fetchrow(
         "SELECT debits_minor, version FROM balances WHERE tenant_id = $1 AND account_id = $2",
         ledger_load.TENANT,
@@ -117,7 +117,7 @@ async def test_a_ledger_process_that_is_killed_loses_and_doubles_nothing(servers
                 await running.until(kills * ENTRIES // 5)
                 await running.kill()
             # Whatever was answered stands, before anybody posts it again.
-            assert {ledger_load.entry_id(number) for number in running.answered} <= await standing(database)
+            assert {ledger_load.entry_id(number) for number in running.answered} <= await existing(database)
         async with load(place) as running:
             await running.finish()
         await require_all_once(database)

@@ -20,8 +20,8 @@ from services.ledger.core import Account, Hold
 from services.ledger.errors import EntryConflict, FloorCrossed, PeriodClosed
 from services.ledger.integrity import Verifier
 from services.ledger.periods import Periods
-from services.ledger.posting import BalanceCache, Booking, Placing, Posted, PostingDesk, Replayed
-from services.ledger.posting.foresight import ForeseenGroup, foresee
+from services.ledger.posting import BalanceCache, Booking, Placing, Posted, PostingService, Replayed
+from services.ledger.posting.optimistic import OptimisticGroup, decide_optimistically, recall
 from tests.integration.ledger.conftest import audit
 from tests.integration.ledger.posting.test_groups import balances, open_accounts, transfer
 from tests.support.databases import TestDatabase
@@ -38,12 +38,12 @@ class Process:
     def __init__(self, database: Database, clock: ManualClock | SystemClock) -> None:
         self.database = database
         self.cache = BalanceCache()
-        self.desk = PostingDesk(database, clock=clock, cache=self.cache)
+        self.service = PostingService(database, clock=clock, cache=self.cache)
 
     async def wave(self, tenant_id: str, debited: UUID, credited: UUID, *, entries: int = 40) -> None:
         """Post many entries at once."""
         bookings = [transfer(tenant_id, debited, credited) for _ in range(entries)]
-        answers = await asyncio.gather(*(self.desk.post(booking) for booking in bookings))
+        answers = await asyncio.gather(*(self.service.post(booking) for booking in bookings))
         assert all(isinstance(answer, Posted) for answer in answers)
 
 
@@ -62,7 +62,7 @@ async def other(ledger_database: TestDatabase) -> AsyncIterator[Process]:
 
 async def test_a_group_goes_on_from_the_one_before_it_by_one_statement(process: Process, tenant_id: str) -> None:
     first, second = await open_accounts(process.database, tenant_id, 2)
-    await process.desk.post(transfer(tenant_id, first, second))
+    await process.service.post(transfer(tenant_id, first, second))
     remembered, locked = groups("remembered"), groups("locked")
     for _ in range(5):
         await process.wave(tenant_id, first, second)
@@ -77,7 +77,7 @@ async def test_what_another_process_posted_is_found_and_gone_on_from(
     process: Process, other: Process, tenant_id: str
 ) -> None:
     first, second = await open_accounts(process.database, tenant_id, 2)
-    await process.desk.post(transfer(tenant_id, first, second))
+    await process.service.post(transfer(tenant_id, first, second))
     mistaken = groups("mistaken")
     for _ in range(8):
         await asyncio.gather(process.wave(tenant_id, first, second), other.wave(tenant_id, second, first))
@@ -91,7 +91,7 @@ async def test_a_memory_with_the_right_version_and_other_amounts_is_found_wrong(
 ) -> None:
     """As after a group that failed, in whose place another process posted as many entries."""
     first, second = await open_accounts(process.database, tenant_id, 2)
-    await process.desk.post(transfer(tenant_id, first, second))
+    await process.service.post(transfer(tenant_id, first, second))
     keys = [(tenant_id, first, "BRL"), (tenant_id, second, "BRL")]
     recalled = process.cache.recall(keys)
     assert recalled is not None
@@ -105,11 +105,11 @@ async def test_a_memory_with_the_right_version_and_other_amounts_is_found_wrong(
         before = groups("mistaken")
         recalled = process.cache.recall(keys)
         while recalled is None:
-            await process.desk.post(transfer(tenant_id, first, second))
+            await process.service.post(transfer(tenant_id, first, second))
             recalled = process.cache.recall(keys)
         wrong = msgspec.structs.replace(recalled.balances[keys[0]], **{field: value})
         process.cache.remember({keys[0]: wrong})
-        assert isinstance(await process.desk.post(transfer(tenant_id, first, second)), Posted)
+        assert isinstance(await process.service.post(transfer(tenant_id, first, second)), Posted)
         # An instant that is too early is no lie about the books: the entry is recorded now all the same.
         assert groups("mistaken") - before == (field != "posted_at"), field
     assert await audit(process.database) == []
@@ -129,16 +129,16 @@ async def test_what_is_pending_is_compared_where_a_limit_depends_on_it(process: 
             ceiling_minor=10**9,
         )
         await insert_accounts(tx, [account], opened_at=SystemClock().now())
-    await process.desk.post(transfer(tenant_id, limited, plain))
+    await process.service.post(transfer(tenant_id, limited, plain))
     for account_id, mistakes in ((plain, 0), (limited, 1)):
         for field in ("pending_debits_minor", "pending_credits_minor"):
             key, before = (tenant_id, account_id, "BRL"), groups("mistaken")
             recalled = process.cache.recall([key])
             while recalled is None:
-                await process.desk.post(transfer(tenant_id, limited, plain))
+                await process.service.post(transfer(tenant_id, limited, plain))
                 recalled = process.cache.recall([key])
             process.cache.remember({key: msgspec.structs.replace(recalled.balances[key], **{field: 5})})
-            assert isinstance(await process.desk.post(transfer(tenant_id, limited, plain)), Posted)
+            assert isinstance(await process.service.post(transfer(tenant_id, limited, plain)), Posted)
             assert groups("mistaken") - before == mistakes, field
     assert await audit(process.database) == []
     assert (await Verifier(process.database, clock=SystemClock()).all()).findings == []
@@ -149,7 +149,7 @@ async def test_an_entry_is_never_recorded_before_what_stands_on_its_accounts(
 ) -> None:
     """As on two machines whose clocks differ, after a group that failed."""
     first, second = await open_accounts(process.database, tenant_id, 2)
-    await process.desk.post(transfer(tenant_id, first, second))
+    await process.service.post(transfer(tenant_id, first, second))
     keys = [(tenant_id, first, "BRL"), (tenant_id, second, "BRL")]
     recalled = process.cache.recall(keys)
     assert recalled is not None
@@ -158,7 +158,7 @@ async def test_an_entry_is_never_recorded_before_what_stands_on_its_accounts(
     late.cache.remember(early)
     clock.advance(timedelta(days=-9000))
     mistaken = groups("mistaken")
-    await late.desk.post(transfer(tenant_id, first, second))
+    await late.service.post(transfer(tenant_id, first, second))
     assert groups("mistaken") == mistaken + 1
     assert await audit(process.database) == []
 
@@ -178,7 +178,7 @@ async def test_what_another_process_holds_is_not_spent(process: Process, other: 
     ]
     async with process.database.transaction() as tx:
         await insert_accounts(tx, accounts, opened_at=SystemClock().now())
-    await process.desk.post(transfer(tenant_id, bank, wallet, 1000))
+    await process.service.post(transfer(tenant_id, bank, wallet, 1000))
     hold = Hold(
         tenant_id=tenant_id,
         id=new_id(),
@@ -188,15 +188,15 @@ async def test_what_another_process_holds_is_not_spent(process: Process, other: 
         amount_minor=900,
         placed_at=SystemClock().now(),
     )
-    await other.desk.hold(Placing(hold=hold))
+    await other.service.hold(Placing(hold=hold))
     with pytest.raises(FloorCrossed):
-        await process.desk.post(transfer(tenant_id, wallet, bank, 200))
-    assert isinstance(await process.desk.post(transfer(tenant_id, wallet, bank, 100)), Posted)
+        await process.service.post(transfer(tenant_id, wallet, bank, 200))
+    assert isinstance(await process.service.post(transfer(tenant_id, wallet, bank, 100)), Posted)
 
 
 async def test_a_period_that_another_process_closed_is_closed(process: Process, other: Process, tenant_id: str) -> None:
     first, second = await open_accounts(process.database, tenant_id, 2)
-    await process.desk.post(transfer(tenant_id, first, second))
+    await process.service.post(transfer(tenant_id, first, second))
     midnight = SystemClock().now().replace(hour=0, minute=0, second=0, microsecond=0)
     old = transfer(tenant_id, first, second)
     old = Booking(
@@ -207,10 +207,10 @@ async def test_a_period_that_another_process_closed_is_closed(process: Process, 
     )
     mistaken = groups("mistaken")
     with pytest.raises(PeriodClosed):
-        await process.desk.post(old)
-    await process.desk.post(transfer(tenant_id, first, second))
+        await process.service.post(old)
+    await process.service.post(transfer(tenant_id, first, second))
     caused = Booking(entry=msgspec.structs.replace(old.entry, source_event_id=new_id()), correlation=old.correlation)
-    await process.desk.post(caused)
+    await process.service.post(caused)
     assert groups("mistaken") == mistaken + 2
     row = await process.database.fetchrow("SELECT effective_at FROM journal_entries WHERE id = $1", old.entry.id)
     assert row is not None
@@ -221,16 +221,16 @@ async def test_an_entry_that_another_process_posted_is_a_replay_or_a_conflict(
     process: Process, other: Process, tenant_id: str
 ) -> None:
     first, second, third, fourth = await open_accounts(process.database, tenant_id, 4)
-    await process.desk.post(transfer(tenant_id, first, second))
+    await process.service.post(transfer(tenant_id, first, second))
     same = transfer(tenant_id, first, second, entry_id=new_id())
     # On other accounts, so that nothing but its key tells of it.
     apart = transfer(tenant_id, third, fourth, entry_id=same.entry.id)
-    await other.desk.post(apart)
+    await other.service.post(apart)
     with pytest.raises(EntryConflict):
-        await process.desk.post(same)
+        await process.service.post(same)
     again = transfer(tenant_id, first, second)
-    posted = await process.desk.post(again)
-    replayed = await process.desk.post(again)
+    posted = await process.service.post(again)
+    replayed = await process.service.post(again)
     assert isinstance(replayed, Replayed)
     assert replayed.posted_at == posted.posted_at
     assert await audit(process.database) == []
@@ -240,12 +240,12 @@ async def test_a_transaction_that_is_rolled_back_leaves_a_wrong_memory_and_no_wr
     process: Process, tenant_id: str
 ) -> None:
     first, second = await open_accounts(process.database, tenant_id, 2)
-    await process.desk.post(transfer(tenant_id, first, second))
+    await process.service.post(transfer(tenant_id, first, second))
 
     async def post_then_fail() -> None:
         async with process.database.transaction() as tx:
             bookings = [transfer(tenant_id, first, second) for _ in range(3)]
-            await posting.post(tx, bookings, clock=SystemClock(), cache=process.cache)
+            await posting.post_optimistically(tx, bookings, clock=SystemClock(), cache=process.cache)
             raise RuntimeError("the process dies here")
 
     remembered = groups("remembered")
@@ -260,11 +260,11 @@ async def test_a_transaction_that_is_rolled_back_leaves_a_wrong_memory_and_no_wr
 async def test_a_group_that_fails_takes_only_the_bad_one_with_it(process: Process, tenant_id: str) -> None:
     """The groups behind it were decided by what it would have left."""
     first, second = await open_accounts(process.database, tenant_id, 2)
-    await process.desk.post(transfer(tenant_id, first, second))
+    await process.service.post(transfer(tenant_id, first, second))
     bookings = [transfer(tenant_id, first, second) for _ in range(60)]
     poison = msgspec.structs.replace(bookings[7].correlation, correlation_id="no text in PostgreSQL: \0")
     bookings[7] = Booking(entry=bookings[7].entry, correlation=poison)
-    answers = await asyncio.gather(*(process.desk.post(booking) for booking in bookings), return_exceptions=True)
+    answers = await asyncio.gather(*(process.service.post(booking) for booking in bookings), return_exceptions=True)
     assert [place for place, answer in enumerate(answers) if not isinstance(answer, Posted)] == [7]
     await process.wave(tenant_id, first, second)
     assert (await balances(process.database, tenant_id))[tenant_id, first, "BRL"] == [10_000, 0, 100]
@@ -273,12 +273,12 @@ async def test_a_group_that_fails_takes_only_the_bad_one_with_it(process: Proces
 
 async def test_nobody_waits_for_a_group_that_could_not_be_sent(process: Process, tenant_id: str) -> None:
     first, second = await open_accounts(process.database, tenant_id, 2)
-    await process.desk.post(transfer(tenant_id, first, second))
+    await process.service.post(transfer(tenant_id, first, second))
     poison = transfer(tenant_id, first, second)
     unwritable = msgspec.structs.replace(poison.correlation, correlation_id="no text in UTF-8: \ud800")
     async with asyncio.timeout(10):
         with pytest.raises(UnicodeEncodeError):
-            await process.desk.post(Booking(entry=poison.entry, correlation=unwritable))
+            await process.service.post(Booking(entry=poison.entry, correlation=unwritable))
         await process.wave(tenant_id, first, second)
     assert await audit(process.database) == []
 
@@ -290,28 +290,31 @@ async def test_a_group_behind_a_lost_one_is_not_written_and_the_memory_is_truste
     first, second = await open_accounts(process.database, tenant_id, 2)
     key = (tenant_id, first, "BRL")
 
-    def foreseen() -> ForeseenGroup:
-        group = foresee([transfer(tenant_id, first, second)], clock=SystemClock(), cache=process.cache, may_wait=True)
+    def decided() -> OptimisticGroup:
+        entries = [transfer(tenant_id, first, second)]
+        recalled = recall(entries, cache=process.cache)
+        assert recalled is not None
+        group = decide_optimistically(entries, recalled, clock=SystemClock(), cache=process.cache)
         assert group is not None
         return group
 
-    await process.desk.post(transfer(tenant_id, first, second))
+    await process.service.post(transfer(tenant_id, first, second))
     mistaken = groups("mistaken")
-    lost, behind = foreseen(), foreseen()
-    with pytest.raises(asyncpg.InvalidTransactionStateError), lost._on_its_way():
+    lost, behind = decided(), decided()
+    with pytest.raises(asyncpg.InvalidTransactionStateError), lost._ending():
         raise asyncpg.InvalidTransactionStateError("the server went away")
-    with pytest.raises(asyncpg.SerializationError, match="goes on from"):
+    with pytest.raises(asyncpg.SerializationError, match="follows"):
         await behind.write_in_turn(process.database)
     assert groups("mistaken") == mistaken + 1
     assert process.cache.recall([key]) is None
-    await process.desk.post(transfer(tenant_id, first, second))
+    await process.service.post(transfer(tenant_id, first, second))
     recalled = process.cache.recall([key])
     assert recalled is not None
 
     wrong = msgspec.structs.replace(recalled.balances[key], version=recalled.balances[key].version + 7)
     process.cache.remember({key: wrong})
     with pytest.raises(asyncpg.SerializationError):
-        await foreseen().write_in_turn(process.database)
+        await decided().write_in_turn(process.database)
     assert groups("mistaken") == mistaken + 2
     process.cache.remember(recalled.balances)
     assert process.cache.recall([key]) is None
@@ -320,13 +323,13 @@ async def test_a_group_behind_a_lost_one_is_not_written_and_the_memory_is_truste
 
 async def test_who_comes_while_a_group_looks_goes_on_from_what_it_finds(process: Process, tenant_id: str) -> None:
     first, second = await open_accounts(process.database, tenant_id, 2)
-    await process.desk.post(transfer(tenant_id, first, second))
+    await process.service.post(transfer(tenant_id, first, second))
     keys = [(tenant_id, account, "BRL") for account in (first, second)]
     recalled = process.cache.recall(keys)
     assert recalled is not None
     locked = groups("locked")
-    with process.cache.looking(keys):
-        coming = asyncio.create_task(process.desk.post(transfer(tenant_id, first, second)))
+    with process.cache.locking(keys):
+        coming = asyncio.create_task(process.service.post(transfer(tenant_id, first, second)))
         for _ in range(10):
             await asyncio.sleep(0)
         process.cache.remember(recalled.balances)
@@ -334,24 +337,24 @@ async def test_who_comes_while_a_group_looks_goes_on_from_what_it_finds(process:
     assert groups("locked") == locked
 
 
-async def test_entries_that_cannot_be_foreseen_are_answered_by_the_books(process: Process, tenant_id: str) -> None:
+async def test_entries_that_cannot_be_decided_by_memory_are_answered_by_the_books(
+    process: Process, tenant_id: str
+) -> None:
     """A group in which one is refused is decided once more, of locked balances."""
     first, second = await open_accounts(process.database, tenant_id, 2)
-    await process.desk.post(transfer(tenant_id, first, second))
+    await process.service.post(transfer(tenant_id, first, second))
     locked = groups("locked")
     twice = transfer(tenant_id, first, second)
-    answers = await asyncio.gather(process.desk.post(twice), process.desk.post(twice))
+    answers = await asyncio.gather(process.service.post(twice), process.service.post(twice))
     assert [type(answer) for answer in answers] == [Posted, Replayed]
     assert groups("locked") == locked + 1
 
 
 async def test_what_may_be_undone_is_not_remembered(process: Process, tenant_id: str) -> None:
     first, second = await open_accounts(process.database, tenant_id, 2)
-    await process.desk.post(transfer(tenant_id, first, second))
+    await process.service.post(transfer(tenant_id, first, second))
     async with process.database.transaction() as tx:
-        await posting.post(
-            tx, [transfer(tenant_id, first, second)], clock=SystemClock(), cache=process.cache, may_undo=True
-        )
+        await posting.post_locked(tx, [transfer(tenant_id, first, second)], clock=SystemClock(), cache=process.cache)
     assert process.cache.recall([(tenant_id, first, "BRL")]) is None
     await process.wave(tenant_id, first, second)
     assert await audit(process.database) == []

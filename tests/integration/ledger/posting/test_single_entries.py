@@ -10,7 +10,7 @@ from libs.common.clock import SystemClock
 from libs.common.db import Database
 from libs.common.errors import Unavailable
 from services.ledger import metrics
-from services.ledger.posting import CONTENTION_RETRIES_MAX, Posted, PostingDesk, Replayed
+from services.ledger.posting import CONTENTION_RETRIES_MAX, Posted, PostingService, Replayed
 from tests.integration.ledger.posting.test_groups import open_accounts, transfer
 
 
@@ -31,10 +31,10 @@ async def test_group_that_loses_against_others_is_run_again_a_few_times(database
     cash, revenue = await open_accounts(database, tenant_id, 2)
     lost = asyncpg.SerializationError("lost against another transaction")
     clock = FailingClock(lost, CONTENTION_RETRIES_MAX)
-    assert isinstance(await PostingDesk(database, clock=clock).post(transfer(tenant_id, cash, revenue)), Posted)
+    assert isinstance(await PostingService(database, clock=clock).post(transfer(tenant_id, cash, revenue)), Posted)
     assert clock.calls == CONTENTION_RETRIES_MAX + 1
     with pytest.raises(asyncpg.SerializationError):
-        await PostingDesk(database, clock=FailingClock(lost, 100)).post(transfer(tenant_id, cash, revenue))
+        await PostingService(database, clock=FailingClock(lost, 100)).post(transfer(tenant_id, cash, revenue))
 
 
 async def test_outage_is_the_answer_to_every_caller_and_nothing_is_tried_in_parts(
@@ -42,9 +42,9 @@ async def test_outage_is_the_answer_to_every_caller_and_nothing_is_tried_in_part
 ) -> None:
     cash, revenue = await open_accounts(database, tenant_id, 2)
     clock = FailingClock(Unavailable("the database does not answer"), 100)
-    desk = PostingDesk(database, clock=clock, writers=1)
+    service = PostingService(database, clock=clock, writers=1)
     answers = await asyncio.gather(
-        *(desk.post(transfer(tenant_id, cash, revenue)) for _ in range(5)), return_exceptions=True
+        *(service.post(transfer(tenant_id, cash, revenue)) for _ in range(5)), return_exceptions=True
     )
     assert [type(answer) for answer in answers] == [Unavailable] * 5
     # One entry, that came first, and the four that had to wait meanwhile.
@@ -56,14 +56,14 @@ async def test_what_became_of_entries_is_counted_once_and_measured(database: Dat
         return float(metrics.ENTRIES.labels("capture", outcome)._value.get())
 
     cash, revenue = await open_accounts(database, tenant_id, 2)
-    desk = PostingDesk(database, clock=SystemClock())
+    service = PostingService(database, clock=SystemClock())
     booking = transfer(tenant_id, cash, revenue)
     before = counted("posted"), counted("replayed")
     ways = {way: metrics.GROUPS.labels(way)._value.get() for way in ("locked", "remembered")}
     took = metrics.GROUP_DURATION._sum.get()
-    assert isinstance(await desk.post(booking), Posted)
-    assert isinstance(await desk.post(transfer(tenant_id, cash, revenue)), Posted)
-    assert isinstance(await desk.post(booking), Replayed)
+    assert isinstance(await service.post(booking), Posted)
+    assert isinstance(await service.post(transfer(tenant_id, cash, revenue)), Posted)
+    assert isinstance(await service.post(booking), Replayed)
     assert (counted("posted"), counted("replayed")) == (before[0] + 2, before[1] + 1)
     # The first has looked, the second has gone on from what the first has left, the third has looked what stands.
     groups = {way: metrics.GROUPS.labels(way)._value.get() - count for way, count in ways.items()}

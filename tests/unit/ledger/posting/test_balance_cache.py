@@ -3,7 +3,7 @@
 from libs.common.ids import new_id
 from services.ledger.core import Balance
 from services.ledger.posting import BalanceCache
-from services.ledger.posting.cache import PAUSE_MAX, Flight
+from services.ledger.posting.cache import PAUSE_MAX, PendingWrite
 
 KEYS = [("t", new_id(), "BRL") for _ in range(4)]
 
@@ -29,19 +29,19 @@ def test_balances_are_recalled_all_or_not_at_all() -> None:
     recalled = cache.recall(KEYS[:1])
     assert recalled is not None
     assert recalled.balances == {KEYS[0]: Balance(version=7)}
-    assert recalled.flights == set()
+    assert recalled.pending == set()
 
 
 def test_a_group_on_its_way_is_named_until_it_has_landed() -> None:
-    cache, flight = BalanceCache(), Flight()
-    cache.remember({KEYS[0]: Balance()}, flight)
+    cache, write = BalanceCache(), PendingWrite()
+    cache.remember({KEYS[0]: Balance()}, write)
     recalled = cache.recall(KEYS[:1])
     assert recalled is not None
-    assert recalled.flights == {flight}
-    flight.land(is_lost=False)
+    assert recalled.pending == {write}
+    write.end(is_lost=False)
     recalled = cache.recall(KEYS[:1])
     assert recalled is not None
-    assert recalled.flights == set()
+    assert recalled.pending == set()
 
 
 def test_each_mistake_in_a_row_lets_more_groups_lock_first() -> None:
@@ -64,7 +64,7 @@ def test_each_mistake_in_a_row_lets_more_groups_lock_first() -> None:
 def test_while_a_group_looks_nobody_goes_on_from_memory() -> None:
     cache = BalanceCache()
     cache.remember({KEYS[0]: Balance(), KEYS[1]: Balance()})
-    with cache.looking(KEYS[:2]):
+    with cache.locking(KEYS[:2]):
         assert cache.recall(KEYS[:1]) is None
         cache.remember({KEYS[0]: Balance(version=3)})
     assert known(cache) == [True, False, False, False]

@@ -9,7 +9,7 @@ from libs.common.ids import new_id
 from libs.common.observability.correlation import Correlation
 from services.ledger.core import BALANCE_MINOR_MAX, Balance, Entry, Line
 from services.ledger.errors import AccountUnknown, BalanceOverflow, EntryConflict
-from services.ledger.posting import BalanceKey, Booking, Decision, Posted, Refused, Replayed, Standing, decide
+from services.ledger.posting import BalanceKey, Booking, Decision, ExistingEntry, Posted, Refused, Replayed, decide
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 TICK = timedelta(microseconds=1)
@@ -37,9 +37,9 @@ def booking(amount_minor: int = 100, *, entry_id: UUID | None = None, debited: U
 def decided(
     *bookings: Booking,
     balances: Mapping[BalanceKey, Balance] = EMPTY,
-    standing: Mapping[tuple[str, UUID], Standing] | None = None,
+    existing: Mapping[tuple[str, UUID], ExistingEntry] | None = None,
 ) -> Decision:
-    return decide(bookings, balances=balances, standing=standing or {}, now=NOW)
+    return decide(bookings, balances=balances, existing=existing or {}, now=NOW)
 
 
 def test_each_balance_is_written_once_and_each_line_knows_its_own() -> None:
@@ -68,8 +68,8 @@ def test_the_same_id_with_other_content_is_a_conflict_in_a_group_and_in_the_book
     entry_id = new_id()
     in_group = decided(booking(100, entry_id=entry_id), booking(101, entry_id=entry_id))
     assert [type(outcome) for outcome in in_group.outcomes] == [Posted, Refused]
-    standing = {("t", entry_id): Standing(digest=booking(100).entry.digest, posted_at=NOW)}
-    again, other = decided(booking(100, entry_id=entry_id), booking(101, entry_id=entry_id), standing=standing).outcomes
+    existing = {("t", entry_id): ExistingEntry(digest=booking(100).entry.digest, posted_at=NOW)}
+    again, other = decided(booking(100, entry_id=entry_id), booking(101, entry_id=entry_id), existing=existing).outcomes
     assert again == Replayed(entry_id=entry_id, posted_at=NOW)
     assert isinstance(other, Refused)
     assert isinstance(other.reason, EntryConflict)

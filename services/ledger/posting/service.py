@@ -1,4 +1,4 @@
-"""The door for single entries: many callers, few commits."""
+"""Posting single entries: many callers, few commits."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,8 @@ from libs.common.clock import Clock
 from libs.common.db import Database, GroupCommit
 from libs.common.db.database import CONTENTION
 from libs.common.errors import Transient
-from services.ledger.posting.cache import BalanceCache, landed
+from services.ledger.posting.cache import BalanceCache
+from services.ledger.posting.counting import count
 from services.ledger.posting.domain.instructions import (
     Booking,
     Held,
@@ -18,29 +19,27 @@ from services.ledger.posting.domain.instructions import (
     Releasing,
     Replayed,
 )
-from services.ledger.posting.engine import count, look_and_write
-from services.ledger.posting.foresight import foresee
-from services.ledger.posting.group import Wanted
+from services.ledger.posting.optimistic import post_in_turn
 
 GROUP_MAX = 500
 """Instructions that one group takes at most: beyond it the latency of a group grows and its speed does not."""
 
 WAITING_MAX = 5000
-"""Instructions that may wait for the next groups before a caller hears 503."""
+"""Instructions that may wait for the next groups; a further caller is answered 503."""
 
 CONTENTION_RETRIES_MAX = 5
 """How often a group that lost against another transaction is run again."""
 
 WRITERS = 2
-"""Groups of one process that may be on their way at a time, each on a connection of its own: one is being put together
+"""Groups of one process that may be written at a time, each on a connection of its own: one is being put together
 while the database works on the other. More of them only wait for each other's locks (measured)."""
 
 
-class PostingDesk:
-    """Takes single instructions from many callers and carries them out in groups: while one commit is in flight the next forms.
+class PostingService:
+    """Takes single instructions from many callers and carries them out in groups: while one is committed the next forms.
 
     The request path; the message consumer has its groups from the broker already. Whether an entry that could not be
-    answered was committed is unknown; the same entry again says so.
+    answered was committed is unknown; the same entry again shows it.
     """
 
     def __init__(
@@ -83,7 +82,7 @@ class PostingDesk:
         return answer
 
     async def _write(self, instructions: Sequence[Instruction]) -> Sequence[Posted | Replayed | Held | Exception]:
-        """Carry out a group in a transaction of its own; one that fails is halved until the bad one fails alone."""
+        """Carry out a group; one that fails is halved until the bad one fails alone."""
         try:
             outcomes = await self._transact(instructions)
         except Transient as outage:
@@ -100,19 +99,7 @@ class PostingDesk:
     async def _transact(self, instructions: Sequence[Instruction]) -> list[Outcome | Held]:
         for _ in range(CONTENTION_RETRIES_MAX):
             try:
-                return await self._once(instructions)
+                return await post_in_turn(self._database, instructions, clock=self._clock, cache=self._cache)
             except CONTENTION:
                 continue
-        return await self._once(instructions)
-
-    async def _once(self, instructions: Sequence[Instruction]) -> list[Outcome | Held]:
-        if self._cache.looks:
-            await self._cache.settle(Wanted(instructions).balances)
-        foreseen = foresee(instructions, clock=self._clock, cache=self._cache, may_wait=True)
-        if foreseen is not None:
-            return await foreseen.write_in_turn(self._database)
-        wanted = Wanted(instructions)
-        with self._cache.looking(wanted.balances) as before:
-            await landed(before)
-            async with self._database.transaction() as tx:
-                return await look_and_write(tx, instructions, wanted, clock=self._clock, cache=self._cache)
+        return await post_in_turn(self._database, instructions, clock=self._clock, cache=self._cache)
