@@ -18,7 +18,7 @@ from services.ledger.balances import FOLD_EVERY_SECONDS, BalanceConsumers, Balan
 from services.ledger.entries import EntryCommands, EntryConsumers, EntryQueries, entries_of_intents
 from services.ledger.entries import resend as publish_again
 from services.ledger.exchange import ExchangeCommands, ExchangeConsumers, ExchangeQueries
-from services.ledger.holds import EXPIRE_EVERY_SECONDS, Expirer, HoldArchivist, HoldConsumers, Holds
+from services.ledger.holds import EXPIRE_EVERY_SECONDS, Expirer, HoldArchivist, HoldCommands, HoldConsumers
 from services.ledger.holds import FORGET_EVERY_SECONDS as FORGET_HOLDS_EVERY_SECONDS
 from services.ledger.integrity import (
     COMPARE_EVERY_SECONDS,
@@ -52,7 +52,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     bus = Bus(service="ledger", settings=settings.broker, database=database, clock=clock)
     cache = BalanceCache()
     service = PostingService(database, clock=clock, cache=cache)
-    holds = Holds(database, service, clock=clock)
+    holds = HoldCommands(database, service, clock=clock)
     verifier = Verifier(database, clock=clock)
     claims = Claims(database, clock=clock)
     reports = ReportCommands(
@@ -72,7 +72,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         RoleConsumers(RoleCommands(database, clock=clock)),
         EntryConsumers(EntryCommands(database, service, clock=clock), EntryQueries(database)),
         BalanceConsumers(BalanceQueries(database)),
-        HoldConsumers(holds),
+        HoldConsumers(database, holds),
         PeriodConsumers(Periods(database, clock=clock)),
         ExchangeConsumers(ExchangeCommands(database, clock=clock, cache=cache), ExchangeQueries(database, clock=clock)),
         ManualEntryConsumers(journal, JournalQueries(database, clock=clock)),
@@ -98,7 +98,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     )
 
 
-def workers(database: Database, holds: Holds, verifier: Verifier, claims: Claims) -> list[Worker]:
+def workers(database: Database, holds: HoldCommands, verifier: Verifier, claims: Claims) -> list[Worker]:
     """List what runs on a clock, whatever the settings."""
     return [
         Worker(name="expire holds", every_seconds=EXPIRE_EVERY_SECONDS, run=Expirer(holds).run),

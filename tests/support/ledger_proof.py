@@ -31,7 +31,7 @@ from services.ledger.accounts import open_accounts
 from services.ledger.balances.sql.effective import effective_balances, fold
 from services.ledger.core import Account, Entry, Hold, HoldState, Line
 from services.ledger.entries import EntryCommands
-from services.ledger.holds import Holds
+from services.ledger.holds import HoldCommands
 from services.ledger.integrity import Verifier
 from services.ledger.periods import Periods
 from services.ledger.posting import Booking, Placing, Posted, PostingService, Releasing, Replayed
@@ -279,7 +279,7 @@ async def prove(one: Database, two: Database, *, operations: int, seed: int) -> 
         writers.append(Writer(accounts[0].tenant_id, accounts, services[number % 2], clock, seed))
     periods = Periods(one, clock=clock)
     entries = EntryCommands(one, services[0], clock=clock)
-    holds = Holds(two, services[1], clock=clock)
+    holds = HoldCommands(two, services[1], clock=clock)
     for round_no in range(max(1, operations // (WRITERS * BURST))):
         await asyncio.gather(*(writer.burst() for writer in writers))
         for writer in writers:

@@ -22,6 +22,7 @@ from libs.common.errors import BrokenInvariant
 from services.ledger import metrics
 from services.ledger.accounts import sql
 from services.ledger.accounts.domain import default_accounts, default_roles
+from services.ledger.accounts.schemas import account_requested
 from services.ledger.core import Account, Chart, check_account
 from services.ledger.errors import AccountCodeTaken, AccountIdTaken
 
@@ -129,18 +130,7 @@ class AccountCommands:
             AccountCodeTaken: when the chart has an account of this code.
             AccountIdTaken: when the chart has an account of this id with other content.
         """
-        account = check_account(
-            Account(
-                tenant_id=request.tenant_id,
-                id=request.account_id,
-                code=request.code,
-                label=request.label,
-                account_type=request.account_type,
-                floor_minor=request.floor_minor,
-                ceiling_minor=request.ceiling_minor,
-                currencies=None if request.currencies is None else tuple(sorted(set(request.currencies))),
-            )
-        )
+        account = check_account(account_requested(request))
         async with self._database.transaction() as tx:
             # The default accounts come first, so that nobody takes the code of one before it is opened.
             await self._charts.of(tx, [account.tenant_id], opened_at=self._clock.now())

@@ -1,4 +1,3 @@
-# ruff: noqa: S608 - statements are put together from our own words; every value is a parameter
 """The SQL of accounts, and of which account plays which role: the changes, newest last, and the lock between those who change and those who post.
 
 The lock is an advisory one that PostgreSQL keeps in memory: it costs a posting no write. Tenants share a fixed number of
@@ -13,126 +12,147 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from libs.common.contracts.ledger import AccountType
 from libs.common.contracts.ledger_money import Role
 from libs.common.db import Connection
+from libs.common.db.statements import Statement, columns_of, reader_of, values_of
 from libs.common.errors import Unavailable
 from services.ledger.core import Account
 
-_ACCOUNT = "tenant_id, id, code, label, account_type, is_default, floor_minor, ceiling_minor, currencies"
-
-
-def _account(row: asyncpg.Record) -> Account:
-    return Account(
-        tenant_id=row["tenant_id"],
-        id=row["id"],
-        code=row["code"],
-        label=row["label"],
-        account_type=AccountType(row["account_type"]),
-        is_default=row["is_default"],
-        floor_minor=row["floor_minor"],
-        ceiling_minor=row["ceiling_minor"],
-        currencies=None if row["currencies"] is None else tuple(row["currencies"]),
-    )
-
-
-async def default_accounts(tx: Connection, tenant_ids: Sequence[str]) -> list[Account]:
-    """Read the default accounts of some tenants."""
-    rows = await tx.fetch(
-        f"SELECT {_ACCOUNT} FROM accounts WHERE tenant_id = ANY($1::text[]) AND is_default", list(tenant_ids)
-    )
-    return [_account(row) for row in rows]
-
-
-async def open_accounts(tx: Connection, accounts: Sequence[Account], *, opened_at: datetime) -> list[Account]:
-    """Open accounts, and return those that are new; one whose id or code is taken stays as it is."""
-    rows = await tx.fetch(
-        "INSERT INTO accounts (tenant_id, id, code, label, account_type, is_default, opened_at, floor_minor, "
-        "ceiling_minor, currencies) SELECT tenant_id, id, code, label, account_type, is_default, $7, floor_minor, "
-        # An array of arrays would have to be a rectangle, so each list of currencies travels as one text.
-        "ceiling_minor, string_to_array(currencies, ',') FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], "
-        "$5::text[], $6::bool[], $8::int8[], $9::int8[], $10::text[]) "
-        # In the order of their key, so that two processes that open the same charts never wait in a circle.
-        "AS new(tenant_id, id, code, label, account_type, is_default, floor_minor, ceiling_minor, currencies) "
-        "ORDER BY tenant_id, code "
-        f"ON CONFLICT DO NOTHING RETURNING {_ACCOUNT}",
-        [account.tenant_id for account in accounts],
-        [account.id for account in accounts],
-        [account.code for account in accounts],
-        [account.label for account in accounts],
-        [account.account_type.value for account in accounts],
-        [account.is_default for account in accounts],
-        opened_at,
-        [account.floor_minor for account in accounts],
-        [account.ceiling_minor for account in accounts],
-        [None if account.currencies is None else ",".join(account.currencies) for account in accounts],
-    )
-    return [_account(row) for row in rows]
-
-
-async def account_by_id(tx: Connection, tenant_id: str, account_id: UUID) -> Account | None:
-    """Find one account of a tenant."""
-    row = await tx.fetchrow(f"SELECT {_ACCOUNT} FROM accounts WHERE tenant_id = $1 AND id = $2", tenant_id, account_id)
-    return None if row is None else _account(row)
-
-
-async def accounts_by_code(connection: Connection, tenant_id: str, codes: Collection[str]) -> dict[str, Account]:
-    """Find accounts of a tenant by their codes; one that is not in the chart is not in the answer."""
-    # No account has U+0000 in its code, which PostgreSQL could not even be asked about.
-    possible = [code for code in codes if "\0" not in code]
-    rows = await connection.fetch(
-        f"SELECT {_ACCOUNT} FROM accounts WHERE tenant_id = $1 AND code = ANY($2::text[])", tenant_id, possible
-    )
-    return {row["code"]: _account(row) for row in rows}
-
-
-async def account_by_code(tx: Connection, tenant_id: str, code: str) -> Account | None:
-    """Find the account of this code in a tenant's chart."""
-    row = await tx.fetchrow(f"SELECT {_ACCOUNT} FROM accounts WHERE tenant_id = $1 AND code = $2", tenant_id, code)
-    return None if row is None else _account(row)
-
-
-async def chart_of(connection: Connection, tenant_id: str) -> list[Account]:
-    """Read a tenant's whole chart, ordered by code."""
-    rows = await connection.fetch(f"SELECT {_ACCOUNT} FROM accounts WHERE tenant_id = $1 ORDER BY code", tenant_id)
-    return [_account(row) for row in rows]
-
-
-async def codes_of(connection: Connection, tenant_id: str, account_ids: Sequence[UUID]) -> dict[UUID, str]:
-    """Read the codes of some accounts of a tenant."""
-    rows = await connection.fetch(
-        "SELECT id, code FROM accounts WHERE tenant_id = $1 AND id = ANY($2::uuid[])", tenant_id, account_ids
-    )
-    return {row["id"]: row["code"] for row in rows}
-
-
-async def accounts_of(connection: Connection, tenant_id: str, codes: Sequence[str]) -> dict[str, UUID]:
-    """Find some accounts of a tenant by their codes."""
-    rows = await connection.fetch(
-        "SELECT id, code FROM accounts WHERE tenant_id = $1 AND code = ANY($2::text[])", tenant_id, codes
-    )
-    return {row["code"]: row["id"] for row in rows}
-
-
 _LOCK_CLASS = 4003
 """The first of the two numbers of our advisory locks, as in the function `hold_roles`."""
-
 _LOCKS = 64
 """The tenants are spread over this many locks."""
-
 _LOCK_TIMEOUT_MILLISECONDS = 2000
 """How long a change waits for the groups that are being posted, which wait for it meanwhile."""
+
+_ACCOUNT = columns_of(Account)
+_ACCOUNT_TYPES = {
+    "tenant_id": "text",
+    "id": "uuid",
+    "code": "text",
+    "label": "text",
+    "account_type": "text",
+    "is_default": "bool",
+    "floor_minor": "int8",
+    "ceiling_minor": "int8",
+}
+"""How each field travels in an array; an array of arrays would have to be a rectangle, so `currencies` is a text."""
+_PLAIN = [name for name in Account.__struct_fields__ if name != "currencies"]
+
+# In the order of their key, so that two processes that open the same charts never wait for each other in a circle.
+_OPEN = Statement(
+    """
+INSERT INTO accounts ({plain}, currencies, opened_at)
+SELECT {plain}, string_to_array(currencies, ','), :opened_at
+  FROM unnest({values}, :currencies::text[]) AS new({plain}, currencies)
+ ORDER BY tenant_id, code
+    ON CONFLICT DO NOTHING RETURNING {columns}
+""",
+    plain=", ".join(_PLAIN),
+    values=", ".join(f":accounts[].{name}::{_ACCOUNT_TYPES[name]}[]" for name in _PLAIN),
+    columns=_ACCOUNT,
+)
+_DEFAULT = Statement(
+    "SELECT {columns} FROM accounts WHERE tenant_id = ANY(:tenant_ids::text[]) AND is_default", columns=_ACCOUNT
+)
+_BY_ID = Statement("SELECT {columns} FROM accounts WHERE tenant_id = :tenant_id AND id = :id", columns=_ACCOUNT)
+_BY_CODE = Statement(
+    "SELECT {columns} FROM accounts WHERE tenant_id = :tenant_id AND code = ANY(:codes::text[])", columns=_ACCOUNT
+)
+_CHART = Statement("SELECT {columns} FROM accounts WHERE tenant_id = :tenant_id ORDER BY code", columns=_ACCOUNT)
+_CODES = Statement("SELECT id, code FROM accounts WHERE tenant_id = :tenant_id AND id = ANY(:ids::uuid[])")
+_IDS = Statement("SELECT id, code FROM accounts WHERE tenant_id = :tenant_id AND code = ANY(:codes::text[])")
 
 
 class RoleChange(msgspec.Struct, frozen=True, kw_only=True):
     """One change of a tenant's configuration."""
 
     tenant_id: str
+    """The tenant."""
     revision: int
+    """Its number among the tenant's changes, from 1."""
     role: Role
+    """The role."""
     account_id: UUID
+    """The account that plays it from then on."""
     changed_at: datetime
+    """When."""
     changed_by: str
+    """Who changed it."""
+
+
+_CHANGE = columns_of(RoleChange)
+_HOLD_ROLES = Statement("SELECT tenant_id, revision FROM hold_roles(:locks, :tenant_ids)")
+_LOCK_ROLES = Statement("SELECT pg_advisory_xact_lock(:lock_class, :lock)")
+_ASSIGNED = Statement(
+    """
+SELECT DISTINCT ON (tenant_id, role) {columns} FROM role_changes
+ WHERE tenant_id = ANY(:tenant_ids::text[]) ORDER BY tenant_id, role, revision DESC
+""",
+    columns=_CHANGE,
+)
+_CHANGES = Statement(
+    """
+SELECT {columns} FROM role_changes
+ WHERE tenant_id = :tenant_id AND role = :role ORDER BY revision DESC LIMIT :limit
+""",
+    columns=_CHANGE,
+)
+_ADD_CHANGE = Statement(
+    "INSERT INTO role_changes ({columns}) VALUES ({values})", columns=_CHANGE, values=values_of("change", RoleChange)
+)
+
+_account = reader_of(Account)
+_change = reader_of(RoleChange)
+
+
+async def default_accounts(tx: Connection, tenant_ids: Sequence[str]) -> list[Account]:
+    """Read the default accounts of some tenants."""
+    return [_account(row) for row in await _DEFAULT.fetch(tx, tenant_ids=list(tenant_ids))]
+
+
+async def open_accounts(tx: Connection, accounts: Sequence[Account], *, opened_at: datetime) -> list[Account]:
+    """Open accounts, and return those that are new; one whose id or code is taken stays as it is."""
+    currencies = [None if account.currencies is None else ",".join(account.currencies) for account in accounts]
+    rows = await _OPEN.fetch(tx, accounts=accounts, currencies=currencies, opened_at=opened_at)
+    return [_account(row) for row in rows]
+
+
+async def account_by_id(tx: Connection, tenant_id: str, account_id: UUID) -> Account | None:
+    """Find one account of a tenant."""
+    row = await _BY_ID.fetchrow(tx, tenant_id=tenant_id, id=account_id)
+    return None if row is None else _account(row)
+
+
+async def accounts_by_code(connection: Connection, tenant_id: str, codes: Collection[str]) -> dict[str, Account]:
+    """Find accounts of a tenant by their codes; one that is not in the chart is left out."""
+    # No account has U+0000 in its code, and PostgreSQL refuses a text with it.
+    possible = [code for code in codes if "\0" not in code]
+    rows = await _BY_CODE.fetch(connection, tenant_id=tenant_id, codes=possible)
+    return {row["code"]: _account(row) for row in rows}
+
+
+async def account_by_code(tx: Connection, tenant_id: str, code: str) -> Account | None:
+    """Find the account of this code in a tenant's chart."""
+    row = await _BY_CODE.fetchrow(tx, tenant_id=tenant_id, codes=[code])
+    return None if row is None else _account(row)
+
+
+async def chart_of(connection: Connection, tenant_id: str) -> list[Account]:
+    """Read a tenant's whole chart, ordered by code."""
+    return [_account(row) for row in await _CHART.fetch(connection, tenant_id=tenant_id)]
+
+
+async def codes_of(connection: Connection, tenant_id: str, account_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Read the codes of some accounts of a tenant."""
+    rows = await _CODES.fetch(connection, tenant_id=tenant_id, ids=account_ids)
+    return {row["id"]: row["code"] for row in rows}
+
+
+async def accounts_of(connection: Connection, tenant_id: str, codes: Sequence[str]) -> dict[str, UUID]:
+    """Find some accounts of a tenant by their codes."""
+    rows = await _IDS.fetch(connection, tenant_id=tenant_id, codes=codes)
+    return {row["code"]: row["id"] for row in rows}
 
 
 async def hold_roles(tx: Connection, tenant_ids: Sequence[str]) -> dict[str, int]:
@@ -141,7 +161,7 @@ async def hold_roles(tx: Connection, tenant_ids: Sequence[str]) -> dict[str, int
     Returns the number of each tenant's last change; a tenant without one is left out.
     """
     locks = sorted({_lock_of(tenant_id) for tenant_id in tenant_ids})
-    rows = await tx.fetch("SELECT tenant_id, revision FROM hold_roles($1, $2)", locks, list(tenant_ids))
+    rows = await _HOLD_ROLES.fetch(tx, locks=locks, tenant_ids=list(tenant_ids))
     return {row["tenant_id"]: row["revision"] for row in rows}
 
 
@@ -153,7 +173,7 @@ async def lock_roles(tx: Connection, tenant_id: str) -> None:
     """
     await tx.execute(f"SET LOCAL lock_timeout = {_LOCK_TIMEOUT_MILLISECONDS}")
     try:
-        await tx.execute("SELECT pg_advisory_xact_lock($1, $2)", _LOCK_CLASS, _lock_of(tenant_id))
+        await _LOCK_ROLES.execute(tx, lock_class=_LOCK_CLASS, lock=_lock_of(tenant_id))
     except asyncpg.LockNotAvailableError as fault:
         raise Unavailable("entries are being posted by the roles that are to be changed") from fault
 
@@ -164,50 +184,18 @@ def _lock_of(tenant_id: str) -> int:
 
 async def assigned_roles(tx: Connection, tenant_ids: Sequence[str]) -> Mapping[str, Mapping[Role, RoleChange]]:
     """Read the last change of each role of some tenants."""
-    rows = await tx.fetch(
-        "SELECT DISTINCT ON (tenant_id, role) tenant_id, revision, role, account_id, changed_at, changed_by "
-        "FROM role_changes WHERE tenant_id = ANY($1::text[]) ORDER BY tenant_id, role, revision DESC",
-        list(tenant_ids),
-    )
-    found: dict[str, dict[Role, RoleChange]] = {}
-    for row in rows:
+    changes: dict[str, dict[Role, RoleChange]] = {}
+    for row in await _ASSIGNED.fetch(tx, tenant_ids=list(tenant_ids)):
         change = _change(row)
-        found.setdefault(change.tenant_id, {})[change.role] = change
-    return found
+        changes.setdefault(change.tenant_id, {})[change.role] = change
+    return changes
 
 
 async def role_changes(connection: Connection, tenant_id: str, role: Role, *, limit: int) -> list[RoleChange]:
     """Read the changes of one role, newest first."""
-    rows = await connection.fetch(
-        "SELECT tenant_id, revision, role, account_id, changed_at, changed_by FROM role_changes "
-        "WHERE tenant_id = $1 AND role = $2 ORDER BY revision DESC LIMIT $3",
-        tenant_id,
-        role.value,
-        limit,
-    )
-    return [_change(row) for row in rows]
+    return [_change(row) for row in await _CHANGES.fetch(connection, tenant_id=tenant_id, role=role, limit=limit)]
 
 
 async def add_role_change(tx: Connection, change: RoleChange) -> None:
     """Write a change down; whoever does holds the tenant's lock."""
-    await tx.execute(
-        "INSERT INTO role_changes (tenant_id, revision, role, account_id, changed_at, changed_by) "
-        "VALUES ($1, $2, $3, $4, $5, $6)",
-        change.tenant_id,
-        change.revision,
-        change.role.value,
-        change.account_id,
-        change.changed_at,
-        change.changed_by,
-    )
-
-
-def _change(row: asyncpg.Record) -> RoleChange:
-    return RoleChange(
-        tenant_id=row["tenant_id"],
-        revision=row["revision"],
-        role=Role(row["role"]),
-        account_id=row["account_id"],
-        changed_at=row["changed_at"],
-        changed_by=row["changed_by"],
-    )
+    await _ADD_CHANGE.execute(tx, change=change)

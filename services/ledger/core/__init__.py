@@ -1,5 +1,6 @@
 """The nouns of double entry that several subjects share: account, entry, line, balance, hold, rate. Pure."""
 
+from libs.common.contracts.ledger_books import HoldState
 from services.ledger.core.account import (
     ACCOUNT_CODE_LENGTH_MAX,
     ACCOUNT_LABEL_LENGTH_MAX,
@@ -11,7 +12,7 @@ from services.ledger.core.account import (
 from services.ledger.core.balance import BALANCE_MINOR_MAX, Balance, require_within_limits
 from services.ledger.core.cursors import read_cursor, write_cursor
 from services.ledger.core.entry import ENTRY_LINES_MAX, Entry, Line
-from services.ledger.core.hold import Hold, HoldState
+from services.ledger.core.hold import NOT_PROMISED, PROMISED_FIELDS, RESOLVED_FIELDS, Hold
 from services.ledger.core.rate import (
     BASES,
     Exchange,
@@ -32,6 +33,9 @@ __all__ = [
     "BALANCE_MINOR_MAX",
     "BASES",
     "ENTRY_LINES_MAX",
+    "NOT_PROMISED",
+    "PROMISED_FIELDS",
+    "RESOLVED_FIELDS",
     "Account",
     "Balance",
     "Chart",

@@ -1,24 +1,20 @@
 """A hold: an amount set aside until it is captured, voided or expires. Pure."""
 
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID
 
 import msgspec
 
 from libs.common.contracts.ledger import Side
+from libs.common.contracts.ledger_books import HoldState
 from libs.common.money import AMOUNT_MINOR_MAX, is_known_currency
 from services.ledger.core.entry import Entry
 from services.ledger.errors import EntryInvalid
 
-
-class HoldState(StrEnum):
-    """Where a hold stands. Every state but the first is final."""
-
-    OPEN = "OPEN"
-    CAPTURED = "CAPTURED"
-    VOIDED = "VOIDED"
-    EXPIRED = "EXPIRED"
+RESOLVED_FIELDS = ("state", "captured_minor", "entry_id", "resolved_at")
+"""What the end of a hold is written in. Every other field stays as it was placed; the trigger `keep_hold` keeps it."""
+NOT_PROMISED = ("placed_at",)
+"""What may differ when a hold is placed again under its id: each attempt has its own instant."""
 
 
 class Hold(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +41,7 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime | None = None
     """When it is let go by itself; None: never."""
     state: HoldState = HoldState.OPEN
-    """Where it stands."""
+    """Whether it is open, or how it ended."""
     captured_minor: int = 0
     """What of it was posted."""
     entry_id: UUID | None = None
@@ -73,16 +69,11 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
         return self.expires_at is not None and self.expires_at <= now
 
     def is_same_promise_as(self, other: "Hold") -> bool:
-        """Tell whether placing the other one again is placing this one."""
-        return (
-            self.debit_account_id == other.debit_account_id
-            and self.credit_account_id == other.credit_account_id
-            and self.currency == other.currency
-            and self.amount_minor == other.amount_minor
-        )
+        """Tell whether placing the other one is placing this one again: all is equal but `NOT_PROMISED` and its end."""
+        return all(getattr(self, name) == getattr(other, name) for name in PROMISED_FIELDS)
 
     def captured_by(self, entry: Entry, *, at: datetime) -> "Hold":
-        """Return it as it stands once `entry` has posted all or a part of it; the rest is let go."""
+        """Return it as it is once `entry` has posted all or a part of it; the rest is let go."""
         return msgspec.structs.replace(
             self, state=HoldState.CAPTURED, captured_minor=entry.amount_minor, entry_id=entry.id, resolved_at=at
         )
@@ -90,3 +81,7 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
     def let_go(self, state: HoldState, *, at: datetime) -> "Hold":
         """Return it voided or expired."""
         return msgspec.structs.replace(self, state=state, resolved_at=at)
+
+
+PROMISED_FIELDS = tuple(name for name in Hold.__struct_fields__ if name not in (*NOT_PROMISED, *RESOLVED_FIELDS))
+"""The content of a hold: the same id with other content is a conflict."""

@@ -4,7 +4,7 @@ from libs.common.clock import Clock
 from libs.common.db import Database
 from services.ledger import metrics
 from services.ledger.holds import sql
-from services.ledger.holds.commands import EXPIRIES_MAX, Holds
+from services.ledger.holds.commands import EXPIRIES_MAX, HoldCommands
 from services.ledger.retention import forget_older
 
 EXPIRE_EVERY_SECONDS = 0.5
@@ -16,7 +16,7 @@ FORGET_EVERY_SECONDS = 3_600.0
 class Expirer:
     """Lets holds go whose time is over."""
 
-    def __init__(self, holds: Holds) -> None:
+    def __init__(self, holds: HoldCommands) -> None:
         self._holds = holds
 
     async def run(self) -> None:

@@ -22,7 +22,7 @@ from services.ledger.accounts import AccountCommands
 from services.ledger.balances import BalanceQueries, standing_balances
 from services.ledger.core import Entry, Line
 from services.ledger.entries import EntryCommands
-from services.ledger.holds import Holds
+from services.ledger.holds import HoldCommands
 from services.ledger.periods import Periods
 from services.ledger.posting import Booking, PostingService
 
@@ -35,7 +35,7 @@ class Bank:
         self.service = PostingService(database, clock=clock)
         self.entries = EntryCommands(database, self.service, clock=clock)
         self.balances = BalanceQueries(database)
-        self.holds = Holds(database, self.service, clock=clock)
+        self.holds = HoldCommands(database, self.service, clock=clock)
         self.periods = Periods(database, clock=clock)
         self.accounts = AccountCommands(database, clock=clock)
         self.ids: dict[str, UUID] = {}

@@ -6,6 +6,7 @@ import pytest
 
 from libs.common.contracts import ledger_books as contract
 from services.ledger.app import workers
+from services.ledger.holds import queries
 from services.ledger.integrity import Claims, Verifier
 from tests.integration.ledger.bank import Bank
 from tests.support.databases import TestDatabase
@@ -18,7 +19,7 @@ async def test_the_workers_run(bank: Bank) -> None:
     verifier = Verifier(bank.database, clock=bank.clock)
     for worker in workers(bank.database, bank.holds, verifier, Claims(bank.database, clock=bank.clock)):
         await worker.run()
-    assert (await bank.holds.get(bank.tenant_id, hold.id)).state is contract.HoldState.EXPIRED
+    assert (await queries.get(bank.database, bank.tenant_id, hold.id)).state is contract.HoldState.EXPIRED
     assert (await verifier.standing(bank.tenant_id)).entries > 0
 
 

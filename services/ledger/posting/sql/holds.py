@@ -1,5 +1,4 @@
-# ruff: noqa: S608 - statements are put together from our own words; every value is a parameter
-"""Holds as the engine reads and writes them."""
+"""Holds as the engine reads and writes them. Every list of columns comes from the fields of `Hold`."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -7,25 +6,42 @@ from uuid import UUID
 import asyncpg
 
 from libs.common.db import Connection
-from services.ledger.core import Hold, HoldState
+from libs.common.db.statements import Statement, columns_of, reader_of, values_of
+from services.ledger.core import RESOLVED_FIELDS, Hold
 
-HOLD_COLUMNS = (
-    "tenant_id, id, debit_account_id, credit_account_id, currency, amount_minor, placed_at, expires_at, state, "
-    "captured_minor, entry_id, resolved_at"
+HOLD_COLUMNS = columns_of(Hold)
+"""The columns of a hold."""
+read_hold = reader_of(Hold)
+"""Makes a hold of its row."""
+
+_RESOLVED_TYPES = {"state": "text", "captured_minor": "int8", "entry_id": "uuid", "resolved_at": "timestamptz"}
+
+_FIND = Statement(
+    """
+SELECT {columns} FROM unnest(:tenant_ids::text[], :ids::uuid[]) AS key(tenant_id, id) JOIN holds USING (tenant_id, id)
+""",
+    columns=HOLD_COLUMNS,
 )
-
-
-def read_hold(row: asyncpg.Record) -> Hold:
-    """Make a hold of its row."""
-    return Hold(**{**dict(row), "state": HoldState(row["state"])})
+_PLACE = Statement(
+    "INSERT INTO holds ({columns}) VALUES ({values})", columns=HOLD_COLUMNS, values=values_of("hold", Hold)
+)
+# Only what the end of a hold is written in: the trigger `keep_hold` refuses a change of anything else.
+_RESOLVE = Statement(
+    """
+UPDATE holds AS h SET {changes}
+  FROM unnest(:holds[].tenant_id::text[], :holds[].id::uuid[], {values}) AS new(tenant_id, id, {columns})
+ WHERE h.tenant_id = new.tenant_id AND h.id = new.id
+""",
+    changes=", ".join(f"{name} = new.{name}" for name in RESOLVED_FIELDS),
+    values=", ".join(f":holds[].{name}::{_RESOLVED_TYPES[name]}[]" for name in RESOLVED_FIELDS),
+    columns=", ".join(RESOLVED_FIELDS),
+)
 
 
 async def holds_by_id(connection: Connection, keys: Sequence[tuple[str, UUID]]) -> dict[tuple[str, UUID], Hold]:
     """Find which of these (tenant, hold) exist."""
-    rows = await connection.fetch(
-        f"SELECT {HOLD_COLUMNS} FROM unnest($1::text[], $2::uuid[]) AS key(tenant_id, id) JOIN holds USING (tenant_id, id)",
-        [tenant_id for tenant_id, _ in keys],
-        [hold_id for _, hold_id in keys],
+    rows = await _FIND.fetch(
+        connection, tenant_ids=[tenant_id for tenant_id, _ in keys], ids=[hold_id for _, hold_id in keys]
     )
     return {(row["tenant_id"], row["id"]): read_hold(row) for row in rows}
 
@@ -36,42 +52,14 @@ async def write_placed(tx: Connection, holds: Sequence[Hold]) -> None:
     Raises:
         asyncpg.SerializationError: another transaction placed a hold of the same id after we had looked for it.
     """
+    # In one order, so that two groups that misuse the same ids do not wait for each other in a circle.
+    ordered = sorted(holds, key=lambda hold: (hold.id.bytes, hold.tenant_id))
     try:
-        await tx.executemany(
-            f"INSERT INTO holds ({HOLD_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-            [
-                (
-                    hold.tenant_id,
-                    hold.id,
-                    hold.debit_account_id,
-                    hold.credit_account_id,
-                    hold.currency,
-                    hold.amount_minor,
-                    hold.placed_at,
-                    hold.expires_at,
-                    hold.state.value,
-                    hold.captured_minor,
-                    hold.entry_id,
-                    hold.resolved_at,
-                )
-                for hold in sorted(holds, key=lambda hold: (hold.id.bytes, hold.tenant_id))
-            ],
-        )
+        await _PLACE.executemany(tx, [{"hold": hold} for hold in ordered])
     except asyncpg.UniqueViolationError as fault:
         raise asyncpg.SerializationError("a hold of the same id was placed at this very moment") from fault
 
 
 async def write_resolved(tx: Connection, holds: Sequence[Hold]) -> None:
     """Write how holds ended."""
-    await tx.execute(
-        "UPDATE holds AS h SET state = new.state, captured_minor = new.captured_minor, entry_id = new.entry_id, "
-        "resolved_at = new.resolved_at FROM unnest($1::text[], $2::uuid[], $3::text[], $4::int8[], $5::uuid[], "
-        "$6::timestamptz[]) AS new(tenant_id, id, state, captured_minor, entry_id, resolved_at) "
-        "WHERE h.tenant_id = new.tenant_id AND h.id = new.id",
-        [hold.tenant_id for hold in holds],
-        [hold.id for hold in holds],
-        [hold.state.value for hold in holds],
-        [hold.captured_minor for hold in holds],
-        [hold.entry_id for hold in holds],
-        [hold.resolved_at for hold in holds],
-    )
+    await _RESOLVE.execute(tx, holds=holds)

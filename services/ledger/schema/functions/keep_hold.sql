@@ -2,12 +2,14 @@ CREATE OR REPLACE FUNCTION ledger.keep_hold()
  RETURNS trigger
  LANGUAGE plpgsql
 AS $function$
+DECLARE
+    kept ledger.holds%ROWTYPE := NEW;
 BEGIN
-    IF OLD.state <> 'OPEN' OR NEW.state = 'OPEN'
-       OR (NEW.tenant_id, NEW.id, NEW.debit_account_id, NEW.credit_account_id, NEW.currency, NEW.amount_minor,
-           NEW.placed_at) IS DISTINCT FROM
-          (OLD.tenant_id, OLD.id, OLD.debit_account_id, OLD.credit_account_id, OLD.currency, OLD.amount_minor,
-           OLD.placed_at) THEN
+    kept.state := OLD.state;
+    kept.captured_minor := OLD.captured_minor;
+    kept.entry_id := OLD.entry_id;
+    kept.resolved_at := OLD.resolved_at;
+    IF OLD.state <> 'OPEN' OR NEW.state = 'OPEN' OR kept IS DISTINCT FROM OLD THEN
         RAISE EXCEPTION 'the hold % is resolved once and changes in nothing else', OLD.id
               USING ERRCODE = 'restrict_violation';
     END IF;

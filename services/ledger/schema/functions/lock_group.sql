@@ -1,4 +1,4 @@
-CREATE OR REPLACE FUNCTION ledger.lock_group(wanted ledger.balance_key[], entries ledger.entry_key[], tenants text[])
+CREATE OR REPLACE FUNCTION ledger.lock_group(keys ledger.balance_key[], entries ledger.entry_key[], tenants text[])
  RETURNS TABLE(part text, no integer, amounts bigint[], instant timestamp with time zone, fingerprint bytea)
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -9,7 +9,8 @@ CREATE OR REPLACE FUNCTION ledger.lock_group(wanted ledger.balance_key[], entrie
  SET enable_mergejoin TO 'off'
 AS $function$
 BEGIN
-    -- Shared among all groups; whoever closes a period takes it alone (0x636c6f7365 is "close").
+    -- Shared, and never taken alone: whoever closes a period waits until the groups that held it before have ended
+    -- (0x636c6f7365 is "close").
     PERFORM pg_advisory_xact_lock_shared(x'636c6f7365'::int8);
     -- A lock in the order of the keys is what keeps two groups from waiting for each other in a circle.
     RETURN QUERY SELECT 'balance', b.no::int4, b.amounts, b.posted_at, NULL::bytea FROM (
@@ -17,7 +18,7 @@ BEGIN
                ARRAY[balance.debits_minor, balance.credits_minor, balance.pending_debits_minor,
                      balance.pending_credits_minor, balance.version, balance.floor_minor, balance.ceiling_minor,
                      balance.debit_normal::int4] AS amounts
-          FROM unnest(wanted) WITH ORDINALITY AS key(tenant_id, account_id, currency, no)
+          FROM unnest(keys) WITH ORDINALITY AS key(tenant_id, account_id, currency, no)
           JOIN balances AS balance ON balance.account_id = key.account_id AND balance.currency = key.currency
                                   AND balance.tenant_id || '' = key.tenant_id
          ORDER BY balance.account_id, balance.currency, balance.tenant_id

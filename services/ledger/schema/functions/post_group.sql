@@ -1,4 +1,4 @@
-CREATE OR REPLACE FUNCTION ledger.post_group(entries ledger.entry_row[], pending ledger.pending_step[], said ledger.outbox_row[], seals bytea, tenants text[], effective_from timestamp with time zone[])
+CREATE OR REPLACE FUNCTION ledger.post_group(entries ledger.entry_row[], pending ledger.pending_step[], publications ledger.outbox_row[], seals bytea, tenants text[], effective_from timestamp with time zone[])
  RETURNS void
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -95,7 +95,7 @@ BEGIN
                        unnest(credits_after_minor) AS credits_after_minor FROM entry) AS line
     ), outgoing AS (
         INSERT INTO outbox (event_id, contract, tenant_id, correlation_id, traceparent, occurred_at, body)
-        SELECT * FROM unnest(said)
+        SELECT * FROM unnest(publications)
     ), link AS (
         INSERT INTO entry_groups (chain, sequence, previous, hash, entry_count, posted_from, posted_until)
         SELECT head.chain, head.sequence + 1, head.hash, link_hash, count(*), min(posted_at), max(posted_at) FROM entry

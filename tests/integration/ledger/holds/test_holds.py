@@ -11,6 +11,7 @@ from libs.common.contracts.ledger import (
 )
 from libs.common.ids import new_id
 from services.ledger.core import Hold
+from services.ledger.holds import queries
 from services.ledger.integrity import Verifier
 from services.ledger.posting import Placing
 from tests.integration.ledger.bank import Bank, refused
@@ -44,7 +45,7 @@ class TestHolds:
                 placed_at=bank.clock.now(),
             )
             await bank.service.hold(Placing(hold=placed))
-        listed = await bank.holds.page(contract.ListHolds(tenant_id=bank.tenant_id, limit=9))
+        listed = await queries.page(bank.database, contract.ListHolds(tenant_id=bank.tenant_id, limit=9))
         captured, voided = listed.holds
         assert {captured.id, voided.id} == set(ids)
         assert (await bank.capture(captured, 400)).state is contract.HoldState.CAPTURED
@@ -79,7 +80,7 @@ class TestHolds:
         assert await refused(bank.capture(hold, 0)) == "invalid_amount"
         assert await refused(bank.hold(0)) == "invalid_amount"
         assert await refused(bank.hold(5, lasts=timedelta(0))) == "entry_invalid"
-        assert await refused(bank.holds.get(bank.tenant_id, new_id())) == "hold_not_found"
+        assert await refused(queries.get(bank.database, bank.tenant_id, new_id())) == "hold_not_found"
         wanted = contract.PlaceHold(
             tenant_id=bank.tenant_id, hold_id=new_id(), debit_account="NONE", credit_account="VAULT", currency="BRL",
             amount_minor=1,
@@ -91,7 +92,7 @@ class TestHolds:
         bank.clock.advance(timedelta(minutes=5))
         assert await refused(bank.capture(hold)) == "hold_resolved"
         await asyncio.gather(*(bank.holds.expire() for _ in range(3)))
-        assert (await bank.holds.get(bank.tenant_id, hold.id)).state is contract.HoldState.EXPIRED
+        assert (await queries.get(bank.database, bank.tenant_id, hold.id)).state is contract.HoldState.EXPIRED
         assert await bank.balance("WALLET") == (1000, 0)
 
     async def test_holds_at_once_never_exceed_what_is_there(self, bank: Bank) -> None:
@@ -109,11 +110,12 @@ class TestHolds:
             placed.append(await bank.hold(1))
         await bank.void(placed[0])
         ask = contract.ListHolds(tenant_id=bank.tenant_id, limit=2, state=contract.HoldState.OPEN)
-        first = await bank.holds.page(ask)
-        second = await bank.holds.page(
+        first = await queries.page(bank.database, ask)
+        second = await queries.page(
+            bank.database,
             contract.ListHolds(
                 tenant_id=bank.tenant_id, limit=2, state=contract.HoldState.OPEN, cursor=first.next_cursor
-            )
+            ),
         )
         assert first.holds + second.holds == placed[:0:-1]
         assert second.next_cursor is None

@@ -23,7 +23,7 @@ from services.ledger.accounts import open_accounts as insert_accounts
 from services.ledger.core import Account, Balance, Entry, Line
 from services.ledger.errors import AccountUnknown, EntryConflict
 from services.ledger.posting import Booking, Outcome, Posted, PostingService, Refused, Replayed
-from services.ledger.posting.sql.groups import lock_group, post_group, encode_group
+from services.ledger.posting.sql.groups import encode_group, lock_group, post_group
 from tests.integration.ledger.conftest import audit
 from tests.support.databases import TestDatabase
 
