@@ -282,7 +282,9 @@ async def running_platform(
                     await platform.ready(service)
                 yield platform
                 platform.stop_all()
-                assert unlisted_faults(logs) == [], "errors of servers that are not on the list in libs/common/outages.py"
+                assert unlisted_faults(logs) == [], (
+                    "errors of servers that are not on the list in libs/common/outages.py"
+                )
             finally:
                 platform.stop_all()
                 if vhost:

@@ -22,7 +22,7 @@ log = get_logger("gateway.webhooks")
 _SENTENCES = {
     "malformed": "this is not an event of Stripe's",
     "forged": "the signature does not match",
-    "stale": "the signature is too old",
+    "stale": "the signature or the event is too old, or of a time to come",
     "too_large": "the body is too large",
 }
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -31,7 +31,6 @@ from services.gateway.processors.stripe import (
     UnsupportedAmount,
     events,
     from_stripe,
-    instant,
 )
 
 log = get_logger("gateway.stripe_events")
@@ -45,6 +44,10 @@ _PAUSES = tuple(timedelta(seconds=s) for s in (1, 2, 5, 15, 60, 300, 900, 3_600,
 _EARLY_TRIES_MAX = 5
 """How often an event about an unknown payment is tried: a minute and a half covers what our own commit may be late."""
 
+_CREATED_MAX = 253_402_300_799
+"""The last second of the year 9999."""
+_AHEAD_MAX = timedelta(minutes=5)
+"""How far Stripe's clock may be before ours, as far as the tolerance of its signatures."""
 _CRASH_TRIES_MAX = 3
 """How often an event is tried that met an error which nothing here expects."""
 _UNREADABLE = (
@@ -82,15 +85,18 @@ class StripeInbox:
         """Store an event whose signature was verified; one that came before changes nothing.
 
         Raises:
-            NotGenuine: `malformed`, when it is not an event at all.
+            NotGenuine: `malformed`, when it is not an event at all; `stale`, when it is of a time to come.
         """
         try:
             envelope = msgspec.json.decode(body, type=Envelope)
         except (msgspec.DecodeError, RecursionError) as fault:
             raise NotGenuine("malformed") from fault
-        happened_at = instant(envelope.created)
-        if "object" not in envelope.data or happened_at is None or "\\u0000" in body:
+        now = self._clock.now()
+        if not 0 <= envelope.created <= _CREATED_MAX or "object" not in envelope.data or "\\u0000" in body:
             raise NotGenuine("malformed")
+        happened_at = datetime.fromtimestamp(envelope.created, UTC)
+        if happened_at > now + _AHEAD_MAX:
+            raise NotGenuine("stale")
         await self._store.keep(
             RawEvent(
                 tenant_id=tenant_id,
@@ -99,7 +105,7 @@ class StripeInbox:
                 type=envelope.type,
                 body=body,
                 happened_at=happened_at,
-                received_at=self._clock.now(),
+                received_at=now,
             )
         )
 

@@ -1,6 +1,7 @@
 """The gateway at a fake Stripe: commands over RabbitMQ, calls and webhooks over HTTP, outcomes over RabbitMQ."""
 
 import json
+import time
 from collections import Counter
 from typing import Any
 from uuid import UUID
@@ -218,8 +219,11 @@ async def test_what_is_not_stripes_is_refused_and_counted(stripe: StripeGateway)
         b"\xff\xfe",
         b'{"id": "evt_2"}',
         b'{"id":"e\\u0000","type":"x","created":1,"data":{"object":{}}}',
+        *(json.dumps(EVENT | {"created": created}).encode() for created in (10**20, 10**15, -1, None, "1", 1.5)),
     ):
         assert await post(stripe, wrong, signature(wrong, stripe.secret)) == (400, "webhook_malformed")
+    ahead = json.dumps(EVENT | {"created": int(time.time()) + 3_600}).encode()
+    assert await post(stripe, ahead, signature(ahead, stripe.secret)) == (400, "webhook_stale")
     large = b"x" * 300_000
     assert await post(stripe, large, signature(large, stripe.secret)) == (400, "webhook_too_large")
     async with stripe.http.get(f"{stripe.base}/metrics") as answer:

@@ -39,6 +39,12 @@ def test_message_from_long_ago_is_stale_and_cannot_be_made_young() -> None:
     assert refusal(BODY, header.replace(f"t={then}", f"t={now}")) == "forged"
 
 
+def test_message_of_a_time_to_come_is_stale() -> None:
+    assert refusal(BODY, signature(BODY, NEW, at=int(time.time()) + 2 * TOLERANCE_SECONDS)) == "stale"
+    soon = signature(BODY, NEW, at=int(time.time()) + TOLERANCE_SECONDS // 2)
+    assert verify(BODY, soon, (OLD, NEW), tolerance_seconds=TOLERANCE_SECONDS) == BODY.decode()
+
+
 @pytest.mark.parametrize("header", ["", "t=1763800000", "v1=" + 64 * "0", "t=1763800000,v1=\u0660"])
 def test_header_without_time_or_signature_is_malformed(header: str) -> None:
     assert refusal(BODY, header) == "malformed"
