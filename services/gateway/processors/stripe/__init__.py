@@ -1,6 +1,6 @@
 """Stripe as a processor: the only user of its library."""
 
-from services.gateway.processors.stripe.adapter import StripeProcessor, instant
+from services.gateway.processors.stripe.adapter import StripeProcessor
 from services.gateway.processors.stripe.amounts import UnsupportedAmount, from_stripe
 from services.gateway.processors.stripe.client import StripeAccount, StripeConnections
 from services.gateway.processors.stripe.events import Envelope, Fee, Meaning, Subject
@@ -17,6 +17,5 @@ __all__ = [
     "Subject",
     "UnsupportedAmount",
     "from_stripe",
-    "instant",
     "verify",
 ]
