@@ -41,7 +41,7 @@ from services.api.payments.schemas import render_intent, render_refund
 from services.api.payments.sql import sweeps
 from services.api.payments.workers import workers
 from services.api.rate_limit import RateLimiter, Store
-from services.api.routing import document, routes
+from services.api.routing import document, resources, routes
 from services.api.settings import AuthSettings, RetentionSettings, Settings
 
 _MEASURED = ("idempotency_keys", "payment_intents", "outbox")
@@ -170,18 +170,21 @@ def build(
         routes=routes(
             access=access,
             tokens=tokens,
-            login=login,
-            payments=payments,
-            operations=operations,
             idempotency=idempotency,
-            database=database,
             ask=ask or bus.request,
-            currencies=frozenset(settings.payments.supported_currencies),
-            totals=Totals(database, clock),
-            chaos=chaos,
-            directory=directory,
-            clock=clock,
             cards=settings.payments.card_numbers,
+            is_local=settings.place.is_local,
+            parts={
+                "login": login,
+                "payments": payments,
+                "operations": operations,
+                "database": database,
+                "currencies": frozenset(settings.payments.supported_currencies),
+                "totals": Totals(database, clock),
+                "chaos": chaos,
+                "directory": directory,
+                "clock": clock,
+            },
         ),
         workers=unasked,
         loops=[Loop(name="hand out answers", run=answers.run)],
@@ -246,6 +249,5 @@ async def print_errors(_: Settings) -> None:
 
 async def print_openapi(settings: Settings) -> None:
     """Print the OpenAPI document."""
-    served = [handler for route in build(settings).app.routes for handler in getattr(route, "route_handlers", ())]
-    spec = document([handler for handler in served if "documented" in handler.opt])
+    spec = document(resources(is_local=settings.place.is_local))
     print(msgspec.json.format(msgspec.json.encode(spec), indent=2).decode())  # noqa: T201 - its output

@@ -1,52 +1,36 @@
-"""Asking other services on a caller's behalf: what they are asked to change is written down before and after."""
+"""What other services are requested to change on a caller's behalf is written down before and after."""
 
-import re
 from typing import Any
 
 from libs.common.contracts import Message
 from libs.common.errors import PlatformError, Rejected
-from services.api.access.admission import Access
-from services.api.http.callers import Caller, acting
-from services.api.http.requests import Ask, changes_something
-
-_WORD = re.compile(r"(?<!^)(?=[A-Z])")
-_TARGETS = (
-    "account_id",
-    "endpoint_id",
-    "delivery_id",
-    "replay_id",
-    "hold_id",
-    "entry_id",
-    "ends_before",
-    "role",
-    "rate_id",
-    "conversion_id",
-    "config_id",
-)
+from services.api.http.callers import Admission, Caller
+from services.api.http.controllers import Change, at_hand
+from services.api.http.requests import Ask
 
 
-def audited(access: Access, ask: Ask) -> Ask:
-    """Wrap `ask` so that every request that changes something leaves its intention and its outcome in the audit log."""
+def audited(access: Admission, ask: Ask) -> Ask:
+    """Wrap `ask` so that the change that a route declares leaves its intention and its outcome in the audit log."""
 
     async def asked(message: Message) -> Any:
-        caller = acting.get()
-        if caller is None or not changes_something(message):
+        call = at_hand.get()
+        if call is None or not isinstance(call.caller, Caller) or not call.changes(message):
             return await ask(message)
-        name = type(message).__name__
-        action = f"{message.contract.owner}.{_WORD.sub('_', name).lower()}"
-        target = next((str(getattr(message, field)) for field in _TARGETS if hasattr(message, field)), name)
-        answer = await intended(access, caller, ask, message, action=action, target=target)
-        await access.remember(caller, action, target)
+        change = call.declaration.change
+        assert change is not None, "the route declares what it changes"
+        answer = await intended(access, call.caller, ask, message, change=change)
+        await access.remember(call.caller, change.action, change.target_of(message))
         return answer
 
     return asked
 
 
-async def intended(access: Access, caller: Caller, ask: Ask, message: Message, *, action: str, target: str) -> Any:
+async def intended(access: Admission, caller: Caller, ask: Ask, message: Message, *, change: Change) -> Any:
     """Write down what is about to be requested, request it, and write down a refusal, or that the outcome is unknown.
 
     The outcome of what was done is for the caller to write down. Without a log of the intention nothing is requested.
     """
+    action, target = change.action, change.target_of(message)
     await access.intend(caller, action, target)
     try:
         return await ask(message)

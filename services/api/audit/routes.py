@@ -1,16 +1,13 @@
 """The audit log: who did what, and who was denied what; as JSON, or as CSV for a spreadsheet."""
 
-from typing import Any
-
 import msgspec
-from litestar import Response, get
-from litestar.handlers import HTTPRouteHandler
+from litestar import Response
 
 from libs.common.clock import iso
 from libs.common.db import Database
 from services.api.audit import AuditFilter, AuditRecord, queries
-from services.api.http.callers import PLATFORM_TENANT, Admission, Feature
-from services.api.http.documentation import Documented
+from services.api.http.callers import PLATFORM_TENANT, Caller, Feature
+from services.api.http.controllers import Resource, operation
 from services.api.http.parameters import AnyRequest, Query, QueryParameter, next_link
 from services.api.http.rendering import json_answer
 from services.api.http.tables import csv_rows
@@ -73,32 +70,36 @@ class AuditLines(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
-def audit_routes(access: Admission, database: Database) -> list[HTTPRouteHandler]:
-    """Build `GET /v1/audit`."""
+class AuditLog(Resource):
+    """Routes: `GET /v1/audit`."""
 
-    @get(
+    database: Database
+
+    @operation(
+        "GET",
         "/v1/audit",
         operation_id="listAudit",
         summary="List the audit log",
         description="Every change and every denial, newest first. With `format=csv`, or where text/csv is accepted, "
         "as a file. A platform operator who acts for the platform tenant also sees lines that belong to no tenant.",
         tags=["audit"],
-        documented=Documented(
-            answer=AuditLines, permission=_PERMISSION, query=_QUERY, csv=True, refusals=("feature_disabled",)
-        ),
+        answer=AuditLines,
+        permission=_PERMISSION,
+        query=_QUERY,
+        csv=True,
+        refusals=("feature_disabled",),
     )
-    async def list_audit(request: AnyRequest) -> Response[bytes]:
-        caller = await access.admit(request.headers, _PERMISSION)
+    async def list_audit(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
         query = Query(request)
         accepts = request.headers.get("accept") or ""
         formats = query.names("format", _FORMATS) or (("csv",) if "text/csv" in accepts else ("json",))
         as_csv = "csv" in formats
         if as_csv:
-            await access.require(caller, Feature.AUDIT_EXPORT)
+            await self.access.require(caller, Feature.AUDIT_EXPORT)
         limit = query.integer("limit", default=LINES, at_least=1, at_most=LINES_MAX)
         outcomes = query.names("outcome", _OUTCOMES)
         page = await queries.audit_page(
-            database,
+            self.database,
             caller.tenant_id,
             AuditFilter(
                 actor=query.text("actor"),
@@ -119,9 +120,6 @@ def audit_routes(access: Admission, database: Database) -> list[HTTPRouteHandler
             headers["Content-Disposition"] = 'attachment; filename="audit.csv"'
             return Response(csv_of(shown), media_type="text/csv", headers=headers)
         return json_answer(AuditLines(data=shown, next_cursor=page.next_cursor), headers=headers)
-
-    found: list[Any] = [list_audit]
-    return found
 
 
 def audit_line(line: AuditRecord) -> AuditLine:

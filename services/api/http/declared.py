@@ -13,7 +13,7 @@ from libs.common.cards import has_card_number
 from libs.common.errors import Invalid
 from libs.common.ids import parse_id
 from services.api.http.callers import object_if_wrong, objection
-from services.api.http.openapi import Documented
+from services.api.http.controllers import Declaration
 from services.api.http.parameters import QueryParameter
 from services.api.http.texts import Connection, Reading, card_number_refusal, reading
 from services.api.settings import CardNumbers
@@ -41,13 +41,13 @@ class Declared:
         if not connection.scope["query_string"]:
             objection.set(None)
             return
-        documented: Documented | None = handler.opt.get("documented")
-        if documented is None:
+        declaration: Declaration | None = handler.opt.get("declaration")
+        if declaration is None:
             return
         given = connection.query_params.dict()
-        given = {name: values for name, values in given.items() if name not in documented.ignored}
-        objection.set(self._fault(given, {parameter.name: parameter for parameter in documented.query}))
-        if not (documented.permission or documented.bearer):
+        given = {name: values for name, values in given.items() if name not in declaration.ignored}
+        objection.set(self._fault(given, {parameter.name: parameter for parameter in declaration.query}))
+        if not (declaration.permission or declaration.bearer):
             object_if_wrong()
 
     def _fault(self, given: Mapping[str, list[str]], known: Mapping[str, QueryParameter]) -> Exception | None:

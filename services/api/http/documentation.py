@@ -13,7 +13,8 @@ from litestar.exceptions import NotFoundException
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
-from services.api.http.openapi import Documented, document
+from services.api.http.controllers import Resource
+from services.api.http.openapi import document
 from services.api.http.problems import PROBLEMS
 
 _ASSETS = {
@@ -51,12 +52,12 @@ _PROBLEM = """<!doctype html>
 """
 
 
-def documentation_routes(business: Sequence[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
+def documentation_routes(resources: Sequence[type[Resource]]) -> list[HTTPRouteHandler]:
     """Build `/openapi.json`, `/docs` with its assets, and `/problems/<code>`, which every problem's `type` names."""
 
     @cache
     def raw_document() -> bytes:
-        return msgspec.json.encode(document(business))
+        return msgspec.json.encode(document(resources))
 
     @get("/", include_in_schema=False, sync_to_thread=False)
     def index() -> Response[None]:
@@ -104,4 +105,4 @@ def _asset_folder() -> Path:
     return Path(spec.submodule_search_locations[0]) / "static" / "drf_spectacular_sidecar" / "swagger-ui-dist"
 
 
-__all__ = ["Documented", "document", "documentation_routes"]
+__all__ = ["document", "documentation_routes"]

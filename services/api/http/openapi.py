@@ -1,11 +1,10 @@
 """OpenAPI 3.1. Litestar writes the skeleton; shapes come from the structs that are really read, problems from the registry."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
-from litestar import Litestar
-from litestar.handlers import HTTPRouteHandler
+from litestar import Litestar, Router
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, License, SecurityScheme, Tag
 
@@ -14,7 +13,7 @@ from libs.common.contracts.base import REGISTRY, Message
 from libs.common.web.health import health_routes
 from libs.common.web.problems import MEDIA_TYPE, Problem
 from services.api.http.bodies import NoMembers
-from services.api.http.parameters import QueryParameter
+from services.api.http.controllers import Declaration, Resource, options_routes, routes_of
 from services.api.http.problems import PROBLEMS
 from services.api.http.sharing import share
 
@@ -110,51 +109,10 @@ _TAGS = (
 )
 
 
-class Documented(msgspec.Struct, frozen=True, kw_only=True):
-    """What a route's document says beyond its path, as the route itself declares it."""
-
-    body: Any = None
-    """The struct that its body is read into; `NoMembers` may be absent too, and is read as what moves money."""
-    moves_money: bool = False
-    """Whether it moves money, so that its body must say nothing that is not read."""
-    body_optional: bool = False
-    """Whether the body may be missing."""
-    example: Any = None
-    """A body that works with the seeded data."""
-    answer: Any = None
-    """The struct, or list of structs, of its success."""
-    status: int = 200
-    """The status of its success."""
-    accepted: bool = False
-    """Whether it may also answer 202 with the same shape."""
-    permission: str | None = None
-    """The permission that it needs; then it needs a bearer token and a tenant too."""
-    bearer: bool = False
-    """Whether it needs a bearer token only."""
-    idempotent: bool = False
-    """Whether it requires an `Idempotency-Key`."""
-    key: Literal["", "optional", "refused"] = ""
-    """Whether it takes an `Idempotency-Key` that it does not require, or refuses one; reads do neither."""
-    refusals: tuple[int | str, ...] = ()
-    """Codes of its own problems, beside those that every route of its kind has; a status means all that its tag has."""
-    csv: bool = False
-    """Whether it answers CSV too."""
-    aged: bool = False
-    """Whether its answer is of an earlier instant, which it names."""
-    query: tuple[QueryParameter, ...] = ()
-    """Its query parameters."""
-    ignored: tuple[str, ...] = ()
-    """Query parameters that clients of the system before this one send, and that are not read."""
-    path: tuple[QueryParameter, ...] = ()
-    """Its path parameters that are no UUID."""
-    headers: tuple[tuple[str, str], ...] = ()
-    """Further headers that it heeds: name and meaning."""
-
-
-def document(business: Sequence[HTTPRouteHandler]) -> dict[str, Any]:
+def document(resources: Sequence[type[Resource]]) -> dict[str, Any]:
     """Write the OpenAPI document of these routes and of the operations that every service has."""
     app = Litestar(
-        route_handlers=[*health_routes({}, {}), *business],
+        route_handlers=[*health_routes({}, {}), Router("/", route_handlers=[*options_routes(resources), *resources])],
         openapi_config=OpenAPIConfig(
             title="Payments API",
             version=VERSION,
@@ -168,7 +126,7 @@ def document(business: Sequence[HTTPRouteHandler]) -> dict[str, Any]:
         logging_config=None,
     )
     spec = app.openapi_schema.to_schema()
-    declared = {handler.operation_id: handler.opt["documented"] for handler in business if "documented" in handler.opt}
+    declared = {handler.operation_id: handler.opt["declaration"] for handler in routes_of(resources)}
     said = [message for message in REGISTRY.values() if message.contract.public and message.contract.owner == "api"]
     shapes = [
         Problem,
@@ -202,10 +160,10 @@ def document(business: Sequence[HTTPRouteHandler]) -> dict[str, Any]:
     return spec
 
 
-def _complete(operation: dict[str, Any], told: Documented, schema_of: dict[int, Any]) -> None:
+def _complete(operation: dict[str, Any], told: Declaration, schema_of: dict[int, Any]) -> None:
     for parameter in operation.get("parameters", []):
         if parameter["in"] == "path":
-            shapes = {known.name: known.shape for known in told.path}
+            shapes = {known.name: known.shape for known in told.path_parameters}
             parameter["schema"] = shapes.get(parameter["name"], {"type": "string", "format": "uuid"})
     operation["parameters"] = [*operation.get("parameters", []), *_parameters(told)]
     if told.body is not None:
@@ -237,7 +195,7 @@ def _complete(operation: dict[str, Any], told: Documented, schema_of: dict[int, 
     operation["responses"] = responses
 
 
-def codes_of(told: Documented, tags: Iterable[str]) -> list[str]:
+def codes_of(told: Declaration, tags: Iterable[str]) -> list[str]:
     """Every problem that an operation may answer with, in the order of the registry."""
     found = {*_EVERY}
     if told.permission or told.bearer:
@@ -252,6 +210,10 @@ def codes_of(told: Documented, tags: Iterable[str]) -> list[str]:
         found |= {*_KEY} - {"idempotency_key_missing", "malformed_json", "body_too_large"}
     if told.key == "refused":
         found.add("idempotency_key_refused")
+    if told.operator_for:
+        found.add("operator_required")
+    if told.feature is not None:
+        found.add("feature_disabled")
     for own in told.refusals:
         if isinstance(own, str):
             found.add(own)
@@ -264,7 +226,7 @@ def codes_of(told: Documented, tags: Iterable[str]) -> list[str]:
     return [code for code in PROBLEMS if code in found]
 
 
-def _success(told: Documented, schema_of: dict[int, Any], description: str) -> dict[str, Any]:
+def _success(told: Declaration, schema_of: dict[int, Any], description: str) -> dict[str, Any]:
     names = ["X-Correlation-Id", "RateLimit", "RateLimit-Policy", "X-RateLimit-Limit", "X-RateLimit-Remaining"]
     names += ["Idempotency-Replayed"] if told.idempotent or told.key == "optional" else []
     names += ["Age", "X-Report-Refreshed-At"] if told.aged else []
@@ -322,7 +284,7 @@ def _webhook(message: type[Message], schema: Any) -> dict[str, Any]:
     }
 
 
-def _parameters(told: Documented) -> list[dict[str, Any]]:
+def _parameters(told: Declaration) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     if told.permission:
         tenant = _header("X-Tenant-Id", "The tenant to act for; must be the token's own.", required=True)

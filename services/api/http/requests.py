@@ -10,14 +10,6 @@ from services.api.http.problems import refusal
 type Ask = Callable[[Message], Awaitable[Any]]
 """Asks whoever owns the answer."""
 
-_READING = ("List", "Get", "Find", "Count", "Report")
-"""How requests that change nothing begin."""
-
-
-def changes_something(message: Message) -> bool:
-    """Whether a request is one that changes something, by its name."""
-    return not type(message).__name__.startswith(_READING)
-
 
 def refuse_key(headers: Headers) -> None:
     """Refuse an `Idempotency-Key` where none is taken.

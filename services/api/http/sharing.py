@@ -42,8 +42,9 @@ def share(spec: dict[str, Any], *, common: frozenset[str]) -> None:
 
 def _operations(spec: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     for group in ("paths", "webhooks"):
-        for methods in spec.get(group, {}).values():
-            for operation in methods.values():
+        # In an order of its own, after which shared parts are named.
+        for _, methods in sorted(spec.get(group, {}).items()):
+            for _, operation in sorted(methods.items()):
                 yield operation["operationId"], operation
 
 

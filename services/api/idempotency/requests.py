@@ -5,80 +5,31 @@ whose answer was lost is sent again with the same id, and the owner finds what i
 without secrets: one that is shown once is not in a replay.
 """
 
-from collections.abc import Sequence
-from contextvars import ContextVar
-from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
 
 import msgspec
 from litestar import Response
-from litestar.handlers import HTTPRouteHandler
 
 from libs.common.cards import has_card_number
-from libs.common.clock import Clock
 from libs.common.contracts import Message
 from libs.common.contracts.ledger_journal import PostEntries, ProposeEntries
 from libs.common.errors import Rejected
 from libs.common.ids import new_id
-from services.api.http.callers import Headers, acting
+from services.api.http.callers import Caller, Headers
+from services.api.http.controllers import at_hand
 from services.api.http.parameters import AnyRequest
 from services.api.http.problems import refusal
 from services.api.http.rendering import json_answer
-from services.api.http.requests import Ask, changes_something
+from services.api.http.requests import Ask
 from services.api.idempotency.commands import Idempotency
 from services.api.idempotency.domain import Answer, Claim, Given, normalise_key
 
-_WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _HEADER = "idempotency-key"
 _ANSWER_BYTES_MAX = 262_144
 """Bytes of an answer that are kept at most: only the dry run of a large batch has more, and it may well run again."""
 _encoder = msgspec.json.Encoder()
-
-
-class _Request:
-    """The write at hand."""
-
-    def __init__(self, request: AnyRequest, at: datetime) -> None:
-        self.request = request
-        self.at = at
-        self.minted: UUID | None = None
-        self.is_replayed = False
-
-
-_at_hand: ContextVar[_Request | None] = ContextVar("write_at_hand", default=None)
-
-
-def take_keys(handlers: Sequence[HTTPRouteHandler], clock: Clock) -> None:
-    """Let every write that does not handle a key itself take one, in its document too, unless it refuses keys."""
-
-    async def note(request: AnyRequest) -> None:
-        _at_hand.set(_Request(request, clock.now()))
-
-    for handler in handlers:
-        documented = handler.opt.get("documented")
-        if not _WRITES & handler.http_methods or documented is None or documented.idempotent:
-            continue
-        handler.before_request, handler.after_request = note, _mark
-        if documented.key != "refused":
-            handler.opt["documented"] = msgspec.structs.replace(documented, key="optional")
-
-
-async def _mark(response: Response[Any]) -> Response[Any]:
-    state = _at_hand.get()
-    if state is not None and state.is_replayed:
-        response.headers["Idempotency-Replayed"] = "true"
-    return response
-
-
-def resource_id() -> UUID:
-    """Mint the id of what the request at hand creates: the same for every request under one `Idempotency-Key`."""
-    state = _at_hand.get()
-    if state is None:
-        return new_id()
-    state.minted = new_id(state.at)
-    return state.minted
 
 
 def require_key(headers: Headers, *, missing: str) -> str:
@@ -102,10 +53,10 @@ def keyed(idempotency: Idempotency, ask: Ask) -> Ask:
     """Wrap `ask` so that a request that changes something is made once under its `Idempotency-Key`, where it has one."""
 
     async def asked(message: Message) -> Any:
-        state, caller = _at_hand.get(), acting.get()
-        if state is None or caller is None or not changes_something(message):
+        call = at_hand.get()
+        if call is None or not isinstance(call.caller, Caller) or not call.changes(message):
             return await ask(message)
-        header = state.request.headers.get(_HEADER)
+        header = call.request.headers.get(_HEADER)
         if header is None or (isinstance(message, PostEntries | ProposeEntries) and message.key):
             # Those two are deduplicated by the ledger, which keeps their keys for ever.
             return await ask(message)
@@ -113,14 +64,14 @@ def keyed(idempotency: Idempotency, ask: Ask) -> Ask:
         if key is None:
             raise refusal("idempotency_key_invalid", "Idempotency-Key must be 1 to 255 visible ASCII characters")
         claim = idempotency.claim(
-            tenant_id=caller.tenant_id,
-            operation=_operation(state.request),
+            tenant_id=call.caller.tenant_id,
+            operation=_operation(call.request),
             key=key,
-            body=await state.request.body(),
+            body=await call.request.body(),
         )
-        work = _Once(idempotency, ask, message, claim, minted=state.minted or new_id(state.at))
+        work = _Once(idempotency, ask, message, claim, minted=call.minted or new_id(call.at))
         given = await idempotency.run(claim, work.first, resume=work.resume)
-        state.is_replayed = given.replayed
+        call.is_replayed = given.replayed
         if work.reply is not None:
             return work.reply
         assert message.contract.reply is not None, "a request names what it is answered with"

@@ -1,16 +1,12 @@
 """Through which processor a tenant charges, and what was asked of it; the gateway knows and is asked over the broker."""
 
-from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
-from litestar import Response, delete, get, post
-from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath
+from litestar import Response
 
 from libs.common.clock import iso
-from libs.common.contracts import Message
 from libs.common.contracts.gateway_requests import (
     AddGatewayConfig,
     AttemptRecord,
@@ -24,12 +20,12 @@ from libs.common.contracts.gateway_requests import (
 )
 from libs.common.db import Database
 from libs.common.money import format_minor
-from services.api.access import Access
 from services.api.http.bodies import BodyReader, require_storable
-from services.api.http.documentation import Documented
+from services.api.http.callers import Caller
+from services.api.http.controllers import Change, Resource, operation, resource_id
 from services.api.http.parameters import AnyRequest, Query, QueryParameter, path_id
 from services.api.http.rendering import json_answer
-from services.api.idempotency.requests import resource_id
+from services.api.http.requests import Ask
 from services.api.payments import queries
 
 _WRITE = "admin:write"
@@ -120,84 +116,85 @@ class GatewayEventBody(msgspec.Struct, frozen=True, kw_only=True):
     received_at: str
 
 
-def gateway_routes(
-    access: Access, ask: Callable[[Message], Awaitable[Any]], database: Database
-) -> list[HTTPRouteHandler]:
-    """Build the routes of gateway configurations, attempts and processors' events."""
+class Processors(Resource):
+    """Routes of gateway configurations, attempts and processors' events."""
+
+    ask: Ask
+    database: Database
+
     bodies, rotations = BodyReader(CreateGatewayConfig), BodyReader(RotateKeys)
 
-    @post(
+    @operation(
+        "POST",
         "/v1/gateway-configs",
-        status_code=201,
         operation_id="createGatewayConfig",
         summary="Charge through a processor account of one's own",
         description="New payments in its currencies go this way; the newest configuration that names a currency wins, "
         "then the newest that names none, then the platform's own processor. Keys are sealed and never shown again.",
         tags=["gateway"],
-        documented=Documented(
-            body=CreateGatewayConfig,
-            example={"processor": "stripe", "currencies": ["BRL"], "secret_key": "sk_test_51Mexample"},
-            answer=GatewayConfigBody,
-            permission=_WRITE,
-            status=201,
-            refusals=("gateway_config_conflict",),
-        ),
+        body=CreateGatewayConfig,
+        example={"processor": "stripe", "currencies": ["BRL"], "secret_key": "sk_test_51Mexample"},
+        answer=GatewayConfigBody,
+        permission=_WRITE,
+        status=201,
+        refusals=("gateway_config_conflict",),
+        change=Change(AddGatewayConfig, "gateway.add_gateway_config", target="config_id"),
     )
-    async def create_gateway_config(request: AnyRequest) -> Response[bytes]:
-        caller = await access.admit(request.headers, _WRITE)
-        wanted = await bodies.take(await request.body())
+    async def create_gateway_config(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
+        wanted = await self.bodies.take(await request.body())
         require_storable(
             {f"/{name}": text for name, text in msgspec.structs.asdict(wanted).items() if isinstance(text, str)}
         )
         given = msgspec.structs.asdict(wanted) | {"currencies": tuple(wanted.currencies)}
-        added = await ask(AddGatewayConfig(tenant_id=caller.tenant_id, config_id=resource_id(), **given))
+        added = await self.ask(AddGatewayConfig(tenant_id=caller.tenant_id, config_id=resource_id(), **given))
         return json_answer(config_body(added), status=201, headers={"Cache-Control": "no-store"})
 
-    @get(
+    @operation(
+        "GET",
         "/v1/gateway-configs",
         operation_id="listGatewayConfigs",
         summary="List gateway configurations",
         description="Newest first, as a bare array, without their keys.",
         tags=["gateway"],
-        documented=Documented(answer=list[GatewayConfigBody], permission=_WRITE),
+        answer=list[GatewayConfigBody],
+        permission=_WRITE,
     )
-    async def list_gateway_configs(request: AnyRequest) -> Response[bytes]:
-        caller = await access.admit(request.headers, _WRITE)
-        found = await ask(ListGatewayConfigs(tenant_id=caller.tenant_id))
+    async def list_gateway_configs(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
+        found = await self.ask(ListGatewayConfigs(tenant_id=caller.tenant_id))
         return json_answer([config_body(config) for config in found.configs])
 
-    @delete(
+    @operation(
+        "DELETE",
         "/v1/gateway-configs/{config_id:str}",
-        status_code=204,
         operation_id="deleteGatewayConfig",
         summary="Delete a gateway configuration",
         description="No new payment goes this way. Payments that went it are still captured, voided and refunded by it.",
         tags=["gateway"],
-        documented=Documented(permission=_WRITE, status=204, refusals=("gateway_config_not_found",)),
+        permission=_WRITE,
+        status=204,
+        refusals=("gateway_config_not_found",),
+        change=Change(DeleteGatewayConfig, "gateway.delete_gateway_config", target="config_id"),
     )
-    async def delete_gateway_config(request: AnyRequest, config_id: FromPath[str]) -> None:
-        caller = await access.admit(request.headers, _WRITE)
-        await ask(DeleteGatewayConfig(tenant_id=caller.tenant_id, config_id=path_id(config_id, "config_id")))
+    async def delete_gateway_config(self, caller: Caller, request: AnyRequest, config_id: str) -> None:
+        await self.ask(DeleteGatewayConfig(tenant_id=caller.tenant_id, config_id=path_id(config_id, "config_id")))
 
-    @post(
+    @operation(
+        "POST",
         "/v1/gateway-configs/{config_id:str}/rotate-keys",
-        status_code=200,
         operation_id="rotateGatewayKeys",
         summary="Rotate the keys of a gateway configuration",
         description="New keys of the same account. The webhook secret before the new one is accepted beside it.",
         tags=["gateway"],
-        documented=Documented(
-            body=RotateKeys,
-            example={"webhook_secret": "whsec_example1"},
-            answer=GatewayConfigBody,
-            permission=_WRITE,
-            refusals=("gateway_config_not_found", "gateway_config_conflict"),
-        ),
+        body=RotateKeys,
+        example={"webhook_secret": "whsec_example1"},
+        answer=GatewayConfigBody,
+        permission=_WRITE,
+        refusals=("gateway_config_not_found", "gateway_config_conflict"),
+        change=Change(RotateGatewayKeys, "gateway.rotate_gateway_keys", target="config_id"),
     )
-    async def rotate_gateway_keys(request: AnyRequest, config_id: FromPath[str]) -> Response[bytes]:
-        caller = await access.admit(request.headers, _WRITE)
-        wanted = await rotations.take(await request.body())
-        rotated = await ask(
+    async def rotate_gateway_keys(self, caller: Caller, request: AnyRequest, config_id: str) -> Response[bytes]:
+        wanted = await self.rotations.take(await request.body())
+        rotated = await self.ask(
             RotateGatewayKeys(
                 tenant_id=caller.tenant_id,
                 config_id=path_id(config_id, "config_id"),
@@ -207,48 +204,48 @@ def gateway_routes(
         )
         return json_answer(config_body(rotated), headers={"Cache-Control": "no-store"})
 
-    @get(
+    @operation(
+        "GET",
         "/v1/payment-intents/{intent_id:str}/attempts",
         operation_id="listPaymentIntentAttempts",
         summary="What was asked of processors for a payment intent",
         description="Oldest first, as a bare array; empty for an intent that no processor was asked about.",
         tags=["payment intents"],
-        documented=Documented(answer=list[AttemptBody], permission=_WRITE, refusals=("payment_intent_not_found",)),
+        answer=list[AttemptBody],
+        permission=_WRITE,
+        refusals=("payment_intent_not_found",),
     )
-    async def list_attempts(request: AnyRequest, intent_id: FromPath[str]) -> Response[bytes]:
-        caller = await access.admit(request.headers, _WRITE)
-        intent = await queries.get(database, caller.tenant_id, path_id(intent_id, "payment_intent_id"))
-        found = await ask(ListAttempts(tenant_id=caller.tenant_id, payment_intent_id=intent.id))
+    async def list_attempts(self, caller: Caller, request: AnyRequest, intent_id: str) -> Response[bytes]:
+        intent = await queries.get(self.database, caller.tenant_id, path_id(intent_id, "payment_intent_id"))
+        found = await self.ask(ListAttempts(tenant_id=caller.tenant_id, payment_intent_id=intent.id))
         return json_answer([attempt_body(attempt) for attempt in found.attempts])
 
-    @get(
+    @operation(
+        "GET",
         "/v1/gateway-events",
         operation_id="listGatewayEvents",
         summary="List events of processors",
         description="What processors told about the tenant's accounts, newest first, as a bare array. `UNMATCHED` are those "
         "about a payment that we do not know.",
         tags=["gateway"],
-        documented=Documented(
-            answer=list[GatewayEventBody],
-            permission=_WRITE,
-            query=(
-                QueryParameter(
-                    name="status",
-                    description="Comma list of statuses.",
-                    shape={"type": "string", "examples": ["UNMATCHED,FAILED"]},
-                ),
-                QueryParameter(
-                    name="limit",
-                    description="Events at most.",
-                    shape={"type": "integer", "minimum": 1, "maximum": EVENTS_MAX, "default": EVENTS},
-                ),
+        answer=list[GatewayEventBody],
+        permission=_WRITE,
+        query=(
+            QueryParameter(
+                name="status",
+                description="Comma list of statuses.",
+                shape={"type": "string", "examples": ["UNMATCHED,FAILED"]},
+            ),
+            QueryParameter(
+                name="limit",
+                description="Events at most.",
+                shape={"type": "integer", "minimum": 1, "maximum": EVENTS_MAX, "default": EVENTS},
             ),
         ),
     )
-    async def list_gateway_events(request: AnyRequest) -> Response[bytes]:
-        caller = await access.admit(request.headers, _WRITE)
+    async def list_gateway_events(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
         query = Query(request)
-        found = await ask(
+        found = await self.ask(
             ListProcessorEvents(
                 tenant_id=caller.tenant_id,
                 statuses=tuple(query.names("status", {name: (name,) for name in _STATUSES}) or ()),
@@ -256,16 +253,6 @@ def gateway_routes(
             )
         )
         return json_answer([gateway_event_body(event) for event in found.events])
-
-    handlers: list[Any] = [
-        create_gateway_config,
-        list_gateway_configs,
-        delete_gateway_config,
-        rotate_gateway_keys,
-        list_attempts,
-        list_gateway_events,
-    ]
-    return handlers
 
 
 def config_body(config: GatewayConfig) -> GatewayConfigBody:

@@ -1,17 +1,12 @@
 """Webhook endpoints and what was delivered to them; the notifier keeps them and is asked over the broker."""
 
 import re
-from collections.abc import Awaitable, Callable
-from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
 import msgspec
-from litestar import Response, delete, get, patch, post
-from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath
+from litestar import Response
 
-from libs.common.contracts import Message
 from libs.common.contracts.notifier import (
     CancelReplay,
     ChangeEndpoint,
@@ -25,13 +20,13 @@ from libs.common.contracts.notifier import (
     SendTestEvent,
     StartReplay,
 )
-from services.api.access import Access
 from services.api.http.bodies import BodyReader, NoMembers, invalid, take_nothing
-from services.api.http.callers import Feature
-from services.api.http.documentation import Documented
+from services.api.http.callers import Caller, Feature
+from services.api.http.controllers import Change, Resource, operation, resource_id
 from services.api.http.parameters import AnyRequest, Query, QueryParameter, next_link, path_id, wrong
 from services.api.http.rendering import json_answer
-from services.api.idempotency.requests import require_key, resource_id
+from services.api.http.requests import Ask
+from services.api.idempotency.requests import require_key
 from services.api.webhooks.schemas import (
     ChangeWebhook,
     CreateWebhook,
@@ -68,31 +63,32 @@ _HISTORY = (
 )
 
 
-def webhook_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> list[HTTPRouteHandler]:
-    """Build the routes of webhook endpoints and deliveries."""
+class Webhooks(Resource):
+    """Routes of webhook endpoints and deliveries."""
+
+    ask: Ask
+
     bodies, changes = BodyReader(CreateWebhook), BodyReader(ChangeWebhook)
     rotations, selections = BodyReader(RotateWebhookSecret), BodyReader(ReplayWebhook)
 
-    @post(
+    @operation(
+        "POST",
         "/v1/webhooks",
-        status_code=201,
         operation_id="createWebhook",
         summary="Register a webhook endpoint",
         description="The answer carries the signing secret, once.",
         tags=["webhooks"],
-        documented=Documented(
-            body=CreateWebhook,
-            answer=EndpointBody,
-            permission=_WRITE,
-            status=201,
-            refusals=("invalid_webhook_endpoint",),
-        ),
+        body=CreateWebhook,
+        answer=EndpointBody,
+        permission=_WRITE,
+        status=201,
+        refusals=("invalid_webhook_endpoint",),
+        change=Change(RegisterEndpoint, "notifier.register_endpoint", target="endpoint_id"),
     )
-    async def create_webhook(request: AnyRequest) -> Response[bytes]:
-        caller = await access.admit(request.headers, _WRITE)
-        wanted = await bodies.take(await request.body())
+    async def create_webhook(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
+        wanted = await self.bodies.take(await request.body())
         require_deliverable(wanted)
-        registered = await ask(
+        registered = await self.ask(
             RegisterEndpoint(
                 tenant_id=caller.tenant_id,
                 endpoint_id=resource_id(),
@@ -107,63 +103,67 @@ def webhook_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> 
         )
         return json_answer(endpoint_body(registered), status=201, headers={"Cache-Control": "no-store"})
 
-    @get(
+    @operation(
+        "GET",
         "/v1/webhooks",
         operation_id="listWebhooks",
         summary="List webhook endpoints",
         description="Newest first, as a bare array, without their secrets.",
         tags=["webhooks"],
-        documented=Documented(answer=list[EndpointBody], permission=_WRITE),
+        answer=list[EndpointBody],
+        permission=_WRITE,
     )
-    async def list_webhooks(request: AnyRequest) -> Response[bytes]:
-        caller = await access.admit(request.headers, _WRITE)
-        found = await ask(ListEndpoints(tenant_id=caller.tenant_id))
+    async def list_webhooks(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
+        found = await self.ask(ListEndpoints(tenant_id=caller.tenant_id))
         return json_answer([endpoint_body(endpoint) for endpoint in found.endpoints])
 
-    @delete(
+    @operation(
+        "DELETE",
         "/v1/webhooks/{endpoint_id:str}",
-        status_code=204,
         operation_id="deleteWebhook",
         summary="Delete a webhook endpoint",
         description="Its delivery history stays.",
         tags=["webhooks"],
-        documented=Documented(permission=_WRITE, status=204, refusals=(404,)),
+        permission=_WRITE,
+        status=204,
+        refusals=(404,),
+        change=Change(DeleteEndpoint, "notifier.delete_endpoint", target="endpoint_id"),
     )
-    async def delete_webhook(request: AnyRequest, endpoint_id: FromPath[str]) -> None:
-        caller = await access.admit(request.headers, _WRITE)
-        await ask(DeleteEndpoint(tenant_id=caller.tenant_id, endpoint_id=path_id(endpoint_id, "endpoint_id")))
+    async def delete_webhook(self, caller: Caller, request: AnyRequest, endpoint_id: str) -> None:
+        await self.ask(DeleteEndpoint(tenant_id=caller.tenant_id, endpoint_id=path_id(endpoint_id, "endpoint_id")))
 
-    @get(
+    @operation(
+        "GET",
         "/v1/webhooks/{endpoint_id:str}",
         operation_id="getWebhook",
         summary="Get a webhook endpoint",
         description="With its health: whether it fails, rests or was switched off, and what waits for it.",
         tags=["webhooks"],
-        documented=Documented(answer=EndpointBody, permission=_WRITE, refusals=(404,)),
+        answer=EndpointBody,
+        permission=_WRITE,
+        refusals=(404,),
     )
-    async def get_webhook(request: AnyRequest, endpoint_id: FromPath[str]) -> Response[bytes]:
-        caller = await access.admit(request.headers, _WRITE)
-        found = await ask(GetEndpoint(tenant_id=caller.tenant_id, endpoint_id=path_id(endpoint_id, "endpoint_id")))
+    async def get_webhook(self, caller: Caller, request: AnyRequest, endpoint_id: str) -> Response[bytes]:
+        found = await self.ask(GetEndpoint(tenant_id=caller.tenant_id, endpoint_id=path_id(endpoint_id, "endpoint_id")))
         return json_answer(endpoint_body(found))
 
-    @patch(
+    @operation(
+        "PATCH",
         "/v1/webhooks/{endpoint_id:str}",
         operation_id="changeWebhook",
         summary="Change a webhook endpoint",
         description="Members that are missing stay as they are. Switching off gives up what waits.",
         tags=["webhooks"],
-        documented=Documented(
-            body=ChangeWebhook,
-            answer=EndpointBody,
-            permission=_WRITE,
-            refusals=(404, "invalid_webhook_endpoint"),
-        ),
+        body=ChangeWebhook,
+        answer=EndpointBody,
+        permission=_WRITE,
+        refusals=(404, "invalid_webhook_endpoint"),
+        change=Change(ChangeEndpoint, "notifier.change_endpoint", target="endpoint_id"),
     )
-    async def change_webhook(request: AnyRequest, endpoint_id: FromPath[str]) -> Response[bytes]:
-        caller = await access.admit(request.headers, _WRITE)
-        wanted = await changes.take(await request.body())
+    async def change_webhook(self, caller: Caller, request: AnyRequest, endpoint_id: str) -> Response[bytes]:
+        wanted = await self.changes.take(await request.body())
         require_deliverable(wanted)
-        changed = await ask(
+        changed = await self.ask(
             ChangeEndpoint(
                 tenant_id=caller.tenant_id,
                 endpoint_id=path_id(endpoint_id, "endpoint_id"),
@@ -172,21 +172,22 @@ def webhook_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> 
         )
         return json_answer(endpoint_body(changed))
 
-    @post(
+    @operation(
+        "POST",
         "/v1/webhooks/{endpoint_id:str}/rotate-secret",
-        status_code=200,
         operation_id="rotateWebhookSecret",
         summary="Rotate the signing secret",
         description="The answer carries the new secret, once. The present one goes on signing until the overlap ends.",
         tags=["webhooks"],
-        documented=Documented(
-            body=RotateWebhookSecret, answer=EndpointBody, permission=_WRITE, refusals=(404, 409, 422)
-        ),
+        body=RotateWebhookSecret,
+        answer=EndpointBody,
+        permission=_WRITE,
+        refusals=(404, 409, 422),
+        change=Change(RotateSecret, "notifier.rotate_secret", target="endpoint_id"),
     )
-    async def rotate_webhook_secret(request: AnyRequest, endpoint_id: FromPath[str]) -> Response[bytes]:
-        caller = await access.admit(request.headers, _WRITE)
-        wanted = await rotations.take(await request.body() or b"{}")
-        rotated = await ask(
+    async def rotate_webhook_secret(self, caller: Caller, request: AnyRequest, endpoint_id: str) -> Response[bytes]:
+        wanted = await self.rotations.take(await request.body() or b"{}")
+        rotated = await self.ask(
             RotateSecret(
                 tenant_id=caller.tenant_id,
                 endpoint_id=path_id(endpoint_id, "endpoint_id"),
@@ -195,19 +196,23 @@ def webhook_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> 
         )
         return json_answer(endpoint_body(rotated), headers={"Cache-Control": "no-store"})
 
-    @post(
+    @operation(
+        "POST",
         "/v1/webhooks/{endpoint_id:str}/test",
-        status_code=202,
         operation_id="testWebhook",
         summary="Send a test event",
         description="Sends `webhook.test` by the way of every other event; the history shows what came of it.",
         tags=["webhooks"],
-        documented=Documented(body=NoMembers, answer=TestSentBody, permission=_WRITE, status=202, refusals=(404, 409)),
+        body=NoMembers,
+        answer=TestSentBody,
+        permission=_WRITE,
+        status=202,
+        refusals=(404, 409),
+        change=Change(SendTestEvent, "notifier.send_test_event", target="endpoint_id"),
     )
-    async def test_webhook(request: AnyRequest, endpoint_id: FromPath[str]) -> Response[bytes]:
-        caller = await access.admit(request.headers, _WRITE)
+    async def test_webhook(self, caller: Caller, request: AnyRequest, endpoint_id: str) -> Response[bytes]:
         await take_nothing(await request.body())
-        sent = await ask(
+        sent = await self.ask(
             SendTestEvent(
                 tenant_id=caller.tenant_id, endpoint_id=path_id(endpoint_id, "endpoint_id"), event_id=resource_id()
             )
@@ -215,35 +220,41 @@ def webhook_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> 
         body = TestSentBody(event_id=str(sent.event_id), delivery_id=str(sent.delivery_id))
         return json_answer(body, status=202)
 
-    @get(
+    @operation(
+        "GET",
         "/v1/webhooks/{endpoint_id:str}/deliveries",
         operation_id="listWebhookDeliveries",
         summary="List deliveries",
         description="What was sent to an endpoint, newest first, with every attempt.",
         tags=["webhooks"],
-        documented=Documented(answer=DeliveryPage, permission=_WRITE, refusals=(404,), query=_HISTORY),
+        answer=DeliveryPage,
+        permission=_WRITE,
+        refusals=(404,),
+        query=_HISTORY,
     )
-    async def list_deliveries(request: AnyRequest, endpoint_id: FromPath[str]) -> Response[bytes]:
-        return await history(request, path_id(endpoint_id, "endpoint_id"))
+    async def list_deliveries(self, caller: Caller, request: AnyRequest, endpoint_id: str) -> Response[bytes]:
+        return await self._history(caller, request, path_id(endpoint_id, "endpoint_id"))
 
-    @get(
+    @operation(
+        "GET",
         "/v1/webhook-deliveries",
         operation_id="listAllWebhookDeliveries",
         summary="List deliveries of all endpoints",
         description="What was sent to any endpoint, deleted ones included, newest first, with every attempt.",
         tags=["webhooks"],
-        documented=Documented(answer=DeliveryPage, permission=_WRITE, query=_HISTORY),
+        answer=DeliveryPage,
+        permission=_WRITE,
+        query=_HISTORY,
     )
-    async def list_all_deliveries(request: AnyRequest) -> Response[bytes]:
-        return await history(request, None)
+    async def list_all_deliveries(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
+        return await self._history(caller, request, None)
 
-    async def history(request: AnyRequest, endpoint_id: UUID | None) -> Response[bytes]:
-        caller = await access.admit(request.headers, _WRITE)
+    async def _history(self, caller: Caller, request: AnyRequest, endpoint_id: UUID | None) -> Response[bytes]:
         query = Query(request)
         statuses = query.names("status", {name: (name,) for name in _STATUSES}) or (None,)
         if len(statuses) > 1:
             raise wrong("status", f"must be one of {', '.join(_STATUSES)}")
-        page = await ask(
+        page = await self.ask(
             ListDeliveries(
                 tenant_id=caller.tenant_id,
                 endpoint_id=endpoint_id,
@@ -260,40 +271,38 @@ def webhook_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> 
         link = {"Link": next_link(query.given, page.next_cursor)} if page.next_cursor else None
         return json_answer(body, headers=link)
 
-    @post(
+    @operation(
+        "POST",
         "/v1/webhooks/{endpoint_id:str}/replay",
-        status_code=202,
         operation_id="replayWebhook",
         summary="Replay deliveries",
         description="Makes deliveries again: named ones, those of a time, or all that failed or are missing. "
         "Needs an `Idempotency-Key` unless it is a dry run, which only counts.",
         tags=["webhooks"],
-        documented=Documented(
-            body=ReplayWebhook,
-            answer=ReplayBody,
-            permission=_WRITE,
-            status=202,
-            refusals=(
-                404,
-                409,
-                422,
-                "idempotency_key_missing",
-                "idempotency_key_invalid",
-                "idempotency_key_reused",
-                "feature_disabled",
-            ),
-            headers=(("Idempotency-Key", "The same key and body again is the same replay."),),
+        body=ReplayWebhook,
+        answer=ReplayBody,
+        permission=_WRITE,
+        status=202,
+        refusals=(
+            404,
+            409,
+            422,
+            "idempotency_key_missing",
+            "idempotency_key_invalid",
+            "idempotency_key_reused",
+            "feature_disabled",
         ),
+        headers=(("Idempotency-Key", "The same key and body again is the same replay."),),
+        feature=Feature.WEBHOOK_REPLAYS,
+        change=Change(StartReplay, "notifier.start_replay", target="endpoint_id"),
     )
-    async def replay_webhook(request: AnyRequest, endpoint_id: FromPath[str]) -> Response[bytes]:
-        caller = await access.admit(request.headers, _WRITE)
-        await access.require(caller, Feature.WEBHOOK_REPLAYS)
-        wanted = await selections.take(await request.body() or b"{}")
+    async def replay_webhook(self, caller: Caller, request: AnyRequest, endpoint_id: str) -> Response[bytes]:
+        wanted = await self.selections.take(await request.body() or b"{}")
         key = "" if wanted.dry_run else require_key(request.headers, missing="a replay needs an Idempotency-Key")
         naive = [name for name in ("since", "until") if (at := getattr(wanted, name)) and at.tzinfo is None]
         if naive:
             raise invalid([(f"/{name}", "must have an offset from UTC, such as Z") for name in naive])
-        begun = await ask(
+        begun = await self.ask(
             StartReplay(
                 tenant_id=caller.tenant_id,
                 endpoint_id=path_id(endpoint_id, "endpoint_id"),
@@ -308,51 +317,38 @@ def webhook_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> 
         )
         return json_answer(replay_body(begun), status=202)
 
-    @get(
+    @operation(
+        "GET",
         "/v1/webhook-replays/{replay_id:str}",
         operation_id="getWebhookReplay",
         summary="Get a replay",
         description="How far a replay is.",
         tags=["webhooks"],
-        documented=Documented(answer=ReplayBody, permission=_WRITE, refusals=(404,)),
+        answer=ReplayBody,
+        permission=_WRITE,
+        refusals=(404,),
     )
-    async def get_webhook_replay(request: AnyRequest, replay_id: FromPath[str]) -> Response[bytes]:
-        caller = await access.admit(request.headers, _WRITE)
-        found = await ask(GetReplay(tenant_id=caller.tenant_id, replay_id=path_id(replay_id, "replay_id")))
+    async def get_webhook_replay(self, caller: Caller, request: AnyRequest, replay_id: str) -> Response[bytes]:
+        found = await self.ask(GetReplay(tenant_id=caller.tenant_id, replay_id=path_id(replay_id, "replay_id")))
         return json_answer(replay_body(found))
 
-    @post(
+    @operation(
+        "POST",
         "/v1/webhook-replays/{replay_id:str}/cancel",
-        status_code=200,
         operation_id="cancelWebhookReplay",
         summary="Cancel a replay",
         description="Schedules no more of it; what is scheduled is still delivered. Cancelling again is success.",
         tags=["webhooks"],
-        documented=Documented(
-            body=NoMembers, answer=ReplayBody, permission=_WRITE, refusals=(404, "webhook_replay_done")
-        ),
+        body=NoMembers,
+        answer=ReplayBody,
+        permission=_WRITE,
+        refusals=(404, "webhook_replay_done"),
+        change=Change(CancelReplay, "notifier.cancel_replay", target="replay_id"),
     )
-    async def cancel_webhook_replay(request: AnyRequest, replay_id: FromPath[str]) -> Response[bytes]:
-        caller = await access.admit(request.headers, _WRITE)
+    async def cancel_webhook_replay(self, caller: Caller, request: AnyRequest, replay_id: str) -> Response[bytes]:
         await take_nothing(await request.body())
-        ended = await ask(CancelReplay(tenant_id=caller.tenant_id, replay_id=path_id(replay_id, "replay_id")))
+        ended = await self.ask(CancelReplay(tenant_id=caller.tenant_id, replay_id=path_id(replay_id, "replay_id")))
         return json_answer(replay_body(ended))
-
-    found: list[Any] = [
-        create_webhook,
-        list_webhooks,
-        get_webhook,
-        change_webhook,
-        delete_webhook,
-        rotate_webhook_secret,
-        test_webhook,
-        list_deliveries,
-        list_all_deliveries,
-        replay_webhook,
-        get_webhook_replay,
-        cancel_webhook_replay,
-    ]
-    return found
 
 
 def require_deliverable(wanted: CreateWebhook | ChangeWebhook) -> None:

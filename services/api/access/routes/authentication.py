@@ -1,15 +1,15 @@
 """Logging in, and asking who one is."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
-from litestar import Response, get, post
+from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from services.api.access import Access, Login, Tokens
+from services.api.access import Login, Tokens
 from services.api.http.bodies import BodyReader, require_storable
-from services.api.http.callers import object_if_wrong
-from services.api.http.documentation import Documented
+from services.api.http.callers import Principal
+from services.api.http.controllers import Resource, operation
 from services.api.http.parameters import AnyRequest
 from services.api.http.rendering import json_answer
 from services.api.http.requests import refuse_key
@@ -55,44 +55,45 @@ class Me(msgspec.Struct, frozen=True, kw_only=True):
     jti: str
 
 
-def authentication_routes(access: Access, login: Login) -> list[HTTPRouteHandler]:
-    """Build `POST /v1/auth/token` and `GET /v1/me`."""
+class Identity(Resource):
+    """Routes: `POST /v1/auth/token` and `GET /v1/me`."""
+
+    login: Login
+
     bodies = BodyReader(TokenRequest)
 
-    @post(
+    @operation(
+        "POST",
         "/v1/auth/token",
-        status_code=200,
         operation_id="createToken",
         summary="Log in",
         description="Exchanges a login name and a password for a bearer token.",
         tags=["identity"],
-        documented=Documented(
-            body=TokenRequest,
-            example=_EXAMPLE,
-            answer=TokenResponse,
-            key="refused",
-            refusals=("invalid_credentials", "no_tenant", "tenant_suspended", "tenant_deleted"),
-        ),
+        body=TokenRequest,
+        example=_EXAMPLE,
+        answer=TokenResponse,
+        key="refused",
+        refusals=("invalid_credentials", "no_tenant", "tenant_suspended", "tenant_deleted"),
     )
-    async def create_token(request: AnyRequest) -> Response[bytes]:
-        wanted = await bodies.take(await request.body())
+    async def create_token(self, caller: None, request: AnyRequest) -> Response[bytes]:
+        wanted = await self.bodies.take(await request.body())
         require_storable({"/email": wanted.email, "/tenantId": wanted.tenant_id})
         refuse_key(request.headers)
-        session = await login.login(email=wanted.email, password=wanted.password, tenant_id=wanted.tenant_id)
+        session = await self.login.login(email=wanted.email, password=wanted.password, tenant_id=wanted.tenant_id)
         body = TokenResponse(access_token=session.access_token, expires_in=session.expires_in)
         return json_answer(body, headers={"Cache-Control": "no-store"})
 
-    @get(
+    @operation(
+        "GET",
         "/v1/me",
         operation_id="getMe",
         summary="Who am I?",
         description="The claims of the bearer token; no tenant header is needed.",
         tags=["identity"],
-        documented=Documented(answer=Me, bearer=True),
+        answer=Me,
+        bearer=True,
     )
-    async def get_me(request: AnyRequest) -> Response[bytes]:
-        who = await access.identify(request.headers)
-        object_if_wrong()
+    async def get_me(self, who: Principal, request: AnyRequest) -> Response[bytes]:
         return json_answer(
             Me(
                 sub=who.sub,
@@ -104,9 +105,6 @@ def authentication_routes(access: Access, login: Login) -> list[HTTPRouteHandler
                 jti=who.jti,
             )
         )
-
-    found: list[Any] = [create_token, get_me]
-    return found
 
 
 def key_set_route(tokens: Tokens) -> HTTPRouteHandler:

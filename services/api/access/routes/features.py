@@ -1,18 +1,15 @@
 """Feature flags: every tenant sees its own, operators of the platform set them."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
-from litestar import Response, delete, get, put
-from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath
+from litestar import Response
 
-from libs.common.clock import Clock
 from libs.common.db import Database
-from services.api.access import EVERY_TENANT, FEATURES, Access, Directory, switch_feature
+from services.api.access import EVERY_TENANT, FEATURES, Directory, switch_feature
 from services.api.http.bodies import BodyReader
 from services.api.http.callers import PLATFORM_TENANT, Caller, Feature
-from services.api.http.documentation import Documented
+from services.api.http.controllers import Resource, operation
 from services.api.http.parameters import AnyRequest, QueryParameter
 from services.api.http.problems import refusal
 from services.api.http.rendering import json_answer
@@ -48,11 +45,15 @@ class SetFeatureFlag(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     is_enabled: Annotated[bool, msgspec.Meta(description="Whether it may be used.")]
 
 
-def feature_routes(access: Access, database: Database, directory: Directory, clock: Clock) -> list[HTTPRouteHandler]:
-    """Build `GET /v1/feature-flags`, and `PUT` and `DELETE /v1/feature-flags/{name}`."""
+class FeatureFlags(Resource):
+    """Routes: `GET /v1/feature-flags`, and `PUT` and `DELETE /v1/feature-flags/{name}`."""
+
+    database: Database
+    directory: Directory
+
     bodies = BodyReader(SetFeatureFlag)
 
-    async def shown(tenant_id: str) -> list[FeatureFlag]:
+    async def _shown(self, tenant_id: str) -> list[FeatureFlag]:
         return [
             FeatureFlag(
                 name=state.feature,
@@ -60,83 +61,76 @@ def feature_routes(access: Access, database: Database, directory: Directory, clo
                 is_enabled=state.is_enabled,
                 source=state.source,
             )
-            for state in await directory.features(tenant_id)
+            for state in await self.directory.features(tenant_id)
         ]
 
-    async def switched(caller: Caller, name: str, *, is_enabled: bool | None) -> Response[bytes]:
+    async def _switched(self, caller: Caller, name: str, *, is_enabled: bool | None) -> Response[bytes]:
         feature, scope = _feature(name), EVERY_TENANT if caller.tenant_id == PLATFORM_TENANT else caller.tenant_id
         await switch_feature(
-            database,
+            self.database,
             feature.value,
             is_enabled=is_enabled,
             scope=scope,
             tenant_id=caller.tenant_id,
             actor=caller.actor,
-            clock=clock,
+            clock=self.clock,
             correlation=caller.correlation,
         )
         # The process that changed it does not wait for its own message.
-        directory.forget(scope)
-        return json_answer(next(flag for flag in await shown(caller.tenant_id) if flag.name is feature))
+        self.directory.forget(scope)
+        return json_answer(next(flag for flag in await self._shown(caller.tenant_id) if flag.name is feature))
 
-    @get(
+    @operation(
+        "GET",
         "/v1/feature-flags",
         operation_id="listFeatureFlags",
         summary="List feature flags",
         description="Every feature that can be switched, as it is for the tenant, as a bare array.",
         tags=["operations"],
-        documented=Documented(answer=list[FeatureFlag], permission=_READ),
+        answer=list[FeatureFlag],
+        permission=_READ,
     )
-    async def list_flags(request: AnyRequest) -> Response[bytes]:
-        caller = await access.admit(request.headers, _READ)
-        return json_answer(await shown(caller.tenant_id))
+    async def list_flags(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
+        return json_answer(await self._shown(caller.tenant_id))
 
-    @put(
+    @operation(
+        "PUT",
         "/v1/feature-flags/{name:str}",
         operation_id="setFeatureFlag",
         summary="Switch a feature on or off",
         description=_SCOPE,
         tags=["operations"],
-        documented=Documented(
-            body=SetFeatureFlag,
-            example={"is_enabled": True},
-            answer=FeatureFlag,
-            permission=_WRITE,
-            key="refused",
-            path=_PATH,
-            refusals=("operator_required", "feature_unknown"),
-        ),
+        body=SetFeatureFlag,
+        example={"is_enabled": True},
+        answer=FeatureFlag,
+        permission=_WRITE,
+        key="refused",
+        path_parameters=_PATH,
+        refusals=("operator_required", "feature_unknown"),
+        operator_for="feature_flags",
     )
-    async def set_flag(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
-        caller = await access.admit(request.headers, _WRITE)
-        await access.require_operator(caller, "feature_flags")
-        wanted = await bodies.take(await request.body())
+    async def set_flag(self, caller: Caller, request: AnyRequest, name: str) -> Response[bytes]:
+        wanted = await self.bodies.take(await request.body())
         refuse_key(request.headers)
-        return await switched(caller, name, is_enabled=wanted.is_enabled)
+        return await self._switched(caller, name, is_enabled=wanted.is_enabled)
 
-    @delete(
+    @operation(
+        "DELETE",
         "/v1/feature-flags/{name:str}",
-        status_code=200,
         operation_id="clearFeatureFlag",
         summary="Let the more general setting hold again",
         description=_SCOPE,
         tags=["operations"],
-        documented=Documented(
-            answer=FeatureFlag,
-            permission=_WRITE,
-            key="refused",
-            path=_PATH,
-            refusals=("operator_required", "feature_unknown"),
-        ),
+        answer=FeatureFlag,
+        permission=_WRITE,
+        key="refused",
+        path_parameters=_PATH,
+        refusals=("operator_required", "feature_unknown"),
+        operator_for="feature_flags",
     )
-    async def clear_flag(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
-        caller = await access.admit(request.headers, _WRITE)
-        await access.require_operator(caller, "feature_flags")
+    async def clear_flag(self, caller: Caller, request: AnyRequest, name: str) -> Response[bytes]:
         refuse_key(request.headers)
-        return await switched(caller, name, is_enabled=None)
-
-    found: list[Any] = [list_flags, set_flag, clear_flag]
-    return found
+        return await self._switched(caller, name, is_enabled=None)
 
 
 def _feature(name: str) -> Feature:

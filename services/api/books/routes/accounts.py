@@ -1,21 +1,18 @@
 """The chart of accounts; the ledger keeps it and is asked over the broker."""
 
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
-from litestar import Response, get, post
-from litestar.handlers import HTTPRouteHandler
+from litestar import Response
 
-from libs.common.contracts import Message
 from libs.common.contracts.ledger import Account, AccountType, ListAccounts, OpenAccount
-from services.api.access import Access
 from services.api.http.bodies import BodyReader, require_storable
-from services.api.http.documentation import Documented
+from services.api.http.callers import Caller
+from services.api.http.controllers import Change, Resource, operation, resource_id
 from services.api.http.parameters import AnyRequest
 from services.api.http.problems import refusal
 from services.api.http.rendering import json_answer
-from services.api.idempotency.requests import resource_id
+from services.api.http.requests import Ask
 
 _EXAMPLE = {"code": "FEES", "label": "Processing fees", "account_type": "EXPENSE"}
 
@@ -68,45 +65,47 @@ class AccountBody(msgspec.Struct, frozen=True, kw_only=True):
     currencies: list[str] | None
 
 
-def account_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> list[HTTPRouteHandler]:
-    """Build `GET /v1/accounts` and `POST /v1/accounts`."""
+class Accounts(Resource):
+    """Routes: `GET /v1/accounts` and `POST /v1/accounts`."""
+
+    ask: Ask
+
     bodies = BodyReader(CreateAccount)
 
-    @get(
+    @operation(
+        "GET",
         "/v1/accounts",
         operation_id="listAccounts",
         summary="List accounts",
         description="The tenant's chart, by code, as a bare array.",
         tags=["accounts"],
-        documented=Documented(answer=list[AccountBody], permission="ledger:read"),
+        answer=list[AccountBody],
+        permission="ledger:read",
     )
-    async def list_accounts(request: AnyRequest) -> Response[bytes]:
-        caller = await access.admit(request.headers, "ledger:read")
-        found = await ask(ListAccounts(tenant_id=caller.tenant_id))
+    async def list_accounts(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
+        found = await self.ask(ListAccounts(tenant_id=caller.tenant_id))
         return json_answer([account_body(account) for account in found.accounts])
 
-    @post(
+    @operation(
+        "POST",
         "/v1/accounts",
-        status_code=201,
         operation_id="createAccount",
         summary="Open an account",
         tags=["accounts"],
-        documented=Documented(
-            body=CreateAccount,
-            example=_EXAMPLE,
-            answer=AccountBody,
-            permission="admin:write",
-            status=201,
-            refusals=("invalid_account_type", "account_code_taken", "account_id_taken", "account_invalid"),
-        ),
+        body=CreateAccount,
+        example=_EXAMPLE,
+        answer=AccountBody,
+        permission="admin:write",
+        status=201,
+        refusals=("invalid_account_type", "account_code_taken", "account_id_taken", "account_invalid"),
+        change=Change(OpenAccount, "ledger.open_account", target="account_id"),
     )
-    async def create_account(request: AnyRequest) -> Response[bytes]:
-        caller = await access.admit(request.headers, "admin:write")
-        wanted = await bodies.take(await request.body())
+    async def create_account(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
+        wanted = await self.bodies.take(await request.body())
         require_storable({"/code": wanted.code, "/label": wanted.label})
         if wanted.account_type not in AccountType.__members__:
             raise refusal("invalid_account_type", f"invalid account_type: {wanted.account_type}")
-        opened = await ask(
+        opened = await self.ask(
             OpenAccount(
                 tenant_id=caller.tenant_id,
                 account_id=resource_id(),
@@ -119,9 +118,6 @@ def account_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> 
             )
         )
         return json_answer(account_body(opened), status=201)
-
-    found: list[Any] = [list_accounts, create_account]
-    return found
 
 
 def account_body(account: Account) -> AccountBody:

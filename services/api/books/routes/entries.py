@@ -1,19 +1,15 @@
 """The books, as clients see them; the ledger is asked over the broker."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any
+from litestar import Response
 
-from litestar import Response, get
-from litestar.handlers import HTTPRouteHandler
-
-from libs.common.contracts import Message
 from libs.common.contracts.ledger import ListBalances, ListEntries
 from libs.common.contracts.ledger_books import BookTime, GetBalancesAt
-from services.api.access import Access
 from services.api.books.schemas.entries import BalanceBody, EntryBody, balance_body, entry_body
-from services.api.http.documentation import Documented
+from services.api.http.callers import Caller
+from services.api.http.controllers import Resource, operation
 from services.api.http.parameters import AnyRequest, Query, QueryParameter, next_link, wrong
 from services.api.http.rendering import json_answer
+from services.api.http.requests import Ask
 
 ENTRIES, ENTRIES_MAX = 200, 500
 OFFSET_MAX = 100_000_000
@@ -64,26 +60,26 @@ _BALANCES_QUERY = (
 _TIMES = {time.value: (time.value,) for time in BookTime}
 
 
-def ledger_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> list[HTTPRouteHandler]:
-    """Build `GET /v1/ledger/entries` and `GET /v1/ledger/balances`."""
+class Entries(Resource):
+    """Routes: `GET /v1/ledger/entries` and `GET /v1/ledger/balances`."""
 
-    @get(
+    ask: Ask
+
+    @operation(
+        "GET",
         "/v1/ledger/entries",
         operation_id="listLedgerEntries",
         summary="List journal entries",
         description="Newest first, as a bare array; the next page is in the `Link` header.",
         tags=["ledger"],
-        documented=Documented(
-            answer=list[EntryBody],
-            permission=_READ,
-            query=_ENTRIES_QUERY,
-            refusals=("query_invalid",),
-        ),
+        answer=list[EntryBody],
+        permission=_READ,
+        query=_ENTRIES_QUERY,
+        refusals=("query_invalid",),
     )
-    async def list_entries(request: AnyRequest) -> Response[bytes]:
-        caller = await access.admit(request.headers, _READ)
+    async def list_entries(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
         query = Query(request)
-        page = await ask(
+        page = await self.ask(
             ListEntries(
                 tenant_id=caller.tenant_id,
                 posted_from=query.begin(),
@@ -99,28 +95,23 @@ def ledger_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> l
         link = {"Link": next_link(query.given, page.next_cursor)} if page.next_cursor else None
         return json_answer([entry_body(entry) for entry in page.entries], headers=link)
 
-    @get(
+    @operation(
+        "GET",
         "/v1/ledger/balances",
         operation_id="listLedgerBalances",
         summary="List balances",
         description="By account and currency, as a bare array; within a period, or as of an instant, when one is given.",
         tags=["ledger"],
-        documented=Documented(
-            answer=list[BalanceBody],
-            permission=_READ,
-            query=_BALANCES_QUERY,
-            ignored=("limit", "offset"),
-            refusals=("query_invalid",),
-        ),
+        answer=list[BalanceBody],
+        permission=_READ,
+        query=_BALANCES_QUERY,
+        ignored=("limit", "offset"),
+        refusals=("query_invalid",),
     )
-    async def list_balances(request: AnyRequest) -> Response[bytes]:
-        caller = await access.admit(request.headers, _READ)
+    async def list_balances(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
         query = Query(request)
-        found = await ask(balances_wanted(query, caller.tenant_id))
+        found = await self.ask(balances_wanted(query, caller.tenant_id))
         return json_answer([balance_body(balance) for balance in found.balances])
-
-    found: list[Any] = [list_entries, list_balances]
-    return found
 
 
 def balances_wanted(query: Query, tenant_id: str) -> ListBalances | GetBalancesAt:

@@ -1,16 +1,11 @@
 """Exchange rates, conversions and balances in one currency; the ledger keeps them and is asked over the broker."""
 
 import re
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
 
-from litestar import Response, get, post
-from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath
+from litestar import Response
 
-from libs.common.contracts import Message
 from libs.common.contracts.ledger_money import (
     GetConsolidatedBalances,
     GetConversion,
@@ -21,7 +16,6 @@ from libs.common.contracts.ledger_money import (
 )
 from libs.common.errors import Invalid
 from libs.common.money import is_currency, is_known_currency, parse_amount
-from services.api.access import Access
 from services.api.books.schemas.exchange import (
     ABSENT,
     ConsolidatedBody,
@@ -37,12 +31,12 @@ from services.api.books.schemas.exchange import (
     rate_body,
 )
 from services.api.http.bodies import BodyReader, amount_in, invalid, require_storable
-from services.api.http.documentation import Documented
+from services.api.http.callers import Caller
+from services.api.http.controllers import Change, Resource, operation, resource_id
 from services.api.http.parameters import AnyRequest, Query, QueryParameter, next_link, path_id, wrong
 from services.api.http.problems import refusal
 from services.api.http.rendering import json_answer
-from services.api.http.requests import refuse_key
-from services.api.idempotency.requests import resource_id
+from services.api.http.requests import Ask, refuse_key
 
 RATES, RATES_MAX = 100, 500
 _READ, _WRITE, _POST = "ledger:read", "admin:write", "ledger:write"
@@ -81,28 +75,32 @@ _CONVERT_QUERY = (
 _CONVERT_REFUSALS = ("unsupported_currency", "invalid_amount", "exchange_rate_not_found")
 
 
-def exchange_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> list[HTTPRouteHandler]:
-    """Build the routes of exchange rates, of conversions, and of balances in one currency."""
+class ExchangeRates(Resource):
+    """Routes of exchange rates, of conversions, and of balances in one currency."""
+
+    ask: Ask
+
     rate_bodies, amount_bodies, conversion_bodies = (
         BodyReader(RecordRate, moves_money=True),
         BodyReader(ConvertAmount, moves_money=True),
         BodyReader(CreateConversion, moves_money=True),
     )
 
-    @get(
+    @operation(
+        "GET",
         "/v1/exchange-rates",
         operation_id="listExchangeRates",
         summary="List exchange rates",
         description="The rate of each pair in effect, by pair, or the history; a bare array, the next page in `Link`.",
         tags=["exchange rates"],
-        documented=Documented(
-            answer=list[ExchangeRateBody], permission=_READ, query=_RATES_QUERY, refusals=("query_invalid",)
-        ),
+        answer=list[ExchangeRateBody],
+        permission=_READ,
+        query=_RATES_QUERY,
+        refusals=("query_invalid",),
     )
-    async def list_exchange_rates(request: AnyRequest) -> Response[bytes]:
-        caller = await access.admit(request.headers, _READ)
+    async def list_exchange_rates(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
         query = Query(request)
-        page = await ask(
+        page = await self.ask(
             ListExchangeRates(
                 tenant_id=caller.tenant_id,
                 from_currency=query.currency("from_currency"),
@@ -116,29 +114,27 @@ def exchange_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) ->
         link = {"Link": next_link(query.given, page.next_cursor)} if page.next_cursor else None
         return json_answer([rate_body(rate) for rate in page.rates], headers=link)
 
-    @post(
+    @operation(
+        "POST",
         "/v1/exchange-rates",
-        status_code=201,
         operation_id="recordExchangeRate",
         summary="Record an exchange rate",
         description="Never changed once recorded; the same again is the same. A correction is one that takes effect later.",
         tags=["exchange rates"],
-        documented=Documented(
-            body=RecordRate,
-            moves_money=True,
-            example={"from_currency": "USD", "to_currency": "BRL", "rate": "5.4321", "source": "ECB"},
-            answer=ExchangeRateBody,
-            permission=_WRITE,
-            status=201,
-            refusals=("unsupported_currency", "exchange_rate_invalid", "exchange_rate_conflict"),
-        ),
+        body=RecordRate,
+        moves_money=True,
+        example={"from_currency": "USD", "to_currency": "BRL", "rate": "5.4321", "source": "ECB"},
+        answer=ExchangeRateBody,
+        permission=_WRITE,
+        status=201,
+        refusals=("unsupported_currency", "exchange_rate_invalid", "exchange_rate_conflict"),
+        change=Change(RecordExchangeRate, "ledger.record_exchange_rate", target="rate_id"),
     )
-    async def record_exchange_rate(request: AnyRequest) -> Response[bytes]:
-        caller = await access.admit(request.headers, _WRITE)
-        body = await rate_bodies.take(await request.body())
+    async def record_exchange_rate(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
+        body = await self.rate_bodies.take(await request.body())
         require_storable({"/source": body.source})
         _require_currencies(body.from_currency, body.to_currency)
-        recorded = await ask(
+        recorded = await self.ask(
             RecordExchangeRate(
                 tenant_id=caller.tenant_id,
                 rate_id=resource_id(),
@@ -152,16 +148,19 @@ def exchange_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) ->
         )
         return json_answer(rate_body(recorded), status=201)
 
-    @get(
+    @operation(
+        "GET",
         "/v1/exchange-rates/convert",
         operation_id="getConvertedAmount",
         summary="Tell an amount in another currency",
         description="Nothing is posted. Directly, inverted, or over USD or EUR; the rates that were applied are told.",
         tags=["exchange rates"],
-        documented=Documented(answer=ConvertedBody, permission=_READ, query=_CONVERT_QUERY, refusals=_CONVERT_REFUSALS),
+        answer=ConvertedBody,
+        permission=_READ,
+        query=_CONVERT_QUERY,
+        refusals=_CONVERT_REFUSALS,
     )
-    async def get_converted_amount(request: AnyRequest) -> Response[bytes]:
-        caller = await access.admit(request.headers, _READ)
+    async def get_converted_amount(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
         query = Query(request)
         given = {name: query.text(name) for name in ("amount", "from_currency", "to_currency")}
         for name, value in given.items():
@@ -169,7 +168,7 @@ def exchange_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) ->
                 raise wrong(name, "is required")
         texts = {name: value or "" for name, value in given.items()}
         _require_currencies(texts["from_currency"], texts["to_currency"], withdrawn=True)
-        found = await ask(
+        found = await self.ask(
             GetConvertedAmount(
                 tenant_id=caller.tenant_id,
                 from_currency=texts["from_currency"],
@@ -180,29 +179,26 @@ def exchange_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) ->
         )
         return json_answer(converted_body(found))
 
-    @post(
+    @operation(
+        "POST",
         "/v1/exchange-rates/convert",
-        status_code=200,
         operation_id="convertAmount",
         summary="Tell an amount in another currency",
         description="As the GET of the same path: nothing is posted.",
         tags=["exchange rates"],
-        documented=Documented(
-            body=ConvertAmount,
-            moves_money=True,
-            example={"amount": "100.00", "from_currency": "USD", "to_currency": "BRL"},
-            answer=ConvertedBody,
-            permission=_READ,
-            key="refused",
-            refusals=_CONVERT_REFUSALS,
-        ),
+        body=ConvertAmount,
+        moves_money=True,
+        example={"amount": "100.00", "from_currency": "USD", "to_currency": "BRL"},
+        answer=ConvertedBody,
+        permission=_READ,
+        key="refused",
+        refusals=_CONVERT_REFUSALS,
     )
-    async def convert_amount(request: AnyRequest) -> Response[bytes]:
-        caller = await access.admit(request.headers, _READ)
-        body = await amount_bodies.take(await request.body())
+    async def convert_amount(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
+        body = await self.amount_bodies.take(await request.body())
         refuse_key(request.headers)
         _require_currencies(body.from_currency, body.to_currency)
-        found = await ask(
+        found = await self.ask(
             GetConvertedAmount(
                 tenant_id=caller.tenant_id,
                 from_currency=body.from_currency,
@@ -213,44 +209,42 @@ def exchange_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) ->
         )
         return json_answer(converted_body(found))
 
-    @post(
+    @operation(
+        "POST",
         "/v1/ledger/conversions",
-        status_code=201,
         operation_id="createConversion",
         summary="Exchange money in the books",
         description="Two linked entries, each balanced in its own currency, in one transaction. What was received at the "
         "bank may be told; what the rate does not explain is a gain or a loss.",
         tags=["ledger"],
-        documented=Documented(
-            body=CreateConversion,
-            moves_money=True,
-            answer=ConversionBody,
-            permission=_POST,
-            status=201,
-            refusals=(
-                "unsupported_currency",
-                "invalid_amount",
-                "account_unknown",
-                "exchange_rate_not_found",
-                "conversion_invalid",
-                "conversion_too_small",
-                "conversion_too_large",
-                "conversion_conflict",
-                "currency_not_taken",
-                "floor_crossed",
-                "ceiling_crossed",
-                "period_closed",
-                "balance_overflow",
-            ),
+        body=CreateConversion,
+        moves_money=True,
+        answer=ConversionBody,
+        permission=_POST,
+        status=201,
+        refusals=(
+            "unsupported_currency",
+            "invalid_amount",
+            "account_unknown",
+            "exchange_rate_not_found",
+            "conversion_invalid",
+            "conversion_too_small",
+            "conversion_too_large",
+            "conversion_conflict",
+            "currency_not_taken",
+            "floor_crossed",
+            "ceiling_crossed",
+            "period_closed",
+            "balance_overflow",
         ),
+        change=Change(PostConversion, "ledger.post_conversion", target="conversion_id"),
     )
-    async def create_conversion(request: AnyRequest) -> Response[bytes]:
-        caller = await access.admit(request.headers, _POST)
-        body = await conversion_bodies.take(await request.body())
+    async def create_conversion(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
+        body = await self.conversion_bodies.take(await request.body())
         require_storable({"/from_account": body.from_account, "/to_account": body.to_account})
         _require_currencies(body.from_currency, body.to_currency)
         received = bytes(body.received_amount)
-        done = await ask(
+        done = await self.ask(
             PostConversion(
                 tenant_id=caller.tenant_id,
                 conversion_id=body.id,
@@ -268,56 +262,47 @@ def exchange_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) ->
         )
         return json_answer(conversion_body(done), status=201)
 
-    @get(
+    @operation(
+        "GET",
         "/v1/ledger/conversions/{conversion_id:str}",
         operation_id="getConversion",
         summary="Get a conversion",
         tags=["ledger"],
-        documented=Documented(answer=ConversionBody, permission=_READ, refusals=("conversion_not_found",)),
+        answer=ConversionBody,
+        permission=_READ,
+        refusals=("conversion_not_found",),
     )
-    async def get_conversion(request: AnyRequest, conversion_id: FromPath[str]) -> Response[bytes]:
-        caller = await access.admit(request.headers, _READ)
+    async def get_conversion(self, caller: Caller, request: AnyRequest, conversion_id: str) -> Response[bytes]:
         named = path_id(conversion_id, "conversion_id")
-        done = await ask(GetConversion(tenant_id=caller.tenant_id, conversion_id=named))
+        done = await self.ask(GetConversion(tenant_id=caller.tenant_id, conversion_id=named))
         return json_answer(conversion_body(done))
 
-    @get(
+    @operation(
+        "GET",
         "/v1/ledger/balances/consolidated",
         operation_id="getConsolidatedBalances",
         summary="Get all balances in one currency",
         description="With the rates that were used. A currency that no rate leads from is named, never guessed.",
         tags=["ledger"],
-        documented=Documented(
-            answer=ConsolidatedBody,
-            permission=_READ,
-            query=(
-                QueryParameter(name="currency", description="To be told in.", shape=_CODE, required=True),
-                _AT,
-            ),
-            refusals=("unsupported_currency", "query_invalid"),
+        answer=ConsolidatedBody,
+        permission=_READ,
+        query=(
+            QueryParameter(name="currency", description="To be told in.", shape=_CODE, required=True),
+            _AT,
         ),
+        refusals=("unsupported_currency", "query_invalid"),
     )
-    async def get_consolidated_balances(request: AnyRequest) -> Response[bytes]:
-        caller = await access.admit(request.headers, _READ)
+    async def get_consolidated_balances(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
         query = Query(request)
         currency = query.text("currency")
         if currency is None:
             raise wrong("currency", "is required")
         if not is_known_currency(currency):
             raise refusal("unsupported_currency", errors=(("currency", "unsupported currency"),))
-        found = await ask(GetConsolidatedBalances(tenant_id=caller.tenant_id, currency=currency, at=query.begin("at")))
+        found = await self.ask(
+            GetConsolidatedBalances(tenant_id=caller.tenant_id, currency=currency, at=query.begin("at"))
+        )
         return json_answer(consolidated_body(found))
-
-    found: list[Any] = [
-        list_exchange_rates,
-        record_exchange_rate,
-        get_converted_amount,
-        convert_amount,
-        create_conversion,
-        get_conversion,
-        get_consolidated_balances,
-    ]
-    return found
 
 
 def _require_currencies(from_currency: str, to_currency: str, *, withdrawn: bool = False) -> None:

@@ -1,26 +1,22 @@
 """Holds, as clients see them; the ledger keeps them and is asked over the broker."""
 
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
-from litestar import Response, get, post
-from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath
+from litestar import Response
 
 from libs.common.clock import iso
-from libs.common.contracts import Message
 from libs.common.contracts.ledger_books import CaptureHold, GetHold, Hold, HoldState, ListHolds, PlaceHold, VoidHold
 from libs.common.errors import Invalid
 from libs.common.money import format_minor, parse_amount
-from services.api.access import Access
 from services.api.http.bodies import BodyReader, NoMembers, amount_in, require_storable, take_nothing
-from services.api.http.documentation import Documented
+from services.api.http.callers import Caller
+from services.api.http.controllers import Change, Resource, operation, resource_id
 from services.api.http.parameters import AnyRequest, Query, QueryParameter, instant, next_link, path_id, wrong
 from services.api.http.problems import refusal
 from services.api.http.rendering import AmountIn, json_answer
-from services.api.idempotency.requests import resource_id
+from services.api.http.requests import Ask
 
 _READ, _WRITE = "ledger:read", "ledger:write"
 HOLDS, HOLDS_MAX = 50, 500
@@ -80,43 +76,44 @@ class HoldBody(msgspec.Struct, frozen=True, kw_only=True):
     entry_id: str | None
 
 
-def hold_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> list[HTTPRouteHandler]:
-    """Build the routes of holds."""
+class Holds(Resource):
+    """Routes of holds."""
+
+    ask: Ask
+
     bodies, captures = BodyReader(PlaceHoldBody, moves_money=True), BodyReader(CaptureHoldBody, moves_money=True)
 
-    @post(
+    @operation(
+        "POST",
         "/v1/ledger/holds",
-        status_code=201,
         operation_id="placeHold",
         summary="Place a hold",
         description="Sets an amount aside on both accounts. What is available is checked under the same lock as every "
         "posting. The same `id` and content again is answered the same.",
         tags=["holds"],
-        documented=Documented(
-            body=PlaceHoldBody,
-            moves_money=True,
-            example=_EXAMPLE,
-            answer=HoldBody,
-            permission=_WRITE,
-            status=201,
-            refusals=(
-                "unsupported_currency",
-                "invalid_amount",
-                "entry_invalid",
-                "account_unknown",
-                "currency_not_taken",
-                "floor_crossed",
-                "ceiling_crossed",
-                "balance_overflow",
-                "hold_conflict",
-            ),
+        body=PlaceHoldBody,
+        moves_money=True,
+        example=_EXAMPLE,
+        answer=HoldBody,
+        permission=_WRITE,
+        status=201,
+        refusals=(
+            "unsupported_currency",
+            "invalid_amount",
+            "entry_invalid",
+            "account_unknown",
+            "currency_not_taken",
+            "floor_crossed",
+            "ceiling_crossed",
+            "balance_overflow",
+            "hold_conflict",
         ),
+        change=Change(PlaceHold, "ledger.place_hold", target="hold_id"),
     )
-    async def place_hold(request: AnyRequest) -> Response[bytes]:
-        caller = await access.admit(request.headers, _WRITE)
-        wanted = await bodies.take(await request.body())
+    async def place_hold(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
+        wanted = await self.bodies.take(await request.body())
         require_storable({"/debit_account": wanted.debit_account, "/credit_account": wanted.credit_account})
-        hold = await ask(
+        hold = await self.ask(
             PlaceHold(
                 tenant_id=caller.tenant_id,
                 hold_id=wanted.id or resource_id(),
@@ -129,21 +126,24 @@ def hold_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> lis
         )
         return json_answer(hold_body(hold), status=201)
 
-    @get(
+    @operation(
+        "GET",
         "/v1/ledger/holds",
         operation_id="listHolds",
         summary="List holds",
         description="Newest first, as a bare array; the next page is in the `Link` header.",
         tags=["holds"],
-        documented=Documented(answer=list[HoldBody], permission=_READ, query=_LIST, refusals=("query_invalid",)),
+        answer=list[HoldBody],
+        permission=_READ,
+        query=_LIST,
+        refusals=("query_invalid",),
     )
-    async def list_holds(request: AnyRequest) -> Response[bytes]:
-        caller = await access.admit(request.headers, _READ)
+    async def list_holds(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
         query = Query(request)
         states = query.names("state", _STATES)
         if states is not None and len(states) != 1:
             raise wrong("state", f"must be one of {', '.join(_STATES)}")
-        page = await ask(
+        page = await self.ask(
             ListHolds(
                 tenant_id=caller.tenant_id,
                 state=None if states is None else HoldState(states[0]),
@@ -154,74 +154,72 @@ def hold_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> lis
         link = {"Link": next_link(query.given, page.next_cursor)} if page.next_cursor else None
         return json_answer([hold_body(hold) for hold in page.holds], headers=link)
 
-    @get(
+    @operation(
+        "GET",
         "/v1/ledger/holds/{hold_id:str}",
         operation_id="getHold",
         summary="Get a hold",
         tags=["holds"],
-        documented=Documented(answer=HoldBody, permission=_READ, refusals=("hold_not_found",)),
+        answer=HoldBody,
+        permission=_READ,
+        refusals=("hold_not_found",),
     )
-    async def get_hold(request: AnyRequest, hold_id: FromPath[str]) -> Response[bytes]:
-        caller = await access.admit(request.headers, _READ)
-        found = await ask(GetHold(tenant_id=caller.tenant_id, hold_id=path_id(hold_id, "hold_id")))
+    async def get_hold(self, caller: Caller, request: AnyRequest, hold_id: str) -> Response[bytes]:
+        found = await self.ask(GetHold(tenant_id=caller.tenant_id, hold_id=path_id(hold_id, "hold_id")))
         return json_answer(hold_body(found))
 
-    @post(
+    @operation(
+        "POST",
         "/v1/ledger/holds/{hold_id:str}/capture",
-        status_code=200,
         operation_id="captureHold",
         summary="Capture a hold",
         description="Posts all of it, or `amount` of it, and lets the rest go. The same amount again is answered the same.",
         tags=["holds"],
-        documented=Documented(
-            body=CaptureHoldBody,
-            moves_money=True,
-            body_optional=True,
-            example={"amount": "100.00"},
-            answer=HoldBody,
-            permission=_WRITE,
-            refusals=(
-                "hold_not_found",
-                "hold_resolved",
-                "hold_exceeded",
-                "invalid_amount",
-                "floor_crossed",
-                "ceiling_crossed",
-                "balance_overflow",
-            ),
+        body=CaptureHoldBody,
+        moves_money=True,
+        body_optional=True,
+        example={"amount": "100.00"},
+        answer=HoldBody,
+        permission=_WRITE,
+        refusals=(
+            "hold_not_found",
+            "hold_resolved",
+            "hold_exceeded",
+            "invalid_amount",
+            "floor_crossed",
+            "ceiling_crossed",
+            "balance_overflow",
         ),
+        change=Change(CaptureHold, "ledger.capture_hold", target="hold_id"),
     )
-    async def capture_hold(request: AnyRequest, hold_id: FromPath[str]) -> Response[bytes]:
-        caller = await access.admit(request.headers, _WRITE)
+    async def capture_hold(self, caller: Caller, request: AnyRequest, hold_id: str) -> Response[bytes]:
         wanted_id = path_id(hold_id, "hold_id")
-        amount = (await captures.take(await request.body() or b"{}")).amount
+        amount = (await self.captures.take(await request.body() or b"{}")).amount
         amount_minor = None
         if bytes(amount) != _ABSENT:
             # How many decimals an amount has is a matter of the hold's currency.
-            hold = await ask(GetHold(tenant_id=caller.tenant_id, hold_id=wanted_id))
+            hold = await self.ask(GetHold(tenant_id=caller.tenant_id, hold_id=wanted_id))
             amount_minor = _minor(bytes(amount), hold.currency, withdrawn=True)
-        captured = await ask(CaptureHold(tenant_id=caller.tenant_id, hold_id=wanted_id, amount_minor=amount_minor))
+        captured = await self.ask(CaptureHold(tenant_id=caller.tenant_id, hold_id=wanted_id, amount_minor=amount_minor))
         return json_answer(hold_body(captured))
 
-    @post(
+    @operation(
+        "POST",
         "/v1/ledger/holds/{hold_id:str}/void",
-        status_code=200,
         operation_id="voidHold",
         summary="Void a hold",
         description="Lets it go. Again is answered the same.",
         tags=["holds"],
-        documented=Documented(
-            body=NoMembers, answer=HoldBody, permission=_WRITE, refusals=("hold_not_found", "hold_resolved")
-        ),
+        body=NoMembers,
+        answer=HoldBody,
+        permission=_WRITE,
+        refusals=("hold_not_found", "hold_resolved"),
+        change=Change(VoidHold, "ledger.void_hold", target="hold_id"),
     )
-    async def void_hold(request: AnyRequest, hold_id: FromPath[str]) -> Response[bytes]:
-        caller = await access.admit(request.headers, _WRITE)
+    async def void_hold(self, caller: Caller, request: AnyRequest, hold_id: str) -> Response[bytes]:
         await take_nothing(await request.body())
-        voided = await ask(VoidHold(tenant_id=caller.tenant_id, hold_id=path_id(hold_id, "hold_id")))
+        voided = await self.ask(VoidHold(tenant_id=caller.tenant_id, hold_id=path_id(hold_id, "hold_id")))
         return json_answer(hold_body(voided))
-
-    found: list[Any] = [place_hold, list_holds, get_hold, capture_hold, void_hold]
-    return found
 
 
 def _minor(raw: bytes, currency: str, *, withdrawn: bool = False) -> int:

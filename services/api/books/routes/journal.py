@@ -1,22 +1,18 @@
 """Entries that people make: posted in bulk, or proposed by one and decided by another; the ledger is asked."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-from litestar import Response, get, post, put
-from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath
+from litestar import Response
 
 from libs.common.contracts import ledger_journal as contract
 from libs.common.contracts.ledger_journal import EntryResult, ManualEntry, Mode, Outcome, ProposalAnswer
 from libs.common.slices import one_slice
 from libs.common.web.problems import HttpProblem
-from services.api.access import Access
 from services.api.access.auditing import intended
 from services.api.books.schemas import journal as shapes
 from services.api.http.bodies import BodyReader, LongLists, require_storable
-from services.api.http.callers import Caller
-from services.api.http.documentation import Documented
+from services.api.http.callers import Admission, Caller
+from services.api.http.controllers import Change, Resource, operation
 from services.api.http.parameters import AnyRequest, Query, QueryParameter, next_link, path_id
 from services.api.http.problems import PROBLEMS, refusal
 from services.api.http.rendering import json_answer
@@ -24,6 +20,11 @@ from services.api.http.requests import Ask
 from services.api.idempotency.requests import require_key
 
 _READ, _WRITE, _APPROVE, _ADMIN = "ledger:read", "ledger:write", "ledger:approve", "admin:write"
+_POST = Change(contract.PostEntries, "ledger.post_entries", subject="entries")
+_PROPOSE = Change(contract.ProposeEntries, "ledger.propose_entries", subject="entries")
+_APPROVAL = Change(contract.ApproveProposal, "ledger.approve_proposal", target="proposal_id")
+_REJECTION = Change(contract.RejectProposal, "ledger.reject_proposal", target="proposal_id")
+_SET_POLICY = Change(contract.SetJournalPolicy, "ledger.set_journal_policy", subject="/v1/ledger/settings")
 PROPOSALS, PROPOSALS_MAX = 50, 200
 _LINES_AT_ONCE = 150
 """Lines of entries that are read before other requests of this process get a turn."""
@@ -51,48 +52,39 @@ _KEY_REFUSALS = ("idempotency_key_missing", "idempotency_key_invalid", "idempote
 _STATUSES = {status.value: (status.value,) for status in contract.ProposalStatus}
 
 
-def journal_routes(access: Access, ask: Ask) -> list[HTTPRouteHandler]:
-    """Build the routes of entries that people make; `ask` leaves the audit log to them, since it names two people."""
-    lists = LongLists()
-    found: list[Any] = [
-        *_posting_routes(access, ask, lists),
-        *_proposal_routes(access, ask, lists),
-        *_decision_routes(access, ask),
-        *_settings_routes(access, ask),
-    ]
-    return found
+class ManualEntries(Resource):
+    """ManualEntries"""
 
+    ask_unaudited: Ask
+    lists: LongLists
 
-def _posting_routes(access: Access, ask: Ask, lists: LongLists) -> list[Any]:
     bodies = BodyReader(shapes.PostLedgerEntries, moves_money=True, long="entries")
 
-    @post(
+    @operation(
+        "POST",
         "/v1/ledger/entries",
-        status_code=200,
         operation_id="postLedgerEntries",
         summary="Post journal entries",
         description="One to 10,000 entries by hand. `atomic`: all or none, and a refusal says what is wrong where. "
         "`independent`: each for itself, with a result each. Needs an `Idempotency-Key` unless it is a dry run; the key "
         "is remembered for ever, as the entries are.",
         tags=["journal"],
-        documented=Documented(
-            body=shapes.PostLedgerEntries,
-            moves_money=True,
-            example={"entries": _ENTRIES, "mode": "atomic"},
-            answer=shapes.EntriesPostedBody,
-            permission=_WRITE,
-            refusals=(*_ENTRY_REFUSALS, *_KEY_REFUSALS, "approval_required"),
-            headers=(("Idempotency-Key", "Not needed in a dry run; the same key and body is answered the same."),),
-        ),
+        body=shapes.PostLedgerEntries,
+        moves_money=True,
+        example={"entries": _ENTRIES, "mode": "atomic"},
+        answer=shapes.EntriesPostedBody,
+        permission=_WRITE,
+        refusals=(*_ENTRY_REFUSALS, *_KEY_REFUSALS, "approval_required"),
+        headers=(("Idempotency-Key", "Not needed in a dry run; the same key and body is answered the same."),),
+        change=_POST,
     )
-    async def post_ledger_entries(request: AnyRequest) -> Response[bytes]:
-        caller = await access.admit(request.headers, _WRITE)
+    async def post_ledger_entries(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
         raw = await request.body()
-        async with lists.turn(caller.tenant_id, raw):
-            return await _post(request, caller, raw)
+        async with self.lists.turn(caller.tenant_id, raw):
+            return await self._post(request, caller, raw)
 
-    async def _post(request: AnyRequest, caller: Caller, raw: bytes) -> Response[bytes]:
-        wanted = await bodies.take(raw)
+    async def _post(self, request: AnyRequest, caller: Caller, raw: bytes) -> Response[bytes]:
+        wanted = await self.bodies.take(raw)
         entries = await _read(wanted.entries)
         key = "" if wanted.dry_run else require_key(request.headers, missing="posting needs an Idempotency-Key")
         asked = contract.PostEntries(
@@ -104,13 +96,13 @@ def _posting_routes(access: Access, ask: Ask, lists: LongLists) -> list[Any]:
             entries=entries,
         )
         if wanted.dry_run:
-            answer = await ask(asked)
+            answer = await self.ask_unaudited(asked)
         else:
-            answer = await intended(access, caller, ask, asked, action="ledger.post_entries", target="entries")
+            answer = await intended(self.access, caller, self.ask_unaudited, asked, change=_POST)
         body = await shapes.posted_body(answer.results, mode=wanted.mode, dry_run=wanted.dry_run)
         refused = wanted.mode is Mode.ATOMIC and not wanted.dry_run and body.refused > 0
         if not wanted.dry_run:
-            await access.remember(
+            await self.access.remember(
                 caller,
                 "ledger.post_entries",
                 "entries",
@@ -126,39 +118,40 @@ def _posting_routes(access: Access, ask: Ask, lists: LongLists) -> list[Any]:
             raise _refusal(answer.results)
         return json_answer(body, headers=_replayed(is_replay=answer.is_replay))
 
-    return [post_ledger_entries]
 
+class Proposals(Resource):
+    """Proposals"""
 
-def _proposal_routes(access: Access, ask: Ask, lists: LongLists) -> list[Any]:
+    ask_unaudited: Ask
+    lists: LongLists
+
     bodies = BodyReader(shapes.ProposeLedgerEntries, moves_money=True, long="entries")
 
-    @post(
+    @operation(
+        "POST",
         "/v1/ledger/proposals",
-        status_code=201,
         operation_id="proposeLedgerEntries",
         summary="Propose journal entries",
         description="One to 500 entries that are posted together once somebody else approves. What could not be posted "
         "now is refused now.",
         tags=["journal"],
-        documented=Documented(
-            body=shapes.ProposeLedgerEntries,
-            moves_money=True,
-            example={"reason": "Bank statement of November", "entries": _ENTRIES},
-            answer=shapes.ProposalBody,
-            permission=_WRITE,
-            status=201,
-            refusals=(*_ENTRY_REFUSALS, *_KEY_REFUSALS),
-            headers=(("Idempotency-Key", "Required; the same key and body again is the same proposal."),),
-        ),
+        body=shapes.ProposeLedgerEntries,
+        moves_money=True,
+        example={"reason": "Bank statement of November", "entries": _ENTRIES},
+        answer=shapes.ProposalBody,
+        permission=_WRITE,
+        status=201,
+        refusals=(*_ENTRY_REFUSALS, *_KEY_REFUSALS),
+        headers=(("Idempotency-Key", "Required; the same key and body again is the same proposal."),),
+        change=_PROPOSE,
     )
-    async def propose_ledger_entries(request: AnyRequest) -> Response[bytes]:
-        caller = await access.admit(request.headers, _WRITE)
+    async def propose_ledger_entries(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
         raw = await request.body()
-        async with lists.turn(caller.tenant_id, raw):
-            return await _propose(request, caller, raw)
+        async with self.lists.turn(caller.tenant_id, raw):
+            return await self._propose(request, caller, raw)
 
-    async def _propose(request: AnyRequest, caller: Caller, raw: bytes) -> Response[bytes]:
-        wanted = await bodies.take(raw)
+    async def _propose(self, request: AnyRequest, caller: Caller, raw: bytes) -> Response[bytes]:
+        wanted = await self.bodies.take(raw)
         require_storable({"/reason": wanted.reason})
         entries = await _read(wanted.entries)
         asked = contract.ProposeEntries(
@@ -168,41 +161,39 @@ def _proposal_routes(access: Access, ask: Ask, lists: LongLists) -> list[Any]:
             reason=wanted.reason,
             entries=entries,
         )
-        answer = await intended(access, caller, ask, asked, action="ledger.propose_entries", target="entries")
-        return await _proposal_answer(access, caller, answer, action="ledger.propose_entries", status=201)
+        answer = await intended(self.access, caller, self.ask_unaudited, asked, change=_PROPOSE)
+        return await _proposal_answer(self.access, caller, answer, change=_PROPOSE, status=201)
 
-    @get(
+    @operation(
+        "GET",
         "/v1/ledger/proposals",
         operation_id="listProposals",
         summary="List proposals",
         description="Newest first.",
         tags=["journal"],
-        documented=Documented(
-            answer=shapes.ProposalsBody,
-            permission=_READ,
-            query=(
-                QueryParameter(
-                    name="status", description="With this status.", shape={"type": "string", "enum": [*_STATUSES]}
-                ),
-                QueryParameter(
-                    name="limit",
-                    description="Proposals on a page.",
-                    shape={"type": "integer", "minimum": 1, "maximum": PROPOSALS_MAX, "default": PROPOSALS},
-                ),
-                QueryParameter(
-                    name="cursor",
-                    description="The `next_cursor` of the page before.",
-                    shape={"type": "string", "maxLength": 512},
-                ),
+        answer=shapes.ProposalsBody,
+        permission=_READ,
+        query=(
+            QueryParameter(
+                name="status", description="With this status.", shape={"type": "string", "enum": [*_STATUSES]}
             ),
-            refusals=("query_invalid",),
+            QueryParameter(
+                name="limit",
+                description="Proposals on a page.",
+                shape={"type": "integer", "minimum": 1, "maximum": PROPOSALS_MAX, "default": PROPOSALS},
+            ),
+            QueryParameter(
+                name="cursor",
+                description="The `next_cursor` of the page before.",
+                shape={"type": "string", "maxLength": 512},
+            ),
         ),
+        refusals=("query_invalid",),
     )
-    async def list_proposals(request: AnyRequest) -> Response[bytes]:
-        caller = await access.admit(request.headers, _READ)
+    async def list_proposals(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
         query = Query(request)
         statuses = query.names("status", _STATUSES)
-        page = await ask(
+        page = await self.ask_unaudited(
             contract.ListProposals(
                 tenant_id=caller.tenant_id,
                 status=None if statuses is None else contract.ProposalStatus(statuses[0]),
@@ -216,131 +207,131 @@ def _proposal_routes(access: Access, ask: Ask, lists: LongLists) -> list[Any]:
         link = {"Link": next_link(query.given, page.next_cursor)} if page.next_cursor else None
         return json_answer(body, headers=link)
 
-    @get(
+    @operation(
+        "GET",
         "/v1/ledger/proposals/{proposal_id:str}",
         operation_id="getProposal",
         summary="Get a proposal",
         tags=["journal"],
-        documented=Documented(answer=shapes.ProposalBody, permission=_READ, refusals=("proposal_not_found",)),
+        answer=shapes.ProposalBody,
+        permission=_READ,
+        refusals=("proposal_not_found",),
     )
-    async def get_proposal(request: AnyRequest, proposal_id: FromPath[str]) -> Response[bytes]:
-        caller = await access.admit(request.headers, _READ)
+    async def get_proposal(self, caller: Caller, request: AnyRequest, proposal_id: str) -> Response[bytes]:
         wanted = contract.GetProposal(tenant_id=caller.tenant_id, proposal_id=path_id(proposal_id, "proposal_id"))
-        return json_answer(shapes.proposal_body(await ask(wanted)))
-
-    return [propose_ledger_entries, list_proposals, get_proposal]
+        return json_answer(shapes.proposal_body(await self.ask_unaudited(wanted)))
 
 
-def _decision_routes(access: Access, ask: Ask) -> list[Any]:
+class Decisions(Resource):
+    """Decisions"""
+
+    ask_unaudited: Ask
+
     bodies = BodyReader(shapes.DecideProposal, moves_money=True)
     of_decision = ("proposal_not_found", "self_approval", "proposal_decided", "proposal_expired")
 
-    async def reason_of(request: AnyRequest) -> str | None:
-        wanted = await bodies.take(await request.body() or b"{}")
+    async def _reason_of(self, request: AnyRequest) -> str | None:
+        wanted = await self.bodies.take(await request.body() or b"{}")
         require_storable({"/reason": wanted.reason})
         return wanted.reason
 
-    @post(
+    @operation(
+        "POST",
         "/v1/ledger/proposals/{proposal_id:str}/approve",
-        status_code=200,
         operation_id="approveProposal",
         summary="Approve a proposal",
         description="Posts its entries, exactly once, however often it is approved. Who proposed it cannot.",
         tags=["journal"],
-        documented=Documented(
-            body=shapes.DecideProposal,
-            moves_money=True,
-            body_optional=True,
-            answer=shapes.ProposalBody,
-            permission=_APPROVE,
-            refusals=(*of_decision, *_ENTRY_REFUSALS),
-        ),
+        body=shapes.DecideProposal,
+        moves_money=True,
+        body_optional=True,
+        answer=shapes.ProposalBody,
+        permission=_APPROVE,
+        refusals=(*of_decision, *_ENTRY_REFUSALS),
+        change=_APPROVAL,
     )
-    async def approve_proposal(request: AnyRequest, proposal_id: FromPath[str]) -> Response[bytes]:
-        caller = await access.admit(request.headers, _APPROVE)
+    async def approve_proposal(self, caller: Caller, request: AnyRequest, proposal_id: str) -> Response[bytes]:
         asked = contract.ApproveProposal(
             tenant_id=caller.tenant_id,
             proposal_id=path_id(proposal_id, "proposal_id"),
             decided_by=caller.actor,
-            reason=await reason_of(request),
+            reason=await self._reason_of(request),
         )
         target = str(asked.proposal_id)
-        answer = await intended(access, caller, ask, asked, action="ledger.approve_proposal", target=target)
-        return await _proposal_answer(access, caller, answer, action="ledger.approve_proposal", target=target)
+        answer = await intended(self.access, caller, self.ask_unaudited, asked, change=_APPROVAL)
+        return await _proposal_answer(self.access, caller, answer, change=_APPROVAL, target=target)
 
-    @post(
+    @operation(
+        "POST",
         "/v1/ledger/proposals/{proposal_id:str}/reject",
-        status_code=200,
         operation_id="rejectProposal",
         summary="Reject a proposal",
         description="Its entries will not be posted. Who proposed it cannot reject it either.",
         tags=["journal"],
-        documented=Documented(
-            body=shapes.DecideProposal,
-            moves_money=True,
-            body_optional=True,
-            answer=shapes.ProposalBody,
-            permission=_APPROVE,
-            refusals=of_decision,
-        ),
+        body=shapes.DecideProposal,
+        moves_money=True,
+        body_optional=True,
+        answer=shapes.ProposalBody,
+        permission=_APPROVE,
+        refusals=of_decision,
+        change=_REJECTION,
     )
-    async def reject_proposal(request: AnyRequest, proposal_id: FromPath[str]) -> Response[bytes]:
-        caller = await access.admit(request.headers, _APPROVE)
+    async def reject_proposal(self, caller: Caller, request: AnyRequest, proposal_id: str) -> Response[bytes]:
         asked = contract.RejectProposal(
             tenant_id=caller.tenant_id,
             proposal_id=path_id(proposal_id, "proposal_id"),
             decided_by=caller.actor,
-            reason=await reason_of(request),
+            reason=await self._reason_of(request),
         )
         target = str(asked.proposal_id)
-        answer = await intended(access, caller, ask, asked, action="ledger.reject_proposal", target=target)
-        return await _proposal_answer(access, caller, answer, action="ledger.reject_proposal", target=target)
-
-    return [approve_proposal, reject_proposal]
+        answer = await intended(self.access, caller, self.ask_unaudited, asked, change=_REJECTION)
+        return await _proposal_answer(self.access, caller, answer, change=_REJECTION, target=target)
 
 
-def _settings_routes(access: Access, ask: Ask) -> list[Any]:
+class Settings(Resource):
+    """Settings"""
+
+    ask_unaudited: Ask
+
     bodies = BodyReader(shapes.LedgerSettings)
 
-    @get(
+    @operation(
+        "GET",
         "/v1/ledger/settings",
         operation_id="getLedgerSettings",
         summary="What does the tenant demand of entries that people make?",
         tags=["journal"],
-        documented=Documented(answer=shapes.LedgerSettings, permission=_READ),
+        answer=shapes.LedgerSettings,
+        permission=_READ,
     )
-    async def get_ledger_settings(request: AnyRequest) -> Response[bytes]:
-        caller = await access.admit(request.headers, _READ)
-        found = await ask(contract.GetJournalPolicy(tenant_id=caller.tenant_id))
+    async def get_ledger_settings(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
+        found = await self.ask_unaudited(contract.GetJournalPolicy(tenant_id=caller.tenant_id))
         return json_answer(shapes.LedgerSettings(manual_entries_need_approval=found.manual_entries_need_approval))
 
-    @put(
+    @operation(
+        "PUT",
         "/v1/ledger/settings",
         operation_id="putLedgerSettings",
         summary="Demand a second person, or do not",
         tags=["journal"],
-        documented=Documented(
-            body=shapes.LedgerSettings,
-            example={"manual_entries_need_approval": False},
-            answer=shapes.LedgerSettings,
-            permission=_ADMIN,
-        ),
+        body=shapes.LedgerSettings,
+        example={"manual_entries_need_approval": False},
+        answer=shapes.LedgerSettings,
+        permission=_ADMIN,
+        change=_SET_POLICY,
     )
-    async def put_ledger_settings(request: AnyRequest) -> Response[bytes]:
-        caller = await access.admit(request.headers, _ADMIN)
-        wanted = await bodies.take(await request.body())
+    async def put_ledger_settings(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
+        wanted = await self.bodies.take(await request.body())
         asked = contract.SetJournalPolicy(
             tenant_id=caller.tenant_id,
             changed_by=caller.actor,
             manual_entries_need_approval=wanted.manual_entries_need_approval,
         )
-        await intended(access, caller, ask, asked, action="ledger.set_journal_policy", target="/v1/ledger/settings")
+        await intended(self.access, caller, self.ask_unaudited, asked, change=_SET_POLICY)
         said = "true" if wanted.manual_entries_need_approval else "false"
         detail = {"manual_entries_need_approval": said}
-        await access.remember(caller, "ledger.set_journal_policy", "/v1/ledger/settings", detail=detail)
+        await self.access.remember(caller, _SET_POLICY.action, _SET_POLICY.subject, detail=detail)
         return json_answer(wanted)
-
-    return [get_ledger_settings, put_ledger_settings]
 
 
 async def _read(wanted: Sequence[shapes.NewEntry]) -> list[ManualEntry]:
@@ -363,18 +354,24 @@ def _parts(entries: Sequence[shapes.NewEntry]) -> Iterator[Sequence[shapes.NewEn
 
 
 async def _proposal_answer(
-    access: Access, caller: Caller, answer: ProposalAnswer, *, action: str, target: str = "entries", status: int = 200
+    access: Admission,
+    caller: Caller,
+    answer: ProposalAnswer,
+    *,
+    change: Change,
+    target: str = "entries",
+    status: int = 200,
 ) -> Response[bytes]:
     """Answer with the proposal, or refuse for its entries; either is written down with both names."""
     proposal = answer.proposal
     if proposal is None:
         no = _refusal(answer.results)
-        await access.remember(caller, action, target, outcome="failed", detail={"reason": no.code})
+        await access.remember(caller, change.action, target, outcome="failed", detail={"reason": no.code})
         raise no
     detail = {"made_by": proposal.made_by, "status": proposal.status.value}
     if proposal.decided_by is not None:
         detail["decided_by"] = proposal.decided_by
-    await access.remember(caller, action, str(proposal.id), detail=detail)
+    await access.remember(caller, change.action, str(proposal.id), detail=detail)
     headers = _replayed(is_replay=answer.is_replay)
     return json_answer(shapes.proposal_body(proposal), status=status, headers=headers)
 

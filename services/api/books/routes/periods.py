@@ -1,22 +1,19 @@
 """Reversals and closed periods, as clients see them; the ledger is asked over the broker."""
 
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
-from litestar import Response, get, post
-from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath
+from litestar import Response
 
 from libs.common.clock import iso
-from libs.common.contracts import Message
 from libs.common.contracts.ledger_books import ClosePeriod, ListPeriods, Period, ReverseEntry
-from services.api.access import Access
 from services.api.books.schemas.entries import EntryBody, entry_body
 from services.api.http.bodies import BodyReader, NoMembers, take_nothing
-from services.api.http.documentation import Documented
+from services.api.http.callers import Caller
+from services.api.http.controllers import Change, Resource, operation
 from services.api.http.parameters import AnyRequest, instant, path_id
 from services.api.http.rendering import json_answer
+from services.api.http.requests import Ask
 
 _READ, _WRITE = "ledger:read", "ledger:write"
 
@@ -42,72 +39,72 @@ class PeriodBody(msgspec.Struct, frozen=True, kw_only=True):
     closed_by: str
 
 
-def period_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> list[HTTPRouteHandler]:
-    """Build the routes of reversals and closed periods."""
+class Periods(Resource):
+    """Routes of reversals and closed periods."""
+
+    ask: Ask
+
     bodies = BodyReader(ClosePeriodBody)
 
-    @post(
+    @operation(
+        "POST",
         "/v1/ledger/entries/{entry_id:str}/reversal",
-        status_code=201,
         operation_id="reverseLedgerEntry",
         summary="Reverse a journal entry",
         description="Takes an entry back by a further one that is linked to it. It happens once; again is answered the "
         "same. Reversing the entry of a payment moves no money: refund the payment for that.",
         tags=["ledger"],
-        documented=Documented(
-            body=NoMembers,
-            answer=EntryBody,
-            permission=_WRITE,
-            status=201,
-            refusals=(
-                "entry_not_found",
-                "entry_not_reversible",
-                "floor_crossed",
-                "ceiling_crossed",
-                "balance_overflow",
-            ),
+        body=NoMembers,
+        answer=EntryBody,
+        permission=_WRITE,
+        status=201,
+        refusals=(
+            "entry_not_found",
+            "entry_not_reversible",
+            "floor_crossed",
+            "ceiling_crossed",
+            "balance_overflow",
         ),
+        change=Change(ReverseEntry, "ledger.reverse_entry", target="entry_id"),
     )
-    async def reverse_ledger_entry(request: AnyRequest, entry_id: FromPath[str]) -> Response[bytes]:
-        caller = await access.admit(request.headers, _WRITE)
+    async def reverse_ledger_entry(self, caller: Caller, request: AnyRequest, entry_id: str) -> Response[bytes]:
         await take_nothing(await request.body())
-        reversal = await ask(ReverseEntry(tenant_id=caller.tenant_id, entry_id=path_id(entry_id, "entry_id")))
+        reversal = await self.ask(ReverseEntry(tenant_id=caller.tenant_id, entry_id=path_id(entry_id, "entry_id")))
         return json_answer(entry_body(reversal), status=201)
 
-    @get(
+    @operation(
+        "GET",
         "/v1/ledger/periods",
         operation_id="listPeriods",
         summary="List closed periods",
         description="The latest first, as a bare array.",
         tags=["periods"],
-        documented=Documented(answer=list[PeriodBody], permission=_READ),
+        answer=list[PeriodBody],
+        permission=_READ,
     )
-    async def list_periods(request: AnyRequest) -> Response[bytes]:
-        caller = await access.admit(request.headers, _READ)
-        found = await ask(ListPeriods(tenant_id=caller.tenant_id))
+    async def list_periods(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
+        found = await self.ask(ListPeriods(tenant_id=caller.tenant_id))
         return json_answer([period_body(period) for period in found.periods])
 
-    @post(
+    @operation(
+        "POST",
         "/v1/ledger/periods",
-        status_code=201,
         operation_id="closePeriod",
         summary="Close the books",
         description="Closes everything effective before an instant, for ever: there is no opening again. What a person "
         "posts into a closed period is refused; what happened there is posted into the first open instant.",
         tags=["periods"],
-        documented=Documented(
-            body=ClosePeriodBody,
-            example={"ends_before": "2026-11-01"},
-            answer=PeriodBody,
-            permission=_WRITE,
-            status=201,
-            refusals=("period_invalid",),
-        ),
+        body=ClosePeriodBody,
+        example={"ends_before": "2026-11-01"},
+        answer=PeriodBody,
+        permission=_WRITE,
+        status=201,
+        refusals=("period_invalid",),
+        change=Change(ClosePeriod, "ledger.close_period", target="ends_before"),
     )
-    async def close_period(request: AnyRequest) -> Response[bytes]:
-        caller = await access.admit(request.headers, _WRITE)
-        wanted = await bodies.take(await request.body())
-        closed = await ask(
+    async def close_period(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
+        wanted = await self.bodies.take(await request.body())
+        closed = await self.ask(
             ClosePeriod(
                 tenant_id=caller.tenant_id,
                 ends_before=instant("/ends_before", wanted.ends_before),
@@ -115,9 +112,6 @@ def period_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> l
             )
         )
         return json_answer(period_body(closed), status=201)
-
-    found: list[Any] = [reverse_ledger_entry, list_periods, close_period]
-    return found
 
 
 def period_body(period: Period) -> PeriodBody:

@@ -5,18 +5,16 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from litestar import Response, get, post
-from litestar.handlers import HTTPRouteHandler
+from litestar import Response
 from litestar.response import Stream
 
 from libs.common.clock import Clock, iso
 from libs.common.contracts import ledger_reports as contract
 from libs.common.money import is_known_currency
-from services.api.access import Access
 from services.api.books.schemas import reports as shapes
 from services.api.http.bodies import NoMembers, take_nothing
 from services.api.http.callers import Caller
-from services.api.http.documentation import Documented
+from services.api.http.controllers import Change, Resource, operation
 from services.api.http.parameters import AnyRequest, Query, QueryParameter, next_link, wrong
 from services.api.http.problems import refusal
 from services.api.http.rendering import json_answer
@@ -58,47 +56,39 @@ _AGED = "As of the last refresh, whose instant and age are in the headers; exact
 _LIVE = "From the books themselves, as of now."
 
 
-def report_routes(access: Access, ask: Ask, *, clock: Clock) -> list[HTTPRouteHandler]:
-    """Build the routes of reports."""
-    found: list[Any] = [
-        *_revenue_routes(access, ask, clock),
-        *_balance_routes(access, ask, clock),
-        *_record_routes(access, ask),
-    ]
-    return found
+class RevenueReports(Resource):
+    """RevenueReports"""
 
+    ask: Ask
 
-def _revenue_routes(access: Access, ask: Ask, clock: Clock) -> list[Any]:
-    @get(
+    @operation(
+        "GET",
         "/v1/reports/revenue",
         operation_id="reportRevenue",
         summary="Revenue by period",
         description=f"By period and currency, as a bare array; periods without revenue are left out. {_AGED}",
         tags=["reports"],
-        documented=Documented(
-            answer=list[shapes.RevenueItem],
-            permission=_READ,
-            query=(
-                *_FROM_TO,
-                QueryParameter(
-                    name="granularity",
-                    description="How long a period is; a week begins on Monday.",
-                    shape={"type": "string", "enum": [g.value for g in contract.Granularity], "default": "month"},
-                ),
-                _CURRENCY,
-                _TZ,
-                FORMAT,
+        answer=list[shapes.RevenueItem],
+        permission=_READ,
+        query=(
+            *_FROM_TO,
+            QueryParameter(
+                name="granularity",
+                description="How long a period is; a week begins on Monday.",
+                shape={"type": "string", "enum": [g.value for g in contract.Granularity], "default": "month"},
             ),
-            refusals=("query_invalid",),
-            csv=True,
-            aged=True,
+            _CURRENCY,
+            _TZ,
+            FORMAT,
         ),
+        refusals=("query_invalid",),
+        csv=True,
+        aged=True,
     )
-    async def report_revenue(request: AnyRequest) -> Response[bytes] | Stream:
-        caller = await access.admit(request.headers, _READ)
+    async def report_revenue(self, caller: Caller, request: AnyRequest) -> Response[bytes] | Stream:
         query = Query(request)
         as_csv, zone = wants_csv(request, query), query.zone()
-        found = await ask(
+        found = await self.ask(
             contract.ReportRevenue(
                 tenant_id=caller.tenant_id,
                 granularity=_granularity(query),
@@ -109,29 +99,28 @@ def _revenue_routes(access: Access, ask: Ask, clock: Clock) -> list[Any]:
             )
         )
         items = [shapes.revenue_item(row, zone) for row in found.rows]
-        age = _age(found.refreshed_at, clock)
+        age = _age(found.refreshed_at, self.clock)
         if as_csv:
             return csv_answer("revenue", shapes.REVENUE_COLUMNS, one_page(shapes.rows_of(items)), headers=age)
         return json_answer(items, headers=age)
 
-    @get(
+    @operation(
+        "GET",
         "/v1/reports/revenue-by-tenant",
         operation_id="reportRevenueByTenant",
         summary="Revenue of every tenant",
         description="By tenant and currency, as a bare array; for operators of the platform. The next page is in the "
         f"`Link` header. {_AGED}",
         tags=["reports"],
-        documented=Documented(
-            answer=list[shapes.TenantRevenueItem],
-            permission=_READ,
-            query=(*_FROM_TO, _CURRENCY, _TZ, _limit("Tenants", TENANTS, TENANTS_MAX), _CURSOR, FORMAT),
-            refusals=("query_invalid", "operator_required"),
-            csv=True,
-            aged=True,
-        ),
+        answer=list[shapes.TenantRevenueItem],
+        permission=_READ,
+        query=(*_FROM_TO, _CURRENCY, _TZ, _limit("Tenants", TENANTS, TENANTS_MAX), _CURSOR, FORMAT),
+        refusals=("query_invalid", "operator_required"),
+        csv=True,
+        aged=True,
+        operator_for="revenue of every tenant",
     )
-    async def report_revenue_by_tenant(request: AnyRequest) -> Response[bytes] | Stream:
-        await _admit_operator(access, request, _READ, what="revenue of every tenant")
+    async def report_revenue_by_tenant(self, caller: Caller, request: AnyRequest) -> Response[bytes] | Stream:
         query = Query(request)
         as_csv, zone = wants_csv(request, query), query.zone()
         wanted = contract.ReportRevenueByTenant(
@@ -141,12 +130,12 @@ def _revenue_routes(access: Access, ask: Ask, clock: Clock) -> list[Any]:
             limit=TENANTS_MAX if as_csv else query.integer("limit", default=TENANTS, at_least=1, at_most=TENANTS_MAX),
             cursor=query.cursor(),
         )
-        first = await ask(wanted)
-        headers = _age(first.refreshed_at, clock)
+        first = await self.ask(wanted)
+        headers = _age(first.refreshed_at, self.clock)
         if as_csv:
 
             async def pages() -> AsyncIterator[Iterable[Sequence[str]]]:
-                async for page in _all(ask, wanted, first):
+                async for page in _all(self.ask, wanted, first):
                     yield shapes.rows_of(shapes.tenant_item(row) for row in page.rows)
 
             return csv_answer("revenue-by-tenant", shapes.TENANT_COLUMNS, pages(), headers=headers)
@@ -154,49 +143,52 @@ def _revenue_routes(access: Access, ask: Ask, clock: Clock) -> list[Any]:
             headers["Link"] = next_link(query.given, first.next_cursor)
         return json_answer([shapes.tenant_item(row) for row in first.rows], headers=headers)
 
-    @post(
+    @operation(
+        "POST",
         "/v1/reports/refresh",
-        status_code=200,
         operation_id="refreshReports",
         summary="Refresh the reports now",
         description="For operators of the platform. Waits, bounded: 200 once it is done, 202 while it goes on, here or "
         "in another process.",
         tags=["reports"],
-        documented=Documented(
-            body=NoMembers, answer=shapes.RefreshBody, permission=_WRITE, accepted=True, refusals=("operator_required",)
-        ),
+        body=NoMembers,
+        answer=shapes.RefreshBody,
+        permission=_WRITE,
+        accepted=True,
+        refusals=("operator_required",),
+        operator_for="refreshing reports",
+        change=Change(contract.RefreshReports, "ledger.refresh_reports", subject="RefreshReports"),
     )
-    async def refresh_reports(request: AnyRequest) -> Response[bytes]:
-        await _admit_operator(access, request, _WRITE, what="refreshing reports")
+    async def refresh_reports(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
         await take_nothing(await request.body())
-        found = await ask(contract.RefreshReports())
+        found = await self.ask(contract.RefreshReports())
         body = shapes.RefreshBody(refreshed_at=iso(found.refreshed_at), done=found.is_done)
         return json_answer(body, status=200 if found.is_done else 202)
 
-    return [report_revenue, report_revenue_by_tenant, refresh_reports]
 
+class BalanceReports(Resource):
+    """BalanceReports"""
 
-def _balance_routes(access: Access, ask: Ask, clock: Clock) -> list[Any]:
-    @get(
+    ask: Ask
+
+    @operation(
+        "GET",
         "/v1/reports/account-balances",
         operation_id="reportAccountBalances",
         summary="Account balances",
         description=f"By account and currency, as a bare array; within a period when one is given. {_AGED}",
         tags=["reports"],
-        documented=Documented(
-            answer=list[shapes.AccountBalanceItem],
-            permission=_READ,
-            query=(*_FROM_TO, _CURRENCY, _TZ, FORMAT),
-            refusals=("query_invalid",),
-            csv=True,
-            aged=True,
-        ),
+        answer=list[shapes.AccountBalanceItem],
+        permission=_READ,
+        query=(*_FROM_TO, _CURRENCY, _TZ, FORMAT),
+        refusals=("query_invalid",),
+        csv=True,
+        aged=True,
     )
-    async def report_account_balances(request: AnyRequest) -> Response[bytes] | Stream:
-        caller = await access.admit(request.headers, _READ)
+    async def report_account_balances(self, caller: Caller, request: AnyRequest) -> Response[bytes] | Stream:
         query = Query(request)
         as_csv, zone = wants_csv(request, query), query.zone()
-        found = await ask(
+        found = await self.ask(
             contract.ReportBalances(
                 tenant_id=caller.tenant_id,
                 posted_from=query.begin(zone=zone),
@@ -205,79 +197,75 @@ def _balance_routes(access: Access, ask: Ask, clock: Clock) -> list[Any]:
             )
         )
         items = [shapes.balance_item(balance) for balance in found.balances]
-        age = _age(found.refreshed_at, clock)
+        age = _age(found.refreshed_at, self.clock)
         if as_csv:
             return csv_answer("account-balances", shapes.BALANCE_COLUMNS, one_page(shapes.rows_of(items)), headers=age)
         return json_answer(items, headers=age)
 
-    @get(
+    @operation(
+        "GET",
         "/v1/reports/trial-balance",
         operation_id="reportTrialBalance",
         summary="Trial balance",
         description=f"Every account at one instant of record: in each currency debits equal credits. {_LIVE}",
         tags=["reports"],
-        documented=Documented(
-            answer=shapes.TrialBalanceBody,
-            permission=_READ,
-            query=(
-                QueryParameter(
-                    name="as_of",
-                    description="At the end of this date, or right after this instant; else now.",
-                    shape=_INSTANT,
-                ),
-                _TZ,
-                FORMAT,
+        answer=shapes.TrialBalanceBody,
+        permission=_READ,
+        query=(
+            QueryParameter(
+                name="as_of",
+                description="At the end of this date, or right after this instant; else now.",
+                shape=_INSTANT,
             ),
-            csv=True,
+            _TZ,
+            FORMAT,
         ),
+        csv=True,
     )
-    async def report_trial_balance(request: AnyRequest) -> Response[bytes] | Stream:
-        caller = await access.admit(request.headers, _READ)
+    async def report_trial_balance(self, caller: Caller, request: AnyRequest) -> Response[bytes] | Stream:
         query = Query(request)
         as_csv = wants_csv(request, query)
         as_of = query.end("as_of", zone=query.zone())
-        found = await ask(contract.ReportTrialBalance(tenant_id=caller.tenant_id, as_of=as_of))
+        found = await self.ask(contract.ReportTrialBalance(tenant_id=caller.tenant_id, as_of=as_of))
         body = shapes.trial_balance_body(found)
         if as_csv:
             return csv_answer("trial-balance", shapes.TRIAL_COLUMNS, one_page(shapes.rows_of(body.accounts)))
         return json_answer(body)
 
-    return [report_account_balances, report_trial_balance]
 
+class RecordReports(Resource):
+    """RecordReports"""
 
-def _record_routes(access: Access, ask: Ask) -> list[Any]:
-    @get(
+    ask: Ask
+
+    @operation(
+        "GET",
         "/v1/reports/statement",
         operation_id="reportStatement",
         summary="Account statement",
         description="One account in one currency, oldest first: the opening balance and the lines make the closing "
         "balance. The first page fixes where it ends, so that all pages are of one statement.",
         tags=["reports"],
-        documented=Documented(
-            answer=shapes.StatementBody,
-            permission=_READ,
-            query=(
-                QueryParameter(
-                    name="account", description="The account's code.", shape={"type": "string"}, required=True
-                ),
-                QueryParameter(
-                    name="currency",
-                    description="ISO 4217 code.",
-                    shape={"type": "string", "pattern": "^[A-Z]{3}$"},
-                    required=True,
-                ),
-                *_FROM_TO,
-                _TZ,
-                _limit("Lines", LINES, LINES_MAX),
-                _CURSOR,
-                FORMAT,
+        answer=shapes.StatementBody,
+        permission=_READ,
+        query=(
+            QueryParameter(name="account", description="The account's code.", shape={"type": "string"}, required=True),
+            QueryParameter(
+                name="currency",
+                description="ISO 4217 code.",
+                shape={"type": "string", "pattern": "^[A-Z]{3}$"},
+                required=True,
             ),
-            refusals=("query_invalid", "account_unknown", "unsupported_currency"),
-            csv=True,
+            *_FROM_TO,
+            _TZ,
+            _limit("Lines", LINES, LINES_MAX),
+            _CURSOR,
+            FORMAT,
         ),
+        refusals=("query_invalid", "account_unknown", "unsupported_currency"),
+        csv=True,
     )
-    async def report_statement(request: AnyRequest) -> Response[bytes] | Stream:
-        caller = await access.admit(request.headers, _READ)
+    async def report_statement(self, caller: Caller, request: AnyRequest) -> Response[bytes] | Stream:
         query = Query(request)
         as_csv, zone = wants_csv(request, query), query.zone()
         account, currency = query.text("account", length_max=64), query.currency()
@@ -298,13 +286,13 @@ def _record_routes(access: Access, ask: Ask) -> list[Any]:
             limit=LINES_MAX if as_csv else query.integer("limit", default=LINES, at_least=1, at_most=LINES_MAX),
             cursor=query.cursor(),
         )
-        first = await ask(wanted)
+        first = await self.ask(wanted)
         body = shapes.statement_body(first)
         if as_csv:
 
             async def pages() -> AsyncIterator[Iterable[Sequence[str]]]:
                 yield [shapes.edge_row("opening", wanted.posted_from, body.opening_balance, currency)]
-                async for page in _all(ask, wanted, first):
+                async for page in _all(self.ask, wanted, first):
                     yield shapes.statement_rows(shapes.statement_body(page).lines, currency)
                 yield [shapes.edge_row("closing", wanted.posted_until, body.closing_balance, currency)]
 
@@ -312,22 +300,20 @@ def _record_routes(access: Access, ask: Ask) -> list[Any]:
         link = {"Link": next_link(query.given, body.next_cursor)} if body.next_cursor else None
         return json_answer(body, headers=link)
 
-    @get(
+    @operation(
+        "GET",
         "/v1/reports/journal",
         operation_id="reportJournal",
         summary="General journal",
         description=f"Every entry with its lines, oldest first; as CSV one row per line. {_LIVE}",
         tags=["reports"],
-        documented=Documented(
-            answer=shapes.JournalBody,
-            permission=_READ,
-            query=(*_FROM_TO, _TZ, _limit("Entries", ENTRIES, ENTRIES_MAX), _CURSOR, FORMAT),
-            refusals=("query_invalid",),
-            csv=True,
-        ),
+        answer=shapes.JournalBody,
+        permission=_READ,
+        query=(*_FROM_TO, _TZ, _limit("Entries", ENTRIES, ENTRIES_MAX), _CURSOR, FORMAT),
+        refusals=("query_invalid",),
+        csv=True,
     )
-    async def report_journal(request: AnyRequest) -> Response[bytes] | Stream:
-        caller = await access.admit(request.headers, _READ)
+    async def report_journal(self, caller: Caller, request: AnyRequest) -> Response[bytes] | Stream:
         query = Query(request)
         as_csv, zone = wants_csv(request, query), query.zone()
         wanted = contract.ReportJournal(
@@ -337,11 +323,11 @@ def _record_routes(access: Access, ask: Ask) -> list[Any]:
             limit=ENTRIES_MAX if as_csv else query.integer("limit", default=ENTRIES, at_least=1, at_most=ENTRIES_MAX),
             cursor=query.cursor(),
         )
-        first = await ask(wanted)
+        first = await self.ask(wanted)
         if as_csv:
 
             async def pages() -> AsyncIterator[Iterable[Sequence[str]]]:
-                async for page in _all(ask, wanted, first):
+                async for page in _all(self.ask, wanted, first):
                     yield shapes.journal_rows(page.entries)
 
             return csv_answer("journal", shapes.JOURNAL_COLUMNS, pages())
@@ -350,8 +336,6 @@ def _record_routes(access: Access, ask: Ask) -> list[Any]:
         )
         link = {"Link": next_link(query.given, first.next_cursor)} if first.next_cursor else None
         return json_answer(body, headers=link)
-
-    return [report_statement, report_journal]
 
 
 async def _all(ask: Ask, wanted: Any, first: Any) -> AsyncIterator[Any]:
@@ -374,9 +358,3 @@ def _granularity(query: Query) -> contract.Granularity:
 def _age(refreshed_at: datetime, clock: Clock) -> dict[str, str]:
     seconds = max(0, int((clock.now() - refreshed_at).total_seconds()))
     return {"Age": str(seconds), "X-Report-Refreshed-At": iso(refreshed_at)}
-
-
-async def _admit_operator(access: Access, request: AnyRequest, permission: str, *, what: str) -> Caller:
-    caller = await access.admit(request.headers, permission)
-    await access.require_operator(caller, what)
-    return caller

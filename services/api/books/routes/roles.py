@@ -1,15 +1,11 @@
 """Which account plays which role in the posting rules; the ledger keeps it and is asked over the broker."""
 
-from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Response, get, put
-from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath
+from litestar import Response
 
 from libs.common.clock import iso
-from libs.common.contracts import Message
 from libs.common.contracts.ledger import AccountType
 from libs.common.contracts.ledger_money import (
     AccountRole,
@@ -18,12 +14,13 @@ from libs.common.contracts.ledger_money import (
     ListAccountRoles,
     Role,
 )
-from services.api.access import Access
 from services.api.http.bodies import BodyReader, require_storable
-from services.api.http.documentation import Documented
+from services.api.http.callers import Caller
+from services.api.http.controllers import Change, Resource, operation
 from services.api.http.parameters import AnyRequest, QueryParameter
 from services.api.http.problems import refusal
 from services.api.http.rendering import json_answer
+from services.api.http.requests import Ask
 
 _PATH = (
     QueryParameter(
@@ -65,35 +62,40 @@ class AccountRoleHistoryBody(AccountRoleBody, frozen=True, kw_only=True):
     changes: Annotated[list[RoleChangeBody], msgspec.Meta(description="Newest first, at most 100.")]
 
 
-def role_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> list[HTTPRouteHandler]:
-    """Build `GET /v1/accounts/roles`, and `GET` and `PUT /v1/accounts/roles/{role}`."""
+class AccountRoles(Resource):
+    """Routes: `GET /v1/accounts/roles`, and `GET` and `PUT /v1/accounts/roles/{role}`."""
+
+    ask: Ask
+
     bodies = BodyReader(AssignRole)
 
-    @get(
+    @operation(
+        "GET",
         "/v1/accounts/roles",
         operation_id="listAccountRoles",
         summary="List account roles",
         description="Which account plays which role in the posting rules, as a bare array.",
         tags=["accounts"],
-        documented=Documented(answer=list[AccountRoleBody], permission="ledger:read"),
+        answer=list[AccountRoleBody],
+        permission="ledger:read",
     )
-    async def list_account_roles(request: AnyRequest) -> Response[bytes]:
-        caller = await access.admit(request.headers, "ledger:read")
-        found = await ask(ListAccountRoles(tenant_id=caller.tenant_id))
+    async def list_account_roles(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
+        found = await self.ask(ListAccountRoles(tenant_id=caller.tenant_id))
         return json_answer([AccountRoleBody(**_members(role)) for role in found.roles])
 
-    @get(
+    @operation(
+        "GET",
         "/v1/accounts/roles/{role:str}",
         operation_id="getAccountRole",
         summary="Get an account role and its changes",
         tags=["accounts"],
-        documented=Documented(
-            answer=AccountRoleHistoryBody, permission="ledger:read", path=_PATH, refusals=("account_role_not_found",)
-        ),
+        answer=AccountRoleHistoryBody,
+        permission="ledger:read",
+        path_parameters=_PATH,
+        refusals=("account_role_not_found",),
     )
-    async def get_account_role(request: AnyRequest, role: FromPath[str]) -> Response[bytes]:
-        caller = await access.admit(request.headers, "ledger:read")
-        found = await ask(GetAccountRole(tenant_id=caller.tenant_id, role=_role(role)))
+    async def get_account_role(self, caller: Caller, request: AnyRequest, role: str) -> Response[bytes]:
+        found = await self.ask(GetAccountRole(tenant_id=caller.tenant_id, role=_role(role)))
         changes = [
             RoleChangeBody(
                 revision=change.revision,
@@ -105,32 +107,28 @@ def role_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> lis
         ]
         return json_answer(AccountRoleHistoryBody(**_members(found.role), changes=changes))
 
-    @put(
+    @operation(
+        "PUT",
         "/v1/accounts/roles/{role:str}",
         operation_id="putAccountRole",
         summary="Let an account play a role",
         description="Effective for every entry that is posted once this is answered; what stands in the books stays.",
         tags=["accounts"],
-        documented=Documented(
-            body=AssignRole,
-            example={"account": "CASH"},
-            answer=AccountRoleBody,
-            permission="admin:write",
-            path=_PATH,
-            refusals=("account_role_not_found", "account_unknown", "account_role_unfit", "account_role_conflict"),
-        ),
+        body=AssignRole,
+        example={"account": "CASH"},
+        answer=AccountRoleBody,
+        permission="admin:write",
+        path_parameters=_PATH,
+        refusals=("account_role_not_found", "account_unknown", "account_role_unfit", "account_role_conflict"),
+        change=Change(AssignAccountRole, "ledger.assign_account_role", target="role"),
     )
-    async def put_account_role(request: AnyRequest, role: FromPath[str]) -> Response[bytes]:
-        caller = await access.admit(request.headers, "admin:write")
-        wanted = await bodies.take(await request.body())
+    async def put_account_role(self, caller: Caller, request: AnyRequest, role: str) -> Response[bytes]:
+        wanted = await self.bodies.take(await request.body())
         require_storable({"/account": wanted.account})
-        assigned = await ask(
+        assigned = await self.ask(
             AssignAccountRole(tenant_id=caller.tenant_id, role=_role(role), account=wanted.account, actor=caller.actor)
         )
         return json_answer(AccountRoleBody(**_members(assigned)))
-
-    found: list[Any] = [list_account_roles, get_account_role, put_account_role]
-    return found
 
 
 def _role(text: str) -> Role:

@@ -1,19 +1,17 @@
 """Whether the books are as they were written; the ledger verifies them and is asked over the broker."""
 
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
-from litestar import Response, get
-from litestar.handlers import HTTPRouteHandler
+from litestar import Response
 
 from libs.common.clock import iso
-from libs.common.contracts import Message
 from libs.common.contracts.ledger_books import GetVerification, Verification
-from services.api.access import Access
-from services.api.http.documentation import Documented
+from services.api.http.callers import Caller
+from services.api.http.controllers import Resource, operation
 from services.api.http.parameters import AnyRequest
 from services.api.http.rendering import json_answer
+from services.api.http.requests import Ask
 
 
 class ChainBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,24 +43,24 @@ class VerificationBody(msgspec.Struct, frozen=True, kw_only=True):
     ]
 
 
-def verification_routes(access: Access, ask: Callable[[Message], Awaitable[Any]]) -> list[HTTPRouteHandler]:
-    """Build `GET /v1/ledger/verification`."""
+class Verifications(Resource):
+    """Routes: `GET /v1/ledger/verification`."""
 
-    @get(
+    ask: Ask
+
+    @operation(
+        "GET",
         "/v1/ledger/verification",
         operation_id="getLedgerVerification",
         summary="Verify the books",
         description="The ledger recomputes its hash chains continuously, by code that shares nothing with what writes "
         "them; this is how far it has come and what it has found.",
         tags=["ledger"],
-        documented=Documented(answer=VerificationBody, permission="ledger:read"),
+        answer=VerificationBody,
+        permission="ledger:read",
     )
-    async def get_ledger_verification(request: AnyRequest) -> Response[bytes]:
-        caller = await access.admit(request.headers, "ledger:read")
-        return json_answer(verification_body(await ask(GetVerification(tenant_id=caller.tenant_id))))
-
-    found: list[Any] = [get_ledger_verification]
-    return found
+    async def get_ledger_verification(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
+        return json_answer(verification_body(await self.ask(GetVerification(tenant_id=caller.tenant_id))))
 
 
 def verification_body(known: Verification) -> VerificationBody:

@@ -1,21 +1,17 @@
 """Payment intents: create, read, list and confirm; and the alias by order."""
 
 from functools import partial
-from typing import Any
 
 import msgspec
-from litestar import Response, get, post
-from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath
+from litestar import Response
 
 from libs.common.db import Database
 from libs.common.errors import Invalid
 from libs.common.money import format_minor, parse_amount
-from libs.common.precedence import Precedence, precedence
 from libs.common.web.problems import HttpProblem
-from services.api.access import Access
 from services.api.http.bodies import BodyReader, NoMembers, amount_in, require_storable, take_nothing
-from services.api.http.documentation import Documented
+from services.api.http.callers import Caller
+from services.api.http.controllers import Resource, operation
 from services.api.http.parameters import AnyRequest, Query, QueryParameter, next_link, path_id, prefers_async, wrong
 from services.api.http.problems import refusal
 from services.api.http.rendering import json_answer
@@ -70,71 +66,67 @@ _LIST_QUERY = (
 )
 
 
-def payment_intent_routes(
-    access: Access,
-    payments: PaymentCommands,
-    idempotency: Idempotency,
-    database: Database,
-    expansion: Expansion,
-    *,
-    totals: queries.Totals,
-    currencies: frozenset[str],
-) -> list[HTTPRouteHandler]:
-    """Build the routes of payment intents; `currencies` narrows what is accepted, empty: all."""
+class PaymentIntents(Resource):
+    """Routes of payment intents; `currencies` narrows what is accepted, empty: all."""
+
+    payments: PaymentCommands
+    idempotency: Idempotency
+    database: Database
+    expansion: Expansion
+    totals: queries.Totals
+    currencies: frozenset[str]
+
     bodies = BodyReader(CreatePaymentIntent, moves_money=True)
 
-    @post(
+    @operation(
+        "POST",
         "/v1/payment-intents",
-        status_code=200,
         operation_id="createPaymentIntent",
         summary="Create a payment intent",
         description="Says that you wish to be paid. Nothing is collected until it is confirmed.",
         tags=["payment intents"],
-        documented=Documented(
-            body=CreatePaymentIntent,
-            moves_money=True,
-            example=_EXAMPLE,
-            answer=PaymentIntentBody,
-            permission=_WRITE,
-            idempotent=True,
-            refusals=("unsupported_currency", "invalid_amount"),
-        ),
+        body=CreatePaymentIntent,
+        moves_money=True,
+        example=_EXAMPLE,
+        answer=PaymentIntentBody,
+        permission=_WRITE,
+        idempotent=True,
+        refusals=("unsupported_currency", "invalid_amount"),
     )
-    async def create_payment_intent(request: AnyRequest) -> Response[bytes]:
-        caller = await access.admit(request.headers, _WRITE)
+    async def create_payment_intent(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
         raw = await request.body()
-        body = await bodies.take(raw)
-        wanted = new_intent(body, currencies=currencies)
+        body = await self.bodies.take(raw)
+        wanted = new_intent(body, currencies=self.currencies)
         key = require_key(request.headers, missing=_MISSING_CREATE_KEY)
-        claim = idempotency.claim(
+        claim = self.idempotency.claim(
             tenant_id=caller.tenant_id, operation="create", key=key, body=raw, meaning=wanted.meaning
         )
-        create = partial(payments.create, wanted, claim=claim, actor=caller.actor, correlation=caller.correlation)
-        return given_answer(await idempotency.run(claim, create))
+        create = partial(self.payments.create, wanted, claim=claim, actor=caller.actor, correlation=caller.correlation)
+        return given_answer(await self.idempotency.run(claim, create))
 
-    @get(
+    @operation(
+        "GET",
         "/v1/payment-intents/{intent_id:str}",
         operation_id="getPaymentIntent",
         summary="Get a payment intent",
         tags=["payment intents"],
-        documented=Documented(
-            answer=ExpandedPaymentIntent,
-            permission=_READ,
-            query=(EXPAND,),
-            refusals=("payment_intent_not_found",),
-        ),
+        answer=ExpandedPaymentIntent,
+        permission=_READ,
+        query=(EXPAND,),
+        refusals=("payment_intent_not_found",),
     )
-    async def get_payment_intent(request: AnyRequest, intent_id: FromPath[str]) -> Response[bytes]:
-        # What is wanted decides which permissions are needed; that it is garbage is said after them.
-        named = request.query_params.get("expand", "")
-        caller = await expansion.admit(request, tuple(part.strip() for part in named.split(",")))
+    async def get_payment_intent(self, caller: Caller, request: AnyRequest, intent_id: str) -> Response[bytes]:
+        named = {part.strip() for part in request.query_params.get("expand", "").split(",")}
+        if "entries" in named:
+            # What is to be shown decides which permissions are needed; whether it can be shown is checked after them.
+            caller = await self.access.admit(request.headers, "ledger:read")
         wanted = Query(request).names("expand", EXPANSIONS) or ()
-        intent = await queries.get(database, caller.tenant_id, path_id(intent_id, "payment_intent_id"))
-        return json_answer(await expansion.show(intent, wanted) if wanted else render_intent(intent))
+        intent = await queries.get(self.database, caller.tenant_id, path_id(intent_id, "payment_intent_id"))
+        return json_answer(await self.expansion.show(intent, wanted) if wanted else render_intent(intent))
 
-    @post(
+    @operation(
+        "POST",
         "/v1/payment-intents/{intent_id:str}/confirm",
-        status_code=200,
         operation_id="confirmPaymentIntent",
         summary="Confirm a payment intent",
         description="Asks the issuer for the funds and waits, bounded, for the answer: 200 with the intent AUTHORIZED "
@@ -142,59 +134,62 @@ def payment_intent_routes(
         "answers the present state and asks nobody twice. REQUIRES_ACTION is an answer too: lead the customer to "
         "`action_url`.",
         tags=["payment intents"],
-        documented=Documented(
-            body=NoMembers,
-            answer=PaymentIntentBody,
-            permission=_WRITE,
-            idempotent=True,
-            accepted=True,
-            refusals=("payment_intent_not_found", "confirm_contended", "cannot_confirm"),
-            headers=(("Prefer", "`respond-async`: answer 202 at once."),),
-        ),
+        body=NoMembers,
+        answer=PaymentIntentBody,
+        permission=_WRITE,
+        idempotent=True,
+        accepted=True,
+        refusals=("payment_intent_not_found", "confirm_contended", "cannot_confirm"),
+        headers=(("Prefer", "`respond-async`: answer 202 at once."),),
+        is_continuation=True,
     )
-    async def confirm_payment_intent(request: AnyRequest, intent_id: FromPath[str]) -> Response[bytes]:
-        precedence.set(Precedence.BEGUN)
-        caller = await access.admit(request.headers, _WRITE)
+    async def confirm_payment_intent(self, caller: Caller, request: AnyRequest, intent_id: str) -> Response[bytes]:
         wanted = path_id(intent_id, "payment_intent_id")
         raw = await request.body()
         await take_nothing(raw)
         meaning: dict[str, dict[str, str]] = {"body": {}}
         key = require_key(request.headers, missing=_MISSING_CONFIRM_KEY)
         respond_async = prefers_async(request.headers)
-        claim = idempotency.claim(
+        claim = self.idempotency.claim(
             tenant_id=caller.tenant_id, operation=f"confirm:{wanted}", key=key, body=raw, meaning=meaning
         )
         confirm = partial(
-            payments.confirm,
+            self.payments.confirm,
             wanted,
             claim=claim,
             actor=caller.actor,
             correlation=caller.correlation,
             respond_async=respond_async,
         )
-        given = await idempotency.run(claim, confirm, resume=partial(payments.resume_confirm, wanted, claim=claim))
+        given = await self.idempotency.run(
+            claim, confirm, resume=partial(self.payments.resume_confirm, wanted, claim=claim)
+        )
         headers = {"Preference-Applied": "respond-async"} if respond_async and given.answer.status == 202 else {}
         return given_answer(given, headers)
 
-    @get(
+    @operation(
+        "GET",
         "/v1/payment-intents",
         operation_id="listPaymentIntents",
         summary="List payment intents",
         description="Newest first. Numbered pages count all; a cursor stays fast and stable at any depth.",
         tags=["payment intents"],
-        documented=Documented(answer=PaymentIntentPage, permission=_READ, query=_LIST_QUERY),
+        answer=PaymentIntentPage,
+        permission=_READ,
+        query=_LIST_QUERY,
     )
-    async def list_payment_intents(request: AnyRequest) -> Response[bytes]:
-        caller = await access.admit(request.headers, _READ)
+    async def list_payment_intents(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
         query = Query(request)
         wanted = intent_filter(query)
         size = query.integer("pageSize", default=PAGE_SIZE, at_least=1, at_most=PAGE_SIZE_MAX)
         number = query.integer("page", default=1, at_least=1, at_most=PAGE_MAX)
         cursor = query.cursor()
         if cursor is None:
-            found = await queries.numbered_page(database, totals, caller.tenant_id, wanted, page=number, page_size=size)
+            found = await queries.numbered_page(
+                self.database, self.totals, caller.tenant_id, wanted, page=number, page_size=size
+            )
         else:
-            found = await queries.cursor_page(database, caller.tenant_id, wanted, cursor=cursor, page_size=size)
+            found = await queries.cursor_page(self.database, caller.tenant_id, wanted, cursor=cursor, page_size=size)
         page = PaymentIntentPage(
             data=[intent_body(intent) for intent in found.intents],
             total=msgspec.UNSET if found.total is None else found.total,
@@ -205,23 +200,21 @@ def payment_intent_routes(
         link = {"Link": next_link(query.given, found.next_cursor)} if found.next_cursor else None
         return json_answer(page, headers=link)
 
-    @get(
+    @operation(
+        "GET",
         "/v1/payments",
         operation_id="listPaymentsOfOrder",
         summary="Find the payment of an order",
         tags=["payment intents"],
-        documented=Documented(
-            answer=list[OrderPayment],
-            permission=_READ,
-            query=(QueryParameter(name="orderId", description="The order.", shape={"type": "string"}, required=True),),
-        ),
+        answer=list[OrderPayment],
+        permission=_READ,
+        query=(QueryParameter(name="orderId", description="The order.", shape={"type": "string"}, required=True),),
     )
-    async def list_payments_of_order(request: AnyRequest) -> Response[bytes]:
-        caller = await access.admit(request.headers, _READ)
+    async def list_payments_of_order(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
         order_id = Query(request).text("orderId")
         if order_id is None:
             raise wrong("orderId", "is required")
-        found = await queries.by_order(database, caller.tenant_id, order_id)
+        found = await queries.by_order(self.database, caller.tenant_id, order_id)
         return json_answer(
             [
                 OrderPayment(
@@ -230,15 +223,6 @@ def payment_intent_routes(
                 for i in found
             ]
         )
-
-    found: list[Any] = [
-        create_payment_intent,
-        list_payment_intents,
-        get_payment_intent,
-        confirm_payment_intent,
-        list_payments_of_order,
-    ]
-    return found
 
 
 def new_intent(body: CreatePaymentIntent, *, currencies: frozenset[str]) -> NewIntent:

@@ -1,20 +1,16 @@
 """What is done with a payment intent that is there: capture, void, refund; and its refunds and disputes."""
 
 from functools import partial
-from typing import Any
 from uuid import UUID
 
 import msgspec
-from litestar import Response, get, post
-from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath
+from litestar import Response
 
 from libs.common.db import Database
 from libs.common.money import parse_amount
-from libs.common.precedence import Precedence, precedence
-from services.api.access import Access
+from services.api.http import callers
 from services.api.http.bodies import BodyReader, NoMembers, amount_in, require_storable, take_nothing
-from services.api.http.documentation import Documented
+from services.api.http.controllers import Resource, operation
 from services.api.http.parameters import AnyRequest, path_id, prefers_async
 from services.api.http.rendering import ALL, json_answer
 from services.api.idempotency import Idempotency
@@ -43,49 +39,51 @@ class Meaning(msgspec.Struct, frozen=True):
     reason: str | None = None
 
 
-def operation_routes(
-    access: Access, operations: Operations, idempotency: Idempotency, database: Database
-) -> list[HTTPRouteHandler]:
-    """Build the routes that change a payment intent after it was confirmed, and those that list what came of it."""
+class PaymentOperations(Resource):
+    """Routes that change a payment intent after it was confirmed, and those that list what came of it."""
+
+    operations: Operations
+    idempotency: Idempotency
+    database: Database
+
     captures, given_back = BodyReader(CaptureRequest, moves_money=True), BodyReader(RefundRequest, moves_money=True)
 
-    async def amount_of(tenant_id: str, intent_id: UUID, raw: msgspec.Raw) -> int | None:
+    async def _amount_of(self, tenant_id: str, intent_id: UUID, raw: msgspec.Raw) -> int | None:
         if raw == ALL:
             return None
         # In the intent's own currency, whose decimals say what an amount may look like.
-        intent = await queries.get(database, tenant_id, intent_id)
+        intent = await queries.get(self.database, tenant_id, intent_id)
         return parse_amount(amount_in(bytes(raw), "/amount"), intent.currency, withdrawn=True)
 
-    @post(
+    @operation(
+        "POST",
         "/v1/payment-intents/{intent_id:str}/capture",
-        status_code=200,
         operation_id="capturePaymentIntent",
         summary="Capture a payment intent",
         description="Takes held funds of an AUTHORIZED intent with `capture_method: manual`: all, or the amount given, once; "
         "the rest is released. Waits, bounded, for the processor: 200 when it has captured or refused, else 202. "
         "Capturing the same amount again answers the present state.",
         tags=["payment intents"],
-        documented=Documented(
-            body=CaptureRequest,
-            moves_money=True,
-            body_optional=True,
-            answer=PaymentIntentBody,
-            permission=_WRITE,
-            idempotent=True,
-            accepted=True,
-            refusals=("payment_intent_not_found", "cannot_capture", "capture_exceeds_authorization", "invalid_amount"),
-            headers=_PREFER,
-        ),
+        body=CaptureRequest,
+        moves_money=True,
+        body_optional=True,
+        answer=PaymentIntentBody,
+        permission=_WRITE,
+        idempotent=True,
+        accepted=True,
+        refusals=("payment_intent_not_found", "cannot_capture", "capture_exceeds_authorization", "invalid_amount"),
+        headers=_PREFER,
+        is_continuation=True,
     )
-    async def capture_payment_intent(request: AnyRequest, intent_id: FromPath[str]) -> Response[bytes]:
-        precedence.set(Precedence.BEGUN)
-        caller = await access.admit(request.headers, _WRITE)
+    async def capture_payment_intent(
+        self, caller: callers.Caller, request: AnyRequest, intent_id: str
+    ) -> Response[bytes]:
         wanted = path_id(intent_id, "payment_intent_id")
         raw = await request.body()
-        body = await captures.take(raw or b"{}")
+        body = await self.captures.take(raw or b"{}")
         key = require_key(request.headers, missing=_MISSING_KEY)
-        amount_minor = await amount_of(caller.tenant_id, wanted, body.amount)
-        claim = idempotency.claim(
+        amount_minor = await self._amount_of(caller.tenant_id, wanted, body.amount)
+        claim = self.idempotency.claim(
             tenant_id=caller.tenant_id,
             operation=f"capture:{wanted}",
             key=key,
@@ -95,82 +93,78 @@ def operation_routes(
         asking = Caller(
             actor=caller.actor, correlation=caller.correlation, respond_async=prefers_async(request.headers)
         )
-        given = await idempotency.run(
+        given = await self.idempotency.run(
             claim,
-            partial(operations.capture, wanted, amount_minor=amount_minor, claim=claim, caller=asking),
-            resume=partial(operations.resume, wanted, claim=claim),
+            partial(self.operations.capture, wanted, amount_minor=amount_minor, claim=claim, caller=asking),
+            resume=partial(self.operations.resume, wanted, claim=claim),
         )
         return given_answer(given)
 
-    @post(
+    @operation(
+        "POST",
         "/v1/payment-intents/{intent_id:str}/void",
-        status_code=200,
         operation_id="voidPaymentIntent",
         summary="Void a payment intent",
         description="Lets go of a payment: of a CREATED one at once; of held funds, or of a customer who was to act, by asking "
         "the processor and waiting, bounded: 200 with the intent VOIDED, or as it was before where the processor refused, "
         "else 202. Voiding again answers the present state.",
         tags=["payment intents"],
-        documented=Documented(
-            body=NoMembers,
-            answer=PaymentIntentBody,
-            permission=_WRITE,
-            idempotent=True,
-            accepted=True,
-            refusals=("payment_intent_not_found", "cannot_void"),
-            headers=_PREFER,
-        ),
+        body=NoMembers,
+        answer=PaymentIntentBody,
+        permission=_WRITE,
+        idempotent=True,
+        accepted=True,
+        refusals=("payment_intent_not_found", "cannot_void"),
+        headers=_PREFER,
+        is_continuation=True,
     )
-    async def void_payment_intent(request: AnyRequest, intent_id: FromPath[str]) -> Response[bytes]:
-        precedence.set(Precedence.BEGUN)
-        caller = await access.admit(request.headers, _WRITE)
+    async def void_payment_intent(self, caller: callers.Caller, request: AnyRequest, intent_id: str) -> Response[bytes]:
         await take_nothing(await request.body())
         wanted = path_id(intent_id, "payment_intent_id")
         key = require_key(request.headers, missing=_MISSING_KEY)
         # The body means nothing to us.
-        claim = idempotency.claim(
+        claim = self.idempotency.claim(
             tenant_id=caller.tenant_id, operation=f"void:{wanted}", key=key, body=b"", meaning=Meaning()
         )
         asking = Caller(
             actor=caller.actor, correlation=caller.correlation, respond_async=prefers_async(request.headers)
         )
-        given = await idempotency.run(
+        given = await self.idempotency.run(
             claim,
-            partial(operations.void, wanted, claim=claim, caller=asking),
-            resume=partial(operations.resume, wanted, claim=claim),
+            partial(self.operations.void, wanted, claim=claim, caller=asking),
+            resume=partial(self.operations.resume, wanted, claim=claim),
         )
         return given_answer(given)
 
-    @post(
+    @operation(
+        "POST",
         "/v1/payment-intents/{intent_id:str}/refund",
-        status_code=200,
         operation_id="refundPaymentIntent",
         summary="Refund a payment intent",
         description="Gives captured money back: all that is left, or the amount given, as often as something is left. Waits, "
         "bounded, for the processor; the answer is the refund: COMPLETED, FAILED, or PENDING where the processor has not said "
         "yet how it ended. A refund that fails, at once or later, counts for nothing.",
         tags=["payment intents"],
-        documented=Documented(
-            body=RefundRequest,
-            moves_money=True,
-            body_optional=True,
-            example={"amount": "40.00", "reason": "customer_request"},
-            answer=RefundBody,
-            permission=_WRITE,
-            idempotent=True,
-            refusals=("payment_intent_not_found", "cannot_refund", "refund_exceeds_payment", "invalid_amount"),
-            headers=_PREFER,
-        ),
+        body=RefundRequest,
+        moves_money=True,
+        body_optional=True,
+        example={"amount": "40.00", "reason": "customer_request"},
+        answer=RefundBody,
+        permission=_WRITE,
+        idempotent=True,
+        refusals=("payment_intent_not_found", "cannot_refund", "refund_exceeds_payment", "invalid_amount"),
+        headers=_PREFER,
     )
-    async def refund_payment_intent(request: AnyRequest, intent_id: FromPath[str]) -> Response[bytes]:
-        caller = await access.admit(request.headers, _WRITE)
+    async def refund_payment_intent(
+        self, caller: callers.Caller, request: AnyRequest, intent_id: str
+    ) -> Response[bytes]:
         wanted = path_id(intent_id, "payment_intent_id")
         raw = await request.body()
-        body = await given_back.take(raw or b"{}")
+        body = await self.given_back.take(raw or b"{}")
         require_storable({"/reason": body.reason})
         key = require_key(request.headers, missing=_MISSING_KEY)
-        amount_minor = await amount_of(caller.tenant_id, wanted, body.amount)
-        claim = idempotency.claim(
+        amount_minor = await self._amount_of(caller.tenant_id, wanted, body.amount)
+        claim = self.idempotency.claim(
             tenant_id=caller.tenant_id,
             operation=f"refund:{wanted}",
             key=key,
@@ -181,41 +175,38 @@ def operation_routes(
             actor=caller.actor, correlation=caller.correlation, respond_async=prefers_async(request.headers)
         )
         refund = partial(
-            operations.refund, wanted, amount_minor=amount_minor, reason=body.reason, claim=claim, caller=asking
+            self.operations.refund, wanted, amount_minor=amount_minor, reason=body.reason, claim=claim, caller=asking
         )
-        return given_answer(await idempotency.run(claim, refund, resume=partial(operations.resume_refund, claim=claim)))
+        return given_answer(
+            await self.idempotency.run(claim, refund, resume=partial(self.operations.resume_refund, claim=claim))
+        )
 
-    @get(
+    @operation(
+        "GET",
         "/v1/payment-intents/{intent_id:str}/refunds",
         operation_id="listRefunds",
         summary="List the refunds of a payment intent",
         description="Newest first, as a bare array.",
         tags=["payment intents"],
-        documented=Documented(answer=list[RefundBody], permission=_READ, refusals=("payment_intent_not_found",)),
+        answer=list[RefundBody],
+        permission=_READ,
+        refusals=("payment_intent_not_found",),
     )
-    async def list_refunds(request: AnyRequest, intent_id: FromPath[str]) -> Response[bytes]:
-        caller = await access.admit(request.headers, _READ)
-        found = await queries.refunds_of(database, caller.tenant_id, path_id(intent_id, "payment_intent_id"))
+    async def list_refunds(self, caller: callers.Caller, request: AnyRequest, intent_id: str) -> Response[bytes]:
+        found = await queries.refunds_of(self.database, caller.tenant_id, path_id(intent_id, "payment_intent_id"))
         return json_answer([refund_body(refund) for refund in found])
 
-    @get(
+    @operation(
+        "GET",
         "/v1/payment-intents/{intent_id:str}/disputes",
         operation_id="listDisputes",
         summary="List the disputes of a payment intent",
         description="Newest first, as a bare array.",
         tags=["payment intents"],
-        documented=Documented(answer=list[DisputeBody], permission=_READ, refusals=("payment_intent_not_found",)),
+        answer=list[DisputeBody],
+        permission=_READ,
+        refusals=("payment_intent_not_found",),
     )
-    async def list_disputes(request: AnyRequest, intent_id: FromPath[str]) -> Response[bytes]:
-        caller = await access.admit(request.headers, _READ)
-        found = await queries.disputes_of(database, caller.tenant_id, path_id(intent_id, "payment_intent_id"))
+    async def list_disputes(self, caller: callers.Caller, request: AnyRequest, intent_id: str) -> Response[bytes]:
+        found = await queries.disputes_of(self.database, caller.tenant_id, path_id(intent_id, "payment_intent_id"))
         return json_answer([dispute_body(dispute) for dispute in found])
-
-    routes: list[Any] = [
-        capture_payment_intent,
-        void_payment_intent,
-        refund_payment_intent,
-        list_refunds,
-        list_disputes,
-    ]
-    return routes

@@ -4,17 +4,14 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from litestar import Response, get
-from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath
+from litestar import Response
 
 from libs.common.contracts.ledger import ListEntries
 from libs.common.db import Database
-from services.api.access import Access
 from services.api.books.routes.entries import ENTRIES_MAX
 from services.api.books.schemas.entries import EntryBody, entry_body
 from services.api.http.callers import Caller
-from services.api.http.documentation import Documented
+from services.api.http.controllers import Resource, operation
 from services.api.http.parameters import AnyRequest, QueryParameter, path_id
 from services.api.http.rendering import json_answer
 from services.api.http.requests import Ask
@@ -22,7 +19,7 @@ from services.api.payments import queries
 from services.api.payments.domain import PaymentIntent
 from services.api.payments.schemas import PaymentIntentBody, TimelineEventBody, event_body, intent_body
 
-_READ, _READ_BOOKS = "payments:read", "ledger:read"
+_READ = "payments:read"
 EXPANSIONS = {"events": ("events",), "entries": ("entries",)}
 """What `expand` may name."""
 EXPAND = QueryParameter(
@@ -43,19 +40,9 @@ class ExpandedPaymentIntent(PaymentIntentBody, frozen=True, kw_only=True):
 class Expansion:
     """Shows intents with what belongs to them."""
 
-    def __init__(self, access: Access, database: Database, ask: Ask) -> None:
-        self._access = access
+    def __init__(self, database: Database, ask: Ask) -> None:
         self._database = database
         self._ask = ask
-
-    async def admit(self, request: AnyRequest, wanted: tuple[str, ...]) -> Caller:
-        """Let a reader in who may see all that is wanted.
-
-        Raises:
-            HttpProblem: 401, 400 or 403 when not.
-        """
-        caller = await self._access.admit(request.headers, _READ)
-        return await self._access.admit(request.headers, _READ_BOOKS) if "entries" in wanted else caller
 
     async def show(self, intent: PaymentIntent, wanted: tuple[str, ...]) -> ExpandedPaymentIntent:
         """Show an intent with what is wanted: one read of ours for events, one question to the ledger for entries."""
@@ -78,20 +65,21 @@ class Expansion:
         return [event_body(event) for event in await queries.timeline(self._database, tenant_id, intent_id)]
 
 
-def timeline_routes(access: Access, expansion: Expansion) -> list[HTTPRouteHandler]:
-    """Build `GET /v1/payment-intents/{intent_id}/events`."""
+class Timelines(Resource):
+    """Routes: `GET /v1/payment-intents/{intent_id}/events`."""
 
-    @get(
+    expansion: Expansion
+
+    @operation(
+        "GET",
         "/v1/payment-intents/{intent_id:str}/events",
         operation_id="listPaymentIntentEvents",
         summary="The timeline of a payment intent",
         description="What happened, when and by whom, oldest first, as a bare array.",
         tags=["payment intents"],
-        documented=Documented(answer=list[TimelineEventBody], permission=_READ, refusals=("payment_intent_not_found",)),
+        answer=list[TimelineEventBody],
+        permission=_READ,
+        refusals=("payment_intent_not_found",),
     )
-    async def list_events(request: AnyRequest, intent_id: FromPath[str]) -> Response[bytes]:
-        caller = await access.admit(request.headers, _READ)
-        return json_answer(await expansion.events(caller.tenant_id, path_id(intent_id, "payment_intent_id")))
-
-    found: list[Any] = [list_events]
-    return found
+    async def list_events(self, caller: Caller, request: AnyRequest, intent_id: str) -> Response[bytes]:
+        return json_answer(await self.expansion.events(caller.tenant_id, path_id(intent_id, "payment_intent_id")))
