@@ -59,7 +59,7 @@ MEASURED = ("attempts", "stripe_events", "sandbox_payments", "outbox")
 _STUCK_MAX = 200
 """Payments, and dead letters of each queue, that an operator is shown at a time."""
 _STATUS_SECONDS = 5.0
-"""How long a running gateway may take to say how it is."""
+"""How long a running gateway may take to report its state."""
 
 
 def build(settings: Settings, clock: Clock | None = None) -> Service:
@@ -147,7 +147,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
 
 
 def patience(settings: ResolutionSettings) -> Patience:
-    """When to ask again, in the domain's words."""
+    """When to call again, in the domain's words."""
     return Patience(
         ages=tuple(timedelta(seconds=age) for age in settings.unknown_schedule_seconds),
         key_lifetime=timedelta(seconds=settings.idempotency_key_lifetime_seconds),
@@ -176,14 +176,14 @@ async def print_sandbox_page(_: Settings) -> None:
 
 async def print_stuck(settings: Settings) -> None:
     """Print the attempts of the payments named on standard input, and the gateway's dead letters, as JSON for `just stuck`."""
-    wanted = msgspec.json.decode(sys.stdin.buffer.read(), type=list[tuple[str, UUID]])
+    payments = msgspec.json.decode(sys.stdin.buffer.read(), type=list[tuple[str, UUID]])
     database = Database(settings.database, schema="gateway", application_name="gateway-stuck")
     await database.open()
     try:
         store = AttemptStore(database)
         attempts = [
             attempt
-            for tenant_id, intent in wanted[:_STUCK_MAX]
+            for tenant_id, intent in payments[:_STUCK_MAX]
             for attempt in await store.of_intent(tenant_id=tenant_id, payment_intent_id=intent)
         ]
         refused = await list_refused(database)
@@ -194,7 +194,7 @@ async def print_stuck(settings: Settings) -> None:
 
 
 async def print_status(settings: Settings) -> None:
-    """Print what an operator asks first: circuits, outcomes that nobody knows, events that fit nothing."""
+    """Print what an operator looks at first: circuits, unknown outcomes, events that match nothing."""
     database = Database(settings.database, schema="gateway", application_name="gateway-status")
     await database.open()
     try:
@@ -209,7 +209,7 @@ async def print_status(settings: Settings) -> None:
 
 
 async def move(settings: Settings, arguments: Sequence[str]) -> str:
-    """Do what an operator says about whose a Stripe account is; returns what to print."""
+    """Move a Stripe account by an operator's command; returns what to print."""
     database = Database(settings.database, schema="gateway", application_name="gateway-move-account")
     await database.open()
     try:
@@ -233,7 +233,7 @@ async def resend(settings: Settings, window: Window) -> int:
 
 
 def status_page(*, readiness: dict[str, Any] | None, outcomes: OpenOutcomes, events: WaitingEvents) -> str:
-    """Write the operators' page; `readiness` is what the process itself says, None when it does not answer."""
+    """Write the operators' page; `readiness` is what the process itself reports, None when it does not answer."""
     lines = []
     if readiness is None:
         lines.append("gateway            does not answer")

@@ -4,13 +4,13 @@ from libs.common.errors import Conflict, Invalid, NotFound, Unavailable
 
 
 class ProcessorUnavailable(Unavailable):
-    """The processor takes no calls at the moment; nothing was asked, so the command simply waits."""
+    """The processor takes no calls at the moment; nothing was called, so the command simply waits."""
 
     code = "processor_unavailable"
 
 
 class AttemptConflict(Conflict):
-    """A command repeats an operation that was asked for before, with other money: somebody's bug, never carried out."""
+    """A command repeats an operation that was requested before, with other money: somebody's bug, never carried out."""
 
     code = "attempt_conflict"
 

@@ -23,11 +23,11 @@ REQUESTS_IN_FLIGHT = Gauge(
     "gateway_requests_in_flight", "Calls that the processor has not answered yet.", ["processor"]
 )
 ATTEMPTS_REPEATED = Counter(
-    "gateway_attempts_repeated_total", "Commands heard again after their outcome was known.", ["operation"]
+    "gateway_attempts_repeated_total", "Commands received again after their outcome was known.", ["operation"]
 )
 OUTCOMES_REPEATED = Counter(
     "gateway_outcomes_repeated_total",
-    "Outcomes published again since whoever asked is still without one, by the operation that was repeated.",
+    "Outcomes published again since the requester is still without one, by the operation that was repeated.",
     ["operation"],
 )
 ATTEMPTS_PARKED = Counter(
@@ -35,7 +35,7 @@ ATTEMPTS_PARKED = Counter(
     "Commands that wait in the attempts table since the line at their processor is full.",
     ["operation"],
 )
-UNKNOWN_OUTCOMES = Gauge("gateway_unknown_outcomes", "Attempts whose outcome nobody knows yet.")
+UNKNOWN_OUTCOMES = Gauge("gateway_unknown_outcomes", "Attempts whose outcome is not known yet.")
 OVERDUE_OUTCOMES = Gauge(
     "gateway_overdue_outcomes", "Attempts without an outcome that are left to a person: alert above zero."
 )
@@ -45,12 +45,12 @@ OUTCOMES_RESOLVED = Counter(
 )
 NOTICES = Counter(
     "gateway_notices_total",
-    "What processors told unasked, by what came of it: applied, known, unknown_payment, contradicts.",
+    "What processors reported unasked, by what came of it: applied, known, unknown_payment, contradicts.",
     ["kind", "outcome"],
 )
 CAPTURES_UNKNOWN = Counter(
     "gateway_captures_unknown_total",
-    "Captures that the api was told of and that our records do not have: somebody has forged an event; alert above zero.",
+    "Captures that were reported to the api and that our records do not have: somebody has forged an event; alert above zero.",
 )
 CIRCUIT_STATE = Gauge(
     "b2b_circuit_breaker_state", "1 for the state that the circuit is in, 0 for the others.", ["name", "state"]
@@ -75,7 +75,8 @@ STRIPE_EVENTS_UNMATCHED = Gauge(
     "gateway_stripe_events_unmatched", "Events of Stripe about a payment or refund that we do not know."
 )
 STRIPE_EVENTS_FAILED = Gauge(
-    "gateway_stripe_events_failed", "Events of Stripe that failed or contradict what it told before: alert above zero."
+    "gateway_stripe_events_failed",
+    "Events of Stripe that failed or contradict what it reported before: alert above zero.",
 )
 WEBHOOKS_KEPT = Counter("gateway_webhooks_kept_total", "Webhooks of Stripe that were genuine, repetitions included.")
 WEBHOOKS_REFUSED = Counter(

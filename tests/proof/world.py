@@ -195,7 +195,7 @@ class World:
         # Its breaker never opens here: it has tests of its own, and would only hold these histories up.
         circuit = Circuit(name=f"proof-{max_retries}", failures_max=1_000_000, open_seconds=30, clock=self.clock)
         retries = Retries(
-            max_retries=max_retries, base_delay_seconds=0.0001, max_delay_seconds=0.0001, ask_timeout_seconds=5
+            max_retries=max_retries, base_delay_seconds=0.0001, max_delay_seconds=0.0001, call_timeout_seconds=5
         )
         return SoleProcessor(ResilientProcessor(self.sandbox, circuit=circuit, retries=retries))
 

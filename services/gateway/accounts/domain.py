@@ -69,7 +69,7 @@ class Ownership(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def is_live(secret_key: str) -> bool:
-    """Tell the mode of a key of Stripe."""
+    """Return the mode of a key of Stripe."""
     return secret_key.partition("_")[2].startswith("live_")
 
 

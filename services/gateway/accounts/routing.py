@@ -149,10 +149,10 @@ class StripeAccounts:
         return await (await self.adapter(name)).movement(transaction_id)
 
     async def identify(self, secret_key: str) -> str:
-        """Ask Stripe whose a key is; returns the id of the account.
+        """Call Stripe for the account of a key; returns the id of the account.
 
         Raises:
-            Invalid: when the key does not tell.
+            Invalid: when the key names no account.
             ProcessorUnavailable: when Stripe does not.
         """
         account = StripeAccount(name=ProcessorKind.STRIPE, secret_key=secret_key)
@@ -200,15 +200,15 @@ class _Guard:
             wait_seconds=settings.processor_wait_seconds,
         )
 
-    def tell(self) -> str:
-        """Tell the circuit's state."""
+    def state(self) -> str:
+        """Return the circuit's state."""
         return str(self.circuit.state)
 
     def around(self, processor: Processor, retries: Retries) -> ResilientProcessor:
         return ResilientProcessor(processor, label=self.kind, circuit=self.circuit, retries=retries)
 
 
-_NO_ACCOUNT = NotTaken(reason=NotTakenReason.UNREACHABLE, asks=0)
+_NO_ACCOUNT = NotTaken(reason=NotTakenReason.UNREACHABLE, calls=0)
 """The answer where the account's key cannot be had."""
 
 
@@ -261,14 +261,14 @@ class _Account:
         try:
             adapter = await self._accounts.adapter(self._name)
         except Transient as fault:
-            # This account's own trouble, before anybody was asked: it waits in the attempts table, and nobody with it.
+            # This account's own trouble, before any call: it waits in the attempts table, and nobody with it.
             log.error("stripe.account_unusable", processor=self._name, reason=fault.detail)
             return None
         return self._guard.around(adapter, self._retries)
 
 
 class PlaceProcessors:
-    """The processors of this place, as the commands or the resolver ask them."""
+    """The processors of this place, as the commands or the resolver call them."""
 
     def __init__(
         self,
@@ -333,18 +333,18 @@ class PlaceProcessors:
 def place_processors(
     *, sandbox: Processor, accounts: StripeAccounts, settings: ProcessorSettings, default: str, clock: Clock
 ) -> tuple[PlaceProcessors, PlaceProcessors, dict[str, Callable[[], str]]]:
-    """Build the processors as commands and as the resolver ask them, and what tells the states of their circuits.
+    """Build the processors as commands and as the resolver call them, and what reports the states of their circuits.
 
-    The two share circuits and bulkheads; the resolver asks once, since its schedule repeats anyway.
+    The two share circuits and bulkheads; the resolver calls once, since its schedule repeats anyway.
     """
     guards = {kind: _Guard(kind, settings, clock) for kind in ProcessorKind}
 
-    def asking(max_retries: int, *, is_resolver: bool) -> PlaceProcessors:
+    def calling(max_retries: int, *, is_resolver: bool) -> PlaceProcessors:
         retries = Retries(
             max_retries=max_retries,
             base_delay_seconds=settings.retry_base_delay,
             max_delay_seconds=settings.retry_max_delay,
-            ask_timeout_seconds=settings.processor_timeout_seconds,
+            call_timeout_seconds=settings.processor_timeout_seconds,
         )
         return PlaceProcessors(
             default=default,
@@ -355,5 +355,5 @@ def place_processors(
             is_resolver=is_resolver,
         )
 
-    details = {f"circuit_{kind}": guard.tell for kind, guard in guards.items()}
-    return asking(settings.max_retries, is_resolver=False), asking(0, is_resolver=True), details
+    details = {f"circuit_{kind}": guard.state for kind, guard in guards.items()}
+    return calling(settings.max_retries, is_resolver=False), calling(0, is_resolver=True), details

@@ -14,11 +14,11 @@ class Dispute(msgspec.Struct, frozen=True, kw_only=True):
     tenant_id: str
     """Whose payment it is."""
     id: UUID
-    """Derived from the processor's reference: the same dispute, heard again, is the same."""
+    """Derived from the processor's reference: the same dispute, reported again, is the same."""
     payment_intent_id: UUID
     """The payment."""
     processor: str
-    """Who told us."""
+    """Who reported it."""
     gateway_ref: str
     """The processor's reference of it."""
     state: DisputeState
@@ -32,7 +32,7 @@ class Dispute(msgspec.Struct, frozen=True, kw_only=True):
     opened_at: datetime
     """When, in the processor's words."""
     evidence_due_at: datetime | None
-    """Until when the merchant may answer, where the processor says so."""
+    """Until when the merchant may answer, where the processor names it."""
     decided_at: datetime | None
     """When it was won or lost, by the last decision."""
     reversals: int = 0

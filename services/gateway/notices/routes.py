@@ -1,4 +1,4 @@
-"""What the gateway is asked over HTTP: Stripe's webhooks. Everything else is asked over the broker."""
+"""What the gateway receives over HTTP: Stripe's webhooks. Everything else comes over the broker."""
 
 from typing import Any
 from uuid import UUID

@@ -19,7 +19,7 @@ from services.gateway.processors.port import DisputeState
 def dispute(
     dispute: Dispute, *, state: DisputeState, at: datetime, correlation: Correlation, reversals: int = 0
 ) -> Publication:
-    """Tell that a dispute has come to a state; a decision is the first one or one after `reversals`."""
+    """Report that a dispute has come to a state; a decision is the first one or one after `reversals`."""
     common: dict[str, Any] = {
         "payment_intent_id": dispute.payment_intent_id,
         "amount_minor": dispute.amount_minor,

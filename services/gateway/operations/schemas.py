@@ -29,13 +29,13 @@ from services.gateway.processors.port import Operation
 
 
 def outcome(attempt: Attempt, *, decided_at: datetime) -> Publication | None:
-    """Put what has become of a decided attempt into words; None where nobody needs to hear of it."""
+    """Make the message of a decided attempt; None where nobody needs it."""
     message = _outcome(attempt, decided_at=decided_at)
     return None if message is None else _publication(attempt, message, at=decided_at)
 
 
 def again(attempt: Attempt, *, cause_id: UUID) -> Publication | None:
-    """Publish once more what is known of an attempt, since the command `cause_id` says that it is missing.
+    """Publish once more what is known of an attempt, since it is missing according to the command `cause_id`.
 
     An event of its own: who has handled the first one and lost what came of it handles it once more. None where nothing is
     known.
@@ -49,7 +49,7 @@ def again(attempt: Attempt, *, cause_id: UUID) -> Publication | None:
 
 
 def action_required(attempt: Attempt, *, at: datetime) -> Publication:
-    """Tell that the customer must prove something before the funds are held."""
+    """Report that the customer must prove something before the funds are held."""
     message = PaymentActionRequired(**_payment(attempt), gateway_ref=attempt.result_ref, action_url=attempt.action_url)
     return _publication(attempt, message, at=at)
 
@@ -57,7 +57,7 @@ def action_required(attempt: Attempt, *, at: datetime) -> Publication:
 def capture_reported(
     received: Received[ReportCapture], *, amount_minor: int, currency: str, at: datetime
 ) -> Publication:
-    """Tell what our records have of a capture; 0: they have none."""
+    """Report what our records have of a capture; 0: they have none."""
     return Publication(
         event_id=derived_id(received.id, f"{CaptureReported.contract.name}:{received.tenant_id}"),
         message=CaptureReported(
@@ -121,7 +121,7 @@ def _outcome(attempt: Attempt, *, decided_at: datetime) -> PaymentMessage | None
                 return PaymentVoided(**common, gateway_ref=attempt.gateway_ref, voided_at=decided_at)
             return VoidFailed(**common, **refused)
         case Operation.EXPIRE:
-            # A hold that could not be released has been captured meanwhile, and that is said by whoever captured it.
+            # A hold that could not be released has been captured meanwhile, and whoever captured it reports that.
             if approved:
                 return AuthorizationExpired(**common, gateway_ref=attempt.gateway_ref, expired_at=decided_at)
             return None
@@ -134,7 +134,7 @@ def _outcome(attempt: Attempt, *, decided_at: datetime) -> PaymentMessage | None
 def _refund(
     attempt: Attempt, common: _Payment, refused: _Refused, *, decided_at: datetime
 ) -> RefundSucceeded | RefundFailed:
-    assert attempt.refund_id is not None, "a refund's attempt names the refund; the table's check says so too"
+    assert attempt.refund_id is not None, "a refund's attempt names the refund; the table's check requires it too"
     if attempt.status is AttemptStatus.APPROVED:
         return RefundSucceeded(
             **common, refund_id=attempt.refund_id, gateway_ref=attempt.result_ref, refunded_at=decided_at

@@ -1,7 +1,7 @@
-"""A processor that is asked again when it stumbles, and left alone when it has fallen.
+"""A processor that is called again when a call fails, and not called while it is down.
 
-From the outside in: the retries of one command share its deadline; each ask passes the circuit, which sees its timeout.
-Whoever calls holds a place in the bulkhead for all of it: a processor that stumbles is asked less.
+From the outside in: the retries of one command share its deadline; each call passes the circuit, which sees its timeout.
+Whoever calls holds a place in the bulkhead for all of it: a processor that fails is called less.
 """
 
 import asyncio
@@ -35,21 +35,21 @@ from services.gateway.processors.port import (
 )
 from services.gateway.resilience.circuit import Circuit, CircuitOpenError
 
-CALLED_SECONDS: ContextVar[list[float] | None] = ContextVar("asked_seconds", default=None)
+CALLED_SECONDS: ContextVar[list[float] | None] = ContextVar("called_seconds", default=None)
 """Where each call to a processor notes how long it took, for whoever wants to know what was not the processor's time."""
 
 
 class Retries(msgspec.Struct, frozen=True, kw_only=True):
-    """How asks are repeated within the deadline of one command."""
+    """How calls are repeated within the deadline of one command."""
 
     max_retries: int
-    """Asks after the first one."""
+    """Calls after the first one."""
     base_delay_seconds: float
     """The first pause is a random part of this; it doubles each time."""
     max_delay_seconds: float
-    """No pause is longer, unless the processor asks for it."""
-    ask_timeout_seconds: float
-    """How long one ask may take."""
+    """No pause is longer, unless the processor requests it."""
+    call_timeout_seconds: float
+    """How long one call may take."""
 
 
 class _Failed(Exception):
@@ -61,14 +61,14 @@ class _Failed(Exception):
 
 
 class _TooLate(tenacity.stop.stop_base):
-    """Stops when the next ask would begin after the deadline."""
+    """Stops when the next call would begin after the deadline."""
 
     def __init__(self, ends_at: float, monotonic: Callable[[], float]) -> None:
         self._ends_at = ends_at
         self._monotonic = monotonic
 
     def __call__(self, retry_state: tenacity.RetryCallState) -> bool:
-        """Tell whether to stop; tenacity has drawn the pause before it asks."""
+        """Return whether to stop; tenacity has drawn the pause before it calls this."""
         return self._monotonic() + retry_state.upcoming_sleep >= self._ends_at
 
 
@@ -89,7 +89,7 @@ _DURATIONS = {operation: metrics.REQUEST_DURATION.labels(operation) for operatio
 
 
 class ResilientProcessor:
-    """A processor that is asked again when it stumbles, and left alone when it has fallen."""
+    """A processor that is called again when a call fails, and not called while it is down."""
 
     def __init__(
         self,
@@ -126,46 +126,46 @@ class ResilientProcessor:
             raise ProcessorUnavailable(f"the processor {self.name} does not answer; calls are paused") from fault
 
     async def authorize(self, request: Authorize) -> Answer:
-        """Hold the funds, asking more than once where that helps."""
+        """Hold the funds, calling more than once where that helps."""
         return await self._ask(Operation.AUTHORIZE, self._processor.authorize, request)
 
     async def capture(self, request: Capture) -> Answer:
-        """Take held funds, asking more than once where that helps."""
+        """Take held funds, calling more than once where that helps."""
         return await self._ask(Operation.CAPTURE, self._processor.capture, request)
 
     async def void(self, request: Void) -> Answer:
-        """Release held funds, asking more than once where that helps."""
+        """Release held funds, calling more than once where that helps."""
         return await self._ask(Operation.VOID, self._processor.void, request)
 
     async def refund(self, request: Refund) -> Answer:
-        """Give captured funds back, asking more than once where that helps."""
+        """Give captured funds back, calling more than once where that helps."""
         return await self._ask(Operation.REFUND, self._processor.refund, request)
 
     async def _ask[R: ProcessorRequest](
-        self, operation: Operation, ask: Callable[[R], Awaitable[Answer]], request: R
+        self, operation: Operation, call: Callable[[R], Awaitable[Answer]], request: R
     ) -> Answer:
         ends_at = self._monotonic() + request.timeout_seconds
-        answer = await self._once(operation, ask, request, ends_at=ends_at)
+        answer = await self._once(operation, call, request, ends_at=ends_at)
         if not _helps_to_repeat(answer) or self._retries.max_retries == 0:
             return answer
         # tenacity begins where there is something to repeat: it costs 37 us a call, a third of all the rest (measured).
-        return await self._again(operation, ask, request, first=answer, ends_at=ends_at)
+        return await self._again(operation, call, request, first=answer, ends_at=ends_at)
 
     async def _again[R: ProcessorRequest](
-        self, operation: Operation, ask: Callable[[R], Awaitable[Answer]], request: R, *, first: Answer, ends_at: float
+        self, operation: Operation, call: Callable[[R], Awaitable[Answer]], request: R, *, first: Answer, ends_at: float
     ) -> Answer:
-        asks, last = first.asks, first
+        calls, last = first.calls, first
         unknown = first if isinstance(first, Unknown) else None
         is_first = True
 
         async def next_answer() -> Answer:
-            nonlocal asks, last, unknown, is_first
+            nonlocal calls, last, unknown, is_first
             if is_first:
                 is_first = False
                 return first
-            repeated = msgspec.structs.replace(request, ask=request.ask + asks)
-            last = await self._once(operation, ask, repeated, ends_at=ends_at)
-            asks += last.asks
+            repeated = msgspec.structs.replace(request, call=request.call + calls)
+            last = await self._once(operation, call, repeated, ends_at=ends_at)
+            calls += last.calls
             unknown = last if isinstance(last, Unknown) else unknown
             return last
 
@@ -174,8 +174,8 @@ class ResilientProcessor:
         )
 
         def pause(state: tenacity.RetryCallState) -> float:
-            wanted = last.retry_after_seconds if isinstance(last, NotTaken | Unknown) else None
-            return max(jitter(state), wanted or 0.0)
+            pause = last.retry_after_seconds if isinstance(last, NotTaken | Unknown) else None
+            return max(jitter(state), pause or 0.0)
 
         await tenacity.AsyncRetrying(
             retry=tenacity.retry_if_result(_helps_to_repeat),
@@ -187,26 +187,26 @@ class ResilientProcessor:
             sleep=self._sleep,
             retry_error_callback=lambda _: last,
         )(next_answer)
-        # Once nobody knows, a later refusal to listen does not make it certain that nothing happened.
+        # Once the outcome is unknown, a later refusal to take the call does not make it certain that nothing happened.
         final = unknown if isinstance(last, NotTaken) and unknown is not None else last
-        return msgspec.structs.replace(final, asks=asks)
+        return msgspec.structs.replace(final, calls=calls)
 
     async def _once[R: ProcessorRequest](
-        self, operation: Operation, ask: Callable[[R], Awaitable[Answer]], request: R, *, ends_at: float
+        self, operation: Operation, call: Callable[[R], Awaitable[Answer]], request: R, *, ends_at: float
     ) -> Answer:
         try:
-            timeout_seconds = min(self._retries.ask_timeout_seconds, ends_at - self._monotonic())
-            return await self._through_circuit(operation, ask, request, timeout_seconds=timeout_seconds)
+            timeout_seconds = min(self._retries.call_timeout_seconds, ends_at - self._monotonic())
+            return await self._through_circuit(operation, call, request, timeout_seconds=timeout_seconds)
         except CircuitOpenError:
-            return NotTaken(reason=NotTakenReason.CIRCUIT_OPEN, asks=0)
+            return NotTaken(reason=NotTakenReason.CIRCUIT_OPEN, calls=0)
 
     async def _through_circuit[R: ProcessorRequest](
-        self, operation: Operation, ask: Callable[[R], Awaitable[Answer]], request: R, *, timeout_seconds: float
+        self, operation: Operation, call: Callable[[R], Awaitable[Answer]], request: R, *, timeout_seconds: float
     ) -> Answer:
         timed = msgspec.structs.replace(request, timeout_seconds=timeout_seconds)
 
         async def judged() -> Answer:
-            answer = await ask(timed)
+            answer = await call(timed)
             if _is_failure(answer):
                 raise _Failed(answer)
             return answer
@@ -231,7 +231,7 @@ class ResilientProcessor:
 
 
 def _is_failure(answer: Answer) -> bool:
-    """Tell whether an answer counts against the circuit: a rate limit does not, since whoever sets limits is well."""
+    """Return whether an answer counts against the circuit: a rate limit does not, since whoever sets limits is well."""
     match answer:
         case Approved() | Pending() | RequiresAction() | Declined():
             return False
@@ -250,7 +250,7 @@ def _helps_to_repeat(answer: Answer) -> bool:
         case Unknown(is_worth_repeating=is_worth_repeating):
             return is_worth_repeating
         case NotTaken(reason=reason):
-            # Our own reason for not asking: asking again at once would be refused just the same.
+            # Our own reason for not calling: another call at once would be refused just the same.
             return reason is not NotTakenReason.CIRCUIT_OPEN
         case _:
             assert_never(answer)

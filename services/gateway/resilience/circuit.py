@@ -96,7 +96,7 @@ class Circuit:
         if self._probing or (self.state is CircuitState.OPEN and self._clock.now() < self._probe_at):
             raise CircuitOpenError(f"the circuit {self._name} is {self.state}")
 
-    async def call[T](self, ask: Callable[[], Awaitable[T]], *, timeout_seconds: float) -> T:
+    async def call[T](self, call: Callable[[], Awaitable[T]], *, timeout_seconds: float) -> T:
         """Let a call pass, and learn from how it ends: any exception is a failure, `TimeoutError` included.
 
         Raises:
@@ -109,7 +109,7 @@ class Circuit:
         async def timed() -> T:
             # Inside the breaker, because it does not count a cancellation that comes from outside.
             async with asyncio.timeout(timeout_seconds):
-                return await ask()
+                return await call()
 
         self._probing = self._probing or probe
         try:

@@ -26,7 +26,7 @@ from services.gateway.errors import GatewayConfigConflict, GatewayConfigNotFound
 log = get_logger("gateway.configs")
 
 _LOOKED_UP_MAX = 50
-"""Accounts that one round asks Stripe for."""
+"""Accounts that one round calls Stripe for."""
 _SECRET_KEY = re.compile(r"(sk|rk)_(test|live)_[A-Za-z0-9_]{8,240}\Z", re.ASCII)
 _WEBHOOK_SECRET = re.compile(r"whsec_[A-Za-z0-9_+/=-]{8,240}\Z", re.ASCII)
 _PAYMENT_METHOD = re.compile(r"pm_[A-Za-z0-9_]{1,250}\Z", re.ASCII)
@@ -46,7 +46,7 @@ class Configs:
         clock: Clock,
         identify: Callable[[str], Awaitable[str]] | None = None,
     ) -> None:
-        """`identify` asks Stripe whose a key is; without it, which account a configuration has is left to be looked up."""
+        """`identify` calls Stripe for the account of a key; without it, which account a configuration has is left to be looked up."""
         self._store = store
         self._keyring = keyring
         self._clock = clock
@@ -59,7 +59,7 @@ class Configs:
         Raises:
             Invalid: naming what cannot be.
             GatewayConfigConflict: when the id is taken by other content, or the account by another configuration.
-            ProcessorUnavailable: when Stripe does not tell whose the key is.
+            ProcessorUnavailable: when Stripe does not name the account of the key.
         """
         kind = _checked(request)
         now = self._clock.now()
@@ -97,7 +97,7 @@ class Configs:
             Invalid: when nothing is replaced, or a key cannot be one.
             GatewayConfigNotFound: when the tenant has no such configuration.
             GatewayConfigConflict: when another configuration has the account of the new key.
-            ProcessorUnavailable: when Stripe does not tell whose the new key is.
+            ProcessorUnavailable: when Stripe does not name the account of the new key.
         """
         known = await self._store.find(request.config_id)
         if known is None or known.tenant_id != request.tenant_id or known.deleted_at is not None:
@@ -121,7 +121,7 @@ class Configs:
         return shown(await self._store.rotate(msgspec.structs.replace(known, **changes), owned))
 
     async def _owned(self, config: Config, secret_key: str) -> Ownership | None:
-        """Ask Stripe whose a new key is; None where there is none to ask about. Never called inside a transaction."""
+        """Call Stripe for the account of a new key; None where there is none. Never called inside a transaction."""
         if self._identify is None or not secret_key or config.processor is not ProcessorKind.STRIPE:
             return None
         return Ownership(
@@ -134,8 +134,8 @@ class Configs:
     async def look_up_accounts(self) -> int:
         """Find out the accounts of configurations that are older than the question; returns how many were looked at.
 
-        One that shares its account with another goes on as it is, and is an error in the log: nobody but its tenant can
-        tell which of the two is to go.
+        One that shares its account with another goes on as it is, and is an error in the log: only its tenant can decide
+        which of the two is to go.
         """
         configs = await self._store.unidentified(after=self._looked_up, limit=_LOOKED_UP_MAX)
         for config in configs:

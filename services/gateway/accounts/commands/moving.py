@@ -21,7 +21,7 @@ _TENANT_LENGTH_MAX = 64
 
 
 async def move_account(store: AccountStore, arguments: Sequence[str], *, now: datetime) -> str:
-    """Do what the command line says; returns what to print. Without `--confirm` nothing changes.
+    """Run the command line; returns what to print. Without `--confirm` nothing changes.
 
     Raises:
         Invalid: when an argument is malformed.
@@ -59,7 +59,7 @@ def _sentence(planned: Move) -> str:
     through = f"its {planned.to_processor}" if planned.to_processor else "the next configuration that it adds for it"
     return (
         f"{planned.account_id} in {mode} mode goes from tenant {planned.from_tenant} "
-        f"({planned.from_processor or 'awaited'}) to tenant {planned.to_tenant}, {through}; payouts that Stripe tells from "
+        f"({planned.from_processor or 'awaited'}) to tenant {planned.to_tenant}, {through}; payouts that Stripe reports from "
         "then on are theirs, payments stay whose they are"
     )
 

@@ -1,4 +1,4 @@
-"""Who owns a Stripe account: asked for every event that is about an account rather than a payment, moved by operators only."""
+"""Who owns a Stripe account: read for every event that is about an account rather than a payment, moved by operators only."""
 
 import json
 from datetime import datetime
@@ -72,12 +72,12 @@ class AccountStore:
         self._database = database
 
     async def owns(self, *, tenant_id: str, processor: str) -> bool | None:
-        """Tell whether a configuration owns its Stripe account; None while it is not known of which account it is."""
+        """Return whether a configuration owns its Stripe account; None while it is not known of which account it is."""
         row = await _OWNS.fetchrow(self._database, processor=processor, tenant_id=tenant_id)
         return None if row is None else bool(row["owns"])
 
     async def plan(self, account_id: str, *, is_live: bool, to_tenant: str, to_config: UUID | None) -> Move:
-        """Say what a move would do, and do nothing.
+        """Plan a move, and change nothing.
 
         Raises:
             NotFound: when nobody owns the account, or there is no such configuration.

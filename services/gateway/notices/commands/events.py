@@ -162,7 +162,7 @@ class StripeInbox:
                 return self._of_another(event)
             return self._later(event, EventStatus.UNMATCHED, reason="unknown_payment", tries_max=_EARLY_TRIES_MAX)
         tenant_id, intent_id = whose
-        told = events.notice(
+        reported = events.notice(
             event.type,
             meaning,
             tenant_id=tenant_id,
@@ -170,12 +170,12 @@ class StripeInbox:
             processor=event.processor,
             happened_at=event.happened_at,
         )
-        if told is None and "refund" in event.type and not (meaning.object.get("metadata") or {}).get("refund_id"):
+        if reported is None and "refund" in event.type and not (meaning.object.get("metadata") or {}).get("refund_id"):
             if await self._is_of_another(event):
                 return self._of_another(event, intent_id)
             # Made at the processor by hand: the books know nothing of it.
             return self._done(event, EventStatus.UNMATCHED, reason="refund_not_ours", intent_id=intent_id)
-        applied = Applied.KNOWN if told is None else await self._notices.apply(told)
+        applied = Applied.KNOWN if reported is None else await self._notices.apply(reported)
         match applied:
             case Applied.UNKNOWN_PAYMENT if await self._is_of_another(event):
                 return self._of_another(event, intent_id)
@@ -202,13 +202,13 @@ class StripeInbox:
         return await self._accounts.owns(tenant_id=event.tenant_id, processor=event.processor) is False
 
     def _of_another(self, event: RawEvent, intent_id: UUID | None = None) -> Finished:
-        """Ignore what is for the configuration that owns the account, which hears it too."""
+        """Ignore what is for the configuration that owns the account, which receives it too."""
         metrics.STRIPE_EVENTS_OF_ANOTHER.inc()
         return self._done(event, EventStatus.IGNORED, reason="account_of_another_configuration", intent_id=intent_id)
 
     async def _whose(self, event: RawEvent, subject: Subject) -> tuple[str, UUID] | None:
         if subject.payment_intent_id is not None:
-            # In an account of a tenant's own, that tenant writes the metadata: it speaks for no other.
+            # In an account of a tenant's own, that tenant writes the metadata: it counts for no other.
             tenant_id = event.tenant_id if config_of(event.processor) else subject.tenant_id
             return tenant_id, subject.payment_intent_id
         found = await self._payments.find(processor=event.processor, gateway_ref=subject.gateway_ref)
@@ -226,7 +226,7 @@ class StripeInbox:
         source = getattr(message, "fee_id", None) or getattr(message, "payout_id", None)
         assert source is not None
         return Publication(
-            # Of this tenant: what another account tells under the same reference is another event.
+            # Of this tenant: what another account reports under the same reference is another event.
             event_id=derived_id(source, f"{message.contract.name}:{tenant_id}"),
             message=message,
             occurred_at=event.happened_at,

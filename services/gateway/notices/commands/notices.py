@@ -1,8 +1,8 @@
-"""What we make of what a processor tells unasked: it takes effect once, in any order, and against our own calls in flight.
+"""What a processor reports unasked takes effect once, in any order, and beside our own pending calls.
 
 A notice and the answer to our own call are two witnesses of one truth. Both change an attempt only out of the statuses in
-which it has no outcome, under a lock on its row, so whichever comes first is recorded and said, and the other one finds
-that it is known. What a notice implies is applied first: captured funds were held before, whether or not we have heard it.
+which it has no outcome, under a lock on its row, so whichever comes first is recorded and published, and the other one finds
+that it is known. What a notice implies is applied first: captured funds were held before, whether or not that was reported.
 """
 
 from datetime import datetime
@@ -49,7 +49,7 @@ class Notices:
         self._clock = clock
 
     async def apply(self, notice: Notice) -> Applied:
-        """Let a notice take effect, in one transaction with what is said about it."""
+        """Let a notice take effect, in one transaction with what is published about it."""
         for attempt in range(_TRIES_MAX):
             try:
                 applied = await self._apply_once(notice)
@@ -149,9 +149,9 @@ class _Change:
         )
 
     async def released(self, notice: VoidedNotice | ExpiredNotice, operation: Operation) -> Applied:
-        # A release that we have asked for is ours, whatever the processor calls it.
-        asked = [self._payment.attempt(Operation.VOID), self._payment.attempt(Operation.EXPIRE)]
-        if any(a is not None and a.status is AttemptStatus.APPROVED for a in asked):
+        # A release that we have requested is ours, whatever the processor calls it.
+        releases = [self._payment.attempt(Operation.VOID), self._payment.attempt(Operation.EXPIRE)]
+        if any(a is not None and a.status is AttemptStatus.APPROVED for a in releases):
             return Applied.KNOWN
         if (capture := self._payment.attempt(Operation.CAPTURE)) and capture.status is AttemptStatus.APPROVED:
             return Applied.CONTRADICTS
@@ -166,7 +166,7 @@ class _Change:
                 reason="canceled",
                 detail="The payment was canceled at the processor.",
             )
-        attempt = next((a for a in asked if a is not None and not a.is_decided), None)
+        attempt = next((a for a in releases if a is not None and not a.is_decided), None)
         if attempt is None and (refused := self._payment.attempt(operation)) is not None:
             attempt, is_new = refused, False
         else:
@@ -185,7 +185,7 @@ class _Change:
         if attempt is None:
             return Applied.UNKNOWN_PAYMENT
         if isinstance(notice, RefundSucceededNotice):
-            # Once it has failed it stays so: success that is heard afterwards is the older news.
+            # Once it has failed it stays so: success that is reported afterwards is older.
             if attempt.is_decided:
                 return Applied.KNOWN
             return await self._end(attempt, AttemptStatus.APPROVED, at=notice.happened_at, result_ref=notice.refund_ref)
@@ -211,7 +211,7 @@ class _Change:
             if is_open or notice.state is known.state or notice.happened_at < known.decided_at:
                 return Applied.KNOWN
             if notice.happened_at == known.decided_at:
-                # Which of two decisions of one instant is the last one, nobody can tell.
+                # Which of two decisions of one instant is the last one, cannot be known.
                 return Applied.CONTRADICTS
             reversals = known.reversals + 1
         elif known is not None and is_open:
@@ -262,7 +262,7 @@ class _Change:
         )
 
     def _unasked(self, operation: Operation, *, at: datetime) -> Attempt:
-        """An operation on the payment that somebody else has asked the processor for."""
+        """An operation on the payment that somebody else has requested from the processor."""
         held = self._authorization
         return msgspec.structs.replace(
             held,
@@ -277,7 +277,7 @@ class _Change:
     async def _end(
         self, attempt: Attempt, status: AttemptStatus, *, at: datetime, is_new: bool = False, **changes: object
     ) -> Applied:
-        """Write an outcome down and say it."""
+        """Write an outcome down and publish it."""
         explained = {"reason": "", "detail": ""} if status is AttemptStatus.APPROVED else {}
         ended = msgspec.structs.replace(
             attempt, status=status, next_ask_at=None, decided_at=at, **{**explained, **changes}

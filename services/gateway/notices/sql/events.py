@@ -1,4 +1,4 @@
-"""How we remember what Stripe tells unasked: stored raw when it comes, worked on later, each by one worker at a time."""
+"""The SQL of Stripe's events: stored raw when it comes, worked on later, each by one worker at a time."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -122,7 +122,7 @@ class EventStatus(StrEnum):
     UNMATCHED = "UNMATCHED"
     """About a payment or refund that we do not know; kept and shown."""
     CONTRADICTED = "CONTRADICTED"
-    """It cannot be true together with what Stripe told before; kept and shown."""
+    """It cannot be true together with what Stripe reported before; kept and shown."""
     FAILED = "FAILED"
     """It could not be worked on, however often it was tried; kept and shown."""
 
@@ -162,13 +162,13 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     next_try_at: datetime | None = None
     """When it is tried again; None when it is done."""
     publications: tuple[Publication, ...] = ()
-    """What is said because of it, beside what its notices say."""
+    """What is published because of it, beside what its notices publish."""
     at: datetime
     """Now."""
 
 
 class WaitingEvents(msgspec.Struct, frozen=True, kw_only=True):
-    """How many events an operator wants to know of."""
+    """How many events an operator must know of."""
 
     waiting: int
     """Those that are still to be worked on."""
@@ -199,7 +199,7 @@ class EventStore:
         await self._keeping.submit(event)
 
     async def finish(self, finished: Finished) -> None:
-        """Note what became of an event, and say what is said because of it, once."""
+        """Note what became of an event, and publish what follows from it, once."""
         await self._finishing.submit(finished)
 
     async def claim(self, *, now: datetime, lease: timedelta, limit: int) -> list[RawEvent]:
@@ -213,7 +213,7 @@ class EventStore:
         return [ProcessorEvent(**dict(row)) for row in rows]
 
     async def count(self) -> WaitingEvents:
-        """Count what an operator wants to know of."""
+        """Count what an operator must know of."""
         row = await _COUNT.fetchrow(self._database)
         assert row is not None
         return WaitingEvents(**dict(row))

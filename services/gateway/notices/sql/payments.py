@@ -1,4 +1,4 @@
-"""What the processor tells unasked: all attempts and disputes of one payment, locked, changed and said in one commit."""
+"""The SQL of notices: all attempts and disputes of one payment, locked, changed and published in one commit."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -75,7 +75,7 @@ class RacedError(Exception):
 
 
 class Payment:
-    """All that we have asked about one payment, locked until the end of the block; changes are written at once."""
+    """All attempts and disputes of one payment, locked until the end of the block; changes are written at once."""
 
     def __init__(self, tx: Connection, attempts: Sequence[Attempt], disputes: Sequence[Dispute]) -> None:
         self._tx = tx
@@ -92,10 +92,10 @@ class Payment:
         await _CHANGE.execute(self._tx, attempt=attempt, at=at)
 
     async def add(self, attempt: Attempt, *, at: datetime) -> None:
-        """Write down an operation that nobody has asked us for, with its outcome.
+        """Write down an operation that nobody has requested from us, with its outcome.
 
         Raises:
-            RacedError: when it was asked for in this very moment.
+            RacedError: when it was requested in this very moment.
         """
         if not await open_attempts(self._tx, [attempt]):
             raise RacedError
@@ -106,7 +106,7 @@ class Payment:
         await _SAVE_DISPUTE.execute(self._tx, dispute=dispute, at=at)
 
     async def publish(self, publications: Sequence[Publication]) -> None:
-        """Say what is new, in the same commit."""
+        """Publish what is new, in the same commit."""
         await publish(self._tx, publications)
 
 
@@ -118,7 +118,7 @@ class NoticeStore:
 
     @asynccontextmanager
     async def payment(self, *, tenant_id: str, payment_intent_id: UUID) -> AsyncIterator[Payment]:
-        """Lock all that we have asked about a payment, for the length of the block, which is one transaction."""
+        """Lock all attempts and disputes of a payment, for the length of the block, which is one transaction."""
         async with self._database.transaction() as tx:
             named = {"tenant_id": tenant_id, "payment_intent_id": payment_intent_id}
             attempts = [attempt_of(row) for row in await _LOCK.fetch(tx, **named)]

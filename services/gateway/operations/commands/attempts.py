@@ -1,13 +1,13 @@
-"""What we decide: write the attempt down, ask the processor with no transaction open, record and say the outcome.
+"""Decisions about operations: write the attempt down, call the processor with no transaction open, record and publish the outcome.
 
 Three rules, in this order, make a charge or a refund happen once:
 
-1. The attempt and its idempotency key are committed before the processor hears of it.
-2. Whoever asks, however often, whoever else asks at the same time: it is the same key.
-3. An outcome is recorded only where there is none, and said in the same commit.
+1. The attempt and its idempotency key are committed before the processor is called.
+2. Whoever calls, however often, whoever else calls at the same time: it is the same key.
+3. An outcome is recorded only where there is none, and published in the same commit.
 
 A process that dies in between leaves a PENDING attempt. The command comes again, because it was not acknowledged; and
-if it did not, the resolver finds the attempt when its lease has ended. Both ask the same question again.
+if it did not, the resolver finds the attempt when its lease has ended. Both make the same call again.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ from libs.common.observability.logging import get_logger
 from services.gateway import metrics
 from services.gateway.errors import ProcessorUnavailable
 from services.gateway.operations import schemas
-from services.gateway.operations.commands.calling import InProgress, ask
+from services.gateway.operations.commands.calling import InProgress, call_processor
 from services.gateway.operations.domain.attempts import UNHEARD, Attempt, AttemptStatus, attempt_id, check_amount
 from services.gateway.operations.domain.changes import approved, conflict, declined, release
 from services.gateway.operations.domain.patience import Patience
@@ -60,7 +60,7 @@ _GIVEN_AGAIN = frozenset({Operation.CAPTURE, Operation.VOID})
 class Commands:
     """The decisions of the gateway about operations, over the processors of this place.
 
-    `processors` ask as often as helps within the deadline; `resolvers` are the same ones, and ask once, since the schedule
+    `processors` call as often as helps within the deadline; `resolvers` are the same ones, and call once, since the schedule
     repeats anyway.
     """
 
@@ -130,7 +130,7 @@ class Commands:
 
         Raises:
             ProcessorUnavailable: when the circuit is open; the command waits and comes again.
-            AttemptConflict: when the same refund was asked for before with other money.
+            AttemptConflict: when the same refund was requested before with other money.
             Invalid: when the command is not one that anybody could carry out.
         """
         body = received.body
@@ -167,57 +167,63 @@ class Commands:
             traceparent=received.correlation.traceparent,
         )
 
-    async def _carry_out[M: PaymentCommand](self, received: Received[M], wanted: Attempt) -> None:
-        if received.body.is_repeated and await self._repeat(received, wanted):
+    async def _carry_out[M: PaymentCommand](self, received: Received[M], requested: Attempt) -> None:
+        if received.body.is_repeated and await self._repeat(received, requested):
             return
         # For what builds on an authorization this is a guess: the store knows which processor has the payment.
-        name = await self._processors.choose(tenant_id=wanted.tenant_id, currency=wanted.currency)
-        proposed = msgspec.structs.replace(wanted, processor=name)
+        name = await self._processors.choose(tenant_id=requested.tenant_id, currency=requested.currency)
+        proposed = msgspec.structs.replace(requested, processor=name)
         if not self._is_available(name, retries=received.attempt):
             await self._open_for_later(proposed, command_id=received.id, after=self._patience.pause)
             return
         try:
             # Nothing is written while a command waits in line: its deadline and its lease begin when its turn has come.
             async with self._processors.place(name):
-                await self._open_and_ask(received, proposed)
+                await self._open_and_call(received, proposed)
         except BulkheadFullError:
             # The attempts table is the rest of the line: the resolver takes turns with those who wait here.
             metrics.ATTEMPTS_PARKED.labels(proposed.operation).inc()
             await self._open_for_later(proposed, command_id=received.id, after=timedelta(0))
 
-    async def _repeat[M: PaymentCommand](self, received: Received[M], wanted: Attempt) -> bool:
-        """Publish again what is known about a payment; False where this was never asked for, so that it is done now.
+    async def _repeat[M: PaymentCommand](self, received: Received[M], requested: Attempt) -> bool:
+        """Publish again what is known about a payment; False where this was never requested, so that it is done now.
 
-        An attempt without an outcome is left to the resolver, which asks with the same key at the ages of its schedule.
+        An attempt without an outcome is left to the resolver, which calls with the same key at the ages of its schedule.
         """
-        attempts = await self._store.of_intent(tenant_id=wanted.tenant_id, payment_intent_id=wanted.payment_intent_id)
-        known = [said for attempt in attempts if (said := schemas.again(attempt, cause_id=received.id)) is not None]
+        attempts = await self._store.of_intent(
+            tenant_id=requested.tenant_id, payment_intent_id=requested.payment_intent_id
+        )
+        known = [
+            message for attempt in attempts if (message := schemas.again(attempt, cause_id=received.id)) is not None
+        ]
         if known:
             await self._store.publish(known)
-        metrics.OUTCOMES_REPEATED.labels(wanted.operation).inc(len(known))
-        return any(attempt.id == wanted.id for attempt in attempts)
+        metrics.OUTCOMES_REPEATED.labels(requested.operation).inc(len(known))
+        return any(attempt.id == requested.id for attempt in attempts)
 
-    async def _open_and_ask[M: PaymentCommand](self, received: Received[M], wanted: Attempt) -> None:
+    async def _open_and_call[M: PaymentCommand](self, received: Received[M], requested: Attempt) -> None:
         now = self._clock.now()
-        if not self._is_available(wanted.processor, retries=received.attempt):
-            await self._open_for_later(wanted, command_id=received.id, after=self._patience.pause)
+        if not self._is_available(requested.processor, retries=received.attempt):
+            await self._open_for_later(requested, command_id=received.id, after=self._patience.pause)
             return
         attempt = await self._open(
-            msgspec.structs.replace(wanted, asked_at=now, next_ask_at=now + self._patience.lease, created_at=now),
+            msgspec.structs.replace(requested, asked_at=now, next_ask_at=now + self._patience.lease, created_at=now),
             command_id=received.id,
         )
         if attempt is not None and attempt.asked_at is not None:
             await self._find_out(attempt, self._processors)
-        # Else it waits in the table, never asked: the resolver's claim commits that it will be, before it is.
+        # Else it waits in the table, never called: the resolver's claim commits that the call is made, before it is.
 
-    async def _open_for_later(self, wanted: Attempt, *, command_id: UUID, after: timedelta) -> None:
-        """Write an attempt down that has not been asked yet; the resolver asks."""
-        await self._open(msgspec.structs.replace(wanted, next_ask_at=self._clock.now() + after), command_id=command_id)
+    async def _open_for_later(self, requested: Attempt, *, command_id: UUID, after: timedelta) -> None:
+        """Write an attempt down whose processor is not called yet; the resolver calls."""
+        await self._open(
+            msgspec.structs.replace(requested, next_ask_at=self._clock.now() + after), command_id=command_id
+        )
 
     async def _open(self, proposed: Attempt, *, command_id: UUID) -> Attempt | None:
         """Write an attempt down, or find it as it stands; None when it is decided. Other money than before is a conflict.
 
-        A processor's no to a capture or a void is published again: a client may ask for another after it, under the same
+        A processor's no to a capture or a void is published again: a client may request another after it, under the same
         attempt, and waits for the outcome. (Each refund is an attempt of its own, and a declined payment is over.)
         """
         attempt = await self._store.open(proposed)
@@ -228,7 +234,7 @@ class Commands:
             metrics.ATTEMPTS_REPEATED.labels(operation).inc()
             return None
         if attempt.is_decided:
-            # Its outcome was said in the commit that recorded it; there is nothing to add. It may be about other money than
+            # Its outcome was published in the commit that recorded it; there is nothing to add. It may be about other money than
             # this command where the processor did it at somebody else's request: then its word counts.
             if not attempt.is_same_operation(proposed) and attempt.asks > 0:
                 raise conflict(attempt)
@@ -239,7 +245,7 @@ class Commands:
         return attempt
 
     def _is_available(self, name: str, *, retries: int) -> bool:
-        """Whether to ask now; if not, the command waits in redelivery, and after so many times in the attempts table."""
+        """Whether to call now; if not, the command waits in redelivery, and after so many times in the attempts table."""
         try:
             self._processors.named(name).ensure_available()
         except ProcessorUnavailable:
@@ -249,7 +255,7 @@ class Commands:
         return True
 
     async def resolve_due(self, *, limit: int) -> int:
-        """Ask again about attempts that are due; returns how many there were.
+        """Call again about attempts that are due; returns how many there were.
 
         Attempts without an answer, those that a dead process left behind, those that waited for their processor, and what
         the processor has taken on.
@@ -257,7 +263,7 @@ class Commands:
         available = self._resolvers.available()
         if not available:
             return 0
-        # Those of a processor that takes no calls are left alone: a claim commits that the key may have been heard.
+        # Those of a processor that takes no calls are left alone: a claim commits that the key may have been received.
         due = await self._store.claim(
             now=self._clock.now(), lease=self._patience.lease, processors=available, limit=limit
         )
@@ -269,14 +275,14 @@ class Commands:
         return len(due)
 
     async def hold_leases(self) -> None:
-        """Renew the leases of the attempts about which this process asks; those of one that has died end soon."""
+        """Renew the leases of the attempts about which this process calls; those of one that has died end soon."""
         if keys := self._in_progress.keys:
             await self._store.hold(keys, until=self._clock.now() + self._patience.lease)
 
     async def release_expired(self, *, limit: int) -> int:
         """Write down a release for each hold whose time is over and that nobody has looked after; returns how many were due.
 
-        The resolver then asks the processor, which alone knows whether the hold had ended.
+        The resolver then calls the processor, which alone knows whether the hold had ended.
         """
         now = self._clock.now()
         looked_at, _ = await self._store.let_go_of_expired(
@@ -300,21 +306,21 @@ class Commands:
                     async with self._resolvers.place(attempt.processor):
                         await self._find_out(attempt, self._resolvers)
             except BulkheadFullError:
-                await self._postpone(attempt, NotTaken(reason=NotTakenReason.TOO_MANY_CALLS, asks=0))
+                await self._postpone(attempt, NotTaken(reason=NotTakenReason.TOO_MANY_CALLS, calls=0))
 
     async def _find_out(self, attempt: Attempt, processors: Processors) -> None:
-        """Ask the processor about an attempt and record what it says."""
+        """Call the processor about an attempt and record the answer."""
         now = self._clock.now()
-        if not self._patience.may_ask(attempt, now=now):
+        if not self._patience.may_call(attempt, now=now):
             if attempt.next_ask_at is not None:
                 await self._leave_to_a_person(attempt, reason=attempt.reason or "never_heard")
             return
         processor = self._find(attempt.processor, processors)
         if processor is None:
-            await self._postpone(attempt, NotTaken(reason=NotTakenReason.CIRCUIT_OPEN, asks=0))
+            await self._postpone(attempt, NotTaken(reason=NotTakenReason.CIRCUIT_OPEN, calls=0))
             return
         with self._in_progress.holding(attempt):
-            answer = await ask(processor, attempt, timeout_seconds=self._deadline_seconds)
+            answer = await call_processor(processor, attempt, timeout_seconds=self._deadline_seconds)
         match answer:
             case Approved() | Declined():
                 await self._decide(attempt, answer)
@@ -356,7 +362,7 @@ class Commands:
             result_ref=answer.gateway_ref,
             action_url=answer.action_url if isinstance(answer, RequiresAction) else attempt.action_url,
             reason="",
-            asks=attempt.asks + answer.asks,
+            asks=attempt.asks + answer.calls,
             next_ask_at=self._patience.after_acceptance(asked_at=asked_at, now=now),
         )
         if awaited.next_ask_at is None:
@@ -374,18 +380,18 @@ class Commands:
         now = self._clock.now()
         asked_at = attempt.asked_at or now
         unknown = isinstance(answer, Unknown)
-        wanted = timedelta(seconds=answer.retry_after_seconds or 0.0)
+        pause = timedelta(seconds=answer.retry_after_seconds or 0.0)
         if attempt.known_ref:
             next_ask_at = self._patience.after_acceptance(asked_at=asked_at, now=now)
         elif unknown:
-            next_ask_at = self._patience.after_silence(asked_at=asked_at, now=now, wanted=wanted)
+            next_ask_at = self._patience.after_silence(asked_at=asked_at, now=now, pause=pause)
         else:
-            next_ask_at = self._patience.after_refusal_to_listen(asked_at=asked_at, now=now, wanted=wanted)
+            next_ask_at = self._patience.after_refusal(asked_at=asked_at, now=now, pause=pause)
         postponed = msgspec.structs.replace(
             attempt,
             status=AttemptStatus.UNKNOWN if unknown else AttemptStatus.PENDING,
             reason=answer.reason,
-            asks=attempt.asks + answer.asks,
+            asks=attempt.asks + answer.calls,
             next_ask_at=next_ask_at,
         )
         if next_ask_at is None:
@@ -402,8 +408,8 @@ class Commands:
         )
 
     async def _leave_to_a_person(self, attempt: Attempt, *, reason: str) -> None:
-        """Stop asking: the processor may have forgotten the key, so asking could charge twice, and a guess could lose."""
-        # What the processor has taken on stays that: it is overdue, not unheard of.
+        """Stop calling: the processor may have forgotten the key, so a call could charge twice, and a guess could lose."""
+        # What the processor has taken on stays that: it is overdue, not unknown.
         overdue = msgspec.structs.replace(attempt, status=AttemptStatus.UNKNOWN, reason=reason, next_ask_at=None)
         if await self._store.record(Recording(attempt=overdue, publication=None, recorded_at=self._clock.now())):
             metrics.OUTCOMES_OVERDUE.labels(attempt.operation).inc()

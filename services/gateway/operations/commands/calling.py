@@ -10,7 +10,7 @@ from services.gateway.processors.port import Answer, Authorize, Capture, Operati
 
 
 class InProgress:
-    """The attempts about which this process asks now; it renews their leases, so that they end soon after it does."""
+    """The attempts about which this process calls now; it renews their leases, so that they end soon after it does."""
 
     def __init__(self) -> None:
         self._keys: set[tuple[str, UUID]] = set()
@@ -30,8 +30,8 @@ class InProgress:
             self._keys.discard((attempt.tenant_id, attempt.id))
 
 
-async def ask(processor: Processor, attempt: Attempt, *, timeout_seconds: float) -> Answer:
-    """Ask the processor what an attempt asks, under its key."""
+async def call_processor(processor: Processor, attempt: Attempt, *, timeout_seconds: float) -> Answer:
+    """Call the processor for an attempt, under its key."""
     common = _common(attempt, timeout_seconds=timeout_seconds)
     match attempt.operation:
         case Operation.AUTHORIZE:
@@ -43,7 +43,9 @@ async def ask(processor: Processor, attempt: Attempt, *, timeout_seconds: float)
         case Operation.VOID | Operation.EXPIRE:
             return await processor.void(Void(**common, gateway_ref=attempt.gateway_ref))
         case Operation.REFUND:
-            assert attempt.refund_id is not None, "a refund's attempt names the refund; the table's check says so too"
+            assert attempt.refund_id is not None, (
+                "a refund's attempt names the refund; the table's check requires it too"
+            )
             return await processor.refund(
                 Refund(**common, refund_id=attempt.refund_id, gateway_ref=attempt.gateway_ref, reason=attempt.note)
             )
@@ -59,7 +61,7 @@ def _common(attempt: Attempt, *, timeout_seconds: float) -> dict[str, Any]:
         "amount_minor": attempt.amount_minor,
         "currency": attempt.currency,
         "requested_at": attempt.created_at,
-        "ask": attempt.asks + 1,
+        "call": attempt.asks + 1,
         "timeout_seconds": timeout_seconds,
         "known_ref": attempt.known_ref,
     }

@@ -1,4 +1,4 @@
-"""Reports on captures that the api did not request: our own records say whether there is one.
+"""Reports on captures that the api did not request: our own records show whether there is one.
 
 An event of ours on the broker proves only that its publisher knows our password there. What a person has captured at the
 processor is in our records before its event is published; a forged one is not.

@@ -1,15 +1,15 @@
 """What is always true of an attempt: one per operation, one idempotency key for ever, and no outcome by guess.
 
-    PENDING ----> APPROVED | DECLINED            the processor told us
+    PENDING ----> APPROVED | DECLINED            the processor reported it
      |    |          ^          ^
      |    v          |          |
      |  UNKNOWN -----+          |                it may have happened; only the same key may be used to find out
      v    v                     |
-    ACCEPTED | ACTION_REQUIRED -+                the processor has it, and its end comes later, by notice or by asking
+    ACCEPTED | ACTION_REQUIRED -+                the processor has it, and its end comes later, by notice or by reading
 
 APPROVED and DECLINED are final, but for one thing: a refund that was given back and did not reach the customer becomes
-REVERSED. An attempt that has no answer is asked about again, at the ages of a schedule, until the processor may have
-forgotten the key; from then on asking again could charge twice, so a person decides. One that the processor has told a
+REVERSED. An attempt that has no answer is called about again, at the ages of a schedule, until the processor may have
+forgotten the key; from then on another call could charge twice, so a person decides. One that the processor has given a
 reference for is read by that, which is harmless at any age.
 """
 
@@ -30,17 +30,17 @@ class AttemptStatus(StrEnum):
     """What we know of an attempt."""
 
     PENDING = "PENDING"
-    """Written down; asked, or about to be asked."""
+    """Written down; called, or about to be called."""
     UNKNOWN = "UNKNOWN"
-    """Asked, and no answer came: it may or may not have happened."""
+    """Called, and no answer came: it may or may not have happened."""
     ACCEPTED = "ACCEPTED"
-    """The processor has taken it on and says later how it ended."""
+    """The processor has taken it on and reports later how it ended."""
     ACTION_REQUIRED = "ACTION_REQUIRED"
-    """The customer must prove something first; the processor says later how it ended."""
+    """The customer must prove something first; the processor reports later how it ended."""
     APPROVED = "APPROVED"
     """The processor did it."""
     DECLINED = "DECLINED"
-    """The processor or the issuer said no, for good."""
+    """The processor or the issuer refused, for good."""
     REVERSED = "REVERSED"
     """It was done and then undone: a refund that did not reach the customer."""
 
@@ -50,7 +50,7 @@ DECIDED = frozenset({AttemptStatus.APPROVED, AttemptStatus.DECLINED, AttemptStat
 UNDECIDED = frozenset(AttemptStatus) - DECIDED
 """The statuses without one."""
 UNHEARD = frozenset({AttemptStatus.PENDING, AttemptStatus.UNKNOWN})
-"""The statuses in which the processor has not told us anything."""
+"""The statuses in which the processor has not reported anything."""
 
 
 CONTENT = ("amount_minor", "currency")
@@ -64,15 +64,15 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     tenant_id: str
     """Whose payment it is."""
     id: UUID
-    """From `attempt_id`: the same command, heard again, is the same attempt."""
+    """From `attempt_id`: the same command, received again, is the same attempt."""
     payment_intent_id: UUID
     """The intent that the operation serves."""
     refund_id: UUID | None = None
     """The refund that it gives back; None where it is about the payment itself."""
     operation: Operation
-    """What the processor is asked."""
+    """What the processor is called for."""
     processor: str
-    """Which processor is asked: only that one knows the key."""
+    """Which processor is called: only that one knows the key."""
     status: AttemptStatus
     """What we know."""
     amount_minor: int
@@ -84,28 +84,28 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     payment_method: str = ""
     """The processor's token of what is charged; empty: the one that the tenant's gateway is set to."""
     capture_method: str = "automatic"
-    """`manual` where the funds are to be held until somebody says otherwise: then the end of the hold is watched."""
+    """`manual` where the funds are to be held until somebody decides otherwise: then the end of the hold is watched."""
     note: str = ""
     """The merchant's words about a refund."""
     gateway_ref: str
-    """The processor's reference of the payment: what this builds on, or what an authorization was told."""
+    """The processor's reference of the payment: what this builds on, or what an authorization was given."""
     result_ref: str = ""
-    """The processor's reference of what came of this: the refund, the payment; empty until it has told one."""
+    """The processor's reference of what came of this: the refund, the payment; empty until it has given one."""
     action_url: str = ""
-    """Where the customer proves who they are; empty where nobody asks for it."""
+    """Where the customer proves who they are; empty where that is not required."""
     expires_at: datetime | None = None
-    """When the hold ends by itself, while that is watched: None where the processor does not say so, where the funds are
+    """When the hold ends by itself, while that is watched: None where the processor does not name it, where the funds are
     taken at once, and once somebody has looked after it."""
     reason: str = ""
     """A stable snake_case word: why it was declined, or why there is no answer."""
     detail: str = ""
     """A sentence that goes with `reason`."""
     asks: int = 0
-    """How often the processor has been asked, as far as it was written down."""
+    """How often the processor has been called, as far as it was written down."""
     asked_at: datetime | None
-    """When the processor may first have heard the key; None when it certainly has not."""
+    """When the processor may first have received the key; None when it certainly has not."""
     next_ask_at: datetime | None
-    """From when on anybody may ask again; None once it is decided, or left to a person."""
+    """From when on anybody may call again; None once it is decided, or left to a person."""
     decided_at: datetime | None = None
     """When the processor did it or refused it, in its own words."""
     created_at: datetime
@@ -113,21 +113,21 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     correlation_id: str
     """The cause it belongs to."""
     traceparent: str
-    """W3C trace context of whoever asked for it."""
+    """W3C trace context of whoever requested it."""
 
     @property
     def idempotency_key(self) -> str:
-        """The key under which the processor does this once, however often it is asked."""
+        """The key under which the processor does this once, however often it is called."""
         return str(self.id)
 
     @property
     def is_decided(self) -> bool:
-        """Whether the processor has told us the outcome."""
+        """Whether the processor has reported the outcome."""
         return self.status in DECIDED
 
     @property
     def known_ref(self) -> str:
-        """The reference by which the processor can be asked what became of it; empty while there is none."""
+        """The reference by which what became of it can be read from the processor; empty while there is none."""
         return "" if self.is_decided else self.result_ref
 
     def is_same_operation(self, other: "Attempt") -> bool:
@@ -152,6 +152,6 @@ def check_amount(amount_minor: int, currency: str, operation: Operation) -> None
 def attempt_id(*, tenant_id: str, subject_id: UUID, operation: Operation) -> UUID:
     """Name the one attempt of `operation` on a subject: the intent, or whatever an intent can have several of.
 
-    Derived, not minted: even if our table were lost and restored from yesterday, the processor would hear the same key.
+    Derived, not minted: even if our table were lost and restored from yesterday, the processor would receive the same key.
     """
     return derived_id(subject_id, f"{operation}:{tenant_id}")

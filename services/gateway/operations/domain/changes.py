@@ -44,7 +44,7 @@ def approved(attempt: Attempt, answer: Approved) -> Attempt:
         expires_at=answer.expires_at if watched else None,
         reason="",
         detail="",
-        asks=attempt.asks + answer.asks,
+        asks=attempt.asks + answer.calls,
         next_ask_at=None,
         decided_at=answer.approved_at,
     )
@@ -57,7 +57,7 @@ def declined(attempt: Attempt, answer: Declined, *, now: datetime) -> Attempt:
         status=AttemptStatus.DECLINED,
         reason=answer.reason,
         detail=answer.detail,
-        asks=attempt.asks + answer.asks,
+        asks=attempt.asks + answer.calls,
         next_ask_at=None,
         decided_at=now,
     )

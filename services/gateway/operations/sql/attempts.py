@@ -182,12 +182,12 @@ type _Key = tuple[str, UUID]
 
 
 class Recording(msgspec.Struct, frozen=True, kw_only=True):
-    """What an ask has taught us about an attempt, ready to be written."""
+    """What a call has shown about an attempt, ready to be written."""
 
     attempt: Attempt
     """The attempt as it is to stand."""
     publication: Publication | None
-    """What is said with it; None while there is no outcome."""
+    """What is published with it; None while there is no outcome."""
     recorded_at: datetime
     """Now."""
     over: frozenset[AttemptStatus] = UNDECIDED
@@ -198,7 +198,7 @@ class OpenOutcomes(msgspec.Struct, frozen=True, kw_only=True):
     """How many attempts have no outcome."""
 
     unknown: int
-    """Those that were asked and got no answer."""
+    """Those that were called about and got no answer."""
     overdue: int
     """Those that are left to a person."""
 
@@ -224,7 +224,7 @@ class AttemptStore:
         return await self._opening.submit(attempt)
 
     async def record(self, recording: Recording) -> bool:
-        """Write down what became of an attempt and say it, in one commit; False when its outcome is known already."""
+        """Write down what became of an attempt and publish it, in one commit; False when its outcome is known already."""
         return await self._recording.submit(recording)
 
     async def publish(self, publications: Sequence[Publication]) -> None:
@@ -233,12 +233,12 @@ class AttemptStore:
             await publish(tx, publications)
 
     async def claim(self, *, now: datetime, lease: timedelta, processors: Sequence[str], limit: int) -> list[Attempt]:
-        """Take attempts at these kinds of processors that are due, each for one asker at a time, until the lease ends."""
+        """Take attempts at these kinds of processors that are due, each for one caller at a time, until the lease ends."""
         rows = await _CLAIM.fetch(self._database, now=now, limit=limit, lease=lease, processors=list(processors))
         return [attempt_of(row) for row in rows]
 
     async def hold(self, keys: Sequence[tuple[str, UUID]], *, until: datetime) -> None:
-        """Keep attempts that are being asked about for their asker, until a later instant."""
+        """Keep attempts for whoever calls about them, until a later instant."""
         tenant_ids, ids = [tenant_id for tenant_id, _ in keys], [attempt for _, attempt in keys]
         await _HOLD.fetch(self._database, tenant_ids=tenant_ids, ids=ids, until=until)
 

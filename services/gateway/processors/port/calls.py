@@ -1,4 +1,4 @@
-"""The port to a payment processor: what it is asked, and the closed set of what it can answer.
+"""The port to a payment processor: its calls, and the closed set of its answers.
 
 Whatever goes wrong on the way is an answer too, not an exception, since the difference decides about money: `Unknown` may
 have happened, `NotTaken` certainly has not. Each adapter passes the same suite, `tests/unit/gateway/processors/processor_suite.py`.
@@ -21,20 +21,20 @@ class ProcessorRequest(msgspec.Struct, frozen=True, kw_only=True):
     payment_intent_id: UUID
     """Our id of the payment, under which the processor's books can be compared with ours."""
     idempotency_key: str
-    """Asked again with the same key, the processor does it once and tells the same truth."""
+    """Called again with the same key, the processor does it once and gives the same answer."""
     amount_minor: int
     """Amount in minor units of `currency`, above zero."""
     currency: str
     """ISO 4217 code, upper case."""
     requested_at: datetime
-    """When we first wanted this; the same in every repetition."""
-    ask: int = 1
-    """Which repetition this is, counted from 1; a processor may use it to tell a repetition from a first request."""
+    """When we first requested this; the same in every repetition."""
+    call: int = 1
+    """Which repetition this is, counted from 1; a processor may use it to distinguish a repetition from a first call."""
     timeout_seconds: float
     """How long the answer may take."""
     known_ref: str = ""
     """The processor's own reference of this very operation, where it answered `Pending` or `RequiresAction` before: then
-    what became of it is read, and nothing is asked for again."""
+    what became of it is read, and nothing is requested again."""
 
 
 class Authorize(ProcessorRequest, frozen=True, kw_only=True):
@@ -72,7 +72,7 @@ class Refund(ProcessorRequest, frozen=True, kw_only=True):
 
 
 class DeclineReason(StrEnum):
-    """Why a processor or an issuer says no for good; adapters translate their own codes into these words."""
+    """Why a processor or an issuer refuses for good; adapters translate their own codes into these words."""
 
     INSUFFICIENT_FUNDS = "insufficient_funds"
     CARD_DECLINED = "card_declined"
@@ -104,10 +104,10 @@ class NotTakenReason(StrEnum):
 
 
 class _Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What every answer says."""
+    """What every answer has."""
 
-    asks: int = 1
-    """How many times the processor was asked until this was known."""
+    calls: int = 1
+    """How many times the processor was called until this was known."""
 
 
 class Approved(_Answer, frozen=True, kw_only=True, tag=True):
@@ -118,18 +118,18 @@ class Approved(_Answer, frozen=True, kw_only=True, tag=True):
     approved_at: datetime
     """When the processor did it."""
     expires_at: datetime | None = None
-    """When the hold ends by itself, where the processor says so."""
+    """When the hold ends by itself, where the processor names it."""
 
 
 class Pending(_Answer, frozen=True, kw_only=True, tag=True):
-    """The processor has taken it on and will say later how it ended: a refund on its way through the banks."""
+    """The processor has taken it on and will report later how it ended: a refund that the banks still carry."""
 
     gateway_ref: str
-    """The processor's reference, under which it will speak of it."""
+    """The processor's reference, under which it will report about it."""
 
 
 class RequiresAction(_Answer, frozen=True, kw_only=True, tag=True):
-    """The customer must prove something to the issuer first; the processor will say how that ended."""
+    """The customer must prove something to the issuer first; the processor will report how that ended."""
 
     gateway_ref: str
     """The processor's reference of the payment."""
@@ -152,18 +152,18 @@ class Unknown(_Answer, frozen=True, kw_only=True, tag=True):
     reason: UnknownReason
     """What went wrong on the way."""
     is_worth_repeating: bool = True
-    """Whether asking again at once could help; False where the processor says that it could not."""
+    """Whether another call at once could help; False where the processor excludes that."""
     retry_after_seconds: float | None = None
-    """How long the processor wants to be left alone, where it says so."""
+    """How long the processor wants a pause, where it names one."""
 
 
 class NotTaken(_Answer, frozen=True, kw_only=True, tag=True):
-    """The processor did nothing with it; asking later is harmless."""
+    """The processor did nothing with it; a later call is harmless."""
 
     reason: NotTakenReason
     """Why."""
     retry_after_seconds: float | None = None
-    """How long the processor wants to be left alone, where it says so."""
+    """How long the processor wants a pause, where it names one."""
 
 
 type Answer = Approved | Pending | RequiresAction | Declined | Unknown | NotTaken
@@ -196,7 +196,7 @@ class Processor(Protocol):
 
 
 class GuardedProcessor(Processor, Protocol):
-    """A processor that can say beforehand that it would not be asked at the moment."""
+    """A processor that can refuse beforehand while no calls go out."""
 
     def ensure_available(self) -> None:
         """Return when calls go out.
@@ -211,7 +211,7 @@ class Processors(Protocol):
     """The processors of this place, and which of them serves whom."""
 
     async def choose(self, *, tenant_id: str, currency: str) -> str:
-        """Name the processor for a new payment; every later operation on it asks the one that has it."""
+        """Name the processor for a new payment; every later operation on it calls the one that has it."""
         ...
 
     def named(self, name: str) -> GuardedProcessor:

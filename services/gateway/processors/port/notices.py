@@ -1,7 +1,7 @@
-"""What a processor tells unasked: how something ended that we may or may not have heard of, as a closed set.
+"""What a processor reports unasked: how something ended that we may or may not know of, as a closed set.
 
 An adapter translates the processor's own events into these; `commands.Notices` makes each of them take effect once,
-however often and in whatever order they come. A notice says what is true now, never what changed.
+however often and in whatever order they come. A notice states what is true now, never what changed.
 """
 
 from datetime import datetime
@@ -32,7 +32,7 @@ class PaymentNotice(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     payment_intent_id: UUID
     """Our id of the payment, which we gave to the processor when we authorized it."""
     processor: str
-    """Who tells it: only the processor that has the payment may speak of it."""
+    """Who reports it: only the processor that has the payment may do so."""
     gateway_ref: str
     """The processor's reference of the payment."""
     happened_at: datetime
@@ -50,7 +50,7 @@ class AuthorizedNotice(PaymentNotice, frozen=True, kw_only=True, tag=True):
     """The funds are held."""
 
     expires_at: datetime | None = None
-    """When the hold ends by itself, where the processor says so."""
+    """When the hold ends by itself, where the processor names it."""
 
 
 class DeclinedNotice(PaymentNotice, frozen=True, kw_only=True, tag=True):
@@ -63,14 +63,14 @@ class DeclinedNotice(PaymentNotice, frozen=True, kw_only=True, tag=True):
 
 
 class CapturedNotice(PaymentNotice, frozen=True, kw_only=True, tag=True):
-    """Held funds were taken; whoever asked for it. It implies that they were held."""
+    """Held funds were taken; whoever requested it. It implies that they were held."""
 
     amount_minor: int
     """What was taken, in minor units of the payment's currency."""
 
 
 class VoidedNotice(PaymentNotice, frozen=True, kw_only=True, tag=True):
-    """Held funds were released because somebody asked for it."""
+    """Held funds were released because somebody requested it."""
 
 
 class ExpiredNotice(PaymentNotice, frozen=True, kw_only=True, tag=True):
@@ -81,13 +81,13 @@ class RefundSucceededNotice(PaymentNotice, frozen=True, kw_only=True, tag=True):
     """A refund was given back."""
 
     refund_id: UUID
-    """Our id of the refund, which we gave to the processor when we asked for it."""
+    """Our id of the refund, which we gave to the processor when we requested it."""
     refund_ref: str
     """The processor's reference of the refund."""
 
 
 class RefundFailedNotice(PaymentNotice, frozen=True, kw_only=True, tag=True):
-    """A refund did not reach the customer, whether or not it was said to have succeeded before."""
+    """A refund did not reach the customer, whether or not it was reported to have succeeded before."""
 
     refund_id: UUID
     """Our id of the refund."""
@@ -100,7 +100,7 @@ class RefundFailedNotice(PaymentNotice, frozen=True, kw_only=True, tag=True):
 
 
 class DisputeNotice(PaymentNotice, frozen=True, kw_only=True, tag=True):
-    """How a dispute stands; each one names all of it, so that the end may be heard before the beginning."""
+    """How a dispute stands; each one names all of it, so that the end may arrive before the beginning."""
 
     dispute_ref: str
     """The processor's reference of the dispute."""
@@ -113,7 +113,7 @@ class DisputeNotice(PaymentNotice, frozen=True, kw_only=True, tag=True):
     opened_at: datetime
     """When it was opened, in UTC."""
     evidence_due_at: datetime | None = None
-    """Until when the merchant may answer, where the processor says so."""
+    """Until when the merchant may answer, where the processor names it."""
 
 
 type Notice = (
@@ -127,17 +127,17 @@ type Notice = (
     | RefundFailedNotice
     | DisputeNotice
 )
-"""Everything that a processor tells unasked about a payment; match it with `assert_never`."""
+"""Everything that a processor reports unasked about a payment; match it with `assert_never`."""
 
 
 class Applied(StrEnum):
     """What came of a notice."""
 
     APPLIED = "applied"
-    """It was news, and it has been said."""
+    """It was new, and it has been published."""
     KNOWN = "known"
-    """We knew, or something later is known: nothing was said."""
+    """We knew, or something later is known: nothing was published."""
     UNKNOWN_PAYMENT = "unknown_payment"
-    """We have asked no processor for this payment or refund; keep the notice and show it."""
+    """We have called no processor for this payment or refund; keep the notice and show it."""
     CONTRADICTS = "contradicts"
-    """It cannot be true together with what the same processor told us before; keep the notice and show it."""
+    """It cannot be true together with what the same processor reported before; keep the notice and show it."""

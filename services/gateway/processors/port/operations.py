@@ -4,15 +4,15 @@ from enum import StrEnum
 
 
 class Operation(StrEnum):
-    """What the processor is asked to do."""
+    """What the processor is called to do."""
 
     AUTHORIZE = "authorize"
     """Hold the funds."""
     CAPTURE = "capture"
     """Take held funds."""
     VOID = "void"
-    """Release held funds, because the merchant wants it."""
+    """Release held funds, at the merchant's request."""
     EXPIRE = "expire"
-    """Release held funds whose time is over: the same request as a void, said differently."""
+    """Release held funds whose time is over: the same call as a void, reported differently."""
     REFUND = "refund"
     """Give captured funds back."""

@@ -84,13 +84,13 @@ class SandboxRefund(msgspec.Struct, frozen=True, kw_only=True):
     ref: str
     """The sandbox's reference."""
     key: str
-    """The key under which it was asked for."""
+    """The key under which it was requested."""
     amount_minor: int
     """What is given back."""
     state: RefundState
     """How far it is."""
     at: datetime
-    """When it was asked for."""
+    """When it was requested."""
 
 
 class SandboxDispute(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,7 +107,7 @@ class SandboxDispute(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Happening(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that will happen by itself, or has happened and is still to be told."""
+    """Something that will happen by itself, or has happened and is still to be reported."""
 
     at: datetime
     """When."""
@@ -137,7 +137,7 @@ class SandboxPayment(msgspec.Struct, frozen=True, kw_only=True):
     decline: DeclineReason | None = None
     """Why the funds are not held."""
     authorized_at: datetime
-    """When we asked for it."""
+    """When we requested it."""
     expires_at: datetime
     """When the hold ends by itself."""
     captured_minor: int = 0
@@ -151,11 +151,11 @@ class SandboxPayment(msgspec.Struct, frozen=True, kw_only=True):
     disputes: tuple[SandboxDispute, ...] = ()
     """What the bank took back."""
     happenings: tuple[Happening, ...] = ()
-    """What will happen by itself, and what has happened and is still to be told."""
+    """What will happen by itself, and what has happened and is still to be reported."""
 
     @property
     def refunded_minor(self) -> int:
-        """What was given back, or is on its way."""
+        """What was given back, or is pending."""
         return sum(r.amount_minor for r in self.refunds if r.state is not RefundState.FAILED)
 
     @property
@@ -165,23 +165,23 @@ class SandboxPayment(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def due_at(self) -> datetime | None:
-        """When the next thing happens by itself, or is to be told."""
+        """When the next thing happens by itself, or is to be reported."""
         return min((happening.at for happening in self.happenings), default=None)
 
 
 type Result = tuple[SandboxPayment | None, Answer]
-"""The payment as it stands afterwards, None where nothing changed, and what the caller is told."""
+"""The payment as it stands afterwards, None where nothing changed, and the caller's result."""
 
 
 def refuse(reason: DeclineReason, detail: str = "") -> Declined:
-    """Say no, with its sentence."""
+    """Decline, with its sentence."""
     return Declined(reason=reason, detail=detail or _SENTENCES[reason])
 
 
 def authorize(
     payment: SandboxPayment | None, request: Authorize, *, ref: str, now: datetime, later: timedelta
 ) -> Result:
-    """Hold the funds; asked again under the same key, tell how they stand."""
+    """Hold the funds; called again under the same key, return how they stand."""
     if payment is not None:
         given = (request.tenant_id, request.payment_intent_id, request.amount_minor, request.currency)
         if given != (payment.tenant_id, payment.payment_intent_id, payment.authorized_minor, payment.currency):
@@ -253,7 +253,7 @@ def capture(payment: SandboxPayment | None, request: Capture, *, now: datetime, 
 
 
 def void(payment: SandboxPayment | None, request: Void) -> Result:
-    """Release held funds; asked again, they are released already."""
+    """Release held funds; called again, they are released already."""
     if payment is None or not _is_of(payment, request):
         return None, refuse(DeclineReason.PROCESSOR_REFUSED, "There is no such authorization.")
     if payment.hold is Hold.CAPTURED:
@@ -333,7 +333,7 @@ def _coming(case: Case, *, now: datetime, later: timedelta, refund_id: UUID | No
 
 
 def pass_time(payment: SandboxPayment, *, now: datetime) -> SandboxPayment:
-    """Let everything happen whose time has come; what has happened waits to be told, until `forget`."""
+    """Let everything happen whose time has come; what has happened waits to be reported, until `forget`."""
     if all(happening.has_happened or happening.at > now for happening in payment.happenings):
         return payment
     happenings = []
@@ -344,9 +344,9 @@ def pass_time(payment: SandboxPayment, *, now: datetime) -> SandboxPayment:
     return msgspec.structs.replace(payment, happenings=tuple(happenings))
 
 
-def forget(payment: SandboxPayment, told: Sequence[Happening]) -> SandboxPayment:
-    """Drop what has been told."""
-    return msgspec.structs.replace(payment, happenings=tuple(h for h in payment.happenings if h not in told))
+def forget(payment: SandboxPayment, reported: Sequence[Happening]) -> SandboxPayment:
+    """Drop what has been reported."""
+    return msgspec.structs.replace(payment, happenings=tuple(h for h in payment.happenings if h not in reported))
 
 
 def _happen(payment: SandboxPayment, happening: Happening) -> SandboxPayment:

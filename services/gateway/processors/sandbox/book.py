@@ -11,7 +11,7 @@ from services.gateway.processors.sandbox.account import SandboxPayment
 from services.gateway.processors.sandbox.sql import SandboxRow, SandboxStore
 
 type Decide[R] = Callable[[SandboxPayment | None], tuple[SandboxPayment | None, R]]
-"""What is made of a payment: the payment as it is to stand, None to leave it, and what the caller is told."""
+"""What is made of a payment: the payment as it is to stand, None to leave it, and the caller's result."""
 
 _decoder = msgspec.json.Decoder(SandboxPayment)
 

@@ -24,14 +24,14 @@ class Trouble(StrEnum):
 
 
 class Start(StrEnum):
-    """What the processor says at first, where the end comes later."""
+    """What the processor answers at first, where the end comes later."""
 
     ACTION = "requires an action of the customer"
     PENDING = "pending"
 
 
 class Later(StrEnum):
-    """What happens by itself some seconds afterwards, and is told by notice."""
+    """What happens by itself some seconds afterwards, and is reported by notice."""
 
     AUTHENTICATED = "authenticated"
     NOT_AUTHENTICATED = "not_authenticated"
@@ -64,10 +64,10 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     """The true answer: None is an approval."""
     trouble: Trouble | None = None
     """What stands between us and the true answer."""
-    asks: int = 0
-    """How many of the first asks meet the trouble."""
+    calls: int = 0
+    """How many of the first calls meet the trouble."""
     start: Start | None = None
-    """What is said at first, where the true answer comes later."""
+    """What is answered at first, where the true answer comes later."""
     later: tuple[Later, ...] = ()
     """What happens by itself afterwards, one after the other."""
     ends_soon: bool = False
@@ -97,25 +97,27 @@ CASES: tuple[Case, ...] = (
     _hold(9002, "FAILED with this reason", decline=DeclineReason.CARD_DECLINED),
     _hold(9003, "FAILED with this reason", decline=DeclineReason.EXPIRED_CARD),
     _hold(9004, "FAILED with this reason", decline=DeclineReason.PROCESSOR_REFUSED),
-    _hold(9011, "timeout after success: asked again at once with the same key", trouble=Trouble.TIMEOUT, asks=1),
+    _hold(9011, "timeout after success: called again at once with the same key", trouble=Trouble.TIMEOUT, calls=1),
     _hold(
         9012,
-        "timeout after a decline: asked again at once, and FAILED only then",
+        "timeout after a decline: called again at once, and FAILED only then",
         trouble=Trouble.TIMEOUT,
-        asks=1,
+        calls=1,
         decline=DeclineReason.INSUFFICIENT_FUNDS,
     ),
-    _hold(9013, "PROCESSING until the resolver finds out, seconds later", trouble=Trouble.TIMEOUT, asks=4),
-    _hold(9014, "PROCESSING for good: nobody guesses, it ends in an alert", trouble=Trouble.TIMEOUT, asks=FOR_EVER),
-    _hold(9021, "a processor error, then success on the retry", trouble=Trouble.ERROR, asks=1),
-    _hold(9022, "told to come back later, then success on the retry", trouble=Trouble.RATE_LIMIT, asks=1),
-    _hold(9023, "a slow authorization: confirm may answer 202", trouble=Trouble.SLOW, asks=FOR_EVER),
+    _hold(9013, "PROCESSING until the resolver finds out, seconds later", trouble=Trouble.TIMEOUT, calls=4),
+    _hold(
+        9014, "PROCESSING for good: nothing is guessed, it ends in an alert", trouble=Trouble.TIMEOUT, calls=FOR_EVER
+    ),
+    _hold(9021, "a processor error, then success on the retry", trouble=Trouble.ERROR, calls=1),
+    _hold(9022, "rate-limited, then success on the retry", trouble=Trouble.RATE_LIMIT, calls=1),
+    _hold(9023, "a slow authorization: confirm may answer 202", trouble=Trouble.SLOW, calls=FOR_EVER),
     _take(9031, "AUTHORIZED, then the capture is refused", decline=DeclineReason.AUTHORIZATION_EXPIRED),
     _take(9032, "AUTHORIZED, then the capture is refused", decline=DeclineReason.PROCESSOR_REFUSED),
-    _take(9033, "captured, but the answer is lost: asked again with the same key", trouble=Trouble.TIMEOUT, asks=1),
-    _take(9034, "AUTHORIZED until the resolver finds out, then SETTLED", trouble=Trouble.TIMEOUT, asks=4),
-    _take(9035, "a processor error, then success on the retry", trouble=Trouble.ERROR, asks=1),
-    _take(9036, "a slow capture: AUTHORIZED for a while, then SETTLED", trouble=Trouble.SLOW, asks=FOR_EVER),
+    _take(9033, "captured, but the answer is lost: called again with the same key", trouble=Trouble.TIMEOUT, calls=1),
+    _take(9034, "AUTHORIZED until the resolver finds out, then SETTLED", trouble=Trouble.TIMEOUT, calls=4),
+    _take(9035, "a processor error, then success on the retry", trouble=Trouble.ERROR, calls=1),
+    _take(9036, "a slow capture: AUTHORIZED for a while, then SETTLED", trouble=Trouble.SLOW, calls=FOR_EVER),
     _hold(9041, "REQUIRES_ACTION, then AUTHORIZED", start=Start.ACTION, later=(Later.AUTHENTICATED,)),
     _hold(9042, "REQUIRES_ACTION, then FAILED", start=Start.ACTION, later=(Later.NOT_AUTHENTICATED,)),
     _hold(9043, "REQUIRES_ACTION until you void it: the customer has left", start=Start.ACTION),
@@ -124,11 +126,11 @@ CASES: tuple[Case, ...] = (
     _give_back(9052, "PENDING, then COMPLETED", start=Start.PENDING, later=(Later.REFUND_ARRIVED,)),
     _give_back(9053, "PENDING, then FAILED and undone", start=Start.PENDING, later=(Later.REFUND_FAILED,)),
     _give_back(9054, "COMPLETED, then FAILED and undone in the books", later=(Later.REFUND_FAILED,)),
-    _give_back(9055, "given back, but the answer is lost: asked again", trouble=Trouble.TIMEOUT, asks=1),
-    _give_back(9056, "PENDING until the resolver finds out, then COMPLETED", trouble=Trouble.TIMEOUT, asks=4),
+    _give_back(9055, "given back, but the answer is lost: called again", trouble=Trouble.TIMEOUT, calls=1),
+    _give_back(9056, "PENDING until the resolver finds out, then COMPLETED", trouble=Trouble.TIMEOUT, calls=4),
     _release(9061, "the void is refused: AUTHORIZED again", decline=DeclineReason.PROCESSOR_REFUSED),
-    _release(9062, "released, but the answer is lost: asked again", trouble=Trouble.TIMEOUT, asks=1),
-    _release(9063, "AUTHORIZED until the resolver finds out, then VOIDED", trouble=Trouble.TIMEOUT, asks=4),
+    _release(9062, "released, but the answer is lost: called again", trouble=Trouble.TIMEOUT, calls=1),
+    _release(9063, "AUTHORIZED until the resolver finds out, then VOIDED", trouble=Trouble.TIMEOUT, calls=4),
     _take(9071, "SETTLED, then a dispute that stays open", later=(Later.DISPUTED,)),
     _take(9072, "SETTLED, then a dispute that is won", later=(Later.DISPUTED, Later.DISPUTE_WON)),
     _take(9073, "SETTLED, then a dispute that is lost", later=(Later.DISPUTED, Later.DISPUTE_LOST)),
@@ -156,9 +158,9 @@ def _sequence(case: Case) -> str:
         return truth
     if case.trouble is Trouble.SLOW:
         return f"{truth}, {case.trouble} (`SANDBOX_SLOW_SECONDS`)"
-    if case.asks == FOR_EVER:
+    if case.calls == FOR_EVER:
         return f"{case.trouble}, ever"
-    times = "the first time" if case.asks == 1 else f"the first {case.asks} times"
+    times = "the first time" if case.calls == 1 else f"the first {case.calls} times"
     return f"{case.trouble} {times}, then {truth}"
 
 
@@ -184,7 +186,7 @@ capture, of the refund; for a void, of the authorization.
 
 What comes "then" by itself comes `SANDBOX_LATER_SECONDS` later, one after the other. The same idempotency key always leads
 to the same outcome and the same `gateway_ref`, in any process and after any restart. A timeout is never taken for a failure:
-the gateway asks again with the same key until it knows.
+the gateway calls again with the same key until it knows.
 
 This page is written by `python -m services.gateway sandbox-table > docs/sandbox.md`; a test keeps it true.
 """

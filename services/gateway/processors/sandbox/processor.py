@@ -55,23 +55,23 @@ class SandboxProcessor:
         self._later = timedelta(seconds=later_seconds)
 
     async def authorize(self, request: Authorize) -> Answer:
-        """Hold nothing, and say so or not, by the amount."""
+        """Hold nothing, and answer or not, by the amount."""
         digest = hashlib.sha256(request.idempotency_key.encode()).hexdigest()
         ref = f"{self.name}_{digest[:24]}"
         decide = partial(account.authorize, request=request, ref=ref, now=self._clock.now(), later=self._later)
         return await self._answer(Operation.AUTHORIZE, request, ref, decide)
 
     async def capture(self, request: Capture) -> Answer:
-        """Take nothing, and say so or not, by the amount."""
+        """Take nothing, and answer or not, by the amount."""
         decide = partial(account.capture, request=request, now=self._clock.now(), later=self._later)
         return await self._answer(Operation.CAPTURE, request, request.gateway_ref, decide)
 
     async def void(self, request: Void) -> Answer:
-        """Release nothing, and say so or not, by the amount that was authorized."""
+        """Release nothing, and answer or not, by the amount that was authorized."""
         return await self._answer(Operation.VOID, request, request.gateway_ref, partial(account.void, request=request))
 
     async def refund(self, request: Refund) -> Answer:
-        """Give nothing back, and say so or not, by the amount."""
+        """Give nothing back, and answer or not, by the amount."""
         decide = partial(account.refund, request=request, now=self._clock.now(), later=self._later)
         return await self._answer(Operation.REFUND, request, request.gateway_ref, decide)
 
@@ -103,13 +103,13 @@ class SandboxProcessor:
             await asyncio.sleep(min(late_seconds, request.timeout_seconds))
             if late_seconds > request.timeout_seconds:
                 return Unknown(reason=UnknownReason.TIMEOUT)
-        is_troubled = case.trouble is not None and request.ask <= case.asks
+        is_troubled = case.trouble is not None and request.call <= case.calls
         if is_troubled and case.trouble is Trouble.RATE_LIMIT:
             return NotTaken(reason=NotTakenReason.RATE_LIMITED)
         now = self._clock.now()
         answer = await self._book.change(ref, lambda payment: decide(payment and account.pass_time(payment, now=now)))
         if is_troubled and case.trouble is Trouble.TIMEOUT:
-            # Said at once instead of after the timeout: what matters is that nobody knows, not the waiting.
+            # Answered at once instead of after the timeout: what matters is the unknown outcome, not the waiting.
             return Unknown(reason=UnknownReason.TIMEOUT)
         if is_troubled and case.trouble is Trouble.ERROR:
             return Unknown(reason=UnknownReason.PROCESSOR_ERROR)

@@ -1,6 +1,6 @@
 """The sandbox's memory: its payments, as it would keep them if it were a processor in another house.
 
-Nothing else reads these tables: what the sandbox did and what we believe it did can be compared like any other
+Nothing else reads these tables: what the sandbox did and what our records have can be compared like any other
 processor's books with ours.
 """
 
@@ -69,7 +69,7 @@ class SandboxStore:
         )
 
     async def change[R](self, ref: str, decide: Callable[[str | None], tuple[SandboxRow | None, R]]) -> R:
-        """Change the payment with a reference and return what `decide` says beside it.
+        """Change the payment with a reference and return what `decide` returns beside it.
 
         `decide` gets the stored body, None where there is none, and returns what is to be stored, None for nothing. It may
         be called more than once.

@@ -45,7 +45,7 @@ _INTENTS, _REFUNDS = "/v1/payment_intents", "/v1/refunds"
 _READ_SECONDS = 10.0
 """How long a fee may take to fetch; nobody waits for it."""
 _IDENTIFY_SECONDS = 3.0
-"""How long Stripe may take to say whose a key is; whoever adds it waits."""
+"""How long Stripe may take to name the account of a key; whoever adds it waits."""
 _REFUNDS_READ_MAX = 100
 """Refunds of one payment that are looked through for ours: Stripe's largest page."""
 
@@ -72,7 +72,7 @@ class StripeProcessor:
     async def authorize(self, request: Authorize) -> Answer:
         """Create and confirm a payment intent that is captured later."""
         if request.known_ref:
-            return await self._told(
+            return await self._answer(
                 request, lambda: self._retrieve(request.known_ref), lambda intent: self._held(request, intent)
             )
         method = request.payment_method or self._account.payment_method
@@ -96,7 +96,7 @@ class StripeProcessor:
                 params["return_url"] = self._account.return_url
             return await self._call("post", _INTENTS, params, request)
 
-        return await self._told(
+        return await self._answer(
             request, create, lambda intent: self._held(request, intent), read=lambda: self._search(request)
         )
 
@@ -107,7 +107,7 @@ class StripeProcessor:
             params: Any = {"amount_to_capture": to_stripe(request.amount_minor, request.currency), "expand": _EXPAND}
             return await self._call("post", f"{_intent(request.gateway_ref)}/capture", params, request)
 
-        return await self._told(
+        return await self._answer(
             request,
             take,
             lambda intent: self._taken(request, intent),
@@ -120,7 +120,7 @@ class StripeProcessor:
         async def release() -> _Object:
             return await self._call("post", f"{_intent(request.gateway_ref)}/cancel", {}, request)
 
-        return await self._told(
+        return await self._answer(
             request,
             release,
             lambda intent: self._released(request, intent),
@@ -134,7 +134,7 @@ class StripeProcessor:
             async def retrieve() -> _Object:
                 return await self._call("get", f"{_REFUNDS}/{quote(request.known_ref, safe='')}", {})
 
-            return await self._told(request, retrieve, lambda refund: self._returned(request, refund))
+            return await self._answer(request, retrieve, lambda refund: self._returned(request, refund))
 
         async def give_back() -> _Object:
             params: Any = {
@@ -146,7 +146,7 @@ class StripeProcessor:
                 params["reason"] = request.reason
             return await self._call("post", _REFUNDS, params, request)
 
-        return await self._told(
+        return await self._answer(
             request,
             give_back,
             lambda refund: self._returned(request, refund),
@@ -158,7 +158,7 @@ class StripeProcessor:
 
         Raises:
             Invalid: when Stripe refuses the key, or the key may not read its account.
-            ProcessorUnavailable: when Stripe does not tell at the moment.
+            ProcessorUnavailable: when Stripe does not answer at the moment.
         """
         try:
             async with asyncio.timeout(_IDENTIFY_SECONDS):
@@ -171,7 +171,7 @@ class StripeProcessor:
             )
             raise Invalid(f"secret_key {what}", errors=(("/secret_key", what),)) from fault
         except (stripe.StripeError, aiohttp.ClientError, OSError, TimeoutError) as fault:
-            raise ProcessorUnavailable("Stripe does not tell whose key this is; nothing was changed") from fault
+            raise ProcessorUnavailable("Stripe does not show whose key this is; nothing was changed") from fault
 
     async def movement(self, transaction_id: str) -> _Object:
         """Fetch a balance transaction, for the fee in it.
@@ -185,24 +185,24 @@ class StripeProcessor:
         except (stripe.StripeError, aiohttp.ClientError, OSError, TimeoutError) as fault:
             raise ProcessorUnavailable("a balance transaction cannot be fetched") from fault
 
-    async def _told(
+    async def _answer(
         self,
         request: ProcessorRequest,
-        ask: Callable[[], Awaitable[_Object]],
+        call: Callable[[], Awaitable[_Object]],
         understand: Callable[[_Object], Answer | None],
         *,
         read: Callable[[], Awaitable[_Object | None]] | None = None,
     ) -> Answer:
-        """Ask, and where the error does not tell what became of it, read; `understand` knows what a state means."""
+        """Call, and where the error does not show what became of it, read; `understand` knows what a state means."""
         try:
             async with asyncio.timeout(request.timeout_seconds):
                 try:
-                    found: _Object | None = await ask()
+                    found: _Object | None = await call()
                     otherwise: Answer = Unknown(reason=UnknownReason.PROCESSOR_ERROR)
                 except UnsupportedAmount as fault:
                     return Declined(reason=DeclineReason.PROCESSOR_REFUSED, detail=str(fault))
                 except (stripe.StripeError, aiohttp.ClientError, OSError) as fault:
-                    met = failure(fault, ask=request.ask)
+                    met = failure(fault, call=request.call)
                     if not isinstance(met, MustBeRead):
                         return met
                     otherwise = met.otherwise
@@ -229,8 +229,8 @@ class StripeProcessor:
         return await self._call("get", _intent(reference), {"expand": _EXPAND})
 
     async def _search(self, request: Authorize) -> _Object | None:
-        # Nothing but Stripe's index knows an intent whose id we were never told. It lags behind by up to a minute, so
-        # finding nothing proves nothing: the outcome stays unknown, and is asked about again on the schedule.
+        # Nothing but Stripe's index knows an intent whose id we never received. It lags behind by up to a minute, so
+        # finding nothing proves nothing: the outcome stays unknown, and is called about again on the schedule.
         query = f"metadata['attempt']:'{request.idempotency_key}'"
         page = await self._call("get", f"{_INTENTS}/search", {"query": query, "limit": 1})
         return await self._retrieve(page["data"][0]["id"]) if page["data"] else None
@@ -269,7 +269,7 @@ class StripeProcessor:
     def _taken(self, request: Capture, intent: _Object) -> Answer | None:
         match intent["status"]:
             case "succeeded":
-                # Without a record of how much was received, it was what we asked for: nobody else captures.
+                # Without a record of how much was received, it was what we requested: nobody else captures.
                 received = intent.get("amount_received")
                 if received is not None and from_stripe(received, request.currency) != request.amount_minor:
                     return Declined(
@@ -318,13 +318,13 @@ class StripeProcessor:
 
 
 _OTHER_MONEY = Declined(
-    reason=DeclineReason.PROCESSOR_REFUSED, detail="The processor was asked for other money under this key."
+    reason=DeclineReason.PROCESSOR_REFUSED, detail="The processor was called for other money under this key."
 )
-"""The answer where the key led to something else: what is asked now has certainly not been done."""
+"""The answer where the key led to something else: what is requested now has certainly not been done."""
 
 
 def declined(intent: _Object) -> Declined:
-    """Say why a payment intent was not charged."""
+    """Return why a payment intent was not charged."""
     error = intent.get("last_payment_error") or {}
     return Declined(
         reason=decline_reason(error.get("decline_code"), error.get("code"), otherwise=DeclineReason.CARD_DECLINED),
@@ -333,7 +333,7 @@ def declined(intent: _Object) -> Declined:
 
 
 def ended(intent: _Object) -> Declined:
-    """Say why a payment intent that was cancelled can neither be held nor taken."""
+    """Return why a payment intent that was cancelled can neither be held nor taken."""
     if intent.get("cancellation_reason") == "automatic":
         return Declined(reason=DeclineReason.AUTHORIZATION_EXPIRED, detail="The authorization has expired.")
     return Declined(reason=DeclineReason.PROCESSOR_REFUSED, detail="The payment was cancelled at the processor.")

@@ -16,7 +16,7 @@ WHOLE_IN_HUNDREDTHS = frozenset({"ISK", "UGX"})
 
 
 class UnsupportedAmount(Exception):
-    """Stripe cannot charge this; the message says why, in a sentence for a person."""
+    """Stripe cannot charge this; the message gives the reason, in a sentence for a person."""
 
 
 def stripe_exponent(code: str) -> int:

@@ -11,7 +11,7 @@ import stripe
 API_VERSION = "2026-10-28.endive"
 """The version whose shapes this adapter reads; an account's own default does not change it."""
 _CONNECT_SECONDS = 3.0
-"""A connection that takes longer would leave too little of an ask's five seconds."""
+"""A connection that takes longer would leave too little of a call's five seconds."""
 _KEEP_ALIVE_SECONDS = 30.0
 
 
@@ -35,7 +35,7 @@ class StripeAccount(msgspec.Struct, frozen=True, kw_only=True):
 class StripeConnections:
     """One pool of connections to Stripe, shared by the clients of all accounts.
 
-    Over aiohttp, because httpx slows down as concurrency grows: 288 against 10,989 requests per second with 64 in flight
+    Over aiohttp, because httpx slows down as concurrency grows: 288 against 10,989 requests per second with 64 pending
     (measured). Connections are not limited here; the bulkhead limits the calls.
     """
 
@@ -49,7 +49,7 @@ class StripeConnections:
         tls = ssl.create_default_context(cafile=stripe.ca_bundle_path)
         connector = aiohttp.TCPConnector(limit=0, ssl=tls, keepalive_timeout=_KEEP_ALIVE_SECONDS)
         async with aiohttp.ClientSession(connector=connector) as session:
-            # No total: every ask brings a deadline of its own.
+            # No total: every call brings a deadline of its own.
             timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS)
             self._http = stripe.AIOHTTPClient(timeout=timeout, session=session)
             try:

@@ -39,7 +39,7 @@ _PAYOUTS: dict[str, type[PayoutMessage]] = {
     "payout.failed": PayoutFailed,
 }
 _INQUIRY = "warning_"
-"""How the statuses of inquiries begin: the bank asks, and has taken nothing."""
+"""How the statuses of inquiries begin: the bank inquires, and has taken nothing."""
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,7 +160,7 @@ def fee_of(transaction: _Object) -> Fee | None:
 def notice(
     kind: str, meaning: Meaning, *, tenant_id: str, payment_intent_id: UUID, processor: str, happened_at: datetime
 ) -> Notice | None:
-    """Say what an event tells about its payment; None where it tells nothing new about it."""
+    """Make the notice of an event about its payment; None where it reports nothing new."""
     found, subject = meaning.object, meaning.subject
     assert subject is not None
     named: dict[str, Any] = {
@@ -252,7 +252,7 @@ def _subject(found: _Object, reference: Any) -> Subject:
 
 def _payout(kind: str, payout: _Object, *, tenant_id: str) -> PayoutMessage | None:
     if payout["amount"] <= 0:
-        # The bank was debited to cover a negative balance: nothing is on its way to it.
+        # The bank was debited to cover a negative balance: nothing is paid out to it.
         return None
     at = instant(payout["created"] if kind == "payout.created" else payout.get("arrival_date") or payout["created"])
     assert at is not None

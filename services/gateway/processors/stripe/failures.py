@@ -36,10 +36,10 @@ _DECLINES = {
 
 
 class MustBeRead(msgspec.Struct, frozen=True, kw_only=True):
-    """The error does not say what became of the operation; the payment's state does."""
+    """The error does not show what became of the operation; the payment's state does."""
 
     otherwise: Declined | Unknown
-    """What is answered where the state does not tell either."""
+    """What is answered where the state does not show it either."""
 
 
 type Failure = Declined | Unknown | NotTaken | MustBeRead
@@ -47,27 +47,27 @@ type Failure = Declined | Unknown | NotTaken | MustBeRead
 
 
 def decline_reason(*codes: str | None, otherwise: DeclineReason) -> DeclineReason:
-    """Translate Stripe's codes, the most telling one first."""
+    """Translate Stripe's codes, the most specific one first."""
     return next((_DECLINES[code] for code in codes if code in _DECLINES), otherwise)
 
 
 def sentence(text: str | None) -> str:
-    """Make a sentence of what Stripe says, to be shown to a person."""
-    said = (text or "").strip()
-    if not said:
+    """Make a sentence of Stripe's text, to be shown to a person."""
+    words = (text or "").strip()
+    if not words:
         return "The processor gave no reason."
-    return said if said.endswith((".", "!", "?")) else f"{said}."
+    return words if words.endswith((".", "!", "?")) else f"{words}."
 
 
-def failure(fault: Exception, *, ask: int) -> Failure:
-    """Tell what an error of the SDK or of the connection means for the operation; `ask` is the repetition it was."""
+def failure(fault: Exception, *, call: int) -> Failure:
+    """Return what an error of the SDK or of the connection means for the operation; `call` is the repetition it was."""
     match fault:
         case stripe.APIConnectionError():
             return _not_connected(fault.__cause__)
         case aiohttp.ClientError() | OSError():
             return Unknown(reason=UnknownReason.CONNECTION_LOST)
         case stripe.StripeError():
-            return _answered(fault, ask=ask)
+            return _answered(fault, call=call)
         case _:
             raise fault
 
@@ -83,7 +83,7 @@ def _not_connected(cause: BaseException | None) -> Unknown | NotTaken:
             return Unknown(reason=UnknownReason.CONNECTION_LOST)
 
 
-def _answered(fault: stripe.StripeError, *, ask: int) -> Failure:
+def _answered(fault: stripe.StripeError, *, call: int) -> Failure:
     headers = {name.lower(): value for name, value in dict(fault.headers or {}).items()}
     code, status = error_code(fault), fault.http_status or 0
     wait = _retry_after(headers)
@@ -103,8 +103,8 @@ def _answered(fault: stripe.StripeError, *, ask: int) -> Failure:
         case stripe.AuthenticationError() | stripe.PermissionError():
             metrics.CREDENTIALS_REFUSED.labels("stripe").inc()
             log.error("stripe.credentials_refused", request_id=fault.request_id, status=status)
-            if ask > 1:
-                # An earlier ask may have been carried out before the key was withdrawn.
+            if call > 1:
+                # An earlier call may have been carried out before the key was withdrawn.
                 return Unknown(reason=UnknownReason.PROCESSOR_ERROR, is_worth_repeating=False)
             return Declined(
                 reason=DeclineReason.PROCESSOR_REFUSED, detail="The processor does not accept the account's key."

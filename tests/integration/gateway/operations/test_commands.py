@@ -90,7 +90,7 @@ class Gateway:
 
     def _asking(self, processor: Processor, *, max_retries: int) -> ResilientProcessor:
         retries = Retries(
-            max_retries=max_retries, base_delay_seconds=0.001, max_delay_seconds=0.001, ask_timeout_seconds=1
+            max_retries=max_retries, base_delay_seconds=0.001, max_delay_seconds=0.001, call_timeout_seconds=1
         )
         return ResilientProcessor(processor, circuit=self.circuit, retries=retries)
 
@@ -176,7 +176,7 @@ async def test_an_authorization_heard_twice_is_one_charge_and_one_event(
     await gateway.commands.authorize(command)
     await gateway.commands.authorize(gateway.authorize_command(15_050, intent=command.body.payment_intent_id))
     assert len(await gateway.said(command.body.payment_intent_id)) == 1
-    assert sum(book.asks.values()) == 1
+    assert sum(book.calls.values()) == 1
 
 
 async def test_an_authorization_heard_twenty_times_at_once_in_two_processes_is_one_charge_and_one_event(
@@ -215,7 +215,7 @@ async def test_load_waits_in_line_and_nothing_is_postponed(gateway: Gateway, boo
     await asyncio.gather(*(gateway.commands.authorize(command) for command in commands))
     outcomes = [await gateway.said(command.body.payment_intent_id) for command in commands]
     assert [[contract for contract, _ in said] for said in outcomes] == [["event:gateway:payment.authorized"]] * 300
-    assert set(book.asks.values()) == {1}
+    assert set(book.calls.values()) == {1}
 
 
 async def test_beyond_the_line_the_attempts_table_waits_and_its_turn_comes_at_once(
@@ -232,7 +232,7 @@ async def test_beyond_the_line_the_attempts_table_waits_and_its_turn_comes_at_on
     assert await gateway.commands.resolve_due(limit=1_000) == len(parked)
     for intent in intents:
         assert len(await gateway.said(intent)) == 1
-    assert set(book.asks.values()) == {1}
+    assert set(book.calls.values()) == {1}
 
 
 async def test_a_repetition_with_other_money_is_refused(gateway: Gateway) -> None:
@@ -253,7 +253,7 @@ async def test_money_that_nobody_can_charge_is_refused(
     with pytest.raises(Invalid):
         await gateway.commands.authorize(msgspec.structs.replace(command, body=body))
     assert await gateway.attempts(command.body.payment_intent_id) == []
-    assert not book.asks
+    assert not book.calls
 
 
 async def test_a_command_that_cannot_be_stored_does_not_take_its_neighbours_with_it(gateway: Gateway) -> None:
@@ -322,7 +322,7 @@ async def test_a_stumbling_processor_is_asked_again_at_once(
     assert contract == "event:gateway:payment.authorized"
     [attempt] = await gateway.attempts(intent)
     assert attempt.asks == 2
-    assert book.asks == {attempt.idempotency_key: 2}
+    assert book.calls == {attempt.idempotency_key: 2}
     assert book.charges == {f"authorize {intent}": 1}
 
 
@@ -349,7 +349,7 @@ async def test_an_unknown_outcome_is_found_out_with_the_same_key(gateway: Gatewa
     [(contract, _)] = await gateway.said(intent)
     assert contract == "event:gateway:payment.authorized"
     assert book.charges == {f"authorize {intent}": 1}
-    assert len(book.asks) == 1
+    assert len(book.calls) == 1
     # What is answered at once was never in doubt.
     await gateway.commands.authorize(gateway.authorize_command(15_050))
     assert resolved.get() == before + 1
@@ -384,10 +384,10 @@ async def test_an_outcome_that_nobody_knows_is_left_to_a_person_and_never_guesse
     assert alarms.get() == rung + 1
     # A day later the processor may have forgotten the key, and the same question could be a second charge.
     gateway.clock.advance(timedelta(days=1))
-    asks = sum(book.asks.values())
+    asks = sum(book.calls.values())
     await gateway.commands.authorize(command)
     assert await gateway.commands.resolve_due(limit=1_000) == 0
-    assert sum(book.asks.values()) == asks
+    assert sum(book.calls.values()) == asks
 
 
 async def test_a_service_that_was_down_for_days_does_not_use_old_keys(
@@ -395,11 +395,11 @@ async def test_a_service_that_was_down_for_days_does_not_use_old_keys(
 ) -> None:
     command = gateway.authorize_command(9_013)
     await gateway.commands.authorize(command)
-    asks = sum(book.asks.values())
+    asks = sum(book.calls.values())
     assert await gateway.resolve_after(timedelta(days=3)) == 1
     [attempt] = await gateway.attempts(command.body.payment_intent_id)
     assert (attempt.status, attempt.next_ask_at) == (AttemptStatus.UNKNOWN, None)
-    assert sum(book.asks.values()) == asks
+    assert sum(book.calls.values()) == asks
 
 
 @pytest.mark.parametrize("before_the_call", [True, False], ids=["before the call", "after the call"])
@@ -502,7 +502,7 @@ async def test_while_the_circuit_is_open_a_command_waits_and_nothing_is_written(
     gateway.clock.advance(timedelta(seconds=30))
     await gateway.commands.authorize(command)
     assert len(await gateway.said(command.body.payment_intent_id)) == 1
-    assert sum(book.asks.values()) == 1
+    assert sum(book.calls.values()) == 1
 
 
 async def test_a_command_that_has_waited_long_waits_in_the_table_without_an_end(
@@ -526,7 +526,7 @@ async def test_a_parked_attempt_is_left_to_the_resolver(gateway: Gateway, book: 
     await gateway.commands.authorize(command)
     gateway.clock.advance(timedelta(seconds=30))
     await gateway.commands.authorize(command)
-    assert sum(book.asks.values()) == 0
+    assert sum(book.calls.values()) == 0
     assert await gateway.commands.resolve_due(limit=100) == 1
     assert len(await gateway.said(command.body.payment_intent_id)) == 1
 
@@ -591,12 +591,12 @@ async def test_outcome_that_was_lost_is_published_again_and_nothing_is_asked_aga
     intent = command.body.payment_intent_id
     await gateway.commands.authorize(command)
     [first] = await gateway.said(intent)
-    asks = sum(book.asks.values())
+    asks = sum(book.calls.values())
     repeated = metrics.OUTCOMES_REPEATED.labels(Operation.AUTHORIZE)._value
     before = repeated.get()
     await gateway.commands.authorize(again(command))
     assert await gateway.said(intent) == [first, first]
-    assert (sum(book.asks.values()), repeated.get()) == (asks, before + 1)
+    assert (sum(book.calls.values()), repeated.get()) == (asks, before + 1)
 
 
 async def test_command_of_which_only_the_repetition_arrives_is_carried_out(
@@ -619,9 +619,9 @@ async def test_repetition_of_what_has_no_outcome_yet_is_left_to_the_schedule(
     command = gateway.authorize_command(9_013)
     intent = command.body.payment_intent_id
     await gateway.commands.authorize(command)
-    asks = sum(book.asks.values())
+    asks = sum(book.calls.values())
     await gateway.commands.authorize(again(command))
-    assert (await gateway.said(intent), sum(book.asks.values())) == ([], asks)
+    assert (await gateway.said(intent), sum(book.calls.values())) == ([], asks)
     assert await gateway.resolve_after(timedelta(seconds=5)) == 1
     assert len(await gateway.said(intent)) == 1
 

@@ -71,12 +71,12 @@ def test_a_command_is_the_same_operation_only_with_the_same_money(changes: dict[
 @pytest.mark.parametrize(("age", "may"), [(0, True), (99.999999, True), (100, False), (100.000001, False)])
 def test_a_key_is_used_before_its_lifetime_ends_and_not_at_its_end(age: float, may: bool) -> None:
     attempt = an_attempt(age=timedelta(seconds=age))
-    assert PATIENCE.may_ask(attempt, now=REQUESTED_AT) is may
+    assert PATIENCE.may_call(attempt, now=REQUESTED_AT) is may
     # One whose reference is known is read by that, at any age; one that is decided has none to read.
     read = msgspec.structs.replace(attempt, result_ref="pi_1")
-    assert PATIENCE.may_ask(read, now=REQUESTED_AT)
+    assert PATIENCE.may_call(read, now=REQUESTED_AT)
     decided = msgspec.structs.replace(read, status=AttemptStatus.APPROVED)
-    assert PATIENCE.may_ask(decided, now=REQUESTED_AT) is may
+    assert PATIENCE.may_call(decided, now=REQUESTED_AT) is may
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_silence_is_followed_by_the_next_age_that_is_still_to_come(
     seconds: int, wanted: int, following: int | None
 ) -> None:
     found = PATIENCE.after_silence(
-        asked_at=REQUESTED_AT, now=REQUESTED_AT + seconds * SECOND, wanted=timedelta(seconds=wanted)
+        asked_at=REQUESTED_AT, now=REQUESTED_AT + seconds * SECOND, pause=timedelta(seconds=wanted)
     )
     assert found == at(following)
 
@@ -103,8 +103,8 @@ def test_what_was_taken_on_is_read_at_the_next_age(seconds: int, following: int 
 def test_a_refusal_to_listen_is_followed_by_a_pause_within_the_keys_lifetime(
     seconds: int, wanted: int, following: int | None
 ) -> None:
-    found = PATIENCE.after_refusal_to_listen(
-        asked_at=REQUESTED_AT, now=REQUESTED_AT + seconds * SECOND, wanted=timedelta(seconds=wanted)
+    found = PATIENCE.after_refusal(
+        asked_at=REQUESTED_AT, now=REQUESTED_AT + seconds * SECOND, pause=timedelta(seconds=wanted)
     )
     assert found == at(following)
 

@@ -81,23 +81,23 @@ def test_the_schedule_is_walked_to_its_end() -> None:
 
 def test_a_key_that_may_be_forgotten_is_not_used_again() -> None:
     day = timedelta(days=1)
-    assert PATIENCE.may_ask(an_attempt(age=None), now=REQUESTED_AT)
-    assert PATIENCE.may_ask(an_attempt(age=day - timedelta(seconds=1)), now=REQUESTED_AT)
-    assert not PATIENCE.may_ask(an_attempt(age=day), now=REQUESTED_AT)
+    assert PATIENCE.may_call(an_attempt(age=None), now=REQUESTED_AT)
+    assert PATIENCE.may_call(an_attempt(age=day - timedelta(seconds=1)), now=REQUESTED_AT)
+    assert not PATIENCE.may_call(an_attempt(age=day), now=REQUESTED_AT)
 
 
 def test_a_refusal_to_listen_is_soon_forgotten_unless_the_key_is() -> None:
-    soon = PATIENCE.after_refusal_to_listen(asked_at=REQUESTED_AT, now=REQUESTED_AT)
+    soon = PATIENCE.after_refusal(asked_at=REQUESTED_AT, now=REQUESTED_AT)
     assert soon == REQUESTED_AT + timedelta(seconds=5)
     late = REQUESTED_AT + timedelta(days=1)
-    assert PATIENCE.after_refusal_to_listen(asked_at=REQUESTED_AT, now=late) is None
+    assert PATIENCE.after_refusal(asked_at=REQUESTED_AT, now=late) is None
 
 
 def test_a_processor_is_left_alone_for_as_long_as_it_wants() -> None:
     wanted = timedelta(minutes=3)
-    later = PATIENCE.after_refusal_to_listen(asked_at=REQUESTED_AT, now=REQUESTED_AT, wanted=wanted)
+    later = PATIENCE.after_refusal(asked_at=REQUESTED_AT, now=REQUESTED_AT, pause=wanted)
     assert later == REQUESTED_AT + wanted
-    silent = PATIENCE.after_silence(asked_at=REQUESTED_AT, now=REQUESTED_AT, wanted=wanted)
+    silent = PATIENCE.after_silence(asked_at=REQUESTED_AT, now=REQUESTED_AT, pause=wanted)
     assert silent is not None
     assert silent > REQUESTED_AT + wanted
 
@@ -138,13 +138,13 @@ def test_next_age_is_the_first_that_is_still_to_come(passed: int, silent: int | 
 
 
 def test_age_at_which_the_processor_wants_to_be_left_alone_is_passed_over() -> None:
-    following = SCHEDULE.after_silence(asked_at=REQUESTED_AT, now=REQUESTED_AT, wanted=timedelta(seconds=5))
+    following = SCHEDULE.after_silence(asked_at=REQUESTED_AT, now=REQUESTED_AT, pause=timedelta(seconds=5))
     assert following == REQUESTED_AT + timedelta(seconds=30)
 
 
 def test_what_the_processor_knows_by_a_reference_may_be_asked_about_for_ever() -> None:
     old = an_attempt(age=timedelta(days=9))
-    assert PATIENCE.may_ask(msgspec.structs.replace(old, result_ref="ref"), now=REQUESTED_AT)
+    assert PATIENCE.may_call(msgspec.structs.replace(old, result_ref="ref"), now=REQUESTED_AT)
     decided = msgspec.structs.replace(old, result_ref="ref", status=AttemptStatus.DECLINED)
     assert (decided.known_ref, decided.is_decided) == ("", True)
 

@@ -113,8 +113,8 @@ async def captured(processor: Processor, amount_minor: int) -> str:
 async def held(processor: Processor, amount_minor: int) -> str:
     """Authorize, insist until the truth is known, and return the processor's reference."""
     request = an_authorization(amount_minor)
-    for ask in range(1, 10):
-        answer = await processor.authorize(msgspec.structs.replace(request, ask=ask))
+    for call in range(1, 10):
+        answer = await processor.authorize(msgspec.structs.replace(request, call=call))
         if isinstance(answer, Approved):
             return answer.gateway_ref
     raise AssertionError("never approved")
@@ -144,7 +144,7 @@ class ProcessorSuite(ABC):
     async def test_the_same_key_tells_the_same_truth_in_another_process(self) -> None:
         request = an_authorization(self.amount_for(Cue.APPROVE))
         first = await self.make().authorize(request)
-        again = await self.make().authorize(msgspec.structs.replace(request, ask=2))
+        again = await self.make().authorize(msgspec.structs.replace(request, call=2))
         assert isinstance(first, Approved)
         assert again == first
 
@@ -164,7 +164,7 @@ class ProcessorSuite(ABC):
             assert isinstance(answer, Declined)
             assert answer.reason is reason
             assert answer.detail.endswith(".")
-            assert await processor.authorize(msgspec.structs.replace(request, ask=2)) == answer
+            assert await processor.authorize(msgspec.structs.replace(request, call=2)) == answer
 
     async def test_a_lost_answer_is_unknown_and_the_same_key_finds_out(self) -> None:
         request = an_authorization(self.amount_for(Cue.TIMEOUT_AFTER_APPROVAL))
@@ -187,8 +187,8 @@ class ProcessorSuite(ABC):
         processor, amount = self.make(), self.amount_for(Cue.CAPTURE_TIMEOUT_AFTER_SUCCESS)
         request = a_capture(amount, gateway_ref=await held(processor, amount))
         answers = [
-            await processor.capture(msgspec.structs.replace(request, ask=ask))
-            for ask in range(1, self.truth_is_told_on_ask() + 1)
+            await processor.capture(msgspec.structs.replace(request, call=call))
+            for call in range(1, self.truth_is_told_on_ask() + 1)
         ]
         assert all(isinstance(answer, Unknown) for answer in answers[:-1])
         assert isinstance(answers[-1], Approved)
@@ -222,7 +222,7 @@ class ProcessorSuite(ABC):
         first = a_capture(amount, gateway_ref=ref)
         answer = await processor.capture(first)
         assert isinstance(answer, Approved)
-        assert await processor.capture(msgspec.structs.replace(first, ask=2)) == answer
+        assert await processor.capture(msgspec.structs.replace(first, call=2)) == answer
         again = await processor.capture(a_capture(amount, gateway_ref=ref))
         # Refused, or told that just this has been done: the funds are taken once either way.
         if isinstance(again, Declined):
@@ -248,8 +248,8 @@ class ProcessorSuite(ABC):
         processor, amount = self.make(), self.amount_for(Cue.VOID_TIMEOUT_AFTER_SUCCESS)
         request = a_void(amount, gateway_ref=await held(processor, amount))
         answers = [
-            await processor.void(msgspec.structs.replace(request, ask=ask))
-            for ask in range(1, self.truth_is_told_on_ask() + 1)
+            await processor.void(msgspec.structs.replace(request, call=call))
+            for call in range(1, self.truth_is_told_on_ask() + 1)
         ]
         assert all(isinstance(answer, Unknown) for answer in answers[:-1])
         assert isinstance(answers[-1], Approved)
@@ -278,14 +278,14 @@ class ProcessorSuite(ABC):
         request = a_refund(amount - 1, gateway_ref=ref)
         answer = await processor.refund(request)
         assert isinstance(answer, Approved)
-        assert await processor.refund(msgspec.structs.replace(request, ask=2)) == answer
+        assert await processor.refund(msgspec.structs.replace(request, call=2)) == answer
 
     async def test_a_lost_refund_is_found_out_with_the_same_key(self) -> None:
         processor, amount = self.make(), self.amount_for(Cue.REFUND_TIMEOUT_AFTER_SUCCESS)
         request = a_refund(amount, gateway_ref=await captured(processor, amount))
         answers = [
-            await processor.refund(msgspec.structs.replace(request, ask=ask))
-            for ask in range(1, self.truth_is_told_on_ask() + 1)
+            await processor.refund(msgspec.structs.replace(request, call=call))
+            for call in range(1, self.truth_is_told_on_ask() + 1)
         ]
         assert all(isinstance(answer, Unknown) for answer in answers[:-1])
         assert isinstance(answers[-1], Approved)
@@ -300,7 +300,7 @@ class ProcessorSuite(ABC):
         request = a_refund(amount, gateway_ref=await captured(processor, amount))
         answer = await processor.refund(request)
         assert isinstance(answer, Pending)
-        again = await processor.refund(msgspec.structs.replace(request, ask=2, known_ref=answer.gateway_ref))
+        again = await processor.refund(msgspec.structs.replace(request, call=2, known_ref=answer.gateway_ref))
         assert isinstance(again, Pending | Approved)
         assert again.gateway_ref == answer.gateway_ref
 
@@ -310,7 +310,7 @@ class ProcessorSuite(ABC):
         answer = await processor.authorize(request)
         assert isinstance(answer, RequiresAction)
         assert answer.gateway_ref
-        again = await processor.authorize(msgspec.structs.replace(request, ask=2, known_ref=answer.gateway_ref))
+        again = await processor.authorize(msgspec.structs.replace(request, call=2, known_ref=answer.gateway_ref))
         assert again == answer
         assert isinstance(await processor.capture(a_capture(amount, gateway_ref=answer.gateway_ref)), Declined)
 
@@ -332,8 +332,8 @@ class ProcessorSuite(ABC):
     async def _ask_until_known(self, request: Authorize) -> list[Answer]:
         processor = self.make()
         return [
-            await processor.authorize(msgspec.structs.replace(request, ask=ask))
-            for ask in range(1, self.truth_is_told_on_ask() + 1)
+            await processor.authorize(msgspec.structs.replace(request, call=call))
+            for call in range(1, self.truth_is_told_on_ask() + 1)
         ]
 
 
@@ -342,7 +342,7 @@ class CountingProcessor:
 
     def __init__(self, processor: Processor) -> None:
         self._processor = processor
-        self.asks: Counter[str] = Counter()
+        self.calls: Counter[str] = Counter()
         """How often each key was asked."""
         self.charges: Counter[str] = Counter()
         """For each approved reference and operation, how many different keys led to it: 1, or money moved twice."""
@@ -365,7 +365,7 @@ class CountingProcessor:
         return self._note(f"refund {request.refund_id}", request, await self._processor.refund(request))
 
     def _note(self, operation: str, request: ProcessorRequest, answer: Answer) -> Answer:
-        self.asks[request.idempotency_key] += 1
+        self.calls[request.idempotency_key] += 1
         if isinstance(answer, Approved) and request.idempotency_key not in self._approved:
             self._approved.add(request.idempotency_key)
             self.charges[f"{operation} {request.payment_intent_id}"] += 1

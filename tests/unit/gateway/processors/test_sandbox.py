@@ -84,27 +84,27 @@ async def _requester(case: Case) -> Callable[[int], Awaitable[Answer]]:
     """Lead a payment to where the operation of a case is due, and return what asks for it."""
     sandbox = SandboxProcessor(slow_seconds=0.001, later_seconds=3_600)
     request: Any
-    ask: Any
+    call: Any
     match case.operation:
         case Operation.AUTHORIZE:
-            ask, request = sandbox.authorize, an_authorization(case.ending)
+            call, request = sandbox.authorize, an_authorization(case.ending)
         case Operation.CAPTURE:
-            ask, request = sandbox.capture, a_capture(case.ending, gateway_ref=await held(sandbox, case.ending))
+            call, request = sandbox.capture, a_capture(case.ending, gateway_ref=await held(sandbox, case.ending))
         case Operation.VOID | Operation.EXPIRE:
-            ask, request = sandbox.void, a_void(case.ending, gateway_ref=await held(sandbox, case.ending))
+            call, request = sandbox.void, a_void(case.ending, gateway_ref=await held(sandbox, case.ending))
         case Operation.REFUND:
-            ask, request = sandbox.refund, a_refund(case.ending, gateway_ref=await captured(sandbox, case.ending))
-    return lambda number: ask(msgspec.structs.replace(request, ask=number))
+            call, request = sandbox.refund, a_refund(case.ending, gateway_ref=await captured(sandbox, case.ending))
+    return lambda number: call(msgspec.structs.replace(request, call=number))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: str(case.ending))
 async def test_every_amount_does_what_the_table_says(case: Case) -> None:
-    ask = await _requester(case)
+    call = await _requester(case)
     if case.trouble is not None and case.trouble is not Trouble.SLOW:
         troubled = NotTaken if case.trouble is Trouble.RATE_LIMIT else Unknown
-        assert isinstance(await ask(1), troubled)
-        assert isinstance(await ask(case.asks), troubled)
-    truth = await ask(case.asks + 1)
+        assert isinstance(await call(1), troubled)
+        assert isinstance(await call(case.calls), troubled)
+    truth = await call(case.calls + 1)
     starts = {Start.ACTION: RequiresAction, Start.PENDING: Pending}
     decided = Declined if case.decline else Approved
     expected: Any = decided if case.start is None else starts[case.start]
@@ -150,7 +150,7 @@ async def test_an_action_of_the_customer_ends_by_itself(
     clock.advance(timedelta(seconds=2))
     assert [type(notice) for notice in await _told(sandbox)] == ([] if expected is None else [expected])
     assert await _told(sandbox) == []
-    answer = await sandbox.authorize(msgspec.structs.replace(request, ask=2))
+    answer = await sandbox.authorize(msgspec.structs.replace(request, call=2))
     ends: dict[Any, type[Any]] = {AuthorizedNotice: Approved, DeclinedNotice: Declined, None: RequiresAction}
     assert isinstance(answer, ends[expected])
 
@@ -173,7 +173,7 @@ async def test_a_refund_ends_by_itself(
     clock.advance(timedelta(seconds=2))
     [told] = await _told(sandbox)
     assert isinstance(told, notice)
-    assert isinstance(await sandbox.refund(msgspec.structs.replace(request, ask=2)), last)
+    assert isinstance(await sandbox.refund(msgspec.structs.replace(request, call=2)), last)
     # What failed can be given back again.
     left = 20_000 if last is Declined else 20_000 - amount_minor
     assert isinstance(await sandbox.refund(a_refund(left, gateway_ref=ref)), Approved)

@@ -117,7 +117,7 @@ class TestGoodDays:
         request = authorize(payment_method=method)
         answer = await place.processor().authorize(request)
         assert reason_of(answer) is reason
-        assert await place.processor().authorize(msgspec.structs.replace(request, ask=2)) == answer
+        assert await place.processor().authorize(msgspec.structs.replace(request, call=2)) == answer
 
     async def test_proof_by_the_customer_is_asked_for_and_read_later(self, place: Place) -> None:
         processor = place.processor(return_url="https://shop.example/back")
@@ -125,7 +125,7 @@ class TestGoodDays:
         answer = await processor.authorize(request)
         assert isinstance(answer, RequiresAction)
         assert answer.action_url.startswith("https://hooks.stripe.com/")
-        later = msgspec.structs.replace(request, known_ref=answer.gateway_ref, ask=2)
+        later = msgspec.structs.replace(request, known_ref=answer.gateway_ref, call=2)
         assert await processor.authorize(later) == answer
         await place.control(f"payment_intents/{answer.gateway_ref}/authenticate/success")
         assert isinstance(await processor.authorize(later), Approved)
@@ -135,7 +135,7 @@ class TestGoodDays:
         answer = await place.processor().authorize(request)
         assert isinstance(answer, RequiresAction)
         await place.control(f"payment_intents/{answer.gateway_ref}/authenticate/failure")
-        later = msgspec.structs.replace(request, known_ref=answer.gateway_ref, ask=2)
+        later = msgspec.structs.replace(request, known_ref=answer.gateway_ref, call=2)
         assert reason_of(await place.processor().authorize(later)) is DeclineReason.AUTHENTICATION_FAILED
 
     async def test_a_refund_on_its_way_is_read_until_it_ends(self, place: Place) -> None:
@@ -143,7 +143,7 @@ class TestGoodDays:
         request = refund(reference)
         answer = await place.processor().refund(request)
         assert isinstance(answer, Pending)
-        later = msgspec.structs.replace(request, known_ref=answer.gateway_ref, ask=2)
+        later = msgspec.structs.replace(request, known_ref=answer.gateway_ref, call=2)
         assert await place.processor().refund(later) == answer
         await place.control(f"refunds/{answer.gateway_ref}/failed")
         assert isinstance(await place.processor().refund(later), Declined)
@@ -169,17 +169,17 @@ class TestBadDays:
         self, place: Place, operation: str, fault: Fault
     ) -> None:
         processor = place.processor()
-        asks = {
+        calls = {
             "authorize": (processor.authorize, authorize(timeout_seconds=0.2)),
             "capture": (processor.capture, capture(await held(place), timeout_seconds=0.2)),
             "void": (processor.void, void(await held(place), timeout_seconds=0.2)),
             "refund": (processor.refund, refund(await taken(place), timeout_seconds=0.2)),
         }
-        ask, request = asks[operation]
+        call, request = calls[operation]
         before = len(place.books.payment_intents), len(place.books.refunds)
         place.fake.faults.add(msgspec.structs.replace(fault))
-        assert isinstance(await ask(request), Unknown)  # type: ignore[operator]
-        answer = await ask(msgspec.structs.replace(request, ask=2, timeout_seconds=5.0))  # type: ignore[operator]
+        assert isinstance(await call(request), Unknown)  # type: ignore[operator]
+        answer = await call(msgspec.structs.replace(request, call=2, timeout_seconds=5.0))  # type: ignore[operator]
         assert isinstance(answer, Approved)
         after = len(place.books.payment_intents), len(place.books.refunds)
         assert (after[0] - before[0], after[1] - before[1]) == (operation == "authorize", operation == "refund")
@@ -187,16 +187,16 @@ class TestBadDays:
     @pytest.mark.parametrize("operation", ["authorize", "capture", "void", "refund"])
     async def test_an_error_that_the_key_keeps_is_seen_through_by_reading(self, place: Place, operation: str) -> None:
         processor = place.processor()
-        asks = {
+        calls = {
             "authorize": (processor.authorize, authorize()),
             "capture": (processor.capture, capture(await held(place))),
             "void": (processor.void, void(await held(place))),
             "refund": (processor.refund, refund(await taken(place))),
         }
-        ask, request = asks[operation]
+        call, request = calls[operation]
         place.fake.faults.add(Fault(kind=FaultKind.ERROR_AFTER, times=1))
-        assert isinstance(await ask(request), Approved)  # type: ignore[operator]
-        assert isinstance(await ask(msgspec.structs.replace(request, ask=2)), Approved)  # type: ignore[operator]
+        assert isinstance(await call(request), Approved)  # type: ignore[operator]
+        assert isinstance(await call(msgspec.structs.replace(request, call=2)), Approved)  # type: ignore[operator]
 
     async def test_when_reading_fails_too_nothing_is_known_and_repeating_at_once_is_pointless(
         self, place: Place
@@ -206,7 +206,7 @@ class TestBadDays:
         place.fake.faults.add(Fault(kind=FaultKind.ERROR_BEFORE, method="GET", path="/search", status=502, times=1))
         answer = await place.processor().authorize(request)
         assert answer == Unknown(reason=UnknownReason.PROCESSOR_ERROR, is_worth_repeating=False)
-        assert isinstance(await place.processor().authorize(msgspec.structs.replace(request, ask=2)), Approved)
+        assert isinstance(await place.processor().authorize(msgspec.structs.replace(request, call=2)), Approved)
         assert len(place.books.payment_intents) == 1
 
     async def test_a_rate_limit_is_not_taken_and_says_how_long(self, place: Place) -> None:
@@ -224,7 +224,7 @@ class TestBadDays:
         request = authorize(timeout_seconds=0.1)
         place.fake.faults.add(Fault(kind=FaultKind.SLOW, seconds=1.0, times=1))
         assert await place.processor().authorize(request) == Unknown(reason=UnknownReason.TIMEOUT)
-        again = msgspec.structs.replace(request, ask=2, timeout_seconds=5.0)
+        again = msgspec.structs.replace(request, call=2, timeout_seconds=5.0)
         assert await place.processor().authorize(again) == Unknown(reason=UnknownReason.PROCESSOR_ERROR)
 
     async def test_nobody_there_is_not_taken(self, place: Place) -> None:
@@ -238,13 +238,13 @@ class TestBadDays:
         account = StripeAccount(name="stripe", secret_key="sk_live_revoked", payment_method="pm_card_visa")
         processor = StripeProcessor(account, place.connections.client(account))
         assert reason_of(await processor.authorize(authorize())) is DeclineReason.PROCESSOR_REFUSED
-        assert isinstance(await processor.authorize(authorize(ask=2)), Unknown)
+        assert isinstance(await processor.authorize(authorize(call=2)), Unknown)
 
     async def test_a_key_used_with_other_parameters_is_read_not_guessed(self, place: Place) -> None:
         request = authorize()
         first = await place.processor().authorize(request)
         other = place.processor(payment_method="pm_card_mastercard")
-        assert await other.authorize(msgspec.structs.replace(request, ask=2)) == first
+        assert await other.authorize(msgspec.structs.replace(request, call=2)) == first
         assert len(place.books.payment_intents) == 1
 
     async def test_a_payment_that_names_nothing_to_charge_is_declined_unasked(self, place: Place) -> None:
@@ -327,7 +327,7 @@ class TestResilientParity(TestParity):
     def make(self) -> Processor:
         clock = SystemClock()
         circuit = Circuit(name="parity", failures_max=100, open_seconds=1, clock=clock)
-        retries = Retries(max_retries=3, base_delay_seconds=0.01, max_delay_seconds=0.05, ask_timeout_seconds=5)
+        retries = Retries(max_retries=3, base_delay_seconds=0.01, max_delay_seconds=0.05, call_timeout_seconds=5)
         return ResilientProcessor(
             self.place.processor(),
             circuit=circuit,

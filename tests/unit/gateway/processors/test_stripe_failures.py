@@ -24,7 +24,7 @@ def lost(cause: BaseException | None) -> Exception:
 def test_request_without_an_answer_may_have_been_carried_out(
     cause: BaseException | None, reason: UnknownReason
 ) -> None:
-    assert failure(lost(cause), ask=1) == Unknown(reason=reason)
+    assert failure(lost(cause), call=1) == Unknown(reason=reason)
 
 
 @pytest.mark.parametrize(
@@ -33,29 +33,29 @@ def test_request_without_an_answer_may_have_been_carried_out(
 )
 def test_wish_to_be_left_alone_is_read_and_bounded(retry_after: str, seconds: float | None) -> None:
     busy = stripe.RateLimitError("busy", headers={"Retry-After": retry_after})
-    assert failure(busy, ask=1) == NotTaken(reason=NotTakenReason.RATE_LIMITED, retry_after_seconds=seconds)
+    assert failure(busy, call=1) == NotTaken(reason=NotTakenReason.RATE_LIMITED, retry_after_seconds=seconds)
 
 
 def test_key_that_is_not_accepted_is_a_refusal_only_when_nothing_was_asked_before() -> None:
     for withdrawn in (stripe.AuthenticationError("no such key"), stripe.PermissionError("not with this key")):
-        first = failure(withdrawn, ask=1)
+        first = failure(withdrawn, call=1)
         assert isinstance(first, Declined)
         assert first.reason is DeclineReason.PROCESSOR_REFUSED
         later = Unknown(reason=UnknownReason.PROCESSOR_ERROR, is_worth_repeating=False)
-        assert failure(withdrawn, ask=2) == later
+        assert failure(withdrawn, call=2) == later
 
 
 def test_key_of_another_request_says_nothing_about_the_first() -> None:
     unknown = Unknown(reason=UnknownReason.PROCESSOR_ERROR, is_worth_repeating=False)
-    assert failure(stripe.IdempotencyError("used before"), ask=1) == MustBeRead(otherwise=unknown)
+    assert failure(stripe.IdempotencyError("used before"), call=1) == MustBeRead(otherwise=unknown)
 
 
 def test_error_of_stripe_is_repeated_unless_the_key_keeps_it() -> None:
     again = stripe.APIError("broken", http_status=500, headers={"Retry-After": "2"})
-    assert failure(again, ask=1) == Unknown(reason=UnknownReason.PROCESSOR_ERROR, retry_after_seconds=2.0)
+    assert failure(again, call=1) == Unknown(reason=UnknownReason.PROCESSOR_ERROR, retry_after_seconds=2.0)
     for_ever = stripe.APIError("broken", http_status=500, headers={"Stripe-Should-Retry": "false"})
     unknown = Unknown(reason=UnknownReason.PROCESSOR_ERROR, is_worth_repeating=False)
-    assert failure(for_ever, ask=1) == MustBeRead(otherwise=unknown)
+    assert failure(for_ever, call=1) == MustBeRead(otherwise=unknown)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_error_of_stripe_is_repeated_unless_the_key_keeps_it() -> None:
 )
 def test_request_that_is_refused_is_read_before_its_code_is_believed(code: str, reason: DeclineReason) -> None:
     refused: Exception = stripe.InvalidRequestError("Not now", None, code=code)  # type: ignore[no-untyped-call]
-    read = failure(refused, ask=1)
+    read = failure(refused, call=1)
     assert isinstance(read, MustBeRead)
     assert isinstance(read.otherwise, Declined)
     assert read.otherwise.reason is reason
@@ -80,14 +80,14 @@ def test_request_that_is_refused_is_read_before_its_code_is_believed(code: str, 
 def test_object_in_use_was_not_touched() -> None:
     body = {"error": {"code": "lock_timeout"}}
     in_use = stripe.APIError("in use", http_status=409, json_body=body, headers={"Retry-After": "1"})
-    assert failure(in_use, ask=1) == NotTaken(reason=NotTakenReason.RATE_LIMITED, retry_after_seconds=1.0)
+    assert failure(in_use, call=1) == NotTaken(reason=NotTakenReason.RATE_LIMITED, retry_after_seconds=1.0)
     key_in_use = stripe.APIError("in use", http_status=409, json_body={"error": {"code": "idempotency_key_in_use"}})
-    assert failure(key_in_use, ask=1) == Unknown(reason=UnknownReason.PROCESSOR_ERROR)
+    assert failure(key_in_use, call=1) == Unknown(reason=UnknownReason.PROCESSOR_ERROR)
 
 
 def test_fault_that_is_not_stripes_is_a_bug_of_ours() -> None:
     with pytest.raises(KeyError):
-        failure(KeyError("no such member"), ask=1)
+        failure(KeyError("no such member"), call=1)
 
 
 @pytest.mark.parametrize(

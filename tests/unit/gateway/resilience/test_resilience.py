@@ -414,7 +414,7 @@ def make_resilient(
     time: Time | None = None,
     max_retries: int = 3,
     failures_max: int = 100,
-    ask_timeout_seconds: float = 5.0,
+    call_timeout_seconds: float = 5.0,
 ) -> ResilientProcessor:
     time = time or Time()
     return ResilientProcessor(
@@ -424,7 +424,7 @@ def make_resilient(
             max_retries=max_retries,
             base_delay_seconds=0.2,
             max_delay_seconds=2.0,
-            ask_timeout_seconds=ask_timeout_seconds,
+            call_timeout_seconds=call_timeout_seconds,
         ),
         sleep=time.sleep,
         monotonic=time.monotonic,
@@ -494,9 +494,9 @@ class TestRetries:
         scripted = Scripted(SILENCE, SILENCE, APPROVED)
         request = an_authorization(100)
         answer = await make_resilient(scripted, clock).authorize(request)
-        assert answer == Approved(gateway_ref="ref", approved_at=REQUESTED_AT, asks=3)
+        assert answer == Approved(gateway_ref="ref", approved_at=REQUESTED_AT, calls=3)
         assert {received.idempotency_key for received in scripted.received} == {request.idempotency_key}
-        assert [received.ask for received in scripted.received] == [1, 2, 3]
+        assert [received.call for received in scripted.received] == [1, 2, 3]
 
     @pytest.mark.parametrize("final", [APPROVED, Declined(reason=DeclineReason.CARD_DECLINED, detail="No.")])
     async def test_a_definitive_answer_is_not_repeated(self, clock: ManualClock, final: Answer) -> None:
@@ -508,7 +508,7 @@ class TestRetries:
     async def test_it_gives_up_after_so_many_asks_and_still_knows_nothing(self, clock: ManualClock) -> None:
         scripted = Scripted(SILENCE)
         answer = await make_resilient(scripted, clock).authorize(an_authorization(100))
-        assert answer == Unknown(reason=UnknownReason.TIMEOUT, asks=4)
+        assert answer == Unknown(reason=UnknownReason.TIMEOUT, calls=4)
         assert len(scripted.received) == 4
 
     async def test_pauses_are_random_and_their_bound_doubles(self, clock: ManualClock) -> None:
@@ -560,7 +560,7 @@ class TestRetries:
         with pytest.raises(ProcessorUnavailable):
             resilient.ensure_available()
         answer = await resilient.authorize(an_authorization(100))
-        assert answer == NotTaken(reason=NotTakenReason.CIRCUIT_OPEN, asks=0)
+        assert answer == NotTaken(reason=NotTakenReason.CIRCUIT_OPEN, calls=0)
         clock.advance(timedelta(seconds=30))
         resilient.ensure_available()
 
@@ -577,7 +577,7 @@ class TestRetries:
                 await asyncio.Event().wait()
                 return APPROVED
 
-        resilient = make_resilient(Hanging(), clock, max_retries=0, ask_timeout_seconds=0.001)
+        resilient = make_resilient(Hanging(), clock, max_retries=0, call_timeout_seconds=0.001)
         assert await resilient.authorize(an_authorization(100)) == SILENCE
 
     async def test_what_the_processor_calls_pointless_is_not_repeated(self, clock: ManualClock) -> None:
