@@ -80,7 +80,7 @@ def substitute(script: str, variables: Mapping[str, str]) -> str:
 
 
 def literal(value: str) -> str:
-    """Return a text as an SQL literal that reads the same whatever `standard_conforming_strings` says.
+    """Return a text as an SQL literal that reads the same whatever `standard_conforming_strings` is.
 
     Raises:
         LocalFailure: when the text holds a NUL, which PostgreSQL cannot store.

@@ -42,10 +42,10 @@ MEASURE = "MEASURE_COVERAGE"
 """Set to 1 for the suite, so that the services it starts as processes are measured too; their data is combined with
 its own."""
 
-Say = lifecycle.Say
+Report = lifecycle.Report
 
 
-def check(say: Say) -> list[str]:
+def check(report: Report) -> list[str]:
     """Run the static checks, all of them whatever fails, and return the names of those that failed.
 
     What a check prints is shown once it is done, so that nothing else stands in between.
@@ -64,21 +64,21 @@ def check(say: Say) -> list[str]:
         if code:
             failed.append(name)
         result = f"{'FAILED' if code else 'ok'} in {time.monotonic() - began:.1f} s"
-        say(f"== {name}: {Path(command[0]).name} {' '.join(command[1:])}\n{printed}== {name} {result}\n")
+        report(f"== {name}: {Path(command[0]).name} {' '.join(command[1:])}\n{printed}== {name} {result}\n")
     began = time.monotonic()
     files = [f"{path.relative_to(ROOT)} is stale: run `just docs`\n" for path in generated.stale()]
     if files:
         failed.append("generated")
     result = f"{'FAILED' if files else 'ok'} in {time.monotonic() - began:.1f} s"
-    say(f"== generated: what is written by `just docs`\n{''.join(files)}== generated {result}\n")
+    report(f"== generated: what is written by `just docs`\n{''.join(files)}== generated {result}\n")
     return failed
 
 
-def test(say: Say, arguments: Sequence[str]) -> int:
+def test(report: Report, arguments: Sequence[str]) -> int:
     """Run every check, then the tests with coverage; servers started for it are stopped again.
 
     Args:
-        say: told what happens.
+        report: receives sentences about what happens.
         arguments: handed to pytest; with any, the static checks and the coverage threshold are left out.
 
     Returns:
@@ -87,16 +87,16 @@ def test(say: Say, arguments: Sequence[str]) -> int:
     shutil.rmtree(COVERAGE, ignore_errors=True)
     COVERAGE.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(RESULTS, ignore_errors=True)
-    lifecycle.install_servers("test", say)
+    lifecycle.install_servers("test", report)
     ran_before = servers.running("test") is not None
     try:
-        return _chosen(say, arguments) if arguments else _whole(say)
+        return _chosen(report, arguments) if arguments else _whole(report)
     finally:
         if not ran_before:
             servers.stop("test")
 
 
-def _whole(say: Say) -> int:
+def _whole(report: Report) -> int:
     """Run everything in three lanes; a lane goes from part to part without waiting for the others.
 
     Three for two cores: each test waits for a good part of its time, for a timeout, a retry, a process that starts. Servers
@@ -104,45 +104,45 @@ def _whole(say: Say) -> int:
     """
     is_one_set = any(servers.is_given("test", name) for name in servers.SERVERS)
     with ThreadPoolExecutor(max_workers=2) as beside:
-        on_another_day = beside.submit(_second_lane, say)
-        over_four = None if is_one_set else beside.submit(_third_lane, say)
-        code = _first_lane(say)
+        on_another_day = beside.submit(_second_lane, report)
+        over_four = None if is_one_set else beside.submit(_third_lane, report)
+        code = _first_lane(report)
         failed, second = on_another_day.result()
         code = max(code, second, over_four.result() if over_four is not None else _after_all())
-    if _report_coverage(say):
+    if _report_coverage(report):
         failed.append("coverage")
     passed, lost = _counts(RESULTS.glob("*.xml"))
-    say(f"{passed} passed, {lost + len(failed)} failed (tests: {lost}; checks: {', '.join(failed) or 'none'})")
+    report(f"{passed} passed, {lost + len(failed)} failed (tests: {lost}; checks: {', '.join(failed) or 'none'})")
     return 1 if failed else code
 
 
-def _first_lane(say: Say) -> int:
+def _first_lane(report: Report) -> int:
     """Run what belongs to the real day, shown as it goes."""
-    _ensure(say)
+    _ensure(report)
     return _run(_pytest("apart", ["--cov-report=", *APART]), _environment("apart"))
 
 
-def _second_lane(say: Say) -> tuple[list[str], int]:
+def _second_lane(report: Report) -> tuple[list[str], int]:
     """Run the static checks, then the tests that another day suits; each is shown once it is done.
 
     Returns:
         The names of the checks that failed, and the exit code of the tests.
     """
-    failed = check(say)
+    failed = check(report)
     hindrance = days.why_not()
     if hindrance:
-        say(f"== no tests on another day, these too run on the real one: {hindrance}\n")
+        report(f"== no tests on another day, these too run on the real one: {hindrance}\n")
     day = {**os.environ, "TEST_PROFILE": days.PROFILE} if hindrance else days.environment(days.SHORT_DAY)
     with _servers_of_its_own(days.PROFILE):
-        return failed, _quiet_part(say, days.SHORT_DAY, days.SHORT, day)
+        return failed, _quiet_part(report, days.SHORT_DAY, days.SHORT, day)
 
 
-def _third_lane(say: Say) -> int:
+def _third_lane(report: Report) -> int:
     """Run the tests over the four services, on servers of their own: those whose servers go down, then the others."""
     environ = os.environ | {"TEST_PROFILE": OUTAGES}
     with _servers_of_its_own(OUTAGES):
-        code = _quiet_part(say, OUTAGES, ["-m", OUTAGES, *TOGETHER], environ)
-        return max(code, _quiet_part(say, "together", ["-m", f"not {OUTAGES}", *TOGETHER], environ))
+        code = _quiet_part(report, OUTAGES, ["-m", OUTAGES, *TOGETHER], environ)
+        return max(code, _quiet_part(report, "together", ["-m", f"not {OUTAGES}", *TOGETHER], environ))
 
 
 def _after_all() -> int:
@@ -160,24 +160,24 @@ def _servers_of_its_own(profile: str) -> Iterator[None]:
         servers.stop(profile)
 
 
-def _quiet_part(say: Say, name: str, options: Sequence[str], environ: Mapping[str, str]) -> int:
+def _quiet_part(report: Report, name: str, options: Sequence[str], environ: Mapping[str, str]) -> int:
     command, began = _pytest(name, ["--cov-report=", *options]), time.monotonic()
     code, printed = _run_quietly(command, _environment(name, environ), seconds=TESTS_SECONDS)
-    say(f"== {name}\n{printed}== {name} {'FAILED' if code else 'ok'} in {time.monotonic() - began:.1f} s\n")
+    report(f"== {name}\n{printed}== {name} {'FAILED' if code else 'ok'} in {time.monotonic() - began:.1f} s\n")
     return code
 
 
-def _ensure(say: Say) -> None:
-    found = servers.ensure("test", say=say)
-    say("== tests against " + ", ".join(f"{name} ({server.kind})" for name, server in found.each().items()))
+def _ensure(report: Report) -> None:
+    found = servers.ensure("test", report=report)
+    report("== tests against " + ", ".join(f"{name} ({server.kind})" for name, server in found.each().items()))
 
 
 _MEASURED = ("--cov", "--cov-config=pyproject.toml", "--cov-fail-under=0")
 
 
-def _chosen(say: Say, arguments: Sequence[str]) -> int:
+def _chosen(report: Report, arguments: Sequence[str]) -> int:
     """Run the tests that pytest chooses by these arguments; returns its exit code."""
-    _ensure(say)
+    _ensure(report)
     return _run(_pytest("chosen", ["--cov-report=term:skip-covered", *arguments]), _environment("chosen"))
 
 
@@ -185,13 +185,13 @@ def _pytest(name: str, options: Sequence[str]) -> list[str]:
     return [sys.executable, "-m", "pytest", f"--junitxml={RESULTS / name}.xml", *_MEASURED, *options]
 
 
-def _report_coverage(say: Say) -> int:
+def _report_coverage(report: Report) -> int:
     """Put together what each part has measured and compare it with the threshold; returns coverage's exit code."""
     measured = [str(file) for file in sorted(COVERAGE.glob("*/data*"))]
     for options in (["combine", *measured], ["report"]):
         code, printed = _run_quietly([sys.executable, "-m", "coverage", *options], os.environ, seconds=CHECK_SECONDS)
         if code or options == ["report"]:
-            say(f"== coverage {options[0]}\n{printed}")
+            report(f"== coverage {options[0]}\n{printed}")
         if code:
             return code
     return 0

@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
         return 130
 
 
-def _say(sentence: str) -> None:
+def _report(sentence: str) -> None:
     print(sentence, file=sys.stderr, flush=True)
 
 
@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     down = command("down", _down, "end everything that was started here")
     down.add_argument("--wipe", action="store_true", help="remove the data as well")
     command("status", _status, "say what runs, where, and whether it is ready")
-    command("demo", _demo, "start everything and make one payment go through, told step by step")
+    command("demo", _demo, "start everything and make one payment go through, reported step by step")
     command("smoke", _smoke, "check the running platform from log-in to webhook")
     command("migrate", _migrate, "bring the schemas of the four services up to date")
     command("seed", _seed, "write the demo tenants, users and accounts")
@@ -110,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _up(_: argparse.Namespace) -> int:
-    lifecycle.up(_say)
+    lifecycle.up(_report)
     print(status())
     return 0
 
@@ -118,7 +118,7 @@ def _up(_: argparse.Namespace) -> int:
 def _down(chosen: argparse.Namespace) -> int:
     if chosen.wipe and not _is_meant("Remove all data of this checkout?"):
         return 1
-    lifecycle.down(_say, wipe=chosen.wipe)
+    lifecycle.down(_report, wipe=chosen.wipe)
     return 0
 
 
@@ -131,7 +131,7 @@ def _is_meant(question: str) -> bool:
     except EOFError:
         answer = ""
     if answer != "yes":
-        _say("Nothing was stopped or removed.")
+        _report("Nothing was stopped or removed.")
     return answer == "yes"
 
 
@@ -144,7 +144,7 @@ def _status(_: argparse.Namespace) -> int:
 def _demo(_: argparse.Namespace) -> int:
     from deploy.local.demo import demonstrate
 
-    demonstrate(lifecycle.up(_say), print)
+    demonstrate(lifecycle.up(_report), print)
     return 0
 
 
@@ -155,12 +155,12 @@ def _smoke(_: argparse.Namespace) -> int:
 
 
 def _migrate(_: argparse.Namespace) -> int:
-    lifecycle.migrate(_say, lifecycle.prepare(_say))
+    lifecycle.migrate(_report, lifecycle.prepare(_report))
     return 0
 
 
 def _seed(_: argparse.Namespace) -> int:
-    lifecycle.seed(_say, lifecycle.prepare(_say))
+    lifecycle.seed(_report, lifecycle.prepare(_report))
     return 0
 
 
@@ -201,29 +201,29 @@ def _make_key(chosen: argparse.Namespace) -> int:
     public = make_pair(file, chosen.algorithm)
     print(f"JWT_PRIVATE_KEY_FILE={file}")
     print(f"JWT_PUBLIC_KEYS_FILE={public}")
-    _say("Publish the public key first, sign with the private one five minutes later: see docs/secrets.md.")
+    _report("Publish the public key first, sign with the private one five minutes later: see docs/secrets.md.")
     return 0
 
 
 def _check(_: argparse.Namespace) -> int:
     from deploy.local.checks import check
 
-    failed = check(_say)
-    _say(f"Failed: {', '.join(failed)}." if failed else "All checks hold.")
+    failed = check(_report)
+    _report(f"Failed: {', '.join(failed)}." if failed else "All checks hold.")
     return 1 if failed else 0
 
 
 def _test(chosen: argparse.Namespace) -> int:
     from deploy.local.checks import test
 
-    return test(_say, chosen.arguments)
+    return test(_report, chosen.arguments)
 
 
 def _test_on_other_days(chosen: argparse.Namespace) -> int:
     from deploy.local import days
 
-    failed = days.run(_say, chosen.days)
-    _say(f"Failed: {', '.join(failed)}." if failed else "The tests pass on all of these days.")
+    failed = days.run(_report, chosen.days)
+    _report(f"Failed: {', '.join(failed)}." if failed else "The tests pass on all of these days.")
     return 1 if failed else 0
 
 
@@ -242,12 +242,12 @@ def _operate(chosen: argparse.Namespace) -> int:
 
 
 def _install_servers(chosen: argparse.Namespace) -> int:
-    lifecycle.install_servers(chosen.profile, _say)
+    lifecycle.install_servers(chosen.profile, _report)
     return 0
 
 
 def _up_servers(chosen: argparse.Namespace) -> int:
-    found = servers.ensure(chosen.profile, say=_say)
+    found = servers.ensure(chosen.profile, report=_report)
     for name, server in found.each().items():
         print(f"{name:9} {server.kind:9} {server.url}")
     return 0
@@ -262,7 +262,7 @@ def _down_servers(chosen: argparse.Namespace) -> int:
 
 
 def _bootstrap(chosen: argparse.Namespace) -> int:
-    lifecycle.prepare(_say, chosen.profile)
+    lifecycle.prepare(_report, chosen.profile)
     return 0
 
 

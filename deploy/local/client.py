@@ -46,7 +46,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
         """Return this answer when its status is one of those expected.
 
         Raises:
-            LocalFailure: when it is another, with what the server said.
+            LocalFailure: when it is another, with the server's answer.
         """
         if self.status not in statuses:
             raise LocalFailure(f"{self.method} {self.url} answered {self.status}: {self.text}")

@@ -39,7 +39,7 @@ START_SECONDS = 120.0
 STOP_SECONDS = 60.0
 
 
-def wanted() -> bool:
+def are_chosen() -> bool:
     """Tell whether servers are to run in containers: the setting, else whether an engine answers.
 
     Raises:
@@ -59,7 +59,7 @@ def wanted() -> bool:
 
 @functools.cache
 def engine_answers() -> bool:
-    """Tell whether a Docker engine answers (asked once per process)."""
+    """Tell whether a Docker engine answers (tried once per process)."""
     if not shutil.which("docker"):
         return False
     try:

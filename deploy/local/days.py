@@ -44,7 +44,7 @@ time. The other integration tests run on the real day there, and on every other 
 
 SHORT_DAY = "in-400-days"
 
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 class Day(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +89,7 @@ DAYS = (
 )
 
 
-def run(say: Say, names: Sequence[str] = ()) -> list[str]:
+def run(report: Report, names: Sequence[str] = ()) -> list[str]:
     """Run tests on each day, or on those named, and return the names of the days on which something failed.
 
     What the tests print is shown once the day is over, so that nothing else stands in between.
@@ -101,11 +101,11 @@ def run(say: Say, names: Sequence[str] = ()) -> list[str]:
     if unknown:
         raise LocalFailure(f"There is no day {sorted(unknown)[0]!r}; choose of: {', '.join(day.name for day in DAYS)}.")
     days = [day for day in DAYS if day.name in names or not names]
-    lifecycle.install_servers(PROFILE, say)
+    lifecycle.install_servers(PROFILE, report)
     hindrance = why_not()
     if hindrance:
         raise LocalFailure(hindrance)
-    return [day.name for day in days if not _run_on(day, say)]
+    return [day.name for day in days if not _run_on(day, report)]
 
 
 def environment(name: str) -> dict[str, str]:
@@ -156,7 +156,7 @@ def _library(root: Path) -> Path:
     return library
 
 
-def _run_on(day: Day, say: Say) -> bool:
+def _run_on(day: Day, report: Report) -> bool:
     """Run the tests on a day; returns whether all of them passed."""
     now, began = datetime.now(UTC), time.monotonic()
     begins = day.begins(now)
@@ -171,7 +171,7 @@ def _run_on(day: Day, say: Say) -> bool:
     finally:
         servers.stop(PROFILE)
     result = f"{'FAILED' if code else 'ok'} in {time.monotonic() - began:.1f} s"
-    say(f"== {day.name}: from {begins:%Y-%m-%d %H:%M} UTC on{place}\n{printed}== {day.name} {result}\n")
+    report(f"== {day.name}: from {begins:%Y-%m-%d %H:%M} UTC on{place}\n{printed}== {day.name} {result}\n")
     return code == 0
 
 

@@ -1,4 +1,4 @@
-"""One payment, from the first request to a verified webhook, told step by step; everything stays up afterwards."""
+"""One payment, from the first request to a verified webhook, reported step by step; everything stays up afterwards."""
 
 import json
 import time
@@ -29,7 +29,7 @@ WEBHOOK_SECONDS = 20.0
 AMOUNT, CURRENCY = "150.50", "BRL"
 ENTRIES_MAX = 200
 
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 class Token(msgspec.Struct, frozen=True):
@@ -107,8 +107,8 @@ def book(client: Client) -> list[Entry]:
     return client.get(f"/v1/ledger/entries?limit={ENTRIES_MAX}").expect(200).read(list[Entry])
 
 
-def demonstrate(env: Mapping[str, str], say: Say) -> None:
-    """Tell the way of one payment on a running, seeded platform.
+def demonstrate(env: Mapping[str, str], report: Report) -> None:
+    """Report each step of one payment on a running, seeded platform.
 
     Raises:
         LocalFailure: at the first step that does not do what it should.
@@ -116,20 +116,20 @@ def demonstrate(env: Mapping[str, str], say: Say) -> None:
     base = base_url(env, "api")
     with receiving() as receiver:
         ops = log_in(base, OPS, TENANT)
-        say(f"1. Logged in as {OPS[0]} of tenant {TENANT}.")
+        report(f"1. Logged in as {OPS[0]} of tenant {TENANT}.")
         admin = log_in(base, ADMIN, TENANT)
         endpoint = register(admin, receiver)
-        say(f"2. {ADMIN[0]} registered the webhook endpoint {receiver.url} for {', '.join(EVENTS)}.")
+        report(f"2. {ADMIN[0]} registered the webhook endpoint {receiver.url} for {', '.join(EVENTS)}.")
         try:
             intent = create(ops)
-            say(f"3. Created payment intent {intent.id}: {intent.amount} {intent.currency}, {intent.status}.")
+            report(f"3. Created payment intent {intent.id}: {intent.amount} {intent.currency}, {intent.status}.")
             began = time.monotonic()
             confirmed = confirm(ops, intent)
-            say(f"4. Confirmed: {confirmed.status} after {time.monotonic() - began:.2f} s.")
+            report(f"4. Confirmed: {confirmed.status} after {time.monotonic() - began:.2f} s.")
             wait_settled(ops, intent)
-            say(f"5. Captured and booked: SETTLED after {time.monotonic() - began:.2f} s.")
+            report(f"5. Captured and booked: SETTLED after {time.monotonic() - began:.2f} s.")
             _verify_webhook(receiver, endpoint, intent)
-            say(
+            report(
                 f"6. Webhook payment.settled received after {time.monotonic() - began:.2f} s; its signature is genuine."
             )
         finally:
@@ -139,9 +139,9 @@ def demonstrate(env: Mapping[str, str], say: Say) -> None:
     for currency, (debit, credit) in sorted(totals(entries).items()):
         if debit != credit:
             raise LocalFailure(f"The book does not balance: {debit} debit, {credit} credit in {currency}.")
-    say(f"\nThe book of tenant {TENANT} (the latest {len(entries)} entries; a posting is named by its payment):\n")
-    say(t_accounts(entries))
-    say(summary(env, intent))
+    report(f"\nThe book of tenant {TENANT} (the latest {len(entries)} entries; a posting is named by its payment):\n")
+    report(t_accounts(entries))
+    report(summary(env, intent))
 
 
 def summary(env: Mapping[str, str], intent: Intent) -> str:

@@ -127,7 +127,7 @@ def full_environment(place: Layout, servers: Servers, keys: Keys) -> dict[str, s
 
 
 def with_bytecode(env: Mapping[str, str], root: Path) -> dict[str, str]:
-    """Return an environment in which Python keeps its compiled modules, under `.local` where it was told to keep none.
+    """Return an environment in which Python keeps its compiled modules, under `.local` where it is set to keep none.
 
     Compiling everything anew takes 2 to 4 s of every start of a service, on a machine of the smallest kind.
     """
@@ -141,11 +141,11 @@ def settings_in(env: Mapping[str, str], root: Path) -> dict[str, str]:
     """Return the part of an environment that are settings of the platform: our own, `.env`'s, and those documented."""
     example = root / ".env.example"
     documented = _DOCUMENTED.findall(example.read_text()) if example.is_file() else []
-    wanted = {*documented, *read_dotenv(root / ".env")}
+    known = {*documented, *read_dotenv(root / ".env")}
     return {
         name: value
         for name, value in env.items()
-        if name in wanted or name.endswith("_URL") or setting_names.is_known(name)
+        if name in known or name.endswith("_URL") or setting_names.is_known(name)
     }
 
 

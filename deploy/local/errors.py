@@ -11,7 +11,7 @@ class LocalFailure(Exception):
 
 
 def log_tail(log: Path, *, lines: int = LOG_TAIL_LINES) -> str:
-    """Return the last lines of a log file, indented, or a sentence saying that it is empty or absent."""
+    """Return the last lines of a log file, indented, or a sentence that it is empty or absent."""
     try:
         text = log.read_text(errors="replace")
     except OSError:

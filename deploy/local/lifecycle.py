@@ -13,7 +13,7 @@ from functools import partial
 
 from deploy.local import environment, in_force, packages, ports, servers, supervision, vhosts
 from deploy.local.bootstrap import SERVICES, bootstrap
-from deploy.local.containers import wanted as containers_wanted
+from deploy.local.containers import are_chosen as containers_chosen
 from deploy.local.errors import LocalFailure, failure
 from deploy.local.layout import PROFILES, ROOT, Layout, layout, port_offset
 from deploy.local.processes import listener_of, run
@@ -31,10 +31,10 @@ PROBE_SECONDS = 2.0
 MIGRATIONS_AT_ONCE = 2
 """Each migration is a Python process of its own; more of them than cores gains nothing."""
 
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 
 
-def up(say: Say) -> dict[str, str]:
+def up(report: Report) -> dict[str, str]:
     """Bring everything up, ready to take payments, and return the services' settings. Safe to repeat.
 
     Raises:
@@ -43,23 +43,23 @@ def up(say: Say) -> dict[str, str]:
     place = layout("dev")
     began = time.monotonic()
     with locked(place.run / "lock"):
-        env = prepare(say)
+        env = prepare(report)
         check_ports(place, env)
-        migrate(say, env)
-        seed(say, env)
-        say("Starting the services ...")
+        migrate(report, env)
+        seed(report, env)
+        report("Starting the services ...")
         supervision.start(place, env, environment.settings_in(env, place.root))
         wait_ready(place, env)
-    say(f"Up in {time.monotonic() - began:.1f} s.")
+    report(f"Up in {time.monotonic() - began:.1f} s.")
     return env
 
 
-def prepare(say: Say, profile: str = "dev") -> dict[str, str]:
+def prepare(report: Report, profile: str = "dev") -> dict[str, str]:
     """Bring up the servers with the platform's database and virtual host in them; return the services' settings."""
     in_force.check()
     place = layout(profile)
-    install_servers(profile, say)
-    found = servers.ensure(profile, say=say)
+    install_servers(profile, report)
+    found = servers.ensure(profile, report=report)
     _admit(found)
     return environment.full_environment(place, found, keys(place))
 
@@ -77,7 +77,7 @@ def _admit(found: Servers) -> None:
         vhosts.load(found.rabbitmq, definitions(vhost=environment.VHOST, passwords=passwords))
 
 
-def install_servers(profile: str, say: Say) -> None:
+def install_servers(profile: str, report: Report) -> None:
     """Install the servers' packages where private servers will be needed and are not there.
 
     Raises:
@@ -86,44 +86,44 @@ def install_servers(profile: str, say: Say) -> None:
     if servers.running(profile) is not None:
         return
     needed = packages.missing(name for name in SERVERS if not servers.is_given(profile, name))
-    if needed and not containers_wanted():
-        packages.install(needed, say=say)
+    if needed and not containers_chosen():
+        packages.install(needed, report=report)
 
 
-def down(say: Say, *, wipe: bool = False) -> None:
+def down(report: Report, *, wipe: bool = False) -> None:
     """End everything of this checkout: services, supervisor, the servers of every profile; with `wipe` their data too."""
     place = layout("dev")
     if not place.local.exists():
-        say("Nothing was running.")
+        report("Nothing was running.")
         return
     with locked(place.run / "lock"):
         ended = ["services"] if supervision.stop(place) else []
         for profile in PROFILES:
             ended += [f"{name} ({profile})" for name in servers.stop(profile, wipe=wipe)]
-    say(f"Stopped: {', '.join(ended)}." if ended else "Nothing was running.")
+    report(f"Stopped: {', '.join(ended)}." if ended else "Nothing was running.")
     if wipe:
-        say("Data removed.")
+        report("Data removed.")
 
 
-def migrate(say: Say, env: Mapping[str, str]) -> None:
+def migrate(report: Report, env: Mapping[str, str]) -> None:
     """Bring every service's schema up to date.
 
     Raises:
-        LocalFailure: when a migration fails, with the end of what it said.
+        LocalFailure: when a migration fails, with the end of its output.
     """
-    say("Migrating ...")
+    report("Migrating ...")
     with ThreadPoolExecutor(max_workers=MIGRATIONS_AT_ONCE) as pool:
         for _ in pool.map(lambda service: _run_service(service, "migrate", env, seconds=MIGRATE_SECONDS), SERVICES):
             pass
 
 
-def seed(say: Say, env: Mapping[str, str]) -> None:
+def seed(report: Report, env: Mapping[str, str]) -> None:
     """Write the demo tenants, users, roles, policies and accounts; safe to repeat.
 
     Raises:
-        LocalFailure: when the seeding fails, with the end of what it said.
+        LocalFailure: when the seeding fails, with the end of its output.
     """
-    say("Seeding ...")
+    report("Seeding ...")
     _run_service("api", "seed", env, seconds=SEED_SECONDS)
 
 
@@ -165,8 +165,8 @@ def wait_ready(place: Layout, env: Mapping[str, str], services: Sequence[str] = 
         url = f"{base_url(env, service)}/readyz"
         left = max(1.0, deadline - time.monotonic())
         if not wait_until(partial(_is_ready, url), seconds=left, poll_seconds=0.2):
-            status, said = readiness(url)
-            answered = f"answers {status} {said}" if status else "does not answer"
+            status, answer = readiness(url)
+            answered = f"answers {status} {answer}" if status else "does not answer"
             sentence = f"The {service} service is not ready after {READY_SECONDS:.0f} s: {url} {answered}"
             raise failure(sentence, log=place.service_logs / f"{service}.log")
 
@@ -264,5 +264,5 @@ def run_with_settings(command: list[str]) -> int:
 def _run_service(service: str, command: str, env: Mapping[str, str], *, seconds: float) -> None:
     done = run([sys.executable, "-m", f"services.{service}", command], seconds=seconds, env=env, cwd=ROOT)
     if done.returncode:
-        said = "\n".join(f"  | {line}" for line in (done.stdout + done.stderr).strip().splitlines()[-20:])
-        raise LocalFailure(f"`python -m services.{service} {command}` failed with code {done.returncode}:\n{said}")
+        output = "\n".join(f"  | {line}" for line in (done.stdout + done.stderr).strip().splitlines()[-20:])
+        raise LocalFailure(f"`python -m services.{service} {command}` failed with code {done.returncode}:\n{output}")

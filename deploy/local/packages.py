@@ -31,14 +31,14 @@ def missing(names: Iterable[str]) -> list[str]:
 
 def instruction(names: Iterable[str]) -> str:
     """Return the sentence that says what to install, by whom, and what would do instead."""
-    wanted = " ".join(PACKAGES[name] for name in names)
+    missing = " ".join(PACKAGES[name] for name in names)
     return (
-        f"Not installed: {wanted}. As root: apt-get install -y --no-install-recommends {wanted}\n"
+        f"Not installed: {missing}. As root: apt-get install -y --no-install-recommends {missing}\n"
         "  Or start Docker, or name servers of yours in POSTGRES_ADMIN_URL, REDIS_URL and RABBITMQ_URL."
     )
 
 
-def install(names: list[str], *, say: Callable[[str], None]) -> None:
+def install(names: list[str], *, report: Callable[[str], None]) -> None:
     """Install the packages of servers that are missing.
 
     Raises:
@@ -47,7 +47,7 @@ def install(names: list[str], *, say: Callable[[str], None]) -> None:
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         raise LocalFailure(instruction(names))
     packages = [PACKAGES[name] for name in names]
-    say(f"Installing {', '.join(packages)} with apt ...")
+    report(f"Installing {', '.join(packages)} with apt ...")
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     ours = not POLICY.exists()
     if ours:
@@ -67,5 +67,5 @@ def install(names: list[str], *, say: Callable[[str], None]) -> None:
 def _apt(arguments: list[str], env: dict[str, str]) -> None:
     done = run(["apt-get", "-o", "DPkg::Lock::Timeout=120", *arguments], seconds=APT_SECONDS, env=env)
     if done.returncode:
-        said = (done.stdout + done.stderr).strip().splitlines()[-15:]
-        raise LocalFailure("apt-get " + " ".join(arguments) + " failed:\n  | " + "\n  | ".join(said))
+        output = (done.stdout + done.stderr).strip().splitlines()[-15:]
+        raise LocalFailure("apt-get " + " ".join(arguments) + " failed:\n  | " + "\n  | ".join(output))

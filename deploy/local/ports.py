@@ -4,7 +4,7 @@ import socket
 from collections.abc import Iterable
 
 TRIES_MAX = 200
-"""How far from the preferred port we look before giving up."""
+"""How far from the preferred port we look at most."""
 
 
 def is_free(port: int, *, host: str = "127.0.0.1") -> bool:
@@ -29,7 +29,7 @@ def next_free(preferred: int, *, count: int = 1, avoid: Iterable[int] = ()) -> i
         first = preferred + step
         if first + count > 65536:
             first = 20000 + step
-        wanted = range(first, first + count)
-        if not refused.intersection(wanted) and all(is_free(port) for port in wanted):
+        candidates = range(first, first + count)
+        if not refused.intersection(candidates) and all(is_free(port) for port in candidates):
             return first
     raise OSError(f"none of the {TRIES_MAX} ports from {preferred} on is free")

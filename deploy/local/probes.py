@@ -1,4 +1,4 @@
-"""Does a server answer? Each probe speaks just enough of the protocol to know, without a driver and within a deadline."""
+"""Does a server answer? Each probe uses just enough of the protocol to know, without a driver and within a deadline."""
 
 import socket
 import struct

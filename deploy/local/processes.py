@@ -109,7 +109,7 @@ def run(
     cwd: Path | None = None,
     text_in: str = "",
 ) -> subprocess.CompletedProcess[str]:
-    """Run a short command to its end, `text_in` on its standard input, and return what it said.
+    """Run a short command to its end, `text_in` on its standard input, and return its output.
 
     Raises:
         LocalFailure: when it is not installed or does not end in time.
@@ -215,7 +215,7 @@ def working_directory(pid: int) -> Path | None:
 
 
 def listener_of(port: int) -> str:
-    """Say who listens on a port, as far as this machine tells us: a program and its id, or an empty string."""
+    """Return who listens on a port, as far as this machine tells us: a program and its id, or an empty string."""
     inodes: set[str] = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         try:

@@ -1,4 +1,4 @@
-"""Who may do what at RabbitMQ: for each user exactly what the contracts say, and a table of it for operators.
+"""Who may do what at RabbitMQ: for each user exactly what the contracts need, and a table of it for operators.
 
 RabbitMQ grants three rights on names of exchanges and queues (https://www.rabbitmq.com/docs/access-control): *configure*
 declares and deletes, *write* publishes to an exchange and binds a queue, *read* consumes a queue, purges it, and binds to an

@@ -1,6 +1,6 @@
 """PostgreSQL, Redis and RabbitMQ of a profile: used where given, else in containers, else private and native.
 
-The tests' door is `ensure`, `create_vhosts`, `delete_vhosts`, `pause`, `kill` and `resume`; `stop` ends what `ensure` started.
+The tests use `ensure`, `create_vhosts`, `delete_vhosts`, `pause`, `kill` and `resume`; `stop` ends what `ensure` started.
 All of it is safe to call from several processes at once and quick when everything already runs.
 """
 
@@ -53,25 +53,25 @@ STRAY_SECONDS = 20.0
 
 PORT_SECONDS = 60.0
 """How long a server's port may stay taken after it went down. A client that keeps trying to reach it may be given that very
-port for its own end, and is then connected to itself until it gives up."""
+port for its own end, and is then connected to itself until it times out."""
 
 START_TRIES_MAX = 3
 """Another process may take a port between our look and the server's bind; then the next one is tried."""
 
 
-def ensure(profile: str, root: Path = ROOT, *, say: Callable[[str], None] | None = None) -> Servers:
+def ensure(profile: str, root: Path = ROOT, *, report: Callable[[str], None] | None = None) -> Servers:
     """Return the three servers of a profile, started first where they do not run.
 
     Args:
         profile: `dev` or `test`.
         root: the checkout.
-        say: told, in short sentences, what takes time or differs from the defaults.
+        report: receives short sentences about what takes time or differs from the defaults.
 
     Raises:
         LocalFailure: one sentence about what is missing or did not start.
     """
     place = layout(profile, root)
-    tell = say or (lambda _: None)
+    tell = report or (lambda _: None)
     found = _all_answering(place)
     if found is not None:
         return found
@@ -90,7 +90,7 @@ def running(profile: str, root: Path = ROOT) -> Servers | None:
 
 
 ANSWERS = "answers"
-"""What is said of a server that can be used."""
+"""The word for a server that can be used."""
 
 
 def condition(profile: str, name: str, root: Path = ROOT) -> tuple[Server | None, str]:
@@ -170,7 +170,7 @@ def kill(profile: str, server: str, root: Path = ROOT) -> None:
             return
         if known.data:
             end(working_in(Path(known.data)), first=signal.SIGKILL, seconds=10.0, whole_group=False)
-        # What works elsewhere, a start script that waited, say.
+        # What works elsewhere, for example a start script that waited.
         _stop_one(place, server, known, keep_data=True)
 
 
@@ -228,7 +228,7 @@ def _all_answering(place: Layout) -> Servers | None:
 
 
 def _answering(place: Layout) -> dict[str, Server]:
-    """Return the recorded servers that are still wanted and still answer."""
+    """Return the recorded servers that are still in use and still answer."""
     recorded = records.read(place).servers
     known = {}
     for name in SERVERS:
@@ -270,7 +270,7 @@ def _is_own(place: Layout, url: str) -> bool:
     return ("127.0.0.1" if host == "localhost" else host, port) in records.own_addresses(place.root)
 
 
-def _start(place: Layout, missing: list[str], say: Callable[[str], None]) -> dict[str, Server]:
+def _start(place: Layout, missing: list[str], report: Callable[[str], None]) -> dict[str, Server]:
     """Bring up what is missing, all of it at the same time."""
     given = {name: server for name in missing if (server := _given(place, name)) is not None}
     for name, server in given.items():
@@ -281,13 +281,13 @@ def _start(place: Layout, missing: list[str], say: Callable[[str], None]) -> dic
     rest = [name for name in missing if name not in given]
     if not rest:
         return given
-    if containers.wanted():
-        say(f"Starting {', '.join(rest)} in containers ...")
+    if containers.are_chosen():
+        report(f"Starting {', '.join(rest)} in containers ...")
         return given | containers.start(place, rest)
     _require_installed(rest)
-    say(f"Starting private {', '.join(rest)} under {place.home} ...")
+    report(f"Starting private {', '.join(rest)} under {place.home} ...")
     with ThreadPoolExecutor(max_workers=len(rest)) as pool:
-        started = {name: pool.submit(_start_native, place, name, say) for name in rest}
+        started = {name: pool.submit(_start_native, place, name, report) for name in rest}
         failures = [future.exception() for future in started.values()]
     # What did start is remembered, so that `down` finds it even when its sibling failed.
     for name, future in started.items():
@@ -307,7 +307,7 @@ def _require_installed(names: list[str]) -> None:
         raise LocalFailure(packages.instruction(absent))
 
 
-def _start_native(place: Layout, name: str, say: Callable[[str], None]) -> Server:
+def _start_native(place: Layout, name: str, report: Callable[[str], None]) -> Server:
     """Start one native server on its last port, else its preferred one, else the next free.
 
     Settings that name another port than at its last start win over the last one.
@@ -320,16 +320,16 @@ def _start_native(place: Layout, name: str, say: Callable[[str], None]) -> Serve
     strays = [process for process in marked(place.home) if working_directory(process.pid) == folder]
     end(strays, first=signal.SIGTERM, seconds=STRAY_SECONDS, whole_group=False)
     count = rabbitmq.PORTS_IN_A_ROW if name == "rabbitmq" else 1
-    wanted = place.preferred_port(name)
-    last = records.read(place).last_port(name, preferred=wanted)
+    preferred = place.preferred_port(name)
+    last = records.read(place).last_port(name, preferred=preferred)
     refused: set[int] = set()
     for attempt in range(START_TRIES_MAX):
-        first = last if last and last not in refused else wanted
+        first = last if last and last not in refused else preferred
         port = ports.next_free(first, count=count, avoid=refused)
         if port != first:
             taken = next((taken for taken in range(first, first + count) if not ports.is_free(taken)), first)
             by = listener_of(taken)
-            say(
+            report(
                 f"Port {taken} is taken{f' by {by}' if by else ''}: {name} of profile {place.profile} "
                 f"uses {port} ({port_setting(place.profile, name)} chooses another)."
             )

@@ -1,4 +1,4 @@
-"""The smoke checks: a dozen and a half facts that must hold on a running, seeded platform, each told as it is found."""
+"""The smoke checks: a dozen and a half facts that must hold on a running, seeded platform, each reported as it is found."""
 
 import time
 import uuid
@@ -32,14 +32,14 @@ from deploy.local.t_accounts import totals
 SETTLED_WITHIN_SECONDS = 5.0
 """The reference's script allows 3 s on an idle machine; this one also passes on a busy one."""
 
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 class Checks:
     """The tally: what held, and what did not and why."""
 
-    def __init__(self, say: Say) -> None:
-        self._say = say
+    def __init__(self, report: Report) -> None:
+        self._report = report
         self.passed = 0
         self.failed = 0
 
@@ -47,10 +47,10 @@ class Checks:
         """Record one fact."""
         if holds:
             self.passed += 1
-            self._say(f"ok    {fact}")
+            self._report(f"ok    {fact}")
         else:
             self.failed += 1
-            self._say(f"FAIL  {fact}" + (f": {found}" if found != "" else ""))
+            self._report(f"FAIL  {fact}" + (f": {found}" if found != "" else ""))
 
     @contextmanager
     def step(self, fact: str) -> Iterator[None]:
@@ -63,10 +63,10 @@ class Checks:
             self.that(fact, holds=True)
 
 
-def smoke(env: Mapping[str, str], say: Say) -> bool:
+def smoke(env: Mapping[str, str], report: Report) -> bool:
     """Check the whole path over HTTP and tell whether every fact holds."""
     began = time.monotonic()
-    checks = Checks(say)
+    checks = Checks(report)
     _health(env, checks)
     base = base_url(env, "api")
     try:
@@ -76,16 +76,16 @@ def smoke(env: Mapping[str, str], say: Say) -> bool:
     try:
         _refusals(base, checks)
     except LocalFailure as problem:
-        checks.that("the refusals can be asked for", holds=False, found=problem)
-    say(f"{checks.passed} passed, {checks.failed} failed in {time.monotonic() - began:.1f} s")
+        checks.that("the refusals can be requested", holds=False, found=problem)
+    report(f"{checks.passed} passed, {checks.failed} failed in {time.monotonic() - began:.1f} s")
     return checks.failed == 0
 
 
 def _health(env: Mapping[str, str], checks: Checks) -> None:
     for service in SERVICES:
         for path in ("healthz", "readyz"):
-            status, said = readiness(f"{base_url(env, service)}/{path}")
-            checks.that(f"{service} /{path} is 200", holds=status == 200, found=f"{status} {said}")
+            status, answer = readiness(f"{base_url(env, service)}/{path}")
+            checks.that(f"{service} /{path} is 200", holds=status == 200, found=f"{status} {answer}")
 
 
 def _path(base: str, checks: Checks) -> None:

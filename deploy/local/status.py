@@ -54,7 +54,7 @@ def _url(place: Layout, service: str) -> str:
 def condition_of(
     place: Layout, state: supervision.ServiceState, down: AbstractSet[str] = frozenset()
 ) -> tuple[str, str]:
-    """Say how a service is, and which command helps; none where it waits only for a server that is down."""
+    """Return how a service is, and which command helps; none where it waits only for a server that is down."""
     logs = f"./scripts/logs.sh {state.service}"
     if state.state == "NONE":
         return "not started", UP
@@ -62,19 +62,19 @@ def condition_of(
         words = "ends as soon as it starts" if state.state in {"BACKOFF", "FATAL"} else "stopped"
         return words, logs if state.state in {"BACKOFF", "FATAL"} else f"just restart {state.service}"
     since = f"pid {state.pid}, {state.uptime_seconds} s"
-    code, said = lifecycle.readiness(f"{_url(place, state.service)}/readyz")
+    code, answer = lifecycle.readiness(f"{_url(place, state.service)}/readyz")
     if code == 200:
-        since += ", degraded" if '"status":"degraded"' in said else ""
-        since += ", the database is read-only" if '"database":"read_only"' in said else ""
-        wanted = in_force.started_with(place, state.service)
+        since += ", degraded" if '"status":"degraded"' in answer else ""
+        since += ", the database is read-only" if '"database":"read_only"' in answer else ""
+        started_with = in_force.started_with(place, state.service)
         now = lifecycle.settings_known(place)
-        if wanted is not None and now is not None and wanted != now:
+        if started_with is not None and now is not None and started_with != now:
             return f"ready ({since}), with settings from before they were changed", "just env, then just restart"
         return f"ready ({since})", ""
     if code == 0:
         return f"runs, but does not answer ({since})", logs
     try:
-        checks = json.loads(said).get("checks", {})
+        checks = json.loads(answer).get("checks", {})
     except ValueError:
         checks = {}
     failing = [name for name, answer in checks.items() if answer != "ok"] if isinstance(checks, dict) else []

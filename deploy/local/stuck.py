@@ -95,11 +95,11 @@ def stuck(env: Mapping[str, str]) -> str:
     """Ask each service, and write the page.
 
     Raises:
-        LocalFailure: when one of them cannot say.
+        LocalFailure: when one of them does not answer.
     """
     api = _ask("api", env, "")
-    wanted = list({(p.tenant_id, p.payment_intent_id): None for p in api.payments})
-    named = msgspec.json.encode(wanted).decode()
+    payments = list({(p.tenant_id, p.payment_intent_id): None for p in api.payments})
+    named = msgspec.json.encode(payments).decode()
     return page(
         api,
         gateway=_ask("gateway", env, named),
@@ -178,7 +178,7 @@ def _explain(
         what = {
             "PENDING": "not answered by the processor yet",
             "UNKNOWN": f"unknown outcome ({attempt.reason}) after {attempt.asks} calls",
-        }.get(attempt.status, "accepted by the processor, which has not told the end")
+        }.get(attempt.status, "accepted by the processor, which has not reported the end")
         return what, f"nothing: the gateway asks again at {_instant(attempt.next_ask_at)}; just gateway status"
     known = f"the gateway knows the outcome of the {operation} ({attempt.status})"
     if operation != "capture" or attempt.status != "APPROVED":

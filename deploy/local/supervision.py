@@ -190,8 +190,8 @@ def states(place: Layout, services: Sequence[str] = SERVICES) -> list[ServiceSta
         rows = _server(place).supervisor.getAllProcessInfo()
     except (OSError, http.client.HTTPException, xmlrpc.client.Error):
         rows = []
-    told = {row["name"]: row for row in rows} if isinstance(rows, list) else {}
-    return [_state(service, told.get(service)) for service in services]
+    reported = {row["name"]: row for row in rows} if isinstance(rows, list) else {}
+    return [_state(service, reported.get(service)) for service in services]
 
 
 def end_strays(place: Layout) -> bool:

@@ -1,6 +1,6 @@
 """RabbitMQ virtual hosts: many in one call, whatever way the broker can be administered.
 
-Our own node is asked in Erlang, a container through its `rabbitmqctl`, a given broker over its management HTTP API.
+Our own node is called in Erlang, a container through its `rabbitmqctl`, a given broker over its management HTTP API.
 """
 
 import base64

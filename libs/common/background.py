@@ -21,7 +21,7 @@ _PAUSES_SECONDS = (0.5, 1.0, 5.0, 30.0)
 _HEALTHY_SECONDS = 60.0
 """A loop that ran this long is not in the same trouble as before: its next pause is the first again."""
 _TROUBLE_FAILURES = 3
-"""Failures in a row from which on an operator is told: an outage of a moment is over by then."""
+"""Failures in a row from which on it is reported to an operator: an outage of a moment is over by then."""
 
 
 class Worker(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Time is asked for, never taken: every decision receives a `Clock`, so tests can turn it."""
+"""Time comes from a `Clock` that every decision receives, so that tests can turn it."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Protocol

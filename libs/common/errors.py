@@ -6,11 +6,11 @@
     |   |-- Forbidden       the caller may not                             HTTP 403
     |   |-- NotFound        there is no such thing for this caller         HTTP 404
     |   |-- Conflict        it contradicts the present state               HTTP 409
-    |   `-- Declined        the issuer said no                             HTTP 402
+    |   `-- Declined        the issuer refused it                          HTTP 402
     |-- Transient           the world must change; try again later
     |   |-- TooEarly        what this builds on has not arrived yet        HTTP 503
     |   `-- Unavailable     something that we need does not answer         HTTP 503
-    |-- OutcomeUnknown      we asked and never heard; ask again, same key  HTTP 202
+    |-- OutcomeUnknown      no answer came; request it again, same key     HTTP 202
     |-- Undecodable         a message broke its contract                   dead letter at once
     `-- BrokenInvariant     a bug of ours                                  HTTP 500, dead letter, alert
 
@@ -76,7 +76,7 @@ class Conflict(Rejected):
 
 
 class Declined(Rejected):
-    """The issuer or the processor said no."""
+    """The issuer or the processor refused."""
 
     code = "declined"
     title = "Payment Required"
@@ -107,7 +107,7 @@ class Unavailable(Transient):
 
 
 class OutcomeUnknown(PlatformError):
-    """We asked and never heard: it may or may not have happened, and only the same key may be used to ask again."""
+    """No answer came: it may or may not have happened, and only the same key may be used to request it again."""
 
     code = "outcome_unknown"
     title = "Accepted"

@@ -73,7 +73,7 @@ def _milliseconds(at: datetime) -> int:
 def derived_id(source: UUID, purpose: str) -> UUID:
     """Derive the one identifier that `source` always yields for `purpose`.
 
-    Used where the same cause must lead to the same effect however often it is heard: the journal entry of a capture, the
+    Used where the same cause must lead to the same effect however often it is received: the journal entry of a capture, the
     webhook message of an event. The time part of `source` is kept, the rest is a hash (SHA-256), so the derived
     identifiers sort like their sources.
     """

@@ -119,7 +119,7 @@ CLASSES: dict[str, FaultClass] = {
     "aiormq.exceptions.ConnectionFrameError": _OUTAGE,  # 501: the stream was torn; the next one starts clean
     "aiormq.exceptions.ConnectionSyntaxError": _BUG,  # 502: a field that AMQP does not admit, the same every time
     "aiormq.exceptions.ConnectionCommandInvalid": _BUG,  # 503: frames in an order that AMQP does not admit
-    "aiormq.exceptions.ConnectionChannelError": _OUTAGE,  # 504: something was on the way to a channel just closed
+    "aiormq.exceptions.ConnectionChannelError": _OUTAGE,  # 504: something was sent to a channel just closed
     "aiormq.exceptions.ConnectionUnexpectedFrame": _OUTAGE,  # 505: the stream was torn
     "aiormq.exceptions.ConnectionResourceError": _OUTAGE,  # 506: the broker lacks resources
     "aiormq.exceptions.ConnectionNotAllowed": _OUTAGE,  # 530: a limit of the virtual host or the user
@@ -188,7 +188,7 @@ _listed(
     "ClusterDownError MasterDownError ReadOnlyError OutOfMemoryError TryAgainError AskError MovedError "
     "ExternalAuthProviderError InvalidResponse RedisClusterException SlotNotCoveredError NoPermissionError",
 )
-# Our own pool is used up, a watched key changed, a script was flushed, a lock was lost: it is asked again.
+# Our own pool is used up, a watched key changed, a script was flushed, a lock was lost: it is tried again.
 _listed("redis.exceptions", _CONTENTION, "MaxConnectionsError WatchError NoScriptError LockError LockNotOwnedError")
 _listed(
     "redis.exceptions",
@@ -267,7 +267,7 @@ def is_contention(fault: BaseException) -> bool:
 
 
 def is_unfinished(fault: BaseException) -> bool:
-    """Whether the server, or the deadline, gave up one statement: an outage that the statement may have made itself."""
+    """Whether the server, or the deadline, canceled one statement: an outage that the statement may have made itself."""
     sqlstate = str(getattr(fault, "sqlstate", None) or "")
     return isinstance(fault, TimeoutError) or sqlstate in _UNFINISHED_SQLSTATES or sqlstate.startswith("XX")
 
@@ -288,7 +288,7 @@ def listed(fault: BaseException) -> FaultClass | None:
 
 
 def cause_of(fault: BaseException) -> str:
-    """Return an error as one line for a log: its class, its SQLSTATE if any, and what the server or the driver said."""
+    """Return an error as one line for a log: its class, its SQLSTATE if any, and the text of the server or the driver."""
     sqlstate = getattr(fault, "sqlstate", None)
     name = f"{type(fault).__name__} ({sqlstate})" if sqlstate else type(fault).__name__
     text = str(fault).strip().partition("\n")[0]

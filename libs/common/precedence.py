@@ -8,7 +8,7 @@ class Precedence(IntEnum):
     """How far along the work of the current task is; the lower one goes first."""
 
     ACCEPTED = 0
-    """Nobody may be asked to try again: consumers, relays, workers; and the health of a process."""
+    """Nobody can be made to try again: consumers, relays, workers; and the health of a process."""
     BEGUN = 1
     """A request that takes a payment further."""
     NEW = 2

@@ -61,7 +61,7 @@ class CommonSettings(Protocol):
 
     @property
     def http(self) -> HttpSettings:
-        """Where the service is asked."""
+        """Where the service is reached."""
 
     @property
     def database(self) -> DatabaseSettings:
@@ -69,11 +69,11 @@ class CommonSettings(Protocol):
 
     @property
     def broker(self) -> BrokerSettings:
-        """How it hears and speaks."""
+        """How it exchanges messages."""
 
 
 class Service:
-    """One service, wired and ready to run: `asgi` is its application, `serve` runs it until it is told to stop.
+    """One service, wired and ready to run: `asgi` is its application, `serve` runs it until it is stopped.
 
     `reads_alone` says that its callers are served while the database takes no writes: it then stays ready, degraded.
     """
@@ -173,7 +173,7 @@ class Service:
     async def _run_bus(self) -> None:
         """Run the bus; if it cannot go on, neither can this process.
 
-        What the bus had in hand is unacknowledged, and only a closed connection makes the broker deliver it again: the
+        What the bus had not finished is unacknowledged, and only a closed connection makes the broker deliver it again: the
         process stops in good order and its supervisor starts a fresh one.
         """
         try:

@@ -66,7 +66,7 @@ class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How this service hears and speaks."""
+    """How this service exchanges messages."""
 
     rabbitmq_url: AmqpAddress = "amqp://guest:guest@localhost:5672/"
     """AMQP 0-9-1 URL, virtual host included."""
@@ -102,7 +102,7 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where this service is asked."""
+    """Where this service is reached."""
 
     http_host: Host = "127.0.0.1"
     """Address to listen on."""

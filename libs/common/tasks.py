@@ -1,6 +1,6 @@
 """Ending tasks. A cancellation can get lost: when what a task waits for fails at the same moment, or a cleanup fails on the
 way out (a channel is closed on a connection that has just ended), the exception that arrives is that failure, and a loop
-that survives outages goes on as if nobody had asked it to end.
+that survives outages goes on as if nobody had canceled it.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ def stop_if_cancelled() -> None:
     """Leave a loop that survives failures, where the failure has taken the place of a cancellation.
 
     Raises:
-        asyncio.CancelledError: when the current task was asked to end.
+        asyncio.CancelledError: when the current task was canceled.
     """
     task = asyncio.current_task()
     if task is not None and task.cancelling():

@@ -46,7 +46,7 @@ class ReplayNotFound(NotFound):
 
 
 class ReplayDone(Conflict):
-    """Everything that the replay asked for is scheduled, so there is nothing to cancel."""
+    """Everything that the replay selects is scheduled, so there is nothing to cancel."""
 
     code = "webhook_replay_done"
 

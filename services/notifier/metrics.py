@@ -20,7 +20,7 @@ FIRST_ATTEMPT_DELAY = Histogram(
     "Time from the scheduling of a delivery to the start of its first attempt.",
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
 )
-IN_FLIGHT = Gauge("webhook_in_flight", "Attempts under way in this process.")
+IN_FLIGHT = Gauge("webhook_in_flight", "Attempts in progress in this process.")
 EGRESS_BLOCKED = Counter(
     "webhook_egress_blocked_total", "Connections refused by the egress guard before they were made."
 )

@@ -21,7 +21,7 @@ LOCAL_ENCRYPTION_KEY = base64.b64encode(b"local development, not a secret!").dec
 
 
 class NotifierHttpSettings(HttpSettings, frozen=True, kw_only=True):
-    """Where the notifier is asked about its health."""
+    """Where the notifier reports its health."""
 
     http_port: Port = 8003
     """Port to listen on."""
@@ -44,11 +44,11 @@ class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True):
     webhook_response_bytes_max: Annotated[int, between(1, 1_073_741_824)] = 16_384
     """Bytes of an answer that are read at most; the connection is closed on more."""
     webhook_in_flight_max: Count = 1_000
-    """Attempts under way at once in this process."""
+    """Attempts in progress at once in this process."""
     webhook_endpoint_in_flight_max: Count = 32
-    """Attempts under way at once towards one endpoint; reached step by step while the endpoint answers."""
+    """Attempts in progress at once towards one endpoint; reached step by step while the endpoint answers."""
     webhook_tenant_in_flight_max: Count = 250
-    """Attempts under way at once towards all endpoints of one tenant, so that none has all of a process to itself."""
+    """Attempts in progress at once towards all endpoints of one tenant, so that none has all of a process to itself."""
     webhook_claim_max: Count = 250
     """Deliveries that one claim takes at most."""
     webhook_lease_seconds: Short = 60.0
@@ -56,20 +56,20 @@ class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True):
     webhook_poll_seconds: Short = 0.5
     """How often the worker looks on its own, the net under the in-process wake-up; also how exact retries are."""
     webhook_drain_seconds: Annotated[float, between(0, 3_600)] = 10.0
-    """How long attempts under way may take to finish when the process stops; the rest is handed back."""
+    """How long attempts in progress may take to finish when the process stops; the rest is handed back."""
     webhook_breaker_failures: Count = 10
     """Failures in a row after which an endpoint rests: nothing that waits for it spends an attempt meanwhile."""
     webhook_breaker_pause_seconds: Long = 30.0
     """How long it rests at first; each failure after that doubles it."""
     webhook_breaker_pause_max_seconds: Long = 900.0
-    """How long it rests at most: a receiver that is repaired hears from us within a quarter of an hour."""
+    """How long it rests at most: a receiver that is repaired is tried again within a quarter of an hour."""
     webhook_disable_after_seconds: Long = 432_000.0
     """An endpoint that failed so long without one success is switched off: five days, longer than the retry schedule.
     Its tenant is warned at half and at four fifths of it."""
     webhook_disable_failures_min: Count = 20
     """How many attempts must have failed in that time, so that a quiet endpoint is not switched off for one event."""
     webhook_ordering_wait_seconds: Annotated[float, between(0, 3_600)] = 1.0
-    """How long an event for an endpoint that wants order waits for an earlier one of its payment still on its way to us."""
+    """How long an event for an endpoint that wants order waits for an earlier one of its payment that has not arrived yet."""
     webhook_retention_days: Annotated[int, between(_RETENTION_DAYS_MIN, 36_500)] = 90
     """How long messages, deliveries and attempts are kept, in whole months; thirty days at least."""
     webhook_endpoints_max: Count = 100
@@ -94,9 +94,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database: DatabaseSettings = DatabaseSettings()
     """Where it remembers."""
     broker: BrokerSettings = BrokerSettings()
-    """How it hears."""
+    """How it receives messages."""
     http: NotifierHttpSettings = NotifierHttpSettings()
-    """Where it is asked."""
+    """Where it is reached."""
     webhooks: WebhookSettings = WebhookSettings()
     """How webhooks are sent."""
 
@@ -136,7 +136,7 @@ def parse_schedule(steps: tuple[str, ...]) -> tuple[timedelta, ...]:
     """Read the retry schedule: `("0s", "5s", "1m")` are three attempts.
 
     Raises:
-        ValueError: saying what cannot be read, or that there are too few or too many steps.
+        ValueError: names what cannot be read, or that there are too few or too many steps.
     """
     pauses = []
     for step in steps:

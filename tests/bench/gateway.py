@@ -139,7 +139,7 @@ async def overhead(*, per_second: float, payments: int, latency_seconds: float) 
         cpu = _cpu_seconds(gateway.pid) - cpu
         inside = await _quantiles_ms(gateway, "gateway_overhead_seconds", operation="authorize")
         added = [
-            driver.heard_at["payment.authorized", intent] - at - latency_seconds
+            driver.received_at["payment.authorized", intent] - at - latency_seconds
             for (_, intent), at in driver.sent_at.items()
             if intent not in warm
         ]
@@ -162,7 +162,7 @@ async def rate(*, per_second: float, payments: int, latency_seconds: float) -> d
         cpu = _cpu_seconds(gateway.pid) - cpu
         assert all(end == "payment.captured" for intent, end in driver.ended.items() if intent not in warm)
         ends = sorted(
-            at for (name, intent), at in driver.heard_at.items() if name == "payment.captured" and intent not in warm
+            at for (name, intent), at in driver.received_at.items() if name == "payment.captured" and intent not in warm
         )
     # Between the first and the last tenth, so that neither the filling nor the emptying of the pipe counts.
     first, last = len(ends) // 10, len(ends) * 9 // 10

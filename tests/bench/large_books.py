@@ -163,8 +163,8 @@ async def reads(database: Database, pairs: list[Pair]) -> None:
     queries = EntryQueries(database)
 
     async def page(account: str | None = None) -> object:
-        wanted = ListEntries(tenant_id=random.choice(pairs)[0], posted_until=instant(), limit=50, account=account)
-        return await queries.entries(wanted)
+        listing = ListEntries(tenant_id=random.choice(pairs)[0], posted_until=instant(), limit=50, account=account)
+        return await queries.entries(listing)
 
     await timed("current balance", lambda: current(random.choice(pairs)), 2)
     for is_effective, word in ((False, "recorded"), (True, "effective")):

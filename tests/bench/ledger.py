@@ -2,7 +2,7 @@
 
 Single entries from many callers, fsync on, one process:
 
-- *group* goes through the posting desk, as a request does; *interactive* is the same engine with a transaction per entry
+- *group* goes through the posting service, as a request does; *interactive* is the same engine with a transaction per entry
   on a pool of 16 connections, as an ordinary unit of work does it. Both run in turns in the same books, each on accounts of
   its own: what one of them posts would make what the other remembers wrong, as two processes do to each other.
 - *hot*: every entry debits one account and credits another, always the same two. *uniform*: two of 10,000 accounts.

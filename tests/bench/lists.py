@@ -1,4 +1,4 @@
-"""Lists over a million payment intents of one tenant: first pages, deep cursors and filters, asked over HTTP.
+"""Lists over a million payment intents of one tenant: first pages, deep cursors and filters, requested over HTTP.
 
     python -m tests.bench.lists --intents 1000000 --requests 300
 

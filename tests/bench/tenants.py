@@ -1,4 +1,4 @@
-"""What the flood of one tenant does to another: the latency of reads with and without it, asked over HTTP.
+"""What the flood of one tenant does to another: the latency of reads with and without it, requested over HTTP.
 
     python -m tests.bench.tenants --seconds 10
 

@@ -24,7 +24,7 @@ INTENTS_PER_SECOND = 20
 PAGES = 200
 """Pages read of each kind."""
 FAILED_SHARE = 1_000
-"""One delivery of the history in so many was given up."""
+"""One delivery of the history in so many failed."""
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
@@ -86,7 +86,7 @@ class WholePath(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def measure_path(servers: Servers, *, intents: int, history: int) -> WholePath:
-    """Create intents over HTTP and see when each is told; then fill the history and page through it."""
+    """Create intents over HTTP and see when each is delivered; then fill the history and page through it."""
     with tempfile.TemporaryDirectory() as logs:
         async with receiver() as port, running_platform(servers, Path(logs), services=("api", "notifier")) as platform:
             operator, admin = await platform.login(OPERATOR), await platform.login(ADMIN)
@@ -126,7 +126,7 @@ async def _first_attempts(platform: Platform, operator: Client, *, intents: int)
 
 
 async def _remember(platform: Platform, *, deliveries: int, of: str) -> None:
-    """Fill the history with deliveries that are over, each with its attempt; one in a thousand was given up."""
+    """Fill the history with deliveries that are over, each with its attempt; one in a thousand failed."""
     books = await asyncpg.connect(platform.database.admin_url, server_settings={"search_path": "notifier"})
     failed = f"n % {FAILED_SHARE} = 0"
     tables = {

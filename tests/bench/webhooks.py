@@ -7,7 +7,7 @@ Four measurements, one after the other, each held against what the platform prom
 
 1. as fast as possible: deliveries per second, with every attempt recorded;
 2. a steady rate, first with every endpoint answering, then with exactly a tenth of them hanging for 30 seconds: how much
-   later the others are told;
+   later the others receive;
 3. the whole path: an intent is created over HTTP, and its event travels from the api's commit over outbox, relay and broker
    to the first attempt;
 4. pages of the delivery list over HTTP, with a million deliveries kept.
@@ -163,7 +163,7 @@ def share(ascending: Sequence[float], part: float) -> float:
     return ascending[min(len(ascending) - 1, int(len(ascending) * part))]
 
 
-def say(what: str, value: str, *, promise: str = "", is_kept: bool = True) -> None:
+def report(what: str, value: str, *, promise: str = "", is_kept: bool = True) -> None:
     """Print one line of the table."""
     print(f"{what:<66} {value:>22}   {promise and f'{promise}: ' + ('kept' if is_kept else 'MISSED')}", flush=True)
 
@@ -172,38 +172,38 @@ async def run(*, events: int, seconds: int, history: int, intents: int) -> None:
     """Measure everything, one after the other."""
     fast = await deliver(Load(events=events))
     rate = fast.deliveries / fast.seconds
-    say(
+    report(
         f"{events:,} events, {ENDPOINTS} endpoints, as fast as possible",
         f"{rate:,.0f}/s",
         promise=f"at least {DELIVERIES_PER_SECOND_MIN:,}/s",
         is_kept=rate >= DELIVERIES_PER_SECOND_MIN and fast.attempts == fast.deliveries,
     )
-    say("  attempts recorded for them", f"{fast.attempts:,} of {fast.deliveries:,}")
+    report("  attempts recorded for them", f"{fast.attempts:,} of {fast.deliveries:,}")
     found = {}
     for hanging in (0, HANGING):
         steady = await deliver(Load(events=PER_SECOND * seconds, hanging=hanging, per_second=PER_SECOND))
         found[hanging] = share(steady.late_ms, 0.99)
-        say(
+        report(
             f"{PER_SECOND} events/s for {seconds} s, {hanging} of {ENDPOINTS} endpoints hang: the others",
             f"p50 {statistics.median(steady.late_ms):.0f}, p99 {found[hanging]:.0f} ms",
         )
     moved = (found[HANGING] - found[0]) / 1000
-    say(
+    report(
         "  what a tenth of hanging endpoints moves p99 by",
         f"{moved:+.3f} s",
         promise=f"at most {P99_MOVES_SECONDS_MAX:g} s",
         is_kept=moved <= P99_MOVES_SECONDS_MAX,
     )
     path = await measure_path(local.ensure(PROFILE, ROOT), intents=intents, history=history)
-    say(
+    report(
         f"whole path, {intents:,} intents over HTTP, commit to first attempt",
         f"p50 {statistics.median(path.first_attempt_ms):.1f} ms",
         promise=f"at most {FIRST_ATTEMPT_P50_MS_MAX} ms",
         is_kept=statistics.median(path.first_attempt_ms) <= FIRST_ATTEMPT_P50_MS_MAX,
     )
-    say("  of them the slowest hundredth", f"p99 {share(path.first_attempt_ms, 0.99):.1f} ms")
+    report("  of them the slowest hundredth", f"p99 {share(path.first_attempt_ms, 0.99):.1f} ms")
     for kind, took in path.pages_ms.items():
-        say(
+        report(
             f"{history:,} deliveries kept: {kind}, over HTTP",
             f"p95 {share(took, 0.95):.1f} ms",
             promise=f"at most {PAGE_P95_MS_MAX} ms",

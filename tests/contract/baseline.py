@@ -51,7 +51,7 @@ def known() -> Shapes:
 
 
 def breaks(before: Shapes, now: Shapes) -> list[str]:
-    """Say how `now` breaks what `before` promised; empty when it does not."""
+    """Return how `now` breaks what `before` promised; empty when it does not."""
     found: list[str] = []
     for name, shape in before.items():
         if name not in now:

@@ -89,7 +89,7 @@ def _settled_message() -> Message:
     )
 
 
-def test_orders_service_can_read_what_we_say_of_a_settled_payment(tmp_path: Path) -> None:
+def test_orders_service_can_read_a_settled_payment(tmp_path: Path) -> None:
     pact_file = _orders_pact(tmp_path)
     (
         Verifier("payments", host="127.0.0.1")

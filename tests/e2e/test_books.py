@@ -91,7 +91,7 @@ async def test_a_hold_expires_by_itself(operator: Client, admin: Client) -> None
             await asyncio.sleep(0.1)
 
 
-async def test_an_entry_is_reversed_once_and_both_say_so(operator: Client, admin: Client) -> None:
+async def test_an_entry_is_reversed_once_and_both_show_it(operator: Client, admin: Client) -> None:
     code = await wallet(admin)
     entry_id = await fund(operator, code, "12.34")
     reversal = await operator.call("POST", f"/v1/ledger/entries/{entry_id}/reversal")
@@ -113,7 +113,7 @@ async def test_books_are_closed_for_ever(operator: Client) -> None:
         assert (refused.status, refused.json["code"]) == (422, "period_invalid"), ends_before
 
 
-async def test_balances_are_told_as_of_an_instant(operator: Client, admin: Client) -> None:
+async def test_balances_are_shown_as_of_an_instant(operator: Client, admin: Client) -> None:
     code = await wallet(admin)
     before = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     await fund(operator, code, "7.00")

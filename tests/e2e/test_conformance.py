@@ -30,8 +30,8 @@ async def test_the_running_api_conforms_to_its_document(platform: Platform, tmp_
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    said, _ = await asyncio.wait_for(run.communicate(), SECONDS)
-    assert run.returncode == 0, said.decode()[-6000:]
+    output, _ = await asyncio.wait_for(run.communicate(), SECONDS)
+    assert run.returncode == 0, output.decode()[-6000:]
 
 
 async def test_the_committed_document_is_the_served_one(platform: Platform) -> None:
@@ -45,5 +45,5 @@ async def test_the_export_is_the_committed_document() -> None:
     run = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "services.api", "openapi"), cwd=ROOT, env=env, stdout=asyncio.subprocess.PIPE
     )
-    said, _ = await asyncio.wait_for(run.communicate(), 60)
-    assert json.loads(said) == json.loads((ROOT / "docs/api/openapi.json").read_text()), "run `just docs`"
+    output, _ = await asyncio.wait_for(run.communicate(), 60)
+    assert json.loads(output) == json.loads((ROOT / "docs/api/openapi.json").read_text()), "run `just docs`"

@@ -128,7 +128,7 @@ async def test_each_service_ended_under_load_loses_nothing_doubles_nothing_and_s
         await audit(platform, load.made)
 
 
-async def test_service_that_cannot_hear_says_why_and_stops(platform: Platform) -> None:
+async def test_service_that_cannot_consume_reports_why_and_stops(platform: Platform) -> None:
     await asyncio.to_thread(platform.stop, "notifier")
     connection = await aio_pika.connect(platform.rabbitmq_url)
     async with connection:

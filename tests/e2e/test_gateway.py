@@ -66,7 +66,7 @@ class Shop:
         return [made for made in objects.values() if made["metadata"].get("payment_intent_id") == intent_id]
 
     async def processors(self, intent_id: str) -> list[tuple[str, str, str]]:
-        """What was asked for a payment: operation, processor, status."""
+        """What was requested for a payment: operation, processor, status."""
         answer = await self.admin.call("GET", f"/v1/payment-intents/{intent_id}/attempts")
         assert answer.status == 200, answer.raw
         return [(a["operation"], a["processor"], a["status"]) for a in answer.json]
@@ -133,7 +133,7 @@ async def test_every_service_bounds_requests_before_it_asks_who_makes_them(shop:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_connections_are_bounded_and_the_next_is_told_to_come_again(shop: Shop, service: str) -> None:
+async def test_connections_are_bounded_and_the_next_is_refused(shop: Shop, service: str) -> None:
     base = shop.platform.base(service)
     address = urlsplit(base)
     idle = [await asyncio.open_connection(address.hostname, address.port) for _ in range(CONNECTIONS_MAX)]
@@ -192,7 +192,7 @@ async def test_a_dispute_reaches_the_payment(shop: Shop) -> None:
     async with asyncio.timeout(60):
         while not (await shop.operator.call("GET", f"/v1/payment-intents/{intent_id}/disputes")).json:
             await asyncio.sleep(0.05)
-    # An event counts as handled once what it said stands.
+    # An event counts as handled once what it reported is recorded.
     expected, handled = {"charge.dispute.created", "payment_intent.succeeded"}, set[str]()
     async with asyncio.timeout(60):
         while not expected <= handled:
@@ -215,7 +215,7 @@ async def test_only_administrators_see_configurations_attempts_and_events(shop: 
     assert (answer.status, answer.json["errors"][0]["pointer"]) == (422, "/secret_key")
 
 
-async def test_the_status_of_the_gateway_is_told_in_words(shop: Shop) -> None:
+async def test_the_status_of_the_gateway_is_shown_in_words(shop: Shop) -> None:
     done = await asyncio.to_thread(
         subprocess.run,
         shop.platform.command("gateway", "status"),

@@ -239,7 +239,7 @@ async def test_what_cannot_be_posted_is_not_proposed(clerk: Client) -> None:
     assert (missing.status, missing.json["code"]) == (404, "proposal_not_found")
 
 
-async def test_the_seeded_people_may_do_what_their_roles_say(platform: Platform) -> None:
+async def test_the_seeded_people_may_do_what_their_roles_allow(platform: Platform) -> None:
     ops, sales = await platform.login(OPERATOR), await platform.login(SALES)
     admin = await platform.login(ADMIN, tenant=DEMO_TENANT)
     body = {"entries": [moved("CASH", "REVENUE", "0.01")], "dry_run": True}

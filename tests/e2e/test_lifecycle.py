@@ -17,7 +17,7 @@ CLEARING = ("DISPUTE_CLEARING", "GATEWAY_CLEARING")
 
 
 class Merchant:
-    """A merchant's program: it asks, waits for a fact, and hears webhooks."""
+    """A merchant's program: it sends requests, waits for a fact, and receives webhooks."""
 
     def __init__(self, client: Client, receiver: Receiver) -> None:
         self.client = client
@@ -49,15 +49,15 @@ class Merchant:
         assert answer.status == 200, answer.raw
         return answer.json
 
-    async def until(self, intent: str, **wanted: str) -> Any:
+    async def until(self, intent: str, **expected_fields: str) -> Any:
         """Wait until members of a payment have these values."""
         async with asyncio.timeout(WAIT_SECONDS):
-            while not wanted.items() <= (found := await self.read(intent)).items():
+            while not expected_fields.items() <= (found := await self.read(intent)).items():
                 await asyncio.sleep(0.05)
         return found
 
-    async def told(self, intent: str, *expected: str) -> dict[str, dict[str, Any]]:
-        """Wait until webhooks have told these events of a payment and no others; returns their data by name."""
+    async def delivered(self, intent: str, *expected: str) -> dict[str, dict[str, Any]]:
+        """Wait until webhooks have delivered these events of a payment and no others; returns their data by name."""
 
         def received() -> list[Any]:
             bodies = (json.loads(delivery.body) for delivery in self._receiver.received)
@@ -138,13 +138,13 @@ async def test_a_part_is_captured_then_given_back_in_two_refunds(merchant: Merch
 
     books = await merchant.entries(intent, at_least=3)
     assert books == {"CASH": 0, "REVENUE": -10050, "REFUND_EXPENSE": 10050}
-    told = await merchant.told(
+    delivered = await merchant.delivered(
         intent,
         *("payment.intent.created", "payment.authorized", "payment.captured", "payment.settled"),
         *("payment.refunded", "payment.refunded"),
     )
-    assert told["payment.captured"]["captured_amount"] == "100.50"
-    assert set(told["payment.refunded"]) >= {
+    assert delivered["payment.captured"]["captured_amount"] == "100.50"
+    assert set(delivered["payment.refunded"]) >= {
         *("payment_intent_id", "refund_id", "amount", "currency", "reason", "payment_status", "order_id"),
         *("correlation_id", "tenant_id"),
     }
@@ -159,13 +159,13 @@ async def test_held_funds_are_let_go_of_and_a_wish_at_once(merchant: Merchant) -
     assert (await merchant.do(intent, "void")).json["status"] == "VOIDED"
     late = await merchant.do(intent, "capture")
     assert (late.status, late.json["detail"]) == (409, "cannot capture status VOIDED")
-    await merchant.told(intent, "payment.intent.created", "payment.authorized", "payment.voided")
+    await merchant.delivered(intent, "payment.intent.created", "payment.authorized", "payment.voided")
 
     wish = await merchant.client.create("78.00")
     assert (await merchant.do(wish["id"], "void")).json["status"] == "VOIDED"
     refused = await merchant.client.confirm(wish["id"])
     assert (refused.status, refused.json["code"]) == (409, "cannot_confirm")
-    await merchant.told(wish["id"], "payment.intent.created", "payment.voided")
+    await merchant.delivered(wish["id"], "payment.intent.created", "payment.voided")
 
 
 async def test_a_void_that_the_processor_refuses_leaves_the_funds_held(merchant: Merchant) -> None:
@@ -188,7 +188,7 @@ async def test_a_hold_that_nobody_captures_expires(merchant: Merchant) -> None:
     intent = await merchant.held("90.44")
     expired = await merchant.until(intent, status="EXPIRED")
     assert expired["expires_at"] is None
-    await merchant.told(intent, "payment.intent.created", "payment.authorized", "payment.expired")
+    await merchant.delivered(intent, "payment.intent.created", "payment.authorized", "payment.expired")
     refused = await merchant.do(intent, "capture")
     assert (refused.status, refused.json["detail"]) == (409, "cannot capture status EXPIRED")
 
@@ -201,7 +201,7 @@ async def test_a_customer_acts_before_the_funds_are_held(merchant: Merchant, amo
     assert confirmed.json["action_url"].startswith("https://")
     await merchant.until(made["id"], status=end)
     ending = {"SETTLED": ("payment.authorized", "payment.captured", "payment.settled"), "FAILED": ("payment.failed",)}
-    await merchant.told(made["id"], "payment.intent.created", "payment.requires_action", *ending[end])
+    await merchant.delivered(made["id"], "payment.intent.created", "payment.requires_action", *ending[end])
 
 
 async def test_a_customer_who_has_left_is_let_go_of(merchant: Merchant) -> None:
@@ -209,7 +209,7 @@ async def test_a_customer_who_has_left_is_let_go_of(merchant: Merchant) -> None:
     await merchant.client.confirm(made["id"])
     voided = await merchant.do(made["id"], "void")
     assert (voided.status, voided.json["status"]) == (200, "VOIDED"), voided.raw
-    await merchant.told(made["id"], "payment.intent.created", "payment.requires_action", "payment.voided")
+    await merchant.delivered(made["id"], "payment.intent.created", "payment.requires_action", "payment.voided")
 
 
 async def test_a_refund_that_the_processor_refuses_is_undone(merchant: Merchant) -> None:
@@ -221,7 +221,7 @@ async def test_a_refund_that_the_processor_refuses_is_undone(merchant: Merchant)
     assert await merchant.entries(intent, at_least=1) == {"CASH": 20000, "REVENUE": -20000}
     # What failed is left to refund.
     assert (await merchant.do(intent, "refund")).json["amount"] == "200.00"
-    await merchant.told(
+    await merchant.delivered(
         intent,
         *("payment.intent.created", "payment.authorized", "payment.captured", "payment.settled"),
         *("refund.failed", "payment.refunded"),
@@ -236,15 +236,15 @@ async def test_a_refund_that_fails_after_it_succeeded_is_undone_in_the_books(mer
     [refund] = await merchant.read(intent, "/refunds")
     assert (refund["status"], refund["failure_code"]) == ("FAILED", "processor_refused")
     assert await merchant.entries(intent, at_least=3) == {"CASH": 9054, "REVENUE": -9054, "REFUND_EXPENSE": 0}
-    told = await merchant.told(
+    delivered = await merchant.delivered(
         intent,
         *("payment.intent.created", "payment.authorized", "payment.captured", "payment.settled"),
         *("payment.refunded", "refund.failed"),
     )
-    assert told["refund.failed"]["payment_status"] == "SETTLED"
+    assert delivered["refund.failed"]["payment_status"] == "SETTLED"
 
 
-async def test_a_refund_on_its_way_ends_by_itself(merchant: Merchant) -> None:
+async def test_a_pending_refund_ends_by_itself(merchant: Merchant) -> None:
     intent = await merchant.settled("90.52")
     body = {"amount": "90.52"}
     answer = await merchant.client.call(
@@ -294,7 +294,7 @@ async def test_a_dispute_takes_the_money_and_is_decided(
     assert disputes[0]["evidence_due_at"]
     assert (await merchant.read(intent))["disputed_amount"] == ("0.00" if end == "WON" else amount)
     assert await merchant.entries(intent, at_least=3) == books
-    await merchant.told(
+    await merchant.delivered(
         intent,
         *("payment.intent.created", "payment.authorized", "payment.captured", "payment.settled"),
         *("dispute.opened", f"dispute.{end.lower()}"),

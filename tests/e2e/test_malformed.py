@@ -319,7 +319,7 @@ class Vitals:
             return cls(await answer.text())
 
 
-async def test_garbage_is_refused_and_told_so(platform: Platform) -> None:
+async def test_garbage_is_refused_with_a_problem(platform: Platform) -> None:
     cold = await Vitals.of(platform)
     operator, admin = await platform.login(OPERATOR), await platform.login(ADMIN, tenant="tenant_demo")
     victim = await Client(platform.http, platform.base(), token=admin.token, tenant="tenant_demo").create()
@@ -358,10 +358,10 @@ async def test_garbage_is_refused_and_told_so(platform: Platform) -> None:
                 assert answer.headers["X-Correlation-Id"], what
                 if method != "HEAD":
                     assert answer.content_type == "application/problem+json", what
-                    told = json.loads(raw)
-                    assert PROBLEMS[told["code"]].status == told["status"] == answer.status, what
-                    if not declared.has(method, path, answer.status, told["code"]):
-                        undeclared.add(f"{method} {path.partition('?')[0]}: {answer.status} {told['code']}")
+                    problem = json.loads(raw)
+                    assert PROBLEMS[problem["code"]].status == problem["status"] == answer.status, what
+                    if not declared.has(method, path, answer.status, problem["code"]):
+                        undeclared.add(f"{method} {path.partition('?')[0]}: {answer.status} {problem['code']}")
 
     async with asyncio.TaskGroup() as group:
         for _ in range(CLIENTS):

@@ -42,8 +42,8 @@ async def record(who: Client, pair: str, rate: Any, **more: Any) -> Answer:
 
 
 def conversion(**changes: Any) -> dict[str, Any]:
-    asked = {"id": str(uuid4()), "from_currency": "USD", "to_currency": "BRL", "amount": "100.00", **changes}
-    return {name: value for name, value in asked.items() if value is not None}
+    body = {"id": str(uuid4()), "from_currency": "USD", "to_currency": "BRL", "amount": "100.00", **changes}
+    return {name: value for name, value in body.items() if value is not None}
 
 
 def refused(answer: Answer, status: int, code: str) -> None:
@@ -60,8 +60,8 @@ async def test_a_role_is_played_by_another_account_and_payments_are_booked_there
     assert (await treasurer.call("POST", "/v1/accounts", body)).status == 201
     put = await treasurer.call("PUT", f"{ROLES}/CASH", {"account": "CASH_STRIPE"})
     assert (put.status, put.json["account"], put.json["changed_by"]) == (200, "CASH_STRIPE", TREASURER)
-    told = (await treasurer.call("GET", f"{ROLES}/CASH")).json
-    assert [(c["revision"], c["account"], c["changed_by"]) for c in told["changes"]] == [(1, "CASH_STRIPE", TREASURER)]
+    shown = (await treasurer.call("GET", f"{ROLES}/CASH")).json
+    assert [(c["revision"], c["account"], c["changed_by"]) for c in shown["changes"]] == [(1, "CASH_STRIPE", TREASURER)]
     intent = await treasurer.create()
     await treasurer.confirm(intent["id"])
     await treasurer.settled(intent["id"])
@@ -93,7 +93,7 @@ async def test_a_wrong_role_is_refused(
     treasurer: Client, role: str, body: Mapping[str, Any], status: int, code: str
 ) -> None:
     refused(await treasurer.call("PUT", f"{ROLES}/{role}", body), status, code)
-    assert all(told["is_default"] for told in (await treasurer.call("GET", ROLES)).json)
+    assert all(shown["is_default"] for shown in (await treasurer.call("GET", ROLES)).json)
 
 
 @pytest.mark.parametrize("limits", [{"floor_minor": 0}, {"ceiling_minor": 100}, {"currencies": ["KWD"]}])
@@ -145,8 +145,8 @@ async def test_rates_are_recorded_listed_and_applied(treasurer: Client) -> None:
     following = page.headers["link"].split(">")[0].lstrip("<")
     assert [rate["rate"] for rate in (await treasurer.call("GET", RATES + following)).json] == ["5.4321"]
 
-    asked = {"amount": 1000, "from_currency": "JPY", "to_currency": "BRL", "at": "2026-01-15T00:00:00Z"}
-    posted = await treasurer.call("POST", CONVERT, asked)
+    body = {"amount": 1000, "from_currency": "JPY", "to_currency": "BRL", "at": "2026-01-15T00:00:00Z"}
+    posted = await treasurer.call("POST", CONVERT, body)
     assert (posted.status, posted.json["converted_amount"], posted.json["amount"]) == (200, "36.12", "1000")
     assert [(leg["from_currency"], leg["to_currency"], leg["inverse"]) for leg in posted.json["legs"]] == [
         ("USD", "JPY", True),
@@ -208,7 +208,7 @@ async def test_a_wrong_question_is_refused(treasurer: Client, path: str, status:
     refused(await treasurer.call("GET", path), status, code)
 
 
-async def test_money_is_exchanged_in_the_books_and_told_in_one_currency(treasurer: Client) -> None:
+async def test_money_is_exchanged_in_the_books_and_shown_in_one_currency(treasurer: Client) -> None:
     await record(treasurer, "USD/BRL", "5.4321")
     body = conversion(received_amount="542.00", to_account="BANK")
     done = await treasurer.call("POST", CONVERSIONS, body)
@@ -228,8 +228,8 @@ async def test_money_is_exchanged_in_the_books_and_told_in_one_currency(treasure
         (line["side"], line["account"], line["amount"]) for line in entries[done.json["entries"]["sold"]]["lines"]
     ] == [("DEBIT", "FX_POSITION", "99.78"), ("DEBIT", "FX_GAIN_LOSS", "0.22"), ("CREDIT", "CASH", "100.00")]
 
-    told = (await treasurer.call("GET", f"{CONSOLIDATED}?currency=USD")).json
-    balances = {account["account"]: account for account in told["accounts"]}
+    shown = (await treasurer.call("GET", f"{CONSOLIDATED}?currency=USD")).json
+    balances = {account["account"]: account for account in shown["accounts"]}
     assert {code: balance["normal_balance"] for code, balance in balances.items()} == {
         "BANK": "99.78",
         "CASH": "-100.00",
@@ -237,7 +237,7 @@ async def test_money_is_exchanged_in_the_books_and_told_in_one_currency(treasure
         "FX_POSITION": "0.00",
     }
     assert [held["currency"] for held in balances["FX_POSITION"]["held"]] == ["BRL", "USD"]
-    assert (told["unconverted"], told["rounding"]) == ([], "0.00")
+    assert (shown["unconverted"], shown["rounding"]) == ([], "0.00")
     in_yen = (await treasurer.call("GET", f"{CONSOLIDATED}?currency=JPY")).json
     assert in_yen["unconverted"] == ["BRL", "USD"]
     lines = (await treasurer.call("GET", f"/v1/audit?target={body['id']}")).json["data"]
@@ -285,10 +285,10 @@ async def test_a_conversion_beyond_an_accounts_limits_is_refused_and_leaves_noth
     await record(treasurer, "USD/BRL", "5.4321")
     body = {"code": "LIMITED", "label": "Limited", "account_type": "ASSET", **limits}
     assert (await treasurer.call("POST", "/v1/accounts", body)).status == 201
-    asked = conversion(**{field: "LIMITED"})
-    refused(await treasurer.call("POST", CONVERSIONS, asked), status, code)
+    body = conversion(**{field: "LIMITED"})
+    refused(await treasurer.call("POST", CONVERSIONS, body), status, code)
     assert (await treasurer.call("GET", "/v1/ledger/entries")).json == []
-    refused(await treasurer.call("GET", f"{CONVERSIONS}/{asked['id']}"), 404, "conversion_not_found")
+    refused(await treasurer.call("GET", f"{CONVERSIONS}/{body['id']}"), 404, "conversion_not_found")
 
 
 async def test_one_half_of_a_conversion_is_not_taken_back_alone(treasurer: Client) -> None:
@@ -303,12 +303,12 @@ async def test_one_half_of_a_conversion_is_not_taken_back_alone(treasurer: Clien
 async def test_a_conversion_of_a_closed_period_is_refused(treasurer: Client) -> None:
     await record(treasurer, "USD/BRL", "5.4321", effective_at="2026-01-01T00:00:00Z")
     assert (await treasurer.call("POST", "/v1/ledger/periods", {"ends_before": "2026-11-01"})).status in {200, 201}
-    asked = conversion(occurred_at="2026-10-31T23:59:59Z")
-    refused(await treasurer.call("POST", CONVERSIONS, asked), 409, "period_closed")
-    refused(await treasurer.call("GET", f"{CONVERSIONS}/{asked['id']}"), 404, "conversion_not_found")
+    body = conversion(occurred_at="2026-10-31T23:59:59Z")
+    refused(await treasurer.call("POST", CONVERSIONS, body), 409, "period_closed")
+    refused(await treasurer.call("GET", f"{CONVERSIONS}/{body['id']}"), 404, "conversion_not_found")
 
 
-async def test_who_may_not_is_told_so(platform: Platform) -> None:
+async def test_who_may_not_is_refused(platform: Platform) -> None:
     operator = await platform.login(OPERATOR)
     denied = {"account": "CASH"}
     refused(await operator.call("PUT", f"{ROLES}/CASH", denied), 403, "missing_permission")

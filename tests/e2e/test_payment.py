@@ -78,7 +78,7 @@ async def test_payment_enters_by_http_and_leaves_settled_booked_and_notified(
 async def _next_of(
     queue: aio_pika.abc.AbstractQueue, intent_id: str
 ) -> tuple[str, dict[str, object], dict[str, object]]:
-    """Return the next event of a payment; those of payments that other tests have left on their way are passed over."""
+    """Return the next event of a payment; those of payments that other tests have left pending are passed over."""
     async with asyncio.timeout(60):
         while True:
             while (message := await queue.get(fail=False)) is None:
@@ -165,7 +165,7 @@ async def test_payment_settles_once_through_every_trouble_of_the_processor(opera
     assert len(entries.json) == 1
 
 
-async def test_outcome_that_nobody_knows_is_never_guessed(operator: Client) -> None:
+async def test_unknown_outcome_is_never_guessed(operator: Client) -> None:
     intent = await operator.create("90.14")
     answer = await operator.confirm(intent["id"], headers={"Prefer": "respond-async"})
     assert (answer.status, answer.json["status"]) == (202, "PROCESSING")

@@ -102,7 +102,7 @@ class Conversation:
         """A caller without a token at the next process."""
         return Client(self._http, next(self._bases))
 
-    async def say(self, label: str, method: str, path: str, body: Any = None, **more: Any) -> Answer:
+    async def send(self, label: str, method: str, path: str, body: Any = None, **more: Any) -> Answer:
         """Make a call and write down its answer."""
         claims = more.pop("claims", {})
         answer = await self.client(**claims).call(method, path, body, **more)
@@ -123,52 +123,52 @@ class Conversation:
 
 
 async def converse(platform: Platform, bases: Sequence[str]) -> list[Line]:
-    """Say everything that state of one process could change the answer to."""
+    """Send everything that state of one process could change the answer to."""
     talk = Conversation(platform, bases)
     path, body = "/v1/payment-intents", {"amount": "12.00", "currency": "BRL", "customer_ref": "c"}
-    first = await talk.say("create", "POST", path, body, key="k-1")
-    await talk.say("replay", "POST", path, body, key="k-1")
-    await talk.say("same key, another body", "POST", path, body | {"amount": "13.00"}, key="k-1")
+    first = await talk.send("create", "POST", path, body, key="k-1")
+    await talk.send("replay", "POST", path, body, key="k-1")
+    await talk.send("same key, another body", "POST", path, body | {"amount": "13.00"}, key="k-1")
     many = await asyncio.gather(*(talk.client().call("POST", path, body, key="k-2") for _ in range(10)))
     assert len({answer.raw for answer in many}) == 1
     assert sum("idempotency-replayed" in answer.headers for answer in many) == 9
     paid = f"{path}/{first.json['id']}"
-    await talk.say("confirm", "POST", f"{paid}/confirm", key="c-1")
-    await talk.say("replayed confirm", "POST", f"{paid}/confirm", key="c-1")
+    await talk.send("confirm", "POST", f"{paid}/confirm", key="c-1")
+    await talk.send("replayed confirm", "POST", f"{paid}/confirm", key="c-1")
     await _until_settled(talk, paid)
-    await talk.say("settled", "GET", paid)
-    await talk.say("confirm of what is settled", "POST", f"{paid}/confirm", key="c-2")
-    await talk.say("timeline and entries", "GET", f"{paid}?expand=events,entries")
-    declined = await talk.say("create to be declined", "POST", path, body | {"amount": "90.01"}, key="k-3")
-    await talk.say("declined", "POST", f"{path}/{declined.json['id']}/confirm", key="c-3")
+    await talk.send("settled", "GET", paid)
+    await talk.send("confirm of what is settled", "POST", f"{paid}/confirm", key="c-2")
+    await talk.send("timeline and entries", "GET", f"{paid}?expand=events,entries")
+    declined = await talk.send("create to be declined", "POST", path, body | {"amount": "90.01"}, key="k-3")
+    await talk.send("declined", "POST", f"{path}/{declined.json['id']}/confirm", key="c-3")
     for number in range(5):
-        await talk.say(f"create {number}", "POST", path, body | {"customer_ref": "listed"}, key=f"l-{number}")
-    page = await talk.say("first page", "GET", f"{path}?customer_ref=listed&pageSize=2")
+        await talk.send(f"create {number}", "POST", path, body | {"customer_ref": "listed"}, key=f"l-{number}")
+    page = await talk.send("first page", "GET", f"{path}?customer_ref=listed&pageSize=2")
     foreign = page.json["next_cursor"]
     while page.json["next_cursor"]:
-        page = await talk.say(
+        page = await talk.send(
             "next page", "GET", f"{path}?customer_ref=listed&pageSize=2&cursor={page.json['next_cursor']}"
         )
-    await talk.say("cursor of another list", "GET", f"{path}?pageSize=2&cursor={foreign}")
-    await talk.say("a status", "GET", f"{path}?status=FAILED")
-    await talk.say("another tenant", "GET", path, headers={"X-Tenant-Id": "somebody-else"})
-    await talk.say("no permission", "GET", path, claims={"perms": []})
-    await talk.say("expired", "GET", path, claims={"exp": 1})
-    await talk.say("no such route", "GET", "/v1/nowhere")
-    await talk.say("no such method", "PUT", path)
-    await talk.say("balances", "GET", "/v1/ledger/balances")
-    endpoint = await talk.say(
+    await talk.send("cursor of another list", "GET", f"{path}?pageSize=2&cursor={foreign}")
+    await talk.send("a status", "GET", f"{path}?status=FAILED")
+    await talk.send("another tenant", "GET", path, headers={"X-Tenant-Id": "somebody-else"})
+    await talk.send("no permission", "GET", path, claims={"perms": []})
+    await talk.send("expired", "GET", path, claims={"exp": 1})
+    await talk.send("no such route", "GET", "/v1/nowhere")
+    await talk.send("no such method", "PUT", path)
+    await talk.send("balances", "GET", "/v1/ledger/balances")
+    endpoint = await talk.send(
         "register", "POST", "/v1/webhooks", {"url": "http://127.0.0.1:9/", "events": ["payment.settled"]}
     )
-    await talk.say("endpoint", "GET", f"/v1/webhooks/{endpoint.json['id']}")
-    await talk.say("delete", "DELETE", f"/v1/webhooks/{endpoint.json['id']}")
+    await talk.send("endpoint", "GET", f"/v1/webhooks/{endpoint.json['id']}")
+    await talk.send("delete", "DELETE", f"/v1/webhooks/{endpoint.json['id']}")
     operator = {"tid": "*", "roles": ["admin"]}
-    await talk.say("export", "GET", "/v1/audit?format=csv&action=never")
-    await talk.say("switch off", "PUT", "/v1/feature-flags/audit_export", {"is_enabled": False}, claims=operator)
+    await talk.send("export", "GET", "/v1/audit?format=csv&action=never")
+    await talk.send("switch off", "PUT", "/v1/feature-flags/audit_export", {"is_enabled": False}, claims=operator)
     await _until_refused(talk, bases, "/v1/audit?format=csv")
-    await talk.say("export switched off", "GET", "/v1/audit?format=csv")
+    await talk.send("export switched off", "GET", "/v1/audit?format=csv")
     for number in range(LIMIT + 2):
-        answer = await talk.say(f"read {number}", "GET", "/v1/feature-flags", claims={"sub": "busy"})
+        answer = await talk.send(f"read {number}", "GET", "/v1/feature-flags", claims={"sub": "busy"})
         talk.lines.append((f"remaining {number}", 0, {}, answer.headers["x-ratelimit-remaining"]))
     name = f"nobody-{uuid4().hex}@example.com"
     for number in range(LOGIN_LIMIT + 2):

@@ -32,11 +32,11 @@ async def test_a_captured_request_is_answered_as_it_was(platform: Platform, exam
     answer = await who.call(example["method"], path, example["body"], headers=headers)
     assert answer.status == example["status"], answer.raw
     if answer.status >= 400:
-        told = answer.json
+        problem = answer.json
         assert answer.headers["content-type"] == "application/problem+json"
-        assert (told["status"], told["correlation_id"]) == (answer.status, answer.headers["x-correlation-id"])
+        assert (problem["status"], problem["correlation_id"]) == (answer.status, answer.headers["x-correlation-id"])
         if example["detail"]:
-            assert told["detail"] == example["detail"]
+            assert problem["detail"] == example["detail"]
     elif example["members"] == "array":
         assert isinstance(answer.json, list)
     elif example["members"]:
@@ -67,7 +67,7 @@ async def test_the_smoke_flow_of_the_reference(platform: Platform) -> None:
     assert (await ops.call("POST", "/v1/payment-intents", body)).status == 400
 
 
-async def test_what_is_asked_of_the_ledger_is_audited_and_its_entries_expand(platform: Platform) -> None:
+async def test_requests_to_the_ledger_are_audited_and_entries_expand(platform: Platform) -> None:
     root = await platform.login(ADMIN, tenant=TENANT)
     code = f"FEES_{uuid4().hex[:8].upper()}"
     body = {"code": code, "label": "Fees", "account_type": "EXPENSE"}

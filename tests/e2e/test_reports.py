@@ -145,12 +145,12 @@ async def test_a_statement_opens_and_closes_with_its_lines_page_by_page(clerk: C
         ("closing", "", "", "100.25"),
     ]
     assert rows[1]["description"] == "'=1+1"
-    for wanted, code in (
+    for query, code in (
         ("account=NONE&currency=BRL", "account_unknown"),
         ("account=CASH", "invalid_request"),
         ("account=CASH&currency=XXX", "unsupported_currency"),
     ):
-        assert (await clerk.call("GET", f"/v1/reports/statement?{wanted}")).json["code"] == code
+        assert (await clerk.call("GET", f"/v1/reports/statement?{query}")).json["code"] == code
 
 
 async def test_a_journal_of_many_pages_is_one_file(platform: Platform, clerk: Client) -> None:

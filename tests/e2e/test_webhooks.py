@@ -12,7 +12,7 @@ from tests.support.receiver import Receiver
 
 
 async def test_an_endpoint_is_registered_tested_looked_at_and_replayed(platform: Platform, receiver: Receiver) -> None:
-    # A tenant of its own: its endpoint must hear of no payment that another test has left on its way.
+    # A tenant of its own: its endpoint must receive no payment that another test has left pending.
     tenant = new_tenant()
     admin = person(platform, tenant, "engineer@example.com", ("admin:write", "payments:read"))
     operator = person(platform, tenant, "cashier@example.com", ("payments:write", "payments:read"))
@@ -91,8 +91,8 @@ async def test_an_endpoint_is_registered_tested_looked_at_and_replayed(platform:
 
 
 async def test_an_unknown_event_is_422_with_the_list_of_those_known(admin: Client, receiver: Receiver) -> None:
-    wanted = ["payment.settled", "payment.unheard_of", "paymen.*"]
-    refused = await admin.call("POST", "/v1/webhooks", {"url": receiver.url, "events": wanted})
+    events = ["payment.settled", "payment.unheard_of", "paymen.*"]
+    refused = await admin.call("POST", "/v1/webhooks", {"url": receiver.url, "events": events})
     assert refused.status == 422, refused.raw
     assert [error["pointer"] for error in refused.json["errors"]] == ["/events/1", "/events/2"]
     known = [message.contract.name for message in REGISTRY.values() if message.contract.public]

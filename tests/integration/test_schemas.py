@@ -28,7 +28,7 @@ async def migrated(servers: Servers) -> AsyncIterator[TestDatabase]:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_function_files_say_what_the_database_has(migrated: TestDatabase, service: str) -> None:
+async def test_function_files_match_the_database(migrated: TestDatabase, service: str) -> None:
     connection = await asyncpg.connect(migrated.admin_url)
     try:
         expected = await written(connection, service)

@@ -42,7 +42,7 @@ class Payment:
         await self.world.ask(self.tenant_id, self.intent, command, amount_minor=amount_minor, key=f"k-{self._keys}")
 
     async def pass_messages(self, *, lost: str = "") -> int:
-        """Deliver until nothing is on its way, but for what goes to the queue that is `lost`; returns how many that were."""
+        """Deliver until nothing is pending, but for what goes to the queue that is `lost`; returns how many that were."""
         lost_count = 0
         while True:
             await self.world.collect()
@@ -65,7 +65,7 @@ class Payment:
         return status
 
     async def asks(self) -> dict[str, int]:
-        """How often the processor was asked, by operation."""
+        """How often the processor was called, by operation."""
         rows = await self.world.eyes.fetch(
             "SELECT operation, sum(asks) AS asks FROM gateway.attempts WHERE payment_intent_id = $1 GROUP BY 1",
             self.intent,
@@ -106,9 +106,7 @@ async def payment(world: World, tenant_id: str) -> Payment:
         ("api.journal_entry.posted", "AUTHORIZED"),
     ],
 )
-async def test_a_message_lost_on_the_way_to_settlement_is_published_again(
-    payment: Payment, lost: str, waits: str
-) -> None:
+async def test_a_message_lost_before_settlement_is_published_again(payment: Payment, lost: str, waits: str) -> None:
     await payment.begin()
     assert await payment.pass_messages(lost=lost) == 1
     assert await payment.status() == waits
@@ -211,11 +209,11 @@ async def test_what_waits_for_a_person_is_left_alone(payment: Payment) -> None:
 async def test_an_unknown_outcome_is_left_to_the_schedule_of_its_key(payment: Payment) -> None:
     await payment.begin(amount_minor=9_013)
     await payment.pass_messages()
-    asked = await payment.asks()
+    calls = await payment.asks()
     assert await payment.status() == "PROCESSING"
     assert await payment.sweep() == 1
     await payment.pass_messages()
-    assert await payment.asks() == asked
+    assert await payment.asks() == calls
     await payment.world.work()
     await payment.pass_messages()
     assert await payment.status() == "SETTLED"

@@ -118,7 +118,7 @@ async def _prove(
                 killer = asyncio.create_task(_kill(gateways, every_seconds=kill_every_seconds, until=stopped))
                 outage = asyncio.create_task(_outage(fake, seconds=outage_seconds))
                 began = time.monotonic()
-                asked = await _offer(driver, payments)
+                offered = await _offer(driver, payments)
                 await driver.all_ended(payments, seconds=120 + payments / 10)
                 seconds = time.monotonic() - began
                 await outage
@@ -127,7 +127,7 @@ async def _prove(
                 for gateway in gateways:
                     await gateway.ready()
                 open_attempts = await _nothing_open(database)
-                return _compare(driver, fake, asked) | {
+                return _compare(driver, fake, offered) | {
                     "payments": payments,
                     "seconds": round(seconds, 1),
                     "per_second": round(payments / seconds, 1),
@@ -146,25 +146,25 @@ async def _prove(
 
 async def _offer(driver: Driver, payments: int) -> dict[UUID, bool]:
     """Ask for all payments, so many at a time; returns for each whether its card is good."""
-    asked: dict[UUID, bool] = {}
-    while len(asked) < payments:
-        room = min(IN_FLIGHT_MAX - (len(asked) - len(driver.ended)), payments - len(asked), 20)
+    offered: dict[UUID, bool] = {}
+    while len(offered) < payments:
+        room = min(IN_FLIGHT_MAX - (len(offered) - len(driver.ended)), payments - len(offered), 20)
         if room <= 0:
             await driver.all_ended(len(driver.ended) + 1, seconds=120)
             continue
         commands = []
         for _ in range(room):
-            is_good = len(asked) % DECLINED_EVERY != 0
+            is_good = len(offered) % DECLINED_EVERY != 0
             command = AuthorizePayment(
                 payment_intent_id=new_id(),
-                amount_minor=1_000 + len(asked) % 9_000,
+                amount_minor=1_000 + len(offered) % 9_000,
                 currency="BRL",
                 payment_method="" if is_good else "pm_card_chargeDeclined",
             )
-            asked[command.payment_intent_id] = is_good
+            offered[command.payment_intent_id] = is_good
             commands.append(command)
         await driver.authorize(*commands)
-    return asked
+    return offered
 
 
 async def _kill(gateways: list[GatewayProcess], *, every_seconds: float, until: asyncio.Event) -> int:
@@ -213,8 +213,8 @@ async def _nothing_open(database: TestDatabase) -> int:
         await found.close()
 
 
-def _compare(driver: Driver, fake: FakeStripe, asked: dict[UUID, bool]) -> dict[str, Any]:
-    """Compare what was said with what the processor did, payment by payment."""
+def _compare(driver: Driver, fake: FakeStripe, offered: dict[UUID, bool]) -> dict[str, Any]:
+    """Compare what was published with what the processor did, payment by payment."""
     books = fake.account(API_KEY)
     charged: Counter[UUID] = Counter()
     taken: Counter[UUID] = Counter()
@@ -225,18 +225,24 @@ def _compare(driver: Driver, fake: FakeStripe, asked: dict[UUID, bool]) -> dict[
     ends = Counter(driver.ended.values())
     twice = {str(intent) for intent, count in (charged + taken).items() if charged[intent] > 1 or taken[intent] > 1}
     lost = {
-        str(intent) for intent, is_good in asked.items() if is_good and driver.ended.get(intent) != "payment.captured"
+        str(intent) for intent, is_good in offered.items() if is_good and driver.ended.get(intent) != "payment.captured"
     }
     wrong = {
         str(intent)
-        for intent, is_good in asked.items()
+        for intent, is_good in offered.items()
         if not is_good and driver.ended.get(intent) != "payment.declined"
     }
     untrue = {str(i) for i, end in driver.ended.items() if (end == "payment.captured") != (taken[i] == 1)}
     repeated = [name for name, ids in driver.events.items() if len(ids) > 1 and not name.startswith("processor_fee")]
-    found = {"charged_twice": twice, "lost": lost, "declines_lost": wrong, "untrue": untrue, "said_twice": repeated}
+    found = {
+        "charged_twice": twice,
+        "lost": lost,
+        "declines_lost": wrong,
+        "untrue": untrue,
+        "published_twice": repeated,
+    }
     assert not any(found.values()), {name: sorted(ids)[:5] for name, ids in found.items() if ids}
-    assert set(driver.ended) == set(asked)
+    assert set(driver.ended) == set(offered)
     return dict.fromkeys(found, 0) | {"captured": ends["payment.captured"], "declined": ends["payment.declined"]}
 
 

@@ -3,14 +3,14 @@
     python -m tests.proof.lifecycle --sequences 20000
 
 Hypothesis draws the histories: which payments, with which misfortunes at the processor, which commands in which order and
-with which amounts, twice under one key or at the same moment, what is heard when, how often, in which order, and how much
+with which amounts, twice under one key or at the same moment, what is handled when, how often, in which order, and how much
 time passes in between. Each history leads a few payments at once, each through a sequence of its own. When it comes to
 rest, these must hold for every payment:
 
 - captured is at most authorized; refunded and disputed together are at most captured
 - what the api believes, what the processor's own book says and what the ledger has posted are the same
 - the clearing accounts are empty, but for disputes that are still open
-- nothing is a dead letter, and nothing is under way any more
+- nothing is a dead letter, and nothing is in progress any more
 """
 
 import argparse
@@ -49,7 +49,7 @@ REFUNDS = (None, 100, 2_500, 9_051, 9_052, 9_053, 9_054, 9_055, 9_056)
 CAPTURES = (None, None, 9_000, 10_000, 9_073)
 
 
-_TOLD_EVERY = 500
+_REPORT_EVERY = 500
 """After how many sequences a long run says how far it is."""
 
 
@@ -137,15 +137,15 @@ class Histories(RuleBasedStateMachine):
 
         async def run() -> None:
             keys = [uuid4().hex for _ in drawn]
-            asked = [one(step, key) for step, key in zip(drawn, keys, strict=True)]
-            asked += [one(step, key) for step, key in zip(drawn, keys, strict=True) if step.twice]
-            await asyncio.gather(*asked)
+            requests = [one(step, key) for step, key in zip(drawn, keys, strict=True)]
+            requests += [one(step, key) for step, key in zip(drawn, keys, strict=True) if step.twice]
+            await asyncio.gather(*requests)
 
         self.runner.run(run())
 
     @rule(share=st.sampled_from((0.2, 0.5, 0.9, 1.0)), doubled=st.sampled_from((0.0, 0.1, 0.5)))
     def deliver(self, share: float, doubled: float) -> None:
-        """Some of what was said is heard, in any order, and some of it again later."""
+        """Some of what was published is handled, in any order, and some of it again later."""
         self.runner.run(self.world.deliver(self.chance, share=share, doubled=doubled))
 
     @rule(seconds=st.sampled_from((1, 2, 3, 10, 45)))
@@ -160,12 +160,12 @@ class Histories(RuleBasedStateMachine):
 
     @rule()
     def rest(self) -> None:
-        """Everything that was asked for so far comes to its end; what is held stays so."""
+        """Everything that was requested so far comes to its end; what is held stays so."""
         self.runner.run(self._rest(holds_end=False))
 
     @invariant()
     def the_processor_never_gives_more_than_it_took(self) -> None:
-        """Whatever has been heard of it so far."""
+        """Whatever has been handled of it so far."""
         if not self.intents:
             return
         for payment in self.runner.run(self._processor()).values():
@@ -177,7 +177,7 @@ class Histories(RuleBasedStateMachine):
         if self.intents:
             self.runner.run(self._rest(holds_end=True))
             self.ended.update(self.runner.run(self._statuses()))
-            if self.ended.total() % _TOLD_EVERY == 0:
+            if self.ended.total() % _REPORT_EVERY == 0:
                 print(f"{self.ended.total()} sequences: {dict(self.ended)}", flush=True)
 
     async def _statuses(self) -> list[str]:
@@ -230,7 +230,7 @@ _PENDING_REFUNDS = "SELECT count(*) FROM api.refunds WHERE tenant_id = $1 AND st
 
 
 def _compare(intent: dict[str, Any], processor: SandboxPayment | None, books: dict[str, int]) -> None:
-    """Hold what three parties believe about one payment against each other."""
+    """Compare what three parties have recorded about one payment."""
     captured, refunded, disputed = intent["captured_minor"], intent["refunded_minor"], intent["disputed_minor"]
     shown = f"{intent}\n{processor}\n{books}"
     authorized = intent["amount_minor"] if intent["authorized_at"] is not None else 0

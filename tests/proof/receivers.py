@@ -1,4 +1,4 @@
-"""Merchants' endpoints of every temper, on one port: they count what they hear and verify what they are sent."""
+"""Merchants' endpoints of every temper, on one port: they count and verify what they receive."""
 
 import hashlib
 import random
@@ -36,7 +36,7 @@ def is_refused(event_id: UUID) -> bool:
 
 
 class Received(msgspec.Struct, kw_only=True):
-    """What one endpoint heard."""
+    """What one endpoint received."""
 
     requests: Counter[UUID] = msgspec.field(default_factory=Counter)
     """How often each event came."""
@@ -47,7 +47,7 @@ class Received(msgspec.Struct, kw_only=True):
 
 
 class Receivers:
-    """What all endpoints heard, and what was wrong with it."""
+    """What all endpoints received, and what was wrong with it."""
 
     def __init__(self, *, seed: int) -> None:
         self.received = {temper: Received() for temper in TEMPERS}
@@ -64,7 +64,7 @@ class Receivers:
         return f"{self.base}/{temper}"
 
     async def take(self, request: web.Request) -> web.Response:
-        """Hear one request and answer it as the endpoint's temper is."""
+        """Receive one request and answer it as the endpoint's temper is."""
         temper, body = request.match_info["temper"], await request.read()
         event_id = UUID(request.headers["webhook-id"])
         received = self.received[temper]

@@ -44,7 +44,7 @@ SETTLED_SECONDS = 15.0
 """How long after the last restart a payment may be open."""
 DRAINED_SECONDS = 60.0
 """How long a backlog may take; a machine that is busy with other work needs some of it to start a process."""
-HEARD: dict[str, type[Message]] = {
+RECEIVED: dict[str, type[Message]] = {
     "gateway": gateway.AuthorizePayment,
     "api": gateway.PaymentAuthorized,
     "ledger": gateway.PaymentCaptured,
@@ -157,7 +157,7 @@ async def audit(platform: Platform, made: Sequence[str]) -> None:
 
 
 class Backlogs:
-    """Fills the queue of a service with what it has heard before, each event alone in its message and with a new id."""
+    """Fills the queue of a service with what it has received before, each event alone in its message and with a new id."""
 
     def __init__(self, node: Node, channel: aio_pika.abc.AbstractChannel) -> None:
         self._node = node
@@ -166,8 +166,8 @@ class Backlogs:
         self._received: dict[str, list[PackedEvent]] = {}
 
     async def listen(self) -> None:
-        """Keep a copy of what the services hear from now on."""
-        for service, kind in HEARD.items():
+        """Keep a copy of what the services receive from now on."""
+        for service, kind in RECEIVED.items():
             self._taps[service] = await self._channel.declare_queue(exclusive=True)
             await self._taps[service].bind(kind.contract.exchange, routing_key(kind.contract, self.queue(service)))
 
@@ -176,8 +176,8 @@ class Backlogs:
         received = self._received.setdefault(service, [])
         while (message := await self._taps[service].get(fail=False, no_ack=True)) is not None:
             received.extend(decode_pack(message.body).events)
-        assert received, f"{service} has heard nothing yet"
-        contract = HEARD[service].contract
+        assert received, f"{service} has received nothing yet"
+        contract = RECEIVED[service].contract
         for start in range(0, count, 200):
             events = [received[number % len(received)] for number in range(start, min(start + 200, count))]
             await asyncio.gather(*(self._send(service, contract.name, event) for event in events))
@@ -194,7 +194,7 @@ class Backlogs:
     @staticmethod
     def queue(service: str) -> str:
         """The queue that is filled."""
-        return HEARD[service].contract.queue(service)
+        return RECEIVED[service].contract.queue(service)
 
     async def begun(self, service: str, count: int) -> None:
         """Wait until some of the backlog has been handled."""

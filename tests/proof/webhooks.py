@@ -3,7 +3,7 @@
     just proof-webhooks                      ten thousand events
     python -m tests.proof.webhooks --events 400 --rounds 4 --seed 7
 
-Events are committed to the api's outbox as its own commands do it, relayed by a real api over RabbitMQ, heard by two real
+Events are committed to the api's outbox as its own commands do it, relayed by a real api over RabbitMQ, handled by two real
 notifiers and sent to real HTTP receivers. Between two portions of events somebody is killed (kill -9) and started again.
 Then the databases and the receivers are audited: every endpoint that answers got every event, no delivery had more
 attempts than the policy allows, and every attempt is recorded once.
@@ -42,7 +42,7 @@ from tests.proof.receivers import ANSWERING, TEMPERS, Receivers, is_refused, lis
 from tests.support.platform import ADMIN, DEMO_TENANT, ROOT, Client, Platform, running_platform
 
 STEPS = (PaymentIntentCreated, PaymentAuthorized, PaymentCaptured, PaymentSettled)
-"""What is told of one payment."""
+"""What is published of one payment."""
 FAILED_SHARE = 50
 """One payment in so many fails at its end."""
 ATTEMPTS_MAX = 8
@@ -68,7 +68,7 @@ PORTION_MAX = 200
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """How much is asked of the platform."""
+    """How much the platform has to do."""
 
     events: int
     """Events that are committed."""
@@ -122,25 +122,25 @@ async def prove(servers: Servers, logs: Path, plan: Plan) -> Findings:
     ):
         await _keep_commits(platform)
         await _register(await platform.login(ADMIN), receivers)
-        told = [events for payment in range(-(-plan.events // len(STEPS))) for events in _payment(payment)][
+        events = [event for payment in range(-(-plan.events // len(STEPS))) for event in _payment(payment)][
             : plan.events
         ]
         chance = random.Random(plan.seed)
-        share = -(-len(told) // (len(plan.rounds) + 1))
+        share = -(-len(events) // (len(plan.rounds) + 1))
         async with platform.database.open("api") as database:
             for number in range(len(plan.rounds) + 1):
-                portion = told[number * share : (number + 1) * share]
+                portion = events[number * share : (number + 1) * share]
                 async with asyncio.TaskGroup() as group:
                     group.create_task(_commit(database, portion))
                     if number < len(plan.rounds):
                         for victim in plan.rounds[number]:
                             group.create_task(_kill(platform, victim, profile=servers.profile, chance=chance))
-        await _all_told(receivers, told)
-        # Nobody gave up who was not killed, and everybody found its way back to the broker and the database.
+        await _all_delivered(receivers, events)
+        # Only what was killed has ended, and everything is connected again to the broker and the database.
         for service in services:
             await platform.ready(service)
         kills = sum(map(len, plan.rounds))
-        return await _audit(platform, receivers, told, kills=kills, began=began)
+        return await _audit(platform, receivers, events, kills=kills, began=began)
 
 
 async def _keep_commits(platform: Platform) -> None:
@@ -157,14 +157,14 @@ async def _keep_commits(platform: Platform) -> None:
 
 async def _register(admin: Client, receivers: Receivers) -> None:
     for temper in TEMPERS:
-        wanted = {
+        endpoint = {
             "url": receivers.url(temper),
             # Few events for the one that never answers: each costs the whole timeout.
             "events": ["payment.failed"] if temper == "hanging" else ["payment.*"],
             "is_ordered": temper == "ordered",
             "description": temper,
         }
-        made = await admin.call("POST", "/v1/webhooks", wanted)
+        made = await admin.call("POST", "/v1/webhooks", endpoint)
         assert made.status == 201, made.raw
         receivers.secrets[temper] = made.json["secret"]
 
@@ -190,7 +190,7 @@ def _payment(number: int) -> list[IntentEvent]:
 
 
 async def _commit(database: Database, events: Sequence[IntentEvent]) -> None:
-    """Commit events to the outbox, insisting while the database is away; an event committed twice is told once."""
+    """Commit events to the outbox, insisting while the database is away; an event committed twice is delivered once."""
     for first in range(0, len(events), PORTION_MAX):
         publications = [
             Publication.of(
@@ -225,10 +225,10 @@ async def _kill(platform: Platform, victim: str, *, profile: str, chance: random
     await platform.ready(victim)
 
 
-async def _all_told(receivers: Receivers, told: Sequence[IntentEvent]) -> None:
-    wanted, last, since = {event.event_id for event in told}, -1, perf_counter()
+async def _all_delivered(receivers: Receivers, events: Sequence[IntentEvent]) -> None:
+    expected, last, since = {event.event_id for event in events}, -1, perf_counter()
     while True:
-        missing = {temper: len(wanted - receivers.received[temper].taken) for temper in ANSWERING}
+        missing = {temper: len(expected - receivers.received[temper].taken) for temper in ANSWERING}
         if not any(missing.values()):
             return
         if (left := sum(missing.values())) != last:
@@ -252,7 +252,7 @@ SELECT w.description AS temper, d.event_id, d.status, d.end_reason, d.attempts,
 
 
 async def _audit(
-    platform: Platform, receivers: Receivers, told: Sequence[IntentEvent], *, kills: int, began: float
+    platform: Platform, receivers: Receivers, events: Sequence[IntentEvent], *, kills: int, began: float
 ) -> Findings:
     books = await asyncpg.connect(platform.database.admin_url)
     try:
@@ -266,13 +266,13 @@ async def _audit(
     finally:
         await books.close()
     assert receivers.faults == []
-    wanted = {event.event_id for event in told}
+    expected = {event.event_id for event in events}
     by_temper = {temper: {row["event_id"]: row for row in rows if row["temper"] == temper} for temper in TEMPERS}
     repeated = 0
     for temper in TEMPERS:
         found, received = by_temper[temper], receivers.received[temper]
-        failed = {event.event_id for event in told if isinstance(event, PaymentFailed)}
-        assert set(found) == (failed if temper == "hanging" else wanted), f"{temper}: deliveries are missing"
+        failed = {event.event_id for event in events if isinstance(event, PaymentFailed)}
+        assert set(found) == (failed if temper == "hanging" else expected), f"{temper}: deliveries are missing"
         for event_id, row in found.items():
             which = f"{temper} {event_id}"
             assert row["attempts"] == row["recorded"] == (row["latest"] or 0), f"{which}: attempts and records differ"
@@ -286,21 +286,21 @@ async def _audit(
             is_lost = temper == "picky" and is_refused(event_id)
             end = ("FAILED", "exhausted") if is_lost else ("DELIVERED", "delivered")
             assert (row["status"], row["end_reason"]) == end, f"{which}: {row['status']} {row['end_reason']}"
-            assert not is_lost or row["attempts"] == ATTEMPTS_MAX, f"{which}: given up after {row['attempts']}"
+            assert not is_lost or row["attempts"] == ATTEMPTS_MAX, f"{which}: failed after {row['attempts']}"
     return Findings(
-        events=len(told),
+        events=len(events),
         kills=kills,
         seconds=perf_counter() - began,
         deliveries=len(rows),
         attempts=sum(row["attempts"] for row in rows),
         repeated=repeated,
         verified=receivers.verified,
-        late=_late(receivers.received["ordered"].order, told),
+        late=_late(receivers.received["ordered"].order, events),
     )
 
 
-def _late(order: Sequence[UUID], told: Sequence[IntentEvent]) -> int:
-    places = {event.event_id: (event.payment_intent_id, event.sequence) for event in told}
+def _late(order: Sequence[UUID], events: Sequence[IntentEvent]) -> int:
+    places = {event.event_id: (event.payment_intent_id, event.sequence) for event in events}
     seen: dict[UUID, int] = {}
     late = 0
     for event_id in order:

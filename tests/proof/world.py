@@ -1,7 +1,7 @@
 """Api, gateway and ledger in one process, on real databases, with a post between them that is late, doubled and shuffled.
 
 Everything is the real thing, the outboxes and the pack consumers with their inboxes included; only the broker is replaced,
-by a bag of what was said: out of it any message can come at any moment, once or again. What a broker does not do (lose
+by a bag of what was published: out of it any message can come at any moment, once or again. What a broker does not do (lose
 what it has confirmed) the bag does not do either.
 """
 
@@ -51,7 +51,7 @@ START = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
 class Letter(msgspec.Struct, frozen=True):
-    """One event on its way to one queue."""
+    """One event in transit to one queue."""
 
     queue: str
     name: str
@@ -84,7 +84,9 @@ class Post:
         """What came too early comes again, whenever that is; it may be too early as often as it likes."""
         self.bag += [Letter(queue, name, event) for event in events]
 
-    async def bury(self, queue: str, name: str, body: bytes, verdict: Any, *, message_id: str | None = None) -> None:
+    async def dead_letter(
+        self, queue: str, name: str, body: bytes, verdict: Any, *, message_id: str | None = None
+    ) -> None:
         """A dead letter: in these histories there must be none."""
         self.dead.append(f"{queue} {name} {message_id}: {verdict.reason} {verdict.detail} {body.decode()}")
 
@@ -109,7 +111,7 @@ class Post:
             await message.done.wait()
 
 
-class _Ears:
+class _Bus:
     """A service's bus, as far as registering goes: each handler gets its real consumer, fed from the bag."""
 
     def __init__(self, service: str, database: Database, post: Post, tasks: list[asyncio.Task[None]]) -> None:
@@ -200,7 +202,7 @@ class World:
         return SoleProcessor(ResilientProcessor(self.sandbox, circuit=circuit, retries=retries))
 
     async def forget(self) -> None:
-        """Begin anew: nothing of an earlier history is on its way any more."""
+        """Begin anew: nothing of an earlier history is pending any more."""
         self.post.bag.clear()
         self.post.dead.clear()
         for service in SERVICES:
@@ -213,7 +215,7 @@ class World:
 
     async def create(self, tenant_id: str, *, amount_minor: int, method: CaptureMethod, key: str) -> UUID:
         """Create an intent."""
-        wanted = api.NewIntent(
+        new = api.NewIntent(
             amount_minor=amount_minor,
             currency="BRL",
             customer_ref="c-1",
@@ -221,11 +223,9 @@ class World:
             metadata={},
             capture_method=method,
         )
-        claim = self._idempotency.claim(
-            tenant_id=tenant_id, operation="create", key=key, body=msgspec.json.encode(wanted)
-        )
+        claim = self._idempotency.claim(tenant_id=tenant_id, operation="create", key=key, body=msgspec.json.encode(new))
         answer = await self.payments.create(
-            wanted, claim=claim, actor="proof", correlation=Correlation(correlation_id="c", tenant_id=tenant_id)
+            new, claim=claim, actor="proof", correlation=Correlation(correlation_id="c", tenant_id=tenant_id)
         )
         assert answer is not None
         return UUID(msgspec.json.decode(answer.body)["id"])
@@ -265,7 +265,7 @@ class World:
         return await self._idempotency.run(claim, first)
 
     async def collect(self) -> None:
-        """Take what was said out of the outboxes, as the relays do, a letter for everybody who hears it."""
+        """Take what was published out of the outboxes, as the relays do, a letter for every handler."""
         for service in SERVICES:
             rows = await self._databases[service].fetch(
                 "DELETE FROM outbox RETURNING event_id, contract, tenant_id, correlation_id, traceparent, occurred_at, body"
@@ -280,13 +280,13 @@ class World:
                     traceparent=row["traceparent"],
                     body=msgspec.Raw(row["body"].encode()),
                 )
-                hearers = [contract.owner] if contract.kind is Kind.COMMAND else contract.handled_by
+                handlers = [contract.owner] if contract.kind is Kind.COMMAND else contract.handled_by
                 self.post.bag += [
-                    Letter(contract.queue(hearer), contract.name, event) for hearer in hearers if hearer in SERVICES
+                    Letter(contract.queue(handler), contract.name, event) for handler in handlers if handler in SERVICES
                 ]
 
     async def deliver(self, chance: random.Random, *, share: float, doubled: float) -> None:
-        """Let some of what was said be heard."""
+        """Let some of what was published be handled."""
         await self.collect()
         await self.post.deliver(chance, share=share, doubled=doubled)
 
@@ -309,7 +309,7 @@ class World:
                 await self.post.deliver(chance, share=0.7 if rounds < 5 else 1.0, doubled=0.2 if rounds < 5 else 0.0)
                 await self.collect()
                 rounds += 1
-                assert rounds < 200, f"never heard: {self.post.bag[:5]}"
+                assert rounds < 200, f"never handled: {self.post.bag[:5]}"
 
     async def disagreements(self, tenant_id: str) -> list[str]:
         """Compare what the api says with the books, as the ledger's worker does; list what it ever found of a tenant."""
@@ -355,5 +355,5 @@ async def open_world(servers: Servers) -> AsyncIterator[World]:
             ("ledger", IntegrityConsumers(world.claims, Verifier(databases["ledger"], clock=world.clock)).register),
         )
         for service, register in registrations:
-            register(_Ears(service, databases[service], post, tasks))
+            register(_Bus(service, databases[service], post, tasks))
         yield world

@@ -35,7 +35,7 @@ class Node:
 
     async def queues(self) -> dict[str, tuple[int, int]]:
         """How many messages are ready and how many unacknowledged, for each queue that has any."""
-        # Of a quorum queue the state machine is asked: what the node reports of it is up to five seconds old.
+        # Of a quorum queue the state machine answers: what the node reports of it is up to five seconds old.
         count = (
             "C = fun(P, F) -> {ok, {_, V}, _} = ra:local_query(P, F), V end, "
             "I = fun(A) -> case amqqueue:get_type(A) of rabbit_quorum_queue -> P = amqqueue:get_pid(A), "
@@ -50,7 +50,7 @@ class Node:
         return {name: (int(ready), int(unacknowledged)) for name, ready, unacknowledged in _QUEUE.findall(text)}
 
     async def keep_only(self, queues: Iterable[str]) -> None:
-        """Delete every queue but the empty quorum queues of these names; a dead letter that is under way counts."""
+        """Delete every queue but the empty quorum queues of these names; a dead letter in transit counts."""
         names = ", ".join(f'<<"{name}">>' for name in queues)
         await self._evaluate(
             f"Known = sets:from_list([{names}]), "

@@ -40,7 +40,7 @@ async def written(connection: asyncpg.Connection, service: str) -> dict[str, str
 
 
 async def _write() -> None:
-    found = servers.ensure("test", say=print)
+    found = servers.ensure("test", report=print)
     async with fresh_database(found) as database:
         connection = await asyncpg.connect(database.admin_url)
         try:

@@ -102,7 +102,7 @@ def gateway_environment(database: TestDatabase, vhost_url: str, **settings: str)
 
 
 class Driver:
-    """Plays the api: authorizes, captures what is held, and keeps when it sent and heard what."""
+    """Plays the api: authorizes, captures what is held, and keeps when it sent and received what."""
 
     def __init__(self, channel: aio_pika.abc.AbstractChannel, *, tenant_id: str, captures: bool = True) -> None:
         self._channel = channel
@@ -110,23 +110,23 @@ class Driver:
         self._captures = captures
         self.sent_at: dict[tuple[str, UUID], float] = {}
         """When each command was sent, by its name and payment."""
-        self.heard_at: dict[tuple[str, UUID], float] = {}
-        """When each outcome was first heard, by its name and payment."""
+        self.received_at: dict[tuple[str, UUID], float] = {}
+        """When each outcome was first received, by its name and payment."""
         self.events: dict[str, set[UUID]] = {}
-        """The ids of the events that were heard, by name and payment: more than one is a charge said twice."""
+        """The ids of the events that were received, by name and payment: more than one is a charge published twice."""
         self._ended = asyncio.Event()
         self.ended: dict[UUID, str] = {}
         """How each payment ended."""
 
     async def listen(self) -> None:
-        """Hear everything that the gateway says from now on."""
+        """Handle everything that the gateway publishes from now on."""
         queue = await self._channel.declare_queue(exclusive=True)
         await queue.bind("gateway.events", routing_key="#")
         await queue.consume(self._take, no_ack=True)
 
     async def authorize(self, *commands: AuthorizePayment) -> None:
-        """Say commands, each on its own or all in one pack."""
-        await self._say(commands)
+        """Publish commands, each on its own or all in one pack."""
+        await self._publish(commands)
 
     async def all_ended(self, count: int, *, seconds: float) -> None:
         """Wait until so many payments are captured or refused."""
@@ -135,7 +135,7 @@ class Driver:
                 self._ended.clear()
                 await self._ended.wait()
 
-    async def _say(self, commands: Sequence[AuthorizePayment] | Sequence[CapturePayment]) -> None:
+    async def _publish(self, commands: Sequence[AuthorizePayment] | Sequence[CapturePayment]) -> None:
         contract = commands[0].contract
         now = time.perf_counter()
         for command in commands:
@@ -155,9 +155,9 @@ class Driver:
                 continue
             intent = UUID(body["payment_intent_id"])
             self.events.setdefault(f"{pack.type} {intent}", set()).add(event.id)
-            if (pack.type, intent) in self.heard_at:
+            if (pack.type, intent) in self.received_at:
                 continue
-            self.heard_at[pack.type, intent] = now
+            self.received_at[pack.type, intent] = now
             if pack.type == "payment.authorized" and self._captures:
                 named = {name: body[name] for name in ("amount_minor", "currency", "gateway_ref")}
                 captures.append(CapturePayment(payment_intent_id=intent, **named))
@@ -165,7 +165,7 @@ class Driver:
                 self.ended[intent] = pack.type
                 self._ended.set()
         if captures:
-            await self._say(captures)
+            await self._publish(captures)
 
 
 def _packed(message: Message, tenant_id: str) -> PackedEvent:

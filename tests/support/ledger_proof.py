@@ -2,7 +2,7 @@
 
     python -m tests.support.ledger_proof [--operations 20000] [--seed 1]
 
-Several writers, each with a tenant of its own, go through two posting desks at once (two processes, as far as the database
+Several writers, each with a tenant of its own, go through two posting services at once (two processes, as far as the database
 can tell), so groups mix what they do; each answer is compared with the model's, after every round each balance, and in the
 end what the books hold at random instants, every invariant, and every seal.
 """
@@ -45,7 +45,7 @@ START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
 class Writer:
-    """One tenant, driven at random through a desk."""
+    """One tenant, driven at random through a posting service."""
 
     def __init__(
         self, tenant_id: str, accounts: list[Account], service: PostingService, clock: ManualClock, seed: int
@@ -57,28 +57,28 @@ class Writer:
         self._posting = service
         self._clock = clock
         self._chance = random.Random(f"{tenant_id} {seed}")
-        self._told: list[Entry] = []
+        self._posted: list[Entry] = []
         self._holds: list[Hold] = []
 
     async def burst(self) -> None:
-        """Do many operations at once; the desk decides them in the order in which they are handed in."""
-        expected, asked = [], []
+        """Do many operations at once; the service decides them in the order in which they are handed in."""
+        expected, tasks = [], []
         for _ in range(BURST):
             word, work = self._operation()
             expected.append(word)
-            asked.append(asyncio.create_task(work))
-        answers = [await told(task) for task in asked]
+            tasks.append(asyncio.create_task(work))
+        answers = [await result_of(task) for task in tasks]
         assert answers == expected, [pair for pair in zip(expected, answers, strict=True) if pair[0] != pair[1]]
         self.seen.update(answers)
 
     def _operation(self) -> tuple[str, Coroutine[Any, Any, object]]:
-        """Choose one: what the model says to it, and what is asked of the ledger."""
+        """Choose one: what the model answers, and the request to the ledger."""
         chance = self._chance
         kind = chance.choices(
             ("new", "again", "other", "place", "place again", "capture", "void"), (45, 8, 5, 15, 4, 15, 8)
         )[0]
-        if kind in {"again", "other"} and self._told:
-            entry = chance.choice(self._told)
+        if kind in {"again", "other"} and self._posted:
+            entry = chance.choice(self._posted)
             if kind == "other":
                 entry = msgspec.structs.replace(entry, content=entry.content + "!")
             return self._post(entry)
@@ -103,7 +103,7 @@ class Writer:
             )
             return self._post(self._capture(hold, amount), captures=hold)
         entry = self._entry()
-        self._told.append(entry)
+        self._posted.append(entry)
         return self._post(entry)
 
     def _post(self, entry: Entry, captures: Hold | None = None) -> tuple[str, Coroutine[Any, Any, object]]:
@@ -234,8 +234,8 @@ class Writer:
             assert real == self.model.effective(before), before
 
 
-async def told(task: "asyncio.Task[object]") -> str:
-    """Put an answer of the desk into the model's words."""
+async def result_of(task: "asyncio.Task[object]") -> str:
+    """Put an answer of the posting service into the model's words."""
     try:
         answer = await task
     except Rejected as refusal:
@@ -263,7 +263,7 @@ def chart(tenant_id: str) -> list[Account]:
 
 
 async def prove(one: Database, two: Database, *, operations: int, seed: int) -> Counter[str]:
-    """Drive both; returns how often each answer was heard.
+    """Drive both; returns how often each answer came.
 
     Raises:
         AssertionError: at the first difference.

@@ -111,7 +111,7 @@ class Client:
 
 
 class Platform:
-    """Starts, kills and stops the services, and speaks to them."""
+    """Starts, kills and stops the services, and sends requests to them."""
 
     def __init__(self, database: TestDatabase, environ: Mapping[str, str], logs: Path, *, rabbitmq_url: str) -> None:
         self.database = database

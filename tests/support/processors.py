@@ -22,7 +22,7 @@ class SoleProcessor:
         """Return the one processor.
 
         Raises:
-            ProcessorUnavailable: when another one is wanted.
+            ProcessorUnavailable: when another one is needed.
         """
         if name != self._processor.name:
             raise ProcessorUnavailable(f"there is no processor {name} in this place")

@@ -1,4 +1,4 @@
-"""A merchant's webhook endpoint on loopback: it keeps what it hears, and answers as it is told."""
+"""A merchant's webhook endpoint on loopback: it keeps what it receives, and answers as it is set."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager

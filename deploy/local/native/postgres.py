@@ -1,7 +1,7 @@
 """A private PostgreSQL: its own cluster, its own port, no unix socket, no password on loopback.
 
 PostgreSQL refuses to run as root, so as root it runs as `postgres` (or `nobody`), and where that user cannot reach the
-checkout (one under /root, say) the data lies under /var/lib, with a link to it from the profile's folder.
+checkout (such as one under /root) the data lies under /var/lib, with a link to it from the profile's folder.
 """
 
 import os

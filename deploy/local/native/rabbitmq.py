@@ -54,7 +54,7 @@ def is_installed() -> bool:
 
 
 def start(layout: Layout, *, port: int) -> Server:
-    """Start the profile's node on three ports from `port` on; return when it speaks AMQP.
+    """Start the profile's node on three ports from `port` on; return when it answers in AMQP.
 
     Raises:
         LocalFailure: when it is not installed or does not answer in time.
@@ -89,7 +89,7 @@ def start(layout: Layout, *, port: int) -> Server:
 
 
 def answers(server: Server) -> bool:
-    """Tell whether the node speaks AMQP."""
+    """Tell whether the node answers in AMQP."""
     return probes.rabbitmq_answers("127.0.0.1", server.port)
 
 
@@ -98,7 +98,7 @@ def stop(server: Server, *, keep_data: bool) -> None:
     broker, names = _split(server.processes)
     first = signal.SIGTERM if keep_data else signal.SIGKILL
     beam = _beam(Path(server.home)) if server.home else []
-    # The node itself is asked to stop; its start script waits for it and ends by itself, or with the group.
+    # The node itself receives the command to stop; its start script waits for it and ends by itself, or with the group.
     end(beam, first=first, seconds=STOP_SECONDS, whole_group=False)
     end(broker, first=signal.SIGTERM, seconds=5.0, whole_group=True)
     end(names, first=signal.SIGTERM, seconds=5.0, whole_group=False)

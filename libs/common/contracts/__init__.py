@@ -1,7 +1,7 @@
 """The message contracts of all services: importing this package fills the registry.
 
 `api`, `ledger`, `gateway` and `notifier` are named after the owner of the messages inside. `gateway_requests` has what the
-gateway is asked while somebody waits; the ledger's have further parts: `ledger_books`, `ledger_money` (roles, rates and
+gateway answers while somebody waits; the ledger's have further parts: `ledger_books`, `ledger_money` (roles, rates and
 conversions), `ledger_reports`, and `ledger_journal` (what people enter).
 """
 

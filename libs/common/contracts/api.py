@@ -1,6 +1,6 @@
 """What the api says: the life of a payment intent, flat and public, which tenants exist, and that access has changed.
 
-The notifier hears every public event in packs and delivers it to merchants; other teams hear it on `payments.x`.
+The notifier receives every public event in packs and delivers it to merchants; other teams receive it from `payments.x`.
 Money in public events is a decimal string with exactly the currency's decimals.
 """
 
@@ -39,7 +39,7 @@ class IntentEvent(PublicEvent, frozen=True, kw_only=True):
     payment_intent_id: UUID
     """The intent it happened to."""
     order_id: str = ""
-    """The order that asked for this charge; empty when the intent did not come from a charge request."""
+    """The order that requested this charge; empty when the intent did not come from a charge request."""
     amount: str
     """The intent's amount as a decimal string."""
     currency: str
@@ -52,12 +52,12 @@ class IntentEvent(PublicEvent, frozen=True, kw_only=True):
 
 @event("payment.intent.created", owner="api", handled_by=("notifier",), public=True, example=_ENVELOPE | _INTENT)
 class PaymentIntentCreated(IntentEvent, frozen=True, kw_only=True):
-    """A merchant wishes to be paid. Said on creation; heard by the notifier and other teams."""
+    """A merchant wishes to be paid. Published on creation; handled by the notifier and other teams."""
 
 
 @event("payment.authorized", owner="api", handled_by=("notifier",), public=True, example=_ENVELOPE | _INTENT)
 class PaymentAuthorized(IntentEvent, frozen=True, kw_only=True):
-    """The issuer promised the funds. Heard by the notifier and other teams."""
+    """The issuer promised the funds. Handled by the notifier and other teams."""
 
 
 @event(
@@ -68,7 +68,7 @@ class PaymentAuthorized(IntentEvent, frozen=True, kw_only=True):
     example=_ENVELOPE | _INTENT | {"action_url": "https://merchant.example/authenticate/1"},
 )
 class PaymentRequiresAction(IntentEvent, frozen=True, kw_only=True):
-    """The customer must prove something to the issuer first (3-D Secure). Heard by the notifier and other teams."""
+    """The customer must prove something to the issuer first (3-D Secure). Handled by the notifier and other teams."""
 
     status: str = "REQUIRES_ACTION"
     """Always `REQUIRES_ACTION`."""
@@ -84,7 +84,7 @@ class PaymentRequiresAction(IntentEvent, frozen=True, kw_only=True):
     example=_ENVELOPE | _INTENT | {"captured_amount": "150.50"},
 )
 class PaymentCaptured(IntentEvent, frozen=True, kw_only=True):
-    """The processor took the held funds, all or a part; the books follow. Heard by the notifier and other teams."""
+    """The processor took the held funds, all or a part; the books follow. Handled by the notifier and other teams."""
 
     captured_amount: str = ""
     """What was taken, as a decimal string; the rest is released."""
@@ -98,7 +98,7 @@ class PaymentCaptured(IntentEvent, frozen=True, kw_only=True):
     example=_ENVELOPE | _INTENT | {"status": "VOIDED"},
 )
 class PaymentVoided(IntentEvent, frozen=True, kw_only=True):
-    """The merchant let go of the payment, and nothing is held any more. Heard by the notifier and other teams."""
+    """The merchant let go of the payment, and nothing is held any more. Handled by the notifier and other teams."""
 
     status: str = "VOIDED"
     """Always `VOIDED`."""
@@ -112,7 +112,7 @@ class PaymentVoided(IntentEvent, frozen=True, kw_only=True):
     example=_ENVELOPE | _INTENT | {"status": "EXPIRED"},
 )
 class PaymentExpired(IntentEvent, frozen=True, kw_only=True):
-    """Held funds were released because nobody captured them in time. Heard by the notifier and other teams."""
+    """Held funds were released because nobody captured them in time. Handled by the notifier and other teams."""
 
     status: str = "EXPIRED"
     """Always `EXPIRED`."""
@@ -128,7 +128,7 @@ class PaymentExpired(IntentEvent, frozen=True, kw_only=True):
 class PaymentSettled(IntentEvent, frozen=True, kw_only=True):
     """Captured at the processor and posted in the ledger.
 
-    Heard by the notifier, by the ledger, which compares it with its books, and, for an order, by the orders service.
+    Handled by the notifier, by the ledger, which compares it with its books, and, for an order, by the orders service.
     """
 
     status: str = "SETTLED"
@@ -147,7 +147,7 @@ class PaymentSettled(IntentEvent, frozen=True, kw_only=True):
     | {"status": "FAILED", "failure_code": "insufficient_funds", "failure_message": "The issuer declined the payment."},
 )
 class PaymentFailed(IntentEvent, frozen=True, kw_only=True):
-    """The payment will not happen: the issuer declined it. Heard by the notifier and other teams."""
+    """The payment will not happen: the issuer declined it. Handled by the notifier and other teams."""
 
     status: str = "FAILED"
     """Always `FAILED`."""
@@ -176,7 +176,7 @@ class RefundEvent(IntentEvent, frozen=True, kw_only=True):
     example=_ENVELOPE | _INTENT | _REFUND | {"amount": "40.00", "payment_status": "PARTIALLY_REFUNDED"},
 )
 class PaymentRefunded(RefundEvent, frozen=True, kw_only=True):
-    """Captured money was given back. Heard by the notifier, other teams, and the ledger, which compares it with its books."""
+    """Captured money was given back. Handled by the notifier, other teams, and the ledger, which compares it with its books."""
 
 
 @event(
@@ -195,9 +195,9 @@ class PaymentRefunded(RefundEvent, frozen=True, kw_only=True):
     },
 )
 class RefundFailed(RefundEvent, frozen=True, kw_only=True):
-    """A refund did not reach the customer, even where `payment.refunded` was said before: it counts for nothing.
+    """A refund did not reach the customer, even where `payment.refunded` was published before: it counts for nothing.
 
-    Heard by the notifier and other teams.
+    Handled by the notifier and other teams.
     """
 
     failure_code: str
@@ -225,7 +225,7 @@ class DisputeEvent(IntentEvent, frozen=True, kw_only=True):
     example=_ENVELOPE | _INTENT | _DISPUTE | {"evidence_due_at": "2026-12-01T23:59:59Z"},
 )
 class DisputeOpened(DisputeEvent, frozen=True, kw_only=True):
-    """The customer's bank took the money back until it is decided. Heard by the notifier and other teams."""
+    """The customer's bank took the money back until it is decided. Handled by the notifier and other teams."""
 
     evidence_due_at: datetime | None = None
     """Until when the merchant may answer, where the processor says so."""
@@ -233,12 +233,12 @@ class DisputeOpened(DisputeEvent, frozen=True, kw_only=True):
 
 @event("dispute.won", owner="api", handled_by=("notifier",), public=True, example=_ENVELOPE | _INTENT | _DISPUTE)
 class DisputeWon(DisputeEvent, frozen=True, kw_only=True):
-    """The bank gave the disputed money back. Heard by the notifier and other teams."""
+    """The bank gave the disputed money back. Handled by the notifier and other teams."""
 
 
 @event("dispute.lost", owner="api", handled_by=("notifier",), public=True, example=_ENVELOPE | _INTENT | _DISPUTE)
 class DisputeLost(DisputeEvent, frozen=True, kw_only=True):
-    """The disputed money is gone. Heard by the notifier and other teams."""
+    """The disputed money is gone. Handled by the notifier and other teams."""
 
 
 @event(
@@ -248,7 +248,7 @@ class DisputeLost(DisputeEvent, frozen=True, kw_only=True):
     example={"tenant_id": "00000000-0000-0000-0000-000000000002", "name": "Demo Corp"},
 )
 class TenantProvisioned(Message, frozen=True, kw_only=True):
-    """A tenant may use the platform. Heard by the ledger, which opens its default accounts."""
+    """A tenant may use the platform. Handled by the ledger, which opens its default accounts."""
 
     tenant_id: str
     """The tenant."""
@@ -264,7 +264,7 @@ class TenantProvisioned(Message, frozen=True, kw_only=True):
     example={"tenant_id": "00000000-0000-0000-0000-000000000002"},
 )
 class AccessChanged(Message, frozen=True, kw_only=True):
-    """Who may do what is no longer what it was. Heard by every process of the api, which forgets what it remembers."""
+    """Who may do what is no longer what it was. Handled by every process of the api, which forgets what it remembers."""
 
     tenant_id: str = ""
     """The tenant whose status, plan, region or feature flags changed; empty: a policy or a default, so everybody's."""

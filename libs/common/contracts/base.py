@@ -2,9 +2,9 @@
 
 Routing, topology, the outbox's closed list, AsyncAPI, examples and the compatibility baseline all read `REGISTRY`.
 
-- An *event* is owned by who says it and goes to `<owner>.events`, in packs. A *broadcast* event is heard by every process.
-- A *command* is owned by who is asked and goes to `<asked>.commands`, in packs.
-- A *request* is owned by who is asked, goes to `<asked>.requests` alone, and is answered.
+- An *event* is owned by its publisher and goes to `<owner>.events`, in packs. Every process handles a *broadcast* event.
+- A *command* is owned by its handler and goes to `<owner>.commands`, in packs.
+- A *request* is owned by its handler, goes to `<owner>.requests` alone, and is answered.
 - A *public* event also goes to `payments.x`, alone and flat: the contract with other teams.
 """
 
@@ -35,7 +35,7 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
     """The type's name and routing key, dotted: `payment.captured`."""
     kind: Kind
     owner: str
-    """The service that owns the exchange: who says an event, who is asked a command or request."""
+    """The service that owns the exchange: who publishes an event, who handles a command or request."""
     handled_by: tuple[str, ...]
     """The services that have a queue for it."""
     published_by: tuple[str, ...]
@@ -43,7 +43,7 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
     public: bool = False
     """Also published on `payments.x`."""
     broadcast: bool = False
-    """Heard by every process of its hearers while it runs, in a queue of its own, and by nobody later."""
+    """Handled by every process of its subscribers while it runs, in a queue of its own, and by nobody later."""
     reply: type[msgspec.Struct] | None = None
     """What a request is answered with."""
     timeout_seconds: float | None = None
@@ -59,7 +59,7 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.owner}.{self.kind}s"
 
     def queue(self, service: str) -> str:
-        """The queue in which `service` hears this message: `ledger.payment.captured`; one for all requests.
+        """The queue from which `service` receives this message: `ledger.payment.captured`; one for all requests.
 
         Never the name of an exchange: the broker's permissions do not tell the two apart.
         """
@@ -98,7 +98,7 @@ REGISTRY: dict[str, type[Message]] = {}
 
 
 def key(contract: Contract) -> str:
-    """The registry key of a contract; the name alone is not unique, since api and gateway both speak of captures."""
+    """The registry key of a contract; the name alone is not unique, since api and gateway both have captures."""
     return f"{contract.kind}:{contract.owner}:{contract.name}"
 
 
@@ -123,7 +123,7 @@ def event[M: Message](
     public: bool = False,
     broadcast: bool = False,
 ) -> Callable[[type[M]], type[M]]:
-    """Declare an event: something that happened, said by `owner`."""
+    """Declare an event: something that happened, published by `owner`."""
     contract = Contract(
         name=name,
         kind=Kind.EVENT,
@@ -139,7 +139,7 @@ def event[M: Message](
 def command[M: Message](
     name: str, *, owner: str, published_by: tuple[str, ...], example: dict[str, Any]
 ) -> Callable[[type[M]], type[M]]:
-    """Declare a command: something that `owner` is asked to do, and does exactly once."""
+    """Declare a command: something that `owner` shall do, and does exactly once."""
     return _declare(
         Contract(name=name, kind=Kind.COMMAND, owner=owner, handled_by=(owner,), published_by=published_by), example
     )
@@ -156,7 +156,7 @@ def request[M: Message](
     is_heavy: bool = False,
     long: str = "",
 ) -> Callable[[type[M]], type[M]]:
-    """Declare a request: something that `owner` is asked while somebody waits; repeating it must do no harm."""
+    """Declare a request: something that `owner` answers while somebody waits; repeating it must do no harm."""
     return _declare(
         Contract(
             name=name,
@@ -179,5 +179,5 @@ def handled_by(service: str) -> list[type[Message]]:
 
 
 def published_by(service: str) -> list[type[Message]]:
-    """Every message that `service` may say."""
+    """Every message that `service` may publish."""
     return [m for m in REGISTRY.values() if service in m.contract.published_by]

@@ -39,7 +39,7 @@ _reported_at: dict[str, float] = {}
 
 
 class DatabaseUnavailable(Unavailable):
-    """PostgreSQL does not answer: whatever was asked may be asked again, unchanged, once it is back."""
+    """PostgreSQL does not answer: whatever was requested may be requested again, unchanged, once it is back."""
 
 
 class DatabaseReadOnly(DatabaseUnavailable):

@@ -36,7 +36,7 @@ log = get_logger("db")
 __all__ = ["CONTENTION", "Connection", "Database", "DatabaseReadOnly", "DatabaseUnavailable", "run_again"]
 
 _ACQUIRE_SECONDS = 5.0
-"""How long a caller may wait for a free connection before it hears 503."""
+"""How long a caller may wait for a free connection before the answer is 503."""
 _IDLE_MAX = 8
 """Free connections that are kept at hand; the pool has the others, and closes them when nobody wants them for long."""
 _CONNECT_SECONDS = 5.0
@@ -88,7 +88,7 @@ class _Borrowing:
                 raise unavailable(fault) from fault
             if isinstance(fault, Exception) and not isinstance(fault, PlatformError) and outages.is_outage(fault):
                 if isinstance(fault, asyncpg.InternalClientError) and not is_gone(borrowed):
-                    # The server was killed while it said goodbye: the driver still waits for the end of that, and
+                    # The server was killed while it closed the connection: the driver still waits for the end of that, and
                     # nobody may be given this connection again.
                     borrowed.terminate()
                 if isinstance(fault, asyncpg.ReadOnlySQLTransactionError):
@@ -131,7 +131,7 @@ class Database:
             call()
 
     async def open(self) -> None:
-        """Open the pool without connecting yet, so that a service starts while its database is still on its way."""
+        """Open the pool without connecting yet, so that a service starts while its database is still starting."""
         self._is_closing = False
         dsn = postgres_dsn(self._settings.database_url)
         is_pooled = self._settings.database_transaction_pooling
@@ -276,7 +276,7 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
-        """Borrow a connection inside one transaction: what is decided and what is said commit together or not at all.
+        """Borrow a connection inside one transaction: what is decided and what is published commit together or not at all.
 
         Raises:
             DatabaseUnavailable: when the database does not answer.
@@ -308,7 +308,7 @@ class Database:
             return await borrowed.fetchrow(sql, *arguments)
 
     async def write(self, sql: str, *arguments: Any) -> asyncpg.Record | None:
-        """Run one writing statement (often a CTE that decides and speaks at once), commit, wake the relay; returns its first row, or None."""
+        """Run one writing statement (often a CTE that decides and publishes at once), commit, wake the relay; returns its first row, or None."""
         rows = await self.write_all(sql, *arguments)
         return rows[0] if rows else None
 

@@ -22,10 +22,10 @@ class GroupCommit[T, R]:
     """Hands items to `write` in groups and gives each caller the result of its own item.
 
     `write` receives 1 to `group_max` items and returns one result (or an exception) per item, in their order; it raises
-    only when the whole group failed. At most `writers` groups are on their way at the same time: with more than one, a
+    only when the whole group failed. At most `writers` groups are being written at the same time: with more than one, a
     group is put together while the database works on another, and their order is no longer that of submission.
 
-    `isolates` says that items may be written twice without harm: of a group whose statement the database gave up, each is
+    `isolates` says that items may be written twice without harm: of a group whose statement the database canceled, each is
     then written alone, since one of them may be what it cannot finish.
     """
 
@@ -55,7 +55,7 @@ class GroupCommit[T, R]:
     async def submit(self, item: T) -> R:
         """Put one item into the next group and wait until that group is committed.
 
-        A caller that is cancelled does not cancel its item: the group is written all the same, and only nobody hears of it.
+        A caller that is cancelled does not cancel its item: the group is written all the same, and only its result is lost.
 
         Raises:
             Unavailable: when `waiting_max` items wait already.
@@ -86,7 +86,7 @@ class GroupCommit[T, R]:
         self._writers.discard(task)
 
     def _share(self) -> int:
-        """Return how many of those waiting the next group takes: an equal part of all that is on its way or waits.
+        """Return how many of those waiting the next group takes: an equal part of all that is being written or waits.
 
         Callers that wait for one commit come back together. If one group took them all again, Python and the database
         would work in turns for ever.

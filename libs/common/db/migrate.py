@@ -1,7 +1,7 @@
 """Alembic for one service: its own schema, its own version table, run by the role that owns the schema.
 
 A migration stalls nobody. Whoever waits for a lock on a table makes everybody wait who comes after, so it waits for two
-seconds only, gives up, and the migration is tried again a little later. Each migration is a transaction of its own, and an
+seconds only, fails, and the migration is tried again a little later. Each migration is a transaction of its own, and an
 index that is built beside its table's writers is outside of any (`autocommit_block`).
 """
 

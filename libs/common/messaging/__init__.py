@@ -1,4 +1,4 @@
-"""How services hear and speak: contracts become topology; the outbox, the relay, packs, the inbox, redelivery, requests."""
+"""How services exchange messages: contracts become topology; the outbox, the relay, packs, the inbox, redelivery, requests."""
 
 from libs.common.messaging.bus import Bus
 from libs.common.messaging.envelope import Publication, Received

@@ -1,4 +1,4 @@
-"""The AsyncAPI 3.0 document of one service, written from the contracts: what it hears, says, asks and answers.
+"""The AsyncAPI 3.0 document of one service, written from the contracts: what it receives, publishes, requests and answers.
 
 FastStream's own document has no replies, headers, correlation ids, examples or summaries, and our subscribers take whole
 packs; so the document is derived from the registry instead, which also knows who is on the other side.
@@ -30,14 +30,14 @@ _PACK_HEADERS = {
 
 def document(service: str, *, version: str) -> dict[str, Any]:
     """Write the AsyncAPI 3.0 document of `service` as plain data."""
-    received, said = handled_by(service), published_by(service)
-    messages = {_title(m): m for m in (*received, *said)}
+    received, published = handled_by(service), published_by(service)
+    messages = {_title(m): m for m in (*received, *published)}
     schemas, parts = _schemas(messages)
     channels: dict[str, Any] = {}
     operations: dict[str, Any] = {}
     for message in received:
         _add(channels, operations, message, action="receive", service=service)
-    for message in said:
+    for message in published:
         _add(channels, operations, message, action="send", service=service)
     return {
         "asyncapi": "3.0.0",
@@ -45,7 +45,7 @@ def document(service: str, *, version: str) -> dict[str, Any]:
             "title": f"{service} service",
             "version": version,
             "description": (
-                f"Messages that the {service} service hears and says. Internal events and commands travel in packs of 1 "
+                f"Messages that the {service} service receives and publishes. Internal events and commands travel in packs of 1 "
                 "to 100; events on `payments.x` travel alone. Everything arrives at least once: deduplicate by the event id."
             ),
         },
@@ -181,7 +181,7 @@ def _add(
         queue = (
             f"{contract.queue(service)}.<process>" if contract.broadcast else _queue(contract.queue(service), service)
         )
-        operation["description"] = f"Heard in the queue `{queue}`."
+        operation["description"] = f"Received from the queue `{queue}`."
         if contract.kind is not Kind.REQUEST and not contract.broadcast:
             again = _queue(postponed_queue(queue), service)
             operation["description"] += f" What came too early comes again in `{again}`."
@@ -190,7 +190,7 @@ def _add(
         replies = f"{contract.owner}.replies.{contract.name}"
         channels[replies] = {
             "address": None,
-            "description": "The asker's own exclusive queue, named in `reply_to`.",
+            "description": "The requester's own exclusive queue, named in `reply_to`.",
             "messages": {f"{name}.reply": {"$ref": f"#/components/messages/{_pointer(name + '.reply')}"}},
         }
         operation["reply"] = {
@@ -258,7 +258,7 @@ def page(spec: dict[str, Any]) -> str:
     ]
     for operation in spec["operations"].values():
         channel = spec["channels"][operation["channel"]["$ref"].rsplit("/", 1)[-1]]
-        verb = "hears" if operation["action"] == "receive" else "says"
+        verb = "receives" if operation["action"] == "receive" else "publishes"
         tags = "".join(f"<span class=tag>{escape(tag['name'])}</span>" for tag in operation["tags"])
         parts.append(
             f"<section class={operation['action']}><h2>{verb} <code>{escape(channel['address'])}</code>{tags}</h2>"

@@ -19,7 +19,7 @@ __all__ = ["Broker", "forgiving"]
 
 
 class Broker:
-    """What one service hears and says over RabbitMQ."""
+    """What one service receives and publishes over RabbitMQ."""
 
     def __init__(
         self, url: str, *, name: str, idle_max_seconds: float = 10.0, declare_every_seconds: float = 5.0
@@ -52,7 +52,7 @@ class Broker:
     ) -> None:
         """Give every message of `queue` to `taker`, which must acknowledge it. To be called before `start`.
 
-        An `exclusive` queue is this process's own and goes with it; `binding` is the exchange and routing key it hears,
+        An `exclusive` queue is this process's own and goes with it; `binding` is the exchange and routing key it is bound to,
         `name` what metrics call it.
         """
         self._consuming.add(
@@ -61,7 +61,7 @@ class Broker:
             )
         )
 
-    async def start(self, wanted: Topology) -> None:
+    async def start(self, topology: Topology) -> None:
         """Connect, declare the topology and begin to consume.
 
         Raises:
@@ -71,7 +71,7 @@ class Broker:
         if not self._publisher.is_connected:
             # First, since what is consumed may have to be published again as a dead letter.
             await self._publisher.start()
-        await self._consuming.start(wanted)
+        await self._consuming.start(topology)
         self._is_started = True
 
     async def until_reads(self, queue: str) -> None:

@@ -1,4 +1,4 @@
-"""One service's ears and mouth: what it hears is registered here, what it says leaves from its outbox."""
+"""One service's messages: handlers of what it receives are registered here, what it publishes leaves from its outbox."""
 
 import asyncio
 import contextlib
@@ -105,14 +105,14 @@ class Bus:
         )
 
     def handle_broadcast[M: Message](self, kind: type[M], handler: Callable[[Received[M]], None]) -> None:
-        """Let this process hear every broadcast of `kind` while it runs; those said while it was away are not repeated.
+        """Handle every broadcast of `kind` while this process runs; those published before it started are not repeated.
 
-        Such events carry no duty, only news: the handler does what it does in memory, at once, and cannot refuse.
+        Such events inform and demand nothing: the handler does what it does in memory, at once, and cannot refuse.
         """
         self._broadcasts.append(BroadcastConsumer(kind, handler, service=self._service))
 
     def answer[M: Message](self, kind: type[M], handler: Callable[[M], Awaitable[msgspec.Struct]]) -> None:
-        """Answer every request of `kind`; a `Rejected` that the handler raises travels back to whoever asked."""
+        """Answer every request of `kind`; a `Rejected` that the handler raises travels back to the requester."""
         self._answerer.add(kind, handler)
 
     async def request(self, message: Message) -> Any:
@@ -120,7 +120,7 @@ class Bus:
         return await self._requester.request(message)
 
     def check_complete(self) -> None:
-        """Make sure that every message this service should hear has a handler.
+        """Make sure that every message of this service has a handler.
 
         Raises:
             BrokenInvariant: naming those without one; their queues would fill for ever.
@@ -195,7 +195,7 @@ class Bus:
                 return
 
     async def drain(self, *, timeout_seconds: float) -> None:
-        """Take nothing more, finish what is in hand, send what has been said; whatever is left stays safe for later."""
+        """Take nothing more, finish what is in progress, send what has been published; whatever is left stays safe for later."""
         if not self._broker.is_started:
             return
         for shares in self._shares:

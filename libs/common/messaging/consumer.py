@@ -39,7 +39,7 @@ type EachHandler[M: Message] = Callable[[Received[M]], Awaitable[None]]
 
 
 class PackConsumer[M: Message]:
-    """Hears one queue in sets: everything that waits, up to a limit, in one transaction with its inbox marks."""
+    """Consumes one queue in sets: everything that waits, up to a limit, in one transaction with its inbox marks."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class PackConsumer[M: Message]:
         """The queue that is read: `queue`, or that of its postponed events."""
         # Bounded by the prefetch: the broker stops pushing when that many messages are unacknowledged.
         self._waiting: asyncio.Queue[Incoming] = asyncio.Queue()
-        self._in_hand: set[Incoming] = set()
+        self._unacknowledged: set[Incoming] = set()
 
     def for_postponed(self, *, batch_max: int) -> "PackConsumer[M]":
         """Return a consumer of the events that this one has postponed.
@@ -93,12 +93,12 @@ class PackConsumer[M: Message]:
 
     async def take(self, message: Incoming) -> None:
         """Accept one AMQP message from the broker; it is acknowledged later, by `run`."""
-        self._in_hand.add(message)
+        self._unacknowledged.add(message)
         self._waiting.put_nowait(message)
 
     def works_on(self, message: Incoming) -> bool:
         """Whether a message is waiting or being handled."""
-        return message in self._in_hand
+        return message in self._unacknowledged
 
     async def run(self) -> None:
         """Handle what arrives until cancelled."""
@@ -112,7 +112,7 @@ class PackConsumer[M: Message]:
                 for message in messages:
                     await hand_back(message)
             finally:
-                self._in_hand.difference_update(messages)
+                self._unacknowledged.difference_update(messages)
 
     async def _handle(self, messages: list[Incoming]) -> None:
         """Handle the first message and what waits behind it, which is added to `messages`, in one transaction."""
@@ -171,7 +171,7 @@ class PackConsumer[M: Message]:
         events: list[tuple[PackedEvent, Received[M]]],
         fault: StatementUnfinished,
     ) -> None:
-        await self._intake.give_up(refused, refusal(fault))
+        await self._intake.redeliver(refused, refusal(fault))
         for each in refused:
             events.remove(each)
         refused.clear()
@@ -179,7 +179,7 @@ class PackConsumer[M: Message]:
     @property
     def idle(self) -> bool:
         """Whether nothing is waiting and nothing is being handled."""
-        return not self._in_hand
+        return not self._unacknowledged
 
     async def _open(self, message: Incoming) -> list[tuple[PackedEvent, Received[M]]]:
         if not message.is_current:
@@ -197,13 +197,13 @@ class PackConsumer[M: Message]:
                 # Splitting the batch would only ask it more often.
                 raise
             if len(events) == 1:
-                await self._intake.give_up(events, fault)
+                await self._intake.redeliver(events, fault)
                 return
             early = fault.event_ids if isinstance(fault, TooEarly) else frozenset()
             named = [pair for pair in events if pair[1].id in early]
             if named:
                 # Named by the handler: one more transaction for the others, instead of one for each half down to the last.
-                await self._intake.give_up(named, fault)
+                await self._intake.redeliver(named, fault)
                 await self._settle([pair for pair in events if pair[1].id not in early])
                 return
             middle = len(events) // 2
@@ -241,7 +241,7 @@ def _once[M: Message](events: Sequence[Received[M]], new: set[inbox.InboxKey]) -
 
 
 class EachConsumer[M: Message]:
-    """Hears one queue event by event, many at a time, for handlers that call the outside world."""
+    """Consumes one queue event by event, many at a time, for handlers that call the outside world."""
 
     def __init__(
         self,
@@ -265,7 +265,7 @@ class EachConsumer[M: Message]:
         self._slots = asyncio.Semaphore(concurrency)
         self._turn = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._in_hand: set[Incoming] = set()
+        self._unacknowledged: set[Incoming] = set()
 
     def for_postponed(self, *, concurrency: int) -> "EachConsumer[M]":
         """Return a consumer of the events that this one has postponed, with slots of its own."""
@@ -297,14 +297,14 @@ class EachConsumer[M: Message]:
 
     async def take(self, message: Incoming) -> None:
         """Accept one AMQP message; the prefetch bounds how many are taken at a time."""
-        self._in_hand.add(message)
+        self._unacknowledged.add(message)
         task = asyncio.create_task(self._handle(message), name=f"consume {self.queue}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def works_on(self, message: Incoming) -> bool:
         """Whether a message is waiting or being handled."""
-        return message in self._in_hand
+        return message in self._unacknowledged
 
     async def cancel(self) -> None:
         """Stop at once; what is not acknowledged goes back to the queue."""
@@ -320,7 +320,7 @@ class EachConsumer[M: Message]:
             log.exception("consumer.failed", queue=self.queue)
             await hand_back(message)
         finally:
-            self._in_hand.discard(message)
+            self._unacknowledged.discard(message)
 
     async def _begin(self, message: Incoming, group: asyncio.TaskGroup) -> None:
         # Messages wait for slots one after the other, undecoded: what is in memory is bounded by the slots, and by a body
@@ -347,7 +347,7 @@ class EachConsumer[M: Message]:
             try:
                 await persist(partial(self._attempt, packed, event), queue=self.queue, until=patience.blames_lone)
             except StatementUnfinished as fault:
-                await persist(partial(self._intake.give_up, [(packed, event)], refusal(fault)), queue=self.queue)
+                await persist(partial(self._intake.redeliver, [(packed, event)], refusal(fault)), queue=self.queue)
 
     async def _attempt(self, packed: PackedEvent, event: Received[M]) -> None:
         try:
@@ -355,14 +355,14 @@ class EachConsumer[M: Message]:
         except DatabaseUnavailable:
             raise
         except Exception as fault:  # noqa: BLE001 - an edge: every failure becomes a retry or a dead letter
-            await self._intake.give_up([(packed, event)], fault)
+            await self._intake.redeliver([(packed, event)], fault)
         else:
             metrics.MESSAGES.labels(self.queue, "handled").inc()
             self._watch.handled += 1
 
 
 class BroadcastConsumer[M: Message]:
-    """Hears every broadcast of one kind in a queue of this process's own."""
+    """Consumes every broadcast of one kind in a queue of this process's own."""
 
     def __init__(self, kind: type[M], handler: Callable[[Received[M]], None], *, service: str) -> None:
         contract = kind.contract

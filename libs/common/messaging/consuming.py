@@ -37,7 +37,7 @@ class Consuming:
         self._idle_max_seconds = idle_max_seconds
         self._declare_every_seconds = declare_every_seconds
         self._readers: list[Reader] = []
-        self._wanted: Topology | None = None
+        self._topology: Topology | None = None
         self._connection: AbstractConnection | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._declaring = asyncio.Lock()
@@ -48,14 +48,14 @@ class Consuming:
         """Read a queue too. To be called before `start`."""
         self._readers.append(Reader(subscription))
 
-    async def start(self, wanted: Topology) -> None:
+    async def start(self, topology: Topology) -> None:
         """Connect, declare the topology and begin to read.
 
         Raises:
             Unavailable: when the broker does not answer.
             TopologyConflict: when the broker holds something of the same name with other arguments.
         """
-        self._wanted = wanted
+        self._topology = topology
         try:
             with lost_not_cancelled():
                 self._connection = await connect(self._url, timeout_seconds=CONNECT_SECONDS)
@@ -69,7 +69,7 @@ class Consuming:
 
     @property
     def trouble(self) -> str:
-        """What keeps this process from hearing, in words; empty when it hears everything."""
+        """What keeps this process from consuming, in words; empty when it consumes every queue."""
         if not _is_open(self._connection):
             return "not connected"
         if self._conflict:
@@ -190,11 +190,11 @@ class Consuming:
             log.warning("topology.not_declared", reason=outages.cause_of(fault))
 
     async def _declare(self, connection: AbstractConnection) -> None:
-        assert self._wanted is not None
+        assert self._topology is not None
         async with self._declaring, asyncio.timeout(_DECLARE_SECONDS):
             before = {reader.queue: reader.consumer for reader in self._readers if not reader.is_own}
             async with connection.channel(publisher_confirms=False) as channel:
-                consumers = await declare(channel, self._wanted)
+                consumers = await declare(channel, self._topology)
             self._conflict = ""
             for reader in self._readers:
                 consumer = before.get(reader.queue)
@@ -203,18 +203,18 @@ class Consuming:
                     reader.end()
 
     async def _watch(self) -> None:
-        """Look for messages that nobody works on, and give up the channels that hold them."""
+        """Look for messages that nobody works on, and end the channels that hold them."""
         clock: Callable[[], float] = asyncio.get_running_loop().time
         while True:
             await asyncio.sleep(self._idle_max_seconds / 2)
-            give_up_forgotten(self._readers, older_than=clock() - self._idle_max_seconds)
+            end_forgotten(self._readers, older_than=clock() - self._idle_max_seconds)
 
 
 def _is_open(connection: AbstractConnection | None) -> bool:
     return connection is not None and connection.transport is not None and not connection.transport.connection.is_closed
 
 
-def give_up_forgotten(readers: Sequence[Reader], *, older_than: float) -> None:
+def end_forgotten(readers: Sequence[Reader], *, older_than: float) -> None:
     """End each reader that holds messages since before an instant of the loop's clock without anybody's work on them."""
     for reader in readers:
         forgotten = reader.forgotten(older_than=older_than)

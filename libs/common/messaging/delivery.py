@@ -39,7 +39,7 @@ class Delivery:
 
     @property
     def message_id(self) -> str | None:
-        """Identifies the message, if its sender wanted that."""
+        """Identifies the message, if its sender named it."""
         return self._message.header.properties.message_id
 
     @property
@@ -59,7 +59,7 @@ class Delivery:
 
     @property
     def expires_at(self) -> float | None:
-        """When whoever sent it has given it up at the latest, by the event loop's clock; None where it is never given up."""
+        """When its sender has stopped waiting at the latest, by the event loop's clock; None where it waits for ever."""
         milliseconds = self._message.header.properties.expiration or ""
         return self.arrived_at + int(milliseconds) / 1000 if milliseconds.isdecimal() else None
 
@@ -100,7 +100,7 @@ class Incoming(Protocol):
 
     @property
     def message_id(self) -> str | None:
-        """Identifies the message, if its sender wanted that."""
+        """Identifies the message, if its sender named it."""
 
     @property
     def is_current(self) -> bool:

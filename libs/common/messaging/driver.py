@@ -42,7 +42,7 @@ def lost_not_cancelled() -> Iterator[None]:
     """Tell a connection that was lost from a task that was cancelled.
 
     To whoever waits at a connection that it closes after a silence, the driver raises `CancelledError`. Nothing catches
-    that on its way, so a task that is to last for the life of the process would end without a word.
+    that in between, so a task that is to last for the life of the process would end without a word.
 
     Raises:
         ConnectionResetError: in its place, when nobody has cancelled the current task.

@@ -25,7 +25,7 @@ from libs.common.observability.correlation import Correlation, child_traceparent
 
 
 class Publication(msgspec.Struct, frozen=True, kw_only=True):
-    """A message about to be said: what the outbox stores and the relay sends."""
+    """A message about to be published: what the outbox stores and the relay sends."""
 
     event_id: UUID
     """Identifies the message for ever; the receiver's inbox knows it by this id."""
@@ -79,11 +79,11 @@ class Received[M: Message](msgspec.Struct, frozen=True, kw_only=True):
     body: M
     """The decoded body."""
     occurred_at: datetime
-    """When it happened, according to who said it."""
+    """When it happened, according to its publisher."""
     correlation: Correlation
     """The cause it belongs to, with a span of our own."""
     attempt: int
-    """How often it was put off before: 0 at first."""
+    """How often it was postponed before: 0 at first."""
 
     @property
     def tenant_id(self) -> str:
@@ -186,7 +186,7 @@ def decode[T](decoder: msgspec.json.Decoder[T], raw: bytes | msgspec.Raw, *, wha
     """Decode what somebody else has written.
 
     Raises:
-        Undecodable: saying `what` it is, and where it is malformed.
+        Undecodable: names `what` it is, and where it is malformed.
     """
     try:
         return decoder.decode(raw)

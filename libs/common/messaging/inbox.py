@@ -67,7 +67,7 @@ def key_of(tenant_id: str, event_id: UUID) -> UUID:
 
 
 async def mark(connection: Connection, queue: str, events: Sequence[InboxKey]) -> set[InboxKey]:
-    """Remember events as heard in `queue`, inside the caller's transaction, and return those that are new.
+    """Remember events as received from `queue`, inside the caller's transaction, and return those that are new.
 
     A concurrent transaction that marks the same event is waited for: exactly one of the two sees it as new. An event that an
     earlier version has remembered by its id alone is not new either.

@@ -1,4 +1,4 @@
-"""What both kinds of consumer share: messages are opened event by event, and an event that failed is postponed or buried."""
+"""What both kinds of consumer share: messages are opened event by event, and an event that failed is postponed or dead-lettered."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -31,24 +31,24 @@ class Intake[M: Message]:
         self._decoder = msgspec.json.Decoder(kind)
 
     async def open(self, message: Incoming) -> list[tuple[PackedEvent, Received[M]]]:
-        """Decode an AMQP message event by event; what breaks the contract is buried at once, alone."""
+        """Decode an AMQP message event by event; what breaks the contract is dead-lettered at once, alone."""
         try:
             opened, malformed = open_pack(message.body)
         except Undecodable as fault:
-            await self._bury(message.body, judge(fault, attempt=0), message.message_id)
+            await self._dead_letter(message.body, judge(fault, attempt=0), message.message_id)
             return []
         for event in malformed:
-            await self._bury(event.body, judge(event.fault, attempt=0), message.message_id)
+            await self._dead_letter(event.body, judge(event.fault, attempt=0), message.message_id)
         events = []
         for packed in opened:
             try:
                 events.append((packed, received(packed, self._decoder)))
             except Undecodable as fault:
-                await self._bury(encode_pack(self.name, [packed]), judge(fault, attempt=0), str(packed.id))
+                await self._dead_letter(encode_pack(self.name, [packed]), judge(fault, attempt=0), str(packed.id))
         return events
 
-    async def give_up(self, failed: Sequence[tuple[PackedEvent, Received[M]]], fault: Exception) -> None:
-        """Postpone the events that failed with `fault`, those with the same delay as one message, or bury them."""
+    async def redeliver(self, failed: Sequence[tuple[PackedEvent, Received[M]]], fault: Exception) -> None:
+        """Postpone the events that failed with `fault`, those with the same delay as one message, or dead-letter them."""
         postponed: defaultdict[int, list[PackedEvent]] = defaultdict(list)
         # One copy of each goes on, with the most retries behind it.
         copies = {event.key: (packed, event) for packed, event in sorted(failed, key=lambda pair: pair[0].attempt)}
@@ -56,7 +56,7 @@ class Intake[M: Message]:
             with correlated(event.correlation):
                 verdict = judge(fault, attempt=packed.attempt)
                 if verdict.delay_seconds is None:
-                    await self._bury(encode_pack(self.name, [packed]), verdict, str(packed.id))
+                    await self._dead_letter(encode_pack(self.name, [packed]), verdict, str(packed.id))
                     continue
                 log.info(
                     "message.postponed",
@@ -71,7 +71,9 @@ class Intake[M: Message]:
                 await self._redelivery.postpone(self.queue, self.name, pack, delay_seconds)
             metrics.MESSAGES.labels(self.queue, "retried").inc(len(events))
 
-    async def _bury(self, body: bytes, verdict: Verdict, message_id: str | None) -> None:
-        log.error("message.buried", queue=self.queue, event_id=message_id, reason=verdict.reason, detail=verdict.detail)
+    async def _dead_letter(self, body: bytes, verdict: Verdict, message_id: str | None) -> None:
+        log.error(
+            "message.dead_lettered", queue=self.queue, event_id=message_id, reason=verdict.reason, detail=verdict.detail
+        )
         metrics.MESSAGES.labels(self.queue, "dead").inc()
-        await self._redelivery.bury(self.queue, self.name, body, verdict, message_id=message_id)
+        await self._redelivery.dead_letter(self.queue, self.name, body, verdict, message_id=message_id)

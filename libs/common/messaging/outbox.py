@@ -1,4 +1,4 @@
-"""The transactional outbox: what is said commits with what was decided, and the relay sends it afterwards.
+"""The transactional outbox: what is published commits with what was decided, and the relay sends it afterwards.
 
 Each service has its own `outbox` table in its own schema; rows are deleted once the broker has confirmed them, so the
 table stays as small as the backlog. What the broker refused for one destination moves to `outbox_refused`, one row for
@@ -73,7 +73,7 @@ def outbox_refused_table(metadata: sa.MetaData) -> sa.Table:
 
 
 def outbox_arrays(publications: Sequence[Publication]) -> tuple[list[Any], ...]:
-    """Turn sayings into the seven arrays that `insert_outbox` expects."""
+    """Turn publications into the seven arrays that `insert_outbox` expects."""
     ids: list[UUID] = []
     contracts: list[str] = []
     tenants: list[str] = []
@@ -93,9 +93,9 @@ def outbox_arrays(publications: Sequence[Publication]) -> tuple[list[Any], ...]:
 
 
 def insert_outbox(first: int, *, source: str = "") -> str:
-    """Write the INSERT whose arrays are parameters `first` to `first + 6`; for a CTE that decides and speaks at once.
+    """Write the INSERT whose arrays are parameters `first` to `first + 6`; for a CTE that decides and publishes at once.
 
-    `source` names another CTE: nothing is said when that one has no row.
+    `source` names another CTE: nothing is published when that one has no row.
     """
     slots = ", ".join(f"${first + i}::{kind}" for i, kind in enumerate(_ARRAYS.split(", ")))
     condition = f" WHERE EXISTS (SELECT 1 FROM {source})" if source else ""  # noqa: S608 - a name of ours

@@ -118,16 +118,16 @@ class Publisher:
         underlay = connection.transport.connection if connection is not None and connection.transport else None
         if not isinstance(underlay, aiormq.Connection):
             return
-        said_blocked = underlay._Connection__handle_connection_blocked  # type: ignore[attr-defined]
-        said_unblocked = underlay._Connection__handle_connection_unblocked  # type: ignore[attr-defined]
+        on_blocked = underlay._Connection__handle_connection_blocked  # type: ignore[attr-defined]
+        on_unblocked = underlay._Connection__handle_connection_unblocked  # type: ignore[attr-defined]
 
         async def blocked(frame: spec.Connection.Blocked) -> None:
             self._set_blocked(frame.reason or "without a reason")
-            await said_blocked(frame)
+            await on_blocked(frame)
 
         async def unblocked(frame: spec.Connection.Unblocked) -> None:
             self._set_blocked("")
-            await said_unblocked(frame)
+            await on_unblocked(frame)
 
         underlay._Connection__handle_connection_blocked = blocked  # type: ignore[attr-defined]
         underlay._Connection__handle_connection_unblocked = unblocked  # type: ignore[attr-defined]
@@ -216,7 +216,7 @@ class Publisher:
         return found
 
     async def probe(self) -> None:
-        """Publish a message that nobody gets, and wait for its confirm: what is blocked is told only to who publishes.
+        """Publish a message that nobody gets, and wait for its confirm: a broker reports that it blocks only to connections that publish.
 
         Raises:
             Unavailable: when it is not confirmed.

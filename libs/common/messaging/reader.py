@@ -102,18 +102,18 @@ class Reader:
                 await channel.close()
 
     async def _consume(self, channel: AbstractChannel) -> UnderlayChannel:
-        wanted = self._subscription
-        await channel.set_qos(prefetch_count=wanted.prefetch, timeout=_CALL_SECONDS)
-        if wanted.is_own:
+        subscription = self._subscription
+        await channel.set_qos(prefetch_count=subscription.prefetch, timeout=_CALL_SECONDS)
+        if subscription.is_own:
             queue = await channel.declare_queue(
-                wanted.queue,
+                subscription.queue,
                 exclusive=True,
                 auto_delete=True,
                 arguments={"x-max-length": _OWN_QUEUE_MAX},
                 timeout=_CALL_SECONDS,
             )
-            if wanted.binding is not None:
-                await queue.bind(*wanted.binding, timeout=_CALL_SECONDS)
+            if subscription.binding is not None:
+                await queue.bind(*subscription.binding, timeout=_CALL_SECONDS)
         underlay = await channel.get_underlay_channel()
         self._channel = underlay
         self._ended.clear()
@@ -121,7 +121,7 @@ class Reader:
         self._last_tag, self._lost_since = 0, None
         underlay.on_consumer_cancel_callbacks.add(self._on_cancel)
         # The driver knows the callback before it sends the call, so the first message already finds its taker.
-        answer = await underlay.basic_consume(wanted.queue, self._on_message, timeout=_CALL_SECONDS)
+        answer = await underlay.basic_consume(subscription.queue, self._on_message, timeout=_CALL_SECONDS)
         self._set_consumer(answer.consumer_tag or "")
         if self._is_stopping:
             await self.stop()

@@ -5,7 +5,7 @@
     Rejected, BrokenInvariant     dead letter, with the reason in its headers
     Undecodable                   dead letter at once
     a driver's error              by its class in `outages`: an outage or contention is like Transient, bad data a dead letter
-    a statement given up          an outage, unless only this event meets it (see `patience`): then like Transient
+    a statement canceled          an outage, unless only this event meets it (see `patience`): then like Transient
     anything else                 a bug of ours, or a deployment in progress: a few retries, then a dead letter
 
 What comes again does so in `<queue>.postponed`, which is read beside the queue itself: however many events are too early,
@@ -80,7 +80,7 @@ def _retries_of(fault: Exception) -> int:
 
 
 class Redelivery:
-    """Postpones and buries the events of one service."""
+    """Postpones and dead-letters the events of one service."""
 
     def __init__(self, broker: Broker, *, service: str, clock: Clock) -> None:
         self._broker = broker
@@ -114,7 +114,7 @@ class Redelivery:
             },
         )
 
-    async def bury(
+    async def dead_letter(
         self, queue: str, name: str, body: bytes, verdict: Verdict, *, message_id: str | None = None
     ) -> None:
         """Send a message to the dead-letter queue of `queue`, with the reason in its headers."""

@@ -1,4 +1,4 @@
-"""What one destination refuses, as an operator sees it: listed, tried again at once, or given up with a line that stays.
+"""What one destination refuses, as an operator sees it: listed, tried again at once, or abandoned with a record that stays.
 
 A destination that is ours takes its messages again once it is mended. One of another team (`payments.x` refuses while any
 queue bound to it is full) may never: then somebody decides.
@@ -35,7 +35,7 @@ UPDATE outbox_refused SET available_at = now() WHERE seq = ANY(ARRAY(
     SELECT seq FROM outbox_refused WHERE destination = $1 AND available_at > now() LIMIT $2 FOR UPDATE))
 RETURNING event_id
 """
-_GIVE_UP = """
+_ABANDON = """
 DELETE FROM outbox_refused WHERE seq = ANY(ARRAY(
     SELECT seq FROM outbox_refused WHERE destination = $1 AND occurred_at < $3 LIMIT $2 FOR UPDATE))
 RETURNING event_id
@@ -83,12 +83,12 @@ async def retry_now(database: Database, destination: str, *, actor: str) -> int:
     return await _act(database, _RETRY, destination, actor=actor, action="refused.retried", reason="")
 
 
-async def give_up(database: Database, destination: str, *, before: datetime, reason: str, actor: str) -> int:
+async def abandon(database: Database, destination: str, *, before: datetime, reason: str, actor: str) -> int:
     """Never publish to this destination what it has refused and what happened before an instant; returns how many that were.
 
     No other destination misses anything. Who did it, why, and which messages stand in `operator_actions`.
     """
-    return await _act(database, _GIVE_UP, destination, before, actor=actor, action="refused.given_up", reason=reason)
+    return await _act(database, _ABANDON, destination, before, actor=actor, action="refused.given_up", reason=reason)
 
 
 async def write_down(tx: Connection, *, actor: str, action: str, subject: str, detail: str) -> None:
@@ -141,14 +141,14 @@ async def command(service: str, database: Database, arguments: Sequence[str], *,
         if not count and any(each.destination == given.destination for each in await list_refused(database)):
             return f"what {given.destination} refuses is being tried again already"
     else:
-        count = await give_up(
+        count = await abandon(
             database,
             given.destination,
             before=_instant(given.before) if given.before else now,
             reason=given.reason,
             actor=getpass.getuser(),
         )
-        done = "are given up; operator_actions says which"
+        done = "are abandoned; operator_actions names them"
     if not count:
         raise NotFound(f"the {service} has no such message for '{given.destination}'")
     return f"{count} messages of the {service} for {given.destination} {done}"

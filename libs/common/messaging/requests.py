@@ -1,7 +1,7 @@
 """Request and reply over the broker: one reply queue per process, matched by correlation id, with a deadline.
 
 Used where the api must ask another service while a client waits. A request that nobody answers in time is 503 for the
-client; the request itself expires in its queue at the same moment. Tenants take turns, where requests are asked and where
+client; the request itself expires in its queue at the same moment. Tenants take turns, where requests are sent and where
 they are answered.
 """
 
@@ -50,7 +50,7 @@ _TENANT_WAITING_MAX = 1500
 _TENANT_HEAVY_WAITING_MAX = 50
 """Heavy requests of one tenant that may wait for a place."""
 _PLACES = 50
-"""Requests that may be under way to one service at a time, as many as a process of it answers."""
+"""Requests to one service that may be in progress at a time, as many as a process of it answers."""
 _WINDOW = 4
 """For each place, the requests that an answering process has at hand, to give the places out by tenant."""
 _TENANT_CHARACTERS_MAX = 200
@@ -100,7 +100,7 @@ class Requester:
         """Send a request and return the reply struct that its contract names.
 
         Raises:
-            Rejected: the refusal of the service asked, with its code and detail.
+            Rejected: the refusal of the service that answered, with its code and detail.
             Unavailable: when nobody answers in time.
         """
         contract = message.contract
@@ -125,7 +125,7 @@ class Requester:
                     reply_to=self.reply_queue,
                     correlation_id=ticket,
                     message_type=contract.name,
-                    # It expires in its queue when whoever asked has given up.
+                    # It expires in its queue when its requester has stopped waiting.
                     expiration=_remaining(deadline),
                     headers={
                         "X-Correlation-Id": correlation.correlation_id,
@@ -141,7 +141,7 @@ class Requester:
             raise Unavailable(f"the {contract.owner} service does not answer") from fault
         finally:
             del self._open[ticket]
-            metrics.REQUESTS_ASKED.labels(contract.name, outcome).inc()
+            metrics.REQUESTS_SENT.labels(contract.name, outcome).inc()
             metrics.REQUEST_DURATION.labels(contract.name).observe(perf_counter() - started)
         return self._read(reply, contract.reply)
 
@@ -192,7 +192,7 @@ def _refused(refusal: Refusal) -> PlatformError:
 
 
 class Answerer:
-    """Answers the requests that one service is asked."""
+    """Answers the requests to one service."""
 
     def __init__(self, broker: Broker, *, service: str, places: int = _PLACES) -> None:
         self._broker = broker
@@ -209,7 +209,7 @@ class Answerer:
         self._handlers: dict[str, tuple[Reading[Any], Callable[[Any], Awaitable[msgspec.Struct]]]] = {}
         self._heavy: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._in_hand: set[Delivery] = set()
+        self._unacknowledged: set[Delivery] = set()
 
     @property
     def queue(self) -> str:
@@ -234,11 +234,11 @@ class Answerer:
 
     def works_on(self, message: Delivery) -> bool:
         """Whether a request is being answered."""
-        return message in self._in_hand
+        return message in self._unacknowledged
 
     async def take(self, message: Delivery) -> None:
         """Accept one request; the prefetch bounds how many wait here for their turn."""
-        self._in_hand.add(message)
+        self._unacknowledged.add(message)
         task = asyncio.create_task(self._answer(message), name=f"answer {self.queue}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -251,7 +251,7 @@ class Answerer:
                     # It comes again, and nothing of it is done yet.
                     return
                 if (expires_at := message.expires_at) and expires_at <= asyncio.get_running_loop().time():
-                    metrics.REQUESTS_GIVEN_UP.labels(name if name in self._handlers else "").inc()
+                    metrics.REQUESTS_EXPIRED.labels(name if name in self._handlers else "").inc()
                 else:
                     await self._carry_out(message)
             await acknowledge(message)
@@ -259,7 +259,7 @@ class Answerer:
             log.exception("request.failed", request=message.message_type)
             await hand_back(message)
         finally:
-            self._in_hand.discard(message)
+            self._unacknowledged.discard(message)
 
     async def _carry_out(self, message: Delivery) -> None:
         headers = message.headers
@@ -274,7 +274,7 @@ class Answerer:
             # The name of the queue tells whose it is; only who may ask by the contracts is answered.
             exchange = message.reply_to.rpartition(".")[0]
             if exchange in self._reply_exchanges:
-                # The asker may have given up or died meanwhile; then its queue is gone and the reply with it.
+                # The requester may have stopped waiting or died meanwhile; then its queue is gone and the reply with it.
                 async with forgiving():
                     await self._broker.publish(
                         msgspec.json.encode(reply),
@@ -294,7 +294,7 @@ class Answerer:
             try:
                 request = await read(body)
             except Undecodable as fault:
-                # The same every time, so not an outage: whoever asked must not ask so again.
+                # The same every time, so not an outage: the requester must not repeat it.
                 raise Invalid(fault.detail) from fault
             answer = await handler(request)
             return Reply(answer=msgspec.Raw(msgspec.json.encode(answer)))

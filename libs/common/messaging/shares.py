@@ -5,7 +5,7 @@ each tenant, and the consumer gets events from these lines in turn. Within one l
 passed over: it goes through a delay queue to the end of the queue, in full packs, and what was behind it comes forward. Who is
 passed over earns a little more of a share with it, so that about half of the time goes to handling a flood, however long it is.
 A lap ends when the broker has nothing left to push, or when an event comes back that was passed over in it: then everything
-that was waiting has been seen. So nothing is passed over while all that waits is in hand, and nobody's share stays used up.
+that was waiting has been seen. So nothing is passed over while all that waits has been received, and nobody's share stays used up.
 
 An event is acknowledged here only after the broker has confirmed its copy. Passing over is no attempt.
 """
@@ -35,7 +35,7 @@ PASSED_PER_PLACE = 20
 _PACK_MAX = 100
 """Events that are passed over in one message at most."""
 _ARRIVAL_SECONDS = 1.0
-"""How long what the broker still has is waited for, before what is in hand is passed over without it."""
+"""How long what the broker still has is waited for, before what was received is passed over without it."""
 
 
 class Worker(Protocol):
@@ -50,7 +50,7 @@ class Worker(Protocol):
 
 
 class _Held:
-    """One AMQP message in hand."""
+    """One unacknowledged AMQP message."""
 
     __slots__ = ("message", "unsettled")
 
@@ -60,7 +60,7 @@ class _Held:
 
 
 class _Part:
-    """One event of a message in hand, which the consumer takes for a message of its own."""
+    """One event of an unacknowledged message, which the consumer takes for a message of its own."""
 
     __slots__ = ("_body", "_held", "_is_settled", "_shares", "message_id", "packed")
 
@@ -123,11 +123,11 @@ class Shares:
         self.name = name
         """The type of the events."""
         self.prefetch = prefetch
-        """Unacknowledged messages that the broker may push: what is in hand is bounded by it."""
+        """Unacknowledged messages that the broker may push: what is held here is bounded by it."""
         self._arrived: deque[Delivery] = deque()
         self._held: dict[Delivery, _Held] = {}
         self._lines: OrderedDict[str | None, deque[_Part]] = OrderedDict()
-        """By tenant. Under None what is no event: its consumer buries it, it has no share and is not passed over."""
+        """By tenant. Under None what is no event: its consumer dead-letters it, it has no share and is not passed over."""
         self._handed_on = 0
         self._lap = ""
         self._used: Counter[str] = Counter()
@@ -145,7 +145,7 @@ class Shares:
         return message in self._held or message in self._arrived
 
     def stop(self) -> None:
-        """Hand nothing more on; what is in hand goes back to the queue with the connection."""
+        """Hand nothing more on; what is unacknowledged goes back to the queue with the connection."""
         self._is_stopping = True
 
     async def run(self) -> None:
@@ -194,7 +194,7 @@ class Shares:
         if self._handed_on >= self._places or not self._lines:
             return False
         # A place is free, and all that waits here is beyond its tenant's share.
-        if await self._is_all_in_hand():
+        if await self._holds_everything():
             self._begin_lap()
         elif len(self._held) >= self.prefetch or not await self._changes():
             await self._pass_over()
@@ -260,13 +260,13 @@ class Shares:
         self._used.clear()
         self._passed.clear()
 
-    async def _is_all_in_hand(self) -> bool:
+    async def _holds_everything(self) -> bool:
         """Whether nothing waits in the queue beyond what the broker has pushed."""
         message = next(iter(self._held), None)
         if message is None:
             return True
         try:
-            # What was on its way to us at the first answer has arrived at the second.
+            # What was in transit to us at the first answer has arrived at the second.
             return await message.left_in(self.source) == 0 and await message.left_in(self.source) == 0
         except Exception as fault:
             if not outages.is_outage(fault):
@@ -285,7 +285,7 @@ class Shares:
         return True
 
     async def _pass_over(self) -> None:
-        """Put what is in hand at the end of the queue; if the broker does not take it, let each have another share instead."""
+        """Put what is held at the end of the queue; if the broker does not take it, let each have another share instead."""
         waiting = [
             (tenant_id, part)
             for tenant_id in list(self._lines)

@@ -1,6 +1,6 @@
 """How outbox rows become AMQP messages: one destination each, in packs for our own queues, one by one for `payments.x`.
 
-Each message goes to exactly one queue that must have it, so that the broker's confirm speaks of that queue: of a message
+Each message goes to exactly one queue that must have it, so that the broker's confirm is about that queue: of a message
 routed to several queues the broker says "confirmed" when one of them is missing.
 """
 

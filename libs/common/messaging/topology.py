@@ -1,6 +1,6 @@
 """Exchanges and queues, derived from the contracts. Nothing is declared by hand.
 
-For each service and message that it hears there is one quorum queue, and beside it one for its dead letters:
+For each service and message that it receives there is one quorum queue, and beside it one for its dead letters:
 
     <owner>.events / .commands / .requests   topic exchanges; payments.x for public events
     <service>.<message>                      the queue, bound by the message's name, and by its own where there are several
@@ -34,13 +34,13 @@ DELAYS_SECONDS = (1, 5, 30, 300)
 """The steps of delayed redelivery. Fixed, since in one queue a long delay would hold up a short one behind it."""
 
 DELIVERIES_MAX = 20
-"""Deliveries after which the broker itself gives up on a message: a process that dies on it each time."""
+"""Deliveries after which the broker itself dead-letters a message: a process that dies on it each time."""
 
 QUEUE_MESSAGES_MAX = 1_000_000
 """Bound of a queue; beyond it the publisher is refused and its outbox keeps the row."""
 
 REQUESTS_MAX = 10_000
-"""Requests that may wait for one service; beyond it the oldest is dropped, since its asker gives up first."""
+"""Requests that may wait for one service; beyond it the oldest is dropped, since its requester has stopped waiting first."""
 
 
 class TopologyConflict(PlatformError):
@@ -71,7 +71,7 @@ class Topology(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def topology(service: str) -> Topology:
-    """Derive the exchanges and queues of what `service` hears and says."""
+    """Derive the exchanges and queues of what `service` receives and publishes."""
     exchanges: dict[str, ExchangeType] = {}
     queues: dict[str, Queue] = {}
     contracts = [m.contract for m in (*handled_by(service), *published_by(service))]
@@ -81,7 +81,7 @@ def topology(service: str) -> Topology:
             exchanges[PUBLIC_EXCHANGE] = ExchangeType.TOPIC
         if contract.kind is Kind.REQUEST:
             exchanges.update((reply_exchange(requester), ExchangeType.DIRECT) for requester in contract.published_by)
-        # A broadcast is heard in queues that each process makes for itself and takes with it.
+        # A broadcast goes to queues that each process makes for itself and takes with it.
         for receiver in () if contract.broadcast else contract.handled_by:
             exchanges[dead_exchange(receiver)] = ExchangeType.DIRECT
             for queue in _queues(contract, receiver):
@@ -143,7 +143,7 @@ def _side_exchanges(service: str) -> Iterable[tuple[str, ExchangeType]]:
 def _queues(contract: Contract, service: str) -> Iterable[Queue]:
     name = contract.queue(service)
     if contract.kind is Kind.REQUEST:
-        # Requests are worth nothing once their asker has given up: not replicated, short-lived, bounded.
+        # Requests are worth nothing once their requester has stopped waiting: not replicated, short-lived, bounded.
         yield Queue(
             name=name,
             arguments={"x-queue-type": "classic", "x-max-length": REQUESTS_MAX, "x-message-ttl": 60_000},
@@ -202,7 +202,7 @@ def _merged(known: Queue | None, queue: Queue) -> Queue:
     return msgspec.structs.replace(known, bindings=tuple(dict.fromkeys((*known.bindings, *queue.bindings))))
 
 
-async def declare(channel: AbstractChannel, wanted: Topology, *, timeout_seconds: float = 30.0) -> dict[str, int]:
+async def declare(channel: AbstractChannel, topology: Topology, *, timeout_seconds: float = 30.0) -> dict[str, int]:
     """Declare what the service owns, and what is missing of the rest; what exists with the same arguments stays as it is.
 
     Returns how many consumers each queue has, as the broker counts them.
@@ -213,13 +213,13 @@ async def declare(channel: AbstractChannel, wanted: Topology, *, timeout_seconds
     name = ""
     consumers: dict[str, int] = {}
     try:
-        for name, kind in wanted.exchanges:
-            if wanted.owns(name) or not await _has_exchange(channel, name, timeout_seconds=timeout_seconds):
-                await _declare_exchange(channel, wanted, name, kind, timeout_seconds=timeout_seconds)
-        for queue in wanted.queues:
+        for name, kind in topology.exchanges:
+            if topology.owns(name) or not await _has_exchange(channel, name, timeout_seconds=timeout_seconds):
+                await _declare_exchange(channel, topology, name, kind, timeout_seconds=timeout_seconds)
+        for queue in topology.queues:
             name = queue.name
-            if wanted.owns(name) or not await _has_queue(channel, name, timeout_seconds=timeout_seconds):
-                consumers[name] = await _declare_queue(channel, wanted, queue, timeout_seconds=timeout_seconds)
+            if topology.owns(name) or not await _has_queue(channel, name, timeout_seconds=timeout_seconds):
+                consumers[name] = await _declare_queue(channel, topology, queue, timeout_seconds=timeout_seconds)
     except ChannelPreconditionFailed as conflict:
         raise TopologyConflict(
             f"'{name}' exists on the broker with other arguments; delete it there, "
@@ -229,17 +229,17 @@ async def declare(channel: AbstractChannel, wanted: Topology, *, timeout_seconds
 
 
 async def _declare_exchange(
-    channel: AbstractChannel, wanted: Topology, name: str, kind: ExchangeType, *, timeout_seconds: float
+    channel: AbstractChannel, topology: Topology, name: str, kind: ExchangeType, *, timeout_seconds: float
 ) -> None:
     try:
         await channel.declare_exchange(name, kind, durable=True, timeout=timeout_seconds)
     except ChannelAccessRefused:
-        if wanted.owns(name):
+        if topology.owns(name):
             raise
-        await _leave_missing(channel, wanted, name)
+        await _leave_missing(channel, topology, name)
 
 
-async def _declare_queue(channel: AbstractChannel, wanted: Topology, queue: Queue, *, timeout_seconds: float) -> int:
+async def _declare_queue(channel: AbstractChannel, topology: Topology, queue: Queue, *, timeout_seconds: float) -> int:
     """Declare a queue with its bindings; returns how many consumers it has."""
     try:
         declared = await channel.declare_queue(
@@ -248,16 +248,16 @@ async def _declare_queue(channel: AbstractChannel, wanted: Topology, queue: Queu
         for exchange, key in queue.bindings:
             await declared.bind(exchange, key, timeout=timeout_seconds)
     except ChannelAccessRefused:
-        if wanted.owns(queue.name):
+        if topology.owns(queue.name):
             raise
-        await _leave_missing(channel, wanted, queue.name)
+        await _leave_missing(channel, topology, queue.name)
         return 0
     return declared.declaration_result.consumer_count or 0
 
 
-async def _leave_missing(channel: AbstractChannel, wanted: Topology, name: str) -> None:
+async def _leave_missing(channel: AbstractChannel, topology: Topology, name: str) -> None:
     """Go on without what belongs to another service and may not be made; what is published there stays in the outbox."""
-    log.warning("topology.missing", name=name, service=wanted.service)
+    log.warning("topology.missing", name=name, service=topology.service)
     await channel.reopen()
 
 

@@ -1,4 +1,4 @@
-"""Places for requests that are under way, given out to tenants in turn: the flood of one is a longer line of its own.
+"""Places for requests in progress, given out to tenants in turn: the flood of one is a longer line of its own.
 
 Both sides of a request use them: who asks, so that what waits is bounded and refused by tenant, and who answers, so that
 the requests of several processes that ask have their turns too. Heavy requests have a few places of their own.
@@ -15,7 +15,7 @@ _RESERVED_PART = 4
 """One tenant has all places but a quarter at most: whoever else comes finds one at once."""
 _HEAVY_PLACES = 4
 _HEAVY_TENANT_PLACES_MAX = 1
-"""So many heavy requests are under way at a time, and of one tenant: they share the processor with everything else."""
+"""So many heavy requests are in progress at a time, and of one tenant: they share the processor with everything else."""
 
 
 class Turns:

@@ -54,7 +54,7 @@ def child_traceparent(parent: str | None) -> str:
 
 
 def current() -> Correlation:
-    """Return the correlation of the work in hand; work that nobody asked for gets a fresh one."""
+    """Return the correlation of the current work; work that nobody requested gets a fresh one."""
     found = _current.get()
     if found is None:
         found = Correlation(correlation_id=new_correlation_id(), traceparent=child_traceparent(None))
@@ -73,5 +73,5 @@ def correlated(correlation: Correlation) -> Iterator[Correlation]:
 
 
 def adopt(correlation: Correlation) -> None:
-    """Make `correlation` the current one for the rest of this task (a request learns its tenant on the way)."""
+    """Make `correlation` the current one for the rest of this task (a request learns its tenant while it is handled)."""
     _current.set(correlation)

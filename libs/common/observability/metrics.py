@@ -45,7 +45,7 @@ OUTBOX_REFUSED_OLDEST = Gauge(
     "outbox_refused_oldest_seconds", "Age of the oldest message that one destination refuses.", ["destination"]
 )
 MESSAGES = Counter(
-    "messages_total", "Messages heard, by what became of them.", ["queue", "outcome"]
+    "messages_total", "Messages received, by what became of them.", ["queue", "outcome"]
 )  # outcome: handled, repeated, retried, passed_over, dead
 MESSAGE_BATCH = Histogram(
     "message_batch_size",
@@ -53,11 +53,11 @@ MESSAGE_BATCH = Histogram(
     ["queue"],
     buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500),
 )
-REQUESTS_ASKED = Counter(
+REQUESTS_SENT = Counter(
     "requests_sent_total", "Requests put to another service over the broker.", ["request", "outcome"]
 )
-REQUESTS_GIVEN_UP = Counter(
-    "requests_given_up_total", "Requests that waited here until whoever asked had given up.", ["request"]
+REQUESTS_EXPIRED = Counter(
+    "requests_given_up_total", "Requests that waited here until their requester had stopped waiting.", ["request"]
 )
 REQUEST_DURATION = Histogram("request_answer_seconds", "Time until the other service answered.", ["request"])
 DATABASE_OUTAGES = Counter(

@@ -93,7 +93,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     detail: str
     """What happened this time, as a sentence."""
     instance: str
-    """The path that was asked."""
+    """The path of the request."""
     code: str
     """The kind of problem as a stable snake_case word, for programs."""
     correlation_id: str

@@ -149,7 +149,7 @@ class BoundedProtocol(HttpToolsProtocol):
             try:
                 self.parser.feed_data(rest)
             except httptools.HttpParserUpgrade as upgrade:
-                # The offer to speak something else is ignored (RFC 9110, 7.8); what follows is the next request.
+                # The offer to use another protocol is ignored (RFC 9110, 7.8); what follows is the next request.
                 rest = memoryview(rest)[upgrade.args[0] :]
                 if rest:
                     continue

@@ -56,7 +56,7 @@ UPGRADE_WITH_BODY = Refusal(
     reason="upgrade",
     status=400,
     code="malformed_request",
-    detail="this server speaks HTTP/1.1 only; send a request that has a body without an Upgrade header",
+    detail="this server uses HTTP/1.1 only; send a request that has a body without an Upgrade header",
 )
 HEAD_TIMEOUT = Refusal(
     reason="header_timeout", status=408, code="request_too_slow", detail="the headers did not arrive in time"

@@ -21,7 +21,7 @@ class TestData(msgspec.Struct, frozen=True, kw_only=True):
     event_id: UUID
     """The event."""
     occurred_at: datetime
-    """When it was asked for."""
+    """When it was requested."""
     tenant_id: str
     """The tenant."""
     endpoint_id: UUID

@@ -152,7 +152,7 @@ async def change_endpoint(
                 tx, tenant_id=tenant_id, endpoint_id=endpoint_id, reason=EndReason.ENDPOINT_DISABLED, at=now
             )
         if changed.is_active and not was.is_active:
-            # What failed before the end counts too: it was given up when the endpoint was switched off.
+            # What failed before the end counts too: it failed when the endpoint was switched off.
             gate = await gates.find(tx, tenant_id=tenant_id, endpoint_id=endpoint_id)
             await gates.save(tx, [((tenant_id, endpoint_id), Gate())])
             off_since = was.disabled_at or was.created_at

@@ -56,7 +56,7 @@ _NUMERIC = re.compile(r"(?:[0-9]+|0[xX][0-9A-Fa-f]*)\Z")
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a tenant wants to hear about its payments."""
+    """Where a tenant receives the events of its payments."""
 
     tenant_id: str
     """The tenant."""
@@ -79,23 +79,23 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     rate_limit_per_second: int | None = None
     """Attempts per second at most; None for no limit."""
     is_ordered: bool = False
-    """Whether the events of one payment are told in order."""
+    """Whether the events of one payment are delivered in order."""
     header_names: tuple[str, ...] = ()
     """Names of the tenant's own headers."""
     public_key: str | None = None
     """Verifies its `v1a` signatures."""
 
 
-def check_events(wanted: Sequence[str], *, known: Sequence[str]) -> list[tuple[str, str]]:
+def check_events(listed: Sequence[str], *, known: Sequence[str]) -> list[tuple[str, str]]:
     """Find what is wrong with an endpoint's list of events, as (JSON pointer, sentence)."""
     admitted = {pattern for event in known for pattern in patterns_of(event)}
-    if not wanted:
+    if not listed:
         return [("/events", "name at least one event, a prefix such as `payment.*`, or `*`")]
-    if len(wanted) > EVENTS_MAX:
+    if len(listed) > EVENTS_MAX:
         return [("/events", f"at most {EVENTS_MAX} entries")]
     return [
         (f"/events/{index}", f"unknown event {entry[:100]!r}; known are {', '.join(known)}, their prefixes, and `*`")
-        for index, entry in enumerate(wanted)
+        for index, entry in enumerate(listed)
         if entry not in admitted
     ]
 

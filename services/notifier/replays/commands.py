@@ -114,7 +114,7 @@ async def cancel_replay(database: Database, request: CancelReplay, *, clock: Clo
     if replay is None:
         raise ReplayNotFound("webhook replay not found")
     if replay.status is ReplayStatus.DONE:
-        raise ReplayDone("the replay is done: everything that it asked for is scheduled")
+        raise ReplayDone("the replay is done: everything that it selects is scheduled")
     return replay_view(replay)
 
 

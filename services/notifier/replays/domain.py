@@ -46,6 +46,6 @@ class ReplayState(msgspec.Struct, frozen=True, kw_only=True):
     until: UUID
     """The last event to look at."""
     created_at: datetime
-    """When it was asked for."""
+    """When it was created."""
     ended_at: datetime | None = None
     """When everything was scheduled, or when it was cancelled."""

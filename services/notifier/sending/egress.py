@@ -202,7 +202,7 @@ class GuardedResolver(AbstractResolver):
         except BaseException:
             leave()
             raise
-        # A thread cannot be stopped: the place is free when the lookup has ended, not when its attempt gave up.
+        # A thread cannot be stopped: the place is free when the lookup has ended, not when its attempt timed out.
         try:
             lookup = self._threads.submit(ask)
         except RuntimeError as fault:
@@ -212,5 +212,5 @@ class GuardedResolver(AbstractResolver):
         return await asyncio.wrap_future(lookup)
 
     async def close(self) -> None:
-        """Let go of the threads; lookups still under way are not waited for."""
+        """Let go of the threads; lookups still in progress are not waited for."""
         self._threads.shutdown(wait=False, cancel_futures=True)

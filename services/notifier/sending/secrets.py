@@ -29,7 +29,7 @@ class EndpointSecrets(KeyRing):
         super().__init__(current, previous, label=b"webhook secret key id", unreadable=SecretUnreadable)
 
     def mint(self, *, tenant_id: str, endpoint_id: UUID, has_public_key: bool = False) -> Minted:
-        """Mint the secret of one endpoint, and an ed25519 key beside it if asked."""
+        """Mint the secret of one endpoint, and an ed25519 key beside it if requested."""
         return self._minted(new_secret(), tenant_id, endpoint_id, has_public_key=has_public_key)
 
     def rekey(self, sealed: bytes, *, tenant_id: str, endpoint_id: UUID, has_public_key: bool) -> Minted:

@@ -25,9 +25,9 @@ async def test_a_database_that_is_not_there_is_named_in_one_sentence(gateway_dat
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    _, said = await asyncio.wait_for(run.communicate(), 120)
+    _, output = await asyncio.wait_for(run.communicate(), 120)
     assert run.returncode == 1
-    (sentence,) = said.decode().splitlines()
+    (sentence,) = output.decode().splitlines()
     assert sentence.startswith("gateway: PostgreSQL refuses the address in GATEWAY_DATABASE_URL")
 
 

@@ -1,4 +1,4 @@
-"""The pool through an outage: what was asked may be asked again, and nothing has to be restarted."""
+"""The pool through an outage: what was requested may be requested again, and nothing has to be restarted."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -108,8 +108,8 @@ class HalfDead:
             *(asyncio.create_task(_pump(*way)) for way in ((reader, to_server), (from_server, writer))),
         }
 
-    def say_goodbye(self) -> None:
-        """Send what a server sends when it is told to stop, and nothing after it."""
+    def close_politely(self) -> None:
+        """Send what a server sends when it is stopped, and nothing after it."""
         fields = b"SFATAL\0VFATAL\0C57P02\0Mterminating connection because of crash of another server process\0\0"
         for client in self._clients:
             client.write(b"E" + (len(fields) + 4).to_bytes(4, "big") + fields)
@@ -130,7 +130,7 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         writer.close()
 
 
-async def test_connection_that_is_told_goodbye_and_never_closed_is_an_outage_and_is_not_used_again(
+async def test_connection_ended_by_the_server_but_never_closed_is_not_reused(
     ledger_database: TestDatabase,
 ) -> None:
     settings = ledger_database.settings("ledger", pool_size=1)
@@ -147,7 +147,7 @@ async def test_connection_that_is_told_goodbye_and_never_closed_is_an_outage_and
         await database.open()
         try:
             await database.state()
-            server.say_goodbye()
+            server.close_politely()
             # The driver reads it on its own before the next statement.
             await asyncio.sleep(0.1)
             with pytest.raises(DatabaseUnavailable):

@@ -26,7 +26,7 @@ def _program() -> str:
     """Return where PgBouncer is; it is installed first where we may."""
     found = which("pgbouncer", "/usr/sbin")
     if not found:
-        packages.install(["pgbouncer"], say=print)
+        packages.install(["pgbouncer"], report=print)
     return found or which("pgbouncer", "/usr/sbin")
 
 

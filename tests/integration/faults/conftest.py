@@ -22,7 +22,7 @@ def own_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Serv
     """A PostgreSQL and a RabbitMQ that nobody else uses, native wherever the shared ones run."""
     absent = packages.missing(["postgres", "rabbitmq"])
     if absent:
-        packages.install(absent, say=print)
+        packages.install(absent, report=print)
     layout = Layout(root=Path(tmp_path_factory.mktemp("faults")), profile="test")
     database = postgres.start(layout, port=ports.next_free(_POSTGRES_PORT))
     try:

@@ -183,7 +183,7 @@ async def test_work_goes_on_after_rabbitmq_hung_up(rig: Rig, name: str) -> None:
     assert rig.counts() == before
 
 
-async def test_deleted_queue_is_declared_again_and_gets_what_was_said_meanwhile(rig: Rig) -> None:
+async def test_deleted_queue_is_declared_again_and_gets_what_it_missed(rig: Rig) -> None:
     before = rig.counts()
     async with rig.channel() as channel:
         await channel.queue_delete(QUEUE)

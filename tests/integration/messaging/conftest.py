@@ -45,7 +45,7 @@ async def until(fact: Callable[[], Awaitable[bool]], *, seconds: float = WAIT_SE
 
 
 class Pair:
-    """A gateway that says `payment.captured` and a ledger that hears it, each with its own schema."""
+    """A gateway that publishes `payment.captured` and a ledger that handles it, each with its own schema."""
 
     def __init__(self, admin_url: str, vhost_url: str) -> None:
         self.admin_url = admin_url
@@ -162,7 +162,7 @@ async def _empty(url: str) -> None:
 
 
 def captured(intent_id: UUID | None = None, *, amount_minor: int = 100) -> Publication:
-    """One `payment.captured` about to be said."""
+    """One `payment.captured` about to be published."""
     body = gateway.PaymentCaptured(
         payment_intent_id=intent_id or new_id(),
         amount_minor=amount_minor,
@@ -175,13 +175,13 @@ def captured(intent_id: UUID | None = None, *, amount_minor: int = 100) -> Publi
 
 
 async def record(transaction: Connection, events: list[Received[gateway.PaymentCaptured]], note: str = "") -> None:
-    """The effect of hearing: a row an event."""
+    """The effect of handling: a row an event."""
     await transaction.executemany(
         "INSERT INTO effects VALUES ($1, $2, $3)", [(e.id, e.body.payment_intent_id, note) for e in events]
     )
 
 
-async def say_all(database: Database, publications: list[Publication]) -> None:
-    """Say in one transaction."""
+async def publish_together(database: Database, publications: list[Publication]) -> None:
+    """Publish in one transaction."""
     async with database.transaction() as transaction:
         await publish(transaction, publications)

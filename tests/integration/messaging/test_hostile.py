@@ -104,7 +104,7 @@ def _malformed(kind: type[Message]) -> st.SearchStrategy[bytes]:
 
 
 def _odd(kind: type[Message]) -> st.SearchStrategy[bytes]:
-    """Messages that their contract may admit: what becomes of them is the handler's to say."""
+    """Messages that their contract may admit: what becomes of them is the handler's decision."""
     fields = sorted(kind.example)
     value: st.SearchStrategy[Any] = st.sampled_from(
         [-1, 0, 10**18, 10**30, "", "\x00", "x" * 10_000, "XXX", None, [], {}, 1e300, "0001-01-01T00:00:00Z"]

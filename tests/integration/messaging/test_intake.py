@@ -41,7 +41,7 @@ class Everybody:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def works_on(self, message: Delivery) -> bool:
-        """Nothing stays in hand."""
+        """Nothing stays unacknowledged."""
         return False
 
     async def take(self, message: Delivery) -> None:
@@ -100,7 +100,7 @@ async def send(url: str, queue: str, bodies: list[bytes]) -> None:
             )
 
 
-def wanted(queue: str, exchange: str = "") -> Topology:
+def topology_of(queue: str, exchange: str = "") -> Topology:
     """A topology of one queue."""
     return Topology(
         service="intake",
@@ -126,7 +126,7 @@ async def reading(
     broker.subscribe(queue, taker, prefetch=PREFETCH)
     # The exchange that the probe publishes to.
     needed = topology("ledger")
-    more = wanted(queue, exchange)
+    more = topology_of(queue, exchange)
     await broker.start(
         Topology(
             service="intake",
@@ -220,14 +220,14 @@ async def test_connection_that_goes_silent_while_it_is_made_cancels_nobody(
     vhost_url: str, queue: str, monkeypatch: pytest.MonkeyPatch, silent: str
 ) -> None:
     made: list[AbstractConnection] = []
-    giving_up: list[asyncio.Task[None]] = []
+    closing: list[asyncio.Task[None]] = []
 
     async def connect_and_note(url: str, *, timeout_seconds: float) -> AbstractConnection:
         connection = await connect(url, timeout_seconds=timeout_seconds)
         made.append(connection)
         if len(made) == (1 if silent == "first" else 2):
             assert connection.transport is not None
-            giving_up.append(asyncio.create_task(go_silent(connection.transport.connection)))
+            closing.append(asyncio.create_task(go_silent(connection.transport.connection)))
         return connection
 
     monkeypatch.setattr(consuming, "connect", connect_and_note)
@@ -237,8 +237,8 @@ async def test_connection_that_goes_silent_while_it_is_made_cancels_nobody(
     reads.add(Subscription(queue=queue, name=queue, taker=taker, prefetch=PREFETCH))
     if silent == "first":
         with pytest.raises(Unavailable):
-            await reads.start(wanted(queue))
-    await reads.start(wanted(queue))
+            await reads.start(topology_of(queue))
+    await reads.start(topology_of(queue))
     try:
         if silent == "second":
             await made[0].close()
@@ -247,7 +247,7 @@ async def test_connection_that_goes_silent_while_it_is_made_cancels_nobody(
         await until(lambda: _has(taker, b"after"))
     finally:
         await reads.stop()
-    await asyncio.gather(*giving_up)
+    await asyncio.gather(*closing)
 
 
 async def test_forgotten_messages_are_seen_and_come_again(vhost_url: str, queue: str) -> None:

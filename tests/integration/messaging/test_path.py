@@ -17,7 +17,7 @@ from libs.common.messaging.redrive import redrive
 from libs.common.messaging.topology import DELAYS_SECONDS, TopologyConflict
 from libs.common.observability import metrics
 from libs.common.observability.correlation import Correlation, correlated
-from tests.integration.messaging.conftest import Pair, captured, record, say_all, until
+from tests.integration.messaging.conftest import Pair, captured, publish_together, record, until
 
 pytestmark = pytest.mark.long
 
@@ -77,11 +77,11 @@ def counting(queue: str) -> Callable[[str], float]:
     return lambda outcome: count(outcome) - before[outcome]
 
 
-async def test_thousand_events_said_each_takes_effect_once_in_few_packs(pair: Pair) -> None:
-    said, heard_in = await pair.database("gateway"), await pair.database("ledger")
-    speaker, hearer = await pair.bus("gateway", said), await pair.bus("ledger", heard_in)
-    complete_gateway(speaker)
-    complete_ledger(hearer)
+async def test_a_thousand_events_take_effect_once_each_in_few_packs(pair: Pair) -> None:
+    source, target = await pair.database("gateway"), await pair.database("ledger")
+    publisher, subscriber = await pair.bus("gateway", source), await pair.bus("ledger", target)
+    complete_gateway(publisher)
+    complete_ledger(subscriber)
     batches: list[int] = []
     counted = counting("ledger.payment.captured")
 
@@ -89,16 +89,16 @@ async def test_thousand_events_said_each_takes_effect_once_in_few_packs(pair: Pa
         batches.append(len(events))
         await record(transaction, list(events))
 
-    hearer.handle(gateway.PaymentCaptured, on_captured)
+    subscriber.handle(gateway.PaymentCaptured, on_captured)
     publications = [captured() for _ in range(1000)]
-    async with pair.running(speaker, hearer):
-        await say_all(said, publications)
-        # Said again, as a sender that crashed after its commit would: the inbox knows every one of them.
-        await say_all(said, publications)
+    async with pair.running(publisher, subscriber):
+        await publish_together(source, publications)
+        # Published again, as a sender that crashed after its commit would: the inbox knows every one of them.
+        await publish_together(source, publications)
 
         async def all_there() -> bool:
-            row = await heard_in.fetchrow("SELECT count(*) AS n, count(DISTINCT event_id) AS d FROM effects")
-            left = await said.fetchrow("SELECT count(*) AS n FROM outbox")
+            row = await target.fetchrow("SELECT count(*) AS n, count(DISTINCT event_id) AS d FROM effects")
+            left = await source.fetchrow("SELECT count(*) AS n FROM outbox")
             assert row is not None
             assert left is not None
             assert row["n"] == row["d"]
@@ -112,10 +112,10 @@ async def test_thousand_events_said_each_takes_effect_once_in_few_packs(pair: Pa
 
 
 async def test_events_of_two_tenants_under_one_id_both_take_effect_and_are_postponed_apart(pair: Pair) -> None:
-    said, heard_in = await pair.database("gateway"), await pair.database("ledger")
-    speaker, hearer = await pair.bus("gateway", said), await pair.bus("ledger", heard_in)
-    complete_gateway(speaker)
-    complete_ledger(hearer)
+    source, target = await pair.database("gateway"), await pair.database("ledger")
+    publisher, subscriber = await pair.bus("gateway", source), await pair.bus("ledger", target)
+    complete_gateway(publisher)
+    complete_ledger(subscriber)
     first = captured()
     same = [
         msgspec.structs.replace(first, correlation=Correlation(correlation_id="corr", tenant_id=name))
@@ -131,45 +131,45 @@ async def test_events_of_two_tenants_under_one_id_both_take_effect_and_are_postp
         if early:
             raise TooEarly("not yet", event_ids=frozenset(event.id for event in events))
 
-    hearer.handle(gateway.PaymentCaptured, on_captured)
-    async with pair.running(speaker, hearer):
-        await say_all(said, [first, *same, first])
+    subscriber.handle(gateway.PaymentCaptured, on_captured)
+    async with pair.running(publisher, subscriber):
+        await publish_together(source, [first, *same, first])
 
         async def postponed() -> bool:
-            return not await said.fetch("SELECT FROM outbox")
+            return not await source.fetch("SELECT FROM outbox")
 
         await until(postponed)
         early = False
 
         async def there() -> bool:
-            return len(await heard_in.fetch("SELECT FROM effects")) == 4
+            return len(await target.fetch("SELECT FROM effects")) == 4
 
         await until(there)
-        await say_all(said, [first, *same])
+        await publish_together(source, [first, *same])
         await until(postponed)
-    rows = await heard_in.fetch("SELECT note FROM effects ORDER BY note")
+    rows = await target.fetch("SELECT note FROM effects ORDER BY note")
     assert [row["note"] for row in rows] == ["", "t1", "t2", "t3"]
 
 
 async def test_one_bad_event_in_a_pack_dies_alone_with_its_reason(pair: Pair) -> None:
-    said, heard_in = await pair.database("gateway"), await pair.database("ledger")
-    speaker, hearer = await pair.bus("gateway", said), await pair.bus("ledger", heard_in)
-    complete_gateway(speaker)
-    complete_ledger(hearer)
+    source, target = await pair.database("gateway"), await pair.database("ledger")
+    publisher, subscriber = await pair.bus("gateway", source), await pair.bus("ledger", target)
+    complete_gateway(publisher)
+    complete_ledger(subscriber)
 
     async def on_captured(transaction: Connection, events: Captures) -> None:
         await record(transaction, list(events))
         if any(event.body.amount_minor == 666 for event in events):
             raise BrokenInvariant("debits and credits differ")
 
-    hearer.handle(gateway.PaymentCaptured, on_captured)
+    subscriber.handle(gateway.PaymentCaptured, on_captured)
     good = [captured() for _ in range(50)]
     bad = captured(amount_minor=666)
-    async with pair.running(speaker, hearer):
-        await say_all(said, [*good[:25], bad, *good[25:]])
+    async with pair.running(publisher, subscriber):
+        await publish_together(source, [*good[:25], bad, *good[25:]])
 
         async def settled() -> bool:
-            row = await heard_in.fetchrow("SELECT count(*) AS n FROM effects")
+            row = await target.fetchrow("SELECT count(*) AS n FROM effects")
             return (
                 bool(row and row["n"] == 50)
                 and len(await _dead_letters(pair.vhost_url, "ledger.payment.captured")) == 1
@@ -184,10 +184,10 @@ async def test_one_bad_event_in_a_pack_dies_alone_with_its_reason(pair: Pair) ->
 
 
 async def test_dead_letter_is_redriven_and_takes_effect(pair: Pair) -> None:
-    said, heard_in = await pair.database("gateway"), await pair.database("ledger")
-    speaker, hearer = await pair.bus("gateway", said), await pair.bus("ledger", heard_in)
-    complete_gateway(speaker)
-    complete_ledger(hearer)
+    source, target = await pair.database("gateway"), await pair.database("ledger")
+    publisher, subscriber = await pair.bus("gateway", source), await pair.bus("ledger", target)
+    complete_gateway(publisher)
+    complete_ledger(subscriber)
     cured = False
 
     async def on_captured(transaction: Connection, events: Captures) -> None:
@@ -195,13 +195,13 @@ async def test_dead_letter_is_redriven_and_takes_effect(pair: Pair) -> None:
             raise NotFound("no such account")
         await record(transaction, list(events))
 
-    hearer.handle(gateway.PaymentCaptured, on_captured)
+    subscriber.handle(gateway.PaymentCaptured, on_captured)
     queue = "ledger.payment.captured"
-    async with pair.running(speaker, hearer):
-        await say_all(said, [captured()])
+    async with pair.running(publisher, subscriber):
+        await publish_together(source, [captured()])
 
         async def died() -> bool:
-            return await heard_in.fetch("SELECT 1") != [] and bool(
+            return await target.fetch("SELECT 1") != [] and bool(
                 await _queue_exists(pair.vhost_url, queue) and await _dead_letters(pair.vhost_url, queue)
             )
 
@@ -210,7 +210,7 @@ async def test_dead_letter_is_redriven_and_takes_effect(pair: Pair) -> None:
         assert (await redrive(pair.vhost_url, queue)).moved == 1
 
         async def effective() -> bool:
-            return bool(await heard_in.fetch("SELECT 1 FROM effects"))
+            return bool(await target.fetch("SELECT 1 FROM effects"))
 
         await until(effective)
         assert await _dead_letters(pair.vhost_url, queue) == []
@@ -229,25 +229,25 @@ async def _queue_exists(url: str, queue: str) -> bool:
 
 
 async def test_event_that_came_too_early_comes_again_later(pair: Pair) -> None:
-    said, heard_in = await pair.database("gateway"), await pair.database("ledger")
-    speaker, hearer = await pair.bus("gateway", said), await pair.bus("ledger", heard_in)
-    complete_gateway(speaker)
-    complete_ledger(hearer)
+    source, target = await pair.database("gateway"), await pair.database("ledger")
+    publisher, subscriber = await pair.bus("gateway", source), await pair.bus("ledger", target)
+    complete_gateway(publisher)
+    complete_ledger(subscriber)
     attempts: list[int] = []
     counted = counting("ledger.payment.captured")
 
     async def on_captured(transaction: Connection, events: Captures) -> None:
         attempts.extend(event.attempt for event in events)
         if events[0].attempt == 0:
-            raise TooEarly("the authorization has not been heard yet")
+            raise TooEarly("the authorization has not been handled yet")
         await record(transaction, list(events))
 
-    hearer.handle(gateway.PaymentCaptured, on_captured)
-    async with pair.running(speaker, hearer):
-        await say_all(said, [captured()])
+    subscriber.handle(gateway.PaymentCaptured, on_captured)
+    async with pair.running(publisher, subscriber):
+        await publish_together(source, [captured()])
 
         async def effective() -> bool:
-            return bool(await heard_in.fetch("SELECT 1 FROM effects"))
+            return bool(await target.fetch("SELECT 1 FROM effects"))
 
         await until(effective)
     assert attempts == [0, 1]
@@ -259,17 +259,17 @@ async def test_event_that_came_too_early_comes_again_later(pair: Pair) -> None:
     "garbage", [b"", b"not json", b"[]", b'{"type":"x"}', b'{"type":"x","events":[{"id":1}]}', b"\xff\xfe"]
 )
 async def test_undecodable_message_goes_to_the_dead_letters_and_blocks_nobody(pair: Pair, garbage: bytes) -> None:
-    said, heard_in = await pair.database("gateway"), await pair.database("ledger")
-    speaker, hearer = await pair.bus("gateway", said), await pair.bus("ledger", heard_in)
-    complete_gateway(speaker)
-    complete_ledger(hearer)
+    source, target = await pair.database("gateway"), await pair.database("ledger")
+    publisher, subscriber = await pair.bus("gateway", source), await pair.bus("ledger", target)
+    complete_gateway(publisher)
+    complete_ledger(subscriber)
 
     async def on_captured(transaction: Connection, events: Captures) -> None:
         await record(transaction, list(events))
 
-    hearer.handle(gateway.PaymentCaptured, on_captured)
+    subscriber.handle(gateway.PaymentCaptured, on_captured)
     queue = "ledger.payment.captured"
-    async with pair.running(speaker, hearer):
+    async with pair.running(publisher, subscriber):
 
         async def exists() -> bool:
             return await _queue_exists(pair.vhost_url, queue)
@@ -281,10 +281,10 @@ async def test_undecodable_message_goes_to_the_dead_letters_and_blocks_nobody(pa
         async with connection:
             channel = await connection.channel()
             await channel.default_exchange.publish(aio_pika.Message(garbage), routing_key=queue)
-        await say_all(said, [captured()])
+        await publish_together(source, [captured()])
 
         async def settled() -> bool:
-            received = await heard_in.fetch("SELECT 1 FROM effects")
+            received = await target.fetch("SELECT 1 FROM effects")
             return len(received) == 1 and len(await _dead_letters(pair.vhost_url, queue)) == before + 1
 
         await until(settled)
@@ -292,7 +292,7 @@ async def test_undecodable_message_goes_to_the_dead_letters_and_blocks_nobody(pa
         assert dead.headers["x-reason"] == "undecodable_message"
 
 
-async def test_request_is_answered_refused_or_given_up_in_time(pair: Pair) -> None:
+async def test_request_is_answered_refused_or_expired_in_time(pair: Pair) -> None:
     asks, answers = await pair.database("api"), await pair.database("ledger")
     requester, answerer = await pair.bus("api", asks), await pair.bus("ledger", answers)
     complete_ledger(answerer)
@@ -382,7 +382,7 @@ async def test_request_of_a_tenant_is_answered_beside_the_flood_of_another(pair:
         await until(connected)
         flood = [asyncio.create_task(ask("rude")) for _ in range(200)]
         await asyncio.sleep(0)
-        # All that the other has under way hangs, and its next ones wait in a line of their own.
+        # All that the other has in progress hangs, and its next ones wait in a line of their own.
         await ask("quiet")
         assert order == ["quiet"]
         open_up.set()
@@ -390,17 +390,17 @@ async def test_request_of_a_tenant_is_answered_beside_the_flood_of_another(pair:
     assert order.count("rude") == 200
 
 
-def complete_api(bus: Bus, news: Callable[[Received[api.AccessChanged]], None] | None = None) -> None:
+def complete_api(bus: Bus, handler: Callable[[Received[api.AccessChanged]], None] | None = None) -> None:
     for kind in handled_by("api"):
         if not kind.contract.broadcast:
             bus.handle(kind, _ignore)
-    bus.handle_broadcast(api.AccessChanged, news or (lambda _: None))
+    bus.handle_broadcast(api.AccessChanged, handler or (lambda _: None))
 
 
-async def test_a_broadcast_is_heard_by_every_process_that_runs_and_by_nobody_later(pair: Pair) -> None:
-    said = await pair.database("api")
+async def test_a_broadcast_reaches_every_running_process_and_none_later(pair: Pair) -> None:
+    source = await pair.database("api")
     received: list[tuple[str, str]] = []
-    processes = [await pair.bus("api", said) for _ in range(2)]
+    processes = [await pair.bus("api", source) for _ in range(2)]
     for name, process in zip(("one", "two"), processes, strict=True):
         complete_api(process, lambda event, name=name: received.append((name, event.body.tenant_id)))  # type: ignore[misc]
 
@@ -418,36 +418,36 @@ async def test_a_broadcast_is_heard_by_every_process_that_runs_and_by_nobody_lat
             Publication.of(api.AccessChanged(tenant_id=tenant), occurred_at=datetime.now(UTC), correlation=correlation)
         ]
 
-    async def has_heard(*wanted: tuple[str, str]) -> bool:
-        return {*wanted} <= {*received}
+    async def has_received(*expected: tuple[str, str]) -> bool:
+        return {*expected} <= {*received}
 
     async with pair.running(*processes):
         await until(connected)
-        await say_all(said, changed("t-1"))
-        await until(lambda: has_heard(("one", "t-1"), ("two", "t-1")))
+        await publish_together(source, changed("t-1"))
+        await until(lambda: has_received(("one", "t-1"), ("two", "t-1")))
     assert len(received) == 2
-    processes = [await pair.bus("api", said)]
+    processes = [await pair.bus("api", source)]
     complete_api(processes[0], lambda event: received.append(("three", event.body.tenant_id)))
     async with pair.running(*processes):
         await until(connected)
-        await say_all(said, changed("t-2"))
-        await until(lambda: has_heard(("three", "t-2")))
+        await publish_together(source, changed("t-2"))
+        await until(lambda: has_received(("three", "t-2")))
     assert received[2:] == [("three", "t-2")]
 
 
 async def test_public_event_stands_alone_and_flat_on_payments_x(pair: Pair) -> None:
-    said = await pair.database("api")
-    speaker = await pair.bus("api", said)
-    complete_api(speaker)
+    source = await pair.database("api")
+    publisher = await pair.bus("api", source)
+    complete_api(publisher)
     notifier_in = await pair.database("notifier")
     received: list[str] = []
     listener = await pair.bus("notifier", notifier_in)
     _complete_notifier(listener, received)
-    async with pair.running(speaker, listener):
+    async with pair.running(publisher, listener):
 
         async def connected() -> bool:
             try:
-                await speaker.ping()
+                await publisher.ping()
                 await listener.ping()
             except Unavailable:
                 return False
@@ -461,8 +461,8 @@ async def test_public_event_stands_alone_and_flat_on_payments_x(pair: Pair) -> N
             await queue.bind("payments.x", "payment.#")
             publication = captured()
             body = api.PaymentSettled(**(api.PaymentSettled.example | {"tenant_id": "t1"}))
-            await say_all(
-                said,
+            await publish_together(
+                source,
                 [
                     type(publication).of(
                         body,
@@ -501,7 +501,7 @@ def _complete_notifier(bus: Bus, received: list[str]) -> None:
 
     for kind in handled_by("notifier"):
         if kind.contract.kind is Kind.REQUEST:
-            bus.answer(kind, nothing)  # type: ignore[arg-type]  # never asked here
+            bus.answer(kind, nothing)  # type: ignore[arg-type]  # never called here
         else:
             bus.handle(kind, note)  # type: ignore[arg-type]  # all of them are intent events
 
@@ -524,10 +524,10 @@ async def test_queue_of_the_same_name_with_other_arguments_is_named_in_one_sente
 
 
 async def test_early_events_of_a_pack_cost_the_others_one_more_transaction(pair: Pair) -> None:
-    said, heard_in = await pair.database("gateway"), await pair.database("ledger")
-    speaker, hearer = await pair.bus("gateway", said), await pair.bus("ledger", heard_in)
-    complete_gateway(speaker)
-    complete_ledger(hearer)
+    source, target = await pair.database("gateway"), await pair.database("ledger")
+    publisher, subscriber = await pair.bus("gateway", source), await pair.bus("ledger", target)
+    complete_gateway(publisher)
+    complete_ledger(subscriber)
     sets: list[int] = []
     counted = counting("ledger.payment.captured")
 
@@ -539,12 +539,12 @@ async def test_early_events_of_a_pack_cost_the_others_one_more_transaction(pair:
             raise TooEarly("not yet", event_ids=early)
         await record(transaction, list(events))
 
-    hearer.handle(gateway.PaymentCaptured, on_captured)
-    async with pair.running(speaker, hearer):
-        await say_all(said, [captured(amount_minor=1 + i % 2) for i in range(100)])
+    subscriber.handle(gateway.PaymentCaptured, on_captured)
+    async with pair.running(publisher, subscriber):
+        await publish_together(source, [captured(amount_minor=1 + i % 2) for i in range(100)])
 
         async def all_there() -> bool:
-            return len(await heard_in.fetch("SELECT 1 FROM effects")) == 100
+            return len(await target.fetch("SELECT 1 FROM effects")) == 100
 
         await until(all_there)
     assert sets == [100, 50]

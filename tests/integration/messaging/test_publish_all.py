@@ -191,7 +191,7 @@ async def test_lost_connection_is_an_outage_and_the_next_write_gets_through(
             await asyncio.sleep(0.1)
 
 
-async def test_silent_connection_that_the_driver_gives_up_is_an_outage_and_cancels_nobody(place: Place) -> None:
+async def test_silent_connection_that_the_driver_closes_is_an_outage(place: Place) -> None:
     channel = await place.channel()
     # The first one asks for the exchange.
     await place.publisher.publish(b"{}", exchange=EXCHANGE, routing_key="payment.settled")
@@ -213,18 +213,18 @@ async def test_silent_connection_that_the_driver_gives_up_is_an_outage_and_cance
 async def test_connection_that_goes_silent_while_it_is_made_is_an_outage(
     vhost_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given_up: list[asyncio.Task[None]] = []
+    closing: list[asyncio.Task[None]] = []
 
     class Silent(LastingConnection):
         async def connect(self, timeout: TimeoutType = None) -> None:
             await super().connect(timeout)
             assert self.transport is not None
-            given_up.append(asyncio.create_task(go_silent(self.transport.connection)))
+            closing.append(asyncio.create_task(go_silent(self.transport.connection)))
 
     monkeypatch.setattr(publisher, "LastingConnection", Silent)
     with pytest.raises(Unavailable):
         await Publisher(vhost_url, name="api").start()
-    await asyncio.gather(*given_up)
+    await asyncio.gather(*closing)
 
 
 async def test_connection_without_confirms_is_replaced_after_six_probes_but_not_a_blocked_one(

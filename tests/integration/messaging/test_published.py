@@ -23,7 +23,7 @@ from libs.common.messaging.resend import PAGE_ROWS, Window
 from libs.common.messaging.topology import declare, topology
 from libs.common.observability.correlation import Correlation
 from libs.common.settings import BrokerSettings
-from tests.integration.messaging.conftest import Pair, captured, record, say_all, until
+from tests.integration.messaging.conftest import Pair, captured, publish_together, record, until
 from tests.integration.messaging.test_postponed import others
 
 SERVICES = ("api", "gateway", "ledger", "notifier")
@@ -72,7 +72,7 @@ async def test_each_message_is_published_again_exactly_as_it_was(pair: Pair, ser
     assert await kept_since(database) is None
     publications = _one_of_each(service)
     async with _relay(pair, database, service) as relay:
-        await say_all(database, publications)
+        await publish_together(database, publications)
         published = await _rows(database, "outbox")
         while await relay.round():
             pass
@@ -112,13 +112,13 @@ async def test_one_payment_is_published_again_and_its_subscriber_takes_it_once(p
         return {row["event_id"] for row in rows}
 
     async with _relay(pair, database, "gateway") as relay, pair.running(bus):
-        await say_all(database, [one, other])
+        await publish_together(database, [one, other])
         await relay.round()
         assert isinstance(one.message, gateway.PaymentCaptured)
         of_one = msgspec.structs.replace(window, payment_intent_id=one.message.payment_intent_id)
         assert await publish_again(database, of_one) == 1
         last = captured()
-        await say_all(database, [last])
+        await publish_together(database, [last])
         await relay.round()
 
         async def all_there() -> bool:
@@ -130,7 +130,7 @@ async def test_one_payment_is_published_again_and_its_subscriber_takes_it_once(p
 async def test_nothing_is_kept_where_the_setting_says_so(pair: Pair) -> None:
     database = await pair.database("gateway")
     async with _relay(pair, database, "gateway", outbox_kept_days=0) as relay:
-        await say_all(database, [captured()])
+        await publish_together(database, [captured()])
         assert await relay.round() == 1
     assert await _rows(database, "outbox_published") == []
 
@@ -138,7 +138,7 @@ async def test_nothing_is_kept_where_the_setting_says_so(pair: Pair) -> None:
 async def test_nothing_is_written_while_the_broker_takes_no_messages(pair: Pair) -> None:
     database = await pair.database("gateway")
     async with _relay(pair, database, "gateway") as relay:
-        await say_all(database, [captured()])
+        await publish_together(database, [captured()])
         # What the broker's notice of an alarm does.
         relay._broker._publisher._set_blocked("low on memory")
         with pytest.raises(Unavailable):
@@ -154,7 +154,7 @@ async def test_nothing_is_written_while_the_broker_takes_no_messages(pair: Pair)
 async def test_what_happens_now_waits_behind_a_few_pages_at_most(pair: Pair) -> None:
     database = await pair.database("gateway")
     async with _relay(pair, database, "gateway") as relay:
-        await say_all(database, [captured()])
+        await publish_together(database, [captured()])
         assert await relay.round() == 1
         many = AHEAD_MAX + 3 * PAGE_ROWS
         await database.write(

@@ -1,4 +1,4 @@
-"""Redrive: dead letters go back once, and none is lost on the way."""
+"""Redrive: dead letters go back once, and none is lost in between."""
 
 import os
 import subprocess

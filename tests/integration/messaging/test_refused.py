@@ -1,4 +1,4 @@
-"""What a destination refuses is listed, tried again on demand, or given up with a line that stays."""
+"""What a destination refuses is listed, tried again on demand, or abandoned with a record that stays."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ from libs.common.messaging import Publication
 from libs.common.messaging.refused import command, list_refused
 from libs.common.observability import metrics
 from libs.common.observability.correlation import Correlation
-from tests.integration.messaging.conftest import Pair, say_all, until
+from tests.integration.messaging.conftest import Pair, publish_together, until
 from tests.integration.messaging.test_relay import Side, _side
 
 PUBLIC = "payments.x"
@@ -29,7 +29,7 @@ async def _fill(side: Side) -> aio_pika.abc.AbstractQueue:
     return queue
 
 
-async def test_refused_messages_are_listed_tried_again_and_given_up(pair: Pair) -> None:
+async def test_refused_messages_are_listed_retried_and_abandoned(pair: Pair) -> None:
     now = datetime.now(UTC)
     event = Publication.of(
         api.PaymentFailed(**api.PaymentFailed.example),
@@ -38,7 +38,7 @@ async def test_refused_messages_are_listed_tried_again_and_given_up(pair: Pair) 
     )
     async with _side(pair, "api") as side:
         queue = await _fill(side)
-        await say_all(side.database, [event])
+        await publish_together(side.database, [event])
         assert await side.relay.round() == 1
         [refused] = await list_refused(side.database)
         assert (refused.destination, refused.count, refused.attempts) == (PUBLIC, 1, 1)
@@ -54,18 +54,18 @@ async def test_refused_messages_are_listed_tried_again_and_given_up(pair: Pair) 
         assert refused.attempts == 2
 
         yesterday = (now - timedelta(days=1)).isoformat()
-        give_up = ["give-up", PUBLIC, "--reason", "the team has left"]
+        end = ["give-up", PUBLIC, "--reason", "the team has left"]
         with pytest.raises(NotFound):
-            await command("api", side.database, [*give_up, "--before", yesterday], now=now)
+            await command("api", side.database, [*end, "--before", yesterday], now=now)
         later = now + timedelta(minutes=5)
-        assert (await command("api", side.database, give_up, now=later)).startswith("1 messages of the api")
+        assert (await command("api", side.database, end, now=later)).startswith("1 messages of the api")
         assert await list_refused(side.database) == []
         await side.relay.measure_once()
         assert metrics.OUTBOX_REFUSED_OLDEST.labels(PUBLIC)._value.get() == 0
         with pytest.raises(NotFound):
-            await command("api", side.database, give_up, now=later)
+            await command("api", side.database, end, now=later)
         with pytest.raises(Invalid):
-            await command("api", side.database, [*give_up, "--before", "yesterday"], now=now)
+            await command("api", side.database, [*end, "--before", "yesterday"], now=now)
         lines = await side.database.fetch("SELECT actor, action, subject, detail FROM operator_actions ORDER BY id")
         assert [(line["action"], line["subject"]) for line in lines] == [
             ("refused.retried", PUBLIC),
@@ -95,7 +95,7 @@ SELECT destination, event_id, contract, tenant_id, correlation_id, traceparent, 
 """
 
 
-async def test_all_are_given_up_and_named_though_some_are_being_tried(pair: Pair) -> None:
+async def test_all_are_abandoned_and_named_while_some_are_tried(pair: Pair) -> None:
     database = await pair.database("api")
     await database.write(_WAIT)
     ids = {str(row["event_id"]) for row in await database.fetch("SELECT event_id FROM outbox_refused")}

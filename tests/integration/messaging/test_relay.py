@@ -25,7 +25,7 @@ from libs.common.messaging.watermark import FULL_SCAN_SECONDS, LAG_SECONDS
 from libs.common.observability import metrics
 from libs.common.observability.correlation import Correlation
 from libs.common.settings import BrokerSettings
-from tests.integration.messaging.conftest import Pair, captured, say_all, until
+from tests.integration.messaging.conftest import Pair, captured, publish_together, until
 
 pytestmark = pytest.mark.long
 
@@ -124,7 +124,7 @@ async def test_event_reaches_each_subscriber_once(side: Side) -> None:
     published = metrics.OUTBOX_PUBLISHED.labels("payment.captured")
     before = published._value.get()
     publications = [captured() for _ in range(250)]
-    await say_all(side.database, publications)
+    await publish_together(side.database, publications)
     assert await side.relay.round() == 250
     # Once for each of its two queues.
     assert published._value.get() == before + 2 * 250
@@ -139,7 +139,7 @@ async def test_event_waits_for_a_queue_that_is_missing(side: Side) -> None:
     failed = metrics.OUTBOX_FAILED.labels("payment.captured")
     before = failed._value.get()
     publication = captured()
-    await say_all(side.database, [publication])
+    await publish_together(side.database, [publication])
     await side.relay.round()
     assert await side.events(API_QUEUE) == [str(publication.event_id)]
     assert side.unroutable == 1
@@ -162,7 +162,7 @@ async def test_event_waits_for_a_queue_that_is_missing(side: Side) -> None:
 async def test_refused_row_keeps_all_of_itself(side: Side) -> None:
     await side.channel.queue_delete(LEDGER_QUEUE)
     publication = captured()
-    await say_all(side.database, [publication])
+    await publish_together(side.database, [publication])
     before = await side.database.fetchrow("SELECT * FROM outbox")
     await side.relay.round()
     after = await side.database.fetchrow("SELECT *, available_at - now() AS wait FROM outbox_refused")
@@ -184,12 +184,12 @@ async def test_full_queue_of_another_team_repeats_nothing_of_ours(pair: Pair, ap
         )
         await full.bind("payments.x", "payment.failed")
         try:
-            await say_all(side.database, [api_event])
+            await publish_together(side.database, [api_event])
             await side.relay.round()
             again = Publication.of(
                 api_event.message, occurred_at=api_event.occurred_at, correlation=api_event.correlation
             )
-            await say_all(side.database, [again])
+            await publish_together(side.database, [again])
             await side.relay.round()
             assert await side.events("notifier.payment.failed") == [str(api_event.event_id), str(again.event_id)]
             for attempts in (1, 2, 3):
@@ -212,7 +212,7 @@ async def test_full_queue_of_another_team_repeats_nothing_of_ours(pair: Pair, ap
 
 async def test_public_event_without_a_subscriber_is_no_refusal(pair: Pair, api_event: Publication) -> None:
     async with _side(pair, "api") as side:
-        await say_all(side.database, [api_event])
+        await publish_together(side.database, [api_event])
         assert await side.relay.round() == 1
         assert await side.count("outbox_refused") == 0
 
@@ -223,9 +223,9 @@ async def test_messages_follow_each_other_without_a_turn_of_the_loop_each(pair: 
         assert publisher is not None
         channel = await (await publisher.declare_exchange(RabbitExchange())).channel.get_underlay_channel()
         assert isinstance(channel, aiormq.Channel)
-        await say_all(side.database, [api_event])
+        await publish_together(side.database, [api_event])
         assert await side.relay.round() == 1
-        await say_all(side.database, [api_event] * 200)
+        await publish_together(side.database, [api_event] * 200)
         sent, turns = channel.delivery_tag, 0
         round_ = asyncio.create_task(side.relay.round())
         while channel.delivery_tag < sent + 200:
@@ -238,7 +238,7 @@ async def test_messages_follow_each_other_without_a_turn_of_the_loop_each(pair: 
 
 async def test_destination_that_refuses_costs_one_pack_a_poll(side: Side) -> None:
     await side.channel.queue_delete(LEDGER_QUEUE)
-    await say_all(side.database, [captured() for _ in range(500)])
+    await publish_together(side.database, [captured() for _ in range(500)])
     await side.relay.round()
     await side.make_due()
     await side.relay.retry_refused()
@@ -282,7 +282,7 @@ async def test_rows_stay_when_a_publish_fails(side: Side, monkeypatch: pytest.Mo
             raise fault
         await sound(body, **properties)
 
-    await say_all(side.database, [captured() for _ in range(3)])
+    await publish_together(side.database, [captured() for _ in range(3)])
     monkeypatch.setattr(side.broker, "publish", fail_once)
     with pytest.raises(ValueError if isinstance(fault, ValueError) else Unavailable):
         await side.relay.round()
@@ -295,7 +295,7 @@ async def test_rows_stay_when_a_publish_fails(side: Side, monkeypatch: pytest.Mo
 
 async def test_refused_rows_stay_when_the_retry_fails(side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
     await side.channel.queue_delete(LEDGER_QUEUE)
-    await say_all(side.database, [captured()])
+    await publish_together(side.database, [captured()])
     await side.relay.round()
     await side.make_due()
 
@@ -312,7 +312,7 @@ async def test_refused_rows_stay_when_the_retry_fails(side: Side, monkeypatch: p
 
 async def test_rows_stay_when_the_process_dies_after_the_publish(side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
     publication = captured()
-    await say_all(side.database, [publication])
+    await publish_together(side.database, [publication])
     sound, published, hang = side.broker.publish, asyncio.Event(), asyncio.Event()
 
     async def publish_and_hang(body: bytes, **properties: Any) -> None:
@@ -333,7 +333,7 @@ async def test_rows_stay_when_the_process_dies_after_the_publish(side: Side, mon
 
 async def test_two_relays_never_wait_for_each_other(side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
     publications = [captured() for _ in range(4)]
-    await say_all(side.database, publications)
+    await publish_together(side.database, publications)
     one, two = side.new_relay(outbox_batch_max=2), side.new_relay(outbox_batch_max=2)
     sound, published, release = side.broker.publish, asyncio.Event(), asyncio.Event()
 
@@ -356,7 +356,7 @@ async def test_two_relays_never_wait_for_each_other(side: Side, monkeypatch: pyt
 
 
 async def test_row_is_not_sent_before_its_time(side: Side) -> None:
-    await say_all(side.database, [captured()])
+    await publish_together(side.database, [captured()])
     await side.database.write("UPDATE outbox SET available_at = now() + interval '1 hour'")
     assert await side.relay.round() == 0
     assert await side.count("outbox") == 1
@@ -380,7 +380,7 @@ async def test_claim_beside_an_old_snapshot_reads_as_little_as_ever(side: Side, 
         assert await _blocks(looker, 0) < 10
         await reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         await reader.fetchval("SELECT count(*) FROM gateway.outbox")
-        await say_all(side.database, [captured()])
+        await publish_together(side.database, [captured()])
         assert await side.relay.round() == 1
         # As if the relay had sent them: a hundred thousand rows that only the old snapshot may still see.
         await side.database.write(
@@ -390,7 +390,7 @@ async def test_claim_beside_an_old_snapshot_reads_as_little_as_ever(side: Side, 
         )
         await side.database.write("DELETE FROM outbox")
         last = captured()
-        await say_all(side.database, [last])
+        await publish_together(side.database, [last])
         side.seconds += FULL_SCAN_SECONDS
         assert await side.relay.round() == 1
         everything = await _blocks(looker, 0)
@@ -399,7 +399,7 @@ async def test_claim_beside_an_old_snapshot_reads_as_little_as_ever(side: Side, 
         row = await looker.fetchrow("SELECT last_value FROM outbox_seq_seq")
         assert row is not None
         assert above == row["last_value"]
-        await say_all(side.database, [captured()])
+        await publish_together(side.database, [captured()])
         few = await _blocks(looker, above)
         assert everything > 1000
         assert few < 30
@@ -413,7 +413,7 @@ async def test_row_that_commits_late_is_sent_within_the_lag(side: Side) -> None:
     late, early = captured(), captured()
     async with side.database.transaction() as slow:
         await publish(slow, [late])
-        await say_all(side.database, [early])
+        await publish_together(side.database, [early])
         assert await side.relay.round() == 1
     side.seconds += LAG_SECONDS / 2
     assert await side.relay.round() == 1
@@ -424,7 +424,7 @@ async def test_row_that_commits_after_the_lag_is_found_by_the_full_scan(side: Si
     late = captured()
     async with side.database.transaction() as slow:
         await publish(slow, [late])
-        await say_all(side.database, [captured()])
+        await publish_together(side.database, [captured()])
         assert await side.relay.round() == 1
         side.seconds += LAG_SECONDS
         assert await side.relay.round() == 0
@@ -447,7 +447,7 @@ async def test_backlog_is_measured_while_the_broker_is_away(pair: Pair, monkeypa
     monkeypatch.setattr("libs.common.messaging.relay._MEASURE_SECONDS", 0.01)
     database = await pair.database("gateway")
     bus = await pair.bus("gateway", database)
-    await say_all(database, [captured() for _ in range(5)])
+    await publish_together(database, [captured() for _ in range(5)])
     await database.write("UPDATE outbox SET occurred_at = now() - interval '1 hour'")
     measuring = asyncio.create_task(bus.measure_outbox())
     try:
@@ -469,7 +469,7 @@ async def test_backlog_is_measured_while_the_broker_is_away(pair: Pair, monkeypa
 
 async def test_refused_messages_are_measured_by_destination(side: Side) -> None:
     await side.channel.queue_delete(LEDGER_QUEUE)
-    await say_all(side.database, [captured() for _ in range(3)])
+    await publish_together(side.database, [captured() for _ in range(3)])
     await side.relay.round()
     await side.relay.measure_once()
     gauge = metrics.OUTBOX_REFUSED.labels(LEDGER_QUEUE)

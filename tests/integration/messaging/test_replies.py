@@ -16,7 +16,7 @@ from tests.integration.messaging.test_request_turns import ask, ignore, is_conne
 
 
 async def test_request_waits_until_its_reply_can_arrive(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    may_read, asked = asyncio.Event(), asyncio.Event()
+    may_read, requested = asyncio.Event(), asyncio.Event()
     consume = Reader._consume
 
     async def late(self: Reader, channel: AbstractChannel) -> UnderlayChannel:
@@ -25,7 +25,7 @@ async def test_request_waits_until_its_reply_can_arrive(pair: Pair, monkeypatch:
         return await consume(self, channel)
 
     async def balances(_: ledger.ListBalances) -> ledger.BalanceList:
-        asked.set()
+        requested.set()
         return ledger.BalanceList(balances=[])
 
     monkeypatch.setattr(Reader, "_consume", late)
@@ -48,7 +48,7 @@ async def test_request_waits_until_its_reply_can_arrive(pair: Pair, monkeypatch:
         # Whatever was sent before this has been handled when this has.
         async with await aio_pika.connect(pair.vhost_url) as connection:
             await (await connection.channel()).get_queue("ledger.requests.queue")
-        assert not asked.is_set()
+        assert not requested.is_set()
         may_read.set()
         assert await reply == ledger.BalanceList(balances=[])
-        assert asked.is_set()
+        assert requested.is_set()

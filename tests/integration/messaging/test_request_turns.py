@@ -138,10 +138,10 @@ async def test_heavy_requests_of_one_tenant_hold_up_neither_those_of_another_nor
         await until(is_done)
 
 
-async def test_a_request_whose_asker_has_given_up_is_not_begun(pair: Pair) -> None:
+async def test_a_request_whose_requester_has_left_is_not_begun(pair: Pair) -> None:
     requester, answerer, answering = await running(pair)
-    given_up = metrics.REQUESTS_GIVEN_UP.labels("reports.trial_balance")
-    before = given_up._value.get()
+    expired = metrics.REQUESTS_EXPIRED.labels("reports.trial_balance")
+    before = expired._value.get()
     async with pair.running(requester, answerer):
         await until(lambda: is_connected(requester, answerer))
         await flood(pair.vhost_url, report("rude"), count=HEAVY_OF_ONE_TENANT)
@@ -159,7 +159,7 @@ async def test_a_request_whose_asker_has_given_up_is_not_begun(pair: Pair) -> No
         await until(is_past)
         answering.let.set()
         await ask(requester, report("rude"), "rude")
-        assert given_up._value.get() - before == 5
+        assert expired._value.get() - before == 5
         assert answering.begun == ["rude"] * (HEAVY_OF_ONE_TENANT + 1)
 
 

@@ -32,7 +32,7 @@ TENANT = "tenant-resend"
 
 
 class World:
-    """A gateway that runs, and a ledger that starts when it is told to."""
+    """A gateway that runs, and a ledger that starts on command."""
 
     def __init__(self, stack: AsyncExitStack, environ: dict[str, str], channel: aio_pika.abc.AbstractChannel) -> None:
         self._stack = stack

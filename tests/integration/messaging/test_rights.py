@@ -1,4 +1,4 @@
-"""What each RabbitMQ user may do, asked of a real broker: exactly what the contracts say, each pair of user and name tried."""
+"""What each RabbitMQ user may do, by a real broker: exactly what the contracts need, each pair of user and name tried."""
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from urllib.parse import urlsplit
@@ -24,7 +24,7 @@ from libs.common.messaging import Bus, Received
 from libs.common.messaging.redrive import redrive
 from libs.common.messaging.topology import DELAYS_SECONDS, topology
 from libs.common.settings import BrokerSettings
-from tests.integration.messaging.conftest import Pair, captured, record, say_all, until
+from tests.integration.messaging.conftest import Pair, captured, publish_together, record, until
 from tests.integration.messaging.test_path import complete_api, complete_gateway, complete_ledger
 from tests.support.brokers import fresh_vhost
 
@@ -147,7 +147,7 @@ def erlang(texts: list[str]) -> str:
     return "[" + ",".join(f'<<"{text}">>' for text in texts) + "]"
 
 
-def test_each_pair_of_user_and_name_is_allowed_as_the_contracts_say(place: Place) -> None:
+def test_each_pair_of_user_and_name_has_the_rights_of_its_contracts(place: Place) -> None:
     every, rights = names(), ("configure", "write", "read")
     answers = place.evaluate(
         "[begin {ok, U} = rabbit_access_control:check_user_login(N, []), "
@@ -162,7 +162,7 @@ def test_each_pair_of_user_and_name_is_allowed_as_the_contracts_say(place: Place
     assert [one for one in tried if one[3] != may(*one[:3])] == []
 
 
-def test_each_routing_key_is_allowed_as_the_contracts_say(place: Place) -> None:
+def test_each_routing_key_has_the_rights_of_its_contracts(place: Place) -> None:
     topics = sorted({contract.exchange for contract in CONTRACTS} | {"payments.x"})
     keys = sorted(
         {c.name for c in CONTRACTS} | {c.queue(s) for c in CONTRACTS for s in c.handled_by} | {"#", "payment.*"}
@@ -283,8 +283,8 @@ def services(place: Place, pair: Pair) -> Callable[[str], Awaitable[Bus]]:
 async def test_services_live_with_their_rights(
     place: Place, pair: Pair, services: Callable[[str], Awaitable[Bus]]
 ) -> None:
-    speaker, hearer, requester = await services("gateway"), await services("ledger"), await services("api")
-    complete_gateway(speaker)
+    publisher, subscriber, requester = await services("gateway"), await services("ledger"), await services("api")
+    complete_gateway(publisher)
     complete_api(requester)
     seen: list[int] = []
 
@@ -307,14 +307,14 @@ async def test_services_live_with_their_rights(
             is_default=False,
         )
 
-    complete_ledger(hearer, answer=open_account)
-    hearer.handle(gateway.PaymentCaptured, on_captured)
+    complete_ledger(subscriber, answer=open_account)
+    subscriber.handle(gateway.PaymentCaptured, on_captured)
     database = await pair.database("gateway")
-    async with pair.running(speaker, hearer, requester):
+    async with pair.running(publisher, subscriber, requester):
 
         async def connected() -> bool:
             try:
-                for bus in (speaker, hearer, requester):
+                for bus in (publisher, subscriber, requester):
                     await bus.ping()
             except Unavailable:
                 return False
@@ -323,7 +323,7 @@ async def test_services_live_with_their_rights(
         await until(connected)
         example = msgspec.convert(ledger.OpenAccount.example, ledger.OpenAccount, strict=False)
         assert (await requester.request(example)).code == example.code
-        await say_all(database, [captured(amount_minor=minor) for minor in (100, 404, 666)])
+        await publish_together(database, [captured(amount_minor=minor) for minor in (100, 404, 666)])
 
         async def handled() -> bool:
             return seen.count(100) == 1 and seen.count(404) == 2
@@ -340,7 +340,7 @@ async def test_services_live_with_their_rights(
             channel = await connection.channel()
             for name in ("ledger.wait.1s", f"{QUEUE}.postponed", QUEUE):
                 await channel.queue_delete(name)
-        await say_all(database, [captured(amount_minor=200)])
+        await publish_together(database, [captured(amount_minor=200)])
 
         async def made_again() -> bool:
             return 200 in seen

@@ -76,7 +76,7 @@ class Book:
 
 
 async def listening(pair: Pair, book: Book, *, each: bool = False, **settings: float) -> Bus:
-    """Make a bus that hears captures."""
+    """Make a bus that handles captures."""
     bus = await pair.bus(
         "ledger", book.database, **({"consumer_batch_max": BATCH, "consumer_prefetch": PREFETCH} | settings)
     )
@@ -107,7 +107,7 @@ async def test_a_flood_of_postponed_events_moves_another_tenants_by_one_share(
     assert book.attempts == {ATTEMPT}
 
 
-async def test_events_of_one_tenant_that_are_all_in_hand_are_not_passed_over(pair: Pair) -> None:
+async def test_events_of_one_tenant_that_are_all_received_are_not_passed_over(pair: Pair) -> None:
     book = Book(await pair.database("ledger"))
     bus = await listening(pair, book, consumer_prefetch=FLOOD // 100 + 1)
     passed = passed_over()

@@ -65,7 +65,7 @@ class Request:
 
 
 class Receiver:
-    """A merchant's server: keeps what it hears and answers as it is told, `answers` first, then `status`."""
+    """A merchant's server: keeps what it receives and answers as it is set, `answers` first, then `status`."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -76,7 +76,7 @@ class Receiver:
         self.let_go = asyncio.Event()
 
     async def take(self, request: web.Request) -> web.Response:
-        """Hear one request."""
+        """Receive one request."""
         self.received.append(Request(request.path, dict(request.headers), await request.read()))
         if request.path in self.hanging:
             await self.let_go.wait()
@@ -149,7 +149,7 @@ class Notifier:
         )
 
     async def handle(self, *events: PublicEvent) -> None:
-        """Hear events of one type, as the bus hands them over."""
+        """Handle events of one type, as the bus hands them over."""
         received = [
             Received(
                 id=event.event_id,

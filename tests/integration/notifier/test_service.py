@@ -65,7 +65,7 @@ class Api:
         )
         return registered
 
-    async def say(self, *events: IntentEvent, raw: bytes | None = None) -> None:
+    async def publish(self, *events: IntentEvent, raw: bytes | None = None) -> None:
         """Send events of one type as one pack; `raw` replaces their bodies."""
         contract = events[0].contract
         packed = [
@@ -162,7 +162,7 @@ class Process:
 
 @asynccontextmanager
 async def speaking(vhost_url: str, tenant_id: str) -> AsyncIterator[Api]:
-    """Speak as the api inside the block."""
+    """Publish as the api inside the block."""
     broker = Broker(vhost_url, name="api")
     requester = Requester(broker, service="api", timeout_seconds=5)
     broker.subscribe(requester.reply_queue, requester, prefetch=50, exclusive=True, binding=requester.binding)
@@ -215,15 +215,15 @@ async def test_what_the_api_says_reaches_the_merchant(
         (listed,) = (await api.request(ListEndpoints(tenant_id=tenant_id))).endpoints
         assert listed == msgspec.structs.replace(endpoint, secret=None)
         created, settled = api.event(PaymentIntentCreated), api.event()
-        await api.say(created)
-        await api.say(settled)
+        await api.publish(created)
+        await api.publish(settled)
         await received(receiver, 2)
         assert endpoint.secret is not None
-        told = [Webhook(endpoint.secret).verify(r.body, r.headers) for r in receiver.received]
+        bodies = [Webhook(endpoint.secret).verify(r.body, r.headers) for r in receiver.received]
         for request in receiver.received:
             svix.webhooks.Webhook(endpoint.secret).verify(request.body, request.headers)
-        assert {body["type"] for body in told} == {"payment.intent.created", "payment.settled"}
-        assert {body["id"] for body in told} == {str(created.event_id), str(settled.event_id)}
+        assert {body["type"] for body in bodies} == {"payment.intent.created", "payment.settled"}
+        assert {body["id"] for body in bodies} == {str(created.event_id), str(settled.event_id)}
 
         async def recorded() -> bool:
             page = await api.request(ListDeliveries(tenant_id=tenant_id, endpoint_id=endpoint.id))
@@ -232,29 +232,29 @@ async def test_what_the_api_says_reaches_the_merchant(
         await until(recorded)
 
 
-async def test_an_event_heard_twice_is_told_once(
+async def test_an_event_received_twice_is_delivered_once(
     process: Process, receiver: Receiver, vhost_url: str, tenant_id: str
 ) -> None:
     async with speaking(vhost_url, tenant_id) as api:
         await api.register(receiver.url, "*")
         event = api.event()
-        await api.say(event)
-        await api.say(event, event)
+        await api.publish(event)
+        await api.publish(event, event)
         last = api.event()
-        await api.say(last)
+        await api.publish(last)
         await received(receiver, 2)
-    told = sorted(r.headers["webhook-id"] for r in receiver.received)
-    assert told == sorted([str(event.event_id), str(last.event_id)])
+    bodies = sorted(r.headers["webhook-id"] for r in receiver.received)
+    assert bodies == sorted([str(event.event_id), str(last.event_id)])
 
 
-async def test_a_malformed_event_is_a_dead_letter_and_its_neighbours_are_told(
+async def test_a_malformed_event_is_dead_lettered_alone(
     process: Process, receiver: Receiver, vhost_url: str, tenant_id: str
 ) -> None:
     async with speaking(vhost_url, tenant_id) as api:
         await api.register(receiver.url, "*")
-        await api.say(api.event(), raw=b'{"event_id": 7}')
+        await api.publish(api.event(), raw=b'{"event_id": 7}')
         fine = api.event()
-        await api.say(fine)
+        await api.publish(fine)
         await received(receiver, 1)
         dead = await api.channel.get_queue("notifier.payment.settled.dead")
         letter = None
@@ -275,16 +275,16 @@ async def test_a_refusal_travels_back_with_its_code_and_reasons(
         assert [pointer for pointer, _ in refused.value.errors] == ["/url", "/events/0"]
 
 
-async def test_killed_again_and_again_every_event_is_told_and_every_attempt_recorded_once(
+async def test_killed_repeatedly_every_event_and_attempt_is_recorded_once(
     process: Process, receiver: Receiver, notifier_database: TestDatabase, vhost_url: str, tenant_id: str
 ) -> None:
     count = 300
     async with speaking(vhost_url, tenant_id) as api:
         endpoint = await api.register(receiver.url, "*")
-        # Every seventh request is refused once, so that retries are under way too.
+        # Every seventh request is refused once, so that retries are in progress too.
         receiver.answer = lambda number: 503 if number % 7 == 0 else 200
         for _ in range(3):
-            await api.say(*(api.event() for _ in range(count // 3)))
+            await api.publish(*(api.event() for _ in range(count // 3)))
         for kills in range(1, 4):
             await received(receiver, kills * count // 5)
             await process.kill()
@@ -367,7 +367,7 @@ async def test_a_replay_interrupted_by_kill_goes_on_after_the_restart_and_finish
         await books.close()
 
 
-async def test_told_to_stop_it_finishes_before_it_ends(process: Process) -> None:
+async def test_stopped_it_finishes_before_it_ends(process: Process) -> None:
     # uvicorn hands the signal on to itself once everything is closed, as a shell expects.
     assert await process.stop() in {0, -signal.SIGTERM}
     lines = process.log()

@@ -147,17 +147,17 @@ def changed_source(path: str, source: str, mutant: Mutant) -> str:
 
 def changed_tree(path: str, source: str, mutant: Mutant) -> ast.Module:
     """Return a module with one change in it, as a tree whose places are the old ones."""
-    walk = _Walk(path, ast.parse(source), wanted=mutant.ordinal)
+    walk = _Walk(path, ast.parse(source), ordinal=mutant.ordinal)
     if walk.changed is None:
         raise ValueError(f"{path} has no change {mutant.ordinal}")
     return ast.fix_missing_locations(walk.changed)
 
 
 class _Walk:
-    def __init__(self, path: str, tree: ast.Module, *, wanted: int | None = None) -> None:
+    def __init__(self, path: str, tree: ast.Module, *, ordinal: int | None = None) -> None:
         self.found: list[Mutant] = []
         self.changed: ast.Module | None = None
-        self._wanted = wanted
+        self._ordinal = ordinal
         self._path = path
         self._tree = tree
         self._counts: dict[tuple[str, str], int] = {}
@@ -193,7 +193,7 @@ class _Walk:
         stated: tuple[str, ...],
     ) -> None:
         ordinal = len(self.found)
-        if ordinal == self._wanted:
+        if ordinal == self._ordinal:
             _put(parent, field, index, ast.copy_location(changed, child))
             self.changed = copy.deepcopy(self._tree)
             _put(parent, field, index, child)
@@ -270,7 +270,7 @@ def _is_idle(node: ast.AST) -> bool:
 
 
 def _difference(before: ast.AST, after: ast.AST) -> str:
-    """Say a change in one line; of a table only the row that is lost or changed."""
+    """Describe a change in one line; of a table only the row that is lost or changed."""
     if isinstance(before, ast.Dict) and isinstance(after, ast.Dict):
         rows, left = _rows(before), _rows(after)
         lost = next(row for row in [*rows, ""] if row not in left)

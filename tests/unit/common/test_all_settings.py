@@ -1,4 +1,4 @@
-"""Every setting of every service: what it may be, what is said about anything else, and that it arrives."""
+"""Every setting of every service: what it may be, the error for anything else, and that it arrives."""
 
 import importlib
 import math

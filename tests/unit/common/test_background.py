@@ -1,4 +1,4 @@
-"""What fails in the background is run again, and an operator is told of what goes on failing."""
+"""What fails in the background is run again, and what goes on failing is reported to an operator."""
 
 import asyncio
 

@@ -122,12 +122,12 @@ class TestEnvelope:
 
 
 class Channel:
-    """What the driver's channel would be told."""
+    """What would be sent through the driver's channel."""
 
     def __init__(self, *, is_closed: bool = False, fault: Exception | None = None) -> None:
         self.is_closed = is_closed
         self.fault = fault
-        self.told: list[tuple[str, int, bool]] = []
+        self.calls: list[tuple[str, int, bool]] = []
 
     async def basic_ack(self, tag: int) -> None:
         await self._take("ack", tag, False)
@@ -138,7 +138,7 @@ class Channel:
     async def _take(self, word: str, tag: int, requeue: bool) -> None:
         if self.fault is not None:
             raise self.fault
-        self.told.append((word, tag, requeue))
+        self.calls.append((word, tag, requeue))
 
 
 def delivery(
@@ -158,14 +158,14 @@ class TestDelivery:
         await message.ack()
         await message.ack()
         await message.hand_back()
-        assert channel.told == [("ack", 5, False)]
+        assert channel.calls == [("ack", 5, False)]
         assert settled == [message]
         assert not message.is_current
 
     async def test_is_handed_back_to_come_again(self) -> None:
         channel, settled = Channel(), list[Delivery]()
         await delivery(channel, settled=settled).hand_back()
-        assert channel.told == [("nack", 5, True)]
+        assert channel.calls == [("nack", 5, True)]
         assert len(settled) == 1
 
     async def test_comes_again_where_its_channel_is_closed(self) -> None:
@@ -270,7 +270,7 @@ async def test_broadcast_reaches_its_handler_and_garbage_is_dropped() -> None:
     channel = Channel()
     message = delivery(channel, body=pack(name="access.changed"))
     await taker.take(message)
-    assert (got, channel.told) == ([], [("ack", 5, False)])
+    assert (got, channel.calls) == ([], [("ack", 5, False)])
     assert not taker.works_on(message)
     other = BroadcastConsumer(changed, got.append, service="api")
     assert other.queue != taker.queue

@@ -1,4 +1,4 @@
-"""Contracts: every message has a valid example, a hearer and a place to go."""
+"""Contracts: every message has a valid example, a handler and a place to go."""
 
 import tomllib
 from pathlib import Path
@@ -22,14 +22,14 @@ def test_example_is_a_valid_body_that_survives_the_wire(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", REGISTRY)
-def test_contract_says_who_says_and_who_hears_it(name: str) -> None:
+def test_contract_names_its_publishers_and_handlers(name: str) -> None:
     kind = REGISTRY[name]
     contract = kind.contract
     assert contract.published_by
     assert contract.handled_by or contract.public
     assert set(contract.handled_by) | set(contract.published_by) <= set(SERVICES)
     assert kind.__doc__
-    assert any(word in kind.__doc__ for word in ("eard", "aid", "sked"))
+    assert any(word in kind.__doc__ for word in ("andled", "ublished", "equested", "eard", "aid", "sked"))
     assert (contract.reply is not None) == (contract.kind is Kind.REQUEST)
     assert contract.public == issubclass(kind, PublicEvent)
 
@@ -51,7 +51,7 @@ def test_every_durable_queue_is_a_bounded_quorum_queue_with_dead_letters(service
         assert queue.arguments["x-queue-type"] == "quorum"
         assert int(queue.arguments["x-max-length"]) > 0
         assert queue.arguments["x-overflow"] == "reject-publish"
-        if _hears(queue):
+        if _is_consumed(queue):
             home = queue.name.removesuffix(".postponed")
             assert queue.arguments["x-dead-letter-routing-key"] == home
             assert f"{home}.dead" in queues
@@ -68,16 +68,16 @@ def test_a_broadcast_leaves_no_queue_that_fills_while_nobody_runs() -> None:
             assert contract.exchange in {name for name, _ in topology(service).exchanges}
 
 
-def _hears(queue: Queue) -> bool:
+def _is_consumed(queue: Queue) -> bool:
     return ".wait." not in queue.name and not queue.name.endswith(".dead")
 
 
 def test_both_sides_derive_the_same_queues() -> None:
-    said = {queue.name: queue for queue in topology("gateway").queues}
+    publishing = {queue.name: queue for queue in topology("gateway").queues}
     received = {queue.name: queue for queue in topology("ledger").queues}
-    shared = said.keys() & received.keys()
+    shared = publishing.keys() & received.keys()
     assert "ledger.payment.captured" in shared
-    assert all(said[name] == received[name] for name in shared)
+    assert all(publishing[name] == received[name] for name in shared)
 
 
 def test_dead_letter_queues_are_declared_before_the_queues_that_need_them() -> None:

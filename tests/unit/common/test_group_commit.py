@@ -176,14 +176,14 @@ async def test_item_that_the_database_never_finishes_fails_alone() -> None:
     assert [result for result in results if isinstance(result, int)] == [i for i in range(16) if i != 13]
 
 
-async def test_database_that_finishes_nothing_is_not_asked_for_each_item() -> None:
-    asked = []
+async def test_database_that_finishes_nothing_is_not_tried_for_each_item() -> None:
+    sizes = []
 
     async def write(items: Sequence[int]) -> list[int]:
-        asked.append(len(items))
+        sizes.append(len(items))
         raise StatementUnfinished("the database does not answer in time")
 
     group: GroupCommit[int, int] = GroupCommit(write, group_max=100, waiting_max=100, isolates=True)
     results = await asyncio.gather(*(group.submit(i) for i in range(16)), return_exceptions=True)
     assert all(isinstance(result, StatementUnfinished) for result in results)
-    assert asked == [16, 1, 1, 1]
+    assert sizes == [16, 1, 1, 1]

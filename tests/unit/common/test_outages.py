@@ -272,7 +272,7 @@ def test_unlisted_error_of_a_driver_is_reported() -> None:
     assert is_outage(_made(asyncpg.exceptions.UnknownPostgresError, sqlstate="57Q99"))
 
 
-def test_cause_names_the_error_its_code_and_what_was_said_in_one_line() -> None:
+def test_cause_names_the_error_its_code_and_its_text_in_one_line() -> None:
     fault = asyncpg.ReadOnlySQLTransactionError("cannot execute INSERT in a read-only transaction")
     assert cause_of(fault) == ("ReadOnlySQLTransactionError (25006): cannot execute INSERT in a read-only transaction")
     assert cause_of(TimeoutError()) == "TimeoutError"

@@ -349,7 +349,7 @@ async def test_slow_large_bodies_leave_room_for_all_others() -> None:
 
     async with serving_raw(echo, http) as server, server.connect() as first, server.connect() as second:
         held = (1 + 1) * (large - 16_384)
-        # One announces its body and sends nothing of it; of the other nobody knows how long it becomes.
+        # One announces its body and sends nothing of it; how long the other becomes is unknown.
         await first.send(request("POST", "/", f"Content-Length: {large}"))
         await second.send(request("POST", "/", CHUNKED), b"%x\r\n" % large + b"x" * large + b"\r\n")
         await until(lambda: REGISTRY.get_sample_value("http_body_bytes") == held)
@@ -362,7 +362,7 @@ async def test_slow_large_bodies_leave_room_for_all_others() -> None:
                     answer = await third.answer()
                     assert (answer.status, answer.code, answer.headers["retry-after"]) == (503, "overloaded", "1")
             await until(lambda: REGISTRY.get_sample_value("http_body_bytes") == held)
-            # The largest of the ordinary ones, while the large ones are still on their way.
+            # The largest of the ordinary ones, while the large ones are still arriving.
             assert (await server.ask(request("POST", "/", body=b"x" * (large - 1)))).status == 200
         await first.send(b"x" * large)
         assert (await first.answer()).status == 200
@@ -396,7 +396,7 @@ async def test_idle_connections_make_room_where_there_are_many(monkeypatch: pyte
 
 async def test_reset_connections_are_freed() -> None:
     async def waiting(scope: Scope, receive: Receive, send: Send) -> None:
-        # Whoever listens for the client's leaving is told of it.
+        # Whoever listens for the client's leaving learns of it.
         while (await receive())["type"] != "http.disconnect":
             pass
         await echo(scope, receive, send)

@@ -125,7 +125,7 @@ class TestBound:
 
 
 class TestShipments:
-    def test_every_hearer_gets_an_event_in_a_queue_of_its_own(self) -> None:
+    def test_every_subscriber_gets_an_event_in_a_queue_of_its_own(self) -> None:
         plan = planned([row(CAPTURED_TO_US)])
         assert [shipment.destination for shipment in plan] == ["api.payment.captured", "ledger.payment.captured"]
         properties = [shipment.pack()[1] for shipment in plan]
@@ -134,7 +134,7 @@ class TestShipments:
         assert [p["mandatory"] for p in properties] == [True, True]
         assert len({p["message_id"] for p in properties}) == 2
 
-    def test_only_hearer_is_reached_by_the_name_of_the_message(self) -> None:
+    def test_only_handler_is_reached_by_the_name_of_the_message(self) -> None:
         (shipment,) = planned([row(AUTHORIZE)])
         properties = shipment.pack()[1]
         assert (properties["exchange"], properties["routing_key"]) == ("gateway.commands", "payment.authorize")
@@ -184,7 +184,7 @@ class TestShipments:
         assert (shipment.destination, len(shipment.rows)) == ("ledger.payment.captured", 2)
         assert planned([row(CAPTURED_TO_ALL)], destination=PUBLIC_EXCHANGE)[0].is_public
 
-    def test_contract_of_another_version_is_told_apart(self) -> None:
+    def test_contract_of_another_version_is_distinguished(self) -> None:
         strange = row("event:api:payment.dreamt")
         plan, unknown = shipments([strange, row(AUTHORIZE, 2)], 100)  # type: ignore[list-item]
         assert [each["contract"] for each in unknown] == ["event:api:payment.dreamt"]

@@ -18,7 +18,7 @@ from libs.common.messaging.topology import DELAYS_SECONDS
 
 
 @pytest.mark.parametrize("fault", [TooEarly("x"), Unavailable("x"), OutcomeUnknown("x")])
-def test_what_may_pass_is_put_off_ever_longer_and_buried_in_the_end(fault: Exception) -> None:
+def test_what_may_pass_is_postponed_ever_longer_then_dead_lettered(fault: Exception) -> None:
     delays = [judge(fault, attempt=attempt).delay_seconds for attempt in range(RETRIES_MAX)]
     assert delays[:4] == list(DELAYS_SECONDS)
     assert set(delays[4:]) == {DELAYS_SECONDS[-1]}
@@ -38,7 +38,7 @@ def test_what_may_pass_is_put_off_ever_longer_and_buried_in_the_end(fault: Excep
         (RecursionError("no"), "unexpected_error"),
     ],
 )
-def test_what_will_not_pass_is_buried_at_once_with_its_reason(fault: Exception, reason: str) -> None:
+def test_what_will_not_pass_is_dead_lettered_at_once_with_its_reason(fault: Exception, reason: str) -> None:
     verdict = judge(fault, attempt=0)
     assert verdict.delay_seconds is None
     assert verdict.reason == reason

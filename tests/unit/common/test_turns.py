@@ -8,7 +8,7 @@ from libs.common.messaging.turns import Turns
 
 
 class Service:
-    """Work that begins when it gets a place, and ends when it is told to."""
+    """Work that begins when it gets a place, and ends on command."""
 
     def __init__(self, places: int) -> None:
         self.turns = Turns(places)
@@ -57,13 +57,13 @@ async def test_where_all_places_are_taken_the_next_free_ones_go_round() -> None:
         task.cancel()
 
 
-async def test_places_come_back_from_those_who_give_up_before_during_and_after() -> None:
+async def test_places_come_back_from_who_leaves_before_during_and_after() -> None:
     service = Service(1)
     await service.ask("a", 3)
     service.tasks[1].cancel()
     await asyncio.sleep(0)
     assert service.turns.waiting("a") == 1
-    # The place is given at the very moment in which its taker gives up.
+    # The place is given at the very moment in which its taker leaves.
     service.going.pop(0).set()
     await asyncio.sleep(0)
     service.tasks[2].cancel()

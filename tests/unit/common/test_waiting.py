@@ -89,7 +89,7 @@ class TestSlots:
 
 class TestSingleFlight:
     async def test_work_is_done_once_and_all_go_on_in_the_same_turn(self) -> None:
-        flights, begun, may_end, turn, ended = SingleFlight[int](rank=ACCEPTED), 0, asyncio.Event(), 0, []
+        shared, begun, may_end, turn, ended = SingleFlight[int](rank=ACCEPTED), 0, asyncio.Event(), 0, []
 
         async def work() -> int:
             nonlocal begun
@@ -100,7 +100,7 @@ class TestSingleFlight:
 
         async def ask() -> None:
             precedence.set(NEW)
-            assert await flights.do("key", work) == 42
+            assert await shared.do("key", work) == 42
             assert precedence.get() is NEW
             ended.append(turn)
 
@@ -115,19 +115,19 @@ class TestSingleFlight:
         assert len(set(ended)) == 1
 
     async def test_work_without_a_rank_goes_on_as_part_of_the_request_that_began_it(self) -> None:
-        flights = SingleFlight[Precedence]()
+        shared = SingleFlight[Precedence]()
 
         async def work() -> Precedence:
             await asyncio.sleep(0)
-            assert flights.is_under_way(1)
+            assert shared.is_running(1)
             return precedence.get()
 
         precedence.set(NEW)
-        assert await flights.do(1, work) is NEW
-        assert not flights.is_under_way(1)
+        assert await shared.do(1, work) is NEW
+        assert not shared.is_running(1)
 
-    async def test_keys_are_apart_and_each_flight_begins_anew(self) -> None:
-        flights, done = SingleFlight[str](), []
+    async def test_keys_are_apart_and_each_call_begins_anew(self) -> None:
+        shared, done = SingleFlight[str](), []
 
         def of(name: str) -> Callable[[], "asyncio.Future[str]"]:
             async def work() -> str:
@@ -137,13 +137,13 @@ class TestSingleFlight:
 
             return lambda: asyncio.ensure_future(work())
 
-        both = await asyncio.gather(flights.do("a", of("a")), flights.do("b", of("b")))
+        both = await asyncio.gather(shared.do("a", of("a")), shared.do("b", of("b")))
         assert list(both) == ["a", "b"]
-        assert await flights.do("a", of("again")) == "again"
+        assert await shared.do("a", of("again")) == "again"
         assert done == ["a", "b", "again"]
 
     async def test_failure_is_everybodys_and_is_not_remembered(self) -> None:
-        flights = SingleFlight[int]()
+        shared = SingleFlight[int]()
 
         async def fail() -> int:
             await asyncio.sleep(0)
@@ -152,18 +152,18 @@ class TestSingleFlight:
         async def succeed() -> int:
             return 1
 
-        results = await asyncio.gather(*(flights.do(1, fail) for _ in range(3)), return_exceptions=True)
+        results = await asyncio.gather(*(shared.do(1, fail) for _ in range(3)), return_exceptions=True)
         assert [type(result) for result in results] == [ValueError] * 3
-        assert await flights.do(1, succeed) == 1
+        assert await shared.do(1, succeed) == 1
 
     async def test_one_who_leaves_takes_nothing_from_the_others(self) -> None:
-        flights, may_end = SingleFlight[int](), asyncio.Event()
+        shared, may_end = SingleFlight[int](), asyncio.Event()
 
         async def work() -> int:
             await may_end.wait()
             return 1
 
-        leaves, stays = (asyncio.create_task(flights.do(1, work)) for _ in range(2))
+        leaves, stays = (asyncio.create_task(shared.do(1, work)) for _ in range(2))
         await turns()
         leaves.cancel()
         await asyncio.wait([leaves])

@@ -1,4 +1,4 @@
-"""Where servers come from: given, then containers, then native; and what is said when none can be had."""
+"""Where servers come from: given, then containers, then native; and the error when none can be had."""
 
 import os
 from pathlib import Path
@@ -111,23 +111,23 @@ def test_a_kept_port_gives_way_to_a_setting_that_has_changed_since(
 
 def test_an_engine_that_answers_is_used(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program(programs, "docker", 'test "$1" = version && echo 28.0')
-    assert containers.wanted()
+    assert containers.are_chosen()
     monkeypatch.setenv("LOCAL_SERVERS", "native")
-    assert not containers.wanted()
+    assert not containers.are_chosen()
 
 
 def test_a_client_without_an_engine_is_not_used(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program(programs, "docker", "echo 'Cannot connect to the Docker daemon' >&2; exit 1")
-    assert not containers.wanted()
+    assert not containers.are_chosen()
     monkeypatch.setenv("LOCAL_SERVERS", "docker")
     with pytest.raises(LocalFailure, match="no Docker engine answers"):
-        containers.wanted()
+        containers.are_chosen()
     monkeypatch.setenv("LOCAL_SERVERS", "podman")
     with pytest.raises(LocalFailure, match="auto, docker or native"):
-        containers.wanted()
+        containers.are_chosen()
 
 
-def test_compose_starts_what_is_missing_and_is_asked_to_stop_it(
+def test_compose_starts_what_is_missing_and_stops_it(
     tmp_path: Path, programs: Path, monkeypatch: pytest.MonkeyPatch, speaking: Speaking
 ) -> None:
     calls = tmp_path / "calls"
@@ -153,10 +153,10 @@ def test_compose_that_fails_is_a_sentence(tmp_path: Path, programs: Path) -> Non
         containers.start(layout("dev", tmp_path), ["redis"])
 
 
-def test_who_may_not_install_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_may_not_install_learns_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(LocalFailure, match="apt-get install -y --no-install-recommends postgresql rabbitmq-server"):
-        packages.install(["postgres", "rabbitmq"], say=lambda _: None)
+        packages.install(["postgres", "rabbitmq"], report=lambda _: None)
 
 
 def test_root_installs_and_no_service_starts_on_its_own(
@@ -167,7 +167,7 @@ def test_root_installs_and_no_service_starts_on_its_own(
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(packages, "POLICY", policy)
     monkeypatch.setattr(packages, "missing", lambda _: [])
-    packages.install(["redis"], say=lambda _: None)
+    packages.install(["redis"], report=lambda _: None)
     update, install = calls.read_text().splitlines()
     assert "update" in update
     assert install.endswith("install -y -q --no-install-recommends redis-server policy 101 noninteractive")
@@ -181,7 +181,7 @@ def test_apt_that_fails_is_a_sentence_and_leaves_no_policy(
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(packages, "POLICY", tmp_path / "policy-rc.d")
     with pytest.raises(LocalFailure, match="Unable to fetch"):
-        packages.install(["redis"], say=lambda _: None)
+        packages.install(["redis"], report=lambda _: None)
     assert not (tmp_path / "policy-rc.d").exists()
 
 

@@ -32,8 +32,8 @@ def test_an_unknown_service_is_one_sentence(operation: str, service: str) -> Non
         check=False,
     )
     assert done.returncode == 1
-    said = f"error: There is no service {service}; they are api, ledger, gateway, notifier.\n"
-    assert (done.stdout, done.stderr) == ("", said)
+    expected = f"error: There is no service {service}; they are api, ledger, gateway, notifier.\n"
+    assert (done.stdout, done.stderr) == ("", expected)
 
 
 def test_a_command_reaches_its_service_as_it_was_typed(monkeypatch: pytest.MonkeyPatch) -> None:

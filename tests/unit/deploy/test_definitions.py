@@ -26,7 +26,7 @@ def test_operators_page_is_in_step_with_the_contracts() -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_may_publish_and_consume_as_its_contracts_say(service: str) -> None:
+def test_a_service_has_exactly_the_rights_of_its_contracts(service: str) -> None:
     may = rights(service).patterns()
     for message in published_by(service):
         assert re.search(may["write"], message.contract.exchange)

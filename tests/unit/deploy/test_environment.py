@@ -144,8 +144,8 @@ def test_a_line_that_is_no_setting_is_named(tmp_path: Path) -> None:
 def test_exports_survive_a_shell() -> None:
     settings = {"A": "it's $HOME; `id`", "B": "plain"}
     script = environment.exports(settings) + 'printf "%s\\n" "$A" "$B"'
-    said = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=True, timeout=10)
-    assert said.stdout == "it's $HOME; `id`\nplain\n"
+    done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=True, timeout=10)
+    assert done.stdout == "it's $HOME; `id`\nplain\n"
 
 
 def test_only_settings_ask_for_a_restart(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Settings in force: wrong ones stop every command with a sentence, shown ones hide secrets, changed ones are told."""
+"""Settings in force: wrong ones stop every command with a sentence, shown ones hide secrets, changed ones are reported."""
 
 import subprocess
 from pathlib import Path
@@ -53,10 +53,10 @@ def test_a_wrong_setting_stops_every_command_with_one_sentence(
 ) -> None:
     monkeypatch.setenv(name, value)
     assert main([command]) == 1
-    said = capsys.readouterr().err.strip()
-    assert said.startswith(f"error: {sentence}")
-    assert "\n" not in said
-    assert "a:b" not in said
+    done = capsys.readouterr().err.strip()
+    assert done.startswith(f"error: {sentence}")
+    assert "\n" not in done
+    assert "a:b" not in done
 
 
 def test_what_a_service_starts_with_survives_its_file(tmp_path: Path) -> None:
@@ -68,8 +68,8 @@ def test_what_a_service_starts_with_survives_its_file(tmp_path: Path) -> None:
     file = in_force.file_of(place, "api")
     assert file.stat().st_mode & 0o077 == 0
     script = f'. "{file}"; printf %s "$API_DATABASE_PASSWORD"'
-    said = subprocess.run(["/bin/sh", "-c", script], capture_output=True, check=True, timeout=30)
-    assert said.stdout.decode() == ANYTHING
+    done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, check=True, timeout=30)
+    assert done.stdout.decode() == ANYTHING
 
 
 def table_of(place: Layout, env: dict[str, str], *shell: str) -> dict[str, str]:
@@ -119,7 +119,7 @@ def test_one_offset_moves_every_port(tmp_path: Path, monkeypatch: pytest.MonkeyP
     }
 
 
-def test_each_server_is_told_by_itself(tmp_path: Path) -> None:
+def test_each_server_is_reported_by_itself(tmp_path: Path) -> None:
     place = layout("dev", tmp_path)
     ended = subprocess.Popen(["true"])
     ended.wait()

@@ -1,4 +1,4 @@
-"""A server answers when it speaks its protocol, not when something listens."""
+"""A server answers when it answers in its protocol, not when something listens."""
 
 import pytest
 

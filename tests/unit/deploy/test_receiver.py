@@ -73,11 +73,11 @@ def test_nobody_there_is_a_sentence() -> None:
 
 
 def test_checks_count_and_tell() -> None:
-    said: list[str] = []
-    checks = Checks(said.append)
+    reports: list[str] = []
+    checks = Checks(reports.append)
     checks.that("this holds", holds=True)
     checks.that("that does not", holds=False, found=7)
     with checks.step("a step that fails"):
         Thing.refuse()
     assert (checks.passed, checks.failed) == (1, 2)
-    assert said == ["ok    this holds", "FAIL  that does not: 7", "FAIL  a step that fails: why"]
+    assert reports == ["ok    this holds", "FAIL  that does not: 7", "FAIL  a step that fails: why"]

@@ -1,4 +1,4 @@
-"""The scripts: thin doors, and a Python that really runs."""
+"""The scripts: thin wrappers, and a Python that really runs."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from deploy.local.layout import ROOT
 
 pytestmark = pytest.mark.unit
 
-DOORS = ("demo", "test", "up", "down", "migrate", "seed", "smoke", "logs", "api-export")
+WRAPPERS = ("demo", "test", "up", "down", "migrate", "seed", "smoke", "logs", "api-export")
 SCRIPTS = [*(ROOT / "scripts").glob("*.sh"), ROOT / ".ci" / "run"]
 
 
@@ -24,11 +24,11 @@ def test_a_script_parses_and_may_be_run(script: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_a_script_opens_the_recipe_of_its_name(door: str) -> None:
-    code = [line for line in (ROOT / "scripts" / f"{door}.sh").read_text().splitlines() if not line.startswith("#")]
-    assert code == ['. "$(dirname "${BASH_SOURCE[0]}")/_lib.sh"', f'recipe {door} "$@"']
-    assert re.search(rf"^{door}( \*\w+)?:", (ROOT / "justfile").read_text(), re.MULTILINE)
+@pytest.mark.parametrize("name", WRAPPERS)
+def test_a_script_opens_the_recipe_of_its_name(name: str) -> None:
+    code = [line for line in (ROOT / "scripts" / f"{name}.sh").read_text().splitlines() if not line.startswith("#")]
+    assert code == ['. "$(dirname "${BASH_SOURCE[0]}")/_lib.sh"', f'recipe {name} "$@"']
+    assert re.search(rf"^{name}( \*\w+)?:", (ROOT / "justfile").read_text(), re.MULTILINE)
 
 
 def test_every_task_has_a_sentence() -> None:
@@ -39,15 +39,15 @@ def test_every_task_has_a_sentence() -> None:
             assert above, f"say what `{line}` does"
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_help_explains_a_script_and_starts_nothing(door: str, tmp_path: Path) -> None:
-    script = ROOT / "scripts" / f"{door}.sh"
+@pytest.mark.parametrize("name", WRAPPERS)
+def test_help_explains_a_script_and_starts_nothing(name: str, tmp_path: Path) -> None:
+    script = ROOT / "scripts" / f"{name}.sh"
     env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
     done = subprocess.run(
-        [f"./{door}.sh", "--help"], cwd=script.parent, capture_output=True, text=True, env=env, check=True, timeout=30
+        [f"./{name}.sh", "--help"], cwd=script.parent, capture_output=True, text=True, env=env, check=True, timeout=30
     )
     sentence = script.read_text().splitlines()[1].removeprefix("# ")
-    assert done.stdout == f"usage: ./scripts/{door}.sh [ARGUMENT ...]\n{sentence}\n"
+    assert done.stdout == f"usage: ./scripts/{name}.sh [ARGUMENT ...]\n{sentence}\n"
 
 
 @pytest.mark.parametrize(

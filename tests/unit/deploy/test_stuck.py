@@ -1,4 +1,4 @@
-"""What an operator is told about a payment that waits too long."""
+"""What an operator learns about a payment that waits too long."""
 
 from datetime import UTC, datetime
 
@@ -81,7 +81,7 @@ def test_each_reason_comes_with_the_next_step(
     assert remedy in then
 
 
-def test_a_refund_is_told_apart_from_its_payment_and_from_other_refunds() -> None:
+def test_a_refund_is_distinguished_from_its_payment_and_other_refunds() -> None:
     refund = waiting("refund_pending", refund_id="r-1")
     other = attempt("refund", "APPROVED", refund_id="r-2")
     text = page(refund, gateway=other, ledger=Report())

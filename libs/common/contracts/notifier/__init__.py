@@ -1,4 +1,4 @@
-"""What the notifier is asked and says: one module for each thing it is asked about.
+"""Requests to the notifier and its events: one module for each subject.
 
 Webhook endpoints, what was delivered to them and what is replayed; and the events of an endpoint in trouble.
 """

@@ -1,4 +1,4 @@
-"""What the notifier is asked about deliveries: one event on its way to one endpoint, with every attempt."""
+"""Requests about deliveries: one event for one endpoint, with every attempt."""
 
 from datetime import datetime
 from uuid import UUID
@@ -27,7 +27,7 @@ class DeliveryAttempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """One event on its way to one endpoint."""
+    """One event for one endpoint."""
 
     id: UUID
     """The delivery; also the `X-Webhook-Delivery-Id` header."""
@@ -69,7 +69,7 @@ class DeliveryPage(msgspec.Struct, frozen=True, kw_only=True):
     example=EXAMPLE_TENANT | {"endpoint_id": EXAMPLE_ENDPOINT_ID, "limit": 50},
 )
 class ListDeliveries(Message, frozen=True, kw_only=True):
-    """What was sent to this endpoint, or to all of a tenant's? Asked by the api."""
+    """What was sent to this endpoint, or to all of a tenant's? Requested by the api."""
 
     tenant_id: str
     """The tenant."""

@@ -1,4 +1,4 @@
-"""What the notifier is asked about a tenant's webhook endpoints."""
+"""Requests about a tenant's webhook endpoints."""
 
 from datetime import datetime
 from uuid import UUID
@@ -33,7 +33,7 @@ class EndpointHealth(msgspec.Struct, frozen=True, kw_only=True):
     delivered_recently: int
     """How many of the newest hundred deliveries arrived."""
     failed_recently: int
-    """How many of the newest hundred deliveries were given up."""
+    """How many of the newest hundred deliveries failed."""
 
 
 class Gap(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,11 +44,11 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
     until: datetime
     """When it was switched on again."""
     count: int
-    """Events that it was not told in that time."""
+    """Events that were not delivered to it in that time."""
 
 
 class WebhookEndpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a tenant wants to hear about its payments."""
+    """Where a tenant receives the events of its payments."""
 
     id: UUID
     """The endpoint."""
@@ -67,7 +67,7 @@ class WebhookEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     rate_limit_per_second: int | None = None
     """Attempts per second at most; None for no limit."""
     is_ordered: bool = False
-    """Whether the events of one payment are told in order."""
+    """Whether the events of one payment are delivered in order."""
     header_names: tuple[str, ...] = ()
     """Names of the tenant's own headers; their values are not shown again."""
     public_key: str | None = None
@@ -75,7 +75,7 @@ class WebhookEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     secret: str | None = None
     """The signing secret; only in the answer to the registration or to a rotation, never again."""
     health: EndpointHealth | None = None
-    """How it does; where one endpoint is asked for."""
+    """How it does; where one endpoint is requested."""
     gap: Gap | None = None
     """What it missed; only in the answer that switches it on again."""
 
@@ -101,7 +101,7 @@ class Deleted(msgspec.Struct, frozen=True, kw_only=True):
     | {"endpoint_id": EXAMPLE_ENDPOINT_ID, "url": "https://merchant.example/hooks", "events": ["payment.*"]},
 )
 class RegisterEndpoint(Message, frozen=True, kw_only=True):
-    """Register a webhook endpoint. Asked by the api; the same id and content again is success, without the secret."""
+    """Register a webhook endpoint. Requested by the api; the same id and content again is success, without the secret."""
 
     tenant_id: str
     """The tenant."""
@@ -116,7 +116,7 @@ class RegisterEndpoint(Message, frozen=True, kw_only=True):
     rate_limit_per_second: int = 0
     """Attempts per second at most; 0 for no limit."""
     is_ordered: bool = False
-    """Whether the events of one payment are told in order."""
+    """Whether the events of one payment are delivered in order."""
     headers: dict[str, str] = msgspec.field(default_factory=dict)
     """Headers of the tenant's own, sent with every attempt."""
     has_public_key: bool = False
@@ -131,7 +131,7 @@ class RegisterEndpoint(Message, frozen=True, kw_only=True):
     example=EXAMPLE_TENANT | {"endpoint_id": EXAMPLE_ENDPOINT_ID},
 )
 class GetEndpoint(Message, frozen=True, kw_only=True):
-    """How is this endpoint? Asked by the api; answered with its health."""
+    """How is this endpoint? Requested by the api; answered with its health."""
 
     tenant_id: str
     """The tenant."""
@@ -147,7 +147,7 @@ class GetEndpoint(Message, frozen=True, kw_only=True):
     example=EXAMPLE_TENANT | {"endpoint_id": EXAMPLE_ENDPOINT_ID, "is_active": True},
 )
 class ChangeEndpoint(Message, frozen=True, kw_only=True):
-    """Change an endpoint; what is null stays as it is. Asked by the api."""
+    """Change an endpoint; what is null stays as it is. Requested by the api."""
 
     tenant_id: str
     """The tenant."""
@@ -160,11 +160,11 @@ class ChangeEndpoint(Message, frozen=True, kw_only=True):
     description: str | None = None
     """What it is for, up to 500 characters."""
     is_active: bool | None = None
-    """Switched on, the answer says what was missed; switched off, what waits is given up."""
+    """Switched on, the answer counts what was missed; switched off, what waits fails."""
     rate_limit_per_second: int | None = None
     """Attempts per second at most; 0 for no limit."""
     is_ordered: bool | None = None
-    """Whether the events of one payment, from now on, are told in order."""
+    """Whether the events of one payment, from now on, are delivered in order."""
     headers: dict[str, str] | None = None
     """Replaces all headers of the tenant's own."""
     has_public_key: bool | None = None
@@ -179,7 +179,7 @@ class ChangeEndpoint(Message, frozen=True, kw_only=True):
     example=EXAMPLE_TENANT | {"endpoint_id": EXAMPLE_ENDPOINT_ID, "overlap_seconds": 86_400},
 )
 class RotateSecret(Message, frozen=True, kw_only=True):
-    """Mint a new secret, shown in the answer; the present one signs too until the overlap ends. Asked by the api."""
+    """Mint a new secret, shown in the answer; the present one signs too until the overlap ends. Requested by the api."""
 
     tenant_id: str
     """The tenant."""
@@ -190,7 +190,7 @@ class RotateSecret(Message, frozen=True, kw_only=True):
 
 
 class TestSent(msgspec.Struct, frozen=True, kw_only=True):
-    """A test event is on its way."""
+    """A test event is scheduled."""
 
     event_id: UUID
     """The event; also the `webhook-id` header."""
@@ -206,7 +206,7 @@ class TestSent(msgspec.Struct, frozen=True, kw_only=True):
     example=EXAMPLE_TENANT | {"endpoint_id": EXAMPLE_ENDPOINT_ID},
 )
 class SendTestEvent(Message, frozen=True, kw_only=True):
-    """Send a `webhook.test` event to an endpoint, whatever events it lists. Asked by the api."""
+    """Send a `webhook.test` event to an endpoint, whatever events it lists. Requested by the api."""
 
     tenant_id: str
     """The tenant."""
@@ -218,7 +218,7 @@ class SendTestEvent(Message, frozen=True, kw_only=True):
 
 @request("webhook_endpoints.list", owner="notifier", published_by=("api",), reply=EndpointList, example=EXAMPLE_TENANT)
 class ListEndpoints(Message, frozen=True, kw_only=True):
-    """Which endpoints does this tenant have? Asked by the api."""
+    """Which endpoints does this tenant have? Requested by the api."""
 
     tenant_id: str
     """The tenant."""
@@ -232,7 +232,7 @@ class ListEndpoints(Message, frozen=True, kw_only=True):
     example=EXAMPLE_TENANT | {"endpoint_id": EXAMPLE_ENDPOINT_ID},
 )
 class DeleteEndpoint(Message, frozen=True, kw_only=True):
-    """Delete an endpoint; its delivery history stays. Asked by the api."""
+    """Delete an endpoint; its delivery history stays. Requested by the api."""
 
     tenant_id: str
     """The tenant."""

@@ -43,7 +43,7 @@ class EndpointTrouble(PublicEvent, frozen=True, kw_only=True):
 class WebhookEndpointFailing(EndpointTrouble, frozen=True, kw_only=True):
     """An endpoint has failed for half, or for four fifths, of the time after which it is switched off.
 
-    Heard by the notifier, which tells the tenant's other endpoints, and by other teams.
+    Handled by the notifier, which delivers it to the tenant's other endpoints, and by other teams.
     """
 
     disables_at: datetime
@@ -60,7 +60,7 @@ class WebhookEndpointFailing(EndpointTrouble, frozen=True, kw_only=True):
 class WebhookEndpointDisabled(EndpointTrouble, frozen=True, kw_only=True):
     """An endpoint was switched off without its tenant asking for it.
 
-    Heard by the notifier, which tells the tenant's other endpoints, and by other teams.
+    Handled by the notifier, which delivers it to the tenant's other endpoints, and by other teams.
     """
 
     reason: str

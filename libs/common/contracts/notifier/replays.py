@@ -1,4 +1,4 @@
-"""What the notifier is asked about replays: deliveries that are made again."""
+"""Requests about replays: deliveries that are made again."""
 
 from datetime import datetime
 from uuid import UUID
@@ -15,15 +15,15 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
     id: UUID | None
     """The replay; None of a dry run."""
     endpoint_id: UUID
-    """The endpoint that hears again."""
+    """The endpoint that receives again."""
     status: str
     """DRY_RUN, RUNNING, DONE (everything is scheduled) or CANCELLED (somebody, or the end of the endpoint, stopped it)."""
     total: int
-    """Deliveries that the selection had when it was asked for."""
+    """Deliveries that the selection had when the replay was created."""
     scheduled: int
     """Deliveries scheduled so far."""
     created_at: datetime
-    """When it was asked for."""
+    """When it was created."""
     ended_at: datetime | None = None
     """When everything was scheduled, or when it was cancelled."""
 
@@ -36,7 +36,7 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
     example=EXAMPLE_TENANT | {"endpoint_id": EXAMPLE_ENDPOINT_ID, "key": "0190f3a4", "outcomes": ["failed", "missing"]},
 )
 class StartReplay(Message, frozen=True, kw_only=True):
-    """Make deliveries again: one, many, those of a time, or all that were missed. Asked by the api.
+    """Make deliveries again: one, many, those of a time, or all that were missed. Requested by the api.
 
     The same key and selection again is the same replay.
     """
@@ -48,7 +48,7 @@ class StartReplay(Message, frozen=True, kw_only=True):
     key: str
     """The idempotency key; not looked at in a dry run."""
     outcomes: tuple[str, ...] = ("failed", "missing")
-    """`failed`: given up; `missing`: the endpoint wanted the event and has no delivery of it; `delivered`: arrived."""
+    """`failed`: not delivered; `missing`: the endpoint lists the event and has no delivery of it; `delivered`: arrived."""
     event_ids: tuple[UUID, ...] = ()
     """These events alone, 1,000 at most; empty for all."""
     event_types: tuple[str, ...] = ()
@@ -69,7 +69,7 @@ class StartReplay(Message, frozen=True, kw_only=True):
     example=EXAMPLE_TENANT | {"replay_id": EXAMPLE_ENDPOINT_ID},
 )
 class GetReplay(Message, frozen=True, kw_only=True):
-    """How far is this replay? Asked by the api."""
+    """How far is this replay? Requested by the api."""
 
     tenant_id: str
     """The tenant."""
@@ -85,7 +85,7 @@ class GetReplay(Message, frozen=True, kw_only=True):
     example=EXAMPLE_TENANT | {"replay_id": EXAMPLE_ENDPOINT_ID},
 )
 class CancelReplay(Message, frozen=True, kw_only=True):
-    """Schedule no more of this replay; what is scheduled stays so. Asked by the api; again it is success."""
+    """Schedule no more of this replay; what is scheduled stays so. Requested by the api; again it is success."""
 
     tenant_id: str
     """The tenant."""

@@ -64,7 +64,7 @@ class Totals:
         return later if known is None else known.number + later
 
     async def _count_moving(self, key: tuple[str, bytes], tenant_id: str, filters: IntentFilter) -> int:
-        is_first = not self._counting.is_under_way(key)
+        is_first = not self._counting.is_running(key)
         number = self._remembered(key)
         if number is None:
             number = await self._counting.do(key, lambda: self._read_moving(key, tenant_id, filters))

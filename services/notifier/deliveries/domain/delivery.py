@@ -17,7 +17,7 @@ type EndpointKey = tuple[str, UUID]
 
 
 class DeliveryStatus(StrEnum):
-    """Where one event stands on its way to one endpoint."""
+    """How far the delivery of one event to one endpoint is."""
 
     PENDING = "PENDING"
     """It will be tried, now or later."""
@@ -67,7 +67,7 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True):
     """The endpoint's signing secret, sealed."""
     body: str
     """Exactly what is sent, the same on every attempt."""
-    is_wanted: bool
+    is_receiving: bool
     """Whether the endpoint still exists and is active."""
     is_deleted: bool
     """Whether the endpoint was deleted."""
@@ -125,7 +125,7 @@ def patterns_of(event: str) -> list[str]:
 
 
 def types_of(patterns: Sequence[str], *, known: Sequence[str]) -> tuple[str, ...]:
-    """The events among `known` that an endpoint with these names, prefixes or `*` is told about."""
+    """The events among `known` that an endpoint with these names, prefixes or `*` receives."""
     return tuple(event for event in known if not set(patterns).isdisjoint(patterns_of(event)))
 
 

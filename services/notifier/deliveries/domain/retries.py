@@ -11,7 +11,7 @@ from services.notifier.settings import WebhookSettings, parse_schedule
 
 SLOW_PAUSE_MIN = timedelta(minutes=30)
 """Where the slow part of a schedule begins. An endpoint that understood us and refused (404, 401) is not hammered, but a
-wrong deployment is fixed within hours, so it is not given up at once either."""
+wrong deployment is fixed within hours, so the delivery does not fail at once either."""
 _RETRY_AFTER_BASES = 2
 """A `Retry-After` may stretch a pause to twice its own length, or to the policy's limit if that is longer."""
 _RETRY_AFTER_DIGITS_MAX = 9
@@ -69,7 +69,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     reason: EndReason
     """Why."""
     disables: bool = False
-    """Whether the endpoint asked for no more at all."""
+    """Whether the endpoint refuses all further attempts."""
 
 
 type Decision = Delivered | RetryAt | Failed
@@ -98,9 +98,9 @@ def decide(policy: RetryPolicy, answer: Answer, *, attempts: int, now: datetime,
     if not _is_worth_trying_soon(answer):
         pause = max(pause, policy.slow_pause)
     wait = pause * (1 + policy.jitter * (2 * chance - 1))
-    asked = retry_after(answer.retry_after, now=now)
-    if asked is not None:
-        wait = max(wait, min(asked, max(pause * _RETRY_AFTER_BASES, policy.retry_after_max)))
+    requested = retry_after(answer.retry_after, now=now)
+    if requested is not None:
+        wait = max(wait, min(requested, max(pause * _RETRY_AFTER_BASES, policy.retry_after_max)))
     return RetryAt(now + wait)
 
 

@@ -45,11 +45,11 @@ ON CONFLICT DO NOTHING
 #
 # `gated` locks the few gates that say something now: an endpoint with an open breaker gets one delivery once its pause is
 # over, and the pause moves to the end of the lease, so that nobody else tries meanwhile; an endpoint with a rate limit
-# gets what a second's worth of it allows. A gate in another worker's hands counts as shut. Where order is wanted, an event
+# gets what a second's worth of it allows. A gate in another worker's hands counts as shut. Where an endpoint is ordered, an event
 # waits while an earlier one of its payment does.
 #
 # `shared` divides a claim among the tenants: each has one endpoint's turn before any has a second, those with the least
-# under way first, no endpoint takes more than its tenant's share of the claim, and no tenant has more in flight than `:tenant_max`.
+# in progress first, no endpoint takes more than its tenant's share of the claim, and no tenant has more in flight than `:tenant_max`.
 _CLAIM = """
 WITH RECURSIVE heads AS (
     (SELECT tenant_id, endpoint_id, next_attempt_at FROM deliveries WHERE status = 'PENDING'
@@ -181,7 +181,7 @@ UPDATE deliveries AS d SET status = 'FAILED', next_attempt_at = NULL, ended_at =
 
 
 class NewMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """One event as merchants are told about it."""
+    """One event as merchants receive it."""
 
     tenant_id: str
     """The tenant."""
@@ -239,7 +239,7 @@ async def claim(
 ) -> list[Claimed]:
     """Take due deliveries for this worker, fairly by tenant and oldest first for each of its endpoints.
 
-    At most `slots` of each endpoint, `limit` in all, and so many of a tenant that `tenant_max` are under way with those
+    At most `slots` of each endpoint, `limit` in all, and so many of a tenant that `tenant_max` are in progress with those
     that are `in_flight`.
     """
     rows = await _claim_of(limit).fetch(
@@ -329,7 +329,7 @@ def _claimed(row: asyncpg.Record, *, now: datetime) -> Claimed:
         url=row["url"],
         secret_sealed=row["secret_sealed"],
         body=row["body"],
-        is_wanted=row["is_active"] and not row["is_deleted"],
+        is_receiving=row["is_active"] and not row["is_deleted"],
         is_deleted=row["is_deleted"],
         attempts_before=row["attempts_before"],
         secrets_retired=tuple(sealed for sealed, until in retired if until > now),

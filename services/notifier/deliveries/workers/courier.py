@@ -104,14 +104,14 @@ class Courier:
             self._claiming = asyncio.create_task(self._claim(limit), name="claim")
             claimed = await asyncio.shield(self._claiming)
             self._claiming = None
-            unwanted = [delivery for delivery in claimed if not delivery.is_wanted]
+            unwanted = [delivery for delivery in claimed if not delivery.is_receiving]
             if unwanted:
                 await commands.abandon_unwanted(self._database, unwanted, clock=self._clock)
         except Unavailable as fault:
             log.warning("claim.postponed", reason=fault.detail)
             return
         for delivery in claimed:
-            if delivery.is_wanted:
+            if delivery.is_receiving:
                 self._begin(delivery)
         # A claim that shares its places out may leave some of them free although more is due.
         if len(claimed) * 2 >= limit:

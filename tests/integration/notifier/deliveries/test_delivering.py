@@ -148,7 +148,7 @@ async def test_dead_endpoints_do_not_delay_the_others(notifier: Notifier, receiv
     async with notifier.delivering(notifier.courier(settings=settings)):
         for _ in range(3):
             await notifier.handle(*(notifier.event(tenant_id) for _ in range(20)))
-        # Before the first of the hanging requests is given up.
+        # Before the first of the hanging requests times out.
         async with asyncio.timeout(settings.webhook_timeout_seconds - 5):
             await notifier.attempted(tenant_id, alive.id, times=1)
         receiver.let_go.set()

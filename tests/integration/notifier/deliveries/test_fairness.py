@@ -58,7 +58,7 @@ async def test_single_delivery_is_claimed_where_few_places_are_left(notifier: No
     assert claimed.tenant_id == quiet
 
 
-async def test_no_tenant_has_more_under_way_than_its_bound(notifier: Notifier, tenant_id: str) -> None:
+async def test_no_tenant_has_more_in_progress_than_its_bound(notifier: Notifier, tenant_id: str) -> None:
     await flood(notifier, tenant_id, endpoints=10, events=30)
     assert len(await claim(notifier, slots_default=4, in_flight={tenant_id: 8}, tenant_max=25)) == 17
     assert await claim(notifier, in_flight={tenant_id: 25}, tenant_max=25) == []
@@ -120,7 +120,7 @@ async def test_replay_waits_for_one_step_of_another_tenant_however_many_that_one
         rows = await notifier.database.fetch("SELECT tenant_id FROM replays WHERE status = 'DONE'")
         return Counter(row["tenant_id"] for row in rows)
 
-    # All of the one were asked for before any of the other, and each is done in one step.
+    # All of the one were requested before any of the other, and each is done in one step.
     for served in (1, 2):
         assert await replay_commands.advance_replays(notifier.database, clock=notifier.clock, rounds=1)
         assert await done() == {rude: served, quiet: served}

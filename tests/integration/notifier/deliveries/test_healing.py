@@ -43,7 +43,7 @@ async def attempts(notifier: Notifier, tenant_id: str, endpoint_id: UUID) -> int
     return sum(len(delivery.attempts) for delivery in await notifier.deliveries(tenant_id, endpoint_id))
 
 
-async def said(notifier: Notifier, name: str) -> list[dict[str, object]]:
+async def published(notifier: Notifier, name: str) -> list[dict[str, object]]:
     rows = await notifier.database.fetch("SELECT body FROM outbox WHERE contract LIKE $1 ORDER BY seq", f"%:{name}")
     return [json.loads(row["body"]) for row in rows]
 
@@ -58,7 +58,7 @@ async def test_the_breaker_pauses_without_spending_attempts_and_one_success_clos
     async with notifier.delivering():
 
         async def paused() -> bool:
-            # Requests that were under way when the breaker opened are answered and recorded first.
+            # Requests that were in progress when the breaker opened are answered and recorded first.
             health = (await notifier.shown(tenant_id, endpoint.id)).health
             recorded = await attempts(notifier, tenant_id, endpoint.id)
             return (
@@ -109,10 +109,10 @@ async def test_long_failure_warns_twice_then_disables_and_the_gap_is_offered_and
             await notifier.handle(notifier.event(tenant_id))
             notifier.clock.advance(4 * HOUR)
 
-            async def failed(wanted: int = failures) -> bool:
+            async def failed(expected: int = failures) -> bool:
                 shown = await notifier.shown(tenant_id, endpoint.id)
                 health = shown.health
-                return not shown.is_active or (health is not None and health.consecutive_failures >= wanted)
+                return not shown.is_active or (health is not None and health.consecutive_failures >= expected)
 
             await until(failed)
             if not (await notifier.shown(tenant_id, endpoint.id)).is_active:
@@ -130,8 +130,8 @@ async def test_long_failure_warns_twice_then_disables_and_the_gap_is_offered_and
     assert (shown.is_active, shown.disabled_reason) == (False, "failing")
     assert shown.health is not None
     assert shown.health.status == "disabled"
-    assert len(await said(notifier, "webhook_endpoint.failing")) == 2
-    (disabled,) = await said(notifier, "webhook_endpoint.disabled")
+    assert len(await published(notifier, "webhook_endpoint.failing")) == 2
+    (disabled,) = await published(notifier, "webhook_endpoint.disabled")
     assert disabled["reason"] == "failing"
     missed = [notifier.event(tenant_id) for _ in range(3)]
     await notifier.handle(*missed)
@@ -143,7 +143,7 @@ async def test_long_failure_warns_twice_then_disables_and_the_gap_is_offered_and
     assert back.gap is not None
     assert back.gap.until == notifier.clock.now()
     replay = await notifier.replay(tenant_id, endpoint.id, since=notifier.clock.now() - 3650 * DAY)
-    # Every event, also one that was heard at the very moment of the end and has no delivery.
+    # Every event, also one that was received at the very moment of the end and has no delivery.
     assert replay.total == received + len(missed)
     while await replay_commands.advance_replays(notifier.database, clock=notifier.clock):
         continue
@@ -159,9 +159,7 @@ async def test_long_failure_warns_twice_then_disables_and_the_gap_is_offered_and
     assert (await notifier.shown(tenant_id, endpoint.id)).is_active
 
 
-async def test_a_tenants_other_endpoints_hear_of_the_trouble_and_the_one_in_trouble_does_not(
-    notifier: Notifier, tenant_id: str
-) -> None:
+async def test_other_endpoints_receive_the_trouble_of_a_failing_one(notifier: Notifier, tenant_id: str) -> None:
     broken = await notifier.register(tenant_id, "https://merchant.example/broken")
     other = await notifier.register(tenant_id, "https://merchant.example/other", ["webhook_endpoint.*"])
     common: dict[str, Any] = {
@@ -177,8 +175,8 @@ async def test_a_tenants_other_endpoints_hear_of_the_trouble_and_the_one_in_trou
     await notifier.handle(WebhookEndpointDisabled(event_id=new_id(), reason="gone", **common))
     await notifier.handle(WebhookEndpointFailing(event_id=new_id(), disables_at=notifier.clock.now(), **common))
     assert await notifier.deliveries(tenant_id, broken.id) == []
-    told = [d.event_type for d in await notifier.deliveries(tenant_id, other.id)]
-    assert sorted(told) == ["webhook_endpoint.disabled", "webhook_endpoint.failing"]
+    event_types = [d.event_type for d in await notifier.deliveries(tenant_id, other.id)]
+    assert sorted(event_types) == ["webhook_endpoint.disabled", "webhook_endpoint.failing"]
 
 
 async def test_after_a_rotation_both_secrets_verify_until_the_overlap_ends(
@@ -288,8 +286,8 @@ async def test_the_rate_limit_holds_over_two_workers(notifier: Notifier, receive
         await notifier.attempted(tenant_id, free.id, times=1)
         for second in range(1, 4):
 
-            async def made(wanted: int = 3 * second) -> bool:
-                return await attempts(notifier, tenant_id, limited.id) == wanted
+            async def made(expected: int = 3 * second) -> bool:
+                return await attempts(notifier, tenant_id, limited.id) == expected
 
             await until(made)
             notifier.clock.advance(1 * SECOND)
@@ -353,9 +351,9 @@ async def test_a_replay_repeats_deliveries_with_the_same_id_and_a_new_schedule(
     async with notifier.delivering():
         for made in range(2, notifier.policy.attempts_max + 2):
 
-            async def recorded(wanted: int = made) -> bool:
+            async def recorded(expected: int = made) -> bool:
                 row = await notifier.database.fetchrow("SELECT attempts FROM deliveries WHERE event_id = $1", one[0])
-                return row is not None and row["attempts"] == wanted
+                return row is not None and row["attempts"] == expected
 
             await until(recorded)
             notifier.clock.advance(25 * HOUR)

@@ -21,7 +21,7 @@ async def count(notifier: Notifier, table: str) -> int:
 
 
 @pytest.mark.parametrize(
-    ("listed", "kind", "is_told"),
+    ("listed", "kind", "is_delivered"),
     [
         ("*", PaymentIntentCreated, True),
         ("payment.*", PaymentIntentCreated, True),
@@ -32,17 +32,17 @@ async def count(notifier: Notifier, table: str) -> int:
         ("payment.settled", PaymentCaptured, False),
     ],
 )
-async def test_an_endpoint_is_told_what_its_list_admits(
-    notifier: Notifier, tenant_id: str, listed: str, kind: type[IntentEvent], is_told: bool
+async def test_an_endpoint_receives_what_its_list_admits(
+    notifier: Notifier, tenant_id: str, listed: str, kind: type[IntentEvent], is_delivered: bool
 ) -> None:
     endpoint = await notifier.register(tenant_id, URL, [listed])
     await notifier.handle(notifier.event(tenant_id, kind))
     assert [d.event_type for d in await notifier.deliveries(tenant_id, endpoint.id)] == (
-        [kind.contract.name] if is_told else []
+        [kind.contract.name] if is_delivered else []
     )
 
 
-async def test_every_endpoint_of_the_tenant_and_none_of_another_is_told(notifier: Notifier, tenant_id: str) -> None:
+async def test_every_endpoint_of_the_tenant_and_no_other_receives(notifier: Notifier, tenant_id: str) -> None:
     first, second = await notifier.register(tenant_id, URL), await notifier.register(tenant_id, URL)
     other = await notifier.register(tenant_id + "-other", URL)
     event = notifier.event(tenant_id)
@@ -61,7 +61,7 @@ async def test_nothing_is_kept_where_nobody_listens(notifier: Notifier, tenant_i
     assert await count(notifier, "deliveries") == 0
 
 
-async def test_an_event_heard_twice_is_told_once(notifier: Notifier, tenant_id: str) -> None:
+async def test_an_event_received_twice_is_delivered_once(notifier: Notifier, tenant_id: str) -> None:
     endpoint = await notifier.register(tenant_id, URL)
     event = notifier.event(tenant_id)
     await notifier.handle(event)
@@ -103,8 +103,8 @@ async def test_a_large_pack_of_many_tenants_is_scheduled_at_once(notifier: Notif
     tenants = [f"{tenant_id}-{number}" for number in range(5)]
     of = {tenant: await notifier.register(tenant, URL) for tenant in tenants}
     await notifier.handle(*(notifier.event(tenants[number % 10 % 7 % 5], PaymentSettled) for number in range(500)))
-    told = [len(await notifier.deliveries(tenant, of[tenant].id)) for tenant in tenants]
-    assert sum(told) == 500
+    counts = [len(await notifier.deliveries(tenant, of[tenant].id)) for tenant in tenants]
+    assert sum(counts) == 500
 
 
 async def test_equal_events_keys_and_addresses_of_two_tenants_do_not_meet(notifier: Notifier, tenant_id: str) -> None:

@@ -28,7 +28,7 @@ def new_key() -> str:
 async def register(
     notifier: Notifier, tenant_id: str, url: str, ring: EndpointSecrets, *, is_rotated: bool = False
 ) -> WebhookEndpoint:
-    """Register an endpoint, with headers and if wanted with a retired secret, under a key ring of one's own."""
+    """Register an endpoint, with headers and optionally with a retired secret, under a key ring of one's own."""
     request = RegisterEndpoint(
         tenant_id=tenant_id, endpoint_id=new_id(), url=url, events=["*"], headers=OWN, has_public_key=True
     )

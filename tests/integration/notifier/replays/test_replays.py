@@ -30,7 +30,7 @@ def clock() -> ManualClock:
     return ManualClock(datetime.now(UTC))
 
 
-async def given_up(notifier: Notifier, tenant_id: str, endpoint: WebhookEndpoint) -> None:
+async def fail_once(notifier: Notifier, tenant_id: str, endpoint: WebhookEndpoint) -> None:
     """Schedule many deliveries and end them as an endpoint's end would."""
     for _ in range(3):
         await notifier.handle(*(notifier.event(tenant_id) for _ in range(MESSAGES // 3)))
@@ -64,7 +64,7 @@ async def test_a_cancelled_replay_keeps_its_progress_and_schedules_no_more(
     notifier: Notifier, receiver: Receiver, tenant_id: str
 ) -> None:
     endpoint = await notifier.register(tenant_id, receiver.url)
-    await given_up(notifier, tenant_id, endpoint)
+    await fail_once(notifier, tenant_id, endpoint)
     notifier.clock.advance(DAY)
     begun = await notifier.replay(tenant_id, endpoint.id)
     assert (begun.status, begun.total) == ("RUNNING", MESSAGES)
@@ -99,7 +99,7 @@ async def test_a_step_looks_each_delivery_up_once_with_and_without_statistics(
     notifier: Notifier, receiver: Receiver, tenant_id: str
 ) -> None:
     endpoint = await notifier.register(tenant_id, receiver.url)
-    await given_up(notifier, tenant_id, endpoint)
+    await fail_once(notifier, tenant_id, endpoint)
     values = CHOOSE.arguments(
         {
             "tenant_id": tenant_id,
@@ -124,7 +124,7 @@ async def test_a_step_fills_no_more_than_the_room_before_live_events(
     notifier: Notifier, receiver: Receiver, tenant_id: str
 ) -> None:
     endpoint = await notifier.register(tenant_id, receiver.url)
-    await given_up(notifier, tenant_id, endpoint)
+    await fail_once(notifier, tenant_id, endpoint)
     notifier.clock.advance(DAY)
     await notifier.handle(*(notifier.event(tenant_id) for _ in range(300)))
     await notifier.replay(tenant_id, endpoint.id)
@@ -148,7 +148,7 @@ async def test_a_replay_that_is_done_or_unknown_is_not_cancelled(
 
 async def test_a_replay_ends_with_its_endpoint(notifier: Notifier, receiver: Receiver, tenant_id: str) -> None:
     endpoint = await notifier.register(tenant_id, receiver.url)
-    await given_up(notifier, tenant_id, endpoint)
+    await fail_once(notifier, tenant_id, endpoint)
     notifier.clock.advance(DAY)
     begun = await notifier.replay(tenant_id, endpoint.id)
     await notifier.change(tenant_id, endpoint.id, is_active=False)
@@ -182,7 +182,7 @@ async def test_switched_on_again_an_endpoint_is_offered_exactly_what_it_missed(
         await notifier.attempted(tenant_id, endpoint.id, times=1)
     receiver.status = 503
     async with moment(notifier), notifier.delivering():
-        # Two that fail and wait when the endpoint is switched off: they were not told of either.
+        # Two that fail and wait when the endpoint is switched off: they received neither.
         failing = [notifier.event(tenant_id) for _ in range(2)]
         await notifier.handle(*failing)
 
@@ -213,8 +213,8 @@ async def test_switched_on_again_an_endpoint_is_offered_exactly_what_it_missed(
             return await statuses(notifier, endpoint) == {"DELIVERED": 9}
 
         await until(delivered)
-    told = sorted(request.headers["webhook-id"] for request in receiver.received)
-    assert told == sorted(str(event.event_id) for event in failing + missed)
+    webhook_ids = sorted(request.headers["webhook-id"] for request in receiver.received)
+    assert webhook_ids == sorted(str(event.event_id) for event in failing + missed)
 
 
 async def test_a_replay_that_an_earlier_version_began_still_finds_what_is_missing(

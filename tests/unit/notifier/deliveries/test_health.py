@@ -104,17 +104,17 @@ def test_nobody_is_switched_off_too_soon_or_without_a_warning_long_before(
 
 
 def test_an_endpoint_that_is_tried_once_a_day_is_warned_a_day_before_its_end() -> None:
-    now, gate, told = BEGIN, Gate(), []
+    now, gate, verdicts = BEGIN, Gate(), []
     for day in range(40):
         now = BEGIN + timedelta(days=day)
         verdict = judge(POLICY, gate, [Outcome(attempted_at=now, error="timeout")], now=now)
-        told.append((verdict.warns, verdict.disables))
+        verdicts.append((verdict.warns, verdict.disables))
         if verdict.disables:
             break
         gate = verdict.gate
     # Its twentieth failure comes long after five days: warned then, and switched off at the next.
-    assert told.index((True, False)) == POLICY.failures_to_disable - 1
-    assert told[-2:] == [(True, False), (False, True)]
+    assert verdicts.index((True, False)) == POLICY.failures_to_disable - 1
+    assert verdicts[-2:] == [(True, False), (False, True)]
 
 
 def test_stragglers_of_one_outage_lengthen_the_pause_once() -> None:

@@ -51,7 +51,7 @@ def test_endpoints_that_do_not_answer_share_one_half() -> None:
     assert slots.for_known()[proved] == 4
 
 
-def test_attempts_under_way_change_halves_with_their_endpoint() -> None:
+def test_attempts_in_progress_change_halves_with_their_endpoint() -> None:
     slots, endpoint_id = Slots(total=4, endpoint_max=4), new_id()
     for _ in range(3):
         slots.take(endpoint_id, tenant_id="t")

@@ -97,9 +97,9 @@ def test_an_event_is_admitted_by_its_name_its_prefixes_and_the_star() -> None:
     assert patterns_of("payment.intent.created") == ["*", "payment.*", "payment.intent.*", "payment.intent.created"]
 
 
-@pytest.mark.parametrize("wanted", [["*"], ["payment.*"], ["payment.intent.*"], ["payment.settled", "payment.failed"]])
-def test_known_names_prefixes_and_the_star_are_admitted(wanted: list[str]) -> None:
-    assert check_events(wanted, known=EVENT_NAMES) == []
+@pytest.mark.parametrize("listed", [["*"], ["payment.*"], ["payment.intent.*"], ["payment.settled", "payment.failed"]])
+def test_known_names_prefixes_and_the_star_are_admitted(listed: list[str]) -> None:
+    assert check_events(listed, known=EVENT_NAMES) == []
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_long_unknown_name_is_quoted_in_part() -> None:
     assert sentence == f"unknown event '{'x' * 100}'; known are payment.settled, their prefixes, and `*`"
 
 
-def test_whatever_is_told_in_public_can_be_listed_and_is_heard() -> None:
+def test_every_public_event_can_be_listed_and_is_handled() -> None:
     public = {message.contract.name for message in REGISTRY.values() if message.contract.public}
     assert set(EVENT_NAMES) == public
     assert {m.contract.name for m in handled_by("notifier") if issubclass(m, PublicEvent)} == public
@@ -128,7 +128,7 @@ def test_a_list_has_one_to_fifty_entries() -> None:
     assert check_events(["*"] * 51, known=EVENT_NAMES) == [("/events", "at most 50 entries")]
 
 
-def test_an_endpoint_is_told_what_its_entries_admit() -> None:
+def test_an_endpoint_receives_what_its_entries_admit() -> None:
     known = ["payment.settled", "payment.intent.created", "dispute.opened"]
     assert types_of(["payment.*"], known=known) == ("payment.settled", "payment.intent.created")
     assert types_of(["dispute.opened", "payment.intent.*"], known=known) == ("payment.intent.created", "dispute.opened")

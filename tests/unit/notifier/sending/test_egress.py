@@ -249,7 +249,7 @@ async def test_the_resolver_refuses_by_itself_and_closes_its_threads() -> None:
     resolver = GuardedResolver(EgressGuard(), lookup)
     with pytest.raises(EgressBlocked):
         await resolver.resolve("rotten.example", 443)
-    # Also where the family that is asked for has only good addresses.
+    # Also where the family that is requested has only good addresses.
     with pytest.raises(EgressBlocked):
         await resolver.resolve("rotten.example", 443, socket.AF_INET6)
     found = await resolver.resolve("whole.example", 443)
@@ -340,7 +340,7 @@ async def test_dead_names_of_one_tenant_leave_threads_to_the_others() -> None:
         async with asyncio.timeout(20):
             assert await asyncio.create_task(resolve("quiet", "alive.example")) == "93.184.215.14"
         assert len([host for host in begun if host.startswith("dead")]) <= 4
-        # Giving up does not free a place whose thread still waits, and who gave up in the queue is never looked up.
+        # A timeout does not free a place whose thread still waits, and what timed out in the queue is never looked up.
         for task in (*dead[:4], dead[50]):
             task.cancel()
         await asyncio.sleep(0)

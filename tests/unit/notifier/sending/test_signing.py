@@ -93,7 +93,7 @@ def test_a_sealed_secret_opens_for_its_own_endpoint_only() -> None:
             ring.unseal(sealed, tenant_id=tenant_id, owner_id=other)
 
 
-def test_keys_rotate_and_a_forgotten_key_is_said_plainly() -> None:
+def test_keys_rotate_and_a_forgotten_key_is_named() -> None:
     old, new, secret, endpoint_id = key(), key(), new_secret(), new_id()
     sealed = EndpointSecrets(old).seal(secret, tenant_id="a", owner_id=endpoint_id)
     rotated = EndpointSecrets(new, [old])

@@ -1,0 +1,133 @@
+"""The words that the glossary retires are gone from code, documents and tests."""
+
+import re
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.unit
+
+ROOT = Path(__file__).parents[3]
+GLOSSARY = "docs/glossary.md"
+SECTION = "## Retired words"
+FOLDERS = ("libs", "services", "deploy", "tests", "docs")
+SUFFIXES = (".c", ".md", ".py", ".sh", ".sql", ".toml", ".yml")
+HISTORY = ("docs/decisions/", "/migrations/", "/schema/functions/")
+"""Decisions, and what is frozen with a migration, keep the words of their day."""
+GENERATED = ("docs/api/", "docs/errors.md", "docs/chart-of-accounts.md", "docs/sandbox.md")
+COMMENT = re.compile(r'comment="[^"]*"')
+"""Comments in a database are frozen with the migration that wrote them."""
+NOT_YET = (
+    "deploy/fake_stripe/",
+    "docs/gateway.md",
+    "docs/tamper-evidence.md",
+    "libs/common/contracts/gateway",
+    "libs/common/contracts/ledger",
+    "services/api/",
+    "services/gateway/",
+    "services/ledger/",
+    "tests/bench/",
+    "tests/integration/api/",
+    "tests/integration/gateway/",
+    "tests/integration/ledger/",
+    "tests/support/",
+    "tests/unit/api/",
+    "tests/unit/common/test_tenants_apart.py",
+    "tests/unit/gateway/",
+    "tests/unit/ledger/",
+)
+"""Where the words are still being replaced; this list only shrinks."""
+HERE = "tests/unit/common/test_words.py"
+
+EXCEPTIONS = {
+    "asked_at": "a column of the gateway's attempts",
+    "never_heard": "a reason in a column of the gateway's attempts",
+    "refused.given_up": "an action in the column of the operators' actions",
+    "requests_given_up_total": "a metric",
+    "stuck_give_up_days": "a setting",
+    "wanted_types": "a member of the selection in the notifier's replays",
+}
+"""Names that somebody else depends on, each with what it is."""
+TERMS = re.compile(r"(?:in|single)[ _-]?flights?\b", re.IGNORECASE)
+
+
+@cache
+def retired() -> re.Pattern[str]:
+    """Make the pattern of the words in the glossary's table."""
+    table = (ROOT / GLOSSARY).read_text().partition(SECTION)[2]
+    words = [
+        word for row in re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE) for word in re.findall(r"`(.+?)`", row)
+    ]
+    assert words, f"{GLOSSARY} has no table of retired words"
+    ends = "|".join(re.escape(word) + ("(?![a-z])" if word[-1].isalpha() else "") for word in words)
+    return re.compile(rf"(?<![a-z])(?:{ends})", re.IGNORECASE)
+
+
+@cache
+def lines() -> tuple[tuple[str, str], ...]:
+    """Return every line that is read, after `file:line` of it."""
+    return tuple(_lines())
+
+
+def _lines() -> Iterator[tuple[str, str]]:
+    listing = subprocess.run(
+        ["git", "ls-files", *FOLDERS], cwd=ROOT, capture_output=True, text=True, check=True, timeout=30
+    )
+    for name in listing.stdout.splitlines():
+        file = ROOT / name
+        is_frozen = any(part in name for part in HISTORY) or name.startswith(GENERATED)
+        if is_frozen or name == HERE or not name.endswith(SUFFIXES) or not file.is_file():
+            continue
+        text = file.read_text()
+        if name == GLOSSARY:
+            text = text.partition(SECTION)[0]
+        for number, line in enumerate(text.splitlines(), start=1):
+            yield f"{name}:{number}", line
+
+
+def retired_word(line: str) -> str:
+    """Return the first retired word in a line, with names taken apart; empty when it has none."""
+    if not _search(line):
+        return ""
+    for name in EXCEPTIONS:
+        line = _name(name).sub("", line)
+    return _search(TERMS.sub("", COMMENT.sub("", line).replace("_", " ")))
+
+
+def _search(line: str) -> str:
+    match = retired().search(re.sub(r"([a-z])([A-Z])", r"\1 \2", line).replace("_", " "))
+    return match[0] if match else ""
+
+
+def _name(name: str) -> re.Pattern[str]:
+    return re.compile(rf"\b_?{re.escape(name)}\b", re.IGNORECASE)
+
+
+def test_retired_words_are_gone() -> None:
+    found = [
+        f"{where}: {word}" for where, line in lines() if not where.startswith(NOT_YET) and (word := retired_word(line))
+    ]
+    assert found == [], f"{GLOSSARY} lists what to write instead:\n" + "\n".join(found)
+
+
+@pytest.mark.parametrize("name", EXCEPTIONS)
+def test_exception_is_still_needed(name: str) -> None:
+    assert any(_name(name).search(line) for _, line in lines()), "leave it out of the exceptions"
+    assert _search(name), "it has no retired word"
+
+
+@pytest.mark.parametrize(
+    "line", ["news = 1", "def is_landed()", "class PostingDesk", "say(1)", "it was put off", "Told"]
+)
+def test_retired_word_is_recognised(line: str) -> None:
+    assert retired_word(line)
+
+
+@pytest.mark.parametrize(
+    "line", ["requests in flight", "class SingleFlight", "as the settings say", "unwanted", "asked_at"]
+)
+def test_other_word_is_admitted(line: str) -> None:
+    assert not retired_word(line)
