@@ -3,9 +3,9 @@
 import msgspec
 from litestar import Response
 
-from libs.common.clock import iso
 from libs.common.db import Database
-from services.api.audit import AuditFilter, AuditRecord, queries
+from services.api.audit import AuditFilter, queries
+from services.api.audit.schemas import AuditLine, AuditLines, audit_line
 from services.api.http.callers import PLATFORM_TENANT, Caller, Feature
 from services.api.http.controllers import Resource, operation
 from services.api.http.parameters import AnyRequest, Query, QueryParameter, next_link
@@ -47,27 +47,6 @@ _QUERY = (
         shape={"type": "string", "enum": [*_FORMATS], "default": "json"},
     ),
 )
-
-
-class AuditLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the audit log."""
-
-    id: str
-    at: str
-    tenant_id: str
-    actor: str
-    action: str
-    target: str
-    outcome: str
-    correlation_id: str
-    detail: dict[str, str]
-
-
-class AuditLines(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of the audit log, newest first."""
-
-    data: list[AuditLine]
-    next_cursor: str | None
 
 
 class AuditLog(Resource):
@@ -120,21 +99,6 @@ class AuditLog(Resource):
             headers["Content-Disposition"] = 'attachment; filename="audit.csv"'
             return Response(csv_of(shown), media_type="text/csv", headers=headers)
         return json_answer(AuditLines(data=shown, next_cursor=page.next_cursor), headers=headers)
-
-
-def audit_line(line: AuditRecord) -> AuditLine:
-    """Show a line as those see it who may."""
-    return AuditLine(
-        id=str(line.id),
-        at=iso(line.at),
-        tenant_id=line.tenant_id,
-        actor=line.actor,
-        action=line.action,
-        target=line.target,
-        outcome=line.outcome,
-        correlation_id=line.correlation_id,
-        detail=line.detail,
-    )
 
 
 def csv_of(lines: list[AuditLine]) -> bytes:

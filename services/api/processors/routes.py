@@ -1,25 +1,17 @@
 """Through which processor a tenant charges, and what was asked of it; the gateway knows and is asked over the broker."""
 
-from datetime import datetime
-from typing import Annotated
-
 import msgspec
 from litestar import Response
 
-from libs.common.clock import iso
 from libs.common.contracts.gateway_requests import (
     AddGatewayConfig,
-    AttemptRecord,
     DeleteGatewayConfig,
-    GatewayConfig,
     ListAttempts,
     ListGatewayConfigs,
     ListProcessorEvents,
-    ProcessorEvent,
     RotateGatewayKeys,
 )
 from libs.common.db import Database
-from libs.common.money import format_minor
 from services.api.http.bodies import BodyReader, require_storable
 from services.api.http.callers import Caller
 from services.api.http.controllers import Change, Resource, operation, resource_id
@@ -27,93 +19,20 @@ from services.api.http.parameters import AnyRequest, Query, QueryParameter, path
 from services.api.http.rendering import json_answer
 from services.api.http.requests import Ask
 from services.api.payments import queries
+from services.api.processors.schemas import (
+    AttemptBody,
+    CreateGatewayConfig,
+    GatewayConfigBody,
+    GatewayEventBody,
+    RotateKeys,
+    attempt_body,
+    config_body,
+    gateway_event_body,
+)
 
 _WRITE = "admin:write"
 EVENTS, EVENTS_MAX = 50, 500
 _STATUSES = ("RECEIVED", "HANDLED", "IGNORED", "UNMATCHED", "CONTRADICTED", "FAILED")
-_Key = Annotated[
-    str, msgspec.Meta(max_length=255, description="The account's secret or restricted key; never shown again.")
-]
-_WebhookSecret = Annotated[
-    str,
-    msgspec.Meta(max_length=255, description="What Stripe signs its webhooks with, `whsec_...`; never shown again."),
-]
-
-
-class CreateGatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A processor account to charge through."""
-
-    processor: Annotated[
-        str,
-        msgspec.Meta(min_length=1, max_length=32, extra_json_schema={"enum": ["stripe", "sandbox"]}),
-    ]
-    currencies: Annotated[
-        list[Annotated[str, msgspec.Meta(min_length=3, max_length=3)]],
-        msgspec.Meta(max_length=200, description="Currencies that go this way; empty: all that no other one names."),
-    ] = []
-    secret_key: _Key = ""
-    webhook_secret: _WebhookSecret = ""
-    payment_method: Annotated[
-        str, msgspec.Meta(max_length=255, description="What is charged where a payment names nothing.")
-    ] = ""
-    return_url: Annotated[
-        str, msgspec.Meta(max_length=2000, description="Where customers come back to after proving who they are.")
-    ] = ""
-
-
-class RotateKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """New keys of the same account; what is missing stays."""
-
-    secret_key: _Key = ""
-    webhook_secret: _WebhookSecret = ""
-
-
-class GatewayConfigBody(msgspec.Struct, frozen=True, kw_only=True):
-    """A processor account that a tenant charges through, without its keys."""
-
-    id: str
-    processor: str
-    currencies: list[str]
-    secret_key_last4: str
-    webhook_secret_last4: str
-    payment_method: str
-    return_url: str
-    webhook_path: str
-    """Where Stripe's webhooks are sent to, below the gateway's public address."""
-    created_at: str
-    updated_at: str
-
-
-class AttemptBody(msgspec.Struct, frozen=True, kw_only=True):
-    """One operation that was asked of a processor."""
-
-    id: str
-    operation: str
-    processor: str
-    status: str
-    amount: str
-    currency: str
-    gateway_ref: str
-    reason: str
-    detail: str
-    asks: int
-    created_at: str
-    asked_at: str | None
-    next_ask_at: str | None
-    decided_at: str | None
-
-
-class GatewayEventBody(msgspec.Struct, frozen=True, kw_only=True):
-    """One event that a processor sent, and what came of it."""
-
-    id: str
-    processor: str
-    type: str
-    status: str
-    reason: str
-    payment_intent_id: str | None
-    happened_at: str
-    received_at: str
 
 
 class Processors(Resource):
@@ -253,54 +172,3 @@ class Processors(Resource):
             )
         )
         return json_answer([gateway_event_body(event) for event in found.events])
-
-
-def config_body(config: GatewayConfig) -> GatewayConfigBody:
-    """Show a configuration as clients see it."""
-    shown = msgspec.structs.asdict(config)
-    return GatewayConfigBody(
-        **{
-            **shown,
-            "id": str(config.id),
-            "created_at": iso(config.created_at),
-            "updated_at": iso(config.updated_at),
-        }
-    )
-
-
-def attempt_body(attempt: AttemptRecord) -> AttemptBody:
-    """Show an attempt as clients see it."""
-    return AttemptBody(
-        id=str(attempt.id),
-        operation=attempt.operation,
-        processor=attempt.processor,
-        status=attempt.status,
-        amount=format_minor(attempt.amount_minor, attempt.currency),
-        currency=attempt.currency,
-        gateway_ref=attempt.gateway_ref,
-        reason=attempt.reason,
-        detail=attempt.detail,
-        asks=attempt.asks,
-        created_at=iso(attempt.created_at),
-        asked_at=_when(attempt.asked_at),
-        next_ask_at=_when(attempt.next_ask_at),
-        decided_at=_when(attempt.decided_at),
-    )
-
-
-def gateway_event_body(event: ProcessorEvent) -> GatewayEventBody:
-    """Show an event as clients see it."""
-    return GatewayEventBody(
-        id=event.id,
-        processor=event.processor,
-        type=event.type,
-        status=event.status,
-        reason=event.reason,
-        payment_intent_id=str(event.payment_intent_id) if event.payment_intent_id else None,
-        happened_at=iso(event.happened_at),
-        received_at=iso(event.received_at),
-    )
-
-
-def _when(at: datetime | None) -> str | None:
-    return None if at is None else iso(at)

@@ -1,12 +1,10 @@
 """Logging in, and asking who one is."""
 
-from typing import Annotated
-
-import msgspec
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from services.api.access import Login, Tokens
+from services.api.access.schemas import Me, TokenRequest, TokenResponse
 from services.api.http.bodies import BodyReader, require_storable
 from services.api.http.callers import Principal
 from services.api.http.controllers import Resource, operation
@@ -15,44 +13,8 @@ from services.api.http.rendering import json_answer
 from services.api.http.requests import refuse_key
 
 _EXAMPLE = {"email": "ops@demo.example.com", "password": "ops123"}
-_NAME_LENGTH_MAX = 320
-_PASSWORD_LENGTH_MAX = 1024
 KEY_SET_SECONDS = 300
 """How long others may keep our key set; a key that is to sign is published for at least this long before it does."""
-
-
-class TokenRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A login name and its password."""
-
-    email: Annotated[
-        str,
-        msgspec.Meta(min_length=1, max_length=_NAME_LENGTH_MAX, description="The login name.", examples=["ops@demo"]),
-    ]
-    password: Annotated[str, msgspec.Meta(max_length=_PASSWORD_LENGTH_MAX, examples=["ops123"])]
-    tenant_id: (
-        Annotated[str, msgspec.Meta(max_length=64, description="For a global admin: through whose plan to look.")]
-        | None
-    ) = msgspec.field(default=None, name="tenantId")
-
-
-class TokenResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """A bearer token."""
-
-    access_token: str
-    token_type: str = "Bearer"  # noqa: S105 - a word
-    expires_in: Annotated[int, msgspec.Meta(description="Seconds until it expires.")]
-
-
-class Me(msgspec.Struct, frozen=True, kw_only=True):
-    """What the token says about its bearer."""
-
-    sub: str
-    tid: str
-    roles: tuple[str, ...]
-    perms: list[str]
-    plan: str
-    region: str
-    jti: str
 
 
 class Identity(Resource):

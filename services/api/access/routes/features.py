@@ -1,12 +1,10 @@
 """Feature flags: every tenant sees its own, operators of the platform set them."""
 
-from typing import Annotated
-
-import msgspec
 from litestar import Response
 
 from libs.common.db import Database
 from services.api.access import EVERY_TENANT, FEATURES, Directory, switch_feature
+from services.api.access.schemas import FeatureFlag, SetFeatureFlag
 from services.api.http.bodies import BodyReader
 from services.api.http.callers import PLATFORM_TENANT, Caller, Feature
 from services.api.http.controllers import Resource, operation
@@ -22,27 +20,6 @@ _SCOPE = (
     "For the tenant that the operator acts for; an operator who acts for the platform tenant sets the default of all "
     "tenants that have none of their own. Every process heeds it at once."
 )
-
-
-class FeatureFlag(msgspec.Struct, frozen=True, kw_only=True):
-    """One feature as it is for the tenant."""
-
-    name: Feature
-    description: str
-    is_enabled: bool
-    source: Annotated[
-        str,
-        msgspec.Meta(
-            description="Who decided: `tenant`, a setting of its own; `global`, one for all; `default`, nobody yet.",
-            extra_json_schema={"enum": ["default", "global", "tenant"]},
-        ),
-    ]
-
-
-class SetFeatureFlag(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Switch a feature on or off."""
-
-    is_enabled: Annotated[bool, msgspec.Meta(description="Whether it may be used.")]
 
 
 class FeatureFlags(Resource):

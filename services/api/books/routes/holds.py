@@ -1,26 +1,21 @@
 """Holds, as clients see them; the ledger keeps them and is asked over the broker."""
 
-from typing import Annotated
-from uuid import UUID
-
-import msgspec
 from litestar import Response
 
-from libs.common.clock import iso
-from libs.common.contracts.ledger_books import CaptureHold, GetHold, Hold, HoldState, ListHolds, PlaceHold, VoidHold
+from libs.common.contracts.ledger_books import CaptureHold, GetHold, HoldState, ListHolds, PlaceHold, VoidHold
 from libs.common.errors import Invalid
-from libs.common.money import format_minor, parse_amount
+from libs.common.money import parse_amount
+from services.api.books.schemas.holds import ABSENT, CaptureHoldBody, HoldBody, PlaceHoldBody, hold_body
 from services.api.http.bodies import BodyReader, NoMembers, amount_in, require_storable, take_nothing
 from services.api.http.callers import Caller
 from services.api.http.controllers import Change, Resource, operation, resource_id
 from services.api.http.parameters import AnyRequest, Query, QueryParameter, instant, next_link, path_id, wrong
 from services.api.http.problems import refusal
-from services.api.http.rendering import AmountIn, json_answer
+from services.api.http.rendering import json_answer
 from services.api.http.requests import Ask
 
 _READ, _WRITE = "ledger:read", "ledger:write"
 HOLDS, HOLDS_MAX = 50, 500
-_ABSENT = b"null"
 _STATES = {state.value: (state.value,) for state in HoldState}
 _EXAMPLE = {"debit_account": "CASH", "credit_account": "REVENUE", "amount": "150.50", "currency": "BRL"}
 _LIST = (
@@ -34,46 +29,6 @@ _LIST = (
     ),
     QueryParameter(name="cursor", description="From the `Link` of the page before.", shape={"type": "string"}),
 )
-
-type _Code = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-
-
-class PlaceHoldBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An amount to be set aside."""
-
-    debit_account: _Code
-    credit_account: _Code
-    amount: AmountIn
-    currency: Annotated[str, msgspec.Meta(min_length=3, max_length=8, description="ISO 4217 code, upper case.")]
-    expires_at: (
-        Annotated[str, msgspec.Meta(max_length=64, description="When it is let go by itself; absent: never.")] | None
-    ) = None
-    id: Annotated[UUID, msgspec.Meta(description="Yours, which makes asking again harmless; absent: ours.")] | None = (
-        None
-    )
-
-
-class CaptureHoldBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How much of a hold is to be posted."""
-
-    amount: AmountIn = msgspec.field(default_factory=lambda: msgspec.Raw(_ABSENT))
-    """All of it where it is absent."""
-
-
-class HoldBody(msgspec.Struct, frozen=True, kw_only=True):
-    """An amount set aside."""
-
-    id: str
-    debit_account: str
-    credit_account: str
-    currency: str
-    amount: str
-    captured: str
-    state: HoldState
-    placed_at: str
-    expires_at: str | None
-    resolved_at: str | None
-    entry_id: str | None
 
 
 class Holds(Resource):
@@ -196,7 +151,7 @@ class Holds(Resource):
         wanted_id = path_id(hold_id, "hold_id")
         amount = (await self.captures.take(await request.body() or b"{}")).amount
         amount_minor = None
-        if bytes(amount) != _ABSENT:
+        if bytes(amount) != ABSENT:
             # How many decimals an amount has is a matter of the hold's currency.
             hold = await self.ask(GetHold(tenant_id=caller.tenant_id, hold_id=wanted_id))
             amount_minor = _minor(bytes(amount), hold.currency, withdrawn=True)
@@ -231,20 +186,3 @@ def _minor(raw: bytes, currency: str, *, withdrawn: bool = False) -> int:
         raise refusal(
             "unsupported_currency", "unsupported currency", errors=(("/currency", "unsupported currency"),)
         ) from fault
-
-
-def hold_body(hold: Hold) -> HoldBody:
-    """Show a hold as clients see it."""
-    return HoldBody(
-        id=str(hold.id),
-        debit_account=hold.debit_account,
-        credit_account=hold.credit_account,
-        currency=hold.currency,
-        amount=format_minor(hold.amount_minor, hold.currency),
-        captured=format_minor(hold.captured_minor, hold.currency),
-        state=hold.state,
-        placed_at=iso(hold.placed_at),
-        expires_at=None if hold.expires_at is None else iso(hold.expires_at),
-        resolved_at=None if hold.resolved_at is None else iso(hold.resolved_at),
-        entry_id=None if hold.entry_id is None else str(hold.entry_id),
-    )

@@ -1,13 +1,10 @@
 """Reversals and closed periods, as clients see them; the ledger is asked over the broker."""
 
-from typing import Annotated
-
-import msgspec
 from litestar import Response
 
-from libs.common.clock import iso
-from libs.common.contracts.ledger_books import ClosePeriod, ListPeriods, Period, ReverseEntry
+from libs.common.contracts.ledger_books import ClosePeriod, ListPeriods, ReverseEntry
 from services.api.books.schemas.entries import EntryBody, entry_body
+from services.api.books.schemas.periods import ClosePeriodBody, PeriodBody, period_body
 from services.api.http.bodies import BodyReader, NoMembers, take_nothing
 from services.api.http.callers import Caller
 from services.api.http.controllers import Change, Resource, operation
@@ -16,27 +13,6 @@ from services.api.http.rendering import json_answer
 from services.api.http.requests import Ask
 
 _READ, _WRITE = "ledger:read", "ledger:write"
-
-
-class ClosePeriodBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which books are to be closed."""
-
-    ends_before: Annotated[
-        str,
-        msgspec.Meta(
-            min_length=1,
-            max_length=64,
-            description="A midnight in UTC that has passed, or its date: everything effective before it is closed.",
-        ),
-    ]
-
-
-class PeriodBody(msgspec.Struct, frozen=True, kw_only=True):
-    """Closed books."""
-
-    ends_before: str
-    closed_at: str
-    closed_by: str
 
 
 class Periods(Resource):
@@ -112,8 +88,3 @@ class Periods(Resource):
             )
         )
         return json_answer(period_body(closed), status=201)
-
-
-def period_body(period: Period) -> PeriodBody:
-    """Show a closed period as clients see it."""
-    return PeriodBody(ends_before=iso(period.ends_before), closed_at=iso(period.closed_at), closed_by=period.closed_by)

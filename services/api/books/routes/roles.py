@@ -1,18 +1,20 @@
 """Which account plays which role in the posting rules; the ledger keeps it and is asked over the broker."""
 
-from typing import Annotated, Any
-
-import msgspec
 from litestar import Response
 
 from libs.common.clock import iso
-from libs.common.contracts.ledger import AccountType
 from libs.common.contracts.ledger_money import (
-    AccountRole,
     AssignAccountRole,
     GetAccountRole,
     ListAccountRoles,
     Role,
+)
+from services.api.books.schemas.roles import (
+    AccountRoleBody,
+    AccountRoleHistoryBody,
+    AssignRole,
+    RoleChangeBody,
+    role_members,
 )
 from services.api.http.bodies import BodyReader, require_storable
 from services.api.http.callers import Caller
@@ -27,39 +29,6 @@ _PATH = (
         name="role", description="The role.", shape={"type": "string", "enum": [role.value for role in Role]}
     ),
 )
-
-
-class AssignRole(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who is to play a role."""
-
-    account: Annotated[str, msgspec.Meta(min_length=1, max_length=64, description="Code of an account in the chart.")]
-
-
-class AccountRoleBody(msgspec.Struct, frozen=True, kw_only=True):
-    """A role in the posting rules, and the account that plays it."""
-
-    role: Role
-    account: Annotated[str, msgspec.Meta(description="Code of the account that plays it.")]
-    account_type: AccountType
-    account_types: Annotated[list[AccountType], msgspec.Meta(description="The types that may play it.")]
-    is_default: Annotated[bool, msgspec.Meta(description="Played by the platform's own account.")]
-    changed_at: Annotated[str, msgspec.Meta(description="When it was changed last.")] | None
-    changed_by: Annotated[str, msgspec.Meta(description="Who changed it last.")] | None
-
-
-class RoleChangeBody(msgspec.Struct, frozen=True, kw_only=True):
-    """One change of a role."""
-
-    revision: Annotated[int, msgspec.Meta(description="The tenant's changes of roles are numbered from 1.")]
-    account: Annotated[str, msgspec.Meta(description="The account that plays it from then on.")]
-    changed_at: str
-    changed_by: str
-
-
-class AccountRoleHistoryBody(AccountRoleBody, frozen=True, kw_only=True):
-    """A role with its latest changes."""
-
-    changes: Annotated[list[RoleChangeBody], msgspec.Meta(description="Newest first, at most 100.")]
 
 
 class AccountRoles(Resource):
@@ -81,7 +50,7 @@ class AccountRoles(Resource):
     )
     async def list_account_roles(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
         found = await self.ask(ListAccountRoles(tenant_id=caller.tenant_id))
-        return json_answer([AccountRoleBody(**_members(role)) for role in found.roles])
+        return json_answer([AccountRoleBody(**role_members(role)) for role in found.roles])
 
     @operation(
         "GET",
@@ -105,7 +74,7 @@ class AccountRoles(Resource):
             )
             for change in found.changes
         ]
-        return json_answer(AccountRoleHistoryBody(**_members(found.role), changes=changes))
+        return json_answer(AccountRoleHistoryBody(**role_members(found.role), changes=changes))
 
     @operation(
         "PUT",
@@ -128,17 +97,10 @@ class AccountRoles(Resource):
         assigned = await self.ask(
             AssignAccountRole(tenant_id=caller.tenant_id, role=_role(role), account=wanted.account, actor=caller.actor)
         )
-        return json_answer(AccountRoleBody(**_members(assigned)))
+        return json_answer(AccountRoleBody(**role_members(assigned)))
 
 
 def _role(text: str) -> Role:
     if text not in Role.__members__:
         raise refusal("account_role_not_found", "there is no such role")
     return Role(text)
-
-
-def _members(role: AccountRole) -> dict[str, Any]:
-    return {
-        **msgspec.structs.asdict(role),
-        "changed_at": None if role.changed_at is None else iso(role.changed_at),
-    }

@@ -11,7 +11,8 @@ import pytest
 from libs.common.contracts.ledger_books import InvariantBroken
 from libs.common.ids import new_id
 from services.api.audit import AuditConsumers
-from services.api.audit.routes import AuditLine, csv_of
+from services.api.audit.routes import csv_of
+from services.api.audit.schemas import AuditLine
 from services.api.http.callers import PLATFORM_TENANT
 from tests.integration.api.access.test_access import problem
 from tests.integration.api.conftest import Api
