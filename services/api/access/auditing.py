@@ -12,7 +12,7 @@ from services.api.http.requests import Ask
 def audited(access: Admission, ask: Ask) -> Ask:
     """Wrap `ask` so that the change that a route declares leaves its intention and its outcome in the audit log."""
 
-    async def asked(message: Message) -> Any:
+    async def sent(message: Message) -> Any:
         call = at_hand.get()
         if call is None or not isinstance(call.caller, Caller) or not call.changes(message):
             return await ask(message)
@@ -22,7 +22,7 @@ def audited(access: Admission, ask: Ask) -> Ask:
         await access.remember(call.caller, change.action, change.target_of(message))
         return answer
 
-    return asked
+    return sent
 
 
 async def intended(access: Admission, caller: Caller, ask: Ask, message: Message, *, change: Change) -> Any:

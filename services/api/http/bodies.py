@@ -39,7 +39,7 @@ _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class NoMembers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Nothing: all that is asked stands in the path."""
+    """Nothing: all that is requested stands in the path."""
 
 
 class BodyReader[T: msgspec.Struct]:

@@ -127,12 +127,14 @@ def document(resources: Sequence[type[Resource]]) -> dict[str, Any]:
     )
     spec = app.openapi_schema.to_schema()
     declared = {handler.operation_id: handler.opt["declaration"] for handler in routes_of(resources)}
-    said = [message for message in REGISTRY.values() if message.contract.public and message.contract.owner == "api"]
+    published = [
+        message for message in REGISTRY.values() if message.contract.public and message.contract.owner == "api"
+    ]
     shapes = [
         Problem,
         *(d.body for d in declared.values() if d.body),
         *(d.answer for d in declared.values() if d.answer),
-        *said,
+        *published,
     ]
     schemas, components = msgspec.json.schema_components(shapes, ref_template=_REF)
     schema_of = {id(shape): schema for shape, schema in zip(shapes, schemas, strict=True)}
@@ -144,9 +146,9 @@ def document(resources: Sequence[type[Resource]]) -> dict[str, Any]:
     }
     for path in spec["paths"].values():
         for operation in path.values():
-            told = declared.get(operation["operationId"])
-            if told is not None:
-                _complete(operation, told, schema_of)
+            declaration = declared.get(operation["operationId"])
+            if declaration is not None:
+                _complete(operation, declaration, schema_of)
             for name, codes in _BEFORE_ROUTING.items():
                 reference = {"$ref": f"#/components/responses/{name}"}
                 operation["responses"].setdefault(str(PROBLEMS[codes[0]].status), reference)
@@ -155,35 +157,37 @@ def document(resources: Sequence[type[Resource]]) -> dict[str, Any]:
         "description": "Something that is needed does not answer; `checks` names it. (Without writes alone: 200, `degraded`.)",
         "content": spec["paths"]["/readyz"]["get"]["responses"]["200"]["content"],
     }
-    spec["webhooks"] = {message.contract.name: _webhook(message, schema_of[id(message)]) for message in said}
+    spec["webhooks"] = {message.contract.name: _webhook(message, schema_of[id(message)]) for message in published}
     share(spec, common=_COMMON)
     return spec
 
 
-def _complete(operation: dict[str, Any], told: Declaration, schema_of: dict[int, Any]) -> None:
+def _complete(operation: dict[str, Any], declaration: Declaration, schema_of: dict[int, Any]) -> None:
     for parameter in operation.get("parameters", []):
         if parameter["in"] == "path":
-            shapes = {known.name: known.shape for known in told.path_parameters}
+            shapes = {known.name: known.shape for known in declaration.path_parameters}
             parameter["schema"] = shapes.get(parameter["name"], {"type": "string", "format": "uuid"})
-    operation["parameters"] = [*operation.get("parameters", []), *_parameters(told)]
-    if told.body is not None:
+    operation["parameters"] = [*operation.get("parameters", []), *_parameters(declaration)]
+    if declaration.body is not None:
         operation["requestBody"] = {
-            "required": not (told.body_optional or told.body is NoMembers),
-            "content": {"application/json": {"schema": schema_of[id(told.body)]}},
+            "required": not (declaration.body_optional or declaration.body is NoMembers),
+            "content": {"application/json": {"schema": schema_of[id(declaration.body)]}},
         }
-        if told.example is not None:
-            operation["requestBody"]["content"]["application/json"]["examples"] = {"seeded": {"value": told.example}}
-    if told.permission or told.bearer:
+        if declaration.example is not None:
+            operation["requestBody"]["content"]["application/json"]["examples"] = {
+                "seeded": {"value": declaration.example}
+            }
+    if declaration.permission or declaration.bearer:
         operation["security"] = [{"bearer": []}]
-    if told.permission:
+    if declaration.permission:
         operation["description"] = (
-            f"{operation.get('description', '')}\n\nNeeds the permission `{told.permission}`."
+            f"{operation.get('description', '')}\n\nNeeds the permission `{declaration.permission}`."
         ).strip()
-    responses: dict[str, Any] = {str(told.status): _success(told, schema_of, "Done.")}
-    if told.accepted:
-        responses["202"] = _success(told, schema_of, "Under way: the outcome will be seen on the intent.")
+    responses: dict[str, Any] = {str(declaration.status): _success(declaration, schema_of, "Done.")}
+    if declaration.accepted:
+        responses["202"] = _success(declaration, schema_of, "Under way: the outcome will be seen on the intent.")
     by_status: dict[int, list[str]] = {}
-    for code in codes_of(told, operation["tags"]):
+    for code in codes_of(declaration, operation["tags"]):
         by_status.setdefault(PROBLEMS[code].status, []).append(code)
     for early in _BEFORE_ROUTING.values():
         # A status has one response: the shared one, or one that also names what is answered before the route is known.
@@ -195,46 +199,46 @@ def _complete(operation: dict[str, Any], told: Declaration, schema_of: dict[int,
     operation["responses"] = responses
 
 
-def codes_of(told: Declaration, tags: Iterable[str]) -> list[str]:
+def codes_of(declaration: Declaration, tags: Iterable[str]) -> list[str]:
     """Every problem that an operation may answer with, in the order of the registry."""
     found = {*_EVERY}
-    if told.permission or told.bearer:
+    if declaration.permission or declaration.bearer:
         found |= {*_BEARER, "invalid_request"}
-    if told.permission:
+    if declaration.permission:
         found |= {*_TENANT, *_PERMISSION, "invalid_request", "card_number_in_text"}
-    if told.body is not None:
+    if declaration.body is not None:
         found |= {*_BODY}
-    if told.idempotent:
+    if declaration.idempotent:
         found |= {*_KEY}
-    if told.key == "optional":
+    if declaration.key == "optional":
         found |= {*_KEY} - {"idempotency_key_missing", "malformed_json", "body_too_large"}
-    if told.key == "refused":
+    if declaration.key == "refused":
         found.add("idempotency_key_refused")
-    if told.operator_for:
+    if declaration.operator_for:
         found.add("operator_required")
-    if told.feature is not None:
+    if declaration.feature is not None:
         found.add("feature_disabled")
-    for own in told.refusals:
+    for own in declaration.refusals:
         if isinstance(own, str):
             found.add(own)
         else:
             found |= {kind.code for kind in PROBLEMS.values() if kind.status == own and kind.tag in tags}
-    if any(parameter.name == "cursor" for parameter in told.query):
+    if any(parameter.name == "cursor" for parameter in declaration.query):
         found.add("invalid_cursor")
-    if "webhooks" in tags and told.status == 201:
+    if "webhooks" in tags and declaration.status == 201:
         found |= {"too_many_webhook_endpoints", "webhook_endpoint_conflict"}
     return [code for code in PROBLEMS if code in found]
 
 
-def _success(told: Declaration, schema_of: dict[int, Any], description: str) -> dict[str, Any]:
+def _success(declaration: Declaration, schema_of: dict[int, Any], description: str) -> dict[str, Any]:
     names = ["X-Correlation-Id", "RateLimit", "RateLimit-Policy", "X-RateLimit-Limit", "X-RateLimit-Remaining"]
-    names += ["Idempotency-Replayed"] if told.idempotent or told.key == "optional" else []
-    names += ["Age", "X-Report-Refreshed-At"] if told.aged else []
-    names += ["Link"] if any(parameter.name == "cursor" for parameter in told.query) else []
+    names += ["Idempotency-Replayed"] if declaration.idempotent or declaration.key == "optional" else []
+    names += ["Age", "X-Report-Refreshed-At"] if declaration.aged else []
+    names += ["Link"] if any(parameter.name == "cursor" for parameter in declaration.query) else []
     answer: dict[str, Any] = {"description": description, "headers": _header_refs(names)}
-    if told.answer is not None:
-        answer["content"] = {"application/json": {"schema": schema_of[id(told.answer)]}}
-    if told.csv:
+    if declaration.answer is not None:
+        answer["content"] = {"application/json": {"schema": schema_of[id(declaration.answer)]}}
+    if declaration.csv:
         answer["content"]["text/csv"] = {"schema": {"type": "string"}}
     return answer
 
@@ -284,24 +288,24 @@ def _webhook(message: type[Message], schema: Any) -> dict[str, Any]:
     }
 
 
-def _parameters(told: Declaration) -> list[dict[str, Any]]:
+def _parameters(declaration: Declaration) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    if told.permission:
+    if declaration.permission:
         tenant = _header("X-Tenant-Id", "The tenant to act for; must be the token's own.", required=True)
         tenant["schema"] |= {"minLength": 1, "maxLength": 64, "pattern": "^[!-~]+$"}
         found.append(tenant | {"example": _SEEDED_TENANT})
-    if told.idempotent:
+    if declaration.idempotent:
         key = _header("Idempotency-Key", "1 to 255 visible ASCII characters; repeats replay the answer.", required=True)
         key["schema"] |= {"minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}
         found.append(key)
-    if told.key == "optional" and not any(name == "Idempotency-Key" for name, _ in told.headers):
+    if declaration.key == "optional" and not any(name == "Idempotency-Key" for name, _ in declaration.headers):
         found.append(_header("Idempotency-Key", _OPTIONAL_KEY, required=False))
     found.append(_header("X-Correlation-Id", "Ties together everything this request sets in motion.", required=False))
-    if told.body is not None and not (told.moves_money or told.body is NoMembers):
+    if declaration.body is not None and not (declaration.moves_money or declaration.body is NoMembers):
         found.append(
             _header("Prefer", "`handling=lenient`: members that nobody reads are ignored, not refused.", required=False)
         )
-    found += [_header(name, meaning, required=False) for name, meaning in told.headers]
+    found += [_header(name, meaning, required=False) for name, meaning in declaration.headers]
     found += [
         {
             "name": parameter.name,
@@ -310,7 +314,7 @@ def _parameters(told: Declaration) -> list[dict[str, Any]]:
             "description": parameter.description,
             "schema": parameter.shape if parameter.required else {"anyOf": [parameter.shape, _EMPTY]},
         }
-        for parameter in told.query
+        for parameter in declaration.query
     ]
     return found
 

@@ -49,9 +49,9 @@ class ChaosSwitch(Resource):
         refusals=("store_unavailable",),
     )
     async def put_chaos(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
-        wanted = await self.bodies.take(await request.body())
+        requested = await self.bodies.take(await request.body())
         refuse_key(request.headers)
         await self.access.intend(caller, "chaos.choose", "/v1/admin/chaos")
-        await self.chaos.choose(caller.tenant_id, wanted)
+        await self.chaos.choose(caller.tenant_id, requested)
         await self.access.remember(caller, "chaos.choose", "/v1/admin/chaos")
-        return json_answer(wanted)
+        return json_answer(requested)

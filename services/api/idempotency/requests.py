@@ -1,6 +1,6 @@
 """An `Idempotency-Key` on what another service does for us: done once, and answered the same however often it is sent.
 
-The key is claimed, in progress, before the owner is asked. Its row holds the id of what is created, so that a request
+The key is claimed, in progress, before the owner is called. Its row holds the id of what is created, so that a request
 whose answer was lost is sent again with the same id, and the owner finds what it has done already. The answer is kept
 without secrets: one that is shown once is not in a replay.
 """
@@ -52,7 +52,7 @@ def require_key(headers: Headers, *, missing: str) -> str:
 def keyed(idempotency: Idempotency, ask: Ask) -> Ask:
     """Wrap `ask` so that a request that changes something is made once under its `Idempotency-Key`, where it has one."""
 
-    async def asked(message: Message) -> Any:
+    async def sent(message: Message) -> Any:
         call = at_hand.get()
         if call is None or not isinstance(call.caller, Caller) or not call.changes(message):
             return await ask(message)
@@ -77,7 +77,7 @@ def keyed(idempotency: Idempotency, ask: Ask) -> Ask:
         assert message.contract.reply is not None, "a request names what it is answered with"
         return msgspec.json.decode(given.answer.body, type=message.contract.reply)
 
-    return asked
+    return sent
 
 
 class _Once:
@@ -136,6 +136,6 @@ def _without_secrets(reply: Any) -> Any:
 
 
 def given_answer(given: Given, headers: dict[str, str] | None = None) -> Response[bytes]:
-    """Answer a request that has an `Idempotency-Key`, and say whether it is a repetition."""
+    """Answer a request that has an `Idempotency-Key`, and show whether it is a repetition."""
     replayed = {"Idempotency-Replayed": "true"} if given.replayed else {}
     return json_answer(given.answer.body, status=given.answer.status, headers={**replayed, **(headers or {})})

@@ -1,4 +1,4 @@
-"""Through which processor a tenant charges, and what was asked of it; the gateway knows and is asked over the broker."""
+"""Through which processor a tenant charges, and what was requested of it; the gateway answers over the broker."""
 
 import msgspec
 from litestar import Response
@@ -60,11 +60,11 @@ class Processors(Resource):
         change=Change(AddGatewayConfig, "gateway.add_gateway_config", target="config_id"),
     )
     async def create_gateway_config(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
-        wanted = await self.bodies.take(await request.body())
+        requested = await self.bodies.take(await request.body())
         require_storable(
-            {f"/{name}": text for name, text in msgspec.structs.asdict(wanted).items() if isinstance(text, str)}
+            {f"/{name}": text for name, text in msgspec.structs.asdict(requested).items() if isinstance(text, str)}
         )
-        given = msgspec.structs.asdict(wanted) | {"currencies": tuple(wanted.currencies)}
+        given = msgspec.structs.asdict(requested) | {"currencies": tuple(requested.currencies)}
         added = await self.ask(AddGatewayConfig(tenant_id=caller.tenant_id, config_id=resource_id(), **given))
         return json_answer(config_body(added), status=201, headers={"Cache-Control": "no-store"})
 
@@ -112,13 +112,13 @@ class Processors(Resource):
         change=Change(RotateGatewayKeys, "gateway.rotate_gateway_keys", target="config_id"),
     )
     async def rotate_gateway_keys(self, caller: Caller, request: AnyRequest, config_id: str) -> Response[bytes]:
-        wanted = await self.rotations.take(await request.body())
+        requested = await self.rotations.take(await request.body())
         rotated = await self.ask(
             RotateGatewayKeys(
                 tenant_id=caller.tenant_id,
                 config_id=path_id(config_id, "config_id"),
-                secret_key=wanted.secret_key,
-                webhook_secret=wanted.webhook_secret,
+                secret_key=requested.secret_key,
+                webhook_secret=requested.webhook_secret,
             )
         )
         return json_answer(config_body(rotated), headers={"Cache-Control": "no-store"})
@@ -127,8 +127,8 @@ class Processors(Resource):
         "GET",
         "/v1/payment-intents/{intent_id:str}/attempts",
         operation_id="listPaymentIntentAttempts",
-        summary="What was asked of processors for a payment intent",
-        description="Oldest first, as a bare array; empty for an intent that no processor was asked about.",
+        summary="What was requested of processors for a payment intent",
+        description="Oldest first, as a bare array; empty for an intent that no processor was called for.",
         tags=["payment intents"],
         answer=list[AttemptBody],
         permission=_WRITE,
@@ -144,7 +144,7 @@ class Processors(Resource):
         "/v1/gateway-events",
         operation_id="listGatewayEvents",
         summary="List events of processors",
-        description="What processors told about the tenant's accounts, newest first, as a bare array. `UNMATCHED` are those "
+        description="What processors reported about the tenant's accounts, newest first, as a bare array. `UNMATCHED` are those "
         "about a payment that we do not know.",
         tags=["gateway"],
         answer=list[GatewayEventBody],

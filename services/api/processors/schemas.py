@@ -69,7 +69,7 @@ class GatewayConfigBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AttemptBody(msgspec.Struct, frozen=True, kw_only=True):
-    """One operation that was asked of a processor."""
+    """One operation that was requested of a processor."""
 
     id: str
     operation: str

@@ -1,4 +1,4 @@
-"""Webhook endpoints and what was delivered to them; the notifier keeps them and is asked over the broker."""
+"""Webhook endpoints and what was delivered to them; the notifier keeps them and answers over the broker."""
 
 import re
 from urllib.parse import urlsplit
@@ -86,19 +86,19 @@ class Webhooks(Resource):
         change=Change(RegisterEndpoint, "notifier.register_endpoint", target="endpoint_id"),
     )
     async def create_webhook(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
-        wanted = await self.bodies.take(await request.body())
-        require_deliverable(wanted)
+        requested = await self.bodies.take(await request.body())
+        require_deliverable(requested)
         registered = await self.ask(
             RegisterEndpoint(
                 tenant_id=caller.tenant_id,
                 endpoint_id=resource_id(),
-                url=wanted.url,
-                events=list(wanted.events),
-                description=wanted.description,
-                rate_limit_per_second=wanted.rate_limit_per_second or 0,
-                is_ordered=wanted.is_ordered,
-                headers=wanted.headers,
-                has_public_key=wanted.has_public_key,
+                url=requested.url,
+                events=list(requested.events),
+                description=requested.description,
+                rate_limit_per_second=requested.rate_limit_per_second or 0,
+                is_ordered=requested.is_ordered,
+                headers=requested.headers,
+                has_public_key=requested.has_public_key,
             )
         )
         return json_answer(endpoint_body(registered), status=201, headers={"Cache-Control": "no-store"})
@@ -152,7 +152,7 @@ class Webhooks(Resource):
         "/v1/webhooks/{endpoint_id:str}",
         operation_id="changeWebhook",
         summary="Change a webhook endpoint",
-        description="Members that are missing stay as they are. Switching off gives up what waits.",
+        description="Members that are missing stay as they are. Switching off ends what waits.",
         tags=["webhooks"],
         body=ChangeWebhook,
         answer=EndpointBody,
@@ -161,13 +161,13 @@ class Webhooks(Resource):
         change=Change(ChangeEndpoint, "notifier.change_endpoint", target="endpoint_id"),
     )
     async def change_webhook(self, caller: Caller, request: AnyRequest, endpoint_id: str) -> Response[bytes]:
-        wanted = await self.changes.take(await request.body())
-        require_deliverable(wanted)
+        requested = await self.changes.take(await request.body())
+        require_deliverable(requested)
         changed = await self.ask(
             ChangeEndpoint(
                 tenant_id=caller.tenant_id,
                 endpoint_id=path_id(endpoint_id, "endpoint_id"),
-                **msgspec.structs.asdict(wanted),
+                **msgspec.structs.asdict(requested),
             )
         )
         return json_answer(endpoint_body(changed))
@@ -186,12 +186,12 @@ class Webhooks(Resource):
         change=Change(RotateSecret, "notifier.rotate_secret", target="endpoint_id"),
     )
     async def rotate_webhook_secret(self, caller: Caller, request: AnyRequest, endpoint_id: str) -> Response[bytes]:
-        wanted = await self.rotations.take(await request.body() or b"{}")
+        requested = await self.rotations.take(await request.body() or b"{}")
         rotated = await self.ask(
             RotateSecret(
                 tenant_id=caller.tenant_id,
                 endpoint_id=path_id(endpoint_id, "endpoint_id"),
-                overlap_seconds=wanted.overlap_seconds,
+                overlap_seconds=requested.overlap_seconds,
             )
         )
         return json_answer(endpoint_body(rotated), headers={"Cache-Control": "no-store"})
@@ -297,9 +297,9 @@ class Webhooks(Resource):
         change=Change(StartReplay, "notifier.start_replay", target="endpoint_id"),
     )
     async def replay_webhook(self, caller: Caller, request: AnyRequest, endpoint_id: str) -> Response[bytes]:
-        wanted = await self.selections.take(await request.body() or b"{}")
-        key = "" if wanted.dry_run else require_key(request.headers, missing="a replay needs an Idempotency-Key")
-        naive = [name for name in ("since", "until") if (at := getattr(wanted, name)) and at.tzinfo is None]
+        requested = await self.selections.take(await request.body() or b"{}")
+        key = "" if requested.dry_run else require_key(request.headers, missing="a replay needs an Idempotency-Key")
+        naive = [name for name in ("since", "until") if (at := getattr(requested, name)) and at.tzinfo is None]
         if naive:
             raise invalid([(f"/{name}", "must have an offset from UTC, such as Z") for name in naive])
         begun = await self.ask(
@@ -307,12 +307,12 @@ class Webhooks(Resource):
                 tenant_id=caller.tenant_id,
                 endpoint_id=path_id(endpoint_id, "endpoint_id"),
                 key=key,
-                outcomes=tuple(wanted.outcomes),
-                event_ids=tuple(wanted.event_ids),
-                event_types=tuple(wanted.event_types),
-                since=wanted.since,
-                until=wanted.until,
-                is_dry_run=wanted.dry_run,
+                outcomes=tuple(requested.outcomes),
+                event_ids=tuple(requested.event_ids),
+                event_types=tuple(requested.event_types),
+                since=requested.since,
+                until=requested.until,
+                is_dry_run=requested.dry_run,
             )
         )
         return json_answer(replay_body(begun), status=202)
@@ -351,14 +351,14 @@ class Webhooks(Resource):
         return json_answer(replay_body(ended))
 
 
-def require_deliverable(wanted: CreateWebhook | ChangeWebhook) -> None:
+def require_deliverable(requested: CreateWebhook | ChangeWebhook) -> None:
     """Refuse what cannot be an address or an event; whether the address may be dialled is the notifier's decision.
 
     Raises:
         Invalid: naming each violation.
     """
     violations: list[tuple[str, str]] = []
-    url = wanted.url
+    url = requested.url
     try:
         parts = urlsplit(url or "https://unchanged")
         usable = url is None or (bool(_URL.match(url)) and parts.scheme in {"http", "https"} and bool(parts.hostname))
@@ -369,7 +369,7 @@ def require_deliverable(wanted: CreateWebhook | ChangeWebhook) -> None:
         violations.append(("/url", "must be an absolute http or https URL"))
     violations += [
         (f"/events/{i}", "must be an event name such as payment.settled, a prefix such as payment.*, or *")
-        for i, name in enumerate(wanted.events or ())
+        for i, name in enumerate(requested.events or ())
         if not _EVENT.match(name)
     ]
     if violations:

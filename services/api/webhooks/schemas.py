@@ -19,7 +19,7 @@ _Headers = Annotated[
         max_length=20, description="Headers of your own, sent with every attempt; their values are not shown again."
     ),
 ]
-_Ordered = Annotated[bool, msgspec.Meta(description="Whether the events of one payment are told in order.")]
+_Ordered = Annotated[bool, msgspec.Meta(description="Whether the events of one payment are delivered in order.")]
 _PublicKey = Annotated[bool, msgspec.Meta(description="Whether webhooks are signed with ed25519 (`v1a`) too.")]
 
 
@@ -50,7 +50,7 @@ class ChangeWebhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     ) = None
     description: _Description | None = None
     is_active: (
-        Annotated[bool, msgspec.Meta(description="Switched on again, the answer's `gap` says what was missed.")] | None
+        Annotated[bool, msgspec.Meta(description="Switched on again, the answer's `gap` is what was missed.")] | None
     ) = None
     rate_limit_per_second: (
         Annotated[int, msgspec.Meta(ge=0, le=10_000, description="Attempts per second at most; 0 for no limit.")] | None
@@ -85,7 +85,7 @@ class ReplayWebhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class TestSentBody(msgspec.Struct, frozen=True, kw_only=True):
-    """A test event is on its way."""
+    """A test event is scheduled."""
 
     event_id: str
     delivery_id: str
@@ -159,7 +159,7 @@ class DeliveryAttemptBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeliveryBody(msgspec.Struct, frozen=True, kw_only=True):
-    """One event on its way to one endpoint."""
+    """One event to be delivered to one endpoint."""
 
     id: str
     endpoint_id: str | None

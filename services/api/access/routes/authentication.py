@@ -38,10 +38,12 @@ class Identity(Resource):
         refusals=("invalid_credentials", "no_tenant", "tenant_suspended", "tenant_deleted"),
     )
     async def create_token(self, caller: None, request: AnyRequest) -> Response[bytes]:
-        wanted = await self.bodies.take(await request.body())
-        require_storable({"/email": wanted.email, "/tenantId": wanted.tenant_id})
+        requested = await self.bodies.take(await request.body())
+        require_storable({"/email": requested.email, "/tenantId": requested.tenant_id})
         refuse_key(request.headers)
-        session = await self.login.login(email=wanted.email, password=wanted.password, tenant_id=wanted.tenant_id)
+        session = await self.login.login(
+            email=requested.email, password=requested.password, tenant_id=requested.tenant_id
+        )
         body = TokenResponse(access_token=session.access_token, expires_in=session.expires_in)
         return json_answer(body, headers={"Cache-Control": "no-store"})
 

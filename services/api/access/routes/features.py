@@ -87,9 +87,9 @@ class FeatureFlags(Resource):
         operator_for="feature_flags",
     )
     async def set_flag(self, caller: Caller, request: AnyRequest, name: str) -> Response[bytes]:
-        wanted = await self.bodies.take(await request.body())
+        requested = await self.bodies.take(await request.body())
         refuse_key(request.headers)
-        return await self._switched(caller, name, is_enabled=wanted.is_enabled)
+        return await self._switched(caller, name, is_enabled=requested.is_enabled)
 
     @operation(
         "DELETE",

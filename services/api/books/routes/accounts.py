@@ -1,4 +1,4 @@
-"""The chart of accounts; the ledger keeps it and is asked over the broker."""
+"""The chart of accounts; the ledger keeps it and answers over the broker."""
 
 from litestar import Response
 
@@ -51,20 +51,20 @@ class Accounts(Resource):
         change=Change(OpenAccount, "ledger.open_account", target="account_id"),
     )
     async def create_account(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
-        wanted = await self.bodies.take(await request.body())
-        require_storable({"/code": wanted.code, "/label": wanted.label})
-        if wanted.account_type not in AccountType.__members__:
-            raise refusal("invalid_account_type", f"invalid account_type: {wanted.account_type}")
+        requested = await self.bodies.take(await request.body())
+        require_storable({"/code": requested.code, "/label": requested.label})
+        if requested.account_type not in AccountType.__members__:
+            raise refusal("invalid_account_type", f"invalid account_type: {requested.account_type}")
         opened = await self.ask(
             OpenAccount(
                 tenant_id=caller.tenant_id,
                 account_id=resource_id(),
-                code=wanted.code,
-                label=wanted.label,
-                account_type=AccountType(wanted.account_type),
-                floor_minor=wanted.floor_minor,
-                ceiling_minor=wanted.ceiling_minor,
-                currencies=wanted.currencies,
+                code=requested.code,
+                label=requested.label,
+                account_type=AccountType(requested.account_type),
+                floor_minor=requested.floor_minor,
+                ceiling_minor=requested.ceiling_minor,
+                currencies=requested.currencies,
             )
         )
         return json_answer(account_body(opened), status=201)

@@ -1,4 +1,4 @@
-"""The books, as clients see them; the ledger is asked over the broker."""
+"""The books, as clients see them; the ledger answers over the broker."""
 
 from litestar import Response
 

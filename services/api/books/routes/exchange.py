@@ -1,4 +1,4 @@
-"""Exchange rates, conversions and balances in one currency; the ledger keeps them and is asked over the broker."""
+"""Exchange rates, conversions and balances in one currency; the ledger keeps them and answers over the broker."""
 
 import re
 from datetime import UTC, datetime
@@ -69,7 +69,7 @@ _CONVERT_QUERY = (
         name="amount", description="Above zero.", shape={"type": "string", "examples": ["100.00"]}, required=True
     ),
     QueryParameter(name="from_currency", description="What it is in.", shape=_CODE, required=True),
-    QueryParameter(name="to_currency", description="What it is to be told in.", shape=_CODE, required=True),
+    QueryParameter(name="to_currency", description="What it is to be shown in.", shape=_CODE, required=True),
     _AT,
 )
 _CONVERT_REFUSALS = ("unsupported_currency", "invalid_amount", "exchange_rate_not_found")
@@ -152,8 +152,8 @@ class ExchangeRates(Resource):
         "GET",
         "/v1/exchange-rates/convert",
         operation_id="getConvertedAmount",
-        summary="Tell an amount in another currency",
-        description="Nothing is posted. Directly, inverted, or over USD or EUR; the rates that were applied are told.",
+        summary="Show an amount in another currency",
+        description="Nothing is posted. Directly, inverted, or over USD or EUR; the rates that were applied are in the answer.",
         tags=["exchange rates"],
         answer=ConvertedBody,
         permission=_READ,
@@ -183,7 +183,7 @@ class ExchangeRates(Resource):
         "POST",
         "/v1/exchange-rates/convert",
         operation_id="convertAmount",
-        summary="Tell an amount in another currency",
+        summary="Show an amount in another currency",
         description="As the GET of the same path: nothing is posted.",
         tags=["exchange rates"],
         body=ConvertAmount,
@@ -215,7 +215,7 @@ class ExchangeRates(Resource):
         operation_id="createConversion",
         summary="Exchange money in the books",
         description="Two linked entries, each balanced in its own currency, in one transaction. What was received at the "
-        "bank may be told; what the rate does not explain is a gain or a loss.",
+        "bank may be given; what the rate does not explain is a gain or a loss.",
         tags=["ledger"],
         body=CreateConversion,
         moves_money=True,
@@ -287,7 +287,7 @@ class ExchangeRates(Resource):
         answer=ConsolidatedBody,
         permission=_READ,
         query=(
-            QueryParameter(name="currency", description="To be told in.", shape=_CODE, required=True),
+            QueryParameter(name="currency", description="To be shown in.", shape=_CODE, required=True),
             _AT,
         ),
         refusals=("unsupported_currency", "query_invalid"),

@@ -1,4 +1,4 @@
-"""Holds, as clients see them; the ledger keeps them and is asked over the broker."""
+"""Holds, as clients see them; the ledger keeps them and answers over the broker."""
 
 from litestar import Response
 
@@ -66,17 +66,17 @@ class Holds(Resource):
         change=Change(PlaceHold, "ledger.place_hold", target="hold_id"),
     )
     async def place_hold(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
-        wanted = await self.bodies.take(await request.body())
-        require_storable({"/debit_account": wanted.debit_account, "/credit_account": wanted.credit_account})
+        requested = await self.bodies.take(await request.body())
+        require_storable({"/debit_account": requested.debit_account, "/credit_account": requested.credit_account})
         hold = await self.ask(
             PlaceHold(
                 tenant_id=caller.tenant_id,
-                hold_id=wanted.id or resource_id(),
-                debit_account=wanted.debit_account,
-                credit_account=wanted.credit_account,
-                currency=wanted.currency,
-                amount_minor=_minor(bytes(wanted.amount), wanted.currency),
-                expires_at=None if wanted.expires_at is None else instant("expires_at", wanted.expires_at),
+                hold_id=requested.id or resource_id(),
+                debit_account=requested.debit_account,
+                credit_account=requested.credit_account,
+                currency=requested.currency,
+                amount_minor=_minor(bytes(requested.amount), requested.currency),
+                expires_at=None if requested.expires_at is None else instant("expires_at", requested.expires_at),
             )
         )
         return json_answer(hold_body(hold), status=201)
@@ -148,14 +148,16 @@ class Holds(Resource):
         change=Change(CaptureHold, "ledger.capture_hold", target="hold_id"),
     )
     async def capture_hold(self, caller: Caller, request: AnyRequest, hold_id: str) -> Response[bytes]:
-        wanted_id = path_id(hold_id, "hold_id")
+        requested_id = path_id(hold_id, "hold_id")
         amount = (await self.captures.take(await request.body() or b"{}")).amount
         amount_minor = None
         if bytes(amount) != ABSENT:
             # How many decimals an amount has is a matter of the hold's currency.
-            hold = await self.ask(GetHold(tenant_id=caller.tenant_id, hold_id=wanted_id))
+            hold = await self.ask(GetHold(tenant_id=caller.tenant_id, hold_id=requested_id))
             amount_minor = _minor(bytes(amount), hold.currency, withdrawn=True)
-        captured = await self.ask(CaptureHold(tenant_id=caller.tenant_id, hold_id=wanted_id, amount_minor=amount_minor))
+        captured = await self.ask(
+            CaptureHold(tenant_id=caller.tenant_id, hold_id=requested_id, amount_minor=amount_minor)
+        )
         return json_answer(hold_body(captured))
 
     @operation(

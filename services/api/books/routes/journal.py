@@ -1,4 +1,4 @@
-"""Entries that people make: posted in bulk, or proposed by one and decided by another; the ledger is asked."""
+"""Entries that people make: posted in bulk, or proposed by one and decided by another; the ledger answers."""
 
 from collections.abc import Iterator, Sequence
 
@@ -84,31 +84,31 @@ class ManualEntries(Resource):
             return await self._post(request, caller, raw)
 
     async def _post(self, request: AnyRequest, caller: Caller, raw: bytes) -> Response[bytes]:
-        wanted = await self.bodies.take(raw)
-        entries = await _read(wanted.entries)
-        key = "" if wanted.dry_run else require_key(request.headers, missing="posting needs an Idempotency-Key")
-        asked = contract.PostEntries(
+        requested = await self.bodies.take(raw)
+        entries = await _read(requested.entries)
+        key = "" if requested.dry_run else require_key(request.headers, missing="posting needs an Idempotency-Key")
+        sent = contract.PostEntries(
             tenant_id=caller.tenant_id,
             made_by=caller.actor,
             key=key,
-            mode=wanted.mode,
-            is_dry_run=wanted.dry_run,
+            mode=requested.mode,
+            is_dry_run=requested.dry_run,
             entries=entries,
         )
-        if wanted.dry_run:
-            answer = await self.ask_unaudited(asked)
+        if requested.dry_run:
+            answer = await self.ask_unaudited(sent)
         else:
-            answer = await intended(self.access, caller, self.ask_unaudited, asked, change=_POST)
-        body = await shapes.posted_body(answer.results, mode=wanted.mode, dry_run=wanted.dry_run)
-        refused = wanted.mode is Mode.ATOMIC and not wanted.dry_run and body.refused > 0
-        if not wanted.dry_run:
+            answer = await intended(self.access, caller, self.ask_unaudited, sent, change=_POST)
+        body = await shapes.posted_body(answer.results, mode=requested.mode, dry_run=requested.dry_run)
+        refused = requested.mode is Mode.ATOMIC and not requested.dry_run and body.refused > 0
+        if not requested.dry_run:
             await self.access.remember(
                 caller,
                 "ledger.post_entries",
                 "entries",
                 outcome="failed" if refused else "success",
                 detail={
-                    "mode": wanted.mode,
+                    "mode": requested.mode,
                     "posted": "0" if refused else str(body.posted),
                     "replayed": str(body.replayed),
                     "refused": str(body.refused),
@@ -151,17 +151,17 @@ class Proposals(Resource):
             return await self._propose(request, caller, raw)
 
     async def _propose(self, request: AnyRequest, caller: Caller, raw: bytes) -> Response[bytes]:
-        wanted = await self.bodies.take(raw)
-        require_storable({"/reason": wanted.reason})
-        entries = await _read(wanted.entries)
-        asked = contract.ProposeEntries(
+        requested = await self.bodies.take(raw)
+        require_storable({"/reason": requested.reason})
+        entries = await _read(requested.entries)
+        sent = contract.ProposeEntries(
             tenant_id=caller.tenant_id,
             made_by=caller.actor,
             key=require_key(request.headers, missing="a proposal needs an Idempotency-Key"),
-            reason=wanted.reason,
+            reason=requested.reason,
             entries=entries,
         )
-        answer = await intended(self.access, caller, self.ask_unaudited, asked, change=_PROPOSE)
+        answer = await intended(self.access, caller, self.ask_unaudited, sent, change=_PROPOSE)
         return await _proposal_answer(self.access, caller, answer, change=_PROPOSE, status=201)
 
     @operation(
@@ -218,8 +218,8 @@ class Proposals(Resource):
         refusals=("proposal_not_found",),
     )
     async def get_proposal(self, caller: Caller, request: AnyRequest, proposal_id: str) -> Response[bytes]:
-        wanted = contract.GetProposal(tenant_id=caller.tenant_id, proposal_id=path_id(proposal_id, "proposal_id"))
-        return json_answer(shapes.proposal_body(await self.ask_unaudited(wanted)))
+        requested = contract.GetProposal(tenant_id=caller.tenant_id, proposal_id=path_id(proposal_id, "proposal_id"))
+        return json_answer(shapes.proposal_body(await self.ask_unaudited(requested)))
 
 
 class Decisions(Resource):
@@ -231,9 +231,9 @@ class Decisions(Resource):
     of_decision = ("proposal_not_found", "self_approval", "proposal_decided", "proposal_expired")
 
     async def _reason_of(self, request: AnyRequest) -> str | None:
-        wanted = await self.bodies.take(await request.body() or b"{}")
-        require_storable({"/reason": wanted.reason})
-        return wanted.reason
+        requested = await self.bodies.take(await request.body() or b"{}")
+        require_storable({"/reason": requested.reason})
+        return requested.reason
 
     @operation(
         "POST",
@@ -251,14 +251,14 @@ class Decisions(Resource):
         change=_APPROVAL,
     )
     async def approve_proposal(self, caller: Caller, request: AnyRequest, proposal_id: str) -> Response[bytes]:
-        asked = contract.ApproveProposal(
+        sent = contract.ApproveProposal(
             tenant_id=caller.tenant_id,
             proposal_id=path_id(proposal_id, "proposal_id"),
             decided_by=caller.actor,
             reason=await self._reason_of(request),
         )
-        target = str(asked.proposal_id)
-        answer = await intended(self.access, caller, self.ask_unaudited, asked, change=_APPROVAL)
+        target = str(sent.proposal_id)
+        answer = await intended(self.access, caller, self.ask_unaudited, sent, change=_APPROVAL)
         return await _proposal_answer(self.access, caller, answer, change=_APPROVAL, target=target)
 
     @operation(
@@ -277,14 +277,14 @@ class Decisions(Resource):
         change=_REJECTION,
     )
     async def reject_proposal(self, caller: Caller, request: AnyRequest, proposal_id: str) -> Response[bytes]:
-        asked = contract.RejectProposal(
+        sent = contract.RejectProposal(
             tenant_id=caller.tenant_id,
             proposal_id=path_id(proposal_id, "proposal_id"),
             decided_by=caller.actor,
             reason=await self._reason_of(request),
         )
-        target = str(asked.proposal_id)
-        answer = await intended(self.access, caller, self.ask_unaudited, asked, change=_REJECTION)
+        target = str(sent.proposal_id)
+        answer = await intended(self.access, caller, self.ask_unaudited, sent, change=_REJECTION)
         return await _proposal_answer(self.access, caller, answer, change=_REJECTION, target=target)
 
 
@@ -321,22 +321,22 @@ class Settings(Resource):
         change=_SET_POLICY,
     )
     async def put_ledger_settings(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
-        wanted = await self.bodies.take(await request.body())
-        asked = contract.SetJournalPolicy(
+        requested = await self.bodies.take(await request.body())
+        sent = contract.SetJournalPolicy(
             tenant_id=caller.tenant_id,
             changed_by=caller.actor,
-            manual_entries_need_approval=wanted.manual_entries_need_approval,
+            manual_entries_need_approval=requested.manual_entries_need_approval,
         )
-        await intended(self.access, caller, self.ask_unaudited, asked, change=_SET_POLICY)
-        said = "true" if wanted.manual_entries_need_approval else "false"
-        detail = {"manual_entries_need_approval": said}
+        await intended(self.access, caller, self.ask_unaudited, sent, change=_SET_POLICY)
+        published = "true" if requested.manual_entries_need_approval else "false"
+        detail = {"manual_entries_need_approval": published}
         await self.access.remember(caller, _SET_POLICY.action, _SET_POLICY.subject, detail=detail)
-        return json_answer(wanted)
+        return json_answer(requested)
 
 
-async def _read(wanted: Sequence[shapes.NewEntry]) -> list[ManualEntry]:
+async def _read(requested: Sequence[shapes.NewEntry]) -> list[ManualEntry]:
     entries: list[ManualEntry] = []
-    for some in _parts(wanted):
+    for some in _parts(requested):
         async with one_slice():
             entries += [shapes.manual_entry(entry, place=place) for place, entry in enumerate(some, start=len(entries))]
     return entries

@@ -1,4 +1,4 @@
-"""Reversals and closed periods, as clients see them; the ledger is asked over the broker."""
+"""Reversals and closed periods, as clients see them; the ledger answers over the broker."""
 
 from litestar import Response
 
@@ -79,11 +79,11 @@ class Periods(Resource):
         change=Change(ClosePeriod, "ledger.close_period", target="ends_before"),
     )
     async def close_period(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
-        wanted = await self.bodies.take(await request.body())
+        requested = await self.bodies.take(await request.body())
         closed = await self.ask(
             ClosePeriod(
                 tenant_id=caller.tenant_id,
-                ends_before=instant("/ends_before", wanted.ends_before),
+                ends_before=instant("/ends_before", requested.ends_before),
                 closed_by=caller.actor,
             )
         )

@@ -1,4 +1,4 @@
-"""Reports: what the books add up to, as JSON or as a table; the ledger is asked over the broker, page by page."""
+"""Reports: what the books add up to, as JSON or as a table; the ledger answers over the broker, page by page."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
@@ -123,19 +123,19 @@ class RevenueReports(Resource):
     async def report_revenue_by_tenant(self, caller: Caller, request: AnyRequest) -> Response[bytes] | Stream:
         query = Query(request)
         as_csv, zone = wants_csv(request, query), query.zone()
-        wanted = contract.ReportRevenueByTenant(
+        requested = contract.ReportRevenueByTenant(
             posted_from=query.begin(zone=zone),
             posted_until=query.end(zone=zone),
             currency=query.currency(),
             limit=TENANTS_MAX if as_csv else query.integer("limit", default=TENANTS, at_least=1, at_most=TENANTS_MAX),
             cursor=query.cursor(),
         )
-        first = await self.ask(wanted)
+        first = await self.ask(requested)
         headers = _age(first.refreshed_at, self.clock)
         if as_csv:
 
             async def pages() -> AsyncIterator[Iterable[Sequence[str]]]:
-                async for page in _all(self.ask, wanted, first):
+                async for page in _all(self.ask, requested, first):
                     yield shapes.rows_of(shapes.tenant_item(row) for row in page.rows)
 
             return csv_answer("revenue-by-tenant", shapes.TENANT_COLUMNS, pages(), headers=headers)
@@ -277,7 +277,7 @@ class RecordReports(Resource):
             raise refusal(
                 "unsupported_currency", "unsupported currency", errors=(("currency", "unsupported currency"),)
             )
-        wanted = contract.ReportStatement(
+        requested = contract.ReportStatement(
             tenant_id=caller.tenant_id,
             account=account,
             currency=currency,
@@ -286,15 +286,15 @@ class RecordReports(Resource):
             limit=LINES_MAX if as_csv else query.integer("limit", default=LINES, at_least=1, at_most=LINES_MAX),
             cursor=query.cursor(),
         )
-        first = await self.ask(wanted)
+        first = await self.ask(requested)
         body = shapes.statement_body(first)
         if as_csv:
 
             async def pages() -> AsyncIterator[Iterable[Sequence[str]]]:
-                yield [shapes.edge_row("opening", wanted.posted_from, body.opening_balance, currency)]
-                async for page in _all(self.ask, wanted, first):
+                yield [shapes.edge_row("opening", requested.posted_from, body.opening_balance, currency)]
+                async for page in _all(self.ask, requested, first):
                     yield shapes.statement_rows(shapes.statement_body(page).lines, currency)
-                yield [shapes.edge_row("closing", wanted.posted_until, body.closing_balance, currency)]
+                yield [shapes.edge_row("closing", requested.posted_until, body.closing_balance, currency)]
 
             return csv_answer("statement", shapes.STATEMENT_COLUMNS, pages())
         link = {"Link": next_link(query.given, body.next_cursor)} if body.next_cursor else None
@@ -316,18 +316,18 @@ class RecordReports(Resource):
     async def report_journal(self, caller: Caller, request: AnyRequest) -> Response[bytes] | Stream:
         query = Query(request)
         as_csv, zone = wants_csv(request, query), query.zone()
-        wanted = contract.ReportJournal(
+        requested = contract.ReportJournal(
             tenant_id=caller.tenant_id,
             posted_from=query.begin(zone=zone),
             posted_until=query.end(zone=zone),
             limit=ENTRIES_MAX if as_csv else query.integer("limit", default=ENTRIES, at_least=1, at_most=ENTRIES_MAX),
             cursor=query.cursor(),
         )
-        first = await self.ask(wanted)
+        first = await self.ask(requested)
         if as_csv:
 
             async def pages() -> AsyncIterator[Iterable[Sequence[str]]]:
-                async for page in _all(self.ask, wanted, first):
+                async for page in _all(self.ask, requested, first):
                     yield shapes.journal_rows(page.entries)
 
             return csv_answer("journal", shapes.JOURNAL_COLUMNS, pages())
@@ -338,12 +338,12 @@ class RecordReports(Resource):
         return json_answer(body, headers=link)
 
 
-async def _all(ask: Ask, wanted: Any, first: Any) -> AsyncIterator[Any]:
+async def _all(ask: Ask, requested: Any, first: Any) -> AsyncIterator[Any]:
     """Ask for page after page, one at a time, beginning with one that is there."""
     page = first
     yield page
     while page.next_cursor is not None:
-        page = await ask(msgspec.structs.replace(wanted, cursor=page.next_cursor))
+        page = await ask(msgspec.structs.replace(requested, cursor=page.next_cursor))
         yield page
 
 

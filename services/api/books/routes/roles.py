@@ -1,4 +1,4 @@
-"""Which account plays which role in the posting rules; the ledger keeps it and is asked over the broker."""
+"""Which account plays which role in the posting rules; the ledger keeps it and answers over the broker."""
 
 from litestar import Response
 
@@ -92,10 +92,12 @@ class AccountRoles(Resource):
         change=Change(AssignAccountRole, "ledger.assign_account_role", target="role"),
     )
     async def put_account_role(self, caller: Caller, request: AnyRequest, role: str) -> Response[bytes]:
-        wanted = await self.bodies.take(await request.body())
-        require_storable({"/account": wanted.account})
+        requested = await self.bodies.take(await request.body())
+        require_storable({"/account": requested.account})
         assigned = await self.ask(
-            AssignAccountRole(tenant_id=caller.tenant_id, role=_role(role), account=wanted.account, actor=caller.actor)
+            AssignAccountRole(
+                tenant_id=caller.tenant_id, role=_role(role), account=requested.account, actor=caller.actor
+            )
         )
         return json_answer(AccountRoleBody(**role_members(assigned)))
 

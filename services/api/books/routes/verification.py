@@ -1,4 +1,4 @@
-"""Whether the books are as they were written; the ledger verifies them and is asked over the broker."""
+"""Whether the books are as they were written; the ledger verifies them and answers over the broker."""
 
 from litestar import Response
 

@@ -52,7 +52,7 @@ class RecordRate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class ConvertAmount(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An amount, and the currency in which its worth is asked."""
+    """An amount, and the currency in which its worth is requested."""
 
     amount: AmountIn
     from_currency: CurrencyIn
@@ -161,7 +161,7 @@ class HeldBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConsolidatedBalanceBody(msgspec.Struct, frozen=True, kw_only=True):
-    """What one account holds, told in one currency."""
+    """What one account holds, shown in one currency."""
 
     account: str
     account_type: AccountType

@@ -157,16 +157,16 @@ class ProposalsBody(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
-def manual_entry(wanted: NewEntry, *, place: int) -> ManualEntry:
+def manual_entry(requested: NewEntry, *, place: int) -> ManualEntry:
     """Read an entry as the ledger takes it; whether it can be posted is the ledger's to say.
 
     Raises:
         Invalid: for an amount that is neither a number nor a text.
     """
     return ManualEntry(
-        id=wanted.id,
-        description=wanted.description,
-        occurred_at=wanted.occurred_at,
+        id=requested.id,
+        description=requested.description,
+        occurred_at=requested.occurred_at,
         lines=[
             ManualLine(
                 account=line.account,
@@ -174,7 +174,7 @@ def manual_entry(wanted: NewEntry, *, place: int) -> ManualEntry:
                 amount=_amount_text(line, f"/entries/{place}/lines/{number}/amount"),
                 currency=line.currency,
             )
-            for number, line in enumerate(wanted.lines)
+            for number, line in enumerate(requested.lines)
         ],
     )
 

@@ -96,12 +96,14 @@ class PaymentIntents(Resource):
     async def create_payment_intent(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
         raw = await request.body()
         body = await self.bodies.take(raw)
-        wanted = new_intent(body, currencies=self.currencies)
+        requested = new_intent(body, currencies=self.currencies)
         key = require_key(request.headers, missing=_MISSING_CREATE_KEY)
         claim = self.idempotency.claim(
-            tenant_id=caller.tenant_id, operation="create", key=key, body=raw, meaning=wanted.meaning
+            tenant_id=caller.tenant_id, operation="create", key=key, body=raw, meaning=requested.meaning
         )
-        create = partial(self.payments.create, wanted, claim=claim, actor=caller.actor, correlation=caller.correlation)
+        create = partial(
+            self.payments.create, requested, claim=claim, actor=caller.actor, correlation=caller.correlation
+        )
         return given_answer(await self.idempotency.run(claim, create))
 
     @operation(
@@ -120,9 +122,9 @@ class PaymentIntents(Resource):
         if "entries" in named:
             # What is to be shown decides which permissions are needed; whether it can be shown is checked after them.
             caller = await self.access.admit(request.headers, "ledger:read")
-        wanted = Query(request).names("expand", EXPANSIONS) or ()
+        requested = Query(request).names("expand", EXPANSIONS) or ()
         intent = await queries.get(self.database, caller.tenant_id, path_id(intent_id, "payment_intent_id"))
-        return json_answer(await self.expansion.show(intent, wanted) if wanted else render_intent(intent))
+        return json_answer(await self.expansion.show(intent, requested) if requested else render_intent(intent))
 
     @operation(
         "POST",
@@ -144,25 +146,25 @@ class PaymentIntents(Resource):
         is_continuation=True,
     )
     async def confirm_payment_intent(self, caller: Caller, request: AnyRequest, intent_id: str) -> Response[bytes]:
-        wanted = path_id(intent_id, "payment_intent_id")
+        requested = path_id(intent_id, "payment_intent_id")
         raw = await request.body()
         await take_nothing(raw)
         meaning: dict[str, dict[str, str]] = {"body": {}}
         key = require_key(request.headers, missing=_MISSING_CONFIRM_KEY)
         respond_async = prefers_async(request.headers)
         claim = self.idempotency.claim(
-            tenant_id=caller.tenant_id, operation=f"confirm:{wanted}", key=key, body=raw, meaning=meaning
+            tenant_id=caller.tenant_id, operation=f"confirm:{requested}", key=key, body=raw, meaning=meaning
         )
         confirm = partial(
             self.payments.confirm,
-            wanted,
+            requested,
             claim=claim,
             actor=caller.actor,
             correlation=caller.correlation,
             respond_async=respond_async,
         )
         given = await self.idempotency.run(
-            claim, confirm, resume=partial(self.payments.resume_confirm, wanted, claim=claim)
+            claim, confirm, resume=partial(self.payments.resume_confirm, requested, claim=claim)
         )
         headers = {"Preference-Applied": "respond-async"} if respond_async and given.answer.status == 202 else {}
         return given_answer(given, headers)
@@ -180,16 +182,16 @@ class PaymentIntents(Resource):
     )
     async def list_payment_intents(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
         query = Query(request)
-        wanted = intent_filter(query)
+        requested = intent_filter(query)
         size = query.integer("pageSize", default=PAGE_SIZE, at_least=1, at_most=PAGE_SIZE_MAX)
         number = query.integer("page", default=1, at_least=1, at_most=PAGE_MAX)
         cursor = query.cursor()
         if cursor is None:
             found = await queries.numbered_page(
-                self.database, self.totals, caller.tenant_id, wanted, page=number, page_size=size
+                self.database, self.totals, caller.tenant_id, requested, page=number, page_size=size
             )
         else:
-            found = await queries.cursor_page(self.database, caller.tenant_id, wanted, cursor=cursor, page_size=size)
+            found = await queries.cursor_page(self.database, caller.tenant_id, requested, cursor=cursor, page_size=size)
         page = PaymentIntentPage(
             data=[intent_body(intent) for intent in found.intents],
             total=msgspec.UNSET if found.total is None else found.total,

@@ -78,14 +78,14 @@ class PaymentOperations(Resource):
     async def capture_payment_intent(
         self, caller: callers.Caller, request: AnyRequest, intent_id: str
     ) -> Response[bytes]:
-        wanted = path_id(intent_id, "payment_intent_id")
+        requested = path_id(intent_id, "payment_intent_id")
         raw = await request.body()
         body = await self.captures.take(raw or b"{}")
         key = require_key(request.headers, missing=_MISSING_KEY)
-        amount_minor = await self._amount_of(caller.tenant_id, wanted, body.amount)
+        amount_minor = await self._amount_of(caller.tenant_id, requested, body.amount)
         claim = self.idempotency.claim(
             tenant_id=caller.tenant_id,
-            operation=f"capture:{wanted}",
+            operation=f"capture:{requested}",
             key=key,
             body=raw,
             meaning=Meaning(amount_minor),
@@ -95,8 +95,8 @@ class PaymentOperations(Resource):
         )
         given = await self.idempotency.run(
             claim,
-            partial(self.operations.capture, wanted, amount_minor=amount_minor, claim=claim, caller=asking),
-            resume=partial(self.operations.resume, wanted, claim=claim),
+            partial(self.operations.capture, requested, amount_minor=amount_minor, claim=claim, caller=asking),
+            resume=partial(self.operations.resume, requested, claim=claim),
         )
         return given_answer(given)
 
@@ -120,19 +120,19 @@ class PaymentOperations(Resource):
     )
     async def void_payment_intent(self, caller: callers.Caller, request: AnyRequest, intent_id: str) -> Response[bytes]:
         await take_nothing(await request.body())
-        wanted = path_id(intent_id, "payment_intent_id")
+        requested = path_id(intent_id, "payment_intent_id")
         key = require_key(request.headers, missing=_MISSING_KEY)
         # The body means nothing to us.
         claim = self.idempotency.claim(
-            tenant_id=caller.tenant_id, operation=f"void:{wanted}", key=key, body=b"", meaning=Meaning()
+            tenant_id=caller.tenant_id, operation=f"void:{requested}", key=key, body=b"", meaning=Meaning()
         )
         asking = Caller(
             actor=caller.actor, correlation=caller.correlation, respond_async=prefers_async(request.headers)
         )
         given = await self.idempotency.run(
             claim,
-            partial(self.operations.void, wanted, claim=claim, caller=asking),
-            resume=partial(self.operations.resume, wanted, claim=claim),
+            partial(self.operations.void, requested, claim=claim, caller=asking),
+            resume=partial(self.operations.resume, requested, claim=claim),
         )
         return given_answer(given)
 
@@ -158,15 +158,15 @@ class PaymentOperations(Resource):
     async def refund_payment_intent(
         self, caller: callers.Caller, request: AnyRequest, intent_id: str
     ) -> Response[bytes]:
-        wanted = path_id(intent_id, "payment_intent_id")
+        requested = path_id(intent_id, "payment_intent_id")
         raw = await request.body()
         body = await self.given_back.take(raw or b"{}")
         require_storable({"/reason": body.reason})
         key = require_key(request.headers, missing=_MISSING_KEY)
-        amount_minor = await self._amount_of(caller.tenant_id, wanted, body.amount)
+        amount_minor = await self._amount_of(caller.tenant_id, requested, body.amount)
         claim = self.idempotency.claim(
             tenant_id=caller.tenant_id,
-            operation=f"refund:{wanted}",
+            operation=f"refund:{requested}",
             key=key,
             body=raw,
             meaning=Meaning(amount_minor, body.reason),
@@ -175,7 +175,7 @@ class PaymentOperations(Resource):
             actor=caller.actor, correlation=caller.correlation, respond_async=prefers_async(request.headers)
         )
         refund = partial(
-            self.operations.refund, wanted, amount_minor=amount_minor, reason=body.reason, claim=claim, caller=asking
+            self.operations.refund, requested, amount_minor=amount_minor, reason=body.reason, claim=claim, caller=asking
         )
         return given_answer(
             await self.idempotency.run(claim, refund, resume=partial(self.operations.resume_refund, claim=claim))

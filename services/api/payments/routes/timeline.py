@@ -44,12 +44,12 @@ class Expansion:
         self._database = database
         self._ask = ask
 
-    async def show(self, intent: PaymentIntent, wanted: tuple[str, ...]) -> ExpandedPaymentIntent:
+    async def show(self, intent: PaymentIntent, requested: tuple[str, ...]) -> ExpandedPaymentIntent:
         """Show an intent with what is wanted: one read of ours for events, one question to the ledger for entries."""
         shown: dict[str, Any] = msgspec.structs.asdict(intent_body(intent))
-        if "events" in wanted:
+        if "events" in requested:
             shown["events"] = await self.events(intent.tenant_id, intent.id)
-        if "entries" in wanted:
+        if "entries" in requested:
             page = await self._ask(
                 ListEntries(tenant_id=intent.tenant_id, payment_intent_id=intent.id, limit=ENTRIES_MAX)
             )
