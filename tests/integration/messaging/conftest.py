@@ -13,7 +13,8 @@ from sqlalchemy.schema import CreateTable
 
 from deploy.local.servers import Servers
 from libs.common.clock import SystemClock
-from libs.common.contracts import gateway
+from libs.common.contracts import api, gateway
+from libs.common.contracts.base import REGISTRY
 from libs.common.db import Connection, Database
 from libs.common.ids import new_id
 from libs.common.messaging import (
@@ -30,6 +31,7 @@ from libs.common.messaging import (
 from libs.common.messaging.topology import topology
 from libs.common.observability.correlation import Correlation, child_traceparent
 from libs.common.settings import BrokerSettings, DatabaseSettings
+from tests.integration.messaging.relays import Side, running_side
 from tests.support.broker import Node
 from tests.support.brokers import fresh_vhost
 
@@ -185,3 +187,26 @@ async def publish_together(database: Database, publications: list[Publication]) 
     """Publish in one transaction."""
     async with database.transaction() as transaction:
         await publish(transaction, publications)
+
+
+@pytest.fixture
+async def side(pair: Pair) -> AsyncIterator[Side]:
+    async with running_side(pair, "gateway") as made:
+        yield made
+
+
+@pytest.fixture
+def api_event() -> Publication:
+    correlation = Correlation(correlation_id="c", tenant_id="t1")
+    return Publication.of(
+        api.PaymentFailed(**api.PaymentFailed.example), occurred_at=datetime.now(UTC), correlation=correlation
+    )
+
+
+@pytest.fixture
+def unknown_contract() -> Iterator[str]:
+    """The key of a contract that is taken out of the registry, and put back by the test."""
+    key = "event:gateway:payment.captured"
+    contract = REGISTRY.pop(key)
+    yield key
+    REGISTRY[key] = contract

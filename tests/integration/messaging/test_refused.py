@@ -15,7 +15,7 @@ from libs.common.messaging.refused import command, list_refused
 from libs.common.observability import metrics
 from libs.common.observability.correlation import Correlation
 from tests.integration.messaging.conftest import Pair, publish_together, until
-from tests.integration.messaging.test_relay import Side, _side
+from tests.integration.messaging.relays import Side, running_side
 
 PUBLIC = "payments.x"
 
@@ -36,7 +36,7 @@ async def test_refused_messages_are_listed_retried_and_abandoned(pair: Pair) -> 
         occurred_at=now,
         correlation=Correlation(correlation_id="c", tenant_id="t1"),
     )
-    async with _side(pair, "api") as side:
+    async with running_side(pair, "api") as side:
         queue = await _fill(side)
         await publish_together(side.database, [event])
         assert await side.relay.round() == 1

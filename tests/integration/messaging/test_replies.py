@@ -10,8 +10,8 @@ from aiormq.abc import AbstractChannel as UnderlayChannel
 from libs.common.contracts import gateway, ledger
 from libs.common.errors import Unavailable
 from libs.common.messaging.reader import Reader
+from tests.integration.messaging.buses import complete_api, complete_ledger
 from tests.integration.messaging.conftest import Pair, until
-from tests.integration.messaging.test_path import complete_api, complete_ledger
 from tests.integration.messaging.test_request_turns import ask, ignore, is_connected
 
 

@@ -17,8 +17,8 @@ from libs.common.messaging import Bus, Received
 from libs.common.messaging import requests as asking
 from libs.common.observability import metrics
 from libs.common.observability.correlation import Correlation, correlated
+from tests.integration.messaging.buses import complete_api, complete_ledger
 from tests.integration.messaging.conftest import Pair, until
-from tests.integration.messaging.test_path import complete_api, complete_ledger
 from tests.integration.messaging.test_postponed import waiting
 
 FLOOD = 150

@@ -24,8 +24,8 @@ from libs.common.messaging import Bus, Received
 from libs.common.messaging.redrive import redrive
 from libs.common.messaging.topology import DELAYS_SECONDS, topology
 from libs.common.settings import BrokerSettings
+from tests.integration.messaging.buses import complete_api, complete_gateway, complete_ledger
 from tests.integration.messaging.conftest import Pair, captured, publish_together, record, until
-from tests.integration.messaging.test_path import complete_api, complete_gateway, complete_ledger
 from tests.support.brokers import fresh_vhost
 
 CONTRACTS = [kind.contract for kind in REGISTRY.values()]
