@@ -1,4 +1,4 @@
-"""The SQL of accounts, and of which account plays which role: the changes, newest last, and the lock between those who change and those who post.
+"""The SQL of accounts, and of which account plays which role: changes, newest last, and the lock of those who change and post.
 
 The lock is an advisory one that PostgreSQL keeps in memory: it costs a posting no write. Tenants share a fixed number of
 them, so that a group of any number of tenants holds a bounded number of locks.

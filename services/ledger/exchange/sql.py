@@ -1,63 +1,98 @@
-# ruff: noqa: S608 - statements are put together from our own words; every value is a parameter
 """Exchange rates and conversions: looked up by index at any instant, listed in pages, only ever added to."""
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 import msgspec
 
 from libs.common.db import Connection
+from libs.common.db.statements import Statement, columns_of, values_of
 from services.ledger.core import Exchange, Leg, Pair, Rate
 from services.ledger.posting_rules import Conversion
 
-_RATE = "tenant_id, id, from_currency, to_currency, rate, effective_at, source, recorded_at, recorded_by"
+_RATE = columns_of(Rate)
 
 
 def _rate(row: asyncpg.Record) -> Rate:
     return Rate(**dict(row))
 
 
+_ADD_RATE = Statement(
+    """
+INSERT INTO exchange_rates ({rate}) VALUES ({values}) ON CONFLICT DO NOTHING
+""",
+    rate=_RATE,
+    values=values_of("rate", Rate),
+)
+
+_ADD_RATE_2 = Statement(
+    """
+SELECT {rate} FROM exchange_rates WHERE tenant_id = :rate.tenant_id AND from_currency = :rate.from_currency::bpchar
+AND to_currency = :rate.to_currency::bpchar AND effective_at = :rate.effective_at
+""",
+    rate=_RATE,
+)
+
+
 async def add_rate(tx: Connection, rate: Rate) -> Rate:
     """Record a rate, and return the one that stands for its pair and instant now: this one, or an earlier one."""
-    await tx.execute(
-        f"INSERT INTO exchange_rates ({_RATE}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
-        rate.tenant_id,
-        rate.id,
-        rate.from_currency,
-        rate.to_currency,
-        rate.rate,
-        rate.effective_at,
-        rate.source,
-        rate.recorded_at,
-        rate.recorded_by,
-    )
-    row = await tx.fetchrow(
-        f"SELECT {_RATE} FROM exchange_rates WHERE tenant_id = $1 AND from_currency = $2::bpchar "
-        "AND to_currency = $3::bpchar AND effective_at = $4",
-        rate.tenant_id,
-        rate.from_currency,
-        rate.to_currency,
-        rate.effective_at,
-    )
+    await _ADD_RATE.execute(tx, rate=rate)
+    row = await _ADD_RATE_2.fetchrow(tx, rate=rate)
     assert row is not None
     return _rate(row)
 
 
+_RATES_AT = Statement(
+    """
+SELECT last.* FROM unnest(:from_currencies::bpchar[], :to_currencies::bpchar[]) AS pair(from_currency, to_currency)
+CROSS JOIN LATERAL (SELECT {rate} FROM exchange_rates AS r WHERE r.tenant_id = :tenant_id
+AND r.from_currency = pair.from_currency AND r.to_currency = pair.to_currency AND r.effective_at <= :at
+ORDER BY r.effective_at DESC LIMIT 1) AS last
+""",
+    rate=_RATE,
+)
+
+
 async def rates_at(connection: Connection, tenant_id: str, pairs: Sequence[Pair], *, at: datetime) -> dict[Pair, Rate]:
     """Find the rate of each pair that took effect last at or before an instant; one index probe each."""
-    rows = await connection.fetch(
-        f"SELECT last.* FROM unnest($2::bpchar[], $3::bpchar[]) AS pair(from_currency, to_currency) "
-        f"CROSS JOIN LATERAL (SELECT {_RATE} FROM exchange_rates AS r WHERE r.tenant_id = $1 "
-        "AND r.from_currency = pair.from_currency AND r.to_currency = pair.to_currency AND r.effective_at <= $4 "
-        "ORDER BY r.effective_at DESC LIMIT 1) AS last",
-        tenant_id,
-        [pair[0] for pair in pairs],
-        [pair[1] for pair in pairs],
-        at,
+    rows = await _RATES_AT.fetch(
+        connection,
+        tenant_id=tenant_id,
+        from_currencies=[pair[0] for pair in pairs],
+        to_currencies=[pair[1] for pair in pairs],
+        at=at,
     )
     return {(row["from_currency"], row["to_currency"]): _rate(row) for row in rows}
+
+
+_STEP = """
+SELECT r.from_currency, r.to_currency FROM exchange_rates AS r
+ WHERE r.tenant_id = :tenant_id AND (r.from_currency, r.to_currency) > ({after})
+ ORDER BY r.from_currency, r.to_currency LIMIT 1
+"""
+# The pairs are found by stepping from one to the next in the key, so that a long history costs nothing.
+_LATEST_RATES = Statement(
+    """
+WITH RECURSIVE pair AS (
+    ({first}) UNION ALL SELECT next.* FROM pair CROSS JOIN LATERAL ({next}) AS next)
+SELECT last.* FROM pair
+ CROSS JOIN LATERAL (
+       SELECT {rate} FROM exchange_rates AS r
+        WHERE r.tenant_id = :tenant_id AND r.from_currency = pair.from_currency AND r.to_currency = pair.to_currency
+          AND r.effective_at <= :at
+        ORDER BY r.effective_at DESC LIMIT 1) AS last
+ WHERE (:from_currency::text IS NULL OR pair.from_currency = :from_currency::bpchar)
+   AND (:to_currency::text IS NULL OR pair.to_currency = :to_currency::bpchar)
+ ORDER BY last.from_currency, last.to_currency LIMIT :limit
+""",
+    first=_STEP.replace("{after}", ":after_from::bpchar, :after_to::bpchar"),
+    next=_STEP.replace("{after}", "pair.from_currency, pair.to_currency"),
+    rate=_RATE,
+)
 
 
 async def latest_rates(
@@ -70,32 +105,42 @@ async def latest_rates(
     after: Pair | None,
     limit: int,
 ) -> list[Rate]:
-    """List the rate of every pair that took effect last at or before an instant, by pair, from after a pair on.
-
-    The pairs are found by stepping from one to the next in the key, so that a long history costs nothing.
-    """
-    step = (
-        "SELECT r.from_currency, r.to_currency FROM exchange_rates AS r WHERE r.tenant_id = $1 "
-        "AND (r.from_currency, r.to_currency) > ({}::bpchar, {}::bpchar) "
-        "ORDER BY r.from_currency, r.to_currency LIMIT 1"
-    )
-    rows = await connection.fetch(
-        f"WITH RECURSIVE pair AS (({step.format('$2', '$3')}) UNION ALL SELECT next.* FROM pair "
-        f"CROSS JOIN LATERAL ({step.format('pair.from_currency', 'pair.to_currency')}) AS next) "
-        f"SELECT last.* FROM pair CROSS JOIN LATERAL (SELECT {_RATE} FROM exchange_rates AS r WHERE r.tenant_id = $1 "
-        "AND r.from_currency = pair.from_currency AND r.to_currency = pair.to_currency AND r.effective_at <= $4 "
-        "ORDER BY r.effective_at DESC LIMIT 1) AS last "
-        "WHERE ($5::text IS NULL OR pair.from_currency = $5::bpchar) "
-        "AND ($6::text IS NULL OR pair.to_currency = $6::bpchar) "
-        "ORDER BY last.from_currency, last.to_currency LIMIT $7",
-        tenant_id,
-        *(after or ("", "")),
-        at,
-        from_currency,
-        to_currency,
-        limit,
+    """List the rate of every pair that took effect last at or before an instant, by pair, from after a pair on."""
+    after_from, after_to = after or ("", "")
+    rows = await _LATEST_RATES.fetch(
+        connection,
+        tenant_id=tenant_id,
+        after_from=after_from,
+        after_to=after_to,
+        at=at,
+        from_currency=from_currency,
+        to_currency=to_currency,
+        limit=limit,
     )
     return [_rate(row) for row in rows]
+
+
+_HISTORY = {
+    "from_currency": "from_currency = :from_currency::bpchar",
+    "to_currency": "to_currency = :to_currency::bpchar",
+    "at": "effective_at <= :at",
+    # The first half is implied by the second, and lets an index begin at the right place.
+    "before_at": "effective_at <= :before_at AND (effective_at, from_currency, to_currency) "
+    "< (:before_at, :before_from::bpchar, :before_to::bpchar)",
+}
+
+
+@cache
+def _history_by(names: frozenset[str]) -> Statement:
+    """Return the statement for the filters of these names: a plan for all at once would walk the whole history."""
+    return Statement(
+        """
+SELECT {rate} FROM exchange_rates WHERE tenant_id = :tenant_id{conditions}
+ ORDER BY effective_at DESC, from_currency DESC, to_currency DESC LIMIT :limit
+""",
+        rate=_RATE,
+        conditions="".join(f" AND {condition}" for name, condition in _HISTORY.items() if name in names),
+    )
 
 
 async def rate_history(
@@ -108,35 +153,18 @@ async def rate_history(
     before: tuple[datetime, str, str] | None,
     limit: int,
 ) -> list[Rate]:
-    """List recorded rates, those that take effect last first, from before (effective_at, from, to) on.
-
-    Only what is asked for stands in the statement: a plan for every combination at once would walk the whole history.
-    """
-    arguments: list[object] = [tenant_id]
-
-    def slot(value: object) -> str:
-        arguments.append(value)
-        return f"${len(arguments)}"
-
-    conditions = ["tenant_id = $1"]
-    if from_currency is not None:
-        conditions.append(f"from_currency = {slot(from_currency)}::bpchar")
-    if to_currency is not None:
-        conditions.append(f"to_currency = {slot(to_currency)}::bpchar")
-    if at is not None:
-        conditions.append(f"effective_at <= {slot(at)}")
-    if before is not None:
-        instant, last_from, last_to = (slot(part) for part in before)
-        # The first half is implied by the second, and lets an index begin at the right place.
-        conditions.append(
-            f"effective_at <= {instant} AND (effective_at, from_currency, to_currency) "
-            f"< ({instant}, {last_from}::bpchar, {last_to}::bpchar)"
-        )
-    rows = await connection.fetch(
-        f"SELECT {_RATE} FROM exchange_rates WHERE {' AND '.join(conditions)} "
-        f"ORDER BY effective_at DESC, from_currency DESC, to_currency DESC LIMIT {slot(limit)}",
-        *arguments,
-    )
+    """List recorded rates, those that take effect last first, from before (effective_at, from, to) on."""
+    before_at, before_from, before_to = before or (None, None, None)
+    filters: dict[str, Any] = {
+        "from_currency": from_currency,
+        "to_currency": to_currency,
+        "at": at,
+        "before_at": before_at,
+        "before_from": before_from,
+        "before_to": before_to,
+    }
+    present = {name: value for name, value in filters.items() if value is not None}
+    rows = await _history_by(frozenset(present)).fetch(connection, tenant_id=tenant_id, limit=limit, **present)
     return [_rate(row) for row in rows]
 
 
@@ -153,37 +181,33 @@ class StandingConversion(msgspec.Struct, frozen=True, kw_only=True):
     recorded_by: str
 
 
+_ADD_CONVERSION = Statement("""
+INSERT INTO conversions (tenant_id, id, digest, from_account_id, to_account_id, from_currency, to_currency,
+sold_minor, bought_minor, valued_minor, rates, occurred_at, recorded_at, recorded_by)
+VALUES (:standing.tenant_id, :done.id, :standing.digest, :done.from_account_id, :done.to_account_id,
+       :done.from_currency, :done.to_currency, :amounts.sold_minor, :amounts.bought_minor, :amounts.valued_minor,
+       :rates::text::jsonb, :done.occurred_at, :standing.recorded_at, :standing.recorded_by)
+ON CONFLICT DO NOTHING RETURNING id
+""")
+
+
 async def add_conversion(tx: Connection, standing: StandingConversion) -> bool:
     """Record a conversion; false when there is one of this id, which was committed by then."""
     done, amounts = standing.conversion, standing.conversion.amounts
-    row = await tx.fetchrow(
-        "INSERT INTO conversions (tenant_id, id, digest, from_account_id, to_account_id, from_currency, to_currency, "
-        "sold_minor, bought_minor, valued_minor, rates, occurred_at, recorded_at, recorded_by) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::text::jsonb, $12, $13, $14) "
-        "ON CONFLICT DO NOTHING RETURNING id",
-        standing.tenant_id,
-        done.id,
-        standing.digest,
-        done.from_account_id,
-        done.to_account_id,
-        done.from_currency,
-        done.to_currency,
-        amounts.sold_minor,
-        amounts.bought_minor,
-        amounts.valued_minor,
-        msgspec.json.encode(standing.legs).decode(),
-        done.occurred_at,
-        standing.recorded_at,
-        standing.recorded_by,
+    row = await _ADD_CONVERSION.fetchrow(
+        tx, standing=standing, done=done, amounts=amounts, rates=msgspec.json.encode(standing.legs).decode()
     )
     return row is not None
 
 
+_CONVERSION = Statement("""
+SELECT *, rates::text AS legs FROM conversions WHERE tenant_id = :tenant_id AND id = :conversion_id
+""")
+
+
 async def conversion(connection: Connection, tenant_id: str, conversion_id: UUID) -> StandingConversion | None:
     """Find one conversion of a tenant."""
-    row = await connection.fetchrow(
-        "SELECT *, rates::text AS legs FROM conversions WHERE tenant_id = $1 AND id = $2", tenant_id, conversion_id
-    )
+    row = await _CONVERSION.fetchrow(connection, tenant_id=tenant_id, conversion_id=conversion_id)
     if row is None:
         return None
     return StandingConversion(

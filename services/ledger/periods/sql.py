@@ -12,6 +12,7 @@ import asyncpg
 
 from libs.common.contracts.ledger_books import Period
 from libs.common.db import Connection
+from libs.common.db.statements import Statement
 from libs.common.errors import Unavailable
 
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('closing a period of tenant ' || $1, 0))"
@@ -42,33 +43,37 @@ async def begin_closing(tx: Connection, tenant_id: str) -> None:
         raise Unavailable("another period of the tenant is being closed") from fault
 
 
+_CLOSED_PERIODS = Statement("""
+SELECT ends_before, closed_at, closed_by FROM periods AS p WHERE tenant_id = :tenant_id AND (:under_way OR NOT EXISTS (
+SELECT FROM closings_under_way AS c WHERE c.tenant_id = p.tenant_id AND c.ends_before = p.ends_before))
+ORDER BY ends_before DESC
+""")
+
+
 async def closed_periods(connection: Connection, tenant_id: str, *, under_way: bool) -> list[Period]:
     """List a tenant's closed periods, the latest first; those into which a group may still post only if `under_way`."""
-    rows = await connection.fetch(
-        "SELECT ends_before, closed_at, closed_by FROM periods AS p WHERE tenant_id = $1 AND ($2 OR NOT EXISTS ("
-        "SELECT FROM closings_under_way AS c WHERE c.tenant_id = p.tenant_id AND c.ends_before = p.ends_before)) "
-        "ORDER BY ends_before DESC",
-        tenant_id,
-        under_way,
-    )
+    rows = await _CLOSED_PERIODS.fetch(connection, tenant_id=tenant_id, under_way=under_way)
     return [Period(**dict(row)) for row in rows]
+
+
+_WRITE_PERIOD = Statement("""
+WITH closed AS (INSERT INTO periods (tenant_id, ends_before, closed_at, closed_by) VALUES (:tenant_id,
+       :period.ends_before, :period.closed_at, :period.closed_by))
+INSERT INTO closings_under_way (tenant_id, ends_before) VALUES (:tenant_id, :period.ends_before)
+""")
 
 
 async def write_period(tx: Connection, tenant_id: str, period: Period) -> None:
     """Write that a period is closed to the groups that begin after this transaction, and that others may not have ended."""
-    await tx.execute(
-        "WITH closed AS (INSERT INTO periods (tenant_id, ends_before, closed_at, closed_by) VALUES ($1, $2, $3, $4)) "
-        "INSERT INTO closings_under_way (tenant_id, ends_before) VALUES ($1, $2)",
-        tenant_id,
-        period.ends_before,
-        period.closed_at,
-        period.closed_by,
-    )
+    await _WRITE_PERIOD.execute(tx, tenant_id=tenant_id, period=period)
+
+
+_CLOSINGS_UNDER_WAY = Statement("SELECT ends_before FROM closings_under_way WHERE tenant_id = :tenant_id")
 
 
 async def closings_under_way(connection: Connection, tenant_id: str) -> list[datetime]:
     """List the closed periods of a tenant into which a group may still post."""
-    rows = await connection.fetch("SELECT ends_before FROM closings_under_way WHERE tenant_id = $1", tenant_id)
+    rows = await _CLOSINGS_UNDER_WAY.fetch(connection, tenant_id=tenant_id)
     return [row["ends_before"] for row in rows]
 
 
@@ -77,10 +82,11 @@ async def groups_on_their_way(connection: Connection) -> set[str]:
     return {row["virtualtransaction"] for row in await connection.fetch(_GROUPS)}
 
 
+_END_CLOSINGS = Statement("""
+DELETE FROM closings_under_way WHERE tenant_id = :tenant_id AND ends_before = ANY(:periods::timestamptz[])
+""")
+
+
 async def end_closings(connection: Connection, tenant_id: str, periods: Sequence[datetime]) -> None:
     """Write that no group is left that began before these periods were closed."""
-    await connection.execute(
-        "DELETE FROM closings_under_way WHERE tenant_id = $1 AND ends_before = ANY($2::timestamptz[])",
-        tenant_id,
-        list(periods),
-    )
+    await _END_CLOSINGS.execute(connection, tenant_id=tenant_id, periods=list(periods))

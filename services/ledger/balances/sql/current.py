@@ -1,4 +1,3 @@
-# ruff: noqa: S608 - statements are put together from our own words; every value is a parameter
 """Balances now and in a period of record."""
 
 from datetime import datetime
@@ -8,19 +7,21 @@ import msgspec
 
 from libs.common.contracts.ledger import AccountBalance, AccountType
 from libs.common.db import Connection
+from libs.common.db.statements import Statement
+
+_STANDING_BALANCES = Statement("""
+SELECT a.code, a.account_type, b.currency, b.debits_minor, b.credits_minor, b.pending_debits_minor,
+b.pending_credits_minor
+FROM balances AS b JOIN accounts AS a ON a.tenant_id = b.tenant_id AND a.id = b.account_id
+WHERE b.tenant_id = :tenant_id AND (b.version > 0 OR b.pending_debits_minor > 0 OR b.pending_credits_minor > 0)
+  AND (:currency::text IS NULL OR b.currency = :currency::bpchar)
+ORDER BY a.code, b.currency
+""")
 
 
 async def standing_balances(connection: Connection, tenant_id: str, *, currency: str | None) -> list[AccountBalance]:
     """Read what a tenant's accounts hold now, by account code and currency."""
-    rows = await connection.fetch(
-        "SELECT a.code, a.account_type, b.currency, b.debits_minor, b.credits_minor, b.pending_debits_minor, "
-        "b.pending_credits_minor "
-        "FROM balances AS b JOIN accounts AS a ON a.tenant_id = b.tenant_id AND a.id = b.account_id "
-        "WHERE b.tenant_id = $1 AND (b.version > 0 OR b.pending_debits_minor > 0 OR b.pending_credits_minor > 0) AND ($2::text IS NULL OR b.currency = $2::bpchar) "
-        "ORDER BY a.code, b.currency",
-        tenant_id,
-        currency,
-    )
+    rows = await _STANDING_BALANCES.fetch(connection, tenant_id=tenant_id, currency=currency)
     return [
         msgspec.structs.replace(
             _account_balance(row),
@@ -31,10 +32,28 @@ async def standing_balances(connection: Connection, tenant_id: str, *, currency:
     ]
 
 
-_LAST_BEFORE = (
-    "SELECT l.version, l.debits_after_minor, l.credits_after_minor FROM postings AS l "
-    "WHERE l.tenant_id = b.tenant_id AND l.account_id = b.account_id AND l.currency = b.currency "
-    "AND l.posted_at < {instant} ORDER BY l.posted_at DESC, l.version DESC LIMIT 1"
+_LAST_BEFORE = """
+SELECT l.version, l.debits_after_minor, l.credits_after_minor FROM postings AS l
+ WHERE l.tenant_id = b.tenant_id AND l.account_id = b.account_id AND l.currency = b.currency
+   AND l.posted_at < {instant} ORDER BY l.posted_at DESC, l.version DESC LIMIT 1
+"""
+
+
+# Each posting knows its account's totals, so a period is the last posting in it less the last one before it.
+_BALANCES_IN_PERIOD = Statement(
+    """
+SELECT a.code, a.account_type, b.currency,
+       closing.debits_after_minor - coalesce(opening.debits_after_minor, 0) AS debits_minor,
+       closing.credits_after_minor - coalesce(opening.credits_after_minor, 0) AS credits_minor
+  FROM balances AS b JOIN accounts AS a ON a.tenant_id = b.tenant_id AND a.id = b.account_id
+ CROSS JOIN LATERAL ({closing}) AS closing
+  LEFT JOIN LATERAL ({opening}) AS opening ON true
+ WHERE b.tenant_id = :tenant_id AND (:currency::text IS NULL OR b.currency = :currency::bpchar)
+   AND (:account::text IS NULL OR a.code = :account) AND closing.version > coalesce(opening.version, 0)
+ ORDER BY a.code, b.currency
+""",
+    closing=_LAST_BEFORE.replace("{instant}", "coalesce(:posted_until::timestamptz, 'infinity')"),
+    opening=_LAST_BEFORE.replace("{instant}", "coalesce(:posted_from::timestamptz, '-infinity')"),
 )
 
 
@@ -52,21 +71,13 @@ async def balances_in_period(
     Each posting knows its account's totals, so a period is the last posting in it less the last one before it: two
     index probes per account, however many postings lie between.
     """
-    rows = await connection.fetch(
-        "SELECT a.code, a.account_type, b.currency, "
-        "closing.debits_after_minor - coalesce(opening.debits_after_minor, 0) AS debits_minor, "
-        "closing.credits_after_minor - coalesce(opening.credits_after_minor, 0) AS credits_minor "
-        "FROM balances AS b JOIN accounts AS a ON a.tenant_id = b.tenant_id AND a.id = b.account_id "
-        f"CROSS JOIN LATERAL ({_LAST_BEFORE.format(instant="coalesce($3::timestamptz, 'infinity')")}) AS closing "
-        f"LEFT JOIN LATERAL ({_LAST_BEFORE.format(instant="coalesce($2::timestamptz, '-infinity')")}) AS opening ON true "
-        "WHERE b.tenant_id = $1 AND ($4::text IS NULL OR b.currency = $4::bpchar) AND ($5::text IS NULL OR a.code = $5) "
-        "AND closing.version > coalesce(opening.version, 0) "
-        "ORDER BY a.code, b.currency",
-        tenant_id,
-        posted_from,
-        posted_until,
-        currency,
-        account,
+    rows = await _BALANCES_IN_PERIOD.fetch(
+        connection,
+        tenant_id=tenant_id,
+        posted_from=posted_from,
+        posted_until=posted_until,
+        currency=currency,
+        account=account,
     )
     return [_account_balance(row) for row in rows]
 

@@ -1,4 +1,4 @@
-# ruff: noqa: S608 - statements are put together from our own words; every value is a parameter
+# ruff: noqa: S608 - put together from our own words
 """Balances by effective time. Postings are summed by the day, the hour and the minute at which they count, a little after
 they are recorded; what is not summed yet is read one by one, so that an answer is exact at any moment.
 
@@ -8,12 +8,14 @@ the lock of its balance: what has a version up to the fold's stands in the total
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from libs.common.contracts.ledger import AccountBalance, AccountType
 from libs.common.db import Connection
+from libs.common.db.statements import Statement
 
-_LOCK = "SELECT pg_try_advisory_xact_lock(x'666f6c64'::int8)"
+_LOCK = Statement("SELECT pg_try_advisory_xact_lock(x'666f6c64'::int8)")
 """One process folds at a time (0x666f6c64 is "fold")."""
 
 _ORDINARY = "p.posted_at - p.effective_at BETWEEN interval '0 seconds' AND interval '60 seconds'"
@@ -24,12 +26,12 @@ SELECT b.tenant_id, b.account_id, b.currency, coalesce(f.version, 0) AS version,
        coalesce(f.posted_at, '-infinity') AS posted_at
   FROM {accounts} AS b
   LEFT JOIN effective_folds AS f USING (tenant_id, account_id, currency)
- WHERE b.version - coalesce(f.version, 0) >= $1 LIMIT $2
+ WHERE b.version - coalesce(f.version, 0) >= :postings_min LIMIT :accounts_max
 """
-
 _NAMED = """(
     SELECT tenant_id, account_id, currency, version FROM balances
-    JOIN unnest($4::text[], $5::uuid[], $6::bpchar[]) AS named (tenant_id, account_id, currency)
+    JOIN unnest(:tenant_ids::text[], :account_ids::uuid[], :currencies::bpchar[]) AS named (tenant_id, account_id,
+           currency)
    USING (tenant_id, account_id, currency))"""
 
 _FOLD = """
@@ -39,7 +41,7 @@ WITH due AS ({due}), tail AS (
         SELECT * FROM postings AS p
          WHERE p.tenant_id = due.tenant_id AND p.account_id = due.account_id AND p.currency = due.currency
            AND p.posted_at >= due.posted_at AND p.version > due.version
-         ORDER BY p.posted_at, p.version LIMIT $3) AS p
+         ORDER BY p.posted_at, p.version LIMIT :postings_max) AS p
 ), added AS (
     INSERT INTO effective_totals AS t (tenant_id, account_id, currency, grain, starts_at, debits_minor, credits_minor)
     SELECT tenant_id, account_id, currency, upper(grain), date_trunc(grain, effective_at, 'UTC'),
@@ -59,25 +61,26 @@ WITH due AS ({due}), tail AS (
 SELECT count(*) FROM tail
 """
 
-_FOLD_ALL = _FOLD.format(due=_DUE.format(accounts="balances"))
-
-_FOLD_NAMED = _FOLD.format(due=_DUE.format(accounts=_NAMED))
-
+_FOLD_ALL = Statement(_FOLD, due=_DUE.replace("{accounts}", "balances"))
+_FOLD_NAMED = Statement(_FOLD, due=_DUE.replace("{accounts}", _NAMED))
 _BEGIN = ("", UUID(int=0), "")
-
-_LOOK = f"""
+# The next balances in the order of their key, and the busy ones.
+_LOOK = Statement(
+    """
 WITH looked AS (
     SELECT tenant_id, account_id, currency, version, true AS is_next FROM (
         SELECT tenant_id, account_id, currency, version FROM balances
-         WHERE (tenant_id, account_id, currency) > ($2, $3, $7)
-         ORDER BY tenant_id, account_id, currency LIMIT $8) AS next
+         WHERE (tenant_id, account_id, currency) > (:after_tenant_id, :after_account_id, :after_currency)
+         ORDER BY tenant_id, account_id, currency LIMIT :accounts_max) AS next
     UNION ALL
-    SELECT tenant_id, account_id, currency, version, false FROM {_NAMED} AS named
+    SELECT tenant_id, account_id, currency, version, false FROM {named} AS named
 )
-SELECT b.tenant_id, b.account_id, b.currency, b.is_next, b.version - coalesce(f.version, 0) >= $1 AS is_due
+SELECT b.tenant_id, b.account_id, b.currency, b.is_next, b.version - coalesce(f.version, 0) >= :postings_min AS is_due
   FROM looked AS b LEFT JOIN effective_folds AS f USING (tenant_id, account_id, currency)
  ORDER BY b.tenant_id, b.account_id, b.currency
-"""
+""",
+    named=_NAMED,
+)
 
 type AccountKey = tuple[str, UUID, str]
 """Tenant, account and currency."""
@@ -100,20 +103,18 @@ async def look(tx: Connection, cursor: FoldCursor, *, postings_min: int, account
 
     Nothing while another process is at it.
     """
-    if not await tx.fetchval(_LOCK):
+    if not await _LOCK.fetchval(tx):
         return []
     busy = list(cursor.busy)[:accounts_max]
     tenant_id, account_id, currency = cursor.after
-    rows = await tx.fetch(
-        _LOOK,
-        postings_min,
-        tenant_id,
-        account_id,
-        [key[0] for key in busy],
-        [key[1] for key in busy],
-        [key[2] for key in busy],
-        currency,
-        accounts_max,
+    rows = await _LOOK.fetch(
+        tx,
+        postings_min=postings_min,
+        after_tenant_id=tenant_id,
+        after_account_id=account_id,
+        after_currency=currency,
+        accounts_max=accounts_max,
+        **_columns(busy),
     )
     keys = [(row["tenant_id"], row["account_id"], row["currency"]) for row in rows]
     passed = [key for key, row in zip(keys, rows, strict=True) if row["is_next"]]
@@ -135,15 +136,16 @@ async def fold(
     Of `accounts`, or of all. At most `accounts_max` accounts and `postings_max` postings of each at a time; 0 also while
     another process is at it.
     """
-    if not await tx.fetchval(_LOCK):
+    if not await _LOCK.fetchval(tx):
         return 0
-    summed: int
+    limits = {"postings_min": postings_min, "accounts_max": accounts_max, "postings_max": postings_max}
     if accounts is None:
-        summed = await tx.fetchval(_FOLD_ALL, postings_min, accounts_max, postings_max)
-    else:
-        columns = ([key[i] for key in accounts] for i in range(3))
-        summed = await tx.fetchval(_FOLD_NAMED, postings_min, accounts_max, postings_max, *columns)
-    return summed
+        return int(await _FOLD_ALL.fetchval(tx, **limits))
+    return int(await _FOLD_NAMED.fetchval(tx, **limits, **_columns(accounts)))
+
+
+def _columns(accounts: Sequence[AccountKey]) -> dict[str, list[Any]]:
+    return {name: [key[i] for key in accounts] for i, name in enumerate(("tenant_ids", "account_ids", "currencies"))}
 
 
 _OF_ACCOUNT = "{row}.tenant_id = b.tenant_id AND {row}.account_id = b.account_id AND {row}.currency = b.currency"
@@ -153,50 +155,59 @@ _SIDES = (
     "CASE side WHEN 'CREDIT' THEN amount_minor ELSE 0 END AS credits_minor"
 )
 
-_TOTALS = f"SELECT debits_minor, credits_minor FROM effective_totals AS t WHERE {_OF_ACCOUNT.format(row='t')}"
+_TOTALS = "SELECT debits_minor, credits_minor FROM effective_totals AS t WHERE " + _OF_ACCOUNT.replace("{row}", "t")
 
-_POSTINGS = f"SELECT {_SIDES} FROM postings AS p WHERE {_OF_ACCOUNT.format(row='p')}"
+_POSTINGS = "SELECT " + _SIDES + " FROM postings AS p WHERE " + _OF_ACCOUNT.replace("{row}", "p")
 
-_BALANCES = f"""
+_BALANCES = Statement(
+    """
 SELECT a.code, a.account_type, b.currency, total.debits_minor, total.credits_minor
   FROM balances AS b
   JOIN accounts AS a ON a.tenant_id = b.tenant_id AND a.id = b.account_id
   LEFT JOIN effective_folds AS f
          ON f.tenant_id = b.tenant_id AND f.account_id = b.account_id AND f.currency = b.currency
  CROSS JOIN LATERAL (
-    SELECT coalesce(sum(debits_minor), 0)::int8 AS debits_minor, coalesce(sum(credits_minor), 0)::int8 AS credits_minor,
+    SELECT coalesce(sum(debits_minor), 0)::int8 AS debits_minor, coalesce(sum(credits_minor),
+           0)::int8 AS credits_minor,
            count(*) AS parts
       FROM (
-        {_TOTALS} AND t.grain = 'DAY' AND t.starts_at < date_trunc('day', $2::timestamptz, 'UTC')
+        {totals} AND t.grain = 'DAY' AND t.starts_at < date_trunc('day', :before::timestamptz, 'UTC')
         UNION ALL
-        {_TOTALS} AND t.grain = 'HOUR' AND t.starts_at >= date_trunc('day', $2::timestamptz, 'UTC')
-           AND t.starts_at < date_trunc('hour', $2::timestamptz, 'UTC')
+        {totals} AND t.grain = 'HOUR' AND t.starts_at >= date_trunc('day', :before::timestamptz, 'UTC')
+           AND t.starts_at < date_trunc('hour', :before::timestamptz, 'UTC')
         UNION ALL
-        {_TOTALS} AND t.grain = 'MINUTE' AND t.starts_at >= date_trunc('hour', $2::timestamptz, 'UTC')
-           AND t.starts_at < date_trunc('minute', $2::timestamptz, 'UTC')
+        {totals} AND t.grain = 'MINUTE' AND t.starts_at >= date_trunc('hour', :before::timestamptz, 'UTC')
+           AND t.starts_at < date_trunc('minute', :before::timestamptz, 'UTC')
         UNION ALL
-        {_POSTINGS} AND p.version <= f.version AND {_ORDINARY}
-           AND p.effective_at >= date_trunc('minute', $2::timestamptz, 'UTC') AND p.effective_at < $2::timestamptz
-           AND p.posted_at >= date_trunc('minute', $2::timestamptz, 'UTC')
-           AND p.posted_at < $2::timestamptz + interval '61 seconds'
+        {postings} AND p.version <= f.version AND {ordinary}
+           AND p.effective_at >= date_trunc('minute', :before::timestamptz, 'UTC')
+             AND p.effective_at < :before::timestamptz
+           AND p.posted_at >= date_trunc('minute', :before::timestamptz, 'UTC')
+           AND p.posted_at < :before::timestamptz + interval '61 seconds'
         UNION ALL
-        {_POSTINGS} AND p.version <= f.version AND {_ORDINARY.replace("BETWEEN", "NOT BETWEEN")}
-           AND p.effective_at >= date_trunc('minute', $2::timestamptz, 'UTC') AND p.effective_at < $2::timestamptz
+        {postings} AND p.version <= f.version AND {extraordinary}
+           AND p.effective_at >= date_trunc('minute', :before::timestamptz, 'UTC')
+             AND p.effective_at < :before::timestamptz
         UNION ALL
-        {_POSTINGS} AND p.version > coalesce(f.version, 0) AND p.posted_at >= coalesce(f.posted_at, '-infinity')
-           AND p.effective_at < $2::timestamptz
+        {postings} AND p.version > coalesce(f.version, 0) AND p.posted_at >= coalesce(f.posted_at, '-infinity')
+           AND p.effective_at < :before::timestamptz
       ) AS part) AS total
- WHERE b.tenant_id = $1 AND ($3::text IS NULL OR b.currency = $3::bpchar)
-   AND ($4::text IS NULL OR a.code = $4) AND total.parts > 0
+ WHERE b.tenant_id = :tenant_id AND (:currency::text IS NULL OR b.currency = :currency::bpchar)
+   AND (:account::text IS NULL OR a.code = :account) AND total.parts > 0
  ORDER BY a.code, b.currency
-"""
+""",
+    totals=_TOTALS,
+    postings=_POSTINGS,
+    ordinary=_ORDINARY,
+    extraordinary=_ORDINARY.replace("BETWEEN", "NOT BETWEEN"),
+)
 
 
 async def effective_balances(
     connection: Connection, tenant_id: str, *, before: datetime, currency: str | None, account: str | None = None
 ) -> list[AccountBalance]:
     """Read what a tenant's accounts held by what counted before an instant, by account code and currency."""
-    rows = await connection.fetch(_BALANCES, tenant_id, before, currency, account)
+    rows = await _BALANCES.fetch(connection, tenant_id=tenant_id, before=before, currency=currency, account=account)
     return [
         AccountBalance(
             account=row["code"],

@@ -1,8 +1,8 @@
-# ruff: noqa: S608 - statements are put together from our own words; every value is a parameter
 """Reading the journal: entries newest first, each with its lines. Every filter is answered by an index."""
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -11,10 +11,11 @@ import msgspec
 
 from libs.common.contracts.ledger import JournalEntry, PostingLine, Side
 from libs.common.db import Connection, Database
+from libs.common.db.statements import Statement
 
 
 class EntryFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which entries of a tenant are wanted; None means any."""
+    """Which entries of a tenant are listed; None means any."""
 
     tenant_id: str
     posted_from: datetime | None
@@ -26,107 +27,103 @@ class EntryFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Only entries older than this (posted_at, id)."""
 
 
-async def entries(connection: Connection, wanted: EntryFilter, *, limit: int, offset: int) -> list[JournalEntry]:
+_ENTRY = """
+e.id, e.payment_intent_id, e.kind, e.occurred_at, e.posted_at, e.effective_at, e.reverses,
+       l.side, a.code, l.amount_minor, l.currency
+"""
+# The page is found first. Its entries are read oldest first, as they lie: what is not in memory is then read ahead, which no
+# disk does backwards. 'DEBIT' sorts after 'CREDIT'.
+_ENTRIES = """
+WITH page AS ({page} ORDER BY posted_at DESC, id DESC LIMIT :limit OFFSET :offset)
+SELECT {entry}
+  FROM (SELECT id FROM page ORDER BY posted_at, id) AS page
+  JOIN journal_entries AS e ON e.tenant_id = :filter.tenant_id AND e.id = page.id
+  JOIN postings AS l ON l.tenant_id = :filter.tenant_id AND l.entry_id = e.id
+  JOIN accounts AS a ON a.tenant_id = :filter.tenant_id AND a.id = l.account_id
+ ORDER BY e.posted_at DESC, e.id DESC, l.side DESC, l.line_no
+"""
+# An intent has a handful of entries; the other filters are applied to those.
+_OF_INTENT = """
+SELECT e.id, e.posted_at FROM journal_entries AS e
+ WHERE e.tenant_id = :filter.tenant_id AND e.payment_intent_id = :filter.payment_intent_id{span}
+"""
+_OF_INTENT_AND_ACCOUNTS = """
+SELECT e.id, e.posted_at FROM journal_entries AS e
+ WHERE e.tenant_id = :filter.tenant_id AND e.payment_intent_id = :filter.payment_intent_id{span}
+   AND EXISTS (SELECT FROM postings AS b
+                 JOIN accounts AS a ON a.tenant_id = :filter.tenant_id AND a.id = b.account_id
+                WHERE b.tenant_id = :filter.tenant_id AND b.entry_id = e.id{by_account})
+"""
+# The newest of each account and currency that fits, merged: no account is read further than can be needed. Of several lines of
+# one entry the last one counts; DISTINCT would read all postings of the account first. Entries on one account never share
+# an instant, so the version orders what the id would.
+_OF_ACCOUNTS = """
+SELECT DISTINCT newest.id, newest.posted_at
+  FROM accounts AS a
+  JOIN balances AS b ON b.tenant_id = :filter.tenant_id AND b.account_id = a.id
+ CROSS JOIN LATERAL (
+       SELECT l.entry_id AS id, l.posted_at FROM postings AS l
+        WHERE l.tenant_id = :filter.tenant_id AND l.account_id = b.account_id AND l.currency = b.currency{span}
+          AND NOT EXISTS (SELECT FROM postings AS later
+                           WHERE later.tenant_id = :filter.tenant_id AND later.entry_id = l.entry_id
+                             AND later.account_id = l.account_id AND later.currency = l.currency
+                             AND later.line_no > l.line_no)
+        ORDER BY l.posted_at DESC, l.version DESC LIMIT :newest) AS newest
+ WHERE a.tenant_id = :filter.tenant_id{by_account}
+"""
+_OF_TENANT = "SELECT e.id, e.posted_at FROM journal_entries AS e WHERE e.tenant_id = :filter.tenant_id{span}"
+_SPANS = {
+    "posted_from": " AND {row}.posted_at >= :filter.posted_from",
+    "posted_until": " AND {row}.posted_at < :filter.posted_until",
+    # The first half is implied by the second, and lets an index begin at the right place.
+    "before": " AND {row}.posted_at <= :before_at AND ({row}.posted_at, {row}.{id}) < (:before_at, :before_id)",
+}
+_BY_ACCOUNT = {"account": " AND a.code = :filter.account", "currency": " AND b.currency = :filter.currency::bpchar"}
+
+
+@cache
+def _entries_by(names: frozenset[str]) -> Statement:
+    """Return the statement for the filters of these names, written so that an index answers each."""
+    by_account = "".join(condition for name, condition in _BY_ACCOUNT.items() if name in names)
+    if "payment_intent_id" in names:
+        page = _OF_INTENT_AND_ACCOUNTS if by_account else _OF_INTENT
+    else:
+        page = _OF_ACCOUNTS if by_account else _OF_TENANT
+    row, entry_id = ("l", "entry_id") if page is _OF_ACCOUNTS else ("e", "id")
+    span = "".join(condition for name, condition in _SPANS.items() if name in names)
+    span = span.replace("{row}", row).replace("{id}", entry_id)
+    page = page.replace("{span}", span).replace("{by_account}", by_account)
+    return Statement(_ENTRIES, page=page, entry=_ENTRY)
+
+
+async def entries(connection: Connection, criteria: EntryFilter, *, limit: int, offset: int) -> list[JournalEntry]:
     """Read entries with all their lines, newest first by (posted_at, id)."""
-    question = _Question(wanted, enough=limit + offset)
-    rows = await connection.fetch(
-        f"WITH page AS ({question.sql} ORDER BY posted_at DESC, id DESC "
-        f"LIMIT {question.slot(limit)} OFFSET {question.slot(offset)}) "
-        "SELECT e.id, e.payment_intent_id, e.kind, e.occurred_at, e.posted_at, e.effective_at, e.reverses, "
-        "l.side, a.code, l.amount_minor, l.currency "
-        # Oldest first, as they lie: what is not in memory is then read ahead, which no disk does backwards.
-        "FROM (SELECT id FROM page ORDER BY posted_at, id) AS page JOIN journal_entries AS e ON e.tenant_id = $1 AND e.id = page.id "
-        "JOIN postings AS l ON l.tenant_id = $1 AND l.entry_id = e.id "
-        "JOIN accounts AS a ON a.tenant_id = $1 AND a.id = l.account_id "
-        # 'DEBIT' sorts after 'CREDIT'.
-        "ORDER BY e.posted_at DESC, e.id DESC, l.side DESC, l.line_no",
-        *question.arguments,
-    )
-    return _journal(rows)
+    names = frozenset(name for name in EntryFilter.__struct_fields__ if getattr(criteria, name) is not None)
+    statement = _entries_by(names)
+    values: dict[str, Any] = {"filter": criteria, "limit": limit, "offset": offset}
+    if criteria.before is not None:
+        values["before_at"], values["before_id"] = criteria.before
+    if "payment_intent_id" not in names and names & _BY_ACCOUNT.keys():
+        # The newest of each account that can be needed at most.
+        values["newest"] = limit + offset
+    return _journal(await statement.fetch(connection, **values))
+
+
+_ENTRY_BY_ID = Statement(
+    """
+SELECT {entry} FROM journal_entries AS e
+JOIN postings AS l ON l.tenant_id = :tenant_id AND l.entry_id = e.id
+JOIN accounts AS a ON a.tenant_id = :tenant_id AND a.id = l.account_id
+WHERE e.tenant_id = :tenant_id AND e.id = :entry_id ORDER BY l.side DESC, l.line_no
+""",
+    entry=_ENTRY,
+)
 
 
 async def entry_by_id(connection: Connection, tenant_id: str, entry_id: UUID) -> JournalEntry:
     """Read one entry that stands in the books, with all its lines."""
-    rows = await connection.fetch(
-        "SELECT e.id, e.payment_intent_id, e.kind, e.occurred_at, e.posted_at, e.effective_at, e.reverses, "
-        "l.side, a.code, l.amount_minor, l.currency FROM journal_entries AS e "
-        "JOIN postings AS l ON l.tenant_id = $1 AND l.entry_id = e.id "
-        "JOIN accounts AS a ON a.tenant_id = $1 AND a.id = l.account_id "
-        "WHERE e.tenant_id = $1 AND e.id = $2 ORDER BY l.side DESC, l.line_no",
-        tenant_id,
-        entry_id,
-    )
+    rows = await _ENTRY_BY_ID.fetch(connection, tenant_id=tenant_id, entry_id=entry_id)
     return _journal(rows)[0]
-
-
-class _Question:
-    """The query for the (id, posted_at) of the wanted entries, written so that an index answers each filter.
-
-    `enough` is how many of the newest can be needed at most.
-    """
-
-    def __init__(self, wanted: EntryFilter, *, enough: int) -> None:
-        self._wanted = wanted
-        self.arguments: list[Any] = [wanted.tenant_id]
-        by_account = ""
-        if wanted.account is not None:
-            by_account += f" AND a.code = {self.slot(wanted.account)}"
-        if wanted.currency is not None:
-            by_account += f" AND b.currency = {self.slot(wanted.currency)}::bpchar"
-        if wanted.payment_intent_id is not None:
-            self.sql = self._of_intent(wanted.payment_intent_id, by_account)
-        elif by_account:
-            self.sql = self._of_accounts(by_account, enough)
-        else:
-            self.sql = "SELECT e.id, e.posted_at FROM journal_entries AS e WHERE e.tenant_id = $1" + self._when(
-                "e", "id"
-            )
-
-    def slot(self, value: Any) -> str:
-        """Add a parameter and return its name."""
-        self.arguments.append(value)
-        return f"${len(self.arguments)}"
-
-    def _when(self, row: str, entry_id: str) -> str:
-        condition = ""
-        if self._wanted.posted_from is not None:
-            condition += f" AND {row}.posted_at >= {self.slot(self._wanted.posted_from)}"
-        if self._wanted.posted_until is not None:
-            condition += f" AND {row}.posted_at < {self.slot(self._wanted.posted_until)}"
-        if self._wanted.before is not None:
-            at, last = map(self.slot, self._wanted.before)
-            # The first half is implied by the second, and lets an index begin at the right place.
-            condition += f" AND {row}.posted_at <= {at} AND ({row}.posted_at, {row}.{entry_id}) < ({at}, {last})"
-        return condition
-
-    def _of_intent(self, payment_intent_id: UUID, by_account: str) -> str:
-        """An intent has a handful of entries; the other filters are applied to those."""
-        sql = (
-            "SELECT e.id, e.posted_at FROM journal_entries AS e "
-            f"WHERE e.tenant_id = $1 AND e.payment_intent_id = {self.slot(payment_intent_id)}{self._when('e', 'id')}"
-        )
-        if by_account:
-            sql += (
-                " AND EXISTS (SELECT FROM postings AS b JOIN accounts AS a ON a.tenant_id = $1 AND a.id = b.account_id"
-                f" WHERE b.tenant_id = $1 AND b.entry_id = e.id{by_account})"
-            )
-        return sql
-
-    def _of_accounts(self, by_account: str, enough: int) -> str:
-        """The newest of each account and currency that fits, merged: no account is read further than can be needed."""
-        return (
-            "SELECT DISTINCT newest.id, newest.posted_at FROM accounts AS a "
-            "JOIN balances AS b ON b.tenant_id = $1 AND b.account_id = a.id CROSS JOIN LATERAL ("
-            "SELECT l.entry_id AS id, l.posted_at FROM postings AS l "
-            "WHERE l.tenant_id = $1 AND l.account_id = b.account_id AND l.currency = b.currency"
-            f"{self._when('l', 'entry_id')} "
-            # Of several lines of one entry the last one counts. DISTINCT would read all postings of the account first.
-            "AND NOT EXISTS (SELECT FROM postings AS later WHERE later.tenant_id = $1 AND later.entry_id = l.entry_id "
-            "AND later.account_id = l.account_id AND later.currency = l.currency AND later.line_no > l.line_no) "
-            # Entries on one account never share an instant, so the version orders what the id would.
-            f"ORDER BY l.posted_at DESC, l.version DESC LIMIT {self.slot(enough)}"
-            f") AS newest WHERE a.tenant_id = $1{by_account}"
-        )
 
 
 def _journal(rows: Sequence[asyncpg.Record]) -> list[JournalEntry]:
@@ -163,12 +160,16 @@ class IntentEntry(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
 
 
+_ENTRIES_OF_INTENTS = Statement("""
+SELECT e.payment_intent_id, e.kind FROM unnest(:tenant_ids::text[], :intent_ids::uuid[]) AS w(tenant_id, id)
+JOIN journal_entries e ON e.tenant_id = w.tenant_id AND e.payment_intent_id = w.id
+""")
+
+
 async def entries_of_intents(database: Database, intents: Sequence[tuple[str, UUID]]) -> list[IntentEntry]:
     """Find the entries of payment intents, named by tenant and id."""
-    rows = await database.fetch(
-        "SELECT e.payment_intent_id, e.kind FROM unnest($1::text[], $2::uuid[]) AS w(tenant_id, id) "
-        "JOIN journal_entries e ON e.tenant_id = w.tenant_id AND e.payment_intent_id = w.id",
-        [tenant_id for tenant_id, _ in intents],
-        [intent for _, intent in intents],
-    )
+    async with database.connection() as connection:
+        rows = await _ENTRIES_OF_INTENTS.fetch(
+            connection, tenant_ids=[tenant_id for tenant_id, _ in intents], intent_ids=[intent for _, intent in intents]
+        )
     return [IntentEntry(**row) for row in rows]

@@ -1,4 +1,3 @@
-# ruff: noqa: S608 - statements are put together from our own words; every value is a parameter
 """Findings: what cannot be in the books, written down once and resolved once."""
 
 from collections.abc import Sequence
@@ -8,6 +7,7 @@ import asyncpg
 import msgspec
 
 from libs.common.db import Connection
+from libs.common.db.statements import Statement
 
 
 class StoredFinding(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,8 +19,6 @@ class StoredFinding(msgspec.Struct, frozen=True, kw_only=True):
     subject: str
     detail: str
 
-
-_NET = "CASE side WHEN 'DEBIT' THEN amount_minor ELSE -amount_minor END"
 
 _STANDING = {
     "tenant_balanced": (
@@ -60,7 +58,9 @@ _THOROUGH = {
     ),
     "entry_balanced": (
         "SELECT tenant_id, entry_id::text AS subject, 'debits and credits differ by ' || abs(sum("
-        f"{_NET})) || ' minor units' AS detail FROM postings GROUP BY tenant_id, entry_id, currency HAVING sum({_NET}) <> 0"
+        "CASE side WHEN 'DEBIT' THEN amount_minor ELSE -amount_minor END)) || ' minor units' AS detail "
+        "FROM postings GROUP BY tenant_id, entry_id, currency "
+        "HAVING sum(CASE side WHEN 'DEBIT' THEN amount_minor ELSE -amount_minor END) <> 0"
     ),
     "posting_of_entry": (
         "SELECT p.tenant_id, p.entry_id::text AS subject, 'there are postings of an entry that is not there' AS detail "
@@ -94,53 +94,62 @@ _IS_OPEN = (
 """Whether a finding `f` has not been resolved."""
 
 # Each claim names the entry that it is about, and an entry is found under the id that its claim would name.
-_RESOLVE = f"""
+_RESOLVE = Statement(
+    """
 INSERT INTO finding_resolutions (invariant, tenant_id, subject, resolved_at)
-SELECT f.invariant, f.tenant_id, f.subject, $1 FROM findings AS f
-WHERE f.invariant IN ('entry_without_intent', 'intent_without_entry') AND {_IS_OPEN} AND EXISTS (
+SELECT f.invariant, f.tenant_id, f.subject, :resolved_at FROM findings AS f
+WHERE f.invariant IN ('entry_without_intent', 'intent_without_entry') AND {is_open} AND EXISTS (
     SELECT FROM claims AS c
     JOIN journal_entries AS e ON e.id = c.entry_id AND e.tenant_id = c.tenant_id AND e.kind = c.kind
     JOIN postings AS p ON p.entry_id = e.id AND p.tenant_id = e.tenant_id AND p.line_no = 1
     WHERE c.tenant_id = f.tenant_id AND (p.amount_minor, p.currency) = (c.amount_minor, c.currency)
       AND (CASE f.invariant WHEN 'entry_without_intent' THEN c.entry_id ELSE c.subject_id END)::text = f.subject)
 ON CONFLICT DO NOTHING RETURNING invariant, tenant_id, subject
-"""
+""",
+    is_open=_IS_OPEN,
+)
 
 
 async def resolve_findings(tx: Connection, *, resolved_at: datetime) -> list[asyncpg.Record]:
     """Resolve the findings whose claim and entry have both arrived by now and agree; returns them."""
-    return await tx.fetch(_RESOLVE, resolved_at)
+    return await _RESOLVE.fetch(tx, resolved_at=resolved_at)
+
+
+_WRITE_FINDINGS = Statement("""
+INSERT INTO findings (invariant, tenant_id, subject, detail, found_at)
+SELECT *, :found_at FROM unnest(:findings[].invariant::text[], :findings[].tenant_id::text[],
+       :findings[].subject::text[], :findings[].detail::text[])
+ON CONFLICT DO NOTHING RETURNING invariant, tenant_id, subject, detail
+""")
 
 
 async def write_findings(
     tx: Connection, findings: Sequence[StoredFinding], *, found_at: datetime
 ) -> list[StoredFinding]:
     """Write findings down, and return those that are new."""
-    rows = await tx.fetch(
-        "INSERT INTO findings (invariant, tenant_id, subject, detail, found_at) "
-        "SELECT *, $5 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) "
-        "ON CONFLICT DO NOTHING RETURNING invariant, tenant_id, subject, detail",
-        [finding.invariant for finding in findings],
-        [finding.tenant_id for finding in findings],
-        [finding.subject for finding in findings],
-        [finding.detail for finding in findings],
-        found_at,
-    )
+    rows = await _WRITE_FINDINGS.fetch(tx, findings=findings, found_at=found_at)
     return [StoredFinding(**dict(row)) for row in rows]
+
+
+_FINDINGS_OF = Statement(
+    """
+SELECT invariant, subject, detail, found_at FROM findings AS f WHERE tenant_id IN (:tenant_id, '')
+AND {is_open}
+ORDER BY found_at DESC, subject LIMIT :limit
+""",
+    is_open=_IS_OPEN,
+)
 
 
 async def findings_of(connection: Connection, tenant_id: str, *, limit: int) -> list[asyncpg.Record]:
     """Read what was found in a tenant's books and in the chains and does not hold yet, the latest first."""
-    return await connection.fetch(
-        "SELECT invariant, subject, detail, found_at FROM findings AS f WHERE tenant_id IN ($1, '') "
-        f"AND {_IS_OPEN} "
-        "ORDER BY found_at DESC, subject LIMIT $2",
-        tenant_id,
-        limit,
-    )
+    return await _FINDINGS_OF.fetch(connection, tenant_id=tenant_id, limit=limit)
+
+
+_COUNT_FINDINGS = Statement("SELECT count(*) FROM findings AS f WHERE {is_open}", is_open=_IS_OPEN)
 
 
 async def count_findings(connection: Connection) -> int:
     """Count what was found and does not hold yet."""
-    counted: int = await connection.fetchval(f"SELECT count(*) FROM findings AS f WHERE {_IS_OPEN}")
+    counted: int = await _COUNT_FINDINGS.fetchval(connection)
     return counted

@@ -9,6 +9,7 @@ import msgspec
 
 from libs.common.contracts.ledger import EntryKind
 from libs.common.db import Connection
+from libs.common.db.statements import Statement
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,35 +28,50 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """ISO 4217 code, upper case."""
 
 
+_WRITE_CLAIMS = Statement("""
+INSERT INTO claims (entry_id, tenant_id, amount_minor, currency, kind, subject_id, claimed_at)
+SELECT *, :claimed_at FROM unnest(:claims[].entry_id::uuid[], :claims[].tenant_id::text[],
+       :claims[].amount_minor::int8[], :claims[].currency::text[], :claims[].kind::text[],
+       :claims[].subject_id::uuid[])
+ON CONFLICT DO NOTHING
+""")
+
+
 async def write_claims(tx: Connection, claims: Sequence[Claim], *, claimed_at: datetime) -> None:
     """Write claims down; one that stands there changes nothing."""
     # In the order of the key: two processes that hear the same claims at once never wait for each other in a circle.
     ordered = sorted(claims, key=lambda c: (c.entry_id.bytes, c.tenant_id, c.amount_minor, c.currency))
-    await tx.execute(
-        "INSERT INTO claims (entry_id, tenant_id, amount_minor, currency, kind, subject_id, claimed_at) "
-        "SELECT *, $7 FROM unnest($1::uuid[], $2::text[], $3::int8[], $4::text[], $5::text[], $6::uuid[]) "
-        "ON CONFLICT DO NOTHING",
-        [claim.entry_id for claim in ordered],
-        [claim.tenant_id for claim in ordered],
-        [claim.amount_minor for claim in ordered],
-        [claim.currency for claim in ordered],
-        [claim.kind.value for claim in ordered],
-        [claim.subject_id for claim in ordered],
-        claimed_at,
-    )
+    await _WRITE_CLAIMS.execute(tx, claims=ordered, claimed_at=claimed_at)
+
+
+_BEGIN_CLAIM_CHECKS = Statement("""
+INSERT INTO claim_checks (chain, sequence) SELECT chain, sequence FROM chains
+WHERE NOT EXISTS (SELECT FROM claim_checks) ON CONFLICT DO NOTHING
+""")
 
 
 async def begin_claim_checks(tx: Connection) -> None:
     """In the first round ever, remember where the chains end: what was posted before is compared with no claim."""
-    await tx.execute(
-        "INSERT INTO claim_checks (chain, sequence) SELECT chain, sequence FROM chains "
-        "WHERE NOT EXISTS (SELECT FROM claim_checks) ON CONFLICT DO NOTHING"
-    )
+    await _BEGIN_CLAIM_CHECKS.execute(tx)
+
+
+_CLAIM_CHECK_CHAINS = Statement("SELECT chain FROM claim_checks ORDER BY chain")
 
 
 async def claim_check_chains(connection: Connection) -> list[int]:
     """List the chains whose entries are compared with claims."""
-    return [row["chain"] for row in await connection.fetch("SELECT chain FROM claim_checks ORDER BY chain")]
+    return [row["chain"] for row in await _CLAIM_CHECK_CHAINS.fetch(connection)]
+
+
+_PASSED = Statement("SELECT sequence FROM claim_checks WHERE chain = :chain FOR UPDATE SKIP LOCKED")
+
+_DUE_GROUPS = Statement("""
+SELECT max(sequence) FROM (SELECT sequence, bool_and(posted_until < :posted_before) OVER (ORDER BY sequence) AS is_due
+FROM (SELECT sequence, posted_until FROM entry_groups WHERE chain = :chain AND sequence > :after
+ORDER BY sequence LIMIT :limit) AS g) AS g WHERE is_due
+""")
+
+_MOVE = Statement("UPDATE claim_checks SET sequence = :until WHERE chain = :chain")
 
 
 async def pass_groups(tx: Connection, chain: int, *, posted_before: datetime, limit: int) -> tuple[int, int]:
@@ -64,24 +80,29 @@ async def pass_groups(tx: Connection, chain: int, *, posted_before: datetime, li
     Returns the groups passed as (after this one, until and with this one), which are equal when there are none, or when
     another process is going along the chain at this moment.
     """
-    after: int | None = await tx.fetchval(
-        "SELECT sequence FROM claim_checks WHERE chain = $1 FOR UPDATE SKIP LOCKED", chain
-    )
+    after: int | None = await _PASSED.fetchval(tx, chain=chain)
     if after is None:
         return 0, 0
-    until: int | None = await tx.fetchval(
-        "SELECT max(sequence) FROM (SELECT sequence, bool_and(posted_until < $3) OVER (ORDER BY sequence) AS is_due "
-        "FROM (SELECT sequence, posted_until FROM entry_groups WHERE chain = $1 AND sequence > $2 "
-        "ORDER BY sequence LIMIT $4) AS g) AS g WHERE is_due",
-        chain,
-        after,
-        posted_before,
-        limit,
+    until: int | None = await _DUE_GROUPS.fetchval(
+        tx, chain=chain, after=after, posted_before=posted_before, limit=limit
     )
     if until is None:
         return after, after
-    await tx.execute("UPDATE claim_checks SET sequence = $2 WHERE chain = $1", chain, until)
+    await _MOVE.execute(tx, chain=chain, until=until)
     return after, until
+
+
+_UNCLAIMED_ENTRIES = Statement("""
+SELECT e.tenant_id, e.id, e.kind, e.payment_intent_id FROM journal_entries AS e
+WHERE e.chain = :chain AND e.sequence > :after AND e.sequence <= :until AND e.kind IN ('capture', 'refund')
+AND NOT EXISTS (SELECT FROM claims AS c WHERE c.entry_id = e.id AND c.tenant_id = e.tenant_id)
+AND NOT (e.kind = 'refund' AND EXISTS (SELECT FROM journal_entries AS f
+JOIN postings AS there ON there.entry_id = f.id AND there.tenant_id = f.tenant_id AND there.line_no = 1
+JOIN postings AS back ON back.entry_id = e.id AND back.tenant_id = e.tenant_id AND back.line_no = 1
+WHERE f.payment_intent_id = e.payment_intent_id AND f.tenant_id = e.tenant_id AND f.kind = 'refund_failure'
+AND (there.amount_minor, there.currency) = (back.amount_minor, back.currency)))
+ORDER BY e.sequence, e.position
+""")
 
 
 async def unclaimed_entries(connection: Connection, chain: int, *, after: int, until: int) -> list[asyncpg.Record]:
@@ -89,20 +110,7 @@ async def unclaimed_entries(connection: Connection, chain: int, *, after: int, u
 
     A refund that failed after all is left out: when the failure was heard first, the api never called it completed.
     """
-    return await connection.fetch(
-        "SELECT e.tenant_id, e.id, e.kind, e.payment_intent_id FROM journal_entries AS e "
-        "WHERE e.chain = $1 AND e.sequence > $2 AND e.sequence <= $3 AND e.kind IN ('capture', 'refund') "
-        "AND NOT EXISTS (SELECT FROM claims AS c WHERE c.entry_id = e.id AND c.tenant_id = e.tenant_id) "
-        "AND NOT (e.kind = 'refund' AND EXISTS (SELECT FROM journal_entries AS f "
-        "JOIN postings AS there ON there.entry_id = f.id AND there.tenant_id = f.tenant_id AND there.line_no = 1 "
-        "JOIN postings AS back ON back.entry_id = e.id AND back.tenant_id = e.tenant_id AND back.line_no = 1 "
-        "WHERE f.payment_intent_id = e.payment_intent_id AND f.tenant_id = e.tenant_id AND f.kind = 'refund_failure' "
-        "AND (there.amount_minor, there.currency) = (back.amount_minor, back.currency))) "
-        "ORDER BY e.sequence, e.position",
-        chain,
-        after,
-        until,
-    )
+    return await _UNCLAIMED_ENTRIES.fetch(connection, chain=chain, after=after, until=until)
 
 
 class ComparedClaim(Claim, frozen=True, kw_only=True):
@@ -116,37 +124,38 @@ class ComparedClaim(Claim, frozen=True, kw_only=True):
     """Whether nobody will look for a claim of the entry any more."""
 
 
+_DUE_CLAIMS = Statement("""
+SELECT c.*, e.amount_minor AS posted_amount_minor, e.currency AS posted_currency,
+coalesce(e.sequence <= k.sequence, false) AS is_passed
+FROM (SELECT tenant_id, subject_id, kind, entry_id, amount_minor, currency, claimed_at FROM claims
+WHERE NOT is_told AND claimed_at < :claimed_before ORDER BY claimed_at LIMIT :limit FOR UPDATE SKIP LOCKED) AS c
+LEFT JOIN LATERAL (SELECT p.amount_minor, p.currency, entry.chain, entry.sequence FROM journal_entries AS entry
+JOIN postings AS p ON p.entry_id = entry.id AND p.tenant_id = entry.tenant_id AND p.line_no = 1
+WHERE entry.id = c.entry_id AND entry.tenant_id = c.tenant_id AND entry.kind = c.kind LIMIT 1) AS e ON true
+LEFT JOIN claim_checks AS k ON k.chain = e.chain
+""")
+
+
 async def due_claims(tx: Connection, *, claimed_before: datetime, limit: int) -> list[ComparedClaim]:
     """Read the oldest claims beside their entries, and keep other processes from them until `tx` ends."""
-    rows = await tx.fetch(
-        "SELECT c.*, e.amount_minor AS posted_amount_minor, e.currency AS posted_currency, "
-        "coalesce(e.sequence <= k.sequence, false) AS is_passed "
-        "FROM (SELECT tenant_id, subject_id, kind, entry_id, amount_minor, currency, claimed_at FROM claims "
-        "WHERE NOT is_told AND claimed_at < $1 ORDER BY claimed_at LIMIT $2 FOR UPDATE SKIP LOCKED) AS c "
-        "LEFT JOIN LATERAL (SELECT p.amount_minor, p.currency, entry.chain, entry.sequence FROM journal_entries AS entry "
-        "JOIN postings AS p ON p.entry_id = entry.id AND p.tenant_id = entry.tenant_id AND p.line_no = 1 "
-        "WHERE entry.id = c.entry_id AND entry.tenant_id = c.tenant_id AND entry.kind = c.kind LIMIT 1) AS e ON true "
-        "LEFT JOIN claim_checks AS k ON k.chain = e.chain",
-        claimed_before,
-        limit,
-    )
+    rows = await _DUE_CLAIMS.fetch(tx, claimed_before=claimed_before, limit=limit)
     names = ComparedClaim.__struct_fields__
     return [ComparedClaim(**{n: row[n] for n in names} | {"kind": EntryKind(row["kind"])}) for row in rows]
 
 
+_NAMED = """
+unnest(:claims[].entry_id::uuid[], :claims[].tenant_id::text[], :claims[].amount_minor::int8[], :claims[].currency::bpchar[])
+       AS key(entry_id, tenant_id, amount_minor, currency)
+ WHERE c.entry_id = key.entry_id AND c.tenant_id = key.tenant_id AND c.amount_minor = key.amount_minor
+   AND c.currency = key.currency
+"""
+_REMOVE = Statement("DELETE FROM claims AS c USING {named}", named=_NAMED)
+_REPORTED = Statement("UPDATE claims AS c SET is_told = true FROM {named}", named=_NAMED)
+
+
 async def end_claims(tx: Connection, *, remove: Sequence[Claim], told: Sequence[Claim]) -> None:
     """Remove claims that were compared; those that were told stay, so that an entry that comes late finds its claim."""
-    for sql, claims in (
-        ("DELETE FROM claims AS c USING ", remove),
-        ("UPDATE claims AS c SET is_told = true FROM ", told),
-    ):
-        if claims:
-            await tx.execute(
-                f"{sql} unnest($1::uuid[], $2::text[], $3::int8[], $4::bpchar[]) "
-                "AS key(entry_id, tenant_id, amount_minor, currency) WHERE c.entry_id = key.entry_id "
-                "AND c.tenant_id = key.tenant_id AND c.amount_minor = key.amount_minor AND c.currency = key.currency",
-                [claim.entry_id for claim in claims],
-                [claim.tenant_id for claim in claims],
-                [claim.amount_minor for claim in claims],
-                [claim.currency for claim in claims],
-            )
+    if remove:
+        await _REMOVE.execute(tx, claims=remove)
+    if told:
+        await _REPORTED.execute(tx, claims=told)

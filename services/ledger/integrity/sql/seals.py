@@ -8,6 +8,7 @@ import asyncpg
 import msgspec
 
 from libs.common.db import Connection
+from libs.common.db.statements import Statement
 
 
 class StoredChain(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,59 +23,63 @@ class StoredChain(msgspec.Struct, frozen=True, kw_only=True):
     checked_at: datetime | None
 
 
+_CHAINS = Statement("""
+SELECT h.chain, h.sequence, h.hash, coalesce(c.sequence, 0) AS verified,
+coalesce(c.hash, decode(repeat('00', 32), 'hex')) AS verified_hash, coalesce(c.entries, 0) AS entries,
+c.checked_at FROM chains AS h LEFT JOIN chain_checks AS c USING (chain)
+WHERE h.sequence > 0 OR c.sequence > 0 ORDER BY h.chain
+""")
+
+
 async def chains(connection: Connection) -> list[StoredChain]:
     """Read the heads of all chains that have begun."""
-    rows = await connection.fetch(
-        "SELECT h.chain, h.sequence, h.hash, coalesce(c.sequence, 0) AS verified, "
-        "coalesce(c.hash, decode(repeat('00', 32), 'hex')) AS verified_hash, coalesce(c.entries, 0) AS entries, "
-        "c.checked_at FROM chains AS h LEFT JOIN chain_checks AS c USING (chain) "
-        "WHERE h.sequence > 0 OR c.sequence > 0 ORDER BY h.chain"
-    )
+    rows = await _CHAINS.fetch(connection)
     return [StoredChain(**dict(row)) for row in rows]
+
+
+_GROUPS_AFTER = Statement("""
+SELECT sequence, previous, hash, entry_count FROM entry_groups WHERE chain = :chain AND sequence > :sequence
+ORDER BY sequence LIMIT :limit
+""")
 
 
 async def groups_after(connection: Connection, chain: int, sequence: int, *, limit: int) -> list[asyncpg.Record]:
     """Read the next groups of a chain."""
-    return await connection.fetch(
-        "SELECT sequence, previous, hash, entry_count FROM entry_groups WHERE chain = $1 AND sequence > $2 "
-        "ORDER BY sequence LIMIT $3",
-        chain,
-        sequence,
-        limit,
-    )
+    return await _GROUPS_AFTER.fetch(connection, chain=chain, sequence=sequence, limit=limit)
+
+
+_ENTRIES_OF = Statement("""
+SELECT tenant_id, id, kind, payment_intent_id, line_count, occurred_at, effective_at, posted_at,
+source_event_id, reverses, digest, sequence, position, seal FROM journal_entries
+WHERE chain = :chain AND sequence > :after AND sequence <= :until ORDER BY sequence, position
+""")
 
 
 async def entries_of(connection: Connection, chain: int, *, after: int, until: int) -> list[asyncpg.Record]:
     """Read the entries of some groups of a chain, by group and position."""
-    return await connection.fetch(
-        "SELECT tenant_id, id, kind, payment_intent_id, line_count, occurred_at, effective_at, posted_at, "
-        "source_event_id, reverses, digest, sequence, position, seal FROM journal_entries "
-        "WHERE chain = $1 AND sequence > $2 AND sequence <= $3 ORDER BY sequence, position",
-        chain,
-        after,
-        until,
-    )
+    return await _ENTRIES_OF.fetch(connection, chain=chain, after=after, until=until)
+
+
+_POSTINGS_OF = Statement("""
+SELECT tenant_id, entry_id, line_no, account_id, currency, version, side, amount_minor, debits_after_minor,
+credits_after_minor, posted_at, effective_at FROM postings WHERE entry_id = ANY(:entry_ids::uuid[])
+ORDER BY entry_id, tenant_id, line_no
+""")
 
 
 async def postings_of(connection: Connection, entry_ids: Sequence[UUID]) -> list[asyncpg.Record]:
     """Read the postings of some entries, of all tenants that use these ids, line by line."""
-    return await connection.fetch(
-        "SELECT tenant_id, entry_id, line_no, account_id, currency, version, side, amount_minor, debits_after_minor, "
-        "credits_after_minor, posted_at, effective_at FROM postings WHERE entry_id = ANY($1::uuid[]) "
-        "ORDER BY entry_id, tenant_id, line_no",
-        entry_ids,
-    )
+    return await _POSTINGS_OF.fetch(connection, entry_ids=entry_ids)
+
+
+_REMEMBER_CHECK = Statement("""
+INSERT INTO chain_checks AS c (chain, sequence, hash, entries, checked_at) VALUES (:checked.chain, :checked.verified,
+       :checked.verified_hash, :checked.entries, :at)
+ON CONFLICT (chain) DO UPDATE SET sequence = excluded.sequence, hash = excluded.hash,
+entries = excluded.entries, checked_at = excluded.checked_at WHERE c.sequence <= excluded.sequence
+""")
 
 
 async def remember_check(connection: Connection, checked: StoredChain, *, at: datetime) -> None:
     """Write down how far a chain was recomputed; another process that came further is not set back."""
-    await connection.execute(
-        "INSERT INTO chain_checks AS c (chain, sequence, hash, entries, checked_at) VALUES ($1, $2, $3, $4, $5) "
-        "ON CONFLICT (chain) DO UPDATE SET sequence = excluded.sequence, hash = excluded.hash, "
-        "entries = excluded.entries, checked_at = excluded.checked_at WHERE c.sequence <= excluded.sequence",
-        checked.chain,
-        checked.verified,
-        checked.verified_hash,
-        checked.entries,
-        at,
-    )
+    await _REMEMBER_CHECK.execute(connection, checked=checked, at=at)

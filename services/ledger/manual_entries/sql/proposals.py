@@ -1,4 +1,3 @@
-# ruff: noqa: S608 - statements are put together from our own words; every value is a parameter
 """Remembering proposals: what one person wants posted, and what another one decided."""
 
 from datetime import datetime
@@ -9,6 +8,7 @@ import msgspec
 
 from libs.common.contracts.ledger_journal import ManualEntry, Proposal, ProposalStatus
 from libs.common.db import Connection
+from libs.common.db.statements import Statement
 
 _COLUMNS = "id, status, reason, entries, made_by, made_at, expires_at, decided_by, decided_at, decision_reason"
 
@@ -33,60 +33,78 @@ def _proposal(row: asyncpg.Record, now: datetime) -> Proposal:
     )
 
 
+_WRITE_PROPOSAL = Statement("""
+INSERT INTO proposals (tenant_id, id, status, reason, entries, fingerprint, made_by, made_at, expires_at)
+VALUES (:tenant_id, :proposal.id, :proposal.status, :proposal.reason, :entries, :fingerprint, :proposal.made_by,
+       :proposal.made_at, :proposal.expires_at) ON CONFLICT DO NOTHING RETURNING true
+""")
+
+
 async def write_proposal(tx: Connection, tenant_id: str, proposal: Proposal, *, fingerprint: bytes) -> bool:
     """Keep an open proposal; False when there is one of this id."""
-    row = await tx.fetchrow(
-        "INSERT INTO proposals (tenant_id, id, status, reason, entries, fingerprint, made_by, made_at, expires_at) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING RETURNING true",
-        tenant_id,
-        proposal.id,
-        proposal.status.value,
-        proposal.reason,
-        msgspec.json.encode(proposal.entries).decode(),
-        fingerprint,
-        proposal.made_by,
-        proposal.made_at,
-        proposal.expires_at,
+    row = await _WRITE_PROPOSAL.fetchrow(
+        tx,
+        tenant_id=tenant_id,
+        proposal=proposal,
+        entries=msgspec.json.encode(proposal.entries).decode(),
+        fingerprint=fingerprint,
     )
     return row is not None
 
 
+_PROPOSAL = Statement(
+    "SELECT {columns} FROM proposals WHERE tenant_id = :tenant_id AND id = :proposal_id", columns=_COLUMNS
+)
+
+
 async def proposal(connection: Connection, tenant_id: str, proposal_id: UUID, *, now: datetime) -> Proposal | None:
     """Read a proposal as it stands at `now`."""
-    row = await connection.fetchrow(
-        f"SELECT {_COLUMNS} FROM proposals WHERE tenant_id = $1 AND id = $2", tenant_id, proposal_id
-    )
+    row = await _PROPOSAL.fetchrow(connection, tenant_id=tenant_id, proposal_id=proposal_id)
     return None if row is None else _proposal(row, now)
+
+
+_FINGERPRINT_OF = Statement("SELECT fingerprint FROM proposals WHERE tenant_id = :tenant_id AND id = :proposal_id")
 
 
 async def fingerprint_of(connection: Connection, tenant_id: str, proposal_id: UUID) -> bytes | None:
     """Read what was asked when a proposal was made, as its fingerprint."""
-    found: bytes | None = await connection.fetchval(
-        "SELECT fingerprint FROM proposals WHERE tenant_id = $1 AND id = $2", tenant_id, proposal_id
-    )
+    found: bytes | None = await _FINGERPRINT_OF.fetchval(connection, tenant_id=tenant_id, proposal_id=proposal_id)
     return found
+
+
+_LOCK_PROPOSAL = Statement(
+    "SELECT {columns} FROM proposals WHERE tenant_id = :tenant_id AND id = :proposal_id FOR UPDATE", columns=_COLUMNS
+)
 
 
 async def lock_proposal(tx: Connection, tenant_id: str, proposal_id: UUID, *, now: datetime) -> Proposal | None:
     """Read a proposal as it stands at `now`, and let nobody else decide until the transaction ends."""
-    row = await tx.fetchrow(
-        f"SELECT {_COLUMNS} FROM proposals WHERE tenant_id = $1 AND id = $2 FOR UPDATE", tenant_id, proposal_id
-    )
+    row = await _LOCK_PROPOSAL.fetchrow(tx, tenant_id=tenant_id, proposal_id=proposal_id)
     return None if row is None else _proposal(row, now)
+
+
+_DECIDE_PROPOSAL = Statement("""
+UPDATE proposals SET status = :proposal.status, decided_by = :proposal.decided_by, decided_at = :proposal.decided_at,
+       decision_reason = :proposal.decision_reason
+WHERE tenant_id = :tenant_id AND id = :proposal.id
+""")
 
 
 async def decide_proposal(tx: Connection, tenant_id: str, proposal: Proposal) -> None:
     """Write down a decision about a proposal that is locked."""
-    await tx.execute(
-        "UPDATE proposals SET status = $3, decided_by = $4, decided_at = $5, decision_reason = $6 "
-        "WHERE tenant_id = $1 AND id = $2",
-        tenant_id,
-        proposal.id,
-        proposal.status.value,
-        proposal.decided_by,
-        proposal.decided_at,
-        proposal.decision_reason,
-    )
+    await _DECIDE_PROPOSAL.execute(tx, tenant_id=tenant_id, proposal=proposal)
+
+
+_PROPOSALS = Statement(
+    """
+SELECT {columns} FROM proposals WHERE tenant_id = :tenant_id
+AND (:status::text IS NULL OR :status = CASE WHEN status = 'open'
+  AND expires_at <= :now THEN 'expired' ELSE status END)
+AND (:before_at::timestamptz IS NULL OR (made_at, id) < (:before_at, :before_id::uuid)) ORDER BY made_at DESC,
+       id DESC LIMIT :limit
+""",
+    columns=_COLUMNS,
+)
 
 
 async def proposals(
@@ -99,15 +117,13 @@ async def proposals(
     limit: int,
 ) -> list[Proposal]:
     """Read proposals, newest first; an open one whose time is over counts as expired."""
-    rows = await connection.fetch(
-        f"SELECT {_COLUMNS} FROM proposals WHERE tenant_id = $1 "
-        "AND ($2::text IS NULL OR $2 = CASE WHEN status = 'open' AND expires_at <= $3 THEN 'expired' ELSE status END) "
-        "AND ($4::timestamptz IS NULL OR (made_at, id) < ($4, $5::uuid)) ORDER BY made_at DESC, id DESC LIMIT $6",
-        tenant_id,
-        None if status is None else status.value,
-        now,
-        None if before is None else before[0],
-        None if before is None else before[1],
-        limit,
+    rows = await _PROPOSALS.fetch(
+        connection,
+        tenant_id=tenant_id,
+        status=status,
+        now=now,
+        before_at=None if before is None else before[0],
+        before_id=None if before is None else before[1],
+        limit=limit,
     )
     return [_proposal(row, now) for row in rows]

@@ -7,6 +7,7 @@ import asyncpg
 import msgspec
 
 from libs.common.db import Connection, Rows
+from libs.common.db.statements import Statement
 from libs.common.messaging import Publication
 from services.ledger.core import Balance
 from services.ledger.posting.domain.decision import BalanceKey, EntryKey, NewEntry
@@ -30,18 +31,25 @@ class Locked(msgspec.Struct, frozen=True, kw_only=True):
     """The first open instant of each tenant that has closed a period."""
 
 
-_LOCK_GROUP = "SELECT part, no, amounts, instant, fingerprint FROM lock_group($1, $2, $3)"
+_LOCK_GROUP = Statement("SELECT part, no, amounts, instant, fingerprint FROM lock_group(:balances, :entries, :tenants)")
+_BEGIN_BALANCES = Statement(
+    "SELECT no, is_begun, is_taken, floor_minor, ceiling_minor, debit_normal FROM begin_balances(:balances)"
+)
+_POST_GROUP = Statement(
+    "SELECT post_group(:group.entries, :group.pending, :group.publications, :group.seals, :group.tenants,"
+    " :group.effective_from)"
+)
 
 
 async def lock_group(
     tx: Connection, balances: Sequence[BalanceKey], entries: Sequence[EntryKey], tenants: Sequence[str]
 ) -> Locked:
     """Lock balances in the order of their keys until the transaction ends, and then read what a decision needs."""
-    rows = await tx.fetch(
-        _LOCK_GROUP,
-        Rows([encode_balance_key(key) for key in balances]),
-        Rows([encode_entry_key(key) for key in entries]),
-        tenants,
+    rows = await _LOCK_GROUP.fetch(
+        tx,
+        balances=Rows([encode_balance_key(key) for key in balances]),
+        entries=Rows([encode_entry_key(key) for key in entries]),
+        tenants=tenants,
     )
     locked = Locked(balances={}, existing={}, closed={})
     for part, no, amounts, instant, fingerprint in rows:
@@ -76,10 +84,7 @@ async def begin_balances(
         asyncpg.SerializationError: another transaction began one of them at this very moment. It is not waited for: we
             hold locks that it might need.
     """
-    rows = await tx.fetch(
-        "SELECT no, is_begun, is_taken, floor_minor, ceiling_minor, debit_normal FROM begin_balances($1)",
-        Rows([encode_balance_key(key) for key in keys]),
-    )
+    rows = await _BEGIN_BALANCES.fetch(tx, balances=Rows([encode_balance_key(key) for key in keys]))
     begun: dict[BalanceKey, Balance] = {}
     not_taken: set[BalanceKey] = set()
     for no, is_begun, is_taken, floor, ceiling, debit_normal in rows:
@@ -151,15 +156,7 @@ async def post_group(connection: Connection, group: EncodedGroup) -> None:
             an entry of one of these ids exists. Nothing was written.
     """
     try:
-        await connection.execute(
-            "SELECT post_group($1, $2, $3, $4, $5, $6)",
-            group.entries,
-            group.pending,
-            group.publications,
-            group.seals,
-            group.tenants,
-            group.effective_from,
-        )
+        await _POST_GROUP.execute(connection, group=group)
     except asyncpg.NumericValueOutOfRangeError as fault:
         raise asyncpg.SerializationError("a balance is far from the one that the group follows") from fault
     except asyncpg.UniqueViolationError as fault:

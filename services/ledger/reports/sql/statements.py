@@ -10,8 +10,18 @@ import msgspec
 from libs.common.contracts.ledger import AccountType, Side
 from libs.common.contracts.ledger_reports import JournalLine, JournalRecord, StatementLine, TrialBalanceRow
 from libs.common.db import Connection
+from libs.common.db.statements import Statement
 from services.ledger.core import Account
 from services.ledger.reports.sql.views import Period
+
+_TRIAL_BALANCE = Statement("""
+SELECT a.code, a.label, a.account_type, b.currency, l.debits_after_minor, l.credits_after_minor
+FROM balances AS b JOIN accounts AS a ON a.tenant_id = b.tenant_id AND a.id = b.account_id
+CROSS JOIN LATERAL (SELECT debits_after_minor, credits_after_minor FROM postings AS p
+WHERE p.tenant_id = b.tenant_id AND p.account_id = b.account_id AND p.currency = b.currency
+AND p.posted_at < coalesce(:before::timestamptz, 'infinity') ORDER BY p.posted_at DESC, p.version DESC LIMIT 1) AS l
+WHERE b.tenant_id = :tenant_id ORDER BY a.code, b.currency
+""")
 
 
 async def trial_balance(connection: Connection, tenant_id: str, *, before: datetime | None) -> list[TrialBalanceRow]:
@@ -19,16 +29,7 @@ async def trial_balance(connection: Connection, tenant_id: str, *, before: datet
 
     The last posting of an account before the instant knows its totals: one index probe each.
     """
-    rows = await connection.fetch(
-        "SELECT a.code, a.label, a.account_type, b.currency, l.debits_after_minor, l.credits_after_minor "
-        "FROM balances AS b JOIN accounts AS a ON a.tenant_id = b.tenant_id AND a.id = b.account_id "
-        "CROSS JOIN LATERAL (SELECT debits_after_minor, credits_after_minor FROM postings AS p "
-        "WHERE p.tenant_id = b.tenant_id AND p.account_id = b.account_id AND p.currency = b.currency "
-        "AND p.posted_at < coalesce($2::timestamptz, 'infinity') ORDER BY p.posted_at DESC, p.version DESC LIMIT 1) AS l "
-        "WHERE b.tenant_id = $1 ORDER BY a.code, b.currency",
-        tenant_id,
-        before,
-    )
+    rows = await _TRIAL_BALANCE.fetch(connection, tenant_id=tenant_id, before=before)
     return [
         TrialBalanceRow(
             account=row["code"],
@@ -51,24 +52,37 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """When that posting was recorded; None before the first."""
 
 
+_STANDING_BEFORE = Statement("""
+SELECT debits_after_minor, credits_after_minor, posted_at FROM postings
+WHERE tenant_id = :account.tenant_id AND account_id = :account.id AND currency = :currency::bpchar
+AND posted_at < coalesce(:instant::timestamptz, 'infinity') ORDER BY posted_at DESC, version DESC LIMIT 1
+""")
+
+
 async def standing_before(
     connection: Connection, account: Account, currency: str, instant: datetime | None
 ) -> Standing:
     """Read what an account held before an instant of record; None is now."""
-    row = await connection.fetchrow(
-        "SELECT debits_after_minor, credits_after_minor, posted_at FROM postings "
-        "WHERE tenant_id = $1 AND account_id = $2 AND currency = $3::bpchar "
-        "AND posted_at < coalesce($4::timestamptz, 'infinity') ORDER BY posted_at DESC, version DESC LIMIT 1",
-        account.tenant_id,
-        account.id,
-        currency,
-        instant,
-    )
+    row = await _STANDING_BEFORE.fetchrow(connection, account=account, currency=currency, instant=instant)
     if row is None:
         return Standing()
     return Standing(
         debits_minor=row["debits_after_minor"], credits_minor=row["credits_after_minor"], posted_at=row["posted_at"]
     )
+
+
+_STATEMENT_LINES = Statement("""
+SELECT p.version, p.posted_at, e.occurred_at, p.entry_id, e.kind, m.description, e.payment_intent_id, p.side,
+p.amount_minor, p.debits_after_minor, p.credits_after_minor
+FROM (SELECT * FROM postings WHERE tenant_id = :account.tenant_id AND account_id = :account.id
+  AND currency = :currency::bpchar
+AND posted_at >= coalesce(:from_at::timestamptz, '-infinity') AND posted_at <= :until
+AND (posted_at, version) > (coalesce(:after_at::timestamptz, '-infinity'), :after_version::int8)
+ORDER BY posted_at, version LIMIT :limit) AS p
+JOIN journal_entries AS e ON e.tenant_id = :account.tenant_id AND e.id = p.entry_id
+LEFT JOIN manual_entries AS m ON m.tenant_id = :account.tenant_id AND m.entry_id = p.entry_id
+ORDER BY p.posted_at, p.version
+""")
 
 
 async def statement_lines(
@@ -82,25 +96,15 @@ async def statement_lines(
     limit: int,
 ) -> list[tuple[int, StatementLine]]:
     """Read an account's postings, oldest first, each with its version; `until` is included, `after` is not."""
-    rows = await connection.fetch(
-        "SELECT p.version, p.posted_at, e.occurred_at, p.entry_id, e.kind, m.description, e.payment_intent_id, p.side, "
-        "p.amount_minor, p.debits_after_minor, p.credits_after_minor "
-        "FROM (SELECT * FROM postings WHERE tenant_id = $1 AND account_id = $2 AND currency = $3::bpchar "
-        "AND posted_at >= coalesce($4::timestamptz, '-infinity') AND posted_at <= $5 "
-        "AND (posted_at, version) > (coalesce($6::timestamptz, '-infinity'), $7::int8) "
-        "ORDER BY posted_at, version LIMIT $8) AS p "
-        "JOIN journal_entries AS e ON e.tenant_id = $1 AND e.id = p.entry_id "
-        "LEFT JOIN manual_entries AS m ON m.tenant_id = $1 AND m.entry_id = p.entry_id "
-        "ORDER BY p.posted_at, p.version",
-        account.tenant_id,
-        account.id,
-        currency,
-        # The first half is implied by the second, and lets the index begin at the right place.
-        begins_at if after is None else after[0],
-        until,
-        None if after is None else after[0],
-        0 if after is None else after[1],
-        limit,
+    rows = await _STATEMENT_LINES.fetch(
+        connection,
+        account=account,
+        currency=currency,
+        from_at=begins_at if after is None else after[0],
+        until=until,
+        after_at=None if after is None else after[0],
+        after_version=0 if after is None else after[1],
+        limit=limit,
     )
     return [(row["version"], _statement_line(row)) for row in rows]
 
@@ -120,28 +124,32 @@ def _statement_line(row: asyncpg.Record) -> StatementLine:
     )
 
 
+_JOURNAL = Statement("""
+WITH page AS (SELECT id, posted_at, occurred_at, kind, payment_intent_id FROM journal_entries
+WHERE tenant_id = :tenant_id AND posted_at >= coalesce(:from_at::timestamptz, '-infinity')
+AND posted_at < coalesce(:period.ends_at::timestamptz, 'infinity')
+AND (posted_at, id) > (coalesce(:after_at::timestamptz, '-infinity'), :after_id::uuid)
+ORDER BY posted_at, id LIMIT :limit)
+SELECT page.*, m.description, l.side, a.code, a.label, l.amount_minor, l.currency FROM page
+JOIN postings AS l ON l.tenant_id = :tenant_id AND l.entry_id = page.id
+JOIN accounts AS a ON a.tenant_id = :tenant_id AND a.id = l.account_id
+LEFT JOIN manual_entries AS m ON m.tenant_id = :tenant_id AND m.entry_id = page.id
+ORDER BY page.posted_at, page.id, l.line_no
+""")
+
+
 async def journal(
     connection: Connection, tenant_id: str, *, period: Period, after: tuple[datetime, UUID] | None, limit: int
 ) -> list[JournalRecord]:
     """Read entries with all their lines, oldest first by (posted_at, id)."""
-    rows = await connection.fetch(
-        "WITH page AS (SELECT id, posted_at, occurred_at, kind, payment_intent_id FROM journal_entries "
-        "WHERE tenant_id = $1 AND posted_at >= coalesce($2::timestamptz, '-infinity') "
-        "AND posted_at < coalesce($3::timestamptz, 'infinity') "
-        "AND (posted_at, id) > (coalesce($4::timestamptz, '-infinity'), $5::uuid) "
-        "ORDER BY posted_at, id LIMIT $6) "
-        "SELECT page.*, m.description, l.side, a.code, a.label, l.amount_minor, l.currency FROM page "
-        "JOIN postings AS l ON l.tenant_id = $1 AND l.entry_id = page.id "
-        "JOIN accounts AS a ON a.tenant_id = $1 AND a.id = l.account_id "
-        "LEFT JOIN manual_entries AS m ON m.tenant_id = $1 AND m.entry_id = page.id "
-        "ORDER BY page.posted_at, page.id, l.line_no",
-        tenant_id,
-        # The first half is implied by the second, and lets the index begin at the right place.
-        period.begins_at if after is None else after[0],
-        period.ends_at,
-        None if after is None else after[0],
-        UUID(int=0) if after is None else after[1],
-        limit,
+    rows = await _JOURNAL.fetch(
+        connection,
+        tenant_id=tenant_id,
+        from_at=period.begins_at if after is None else after[0],
+        period=period,
+        after_at=None if after is None else after[0],
+        after_id=UUID(int=0) if after is None else after[1],
+        limit=limit,
     )
     return _records(rows)
 

@@ -1,4 +1,3 @@
-# ruff: noqa: S608 - statements are put together from our own words; every value is a parameter
 """Reading reports from the view `account_turnover`, and refreshing it.
 
 The view holds whole quarters of an hour. Where a period begins or ends within one, the part that counts is read from the
@@ -7,7 +6,6 @@ postings themselves, but never one that is newer than the view: every figure is 
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -15,6 +13,7 @@ import msgspec
 from libs.common.contracts.ledger import AccountBalance, AccountType
 from libs.common.contracts.ledger_reports import Granularity, RevenueRow
 from libs.common.db import Connection
+from libs.common.db.statements import Statement
 
 QUARTER = timedelta(minutes=15)
 """The piece of time that the view sums up."""
@@ -23,7 +22,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _EARNING = """
     SELECT tenant_id, account_id, bool_or(role = 'REVENUE') AS is_revenue FROM role_accounts
-     WHERE tenant_id = ANY($1::text[]) AND role IN ('REVENUE', 'REFUND_EXPENSE') GROUP BY tenant_id, account_id
+     WHERE tenant_id = ANY(:tenant_ids::text[]) AND role IN ('REVENUE', 'REFUND_EXPENSE') GROUP BY tenant_id,
+            account_id
 """
 """The accounts of revenue and of refund expense. One that plays both roles counts as revenue, and what refunds take from
 it as a reversal, so that nothing is subtracted twice."""
@@ -55,9 +55,12 @@ def _next_quarter(instant: datetime) -> datetime:
         return datetime.max.replace(tzinfo=UTC)
 
 
+_REFRESHED_AT = Statement("SELECT max(refreshed_at) FROM report_refreshes")
+
+
 async def refreshed_at(connection: Connection) -> datetime:
     """Tell when the report views were last refreshed: everything committed before is in them."""
-    found: datetime = await connection.fetchval("SELECT max(refreshed_at) FROM report_refreshes")
+    found: datetime = await _REFRESHED_AT.fetchval(connection)
     return found
 
 
@@ -74,23 +77,24 @@ _LAST = (
 )
 """The last posting on an account that a view row `t` knows of, before an instant."""
 
-_TURNED = f"""
+_TURNED = """
 SELECT r.tenant_id, r.is_revenue, t.currency, t.quarter_at, t.debits_minor, t.credits_minor
-  FROM ({_EARNING}) AS r
+  FROM ({earning}) AS r
   JOIN account_turnover AS t ON t.tenant_id = r.tenant_id AND t.account_id = r.account_id
- WHERE ($2::timestamptz IS NULL OR t.quarter_at >= $2) AND ($3::timestamptz IS NULL OR t.quarter_at < $3)
-   AND ($4::text IS NULL OR t.currency = $4::bpchar)
+ WHERE (:whole.begins_at::timestamptz IS NULL OR t.quarter_at >= :whole.begins_at)
+   AND (:whole.ends_at::timestamptz IS NULL OR t.quarter_at < :whole.ends_at)
+   AND (:currency::text IS NULL OR t.currency = :currency::bpchar)
 UNION ALL
 SELECT r.tenant_id, r.is_revenue, t.currency, t.quarter_at,
        closing.debits_after_minor - coalesce(opening.debits_after_minor, 0),
        closing.credits_after_minor - coalesce(opening.credits_after_minor, 0)
-  FROM unnest($5::timestamptz[], $6::timestamptz[]) AS edge(begins_at, ends_at)
- CROSS JOIN ({_EARNING}) AS r
+  FROM unnest(:edges[].begins_at::timestamptz[], :edges[].ends_at::timestamptz[]) AS edge(begins_at, ends_at)
+ CROSS JOIN ({earning}) AS r
   JOIN account_turnover AS t ON t.tenant_id = r.tenant_id AND t.account_id = r.account_id
        AND t.quarter_at = date_bin('15 minutes', edge.begins_at, TIMESTAMPTZ '1970-01-01 00:00:00+00')
- CROSS JOIN LATERAL ({_LAST.format(instant="edge.ends_at")}) AS closing
-  LEFT JOIN LATERAL ({_LAST.format(instant="edge.begins_at")}) AS opening ON true
- WHERE ($4::text IS NULL OR t.currency = $4::bpchar) AND closing.version > coalesce(opening.version, 0)
+ CROSS JOIN LATERAL ({last_of_edge}) AS closing
+  LEFT JOIN LATERAL ({first_of_edge}) AS opening ON true
+ WHERE (:currency::text IS NULL OR t.currency = :currency::bpchar) AND closing.version > coalesce(opening.version, 0)
 """
 
 _SUMS = (
@@ -100,16 +104,24 @@ _SUMS = (
 )
 
 
-def _turned(tenant_ids: Sequence[str], period: Period, currency: str | None) -> tuple[Any, ...]:
-    whole, edges = period.cut()
-    return (
-        list(tenant_ids),
-        whole.begins_at,
-        whole.ends_at,
-        currency,
-        [edge.begins_at for edge in edges],
-        [edge.ends_at for edge in edges],
+def _turned(select: str) -> Statement:
+    """Return a statement that sums up what was turned over in a period."""
+    text = select.replace("{turned}", _TURNED)
+    return Statement(
+        text,
+        sums=_SUMS,
+        earning=_EARNING,
+        last_of_edge=_LAST.replace("{instant}", "edge.ends_at"),
+        first_of_edge=_LAST.replace("{instant}", "edge.begins_at"),
     )
+
+
+# By the local clock's reading, which is the same on both sides of a change of clocks within the period.
+_REVENUE = _turned("""
+SELECT date_trunc(:granularity, quarter_at AT TIME ZONE :zone) AS local_at, currency, {sums}
+  FROM ({turned}) AS turned GROUP BY 1, 2 ORDER BY 1, 2
+""")
+_REVENUE_BY_TENANT = _turned("SELECT tenant_id, currency, {sums} FROM ({turned}) AS turned GROUP BY 1, 2 ORDER BY 1, 2")
 
 
 async def revenue(
@@ -122,13 +134,15 @@ async def revenue(
     currency: str | None,
 ) -> list[RevenueRow]:
     """Sum up a tenant's revenue by period on the calendar of a time zone, and by currency."""
-    rows = await connection.fetch(
-        # By the local clock's reading, which is the same on both sides of a change of clocks within the period.
-        f"SELECT date_trunc($7, quarter_at AT TIME ZONE $8) AS local_at, currency, {_SUMS} "
-        f"FROM ({_TURNED}) AS turned GROUP BY 1, 2 ORDER BY 1, 2",
-        *_turned([tenant_id], period, currency),
-        granularity.value,
-        zone.key,
+    whole, edges = period.cut()
+    rows = await _REVENUE.fetch(
+        connection,
+        tenant_ids=[tenant_id],
+        whole=whole,
+        edges=edges,
+        currency=currency,
+        granularity=granularity,
+        zone=zone.key,
     )
     return [
         RevenueRow(
@@ -144,11 +158,14 @@ async def revenue(
     ]
 
 
+_TENANTS_WITH_BOOKS = Statement("""
+SELECT DISTINCT tenant_id FROM role_accounts WHERE tenant_id > :after ORDER BY tenant_id LIMIT :limit
+""")
+
+
 async def tenants_with_books(connection: Connection, *, after: str, limit: int) -> list[str]:
     """List tenants that have accounts, by id."""
-    rows = await connection.fetch(
-        "SELECT DISTINCT tenant_id FROM role_accounts WHERE tenant_id > $1 ORDER BY tenant_id LIMIT $2", after, limit
-    )
+    rows = await _TENANTS_WITH_BOOKS.fetch(connection, after=after, limit=limit)
     return [row["tenant_id"] for row in rows]
 
 
@@ -156,9 +173,9 @@ async def revenue_by_tenant(
     connection: Connection, tenant_ids: Sequence[str], *, period: Period, currency: str | None
 ) -> list[RevenueRow]:
     """Sum up the revenue of some tenants, by tenant and currency."""
-    rows = await connection.fetch(
-        f"SELECT tenant_id, currency, {_SUMS} FROM ({_TURNED}) AS turned GROUP BY 1, 2 ORDER BY 1, 2",
-        *_turned(tenant_ids, period, currency),
+    whole, edges = period.cut()
+    rows = await _REVENUE_BY_TENANT.fetch(
+        connection, tenant_ids=list(tenant_ids), whole=whole, edges=edges, currency=currency
     )
     return [
         RevenueRow(
@@ -172,27 +189,32 @@ async def revenue_by_tenant(
     ]
 
 
+_ACCOUNT_BALANCES = Statement(
+    """
+SELECT a.code, a.account_type, b.currency,
+       closing.debits_after_minor - coalesce(opening.debits_after_minor, 0) AS debits_minor,
+       closing.credits_after_minor - coalesce(opening.credits_after_minor, 0) AS credits_minor
+  FROM balances AS b JOIN accounts AS a ON a.tenant_id = b.tenant_id AND a.id = b.account_id
+ CROSS JOIN LATERAL (
+       SELECT v.tenant_id, v.account_id, v.currency, v.posted_last_at FROM account_turnover AS v
+        WHERE v.tenant_id = b.tenant_id AND v.account_id = b.account_id AND v.currency = b.currency
+        ORDER BY v.quarter_at DESC LIMIT 1) AS t
+ CROSS JOIN LATERAL ({closing}) AS closing
+  LEFT JOIN LATERAL ({opening}) AS opening ON true
+ WHERE b.tenant_id = :tenant_id AND (:currency::text IS NULL OR b.currency = :currency::bpchar)
+   AND closing.version > coalesce(opening.version, 0)
+ ORDER BY a.code, b.currency
+""",
+    closing=_LAST.replace("{instant}", "coalesce(:period.ends_at::timestamptz, 'infinity')"),
+    opening=_LAST.replace("{instant}", "coalesce(:period.begins_at::timestamptz, '-infinity')"),
+)
+
+
 async def account_balances(
     connection: Connection, tenant_id: str, *, period: Period, currency: str | None
 ) -> list[AccountBalance]:
     """Read what a tenant's accounts held when the view was refreshed, or turned over in a period before that."""
-    rows = await connection.fetch(
-        "SELECT a.code, a.account_type, b.currency, "
-        "closing.debits_after_minor - coalesce(opening.debits_after_minor, 0) AS debits_minor, "
-        "closing.credits_after_minor - coalesce(opening.credits_after_minor, 0) AS credits_minor "
-        "FROM balances AS b JOIN accounts AS a ON a.tenant_id = b.tenant_id AND a.id = b.account_id "
-        "CROSS JOIN LATERAL (SELECT v.tenant_id, v.account_id, v.currency, v.posted_last_at FROM account_turnover AS v "
-        "WHERE v.tenant_id = b.tenant_id AND v.account_id = b.account_id AND v.currency = b.currency "
-        "ORDER BY v.quarter_at DESC LIMIT 1) AS t "
-        f"CROSS JOIN LATERAL ({_LAST.format(instant="coalesce($3::timestamptz, 'infinity')")}) AS closing "
-        f"LEFT JOIN LATERAL ({_LAST.format(instant="coalesce($2::timestamptz, '-infinity')")}) AS opening ON true "
-        "WHERE b.tenant_id = $1 AND ($4::text IS NULL OR b.currency = $4::bpchar) "
-        "AND closing.version > coalesce(opening.version, 0) ORDER BY a.code, b.currency",
-        tenant_id,
-        period.begins_at,
-        period.ends_at,
-        currency,
-    )
+    rows = await _ACCOUNT_BALANCES.fetch(connection, tenant_id=tenant_id, period=period, currency=currency)
     return [
         AccountBalance(
             account=row["code"],
