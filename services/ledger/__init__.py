@@ -2,16 +2,16 @@
 
 Owns (schema `ledger`): each tenant's chart of accounts and who plays which role in it, journal entries, postings, standing
 balances, holds, closed periods, the hash chain over all entries, exchange rates and conversions, report views, and
-proposals of entries; what the api claims of payments, until it is compared.
+proposals of entries; what the api published of payments, until it is compared.
 
-Hears (from the gateway): `PaymentCaptured`, `RefundSucceeded`, `RefundFailed`, `DisputeOpened`, `DisputeWon`, `DisputeLost`,
+Handles (from the gateway): `PaymentCaptured`, `RefundSucceeded`, `RefundFailed`, `DisputeOpened`, `DisputeWon`, `DisputeLost`,
 `ProcessorFeeCharged`, `PayoutCreated`, `PayoutPaid`, `PayoutFailed`, each of which it posts; (from the api)
 `TenantProvisioned`, for whom it opens the default accounts, `PaymentSettled` and `PaymentRefunded`, which it compares with its books.
 
-Says: `JournalEntryPosted`, which settles the payment or completes its refund; `InvariantBroken`, when its books are not as
-they were written, or not what the api says of payments.
+Publishes: `JournalEntryPosted`, which settles the payment or completes its refund; `InvariantBroken`, when its books are not as
+they were written, or not what the api published of payments.
 
-Is asked (by the api): `ListAccounts`, `OpenAccount`, `ListEntries`, `ListBalances`; everything in `ledger_books`: holds,
+Answers (the api): `ListAccounts`, `OpenAccount`, `ListEntries`, `ListBalances`; everything in `ledger_books`: holds,
 reversals, closed periods, balances at an instant, verification; everything in `ledger_money`: account roles, exchange
 rates, conversions, consolidated balances; everything in `ledger_journal`: to post, propose, approve and reject what
 people enter by hand; everything in `ledger_reports`: reports, and to refresh them.

@@ -23,8 +23,8 @@ from services.ledger.holds import FORGET_EVERY_SECONDS as FORGET_HOLDS_EVERY_SEC
 from services.ledger.integrity import (
     COMPARE_EVERY_SECONDS,
     VERIFY_EVERY_SECONDS,
-    Claims,
     IntegrityConsumers,
+    Reconciliation,
     VerificationWorker,
     Verifier,
 )
@@ -54,7 +54,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     service = PostingService(database, clock=clock, cache=cache)
     holds = HoldCommands(database, service, clock=clock)
     verifier = Verifier(database, clock=clock)
-    claims = Claims(database, clock=clock)
+    reconciliation = Reconciliation(database, clock=clock)
     reports = ReportCommands(
         database,
         age_max=timedelta(minutes=settings.reports.report_refresh_interval_minutes),
@@ -77,7 +77,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         ExchangeConsumers(ExchangeCommands(database, clock=clock, cache=cache), ExchangeQueries(database, clock=clock)),
         ManualEntryConsumers(journal, JournalQueries(database, clock=clock)),
         ReportConsumers(reports, ReportQueries(database, clock=clock)),
-        IntegrityConsumers(claims, verifier),
+        IntegrityConsumers(reconciliation, verifier),
     ):
         consumers.register(bus)
     return Service(
@@ -92,13 +92,15 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         # Every process has it; the database lets one at a time refresh.
         loops=[Loop(name="keep reports fresh", run=reports.keep_fresh)],
         workers=[
-            *workers(database, holds, verifier, claims),
+            *workers(database, holds, verifier, reconciliation),
             *archivists(database, clock=clock, settings=settings.retention),
         ],
     )
 
 
-def workers(database: Database, holds: HoldCommands, verifier: Verifier, claims: Claims) -> list[Worker]:
+def workers(
+    database: Database, holds: HoldCommands, verifier: Verifier, reconciliation: Reconciliation
+) -> list[Worker]:
     """List what runs on a clock, whatever the settings."""
     return [
         Worker(name="expire holds", every_seconds=EXPIRE_EVERY_SECONDS, run=Expirer(holds).run),
@@ -107,7 +109,7 @@ def workers(database: Database, holds: HoldCommands, verifier: Verifier, claims:
         Worker(
             name="compare intents with entries",
             every_seconds=COMPARE_EVERY_SECONDS,
-            run=claims.compare,
+            run=reconciliation.compare,
             # The first round remembers where the books end: what is posted from then on is compared.
             is_due_at_start=True,
         ),
@@ -144,11 +146,11 @@ async def print_chart_of_accounts(_: Settings) -> None:
 
 async def print_stuck(settings: Settings) -> None:
     """Print the entries of the payments named on standard input, and the ledger's dead letters, as JSON for `just stuck`."""
-    wanted = msgspec.json.decode(sys.stdin.buffer.read(), type=list[tuple[str, UUID]])
+    intents = msgspec.json.decode(sys.stdin.buffer.read(), type=list[tuple[str, UUID]])
     database = Database(settings.database, schema="ledger", application_name="ledger-stuck")
     await database.open()
     try:
-        entries = await entries_of_intents(database, wanted[:_STUCK_MAX])
+        entries = await entries_of_intents(database, intents[:_STUCK_MAX])
         refused = await list_refused(database)
     finally:
         await database.close()

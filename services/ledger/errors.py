@@ -1,10 +1,10 @@
-"""How the ledger says no, by name. Each has a stable problem code of its own."""
+"""The refusals of the ledger, by name. Each has a stable problem code of its own."""
 
 from libs.common.errors import Conflict, Forbidden, Invalid, NotFound
 
 
 class EntryInvalid(Invalid):
-    """A line or the entry as a whole says something that no book can hold."""
+    """A line or the entry as a whole has content that no book can hold."""
 
     code = "entry_invalid"
 
@@ -64,7 +64,7 @@ class PeriodClosed(Conflict):
 
 
 class PeriodInvalid(Invalid):
-    """A period cannot be closed as asked."""
+    """A period cannot be closed as requested."""
 
     code = "period_invalid"
 
@@ -160,7 +160,7 @@ class RateUnknown(NotFound):
 
 
 class ConversionInvalid(Invalid):
-    """A conversion that cannot be as asked."""
+    """A conversion that is not possible as requested."""
 
     code = "conversion_invalid"
 
@@ -196,7 +196,7 @@ class QueryInvalid(Invalid):
 
 
 class JournalKeyReused(Invalid):
-    """The idempotency key belongs to a call that asked something else."""
+    """The idempotency key belongs to a request with other content."""
 
     code = "idempotency_key_reused"
 

@@ -1,4 +1,4 @@
-"""What the ledger says: `JournalEntryPosted` and `InvariantBroken`, and nothing else."""
+"""What the ledger publishes: `JournalEntryPosted` and `InvariantBroken`, and nothing else."""
 
 from datetime import datetime
 from uuid import UUID
@@ -12,7 +12,7 @@ from services.ledger.core import Entry
 
 
 def entry_posted(entry: Entry, *, posted_at: datetime, correlation: Correlation) -> Publication:
-    """Say that an entry stands in the books for ever."""
+    """Publish that an entry is in the books for ever."""
     return Publication.of(
         JournalEntryPosted(
             entry_id=entry.id,
@@ -48,7 +48,7 @@ def capture_posted(
 
 
 def invariant_broken(*, tenant_id: str, invariant: str, subject: str, detail: str, found_at: datetime) -> Publication:
-    """Say that something in the books cannot be; nobody asked for it, so it begins a cause of its own."""
+    """Publish that something in the books cannot be; no message caused it, so it begins a cause of its own."""
     return Publication.of(
         InvariantBroken(invariant=invariant, subject=subject, detail=detail, found_at=found_at),
         occurred_at=found_at,

@@ -9,7 +9,7 @@ from libs.common.settings import BrokerSettings, DatabaseSettings, HttpSettings,
 
 
 class LedgerHttpSettings(HttpSettings, frozen=True, kw_only=True):
-    """Where the ledger is asked about its health."""
+    """Where the ledger is queried for its health."""
 
     http_port: Port = 8001
     """Port to listen on."""
@@ -21,7 +21,7 @@ class ReportSettings(msgspec.Struct, frozen=True, kw_only=True):
     report_refresh_interval_minutes: Annotated[int, between(1, 1440)] = 15
     """How old the report views may become before a process refreshes them."""
     report_refresh_timeout_seconds: Annotated[float, between(1, 3600)] = 300.0
-    """How long one refresh may take before it is given up; the views stay as they were."""
+    """How long one refresh may take before it is cancelled; the views stay as they were."""
 
 
 class JournalSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,9 +49,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database: DatabaseSettings = DatabaseSettings()
     """Where it remembers."""
     broker: BrokerSettings = BrokerSettings()
-    """How it hears and speaks."""
+    """How it exchanges messages."""
     http: LedgerHttpSettings = LedgerHttpSettings()
-    """Where it is asked."""
+    """Where it is checked."""
     reports: ReportSettings = ReportSettings()
     """How fresh reports are."""
     journal: JournalSettings = JournalSettings()

@@ -63,10 +63,10 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     postgres: float
     """CPU microseconds of the backends per entry; 0 where they are not on this machine."""
 
-    def line(self, case: str, variant: str, in_flight: int) -> str:
+    def line(self, case: str, variant: str, concurrency: int) -> str:
         """Write it as a line of the table."""
         return (
-            f"{case:8} {variant:12} {in_flight:9} {self.rate:10,.0f} {self.p50:8.2f} {self.p99:8.2f} "
+            f"{case:8} {variant:12} {concurrency:9} {self.rate:10,.0f} {self.p50:8.2f} {self.p99:8.2f} "
             f"{self.python:10.0f} {self.postgres:10.0f}"
         )
 
@@ -106,8 +106,8 @@ def interactive(database: Database) -> Post:
     return post
 
 
-async def load(post: Post, pair: Callable[[], Pair], *, in_flight: int, seconds: float) -> list[float]:
-    """Keep `in_flight` callers posting one entry after another; return each one's latency in seconds."""
+async def load(post: Post, pair: Callable[[], Pair], *, concurrency: int, seconds: float) -> list[float]:
+    """Keep `concurrency` callers posting one entry after another; return each one's latency in seconds."""
     latencies: list[float] = []
     until = time.perf_counter() + seconds
 
@@ -118,7 +118,7 @@ async def load(post: Post, pair: Callable[[], Pair], *, in_flight: int, seconds:
             latencies.append(time.perf_counter() - begun)
 
     async with asyncio.TaskGroup() as group:
-        for _ in range(in_flight):
+        for _ in range(concurrency):
             group.create_task(caller())
     return latencies
 
@@ -139,12 +139,12 @@ def process_cpu(pid: int) -> float:
 
 
 async def measure(
-    database: Database, post: Post, pair: Callable[[], Pair], *, in_flight: int, seconds: float
+    database: Database, post: Post, pair: Callable[[], Pair], *, concurrency: int, seconds: float
 ) -> Measured:
     """Run one case after a second of warming up."""
-    await load(post, pair, in_flight=in_flight, seconds=WARM_UP_SECONDS)
+    await load(post, pair, concurrency=concurrency, seconds=WARM_UP_SECONDS)
     python, postgres, begun = time.process_time(), await backends_cpu(database), time.perf_counter()
-    latencies = await load(post, pair, in_flight=in_flight, seconds=seconds)
+    latencies = await load(post, pair, concurrency=concurrency, seconds=seconds)
     elapsed = time.perf_counter() - begun
     cuts = statistics.quantiles(latencies, n=100)
     measured = Measured(
@@ -200,16 +200,16 @@ async def open_accounts(database: Database, service: PostingService, variant: st
     return opened
 
 
-async def run(*, seconds: float, in_flights: Sequence[int], rounds: int, profile: str) -> None:
+async def run(*, seconds: float, concurrencies: Sequence[int], rounds: int, profile: str) -> None:
     """Measure each case and print one line for it."""
     servers = local.ensure(profile, ROOT)
     async with fresh_database(servers, ("ledger",)) as place, place.open("ledger", pool_size=POOL + 1) as database:
         service = PostingService(database, clock=SystemClock())
         posts: dict[str, Post] = {"group": service.post, "interactive": interactive(database)}
         pairs = {variant: pairs_of(await open_accounts(database, service, variant)) for variant in reversed(posts)}
-        print(f"{'case':8} {'variant':12} {'in flight':>9} {'entries/s':>10} {'p50 ms':>8} {'p99 ms':>8} "
+        print(f"{'case':8} {'variant':12} {'at a time':>9} {'entries/s':>10} {'p50 ms':>8} {'p99 ms':>8} "
               f"{'python us':>10} {'postgres us':>10}")  # fmt: skip
-        await cases(database, posts, pairs, in_flights, seconds=seconds, rounds=rounds)
+        await cases(database, posts, pairs, concurrencies, seconds=seconds, rounds=rounds)
         print(await audit(database))
 
 
@@ -230,22 +230,24 @@ async def cases(
     database: Database,
     posts: dict[str, Post],
     pairs: dict[str, dict[str, Callable[[], Pair]]],
-    in_flights: Sequence[int],
+    concurrencies: Sequence[int],
     *,
     seconds: float,
     rounds: int,
 ) -> None:
     """Run both variants of each case in turns, and print the best of each and their ratio."""
     for case in ("hot", "uniform"):
-        for in_flight in in_flights:
+        for concurrency in concurrencies:
             best: dict[str, Measured] = {}
             for _ in range(rounds):
                 for variant, post in posts.items():
-                    found = await measure(database, post, pairs[variant][case], in_flight=in_flight, seconds=seconds)
+                    found = await measure(
+                        database, post, pairs[variant][case], concurrency=concurrency, seconds=seconds
+                    )
                     if variant not in best or found.rate > best[variant].rate:
                         best[variant] = found
             for variant, found in best.items():
-                print(found.line(case, variant, in_flight), flush=True)
+                print(found.line(case, variant, concurrency), flush=True)
             print(f"{case:8} group / interactive: {best['group'].rate / best['interactive'].rate:.1f}")
 
 
@@ -253,14 +255,14 @@ def main() -> None:
     """Read the arguments and run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=5.0)
-    parser.add_argument("--in-flight", type=int, nargs="+", default=[1, 64, 256])
+    parser.add_argument("--in-flight", dest="concurrency", type=int, nargs="+", default=[1, 64, 256])
     parser.add_argument("--rounds", type=int, default=1, help="turns of each variant; the best counts")
     parser.add_argument("--profile", default="dev", choices=("dev", "test"), help="which private servers")
     options = parser.parse_args()
     uvloop.run(
         run(
             seconds=options.seconds,
-            in_flights=options.in_flight,
+            concurrencies=options.concurrency,
             rounds=options.rounds,
             profile=options.profile,
         )

@@ -39,7 +39,7 @@ from services.gateway.processors.sandbox import SandboxProcessor, SandboxStore, 
 from services.gateway.resilience import Circuit, ResilientProcessor, Retries
 from services.gateway.settings import ResolutionSettings
 from services.ledger.accounts import AccountCommands, AccountConsumers, AccountQueries
-from services.ledger.integrity import AGREE_WITHIN, Claims, IntegrityConsumers, Verifier
+from services.ledger.integrity import AGREE_WITHIN, IntegrityConsumers, Reconciliation, Verifier
 from services.ledger.posting_rules import PaymentCommands, PaymentConsumers
 from tests.support.databases import fresh_database
 from tests.support.processors import SoleProcessor
@@ -191,7 +191,7 @@ class World:
             AccountConsumers(AccountCommands(database, clock=clock), AccountQueries(database)),
             PaymentConsumers(PaymentCommands(database, clock=clock)),
         )
-        self.claims = Claims(database, clock=clock)
+        self.reconciliation = Reconciliation(database, clock=clock)
 
     def _asking(self, *, max_retries: int) -> SoleProcessor:
         # Its breaker never opens here: it has tests of its own, and would only hold these histories up.
@@ -314,7 +314,7 @@ class World:
     async def disagreements(self, tenant_id: str) -> list[str]:
         """Compare what the api says with the books, as the ledger's worker does; list what it ever found of a tenant."""
         self.clock.advance(AGREE_WITHIN * 2)
-        await self.claims.compare()
+        await self.reconciliation.compare()
         found = await self.eyes.fetch(
             "SELECT invariant, subject, detail FROM ledger.findings WHERE tenant_id = $1", tenant_id
         )
@@ -352,7 +352,10 @@ async def open_world(servers: Servers) -> AsyncIterator[World]:
                 ).register,
             ),
             *(("ledger", consumers.register) for consumers in world.ledger),
-            ("ledger", IntegrityConsumers(world.claims, Verifier(databases["ledger"], clock=world.clock)).register),
+            (
+                "ledger",
+                IntegrityConsumers(world.reconciliation, Verifier(databases["ledger"], clock=world.clock)).register,
+            ),
         )
         for service, register in registrations:
             register(_Bus(service, databases[service], post, tasks))

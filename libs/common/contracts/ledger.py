@@ -1,4 +1,4 @@
-"""What the ledger says and what it is asked: journal entries, balances and the chart of accounts.
+"""What the ledger publishes and answers: journal entries, balances and the chart of accounts.
 
 Amounts are integer minor units; the api turns them into decimal strings at its edge.
 """
@@ -78,7 +78,7 @@ class EntryKind(StrEnum):
     },
 )
 class JournalEntryPosted(Message, frozen=True, kw_only=True):
-    """A balanced entry stands in the books for ever. Heard by the api, which settles the payment that it captures."""
+    """A balanced entry stands in the books for ever. Handled by the api, which settles the payment that it captures."""
 
     entry_id: UUID
     """The entry."""
@@ -131,7 +131,7 @@ class AccountList(msgspec.Struct, frozen=True, kw_only=True):
     example={"tenant_id": "00000000-0000-0000-0000-000000000002"},
 )
 class ListAccounts(Message, frozen=True, kw_only=True):
-    """What accounts does this tenant have? Asked by the api."""
+    """What accounts does this tenant have? Requested by the api."""
 
     tenant_id: str
     """The tenant."""
@@ -151,7 +151,7 @@ class ListAccounts(Message, frozen=True, kw_only=True):
     },
 )
 class OpenAccount(Message, frozen=True, kw_only=True):
-    """Open an account in a tenant's chart. Asked by the api; same id and content is success, a taken code a conflict."""
+    """Open an account in a tenant's chart. Requested by the api; same id and content is success, a taken code a conflict."""
 
     tenant_id: str
     """The tenant."""
@@ -221,7 +221,7 @@ class EntryPage(msgspec.Struct, frozen=True, kw_only=True):
     example={"tenant_id": "00000000-0000-0000-0000-000000000002", "limit": 200},
 )
 class ListEntries(Message, frozen=True, kw_only=True):
-    """What stands in this tenant's books? Asked by the api."""
+    """What stands in this tenant's books? Requested by the api."""
 
     tenant_id: str
     """The tenant."""
@@ -257,9 +257,9 @@ class AccountBalance(msgspec.Struct, frozen=True, kw_only=True):
     credits_minor: int
     """Sum of all credits."""
     pending_debits_minor: int | None = None
-    """Sum of its open holds that would debit it; None where another time than now was asked for."""
+    """Sum of its open holds that would debit it; None where another time than now was requested."""
     pending_credits_minor: int | None = None
-    """Sum of its open holds that would credit it; None where another time than now was asked for."""
+    """Sum of its open holds that would credit it; None where another time than now was requested."""
 
 
 class BalanceList(msgspec.Struct, frozen=True, kw_only=True):
@@ -276,7 +276,7 @@ class BalanceList(msgspec.Struct, frozen=True, kw_only=True):
     example={"tenant_id": "00000000-0000-0000-0000-000000000002"},
 )
 class ListBalances(Message, frozen=True, kw_only=True):
-    """What do this tenant's accounts hold? Asked by the api. Without a period, the standing balances are read."""
+    """What do this tenant's accounts hold? Requested by the api. Without a period, the standing balances are read."""
 
     tenant_id: str
     """The tenant."""

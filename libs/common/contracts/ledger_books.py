@@ -1,4 +1,4 @@
-"""What the ledger is asked about its books beyond posting: holds, reversals, periods, balances at an instant, verification.
+"""Requests about the books beyond posting: holds, reversals, periods, balances at an instant, verification.
 
 Amounts are integer minor units; the api turns them into decimal strings at its edge.
 """
@@ -67,7 +67,7 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
     },
 )
 class PlaceHold(Message, frozen=True, kw_only=True):
-    """Set an amount aside. Asked by the api; the same id and content again is success, other content a conflict."""
+    """Set an amount aside. Requested by the api; the same id and content again is success, other content a conflict."""
 
     tenant_id: str
     """The tenant."""
@@ -87,7 +87,7 @@ class PlaceHold(Message, frozen=True, kw_only=True):
 
 @request("holds.capture", owner="ledger", published_by=("api",), reply=Hold, example=_HOLD | {"amount_minor": 10000})
 class CaptureHold(Message, frozen=True, kw_only=True):
-    """Post all or a part of a hold and let the rest go. Asked by the api; the same amount again is success."""
+    """Post all or a part of a hold and let the rest go. Requested by the api; the same amount again is success."""
 
     tenant_id: str
     """The tenant."""
@@ -99,7 +99,7 @@ class CaptureHold(Message, frozen=True, kw_only=True):
 
 @request("holds.void", owner="ledger", published_by=("api",), reply=Hold, example=_HOLD)
 class VoidHold(Message, frozen=True, kw_only=True):
-    """Let a hold go. Asked by the api; again is success."""
+    """Let a hold go. Requested by the api; again is success."""
 
     tenant_id: str
     """The tenant."""
@@ -109,7 +109,7 @@ class VoidHold(Message, frozen=True, kw_only=True):
 
 @request("holds.get", owner="ledger", published_by=("api",), reply=Hold, example=_HOLD)
 class GetHold(Message, frozen=True, kw_only=True):
-    """How does this hold stand? Asked by the api."""
+    """How does this hold stand? Requested by the api."""
 
     tenant_id: str
     """The tenant."""
@@ -133,7 +133,7 @@ class HoldPage(msgspec.Struct, frozen=True, kw_only=True):
     example=_TENANT | {"state": "OPEN", "limit": 50},
 )
 class ListHolds(Message, frozen=True, kw_only=True):
-    """What does this tenant have set aside? Asked by the api."""
+    """What does this tenant have set aside? Requested by the api."""
 
     tenant_id: str
     """The tenant."""
@@ -153,7 +153,7 @@ class ListHolds(Message, frozen=True, kw_only=True):
     example=_TENANT | {"entry_id": "0190f3a4-5b6c-7d8e-9f01-23456789abd0"},
 )
 class ReverseEntry(Message, frozen=True, kw_only=True):
-    """Take an entry back by a further one. Asked by the api; it happens once, and again is success."""
+    """Take an entry back by a further one. Requested by the api; it happens once, and again is success."""
 
     tenant_id: str
     """The tenant."""
@@ -187,7 +187,7 @@ class PeriodList(msgspec.Struct, frozen=True, kw_only=True):
     is_heavy=True,
 )
 class ClosePeriod(Message, frozen=True, kw_only=True):
-    """Close a tenant's books up to an instant. Asked by the api; again is success."""
+    """Close a tenant's books up to an instant. Requested by the api; again is success."""
 
     tenant_id: str
     """The tenant."""
@@ -199,7 +199,7 @@ class ClosePeriod(Message, frozen=True, kw_only=True):
 
 @request("periods.list", owner="ledger", published_by=("api",), reply=PeriodList, example=_TENANT)
 class ListPeriods(Message, frozen=True, kw_only=True):
-    """What has this tenant closed? Asked by the api."""
+    """What has this tenant closed? Requested by the api."""
 
     tenant_id: str
     """The tenant."""
@@ -221,7 +221,7 @@ class BookTime(StrEnum):
     is_heavy=True,
 )
 class GetBalancesAt(Message, frozen=True, kw_only=True):
-    """What did this tenant's accounts hold at an instant? Asked by the api."""
+    """What did this tenant's accounts hold at an instant? Requested by the api."""
 
     tenant_id: str
     """The tenant."""
@@ -274,7 +274,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
 
 @request("verification.get", owner="ledger", published_by=("api",), reply=Verification, example=_TENANT)
 class GetVerification(Message, frozen=True, kw_only=True):
-    """Are the books as they were written? Asked by the api."""
+    """Are the books as they were written? Requested by the api."""
 
     tenant_id: str
     """The tenant."""
@@ -292,7 +292,7 @@ class GetVerification(Message, frozen=True, kw_only=True):
     },
 )
 class InvariantBroken(Message, frozen=True, kw_only=True):
-    """Something in the books cannot be. Said once per finding; heard by the api, which writes it into the audit log."""
+    """Something in the books cannot be. Published once per finding; handled by the api, which writes it into the audit log."""
 
     invariant: str
     """What should always be true."""

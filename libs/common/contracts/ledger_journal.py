@@ -1,4 +1,4 @@
-"""What the ledger is asked about entries that people make: posting them in bulk, and proposing them to somebody else."""
+"""Requests about entries that people make: posting them in bulk, and proposing them to somebody else."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -114,7 +114,7 @@ class EntriesPosted(msgspec.Struct, frozen=True, kw_only=True):
     long="entries",
 )
 class PostEntries(Message, frozen=True, kw_only=True):
-    """Post entries that a person made. Asked by the api; the same key and content again is answered the same."""
+    """Post entries that a person made. Requested by the api; the same key and content again is answered the same."""
 
     tenant_id: str
     """The tenant."""
@@ -138,7 +138,7 @@ class ProposalStatus(StrEnum):
     APPROVED = "approved"
     """Its entries stand in the books."""
     REJECTED = "rejected"
-    """Somebody else said no."""
+    """Somebody else rejected it."""
     EXPIRED = "expired"
     """Nobody decided in time."""
 
@@ -163,7 +163,7 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     decided_at: datetime | None = None
     """When."""
     decision_reason: str | None = None
-    """Why, where the one who decided says so."""
+    """Why, where the one who decided gave a reason."""
     entries: list[ManualEntry]
     """What is proposed, each with the id that it will have or has."""
 
@@ -195,7 +195,7 @@ class ProposalAnswer(msgspec.Struct, frozen=True, kw_only=True):
     long="entries",
 )
 class ProposeEntries(Message, frozen=True, kw_only=True):
-    """Propose entries for somebody else to decide about. Asked by the api; refused when they could not be posted now."""
+    """Propose entries for somebody else to decide about. Requested by the api; refused when they could not be posted now."""
 
     tenant_id: str
     """The tenant."""
@@ -218,7 +218,7 @@ class ProposeEntries(Message, frozen=True, kw_only=True):
     is_heavy=True,
 )
 class ApproveProposal(Message, frozen=True, kw_only=True):
-    """Post what somebody else proposed, exactly once. Asked by the api."""
+    """Post what somebody else proposed, exactly once. Requested by the api."""
 
     tenant_id: str
     """The tenant."""
@@ -243,7 +243,7 @@ class ApproveProposal(Message, frozen=True, kw_only=True):
     },
 )
 class RejectProposal(Message, frozen=True, kw_only=True):
-    """Refuse what somebody else proposed; nothing is posted. Asked by the api."""
+    """Refuse what somebody else proposed; nothing is posted. Requested by the api."""
 
     tenant_id: str
     """The tenant."""
@@ -263,7 +263,7 @@ class RejectProposal(Message, frozen=True, kw_only=True):
     example={"tenant_id": _TENANT, "proposal_id": _PROPOSAL_ID},
 )
 class GetProposal(Message, frozen=True, kw_only=True):
-    """How does this proposal stand? Asked by the api."""
+    """How does this proposal stand? Requested by the api."""
 
     tenant_id: str
     """The tenant."""
@@ -287,7 +287,7 @@ class ProposalPage(msgspec.Struct, frozen=True, kw_only=True):
     example={"tenant_id": _TENANT, "status": "open"},
 )
 class ListProposals(Message, frozen=True, kw_only=True):
-    """What has been proposed? Asked by the api."""
+    """What has been proposed? Requested by the api."""
 
     tenant_id: str
     """The tenant."""
@@ -300,7 +300,7 @@ class ListProposals(Message, frozen=True, kw_only=True):
 
 
 class JournalPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """What a tenant demands of entries that people make."""
+    """What a tenant requires of entries that people make."""
 
     manual_entries_need_approval: bool
     """Whether they may only be proposed, and are posted once somebody else approves."""
@@ -308,7 +308,7 @@ class JournalPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 @request("journal.policy", owner="ledger", published_by=("api",), reply=JournalPolicy, example={"tenant_id": _TENANT})
 class GetJournalPolicy(Message, frozen=True, kw_only=True):
-    """What does this tenant demand of entries that people make? Asked by the api."""
+    """What does this tenant demand of entries that people make? Requested by the api."""
 
     tenant_id: str
     """The tenant."""
@@ -322,7 +322,7 @@ class GetJournalPolicy(Message, frozen=True, kw_only=True):
     example={"tenant_id": _TENANT, "changed_by": "admin@local", "manual_entries_need_approval": True},
 )
 class SetJournalPolicy(Message, frozen=True, kw_only=True):
-    """Change what a tenant demands of entries that people make. Asked by the api."""
+    """Change what a tenant requires of entries that people make. Requested by the api."""
 
     tenant_id: str
     """The tenant."""

@@ -1,7 +1,7 @@
-"""What the ledger is asked about money beyond single accounts.
+"""Requests about money beyond single accounts.
 
 Which account plays which role in its posting rules; exchange rates, what an amount is worth by them, conversions between
-currencies, and balances told in one currency. Rates are exact decimals, written as strings.
+currencies, and balances stated in one currency. Rates are exact decimals, written as strings.
 """
 
 from datetime import datetime
@@ -19,7 +19,7 @@ _TENANT: dict[str, Any] = {"tenant_id": "00000000-0000-0000-0000-000000000002"}
 
 
 class Role(StrEnum):
-    """What an account is for in the posting rules; a tenant's chart says which account plays each role."""
+    """What an account is for in the posting rules; a tenant's chart names which account plays each role."""
 
     CASH = "CASH"
     """What the processor holds for the tenant."""
@@ -30,7 +30,7 @@ class Role(StrEnum):
     PROCESSOR_FEES = "PROCESSOR_FEES"
     """What the processor keeps for its work."""
     GATEWAY_CLEARING = "GATEWAY_CLEARING"
-    """Payouts on their way from the processor to the bank."""
+    """Payouts in transit from the processor to the bank."""
     BANK = "BANK"
     """What has arrived at the tenant's bank."""
     DISPUTE_CLEARING = "DISPUTE_CLEARING"
@@ -92,7 +92,7 @@ class AccountRoleHistory(msgspec.Struct, frozen=True, kw_only=True):
 
 @request("account_roles.list", owner="ledger", published_by=("api",), reply=AccountRoleList, example=_TENANT)
 class ListAccountRoles(Message, frozen=True, kw_only=True):
-    """Which account plays which role for this tenant? Asked by the api."""
+    """Which account plays which role for this tenant? Requested by the api."""
 
     tenant_id: str
     """The tenant."""
@@ -106,7 +106,7 @@ class ListAccountRoles(Message, frozen=True, kw_only=True):
     example=_TENANT | {"role": "CASH"},
 )
 class GetAccountRole(Message, frozen=True, kw_only=True):
-    """Which account plays this role, and which did before? Asked by the api."""
+    """Which account plays this role, and which did before? Requested by the api."""
 
     tenant_id: str
     """The tenant."""
@@ -122,7 +122,7 @@ class GetAccountRole(Message, frozen=True, kw_only=True):
     example=_TENANT | {"role": "CASH", "account": "CASH_STRIPE", "actor": "admin@example.com"},
 )
 class AssignAccountRole(Message, frozen=True, kw_only=True):
-    """Let another account play a role in every entry posted from now on. Asked by the api; again, it changes nothing."""
+    """Let another account play a role in every entry posted from now on. Requested by the api; again, it changes nothing."""
 
     tenant_id: str
     """The tenant."""
@@ -210,7 +210,7 @@ class RateQuote(msgspec.Struct, frozen=True, kw_only=True):
     example=_TENANT | _RATE | {"rate_id": "0190f3a4-5b6c-7d8e-9f01-23456789abd6", "actor": "admin@example.com"},
 )
 class RecordExchangeRate(Message, frozen=True, kw_only=True):
-    """Record an exchange rate. Asked by the api; the same content again is success, other content a conflict."""
+    """Record an exchange rate. Requested by the api; the same content again is success, other content a conflict."""
 
     tenant_id: str
     """Who goes by it."""
@@ -232,7 +232,7 @@ class RecordExchangeRate(Message, frozen=True, kw_only=True):
 
 @request("exchange_rates.list", owner="ledger", published_by=("api",), reply=ExchangeRatePage, example=_TENANT)
 class ListExchangeRates(Message, frozen=True, kw_only=True):
-    """Which exchange rates are there? Asked by the api."""
+    """Which exchange rates are there? Requested by the api."""
 
     tenant_id: str
     """The tenant."""
@@ -256,7 +256,7 @@ class ConvertedAmount(msgspec.Struct, frozen=True, kw_only=True):
     quote: RateQuote
     """The rate."""
     amount_minor: int
-    """What was asked about, in minor units of the quote's first currency."""
+    """What was requested, in minor units of the quote's first currency."""
     converted_minor: int
     """Its worth in minor units of the second, rounded once, half to even."""
     at: datetime
@@ -271,7 +271,7 @@ class ConvertedAmount(msgspec.Struct, frozen=True, kw_only=True):
     example=_TENANT | {"from_currency": "USD", "to_currency": "BRL", "amount_minor": 10000},
 )
 class GetConvertedAmount(Message, frozen=True, kw_only=True):
-    """What is an amount worth in another currency? Asked by the api; nothing is posted."""
+    """What is an amount worth in another currency? Requested by the api; nothing is posted."""
 
     tenant_id: str
     """By whose rates."""
@@ -311,7 +311,7 @@ class MoneyConversion(msgspec.Struct, frozen=True, kw_only=True):
     recorded_at: datetime
     """When it was recorded."""
     recorded_by: str
-    """Who asked for it."""
+    """Who requested it."""
 
 
 _CONVERSION: dict[str, Any] = {"conversion_id": "0190f3a4-5b6c-7d8e-9f01-23456789abd7"}
@@ -327,7 +327,7 @@ _CONVERSION: dict[str, Any] = {"conversion_id": "0190f3a4-5b6c-7d8e-9f01-2345678
     | {"from_currency": "USD", "to_currency": "BRL", "amount_minor": 10000, "actor": "ops@example.com"},
 )
 class PostConversion(Message, frozen=True, kw_only=True):
-    """Exchange money between currencies in the books. Asked by the api; same id and content is success."""
+    """Exchange money between currencies in the books. Requested by the api; same id and content is success."""
 
     tenant_id: str
     """The tenant."""
@@ -340,7 +340,7 @@ class PostConversion(Message, frozen=True, kw_only=True):
     amount_minor: int
     """What is given, in minor units of `from_currency`."""
     received_minor: int | None = None
-    """What was really received, in minor units of `to_currency`; None: what the rate says."""
+    """What was really received, in minor units of `to_currency`; None: what the rate gives."""
     from_account: str | None = None
     """Code of the account that it is taken from; None: the one that plays CASH."""
     to_account: str | None = None
@@ -353,7 +353,7 @@ class PostConversion(Message, frozen=True, kw_only=True):
 
 @request("conversions.get", owner="ledger", published_by=("api",), reply=MoneyConversion, example=_TENANT | _CONVERSION)
 class GetConversion(Message, frozen=True, kw_only=True):
-    """What was exchanged by this conversion? Asked by the api."""
+    """What was exchanged by this conversion? Requested by the api."""
 
     tenant_id: str
     """The tenant."""
@@ -371,7 +371,7 @@ class CurrencyAmount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConsolidatedBalance(msgspec.Struct, frozen=True, kw_only=True):
-    """What one account holds in all currencies, told in one."""
+    """What one account holds in all currencies, stated in one."""
 
     account: str
     """The account's code."""
@@ -411,7 +411,7 @@ class ConsolidatedBalances(msgspec.Struct, frozen=True, kw_only=True):
     is_heavy=True,
 )
 class GetConsolidatedBalances(Message, frozen=True, kw_only=True):
-    """What do this tenant's accounts hold, told in one currency? Asked by the api."""
+    """What do this tenant's accounts hold, stated in one currency? Requested by the api."""
 
     tenant_id: str
     """The tenant."""

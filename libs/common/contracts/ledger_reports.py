@@ -1,4 +1,4 @@
-"""What the ledger is asked for reports. Amounts are integer minor units; the api turns them into decimal strings.
+"""Requests for reports. Amounts are integer minor units; the api turns them into decimal strings.
 
 Periods are of record: a posting belongs to the period in which it was posted, so a period that is over never changes.
 """
@@ -62,7 +62,7 @@ class RevenueReport(msgspec.Struct, frozen=True, kw_only=True):
     is_heavy=True,
 )
 class ReportRevenue(Message, frozen=True, kw_only=True):
-    """What did this tenant earn in each period? Asked by the api."""
+    """What did this tenant earn in each period? Requested by the api."""
 
     tenant_id: str
     """The tenant."""
@@ -87,7 +87,7 @@ class ReportRevenue(Message, frozen=True, kw_only=True):
     is_heavy=True,
 )
 class ReportRevenueByTenant(Message, frozen=True, kw_only=True):
-    """What did each tenant earn? Asked by the api for operators of the platform only."""
+    """What did each tenant earn? Requested by the api for operators of the platform only."""
 
     posted_from: datetime | None = None
     """Postings recorded at or after this instant."""
@@ -118,7 +118,7 @@ class BalancesReport(msgspec.Struct, frozen=True, kw_only=True):
     is_heavy=True,
 )
 class ReportBalances(Message, frozen=True, kw_only=True):
-    """What did this tenant's accounts hold, or turn over in a period? Asked by the api."""
+    """What did this tenant's accounts hold, or turn over in a period? Requested by the api."""
 
     tenant_id: str
     """The tenant."""
@@ -165,7 +165,7 @@ class TrialBalance(msgspec.Struct, frozen=True, kw_only=True):
     is_heavy=True,
 )
 class ReportTrialBalance(Message, frozen=True, kw_only=True):
-    """Do this tenant's debits equal its credits? Asked by the api; answered from the books themselves."""
+    """Do this tenant's debits equal its credits? Requested by the api; answered from the books themselves."""
 
     tenant_id: str
     """The tenant."""
@@ -232,7 +232,7 @@ class StatementPage(msgspec.Struct, frozen=True, kw_only=True):
     is_heavy=True,
 )
 class ReportStatement(Message, frozen=True, kw_only=True):
-    """What happened on one account in one currency? Asked by the api; answered from the books themselves."""
+    """What happened on one account in one currency? Requested by the api; answered from the books themselves."""
 
     tenant_id: str
     """The tenant."""
@@ -301,7 +301,7 @@ class JournalPage(msgspec.Struct, frozen=True, kw_only=True):
     is_heavy=True,
 )
 class ReportJournal(Message, frozen=True, kw_only=True):
-    """What was entered, in its order? Asked by the api; answered from the books themselves."""
+    """What was entered, in its order? Requested by the api; answered from the books themselves."""
 
     tenant_id: str
     """The tenant."""
@@ -321,7 +321,7 @@ class ReportsRefreshed(msgspec.Struct, frozen=True, kw_only=True):
     refreshed_at: datetime
     """Everything committed before this instant is in them."""
     is_done: bool
-    """Whether what was asked for is done; False while the refresh goes on."""
+    """Whether what was requested is done; False while the refresh goes on."""
 
 
 @request(
@@ -334,4 +334,4 @@ class ReportsRefreshed(msgspec.Struct, frozen=True, kw_only=True):
     is_heavy=True,
 )
 class RefreshReports(Message, frozen=True, kw_only=True):
-    """Refresh the report views now. Asked by the api for operators; one that is under way is not begun again."""
+    """Refresh the report views now. Requested by the api for operators; one that is in progress is not begun again."""

@@ -1,10 +1,10 @@
 """The tenant's chart of accounts: the default accounts that everybody has, and which account plays which role.
 
-Default accounts are opened when the api says that a tenant is provisioned, or by the first posting when that comes
+Default accounts are opened when a tenant is provisioned, or by the first posting when that comes
 earlier: a payment never waits for an event about its tenant. A chart of an earlier version of the platform gets what it
 lacks in the same way.
 
-A role is played by its default account until the tenant says otherwise. Whoever posts holds the roles of its tenants until
+A role is played by its default account until the tenant chooses another. Whoever posts holds the roles of its tenants until
 it commits, and whoever changes one waits for them: an entry that is posted after a change was acknowledged goes by it, in
 every process, and no process ever trusts a chart of which it has not just seen that it is the latest.
 """
@@ -38,7 +38,7 @@ class _Known(msgspec.Struct, frozen=True):
 
 
 class Charts:
-    """The charts of the tenants that this process posts for; one is believed only at the revision that it was read at."""
+    """The charts of the tenants that this process posts for; one is trusted only at the revision that it was read at."""
 
     def __init__(self) -> None:
         self._known: dict[str, _Known] = {}
@@ -51,14 +51,14 @@ class Charts:
         Raises:
             Invalid: when a tenant's id cannot be one.
         """
-        wanted = sorted(set(tenant_ids))
-        revisions = await sql.hold_roles(tx, wanted)
+        needed_ids = sorted(set(tenant_ids))
+        revisions = await sql.hold_roles(tx, needed_ids)
         charts = {
             tenant_id: known.chart
-            for tenant_id in wanted
+            for tenant_id in needed_ids
             if (known := self._known.get(tenant_id)) and known.revision == revisions.get(tenant_id, 0)
         }
-        unread = [tenant_id for tenant_id in wanted if tenant_id not in charts]
+        unread = [tenant_id for tenant_id in needed_ids if tenant_id not in charts]
         if not unread:
             return charts
         # What this transaction opens is not remembered, because it is true only once the transaction commits.

@@ -19,7 +19,7 @@ _REVENUE, _EXPENSE = AccountType.REVENUE, AccountType.EXPENSE
 
 
 class RoleTerms(msgspec.Struct, frozen=True, kw_only=True):
-    """What one role means, who plays it unless the tenant says otherwise, and who may."""
+    """What one role means, who plays it unless the tenant chose another, and who may."""
 
     label: str
     """The name of the platform's own account for it; its code is the name of the role."""
@@ -47,7 +47,7 @@ ROLES: Mapping[Role, RoleTerms] = MappingProxyType(
         ),
         Role.GATEWAY_CLEARING: RoleTerms(
             label="Gateway Clearing",
-            meaning="Payouts on their way from the processor to the bank; empty when none is.",
+            meaning="Payouts in transit from the processor to the bank; empty when none is.",
             account_types=(_ASSET, _LIABILITY),
         ),
         Role.BANK: RoleTerms(label="Bank", meaning="What has arrived at the tenant's bank.", account_types=(_ASSET,)),
@@ -72,7 +72,7 @@ ROLES: Mapping[Role, RoleTerms] = MappingProxyType(
         ),
     }
 )
-"""Every role, in the order in which the rules are told."""
+"""Every role, in the order in which the rules are shown."""
 
 
 def default_account_id(tenant_id: str, role: Role) -> UUID:
@@ -81,7 +81,7 @@ def default_account_id(tenant_id: str, role: Role) -> UUID:
 
 
 def default_roles(tenant_id: str) -> Mapping[Role, UUID]:
-    """Tell which account plays each role where the tenant has changed nothing."""
+    """Return which account plays each role where the tenant has changed nothing."""
     return MappingProxyType({role: default_account_id(tenant_id, role) for role in Role})
 
 

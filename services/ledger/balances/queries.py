@@ -13,18 +13,18 @@ class BalanceQueries:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def balances(self, wanted: contract.ListBalances) -> contract.BalanceList:
+    async def balances(self, request: contract.ListBalances) -> contract.BalanceList:
         """List what a tenant's accounts hold, or what was posted to them in a period."""
         async with self._database.connection() as connection:
-            if wanted.posted_from is None and wanted.posted_until is None:
-                found = await current.standing_balances(connection, wanted.tenant_id, currency=wanted.currency)
+            if request.posted_from is None and request.posted_until is None:
+                found = await current.standing_balances(connection, request.tenant_id, currency=request.currency)
             else:
                 found = await current.balances_in_period(
                     connection,
-                    wanted.tenant_id,
-                    posted_from=wanted.posted_from,
-                    posted_until=wanted.posted_until,
-                    currency=wanted.currency,
+                    request.tenant_id,
+                    posted_from=request.posted_from,
+                    posted_until=request.posted_until,
+                    currency=request.currency,
                 )
         return contract.BalanceList(balances=found)
 

@@ -26,7 +26,7 @@ ACCOUNT_LABEL_LENGTH_MAX = 200
 
 
 def normal_side(account_type: AccountType) -> Side:
-    """Tell on which side an account of this type grows."""
+    """Return on which side an account of this type grows."""
     match account_type:
         case AccountType.ASSET | AccountType.EXPENSE:
             return Side.DEBIT

@@ -41,7 +41,7 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return self.floor_minor is not None or self.ceiling_minor is not None
 
     def is_as_pending_as(self, other: "Balance") -> bool:
-        """Tell whether as much is pending on it as on another one."""
+        """Return whether as much is pending on it as on another one."""
         return (
             self.pending_debits_minor == other.pending_debits_minor
             and self.pending_credits_minor == other.pending_credits_minor

@@ -43,9 +43,9 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     kind: EntryKind
     """The business event that it records."""
     content: str
-    """The business event in canonical words, without what may differ when it is told twice (the hour, the teller).
+    """The business event in canonical words, without what may differ when it is reported twice (the hour, the message).
 
-    Not derived from the lines: the accounts that a rule resolves may change in the chart between two tellings.
+    Not derived from the lines: the accounts that a rule resolves may change in the chart in between.
     """
     payment_intent_id: UUID | None
     """The intent it belongs to, where there is one."""

@@ -65,11 +65,11 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
         return (Side.DEBIT, self.debit_account_id), (Side.CREDIT, self.credit_account_id)
 
     def is_due(self, now: datetime) -> bool:
-        """Tell whether its time is over."""
+        """Return whether its time is over."""
         return self.expires_at is not None and self.expires_at <= now
 
     def is_same_promise_as(self, other: "Hold") -> bool:
-        """Tell whether placing the other one is placing this one again: all is equal but `NOT_PROMISED` and its end."""
+        """Return whether placing the other one is placing this one again: all is equal but `NOT_PROMISED` and its end."""
         return all(getattr(self, name) == getattr(other, name) for name in PROMISED_FIELDS)
 
     def captured_by(self, entry: Entry, *, at: datetime) -> "Hold":

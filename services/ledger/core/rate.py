@@ -63,8 +63,8 @@ class Rate(msgspec.Struct, frozen=True, kw_only=True):
     recorded_by: str
     """Who recorded it."""
 
-    def says_the_same(self, other: "Rate") -> bool:
-        """Tell whether another rate of the same pair and instant has the same content, whoever recorded it when."""
+    def has_same_content(self, other: "Rate") -> bool:
+        """Return whether another rate of the same pair and instant has the same content, whoever recorded it when."""
         return self.rate == other.rate and self.source == other.source
 
 
@@ -108,7 +108,7 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True):
         return _SHOWN.divide(Decimal(exact.numerator), Decimal(exact.denominator))
 
     def worth(self, amount_minor: int) -> Fraction:
-        """Tell the exact worth of an amount, in minor units of `to_currency`; it may be negative as the amount may."""
+        """Return the exact worth of an amount, in minor units of `to_currency`; it may be negative as the amount may."""
         return amount_minor * self.exact * _minor(self.to_currency) / _minor(self.from_currency)
 
 
@@ -145,7 +145,7 @@ def check_rate(rate: Rate) -> Rate:
 
 
 def needed_pairs(currencies: Iterable[str], target: str) -> list[Pair]:
-    """List the pairs whose rates may be needed to tell what some currencies are worth in another one."""
+    """List the pairs whose rates may be needed to value some currencies in another one."""
     pairs: set[Pair] = set()
     for code in {*currencies, *BASES} - {target}:
         pairs |= {(code, target), (target, code)}

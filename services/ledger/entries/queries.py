@@ -19,30 +19,30 @@ class EntryQueries:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def entries(self, wanted: contract.ListEntries) -> contract.EntryPage:
+    async def entries(self, request: contract.ListEntries) -> contract.EntryPage:
         """List a tenant's entries, newest first; a limit above 500 counts as 500.
 
         Raises:
             QueryInvalid: for a limit below 1, an offset out of range, or a cursor that is not ours.
         """
-        if wanted.limit < 1:
+        if request.limit < 1:
             raise QueryInvalid("limit must be at least 1", errors=(("/limit", "limit must be at least 1"),))
-        if not 0 <= wanted.offset <= OFFSET_MAX:
+        if not 0 <= request.offset <= OFFSET_MAX:
             sentence = f"offset must be 0 to {OFFSET_MAX}; use the cursor to go further"
             raise QueryInvalid(sentence, errors=(("/offset", sentence),))
-        limit = min(wanted.limit, ENTRIES_MAX)
+        limit = min(request.limit, ENTRIES_MAX)
         filtered = journal.EntryFilter(
-            tenant_id=wanted.tenant_id,
-            posted_from=wanted.posted_from,
-            posted_until=wanted.posted_until,
-            currency=wanted.currency,
-            account=wanted.account,
-            payment_intent_id=wanted.payment_intent_id,
-            before=None if wanted.cursor is None else read_cursor(wanted.cursor),
+            tenant_id=request.tenant_id,
+            posted_from=request.posted_from,
+            posted_until=request.posted_until,
+            currency=request.currency,
+            account=request.account,
+            payment_intent_id=request.payment_intent_id,
+            before=None if request.cursor is None else read_cursor(request.cursor),
         )
         async with self._database.connection() as connection:
-            # One more than wanted tells whether there is a next page.
-            found = await journal.entries(connection, filtered, limit=limit + 1, offset=wanted.offset)
+            # One more than requested shows whether there is a next page.
+            found = await journal.entries(connection, filtered, limit=limit + 1, offset=request.offset)
         page = found[:limit]
         return contract.EntryPage(
             entries=page,

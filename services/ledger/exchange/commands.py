@@ -55,18 +55,18 @@ class ExchangeCommands:
             )
         )
         async with self._database.transaction() as tx:
-            standing = await sql.add_rate(tx, rate)
-        if not standing.says_the_same(rate):
+            existing = await sql.add_rate(tx, rate)
+        if not existing.has_same_content(rate):
             raise RateConflict(
                 f"another rate from {rate.from_currency} to {rate.to_currency} takes effect at that instant; "
                 "correct it by one that does later"
             )
-        return standing
+        return existing
 
     async def convert(self, request: contract.PostConversion) -> StandingConversion:
         """Post a conversion as two linked entries, in one transaction; the same id and content again is success.
 
-        A replay tells what was done the first time, whatever has become of rates and roles since.
+        A replay returns what was done the first time, whatever has become of rates and roles since.
 
         Raises:
             ConversionInvalid: naming each member that cannot be.
@@ -85,20 +85,20 @@ class ExchangeCommands:
         return await self._convert(request)
 
     async def _convert(self, request: contract.PostConversion) -> StandingConversion:
-        now, asked = self._clock.now(), _digest(request)
+        now, digest = self._clock.now(), _digest(request)
         async with self._database.transaction() as tx:
-            standing = await sql.conversion(tx, request.tenant_id, request.conversion_id)
-            if standing is None:
+            existing = await sql.conversion(tx, request.tenant_id, request.conversion_id)
+            if existing is None:
                 chart = (await self._charts.of(tx, [request.tenant_id], opened_at=now))[request.tenant_id]
                 made = await self._make(tx, chart, request)
                 # A concurrent one of the same id waits here until this one is decided.
                 if await sql.add_conversion(tx, made):
                     await self._post(tx, chart, made)
                     return made
-                standing = await sql.conversion(tx, request.tenant_id, request.conversion_id)
-        if standing is None or standing.digest != asked:
+                existing = await sql.conversion(tx, request.tenant_id, request.conversion_id)
+        if existing is None or existing.digest != digest:
             raise ConversionConflict(f"the conversion {request.conversion_id} stands in the books with other content")
-        return standing
+        return existing
 
     async def _make(self, tx: Connection, chart: Chart, request: contract.PostConversion) -> StandingConversion:
         now = self._clock.now()
@@ -135,9 +135,9 @@ class ExchangeCommands:
 
 
 def _account(chart: Chart, accounts: Sequence[Account], code: str | None, field: str) -> Account:
-    wanted = chart.roles[Role.CASH]
+    cash_id = chart.roles[Role.CASH]
     for account in accounts:
-        if account.code == code or (code is None and account.id == wanted):
+        if account.code == code or (code is None and account.id == cash_id):
             if account.id in {chart.roles[role] for role in _OWN}:
                 sentence = f"must not be {account.code}, to which the rule itself posts"
                 raise ConversionInvalid(f"{field} {sentence}", errors=((f"/{field}", sentence),))
@@ -162,5 +162,5 @@ def _check_conversion(request: contract.PostConversion) -> None:
 
 
 def _digest(request: contract.PostConversion) -> bytes:
-    """SHA-256 of everything that was asked but who asked."""
+    """SHA-256 of everything that was requested but by whom."""
     return hashlib.sha256(msgspec.json.encode(msgspec.structs.replace(request, actor=""))).digest()

@@ -48,7 +48,7 @@ class ExchangeConsumers:
 
     async def on_post_conversion(self, request: PostConversion) -> MoneyConversion:
         """Exchange money between currencies in the books."""
-        return await self._queries.told(await self._commands.convert(request))
+        return await self._queries.shown(await self._commands.convert(request))
 
     async def on_get_conversion(self, request: GetConversion) -> MoneyConversion:
         """Show a conversion."""

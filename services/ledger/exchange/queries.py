@@ -43,25 +43,25 @@ class ExchangeQueries:
         self._database = database
         self._clock = clock
 
-    async def rates(self, wanted: contract.ListExchangeRates) -> contract.ExchangeRatePage:
+    async def rates(self, request: contract.ListExchangeRates) -> contract.ExchangeRatePage:
         """List the rates in effect, or every rate that was recorded; a limit above 500 counts as 500.
 
         Raises:
             QueryInvalid: for a limit below 1, or a cursor that is not of such a list.
         """
-        if wanted.limit < 1:
+        if request.limit < 1:
             raise QueryInvalid("limit must be at least 1", errors=(("/limit", "limit must be at least 1"),))
-        limit = min(wanted.limit, RATES_MAX)
-        place = None if wanted.cursor is None else _read_place(wanted.cursor, history=wanted.history)
+        limit = min(request.limit, RATES_MAX)
+        place = None if request.cursor is None else _read_place(request.cursor, history=request.history)
         async with self._database.connection() as connection:
-            # One more than wanted tells whether there is a next page.
-            if wanted.history:
+            # One more than requested shows whether there is a next page.
+            if request.history:
                 found = await sql.rate_history(
                     connection,
-                    wanted.tenant_id,
-                    at=wanted.at,
-                    from_currency=wanted.from_currency,
-                    to_currency=wanted.to_currency,
+                    request.tenant_id,
+                    at=request.at,
+                    from_currency=request.from_currency,
+                    to_currency=request.to_currency,
                     before=None
                     if place is None or place.effective_at is None
                     else (place.effective_at, place.from_currency, place.to_currency),
@@ -70,54 +70,54 @@ class ExchangeQueries:
             else:
                 found = await sql.latest_rates(
                     connection,
-                    wanted.tenant_id,
-                    at=wanted.at or self._clock.now(),
-                    from_currency=wanted.from_currency,
-                    to_currency=wanted.to_currency,
+                    request.tenant_id,
+                    at=request.at or self._clock.now(),
+                    from_currency=request.from_currency,
+                    to_currency=request.to_currency,
                     after=None if place is None else (place.from_currency, place.to_currency),
                     limit=limit + 1,
                 )
         page, next_cursor = found[:limit], None
         if len(found) > limit:
             last = page[-1]
-            at = last.effective_at if wanted.history else None
+            at = last.effective_at if request.history else None
             next_cursor = _write_place(_Place(last.from_currency, last.to_currency, at))
         return contract.ExchangeRatePage(rates=[wire_rate(rate) for rate in page], next_cursor=next_cursor)
 
-    async def converted(self, wanted: contract.GetConvertedAmount) -> contract.ConvertedAmount:
-        """Tell what an amount is worth in another currency.
+    async def converted(self, request: contract.GetConvertedAmount) -> contract.ConvertedAmount:
+        """Return what an amount is worth in another currency.
 
         Raises:
             QueryInvalid: for a currency that is none.
             RateUnknown: when no rate leads from one currency to the other.
         """
         for field in ("from_currency", "to_currency"):
-            _require_currency(getattr(wanted, field), field)
-        at = wanted.at or self._clock.now()
+            _require_currency(getattr(request, field), field)
+        at = request.at or self._clock.now()
         async with self._database.connection() as connection:
-            rates = await _rates(connection, wanted.tenant_id, [wanted.from_currency], wanted.to_currency, at=at)
-        quoted = quote(rates, wanted.from_currency, wanted.to_currency)
+            rates = await _rates(connection, request.tenant_id, [request.from_currency], request.to_currency, at=at)
+        quoted = quote(rates, request.from_currency, request.to_currency)
         return contract.ConvertedAmount(
             quote=wire_quote(quoted),
-            amount_minor=wanted.amount_minor,
-            converted_minor=half_even(quoted.worth(wanted.amount_minor)),
+            amount_minor=request.amount_minor,
+            converted_minor=half_even(quoted.worth(request.amount_minor)),
             at=at,
         )
 
-    async def conversion(self, wanted: contract.GetConversion) -> contract.MoneyConversion:
-        """Tell what was exchanged by a conversion.
+    async def conversion(self, request: contract.GetConversion) -> contract.MoneyConversion:
+        """Return what was exchanged by a conversion.
 
         Raises:
             ConversionUnknown: when there is none of this id.
         """
         async with self._database.connection() as connection:
-            found = await sql.conversion(connection, wanted.tenant_id, wanted.conversion_id)
+            found = await sql.conversion(connection, request.tenant_id, request.conversion_id)
         if found is None:
-            raise ConversionUnknown(f"there is no conversion {wanted.conversion_id}")
-        return await self.told(found)
+            raise ConversionUnknown(f"there is no conversion {request.conversion_id}")
+        return await self.shown(found)
 
-    async def told(self, standing: sql.StandingConversion) -> contract.MoneyConversion:
-        """Tell a conversion that stands in the books, with the codes of its accounts."""
+    async def shown(self, standing: sql.StandingConversion) -> contract.MoneyConversion:
+        """Show a conversion that stands in the books, with the codes of its accounts."""
         done = standing.conversion
         async with self._database.connection() as connection:
             codes = {account.id: account.code for account in await chart_of(connection, standing.tenant_id)}
@@ -136,32 +136,32 @@ class ExchangeQueries:
             recorded_by=standing.recorded_by,
         )
 
-    async def consolidated(self, wanted: contract.GetConsolidatedBalances) -> contract.ConsolidatedBalances:
-        """Tell what every account holds in one currency; a currency that no rate leads from is named, not guessed.
+    async def consolidated(self, request: contract.GetConsolidatedBalances) -> contract.ConsolidatedBalances:
+        """Return what every account holds in one currency; a currency that no rate leads from is named, not guessed.
 
         Raises:
             QueryInvalid: for a currency that is none.
         """
-        _require_currency(wanted.currency, "currency")
-        at = wanted.at or self._clock.now()
+        _require_currency(request.currency, "currency")
+        at = request.at or self._clock.now()
         async with self._database.connection() as connection:
-            if wanted.at is None:
-                balances = await standing_balances(connection, wanted.tenant_id, currency=None)
+            if request.at is None:
+                balances = await standing_balances(connection, request.tenant_id, currency=None)
             else:
                 # A period ends before its end; nothing is ever recorded in the last microsecond there is.
                 until = min(at, _LAST - _TICK) + _TICK
                 balances = await balances_in_period(
-                    connection, wanted.tenant_id, posted_from=None, posted_until=until, currency=None
+                    connection, request.tenant_id, posted_from=None, posted_until=until, currency=None
                 )
             held = sorted({balance.currency for balance in balances})
-            rates = await _rates(connection, wanted.tenant_id, held, wanted.currency, at=at)
-        return consolidate(balances, rates, currency=wanted.currency, at=at)
+            rates = await _rates(connection, request.tenant_id, held, request.currency, at=at)
+        return consolidate(balances, rates, currency=request.currency, at=at)
 
 
 def consolidate(
     balances: Sequence[AccountBalance], rates: dict[Pair, Rate], *, currency: str, at: datetime
 ) -> contract.ConsolidatedBalances:
-    """Tell balances in one currency. Pure.
+    """State balances in one currency. Pure.
 
     What an account holds in several currencies is added up as exact fractions and rounded once.
     """
@@ -174,13 +174,13 @@ def consolidate(
     accounts: dict[str, list[AccountBalance]] = {}
     for balance in balances:
         accounts.setdefault(balance.account, []).append(balance)
-    told: list[contract.ConsolidatedBalance] = []
+    shown: list[contract.ConsolidatedBalance] = []
     for account, parts in sorted(accounts.items()):
         exact = Fraction(0)
         for part in parts:
             if (quoted := quotes[part.currency]) is not None:
                 exact += quoted.worth(part.credits_minor - part.debits_minor)
-        told.append(
+        shown.append(
             contract.ConsolidatedBalance(
                 account=account,
                 account_type=parts[0].account_type,
@@ -195,10 +195,10 @@ def consolidate(
     return contract.ConsolidatedBalances(
         currency=currency,
         at=at,
-        accounts=told,
+        accounts=shown,
         quotes=[wire_quote(quoted) for quoted in quotes.values() if quoted is not None],
         unconverted=[code for code, quoted in quotes.items() if quoted is None],
-        rounding_minor=-sum(balance.net_minor for balance in told),
+        rounding_minor=-sum(balance.net_minor for balance in shown),
     )
 
 
@@ -209,7 +209,7 @@ async def _rates(
 
 
 def wire_rate(rate: Rate) -> contract.ExchangeRate:
-    """Tell a rate as it was recorded."""
+    """Show a rate as it was recorded."""
     return contract.ExchangeRate(
         id=rate.id,
         from_currency=rate.from_currency,
@@ -223,7 +223,7 @@ def wire_rate(rate: Rate) -> contract.ExchangeRate:
 
 
 def wire_quote(quoted: Quote) -> contract.RateQuote:
-    """Tell a quote with the rates that it is made of."""
+    """Show a quote with the rates that it is made of."""
     return contract.RateQuote(
         from_currency=quoted.from_currency,
         to_currency=quoted.to_currency,

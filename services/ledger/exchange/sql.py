@@ -173,7 +173,7 @@ class StandingConversion(msgspec.Struct, frozen=True, kw_only=True):
 
     tenant_id: str
     digest: bytes
-    """SHA-256 of what was asked."""
+    """SHA-256 of what was requested."""
     conversion: Conversion
     legs: tuple[Leg, ...]
     """The rates by which it was made, as they were recorded."""

@@ -1,6 +1,6 @@
 """Proof that the books are as they were written, and that they agree with what the api published of payments."""
 
-from services.ledger.integrity.commands.reconciliation import AGREE_WITHIN, Claims
+from services.ledger.integrity.commands.reconciliation import AGREE_WITHIN, Reconciliation
 from services.ledger.integrity.commands.verification import Report, Verifier
 from services.ledger.integrity.consumers import IntegrityConsumers
 from services.ledger.integrity.workers import (
@@ -15,8 +15,8 @@ __all__ = [
     "COMPARE_EVERY_SECONDS",
     "VERIFY_EVERY_SECONDS",
     "VERIFY_GROUPS_MAX",
-    "Claims",
     "IntegrityConsumers",
+    "Reconciliation",
     "Report",
     "VerificationWorker",
     "Verifier",

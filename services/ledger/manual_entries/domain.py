@@ -1,4 +1,4 @@
-"""Entries that people make, from their words to lines on accounts: everything that can be said before they are posted."""
+"""Entries that people make, from codes and decimals to lines on accounts: everything that is checked before they are posted."""
 
 import asyncio
 import hashlib
@@ -40,7 +40,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def fault_of(reason: Rejected, *, place: int) -> Fault:
-    """Say where in a call an entry was refused; without a place of its own, the entry as a whole is meant."""
+    """Name where in a call an entry was refused; without a place of its own, the entry as a whole is meant."""
     within = reason.errors[0][0] if isinstance(reason, Invalid) and reason.errors else ""
     return Fault(code=reason.reason, detail=reason.detail, pointer=f"/entries/{place}{within}")
 
@@ -59,7 +59,7 @@ async def identified(entries: Sequence[ManualEntry], *, source: str) -> list[Man
 
 
 async def fingerprint(what: str, entries: Sequence[ManualEntry]) -> bytes:
-    """Digest what is asked, 32 bytes: the same meaning has the same fingerprint, that of `[what, entries]` as JSON."""
+    """Digest what is requested, 32 bytes: the same meaning has the same fingerprint, that of `[what, entries]` as JSON."""
     digest = hashlib.sha256(b"[" + _encoder.encode(what) + b",[")
     separator = b""
     async for some in in_turn(entries):
@@ -85,7 +85,7 @@ def codes(entries: Iterable[ManualEntry]) -> set[str]:
     return {line.account for entry in entries for line in entry.lines}
 
 
-def manual_entry(wanted: ManualEntry, *, tenant_id: str, accounts: Mapping[str, Account], now: datetime) -> Entry:
+def manual_entry(entry: ManualEntry, *, tenant_id: str, accounts: Mapping[str, Account], now: datetime) -> Entry:
     """Make the journal entry that a person wants, debits first.
 
     What they wrote is the content, so that the same again is a replay; the hour is a part of it only where they named one.
@@ -95,30 +95,30 @@ def manual_entry(wanted: ManualEntry, *, tenant_id: str, accounts: Mapping[str, 
         Invalid: for an amount, a currency or a description that cannot be, lines that do not balance or are not in one
             currency. `errors` has the place within the entry.
     """
-    if not 1 <= len(wanted.description) <= DESCRIPTION_LENGTH_MAX or "\0" in wanted.description:
+    if not 1 <= len(entry.description) <= DESCRIPTION_LENGTH_MAX or "\0" in entry.description:
         raise _wrong(EntryInvalid, f"description must have 1 to {DESCRIPTION_LENGTH_MAX} characters", "/description")
     lines: list[Line] = []
-    for place, line in enumerate(wanted.lines):
+    for place, line in enumerate(entry.lines):
         lines.append(_line(line, accounts, pointer=f"/lines/{place}"))
-        if line.currency != wanted.lines[0].currency:
+        if line.currency != entry.lines[0].currency:
             sentence = (
-                f"the lines of an entry must be in one currency, not {wanted.lines[0].currency} and {line.currency}"
+                f"the lines of an entry must be in one currency, not {entry.lines[0].currency} and {line.currency}"
             )
             raise _wrong(CurrencyMixed, sentence, f"/lines/{place}/currency")
-    occurred_at = _instant(wanted.occurred_at)
+    occurred_at = _instant(entry.occurred_at)
     lines.sort(key=lambda line: line.side is Side.CREDIT)
     content = _encoder.encode(
         (
-            wanted.description,
+            entry.description,
             occurred_at,
             [(line.account_id, line.side, line.amount_minor, line.currency) for line in lines],
         )
     )
-    assert wanted.id is not None
+    assert entry.id is not None
     try:
         return Entry(
             tenant_id=tenant_id,
-            id=wanted.id,
+            id=entry.id,
             kind=EntryKind.MANUAL,
             content=f"manual entry {content.decode()}",
             payment_intent_id=None,
@@ -130,9 +130,9 @@ def manual_entry(wanted: ManualEntry, *, tenant_id: str, accounts: Mapping[str, 
         raise _wrong(type(fault), fault.detail, "/lines", code=fault.reason) from fault
 
 
-def _instant(wanted: datetime | None) -> datetime | None:
+def _instant(occurred_at: datetime | None) -> datetime | None:
     try:
-        return None if wanted is None else wanted.astimezone(UTC)
+        return None if occurred_at is None else occurred_at.astimezone(UTC)
     except OverflowError as fault:
         raise _wrong(EntryInvalid, "occurred_at must be within the years 1 to 9999 in UTC", "/occurred_at") from fault
 
@@ -153,7 +153,7 @@ def _wrong(kind: type[Invalid], sentence: str, pointer: str, *, code: str | None
     return kind(sentence, code=code, errors=((pointer, sentence),))
 
 
-def entry_id(wanted: ManualEntry) -> UUID:
+def entry_id(entry: ManualEntry) -> UUID:
     """Return the id that an entry has been given."""
-    assert wanted.id is not None
-    return wanted.id
+    assert entry.id is not None
+    return entry.id

@@ -1,4 +1,4 @@
-"""What can be told about entries that people make: proposals, and what a tenant demands."""
+"""Reads about entries that people make: proposals, and what a tenant requires."""
 
 from libs.common.clock import Clock
 from libs.common.contracts import ledger_journal as contract
@@ -18,45 +18,45 @@ class JournalQueries:
         self._database = database
         self._clock = clock
 
-    async def proposal(self, wanted: contract.GetProposal) -> contract.Proposal:
+    async def proposal(self, request: contract.GetProposal) -> contract.Proposal:
         """Find a proposal.
 
         Raises:
             ProposalNotFound: when the tenant has none of this id.
         """
         async with self._database.connection() as connection:
-            found = await proposals.proposal(connection, wanted.tenant_id, wanted.proposal_id, now=self._clock.now())
+            found = await proposals.proposal(connection, request.tenant_id, request.proposal_id, now=self._clock.now())
         if found is None:
             raise ProposalNotFound("proposal not found")
         return found
 
-    async def proposals(self, wanted: contract.ListProposals) -> contract.ProposalPage:
+    async def proposals(self, request: contract.ListProposals) -> contract.ProposalPage:
         """List proposals, newest first.
 
         Raises:
             QueryInvalid: for a limit out of range, or a cursor that is not ours.
         """
-        if not 1 <= wanted.limit <= PROPOSALS_MAX:
+        if not 1 <= request.limit <= PROPOSALS_MAX:
             sentence = f"limit must be 1 to {PROPOSALS_MAX}"
             raise QueryInvalid(sentence, errors=(("limit", sentence),))
         async with self._database.connection() as connection:
-            # One more than wanted tells whether there is a next page.
+            # One more than requested shows whether there is a next page.
             found = await proposals.proposals(
                 connection,
-                wanted.tenant_id,
-                status=wanted.status,
-                before=None if wanted.cursor is None else read_cursor(wanted.cursor),
+                request.tenant_id,
+                status=request.status,
+                before=None if request.cursor is None else read_cursor(request.cursor),
                 now=self._clock.now(),
-                limit=wanted.limit + 1,
+                limit=request.limit + 1,
             )
-        page = found[: wanted.limit]
+        page = found[: request.limit]
         return contract.ProposalPage(
             proposals=page,
-            next_cursor=write_cursor(page[-1].made_at, page[-1].id) if len(found) > wanted.limit else None,
+            next_cursor=write_cursor(page[-1].made_at, page[-1].id) if len(found) > request.limit else None,
         )
 
-    async def policy(self, wanted: contract.GetJournalPolicy) -> contract.JournalPolicy:
-        """Tell what a tenant demands of entries that people make."""
+    async def policy(self, request: contract.GetJournalPolicy) -> contract.JournalPolicy:
+        """Return what a tenant requires of entries that people make."""
         async with self._database.connection() as connection:
-            found = await manual.needs_approval(connection, wanted.tenant_id)
+            found = await manual.needs_approval(connection, request.tenant_id)
         return contract.JournalPolicy(manual_entries_need_approval=found)

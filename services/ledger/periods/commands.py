@@ -45,7 +45,7 @@ class Periods:
             raise _invalid("a period can be closed once it is over")
         async with self._database.transaction() as tx:
             await sql.begin_closing(tx, request.tenant_id)
-            closed = await sql.closed_periods(tx, request.tenant_id, under_way=True)
+            closed = await sql.closed_periods(tx, request.tenant_id, unfinished=True)
             if closed and ends_before < closed[0].ends_before:
                 raise _invalid(f"the books are closed up to {iso(closed[0].ends_before)} already")
             if closed and ends_before == closed[0].ends_before:
@@ -58,11 +58,11 @@ class Periods:
 
     async def closed(self, tenant_id: str) -> contract.PeriodList:
         """List what a tenant has closed, the latest first: periods into which nothing is posted any more."""
-        # What is still under way after that is left out.
+        # What is still in progress after that is left out.
         with suppress(Unavailable):
             await self._finish(tenant_id)
         async with self._database.connection() as connection:
-            return contract.PeriodList(periods=await sql.closed_periods(connection, tenant_id, under_way=False))
+            return contract.PeriodList(periods=await sql.closed_periods(connection, tenant_id, unfinished=False))
 
     async def _finish(self, tenant_id: str) -> None:
         """Wait until all groups have ended that began before a period of a tenant was closed.
@@ -71,11 +71,11 @@ class Periods:
             Unavailable: when one of them takes too long.
         """
         async with self._database.connection() as connection:
-            closings = await sql.closings_under_way(connection, tenant_id)
+            closings = await sql.closings_in_progress(connection, tenant_id)
             if not closings:
                 return
             # A period that is read here is committed, so a group that begins after this look sees it.
-            groups = await sql.groups_on_their_way(connection)
+            groups = await sql.groups_in_progress(connection)
             deadline = monotonic() + _GROUPS_WAIT_SECONDS
             while groups:
                 if monotonic() >= deadline:
@@ -83,7 +83,7 @@ class Periods:
                         "entries are being posted that began before the period was closed; again finishes it"
                     )
                 await asyncio.sleep(_GROUPS_LOOK_SECONDS)
-                groups &= await sql.groups_on_their_way(connection)
+                groups &= await sql.groups_in_progress(connection)
             await sql.end_closings(connection, tenant_id, closings)
 
 

@@ -44,15 +44,15 @@ async def begin_closing(tx: Connection, tenant_id: str) -> None:
 
 
 _CLOSED_PERIODS = Statement("""
-SELECT ends_before, closed_at, closed_by FROM periods AS p WHERE tenant_id = :tenant_id AND (:under_way OR NOT EXISTS (
+SELECT ends_before, closed_at, closed_by FROM periods AS p WHERE tenant_id = :tenant_id AND (:unfinished OR NOT EXISTS (
 SELECT FROM closings_under_way AS c WHERE c.tenant_id = p.tenant_id AND c.ends_before = p.ends_before))
 ORDER BY ends_before DESC
 """)
 
 
-async def closed_periods(connection: Connection, tenant_id: str, *, under_way: bool) -> list[Period]:
-    """List a tenant's closed periods, the latest first; those into which a group may still post only if `under_way`."""
-    rows = await _CLOSED_PERIODS.fetch(connection, tenant_id=tenant_id, under_way=under_way)
+async def closed_periods(connection: Connection, tenant_id: str, *, unfinished: bool) -> list[Period]:
+    """List a tenant's closed periods, the latest first; those into which a group may still post only if `unfinished`."""
+    rows = await _CLOSED_PERIODS.fetch(connection, tenant_id=tenant_id, unfinished=unfinished)
     return [Period(**dict(row)) for row in rows]
 
 
@@ -68,16 +68,16 @@ async def write_period(tx: Connection, tenant_id: str, period: Period) -> None:
     await _WRITE_PERIOD.execute(tx, tenant_id=tenant_id, period=period)
 
 
-_CLOSINGS_UNDER_WAY = Statement("SELECT ends_before FROM closings_under_way WHERE tenant_id = :tenant_id")
+_IN_PROGRESS = Statement("SELECT ends_before FROM closings_under_way WHERE tenant_id = :tenant_id")
 
 
-async def closings_under_way(connection: Connection, tenant_id: str) -> list[datetime]:
+async def closings_in_progress(connection: Connection, tenant_id: str) -> list[datetime]:
     """List the closed periods of a tenant into which a group may still post."""
-    rows = await _CLOSINGS_UNDER_WAY.fetch(connection, tenant_id=tenant_id)
+    rows = await _IN_PROGRESS.fetch(connection, tenant_id=tenant_id)
     return [row["ends_before"] for row in rows]
 
 
-async def groups_on_their_way(connection: Connection) -> set[str]:
+async def groups_in_progress(connection: Connection) -> set[str]:
     """Name the transactions that are posting at this moment; a name is not used twice."""
     return {row["virtualtransaction"] for row in await connection.fetch(_GROUPS)}
 

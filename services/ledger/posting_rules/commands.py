@@ -74,7 +74,7 @@ class PaymentCommands:
 
 
 CHANGES_MAX = 100
-"""Changes of a role that are told at most."""
+"""Changes of a role that are shown at most."""
 
 ACTOR_LENGTH_MAX = 320
 """As long as an e-mail address can be."""
@@ -89,14 +89,14 @@ class RoleCommands:
         self._charts = Charts()
 
     async def every(self, tenant_id: str) -> list[contract.AccountRole]:
-        """Tell which account plays each role, in the order of the rules."""
+        """Return which account plays each role, in the order of the rules."""
         async with self._database.transaction() as tx:
-            return await self._told(tx, tenant_id, list(ROLES))
+            return await self._shown(tx, tenant_id, list(ROLES))
 
     async def history(self, tenant_id: str, role: Role) -> contract.AccountRoleHistory:
-        """Tell which account plays a role, and its latest changes, newest first."""
+        """Return which account plays a role, and its latest changes, newest first."""
         async with self._database.transaction() as tx:
-            (now,) = await self._told(tx, tenant_id, [role])
+            (now,) = await self._shown(tx, tenant_id, [role])
             changes = await role_changes(tx, tenant_id, role, limit=CHANGES_MAX)
             codes = await self._accounts(tx, tenant_id)
         return contract.AccountRoleHistory(
@@ -115,13 +115,13 @@ class RoleCommands:
     async def assign(self, request: contract.AssignAccountRole) -> contract.AccountRole:
         """Let an account play a role in every entry that is posted from now on; what stands in the books stays.
 
-        When this returns, no process posts by the account before: see `services.ledger.chart`. Asked again, nothing changes.
+        When this returns, no process posts by the account before: see `services.ledger.chart`. Requested again, nothing changes.
 
         Raises:
             AccountUnknown: when the chart has no account of this code.
             RoleUnfit: when the account's type does not fit the role.
             RoleConflict: when the account plays a role that a rule sets against this one.
-            RoleActorInvalid: when nobody says who asks.
+            RoleActorInvalid: when nobody is named as its author.
             Unavailable: when a group that is being posted takes too long.
         """
         if not 1 <= len(request.actor) <= ACTOR_LENGTH_MAX:
@@ -148,17 +148,17 @@ class RoleCommands:
                         changed_by=request.actor,
                     ),
                 )
-            (told,) = await self._told(tx, tenant_id, [request.role])
-        return told
+            (shown,) = await self._shown(tx, tenant_id, [request.role])
+        return shown
 
-    async def _told(self, tx: Connection, tenant_id: str, roles: list[Role]) -> list[contract.AccountRole]:
+    async def _shown(self, tx: Connection, tenant_id: str, roles: list[Role]) -> list[contract.AccountRole]:
         chart = (await self._charts.of(tx, [tenant_id], opened_at=self._clock.now()))[tenant_id]
         accounts = await self._accounts(tx, tenant_id)
         changes = (await assigned_roles(tx, [tenant_id])).get(tenant_id, {})
-        told = []
+        shown = []
         for role in roles:
             account, change = accounts[chart.roles[role]], changes.get(role)
-            told.append(
+            shown.append(
                 contract.AccountRole(
                     role=role,
                     account=account.code,
@@ -169,7 +169,7 @@ class RoleCommands:
                     changed_by=None if change is None else change.changed_by,
                 )
             )
-        return told
+        return shown
 
     async def _accounts(self, tx: Connection, tenant_id: str) -> dict[object, Account]:
         return {account.id: account for account in await chart_of(tx, tenant_id)}

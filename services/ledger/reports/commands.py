@@ -10,7 +10,7 @@ from libs.common.db import Database
 from services.ledger import metrics
 from services.ledger.reports.sql import views
 
-ASKED_WAIT_SECONDS = 10.0
+REQUEST_WAIT_SECONDS = 10.0
 """How long whoever asks for a refresh waits for its end; it goes on without them."""
 
 _LOOKS_PER_INTERVAL = 15
@@ -24,7 +24,7 @@ class ReportCommands:
         self._database = database
         self._age_max = age_max
         self._timeout_seconds = timeout_seconds
-        self._asked = asyncio.Event()
+        self._requested = asyncio.Event()
         self._waiting: list[asyncio.Future[bool]] = []
 
     async def keep_fresh(self) -> None:
@@ -34,11 +34,11 @@ class ReportCommands:
             try:
                 # Jitter, so that several processes do not all look at the same moment.
                 async with asyncio.timeout(pause_seconds * random.uniform(0.9, 1.1)):  # noqa: S311 - not a secret
-                    await self._asked.wait()
+                    await self._requested.wait()
             except TimeoutError:
                 await self.refresh_when_old()
             else:
-                await self._refresh_asked()
+                await self._refresh_requested()
 
     async def refresh_when_old(self) -> bool:
         """Refresh the views when they are older than they may be; False when they are not, or another process does."""
@@ -48,26 +48,26 @@ class ReportCommands:
         """Have the views refreshed now, and wait, bounded, for the end."""
         waiting: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting.append(waiting)
-        self._asked.set()
+        self._requested.set()
         try:
-            async with asyncio.timeout(ASKED_WAIT_SECONDS):
+            async with asyncio.timeout(REQUEST_WAIT_SECONDS):
                 is_done = await waiting
         except TimeoutError:
             is_done = False
         async with self._database.connection() as connection:
             return ReportsRefreshed(refreshed_at=await views.refreshed_at(connection), is_done=is_done)
 
-    async def _refresh_asked(self) -> None:
-        self._asked.clear()
+    async def _refresh_requested(self) -> None:
+        self._requested.clear()
         waiting, self._waiting = self._waiting, []
         is_done = False
         try:
             # Where another process is at it, its views will be as fresh, but nobody here knows when.
             is_done = await self._refresh(timedelta(0))
         finally:
-            for asked in waiting:
-                if not asked.done():
-                    asked.set_result(is_done)
+            for waiter in waiting:
+                if not waiter.done():
+                    waiter.set_result(is_done)
 
     async def _refresh(self, age_max: timedelta) -> bool:
         begun = perf_counter()

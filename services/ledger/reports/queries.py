@@ -39,40 +39,40 @@ class ReportQueries:
         ):
             yield connection
 
-    async def revenue(self, wanted: contract.ReportRevenue) -> contract.RevenueReport:
+    async def revenue(self, request: contract.ReportRevenue) -> contract.RevenueReport:
         """Report a tenant's revenue by period.
 
         Raises:
             QueryInvalid: for a time zone that there is not.
         """
-        zone = read_zone(wanted.zone)
+        zone = read_zone(request.zone)
         async with self._snapshot() as snapshot:
             rows = await views.revenue(
                 snapshot,
-                wanted.tenant_id,
-                period=Period(begins_at=wanted.posted_from, ends_at=wanted.posted_until),
-                granularity=wanted.granularity,
+                request.tenant_id,
+                period=Period(begins_at=request.posted_from, ends_at=request.posted_until),
+                granularity=request.granularity,
                 zone=zone,
-                currency=wanted.currency,
+                currency=request.currency,
             )
             return contract.RevenueReport(rows=rows, refreshed_at=await views.refreshed_at(snapshot))
 
-    async def revenue_by_tenant(self, wanted: contract.ReportRevenueByTenant) -> contract.RevenueReport:
+    async def revenue_by_tenant(self, request: contract.ReportRevenueByTenant) -> contract.RevenueReport:
         """Report the revenue of every tenant that has any, by its id.
 
         Raises:
             QueryInvalid: for a limit out of range, or a cursor that is not ours.
         """
-        limit = _limit(wanted.limit, LINES_MAX)
-        after = "" if wanted.cursor is None else read_text(wanted.cursor)
+        limit = _limit(request.limit, LINES_MAX)
+        after = "" if request.cursor is None else read_text(request.cursor)
         async with self._snapshot() as snapshot:
-            # One more than wanted tells whether there is a next page.
+            # One more than requested shows whether there is a next page.
             tenants = await views.tenants_with_books(snapshot, after=after, limit=limit + 1)
             rows = await views.revenue_by_tenant(
                 snapshot,
                 tenants[:limit],
-                period=Period(begins_at=wanted.posted_from, ends_at=wanted.posted_until),
-                currency=wanted.currency,
+                period=Period(begins_at=request.posted_from, ends_at=request.posted_until),
+                currency=request.currency,
             )
             return contract.RevenueReport(
                 rows=rows,
@@ -80,24 +80,24 @@ class ReportQueries:
                 next_cursor=write_text(tenants[limit - 1]) if len(tenants) > limit else None,
             )
 
-    async def balances(self, wanted: contract.ReportBalances) -> contract.BalancesReport:
+    async def balances(self, request: contract.ReportBalances) -> contract.BalancesReport:
         """Report what a tenant's accounts held, or turned over in a period."""
         async with self._snapshot() as snapshot:
             found = await views.account_balances(
                 snapshot,
-                wanted.tenant_id,
-                period=Period(begins_at=wanted.posted_from, ends_at=wanted.posted_until),
-                currency=wanted.currency,
+                request.tenant_id,
+                period=Period(begins_at=request.posted_from, ends_at=request.posted_until),
+                currency=request.currency,
             )
             return contract.BalancesReport(balances=found, refreshed_at=await views.refreshed_at(snapshot))
 
-    async def trial_balance(self, wanted: contract.ReportTrialBalance) -> contract.TrialBalance:
+    async def trial_balance(self, request: contract.ReportTrialBalance) -> contract.TrialBalance:
         """List all accounts of a tenant with their totals at one instant of record."""
         async with self._database.connection() as connection:
-            rows = await statements.trial_balance(connection, wanted.tenant_id, before=wanted.as_of)
-        return contract.TrialBalance(as_of=wanted.as_of or self._clock.now(), rows=rows)
+            rows = await statements.trial_balance(connection, request.tenant_id, before=request.as_of)
+        return contract.TrialBalance(as_of=request.as_of or self._clock.now(), rows=rows)
 
-    async def statement(self, wanted: contract.ReportStatement) -> contract.StatementPage:
+    async def statement(self, request: contract.ReportStatement) -> contract.StatementPage:
         """State what happened on one account in one currency, page by page.
 
         The first page fixes where the statement ends, so that all pages are of one statement, however much is posted
@@ -107,31 +107,31 @@ class ReportQueries:
             AccountUnknown: when the chart has no such account.
             QueryInvalid: for a limit out of range, or a cursor that is not ours.
         """
-        limit = _limit(wanted.limit, LINES_MAX)
-        after, ends_at = None, wanted.posted_until
-        if wanted.cursor is not None:
-            at, version, ends_at = read_line(wanted.cursor)
+        limit = _limit(request.limit, LINES_MAX)
+        after, ends_at = None, request.posted_until
+        if request.cursor is not None:
+            at, version, ends_at = read_line(request.cursor)
             after = (at, version)
         async with self._snapshot() as snapshot:
-            accounts = await accounts_by_code(snapshot, wanted.tenant_id, [wanted.account])
-            account = accounts.get(wanted.account)
+            accounts = await accounts_by_code(snapshot, request.tenant_id, [request.account])
+            account = accounts.get(request.account)
             if account is None:
-                sentence = f"the chart has no account {wanted.account}"
+                sentence = f"the chart has no account {request.account}"
                 raise AccountUnknown(sentence, errors=(("account", sentence),))
-            closing = await statements.standing_before(snapshot, account, wanted.currency, ends_at)
+            closing = await statements.standing_before(snapshot, account, request.currency, ends_at)
             opening = statements.Standing()
-            if wanted.posted_from is not None:
-                opening = await statements.standing_before(snapshot, account, wanted.currency, wanted.posted_from)
+            if request.posted_from is not None:
+                opening = await statements.standing_before(snapshot, account, request.currency, request.posted_from)
             # A period that ends before it begins has no lines, and closes as it opened.
             until = closing.posted_at
-            if until is None or (wanted.posted_from is not None and until < wanted.posted_from):
+            if until is None or (request.posted_from is not None and until < request.posted_from):
                 closing, lines = opening, []
             else:
                 lines = await statements.statement_lines(
                     snapshot,
                     account,
-                    wanted.currency,
-                    begins_at=wanted.posted_from,
+                    request.currency,
+                    begins_at=request.posted_from,
                     until=until,
                     after=after,
                     limit=limit + 1,
@@ -145,7 +145,7 @@ class ReportQueries:
             account=account.code,
             label=account.label,
             account_type=account.account_type,
-            currency=wanted.currency,
+            currency=request.currency,
             opening_debits_minor=opening.debits_minor,
             opening_credits_minor=opening.credits_minor,
             closing_debits_minor=closing.debits_minor,
@@ -154,19 +154,19 @@ class ReportQueries:
             next_cursor=next_cursor,
         )
 
-    async def journal(self, wanted: contract.ReportJournal) -> contract.JournalPage:
+    async def journal(self, request: contract.ReportJournal) -> contract.JournalPage:
         """List a tenant's entries in the order of record, page by page.
 
         Raises:
             QueryInvalid: for a limit out of range, or a cursor that is not ours.
         """
-        limit = _limit(wanted.limit, ENTRIES_MAX)
+        limit = _limit(request.limit, ENTRIES_MAX)
         async with self._database.connection() as connection:
             found = await statements.journal(
                 connection,
-                wanted.tenant_id,
-                period=Period(begins_at=wanted.posted_from, ends_at=wanted.posted_until),
-                after=None if wanted.cursor is None else read_cursor(wanted.cursor),
+                request.tenant_id,
+                period=Period(begins_at=request.posted_from, ends_at=request.posted_until),
+                after=None if request.cursor is None else read_cursor(request.cursor),
                 limit=limit + 1,
             )
         page = found[:limit]
@@ -191,8 +191,8 @@ def read_zone(name: str) -> ZoneInfo:
         raise QueryInvalid(sentence, errors=(("tz", sentence),)) from fault
 
 
-def _limit(wanted: int, most: int) -> int:
-    if not 1 <= wanted <= most:
+def _limit(limit: int, most: int) -> int:
+    if not 1 <= limit <= most:
         sentence = f"limit must be 1 to {most}"
         raise QueryInvalid(sentence, errors=(("limit", sentence),))
-    return wanted
+    return limit

@@ -1,4 +1,4 @@
-"""A ledger whose books are filled by hand, and a plain Python model of what reports must say about them."""
+"""A ledger whose books are filled by hand, and a plain Python model of what reports must show of them."""
 
 from collections import defaultdict
 from collections.abc import Iterable

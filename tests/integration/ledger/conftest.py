@@ -43,7 +43,7 @@ class Ledger:
             ExchangeCommands(database, clock=clock), ExchangeQueries(database, clock=clock)
         )
 
-    async def hear_captures(self, *received: Received[gateway.PaymentCaptured]) -> None:
+    async def handle_captures(self, *received: Received[gateway.PaymentCaptured]) -> None:
         """Handle captures in one transaction, as the pack consumer does."""
         await self.handle(self.payments.handler(gateway.PaymentCaptured), received)
 
@@ -59,7 +59,7 @@ class Ledger:
                 continue
         raise AssertionError("events lost against others again and again")
 
-    async def said(self, tenant_id: str) -> list[JournalEntryPosted]:
+    async def published(self, tenant_id: str) -> list[JournalEntryPosted]:
         """Read what waits in the outbox for a tenant, in its order."""
         rows = await self.database.fetch(
             "SELECT contract, body FROM outbox WHERE tenant_id = $1 ORDER BY seq", tenant_id
@@ -86,7 +86,7 @@ def captured(
     currency: str = "BRL",
     payment_intent_id: UUID | None = None,
 ) -> Received[gateway.PaymentCaptured]:
-    """Make a capture as it is heard, under a new event id."""
+    """Make a capture as it arrives, under a new event id."""
     return Received(
         id=new_id(),
         body=gateway.PaymentCaptured(

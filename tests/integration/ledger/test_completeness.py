@@ -59,7 +59,7 @@ async def test_hold_survives_its_row(bank: Bank) -> None:
 
 @pytest.mark.parametrize("name", [name for name in Hold.__struct_fields__ if name not in RESOLVED_FIELDS])
 async def test_field_of_a_hold_is_kept_by_the_database(bank: Bank, ledger_database: TestDatabase, name: str) -> None:
-    assert name in CHANGED, f"say here how {name} would be changed"
+    assert name in CHANGED, f"add here how {name} would be changed"
     placed = await bank.hold(1, lasts=timedelta(hours=1))
     with pytest.raises(asyncpg.RestrictViolationError, match="changes in nothing else"):
         await as_owner(

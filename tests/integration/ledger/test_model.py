@@ -7,7 +7,7 @@ import pytest
 from libs.common.contracts import ledger_books as contract
 from services.ledger.app import workers
 from services.ledger.holds import queries
-from services.ledger.integrity import Claims, Verifier
+from services.ledger.integrity import Reconciliation, Verifier
 from tests.integration.ledger.bank import Bank
 from tests.support.databases import TestDatabase
 from tests.support.ledger_proof import prove
@@ -17,10 +17,10 @@ async def test_the_workers_run(bank: Bank) -> None:
     hold = await bank.hold(1, lasts=timedelta(seconds=1))
     bank.clock.advance(timedelta(seconds=1))
     verifier = Verifier(bank.database, clock=bank.clock)
-    for worker in workers(bank.database, bank.holds, verifier, Claims(bank.database, clock=bank.clock)):
+    for worker in workers(bank.database, bank.holds, verifier, Reconciliation(bank.database, clock=bank.clock)):
         await worker.run()
     assert (await queries.get(bank.database, bank.tenant_id, hold.id)).state is contract.HoldState.EXPIRED
-    assert (await verifier.standing(bank.tenant_id)).entries > 0
+    assert (await verifier.show(bank.tenant_id)).entries > 0
 
 
 @pytest.mark.parametrize("seed", [1, 2])

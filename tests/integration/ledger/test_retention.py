@@ -1,4 +1,4 @@
-"""What is not the books themselves is forgotten where a setting says so, and never sooner."""
+"""What is not the books themselves is forgotten where a setting demands it, and never sooner."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -13,7 +13,7 @@ from tests.support.databases import TestDatabase
 DAY = timedelta(days=1)
 
 
-async def test_old_answers_are_forgotten_only_where_a_setting_says_so(
+async def test_old_answers_are_forgotten_only_where_a_setting_shows_so(
     ledger_database: TestDatabase, tenant_id: str
 ) -> None:
     now = datetime.now(UTC)

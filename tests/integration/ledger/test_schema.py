@@ -33,7 +33,7 @@ async def test_the_migration_makes_what_the_models_describe(ledger_database: Tes
     await engine.dispose()
 
 
-async def test_every_column_says_what_it_is(ledger_database: TestDatabase) -> None:
+async def test_every_column_shows_what_it_is(ledger_database: TestDatabase) -> None:
     connection = await asyncpg.connect(ledger_database.url("ledger_owner"))
     silent = await connection.fetch(
         "SELECT c.relname, a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid "
@@ -81,7 +81,7 @@ async def test_every_key_of_a_tenants_data_has_the_tenant_in_it(ledger_database:
 async def test_nobody_changes_or_removes_what_stands_in_the_books(
     ledger: Ledger, ledger_database: TestDatabase, clock: ManualClock, tenant_id: str, statement: str
 ) -> None:
-    await ledger.hear_captures(captured(tenant_id, at=clock.now()))
+    await ledger.handle_captures(captured(tenant_id, at=clock.now()))
     for role, refused in (
         ("ledger_app", asyncpg.InsufficientPrivilegeError),
         ("ledger_owner", asyncpg.RestrictViolationError),

@@ -24,14 +24,14 @@ WAIT_SECONDS = 60
 
 
 class Neighbours:
-    """The gateway's and the api's side: says captures, hears postings, looks into the dead-letter queue."""
+    """The gateway's and the api's side: publishes captures, receives postings, looks into the dead-letter queue."""
 
     def __init__(self, channel: aio_pika.abc.AbstractChannel) -> None:
         self.channel = channel
         self.posted: asyncio.Queue[JournalEntryPosted] = asyncio.Queue()
 
     async def listen(self) -> None:
-        """Bind a queue of our own to what the ledger says."""
+        """Bind a queue of our own to what the ledger publishes."""
         queue = await self.channel.declare_queue(exclusive=True)
         await queue.bind("ledger.events", routing_key="#")
         await queue.consume(self._take, no_ack=True)
@@ -40,8 +40,8 @@ class Neighbours:
         for event in msgspec.json.decode(message.body, type=Pack).events:
             self.posted.put_nowait(msgspec.json.decode(event.body, type=JournalEntryPosted))
 
-    async def say(self, tenant_id: str, bodies: Sequence[bytes]) -> None:
-        """Say captures as one pack."""
+    async def publish(self, tenant_id: str, bodies: Sequence[bytes]) -> None:
+        """Publish captures as one pack."""
         events = [
             PackedEvent(
                 id=new_id(),
@@ -57,7 +57,7 @@ class Neighbours:
             aio_pika.Message(encode_pack("payment.captured", events)), routing_key="payment.captured"
         )
 
-    async def buried(self) -> aio_pika.abc.AbstractIncomingMessage:
+    async def dead_lettered(self) -> aio_pika.abc.AbstractIncomingMessage:
         """Wait for a dead letter of the ledger."""
         queue = await self.channel.get_queue("ledger.payment.captured.dead")
         async with asyncio.timeout(WAIT_SECONDS):
@@ -105,21 +105,21 @@ def capture(amount_minor: int = 100) -> PaymentCaptured:
     )
 
 
-async def test_captures_become_entries_and_a_bad_one_is_buried_alone(
+async def test_captures_become_entries_and_a_bad_one_is_dead_lettered_alone(
     neighbours: Neighbours, ledger_database: TestDatabase, tenant_id: str
 ) -> None:
     good = [capture(i) for i in range(1, 8)]
     bad = capture(-5)
     broken = b'{"payment_intent_id": "not an id"}'
     bodies = [message.encode() for message in [*good[:3], bad, *good[3:]]]
-    await neighbours.say(tenant_id, [*bodies, broken])
+    await neighbours.publish(tenant_id, [*bodies, broken])
 
     expected = {derived_id(message.payment_intent_id, "capture") for message in good}
     posted: set[UUID] = set()
     async with asyncio.timeout(WAIT_SECONDS):
         while not expected <= posted:
             posted.add((await neighbours.posted.get()).entry_id)
-    reasons = {str((await neighbours.buried()).headers) for _ in range(2)}
+    reasons = {str((await neighbours.dead_lettered()).headers) for _ in range(2)}
     assert any("undecodable_message" in headers for headers in reasons)
     assert any("invalid_amount" in headers for headers in reasons)
     async with ledger_database.open("ledger") as database:
@@ -131,8 +131,8 @@ async def test_the_same_pack_again_posts_nothing_new(
 ) -> None:
     first, last = capture(), capture()
     for _ in range(3):
-        await neighbours.say(tenant_id, [first.encode()])
-    await neighbours.say(tenant_id, [last.encode()])
+        await neighbours.publish(tenant_id, [first.encode()])
+    await neighbours.publish(tenant_id, [last.encode()])
     answered: list[JournalEntryPosted] = []
     async with asyncio.timeout(WAIT_SECONDS):
         while not answered or answered[-1].payment_intent_id != last.payment_intent_id:

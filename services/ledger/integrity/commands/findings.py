@@ -1,4 +1,4 @@
-"""What was found broken is written down, counted and said once, whoever found it."""
+"""What was found broken is written down, counted and published once, whoever found it."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,7 +14,7 @@ log = get_logger("ledger.findings")
 
 
 async def write_down(tx: Connection, findings: Sequence[StoredFinding], *, found_at: datetime) -> list[StoredFinding]:
-    """Write findings down and say those that are new, inside `tx`; return them, to be counted after the commit."""
+    """Write findings down and publish those that are new, inside `tx`; return them, to be counted after the commit."""
     if not findings:
         return []
     new = await stored.write_findings(tx, findings, found_at=found_at)

@@ -1,7 +1,7 @@
-"""Intents against entries: what the api says that payments and refunds came to, beside what stands in the books.
+"""Intents against entries: what the api published that payments and refunds came to, beside what stands in the books.
 
-The api hears of an entry and then settles the payment, so each of the two can be told from the other: a settled payment or
-a completed refund has exactly one entry, and a capture or a refund in the books has a payment or refund that says the same.
+The api handles `journal_entry.posted` and then settles the payment, so each of the two follows from the other: a settled payment or
+a completed refund has exactly one entry, and a capture or a refund in the books has a payment or refund of the same amount.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from libs.common.money import parse_amount
 from services.ledger.integrity.commands.findings import count, resolve, write_down
 from services.ledger.integrity.sql import reconciliation
 from services.ledger.integrity.sql.findings import StoredFinding
-from services.ledger.integrity.sql.reconciliation import Claim, ComparedClaim
+from services.ledger.integrity.sql.reconciliation import ComparedEntry, ExpectedEntry
 
 AGREE_WITHIN = timedelta(seconds=45)
 """Until then books and intents may differ: an event that was postponed by 1, 5 and 30 s has arrived. With the pause between two
@@ -29,26 +29,26 @@ away, is found and resolved once the missing message has arrived.
 _GROUPS_MAX = 50
 """Groups of a chain that are compared in one transaction: at most 25,000 entries."""
 
-_CLAIMS_MAX = 1_000
-"""Claims that are compared in one transaction."""
+_EXPECTED_MAX = 1_000
+"""Expected entries that are compared in one transaction."""
 
 _STEPS_MAX = 40
-"""Transactions of one round on each chain, and on claims: a backlog is worked off over several rounds."""
+"""Transactions of one round on each chain, and on what is expected: a backlog is worked off over several rounds."""
 
 
-class Claims:
-    """Writes down what the api claims, and compares it with the books."""
+class Reconciliation:
+    """Writes down which entries the api's events lead to expect, and compares them with the books."""
 
     def __init__(self, database: Database, *, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
-    async def on_payment_settled(self, tx: Connection, received: Sequence[Received[api.PaymentSettled]]) -> None:
-        """A payment is settled: its capture stands in the books, or should."""
+    async def expect_captures(self, tx: Connection, received: Sequence[Received[api.PaymentSettled]]) -> None:
+        """Expect the capture of each settled payment."""
         await self._write(
             tx,
             [
-                _claim(
+                _expected(
                     event,
                     EntryKind.CAPTURE,
                     event.body.payment_intent_id,
@@ -58,42 +58,42 @@ class Claims:
             ],
         )
 
-    async def on_payment_refunded(self, tx: Connection, received: Sequence[Received[api.PaymentRefunded]]) -> None:
-        """A refund is completed: it stands in the books, or will within moments."""
+    async def expect_refunds(self, tx: Connection, received: Sequence[Received[api.PaymentRefunded]]) -> None:
+        """Expect the entry of each completed refund."""
         await self._write(
-            tx, [_claim(event, EntryKind.REFUND, event.body.refund_id, event.body.amount) for event in received]
+            tx, [_expected(event, EntryKind.REFUND, event.body.refund_id, event.body.amount) for event in received]
         )
 
     async def compare(self) -> None:
-        """Compare what is older than `AGREE_WITHIN`: entries with claims, then claims with entries.
+        """Compare what is older than `AGREE_WITHIN`: entries with payments, then payments with entries.
 
-        Each step is one transaction with what it finds, so nothing is passed without being told. Several processes share
+        Each step is one transaction with what it finds, so nothing is passed without being reported. Several processes share
         the work. First what was found before is resolved where the other side has spoken since: while the api is away, every
-        entry is one that it has not claimed yet.
+        entry is one of which it has not published anything yet.
         """
         resolved = await resolve(self._database, resolved_at=self._clock.now())
         async with self._database.transaction() as tx:
-            await reconciliation.begin_claim_checks(tx)
-            chains = await reconciliation.claim_check_chains(tx)
+            await reconciliation.begin_checks(tx)
+            chains = await reconciliation.checked_chains(tx)
         new: list[StoredFinding] = []
         for chain in chains:
             for _ in range(_STEPS_MAX):
-                is_more, told = await self._look_for_claims(chain)
-                new += told
+                is_more, reported = await self._look_for_payments(chain)
+                new += reported
                 if not is_more:
                     break
         for _ in range(_STEPS_MAX):
-            is_more, told = await self._look_for_entries()
-            new += told
+            is_more, reported = await self._look_for_entries()
+            new += reported
             if not is_more:
                 break
         if new or resolved:
             await count(self._database, new)
 
-    async def _write(self, tx: Connection, claims: Sequence[Claim]) -> None:
-        await reconciliation.write_claims(tx, claims, claimed_at=self._clock.now())
+    async def _write(self, tx: Connection, expected: Sequence[ExpectedEntry]) -> None:
+        await reconciliation.write_expected(tx, expected, expected_at=self._clock.now())
 
-    async def _look_for_claims(self, chain: int) -> tuple[bool, list[StoredFinding]]:
+    async def _look_for_payments(self, chain: int) -> tuple[bool, list[StoredFinding]]:
         now = self._clock.now()
         async with self._database.transaction() as tx:
             after, until = await reconciliation.pass_groups(
@@ -101,7 +101,7 @@ class Claims:
             )
             if after == until:
                 return False, []
-            unclaimed = await reconciliation.unclaimed_entries(tx, chain, after=after, until=until)
+            unexpected = await reconciliation.unexpected_entries(tx, chain, after=after, until=until)
             new = await write_down(
                 tx,
                 [
@@ -110,9 +110,9 @@ class Claims:
                         tenant_id=entry["tenant_id"],
                         subject=str(entry["id"]),
                         detail=f"the {entry['kind']} of payment intent {entry['payment_intent_id']} is in the books, "
-                        "but the api never said so",
+                        "but the api never published it",
                     )
-                    for entry in unclaimed
+                    for entry in unexpected
                 ],
                 found_at=now,
             )
@@ -121,23 +121,23 @@ class Claims:
     async def _look_for_entries(self) -> tuple[bool, list[StoredFinding]]:
         now = self._clock.now()
         async with self._database.transaction() as tx:
-            due = await reconciliation.due_claims(tx, claimed_before=now - AGREE_WITHIN, limit=_CLAIMS_MAX)
-            missing = [claim for claim in due if claim.posted_amount_minor is None]
-            # The claim of an entry that is still to be looked at is kept, even where they differ: the entry is looked for it.
-            passed = [claim for claim in due if claim.is_passed]
-            wrong = missing + [claim for claim in passed if not _agree(claim)]
-            new = await write_down(tx, [_finding(claim) for claim in wrong], found_at=now)
-            await reconciliation.end_claims(tx, remove=passed, told=missing)
-        return len(due) == _CLAIMS_MAX and bool(missing or passed), new
+            due = await reconciliation.due_expected(tx, expected_before=now - AGREE_WITHIN, limit=_EXPECTED_MAX)
+            missing = [one for one in due if one.posted_amount_minor is None]
+            # What is expected of an entry that is still to be compared is kept, even where they differ: the entry is looked for it.
+            passed = [one for one in due if one.is_passed]
+            wrong = missing + [one for one in passed if not _agree(one)]
+            new = await write_down(tx, [_finding(one) for one in wrong], found_at=now)
+            await reconciliation.end_expected(tx, remove=passed, reported=missing)
+        return len(due) == _EXPECTED_MAX and bool(missing or passed), new
 
 
-def _claim(
+def _expected(
     received: Received[api.PaymentSettled] | Received[api.PaymentRefunded],
     kind: EntryKind,
     subject_id: UUID,
     amount: str,
-) -> Claim:
-    return Claim(
+) -> ExpectedEntry:
+    return ExpectedEntry(
         tenant_id=received.tenant_id,
         subject_id=subject_id,
         kind=kind,
@@ -148,20 +148,20 @@ def _claim(
     )
 
 
-def _agree(claim: ComparedClaim) -> bool:
-    return (claim.amount_minor, claim.currency) == (claim.posted_amount_minor, claim.posted_currency)
+def _agree(one: ComparedEntry) -> bool:
+    return (one.amount_minor, one.currency) == (one.posted_amount_minor, one.posted_currency)
 
 
-def _finding(claim: ComparedClaim) -> StoredFinding:
+def _finding(one: ComparedEntry) -> StoredFinding:
     posted = (
         "no such entry"
-        if claim.posted_amount_minor is None
-        else f"{claim.posted_amount_minor} {claim.posted_currency} in the entry {claim.entry_id}"
+        if one.posted_amount_minor is None
+        else f"{one.posted_amount_minor} {one.posted_currency} in the entry {one.entry_id}"
     )
     return StoredFinding(
         invariant="intent_without_entry",
-        tenant_id=claim.tenant_id,
-        subject=str(claim.subject_id),
-        detail=f"the api says a {claim.kind} of {claim.amount_minor} {claim.currency} in minor units, "
+        tenant_id=one.tenant_id,
+        subject=str(one.subject_id),
+        detail=f"the api published a {one.kind} of {one.amount_minor} {one.currency} in minor units, "
         f"the books have {posted}",
     )

@@ -1,4 +1,4 @@
-"""The verifier: recomputes every seal and every link from the rows as they lie, and says which of them cannot be.
+"""The verifier: recomputes every seal and every link from the rows as they lie, and names those that cannot be.
 
 It shares no code with what wrote them. An entry's seal is SHA-256 of its canonical bytes, and a group's hash is SHA-256 of
 the hash before it and the seals of its entries (`docs/tamper-evidence.md`): one bit changed anywhere, a row missing, added
@@ -42,7 +42,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     findings: list[StoredFinding]
     """What cannot be."""
     heads: dict[int, str]
-    """The hash of each chain's last recomputed group, in hexadecimal: whoever keeps it can tell later if all was rewritten."""
+    """The hash of each chain's last recomputed group, in hexadecimal: whoever keeps it can show later whether all was rewritten."""
 
 
 class Verifier:
@@ -55,18 +55,18 @@ class Verifier:
     async def go_on(self, *, groups_max: int) -> Report:
         """Recompute what was added since the last run, at most `groups_max` groups of each chain, and look at the balances.
 
-        What is found is written down, counted, and said once.
+        What is found is written down, counted and published once.
         """
         report = await self._run(groups_max=groups_max, anew=False)
-        await self._tell(report)
+        await self._publish(report)
         return report
 
     async def all(self) -> Report:
         """Recompute everything from the first group, in one snapshot, and read every posting."""
         return await self._run(groups_max=None, anew=True)
 
-    async def standing(self, tenant_id: str) -> contract.Verification:
-        """Tell how far the chains were recomputed and what was found for a tenant."""
+    async def show(self, tenant_id: str) -> contract.Verification:
+        """Show how far the chains were recomputed and what was found for a tenant."""
         async with self._database.connection() as connection:
             chains = await seals.chains(connection)
             found = await findings.findings_of(connection, tenant_id, limit=_FINDINGS_SHOWN)
@@ -106,7 +106,7 @@ class Verifier:
                     await seals.remember_check(connection, chain, at=self._clock.now())
         return Report(groups=groups, entries=entries, findings=found, heads=heads)
 
-    async def _tell(self, report: Report) -> None:
+    async def _publish(self, report: Report) -> None:
         now = self._clock.now()
         metrics.VERIFIED_ENTRIES.inc(report.entries)
         new: list[StoredFinding] = []
@@ -198,8 +198,8 @@ class _Walk:
     def _positions(self, group: asyncpg.Record, entries: Sequence[asyncpg.Record], name: str) -> bool:
         """Compare the positions of a group's entries with 1, 2, 3 and so on up to its number of entries."""
         sound = True
-        standing = [entry["position"] for entry in entries]
-        for position in sorted(set(range(1, group["entry_count"] + 1)) - set(standing)):
+        positions = [entry["position"] for entry in entries]
+        for position in sorted(set(range(1, group["entry_count"] + 1)) - set(positions)):
             sound = False
             self._found("entry_missing", f"{name}/{position}", "the entry at this position of the group is missing")
         for before, entry in zip([None, *entries], entries, strict=False):
@@ -216,7 +216,9 @@ class _Walk:
         chain = self.chain
         if (chain.verified, chain.verified_hash) != (chain.sequence, chain.hash):
             self._found(
-                "group_linked", f"{chain.chain}/head", f"the chain ends at group {chain.verified}, not as its head says"
+                "group_linked",
+                f"{chain.chain}/head",
+                f"the chain ends at group {chain.verified}, not as its head has it",
             )
 
     def _found(self, invariant: str, subject: object, detail: str, entry: asyncpg.Record | None = None) -> None:
@@ -243,9 +245,9 @@ def _canonical(entry: asyncpg.Record, lines: Sequence[asyncpg.Record]) -> bytes:
         out += line["account_id"].bytes + line["currency"].encode() + line["side"].encode()[:1]
         for name in ("amount_minor", "version", "debits_after_minor", "credits_after_minor"):
             out += _number(line[name])
-        # Where a line repeats what its entry says, a difference is a change as well.
+        # Where a line repeats what its entry has, a difference is a change as well.
         if line["posted_at"] != entry["posted_at"] or line["effective_at"] != entry["effective_at"]:
-            out += b"not as its entry says"
+            out += b"not as its entry has it"
     return bytes(out)
 
 

@@ -93,7 +93,7 @@ _IS_OPEN = (
 )
 """Whether a finding `f` has not been resolved."""
 
-# Each claim names the entry that it is about, and an entry is found under the id that its claim would name.
+# Each published payment or refund names its entry, and an entry is found under the id that it would name.
 _RESOLVE = Statement(
     """
 INSERT INTO finding_resolutions (invariant, tenant_id, subject, resolved_at)
@@ -111,7 +111,7 @@ ON CONFLICT DO NOTHING RETURNING invariant, tenant_id, subject
 
 
 async def resolve_findings(tx: Connection, *, resolved_at: datetime) -> list[asyncpg.Record]:
-    """Resolve the findings whose claim and entry have both arrived by now and agree; returns them."""
+    """Resolve the findings whose payment or refund and entry have both arrived by now and agree; returns them."""
     return await _RESOLVE.fetch(tx, resolved_at=resolved_at)
 
 

@@ -1,4 +1,4 @@
-"""What the api claims of payments, and how it compares with the books; written by consumers, read by the verifier."""
+"""What the api published of payments, and how it compares with the books; written by consumers, read by the verifier."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,8 +12,8 @@ from libs.common.db import Connection
 from libs.common.db.statements import Statement
 
 
-class Claim(msgspec.Struct, frozen=True, kw_only=True):
-    """What the api says that a payment or refund came to."""
+class ExpectedEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """What the api published that a payment or refund came to."""
 
     tenant_id: str
     subject_id: UUID
@@ -28,39 +28,39 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """ISO 4217 code, upper case."""
 
 
-_WRITE_CLAIMS = Statement("""
+_WRITE = Statement("""
 INSERT INTO claims (entry_id, tenant_id, amount_minor, currency, kind, subject_id, claimed_at)
-SELECT *, :claimed_at FROM unnest(:claims[].entry_id::uuid[], :claims[].tenant_id::text[],
-       :claims[].amount_minor::int8[], :claims[].currency::text[], :claims[].kind::text[],
-       :claims[].subject_id::uuid[])
+SELECT *, :expected_at FROM unnest(:expected[].entry_id::uuid[], :expected[].tenant_id::text[],
+       :expected[].amount_minor::int8[], :expected[].currency::text[], :expected[].kind::text[],
+       :expected[].subject_id::uuid[])
 ON CONFLICT DO NOTHING
 """)
 
 
-async def write_claims(tx: Connection, claims: Sequence[Claim], *, claimed_at: datetime) -> None:
-    """Write claims down; one that stands there changes nothing."""
-    # In the order of the key: two processes that hear the same claims at once never wait for each other in a circle.
-    ordered = sorted(claims, key=lambda c: (c.entry_id.bytes, c.tenant_id, c.amount_minor, c.currency))
-    await _WRITE_CLAIMS.execute(tx, claims=ordered, claimed_at=claimed_at)
+async def write_expected(tx: Connection, expected: Sequence[ExpectedEntry], *, expected_at: datetime) -> None:
+    """Write down which entries are expected; one that is known changes nothing."""
+    # In the order of the key: two processes that handle the same events at once never wait for each other in a circle.
+    ordered = sorted(expected, key=lambda c: (c.entry_id.bytes, c.tenant_id, c.amount_minor, c.currency))
+    await _WRITE.execute(tx, expected=ordered, expected_at=expected_at)
 
 
-_BEGIN_CLAIM_CHECKS = Statement("""
+_BEGIN = Statement("""
 INSERT INTO claim_checks (chain, sequence) SELECT chain, sequence FROM chains
 WHERE NOT EXISTS (SELECT FROM claim_checks) ON CONFLICT DO NOTHING
 """)
 
 
-async def begin_claim_checks(tx: Connection) -> None:
-    """In the first round ever, remember where the chains end: what was posted before is compared with no claim."""
-    await _BEGIN_CLAIM_CHECKS.execute(tx)
+async def begin_checks(tx: Connection) -> None:
+    """In the first round ever, remember where the chains end: what was posted before is compared with nothing."""
+    await _BEGIN.execute(tx)
 
 
-_CLAIM_CHECK_CHAINS = Statement("SELECT chain FROM claim_checks ORDER BY chain")
+_CHAINS = Statement("SELECT chain FROM claim_checks ORDER BY chain")
 
 
-async def claim_check_chains(connection: Connection) -> list[int]:
-    """List the chains whose entries are compared with claims."""
-    return [row["chain"] for row in await _CLAIM_CHECK_CHAINS.fetch(connection)]
+async def checked_chains(connection: Connection) -> list[int]:
+    """List the chains whose entries are compared."""
+    return [row["chain"] for row in await _CHAINS.fetch(connection)]
 
 
 _PASSED = Statement("SELECT sequence FROM claim_checks WHERE chain = :chain FOR UPDATE SKIP LOCKED")
@@ -92,7 +92,7 @@ async def pass_groups(tx: Connection, chain: int, *, posted_before: datetime, li
     return after, until
 
 
-_UNCLAIMED_ENTRIES = Statement("""
+_UNEXPECTED = Statement("""
 SELECT e.tenant_id, e.id, e.kind, e.payment_intent_id FROM journal_entries AS e
 WHERE e.chain = :chain AND e.sequence > :after AND e.sequence <= :until AND e.kind IN ('capture', 'refund')
 AND NOT EXISTS (SELECT FROM claims AS c WHERE c.entry_id = e.id AND c.tenant_id = e.tenant_id)
@@ -105,30 +105,30 @@ ORDER BY e.sequence, e.position
 """)
 
 
-async def unclaimed_entries(connection: Connection, chain: int, *, after: int, until: int) -> list[asyncpg.Record]:
-    """Read the captures and refunds in some groups of a chain that nobody claims, whatever amount.
+async def unexpected_entries(connection: Connection, chain: int, *, after: int, until: int) -> list[asyncpg.Record]:
+    """Read the captures and refunds in some groups of a chain that are not expected, whatever amount.
 
-    A refund that failed after all is left out: when the failure was heard first, the api never called it completed.
+    A refund that failed after all is left out: when the failure was received first, the api never called it completed.
     """
-    return await _UNCLAIMED_ENTRIES.fetch(connection, chain=chain, after=after, until=until)
+    return await _UNEXPECTED.fetch(connection, chain=chain, after=after, until=until)
 
 
-class ComparedClaim(Claim, frozen=True, kw_only=True):
-    """A claim beside its entry."""
+class ComparedEntry(ExpectedEntry, frozen=True, kw_only=True):
+    """What is expected beside the entry that is there."""
 
     posted_amount_minor: int | None
     """What the entry comes to; None where there is none of this kind."""
     posted_currency: str | None
     """In which currency."""
     is_passed: bool
-    """Whether nobody will look for a claim of the entry any more."""
+    """Whether the entry has been compared."""
 
 
-_DUE_CLAIMS = Statement("""
+_DUE = Statement("""
 SELECT c.*, e.amount_minor AS posted_amount_minor, e.currency AS posted_currency,
 coalesce(e.sequence <= k.sequence, false) AS is_passed
 FROM (SELECT tenant_id, subject_id, kind, entry_id, amount_minor, currency, claimed_at FROM claims
-WHERE NOT is_told AND claimed_at < :claimed_before ORDER BY claimed_at LIMIT :limit FOR UPDATE SKIP LOCKED) AS c
+WHERE NOT is_told AND claimed_at < :expected_before ORDER BY claimed_at LIMIT :limit FOR UPDATE SKIP LOCKED) AS c
 LEFT JOIN LATERAL (SELECT p.amount_minor, p.currency, entry.chain, entry.sequence FROM journal_entries AS entry
 JOIN postings AS p ON p.entry_id = entry.id AND p.tenant_id = entry.tenant_id AND p.line_no = 1
 WHERE entry.id = c.entry_id AND entry.tenant_id = c.tenant_id AND entry.kind = c.kind LIMIT 1) AS e ON true
@@ -136,15 +136,15 @@ LEFT JOIN claim_checks AS k ON k.chain = e.chain
 """)
 
 
-async def due_claims(tx: Connection, *, claimed_before: datetime, limit: int) -> list[ComparedClaim]:
-    """Read the oldest claims beside their entries, and keep other processes from them until `tx` ends."""
-    rows = await _DUE_CLAIMS.fetch(tx, claimed_before=claimed_before, limit=limit)
-    names = ComparedClaim.__struct_fields__
-    return [ComparedClaim(**{n: row[n] for n in names} | {"kind": EntryKind(row["kind"])}) for row in rows]
+async def due_expected(tx: Connection, *, expected_before: datetime, limit: int) -> list[ComparedEntry]:
+    """Read the oldest expected entries beside those that are there, and keep other processes from them until `tx` ends."""
+    rows = await _DUE.fetch(tx, expected_before=expected_before, limit=limit)
+    names = ComparedEntry.__struct_fields__
+    return [ComparedEntry(**{n: row[n] for n in names} | {"kind": EntryKind(row["kind"])}) for row in rows]
 
 
 _NAMED = """
-unnest(:claims[].entry_id::uuid[], :claims[].tenant_id::text[], :claims[].amount_minor::int8[], :claims[].currency::bpchar[])
+unnest(:expected[].entry_id::uuid[], :expected[].tenant_id::text[], :expected[].amount_minor::int8[], :expected[].currency::bpchar[])
        AS key(entry_id, tenant_id, amount_minor, currency)
  WHERE c.entry_id = key.entry_id AND c.tenant_id = key.tenant_id AND c.amount_minor = key.amount_minor
    AND c.currency = key.currency
@@ -153,9 +153,9 @@ _REMOVE = Statement("DELETE FROM claims AS c USING {named}", named=_NAMED)
 _REPORTED = Statement("UPDATE claims AS c SET is_told = true FROM {named}", named=_NAMED)
 
 
-async def end_claims(tx: Connection, *, remove: Sequence[Claim], told: Sequence[Claim]) -> None:
-    """Remove claims that were compared; those that were told stay, so that an entry that comes late finds its claim."""
+async def end_expected(tx: Connection, *, remove: Sequence[ExpectedEntry], reported: Sequence[ExpectedEntry]) -> None:
+    """Remove what was compared; what was reported stays, so that an entry that comes late finds it."""
     if remove:
-        await _REMOVE.execute(tx, claims=remove)
-    if told:
-        await _REPORTED.execute(tx, claims=told)
+        await _REMOVE.execute(tx, expected=remove)
+    if reported:
+        await _REPORTED.execute(tx, expected=reported)

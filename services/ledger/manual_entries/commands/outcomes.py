@@ -1,4 +1,4 @@
-"""What became of entries that people make, as whoever asked is told."""
+"""What became of entries that people make, as they are reported."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -13,24 +13,24 @@ from services.ledger.manual_entries.domain import Fault, entry_id
 from services.ledger.manual_entries.sql import manual
 
 
-def result_of(wanted: ManualEntry, fault: Fault | None, outcome: posting.Outcome | None) -> EntryResult:
-    """Tell what became of one entry: the fault that refused it, or what the posting engine made of it."""
+def result_of(entry: ManualEntry, fault: Fault | None, outcome: posting.Outcome | None) -> EntryResult:
+    """Return what became of one entry: the fault that refused it, or what the posting engine made of it."""
     if fault is not None:
         return EntryResult(
-            id=entry_id(wanted),
+            id=entry_id(entry),
             outcome=Outcome.REFUSED,
             code=fault.code,
             detail=fault.detail,
             pointer=fault.pointer,
         )
     if isinstance(outcome, posting.Replayed):
-        return EntryResult(id=entry_id(wanted), outcome=Outcome.REPLAYED, posted_at=outcome.posted_at)
+        return EntryResult(id=entry_id(entry), outcome=Outcome.REPLAYED, posted_at=outcome.posted_at)
     assert isinstance(outcome, posting.Posted)
-    return EntryResult(id=entry_id(wanted), outcome=Outcome.POSTED, posted_at=outcome.posted_at)
+    return EntryResult(id=entry_id(entry), outcome=Outcome.POSTED, posted_at=outcome.posted_at)
 
 
 def all_or_none(results: Sequence[EntryResult]) -> list[EntryResult]:
-    """Tell what becomes of entries that are posted together: where one is refused, none is posted."""
+    """Return what becomes of entries that are posted together: where one is refused, none is posted."""
     if all(result.outcome is not Outcome.REFUSED for result in results):
         return list(results)
     return [
@@ -40,7 +40,7 @@ def all_or_none(results: Sequence[EntryResult]) -> list[EntryResult]:
 
 
 def as_if(results: Sequence[EntryResult]) -> list[EntryResult]:
-    """Tell what would become of entries: one that would be posted has no instant of record."""
+    """Return what would become of entries: one that would be posted has no instant of record."""
     return [
         msgspec.structs.replace(result, posted_at=None) if result.outcome is Outcome.POSTED else result
         for result in results
@@ -55,7 +55,7 @@ def notes_of(
     approved_by: str | None = None,
     proposal_id: UUID | None = None,
 ) -> list[manual.Note]:
-    """Say who made those entries that were posted."""
+    """Note who made those entries that were posted."""
     return [
         manual.Note(
             entry_id=result.id,

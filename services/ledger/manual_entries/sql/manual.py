@@ -1,4 +1,4 @@
-"""Remembering who entered what by hand, under which key it was asked, and what a tenant demands."""
+"""Remembering who entered what by hand, under which key it was requested, and what a tenant requires."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -41,7 +41,7 @@ _ANSWERED = Statement("SELECT fingerprint, answer FROM journal_requests WHERE te
 
 
 async def answered(connection: Connection, tenant_id: str, key: str) -> tuple[bytes, str] | None:
-    """Find what was answered under a key: the fingerprint of what was asked, and the answer."""
+    """Find what was answered under a key: the fingerprint of what was requested, and the answer."""
     row = await _ANSWERED.fetchrow(connection, tenant_id=tenant_id, key=key)
     return None if row is None else (row["fingerprint"], row["answer"])
 
@@ -67,7 +67,7 @@ _NEEDS_APPROVAL = Statement("SELECT manual_entries_need_approval FROM journal_po
 
 
 async def needs_approval(connection: Connection, tenant_id: str) -> bool:
-    """Tell whether a tenant demands that somebody else approves what people enter."""
+    """Return whether a tenant requires that somebody else approves what people enter."""
     found: bool | None = await _NEEDS_APPROVAL.fetchval(connection, tenant_id=tenant_id)
     return bool(found)
 
@@ -83,7 +83,7 @@ changed_by = :changed_by, changed_at = :changed_at
 async def set_policy(
     tx: Connection, tenant_id: str, *, needs_approval: bool, changed_by: str, changed_at: datetime
 ) -> None:
-    """Change what a tenant demands."""
+    """Change what a tenant requires."""
     await _SET_POLICY.execute(
         tx, tenant_id=tenant_id, needs_approval=needs_approval, changed_by=changed_by, changed_at=changed_at
     )

@@ -1,4 +1,4 @@
-"""Remembering proposals: what one person wants posted, and what another one decided."""
+"""Remembering proposals: what one person proposes, and what another one decided."""
 
 from datetime import datetime
 from uuid import UUID
@@ -67,7 +67,7 @@ _FINGERPRINT_OF = Statement("SELECT fingerprint FROM proposals WHERE tenant_id =
 
 
 async def fingerprint_of(connection: Connection, tenant_id: str, proposal_id: UUID) -> bytes | None:
-    """Read what was asked when a proposal was made, as its fingerprint."""
+    """Read what was requested when a proposal was made, as its fingerprint."""
     found: bytes | None = await _FINGERPRINT_OF.fetchval(connection, tenant_id=tenant_id, proposal_id=proposal_id)
     return found
 

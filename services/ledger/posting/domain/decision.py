@@ -93,7 +93,7 @@ def decide(
     `balances` holds the locked balance of every account that exists, `existing` the entries of these ids that the books
     have already, `closed` the first open instant of each tenant that has closed a period, `holds` the holds of these ids,
     and `not_taken` the accounts that exist but do not take the currency. Each entry is recorded a microsecond after the
-    one before it and after everything on its accounts, whatever the clocks of several machines say, so that the order of
+    one before it and after everything on its accounts, whatever the clocks of several machines show, so that the order of
     record is the order of posting.
     """
     group = _Group(

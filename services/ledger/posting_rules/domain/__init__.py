@@ -1,6 +1,6 @@
 """The posting rules: which accounts each business event debits and credits. Pure, and written to be read by an accountant.
 
-One function per event. A rule names roles; the tenant's chart says which account plays each of them. What the functions
+One function per event. A rule names roles; the tenant's chart names the account that plays each of them. What the functions
 do, with a worked example for each, is `docs/chart-of-accounts.md`, which is generated from them.
 """
 

@@ -2,7 +2,7 @@
 
 An amount that the processor holds for us stands in CASH, what it has sent to the bank in GATEWAY_CLEARING until it is
 there, what a customer's bank took back in DISPUTE_CLEARING until it is decided. The two clearing accounts are empty when
-nothing is under way.
+nothing is in progress.
 
 Events may arrive in any order, and an entry never waits for the one that it follows: sums commute, so the books are the
 same once all have arrived. In between, a clearing account may stand on its other side for a moment.
@@ -35,7 +35,7 @@ class Occurrence(msgspec.Struct, frozen=True, kw_only=True):
     occurred_at: datetime
     """When it happened in the world. No part of the content: answer and later notice of a processor may differ in it."""
     source_event_id: UUID | None
-    """The message that told of it."""
+    """The message that reported it."""
     reversals: int = 0
     """How often a decision about it had been reversed by then; the first is none."""
 
@@ -56,7 +56,7 @@ def capture_entry(chart: Chart, captured: Occurrence) -> Entry:
 
 
 def refund_entry(chart: Chart, refunded: Occurrence) -> Entry:
-    """Record that captured money was given back: an expense of its own, so that revenue keeps telling what was sold."""
+    """Record that captured money was given back: an expense of its own, so that revenue keeps the amount that was sold."""
     return _entry(chart, refunded, EntryKind.REFUND, debit=Role.REFUND_EXPENSE, credit=Role.CASH)
 
 
@@ -128,7 +128,7 @@ PAYMENT_RULES: Mapping[EntryKind, PostingRule] = MappingProxyType(
 def _entry(chart: Chart, happened: Occurrence, kind: EntryKind, *, debit: Role, credit: Role) -> Entry:
     """Move the whole amount from one role's account to another's.
 
-    The entry's id follows from its subject and kind alone, and from how often it was reversed: told twice, or by two ways,
+    The entry's id follows from its subject and kind alone, and from how often it was reversed: reported twice, or by two ways,
     it is posted once.
     """
     is_of_intent = happened.subject_id == happened.payment_intent_id

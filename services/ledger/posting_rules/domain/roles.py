@@ -16,9 +16,9 @@ from services.ledger.posting_rules.domain.payments import PAYMENT_RULES, Occurre
 
 @cache
 def opposites() -> Mapping[Role, frozenset[Role]]:
-    """Tell which roles must be played by different accounts: those that some rule debits and credits against each other.
+    """Return which roles must be played by different accounts: those that some rule debits and credits against each other.
 
-    One account on both sides would make the entry of that event say nothing.
+    One account on both sides would leave the entry of that event without effect.
     """
     found: dict[Role, set[Role]] = {role: set() for role in Role}
     entries = [rule(PROBE, _SOMETHING) for rule in PAYMENT_RULES.values()]
@@ -30,7 +30,7 @@ def opposites() -> Mapping[Role, frozenset[Role]]:
 
 
 def roles_of(entry: Entry) -> list[Role]:
-    """Tell which role each line of an entry that was made with the probing chart plays."""
+    """Return which role each line of an entry that was made with the probing chart plays."""
     return [_ROLE_OF[line.account_id] for line in entry.lines]
 
 
@@ -63,7 +63,7 @@ def check_role(role: Role, account: Account, chart: Chart) -> None:
 _ROLE_OF: Mapping[UUID, Role] = MappingProxyType({UUID(int=number): role for number, role in enumerate(Role, start=1)})
 
 PROBE = Chart(tenant_id="probe", roles={role: account_id for account_id, role in _ROLE_OF.items()})
-"""A chart whose account ids tell which role they play: what a rule does can be read off its entry."""
+"""A chart whose account ids show which role they play: what a rule does can be read off its entry."""
 
 _NOW = datetime(1970, 1, 1, tzinfo=UTC)
 

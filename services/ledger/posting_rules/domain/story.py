@@ -1,4 +1,4 @@
-"""The posting rules told to an accountant: `docs/chart-of-accounts.md`, written by running the rules themselves. Pure."""
+"""The posting rules explained to an accountant: `docs/chart-of-accounts.md`, written by running the rules themselves. Pure."""
 
 import inspect
 from collections.abc import Iterable, Sequence
@@ -28,16 +28,16 @@ _GAP = "    "
 
 
 class Story(msgspec.Struct, frozen=True, kw_only=True):
-    """What happened up to the event that is being told, as (event, amount in minor units)."""
+    """What happened up to the event that is explained, as (event, amount in minor units)."""
 
     title: str
     """The business event, as a person would call it."""
     kind: EntryKind
-    """The rule that it is told for."""
+    """The rule that it is an example of."""
     words: str
     """What happens in this example."""
     events: tuple[tuple[EntryKind, int], ...]
-    """In their order; the last one is the one that is told."""
+    """In their order; the last one is the one that is explained."""
 
 
 _SALE = (EntryKind.CAPTURE, 15050)
@@ -157,7 +157,7 @@ def _accounts() -> list[str]:
         "",
         "- it stands in the tenant's chart, and its type is one of those above;",
         "- it has no floor, no ceiling, and takes every currency: what happened at the processor cannot be refused;",
-        "- it plays no role that a rule sets against this one, since an entry with one account on both sides says nothing:",
+        "- it plays no role that a rule sets against this one, since an entry with one account on both sides has no effect:",
         "",
         "| Role | Is set against |",
         "|---|---|",
@@ -180,7 +180,7 @@ def _table() -> list[str]:
         "| conversion, in the currency bought | the account it goes to | `FX_POSITION` |",
         "",
         "Every entry is in one currency. Its id follows from what it records (the intent, refund, dispute, fee or payout) and the",
-        "kind of event: told twice, it is posted once; told with another amount, it is refused and kept as a dead letter.",
+        "kind of event: reported twice, it is posted once; with another amount, it is refused and kept as a dead letter.",
         "Events may arrive in any order and no entry waits for another: sums commute. In between, a clearing account may stand on",
         "its other side for a moment.",
         "",
@@ -235,7 +235,7 @@ def _conversion() -> list[str]:
         *_t_accounts(entries, touched=[role for entry in entries for role in roles_of(entry)]),
         "```",
         "",
-        "Where nobody says what the bank paid, the amount bought is the rate's, rounded half to even to the minor unit of its",
+        "Where it is not known what the bank paid, the amount bought is the rate's, rounded half to even to the minor unit of its",
         "currency; what the rounding takes is booked in the same way.",
         f"{sold} KWD at 489.1 are {rounded.bought_minor} JPY, which are worth {valued} KWD: a loss of {lost} KWD.",
         "",
@@ -246,7 +246,7 @@ def _tail() -> list[str]:
     return [
         "## Exchange rates",
         "",
-        "A rate says how many units of one currency a unit of another is worth from an instant on, as an exact decimal with up to 18",
+        "A rate is how many units of one currency a unit of another is worth from an instant on, as an exact decimal with up to 18",
         "decimals. It is never changed once recorded; a correction is one that takes effect later. What holds at an instant is found",
         "in this order:",
         "",
@@ -257,7 +257,7 @@ def _tail() -> list[str]:
         "",
         "Rates are multiplied and inverted as fractions. An amount is rounded once, at the end, half to even, to the minor unit of",
         "its currency (ISO 4217: JPY 0 decimals, BRL 2, KWD 3, CLF 4). Where no rate leads from one currency to the other, that is",
-        "said; nothing is guessed. `GET /v1/ledger/balances/consolidated` adds up what an account holds in several currencies exactly",
+        "reported; nothing is guessed. `GET /v1/ledger/balances/consolidated` adds up what an account holds in several currencies exactly",
         "and rounds once; a currency without a rate is named and left out of every account, and `rounding` is what is missing to zero.",
     ]
 

@@ -59,7 +59,7 @@ _REFRESHED_AT = Statement("SELECT max(refreshed_at) FROM report_refreshes")
 
 
 async def refreshed_at(connection: Connection) -> datetime:
-    """Tell when the report views were last refreshed: everything committed before is in them."""
+    """Return when the report views were last refreshed: everything committed before is in them."""
     found: datetime = await _REFRESHED_AT.fetchval(connection)
     return found
 

@@ -55,12 +55,12 @@ class TestLimits:
         assert await refused(bank.open("ODD", AccountType.ASSET, **limits)) == "account_invalid"
 
     async def test_an_account_opened_again_with_other_limits_is_a_conflict(self, bank: Bank) -> None:
-        wanted = OpenAccount(
+        request = OpenAccount(
             tenant_id=bank.tenant_id, account_id=bank.ids["WALLET"], code="WALLET", label="WALLET",
             account_type=AccountType.LIABILITY, floor_minor=0,
         )  # fmt: skip
-        assert (await bank.accounts.open_account(wanted)).floor_minor == 0
-        other = OpenAccount(**{name: getattr(wanted, name) for name in wanted.__struct_fields__} | {"floor_minor": 1})
+        assert (await bank.accounts.open_account(request)).floor_minor == 0
+        other = OpenAccount(**{name: getattr(request, name) for name in request.__struct_fields__} | {"floor_minor": 1})
         assert await refused(bank.accounts.open_account(other)) == "account_id_taken"
 
     async def test_a_total_that_no_book_can_hold_is_refused_alone(

@@ -28,12 +28,12 @@ class TestInstants:
             bank.clock.advance(timedelta(seconds=17 * i))
             instants.append(bank.clock.now() - timedelta(seconds=(i % 5) * 1000))
             await bank.post("VAULT", "WALLET", 1 + i, occurred_at=instants[-1])
-        asked = [*instants, begun, bank.clock.now() + timedelta(days=1)]
-        before = [await bank.at(instant, contract.BookTime.EFFECTIVE) for instant in asked]
+        requested = [*instants, begun, bank.clock.now() + timedelta(days=1)]
+        before = [await bank.at(instant, contract.BookTime.EFFECTIVE) for instant in requested]
         for postings_max in (7, 3, 1000):
             async with bank.database.transaction() as tx:
                 assert await fold(tx, postings_min=1, accounts_max=1000, postings_max=postings_max) > 0
-            assert [await bank.at(instant, contract.BookTime.EFFECTIVE) for instant in asked] == before
+            assert [await bank.at(instant, contract.BookTime.EFFECTIVE) for instant in requested] == before
         async with bank.database.transaction() as tx:
             assert await fold(tx, postings_min=1, accounts_max=1000, postings_max=1000) == 0
 

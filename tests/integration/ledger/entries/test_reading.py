@@ -69,7 +69,7 @@ class TestOpenAccount:
             with pytest.raises(AccountIdTaken):
                 await ledger.accounts.on_open_account(other)
 
-    async def test_one_code_asked_for_by_many_at_once_is_opened_once(self, ledger: Ledger, tenant_id: str) -> None:
+    async def test_one_code_requested_by_many_at_once_is_opened_once(self, ledger: Ledger, tenant_id: str) -> None:
         answers = await asyncio.gather(
             *(ledger.accounts.on_open_account(opening(tenant_id)) for _ in range(6)), return_exceptions=True
         )
@@ -88,7 +88,7 @@ class TestOpenAccount:
 async def some_history(ledger: Ledger, clock: ManualClock, tenant_id: str) -> list[JournalEntry]:
     """Post twelve captures, three a minute apart for each of four minutes, and return them newest first."""
     for minute in range(4):
-        await ledger.hear_captures(
+        await ledger.handle_captures(
             *(
                 captured(tenant_id, at=clock.now(), amount_minor=minute * 10 + i, currency=currency)
                 for i, currency in ((1, "BRL"), (2, "USD"), (3, "BRL"))
@@ -128,7 +128,7 @@ class TestListEntries:
             if (cursor := page.next_cursor) is None:
                 break
             # What is posted meanwhile is newer, and disturbs no page.
-            await ledger.hear_captures(captured(tenant_id, at=clock.now()))
+            await ledger.handle_captures(captured(tenant_id, at=clock.now()))
         assert pieces == whole
         newer = await ledger.entries.on_list_entries(
             ListEntries(tenant_id=tenant_id, limit=500, account=account, currency=currency)
@@ -144,8 +144,8 @@ class TestListEntries:
         entries = await some_history(ledger, clock, tenant_id)
         intent = entries[3].payment_intent_id
 
-        async def ask(**wanted: object) -> list[int]:
-            request = ListEntries(tenant_id=tenant_id, **wanted)  # type: ignore[arg-type]
+        async def ask(**filters: object) -> list[int]:
+            request = ListEntries(tenant_id=tenant_id, **filters)  # type: ignore[arg-type]
             return amounts((await ledger.entries.on_list_entries(request)).entries)
 
         assert await ask(currency="USD") == [32, 22, 12, 2]
@@ -164,7 +164,7 @@ class TestListEntries:
         self, ledger: Ledger, clock: ManualClock, tenant_id: str
     ) -> None:
         received = captured(tenant_id, at=clock.now())
-        await ledger.hear_captures(received)
+        await ledger.handle_captures(received)
         intent = received.body.payment_intent_id
         for request in (
             ListEntries(tenant_id="another"),
@@ -173,18 +173,18 @@ class TestListEntries:
         ):
             assert (await ledger.entries.on_list_entries(request)).entries == []
 
-    @pytest.mark.parametrize("wanted", [{"limit": 0}, {"offset": -1}, {"offset": 10_001}, {"cursor": "nonsense"}])
+    @pytest.mark.parametrize("filters", [{"limit": 0}, {"offset": -1}, {"offset": 10_001}, {"cursor": "nonsense"}])
     async def test_what_cannot_be_answered_is_refused(
-        self, ledger: Ledger, tenant_id: str, wanted: dict[str, object]
+        self, ledger: Ledger, tenant_id: str, filters: dict[str, object]
     ) -> None:
         with pytest.raises(QueryInvalid) as fault:
-            await ledger.entries.on_list_entries(ListEntries(tenant_id=tenant_id, **wanted))  # type: ignore[arg-type]
+            await ledger.entries.on_list_entries(ListEntries(tenant_id=tenant_id, **filters))  # type: ignore[arg-type]
         assert fault.value.errors
 
     async def test_a_limit_above_five_hundred_counts_as_five_hundred(
         self, ledger: Ledger, clock: ManualClock, tenant_id: str
     ) -> None:
-        await ledger.hear_captures(*(captured(tenant_id, at=clock.now()) for _ in range(501)))
+        await ledger.handle_captures(*(captured(tenant_id, at=clock.now()) for _ in range(501)))
         page = await ledger.entries.on_list_entries(ListEntries(tenant_id=tenant_id, limit=100_000))
         assert len(page.entries) == 500
         assert page.next_cursor is not None

@@ -37,7 +37,7 @@ class TestReversal:
         assert await refused(bank.entries.reverse(bank.tenant_id, entry_id)) == "floor_crossed"
 
 
-async def test_entries_say_what_they_take_back_and_when_they_count(bank: Bank) -> None:
+async def test_entries_show_what_they_take_back_and_when_they_count(bank: Bank) -> None:
     reversal = await bank.entries.reverse(bank.tenant_id, await bank.post("VAULT", "WALLET", 50))
     page = await EntryQueries(bank.database).entries(ListEntries(tenant_id=bank.tenant_id, limit=1))
     assert page.entries == [reversal]

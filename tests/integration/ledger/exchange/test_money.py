@@ -154,7 +154,7 @@ class TestRates:
             with pytest.raises(RateInvalid):
                 await record(ledger, tenant_id, pair, rate)
 
-    async def test_an_amount_is_told_by_the_rates_of_an_instant(
+    async def test_an_amount_is_sent_by_the_rates_of_an_instant(
         self, ledger: Ledger, clock: ManualClock, tenant_id: str
     ) -> None:
         begin = clock.now()
@@ -163,22 +163,22 @@ class TestRates:
         await record(ledger, tenant_id, "USD/BRL", "6", at=begin + HOUR)
         clock.advance(2 * HOUR)
 
-        async def told(from_currency: str, to_currency: str, amount: int, at: datetime | None = None) -> int:
-            asked = GetConvertedAmount(
+        async def shown(from_currency: str, to_currency: str, amount: int, at: datetime | None = None) -> int:
+            requested = GetConvertedAmount(
                 tenant_id=tenant_id, from_currency=from_currency, to_currency=to_currency, amount_minor=amount, at=at
             )
-            return (await ledger.exchange.on_get_converted_amount(asked)).converted_minor
+            return (await ledger.exchange.on_get_converted_amount(requested)).converted_minor
 
-        assert await told("USD", "BRL", 100) == 600
-        assert await told("USD", "BRL", 100, begin) == 500
-        assert await told("BRL", "USD", 600) == 100
-        assert await told("BRL", "JPY", 600) == 150
-        assert await told("BRL", "BRL", 7) == 7
+        assert await shown("USD", "BRL", 100) == 600
+        assert await shown("USD", "BRL", 100, begin) == 500
+        assert await shown("BRL", "USD", 600) == 100
+        assert await shown("BRL", "JPY", 600) == 150
+        assert await shown("BRL", "BRL", 7) == 7
         for unknown in (("USD", "KWD", None), ("USD", "BRL", begin - HOUR)):
             with pytest.raises(RateUnknown):
-                await told(unknown[0], unknown[1], 100, unknown[2])
+                await shown(unknown[0], unknown[1], 100, unknown[2])
         with pytest.raises(QueryInvalid):
-            await told("USD", "XXX", 100)
+            await shown("USD", "XXX", 100)
 
 
 def conversion(
@@ -223,8 +223,8 @@ class TestConversions:
         self, ledger: Ledger, clock: ManualClock, tenant_id: str
     ) -> None:
         await record(ledger, tenant_id, "USD/BRL", "5.4321")
-        asked = conversion(tenant_id, received_minor=54_200)
-        done = await self.post(ledger, asked)
+        requested = conversion(tenant_id, received_minor=54_200)
+        done = await self.post(ledger, requested)
         assert (done.sold_minor, done.bought_minor, done.gain_minor) == (10_000, 54_200, -22)
         assert await standing(ledger, tenant_id) == {
             ("CASH", "USD"): -10_000,
@@ -239,33 +239,33 @@ class TestConversions:
             done.bought_entry_id: "conversion_bought",
         }
         found = await ledger.exchange.on_get_conversion(
-            GetConversion(tenant_id=tenant_id, conversion_id=asked.conversion_id)
+            GetConversion(tenant_id=tenant_id, conversion_id=requested.conversion_id)
         )
         assert found == done
-        said = await ledger.said(tenant_id)
-        assert [(told.kind, told.subject_id, told.currency) for told in said] == [
+        published = await ledger.published(tenant_id)
+        assert [(shown.kind, shown.subject_id, shown.currency) for shown in published] == [
             ("conversion_sold", done.id, "USD"),
             ("conversion_bought", done.id, "BRL"),
         ]
         assert await audit(ledger.database) == []
 
-    async def test_asked_by_many_at_once_and_again_after_the_rate_has_changed_it_happens_once(
+    async def test_requested_by_many_at_once_and_again_after_the_rate_has_changed_it_happens_once(
         self, ledger: Ledger, clock: ManualClock, tenant_id: str
     ) -> None:
         await record(ledger, tenant_id, "USD/BRL", "5")
-        asked = conversion(tenant_id)
+        requested = conversion(tenant_id)
         processes = [Ledger(ledger.database, clock) for _ in range(4)]
-        answers = await asyncio.gather(*(self.post(process, asked) for process in processes for _ in range(2)))
+        answers = await asyncio.gather(*(self.post(process, requested) for process in processes for _ in range(2)))
         clock.advance(HOUR)
         await record(ledger, tenant_id, "USD/BRL", "6")
-        answers.append(await self.post(ledger, asked))
+        answers.append(await self.post(ledger, requested))
         assert {answer.bought_minor for answer in answers} == {50_000}
         assert all(answer == answers[0] for answer in answers)
         assert (await standing(ledger, tenant_id))["CASH", "BRL"] == 50_000
         for other in (
-            msgspec.structs.replace(asked, amount_minor=9_999),
-            msgspec.structs.replace(asked, received_minor=50_000),
-            msgspec.structs.replace(asked, to_account="BANK"),
+            msgspec.structs.replace(requested, amount_minor=9_999),
+            msgspec.structs.replace(requested, received_minor=50_000),
+            msgspec.structs.replace(requested, to_account="BANK"),
         ):
             with pytest.raises(ConversionConflict):
                 await self.post(ledger, other)
@@ -333,13 +333,13 @@ class TestConversions:
     ) -> None:
         await record(ledger, tenant_id, "USD/BRL", "5")
         await record(ledger, tenant_id, "USD/JPY", "0.1")
-        asked = msgspec.structs.replace(conversion(tenant_id), **changes)
+        requested = msgspec.structs.replace(conversion(tenant_id), **changes)
         with pytest.raises(fault):
-            await self.post(ledger, asked)
+            await self.post(ledger, requested)
         assert await standing(ledger, tenant_id) == {}
         with pytest.raises(ConversionUnknown):
             await ledger.exchange.on_get_conversion(
-                GetConversion(tenant_id=tenant_id, conversion_id=asked.conversion_id)
+                GetConversion(tenant_id=tenant_id, conversion_id=requested.conversion_id)
             )
 
 
@@ -361,28 +361,28 @@ async def test_balances_in_one_currency_now_and_at_an_instant_with_the_rates_of_
 ) -> None:
     begin = clock.now()
     await record(ledger, tenant_id, "USD/BRL", "5")
-    await ledger.hear_captures(
+    await ledger.handle_captures(
         captured(tenant_id, at=begin, amount_minor=1000, currency="BRL"),
         captured(tenant_id, at=begin, amount_minor=300, currency="USD"),
     )
     clock.advance(HOUR)
     await record(ledger, tenant_id, "USD/BRL", "4")
-    await ledger.hear_captures(captured(tenant_id, at=begin, amount_minor=700, currency="JPY"))
+    await ledger.handle_captures(captured(tenant_id, at=begin, amount_minor=700, currency="JPY"))
 
-    async def told(at: datetime | None = None) -> tuple[dict[str, int], list[str]]:
+    async def shown(at: datetime | None = None) -> tuple[dict[str, int], list[str]]:
         found = await ledger.exchange.on_get_consolidated_balances(
             GetConsolidatedBalances(tenant_id=tenant_id, currency="USD", at=at)
         )
         return {account.account: account.net_minor for account in found.accounts}, found.unconverted
 
-    assert await told() == ({"CASH": -550, "REVENUE": 550}, ["JPY"])
-    assert await told(begin + HOUR / 2) == ({"CASH": -500, "REVENUE": 500}, [])
-    assert await told(begin - HOUR) == ({}, [])
+    assert await shown() == ({"CASH": -550, "REVENUE": 550}, ["JPY"])
+    assert await shown(begin + HOUR / 2) == ({"CASH": -500, "REVENUE": 500}, [])
+    assert await shown(begin - HOUR) == ({}, [])
     await record(ledger, tenant_id, "JPY/BRL", "0.04")
     # No rate leads from the yen to the dollar over a base currency: it is still named.
-    assert (await told())[1] == ["JPY"]
+    assert (await shown())[1] == ["JPY"]
     await record(ledger, tenant_id, "EUR/JPY", "175")
     await record(ledger, tenant_id, "EUR/USD", "1.25")
-    assert await told() == ({"CASH": -1050, "REVENUE": 1050}, [])
+    assert await shown() == ({"CASH": -1050, "REVENUE": 1050}, [])
     with pytest.raises(QueryInvalid):
         await ledger.exchange.on_get_consolidated_balances(GetConsolidatedBalances(tenant_id=tenant_id, currency="XXX"))

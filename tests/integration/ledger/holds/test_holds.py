@@ -81,11 +81,11 @@ class TestHolds:
         assert await refused(bank.hold(0)) == "invalid_amount"
         assert await refused(bank.hold(5, lasts=timedelta(0))) == "entry_invalid"
         assert await refused(queries.get(bank.database, bank.tenant_id, new_id())) == "hold_not_found"
-        wanted = contract.PlaceHold(
+        request = contract.PlaceHold(
             tenant_id=bank.tenant_id, hold_id=new_id(), debit_account="NONE", credit_account="VAULT", currency="BRL",
             amount_minor=1,
         )  # fmt: skip
-        assert await refused(bank.holds.place(wanted)) == "account_unknown"
+        assert await refused(bank.holds.place(request)) == "account_unknown"
 
     async def test_a_hold_whose_time_is_over_cannot_be_captured_and_is_let_go(self, bank: Bank) -> None:
         hold = await bank.hold(700, lasts=timedelta(minutes=5))

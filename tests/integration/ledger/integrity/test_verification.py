@@ -184,8 +184,8 @@ async def test_a_balance_that_does_not_follow_is_named(books: Books, statement: 
     assert invariant in {found for found, _ in await books.found()}
 
 
-async def test_what_the_worker_finds_is_written_down_and_said_once(books: Books, tenant_id: str) -> None:
-    assert await said(books) == []
+async def test_what_the_worker_finds_is_written_down_and_published_once(books: Books, tenant_id: str) -> None:
+    assert await published(books) == []
     first = await books.verifier.go_on(groups_max=2)
     assert (first.groups, first.entries, first.findings) == (2, 8, [])
     changed = books.entry(3, 0)
@@ -193,15 +193,15 @@ async def test_what_the_worker_finds_is_written_down_and_said_once(books: Books,
     reports: list[Report] = [await books.verifier.go_on(groups_max=2) for _ in range(3)]
     assert [(report.groups, report.entries) for report in reports] == [(2, 8), (1, 4), (0, 0)]
     assert [len(report.findings) for report in reports] == [1, 0, 0]
-    assert await said(books) == ["event:ledger:invariant.broken"]
-    standing = await books.verifier.standing(tenant_id)
+    assert await published(books) == ["event:ledger:invariant.broken"]
+    standing = await books.verifier.show(tenant_id)
     assert [(finding.invariant, finding.subject) for finding in standing.findings] == [("entry_sealed", str(changed))]
     assert [(chain.groups, chain.verified) for chain in standing.chains] == [(5, 5)]
     assert standing.entries == 20
-    assert (await books.verifier.standing("somebody-else")).findings == []
+    assert (await books.verifier.show("somebody-else")).findings == []
 
 
-async def said(books: Books) -> list[str]:
+async def published(books: Books) -> list[str]:
     rows = await books.database.fetch("SELECT contract FROM outbox WHERE contract LIKE '%invariant%' ORDER BY seq")
     return [row["contract"] for row in rows]
 

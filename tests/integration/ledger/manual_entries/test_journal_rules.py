@@ -39,7 +39,7 @@ async def test_a_closed_period_refuses_what_happened_in_it(books: Books, tenant_
     assert await books.count(tenant_id) == (0, 0, 0)
 
 
-async def test_whoever_closes_a_period_gives_up_on_a_group_that_hangs(books: Books, tenant_id: str) -> None:
+async def test_whoever_closes_a_period_stops_waiting_for_a_group_that_hangs(books: Books, tenant_id: str) -> None:
     midnight = books.clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
     periods = Periods(books.database, clock=books.clock)
     closing = ClosePeriod(tenant_id=tenant_id, ends_before=midnight, closed_by="cfo")

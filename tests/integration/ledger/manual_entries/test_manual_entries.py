@@ -145,7 +145,7 @@ class TestBulk:
         assert await books.count(tenant_id) == (2, 4, 2)
 
     @pytest.mark.parametrize("mode", list(Mode))
-    async def test_a_key_heard_again_is_answered_the_same_and_posts_nothing(
+    async def test_a_key_received_again_is_answered_the_same_and_posts_nothing(
         self, books: Books, tenant_id: str, mode: Mode
     ) -> None:
         entries = [moved("CASH", "REVENUE"), moved("REVENUE", "CASH"), moved("CASH", "REVENUE")]
@@ -274,7 +274,7 @@ class Office:
 
 @pytest.fixture
 def service(books: Books, tenant_id: str) -> Office:
-    """The desk of a tenant of its own."""
+    """The office of a tenant of its own."""
     return Office(books, tenant_id)
 
 
@@ -365,7 +365,7 @@ class TestProposals:
         assert await service.listed(None) == [ProposalStatus.OPEN]
         assert await service.books.count(service.tenant_id) == (1, 2, 1)
 
-    async def test_a_key_heard_again_is_the_same_proposal(self, service: Office) -> None:
+    async def test_a_key_received_again_is_the_same_proposal(self, service: Office) -> None:
         first = await service.propose(key="k")
         again = await service.propose(key="k")
         assert again.is_replay
@@ -399,7 +399,7 @@ class TestProposals:
             found, cursor = [*found, *(p.id for p in page.proposals)], page.next_cursor
         assert found == made[::-1]
 
-    async def test_a_tenant_that_demands_approval_refuses_to_post_directly(self, service: Office) -> None:
+    async def test_a_tenant_that_requires_approval_refuses_to_post_directly(self, service: Office) -> None:
         books = service.books
         await books.journal.set_policy(
             SetJournalPolicy(tenant_id=service.tenant_id, changed_by="cfo", manual_entries_need_approval=True)

@@ -19,7 +19,7 @@ NOVEMBER = datetime(2026, 11, 1, tzinfo=UTC)
 class TestPeriods:
     """Closed books stay as they are."""
 
-    async def test_a_closed_period_refuses_and_says_where_the_correction_goes(self, bank: Bank) -> None:
+    async def test_a_closed_period_refuses_and_shows_where_the_correction_goes(self, bank: Bank) -> None:
         october = NOVEMBER - timedelta(days=1)
         await bank.post("VAULT", "WALLET", 1, occurred_at=october)
         assert await bank.close(NOVEMBER) == await bank.close(NOVEMBER)
@@ -42,7 +42,7 @@ class TestPeriods:
     async def test_a_late_payment_is_not_lost(self, ledger: Ledger, clock: ManualClock, tenant_id: str) -> None:
         periods = Periods(ledger.database, clock=clock)
         await periods.close(contract.ClosePeriod(tenant_id=tenant_id, ends_before=NOVEMBER, closed_by="ops"))
-        await ledger.hear_captures(captured(tenant_id, at=NOVEMBER - timedelta(hours=1)))
+        await ledger.handle_captures(captured(tenant_id, at=NOVEMBER - timedelta(hours=1)))
         assert len(await ledger.book(tenant_id)) == 2
 
     @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ class TestPeriods:
         }[ends_before]
         assert await refused(bank.close(instant)) == "period_invalid"
 
-    async def test_closing_waits_for_groups_on_their_way_and_keeps_the_next_out(self, bank: Bank) -> None:
+    async def test_closing_waits_for_groups_in_progress_and_keeps_the_next_out(self, bank: Bank) -> None:
         october = NOVEMBER - timedelta(days=1)
         posts = [asyncio.create_task(bank.post("VAULT", "WALLET", 1, occurred_at=october)) for _ in range(300)]
         await posts[0]

@@ -88,7 +88,7 @@ class Model:
         self.totals: dict[tuple[str, UUID, str], list[int]] = defaultdict(lambda: [0, 0, 0])
 
     def take(self, booking: Booking, outcome: Outcome) -> None:
-        """Follow one outcome, and refuse to believe an impossible one."""
+        """Follow one outcome, and refuse an impossible one."""
         entry = booking.entry
         before = self.content.get((entry.tenant_id, entry.id))
         if isinstance(outcome, Posted):
@@ -135,7 +135,7 @@ async def test_random_groups_from_several_connections_agree_with_a_plain_model(
         ]
         for _ in range(60)
     ]
-    # What is told again is mostly the same; by chance alone it would nearly always be something else.
+    # What is sent again is mostly the same; by chance alone it would nearly always be something else.
     groups = [[*group, *chance.sample(groups[0], 1)] for group in groups]
     taken: list[tuple[Booking, Outcome]] = []
 
@@ -149,7 +149,7 @@ async def test_random_groups_from_several_connections_agree_with_a_plain_model(
     for booking, outcome in taken:
         model.take(booking, outcome)
     assert await balances(database, tenant_id) == dict(model.totals)
-    # Whatever was not posted heard the truth about what stands under its id.
+    # Whatever was not posted received the truth about what stands under its id.
     for booking, outcome in taken:
         existing = model.content.get((booking.entry.tenant_id, booking.entry.id))
         if isinstance(outcome, Replayed):
@@ -242,7 +242,7 @@ async def test_a_clock_that_falls_back_does_not_disorder_the_books(
 class TestDesk:
     """The request path: single entries from many callers, posted in groups."""
 
-    async def test_callers_at_once_share_a_commit_and_hear_each_their_own(
+    async def test_callers_at_once_share_a_commit_and_receive_each_their_own(
         self, database: Database, tenant_id: str
     ) -> None:
         first, second = await open_accounts(database, tenant_id, 2)
@@ -273,7 +273,7 @@ class TestDesk:
         assert [isinstance(answer, Posted) for answer in answers] == [True] * 7 + [False] + [True] * 13
         assert (await balances(database, tenant_id))[tenant_id, first, "BRL"] == [2000, 0, 20]
 
-    async def test_a_full_desk_says_so(self, database: Database, tenant_id: str) -> None:
+    async def test_a_full_service_shows_so(self, database: Database, tenant_id: str) -> None:
         first, second = await open_accounts(database, tenant_id, 2)
         service = PostingService(database, clock=SystemClock(), waiting_max=10)
         answers = await asyncio.gather(
@@ -344,7 +344,7 @@ async def test_the_database_refuses_a_group_with_an_entry_that_is_not_balanced(
 
 
 async def test_whoever_writes_after_a_group_is_checked_again(database: Database, tenant_id: str) -> None:
-    """The group says for its own rows that it has checked them, and for no others of its transaction."""
+    """The group is trusted for its own rows, and for no others of its transaction."""
     first, second = await open_accounts(database, tenant_id, 2)
     async with database.transaction() as tx:
         await posting.post_locked(tx, [transfer(tenant_id, first, second)], clock=SystemClock())

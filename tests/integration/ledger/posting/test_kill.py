@@ -103,8 +103,8 @@ async def require_all_once(database: Database) -> None:
     )
     assert row is not None
     assert (row["debits_minor"], row["version"]) == (sum(n % 97 + 1 for n in range(ENTRIES)), ENTRIES)
-    said = await database.fetch("SELECT body::jsonb ->> 'entry_id' AS id FROM outbox")
-    assert sorted(row["id"] for row in said) == sorted(map(str, expected))
+    published = await database.fetch("SELECT body::jsonb ->> 'entry_id' AS id FROM outbox")
+    assert sorted(row["id"] for row in published) == sorted(map(str, expected))
     assert await audit(database) == []
     assert (await Verifier(database, clock=SystemClock()).all()).findings == []
 

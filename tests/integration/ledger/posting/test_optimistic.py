@@ -28,12 +28,12 @@ from tests.support.databases import TestDatabase
 
 
 def groups(way: str) -> float:
-    """Tell how many groups of this kind the process has counted."""
+    """Count how many groups of this kind the process has counted."""
     return float(metrics.GROUPS.labels(way)._value.get())
 
 
 class Process:
-    """A ledger process: its own pool, desk and memory."""
+    """A ledger process: its own pool, service and memory."""
 
     def __init__(self, database: Database, clock: ManualClock | SystemClock) -> None:
         self.database = database
@@ -223,7 +223,7 @@ async def test_an_entry_that_another_process_posted_is_a_replay_or_a_conflict(
     first, second, third, fourth = await open_accounts(process.database, tenant_id, 4)
     await process.service.post(transfer(tenant_id, first, second))
     same = transfer(tenant_id, first, second, entry_id=new_id())
-    # On other accounts, so that nothing but its key tells of it.
+    # On other accounts, so that nothing but its key shows it.
     apart = transfer(tenant_id, third, fourth, entry_id=same.entry.id)
     await other.service.post(apart)
     with pytest.raises(EntryConflict):

@@ -1,4 +1,4 @@
-"""The posting desk when a group does not get through: what is tried again, how often, and what the callers are told."""
+"""The posting service when a group does not get through: what is tried again, how often, and what the callers are answered."""
 
 import asyncio
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Every message is heard once, twice, early and malformed."""
+"""Every message is received once, twice, early and malformed."""
 
 import asyncio
 
@@ -32,13 +32,15 @@ async def codes(ledger: Ledger, tenant_id: str) -> list[str]:
 
 
 class TestPaymentCaptured:
-    async def test_heard_once_it_is_booked_and_said(self, ledger: Ledger, clock: ManualClock, tenant_id: str) -> None:
+    async def test_received_once_it_is_booked_and_published(
+        self, ledger: Ledger, clock: ManualClock, tenant_id: str
+    ) -> None:
         received = captured(tenant_id, at=clock.now())
-        await ledger.hear_captures(received)
+        await ledger.handle_captures(received)
         assert await ledger.book(tenant_id) == [("CASH", "DEBIT", 15050, "BRL"), ("REVENUE", "CREDIT", 15050, "BRL")]
-        (said,) = await ledger.said(tenant_id)
-        assert said.entry_id == derived_id(received.body.payment_intent_id, "capture")
-        assert (said.payment_intent_id, said.amount_minor, said.currency) == (
+        (published,) = await ledger.published(tenant_id)
+        assert published.entry_id == derived_id(received.body.payment_intent_id, "capture")
+        assert (published.payment_intent_id, published.amount_minor, published.currency) == (
             received.body.payment_intent_id,
             15050,
             "BRL",
@@ -54,22 +56,22 @@ class TestPaymentCaptured:
         other = msgspec.structs.replace(
             received, correlation=Correlation(correlation_id="corr-2", tenant_id=f"{tenant_id}-other")
         )
-        await ledger.hear_captures(received, other)
+        await ledger.handle_captures(received, other)
         for tenant in (tenant_id, f"{tenant_id}-other"):
             assert await ledger.book(tenant) == [("CASH", "DEBIT", 15050, "BRL"), ("REVENUE", "CREDIT", 15050, "BRL")]
-            assert len(await ledger.said(tenant)) == 1
+            assert len(await ledger.published(tenant)) == 1
 
     async def test_event_under_another_id_is_booked_once_and_answered_again(
         self, ledger: Ledger, clock: ManualClock, tenant_id: str
     ) -> None:
         intent = new_id()
         first, second = (captured(tenant_id, at=clock.now(), payment_intent_id=intent) for _ in range(2))
-        await ledger.hear_captures(first, second)
-        await ledger.hear_captures(captured(tenant_id, at=clock.now(), payment_intent_id=intent))
+        await ledger.handle_captures(first, second)
+        await ledger.handle_captures(captured(tenant_id, at=clock.now(), payment_intent_id=intent))
         assert len(await ledger.book(tenant_id)) == 2
-        said = await ledger.said(tenant_id)
-        assert len(said) == 3
-        assert len(set(said)) == 1
+        published = await ledger.published(tenant_id)
+        assert len(published) == 3
+        assert len(set(published)) == 1
 
     async def test_events_under_other_ids_in_two_processes_at_once_are_booked_once(
         self, ledger: Ledger, clock: ManualClock, tenant_id: str
@@ -79,20 +81,20 @@ class TestPaymentCaptured:
 
         await asyncio.gather(
             *(
-                process.hear_captures(*(captured(tenant_id, at=clock.now(), payment_intent_id=i) for i in intents))
+                process.handle_captures(*(captured(tenant_id, at=clock.now(), payment_intent_id=i) for i in intents))
                 for process in (ledger, other, ledger, other)
             )
         )
         assert len(await ledger.book(tenant_id)) == 60
-        said = await ledger.said(tenant_id)
-        assert len(said) == 120
-        assert len(set(said)) == 30
+        published = await ledger.published(tenant_id)
+        assert len(published) == 120
+        assert len(set(published)) == 30
         assert await audit(ledger.database) == []
 
-    async def test_heard_before_its_tenant_the_default_accounts_are_opened_on_the_way(
+    async def test_received_before_its_tenant_the_default_accounts_are_opened_on_the_way(
         self, ledger: Ledger, clock: ManualClock, tenant_id: str
     ) -> None:
-        await ledger.hear_captures(captured(tenant_id, at=clock.now()))
+        await ledger.handle_captures(captured(tenant_id, at=clock.now()))
         assert await codes(ledger, tenant_id) == sorted(Role)
 
     async def test_an_early_capture_that_is_rolled_back_leaves_no_chart_in_memory(
@@ -106,7 +108,7 @@ class TestPaymentCaptured:
         with pytest.raises(RuntimeError):
             await fail_after()
         assert await codes(ledger, tenant_id) == []
-        await ledger.hear_captures(captured(tenant_id, at=clock.now()))
+        await ledger.handle_captures(captured(tenant_id, at=clock.now()))
         assert len(await ledger.book(tenant_id)) == 2
 
     @pytest.mark.parametrize(
@@ -119,17 +121,17 @@ class TestPaymentCaptured:
         chosen = tenant_id if tenant is None else tenant
         received = captured(chosen, at=clock.now(), amount_minor=amount_minor, currency=currency)
         with pytest.raises(Invalid):
-            await ledger.hear_captures(received)
+            await ledger.handle_captures(received)
         assert await ledger.book(chosen) == []
-        assert await ledger.said(chosen) == []
+        assert await ledger.published(chosen) == []
 
     async def test_with_another_amount_under_the_same_intent_it_is_a_conflict(
         self, ledger: Ledger, clock: ManualClock, tenant_id: str
     ) -> None:
         intent = new_id()
-        await ledger.hear_captures(captured(tenant_id, at=clock.now(), payment_intent_id=intent))
+        await ledger.handle_captures(captured(tenant_id, at=clock.now(), payment_intent_id=intent))
         with pytest.raises(EntryConflict):
-            await ledger.hear_captures(
+            await ledger.handle_captures(
                 captured(tenant_id, at=clock.now(), payment_intent_id=intent, amount_minor=15051)
             )
         assert len(await ledger.book(tenant_id)) == 2
@@ -138,7 +140,7 @@ class TestPaymentCaptured:
         self, ledger: Ledger, clock: ManualClock, tenant_id: str
     ) -> None:
         tenants = [f"{tenant_id}-{i}" for i in range(5)]
-        await ledger.hear_captures(
+        await ledger.handle_captures(
             *(captured(tenant, at=clock.now(), amount_minor=i) for i, tenant in enumerate(tenants * 3, start=1))
         )
         for i, tenant in enumerate(tenants, start=1):
@@ -147,7 +149,7 @@ class TestPaymentCaptured:
 
 
 class TestTenantProvisioned:
-    async def test_heard_once_and_twice_and_by_two_at_once_it_opens_the_default_accounts(
+    async def test_received_once_and_twice_and_by_two_at_once_it_opens_the_default_accounts(
         self, ledger: Ledger, clock: ManualClock, tenant_id: str
     ) -> None:
         other = Ledger(ledger.database, clock)
@@ -173,10 +175,10 @@ class TestTenantProvisioned:
         ]
         assert all(account.is_default for account in listed)
 
-    async def test_heard_after_the_first_capture_it_changes_nothing(
+    async def test_received_after_the_first_capture_it_changes_nothing(
         self, ledger: Ledger, clock: ManualClock, tenant_id: str
     ) -> None:
-        await ledger.hear_captures(captured(tenant_id, at=clock.now()))
+        await ledger.handle_captures(captured(tenant_id, at=clock.now()))
         before = await ledger.accounts.on_list_accounts(ListAccounts(tenant_id=tenant_id))
         async with ledger.database.transaction() as tx:
             await ledger.accounts.on_tenant_provisioned(tx, [provisioned(tenant_id, clock)])

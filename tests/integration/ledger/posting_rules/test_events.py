@@ -1,4 +1,4 @@
-"""Every event of the gateway about money becomes one entry: heard once, twice, early, malformed, and by a new chart."""
+"""Every event of the gateway about money becomes one entry: received once, twice, early, malformed, and by a new chart."""
 
 import asyncio
 import itertools
@@ -43,7 +43,7 @@ WORDS = {
 }
 
 
-def told(
+def shown(
     event: type[gateway.PaymentMessage | gateway.PayoutMessage],
     tenant_id: str,
     *,
@@ -52,7 +52,7 @@ def told(
     payment_intent_id: UUID | None = None,
     **changes: Any,
 ) -> Received[Any]:
-    """Make an event as it is heard, under a new event id; its subject's id is set by name."""
+    """Make an event as it arrives, under a new event id; its subject's id is set by name."""
     given: dict[str, Any] = {
         **WORDS,
         subject[0]: subject[1],
@@ -68,13 +68,13 @@ def told(
 
 
 async def handle(ledger: Ledger, *received: Received[Any]) -> None:
-    """Let the ledger's own consumer of these events hear them in one transaction."""
+    """Let the ledger's own consumer of these events handle them in one transaction."""
     await ledger.handle(ledger.payments.handler(type(received[0].body)), received)
 
 
 @pytest.mark.parametrize(("event", "subject", "kind", "debit", "credit"), EVENTS, ids=KINDS)
 class TestEveryEvent:
-    async def test_heard_once_and_twice_and_by_two_at_once_it_is_booked_once_and_said_alike(
+    async def test_received_once_and_twice_and_by_two_at_once_it_is_booked_once_and_published_alike(
         self,
         ledger: Ledger,
         clock: ManualClock,
@@ -88,13 +88,13 @@ class TestEveryEvent:
         other, subject_id, intent = Ledger(ledger.database, clock), new_id(), new_id()
 
         def again() -> Received[Any]:
-            return told(event, tenant_id, at=clock.now(), subject=(subject, subject_id), payment_intent_id=intent)
+            return shown(event, tenant_id, at=clock.now(), subject=(subject, subject_id), payment_intent_id=intent)
 
         await asyncio.gather(handle(ledger, again(), again()), handle(other, again()))
         await handle(ledger, again())
         assert await ledger.book(tenant_id) == [(debit, "DEBIT", 700, "BRL"), (credit, "CREDIT", 700, "BRL")]
-        # Whoever tells it again hears the same again: the first word may have been lost.
-        posted, *repeated = await ledger.said(tenant_id)
+        # A repeated event is answered by the same publication: the first one may have been lost.
+        posted, *repeated = await ledger.published(tenant_id)
         assert all(other == posted for other in repeated)
         of_intent = None if issubclass(event, gateway.PayoutMessage) else intent
         assert (posted.kind, posted.payment_intent_id, posted.subject_id) == (kind, of_intent, subject_id)
@@ -115,14 +115,14 @@ class TestEveryEvent:
         named = (subject, new_id())
         for wrong in ({"amount_minor": 0}, {"amount_minor": 10**19}, {"currency": "XYZ"}):
             with pytest.raises(Invalid):
-                await handle(ledger, told(event, tenant_id, at=clock.now(), subject=named, **wrong))
+                await handle(ledger, shown(event, tenant_id, at=clock.now(), subject=named, **wrong))
         intent = new_id()
-        right = told(event, tenant_id, at=clock.now(), subject=named, payment_intent_id=intent)
+        right = shown(event, tenant_id, at=clock.now(), subject=named, payment_intent_id=intent)
         await handle(ledger, right)
         with pytest.raises(EntryConflict):
             await handle(
                 ledger,
-                told(event, tenant_id, at=clock.now(), subject=named, payment_intent_id=intent, amount_minor=701),
+                shown(event, tenant_id, at=clock.now(), subject=named, payment_intent_id=intent, amount_minor=701),
             )
         assert len(await ledger.book(tenant_id)) == 2
 
@@ -138,7 +138,7 @@ async def standing(ledger: Ledger, tenant_id: str) -> dict[str, int]:
     return {row["code"]: row["net"] for row in rows}
 
 
-async def test_in_whatever_order_a_story_is_heard_the_books_are_the_same(
+async def test_in_whatever_order_a_story_is_received_the_books_are_the_same(
     ledger: Ledger, clock: ManualClock, tenant_id: str
 ) -> None:
     intent, subjects = new_id(), {kind: new_id() for kind in ("refund_id", "dispute_id", "fee_id", "payout_id")}
@@ -153,7 +153,7 @@ async def test_in_whatever_order_a_story_is_heard_the_books_are_the_same(
     ]
     for tenant, order in ((tenant_id, story), (f"{tenant_id}-b", story[::-1])):
         for event, subject, amount in order:
-            received = told(
+            received = shown(
                 event,
                 tenant,
                 at=clock.now(),
@@ -162,7 +162,7 @@ async def test_in_whatever_order_a_story_is_heard_the_books_are_the_same(
                 amount_minor=amount,
             )
             await handle(ledger, received)
-        await ledger.hear_captures(captured(tenant, at=clock.now(), payment_intent_id=intent, amount_minor=1000))
+        await ledger.handle_captures(captured(tenant, at=clock.now(), payment_intent_id=intent, amount_minor=1000))
         assert await standing(ledger, tenant) == {
             "CASH": 160,
             "REVENUE": -1000,
@@ -177,7 +177,7 @@ async def test_a_refund_that_never_succeeded_has_nothing_to_undo(
 ) -> None:
     await handle(
         ledger,
-        told(gateway.RefundFailed, tenant_id, at=clock.now(), subject=("refund_id", new_id()), after_success=False),
+        shown(gateway.RefundFailed, tenant_id, at=clock.now(), subject=("refund_id", new_id()), after_success=False),
     )
     assert await ledger.book(tenant_id) == []
 
@@ -209,7 +209,7 @@ async def test_a_chart_of_an_earlier_version_gets_what_it_lacks_on_sight(
         *(
             handle(
                 process,
-                told(gateway.PayoutPaid, tenant_id, at=clock.now(), subject=("payout_id", new_id())),
+                shown(gateway.PayoutPaid, tenant_id, at=clock.now(), subject=("payout_id", new_id())),
             )
             for process in (ledger, Ledger(ledger.database, clock), Ledger(ledger.database, clock))
         )
@@ -245,7 +245,7 @@ class TestRoles:
         async def poster(process: Ledger) -> None:
             while not stop.is_set():
                 before, received = len(acknowledged), captured(tenant_id, at=clock.now())
-                await process.hear_captures(received)
+                await process.handle_captures(received)
                 row = await ledger.database.fetchrow(
                     "SELECT a.code FROM postings AS p JOIN accounts AS a ON a.tenant_id = p.tenant_id "
                     "AND a.id = p.account_id WHERE p.entry_id = $1 AND p.tenant_id = $2 AND p.side = 'DEBIT'",
@@ -253,18 +253,18 @@ class TestRoles:
                     tenant_id,
                 )
                 assert row is not None
-                # A change that is on its way when the posting begins may or may not be seen; an earlier one never again.
+                # A change that is in progress when the posting begins may or may not be seen; an earlier one never again.
                 if row["code"] in acknowledged[: before - 1]:
                     wrong.append((row["code"], acknowledged[before - 1]))
 
         async def change() -> None:
             for code in codes:
-                told = await changer.roles.on_assign_account_role(
+                shown = await changer.roles.on_assign_account_role(
                     AssignAccountRole(tenant_id=tenant_id, role=Role.CASH, account=code, actor="admin@example.com")
                 )
-                assert told.account == code
+                assert shown.account == code
                 acknowledged.append(code)
-                await posters[0].hear_captures(captured(tenant_id, at=clock.now()))
+                await posters[0].handle_captures(captured(tenant_id, at=clock.now()))
             stop.set()
 
         async with asyncio.TaskGroup() as group:
@@ -283,7 +283,7 @@ class TestRoles:
         assert [row["code"] for row in rows if row["code"] != "CASH"] == codes
         assert all(one["last"] < two["first"] for one, two in itertools.pairwise(rows))
 
-    async def test_every_role_says_who_plays_it(self, ledger: Ledger, tenant_id: str) -> None:
+    async def test_every_role_shows_who_plays_it(self, ledger: Ledger, tenant_id: str) -> None:
         roles = (await ledger.roles.on_list_account_roles(ListAccountRoles(tenant_id=tenant_id))).roles
         assert [(role.role, role.account) for role in roles] == [(role, role.value) for role in Role]
         assert all(role.is_default and role.changed_by is None for role in roles)
@@ -293,8 +293,8 @@ class TestRoles:
         self, ledger: Ledger, clock: ManualClock, tenant_id: str
     ) -> None:
         await self.open(ledger, tenant_id, "SALES", AccountType.REVENUE)
-        asked = AssignAccountRole(tenant_id=tenant_id, role=Role.REVENUE, account="SALES", actor="ana@example.com")
-        first = await ledger.roles.on_assign_account_role(asked)
+        requested = AssignAccountRole(tenant_id=tenant_id, role=Role.REVENUE, account="SALES", actor="ana@example.com")
+        first = await ledger.roles.on_assign_account_role(requested)
         assert (first.account, first.is_default, first.changed_at, first.changed_by) == (
             "SALES",
             False,
@@ -302,16 +302,16 @@ class TestRoles:
             "ana@example.com",
         )
         clock.advance(timedelta(hours=1))
-        later = msgspec.structs.replace(asked, actor="bob@example.com")
+        later = msgspec.structs.replace(requested, actor="bob@example.com")
         assert await ledger.roles.on_assign_account_role(later) == first
         await ledger.roles.on_assign_account_role(msgspec.structs.replace(later, account="REVENUE"))
-        told = await ledger.roles.on_get_account_role(GetAccountRole(tenant_id=tenant_id, role=Role.REVENUE))
-        assert [(c.revision, c.account, c.changed_by) for c in told.changes] == [
+        shown = await ledger.roles.on_get_account_role(GetAccountRole(tenant_id=tenant_id, role=Role.REVENUE))
+        assert [(c.revision, c.account, c.changed_by) for c in shown.changes] == [
             (2, "REVENUE", "bob@example.com"),
             (1, "SALES", "ana@example.com"),
         ]
-        assert told.changes[0].changed_at - told.changes[1].changed_at == timedelta(hours=1)
-        assert told.role.account == "REVENUE"
+        assert shown.changes[0].changed_at - shown.changes[1].changed_at == timedelta(hours=1)
+        assert shown.role.account == "REVENUE"
 
     async def test_changes_at_once_are_numbered_one_after_the_other(
         self, ledger: Ledger, clock: ManualClock, tenant_id: str
@@ -327,9 +327,9 @@ class TestRoles:
                 for code in codes
             )
         )
-        told = await ledger.roles.on_get_account_role(GetAccountRole(tenant_id=tenant_id, role=Role.BANK))
-        assert [change.revision for change in told.changes] == [5, 4, 3, 2, 1]
-        assert sorted(change.account for change in told.changes) == codes
+        shown = await ledger.roles.on_get_account_role(GetAccountRole(tenant_id=tenant_id, role=Role.BANK))
+        assert [change.revision for change in shown.changes] == [5, 4, 3, 2, 1]
+        assert sorted(change.account for change in shown.changes) == codes
 
     @pytest.mark.parametrize(
         ("role", "account", "fault"),
@@ -343,11 +343,11 @@ class TestRoles:
     async def test_a_configuration_that_cannot_be_right_is_not_saved(
         self, ledger: Ledger, tenant_id: str, role: Role, account: str, fault: type[Rejected]
     ) -> None:
-        asked = AssignAccountRole(tenant_id=tenant_id, role=role, account=account, actor="a")
+        requested = AssignAccountRole(tenant_id=tenant_id, role=role, account=account, actor="a")
         with pytest.raises(fault):
-            await ledger.roles.on_assign_account_role(asked)
-        told = await ledger.roles.on_get_account_role(GetAccountRole(tenant_id=tenant_id, role=role))
-        assert (told.role.account, told.changes) == (role.value, [])
+            await ledger.roles.on_assign_account_role(requested)
+        shown = await ledger.roles.on_get_account_role(GetAccountRole(tenant_id=tenant_id, role=role))
+        assert (shown.role.account, shown.changes) == (role.value, [])
 
     async def test_another_tenants_account_is_unknown(self, ledger: Ledger, tenant_id: str) -> None:
         await self.open(ledger, f"{tenant_id}-b", "THEIRS", AccountType.ASSET)

@@ -1,4 +1,4 @@
-"""Reports say exactly what the books say: held against a plain Python model over random entries."""
+"""Reports show exactly what the books hold: compared with a plain Python model over random entries."""
 
 import asyncio
 import base64
@@ -103,7 +103,7 @@ def some_spans(facts: list[Fact], dice: random.Random) -> list[tuple[datetime | 
     return [(None, None), *found, *((at, at + timedelta(minutes=4)) for at in near)]
 
 
-async def test_revenue_is_what_the_model_says_in_every_zone_and_span(books: Books, tenant_id: str) -> None:
+async def test_revenue_is_what_the_model_shows_in_every_zone_and_span(books: Books, tenant_id: str) -> None:
     dice = random.Random(SEED)
     tenants = [tenant_id, f"{tenant_id}-b"]
     facts = await random_history(books, tenants, dice, 260)
@@ -227,22 +227,22 @@ async def test_a_trial_balance_balances_now_and_then(books: Books, tenant_id: st
 
 
 async def whole_statement(
-    books: Books, wanted: ReportStatement, *, meanwhile: bool = False
+    books: Books, request: ReportStatement, *, meanwhile: bool = False
 ) -> tuple[StatementPage, list[StatementLine]]:
     """Read all pages of a statement; with `meanwhile`, more is posted between them."""
-    first = page = await books.reports.statement(wanted)
+    first = page = await books.reports.statement(request)
     lines = list(page.lines)
     while page.next_cursor is not None:
         if meanwhile:
-            await books.post(wanted.tenant_id, moved("CASH", "REVENUE", "1.00"))
+            await books.post(request.tenant_id, moved("CASH", "REVENUE", "1.00"))
         page = await books.reports.statement(
             ReportStatement(
-                tenant_id=wanted.tenant_id,
-                account=wanted.account,
-                currency=wanted.currency,
-                posted_from=wanted.posted_from,
-                posted_until=wanted.posted_until,
-                limit=wanted.limit,
+                tenant_id=request.tenant_id,
+                account=request.account,
+                currency=request.currency,
+                posted_from=request.posted_from,
+                posted_until=request.posted_until,
+                limit=request.limit,
                 cursor=page.next_cursor,
             )
         )
@@ -260,7 +260,7 @@ async def test_opening_and_lines_make_the_closing_whatever_is_posted_meanwhile(b
     facts = await random_history(books, [tenant_id], dice, 80)
     for number, (begins_at, ends_at) in enumerate(some_spans(facts, dice)):
         account = dice.choice(ACCOUNTS)
-        wanted = ReportStatement(
+        request = ReportStatement(
             tenant_id=tenant_id,
             account=account,
             currency="BRL",
@@ -268,7 +268,7 @@ async def test_opening_and_lines_make_the_closing_whatever_is_posted_meanwhile(b
             posted_until=ends_at,
             limit=dice.choice([1, 7, 1000]),
         )
-        page, lines = await whole_statement(books, wanted)
+        page, lines = await whole_statement(books, request)
         expected = [
             (fact.posted_at, fact.side, fact.amount_minor)
             for fact in within(facts, begins_at, ends_at)
@@ -282,8 +282,8 @@ async def test_opening_and_lines_make_the_closing_whatever_is_posted_meanwhile(b
         opening = totals(within(facts, None, begins_at)) if begins_at is not None else {}
         assert (page.opening_debits_minor, page.opening_credits_minor) == opening.get((account, "BRL"), (0, 0))
     # Of one statement, however much is posted while it is read.
-    wanted = ReportStatement(tenant_id=tenant_id, account="CASH", currency="BRL", limit=10)
-    page, lines = await whole_statement(books, wanted, meanwhile=True)
+    request = ReportStatement(tenant_id=tenant_id, account="CASH", currency="BRL", limit=10)
+    page, lines = await whole_statement(books, request, meanwhile=True)
     assert len(lines) == len([f for f in facts if f.account == "CASH" and f.currency == "BRL"])
     assert page.closing_debits_minor == sum(line.amount_minor for line in lines if line.side is Side.DEBIT)
 
@@ -380,7 +380,7 @@ async def test_spans_to_the_ends_of_time_are_answered(books: Books, tenant_id: s
         assert len(revenue.rows) == rows
 
 
-async def test_what_cannot_be_asked_is_refused(books: Books, tenant_id: str) -> None:
+async def test_what_cannot_be_requested_is_refused(books: Books, tenant_id: str) -> None:
     for zone in ("Mars/Olympus", "../etc/passwd", "", "UTC; DROP TABLE postings", "A" * 200):
         with pytest.raises(QueryInvalid, match="tz must be"):
             await books.reports.revenue(ReportRevenue(tenant_id=tenant_id, zone=zone))

@@ -1,4 +1,4 @@
-"""No field of a hold, an account or an entry is left out on its way between request, domain, row and reply."""
+"""No field of a hold, an account or an entry is left out in progress between request, domain, row and reply."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Cursors say where a page ended, and nothing else passes for one."""
+"""Cursors hold where a page ended, and nothing else passes for one."""
 
 from datetime import UTC, datetime
 from uuid import UUID

@@ -81,7 +81,7 @@ def test_there_is_a_currency_of_every_exponent_from_0_to_4() -> None:
         ("USD", "EUR", "0.5", 7, 4),
     ],
 )
-def test_an_amount_is_told_in_the_other_currencys_minor_units(
+def test_an_amount_is_sent_in_the_other_currencys_minor_units(
     from_currency: str, to_currency: str, worth: str, amount_minor: int, converted_minor: int
 ) -> None:
     quoted = quote(book(rate(from_currency, to_currency, worth)), from_currency, to_currency)
@@ -125,7 +125,7 @@ def test_two_currencies_meet_over_the_dollar_and_else_over_the_euro() -> None:
     assert quote(direct, "BRL", "JPY").exact == Fraction("29.9")
 
 
-def test_where_no_rate_leads_it_is_said() -> None:
+def test_where_no_rate_leads_it_is_published() -> None:
     with pytest.raises(RateUnknown):
         quote(book(rate("USD", "BRL", "5"), rate("EUR", "JPY", "160")), "BRL", "JPY")
 
@@ -232,11 +232,11 @@ def test_a_conversion_as_an_accountant_sees_it() -> None:
     """100.00 USD at 5.4321: the bank paid 542.00 BRL instead of 543.21, which by the rate is 99.78 USD."""
     quoted = quote(book(rate("USD", "BRL", "5.4321")), "USD", "BRL")
     sold, bought = converted(quoted, 10_000, 54_200)
-    told = [
+    shown = [
         [(line.side.value, ROLE_OF[line.account_id].value, line.amount_minor, line.currency) for line in entry.lines]
         for entry in (sold, bought)
     ]
-    assert told == [
+    assert shown == [
         [("DEBIT", "FX_POSITION", 9978, "USD"), ("DEBIT", "FX_GAIN_LOSS", 22, "USD"), ("CREDIT", "CASH", 10000, "USD")],
         [("DEBIT", "BANK", 54200, "BRL"), ("CREDIT", "FX_POSITION", 54200, "BRL")],
     ]
@@ -301,25 +301,25 @@ def test_consolidated_books_add_up_to_zero_with_their_rounding(
         per_currency[code] += minor
     balanced = held | {("Z", code): -minor for code, minor in per_currency.items()}
     rates = book(*(rate(code, "USD", str(worth)) for code in per_currency if code != "USD"))
-    told = consolidate(
+    shown = consolidate(
         [balance(account, code, minor) for (account, code), minor in balanced.items()],
         dict(rates),
         currency="USD",
         at=NOW,
     )
-    assert sum(one.net_minor for one in told.accounts) + told.rounding_minor == 0
-    assert abs(told.rounding_minor) <= len(told.accounts)
-    assert told.unconverted == []
+    assert sum(one.net_minor for one in shown.accounts) + shown.rounding_minor == 0
+    assert abs(shown.rounding_minor) <= len(shown.accounts)
+    assert shown.unconverted == []
 
 
 def test_a_currency_without_a_rate_is_named_and_left_out_everywhere() -> None:
     balances = [balance("CASH", "BRL", -543), balance("CASH", "JPY", -100), balance("REVENUE", "BRL", 543)]
     balances.append(balance("REVENUE", "JPY", 100))
-    told = consolidate(balances, dict(book(rate("USD", "BRL", "5.43"))), currency="USD", at=NOW)
-    assert told.unconverted == ["JPY"]
-    assert [(one.account, one.net_minor, one.unconverted) for one in told.accounts] == [
+    shown = consolidate(balances, dict(book(rate("USD", "BRL", "5.43"))), currency="USD", at=NOW)
+    assert shown.unconverted == ["JPY"]
+    assert [(one.account, one.net_minor, one.unconverted) for one in shown.accounts] == [
         ("CASH", -100, ["JPY"]),
         ("REVENUE", 100, ["JPY"]),
     ]
-    assert [(q.from_currency, q.legs[0].is_inverse) for q in told.quotes] == [("BRL", True)]
-    assert told.rounding_minor == 0
+    assert [(q.from_currency, q.legs[0].is_inverse) for q in shown.quotes] == [("BRL", True)]
+    assert shown.rounding_minor == 0

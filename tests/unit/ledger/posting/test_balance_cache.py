@@ -32,7 +32,7 @@ def test_balances_are_recalled_all_or_not_at_all() -> None:
     assert recalled.pending == set()
 
 
-def test_a_group_on_its_way_is_named_until_it_has_landed() -> None:
+def test_a_group_pending_is_named_until_it_is_written() -> None:
     cache, write = BalanceCache(), PendingWrite()
     cache.remember({KEYS[0]: Balance()}, write)
     recalled = cache.recall(KEYS[:1])

@@ -49,7 +49,7 @@ def happened(
     )
 
 
-def told(entry: Entry) -> list[tuple[Side, Role, int, str]]:
+def shown(entry: Entry) -> list[tuple[Side, Role, int, str]]:
     return [(line.side, ROLE_OF[line.account_id], line.amount_minor, line.currency) for line in entry.lines]
 
 
@@ -57,7 +57,7 @@ def net(*entries: Entry) -> dict[Role, int]:
     """What is left on each account: debits less credits, without those that are empty."""
     found: Counter[Role] = Counter()
     for entry in entries:
-        for side, role, amount, _ in told(entry):
+        for side, role, amount, _ in shown(entry):
             found[role] += amount if side is Side.DEBIT else -amount
     return {role: amount for role, amount in found.items() if amount}
 
@@ -80,7 +80,7 @@ def net(*entries: Entry) -> dict[Role, int]:
 def test_each_event_debits_and_credits_what_an_accountant_expects(kind: EntryKind, debit: Role, credit: Role) -> None:
     subject = new_id()
     entry = PAYMENT_RULES[kind](CHART, happened(subject_id=subject))
-    assert told(entry) == [(Side.DEBIT, debit, 15050, "BRL"), (Side.CREDIT, credit, 15050, "BRL")]
+    assert shown(entry) == [(Side.DEBIT, debit, 15050, "BRL"), (Side.CREDIT, credit, 15050, "BRL")]
     assert (entry.kind, entry.payment_intent_id, entry.subject_id, entry.occurred_at) == (kind, INTENT, subject, NOW)
     assert entry.id == derived_id(subject, kind.value)
 
@@ -113,7 +113,7 @@ def test_a_reversed_decision_about_a_dispute_is_booked_as_often_as_it_is_reverse
 
 
 @pytest.mark.parametrize("rule", PAYMENT_RULES.values(), ids=PAYMENT_RULES)
-def test_told_twice_it_is_the_same_entry_whatever_the_hour_and_the_chart(rule: PostingRule) -> None:
+def test_sent_twice_it_is_the_same_entry_whatever_the_hour_and_the_chart(rule: PostingRule) -> None:
     remapped = Chart(tenant_id="t", roles={role: new_id() for role in Role})
     first, second = rule(CHART, happened()), rule(remapped, happened(occurred_at=NOW + timedelta(seconds=3)))
     assert first.id == second.id
@@ -188,7 +188,7 @@ def test_roles_between_which_money_moves_are_played_by_different_accounts() -> N
 
 @pytest.mark.parametrize("rule", PAYMENT_RULES.values(), ids=PAYMENT_RULES)
 def test_no_account_may_stand_on_both_sides_of_a_rule(rule: PostingRule) -> None:
-    (_, debit, _, _), (_, credit, _, _) = told(rule(CHART, happened()))
+    (_, debit, _, _), (_, credit, _, _) = shown(rule(CHART, happened()))
     assert credit in opposites()[debit]
     assert debit in opposites()[credit]
 
