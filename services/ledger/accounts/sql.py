@@ -83,7 +83,7 @@ class RoleChange(msgspec.Struct, frozen=True, kw_only=True):
 
 _CHANGE = columns_of(RoleChange)
 _HOLD_ROLES = Statement("SELECT tenant_id, revision FROM hold_roles(:locks, :tenant_ids)")
-_LOCK_ROLES = Statement("SELECT pg_advisory_xact_lock(:lock_class, :lock)")
+_LOCK_ROLES = Statement("SELECT pg_advisory_xact_lock(:lock_class, :tenant_lock)")
 _ASSIGNED = Statement(
     """
 SELECT DISTINCT ON (tenant_id, role) {columns} FROM role_changes
@@ -173,7 +173,7 @@ async def lock_roles(tx: Connection, tenant_id: str) -> None:
     """
     await tx.execute(f"SET LOCAL lock_timeout = {_LOCK_TIMEOUT_MILLISECONDS}")
     try:
-        await _LOCK_ROLES.execute(tx, lock_class=_LOCK_CLASS, lock=_lock_of(tenant_id))
+        await _LOCK_ROLES.execute(tx, lock_class=_LOCK_CLASS, tenant_lock=_lock_of(tenant_id))
     except asyncpg.LockNotAvailableError as fault:
         raise Unavailable("entries are being posted by the roles that are to be changed") from fault
 
