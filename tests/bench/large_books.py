@@ -176,9 +176,9 @@ async def reads(database: Database, pairs: list[Pair]) -> None:
 
 
 async def posting(database: Database, pairs: list[Pair], *, seconds: float) -> Measured:
-    """Post with 64 in flight on random payers."""
+    """Post 64 at a time on random payers."""
     service = PostingService(database, clock=SystemClock())
-    return await measure(database, service.post, lambda: random.choice(pairs), in_flight=64, seconds=seconds)
+    return await measure(database, service.post, lambda: random.choice(pairs), concurrency=64, seconds=seconds)
 
 
 async def run(*, entries: int, seconds: float, rounds: int, profile: str) -> None:

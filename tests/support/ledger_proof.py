@@ -3,7 +3,7 @@
     python -m tests.support.ledger_proof [--operations 20000] [--seed 1]
 
 Several writers, each with a tenant of its own, go through two posting services at once (two processes, as far as the database
-can tell), so groups mix what they do; each answer is compared with the model's, after every round each balance, and in the
+can see), so groups mix what they do; each answer is compared with the model's, after every round each balance, and in the
 end what the books hold at random instants, every invariant, and every seal.
 """
 
