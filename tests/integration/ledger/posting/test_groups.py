@@ -239,7 +239,7 @@ async def test_a_clock_that_falls_back_does_not_disorder_the_books(
     assert await audit(database) == []
 
 
-class TestDesk:
+class TestService:
     """The request path: single entries from many callers, posted in groups."""
 
     async def test_callers_at_once_share_a_commit_and_receive_each_their_own(
