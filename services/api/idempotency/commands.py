@@ -1,6 +1,6 @@
 """The same request twice takes effect once: keys, fingerprints and replays.
 
-    no key yet, or expired      the request runs, and claims the key in the transaction of its effect
+    no key yet, or expired      the request runs, and takes the key in the transaction of its effect
     key answered                the stored answer again, byte for byte
     key in progress             409, try again; once its holder's lease has ended, the key is taken over and resumed
     key of another request      422, whatever its state

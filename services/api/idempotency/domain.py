@@ -1,4 +1,4 @@
-"""What an idempotency key is: who claims it, what its request was, and what it was answered."""
+"""What an idempotency key is: which request holds it, what that was, and what it was answered."""
 
 import hashlib
 import re

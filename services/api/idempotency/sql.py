@@ -54,7 +54,7 @@ _VALUES = ", ".join(f":key_row.{column}::{kind}" for column, kind in KINDS.items
 _RENEW = ", ".join(f"{column} = excluded.{column}" for column in KINDS if column not in _PRIMARY_KEY)
 
 INSERT_KEY = f"INSERT INTO idempotency_keys AS k ({columns_of(KeyRow)}) SELECT {_VALUES}"
-"""Claims a key, in progress or completed; for a `Statement` whose value `key_row` is made by `key_row`. `FROM` a CTE may
+"""Writes a key, in progress or completed; for a `Statement` whose value `key_row` is made by `key_row`. `FROM` a CTE may
 follow, so that nothing is claimed where that one has no row; then `IF_FREE`."""
 IF_FREE = f"ON CONFLICT ({', '.join(_PRIMARY_KEY)}) DO UPDATE SET {_RENEW} WHERE k.expires_at <= excluded.created_at"
 """Only a key that is free or expired is claimed; a concurrent claim of the same key is waited for."""

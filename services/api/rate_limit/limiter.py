@@ -172,7 +172,7 @@ class LocalCounts:
 
 
 class RateLimiter:
-    """Counts requests. While Redis is away everybody is let through and a metric says so; logins are counted here."""
+    """Counts requests. While Redis is away everybody is let through and a metric counts them; logins are counted here."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -1,4 +1,4 @@
-"""A running api on a real database, asked over real HTTP; the broker is away, and other services speak through tests."""
+"""A running api on a real database, used over real HTTP; the broker is away, and the tests publish for other services."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -55,8 +55,8 @@ def settings_for(database: TestDatabase, *, auto_provision: bool = True, **chang
     return Settings(**every)
 
 
-def claims(tenant: str, **changes: Any) -> dict[str, Any]:
-    """The claims of an operator of `tenant`; a change to None leaves a claim out."""
+def payload(tenant: str, **changes: Any) -> dict[str, Any]:
+    """The payload of an operator's token of `tenant`; a change to None leaves a member out."""
     now = int(datetime.now(UTC).timestamp())
     every: dict[str, Any] = {
         "iss": "local-auth",
@@ -76,7 +76,7 @@ def claims(tenant: str, **changes: Any) -> dict[str, Any]:
 
 def token_of(tenant: str, *, secret: str = SECRET, **changes: Any) -> str:
     """A signed token of an operator of `tenant`."""
-    return jwt.encode(claims(tenant, **changes), secret, algorithm="HS256")
+    return jwt.encode(payload(tenant, **changes), secret, algorithm="HS256")
 
 
 class Api:
@@ -101,7 +101,7 @@ class Api:
     async def handle[M: Message](
         self, tenant: str, *messages: M, by: Callable[[Connection, list[Received[M]]], Any]
     ) -> Any:
-        """Let a consumer hear messages in one transaction, as another process of the api would.
+        """Let a consumer handle messages in one transaction, as another process of the api would.
 
         Returns what the consumer does after its commit.
         """
@@ -110,7 +110,7 @@ class Api:
                 id=new_id(),
                 body=message,
                 occurred_at=datetime.now(UTC),
-                correlation=Correlation(correlation_id="c-heard", tenant_id=tenant),
+                correlation=Correlation(correlation_id="c-event", tenant_id=tenant),
                 attempt=0,
             )
             for message in messages
@@ -119,7 +119,7 @@ class Api:
             return await by(transaction, received)
 
     async def authorized(self, tenant: str, *ids: str, amount_minor: int = 15050) -> None:
-        """The gateway says: the issuer promised the funds."""
+        """The gateway reports: the issuer promised the funds."""
         messages = [
             gateway.PaymentAuthorized(
                 payment_intent_id=UUID(i), amount_minor=amount_minor, currency="BRL", gateway_ref=f"sandbox_{i}"
@@ -129,7 +129,7 @@ class Api:
         await self.handle(tenant, *messages, by=self.consumers.on_payment_authorized)
 
     async def declined(self, tenant: str, *ids: str) -> None:
-        """The gateway says: the issuer said no."""
+        """The gateway reports: the issuer declined."""
         messages = [
             gateway.AuthorizationDeclined(
                 payment_intent_id=UUID(i),
@@ -143,7 +143,7 @@ class Api:
         await self.handle(tenant, *messages, by=self.consumers.on_authorization_declined)
 
     async def captured(self, tenant: str, *ids: str, amount_minor: int = 15050) -> None:
-        """The gateway says: the processor took the funds."""
+        """The gateway reports: the processor took the funds."""
         messages = [
             gateway.PaymentCaptured(
                 payment_intent_id=UUID(i),
@@ -157,7 +157,7 @@ class Api:
         await self.handle(tenant, *messages, by=self.consumers.on_payment_captured)
 
     async def capture_reported(self, tenant: str, intent_id: str, command_id: UUID, *, amount_minor: int) -> None:
-        """The gateway says what its records have of a capture; 0: nothing."""
+        """The gateway reports what its records have of a capture; 0: nothing."""
         message = gateway.CaptureReported(
             payment_intent_id=UUID(intent_id),
             command_id=command_id,
@@ -167,7 +167,7 @@ class Api:
         (await self.handle(tenant, message, by=self.consumers.on_capture_reported))()
 
     async def capture_failed(self, tenant: str, *ids: str) -> None:
-        """The gateway says: the processor refused to take the held funds."""
+        """The gateway reports: the processor refused to take the held funds."""
         messages = [
             gateway.CaptureFailed(
                 payment_intent_id=UUID(i),
@@ -181,7 +181,7 @@ class Api:
         await self.handle(tenant, *messages, by=self.consumers.on_capture_failed)
 
     async def posted(self, tenant: str, *ids: str) -> None:
-        """The ledger says: the capture stands in the books."""
+        """The ledger reports: the capture stands in the books."""
         messages = [
             ledger.JournalEntryPosted(
                 entry_id=new_id(),
@@ -195,8 +195,8 @@ class Api:
         ]
         await self.handle(tenant, *messages, by=self.consumers.on_journal_entry_posted)
 
-    async def said(self, tenant: str) -> list[str]:
-        """What was said about `tenant`, in order, provisioning apart."""
+    async def published(self, tenant: str) -> list[str]:
+        """What was published about `tenant`, in order, provisioning apart."""
         rows = await self.database.fetch(
             "SELECT contract FROM outbox WHERE tenant_id = $1 AND contract NOT LIKE '%tenant.provisioned' ORDER BY seq",
             tenant,
@@ -204,7 +204,7 @@ class Api:
         return [row["contract"] for row in rows]
 
     async def until_processing(self, client: Client, intent_id: str) -> None:
-        """Wait for the fact that a confirmation is under way."""
+        """Wait for the fact that a confirmation is in progress."""
         async with asyncio.timeout(60):
             while await client.status(intent_id) == "CREATED":
                 await asyncio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""The api under more requests than it takes: what waits is bounded, and the rest is told at once."""
+"""The api under more requests than it takes: what waits is bounded, and the rest is refused at once."""
 
 import asyncio
 

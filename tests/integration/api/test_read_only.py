@@ -1,4 +1,4 @@
-"""While the database takes no writes, whoever reads is answered and whoever writes hears when to come again."""
+"""While the database takes no writes, whoever reads is answered and whoever writes is refused with the time to retry."""
 
 import asyncio
 from collections.abc import AsyncIterator

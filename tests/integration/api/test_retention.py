@@ -57,7 +57,7 @@ async def long_log(api_database: TestDatabase) -> datetime:
     return now
 
 
-async def _buffers(database: Database, monkeypatch: pytest.MonkeyPatch, **asked: Any) -> tuple[int, list[UUID]]:
+async def _buffers(database: Database, monkeypatch: pytest.MonkeyPatch, **arguments: Any) -> tuple[int, list[UUID]]:
     """Read a page as the api does, and count the blocks that PostgreSQL reads for it."""
     statements: list[tuple[str, tuple[object, ...]]] = []
     fetch = database.fetch
@@ -67,7 +67,7 @@ async def _buffers(database: Database, monkeypatch: pytest.MonkeyPatch, **asked:
         return await fetch(sql, *values)
 
     monkeypatch.setattr(database, "fetch", noted)
-    shown = await audit.lines(database, **asked)
+    shown = await audit.lines(database, **arguments)
     monkeypatch.undo()
     ((sql, values),) = statements
     # A plan for any values at all, as a prepared statement has after some time.
@@ -83,13 +83,13 @@ async def test_audit_page_costs_the_same_wherever_it_begins(
     tenants = ["t7", "", "t8"]
     deep = (long_log - timedelta(days=15 * MONTHS), UUID(int=0))
     for after in (None, deep):
-        for wanted in (
+        for chosen in (
             AuditFilter(),
             AuditFilter(outcome="success", action="payment_intent."),
             AuditFilter(at_from=deep[0]),
         ):
-            cost, shown = await _buffers(database, monkeypatch, tenants=tenants, filters=wanted, limit=50, after=after)
-            if after is None or wanted.at_from is None:
+            cost, shown = await _buffers(database, monkeypatch, tenants=tenants, filters=chosen, limit=50, after=after)
+            if after is None or chosen.at_from is None:
                 assert len(shown) == 50
             # A block or so for each line, and the way down an index for each tenant and month; the log has thousands.
             assert cost < 50 * len(tenants) + 4 * len(tenants) * (MONTHS + 5)
@@ -105,7 +105,7 @@ async def test_audit_page_costs_the_same_wherever_it_begins(
     assert pages == [row["id"] for row in rows]
 
 
-async def test_history_is_kept_for_ever_unless_the_settings_say_otherwise(
+async def test_history_is_kept_for_ever_unless_settings_limit_it(
     api_database: TestDatabase, long_log: datetime
 ) -> None:
     clock = ManualClock(long_log)

@@ -1,4 +1,4 @@
-"""The api's schema: the migration makes what the models say, and the runtime role may do no more than it needs."""
+"""The api's schema: the migration makes what the tables are, and the runtime role may do no more than it needs."""
 
 import re
 
@@ -59,5 +59,5 @@ async def test_the_runtime_role_may_not(api_database: TestDatabase, statement: s
     await app.close()
 
 
-def test_everything_that_the_api_should_hear_has_a_consumer() -> None:
+def test_each_message_of_the_api_has_a_consumer() -> None:
     build(Settings()).bus.check_complete()

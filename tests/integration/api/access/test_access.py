@@ -14,7 +14,7 @@ from services.api.access import Tenant, commands
 from services.api.access import admission as access
 from services.api.access.sql import identity
 from services.api.app import seed
-from tests.integration.api.conftest import PREVIOUS, SECRET, Api, claims, serving, settings_for, token_of
+from tests.integration.api.conftest import PREVIOUS, SECRET, Api, payload, serving, settings_for, token_of
 from tests.support.databases import TestDatabase
 from tests.support.platform import ADMIN, DEMO_TENANT, Answer, Client
 
@@ -40,8 +40,8 @@ def problem(answer: Answer) -> dict[str, Any]:
 
 
 def unsigned(tenant: str) -> str:
-    """A token that says of itself that it needs no signature."""
-    parts = [{"alg": "none", "typ": "JWT"}, claims(tenant)]
+    """A token that names no signature as its algorithm."""
+    parts = [{"alg": "none", "typ": "JWT"}, payload(tenant)]
     return ".".join(base64.urlsafe_b64encode(json.dumps(p).encode()).decode().rstrip("=") for p in parts) + "."
 
 
@@ -59,16 +59,16 @@ async def test_every_seeded_user_can_log_in(api: Api, email: str, password: str,
     answer = await log_in(api, f" {email.upper()} ", password)
     assert answer.status == 200
     assert (answer.json["token_type"], answer.json["expires_in"]) == ("Bearer", 3600)
-    told = jwt.decode(answer.json["access_token"], SECRET, algorithms=["HS256"], issuer="local-auth")
-    assert set(told) == {"iss", "sub", "tid", "roles", "perms", "plan", "region", "iat", "exp", "jti", "ctx"}
-    assert (told["sub"], told["tid"], told["ctx"]) == (email, tenant, {"email": email})
-    assert told["perms"] == sorted(told["perms"])
+    stated = jwt.decode(answer.json["access_token"], SECRET, algorithms=["HS256"], issuer="local-auth")
+    assert set(stated) == {"iss", "sub", "tid", "roles", "perms", "plan", "region", "iat", "exp", "jti", "ctx"}
+    assert (stated["sub"], stated["tid"], stated["ctx"]) == (email, tenant, {"email": email})
+    assert stated["perms"] == sorted(stated["perms"])
     me = await Client(api.http, api.base, token=answer.json["access_token"]).call("GET", "/v1/me")
-    assert me.json == {name: told[name] for name in ("sub", "tid", "roles", "perms", "plan", "region", "jti")}
+    assert me.json == {name: stated[name] for name in ("sub", "tid", "roles", "perms", "plan", "region", "jti")}
 
 
 async def test_seeding_again_changes_nothing(api: Api, api_database: TestDatabase) -> None:
-    count = "SELECT (SELECT count(*) FROM users) AS users, (SELECT count(*) FROM outbox) AS said"
+    count = "SELECT (SELECT count(*) FROM users) AS users, (SELECT count(*) FROM outbox) AS published"
     before = await api.database.fetchrow(count)
     await seed(settings_for(api_database))
     assert await api.database.fetchrow(count) == before
@@ -91,7 +91,7 @@ async def test_a_wrong_password_and_an_unknown_user_look_the_same(api: Api, emai
         ("", "Missing bearer token"),
         ("garbage", "Invalid token"),
         (unsigned("t"), "Invalid token"),
-        (jwt.encode(claims("t"), SECRET * 2, algorithm="HS512"), "Invalid token"),
+        (jwt.encode(payload("t"), SECRET * 2, algorithm="HS512"), "Invalid token"),
         (token_of("t", secret="another-secret-that-nobody-configured"), "Invalid token"),
         (token_of("t", exp=1), "Token expired"),
         (token_of("t", exp=None), "Invalid token"),
@@ -110,7 +110,7 @@ async def test_a_wrong_password_and_an_unknown_user_look_the_same(api: Api, emai
         (token_of("t", perms=["x" * 321]), "Invalid token"),
     ],
 )
-async def test_only_our_tokens_are_believed(api: Api, token: str | None, detail: str) -> None:
+async def test_only_our_tokens_are_accepted(api: Api, token: str | None, detail: str) -> None:
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     answer = await api.stranger().call("GET", "/v1/me", headers=headers)
     assert (answer.status, problem(answer)["detail"]) == (401, detail)
@@ -204,10 +204,10 @@ async def test_a_suspended_tenant_is_refused(api: Api, tenant_id: str) -> None:
 async def test_a_verified_token_makes_its_tenant_known_once(api: Api, tenant_id: str) -> None:
     answers = await asyncio.gather(*(api.client(tenant_id).call("GET", "/v1/payment-intents") for _ in range(10)))
     assert {a.status for a in answers} == {200}
-    said = await api.database.fetch(
+    published = await api.database.fetch(
         "SELECT body FROM outbox WHERE contract LIKE '%tenant.provisioned' AND tenant_id = $1", tenant_id
     )
-    assert [json.loads(row["body"]) for row in said] == [{"tenant_id": tenant_id, "name": tenant_id}]
+    assert [json.loads(row["body"]) for row in published] == [{"tenant_id": tenant_id, "name": tenant_id}]
 
 
 async def test_a_tenant_just_made_is_not_refused_for_what_was_read_before(
@@ -219,9 +219,9 @@ async def test_a_tenant_just_made_is_not_refused_for_what_was_read_before(
     later: list[asyncio.Task[Answer]] = []
     read_tenant, provision = identity.tenant, commands.provision
 
-    async def read(database: Database, wanted: str) -> Tenant | None:
+    async def read(database: Database, looked_up: str) -> Tenant | None:
         nonlocal reads
-        found = await read_tenant(database, wanted)
+        found = await read_tenant(database, looked_up)
         reads += 1
         if reads == 2:
             has_read.set()
@@ -256,7 +256,7 @@ async def test_a_global_admin_acts_for_every_known_tenant(api: Api, tenant_id: s
         assert (await api.client(tenant_id, **admin).call("GET", "/v1/payment-intents")).json["total"] == 1
         platform = await api.client("00000000-0000-0000-0000-000000000001", **admin).call("GET", "/v1/payment-intents")
         assert platform.status == 200
-        assert (await api.client("never-heard-of", **admin).call("GET", "/v1/payment-intents")).status == 403
+        assert (await api.client("never-seen", **admin).call("GET", "/v1/payment-intents")).status == 403
     plain = api.client(tenant_id, tid="*", roles=["ops"])
     assert problem(await plain.call("GET", "/v1/payment-intents"))["detail"] == "Tenant mismatch"
 
@@ -308,7 +308,7 @@ async def test_malformed_bodies_are_refused_by_name(
     answer = await api.client(tenant_id).call("POST", "/v1/payment-intents", raw=raw, key="k")
     refusal = problem(answer)
     assert (answer.status, [e["pointer"] for e in refusal.get("errors", [])]) == (status, pointers)
-    assert await api.said(tenant_id) == []
+    assert await api.published(tenant_id) == []
 
 
 @pytest.mark.parametrize(
@@ -372,7 +372,7 @@ async def test_malformed_keys_are_refused(api: Api, tenant_id: str, key: str) ->
         ("/v1/accounts", {"code": "X", "label": "Fees", "account_type": "ASSET"}, 503),
     ],
 )
-async def test_bodies_for_other_services_are_validated_before_they_are_asked(
+async def test_bodies_for_other_services_are_validated_before_a_request(
     api: Api, tenant_id: str, path: str, body: dict[str, Any], status: int
 ) -> None:
     admin = api.client(tenant_id, roles=["admin"], perms=["admin:write"], plan="enterprise")

@@ -57,7 +57,7 @@ async def test_what_a_token_does_not_allow(
         "POST", "/v1/payment-intents", BODY, key=uuid4().hex, headers=headers
     )
     assert (answer.status, problem(answer)["code"]) == (status, reason)
-    # Under the tenant that the token proves, whatever the header says.
+    # Under the tenant that the token proves, whatever the header names.
     assert await denials(api, changes.get("tid", tenant_id)) == [
         ("authz.denied", "ops@example.com", "payments:write", reason)
     ]

@@ -20,7 +20,7 @@ from tests.support.platform import Client
 
 FLAGS = "/v1/feature-flags"
 NEVER = 3600.0
-"""Seconds that nothing is looked up again by age: what is noticed meanwhile was told by the broker."""
+"""Seconds that nothing is looked up again by age: what is noticed meanwhile came by the broker."""
 
 
 def tenant_admin(api: Api, tenant: str) -> Client:
@@ -115,16 +115,16 @@ async def test_without_the_replay_feature_nothing_is_delivered_again(api: Api, k
 
 
 async def test_with_strict_bodies_nobody_may_have_unknown_members_ignored(api: Api, known: str) -> None:
-    async def tell(**headers: str) -> tuple[int, str]:
+    async def refused(**headers: str) -> tuple[int, str]:
         body = {"processor": "sandbox", "colour": "red"}
         answer = await tenant_admin(api, known).call("POST", "/v1/gateway-configs", body, headers=headers)
         return answer.status, problem(answer)["code"]
 
     unheard = (503, "unavailable")
-    assert await tell() == (422, "unknown_fields")
-    assert await tell(Prefer="handling=lenient") == unheard
+    assert await refused() == (422, "unknown_fields")
+    assert await refused(Prefer="handling=lenient") == unheard
     await switch(api, known, Feature.STRICT_BODIES, on=True)
-    assert await tell(Prefer="handling=lenient") == (422, "unknown_fields")
+    assert await refused(Prefer="handling=lenient") == (422, "unknown_fields")
 
 
 @pytest.fixture(scope="module")

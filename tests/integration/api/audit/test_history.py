@@ -40,8 +40,8 @@ async def test_the_timeline_tells_what_happened_in_order_and_by_whom(api: Api, t
     intent_id = await settled(api, tenant_id)
     answer = await api.client(tenant_id).call("GET", f"/v1/payment-intents/{intent_id}/events")
     assert answer.status == 200
-    told = [(e["type"], e["status"], e["actor"], e["cause_id"] is None) for e in answer.json]
-    assert told == [
+    stated = [(e["type"], e["status"], e["actor"], e["cause_id"] is None) for e in answer.json]
+    assert stated == [
         ("payment.intent.created", "CREATED", "ops@example.com", True),
         ("payment.authorize", "PROCESSING", "ops@example.com", True),
         ("payment.authorized", "AUTHORIZED", "gateway", False),
@@ -50,16 +50,16 @@ async def test_the_timeline_tells_what_happened_in_order_and_by_whom(api: Api, t
         ("payment.settled", "SETTLED", "ledger", False),
     ]
     assert all(e["correlation_id"] for e in answer.json)
-    said = await api.database.fetch("SELECT event_id FROM outbox WHERE tenant_id = $1 ORDER BY seq", tenant_id)
-    assert [e["id"] for e in answer.json] == [str(row["event_id"]) for row in said][-6:]
+    published = await api.database.fetch("SELECT event_id FROM outbox WHERE tenant_id = $1 ORDER BY seq", tenant_id)
+    assert [e["id"] for e in answer.json] == [str(row["event_id"]) for row in published][-6:]
 
 
-async def test_a_message_heard_twice_is_told_once(api: Api, tenant_id: str) -> None:
+async def test_message_handled_twice_is_shown_once(api: Api, tenant_id: str) -> None:
     intent_id = await settled(api, tenant_id)
     await api.authorized(tenant_id, intent_id)
     await api.posted(tenant_id, intent_id)
-    told = (await api.client(tenant_id).call("GET", f"/v1/payment-intents/{intent_id}/events")).json
-    assert len(told) == 6
+    stated = (await api.client(tenant_id).call("GET", f"/v1/payment-intents/{intent_id}/events")).json
+    assert len(stated) == 6
 
 
 async def test_a_timeline_is_its_tenants_alone(api: Api, tenant_id: str) -> None:
@@ -72,14 +72,14 @@ async def test_a_timeline_is_its_tenants_alone(api: Api, tenant_id: str) -> None
     assert (await stranger.call("GET", "/v1/payment-intents/x/events")).status == 422
 
 
-async def test_expand_shows_what_is_asked_for_and_needs_its_permission(api: Api, tenant_id: str) -> None:
+async def test_expand_shows_what_is_requested_and_needs_its_permission(api: Api, tenant_id: str) -> None:
     intent_id = await settled(api, tenant_id)
     client, path = api.client(tenant_id), f"/v1/payment-intents/{intent_id}"
     plain, expanded = await client.call("GET", path), await client.call("GET", f"{path}?expand=events")
     assert "events" not in plain.json
     assert expanded.json["events"] == (await client.call("GET", f"{path}/events")).json
     assert {name: value for name, value in expanded.json.items() if name != "events"} == plain.json
-    # The ledger is away in these tests: that it is asked shows in the answer.
+    # The ledger is away in these tests: that it gets a request shows in the answer.
     assert (await client.call("GET", f"{path}?expand=entries")).status == 503
     reader = api.client(tenant_id, perms=["payments:read"])
     denied = await reader.call("GET", f"{path}?expand=events,entries")
@@ -232,6 +232,6 @@ async def test_what_the_ledger_found_broken_is_in_the_audit_log_of_whom_it_conce
     (line,) = await listed(api, tenant_id, "?action=ledger.invariant_broken")
     assert (line["actor"], line["target"], line["outcome"]) == ("ledger", subject, "failed")
     assert line["detail"] == {"invariant": "intent_without_entry", "detail": "the books have no such entry"}
-    assert line["correlation_id"] == "c-heard"
+    assert line["correlation_id"] == "c-event"
     assert datetime.fromisoformat(line["at"]) == found_at
     assert await listed(api, f"{tenant_id}-other", "?action=ledger.invariant_broken") == []

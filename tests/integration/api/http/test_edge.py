@@ -201,8 +201,8 @@ async def test_failed_logins_of_one_account_are_throttled_whoever_it_is(pair: tu
         assert statuses == [401] * LOGIN + [429] * LOGIN
     # Somebody else is not held back, and success costs nothing.
     for _ in range(2 * LOGIN):
-        told = await one.stranger().call("POST", "/v1/auth/token", {"email": "ops@demo", "password": "ops123"})
-        assert told.status == 200
+        stated = await one.stranger().call("POST", "/v1/auth/token", {"email": "ops@demo", "password": "ops123"})
+        assert stated.status == 200
 
 
 async def test_logins_of_one_address_are_throttled(api_database: TestDatabase, servers: Servers) -> None:
@@ -283,7 +283,7 @@ async def test_a_stored_answer_survives_the_loss_of_redis(
 
 @pytest.fixture(scope="module")
 async def edge(api_database: TestDatabase, servers: Servers) -> AsyncIterator[Api]:
-    """An api with small limits on bodies and time, asked by one shop's pages."""
+    """An api with small limits on bodies and time, used by one shop's pages."""
     settings = settings_for(
         api_database,
         redis=redis_of(servers),
@@ -297,8 +297,8 @@ async def edge(api_database: TestDatabase, servers: Servers) -> AsyncIterator[Ap
 async def test_chaos_hits_its_tenant_alone_and_can_always_be_ended(edge: Api, tenant_id: str) -> None:
     root, other = admin(edge, tenant_id), edge.client(f"{tenant_id}-2")
     assert (await root.call("GET", CHAOS)).json == {"enabled": False, "fail_percent": 0, "latency_ms": 0}
-    wanted = {"enabled": True, "fail_percent": 100, "latency_ms": 1}
-    assert (await root.call("PUT", CHAOS, wanted)).json == wanted
+    chosen = {"enabled": True, "fail_percent": 100, "latency_ms": 1}
+    assert (await root.call("PUT", CHAOS, chosen)).json == chosen
     hit = await root.call("GET", "/v1/payment-intents")
     assert (hit.status, problem(hit)["code"]) == (503, "chaos_injected")
     assert hit.headers["retry-after"]
@@ -460,8 +460,8 @@ async def test_unknown_members_are_named_whatever_the_client_prefers_where_money
 
 
 async def test_the_type_of_a_problem_explains_it(edge: Api) -> None:
-    told = problem(await edge.stranger().call("GET", "/v1/me"))
-    page = await edge.stranger().call("GET", told["type"])
+    stated = problem(await edge.stranger().call("GET", "/v1/me"))
+    page = await edge.stranger().call("GET", stated["type"])
     assert page.status == 200
     assert b"missing_token" in page.raw
     assert (await edge.stranger().call("GET", "/problems/none")).status == 404

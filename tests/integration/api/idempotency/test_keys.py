@@ -1,4 +1,4 @@
-"""Every write honours its `Idempotency-Key` or refuses it, and what another service is asked for leaves its intention."""
+"""Every write honours its `Idempotency-Key` or refuses it, and what another service is to do leaves its intention."""
 
 import asyncio
 import json
@@ -82,7 +82,7 @@ PATHS = {"role": "CASH", "name": "audit_export"}
 
 
 class Owner:
-    """The services that the api asks: counts what it did, and can fail before or after doing it."""
+    """The services that the api sends requests to: counts what it did, and can fail before or after doing it."""
 
     def __init__(self) -> None:
         self.done: list[Message] = []
@@ -91,7 +91,7 @@ class Owner:
         self.reached = asyncio.Event()
 
     async def ask(self, message: Message) -> Any:
-        """Do what is asked."""
+        """Do what is requested."""
         if not changes_something(message):
             return made(message.contract.reply)
         self.done.append(message)
@@ -328,7 +328,7 @@ async def test_keys_that_the_ledger_keeps_are_handed_over(client: Client, owner:
 
 
 class Outcome(StrEnum):
-    """What the audit log says of a request."""
+    """What the audit log has of a request."""
 
     REQUESTED = "requested"
     SUCCESS = "success"

@@ -65,24 +65,24 @@ def _throwing(steps: Generator[Any, Any, None], fault: BaseException) -> Callabl
 
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[ASGIApp]:
-    """An api that is asked in this very task, so that the task can be ended at each of its waits."""
+    """An api that is called in this very task, so that the task can be ended at each of its waits."""
     app = build(settings).asgi
     loop = asyncio.get_running_loop()
     # The loop is shared with other apis of these tests, which may have set theirs; a process begins without one.
     before = loop.get_task_factory()
     loop.set_task_factory(None)
-    asked: asyncio.Queue[dict[str, str]] = asyncio.Queue()
-    told: asyncio.Queue[Any] = asyncio.Queue()
+    answered: asyncio.Queue[dict[str, str]] = asyncio.Queue()
+    stated: asyncio.Queue[Any] = asyncio.Queue()
     scope: Any = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}
-    receive: Any = asked.get
-    life = asyncio.create_task(_run(app(scope, receive, told.put)))
-    await asked.put({"type": "lifespan.startup"})
-    assert (await told.get())["type"] == "lifespan.startup.complete"
+    receive: Any = answered.get
+    life = asyncio.create_task(_run(app(scope, receive, stated.put)))
+    await answered.put({"type": "lifespan.startup"})
+    assert (await stated.get())["type"] == "lifespan.startup.complete"
     try:
         yield app
     finally:
-        await asked.put({"type": "lifespan.shutdown"})
-        await told.get()
+        await answered.put({"type": "lifespan.shutdown"})
+        await stated.get()
         await life
         loop.set_task_factory(before)
 
@@ -91,7 +91,7 @@ async def _run(work: Awaitable[None]) -> None:
     await work
 
 
-async def asked(app: ASGIApp, path: str, body: bytes, headers: dict[str, str], *, wait: int) -> int | None:
+async def answered(app: ASGIApp, path: str, body: bytes, headers: dict[str, str], *, wait: int) -> int | None:
     """Ask once and end the request at its n-th wait; returns its status, or None when it was ended before."""
     statuses: list[int] = []
 
@@ -163,7 +163,7 @@ async def test_a_request_ended_at_any_wait_leaves_nothing_or_everything(
                 "Content-Type": "application/json",
                 "Prefer": "respond-async",
             }
-            status = await asked(app, path, body, headers, wait=wait)
+            status = await answered(app, path, body, headers, wait=wait)
             row = await api.database.fetchrow(EFFECTS, tenant, kind, version, key, action)
             assert row is not None
             number = sum(row)
@@ -186,9 +186,9 @@ async def test_a_request_ended_at_any_wait_leaves_nothing_or_everything(
 async def test_a_confirm_ended_while_it_waits_for_the_issuer_is_answered_by_the_issuers_word(
     api: Api, api_database: TestDatabase
 ) -> None:
-    """Whoever comes again with the key is told to wait until the word is there, and then hears it.
+    """Whoever comes again with the key must wait until the outcome is there, and then receives it.
 
-    The number of a request's awaits is not always the same (a store that was away is asked again), so the one in which it
+    The number of a request's awaits is not always the same (a store that was away is called again), so the one in which it
     waits for the issuer may be missed in one pass over them.
     """
     # Longer than a busy machine's loop may stand still: the end comes before the time is over.
@@ -214,7 +214,7 @@ async def _ended_while_it_waits(api: Api, app: ASGIApp) -> bool:
             "Idempotency-Key": key,
             "Content-Type": "application/json",
         }
-        status = await asked(app, path, b"", headers, wait=wait)
+        status = await answered(app, path, b"", headers, wait=wait)
         row = await api.database.fetchrow(EFFECTS, tenant, "payment.authorize", 2, key, "payment_intent.confirm")
         assert row is not None
         assert tuple(row) in {(0, 0, 0, 0, 0), (1, 1, 1, 1, 1)}, (wait, tuple(row))

@@ -51,12 +51,12 @@ async def do(client: Client, intent: str, what: str, body: object = None, **more
 async def until_said(api: Api, tenant: str, contract: str) -> None:
     """Wait until a message has been published about a tenant."""
     async with asyncio.timeout(60):
-        while contract not in await api.said(tenant):
+        while contract not in await api.published(tenant):
             await asyncio.sleep(0.01)
 
 
 def succeeded(intent: str, refund: str, amount_minor: int = 5000) -> gateway.RefundSucceeded:
-    """The gateway says: the money was given back."""
+    """The gateway reports: the money was given back."""
     return gateway.RefundSucceeded(
         payment_intent_id=UUID(intent),
         refund_id=UUID(refund),
@@ -68,7 +68,7 @@ def succeeded(intent: str, refund: str, amount_minor: int = 5000) -> gateway.Ref
 
 
 def failed(intent: str, refund: str, amount_minor: int = 5000) -> gateway.RefundFailed:
-    """The gateway says: the money did not reach the customer."""
+    """The gateway reports: the money did not reach the customer."""
     return gateway.RefundFailed(
         payment_intent_id=UUID(intent),
         refund_id=UUID(refund),
@@ -80,7 +80,7 @@ def failed(intent: str, refund: str, amount_minor: int = 5000) -> gateway.Refund
     )
 
 
-async def test_a_capture_that_nobody_answers_is_202_and_asked_for_once(api: Api, tenant_id: str) -> None:
+async def test_capture_without_an_answer_is_202_and_requested_once(api: Api, tenant_id: str) -> None:
     client = api.client(tenant_id)
     intent = await held(api, client, tenant_id)
     key = str(uuid4())
@@ -91,7 +91,7 @@ async def test_a_capture_that_nobody_answers_is_202_and_asked_for_once(api: Api,
     assert (await do(client, intent, "capture", {"amount": "100.00"})).status == 202
     other = await do(client, intent, "capture", {"amount": "99.00"})
     assert (other.status, other.json["code"]) == (409, "cannot_capture")
-    assert (await api.said(tenant_id)).count("command:gateway:payment.capture") == 1
+    assert (await api.published(tenant_id)).count("command:gateway:payment.capture") == 1
 
 
 async def test_a_capture_that_is_answered_in_time_is_200_for_its_key_for_ever(api: Api, tenant_id: str) -> None:
@@ -149,7 +149,7 @@ async def test_the_same_refund_at_once_under_one_key_is_one_refund(api: Api, ten
     )
     assert {answer.status for answer in answers} == {200}
     assert len({answer.raw for answer in answers}) == 1
-    assert (await api.said(tenant_id)).count("command:gateway:payment.refund") == 1
+    assert (await api.published(tenant_id)).count("command:gateway:payment.refund") == 1
     reused = await do(client, intent, "refund", {"amount": "51.00"}, key=key)
     assert (reused.status, reused.json["code"]) == (422, "idempotency_key_reused")
 
@@ -185,21 +185,19 @@ async def test_a_refund_is_pending_until_the_gateway_says_how_it_ended(api: Api,
     refund = (await do(client, intent, "refund", {"amount": "50.00"})).json
     assert refund["status"] == "PENDING"
     assert await client.status(intent) == "SETTLED"
-    news = succeeded(intent, refund["id"])
+    event = succeeded(intent, refund["id"])
     for _ in range(2):
-        await api.handle(tenant_id, news, by=api.consumers.on_refund_succeeded)
+        await api.handle(tenant_id, event, by=api.consumers.on_refund_succeeded)
     assert await client.status(intent) == "PARTIALLY_REFUNDED"
-    said = await api.said(tenant_id)
-    assert said.count("event:api:payment.refunded") == 1
+    published = await api.published(tenant_id)
+    assert published.count("event:api:payment.refunded") == 1
     await api.handle(tenant_id, failed(intent, refund["id"]), by=api.consumers.on_refund_failed)
     assert await client.status(intent) == "SETTLED"
     [shown] = (await client.call("GET", f"/v1/payment-intents/{intent}/refunds")).json
     assert (shown["status"], shown["failure_message"]) == ("FAILED", "It came back.")
 
 
-async def test_news_of_a_refund_that_is_not_known_waits_and_of_another_amount_is_refused(
-    api: Api, tenant_id: str
-) -> None:
+async def test_event_of_an_unknown_refund_waits(api: Api, tenant_id: str) -> None:
     client = api.client(tenant_id)
     intent = await settled(api, client, tenant_id)
     with pytest.raises(NotYet):
@@ -242,7 +240,7 @@ async def test_the_end_of_a_dispute_waits_for_its_beginning(api: Api, tenant_id:
     await api.handle(tenant_id, lost, by=api.consumers.on_dispute_lost)
     [shown] = (await client.call("GET", f"/v1/payment-intents/{intent}/disputes")).json
     assert (shown["status"], shown["amount"]) == ("LOST", "150.50")
-    assert [name for name in await api.said(tenant_id) if "dispute" in name] == [
+    assert [name for name in await api.published(tenant_id) if "dispute" in name] == [
         "event:api:dispute.opened",
         "event:api:dispute.lost",
     ]

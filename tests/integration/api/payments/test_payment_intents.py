@@ -54,14 +54,14 @@ async def test_create_answers_the_reference_shape(api: Api, client: Client, tena
         "gateway_ref": None,
     }.items() <= body.items()
     assert body["created_at"].endswith("+00:00")
-    assert await api.said(tenant_id) == ["event:api:payment.intent.created"]
+    assert await api.published(tenant_id) == ["event:api:payment.intent.created"]
     row = await api.database.fetchrow(
         "SELECT body, correlation_id FROM outbox WHERE tenant_id = $1 AND contract LIKE '%intent.created'", tenant_id
     )
     assert row is not None
-    said = json.loads(row["body"])
-    assert said["correlation_id"] == row["correlation_id"] == "corr-1"
-    assert (said["amount"], said["payment_intent_id"], said["order_id"]) == ("150.50", body["id"], "")
+    published = json.loads(row["body"])
+    assert published["correlation_id"] == row["correlation_id"] == "corr-1"
+    assert (published["amount"], published["payment_intent_id"], published["order_id"]) == ("150.50", body["id"], "")
 
 
 async def test_fifty_identical_creates_make_one_intent(api: Api, client: Client, tenant_id: str) -> None:
@@ -72,7 +72,7 @@ async def test_fifty_identical_creates_make_one_intent(api: Api, client: Client,
     row = await api.database.fetchrow("SELECT count(*) AS n FROM payment_intents WHERE tenant_id = $1", tenant_id)
     assert row is not None
     assert row["n"] == 1
-    assert await api.said(tenant_id) == ["event:api:payment.intent.created"]
+    assert await api.published(tenant_id) == ["event:api:payment.intent.created"]
     audited = await api.database.fetch("SELECT action, actor, outcome FROM audit_log WHERE tenant_id = $1", tenant_id)
     assert [tuple(a) for a in audited] == [("payment_intent.create", "ops@example.com", "success")]
 
@@ -100,11 +100,11 @@ async def test_same_key_with_another_body_is_refused(client: Client) -> None:
 
 async def test_key_that_the_version_before_stored_is_replayed(api: Api, client: Client, tenant_id: str) -> None:
     first = await client.call("POST", "/v1/payment-intents", BODY, key="k")
-    wanted = NewIntent(amount_minor=15050, currency="BRL", customer_ref="CUST-001", description=None, metadata={})
+    request = NewIntent(amount_minor=15050, currency="BRL", customer_ref="CUST-001", description=None, metadata={})
     await api.database.write(
         "UPDATE idempotency_keys SET fingerprint = $2 WHERE tenant_id = $1 RETURNING 1",
         tenant_id,
-        earlier_fingerprint("create", wanted.meaning),
+        earlier_fingerprint("create", request.meaning),
     )
     again = await client.call("POST", "/v1/payment-intents", BODY, key="k")
     assert (again.raw, again.headers["idempotency-replayed"]) == (first.raw, "true")
@@ -164,7 +164,7 @@ async def test_metadata_and_description_are_kept(client: Client) -> None:
 
 async def test_confirm_answers_authorized_once_the_gateway_says_so(api: Api, client: Client, tenant_id: str) -> None:
     intent_id, waiting = await confirmed(api, client, key="c")
-    assert await api.said(tenant_id) == ["event:api:payment.intent.created", AUTHORIZE]
+    assert await api.published(tenant_id) == ["event:api:payment.intent.created", AUTHORIZE]
     await api.authorized(tenant_id, intent_id)
     await api.captured(tenant_id, intent_id)
     await api.posted(tenant_id, intent_id)
@@ -178,7 +178,7 @@ async def test_confirm_answers_authorized_once_the_gateway_says_so(api: Api, cli
     replay = await client.call("POST", f"/v1/payment-intents/{intent_id}/confirm", key="c")
     assert (replay.raw, replay.headers["idempotency-replayed"]) == (answer.raw, "true")
     assert await client.status(intent_id) == "SETTLED"
-    assert await api.said(tenant_id) == [
+    assert await api.published(tenant_id) == [
         "event:api:payment.intent.created",
         AUTHORIZE,
         "event:api:payment.authorized",
@@ -194,7 +194,7 @@ async def test_confirm_answers_failed_when_the_issuer_declines(api: Api, client:
     answer = await waiting
     assert answer.status == 200
     assert {"status": "FAILED", "failure_code": "insufficient_funds"}.items() <= answer.json.items()
-    assert (await api.said(tenant_id))[-1] == "event:api:payment.failed"
+    assert (await api.published(tenant_id))[-1] == "event:api:payment.failed"
 
 
 async def test_confirm_without_a_word_in_time_is_accepted(api: Api, client: Client, tenant_id: str) -> None:
@@ -227,14 +227,14 @@ async def test_confirming_again_asks_nobody_twice(api: Api, client: Client, tena
             await step(tenant_id, intent_id)
         again = await client.confirm(intent_id)
         assert (again.status, again.json["status"]) == (200, status)
-    assert (await api.said(tenant_id)).count(AUTHORIZE) == 1
+    assert (await api.published(tenant_id)).count(AUTHORIZE) == 1
 
 
 async def test_twenty_confirms_at_once_ask_the_gateway_once(api: Api, client: Client, tenant_id: str) -> None:
     intent_id = (await client.create())["id"]
     answers = await asyncio.gather(*(client.confirm(intent_id, headers={"Prefer": "respond-async"}) for _ in range(20)))
     assert {a.status for a in answers} == {202}
-    assert (await api.said(tenant_id)).count(AUTHORIZE) == 1
+    assert (await api.published(tenant_id)).count(AUTHORIZE) == 1
 
 
 async def test_the_same_confirm_while_the_first_waits_is_in_progress(api: Api, client: Client, tenant_id: str) -> None:
@@ -259,7 +259,7 @@ async def test_a_confirm_whose_process_died_is_resumed(api: Api, client: Client,
     await api.authorized(tenant_id, intent_id)
     answer = await resumed
     assert (answer.status, answer.json["status"]) == (200, "AUTHORIZED")
-    assert (await api.said(tenant_id)).count(AUTHORIZE) == 1
+    assert (await api.published(tenant_id)).count(AUTHORIZE) == 1
 
 
 @pytest.mark.parametrize("raw", [None, b"", b"{}", b" { } "])
@@ -275,16 +275,16 @@ async def test_confirm_needs_no_body(client: Client, raw: bytes | None) -> None:
     assert answer.status == 202
 
 
-async def test_news_heard_twice_changes_nothing(api: Api, client: Client, tenant_id: str) -> None:
+async def test_event_handled_twice_changes_nothing(api: Api, client: Client, tenant_id: str) -> None:
     intent_id, waiting = await confirmed(api, client)
     await api.authorized(tenant_id, intent_id, intent_id)
     await waiting
-    await api.posted(tenant_id, intent_id)  # before the capture was heard: both are said
+    await api.posted(tenant_id, intent_id)  # before the capture was handled: both are published
     await api.posted(tenant_id, intent_id)
     await api.captured(tenant_id, intent_id)  # late
     await api.authorized(tenant_id, intent_id)
-    said = await api.said(tenant_id)
-    assert said[2:] == [
+    published = await api.published(tenant_id)
+    assert published[2:] == [
         "event:api:payment.authorized",
         CAPTURE,
         "event:api:payment.captured",
@@ -298,9 +298,7 @@ async def test_news_heard_twice_changes_nothing(api: Api, client: Client, tenant
     assert tuple(row) == ("SETTLED", 15050, True)
 
 
-async def test_news_before_their_time_are_put_off_and_contradictions_refused(
-    api: Api, client: Client, tenant_id: str
-) -> None:
+async def test_early_events_are_postponed_and_contradictions_refused(api: Api, client: Client, tenant_id: str) -> None:
     intent_id = (await client.create())["id"]
     for early in (api.authorized, api.captured, api.posted):
         with pytest.raises(TooEarly):
@@ -346,7 +344,7 @@ async def test_a_batch_moves_many_intents_at_once(api: Api, client: Client, tena
         await client.confirm(intent_id, headers={"Prefer": "respond-async"})
     await api.authorized(tenant_id, *reversed(ids))
     assert {await client.status(i) for i in ids} == {"AUTHORIZED"}
-    assert (await api.said(tenant_id)).count(CAPTURE) == 20
+    assert (await api.published(tenant_id)).count(CAPTURE) == 20
 
 
 async def test_two_batches_about_the_same_intents_do_not_deadlock(api: Api, client: Client, tenant_id: str) -> None:
@@ -354,7 +352,7 @@ async def test_two_batches_about_the_same_intents_do_not_deadlock(api: Api, clie
     for intent_id in ids:
         await client.confirm(intent_id, headers={"Prefer": "respond-async"})
     await asyncio.gather(*(api.authorized(tenant_id, *order) for order in (ids, list(reversed(ids))) * 3))
-    assert (await api.said(tenant_id)).count(CAPTURE) == 10
+    assert (await api.published(tenant_id)).count(CAPTURE) == 10
 
 
 async def test_expired_keys_are_forgotten(api: Api, client: Client, tenant_id: str) -> None:
@@ -377,14 +375,14 @@ async def test_the_payment_of_an_order_is_found(api: Api, client: Client, tenant
 async def test_a_fresh_intent_that_another_process_confirmed_is_confirmed_once(
     api: Api, api_database: TestDatabase, client: Client, tenant_id: str
 ) -> None:
-    """The process that made it remembers it as it was made; what is written tells that it is not so any more."""
+    """The process that made it remembers it as it was made; what is written shows that it is not so any more."""
     intent = await client.create()
     async with serving(api_database, settings_for(api_database)) as other:
         elsewhere = await other.client(tenant_id).confirm(intent["id"], headers={"Prefer": "respond-async"})
     assert elsewhere.status == 202
     here = await client.confirm(intent["id"], headers={"Prefer": "respond-async"})
     assert (here.status, here.json["status"]) == (202, "PROCESSING")
-    assert (await api.said(tenant_id)).count(AUTHORIZE) == 1
+    assert (await api.published(tenant_id)).count(AUTHORIZE) == 1
 
 
 async def test_a_fresh_intent_is_not_there_for_another_tenant(api: Api, client: Client, tenant_id: str) -> None:

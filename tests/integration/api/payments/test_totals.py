@@ -27,7 +27,7 @@ async def add(database: Database, tenant: str, number: int, newest: datetime) ->
 
 
 @pytest.mark.parametrize(
-    "wanted",
+    "filters",
     [
         IntentFilter(),
         IntentFilter(currency="BRL"),
@@ -37,17 +37,17 @@ async def add(database: Database, tenant: str, number: int, newest: datetime) ->
     ],
 )
 async def test_a_total_stays_exact_while_intents_arrive(
-    api_database: TestDatabase, tenant_id: str, wanted: IntentFilter
+    api_database: TestDatabase, tenant_id: str, filters: IntentFilter
 ) -> None:
     clock = ManualClock(NOW)
     async with api_database.open("api") as database:
         totals = Totals(database, clock)
         await add(database, tenant_id, 12_000, NOW)
         for _ in range(4):
-            assert await totals.count(tenant_id, wanted) == await intents.count(database, tenant_id, wanted)
+            assert await totals.count(tenant_id, filters) == await intents.count(database, tenant_id, filters)
             # Committed late, but as late as an intent can be.
             await add(database, tenant_id, 50, clock.now() - SETTLED_AFTER + timedelta(seconds=100))
-            assert await totals.count(tenant_id, wanted) == await intents.count(database, tenant_id, wanted)
+            assert await totals.count(tenant_id, filters) == await intents.count(database, tenant_id, filters)
             clock.advance(timedelta(hours=1))
             await add(database, tenant_id, 3_500, clock.now())
 
@@ -55,18 +55,18 @@ async def test_a_total_stays_exact_while_intents_arrive(
 async def test_the_total_of_a_short_list_of_a_status_is_exact_at_any_time(
     api_database: TestDatabase, tenant_id: str
 ) -> None:
-    wanted = IntentFilter(statuses=("CREATED",))
+    filters = IntentFilter(statuses=("CREATED",))
     async with api_database.open("api") as database:
         totals = Totals(database, ManualClock(NOW))
         for number in range(1, 4):
             await add(database, tenant_id, 1, NOW)
-            assert await totals.count(tenant_id, wanted) == number
+            assert await totals.count(tenant_id, filters) == number
 
 
 async def test_a_short_list_of_a_status_has_what_was_made_since_another_began_to_count(
     api_database: TestDatabase, tenant_id: str
 ) -> None:
-    wanted, may_end = IntentFilter(statuses=("CREATED",)), asyncio.Event()
+    filters, may_end = IntentFilter(statuses=("CREATED",)), asyncio.Event()
 
     async def earlier() -> int:
         await may_end.wait()
@@ -74,11 +74,11 @@ async def test_a_short_list_of_a_status_has_what_was_made_since_another_began_to
 
     async with api_database.open("api") as database:
         totals = Totals(database, ManualClock(NOW))
-        key = tenant_id, msgspec.json.encode(wanted)
+        key = tenant_id, msgspec.json.encode(filters)
         begun = asyncio.create_task(totals._counting.do(key, earlier))
         await asyncio.sleep(0)
         await add(database, tenant_id, 1, NOW)
-        asking = asyncio.create_task(totals.count(tenant_id, wanted))
+        asking = asyncio.create_task(totals.count(tenant_id, filters))
         await asyncio.sleep(0)
         may_end.set()
         assert await begun == 0
@@ -88,17 +88,17 @@ async def test_a_short_list_of_a_status_has_what_was_made_since_another_began_to
 async def test_the_total_of_a_long_list_of_a_status_is_counted_once_for_a_few_seconds(
     api_database: TestDatabase, tenant_id: str
 ) -> None:
-    wanted, clock = IntentFilter(statuses=("CREATED",), currency="BRL"), ManualClock(NOW)
+    filters, clock = IntentFilter(statuses=("CREATED",), currency="BRL"), ManualClock(NOW)
     async with api_database.open("api") as database:
         totals = Totals(database, clock)
         await add(database, tenant_id, 12_000, NOW)
-        assert set(await asyncio.gather(*(totals.count(tenant_id, wanted) for _ in range(10)))) == {6_000}
+        assert set(await asyncio.gather(*(totals.count(tenant_id, filters) for _ in range(10)))) == {6_000}
         # Some leave the status: until the number is old enough it stands, then it is exact again.
         await database.fetch(
             "UPDATE payment_intents SET status = 'FAILED' WHERE tenant_id = $1 AND created_at > $2",
             tenant_id,
             NOW - timedelta(seconds=100),
         )
-        assert await totals.count(tenant_id, wanted) == 6_000
+        assert await totals.count(tenant_id, filters) == 6_000
         clock.advance(MOVING_AGE_MAX)
-        assert await totals.count(tenant_id, wanted) == await intents.count(database, tenant_id, wanted) == 5_950
+        assert await totals.count(tenant_id, filters) == await intents.count(database, tenant_id, filters) == 5_950

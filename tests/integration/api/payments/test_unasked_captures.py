@@ -1,4 +1,4 @@
-"""A capture that the api did not ask for moves nothing until the gateway's own records confirm it."""
+"""A capture that the api did not request moves nothing until the gateway's own records confirm it."""
 
 from uuid import UUID, uuid4
 
@@ -58,7 +58,7 @@ async def test_forged_capture_moves_nothing_and_is_named(api: Api, client: Clien
     with pytest.raises(NotYet):
         await api.posted(tenant_id, intent)
     assert await status_of(client, intent) == ("AUTHORIZED", "0.00")
-    assert "event:api:payment.captured" not in await api.said(tenant_id)
+    assert "event:api:payment.captured" not in await api.published(tenant_id)
     # The merchant's own capture is none the worse for it.
     assert (await do(client, intent, "capture", headers={"Prefer": "respond-async"})).status == 202
     await api.posted(tenant_id, intent)
@@ -82,8 +82,8 @@ async def test_capture_at_the_processor_settles_once_confirmed(
     await api.posted(tenant_id, intent)
     await api.capture_reported(tenant_id, intent, command, amount_minor=15050)
     assert await status_of(client, intent) == ("SETTLED", "150.50")
-    said = await api.said(tenant_id)
-    assert said.count("event:api:payment.captured") == said.count("event:api:payment.settled") == 1
+    published = await api.published(tenant_id)
+    assert published.count("event:api:payment.captured") == published.count("event:api:payment.settled") == 1
 
 
 async def test_capture_of_another_amount_waits_for_the_records(api: Api, client: Client, tenant_id: str) -> None:

@@ -1,4 +1,4 @@
-"""An identity provider's key set: believed for RS256 alone, asked anew for a new key id, and never more often than agreed."""
+"""An identity provider's key set: accepted for RS256 alone, read anew for a new key id, and never more often than agreed."""
 
 import asyncio
 import hmac
@@ -34,17 +34,17 @@ def published(*keys: dict[str, Any]) -> bytes:
 
 
 class Provider:
-    """Publishes keys, counts who asks, and can be away."""
+    """Publishes keys, counts its reads, and can be away."""
 
     def __init__(self, *names: str) -> None:
         self.document = published(*(jwk(name) for name in names))
-        self.asked = 0
+        self.reads = 0
         self.away = False
         self.answers = threading.Event()
         self.answers.set()
 
     def fetch(self, uri: str) -> bytes:
-        self.asked += 1
+        self.reads += 1
         assert self.answers.wait(timeout=30)
         if self.away:
             raise OSError("away")
@@ -62,31 +62,31 @@ def tokens(provider: Provider, clock: ManualClock, **changes: Any) -> Tokens:
 
 
 def signed(name: str, *, kid: str | None = None, **changes: Any) -> str:
-    claims = {
+    payload = {
         "iss": "https://login.example.com",
         "sub": "ada",
         "tid": "t",
         "exp": int(START.timestamp()) + 86_400,
         **changes,
     }
-    return "Bearer " + jwt.encode(claims, KEYS[name], algorithm="RS256", headers={"kid": kid or name})
+    return "Bearer " + jwt.encode(payload, KEYS[name], algorithm="RS256", headers={"kid": kid or name})
 
 
-def keyed_with_public(claims: dict[str, Any]) -> str:
+def keyed_with_public(payload: dict[str, Any]) -> str:
     """A token whose shared secret is the public key: what a careless verifier of RS256 would believe."""
     pem = KEYS["one"].public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    parts = [{"alg": "HS256", "typ": "JWT", "kid": "one"}, claims]
+    parts = [{"alg": "HS256", "typ": "JWT", "kid": "one"}, payload]
     signed_part = b".".join(urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in parts)
     mark = urlsafe_b64encode(hmac.digest(pem, signed_part, "sha256")).rstrip(b"=")
     return (signed_part + b"." + mark).decode()
 
 
-async def test_a_token_of_the_provider_is_believed_and_its_keys_are_read_once(clock: ManualClock) -> None:
+async def test_a_token_of_the_provider_is_accepted_and_its_keys_are_read_once(clock: ManualClock) -> None:
     provider = Provider("one", "two")
     one = tokens(provider, clock)
     assert (await one.verify(signed("one"))).sub == "ada"
     assert (await one.verify(signed("two", sub="bob"))).sub == "bob"
-    assert provider.asked == 1
+    assert provider.reads == 1
 
 
 async def test_a_new_key_is_found_and_unknown_ones_do_not_flood_the_provider(clock: ManualClock) -> None:
@@ -96,11 +96,11 @@ async def test_a_new_key_is_found_and_unknown_ones_do_not_flood_the_provider(clo
     provider.document = published(jwk("two"))
     clock.advance(timedelta(seconds=PAUSE_SECONDS))
     assert (await one.verify(signed("two"))).sub == "ada"
-    assert provider.asked == 2
+    assert provider.reads == 2
     for number in range(50):
         with pytest.raises(HttpProblem, match="Invalid token"):
             await one.verify(signed("two", kid=f"invented-{number}"))
-    assert provider.asked == 2
+    assert provider.reads == 2
 
 
 async def test_a_withdrawn_key_is_refused_once_the_set_is_not_fresh(clock: ManualClock) -> None:
@@ -115,7 +115,7 @@ async def test_a_withdrawn_key_is_refused_once_the_set_is_not_fresh(clock: Manua
     # Another token: one that was verified a moment ago is not verified again.
     with pytest.raises(HttpProblem, match="Invalid token"):
         await one.verify(signed("one", sub="bob"))
-    assert provider.asked == 2
+    assert provider.reads == 2
 
 
 @pytest.mark.parametrize("passed_seconds", [PAUSE_SECONDS, FRESH_SECONDS, STALE_SECONDS - 1])
@@ -128,7 +128,7 @@ async def test_a_valid_token_never_waits_for_the_provider_however_many_unknown_i
     provider.answers.clear()
     clock.advance(timedelta(seconds=passed_seconds))
     waiting = [asyncio.create_task(one.verify(signed("one", kid=f"invented-{number}"))) for number in range(20)]
-    while provider.asked < 2:
+    while provider.reads < 2:
         await asyncio.sleep(0)
     for sub in ("ada", "bob", "eve"):
         assert (await one.verify(signed("one", sub=sub))).sub == sub
@@ -140,7 +140,7 @@ async def test_a_valid_token_never_waits_for_the_provider_however_many_unknown_i
     for number in range(20):
         with pytest.raises(HttpProblem, match="Invalid token"):
             await one.verify(signed("one", kid=f"invented-later-{number}"))
-    assert provider.asked == 2
+    assert provider.reads == 2
 
 
 async def test_all_that_arrive_before_the_first_set_share_one_reading(clock: ManualClock) -> None:
@@ -148,10 +148,10 @@ async def test_all_that_arrive_before_the_first_set_share_one_reading(clock: Man
     one = tokens(provider, clock)
     everybody = await asyncio.gather(*(one.verify(signed("one")) for _ in range(20)))
     assert {who.sub for who in everybody} == {"ada"}
-    assert provider.asked == 1
+    assert provider.reads == 1
 
 
-async def test_an_outage_of_the_provider_is_bridged_and_then_said(clock: ManualClock) -> None:
+async def test_outage_of_the_provider_is_bridged_and_then_reported(clock: ManualClock) -> None:
     provider = Provider("one")
     one = tokens(provider, clock)
     await one.verify(signed("one"))
@@ -166,17 +166,17 @@ async def test_an_outage_of_the_provider_is_bridged_and_then_said(clock: ManualC
 async def test_neither_algorithm_meets_the_keys_of_the_other(clock: ManualClock) -> None:
     provider = Provider("one")
     one = tokens(provider, clock)
-    claims = {"iss": "https://login.example.com", "sub": "eve", "tid": "*", "exp": int(START.timestamp()) + 60}
+    payload = {"iss": "https://login.example.com", "sub": "eve", "tid": "*", "exp": int(START.timestamp()) + 60}
     forged = [
-        keyed_with_public(claims),
-        keyed_with_public(claims | {"iss": "local-auth"}),
-        jwt.encode(claims, SECRET, algorithm="HS256", headers={"kid": "one"}),
-        jwt.encode(claims, "", algorithm="none", headers={"kid": "one"}),
-        jwt.encode(claims, KEYS["one"], algorithm="RS512", headers={"kid": "one"}),
-        jwt.encode(claims, KEYS["one"], algorithm="PS256", headers={"kid": "one"}),
-        jwt.encode(claims, KEYS["two"], algorithm="RS256", headers={"kid": "one"}),
-        jwt.encode(claims, KEYS["one"], algorithm="RS256"),
-        jwt.encode(claims | {"iss": "local-auth"}, KEYS["one"], algorithm="RS256", headers={"kid": "one"}),
+        keyed_with_public(payload),
+        keyed_with_public(payload | {"iss": "local-auth"}),
+        jwt.encode(payload, SECRET, algorithm="HS256", headers={"kid": "one"}),
+        jwt.encode(payload, "", algorithm="none", headers={"kid": "one"}),
+        jwt.encode(payload, KEYS["one"], algorithm="RS512", headers={"kid": "one"}),
+        jwt.encode(payload, KEYS["one"], algorithm="PS256", headers={"kid": "one"}),
+        jwt.encode(payload, KEYS["two"], algorithm="RS256", headers={"kid": "one"}),
+        jwt.encode(payload, KEYS["one"], algorithm="RS256"),
+        jwt.encode(payload | {"iss": "local-auth"}, KEYS["one"], algorithm="RS256", headers={"kid": "one"}),
     ]
     for token in forged:
         with pytest.raises(HttpProblem, match="Invalid token"):

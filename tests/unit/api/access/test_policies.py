@@ -17,7 +17,7 @@ POLICY = Policy(
 
 def who(**changes: object) -> Principal:
     """An operator on the plan pro in region-a."""
-    told: dict[str, object] = {
+    stated: dict[str, object] = {
         "sub": "ops",
         "tid": "t",
         "roles": ("ops",),
@@ -27,7 +27,7 @@ def who(**changes: object) -> Principal:
         "jti": "",
         **changes,
     }
-    return Principal(**told)  # type: ignore[arg-type]
+    return Principal(**stated)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ from services.api.settings import AuthSettings, Settings
 
 SECRET = "a-secret-of-the-tests-that-is-long-enough"
 START = datetime(2026, 11, 22, 12, tzinfo=UTC)
-CLAIMS = {"iss": "local-auth", "sub": "eve", "tid": "*", "roles": ["admin"], "exp": int(START.timestamp()) + 60}
+PAYLOAD = {"iss": "local-auth", "sub": "eve", "tid": "*", "roles": ["admin"], "exp": int(START.timestamp()) + 60}
 type Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 RSA, OTHER_RSA = (rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(2))
 CURVE, OTHER_CURVE = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
@@ -70,7 +70,7 @@ def issued(one: Tokens, sub: str = "ops@demo") -> str:
     return one.issue(who, user_id="u1", now=START, context={})[0]
 
 
-async def is_believed(one: Tokens, token: str) -> bool:
+async def is_accepted(one: Tokens, token: str) -> bool:
     try:
         await one.verify(f"Bearer {token}")
     except HttpProblem as refused:
@@ -79,9 +79,9 @@ async def is_believed(one: Tokens, token: str) -> bool:
     return True
 
 
-def signed_by_hand(header: dict[str, Any], mark: Callable[[bytes], bytes], claims: dict[str, Any] = CLAIMS) -> str:
+def signed_by_hand(header: dict[str, Any], mark: Callable[[bytes], bytes], payload: dict[str, Any] = PAYLOAD) -> str:
     """A token as no library would write it."""
-    text = b".".join(urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in (header, claims))
+    text = b".".join(urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in (header, payload))
     return (text + b"." + urlsafe_b64encode(mark(text)).rstrip(b"=")).decode()
 
 
@@ -123,16 +123,16 @@ async def test_others_verify_our_tokens_with_our_key_set(clock: ManualClock, key
         clock,
         key_set=KeySet("https://we.example/.well-known/jwks.json", clock, fetch=lambda _: one.key_set),
     )
-    assert await is_believed(other, token)
-    assert await is_believed(one, token)
+    assert await is_accepted(other, token)
+    assert await is_accepted(one, token)
 
 
 async def test_tokens_of_clients_with_the_secret_stay_valid_until_they_are_switched_off(clock: ManualClock) -> None:
-    brought = jwt.encode(CLAIMS, SECRET, algorithm="HS256")
-    assert await is_believed(tokens(clock, jwt_private_key=pem(RSA)), brought)
+    brought = jwt.encode(PAYLOAD, SECRET, algorithm="HS256")
+    assert await is_accepted(tokens(clock, jwt_private_key=pem(RSA)), brought)
     strict = tokens(clock, jwt_private_key=pem(RSA), jwt_hs256=False)
-    assert not await is_believed(strict, brought)
-    assert await is_believed(strict, issued(strict))
+    assert not await is_accepted(strict, brought)
+    assert await is_accepted(strict, issued(strict))
 
 
 def test_without_a_key_of_our_own_nothing_is_published(clock: ManualClock) -> None:
@@ -150,27 +150,27 @@ async def test_keys_rotate_without_a_gap_while_processes_change_one_after_anothe
     # At any time some processes are one step ahead of others: each believes what the other signs.
     for before, after in pairwise(steps):
         behind, ahead = tokens(clock, **before), tokens(clock, **after)
-        assert await is_believed(behind, issued(ahead))
-        assert await is_believed(ahead, issued(behind))
+        assert await is_accepted(behind, issued(ahead))
+        assert await is_accepted(ahead, issued(behind))
         # And whoever kept the set of the one behind still finds the key of the one ahead.
         assert ahead.signs_with in behind.published
     first, last = tokens(clock, **steps[0]), tokens(clock, **steps[3])
-    assert not await is_believed(last, issued(first))
+    assert not await is_accepted(last, issued(first))
     assert (last.signs_with, last.published) == (key_id(CURVE), [key_id(CURVE)])
 
 
 async def test_a_token_of_a_withdrawn_key_is_refused_at_once_though_it_was_verified_before(clock: ManualClock) -> None:
     one = tokens(clock, jwt_private_key=pem(RSA))
-    token, brought = issued(one), jwt.encode(CLAIMS, SECRET, algorithm="HS256")
-    assert await is_believed(one, token)
-    assert await is_believed(one, brought)
+    token, brought = issued(one), jwt.encode(PAYLOAD, SECRET, algorithm="HS256")
+    assert await is_accepted(one, token)
+    assert await is_accepted(one, brought)
     assert not one.use(AuthSettings(jwt_secret=SECRET, jwt_private_key=pem(RSA)))
     assert one.use(AuthSettings(jwt_secret="n" * 40, jwt_secret_previous=SECRET, jwt_private_key=pem(OTHER_RSA)))
-    assert not await is_believed(one, token)
-    assert await is_believed(one, brought)
+    assert not await is_accepted(one, token)
+    assert await is_accepted(one, brought)
     assert one.use(AuthSettings(jwt_secret="n" * 40, jwt_private_key=pem(OTHER_RSA)))
-    assert not await is_believed(one, brought)
-    assert await is_believed(one, issued(one))
+    assert not await is_accepted(one, brought)
+    assert await is_accepted(one, issued(one))
 
 
 async def test_changed_files_are_taken_into_use_and_unusable_ones_are_not(clock: ManualClock, tmp_path: Path) -> None:
@@ -194,8 +194,8 @@ async def test_changed_files_are_taken_into_use_and_unusable_ones_are_not(clock:
     assert one.signs_with == key_id(CURVE)
     secret.write_text("n" * 40)
     await read_again(one, read)
-    assert not await is_believed(one, jwt.encode(CLAIMS, SECRET, algorithm="HS256"))
-    assert await is_believed(one, jwt.encode(CLAIMS, "n" * 40, algorithm="HS256"))
+    assert not await is_accepted(one, jwt.encode(PAYLOAD, SECRET, algorithm="HS256"))
+    assert await is_accepted(one, jwt.encode(PAYLOAD, "n" * 40, algorithm="HS256"))
 
 
 async def test_no_key_meets_another_algorithm(clock: ManualClock) -> None:
@@ -212,28 +212,28 @@ async def test_no_key_meets_another_algorithm(clock: ManualClock) -> None:
         signed_by_hand({"alg": ["RS256"], "kid": rs}, lambda _: b""),
         signed_by_hand({"alg": None, "kid": rs}, lambda _: b""),
         signed_by_hand({"kid": rs}, lambda _: b""),
-        jwt.encode(CLAIMS, RSA, algorithm="RS512", headers={"kid": rs}),
-        jwt.encode(CLAIMS, RSA, algorithm="PS256", headers={"kid": rs}),
-        jwt.encode(CLAIMS, RSA, algorithm="RS256", headers={"kid": es}),
-        jwt.encode(CLAIMS, CURVE, algorithm="ES256", headers={"kid": rs}),
-        jwt.encode(CLAIMS, OTHER_RSA, algorithm="RS256", headers={"kid": rs}),
-        jwt.encode(CLAIMS, OTHER_CURVE, algorithm="ES256", headers={"kid": es}),
-        jwt.encode(CLAIMS, OTHER_RSA, algorithm="RS256", headers={"kid": key_id(OTHER_RSA)}),
+        jwt.encode(PAYLOAD, RSA, algorithm="RS512", headers={"kid": rs}),
+        jwt.encode(PAYLOAD, RSA, algorithm="PS256", headers={"kid": rs}),
+        jwt.encode(PAYLOAD, RSA, algorithm="RS256", headers={"kid": es}),
+        jwt.encode(PAYLOAD, CURVE, algorithm="ES256", headers={"kid": rs}),
+        jwt.encode(PAYLOAD, OTHER_RSA, algorithm="RS256", headers={"kid": rs}),
+        jwt.encode(PAYLOAD, OTHER_CURVE, algorithm="ES256", headers={"kid": es}),
+        jwt.encode(PAYLOAD, OTHER_RSA, algorithm="RS256", headers={"kid": key_id(OTHER_RSA)}),
         jwt.encode(
-            CLAIMS,
+            PAYLOAD,
             OTHER_RSA,
             algorithm="RS256",
             headers={"kid": "x", "jwk": verifying_key(OTHER_RSA.public_key()).published()},
         ),
-        jwt.encode(CLAIMS, RSA, algorithm="RS256"),
+        jwt.encode(PAYLOAD, RSA, algorithm="RS256"),
         signed_by_hand({"alg": "RS256", "kid": 1}, lambda _: b""),
-        jwt.encode(CLAIMS | {"iss": "somebody"}, RSA, algorithm="RS256", headers={"kid": rs}),
-        jwt.encode(CLAIMS, SECRET + SECRET, algorithm="HS384"),
+        jwt.encode(PAYLOAD | {"iss": "somebody"}, RSA, algorithm="RS256", headers={"kid": rs}),
+        jwt.encode(PAYLOAD, SECRET + SECRET, algorithm="HS384"),
     ]
     for token in forged:
-        assert not await is_believed(one, token), token
-    assert await is_believed(one, jwt.encode(CLAIMS, RSA, algorithm="RS256", headers={"kid": rs}))
-    assert await is_believed(one, jwt.encode(CLAIMS, CURVE, algorithm="ES256", headers={"kid": es}))
+        assert not await is_accepted(one, token), token
+    assert await is_accepted(one, jwt.encode(PAYLOAD, RSA, algorithm="RS256", headers={"kid": rs}))
+    assert await is_accepted(one, jwt.encode(PAYLOAD, CURVE, algorithm="ES256", headers={"kid": es}))
 
 
 async def test_a_provider_cannot_sign_as_we_do_nor_with_the_name_of_our_key(clock: ManualClock) -> None:
@@ -241,12 +241,12 @@ async def test_a_provider_cannot_sign_as_we_do_nor_with_the_name_of_our_key(cloc
     document = json.dumps({"keys": [theirs, {**theirs, "kid": "theirs"}]}).encode()
     settings = AuthSettings(jwt_secret=SECRET, jwt_private_key=pem(RSA), jwks_issuer="https://login.example.com")
     one = Tokens(settings, clock, key_set=KeySet("https://x", clock, fetch=lambda _: document))
-    named = CLAIMS | {"iss": "https://login.example.com"}
-    assert await is_believed(one, jwt.encode(named, OTHER_RSA, algorithm="RS256", headers={"kid": "theirs"}))
-    assert not await is_believed(one, jwt.encode(CLAIMS, OTHER_RSA, algorithm="RS256", headers={"kid": "theirs"}))
-    for claims in (CLAIMS, named):
-        assert not await is_believed(
-            one, jwt.encode(claims, OTHER_RSA, algorithm="RS256", headers={"kid": key_id(RSA)})
+    named = PAYLOAD | {"iss": "https://login.example.com"}
+    assert await is_accepted(one, jwt.encode(named, OTHER_RSA, algorithm="RS256", headers={"kid": "theirs"}))
+    assert not await is_accepted(one, jwt.encode(PAYLOAD, OTHER_RSA, algorithm="RS256", headers={"kid": "theirs"}))
+    for payload in (PAYLOAD, named):
+        assert not await is_accepted(
+            one, jwt.encode(payload, OTHER_RSA, algorithm="RS256", headers={"kid": key_id(RSA)})
         )
 
 
@@ -259,7 +259,7 @@ def faults(**environ: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "says"),
+    ("name", "value", "sentence"),
     [
         (
             "JWT_PRIVATE_KEY",
@@ -302,10 +302,10 @@ def faults(**environ: str) -> list[str]:
     ],
 )
 def test_an_unusable_key_is_one_sentence_with_the_command_that_makes_a_good_one(
-    name: str, value: str, says: str
+    name: str, value: str, sentence: str
 ) -> None:
     (fault,) = faults(**{name: value})
-    assert fault.startswith(f"{name} {says}".replace(" =", "="))
+    assert fault.startswith(f"{name} {sentence}".replace(" =", "="))
     assert "`just make-key FILE`" in fault
     assert "PRIVATE KEY-----\n" not in fault
 

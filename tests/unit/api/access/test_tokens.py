@@ -1,4 +1,4 @@
-"""Tokens: what is cached is never believed longer than it is valid, and no header of a token chooses how it is checked."""
+"""Tokens: what is cached is never accepted longer than it is valid, and no header of a token chooses how it is checked."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -44,8 +44,8 @@ def clock() -> ManualClock:
 
 
 def test_an_issued_token_has_exactly_the_claims_of_the_contract(clock: ManualClock) -> None:
-    told = jwt.decode(issued(tokens(clock)), options={"verify_signature": False})
-    assert told == {
+    stated = jwt.decode(issued(tokens(clock)), options={"verify_signature": False})
+    assert stated == {
         "iss": "local-auth",
         "sub": "ops@demo",
         "tid": "tenant_demo",
@@ -60,7 +60,7 @@ def test_an_issued_token_has_exactly_the_claims_of_the_contract(clock: ManualClo
     }
 
 
-async def test_a_token_is_believed_until_it_expires_and_no_longer(clock: ManualClock) -> None:
+async def test_a_token_is_accepted_until_it_expires_and_no_longer(clock: ManualClock) -> None:
     one = tokens(clock, token_expires_seconds=20)
     header = f"Bearer {issued(one)}"
     first = await one.verify(header)
@@ -89,14 +89,14 @@ async def test_an_audience_is_required_only_where_one_is_set(clock: ManualClock)
 
 
 async def test_a_token_cannot_choose_another_algorithm(clock: ManualClock) -> None:
-    claims = jwt.decode(issued(tokens(clock)), options={"verify_signature": False})
+    payload = jwt.decode(issued(tokens(clock)), options={"verify_signature": False})
     private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem = private.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     forged = [
-        jwt.encode(claims, "", algorithm="none"),
-        jwt.encode(claims, private, algorithm="RS256"),
-        jwt.encode(claims, SECRET + SECRET, algorithm="HS512"),
-        jwt.encode(claims, pem.hex(), algorithm="HS256"),
+        jwt.encode(payload, "", algorithm="none"),
+        jwt.encode(payload, private, algorithm="RS256"),
+        jwt.encode(payload, SECRET + SECRET, algorithm="HS512"),
+        jwt.encode(payload, pem.hex(), algorithm="HS256"),
     ]
     for token in forged:
         with pytest.raises(HttpProblem, match="Invalid token"):

@@ -80,11 +80,11 @@ def test_supported_currencies_narrow_the_list() -> None:
     st.none() | st.lists(st.text()).map(tuple),
 )
 def test_a_cursor_is_read_back_for_its_own_list_only(at: datetime, statuses: tuple[str, ...] | None) -> None:
-    wanted = IntentFilter(statuses=statuses)
+    chosen = IntentFilter(statuses=statuses)
     place = IntentPosition(at, new_id())
-    cursor = encode_cursor(place, tenant_id="t", filters=wanted)
-    assert decode_cursor(cursor, tenant_id="t", filters=wanted) == place
-    for tenant, other in (("u", wanted), ("t", IntentFilter(currency="BRL"))):
+    cursor = encode_cursor(place, tenant_id="t", filters=chosen)
+    assert decode_cursor(cursor, tenant_id="t", filters=chosen) == place
+    for tenant, other in (("u", chosen), ("t", IntentFilter(currency="BRL"))):
         with pytest.raises(InvalidCursor):
             decode_cursor(cursor, tenant_id=tenant, filters=other)
 

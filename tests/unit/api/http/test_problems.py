@@ -1,4 +1,4 @@
-"""One registry of problems: what the code may raise, what the documents say and what is committed are the same."""
+"""One registry of problems: what the code may raise, what the documents list and what is committed are the same."""
 
 import ast
 import inspect
@@ -16,7 +16,7 @@ from services.api.rate_limit import store
 
 ROOT = Path(__file__).parents[4]
 INTERNAL = {"payment_intent_too_early", "contradictory_outcome", "access_denied", "tenant_refused"}
-"""Told to consumers only, or always raised under a more exact code."""
+"""Seen by consumers only, or always raised under a more exact code."""
 
 
 def raised() -> Iterator[tuple[str, str]]:

@@ -33,7 +33,7 @@ def test_keys_are_normalised(header: str | None, key: str | None) -> None:
 
 
 def wish(**changes: object) -> NewIntent:
-    told: dict[str, object] = {
+    stated: dict[str, object] = {
         "amount_minor": 15050,
         "currency": "BRL",
         "customer_ref": "customer@example.com",
@@ -41,7 +41,7 @@ def wish(**changes: object) -> NewIntent:
         "metadata": {"b": "2", "a": "1"},
         **changes,
     }
-    return NewIntent(**told)  # type: ignore[arg-type]
+    return NewIntent(**stated)  # type: ignore[arg-type]
 
 
 INTENT = "01900000-0000-7000-8000-000000000001"

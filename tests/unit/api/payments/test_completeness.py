@@ -1,4 +1,4 @@
-"""No field is forgotten on its way: each one of an intent and of a refund shows in HTTP, messages, rows and filters.
+"""No field is forgotten: each one of an intent and of a refund shows in HTTP, messages, rows and filters.
 
 Each test changes one field after another and looks whether what is made of it changes. A field that does not show must be
 on a list with the reason; an omission fails by the field's name.
@@ -45,7 +45,7 @@ HIDDEN_OF_INTENT = {
     "capturing_minor": "a stage of AUTHORIZED, which clients do not see",
     "is_voiding": "a stage of AUTHORIZED, which clients do not see",
     "refunding_minor": "pending refunds are listed by themselves",
-    "version": "tells the api's own writers apart",
+    "version": "distinguishes the api's own writers",
     "authorized_at": "only whether it is set shows, in the authorized amount",
     "settled_at": "shows as the status",
 }

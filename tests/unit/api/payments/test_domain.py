@@ -112,7 +112,7 @@ _REFUNDED = {Stage.PARTIALLY_REFUNDED: 10000, Stage.REFUNDED: 15050}
 
 
 def intent_in(stage: Stage) -> PaymentIntent:
-    """An intent of 150.50 BRL in `stage`, with manual capture; a refund of 50.00 is on its way where one can be."""
+    """An intent of 150.50 BRL in `stage`, with manual capture; a refund of 50.00 is pending where one can be."""
     refunded = _REFUNDED.get(stage, 0)
     is_settled = stage in _CAPTURED - {Stage.CAPTURED}
     return PaymentIntent(
@@ -139,7 +139,7 @@ def test_every_pair_has_a_row() -> None:
     assert set(LIFECYCLE) == {(stage, happening) for stage in Stage for happening in Happening}
 
 
-def test_only_a_command_is_refused_and_only_news_comes_early_or_contradicts() -> None:
+def test_only_commands_are_refused_and_only_events_are_early() -> None:
     for (_, happening), row in LIFECYCLE.items():
         if row is Otherwise.REFUSED:
             assert happening in COMMANDS
@@ -178,7 +178,7 @@ def test_each_pair_does_what_its_row_says(stage: Stage, happening: Happening) ->
         assert decision.changed
     elif isinstance(row, Recount):
         if happening is Happening.REFUND_COMPLETED and stage is Stage.REFUNDED:
-            return  # Nothing can be on its way any more; the amounts alone exclude it.
+            return  # Nothing can be pending any more; the amounts alone exclude it.
         decision = CALLS[happening](intent)
         assert decision.facts == row.facts
         assert decision.changed
@@ -209,7 +209,7 @@ def _by_amounts(intent: PaymentIntent) -> Stage:
 
 
 @pytest.mark.parametrize(("stage", "happening"), LIFECYCLE)
-def test_a_happening_heard_again_changes_nothing(stage: Stage, happening: Happening) -> None:
+def test_repeated_happening_changes_nothing(stage: Stage, happening: Happening) -> None:
     if isinstance(LIFECYCLE[stage, happening], Move):
         moved = CALLS[happening](intent_in(stage)).intent
         assert not CALLS[happening](moved).changed
@@ -220,14 +220,14 @@ def test_what_has_ended_never_changes() -> None:
     assert not any(isinstance(LIFECYCLE[s, h], Move | Recount | Check) for s in ended for h in Happening)
 
 
-def test_the_whole_way_is_said_once_and_in_order() -> None:
+def test_whole_life_is_published_once_and_in_order() -> None:
     intent = msgspec.structs.replace(intent_in(Stage.CREATED), capture_method=CaptureMethod.AUTOMATIC)
-    said = list[Fact]()
+    published = list[Fact]()
     way = (Happening.CONFIRM, Happening.AUTHORIZED, Happening.CAPTURED, Happening.POSTED)
     for happening in [again for one in way for again in (one, one)]:
         decision = CALLS[happening](intent)
-        intent, said = decision.intent, [*said, *decision.facts]
-    assert said == [
+        intent, published = decision.intent, [*published, *decision.facts]
+    assert published == [
         Fact.AUTHORIZATION_REQUESTED,
         Fact.AUTHORIZED,
         Fact.CAPTURE_REQUESTED,
@@ -240,13 +240,13 @@ def test_the_whole_way_is_said_once_and_in_order() -> None:
 
 def test_a_part_is_captured_and_the_same_part_again_changes_nothing() -> None:
     held = intent_in(Stage.AUTHORIZED)
-    asked = domain.request_capture(held, amount_minor=10000, at=T1)
-    assert (asked.intent.stage, asked.intent.capturing_minor) == (Stage.CAPTURING, 10000)
+    requested = domain.request_capture(held, amount_minor=10000, at=T1)
+    assert (requested.intent.stage, requested.intent.capturing_minor) == (Stage.CAPTURING, 10000)
     for again in (None, 10000):
-        assert not domain.request_capture(asked.intent, amount_minor=again, at=T1).changed
+        assert not domain.request_capture(requested.intent, amount_minor=again, at=T1).changed
     with pytest.raises(CannotCapture):
-        domain.request_capture(asked.intent, amount_minor=9999, at=T1)
-    taken = domain.capture(asked.intent, amount_minor=10000, at=T1).intent
+        domain.request_capture(requested.intent, amount_minor=9999, at=T1)
+    taken = domain.capture(requested.intent, amount_minor=10000, at=T1).intent
     assert (taken.captured_minor, taken.status) == (10000, Status.AUTHORIZED)
     settled = domain.settle(taken, amount_minor=10000, at=T1).intent
     assert settled.refundable_minor == 10000
@@ -323,8 +323,8 @@ def test_what_a_bank_has_taken_back_cannot_be_refunded_too() -> None:
 
 @pytest.mark.parametrize("status", [RefundStatus.PENDING, RefundStatus.COMPLETED])
 def test_a_failed_refund_is_undone_whether_or_not_it_had_succeeded(status: RefundStatus) -> None:
-    asked = refund_of(settled(), 15050)
-    intent, refund = asked.intent, asked.refund
+    requested = refund_of(settled(), 15050)
+    intent, refund = requested.intent, requested.refund
     assert refund is not None
     if status is RefundStatus.COMPLETED:
         done = domain.complete_refund(intent, refund, gateway_ref="re", at=T1)
@@ -333,7 +333,7 @@ def test_a_failed_refund_is_undone_whether_or_not_it_had_succeeded(status: Refun
     failed = domain.fail_refund(intent, refund, code="no", message="No.", at=T1)
     assert failed.refund is not None
     assert (failed.intent.status, failed.intent.refundable_minor) == (Status.SETTLED, 15050)
-    # Whatever is heard of it afterwards is older news.
+    # Whatever is reported of it afterwards is older.
     for late in (
         domain.fail_refund(failed.intent, failed.refund, code="no", message="No.", at=T1),
         domain.complete_refund(failed.intent, failed.refund, gateway_ref="re", at=T1),
@@ -365,11 +365,11 @@ def test_the_customer_who_acts_in_the_last_moment_is_not_charged_twice_over() ->
     assert domain.fail_void(automatic, at=T1).facts == (Fact.CAPTURE_REQUESTED,)
 
 
-def test_a_posting_before_the_capture_that_was_asked_for_says_both() -> None:
+def test_posting_before_the_requested_capture_publishes_both() -> None:
     assert domain.settle(intent_in(Stage.CAPTURING), amount_minor=15050, at=T1).facts == (Fact.CAPTURED, Fact.SETTLED)
 
 
-def test_another_amount_than_was_asked_for_moves_nothing_by_itself() -> None:
+def test_another_amount_than_requested_moves_nothing_by_itself() -> None:
     capturing = domain.request_capture(intent_in(Stage.AUTHORIZED), amount_minor=10000, at=T1).intent
     with pytest.raises(NotYet):
         domain.settle(capturing, amount_minor=9999, at=T1)
@@ -425,7 +425,7 @@ def test_an_intent_is_never_changed_in_place() -> None:
     assert msgspec.structs.asdict(intent) == before
 
 
-def test_the_last_decision_about_a_dispute_counts_in_whatever_order_the_decisions_are_heard() -> None:
+def test_last_decision_of_a_dispute_counts_in_any_order() -> None:
     intent = settled()
     opened = domain.open_dispute(intent, None, a_dispute(intent, amount_minor=5000), at=T1)
     assert opened.dispute is not None

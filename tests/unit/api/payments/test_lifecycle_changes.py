@@ -34,10 +34,10 @@ CHANGES: dict[tuple[str, str], dict[str, Any]] = {
     ("abandoning", "authorized"): HELD,
     ("processing", "declined"): DECLINED,
     ("requires_action", "declined"): DECLINED,
-    # Nobody waits for it any more: no failure, but the end that was asked for.
+    # Nobody waits for it any more: no failure, but the end that was requested.
     ("abandoning", "declined"): {"status": Status.VOIDED, "action_url": None, **LET_GO},
     ("capturing", "captured"): TAKEN,
-    # Nobody asked for it: no money is believed to have moved before the gateway's records confirm it.
+    # It was not requested: no money counts as moved before the gateway's records confirm it.
     ("authorized", "captured"): {},
     ("voiding", "captured"): {},
     ("authorized", "capture_confirmed"): TAKEN,
@@ -121,7 +121,7 @@ def test_funds_that_nobody_has_to_capture_expire_unseen() -> None:
     assert decision.facts == (Fact.AUTHORIZED, Fact.CAPTURE_REQUESTED)
 
 
-def test_action_is_asked_for_where_the_processor_says() -> None:
+def test_action_is_required_at_the_place_of_the_processor() -> None:
     decision = domain.require_action(
         intent_in(Stage.PROCESSING), gateway_ref="g-1", action_url="https://issuer.example/3ds", at=T1
     )

@@ -1,4 +1,4 @@
-"""The lifecycle once more, written by hand: what the code's own table says must be what is meant."""
+"""The lifecycle once more, written by hand: the code's own table must be what is meant."""
 
 import msgspec
 import pytest
@@ -15,7 +15,7 @@ from services.api.payments.domain import COMMANDS, Decision, Fact, Happening, St
 from tests.unit.api.payments.test_domain import CALLS, intent_in
 
 # A stage: it moves there. `=`: nothing changes. `e`: too early. `x`: a contradiction, which a person must see.
-# `r`: refused to the client. `#`: amounts change. `?`: nothing moves, and the gateway is asked for its records.
+# `r`: refused to the client. `#`: amounts change. `?`: nothing moves, and the gateway must report its records.
 MEANT = """
                  created processing action abandoning authorized capturing voiding  captured settled partly refunded voided failed expired
 confirm          processing  =       =      =          =          =         =        =        =       r      r        r      =      r
@@ -43,7 +43,7 @@ SHORT = {"action": Stage.REQUIRES_ACTION, "partly": Stage.PARTIALLY_REFUNDED}
 STAGES = [SHORT.get(word) or Stage(word) for word in MEANT.strip().splitlines()[0].split()]
 ROWS = {Happening(row.split()[0]): row.split()[1:] for row in MEANT.strip().splitlines()[1:]}
 
-SAID = {
+PUBLISHED = {
     ("confirm", "processing"): (Fact.AUTHORIZATION_REQUESTED,),
     ("capture", "capturing"): (Fact.CAPTURE_REQUESTED,),
     ("void", "voided"): (Fact.VOIDED,),
@@ -74,11 +74,11 @@ FAILURES = {"e": NotYet, "x": ContradictoryOutcome}
 REFUSALS = {"confirm": CannotConfirm, "capture": CannotCapture, "void": CannotVoid, "refund": CannotRefund}
 
 
-def said(stage: Stage, happening: Happening, meant: str) -> tuple[Fact, ...]:
+def published(stage: Stage, happening: Happening, meant: str) -> tuple[Fact, ...]:
     if happening is Happening.POSTED:
-        # What the ledger has booked was captured, whether or not it was heard before.
+        # What the ledger has booked was captured, whether or not it was reported before.
         return (Fact.SETTLED,) if stage is Stage.CAPTURED else (Fact.CAPTURED, Fact.SETTLED)
-    return SAID[happening.value, meant]
+    return PUBLISHED[happening.value, meant]
 
 
 def test_the_table_speaks_of_every_stage_and_happening() -> None:
@@ -93,7 +93,7 @@ def test_the_table_speaks_of_every_stage_and_happening() -> None:
 def test_what_is_meant_happens(stage: Stage, happening: Happening) -> None:
     meant, intent = ROWS[happening][STAGES.index(stage)], intent_in(stage)
     if (stage, happening) == (Stage.REFUNDED, Happening.REFUND_COMPLETED):
-        return  # Nothing can be on its way any more; the amounts alone exclude it.
+        return  # Nothing can be pending any more; the amounts alone exclude it.
     if meant == "=":
         assert CALLS[happening](intent) == Decision(intent)
     elif meant in "exr":
@@ -102,7 +102,7 @@ def test_what_is_meant_happens(stage: Stage, happening: Happening) -> None:
             CALLS[happening](intent)
     else:
         decision = CALLS[happening](intent)
-        assert decision.facts == said(stage, happening, meant)
+        assert decision.facts == published(stage, happening, meant)
         if meant == "?":
             before = msgspec.structs.replace(intent, version=8, updated_at=decision.intent.updated_at)
             assert decision.intent == before
