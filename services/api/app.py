@@ -34,12 +34,18 @@ from services.api.http.edge import Edge
 from services.api.http.problems import reference
 from services.api.http.requests import Ask
 from services.api.idempotency import FORGET_KEYS_EVERY_SECONDS, Idempotency, forget_expired_keys
-from services.api.payments.commands import Answers, Operations, Outcomes, PaymentCommands, Sweeper
-from services.api.payments.consumers import PaymentConsumers
-from services.api.payments.queries import Totals
+from services.api.payments import (
+    Answers,
+    Operations,
+    Outcomes,
+    PaymentCommands,
+    PaymentConsumers,
+    Sweeper,
+    Totals,
+    payment_workers,
+    stuck,
+)
 from services.api.payments.schemas import render_intent, render_refund
-from services.api.payments.sql import sweeps
-from services.api.payments.workers import workers
 from services.api.rate_limit import RateLimiter, Store
 from services.api.routing import document, resources, routes
 from services.api.settings import AuthSettings, RetentionSettings, Settings
@@ -140,7 +146,7 @@ def build(
             every_seconds=FORGET_KEYS_EVERY_SECONDS,
             run=partial(forget_expired_keys, database, clock),
         ),
-        *workers(sweeper, sweep_every_seconds=settings.sweep.sweep_every_seconds),
+        *payment_workers(sweeper, sweep_every_seconds=settings.sweep.sweep_every_seconds),
     ]
     if read_keys is not None:
         rereading = partial(read_again, tokens, read_keys)
@@ -234,7 +240,7 @@ async def print_stuck(settings: Settings) -> None:
     await database.open()
     try:
         before = SystemClock().now() - timedelta(seconds=settings.sweep.stuck_after_seconds)
-        found = await sweeps.stuck(database, before=before, limit=_STUCK_MAX)
+        found = await stuck(database, before=before, limit=_STUCK_MAX)
         refused = await list_refused(database)
     finally:
         await database.close()

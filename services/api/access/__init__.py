@@ -6,11 +6,12 @@ from services.api.access.consumers import AccessConsumers
 from services.api.access.directory import Directory
 from services.api.access.domain import Account, Policy, Tenant, TenantOrigin, TenantStatus
 from services.api.access.features import EVERY_TENANT, FEATURES, FeatureKind, FlagState, enabled_of, states_of
-from services.api.access.keys import READ_EVERY_SECONDS, read_again, unusable_keys
+from services.api.access.keys import unusable_keys
 from services.api.access.login import Login, Session
 from services.api.access.passwords import Passwords
 from services.api.access.seeds import unsafe_seeds, write_seeds
 from services.api.access.tokens import Tokens
+from services.api.access.workers import READ_EVERY_SECONDS, read_again
 
 __all__ = [
     "EVERY_TENANT",

@@ -1,27 +1,13 @@
-"""What our own tokens are signed and verified with, and reading it again while the process runs."""
-
-import asyncio
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+"""What our own tokens are signed and verified with."""
 
 import msgspec
 
-from libs.common.observability.logging import get_logger
 from libs.common.secrets import HOW_PRIVATE_KEY
-from libs.common.settings import SettingsError
-from services.api import metrics
 from services.api.access.signing import SigningKey, UnusableKey, VerifyingKey, key_set, read_private, read_public
 from services.api.settings import AuthSettings
 
-if TYPE_CHECKING:
-    from services.api.access.tokens import Tokens
-
-log = get_logger("api.keys")
-
 HS256 = "HS256"
 """How tokens are signed with a shared secret."""
-READ_EVERY_SECONDS = 10.0
-"""How often keys that are in files are read again."""
 
 
 class OwnKeys(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,22 +39,6 @@ def own_keys(settings: AuthSettings) -> OwnKeys:
         public=public,
         document=key_set(public.values()),
     )
-
-
-async def read_again(tokens: "Tokens", read: Callable[[], AuthSettings]) -> None:
-    """Take keys into use that have changed in their files; what cannot be used is logged, and the keys at hand stay."""
-    try:
-        settings = await asyncio.to_thread(read)
-        if tokens.signs_with != HS256 and not settings.jwt_private_key:
-            # A file that is being written is empty for a moment; to sign with the secret again takes a restart.
-            raise SettingsError(["JWT_PRIVATE_KEY has become empty"])
-    except SettingsError as fault:
-        metrics.KEY_READINGS.labels("unusable").inc()
-        log.error("keys.unusable", faults=fault.faults)
-        return
-    if tokens.use(settings):
-        metrics.KEY_READINGS.labels("changed").inc()
-        log.info("keys.changed", signs=tokens.signs_with, published=tokens.published)
 
 
 def unusable_keys(auth: AuthSettings) -> list[str]:

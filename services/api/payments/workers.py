@@ -9,7 +9,7 @@ FORGET_SWEEPS_EVERY_SECONDS = 3_600.0
 """How often sweeps of payments that have gone on are looked for."""
 
 
-def workers(sweeper: Sweeper, *, sweep_every_seconds: float) -> list[Worker]:
+def payment_workers(sweeper: Sweeper, *, sweep_every_seconds: float) -> list[Worker]:
     """Build the workers of payments."""
     return [
         Worker(name="sweep waiting payments", every_seconds=sweep_every_seconds, run=sweeper.sweep),
