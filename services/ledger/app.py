@@ -29,7 +29,7 @@ from services.ledger.integrity import (
     Verifier,
 )
 from services.ledger.manual_entries import FORGET_EVERY_SECONDS as FORGET_REQUESTS_EVERY_SECONDS
-from services.ledger.manual_entries import JournalCommands, JournalQueries, ManualEntryConsumers, RequestArchivist
+from services.ledger.manual_entries import Journal, JournalQueries, ManualEntryConsumers, RequestArchivist
 from services.ledger.periods import PeriodConsumers, Periods
 from services.ledger.posting import BalanceCache, PostingService
 from services.ledger.posting_rules import PaymentCommands, PaymentConsumers, RoleCommands, RoleConsumers, page
@@ -60,7 +60,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         age_max=timedelta(minutes=settings.reports.report_refresh_interval_minutes),
         timeout_seconds=settings.reports.report_refresh_timeout_seconds,
     )
-    journal = JournalCommands(
+    journal = Journal(
         database,
         clock=clock,
         proposal_lifetime=timedelta(hours=settings.journal.proposal_lifetime_hours),

@@ -16,15 +16,16 @@ from libs.common.contracts.ledger_journal import (
     SetJournalPolicy,
 )
 from libs.common.messaging import Bus
-from services.ledger.manual_entries.commands import JournalCommands
+from services.ledger.manual_entries.commands import decide, post, propose
+from services.ledger.manual_entries.commands.journal import Journal
 from services.ledger.manual_entries.queries import JournalQueries
 
 
 class ManualEntryConsumers:
     """Answers requests about entries that people make."""
 
-    def __init__(self, commands: JournalCommands, queries: JournalQueries) -> None:
-        self._commands = commands
+    def __init__(self, journal: Journal, queries: JournalQueries) -> None:
+        self._journal = journal
         self._queries = queries
 
     def register(self, bus: Bus) -> None:
@@ -40,19 +41,19 @@ class ManualEntryConsumers:
 
     async def on_post_entries(self, request: PostEntries) -> EntriesPosted:
         """Post entries."""
-        return await self._commands.post_entries(request)
+        return await post.post_entries(self._journal, request)
 
     async def on_propose_entries(self, request: ProposeEntries) -> ProposalAnswer:
         """Keep entries for somebody else to decide about."""
-        return await self._commands.propose(request)
+        return await propose.propose(self._journal, request)
 
     async def on_approve_proposal(self, request: ApproveProposal) -> ProposalAnswer:
         """Post what somebody else proposed."""
-        return await self._commands.approve(request)
+        return await decide.approve(self._journal, request)
 
     async def on_reject_proposal(self, request: RejectProposal) -> ProposalAnswer:
         """Refuse what somebody else proposed."""
-        return await self._commands.reject(request)
+        return await decide.reject(self._journal, request)
 
     async def on_get_proposal(self, request: GetProposal) -> Proposal:
         """Show a proposal."""
@@ -68,4 +69,4 @@ class ManualEntryConsumers:
 
     async def on_set_journal_policy(self, request: SetJournalPolicy) -> JournalPolicy:
         """Change whether a tenant's manual entries need approval."""
-        return await self._commands.set_policy(request)
+        return await post.set_policy(self._journal, request)

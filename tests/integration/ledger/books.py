@@ -23,7 +23,8 @@ from libs.common.db import Database
 from libs.common.ids import new_id
 from services.ledger.accounts import AccountCommands
 from services.ledger.entries import EntryQueries
-from services.ledger.manual_entries import JournalCommands, JournalQueries
+from services.ledger.manual_entries import Journal, JournalQueries
+from services.ledger.manual_entries.commands import post
 from services.ledger.reports import ReportCommands, ReportQueries
 
 PROPOSAL_LIFETIME = timedelta(days=7)
@@ -37,7 +38,7 @@ class Books:
         self.clock = clock
         self.commands = AccountCommands(database, clock=clock)
         self.queries = EntryQueries(database)
-        self.journal = JournalCommands(database, clock=clock, proposal_lifetime=PROPOSAL_LIFETIME)
+        self.journal = Journal(database, clock=clock, proposal_lifetime=PROPOSAL_LIFETIME)
         self.proposals = JournalQueries(database, clock=clock)
         self.reports = ReportQueries(database, clock=clock)
         self.refreshing = ReportCommands(database, age_max=timedelta(minutes=15), timeout_seconds=60)
@@ -57,7 +58,8 @@ class Books:
         is_dry_run: bool = False,
     ) -> EntriesPosted:
         """Post entries as one call."""
-        return await self.journal.post_entries(
+        return await post.post_entries(
+            self.journal,
             PostEntries(
                 tenant_id=tenant_id,
                 made_by="ops@example.com",
@@ -65,7 +67,7 @@ class Books:
                 mode=mode,
                 is_dry_run=is_dry_run,
                 entries=list(entries),
-            )
+            ),
         )
 
     async def refresh(self) -> None:

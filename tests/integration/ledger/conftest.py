@@ -22,6 +22,7 @@ from services.ledger.exchange import ExchangeCommands, ExchangeConsumers, Exchan
 from services.ledger.posting import PostingService
 from services.ledger.posting_rules import PaymentCommands, PaymentConsumers, RoleCommands, RoleConsumers
 from tests.integration.ledger.bank import Bank
+from tests.integration.ledger.books import Books
 from tests.support.databases import TestDatabase
 
 CONTENTION_RETRIES_MAX = 10
@@ -182,3 +183,9 @@ async def bank(database: Database, tenant_id: str, clock: ManualClock) -> Bank:
     await bank.open("WALLET", AccountType.LIABILITY, floor_minor=0)
     await bank.post("VAULT", "WALLET", 1000)
     return bank
+
+
+@pytest.fixture
+def books(database: Database, clock: ManualClock) -> Books:
+    """A ledger process that has just started."""
+    return Books(database, clock)

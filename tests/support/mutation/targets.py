@@ -59,6 +59,7 @@ GROUPS: dict[str, Group] = {
             f"{INTEGRATION}/ledger/exchange/test_money.py",
             f"{INTEGRATION}/ledger/holds/test_holds.py",
             f"{INTEGRATION}/ledger/manual_entries/test_manual_entries.py",
+            f"{INTEGRATION}/ledger/manual_entries/test_proposals.py",
             f"{INTEGRATION}/ledger/periods/test_periods.py",
             f"{INTEGRATION}/ledger/posting/test_groups.py",
             f"{INTEGRATION}/ledger/posting/test_optimistic.py",

@@ -1,5 +1,5 @@
 """What is decided about entries that people make."""
 
-from services.ledger.manual_entries.commands.journal import JournalCommands
+from services.ledger.manual_entries.commands.journal import Journal
 
-__all__ = ["JournalCommands"]
+__all__ = ["Journal"]

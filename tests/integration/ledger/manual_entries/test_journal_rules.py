@@ -5,24 +5,16 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from libs.common.clock import ManualClock
 from libs.common.contracts.ledger import AccountType, OpenAccount
 from libs.common.contracts.ledger_books import ClosePeriod
 from libs.common.contracts.ledger_journal import Mode
 from libs.common.contracts.ledger_money import AssignAccountRole, Role
 from libs.common.contracts.ledger_reports import ReportRevenue
-from libs.common.db import Database
 from libs.common.errors import Unavailable
 from libs.common.ids import new_id
 from services.ledger.periods import Periods
 from services.ledger.posting_rules import RoleCommands
 from tests.integration.ledger.books import Books, moved
-
-
-@pytest.fixture
-def books(database: Database, clock: ManualClock) -> Books:
-    """A ledger process that has just started."""
-    return Books(database, clock)
 
 
 async def test_a_closed_period_refuses_what_happened_in_it(books: Books, tenant_id: str) -> None:

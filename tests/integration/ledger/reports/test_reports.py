@@ -49,12 +49,6 @@ def clock() -> ManualClock:
     return ManualClock(datetime(2026, 9, 30, 22, 51, 7, 3, tzinfo=UTC))
 
 
-@pytest.fixture
-def books(database: Database, clock: ManualClock) -> Books:
-    """A ledger process that has just started."""
-    return Books(database, clock)
-
-
 async def random_history(books: Books, tenant_ids: list[str], dice: random.Random, calls: int) -> list[Fact]:
     """Post random entries over about eight months of record; returns every posting."""
     facts: list[Fact] = []
