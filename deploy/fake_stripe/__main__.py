@@ -1,4 +1,4 @@
-"""`python -m deploy.fake_stripe --port 12111`: run the stand-in until it is told to stop.
+"""`python -m deploy.fake_stripe --port 12111`: run the stand-in until it is stopped.
 
 With `--webhook-url` an endpoint for all events is registered with the account of `--api-key`, and its secret printed.
 """

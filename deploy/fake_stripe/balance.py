@@ -48,7 +48,7 @@ def move(books: Books, kind: str, source: str, *, amount: int, fee: int, currenc
 
 
 def create_payout(books: Books, params: dict[str, Any]) -> Object:
-    """Send money to the bank; it is in transit until told otherwise.
+    """Send money to the bank; it is in transit until it is settled through the control interface.
 
     Raises:
         Refusal: when the balance does not have it.
@@ -76,7 +76,7 @@ def create_payout(books: Books, params: dict[str, Any]) -> Object:
     }
     payout["balance_transaction"] = move(books, "payout", payout["id"], amount=-amount, fee=0, currency=currency)["id"]
     books.payouts[payout["id"]] = payout
-    books.say("payout.created", payout)
+    books.record("payout.created", payout)
     return payout
 
 
@@ -87,5 +87,5 @@ def finish_payout(books: Books, payout: Object, outcome: str) -> Object:
         payout["failure_code"] = "account_closed"
         payout["failure_message"] = "The bank account has been closed."
         move(books, "payout_failure", payout["id"], amount=payout["amount"], fee=0, currency=payout["currency"])
-    books.say(f"payout.{outcome}", payout)
+    books.record(f"payout.{outcome}", payout)
     return payout

@@ -83,8 +83,8 @@ class Books:
                 copy[name] = self.expanded(self.find(kind, named), [rest] if rest else [])
         return copy
 
-    def say(self, kind: str, about: Object) -> None:
-        """Note that something happened, with the object as it stands now, and tell the webhook endpoints."""
+    def record(self, kind: str, about: Object) -> None:
+        """Record an event with the object as it stands now, and send it to the webhook endpoints."""
         event: Object = {
             "id": new_id("evt"),
             "object": "event",

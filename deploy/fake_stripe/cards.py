@@ -9,8 +9,8 @@ class RefundCourse(StrEnum):
     """What becomes of refunds to a card."""
 
     AT_ONCE = "succeeded at once"
-    LATER = "pending, until told otherwise"
-    FAILS_LATER = "succeeded at once, failed when told"
+    LATER = "pending, until its end is set"
+    FAILS_LATER = "succeeded at once, failed when its end is set"
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):

@@ -48,7 +48,7 @@ class Fault(msgspec.Struct, kw_only=True):
     status: int = 503
     """What a broken load balancer answers."""
     seconds: float = 1.0
-    """How long it takes, or is asked to wait."""
+    """How long it takes, or which wait it requests."""
     card: str = ""
     """The payment method that stands in, whatever else happens; empty: the one that was sent."""
 

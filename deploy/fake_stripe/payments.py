@@ -27,7 +27,7 @@ def _check_amount(amount: int, currency: str) -> None:
 
 
 def create(books: Books, params: dict[str, Any]) -> Object:
-    """Create a payment intent, and confirm it when asked.
+    """Create a payment intent, and confirm it when requested.
 
     Raises:
         Refusal: for wrong parameters, and for a card that is declined.
@@ -68,7 +68,7 @@ def create(books: Books, params: dict[str, Any]) -> Object:
         "status": "requires_confirmation" if method else "requires_payment_method",
     }
     books.payment_intents[intent["id"]] = intent
-    books.say("payment_intent.created", intent)
+    books.record("payment_intent.created", intent)
     return confirm(books, intent, params) if params.get("confirm") == "true" else intent
 
 
@@ -105,7 +105,7 @@ def confirm(books: Books, intent: Object, params: dict[str, Any]) -> Object:
             if return_url
             else {"type": "use_stripe_sdk", "use_stripe_sdk": {"type": "three_d_secure_redirect"}}
         )
-        books.say("payment_intent.requires_action", intent)
+        books.record("payment_intent.requires_action", intent)
         return intent
     return _charge(books, intent, card)
 
@@ -144,10 +144,10 @@ def _charge(books: Books, intent: Object, card: Card) -> Object:
     if intent["capture_method"] == "manual":
         charge["payment_method_details"]["card"]["capture_before"] = now() + _HOLD_SECONDS
         intent["status"], intent["amount_capturable"] = "requires_capture", intent["amount"]
-        books.say("charge.succeeded", charge)
-        books.say("payment_intent.amount_capturable_updated", intent)
+        books.record("charge.succeeded", charge)
+        books.record("payment_intent.amount_capturable_updated", intent)
         return intent
-    books.say("charge.succeeded", charge)
+    books.record("charge.succeeded", charge)
     return _take(books, intent, charge, intent["amount"])
 
 
@@ -158,15 +158,15 @@ def decline(books: Books, intent: Object, code: str, decline_code: str, message:
         "type": "card_error", "code": code, "decline_code": decline_code, "message": message,
     }  # fmt: skip
     if intent["latest_charge"]:
-        books.say("charge.failed", books.charges[intent["latest_charge"]])
-    books.say("payment_intent.payment_failed", intent)
+        books.record("charge.failed", books.charges[intent["latest_charge"]])
+    books.record("payment_intent.payment_failed", intent)
 
 
 def prove(books: Books, intent: Object, *, is_proven: bool) -> Object:
     """Let the customer prove who they are, or fail to.
 
     Raises:
-        Refusal: when nobody asked for it.
+        Refusal: when none was required.
     """
     if intent["status"] != "requires_action":
         raise _unexpected(intent, "authenticate")
@@ -186,7 +186,7 @@ def capture(books: Books, intent: Object, params: dict[str, Any]) -> Object:
     """Take held funds; what is not taken is released.
 
     Raises:
-        Refusal: when nothing is held, or less than is asked.
+        Refusal: when nothing is held, or less than is requested.
     """
     only(params, "amount_to_capture", "metadata")
     amount = positive(params, "amount_to_capture", default=intent["amount_capturable"] or intent["amount"])
@@ -208,8 +208,8 @@ def _take(books: Books, intent: Object, charge: Object, amount: int) -> Object:
     )
     charge |= {"captured": True, "amount_captured": amount, "balance_transaction": transaction["id"]}
     intent |= {"status": "succeeded", "amount_capturable": 0, "amount_received": amount}
-    books.say("charge.captured", charge)
-    books.say("payment_intent.succeeded", intent)
+    books.record("charge.captured", charge)
+    books.record("payment_intent.succeeded", intent)
     if CARDS[intent["payment_method"]].is_disputed:
         open_dispute(books, charge, amount)
     return intent
@@ -240,8 +240,8 @@ def end(books: Books, intent: Object, reason: str | None) -> Object:
     if intent["latest_charge"]:
         charge = books.charges[intent["latest_charge"]]
         charge["refunded"] = True
-        books.say("charge.expired" if reason == "automatic" else "charge.refunded", charge)
-    books.say("payment_intent.canceled", intent)
+        books.record("charge.expired" if reason == "automatic" else "charge.refunded", charge)
+    books.record("payment_intent.canceled", intent)
     return intent
 
 

@@ -64,8 +64,8 @@ def create_refund(books: Books, params: dict[str, Any]) -> Object:
     books.refunds[refund["id"]] = refund
     charge["amount_refunded"] += amount
     charge["refunded"] = charge["amount_refunded"] == charge["amount_captured"]
-    books.say("refund.created", refund)
-    books.say("charge.refunded", charge)
+    books.record("refund.created", refund)
+    books.record("charge.refunded", charge)
     return refund
 
 
@@ -84,9 +84,9 @@ def finish_refund(books: Books, refund: Object, outcome: str) -> Object:
         charge["amount_refunded"] -= refund["amount"]
         charge["refunded"] = False
         move(books, "refund_failure", refund["id"], amount=refund["amount"], fee=0, currency=refund["currency"])
-        books.say("refund.failed", refund)
-    books.say("refund.updated", refund)
-    books.say("charge.refund.updated", refund)
+        books.record("refund.failed", refund)
+    books.record("refund.updated", refund)
+    books.record("charge.refund.updated", refund)
     return refund
 
 
@@ -116,11 +116,11 @@ def open_dispute(books: Books, charge: Object, amount: int) -> Object:
         "status": "needs_response",
     }
     books.disputes[dispute["id"]] = dispute
-    books.say("charge.dispute.created", dispute)
+    books.record("charge.dispute.created", dispute)
     dispute["balance_transactions"].append(
         move(books, "adjustment", dispute["id"], amount=-amount, fee=DISPUTE_FEE, currency=charge["currency"])
     )
-    books.say("charge.dispute.funds_withdrawn", dispute)
+    books.record("charge.dispute.funds_withdrawn", dispute)
     return dispute
 
 
@@ -133,11 +133,11 @@ def close_dispute(books: Books, dispute: Object, outcome: str) -> Object:
     if dispute["status"] in {"won", "lost"}:
         raise Refusal(400, "This dispute is closed.", code="dispute_closed")
     dispute["status"] = outcome
-    books.say("charge.dispute.closed", dispute)
+    books.record("charge.dispute.closed", dispute)
     if outcome == "won":
         books.charges[dispute["charge"]]["disputed"] = False
         dispute["balance_transactions"].append(
             move(books, "adjustment", dispute["id"], amount=dispute["amount"], fee=0, currency=dispute["currency"])
         )
-        books.say("charge.dispute.funds_reinstated", dispute)
+        books.record("charge.dispute.funds_reinstated", dispute)
     return dispute

@@ -21,8 +21,8 @@ def _found(kind: str) -> Handler:
 
 def _listed(kind: str, url: str, *filters: str) -> Handler:
     def answer(books: Books, _: dict[str, str], params: dict[str, Any]) -> Object:
-        wanted = {name: params[name] for name in filters if name in params}
-        return books.page(kind, url, params, lambda each: all(each.get(n) == v for n, v in wanted.items()))
+        filtered = {name: params[name] for name in filters if name in params}
+        return books.page(kind, url, params, lambda each: all(each.get(n) == v for n, v in filtered.items()))
 
     return answer
 

@@ -36,7 +36,7 @@ class FakeStripe:
         self._keys = Keys()
 
     def account(self, api_key: str) -> Books:
-        """The account of a key, opened when it is first heard of."""
+        """The account of a key, opened when it is first used."""
         if api_key not in self._accounts:
             self._accounts[api_key] = Books(api_key, self.sender.announce)
         return self._accounts[api_key]

@@ -70,7 +70,7 @@ class Sender:
 
     @property
     def waiting(self) -> int:
-        """Events still on their way."""
+        """Events that are not delivered yet."""
         return len(self._tasks)
 
     def announce(self, books: Books, event: Object) -> None:

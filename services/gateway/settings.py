@@ -26,7 +26,7 @@ Age = Annotated[int, between(1, 315_360_000)]
 
 
 class GatewayHttpSettings(HttpSettings, frozen=True, kw_only=True):
-    """Where the gateway is asked about its health."""
+    """Where the gateway answers questions about its health."""
 
     http_port: Port = 8002
     """Port to listen on."""
@@ -74,7 +74,7 @@ class ResolutionSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How lost outcomes are found out."""
 
     unknown_schedule_seconds: tuple[Age, ...] = (5, 30, 120, 600, 1_800, 7_200, 21_600, 43_200, 79_200)
-    """At which ages an unknown outcome is asked about again; after the last one a person is alerted. It ends two hours
+    """At which ages an unknown outcome is read again; after the last one a person is alerted. It ends two hours
     before the key may be forgotten."""
     idempotency_key_lifetime_seconds: Annotated[int, between(60, 31_536_000)] = 86_400
     """How long the processor surely remembers a key: Stripe removes keys "after they're at least 24 hours old" (API
@@ -83,7 +83,7 @@ class ResolutionSettings(msgspec.Struct, frozen=True, kw_only=True):
         *(5, 60, 600, 3_600, 21_600),
         *(86_400, 172_800, 345_600, 604_800, 1_209_600, 2_592_000),
     )
-    """At which ages an operation that the processor has taken on, a refund on its way or an action of the customer, is
+    """At which ages an operation that the processor has taken on, a pending refund or an action of the customer, is
     read again; its notice is usually quicker. A refund takes 5 to 10 business days, some up to 30 days (Stripe's
     documentation, "Refund destinations"); after the last one a person is alerted."""
     attempt_lease_seconds: Annotated[float, between(_LEASE_SECONDS_MIN, 3_600)] = 6.0
@@ -99,7 +99,7 @@ class ResolutionSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How often holds are looked for whose time is over."""
     attempt_retention_days: Annotated[int, between(RETENTION_DAYS_MIN, 36_500)] = 730
     """How long attempts are kept after a payment's last one was decided; at least 180 days, in which a bank or a customer
-    may still speak of it. Two years outlast a refund's and a dispute's limits (Visa and Mastercard: up to 540 days)."""
+    may still dispute it. Two years outlast a refund's and a dispute's limits (Visa and Mastercard: up to 540 days)."""
     parked_after_retries: Annotated[int, between(0, 100)] = 4
     """How often a command is redelivered while the circuit is open before it waits in the attempts table instead, where
     it waits without an end: after 1 s, 5 s, 30 s and 5 min."""
@@ -155,9 +155,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database: DatabaseSettings = DatabaseSettings()
     """Where it remembers."""
     broker: BrokerSettings = BrokerSettings()
-    """How it hears and speaks."""
+    """How it receives and publishes."""
     http: GatewayHttpSettings = GatewayHttpSettings()
-    """Where it is asked about its health."""
+    """Where it answers questions about its health."""
     processor: ProcessorSettings = ProcessorSettings()
     """How processors are called."""
     resolution: ResolutionSettings = ResolutionSettings()

@@ -1,4 +1,4 @@
-"""What the gateway is asked and what it says: authorizations, captures, voids, refunds and disputes at the processor.
+"""The gateway's commands and events: authorizations, captures, voids, refunds and disputes at the processor.
 
 Amounts are integer minor units of the currency. Every message about a payment names its intent, under whose id all of
 them can be found again, whatever the order in which they arrive. What one payment can have several of (refunds,
@@ -43,11 +43,11 @@ class PaymentMessage(Message, frozen=True, kw_only=True):
 
 
 class PaymentCommand(PaymentMessage, frozen=True, kw_only=True):
-    """What every command to the gateway says."""
+    """What every command to the gateway has."""
 
     is_repeated: bool = False
     """Whether the outcome of an earlier command like this is missing: what is known about the payment is published again,
-    and the processor is asked only where nobody has asked it yet."""
+    and the processor is called only where no call was made yet."""
 
 
 @command(
@@ -57,21 +57,21 @@ class PaymentCommand(PaymentMessage, frozen=True, kw_only=True):
     example=_INTENT | {"customer_ref": "customer@example.com"},
 )
 class AuthorizePayment(PaymentCommand, frozen=True, kw_only=True):
-    """Ask the issuer to hold the funds. Said by the api on confirm; asked twice, it happens once."""
+    """Ask the issuer to hold the funds. Published by the api on confirm; sent twice, it happens once."""
 
     customer_ref: str = ""
     """The merchant's reference of the customer, passed on to the processor for its own risk checks."""
     payment_method: str = ""
     """The processor's token of what is charged, `pm_card_visa`; empty: the one that the tenant's gateway is set to."""
     capture_method: str = "automatic"
-    """`manual` where the funds are held until the merchant says otherwise: the gateway then watches the end of the hold."""
+    """`manual` where the funds are held until the merchant decides: the gateway then watches the end of the hold."""
 
 
 @command(
     "payment.capture", owner="gateway", published_by=("api",), example=_INTENT | {"gateway_ref": "sandbox_0190f3a4"}
 )
 class CapturePayment(PaymentCommand, frozen=True, kw_only=True):
-    """Take funds that are held. Said by the api once; a smaller amount than was authorized releases the rest."""
+    """Take funds that are held. Published by the api once; a smaller amount than was authorized releases the rest."""
 
     gateway_ref: str
     """The processor's reference of the authorization."""
@@ -84,8 +84,8 @@ class CapturePayment(PaymentCommand, frozen=True, kw_only=True):
     example={"payment_intent_id": _INTENT["payment_intent_id"]},
 )
 class ReportCapture(Message, frozen=True, kw_only=True):
-    """Report what the gateway's own records have of a payment's capture. Said by the api when it handles a capture that it did
-    not ask for: made at the processor by a person, or forged."""
+    """Report what the gateway's own records have of a payment's capture. Published by the api when it handles a capture
+    that it did not request: made at the processor by a person, or forged."""
 
     payment_intent_id: UUID
     """The intent that this is about."""
@@ -93,7 +93,7 @@ class ReportCapture(Message, frozen=True, kw_only=True):
 
 @command("payment.void", owner="gateway", published_by=("api",), example=_INTENT | {"gateway_ref": "sandbox_0190f3a4"})
 class VoidPayment(PaymentCommand, frozen=True, kw_only=True):
-    """Release funds that are held. Said by the api; asked twice, it happens once."""
+    """Release funds that are held. Published by the api; sent twice, it happens once."""
 
     gateway_ref: str
     """The processor's reference of the authorization."""
@@ -106,7 +106,7 @@ class VoidPayment(PaymentCommand, frozen=True, kw_only=True):
     example=_INTENT | _REFUND | {"gateway_ref": "sandbox_0190f3a4", "reason": "requested_by_customer"},
 )
 class RefundPayment(PaymentCommand, frozen=True, kw_only=True):
-    """Give captured funds back, all or a part. Said by the api once per refund; asked twice, it happens once."""
+    """Give captured funds back, all or a part. Published by the api once per refund; sent twice, it happens once."""
 
     refund_id: UUID
     """The refund: what makes two refunds of one payment two."""
@@ -123,7 +123,7 @@ class RefundPayment(PaymentCommand, frozen=True, kw_only=True):
     example=_INTENT | {"gateway_ref": "pi_3Ozabc", "action_url": "https://merchant.example/authenticate/1"},
 )
 class PaymentActionRequired(PaymentMessage, frozen=True, kw_only=True):
-    """The customer must prove something to the issuer before the funds are held (3-D Secure). Heard by the api."""
+    """The customer must prove something to the issuer before the funds are held (3-D Secure). Handled by the api."""
 
     gateway_ref: str
     """The processor's reference of the payment."""
@@ -135,7 +135,7 @@ class PaymentActionRequired(PaymentMessage, frozen=True, kw_only=True):
     "payment.authorized", owner="gateway", handled_by=("api",), example=_INTENT | {"gateway_ref": "sandbox_0190f3a4"}
 )
 class PaymentAuthorized(PaymentMessage, frozen=True, kw_only=True):
-    """The processor holds the funds. Heard by the api."""
+    """The processor holds the funds. Handled by the api."""
 
     gateway_ref: str
     """The processor's reference of the authorization."""
@@ -150,7 +150,7 @@ class PaymentAuthorized(PaymentMessage, frozen=True, kw_only=True):
     example=_INTENT | {"reason": "insufficient_funds", "detail": "The issuer declined the payment."},
 )
 class AuthorizationDeclined(PaymentMessage, frozen=True, kw_only=True):
-    """The processor or the issuer said no, for good. Heard by the api."""
+    """The processor or the issuer refused, for good. Handled by the api."""
 
     reason: str
     """A stable snake_case word: `insufficient_funds`, `card_declined`, `processor_refused`."""
@@ -165,7 +165,7 @@ class AuthorizationDeclined(PaymentMessage, frozen=True, kw_only=True):
     example=_INTENT | {"gateway_ref": "sandbox_0190f3a4", "captured_at": "2026-11-22T17:57:08.101598Z"},
 )
 class PaymentCaptured(PaymentMessage, frozen=True, kw_only=True):
-    """The processor took the funds: `amount_minor` of them, the rest is released. Heard by the ledger and by the api."""
+    """The processor took the funds: `amount_minor` of them, the rest is released. Handled by the ledger and by the api."""
 
     gateway_ref: str
     """The processor's reference of the payment."""
@@ -180,7 +180,7 @@ class PaymentCaptured(PaymentMessage, frozen=True, kw_only=True):
     example=_INTENT | {"command_id": "0190f3a4-5b6c-7d8e-9f01-23456789abd6"},
 )
 class CaptureReported(Message, frozen=True, kw_only=True):
-    """What the gateway's own records have of a payment's capture. Heard by the api, which published the command."""
+    """What the gateway's own records have of a payment's capture. Handled by the api, which published the command."""
 
     payment_intent_id: UUID
     """The intent that this is about."""
@@ -199,7 +199,7 @@ class CaptureReported(Message, frozen=True, kw_only=True):
     example=_INTENT | {"reason": "authorization_expired", "detail": "The authorization has expired."},
 )
 class CaptureFailed(PaymentMessage, frozen=True, kw_only=True):
-    """The processor refused to take held funds, for good. Heard by the api."""
+    """The processor refused to take held funds, for good. Handled by the api."""
 
     reason: str
     """A stable snake_case word: `authorization_expired`, `processor_refused`."""
@@ -214,7 +214,7 @@ class CaptureFailed(PaymentMessage, frozen=True, kw_only=True):
     example=_INTENT | {"gateway_ref": "sandbox_0190f3a4", "voided_at": "2026-11-22T18:57:08Z"},
 )
 class PaymentVoided(PaymentMessage, frozen=True, kw_only=True):
-    """The processor released the held funds, because we asked. Heard by the api."""
+    """The processor released the held funds, as we requested. Handled by the api."""
 
     gateway_ref: str
     """The processor's reference of the authorization."""
@@ -229,7 +229,7 @@ class PaymentVoided(PaymentMessage, frozen=True, kw_only=True):
     example=_INTENT | {"reason": "already_captured", "detail": "The payment has been captured."},
 )
 class VoidFailed(PaymentMessage, frozen=True, kw_only=True):
-    """The processor refused to release held funds, for good. Heard by the api."""
+    """The processor refused to release held funds, for good. Handled by the api."""
 
     reason: str
     """A stable snake_case word: `already_captured`, `processor_refused`."""
@@ -244,7 +244,7 @@ class VoidFailed(PaymentMessage, frozen=True, kw_only=True):
     example=_INTENT | {"gateway_ref": "sandbox_0190f3a4", "expired_at": "2026-11-29T17:57:07Z"},
 )
 class AuthorizationExpired(PaymentMessage, frozen=True, kw_only=True):
-    """The hold ended by itself, before anybody captured it. Heard by the api."""
+    """The hold ended by itself, before anybody captured it. Handled by the api."""
 
     gateway_ref: str
     """The processor's reference of the authorization."""
@@ -259,7 +259,7 @@ class AuthorizationExpired(PaymentMessage, frozen=True, kw_only=True):
     example=_INTENT | _REFUND | {"gateway_ref": "re_1Ozabc", "refunded_at": "2026-11-23T10:00:00Z"},
 )
 class RefundSucceeded(PaymentMessage, frozen=True, kw_only=True):
-    """The processor gave the money back: `amount_minor` of it. Heard by the ledger, which posts it, and by the api."""
+    """The processor gave the money back: `amount_minor` of it. Handled by the ledger, which posts it, and by the api."""
 
     refund_id: UUID
     """The refund."""
@@ -283,7 +283,7 @@ class RefundSucceeded(PaymentMessage, frozen=True, kw_only=True):
     },
 )
 class RefundFailed(PaymentMessage, frozen=True, kw_only=True):
-    """The money did not reach the customer. Heard by the api, and by the ledger, which undoes what it had posted."""
+    """The money did not reach the customer. Handled by the api, and by the ledger, which undoes what it had posted."""
 
     refund_id: UUID
     """The refund."""
@@ -292,9 +292,9 @@ class RefundFailed(PaymentMessage, frozen=True, kw_only=True):
     detail: str
     """A sentence that may be shown to a person."""
     after_success: bool = False
-    """Whether `RefundSucceeded` was said before: only then is there an entry to undo, however late that is heard."""
+    """Whether `RefundSucceeded` was published before: only then is there an entry to undo, however late this is handled."""
     failed_at: datetime
-    """When the processor said so, in UTC."""
+    """When it happened at the processor, in UTC."""
 
 
 class DisputeMessage(PaymentMessage, frozen=True, kw_only=True):
@@ -315,7 +315,7 @@ class DisputeMessage(PaymentMessage, frozen=True, kw_only=True):
     example=_INTENT | _DISPUTE | {"reason": "fraudulent", "evidence_due_at": "2026-12-01T23:59:59Z"},
 )
 class DisputeOpened(DisputeMessage, frozen=True, kw_only=True):
-    """The customer's bank took the money back until it is decided. Heard by the api and the ledger."""
+    """The customer's bank took the money back until it is decided. Handled by the api and the ledger."""
 
     reason: str
     """The bank's reason, as a stable snake_case word: `fraudulent`, `product_not_received`."""
@@ -332,12 +332,12 @@ class DisputeDecision(DisputeMessage, frozen=True, kw_only=True):
 
 @event("dispute.won", owner="gateway", handled_by=("api", "ledger"), example=_INTENT | _DISPUTE)
 class DisputeWon(DisputeDecision, frozen=True, kw_only=True):
-    """The bank gave the disputed money back. Heard by the api and the ledger."""
+    """The bank gave the disputed money back. Handled by the api and the ledger."""
 
 
 @event("dispute.lost", owner="gateway", handled_by=("api", "ledger"), example=_INTENT | _DISPUTE)
 class DisputeLost(DisputeDecision, frozen=True, kw_only=True):
-    """The disputed money is gone. Heard by the api and the ledger."""
+    """The disputed money is gone. Handled by the api and the ledger."""
 
 
 @event(
@@ -353,7 +353,7 @@ class DisputeLost(DisputeDecision, frozen=True, kw_only=True):
     },
 )
 class ProcessorFeeCharged(PaymentMessage, frozen=True, kw_only=True):
-    """The processor kept a fee on a payment, refund or dispute; `amount_minor` is the fee. Heard by the ledger."""
+    """The processor kept a fee on a payment, refund or dispute; `amount_minor` is the fee. Handled by the ledger."""
 
     fee_id: UUID
     """The fee; derived from the processor's transaction, so the same fee is posted once."""
@@ -364,7 +364,7 @@ class ProcessorFeeCharged(PaymentMessage, frozen=True, kw_only=True):
 
 
 class PayoutMessage(Message, frozen=True, kw_only=True):
-    """What every message about a payout names: money on its way from the processor to the tenant's bank."""
+    """What every message about a payout names: money in transit from the processor to the tenant's bank."""
 
     payout_id: UUID
     """The payout."""
@@ -380,14 +380,14 @@ class PayoutMessage(Message, frozen=True, kw_only=True):
 
 @event("payout.created", owner="gateway", handled_by=("ledger",), example=_PAYOUT)
 class PayoutCreated(PayoutMessage, frozen=True, kw_only=True):
-    """The processor sent money to the tenant's bank; it is in transit. Heard by the ledger."""
+    """The processor sent money to the tenant's bank; it is in transit. Handled by the ledger."""
 
 
 @event("payout.paid", owner="gateway", handled_by=("ledger",), example=_PAYOUT)
 class PayoutPaid(PayoutMessage, frozen=True, kw_only=True):
-    """The money has arrived at the tenant's bank. Heard by the ledger."""
+    """The money has arrived at the tenant's bank. Handled by the ledger."""
 
 
 @event("payout.failed", owner="gateway", handled_by=("ledger",), example=_PAYOUT)
 class PayoutFailed(PayoutMessage, frozen=True, kw_only=True):
-    """The bank did not take the money; it is back at the processor. Heard by the ledger."""
+    """The bank did not take the money; it is back at the processor. Handled by the ledger."""

@@ -1,4 +1,4 @@
-"""What the gateway is asked while somebody waits: through which processor a tenant charges, and what was asked of it."""
+"""Requests to the gateway while the caller waits: through which processor a tenant charges, and which calls were made."""
 
 from datetime import datetime
 from uuid import UUID
@@ -62,7 +62,7 @@ class GatewayConfigDeleted(msgspec.Struct, frozen=True, kw_only=True):
     },
 )
 class AddGatewayConfig(Message, frozen=True, kw_only=True):
-    """Let a tenant charge through a processor account of its own. Asked by the api; the same id and content is success."""
+    """Let a tenant charge through a processor account of its own. Requested by the api; the same id and content is success."""
 
     tenant_id: str
     """The tenant."""
@@ -90,7 +90,7 @@ class AddGatewayConfig(Message, frozen=True, kw_only=True):
     example=_CONFIG | {"webhook_secret": "whsec_0190f3a45b6c7d8f"},
 )
 class RotateGatewayKeys(Message, frozen=True, kw_only=True):
-    """Replace the keys of the same processor account. Asked by the api.
+    """Replace the keys of the same processor account. Requested by the api.
 
     What is empty stays. The previous webhook secret is accepted beside the new one until the next rotation.
     """
@@ -107,7 +107,7 @@ class RotateGatewayKeys(Message, frozen=True, kw_only=True):
 
 @request("gateway_configs.list", owner="gateway", published_by=("api",), reply=GatewayConfigList, example=_TENANT)
 class ListGatewayConfigs(Message, frozen=True, kw_only=True):
-    """Through which processors does this tenant charge? Asked by the api."""
+    """Through which processors does this tenant charge? Requested by the api."""
 
     tenant_id: str
     """The tenant."""
@@ -115,7 +115,7 @@ class ListGatewayConfigs(Message, frozen=True, kw_only=True):
 
 @request("gateway_configs.delete", owner="gateway", published_by=("api",), reply=GatewayConfigDeleted, example=_CONFIG)
 class DeleteGatewayConfig(Message, frozen=True, kw_only=True):
-    """Send no new payment this way. Asked by the api; asked again, it is a success."""
+    """Send no new payment this way. Requested by the api; repeated, it is a success."""
 
     tenant_id: str
     """The tenant."""
@@ -124,14 +124,14 @@ class DeleteGatewayConfig(Message, frozen=True, kw_only=True):
 
 
 class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One operation that was asked of a processor."""
+    """One operation that a processor carries out."""
 
     id: UUID
-    """The attempt; as text, the idempotency key that the processor heard."""
+    """The attempt; as text, the idempotency key that the processor received."""
     operation: str
     """`authorize`, `capture`, `void`, `expire` or `refund`."""
     processor: str
-    """Who was asked: `sandbox`, `stripe`, or `stripe:` and a configuration."""
+    """Which processor: `sandbox`, `stripe`, or `stripe:` and a configuration."""
     status: str
     """What is known: `PENDING`, `UNKNOWN`, `ACCEPTED`, `ACTION_REQUIRED`, `APPROVED`, `DECLINED`, `REVERSED`."""
     amount_minor: int
@@ -139,19 +139,19 @@ class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):
     currency: str
     """ISO 4217 code."""
     gateway_ref: str
-    """The processor's reference; empty while it has told none."""
+    """The processor's reference; empty while it has returned none."""
     reason: str
     """Why it was declined, or why there is no answer; empty otherwise."""
     detail: str
     """A sentence that goes with it."""
     asks: int
-    """How often the processor has been asked."""
+    """How often the processor has been called."""
     created_at: datetime
-    """When it was written down, before anybody was asked."""
+    """When it was recorded, before any call."""
     asked_at: datetime | None
-    """When the processor was first asked; None when it was not."""
+    """When the processor was first called; None when it was not."""
     next_ask_at: datetime | None
-    """When it is asked again; None once it is decided, or left to a person."""
+    """When it is called again; None once it is decided, or left to a person."""
     decided_at: datetime | None
     """When the processor did it or refused it."""
 
@@ -170,7 +170,7 @@ class AttemptList(msgspec.Struct, frozen=True, kw_only=True):
     example=_TENANT | {"payment_intent_id": "0190f3a4-5b6c-7d8e-9f01-23456789abce"},
 )
 class ListAttempts(Message, frozen=True, kw_only=True):
-    """What was asked of processors for this payment, and what came of it? Asked by the api."""
+    """Which operations did processors receive for this payment, and what came of it? Requested by the api."""
 
     tenant_id: str
     """The tenant."""
@@ -213,7 +213,7 @@ class ProcessorEventList(msgspec.Struct, frozen=True, kw_only=True):
     example=_TENANT | {"statuses": ["UNMATCHED"]},
 )
 class ListProcessorEvents(Message, frozen=True, kw_only=True):
-    """Which events did processors send about this tenant, and which of them fit nothing? Asked by the api."""
+    """Which events did processors send about this tenant, and which of them fit nothing? Requested by the api."""
 
     tenant_id: str
     """The tenant."""

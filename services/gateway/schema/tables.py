@@ -109,7 +109,7 @@ ATTEMPTS = sa.Table(
     sa.Index("ix_attempts_payment_intent", "payment_intent_id", "tenant_id"),
     sa.Index("ix_attempts_open", "next_ask_at", postgresql_where=OPEN),
     sa.Index("ix_attempts_expires", "expires_at", postgresql_where=sa.text("expires_at IS NOT NULL")),
-    # Only what is asked of others: the sandbox never tells anything by its own reference alone.
+    # Only what other processors carry out: the sandbox never reports anything by its own reference alone.
     sa.Index(
         "ix_attempts_gateway_ref",
         "gateway_ref",

@@ -31,7 +31,7 @@ async def test_the_migration_makes_what_the_models_describe(gateway_database: Te
     await engine.dispose()
 
 
-async def test_every_column_says_what_it_is(gateway_database: TestDatabase) -> None:
+async def test_every_column_has_a_comment(gateway_database: TestDatabase) -> None:
     connection = await asyncpg.connect(gateway_database.url("gateway_owner"))
     silent = await connection.fetch(
         "SELECT c.relname, a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid "

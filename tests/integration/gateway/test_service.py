@@ -1,4 +1,4 @@
-"""The gateway as a whole: commands arrive over RabbitMQ, outcomes leave over RabbitMQ, health is told over HTTP."""
+"""The gateway as a whole: commands arrive over RabbitMQ, outcomes leave over RabbitMQ, health is reported over HTTP."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -37,14 +37,14 @@ async def until[T](fact: Callable[[], Awaitable[T | None]], *, seconds: float = 
 
 
 class Api:
-    """The api's side: says commands, hears outcomes."""
+    """The api's side: publishes commands, receives outcomes."""
 
     def __init__(self, channel: aio_pika.abc.AbstractChannel, tenant_id: str) -> None:
         self._channel = channel
         self._tenant_id = tenant_id
         self.received: list[tuple[str, PackedEvent, dict[str, Any]]] = []
 
-    async def say(self, *messages: Message, raw: bytes | None = None) -> None:
+    async def send(self, *messages: Message, raw: bytes | None = None) -> None:
         """Send messages of one type as one pack; `raw` replaces their bodies."""
         contract = messages[0].contract
         events = [
@@ -61,7 +61,7 @@ class Api:
         await exchange.publish(aio_pika.Message(encode_pack(contract.name, events)), routing_key=contract.name)
 
     async def listen(self) -> None:
-        """Take every outcome that the gateway says from now on."""
+        """Take every outcome that the gateway publishes from now on."""
         queue = await self._channel.declare_queue(exclusive=True)
         await queue.bind("gateway.events", routing_key="#")
 
@@ -131,10 +131,10 @@ def authorize(amount_minor: int) -> AuthorizePayment:
 
 async def test_a_payment_is_authorized_and_captured_over_the_broker(gateway: Running, tenant_id: str) -> None:
     command = authorize(15_050)
-    await gateway.api.say(command)
+    await gateway.api.send(command)
     _, event, body = await gateway.api.outcome_of(command.payment_intent_id, "payment.authorized")
     assert (event.tenant_id, event.correlation_id) == (tenant_id, "corr-1")
-    await gateway.api.say(
+    await gateway.api.send(
         CapturePayment(
             payment_intent_id=command.payment_intent_id,
             amount_minor=15_050,
@@ -149,10 +149,10 @@ async def test_a_payment_is_authorized_and_captured_over_the_broker(gateway: Run
 async def test_a_capture_is_reported_as_the_records_have_it(gateway: Running) -> None:
     unknown = metrics.CAPTURES_UNKNOWN._value.get()
     forged, command = authorize(15_050), authorize(15_050)
-    await gateway.api.say(forged, command)
+    await gateway.api.send(forged, command)
     _, _, body = await gateway.api.outcome_of(command.payment_intent_id, "payment.authorized")
     await gateway.api.outcome_of(forged.payment_intent_id, "payment.authorized")
-    await gateway.api.say(
+    await gateway.api.send(
         CapturePayment(
             payment_intent_id=command.payment_intent_id,
             amount_minor=10_000,
@@ -161,9 +161,9 @@ async def test_a_capture_is_reported_as_the_records_have_it(gateway: Running) ->
         )
     )
     await gateway.api.outcome_of(command.payment_intent_id, "payment.captured")
-    await gateway.api.say(*(ReportCapture(payment_intent_id=c.payment_intent_id) for c in (command, forged)))
-    for asked, expected in ((command, (10_000, "BRL")), (forged, (0, ""))):
-        _, _, report = await gateway.api.outcome_of(asked.payment_intent_id, "payment.capture_reported")
+    await gateway.api.send(*(ReportCapture(payment_intent_id=c.payment_intent_id) for c in (command, forged)))
+    for each, expected in ((command, (10_000, "BRL")), (forged, (0, ""))):
+        _, _, report = await gateway.api.outcome_of(each.payment_intent_id, "payment.capture_reported")
         assert (report["amount_minor"], report["currency"]) == expected
 
     async def counted() -> bool:
@@ -173,10 +173,10 @@ async def test_a_capture_is_reported_as_the_records_have_it(gateway: Running) ->
     await until(counted)
 
 
-async def test_a_pack_of_hundred_commands_has_an_outcome_each_heard_once_or_twice(gateway: Running) -> None:
+async def test_each_of_hundred_commands_sent_twice_has_one_outcome(gateway: Running) -> None:
     commands = [authorize(9_001 if number % 10 == 0 else 15_050) for number in range(100)]
-    await gateway.api.say(*commands)
-    await gateway.api.say(*commands)
+    await gateway.api.send(*commands)
+    await gateway.api.send(*commands)
     for number, command in enumerate(commands):
         expected = "payment.declined" if number % 10 == 0 else "payment.authorized"
         assert (await gateway.api.outcome_of(command.payment_intent_id, "payment.authorized", "payment.declined"))[
@@ -193,14 +193,14 @@ async def test_a_lost_outcome_is_found_out_by_the_resolver_on_its_own(settings: 
     hasty = msgspec.structs.replace(settings.processor, retry_base_delay=0.001, retry_max_delay=0.001)
     async with running(msgspec.structs.replace(settings, resolution=soon, processor=hasty), tenant_id) as gateway:
         command = authorize(9_013)
-        await gateway.api.say(command)
+        await gateway.api.send(command)
         await gateway.api.outcome_of(command.payment_intent_id, "payment.authorized")
 
 
 async def test_a_malformed_command_dies_alone(gateway: Running) -> None:
     good = authorize(15_050)
-    await gateway.api.say(authorize(1), raw=b'{"payment_intent_id": "no"}')
-    await gateway.api.say(good)
+    await gateway.api.send(authorize(1), raw=b'{"payment_intent_id": "no"}')
+    await gateway.api.send(good)
     await gateway.api.outcome_of(good.payment_intent_id, "payment.authorized")
     dead = await gateway.api.dead_letter("gateway.payment.authorize")
     assert dead.headers["x-reason"] == "undecodable_message"
@@ -208,16 +208,16 @@ async def test_a_malformed_command_dies_alone(gateway: Running) -> None:
 
 async def test_a_repetition_with_other_money_dies_with_its_reason(gateway: Running) -> None:
     command = authorize(15_050)
-    await gateway.api.say(command)
+    await gateway.api.send(command)
     await gateway.api.outcome_of(command.payment_intent_id, "payment.authorized")
-    await gateway.api.say(msgspec.structs.replace(command, amount_minor=1))
+    await gateway.api.send(msgspec.structs.replace(command, amount_minor=1))
     dead = await gateway.api.dead_letter("gateway.payment.authorize")
     assert dead.headers["x-reason"] == "attempt_conflict"
 
 
-async def test_health_and_metrics_are_told(gateway: Running) -> None:
+async def test_health_and_metrics_are_reported(gateway: Running) -> None:
     command = authorize(15_050)
-    await gateway.api.say(command)
+    await gateway.api.send(command)
     await gateway.api.outcome_of(command.payment_intent_id, "payment.authorized")
     assert (await gateway.http.get("/healthz")).status_code == 200
     page = (await gateway.http.get("/metrics")).text

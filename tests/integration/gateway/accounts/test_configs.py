@@ -54,7 +54,7 @@ def adding(tenant_id: str, **changes: object) -> AddGatewayConfig:
     return msgspec.convert(named | changes, AddGatewayConfig)
 
 
-class Desk:
+class Decisions:
     """The decisions and the questions about configurations, on a database."""
 
     def __init__(self, configs: Configs, store: ConfigStore, events: EventStore) -> None:
@@ -64,23 +64,23 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(gateway_database: TestDatabase, clock: ManualClock) -> object:
+async def decisions(gateway_database: TestDatabase, clock: ManualClock) -> object:
     async with gateway_database.open("gateway") as database:
         store, keyring = ConfigStore(database), KeyRing(LOCAL_ENCRYPTION_KEY)
-        yield Desk(Configs(store=store, keyring=keyring, clock=clock), store, EventStore(database))
+        yield Decisions(Configs(store=store, keyring=keyring, clock=clock), store, EventStore(database))
 
 
 async def test_keys_are_sealed_and_only_their_ends_are_shown(
-    desk: Desk, gateway_database: TestDatabase, tenant_id: str
+    decisions: Decisions, gateway_database: TestDatabase, tenant_id: str
 ) -> None:
     request = adding(tenant_id)
-    added = await desk.configs.add(request)
+    added = await decisions.configs.add(request)
     assert (added.secret_key_last4, added.webhook_secret_last4) == ("1234", "5678")
     assert added.webhook_path == f"/webhooks/stripe/{request.config_id}"
-    assert await desk.configs.add(request) == added
+    assert await decisions.configs.add(request) == added
     with pytest.raises(GatewayConfigConflict):
-        await desk.configs.add(msgspec.structs.replace(request, currencies=("USD",)))
-    shown = await list_configs(desk.store, ListGatewayConfigs(tenant_id=tenant_id))
+        await decisions.configs.add(msgspec.structs.replace(request, currencies=("USD",)))
+    shown = await list_configs(decisions.store, ListGatewayConfigs(tenant_id=tenant_id))
     assert shown.configs == [added]
     assert KEY not in str(shown)
     books = await asyncpg.connect(gateway_database.admin_url)
@@ -92,21 +92,21 @@ async def test_keys_are_sealed_and_only_their_ends_are_shown(
     assert SECRET not in row
 
 
-async def test_keys_rotate_and_configurations_of_others_do_not_exist(desk: Desk, tenant_id: str) -> None:
-    added = await desk.configs.add(adding(tenant_id))
-    rotated = await desk.configs.rotate(
+async def test_keys_rotate_and_configurations_of_others_do_not_exist(decisions: Decisions, tenant_id: str) -> None:
+    added = await decisions.configs.add(adding(tenant_id))
+    rotated = await decisions.configs.rotate(
         RotateGatewayKeys(tenant_id=tenant_id, config_id=added.id, secret_key="sk_test_of_the_tenant_abcd")
     )
     assert (rotated.secret_key_last4, rotated.webhook_secret_last4) == ("abcd", "5678")
     with pytest.raises(GatewayConfigNotFound):
-        await desk.configs.rotate(RotateGatewayKeys(tenant_id="another", config_id=added.id, secret_key=KEY))
+        await decisions.configs.rotate(RotateGatewayKeys(tenant_id="another", config_id=added.id, secret_key=KEY))
     with pytest.raises(GatewayConfigNotFound):
-        await desk.configs.delete(DeleteGatewayConfig(tenant_id="another", config_id=added.id))
+        await decisions.configs.delete(DeleteGatewayConfig(tenant_id="another", config_id=added.id))
     for _ in range(2):
-        await desk.configs.delete(DeleteGatewayConfig(tenant_id=tenant_id, config_id=added.id))
-    assert (await list_configs(desk.store, ListGatewayConfigs(tenant_id=tenant_id))).configs == []
+        await decisions.configs.delete(DeleteGatewayConfig(tenant_id=tenant_id, config_id=added.id))
+    assert (await list_configs(decisions.store, ListGatewayConfigs(tenant_id=tenant_id))).configs == []
     with pytest.raises(GatewayConfigNotFound):
-        await desk.configs.rotate(RotateGatewayKeys(tenant_id=tenant_id, config_id=added.id, secret_key=KEY))
+        await decisions.configs.rotate(RotateGatewayKeys(tenant_id=tenant_id, config_id=added.id, secret_key=KEY))
 
 
 async def test_what_an_earlier_master_key_sealed_is_sealed_anew(
@@ -142,14 +142,16 @@ async def test_what_an_earlier_master_key_sealed_is_sealed_anew(
         ({"processor": "sandbox"}, "/secret_key"),
     ],
 )
-async def test_what_cannot_be_is_named(desk: Desk, tenant_id: str, changes: dict[str, object], pointer: str) -> None:
+async def test_what_cannot_be_is_named(
+    decisions: Decisions, tenant_id: str, changes: dict[str, object], pointer: str
+) -> None:
     with pytest.raises(Invalid) as caught:
-        await desk.configs.add(adding(tenant_id, **changes))
+        await decisions.configs.add(adding(tenant_id, **changes))
     assert pointer in [where for where, _ in caught.value.errors]
 
 
-async def test_a_tenants_payments_go_through_its_own_account_and_its_webhooks_speak_for_it_alone(
-    desk: Desk, stripe_settings: Settings, tenant_id: str
+async def test_payments_and_webhooks_of_a_tenant_use_its_own_account_alone(
+    decisions: Decisions, stripe_settings: Settings, tenant_id: str
 ) -> None:
     async with running_fake_stripe() as fake, aiohttp.ClientSession() as http:
         settings = msgspec.structs.replace(
@@ -161,7 +163,7 @@ async def test_a_tenants_payments_go_through_its_own_account_and_its_webhooks_sp
         key = f"sk_test_{new_id().hex}"
         own = fake.account(key)
         endpoint = create_endpoint(own, {"url": f"{base}/webhooks/stripe/{config_id}", "enabled_events": ["*"]})
-        await desk.configs.add(
+        await decisions.configs.add(
             adding(tenant_id, config_id=config_id, secret_key=key, webhook_secret=endpoint["secret"])
         )
         async with serving(settings):
@@ -171,7 +173,7 @@ async def test_a_tenants_payments_go_through_its_own_account_and_its_webhooks_sp
                 await api.listen()
                 reais = AuthorizePayment(payment_intent_id=new_id(), amount_minor=1_000, currency="BRL")
                 dollars = AuthorizePayment(payment_intent_id=new_id(), amount_minor=1_000, currency="USD")
-                await api.say(reais, dollars)
+                await api.send(reais, dollars)
                 _, _, ours = await api.outcome_of(reais.payment_intent_id, "payment.authorized")
                 _, _, platforms = await api.outcome_of(dollars.payment_intent_id, "payment.authorized")
                 assert list(own.payment_intents) == [ours["gateway_ref"]]
@@ -207,19 +209,19 @@ async def test_a_tenants_payments_go_through_its_own_account_and_its_webhooks_sp
                     assert answer.status == 404
 
                 async def tried() -> bool:
-                    found = await list_events(desk.events, ListProcessorEvents(tenant_id=tenant_id))
+                    found = await list_events(decisions.events, ListProcessorEvents(tenant_id=tenant_id))
                     return any(event.id == "evt_forged" and event.reason == "unknown_payment" for event in found.events)
 
                 await until(tried)
                 assert not any(name == "payment.captured" for name, _, _ in api.received)
                 handled = await list_events(
-                    desk.events, ListProcessorEvents(tenant_id=tenant_id, statuses=("HANDLED",))
+                    decisions.events, ListProcessorEvents(tenant_id=tenant_id, statuses=("HANDLED",))
                 )
                 assert {event.processor for event in handled.events} == {account_name(config_id)}
 
 
 class Accounts:
-    """Decisions about configurations where Stripe is asked whose a key is."""
+    """Decisions about configurations where Stripe names the account of a key."""
 
     def __init__(
         self, fake: FakeStripe, store: ConfigStore, clock: ManualClock, connections: StripeConnections
@@ -276,7 +278,7 @@ async def test_a_stripe_account_belongs_to_one_configuration(accounts: Accounts,
     with pytest.raises(GatewayConfigConflict, match=f"gateway configuration {first.id} charges"):
         await accounts.configs.add(adding(tenant_id, secret_key=other))
     assert [config.id for config in await accounts.store.of_tenant(tenant_id)] == [first.id]
-    # What it says is changed by a new configuration in the place of a deleted one.
+    # Its settings are changed by a new configuration in the place of a deleted one.
     await accounts.configs.delete(DeleteGatewayConfig(tenant_id=tenant_id, config_id=first.id))
     with pytest.raises(GatewayConfigConflict):
         await accounts.configs.add(adding(str(new_id()), secret_key=same))
@@ -320,16 +322,14 @@ async def test_a_key_is_rotated_within_its_account_only(accounts: Accounts, tena
     assert (kept.key_last4, await accounts.owner(key)) == (new[-4:], account_name(added.id))
 
 
-async def test_nothing_is_added_while_stripe_does_not_say_whose_a_key_is(accounts: Accounts, tenant_id: str) -> None:
+async def test_nothing_is_added_while_the_account_of_a_key_is_unknown(accounts: Accounts, tenant_id: str) -> None:
     accounts.fake.faults.add(Fault(kind=FaultKind.ERROR_BEFORE, method="GET", path="/v1/account"))
     with pytest.raises(ProcessorUnavailable, match="whose key"):
         await accounts.configs.add(adding(tenant_id, secret_key=accounts.key()))
     assert await accounts.store.of_tenant(tenant_id) == []
 
 
-async def test_accounts_that_nobody_asked_for_are_looked_up_and_shared_ones_go_on(
-    accounts: Accounts, tenant_id: str
-) -> None:
+async def test_unknown_accounts_are_looked_up_and_shared_ones_go_on(accounts: Accounts, tenant_id: str) -> None:
     key = accounts.key()
     first = await accounts.before.add(adding(tenant_id, secret_key=key))
     second = await accounts.before.add(adding(str(new_id()), secret_key=accounts.key(of=key)))

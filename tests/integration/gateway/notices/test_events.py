@@ -29,8 +29,8 @@ from services.gateway.processors.stripe import NotGenuine
 from tests.support.databases import TestDatabase
 
 
-class Desk:
-    """An inbox on a database, with a clock that is turned by hand and fees that can be withheld."""
+class Tenant:
+    """A tenant with an inbox on a database, with a clock that is turned by hand and fees that can be withheld."""
 
     def __init__(self, database: Database, clock: ManualClock, tenant_id: str) -> None:
         self.database = database
@@ -67,7 +67,7 @@ class Desk:
             raise ProcessorUnavailable("not now")
         return self.fee | {"id": transaction_id}
 
-    async def tell(self, kind: str, found: dict[str, Any], *, event_id: str = "") -> str:
+    async def receive(self, kind: str, found: dict[str, Any], *, event_id: str = "") -> str:
         """Receive an event."""
         identifier = event_id or f"evt_{new_id().hex}"
         body = {"id": identifier, "type": kind, "created": 1_763_800_000, "data": {"object": found}}
@@ -84,8 +84,8 @@ class Desk:
         found = await list_events(self.events, ListProcessorEvents(tenant_id=self.tenant_id))
         return next(event for event in found.events if event.id == identifier)
 
-    async def asked(self) -> Attempt:
-        """An authorization that was asked of Stripe and has no answer yet."""
+    async def unanswered(self) -> Attempt:
+        """An authorization that Stripe has not answered yet."""
         intent, now = new_id(), self.clock.now()
         attempt = Attempt(
             tenant_id=self.tenant_id,
@@ -136,7 +136,7 @@ class Desk:
             correlation=Correlation(correlation_id="test", tenant_id=self.tenant_id),
         )
 
-    async def said(self) -> list[str]:
+    async def published(self) -> list[str]:
         """What waits in the outbox for this tenant."""
         rows = await self.database.fetch(
             "SELECT contract FROM outbox WHERE tenant_id = $1 ORDER BY seq", self.tenant_id
@@ -145,127 +145,129 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(gateway_database: TestDatabase, clock: ManualClock, tenant_id: str) -> AsyncIterator[Desk]:
+async def tenant(gateway_database: TestDatabase, clock: ManualClock, tenant_id: str) -> AsyncIterator[Tenant]:
     async with gateway_database.open("gateway") as database:
-        yield Desk(database, clock, tenant_id)
+        yield Tenant(database, clock, tenant_id)
 
 
-async def test_an_event_about_an_unknown_payment_is_tried_for_a_while_and_then_kept_and_shown(desk: Desk) -> None:
+async def test_event_of_an_unknown_payment_is_tried_for_a_while_and_kept(tenant: Tenant) -> None:
     refund = {"id": "re_1", "status": "succeeded", "payment_intent": "pi_unknown", "metadata": {}, "currency": "brl"}
     dispute = {"id": "dp_1", "status": "lost", "payment_intent": "pi_unknown", "amount": 1, "currency": "brl"}
-    found = [await desk.tell("refund.updated", refund), await desk.tell("charge.dispute.closed", dispute)]
+    found = [await tenant.receive("refund.updated", refund), await tenant.receive("charge.dispute.closed", dispute)]
     for _ in range(10):
-        await desk.work()
-        desk.clock.advance(timedelta(minutes=2))
+        await tenant.work()
+        tenant.clock.advance(timedelta(minutes=2))
     for identifier in found:
-        event = await desk.event(identifier)
+        event = await tenant.event(identifier)
         assert (event.status, event.reason) == ("UNMATCHED", "unknown_payment")
-    assert (await desk.events.count()).unmatched >= 2
+    assert (await tenant.events.count()).unmatched >= 2
 
 
-async def test_an_event_that_comes_before_our_own_commit_takes_effect_when_we_know_the_payment(desk: Desk) -> None:
-    attempt = await desk.asked()
+async def test_event_before_our_own_commit_takes_effect_after_it(tenant: Tenant) -> None:
+    attempt = await tenant.unanswered()
     unknown = msgspec.structs.replace(attempt, payment_intent_id=new_id())
-    early = await desk.tell("payment_intent.amount_capturable_updated", desk.intent(unknown))
-    await desk.work()
-    assert (await desk.event(early)).status == "RECEIVED"
+    early = await tenant.receive("payment_intent.amount_capturable_updated", tenant.intent(unknown))
+    await tenant.work()
+    assert (await tenant.event(early)).status == "RECEIVED"
     later = msgspec.structs.replace(
         unknown,
-        id=attempt_id(tenant_id=desk.tenant_id, subject_id=unknown.payment_intent_id, operation=Operation.AUTHORIZE),
+        id=attempt_id(tenant_id=tenant.tenant_id, subject_id=unknown.payment_intent_id, operation=Operation.AUTHORIZE),
     )
-    await desk.attempts.open(later)
-    desk.clock.advance(timedelta(seconds=2))
-    await desk.work()
-    assert (await desk.event(early)).status == "HANDLED"
-    assert "payment.authorized" in await desk.said()
+    await tenant.attempts.open(later)
+    tenant.clock.advance(timedelta(seconds=2))
+    await tenant.work()
+    assert (await tenant.event(early)).status == "HANDLED"
+    assert "payment.authorized" in await tenant.published()
 
 
-async def test_the_end_heard_before_the_beginning_says_both_in_order_and_once(desk: Desk) -> None:
-    attempt = await desk.asked()
-    end = desk.intent(attempt, status="succeeded", amount_received=1_000)
-    await desk.tell("payment_intent.succeeded", end)
-    await desk.work()
-    await desk.tell("payment_intent.amount_capturable_updated", desk.intent(attempt))
-    await desk.tell("payment_intent.requires_action", desk.intent(attempt, status="requires_action"))
-    await desk.work()
-    assert await desk.said() == ["payment.authorized", "payment.captured"]
+async def test_end_before_the_beginning_publishes_both_in_order_and_once(tenant: Tenant) -> None:
+    attempt = await tenant.unanswered()
+    end = tenant.intent(attempt, status="succeeded", amount_received=1_000)
+    await tenant.receive("payment_intent.succeeded", end)
+    await tenant.work()
+    await tenant.receive("payment_intent.amount_capturable_updated", tenant.intent(attempt))
+    await tenant.receive("payment_intent.requires_action", tenant.intent(attempt, status="requires_action"))
+    await tenant.work()
+    assert await tenant.published() == ["payment.authorized", "payment.captured"]
 
 
-async def test_what_cannot_be_true_is_kept_and_shown(desk: Desk) -> None:
-    attempt = await desk.asked()
-    await desk.tell("payment_intent.payment_failed", desk.intent(attempt, status="requires_payment_method"))
-    await desk.work()
-    identifier = await desk.tell(
-        "payment_intent.succeeded", desk.intent(attempt, status="succeeded", amount_received=1_000)
+async def test_what_cannot_be_true_is_kept_and_shown(tenant: Tenant) -> None:
+    attempt = await tenant.unanswered()
+    await tenant.receive("payment_intent.payment_failed", tenant.intent(attempt, status="requires_payment_method"))
+    await tenant.work()
+    identifier = await tenant.receive(
+        "payment_intent.succeeded", tenant.intent(attempt, status="succeeded", amount_received=1_000)
     )
-    await desk.work()
-    assert (await desk.event(identifier)).status == "CONTRADICTED"
-    assert await desk.said() == ["payment.declined"]
+    await tenant.work()
+    assert (await tenant.event(identifier)).status == "CONTRADICTED"
+    assert await tenant.published() == ["payment.declined"]
 
 
-async def test_a_refund_that_was_made_by_hand_is_kept_and_shown(desk: Desk) -> None:
-    attempt = await desk.asked()
+async def test_a_refund_that_was_made_by_hand_is_kept_and_shown(tenant: Tenant) -> None:
+    attempt = await tenant.unanswered()
     refund = {"id": "re_2", "status": "succeeded", "amount": 1, "currency": "brl", "payment_intent": "pi_x"}
-    metadata = {"tenant_id": desk.tenant_id, "payment_intent_id": str(attempt.payment_intent_id)}
-    identifier = await desk.tell("refund.created", refund | {"metadata": metadata})
-    await desk.work()
-    assert (await desk.event(identifier)).reason == "refund_not_ours"
+    metadata = {"tenant_id": tenant.tenant_id, "payment_intent_id": str(attempt.payment_intent_id)}
+    identifier = await tenant.receive("refund.created", refund | {"metadata": metadata})
+    await tenant.work()
+    assert (await tenant.event(identifier)).reason == "refund_not_ours"
 
 
-async def test_an_event_of_another_shape_is_kept_and_shown_and_disturbs_nobody(desk: Desk) -> None:
-    attempt = await desk.asked()
-    strange = await desk.tell("payment_intent.succeeded", {"id": "pi", "metadata": desk.intent(attempt)["metadata"]})
-    good = await desk.tell("payment_intent.amount_capturable_updated", desk.intent(attempt))
-    await desk.work()
-    assert (await desk.event(strange)).reason == "unreadable"
-    assert (await desk.event(good)).status == "HANDLED"
+async def test_event_of_another_shape_is_kept_and_disturbs_no_other(tenant: Tenant) -> None:
+    attempt = await tenant.unanswered()
+    strange = await tenant.receive(
+        "payment_intent.succeeded", {"id": "pi", "metadata": tenant.intent(attempt)["metadata"]}
+    )
+    good = await tenant.receive("payment_intent.amount_capturable_updated", tenant.intent(attempt))
+    await tenant.work()
+    assert (await tenant.event(strange)).reason == "unreadable"
+    assert (await tenant.event(good)).status == "HANDLED"
 
 
 @pytest.mark.parametrize("metadata", ["text", ["list"], 7, True])
 @pytest.mark.parametrize(
     "kind", ["payment_intent.succeeded", "charge.captured", "refund.updated", "charge.dispute.created"]
 )
-async def test_event_with_hostile_metadata_fails_once_and_is_kept(desk: Desk, kind: str, metadata: Any) -> None:
-    identifier = await desk.tell(kind, {"id": "x", "status": "succeeded", "metadata": metadata})
-    assert await desk.inbox.work(limit=100) >= 1
-    event = await desk.event(identifier)
+async def test_event_with_hostile_metadata_fails_once_and_is_kept(tenant: Tenant, kind: str, metadata: Any) -> None:
+    identifier = await tenant.receive(kind, {"id": "x", "status": "succeeded", "metadata": metadata})
+    assert await tenant.inbox.work(limit=100) >= 1
+    event = await tenant.event(identifier)
     assert (event.status, event.reason) == ("FAILED", "unreadable")
-    desk.clock.advance(timedelta(days=1))
-    await desk.work()
-    assert await desk.tries(identifier) == 1
+    tenant.clock.advance(timedelta(days=1))
+    await tenant.work()
+    assert await tenant.tries(identifier) == 1
 
 
-async def test_event_that_meets_a_bug_is_tried_three_times_and_kept(desk: Desk) -> None:
-    attempt = await desk.asked()
-    desk.bug = RuntimeError("a bug of ours")
+async def test_event_that_meets_a_bug_is_tried_three_times_and_kept(tenant: Tenant) -> None:
+    attempt = await tenant.unanswered()
+    tenant.bug = RuntimeError("a bug of ours")
     charge = {
         "id": "ch_1",
         "amount_captured": 1_000,
         "currency": "brl",
         "payment_intent": f"pi_{attempt.id.hex}",
         "balance_transaction": "txn_1",
-        "metadata": desk.intent(attempt)["metadata"],
+        "metadata": tenant.intent(attempt)["metadata"],
     }
-    identifier = await desk.tell("charge.captured", charge)
+    identifier = await tenant.receive("charge.captured", charge)
     for _ in range(6):
-        await desk.work()
-        desk.clock.advance(timedelta(minutes=10))
-    assert await desk.tries(identifier) == 3
-    event = await desk.event(identifier)
+        await tenant.work()
+        tenant.clock.advance(timedelta(minutes=10))
+    assert await tenant.tries(identifier) == 3
+    event = await tenant.event(identifier)
     assert (event.status, event.reason) == ("FAILED", "unexpected")
 
 
-async def test_single_event_of_a_tenant_is_claimed_beside_thousands_of_another(desk: Desk) -> None:
-    store, now = EventStore(desk.database), desk.clock.now()
-    await desk.work()
-    await desk.database.write(
+async def test_single_event_of_a_tenant_is_claimed_beside_thousands_of_another(tenant: Tenant) -> None:
+    store, now = EventStore(tenant.database), tenant.clock.now()
+    await tenant.work()
+    await tenant.database.write(
         "INSERT INTO stripe_events (tenant_id, processor, id, type, status, body, next_try_at, happened_at, received_at) "
         "SELECT $1, 'stripe:rude', 'evt_rude_' || $1 || n, 'x', 'RECEIVED', '{}', $2::timestamptz - interval '1 hour', "
         "$2, $2 FROM generate_series(1, 3000) AS n RETURNING 1",
-        f"{desk.tenant_id}-rude",
+        f"{tenant.tenant_id}-rude",
         now,
     )
-    identifier = await desk.tell("product.created", {})
+    identifier = await tenant.receive("product.created", {})
     try:
         claimed = await store.claim(now=now, lease=timedelta(minutes=1), limit=100)
         assert identifier in {event.id for event in claimed}
@@ -273,21 +275,21 @@ async def test_single_event_of_a_tenant_is_claimed_beside_thousands_of_another(d
         # Alone, the busy account gets all places.
         assert len(await store.claim(now=now, lease=timedelta(minutes=1), limit=100)) == 100
     finally:
-        await desk.database.write("DELETE FROM stripe_events WHERE processor = 'stripe:rude' RETURNING 1")
+        await tenant.database.write("DELETE FROM stripe_events WHERE processor = 'stripe:rude' RETURNING 1")
 
 
-async def test_equal_events_and_payouts_of_two_tenants_are_two(desk: Desk) -> None:
+async def test_equal_events_and_payouts_of_two_tenants_are_two(tenant: Tenant) -> None:
     payout = {"id": "po_of_both", "amount": 5_000, "currency": "brl", "created": 1_763_800_000}
-    another = Desk(desk.database, desk.clock, f"{desk.tenant_id}-other")
+    another = Tenant(tenant.database, tenant.clock, f"{tenant.tenant_id}-other")
     event_id = f"evt_{new_id().hex}"
-    for account in (desk, another):
+    for account in (tenant, another):
         await account.own()
         for kind in ("payout.created", "payout.paid"):
-            await account.tell(kind, payout, event_id=f"{event_id}{kind}")
-    await desk.work()
-    rows = await desk.database.fetch(
+            await account.receive(kind, payout, event_id=f"{event_id}{kind}")
+    await tenant.work()
+    rows = await tenant.database.fetch(
         "SELECT tenant_id, event_id, body::json ->> 'payout_id' AS payout_id FROM outbox WHERE tenant_id LIKE $1",
-        f"{desk.tenant_id}%",
+        f"{tenant.tenant_id}%",
     )
     assert len(rows) == len({row["event_id"] for row in rows}) == 4
     payouts = {row["tenant_id"]: row["payout_id"] for row in rows}
@@ -295,69 +297,69 @@ async def test_equal_events_and_payouts_of_two_tenants_are_two(desk: Desk) -> No
     assert len(set(payouts.values())) == 2
 
 
-async def test_a_payout_waits_until_it_is_known_of_which_account_it_is(desk: Desk) -> None:
+async def test_a_payout_waits_until_it_is_known_of_which_account_it_is(tenant: Tenant) -> None:
     payout = {"id": "po_1", "amount": 5_000, "currency": "brl", "created": 1_763_800_000}
-    early, late = [await desk.tell("payout.created", payout | {"id": f"po_{n}"}) for n in range(2)]
-    await desk.work()
-    assert (await desk.event(early)).status == "RECEIVED"
-    assert await desk.said() == []
-    await desk.own()
-    desk.clock.advance(timedelta(hours=1))
-    await desk.work()
-    assert [(await desk.event(each)).status for each in (early, late)] == ["HANDLED"] * 2
-    assert len(await desk.said()) == 2
+    early, late = [await tenant.receive("payout.created", payout | {"id": f"po_{n}"}) for n in range(2)]
+    await tenant.work()
+    assert (await tenant.event(early)).status == "RECEIVED"
+    assert await tenant.published() == []
+    await tenant.own()
+    tenant.clock.advance(timedelta(hours=1))
+    await tenant.work()
+    assert [(await tenant.event(each)).status for each in (early, late)] == ["HANDLED"] * 2
+    assert len(await tenant.published()) == 2
 
 
-async def test_what_is_about_a_shared_account_takes_effect_for_its_owner_alone(desk: Desk) -> None:
-    other = Desk(desk.database, desk.clock, f"{desk.tenant_id}-other")
+async def test_what_is_about_a_shared_account_takes_effect_for_its_owner_alone(tenant: Tenant) -> None:
+    other = Tenant(tenant.database, tenant.clock, f"{tenant.tenant_id}-other")
     account_id = f"acct_{new_id().hex}"
-    await desk.own(account_id)
+    await tenant.own(account_id)
     with pytest.raises(GatewayConfigConflict):
         await other.own(account_id)
     payout = {"id": "po_1", "amount": 5_000, "currency": "brl", "created": 1_763_800_000}
     charge = {"id": "ch_1", "amount": 900, "currency": "brl", "payment_intent": "pi_of_nobody", "metadata": {}}
     metric = metrics.STRIPE_EVENTS_OF_ANOTHER._value
     before = metric.get()
-    told = {
-        each: [await each.tell("payout.paid", payout), await each.tell("charge.updated", charge)]
-        for each in (desk, other)
+    sent = {
+        each: [await each.receive("payout.paid", payout), await each.receive("charge.updated", charge)]
+        for each in (tenant, other)
     }
-    await desk.work()
-    received = {each: [await each.event(event_id) for event_id in ids] for each, ids in told.items()}
-    assert [event.status for event in received[desk]] == ["HANDLED", "RECEIVED"]
+    await tenant.work()
+    received = {each: [await each.event(event_id) for event_id in ids] for each, ids in sent.items()}
+    assert [event.status for event in received[tenant]] == ["HANDLED", "RECEIVED"]
     assert [(event.status, event.reason) for event in received[other]] == [
         ("IGNORED", "account_of_another_configuration")
     ] * 2
-    assert (len(await desk.said()), await other.said()) == (1, [])
+    assert (len(await tenant.published()), await other.published()) == (1, [])
     assert metric.get() == before + 2
 
 
-async def test_a_tenant_cannot_use_up_the_event_of_a_fee_of_another(desk: Desk) -> None:
-    attempt, intruder = await desk.asked(), Desk(desk.database, desk.clock, f"{desk.tenant_id}-other")
-    desk.fee = intruder.fee = {"fee": 59, "net": 941, "currency": "brl", "created": 1_763_800_000}
+async def test_a_tenant_cannot_use_up_the_event_of_a_fee_of_another(tenant: Tenant) -> None:
+    attempt, intruder = await tenant.unanswered(), Tenant(tenant.database, tenant.clock, f"{tenant.tenant_id}-other")
+    tenant.fee = intruder.fee = {"fee": 59, "net": 941, "currency": "brl", "created": 1_763_800_000}
     charge = {
         "id": "ch_1",
         "payment_intent": f"pi_{attempt.id.hex}",
         "amount_captured": 1_000,
         "currency": "brl",
         "balance_transaction": "txn_1",
-        "metadata": desk.intent(attempt)["metadata"],
+        "metadata": tenant.intent(attempt)["metadata"],
     }
     own = f"stripe:{new_id()}"
     body = {"id": "evt_x", "type": "charge.updated", "created": 1_763_800_000, "data": {"object": charge}}
     await intruder.inbox.keep(json.dumps(body), tenant_id=intruder.tenant_id, processor=own)
-    await desk.tell("charge.updated", charge)
-    await desk.work()
+    await tenant.receive("charge.updated", charge)
+    await tenant.work()
     await intruder.work()
-    rows = await desk.database.fetch("SELECT event_id, tenant_id FROM outbox WHERE contract LIKE '%processor_fee%'")
-    of_both = [row["event_id"] for row in rows if str(row["tenant_id"]).startswith(desk.tenant_id)]
+    rows = await tenant.database.fetch("SELECT event_id, tenant_id FROM outbox WHERE contract LIKE '%processor_fee%'")
+    of_both = [row["event_id"] for row in rows if str(row["tenant_id"]).startswith(tenant.tenant_id)]
     assert len(of_both) == len(set(of_both))
 
 
-async def test_stale_and_fresh_outcome_in_one_group_count_once(desk: Desk) -> None:
-    store, now = EventStore(desk.database), desk.clock.now()
-    await desk.work()
-    identifier = await desk.tell("product.created", {})
+async def test_stale_and_fresh_outcome_in_one_group_count_once(tenant: Tenant) -> None:
+    store, now = EventStore(tenant.database), tenant.clock.now()
+    await tenant.work()
+    identifier = await tenant.receive("product.created", {})
 
     async def claimed(at: datetime) -> RawEvent:
         found = await store.claim(now=at, lease=timedelta(seconds=60), limit=100)
@@ -366,61 +368,65 @@ async def test_stale_and_fresh_outcome_in_one_group_count_once(desk: Desk) -> No
     later = now + timedelta(seconds=61)
     stale, fresh = await claimed(now), await claimed(later)
     assert (stale.tries, fresh.tries) == (1, 2)
-    said = [desk.publication() for _ in range(2)]
+    published = [tenant.publication() for _ in range(2)]
     await asyncio.gather(
         store.finish(
-            Finished(event=stale, status=EventStatus.FAILED, reason="stale", at=later, publications=(said[0],))
+            Finished(event=stale, status=EventStatus.FAILED, reason="stale", at=later, publications=(published[0],))
         ),
-        store.finish(Finished(event=fresh, status=EventStatus.HANDLED, at=later, publications=(said[1],))),
+        store.finish(Finished(event=fresh, status=EventStatus.HANDLED, at=later, publications=(published[1],))),
     )
-    assert (await desk.event(identifier)).status == "HANDLED"
-    rows = await desk.database.fetch("SELECT event_id FROM outbox WHERE tenant_id = $1", desk.tenant_id)
-    assert [row["event_id"] for row in rows] == [said[1].event_id]
+    assert (await tenant.event(identifier)).status == "HANDLED"
+    rows = await tenant.database.fetch("SELECT event_id FROM outbox WHERE tenant_id = $1", tenant.tenant_id)
+    assert [row["event_id"] for row in rows] == [published[1].event_id]
 
 
-async def test_a_fee_that_cannot_be_had_is_asked_for_again_and_told_once(desk: Desk) -> None:
-    attempt = await desk.asked()
+async def test_fee_that_cannot_be_read_is_retried_and_published_once(tenant: Tenant) -> None:
+    attempt = await tenant.unanswered()
     charge = {
         "id": "ch_1",
         "amount_captured": 1_000,
         "currency": "brl",
         "payment_intent": f"pi_{attempt.id.hex}",
         "balance_transaction": "txn_1",
-        "metadata": desk.intent(attempt)["metadata"],
+        "metadata": tenant.intent(attempt)["metadata"],
     }
-    identifier = await desk.tell("charge.captured", charge)
-    await desk.work()
-    assert (await desk.event(identifier)).status == "RECEIVED"
-    assert await desk.said() == ["payment.authorized", "payment.captured"]
-    desk.fee = {"fee": 59, "currency": "brl", "created": 1_763_800_000}
-    desk.clock.advance(timedelta(seconds=2))
-    await desk.work()
-    assert (await desk.event(identifier)).status == "HANDLED"
-    assert await desk.said() == ["payment.authorized", "payment.captured", "processor_fee.charged"]
+    identifier = await tenant.receive("charge.captured", charge)
+    await tenant.work()
+    assert (await tenant.event(identifier)).status == "RECEIVED"
+    assert await tenant.published() == ["payment.authorized", "payment.captured"]
+    tenant.fee = {"fee": 59, "currency": "brl", "created": 1_763_800_000}
+    tenant.clock.advance(timedelta(seconds=2))
+    await tenant.work()
+    assert (await tenant.event(identifier)).status == "HANDLED"
+    assert await tenant.published() == ["payment.authorized", "payment.captured", "processor_fee.charged"]
 
 
-async def test_two_workers_do_not_both_tell_of_it(desk: Desk) -> None:
-    desk.fee = {"fee": 59, "currency": "brl", "created": 1_763_800_000}
-    attempts = [await desk.asked() for _ in range(20)]
+async def test_two_workers_publish_an_outcome_once(tenant: Tenant) -> None:
+    tenant.fee = {"fee": 59, "currency": "brl", "created": 1_763_800_000}
+    attempts = [await tenant.unanswered() for _ in range(20)]
     for attempt in attempts:
         identifier = f"evt_{attempt.id.hex}"
         for _ in range(2):
-            await desk.tell("payment_intent.amount_capturable_updated", desk.intent(attempt), event_id=identifier)
-    await asyncio.gather(*(inbox.work(limit=50) for inbox in (desk.inbox, desk.another(), desk.another())))
-    assert await desk.said() == ["payment.authorized"] * 20
+            await tenant.receive(
+                "payment_intent.amount_capturable_updated", tenant.intent(attempt), event_id=identifier
+            )
+    await asyncio.gather(*(inbox.work(limit=50) for inbox in (tenant.inbox, tenant.another(), tenant.another())))
+    assert await tenant.published() == ["payment.authorized"] * 20
 
 
-async def test_handled_events_are_forgotten_after_their_time_and_others_never(desk: Desk) -> None:
-    await desk.tell("product.created", {})
-    kept = await desk.tell("payment_intent.succeeded", {"id": "pi", "metadata": {"payment_intent_id": str(new_id())}})
-    await desk.work()
-    store = EventStore(desk.database)
+async def test_handled_events_are_forgotten_after_their_time_and_others_never(tenant: Tenant) -> None:
+    await tenant.receive("product.created", {})
+    kept = await tenant.receive(
+        "payment_intent.succeeded", {"id": "pi", "metadata": {"payment_intent_id": str(new_id())}}
+    )
+    await tenant.work()
+    store = EventStore(tenant.database)
     assert await store.forget(before=datetime(2026, 1, 1, tzinfo=UTC), limit=1_000) == 0
-    assert await store.forget(before=desk.clock.now() + timedelta(days=1), limit=1_000) > 0
-    assert (await desk.event(kept)).status == "FAILED"
+    assert await store.forget(before=tenant.clock.now() + timedelta(days=1), limit=1_000) > 0
+    assert (await tenant.event(kept)).status == "FAILED"
 
 
 @pytest.mark.parametrize("body", ["", "null", '{"id":"evt"}', '{"id":1,"type":"x","created":1,"data":{"object":{}}}'])
-async def test_what_is_no_event_is_malformed(desk: Desk, body: str) -> None:
+async def test_what_is_no_event_is_malformed(tenant: Tenant, body: str) -> None:
     with pytest.raises(NotGenuine, match="malformed"):
-        await desk.inbox.keep(body, tenant_id=desk.tenant_id, processor="stripe")
+        await tenant.inbox.keep(body, tenant_id=tenant.tenant_id, processor="stripe")

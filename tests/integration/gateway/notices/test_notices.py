@@ -76,25 +76,25 @@ class Telling:
 
 
 async def silent(place: Place, amount_minor: int = 9_014) -> tuple[UUID, Telling]:
-    """A payment whose authorization was asked for and never answered."""
+    """A payment whose authorization was requested and never answered."""
     command = place.authorize_command(amount_minor)
     await place.commands.authorize(command)
     intent = command.body.payment_intent_id
     return intent, Telling(place, intent)
 
 
-async def test_a_payment_that_nobody_asked_for_is_unknown(place: Place) -> None:
+async def test_a_payment_that_we_never_requested_is_unknown(place: Place) -> None:
     telling = Telling(place, new_id())
     assert await place.notices.apply(telling.captured()) is Applied.UNKNOWN_PAYMENT
 
 
-async def test_another_processor_may_not_speak_of_a_payment(place: Place) -> None:
+async def test_notice_of_another_processor_has_no_effect(place: Place) -> None:
     _, telling = await silent(place)
     foreign = msgspec.structs.replace(telling.of(AuthorizedNotice), processor="another")
     assert await place.notices.apply(foreign) is Applied.UNKNOWN_PAYMENT
 
 
-async def test_a_lost_authorization_is_told_by_notice_once(place: Place) -> None:
+async def test_a_lost_authorization_is_published_by_notice_once(place: Place) -> None:
     intent, telling = await silent(place)
     notice = telling.of(AuthorizedNotice)
     outcomes = await asyncio.gather(*(place.notices.apply(notice) for _ in range(5)))
@@ -105,9 +105,7 @@ async def test_a_lost_authorization_is_told_by_notice_once(place: Place) -> None
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))), ids=str)
-async def test_action_authorization_and_capture_in_any_order_are_told_in_their_own(
-    place: Place, order: tuple[int, ...]
-) -> None:
+async def test_notices_in_any_order_are_published_in_their_own(place: Place, order: tuple[int, ...]) -> None:
     intent, telling = await silent(place)
     notices: list[Notice] = [telling.of(ActionRequiredNotice), telling.of(AuthorizedNotice), telling.captured()]
     for number in order:
@@ -118,13 +116,13 @@ async def test_action_authorization_and_capture_in_any_order_are_told_in_their_o
     assert names.count("payment.action_required") == (1 if order[0] == 0 else 0)
 
 
-async def test_a_capture_that_somebody_else_asked_for_counts_and_ours_is_not_made(place: Place) -> None:
+async def test_capture_requested_elsewhere_counts_and_ours_is_not_made(place: Place) -> None:
     intent, telling = await silent(place)
     assert await place.notices.apply(telling.captured(amount_minor=9_000)) is Applied.APPLIED
     await place.commands.capture(place.capture_command(9_014, intent=intent, gateway_ref="ref"))
-    said = await place.said(intent)
-    assert [contract for contract, _ in said][-1] == "event:gateway:payment.captured"
-    assert said[-1][1]["amount_minor"] == 9_000
+    published = await place.published(intent)
+    assert [contract for contract, _ in published][-1] == "event:gateway:payment.captured"
+    assert published[-1][1]["amount_minor"] == 9_000
 
 
 async def test_a_decline_after_an_approval_contradicts(place: Place) -> None:
@@ -134,7 +132,7 @@ async def test_a_decline_after_an_approval_contradicts(place: Place) -> None:
     assert await place.names(intent) == ["payment.authorized"]
 
 
-async def test_a_release_at_the_processor_is_told_and_an_expiry_by_its_name(place: Place) -> None:
+async def test_release_and_expiry_at_the_processor_are_published_by_name(place: Place) -> None:
     voided, _ = await place.held(15_050, manual=True)
     assert await place.notices.apply(Telling(place, voided).of(VoidedNotice)) is Applied.APPLIED
     assert await place.names(voided) == ["payment.authorized", "payment.voided"]
@@ -149,7 +147,7 @@ async def test_a_release_of_captured_funds_contradicts(place: Place) -> None:
     assert await place.notices.apply(Telling(place, intent, ref).of(VoidedNotice)) is Applied.CONTRADICTS
 
 
-async def test_a_release_that_we_refused_to_believe_is_told_when_it_is_true(place: Place) -> None:
+async def test_release_that_failed_before_is_published_when_it_is_true(place: Place) -> None:
     intent, ref = await place.held(9_061, manual=True)
     await place.commands.void(place.void_command(9_061, intent=intent, gateway_ref=ref))
     assert await place.notices.apply(Telling(place, intent, ref).of(VoidedNotice)) is Applied.APPLIED
@@ -166,7 +164,7 @@ async def test_a_wish_that_is_canceled_at_the_processor_is_declined(place: Place
     ("order", "expected"),
     [
         ((False, True), ["refund.succeeded", "refund.failed"]),
-        # Success that is heard after the failure is the older news: nothing was ever given, nothing is taken back.
+        # Success that is received after the failure is the older event: nothing was given, nothing is taken back.
         ((True, False), ["refund.failed"]),
     ],
 )
@@ -183,7 +181,7 @@ async def test_a_refund_that_succeeds_and_fails_leaves_nothing_in_any_order(
     assert (await place.names(intent))[2:] == expected
 
 
-async def test_a_refund_that_we_never_asked_for_is_unknown(place: Place) -> None:
+async def test_a_refund_that_we_never_requested_is_unknown(place: Place) -> None:
     intent, ref = await place.captured(20_000)
     assert await place.notices.apply(Telling(place, intent, ref).refund(new_id(), failed=False)) is (
         Applied.UNKNOWN_PAYMENT
@@ -191,7 +189,7 @@ async def test_a_refund_that_we_never_asked_for_is_unknown(place: Place) -> None
 
 
 @pytest.mark.parametrize("end", [DisputeState.WON, DisputeState.LOST])
-async def test_a_dispute_whose_end_is_heard_first_is_told_from_the_beginning(place: Place, end: DisputeState) -> None:
+async def test_dispute_whose_end_comes_first_is_published_from_its_start(place: Place, end: DisputeState) -> None:
     intent, ref = await place.captured(15_050)
     telling = Telling(place, intent, ref)
     for state in (end, DisputeState.OPEN, end):
@@ -213,8 +211,8 @@ async def test_the_last_decision_about_a_dispute_counts_however_often_it_is_reve
         assert await place.notices.apply(decided[-1]) is Applied.APPLIED
     # Nothing that is older than the last decision changes it.
     assert [await place.notices.apply(notice) for notice in decided] == [Applied.KNOWN] * 4
-    said = (await place.said(intent))[2:]
-    assert [(name.rpartition(":")[2], body.get("reversals", 0)) for name, body in said] == [
+    published = (await place.published(intent))[2:]
+    assert [(name.rpartition(":")[2], body.get("reversals", 0)) for name, body in published] == [
         ("dispute.opened", 0),
         ("dispute.lost", 0),
         ("dispute.won", 1),
@@ -230,7 +228,7 @@ async def test_a_changed_amount_of_an_open_dispute_is_no_repetition(place: Place
     assert await place.notices.apply(changed) is Applied.CONTRADICTS
 
 
-async def test_a_notice_and_our_own_call_at_once_are_told_once(place: Place) -> None:
+async def test_a_notice_and_our_own_call_at_once_are_published_once(place: Place) -> None:
     for _ in range(20):
         intent, ref = await place.held(15_050)
         notice = Telling(place, intent, ref).captured(15_050)

@@ -118,7 +118,7 @@ class Gateway:
             attempt=retries,
         )
 
-    async def said(self, intent: UUID) -> list[tuple[str, dict[str, Any]]]:
+    async def published(self, intent: UUID) -> list[tuple[str, dict[str, Any]]]:
         rows = await self.database.fetch(
             "SELECT contract, body FROM outbox WHERE tenant_id = $1 AND body::jsonb ->> 'payment_intent_id' = $2 "
             "ORDER BY seq",
@@ -153,11 +153,11 @@ def gateway(database: Database, clock: ManualClock, tenant_id: str, book: Counti
     return Gateway(database, clock, tenant_id, book)
 
 
-async def test_an_authorization_is_held_and_said_once(gateway: Gateway, book: CountingProcessor) -> None:
+async def test_an_authorization_is_held_and_published_once(gateway: Gateway, book: CountingProcessor) -> None:
     command = gateway.authorize_command(15_050)
     intent = command.body.payment_intent_id
     await gateway.commands.authorize(command)
-    [(contract, body)] = await gateway.said(intent)
+    [(contract, body)] = await gateway.published(intent)
     assert contract == "event:gateway:payment.authorized"
     assert body["amount_minor"] == 15_050
     assert body["gateway_ref"].startswith("sandbox_")
@@ -169,17 +169,17 @@ async def test_an_authorization_is_held_and_said_once(gateway: Gateway, book: Co
     assert book.charges == {f"authorize {intent}": 1}
 
 
-async def test_an_authorization_heard_twice_is_one_charge_and_one_event(
+async def test_an_authorization_sent_twice_is_one_charge_and_one_event(
     gateway: Gateway, book: CountingProcessor
 ) -> None:
     command = gateway.authorize_command(15_050)
     await gateway.commands.authorize(command)
     await gateway.commands.authorize(gateway.authorize_command(15_050, intent=command.body.payment_intent_id))
-    assert len(await gateway.said(command.body.payment_intent_id)) == 1
+    assert len(await gateway.published(command.body.payment_intent_id)) == 1
     assert sum(book.calls.values()) == 1
 
 
-async def test_an_authorization_heard_twenty_times_at_once_in_two_processes_is_one_charge_and_one_event(
+async def test_twenty_copies_at_once_in_two_processes_are_one_charge(
     gateway: Gateway, database: Database, clock: ManualClock, tenant_id: str, book: CountingProcessor
 ) -> None:
     other = Gateway(database, clock, tenant_id, book)
@@ -191,7 +191,7 @@ async def test_an_authorization_heard_twenty_times_at_once_in_two_processes_is_o
                 group.create_task(other.commands.authorize(command))
     for command in commands:
         intent = command.body.payment_intent_id
-        assert len(await gateway.said(intent)) == 1
+        assert len(await gateway.published(intent)) == 1
         assert len(await gateway.attempts(intent)) == 1
         assert book.charges[f"authorize {intent}"] == 1
 
@@ -213,8 +213,10 @@ async def test_load_waits_in_line_and_nothing_is_postponed(gateway: Gateway, boo
     gateway.set_bulkhead(Bulkhead(places=8, wait_seconds=30, waiting_max=512))
     commands = [gateway.authorize_command(amount) for amount in range(15_000, 15_300)]
     await asyncio.gather(*(gateway.commands.authorize(command) for command in commands))
-    outcomes = [await gateway.said(command.body.payment_intent_id) for command in commands]
-    assert [[contract for contract, _ in said] for said in outcomes] == [["event:gateway:payment.authorized"]] * 300
+    outcomes = [await gateway.published(command.body.payment_intent_id) for command in commands]
+    assert [[contract for contract, _ in published] for published in outcomes] == [
+        ["event:gateway:payment.authorized"]
+    ] * 300
     assert set(book.calls.values()) == {1}
 
 
@@ -231,7 +233,7 @@ async def test_beyond_the_line_the_attempts_table_waits_and_its_turn_comes_at_on
     gateway.set_bulkhead(Bulkhead(places=100, wait_seconds=30))
     assert await gateway.commands.resolve_due(limit=1_000) == len(parked)
     for intent in intents:
-        assert len(await gateway.said(intent)) == 1
+        assert len(await gateway.published(intent)) == 1
     assert set(book.calls.values()) == {1}
 
 
@@ -266,7 +268,7 @@ async def test_a_command_that_cannot_be_stored_does_not_take_its_neighbours_with
     )
     assert [number for number, result in enumerate(results) if result is not None] == [40]
     assert isinstance(results[40], Unstorable)
-    assert len(await gateway.said(commands[99].body.payment_intent_id)) == 1
+    assert len(await gateway.published(commands[99].body.payment_intent_id)) == 1
 
 
 async def test_the_same_intent_of_another_tenant_is_another_attempt(
@@ -281,11 +283,11 @@ async def test_the_same_intent_of_another_tenant_is_another_attempt(
     assert [a.amount_minor for a in await other.attempts(intent)] == [99]
 
 
-async def test_a_decline_is_said_with_its_reason(gateway: Gateway) -> None:
+async def test_a_decline_is_published_with_its_reason(gateway: Gateway) -> None:
     command = gateway.authorize_command(9_001)
     intent = command.body.payment_intent_id
     await gateway.commands.authorize(command)
-    [(contract, body)] = await gateway.said(intent)
+    [(contract, body)] = await gateway.published(intent)
     assert contract == "event:gateway:payment.declined"
     assert body["reason"] == "insufficient_funds"
     [attempt] = await gateway.attempts(intent)
@@ -297,28 +299,31 @@ async def test_a_capture_follows_its_authorization(gateway: Gateway, book: Count
     command = gateway.capture_command(15_050, intent=intent, gateway_ref=ref)
     await gateway.commands.capture(command)
     await gateway.commands.capture(command)
-    said = await gateway.said(intent)
-    assert [contract for contract, _ in said] == ["event:gateway:payment.authorized", "event:gateway:payment.captured"]
-    assert said[1][1]["gateway_ref"] == ref
+    published = await gateway.published(intent)
+    assert [contract for contract, _ in published] == [
+        "event:gateway:payment.authorized",
+        "event:gateway:payment.captured",
+    ]
+    assert published[1][1]["gateway_ref"] == ref
     assert [a.operation for a in await gateway.attempts(intent)] == [Operation.AUTHORIZE, Operation.CAPTURE]
     assert book.charges == {f"authorize {intent}": 1, f"capture {intent}": 1}
 
 
-async def test_a_refused_capture_is_said_with_its_reason(gateway: Gateway) -> None:
+async def test_a_refused_capture_is_published_with_its_reason(gateway: Gateway) -> None:
     ref = await authorized(gateway, 9_031, intent := new_id())
     await gateway.commands.capture(gateway.capture_command(9_031, intent=intent, gateway_ref=ref))
-    contract, body = (await gateway.said(intent))[-1]
+    contract, body = (await gateway.published(intent))[-1]
     assert (contract, body["reason"]) == ("event:gateway:payment.capture_failed", "authorization_expired")
 
 
 @pytest.mark.parametrize("amount_minor", [9_011, 9_021, 9_022])
-async def test_a_stumbling_processor_is_asked_again_at_once(
+async def test_a_processor_that_fails_once_is_called_again_at_once(
     gateway: Gateway, book: CountingProcessor, amount_minor: int
 ) -> None:
     command = gateway.authorize_command(amount_minor)
     intent = command.body.payment_intent_id
     await gateway.commands.authorize(command)
-    [(contract, _)] = await gateway.said(intent)
+    [(contract, _)] = await gateway.published(intent)
     assert contract == "event:gateway:payment.authorized"
     [attempt] = await gateway.attempts(intent)
     assert attempt.asks == 2
@@ -329,7 +334,7 @@ async def test_a_stumbling_processor_is_asked_again_at_once(
 async def test_a_lost_decline_is_not_taken_for_an_approval(gateway: Gateway) -> None:
     command = gateway.authorize_command(9_012)
     await gateway.commands.authorize(command)
-    [(contract, _)] = await gateway.said(command.body.payment_intent_id)
+    [(contract, _)] = await gateway.published(command.body.payment_intent_id)
     assert contract == "event:gateway:payment.declined"
 
 
@@ -337,7 +342,7 @@ async def test_an_unknown_outcome_is_found_out_with_the_same_key(gateway: Gatewa
     command = gateway.authorize_command(9_013)
     intent = command.body.payment_intent_id
     await gateway.commands.authorize(command)
-    assert await gateway.said(intent) == []
+    assert await gateway.published(intent) == []
     [attempt] = await gateway.attempts(intent)
     assert (attempt.status, attempt.asks, attempt.reason) == (AttemptStatus.UNKNOWN, 4, "timeout")
     assert attempt.next_ask_at == gateway.clock.now() + timedelta(seconds=5)
@@ -346,7 +351,7 @@ async def test_an_unknown_outcome_is_found_out_with_the_same_key(gateway: Gatewa
     before = resolved.get()
     assert await gateway.resolve_after(timedelta(seconds=4)) == 0
     assert await gateway.resolve_after(timedelta(seconds=1)) == 1
-    [(contract, _)] = await gateway.said(intent)
+    [(contract, _)] = await gateway.published(intent)
     assert contract == "event:gateway:payment.authorized"
     assert book.charges == {f"authorize {intent}": 1}
     assert len(book.calls) == 1
@@ -359,27 +364,25 @@ async def test_a_lost_capture_is_found_out_with_the_same_key(gateway: Gateway, b
     ref = await authorized(gateway, 9_034, intent := new_id())
     await gateway.commands.capture(gateway.capture_command(9_034, intent=intent, gateway_ref=ref))
     assert await gateway.resolve_after(timedelta(seconds=5)) == 1
-    assert (await gateway.said(intent))[-1][0] == "event:gateway:payment.captured"
+    assert (await gateway.published(intent))[-1][0] == "event:gateway:payment.captured"
     assert book.charges[f"capture {intent}"] == 1
 
 
-async def test_an_outcome_that_nobody_knows_is_left_to_a_person_and_never_guessed(
-    gateway: Gateway, book: CountingProcessor
-) -> None:
+async def test_unknown_outcome_is_left_to_a_person_and_never_guessed(gateway: Gateway, book: CountingProcessor) -> None:
     command = gateway.authorize_command(9_014)
     intent = command.body.payment_intent_id
     await gateway.commands.authorize(command)
     before = (await gateway.store.count_open()).overdue
     alarms = metrics.OUTCOMES_OVERDUE.labels(Operation.AUTHORIZE)._value
     rung = alarms.get()
-    began, asked = gateway.clock.now(), 0
+    began, calls = gateway.clock.now(), 0
     for age in PATIENCE.ages:
         gateway.clock.advance(began + age - gateway.clock.now())
-        asked += await gateway.commands.resolve_due(limit=1_000)
-    assert asked == len(PATIENCE.ages)
+        calls += await gateway.commands.resolve_due(limit=1_000)
+    assert calls == len(PATIENCE.ages)
     [attempt] = await gateway.attempts(intent)
     assert (attempt.status, attempt.next_ask_at) == (AttemptStatus.UNKNOWN, None)
-    assert await gateway.said(intent) == []
+    assert await gateway.published(intent) == []
     assert (await gateway.store.count_open()).overdue == before + 1
     assert alarms.get() == rung + 1
     # A day later the processor may have forgotten the key, and the same question could be a second charge.
@@ -414,7 +417,7 @@ async def test_a_death_around_the_call_is_healed_by_redelivery(
     [attempt] = await gateway.attempts(intent)
     assert (attempt.status, attempt.asks) == (AttemptStatus.PENDING, 0)
     await gateway.commands.authorize(command)
-    assert len(await gateway.said(intent)) == 1
+    assert len(await gateway.published(intent)) == 1
     assert book.charges == {f"authorize {intent}": 1}
 
 
@@ -429,7 +432,7 @@ async def test_a_death_around_the_call_is_healed_by_the_resolver(
         await gateway.commands.authorize(command)
     assert await gateway.resolve_after(PATIENCE.lease - timedelta(seconds=1)) == 0
     assert await gateway.resolve_after(timedelta(seconds=1)) == 1
-    assert len(await gateway.said(intent)) == 1
+    assert len(await gateway.published(intent)) == 1
     assert book.charges == {f"authorize {intent}": 1}
 
 
@@ -438,10 +441,10 @@ class Pausing(Dying):
 
     def __init__(self, processor: Processor) -> None:
         super().__init__(processor, before_the_call=True)
-        self.asked, self.let_go = asyncio.Event(), asyncio.Event()
+        self.called, self.let_go = asyncio.Event(), asyncio.Event()
 
     async def authorize(self, request: Authorize) -> Answer:
-        self.asked.set()
+        self.called.set()
         await self.let_go.wait()
         return await self._processor.authorize(request)
 
@@ -453,7 +456,7 @@ async def test_whoever_still_asks_renews_the_lease_and_nobody_else_asks(
     requester, other = Gateway(database, clock, tenant_id, slow), Gateway(database, clock, tenant_id, book)
     command = requester.authorize_command(15_050)
     asking = asyncio.create_task(requester.commands.authorize(command))
-    await slow.asked.wait()
+    await slow.called.wait()
     for _ in range(4):
         clock.advance(PATIENCE.lease / 2)
         await requester.commands.hold_leases()
@@ -479,7 +482,7 @@ async def test_two_resolvers_never_take_the_same_attempt(
     taken = await asyncio.gather(gateway.commands.resolve_due(limit=100), other.commands.resolve_due(limit=100))
     assert sum(taken) == 5
     for command in commands:
-        assert len(await gateway.said(command.body.payment_intent_id)) == 1
+        assert len(await gateway.published(command.body.payment_intent_id)) == 1
 
 
 async def open_circuit(gateway: Gateway) -> None:
@@ -501,7 +504,7 @@ async def test_while_the_circuit_is_open_a_command_waits_and_nothing_is_written(
     assert await gateway.attempts(command.body.payment_intent_id) == []
     gateway.clock.advance(timedelta(seconds=30))
     await gateway.commands.authorize(command)
-    assert len(await gateway.said(command.body.payment_intent_id)) == 1
+    assert len(await gateway.published(command.body.payment_intent_id)) == 1
     assert sum(book.calls.values()) == 1
 
 
@@ -516,7 +519,7 @@ async def test_a_command_that_has_waited_long_waits_in_the_table_without_an_end(
     assert (attempt.status, attempt.asked_at) == (AttemptStatus.PENDING, None)
     assert await gateway.resolve_after(timedelta(seconds=10)) == 0
     assert await gateway.resolve_after(timedelta(days=3)) == 1
-    assert len(await gateway.said(intent)) == 1
+    assert len(await gateway.published(intent)) == 1
     assert book.charges == {f"authorize {intent}": 1}
 
 
@@ -528,7 +531,7 @@ async def test_a_parked_attempt_is_left_to_the_resolver(gateway: Gateway, book: 
     await gateway.commands.authorize(command)
     assert sum(book.calls.values()) == 0
     assert await gateway.commands.resolve_due(limit=100) == 1
-    assert len(await gateway.said(command.body.payment_intent_id)) == 1
+    assert len(await gateway.published(command.body.payment_intent_id)) == 1
 
 
 async def test_a_request_that_was_not_taken_is_soon_made_again(
@@ -559,7 +562,7 @@ async def test_a_request_that_was_not_taken_is_soon_made_again(
     assert (attempt.status, attempt.reason) == (AttemptStatus.PENDING, "unreachable")
     deaf.deaf = False
     assert await gateway.resolve_after(timedelta(seconds=5)) == 1
-    assert len(await gateway.said(intent)) == 1
+    assert len(await gateway.published(intent)) == 1
 
 
 async def test_a_refusal_to_listen_does_not_take_back_that_somebody_else_got_no_answer(gateway: Gateway) -> None:
@@ -572,7 +575,7 @@ async def test_a_refusal_to_listen_does_not_take_back_that_somebody_else_got_no_
     assert after.status is AttemptStatus.UNKNOWN
 
 
-async def test_the_outcome_event_has_the_same_id_whoever_says_it(gateway: Gateway, database: Database) -> None:
+async def test_the_outcome_event_has_the_same_id_whoever_publishes_it(gateway: Gateway, database: Database) -> None:
     command = gateway.authorize_command(15_050)
     intent = command.body.payment_intent_id
     await gateway.commands.authorize(command)
@@ -584,18 +587,16 @@ async def test_the_outcome_event_has_the_same_id_whoever_says_it(gateway: Gatewa
     assert [row["event_id"] for row in await database.fetch(rows, str(intent))] == [first["event_id"]] * 2
 
 
-async def test_outcome_that_was_lost_is_published_again_and_nothing_is_asked_again(
-    gateway: Gateway, book: CountingProcessor
-) -> None:
+async def test_lost_outcome_is_published_again_without_another_call(gateway: Gateway, book: CountingProcessor) -> None:
     command = gateway.authorize_command(15_050)
     intent = command.body.payment_intent_id
     await gateway.commands.authorize(command)
-    [first] = await gateway.said(intent)
+    [first] = await gateway.published(intent)
     asks = sum(book.calls.values())
     repeated = metrics.OUTCOMES_REPEATED.labels(Operation.AUTHORIZE)._value
     before = repeated.get()
     await gateway.commands.authorize(again(command))
-    assert await gateway.said(intent) == [first, first]
+    assert await gateway.published(intent) == [first, first]
     assert (sum(book.calls.values()), repeated.get()) == (asks, before + 1)
 
 
@@ -607,8 +608,8 @@ async def test_command_of_which_only_the_repetition_arrives_is_carried_out(
     [attempt] = await gateway.attempts(intent)
     capture = gateway.capture_command(15_050, intent=intent, gateway_ref=attempt.gateway_ref)
     await gateway.commands.capture(again(capture))
-    # What is known of the payment is said again before.
-    contracts = [contract.rpartition(".")[2] for contract, _ in await gateway.said(intent)]
+    # What is known of the payment is published again before.
+    contracts = [contract.rpartition(".")[2] for contract, _ in await gateway.published(intent)]
     assert contracts == ["authorized", "authorized", "captured"]
     assert book.charges == {f"authorize {intent}": 1, f"capture {intent}": 1}
 
@@ -621,9 +622,9 @@ async def test_repetition_of_what_has_no_outcome_yet_is_left_to_the_schedule(
     await gateway.commands.authorize(command)
     asks = sum(book.calls.values())
     await gateway.commands.authorize(again(command))
-    assert (await gateway.said(intent), sum(book.calls.values())) == ([], asks)
+    assert (await gateway.published(intent), sum(book.calls.values())) == ([], asks)
     assert await gateway.resolve_after(timedelta(seconds=5)) == 1
-    assert len(await gateway.said(intent)) == 1
+    assert len(await gateway.published(intent)) == 1
 
 
 def again[M: PaymentCommand](command: Received[M]) -> Received[M]:

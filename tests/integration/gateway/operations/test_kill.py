@@ -29,7 +29,7 @@ async def start(database: TestDatabase, own_url: str, log: Path) -> asyncio.subp
         "GATEWAY_RABBITMQ_URL": own_url,
         "HTTP_PORT": str(free_port()),
         "SANDBOX_LATENCY_SECONDS": "0.2",
-        # Fewer places than commands, so that every kill finds some asked, some waiting and some done.
+        # Fewer places than commands, so that every kill finds some calling, some waiting and some done.
         "CONSUMER_CONCURRENCY": "8",
         "PROCESSOR_CONCURRENCY_MAX": "6",
         "PROCESSOR_WAITING_MAX": "1",
@@ -68,16 +68,16 @@ async def test_killed_again_and_again_every_payment_is_authorized_once(
         await until(listening, seconds=WAIT_SECONDS)
         await api.listen()
         commands = [authorize(15_050) for _ in range(PAYMENTS)]
-        await api.say(*commands)
+        await api.send(*commands)
         for kills in range(1, 3):
 
-            async def decided(wanted: int = kills * 15) -> bool:
+            async def decided(expected: int = kills * 15) -> bool:
                 count: int = await watcher.fetchval(
                     "SELECT count(*) FROM gateway.attempts WHERE tenant_id = $1 AND status = 'APPROVED'", tenant_id
                 )
-                return count >= wanted
+                return count >= expected
 
-            # Six are asked at a time, so at any such moment some are asked, some wait and some are done.
+            # Six calls are made at a time, so at any such moment some are being made, some wait and some are done.
             await until(decided, seconds=WAIT_SECONDS)
             process.send_signal(signal.SIGKILL)
             await process.wait()
@@ -85,16 +85,16 @@ async def test_killed_again_and_again_every_payment_is_authorized_once(
 
         intents = {str(command.payment_intent_id) for command in commands}
 
-        async def all_said() -> bool:
+        async def all_published() -> bool:
             return {body["payment_intent_id"] for _, _, body in api.received} == intents
 
-        await until(all_said, seconds=WAIT_SECONDS)
+        await until(all_published, seconds=WAIT_SECONDS)
         rows = await watcher.fetch(
             "SELECT id, gateway_ref, status FROM gateway.attempts WHERE tenant_id = $1", tenant_id
         )
         assert Counter(row["status"] for row in rows) == {"APPROVED": PAYMENTS}
         assert len({row["gateway_ref"] for row in rows}) == PAYMENTS
-        # A relay that died between the broker's confirm and its own commit says an event again, under the same id.
+        # A relay that died between the broker's confirm and its own commit publishes an event again, under the same id.
         assert len({event.id for _, event, _ in api.received}) == PAYMENTS
     finally:
         if process.returncode is None:

@@ -1,4 +1,4 @@
-"""Voids, refunds, expiry, and what the processor says later: commands in, messages out, on a real database and book."""
+"""Voids, refunds, expiry, and what the processor reports later: commands in, messages out, on a real database and book."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -26,7 +26,7 @@ from tests.unit.gateway.processors.test_sandbox import SANDBOX_AMOUNTS
 
 
 class Place(Gateway):
-    """A gateway whose sandbox keeps its book in the database, and tells what happens by itself."""
+    """A gateway whose sandbox keeps its book in the database, and reports what happens by itself."""
 
     def __init__(self, database: Database, clock: ManualClock, tenant_id: str) -> None:
         self.sandbox = SandboxProcessor(book=StoredBook(SandboxStore(database)), clock=clock, slow_seconds=0.001)
@@ -72,8 +72,8 @@ class Place(Gateway):
         )
 
     async def names(self, intent: UUID) -> list[str]:
-        """What was said about a payment, in order."""
-        return [contract.removeprefix("event:gateway:") for contract, _ in await self.said(intent)]
+        """What was published about a payment, in order."""
+        return [contract.removeprefix("event:gateway:") for contract, _ in await self.published(intent)]
 
     async def pass_time(self, by: timedelta) -> None:
         """Turn the clock and do what workers do on theirs."""
@@ -111,7 +111,7 @@ class TestSandboxWithItsStoredBook(ProcessorSuite):
         return SANDBOX_AMOUNTS[cue]
 
 
-async def test_a_hold_is_released_once_however_often_it_is_asked(place: Place) -> None:
+async def test_a_hold_is_released_once_however_often_it_is_requested(place: Place) -> None:
     intent, ref = await place.held(15_050, manual=True)
     command = place.void_command(15_050, intent=intent, gateway_ref=ref)
     await asyncio.gather(*(place.commands.void(command) for _ in range(3)))
@@ -121,7 +121,7 @@ async def test_a_hold_is_released_once_however_often_it_is_asked(place: Place) -
 async def test_a_void_of_captured_funds_is_refused_with_its_reason(place: Place) -> None:
     intent, ref = await place.captured(15_050)
     await place.commands.void(place.void_command(15_050, intent=intent, gateway_ref=ref))
-    contract, body = (await place.said(intent))[-1]
+    contract, body = (await place.published(intent))[-1]
     assert (contract, body["reason"]) == ("event:gateway:payment.void_failed", "already_captured")
 
 
@@ -131,10 +131,10 @@ async def test_second_command_after_a_failure_is_answered_at_once(place: Place, 
     intent, ref = await (place.captured(amount_minor) if operation == "void" else place.held(amount_minor, manual=True))
     carry_out = place.commands.void if operation == "void" else place.commands.capture
     make: Any = place.void_command if operation == "void" else place.capture_command
-    before = len(await place.said(intent))
+    before = len(await place.published(intent))
     for _ in range(2):
         await carry_out(make(amount_minor, intent=intent, gateway_ref=ref))
-    first, second = (await place.said(intent))[before:]
+    first, second = (await place.published(intent))[before:]
     assert first == second
     assert first[0] == f"event:gateway:payment.{operation}_failed"
     ids = await place.database.fetch(
@@ -144,7 +144,7 @@ async def test_second_command_after_a_failure_is_answered_at_once(place: Place, 
     if operation == "capture":
         # Another part of the same funds is another command, and the answer is the same.
         await carry_out(make(9_000, intent=intent, gateway_ref=ref))
-        assert (await place.said(intent))[before + 2] == first
+        assert (await place.published(intent))[before + 2] == first
 
 
 async def test_a_capture_and_a_void_at_once_end_in_one_of_the_two(place: Place) -> None:
@@ -154,18 +154,18 @@ async def test_a_capture_and_a_void_at_once_end_in_one_of_the_two(place: Place) 
             place.commands.void(place.void_command(15_050, intent=intent, gateway_ref=ref)),
             place.commands.capture(place.capture_command(15_050, intent=intent, gateway_ref=ref)),
         )
-        said = set(await place.names(intent)) - {"payment.authorized"}
-        assert said in ({"payment.voided", "payment.capture_failed"}, {"payment.captured", "payment.void_failed"})
+        published = set(await place.names(intent)) - {"payment.authorized"}
+        assert published in ({"payment.voided", "payment.capture_failed"}, {"payment.captured", "payment.void_failed"})
 
 
-async def test_refunds_of_one_payment_are_each_asked_once_and_never_exceed_it(place: Place) -> None:
+async def test_refunds_of_a_payment_are_each_made_once_and_never_exceed_it(place: Place) -> None:
     intent, ref = await place.captured(15_050)
     commands = [place.refund_command(1_000, intent=intent, gateway_ref=ref) for _ in range(20)]
     await asyncio.gather(*(place.commands.refund(command) for command in commands * 2))
     names = await place.names(intent)
     assert names.count("refund.succeeded") == 15
     assert names.count("refund.failed") == 5
-    refused = [body for contract, body in await place.said(intent) if contract.endswith("refund.failed")]
+    refused = [body for contract, body in await place.published(intent) if contract.endswith("refund.failed")]
     assert {body["reason"] for body in refused} == {"already_refunded"}
     assert not any(body.get("after_success") for body in refused)
     assert all(count == 1 for count in place.book.charges.values())
@@ -188,7 +188,7 @@ async def test_a_refund_that_is_repeated_with_other_money_is_refused(place: Plac
         (9_056, AttemptStatus.UNKNOWN, ["refund.succeeded"]),
     ],
 )
-async def test_a_refund_that_ends_later_is_said_when_it_does(
+async def test_a_refund_that_ends_later_is_published_when_it_does(
     place: Place, amount_minor: int, status: AttemptStatus, expected: list[str]
 ) -> None:
     intent, ref = await place.captured(20_000)
@@ -199,7 +199,7 @@ async def test_a_refund_that_ends_later_is_said_when_it_does(
         await place.pass_time(timedelta(seconds=5))
     assert (await place.names(intent))[2:] == expected
     if expected[-1] == "refund.failed":
-        assert (await place.said(intent))[-1][1].get("after_success", False) is (len(expected) == 2)
+        assert (await place.published(intent))[-1][1].get("after_success", False) is (len(expected) == 2)
 
 
 async def test_a_pending_refund_whose_notice_is_lost_is_read_by_the_resolver(place: Place) -> None:
@@ -214,9 +214,11 @@ async def test_a_pending_refund_whose_notice_is_lost_is_read_by_the_resolver(pla
 
 
 @pytest.mark.parametrize(("amount_minor", "end"), [(9_041, "payment.authorized"), (9_042, "payment.declined")])
-async def test_an_action_of_the_customer_is_said_and_then_its_end(place: Place, amount_minor: int, end: str) -> None:
+async def test_an_action_of_the_customer_is_published_and_then_its_end(
+    place: Place, amount_minor: int, end: str
+) -> None:
     intent, _ = await place.held(amount_minor)
-    [(contract, body)] = await place.said(intent)
+    [(contract, body)] = await place.published(intent)
     assert contract == "event:gateway:payment.action_required"
     assert body["action_url"].startswith("https://")
     await place.pass_time(timedelta(seconds=2))
@@ -231,7 +233,7 @@ async def test_a_wish_that_the_customer_has_left_can_be_voided(place: Place) -> 
     assert await place.names(intent) == ["payment.action_required", "payment.voided"]
 
 
-async def test_a_hold_that_ends_is_released_and_said_once(place: Place) -> None:
+async def test_a_hold_that_ends_is_released_and_published_once(place: Place) -> None:
     intent, _ = await place.held(9_044, manual=True)
     await place.pass_time(timedelta(seconds=1))
     assert await place.names(intent) == ["payment.authorized"]
@@ -254,12 +256,14 @@ async def test_a_hold_that_was_captured_or_released_does_not_end_by_itself(place
 
 
 @pytest.mark.parametrize(("amount_minor", "end"), [(9_071, []), (9_072, ["dispute.won"]), (9_073, ["dispute.lost"])])
-async def test_a_dispute_is_said_from_its_opening_to_its_end(place: Place, amount_minor: int, end: list[str]) -> None:
+async def test_a_dispute_is_published_from_its_opening_to_its_end(
+    place: Place, amount_minor: int, end: list[str]
+) -> None:
     intent, _ = await place.captured(amount_minor)
     for _ in range(4):
         await place.pass_time(timedelta(seconds=2))
     assert (await place.names(intent))[2:] == ["dispute.opened", *end]
-    assert (await place.said(intent))[2][1]["evidence_due_at"]
+    assert (await place.published(intent))[2][1]["evidence_due_at"]
 
 
 async def test_attempts_are_forgotten_when_their_payment_is_old_and_never_sooner(

@@ -45,7 +45,7 @@ async def test_a_part_is_taken(processor: StripeProcessor) -> None:
 
 
 async def test_a_capture_that_was_done_is_found_done(processor: StripeProcessor) -> None:
-    # Without idempotency keys the second request is refused; the payment's state tells that it was ours.
+    # Without idempotency keys the second request is refused; the payment's state shows that it was ours.
     request = capture(await held(processor))
     first = await processor.capture(request)
     again = await processor.capture(msgspec.structs.replace(request, ask=2))
@@ -53,7 +53,7 @@ async def test_a_capture_that_was_done_is_found_done(processor: StripeProcessor)
     assert isinstance(again, Approved)
 
 
-async def test_a_void_is_an_approval_however_often_it_is_asked(processor: StripeProcessor) -> None:
+async def test_a_void_is_an_approval_however_often_it_is_requested(processor: StripeProcessor) -> None:
     reference = await held(processor)
     assert isinstance(await processor.void(void(reference)), Approved)
     assert isinstance(await processor.void(void(reference)), Approved)
@@ -84,8 +84,8 @@ async def test_a_declined_card_is_a_decline(processor: StripeProcessor) -> None:
     assert answer.reason is DeclineReason.CARD_DECLINED
 
 
-async def test_a_card_that_nobody_knows_is_a_decline(processor: StripeProcessor) -> None:
-    answer = await processor.authorize(authorize(payment_method="pm_nobody_knows"))
+async def test_an_unknown_card_is_a_decline(processor: StripeProcessor) -> None:
+    answer = await processor.authorize(authorize(payment_method="pm_unknown"))
     assert isinstance(answer, Declined)
 
 
@@ -95,7 +95,7 @@ async def test_funds_that_nobody_holds_cannot_be_taken(processor: StripeProcesso
     assert answer.reason is DeclineReason.PROCESSOR_REFUSED
 
 
-async def test_proof_by_the_customer_is_asked_for(processor: StripeProcessor) -> None:
+async def test_proof_by_the_customer_is_requested(processor: StripeProcessor) -> None:
     # localstripe has no payment method of that name; a card that needs proof is made first.
     method = await processor._client.v1.payment_methods.create_async(
         {"type": "card", "card": {"number": "4000000000003220", "exp_month": 12, "exp_year": 2030, "cvc": "123"}}

@@ -32,14 +32,14 @@ def authorize(payment_method: str = "") -> AuthorizePayment:
 
 async def held(stripe: StripeGateway, payment_method: str = "") -> tuple[UUID, str]:
     command = authorize(payment_method)
-    await stripe.api.say(command)
+    await stripe.api.send(command)
     _, _, body = await stripe.api.outcome_of(command.payment_intent_id, "payment.authorized")
     return command.payment_intent_id, body["gateway_ref"]
 
 
 async def taken(stripe: StripeGateway, payment_method: str = "") -> tuple[UUID, str]:
     intent, reference = await held(stripe, payment_method)
-    await stripe.api.say(
+    await stripe.api.send(
         CapturePayment(payment_intent_id=intent, amount_minor=AMOUNT, currency="BRL", gateway_ref=reference)
     )
     await stripe.api.outcome_of(intent, "payment.captured")
@@ -50,7 +50,7 @@ async def refunded(stripe: StripeGateway, intent: UUID, reference: str) -> UUID:
     command = RefundPayment(
         payment_intent_id=intent, amount_minor=AMOUNT, currency="BRL", gateway_ref=reference, refund_id=new_id()
     )
-    await stripe.api.say(command)
+    await stripe.api.send(command)
     return command.refund_id
 
 
@@ -71,14 +71,14 @@ def sum_of(page: str, name: str) -> float:
     return sum(float(line.rpartition(" ")[2]) for line in page.splitlines() if line.startswith(name))
 
 
-def said(stripe: StripeGateway, intent: UUID) -> Counter[str]:
-    """What was said about a payment, each event once, however often it was sent."""
+def published(stripe: StripeGateway, intent: UUID) -> Counter[str]:
+    """What was published about a payment, each event once, however often it was sent."""
     return Counter(
         name for _, name in {(e.id, n) for n, e, b in stripe.api.received if b.get("payment_intent_id") == str(intent)}
     )
 
 
-async def test_a_payment_goes_through_and_its_fee_is_told(stripe: StripeGateway, tenant_id: str) -> None:
+async def test_a_payment_goes_through_and_its_fee_is_published(stripe: StripeGateway, tenant_id: str) -> None:
     intent, reference = await taken(stripe)
     _, event, fee = await stripe.api.outcome_of(intent, "processor_fee.charged")
     assert event.tenant_id == tenant_id
@@ -86,7 +86,7 @@ async def test_a_payment_goes_through_and_its_fee_is_told(stripe: StripeGateway,
     assert stripe.books.payment_intents[reference]["metadata"]["payment_intent_id"] == str(intent)
 
 
-async def test_each_outcome_is_said_once_however_often_and_in_whatever_order_webhooks_come(
+async def test_outcome_is_published_once_in_whatever_order_webhooks_come(
     stripe: StripeGateway,
 ) -> None:
     stripe.fake.sender.mischief = Mischief(duplicated_share=1.0, delay_seconds_max=0.5)
@@ -95,7 +95,7 @@ async def test_each_outcome_is_said_once_however_often_and_in_whatever_order_web
         await stripe.api.outcome_of(intent, "processor_fee.charged")
     await quiet(stripe)
     for intent, _ in intents:
-        assert said(stripe, intent) == {"payment.authorized": 1, "payment.captured": 1, "processor_fee.charged": 1}
+        assert published(stripe, intent) == {"payment.authorized": 1, "payment.captured": 1, "processor_fee.charged": 1}
     assert len(stripe.books.charges) == 5
 
 
@@ -103,42 +103,42 @@ async def test_a_webhook_wins_where_every_answer_is_lost(stripe: StripeGateway) 
     stripe.fake.faults.add(Fault(kind=FaultKind.DROP_AFTER, path="/v1/payment_intents"))
     intent, reference = await held(stripe)
     assert list(stripe.books.payment_intents) == [reference]
-    await stripe.api.say(
+    await stripe.api.send(
         CapturePayment(payment_intent_id=intent, amount_minor=AMOUNT, currency="BRL", gateway_ref=reference)
     )
     await stripe.api.outcome_of(intent, "payment.captured")
-    assert said(stripe, intent)["payment.captured"] == 1
+    assert published(stripe, intent)["payment.captured"] == 1
     assert stripe.books.payment_intents[reference]["amount_received"] == AMOUNT
 
 
 async def test_a_customer_proves_who_they_are(stripe: StripeGateway) -> None:
     command = authorize("pm_card_threeDSecure2Required")
-    await stripe.api.say(command)
-    _, _, asked = await stripe.api.outcome_of(command.payment_intent_id, "payment.action_required")
-    assert asked["action_url"].startswith("https://hooks.stripe.com/")
-    await stripe.control(f"payment_intents/{asked['gateway_ref']}/authenticate/success")
+    await stripe.api.send(command)
+    _, _, action = await stripe.api.outcome_of(command.payment_intent_id, "payment.action_required")
+    assert action["action_url"].startswith("https://hooks.stripe.com/")
+    await stripe.control(f"payment_intents/{action['gateway_ref']}/authenticate/success")
     await stripe.api.outcome_of(command.payment_intent_id, "payment.authorized")
 
 
 async def test_a_customer_who_fails_to_is_declined(stripe: StripeGateway) -> None:
     command = authorize("pm_card_threeDSecure2Required")
-    await stripe.api.say(command)
-    _, _, asked = await stripe.api.outcome_of(command.payment_intent_id, "payment.action_required")
-    await stripe.control(f"payment_intents/{asked['gateway_ref']}/authenticate/failure")
+    await stripe.api.send(command)
+    _, _, action = await stripe.api.outcome_of(command.payment_intent_id, "payment.action_required")
+    await stripe.control(f"payment_intents/{action['gateway_ref']}/authenticate/failure")
     _, _, declined = await stripe.api.outcome_of(command.payment_intent_id, "payment.declined")
     assert declined["reason"] == "authentication_failed"
 
 
-async def test_a_hold_that_lapses_is_told(stripe: StripeGateway) -> None:
+async def test_a_hold_that_lapses_is_published(stripe: StripeGateway) -> None:
     intent, reference = await held(stripe)
     await stripe.control(f"payment_intents/{reference}/expire")
     await stripe.api.outcome_of(intent, "payment.authorization_expired")
     await quiet(stripe)
-    assert said(stripe, intent) == {"payment.authorized": 1, "payment.authorization_expired": 1}
+    assert published(stripe, intent) == {"payment.authorized": 1, "payment.authorization_expired": 1}
 
 
 @pytest.mark.parametrize("outcome", ["won", "lost"])
-async def test_a_dispute_is_told_from_its_opening_to_its_end(stripe: StripeGateway, outcome: str) -> None:
+async def test_a_dispute_is_published_from_its_opening_to_its_end(stripe: StripeGateway, outcome: str) -> None:
     intent, _ = await taken(stripe, "pm_card_createDispute")
     _, _, opened = await stripe.api.outcome_of(intent, "dispute.opened")
     assert (opened["amount_minor"], opened["reason"]) == (AMOUNT, "fraudulent")
@@ -148,15 +148,15 @@ async def test_a_dispute_is_told_from_its_opening_to_its_end(stripe: StripeGatew
     assert ended["dispute_id"] == opened["dispute_id"]
 
     async def both_fees() -> bool:
-        return said(stripe, intent)["processor_fee.charged"] == 2
+        return published(stripe, intent)["processor_fee.charged"] == 2
 
     await until(both_fees)
     await quiet(stripe)
-    counted = said(stripe, intent)
+    counted = published(stripe, intent)
     assert (counted["dispute.opened"], counted[f"dispute.{outcome}"], counted["processor_fee.charged"]) == (1, 1, 2)
 
 
-async def test_a_refund_on_its_way_is_told_when_it_arrives(stripe: StripeGateway) -> None:
+async def test_a_pending_refund_is_published_when_it_arrives(stripe: StripeGateway) -> None:
     intent, reference = await taken(stripe, "pm_card_pendingRefund")
     await refunded(stripe, intent, reference)
 
@@ -166,10 +166,10 @@ async def test_a_refund_on_its_way_is_told_when_it_arrives(stripe: StripeGateway
     await stripe.control(f"refunds/{await until(accepted)}/succeeded")
     await stripe.api.outcome_of(intent, "refund.succeeded")
     await quiet(stripe)
-    assert said(stripe, intent)["refund.succeeded"] == 1
+    assert published(stripe, intent)["refund.succeeded"] == 1
 
 
-async def test_a_refund_that_comes_back_is_told_after_its_success(stripe: StripeGateway) -> None:
+async def test_a_refund_that_comes_back_is_published_after_its_success(stripe: StripeGateway) -> None:
     intent, reference = await taken(stripe, "pm_card_refundFail")
     await refunded(stripe, intent, reference)
     _, _, done = await stripe.api.outcome_of(intent, "refund.succeeded")
@@ -178,17 +178,17 @@ async def test_a_refund_that_comes_back_is_told_after_its_success(stripe: Stripe
     assert failed["after_success"] is True
 
 
-async def test_a_payout_is_told_from_its_beginning_to_its_end(stripe: StripeGateway) -> None:
+async def test_a_payout_is_published_from_its_beginning_to_its_end(stripe: StripeGateway) -> None:
     await taken(stripe)
     payout = create_payout(stripe.books, {"amount": "5000", "currency": "brl"})
 
-    async def told(name: str) -> dict[str, Any] | None:
+    async def reported(name: str) -> dict[str, Any] | None:
         return next((b for n, _, b in stripe.api.received if n == name and b["gateway_ref"] == payout["id"]), None)
 
-    created = await until(lambda: told("payout.created"))
+    created = await until(lambda: reported("payout.created"))
     assert (created["amount_minor"], created["currency"]) == (5_000, "BRL")
     await stripe.control(f"payouts/{payout['id']}/paid")
-    assert (await until(lambda: told("payout.paid")))["payout_id"] == created["payout_id"]
+    assert (await until(lambda: reported("payout.paid")))["payout_id"] == created["payout_id"]
 
 
 async def post(
@@ -258,7 +258,7 @@ async def test_a_rolled_secret_is_taken_while_both_are_in_force(stripe_settings:
         await held(stripe)
 
 
-async def test_commands_wait_while_the_circuit_is_open_and_health_tells_of_it(
+async def test_commands_wait_while_the_circuit_is_open_as_health_shows(
     stripe_settings: Settings, tenant_id: str
 ) -> None:
     hasty = msgspec.structs.replace(
@@ -270,14 +270,14 @@ async def test_commands_wait_while_the_circuit_is_open_and_health_tells_of_it(
     async with stripe_gateway(msgspec.structs.replace(stripe_settings, processor=hasty), tenant_id) as stripe:
         stripe.fake.faults.add(Fault(kind=FaultKind.ERROR_BEFORE, status=503))
         commands = [authorize() for _ in range(10)]
-        await stripe.api.say(*commands)
+        await stripe.api.send(*commands)
 
-        async def state(wanted: str) -> bool:
+        async def state(expected: str) -> bool:
             async with stripe.http.get(f"{stripe.base}/readyz") as answer:
                 assert answer.status == 200
                 details: dict[str, str] = (await answer.json())["details"]
             assert details["circuit_sandbox"] == "closed"
-            return details["circuit_stripe"] == wanted
+            return details["circuit_stripe"] == expected
 
         await until(lambda: state("open"))
         stripe.fake.faults.clear()

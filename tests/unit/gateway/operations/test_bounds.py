@@ -80,13 +80,14 @@ def test_a_key_is_used_before_its_lifetime_ends_and_not_at_its_end(age: float, m
 
 
 @pytest.mark.parametrize(
-    ("seconds", "wanted", "following"), [(2, 0, 3), (3, 0, 50), (2, 1, 50), (49, 0, 50), (50, 0, None), (0, 50, None)]
+    ("seconds", "requested", "following"),
+    [(2, 0, 3), (3, 0, 50), (2, 1, 50), (49, 0, 50), (50, 0, None), (0, 50, None)],
 )
 def test_silence_is_followed_by_the_next_age_that_is_still_to_come(
-    seconds: int, wanted: int, following: int | None
+    seconds: int, requested: int, following: int | None
 ) -> None:
     found = PATIENCE.after_silence(
-        asked_at=REQUESTED_AT, now=REQUESTED_AT + seconds * SECOND, pause=timedelta(seconds=wanted)
+        asked_at=REQUESTED_AT, now=REQUESTED_AT + seconds * SECOND, pause=timedelta(seconds=requested)
     )
     assert found == at(following)
 
@@ -98,13 +99,13 @@ def test_what_was_taken_on_is_read_at_the_next_age(seconds: int, following: int 
 
 
 @pytest.mark.parametrize(
-    ("seconds", "wanted", "following"), [(0, 0, 2), (0, 1, 2), (0, 5, 5), (97, 0, 99), (98, 0, None), (97, 3, None)]
+    ("seconds", "requested", "following"), [(0, 0, 2), (0, 1, 2), (0, 5, 5), (97, 0, 99), (98, 0, None), (97, 3, None)]
 )
 def test_a_refusal_to_listen_is_followed_by_a_pause_within_the_keys_lifetime(
-    seconds: int, wanted: int, following: int | None
+    seconds: int, requested: int, following: int | None
 ) -> None:
     found = PATIENCE.after_refusal(
-        asked_at=REQUESTED_AT, now=REQUESTED_AT + seconds * SECOND, pause=timedelta(seconds=wanted)
+        asked_at=REQUESTED_AT, now=REQUESTED_AT + seconds * SECOND, pause=timedelta(seconds=requested)
     )
     assert found == at(following)
 

@@ -59,7 +59,7 @@ def test_the_same_command_is_the_same_attempt() -> None:
 
 
 @given(age_seconds=st.integers(min_value=0, max_value=200_000))
-def test_an_unknown_outcome_is_asked_about_at_rising_ages_and_never_after_the_key_may_be_forgotten(
+def test_unknown_outcome_is_read_at_rising_ages_within_the_keys_life(
     age_seconds: int,
 ) -> None:
     asked_at = REQUESTED_AT
@@ -94,15 +94,15 @@ def test_a_refusal_to_listen_is_soon_forgotten_unless_the_key_is() -> None:
 
 
 def test_a_processor_is_left_alone_for_as_long_as_it_wants() -> None:
-    wanted = timedelta(minutes=3)
-    later = PATIENCE.after_refusal(asked_at=REQUESTED_AT, now=REQUESTED_AT, pause=wanted)
-    assert later == REQUESTED_AT + wanted
-    silent = PATIENCE.after_silence(asked_at=REQUESTED_AT, now=REQUESTED_AT, pause=wanted)
+    pause = timedelta(minutes=3)
+    later = PATIENCE.after_refusal(asked_at=REQUESTED_AT, now=REQUESTED_AT, pause=pause)
+    assert later == REQUESTED_AT + pause
+    silent = PATIENCE.after_silence(asked_at=REQUESTED_AT, now=REQUESTED_AT, pause=pause)
     assert silent is not None
-    assert silent > REQUESTED_AT + wanted
+    assert silent > REQUESTED_AT + pause
 
 
-def test_the_outbox_says_exactly_what_the_contracts_allow() -> None:
+def test_the_outbox_allows_exactly_what_the_contracts_do() -> None:
     assert set(MESSAGES) == set(published_by("gateway"))
 
 
@@ -142,7 +142,7 @@ def test_age_at_which_the_processor_wants_to_be_left_alone_is_passed_over() -> N
     assert following == REQUESTED_AT + timedelta(seconds=30)
 
 
-def test_what_the_processor_knows_by_a_reference_may_be_asked_about_for_ever() -> None:
+def test_what_has_a_reference_at_the_processor_may_be_read_for_ever() -> None:
     old = an_attempt(age=timedelta(days=9))
     assert PATIENCE.may_call(msgspec.structs.replace(old, result_ref="ref"), now=REQUESTED_AT)
     decided = msgspec.structs.replace(old, result_ref="ref", status=AttemptStatus.DECLINED)

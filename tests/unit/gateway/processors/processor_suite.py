@@ -121,17 +121,17 @@ async def held(processor: Processor, amount_minor: int) -> str:
 
 
 class ProcessorSuite(ABC):
-    """Subclass it per adapter: say how to make one, and which amount leads its processor to which behaviour."""
+    """Subclass it per adapter: define how to make one, and which amount leads its processor to which behaviour."""
 
     @abstractmethod
     def make(self) -> Processor:
-        """A processor that has heard nothing yet; two of them stand for two processes with the same account."""
+        """A processor that has received nothing yet; two of them stand for two processes with the same account."""
 
     @abstractmethod
     def amount_for(self, cue: Cue) -> int:
         """The amount in minor units that cues the behaviour."""
 
-    def truth_is_told_on_ask(self) -> int:
+    def truth_is_known_on_call(self) -> int:
         """On which ask a request whose answer was lost is answered."""
         return 2
 
@@ -141,7 +141,7 @@ class ProcessorSuite(ABC):
         assert answer.gateway_ref
         assert answer.approved_at.tzinfo is not None
 
-    async def test_the_same_key_tells_the_same_truth_in_another_process(self) -> None:
+    async def test_the_same_key_gives_the_same_truth_in_another_process(self) -> None:
         request = an_authorization(self.amount_for(Cue.APPROVE))
         first = await self.make().authorize(request)
         again = await self.make().authorize(msgspec.structs.replace(request, call=2))
@@ -188,7 +188,7 @@ class ProcessorSuite(ABC):
         request = a_capture(amount, gateway_ref=await held(processor, amount))
         answers = [
             await processor.capture(msgspec.structs.replace(request, call=call))
-            for call in range(1, self.truth_is_told_on_ask() + 1)
+            for call in range(1, self.truth_is_known_on_call() + 1)
         ]
         assert all(isinstance(answer, Unknown) for answer in answers[:-1])
         assert isinstance(answers[-1], Approved)
@@ -224,13 +224,13 @@ class ProcessorSuite(ABC):
         assert isinstance(answer, Approved)
         assert await processor.capture(msgspec.structs.replace(first, call=2)) == answer
         again = await processor.capture(a_capture(amount, gateway_ref=ref))
-        # Refused, or told that just this has been done: the funds are taken once either way.
+        # Refused, or answered that just this has been done: the funds are taken once either way.
         if isinstance(again, Declined):
             assert again.reason is DeclineReason.ALREADY_CAPTURED
         else:
             assert again == answer
 
-    async def test_held_funds_are_released_however_often_it_is_asked(self) -> None:
+    async def test_held_funds_are_released_however_often_it_is_requested(self) -> None:
         processor, amount = self.make(), self.amount_for(Cue.APPROVE)
         ref = await held(processor, amount)
         assert isinstance(await processor.void(a_void(amount, gateway_ref=ref)), Approved)
@@ -249,7 +249,7 @@ class ProcessorSuite(ABC):
         request = a_void(amount, gateway_ref=await held(processor, amount))
         answers = [
             await processor.void(msgspec.structs.replace(request, call=call))
-            for call in range(1, self.truth_is_told_on_ask() + 1)
+            for call in range(1, self.truth_is_known_on_call() + 1)
         ]
         assert all(isinstance(answer, Unknown) for answer in answers[:-1])
         assert isinstance(answers[-1], Approved)
@@ -272,7 +272,7 @@ class ProcessorSuite(ABC):
         assert isinstance(await processor.refund(a_refund(amount, gateway_ref=ref)), Declined)
         assert isinstance(await processor.refund(a_refund(amount, gateway_ref="nothing")), Declined)
 
-    async def test_the_same_refund_asked_again_is_one(self) -> None:
+    async def test_the_same_refund_requested_again_is_one(self) -> None:
         processor, amount = self.make(), self.amount_for(Cue.APPROVE)
         ref = await captured(processor, amount)
         request = a_refund(amount - 1, gateway_ref=ref)
@@ -285,7 +285,7 @@ class ProcessorSuite(ABC):
         request = a_refund(amount, gateway_ref=await captured(processor, amount))
         answers = [
             await processor.refund(msgspec.structs.replace(request, call=call))
-            for call in range(1, self.truth_is_told_on_ask() + 1)
+            for call in range(1, self.truth_is_known_on_call() + 1)
         ]
         assert all(isinstance(answer, Unknown) for answer in answers[:-1])
         assert isinstance(answers[-1], Approved)
@@ -333,17 +333,17 @@ class ProcessorSuite(ABC):
         processor = self.make()
         return [
             await processor.authorize(msgspec.structs.replace(request, call=call))
-            for call in range(1, self.truth_is_told_on_ask() + 1)
+            for call in range(1, self.truth_is_known_on_call() + 1)
         ]
 
 
 class CountingProcessor:
-    """A processor that keeps a book of what it was asked, in front of another one: a fake that passes the suite."""
+    """A processor that keeps a book of its calls, in front of another one: a fake that passes the suite."""
 
     def __init__(self, processor: Processor) -> None:
         self._processor = processor
         self.calls: Counter[str] = Counter()
-        """How often each key was asked."""
+        """How often each key was called."""
         self.charges: Counter[str] = Counter()
         """For each approved reference and operation, how many different keys led to it: 1, or money moved twice."""
         self._approved: set[str] = set()

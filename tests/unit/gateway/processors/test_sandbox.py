@@ -126,15 +126,15 @@ async def test_the_other_operations_of_a_special_amount_succeed(case: Case) -> N
         assert isinstance(await sandbox.refund(a_refund(case.ending, gateway_ref=ref)), Approved)
 
 
-async def _told(sandbox: SandboxProcessor) -> list[Notice]:
-    told: list[Notice] = []
+async def _reported(sandbox: SandboxProcessor) -> list[Notice]:
+    reported: list[Notice] = []
 
-    async def tell(notice: Notice) -> Applied:
-        told.append(notice)
+    async def take(notice: Notice) -> Applied:
+        reported.append(notice)
         return Applied.APPLIED
 
-    await sandbox.report(tell, limit=100)
-    return told
+    await sandbox.report(take, limit=100)
+    return reported
 
 
 @pytest.mark.parametrize(
@@ -146,10 +146,10 @@ async def test_an_action_of_the_customer_ends_by_itself(
     sandbox = SandboxProcessor(clock=clock)
     request = an_authorization(amount_minor)
     assert isinstance(await sandbox.authorize(request), RequiresAction)
-    assert await _told(sandbox) == []
+    assert await _reported(sandbox) == []
     clock.advance(timedelta(seconds=2))
-    assert [type(notice) for notice in await _told(sandbox)] == ([] if expected is None else [expected])
-    assert await _told(sandbox) == []
+    assert [type(notice) for notice in await _reported(sandbox)] == ([] if expected is None else [expected])
+    assert await _reported(sandbox) == []
     answer = await sandbox.authorize(msgspec.structs.replace(request, call=2))
     ends: dict[Any, type[Any]] = {AuthorizedNotice: Approved, DeclinedNotice: Declined, None: RequiresAction}
     assert isinstance(answer, ends[expected])
@@ -171,8 +171,8 @@ async def test_a_refund_ends_by_itself(
     request = a_refund(amount_minor, gateway_ref=ref)
     assert isinstance(await sandbox.refund(request), first)
     clock.advance(timedelta(seconds=2))
-    [told] = await _told(sandbox)
-    assert isinstance(told, notice)
+    [reported] = await _reported(sandbox)
+    assert isinstance(reported, notice)
     assert isinstance(await sandbox.refund(msgspec.structs.replace(request, call=2)), last)
     # What failed can be given back again.
     left = 20_000 if last is Declined else 20_000 - amount_minor
@@ -188,12 +188,12 @@ async def test_a_dispute_takes_back_what_is_left_and_ends(
     sandbox = SandboxProcessor(clock=clock)
     ref = await captured(sandbox, amount_minor)
     assert isinstance(await sandbox.refund(a_refund(71, gateway_ref=ref)), Approved)
-    told: list[Notice] = []
+    reported: list[Notice] = []
     for _ in range(3):
         clock.advance(timedelta(seconds=2))
-        told += await _told(sandbox)
-    assert all(isinstance(notice, DisputeNotice) for notice in told)
-    assert [(n.state, n.amount_minor) for n in told if isinstance(n, DisputeNotice)] == [
+        reported += await _reported(sandbox)
+    assert all(isinstance(notice, DisputeNotice) for notice in reported)
+    assert [(n.state, n.amount_minor) for n in reported if isinstance(n, DisputeNotice)] == [
         (state, amount_minor - 71) for state in states
     ]
     answer = await sandbox.refund(a_refund(1, gateway_ref=ref))

@@ -83,7 +83,7 @@ class TestGoodDays:
         assert isinstance(await processor.refund(second), Approved)
         assert reason_of(await processor.refund(refund(reference, amount_minor=1))) is DeclineReason.ALREADY_REFUNDED
 
-    async def test_a_void_is_an_approval_however_often_it_is_asked(self, place: Place) -> None:
+    async def test_a_void_is_an_approval_however_often_it_is_requested(self, place: Place) -> None:
         processor, reference = place.processor(), await held(place)
         first = await processor.void(void(reference))
         again = await processor.void(void(reference))
@@ -108,10 +108,10 @@ class TestGoodDays:
             ("pm_card_chargeDeclinedFraudulent", DeclineReason.FRAUD_SUSPECTED),
             ("pm_card_chargeDeclinedExpiredCard", DeclineReason.EXPIRED_CARD),
             ("pm_card_chargeDeclinedProcessingError", DeclineReason.CARD_DECLINED),
-            ("pm_card_nobody_knows", DeclineReason.PROCESSOR_REFUSED),
+            ("pm_card_unknown", DeclineReason.PROCESSOR_REFUSED),
         ],
     )
-    async def test_a_decline_has_its_reason_and_is_the_same_when_asked_again(
+    async def test_a_decline_has_its_reason_and_is_the_same_when_repeated(
         self, place: Place, method: str, reason: DeclineReason
     ) -> None:
         request = authorize(payment_method=method)
@@ -119,7 +119,7 @@ class TestGoodDays:
         assert reason_of(answer) is reason
         assert await place.processor().authorize(msgspec.structs.replace(request, call=2)) == answer
 
-    async def test_proof_by_the_customer_is_asked_for_and_read_later(self, place: Place) -> None:
+    async def test_proof_by_the_customer_is_requested_and_read_later(self, place: Place) -> None:
         processor = place.processor(return_url="https://shop.example/back")
         request = authorize(payment_method="pm_card_threeDSecure2Required")
         answer = await processor.authorize(request)
@@ -138,7 +138,7 @@ class TestGoodDays:
         later = msgspec.structs.replace(request, known_ref=answer.gateway_ref, call=2)
         assert reason_of(await place.processor().authorize(later)) is DeclineReason.AUTHENTICATION_FAILED
 
-    async def test_a_refund_on_its_way_is_read_until_it_ends(self, place: Place) -> None:
+    async def test_a_pending_refund_is_read_until_it_ends(self, place: Place) -> None:
         reference = await taken(place, payment_method="pm_card_pendingRefund")
         request = refund(reference)
         answer = await place.processor().refund(request)
@@ -334,7 +334,7 @@ class TestResilientParity(TestParity):
             retries=retries,
         )
 
-    def truth_is_told_on_ask(self) -> int:
+    def truth_is_known_on_call(self) -> int:
         return 1
 
 

@@ -1,4 +1,4 @@
-"""What one event of Stripe says about a payment, a dispute or a payout."""
+"""What one event of Stripe means for a payment, a dispute or a payout."""
 
 import json
 from datetime import UTC, datetime
@@ -29,13 +29,13 @@ AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 OPENED, DUE = 1_763_800_000, 1_764_400_000
 
 
-def told(kind: str, found: dict[str, Any]) -> Notice | None:
+def notice_of(kind: str, found: dict[str, Any]) -> Notice | None:
     meaning = read(json.dumps({"data": {"object": found}}), kind, tenant_id=TENANT)
-    said = notice(kind, meaning, tenant_id=TENANT, payment_intent_id=INTENT, processor="stripe:eu", happened_at=AT)
-    if said is not None:
-        named = (said.tenant_id, said.payment_intent_id, said.processor, said.gateway_ref, said.happened_at)
+    result = notice(kind, meaning, tenant_id=TENANT, payment_intent_id=INTENT, processor="stripe:eu", happened_at=AT)
+    if result is not None:
+        named = (result.tenant_id, result.payment_intent_id, result.processor, result.gateway_ref, result.happened_at)
         assert named == (TENANT, INTENT, "stripe:eu", "pi_1", AT)
-    return said
+    return result
 
 
 def intent(**changes: Any) -> dict[str, Any]:
@@ -68,30 +68,32 @@ def dispute(**changes: Any) -> dict[str, Any]:
         (intent(status="processing"), None),
     ],
 )
-def test_state_of_an_intent_is_told_whatever_the_event_is_called(
+def test_state_of_an_intent_is_read_whatever_the_event_is_called(
     found: dict[str, Any], kind: type[Notice] | None
 ) -> None:
-    said = told("payment_intent.canceled", found)
-    assert said is None if kind is None else type(said) is kind
+    result = notice_of("payment_intent.canceled", found)
+    assert result is None if kind is None else type(result) is kind
 
 
 def test_amount_that_was_captured_is_what_stripe_received() -> None:
-    said = told("payment_intent.succeeded", intent(status="succeeded", amount=1_000, amount_received=700))
-    assert isinstance(said, CapturedNotice)
-    assert said.amount_minor == 700
+    result = notice_of("payment_intent.succeeded", intent(status="succeeded", amount=1_000, amount_received=700))
+    assert isinstance(result, CapturedNotice)
+    assert result.amount_minor == 700
     charge = {"payment_intent": "pi_1", "amount": 1_000, "amount_captured": 600, "currency": "brl"}
-    said = told("charge.captured", charge)
-    assert isinstance(said, CapturedNotice)
-    assert said.amount_minor == 600
-    assert type(told("charge.expired", charge)) is ExpiredNotice
-    assert told("charge.updated", charge) is None
+    result = notice_of("charge.captured", charge)
+    assert isinstance(result, CapturedNotice)
+    assert result.amount_minor == 600
+    assert type(notice_of("charge.expired", charge)) is ExpiredNotice
+    assert notice_of("charge.updated", charge) is None
 
 
 def test_decline_says_why() -> None:
     error = {"code": "card_declined", "decline_code": "insufficient_funds", "message": "Not enough"}
-    said = told("payment_intent.payment_failed", intent(status="requires_payment_method", last_payment_error=error))
-    assert isinstance(said, DeclinedNotice)
-    assert (said.reason, said.detail) == (DeclineReason.INSUFFICIENT_FUNDS, "Not enough.")
+    result = notice_of(
+        "payment_intent.payment_failed", intent(status="requires_payment_method", last_payment_error=error)
+    )
+    assert isinstance(result, DeclinedNotice)
+    assert (result.reason, result.detail) == (DeclineReason.INSUFFICIENT_FUNDS, "Not enough.")
 
 
 @pytest.mark.parametrize(
@@ -104,29 +106,29 @@ def test_decline_says_why() -> None:
     ],
 )
 def test_customer_is_sent_where_the_bank_wants_them(next_action: dict[str, Any] | None, url: str) -> None:
-    said = told("payment_intent.requires_action", intent(status="requires_action", next_action=next_action))
-    assert isinstance(said, ActionRequiredNotice)
-    assert said.action_url == url
+    result = notice_of("payment_intent.requires_action", intent(status="requires_action", next_action=next_action))
+    assert isinstance(result, ActionRequiredNotice)
+    assert result.action_url == url
 
 
-def test_refund_is_told_under_our_id_and_with_the_reason_of_its_failure() -> None:
-    said = told("refund.updated", refund(status="succeeded"))
-    assert isinstance(said, RefundSucceededNotice)
-    assert (said.refund_id, said.refund_ref) == (REFUND, "re_1")
-    said = told("refund.failed", refund(status="failed", failure_reason="lost_or_stolen_card"))
-    assert isinstance(said, RefundFailedNotice)
-    assert (said.refund_id, said.refund_ref, said.reason) == (REFUND, "re_1", DeclineReason.PROCESSOR_REFUSED)
-    assert said.detail == "The refund did not reach the customer: lost or stolen card."
-    said = told("charge.refund.updated", refund(status="canceled"))
-    assert isinstance(said, RefundFailedNotice)
-    assert said.detail == "The refund did not reach the customer: unknown."
+def test_refund_is_read_with_our_id_and_the_reason_of_its_failure() -> None:
+    result = notice_of("refund.updated", refund(status="succeeded"))
+    assert isinstance(result, RefundSucceededNotice)
+    assert (result.refund_id, result.refund_ref) == (REFUND, "re_1")
+    result = notice_of("refund.failed", refund(status="failed", failure_reason="lost_or_stolen_card"))
+    assert isinstance(result, RefundFailedNotice)
+    assert (result.refund_id, result.refund_ref, result.reason) == (REFUND, "re_1", DeclineReason.PROCESSOR_REFUSED)
+    assert result.detail == "The refund did not reach the customer: lost or stolen card."
+    result = notice_of("charge.refund.updated", refund(status="canceled"))
+    assert isinstance(result, RefundFailedNotice)
+    assert result.detail == "The refund did not reach the customer: unknown."
 
 
 @pytest.mark.parametrize(
     "found", [refund(status="pending"), refund(status="succeeded", metadata={}), refund(status="failed", metadata=None)]
 )
-def test_refund_on_its_way_or_not_of_ours_is_no_notice(found: dict[str, Any]) -> None:
-    assert told("refund.updated", found) is None
+def test_refund_that_is_pending_or_not_of_ours_is_no_notice(found: dict[str, Any]) -> None:
+    assert notice_of("refund.updated", found) is None
 
 
 @pytest.mark.parametrize(
@@ -140,29 +142,29 @@ def test_refund_on_its_way_or_not_of_ours_is_no_notice(found: dict[str, Any]) ->
 )
 def test_dispute_names_its_state_its_reason_and_its_dates(status: str, state: DisputeState) -> None:
     found = dispute(status=status, reason="product_not_received", evidence_details={"due_by": DUE})
-    said = told("charge.dispute.closed", found)
-    assert isinstance(said, DisputeNotice)
-    assert (said.state, said.reason, said.amount_minor, said.dispute_ref) == (
+    result = notice_of("charge.dispute.closed", found)
+    assert isinstance(result, DisputeNotice)
+    assert (result.state, result.reason, result.amount_minor, result.dispute_ref) == (
         state,
         "product_not_received",
         900,
         "dp_1",
     )
-    assert (said.opened_at, said.evidence_due_at) == (
+    assert (result.opened_at, result.evidence_due_at) == (
         datetime.fromtimestamp(OPENED, UTC),
         datetime.fromtimestamp(DUE, UTC),
     )
 
 
 def test_dispute_may_lack_a_reason_and_a_date_for_evidence() -> None:
-    said = told("charge.dispute.created", dispute(evidence_details=None))
-    assert isinstance(said, DisputeNotice)
-    assert (said.reason, said.evidence_due_at) == ("general", None)
+    result = notice_of("charge.dispute.created", dispute(evidence_details=None))
+    assert isinstance(result, DisputeNotice)
+    assert (result.reason, result.evidence_due_at) == ("general", None)
 
 
 @pytest.mark.parametrize("status", ["warning_needs_response", "warning_closed"])
 def test_question_of_a_bank_takes_nothing_and_is_no_dispute(status: str) -> None:
-    assert told("charge.dispute.created", dispute(status=status)) is None
+    assert notice_of("charge.dispute.created", dispute(status=status)) is None
 
 
 @pytest.mark.parametrize(

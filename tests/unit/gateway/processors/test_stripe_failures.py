@@ -1,4 +1,4 @@
-"""What an error of Stripe's means for the money: refused, not even heard, or nobody knows."""
+"""What an error of Stripe's means for the money: refused, not even received, or unknown."""
 
 import pytest
 import stripe
@@ -36,7 +36,7 @@ def test_wish_to_be_left_alone_is_read_and_bounded(retry_after: str, seconds: fl
     assert failure(busy, call=1) == NotTaken(reason=NotTakenReason.RATE_LIMITED, retry_after_seconds=seconds)
 
 
-def test_key_that_is_not_accepted_is_a_refusal_only_when_nothing_was_asked_before() -> None:
+def test_key_that_is_not_accepted_is_a_refusal_only_on_the_first_call() -> None:
     for withdrawn in (stripe.AuthenticationError("no such key"), stripe.PermissionError("not with this key")):
         first = failure(withdrawn, call=1)
         assert isinstance(first, Declined)
@@ -69,7 +69,7 @@ def test_error_of_stripe_is_repeated_unless_the_key_keeps_it() -> None:
         ("parameter_unknown", DeclineReason.PROCESSOR_REFUSED),
     ],
 )
-def test_request_that_is_refused_is_read_before_its_code_is_believed(code: str, reason: DeclineReason) -> None:
+def test_refused_request_is_read_before_its_code(code: str, reason: DeclineReason) -> None:
     refused: Exception = stripe.InvalidRequestError("Not now", None, code=code)  # type: ignore[no-untyped-call]
     read = failure(refused, call=1)
     assert isinstance(read, MustBeRead)
@@ -91,7 +91,7 @@ def test_fault_that_is_not_stripes_is_a_bug_of_ours() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "shown"),
+    ("reason", "shown"),
     [
         ("Your card has expired", "Your card has expired."),
         ("Your card has expired. ", "Your card has expired."),
@@ -101,5 +101,5 @@ def test_fault_that_is_not_stripes_is_a_bug_of_ours() -> None:
         (None, "The processor gave no reason."),
     ],
 )
-def test_what_stripe_says_is_shown_as_a_sentence(said: str | None, shown: str) -> None:
-    assert sentence(said) == shown
+def test_what_stripe_says_is_shown_as_a_sentence(reason: str | None, shown: str) -> None:
+    assert sentence(reason) == shown

@@ -254,8 +254,8 @@ class Places:
             self._tasks[name].cancel()
         await asyncio.gather(*(self._tasks[name] for name in names), return_exceptions=True)
 
-    async def give_up(self, name: str) -> None:
-        """Cancel a command and hear what it ends with."""
+    async def abandon(self, name: str) -> None:
+        """Cancel a command and await its end."""
         self._tasks[name].cancel()
         await self._tasks[name]
 
@@ -338,14 +338,14 @@ class TestBulkhead:
         assert (places.taken[-1], places.bulkhead.waiting) == ("a7", 1)
         await places.cancel(*(f"a{number}" for number in range(9)))
 
-    async def test_place_that_becomes_free_as_the_first_in_line_gives_up_goes_to_the_next(self) -> None:
+    async def test_place_freed_as_the_first_in_line_is_cancelled_goes_on(self) -> None:
         places = Places(Bulkhead(places=1, wait_seconds=5))
         await places.come("a", "b", "c", "d")
         left = asyncio.create_task(places.leave("a"))
-        # The command ends first; only then does the first in line hear that it is cancelled.
+        # The command ends first; only then does the first in line notice that it is cancelled.
         await asyncio.sleep(0)
         with pytest.raises(asyncio.CancelledError):
-            await places.give_up("b")
+            await places.abandon("b")
         await left
         assert (places.taken, places.bulkhead.waiting) == (["a", "c"], 1)
         await places.leave("c", "d")
@@ -367,7 +367,7 @@ class TestBulkhead:
 
 
 class Scripted:
-    """A processor that gives the answers it was told to, one per ask, the last for ever."""
+    """A processor that gives the answers it was made with, one per call, the last for ever."""
 
     name = "scripted"
 
@@ -455,14 +455,14 @@ async def test_each_call_is_counted_by_its_answer_and_measured(clock: ManualCloc
         requests = REGISTRY.get_sample_value("gateway_requests_total", labels | {"status": status})
         return [requests or 0, REGISTRY.get_sample_value("gateway_request_duration_seconds_sum", labels) or 0]
 
-    before, asked = measured(), list[float]()
-    token = CALLED_SECONDS.set(asked)
+    before, called = measured(), list[float]()
+    token = CALLED_SECONDS.set(called)
     try:
         await make_resilient(Slow(answer), clock, time=time, max_retries=0).authorize(an_authorization(100))
     finally:
         CALLED_SECONDS.reset(token)
     assert measured() == [before[0] + 1, before[1] + 3]
-    assert asked == [3]
+    assert called == [3]
 
 
 class TestResilientSandboxOnce(ProcessorSuite):
@@ -485,12 +485,12 @@ class TestResilientSandbox(TestResilientSandboxOnce):
     def make(self) -> Processor:
         return make_resilient(SandboxProcessor(slow_seconds=0.001), self.clock)
 
-    def truth_is_told_on_ask(self) -> int:
+    def truth_is_known_on_call(self) -> int:
         return 1
 
 
 class TestRetries:
-    async def test_a_lost_answer_is_asked_for_again_with_the_same_key(self, clock: ManualClock) -> None:
+    async def test_a_lost_answer_is_requested_again_with_the_same_key(self, clock: ManualClock) -> None:
         scripted = Scripted(SILENCE, SILENCE, APPROVED)
         request = an_authorization(100)
         answer = await make_resilient(scripted, clock).authorize(request)
@@ -505,7 +505,7 @@ class TestRetries:
         assert len(scripted.received) == 1
         assert time.slept == []
 
-    async def test_it_gives_up_after_so_many_asks_and_still_knows_nothing(self, clock: ManualClock) -> None:
+    async def test_it_ends_after_so_many_calls_and_still_knows_nothing(self, clock: ManualClock) -> None:
         scripted = Scripted(SILENCE)
         answer = await make_resilient(scripted, clock).authorize(an_authorization(100))
         assert answer == Unknown(reason=UnknownReason.TIMEOUT, calls=4)
@@ -537,9 +537,9 @@ class TestRetries:
     async def test_a_pause_that_the_processor_asks_for_is_honoured_within_the_deadline(
         self, clock: ManualClock
     ) -> None:
-        wanted = NotTaken(reason=NotTakenReason.RATE_LIMITED, retry_after_seconds=3.5)
+        limited = NotTaken(reason=NotTakenReason.RATE_LIMITED, retry_after_seconds=3.5)
         time = Time()
-        answer = await make_resilient(Scripted(wanted, APPROVED), clock, time=time).authorize(an_authorization(100))
+        answer = await make_resilient(Scripted(limited, APPROVED), clock, time=time).authorize(an_authorization(100))
         assert isinstance(answer, Approved)
         assert time.slept == [3.5]
         long = NotTaken(reason=NotTakenReason.RATE_LIMITED, retry_after_seconds=60)
@@ -548,7 +548,7 @@ class TestRetries:
         assert answer == long
         assert len(scripted.received) == 1
 
-    async def test_once_nobody_knows_a_refusal_to_listen_does_not_make_it_certain(self, clock: ManualClock) -> None:
+    async def test_once_unknown_a_refusal_to_listen_does_not_make_it_certain(self, clock: ManualClock) -> None:
         answer = await make_resilient(Scripted(SILENCE, BUSY), clock).authorize(an_authorization(100))
         assert isinstance(answer, Unknown)
 
@@ -586,7 +586,7 @@ class TestRetries:
         assert await make_resilient(scripted, clock, time=time).authorize(an_authorization(100)) == pointless
         assert (len(scripted.received), time.slept) == (1, [])
 
-    async def test_a_broken_processor_may_say_too_how_long_it_wants_to_be_left_alone(self, clock: ManualClock) -> None:
+    async def test_a_broken_processor_may_request_a_pause_too(self, clock: ManualClock) -> None:
         broken, time = Unknown(reason=UnknownReason.PROCESSOR_ERROR, retry_after_seconds=4), Time()
         answer = await make_resilient(Scripted(broken, APPROVED), clock, time=time).authorize(an_authorization(100))
         assert isinstance(answer, Approved)
