@@ -27,7 +27,7 @@ def inbox_table(metadata: sa.MetaData) -> sa.Table:
         "inbox",
         metadata,
         sa.Column("event_id", pg.UUID, nullable=False, comment="The event."),
-        sa.Column("queue", sa.Text, nullable=False, comment="Where it was heard: one effect per consumer."),
+        sa.Column("queue", sa.Text, nullable=False, comment="Where it was received: one effect per consumer."),
         sa.Column(
             "received_at",
             sa.DateTime(timezone=True),

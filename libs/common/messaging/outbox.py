@@ -33,7 +33,7 @@ def outbox_table(metadata: sa.MetaData) -> sa.Table:
         sa.Column("contract", sa.Text, nullable=False, comment="Which contract: <kind>:<owner>:<name>."),
         sa.Column("tenant_id", sa.Text, nullable=False, comment="The tenant it concerns; empty where there is none."),
         sa.Column("correlation_id", sa.Text, nullable=False, comment="The cause it belongs to."),
-        sa.Column("traceparent", sa.Text, nullable=False, comment="W3C trace context of whoever said it."),
+        sa.Column("traceparent", sa.Text, nullable=False, comment="W3C trace context of whoever published it."),
         sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False, comment="When it happened."),
         sa.Column("body", sa.Text, nullable=False, comment="The body as JSON, exactly as it will be sent."),
         sa.Column("attempts", sa.Integer, nullable=False, server_default="0", comment="Refusals by the broker."),

@@ -35,8 +35,8 @@ class Directory:
         self._age_max_seconds = age_max_seconds
         self._tenants: dict[str, tuple[KnownTenant, float]] = {}
         self._policies: tuple[dict[str, Policy], float] = ({}, 0.0)
-        self._tenant_flights = SingleFlight[KnownTenant | None](rank=Precedence.ACCEPTED)
-        self._policy_flights = SingleFlight[dict[str, Policy]](rank=Precedence.ACCEPTED)
+        self._tenant_reads = SingleFlight[KnownTenant | None](rank=Precedence.ACCEPTED)
+        self._policy_reads = SingleFlight[dict[str, Policy]](rank=Precedence.ACCEPTED)
         self._changes = 0
 
     def forget(self, tenant_id: str) -> None:
@@ -54,7 +54,7 @@ class Directory:
         if known is not None and self._clock.now().timestamp() < known[1]:
             return known[0]
         # Who comes after a change does not join what was begun before it.
-        return await self._tenant_flights.do((tenant_id, self._changes), lambda: self._read_tenant(tenant_id))
+        return await self._tenant_reads.do((tenant_id, self._changes), lambda: self._read_tenant(tenant_id))
 
     async def _read_tenant(self, tenant_id: str) -> KnownTenant | None:
         now, changes = self._clock.now().timestamp(), self._changes
@@ -77,7 +77,7 @@ class Directory:
         """Find the policy that narrows a permission."""
         if self._clock.now().timestamp() < self._policies[1]:
             return self._policies[0].get(permission)
-        return (await self._policy_flights.do(self._changes, self._read_policies)).get(permission)
+        return (await self._policy_reads.do(self._changes, self._read_policies)).get(permission)
 
     async def _read_policies(self) -> dict[str, Policy]:
         now, changes = self._clock.now().timestamp(), self._changes

@@ -72,7 +72,7 @@ class KeySet:
         self._fetch = fetch
         self._keys: Mapping[str, VerifyingKey] = {}
         self._read_at = float("-inf")
-        self._asked_at = float("-inf")
+        self._requested_at = float("-inf")
         self._reading: asyncio.Task[None] | None = None
 
     async def key(self, key_id: str) -> VerifyingKey | None:
@@ -100,9 +100,9 @@ class KeySet:
         """Begin to read, at most once in a pause; the reading in progress, if there is one."""
         if self._reading is not None and not self._reading.done():
             return self._reading
-        if self._now() - self._asked_at < PAUSE_SECONDS:
+        if self._now() - self._requested_at < PAUSE_SECONDS:
             return None
-        self._asked_at = self._now()
+        self._requested_at = self._now()
         self._reading = asyncio.create_task(self._read(), name="read key set")
         return self._reading
 

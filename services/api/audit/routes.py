@@ -35,7 +35,7 @@ _QUERY = (
     QueryParameter(name="to", description="Until this instant, or on this date, included.", shape=_INSTANT),
     QueryParameter(
         name="limit",
-        description=f"Lines at most; as CSV {CSV_LINES_MAX} whatever is said here.",
+        description=f"Lines at most; as CSV {CSV_LINES_MAX} whatever is given here.",
         shape={"type": "integer", "minimum": 1, "maximum": LINES_MAX, "default": LINES},
     ),
     QueryParameter(

@@ -105,7 +105,7 @@ class Verifier(Protocol):
     """What verifies bearer tokens."""
 
     async def verify(self, authorization: str | None) -> Principal:
-        """Return who a token speaks for."""
+        """Return whom a token stands for."""
 
 
 acting: ContextVar["Caller | None"] = ContextVar("acting", default=None)

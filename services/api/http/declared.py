@@ -32,7 +32,7 @@ class Declared:
         self._cards = cards
 
     async def __call__(self, connection: Connection, handler: BaseRouteHandler) -> None:
-        """Check the query of a request; what is wrong is said once the caller is admitted.
+        """Check the query of a request; what is wrong is reported once the caller is admitted.
 
         Raises:
             Invalid: at once, where the route admits everybody.

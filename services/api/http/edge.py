@@ -154,7 +154,7 @@ class Edge:
 
 
 class _Passage:
-    """One request on its way through the edge."""
+    """One request that passes through the edge."""
 
     def __init__(self, edge: Edge, scope: HTTPScope, receive: Receive, send: Send) -> None:
         self._edge = edge

@@ -24,14 +24,14 @@ class LargeBodies:
         """Hold the room of a body for the length of the block; of one that is not large, none.
 
         Raises:
-            HttpProblem: 503 when the tenant has too many of them under way.
+            HttpProblem: 503 when the tenant has too many of them in progress.
         """
         if body_bytes <= LARGE_BODY_BYTES:
             yield
             return
         held = self._held[tenant_id]
         if held and held + body_bytes > self._tenant_bytes_max:
-            raise refusal("overloaded", "too many large bodies of this tenant are under way; try again shortly")
+            raise refusal("overloaded", "too many large bodies of this tenant are in progress; try again shortly")
         self._held[tenant_id] += body_bytes
         try:
             yield

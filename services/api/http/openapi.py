@@ -103,7 +103,7 @@ _TAGS = (
     Tag(name="periods", description="Closed books."),
     Tag(name="accounts", description="The chart of accounts."),
     Tag(name="exchange rates", description="What currencies are worth in each other."),
-    Tag(name="webhooks", description="Hearing about it."),
+    Tag(name="webhooks", description="Receiving events of payments."),
     Tag(name="audit", description="Who did what."),
     Tag(name="operations", description="Running it."),
 )
@@ -116,7 +116,7 @@ def document(resources: Sequence[type[Resource]]) -> dict[str, Any]:
         openapi_config=OpenAPIConfig(
             title="Payments API",
             version=VERSION,
-            summary="Take payments, follow them into the books, and hear about them.",
+            summary="Take payments, follow them into the books, and receive their events.",
             license=License(name="MIT", identifier="MIT"),
             components=Components(
                 security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")}
@@ -185,7 +185,7 @@ def _complete(operation: dict[str, Any], declaration: Declaration, schema_of: di
         ).strip()
     responses: dict[str, Any] = {str(declaration.status): _success(declaration, schema_of, "Done.")}
     if declaration.accepted:
-        responses["202"] = _success(declaration, schema_of, "Under way: the outcome will be seen on the intent.")
+        responses["202"] = _success(declaration, schema_of, "In progress: the outcome will be seen on the intent.")
     by_status: dict[int, list[str]] = {}
     for code in codes_of(declaration, operation["tags"]):
         by_status.setdefault(PROBLEMS[code].status, []).append(code)

@@ -61,7 +61,7 @@ def without_card_numbers[T: msgspec.Struct](body: T, raw: bytes) -> T:
 
 
 def card_number_refusal(places: list[str]) -> HttpProblem:
-    """Refuse texts that have a card number; where they are is told, and what they say is not."""
+    """Refuse texts that have a card number: the answer names their places and repeats nothing of them."""
     errors = tuple((mask_card_numbers(place), "has a card number") for place in places[:_VIOLATIONS_MAX])
     return refusal("card_number_in_text", errors=errors)
 

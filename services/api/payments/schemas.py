@@ -84,7 +84,7 @@ class PaymentIntentBody(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: Annotated[str, msgspec.Meta(description="When held funds are released, if not captured.")] | None
     authorized_amount: str
     captured_amount: str
-    refunded_amount: Annotated[str, msgspec.Meta(description="What was given back; refunds on their way not yet.")]
+    refunded_amount: Annotated[str, msgspec.Meta(description="What was given back; pending refunds not yet.")]
     disputed_amount: Annotated[str, msgspec.Meta(description="What customers' banks took back and have not returned.")]
     failure_code: str | None
     failure_message: str | None
@@ -98,7 +98,7 @@ class RefundBody(msgspec.Struct, frozen=True, kw_only=True):
     amount: str
     currency: str
     reason: str | None
-    status: Annotated[RefundStatus, msgspec.Meta(description="PENDING until the processor has said how it ended.")]
+    status: Annotated[RefundStatus, msgspec.Meta(description="PENDING until the processor has reported how it ended.")]
     gateway_ref: str | None
     failure_code: str | None
     failure_message: str | None
@@ -128,7 +128,7 @@ class TimelineEventBody(msgspec.Struct, frozen=True, kw_only=True):
     type: Annotated[str, msgspec.Meta(description="What happened: `payment.authorized`.")]
     status: Annotated[Status, msgspec.Meta(description="The status from then on.")]
     actor: Annotated[str, msgspec.Meta(description="Who made it happen: a subject, or `gateway`, `ledger`.")]
-    cause_id: Annotated[str, msgspec.Meta(description="The message that was heard.")] | None
+    cause_id: Annotated[str, msgspec.Meta(description="The message that was received.")] | None
     correlation_id: Annotated[str, msgspec.Meta(description="The request that set it in motion.")]
     occurred_at: str
 

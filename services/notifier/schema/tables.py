@@ -73,7 +73,7 @@ ENDPOINTS = sa.Table(
     sa.CheckConstraint("cardinality(events) > 0", name="ck_webhook_endpoints_events"),
     sa.CheckConstraint("length(url) BETWEEN 1 AND 2048", name="ck_webhook_endpoints_url"),
     sa.CheckConstraint("is_active = (disabled_reason IS NULL)", name="ck_webhook_endpoints_disabled"),
-    comment="Where tenants want to hear about their payments.",
+    comment="Where tenants receive events of their payments.",
 )
 
 MESSAGES = sa.Table(
@@ -85,9 +85,9 @@ MESSAGES = sa.Table(
     sa.Column("payment_intent_id", pg.UUID, comment="The payment it is about, where it is about one."),
     sa.Column("body", sa.Text, nullable=False, comment="The JSON exactly as it is sent, the same on every attempt."),
     sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False, comment="When it happened."),
-    sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, comment="When we heard of it."),
+    sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, comment="When it was received."),
     sa.PrimaryKeyConstraint("tenant_id", "event_id"),
-    comment="Events as merchants are told about them; only those that some endpoint of the tenant wants.",
+    comment="Events as merchants receive them; only those that some endpoint of the tenant wants.",
     postgresql_partition_by="RANGE (event_id)",
 )
 
@@ -157,7 +157,7 @@ DELIVERIES = sa.Table(
         "event_id",
         postgresql_where=sa.text("status = 'FAILED'"),
     ),
-    comment="One event on its way to one endpoint: the queue of the delivery worker, and its history.",
+    comment="One event for one endpoint: the queue of the delivery worker, and its history.",
     postgresql_partition_by="RANGE (event_id)",
 )
 
@@ -210,14 +210,14 @@ REPLAYS = sa.Table(
     METADATA,
     sa.Column("tenant_id", sa.Text, nullable=False, comment="The tenant."),
     sa.Column("id", pg.UUID, nullable=False, comment="The replay, derived from its idempotency key."),
-    sa.Column("endpoint_id", pg.UUID, nullable=False, comment="The endpoint that hears again."),
+    sa.Column("endpoint_id", pg.UUID, nullable=False, comment="The endpoint that receives again."),
     sa.Column("selection", sa.Text, nullable=False, comment="What is replayed, as canonical JSON."),
     sa.Column("status", sa.Text, nullable=False, comment="RUNNING, DONE or CANCELLED."),
     sa.Column("total", sa.Integer, nullable=False, comment="Deliveries that the selection had at the beginning."),
     sa.Column("scheduled", sa.Integer, nullable=False, comment="Deliveries scheduled so far."),
     sa.Column("position", pg.UUID, nullable=False, comment="The last event looked at; the replay goes on after it."),
     sa.Column("until", pg.UUID, nullable=False, comment="The last event to look at."),
-    sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, comment="When it was asked for."),
+    sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, comment="When it was requested."),
     sa.Column(
         "ended_at", sa.DateTime(timezone=True), comment="When everything was scheduled, or when it was cancelled."
     ),

@@ -110,11 +110,11 @@ class Entries(Resource):
     )
     async def list_balances(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
         query = Query(request)
-        found = await self.ask(balances_wanted(query, caller.tenant_id))
+        found = await self.ask(balances_request(query, caller.tenant_id))
         return json_answer([balance_body(balance) for balance in found.balances])
 
 
-def balances_wanted(query: Query, tenant_id: str) -> ListBalances | GetBalancesAt:
+def balances_request(query: Query, tenant_id: str) -> ListBalances | GetBalancesAt:
     """Read which balances are meant.
 
     Raises:

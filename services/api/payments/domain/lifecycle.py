@@ -170,7 +170,7 @@ _STAYS, _EARLY, _CONTRADICTS, _REFUSED = (
 )
 
 _WISHED = (Stage.CREATED,)
-_UNDER_WAY = (Stage.PROCESSING, Stage.REQUIRES_ACTION, Stage.ABANDONING)
+_IN_PROGRESS = (Stage.PROCESSING, Stage.REQUIRES_ACTION, Stage.ABANDONING)
 _HELD = (Stage.AUTHORIZED, Stage.CAPTURING, Stage.VOIDING)
 _TAKEN = (Stage.CAPTURED, Stage.SETTLED, Stage.PARTIALLY_REFUNDED, Stage.REFUNDED)
 _ENDED = (Stage.VOIDED, Stage.FAILED, Stage.EXPIRED)
@@ -186,12 +186,12 @@ LIFECYCLE: Mapping[tuple[Stage, Happening], Row] = MappingProxyType(
         **_rows(
             Happening.CONFIRM,
             (_WISHED, Move(Stage.PROCESSING, (Fact.AUTHORIZATION_REQUESTED,))),
-            ((*_UNDER_WAY, *_HELD, Stage.CAPTURED, Stage.SETTLED, Stage.FAILED), _STAYS),
+            ((*_IN_PROGRESS, *_HELD, Stage.CAPTURED, Stage.SETTLED, Stage.FAILED), _STAYS),
             ((Stage.PARTIALLY_REFUNDED, Stage.REFUNDED, Stage.VOIDED, Stage.EXPIRED), _REFUSED),
         ),
         **_rows(
             Happening.CAPTURE,
-            ((*_WISHED, *_UNDER_WAY), _REFUSED),
+            ((*_WISHED, *_IN_PROGRESS), _REFUSED),
             ((Stage.AUTHORIZED,), Move(Stage.CAPTURING, (Fact.CAPTURE_REQUESTED,))),
             ((Stage.CAPTURING, Stage.CAPTURED, Stage.SETTLED), _STAYS),
             # Whichever of a capture and a void comes first goes to the processor; the other one is refused.
@@ -208,7 +208,7 @@ LIFECYCLE: Mapping[tuple[Stage, Happening], Row] = MappingProxyType(
         ),
         **_rows(
             Happening.REFUND,
-            ((*_WISHED, *_UNDER_WAY, *_HELD, Stage.CAPTURED, Stage.REFUNDED, *_ENDED), _REFUSED),
+            ((*_WISHED, *_IN_PROGRESS, *_HELD, Stage.CAPTURED, Stage.REFUNDED, *_ENDED), _REFUSED),
             ((Stage.SETTLED, Stage.PARTIALLY_REFUNDED), Recount((Fact.REFUND_REQUESTED,))),
         ),
         # What the gateway reports of the authorization.
@@ -240,7 +240,7 @@ LIFECYCLE: Mapping[tuple[Stage, Happening], Row] = MappingProxyType(
         # What it reports of the held funds. The processor decides a race; a request is no outcome.
         **_rows(
             Happening.CAPTURED,
-            ((*_WISHED, *_UNDER_WAY), _EARLY),
+            ((*_WISHED, *_IN_PROGRESS), _EARLY),
             # Requested: the processor will confirm or refuse it in any case. Of another amount, it was not requested.
             ((Stage.CAPTURING,), Move(Stage.CAPTURED, (Fact.CAPTURED,))),
             # A person may have captured it at the processor, or somebody may have forged the event: the gateway must confirm it.
@@ -251,14 +251,14 @@ LIFECYCLE: Mapping[tuple[Stage, Happening], Row] = MappingProxyType(
         **_rows(
             Happening.CAPTURE_CONFIRMED,
             # The gateway is queried only where funds are held.
-            ((*_WISHED, *_UNDER_WAY), _CONTRADICTS),
+            ((*_WISHED, *_IN_PROGRESS), _CONTRADICTS),
             (_HELD, Move(Stage.CAPTURED, (Fact.CAPTURED,))),
             (_TAKEN, _STAYS),
             (_ENDED, _CONTRADICTS),
         ),
         **_rows(
             Happening.CAPTURE_FAILED,
-            ((*_WISHED, *_UNDER_WAY), _EARLY),
+            ((*_WISHED, *_IN_PROGRESS), _EARLY),
             ((Stage.AUTHORIZED, Stage.CAPTURING), Move(Stage.FAILED, (Fact.FAILED,))),
             # The void is requested: its answer reports what became of the funds.
             ((Stage.VOIDING,), _STAYS),
@@ -281,7 +281,7 @@ LIFECYCLE: Mapping[tuple[Stage, Happening], Row] = MappingProxyType(
         ),
         **_rows(
             Happening.EXPIRED,
-            ((*_WISHED, *_UNDER_WAY), _EARLY),
+            ((*_WISHED, *_IN_PROGRESS), _EARLY),
             ((Stage.AUTHORIZED,), Move(Stage.EXPIRED, (Fact.EXPIRED,))),
             # The capture in progress will be refused, and reported as such.
             ((Stage.CAPTURING,), Move(Stage.EXPIRED, (Fact.EXPIRED,))),
@@ -293,7 +293,7 @@ LIFECYCLE: Mapping[tuple[Stage, Happening], Row] = MappingProxyType(
         # What the ledger reports.
         **_rows(
             Happening.POSTED,
-            ((*_WISHED, *_UNDER_WAY), _EARLY),
+            ((*_WISHED, *_IN_PROGRESS), _EARLY),
             # The books are no proof of a capture that the api did not request: its own event and the gateway's records are.
             ((Stage.AUTHORIZED, Stage.VOIDING), _EARLY),
             # The ledger handled the requested capture before the api did: both are published, in their order.
@@ -305,29 +305,29 @@ LIFECYCLE: Mapping[tuple[Stage, Happening], Row] = MappingProxyType(
         # Refunds and disputes. A refund exists only after the payment has settled; a bank waits for nobody.
         **_rows(
             Happening.REFUND_COMPLETED,
-            ((*_WISHED, *_UNDER_WAY, *_HELD, Stage.CAPTURED, *_ENDED), _CONTRADICTS),
+            ((*_WISHED, *_IN_PROGRESS, *_HELD, Stage.CAPTURED, *_ENDED), _CONTRADICTS),
             ((Stage.SETTLED, Stage.PARTIALLY_REFUNDED, Stage.REFUNDED), Recount((Fact.REFUNDED,))),
         ),
         **_rows(
             Happening.REFUND_FAILED,
-            ((*_WISHED, *_UNDER_WAY, *_HELD, Stage.CAPTURED, *_ENDED), _CONTRADICTS),
+            ((*_WISHED, *_IN_PROGRESS, *_HELD, Stage.CAPTURED, *_ENDED), _CONTRADICTS),
             ((Stage.SETTLED, Stage.PARTIALLY_REFUNDED, Stage.REFUNDED), Recount((Fact.REFUND_FAILED,))),
         ),
         **_rows(
             Happening.DISPUTE_OPENED,
-            ((*_WISHED, *_UNDER_WAY, *_HELD), _EARLY),
+            ((*_WISHED, *_IN_PROGRESS, *_HELD), _EARLY),
             (_TAKEN, Recount((Fact.DISPUTE_OPENED,))),
             (_ENDED, _CONTRADICTS),
         ),
         **_rows(
             Happening.DISPUTE_WON,
-            ((*_WISHED, *_UNDER_WAY, *_HELD), _EARLY),
+            ((*_WISHED, *_IN_PROGRESS, *_HELD), _EARLY),
             (_TAKEN, Recount((Fact.DISPUTE_WON,))),
             (_ENDED, _CONTRADICTS),
         ),
         **_rows(
             Happening.DISPUTE_LOST,
-            ((*_WISHED, *_UNDER_WAY, *_HELD), _EARLY),
+            ((*_WISHED, *_IN_PROGRESS, *_HELD), _EARLY),
             (_TAKEN, Recount((Fact.DISPUTE_LOST,))),
             (_ENDED, _CONTRADICTS),
         ),

@@ -142,8 +142,8 @@ class PaymentOperations(Resource):
         operation_id="refundPaymentIntent",
         summary="Refund a payment intent",
         description="Gives captured money back: all that is left, or the amount given, as often as something is left. Waits, "
-        "bounded, for the processor; the answer is the refund: COMPLETED, FAILED, or PENDING where the processor has not said "
-        "yet how it ended. A refund that fails, at once or later, counts for nothing.",
+        "bounded, for the processor; the answer is the refund: COMPLETED, FAILED, or PENDING where the processor has not "
+        "reported yet how it ended. A refund that fails, at once or later, counts for nothing.",
         tags=["payment intents"],
         body=RefundRequest,
         moves_money=True,

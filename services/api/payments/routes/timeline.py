@@ -31,7 +31,7 @@ EXPAND = QueryParameter(
 
 
 class ExpandedPaymentIntent(PaymentIntentBody, frozen=True, kw_only=True):
-    """A payment intent, and what was asked to be shown with it."""
+    """A payment intent, and what is shown with it on request."""
 
     events: list[TimelineEventBody] | msgspec.UnsetType = msgspec.UNSET
     entries: list[EntryBody] | msgspec.UnsetType = msgspec.UNSET
@@ -45,7 +45,7 @@ class Expansion:
         self._ask = ask
 
     async def show(self, intent: PaymentIntent, requested: tuple[str, ...]) -> ExpandedPaymentIntent:
-        """Show an intent with what is wanted: one read of ours for events, one question to the ledger for entries."""
+        """Show an intent with what is requested: one read of ours for events, one request to the ledger for entries."""
         shown: dict[str, Any] = msgspec.structs.asdict(intent_body(intent))
         if "events" in requested:
             shown["events"] = await self.events(intent.tenant_id, intent.id)

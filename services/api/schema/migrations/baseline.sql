@@ -243,14 +243,14 @@ CASE status
 END)
 );
 COMMENT ON COLUMN api.idempotency_keys.tenant_id IS 'Whose key it is: the scope is the tenant, not the user.';
-COMMENT ON COLUMN api.idempotency_keys.operation IS 'What was asked: create, or confirm:<intent id>, capture, void, refund.';
+COMMENT ON COLUMN api.idempotency_keys.operation IS 'What was requested: create, or confirm:<intent id>, capture, void, refund.';
 COMMENT ON COLUMN api.idempotency_keys.key IS 'The client''s key, 1 to 255 visible ASCII characters.';
-COMMENT ON COLUMN api.idempotency_keys.fingerprint IS 'SHA-256 of what was asked.';
+COMMENT ON COLUMN api.idempotency_keys.fingerprint IS 'SHA-256 of what was requested.';
 COMMENT ON COLUMN api.idempotency_keys.status IS 'in_progress until there is an answer, then completed.';
 COMMENT ON COLUMN api.idempotency_keys.payment_intent_id IS 'What it creates or changes: an intent, a refund.';
 COMMENT ON COLUMN api.idempotency_keys.response_status IS 'HTTP status of the answer.';
 COMMENT ON COLUMN api.idempotency_keys.response_body IS 'The answer, byte for byte.';
-COMMENT ON COLUMN api.idempotency_keys.lease_until IS 'Until then whoever began is believed to be at work.';
+COMMENT ON COLUMN api.idempotency_keys.lease_until IS 'Until then whoever began is taken to be at work.';
 COMMENT ON COLUMN api.idempotency_keys.created_at IS 'When it was first used.';
 COMMENT ON COLUMN api.idempotency_keys.completed_at IS 'When there was an answer.';
 COMMENT ON COLUMN api.idempotency_keys.expires_at IS 'From then on the key is free again.';
@@ -262,7 +262,7 @@ CREATE TABLE api.inbox (
 )
 PARTITION BY RANGE (event_id);
 COMMENT ON COLUMN api.inbox.event_id IS 'The event.';
-COMMENT ON COLUMN api.inbox.queue IS 'Where it was heard: one effect per consumer.';
+COMMENT ON COLUMN api.inbox.queue IS 'Where it was received: one effect per consumer.';
 COMMENT ON COLUMN api.inbox.received_at IS 'When it took effect.';
 
 CREATE TABLE api.inbox_default (
@@ -303,7 +303,7 @@ COMMENT ON COLUMN api.outbox.event_id IS 'The message''s id for ever.';
 COMMENT ON COLUMN api.outbox.contract IS 'Which contract: <kind>:<owner>:<name>.';
 COMMENT ON COLUMN api.outbox.tenant_id IS 'The tenant it concerns; empty where there is none.';
 COMMENT ON COLUMN api.outbox.correlation_id IS 'The cause it belongs to.';
-COMMENT ON COLUMN api.outbox.traceparent IS 'W3C trace context of whoever said it.';
+COMMENT ON COLUMN api.outbox.traceparent IS 'W3C trace context of whoever published it.';
 COMMENT ON COLUMN api.outbox.occurred_at IS 'When it happened.';
 COMMENT ON COLUMN api.outbox.body IS 'The body as JSON, exactly as it will be sent.';
 COMMENT ON COLUMN api.outbox.attempts IS 'Refusals by the broker.';
@@ -427,7 +427,7 @@ COMMENT ON COLUMN api.payment_intent_events.id IS 'The id of the message that te
 COMMENT ON COLUMN api.payment_intent_events.type IS 'What happened, as the message is called.';
 COMMENT ON COLUMN api.payment_intent_events.status IS 'The intent''s status from then on.';
 COMMENT ON COLUMN api.payment_intent_events.actor IS 'Who made it happen: a subject, or a service of ours.';
-COMMENT ON COLUMN api.payment_intent_events.cause_id IS 'The message that was heard; none for a request.';
+COMMENT ON COLUMN api.payment_intent_events.cause_id IS 'The message that was received; none for a request.';
 COMMENT ON COLUMN api.payment_intent_events.correlation_id IS 'The request that set it in motion.';
 COMMENT ON COLUMN api.payment_intent_events.occurred_at IS 'When.';
 
@@ -493,7 +493,7 @@ COMMENT ON COLUMN api.payment_intents.captured_minor IS 'Taken so far, in minor 
 COMMENT ON COLUMN api.payment_intents.failure_code IS 'Why it failed, as a stable snake_case word.';
 COMMENT ON COLUMN api.payment_intents.failure_message IS 'Why it failed, as a sentence for people.';
 COMMENT ON COLUMN api.payment_intents.version IS 'Raised by every change; guards each of them.';
-COMMENT ON COLUMN api.payment_intents.created_at IS 'When the merchant asked.';
+COMMENT ON COLUMN api.payment_intents.created_at IS 'When the merchant created it.';
 COMMENT ON COLUMN api.payment_intents.updated_at IS 'When it last changed.';
 COMMENT ON COLUMN api.payment_intents.authorized_at IS 'When the issuer''s promise reached us.';
 COMMENT ON COLUMN api.payment_intents.settled_at IS 'When the capture and its posting were both known.';
@@ -502,8 +502,8 @@ COMMENT ON COLUMN api.payment_intents.payment_method IS 'What is charged, or emp
 COMMENT ON COLUMN api.payment_intents.action_url IS 'Where the customer proves who they are, while that is required.';
 COMMENT ON COLUMN api.payment_intents.expires_at IS 'When held funds are released by themselves.';
 COMMENT ON COLUMN api.payment_intents.capturing_minor IS 'What the merchant''s capture wants to take, in minor units.';
-COMMENT ON COLUMN api.payment_intents.is_voiding IS 'The processor is asked to release the funds and has not answered.';
-COMMENT ON COLUMN api.payment_intents.refunding_minor IS 'On its way back, in minor units.';
+COMMENT ON COLUMN api.payment_intents.is_voiding IS 'The processor is to release the funds and has not answered.';
+COMMENT ON COLUMN api.payment_intents.refunding_minor IS 'Pending refunds, in minor units.';
 COMMENT ON COLUMN api.payment_intents.refunded_minor IS 'Given back, in minor units.';
 COMMENT ON COLUMN api.payment_intents.disputed_minor IS 'Taken back by banks, in minor units.';
 
@@ -552,7 +552,7 @@ COMMENT ON COLUMN api.refunds.status IS 'PENDING, COMPLETED or FAILED.';
 COMMENT ON COLUMN api.refunds.gateway_ref IS 'The processor''s reference, once it has given one.';
 COMMENT ON COLUMN api.refunds.failure_code IS 'Why it failed, as a stable snake_case word.';
 COMMENT ON COLUMN api.refunds.failure_message IS 'Why it failed, as a sentence for people.';
-COMMENT ON COLUMN api.refunds.created_at IS 'When it was asked for.';
+COMMENT ON COLUMN api.refunds.created_at IS 'When it was requested.';
 COMMENT ON COLUMN api.refunds.updated_at IS 'When it last changed.';
 
 CREATE TABLE api.role_permissions (
@@ -600,7 +600,7 @@ COMMENT ON COLUMN api.tenants.name IS 'Its name, for people.';
 COMMENT ON COLUMN api.tenants.plan IS 'Plan as its source wrote it; compared normalised.';
 COMMENT ON COLUMN api.tenants.region IS 'Region as its source wrote it; compared normalised.';
 COMMENT ON COLUMN api.tenants.status IS 'ACTIVE, SUSPENDED or DELETED.';
-COMMENT ON COLUMN api.tenants.origin IS 'Who told us: seed, token or sync.';
+COMMENT ON COLUMN api.tenants.origin IS 'Who reported it: seed, token or sync.';
 COMMENT ON COLUMN api.tenants.created_at IS 'When we first met it.';
 COMMENT ON COLUMN api.tenants.updated_at IS 'When it last changed.';
 

@@ -1,4 +1,4 @@
-"""Alembic's door to the api's schema."""
+"""Alembic's environment for the schema `api`."""
 
 from libs.common.db.migrate import run_env
 from services.api.schema.tables import METADATA

@@ -282,7 +282,7 @@ CREATE TABLE gateway.inbox (
 )
 PARTITION BY RANGE (event_id);
 COMMENT ON COLUMN gateway.inbox.event_id IS 'The event.';
-COMMENT ON COLUMN gateway.inbox.queue IS 'Where it was heard: one effect per consumer.';
+COMMENT ON COLUMN gateway.inbox.queue IS 'Where it was received: one effect per consumer.';
 COMMENT ON COLUMN gateway.inbox.received_at IS 'When it took effect.';
 
 CREATE TABLE gateway.inbox_default (
@@ -324,7 +324,7 @@ COMMENT ON COLUMN gateway.outbox.event_id IS 'The message''s id for ever.';
 COMMENT ON COLUMN gateway.outbox.contract IS 'Which contract: <kind>:<owner>:<name>.';
 COMMENT ON COLUMN gateway.outbox.tenant_id IS 'The tenant it concerns; empty where there is none.';
 COMMENT ON COLUMN gateway.outbox.correlation_id IS 'The cause it belongs to.';
-COMMENT ON COLUMN gateway.outbox.traceparent IS 'W3C trace context of whoever said it.';
+COMMENT ON COLUMN gateway.outbox.traceparent IS 'W3C trace context of whoever published it.';
 COMMENT ON COLUMN gateway.outbox.occurred_at IS 'When it happened.';
 COMMENT ON COLUMN gateway.outbox.body IS 'The body as JSON, exactly as it will be sent.';
 COMMENT ON COLUMN gateway.outbox.attempts IS 'Refusals by the broker.';

@@ -690,8 +690,8 @@ COMMENT ON COLUMN ledger.claims.amount_minor IS 'How much, in minor units of the
 COMMENT ON COLUMN ledger.claims.currency IS 'ISO 4217 code.';
 COMMENT ON COLUMN ledger.claims.kind IS 'capture or refund: the kind of the entry.';
 COMMENT ON COLUMN ledger.claims.subject_id IS 'The intent of a capture, or the refund.';
-COMMENT ON COLUMN ledger.claims.claimed_at IS 'When the ledger first heard it.';
-COMMENT ON COLUMN ledger.claims.is_told IS 'Whether it was told as a finding that the books have no entry for it.';
+COMMENT ON COLUMN ledger.claims.claimed_at IS 'When the ledger first received it.';
+COMMENT ON COLUMN ledger.claims.is_told IS 'Whether it was reported as a finding that the books have no entry for it.';
 
 CREATE TABLE ledger.closings_under_way (
     tenant_id text NOT NULL COLLATE pg_catalog."C",
@@ -721,8 +721,8 @@ CREATE TABLE ledger.conversions (
 );
 COMMENT ON TABLE ledger.conversions IS 'Exchanges of currencies; their entries have ids that follow from this one. Never changed or removed.';
 COMMENT ON COLUMN ledger.conversions.tenant_id IS 'Whose money was exchanged.';
-COMMENT ON COLUMN ledger.conversions.id IS 'Links its two entries; chosen by whoever asked for it.';
-COMMENT ON COLUMN ledger.conversions.digest IS 'SHA-256 of what was asked: tells a replay from a conflict.';
+COMMENT ON COLUMN ledger.conversions.id IS 'Links its two entries; chosen by whoever requested it.';
+COMMENT ON COLUMN ledger.conversions.digest IS 'SHA-256 of what was requested: tells a replay from a conflict.';
 COMMENT ON COLUMN ledger.conversions.from_account_id IS 'Where the sold amount was taken from.';
 COMMENT ON COLUMN ledger.conversions.to_account_id IS 'Where the bought amount went.';
 COMMENT ON COLUMN ledger.conversions.from_currency IS 'ISO 4217 code of what was sold.';
@@ -733,7 +733,7 @@ COMMENT ON COLUMN ledger.conversions.valued_minor IS 'What was received, at the 
 COMMENT ON COLUMN ledger.conversions.rates IS 'The recorded rates by which it was made, in their order.';
 COMMENT ON COLUMN ledger.conversions.occurred_at IS 'When it happened; the rates are those of then.';
 COMMENT ON COLUMN ledger.conversions.recorded_at IS 'When it was recorded.';
-COMMENT ON COLUMN ledger.conversions.recorded_by IS 'Who asked for it.';
+COMMENT ON COLUMN ledger.conversions.recorded_by IS 'Who requested it.';
 
 CREATE TABLE ledger.effective_folds (
     tenant_id text NOT NULL COLLATE pg_catalog."C",
@@ -876,7 +876,7 @@ CREATE TABLE ledger.inbox (
 )
 PARTITION BY RANGE (event_id);
 COMMENT ON COLUMN ledger.inbox.event_id IS 'The event.';
-COMMENT ON COLUMN ledger.inbox.queue IS 'Where it was heard: one effect per consumer.';
+COMMENT ON COLUMN ledger.inbox.queue IS 'Where it was received: one effect per consumer.';
 COMMENT ON COLUMN ledger.inbox.received_at IS 'When it took effect.';
 
 CREATE TABLE ledger.inbox_default (
@@ -954,7 +954,7 @@ CREATE TABLE ledger.journal_requests (
 COMMENT ON TABLE ledger.journal_requests IS 'Calls that posted entries by hand, by idempotency key; kept as long as the entries, for ever.';
 COMMENT ON COLUMN ledger.journal_requests.tenant_id IS 'Whose key it is.';
 COMMENT ON COLUMN ledger.journal_requests.key IS 'The client''s key, 1 to 255 visible ASCII characters.';
-COMMENT ON COLUMN ledger.journal_requests.fingerprint IS 'SHA-256 of what was asked.';
+COMMENT ON COLUMN ledger.journal_requests.fingerprint IS 'SHA-256 of what was requested.';
 COMMENT ON COLUMN ledger.journal_requests.answer IS 'What became of its entries, as JSON.';
 COMMENT ON COLUMN ledger.journal_requests.answered_at IS 'When it was answered.';
 
@@ -1021,7 +1021,7 @@ COMMENT ON COLUMN ledger.outbox.event_id IS 'The message''s id for ever.';
 COMMENT ON COLUMN ledger.outbox.contract IS 'Which contract: <kind>:<owner>:<name>.';
 COMMENT ON COLUMN ledger.outbox.tenant_id IS 'The tenant it concerns; empty where there is none.';
 COMMENT ON COLUMN ledger.outbox.correlation_id IS 'The cause it belongs to.';
-COMMENT ON COLUMN ledger.outbox.traceparent IS 'W3C trace context of whoever said it.';
+COMMENT ON COLUMN ledger.outbox.traceparent IS 'W3C trace context of whoever published it.';
 COMMENT ON COLUMN ledger.outbox.occurred_at IS 'When it happened.';
 COMMENT ON COLUMN ledger.outbox.body IS 'The body as JSON, exactly as it will be sent.';
 COMMENT ON COLUMN ledger.outbox.attempts IS 'Refusals by the broker.';
@@ -1162,7 +1162,7 @@ COMMENT ON COLUMN ledger.proposals.id IS 'Derived from the tenant and the client
 COMMENT ON COLUMN ledger.proposals.status IS 'open, approved or rejected.';
 COMMENT ON COLUMN ledger.proposals.reason IS 'Why it is proposed, 1 to 500 characters.';
 COMMENT ON COLUMN ledger.proposals.entries IS 'What is proposed, as JSON, with the ids they will have.';
-COMMENT ON COLUMN ledger.proposals.fingerprint IS 'SHA-256 of what was asked.';
+COMMENT ON COLUMN ledger.proposals.fingerprint IS 'SHA-256 of what was requested.';
 COMMENT ON COLUMN ledger.proposals.made_by IS 'Who proposed it: a subject.';
 COMMENT ON COLUMN ledger.proposals.made_at IS 'When it was proposed.';
 COMMENT ON COLUMN ledger.proposals.expires_at IS 'Until then it can be decided.';

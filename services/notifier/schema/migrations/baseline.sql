@@ -185,7 +185,7 @@ CREATE TABLE notifier.deliveries (
     CONSTRAINT ck_deliveries_status CHECK ((status = ANY (ARRAY['PENDING'::text, 'DELIVERED'::text, 'FAILED'::text])))
 )
 PARTITION BY RANGE (event_id);
-COMMENT ON TABLE notifier.deliveries IS 'One event on its way to one endpoint: the queue of the delivery worker, and its history.';
+COMMENT ON TABLE notifier.deliveries IS 'One event for one endpoint: the queue of the delivery worker, and its history.';
 COMMENT ON COLUMN notifier.deliveries.tenant_id IS 'The tenant.';
 COMMENT ON COLUMN notifier.deliveries.endpoint_id IS 'The endpoint.';
 COMMENT ON COLUMN notifier.deliveries.event_id IS 'The event.';
@@ -260,7 +260,7 @@ CREATE TABLE notifier.inbox (
 )
 PARTITION BY RANGE (event_id);
 COMMENT ON COLUMN notifier.inbox.event_id IS 'The event.';
-COMMENT ON COLUMN notifier.inbox.queue IS 'Where it was heard: one effect per consumer.';
+COMMENT ON COLUMN notifier.inbox.queue IS 'Where it was received: one effect per consumer.';
 COMMENT ON COLUMN notifier.inbox.received_at IS 'When it took effect.';
 
 CREATE TABLE notifier.inbox_default (
@@ -279,14 +279,14 @@ CREATE TABLE notifier.messages (
     created_at timestamp with time zone NOT NULL
 )
 PARTITION BY RANGE (event_id);
-COMMENT ON TABLE notifier.messages IS 'Events as merchants are told about them; only those that some endpoint of the tenant wants.';
+COMMENT ON TABLE notifier.messages IS 'Events as merchants receive them; only those that some endpoint of the tenant wants.';
 COMMENT ON COLUMN notifier.messages.tenant_id IS 'The tenant.';
 COMMENT ON COLUMN notifier.messages.event_id IS 'The event; the webhook-id of every request about it.';
 COMMENT ON COLUMN notifier.messages.type IS 'The event''s name.';
 COMMENT ON COLUMN notifier.messages.payment_intent_id IS 'The payment it is about, where it is about one.';
 COMMENT ON COLUMN notifier.messages.body IS 'The JSON exactly as it is sent, the same on every attempt.';
 COMMENT ON COLUMN notifier.messages.occurred_at IS 'When it happened.';
-COMMENT ON COLUMN notifier.messages.created_at IS 'When we heard of it.';
+COMMENT ON COLUMN notifier.messages.created_at IS 'When it was received.';
 
 CREATE TABLE notifier.messages_default (
     tenant_id text NOT NULL,
@@ -330,7 +330,7 @@ COMMENT ON COLUMN notifier.outbox.event_id IS 'The message''s id for ever.';
 COMMENT ON COLUMN notifier.outbox.contract IS 'Which contract: <kind>:<owner>:<name>.';
 COMMENT ON COLUMN notifier.outbox.tenant_id IS 'The tenant it concerns; empty where there is none.';
 COMMENT ON COLUMN notifier.outbox.correlation_id IS 'The cause it belongs to.';
-COMMENT ON COLUMN notifier.outbox.traceparent IS 'W3C trace context of whoever said it.';
+COMMENT ON COLUMN notifier.outbox.traceparent IS 'W3C trace context of whoever published it.';
 COMMENT ON COLUMN notifier.outbox.occurred_at IS 'When it happened.';
 COMMENT ON COLUMN notifier.outbox.body IS 'The body as JSON, exactly as it will be sent.';
 COMMENT ON COLUMN notifier.outbox.attempts IS 'Refusals by the broker.';
@@ -454,14 +454,14 @@ CREATE TABLE notifier.replays (
 COMMENT ON TABLE notifier.replays IS 'Wishes to have deliveries made again, and how far each is.';
 COMMENT ON COLUMN notifier.replays.tenant_id IS 'The tenant.';
 COMMENT ON COLUMN notifier.replays.id IS 'The replay, derived from its idempotency key.';
-COMMENT ON COLUMN notifier.replays.endpoint_id IS 'The endpoint that hears again.';
+COMMENT ON COLUMN notifier.replays.endpoint_id IS 'The endpoint that receives again.';
 COMMENT ON COLUMN notifier.replays.selection IS 'What is replayed, as canonical JSON.';
 COMMENT ON COLUMN notifier.replays.status IS 'RUNNING, DONE or CANCELLED.';
 COMMENT ON COLUMN notifier.replays.total IS 'Deliveries that the selection had at the beginning.';
 COMMENT ON COLUMN notifier.replays.scheduled IS 'Deliveries scheduled so far.';
 COMMENT ON COLUMN notifier.replays."position" IS 'The last event looked at; the replay goes on after it.';
 COMMENT ON COLUMN notifier.replays.until IS 'The last event to look at.';
-COMMENT ON COLUMN notifier.replays.created_at IS 'When it was asked for.';
+COMMENT ON COLUMN notifier.replays.created_at IS 'When it was requested.';
 COMMENT ON COLUMN notifier.replays.ended_at IS 'When everything was scheduled, or when it was cancelled.';
 
 CREATE TABLE notifier.webhook_endpoints (
@@ -489,7 +489,7 @@ CREATE TABLE notifier.webhook_endpoints (
     CONSTRAINT ck_webhook_endpoints_retired CHECK ((cardinality(secrets_retired) = cardinality(secrets_retired_until))),
     CONSTRAINT ck_webhook_endpoints_url CHECK (((length(url) >= 1) AND (length(url) <= 2048)))
 );
-COMMENT ON TABLE notifier.webhook_endpoints IS 'Where tenants want to hear about their payments.';
+COMMENT ON TABLE notifier.webhook_endpoints IS 'Where tenants receive events of their payments.';
 COMMENT ON COLUMN notifier.webhook_endpoints.tenant_id IS 'The tenant.';
 COMMENT ON COLUMN notifier.webhook_endpoints.id IS 'The endpoint.';
 COMMENT ON COLUMN notifier.webhook_endpoints.url IS 'Where events are sent.';

@@ -102,7 +102,7 @@ async def test_a_tenant_that_may_not(api: Api, api_database: TestDatabase, tenan
     assert await denials(api, tenant_id) == [("authz.denied", "ops@example.com", "payments:read", reason)]
 
 
-async def test_a_tenant_that_nobody_knows(api_database: TestDatabase, tenant_id: str) -> None:
+async def test_an_unknown_tenant(api_database: TestDatabase, tenant_id: str) -> None:
     async with serving(api_database, settings_for(api_database, auto_provision=False)) as api:
         answer = await api.client(tenant_id).call("GET", "/v1/payment-intents")
         assert (answer.status, problem(answer)["code"]) == (403, "tenant_unknown")

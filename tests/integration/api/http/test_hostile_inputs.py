@@ -260,7 +260,7 @@ async def test_every_route_refuses_a_parameter_that_it_does_not_declare_and_garb
                     assert answer.status != 400 or problem(answer)["code"] == "unsupported_currency"
 
 
-async def test_strangers_are_not_told_about_queries(api: Api) -> None:
+async def test_strangers_learn_nothing_about_queries(api: Api) -> None:
     assert (await api.stranger().call("GET", f"{INTENTS}?staus=FAILED")).status == 401
     body = {"email": "a@b.c", "password": "p"}
     assert (await api.stranger().call("POST", "/v1/auth/token?debug=1", body)).status == 422

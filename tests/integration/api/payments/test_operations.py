@@ -48,7 +48,7 @@ async def do(client: Client, intent: str, what: str, body: object = None, **more
     return await client.call("POST", f"/v1/payment-intents/{intent}/{what}", body, key=key, **more)  # type: ignore[arg-type]
 
 
-async def until_said(api: Api, tenant: str, contract: str) -> None:
+async def until_published(api: Api, tenant: str, contract: str) -> None:
     """Wait until a message has been published about a tenant."""
     async with asyncio.timeout(60):
         while contract not in await api.published(tenant):
@@ -99,7 +99,7 @@ async def test_a_capture_that_is_answered_in_time_is_200_for_its_key_for_ever(ap
     intent = await held(api, client, tenant_id)
     key = str(uuid4())
     asking = asyncio.create_task(do(client, intent, "capture", key=key))
-    await until_said(api, tenant_id, "command:gateway:payment.capture")
+    await until_published(api, tenant_id, "command:gateway:payment.capture")
     await api.captured(tenant_id, intent)
     answer = await asking
     assert (answer.status, answer.json["captured_amount"]) == (200, "150.50")
@@ -111,7 +111,7 @@ async def test_a_void_that_is_answered_in_time_is_200_for_its_key_for_ever(api: 
     intent = await held(api, client, tenant_id)
     key = str(uuid4())
     asking = asyncio.create_task(do(client, intent, "void", key=key))
-    await until_said(api, tenant_id, "command:gateway:payment.void")
+    await until_published(api, tenant_id, "command:gateway:payment.void")
     released = gateway.PaymentVoided(
         payment_intent_id=UUID(intent),
         amount_minor=15050,
@@ -130,7 +130,7 @@ async def test_a_refund_that_is_answered_in_time_is_complete_for_its_key_for_eve
     intent = await settled(api, client, tenant_id)
     key = str(uuid4())
     asking = asyncio.create_task(do(client, intent, "refund", {"amount": "50.00"}, key=key))
-    await until_said(api, tenant_id, "command:gateway:payment.refund")
+    await until_published(api, tenant_id, "command:gateway:payment.refund")
     [shown] = (await client.call("GET", f"/v1/payment-intents/{intent}/refunds")).json
     await api.handle(tenant_id, succeeded(intent, shown["id"]), by=api.consumers.on_refund_succeeded)
     answer = await asking

@@ -48,7 +48,7 @@ async def test_a_capture_that_was_done_is_found_done(processor: StripeProcessor)
     # Without idempotency keys the second request is refused; the payment's state shows that it was ours.
     request = capture(await held(processor))
     first = await processor.capture(request)
-    again = await processor.capture(msgspec.structs.replace(request, ask=2))
+    again = await processor.capture(msgspec.structs.replace(request, call=2))
     assert isinstance(first, Approved)
     assert isinstance(again, Approved)
 

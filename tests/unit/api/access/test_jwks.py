@@ -73,7 +73,7 @@ def signed(name: str, *, kid: str | None = None, **changes: Any) -> str:
 
 
 def keyed_with_public(payload: dict[str, Any]) -> str:
-    """A token whose shared secret is the public key: what a careless verifier of RS256 would believe."""
+    """A token whose shared secret is the public key: what a careless verifier of RS256 would accept."""
     pem = KEYS["one"].public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     parts = [{"alg": "HS256", "typ": "JWT", "kid": "one"}, payload]
     signed_part = b".".join(urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in parts)

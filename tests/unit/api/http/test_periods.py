@@ -13,12 +13,12 @@ from services.api.http.parameters import Query
 
 
 def query(**given: str) -> Query:
-    class Asked:
+    class Asking:
         query_params = MultiDict(list(given.items()))
 
-    request: Any = Asked()
-    asked: Request[Any, Any, Any] = request
-    return Query(asked)
+    request: Any = Asking()
+    given: Request[Any, Any, Any] = request
+    return Query(given)
 
 
 @pytest.mark.parametrize(
@@ -34,11 +34,11 @@ def query(**given: str) -> Query:
     ],
 )
 def test_a_date_is_a_day_of_the_zone(zone: str, begins_at: str, ends_at: str) -> None:
-    asked = query(**{"from": "2026-11-01", "to": "2026-11-01", "tz": zone})
-    found = asked.zone()
+    given = query(**{"from": "2026-11-01", "to": "2026-11-01", "tz": zone})
+    found = given.zone()
     assert found == ZoneInfo(zone)
-    assert asked.begin(zone=found) == datetime.fromisoformat(begins_at).replace(tzinfo=UTC)
-    assert asked.end(zone=found) == datetime.fromisoformat(ends_at).replace(tzinfo=UTC)
+    assert given.begin(zone=found) == datetime.fromisoformat(begins_at).replace(tzinfo=UTC)
+    assert given.end(zone=found) == datetime.fromisoformat(ends_at).replace(tzinfo=UTC)
 
 
 def test_an_instant_with_an_offset_is_what_it_says_and_one_without_is_local() -> None:

@@ -81,7 +81,7 @@ def published(stage: Stage, happening: Happening, meant: str) -> tuple[Fact, ...
     return PUBLISHED[happening.value, meant]
 
 
-def test_the_table_speaks_of_every_stage_and_happening() -> None:
+def test_the_table_has_every_stage_and_happening() -> None:
     assert set(STAGES) == set(Stage)
     assert set(ROWS) == set(Happening)
     assert {len(row) for row in ROWS.values()} == {len(Stage)}
