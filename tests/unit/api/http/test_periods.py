@@ -17,8 +17,8 @@ def query(**given: str) -> Query:
         query_params = MultiDict(list(given.items()))
 
     request: Any = Asking()
-    given: Request[Any, Any, Any] = request
-    return Query(given)
+    asking: Request[Any, Any, Any] = request
+    return Query(asking)
 
 
 @pytest.mark.parametrize(
