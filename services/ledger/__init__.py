@@ -12,7 +12,7 @@ Publishes: `JournalEntryPosted`, which settles the payment or completes its refu
 they were written, or not what the api published of payments.
 
 Answers (the api): `ListAccounts`, `OpenAccount`, `ListEntries`, `ListBalances`; everything in `ledger_books`: holds,
-reversals, closed periods, balances at an instant, verification; everything in `ledger_money`: account roles, exchange
+reversals, closed periods, balances at an instant, verification; everything in `ledger_roles`; everything in `ledger_money`: exchange
 rates, conversions, consolidated balances; everything in `ledger_journal`: to post, propose, approve and reject what
 people enter by hand; everything in `ledger_reports`: reports, and to refresh them.
 

@@ -9,7 +9,7 @@ import aio_pika
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from libs.common.contracts.ledger_money import Role
+from libs.common.contracts.ledger_roles import Role
 from tests.support.platform import DEMO_TENANT, OPERATOR, SALES, Client, Platform
 from tests.support.receiver import Received, Receiver
 

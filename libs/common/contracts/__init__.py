@@ -1,7 +1,7 @@
 """The message contracts of all services: importing this package fills the registry.
 
 `api`, `ledger`, `gateway` and `notifier` are named after the owner of the messages inside. `gateway_requests` has what the
-gateway answers while somebody waits; the ledger's have further parts: `ledger_books`, `ledger_money` (roles, rates and
+gateway answers while somebody waits; the ledger's have further parts: `ledger_books`, `ledger_roles`, `ledger_money` (rates and
 conversions), `ledger_reports`, and `ledger_journal` (what people enter).
 """
 
@@ -14,6 +14,7 @@ from libs.common.contracts import (
     ledger_journal,
     ledger_money,
     ledger_reports,
+    ledger_roles,
     notifier,
 )
 from libs.common.contracts.base import (
@@ -43,6 +44,7 @@ __all__ = [
     "ledger_journal",
     "ledger_money",
     "ledger_reports",
+    "ledger_roles",
     "notifier",
     "published_by",
 ]

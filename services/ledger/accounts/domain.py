@@ -7,7 +7,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 import msgspec
 
 from libs.common.contracts.ledger import AccountType
-from libs.common.contracts.ledger_money import Role
+from libs.common.contracts.ledger_roles import Role
 from libs.common.errors import Invalid
 from services.ledger.core import Account
 

@@ -12,7 +12,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from libs.common.contracts.ledger_money import Role
+from libs.common.contracts.ledger_roles import Role
 from libs.common.db import Connection
 from libs.common.db.statements import Statement, columns_of, reader_of, values_of
 from libs.common.errors import Unavailable

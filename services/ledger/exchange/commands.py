@@ -7,7 +7,7 @@ import msgspec
 
 from libs.common.clock import Clock
 from libs.common.contracts import ledger_money as contract
-from libs.common.contracts.ledger_money import Role
+from libs.common.contracts.ledger_roles import Role
 from libs.common.db import Connection, Database
 from libs.common.db.database import CONTENTION
 from libs.common.money import AMOUNT_MINOR_MAX, is_currency

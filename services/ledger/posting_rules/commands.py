@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from libs.common.clock import Clock
-from libs.common.contracts import ledger_money as contract
-from libs.common.contracts.ledger_money import Role
+from libs.common.contracts import ledger_roles as contract
+from libs.common.contracts.ledger_roles import Role
 from libs.common.db import Connection, Database
 from libs.common.messaging import publish
 from libs.common.observability.correlation import Correlation

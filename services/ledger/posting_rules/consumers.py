@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from libs.common.contracts import gateway
-from libs.common.contracts.ledger_money import (
+from libs.common.contracts.ledger_roles import (
     AccountRole,
     AccountRoleHistory,
     AccountRoleList,

@@ -3,12 +3,7 @@
 from litestar import Response
 
 from libs.common.clock import iso
-from libs.common.contracts.ledger_money import (
-    AssignAccountRole,
-    GetAccountRole,
-    ListAccountRoles,
-    Role,
-)
+from libs.common.contracts.ledger_roles import AssignAccountRole, GetAccountRole, ListAccountRoles, Role
 from services.api.books.schemas.roles import (
     AccountRoleBody,
     AccountRoleHistoryBody,

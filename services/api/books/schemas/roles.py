@@ -6,10 +6,7 @@ import msgspec
 
 from libs.common.clock import iso
 from libs.common.contracts.ledger import AccountType
-from libs.common.contracts.ledger_money import (
-    AccountRole,
-    Role,
-)
+from libs.common.contracts.ledger_roles import AccountRole, Role
 
 
 class AssignRole(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

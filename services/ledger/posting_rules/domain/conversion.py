@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 
 from libs.common.contracts.ledger import EntryKind, Side
-from libs.common.contracts.ledger_money import Role
+from libs.common.contracts.ledger_roles import Role
 from libs.common.ids import derived_id
 from services.ledger.core import Chart, Entry, Exchange, Line
 

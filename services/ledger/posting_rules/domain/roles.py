@@ -6,7 +6,7 @@ from functools import cache
 from types import MappingProxyType
 from uuid import UUID
 
-from libs.common.contracts.ledger_money import Role
+from libs.common.contracts.ledger_roles import Role
 from services.ledger.accounts import ROLES
 from services.ledger.core import Account, Chart, Entry, Exchange
 from services.ledger.errors import RoleConflict, RoleUnfit

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from libs.common.contracts.ledger import EntryKind, Side
-from libs.common.contracts.ledger_money import Role
+from libs.common.contracts.ledger_roles import Role
 from libs.common.money import format_minor
 from services.ledger.accounts import ROLES
 from services.ledger.core import BASES, Entry, Leg, Quote, Rate, exchange, normal_side

@@ -17,7 +17,7 @@ from libs.common.contracts.ledger import (
     OpenAccount,
     Side,
 )
-from libs.common.contracts.ledger_money import Role
+from libs.common.contracts.ledger_roles import Role
 from libs.common.errors import Conflict
 from libs.common.ids import new_id
 from services.ledger.errors import AccountCodeTaken, AccountIdTaken, AccountInvalid, QueryInvalid

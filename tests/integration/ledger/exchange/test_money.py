@@ -13,7 +13,6 @@ from libs.common.clock import ManualClock
 from libs.common.contracts.ledger import AccountType, ListEntries, OpenAccount
 from libs.common.contracts.ledger_books import ClosePeriod
 from libs.common.contracts.ledger_money import (
-    AssignAccountRole,
     ExchangeRate,
     GetConsolidatedBalances,
     GetConversion,
@@ -22,8 +21,8 @@ from libs.common.contracts.ledger_money import (
     MoneyConversion,
     PostConversion,
     RecordExchangeRate,
-    Role,
 )
+from libs.common.contracts.ledger_roles import AssignAccountRole, Role
 from libs.common.errors import Rejected
 from libs.common.ids import new_id
 from services.ledger.errors import (

@@ -8,8 +8,8 @@ import pytest
 from libs.common.contracts.ledger import AccountType, OpenAccount
 from libs.common.contracts.ledger_books import ClosePeriod
 from libs.common.contracts.ledger_journal import Mode
-from libs.common.contracts.ledger_money import AssignAccountRole, Role
 from libs.common.contracts.ledger_reports import ReportRevenue
+from libs.common.contracts.ledger_roles import AssignAccountRole, Role
 from libs.common.errors import Unavailable
 from libs.common.ids import new_id
 from services.ledger.periods import Periods

@@ -13,7 +13,7 @@ import pytest
 from libs.common.clock import ManualClock
 from libs.common.contracts import gateway
 from libs.common.contracts.ledger import AccountType, EntryKind, ListAccounts, OpenAccount
-from libs.common.contracts.ledger_money import AssignAccountRole, GetAccountRole, ListAccountRoles, Role
+from libs.common.contracts.ledger_roles import AssignAccountRole, GetAccountRole, ListAccountRoles, Role
 from libs.common.errors import Invalid, Rejected, Unavailable
 from libs.common.ids import derived_id, new_id
 from libs.common.messaging import Received

@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from libs.common.contracts.ledger import AccountBalance, AccountType, Side
-from libs.common.contracts.ledger_money import Role
+from libs.common.contracts.ledger_roles import Role
 from libs.common.errors import Invalid
 from libs.common.ids import new_id
 from libs.common.money import AMOUNT_MINOR_MAX, currency

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from libs.common.contracts.ledger import EntryKind
-from libs.common.contracts.ledger_money import Role
+from libs.common.contracts.ledger_roles import Role
 from services.ledger.posting_rules import page
 from services.ledger.posting_rules.domain import PAYMENT_RULES, STORIES
 

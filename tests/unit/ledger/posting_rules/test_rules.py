@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from libs.common.contracts.ledger import AccountType, EntryKind, Side
-from libs.common.contracts.ledger_money import Role
+from libs.common.contracts.ledger_roles import Role
 from libs.common.ids import derived_id, new_id
 from services.ledger.accounts import ROLES, default_accounts, default_roles
 from services.ledger.core import Account, Chart, Entry
