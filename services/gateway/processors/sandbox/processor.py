@@ -26,6 +26,7 @@ from services.gateway.processors.sandbox import account
 from services.gateway.processors.sandbox.account import Happening, SandboxPayment
 from services.gateway.processors.sandbox.book import Book, MemoryBook
 from services.gateway.processors.sandbox.cases import Trouble, case_of
+from services.gateway.processors.sandbox.notices import notice_of
 
 _LEASE = timedelta(seconds=30)
 """How long a process may take to report what has happened to a payment before another one does."""
@@ -119,7 +120,7 @@ class SandboxProcessor:
 def _happened(payment: SandboxPayment | None, *, now: datetime) -> dict[Happening, Notice | None]:
     assert payment is not None, "a payment that was claimed stands in the book for ever"
     after = account.pass_time(payment, now=now)
-    return {h: account.notice_of(after, h) for h in after.happenings if h.has_happened}
+    return {h: notice_of(after, h) for h in after.happenings if h.has_happened}
 
 
 def _forget(
