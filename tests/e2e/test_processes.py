@@ -38,6 +38,11 @@ VARYING = (
     (re.compile(r'"[\w-]{43}"'), '"<cursor>"'),
     (re.compile(r"\b(sandbox_)?[0-9a-f]{24,32}\b"), "<reference>"),
 )
+FIRST = (
+    (re.compile(r'"cause_id":"[^"]+"'), '"cause_id":"<cause>"'),
+    (re.compile(r'"actor":"(gateway|ledger)"'), '"actor":"<service>"'),
+)
+"""Of a capture and its entry either may be reported first; that one is then the cause of both."""
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 type Line = tuple[str, int, dict[str, str], str]
@@ -116,6 +121,8 @@ class Conversation:
 
     def _plain(self, text: str) -> str:
         text = text.replace(self.tenant, "<tenant>")
+        for pattern, name in FIRST:
+            text = pattern.sub(name, text)
         text = UUID.sub(lambda found: self._names.setdefault(found[0], f"<id {len(self._names)}>"), text)
         for pattern, name in VARYING:
             text = pattern.sub(name, text)
