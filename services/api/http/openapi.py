@@ -203,9 +203,9 @@ def codes_of(declaration: Declaration, tags: Iterable[str]) -> list[str]:
     """Every problem that an operation may answer with, in the order of the registry."""
     found = {*_EVERY}
     if declaration.permission or declaration.bearer:
-        found |= {*_BEARER, "invalid_request"}
+        found |= {*_BEARER, "invalid_request", "card_number_in_text"}
     if declaration.permission:
-        found |= {*_TENANT, *_PERMISSION, "invalid_request", "card_number_in_text"}
+        found |= {*_TENANT, *_PERMISSION}
     if declaration.body is not None:
         found |= {*_BODY}
     if declaration.idempotent:
