@@ -80,9 +80,12 @@ GROUPS: dict[str, Group] = {
         (
             f"{UNIT}/gateway",
             f"{INTEGRATION}/gateway/operations/test_commands.py",
+            f"{INTEGRATION}/gateway/operations/test_unknown_outcomes.py",
+            f"{INTEGRATION}/gateway/operations/test_waiting_commands.py",
             f"{INTEGRATION}/gateway/operations/test_lifecycle.py",
             f"{INTEGRATION}/gateway/notices/test_notices.py",
             f"{INTEGRATION}/gateway/notices/test_events.py",
+            f"{INTEGRATION}/gateway/notices/test_tenants_apart.py",
         ),
     ),
     "notifier": Group(

@@ -12,7 +12,6 @@ if it did not, the resolver finds the attempt when its lease has ended. Both mak
 
 import asyncio
 from datetime import timedelta
-from typing import assert_never
 from uuid import UUID
 
 import msgspec
@@ -32,21 +31,17 @@ from services.gateway import metrics
 from services.gateway.errors import ProcessorUnavailable
 from services.gateway.operations import schemas
 from services.gateway.operations.commands.calling import InProgress, call_processor
-from services.gateway.operations.domain.attempts import UNHEARD, Attempt, AttemptStatus, attempt_id, check_amount
-from services.gateway.operations.domain.changes import approved, conflict, declined, release
+from services.gateway.operations.commands.outcomes import Outcomes
+from services.gateway.operations.domain.attempts import Attempt, AttemptStatus, attempt_id, check_amount
+from services.gateway.operations.domain.changes import conflict, release
 from services.gateway.operations.domain.patience import Patience
-from services.gateway.operations.sql.attempts import AttemptStore, Recording
+from services.gateway.operations.sql.attempts import AttemptStore
 from services.gateway.processors.port import (
-    Approved,
-    Declined,
     GuardedProcessor,
     NotTaken,
     NotTakenReason,
     Operation,
-    Pending,
     Processors,
-    RequiresAction,
-    Unknown,
 )
 from services.gateway.resilience import BulkheadFullError
 
@@ -83,6 +78,7 @@ class Commands:
         self._parked_after_retries = parked_after_retries
         self._clock = clock
         self._in_progress = InProgress()
+        self._outcomes = Outcomes(store=store, patience=patience, clock=clock)
 
     async def authorize(self, received: Received[AuthorizePayment]) -> None:
         """Hold the funds of a payment, once.
@@ -306,30 +302,22 @@ class Commands:
                     async with self._resolvers.place(attempt.processor):
                         await self._find_out(attempt, self._resolvers)
             except BulkheadFullError:
-                await self._postpone(attempt, NotTaken(reason=NotTakenReason.TOO_MANY_CALLS, calls=0))
+                await self._outcomes.learn(attempt, NotTaken(reason=NotTakenReason.TOO_MANY_CALLS, calls=0))
 
     async def _find_out(self, attempt: Attempt, processors: Processors) -> None:
         """Call the processor about an attempt and record the answer."""
         now = self._clock.now()
         if not self._patience.may_call(attempt, now=now):
             if attempt.next_ask_at is not None:
-                await self._leave_to_a_person(attempt, reason=attempt.reason or "never_heard")
+                await self._outcomes.leave_to_a_person(attempt, reason=attempt.reason or "never_heard")
             return
         processor = self._find(attempt.processor, processors)
         if processor is None:
-            await self._postpone(attempt, NotTaken(reason=NotTakenReason.CIRCUIT_OPEN, calls=0))
+            await self._outcomes.learn(attempt, NotTaken(reason=NotTakenReason.CIRCUIT_OPEN, calls=0))
             return
         with self._in_progress.holding(attempt):
             answer = await call_processor(processor, attempt, timeout_seconds=self._deadline_seconds)
-        match answer:
-            case Approved() | Declined():
-                await self._decide(attempt, answer)
-            case Pending() | RequiresAction():
-                await self._await_end(attempt, answer)
-            case Unknown() | NotTaken():
-                await self._postpone(attempt, answer)
-            case _:
-                assert_never(answer)
+        await self._outcomes.learn(attempt, answer)
 
     def _find(self, name: str, processors: Processors) -> GuardedProcessor | None:
         try:
@@ -338,88 +326,3 @@ class Commands:
         except ProcessorUnavailable:
             return None
         return processor
-
-    async def _decide(self, attempt: Attempt, answer: Approved | Declined) -> None:
-        now = self._clock.now()
-        decided = approved(attempt, answer) if isinstance(answer, Approved) else declined(attempt, answer, now=now)
-        decided_at = decided.decided_at or now
-        publication = schemas.outcome(decided, decided_at=decided_at)
-        recorded = await self._store.record(Recording(attempt=decided, publication=publication, recorded_at=now))
-        if recorded and attempt.status is AttemptStatus.UNKNOWN:
-            metrics.OUTCOMES_RESOLVED.labels(attempt.operation, decided.status).inc()
-            log.info("attempt.resolved", attempt_id=attempt.id, operation=attempt.operation, status=decided.status)
-        elif recorded and decided.status is AttemptStatus.DECLINED:
-            log.info("attempt.declined", attempt_id=attempt.id, operation=attempt.operation, reason=decided.reason)
-
-    async def _await_end(self, attempt: Attempt, answer: Pending | RequiresAction) -> None:
-        """Write down that the processor has taken it on; its end comes by notice, or is read on a schedule."""
-        now = self._clock.now()
-        acts = isinstance(answer, RequiresAction)
-        asked_at = attempt.asked_at or now
-        awaited = msgspec.structs.replace(
-            attempt,
-            status=AttemptStatus.ACTION_REQUIRED if acts else AttemptStatus.ACCEPTED,
-            result_ref=answer.gateway_ref,
-            action_url=answer.action_url if isinstance(answer, RequiresAction) else attempt.action_url,
-            reason="",
-            asks=attempt.asks + answer.calls,
-            next_ask_at=self._patience.after_acceptance(asked_at=asked_at, now=now),
-        )
-        if awaited.next_ask_at is None:
-            await self._leave_to_a_person(awaited, reason="never_ended")
-            return
-        if acts and await self._store.record(
-            Recording(
-                attempt=awaited, publication=schemas.action_required(awaited, at=now), recorded_at=now, over=UNHEARD
-            )
-        ):
-            return
-        await self._store.record(Recording(attempt=awaited, publication=None, recorded_at=now))
-
-    async def _postpone(self, attempt: Attempt, answer: Unknown | NotTaken) -> None:
-        now = self._clock.now()
-        asked_at = attempt.asked_at or now
-        unknown = isinstance(answer, Unknown)
-        pause = timedelta(seconds=answer.retry_after_seconds or 0.0)
-        if attempt.known_ref:
-            next_ask_at = self._patience.after_acceptance(asked_at=asked_at, now=now)
-        elif unknown:
-            next_ask_at = self._patience.after_silence(asked_at=asked_at, now=now, pause=pause)
-        else:
-            next_ask_at = self._patience.after_refusal(asked_at=asked_at, now=now, pause=pause)
-        postponed = msgspec.structs.replace(
-            attempt,
-            status=AttemptStatus.UNKNOWN if unknown else AttemptStatus.PENDING,
-            reason=answer.reason,
-            asks=attempt.asks + answer.calls,
-            next_ask_at=next_ask_at,
-        )
-        if next_ask_at is None:
-            await self._leave_to_a_person(postponed, reason=answer.reason)
-            return
-        await self._store.record(Recording(attempt=postponed, publication=None, recorded_at=now))
-        log.warning(
-            "attempt.postponed",
-            attempt_id=attempt.id,
-            operation=attempt.operation,
-            reason=answer.reason,
-            asks=postponed.asks,
-            next_ask_at=next_ask_at,
-        )
-
-    async def _leave_to_a_person(self, attempt: Attempt, *, reason: str) -> None:
-        """Stop calling: the processor may have forgotten the key, so a call could charge twice, and a guess could lose."""
-        # What the processor has taken on stays that: it is overdue, not unknown.
-        overdue = msgspec.structs.replace(attempt, status=AttemptStatus.UNKNOWN, reason=reason, next_ask_at=None)
-        if await self._store.record(Recording(attempt=overdue, publication=None, recorded_at=self._clock.now())):
-            metrics.OUTCOMES_OVERDUE.labels(attempt.operation).inc()
-            log.error(
-                "attempt.left_to_a_person",
-                attempt_id=attempt.id,
-                payment_intent_id=attempt.payment_intent_id,
-                operation=attempt.operation,
-                processor=attempt.processor,
-                reason=reason,
-                asked_at=attempt.asked_at,
-                asks=attempt.asks,
-            )

@@ -1,153 +1,19 @@
-"""Stripe's events one by one: early, unknown, contradicting, unreadable, claimed by two, and a fee that cannot be had."""
+"""Stripe's events on a real database: each takes effect once, in whatever order, or is kept and shown."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 import pytest
 
-from libs.common.clock import ManualClock
-from libs.common.contracts.gateway import PayoutPaid
-from libs.common.contracts.gateway_requests import ListProcessorEvents, ProcessorEvent
-from libs.common.db import Database
 from libs.common.ids import new_id
-from libs.common.messaging import Publication
-from libs.common.observability.correlation import Correlation
-from services.gateway import metrics
-from services.gateway.accounts import AccountStore, ConfigStore
-from services.gateway.accounts.domain import Ownership
-from services.gateway.errors import GatewayConfigConflict, ProcessorUnavailable
-from services.gateway.notices import EventStore, Notices, NoticeStore, StripeInbox
-from services.gateway.notices.queries import list_events
+from services.gateway.notices import EventStore
 from services.gateway.notices.sql.events import EventStatus, Finished, RawEvent
-from services.gateway.operations import Attempt, AttemptStatus, AttemptStore, attempt_id
+from services.gateway.operations import attempt_id
 from services.gateway.processors.port import Operation
 from services.gateway.processors.stripe import NotGenuine
-from tests.support.databases import TestDatabase
-
-
-class Tenant:
-    """A tenant with an inbox on a database, with a clock that is turned by hand and fees that can be withheld."""
-
-    def __init__(self, database: Database, clock: ManualClock, tenant_id: str) -> None:
-        self.database = database
-        self.clock = clock
-        self.tenant_id = tenant_id
-        self.fee: dict[str, Any] | None = None
-        self.bug: Exception | None = None
-        self.attempts = AttemptStore(database)
-        self.inbox = self.another()
-        self.events = EventStore(database)
-
-    def another(self) -> StripeInbox:
-        """An inbox of another process."""
-        payments = NoticeStore(self.database)
-        return StripeInbox(
-            store=EventStore(self.database),
-            accounts=AccountStore(self.database),
-            payments=payments,
-            notices=Notices(store=payments, clock=self.clock),
-            fetch=self._fetch,
-            clock=self.clock,
-        )
-
-    async def own(self, account_id: str = "") -> None:
-        """Let the tenant charge through a Stripe account, which Stripe has named."""
-        named = account_id or f"acct_{self.tenant_id}"
-        owned = Ownership(account_id=named, is_live=False, tenant_id=self.tenant_id, processor="stripe")
-        await ConfigStore(self.database).own(owned, at=self.clock.now())
-
-    async def _fetch(self, name: str, transaction_id: str) -> dict[str, Any]:
-        if self.bug is not None:
-            raise self.bug
-        if self.fee is None:
-            raise ProcessorUnavailable("not now")
-        return self.fee | {"id": transaction_id}
-
-    async def receive(self, kind: str, found: dict[str, Any], *, event_id: str = "") -> str:
-        """Receive an event."""
-        identifier = event_id or f"evt_{new_id().hex}"
-        body = {"id": identifier, "type": kind, "created": 1_763_800_000, "data": {"object": found}}
-        await self.inbox.keep(json.dumps(body), tenant_id=self.tenant_id, processor="stripe")
-        return identifier
-
-    async def work(self) -> None:
-        """Work on everything that is due."""
-        while await self.inbox.work(limit=100):
-            pass
-
-    async def event(self, identifier: str) -> ProcessorEvent:
-        """How an event stands."""
-        found = await list_events(self.events, ListProcessorEvents(tenant_id=self.tenant_id))
-        return next(event for event in found.events if event.id == identifier)
-
-    async def unanswered(self) -> Attempt:
-        """An authorization that Stripe has not answered yet."""
-        intent, now = new_id(), self.clock.now()
-        attempt = Attempt(
-            tenant_id=self.tenant_id,
-            id=attempt_id(tenant_id=self.tenant_id, subject_id=intent, operation=Operation.AUTHORIZE),
-            payment_intent_id=intent,
-            operation=Operation.AUTHORIZE,
-            processor="stripe",
-            status=AttemptStatus.PENDING,
-            amount_minor=1_000,
-            currency="BRL",
-            customer_ref="",
-            gateway_ref="",
-            asked_at=now,
-            next_ask_at=now + timedelta(days=1),
-            created_at=now,
-            correlation_id="corr",
-            traceparent="",
-        )
-        return await self.attempts.open(attempt)
-
-    def intent(self, attempt: Attempt, **changes: Any) -> dict[str, Any]:
-        """The payment intent of an attempt, as Stripe shows it."""
-        metadata = {"tenant_id": attempt.tenant_id, "payment_intent_id": str(attempt.payment_intent_id)}
-        return {
-            "id": f"pi_{attempt.id.hex}",
-            "status": "requires_capture",
-            "amount": 1_000,
-            "amount_received": 0,
-            "currency": "brl",
-            "metadata": metadata,
-        } | changes
-
-    async def tries(self, identifier: str) -> int:
-        """How often an event was worked on."""
-        row = await self.database.fetchrow("SELECT tries FROM stripe_events WHERE id = $1", identifier)
-        assert row is not None
-        return int(row["tries"])
-
-    def publication(self) -> Publication:
-        """A message of this tenant."""
-        message = PayoutPaid(
-            payout_id=new_id(), amount_minor=1, currency="BRL", gateway_ref="po_1", happened_at=self.clock.now()
-        )
-        return Publication(
-            event_id=new_id(),
-            message=message,
-            occurred_at=self.clock.now(),
-            correlation=Correlation(correlation_id="test", tenant_id=self.tenant_id),
-        )
-
-    async def published(self) -> list[str]:
-        """What waits in the outbox for this tenant."""
-        rows = await self.database.fetch(
-            "SELECT contract FROM outbox WHERE tenant_id = $1 ORDER BY seq", self.tenant_id
-        )
-        return [row["contract"].rpartition(":")[2] for row in rows]
-
-
-@pytest.fixture
-async def tenant(gateway_database: TestDatabase, clock: ManualClock, tenant_id: str) -> AsyncIterator[Tenant]:
-    async with gateway_database.open("gateway") as database:
-        yield Tenant(database, clock, tenant_id)
+from tests.support.stripe_tenant import Tenant
 
 
 async def test_event_of_an_unknown_payment_is_tried_for_a_while_and_kept(tenant: Tenant) -> None:
@@ -255,105 +121,6 @@ async def test_event_that_meets_a_bug_is_tried_three_times_and_kept(tenant: Tena
     assert await tenant.tries(identifier) == 3
     event = await tenant.event(identifier)
     assert (event.status, event.reason) == ("FAILED", "unexpected")
-
-
-async def test_single_event_of_a_tenant_is_claimed_beside_thousands_of_another(tenant: Tenant) -> None:
-    store, now = EventStore(tenant.database), tenant.clock.now()
-    await tenant.work()
-    await tenant.database.write(
-        "INSERT INTO stripe_events (tenant_id, processor, id, type, status, body, next_try_at, happened_at, received_at) "
-        "SELECT $1, 'stripe:rude', 'evt_rude_' || $1 || n, 'x', 'RECEIVED', '{}', $2::timestamptz - interval '1 hour', "
-        "$2, $2 FROM generate_series(1, 3000) AS n RETURNING 1",
-        f"{tenant.tenant_id}-rude",
-        now,
-    )
-    identifier = await tenant.receive("product.created", {})
-    try:
-        claimed = await store.claim(now=now, lease=timedelta(minutes=1), limit=100)
-        assert identifier in {event.id for event in claimed}
-        assert len([event for event in claimed if event.processor == "stripe:rude"]) == 50
-        # Alone, the busy account gets all places.
-        assert len(await store.claim(now=now, lease=timedelta(minutes=1), limit=100)) == 100
-    finally:
-        await tenant.database.write("DELETE FROM stripe_events WHERE processor = 'stripe:rude' RETURNING 1")
-
-
-async def test_equal_events_and_payouts_of_two_tenants_are_two(tenant: Tenant) -> None:
-    payout = {"id": "po_of_both", "amount": 5_000, "currency": "brl", "created": 1_763_800_000}
-    another = Tenant(tenant.database, tenant.clock, f"{tenant.tenant_id}-other")
-    event_id = f"evt_{new_id().hex}"
-    for account in (tenant, another):
-        await account.own()
-        for kind in ("payout.created", "payout.paid"):
-            await account.receive(kind, payout, event_id=f"{event_id}{kind}")
-    await tenant.work()
-    rows = await tenant.database.fetch(
-        "SELECT tenant_id, event_id, body::json ->> 'payout_id' AS payout_id FROM outbox WHERE tenant_id LIKE $1",
-        f"{tenant.tenant_id}%",
-    )
-    assert len(rows) == len({row["event_id"] for row in rows}) == 4
-    payouts = {row["tenant_id"]: row["payout_id"] for row in rows}
-    assert {row["payout_id"] for row in rows} == set(payouts.values())
-    assert len(set(payouts.values())) == 2
-
-
-async def test_a_payout_waits_until_it_is_known_of_which_account_it_is(tenant: Tenant) -> None:
-    payout = {"id": "po_1", "amount": 5_000, "currency": "brl", "created": 1_763_800_000}
-    early, late = [await tenant.receive("payout.created", payout | {"id": f"po_{n}"}) for n in range(2)]
-    await tenant.work()
-    assert (await tenant.event(early)).status == "RECEIVED"
-    assert await tenant.published() == []
-    await tenant.own()
-    tenant.clock.advance(timedelta(hours=1))
-    await tenant.work()
-    assert [(await tenant.event(each)).status for each in (early, late)] == ["HANDLED"] * 2
-    assert len(await tenant.published()) == 2
-
-
-async def test_what_is_about_a_shared_account_takes_effect_for_its_owner_alone(tenant: Tenant) -> None:
-    other = Tenant(tenant.database, tenant.clock, f"{tenant.tenant_id}-other")
-    account_id = f"acct_{new_id().hex}"
-    await tenant.own(account_id)
-    with pytest.raises(GatewayConfigConflict):
-        await other.own(account_id)
-    payout = {"id": "po_1", "amount": 5_000, "currency": "brl", "created": 1_763_800_000}
-    charge = {"id": "ch_1", "amount": 900, "currency": "brl", "payment_intent": "pi_of_nobody", "metadata": {}}
-    metric = metrics.STRIPE_EVENTS_OF_ANOTHER._value
-    before = metric.get()
-    sent = {
-        each: [await each.receive("payout.paid", payout), await each.receive("charge.updated", charge)]
-        for each in (tenant, other)
-    }
-    await tenant.work()
-    received = {each: [await each.event(event_id) for event_id in ids] for each, ids in sent.items()}
-    assert [event.status for event in received[tenant]] == ["HANDLED", "RECEIVED"]
-    assert [(event.status, event.reason) for event in received[other]] == [
-        ("IGNORED", "account_of_another_configuration")
-    ] * 2
-    assert (len(await tenant.published()), await other.published()) == (1, [])
-    assert metric.get() == before + 2
-
-
-async def test_a_tenant_cannot_use_up_the_event_of_a_fee_of_another(tenant: Tenant) -> None:
-    attempt, intruder = await tenant.unanswered(), Tenant(tenant.database, tenant.clock, f"{tenant.tenant_id}-other")
-    tenant.fee = intruder.fee = {"fee": 59, "net": 941, "currency": "brl", "created": 1_763_800_000}
-    charge = {
-        "id": "ch_1",
-        "payment_intent": f"pi_{attempt.id.hex}",
-        "amount_captured": 1_000,
-        "currency": "brl",
-        "balance_transaction": "txn_1",
-        "metadata": tenant.intent(attempt)["metadata"],
-    }
-    own = f"stripe:{new_id()}"
-    body = {"id": "evt_x", "type": "charge.updated", "created": 1_763_800_000, "data": {"object": charge}}
-    await intruder.inbox.keep(json.dumps(body), tenant_id=intruder.tenant_id, processor=own)
-    await tenant.receive("charge.updated", charge)
-    await tenant.work()
-    await intruder.work()
-    rows = await tenant.database.fetch("SELECT event_id, tenant_id FROM outbox WHERE contract LIKE '%processor_fee%'")
-    of_both = [row["event_id"] for row in rows if str(row["tenant_id"]).startswith(tenant.tenant_id)]
-    assert len(of_both) == len(set(of_both))
 
 
 async def test_stale_and_fresh_outcome_in_one_group_count_once(tenant: Tenant) -> None:

@@ -19,8 +19,8 @@ from services.gateway.notices import Notices, NoticeStore
 from services.gateway.operations import AttemptStatus
 from services.gateway.processors.port import Operation, Processor
 from services.gateway.processors.sandbox import SandboxProcessor, SandboxStore, StoredBook
-from tests.integration.gateway.operations.test_commands import PATIENCE, Gateway
 from tests.support.databases import TestDatabase
+from tests.support.gateway_process import PATIENCE, Gateway
 from tests.unit.gateway.processors.processor_suite import CountingProcessor, Cue, ProcessorSuite
 from tests.unit.gateway.processors.test_sandbox import SANDBOX_AMOUNTS
 

@@ -10,7 +10,7 @@ from libs.common.clock import ManualClock
 from libs.common.ids import new_id
 from services.gateway.resilience import Circuit
 from services.gateway.resilience.circuit import CircuitState
-from tests.unit.gateway.resilience.test_resilience import Broken, Gate, fail, succeed
+from tests.unit.gateway.resilience.test_circuit import Broken, Gate, fail, succeed
 
 
 async def test_a_circuits_gauges_follow_its_state(clock: ManualClock) -> None:

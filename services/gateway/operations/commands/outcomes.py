@@ -1,0 +1,124 @@
+"""What an answer of the processor makes of an attempt: recorded, and published in the same commit where it is an outcome."""
+
+from datetime import timedelta
+from typing import assert_never
+
+import msgspec
+
+from libs.common.clock import Clock
+from libs.common.observability.logging import get_logger
+from services.gateway import metrics
+from services.gateway.operations import schemas
+from services.gateway.operations.domain.attempts import UNHEARD, Attempt, AttemptStatus
+from services.gateway.operations.domain.changes import approved, declined
+from services.gateway.operations.domain.patience import Patience
+from services.gateway.operations.sql.attempts import AttemptStore, Recording
+from services.gateway.processors.port import Answer, Approved, Declined, NotTaken, Pending, RequiresAction, Unknown
+
+log = get_logger("gateway.outcomes")
+
+
+class Outcomes:
+    """Records what is learnt about attempts."""
+
+    def __init__(self, *, store: AttemptStore, patience: Patience, clock: Clock) -> None:
+        self._store = store
+        self._patience = patience
+        self._clock = clock
+
+    async def learn(self, attempt: Attempt, answer: Answer) -> None:
+        """Record what an answer means for an attempt, and publish its outcome where it is one."""
+        match answer:
+            case Approved() | Declined():
+                await self._decide(attempt, answer)
+            case Pending() | RequiresAction():
+                await self._await_end(attempt, answer)
+            case Unknown() | NotTaken():
+                await self._postpone(attempt, answer)
+            case _:
+                assert_never(answer)
+
+    async def _decide(self, attempt: Attempt, answer: Approved | Declined) -> None:
+        now = self._clock.now()
+        decided = approved(attempt, answer) if isinstance(answer, Approved) else declined(attempt, answer, now=now)
+        decided_at = decided.decided_at or now
+        publication = schemas.outcome(decided, decided_at=decided_at)
+        recorded = await self._store.record(Recording(attempt=decided, publication=publication, recorded_at=now))
+        if recorded and attempt.status is AttemptStatus.UNKNOWN:
+            metrics.OUTCOMES_RESOLVED.labels(attempt.operation, decided.status).inc()
+            log.info("attempt.resolved", attempt_id=attempt.id, operation=attempt.operation, status=decided.status)
+        elif recorded and decided.status is AttemptStatus.DECLINED:
+            log.info("attempt.declined", attempt_id=attempt.id, operation=attempt.operation, reason=decided.reason)
+
+    async def _await_end(self, attempt: Attempt, answer: Pending | RequiresAction) -> None:
+        """Write down that the processor has taken it on; its end comes by notice, or is read on a schedule."""
+        now = self._clock.now()
+        acts = isinstance(answer, RequiresAction)
+        asked_at = attempt.asked_at or now
+        awaited = msgspec.structs.replace(
+            attempt,
+            status=AttemptStatus.ACTION_REQUIRED if acts else AttemptStatus.ACCEPTED,
+            result_ref=answer.gateway_ref,
+            action_url=answer.action_url if isinstance(answer, RequiresAction) else attempt.action_url,
+            reason="",
+            asks=attempt.asks + answer.calls,
+            next_ask_at=self._patience.after_acceptance(asked_at=asked_at, now=now),
+        )
+        if awaited.next_ask_at is None:
+            await self.leave_to_a_person(awaited, reason="never_ended")
+            return
+        if acts and await self._store.record(
+            Recording(
+                attempt=awaited, publication=schemas.action_required(awaited, at=now), recorded_at=now, over=UNHEARD
+            )
+        ):
+            return
+        await self._store.record(Recording(attempt=awaited, publication=None, recorded_at=now))
+
+    async def _postpone(self, attempt: Attempt, answer: Unknown | NotTaken) -> None:
+        now = self._clock.now()
+        asked_at = attempt.asked_at or now
+        unknown = isinstance(answer, Unknown)
+        pause = timedelta(seconds=answer.retry_after_seconds or 0.0)
+        if attempt.known_ref:
+            next_ask_at = self._patience.after_acceptance(asked_at=asked_at, now=now)
+        elif unknown:
+            next_ask_at = self._patience.after_silence(asked_at=asked_at, now=now, pause=pause)
+        else:
+            next_ask_at = self._patience.after_refusal(asked_at=asked_at, now=now, pause=pause)
+        postponed = msgspec.structs.replace(
+            attempt,
+            status=AttemptStatus.UNKNOWN if unknown else AttemptStatus.PENDING,
+            reason=answer.reason,
+            asks=attempt.asks + answer.calls,
+            next_ask_at=next_ask_at,
+        )
+        if next_ask_at is None:
+            await self.leave_to_a_person(postponed, reason=answer.reason)
+            return
+        await self._store.record(Recording(attempt=postponed, publication=None, recorded_at=now))
+        log.warning(
+            "attempt.postponed",
+            attempt_id=attempt.id,
+            operation=attempt.operation,
+            reason=answer.reason,
+            asks=postponed.asks,
+            next_ask_at=next_ask_at,
+        )
+
+    async def leave_to_a_person(self, attempt: Attempt, *, reason: str) -> None:
+        """Stop calling: the processor may have forgotten the key, so a call could charge twice, and a guess could lose."""
+        # What the processor has taken on stays that: it is overdue, not unknown.
+        overdue = msgspec.structs.replace(attempt, status=AttemptStatus.UNKNOWN, reason=reason, next_ask_at=None)
+        if await self._store.record(Recording(attempt=overdue, publication=None, recorded_at=self._clock.now())):
+            metrics.OUTCOMES_OVERDUE.labels(attempt.operation).inc()
+            log.error(
+                "attempt.left_to_a_person",
+                attempt_id=attempt.id,
+                payment_intent_id=attempt.payment_intent_id,
+                operation=attempt.operation,
+                processor=attempt.processor,
+                reason=reason,
+                asked_at=attempt.asked_at,
+                asks=attempt.asks,
+            )
