@@ -143,9 +143,7 @@ async def test_unknown_accounts_are_looked_up_and_shared_ones_go_on(accounts: Ac
     assert config is not None and config.deleted_at is None
 
 
-async def test_an_account_changes_hands_once_it_is_confirmed_and_never_while_it_is_used(
-    accounts: Accounts, tenant_id: str
-) -> None:
+async def test_account_moves_once_confirmed_and_never_while_it_is_used(accounts: Accounts, tenant_id: str) -> None:
     """The first tenant leaves; the second, which shares the account of old, gets it; then a third adds it anew."""
     key, third = accounts.key(), str(new_id())
     first = await accounts.before.add(adding(tenant_id, secret_key=key))

@@ -200,7 +200,7 @@ async def test_dispute_whose_end_comes_first_is_published_from_its_start(place: 
     assert await place.notices.apply(telling.dispute(other)) is Applied.CONTRADICTS
 
 
-async def test_the_last_decision_about_a_dispute_counts_however_often_it_is_reversed(place: Place) -> None:
+async def test_the_last_decision_about_a_dispute_counts(place: Place) -> None:
     intent, ref = await place.captured(15_050)
     begun = Telling(place, intent, ref)
     await place.notices.apply(begun.dispute(DisputeState.OPEN))

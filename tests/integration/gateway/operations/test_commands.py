@@ -90,7 +90,7 @@ async def test_load_waits_in_line_and_nothing_is_postponed(gateway: Gateway, boo
     assert set(book.calls.values()) == {1}
 
 
-async def test_beyond_the_line_the_attempts_table_waits_and_its_turn_comes_at_once(
+async def test_beyond_the_line_a_command_waits_in_the_table_for_its_turn(
     gateway: Gateway, book: CountingProcessor
 ) -> None:
     gateway.set_bulkhead(Bulkhead(places=8, wait_seconds=30, waiting_max=8))
@@ -128,7 +128,7 @@ async def test_money_that_nobody_can_charge_is_refused(
     assert not book.calls
 
 
-async def test_a_command_that_cannot_be_stored_does_not_take_its_neighbours_with_it(gateway: Gateway) -> None:
+async def test_command_that_cannot_be_stored_fails_alone(gateway: Gateway) -> None:
     commands = [gateway.authorize_command(15_050) for _ in range(100)]
     commands[40] = msgspec.structs.replace(
         commands[40], body=msgspec.structs.replace(commands[40].body, customer_ref="a\x00b")

@@ -87,7 +87,7 @@ async def test_a_request_that_was_not_taken_is_soon_made_again(
     assert len(await gateway.published(intent)) == 1
 
 
-async def test_a_refusal_to_listen_does_not_take_back_that_somebody_else_got_no_answer(gateway: Gateway) -> None:
+async def test_call_that_was_not_taken_does_not_make_an_outcome_certain(gateway: Gateway) -> None:
     command = gateway.authorize_command(9_014)
     await gateway.commands.authorize(command)
     [attempt] = await gateway.attempts(command.body.payment_intent_id)

@@ -64,7 +64,7 @@ def a_config(
     )
 
 
-def test_a_payment_goes_the_newest_way_that_names_its_currency_then_the_newest_that_names_none() -> None:
+def test_newest_route_of_the_currency_wins_over_routes_without_one() -> None:
     newest, euros, older, everything = a_config("BRL"), a_config("EUR", "USD"), a_config("BRL"), a_config()
     configs = [newest, euros, older, everything]
     assert route(configs, currency="BRL", default="sandbox") == newest.name

@@ -44,7 +44,7 @@ def test_a_currency_that_nobody_has_cannot_be_charged(currency: str, operation: 
 
 
 @pytest.mark.parametrize("currency", ["BGN", "HRK"])
-def test_in_a_withdrawn_currency_nothing_is_authorized_and_what_was_is_carried_on(currency: str) -> None:
+def test_withdrawn_currency_is_refused_for_new_payments_only(currency: str) -> None:
     with pytest.raises(Invalid) as refused:
         check_amount(1, currency, Operation.AUTHORIZE)
     assert refused.value.reason == "unsupported_currency"
@@ -101,7 +101,7 @@ def test_what_was_taken_on_is_read_at_the_next_age(seconds: int, following: int 
 @pytest.mark.parametrize(
     ("seconds", "requested", "following"), [(0, 0, 2), (0, 1, 2), (0, 5, 5), (97, 0, 99), (98, 0, None), (97, 3, None)]
 )
-def test_a_refusal_to_listen_is_followed_by_a_pause_within_the_keys_lifetime(
+def test_call_that_was_not_taken_is_repeated_within_the_keys_lifetime(
     seconds: int, requested: int, following: int | None
 ) -> None:
     found = PATIENCE.after_refusal(

@@ -198,9 +198,7 @@ class TestBadDays:
         assert isinstance(await call(request), Approved)  # type: ignore[operator]
         assert isinstance(await call(msgspec.structs.replace(request, call=2)), Approved)  # type: ignore[operator]
 
-    async def test_when_reading_fails_too_nothing_is_known_and_repeating_at_once_is_pointless(
-        self, place: Place
-    ) -> None:
+    async def test_when_reading_fails_too_nothing_is_known(self, place: Place) -> None:
         request = authorize()
         place.fake.faults.add(Fault(kind=FaultKind.ERROR_AFTER, times=1))
         place.fake.faults.add(Fault(kind=FaultKind.ERROR_BEFORE, method="GET", path="/search", status=502, times=1))

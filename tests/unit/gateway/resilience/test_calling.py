@@ -209,9 +209,7 @@ class TestRetries:
         assert time.seconds < 112
         assert all(received.timeout_seconds <= 5 for received in scripted.received)
 
-    async def test_a_pause_that_the_processor_asks_for_is_honoured_within_the_deadline(
-        self, clock: ManualClock
-    ) -> None:
+    async def test_pause_of_the_processor_is_kept_within_the_deadline(self, clock: ManualClock) -> None:
         limited = NotTaken(reason=NotTakenReason.RATE_LIMITED, retry_after_seconds=3.5)
         time = Time()
         answer = await make_resilient(Scripted(limited, APPROVED), clock, time=time).authorize(an_authorization(100))
