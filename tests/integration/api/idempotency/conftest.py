@@ -1,0 +1,211 @@
+"""Every write of the api, and an owner of what they change that notes what arrives."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from libs.common.contracts import Message
+from libs.common.contracts.ledger_journal import Proposal, ProposalAnswer
+from libs.common.contracts.notifier import Replay
+from libs.common.ids import new_id
+from services.api.app import build, seed
+from services.api.settings import Settings
+from tests.integration.api.conftest import Api, serving, settings_for
+from tests.support.databases import TestDatabase
+from tests.support.platform import Answer, Client
+
+SECRET = "whsec_shown-once"
+ID = "01900000-0000-7000-8000-000000000001"
+WRITES = {"POST", "PUT", "PATCH", "DELETE"}
+ENTRY = {
+    "description": "x",
+    "occurred_at": "2026-11-01T00:00:00Z",
+    "lines": [
+        {"account": "CASH", "side": "DEBIT", "amount": "1.00", "currency": "BRL"},
+        {"account": "REVENUE", "side": "CREDIT", "amount": "1.00", "currency": "BRL"},
+    ],
+}
+HOLD = {"debit_account": "CASH", "credit_account": "REVENUE", "currency": "BRL", "amount": "1.00"}
+RATE = {"from_currency": "USD", "to_currency": "BRL", "rate": "5.4321", "source": "ECB"}
+CONVERSION = {
+    "id": ID,
+    "from_currency": "USD",
+    "to_currency": "BRL",
+    "amount": "1.00",
+    "from_account": "CASH",
+    "to_account": "CASH",
+}
+BODIES: dict[str, tuple[Any, Any]] = {
+    "createWebhook": ({"url": "https://a.example/x", "events": ["*"]}, {"url": "https://b.example/x", "events": ["*"]}),
+    "changeWebhook": ({"description": "one"}, {"description": "two"}),
+    "rotateWebhookSecret": ({"overlap_seconds": 60}, {"overlap_seconds": 61}),
+    "replayWebhook": ({"outcomes": ["failed"]}, {"outcomes": ["missing"]}),
+    "placeHold": (HOLD, HOLD | {"amount": "2.00"}),
+    "captureHold": ({"amount": "1.00"}, {"amount": "2.00"}),
+    "closePeriod": ({"ends_before": "2026-11-01"}, {"ends_before": "2026-10-01"}),
+    "createAccount": (
+        {"code": "FEES", "label": "Fees", "account_type": "EXPENSE"},
+        {"code": "FEES", "label": "Other", "account_type": "EXPENSE"},
+    ),
+    "putAccountRole": ({"account": "CASH"}, {"account": "BANK"}),
+    "recordExchangeRate": (RATE, RATE | {"rate": "5.4322"}),
+    "convertAmount": ({"amount": "1.00", "from_currency": "USD", "to_currency": "BRL"}, None),
+    "createConversion": (CONVERSION, CONVERSION | {"amount": "2.00"}),
+    "createGatewayConfig": (
+        {"processor": "stripe", "currencies": ["BRL"], "secret_key": "sk_test_51Mexample"},
+        {"processor": "stripe", "currencies": ["USD"], "secret_key": "sk_test_51Mexample"},
+    ),
+    "rotateGatewayKeys": ({"webhook_secret": "whsec_example1"}, {"webhook_secret": "whsec_example2"}),
+    "postLedgerEntries": ({"entries": [ENTRY], "mode": "atomic"}, None),
+    "proposeLedgerEntries": ({"reason": "x", "entries": [ENTRY]}, None),
+    "approveProposal": ({"reason": "one"}, {"reason": "two"}),
+    "rejectProposal": ({"reason": "one"}, {"reason": "two"}),
+    "putLedgerSettings": ({"manual_entries_need_approval": True}, {"manual_entries_need_approval": False}),
+    "setFeatureFlag": ({"is_enabled": True}, None),
+    "putChaos": ({"enabled": False}, None),
+    "createToken": ({"email": "ops@demo.example.com", "password": "ops123"}, None),
+}
+"""A body that is accepted and another one, by operation; any other operation reads none."""
+PATHS = {"role": "CASH", "name": "audit_export"}
+
+
+class Owner:
+    """The services that the api sends requests to: counts what it did, and can fail before or after doing it."""
+
+    def __init__(self) -> None:
+        self.done: list[Message] = []
+        self.fails: Exception | None = None
+        self.held: asyncio.Event | None = None
+        self.reached = asyncio.Event()
+
+    async def ask(self, message: Message) -> Any:
+        """Do what is requested."""
+        if not changes_something(message):
+            return made(message.contract.reply)
+        self.done.append(message)
+        self.reached.set()
+        if self.held is not None:
+            await self.held.wait()
+        if self.fails is not None:
+            raise self.fails
+        reply = made(message.contract.reply)
+        if hasattr(reply, "secret"):
+            reply = msgspec.structs.replace(reply, secret=SECRET)
+        if isinstance(reply, ProposalAnswer):
+            reply = msgspec.structs.replace(reply, proposal=made(Proposal))
+        if isinstance(reply, Replay):
+            reply = msgspec.structs.replace(reply, status="RUNNING")
+        return reply
+
+
+def changes_something(message: Message | type[Message]) -> bool:
+    """Whether a request changes something, by its name."""
+    kind = message if isinstance(message, type) else type(message)
+    return not kind.__name__.startswith(("List", "Get", "Find", "Count", "Report"))
+
+
+def made(kind: Any) -> Any:
+    """One value of a type: what has a default has it, texts are `USD`."""
+    return msgspec.convert(_plain(msgspec.inspect.type_info(kind)), kind, strict=False)
+
+
+def _plain(info: Any) -> Any:
+    match info:
+        case msgspec.inspect.StructType():
+            return {field.encode_name: _plain(field.type) for field in info.fields if field.required}
+        case msgspec.inspect.UnionType():
+            return _plain(next((t for t in info.types if not isinstance(t, msgspec.inspect.NoneType)), None))
+        case msgspec.inspect.EnumType():
+            return next(iter(info.cls)).value
+        case msgspec.inspect.StrType():
+            return "USD"
+        case msgspec.inspect.UUIDType():
+            return str(new_id())
+        case msgspec.inspect.DateTimeType():
+            return datetime(2026, 11, 1, tzinfo=UTC)
+        case msgspec.inspect.DecimalType():
+            return Decimal(1)
+        case msgspec.inspect.BoolType():
+            return True
+        case msgspec.inspect.IntType() | msgspec.inspect.FloatType():
+            return 1
+        case msgspec.inspect.DictType():
+            return {}
+        case _:
+            return []
+
+
+class Write(msgspec.Struct, frozen=True):
+    """One write route."""
+
+    method: str
+    path: str
+    operation: str
+    required: bool
+    key: str
+
+
+def writes() -> list[Write]:
+    """Every write of the application, from its own table of routes."""
+    found = []
+    for route in build(Settings()).app.routes:
+        for handler in getattr(route, "route_handlers", ()):
+            for method in sorted(handler.http_methods & WRITES):
+                documented = handler.opt["declaration"]
+                parts = [
+                    PATHS.get(part[1:-1].split(":")[0], ID) if part.startswith("{") else part
+                    for part in sorted(handler.paths)[0].split("/")
+                ]
+                found.append(
+                    Write(method, "/".join(parts), handler.operation_id, documented.idempotent, documented.key)
+                )
+    # Litestar keeps the handlers of one path in no order; processes that share the tests must collect the same ones.
+    return sorted(found, key=lambda write: write.operation)
+
+
+ALL = writes()
+OPTIONAL = [write for write in ALL if write.key == "optional"]
+IN_LEDGER = {"postLedgerEntries", "proposeLedgerEntries"}
+"""Whose keys the ledger keeps: the api hands them over."""
+KEPT_HERE = [write for write in OPTIONAL if write.operation not in IN_LEDGER]
+
+
+@pytest.fixture(scope="module")
+def owner() -> Owner:
+    return Owner()
+
+
+@pytest.fixture(scope="module")
+async def api(api_database: TestDatabase, owner: Owner) -> AsyncIterator[Api]:
+    settings = settings_for(api_database)
+    await seed(settings)
+    async with serving(api_database, settings, ask=owner.ask) as running:
+        yield running
+
+
+@pytest.fixture
+async def client(api: Api, owner: Owner, tenant_id: str) -> Client:
+    # An operator names a tenant that is there.
+    member = api.client(tenant_id, roles=["admin"], perms=["profile:read"], plan="enterprise")
+    assert (await member.call("GET", "/v1/feature-flags")).status == 200
+    owner.done.clear()
+    owner.fails = owner.held = None
+    owner.reached.clear()
+    return root(api, tenant_id)
+
+
+def root(api: Api, tenant_id: str) -> Client:
+    """An administrator of the platform, who acts for a tenant."""
+    return api.client(tenant_id, sub="root@platform", tid="*", roles=["admin"], perms=[])
+
+
+async def send(client: Client, write: Write, *, key: str | None, other: bool = False) -> Answer:
+    body = BODIES.get(write.operation, (None, {"other": 1}))[other]
+    raw = None if body is None else json.dumps(body).encode()
+    return await client.call(write.method, write.path, raw=raw, key=key)
