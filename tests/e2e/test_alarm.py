@@ -49,7 +49,7 @@ async def _send(broker: Broker, body: bytes) -> None:
 
 
 @pytest.mark.parametrize("resource", ["memory", "disk"])
-async def test_in_an_alarm_what_was_taken_is_acknowledged_and_publishing_says_why_not(
+async def test_in_an_alarm_deliveries_are_acknowledged_and_publishing_is_refused(
     vhost_url: str, node: Node, resource: str
 ) -> None:
     broker, hand = Broker(vhost_url, name="ledger"), Hand()

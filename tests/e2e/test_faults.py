@@ -30,7 +30,7 @@ def native(servers: Servers) -> Servers:
     return servers
 
 
-async def test_with_rabbitmq_down_payments_are_accepted_and_complete_when_it_is_back(
+async def test_payments_accepted_while_rabbitmq_is_down_complete_afterwards(
     native: Servers, platform: Platform, operator: Client
 ) -> None:
     await asyncio.to_thread(local.pause, native.profile, "rabbitmq")
@@ -66,7 +66,7 @@ async def test_with_redis_down_payments_still_work(native: Servers, operator: Cl
         await asyncio.to_thread(local.resume, native.profile, "redis")
 
 
-async def test_with_postgresql_down_answers_are_503_and_recovery_needs_no_restart(
+async def test_postgresql_down_is_answered_503_and_recovery_needs_no_restart(
     native: Servers, platform: Platform, operator: Client
 ) -> None:
     before = await operator.create("14.00")
@@ -91,7 +91,7 @@ async def test_with_postgresql_down_answers_are_503_and_recovery_needs_no_restar
 
 
 @pytest.mark.parametrize("end", ["kill", "stop"])
-async def test_each_service_ended_under_load_loses_nothing_doubles_nothing_and_settles_at_once(
+async def test_service_ended_under_load_loses_and_doubles_nothing_and_settles(
     servers: Servers, tmp_path: Path, end: str
 ) -> None:
     """The short form of `just proof-restarts`: the kills under load, then a restart of all services with backlogs."""

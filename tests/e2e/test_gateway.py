@@ -149,7 +149,7 @@ async def test_connections_are_bounded_and_the_next_is_refused(shop: Shop, servi
             await asyncio.sleep(0.05)
 
 
-async def test_payments_go_through_the_tenants_own_account_and_refunds_follow_them(shop: Shop) -> None:
+async def test_payments_and_their_refunds_use_the_tenants_own_account(shop: Shop) -> None:
     config = await shop.configure()
     name = f"stripe:{config['id']}"
     intent_id = await shop.paid()

@@ -98,7 +98,7 @@ async def test_entries_are_posted_listed_and_replayed(clerk: Client) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) and "/" not in value else "",
 )
-async def test_one_bad_entry_refuses_an_atomic_call_and_only_itself_in_an_independent_one(
+async def test_bad_entry_refuses_an_atomic_call_whole_and_else_only_itself(
     clerk: Client, bad: dict[str, object], status: int, code: str, pointer: str
 ) -> None:
     entries = [*(moved("CASH", "REVENUE", f"{n}.00") for n in range(1, 18)), bad, moved("REVENUE", "CASH")]
@@ -148,7 +148,7 @@ async def test_ten_thousand_entries_are_one_call_and_more_are_refused(clerk: Cli
 
 
 @pytest.mark.parametrize("mode", ["atomic", "independent"])
-async def test_a_ledger_killed_in_the_middle_posts_all_of_a_call_once_when_it_is_repeated(
+async def test_call_repeated_after_a_ledger_was_killed_is_posted_once(
     platform: Platform, clerk: Client, tenant: str, mode: str
 ) -> None:
     entries = [moved("CASH", "REVENUE", f"{n + 1}.00") for n in range(6000)]
@@ -180,7 +180,7 @@ async def test_a_ledger_killed_in_the_middle_posts_all_of_a_call_once_when_it_is
     assert (total["debits_total"], total["credits_total"]) == ("18003000.00", "18003000.00")
 
 
-async def test_what_one_proposes_another_approves_once_and_the_audit_log_names_both(
+async def test_proposal_is_approved_once_by_another_and_both_are_audited(
     clerk: Client, chief: Client, platform: Platform, tenant: str
 ) -> None:
     key = uuid4().hex

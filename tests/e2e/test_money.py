@@ -279,7 +279,7 @@ async def test_a_wrong_conversion_is_refused_and_leaves_nothing(
         ({"currencies": ["KWD"]}, "to_account", "currency_not_taken", 422),
     ],
 )
-async def test_a_conversion_beyond_an_accounts_limits_is_refused_and_leaves_nothing(
+async def test_conversion_beyond_the_limits_is_refused_and_leaves_nothing(
     treasurer: Client, limits: dict[str, Any], field: str, code: str, status: int
 ) -> None:
     await record(treasurer, "USD/BRL", "5.4321")

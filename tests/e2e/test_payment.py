@@ -101,7 +101,7 @@ def _of(receiver: Receiver, intent_id: str) -> list[Received]:
     ]
 
 
-async def test_one_correlation_and_one_trace_run_through_everything_that_a_confirm_sets_in_motion(
+async def test_one_correlation_and_one_trace_follow_all_that_a_confirm_causes(
     platform: Platform, operator: Client
 ) -> None:
     trace_id, correlation_id = "4bf92f3577b34da6a3ce929d0e0e4736", f"corr-{uuid4().hex}"

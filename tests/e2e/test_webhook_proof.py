@@ -10,9 +10,7 @@ from tests.proof.webhooks import plan_at_random, prove
 pytestmark = pytest.mark.outages
 
 
-async def test_with_everybody_killed_once_every_endpoint_that_answers_gets_every_event(
-    servers: Servers, tmp_path: Path
-) -> None:
+async def test_each_answering_endpoint_gets_every_event_though_all_are_killed(servers: Servers, tmp_path: Path) -> None:
     given = [name for name in ("postgres", "rabbitmq") if getattr(servers, name).kind == "given"]
     if given:
         pytest.skip(f"the environment gives {', '.join(given)}: not ours to kill")

@@ -30,7 +30,7 @@ async def _end_connections(ledger_database: TestDatabase) -> None:
         await admin.close()
 
 
-async def test_connection_lost_inside_a_transaction_is_an_outage_and_the_next_one_works(
+async def test_connection_lost_in_a_transaction_is_an_outage_and_the_next_works(
     ledger_database: TestDatabase, database: Database
 ) -> None:
     with pytest.raises(DatabaseUnavailable):
@@ -240,7 +240,7 @@ async def test_connection_that_nobody_used_for_long_is_replaced(database: Databa
     assert await _several(database) & old == set()
 
 
-async def test_connection_that_was_free_for_seconds_is_used_again_when_it_answers(database: Database) -> None:
+async def test_connection_that_was_idle_is_used_again_when_it_answers(database: Database) -> None:
     old = await _several(database)
     for borrowed in database._idle:
         driver_of(borrowed).used_at -= 30

@@ -71,9 +71,7 @@ async def test_schema_of_an_unknown_version_is_refused_untouched(bare: TestDatab
     await owner.close()
 
 
-async def test_migration_that_waits_for_a_lock_lets_others_through_and_goes_on_later(
-    bare: TestDatabase, tmp_path: Path
-) -> None:
+async def test_migration_that_waits_for_a_lock_lets_others_pass_and_goes_on(bare: TestDatabase, tmp_path: Path) -> None:
     versions = tmp_path / "versions"
     versions.mkdir()
     (tmp_path / "env.py").write_text(ENV)

@@ -145,7 +145,7 @@ def bodies(count: int) -> list[bytes]:
     return [str(number).encode() for number in range(count)]
 
 
-async def test_what_waits_at_the_start_reaches_its_taker_with_tasks_that_start_at_once(
+async def test_messages_waiting_at_the_start_reach_a_taker_whose_tasks_are_eager(
     vhost_url: str, queue: str, node: Node
 ) -> None:
     await send(vhost_url, queue, bodies(BACKLOG))
@@ -204,7 +204,7 @@ async def test_after_the_broker_closed_its_connections_everything_is_taken(
             await until(drained)
 
 
-async def test_connections_that_end_while_the_topology_is_declared_are_made_again(
+async def test_connection_that_ends_while_topology_is_declared_is_made_again(
     vhost_url: str, queue: str, node: Node
 ) -> None:
     # Its cleanup on the closed connection fails, which takes the place of the cancellation that should end it.

@@ -82,7 +82,7 @@ async def test_a_thousand_events_take_effect_once_each_in_few_packs(pair: Pair) 
     assert counted("taken") == 2000
 
 
-async def test_events_of_two_tenants_under_one_id_both_take_effect_and_are_postponed_apart(pair: Pair) -> None:
+async def test_events_of_two_tenants_with_one_id_are_applied_and_postponed_apart(pair: Pair) -> None:
     source, target = await pair.database("gateway"), await pair.database("ledger")
     publisher, subscriber = await pair.bus("gateway", source), await pair.bus("ledger", target)
     complete_gateway(publisher)
@@ -334,7 +334,7 @@ def _complete_notifier(bus: Bus, received: list[str]) -> None:
             bus.handle(kind, note)  # type: ignore[arg-type]  # all of them are intent events
 
 
-async def test_queue_of_the_same_name_with_other_arguments_is_named_in_one_sentence(pair: Pair) -> None:
+async def test_queue_declared_with_other_arguments_is_named_in_one_sentence(pair: Pair) -> None:
     connection = await aio_pika.connect(pair.vhost_url)
     async with connection:
         channel = await connection.channel()

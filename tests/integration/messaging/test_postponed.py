@@ -84,7 +84,7 @@ def orphans(count: int, *, attempt: int = 0) -> Iterator[PackedEvent]:
     return (packed(captured(amount_minor=404), attempt=attempt) for _ in range(count))
 
 
-async def test_fresh_events_take_every_other_transaction_however_many_are_too_early(pair: Pair) -> None:
+async def test_fresh_events_get_every_other_transaction_whatever_is_too_early(pair: Pair) -> None:
     database = await pair.database("ledger")
     bus = await pair.bus("ledger", database, consumer_batch_max=PACK)
     others(bus)
@@ -148,7 +148,7 @@ async def test_a_set_that_is_too_early_is_postponed_as_one_message(pair: Pair) -
     assert message.routing_key == postponed_queue(QUEUE)
 
 
-async def test_postponed_events_that_take_long_leave_the_slots_of_fresh_ones_alone(pair: Pair) -> None:
+async def test_slow_postponed_events_leave_the_slots_of_fresh_ones_alone(pair: Pair) -> None:
     database = await pair.database("ledger")
     bus = await pair.bus("ledger", database)
     others(bus)

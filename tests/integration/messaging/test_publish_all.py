@@ -227,7 +227,7 @@ async def test_connection_that_goes_silent_while_it_is_made_is_an_outage(
     await asyncio.gather(*closing)
 
 
-async def test_connection_without_confirms_is_replaced_after_six_probes_but_not_a_blocked_one(
+async def test_connection_without_confirms_is_replaced_unless_it_is_blocked(
     place: Place, vhost_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await place.team.declare_exchange(dead_exchange("api"), aio_pika.ExchangeType.TOPIC, durable=True)
@@ -314,9 +314,7 @@ async def test_write_that_was_cancelled_leaves_no_gap_in_the_numbers(place: Plac
     assert [found.message_id for found in await place.received()] == ["next"]
 
 
-async def test_nothing_is_written_before_there_is_a_connection_or_while_it_is_blocked(
-    place: Place, vhost_url: str
-) -> None:
+async def test_nothing_is_written_without_a_connection_or_while_it_is_blocked(place: Place, vhost_url: str) -> None:
     with pytest.raises(Unavailable, match="not connected"):
         await Publisher(vhost_url, name="api").publish_all([message()])
     place.publisher._set_blocked("low on memory")

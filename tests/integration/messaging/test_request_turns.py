@@ -113,7 +113,7 @@ async def is_connected(*buses: Bus) -> bool:
 
 
 @pytest.mark.parametrize("heavy", [report, batch])
-async def test_heavy_requests_of_one_tenant_hold_up_neither_those_of_another_nor_ordinary_ones(
+async def test_heavy_requests_of_a_tenant_delay_neither_others_nor_ordinary_ones(
     pair: Pair, heavy: Callable[[str], Message]
 ) -> None:
     requester, answerer, answering = await running(pair)

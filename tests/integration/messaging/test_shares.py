@@ -141,7 +141,7 @@ async def test_an_error_of_ours_while_it_passes_over_loses_nothing(pair: Pair, m
 
 
 @pytest.mark.parametrize("each", [False, True], ids=["in sets", "each"])
-async def test_events_are_handled_while_the_broker_has_no_room_for_those_that_are_passed_over(
+async def test_events_are_handled_while_those_passed_over_find_no_room(
     pair: Pair, monkeypatch: pytest.MonkeyPatch, *, each: bool
 ) -> None:
     book = Book(await pair.database("ledger"))
@@ -156,9 +156,7 @@ async def test_events_are_handled_while_the_broker_has_no_room_for_those_that_ar
         await until(book.is_complete)
 
 
-async def test_a_process_that_dies_or_loses_its_connections_while_it_passes_over_loses_nothing(
-    pair: Pair, servers: Servers
-) -> None:
+async def test_process_that_dies_or_disconnects_while_passing_over_loses_nothing(pair: Pair, servers: Servers) -> None:
     book = Book(await pair.database("ledger"))
     passed = passed_over()
 

@@ -314,7 +314,7 @@ async def test_killed_repeatedly_every_event_and_attempt_is_recorded_once(
         await watcher.close()
 
 
-async def test_a_replay_interrupted_by_kill_goes_on_after_the_restart_and_finishes_once(
+async def test_replay_interrupted_by_kill_goes_on_and_finishes_once(
     process: Process, receiver: Receiver, notifier_database: TestDatabase, vhost_url: str, tenant_id: str
 ) -> None:
     step, count = 500, 1_200

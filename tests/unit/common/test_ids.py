@@ -16,7 +16,7 @@ def test_new_ids_are_version_7_and_ascend() -> None:
     assert ids == sorted(ids)
 
 
-def test_ids_ascend_while_the_clock_is_corrected_and_follow_one_that_was_wrong() -> None:
+def test_ids_ascend_while_the_clock_is_corrected_and_follow_a_wrong_one() -> None:
     minter, now, year = Minter(rewind_max=10_000), 1_900_000_000_000, 365 * 86_400_000
     corrected = [minter.mint(now + back) for back in (0, -1, -10_000, -5_000, 0, 1, -9_999)]
     assert corrected == sorted(set(corrected))

@@ -124,7 +124,7 @@ def test_in_a_withdrawn_currency_amounts_are_read_but_not_agreed(code: str) -> N
     assert refused.value.reason == "unsupported_currency"
 
 
-def test_no_update_of_the_table_of_currencies_forgets_one_or_moves_its_point() -> None:
+def test_update_of_the_currencies_forgets_none_and_moves_no_exponent() -> None:
     known = {code: decimals for decimals, codes in DECIMALS.items() for code in codes.split()}
     assert {code: currency(code).exponent for code in known} == known
 

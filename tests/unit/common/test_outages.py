@@ -122,7 +122,7 @@ def test_each_class_of_sqlstates_has_its_meaning() -> None:
             assert listed(fault) is fault_class, sqlstate
 
 
-def test_error_of_a_driver_is_an_outage_unless_a_message_or_a_program_is_at_fault() -> None:
+def test_error_of_a_driver_is_an_outage_unless_message_or_code_is_at_fault() -> None:
     meant = {name: fault_class for fault_class, names in NO_OUTAGES.items() for name in names.split()}
     met = set()
     for kind in _driver_errors():
@@ -246,7 +246,7 @@ def test_group_is_as_bad_as_its_worst_member() -> None:
     assert classify(ExceptionGroup("both", [away, bad])) is FaultClass.DATA
 
 
-async def test_closed_connection_of_the_broker_is_an_outage_though_it_is_a_plain_runtime_error() -> None:
+async def test_closed_connection_of_the_broker_is_an_outage_as_a_runtime_error() -> None:
     connection = aio_pika.Connection("amqp://nowhere/")  # type: ignore[arg-type]
     with pytest.raises(RuntimeError) as raised:
         connection.channel()

@@ -45,12 +45,12 @@ def test_what_will_not_pass_is_dead_lettered_at_once_with_its_reason(fault: Exce
     assert verdict.detail
 
 
-def test_error_that_nobody_foresaw_is_retried_a_few_times_before_it_is_dead_lettered() -> None:
+def test_unexpected_error_is_retried_a_few_times_and_then_dead_lettered() -> None:
     delays = [judge(KeyError("no"), attempt=attempt).delay_seconds for attempt in range(UNEXPECTED_RETRIES_MAX + 1)]
     assert delays == [*DELAYS_SECONDS[:UNEXPECTED_RETRIES_MAX], None]
     assert judge(KeyError("no"), attempt=UNEXPECTED_RETRIES_MAX).reason == "unexpected_error"
 
 
 @pytest.mark.parametrize("fault", [TimeoutError(), asyncpg.DeadlockDetectedError("x"), ConnectionResetError()])
-def test_outage_or_contention_that_nobody_translated_is_postponed_like_any_other(fault: Exception) -> None:
+def test_untranslated_outage_or_contention_is_postponed_like_any_other(fault: Exception) -> None:
     assert judge(fault, attempt=RETRIES_MAX - 1).delay_seconds == DELAYS_SECONDS[-1]

@@ -134,7 +134,7 @@ def test_a_password_of_any_characters_goes_into_the_address(name: str, tmp_path:
 
 
 @pytest.mark.parametrize("written", ["aB/c+d=", "a?b", "12#34", "1/2@3", "a b/"])
-def test_an_address_with_a_password_that_is_not_escaped_is_refused_without_telling_it(written: str) -> None:
+def test_address_with_an_unescaped_password_is_refused_without_showing_it(written: str) -> None:
     with pytest.raises(SettingsError) as refused:
         load(
             DatabaseSettings,

@@ -35,7 +35,7 @@ async def caller() -> Any:
         yield Caller(fake, http)
 
 
-async def test_a_key_gives_the_same_answer_for_the_same_parameters_and_an_error_for_others(caller: Caller) -> None:
+async def test_key_gives_the_same_answer_for_the_same_parameters_alone(caller: Caller) -> None:
     status, first, headers = await caller.post("/v1/payment_intents", PAYMENT, key="k")
     assert (status, "Idempotent-Replayed" in headers) == (200, False)
     status, again, headers = await caller.post("/v1/payment_intents", PAYMENT, key="k")
@@ -74,7 +74,7 @@ async def test_errors_have_stripes_shape(caller: Caller) -> None:
     assert status == 404
 
 
-async def test_the_balance_is_what_was_taken_less_fees_refunds_disputes_and_payouts(caller: Caller) -> None:
+async def test_balance_is_captures_less_fees_refunds_disputes_and_payouts(caller: Caller) -> None:
     books = caller.fake.account(KEY)
     _, paid, _ = await caller.post("/v1/payment_intents", PAYMENT | {"amount": "10000"})
     _, disputed, _ = await caller.post(

@@ -76,7 +76,7 @@ def table_of(place: Layout, env: dict[str, str], *shell: str) -> dict[str, str]:
     return {line.split()[0]: line for line in in_force.table(place, env, shell=frozenset(shell)).splitlines()}
 
 
-def test_the_table_masks_secrets_and_tells_sources_and_what_is_not_yet_in_force(
+def test_table_masks_secrets_and_shows_sources_and_pending_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = layout("dev", tmp_path)
@@ -131,9 +131,7 @@ def test_each_server_is_reported_by_itself(tmp_path: Path) -> None:
     assert servers.known("dev", tmp_path) is None
 
 
-def test_a_service_that_waits_for_a_server_that_is_down_needs_no_help_of_its_own(
-    tmp_path: Path, speaking: Speaking
-) -> None:
+def test_service_that_waits_for_a_server_needs_no_help_of_its_own(tmp_path: Path, speaking: Speaking) -> None:
     place = layout("dev", tmp_path)
     body = b'{"status":"unavailable","checks":{"database":"no answer","redis":"ok"}}'
     head = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)

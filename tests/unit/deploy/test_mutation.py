@@ -35,7 +35,7 @@ def test_who_reads_a_table_made_of_unpacked_names_meets_their_changes(tmp_path: 
     assert users(tmp_path, ran, ("_ASSET", "_LIABILITY")) == {"test_chart.py::test_kind"}
 
 
-def test_who_calls_a_cached_function_later_meets_the_changes_of_what_it_is_made_of(tmp_path: Path) -> None:
+def test_later_calls_of_a_cached_function_see_changes_of_its_parts(tmp_path: Path) -> None:
     code, tests = tmp_path / "chart.py", ("test_chart.py::test_first", "test_chart.py::test_second")
     code.write_text("_CASH = 1\n\n@cache\ndef chart():\n    return {_CASH}\n\ndef kinds():\n    return len(chart())\n")
     (tmp_path / "test_chart.py").write_text("def test_first(): ...\ndef test_second(): ...\n")

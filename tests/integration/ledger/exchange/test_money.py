@@ -248,7 +248,7 @@ class TestConversions:
         ]
         assert await audit(ledger.database) == []
 
-    async def test_requested_by_many_at_once_and_again_after_the_rate_has_changed_it_happens_once(
+    async def test_conversion_requested_at_once_and_after_a_new_rate_happens_once(
         self, ledger: Ledger, clock: ManualClock, tenant_id: str
     ) -> None:
         await record(ledger, tenant_id, "USD/BRL", "5")
@@ -355,7 +355,7 @@ async def test_a_conversion_of_a_closed_period_is_refused(ledger: Ledger, clock:
     assert (await standing(ledger, tenant_id))["CASH", "BRL"] == 50_000
 
 
-async def test_balances_in_one_currency_now_and_at_an_instant_with_the_rates_of_then(
+async def test_balances_in_one_currency_use_the_rates_of_their_instant(
     ledger: Ledger, clock: ManualClock, tenant_id: str
 ) -> None:
     begin = clock.now()

@@ -29,9 +29,7 @@ class TestHolds:
         assert await refused(bank.post("WALLET", "VAULT", 301)) == "floor_crossed"
         await bank.hold(300)
 
-    async def test_in_a_withdrawn_currency_none_is_placed_and_those_that_stand_are_read_captured_and_voided(
-        self, bank: Bank
-    ) -> None:
+    async def test_hold_in_a_withdrawn_currency_is_refused_and_earlier_ones_work(self, bank: Bank) -> None:
         assert await refused(bank.hold(1, currency="BGN")) == "unsupported_currency"
         for hold_id in (ids := [new_id(), new_id()]):
             # As it was placed when the lev was a currency.

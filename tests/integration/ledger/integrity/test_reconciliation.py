@@ -144,7 +144,7 @@ def counted(invariant: str) -> float:
     return REGISTRY.get_sample_value("ledger_invariants_broken_total", {"invariant": invariant}) or 0.0
 
 
-async def test_payments_and_refunds_that_agree_are_not_found_and_leave_nothing_behind(pair: Pair) -> None:
+async def test_payments_and_refunds_that_agree_are_no_findings_and_leave_nothing(pair: Pair) -> None:
     await pair.begin()
     intents = [new_id() for _ in range(3)]
     for intent in intents:
@@ -250,7 +250,7 @@ async def test_events_that_are_received_again_much_later_are_harmless(pair: Pair
     assert await pair.count_expected() == 0
 
 
-async def test_a_refund_that_failed_after_all_is_no_finding_whether_it_was_sent_as_completed_or_not(pair: Pair) -> None:
+async def test_refund_that_failed_is_no_finding_whether_or_not_it_completed(pair: Pair) -> None:
     await pair.begin()
     await pair.pay(intent := new_id())
     shown, unpublished, other = new_id(), new_id(), new_id()

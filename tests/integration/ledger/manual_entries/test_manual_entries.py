@@ -87,7 +87,7 @@ class TestBulk:
         assert tuple(row) == ("manual", "By hand", "ops@example.com", None)
 
     @pytest.mark.parametrize("what", BAD)
-    async def test_a_bad_entry_is_refused_with_its_code_and_place_and_nothing_is_half_written(
+    async def test_bad_entry_is_refused_with_code_and_place_and_nothing_is_written(
         self, books: Books, tenant_id: str, what: str
     ) -> None:
         bad, code, pointer = BAD[what]

@@ -163,7 +163,7 @@ async def test_random_groups_from_several_connections_agree_with_a_plain_model(
     assert await audit(database) == []
 
 
-async def test_two_processes_on_one_hot_account_neither_deadlock_nor_lose_an_update(
+async def test_two_processes_on_one_account_neither_deadlock_nor_lose_an_update(
     ledger_database: TestDatabase, tenant_id: str
 ) -> None:
     async with ledger_database.open("ledger", pool_size=3) as one, ledger_database.open("ledger", pool_size=3) as two:

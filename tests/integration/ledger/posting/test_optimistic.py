@@ -236,9 +236,7 @@ async def test_an_entry_that_another_process_posted_is_a_replay_or_a_conflict(
     assert await audit(process.database) == []
 
 
-async def test_a_transaction_that_is_rolled_back_leaves_a_wrong_memory_and_no_wrong_books(
-    process: Process, tenant_id: str
-) -> None:
+async def test_rollback_leaves_a_wrong_cache_and_no_wrong_books(process: Process, tenant_id: str) -> None:
     first, second = await open_accounts(process.database, tenant_id, 2)
     await process.service.post(transfer(tenant_id, first, second))
 
@@ -283,7 +281,7 @@ async def test_nobody_waits_for_a_group_that_could_not_be_sent(process: Process,
     assert await audit(process.database) == []
 
 
-async def test_a_group_behind_a_lost_one_is_not_written_and_the_memory_is_trusted_on(
+async def test_group_behind_a_lost_one_is_not_written_and_the_cache_still_holds(
     process: Process, tenant_id: str
 ) -> None:
     """The memory was right; a memory that was wrong lets the next group lock first."""
@@ -337,9 +335,7 @@ async def test_who_comes_while_a_group_looks_goes_on_from_what_it_finds(process:
     assert groups("locked") == locked
 
 
-async def test_entries_that_cannot_be_decided_by_memory_are_answered_by_the_books(
-    process: Process, tenant_id: str
-) -> None:
+async def test_entries_that_the_cache_cannot_decide_are_decided_by_the_books(process: Process, tenant_id: str) -> None:
     """A group in which one is refused is decided once more, of locked balances."""
     first, second = await open_accounts(process.database, tenant_id, 2)
     await process.service.post(transfer(tenant_id, first, second))

@@ -37,9 +37,7 @@ async def test_group_that_loses_against_others_is_run_again_a_few_times(database
         await PostingService(database, clock=FailingClock(lost, 100)).post(transfer(tenant_id, cash, revenue))
 
 
-async def test_outage_is_the_answer_to_every_caller_and_nothing_is_tried_in_parts(
-    database: Database, tenant_id: str
-) -> None:
+async def test_outage_answers_every_caller_and_nothing_is_tried_in_parts(database: Database, tenant_id: str) -> None:
     cash, revenue = await open_accounts(database, tenant_id, 2)
     clock = FailingClock(Unavailable("the database does not answer"), 100)
     service = PostingService(database, clock=clock, writers=1)

@@ -91,7 +91,7 @@ class TestPaymentCaptured:
         assert len(set(published)) == 30
         assert await audit(ledger.database) == []
 
-    async def test_received_before_its_tenant_the_default_accounts_are_opened_on_the_way(
+    async def test_capture_before_its_tenant_opens_the_default_accounts(
         self, ledger: Ledger, clock: ManualClock, tenant_id: str
     ) -> None:
         await ledger.handle_captures(captured(tenant_id, at=clock.now()))
@@ -149,7 +149,7 @@ class TestPaymentCaptured:
 
 
 class TestTenantProvisioned:
-    async def test_received_once_and_twice_and_by_two_at_once_it_opens_the_default_accounts(
+    async def test_capture_once_twice_and_at_once_opens_the_default_accounts_once(
         self, ledger: Ledger, clock: ManualClock, tenant_id: str
     ) -> None:
         other = Ledger(ledger.database, clock)

@@ -74,7 +74,7 @@ async def handle(ledger: Ledger, *received: Received[Any]) -> None:
 
 @pytest.mark.parametrize(("event", "subject", "kind", "debit", "credit"), EVENTS, ids=KINDS)
 class TestEveryEvent:
-    async def test_received_once_and_twice_and_by_two_at_once_it_is_booked_once_and_published_alike(
+    async def test_event_once_twice_and_at_once_is_booked_once_and_published_alike(
         self,
         ledger: Ledger,
         clock: ManualClock,
@@ -229,7 +229,7 @@ class TestRoles:
             OpenAccount(tenant_id=tenant_id, account_id=new_id(), code=code, label=code, account_type=account_type)
         )
 
-    async def test_another_process_posts_by_a_change_from_the_moment_it_is_acknowledged(
+    async def test_other_processes_post_by_a_change_once_it_is_acknowledged(
         self, ledger: Ledger, clock: ManualClock, tenant_id: str
     ) -> None:
         """Two processes post without pause, a third one changes: nothing that began after it stands on the old account."""

@@ -136,9 +136,7 @@ async def test_every_period_of_every_zone(books: Books, tenant_id: str, zone: st
     assert found == revenue_model([f for f in facts if f.currency == "BRL"], granularity, ZoneInfo(zone))
 
 
-async def test_a_week_begins_on_monday_and_a_day_where_the_clocks_change_is_one_day(
-    books: Books, tenant_id: str
-) -> None:
+async def test_week_begins_on_monday_and_a_day_of_a_clock_change_is_one_day(books: Books, tenant_id: str) -> None:
     new_york = ZoneInfo("America/New_York")
     # Sunday, 1 November 2026, has 25 hours in New York.
     for at in (

@@ -65,7 +65,7 @@ async def test_failures_are_retried_with_the_same_id_and_body_until_one_is_taken
     assert len({r.headers["webhook-timestamp"] for r in receiver.received}) == 3
 
 
-async def test_a_delivery_fails_after_exactly_as_many_attempts_as_the_schedule_has(
+async def test_delivery_fails_after_exactly_the_attempts_of_its_schedule(
     notifier: Notifier, receiver: Receiver, tenant_id: str
 ) -> None:
     receiver.status = 503
@@ -112,7 +112,7 @@ async def test_a_redirect_is_not_followed(notifier: Notifier, receiver: Receiver
     assert delivery.next_attempt_at == notifier.clock.now() + 30 * MINUTE
 
 
-async def test_a_silent_endpoint_is_a_timeout_and_a_closed_port_a_failed_connection(
+async def test_silence_is_a_timeout_and_a_closed_port_a_failed_connection(
     notifier: Notifier, receiver: Receiver, tenant_id: str
 ) -> None:
     receiver.hanging = {"/hang"}
@@ -168,7 +168,7 @@ async def test_two_couriers_never_make_the_same_attempt_twice(
     assert len(sent) == len(set(sent)) == 600
 
 
-async def test_a_courier_that_died_is_replaced_when_its_lease_ends_and_cannot_record_any_more(
+async def test_courier_whose_lease_ended_is_replaced_and_can_record_no_more(
     notifier: Notifier, receiver: Receiver, tenant_id: str
 ) -> None:
     endpoint = await notifier.register(tenant_id, receiver.url)
@@ -251,7 +251,7 @@ async def test_deliveries_of_a_deleted_endpoint_end_without_an_attempt(
     assert (row["end_reason"], row["attempts"]) == ("endpoint_deleted", 0)
 
 
-async def test_an_outcome_that_cannot_be_recorded_yet_is_recorded_when_the_database_is_back(
+async def test_outcome_is_recorded_when_the_database_is_back(
     notifier: Notifier, receiver: Receiver, tenant_id: str
 ) -> None:
     endpoint = await notifier.register(tenant_id, receiver.url)

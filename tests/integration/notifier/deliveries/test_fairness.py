@@ -99,7 +99,7 @@ async def test_replay_waits_while_its_endpoint_has_much_due_and_others_go_on(
     assert [tuple(row) for row in rows] == [("DONE", 1)]
 
 
-async def test_replay_waits_for_one_step_of_another_tenant_however_many_that_one_has(
+async def test_replay_waits_for_one_step_of_another_tenant_with_many_replays(
     notifier: Notifier, tenant_id: str
 ) -> None:
     rude, quiet = f"{tenant_id}-rude", f"{tenant_id}-quiet"

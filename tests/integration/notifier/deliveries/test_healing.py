@@ -48,7 +48,7 @@ async def published(notifier: Notifier, name: str) -> list[dict[str, object]]:
     return [json.loads(row["body"]) for row in rows]
 
 
-async def test_the_breaker_pauses_without_spending_attempts_and_one_success_closes_it(
+async def test_breaker_pauses_without_spending_attempts_until_one_success(
     notifier: Notifier, receiver: Receiver, tenant_id: str
 ) -> None:
     receiver.status = 503
@@ -98,7 +98,7 @@ async def test_the_breaker_pauses_without_spending_attempts_and_one_success_clos
     assert (shown.health.status, shown.health.consecutive_failures, shown.health.failing_since) == ("healthy", 0, None)
 
 
-async def test_long_failure_warns_twice_then_disables_and_the_gap_is_offered_and_replayed(
+async def test_long_failure_warns_twice_then_disables_and_its_gap_is_replayed(
     notifier: Notifier, receiver: Receiver, tenant_id: str
 ) -> None:
     endpoint = await notifier.register(tenant_id, receiver.url + "/bad", ["payment.*"])
@@ -213,7 +213,7 @@ async def test_after_a_rotation_both_secrets_verify_until_the_overlap_ends(
         await notifier.rotate(tenant_id, endpoint.id, overlap_seconds=604_801)
 
 
-async def test_a_test_event_arrives_with_the_tenants_headers_and_the_official_library_verifies_it(
+async def test_test_event_has_own_headers_and_the_official_library_verifies_it(
     notifier: Notifier, receiver: Receiver, tenant_id: str
 ) -> None:
     headers = {"Authorization": "Bearer t0p-secret", "X-Env": "live"}
@@ -294,7 +294,7 @@ async def test_the_rate_limit_holds_over_two_workers(notifier: Notifier, receive
         await notifier.attempted(tenant_id, limited.id, times=1)
 
 
-async def test_with_order_one_payments_events_wait_for_each_other_and_others_do_not(
+async def test_in_order_the_events_of_one_payment_wait_for_each_other_alone(
     notifier: Notifier, receiver: Receiver, tenant_id: str
 ) -> None:
     endpoint = await notifier.register(tenant_id, receiver.url, is_ordered=True)

@@ -82,7 +82,7 @@ async def test_old_months_leave_whole_and_rows_without_a_month_move_into_theirs(
     await owner.close()
 
 
-async def test_replays_that_ended_long_ago_are_forgotten_and_running_ones_are_not(
+async def test_replays_that_ended_long_ago_are_forgotten_but_not_running_ones(
     database: Database, tenant_id: str
 ) -> None:
     now = datetime.now(UTC)

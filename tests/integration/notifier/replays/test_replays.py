@@ -217,7 +217,7 @@ async def test_switched_on_again_an_endpoint_is_offered_exactly_what_it_missed(
     assert webhook_ids == sorted(str(event.event_id) for event in failing + missed)
 
 
-async def test_a_replay_that_an_earlier_version_began_still_finds_what_is_missing(
+async def test_replay_begun_by_an_earlier_version_still_finds_what_is_missing(
     notifier: Notifier, receiver: Receiver, tenant_id: str
 ) -> None:
     await notifier.register(tenant_id, receiver.url)

@@ -233,6 +233,6 @@ def test_a_limit_beyond_what_a_balance_can_be_is_refused(field: str) -> None:
         check_account(msgspec.structs.replace(an_account(), **{field: BALANCE_MINOR_MAX + 1}))
 
 
-def test_a_total_fits_a_signed_64_bit_integer_and_an_account_is_its_tenants_own() -> None:
+def test_total_fits_64_bits_and_an_account_is_its_tenants_own() -> None:
     assert BALANCE_MINOR_MAX == 9_223_372_036_854_775_807
     assert not an_account().is_default

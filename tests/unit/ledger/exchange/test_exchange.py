@@ -95,7 +95,7 @@ def test_a_currency_is_worth_itself() -> None:
     assert quoted.worth(7) == 7
 
 
-def test_of_both_directions_the_one_that_took_effect_last_counts_and_of_one_instant_the_direct() -> None:
+def test_latest_rate_of_both_directions_counts_and_the_direct_one_if_equal() -> None:
     earlier = NOW - timedelta(hours=1)
     older_direct = book(rate("USD", "BRL", "5", at=earlier), rate("BRL", "USD", "0.25"))
     quoted = quote(older_direct, "USD", "BRL")
@@ -149,7 +149,7 @@ def test_there_and_back_by_the_inverse_is_where_one_was(one: str, other: str, wo
 
 
 @given(CODES, CODES, RATES, AMOUNTS)
-def test_an_amount_that_goes_there_and_back_loses_at_most_the_rounding_of_both_ways(
+def test_amount_exchanged_there_and_back_loses_at_most_both_roundings(
     one: str, other: str, worth: Decimal, amount: int
 ) -> None:
     assume(one != other)
@@ -181,7 +181,7 @@ def net(*entries: Entry) -> dict[tuple[Role, str], int]:
 
 
 @given(CODES, CODES, RATES, AMOUNTS, st.one_of(st.none(), AMOUNTS))
-def test_both_entries_of_a_conversion_balance_alone_and_the_position_is_worth_the_same_on_both_sides(
+def test_entries_of_a_conversion_balance_and_positions_are_worth_the_same(
     one: str, other: str, worth: Decimal, amount: int, received: int | None
 ) -> None:
     assume(one != other)

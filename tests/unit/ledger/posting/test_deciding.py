@@ -49,7 +49,7 @@ def test_each_balance_is_written_once_and_each_line_knows_its_own() -> None:
     assert [[b.version for b in new.balances_after] for new in decision.posted] == [[1, 1], [2, 2]]
 
 
-def test_entries_are_recorded_one_after_the_other_and_after_all_before_them() -> None:
+def test_entries_are_recorded_in_sequence_after_all_before_them() -> None:
     late = NOW + timedelta(hours=1)
     decision = decided(
         booking(), booking(), balances=EMPTY | {("t", CASH, "BRL"): Balance(debits_minor=1, version=1, posted_at=late)}
@@ -64,7 +64,7 @@ def test_the_same_entry_twice_in_a_group_is_posted_once() -> None:
     assert decision.balances["t", CASH, "BRL"].debits_minor == 100
 
 
-def test_the_same_id_with_other_content_is_a_conflict_in_a_group_and_in_the_books() -> None:
+def test_same_id_with_other_content_conflicts_in_a_group_and_in_the_books() -> None:
     entry_id = new_id()
     in_group = decided(booking(100, entry_id=entry_id), booking(101, entry_id=entry_id))
     assert [type(outcome) for outcome in in_group.outcomes] == [Posted, Refused]

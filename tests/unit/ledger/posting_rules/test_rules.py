@@ -103,7 +103,7 @@ def test_clearing_accounts_are_empty_once_all_is_decided() -> None:
     assert net(*entries) == {Role.DISPUTE_LOSSES: 15050, Role.BANK: 15050, Role.CASH: -2 * 15050}
 
 
-def test_a_reversed_decision_about_a_dispute_is_booked_as_often_as_it_is_reversed() -> None:
+def test_dispute_is_booked_as_often_as_its_decision_is_reversed() -> None:
     decided = (EntryKind.DISPUTE_LOST, EntryKind.DISPUTE_WON, EntryKind.DISPUTE_LOST, EntryKind.DISPUTE_WON)
     opened = PAYMENT_RULES[EntryKind.DISPUTE_OPENED](CHART, happened())
     entries = [PAYMENT_RULES[kind](CHART, happened(reversals=n)) for n, kind in enumerate(decided)]
@@ -127,7 +127,7 @@ def test_every_kind_has_an_id_of_its_own_even_under_one_subject() -> None:
     assert len({entry.id for entry in entries}) == len({entry.digest for entry in entries}) == len(PAYMENT_RULES)
 
 
-def test_a_capture_bears_the_content_that_books_have_known_since_the_first_version() -> None:
+def test_capture_has_the_content_that_it_had_in_the_first_version() -> None:
     entry = capture_entry(CHART, happened())
     assert entry.content == f"capture of payment intent {INTENT}: 15050 BRL"
     assert entry.subject_id is None

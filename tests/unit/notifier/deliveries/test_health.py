@@ -103,7 +103,7 @@ def test_nobody_is_switched_off_too_soon_or_without_a_warning_long_before(
         assert len(warned) <= len(WARNING_SHARES)
 
 
-def test_an_endpoint_that_is_tried_once_a_day_is_warned_a_day_before_its_end() -> None:
+def test_endpoint_tried_once_a_day_is_warned_a_day_before_its_end() -> None:
     now, gate, verdicts = BEGIN, Gate(), []
     for day in range(40):
         now = BEGIN + timedelta(days=day)

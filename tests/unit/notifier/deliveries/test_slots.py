@@ -64,7 +64,7 @@ def test_attempts_in_progress_change_halves_with_their_endpoint() -> None:
     assert slots.for_unknown == 4
 
 
-def test_only_so_many_endpoints_are_remembered_and_none_in_flight_is_forgotten() -> None:
+def test_endpoints_in_progress_are_never_forgotten_and_others_are_bounded() -> None:
     slots, busy = Slots(total=10_000, endpoint_max=4), new_id()
     slots.take(busy, tenant_id="t")
     for _ in range(3_000):

@@ -156,9 +156,7 @@ async def test_no_spelling_of_this_machine_reaches_the_sink(sink: Sink, host: st
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-async def test_no_hostile_address_is_dialled_as_a_literal_or_as_what_a_name_resolves_to(
-    sink: Sink, address: str
-) -> None:
+async def test_hostile_address_is_not_dialled_as_a_literal_or_by_a_name(sink: Sink, address: str) -> None:
     async def lookup(host: str, port: int) -> list[tuple[int, str]]:
         return [(socket.AF_INET6 if ":" in address else socket.AF_INET, address)]
 
@@ -355,7 +353,7 @@ async def test_dead_names_of_one_tenant_leave_threads_to_the_others() -> None:
     await resolver.close()
 
 
-async def test_a_resolver_that_closes_waits_for_no_dead_name_and_looks_up_no_more() -> None:
+async def test_resolver_that_closes_waits_for_no_name_and_looks_up_no_more() -> None:
     let_go, begun = threading.Event(), []
 
     def getaddrinfo(host: str, port: int, **kind: int) -> list[tuple[Any, ...]]:

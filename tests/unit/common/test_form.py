@@ -1,0 +1,62 @@
+"""The form of the code: how long a file and the name of a test may be."""
+
+import re
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.unit
+
+ROOT = Path(__file__).parents[3]
+LINES_MAX = 400
+"""A longer file has more than one subject."""
+LONGER = {
+    "services/ledger/schema/tables.py": "one table after another, as the database has them",
+}
+"""Files above the bound, each with the reason."""
+NAME_MAX = 70
+LONGER_NAMES = ("tests/unit/api/", "tests/integration/api/", "tests/contract/")
+"""Where names of tests are not all within the bound yet."""
+
+
+@cache
+def files() -> tuple[str, ...]:
+    """Return every Python file of ours."""
+    listing = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "services", "libs", "deploy", "tests"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    names = (name for name in listing.stdout.splitlines() if name.endswith(".py"))
+    return tuple(name for name in names if (ROOT / name).is_file())
+
+
+def test_file_is_short_enough_to_have_one_subject() -> None:
+    long = {name: len((ROOT / name).read_text().splitlines()) for name in files()}
+    assert {name: lines for name, lines in long.items() if lines > LINES_MAX and name not in LONGER} == {}
+
+
+def test_exceptions_for_long_files_are_needed() -> None:
+    known = {name for name in LONGER if (ROOT / name).is_file()}
+    assert {name for name in known if len((ROOT / name).read_text().splitlines()) <= LINES_MAX} == set()
+    assert known == set(LONGER)
+
+
+def names_in(name: str) -> list[str]:
+    return re.findall(r"^ *(?:async )?def (test_\w+)", (ROOT / name).read_text(), re.MULTILINE)
+
+
+def test_name_of_a_test_is_a_short_sentence() -> None:
+    long = [
+        f"{name}: {test}"
+        for name in files()
+        if name.startswith("tests/") and not name.startswith(LONGER_NAMES)
+        for test in names_in(name)
+        if len(test) > NAME_MAX
+    ]
+    assert long == []
