@@ -88,5 +88,7 @@ async def test_every_printed_example_answers_as_printed(platform: Platform, page
     assert compared, "no answer is printed to compare with"
 
 
-def test_the_readme_is_among_the_pages() -> None:
-    assert ROOT / "README.md" in PAGES
+def test_first_payment_of_the_readme_is_among_the_pages() -> None:
+    page = "docs/first-payment.md"
+    assert ROOT / page in PAGES
+    assert f"({page})" in (ROOT / "README.md").read_text()
