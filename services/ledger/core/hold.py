@@ -13,8 +13,8 @@ from services.ledger.errors import EntryInvalid
 
 RESOLVED_FIELDS = ("state", "captured_minor", "entry_id", "resolved_at")
 """What the end of a hold is written in. Every other field stays as it was placed; the trigger `keep_hold` keeps it."""
-NOT_PROMISED = ("placed_at",)
-"""What may differ when a hold is placed again under its id: each attempt has its own instant."""
+NOT_PROMISED = {"placed_at": "each attempt has its own instant"}
+"""Fields that may differ when a hold is placed again under its id, each with the reason."""
 
 
 class Hold(msgspec.Struct, frozen=True, kw_only=True):

@@ -37,6 +37,13 @@ SOURCE_LENGTH_MAX = 64
 _SHOWN = Context(prec=18)
 """How exactly the product or inverse of rates is shown; what is computed with is the fraction."""
 
+NOT_CONTENT = {
+    "id": "a pair has one rate of an instant, whoever names it",
+    "recorded_at": "each attempt has its own instant",
+    "recorded_by": "whoever records it again records the same",
+}
+"""Fields that may differ when a rate is recorded again for its pair and instant, each with the reason."""
+
 type Pair = tuple[str, str]
 """From one currency to another."""
 
@@ -64,8 +71,10 @@ class Rate(msgspec.Struct, frozen=True, kw_only=True):
     """Who recorded it."""
 
     def has_same_content(self, other: "Rate") -> bool:
-        """Return whether another rate of the same pair and instant has the same content, whoever recorded it when."""
-        return self.rate == other.rate and self.source == other.source
+        """Return whether recording the other rate is recording this one again: all is equal but `NOT_CONTENT`."""
+        return all(
+            getattr(self, name) == getattr(other, name) for name in Rate.__struct_fields__ if name not in NOT_CONTENT
+        )
 
 
 class Leg(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,6 +22,8 @@ from services.ledger.posting_rules import Conversion, conversion_entries
 
 _OWN = (Role.FX_POSITION, Role.FX_GAIN_LOSS)
 """Roles whose accounts the rule itself posts to: money is not taken from there, and does not go there."""
+NOT_IN_DIGEST = {"actor": "whoever sends it again sends the same"}
+"""Fields that may differ when a conversion is requested again under its id, each with the reason."""
 
 
 class ExchangeCommands:
@@ -85,7 +87,7 @@ class ExchangeCommands:
         return await self._convert(request)
 
     async def _convert(self, request: contract.PostConversion) -> StandingConversion:
-        now, digest = self._clock.now(), _digest(request)
+        now, digest = self._clock.now(), digest_of(request)
         async with self._database.transaction() as tx:
             existing = await sql.conversion(tx, request.tenant_id, request.conversion_id)
             if existing is None:
@@ -109,7 +111,7 @@ class ExchangeCommands:
         accounts = await chart_of(tx, request.tenant_id)
         return StandingConversion(
             tenant_id=request.tenant_id,
-            digest=_digest(request),
+            digest=digest_of(request),
             conversion=Conversion(
                 id=request.conversion_id,
                 from_account_id=_account(chart, accounts, request.from_account, "from_account").id,
@@ -161,6 +163,7 @@ def _check_conversion(request: contract.PostConversion) -> None:
         raise ConversionInvalid("; ".join(f"{where[1:]} {what}" for where, what in faults), errors=tuple(faults))
 
 
-def _digest(request: contract.PostConversion) -> bytes:
-    """SHA-256 of everything that was requested but by whom."""
-    return hashlib.sha256(msgspec.json.encode(msgspec.structs.replace(request, actor=""))).digest()
+def digest_of(request: contract.PostConversion) -> bytes:
+    """SHA-256 of everything that was requested but `NOT_IN_DIGEST`."""
+    content = msgspec.structs.replace(request, **dict.fromkeys(NOT_IN_DIGEST, ""))
+    return hashlib.sha256(msgspec.json.encode(content)).digest()

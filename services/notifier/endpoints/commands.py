@@ -109,7 +109,7 @@ async def register_endpoint(
         existing = await sql.find(tx, tenant_id=tenant_id, endpoint_id=endpoint_id)
         if existing is not None:
             known, is_deleted = existing
-            if is_deleted or known.url != endpoint.url or known.events != endpoint.events:
+            if is_deleted or not known.is_same_registration_as(endpoint):
                 raise EndpointConflict("this id belongs to an endpoint that was registered differently")
             return endpoint_view(known)
         if len(await sql.list_of(tx, tenant_id=tenant_id)) >= rules.endpoints_max:

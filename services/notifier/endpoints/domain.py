@@ -55,6 +55,16 @@ _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)\Z")
 _NUMERIC = re.compile(r"(?:[0-9]+|0[xX][0-9A-Fa-f]*)\Z")
 
 
+NOT_REGISTERED = {
+    "created_at": "each attempt has its own instant",
+    "is_active": "a registration is always active",
+    "disabled_reason": "set when it is switched off",
+    "disabled_at": "set when it is switched off",
+    "public_key": "minted; whether there is one is compared",
+}
+"""Fields that may differ when an endpoint is registered again under its id, each with the reason."""
+
+
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Where a tenant receives the events of its payments."""
 
@@ -84,6 +94,18 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Names of the tenant's own headers."""
     public_key: str | None = None
     """Verifies its `v1a` signatures."""
+
+    def is_same_registration_as(self, other: "Endpoint") -> bool:
+        """Return whether registering the other one is registering this one again: all is equal but `NOT_REGISTERED`.
+
+        The values of the tenant's own headers are sealed, and not compared.
+        """
+        has_same_kind_of_key = (self.public_key is None) == (other.public_key is None)
+        return has_same_kind_of_key and all(
+            getattr(self, name) == getattr(other, name)
+            for name in Endpoint.__struct_fields__
+            if name not in NOT_REGISTERED
+        )
 
 
 def check_events(listed: Sequence[str], *, known: Sequence[str]) -> list[tuple[str, str]]:

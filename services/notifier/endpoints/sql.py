@@ -13,7 +13,8 @@ from services.notifier.endpoints.domain import Endpoint
 
 _COLUMNS = columns_of(Endpoint)
 _KEY = "tenant_id = :tenant_id AND id = :endpoint_id"
-_KEY_FIELDS = ("tenant_id", "id")
+IMMUTABLE = ("tenant_id", "id", "created_at")
+"""Columns that a change never writes."""
 
 _LOCK_TENANT = Statement("SELECT pg_advisory_xact_lock(hashtextextended('webhook endpoints of ' || :tenant_id, 0))")
 
@@ -59,9 +60,7 @@ RETURNING {columns}
 """,
     columns=_COLUMNS,
     assignments=", ".join(
-        f"{field} = :endpoint.{field}"
-        for field in Endpoint.__struct_fields__
-        if field not in (*_KEY_FIELDS, "created_at")
+        f"{field} = :endpoint.{field}" for field in Endpoint.__struct_fields__ if field not in IMMUTABLE
     ),
 )
 

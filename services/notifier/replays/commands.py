@@ -29,6 +29,8 @@ OUTCOMES = ("failed", "missing", "delivered")
 """What a delivery may have come to, as a replay names it."""
 EVENT_IDS_MAX = 1_000
 """Most events that one replay may name."""
+NOT_IN_FINGERPRINT = {"key": "names the replay, with its tenant and endpoint"}
+"""Fields of a request that are not its selection, each with the reason."""
 _KEY_CHARACTERS_MAX = 255
 _FORGET_MAX = 5_000
 """Replays that one statement deletes at most, so that it never holds locks for long."""
@@ -49,7 +51,7 @@ async def start_replay(database: Database, request: StartReplay, *, clock: Clock
     """
     _check(request)
     now, tenant_id = clock.now(), request.tenant_id
-    fingerprint = hashlib.sha256(msgspec.json.encode(msgspec.structs.replace(request, key=""))).hexdigest()
+    fingerprint = fingerprint_of(request)
     replay_id = derived_id(request.endpoint_id, f"replay {tenant_id} {request.key}")
     async with database.transaction() as tx:
         endpoint = await endpoints.find_endpoint(tx, tenant_id=tenant_id, endpoint_id=request.endpoint_id)
@@ -98,6 +100,12 @@ async def start_replay(database: Database, request: StartReplay, *, clock: Clock
             assert known is not None
             return _same(known, fingerprint)
         return replay_view(added)
+
+
+def fingerprint_of(request: StartReplay) -> str:
+    """SHA-256 of everything that was requested but `NOT_IN_FINGERPRINT`."""
+    selection = msgspec.structs.replace(request, **dict.fromkeys(NOT_IN_FINGERPRINT, ""))
+    return hashlib.sha256(msgspec.json.encode(selection)).hexdigest()
 
 
 async def cancel_replay(database: Database, request: CancelReplay, *, clock: Clock) -> Replay:

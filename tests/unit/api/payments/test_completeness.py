@@ -6,10 +6,8 @@ on a list with the reason; an omission fails by the field's name.
 
 import json
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
-from enum import Enum
-from types import UnionType
-from typing import Any, get_args, get_origin
+from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -37,6 +35,7 @@ from services.api.payments.sql.intents import CHANGING, FILTERS, IMMUTABLE, KIND
 from services.api.payments.sql.refunds import DISPUTE_CHANGING, REFUND_CHANGING
 from services.api.payments.sql.timeline import KINDS as EVENT_KINDS
 from services.api.schema import tables
+from tests.support.fields import filled, unseen
 
 NOW = datetime(2026, 4, 1, 12, tzinfo=UTC)
 
@@ -74,44 +73,6 @@ UNPUBLISHED_OF_REFUND = {
 NOT_IN_FINGERPRINT: dict[str, str] = {}
 NOT_IN_EARLIER_FINGERPRINT: dict[str, str] = {}
 """Fields of a new intent that version 0.1 did not have; its fingerprints were made of the others."""
-
-
-def values_of(kind: Any) -> tuple[Any, Any]:
-    """Two different values of a type, neither of them a default."""
-    if get_origin(kind) in {UnionType} or type(None) in get_args(kind):
-        return values_of(next(each for each in get_args(kind) if each is not type(None)))
-    if get_origin(kind) is dict:
-        return {"a": "1"}, {"b": "2"}
-    if get_origin(kind) is tuple:
-        first, second = values_of(get_args(kind)[0])
-        return (first,), (second,)
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        return list(kind)[-1], list(kind)[-2]
-    return {
-        str: ("first", "second"),
-        int: (7100, 8200),
-        bool: (True, False),
-        UUID: (UUID(int=1), UUID(int=2)),
-        datetime: (NOW, NOW + timedelta(hours=1)),
-    }[kind]
-
-
-def filled[S: msgspec.Struct](kind: type[S], **fixed: Any) -> S:
-    """A struct whose every field has another value than its default."""
-    every = {field.name: values_of(field.type)[0] for field in msgspec.structs.fields(kind)}
-    return kind(**(every | fixed))
-
-
-def unseen[S: msgspec.Struct](thing: S, show: Callable[[S], object]) -> set[str]:
-    """The fields of `thing` whose change does not change what `show` makes of it."""
-    shown = show(thing)
-    found = set()
-    for field in msgspec.structs.fields(type(thing)):
-        before = getattr(thing, field.name)
-        other = "USD" if field.name == "currency" else next(v for v in values_of(field.type) if v != before)
-        if show(msgspec.structs.replace(thing, **{field.name: other})) == shown:
-            found.add(field.name)
-    return found
 
 
 INTENT = filled(PaymentIntent, currency="BRL", amount_minor=9300)
