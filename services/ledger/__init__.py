@@ -5,7 +5,8 @@ balances, holds, closed periods, the hash chain over all entries, exchange rates
 proposals of entries; what the api published of payments, until it is compared.
 
 Handles (from the gateway): `PaymentCaptured`, `RefundSucceeded`, `RefundFailed`, `DisputeOpened`, `DisputeWon`, `DisputeLost`,
-`ProcessorFeeCharged`, `PayoutCreated`, `PayoutPaid`, `PayoutFailed`, each of which it posts; (from the api)
+`ProcessorFeeCharged`, `PayoutCreated`, `PayoutPaid`, `PayoutFailed`, `PayoutDebited`, `MovementRecorded`, `MovementAvailable`,
+each of which it posts; (from the api)
 `TenantProvisioned`, for whom it opens the default accounts, `PaymentSettled` and `PaymentRefunded`, which it compares with its books.
 
 Publishes: `JournalEntryPosted`, which settles the payment or completes its refund; `InvariantBroken`, when its books are not as

@@ -26,6 +26,11 @@ REPORTS_REFRESHED_AT = Gauge(
     "ledger_reports_refreshed_timestamp_seconds",
     "When this process last refreshed the report views, in seconds since 1970; the freshest process counts.",
 )
+SUSPENDED = Counter(
+    "ledger_movements_suspended_total",
+    "Movements at the processor that fit nothing and were booked against SUSPENSE: a person decides where they belong.",
+    ["kind"],
+)
 HOLDS_EXPIRED = Counter("ledger_holds_expired_total", "Holds whose time was over when they were let go.")
 VERIFIED_ENTRIES = Counter("ledger_verified_entries_total", "Entries that the verifier recomputed.")
 INVARIANTS_BROKEN = Counter(

@@ -1,13 +1,15 @@
 """The message contracts of all services: importing this package fills the registry.
 
 `api`, `ledger`, `gateway` and `notifier` are named after the owner of the messages inside. `gateway_requests` has what the
-gateway answers while somebody waits; the ledger's have further parts: `ledger_books`, `ledger_roles`, `ledger_money` (rates and
-conversions), `ledger_reports`, and `ledger_journal` (what people enter).
+gateway answers while somebody waits, `gateway_movements` what the processor's statement shows; the ledger's have further
+parts: `ledger_books`, `ledger_roles`, `ledger_money` (rates and conversions), `ledger_reports`, and `ledger_journal` (what
+people enter).
 """
 
 from libs.common.contracts import (
     api,
     gateway,
+    gateway_movements,
     gateway_requests,
     ledger,
     ledger_books,
@@ -37,6 +39,7 @@ __all__ = [
     "PublicEvent",
     "api",
     "gateway",
+    "gateway_movements",
     "gateway_requests",
     "handled_by",
     "ledger",

@@ -267,6 +267,8 @@ class RefundSucceeded(PaymentMessage, frozen=True, kw_only=True):
     """The processor's reference of the refund."""
     refunded_at: datetime
     """When the processor did it, in UTC: the entry's `occurred_at`."""
+    by_statement: bool = False
+    """Whether the processor's statement books the money that left it."""
 
 
 @event(
@@ -295,6 +297,8 @@ class RefundFailed(PaymentMessage, frozen=True, kw_only=True):
     """Whether `RefundSucceeded` was published before: only then is there an entry to undo, however late this is handled."""
     failed_at: datetime
     """When it happened at the processor, in UTC."""
+    by_statement: bool = False
+    """Whether the processor's statement books the money that came back to it."""
 
 
 class DisputeMessage(PaymentMessage, frozen=True, kw_only=True):
@@ -306,6 +310,8 @@ class DisputeMessage(PaymentMessage, frozen=True, kw_only=True):
     """The processor's reference of the dispute."""
     happened_at: datetime
     """When the processor did it, in UTC: the entry's `occurred_at`."""
+    by_statement: bool = False
+    """Whether the processor's statement books the money that is taken and given back."""
 
 
 @event(

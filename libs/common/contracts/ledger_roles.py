@@ -16,7 +16,7 @@ class Role(StrEnum):
     """What an account is for in the posting rules; a tenant's chart names which account plays each role."""
 
     CASH = "CASH"
-    """What the processor holds for the tenant."""
+    """What payments have brought and the processor's statement does not have yet; all that it holds, where there is none."""
     REVENUE = "REVENUE"
     """What was earned by captures."""
     REFUND_EXPENSE = "REFUND_EXPENSE"
@@ -35,6 +35,20 @@ class Role(StrEnum):
     """What was exchanged between currencies: one balance per currency, the mirror of what was bought and sold."""
     FX_GAIN_LOSS = "FX_GAIN_LOSS"
     """What exchanging gained or cost: rounding, and the distance between the rate and what the bank paid."""
+    PROCESSOR_PENDING = "PROCESSOR_PENDING"
+    """What the processor's statement has and does not pay out yet."""
+    PROCESSOR_AVAILABLE = "PROCESSOR_AVAILABLE"
+    """What the processor can pay out."""
+    REFUND_CLEARING = "REFUND_CLEARING"
+    """Refunds that left the processor, until they succeed or come back."""
+    RESERVES = "RESERVES"
+    """What the processor keeps back as security."""
+    TAX_RECOVERABLE = "TAX_RECOVERABLE"
+    """Tax on the processor's fees."""
+    SUSPENSE = "SUSPENSE"
+    """What moved at the processor and fits nothing, until a person has decided."""
+    DEFERRED_REVENUE = "DEFERRED_REVENUE"
+    """What was captured and is not earned yet."""
 
 
 class AccountRole(msgspec.Struct, frozen=True, kw_only=True):

@@ -31,10 +31,16 @@ class RoleTerms(msgspec.Struct, frozen=True, kw_only=True):
 
 ROLES: Mapping[Role, RoleTerms] = MappingProxyType(
     {
-        Role.CASH: RoleTerms(label="Cash", meaning="What the processor holds for the tenant.", account_types=(_ASSET,)),
+        Role.CASH: RoleTerms(
+            label="Receivable from Processor",
+            meaning="What payments have brought and the processor's statement does not have yet; where a processor has no "
+            "statement, all that it holds. Money at the bank stands on `BANK`.",
+            account_types=(_ASSET,),
+        ),
         Role.REVENUE: RoleTerms(
             label="Revenue",
-            meaning="What captures have earned; a liability where the money is owed to others, as on a marketplace.",
+            meaning="What captures have earned; a liability where the money is owed to others, as on a marketplace, or is not "
+            "earned yet.",
             account_types=(_REVENUE, _LIABILITY),
         ),
         Role.REFUND_EXPENSE: RoleTerms(
@@ -69,6 +75,41 @@ ROLES: Mapping[Role, RoleTerms] = MappingProxyType(
             label="Currency Gains and Losses",
             meaning="What exchanging cost or gained: rounding, and the distance between the rate and what the bank paid.",
             account_types=(_EXPENSE, _REVENUE),
+        ),
+        Role.PROCESSOR_PENDING: RoleTerms(
+            label="Pending at Processor",
+            meaning="What the processor's statement has and cannot be paid out yet, in the currency that it settles in.",
+            account_types=(_ASSET,),
+        ),
+        Role.PROCESSOR_AVAILABLE: RoleTerms(
+            label="Available at Processor",
+            meaning="What the processor can pay out: its own figure, to the cent.",
+            account_types=(_ASSET,),
+        ),
+        Role.REFUND_CLEARING: RoleTerms(
+            label="Refund Clearing",
+            meaning="Refunds that left the processor and are not confirmed yet; empty when none is.",
+            account_types=(_ASSET, _LIABILITY),
+        ),
+        Role.RESERVES: RoleTerms(
+            label="Reserves at Processor",
+            meaning="What the processor keeps back as security.",
+            account_types=(_ASSET,),
+        ),
+        Role.TAX_RECOVERABLE: RoleTerms(
+            label="Recoverable Tax",
+            meaning="Tax on the processor's fees; an expense where it cannot be recovered.",
+            account_types=(_ASSET, _EXPENSE),
+        ),
+        Role.SUSPENSE: RoleTerms(
+            label="Suspense",
+            meaning="What moved at the processor and fits nothing, until a person has decided.",
+            account_types=(_ASSET, _LIABILITY),
+        ),
+        Role.DEFERRED_REVENUE: RoleTerms(
+            label="Deferred Revenue",
+            meaning="What was captured and is not earned yet, where the tenant lets this account play `REVENUE`.",
+            account_types=(_LIABILITY,),
         ),
     }
 )

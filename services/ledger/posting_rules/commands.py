@@ -1,6 +1,6 @@
 """Posting what happened to money at the processor, and choosing the account that plays a role."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from libs.common.clock import Clock
 from libs.common.contracts import ledger_roles as contract
@@ -8,7 +8,8 @@ from libs.common.contracts.ledger_roles import Role
 from libs.common.db import Connection, Database
 from libs.common.messaging import publish
 from libs.common.observability.correlation import Correlation
-from services.ledger import outbox
+from libs.common.observability.logging import get_logger
+from services.ledger import metrics, outbox
 from services.ledger.accounts import (
     ROLES,
     Charts,
@@ -21,11 +22,14 @@ from services.ledger.accounts import (
     lock_roles,
     role_changes,
 )
-from services.ledger.core import Account
+from services.ledger.core import Account, Chart, Entry
 from services.ledger.errors import AccountUnknown, RoleActorInvalid
 from services.ledger.posting import BalanceCache, Booking, Refused, Replayed, count, post_locked, post_optimistically
+from services.ledger.posting_rules.domain.movements import Movement, MovementRule, movement_entries
 from services.ledger.posting_rules.domain.payments import Occurrence, PostingRule
 from services.ledger.posting_rules.domain.roles import check_role
+
+log = get_logger("ledger.posting_rules")
 
 
 class PaymentCommands:
@@ -45,20 +49,54 @@ class PaymentCommands:
         Raises:
             Rejected: why the first refused one cannot be posted; the caller then tries each alone.
         """
-        if not occurrences:
+        await self._post(tx, lambda chart, occurrence: (rule(chart, occurrence),), occurrences)
+
+    async def post_movements(
+        self, tx: Connection, rule: MovementRule, movements: Sequence[tuple[Correlation, Movement]]
+    ) -> None:
+        """Post what moved at the processor by one rule, as one group inside `tx`.
+
+        What has to be booked against SUSPENSE is logged and counted: a person decides where it belongs.
+
+        Raises:
+            Rejected: why the first refused one cannot be posted; the caller then tries each alone.
+        """
+        await self._post(tx, rule, movements)
+        if rule is not movement_entries:
             return
-        tenant_ids = (correlation.tenant_id for correlation, _ in occurrences)
+        for correlation, moved in movements:
+            if moved.counterpart is Role.SUSPENSE:
+                metrics.SUSPENDED.labels(moved.kind.value).inc()
+                log.warning(
+                    "movement.suspended",
+                    tenant_id=correlation.tenant_id,
+                    kind=moved.kind,
+                    gateway_ref=moved.gateway_ref,
+                    amount_minor=moved.amount_minor,
+                    currency=moved.currency,
+                )
+
+    async def _post[H](
+        self,
+        tx: Connection,
+        rule: Callable[[Chart, H], Sequence[Entry]],
+        happenings: Sequence[tuple[Correlation, H]],
+    ) -> None:
+        if not happenings:
+            return
+        tenant_ids = (correlation.tenant_id for correlation, _ in happenings)
         charts = await self._charts.of(tx, tenant_ids, opened_at=self._clock.now())
         bookings = [
-            Booking(entry=rule(charts[correlation.tenant_id], occurrence), correlation=correlation)
-            for correlation, occurrence in occurrences
+            Booking(entry=entry, correlation=correlation)
+            for correlation, happened in happenings
+            for entry in rule(charts[correlation.tenant_id], happened)
         ]
         if self._cache is None:
             outcomes = await post_locked(tx, bookings, clock=self._clock)
         else:
             outcomes = await post_optimistically(tx, bookings, clock=self._clock, cache=self._cache)
         refused = next((outcome for outcome in outcomes if isinstance(outcome, Refused)), None)
-        if refused is None or len(bookings) == 1:
+        if refused is None or len(happenings) == 1:
             count(bookings, outcomes)
         if refused is not None:
             raise refused.reason

@@ -8,7 +8,8 @@ from uuid import UUID
 
 import msgspec
 
-from libs.common.contracts import gateway
+from libs.common.contracts import gateway, gateway_movements
+from libs.common.contracts.gateway_movements import Direction
 from libs.common.contracts.ledger_roles import (
     AccountRole,
     AccountRoleHistory,
@@ -19,6 +20,7 @@ from libs.common.contracts.ledger_roles import (
 )
 from libs.common.db import Connection
 from libs.common.messaging import Bus, Received
+from services.ledger.errors import EntryInvalid
 from services.ledger.posting_rules import domain as rules
 from services.ledger.posting_rules.commands import PaymentCommands, RoleCommands
 
@@ -51,6 +53,9 @@ RULES: Mapping[type[PaymentEvent], Rule] = MappingProxyType(
         gateway.PayoutCreated: Rule(entry=rules.payout_created_entry, subject="payout_id", happened_at="happened_at"),
         gateway.PayoutPaid: Rule(entry=rules.payout_paid_entry, subject="payout_id", happened_at="happened_at"),
         gateway.PayoutFailed: Rule(entry=rules.payout_failed_entry, subject="payout_id", happened_at="happened_at"),
+        gateway_movements.PayoutDebited: Rule(
+            entry=rules.payout_debited_entry, subject="payout_id", happened_at="happened_at"
+        ),
     }
 )
 """The rule of each event. Each is posted once, however often and in whatever order it arrives."""
@@ -66,6 +71,8 @@ class PaymentConsumers:
         """Subscribe to every event that has a rule."""
         for kind in RULES:
             bus.handle(kind, self.handler(kind))
+        bus.handle(gateway_movements.MovementRecorded, self.on_movement_recorded)
+        bus.handle(gateway_movements.MovementAvailable, self.on_movement_available)
 
     def handler(self, kind: type[PaymentEvent]) -> Callable[[Connection, Sequence[Received[Any]]], Awaitable[None]]:
         """Return what handles events of one kind."""
@@ -79,6 +86,20 @@ class PaymentConsumers:
         """Post events of one kind by their rule."""
         facts = [(event.correlation, _occurrence(event, rule)) for event in events if _is_booked(event.body)]
         await self._commands.post_occurrences(tx, rule.entry, facts)
+
+    async def on_movement_recorded(
+        self, tx: Connection, events: Sequence[Received[gateway_movements.MovementRecorded]]
+    ) -> None:
+        """Post what moved at the processor."""
+        moved = [(event.correlation, _recorded(event)) for event in events]
+        await self._commands.post_movements(tx, rules.movement_entries, moved)
+
+    async def on_movement_available(
+        self, tx: Connection, events: Sequence[Received[gateway_movements.MovementAvailable]]
+    ) -> None:
+        """Post what the processor can pay out from now on."""
+        moved = [(event.correlation, _available(event)) for event in events]
+        await self._commands.post_movements(tx, rules.available_entries, moved)
 
 
 class RoleConsumers:
@@ -107,8 +128,17 @@ class RoleConsumers:
 
 
 def _is_booked(event: PaymentEvent) -> bool:
-    # A refund that never succeeded was not booked, and there is nothing to undo.
-    return not isinstance(event, gateway.RefundFailed) or event.after_success
+    match event:
+        case gateway.RefundFailed():
+            # A refund that never succeeded was not booked, and there is nothing to undo.
+            return event.after_success
+        case gateway.DisputeOpened():
+            return not event.by_statement
+        case gateway.DisputeWon():
+            # The statement shows the money that is back; a reversal also empties the losses.
+            return not event.by_statement or event.reversals > 0
+        case _:
+            return True
 
 
 def _occurrence(received: Received[PaymentEvent], rule: Rule) -> rules.Occurrence:
@@ -123,4 +153,51 @@ def _occurrence(received: Received[PaymentEvent], rule: Rule) -> rules.Occurrenc
         occurred_at=happened_at,
         source_event_id=received.id,
         reversals=event.reversals if isinstance(event, gateway.DisputeDecision) else 0,
+        by_statement=getattr(event, "by_statement", False),
     )
+
+
+def _recorded(received: Received[gateway_movements.MovementRecorded]) -> rules.Movement:
+    event = received.body
+    is_exchanged = event.source_amount_minor is not None and event.source_currency not in ("", event.currency)
+    return rules.Movement(
+        id=event.movement_id,
+        kind=event.kind,
+        gateway_ref=event.gateway_ref,
+        payment_intent_id=event.payment_intent_id,
+        refund_id=event.refund_id,
+        amount_minor=_signed(event.amount_minor, event.direction),
+        currency=event.currency,
+        fees=tuple((fee.kind, -_signed(fee.amount_minor, fee.direction)) for fee in event.fees),
+        source_amount_minor=_signed(event.source_amount_minor or 0, event.direction) if is_exchanged else 0,
+        source_currency=event.source_currency if is_exchanged else "",
+        occurred_at=event.happened_at,
+        source_event_id=received.id,
+    )
+
+
+def _available(received: Received[gateway_movements.MovementAvailable]) -> rules.Movement:
+    event = received.body
+    return rules.Movement(
+        id=event.movement_id,
+        # What moved makes no difference to where it is available.
+        kind=gateway_movements.MovementKind.OTHER,
+        gateway_ref=event.gateway_ref,
+        amount_minor=_signed(event.amount_minor, event.direction),
+        currency=event.currency,
+        occurred_at=event.happened_at,
+        source_event_id=received.id,
+    )
+
+
+def _signed(amount_minor: int, direction: Direction) -> int:
+    """Return an amount as the account sees it.
+
+    Raises:
+        EntryInvalid: when it is below zero, which a direction says already.
+    """
+    if amount_minor < 0:
+        raise EntryInvalid(
+            "an amount must not be below zero: its direction says which way it went", code="invalid_amount"
+        )
+    return amount_minor if direction is Direction.IN else -amount_minor

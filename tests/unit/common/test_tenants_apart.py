@@ -32,6 +32,7 @@ DERIVED_WITHOUT_TENANT = {
     "services/ledger/entries/commands.py:reverse": "the id of an entry; entries are kept by tenant",
     "services/ledger/exchange/queries.py:shown": "the id of an entry; entries are kept by tenant",
     "services/ledger/posting_rules/domain/conversion.py:_entry": "the id of an entry; entries are kept by tenant",
+    "services/ledger/posting_rules/domain/movements.py:_entry": "the id of an entry; entries are kept by tenant",
     "services/ledger/posting_rules/domain/payments.py:_entry": "the id of an entry; entries are kept by tenant",
     "services/ledger/manual_entries/domain.py:identified": "the source that callers give begins with the tenant",
     "services/notifier/deliveries/domain/delivery.py:delivery_id": "of an endpoint, whose id we minted; deliveries are kept by tenant",

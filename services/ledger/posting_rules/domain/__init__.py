@@ -5,6 +5,12 @@ do, with a worked example for each, is `docs/chart-of-accounts.md`, which is gen
 """
 
 from services.ledger.posting_rules.domain.conversion import Conversion, conversion_entries
+from services.ledger.posting_rules.domain.movements import (
+    Movement,
+    MovementRule,
+    available_entries,
+    movement_entries,
+)
 from services.ledger.posting_rules.domain.payments import (
     PAYMENT_RULES,
     Occurrence,
@@ -14,6 +20,7 @@ from services.ledger.posting_rules.domain.payments import (
     dispute_opened_entry,
     dispute_won_entry,
     payout_created_entry,
+    payout_debited_entry,
     payout_failed_entry,
     payout_paid_entry,
     processor_fee_entry,
@@ -27,17 +34,22 @@ __all__ = [
     "PAYMENT_RULES",
     "STORIES",
     "Conversion",
+    "Movement",
+    "MovementRule",
     "Occurrence",
     "PostingRule",
+    "available_entries",
     "capture_entry",
     "check_role",
     "conversion_entries",
     "dispute_lost_entry",
     "dispute_opened_entry",
     "dispute_won_entry",
+    "movement_entries",
     "opposites",
     "page",
     "payout_created_entry",
+    "payout_debited_entry",
     "payout_failed_entry",
     "payout_paid_entry",
     "processor_fee_entry",

@@ -1,8 +1,10 @@
 """The posting rules of payments: what each business event debits and credits. Pure; the functions are the only truth.
 
-An amount that the processor holds for us stands in CASH, what it has sent to the bank in GATEWAY_CLEARING until it is
-there, what a customer's bank took back in DISPUTE_CLEARING until it is decided. The two clearing accounts are empty when
-nothing is in progress.
+What payments have brought stands in CASH until the processor's statement has it (`movements.py`), what the processor has sent
+to the bank in GATEWAY_CLEARING until it is there, what a customer's bank took back in DISPUTE_CLEARING until it is decided.
+The clearing accounts are empty when nothing is in progress.
+
+Where the processor has a statement, it books what left it and came back: refunds and disputes then move only the rest.
 
 Events may arrive in any order, and an entry never waits for the one that it follows: sums commute, so the books are the
 same once all have arrived. In between, a clearing account may stand on its other side for a moment.
@@ -38,6 +40,8 @@ class Occurrence(msgspec.Struct, frozen=True, kw_only=True):
     """The message that reported it."""
     reversals: int = 0
     """How often a decision about it had been reversed by then; the first is none."""
+    by_statement: bool = False
+    """Whether the processor's statement books the money that it moved there."""
 
 
 type PostingRule = Callable[[Chart, Occurrence], Entry]
@@ -56,13 +60,18 @@ def capture_entry(chart: Chart, captured: Occurrence) -> Entry:
 
 
 def refund_entry(chart: Chart, refunded: Occurrence) -> Entry:
-    """Record that captured money was given back: an expense of its own, so that revenue keeps the amount that was sold."""
-    return _entry(chart, refunded, EntryKind.REFUND, debit=Role.REFUND_EXPENSE, credit=Role.CASH)
+    """Record that captured money was given back: an expense of its own, so that revenue keeps the amount that was sold.
+
+    Where the processor's statement shows what left it, it comes from there: `REFUND_CLEARING` is empty again.
+    """
+    source = Role.REFUND_CLEARING if refunded.by_statement else Role.CASH
+    return _entry(chart, refunded, EntryKind.REFUND, debit=Role.REFUND_EXPENSE, credit=source)
 
 
 def refund_failure_entry(chart: Chart, returned: Occurrence) -> Entry:
     """Undo a refund that did not reach the customer: the money is back at the processor and was no expense."""
-    return _entry(chart, returned, EntryKind.REFUND_FAILURE, debit=Role.CASH, credit=Role.REFUND_EXPENSE)
+    target = Role.REFUND_CLEARING if returned.by_statement else Role.CASH
+    return _entry(chart, returned, EntryKind.REFUND_FAILURE, debit=target, credit=Role.REFUND_EXPENSE)
 
 
 def dispute_opened_entry(chart: Chart, taken: Occurrence) -> Entry:
@@ -73,18 +82,20 @@ def dispute_opened_entry(chart: Chart, taken: Occurrence) -> Entry:
 def dispute_won_entry(chart: Chart, returned: Occurrence) -> Entry:
     """Record that the bank gave the disputed money back: the clearing account is empty again.
 
-    After a reversal it comes out of the losses, where it was.
+    After a reversal it comes out of the losses, where it was. What the processor's statement shows is not booked again: then
+    only a reversal is left, which empties the losses.
     """
     source = Role.DISPUTE_LOSSES if returned.reversals else Role.DISPUTE_CLEARING
-    return _entry(chart, returned, EntryKind.DISPUTE_WON, debit=Role.CASH, credit=source)
+    target = Role.DISPUTE_CLEARING if returned.by_statement else Role.CASH
+    return _entry(chart, returned, EntryKind.DISPUTE_WON, debit=target, credit=source)
 
 
 def dispute_lost_entry(chart: Chart, lost: Occurrence) -> Entry:
     """Record that the disputed money is gone: what waited in clearing becomes a loss.
 
-    After a reversal the bank takes it again, out of what the processor holds for us.
+    After a reversal the bank takes it again, out of what the processor holds for us, unless its statement shows that.
     """
-    source = Role.CASH if lost.reversals else Role.DISPUTE_CLEARING
+    source = Role.CASH if lost.reversals and not lost.by_statement else Role.DISPUTE_CLEARING
     return _entry(chart, lost, EntryKind.DISPUTE_LOST, debit=Role.DISPUTE_LOSSES, credit=source)
 
 
@@ -108,6 +119,14 @@ def payout_failed_entry(chart: Chart, returned: Occurrence) -> Entry:
     return _entry(chart, returned, EntryKind.PAYOUT_FAILED, debit=Role.CASH, credit=Role.GATEWAY_CLEARING)
 
 
+def payout_debited_entry(chart: Chart, debited: Occurrence) -> Entry:
+    """Record that the bank was debited: a payout that had arrived was taken back, or a balance below zero was covered.
+
+    The processor's statement books the other side: the clearing account is empty once both are there.
+    """
+    return _entry(chart, debited, EntryKind.PAYOUT_DEBITED, debit=Role.GATEWAY_CLEARING, credit=Role.BANK)
+
+
 PAYMENT_RULES: Mapping[EntryKind, PostingRule] = MappingProxyType(
     {
         EntryKind.CAPTURE: capture_entry,
@@ -120,6 +139,7 @@ PAYMENT_RULES: Mapping[EntryKind, PostingRule] = MappingProxyType(
         EntryKind.PAYOUT_CREATED: payout_created_entry,
         EntryKind.PAYOUT_PAID: payout_paid_entry,
         EntryKind.PAYOUT_FAILED: payout_failed_entry,
+        EntryKind.PAYOUT_DEBITED: payout_debited_entry,
     }
 )
 """The rule of each business event of a payment or payout."""

@@ -1,16 +1,22 @@
 """Which accounts can play which role: read off the rules themselves. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cache
+from itertools import product
 from types import MappingProxyType
 from uuid import UUID
 
+import msgspec
+
+from libs.common.contracts.gateway_movements import FeeKind, MovementKind
+from libs.common.contracts.ledger import Side
 from libs.common.contracts.ledger_roles import Role
 from services.ledger.accounts import ROLES
 from services.ledger.core import Account, Chart, Entry, Exchange
 from services.ledger.errors import RoleConflict, RoleUnfit
 from services.ledger.posting_rules.domain.conversion import Conversion, conversion_entries
+from services.ledger.posting_rules.domain.movements import Movement, available_entries, movement_entries
 from services.ledger.posting_rules.domain.payments import PAYMENT_RULES, Occurrence
 
 
@@ -21,12 +27,44 @@ def opposites() -> Mapping[Role, frozenset[Role]]:
     One account on both sides would leave the entry of that event without effect.
     """
     found: dict[Role, set[Role]] = {role: set() for role in Role}
-    entries = [rule(PROBE, _SOMETHING) for rule in PAYMENT_RULES.values()]
+    # With a statement, only the reversal of a dispute's decision is booked.
+    occurrences = (_SOMETHING, msgspec.structs.replace(_SOMETHING, by_statement=True, reversals=1))
+    entries = [rule(PROBE, happened) for rule in PAYMENT_RULES.values() for happened in occurrences]
     for entry in (*entries, *conversion_entries(PROBE, _CONVERTED)):
         met = set(roles_of(entry))
         for role in met:
             found[role] |= met - {role}
+    for entry in _moved():
+        # Roles on one side of a movement, such as fees and the tax on them, may be played by one account.
+        debited, credited = (
+            {_ROLE_OF[line.account_id] for line in entry.lines if line.side is side}
+            for side in (Side.DEBIT, Side.CREDIT)
+        )
+        for one, other in product(debited, credited):
+            found[one].add(other)
+            found[other].add(one)
     return MappingProxyType({role: frozenset(others) for role, others in found.items()})
+
+
+def _moved() -> Iterable[Entry]:
+    """Movements of every kind, as they usually are, with and without an exchange."""
+    for kind, (sign, fees) in _MOVED.items():
+        for refund_id, source in product((None, UUID(int=2)), ("", "EUR")):
+            moved = Movement(
+                id=UUID(int=1),
+                kind=kind,
+                gateway_ref="",
+                payment_intent_id=UUID(int=1),
+                refund_id=refund_id,
+                amount_minor=4 * sign,
+                currency="USD",
+                fees=fees,
+                source_amount_minor=4 * sign if source else 0,
+                source_currency=source,
+                occurred_at=_NOW,
+            )
+            yield from movement_entries(PROBE, moved)
+            yield from available_entries(PROBE, moved)
 
 
 def roles_of(entry: Entry) -> list[Role]:
@@ -66,6 +104,24 @@ PROBE = Chart(tenant_id="probe", roles={role: account_id for account_id, role in
 """A chart whose account ids show which role they play: what a rule does can be read off its entry."""
 
 _NOW = datetime(1970, 1, 1, tzinfo=UTC)
+
+_FEES = ((FeeKind.PROCESSOR, 1), (FeeKind.TAX, 1))
+
+_MOVED: Mapping[MovementKind, tuple[int, tuple[tuple[FeeKind, int], ...]]] = {
+    MovementKind.CHARGE: (1, _FEES),
+    MovementKind.RELEASE: (-1, ()),
+    MovementKind.REFUND: (-1, ()),
+    MovementKind.REFUND_FAILURE: (1, ()),
+    MovementKind.DISPUTE: (-1, _FEES),
+    MovementKind.DISPUTE_REVERSAL: (1, ()),
+    MovementKind.PAYOUT: (-1, ()),
+    MovementKind.PAYOUT_RETURN: (1, ()),
+    MovementKind.FEE: (-1, ()),
+    MovementKind.TAX: (-1, ()),
+    MovementKind.RESERVE: (-1, ()),
+    MovementKind.OTHER: (1, ()),
+}
+"""Which way each kind of movement goes, and what is kept of it."""
 
 _CONVERTED = Conversion(
     id=UUID(int=1),

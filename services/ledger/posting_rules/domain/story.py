@@ -1,30 +1,25 @@
 """The posting rules explained to an accountant: `docs/chart-of-accounts.md`, written by running the rules themselves. Pure."""
 
 import inspect
-from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from itertools import batched
 from uuid import UUID
 
 import msgspec
 
-from libs.common.contracts.ledger import EntryKind, Side
+from libs.common.contracts.ledger import EntryKind
 from libs.common.contracts.ledger_roles import Role
-from libs.common.money import format_minor
 from services.ledger.accounts import ROLES
-from services.ledger.core import BASES, Entry, Leg, Quote, Rate, exchange, normal_side
+from services.ledger.core import BASES, Leg, Quote, Rate, exchange, normal_side
 from services.ledger.posting_rules.domain.conversion import Conversion, conversion_entries
+from services.ledger.posting_rules.domain.drawing import journal, money, t_accounts
+from services.ledger.posting_rules.domain.movement_story import movement_stories
 from services.ledger.posting_rules.domain.payments import PAYMENT_RULES, Occurrence
 from services.ledger.posting_rules.domain.roles import PROBE, opposites, roles_of
 
 _CURRENCY = "BRL"
 
-_SIDE_WIDTH = 26
-
 _NOW = datetime(2026, 11, 22, tzinfo=UTC)
-
-_GAP = "    "
 
 
 class Story(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,13 +115,26 @@ STORIES = (
             (EntryKind.PAYOUT_FAILED, 14583),
         ),
     ),
+    Story(
+        title="Payout debited",
+        kind=EntryKind.PAYOUT_DEBITED,
+        words="The 145.83 had arrived, and the bank sends them back. That they are at the processor again, its statement shows.",
+        events=(
+            (EntryKind.PAYOUT_CREATED, 14583),
+            (EntryKind.PAYOUT_PAID, 14583),
+            (EntryKind.PAYOUT_DEBITED, 14583),
+        ),
+    ),
 )
-"""One worked example for each rule, and one for a capture of a part."""
+"""One worked example for each rule, and one for a capture of a part; where a processor has a statement, `movement_story` goes on."""
 
 
 def page() -> str:
     """Write the whole page."""
-    return "\n".join([*_head(), *_accounts(), *_table(), *_stories(), *_conversion(), *_tail()]) + "\n"
+    return (
+        "\n".join([*_head(), *_accounts(), *_table(), *_stories(), *_conversion(), *movement_stories(), *_tail()])
+        + "\n"
+    )
 
 
 def _head() -> list[str]:
@@ -192,7 +200,7 @@ def _stories() -> list[str]:
     for story in STORIES:
         entries = [PAYMENT_RULES[kind](PROBE, _occurrence(kind, amount)) for kind, amount in story.events]
         lines += [f"### {story.title}", "", *_meaning(story.kind), "", story.words, "", "```text"]
-        lines += [*_journal(entries[-1:]), "", *_t_accounts(entries, touched=roles_of(entries[-1])), "```", ""]
+        lines += [*journal(entries[-1:]), "", *t_accounts(entries, touched=roles_of(entries[-1])), "```", ""]
     return lines
 
 
@@ -215,7 +223,7 @@ def _conversion() -> list[str]:
     coarse = Quote(from_currency="KWD", to_currency="JPY", legs=(_leg("KWD", "JPY", "489.1"),))
     rounded = exchange(coarse, 10_005)
     sold, valued, lost = (
-        _money(minor, "KWD") for minor in (rounded.sold_minor, rounded.valued_minor, -rounded.gain_minor)
+        money(minor, "KWD") for minor in (rounded.sold_minor, rounded.valued_minor, -rounded.gain_minor)
     )
     return [
         "### Conversion",
@@ -230,9 +238,9 @@ def _conversion() -> list[str]:
         "100.00 USD are sold at 5.4321 BRL; the bank pays 542.00 BRL, which at that rate are 99.78 USD.",
         "",
         "```text",
-        *_journal(entries),
+        *journal(entries),
         "",
-        *_t_accounts(entries, touched=[role for entry in entries for role in roles_of(entry)]),
+        *t_accounts(entries, touched=[role for entry in entries for role in roles_of(entry)]),
         "```",
         "",
         "Where it is not known what the bank paid, the amount bought is the rate's, rounded half to even to the minor unit of its",
@@ -286,59 +294,3 @@ def _leg(from_currency: str, to_currency: str, rate: str) -> Leg:
         recorded_by="",
     )
     return Leg(rate=recorded, is_inverse=False)
-
-
-def _money(amount_minor: int, currency: str) -> str:
-    return format_minor(amount_minor, currency)
-
-
-def _journal(entries: Iterable[Entry]) -> list[str]:
-    lines = []
-    for entry in entries:
-        for role, line in zip(roles_of(entry), entry.lines, strict=True):
-            indent = "" if line.side is Side.DEBIT else "       "
-            amount = f"{_money(line.amount_minor, line.currency):>10} {line.currency}"
-            lines.append(f"{indent}{line.side.value:<6} {role.value:<18}{'' if indent else '       '}{amount}")
-    return lines
-
-
-def _t_accounts(entries: Sequence[Entry], *, touched: Sequence[Role]) -> list[str]:
-    """Draw the accounts of some roles, one T for each currency, with what every entry did to them; two side by side."""
-    sides: dict[tuple[str, Role], tuple[list[tuple[str, int]], list[tuple[str, int]]]] = {}
-    for entry in entries:
-        for role, line in zip(roles_of(entry), entry.lines, strict=True):
-            if role in touched:
-                left, right = sides.setdefault((line.currency, role), ([], []))
-                (left if line.side is Side.DEBIT else right).append((entry.kind.replace("_", " "), line.amount_minor))
-    lines: list[str] = []
-    for pair in batched(sides.items(), 2):
-        height = max(len(side) for _, both in pair for side in both)
-        drawings = [_draw(role, currency, *both, height=height) for (currency, role), both in pair]
-        rows = zip(*drawings, strict=True)
-        lines += [*(_GAP.join(part.ljust(2 * _SIDE_WIDTH + 1) for part in row).rstrip() for row in rows), ""]
-    return lines[:-1]
-
-
-def _draw(
-    role: Role, currency: str, debits: list[tuple[str, int]], credits_: list[tuple[str, int]], *, height: int
-) -> list[str]:
-    net = sum(amount for _, amount in debits) - sum(amount for _, amount in credits_)
-    empty = " " * _SIDE_WIDTH
-    cells = [
-        [*(_cell(words, amount, currency) for words, amount in side), *[empty] * (height - len(side))]
-        for side in (debits, credits_)
-    ]
-    standing = _cell("balance", abs(net), currency)
-    return [
-        f"{role.value} ({currency})".center(2 * _SIDE_WIDTH + 1).rstrip(),
-        f"{'Debit'.ljust(_SIDE_WIDTH)}|{'Credit'.rjust(_SIDE_WIDTH)}",
-        f"{'-' * _SIDE_WIDTH}+{'-' * _SIDE_WIDTH}",
-        *(f"{left}|{right}" for left, right in zip(*cells, strict=True)),
-        f"{'-' * _SIDE_WIDTH}+{'-' * _SIDE_WIDTH}",
-        f"{standing if net >= 0 else empty}|{standing if net < 0 else empty}",
-    ]
-
-
-def _cell(words: str, amount_minor: int, currency: str) -> str:
-    number = _money(amount_minor, currency)
-    return f" {words[: _SIDE_WIDTH - len(number) - 3]:<{_SIDE_WIDTH - len(number) - 3}} {number} "

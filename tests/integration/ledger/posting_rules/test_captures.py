@@ -163,15 +163,22 @@ class TestTenantProvisioned:
         listed = (await ledger.accounts.on_list_accounts(ListAccounts(tenant_id=tenant_id))).accounts
         assert [(a.code, a.label, a.account_type) for a in listed] == [
             ("BANK", "Bank", "ASSET"),
-            ("CASH", "Cash", "ASSET"),
+            ("CASH", "Receivable from Processor", "ASSET"),
+            ("DEFERRED_REVENUE", "Deferred Revenue", "LIABILITY"),
             ("DISPUTE_CLEARING", "Dispute Clearing", "ASSET"),
             ("DISPUTE_LOSSES", "Dispute Losses", "EXPENSE"),
             ("FX_GAIN_LOSS", "Currency Gains and Losses", "EXPENSE"),
             ("FX_POSITION", "Currency Position", "ASSET"),
             ("GATEWAY_CLEARING", "Gateway Clearing", "ASSET"),
+            ("PROCESSOR_AVAILABLE", "Available at Processor", "ASSET"),
             ("PROCESSOR_FEES", "Processor Fees", "EXPENSE"),
+            ("PROCESSOR_PENDING", "Pending at Processor", "ASSET"),
+            ("REFUND_CLEARING", "Refund Clearing", "ASSET"),
             ("REFUND_EXPENSE", "Refund Expense", "EXPENSE"),
+            ("RESERVES", "Reserves at Processor", "ASSET"),
             ("REVENUE", "Revenue", "REVENUE"),
+            ("SUSPENSE", "Suspense", "ASSET"),
+            ("TAX_RECOVERABLE", "Recoverable Tax", "ASSET"),
         ]
         assert all(account.is_default for account in listed)
 

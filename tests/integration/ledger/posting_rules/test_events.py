@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from libs.common.clock import ManualClock
-from libs.common.contracts import gateway
+from libs.common.contracts import gateway, gateway_movements
 from libs.common.contracts.ledger import AccountType, EntryKind, ListAccounts, OpenAccount
 from libs.common.contracts.ledger_roles import AssignAccountRole, GetAccountRole, ListAccountRoles, Role
 from libs.common.errors import Invalid, Rejected, Unavailable
@@ -33,6 +33,7 @@ EVENTS: Sequence[tuple[type[gateway.PaymentMessage | gateway.PayoutMessage], str
     (gateway.PayoutCreated, "payout_id", EntryKind.PAYOUT_CREATED, "GATEWAY_CLEARING", "CASH"),
     (gateway.PayoutPaid, "payout_id", EntryKind.PAYOUT_PAID, "BANK", "GATEWAY_CLEARING"),
     (gateway.PayoutFailed, "payout_id", EntryKind.PAYOUT_FAILED, "CASH", "GATEWAY_CLEARING"),
+    (gateway_movements.PayoutDebited, "payout_id", EntryKind.PAYOUT_DEBITED, "GATEWAY_CLEARING", "BANK"),
 )
 KINDS = [kind for _, _, kind, _, _ in EVENTS]
 WORDS = {
@@ -220,6 +221,8 @@ async def test_a_chart_of_an_earlier_version_gets_what_it_lacks_on_sight(
     assert codes["BANK"].id == own
     renamed = f"BANK_{default_account_id(tenant_id, Role.BANK).hex[:8].upper()}"
     assert codes[renamed].is_default
+    # It was opened as "CASH"; the code stays, and the label says what it is today.
+    assert codes["CASH"].label == "Receivable from Processor"
     assert await standing(ledger, tenant_id) == {renamed: 2100, "GATEWAY_CLEARING": -2100}
 
 

@@ -22,7 +22,8 @@ def test_every_rule_has_a_worked_story_that_ends_with_it() -> None:
 def test_every_kind_that_is_no_persons_doing_has_a_rule() -> None:
     by_hand = {EntryKind.MANUAL, EntryKind.REVERSAL, EntryKind.HOLD_CAPTURE}
     converted = {EntryKind.CONVERSION_SOLD, EntryKind.CONVERSION_BOUGHT}
-    assert set(EntryKind) == set(PAYMENT_RULES) | by_hand | converted
+    moved = {EntryKind.MOVEMENT, EntryKind.MOVEMENT_EXCHANGED, EntryKind.AVAILABLE}
+    assert set(EntryKind) == set(PAYMENT_RULES) | by_hand | converted | moved
 
 
 def test_every_role_is_explained_and_drawn() -> None:

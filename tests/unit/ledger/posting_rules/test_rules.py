@@ -75,6 +75,7 @@ def net(*entries: Entry) -> dict[Role, int]:
         (EntryKind.PAYOUT_CREATED, Role.GATEWAY_CLEARING, Role.CASH),
         (EntryKind.PAYOUT_PAID, Role.BANK, Role.GATEWAY_CLEARING),
         (EntryKind.PAYOUT_FAILED, Role.CASH, Role.GATEWAY_CLEARING),
+        (EntryKind.PAYOUT_DEBITED, Role.GATEWAY_CLEARING, Role.BANK),
     ],
 )
 def test_each_event_debits_and_credits_what_an_accountant_expects(kind: EntryKind, debit: Role, credit: Role) -> None:
@@ -155,6 +156,13 @@ PLAYED_BY = {
     Role.DISPUTE_LOSSES: "expense",
     Role.FX_POSITION: "asset liability equity",
     Role.FX_GAIN_LOSS: "expense revenue",
+    Role.PROCESSOR_PENDING: "asset",
+    Role.PROCESSOR_AVAILABLE: "asset",
+    Role.REFUND_CLEARING: "asset liability",
+    Role.RESERVES: "asset",
+    Role.TAX_RECOVERABLE: "asset expense",
+    Role.SUSPENSE: "asset liability",
+    Role.DEFERRED_REVENUE: "liability",
 }
 """The types that may play a role, as an accountant has written them down; the platform's own account has the first."""
 
@@ -177,6 +185,11 @@ SET_AGAINST = {
     Role.BANK: "GATEWAY_CLEARING",
     Role.DISPUTE_LOSSES: "DISPUTE_CLEARING",
     Role.FX_GAIN_LOSS: "FX_POSITION",
+    Role.PROCESSOR_PENDING: "PROCESSOR_AVAILABLE CASH REFUND_CLEARING REFUND_EXPENSE DISPUTE_CLEARING GATEWAY_CLEARING "
+    "PROCESSOR_FEES TAX_RECOVERABLE RESERVES SUSPENSE FX_POSITION",
+    Role.REFUND_CLEARING: "REFUND_EXPENSE FX_POSITION",
+    Role.TAX_RECOVERABLE: "CASH FX_POSITION",
+    Role.FX_POSITION: "PROCESSOR_FEES REFUND_EXPENSE DISPUTE_CLEARING GATEWAY_CLEARING RESERVES SUSPENSE",
 }
 """Roles between which some rule moves money, each pair once."""
 
