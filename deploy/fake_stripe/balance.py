@@ -1,91 +1,154 @@
-"""What the account has: a balance transaction for every movement, with Stripe's fee, and payouts to the bank."""
+"""What the account has: a balance transaction for every movement, with Stripe's fee, in the settlement currency."""
 
+from functools import partial
 from typing import Any
 
-from deploy.fake_stripe.books import Books, Object, new_id, now
-from deploy.fake_stripe.forms import only, positive
-from deploy.fake_stripe.refusals import Refusal
+from deploy.fake_stripe.books import Books, Object, new_id
+from deploy.fake_stripe.settings import Settings, converted
 
-_FEE_BPS = 290
-"""2.9 percent, Stripe's standard price for domestic cards (https://stripe.com/pricing)."""
-_FEE_FIXED = 30
-"""And 30 minor units."""
-DISPUTE_FEE = 1_500
-"""What a dispute costs, in minor units."""
-_SETTLES_SECONDS = 2 * 86_400
+DAY = 86_400
 
-
-def charge_fee(amount: int) -> int:
-    """The fee on a charge, in minor units, half a unit rounded up; never more than the charge."""
-    return min(amount, (amount * _FEE_BPS + 5_000) // 10_000 + _FEE_FIXED)
+_CATEGORIES = {
+    "charge": "charge",
+    "payout": "payout",
+    "payout_cancel": "payout_reversal",
+    "payout_failure": "payout_reversal",
+    "refund": "refund",
+    "refund_failure": "refund_failure",
+}
+"""The reporting category of a type (https://docs.stripe.com/reports/reporting-categories); an adjustment brings its own."""
 
 
-def move(books: Books, kind: str, source: str, *, amount: int, fee: int, currency: str) -> Object:
-    """Write one balance transaction; `amount` is negative where money leaves."""
+def charge_fee(amount: int, settings: Settings | None = None) -> int:
+    """Stripe's fee on a charge without tax, in minor units, half a unit rounded up; never more than the charge."""
+    prices = settings or Settings()
+    return min(amount, (amount * prices.fee_bps + 5_000) // 10_000 + prices.fee_fixed)
+
+
+def move(
+    books: Books,
+    kind: str,
+    source: str,
+    *,
+    amount: int,
+    currency: str,
+    category: str = "",
+    fee: int = 0,
+    application_fee: int = 0,
+    available_on: int | None = None,
+) -> Object:
+    """Write one balance transaction; `amount` is in the payment's currency and negative where money leaves.
+
+    `fee` is Stripe's, in the settlement currency and negative where it is given back; tax comes on top.
+
+    Raises:
+        Refusal: when the two currencies have no exchange rate.
+    """
+    settled, rate = books.settings.settled(currency)
+    return _write(
+        books,
+        kind,
+        source,
+        amount=converted(amount, rate),
+        currency=settled,
+        category=category or _CATEGORIES[kind],
+        details=_fee_details(books.settings, fee, converted(application_fee, rate), settled),
+        rate=None if rate is None else float(rate),
+        available_on=available_on,
+    )
+
+
+def move_back(books: Books, kind: str, transaction: Object, *, category: str = "") -> Object:
+    """Write the exact reversal of a balance transaction, at its own rate and without its fee."""
+    return _write(
+        books,
+        kind,
+        transaction["source"],
+        amount=-transaction["amount"],
+        currency=transaction["currency"],
+        category=category or _CATEGORIES[kind],
+        details=[],
+        rate=transaction["exchange_rate"],
+        available_on=None,
+    )
+
+
+def _write(
+    books: Books,
+    kind: str,
+    source: str,
+    *,
+    amount: int,
+    currency: str,
+    category: str,
+    details: list[Object],
+    rate: float | None,
+    available_on: int | None,
+) -> Object:
+    now = books.now()
+    fee = sum(each["amount"] for each in details)
     transaction: Object = {
         "id": new_id("txn"),
         "object": "balance_transaction",
         "amount": amount,
-        "available_on": now() + _SETTLES_SECONDS,
-        "created": now(),
+        "available_on": now if available_on is None else available_on,
+        "balance_type": "payments",
+        "created": now,
         "currency": currency,
         "description": None,
-        "exchange_rate": None,
+        "exchange_rate": rate,
         "fee": fee,
-        "fee_details": [
-            {"amount": fee, "application": None, "currency": currency, "description": "fees", "type": "stripe_fee"}
-        ]
-        if fee
-        else [],
+        "fee_details": details,
         "net": amount - fee,
-        "reporting_category": kind,
+        "reporting_category": category,
         "source": source,
         "status": "available",
         "type": kind,
+        "_payout": None,
     }
+    if transaction["available_on"] > now:
+        transaction["status"] = "pending"
+        books.clock.later(transaction["available_on"], partial(_let_be_available, transaction))
     books.balance_transactions[transaction["id"]] = transaction
     return transaction
 
 
-def create_payout(books: Books, params: dict[str, Any]) -> Object:
-    """Send money to the bank; it is in transit until it is settled through the control interface.
+def _let_be_available(transaction: Object) -> None:
+    transaction["status"] = "available"
 
-    Raises:
-        Refusal: when the balance does not have it.
-    """
-    only(params, "amount", "currency", "metadata", "method", "description")
-    amount, currency = positive(params, "amount"), str(params.get("currency", "")).lower()
-    held = sum(t["net"] for t in books.balance_transactions.values() if t["currency"] == currency)
-    if amount > held:
-        raise Refusal(400, "You have insufficient funds in your Stripe account.", code="balance_insufficient")
-    payout: Object = {
-        "id": new_id("po"),
-        "object": "payout",
-        "amount": amount,
-        "arrival_date": now() + _SETTLES_SECONDS,
-        "automatic": False,
-        "created": now(),
-        "currency": currency,
-        "failure_code": None,
-        "failure_message": None,
-        "livemode": False,
-        "metadata": dict(params.get("metadata") or {}),
-        "method": "standard",
-        "status": "in_transit",
-        "type": "bank_account",
+
+def _fee_details(settings: Settings, fee: int, application_fee: int, currency: str) -> list[Object]:
+    size = abs(fee)
+    tax = (size * settings.tax_bps + 5_000) // 10_000 * (1 if fee >= 0 else -1)
+    named = (
+        ("application_fee", application_fee, settings.application, "Application fee"),
+        ("stripe_fee", fee, None, "Stripe processing fees"),
+        ("tax", tax, None, "Tax on Stripe processing fees"),
+    )
+    return [
+        {"amount": part, "application": application, "currency": currency, "description": text, "type": kind}
+        for kind, part, application, text in named
+        if part
+    ]
+
+
+def totals(books: Books) -> dict[str, dict[str, int]]:
+    """How much there is of each currency, `available` and `pending`: the sums of what moved."""
+    found: dict[str, dict[str, int]] = {books.settings.default_currency: {"available": 0, "pending": 0}}
+    for transaction in books.balance_transactions.values():
+        of_currency = found.setdefault(transaction["currency"], {"available": 0, "pending": 0})
+        of_currency[transaction["status"]] += transaction["net"]
+    return found
+
+
+def balance(books: Books, _: dict[str, str], __: dict[str, Any]) -> Object:
+    """Answer `GET /v1/balance`."""
+    found = totals(books)
+    shares: dict[str, list[Object]] = {
+        status: [
+            {"amount": of[status], "currency": currency, "source_types": {"card": of[status]}}
+            for currency, of in sorted(found.items())
+        ]
+        for status in ("available", "pending")
     }
-    payout["balance_transaction"] = move(books, "payout", payout["id"], amount=-amount, fee=0, currency=currency)["id"]
-    books.payouts[payout["id"]] = payout
-    books.record("payout.created", payout)
-    return payout
-
-
-def finish_payout(books: Books, payout: Object, outcome: str) -> Object:
-    """Let a payout arrive (`paid`) or come back (`failed`)."""
-    payout["status"] = outcome
-    if outcome == "failed":
-        payout["failure_code"] = "account_closed"
-        payout["failure_message"] = "The bank account has been closed."
-        move(books, "payout_failure", payout["id"], amount=payout["amount"], fee=0, currency=payout["currency"])
-    books.record(f"payout.{outcome}", payout)
-    return payout
+    return {"object": "balance", "livemode": books.livemode} | shares

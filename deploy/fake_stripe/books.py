@@ -1,23 +1,27 @@
-"""One account: its objects as Stripe shows them, and the events about them."""
+"""One account in one mode: its objects as Stripe shows them, and the events about them."""
 
-import hashlib
 import secrets
-import time
 from collections.abc import Callable
 from typing import Any
 
-from deploy.fake_stripe.refusals import Refusal, missing
+import msgspec
 
-API_VERSION = "2026-10-28.endive"
-"""The version whose shapes are spoken; the one that the gateway pins."""
+from deploy.fake_stripe.clock import Clock
+from deploy.fake_stripe.refusals import missing
+from deploy.fake_stripe.settings import Settings
+from deploy.fake_stripe.values import EVENTS_SECONDS
 
 type Object = dict[str, Any]
-"""An API object, as it stands in JSON."""
+"""An API object, as it stands in JSON; a member whose name begins with `_` is ours and never shown."""
 
 
-def now() -> int:
-    """The time as Stripe writes it, in whole seconds."""
-    return int(time.time())
+class Cause(msgspec.Struct, frozen=True, kw_only=True):
+    """The request that events come from; without one, Stripe itself did it."""
+
+    request_id: str | None = None
+    idempotency_key: str | None = None
+    version: str = ""
+    """The `Stripe-Version` of the request; empty: the account's default."""
 
 
 def new_id(prefix: str) -> str:
@@ -26,13 +30,28 @@ def new_id(prefix: str) -> str:
 
 
 class Books:
-    """Everything that one account knows, newest last."""
+    """Everything that one account knows in one mode, newest last."""
 
-    def __init__(self, api_key: str, announce: Callable[["Books", Object], None]) -> None:
-        self.api_key = api_key
-        self.account_id = f"acct_{hashlib.sha256(api_key.encode()).hexdigest()[:16]}"
+    def __init__(
+        self,
+        account_id: str,
+        *,
+        livemode: bool,
+        settings: Settings,
+        clock: Clock,
+        announce: Callable[["Books", Object], None],
+    ) -> None:
+        self.account_id = account_id
+        self.livemode = livemode
+        self.settings = settings
+        self.clock = clock
+        self.cause = Cause()
+        """The request that is being answered."""
+        self.other_mode: Books | None = None
+        """The same account in the other mode, once somebody has used it."""
         self._announce = announce
         self.payment_intents: dict[str, Object] = {}
+        self.payment_methods: dict[str, Object] = {}
         self.charges: dict[str, Object] = {}
         self.refunds: dict[str, Object] = {}
         self.balance_transactions: dict[str, Object] = {}
@@ -41,66 +60,65 @@ class Books:
         self.events: dict[str, Object] = {}
         self.webhook_endpoints: dict[str, Object] = {}
 
-    def find(self, kind: str, identifier: str) -> Object:
+    @property
+    def version(self) -> str:
+        """The version of the API that the present request is answered in."""
+        return self.cause.version or self.settings.api_version
+
+    @property
+    def bank_account(self) -> str:
+        """The id of the bank account that payouts go to."""
+        return f"ba_{self.account_id.removeprefix('acct_')}"
+
+    def now(self) -> int:
+        """The time of the stand-in."""
+        return self.clock.now()
+
+    def shelf(self, kind: str) -> dict[str, Object]:
+        """All objects of a kind (`payment_intent`) by id, oldest first; those that can still be read."""
+        found: dict[str, Object] = getattr(self, f"{kind}s")
+        if kind != "event":
+            return found
+        since = self.now() - EVENTS_SECONDS
+        return {name: each for name, each in found.items() if each["created"] >= since}
+
+    def find(self, kind: str, identifier: str, *, param: str = "") -> Object:
         """Look an object up by its kind (`payment_intent`) and id.
 
         Raises:
-            Refusal: when there is none.
+            Refusal: when this account has none of this id in this mode.
         """
-        shelf: dict[str, Object] = getattr(self, f"{kind}s")
-        try:
-            return shelf[identifier]
-        except KeyError as fault:
-            raise missing(kind, identifier) from fault
+        found: dict[str, Object] = getattr(self, f"{kind}s")
+        thing = found.get(identifier)
+        if thing is None or (kind == "event" and thing["created"] < self.now() - EVENTS_SECONDS):
+            elsewhere = self.other_mode is not None and identifier in getattr(self.other_mode, f"{kind}s")
+            mode = ("test" if self.livemode else "live") if elsewhere else ""
+            raise missing(kind, identifier, param=param, elsewhere=mode)
+        return thing
 
-    def page(self, kind: str, url: str, params: dict[str, Any], keep: Callable[[Object], bool]) -> Object:
-        """List objects as Stripe does: newest first, from behind `starting_after`, at most `limit`.
-
-        Raises:
-            Refusal: when the limit is not one.
-        """
-        shelf: dict[str, Object] = getattr(self, f"{kind}s")
-        try:
-            limit = int(params.get("limit", 10))
-        except ValueError as fault:
-            raise Refusal(400, "Invalid integer", param="limit", is_executed=False) from fault
-        window = params.get("created")
-        since = int(window.get("gte", 0)) if isinstance(window, dict) else 0
-        found = [each for each in reversed(shelf.values()) if keep(each) and each["created"] >= since]
-        if after := params.get("starting_after"):
-            ids = [each["id"] for each in found]
-            found = found[ids.index(after) + 1 :] if after in ids else []
-        return {"object": "list", "url": url, "data": found[:limit], "has_more": len(found) > limit}
-
-    def expanded(self, shown: Object, expand: list[str]) -> Object:
-        """Copy an object with some of the ids in it replaced by what they name."""
-        copy: dict[str, Any] = dict(shown)
-        for path in expand:
-            name, _, rest = path.partition(".")
-            kind = {"latest_charge": "charge"}.get(name, name)
-            named: Any = copy.get(name)
-            if isinstance(named, str) and hasattr(self, f"{kind}s"):
-                copy[name] = self.expanded(self.find(kind, named), [rest] if rest else [])
-        return copy
-
-    def record(self, kind: str, about: Object) -> None:
+    def record(self, kind: str, about: Object, *, previous: Object | None = None) -> None:
         """Record an event with the object as it stands now, and send it to the webhook endpoints."""
+        data: Object = {"object": shown(about)}
+        if previous is not None:
+            data["previous_attributes"] = previous
         event: Object = {
             "id": new_id("evt"),
             "object": "event",
-            "api_version": API_VERSION,
-            "created": now(),
-            "data": {"object": _frozen(about)},
-            "livemode": False,
+            "api_version": self.settings.api_version,
+            "created": self.now(),
+            "data": data,
+            "livemode": self.livemode,
             "pending_webhooks": 0,
-            "request": {"id": None, "idempotency_key": None},
+            "request": {"id": self.cause.request_id, "idempotency_key": self.cause.idempotency_key},
             "type": kind,
+            "_waiting": set(),
         }
         self.events[event["id"]] = event
         self._announce(self, event)
 
 
-def _frozen(value: Any) -> Any:
+def shown(value: Any) -> Any:
+    """Copy what is shown of a value: all but the members that are ours."""
     if isinstance(value, dict):
-        return {name: _frozen(each) for name, each in value.items()}
-    return [_frozen(each) for each in value] if isinstance(value, list) else value
+        return {name: shown(each) for name, each in value.items() if not name.startswith("_")}
+    return [shown(each) for each in value] if isinstance(value, list) else value

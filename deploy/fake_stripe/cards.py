@@ -18,48 +18,67 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
     last4: str
     """The end of its number."""
+    brand: str = "visa"
+    """Its network."""
     code: str = ""
     """Stripe's error code; empty: it is charged."""
     decline_code: str = ""
     """The issuer's reason beside it."""
+    advice_code: str | None = None
+    """What Stripe advises to do about the decline."""
     message: str = ""
     """What Stripe tells the customer."""
     is_3ds: bool = False
     """Whether the customer must prove who they are first."""
-    is_disputed: bool = False
-    """Whether a capture is disputed at once."""
-    is_capture_refused: bool = False
-    """Whether the hold is gone by the time of the capture."""
+    is_available_at_once: bool = False
+    """Whether its money skips the pending balance."""
+    disputes: tuple[str, ...] = ()
+    """The status of the dispute that follows a capture, and its reason; empty: none does."""
+    capture_refusal: tuple[int, str] | None = None
+    """The status and the code with which a capture is refused; None: it is not."""
     refunds: RefundCourse = RefundCourse.AT_ONCE
     """What becomes of refunds."""
 
 
-def _declined(last4: str, code: str, decline_code: str, message: str) -> Card:
-    return Card(last4=last4, code=code, decline_code=decline_code, message=message)
+def _declined(last4: str, code: str, decline_code: str, message: str, advice: str | None = None) -> Card:
+    return Card(last4=last4, code=code, decline_code=decline_code, message=message, advice_code=advice)
 
+
+_GENERIC = _declined("0002", "card_declined", "generic_decline", "Your card was declined.", "try_again_later")
+_FUNDS = _declined(
+    "9995", "card_declined", "insufficient_funds", "Your card has insufficient funds.", "try_again_later"
+)
 
 CARDS = {
     "pm_card_visa": Card(last4="4242"),
-    "pm_card_mastercard": Card(last4="4444"),
+    "pm_card_mastercard": Card(last4="4444", brand="mastercard"),
+    "pm_card_bypassPending": Card(last4="0077", is_available_at_once=True),
     "pm_card_threeDSecure2Required": Card(last4="3220", is_3ds=True),
     "pm_card_authenticationRequired": Card(last4="3184", is_3ds=True),
-    "pm_card_visa_chargeDeclined": _declined("0002", "card_declined", "generic_decline", "Your card was declined."),
-    "pm_card_chargeDeclined": _declined("0002", "card_declined", "generic_decline", "Your card was declined."),
-    "pm_card_visa_chargeDeclinedInsufficientFunds": _declined(
-        "9995", "card_declined", "insufficient_funds", "Your card has insufficient funds."
+    "pm_card_visa_chargeDeclined": _GENERIC,
+    "pm_card_chargeDeclined": _GENERIC,
+    "pm_card_visa_chargeDeclinedInsufficientFunds": _FUNDS,
+    "pm_card_chargeDeclinedInsufficientFunds": _FUNDS,
+    "pm_card_chargeDeclinedFraudulent": _declined(
+        "0019", "card_declined", "fraudulent", "Your card was declined.", "do_not_try_again"
     ),
-    "pm_card_chargeDeclinedInsufficientFunds": _declined(
-        "9995", "card_declined", "insufficient_funds", "Your card has insufficient funds."
+    "pm_card_chargeDeclinedExpiredCard": _declined(
+        "0069", "expired_card", "expired_card", "Your card has expired.", "confirm_card_data"
     ),
-    "pm_card_chargeDeclinedFraudulent": _declined("0019", "card_declined", "fraudulent", "Your card was declined."),
-    "pm_card_chargeDeclinedExpiredCard": _declined("0069", "expired_card", "expired_card", "Your card has expired."),
     "pm_card_chargeDeclinedProcessingError": _declined(
-        "0119", "processing_error", "processing_error", "An error occurred while processing your card."
+        "0119",
+        "processing_error",
+        "processing_error",
+        "An error occurred while processing your card.",
+        "try_again_later",
     ),
-    "pm_card_createDispute": Card(last4="0259", is_disputed=True),
+    "pm_card_createDispute": Card(last4="0259", disputes=("needs_response", "fraudulent")),
+    "pm_card_createProductNotReceivedDispute": Card(last4="2685", disputes=("needs_response", "product_not_received")),
+    "pm_card_createDisputeInquiry": Card(last4="1976", disputes=("warning_needs_response", "fraudulent")),
     "pm_card_pendingRefund": Card(last4="7726", refunds=RefundCourse.LATER),
     "pm_card_refundFail": Card(last4="5126", refunds=RefundCourse.FAILS_LATER),
-    # Not Stripe's: a hold that has lapsed cannot be had from its test mode.
-    "pm_card_captureExpired": Card(last4="0997", is_capture_refused=True),
+    # Not Stripe's: a hold that has lapsed, or that the network takes back, cannot be had from its test mode.
+    "pm_card_captureExpired": Card(last4="0997", capture_refusal=(400, "charge_expired_for_capture")),
+    "pm_card_captureDeclined": Card(last4="0998", capture_refusal=(402, "capture_charge_authorization_expired")),
 }
 """Each payment method that can be charged."""

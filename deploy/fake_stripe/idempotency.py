@@ -1,8 +1,9 @@
 """Idempotency keys, with Stripe's rules (https://docs.stripe.com/api/idempotent_requests).
 
 Once an endpoint has begun, its status and body are kept under the key, whatever they are, 500 included, and are given to
-whoever asks again with the same parameters. Other parameters are an `idempotency_error`; a request that is still running
-is a 409. What was refused before anything ran, such as a wrong parameter or a rate limit, is not kept.
+whoever sends it again with the same parameters. Other parameters are an `idempotency_error`; a request that is still running
+is a 409. What was refused before anything ran, such as a wrong parameter or a rate limit, is not kept. Keys belong to an
+account and mode, whichever of its API keys is used, and are forgotten after a day.
 """
 
 import hashlib
@@ -13,6 +14,8 @@ import msgspec
 from deploy.fake_stripe.refusals import Refusal
 
 _KEY_MAX = 255
+_KEPT_SECONDS = 86_400
+"""Stripe removes keys once they are at least a day old."""
 
 
 class Answer(msgspec.Struct, kw_only=True):
@@ -25,8 +28,23 @@ class Answer(msgspec.Struct, kw_only=True):
 
 class _Kept(msgspec.Struct, kw_only=True):
     fingerprint: str
+    at: int
+    """When the first request came."""
     answer: Answer | None = None
     """None while the first request is still running."""
+
+
+def key_in_use() -> Refusal:
+    """The first request with a key still runs."""
+    return Refusal(
+        409,
+        "There is currently another in-progress request using this Stripe-Idempotency-Key (that probably means you submitted "
+        "twice, and the other request is still going through). Please try again later.",
+        kind="idempotency_error",
+        code="idempotency_key_in_use",
+        headers={"Stripe-Should-Retry": "true"},
+        is_executed=False,
+    )
 
 
 class Keys:
@@ -35,7 +53,7 @@ class Keys:
     def __init__(self) -> None:
         self._kept: dict[tuple[str, str], _Kept] = {}
 
-    def begin(self, account: str, key: str, *, path: str, raw: bytes) -> Answer | None:
+    def begin(self, account: str, key: str, *, path: str, raw: bytes, now: int) -> Answer | None:
         """Take a key for a request, or return the answer that it led to before.
 
         Raises:
@@ -47,8 +65,8 @@ class Keys:
             )
         fingerprint = hashlib.sha256(path.encode() + b"\n" + raw).hexdigest()
         kept = self._kept.get((account, key))
-        if kept is None:
-            self._kept[account, key] = _Kept(fingerprint=fingerprint)
+        if kept is None or (kept.answer is not None and kept.at + _KEPT_SECONDS <= now):
+            self._kept[account, key] = _Kept(fingerprint=fingerprint, at=now)
             return None
         if kept.fingerprint != fingerprint:
             raise Refusal(
@@ -58,13 +76,7 @@ class Keys:
                 is_executed=False,
             )
         if kept.answer is None:
-            raise Refusal(
-                409,
-                "There is currently another in-progress request using this Stripe-Idempotency-Key.",
-                code="idempotency_key_in_use",
-                headers={"Stripe-Should-Retry": "true"},
-                is_executed=False,
-            )
+            raise key_in_use()
         return Answer(
             status=kept.answer.status,
             body=kept.answer.body,

@@ -1,29 +1,36 @@
-"""Payment intents and their charges: created, confirmed, proven by the customer, captured, cancelled, lapsed."""
+"""Payment intents and their charges: created, confirmed, proven by the customer, captured, cancelled, expired."""
 
+from functools import partial
 from typing import Any
 
-from deploy.fake_stripe.balance import charge_fee, move
-from deploy.fake_stripe.books import Books, Object, new_id, now
+from deploy.fake_stripe import forms, shapes, values
+from deploy.fake_stripe.balance import DAY, charge_fee, move
+from deploy.fake_stripe.books import Books, Object, new_id
 from deploy.fake_stripe.cards import CARDS, Card
-from deploy.fake_stripe.forms import only, positive
+from deploy.fake_stripe.disputes import open_dispute
+from deploy.fake_stripe.refunds import release
 from deploy.fake_stripe.refusals import Refusal, invalid
-from deploy.fake_stripe.returns import open_dispute
+from deploy.fake_stripe.settings import converted
 
-_AMOUNT_MAX = 99_999_999
-"""Stripe takes eight digits (https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts)."""
-_THREE_DECIMALS = frozenset({"bhd", "jod", "kwd", "omr", "tnd"})
-_WHOLE_IN_HUNDREDTHS = frozenset({"isk", "ugx"})
-_HOLD_SECONDS = 7 * 86_400
+_HOLD_SECONDS = 7 * DAY
+_EARLY = {"requires_confirmation", "requires_payment_method", "requires_action"}
 
 
-def _check_amount(amount: int, currency: str) -> None:
-    if len(currency) != 3 or not currency.isalpha() or not currency.islower():
-        raise invalid(f"Invalid currency: {currency}.", param="currency")
-    if amount > _AMOUNT_MAX:
-        raise invalid("Amount must be no more than $999,999.99", param="amount", code="amount_too_large")
-    step = 10 if currency in _THREE_DECIMALS else 100 if currency in _WHOLE_IN_HUNDREDTHS else 1
+def _check_amount(books: Books, amount: int, currency: str, *, param: str = "amount") -> None:
+    if amount > values.AMOUNT_MAX:
+        raise invalid("Amount must be no more than $999,999.99", param=param, code="amount_too_large")
+    step = 10 if currency in values.THREE_DECIMALS else 100 if currency in values.WHOLE_IN_HUNDREDTHS else 1
     if amount % step:
-        raise invalid(f"Amounts in {currency} must be evenly divisible by {step}.", param="amount")
+        raise invalid(f"Amounts in {currency} must be evenly divisible by {step}.", param=param)
+    settled, rate = books.settings.settled(currency)
+    for code, units in ((currency, amount), (settled, converted(amount, rate))):
+        least = values.AMOUNT_MIN.get(code, 1)
+        if units < least:
+            raise invalid(
+                f"Amount must convert to at least {least} of the smallest unit of {code}.",
+                param=param,
+                code="amount_too_small",
+            )
 
 
 def create(books: Books, params: dict[str, Any]) -> Object:
@@ -32,58 +39,129 @@ def create(books: Books, params: dict[str, Any]) -> Object:
     Raises:
         Refusal: for wrong parameters, and for a card that is declined.
     """
-    only(
-        params, "amount", "currency", "capture_method", "confirm", "payment_method", "payment_method_types",
-        "metadata", "description", "return_url", "off_session", "receipt_email", "automatic_payment_methods",
-    )  # fmt: skip
-    amount, currency = positive(params, "amount"), str(params.get("currency", ""))
-    _check_amount(amount, currency)
-    capture_method = params.get("capture_method", "automatic")
-    if capture_method not in {"automatic", "automatic_async", "manual"}:
-        raise invalid(f"Invalid capture_method: {capture_method}", param="capture_method")
-    method = params.get("payment_method")
-    if params.get("confirm") == "true":
-        _card(method)
-    intent: Object = {
-        "id": new_id("pi"),
-        "object": "payment_intent",
-        "amount": amount,
-        "amount_capturable": 0,
-        "amount_received": 0,
-        "canceled_at": None,
-        "cancellation_reason": None,
-        "capture_method": capture_method,
-        "client_secret": new_id("secret"),
-        "confirmation_method": "automatic",
-        "created": now(),
-        "currency": currency,
-        "description": params.get("description"),
-        "last_payment_error": None,
-        "latest_charge": None,
-        "livemode": False,
-        "metadata": dict(params.get("metadata") or {}),
-        "next_action": None,
-        "payment_method": method,
-        "payment_method_types": params.get("payment_method_types") or ["card"],
-        "status": "requires_confirmation" if method else "requires_payment_method",
-    }
+    currency = forms.currency(params)
+    amount = forms.positive(params, "amount")
+    _check_amount(books, amount, currency)
+    is_confirmed = forms.boolean(params, "confirm")
+    if "off_session" in params and not is_confirmed:
+        raise invalid("off_session can only be used with confirm=true.", param="off_session")
+    methods = _payment_methods(books, params)
+    intent = shapes.payment_intent(
+        books,
+        amount=amount,
+        currency=currency,
+        application_fee_amount=_application_fee(books, params, amount),
+        capture_method=forms.chosen(params, "capture_method", values.CAPTURE_METHODS, default="automatic_async"),
+        description=params.get("description"),
+        metadata=forms.metadata(params),
+        receipt_email=params.get("receipt_email"),
+        _card=None,
+        _return_url=params.get("return_url"),
+        _version=books.version,
+        **methods,
+    )
+    given = params.get("payment_method")
+    if given is not None or is_confirmed:
+        _use(books, intent, given)
+        intent["status"] = "requires_confirmation"
+    if is_confirmed:
+        _check_redirect(intent)
     books.payment_intents[intent["id"]] = intent
     books.record("payment_intent.created", intent)
-    return confirm(books, intent, params) if params.get("confirm") == "true" else intent
+    return _confirm(books, intent, params) if is_confirmed else intent
 
 
-def _card(method: Any) -> Card:
-    if method is None:
-        raise invalid("You cannot confirm this PaymentIntent: it has no payment method.", param="payment_method")
-    if method not in CARDS:
+def _payment_methods(books: Books, params: dict[str, Any]) -> Object:
+    """Read which payment methods there may be; cards are the only ones here."""
+    ways = ("allowed_payment_method_types", "automatic_payment_methods", "payment_method_types")
+    given = [name for name in ways if name in params]
+    if "payment_method_types" in given and books.version[:10] >= values.PAYMENT_METHOD_TYPES_UNTIL:
+        raise invalid(
+            "The payment_method_types parameter is no longer supported. Use allowed_payment_method_types instead.",
+            param="payment_method_types",
+            code="payment_method_types_no_longer_supported",
+        )
+    if len(given) > 1:
+        message = f"You may only specify one of these parameters: {', '.join(given)}."
+        raise invalid(message, param=given[0], code="parameters_exclusive")
+    for name in given:
+        if name == "automatic_payment_methods":
+            continue
+        types = params[name] if isinstance(params[name], list) else [params[name]]
+        for each in types:
+            if each != "card":
+                raise invalid(f"The payment method type provided: {each} is invalid.", param=name)
+        allowed = ["card"] if name == ways[0] else None
+        return {"allowed_payment_method_types": allowed, "automatic_payment_methods": None}
+    automatic = params.get("automatic_payment_methods", {"enabled": "true"})
+    if not isinstance(automatic, dict) or not forms.boolean(automatic, "enabled"):
+        raise invalid("Missing required param: automatic_payment_methods[enabled].", param="automatic_payment_methods")
+    redirects = forms.chosen(automatic, "allow_redirects", ("always", "never"), default="always")
+    return {
+        "allowed_payment_method_types": None,
+        "automatic_payment_methods": {"allow_redirects": redirects, "enabled": True},
+    }
+
+
+def _check_redirect(intent: Object) -> None:
+    automatic = intent["automatic_payment_methods"]
+    if automatic is not None and automatic["allow_redirects"] == "always" and not intent["_return_url"]:
+        raise invalid(
+            "This PaymentIntent is configured to accept payment methods enabled in your Dashboard. Because some of these "
+            "payment methods might redirect your customer off of your page, you must provide a `return_url`. If you don't "
+            "want to accept redirect-based payment methods, set `automatic_payment_methods[enabled]` to `true` and "
+            "`automatic_payment_methods[allow_redirects]` to `never` when creating Setup Intents and Payment Intents.",
+            param="return_url",
+        )
+
+
+def _application_fee(books: Books, params: dict[str, Any], amount: int) -> int | None:
+    if "application_fee_amount" not in params:
+        return None
+    if books.settings.application is None:
+        raise invalid(
+            "Can only apply an application_fee_amount when the PaymentIntent is attempting a direct payment (using an "
+            "OAuth key or Stripe-Account header) or destination payment (using `transfer_data[destination]`).",
+            param="application_fee_amount",
+        )
+    fee = forms.positive(params, "application_fee_amount")
+    if fee > amount:
+        raise invalid("The application fee may not exceed the amount.", param="application_fee_amount")
+    return fee
+
+
+def new_payment_method(books: Books, card: str) -> Object:
+    """Keep a payment method of an account, as Stripe's client library makes one of what a customer types."""
+    method: Object = {"id": new_id("pm"), "_card": card, "_is_used": False}
+    books.payment_methods[method["id"]] = method
+    return method
+
+
+def _use(books: Books, intent: Object, given: Any) -> None:
+    """Take a payment method for an intent; a test card makes a new one of it."""
+    if given is None:
+        raise invalid(
+            "You cannot confirm this PaymentIntent because it's missing a payment method.", param="payment_method"
+        )
+    method = books.payment_methods.get(str(given))
+    if method is None and (given not in CARDS or books.livemode):
         raise Refusal(
             400,
-            f"No such PaymentMethod: '{method}'",
+            f"No such PaymentMethod: '{given}'",
             param="payment_method",
             code="resource_missing",
             is_executed=False,
         )
-    return CARDS[method]
+    if method is not None and method["_is_used"]:
+        raise invalid(
+            "The provided PaymentMethod was previously used with a PaymentIntent without Customer attachment, shared with a "
+            "connected account without Customer attachment, or was detached from a Customer. It may not be used again. To "
+            "use a PaymentMethod multiple times, you must attach it to a Customer first.",
+            param="payment_method",
+            code="payment_method_unactivated",
+        )
+    method = method or new_payment_method(books, str(given))
+    intent["payment_method"], intent["_card"] = method["id"], method["_card"]
 
 
 def confirm(books: Books, intent: Object, params: dict[str, Any]) -> Object:
@@ -92,73 +170,84 @@ def confirm(books: Books, intent: Object, params: dict[str, Any]) -> Object:
     Raises:
         Refusal: for a card that is declined, or an intent that is past this.
     """
-    if intent["status"] not in {"requires_confirmation", "requires_payment_method", "requires_action"}:
+    if intent["status"] not in _EARLY:
         raise _unexpected(intent, "confirm")
-    intent["payment_method"] = params.get("payment_method") or intent["payment_method"]
-    card = _card(intent["payment_method"])
-    if card.is_3ds:
-        url = f"https://hooks.stripe.com/redirect/authenticate/{intent['id']}"
-        return_url = params.get("return_url")
-        intent["status"] = "requires_action"
-        intent["next_action"] = (
-            {"type": "redirect_to_url", "redirect_to_url": {"url": url, "return_url": return_url}}
-            if return_url
-            else {"type": "use_stripe_sdk", "use_stripe_sdk": {"type": "three_d_secure_redirect"}}
-        )
-        books.record("payment_intent.requires_action", intent)
-        return intent
-    return _charge(books, intent, card)
+    if (given := params.get("payment_method")) is not None or intent["payment_method"] is None:
+        _use(books, intent, given)
+    intent["_return_url"] = params.get("return_url") or intent["_return_url"]
+    _check_redirect(intent)
+    if "capture_method" in params:
+        intent["capture_method"] = forms.chosen(params, "capture_method", values.CAPTURE_METHODS)
+    return _confirm(books, intent, params)
 
 
-def _charge(books: Books, intent: Object, card: Card) -> Object:
+def _confirm(books: Books, intent: Object, params: dict[str, Any]) -> Object:
+    card = CARDS[intent["_card"]]
+    if not card.is_3ds:
+        return _charge(books, intent, card)
+    if params.get("off_session") not in {None, "false"} or forms.boolean(params, "error_on_requires_action"):
+        # Nobody is there to prove anything.
+        code = "authentication_required"
+        message = "Your card was declined. This transaction requires authentication."
+        return _charge(books, intent, Card(last4=card.last4, code=code, decline_code=code, message=message))
+    url = f"https://hooks.stripe.com/redirect/authenticate/{intent['id']}"
+    intent["status"] = "requires_action"
+    intent["next_action"] = (
+        {"type": "redirect_to_url", "redirect_to_url": {"url": url, "return_url": intent["_return_url"]}}
+        if intent["_return_url"]
+        else {"type": "use_stripe_sdk", "use_stripe_sdk": {"type": "three_d_secure_redirect", "stripe_js": url}}
+    )
+    books.record("payment_intent.requires_action", intent)
+    return intent
+
+
+def _charge(books: Books, intent: Object, card: Card, *, is_authenticated: bool = False) -> Object:
     intent["next_action"] = None
-    charge: Object = {
-        "id": new_id("ch"),
-        "object": "charge",
-        "amount": intent["amount"],
-        "amount_captured": 0,
-        "amount_refunded": 0,
-        "balance_transaction": None,
-        "captured": False,
-        "created": now(),
-        "currency": intent["currency"],
-        "disputed": False,
-        "failure_code": card.code or None,
-        "livemode": False,
-        "metadata": dict(intent["metadata"]),
-        "payment_intent": intent["id"],
-        "payment_method": intent["payment_method"],
-        "payment_method_details": {"type": "card", "card": {"last4": card.last4, "capture_before": None}},
-        "refunded": False,
-        "status": "failed" if card.code else "succeeded",
-    }
+    charge = shapes.charge(books, intent, card, is_authenticated=is_authenticated)
     books.charges[charge["id"]] = charge
     intent["latest_charge"] = charge["id"]
     if card.code:
-        decline(books, intent, card.code, card.decline_code, card.message)
+        decline(books, intent, card)
         error = intent["last_payment_error"]
         raise Refusal(
-            402, error["message"], kind="card_error", code=card.code, decline_code=card.decline_code,
-            extra={"charge": charge["id"], "payment_intent": dict(intent)},
-        )  # fmt: skip
+            402,
+            error["message"],
+            kind="card_error",
+            code=card.code,
+            decline_code=card.decline_code,
+            extra={"charge": charge["id"], "payment_intent": intent}
+            | ({"advice_code": card.advice_code} if card.advice_code else {}),
+        )
+    books.payment_methods[intent["payment_method"]]["_is_used"] = True
+    intent["last_payment_error"] = None
     if intent["capture_method"] == "manual":
-        charge["payment_method_details"]["card"]["capture_before"] = now() + _HOLD_SECONDS
+        until = books.now() + _HOLD_SECONDS
+        charge["payment_method_details"]["card"]["capture_before"] = until
         intent["status"], intent["amount_capturable"] = "requires_capture", intent["amount"]
         books.record("charge.succeeded", charge)
         books.record("payment_intent.amount_capturable_updated", intent)
+        books.clock.later(until, partial(_let_expire, books, intent))
         return intent
-    books.record("charge.succeeded", charge)
     return _take(books, intent, charge, intent["amount"])
 
 
-def decline(books: Books, intent: Object, code: str, decline_code: str, message: str) -> None:
+def decline(books: Books, intent: Object, card: Card) -> None:
     """Note that the issuer refused."""
     intent["status"], intent["next_action"] = "requires_payment_method", None
     intent["last_payment_error"] = {
-        "type": "card_error", "code": code, "decline_code": decline_code, "message": message,
-    }  # fmt: skip
+        "type": "card_error",
+        "code": card.code,
+        "doc_url": f"https://stripe.com/docs/error-codes/{card.code.replace('_', '-')}",
+        "message": card.message,
+    } | ({"charge": intent["latest_charge"]} if intent["latest_charge"] else {})
+    if card.decline_code:
+        intent["last_payment_error"]["decline_code"] = card.decline_code
+    if card.advice_code:
+        intent["last_payment_error"]["advice_code"] = card.advice_code
     if intent["latest_charge"]:
         books.record("charge.failed", books.charges[intent["latest_charge"]])
+    # The payment method of a refused payment has to be given anew.
+    intent["payment_method"], intent["_card"] = None, None
     books.record("payment_intent.payment_failed", intent)
 
 
@@ -170,15 +259,13 @@ def prove(books: Books, intent: Object, *, is_proven: bool) -> Object:
     """
     if intent["status"] != "requires_action":
         raise _unexpected(intent, "authenticate")
+    card = CARDS[intent["_card"]]
     if is_proven:
-        return _charge(books, intent, Card(last4=CARDS[intent["payment_method"]].last4))
-    decline(
-        books,
-        intent,
-        "payment_intent_authentication_failure",
-        "",
-        "The provided PaymentMethod has failed authentication.",
+        return _charge(books, intent, Card(last4=card.last4, brand=card.brand), is_authenticated=True)
+    message = (
+        "We are unable to authenticate your payment method. Please choose a different payment method and try again."
     )
+    decline(books, intent, Card(last4=card.last4, code="payment_intent_authentication_failure", message=message))
     return intent
 
 
@@ -188,30 +275,56 @@ def capture(books: Books, intent: Object, params: dict[str, Any]) -> Object:
     Raises:
         Refusal: when nothing is held, or less than is requested.
     """
-    only(params, "amount_to_capture", "metadata")
-    amount = positive(params, "amount_to_capture", default=intent["amount_capturable"] or intent["amount"])
-    _check_amount(amount, intent["currency"])
+    amount = forms.positive(params, "amount_to_capture", default=intent["amount_capturable"] or intent["amount"])
+    intent_metadata = intent["metadata"] | forms.metadata(params)
     if intent["status"] != "requires_capture":
         raise _unexpected(intent, "capture")
     if amount > intent["amount_capturable"]:
         raise Refusal(
-            400, "The amount is more than can be captured.", param="amount_to_capture", code="amount_too_large"
+            400,
+            "The amount to capture is more than the amount that can be captured.",
+            param="amount_to_capture",
+            code="amount_too_large",
         )
-    if CARDS[intent["payment_method"]].is_capture_refused:
-        raise Refusal(400, "This charge has expired and can no longer be captured.", code="charge_expired_for_capture")
+    card = CARDS[intent["_card"]]
+    if card.capture_refusal is not None:
+        status, code = card.capture_refusal
+        kind = "card_error" if status == 402 else "invalid_request_error"
+        message = "This charge has expired and can no longer be captured."
+        raise Refusal(status, message, kind=kind, code=code, extra={"payment_intent": intent})
+    if "application_fee_amount" in params:
+        intent["application_fee_amount"] = _application_fee(books, params, amount)
+    intent["metadata"] = intent_metadata
     return _take(books, intent, books.charges[intent["latest_charge"]], amount)
 
 
 def _take(books: Books, intent: Object, charge: Object, amount: int) -> Object:
+    is_later = charge["payment_method_details"]["card"].get("capture_before") is not None
+    moves_all = books.version[:10] < values.REFUNDS_ON_RELEASE_UNTIL
+    card = CARDS[intent["_card"]]
+    moved = charge["amount"] if moves_all else amount
+    settled, rate = books.settings.settled(intent["currency"])
+    fee_of = {part: charge_fee(converted(part, rate), books.settings) for part in (moved, amount)}
     transaction = move(
-        books, "charge", charge["id"], amount=amount, fee=charge_fee(amount), currency=intent["currency"]
+        books,
+        "charge",
+        charge["id"],
+        amount=moved,
+        currency=intent["currency"],
+        fee=fee_of[moved],
+        application_fee=intent["application_fee_amount"] or 0,
+        available_on=books.now() + (0 if card.is_available_at_once else books.settings.delay_days * DAY),
     )
+    assert transaction["currency"] == settled
     charge |= {"captured": True, "amount_captured": amount, "balance_transaction": transaction["id"]}
     intent |= {"status": "succeeded", "amount_capturable": 0, "amount_received": amount}
-    books.record("charge.captured", charge)
+    if moved > amount:
+        release(books, charge, amount=moved - amount, fee=fee_of[amount] - fee_of[moved], is_moved=True)
+    books.record("charge.captured" if is_later else "charge.succeeded", charge)
     books.record("payment_intent.succeeded", intent)
-    if CARDS[intent["payment_method"]].is_disputed:
-        open_dispute(books, charge, amount)
+    if card.disputes:
+        status, reason = card.disputes
+        open_dispute(books, charge, amount, status=status, reason=reason)
     return intent
 
 
@@ -221,26 +334,53 @@ def cancel(books: Books, intent: Object, params: dict[str, Any]) -> Object:
     Raises:
         Refusal: when there is nothing to let go of.
     """
-    only(params, "cancellation_reason")
-    return end(books, intent, str(params.get("cancellation_reason") or "") or None)
+    return end(books, intent, forms.chosen(params, "cancellation_reason", values.CANCELLATION_REASONS))
+
+
+def _let_expire(books: Books, intent: Object) -> None:
+    if intent["status"] == "requires_capture":
+        expire(books, intent)
+
+
+def expire(books: Books, intent: Object) -> Object:
+    """Let a hold come to its end by itself.
+
+    Raises:
+        Refusal: when the intent is past that.
+    """
+    is_old = intent["_version"][:10] < values.REFUNDS_ON_RELEASE_UNTIL
+    return end(books, intent, "automatic" if is_old else "expired")
 
 
 def end(books: Books, intent: Object, reason: str | None) -> Object:
-    """End an intent before its capture; the reason `automatic` is a hold that lapsed by itself.
+    """End an intent before its capture, by the caller's wish or because its hold has expired.
 
     Raises:
         Refusal: when it is past that.
     """
     if intent["status"] in {"succeeded", "canceled"}:
         raise _unexpected(intent, "cancel")
+    is_expiry = reason in {"automatic", "expired"}
+    is_held = intent["status"] == "requires_capture"
     intent |= {
-        "status": "canceled", "amount_capturable": 0, "canceled_at": now(), "cancellation_reason": reason,
+        "status": "canceled",
+        "amount_capturable": 0,
+        "canceled_at": books.now(),
+        "cancellation_reason": reason,
         "next_action": None,
-    }  # fmt: skip
-    if intent["latest_charge"]:
+    }
+    if is_held:
         charge = books.charges[intent["latest_charge"]]
-        charge["refunded"] = True
-        books.record("charge.expired" if reason == "automatic" else "charge.refunded", charge)
+        version = intent["_version"] if is_expiry else books.version
+        if version[:10] < values.REFUNDS_ON_RELEASE_UNTIL:
+            if is_expiry:
+                move(books, "charge", charge["id"], amount=charge["amount"], currency=charge["currency"])
+            reason_of_refund = "expired_uncaptured_charge" if is_expiry else None
+            release(books, charge, amount=charge["amount"], fee=0, is_moved=is_expiry, reason=reason_of_refund)
+            if not is_expiry:
+                books.record("charge.refunded", charge)
+        if is_expiry:
+            books.record("charge.expired", charge)
     books.record("payment_intent.canceled", intent)
     return intent
 
@@ -248,7 +388,9 @@ def end(books: Books, intent: Object, reason: str | None) -> Object:
 def _unexpected(intent: Object, verb: str) -> Refusal:
     return Refusal(
         400,
-        f"You cannot {verb} this PaymentIntent because it has a status of {intent['status']}.",
+        f"This PaymentIntent could not be {verb}d because it has a status of {intent['status']}."
+        if verb == "capture"
+        else f"You cannot {verb} this PaymentIntent because it has a status of {intent['status']}.",
         code="payment_intent_unexpected_state",
-        extra={"payment_intent": dict(intent)},
+        extra={"payment_intent": intent},
     )

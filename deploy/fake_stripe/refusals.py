@@ -27,13 +27,21 @@ class Refusal(Exception):
         self.body: dict[str, Any] = {
             "error": {"type": kind, "message": message}
             | {name: value for name, value in named.items() if value}
+            | ({"doc_url": f"https://stripe.com/docs/error-codes/{code.replace('_', '-')}"} if code else {})
             | (extra or {})
         }
 
 
-def missing(kind: str, identifier: str) -> Refusal:
-    """There is no such object in this account."""
-    return Refusal(404, f"No such {kind}: '{identifier}'", code="resource_missing", param="id")
+_PARAMS = {"payment_intent": "intent", "refund": "id", "dispute": "dispute", "payout": "payout"}
+
+
+def missing(kind: str, identifier: str, *, param: str = "", elsewhere: str = "") -> Refusal:
+    """There is no such object in this account and mode; `elsewhere` is the other mode, when it has one."""
+    text = f"No such {kind}: '{identifier}'"
+    if elsewhere:
+        ours = "test" if elsewhere == "live" else "live"
+        text += f"; a similar object exists in {elsewhere} mode, but a {ours} mode key was used to make this request."
+    return Refusal(404, text, code="resource_missing", param=param or _PARAMS.get(kind, "id"), is_executed=False)
 
 
 def invalid(message: str, *, param: str, code: str = "") -> Refusal:

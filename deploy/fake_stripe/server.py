@@ -1,9 +1,8 @@
-"""The server: who asks, under which key, what befalls the request, and the answer as Stripe sends it."""
+"""The server: whose key it is, what befalls the request, what it does, and which answer its key keeps."""
 
 import asyncio
-import json
-import secrets
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qsl
@@ -11,148 +10,266 @@ from urllib.parse import parse_qsl
 import msgspec
 from aiohttp import BasicAuth, web
 
-from deploy.fake_stripe.books import API_VERSION, Books
+from deploy.fake_stripe import answers
+from deploy.fake_stripe.accounts import Account, Accounts, permit
+from deploy.fake_stripe.books import Books, Cause, shown
+from deploy.fake_stripe.clock import Clock
+from deploy.fake_stripe.controls import CONTROLS, change_settings
 from deploy.fake_stripe.faults import Fault, FaultKind, Faults
-from deploy.fake_stripe.forms import nested
+from deploy.fake_stripe.forms import integer, nested
 from deploy.fake_stripe.idempotency import Answer, Keys
-from deploy.fake_stripe.refusals import Refusal
-from deploy.fake_stripe.routes import ROUTES, Handler
+from deploy.fake_stripe.lists import expanded
+from deploy.fake_stripe.refusals import Refusal, invalid
+from deploy.fake_stripe.routes import ROUTES, Handler, Route
+from deploy.fake_stripe.settings import Settings
 from deploy.fake_stripe.webhooks import Mischief, Sender
 
-_HTML = "<html><body>Bad Gateway</body></html>"
 _BACKLOG = 1024
+_TICK_SECONDS = 1.0
+_VERSION = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(\.[a-z_]+)?\Z")
 
 
 class FakeStripe:
-    """A server with any number of accounts: each secret key that begins with `sk_test_` or `rk_test_` is one."""
+    """A server with any number of accounts: each unknown `sk_test_...` or `rk_test_...` is the key of a new one."""
 
-    def __init__(self, *, seed: int = 0, latency_seconds: float = 0.0) -> None:
+    def __init__(self, *, seed: int = 0, latency_seconds: float = 0.0, behind_seconds: int = 0) -> None:
+        self.clock = Clock(behind_seconds=behind_seconds)
+        """The stand-in's time; `clock.advance` turns it forward."""
         self.faults = Faults(seed=seed)
         self.sender = Sender(seed=seed)
         self.latency_seconds = latency_seconds
         """How long every call of the API takes."""
         self.url = ""
-        self._accounts: dict[str, Books] = {}
+        self._accounts = Accounts(clock=self.clock, announce=self.sender.announce)
         self._keys = Keys()
 
     def account(self, api_key: str) -> Books:
-        """The account of a key, opened when it is first used."""
-        if api_key not in self._accounts:
-            self._accounts[api_key] = Books(api_key, self.sender.announce)
-        return self._accounts[api_key]
+        """The account of a key in the key's mode, opened when it is first used."""
+        return self._accounts.open(api_key).books
 
-    def add_key(self, api_key: str, *, of: str) -> None:
-        """Let a further key open the account of another one."""
-        self._accounts[api_key] = self.account(of)
+    def add_key(self, api_key: str, *, of: str, permissions: frozenset[str] | None = None) -> Books:
+        """Let a further key open the account of another one, in the mode that its name tells.
+
+        `permissions` (`charge_read`, `payment_intent_write`) restrict it; None: it may do everything.
+        """
+        return self._accounts.add_key(api_key, of=of, permissions=permissions)
+
+    def expire_key(self, api_key: str) -> None:
+        """Let a key open nothing any more, as after it was rolled."""
+        self._accounts.expire_key(api_key)
+
+    def settings(self, api_key: str) -> Settings:
+        """The settings of a key's account."""
+        return self._whole(api_key).settings
+
+    def _whole(self, api_key: str) -> Account:
+        return self._accounts.of(self.account(api_key))
 
     def application(self) -> web.Application:
         """Build the application."""
         application = web.Application(client_max_size=2**20)
-        for method, path, handler in ROUTES:
-            application.router.add_route(method, path, self._serving(handler))
-        application.router.add_post("/_control/faults", self._add_fault)
-        application.router.add_delete("/_control/faults", self._clear_faults)
-        application.router.add_post("/_control/mischief", self._change_mischief)
+        for route in ROUTES:
+            application.router.add_route(route.method, route.path, self._serving(route))
+        for path, handler in CONTROLS:
+            application.router.add_post(path, self._controlling(handler))
+        for method, path, act in (
+            ("POST", "/_control/faults", self._add_fault),
+            ("DELETE", "/_control/faults", self._clear_faults),
+            ("POST", "/_control/mischief", self._change_mischief),
+            ("POST", "/_control/clock", self._turn_clock),
+            ("POST", "/_control/account", self._change_account),
+            ("POST", "/_control/keys", self._change_key),
+        ):
+            application.router.add_route(method, path, _guarded(act))
         application.router.add_route("*", "/{rest:.*}", self._unknown)
         return application
 
-    def _serving(self, handler: Handler) -> Any:
+    def _serving(self, route: Route) -> Any:
         async def serve(request: web.Request) -> web.StreamResponse:
             raw = await request.read()
-            params = nested([*request.query.items(), *parse_qsl(raw.decode(), keep_blank_values=True)])
-            if request.path.startswith("/_control"):
-                return _rendered(await self._answer(request, handler, params, raw, None))
+            identifier = answers.request_id()
+            try:
+                params = nested([*request.query.items(), *parse_qsl(raw.decode(), keep_blank_values=True)])
+            except Refusal as refusal:
+                return answers.rendered(answers.refused(refusal), request_id=identifier)
             fault = self.faults.draw(method=request.method, path=request.path, params=params)
-            if fault is not None and (early := _instead(request, fault)) is not None:
+            if fault is not None and (early := _instead(request, fault, identifier)) is not None:
                 return early
-            answer = await self._answer(request, handler, params, raw, fault)
+            version = request.headers.get("Stripe-Version", "")
+            answer = await self._answer(request, route, params, raw, fault, identifier=identifier)
             if fault is not None and fault.kind is FaultKind.DROP_AFTER:
-                return _cut(request)
+                return answers.cut(request)
+            if fault is not None and fault.kind is FaultKind.DROP_WITHIN:
+                return await answers.cut_within(request, answer, at_byte=fault.at_byte)
             if fault is not None and fault.kind is FaultKind.HANG_AFTER:
                 await asyncio.sleep(fault.seconds)
-            return _rendered(answer)
+            return answers.rendered(answer, request_id=identifier, **({"version": version} if version else {}))
 
         return serve
 
     async def _answer(
-        self, request: web.Request, handler: Handler, params: dict[str, Any], raw: bytes, fault: Fault | None
+        self,
+        request: web.Request,
+        route: Route,
+        params: dict[str, Any],
+        raw: bytes,
+        fault: Fault | None,
+        *,
+        identifier: str,
     ) -> Answer:
         """Answer one request; its key is taken before it takes its time, as Stripe does."""
         try:
             api_key = _api_key(request)
-            key = request.headers.get("Idempotency-Key", "") if request.method == "POST" else ""
-            if key and (known := self._keys.begin(api_key, key, path=request.path, raw=raw)) is not None:
+            opened = self._accounts.open(api_key)
+            books = opened.books
+            permit(opened, api_key, method=request.method, path=request.path)
+            cause = _cause(request, books, identifier)
+            # One account and mode share their keys, however many API keys there are.
+            space = f"{books.account_id}:{books.livemode}"
+            key = cause.idempotency_key or ""
+            now = self.clock.now()
+            if key and (known := self._keys.begin(space, key, path=request.path, raw=raw, now=now)) is not None:
                 return known
-            if not request.path.startswith("/_control"):
-                slow = fault.seconds if fault is not None and fault.kind is FaultKind.SLOW else 0.0
-                await asyncio.sleep(self.latency_seconds + slow)
-            return self._execute(request, handler, params, api_key=api_key, key=key, fault=fault)
+            slow = fault.seconds if fault is not None and fault.kind is FaultKind.SLOW else 0.0
+            await asyncio.sleep(self.latency_seconds + slow)
+            self.clock.run_due()
+            books.cause = cause
+            try:
+                answer = _executed(books, route, dict(request.match_info), params, fault)
+            except Refusal as refusal:
+                if key:
+                    self._keys.let_go(space, key)
+                return answers.refused(refusal)
+            finally:
+                books.cause = Cause()
+            if key:
+                self._keys.keep(space, key, answer)
+            return answer
         except Refusal as refusal:
-            return Answer(status=refusal.status, body=refusal.body, headers=refusal.headers)
+            return answers.refused(refusal)
 
-    def _execute(
-        self,
-        request: web.Request,
-        handler: Handler,
-        params: dict[str, Any],
-        *,
-        api_key: str,
-        key: str,
-        fault: Fault | None,
-    ) -> Answer:
-        """Run one request without giving way to another, and keep its answer under its key."""
-        books = self.account(api_key)
-        if fault is not None and fault.card and "payment_method" in params:
-            params["payment_method"] = fault.card
-        try:
-            shown = handler(books, dict(request.match_info), params)
-            answer = Answer(status=200, body=_public(books, shown, list(params.get("expand") or [])))
-        except Refusal as refusal:
-            if key and not refusal.is_executed:
-                self._keys.let_go(api_key, key)
-                raise
-            answer = Answer(status=refusal.status, body=refusal.body, headers=refusal.headers)
-        if fault is not None and fault.kind is FaultKind.ERROR_AFTER:
-            error = {"type": "api_error", "message": "Sorry! There was an error. We have been notified."}
-            answer = Answer(status=500, body={"error": error}, headers={"Stripe-Should-Retry": "false"})
-        # A copy as of now: what a key keeps does not follow the object.
-        answer.body = json.loads(json.dumps(answer.body))
-        if key:
-            self._keys.keep(api_key, key, answer)
-        return answer
+    def _controlling(self, handler: Handler) -> Any:
+        async def serve(request: web.Request) -> web.StreamResponse:
+            raw = await request.read()
+            try:
+                params = nested([*request.query.items(), *parse_qsl(raw.decode(), keep_blank_values=True)])
+                books = self.account(_api_key(request))
+                self.clock.run_due()
+                done = handler(books, dict(request.match_info), params)
+                return answers.rendered(Answer(status=200, body=shown(done)))
+            except Refusal as refusal:
+                return answers.rendered(answers.refused(refusal))
 
-    async def _add_fault(self, request: web.Request) -> web.StreamResponse:
+        return serve
+
+    async def _add_fault(self, request: web.Request) -> Any:
         self.faults.add(msgspec.json.decode(await request.read(), type=Fault))
-        return _rendered(Answer(status=200, body={"met": self.faults.met}))
+        return {"met": self.faults.met}
 
-    async def _clear_faults(self, _: web.Request) -> web.StreamResponse:
+    async def _clear_faults(self, _: web.Request) -> Any:
         self.faults.clear()
-        return _rendered(Answer(status=200, body={"met": self.faults.met}))
+        return {"met": self.faults.met}
 
-    async def _change_mischief(self, request: web.Request) -> web.StreamResponse:
+    async def _change_mischief(self, request: web.Request) -> Any:
         self.sender.mischief = msgspec.json.decode(await request.read(), type=Mischief)
-        return _rendered(Answer(status=200, body={}))
+        return {}
+
+    async def _turn_clock(self, request: web.Request) -> Any:
+        params = nested(parse_qsl((await request.read()).decode()))
+        seconds = integer(params, "seconds", default=0)
+        if seconds < 0:
+            raise invalid("The clock is only turned forward.", param="seconds")
+        return {"now": self.clock.advance(seconds)}
+
+    async def _change_account(self, request: web.Request) -> Any:
+        books = self.account(_api_key(request))
+        return msgspec.to_builtins(change_settings(books, await request.read()))
+
+    async def _change_key(self, request: web.Request) -> Any:
+        """Add a key to the account of the caller's (`add`, `permissions[]`), or let one expire (`expire`)."""
+        params = nested(parse_qsl((await request.read()).decode()))
+        own = _api_key(request)
+        if "expire" in params:
+            self.expire_key(str(params["expire"]))
+            return {}
+        given = params.get("permissions")
+        permissions = frozenset(given) if isinstance(given, list) else None
+        try:
+            books = self.add_key(str(params.get("add", "")), of=own, permissions=permissions)
+        except ValueError as fault:
+            raise invalid(str(fault), param="add") from fault
+        return {"account": books.account_id, "livemode": books.livemode}
 
     async def _unknown(self, request: web.Request) -> web.StreamResponse:
-        message = f"Unrecognized request URL ({request.method}: {request.path})."
-        return _rendered(Answer(status=404, body={"error": {"type": "invalid_request_error", "message": message}}))
+        message = (
+            f"Unrecognized request URL ({request.method}: {request.path}). Please see https://stripe.com/docs or we can "
+            "help at https://support.stripe.com/."
+        )
+        return answers.rendered(
+            Answer(status=404, body={"error": {"type": "invalid_request_error", "message": message}})
+        )
 
 
-def _instead(request: web.Request, fault: Fault) -> web.StreamResponse | None:
-    """What is answered although nothing runs; None when the request runs."""
-    match fault.kind:
-        case FaultKind.DROP_BEFORE:
-            return _cut(request)
-        case FaultKind.ERROR_BEFORE:
-            return web.Response(status=fault.status, text=_HTML, content_type="text/html")
-        case FaultKind.RATE_LIMIT:
-            error = {"type": "invalid_request_error", "code": "rate_limit", "message": "Too many requests."}
-            return _rendered(Answer(status=429, body={"error": error}, headers={"Retry-After": f"{fault.seconds:g}"}))
-        case FaultKind.LOCK_TIMEOUT:
-            error = {"type": "invalid_request_error", "code": "lock_timeout", "message": "The object is in use."}
-            return _rendered(Answer(status=409, body={"error": error}, headers={"Stripe-Should-Retry": "true"}))
-        case _:
-            return None
+def _guarded(act: Callable[[web.Request], Any]) -> Any:
+    async def serve(request: web.Request) -> web.StreamResponse:
+        try:
+            return answers.rendered(Answer(status=200, body=await act(request)))
+        except Refusal as refusal:
+            return answers.rendered(answers.refused(refusal))
+        except msgspec.MsgspecError as fault:
+            return answers.rendered(answers.refused(invalid(str(fault), param="")))
+
+    return serve
+
+
+def _instead(request: web.Request, fault: Fault, identifier: str) -> web.StreamResponse | None:
+    """What the caller receives although nothing runs; None when the request runs."""
+    if fault.kind is FaultKind.DROP_BEFORE:
+        return answers.cut(request)
+    if fault.kind is FaultKind.ERROR_BEFORE:
+        return answers.html(fault)
+    answer = answers.instead(fault)
+    return None if answer is None else answers.rendered(answer, request_id=identifier)
+
+
+def _executed(books: Books, route: Route, path: dict[str, str], params: dict[str, Any], fault: Fault | None) -> Answer:
+    """Run one request without giving way to another.
+
+    Raises:
+        Refusal: where nothing ran, so that no key keeps the answer.
+    """
+    if fault is not None and fault.card and "payment_method" in params:
+        params["payment_method"] = fault.card
+    try:
+        route.check(params)
+        if fault is not None and fault.kind is FaultKind.CARD_ERROR:
+            message = "Your card was declined."
+            raise Refusal(402, message, kind="card_error", code=fault.code, decline_code=fault.decline_code)
+        done = route.handler(books, path, params)
+        # A copy as of now: what a key keeps does not follow the object.
+        answer = Answer(status=200, body=shown(expanded(books, done, params.get("expand", []))))
+    except Refusal as refusal:
+        if not refusal.is_executed:
+            raise
+        refusal.body = shown(refusal.body)
+        answer = answers.refused(refusal)
+    return answers.broken(fault) if fault is not None and fault.kind is FaultKind.ERROR_AFTER else answer
+
+
+def _cause(request: web.Request, books: Books, identifier: str) -> Cause:
+    version = request.headers.get("Stripe-Version", "")
+    if version and not _VERSION.match(version):
+        message = f"Invalid Stripe API version: {version}. API versions must be in the format YYYY-MM-DD."
+        raise Refusal(400, message, is_executed=False)
+    connected = request.headers.get("Stripe-Account", books.account_id)
+    if connected != books.account_id:
+        message = (
+            f"The provided key does not have access to account '{connected}' (or that account does not exist). Application "
+            "access may have been revoked."
+        )
+        raise Refusal(403, message, code="account_invalid", is_executed=False)
+    key = request.headers.get("Idempotency-Key") if request.method == "POST" else None
+    return Cause(request_id=identifier, idempotency_key=key or None, version=version)
 
 
 def _api_key(request: web.Request) -> str:
@@ -161,44 +278,35 @@ def _api_key(request: web.Request) -> str:
         key = BasicAuth.decode(given).login if given.startswith("Basic ") else given.removeprefix("Bearer ")
     except ValueError:
         key = ""
-    if not key.startswith(("sk_test_", "rk_test_")):
-        raise Refusal(401, "Invalid API Key provided.", is_executed=False)
+    if not key:
+        message = "You did not provide an API key. You need to provide your API key in the Authorization header."
+        raise Refusal(401, message, is_executed=False)
     return key
-
-
-def _public(books: Books, shown: dict[str, Any], expand: list[str]) -> dict[str, Any]:
-    names = [path for path in expand if not path.startswith("data.")]
-    copy = books.expanded(shown, names)
-    if inner := [path.removeprefix("data.") for path in expand if path.startswith("data.")]:
-        copy["data"] = [books.expanded(each, inner) for each in copy.get("data", [])]
-    return {name: value for name, value in copy.items() if not name.startswith("_")}
-
-
-def _cut(request: web.Request) -> web.StreamResponse:
-    if request.transport is not None:
-        request.transport.abort()
-    return web.Response()
-
-
-def _rendered(answer: Answer) -> web.StreamResponse:
-    headers = {"Request-Id": f"req_{secrets.token_hex(7)}", "Stripe-Version": API_VERSION} | answer.headers
-    body = json.dumps(answer.body, indent=2).encode()
-    return web.Response(status=answer.status, body=body, content_type="application/json", headers=headers)
 
 
 @asynccontextmanager
 async def running_fake_stripe(
-    *, port: int = 0, seed: int = 0, latency_seconds: float = 0.0
+    *, port: int = 0, seed: int = 0, latency_seconds: float = 0.0, behind_seconds: int = 0
 ) -> AsyncIterator[FakeStripe]:
-    """Serve a fake Stripe on loopback until the block ends."""
-    fake = FakeStripe(seed=seed, latency_seconds=latency_seconds)
+    """Serve a fake Stripe on loopback until the block ends; `behind_seconds` starts its clock in the past."""
+    fake = FakeStripe(seed=seed, latency_seconds=latency_seconds, behind_seconds=behind_seconds)
     runner = web.AppRunner(fake.application(), access_log=None)
     await runner.setup()
     await fake.sender.open()
+    ticking = asyncio.create_task(_tick(fake))
     try:
         await web.TCPSite(runner, "127.0.0.1", port, backlog=_BACKLOG).start()
         fake.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
         yield fake
     finally:
+        ticking.cancel()
+        await asyncio.gather(ticking, return_exceptions=True)
         await fake.sender.close()
         await runner.cleanup()
+
+
+async def _tick(fake: FakeStripe) -> None:
+    """Do what becomes due while nobody calls."""
+    while True:
+        await asyncio.sleep(_TICK_SECONDS)
+        fake.clock.run_due()

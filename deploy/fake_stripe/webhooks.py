@@ -15,8 +15,8 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from deploy.fake_stripe.books import Books, Object, new_id, now
-from deploy.fake_stripe.forms import only
+from deploy.fake_stripe import forms
+from deploy.fake_stripe.books import Books, Object, new_id, shown
 from deploy.fake_stripe.refusals import invalid
 
 _PAUSES_SECONDS = (0.1, 0.3, 1.0, 2.0, 5.0, 10.0, 20.0)
@@ -37,7 +37,10 @@ class Mischief(msgspec.Struct, kw_only=True):
 
 
 def signature(payload: bytes, *keys: str, at: int | None = None) -> str:
-    """Sign a body: `t=<unix>,v1=<hex>` with one `v1` for each secret in force."""
+    """Sign a body: `t=<unix>,v1=<hex>` with one `v1` for each secret in force.
+
+    With the time of the machine, not the stand-in's: whoever verifies it has no other.
+    """
     stamp = int(time.time()) if at is None else at
     signed = str(stamp).encode() + b"." + payload
     parts = [f"v1={hmac.new(key.encode(), signed, hashlib.sha256).hexdigest()}" for key in keys]
@@ -78,6 +81,8 @@ class Sender:
         for endpoint in books.webhook_endpoints.values():
             if event["type"] not in endpoint["enabled_events"] and "*" not in endpoint["enabled_events"]:
                 continue
+            event["_waiting"].add(endpoint["id"])
+            event["pending_webhooks"] = len(event["_waiting"])
             if self._random.random() < self.mischief.lost_share:
                 continue
             copies = 2 if self._random.random() < self.mischief.duplicated_share else 1
@@ -89,11 +94,14 @@ class Sender:
 
     async def _deliver(self, endpoint: Object, event: Object, *, late_seconds: float) -> None:
         await asyncio.sleep(late_seconds)
-        body = json.dumps(event, indent=2).encode()
+        version = endpoint["api_version"] or event["api_version"]
+        body = json.dumps(shown(event) | {"api_version": version}, indent=2).encode()
         for pause in (*_PAUSES_SECONDS, 0.0):
             async with self._places:
                 if await self._post(endpoint, body):
                     self.delivered += 1
+                    event["_waiting"].discard(endpoint["id"])
+                    event["pending_webhooks"] = len(event["_waiting"])
                     return
             await asyncio.sleep(pause)
 
@@ -116,17 +124,29 @@ def create_endpoint(books: Books, params: dict[str, Any]) -> Object:
     Raises:
         Refusal: when the address or the events are missing.
     """
-    only(params, "url", "enabled_events", "description", "metadata", "api_version")
-    if not params.get("url") or not params.get("enabled_events"):
-        raise invalid("Missing required param: url.", param="url", code="parameter_missing")
+    for name in ("url", "enabled_events"):
+        if not params.get(name):
+            raise invalid(f"Missing required param: {name}.", param=name, code="parameter_missing")
+    url, events = str(params["url"]), params["enabled_events"]
+    if not url.startswith("https://" if books.livemode else ("http://", "https://")):
+        raise invalid(
+            "Invalid URL: an absolute address, and in live mode one of https.", param="url", code="url_invalid"
+        )
+    if not isinstance(events, list):
+        raise invalid("Invalid array", param="enabled_events")
     endpoint: Object = {
         "id": new_id("we"),
         "object": "webhook_endpoint",
-        "created": now(),
-        "enabled_events": list(params["enabled_events"]),
+        "api_version": params.get("api_version"),
+        "application": None,
+        "created": books.now(),
+        "description": params.get("description"),
+        "enabled_events": list(events),
+        "livemode": books.livemode,
+        "metadata": forms.metadata(params),
         "secret": f"whsec_{secrets.token_urlsafe(24)}",
         "status": "enabled",
-        "url": params["url"],
+        "url": url,
         "_previous": "",
         "_previous_until": 0.0,
     }

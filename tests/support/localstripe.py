@@ -15,6 +15,22 @@ VERSION = "1.15.10"
 FOLDER = Path(__file__).parents[2] / ".local" / f"localstripe-{VERSION}"
 _INSTALL_SECONDS = 180
 _START_SECONDS = 20
+_TRANSLATED = """
+import sys
+from localstripe.resources import PaymentIntent
+from localstripe.server import start
+
+create = PaymentIntent._api_create.__func__
+
+def translated(cls, **params):
+    if "allowed_payment_method_types" in params:
+        params["payment_method_types"] = params.pop("allowed_payment_method_types")
+    return create(cls, **params)
+
+PaymentIntent._api_create = classmethod(translated)
+sys.exit(start())
+"""
+"""Its version of the API is one before 2026-09-30.endive, in which the types of payment methods had another name."""
 
 
 def installed() -> Path | None:
@@ -35,7 +51,7 @@ async def running_localstripe(program: Path) -> AsyncIterator[str]:
     """Serve an empty localstripe on a free port until the block ends; yields its address."""
     port = free_port()
     process = await asyncio.create_subprocess_exec(
-        *(str(program), "--from-scratch", "--port", str(port)),
+        *(str(program.parent / "python"), "-c", _TRANSLATED, "--from-scratch", "--port", str(port)),
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
     )

@@ -42,6 +42,9 @@ _REASONS = frozenset({"duplicate", "fraudulent", "requested_by_customer"})
 _EXPAND = ["latest_charge.balance_transaction"]
 """With the intent come its charge, for the end of the hold, and the money's movement, for the moment of the capture."""
 _INTENTS, _REFUNDS = "/v1/payment_intents", "/v1/refunds"
+EXPIRED = frozenset({"automatic", "expired"})
+"""The cancellation reasons of a hold that has ended by itself: `expired` since 2025-03-31.basil, `automatic` before
+(https://docs.stripe.com/changelog/basil/2025-03-31/remove-refund-from-partial-capture-and-payment-cancellation-flow)."""
 _READ_SECONDS = 10.0
 """How long a fee may take to fetch; nobody waits for it."""
 _IDENTIFY_SECONDS = 3.0
@@ -88,7 +91,8 @@ class StripeProcessor:
                 "capture_method": "manual",
                 "confirm": True,
                 "payment_method": method,
-                "payment_method_types": ["card"],
+                # Since `endive` `payment_method_types` is refused (400 `payment_method_types_no_longer_supported`).
+                "allowed_payment_method_types": ["card"],
                 "metadata": _metadata(request, attempt=request.idempotency_key, customer_ref=request.customer_ref),
                 "expand": _EXPAND,
             }
@@ -334,7 +338,7 @@ def declined(intent: _Object) -> Declined:
 
 def ended(intent: _Object) -> Declined:
     """Return why a payment intent that was cancelled can neither be held nor taken."""
-    if intent.get("cancellation_reason") == "automatic":
+    if intent.get("cancellation_reason") in EXPIRED:
         return Declined(reason=DeclineReason.AUTHORIZATION_EXPIRED, detail="The authorization has expired.")
     return Declined(reason=DeclineReason.PROCESSOR_REFUSED, detail="The payment was cancelled at the processor.")
 

@@ -26,7 +26,7 @@ from services.gateway.processors.port import (
     RefundSucceededNotice,
     VoidedNotice,
 )
-from services.gateway.processors.stripe.adapter import declined, instant
+from services.gateway.processors.stripe.adapter import EXPIRED, declined, instant
 from services.gateway.processors.stripe.amounts import from_stripe
 
 type _Object = dict[str, Any]
@@ -197,7 +197,7 @@ def _of_intent(intent: _Object, named: dict[str, Any]) -> Notice | None:
         case "requires_action":
             redirect = (intent.get("next_action") or {}).get("redirect_to_url") or {}
             return ActionRequiredNotice(**named, action_url=redirect.get("url") or "")
-        case "canceled" if intent.get("cancellation_reason") == "automatic":
+        case "canceled" if intent.get("cancellation_reason") in EXPIRED:
             return ExpiredNotice(**named)
         case "canceled":
             return VoidedNotice(**named)

@@ -27,6 +27,7 @@ _DECLINES = {
     "authentication_required": DeclineReason.AUTHENTICATION_FAILED,
     "payment_intent_authentication_failure": DeclineReason.AUTHENTICATION_FAILED,
     "charge_expired_for_capture": DeclineReason.AUTHORIZATION_EXPIRED,
+    "capture_charge_authorization_expired": DeclineReason.AUTHORIZATION_EXPIRED,
     "charge_already_captured": DeclineReason.ALREADY_CAPTURED,
     "charge_already_refunded": DeclineReason.ALREADY_REFUNDED,
     "charge_disputed": DeclineReason.DISPUTED,

@@ -100,6 +100,10 @@ class TestGoodDays:
         await place.control(f"payment_intents/{reference}/expire")
         assert reason_of(await place.processor().capture(capture(reference))) is DeclineReason.AUTHORIZATION_EXPIRED
 
+    async def test_capture_that_the_network_refuses_is_declined_as_expired(self, place: Place) -> None:
+        reference = await held(place, payment_method="pm_card_captureDeclined")
+        assert reason_of(await place.processor().capture(capture(reference))) is DeclineReason.AUTHORIZATION_EXPIRED
+
     @pytest.mark.parametrize(
         ("method", "reason"),
         [

@@ -63,6 +63,7 @@ def dispute(**changes: Any) -> dict[str, Any]:
     [
         (intent(status="requires_capture"), AuthorizedNotice),
         (intent(status="canceled", cancellation_reason="automatic"), ExpiredNotice),
+        (intent(status="canceled", cancellation_reason="expired"), ExpiredNotice),
         (intent(status="canceled", cancellation_reason="requested_by_customer"), VoidedNotice),
         (intent(status="canceled"), VoidedNotice),
         (intent(status="processing"), None),

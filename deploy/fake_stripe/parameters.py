@@ -1,0 +1,82 @@
+"""Which parameters each call takes: those that are served here, and those that Stripe takes and the stand-in does not.
+
+A parameter that Stripe does not know is refused as Stripe does. One that only Stripe knows is refused too, in words of our
+own, so that nobody believes it had an effect. A test compares the names with those of the pinned SDK.
+"""
+
+from typing import Any
+
+import msgspec
+
+from deploy.fake_stripe.refusals import Refusal, invalid
+
+
+class Parameters(msgspec.Struct, frozen=True):
+    """The parameters of one call, beside `expand`."""
+
+    served: frozenset[str] = frozenset()
+    elsewhere: frozenset[str] = frozenset()
+    """Stripe's, and not served."""
+
+    def check(self, params: dict[str, Any]) -> None:
+        """Refuse parameters that the call does not take.
+
+        Raises:
+            Refusal: naming the first of them.
+        """
+        for name in params:
+            if name in self.served or name == "expand":
+                continue
+            if name in self.elsewhere:
+                message = f"The stand-in does not serve the parameter {name}, which Stripe has."
+                raise Refusal(501, message, kind="api_error", param=name, is_executed=False)
+            raise invalid(f"Received unknown parameter: {name}", param=name, code="parameter_unknown")
+
+
+def _of(served: str = "", elsewhere: str = "") -> Parameters:
+    return Parameters(frozenset(served.split()), frozenset(elsewhere.split()))
+
+
+_PAGE = "created ending_before limit starting_after"
+
+NONE = _of()
+CREATE_PAYMENT_INTENT = _of(
+    "allowed_payment_method_types amount application_fee_amount automatic_payment_methods capture_method confirm currency description "
+    "error_on_requires_action metadata off_session payment_method payment_method_types receipt_email return_url",
+    "amount_details confirmation_method confirmation_token customer customer_account "
+    "excluded_payment_method_types hooks mandate mandate_data on_behalf_of payment_details payment_method_configuration "
+    "payment_method_data payment_method_options radar_options setup_future_usage shipping statement_descriptor "
+    "statement_descriptor_suffix transfer_data transfer_group use_stripe_sdk",
+)
+CONFIRM_PAYMENT_INTENT = _of(
+    "capture_method error_on_requires_action off_session payment_method return_url",
+    "allowed_payment_method_types amount_details amount_to_confirm confirmation_token excluded_payment_method_types hooks "
+    "mandate mandate_data payment_details payment_method_data payment_method_options radar_options receipt_email "
+    "setup_future_usage shipping use_stripe_sdk",
+)
+CAPTURE_PAYMENT_INTENT = _of(
+    "amount_to_capture application_fee_amount metadata",
+    "amount_details final_capture hooks payment_details statement_descriptor statement_descriptor_suffix transfer_data",
+)
+CANCEL_PAYMENT_INTENT = _of("cancellation_reason")
+RETRIEVE_PAYMENT_INTENT = _of("", "client_secret")
+LIST_PAYMENT_INTENTS = _of(_PAGE, "customer customer_account")
+SEARCH_PAYMENT_INTENTS = _of("limit query", "page")
+LIST_CHARGES = _of(f"{_PAGE} payment_intent", "customer transfer_group")
+CREATE_REFUND = _of(
+    "amount charge metadata payment_intent reason",
+    "currency customer instructions_email origin refund_application_fee reverse_transfer",
+)
+UPDATE_REFUND = _of("metadata")
+LIST_REFUNDS = _of(f"{_PAGE} charge payment_intent")
+LIST_BALANCE_TRANSACTIONS = _of(f"{_PAGE} currency payout source type")
+LIST_DISPUTES = _of(f"{_PAGE} charge payment_intent")
+UPDATE_DISPUTE = _of("evidence metadata submit", "intended_submission_method")
+CREATE_PAYOUT = _of(
+    "amount currency description metadata method source_type statement_descriptor", "destination payout_method"
+)
+REVERSE_PAYOUT = _of("metadata")
+LIST_PAYOUTS = _of(f"{_PAGE} arrival_date status", "destination")
+LIST_EVENTS = _of(f"{_PAGE} delivery_success type types")
+CREATE_WEBHOOK_ENDPOINT = _of("api_version description enabled_events metadata url", "connect")
+LIST_WEBHOOK_ENDPOINTS = _of("ending_before limit starting_after")
