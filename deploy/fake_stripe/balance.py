@@ -3,7 +3,9 @@
 from functools import partial
 from typing import Any
 
+from deploy.fake_stripe import forms
 from deploy.fake_stripe.books import Books, Object, new_id
+from deploy.fake_stripe.refusals import invalid
 from deploy.fake_stripe.settings import Settings, converted
 
 DAY = 86_400
@@ -18,6 +20,16 @@ _CATEGORIES = {
 }
 """The reporting category of a type (https://docs.stripe.com/reports/reporting-categories); an adjustment brings its own."""
 
+STANDALONE = {
+    "adjustment": "other_adjustment",
+    "reserved_funds": "risk_reserved_funds",
+    "stripe_fee": "fee",
+    "tax_fee": "tax",
+    "topup": "topup",
+    "topup_reversal": "topup_reversal",
+}
+"""Movements that belong to no payment and no payout, and their categories."""
+
 
 def charge_fee(amount: int, settings: Settings | None = None) -> int:
     """Stripe's fee on a charge without tax, in minor units, half a unit rounded up; never more than the charge."""
@@ -28,7 +40,7 @@ def charge_fee(amount: int, settings: Settings | None = None) -> int:
 def move(
     books: Books,
     kind: str,
-    source: str,
+    source: str | None,
     *,
     amount: int,
     currency: str,
@@ -58,6 +70,20 @@ def move(
     )
 
 
+def move_alone(books: Books, params: dict[str, Any]) -> Object:
+    """Let money come or go (below zero) that is of no payment: a fee of Stripe's products, a tax, a reserve, a top-up.
+
+    Raises:
+        Refusal: when the type is none of these.
+    """
+    kind = forms.chosen(params, "type", sorted(STANDALONE))
+    if kind is None:
+        raise invalid("Missing required param: type.", param="type", code="parameter_missing")
+    currency, amount = forms.currency(params), forms.integer(params, "amount")
+    source = new_id("tu") if kind.startswith("topup") else None
+    return move(books, kind, source, amount=amount, currency=currency, category=STANDALONE[kind])
+
+
 def move_back(books: Books, kind: str, transaction: Object, *, category: str = "") -> Object:
     """Write the exact reversal of a balance transaction, at its own rate and without its fee."""
     return _write(
@@ -76,7 +102,7 @@ def move_back(books: Books, kind: str, transaction: Object, *, category: str = "
 def _write(
     books: Books,
     kind: str,
-    source: str,
+    source: str | None,
     *,
     amount: int,
     currency: str,

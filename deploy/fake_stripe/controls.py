@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from deploy.fake_stripe import disputes, payments, payouts, refunds, webhooks
+from deploy.fake_stripe.balance import move_alone
 from deploy.fake_stripe.books import Books, Object
 from deploy.fake_stripe.cards import CARDS
 from deploy.fake_stripe.forms import chosen, positive
@@ -74,6 +75,7 @@ def _roll(books: Books, path: dict[str, str], params: dict[str, Any]) -> Object:
 
 
 CONTROLS: tuple[tuple[str, Handler], ...] = (
+    ("/_control/movements", lambda books, _, params: move_alone(books, params)),
     ("/_control/payment_intents/{id}/expire", _expire),
     ("/_control/payment_intents/{id}/authenticate/{outcome}", _authenticate),
     ("/_control/payment_intents/{id}/dispute", _dispute),

@@ -41,7 +41,7 @@ def missing(kind: str, identifier: str, *, param: str = "", elsewhere: str = "")
     if elsewhere:
         ours = "test" if elsewhere == "live" else "live"
         text += f"; a similar object exists in {elsewhere} mode, but a {ours} mode key was used to make this request."
-    return Refusal(404, text, code="resource_missing", param=param or _PARAMS.get(kind, "id"), is_executed=False)
+    return Refusal(404, text, code="resource_missing", param=param or _PARAMS.get(kind, "id"))
 
 
 def invalid(message: str, *, param: str, code: str = "") -> Refusal:

@@ -41,7 +41,16 @@ _SETS: dict[str, frozenset[str]] = {
     "balance_transaction.fee_details.type": frozenset({"application_fee", "stripe_fee", "tax"}),
     "balance_transaction.reporting_category": frozenset(
         {"charge", "dispute", "dispute_reversal", "partial_capture_reversal", "payout", "payout_reversal"}
-        | {"refund", "refund_failure"}
+        | {
+            "refund",
+            "refund_failure",
+            "fee",
+            "other_adjustment",
+            "risk_reserved_funds",
+            "tax",
+            "topup",
+            "topup_reversal",
+        }
     ),
     "balance_transaction.status": frozenset({"available", "pending"}),
     "payout.status": frozenset({"paid", "pending", "in_transit", "canceled", "failed"}),

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deploy.fake_stripe import FakeStripe, disputes, payments, payouts, refunds
-from deploy.fake_stripe.balance import balance, totals
+from deploy.fake_stripe.balance import STANDALONE, balance, move_alone, totals
 from deploy.fake_stripe.books import Books, Cause
 from deploy.fake_stripe.refusals import Refusal
 from deploy.fake_stripe.settings import PayoutInterval
@@ -25,7 +25,7 @@ CARDS = [
 VERSIONS = ["2026-10-28.endive", "2025-02-24.acacia"]
 ACTS = [
     "pay", "hold", "capture", "cancel", "expire", "refund", "finish_refund", "dispute", "change_dispute",
-    "change_amount", "pay_out", "run_payouts", "finish_payout", "reverse_payout", "advance", "change_rate",
+    "change_amount", "pay_out", "run_payouts", "finish_payout", "reverse_payout", "advance", "change_rate", "move",
 ]  # fmt: skip
 STATUSES = ["needs_response", "under_review", "won", "lost", "prevented", "warning_closed", "appeal_needs_response"]
 
@@ -86,6 +86,10 @@ def act(fake: FakeStripe, books: Books, name: str, choice: int, amount: int) -> 
             payouts.finish_payout(books, one("payout"), pick(["paid", "failed", "canceled"]))
         case "reverse_payout":
             payouts.reverse_payout(books, one("payout"), {})
+        case "move":
+            sign = 1 if choice % 2 else -1
+            params = {"type": pick(sorted(STANDALONE)), "amount": str(sign * amount), "currency": pick(["brl", "eur"])}
+            move_alone(books, params)
         case "advance":
             fake.clock.advance(amount * 20)
         case _:

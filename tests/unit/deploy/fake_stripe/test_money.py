@@ -161,3 +161,20 @@ async def test_refund_is_cancelled_only_while_it_waits_for_the_customer(caller: 
     canceled = await caller.made(f"/v1/refunds/{refund['id']}/cancel")
     assert canceled["status"] == "canceled"
     assert (await caller.found(f"/v1/charges/{refund['charge']}"))["amount_refunded"] == 0
+
+
+async def test_movements_of_no_payment_come_and_go(caller: Caller) -> None:
+    for kind, category, amount in (
+        ("stripe_fee", "fee", -900),
+        ("tax_fee", "tax", -90),
+        ("reserved_funds", "risk_reserved_funds", -5_000),
+        ("reserved_funds", "risk_reserved_funds", 5_000),
+        ("adjustment", "other_adjustment", 12),
+        ("topup", "topup", 1_000),
+    ):
+        params = {"type": kind, "amount": str(amount), "currency": "brl"}
+        made = await caller.made("/_control/movements", params)
+        assert (made["type"], made["reporting_category"], made["net"]) == (kind, category, amount)
+    assert await caller.balance() == {"brl": (22, 0)}
+    assert len(await caller.movements(**{"expand[]": "data.source"})) == 6
+    assert (await caller.post("/_control/movements", {"type": "charge"})).status == 400
