@@ -1,7 +1,7 @@
 """The posting rules of the processor's statement: what each movement on its account debits and credits. Pure.
 
-The statement is one witness, what became of payments the other one; they meet on an account that is empty once both were
-heard: CASH for captures, REFUND_CLEARING, DISPUTE_CLEARING, GATEWAY_CLEARING for payouts. Either may come first.
+The statement is one witness, what became of payments the other one; they meet on an account that is empty once both have
+arrived: CASH for captures, REFUND_CLEARING, DISPUTE_CLEARING, GATEWAY_CLEARING for payouts. Either may come first.
 
 A movement is one entry in the currency that the account settles in: gross, each part of its fee, and net. Where the payment
 is in another currency, a second entry holds that one, both against the currency position: at the processor's own rate
