@@ -161,13 +161,14 @@ LOST = [
     Fault(kind=FaultKind.DROP_AFTER, times=1),
     Fault(kind=FaultKind.HANG_AFTER, seconds=0.4, times=1),
     Fault(kind=FaultKind.DROP_BEFORE, times=1),
+    *(Fault(kind=FaultKind.DROP_WITHIN, at_byte=at_byte, times=1) for at_byte in (5, 60, 400)),
     Fault(kind=FaultKind.ERROR_BEFORE, status=502, times=1),
     Fault(kind=FaultKind.ERROR_BEFORE, status=503, times=1),
 ]
 
 
 class TestBadDays:
-    @pytest.mark.parametrize("fault", LOST, ids=lambda fault: f"{fault.kind}-{fault.status}")
+    @pytest.mark.parametrize("fault", LOST, ids=lambda fault: f"{fault.kind}-{fault.status}-{fault.at_byte}")
     @pytest.mark.parametrize("operation", ["authorize", "capture", "void", "refund"])
     async def test_a_lost_answer_is_unknown_and_the_same_key_finds_out_once(
         self, place: Place, operation: str, fault: Fault
