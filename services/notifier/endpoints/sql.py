@@ -16,8 +16,10 @@ _KEY = "tenant_id = :tenant_id AND id = :endpoint_id"
 IMMUTABLE = ("tenant_id", "id", "created_at")
 """Columns that a change never writes."""
 
+# A lock without a row: the first endpoint of a tenant has none to lock.
 _LOCK_TENANT = Statement("SELECT pg_advisory_xact_lock(hashtextextended('webhook endpoints of ' || :tenant_id, 0))")
 
+# Returned as it stands, so that the answer is what was written.
 _INSERT = Statement(
     """
 INSERT INTO webhook_endpoints ({columns}, secret_sealed, headers_sealed)
@@ -28,8 +30,10 @@ RETURNING {columns}
     values=values_of("endpoint", Endpoint),
 )
 
+# Deleted ones too: their ids are not given again.
 _FIND = Statement("SELECT {columns}, deleted_at FROM webhook_endpoints WHERE {key}", columns=_COLUMNS, key=_KEY)
 
+# Newest first, and by id where two have one instant, so that the order never changes.
 _LIST = Statement(
     """
 SELECT {columns} FROM webhook_endpoints
@@ -39,6 +43,7 @@ SELECT {columns} FROM webhook_endpoints
     columns=_COLUMNS,
 )
 
+# The row stays for its history. Deleting again keeps the first instant and reason.
 _DELETE = Statement(
     """
 UPDATE webhook_endpoints
@@ -64,6 +69,7 @@ RETURNING {columns}
     ),
 )
 
+# With what is sealed, since whoever changes an endpoint may change that too.
 _LOCK = Statement(
     """
 SELECT {columns}, deleted_at, secret_sealed, secrets_retired, secrets_retired_until, headers_sealed
@@ -79,6 +85,8 @@ _OUTDATED = """
 WHERE (substring(secret_sealed FROM 2 FOR 8) <> :key_id OR substring(headers_sealed FROM 2 FOR 8) <> :key_id
        OR EXISTS (SELECT FROM unnest(secrets_retired) AS retired WHERE substring(retired FROM 2 FOR 8) <> :key_id))
 """
+
+# Page by page along the key, so that no transaction locks more than one batch.
 _FIND_OUTDATED = Statement(
     """
 SELECT tenant_id, id, secret_sealed, secrets_retired, headers_sealed {outdated}
@@ -87,7 +95,11 @@ SELECT tenant_id, id, secret_sealed, secrets_retired, headers_sealed {outdated}
 """,
     outdated=_OUTDATED,
 )
+
+# Deleted ones too: the earlier key may be removed only once nothing needs it.
 _COUNT_OUTDATED = Statement("SELECT count(*) {outdated}", outdated=_OUTDATED)
+
+# The rows are locked since they were read; only what is sealed is written.
 _RESEAL = Statement("""
 UPDATE webhook_endpoints
    SET secret_sealed = :sealed.secret, secrets_retired = :sealed.retired, headers_sealed = :sealed.headers

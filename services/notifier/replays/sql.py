@@ -17,6 +17,7 @@ _DUE_MAX = 1_000
 _COLUMNS = "tenant_id, id, endpoint_id, selection, status, total, scheduled, position, until, created_at, ended_at"
 _KEY = "tenant_id = :tenant_id AND id = :replay_id"
 
+# Two requests with one key at once: the second one finds the first.
 _INSERT = Statement(
     """
 INSERT INTO replays ({columns})
@@ -26,6 +27,8 @@ ON CONFLICT DO NOTHING RETURNING {columns}
 """,
     columns=_COLUMNS,
 )
+
+# By tenant too: the id alone does not prove whose it is.
 _FIND = Statement("SELECT {columns} FROM replays WHERE {key}", columns=_COLUMNS, key=_KEY)
 # A replay yields to what is due: it goes on once its endpoint has worked off most of it, and meanwhile others go on.
 _DUE = f"""
@@ -34,11 +37,15 @@ SELECT count(*) FROM (
      WHERE d.tenant_id = r.tenant_id AND d.endpoint_id = r.endpoint_id AND d.status = 'PENDING'
        AND d.next_attempt_at <= :now LIMIT {_DUE_MAX}) AS due
 """  # noqa: S608 - no input
+
+# So that a replay never fills the queue of an endpoint beyond the bound, and new events need not wait long.
 _ROOM = Statement(
     "SELECT {due_max} - ({due}) FROM replays AS r WHERE tenant_id = :replay.tenant_id AND id = :replay.id",
     due=_DUE,
     due_max=_DUE_MAX,
 )
+
+# The oldest that has room; one that another process steps through is skipped, not waited for.
 _NEXT = Statement(
     """
 SELECT {columns} FROM replays AS r
@@ -49,12 +56,18 @@ SELECT {columns} FROM replays AS r
     due=_DUE,
     due_max=_DUE_MAX,
 )
+
+# Tenants take turns, whatever number of replays each has.
 _TENANTS = Statement("SELECT DISTINCT tenant_id FROM replays WHERE status = 'RUNNING'")
+
+# Progress and end in one write, in the transaction that schedules.
 _MOVE = Statement("""
 UPDATE replays SET scheduled = scheduled + :scheduled, position = coalesce(:position, position),
        status = CASE WHEN :ended_at::timestamptz IS NULL THEN 'RUNNING' ELSE 'DONE' END, ended_at = :ended_at
  WHERE tenant_id = :replay.tenant_id AND id = :replay.id
 """)
+
+# By place in the table: a DELETE has no LIMIT of its own.
 _FORGET = Statement("""
 DELETE FROM replays WHERE ctid = ANY (ARRAY(
     SELECT ctid FROM replays WHERE status <> 'RUNNING' AND ended_at < :before ORDER BY ended_at LIMIT :limit))

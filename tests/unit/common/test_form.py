@@ -20,6 +20,9 @@ NAME_MAX = 70
 LONGER_NAMES = ("tests/unit/api/", "tests/integration/api/", "tests/contract/")
 """Where names of tests are not all within the bound yet."""
 
+WITHOUT_REASONS = ("services/api/", "services/ledger/", "services/gateway/")
+"""Services whose statements do not all have a reason above them yet."""
+
 
 @cache
 def files() -> tuple[str, ...]:
@@ -60,3 +63,16 @@ def test_name_of_a_test_is_a_short_sentence() -> None:
         if len(test) > NAME_MAX
     ]
     assert long == []
+
+
+def test_statement_of_sql_has_its_reason_above() -> None:
+    bare = []
+    for name in files():
+        if not re.match(r"services/.*(/sql\.py|/sql/\w+\.py)$", name) or name.startswith(WITHOUT_REASONS):
+            continue
+        above = ""
+        for number, line in enumerate((ROOT / name).read_text().splitlines(), start=1):
+            if re.match(r"\w+ = Statement\(", line) and not above.startswith("#"):
+                bare.append(f"{name}:{number}: {line}")
+            above = line
+    assert bare == []

@@ -8,17 +8,20 @@ from libs.common.db import Connection
 from libs.common.db.statements import Statement
 from services.notifier.deliveries.domain import EndpointKey, Recipient
 
+# Inactive ones too: their events are kept as missed, for a replay.
 _RECIPIENTS = Statement("""
 SELECT tenant_id, id, is_active, is_ordered FROM webhook_endpoints
  WHERE tenant_id = ANY(:tenant_ids::text[]) AND deleted_at IS NULL AND events && :patterns::text[]
 """)
 
+# Only one that is active, so that its end is published once.
 _DISABLE = Statement("""
 UPDATE webhook_endpoints SET is_active = false, disabled_reason = :reason, disabled_at = :at
  WHERE tenant_id = :tenant_id AND id = :endpoint_id AND is_active
 RETURNING url
 """)
 
+# Deleted ones too: their history stays.
 _IDS = Statement("""
 SELECT id FROM webhook_endpoints
  WHERE tenant_id = :tenant_id AND (:endpoint_id::uuid IS NULL OR id = :endpoint_id)

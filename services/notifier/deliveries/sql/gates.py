@@ -19,6 +19,9 @@ SELECT * FROM unnest(:tenant_ids::text[], :endpoint_ids::uuid[]) AS f(tenant_id,
  ORDER BY tenant_id, endpoint_id
 ON CONFLICT DO NOTHING
 """)
+
+# In the order of the key, so that two workers never wait for each other. A success at an endpoint without failures locks
+# nothing.
 _LOCK = Statement(
     """
 SELECT tenant_id, endpoint_id, {columns} FROM endpoint_gates AS g
@@ -29,14 +32,22 @@ SELECT tenant_id, endpoint_id, {columns} FROM endpoint_gates AS g
 """,
     columns=_COLUMNS,
 )
+
+# The row was locked and judged as a whole, so it is written as a whole.
 _SAVE = Statement(
     "UPDATE endpoint_gates SET {assignments} WHERE tenant_id = :tenant_id AND endpoint_id = :endpoint_id",
     assignments=", ".join(f"{field} = :gate.{field}" for field in Gate.__struct_fields__),
 )
+
+# Without a lock: for showing the health of an endpoint.
 _FIND = Statement(
     "SELECT {columns} FROM endpoint_gates WHERE tenant_id = :tenant_id AND endpoint_id = :endpoint_id", columns=_COLUMNS
 )
+
+# Before the endpoint is locked, in the order in which attempts are recorded.
 _HOLD = Statement("SELECT FROM endpoint_gates WHERE tenant_id = :tenant_id AND endpoint_id = :endpoint_id FOR UPDATE")
+
+# A new rate begins now: the pace of the former one would make the first attempts wait.
 _LIMIT = Statement("""
 INSERT INTO endpoint_gates (tenant_id, endpoint_id, rate_limit_per_second)
 VALUES (:tenant_id, :endpoint_id, :per_second)

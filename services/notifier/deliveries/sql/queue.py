@@ -17,6 +17,7 @@ from libs.common.db import Connection
 from libs.common.db.statements import Statement
 from services.notifier.deliveries.domain import Claimed, DeliveryStatus, EndReason
 
+# Message and deliveries in one statement, in the order of their keys: two consumers of one event do not deadlock.
 _SCHEDULE = Statement("""
 WITH scheduled AS (
     INSERT INTO messages (tenant_id, event_id, type, payment_intent_id, body, occurred_at, created_at)
@@ -162,7 +163,11 @@ _HELD = """
  WHERE d.tenant_id = h.tenant_id AND d.endpoint_id = h.endpoint_id AND d.event_id = h.event_id
    AND d.fence = h.fence AND d.status = 'PENDING'
 """
+
+# Due again at once instead of when the lease ends; what another worker has claimed since is left alone.
 _HAND_BACK = Statement("UPDATE deliveries AS d SET next_attempt_at = :at {held}", held=_HELD)
+
+# Under the fence, so that an attempt of another worker is not overwritten.
 _ABANDON = Statement(
     """
 UPDATE deliveries AS d SET status = 'FAILED', next_attempt_at = NULL, ended_at = :at, end_reason = :reason {held}

@@ -40,6 +40,8 @@ _RANGE = """
      WHERE tenant_id = :tenant_id AND event_id > :after AND event_id <= :until
        AND (cardinality(:selection.event_ids::uuid[]) = 0 OR event_id = ANY(:selection.event_ids::uuid[]))
 """
+
+# Bounded, since it is answered while somebody waits.
 _COUNT = Statement(
     "WITH walked AS ({range} ORDER BY event_id LIMIT {counted_max}) SELECT count(*) FROM {joined} WHERE {is_chosen}",
     range=_RANGE,
@@ -47,6 +49,8 @@ _COUNT = Statement(
     joined=_JOINED,
     is_chosen=_IS_CHOSEN,
 )
+
+# Walked first and judged afterwards, so that one step reads a bounded range whatever it selects.
 CHOOSE = Statement(
     """
 WITH walked AS MATERIALIZED ({range} ORDER BY event_id LIMIT :limit)
@@ -70,6 +74,8 @@ UPDATE deliveries AS d
  WHERE d.tenant_id = :tenant_id AND d.endpoint_id = :endpoint_id AND d.event_id = ANY(:event_ids::uuid[])
    AND d.status <> 'PENDING' AND greatest(d.attempts, d.replays) < 10000
 """)
+
+# Events without a delivery; one that was scheduled meanwhile stays as it is.
 _ADD = Statement("""
 INSERT INTO deliveries (tenant_id, endpoint_id, event_id, id, event_type, status, attempts, next_attempt_at, fence,
                         created_at, ordering_key, sequence, replays)
