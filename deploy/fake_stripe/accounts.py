@@ -119,7 +119,7 @@ def permit(key: Key, api_key: str, *, method: str, path: str) -> None:
     if key.permissions is None:
         return
     needed = _PERMISSIONS[path.split("/")[2]]
-    right = "write" if method == "POST" else "read"
+    right = "read" if method == "GET" else "write"
     if f"{needed}_write" in key.permissions or (right == "read" and f"{needed}_read" in key.permissions):
         return
     raise Refusal(

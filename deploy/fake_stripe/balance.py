@@ -48,15 +48,16 @@ def move(
     fee: int = 0,
     application_fee: int = 0,
     available_on: int | None = None,
+    is_settled: bool = False,
 ) -> Object:
     """Write one balance transaction; `amount` is in the payment's currency and negative where money leaves.
 
-    `fee` is Stripe's, in the settlement currency and negative where it is given back; tax comes on top.
+    `is_settled` tells that it is in the settlement currency already. `fee` is Stripe's, in the settlement currency and negative where it is given back; tax comes on top.
 
     Raises:
         Refusal: when the two currencies have no exchange rate.
     """
-    settled, rate = books.settings.settled(currency)
+    settled, rate = (currency, None) if is_settled else books.settings.settled(currency)
     return _write(
         books,
         kind,

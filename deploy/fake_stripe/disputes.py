@@ -190,7 +190,7 @@ def update_dispute(books: Books, dispute: Object, params: dict[str, Any]) -> Obj
         raise Refusal(400, "This dispute is already closed, or under review.", param="dispute")
     details = dispute["evidence_details"]
     dispute["evidence"] |= evidence
-    dispute["metadata"] |= forms.metadata(params)
+    dispute["metadata"] = forms.metadata(params, before=dispute["metadata"])
     details["has_evidence"] = any(value for name, value in dispute["evidence"].items() if name != "enhanced_evidence")
     if not forms.boolean(params, "submit", default=True):
         books.record("charge.dispute.updated", dispute)

@@ -40,7 +40,7 @@ class FaultKind(StrEnum):
     """Nothing but that the payment method is taken for `card`, so that an amount can cue an issuer's answer."""
 
 
-class Fault(msgspec.Struct, kw_only=True):
+class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """One kind of trouble, and whom it befalls; what is left out befalls everybody."""
 
     kind: FaultKind

@@ -112,8 +112,8 @@ def currency(params: dict[str, Any]) -> str:
     return code
 
 
-def metadata(params: dict[str, Any]) -> dict[str, str]:
-    """Read metadata (https://docs.stripe.com/api/metadata).
+def metadata(params: dict[str, Any], *, before: dict[str, str] | None = None) -> dict[str, str]:
+    """Read metadata (https://docs.stripe.com/api/metadata), added to those of before; an empty value takes one away.
 
     Raises:
         Refusal: when there are too many pairs, or one is too long.
@@ -141,4 +141,4 @@ def metadata(params: dict[str, Any]) -> dict[str, str]:
                 f"is {len(value)} characters. Invalid value: {value}",
                 param=f"metadata[{name}]",
             )
-    return {name: value for name, value in given.items() if value}
+    return {name: value for name, value in ((before or {}) | given).items() if value}

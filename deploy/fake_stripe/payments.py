@@ -276,7 +276,7 @@ def capture(books: Books, intent: Object, params: dict[str, Any]) -> Object:
         Refusal: when nothing is held, or less than is requested.
     """
     amount = forms.positive(params, "amount_to_capture", default=intent["amount_capturable"] or intent["amount"])
-    intent_metadata = intent["metadata"] | forms.metadata(params)
+    metadata = forms.metadata(params, before=intent["metadata"])
     if intent["status"] != "requires_capture":
         raise _unexpected(intent, "capture")
     if amount > intent["amount_capturable"]:
@@ -294,7 +294,7 @@ def capture(books: Books, intent: Object, params: dict[str, Any]) -> Object:
         raise Refusal(status, message, kind=kind, code=code, extra={"payment_intent": intent})
     if "application_fee_amount" in params:
         intent["application_fee_amount"] = _application_fee(books, params, amount)
-    intent["metadata"] = intent_metadata
+    intent["metadata"] = metadata
     return _take(books, intent, books.charges[intent["latest_charge"]], amount)
 
 

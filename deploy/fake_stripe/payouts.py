@@ -82,8 +82,8 @@ def _payout(
         "trace_id": {"status": "pending", "value": None},
         "type": "bank_account",
     }
-    # In the currency of the bank account, so nothing is converted.
-    payout["balance_transaction"] = move(books, "payout", payout["id"], amount=-amount, currency=currency)["id"]
+    moved = move(books, "payout", payout["id"], amount=-amount, currency=currency, is_settled=True)
+    payout["balance_transaction"] = moved["id"]
     books.payouts[payout["id"]] = payout
     books.clock.later(payout["arrival_date"], partial(_arrive, books, payout))
     return payout

@@ -138,6 +138,6 @@ def cancel_refund(books: Books, refund: Object, _: dict[str, Any]) -> Object:
 
 def update_refund(books: Books, refund: Object, params: dict[str, Any]) -> Object:
     """Change the metadata of a refund."""
-    refund["metadata"] = refund["metadata"] | forms.metadata(params)
+    refund["metadata"] = forms.metadata(params, before=refund["metadata"])
     books.record("refund.updated", refund)
     return refund

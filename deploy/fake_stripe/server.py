@@ -89,7 +89,9 @@ class FakeStripe:
             raw = await request.read()
             identifier = answers.request_id()
             try:
-                params = nested([*request.query.items(), *parse_qsl(raw.decode(), keep_blank_values=True)])
+                params = nested(
+                    [*request.query.items(), *parse_qsl(raw.decode(errors="replace"), keep_blank_values=True)]
+                )
             except Refusal as refusal:
                 return answers.rendered(answers.refused(refusal), request_id=identifier)
             fault = self.faults.draw(method=request.method, path=request.path, params=params)
@@ -152,7 +154,9 @@ class FakeStripe:
         async def serve(request: web.Request) -> web.StreamResponse:
             raw = await request.read()
             try:
-                params = nested([*request.query.items(), *parse_qsl(raw.decode(), keep_blank_values=True)])
+                params = nested(
+                    [*request.query.items(), *parse_qsl(raw.decode(errors="replace"), keep_blank_values=True)]
+                )
                 books = self.account(_api_key(request))
                 self.clock.run_due()
                 done = handler(books, dict(request.match_info), params)

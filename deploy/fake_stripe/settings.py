@@ -21,7 +21,7 @@ class PayoutInterval(StrEnum):
     """All that is available, at midnight UTC."""
 
 
-class Settings(msgspec.Struct, kw_only=True):
+class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """The settings of an account, for both of its modes."""
 
     country: str = "BR"

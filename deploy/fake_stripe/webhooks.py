@@ -25,7 +25,7 @@ _TIMEOUT_SECONDS = 10.0
 _IN_FLIGHT_MAX = 64
 
 
-class Mischief(msgspec.Struct, kw_only=True):
+class Mischief(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """How unkindly webhooks travel."""
 
     duplicated_share: float = 0.0

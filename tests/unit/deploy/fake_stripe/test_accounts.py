@@ -29,6 +29,9 @@ async def test_restricted_key_does_what_it_may(caller: Caller) -> None:
     assert "rak_payment_intent_write" in refused.error["message"]
     assert "rk_test_reads" not in refused.error["message"]
     assert (await caller.get("/v1/account", api_key="rk_test_reads")).status == 403
+    caller.fake.add_key("rk_test_webhooks", of=KEY, permissions=frozenset({"webhook_read"}))
+    deleting = await caller.call("DELETE", "/v1/webhook_endpoints/we_none", api_key="rk_test_webhooks")
+    assert deleting.status == 403
 
 
 async def test_other_account_or_mode_has_no_such_object(caller: Caller) -> None:

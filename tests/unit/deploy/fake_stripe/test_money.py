@@ -178,3 +178,22 @@ async def test_movements_of_no_payment_come_and_go(caller: Caller) -> None:
     assert await caller.balance() == {"brl": (22, 0)}
     assert len(await caller.movements(**{"expand[]": "data.source"})) == 6
     assert (await caller.post("/_control/movements", {"type": "charge"})).status == 400
+
+
+async def test_metadata_is_added_to_and_taken_away(caller: Caller) -> None:
+    held = await caller.held(**{"metadata[order]": "7", "metadata[shop]": "x"})
+    changes = {"metadata[shop]": "", "metadata[floor]": "2"}
+    taken = await caller.made(f"/v1/payment_intents/{held['id']}/capture", changes)
+    assert taken["metadata"] == {"order": "7", "floor": "2"}
+    refund = await caller.made("/v1/refunds", {"payment_intent": held["id"], "metadata[why]": "late"})
+    changed = await caller.made(f"/v1/refunds/{refund['id']}", {"metadata[why]": "", "metadata[who]": "Jo"})
+    assert changed["metadata"] == {"who": "Jo"}
+
+
+async def test_money_settled_before_is_paid_out_as_it_stands(caller: Caller) -> None:
+    await caller.paid(amount="1000", currency="usd", payment_method="pm_card_bypassPending")
+    # The account now settles in another currency; what it has stays what it is.
+    caller.fake.settings(KEY).settlement_currencies = ("brl",)
+    (payout,) = (await caller.made("/_control/payouts/run"))["data"]
+    assert (payout["currency"], payout["amount"]) == ("usd", 1_000 - charge_fee(1_000))
+    assert (await caller.balance())["usd"] == (0, 0)
