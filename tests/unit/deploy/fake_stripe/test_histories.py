@@ -96,7 +96,7 @@ def act(fake: FakeStripe, books: Books, name: str, choice: int, amount: int) -> 
             books.settings.rates["usd:brl"] = f"5.{choice:04d}"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(steps=st.lists(step, min_size=10, max_size=60), is_daily=st.booleans())
 def test_sum_of_what_moved_is_the_balance(steps: list[tuple[str, int, int]], is_daily: bool) -> None:
     fake = FakeStripe()

@@ -1,5 +1,6 @@
 """Lists of the stand-in: windows, filters, cursors in both directions, expansions, and events of the last 30 days."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -113,8 +114,9 @@ async def test_undelivered_events_are_listed(caller: Caller, status: int, is_del
         create_endpoint(caller.books, {"url": url, "enabled_events": ["payment_intent.succeeded"]})
         await caller.paid()
         if is_delivered:
-            while caller.fake.sender.waiting:
-                await caller.found("/v1/balance")
+            async with asyncio.timeout(5):
+                while caller.fake.sender.waiting:
+                    await caller.found("/v1/balance")
         undelivered = await caller.found("/v1/events", {"delivery_success": "false"})
         assert [each["type"] for each in undelivered["data"]] == ([] if is_delivered else ["payment_intent.succeeded"])
         delivered = await caller.found("/v1/events", {"delivery_success": "true", "type": "payment_intent.*"})
