@@ -12,11 +12,13 @@ from uuid import UUID
 
 import msgspec
 import pytest
+from litestar.testing import RequestFactory
 
 from libs.common.observability.correlation import Correlation
 from services.api.audit.domain import AuditFilter
 from services.api.audit.sql import FILTERS as AUDIT_FILTERS
 from services.api.http.cursors import Position, decode_cursor, encode_cursor
+from services.api.http.parameters import Query
 from services.api.idempotency import fingerprint
 from services.api.idempotency.sql import KINDS as KEY_KINDS
 from services.api.idempotency.sql import KeyRow
@@ -24,6 +26,7 @@ from services.api.payments.commands import NewIntent
 from services.api.payments.commands.intents import intent_of_request
 from services.api.payments.commands.publications import publications_of
 from services.api.payments.domain import Decision, Dispute, Fact, IntentFilter, PaymentIntent, Refund, TimelineEvent
+from services.api.payments.routes.intents import intent_filter
 from services.api.payments.schemas import (
     CaptureRequest,
     CreatePaymentIntent,
@@ -161,6 +164,24 @@ def test_each_column_of_an_intent_is_immutable_or_changes() -> None:
 def test_each_filter_has_its_clause() -> None:
     assert list(FILTERS) == list(IntentFilter.__struct_fields__)
     assert list(AUDIT_FILTERS) == list(AuditFilter.__struct_fields__)
+
+
+SET: dict[str, str | list[str]] = {
+    "status": "SETTLED",
+    "customer_ref": "c",
+    "currency": "BRL",
+    "order_id": "o",
+    "from": "2026-04-01",
+    "to": "2026-04-02",
+}
+"""Every parameter that narrows a list of intents, with a value."""
+
+
+def test_each_filter_is_set_by_a_parameter() -> None:
+    request: Any = RequestFactory().get("/v1/payment-intents", query_params=SET)
+    chosen = intent_filter(Query(request))
+    unset = {name for name in IntentFilter.__struct_fields__ if getattr(chosen, name) is None}
+    assert unset == set(), "read the parameter in intent_filter, and give it a value here"
 
 
 PLACE = Position(NOW, UUID(int=1))
