@@ -30,6 +30,7 @@ from services.gateway.accounts import (
     move_account,
     place_processors,
 )
+from services.gateway.movements import StatementAccount, StatementReading, StatementRecording, statement_workers
 from services.gateway.notices import (
     EventStore,
     NoticeConsumers,
@@ -54,7 +55,7 @@ from services.gateway.processors.sandbox import SandboxProcessor, SandboxStore, 
 from services.gateway.processors.stripe import StripeAccount, StripeConnections
 from services.gateway.settings import PROVIDERS, ResolutionSettings, Settings
 
-MEASURED = ("attempts", "stripe_events", "sandbox_payments", "outbox")
+MEASURED = ("attempts", "stripe_events", "processor_movements", "sandbox_payments", "outbox")
 """Tables without partitions whose size is measured."""
 _STUCK_MAX = 200
 """Payments, and dead letters of each queue, that an operator is shown at a time."""
@@ -105,12 +106,26 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     )
     payments = NoticeStore(database)
     notices = Notices(store=payments, clock=clock)
+    recording = StatementRecording(database, clock=clock)
     inbox = StripeInbox(
         store=events,
         accounts=AccountStore(database),
         payments=payments,
         notices=notices,
+        recording=recording,
         fetch=accounts.movement,
+        clock=clock,
+    )
+
+    async def keep_event(account: StatementAccount, body: str) -> None:
+        await inbox.keep(body, tenant_id=account.tenant_id, processor=account.processor)
+
+    reading = StatementReading(
+        database,
+        recording,
+        reader_of=accounts.reader,
+        keep_event=keep_event,
+        every=timedelta(seconds=stripe.stripe_statement_every_seconds),
         clock=clock,
     )
     deciding = Configs(store=configs, keyring=keyring, clock=clock, identify=accounts.identify)
@@ -141,6 +156,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             *operation_workers(commands, store, settings=settings.resolution),
             *account_workers(deciding, settings=stripe),
             *event_workers(inbox, events, settings=stripe, clock=clock),
+            *statement_workers(reading),
             report_worker("report what happens in the sandbox", sandbox.report, notices.apply),
         ],
     )

@@ -9,6 +9,12 @@ class ProcessorUnavailable(Unavailable):
     code = "processor_unavailable"
 
 
+class AccountUnknown(Unavailable):
+    """It is not known yet of which account at the processor a configuration is."""
+
+    code = "account_unknown"
+
+
 class AttemptConflict(Conflict):
     """A command repeats an operation that was requested before, with other money: somebody's bug, never carried out."""
 

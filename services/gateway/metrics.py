@@ -78,6 +78,32 @@ STRIPE_EVENTS_FAILED = Gauge(
     "gateway_stripe_events_failed",
     "Events of Stripe that failed or contradict what it reported before: alert above zero.",
 )
+MOVEMENTS = Counter("gateway_movements_total", "Movements at processors that were seen for the first time.", ["kind"])
+GIVEN_BACK_TWICE = Counter(
+    "gateway_payments_given_back_twice_total",
+    "Times that more of a payment went back than came, as by a refund and a dispute of the same money: alert above zero.",
+)
+PAYOUTS_UNKNOWN = Counter(
+    "gateway_payouts_unknown_total", "Payouts reported with a status that means nothing to us: alert above zero."
+)
+STATEMENT_PAGES = Counter(
+    "gateway_statement_pages_total",
+    "Pages of processors' statements by what became of them: read, failed.",
+    ["list", "outcome"],
+)
+STATEMENT_UNREADABLE = Counter(
+    "gateway_statement_unreadable_total",
+    "Lines of statements of another shape than was promised, which nobody books: alert above zero.",
+    ["list"],
+)
+STATEMENT_LAG = Gauge(
+    "gateway_statement_lag_seconds",
+    "Since when the account that is furthest behind was not read completely: alert above an hour.",
+    ["list"],
+)
+STATEMENT_FAILURES = Gauge(
+    "gateway_statement_failures_in_a_row", "Pages in a row that one account could not have, at worst.", ["list"]
+)
 WEBHOOKS_KEPT = Counter("gateway_webhooks_kept_total", "Webhooks of Stripe that were genuine, repetitions included.")
 WEBHOOKS_REFUSED = Counter(
     "gateway_webhooks_refused_total", "Webhooks that were refused: malformed, forged, stale, too_large.", ["reason"]

@@ -139,6 +139,8 @@ class StripeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Events that one claim takes."""
     stripe_event_retention_days: Annotated[int, between(1, 36_500)] = 90
     """How long events are kept after they were handled; those that fit nothing are kept for good."""
+    stripe_statement_every_seconds: Annotated[float, between(0.05, 86_400)] = 60.0
+    """How often an account's statement, payouts and undelivered events are read; webhooks bring most of it sooner."""
     gateway_config_cache_seconds: Short = 10.0
     """How long a process goes by the configurations that it has read: a changed key works everywhere after this."""
     encryption_key: str = ""

@@ -29,6 +29,10 @@ class Place:
         account = StripeAccount(name="stripe", secret_key=API_KEY, payment_method=payment_method, return_url=return_url)
         return StripeProcessor(account, self.connections.client(account))
 
+    def account(self) -> StripeAccount:
+        """What the account of the tests is called with."""
+        return StripeAccount(name="stripe", secret_key=API_KEY)
+
     async def control(self, path: str) -> Any:
         """Do what only a customer, an issuer or a bank can do."""
         auth = {"Authorization": f"Bearer {API_KEY}"}

@@ -1,7 +1,7 @@
 """A tenant whose Stripe events are received and handled on a real database."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from libs.common.clock import ManualClock
@@ -14,10 +14,25 @@ from libs.common.observability.correlation import Correlation
 from services.gateway.accounts import AccountStore, ConfigStore
 from services.gateway.accounts.domain import Ownership
 from services.gateway.errors import ProcessorUnavailable
+from services.gateway.movements import StatementRecording
 from services.gateway.notices import EventStore, Notices, NoticeStore, StripeInbox
 from services.gateway.notices.queries import list_events
 from services.gateway.operations import Attempt, AttemptStatus, AttemptStore, attempt_id
 from services.gateway.processors.port import Operation
+
+MOVEMENT: dict[str, Any] = {
+    "amount": 1_000,
+    "available_on": 1_763_900_000,
+    "created": 1_763_800_000,
+    "currency": "brl",
+    "fee": 0,
+    "fee_details": [],
+    "reporting_category": "charge",
+    "source": "ch_1",
+    "status": "pending",
+    "type": "charge",
+}
+"""A balance transaction as Stripe shows it, without its id."""
 
 
 class Tenant:
@@ -41,22 +56,26 @@ class Tenant:
             accounts=AccountStore(self.database),
             payments=payments,
             notices=Notices(store=payments, clock=self.clock),
+            recording=StatementRecording(self.database, clock=self.clock),
             fetch=self._fetch,
             clock=self.clock,
         )
 
-    async def own(self, account_id: str = "") -> None:
-        """Let the tenant charge through a Stripe account, which Stripe has named."""
+    async def own(self, account_id: str = "", *, booked_from: datetime | None = None) -> None:
+        """Let the tenant charge through a Stripe account, which Stripe has named; its statement is booked from an instant on."""
         named = account_id or f"acct_{self.tenant_id}"
         owned = Ownership(account_id=named, is_live=False, tenant_id=self.tenant_id, processor="stripe")
         await ConfigStore(self.database).own(owned, at=self.clock.now())
+        if booked_from is not None:
+            sql = "UPDATE stripe_accounts SET booked_from = $2 WHERE account_id = $1 RETURNING 1"
+            await self.database.write(sql, named, booked_from)
 
     async def _fetch(self, name: str, transaction_id: str) -> dict[str, Any]:
         if self.bug is not None:
             raise self.bug
         if self.fee is None:
             raise ProcessorUnavailable("not now")
-        return self.fee | {"id": transaction_id}
+        return MOVEMENT | self.fee | {"id": transaction_id}
 
     async def receive(self, kind: str, found: dict[str, Any], *, event_id: str = "") -> str:
         """Receive an event."""

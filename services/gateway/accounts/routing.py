@@ -31,7 +31,7 @@ from services.gateway.processors.port import (
     Refund,
     Void,
 )
-from services.gateway.processors.stripe import StripeAccount, StripeConnections, StripeProcessor
+from services.gateway.processors.stripe import StripeAccount, StripeConnections, StripeProcessor, StripeReader
 from services.gateway.resilience import Bulkhead, Circuit, CircuitOpenError, ResilientProcessor, Retries
 from services.gateway.settings import ProcessorSettings
 
@@ -146,7 +146,16 @@ class StripeAccounts:
         Raises:
             ProcessorUnavailable: when it cannot be had at the moment.
         """
-        return await (await self.adapter(name)).movement(transaction_id)
+        return await (await self.reader(name)).movement(transaction_id)
+
+    async def reader(self, name: str) -> StripeReader:
+        """Who reads the statement of an account.
+
+        Raises:
+            ProcessorUnavailable: when this place does not have the account.
+            KeyUnreadable: when its key cannot be opened.
+        """
+        return StripeReader(self._connections.client(await self._account(name)))
 
     async def identify(self, secret_key: str) -> str:
         """Call Stripe for the account of a key; returns the id of the account.

@@ -14,6 +14,7 @@ from libs.common.messaging import Publication
 from libs.common.observability.correlation import Correlation
 from services.gateway.notices.domain import Dispute
 from services.gateway.processors.port import DisputeState
+from services.gateway.processors.port.reading import has_statement
 
 
 def dispute(
@@ -27,6 +28,7 @@ def dispute(
         "dispute_id": dispute.id,
         "gateway_ref": dispute.gateway_ref,
         "happened_at": at,
+        "by_statement": has_statement(dispute.processor),
     }
     message: PaymentMessage
     match state:

@@ -26,6 +26,7 @@ from libs.common.messaging import Publication, Received
 from libs.common.observability.correlation import Correlation
 from services.gateway.operations.domain.attempts import Attempt, AttemptStatus
 from services.gateway.processors.port import Operation
+from services.gateway.processors.port.reading import has_statement
 
 
 def outcome(attempt: Attempt, *, decided_at: datetime) -> Publication | None:
@@ -137,7 +138,11 @@ def _refund(
     assert attempt.refund_id is not None, "a refund's attempt names the refund; the table's check requires it too"
     if attempt.status is AttemptStatus.APPROVED:
         return RefundSucceeded(
-            **common, refund_id=attempt.refund_id, gateway_ref=attempt.result_ref, refunded_at=decided_at
+            **common,
+            refund_id=attempt.refund_id,
+            gateway_ref=attempt.result_ref,
+            refunded_at=decided_at,
+            by_statement=has_statement(attempt.processor),
         )
     return RefundFailed(
         **common,
@@ -145,4 +150,5 @@ def _refund(
         refund_id=attempt.refund_id,
         after_success=attempt.status is AttemptStatus.REVERSED,
         failed_at=decided_at,
+        by_statement=has_statement(attempt.processor),
     )

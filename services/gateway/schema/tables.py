@@ -12,6 +12,7 @@ from libs.common.messaging import (
     outbox_table,
     published_table,
 )
+from services.gateway.schema.statement import movements_table, payouts_table, readings_table
 
 METADATA = sa.MetaData()
 
@@ -199,6 +200,13 @@ STRIPE_ACCOUNTS = sa.Table(
     sa.Column("tenant_id", sa.Text, nullable=False, comment="Whose it is; the platform's own for its own."),
     sa.Column("processor", sa.Text, comment="Its name in attempts: stripe, or stripe:<id>; NULL: one that is awaited."),
     sa.Column("known_at", sa.DateTime(timezone=True), nullable=False, comment="When Stripe named it."),
+    sa.Column(
+        "booked_from",
+        sa.DateTime(timezone=True),
+        nullable=False,
+        server_default=sa.text("'epoch'"),
+        comment="From when on its statement is booked; what is older was booked by the events of before.",
+    ),
     sa.PrimaryKeyConstraint("account_id", "is_live", name="pk_stripe_accounts"),
     sa.UniqueConstraint("processor", "tenant_id", name="uq_stripe_accounts_processor"),
     comment="The Stripe accounts that tenants charge through, each by one configuration.",
@@ -258,6 +266,10 @@ STRIPE_EVENTS = sa.Table(
     ),
     postgresql_with={"fillfactor": "85"},
 )
+
+PROCESSOR_MOVEMENTS = movements_table(METADATA)
+PROCESSOR_PAYOUTS = payouts_table(METADATA)
+PROCESSOR_READINGS = readings_table(METADATA)
 
 OUTBOX = outbox_table(METADATA)
 OUTBOX_REFUSED = outbox_refused_table(METADATA)

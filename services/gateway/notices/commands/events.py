@@ -18,29 +18,34 @@ from libs.common.observability.correlation import Correlation, correlated
 from libs.common.observability.logging import get_logger
 from services.gateway import metrics
 from services.gateway.accounts import AccountStore, config_of
+from services.gateway.errors import AccountUnknown
+from services.gateway.movements import StatementAccount, StatementRecording
 from services.gateway.notices.commands.notices import Notices
 from services.gateway.notices.sql.events import EventStatus, EventStore, Finished, RawEvent
 from services.gateway.notices.sql.payments import NoticeStore
 from services.gateway.processors.port import Applied
+from services.gateway.processors.port.reading import StatementMovement
 from services.gateway.processors.stripe import (
     Envelope,
-    Fee,
     Meaning,
     NotGenuine,
     Subject,
+    UnknownStatus,
     UnsupportedAmount,
     events,
-    from_stripe,
+    movement_of,
+    payout_of,
 )
 
 log = get_logger("gateway.stripe_events")
 
 _LEASE = timedelta(seconds=60)
-"""How long an event belongs to whoever works on it: longer than a fee may take to fetch."""
+"""How long an event belongs to whoever works on it: longer than its balance transactions may take to fetch."""
 _TOGETHER_MAX = 16
 """Events that one process works on at a time."""
 _PAUSES = tuple(timedelta(seconds=s) for s in (1, 2, 5, 15, 60, 300, 900, 3_600, 7_200, 21_600))
-"""When an event is tried again that came too early, or whose fee could not be fetched; ten and a half hours in all."""
+"""When an event is tried again that came too early, or whose balance transaction could not be fetched; ten and a half hours
+in all."""
 _EARLY_TRIES_MAX = 5
 """How often an event about an unknown payment is tried: a minute and a half covers what our own commit may be late."""
 
@@ -57,7 +62,8 @@ _UNREADABLE = (
 """What reading an event raises whose shape is another than the pinned version of the API promises."""
 
 type FetchMovement = Callable[[str, str], Awaitable[dict[str, Any]]]
-"""Fetches a balance transaction: the account's name, the transaction's id. Raises `Transient` when it cannot."""
+"""Fetches a balance transaction with what moved it: the account's name, the transaction's id. Raises `Transient` when it
+cannot."""
 
 
 class StripeInbox:
@@ -70,6 +76,7 @@ class StripeInbox:
         accounts: AccountStore,
         payments: NoticeStore,
         notices: Notices,
+        recording: StatementRecording,
         fetch: FetchMovement,
         clock: Clock,
     ) -> None:
@@ -77,6 +84,7 @@ class StripeInbox:
         self._accounts = accounts
         self._payments = payments
         self._notices = notices
+        self._recording = recording
         self._fetch = fetch
         self._clock = clock
         self._places = asyncio.Semaphore(_TOGETHER_MAX)
@@ -135,6 +143,10 @@ class StripeInbox:
             return await self._handled(event, events.read(event.body, event.type, tenant_id=event.tenant_id))
         except Transient as fault:
             return self._later(event, EventStatus.FAILED, reason=fault.reason, tries_max=len(_PAUSES))
+        except UnknownStatus as fault:
+            # Of a newer version than this: what moved is recorded, what it means a person decides.
+            log.error("stripe_event.unknown_status", event_id=event.id, type=event.type, detail=str(fault))
+            return self._done(event, EventStatus.FAILED, reason="unknown_status")
         except _UNREADABLE:
             # Its shape is not what the pinned version of the API promises; a person looks at it.
             log.error("stripe_event.unreadable", event_id=event.id, type=event.type, exc_info=True)
@@ -154,27 +166,34 @@ class StripeInbox:
                 return self._later(event, EventStatus.FAILED, reason="account_unknown", tries_max=len(_PAUSES))
             if not owns:
                 return self._of_another(event)
-            payout = () if meaning.payout is None else (self._publication(event, event.tenant_id, meaning.payout),)
-            return self._done(event, EventStatus.HANDLED, publications=payout)
+            return await self._of_account(event, meaning)
         whose = await self._whose(event, meaning.subject)
         if whose is None:
             if await self._is_of_another(event):
                 return self._of_another(event)
             return self._later(event, EventStatus.UNMATCHED, reason="unknown_payment", tries_max=_EARLY_TRIES_MAX)
         tenant_id, intent_id = whose
-        reported = events.notice(
-            event.type,
-            meaning,
-            tenant_id=tenant_id,
-            payment_intent_id=intent_id,
-            processor=event.processor,
-            happened_at=event.happened_at,
-        )
+        try:
+            reported = events.notice(
+                event.type,
+                meaning,
+                tenant_id=tenant_id,
+                payment_intent_id=intent_id,
+                processor=event.processor,
+                happened_at=event.happened_at,
+            )
+        except UnknownStatus:
+            await self._record(event, meaning, intent_id=intent_id)
+            raise
         if reported is None and "refund" in event.type and not (meaning.object.get("metadata") or {}).get("refund_id"):
             if await self._is_of_another(event):
                 return self._of_another(event, intent_id)
-            # Made at the processor by hand: the books know nothing of it.
-            return self._done(event, EventStatus.UNMATCHED, reason="refund_not_ours", intent_id=intent_id)
+            if not meaning.movement_refs:
+                # Made at the processor by hand, and nothing moved yet that could be booked.
+                return self._done(event, EventStatus.UNMATCHED, reason="refund_not_ours", intent_id=intent_id)
+            # By hand, or what a capture has left: the statement books either.
+            await self._record(event, meaning, intent_id=intent_id)
+            return self._done(event, EventStatus.HANDLED, reason="by_statement", intent_id=intent_id)
         applied = Applied.KNOWN if reported is None else await self._notices.apply(reported)
         match applied:
             case Applied.UNKNOWN_PAYMENT if await self._is_of_another(event):
@@ -190,11 +209,10 @@ class StripeInbox:
             case Applied.CONTRADICTS:
                 return self._done(event, EventStatus.CONTRADICTED, reason="contradicts", intent_id=intent_id)
             case _:
-                fees = [*meaning.fees, *await self._fetched(event, meaning)]
                 publications = tuple(
                     self._publication(event, tenant_id, message)
-                    for fee in fees
-                    if (message := _fee_message(fee, intent_id)) is not None
+                    for moved in await self._record(event, meaning, intent_id=intent_id)
+                    if (message := _fee_message(moved, intent_id)) is not None
                 )
                 return self._done(event, EventStatus.HANDLED, intent_id=intent_id, publications=publications)
 
@@ -216,11 +234,37 @@ class StripeInbox:
             return None
         return found
 
-    async def _fetched(self, event: RawEvent, meaning: Meaning) -> list[Fee]:
-        if not meaning.movement:
+    async def _of_account(self, event: RawEvent, meaning: Meaning) -> Finished:
+        """Record a payout; what is older than the statement that is booked is published as it was before."""
+        if event.happened_at < (await self._account(event)).booked_from:
+            payout = () if meaning.payout is None else (self._publication(event, event.tenant_id, meaning.payout),)
+            return self._done(event, EventStatus.HANDLED, publications=payout)
+        await self._record(event, meaning)
+        await self._recording.payouts(await self._account(event), [payout_of(meaning.object)])
+        return self._done(event, EventStatus.HANDLED)
+
+    async def _record(
+        self, event: RawEvent, meaning: Meaning, *, intent_id: UUID | None = None
+    ) -> list[StatementMovement]:
+        """Record what an event shows and names of the statement; returns what is older than what is booked from there."""
+        if not meaning.movement_refs and not meaning.movements:
             return []
-        fee = events.fee_of(await self._fetch(event.processor, meaning.movement))
-        return [] if fee is None else [fee]
+        account = await self._account(event)
+        is_older = event.happened_at < account.booked_from
+        refs = meaning.movement_refs if is_older else await self._recording.unknown(account, meaning.movement_refs)
+        shown = [
+            *(movement_of(each, source=meaning.object) for each in meaning.movements),
+            *[movement_of(await self._fetch(event.processor, ref)) for ref in refs],
+        ]
+        shown = [msgspec.structs.replace(m, payment_intent_id=m.payment_intent_id or intent_id) for m in shown]
+        await self._recording.movements(account, shown)
+        return [moved for moved in shown if moved.created_at < account.booked_from]
+
+    async def _account(self, event: RawEvent) -> StatementAccount:
+        account = await self._recording.account_of(tenant_id=event.tenant_id, processor=event.processor)
+        if account is None:
+            raise AccountUnknown(f"it is not known of which account {event.processor} is")
+        return account
 
     def _publication(self, event: RawEvent, tenant_id: str, message: Message) -> Publication:
         source = getattr(message, "fee_id", None) or getattr(message, "payout_id", None)
@@ -267,15 +311,15 @@ class StripeInbox:
         )
 
 
-def _fee_message(fee: Fee, intent_id: UUID) -> ProcessorFeeCharged | None:
-    amount_minor = from_stripe(fee.amount, fee.currency)
+def _fee_message(moved: StatementMovement, intent_id: UUID) -> ProcessorFeeCharged | None:
+    amount_minor = moved.amount_minor - moved.net_minor
     if amount_minor <= 0:
         return None
     return ProcessorFeeCharged(
         payment_intent_id=intent_id,
         amount_minor=amount_minor,
-        currency=fee.currency,
-        fee_id=derived_id(intent_id, f"fee:{fee.reference}"),
-        gateway_ref=fee.reference,
-        charged_at=fee.charged_at,
+        currency=moved.currency,
+        fee_id=derived_id(intent_id, f"fee:{moved.ref}"),
+        gateway_ref=moved.ref,
+        charged_at=moved.created_at,
     )

@@ -34,6 +34,7 @@ from services.gateway.processors.port import (
     RefundSucceededNotice,
     VoidedNotice,
 )
+from services.gateway.processors.port.reading import has_statement
 
 log = get_logger("gateway.notices")
 
@@ -215,7 +216,9 @@ class _Change:
                 return Applied.CONTRADICTS
             reversals = known.reversals + 1
         elif known is not None and is_open:
-            return Applied.KNOWN if notice.amount_minor == known.amount_minor else Applied.CONTRADICTS
+            # What a bank has taken meanwhile the statement shows; the amount that counts is the one at the decision.
+            is_same = notice.amount_minor == known.amount_minor or has_statement(notice.processor)
+            return Applied.KNOWN if is_same else Applied.CONTRADICTS
         dispute = Dispute(
             tenant_id=notice.tenant_id,
             id=dispute_id,
@@ -223,7 +226,9 @@ class _Change:
             processor=notice.processor,
             gateway_ref=notice.dispute_ref,
             state=notice.state,
-            amount_minor=notice.amount_minor if known is None else known.amount_minor,
+            amount_minor=notice.amount_minor
+            if known is None or has_statement(notice.processor)
+            else known.amount_minor,
             currency=self._authorization.currency,
             reason=notice.reason,
             opened_at=notice.opened_at if known is None else known.opened_at,

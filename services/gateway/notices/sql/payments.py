@@ -14,7 +14,7 @@ from services.gateway.processors.port import Operation
 
 _DISPUTE_KEY = ("tenant_id", "id")
 _DISPUTE_FIXED = (
-    *("payment_intent_id", "processor", "gateway_ref", "amount_minor"),
+    *("payment_intent_id", "processor", "gateway_ref"),
     *("currency", "reason", "opened_at"),
 )
 """What never changes about a dispute."""

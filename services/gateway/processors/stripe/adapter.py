@@ -45,8 +45,6 @@ _INTENTS, _REFUNDS = "/v1/payment_intents", "/v1/refunds"
 EXPIRED = frozenset({"automatic", "expired"})
 """The cancellation reasons of a hold that has ended by itself: `expired` since 2025-03-31.basil, `automatic` before
 (https://docs.stripe.com/changelog/basil/2025-03-31/remove-refund-from-partial-capture-and-payment-cancellation-flow)."""
-_READ_SECONDS = 10.0
-"""How long a fee may take to fetch; nobody waits for it."""
 _IDENTIFY_SECONDS = 3.0
 """How long Stripe may take to name the account of a key; whoever adds it waits."""
 _REFUNDS_READ_MAX = 100
@@ -176,18 +174,6 @@ class StripeProcessor:
             raise Invalid(f"secret_key {what}", errors=(("/secret_key", what),)) from fault
         except (stripe.StripeError, aiohttp.ClientError, OSError, TimeoutError) as fault:
             raise ProcessorUnavailable("Stripe does not show whose key this is; nothing was changed") from fault
-
-    async def movement(self, transaction_id: str) -> _Object:
-        """Fetch a balance transaction, for the fee in it.
-
-        Raises:
-            ProcessorUnavailable: when it cannot be had at the moment.
-        """
-        try:
-            async with asyncio.timeout(_READ_SECONDS):
-                return await self._call("get", f"/v1/balance_transactions/{quote(transaction_id, safe='')}", {})
-        except (stripe.StripeError, aiohttp.ClientError, OSError, TimeoutError) as fault:
-            raise ProcessorUnavailable("a balance transaction cannot be fetched") from fault
 
     async def _answer(
         self,

@@ -38,8 +38,26 @@ _PAYOUTS: dict[str, type[PayoutMessage]] = {
     "payout.paid": PayoutPaid,
     "payout.failed": PayoutFailed,
 }
-_INQUIRY = "warning_"
-"""How the statuses of inquiries begin: the bank inquires, and has taken nothing."""
+_DISPUTES: dict[str, DisputeState | None] = {
+    # The bank inquires, and has taken nothing.
+    "warning_needs_response": None,
+    "warning_under_review": None,
+    "warning_closed": None,
+    "needs_response": DisputeState.OPEN,
+    "under_review": DisputeState.OPEN,
+    "won": DisputeState.WON,
+    "lost": DisputeState.LOST,
+    # The money went back to the customer before it became a dispute.
+    "prevented": DisputeState.LOST,
+    # It was lost, and the merchant appeals: until that is decided it stays so.
+    "appeal_needs_response": DisputeState.LOST,
+    "appeal_under_review": DisputeState.LOST,
+}
+"""What each status of a dispute means, as a closed set (https://docs.stripe.com/api/disputes/object#dispute_object-status)."""
+
+
+class UnknownStatus(Exception):
+    """A status that means nothing to us: the event is kept, and a person looks at it."""
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,19 +92,6 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     """Our id of the payment, as we wrote it there."""
 
 
-class Fee(msgspec.Struct, frozen=True, kw_only=True):
-    """A fee that Stripe kept."""
-
-    reference: str
-    """The balance transaction."""
-    amount: int
-    """In Stripe's units, above zero."""
-    currency: str
-    """ISO 4217 code, upper case."""
-    charged_at: datetime
-    """When."""
-
-
 class Meaning(msgspec.Struct, frozen=True, kw_only=True):
     """What an event comes to."""
 
@@ -94,12 +99,12 @@ class Meaning(msgspec.Struct, frozen=True, kw_only=True):
     """What it is about, as Stripe shows it."""
     subject: Subject | None = None
     """The payment; None where it is about none."""
-    movement: str = ""
-    """The balance transaction that may carry a fee; to be fetched."""
-    fees: tuple[Fee, ...] = ()
-    """Fees that the event itself names."""
+    movement_refs: tuple[str, ...] = ()
+    """The balance transactions that it names; to be fetched."""
+    movements: tuple[_Object, ...] = ()
+    """Balance transactions that it shows."""
     payout: PayoutMessage | None = None
-    """What became of a payout."""
+    """What became of a payout, where nothing but events books it."""
     is_known_type: bool = True
     """Whether its type means anything to us."""
 
@@ -118,49 +123,41 @@ def read(body: str, kind: str, *, tenant_id: str) -> Meaning:
         ]:
             return Meaning(object=found, subject=_subject(found, found.get("id")))
         case ["charge", "captured" | "updated" | "succeeded" | "expired"]:
-            movement = found.get("balance_transaction")
             return Meaning(
                 object=found,
                 subject=_subject(found, found.get("payment_intent")),
-                movement=movement if isinstance(movement, str) else "",
+                movement_refs=_movement_refs(found, "balance_transaction"),
             )
         case ["refund", "created" | "updated" | "failed"] | ["charge", "refund", "updated"]:
-            movement = found.get("balance_transaction") if kind == "refund.created" else None
             return Meaning(
                 object=found,
                 subject=_subject(found, found.get("payment_intent")),
-                movement=movement if isinstance(movement, str) else "",
+                movement_refs=_movement_refs(found, "balance_transaction", "failure_balance_transaction"),
             )
         case ["charge", "dispute", "created" | "updated" | "closed" | "funds_withdrawn" | "funds_reinstated"]:
             return Meaning(
                 object=found,
                 subject=_subject(found, found.get("payment_intent")),
-                fees=tuple(fee for each in found.get("balance_transactions") or [] if (fee := fee_of(each))),
+                movements=tuple(found.get("balance_transactions") or ()),
             )
-        case ["payout", "created" | "paid" | "failed"]:
-            return Meaning(object=found, payout=_payout(kind, found, tenant_id=tenant_id))
+        case ["payout", "created" | "updated" | "paid" | "failed" | "canceled" | "reconciliation_completed"]:
+            return Meaning(
+                object=found,
+                movement_refs=_movement_refs(found, "balance_transaction", "failure_balance_transaction"),
+                payout=_payout(kind, found, tenant_id=tenant_id),
+            )
         case _:
             return Meaning(object=found, is_known_type=False)
-
-
-def fee_of(transaction: _Object) -> Fee | None:
-    """Read the fee of a balance transaction; None where it has none."""
-    if int(transaction.get("fee") or 0) <= 0:
-        return None
-    at = instant(transaction["created"])
-    assert at is not None
-    return Fee(
-        reference=str(transaction["id"]),
-        amount=int(transaction["fee"]),
-        currency=str(transaction["currency"]).upper(),
-        charged_at=at,
-    )
 
 
 def notice(
     kind: str, meaning: Meaning, *, tenant_id: str, payment_intent_id: UUID, processor: str, happened_at: datetime
 ) -> Notice | None:
-    """Make the notice of an event about its payment; None where it reports nothing new."""
+    """Make the notice of an event about its payment; None where it reports nothing new.
+
+    Raises:
+        UnknownStatus: when a dispute has a status that means nothing to us.
+    """
     found, subject = meaning.object, meaning.subject
     assert subject is not None
     named: dict[str, Any] = {
@@ -227,9 +224,11 @@ def _of_refund(refund: _Object, named: dict[str, Any]) -> Notice | None:
 
 def _of_dispute(dispute: _Object, named: dict[str, Any]) -> Notice | None:
     status = str(dispute["status"])
-    if status.startswith(_INQUIRY):
+    if status not in _DISPUTES:
+        raise UnknownStatus(f"a dispute is {status!r}")
+    state = _DISPUTES[status]
+    if state is None:
         return None
-    state = {"won": DisputeState.WON, "lost": DisputeState.LOST}.get(status, DisputeState.OPEN)
     return DisputeNotice(
         **named,
         dispute_ref=str(dispute["id"]),
@@ -250,8 +249,15 @@ def _subject(found: _Object, reference: Any) -> Subject:
     )
 
 
+def _movement_refs(found: _Object, *names: str) -> tuple[str, ...]:
+    """The balance transactions that an object names; one that is expanded is named too."""
+    values = [found.get(name) for name in names]
+    refs = [value["id"] if isinstance(value, dict) else value for value in values]
+    return tuple(ref for ref in refs if isinstance(ref, str) and ref)
+
+
 def _payout(kind: str, payout: _Object, *, tenant_id: str) -> PayoutMessage | None:
-    if payout["amount"] <= 0:
+    if kind not in _PAYOUTS or payout["amount"] <= 0:
         # The bank was debited to cover a negative balance: nothing is paid out to it.
         return None
     at = instant(payout["created"] if kind == "payout.created" else payout.get("arrival_date") or payout["created"])

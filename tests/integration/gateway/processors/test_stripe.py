@@ -81,9 +81,10 @@ def published(stripe: StripeGateway, intent: UUID) -> Counter[str]:
 
 async def test_a_payment_goes_through_and_its_fee_is_published(stripe: StripeGateway, tenant_id: str) -> None:
     intent, reference = await taken(stripe)
-    _, event, fee = await stripe.api.outcome_of(intent, "processor_fee.charged")
+    _, event, fee = await stripe.api.outcome_of(intent, "processor_movement.recorded")
     assert event.tenant_id == tenant_id
-    assert (fee["amount_minor"], fee["currency"]) == (charge_fee(AMOUNT), "BRL")
+    assert (fee["amount_minor"], fee["currency"], fee["kind"]) == (AMOUNT, "BRL", "charge")
+    assert fee["fees"] == [{"kind": "processor", "direction": "out", "amount_minor": charge_fee(AMOUNT)}]
     assert stripe.books.payment_intents[reference]["metadata"]["payment_intent_id"] == str(intent)
 
 
@@ -93,10 +94,14 @@ async def test_outcome_is_published_once_in_whatever_order_webhooks_come(
     stripe.fake.sender.mischief = Mischief(duplicated_share=1.0, delay_seconds_max=0.5)
     intents = [await taken(stripe) for _ in range(5)]
     for intent, _ in intents:
-        await stripe.api.outcome_of(intent, "processor_fee.charged")
+        await stripe.api.outcome_of(intent, "processor_movement.recorded")
     await quiet(stripe)
     for intent, _ in intents:
-        assert published(stripe, intent) == {"payment.authorized": 1, "payment.captured": 1, "processor_fee.charged": 1}
+        assert published(stripe, intent) == {
+            "payment.authorized": 1,
+            "payment.captured": 1,
+            "processor_movement.recorded": 1,
+        }
     assert len(stripe.books.charges) == 5
 
 
@@ -148,13 +153,17 @@ async def test_a_dispute_is_published_from_its_opening_to_its_end(stripe: Stripe
     _, _, ended = await stripe.api.outcome_of(intent, f"dispute.{outcome}")
     assert ended["dispute_id"] == opened["dispute_id"]
 
-    async def both_fees() -> bool:
-        return published(stripe, intent)["processor_fee.charged"] == 2
+    # The charge, what the bank took, and what it gave back.
+    moved = 3 if outcome == "won" else 2
 
-    await until(both_fees)
+    async def all_movements() -> bool:
+        return published(stripe, intent)["processor_movement.recorded"] == moved
+
+    await until(all_movements)
     await quiet(stripe)
     counted = published(stripe, intent)
-    assert (counted["dispute.opened"], counted[f"dispute.{outcome}"], counted["processor_fee.charged"]) == (1, 1, 2)
+    assert (counted["dispute.opened"], counted[f"dispute.{outcome}"]) == (1, 1)
+    assert counted["processor_movement.recorded"] == moved
 
 
 async def test_a_pending_refund_is_published_when_it_arrives(stripe: StripeGateway) -> None:
@@ -187,10 +196,18 @@ async def test_a_payout_is_published_from_its_beginning_to_its_end(stripe: Strip
     async def reported(name: str) -> dict[str, Any] | None:
         return next((b for n, _, b in stripe.api.received if n == name and b["gateway_ref"] == payout["id"]), None)
 
-    created = await until(lambda: reported("payout.created"))
-    assert (created["amount_minor"], created["currency"]) == (5_000, "BRL")
+    async def moved(kind: str) -> dict[str, Any] | None:
+        found = (b for n, _, b in stripe.api.received if n == "processor_movement.recorded" and b["kind"] == kind)
+        return next((b for b in found if b["source_ref"] == payout["id"]), None)
+
+    left = await until(lambda: moved("payout"))
+    assert (left["direction"], left["amount_minor"], left["currency"]) == ("out", 5_000, "BRL")
     await stripe.control(f"payouts/{payout['id']}/paid")
-    assert (await until(lambda: reported("payout.paid")))["payout_id"] == created["payout_id"]
+    arrived = await until(lambda: reported("payout.paid"))
+    assert (arrived["amount_minor"], arrived["currency"]) == (5_000, "BRL")
+    await stripe.control(f"payouts/{payout['id']}/failed")
+    assert (await until(lambda: reported("payout.debited")))["payout_id"] == arrived["payout_id"]
+    assert (await until(lambda: moved("payout_return")))["direction"] == "in"
 
 
 async def post(

@@ -22,7 +22,7 @@ from services.gateway.processors.port import (
     RefundSucceededNotice,
     VoidedNotice,
 )
-from services.gateway.processors.stripe.events import notice, read
+from services.gateway.processors.stripe.events import UnknownStatus, notice, read
 
 TENANT, INTENT, REFUND = "tenant-a", new_id(), new_id()
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -139,6 +139,9 @@ def test_refund_that_is_pending_or_not_of_ours_is_no_notice(found: dict[str, Any
         ("lost", DisputeState.LOST),
         ("needs_response", DisputeState.OPEN),
         ("under_review", DisputeState.OPEN),
+        ("prevented", DisputeState.LOST),
+        ("appeal_needs_response", DisputeState.LOST),
+        ("appeal_under_review", DisputeState.LOST),
     ],
 )
 def test_dispute_names_its_state_its_reason_and_its_dates(status: str, state: DisputeState) -> None:
@@ -163,7 +166,12 @@ def test_dispute_may_lack_a_reason_and_a_date_for_evidence() -> None:
     assert (result.reason, result.evidence_due_at) == ("general", None)
 
 
-@pytest.mark.parametrize("status", ["warning_needs_response", "warning_closed"])
+def test_status_that_means_nothing_to_us_is_no_open_dispute() -> None:
+    with pytest.raises(UnknownStatus, match="arbitrated"):
+        notice_of("charge.dispute.updated", dispute(status="arbitrated"))
+
+
+@pytest.mark.parametrize("status", ["warning_needs_response", "warning_under_review", "warning_closed"])
 def test_question_of_a_bank_takes_nothing_and_is_no_dispute(status: str) -> None:
     assert notice_of("charge.dispute.created", dispute(status=status)) is None
 
@@ -195,15 +203,25 @@ def test_debit_of_the_bank_is_no_payout(amount: int) -> None:
     assert read(json.dumps({"data": {"object": found}}), "payout.created", tenant_id=TENANT).payout is None
 
 
-def test_dispute_names_the_fees_that_it_cost() -> None:
-    transactions = [
-        {"id": "txn_1", "fee": 1_500, "currency": "usd", "created": OPENED},
-        {"id": "txn_2", "fee": 0, "currency": "usd", "created": OPENED},
-        {"id": "txn_3", "fee": 1, "currency": "usd", "created": DUE},
-    ]
-    found = dispute(balance_transactions=transactions)
-    fees = read(json.dumps({"data": {"object": found}}), "charge.dispute.closed", tenant_id=TENANT).fees
-    assert [(fee.reference, fee.amount, fee.currency) for fee in fees] == [("txn_1", 1_500, "USD"), ("txn_3", 1, "USD")]
-    assert [fee.charged_at.timestamp() for fee in fees] == [OPENED, DUE]
-    unpaid = dispute(balance_transactions=None)
-    assert read(json.dumps({"data": {"object": unpaid}}), "charge.dispute.closed", tenant_id=TENANT).fees == ()
+def test_dispute_shows_what_moved_and_other_events_name_it() -> None:
+    transactions = [{"id": "txn_1"}, {"id": "txn_2"}]
+    found = read(
+        json.dumps({"data": {"object": dispute(balance_transactions=transactions)}}),
+        "charge.dispute.closed",
+        tenant_id=TENANT,
+    )
+    assert (found.movements, found.movement_refs) == (tuple(transactions), ())
+    unpaid = read(
+        json.dumps({"data": {"object": dispute(balance_transactions=None)}}), "charge.dispute.closed", tenant_id=TENANT
+    )
+    assert unpaid.movements == ()
+    failed = refund(balance_transaction="txn_1", failure_balance_transaction={"id": "txn_2"})
+    for kind in ("refund.failed", "payout.failed"):
+        given = failed | {"amount": 5, "created": OPENED}
+        assert read(json.dumps({"data": {"object": given}}), kind, tenant_id=TENANT).movement_refs == ("txn_1", "txn_2")
+    assert (
+        read(
+            json.dumps({"data": {"object": refund(balance_transaction=None)}}), "refund.created", tenant_id=TENANT
+        ).movement_refs
+        == ()
+    )

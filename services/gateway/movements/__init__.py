@@ -1,0 +1,12 @@
+"""What moved on accounts at processors: read from their statement and pushed by webhooks, each published once."""
+
+from services.gateway.movements.commands import StatementReading, StatementRecording
+from services.gateway.movements.domain import StatementAccount
+from services.gateway.movements.workers import statement_workers
+
+__all__ = [
+    "StatementAccount",
+    "StatementReading",
+    "StatementRecording",
+    "statement_workers",
+]

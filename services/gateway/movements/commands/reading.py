@@ -1,0 +1,152 @@
+"""Reading statements: one page of a list at a time, under a lease, with no transaction open during a call."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from typing import Any, assert_never
+
+import msgspec
+
+from libs.common.clock import Clock
+from libs.common.db import Database
+from libs.common.errors import Transient
+from libs.common.observability.logging import get_logger
+from services.gateway import metrics
+from services.gateway.movements.commands.recording import StatementRecording
+from services.gateway.movements.domain import ListKind, Reading, StatementAccount
+from services.gateway.movements.sql import readings
+from services.gateway.processors.port.reading import StatementMovement, StatementReader
+from services.gateway.processors.stripe import NotGenuine
+
+log = get_logger("gateway.statement")
+
+_LEASE = timedelta(seconds=90)
+"""How long a list belongs to whoever reads a page of it: longer than a page may take, and what it leads to."""
+_TOGETHER_MAX = 4
+"""Lists that one process reads at a time, each of another account or kind."""
+_PAUSE_MAX = timedelta(minutes=30)
+"""The longest pause after pages that could not be had."""
+_MATCHED_MAX = 5
+"""Payouts whose movements one page of payouts leads to read; the rest follows with the next round."""
+_PAYOUT_PAGES_MAX = 100
+"""Pages of one payout: 10,000 movements; a larger one is read again in the next round, and never matched in silence."""
+
+type ReaderOf = Callable[[str], Awaitable[StatementReader]]
+"""Returns who reads the statement of a configuration's account. Raises ProcessorUnavailable when nobody can."""
+type KeepEvent = Callable[[StatementAccount, str], Awaitable[None]]
+"""Stores an event as if a webhook had brought it; one that is known changes nothing."""
+
+
+class StatementReading:
+    """Reads what is due."""
+
+    def __init__(
+        self,
+        database: Database,
+        recording: StatementRecording,
+        *,
+        reader_of: ReaderOf,
+        keep_event: KeepEvent,
+        every: timedelta,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._recording = recording
+        self._reader_of = reader_of
+        self._keep_event = keep_event
+        self._every = every
+        self._clock = clock
+
+    async def work(self) -> int:
+        """Read one page of each of a few lists that are due; returns how many there were."""
+        now = self._clock.now()
+        await readings.ensure(self._database, now=now)
+        due = await readings.claim(self._database, now=now, lease=_LEASE, limit=_TOGETHER_MAX)
+        # Not a task group: one list that trips over a bug must not cancel its neighbours.
+        results = await asyncio.gather(*(self._one(*claimed) for claimed in due), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        return len(due)
+
+    async def count(self) -> None:
+        """Show how far behind the statements are."""
+        for lag in await readings.lags(self._database, now=self._clock.now()):
+            metrics.STATEMENT_LAG.labels(lag.list).set(max(0.0, lag.seconds))
+            metrics.STATEMENT_FAILURES.labels(lag.list).set(lag.failures)
+
+    async def _one(self, reading: Reading, account: StatementAccount) -> None:
+        now = self._clock.now()
+        oldest = None
+        if reading.since is None:
+            oldest = await readings.oldest_open(self._database, account, reading.list, now=now)
+        begun = reading.begun(account, now=now, oldest_pending=oldest)
+        try:
+            next_cursor = await self._page(begun, account)
+        except Transient as fault:
+            metrics.STATEMENT_PAGES.labels(reading.list, "failed").inc()
+            log.warning("statement.not_read", account=account.account_id, list=reading.list, reason=fault.detail)
+            done = begun.failed(now=self._clock.now(), every=self._every, pause_max=_PAUSE_MAX)
+        else:
+            metrics.STATEMENT_PAGES.labels(reading.list, "read").inc()
+            done = begun.after(next_cursor, now=self._clock.now(), every=self._every)
+        await readings.save(self._database, done)
+
+    async def _page(self, reading: Reading, account: StatementAccount) -> str:
+        assert reading.since is not None, "a round is in progress"
+        reader = await self._reader_of(account.processor)
+        place: dict[str, Any] = {"since": reading.since, "cursor": reading.cursor}
+        match reading.list:
+            case ListKind.MOVEMENTS:
+                moved = await reader.movements(**place)
+                metrics.STATEMENT_UNREADABLE.labels(reading.list).inc(len(moved.unreadable))
+                await self._recording.movements(account, await self._named(reader, account, moved.items))
+                return moved.next_cursor
+            case ListKind.PAYOUTS:
+                paid_out = await reader.payouts(**place)
+                metrics.STATEMENT_UNREADABLE.labels(reading.list).inc(len(paid_out.unreadable))
+                await self._recording.payouts(account, paid_out.items)
+                if not paid_out.next_cursor:
+                    await self._match(reader, account)
+                return paid_out.next_cursor
+            case ListKind.EVENTS:
+                events = await reader.undelivered_events(**place)
+                for event in events.items:
+                    await self._keep(account, event)
+                return events.next_cursor
+            case _:
+                assert_never(reading.list)
+
+    async def _named(
+        self, reader: StatementReader, account: StatementAccount, moved: Sequence[StatementMovement]
+    ) -> Sequence[StatementMovement]:
+        """Name the payments that only the processor knows: a dispute shows no id of ours, and our own call's answer was lost."""
+        strange = await self._recording.unmatched_payments(account, moved)
+        found = {ref: await reader.payment_intent_of(ref) for ref in strange}
+        return [
+            msgspec.structs.replace(each, payment_intent_id=found[each.payment_ref])
+            if found.get(each.payment_ref) is not None
+            else each
+            for each in moved
+        ]
+
+    async def _match(self, reader: StatementReader, account: StatementAccount) -> None:
+        """Note which movements the payouts consist of that the processor has reconciled."""
+        for payout_ref in await self._recording.unmatched(account, limit=_MATCHED_MAX):
+            cursor = ""
+            for _ in range(_PAYOUT_PAGES_MAX):
+                page = await reader.movements_of(payout_ref, cursor=cursor)
+                await self._recording.part_of(account, payout_ref, page.items)
+                cursor = page.next_cursor
+                if not cursor:
+                    await self._recording.matched(account, payout_ref)
+                    break
+            else:
+                log.error("statement.payout_too_large", account=account.account_id, payout=payout_ref)
+
+    async def _keep(self, account: StatementAccount, event: dict[str, Any]) -> None:
+        try:
+            await self._keep_event(account, msgspec.json.encode(event).decode())
+        except NotGenuine as refused:
+            metrics.STATEMENT_UNREADABLE.labels(ListKind.EVENTS).inc()
+            log.error("statement.event_refused", event_id=str(event.get("id")), reason=refused.reason)

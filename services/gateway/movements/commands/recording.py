@@ -1,0 +1,239 @@
+"""Recording what a statement shows: each movement and payout once, and what follows from it published in the same commit."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from libs.common.clock import Clock
+from libs.common.db import Connection, Database
+from libs.common.messaging import Publication, publish
+from libs.common.observability.logging import get_logger
+from services.gateway import metrics
+from services.gateway.movements import schemas
+from services.gateway.movements.domain import (
+    Bank,
+    Known,
+    RecordedMovement,
+    StatementAccount,
+    at_the_bank,
+    is_known_status,
+    later_status,
+    movement_id,
+    payout_id,
+)
+from services.gateway.movements.sql import payouts as payouts_sql
+from services.gateway.movements.sql import statement
+from services.gateway.movements.sql.payouts import PayoutRow
+from services.gateway.processors.port.reading import StatementMovement, StatementPayout
+
+log = get_logger("gateway.movements")
+
+
+class StatementRecording:
+    """Records movements and payouts, whoever has seen them."""
+
+    def __init__(self, database: Database, *, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def account_of(self, *, tenant_id: str, processor: str) -> StatementAccount | None:
+        """Find the account at the processor of a configuration; None while it is not known."""
+        return await statement.account_of(self._database, tenant_id=tenant_id, processor=processor)
+
+    async def unknown(self, account: StatementAccount, refs: Sequence[str]) -> list[str]:
+        """Return which of some movements were never seen."""
+        if not refs:
+            return []
+        known = await statement.known_ids(self._database, account, refs)
+        return [ref for ref in refs if ref not in known]
+
+    async def movements(self, account: StatementAccount, moved: Sequence[StatementMovement]) -> None:
+        """Record movements; what is new, and what can be paid out since now, is published."""
+        if not moved:
+            return
+        now = self._clock.now()
+        async with self._database.transaction() as tx:
+            known = await _known(tx, account, moved)
+            movements = [_recorded(account, each, known) for each in moved]
+            new, completed = await statement.add(tx, account, movements, at=now)
+            published: list[Publication | None] = []
+            for each in movements:
+                if each.moved.ref in new and each.moved.created_at >= account.booked_from:
+                    published += [schemas.recorded(each), _available(each)]
+            published += [
+                schemas.available(
+                    tenant_id=each.tenant_id,
+                    movement_id=each.movement_id,
+                    ref=each.id,
+                    net_minor=each.net_minor,
+                    currency=each.currency,
+                    at=each.available_at,
+                )
+                for each in completed
+                if each.is_booked
+            ]
+            await publish(tx, [each for each in published if each is not None])
+            await self._check_payments(tx, [each for each in movements if each.moved.ref in new])
+        for each in movements:
+            if each.moved.ref in new:
+                metrics.MOVEMENTS.labels(each.moved.kind.value).inc()
+
+    async def unmatched_payments(self, account: StatementAccount, moved: Sequence[StatementMovement]) -> list[str]:
+        """Return the processor's references of payments that some new movements name and our records do not know."""
+        async with self._database.transaction() as tx:
+            known = await _known(tx, account, moved)
+        strange = {each.ref: each.payment_ref for each in moved if each.payment_ref and known.payment_of(each) is None}
+        new = await self.unknown(account, [*strange])
+        return sorted({strange[ref] for ref in new})
+
+    async def payouts(self, account: StatementAccount, paid_out: Sequence[StatementPayout]) -> None:
+        """Record how payouts stand; what happened at the bank is published."""
+        if not paid_out:
+            return
+        now = self._clock.now()
+        async with self._database.transaction() as tx:
+            ordered = sorted(paid_out, key=lambda payout: payout.ref)
+            known = await payouts_sql.locked(tx, account, [payout.ref for payout in ordered])
+            published = []
+            for payout in ordered:
+                if payout.ref not in known and await payouts_sql.add(tx, _new(account, payout), at=now):
+                    row = _new(account, payout)
+                else:
+                    # Made by another process in this very moment, where it was not locked before.
+                    row = known.get(payout.ref) or (await payouts_sql.locked(tx, account, [payout.ref]))[payout.ref]
+                changed, publication = _changed(row, payout, now=now)
+                if changed != row:
+                    await payouts_sql.change(tx, changed, at=now)
+                published += [] if publication is None else [publication]
+            await publish(tx, published)
+
+    async def part_of(self, account: StatementAccount, payout_ref: str, moved: Sequence[StatementMovement]) -> None:
+        """Record the movements of a payout, and of which payout they are part."""
+        await self.movements(account, moved)
+        async with self._database.transaction() as tx:
+            refs = [each.ref for each in moved]
+            await statement.part_of(tx, account, refs, payout_ref=payout_ref, at=self._clock.now())
+
+    async def matched(self, account: StatementAccount, payout_ref: str) -> None:
+        """Note that all movements of a payout are known."""
+        async with self._database.transaction() as tx:
+            await payouts_sql.matched(tx, account, payout_ref, at=self._clock.now())
+
+    async def unmatched(self, account: StatementAccount, *, limit: int) -> list[str]:
+        """List payouts whose movements can be read and were not."""
+        return await payouts_sql.unmatched(self._database, account, limit=limit)
+
+    async def _check_payments(self, tx: Connection, new: Sequence[RecordedMovement]) -> None:
+        intents = sorted({each.payment_intent_id for each in new if each.payment_intent_id is not None})
+        if not intents:
+            return
+        for twice in await statement.given_back_twice(tx, intents):
+            metrics.GIVEN_BACK_TWICE.inc()
+            log.error(
+                "payment.given_back_twice",
+                tenant_id=twice.tenant_id,
+                payment_intent_id=twice.payment_intent_id,
+                over_minor=twice.over_minor,
+                currency=twice.currency,
+            )
+
+
+async def _known(tx: Connection, account: StatementAccount, moved: Sequence[StatementMovement]) -> Known:
+    known = await statement.known_of(
+        tx,
+        account,
+        intents=[m.payment_intent_id for m in moved if m.payment_intent_id is not None],
+        refs=[m.payment_ref for m in moved if m.payment_ref],
+        refunds=[m.refund_id for m in moved if m.refund_id is not None],
+    )
+    return known.with_references_of(moved)
+
+
+def _recorded(account: StatementAccount, moved: StatementMovement, known: Known) -> RecordedMovement:
+    payment = known.payment_of(moved)
+    tenant_id = account.tenant_id if payment is None else payment.tenant_id
+    intent_id = None if payment is None else payment.payment_intent_id
+    is_requested = intent_id is not None and (tenant_id, intent_id, moved.refund_id) in known.refunds
+    return RecordedMovement(
+        movement_id=movement_id(account, moved),
+        tenant_id=tenant_id,
+        payment_intent_id=intent_id,
+        refund_id=moved.refund_id if is_requested else None,
+        moved=moved,
+    )
+
+
+def _available(movement: RecordedMovement) -> Publication | None:
+    moved = movement.moved
+    if not moved.is_available:
+        return None
+    return schemas.available(
+        tenant_id=movement.tenant_id,
+        movement_id=movement.movement_id,
+        ref=moved.ref,
+        net_minor=moved.net_minor,
+        currency=moved.currency,
+        at=moved.available_at,
+    )
+
+
+def _new(account: StatementAccount, payout: StatementPayout) -> PayoutRow:
+    return PayoutRow(
+        account_id=account.account_id,
+        is_live=account.is_live,
+        id=payout.ref,
+        payout_id=payout_id(account.tenant_id, payout.ref),
+        tenant_id=account.tenant_id,
+        amount_minor=payout.amount_minor,
+        currency=payout.currency,
+        status=payout.status,
+        bank=Bank.NOTHING,
+        is_automatic=payout.is_automatic,
+        reconciliation_status=payout.reconciliation_status,
+        is_matched=False,
+        arrives_at=payout.arrives_at,
+        movement_ref=payout.movement_ref,
+        failure_movement_ref=payout.failure_movement_ref,
+        original_ref=payout.original_ref,
+        reversed_by=payout.reversed_by,
+        trace_id=payout.trace_id,
+        created_at=payout.created_at,
+        raw=payout.raw,
+    )
+
+
+def _changed(row: PayoutRow, payout: StatementPayout, *, now: datetime) -> tuple[PayoutRow, Publication | None]:
+    """What a payout becomes by what is reported of it, and what is published; what is older only adds what is missing."""
+    if not is_known_status(payout.status):
+        metrics.PAYOUTS_UNKNOWN.inc()
+        log.error("payout.status_unknown", payout=payout.ref, status=payout.status, tenant_id=row.tenant_id)
+    status = later_status(row.status, payout.status)
+    bank, change = at_the_bank(row.bank, status, amount_minor=row.amount_minor)
+    is_newer = status == payout.status
+    reconciled = "completed" if row.reconciliation_status == "completed" else payout.reconciliation_status
+    changed = msgspec.structs.replace(
+        row,
+        status=status,
+        bank=bank,
+        reconciliation_status=reconciled,
+        arrives_at=payout.arrives_at if is_newer else row.arrives_at,
+        movement_ref=row.movement_ref or payout.movement_ref,
+        failure_movement_ref=row.failure_movement_ref or payout.failure_movement_ref,
+        original_ref=row.original_ref or payout.original_ref,
+        reversed_by=row.reversed_by or payout.reversed_by,
+        trace_id=row.trace_id or payout.trace_id,
+        raw=payout.raw if is_newer else row.raw,
+    )
+    if change is None:
+        return changed, None
+    return changed, schemas.at_bank(
+        change,
+        tenant_id=row.tenant_id,
+        payout_id=row.payout_id,
+        ref=row.id,
+        amount_minor=row.amount_minor,
+        currency=row.currency,
+        # When a payout failed is not shown: it is known since now.
+        at=payout.arrives_at if status == "paid" else now,
+    )

@@ -1,0 +1,226 @@
+"""What is always true of a statement: how far a list is read, where a payout stands, and whose a movement is. Pure."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+import msgspec
+
+from libs.common.ids import derived_id, first_id
+from services.gateway.processors.port.reading import StatementMovement
+
+OVERLAP = timedelta(hours=1)
+"""How far a round reads behind the beginning of the last one: the processor's clock, and what it lists late."""
+DEEP_EVERY = timedelta(hours=6)
+"""How often a round reads far back."""
+DEEP = timedelta(days=3)
+"""How far that is at least."""
+DEEP_MAX = timedelta(days=45)
+"""How far it is at most, for what is still pending: the longest that a processor holds money back by rule is 30 days."""
+BEFORE_KNOWN = timedelta(days=1)
+"""How far before an account was known its first round reads: payments may have gone through it by then."""
+
+
+class ListKind(StrEnum):
+    """A list of the processor's that is read."""
+
+    MOVEMENTS = "movements"
+    """What moved."""
+    PAYOUTS = "payouts"
+    """What was paid out."""
+    EVENTS = "events"
+    """Events that reached no webhook endpoint."""
+
+
+class StatementAccount(msgspec.Struct, frozen=True, kw_only=True):
+    """An account at a processor."""
+
+    account_id: str
+    """The processor's id of it."""
+    is_live: bool
+    """Live or test mode."""
+    tenant_id: str
+    """Who owns it."""
+    processor: str
+    """The configuration that the owner charges through, as it is named in attempts."""
+    known_at: datetime
+    """Since when it is known whose it is."""
+    booked_from: datetime
+    """From when on its statement is booked."""
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a list of an account was read."""
+
+    account_id: str
+    is_live: bool
+    list: ListKind
+    since: datetime | None
+    """How far back the round in progress reads; None while none is."""
+    cursor: str
+    """From where its next page goes on."""
+    began_at: datetime | None
+    """When the round in progress began."""
+    complete_until: datetime | None
+    """When the last complete round began."""
+    deep_at: datetime | None
+    """When the last round began that read far back."""
+    next_at: datetime
+    """From when on it may be read again."""
+    turn: int
+    """Who reads it."""
+    failures: int
+    """Pages in a row that could not be had."""
+
+    def begun(self, account: StatementAccount, *, now: datetime, oldest_pending: datetime | None) -> "Reading":
+        """Return it with a round in progress: the one that is, or a new one."""
+        if self.since is not None:
+            return self
+        first = account.known_at - BEFORE_KNOWN
+        is_deep = self.deep_at is None or now - self.deep_at >= DEEP_EVERY
+        if self.complete_until is None:
+            since = first
+        elif is_deep:
+            since = min(self.complete_until, now - DEEP, max(oldest_pending or now, now - DEEP_MAX))
+        else:
+            since = self.complete_until - OVERLAP
+        return msgspec.structs.replace(
+            self, since=max(since, first), cursor="", began_at=now, deep_at=now if is_deep else self.deep_at
+        )
+
+    def after(self, next_cursor: str, *, now: datetime, every: timedelta) -> "Reading":
+        """Return it after a page: with the next one due, or the round complete."""
+        if next_cursor:
+            return msgspec.structs.replace(self, cursor=next_cursor, next_at=now, failures=0)
+        return msgspec.structs.replace(
+            self,
+            since=None,
+            cursor="",
+            began_at=None,
+            complete_until=self.began_at,
+            next_at=now + every,
+            failures=0,
+        )
+
+    def failed(self, *, now: datetime, every: timedelta, pause_max: timedelta) -> "Reading":
+        """Return it after a page that could not be had: the same page is due later, each time twice as long."""
+        pause = min(every * 2 ** min(self.failures, 10), pause_max)
+        return msgspec.structs.replace(self, next_at=now + pause, failures=self.failures + 1)
+
+
+class Bank(StrEnum):
+    """What was published of a payout's other side, the bank's."""
+
+    NOTHING = "nothing"
+    """It has not arrived."""
+    ARRIVED = "arrived"
+    """It has."""
+    RETURNED = "returned"
+    """It is back, or never arrives."""
+
+
+class BankChange(StrEnum):
+    """What has to be published of the bank."""
+
+    CREDITED = "credited"
+    """Money has arrived there."""
+    DEBITED = "debited"
+    """Money was taken from there."""
+
+
+_STAGES: Mapping[str, int] = {"pending": 0, "in_transit": 1, "paid": 2, "failed": 3, "canceled": 3}
+"""A payout only goes on: what is reported of an earlier stage is older."""
+
+
+def is_known_status(status: str) -> bool:
+    """Return whether a payout's status means anything to us."""
+    return status in _STAGES
+
+
+def later_status(known: str, reported: str) -> str:
+    """Return which of two statuses of a payout is the later one; one that means nothing to us changes nothing."""
+    return reported if _STAGES.get(reported, -1) > _STAGES.get(known, -1) else known
+
+
+def at_the_bank(bank: Bank, status: str, *, amount_minor: int) -> tuple[Bank, BankChange | None]:
+    """Return where a payout stands at the bank by its status, and what has to be published of it.
+
+    One below zero takes from the bank where another one brings to it.
+    """
+    is_debit = amount_minor < 0
+    match bank, _STAGES.get(status):
+        case Bank.NOTHING, 2:
+            return Bank.ARRIVED, BankChange.DEBITED if is_debit else BankChange.CREDITED
+        case Bank.NOTHING, 3:
+            return Bank.RETURNED, None
+        case Bank.ARRIVED, 3:
+            return Bank.RETURNED, BankChange.CREDITED if is_debit else BankChange.DEBITED
+        case _:
+            return bank, None
+
+
+class PaymentOf(msgspec.Struct, frozen=True, kw_only=True):
+    """A payment of ours that went through an account."""
+
+    tenant_id: str
+    """Whose it is."""
+    payment_intent_id: UUID
+    """Our id of it."""
+    gateway_ref: str
+    """The processor's reference of it; empty while it is not known."""
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """What our own records have of the payments and refunds that some movements name."""
+
+    payments: tuple[PaymentOf, ...] = ()
+    """The payments."""
+    refunds: frozenset[tuple[str, UUID, UUID]] = frozenset()
+    """Refunds that we requested, as (tenant, payment, refund)."""
+
+    def with_references_of(self, movements: Sequence[StatementMovement]) -> "Known":
+        """Return it with the processor's references that some movements show beside our ids."""
+        refs = {m.payment_intent_id: m.payment_ref for m in movements if m.payment_intent_id and m.payment_ref}
+        found = [
+            msgspec.structs.replace(payment, gateway_ref=refs[payment.payment_intent_id])
+            for payment in self.payments
+            if payment.payment_intent_id in refs
+        ]
+        return msgspec.structs.replace(self, payments=(*self.payments, *found))
+
+    def payment_of(self, moved: StatementMovement) -> PaymentOf | None:
+        """Return the payment that a movement belongs to: by our id, else by the processor's reference; None: none of ours."""
+        for payment in self.payments:
+            if payment.payment_intent_id == moved.payment_intent_id:
+                return payment
+        for payment in self.payments:
+            if moved.payment_ref and payment.gateway_ref == moved.payment_ref:
+                return payment
+        return None
+
+
+class RecordedMovement(msgspec.Struct, frozen=True, kw_only=True):
+    """A movement with what our own records know of it."""
+
+    movement_id: UUID
+    """Our id of it."""
+    tenant_id: str
+    """In whose books it is."""
+    payment_intent_id: UUID | None
+    """The payment of ours that it belongs to."""
+    refund_id: UUID | None
+    """The refund that we requested."""
+    moved: StatementMovement
+    """As the processor shows it."""
+
+
+def movement_id(account: StatementAccount, moved: StatementMovement) -> UUID:
+    """Derive the id of a movement: of its account and reference, whoever saw it."""
+    mode = "live" if account.is_live else "test"
+    return derived_id(first_id(moved.created_at), f"movement:{account.account_id}:{mode}:{moved.ref}")
+
+
+def payout_id(tenant_id: str, reference: str) -> UUID:
+    """Derive the id of a payout of a tenant: the one that its events have always had."""
+    return derived_id(derived_id(UUID(int=0), f"payouts of {tenant_id}"), f"payout:{reference}")

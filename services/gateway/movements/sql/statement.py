@@ -1,0 +1,219 @@
+"""The SQL of movements: each written once, completed when it can be paid out, and never changed otherwise."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from libs.common.db import Connection, Database
+from libs.common.db.statements import Statement, reader_of
+from services.gateway.movements.domain import Known, PaymentOf, RecordedMovement, StatementAccount
+
+_ACCOUNT = Statement("""
+SELECT a.account_id, a.is_live, a.tenant_id, coalesce(a.processor, p.processor) AS processor, a.known_at, a.booked_from
+  FROM processor_accounts AS p JOIN stripe_accounts AS a USING (account_id, is_live)
+ WHERE p.processor = :processor AND p.tenant_id = :tenant_id
+""")
+
+# Payments that went through a configuration of the account, whoever owns it: by our id, and by the processor's reference, which
+# is known from its answer, or from an earlier movement where the answer was lost.
+_PAYMENTS = Statement("""
+WITH through AS (SELECT processor, tenant_id FROM processor_accounts WHERE account_id = :account_id AND is_live = :is_live)
+SELECT a.tenant_id, a.payment_intent_id, a.gateway_ref FROM attempts AS a
+ WHERE a.payment_intent_id = ANY (:intents::uuid[]) AND a.operation = 'authorize'
+   AND EXISTS (SELECT FROM through AS t WHERE t.processor = a.processor AND (t.tenant_id = a.tenant_id OR t.processor = 'stripe'))
+ UNION
+SELECT a.tenant_id, a.payment_intent_id, a.gateway_ref FROM attempts AS a
+ WHERE a.gateway_ref = ANY (:refs::text[]) AND a.operation = 'authorize' AND a.processor <> 'sandbox'
+   AND EXISTS (SELECT FROM through AS t WHERE t.processor = a.processor AND (t.tenant_id = a.tenant_id OR t.processor = 'stripe'))
+ UNION
+SELECT tenant_id, payment_intent_id, payment_ref FROM processor_movements
+ WHERE account_id = :account_id AND is_live = :is_live AND payment_ref = ANY (:refs::text[]) AND payment_ref <> ''
+   AND payment_intent_id IS NOT NULL
+""")
+
+_REFUNDS = Statement("""
+SELECT tenant_id, payment_intent_id, refund_id FROM attempts
+ WHERE payment_intent_id = ANY (:intents::uuid[]) AND operation = 'refund' AND refund_id = ANY (:refunds::uuid[])
+""")
+
+# One that is known changes nothing here; whoever inserts it publishes it, in the same transaction.
+_ADD = Statement("""
+INSERT INTO processor_movements (account_id, is_live, id, movement_id, tenant_id, is_booked, kind, type, reporting_category,
+       source_ref, payment_ref, charge_ref, payment_intent_id, refund_id, amount_minor, fee_minor, fee_details, net_minor,
+       currency, exchange_rate, source_amount_minor, source_currency, created_at, available_at, status, raw, seen_at, updated_at)
+SELECT :account.account_id, :account.is_live, m.*, :at, :at
+  FROM unnest(:rows[].id::text[], :rows[].movement_id::uuid[], :rows[].tenant_id::text[], :rows[].is_booked::bool[],
+       :rows[].kind::text[], :rows[].type::text[], :rows[].reporting_category::text[], :rows[].source_ref::text[],
+       :rows[].payment_ref::text[], :rows[].charge_ref::text[], :rows[].payment_intent_id::uuid[], :rows[].refund_id::uuid[],
+       :rows[].amount_minor::int8[], :rows[].fee_minor::int8[], :rows[].fee_details::jsonb[], :rows[].net_minor::int8[],
+       :rows[].currency::text[], :rows[].exchange_rate::text[], :rows[].source_amount_minor::int8[],
+       :rows[].source_currency::text[], :rows[].created_at::timestamptz[], :rows[].available_at::timestamptz[],
+       :rows[].status::text[], :rows[].raw::text[]) AS m
+ON CONFLICT DO NOTHING RETURNING id
+""")
+
+# Pending becomes available, and never the other way round.
+_COMPLETE = Statement("""
+UPDATE processor_movements AS m
+   SET status = 'available', available_at = g.available_at, raw = g.raw, updated_at = :at
+  FROM unnest(:rows[].id::text[], :rows[].available_at::timestamptz[], :rows[].status::text[], :rows[].raw::text[])
+       AS g (id, available_at, status, raw)
+ WHERE m.account_id = :account.account_id AND m.is_live = :account.is_live AND m.id = g.id AND m.status = 'pending'
+   AND g.status = 'available'
+RETURNING m.id, m.movement_id, m.tenant_id, m.is_booked, m.net_minor, m.currency, m.available_at
+""")
+
+_KNOWN = Statement("""
+SELECT id FROM processor_movements
+ WHERE account_id = :account.account_id AND is_live = :account.is_live AND id = ANY (:ids::text[])
+""")
+
+_PART_OF = Statement("""
+UPDATE processor_movements SET payout_ref = :payout_ref, updated_at = :at
+ WHERE account_id = :account.account_id AND is_live = :account.is_live AND id = ANY (:ids::text[]) AND payout_ref <> :payout_ref
+""")
+
+# A payment of which more went back than came: a refund and a dispute of the same money. In the payment's own currency, so that
+# a rate that has moved in between counts for nothing.
+_GIVEN_BACK_TWICE = Statement("""
+SELECT payment_intent_id, tenant_id, coalesce(nullif(source_currency, ''), currency) AS currency,
+       -sum(coalesce(source_amount_minor, amount_minor)) AS over_minor
+  FROM processor_movements
+ WHERE payment_intent_id = ANY (:intents::uuid[]) AND kind IN
+       ('charge', 'release', 'refund', 'refund_failure', 'dispute', 'dispute_reversal')
+ GROUP BY payment_intent_id, tenant_id, coalesce(nullif(source_currency, ''), currency)
+HAVING bool_or(kind = 'charge') AND sum(coalesce(source_amount_minor, amount_minor)) < 0
+""")
+
+read_account = reader_of(StatementAccount)
+
+
+class _Row(msgspec.Struct, frozen=True, kw_only=True):
+    """A movement as it is written."""
+
+    id: str
+    movement_id: UUID
+    tenant_id: str
+    is_booked: bool
+    kind: str
+    type: str
+    reporting_category: str
+    source_ref: str
+    payment_ref: str
+    charge_ref: str
+    payment_intent_id: UUID | None
+    refund_id: UUID | None
+    amount_minor: int
+    fee_minor: int
+    fee_details: str
+    net_minor: int
+    currency: str
+    exchange_rate: str
+    source_amount_minor: int | None
+    source_currency: str
+    created_at: datetime
+    available_at: datetime
+    status: str
+    raw: str
+
+
+class Completed(msgspec.Struct, frozen=True, kw_only=True):
+    """A movement that can be paid out since now."""
+
+    id: str
+    movement_id: UUID
+    tenant_id: str
+    is_booked: bool
+    net_minor: int
+    currency: str
+    available_at: datetime
+
+
+class GivenBackTwice(msgspec.Struct, frozen=True, kw_only=True):
+    """A payment of which more went back than came."""
+
+    payment_intent_id: UUID
+    tenant_id: str
+    currency: str
+    over_minor: int
+
+
+_completed = reader_of(Completed)
+
+
+async def account_of(database: Database, *, tenant_id: str, processor: str) -> StatementAccount | None:
+    """Find the account at the processor of a configuration; None while it is not known."""
+    row = await _ACCOUNT.fetchrow(database, tenant_id=tenant_id, processor=processor)
+    return None if row is None else read_account(row)
+
+
+async def known_of(
+    tx: Connection, account: StatementAccount, *, intents: Sequence[UUID], refs: Sequence[str], refunds: Sequence[UUID]
+) -> Known:
+    """Read what our own records have of the payments and refunds that some movements name."""
+    rows = await _PAYMENTS.fetch(
+        tx, account_id=account.account_id, is_live=account.is_live, intents=[*intents], refs=[*refs]
+    )
+    payments = tuple(PaymentOf(**dict(row)) for row in rows)
+    ours = [payment.payment_intent_id for payment in payments]
+    requested = await _REFUNDS.fetch(tx, intents=ours, refunds=[*refunds]) if refunds and ours else []
+    return Known(
+        payments=payments,
+        refunds=frozenset((row["tenant_id"], row["payment_intent_id"], row["refund_id"]) for row in requested),
+    )
+
+
+async def known_ids(database: Database, account: StatementAccount, ids: Sequence[str]) -> frozenset[str]:
+    """Return which movements of an account are known already."""
+    return frozenset(row["id"] for row in await _KNOWN.fetch(database, account=account, ids=[*ids]))
+
+
+async def add(
+    tx: Connection, account: StatementAccount, movements: Sequence[RecordedMovement], *, at: datetime
+) -> tuple[frozenset[str], list[Completed]]:
+    """Write movements; returns which are new, and which were pending and can be paid out now."""
+    # In the order of the key: two processes that see the same page never wait for each other in a circle.
+    rows = [_row(account, movement) for movement in sorted(movements, key=lambda m: m.moved.ref)]
+    new = frozenset(row["id"] for row in await _ADD.fetch(tx, account=account, rows=rows, at=at))
+    completed = await _COMPLETE.fetch(tx, account=account, rows=rows, at=at)
+    return new, [_completed(row) for row in completed]
+
+
+async def part_of(
+    tx: Connection, account: StatementAccount, ids: Sequence[str], *, payout_ref: str, at: datetime
+) -> None:
+    """Note of which payout some movements are part."""
+    await _PART_OF.execute(tx, account=account, ids=[*ids], payout_ref=payout_ref, at=at)
+
+
+async def given_back_twice(tx: Connection, intents: Sequence[UUID]) -> list[GivenBackTwice]:
+    """Find payments of which more went back than came."""
+    rows = await _GIVEN_BACK_TWICE.fetch(tx, intents=[*intents])
+    return [GivenBackTwice(**{**dict(row), "over_minor": int(row["over_minor"])}) for row in rows]
+
+
+def _row(account: StatementAccount, movement: RecordedMovement) -> _Row:
+    moved = movement.moved
+    shared: dict[str, Any] = {
+        name: getattr(moved, name) for name in _Row.__struct_fields__ if name in moved.__struct_fields__
+    }
+    return _Row(
+        **{
+            **shared,
+            "kind": moved.kind.value,
+            "net_minor": moved.net_minor,
+            "id": moved.ref,
+            "movement_id": movement.movement_id,
+            "tenant_id": movement.tenant_id,
+            "payment_intent_id": movement.payment_intent_id,
+            "refund_id": movement.refund_id,
+            "is_booked": moved.created_at >= account.booked_from,
+            "fee_minor": moved.amount_minor - moved.net_minor,
+            "fee_details": json.dumps([[kind, amount] for kind, amount in moved.fees]),
+            "status": "available" if moved.is_available else "pending",
+        }
+    )

@@ -1,0 +1,110 @@
+"""The statement of one Stripe account: each call reads one page, and nothing is changed by any."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID
+
+import aiohttp
+import stripe
+
+from libs.common.ids import parse_id
+from libs.common.observability.logging import get_logger
+from services.gateway.errors import ProcessorUnavailable
+from services.gateway.processors.port.reading import Held, StatementMovement, StatementPage, StatementPayout
+from services.gateway.processors.stripe.amounts import UnsupportedAmount
+from services.gateway.processors.stripe.statement import balance_of, movement_of, payout_of
+
+log = get_logger("gateway.stripe_statement")
+
+_PAGE_MAX = 100
+"""Stripe's largest page."""
+_PAGE_SECONDS = 20.0
+"""How long a page may take; nobody waits for it."""
+_MOVEMENTS = "/v1/balance_transactions"
+_UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, UnsupportedAmount)
+"""What reading an object raises whose shape is another than the pinned version of the API promises."""
+
+type _Object = dict[str, Any]
+
+
+class StripeReader:
+    """The port to a statement, spoken to Stripe."""
+
+    def __init__(self, client: stripe.StripeClient) -> None:
+        self._client = client
+
+    async def movements(self, *, since: datetime, cursor: str = "") -> StatementPage[StatementMovement]:
+        """Read what moved since an instant."""
+        params = _since(since) | {"expand": ["data.source"]}
+        return await self._page(_MOVEMENTS, params, cursor, movement_of)
+
+    async def payouts(self, *, since: datetime, cursor: str = "") -> StatementPage[StatementPayout]:
+        """Read the payouts that were made since an instant."""
+        return await self._page("/v1/payouts", _since(since), cursor, payout_of)
+
+    async def movements_of(self, payout_ref: str, *, cursor: str = "") -> StatementPage[StatementMovement]:
+        """Read which movements an automatic payout consists of."""
+        return await self._page(_MOVEMENTS, {"payout": payout_ref, "expand": ["data.source"]}, cursor, movement_of)
+
+    async def payment_intent_of(self, payment_ref: str) -> UUID | None:
+        """Read our id of a payment in its metadata."""
+        intent = await self._get(f"/v1/payment_intents/{quote(payment_ref, safe='')}", {})
+        return parse_id(str((intent.get("metadata") or {}).get("payment_intent_id") or ""))
+
+    async def balance(self) -> dict[str, Held]:
+        """Read what the account has, by currency."""
+        return balance_of(await self._get("/v1/balance", {}))
+
+    async def disputes(self, *, since: datetime, cursor: str = "") -> StatementPage[_Object]:
+        """Read the disputes that were opened since an instant."""
+        return await self._page("/v1/disputes", _since(since), cursor, dict)
+
+    async def refunds(self, *, since: datetime, cursor: str = "") -> StatementPage[_Object]:
+        """Read the refunds that were made since an instant."""
+        return await self._page("/v1/refunds", _since(since), cursor, dict)
+
+    async def undelivered_events(self, *, since: datetime, cursor: str = "") -> StatementPage[_Object]:
+        """Read the events since an instant that reached no webhook endpoint; Stripe keeps them for 30 days."""
+        return await self._page("/v1/events", _since(since) | {"delivery_success": False}, cursor, dict)
+
+    async def movement(self, reference: str) -> _Object:
+        """Read one balance transaction with what moved it.
+
+        Raises:
+            ProcessorUnavailable: when it cannot be had at the moment.
+        """
+        return await self._get(f"{_MOVEMENTS}/{quote(reference, safe='')}", {"expand": ["source"]})
+
+    async def _page[T](self, path: str, params: _Object, cursor: str, read: Callable[[_Object], T]) -> StatementPage[T]:
+        after = {"starting_after": cursor} if cursor else {}
+        page = await self._get(path, params | {"limit": _PAGE_MAX} | after)
+        items: list[T] = []
+        unreadable: list[str] = []
+        found: list[_Object] = page["data"]
+        for each in found:
+            try:
+                items.append(read(each))
+            except _UNREADABLE:
+                log.error("statement.unreadable", path=path, reference=str(each.get("id")), exc_info=True)
+                unreadable.append(str(each.get("id")))
+        return StatementPage(
+            items=tuple(items),
+            unreadable=tuple(unreadable),
+            next_cursor=str(found[-1]["id"]) if found and page.get("has_more") else "",
+        )
+
+    async def _get(self, path: str, params: _Object) -> _Object:
+        try:
+            async with asyncio.timeout(_PAGE_SECONDS):
+                answered = await self._client.raw_request_async("get", path, **params)
+                found: _Object = answered.data
+                return found
+        except (stripe.StripeError, aiohttp.ClientError, OSError, TimeoutError) as fault:
+            raise ProcessorUnavailable(f"{path} cannot be read: {type(fault).__name__}") from fault
+
+
+def _since(since: datetime) -> _Object:
+    return {"created": {"gte": int(since.timestamp())}}

@@ -1,0 +1,167 @@
+"""The tables of statements: what moved on accounts at processors, what they paid out, and how far each list was read."""
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
+
+
+def movements_table(metadata: sa.MetaData) -> sa.Table:
+    """Describe what moved on accounts at processors."""
+    return sa.Table(
+        "processor_movements",
+        metadata,
+        sa.Column("account_id", sa.Text, nullable=False, comment="The account at the processor: acct_..."),
+        sa.Column("is_live", sa.Boolean, nullable=False, comment="Live or test mode, which share nothing."),
+        sa.Column("id", sa.Text, nullable=False, comment="The processor's reference: txn_..."),
+        sa.Column("movement_id", pg.UUID, nullable=False, comment="Derived from the account and the reference."),
+        sa.Column(
+            "tenant_id", sa.Text, nullable=False, comment="In whose books it is: by its payment, else the owner's."
+        ),
+        sa.Column(
+            "is_booked", sa.Boolean, nullable=False, comment="Whether it was published; false: of before booked_from."
+        ),
+        sa.Column("kind", sa.Text, nullable=False, comment="What moved, in our words."),
+        sa.Column("type", sa.Text, nullable=False, comment="The same in the processor's words."),
+        sa.Column("reporting_category", sa.Text, nullable=False, comment="The processor's category of it."),
+        sa.Column(
+            "source_ref", sa.Text, nullable=False, comment="What moved it: a charge, refund, dispute, payout; or empty."
+        ),
+        sa.Column(
+            "payment_ref", sa.Text, nullable=False, comment="The processor's reference of the payment, or empty."
+        ),
+        sa.Column("charge_ref", sa.Text, nullable=False, comment="The processor's reference of the charge, or empty."),
+        sa.Column("payment_intent_id", pg.UUID, comment="The payment of ours; NULL: it belongs to none."),
+        sa.Column("refund_id", pg.UUID, comment="The refund that we requested; NULL: none of ours."),
+        sa.Column(
+            "amount_minor", sa.BigInteger, nullable=False, comment="Before fees, in minor units; below zero it left."
+        ),
+        sa.Column(
+            "fee_minor", sa.BigInteger, nullable=False, comment="What was kept; below zero where it was given back."
+        ),
+        sa.Column("fee_details", pg.JSONB, nullable=False, comment="Its parts, as [kind, amount]."),
+        sa.Column("net_minor", sa.BigInteger, nullable=False, comment="The amount less the fee."),
+        sa.Column(
+            "currency", sa.Text, nullable=False, comment="What the account settles in: ISO 4217 code, upper case."
+        ),
+        sa.Column(
+            "exchange_rate",
+            sa.Text,
+            nullable=False,
+            comment="The processor's, as a decimal; empty where there is none.",
+        ),
+        sa.Column(
+            "source_amount_minor", sa.BigInteger, comment="The amount in the payment's currency, where it is another."
+        ),
+        sa.Column(
+            "source_currency", sa.Text, nullable=False, comment="The payment's currency, where it is another; or empty."
+        ),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, comment="When the processor booked it."),
+        sa.Column(
+            "available_at", sa.DateTime(timezone=True), nullable=False, comment="From when on it can be paid out."
+        ),
+        sa.Column("status", sa.Text, nullable=False, comment="pending or available; never back."),
+        sa.Column(
+            "payout_ref", sa.Text, nullable=False, server_default="", comment="The payout that it is part of, or empty."
+        ),
+        sa.Column("raw", sa.Text, nullable=False, comment="The balance transaction as it was last seen, as JSON."),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False, comment="When it was first seen."),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False, comment="When it last changed."),
+        sa.PrimaryKeyConstraint("account_id", "is_live", "id", name="pk_processor_movements"),
+        sa.CheckConstraint("status IN ('pending', 'available')", name="ck_processor_movements_status"),
+        sa.CheckConstraint("net_minor = amount_minor - fee_minor", name="ck_processor_movements_net"),
+        # How far back the list must be read again, since what is pending becomes available.
+        sa.Index(
+            "ix_processor_movements_pending",
+            "account_id",
+            "is_live",
+            "created_at",
+            postgresql_where=sa.text("status = 'pending'"),
+        ),
+        # What moved for one payment: whether its money was given back twice.
+        sa.Index(
+            "ix_processor_movements_payment",
+            "payment_intent_id",
+            "tenant_id",
+            postgresql_where=sa.text("payment_intent_id IS NOT NULL"),
+        ),
+        # By which a refund or a dispute finds the payment of its charge.
+        sa.Index(
+            "ix_processor_movements_ref",
+            "payment_ref",
+            postgresql_where=sa.text("payment_ref <> '' AND payment_intent_id IS NOT NULL"),
+        ),
+        sa.Index("ix_processor_movements_payout", "account_id", "is_live", "payout_ref", "id"),
+        comment="Each balance transaction of an account at a processor, once, whoever saw it.",
+    )
+
+
+def payouts_table(metadata: sa.MetaData) -> sa.Table:
+    """Describe what accounts at processors have paid out."""
+    return sa.Table(
+        "processor_payouts",
+        metadata,
+        sa.Column("account_id", sa.Text, nullable=False, comment="The account at the processor: acct_..."),
+        sa.Column("is_live", sa.Boolean, nullable=False, comment="Live or test mode, which share nothing."),
+        sa.Column("id", sa.Text, nullable=False, comment="The processor's reference: po_..."),
+        sa.Column("payout_id", pg.UUID, nullable=False, comment="Derived from the tenant and the reference."),
+        sa.Column(
+            "tenant_id", sa.Text, nullable=False, comment="In whose books it is: the account's owner when it was seen."
+        ),
+        sa.Column(
+            "amount_minor", sa.BigInteger, nullable=False, comment="In minor units; below zero the bank is debited."
+        ),
+        sa.Column("currency", sa.Text, nullable=False, comment="ISO 4217 code, upper case."),
+        sa.Column("status", sa.Text, nullable=False, comment="In the processor's words; it only goes on, never back."),
+        sa.Column(
+            "bank", sa.Text, nullable=False, comment="What was published of the bank: nothing, arrived, returned."
+        ),
+        sa.Column("is_automatic", sa.Boolean, nullable=False, comment="Made by the processor's own schedule."),
+        sa.Column("reconciliation_status", sa.Text, nullable=False, comment="Whether its movements are known there."),
+        sa.Column("is_matched", sa.Boolean, nullable=False, comment="Whether its movements bear its reference here."),
+        sa.Column("arrives_at", sa.DateTime(timezone=True), nullable=False, comment="When it arrives, or should."),
+        sa.Column("movement_ref", sa.Text, nullable=False, comment="The movement that took it, or empty."),
+        sa.Column(
+            "failure_movement_ref", sa.Text, nullable=False, comment="The movement that brought it back, or empty."
+        ),
+        sa.Column("original_ref", sa.Text, nullable=False, comment="The payout that it takes back, or empty."),
+        sa.Column("reversed_by", sa.Text, nullable=False, comment="The payout that takes it back, or empty."),
+        sa.Column("trace_id", sa.Text, nullable=False, comment="What the bank shows of it, or empty."),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, comment="When it was made."),
+        sa.Column("raw", sa.Text, nullable=False, comment="The payout as it was last seen, as JSON."),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False, comment="When it last changed."),
+        sa.PrimaryKeyConstraint("account_id", "is_live", "id", name="pk_processor_payouts"),
+        sa.CheckConstraint("bank IN ('nothing', 'arrived', 'returned')", name="ck_processor_payouts_bank"),
+        comment="Each payout of an account at a processor, once, whoever saw it.",
+    )
+
+
+def readings_table(metadata: sa.MetaData) -> sa.Table:
+    """Describe how far each list of an account was read."""
+    return sa.Table(
+        "processor_readings",
+        metadata,
+        sa.Column("account_id", sa.Text, nullable=False, comment="The account at the processor: acct_..."),
+        sa.Column("is_live", sa.Boolean, nullable=False, comment="Live or test mode, which share nothing."),
+        sa.Column("list", sa.Text, nullable=False, comment="Which list is read: movements, payouts, events."),
+        sa.Column(
+            "since", sa.DateTime(timezone=True), comment="How far back the round in progress reads; NULL: none is."
+        ),
+        sa.Column("cursor", sa.Text, nullable=False, server_default="", comment="From where its next page goes on."),
+        sa.Column("began_at", sa.DateTime(timezone=True), comment="When the round in progress began."),
+        sa.Column("complete_until", sa.DateTime(timezone=True), comment="When the last complete round began."),
+        sa.Column("deep_at", sa.DateTime(timezone=True), comment="When the last round began that read far back."),
+        sa.Column("next_at", sa.DateTime(timezone=True), nullable=False, comment="From when on anybody may read it."),
+        sa.Column(
+            "turn",
+            sa.BigInteger,
+            nullable=False,
+            server_default="0",
+            comment="Who reads it: whose lease ended saves nothing.",
+        ),
+        sa.Column(
+            "failures", sa.Integer, nullable=False, server_default="0", comment="Pages in a row that could not be had."
+        ),
+        sa.PrimaryKeyConstraint("account_id", "is_live", "list", name="pk_processor_readings"),
+        sa.CheckConstraint("list IN ('movements', 'payouts', 'events')", name="ck_processor_readings_list"),
+        sa.Index("ix_processor_readings_due", "next_at"),
+        comment="How far each list of an account was read; one process at a time reads one.",
+    )

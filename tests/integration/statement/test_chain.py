@@ -1,0 +1,220 @@
+"""A statement from Stripe into the books: pushed and pulled, page by page, once, whoever reads it and whatever is lost."""
+
+import asyncio
+import random
+from datetime import timedelta
+
+import pytest
+
+from deploy.fake_stripe import Fault, FaultKind, payments, payouts, refunds
+from services.gateway import metrics
+from tests.support.statement import Merchant, processor_accounts
+
+
+async def movements(merchant: Merchant) -> list[dict[str, object]]:
+    rows = await merchant.charging.fetch("SELECT * FROM processor_movements ORDER BY created_at, id")
+    return [dict(row) for row in rows]
+
+
+async def names(merchant: Merchant) -> list[str]:
+    return sorted(event.body.contract.name for event in await merchant.published())
+
+
+async def test_movement_that_is_pushed_and_pulled_is_published_once(merchant: Merchant) -> None:
+    await merchant.pay(15_050)
+    await merchant.deliver()
+    await asyncio.gather(merchant.read(), merchant.another_reading().work())
+    assert (await names(merchant)).count("processor_movement.recorded") == 1
+    merchant.advance(days=3)
+    await asyncio.gather(merchant.read(), merchant.another_reading().work())
+    await merchant.read()
+    # What was pending can be paid out now, and nothing else has changed.
+    assert await names(merchant) == ["processor_movement.available"]
+    (kept,) = await movements(merchant)
+    assert (kept["status"], kept["amount_minor"], kept["fee_minor"], kept["net_minor"]) == (
+        "available",
+        15_050,
+        466,
+        14_584,
+    )
+
+
+async def test_nothing_is_lost_where_every_webhook_is(merchant: Merchant) -> None:
+    intent, reference = await merchant.pay(15_050)
+    await merchant.give_back(intent, reference, 5_000)
+    await merchant.read()
+    await merchant.book()
+    standing = await merchant.standing()
+    assert processor_accounts(standing) == merchant.at_stripe()
+    assert standing["REVENUE BRL"] == -15_050
+    assert standing["REFUND_EXPENSE BRL"] == 5_000
+    assert {"CASH BRL", "REFUND_CLEARING BRL", "SUSPENSE BRL"} & standing.keys() == set()
+
+
+async def test_list_is_read_page_by_page_and_goes_on_after_a_fault(merchant: Merchant) -> None:
+    for _ in range(3):
+        await merchant.pay(1_000)
+    (first, *_) = merchant.books.balance_transactions.values()
+    for number in range(220):
+        copy = {**first, "id": f"txn_more_{number}", "source": None, "type": "stripe_fee", "fee": 0, "fee_details": []}
+        merchant.books.balance_transactions[copy["id"]] = {**copy, "amount": -1, "net": -1}
+    failed = metrics.STATEMENT_PAGES.labels("movements", "failed")._value
+    lost = Fault(kind=FaultKind.DROP_BEFORE, method="GET", path="/v1/balance_transactions")
+    for pages, kept in ((0, 0), (1, 100), (1, 200)):
+        for _ in range(pages):
+            await merchant.reading.work()
+        assert len(await movements(merchant)) == kept
+        before = failed.get()
+        merchant.place.fake.faults.add(lost)
+        await merchant.read()
+        assert failed.get() == before + 1
+        merchant.place.fake.faults.clear()
+        merchant.advance(hours=1)
+    await merchant.read()
+    assert len(await movements(merchant)) == 223
+    recorded = [event for event in await merchant.published() if event.body.contract.name.endswith("recorded")]
+    assert len({event.id for event in recorded}) == len(recorded) == 223
+
+
+async def test_list_in_the_hands_of_one_process_is_left_alone_by_others(merchant: Merchant) -> None:
+    await merchant.pay(1_000)
+    merchant.place.fake.latency_seconds = 0.3
+    first, second = await asyncio.gather(merchant.reading.work(), merchant.another_reading().work())
+    assert sorted((first, second)) == [0, 3]
+
+
+async def test_what_earlier_events_have_booked_is_kept_and_not_booked_again(merchant: Merchant) -> None:
+    await merchant.pay(15_050, method="pm_card_bypassPending")
+    payout = payouts.create_payout(merchant.books, {"amount": "5000", "currency": "brl"})
+    merchant.control(f"payouts/{payout['id']}/paid")
+    until = merchant.clock.now() + timedelta(hours=1)
+    await merchant.charging.write("UPDATE stripe_accounts SET booked_from = $1 RETURNING 1", until)
+    await merchant.deliver()
+    merchant.advance(hours=2)
+    await merchant.read()
+    old = ["payment.authorized", "payment.captured", "payout.created", "payout.paid", "processor_fee.charged"]
+    # That the payout is paid the list of payouts shows too: the same event, which counts once.
+    assert sorted(set(await names(merchant))) == old
+    assert {movement["is_booked"] for movement in await movements(merchant)} == {False}
+    await merchant.pay(1_000)
+    await merchant.deliver()
+    await merchant.read()
+    new = ["payment.authorized", "payment.captured", "processor_movement.recorded"]
+    assert await names(merchant) == new
+
+
+async def test_what_belongs_to_no_payment_waits_in_suspense_of_the_owner(merchant: Merchant) -> None:
+    payments.create(
+        merchant.books,
+        {
+            "amount": "8000",
+            "currency": "brl",
+            "payment_method": "pm_card_visa",
+            "confirm": "true",
+            "return_url": "https://shop.example",
+        },
+    )
+    await merchant.read()
+    await merchant.book()
+    assert await merchant.standing() == {
+        "PROCESSOR_PENDING BRL": 7_738,
+        "PROCESSOR_FEES BRL": 262,
+        "SUSPENSE BRL": -8_000,
+    }
+
+
+async def test_refund_by_hand_is_booked_and_no_event_of_it_is_left_over(merchant: Merchant) -> None:
+    _, reference = await merchant.pay(15_050)
+    await merchant.deliver()
+    refunds.create_refund(merchant.books, {"payment_intent": reference, "amount": "5000"})
+    await merchant.deliver()
+    await merchant.book()
+    standing = await merchant.standing()
+    assert (standing["REFUND_EXPENSE BRL"], standing.get("CASH BRL", 0)) == (5_000, 0)
+    assert (
+        await merchant.charging.fetch("SELECT 1 FROM stripe_events WHERE status <> 'HANDLED' AND status <> 'IGNORED'")
+        == []
+    )
+
+
+async def test_refund_and_dispute_of_the_same_money_are_an_alarm(merchant: Merchant) -> None:
+    metric = metrics.GIVEN_BACK_TWICE._value
+    before = metric.get()
+    intent, reference = await merchant.pay(15_050, method="pm_card_pendingRefund")
+    await merchant.give_back(intent, reference, 15_050)
+    await merchant.deliver()
+    assert metric.get() == before
+    merchant.control(f"payment_intents/{reference}/dispute", amount="15050")
+    await merchant.deliver()
+    assert metric.get() > before
+
+
+async def test_dispute_of_an_unknown_status_is_kept_and_its_money_booked(merchant: Merchant) -> None:
+    _, reference = await merchant.pay(15_050)
+    await merchant.deliver()
+    dispute = merchant.control(f"payment_intents/{reference}/dispute", amount="5000")
+    dispute["status"] = "arbitrated"
+    merchant.books.record("charge.dispute.updated", dispute)
+    await merchant.deliver()
+    rows = await merchant.charging.fetch("SELECT reason FROM stripe_events WHERE status = 'FAILED'")
+    assert [row["reason"] for row in rows] == ["unknown_status"]
+    await merchant.book()
+    standing = await merchant.standing()
+    assert standing["DISPUTE_CLEARING BRL"] == 5_000
+    assert processor_accounts(standing) == merchant.at_stripe()
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize(
+    ("ends", "bank"),
+    [(["paid"], 5_000), (["failed"], 0), (["canceled"], 0), (["paid", "failed"], 0), (["paid", "reverse"], 0)],
+    ids=lambda value: "-".join(value) if isinstance(value, list) else "",
+)
+async def test_payout_ends_as_the_bank_sees_it(merchant: Merchant, ends: list[str], bank: int, seed: int) -> None:
+    await merchant.pay(15_050, method="pm_card_bypassPending")
+    payout = payouts.create_payout(merchant.books, {"amount": "5000", "currency": "brl"})
+    for end in ends:
+        if end == "reverse":
+            back = payouts.reverse_payout(merchant.books, payout, {})
+            merchant.control(f"payouts/{back['id']}/paid")
+        else:
+            merchant.control(f"payouts/{payout['id']}/{end}")
+    await merchant.deliver(random.Random(seed), share=0.7)
+    await merchant.read()
+    await merchant.book(random.Random(seed))
+    standing = await merchant.standing()
+    assert (standing.get("BANK BRL", 0), standing.get("GATEWAY_CLEARING BRL", 0)) == (bank, 0)
+    assert processor_accounts(standing) == merchant.at_stripe()
+
+
+async def test_movements_of_an_automatic_payout_bear_its_reference(merchant: Merchant) -> None:
+    for _ in range(3):
+        await merchant.pay(1_000, method="pm_card_bypassPending")
+    (made,) = merchant.control("payouts/run")["data"]
+    await merchant.read()
+    assert {movement["payout_ref"] for movement in await movements(merchant)} == {""}
+    merchant.control(f"payouts/{made['id']}/reconciled")
+    merchant.advance(hours=7)
+    await merchant.read()
+    assert {movement["payout_ref"] for movement in await movements(merchant)} == {made["id"]}
+    row = await merchant.charging.fetchrow("SELECT is_matched, reconciliation_status FROM processor_payouts")
+    assert row is not None
+    assert (row["is_matched"], row["reconciliation_status"]) == (True, "completed")
+
+
+async def test_reader_shows_what_the_account_has(merchant: Merchant) -> None:
+    await merchant.pay(1_000)
+    intent, reference = await merchant.pay(2_000, method="pm_card_bypassPending")
+    await merchant.give_back(intent, reference, 500)
+    merchant.control(f"payment_intents/{reference}/dispute", amount="300")
+    held = (await merchant.reader.balance())["BRL"]
+    at_stripe = merchant.at_stripe()
+    assert (held.available_minor, held.pending_minor) == (
+        at_stripe.get("PROCESSOR_AVAILABLE BRL", 0),
+        at_stripe.get("PROCESSOR_PENDING BRL", 0),
+    )
+    since = merchant.clock.now() - timedelta(days=1)
+    assert [each["amount"] for each in (await merchant.reader.refunds(since=since)).items] == [500]
+    assert [each["amount"] for each in (await merchant.reader.disputes(since=since)).items] == [300]
+    events = await merchant.reader.undelivered_events(since=since)
+    assert len(events.items) == len(merchant.books.events)
