@@ -17,7 +17,7 @@ from services.ledger.accounts import AccountCommands, AccountConsumers, AccountQ
 from services.ledger.balances import FOLD_EVERY_SECONDS, BalanceConsumers, BalanceQueries, Folder
 from services.ledger.entries import EntryCommands, EntryConsumers, EntryQueries, entries_of_intents
 from services.ledger.entries import resend as publish_again
-from services.ledger.exchange import ExchangeCommands, ExchangeConsumers, ExchangeQueries
+from services.ledger.exchange import ExchangeCommands, ExchangeConsumers, ExchangeQueries, known_quote
 from services.ledger.holds import EXPIRE_EVERY_SECONDS, Expirer, HoldArchivist, HoldCommands, HoldConsumers
 from services.ledger.holds import FORGET_EVERY_SECONDS as FORGET_HOLDS_EVERY_SECONDS
 from services.ledger.integrity import (
@@ -68,7 +68,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     )
     for consumers in (
         AccountConsumers(AccountCommands(database, clock=clock), AccountQueries(database)),
-        PaymentConsumers(PaymentCommands(database, clock=clock, cache=cache)),
+        PaymentConsumers(PaymentCommands(database, clock=clock, cache=cache, quote_of=known_quote)),
         RoleConsumers(RoleCommands(database, clock=clock)),
         EntryConsumers(EntryCommands(database, service, clock=clock), EntryQueries(database)),
         BalanceConsumers(BalanceQueries(database)),

@@ -6,7 +6,7 @@ consumers, in any order. The fake's events are handed to the inbox as webhooks w
 
 import json
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -201,7 +201,11 @@ class Merchant:
 
     async def book(self, chance: random.Random | None = None) -> None:
         """Hand what was published to the ledger, by chance in any order and some of it twice."""
-        events = [event for event in await self.published() if "ledger" in event.body.contract.handled_by]
+        await self.handle(await self.published(), chance)
+
+    async def handle(self, published: Sequence[Received[Any]], chance: random.Random | None = None) -> None:
+        """Hand events to the ledger."""
+        events = [event for event in published if "ledger" in event.body.contract.handled_by]
         if chance is not None:
             events += [event for event in events if chance.random() < 0.2]
             chance.shuffle(events)

@@ -46,8 +46,7 @@ class PaymentCommand(PaymentMessage, frozen=True, kw_only=True):
     """What every command to the gateway has."""
 
     is_repeated: bool = False
-    """Whether the outcome of an earlier command like this is missing: what is known about the payment is published again,
-    and the processor is called only where no call was made yet."""
+    """Whether the outcome of an earlier command is missing: what is known is published again, and nothing is called twice."""
 
 
 @command(
@@ -269,6 +268,8 @@ class RefundSucceeded(PaymentMessage, frozen=True, kw_only=True):
     """When the processor did it, in UTC: the entry's `occurred_at`."""
     by_statement: bool = False
     """Whether the processor's statement books the money that left it."""
+    is_adopted: bool = False
+    """Whether nobody requested it from us: it was made at the processor, and becomes a refund of ours by this event."""
 
 
 @event(
@@ -294,7 +295,7 @@ class RefundFailed(PaymentMessage, frozen=True, kw_only=True):
     detail: str
     """A sentence that may be shown to a person."""
     after_success: bool = False
-    """Whether `RefundSucceeded` was published before: only then is there an entry to undo, however late this is handled."""
+    """Whether `RefundSucceeded` was published before: only then is there an entry to undo."""
     failed_at: datetime
     """When it happened at the processor, in UTC."""
     by_statement: bool = False

@@ -124,7 +124,7 @@ class MovementRecorded(MovementMessage, frozen=True, kw_only=True):
     payment_intent_id: UUID | None = None
     """The payment of ours that it belongs to; None where it belongs to none."""
     refund_id: UUID | None = None
-    """Our refund, where it is one that we requested."""
+    """Our id of the refund, where it is one: as we requested it, or derived where it is adopted."""
     fees: tuple[MovementFee, ...] = ()
     """What was kept of it, part by part."""
     source_amount_minor: int | None = None

@@ -210,7 +210,9 @@ class RecordedMovement(msgspec.Struct, frozen=True, kw_only=True):
     payment_intent_id: UUID | None
     """The payment of ours that it belongs to."""
     refund_id: UUID | None
-    """The refund that we requested."""
+    """The refund, where it is one of a payment of ours."""
+    is_adopted: bool = False
+    """Whether nobody requested the refund from us."""
     moved: StatementMovement
     """As the processor shows it."""
 
@@ -224,3 +226,8 @@ def movement_id(account: StatementAccount, moved: StatementMovement) -> UUID:
 def payout_id(tenant_id: str, reference: str) -> UUID:
     """Derive the id of a payout of a tenant: the one that its events have always had."""
     return derived_id(derived_id(UUID(int=0), f"payouts of {tenant_id}"), f"payout:{reference}")
+
+
+def adopted_id(tenant_id: str, payment_intent_id: UUID, refund_ref: str) -> UUID:
+    """Derive the id of a refund that was made at the processor: of its reference, the same whenever it is seen."""
+    return derived_id(payment_intent_id, f"refund:{tenant_id}:{refund_ref}")

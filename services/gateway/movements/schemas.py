@@ -1,13 +1,15 @@
 """The messages about a statement. The id of each event is derived: published again, it is the same event."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from libs.common.contracts.gateway import PayoutMessage, PayoutPaid
+from libs.common.contracts.gateway import PayoutMessage, PayoutPaid, RefundFailed, RefundSucceeded
 from libs.common.contracts.gateway_movements import (
     Direction,
     MovementAvailable,
     MovementFee,
+    MovementKind,
     MovementMessage,
     MovementRecorded,
     PayoutDebited,
@@ -41,6 +43,40 @@ def recorded(movement: RecordedMovement) -> Publication:
         exchange_rate=moved.exchange_rate,
     )
     return _publication(message, tenant_id=movement.tenant_id)
+
+
+def adopted(movement: RecordedMovement) -> Publication | None:
+    """Report a refund that nobody requested from us, or that it came back; None for anything else.
+
+    Its money has left the account: one that is still pending counts as given until it comes back.
+    """
+    moved = movement.moved
+    if not movement.is_adopted or movement.payment_intent_id is None or movement.refund_id is None:
+        return None
+    named: dict[str, Any] = {
+        "payment_intent_id": movement.payment_intent_id,
+        "refund_id": movement.refund_id,
+        "amount_minor": abs(moved.amount_minor if moved.source_amount_minor is None else moved.source_amount_minor),
+        "currency": moved.source_currency or moved.currency,
+        "by_statement": True,
+    }
+    message: RefundSucceeded | RefundFailed
+    if moved.kind is MovementKind.REFUND:
+        message = RefundSucceeded(**named, gateway_ref=moved.source_ref, refunded_at=moved.created_at, is_adopted=True)
+    else:
+        message = RefundFailed(
+            **named,
+            reason="processor_refused",
+            detail="The refund did not reach the customer.",
+            after_success=True,
+            failed_at=moved.created_at,
+        )
+    return Publication(
+        event_id=derived_id(movement.refund_id, f"{message.contract.name}:{movement.tenant_id}"),
+        message=message,
+        occurred_at=moved.created_at,
+        correlation=Correlation(correlation_id=moved.ref, tenant_id=movement.tenant_id),
+    )
 
 
 def available(

@@ -36,6 +36,17 @@ class _Place(msgspec.Struct, frozen=True, array_like=True):
     effective_at: datetime | None = None
 
 
+async def known_quote(
+    connection: Connection, tenant_id: str, from_currency: str, to_currency: str, at: datetime
+) -> Quote | None:
+    """Find what one unit of a currency was worth in another one; None where no rate leads from one to the other."""
+    rates = await _rates(connection, tenant_id, [from_currency], to_currency, at=at)
+    try:
+        return quote(rates, from_currency, to_currency)
+    except RateUnknown:
+        return None
+
+
 class ExchangeQueries:
     """Reads about currencies of one ledger process."""
 

@@ -1,6 +1,7 @@
 """Posting what happened to money at the processor, and choosing the account that plays a role."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 
 from libs.common.clock import Clock
 from libs.common.contracts import ledger_roles as contract
@@ -22,23 +23,29 @@ from services.ledger.accounts import (
     lock_roles,
     role_changes,
 )
-from services.ledger.core import Account, Chart, Entry
+from services.ledger.core import Account, Chart, Entry, Quote
 from services.ledger.errors import AccountUnknown, RoleActorInvalid
 from services.ledger.posting import BalanceCache, Booking, Refused, Replayed, count, post_locked, post_optimistically
-from services.ledger.posting_rules.domain.movements import Movement, MovementRule, movement_entries
+from services.ledger.posting_rules.domain.movements import Movement, MovementRule, is_far_off, movement_entries
 from services.ledger.posting_rules.domain.payments import Occurrence, PostingRule
 from services.ledger.posting_rules.domain.roles import check_role
 
 log = get_logger("ledger.posting_rules")
 
+type QuoteOf = Callable[[Connection, str, str, str, datetime], Awaitable[Quote | None]]
+"""Finds what one unit of a currency is worth in another one to a tenant at an instant; None where no rate is known."""
+
 
 class PaymentCommands:
     """What one ledger process posts of payments; several processes may post for the same tenants."""
 
-    def __init__(self, database: Database, *, clock: Clock, cache: BalanceCache | None = None) -> None:
+    def __init__(
+        self, database: Database, *, clock: Clock, cache: BalanceCache | None = None, quote_of: QuoteOf | None = None
+    ) -> None:
         self._database = database
         self._clock = clock
         self._cache = cache
+        self._quote_of = quote_of
         self._charts = Charts()
 
     async def post_occurrences(
@@ -56,7 +63,8 @@ class PaymentCommands:
     ) -> None:
         """Post what moved at the processor by one rule, as one group inside `tx`.
 
-        What has to be booked against SUSPENSE is logged and counted: a person decides where it belongs.
+        What has to be booked against SUSPENSE is logged and counted, a person decides where it belongs; so is an exchange at a
+        rate that is far from the one that is known.
 
         Raises:
             Rejected: why the first refused one cannot be posted; the caller then tries each alone.
@@ -75,6 +83,22 @@ class PaymentCommands:
                     amount_minor=moved.amount_minor,
                     currency=moved.currency,
                 )
+            if moved.source_currency and self._quote_of is not None:
+                quoted = await self._quote_of(
+                    tx, correlation.tenant_id, moved.source_currency, moved.currency, moved.occurred_at
+                )
+                if quoted is not None and is_far_off(moved, quoted):
+                    metrics.EXCHANGES_FAR_OFF.inc()
+                    log.error(
+                        "movement.exchange_far_off",
+                        tenant_id=correlation.tenant_id,
+                        gateway_ref=moved.gateway_ref,
+                        sold_minor=moved.source_amount_minor,
+                        sold_currency=moved.source_currency,
+                        bought_minor=moved.amount_minor,
+                        bought_currency=moved.currency,
+                        known_rate=str(quoted.shown),
+                    )
 
     async def _post[H](
         self,

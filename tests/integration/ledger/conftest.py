@@ -18,7 +18,7 @@ from libs.common.observability.correlation import Correlation
 from services.ledger.accounts import AccountCommands, AccountConsumers, AccountQueries
 from services.ledger.balances import BalanceConsumers, BalanceQueries
 from services.ledger.entries import EntryCommands, EntryConsumers, EntryQueries
-from services.ledger.exchange import ExchangeCommands, ExchangeConsumers, ExchangeQueries
+from services.ledger.exchange import ExchangeCommands, ExchangeConsumers, ExchangeQueries, known_quote
 from services.ledger.posting import PostingService
 from services.ledger.posting_rules import PaymentCommands, PaymentConsumers, RoleCommands, RoleConsumers
 from tests.integration.ledger.bank import Bank
@@ -35,7 +35,7 @@ class Ledger:
         self.database = database
         self.clock = clock
         self.accounts = AccountConsumers(AccountCommands(database, clock=clock), AccountQueries(database))
-        self.payments = PaymentConsumers(PaymentCommands(database, clock=clock))
+        self.payments = PaymentConsumers(PaymentCommands(database, clock=clock, quote_of=known_quote))
         self.roles = RoleConsumers(RoleCommands(database, clock=clock))
         service = PostingService(database, clock=clock)
         self.entries = EntryConsumers(EntryCommands(database, service, clock=clock), EntryQueries(database))

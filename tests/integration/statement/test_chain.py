@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from deploy.fake_stripe import Fault, FaultKind, payments, payouts, refunds
+from libs.common.contracts.gateway import RefundFailed, RefundSucceeded
 from services.gateway import metrics
 from tests.support.statement import Merchant, processor_accounts
 
@@ -123,12 +124,24 @@ async def test_what_belongs_to_no_payment_waits_in_suspense_of_the_owner(merchan
     }
 
 
-async def test_refund_by_hand_is_booked_and_no_event_of_it_is_left_over(merchant: Merchant) -> None:
-    _, reference = await merchant.pay(15_050)
-    await merchant.deliver()
-    refunds.create_refund(merchant.books, {"payment_intent": reference, "amount": "5000"})
+async def test_refund_by_hand_is_adopted_once_and_no_event_of_it_is_left_over(merchant: Merchant) -> None:
+    intent, reference = await merchant.pay(15_050)
     await merchant.deliver()
     await merchant.book()
+    made = refunds.create_refund(merchant.books, {"payment_intent": reference, "amount": "5000"})
+    returned = refunds.create_refund(merchant.books, {"payment_intent": reference, "amount": "700"})
+    merchant.control(f"refunds/{returned['id']}/failed")
+    await merchant.read()
+    await merchant.deliver()
+    events = await merchant.published()
+    adopted = {event.body.gateway_ref: event.body for event in events if isinstance(event.body, RefundSucceeded)}
+    assert adopted.keys() == {made["id"], returned["id"]}
+    assert {(body.payment_intent_id, body.is_adopted, body.by_statement) for body in adopted.values()} == {
+        (intent, True, True)
+    }
+    (failed,) = [event.body for event in events if isinstance(event.body, RefundFailed)]
+    assert (failed.refund_id, failed.after_success) == (adopted[returned["id"]].refund_id, True)
+    await merchant.handle(events)
     standing = await merchant.standing()
     assert (standing["REFUND_EXPENSE BRL"], standing.get("CASH BRL", 0)) == (5_000, 0)
     assert (

@@ -217,7 +217,8 @@ class _Book:
         if intent is None:
             raise NotYet(f"payment intent {item.payment_intent_id} is not known yet")
         refund = None if item.refund_id is None else self._refunds.get((item.tenant_id, item.refund_id))
-        if item.refund_id is not None and (refund is None or refund.payment_intent_id != intent.id):
+        is_strange = refund is not None and refund.payment_intent_id != intent.id
+        if item.refund_id is not None and ((refund is None and not item.is_new) or is_strange):
             raise NotYet(f"refund {item.refund_id} of payment intent {intent.id} is not known yet")
         dispute = None if item.dispute_id is None else self._disputes.get((item.tenant_id, item.dispute_id))
         is_answer = (item.tenant_id, intent.id, item.command_id) in self._commands

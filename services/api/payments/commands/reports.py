@@ -12,7 +12,7 @@ from libs.common.messaging import Received
 from libs.common.observability.correlation import Correlation
 from services.api.errors import ContradictoryOutcome
 from services.api.payments import domain
-from services.api.payments.domain import Decision, Dispute, DisputeStatus, PaymentIntent, Refund
+from services.api.payments.domain import Decision, Dispute, DisputeStatus, PaymentIntent, Refund, RefundStatus
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -46,6 +46,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """The service that reports it."""
     message_id: UUID
     """The message that reports it."""
+    is_new: bool = False
+    """Whether the refund that it is about becomes known by it."""
     decide: Callable[[Known], Decision]
     """What it makes of the payment."""
 
@@ -128,13 +130,37 @@ def posted(event: Received[ledger.JournalEntryPosted], at: datetime) -> Report:
 
 
 def refund_succeeded(event: Received[gateway.RefundSucceeded], at: datetime) -> Report:
-    """The processor gave the money back: the refund is COMPLETED."""
+    """The processor gave the money back: the refund is COMPLETED; one that was made there becomes one of ours."""
     body = event.body
+    if body.is_adopted:
+        return _refund_adopted(event, at)
 
     def decide(intent: PaymentIntent, refund: Refund) -> Decision:
         return domain.complete_refund(intent, refund, gateway_ref=body.gateway_ref, at=at)
 
     return _of_refund(event, decide)
+
+
+def _refund_adopted(event: Received[gateway.RefundSucceeded], at: datetime) -> Report:
+    body = event.body
+    made = Refund(
+        tenant_id=event.tenant_id,
+        id=body.refund_id,
+        payment_intent_id=body.payment_intent_id,
+        amount_minor=body.amount_minor,
+        currency=body.currency,
+        status=RefundStatus.COMPLETED,
+        gateway_ref=body.gateway_ref,
+        created_at=body.refunded_at,
+        updated_at=at,
+    )
+    return _report(
+        event,
+        lambda known: domain.adopt_refund(known.intent, known.refund, made, at=at),
+        intent_id=body.payment_intent_id,
+        refund_id=body.refund_id,
+        is_new=True,
+    )
 
 
 def refund_failed(event: Received[gateway.RefundFailed], at: datetime) -> Report:
@@ -238,6 +264,7 @@ def _report[M: gateway.PaymentMessage | gateway.CaptureReported | ledger.Journal
     refund_id: UUID | None = None,
     dispute_id: UUID | None = None,
     command_id: UUID | None = None,
+    is_new: bool = False,
 ) -> Report:
     return Report(
         tenant_id=event.tenant_id,
@@ -248,5 +275,6 @@ def _report[M: gateway.PaymentMessage | gateway.CaptureReported | ledger.Journal
         correlation=event.correlation,
         actor=type(event.body).contract.owner,
         message_id=event.id,
+        is_new=is_new,
         decide=decide,
     )

@@ -37,7 +37,14 @@ from services.api.payments.domain.lifecycle import (
 )
 from services.api.payments.domain.lists import IntentFilter, TimelineEvent
 from services.api.payments.domain.refund import Refund, RefundStatus
-from services.api.payments.domain.returns import complete_refund, end_dispute, fail_refund, open_dispute, request_refund
+from services.api.payments.domain.returns import (
+    adopt_refund,
+    complete_refund,
+    end_dispute,
+    fail_refund,
+    open_dispute,
+    request_refund,
+)
 from services.api.payments.domain.waiting import Due, Stuck, Sweep, Waiting
 
 __all__ = [
@@ -65,6 +72,7 @@ __all__ = [
     "Sweep",
     "TimelineEvent",
     "Waiting",
+    "adopt_refund",
     "authorize",
     "capture",
     "complete_refund",

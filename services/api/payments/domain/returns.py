@@ -9,7 +9,7 @@ from services.api.errors import ContradictoryOutcome, NotYet, RefundExceedsPayme
 from services.api.payments.domain.decisions import Decision, decide
 from services.api.payments.domain.dispute import Dispute, DisputeStatus
 from services.api.payments.domain.intent import PaymentIntent
-from services.api.payments.domain.lifecycle import Happening
+from services.api.payments.domain.lifecycle import Happening, Stage
 from services.api.payments.domain.refund import Refund, RefundStatus
 
 
@@ -63,6 +63,27 @@ def complete_refund(intent: PaymentIntent, refund: Refund, *, gateway_ref: str, 
         refunded_minor=intent.refunded_minor + refund.amount_minor,
     )
     return msgspec.structs.replace(decision, refund=completed)
+
+
+def adopt_refund(intent: PaymentIntent, known: Refund | None, made: Refund, *, at: datetime) -> Decision:
+    """Somebody gave money back at the processor, and the payment has one refund more, which is completed.
+
+    Raises:
+        NotYet: when the capture is not in the books yet, or a refund of the same money is pending.
+    """
+    if known is not None:
+        return Decision(intent, refund=known)
+    if intent.stage not in (Stage.SETTLED, Stage.PARTIALLY_REFUNDED, Stage.REFUNDED):
+        raise NotYet(f"payment intent {intent.id} is refunded at the processor before it is settled here")
+    if intent.refunded_minor + intent.refunding_minor + made.amount_minor > intent.captured_minor:
+        # The processor gives nothing back twice: one that we have requested and that is pending will fail.
+        raise NotYet(
+            f"a refund made at the processor leaves nothing for the pending ones of payment intent {intent.id}"
+        )
+    decision = decide(
+        intent, Happening.REFUND_COMPLETED, at=at, refunded_minor=intent.refunded_minor + made.amount_minor
+    )
+    return msgspec.structs.replace(decision, refund=made)
 
 
 def fail_refund(intent: PaymentIntent, refund: Refund, *, code: str, message: str, at: datetime) -> Decision:

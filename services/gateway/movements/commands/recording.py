@@ -6,6 +6,7 @@ from datetime import datetime
 import msgspec
 
 from libs.common.clock import Clock
+from libs.common.contracts.gateway_movements import MovementKind
 from libs.common.db import Connection, Database
 from libs.common.messaging import Publication, publish
 from libs.common.observability.logging import get_logger
@@ -16,6 +17,7 @@ from services.gateway.movements.domain import (
     Known,
     RecordedMovement,
     StatementAccount,
+    adopted_id,
     at_the_bank,
     is_known_status,
     later_status,
@@ -28,6 +30,8 @@ from services.gateway.movements.sql.payouts import PayoutRow
 from services.gateway.processors.port.reading import StatementMovement, StatementPayout
 
 log = get_logger("gateway.movements")
+
+_REFUNDS = (MovementKind.REFUND, MovementKind.REFUND_FAILURE)
 
 
 class StatementRecording:
@@ -60,7 +64,7 @@ class StatementRecording:
             published: list[Publication | None] = []
             for each in movements:
                 if each.moved.ref in new and each.moved.created_at >= account.booked_from:
-                    published += [schemas.recorded(each), _available(each)]
+                    published += [schemas.recorded(each), _available(each), schemas.adopted(each)]
             published += [
                 schemas.available(
                     tenant_id=each.tenant_id,
@@ -154,12 +158,17 @@ def _recorded(account: StatementAccount, moved: StatementMovement, known: Known)
     payment = known.payment_of(moved)
     tenant_id = account.tenant_id if payment is None else payment.tenant_id
     intent_id = None if payment is None else payment.payment_intent_id
-    is_requested = intent_id is not None and (tenant_id, intent_id, moved.refund_id) in known.refunds
+    refund_id, is_adopted = moved.refund_id, False
+    if intent_id is None or moved.kind not in _REFUNDS:
+        refund_id = None
+    elif refund_id is None or (tenant_id, intent_id, refund_id) not in known.refunds:
+        refund_id, is_adopted = adopted_id(tenant_id, intent_id, moved.source_ref), True
     return RecordedMovement(
         movement_id=movement_id(account, moved),
         tenant_id=tenant_id,
         payment_intent_id=intent_id,
-        refund_id=moved.refund_id if is_requested else None,
+        refund_id=refund_id,
+        is_adopted=is_adopted,
         moved=moved,
     )
 

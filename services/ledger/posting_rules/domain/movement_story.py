@@ -182,8 +182,9 @@ MOVEMENT_STORIES = (
     ),
     MovementStory(
         title="Refund that somebody made at the processor",
-        words="A person gives 50.00 back on the processor's own pages: nobody but the statement knows of it.",
-        steps=(*_SALE, Moved(ref="txn_refund", kind=MovementKind.REFUND, amount_minor=-5000)),
+        words="A person gives 50.00 back on the processor's own pages. The statement shows it, and it is adopted as a refund of ours "
+        "that has succeeded.",
+        steps=(*_SALE, Moved(ref="txn_refund", kind=MovementKind.REFUND, amount_minor=-5000), _REFUNDED),
         closing=_SOLD | {"PROCESSOR_PENDING BRL": 10050, "REFUND_EXPENSE BRL": 5000},
     ),
     MovementStory(

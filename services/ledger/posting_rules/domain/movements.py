@@ -10,6 +10,7 @@ nothing is gained. Money that can be paid out is an entry of its own.
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from fractions import Fraction
 from types import MappingProxyType
 from uuid import UUID
 
@@ -19,19 +20,19 @@ from libs.common.contracts.gateway_movements import FeeKind, MovementKind
 from libs.common.contracts.ledger import EntryKind, Side
 from libs.common.contracts.ledger_roles import Role
 from libs.common.ids import derived_id
-from services.ledger.core import Chart, Entry, Line
+from services.ledger.core import Chart, Entry, Line, Quote
 
 _OF_PAYMENT: Mapping[MovementKind, Role] = MappingProxyType(
     {
         MovementKind.CHARGE: Role.CASH,
         MovementKind.RELEASE: Role.CASH,
-        MovementKind.REFUND: Role.REFUND_EXPENSE,
-        MovementKind.REFUND_FAILURE: Role.REFUND_EXPENSE,
+        MovementKind.REFUND: Role.REFUND_CLEARING,
+        MovementKind.REFUND_FAILURE: Role.REFUND_CLEARING,
         MovementKind.DISPUTE: Role.DISPUTE_CLEARING,
         MovementKind.DISPUTE_REVERSAL: Role.DISPUTE_CLEARING,
     }
 )
-"""What meets a movement that belongs to a payment; a refund that we have not requested has nobody else to book it."""
+"""What meets a movement that belongs to a payment. A refund that nobody requested from us is adopted: it is booked as ours are."""
 
 _OF_ACCOUNT: Mapping[MovementKind, Role] = MappingProxyType(
     {
@@ -44,7 +45,8 @@ _OF_ACCOUNT: Mapping[MovementKind, Role] = MappingProxyType(
 )
 """What meets a movement of the account itself."""
 
-_REFUNDS = (MovementKind.REFUND, MovementKind.REFUND_FAILURE)
+_BAND = Fraction(1, 10)
+"""How far the processor's rate may be from the known one: its margin is 1 to 2 percent, a rate of yesterday a few more."""
 
 FEE_ROLES: Mapping[FeeKind, Role] = MappingProxyType(
     {
@@ -68,7 +70,7 @@ class Movement(msgspec.Struct, frozen=True, kw_only=True):
     payment_intent_id: UUID | None = None
     """The payment of ours that it belongs to."""
     refund_id: UUID | None = None
-    """Our refund, where it is one that we requested."""
+    """Our id of the refund, where it is one."""
     amount_minor: int
     """Before fees, in minor units of `currency`."""
     currency: str
@@ -91,8 +93,6 @@ class Movement(msgspec.Struct, frozen=True, kw_only=True):
             return _OF_ACCOUNT[self.kind]
         if self.payment_intent_id is None or self.kind not in _OF_PAYMENT:
             return Role.SUSPENSE
-        if self.kind in _REFUNDS and self.refund_id is not None:
-            return Role.REFUND_CLEARING
         return _OF_PAYMENT[self.kind]
 
 
@@ -126,6 +126,12 @@ def movement_entries(chart: Chart, moved: Movement) -> tuple[Entry, ...]:
         return settled
     exchanged = [(Role.FX_POSITION, moved.source_amount_minor), (moved.counterpart, -moved.source_amount_minor)]
     return settled + _entry(chart, moved, EntryKind.MOVEMENT_EXCHANGED, moved.source_currency, exchanged)
+
+
+def is_far_off(moved: Movement, quoted: Quote) -> bool:
+    """Return whether a movement was exchanged at a rate outside a band of a tenth around the one that is known."""
+    known = abs(quoted.worth(moved.source_amount_minor))
+    return abs(abs(moved.amount_minor) - known) > known * _BAND + 1
 
 
 def available_entries(chart: Chart, moved: Movement) -> tuple[Entry, ...]:

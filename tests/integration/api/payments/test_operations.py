@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import asyncpg
+import msgspec
 import pytest
 
 from libs.common.contracts import gateway
@@ -299,3 +300,19 @@ async def test_capture_that_lost_to_a_deadlock_is_decided_again(
         await admin.execute("DROP FUNCTION IF EXISTS api.lose() CASCADE")
         await admin.execute("DROP SEQUENCE IF EXISTS api.tries")
         await admin.close()
+
+
+async def test_refund_that_was_made_at_the_processor_becomes_one_of_ours(api: Api, tenant_id: str) -> None:
+    client = api.client(tenant_id)
+    intent = await settled(api, client, tenant_id)
+    made = msgspec.structs.replace(succeeded(intent, str(uuid4())), is_adopted=True)
+    for _ in range(2):
+        await api.handle(tenant_id, made, by=api.consumers.on_refund_succeeded)
+    [shown] = (await client.call("GET", f"/v1/payment-intents/{intent}/refunds")).json
+    assert (shown["id"], shown["status"], shown["amount"]) == (str(made.refund_id), "COMPLETED", "50.00")
+    payment = (await client.call("GET", f"/v1/payment-intents/{intent}")).json
+    assert (payment["status"], payment["refunded_amount"]) == ("PARTIALLY_REFUNDED", "50.00")
+    back = msgspec.structs.replace(failed(intent, str(made.refund_id)), after_success=True)
+    await api.handle(tenant_id, back, by=api.consumers.on_refund_failed)
+    [shown] = (await client.call("GET", f"/v1/payment-intents/{intent}/refunds")).json
+    assert shown["status"] == "FAILED"

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from libs.common.clock import ManualClock
 from libs.common.contracts import gateway, gateway_movements
 from libs.common.contracts.gateway_movements import Direction, MovementKind
 from libs.common.contracts.ledger import EntryKind
+from libs.common.contracts.ledger_money import RecordExchangeRate
 from libs.common.errors import Invalid
 from libs.common.ids import derived_id, new_id
 from libs.common.messaging import Received
@@ -171,6 +173,31 @@ async def test_what_fits_nothing_is_counted(ledger: Ledger, clock: ManualClock, 
     await handle(ledger, event(foreign, tenant_id, clock))
     await handle(ledger, event(Moved(ref="txn_2", kind=MovementKind.CHARGE, amount_minor=5), tenant_id, clock))
     assert metric.get() == before + 1
+
+
+@pytest.mark.parametrize(("bought", "alarms"), [(54_321, 0), (48_890, 0), (48_880, 1), (59_760, 1), (749_999_957, 1)])
+async def test_exchange_far_off_the_known_rate_is_an_alarm_and_booked(
+    ledger: Ledger, clock: ManualClock, tenant_id: str, bought: int, alarms: int
+) -> None:
+    metric = metrics.EXCHANGES_FAR_OFF._value
+    before = metric.get()
+    moved = Moved(ref="txn_1", kind=MovementKind.CHARGE, amount_minor=bought, source=(10_000, "USD"))
+    # Where no rate is known, nothing can be said.
+    await handle(ledger, event(moved, f"{tenant_id}-b", clock))
+    assert metric.get() == before
+    await ledger.exchange.on_record_exchange_rate(
+        RecordExchangeRate(
+            tenant_id=tenant_id,
+            rate_id=new_id(),
+            from_currency="USD",
+            to_currency="BRL",
+            rate=Decimal("5.4321"),
+            effective_at=clock.now(),
+        )
+    )
+    await handle(ledger, event(moved, tenant_id, clock))
+    assert metric.get() == before + alarms
+    assert (await standing(ledger, tenant_id))["PROCESSOR_PENDING BRL"] == bought
 
 
 async def test_dispute_and_its_first_victory_are_left_to_the_statement(

@@ -44,6 +44,25 @@ def test_a_refund_is_reserved_at_once_and_counts_when_it_is_completed() -> None:
     assert (full.intent.status, full.intent.refundable_minor) == (Status.REFUNDED, 0)
 
 
+def test_refund_that_was_made_at_the_processor_is_adopted_once() -> None:
+    made = refund_of(settled(), 5050).refund
+    assert made is not None
+    made = msgspec.structs.replace(made, status=RefundStatus.COMPLETED, gateway_ref="re")
+    adopted = domain.adopt_refund(settled(), None, made, at=T1)
+    assert (adopted.intent.status, adopted.intent.refunded_minor) == (Status.PARTIALLY_REFUNDED, 5050)
+    assert (adopted.intent.refunding_minor, adopted.refund) == (0, made)
+    assert not domain.adopt_refund(adopted.intent, made, made, at=T1).changed
+    failed = domain.fail_refund(adopted.intent, made, code="c", message="m", at=T1)
+    assert (failed.intent.status, failed.intent.refunded_minor) == (Status.SETTLED, 0)
+    assert failed.refund is not None
+    assert not domain.adopt_refund(failed.intent, failed.refund, made, at=T1).changed
+    with pytest.raises(NotYet):
+        domain.adopt_refund(intent_in(Stage.CAPTURED), None, made, at=T1)
+    # The processor will refuse the one that is pending: until then both cannot be right.
+    with pytest.raises(NotYet):
+        domain.adopt_refund(refund_of(settled(), 15050).intent, None, made, at=T1)
+
+
 def test_refunds_never_exceed_what_was_captured_and_says_so_in_known_words() -> None:
     with pytest.raises(
         RefundExceedsPayment, match=r"total refunds \(1000\.00\) would exceed payment amount \(150\.50\)"
