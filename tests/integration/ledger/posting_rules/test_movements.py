@@ -182,7 +182,7 @@ async def test_exchange_far_off_the_known_rate_is_an_alarm_and_booked(
     metric = metrics.EXCHANGES_FAR_OFF._value
     before = metric.get()
     moved = Moved(ref="txn_1", kind=MovementKind.CHARGE, amount_minor=bought, source=(10_000, "USD"))
-    # Where no rate is known, nothing can be said.
+    # Where no rate is known, nothing is far off.
     await handle(ledger, event(moved, f"{tenant_id}-b", clock))
     assert metric.get() == before
     await ledger.exchange.on_record_exchange_rate(
