@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 
 from libs.common.contracts.base import Message, event
-from libs.common.contracts.gateway import PayoutMessage
+from libs.common.contracts.gateway import DisputeMessage, PayoutMessage
 
 _MOVEMENT: dict[str, Any] = {
     "movement_id": "0190f3a4-5b6c-7d8e-9f01-23456789abd7",
@@ -155,3 +155,24 @@ class MovementAvailable(MovementMessage, frozen=True, kw_only=True):
 class PayoutDebited(PayoutMessage, frozen=True, kw_only=True):
     """The bank was debited: a payout that had arrived was taken back, or a balance below zero was covered. Handled by the
     ledger."""
+
+
+@event(
+    "dispute.amount_changed",
+    owner="gateway",
+    handled_by=("api",),
+    example={
+        "payment_intent_id": "0190f3a4-5b6c-7d8e-9f01-23456789abce",
+        "amount_minor": 3000,
+        "currency": "BRL",
+        "dispute_id": "0190f3a4-5b6c-7d8e-9f01-23456789abd3",
+        "gateway_ref": "dp_1Ozabc",
+        "happened_at": "2026-11-25T09:00:00Z",
+        "was_minor": 5000,
+    },
+)
+class DisputeAmountChanged(DisputeMessage, frozen=True, kw_only=True):
+    """The customer's bank disputes another amount than before; what that moves, the statement shows. Handled by the api."""
+
+    was_minor: int
+    """The amount before, in minor units: this change follows the one that led to it."""

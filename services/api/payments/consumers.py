@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from libs.common.contracts import gateway, ledger
+from libs.common.contracts.gateway_movements import DisputeAmountChanged
 from libs.common.contracts.ledger import EntryKind
 from libs.common.db import Connection
 from libs.common.messaging import Bus, Received
@@ -32,6 +33,7 @@ class PaymentConsumers:
         bus.handle(gateway.RefundSucceeded, self.on_refund_succeeded)
         bus.handle(gateway.RefundFailed, self.on_refund_failed)
         bus.handle(gateway.DisputeOpened, self.on_dispute_opened)
+        bus.handle(DisputeAmountChanged, self.on_dispute_amount_changed)
         bus.handle(gateway.DisputeWon, self.on_dispute_won)
         bus.handle(gateway.DisputeLost, self.on_dispute_lost)
         bus.handle(ledger.JournalEntryPosted, self.on_journal_entry_posted)
@@ -97,6 +99,12 @@ class PaymentConsumers:
     async def on_dispute_opened(self, tx: Connection, events: Sequence[Received[gateway.DisputeOpened]]) -> AfterCommit:
         """The customer's bank took money back until it is decided."""
         return await self._outcomes.record(tx, events, reports.dispute_opened)
+
+    async def on_dispute_amount_changed(
+        self, tx: Connection, events: Sequence[Received[DisputeAmountChanged]]
+    ) -> AfterCommit:
+        """The customer's bank disputes another amount."""
+        return await self._outcomes.record(tx, events, reports.dispute_amount_changed)
 
     async def on_dispute_won(self, tx: Connection, events: Sequence[Received[gateway.DisputeWon]]) -> AfterCommit:
         """The bank gave it back."""

@@ -9,6 +9,7 @@ from libs.common.contracts.gateway import (
     DisputeWon,
     PaymentMessage,
 )
+from libs.common.contracts.gateway_movements import DisputeAmountChanged
 from libs.common.ids import derived_id
 from libs.common.messaging import Publication
 from libs.common.observability.correlation import Correlation
@@ -41,5 +42,22 @@ def dispute(
         case _:
             assert_never(state)
     name = f"{message.contract.name}:{reversals}" if reversals else message.contract.name
+    event_id = derived_id(dispute.id, f"{name}:{dispute.tenant_id}")
+    return Publication(event_id=event_id, message=message, occurred_at=at, correlation=correlation)
+
+
+def amount_changed(dispute: Dispute, *, was_minor: int, at: datetime, correlation: Correlation) -> Publication:
+    """Report that a bank disputes another amount than before."""
+    message = DisputeAmountChanged(
+        payment_intent_id=dispute.payment_intent_id,
+        amount_minor=dispute.amount_minor,
+        currency=dispute.currency,
+        dispute_id=dispute.id,
+        gateway_ref=dispute.gateway_ref,
+        happened_at=at,
+        by_statement=has_statement(dispute.processor),
+        was_minor=was_minor,
+    )
+    name = f"{message.contract.name}:{was_minor}:{dispute.amount_minor}:{at.isoformat()}"
     event_id = derived_id(dispute.id, f"{name}:{dispute.tenant_id}")
     return Publication(event_id=event_id, message=message, occurred_at=at, correlation=correlation)

@@ -8,6 +8,7 @@ import pytest
 
 from deploy.fake_stripe import Fault, FaultKind, payments, payouts, refunds
 from libs.common.contracts.gateway import RefundFailed, RefundSucceeded
+from libs.common.contracts.gateway_movements import DisputeAmountChanged
 from services.gateway import metrics
 from tests.support.statement import Merchant, processor_accounts
 
@@ -160,6 +161,26 @@ async def test_refund_and_dispute_of_the_same_money_are_an_alarm(merchant: Merch
     merchant.control(f"payment_intents/{reference}/dispute", amount="15050")
     await merchant.deliver()
     assert metric.get() > before
+
+
+async def test_dispute_that_changes_its_amount_is_published_with_each(merchant: Merchant) -> None:
+    _, reference = await merchant.pay(15_050)
+    await merchant.deliver()
+    dispute = merchant.control(f"payment_intents/{reference}/dispute", amount="5000")
+    await merchant.deliver()
+    for amount in ("3000", "7000"):
+        merchant.advance(hours=1)
+        merchant.control(f"disputes/{dispute['id']}/amount", amount=amount)
+        await merchant.deliver()
+    merchant.advance(hours=1)
+    merchant.control(f"disputes/{dispute['id']}/lost")
+    await merchant.deliver()
+    events = await merchant.published()
+    changes = [event.body for event in events if isinstance(event.body, DisputeAmountChanged)]
+    assert [(change.was_minor, change.amount_minor) for change in changes] == [(5_000, 3_000), (3_000, 7_000)]
+    await merchant.handle(events)
+    standing = await merchant.standing()
+    assert (standing["DISPUTE_LOSSES BRL"], standing.get("DISPUTE_CLEARING BRL", 0)) == (7_000, 0)
 
 
 async def test_dispute_of_an_unknown_status_is_kept_and_its_money_booked(merchant: Merchant) -> None:

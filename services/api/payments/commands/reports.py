@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from libs.common.contracts import gateway, ledger
+from libs.common.contracts.gateway_movements import DisputeAmountChanged
 from libs.common.messaging import Received
 from libs.common.observability.correlation import Correlation
 from services.api.errors import ContradictoryOutcome
@@ -190,6 +191,17 @@ def dispute_opened(event: Received[gateway.DisputeOpened], at: datetime) -> Repo
         updated_at=at,
     )
     return _of_dispute(event, lambda known: domain.open_dispute(known.intent, known.dispute, opened, at=at))
+
+
+def dispute_amount_changed(event: Received[DisputeAmountChanged], at: datetime) -> Report:
+    """The customer's bank disputes another amount than before."""
+    body = event.body
+    return _of_dispute(
+        event,
+        lambda known: domain.change_dispute(
+            known.intent, known.dispute, amount_minor=body.amount_minor, was_minor=body.was_minor, at=at
+        ),
+    )
 
 
 def dispute_won(event: Received[gateway.DisputeWon], at: datetime) -> Report:

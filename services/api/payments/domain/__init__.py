@@ -39,6 +39,7 @@ from services.api.payments.domain.lists import IntentFilter, TimelineEvent
 from services.api.payments.domain.refund import Refund, RefundStatus
 from services.api.payments.domain.returns import (
     adopt_refund,
+    change_dispute,
     complete_refund,
     end_dispute,
     fail_refund,
@@ -75,6 +76,7 @@ __all__ = [
     "adopt_refund",
     "authorize",
     "capture",
+    "change_dispute",
     "complete_refund",
     "confirm",
     "confirm_capture",

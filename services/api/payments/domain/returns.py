@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 
 from services.api.errors import ContradictoryOutcome, NotYet, RefundExceedsPayment
-from services.api.payments.domain.decisions import Decision, decide
+from services.api.payments.domain.decisions import Decision, changed, decide
 from services.api.payments.domain.dispute import Dispute, DisputeStatus
 from services.api.payments.domain.intent import PaymentIntent
 from services.api.payments.domain.lifecycle import Happening, Stage
@@ -120,6 +120,25 @@ def open_dispute(intent: PaymentIntent, known: Dispute | None, opened: Dispute, 
     disputed = intent.disputed_minor + opened.amount_minor
     decision = decide(intent, Happening.DISPUTE_OPENED, at=at, disputed_minor=disputed)
     return msgspec.structs.replace(decision, dispute=opened)
+
+
+def change_dispute(
+    intent: PaymentIntent, known: Dispute | None, *, amount_minor: int, was_minor: int, at: datetime
+) -> Decision:
+    """The customer's bank disputes another amount than before: that much is taken, unless it gave all of it back.
+
+    Raises:
+        NotYet: when its opening, or the change before this one, is not known yet.
+    """
+    if known is None or known.amount_minor not in (amount_minor, was_minor):
+        raise NotYet(f"a dispute of payment intent {intent.id} changes its amount before the one it had is known")
+    if known.amount_minor == amount_minor:
+        return Decision(intent, dispute=known)
+    taken = 0 if known.status is DisputeStatus.WON else amount_minor - was_minor
+    decision = changed(intent, (), at=at, changes={"disputed_minor": max(0, intent.disputed_minor + taken)})
+    return msgspec.structs.replace(
+        decision, dispute=msgspec.structs.replace(known, amount_minor=amount_minor, updated_at=at)
+    )
 
 
 def end_dispute(

@@ -11,7 +11,7 @@ type Key = tuple[str, UUID]
 
 REFUND_CHANGING = ("status", "gateway_ref", "failure_code", "failure_message", "updated_at")
 """The columns of a refund that a change touches; the others are immutable."""
-DISPUTE_CHANGING = ("status", "reversals", "updated_at")
+DISPUTE_CHANGING = ("amount_minor", "status", "reversals", "updated_at")
 """The columns of a dispute that a change touches; the others are immutable."""
 
 _SAVE_REFUND = Statement(

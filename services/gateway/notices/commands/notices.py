@@ -16,6 +16,7 @@ from libs.common.observability.correlation import Correlation
 from libs.common.observability.logging import get_logger
 from services.gateway import metrics
 from services.gateway.notices.domain import Dispute
+from services.gateway.notices.schemas import amount_changed
 from services.gateway.notices.schemas import dispute as dispute_message
 from services.gateway.notices.sql.payments import NoticeStore, Payment, RacedError
 from services.gateway.operations import UNHEARD, Attempt, AttemptStatus, action_required, attempt_id, outcome
@@ -216,9 +217,13 @@ class _Change:
                 return Applied.CONTRADICTS
             reversals = known.reversals + 1
         elif known is not None and is_open:
-            # What a bank has taken meanwhile the statement shows; the amount that counts is the one at the decision.
-            is_same = notice.amount_minor == known.amount_minor or has_statement(notice.processor)
-            return Applied.KNOWN if is_same else Applied.CONTRADICTS
+            if notice.amount_minor == known.amount_minor:
+                return Applied.KNOWN
+            if not has_statement(notice.processor):
+                return Applied.CONTRADICTS
+            if notice.happened_at <= known.opened_at:
+                # Its opening, which is older than the change that is known.
+                return Applied.KNOWN
         dispute = Dispute(
             tenant_id=notice.tenant_id,
             id=dispute_id,
@@ -245,12 +250,14 @@ class _Change:
         states = [(DisputeState.OPEN, dispute.opened_at, 0)] if known is None else []
         if not is_open:
             states.append((notice.state, notice.happened_at, reversals))
-        await self._payment.publish(
-            [
-                dispute_message(dispute, state=state, at=at, correlation=correlation, reversals=turned)
-                for state, at, turned in states
-            ]
-        )
+        published = [
+            dispute_message(dispute, state=state, at=at, correlation=correlation, reversals=turned)
+            for state, at, turned in states
+        ]
+        if known is not None and known.amount_minor != dispute.amount_minor:
+            was, at = known.amount_minor, notice.happened_at
+            published.insert(0, amount_changed(dispute, was_minor=was, at=at, correlation=correlation))
+        await self._payment.publish(published)
         return Applied.APPLIED
 
     async def _hold(self, notice: AuthorizedNotice | CapturedNotice, *, expires_at: datetime | None = None) -> Applied:

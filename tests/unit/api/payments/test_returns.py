@@ -63,6 +63,23 @@ def test_refund_that_was_made_at_the_processor_is_adopted_once() -> None:
         domain.adopt_refund(refund_of(settled(), 15050).intent, None, made, at=T1)
 
 
+def test_dispute_that_changes_its_amount_leaves_so_much_to_refund() -> None:
+    opened = domain.open_dispute(settled(), None, a_dispute(settled(), amount_minor=3000), at=T1)
+    more = domain.change_dispute(opened.intent, opened.dispute, amount_minor=5000, was_minor=3000, at=T1)
+    assert more.dispute is not None
+    assert (more.dispute.amount_minor, more.intent.disputed_minor, more.intent.refundable_minor) == (5000, 5000, 10050)
+    again = domain.change_dispute(more.intent, more.dispute, amount_minor=5000, was_minor=3000, at=T1)
+    assert not again.changed
+    lost = domain.end_dispute(more.intent, more.dispute, is_won=False, at=T1)
+    assert (lost.intent.disputed_minor, lost.facts) == (5000, (domain.Fact.DISPUTE_LOST,))
+    won = domain.end_dispute(more.intent, more.dispute, is_won=True, at=T1)
+    less = domain.change_dispute(won.intent, won.dispute, amount_minor=4000, was_minor=5000, at=T1)
+    assert less.intent.disputed_minor == 0
+    for known in (None, opened.dispute):
+        with pytest.raises(NotYet):
+            domain.change_dispute(opened.intent, known, amount_minor=7000, was_minor=5000, at=T1)
+
+
 def test_refunds_never_exceed_what_was_captured_and_says_so_in_known_words() -> None:
     with pytest.raises(
         RefundExceedsPayment, match=r"total refunds \(1000\.00\) would exceed payment amount \(150\.50\)"
