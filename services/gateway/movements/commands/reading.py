@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 import msgspec
@@ -22,6 +22,8 @@ log = get_logger("gateway.statement")
 
 _LEASE = timedelta(seconds=90)
 """How long a list belongs to whoever reads a page of it: longer than a page may take, and what it leads to."""
+_ENSURE_EVERY = timedelta(seconds=15)
+"""How soon an account that was added begins to be read."""
 _TOGETHER_MAX = 4
 """Lists that one process reads at a time, each of another account or kind."""
 _PAUSE_MAX = timedelta(minutes=30)
@@ -56,11 +58,14 @@ class StatementReading:
         self._keep_event = keep_event
         self._every = every
         self._clock = clock
+        self._ensured_at: datetime | None = None
 
     async def work(self) -> int:
         """Read one page of each of a few lists that are due; returns how many there were."""
         now = self._clock.now()
-        await readings.ensure(self._database, now=now)
+        if self._ensured_at is None or now - self._ensured_at >= _ENSURE_EVERY:
+            await readings.ensure(self._database, now=now)
+            self._ensured_at = now
         due = await readings.claim(self._database, now=now, lease=_LEASE, limit=_TOGETHER_MAX)
         # Not a task group: one list that trips over a bug must not cancel its neighbours.
         results = await asyncio.gather(*(self._one(*claimed) for claimed in due), return_exceptions=True)

@@ -8,10 +8,12 @@ from libs.common.db import Database
 from libs.common.db.statements import Statement, reader_of
 from services.gateway.movements.domain import ListKind, Reading, StatementAccount
 
+# Whatever is there already is only looked up.
 _ENSURE = Statement("""
 INSERT INTO processor_readings (account_id, is_live, list, next_at)
 SELECT a.account_id, a.is_live, l.list, :now FROM stripe_accounts AS a CROSS JOIN unnest(:lists::text[]) AS l (list)
- WHERE a.processor IS NOT NULL
+ WHERE a.processor IS NOT NULL AND NOT EXISTS (
+       SELECT FROM processor_readings AS r WHERE (r.account_id, r.is_live, r.list) = (a.account_id, a.is_live, l.list))
 ON CONFLICT DO NOTHING
 """)
 

@@ -316,6 +316,20 @@ class TestRoles:
         assert shown.changes[0].changed_at - shown.changes[1].changed_at == timedelta(hours=1)
         assert shown.role.account == "REVENUE"
 
+    async def test_revenue_is_recognised_later_where_the_tenant_chooses_so(
+        self, ledger: Ledger, clock: ManualClock, tenant_id: str
+    ) -> None:
+        await ledger.handle_captures(captured(tenant_id, at=clock.now(), amount_minor=100))
+        deferred = AssignAccountRole(
+            tenant_id=tenant_id, role=Role.REVENUE, account="DEFERRED_REVENUE", actor="ana@example.com"
+        )
+        assert (await ledger.roles.on_assign_account_role(deferred)).account_type is AccountType.LIABILITY
+        await ledger.handle_captures(captured(tenant_id, at=clock.now(), amount_minor=700))
+        assert await standing(ledger, tenant_id) == {"CASH": 800, "REVENUE": -100, "DEFERRED_REVENUE": -700}
+        await ledger.roles.on_assign_account_role(msgspec.structs.replace(deferred, account="REVENUE"))
+        await ledger.handle_captures(captured(tenant_id, at=clock.now(), amount_minor=5))
+        assert (await standing(ledger, tenant_id))["REVENUE"] == -105
+
     async def test_changes_at_once_are_numbered_one_after_the_other(
         self, ledger: Ledger, clock: ManualClock, tenant_id: str
     ) -> None:
