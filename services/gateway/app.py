@@ -31,6 +31,7 @@ from services.gateway.accounts import (
     place_processors,
 )
 from services.gateway.movements import StatementAccount, StatementReading, StatementRecording, statement_workers
+from services.gateway.movements import resend as publish_movements_again
 from services.gateway.notices import (
     EventStore,
     NoticeConsumers,
@@ -243,7 +244,7 @@ async def resend(settings: Settings, window: Window) -> int:
     )
     await database.open()
     try:
-        return await publish_again(database, window)
+        return await publish_again(database, window) + await publish_movements_again(database, window)
     finally:
         await database.close()
 

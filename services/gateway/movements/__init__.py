@@ -1,6 +1,6 @@
 """What moved on accounts at processors: read from their statement and pushed by webhooks, each published once."""
 
-from services.gateway.movements.commands import StatementReading, StatementRecording
+from services.gateway.movements.commands import StatementReading, StatementRecording, resend
 from services.gateway.movements.domain import StatementAccount
 from services.gateway.movements.workers import statement_workers
 
@@ -8,5 +8,6 @@ __all__ = [
     "StatementAccount",
     "StatementReading",
     "StatementRecording",
+    "resend",
     "statement_workers",
 ]

@@ -96,6 +96,21 @@ def available(
     return _publication(message, tenant_id=tenant_id)
 
 
+def available_of(movement: RecordedMovement) -> Publication | None:
+    """Report that the processor can pay out what a movement brought; None where it cannot yet, or it brought nothing."""
+    moved = movement.moved
+    if not moved.is_available:
+        return None
+    return available(
+        tenant_id=movement.tenant_id,
+        movement_id=movement.movement_id,
+        ref=moved.ref,
+        net_minor=moved.net_minor,
+        currency=moved.currency,
+        at=moved.available_at,
+    )
+
+
 def at_bank(
     change: BankChange,
     *,

@@ -4,12 +4,16 @@ import asyncio
 import random
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from deploy.fake_stripe import Fault, FaultKind, payments, payouts, refunds
 from libs.common.contracts.gateway import RefundFailed, RefundSucceeded
 from libs.common.contracts.gateway_movements import DisputeAmountChanged
+from libs.common.ids import new_id
+from libs.common.messaging.resend import Window
 from services.gateway import metrics
+from services.gateway.movements import resend
 from tests.support.statement import Merchant, processor_accounts
 
 
@@ -234,6 +238,25 @@ async def test_movements_of_an_automatic_payout_bear_its_reference(merchant: Mer
     row = await merchant.charging.fetchrow("SELECT is_matched, reconciliation_status FROM processor_payouts")
     assert row is not None
     assert (row["is_matched"], row["reconciliation_status"]) == (True, "completed")
+
+
+async def test_what_moved_is_published_again_with_the_ids_that_it_had(merchant: Merchant) -> None:
+    begun = merchant.clock.now()
+    intent, reference = await merchant.pay(15_050, method="pm_card_bypassPending")
+    await merchant.give_back(intent, reference, 500)
+    refunds.create_refund(merchant.books, {"payment_intent": reference, "amount": "700"})
+    await merchant.read()
+    of_statement = ("processor_movement.recorded", "processor_movement.available", "refund.succeeded")
+    first = {event.id: event.body for event in await merchant.published() if event.body.contract.name in of_statement}
+    requested = [each for each in first.values() if isinstance(each, RefundSucceeded) and not each.is_adopted]
+    window = Window(since=begun, until=begun + timedelta(days=1))
+    assert await resend(merchant.charging, window) == len(first) - len(requested) == 7
+    again = {event.id: event.body for event in await merchant.published()}
+    assert again.items() <= first.items()
+    only = msgspec.structs.replace(window, contract="refund.succeeded")
+    assert await resend(merchant.charging, only) == 1
+    assert await resend(merchant.charging, msgspec.structs.replace(window, payment_intent_id=new_id())) == 0
+    assert await resend(merchant.charging, Window(since=begun - timedelta(days=1), until=begun)) == 0
 
 
 async def test_reader_shows_what_the_account_has(merchant: Merchant) -> None:

@@ -64,7 +64,7 @@ class StatementRecording:
             published: list[Publication | None] = []
             for each in movements:
                 if each.moved.ref in new and each.moved.created_at >= account.booked_from:
-                    published += [schemas.recorded(each), _available(each), schemas.adopted(each)]
+                    published += [schemas.recorded(each), schemas.available_of(each), schemas.adopted(each)]
             published += [
                 schemas.available(
                     tenant_id=each.tenant_id,
@@ -170,20 +170,6 @@ def _recorded(account: StatementAccount, moved: StatementMovement, known: Known)
         refund_id=refund_id,
         is_adopted=is_adopted,
         moved=moved,
-    )
-
-
-def _available(movement: RecordedMovement) -> Publication | None:
-    moved = movement.moved
-    if not moved.is_available:
-        return None
-    return schemas.available(
-        tenant_id=movement.tenant_id,
-        movement_id=movement.movement_id,
-        ref=moved.ref,
-        net_minor=moved.net_minor,
-        currency=moved.currency,
-        at=moved.available_at,
     )
 
 

@@ -1,0 +1,63 @@
+"""What was published of statements, read back page by page in the order of the key."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+from libs.common.contracts.gateway_movements import FeeKind, MovementKind
+from libs.common.db import Database
+from libs.common.db.statements import Statement
+from libs.common.messaging.resend import PAGE_ROWS, Window
+from services.gateway.movements.domain import RecordedMovement, adopted_id
+from services.gateway.processors.port.reading import StatementMovement
+
+# What was booked, and what could be paid out since, in the window; page by page in the order of the primary key.
+_MOVEMENTS = Statement("""
+SELECT * FROM processor_movements
+ WHERE is_booked AND (account_id, is_live, id) > (:account_id, :is_live, :id)
+   AND (created_at >= :since AND created_at < :until
+        OR status = 'available' AND available_at >= :since AND available_at < :until)
+   AND (:payment_intent_id::uuid IS NULL OR payment_intent_id = :payment_intent_id)
+ ORDER BY account_id, is_live, id LIMIT :limit
+""")
+
+_SAME = frozenset(StatementMovement.__struct_fields__) - {"ref", "kind", "fees", "is_available"}
+"""Fields that are columns of the same name."""
+
+
+async def movements(database: Database, window: Window) -> AsyncIterator[list[RecordedMovement]]:
+    """Read the movements that were booked, or could be paid out, in the window."""
+    place: dict[str, Any] = {"account_id": "", "is_live": False, "id": ""}
+    while True:
+        rows = await _MOVEMENTS.fetch(
+            database,
+            **place,
+            since=window.since,
+            until=window.until,
+            payment_intent_id=window.payment_intent_id,
+            limit=PAGE_ROWS,
+        )
+        if not rows:
+            return
+        yield [_movement(dict(row)) for row in rows]
+        place = {name: rows[-1][name] for name in place}
+
+
+def _movement(row: dict[str, Any]) -> RecordedMovement:
+    intent_id, refund_id, source_ref = row["payment_intent_id"], row["refund_id"], row["source_ref"]
+    is_adopted = intent_id is not None and refund_id == adopted_id(row["tenant_id"], intent_id, source_ref)
+    moved = StatementMovement(
+        **{name: row[name] for name in _SAME},
+        kind=MovementKind(row["kind"]),
+        ref=row["id"],
+        fees=tuple((FeeKind(kind), amount) for kind, amount in json.loads(row["fee_details"])),
+        is_available=row["status"] == "available",
+    )
+    return RecordedMovement(
+        movement_id=row["movement_id"],
+        tenant_id=row["tenant_id"],
+        payment_intent_id=intent_id,
+        refund_id=refund_id,
+        is_adopted=is_adopted,
+        moved=moved,
+    )
