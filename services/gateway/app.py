@@ -170,6 +170,8 @@ def patience(settings: ResolutionSettings) -> Patience:
         key_lifetime=timedelta(seconds=settings.idempotency_key_lifetime_seconds),
         lease=timedelta(seconds=settings.attempt_lease_seconds),
         pause=timedelta(seconds=settings.not_taken_pause_seconds),
+        authorization_wait=timedelta(seconds=settings.authorization_wait_seconds),
+        look_up_ages=tuple(timedelta(seconds=age) for age in settings.look_up_schedule_seconds),
         reading_ages=tuple(timedelta(seconds=age) for age in settings.reading_schedule_seconds),
     )
 

@@ -4,7 +4,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 REQUESTS = Counter(
     "gateway_requests_total",
-    "Calls to the processor, retries included, by what it answered: approved, pending, requires_action, declined, unknown, not_taken.",
+    "Calls to the processor, retries included, by what it answered: approved, pending, requires_action, declined, unknown, not_taken; absent for a look-up.",
     ["operation", "status"],
 )
 REQUEST_DURATION = Histogram(

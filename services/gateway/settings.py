@@ -86,6 +86,12 @@ class ResolutionSettings(msgspec.Struct, frozen=True, kw_only=True):
     """At which ages an operation that the processor has taken on, a pending refund or an action of the customer, is
     read again; its notice is usually quicker. A refund takes 5 to 10 business days, some up to 30 days (Stripe's
     documentation, "Refund destinations"); after the last one a person is alerted."""
+    look_up_schedule_seconds: tuple[Age, ...] = (60, 3_600, 21_600, 86_400, 259_200)
+    """How long after a key's lifetime the processor's records are read about an outcome that is still unknown; once they
+    have been read, what does not stand there was never done. After the last one a person is alerted."""
+    authorization_wait_seconds: Annotated[float, between(1, 86_400)] = 300.0
+    """How long an authorization waits for an account whose key the processor refuses, before it is declined: nothing was
+    requested, and a customer waits some minutes at most. Captures, voids and refunds wait until the key is accepted."""
     attempt_lease_seconds: Annotated[float, between(_LEASE_SECONDS_MIN, 3_600)] = 6.0
     """How long an attempt belongs to whoever asks, who renews it three times as often. So much later after a crash the
     resolver takes over, of this process or of another, unless the command is redelivered first."""
@@ -196,6 +202,8 @@ def check_settings(settings: Settings) -> list[str]:
         faults.append(
             "UNKNOWN_SCHEDULE_SECONDS must end before IDEMPOTENCY_KEY_LIFETIME_SECONDS, or a forgotten key charges twice"
         )
+    if not _rises(resolution.look_up_schedule_seconds):
+        faults.append("LOOK_UP_SCHEDULE_SECONDS must be rising numbers above zero")
     if not _rises(resolution.reading_schedule_seconds):
         faults.append("READING_SCHEDULE_SECONDS must be rising numbers above zero")
     return faults

@@ -9,14 +9,14 @@ import msgspec
 import pytest
 
 from libs.common.clock import ManualClock
-from libs.common.contracts.gateway import AuthorizePayment, CapturePayment, PaymentCommand, PaymentMessage
+from libs.common.contracts.gateway import AuthorizePayment, CapturePayment, PaymentCommand, PaymentMessage, VoidPayment
 from libs.common.db import Database
 from libs.common.ids import new_id
 from libs.common.messaging import Received
 from libs.common.observability.correlation import Correlation
 from services.gateway.app import patience
 from services.gateway.operations import Attempt, AttemptStatus, AttemptStore, Commands
-from services.gateway.processors.port import Answer, Authorize, Processor
+from services.gateway.processors.port import Answer, Authorize, Finding, Processor
 from services.gateway.resilience import Bulkhead, Circuit, ResilientProcessor, Retries
 from services.gateway.settings import ResolutionSettings
 from tests.support.processors import SoleProcessor
@@ -55,6 +55,34 @@ class Dying:
 
     async def refund(self, request: Any) -> Answer:
         return await self._processor.refund(request)
+
+    async def look_up(self, request: Any) -> Finding:
+        return await self._processor.look_up(request)
+
+
+class Fixed:
+    """A processor in front of another one, which gives fixed answers to the calls that are set."""
+
+    name = "sandbox"
+
+    def __init__(self, processor: Processor) -> None:
+        self._processor = processor
+        self.answers: dict[str, Any] = {}
+
+    async def authorize(self, request: Any) -> Answer:
+        return self.answers.get("authorize") or await self._processor.authorize(request)
+
+    async def capture(self, request: Any) -> Answer:
+        return self.answers.get("capture") or await self._processor.capture(request)
+
+    async def void(self, request: Any) -> Answer:
+        return self.answers.get("void") or await self._processor.void(request)
+
+    async def refund(self, request: Any) -> Answer:
+        return self.answers.get("refund") or await self._processor.refund(request)
+
+    async def look_up(self, request: Any) -> Finding:
+        return self.answers.get("look_up") or await self._processor.look_up(request)
 
 
 class Gateway:
@@ -99,6 +127,11 @@ class Gateway:
     def capture_command(self, amount_minor: int, *, intent: UUID, gateway_ref: str) -> Received[CapturePayment]:
         return self._received(
             CapturePayment(payment_intent_id=intent, amount_minor=amount_minor, currency="BRL", gateway_ref=gateway_ref)
+        )
+
+    def void_command(self, amount_minor: int, *, intent: UUID, gateway_ref: str) -> Received[VoidPayment]:
+        return self._received(
+            VoidPayment(payment_intent_id=intent, amount_minor=amount_minor, currency="BRL", gateway_ref=gateway_ref)
         )
 
     def _received[M: PaymentMessage](self, body: M, *, retries: int = 0) -> Received[M]:

@@ -114,7 +114,7 @@ class Tenant:
             correlation_id="corr",
             traceparent="",
         )
-        return await self.attempts.open(attempt)
+        return (await self.attempts.open(attempt)).attempt
 
     def intent(self, attempt: Attempt, **changes: Any) -> dict[str, Any]:
         """The payment intent of an attempt, as Stripe shows it."""

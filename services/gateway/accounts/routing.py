@@ -24,10 +24,12 @@ from services.gateway.processors.port import (
     Answer,
     Authorize,
     Capture,
+    Finding,
     GuardedProcessor,
     NotTaken,
     NotTakenReason,
     Processor,
+    ProcessorRequest,
     Refund,
     Void,
 )
@@ -265,6 +267,11 @@ class _Account:
         """Give captured funds back."""
         guarded = await self._guarded()
         return _NO_ACCOUNT if guarded is None else await guarded.refund(request)
+
+    async def look_up(self, request: ProcessorRequest) -> Finding:
+        """Read what became of a request."""
+        guarded = await self._guarded()
+        return _NO_ACCOUNT if guarded is None else await guarded.look_up(request)
 
     async def _guarded(self) -> ResilientProcessor | None:
         try:

@@ -16,11 +16,13 @@ import tenacity
 from services.gateway import metrics
 from services.gateway.errors import ProcessorUnavailable
 from services.gateway.processors.port import (
+    Absent,
     Answer,
     Approved,
     Authorize,
     Capture,
     Declined,
+    Finding,
     NotTaken,
     NotTakenReason,
     Operation,
@@ -55,7 +57,7 @@ class Retries(msgspec.Struct, frozen=True, kw_only=True):
 class _Failed(Exception):
     """Carries an answer that counts as a failure of the processor through the circuit."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Finding) -> None:
         super().__init__(type(answer).__name__)
         self.answer = answer
 
@@ -72,7 +74,10 @@ class _TooLate(tenacity.stop.stop_base):
         return self._monotonic() + retry_state.upcoming_sleep >= self._ends_at
 
 
+_LOOK_UP = "look_up"
+"""What a look-up is called in metrics, beside the operations."""
 _STATUS: dict[type[Any], str] = {
+    Absent: "absent",
     Approved: "approved",
     Pending: "pending",
     RequiresAction: "requires_action",
@@ -82,10 +87,10 @@ _STATUS: dict[type[Any], str] = {
 }
 _REQUESTS = {
     (operation, kind): metrics.REQUESTS.labels(operation, status)
-    for operation in Operation
+    for operation in (*Operation, _LOOK_UP)
     for kind, status in _STATUS.items()
 }
-_DURATIONS = {operation: metrics.REQUEST_DURATION.labels(operation) for operation in Operation}
+_DURATIONS = {operation: metrics.REQUEST_DURATION.labels(operation) for operation in (*Operation, _LOOK_UP)}
 
 
 class ResilientProcessor:
@@ -141,11 +146,17 @@ class ResilientProcessor:
         """Give captured funds back, calling more than once where that helps."""
         return await self._ask(Operation.REFUND, self._processor.refund, request)
 
+    async def look_up(self, request: ProcessorRequest) -> Finding:
+        """Read what became of a request, once, and not while calls are paused."""
+        return await self._once(
+            _LOOK_UP, self._processor.look_up, request, ends_at=self._monotonic() + request.timeout_seconds
+        )
+
     async def _ask[R: ProcessorRequest](
         self, operation: Operation, call: Callable[[R], Awaitable[Answer]], request: R
     ) -> Answer:
         ends_at = self._monotonic() + request.timeout_seconds
-        answer = await self._once(operation, call, request, ends_at=ends_at)
+        answer = _answered(await self._once(operation, call, request, ends_at=ends_at))
         if not _helps_to_repeat(answer) or self._retries.max_retries == 0:
             return answer
         # tenacity begins where there is something to repeat: it costs 37 us a call, a third of all the rest (measured).
@@ -164,7 +175,7 @@ class ResilientProcessor:
                 is_first = False
                 return first
             repeated = msgspec.structs.replace(request, call=request.call + calls)
-            last = await self._once(operation, call, repeated, ends_at=ends_at)
+            last = _answered(await self._once(operation, call, repeated, ends_at=ends_at))
             calls += last.calls
             unknown = last if isinstance(last, Unknown) else unknown
             return last
@@ -192,8 +203,8 @@ class ResilientProcessor:
         return msgspec.structs.replace(final, calls=calls)
 
     async def _once[R: ProcessorRequest](
-        self, operation: Operation, call: Callable[[R], Awaitable[Answer]], request: R, *, ends_at: float
-    ) -> Answer:
+        self, operation: str, call: Callable[[R], Awaitable[Finding]], request: R, *, ends_at: float
+    ) -> Finding:
         try:
             timeout_seconds = min(self._retries.call_timeout_seconds, ends_at - self._monotonic())
             return await self._through_circuit(operation, call, request, timeout_seconds=timeout_seconds)
@@ -201,11 +212,11 @@ class ResilientProcessor:
             return NotTaken(reason=NotTakenReason.CIRCUIT_OPEN, calls=0)
 
     async def _through_circuit[R: ProcessorRequest](
-        self, operation: Operation, call: Callable[[R], Awaitable[Answer]], request: R, *, timeout_seconds: float
-    ) -> Answer:
+        self, operation: str, call: Callable[[R], Awaitable[Finding]], request: R, *, timeout_seconds: float
+    ) -> Finding:
         timed = msgspec.structs.replace(request, timeout_seconds=timeout_seconds)
 
-        async def judged() -> Answer:
+        async def judged() -> Finding:
             answer = await call(timed)
             if _is_failure(answer):
                 raise _Failed(answer)
@@ -213,7 +224,7 @@ class ResilientProcessor:
 
         self._in_flight.inc()
         began = self._monotonic()
-        answer: Answer
+        answer: Finding
         try:
             answer = await self._circuit.call(judged, timeout_seconds=timeout_seconds)
         except _Failed as failed:
@@ -230,17 +241,23 @@ class ResilientProcessor:
         return answer
 
 
-def _is_failure(answer: Answer) -> bool:
-    """Return whether an answer counts against the circuit: a rate limit does not, since whoever sets limits is well."""
-    match answer:
-        case Approved() | Pending() | RequiresAction() | Declined():
-            return False
-        case Unknown():
-            return True
-        case NotTaken(reason=reason):
-            return reason is not NotTakenReason.RATE_LIMITED
-        case _:
-            assert_never(answer)
+_FAILURES = frozenset(
+    {
+        *(UnknownReason.TIMEOUT, UnknownReason.CONNECTION_LOST, UnknownReason.PROCESSOR_ERROR),
+        NotTakenReason.UNREACHABLE,
+    }
+)
+"""Reasons that count against the circuit: those of a processor that is down. Limits, refused keys, calls that are still in
+progress and states that make no sense are one account's or one payment's own."""
+
+
+def _is_failure(answer: Finding) -> bool:
+    return isinstance(answer, Unknown | NotTaken) and answer.reason in _FAILURES
+
+
+def _answered(finding: Finding) -> Answer:
+    assert not isinstance(finding, Absent), "only a look-up finds that something was not done"
+    return finding
 
 
 def _helps_to_repeat(answer: Answer) -> bool:
@@ -250,7 +267,7 @@ def _helps_to_repeat(answer: Answer) -> bool:
         case Unknown(is_worth_repeating=is_worth_repeating):
             return is_worth_repeating
         case NotTaken(reason=reason):
-            # Our own reason for not calling: another call at once would be refused just the same.
-            return reason is not NotTakenReason.CIRCUIT_OPEN
+            # Another call at once would be refused just the same.
+            return reason not in (NotTakenReason.CIRCUIT_OPEN, NotTakenReason.CREDENTIALS_REFUSED)
         case _:
             assert_never(answer)

@@ -86,6 +86,13 @@ ATTEMPTS = sa.Table(
     sa.Column("detail", sa.Text, nullable=False, server_default="", comment="Why declined, as a sentence."),
     sa.Column("asks", sa.Integer, nullable=False, server_default="0", comment="How often the processor was asked."),
     sa.Column(
+        "in_doubt",
+        sa.Integer,
+        nullable=False,
+        server_default="0",
+        comment="How many calls may have been carried out: counted before each is made.",
+    ),
+    sa.Column(
         "asked_at",
         sa.DateTime(timezone=True),
         comment="When the processor may first have heard the key; NULL when it certainly has not.",

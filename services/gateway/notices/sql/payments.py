@@ -9,7 +9,7 @@ from libs.common.db import Connection, Database
 from libs.common.db.statements import Statement, columns_of, reader_of, values_of
 from libs.common.messaging import Publication, publish
 from services.gateway.notices.domain import Dispute
-from services.gateway.operations import COLUMNS, OUTCOME, Attempt, attempt_of, open_attempts
+from services.gateway.operations import COLUMNS, OUTCOME, Attempt, AttemptStatus, attempt_of, open_attempts
 from services.gateway.processors.port import Operation
 
 _DISPUTE_KEY = ("tenant_id", "id")
@@ -83,9 +83,9 @@ class Payment:
         self.disputes = {dispute.id: dispute for dispute in disputes}
 
     def attempt(self, operation: Operation, *, refund_id: UUID | None = None) -> Attempt | None:
-        """The attempt of an operation, where there is one."""
-        found = (a for a in self.attempts if a.operation is operation and a.refund_id == refund_id)
-        return next(found, None)
+        """The attempt of an operation, where there is one; of several voids or releases, the last that was not refused."""
+        found = [a for a in self.attempts if a.operation is operation and a.refund_id == refund_id]
+        return max(found, key=lambda a: (a.status is not AttemptStatus.DECLINED, a.created_at), default=None)
 
     async def change(self, attempt: Attempt, *, at: datetime) -> None:
         """Write down what has become of an attempt."""

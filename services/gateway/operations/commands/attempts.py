@@ -30,12 +30,12 @@ from libs.common.observability.logging import get_logger
 from services.gateway import metrics
 from services.gateway.errors import ProcessorUnavailable
 from services.gateway.operations import schemas
-from services.gateway.operations.commands.calling import InProgress, call_processor
+from services.gateway.operations.commands.calling import InProgress, find_out
 from services.gateway.operations.commands.outcomes import Outcomes
 from services.gateway.operations.domain.attempts import Attempt, AttemptStatus, attempt_id, check_amount
 from services.gateway.operations.domain.changes import conflict, release
 from services.gateway.operations.domain.patience import Patience
-from services.gateway.operations.sql.attempts import AttemptStore
+from services.gateway.operations.sql.attempts import AttemptStore, Opened
 from services.gateway.processors.port import (
     GuardedProcessor,
     NotTaken,
@@ -46,10 +46,6 @@ from services.gateway.processors.port import (
 from services.gateway.resilience import BulkheadFullError
 
 log = get_logger("gateway.commands")
-
-
-_GIVEN_AGAIN = frozenset({Operation.CAPTURE, Operation.VOID})
-"""What may be commanded once more after the processor has refused it."""
 
 
 class Commands:
@@ -118,8 +114,16 @@ class Commands:
             ProcessorUnavailable: when the circuit is open; the command waits and comes again.
             Invalid: when the command is not one that anybody could carry out.
         """
+        # A refused void may be requested again, so each is an attempt of its own; to cancel twice is to cancel once.
         proposed = self._propose(received, Operation.VOID)
-        await self._carry_out(received, msgspec.structs.replace(proposed, gateway_ref=received.body.gateway_ref))
+        await self._carry_out(
+            received,
+            msgspec.structs.replace(
+                proposed,
+                id=attempt_id(tenant_id=received.tenant_id, subject_id=received.id, operation=Operation.VOID),
+                gateway_ref=received.body.gateway_ref,
+            ),
+        )
 
     async def refund(self, received: Received[RefundPayment]) -> None:
         """Give captured funds back, all or a part, once for each refund.
@@ -195,6 +199,8 @@ class Commands:
         if known:
             await self._store.publish(known)
         metrics.OUTCOMES_REPEATED.labels(requested.operation).inc(len(known))
+        if requested.operation is Operation.VOID:
+            return any(attempt.operation is Operation.VOID for attempt in attempts)
         return any(attempt.id == requested.id for attempt in attempts)
 
     async def _open_and_call[M: PaymentCommand](self, received: Received[M], requested: Attempt) -> None:
@@ -202,12 +208,14 @@ class Commands:
         if not self._is_available(requested.processor, retries=received.attempt):
             await self._open_for_later(requested, command_id=received.id, after=self._patience.pause)
             return
-        attempt = await self._open(
-            msgspec.structs.replace(requested, asked_at=now, next_ask_at=now + self._patience.lease, created_at=now),
+        opened = await self._open(
+            msgspec.structs.replace(
+                requested, asked_at=now, in_doubt=1, next_ask_at=now + self._patience.lease, created_at=now
+            ),
             command_id=received.id,
         )
-        if attempt is not None and attempt.asked_at is not None:
-            await self._find_out(attempt, self._processors)
+        if opened is not None and opened.attempt.asked_at is not None:
+            await self._find_out(opened.attempt, self._processors, is_counted=opened.is_new)
         # Else it waits in the table, never called: the resolver's claim commits that the call is made, before it is.
 
     async def _open_for_later(self, requested: Attempt, *, command_id: UUID, after: timedelta) -> None:
@@ -216,15 +224,15 @@ class Commands:
             msgspec.structs.replace(requested, next_ask_at=self._clock.now() + after), command_id=command_id
         )
 
-    async def _open(self, proposed: Attempt, *, command_id: UUID) -> Attempt | None:
+    async def _open(self, proposed: Attempt, *, command_id: UUID) -> Opened | None:
         """Write an attempt down, or find it as it stands; None when it is decided. Other money than before is a conflict.
 
-        A processor's no to a capture or a void is published again: a client may request another after it, under the same
-        attempt, and waits for the outcome. (Each refund is an attempt of its own, and a declined payment is over.)
+        A processor's no to a capture is published again: a client may request another after it, under the same attempt, and
+        waits for the outcome. (Each void and each refund is an attempt of its own, and a declined payment is over.)
         """
-        attempt = await self._store.open(proposed)
-        operation = attempt.operation
-        if attempt.status is AttemptStatus.DECLINED and operation in _GIVEN_AGAIN:
+        opened = await self._store.open(proposed)
+        attempt, operation = opened.attempt, opened.attempt.operation
+        if attempt.status is AttemptStatus.DECLINED and operation is Operation.CAPTURE:
             known = schemas.again(attempt, cause_id=command_id)
             await self._store.publish([] if known is None else [known])
             metrics.ATTEMPTS_REPEATED.labels(operation).inc()
@@ -238,7 +246,7 @@ class Commands:
             return None
         if not attempt.is_same_operation(proposed):
             raise conflict(attempt)
-        return attempt
+        return opened
 
     def _is_available(self, name: str, *, retries: int) -> bool:
         """Whether to call now; if not, the command waits in redelivery, and after so many times in the attempts table."""
@@ -300,24 +308,31 @@ class Commands:
                 # Its lease is renewed while it waits for its place, too.
                 with self._in_progress.holding(attempt):
                     async with self._resolvers.place(attempt.processor):
-                        await self._find_out(attempt, self._resolvers)
+                        await self._find_out(attempt, self._resolvers, is_counted=True)
             except BulkheadFullError:
-                await self._outcomes.learn(attempt, NotTaken(reason=NotTakenReason.TOO_MANY_CALLS, calls=0))
+                await self._outcomes.learn(
+                    attempt, NotTaken(reason=NotTakenReason.TOO_MANY_CALLS, calls=0), is_counted=True
+                )
 
-    async def _find_out(self, attempt: Attempt, processors: Processors) -> None:
-        """Call the processor about an attempt and record the answer."""
-        now = self._clock.now()
-        if not self._patience.may_call(attempt, now=now):
-            if attempt.next_ask_at is not None:
-                await self._outcomes.leave_to_a_person(attempt, reason=attempt.reason or "never_heard")
+    async def _find_out(self, attempt: Attempt, processors: Processors, *, is_counted: bool) -> None:
+        """Call the processor about an attempt, or read its records once another call could do it twice, and record the answer."""
+        if attempt.next_ask_at is None:
+            # Left to a person, who is looking at it.
             return
         processor = self._find(attempt.processor, processors)
         if processor is None:
-            await self._outcomes.learn(attempt, NotTaken(reason=NotTakenReason.CIRCUIT_OPEN, calls=0))
+            await self._outcomes.learn(
+                attempt, NotTaken(reason=NotTakenReason.CIRCUIT_OPEN, calls=0), is_counted=is_counted
+            )
             return
         with self._in_progress.holding(attempt):
-            answer = await call_processor(processor, attempt, timeout_seconds=self._deadline_seconds)
-        await self._outcomes.learn(attempt, answer)
+            answer = await find_out(
+                processor,
+                attempt,
+                may_call=self._patience.may_call(attempt, now=self._clock.now()),
+                timeout_seconds=self._deadline_seconds,
+            )
+        await self._outcomes.learn(attempt, answer, is_counted=is_counted)
 
     def _find(self, name: str, processors: Processors) -> GuardedProcessor | None:
         try:

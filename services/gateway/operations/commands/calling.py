@@ -6,7 +6,7 @@ from typing import Any, assert_never
 from uuid import UUID
 
 from services.gateway.operations.domain.attempts import Attempt
-from services.gateway.processors.port import Answer, Authorize, Capture, Operation, Processor, Refund, Void
+from services.gateway.processors.port import Authorize, Capture, Finding, Operation, Processor, Refund, Void
 
 
 class InProgress:
@@ -30,25 +30,38 @@ class InProgress:
             self._keys.discard((attempt.tenant_id, attempt.id))
 
 
-async def call_processor(processor: Processor, attempt: Attempt, *, timeout_seconds: float) -> Answer:
-    """Call the processor for an attempt, under its key."""
+async def find_out(processor: Processor, attempt: Attempt, *, may_call: bool, timeout_seconds: float) -> Finding:
+    """Call the processor for an attempt, under its key; where another call could do it twice, read its records."""
+    request = _request(attempt, timeout_seconds=timeout_seconds)
+    if not may_call:
+        return await processor.look_up(request)
+    match request:
+        case Authorize():
+            return await processor.authorize(request)
+        case Capture():
+            return await processor.capture(request)
+        case Void():
+            return await processor.void(request)
+        case Refund():
+            return await processor.refund(request)
+        case _:
+            assert_never(request)
+
+
+def _request(attempt: Attempt, *, timeout_seconds: float) -> Authorize | Capture | Void | Refund:
     common = _common(attempt, timeout_seconds=timeout_seconds)
     match attempt.operation:
         case Operation.AUTHORIZE:
-            return await processor.authorize(
-                Authorize(**common, customer_ref=attempt.customer_ref, payment_method=attempt.payment_method)
-            )
+            return Authorize(**common, customer_ref=attempt.customer_ref, payment_method=attempt.payment_method)
         case Operation.CAPTURE:
-            return await processor.capture(Capture(**common, gateway_ref=attempt.gateway_ref))
+            return Capture(**common, gateway_ref=attempt.gateway_ref)
         case Operation.VOID | Operation.EXPIRE:
-            return await processor.void(Void(**common, gateway_ref=attempt.gateway_ref))
+            return Void(**common, gateway_ref=attempt.gateway_ref)
         case Operation.REFUND:
             assert attempt.refund_id is not None, (
                 "a refund's attempt names the refund; the table's check requires it too"
             )
-            return await processor.refund(
-                Refund(**common, refund_id=attempt.refund_id, gateway_ref=attempt.gateway_ref, reason=attempt.note)
-            )
+            return Refund(**common, refund_id=attempt.refund_id, gateway_ref=attempt.gateway_ref, reason=attempt.note)
         case _:
             assert_never(attempt.operation)
 

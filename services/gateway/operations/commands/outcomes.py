@@ -1,6 +1,6 @@
 """What an answer of the processor makes of an attempt: recorded, and published in the same commit where it is an outcome."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import assert_never
 
 import msgspec
@@ -10,10 +10,19 @@ from libs.common.observability.logging import get_logger
 from services.gateway import metrics
 from services.gateway.operations import schemas
 from services.gateway.operations.domain.attempts import UNHEARD, Attempt, AttemptStatus
-from services.gateway.operations.domain.changes import approved, declined
+from services.gateway.operations.domain.changes import approved, declined, never_sent, not_received
 from services.gateway.operations.domain.patience import Patience
 from services.gateway.operations.sql.attempts import AttemptStore, Recording
-from services.gateway.processors.port import Answer, Approved, Declined, NotTaken, Pending, RequiresAction, Unknown
+from services.gateway.processors.port import (
+    Absent,
+    Approved,
+    Declined,
+    Finding,
+    NotTaken,
+    Pending,
+    RequiresAction,
+    Unknown,
+)
 
 log = get_logger("gateway.outcomes")
 
@@ -26,15 +35,23 @@ class Outcomes:
         self._patience = patience
         self._clock = clock
 
-    async def learn(self, attempt: Attempt, answer: Answer) -> None:
-        """Record what an answer means for an attempt, and publish its outcome where it is one."""
+    async def learn(self, attempt: Attempt, answer: Finding, *, is_counted: bool) -> None:
+        """Record what an answer means for an attempt, and publish its outcome where it is one.
+
+        `is_counted` shows whether the call was counted as in doubt before it was made; then an answer that it was certainly not
+        taken takes it back.
+        """
         match answer:
             case Approved() | Declined():
                 await self._decide(attempt, answer)
+            case Absent():
+                await self._decide(attempt, not_received(answer))
             case Pending() | RequiresAction():
                 await self._await_end(attempt, answer)
-            case Unknown() | NotTaken():
-                await self._postpone(attempt, answer)
+            case Unknown():
+                await self._postpone(attempt, answer, settled=0)
+            case NotTaken():
+                await self._postpone(attempt, answer, settled=int(is_counted))
             case _:
                 assert_never(answer)
 
@@ -75,20 +92,16 @@ class Outcomes:
             return
         await self._store.record(Recording(attempt=awaited, publication=None, recorded_at=now))
 
-    async def _postpone(self, attempt: Attempt, answer: Unknown | NotTaken) -> None:
+    async def _postpone(self, attempt: Attempt, answer: Unknown | NotTaken, *, settled: int) -> None:
         now = self._clock.now()
-        asked_at = attempt.asked_at or now
-        unknown = isinstance(answer, Unknown)
-        pause = timedelta(seconds=answer.retry_after_seconds or 0.0)
-        if attempt.known_ref:
-            next_ask_at = self._patience.after_acceptance(asked_at=asked_at, now=now)
-        elif unknown:
-            next_ask_at = self._patience.after_silence(asked_at=asked_at, now=now, pause=pause)
-        else:
-            next_ask_at = self._patience.after_refusal(asked_at=asked_at, now=now, pause=pause)
+        in_doubt = attempt.in_doubt - settled
+        if isinstance(answer, NotTaken) and in_doubt == 0 and self._patience.is_hopeless(attempt, answer, now=now):
+            await self._decide(attempt, never_sent(answer))
+            return
+        next_ask_at = self._next_ask_at(attempt, answer, in_doubt=in_doubt, now=now)
         postponed = msgspec.structs.replace(
             attempt,
-            status=AttemptStatus.UNKNOWN if unknown else AttemptStatus.PENDING,
+            status=AttemptStatus.UNKNOWN if isinstance(answer, Unknown) else AttemptStatus.PENDING,
             reason=answer.reason,
             asks=attempt.asks + answer.calls,
             next_ask_at=next_ask_at,
@@ -96,7 +109,7 @@ class Outcomes:
         if next_ask_at is None:
             await self.leave_to_a_person(postponed, reason=answer.reason)
             return
-        await self._store.record(Recording(attempt=postponed, publication=None, recorded_at=now))
+        await self._store.record(Recording(attempt=postponed, publication=None, recorded_at=now, settled=settled))
         log.warning(
             "attempt.postponed",
             attempt_id=attempt.id,
@@ -106,8 +119,19 @@ class Outcomes:
             next_ask_at=next_ask_at,
         )
 
+    def _next_ask_at(
+        self, attempt: Attempt, answer: Unknown | NotTaken, *, in_doubt: int, now: datetime
+    ) -> datetime | None:
+        asked_at = attempt.asked_at or now
+        pause = timedelta(seconds=answer.retry_after_seconds or 0.0)
+        if attempt.known_ref:
+            return self._patience.after_acceptance(asked_at=asked_at, now=now)
+        if isinstance(answer, Unknown):
+            return self._patience.after_silence(asked_at=asked_at, now=now, pause=pause)
+        return self._patience.after_refusal(asked_at=asked_at, now=now, is_in_doubt=in_doubt > 0, pause=pause)
+
     async def leave_to_a_person(self, attempt: Attempt, *, reason: str) -> None:
-        """Stop calling: the processor may have forgotten the key, so a call could charge twice, and a guess could lose."""
+        """Stop: a call could charge twice, the processor's records could not be read for days, and a guess could lose."""
         # What the processor has taken on stays that: it is overdue, not unknown.
         overdue = msgspec.structs.replace(attempt, status=AttemptStatus.UNKNOWN, reason=reason, next_ask_at=None)
         if await self._store.record(Recording(attempt=overdue, publication=None, recorded_at=self._clock.now())):

@@ -9,8 +9,9 @@
 
 APPROVED and DECLINED are final, but for one thing: a refund that was given back and did not reach the customer becomes
 REVERSED. An attempt that has no answer is called about again, at the ages of a schedule, until the processor may have
-forgotten the key; from then on another call could charge twice, so a person decides. One that the processor has given a
-reference for is read by that, which is harmless at any age.
+forgotten the key; from then on another call could charge twice, so the processor's records are read: what stands there is
+the outcome, and what does not was never done. Only where they cannot be read for days a person decides. One that the
+processor has given a reference for is read by that, which is harmless at any age.
 """
 
 from datetime import datetime
@@ -102,6 +103,9 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """A sentence that goes with `reason`."""
     asks: int = 0
     """How often the processor has been called, as far as it was written down."""
+    in_doubt: int = 0
+    """How many calls may have been carried out: each is counted before it is made, and taken back when the processor has
+    certainly not taken it. A call whose process has died stays counted."""
     asked_at: datetime | None
     """When the processor may first have received the key; None when it certainly has not."""
     next_ask_at: datetime | None

@@ -1,12 +1,12 @@
 """What an attempt becomes: by an answer of its processor, or at the end of a hold. Pure."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
 from services.gateway.errors import AttemptConflict
 from services.gateway.operations.domain.attempts import Attempt, AttemptStatus, attempt_id
-from services.gateway.processors.port import Approved, Declined, Operation
+from services.gateway.processors.port import Absent, Approved, Declined, DeclineReason, NotTaken, Operation
 
 
 def conflict(attempt: Attempt) -> AttemptConflict:
@@ -15,12 +15,28 @@ def conflict(attempt: Attempt) -> AttemptConflict:
     return AttemptConflict(f"{subject} was to {attempt.operation} another amount before")
 
 
+RELEASED_AGAIN_AFTER = timedelta(hours=1)
+"""How soon a hold is released again that the processor did not release."""
+
+
 def release(held: Attempt, *, now: datetime) -> Attempt:
-    """Make the attempt that releases a hold whose time is over."""
+    """Make the attempt that releases a hold: its time is over, or it could not be taken, or not be released before.
+
+    The release of an authorization has one id; each later one is named by the attempt that left the funds held.
+    """
+    is_first = held.operation is Operation.AUTHORIZE
     return msgspec.structs.replace(
         held,
-        id=attempt_id(tenant_id=held.tenant_id, subject_id=held.payment_intent_id, operation=Operation.EXPIRE),
+        id=attempt_id(
+            tenant_id=held.tenant_id,
+            subject_id=held.payment_intent_id if is_first else held.id,
+            operation=Operation.EXPIRE,
+        ),
         operation=Operation.EXPIRE,
+        expires_at=None,
+        reason="",
+        detail="",
+        in_doubt=0,
         status=AttemptStatus.PENDING,
         result_ref="",
         asks=0,
@@ -39,6 +55,7 @@ def approved(attempt: Attempt, answer: Approved) -> Attempt:
     return msgspec.structs.replace(
         attempt,
         status=AttemptStatus.APPROVED,
+        amount_minor=answer.amount_minor or attempt.amount_minor,
         gateway_ref=attempt.gateway_ref if of_refund else answer.gateway_ref,
         result_ref=answer.gateway_ref,
         expires_at=answer.expires_at if watched else None,
@@ -50,10 +67,39 @@ def approved(attempt: Attempt, answer: Approved) -> Attempt:
     )
 
 
+def not_received(absent: Absent) -> Declined:
+    """Return what it means that the processor's records show nothing of an attempt, once no call can still arrive."""
+    return Declined(
+        reason=DeclineReason.NOT_RECEIVED,
+        detail="The processor has no record of it: it was not carried out.",
+        is_still_held=absent.is_still_held,
+        calls=absent.calls,
+    )
+
+
+def never_sent(answer: NotTaken) -> Declined:
+    """Return what it means that an attempt was never taken, and is not to be requested any more."""
+    return Declined(
+        reason=DeclineReason.PROCESSOR_REFUSED,
+        detail="The processor does not accept the account's key; nothing was requested.",
+        calls=answer.calls,
+    )
+
+
 def declined(attempt: Attempt, answer: Declined, *, now: datetime) -> Attempt:
-    """Return an attempt as the processor's no makes it."""
+    """Return an attempt as the processor's no makes it.
+
+    Funds that could not be taken must not stay held, nor those that are to be released: they are released from then on. A
+    void's refusal goes to its merchant, who decides.
+    """
+    released_at = None
+    if answer.is_still_held and attempt.operation is Operation.CAPTURE:
+        released_at = now
+    elif answer.is_still_held and attempt.operation is Operation.EXPIRE:
+        released_at = now + RELEASED_AGAIN_AFTER
     return msgspec.structs.replace(
         attempt,
+        expires_at=released_at,
         status=AttemptStatus.DECLINED,
         reason=answer.reason,
         detail=answer.detail,

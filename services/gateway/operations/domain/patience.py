@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from services.gateway.operations.domain.attempts import Attempt
+from services.gateway.processors.port import NotTaken, NotTakenReason, Operation
 
 
 class Patience(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,6 +19,10 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
     """How long whoever calls now has before somebody else may; renewed while it calls."""
     pause: timedelta
     """How soon to call again when the processor did not even take the request."""
+    authorization_wait: timedelta
+    """How long an authorization waits for an account whose key the processor refuses, before it is declined."""
+    look_up_ages: tuple[timedelta, ...]
+    """How long after a key's lifetime the processor's records are read about an unknown outcome; rising."""
     reading_ages: tuple[timedelta, ...]
     """At which ages an operation that the processor has taken on is read again, if no notice was quicker; rising."""
 
@@ -30,12 +35,26 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
         return next((asked_at + age for age in self.reading_ages if asked_at + age > now), None)
 
     def after_silence(self, *, asked_at: datetime, now: datetime, pause: timedelta = timedelta(0)) -> datetime | None:
-        """The next age of the schedule after the `pause` that the processor requests; None when it has ended: a person
-        must decide."""
-        return next((asked_at + age for age in self.ages if asked_at + age > now + pause), None)
+        """The next age of the schedule after the `pause` that the processor requests, or the next one at which to look up;
+        None when both have ended: a person must decide."""
+        ages = (*self.ages, *(self.key_lifetime + age for age in self.look_up_ages))
+        return next((asked_at + age for age in ages if asked_at + age > now + pause), None)
 
-    def after_refusal(self, *, asked_at: datetime, now: datetime, pause: timedelta = timedelta(0)) -> datetime | None:
-        """Shortly afterwards, since nothing happened, or after the pause that the processor requests; None when the key could be
-        forgotten by then."""
+    def after_refusal(
+        self, *, asked_at: datetime, now: datetime, is_in_doubt: bool, pause: timedelta = timedelta(0)
+    ) -> datetime | None:
+        """Shortly afterwards, since nothing happened, or after the pause that the processor requests. Where an earlier call
+        is in doubt and its key could be forgotten by then, the next age at which to look up."""
         soon = now + max(self.pause, pause)
-        return soon if soon < asked_at + self.key_lifetime else None
+        if not is_in_doubt or soon < asked_at + self.key_lifetime:
+            return soon
+        return self.after_silence(asked_at=asked_at, now=now, pause=pause)
+
+    def is_hopeless(self, attempt: Attempt, answer: NotTaken, *, now: datetime) -> bool:
+        """Return whether an authorization is to be declined that its account cannot make: nothing of it was ever taken, and
+        nobody waits for it any more."""
+        return (
+            attempt.operation is Operation.AUTHORIZE
+            and answer.reason is NotTakenReason.CREDENTIALS_REFUSED
+            and now >= attempt.created_at + self.authorization_wait
+        )

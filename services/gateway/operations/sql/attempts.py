@@ -26,8 +26,10 @@ OUTCOME = (
     *("next_ask_at", "decided_at"),
 )
 """The columns that change when something is learnt about an attempt."""
-RENEWED = ("asked_at", "amount_minor")
-"""Written when an attempt is opened, and changed by a later claim, or by a notice about another amount."""
+RENEWED = ("asked_at", "in_doubt", "amount_minor")
+"""Written when an attempt is opened, and changed by a later claim, or by an answer or a notice about another amount."""
+_RECORDED = (*OUTCOME, "amount_minor")
+"""The columns that an answer changes."""
 _OPENED = (*(name for name in Attempt.__struct_fields__ if name not in OUTCOME), "gateway_ref", "next_ask_at")
 """The columns that are written when an attempt is opened; the others have their defaults."""
 
@@ -89,7 +91,8 @@ ORDER BY created_at, operation, id
 _RECORD = Statement(
     """
 WITH given AS (
-    SELECT * FROM unnest({keys}, {outcomes}, :over::text[]) AS g ({key_columns}, {outcome_columns}, over)
+    SELECT * FROM unnest({keys}, {outcomes}, :over::text[], :settled::int[])
+        AS g ({key_columns}, {outcome_columns}, over, settled)
 ), open AS (
     SELECT tenant_id, id FROM attempts JOIN given USING (tenant_id, id)
     WHERE attempts.status = ANY (string_to_array(given.over, ',')) ORDER BY tenant_id, id FOR UPDATE OF attempts
@@ -97,7 +100,8 @@ WITH given AS (
     UPDATE attempts a SET
         status = CASE WHEN g.status = 'PENDING' OR (g.status = 'UNKNOWN' AND a.status <> 'PENDING') THEN a.status
             ELSE g.status END,
-        asks = greatest(a.asks, g.asks), {assignments}, updated_at = :recorded_at
+        asks = greatest(a.asks, g.asks), in_doubt = greatest(a.in_doubt - g.settled, 0), {assignments},
+        updated_at = :recorded_at
     FROM given g JOIN open USING (tenant_id, id)
     WHERE a.tenant_id = g.tenant_id AND a.id = g.id
     RETURNING a.tenant_id, a.id
@@ -111,16 +115,17 @@ SELECT tenant_id, id FROM recorded
 """,
     keys=_arrays(("tenant_id", "id")),
     key_columns="tenant_id, id",
-    outcomes=_arrays(OUTCOME),
-    outcome_columns=", ".join(OUTCOME),
-    assignments=", ".join(f"{name} = g.{name}" for name in OUTCOME if name not in ("status", "asks")),
+    outcomes=_arrays(_RECORDED),
+    outcome_columns=", ".join(_RECORDED),
+    assignments=", ".join(f"{name} = g.{name}" for name in _RECORDED if name not in ("status", "asks")),
     outbox_columns=OUTBOX_COLUMNS,
     outbox=OUTBOX_PARAMETERS,
 )
 
 _IS_OPEN = "status IN ('PENDING', 'UNKNOWN', 'ACCEPTED', 'ACTION_REQUIRED')"
 
-# Committed before the call: from now on the processor may have received the key.
+# Committed before the call: from now on the processor may have received the key. Where it certainly had not until now, the
+# lifetime of the key begins now.
 _CLAIM = Statement(
     """
 WITH due AS (
@@ -128,7 +133,9 @@ WITH due AS (
     WHERE {is_open} AND next_ask_at <= :now AND split_part(processor, ':', 1) = ANY (:processors::text[])
     ORDER BY next_ask_at LIMIT :limit FOR UPDATE SKIP LOCKED
 )
-UPDATE attempts SET next_ask_at = :now + :lease::interval, asked_at = coalesce(asked_at, :now), updated_at = :now
+UPDATE attempts SET next_ask_at = :now + :lease::interval, updated_at = :now,
+    asked_at = CASE WHEN asked_at IS NULL OR (in_doubt = 0 AND status = 'PENDING') THEN :now ELSE asked_at END,
+    in_doubt = in_doubt + 1
 FROM due WHERE attempts.tenant_id = due.tenant_id AND attempts.id = due.id
 RETURNING {columns}
 """,
@@ -154,7 +161,7 @@ _EXPIRED = Statement(
 SELECT {columns}, EXISTS (
     SELECT 1 FROM attempts later
     WHERE later.payment_intent_id = a.payment_intent_id AND later.tenant_id = a.tenant_id
-      AND (later.operation = 'expire' OR later.operation IN ('capture', 'void') AND later.status <> 'DECLINED')
+      AND later.operation IN ('expire', 'capture', 'void') AND later.status <> 'DECLINED'
 ) AS is_looked_after
 FROM attempts a WHERE expires_at <= :now ORDER BY expires_at LIMIT :limit FOR UPDATE SKIP LOCKED
 """,
@@ -190,8 +197,19 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
     """What is published with it; None while there is no outcome."""
     recorded_at: datetime
     """Now."""
+    settled: int = 0
+    """How many calls are taken back from those in doubt: 1 where the processor has certainly not taken it."""
     over: frozenset[AttemptStatus] = UNDECIDED
     """The statuses out of which this may be recorded: in another one, somebody else has learnt more meanwhile."""
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """An attempt that stands in the table."""
+
+    attempt: Attempt
+    """As it stands."""
+    is_new: bool
+    """Whether it was written down just now, and not before."""
 
 
 class OpenOutcomes(msgspec.Struct, frozen=True, kw_only=True):
@@ -208,14 +226,14 @@ class AttemptStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._opening: GroupCommit[Attempt, Attempt] = GroupCommit(
+        self._opening: GroupCommit[Attempt, Opened] = GroupCommit(
             self._open, group_max=_GROUP_MAX, waiting_max=_WAITING_MAX, isolates=True
         )
         self._recording: GroupCommit[Recording, bool] = GroupCommit(
             self._record, group_max=_GROUP_MAX, waiting_max=_WAITING_MAX, isolates=True
         )
 
-    async def open(self, attempt: Attempt) -> Attempt:
+    async def open(self, attempt: Attempt) -> Opened:
         """Write an attempt down, committed, and return it; or return the one that already stands under its id.
 
         Raises:
@@ -276,23 +294,28 @@ class AttemptStore:
         rows = await _OF_INTENT.fetch(self._database, tenant_id=tenant_id, payment_intent_id=payment_intent_id)
         return [attempt_of(row) for row in rows]
 
-    async def _open(self, attempts: Sequence[Attempt]) -> list[Attempt | Exception]:
+    async def _open(self, attempts: Sequence[Attempt]) -> list[Opened | Exception]:
         return await _apart(self._open_group, attempts)
 
     async def _record(self, recordings: Sequence[Recording]) -> list[bool | Exception]:
         return await _apart(self._record_group, recordings)
 
-    async def _open_group(self, attempts: Sequence[Attempt]) -> list[Attempt | Exception]:
+    async def _open_group(self, attempts: Sequence[Attempt]) -> list[Opened | Exception]:
         new = await open_attempts(self._database, attempts)
         # A statement of its own, because a row that another process has just inserted is not in the snapshot of the first.
         known = [attempt for attempt in attempts if (attempt.tenant_id, attempt.id) not in new]
         rows = await _STORED.fetch(self._database, attempts=known) if known else []
         stored = {(row["tenant_id"], row["id"]): attempt_of(row) for row in rows}
-        return [
-            stored.get((attempt.tenant_id, attempt.id))
-            or msgspec.structs.replace(attempt, processor=new[attempt.tenant_id, attempt.id])
-            for attempt in attempts
-        ]
+        opened: list[Opened | Exception] = []
+        for attempt in attempts:
+            key = (attempt.tenant_id, attempt.id)
+            # Twice in one group, the second one finds the first.
+            if (processor := new.pop(key, None)) is not None:
+                stored[key] = msgspec.structs.replace(attempt, processor=processor)
+                opened.append(Opened(stored[key], is_new=True))
+            else:
+                opened.append(Opened(stored[key], is_new=False))
+        return opened
 
     async def _record_group(self, recordings: Sequence[Recording]) -> list[bool | Exception]:
         # The same attempt twice in one group: one after the other, as in two groups.
@@ -345,6 +368,7 @@ def _recording_values(recordings: Sequence[Recording]) -> dict[str, Any]:
     return {
         "attempts": [r.attempt for r in recordings],
         "over": [",".join(r.over) for r in recordings],
+        "settled": [r.settled for r in recordings],
         "recorded_at": max(r.recorded_at for r in recordings),
         "attempt_ids": [attempt for attempt, _ in published],
         **outbox_values([publication for _, publication in published]),

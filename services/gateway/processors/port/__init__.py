@@ -1,12 +1,14 @@
 """The port to payment processors: calls and answers, and notices."""
 
 from services.gateway.processors.port.calls import (
+    Absent,
     Answer,
     Approved,
     Authorize,
     Capture,
     Declined,
     DeclineReason,
+    Finding,
     GuardedProcessor,
     NotTaken,
     NotTakenReason,
@@ -37,6 +39,7 @@ from services.gateway.processors.port.notices import (
 from services.gateway.processors.port.operations import Operation
 
 __all__ = [
+    "Absent",
     "ActionRequiredNotice",
     "Answer",
     "Applied",
@@ -51,6 +54,7 @@ __all__ = [
     "DisputeNotice",
     "DisputeState",
     "ExpiredNotice",
+    "Finding",
     "GuardedProcessor",
     "NotTaken",
     "NotTakenReason",

@@ -84,6 +84,8 @@ class DeclineReason(StrEnum):
     AUTHENTICATION_FAILED = "authentication_failed"
     FRAUD_SUSPECTED = "fraud_suspected"
     PROCESSOR_REFUSED = "processor_refused"
+    NOT_RECEIVED = "not_received"
+    """The processor's records show that it was never carried out."""
 
 
 class UnknownReason(StrEnum):
@@ -92,6 +94,10 @@ class UnknownReason(StrEnum):
     TIMEOUT = "timeout"
     CONNECTION_LOST = "connection_lost"
     PROCESSOR_ERROR = "processor_error"
+    CALL_IN_PROGRESS = "call_in_progress"
+    """The processor still carries out an earlier call under the same key."""
+    UNDECIDED = "undecided"
+    """It answers, and neither its answer nor the state of the payment shows what became of the operation."""
 
 
 class NotTakenReason(StrEnum):
@@ -101,6 +107,8 @@ class NotTakenReason(StrEnum):
     UNREACHABLE = "unreachable"
     CIRCUIT_OPEN = "circuit_open"
     TOO_MANY_CALLS = "too_many_calls"
+    CREDENTIALS_REFUSED = "credentials_refused"
+    """It does not accept the account's key, or the key is of an account that does not have the payment."""
 
 
 class _Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,6 +127,8 @@ class Approved(_Answer, frozen=True, kw_only=True, tag=True):
     """When the processor did it."""
     expires_at: datetime | None = None
     """When the hold ends by itself, where the processor names it."""
+    amount_minor: int | None = None
+    """What was taken, in minor units, where that is another amount than was requested."""
 
 
 class Pending(_Answer, frozen=True, kw_only=True, tag=True):
@@ -144,6 +154,15 @@ class Declined(_Answer, frozen=True, kw_only=True, tag=True):
     """Why."""
     detail: str
     """A sentence that may be shown to a person."""
+    is_still_held: bool = False
+    """Whether the funds are still held although they were to be taken or released."""
+
+
+class Absent(_Answer, frozen=True, kw_only=True, tag=True):
+    """The processor's records show that it was not done. Only a look-up can find this out, once no call is on its way."""
+
+    is_still_held: bool = False
+    """Whether the funds are still held although they were to be taken or released."""
 
 
 class Unknown(_Answer, frozen=True, kw_only=True, tag=True):
@@ -170,6 +189,10 @@ type Answer = Approved | Pending | RequiresAction | Declined | Unknown | NotTake
 """Everything that a processor can answer; match it with `assert_never`."""
 
 
+type Finding = Approved | Pending | RequiresAction | Declined | Absent | Unknown | NotTaken
+"""Everything that a look-up can find."""
+
+
 class Processor(Protocol):
     """A payment processor. It raises only for bugs of ours: every outcome of the world is an `Answer`."""
 
@@ -192,6 +215,10 @@ class Processor(Protocol):
 
     async def refund(self, request: Refund) -> Answer:
         """Give captured funds back, within the request's timeout."""
+        ...
+
+    async def look_up(self, request: ProcessorRequest) -> Finding:
+        """Read what became of a request, within its timeout; nothing is requested, so that it is harmless at any age."""
         ...
 
 

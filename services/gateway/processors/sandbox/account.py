@@ -18,6 +18,7 @@ from services.gateway.processors.port import (
     DisputeState,
     Operation,
     Pending,
+    ProcessorRequest,
     Refund,
     RequiresAction,
     Void,
@@ -169,6 +170,11 @@ def refuse(reason: DeclineReason, detail: str = "") -> Declined:
     return Declined(reason=reason, detail=detail or _SENTENCES[reason])
 
 
+def _still_held(reason: DeclineReason, detail: str = "") -> Declined:
+    """Decline to take or release funds, which stay held."""
+    return msgspec.structs.replace(refuse(reason, detail), is_still_held=True)
+
+
 def authorize(
     payment: SandboxPayment | None, request: Authorize, *, ref: str, now: datetime, later: timedelta
 ) -> Result:
@@ -177,7 +183,7 @@ def authorize(
         given = (request.tenant_id, request.payment_intent_id, request.amount_minor, request.currency)
         if given != (payment.tenant_id, payment.payment_intent_id, payment.authorized_minor, payment.currency):
             return None, refuse(DeclineReason.PROCESSOR_REFUSED, "The key was used before for another request.")
-        return None, _authorization(payment)
+        return None, authorization(payment)
     case = case_of(Operation.AUTHORIZE, request.amount_minor)
     hold = Hold.HELD
     if case.decline is not None:
@@ -196,10 +202,11 @@ def authorize(
         expires_at=request.requested_at + (later if case.ends_soon else HOLD),
         happenings=_coming(case, now=now, later=later),
     )
-    return made, _authorization(made)
+    return made, authorization(made)
 
 
-def _authorization(payment: SandboxPayment) -> Answer:
+def authorization(payment: SandboxPayment) -> Answer:
+    """Return how an authorization stands."""
     match payment.hold:
         case Hold.ACTION:
             return RequiresAction(
@@ -215,7 +222,7 @@ def _authorization(payment: SandboxPayment) -> Answer:
 
 def capture(payment: SandboxPayment | None, request: Capture, *, now: datetime, later: timedelta) -> Result:
     """Take held funds, once; what is not taken is released."""
-    if payment is None or not _is_of(payment, request):
+    if payment is None or not is_of(payment, request):
         return None, refuse(DeclineReason.PROCESSOR_REFUSED, "There is no such authorization.")
     if payment.hold is Hold.CAPTURED:
         if payment.capture_key != request.idempotency_key:
@@ -228,10 +235,10 @@ def capture(payment: SandboxPayment | None, request: Capture, *, now: datetime, 
     if request.requested_at >= payment.expires_at:
         return msgspec.structs.replace(payment, hold=Hold.RELEASED), refuse(DeclineReason.AUTHORIZATION_EXPIRED)
     if request.amount_minor > payment.authorized_minor:
-        return None, refuse(DeclineReason.PROCESSOR_REFUSED, "That is more than is held.")
+        return None, _still_held(DeclineReason.PROCESSOR_REFUSED, "That is more than is held.")
     case = case_of(Operation.CAPTURE, request.amount_minor)
     if case.decline is not None:
-        return None, refuse(case.decline)
+        return None, _still_held(case.decline)
     taken = msgspec.structs.replace(
         payment,
         hold=Hold.CAPTURED,
@@ -245,7 +252,7 @@ def capture(payment: SandboxPayment | None, request: Capture, *, now: datetime, 
 
 def void(payment: SandboxPayment | None, request: Void) -> Result:
     """Release held funds; called again, they are released already."""
-    if payment is None or not _is_of(payment, request):
+    if payment is None or not is_of(payment, request):
         return None, refuse(DeclineReason.PROCESSOR_REFUSED, "There is no such authorization.")
     if payment.hold is Hold.CAPTURED:
         return None, refuse(DeclineReason.ALREADY_CAPTURED)
@@ -256,7 +263,7 @@ def void(payment: SandboxPayment | None, request: Void) -> Result:
         return msgspec.structs.replace(payment, hold=Hold.RELEASED, happenings=()), released
     case = case_of(Operation.VOID, payment.authorized_minor)
     if case.decline is not None:
-        return None, refuse(case.decline)
+        return None, _still_held(case.decline)
     is_wish = payment.hold is Hold.ACTION
     ended = msgspec.structs.replace(
         payment,
@@ -269,13 +276,13 @@ def void(payment: SandboxPayment | None, request: Void) -> Result:
 
 def refund(payment: SandboxPayment | None, request: Refund, *, now: datetime, later: timedelta) -> Result:
     """Give captured funds back, once per key; never more than was taken and neither given nor taken back."""
-    if payment is None or not _is_of(payment, request):
+    if payment is None or not is_of(payment, request):
         return None, refuse(DeclineReason.PROCESSOR_REFUSED, "There is no such payment.")
     known = next((r for r in payment.refunds if r.key == request.idempotency_key), None)
     if known is not None:
         if (known.id, known.amount_minor) != (request.refund_id, request.amount_minor):
             return None, refuse(DeclineReason.PROCESSOR_REFUSED, "The key was used before for another request.")
-        return None, _refund_answer(known)
+        return None, refund_answer(known)
     if payment.hold is not Hold.CAPTURED:
         return None, refuse(DeclineReason.PROCESSOR_REFUSED, "The payment has not been captured.")
     if request.amount_minor > payment.captured_minor - payment.refunded_minor - payment.disputed_minor:
@@ -297,10 +304,11 @@ def refund(payment: SandboxPayment | None, request: Refund, *, now: datetime, la
         refunds=(*payment.refunds, given),
         happenings=(*payment.happenings, *_coming(case, now=now, later=later, refund_id=given.id)),
     )
-    return after, _refund_answer(given)
+    return after, refund_answer(given)
 
 
-def _refund_answer(refund: SandboxRefund) -> Answer:
+def refund_answer(refund: SandboxRefund) -> Answer:
+    """Return how a refund stands."""
     match refund.state:
         case RefundState.PENDING:
             return Pending(gateway_ref=refund.ref)
@@ -312,7 +320,8 @@ def _refund_answer(refund: SandboxRefund) -> Answer:
             assert_never(refund.state)
 
 
-def _is_of(payment: SandboxPayment, request: Capture | Void | Refund) -> bool:
+def is_of(payment: SandboxPayment, request: ProcessorRequest) -> bool:
+    """Whether a payment is the one that a request is about."""
     return (request.tenant_id, request.currency) == (payment.tenant_id, payment.currency)
 
 

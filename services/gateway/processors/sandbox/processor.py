@@ -12,6 +12,7 @@ from services.gateway.processors.port import (
     Applied,
     Authorize,
     Capture,
+    Finding,
     Notice,
     NotTaken,
     NotTakenReason,
@@ -22,7 +23,7 @@ from services.gateway.processors.port import (
     UnknownReason,
     Void,
 )
-from services.gateway.processors.sandbox import account
+from services.gateway.processors.sandbox import account, records
 from services.gateway.processors.sandbox.account import Happening, SandboxPayment
 from services.gateway.processors.sandbox.book import Book, MemoryBook
 from services.gateway.processors.sandbox.cases import Trouble, case_of
@@ -57,8 +58,7 @@ class SandboxProcessor:
 
     async def authorize(self, request: Authorize) -> Answer:
         """Hold nothing, and answer or not, by the amount."""
-        digest = hashlib.sha256(request.idempotency_key.encode()).hexdigest()
-        ref = f"{self.name}_{digest[:24]}"
+        ref = self._ref_of(request)
         decide = partial(account.authorize, request=request, ref=ref, now=self._clock.now(), later=self._later)
         return await self._answer(Operation.AUTHORIZE, request, ref, decide)
 
@@ -75,6 +75,18 @@ class SandboxProcessor:
         """Give nothing back, and answer or not, by the amount."""
         decide = partial(account.refund, request=request, now=self._clock.now(), later=self._later)
         return await self._answer(Operation.REFUND, request, request.gateway_ref, decide)
+
+    async def look_up(self, request: ProcessorRequest) -> Finding:
+        """Read what the books have of a request."""
+        ref = request.gateway_ref if isinstance(request, Capture | Void | Refund) else self._ref_of(request)
+        now = self._clock.now()
+        return await self._book.change(
+            ref, lambda payment: (None, records.look_up(payment and account.pass_time(payment, now=now), request))
+        )
+
+    def _ref_of(self, request: ProcessorRequest) -> str:
+        digest = hashlib.sha256(request.idempotency_key.encode()).hexdigest()
+        return f"{self.name}_{digest[:24]}"
 
     async def report(self, apply: Apply, *, limit: int) -> int:
         """Let happen what is due by itself, and report it; returns how many payments were looked at.

@@ -26,8 +26,8 @@ from services.gateway.processors.port import (
     RefundSucceededNotice,
     VoidedNotice,
 )
-from services.gateway.processors.stripe.adapter import EXPIRED, declined, instant
 from services.gateway.processors.stripe.amounts import from_stripe
+from services.gateway.processors.stripe.states import EXPIRED, declined, instant
 
 type _Object = dict[str, Any]
 

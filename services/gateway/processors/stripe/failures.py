@@ -2,6 +2,7 @@
 (https://docs.stripe.com/api/errors) and was checked against the SDK, exception by exception."""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 import aiohttp
@@ -13,6 +14,9 @@ from services.gateway import metrics
 from services.gateway.processors.port import Declined, DeclineReason, NotTaken, NotTakenReason, Unknown, UnknownReason
 
 log = get_logger("gateway.stripe")
+
+_MISSING = "resource_missing"
+"""Stripe's code where the account of the key has no such object."""
 
 _RETRY_AFTER_MAX_SECONDS = 3_600.0
 """A longer wish is taken for this one: it is a header from outside."""
@@ -60,15 +64,18 @@ def sentence(text: str | None) -> str:
     return words if words.endswith((".", "!", "?")) else f"{words}."
 
 
-def failure(fault: Exception, *, call: int) -> Failure:
-    """Return what an error of the SDK or of the connection means for the operation; `call` is the repetition it was."""
+def failure(fault: Exception, *, builds_on_payment: bool) -> Failure:
+    """Return what an error of the SDK or of the connection means for the operation.
+
+    `builds_on_payment` shows whether the request names a payment that Stripe has given us the reference of.
+    """
     match fault:
         case stripe.APIConnectionError():
             return _not_connected(fault.__cause__)
         case aiohttp.ClientError() | OSError():
             return Unknown(reason=UnknownReason.CONNECTION_LOST)
         case stripe.StripeError():
-            return _answered(fault, call=call)
+            return _answered(fault, builds_on_payment=builds_on_payment)
         case _:
             raise fault
 
@@ -84,7 +91,7 @@ def _not_connected(cause: BaseException | None) -> Unknown | NotTaken:
             return Unknown(reason=UnknownReason.CONNECTION_LOST)
 
 
-def _answered(fault: stripe.StripeError, *, call: int) -> Failure:
+def _answered(fault: stripe.StripeError, *, builds_on_payment: bool) -> Failure:
     headers = {name.lower(): value for name, value in dict(fault.headers or {}).items()}
     code, status = error_code(fault), fault.http_status or 0
     wait = _retry_after(headers)
@@ -100,30 +107,36 @@ def _answered(fault: stripe.StripeError, *, call: int) -> Failure:
         case stripe.IdempotencyError():
             # The key is known with other parameters: a bug of ours, and no word about what the first request did.
             log.error("stripe.key_reused", request_id=fault.request_id)
-            return MustBeRead(otherwise=Unknown(reason=UnknownReason.PROCESSOR_ERROR, is_worth_repeating=False))
+            return MustBeRead(otherwise=Unknown(reason=UnknownReason.UNDECIDED, is_worth_repeating=False))
         case stripe.AuthenticationError() | stripe.PermissionError():
-            metrics.CREDENTIALS_REFUSED.labels("stripe").inc()
-            log.error("stripe.credentials_refused", request_id=fault.request_id, status=status)
-            if call > 1:
-                # An earlier call may have been carried out before the key was withdrawn.
-                return Unknown(reason=UnknownReason.PROCESSOR_ERROR, is_worth_repeating=False)
-            return Declined(
-                reason=DeclineReason.PROCESSOR_REFUSED, detail="The processor does not accept the account's key."
-            )
+            return _credentials_refused(fault)
+        case stripe.InvalidRequestError() if code == _MISSING and builds_on_payment:
+            # We have the payment's reference from Stripe itself, so the key is of another account, or of the other mode.
+            return _credentials_refused(fault)
         case stripe.InvalidRequestError():
             reason = decline_reason(code, otherwise=DeclineReason.PROCESSOR_REFUSED)
             return MustBeRead(otherwise=Declined(reason=reason, detail=sentence(fault.user_message)))
-        case _ if status == 409 and code == "lock_timeout":
-            # Somebody else holds the object; this request did nothing.
+        case _ if status == HTTPStatus.CONFLICT and code == "lock_timeout":
+            # Somebody else holds the object; this request did nothing. (Stripe answers 429 now, 409 before.)
             return NotTaken(reason=NotTakenReason.RATE_LIMITED, retry_after_seconds=wait)
+        case _ if status == HTTPStatus.CONFLICT and code == "idempotency_key_in_use":
+            return Unknown(reason=UnknownReason.CALL_IN_PROGRESS, retry_after_seconds=wait)
         case _:
+            is_server_error = status >= HTTPStatus.INTERNAL_SERVER_ERROR
             unknown = Unknown(
-                reason=UnknownReason.PROCESSOR_ERROR,
-                is_worth_repeating=headers.get("stripe-should-retry") != "false",
+                reason=UnknownReason.PROCESSOR_ERROR if is_server_error else UnknownReason.UNDECIDED,
+                is_worth_repeating=headers.get("stripe-should-retry", "true" if is_server_error else "false")
+                != "false",
                 retry_after_seconds=wait,
             )
             # The key keeps this answer, so it would be given for ever; what was done stands in the payment.
             return unknown if unknown.is_worth_repeating else MustBeRead(otherwise=unknown)
+
+
+def _credentials_refused(fault: stripe.StripeError) -> NotTaken:
+    metrics.CREDENTIALS_REFUSED.labels("stripe").inc()
+    log.error("stripe.credentials_refused", request_id=fault.request_id, status=fault.http_status)
+    return NotTaken(reason=NotTakenReason.CREDENTIALS_REFUSED)
 
 
 def error_member(fault: stripe.StripeError, name: str) -> str:

@@ -193,7 +193,8 @@ async def test_the_outcome_event_has_the_same_id_whoever_publishes_it(gateway: G
     rows = "SELECT event_id FROM outbox WHERE body::jsonb ->> 'payment_intent_id' = $1"
     [first] = await database.fetch(rows, str(intent))
     # As if the attempt's outcome had been lost with a restored backup, and was found out anew.
-    await database.write("UPDATE attempts SET status = 'PENDING' WHERE payment_intent_id = $1", intent)
+    lost = "UPDATE attempts SET status = 'PENDING', next_ask_at = $2 WHERE payment_intent_id = $1"
+    await database.write(lost, intent, gateway.clock.now())
     await gateway.commands.authorize(command)
     assert [row["event_id"] for row in await database.fetch(rows, str(intent))] == [first["event_id"]] * 2
 

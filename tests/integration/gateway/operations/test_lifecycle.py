@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from libs.common.clock import ManualClock
-from libs.common.contracts.gateway import RefundPayment, VoidPayment
+from libs.common.contracts.gateway import RefundPayment
 from libs.common.db import Database
 from libs.common.ids import new_id
 from libs.common.messaging import Received
@@ -49,12 +49,6 @@ class Place(Gateway):
         intent, ref = await self.held(amount_minor)
         await self.commands.capture(self.capture_command(amount_minor, intent=intent, gateway_ref=ref))
         return intent, ref
-
-    def void_command(self, amount_minor: int, *, intent: UUID, gateway_ref: str) -> Received[VoidPayment]:
-        """A command to release held funds."""
-        return self._received(
-            VoidPayment(payment_intent_id=intent, amount_minor=amount_minor, currency="BRL", gateway_ref=gateway_ref)
-        )
 
     def refund_command(
         self, amount_minor: int, *, intent: UUID, gateway_ref: str, refund: UUID | None = None

@@ -1,7 +1,8 @@
 """What comes of an operation whose answer is lost, or whose process dies around the call."""
 
 import asyncio
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -10,10 +11,21 @@ from libs.common.db import Database
 from libs.common.ids import new_id
 from services.gateway import metrics
 from services.gateway.operations import AttemptStatus
-from services.gateway.processors.port import Operation
+from services.gateway.operations.domain.changes import RELEASED_AGAIN_AFTER
+from services.gateway.processors.port import (
+    Approved,
+    Declined,
+    DeclineReason,
+    NotTaken,
+    NotTakenReason,
+    Operation,
+    Unknown,
+    UnknownReason,
+)
 from tests.support.gateway_process import (
     PATIENCE,
     Dying,
+    Fixed,
     Gateway,
     Killed,
     Pausing,
@@ -74,41 +86,180 @@ async def test_a_lost_capture_is_found_out_with_the_same_key(gateway: Gateway, b
     assert book.charges[f"capture {intent}"] == 1
 
 
-async def test_unknown_outcome_is_left_to_a_person_and_never_guessed(gateway: Gateway, book: CountingProcessor) -> None:
+async def walk(gateway: Gateway, ages: Sequence[timedelta], *, since: datetime) -> int:
+    """Resolve what is due at each of these ages; returns how many attempts that were."""
+    due = 0
+    for age in ages:
+        gateway.clock.advance(since + age - gateway.clock.now())
+        due += await gateway.commands.resolve_due(limit=1_000)
+    return due
+
+
+async def test_outcome_whose_key_is_old_is_looked_up_and_not_called_about(
+    gateway: Gateway, book: CountingProcessor
+) -> None:
     command = gateway.authorize_command(9_014)
-    intent = command.body.payment_intent_id
+    intent, began = command.body.payment_intent_id, gateway.clock.now()
     await gateway.commands.authorize(command)
+    assert await walk(gateway, PATIENCE.ages, since=began) == len(PATIENCE.ages)
+    [attempt] = await gateway.attempts(intent)
+    assert (attempt.status, attempt.next_ask_at) == (
+        AttemptStatus.UNKNOWN,
+        began + PATIENCE.key_lifetime + PATIENCE.look_up_ages[0],
+    )
+    assert await gateway.published(intent) == []
+    calls = sum(book.calls.values())
+    assert await walk(gateway, [PATIENCE.key_lifetime + PATIENCE.look_up_ages[0]], since=began) == 1
+    [attempt] = await gateway.attempts(intent)
+    assert (attempt.status, sum(book.calls.values())) == (AttemptStatus.APPROVED, calls)
+    assert [contract for contract, _ in await gateway.published(intent)] == ["event:gateway:payment.authorized"]
+
+
+async def test_outcome_that_nothing_shows_for_days_is_left_to_a_person(
+    database: Database, clock: ManualClock, tenant_id: str, book: CountingProcessor
+) -> None:
+    fixed = Fixed(book)
+    gateway = Gateway(database, clock, tenant_id, fixed)
+    command = gateway.authorize_command(9_014)
+    intent, began = command.body.payment_intent_id, gateway.clock.now()
+    await gateway.commands.authorize(command)
+    await walk(gateway, PATIENCE.ages, since=began)
     before = (await gateway.store.count_open()).overdue
     alarms = metrics.OUTCOMES_OVERDUE.labels(Operation.AUTHORIZE)._value
-    rung = alarms.get()
-    began, calls = gateway.clock.now(), 0
-    for age in PATIENCE.ages:
-        gateway.clock.advance(began + age - gateway.clock.now())
-        calls += await gateway.commands.resolve_due(limit=1_000)
-    assert calls == len(PATIENCE.ages)
+    rung, calls = alarms.get(), sum(book.calls.values())
+    fixed.answers["look_up"] = Unknown(reason=UnknownReason.TIMEOUT)
+    ages = [PATIENCE.key_lifetime + age for age in PATIENCE.look_up_ages]
+    assert await walk(gateway, ages, since=began) == len(ages)
     [attempt] = await gateway.attempts(intent)
     assert (attempt.status, attempt.next_ask_at) == (AttemptStatus.UNKNOWN, None)
     assert await gateway.published(intent) == []
     assert (await gateway.store.count_open()).overdue == before + 1
     assert alarms.get() == rung + 1
-    # A day later the processor may have forgotten the key, and the same question could be a second charge.
-    gateway.clock.advance(timedelta(days=1))
-    asks = sum(book.calls.values())
     await gateway.commands.authorize(command)
-    assert await gateway.commands.resolve_due(limit=1_000) == 0
-    assert sum(book.calls.values()) == asks
+    assert await gateway.resolve_after(timedelta(days=1)) == 0
+    assert sum(book.calls.values()) == calls
 
 
-async def test_a_service_that_was_down_for_days_does_not_use_old_keys(
-    gateway: Gateway, book: CountingProcessor
+async def test_service_that_was_down_for_days_looks_up_and_does_not_use_old_keys(
+    gateway: Gateway, book: CountingProcessor, database: Database
 ) -> None:
-    command = gateway.authorize_command(9_013)
-    await gateway.commands.authorize(command)
-    asks = sum(book.calls.values())
-    assert await gateway.resolve_after(timedelta(days=3)) == 1
+    done, never = gateway.authorize_command(9_013), gateway.authorize_command(9_012)
+    for command in (done, never):
+        await gateway.commands.authorize(command)
+    # As if the process had died before the second call went out: it is counted, and nothing came of it.
+    never_id = never.body.payment_intent_id
+    await database.write(
+        "UPDATE attempts SET id = gen_random_uuid(), status = 'PENDING', decided_at = NULL, next_ask_at = $2"
+        " WHERE payment_intent_id = $1",
+        never_id,
+        gateway.clock.now(),
+    )
+    calls = sum(book.calls.values())
+    assert await gateway.resolve_after(timedelta(days=3)) == 2
+    [found], [absent] = await gateway.attempts(done.body.payment_intent_id), await gateway.attempts(never_id)
+    assert found.status is AttemptStatus.APPROVED
+    assert (absent.status, absent.reason) == (AttemptStatus.DECLINED, DeclineReason.NOT_RECEIVED)
+    assert sum(book.calls.values()) == calls
+
+
+async def test_account_whose_key_is_refused_declines_an_authorization_and_no_capture(
+    database: Database, clock: ManualClock, tenant_id: str, book: CountingProcessor
+) -> None:
+    fixed = Fixed(book)
+    gateway = Gateway(database, clock, tenant_id, fixed)
+    intent = new_id()
+    ref = await authorized(gateway, 15_050, intent)
+    refused = NotTaken(reason=NotTakenReason.CREDENTIALS_REFUSED)
+    fixed.answers = {"authorize": refused, "capture": refused}
+    new, began = gateway.authorize_command(15_050), clock.now()
+    await gateway.commands.authorize(new)
+    await gateway.commands.capture(gateway.capture_command(15_050, intent=intent, gateway_ref=ref))
+    await walk(gateway, [PATIENCE.authorization_wait / 2, PATIENCE.authorization_wait], since=began)
+    [attempt] = await gateway.attempts(new.body.payment_intent_id)
+    assert (attempt.status, attempt.reason) == (AttemptStatus.DECLINED, DeclineReason.PROCESSOR_REFUSED)
+    _, capture = await gateway.attempts(intent)
+    assert (capture.status, capture.in_doubt) == (AttemptStatus.PENDING, 0)
+    await walk(gateway, [2 * PATIENCE.key_lifetime], since=began)
+    # The key works again, after longer than the processor keeps one: nothing was ever taken, so it is requested now.
+    fixed.answers = {}
+    await gateway.resolve_after(PATIENCE.pause)
+    _, capture = await gateway.attempts(intent)
+    assert capture.status is AttemptStatus.APPROVED
+
+
+async def test_authorization_that_may_have_been_taken_is_not_declined_for_a_refused_key(
+    database: Database, clock: ManualClock, tenant_id: str, book: CountingProcessor
+) -> None:
+    dying = Dying(book, before_the_call=False)
+    command = Gateway(database, clock, tenant_id, dying).authorize_command(15_050)
+    with pytest.raises(Killed):
+        await Gateway(database, clock, tenant_id, dying).commands.authorize(command)
+    fixed = Fixed(book)
+    gateway, began = Gateway(database, clock, tenant_id, fixed), clock.now()
+    fixed.answers["authorize"] = NotTaken(reason=NotTakenReason.CREDENTIALS_REFUSED)
+    await walk(gateway, [PATIENCE.authorization_wait, 2 * PATIENCE.authorization_wait], since=began)
     [attempt] = await gateway.attempts(command.body.payment_intent_id)
-    assert (attempt.status, attempt.next_ask_at) == (AttemptStatus.UNKNOWN, None)
-    assert sum(book.calls.values()) == asks
+    assert (attempt.status, attempt.in_doubt) == (AttemptStatus.PENDING, 1)
+    fixed.answers = {}
+    await gateway.resolve_after(PATIENCE.pause)
+    [attempt] = await gateway.attempts(command.body.payment_intent_id)
+    assert attempt.status is AttemptStatus.APPROVED
+    assert book.charges == {f"authorize {command.body.payment_intent_id}": 1}
+
+
+async def test_refused_void_is_requested_again(
+    database: Database, clock: ManualClock, tenant_id: str, book: CountingProcessor
+) -> None:
+    fixed, intent = Fixed(book), new_id()
+    gateway = Gateway(database, clock, tenant_id, fixed)
+    ref = await authorized(gateway, 15_050, intent)
+    fixed.answers["void"] = Declined(reason=DeclineReason.PROCESSOR_REFUSED, detail="Not now.", is_still_held=True)
+    first = gateway.void_command(15_050, intent=intent, gateway_ref=ref)
+    await gateway.commands.void(first)
+    await gateway.commands.void(first)
+    fixed.answers = {}
+    await gateway.commands.void(gateway.void_command(15_050, intent=intent, gateway_ref=ref))
+    contracts = [contract.rpartition(":")[2] for contract, _ in await gateway.published(intent)]
+    assert contracts == ["payment.authorized", "payment.void_failed", "payment.voided"]
+
+
+@pytest.mark.parametrize("refusals", [0, 2])
+async def test_capture_that_is_refused_releases_the_hold_however_often_it_takes(
+    database: Database, clock: ManualClock, tenant_id: str, book: CountingProcessor, refusals: int
+) -> None:
+    fixed, intent = Fixed(book), new_id()
+    gateway = Gateway(database, clock, tenant_id, fixed)
+    ref = await authorized(gateway, 15_050, intent)
+    held = Declined(reason=DeclineReason.PROCESSOR_REFUSED, detail="Not now.", is_still_held=True)
+    fixed.answers = {"capture": held, "void": held}
+    await gateway.commands.capture(gateway.capture_command(15_050, intent=intent, gateway_ref=ref))
+    for _ in range(refusals):
+        assert await gateway.commands.release_expired(limit=1_000) == 1
+        await gateway.resolve_after(timedelta(seconds=1))
+        clock.advance(RELEASED_AGAIN_AFTER)
+    fixed.answers = {}
+    assert await gateway.commands.release_expired(limit=1_000) == 1
+    await gateway.resolve_after(timedelta(seconds=1))
+    assert await gateway.commands.release_expired(limit=1_000) == 0
+    attempts = await gateway.attempts(intent)
+    expiries = [attempt.status for attempt in attempts if attempt.operation is Operation.EXPIRE]
+    assert expiries == [AttemptStatus.DECLINED] * refusals + [AttemptStatus.APPROVED]
+    contracts = [contract.rpartition(":")[2] for contract, _ in await gateway.published(intent)]
+    assert contracts == ["payment.authorized", "payment.capture_failed", "payment.authorization_expired"]
+
+
+async def test_capture_of_another_amount_is_recorded_and_published_as_it_was(
+    database: Database, clock: ManualClock, tenant_id: str, book: CountingProcessor
+) -> None:
+    fixed, intent = Fixed(book), new_id()
+    gateway = Gateway(database, clock, tenant_id, fixed)
+    ref = await authorized(gateway, 15_050, intent)
+    fixed.answers["capture"] = Approved(gateway_ref=ref, approved_at=clock.now(), amount_minor=9_900)
+    await gateway.commands.capture(gateway.capture_command(15_050, intent=intent, gateway_ref=ref))
+    _, capture = await gateway.attempts(intent)
+    assert (capture.status, capture.amount_minor) == (AttemptStatus.APPROVED, 9_900)
+    (_, body) = (await gateway.published(intent))[-1]
+    assert body["amount_minor"] == 9_900
 
 
 @pytest.mark.parametrize("before_the_call", [True, False], ids=["before the call", "after the call"])

@@ -11,7 +11,7 @@ from libs.common.db import Database
 from services.gateway.errors import ProcessorUnavailable
 from services.gateway.operations import AttemptStatus
 from services.gateway.operations.sql.attempts import Recording
-from services.gateway.processors.port import Answer, Authorize, NotTaken, NotTakenReason
+from services.gateway.processors.port import Answer, Authorize, Finding, NotTaken, NotTakenReason
 from tests.support.gateway_process import Gateway, open_circuit
 from tests.unit.gateway.processors.processor_suite import CountingProcessor
 
@@ -68,6 +68,9 @@ async def test_a_request_that_was_not_taken_is_soon_made_again(
 
         async def capture(self, request: Any) -> Answer:
             return await book.capture(request)
+
+        async def look_up(self, request: Any) -> Finding:
+            return await book.look_up(request)
 
         async def void(self, request: Any) -> Answer:
             return await book.void(request)

@@ -19,6 +19,8 @@ PATIENCE = Patience(
     key_lifetime=100 * SECOND,
     lease=7 * SECOND,
     pause=2 * SECOND,
+    authorization_wait=20 * SECOND,
+    look_up_ages=(5 * SECOND, 60 * SECOND),
     reading_ages=(11 * SECOND, 900 * SECOND),
 )
 
@@ -81,7 +83,7 @@ def test_a_key_is_used_before_its_lifetime_ends_and_not_at_its_end(age: float, m
 
 @pytest.mark.parametrize(
     ("seconds", "requested", "following"),
-    [(2, 0, 3), (3, 0, 50), (2, 1, 50), (49, 0, 50), (50, 0, None), (0, 50, None)],
+    [(2, 0, 3), (3, 0, 50), (2, 1, 50), (49, 0, 50), (50, 0, 105), (0, 50, 105), (105, 0, 160), (160, 0, None)],
 )
 def test_silence_is_followed_by_the_next_age_that_is_still_to_come(
     seconds: int, requested: int, following: int | None
@@ -99,13 +101,17 @@ def test_what_was_taken_on_is_read_at_the_next_age(seconds: int, following: int 
 
 
 @pytest.mark.parametrize(
-    ("seconds", "requested", "following"), [(0, 0, 2), (0, 1, 2), (0, 5, 5), (97, 0, 99), (98, 0, None), (97, 3, None)]
+    ("seconds", "requested", "following"),
+    [(0, 0, 2), (0, 1, 2), (0, 5, 5), (97, 0, 99), (98, 0, 105), (97, 3, 105), (160, 0, None)],
 )
 def test_call_that_was_not_taken_is_repeated_within_the_keys_lifetime(
     seconds: int, requested: int, following: int | None
 ) -> None:
     found = PATIENCE.after_refusal(
-        asked_at=REQUESTED_AT, now=REQUESTED_AT + seconds * SECOND, pause=timedelta(seconds=requested)
+        asked_at=REQUESTED_AT,
+        now=REQUESTED_AT + seconds * SECOND,
+        is_in_doubt=True,
+        pause=timedelta(seconds=requested),
     )
     assert found == at(following)
 

@@ -21,6 +21,7 @@ NOT_CONTENT = {
     "note": "of the first command; the processor gets nothing else under its key",
     "created_at": "ours",
     "asked_at": "ours",
+    "in_doubt": "ours",
     "correlation_id": "of the cause, which is another one when a command is repeated",
     "traceparent": "of the cause, which is another one when a command is repeated",
     **dict.fromkeys(OUTCOME, "what became of it"),

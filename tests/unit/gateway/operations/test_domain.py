@@ -14,7 +14,7 @@ from services.gateway.app import patience
 from services.gateway.notices import Dispute
 from services.gateway.operations import Attempt, AttemptStatus, Patience, attempt_id
 from services.gateway.outbox import MESSAGES
-from services.gateway.processors.port import DisputeState, Operation
+from services.gateway.processors.port import DisputeState, NotTaken, NotTakenReason, Operation
 from services.gateway.settings import ResolutionSettings
 from tests.unit.gateway.processors.processor_suite import REQUESTED_AT
 
@@ -65,10 +65,13 @@ def test_unknown_outcome_is_read_at_rising_ages_within_the_keys_life(
     asked_at = REQUESTED_AT
     now = asked_at + timedelta(seconds=age_seconds)
     following = PATIENCE.after_silence(asked_at=asked_at, now=now)
-    if following is None:
-        assert age_seconds >= 79_200
-    else:
+    if age_seconds < 79_200:
+        assert following is not None
         assert now < following < asked_at + PATIENCE.key_lifetime
+    elif following is not None:
+        # From then on the processor's records are read, and nothing is requested.
+        assert following > asked_at + PATIENCE.key_lifetime
+        assert not PATIENCE.may_call(an_attempt(age=following - asked_at), now=asked_at)
 
 
 def test_the_schedule_is_walked_to_its_end() -> None:
@@ -76,7 +79,8 @@ def test_the_schedule_is_walked_to_its_end() -> None:
     while (following := PATIENCE.after_silence(asked_at=REQUESTED_AT, now=now)) is not None:
         ages.append((following - REQUESTED_AT).total_seconds())
         now = following
-    assert ages == [5, 30, 120, 600, 1_800, 7_200, 21_600, 43_200, 79_200]
+    repeated = [5, 30, 120, 600, 1_800, 7_200, 21_600, 43_200, 79_200]
+    assert ages == [*repeated, *(86_400 + age for age in (60, 3_600, 21_600, 86_400, 259_200))]
 
 
 def test_a_key_that_may_be_forgotten_is_not_used_again() -> None:
@@ -86,16 +90,32 @@ def test_a_key_that_may_be_forgotten_is_not_used_again() -> None:
     assert not PATIENCE.may_call(an_attempt(age=day), now=REQUESTED_AT)
 
 
-def test_a_refusal_to_listen_is_soon_forgotten_unless_the_key_is() -> None:
-    soon = PATIENCE.after_refusal(asked_at=REQUESTED_AT, now=REQUESTED_AT)
-    assert soon == REQUESTED_AT + timedelta(seconds=5)
-    late = REQUESTED_AT + timedelta(days=1)
-    assert PATIENCE.after_refusal(asked_at=REQUESTED_AT, now=late) is None
+def test_call_that_was_not_taken_is_soon_made_again_unless_another_is_in_doubt() -> None:
+    late, pause = REQUESTED_AT + timedelta(days=1), timedelta(seconds=5)
+    for is_in_doubt in (True, False):
+        soon = PATIENCE.after_refusal(asked_at=REQUESTED_AT, now=REQUESTED_AT, is_in_doubt=is_in_doubt)
+        assert soon == REQUESTED_AT + pause
+    assert PATIENCE.after_refusal(asked_at=REQUESTED_AT, now=late, is_in_doubt=False) == late + pause
+    looked_up = PATIENCE.after_refusal(asked_at=REQUESTED_AT, now=late, is_in_doubt=True)
+    assert looked_up == late + timedelta(seconds=60)
+
+
+def test_authorization_alone_is_declined_that_its_account_cannot_make() -> None:
+    refused = NotTaken(reason=NotTakenReason.CREDENTIALS_REFUSED)
+    waiting = msgspec.structs.replace(an_attempt(age=None), created_at=REQUESTED_AT)
+    over = REQUESTED_AT + timedelta(seconds=300)
+    assert PATIENCE.is_hopeless(waiting, refused, now=over)
+    assert not PATIENCE.is_hopeless(waiting, refused, now=over - timedelta(seconds=1))
+    for reason in set(NotTakenReason) - {NotTakenReason.CREDENTIALS_REFUSED}:
+        assert not PATIENCE.is_hopeless(waiting, NotTaken(reason=reason), now=over)
+    for operation in set(Operation) - {Operation.AUTHORIZE}:
+        other = msgspec.structs.replace(waiting, operation=operation)
+        assert not PATIENCE.is_hopeless(other, refused, now=over)
 
 
 def test_a_processor_is_left_alone_for_as_long_as_it_wants() -> None:
     pause = timedelta(minutes=3)
-    later = PATIENCE.after_refusal(asked_at=REQUESTED_AT, now=REQUESTED_AT, pause=pause)
+    later = PATIENCE.after_refusal(asked_at=REQUESTED_AT, now=REQUESTED_AT, is_in_doubt=True, pause=pause)
     assert later == REQUESTED_AT + pause
     silent = PATIENCE.after_silence(asked_at=REQUESTED_AT, now=REQUESTED_AT, pause=pause)
     assert silent is not None
@@ -111,6 +131,8 @@ SCHEDULE = Patience(
     key_lifetime=timedelta(hours=1),
     lease=timedelta(seconds=10),
     pause=timedelta(seconds=5),
+    authorization_wait=timedelta(minutes=5),
+    look_up_ages=(timedelta(minutes=1), timedelta(hours=2)),
     reading_ages=(timedelta(seconds=60), timedelta(seconds=600)),
 )
 
@@ -122,10 +144,12 @@ SCHEDULE = Patience(
         (4, 5, 60),
         (5, 30, 60),
         (29, 30, 60),
-        (30, None, 60),
-        (60, None, 600),
-        (599, None, 600),
-        (600, None, None),
+        (30, 3_660, 60),
+        (60, 3_660, 600),
+        (599, 3_660, 600),
+        (600, 3_660, None),
+        (3_660, 10_800, None),
+        (10_800, None, None),
     ],
 )
 def test_next_age_is_the_first_that_is_still_to_come(passed: int, silent: int | None, accepted: int | None) -> None:

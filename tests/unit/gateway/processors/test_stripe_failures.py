@@ -24,7 +24,7 @@ def lost(cause: BaseException | None) -> Exception:
 def test_request_without_an_answer_may_have_been_carried_out(
     cause: BaseException | None, reason: UnknownReason
 ) -> None:
-    assert failure(lost(cause), call=1) == Unknown(reason=reason)
+    assert failure(lost(cause), builds_on_payment=False) == Unknown(reason=reason)
 
 
 @pytest.mark.parametrize(
@@ -33,29 +33,37 @@ def test_request_without_an_answer_may_have_been_carried_out(
 )
 def test_wish_to_be_left_alone_is_read_and_bounded(retry_after: str, seconds: float | None) -> None:
     busy = stripe.RateLimitError("busy", headers={"Retry-After": retry_after})
-    assert failure(busy, call=1) == NotTaken(reason=NotTakenReason.RATE_LIMITED, retry_after_seconds=seconds)
+    assert failure(busy, builds_on_payment=False) == NotTaken(
+        reason=NotTakenReason.RATE_LIMITED, retry_after_seconds=seconds
+    )
 
 
-def test_key_that_is_not_accepted_is_a_refusal_only_on_the_first_call() -> None:
+@pytest.mark.parametrize("builds_on_payment", [True, False])
+def test_key_that_is_not_accepted_has_taken_nothing(builds_on_payment: bool) -> None:
     for withdrawn in (stripe.AuthenticationError("no such key"), stripe.PermissionError("not with this key")):
-        first = failure(withdrawn, call=1)
-        assert isinstance(first, Declined)
-        assert first.reason is DeclineReason.PROCESSOR_REFUSED
-        later = Unknown(reason=UnknownReason.PROCESSOR_ERROR, is_worth_repeating=False)
-        assert failure(withdrawn, call=2) == later
+        answer = failure(withdrawn, builds_on_payment=builds_on_payment)
+        assert answer == NotTaken(reason=NotTakenReason.CREDENTIALS_REFUSED)
+
+
+def test_payment_that_an_account_does_not_have_shows_a_key_of_another() -> None:
+    missing: Exception = stripe.InvalidRequestError("No such payment", None, code="resource_missing", http_status=404)  # type: ignore[no-untyped-call]
+    assert failure(missing, builds_on_payment=True) == NotTaken(reason=NotTakenReason.CREDENTIALS_REFUSED)
+    assert isinstance(failure(missing, builds_on_payment=False), MustBeRead)
 
 
 def test_key_of_another_request_says_nothing_about_the_first() -> None:
-    unknown = Unknown(reason=UnknownReason.PROCESSOR_ERROR, is_worth_repeating=False)
-    assert failure(stripe.IdempotencyError("used before"), call=1) == MustBeRead(otherwise=unknown)
+    unknown = Unknown(reason=UnknownReason.UNDECIDED, is_worth_repeating=False)
+    assert failure(stripe.IdempotencyError("used before"), builds_on_payment=False) == MustBeRead(otherwise=unknown)
 
 
 def test_error_of_stripe_is_repeated_unless_the_key_keeps_it() -> None:
     again = stripe.APIError("broken", http_status=500, headers={"Retry-After": "2"})
-    assert failure(again, call=1) == Unknown(reason=UnknownReason.PROCESSOR_ERROR, retry_after_seconds=2.0)
+    assert failure(again, builds_on_payment=False) == Unknown(
+        reason=UnknownReason.PROCESSOR_ERROR, retry_after_seconds=2.0
+    )
     for_ever = stripe.APIError("broken", http_status=500, headers={"Stripe-Should-Retry": "false"})
     unknown = Unknown(reason=UnknownReason.PROCESSOR_ERROR, is_worth_repeating=False)
-    assert failure(for_ever, call=1) == MustBeRead(otherwise=unknown)
+    assert failure(for_ever, builds_on_payment=False) == MustBeRead(otherwise=unknown)
 
 
 @pytest.mark.parametrize(
@@ -66,12 +74,13 @@ def test_error_of_stripe_is_repeated_unless_the_key_keeps_it() -> None:
         ("charge_already_refunded", DeclineReason.ALREADY_REFUNDED),
         ("charge_disputed", DeclineReason.DISPUTED),
         ("charge_expired_for_capture", DeclineReason.AUTHORIZATION_EXPIRED),
+        ("capture_charge_authorization_expired", DeclineReason.AUTHORIZATION_EXPIRED),
         ("parameter_unknown", DeclineReason.PROCESSOR_REFUSED),
     ],
 )
 def test_refused_request_is_read_before_its_code(code: str, reason: DeclineReason) -> None:
     refused: Exception = stripe.InvalidRequestError("Not now", None, code=code)  # type: ignore[no-untyped-call]
-    read = failure(refused, call=1)
+    read = failure(refused, builds_on_payment=False)
     assert isinstance(read, MustBeRead)
     assert isinstance(read.otherwise, Declined)
     assert read.otherwise.reason is reason
@@ -80,14 +89,24 @@ def test_refused_request_is_read_before_its_code(code: str, reason: DeclineReaso
 def test_object_in_use_was_not_touched() -> None:
     body = {"error": {"code": "lock_timeout"}}
     in_use = stripe.APIError("in use", http_status=409, json_body=body, headers={"Retry-After": "1"})
-    assert failure(in_use, call=1) == NotTaken(reason=NotTakenReason.RATE_LIMITED, retry_after_seconds=1.0)
+    assert failure(in_use, builds_on_payment=False) == NotTaken(
+        reason=NotTakenReason.RATE_LIMITED, retry_after_seconds=1.0
+    )
     key_in_use = stripe.APIError("in use", http_status=409, json_body={"error": {"code": "idempotency_key_in_use"}})
-    assert failure(key_in_use, call=1) == Unknown(reason=UnknownReason.PROCESSOR_ERROR)
+    assert failure(key_in_use, builds_on_payment=False) == Unknown(reason=UnknownReason.CALL_IN_PROGRESS)
+
+
+@pytest.mark.parametrize(("headers", "is_worth"), [({}, False), ({"Stripe-Should-Retry": "true"}, True)])
+def test_other_conflict_is_read_unless_stripe_wants_it_repeated(headers: dict[str, str], is_worth: bool) -> None:
+    conflict = stripe.APIError("conflict", http_status=409, json_body={"error": {"code": "other"}}, headers=headers)
+    unknown = Unknown(reason=UnknownReason.UNDECIDED, is_worth_repeating=is_worth)
+    expected = unknown if is_worth else MustBeRead(otherwise=unknown)
+    assert failure(conflict, builds_on_payment=False) == expected
 
 
 def test_fault_that_is_not_stripes_is_a_bug_of_ours() -> None:
     with pytest.raises(KeyError):
-        failure(KeyError("no such member"), call=1)
+        failure(KeyError("no such member"), builds_on_payment=False)
 
 
 @pytest.mark.parametrize(

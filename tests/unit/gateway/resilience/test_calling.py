@@ -15,6 +15,7 @@ from services.gateway.processors.port import (
     Capture,
     Declined,
     DeclineReason,
+    Finding,
     NotTaken,
     NotTakenReason,
     Pending,
@@ -49,6 +50,9 @@ class Scripted:
     def __init__(self, *answers: Answer) -> None:
         self._answers = answers
         self.received: list[ProcessorRequest] = []
+
+    async def look_up(self, request: ProcessorRequest) -> Finding:
+        return self._next(request)
 
     async def authorize(self, request: Authorize) -> Answer:
         return self._next(request)

@@ -1,0 +1,153 @@
+"""What the states of Stripe's objects mean for an operation of ours: pure.
+
+`Absent` is the state in which the operation was not carried out; only after an error, or once no call is on its way, does
+that decide anything.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from services.gateway.processors.port import (
+    Absent,
+    Answer,
+    Approved,
+    Authorize,
+    Capture,
+    Declined,
+    DeclineReason,
+    Pending,
+    Refund,
+    RequiresAction,
+    Void,
+)
+from services.gateway.processors.stripe.amounts import from_stripe, to_stripe
+from services.gateway.processors.stripe.failures import decline_reason, sentence
+
+EXPIRED = frozenset({"automatic", "expired"})
+"""The cancellation reasons of a hold that has ended by itself: `expired` since 2025-03-31.basil, `automatic` before
+(https://docs.stripe.com/changelog/basil/2025-03-31/remove-refund-from-partial-capture-and-payment-cancellation-flow)."""
+
+type StripeObject = dict[str, Any]
+"""An object as Stripe's API has it."""
+
+
+def instant(seconds: int | None) -> datetime | None:
+    """Read Stripe's time: whole seconds since 1970."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def held(request: Authorize, intent: StripeObject) -> Answer | None:
+    """Read whether funds are held. None where the state shows neither."""
+    reference = str(intent["id"])
+    if intent["amount"] != to_stripe(request.amount_minor, request.currency):
+        return _OTHER_MONEY
+    match intent["status"]:
+        case "requires_capture" | "succeeded":
+            charge = _expanded(intent.get("latest_charge"))
+            card = (charge.get("payment_method_details") or {}).get("card") or {}
+            return Approved(
+                gateway_ref=reference,
+                approved_at=instant(charge.get("created") or intent.get("created")) or request.requested_at,
+                expires_at=instant(card.get("capture_before")),
+            )
+        case "requires_action":
+            redirect = (intent.get("next_action") or {}).get("redirect_to_url") or {}
+            return RequiresAction(gateway_ref=reference, action_url=redirect.get("url") or "")
+        case "processing":
+            return Pending(gateway_ref=reference)
+        case "requires_payment_method":
+            return declined(intent)
+        case "canceled":
+            return ended(intent)
+        case _:
+            return None
+
+
+def taken(request: Capture, intent: StripeObject) -> Answer | Absent | None:
+    """Read whether held funds were taken, and how much. None where the state shows neither."""
+    match intent["status"]:
+        case "succeeded":
+            # Somebody may have captured another amount at the processor: what was taken is the truth.
+            received = intent.get("amount_received")
+            taken = request.amount_minor if received is None else from_stripe(received, request.currency)
+            movement = _expanded(_expanded(intent.get("latest_charge")).get("balance_transaction"))
+            return Approved(
+                gateway_ref=str(intent["id"]),
+                approved_at=instant(movement.get("created")) or request.requested_at,
+                amount_minor=None if taken == request.amount_minor else taken,
+            )
+        case "processing":
+            return Pending(gateway_ref=str(intent["id"]))
+        case "requires_capture":
+            return Absent(is_still_held=True)
+        case "canceled":
+            return ended(intent)
+        case "requires_payment_method" | "requires_confirmation" | "requires_action":
+            return Absent()
+        case _:
+            return None
+
+
+def released(request: Void, intent: StripeObject) -> Answer | Absent | None:
+    """Read whether held funds were released. None where the state shows neither."""
+    match intent["status"]:
+        case "canceled":
+            return Approved(
+                gateway_ref=str(intent["id"]),
+                approved_at=instant(intent.get("canceled_at")) or request.requested_at,
+            )
+        case "succeeded":
+            return Declined(reason=DeclineReason.ALREADY_CAPTURED, detail="The payment has been captured.")
+        case "requires_capture":
+            return Absent(is_still_held=True)
+        case "requires_payment_method" | "requires_confirmation" | "requires_action" | "processing":
+            return Absent()
+        case _:
+            return None
+
+
+def returned(request: Refund, refund: StripeObject) -> Answer | None:
+    """Read whether funds were given back. None where the state shows neither."""
+    if refund["amount"] != to_stripe(request.amount_minor, request.currency):
+        return _OTHER_MONEY
+    match refund["status"]:
+        case "succeeded":
+            return Approved(
+                gateway_ref=str(refund["id"]), approved_at=instant(refund.get("created")) or request.requested_at
+            )
+        case "pending" | "requires_action":
+            return Pending(gateway_ref=str(refund["id"]))
+        case "failed" | "canceled":
+            why = str(refund.get("failure_reason") or "unknown").replace("_", " ")
+            return Declined(
+                reason=decline_reason(refund.get("failure_reason"), otherwise=DeclineReason.PROCESSOR_REFUSED),
+                detail=f"The refund did not reach the customer: {why}.",
+            )
+        case _:
+            return None
+
+
+_OTHER_MONEY = Declined(
+    reason=DeclineReason.PROCESSOR_REFUSED, detail="The processor was called for other money under this key."
+)
+"""The answer where the key led to something else: what is requested now has certainly not been done."""
+
+
+def declined(intent: StripeObject) -> Declined:
+    """Return why a payment intent was not charged."""
+    error = intent.get("last_payment_error") or {}
+    return Declined(
+        reason=decline_reason(error.get("decline_code"), error.get("code"), otherwise=DeclineReason.CARD_DECLINED),
+        detail=sentence(error.get("message")),
+    )
+
+
+def ended(intent: StripeObject) -> Declined:
+    """Return why a payment intent that was cancelled can neither be held nor taken."""
+    if intent.get("cancellation_reason") in EXPIRED:
+        return Declined(reason=DeclineReason.AUTHORIZATION_EXPIRED, detail="The authorization has expired.")
+    return Declined(reason=DeclineReason.PROCESSOR_REFUSED, detail="The payment was cancelled at the processor.")
+
+
+def _expanded(value: Any) -> StripeObject:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,25 @@
+"""Calls are counted before they are made, so that an attempt of which nothing was ever taken is known to be one."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0014"
+down_revision = "0013"
+
+
+def upgrade() -> None:
+    """Add the count; what is open and may have been called counts as in doubt."""
+    op.add_column(
+        "attempts",
+        sa.Column(
+            "in_doubt",
+            sa.Integer,
+            nullable=False,
+            server_default="0",
+            comment="How many calls may have been carried out: counted before each is made.",
+        ),
+    )
+    op.execute(
+        "UPDATE attempts SET in_doubt = 1 WHERE asked_at IS NOT NULL"
+        " AND status IN ('PENDING', 'UNKNOWN', 'ACCEPTED', 'ACTION_REQUIRED')"
+    )
