@@ -89,7 +89,7 @@ ATTEMPTS = sa.Table(
         "in_doubt",
         sa.Integer,
         nullable=False,
-        server_default="0",
+        server_default="1",
         comment="How many calls may have been carried out: counted before each is made.",
     ),
     sa.Column(

@@ -25,7 +25,6 @@ HERE = "tests/unit/common/test_words.py"
 EXCEPTIONS = {
     "asked_tenant": "a member of the detail of audit lines",
     "asked_at": "a column of the gateway's attempts",
-    "never_heard": "a reason in a column of the gateway's attempts",
     "closings_under_way": "a table of the ledger",
     "is_told": "a column of the ledger's claims",
     "pk_closings_under_way": "the key of that table",

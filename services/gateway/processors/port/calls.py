@@ -159,7 +159,7 @@ class Declined(_Answer, frozen=True, kw_only=True, tag=True):
 
 
 class Absent(_Answer, frozen=True, kw_only=True, tag=True):
-    """The processor's records show that it was not done. Only a look-up can find this out, once no call is on its way."""
+    """The processor's records show that it was not done. Only a look-up can find this out, once no call can arrive any more."""
 
     is_still_held: bool = False
     """Whether the funds are still held although they were to be taken or released."""

@@ -18,6 +18,8 @@ log = get_logger("gateway.stripe")
 _MISSING = "resource_missing"
 """Stripe's code where the account of the key has no such object."""
 
+CREDENTIALS_PAUSE_SECONDS = 30.0
+"""How soon a call is made again whose key was refused: soon after a person has mended it, and seldom until then."""
 _RETRY_AFTER_MAX_SECONDS = 3_600.0
 """A longer wish is taken for this one: it is a header from outside."""
 
@@ -136,7 +138,7 @@ def _answered(fault: stripe.StripeError, *, builds_on_payment: bool) -> Failure:
 def _credentials_refused(fault: stripe.StripeError) -> NotTaken:
     metrics.CREDENTIALS_REFUSED.labels("stripe").inc()
     log.error("stripe.credentials_refused", request_id=fault.request_id, status=fault.http_status)
-    return NotTaken(reason=NotTakenReason.CREDENTIALS_REFUSED)
+    return NotTaken(reason=NotTakenReason.CREDENTIALS_REFUSED, retry_after_seconds=CREDENTIALS_PAUSE_SECONDS)
 
 
 def error_member(fault: stripe.StripeError, name: str) -> str:

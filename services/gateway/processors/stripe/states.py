@@ -1,6 +1,6 @@
 """What the states of Stripe's objects mean for an operation of ours: pure.
 
-`Absent` is the state in which the operation was not carried out; only after an error, or once no call is on its way, does
+`Absent` is the state in which the operation was not carried out; only after an error, or once no call can arrive any more, does
 that decide anything.
 """
 

@@ -7,9 +7,9 @@ import pytest
 from libs.common.clock import ManualClock
 from libs.common.db import Database
 from services.gateway.processors.sandbox import SandboxProcessor
+from tests.support.counting import CountingProcessor
 from tests.support.databases import TestDatabase
 from tests.support.gateway_process import Gateway
-from tests.unit.gateway.processors.processor_suite import CountingProcessor
 
 
 @pytest.fixture

@@ -15,12 +15,12 @@ from services.gateway.errors import AttemptConflict, Unstorable
 from services.gateway.operations import AttemptStatus
 from services.gateway.processors.port import Operation
 from services.gateway.resilience import Bulkhead
+from tests.support.counting import CountingProcessor
 from tests.support.gateway_process import (
     Gateway,
     again,
     authorized,
 )
-from tests.unit.gateway.processors.processor_suite import CountingProcessor
 
 
 async def test_an_authorization_is_held_and_published_once(gateway: Gateway, book: CountingProcessor) -> None:

@@ -19,9 +19,10 @@ from services.gateway.notices import Notices, NoticeStore
 from services.gateway.operations import AttemptStatus
 from services.gateway.processors.port import Operation, Processor
 from services.gateway.processors.sandbox import SandboxProcessor, SandboxStore, StoredBook
+from tests.support.counting import CountingProcessor
 from tests.support.databases import TestDatabase
 from tests.support.gateway_process import PATIENCE, Gateway
-from tests.unit.gateway.processors.processor_suite import CountingProcessor, Cue, ProcessorSuite
+from tests.unit.gateway.processors.processor_suite import Cue, ProcessorSuite
 from tests.unit.gateway.processors.test_sandbox import SANDBOX_AMOUNTS
 
 

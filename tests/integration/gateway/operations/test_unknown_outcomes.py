@@ -22,6 +22,7 @@ from services.gateway.processors.port import (
     Unknown,
     UnknownReason,
 )
+from tests.support.counting import CountingProcessor
 from tests.support.gateway_process import (
     PATIENCE,
     Dying,
@@ -31,7 +32,6 @@ from tests.support.gateway_process import (
     Pausing,
     authorized,
 )
-from tests.unit.gateway.processors.processor_suite import CountingProcessor
 
 
 @pytest.mark.parametrize("amount_minor", [9_011, 9_021, 9_022])
@@ -162,7 +162,7 @@ async def test_service_that_was_down_for_days_looks_up_and_does_not_use_old_keys
     assert sum(book.calls.values()) == calls
 
 
-async def test_account_whose_key_is_refused_declines_an_authorization_and_no_capture(
+async def test_refused_key_declines_an_authorization_and_no_capture(
     database: Database, clock: ManualClock, tenant_id: str, book: CountingProcessor
 ) -> None:
     fixed = Fixed(book)
@@ -187,7 +187,7 @@ async def test_account_whose_key_is_refused_declines_an_authorization_and_no_cap
     assert capture.status is AttemptStatus.APPROVED
 
 
-async def test_authorization_that_may_have_been_taken_is_not_declined_for_a_refused_key(
+async def test_authorization_in_doubt_is_not_declined_for_a_refused_key(
     database: Database, clock: ManualClock, tenant_id: str, book: CountingProcessor
 ) -> None:
     dying = Dying(book, before_the_call=False)

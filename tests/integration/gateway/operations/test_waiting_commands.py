@@ -12,8 +12,8 @@ from services.gateway.errors import ProcessorUnavailable
 from services.gateway.operations import AttemptStatus
 from services.gateway.operations.sql.attempts import Recording
 from services.gateway.processors.port import Answer, Authorize, Finding, NotTaken, NotTakenReason
+from tests.support.counting import CountingProcessor
 from tests.support.gateway_process import Gateway, open_circuit
-from tests.unit.gateway.processors.processor_suite import CountingProcessor
 
 
 async def test_while_the_circuit_is_open_a_command_waits_and_nothing_is_written(

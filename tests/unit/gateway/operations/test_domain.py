@@ -90,7 +90,7 @@ def test_a_key_that_may_be_forgotten_is_not_used_again() -> None:
     assert not PATIENCE.may_call(an_attempt(age=day), now=REQUESTED_AT)
 
 
-def test_call_that_was_not_taken_is_soon_made_again_unless_another_is_in_doubt() -> None:
+def test_call_not_taken_is_made_again_unless_another_is_in_doubt() -> None:
     late, pause = REQUESTED_AT + timedelta(days=1), timedelta(seconds=5)
     for is_in_doubt in (True, False):
         soon = PATIENCE.after_refusal(asked_at=REQUESTED_AT, now=REQUESTED_AT, is_in_doubt=is_in_doubt)

@@ -33,9 +33,9 @@ from services.gateway.processors.port import (
 from services.gateway.processors.sandbox import SandboxProcessor, sandbox_page
 from services.gateway.processors.sandbox.book import MemoryBook
 from services.gateway.processors.sandbox.cases import CASES, Case, Start, Trouble
+from tests.support.counting import CountingProcessor
 from tests.unit.gateway.processors.processor_suite import (
     REQUESTED_AT,
-    CountingProcessor,
     Cue,
     ProcessorSuite,
     a_capture,

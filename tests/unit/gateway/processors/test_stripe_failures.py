@@ -4,7 +4,7 @@ import pytest
 import stripe
 
 from services.gateway.processors.port import Declined, DeclineReason, NotTaken, NotTakenReason, Unknown, UnknownReason
-from services.gateway.processors.stripe.failures import MustBeRead, failure, sentence
+from services.gateway.processors.stripe.failures import CREDENTIALS_PAUSE_SECONDS, MustBeRead, failure, sentence
 
 
 def lost(cause: BaseException | None) -> Exception:
@@ -42,12 +42,16 @@ def test_wish_to_be_left_alone_is_read_and_bounded(retry_after: str, seconds: fl
 def test_key_that_is_not_accepted_has_taken_nothing(builds_on_payment: bool) -> None:
     for withdrawn in (stripe.AuthenticationError("no such key"), stripe.PermissionError("not with this key")):
         answer = failure(withdrawn, builds_on_payment=builds_on_payment)
-        assert answer == NotTaken(reason=NotTakenReason.CREDENTIALS_REFUSED)
+        assert answer == NotTaken(
+            reason=NotTakenReason.CREDENTIALS_REFUSED, retry_after_seconds=CREDENTIALS_PAUSE_SECONDS
+        )
 
 
 def test_payment_that_an_account_does_not_have_shows_a_key_of_another() -> None:
     missing: Exception = stripe.InvalidRequestError("No such payment", None, code="resource_missing", http_status=404)  # type: ignore[no-untyped-call]
-    assert failure(missing, builds_on_payment=True) == NotTaken(reason=NotTakenReason.CREDENTIALS_REFUSED)
+    assert failure(missing, builds_on_payment=True) == NotTaken(
+        reason=NotTakenReason.CREDENTIALS_REFUSED, retry_after_seconds=CREDENTIALS_PAUSE_SECONDS
+    )
     assert isinstance(failure(missing, builds_on_payment=False), MustBeRead)
 
 

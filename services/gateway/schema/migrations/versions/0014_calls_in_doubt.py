@@ -8,18 +8,14 @@ down_revision = "0013"
 
 
 def upgrade() -> None:
-    """Add the count; what is open and may have been called counts as in doubt."""
+    """Add the count; what is there may have been called, so it counts as in doubt."""
     op.add_column(
         "attempts",
         sa.Column(
             "in_doubt",
             sa.Integer,
             nullable=False,
-            server_default="0",
+            server_default="1",
             comment="How many calls may have been carried out: counted before each is made.",
         ),
-    )
-    op.execute(
-        "UPDATE attempts SET in_doubt = 1 WHERE asked_at IS NOT NULL"
-        " AND status IN ('PENDING', 'UNKNOWN', 'ACCEPTED', 'ACTION_REQUIRED')"
     )
