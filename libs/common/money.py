@@ -11,7 +11,7 @@ from functools import lru_cache
 import msgspec
 from iso4217 import Currency as IsoCurrency
 
-from libs.common.errors import Invalid
+from libs.common.errors import FIX, Invalid
 
 __all__ = [
     "AMOUNT_MINOR_MAX",
@@ -40,6 +40,21 @@ _EXACT = Decimal(0)
 _NUMBER = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,60})?([eE][+-]?[0-9]{1,3})?\Z", re.ASCII)
 _TEXT = re.compile(r"[0-9]{1,40}(\.[0-9]{1,60})?\Z", re.ASCII)
 _NEGATIVE = re.compile(r"-[0-9]{1,40}(\.[0-9]{1,60})?\Z", re.ASCII)
+
+
+class UnsupportedCurrency(Invalid):
+    """The currency is not accepted."""
+
+    code = "unsupported_currency"
+    status = 400
+    remedy = "Send an active ISO 4217 code in upper case."
+
+
+class InvalidAmount(Invalid):
+    """The amount is not one."""
+
+    code = "invalid_amount"
+    remedy = FIX
 
 
 class Currency(msgspec.Struct, frozen=True):
@@ -136,12 +151,12 @@ def parse_amount(value: Decimal | str | int, code: str, *, withdrawn: bool = Fal
     return int(whole)
 
 
-def _unsupported_currency() -> Invalid:
-    return Invalid("unsupported currency", code="unsupported_currency")
+def _unsupported_currency() -> UnsupportedCurrency:
+    return UnsupportedCurrency("unsupported currency")
 
 
-def _invalid_amount(sentence: str) -> Invalid:
-    return Invalid(sentence, code="invalid_amount", errors=(("/amount", sentence),))
+def _invalid_amount(sentence: str) -> InvalidAmount:
+    return InvalidAmount(sentence, errors=(("/amount", sentence),))
 
 
 @lru_cache(maxsize=4096)

@@ -1,97 +1,212 @@
-"""How the api fails, by name. `http/problems.py` is the registry of what a client may receive."""
+"""What the subjects of the api refuse, by name: one class for each code. The tree is drawn in `libs/common/errors.py`."""
 
-from libs.common.errors import BrokenInvariant, Conflict, Forbidden, Invalid, NotFound, TooEarly
+from libs.common.errors import (
+    CHECK_ID,
+    RETRY,
+    BrokenInvariant,
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    TooEarly,
+    Unavailable,
+)
+
+ASK_ADMINISTRATOR = "Ask an administrator of the tenant."
+
+
+class TenantRefused(Forbidden):
+    """The tenant does not exist, is suspended or deleted, or the user has none."""
+
+
+class TenantUnknown(TenantRefused):
+    """There is no such tenant."""
+
+    code = "tenant_unknown"
+    remedy = ASK_ADMINISTRATOR
+
+
+class TenantSuspended(TenantRefused):
+    """The tenant is suspended."""
+
+    code = "tenant_suspended"
+    remedy = ASK_ADMINISTRATOR
+
+
+class TenantDeleted(TenantRefused):
+    """The tenant is deleted."""
+
+    code = "tenant_deleted"
+    remedy = ASK_ADMINISTRATOR
+
+
+class NoTenant(TenantRefused):
+    """The user belongs to no tenant."""
+
+    code = "no_tenant"
+    remedy = ASK_ADMINISTRATOR
+
+
+class AccessDenied(Forbidden):
+    """The caller is known and may not do this; the code is the audit log's word for why."""
+
+
+class TenantMismatch(AccessDenied):
+    """The token is not of the tenant in X-Tenant-Id."""
+
+    code = "tenant_mismatch"
+    remedy = "Send the token's own tenant."
+
+
+class MissingPermission(AccessDenied):
+    """The token lacks the permission named in permissionCode."""
+
+    code = "missing_permission"
+    remedy = ASK_ADMINISTRATOR
+
+
+class NoPolicy(AccessDenied):
+    """No policy admits the permission."""
+
+    code = "no_policy"
+    remedy = ASK_ADMINISTRATOR
+
+
+class PolicyDenies(AccessDenied):
+    """A policy denies the permission."""
+
+    code = "policy_deny"
+    remedy = ASK_ADMINISTRATOR
+
+
+class PlanNotAllowed(AccessDenied):
+    """The tenant's plan does not include this."""
+
+    code = "plan_not_allowed"
+    remedy = "Choose a higher plan."
+
+
+class RegionNotAllowed(AccessDenied):
+    """This is not offered in the tenant's region."""
+
+    code = "region_not_allowed"
+    remedy = ASK_ADMINISTRATOR
+
+
+class FeatureDisabled(Forbidden):
+    """The feature is switched off for the tenant."""
+
+    code = "feature_disabled"
+    remedy = ASK_ADMINISTRATOR
+
+
+class OperatorRequired(Forbidden):
+    """Only an operator of the platform may do this."""
+
+    code = "operator_required"
+    remedy = ASK_ADMINISTRATOR
+
+
+class FeatureUnknown(NotFound):
+    """There is no such feature."""
+
+    code = "feature_unknown"
+    remedy = "See the list of features."
+
+
+class AccountTypeInvalid(Invalid):
+    """There is no such type of account."""
+
+    code = "invalid_account_type"
+    status = 400
+    remedy = "Send one of the documented types."
+
+
+class AccountRoleNotFound(NotFound):
+    """There is no such role."""
+
+    code = "account_role_not_found"
+    remedy = "Use one of those listed."
 
 
 class PaymentIntentNotFound(NotFound):
-    """This tenant has no such payment intent."""
+    """The tenant has no such payment intent."""
 
     code = "payment_intent_not_found"
+    remedy = CHECK_ID
 
     def __init__(self) -> None:
         super().__init__("payment intent not found")
 
 
 class ConfirmContended(Conflict):
-    """Other requests changed the intent each time we tried; the caller may simply retry."""
+    """Other requests are changing the payment intent."""
 
     code = "confirm_contended"
+    remedy = "Retry."
 
     def __init__(self) -> None:
         super().__init__("the payment intent is being changed by other requests; try again")
 
 
 class CannotConfirm(Conflict):
-    """The intent has ended, or was given back: there is nothing to collect."""
+    """The payment intent has ended or was given back, so there is nothing to collect."""
 
     code = "cannot_confirm"
+    remedy = "Create another payment intent."
 
     def __init__(self, status: str) -> None:
         super().__init__(f"cannot confirm status {status}")
 
 
 class CannotCapture(Conflict):
-    """No funds are held that could be taken."""
+    """No funds are held that could be captured, or another amount is captured already."""
 
     code = "cannot_capture"
+    remedy = "Read the payment intent; only AUTHORIZED ones with `capture_method: manual` can be captured."
 
     def __init__(self, status: str) -> None:
         super().__init__(f"cannot capture status {status}")
 
 
 class CannotVoid(Conflict):
-    """There is nothing to let go of, or it is being taken."""
+    """There is nothing to let go of, or the funds are being captured."""
 
     code = "cannot_void"
+    remedy = "Read the payment intent; refund it once it is SETTLED."
 
     def __init__(self, status: str, *, because: str = "") -> None:
         super().__init__(f"cannot void status {status}" + (f": {because}" if because else ""))
 
 
 class CannotRefund(Conflict):
-    """Nothing of it stands in the books, or nothing is left."""
+    """The payment is not in the books yet, or nothing of it is left."""
 
     code = "cannot_refund"
+    remedy = "Read the payment intent; only SETTLED and PARTIALLY_REFUNDED ones can be refunded."
 
     def __init__(self, status: str) -> None:
         super().__init__(f"cannot refund payment with status {status}")
 
 
 class CaptureExceedsAuthorization(Invalid):
-    """The capture is larger than what is held."""
+    """The capture is more than is authorized."""
 
     code = "capture_exceeds_authorization"
+    remedy = "Send at most `authorized_amount`."
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail, errors=(("/amount", "is more than is authorized"),))
 
 
 class RefundExceedsPayment(Invalid):
-    """The refund is larger than what was captured and is neither given nor taken back."""
+    """The refunds would exceed what was captured and is not disputed."""
 
     code = "refund_exceeds_payment"
+    remedy = "Send at most what is left, or no amount."
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail, errors=(("/amount", "is more than is left to refund"),))
-
-
-class IdempotencyKeyReused(Invalid):
-    """The key was already used with another body."""
-
-    code = "idempotency_key_reused"
-
-    def __init__(self) -> None:
-        super().__init__("this Idempotency-Key was already used with a different request")
-
-
-class InvalidCursor(Invalid):
-    """The cursor was not made by us for this tenant and these filters."""
-
-    code = "invalid_cursor"
-
-    def __init__(self) -> None:
-        sentence = "cursor does not belong to this list and its filters"
-        super().__init__(sentence, errors=(("cursor", sentence),))
 
 
 class NotYet(TooEarly):
@@ -106,17 +221,18 @@ class ContradictoryOutcome(BrokenInvariant):
     code = "contradictory_outcome"
 
 
-class AccessDenied(Forbidden):
-    """The caller is known and may not do this; `reason` is the audit log's word for why."""
+class KeySetUnavailable(Unavailable):
+    """The identity provider's keys cannot be read."""
 
-    code = "access_denied"
+    code = "key_set_unavailable"
+    remedy = RETRY
 
-    def __init__(self, detail: str, *, reason: str, permission: str) -> None:
-        super().__init__(detail, code=reason)
-        self.permission = permission
+    def __init__(self) -> None:
+        super().__init__("the keys that this token is signed with cannot be read now; try again")
 
 
-class TenantRefused(Forbidden):
-    """The tenant is unknown, suspended or deleted."""
+class StoreUnavailable(Unavailable):
+    """The memory of counts and chaos does not answer."""
 
-    code = "tenant_refused"
+    code = "store_unavailable"
+    remedy = RETRY

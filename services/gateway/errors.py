@@ -1,6 +1,7 @@
-"""How the gateway fails, by name; the tree is drawn in `libs/common/errors.py`."""
+"""How the gateway fails where the api does not learn the code; what it refuses others is in its contract."""
 
-from libs.common.errors import Conflict, Invalid, NotFound, Unavailable
+from libs.common.errors import Conflict, Invalid, Unavailable
+from libs.common.web.errors import HttpProblem
 
 
 class ProcessorUnavailable(Unavailable):
@@ -12,7 +13,7 @@ class ProcessorUnavailable(Unavailable):
 class AccountUnknown(Unavailable):
     """It is not known yet of which account at the processor a configuration is."""
 
-    code = "account_unknown"
+    code = "processor_account_unknown"
 
 
 class AttemptConflict(Conflict):
@@ -33,13 +34,29 @@ class KeyUnreadable(Unavailable):
     code = "processor_key_unreadable"
 
 
-class GatewayConfigNotFound(NotFound):
-    """The tenant has no such gateway configuration."""
+class WebhookMalformed(HttpProblem):
+    """A webhook is not an event of Stripe's."""
 
-    code = "gateway_config_not_found"
+    code = "webhook_malformed"
+    status = 400
 
 
-class GatewayConfigConflict(Conflict):
-    """A gateway configuration of this id exists with other content, or another one of this processor account."""
+class WebhookForged(HttpProblem):
+    """The signature of a webhook does not match."""
 
-    code = "gateway_config_conflict"
+    code = "webhook_forged"
+    status = 400
+
+
+class WebhookStale(HttpProblem):
+    """The signature or the event of a webhook is too old, or of a time to come."""
+
+    code = "webhook_stale"
+    status = 400
+
+
+class WebhookTooLarge(HttpProblem):
+    """The body of a webhook is too large."""
+
+    code = "webhook_too_large"
+    status = 400

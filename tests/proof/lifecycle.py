@@ -30,7 +30,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from deploy.local import servers as local
 from libs.common.errors import Rejected
-from libs.common.web.problems import HttpProblem
+from libs.common.web.errors import HttpProblem
 from services.api.payments.domain import CaptureMethod, Status
 from services.gateway.processors.sandbox.account import SandboxPayment
 from tests.proof.world import World, open_world

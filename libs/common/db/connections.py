@@ -11,7 +11,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from libs.common import outages
 from libs.common.db.rows import take_rows
-from libs.common.errors import Unavailable
+from libs.common.errors import RETRY, Unavailable
 from libs.common.observability import metrics
 from libs.common.observability.logging import get_logger
 
@@ -43,7 +43,13 @@ class DatabaseUnavailable(Unavailable):
 
 
 class DatabaseReadOnly(DatabaseUnavailable):
-    """PostgreSQL answers, and takes no writes: a standby, or a primary that was demoted. Reads go on."""
+    """Nothing can be changed at the moment; reading works.
+
+    PostgreSQL answers, and takes no writes: a standby, or a primary that was demoted.
+    """
+
+    code = "database_read_only"
+    remedy = RETRY
 
 
 class StatementUnfinished(DatabaseUnavailable):
@@ -65,7 +71,7 @@ def unavailable(fault: BaseException, *, in_statement: bool = False) -> Database
         _reported_at[cause] = now
         log.warning("database.unavailable", cause=outages.cause_of(fault))
     if cause == outages.READ_ONLY_SQLSTATE:
-        return DatabaseReadOnly("the database takes no writes at the moment", code="database_read_only")
+        return DatabaseReadOnly("the database takes no writes at the moment")
     if in_statement and outages.is_unfinished(fault):
         return StatementUnfinished("the database does not answer in time")
     return DatabaseUnavailable("the database does not answer")

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
 from libs.common.db.connections import StatementUnfinished
-from libs.common.errors import Unavailable
+from libs.common.errors import Overloaded
 
 SHARE_MIN = 16
 """Items that are written together though another writer is free: below it a commit costs more than is gained."""
@@ -58,10 +58,10 @@ class GroupCommit[T, R]:
         A caller that is cancelled does not cancel its item: the group is written all the same, and only its result is lost.
 
         Raises:
-            Unavailable: when `waiting_max` items wait already.
+            Overloaded: when `waiting_max` items wait already.
         """
         if len(self._waiting) >= self._waiting_max:
-            raise Unavailable("too much work is waiting; try again shortly", code="overloaded")
+            raise Overloaded("too much work is waiting; try again shortly")
         done: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, done))
         if len(self._writers) < self._writers_max:

@@ -69,7 +69,13 @@ class Patience:
         return await self.is_over(fault) and self._watch.handled > self._handled
 
 
-def refusal(fault: StatementUnfinished) -> Unavailable:
+class DatabaseRefusesEvent(Unavailable):
+    """The database takes other events and fails on this one."""
+
+    code = "database_refuses_event"
+
+
+def refusal(fault: StatementUnfinished) -> DatabaseRefusesEvent:
     """Say that the database refuses one event while it takes others."""
     cause = outages.cause_of(fault.__cause__ or fault)
-    return Unavailable(f"the database takes other events and fails on this one: {cause}", code="database_refuses_event")
+    return DatabaseRefusesEvent(f"the database takes other events and fails on this one: {cause}")

@@ -300,8 +300,7 @@ class Answerer:
             return Reply(answer=msgspec.Raw(msgspec.json.encode(answer)))
         except Rejected as no:
             kind = next(base.__name__ for base in type(no).__mro__ if base.__name__ in _CLASSES)
-            errors = no.errors if isinstance(no, Invalid) else ()
-            return Reply(refusal=Refusal(kind=kind, code=no.reason, detail=no.detail, errors=errors))
+            return Reply(refusal=Refusal(kind=kind, code=no.reason, detail=no.detail, errors=no.errors))
         except PlatformError as fault:
             log.warning("request.not_answered", request=name, reason=fault.reason, detail=fault.detail)
             return Reply(

@@ -9,7 +9,7 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from libs.common.errors import Unavailable
+from libs.common.errors import Overloaded
 
 _RESERVED_PART = 4
 """One tenant has all places but a quarter at most: whoever else comes finds one at once."""
@@ -115,6 +115,6 @@ class Lanes:
         return self.heavy if is_heavy else self.ordinary
 
 
-def overloaded() -> Unavailable:
+def overloaded() -> Overloaded:
     """Say that somebody has too many requests waiting."""
-    return Unavailable("too many requests are waiting for an answer", code="overloaded")
+    return Overloaded("too many requests are waiting for an answer")

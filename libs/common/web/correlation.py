@@ -16,7 +16,7 @@ from libs.common.observability.correlation import (
     adopt,
     child_traceparent,
 )
-from libs.common.web.problems import ClientGone
+from libs.common.web.errors import ClientGone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -4,9 +4,10 @@ import msgspec
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from libs.common.errors import Overloaded
 from libs.common.observability import metrics
 from libs.common.precedence import Precedence, precedence
-from libs.common.web.problems import MEDIA_TYPE, HttpProblem, problem_of
+from libs.common.web.problems import MEDIA_TYPE, problem_of
 
 _EXEMPT = frozenset({"/healthz", "/readyz", "/metrics"})
 """What an orchestrator asks: a busy process is not a dead one."""
@@ -41,7 +42,7 @@ def limit_in_flight(app: ASGIApp, *, limit: int) -> ASGIApp:
 
 
 async def _refuse(path: str, send: Send) -> None:
-    fault = HttpProblem(status=503, code="overloaded", detail="too many requests are in progress; try again shortly")
+    fault = Overloaded("too many requests are in progress; try again shortly")
     problem, headers = problem_of(fault, path=path)
     body = msgspec.json.encode(problem)
     lines = {

@@ -7,7 +7,7 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from litestar.types import Guard
 
-from libs.common.web.problems import HttpProblem
+from libs.common.web.errors import InvalidToken
 
 _SCHEME = "bearer "
 
@@ -26,12 +26,7 @@ def operators_only(token: str) -> list[Guard]:
         given = header[len(_SCHEME) :].strip() if header[: len(_SCHEME)].lower() == _SCHEME else ""
         # In constant time, so that nobody learns it byte by byte.
         if not hmac.compare_digest(given.encode("utf-8", "replace"), expected):
-            raise HttpProblem(
-                status=401,
-                code="invalid_token",
-                detail="this page requires the operations token",
-                headers={"WWW-Authenticate": "Bearer"},
-            )
+            raise InvalidToken("this page requires the operations token")
 
     return [guard]
 

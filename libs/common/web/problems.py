@@ -14,39 +14,27 @@ from litestar.exceptions import ValidationException as LitestarValidation
 
 from libs.common import outages
 from libs.common.cards import mask_card_numbers
-from libs.common.errors import (
-    BrokenInvariant,
-    Conflict,
-    Declined,
-    Forbidden,
-    Invalid,
-    NotFound,
-    OutcomeUnknown,
-    PlatformError,
-    Rejected,
-    Transient,
-    Undecodable,
-)
+from libs.common.errors import BrokenInvariant, Forbidden, Invalid, PlatformError, Rejected, Unavailable
 from libs.common.observability.correlation import current
 from libs.common.observability.logging import get_logger
 from libs.common.outages import FaultClass
+from libs.common.web.errors import (
+    BodyTooLarge,
+    HttpProblem,
+    MalformedRequest,
+    MethodNotAllowed,
+    RateLimited,
+    RouteNotFound,
+    RouterRefused,
+    Unauthorized,
+    UnsupportedMediaType,
+)
 
 log = get_logger("web.problems")
 
 MEDIA_TYPE = "application/problem+json"
 
-_STATUS: tuple[tuple[type[PlatformError], int], ...] = (
-    (Invalid, 422),
-    (Forbidden, 403),
-    (NotFound, 404),
-    (Conflict, 409),
-    (Declined, 402),
-    (Rejected, 400),
-    (Transient, 503),
-    (OutcomeUnknown, 503),
-    (Undecodable, 400),
-    (BrokenInvariant, 500),
-)
+_UNEXPECTED = "an unexpected error occurred"
 _TEXT_MAX = 500
 """Characters of a sentence, a path or a pointer that an answer repeats at most."""
 _RETRY_AFTER_SECONDS = "1"
@@ -55,21 +43,26 @@ TITLES = {status.value: status.phrase for status in HTTPStatus} | {
     413: "Content Too Large",
     414: "URI Too Long",
     422: "Unprocessable Entity",
+    499: "Client Closed Request",
 }
 """The phrase of each HTTP status."""
 
-_ROUTER_CODES = {
-    400: "malformed_request",
-    401: "unauthorized",
-    403: "forbidden",
-    404: "route_not_found",
-    405: "method_not_allowed",
-    413: "body_too_large",
-    415: "unsupported_media_type",
-    422: "invalid_request",
-    429: "rate_limited",
-    503: "unavailable",
+_ROUTER_ERRORS: dict[int, type[PlatformError]] = {
+    kind.status: kind
+    for kind in (
+        MalformedRequest,
+        Unauthorized,
+        Forbidden,
+        RouteNotFound,
+        MethodNotAllowed,
+        BodyTooLarge,
+        UnsupportedMediaType,
+        Invalid,
+        RateLimited,
+        Unavailable,
+    )
 }
+"""What each status that the framework refuses with by itself means here."""
 
 
 class Violation(msgspec.Struct, frozen=True):
@@ -104,82 +97,40 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The permission that is missing, where access was denied."""
 
 
-class HttpProblem(Exception):
-    """A refusal that only exists in HTTP: a missing header, a missing or unusable token, a body that is not JSON."""
-
-    def __init__(
-        self,
-        *,
-        status: int,
-        code: str,
-        detail: str,
-        title: str | None = None,
-        instance: str | None = None,
-        headers: dict[str, str] | None = None,
-        errors: tuple[tuple[str, str], ...] = (),
-        permission: str | None = None,
-    ) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.code = code
-        self.detail = detail
-        self.title = title or TITLES[status]
-        self.instance = instance
-        self.headers = headers or {}
-        self.errors = errors
-        self.permission = permission
-
-
-class ClientGone(HttpProblem):
-    """The client has left before its request was complete: nothing was done, and the answer goes nowhere."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            status=499,  # nginx's number, which operators know
-            code="client_gone",
-            title="Client Closed Request",
-            detail="the client closed the connection before its request was complete",
-        )
-
-
 def problem_of(fault: Exception, *, path: str) -> tuple[Problem, dict[str, str]]:
     """Translate any exception into the problem and the extra headers that the client gets."""
     headers: dict[str, str] = {}
     errors: tuple[tuple[str, str], ...] = ()
     permission: str | None = None
-    instance = path
-    if isinstance(fault, HttpProblem):
-        status, code, title, detail = fault.status, fault.code, fault.title, fault.detail
-        headers, errors, permission = dict(fault.headers), fault.errors, fault.permission
-        instance = fault.instance or path
-    elif isinstance(fault, PlatformError):
-        status = next(status for kind, status in _STATUS if isinstance(fault, kind))
-        code, title, detail = fault.reason, TITLES[status], fault.detail
-        errors = fault.errors if isinstance(fault, Invalid) else ()
+    if isinstance(fault, PlatformError):
+        status, code, detail = fault.status, fault.reason, fault.detail
+        errors = fault.errors if isinstance(fault, Rejected | HttpProblem) else ()
+        headers = dict(fault.headers) if isinstance(fault, HttpProblem) else {}
+        permission = fault.permission if isinstance(fault, Forbidden) else None
     elif isinstance(fault, LitestarValidation):
-        status, code, title, detail = 422, "invalid_request", "Unprocessable Entity", "the request is invalid"
+        status, code, detail = Invalid.status, Invalid.code, "the request is invalid"
         errors = _litestar_violations(fault)
     elif isinstance(fault, HTTPException):
         status = fault.status_code
-        code = _ROUTER_CODES.get(status, "http_error")
-        title, detail = TITLES[status], _router_detail(status, fault)
+        code = _ROUTER_ERRORS.get(status, RouterRefused).code
+        detail = _router_detail(status, fault)
         headers = _with_head(dict(fault.headers or {}))
     elif outages.classify(fault) in {FaultClass.OUTAGE, FaultClass.CONTENTION}:
-        status, code, title, detail = 503, "unavailable", TITLES[503], "something that this needs does not answer"
+        status, code, detail = Unavailable.status, Unavailable.code, "something that this needs does not answer"
         log.warning("request.unavailable", path=path, reason=outages.cause_of(fault))
     else:
-        status, code, title, detail = 500, "internal_error", "Internal Server Error", "an unexpected error occurred"
+        status, code, detail = BrokenInvariant.status, BrokenInvariant.code, _UNEXPECTED
     if status == 500:
-        detail = "an unexpected error occurred"
+        detail = _UNEXPECTED
         log.error("request.failed", path=path, exc_info=fault)
     if status in {429, 503}:
         headers.setdefault("Retry-After", _RETRY_AFTER_SECONDS)
     problem = Problem(
         type=f"/problems/{code}",
-        title=title,
+        title=TITLES[status],
         status=status,
         detail=_shown(detail),
-        instance=_shown(instance),
+        instance=_shown(path),
         code=code,
         correlation_id=current().correlation_id,
         errors=[Violation(_shown(pointer), _shown(text)) for pointer, text in errors] or None,
@@ -231,4 +182,4 @@ def answer(request: Request[Any, Any, Any], fault: Exception) -> Response[bytes]
     )
 
 
-__all__ = ["MEDIA_TYPE", "TITLES", "ClientGone", "HttpProblem", "Problem", "Violation", "answer", "problem_of"]
+__all__ = ["MEDIA_TYPE", "TITLES", "Problem", "Violation", "answer", "problem_of"]

@@ -12,11 +12,18 @@ from libs.common.observability.logging import get_logger
 from services.api import metrics
 from services.api.access.commands import provision
 from services.api.access.directory import Directory, KnownTenant
-from services.api.access.domain import Tenant, TenantOrigin, TenantStatus
+from services.api.access.domain import Tenant, TenantOrigin, TenantStatus, refused_for
 from services.api.access.policies import authorize
-from services.api.access.tokens import ExpiredToken, Tokens
+from services.api.access.tokens import Tokens
 from services.api.audit import AuditRecord, write_line
-from services.api.errors import AccessDenied, TenantRefused
+from services.api.errors import (
+    AccessDenied,
+    FeatureDisabled,
+    OperatorRequired,
+    TenantMismatch,
+    TenantRefused,
+    TenantUnknown,
+)
 from services.api.http.callers import (
     ANY_TENANT,
     PLATFORM_TENANT,
@@ -27,14 +34,11 @@ from services.api.http.callers import (
     acting,
     object_if_wrong,
 )
-from services.api.http.problems import refusal
+from services.api.http.errors import InvalidTenant, MissingTenant, TokenExpired
 
 log = get_logger("api.access")
 
 _TENANT = re.compile(r"[!-~]{1,64}\Z")
-
-
-_MISMATCH = "tenant_mismatch"
 
 
 class Access:
@@ -57,37 +61,34 @@ class Access:
         """
         try:
             return await self._tokens.verify(headers.get("authorization"))
-        except ExpiredToken as expired:
-            await self._remember_denial("token_expired", expired.principal, "", "", action="authn.denied")
+        except TokenExpired as expired:
+            await self._remember_denial(expired.reason, expired.principal, "", "", action="authn.denied")
             raise
 
     async def admit(self, headers: Headers, permission: str) -> Caller:
         """Let a request in that needs `permission`.
 
         Raises:
-            HttpProblem: 401 without a valid token, 400 without a tenant, 403 when the caller may not.
+            HttpProblem: 401 without a valid token, 400 without a tenant.
+            AccessDenied: when the caller may not.
             TenantRefused: when the tenant is unknown, suspended or deleted.
             Invalid: when the caller may, but has sent parameters that the route does not have.
         """
         principal = await self.identify(headers)
         tenant_id = _named_tenant(headers)
         try:
-            _require_proven(principal, tenant_id, permission)
+            _require_proven(principal, tenant_id)
             correlation = msgspec.structs.replace(current(), tenant_id=tenant_id)
             adopt(correlation)
             known = await self._known_tenant(tenant_id, principal, correlation)
             tenant = known.tenant
             if tenant.status is not TenantStatus.ACTIVE:
-                raise TenantRefused(f"tenant is {tenant.status.lower()}", code=f"tenant_{tenant.status.lower()}")
+                raise refused_for(tenant.status)
             if not principal.is_global_admin:
                 home_region = None if tenant.origin is TenantOrigin.TOKEN else tenant.region
                 policy = await self._directory.policy(permission)
                 authorize(principal, permission, policy, home_region=home_region)
-        except AccessDenied as denial:
-            await self._remember_denial(denial.reason, principal, permission, tenant_id)
-            named = None if denial.reason == _MISMATCH else denial.permission
-            raise refusal(denial.reason, denial.detail, permission=named) from denial
-        except TenantRefused as denial:
+        except (AccessDenied, TenantRefused) as denial:
             await self._remember_denial(denial.reason, principal, permission, tenant_id)
             raise
         caller = Caller(principal=principal, tenant_id=tenant_id, correlation=correlation, features=known.features)
@@ -99,21 +100,21 @@ class Access:
         """Let a caller use a feature of their tenant.
 
         Raises:
-            HttpProblem: 403 when the tenant may not.
+            FeatureDisabled: when the tenant may not.
         """
         if feature not in caller.features:
-            await self._remember_denial("feature_disabled", caller.principal, feature, caller.tenant_id)
-            raise refusal("feature_disabled", f"the feature {feature} is switched off for this tenant")
+            await self._remember_denial(FeatureDisabled.code, caller.principal, feature, caller.tenant_id)
+            raise FeatureDisabled(f"the feature {feature} is switched off for this tenant")
 
     async def require_operator(self, caller: Caller, what: str) -> None:
         """Let only an operator of the platform do `what`.
 
         Raises:
-            HttpProblem: 403 for everybody else.
+            OperatorRequired: for everybody else.
         """
         if not caller.principal.is_global_admin:
-            await self._remember_denial("operator_required", caller.principal, what, caller.tenant_id)
-            raise refusal("operator_required")
+            await self._remember_denial(OperatorRequired.code, caller.principal, what, caller.tenant_id)
+            raise OperatorRequired()
 
     async def _known_tenant(self, tenant_id: str, principal: Principal, correlation: Correlation) -> KnownTenant:
         known = await self._directory.tenant(tenant_id)
@@ -122,7 +123,7 @@ class Access:
         # An operator's slip of the pen must not make a tenant: only the token's own, or the platform's, is provisioned.
         proven = tenant_id == principal.tid or (principal.is_global_admin and tenant_id == PLATFORM_TENANT)
         if not (self._auto_provision and proven):
-            raise TenantRefused("unknown tenant", code="tenant_unknown")
+            raise TenantUnknown("unknown tenant")
         met = Tenant(
             id=tenant_id, name=tenant_id, plan=principal.plan, region=principal.region, origin=TenantOrigin.TOKEN
         )
@@ -132,7 +133,7 @@ class Access:
         self._directory.forget(tenant_id)
         known = await self._directory.tenant(tenant_id)
         if known is None:
-            raise TenantRefused("unknown tenant", code="tenant_unknown")
+            raise TenantUnknown("unknown tenant")
         return known
 
     async def intend(self, caller: Caller, action: str, target: str) -> None:
@@ -217,12 +218,12 @@ class Access:
 def _named_tenant(headers: Headers) -> str:
     tenant_id = headers.get("x-tenant-id")
     if not tenant_id:
-        raise refusal("missing_tenant", "Missing X-Tenant-Id")
+        raise MissingTenant("Missing X-Tenant-Id")
     if not _TENANT.match(tenant_id) or tenant_id == ANY_TENANT:
-        raise refusal("invalid_tenant", "X-Tenant-Id does not name a tenant")
+        raise InvalidTenant("X-Tenant-Id does not name a tenant")
     return tenant_id
 
 
-def _require_proven(principal: Principal, tenant_id: str, permission: str) -> None:
+def _require_proven(principal: Principal, tenant_id: str) -> None:
     if tenant_id != principal.tid and not principal.is_global_admin:
-        raise AccessDenied("Tenant mismatch", reason=_MISMATCH, permission=permission)
+        raise TenantMismatch("Tenant mismatch")

@@ -3,7 +3,8 @@
 from typing import Any
 
 from libs.common.contracts import Message
-from libs.common.errors import PlatformError, Rejected
+from libs.common.errors import BrokenInvariant, PlatformError, Rejected
+from libs.common.web.errors import HttpProblem
 from services.api.http.callers import Admission, Caller
 from services.api.http.controllers import Change, at_hand
 from services.api.http.requests import Ask
@@ -38,7 +39,9 @@ async def intended(access: Admission, caller: Caller, ask: Ask, message: Message
         await access.remember(caller, action, target, outcome="failed", detail={"reason": no.reason})
         raise
     except Exception as fault:
-        # No reply in time, most of all: it may have been done.
-        detail = {"reason": fault.reason if isinstance(fault, PlatformError) else "internal_error"}
+        # No reply in time, most of all: it may have been done. What only HTTP refuses is not the other service's word.
+        detail = {"reason": BrokenInvariant.code}
+        if isinstance(fault, PlatformError) and not isinstance(fault, HttpProblem):
+            detail = {"reason": fault.reason}
         await access.remember(caller, action, target, outcome="unknown", detail=detail)
         raise

@@ -5,6 +5,8 @@ from uuid import UUID
 
 import msgspec
 
+from services.api.errors import TenantDeleted, TenantRefused, TenantSuspended
+
 
 class TenantStatus(StrEnum):
     """Whether a tenant may use the platform."""
@@ -12,6 +14,12 @@ class TenantStatus(StrEnum):
     ACTIVE = "ACTIVE"
     SUSPENDED = "SUSPENDED"
     DELETED = "DELETED"
+
+
+def refused_for(status: TenantStatus) -> TenantRefused:
+    """Refuse whoever acts for a tenant of a status that may not use the platform."""
+    kind = TenantDeleted if status is TenantStatus.DELETED else TenantSuspended
+    return kind(f"tenant is {status.lower()}")
 
 
 class TenantOrigin(StrEnum):

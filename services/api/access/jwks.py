@@ -14,10 +14,10 @@ import msgspec
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from libs.common.clock import Clock
-from libs.common.errors import Unavailable
 from libs.common.observability.logging import get_logger
 from services.api import metrics
 from services.api.access.signing import UnusableKey, VerifyingKey, verifying_key
+from services.api.errors import KeySetUnavailable
 
 log = get_logger("api.jwks")
 
@@ -39,15 +39,6 @@ _PUBLIC: dict[str, tuple[Callable[[dict[str, Any]], object], tuple[str, ...]]] =
 
 type Fetch = Callable[[str], bytes]
 """Reads the document at an address; blocks."""
-
-
-class KeySetUnavailable(Unavailable):
-    """The identity provider does not answer, and its last key set is too old."""
-
-    code = "key_set_unavailable"
-
-    def __init__(self) -> None:
-        super().__init__("the keys that this token is signed with cannot be read now; try again")
 
 
 def fetch(uri: str) -> bytes:

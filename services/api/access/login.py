@@ -6,16 +6,17 @@ from libs.common.clock import Clock
 from libs.common.db import Database
 from libs.common.ids import new_id
 from libs.common.observability.correlation import current
+from libs.common.web.errors import RateLimited
 from services.api import metrics
 from services.api.access.directory import Directory
-from services.api.access.domain import Account, TenantStatus
+from services.api.access.domain import Account, TenantStatus, refused_for
 from services.api.access.passwords import Passwords
 from services.api.access.sql import identity
-from services.api.access.tokens import Tokens, unauthorized
+from services.api.access.tokens import Tokens
 from services.api.audit import AuditRecord, write_line
-from services.api.errors import TenantRefused
+from services.api.errors import NoTenant, TenantRefused
 from services.api.http.callers import ANY_TENANT, Principal
-from services.api.http.problems import refusal
+from services.api.http.errors import InvalidCredentials
 from services.api.rate_limit import Limit, RateLimiter
 
 _ADMIN_PLAN, _ADMIN_REGION = "enterprise", "region-a"
@@ -69,7 +70,7 @@ class Login:
         if count is not None and not count.allowed:
             metrics.LOGINS.labels("throttled").inc()
             await self._remember(name, "auth.login.throttled", "denied", {"reason": "throttled"}, tenant_id="")
-            raise refusal("rate_limited", "too many failed logins of this account", headers=count.headers)
+            raise RateLimited("too many failed logins of this account", headers=count.headers)
         account = await identity.account(self._database, name)
         matches = await self._passwords.matches(account.password_hash if account else None, password)
         if account is None or not matches:
@@ -78,10 +79,10 @@ class Login:
                 name,
                 "auth.login.failed",
                 "failed",
-                {"reason": "invalid_credentials"},
+                {"reason": InvalidCredentials.code},
                 tenant_id=(account.tenant_id if account else None) or "",
             )
-            raise unauthorized("Invalid credentials", code="invalid_credentials")
+            raise InvalidCredentials()
         await self._limiter.give_back(self._failures, name)
         try:
             principal = await self._principal(account, tenant_id)
@@ -107,13 +108,13 @@ class Login:
     async def _principal(self, account: Account, requested_tenant_id: str | None) -> Principal:
         tid, plan, region = account.tenant_id or ANY_TENANT, _ADMIN_PLAN, _ADMIN_REGION
         if account.tenant_id is None and "admin" not in account.roles:
-            raise TenantRefused("User has no tenant assigned", code="no_tenant")
+            raise NoTenant("User has no tenant assigned")
         seen_through = account.tenant_id or requested_tenant_id
         known = await self._directory.tenant(seen_through) if seen_through else None
         if known is not None:
             tenant = known.tenant
             if account.tenant_id is not None and tenant.status is not TenantStatus.ACTIVE:
-                raise TenantRefused(f"tenant is {tenant.status.lower()}", code=f"tenant_{tenant.status.lower()}")
+                raise refused_for(tenant.status)
             plan, region = tenant.plan, tenant.region
         return Principal(
             sub=account.email,

@@ -7,7 +7,7 @@ from functools import partial
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from libs.common.errors import Unavailable
+from libs.common.errors import Overloaded
 
 _MEMORY_KIB, _PASSES, _LANES = 19 * 1024, 2, 1
 """OWASP Password Storage Cheat Sheet, argon2id: 19 MiB, 2 passes, 1 lane; one core is busy for about 20 ms."""
@@ -37,7 +37,7 @@ class Passwords:
             Unavailable: when too many logins wait already.
         """
         if self._waiting >= _WAITING_MAX:
-            raise Unavailable("too many logins at once; try again shortly", code="overloaded")
+            raise Overloaded("too many logins at once; try again shortly")
         self._waiting += 1
         try:
             check = partial(self._check, password_hash or self._nobody, password)

@@ -4,7 +4,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from services.api.access.domain import Policy
-from services.api.errors import AccessDenied
+from services.api.errors import (
+    MissingPermission,
+    NoPolicy,
+    PlanNotAllowed,
+    PolicyDenies,
+    RegionNotAllowed,
+)
 from services.api.http.callers import Principal
 
 PLAN_TIERS: Mapping[str, int] = MappingProxyType({"free": 0, "starter": 1, "pro": 2, "enterprise": 3})
@@ -45,19 +51,17 @@ def authorize(principal: Principal, permission: str, policy: Policy | None, *, h
     """Let `principal` use `permission`, or raise the reason why not.
 
     Raises:
-        AccessDenied: with the reason that the audit log keeps.
+        AccessDenied: whose code is the reason that the audit log keeps.
     """
     if principal.is_global_admin:
         return
     if permission not in principal.perms:
-        raise AccessDenied(f"Missing permission: {permission}", reason="missing_permission", permission=permission)
+        raise MissingPermission(f"Missing permission: {permission}", permission=permission)
     if policy is None:
-        raise AccessDenied("No policy for permission", reason="no_policy", permission=permission)
+        raise NoPolicy("No policy for permission", permission=permission)
     if policy.effect != "allow":
-        raise AccessDenied("Policy denies", reason="policy_deny", permission=permission)
+        raise PolicyDenies("Policy denies", permission=permission)
     if policy.allowed_plans and not plan_allowed(principal.plan, policy.allowed_plans):
-        raise AccessDenied(f"Plan '{principal.plan}' not allowed", reason="plan_not_allowed", permission=permission)
+        raise PlanNotAllowed(f"Plan '{principal.plan}' not allowed", permission=permission)
     if policy.allowed_regions and not region_allowed(principal.region, policy.allowed_regions, home_region=home_region):
-        raise AccessDenied(
-            f"Region '{principal.region}' not allowed", reason="region_not_allowed", permission=permission
-        )
+        raise RegionNotAllowed(f"Region '{principal.region}' not allowed", permission=permission)

@@ -14,13 +14,13 @@ import jwt
 import msgspec
 
 from libs.common.clock import Clock
-from libs.common.web.problems import HttpProblem
+from libs.common.web.errors import InvalidToken
 from services.api import metrics
 from services.api.access.jwks import KeySet
 from services.api.access.keys import HS256, own_keys
 from services.api.access.signing import ALGORITHMS, Public
 from services.api.http.callers import Principal
-from services.api.http.problems import refusal
+from services.api.http.errors import MissingToken, TokenExpired
 from services.api.settings import AuthSettings
 
 _TENANT = re.compile(r"[!-~]{1,64}\Z")
@@ -32,8 +32,6 @@ _CACHED_SECONDS = 30
 """How long a verified token is accepted without verifying its signature again; never longer than it is valid."""
 _NOT_BEFORE_LEEWAY_SECONDS = 5
 """How far the issuer's clock may be ahead of ours."""
-
-_UNAUTHORIZED = {"WWW-Authenticate": "Bearer"}
 
 
 class _Claims(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,19 +46,6 @@ class _Claims(msgspec.Struct, frozen=True, kw_only=True):
     plan: str | None = None
     region: str | None = None
     jti: str | None = None
-
-
-class ExpiredToken(HttpProblem):
-    """The token is one of ours and its time is over: who sends it is known, and is not let in."""
-
-    def __init__(self, principal: Principal) -> None:
-        super().__init__(status=401, code="token_expired", detail="Token expired", headers=_UNAUTHORIZED)
-        self.principal = principal
-
-
-def unauthorized(detail: str, *, code: str) -> HttpProblem:
-    """Return the refusal of a caller that is not identified."""
-    return refusal(code, detail, headers=_UNAUTHORIZED)
 
 
 class Tokens:
@@ -136,7 +121,7 @@ class Tokens:
             KeySetUnavailable: when the identity provider's keys cannot be read.
         """
         if authorization is None or authorization[:7].lower() != "bearer " or not authorization[7:].strip():
-            raise unauthorized("Missing bearer token", code="missing_token")
+            raise MissingToken()
         token = authorization[7:].strip()
         now = self._clock.now().timestamp()
         # The digest, not the token: a dump of this process's memory should not hold a table of bearer tokens.
@@ -156,7 +141,7 @@ class Tokens:
         try:
             payload = msgspec.convert(await self._decode(token), _Claims, strict=True)
         except (jwt.PyJWTError, msgspec.ValidationError, ValueError) as fault:
-            raise unauthorized("Invalid token", code="invalid_token") from fault
+            raise InvalidToken() from fault
         words = (
             payload.sub,
             payload.plan or "",
@@ -166,9 +151,9 @@ class Tokens:
             *payload.perms,
         )
         if not (math.isfinite(payload.exp) and _TENANT.match(payload.tid) and all(map(_WORDS.match, words))):
-            raise unauthorized("Invalid token", code="invalid_token")
+            raise InvalidToken()
         if payload.nbf > now + _NOT_BEFORE_LEEWAY_SECONDS:
-            raise unauthorized("Invalid token", code="invalid_token")
+            raise InvalidToken()
         principal = Principal(
             sub=payload.sub,
             tid=payload.tid,
@@ -179,7 +164,7 @@ class Tokens:
             jti=payload.jti or "",
         )
         if payload.exp <= now:
-            raise ExpiredToken(principal)
+            raise TokenExpired(principal)
         return principal, payload.exp
 
     async def _decode(self, token: str) -> dict[str, Any]:

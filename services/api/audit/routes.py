@@ -6,6 +6,7 @@ from litestar import Response
 from libs.common.db import Database
 from services.api.audit import AuditFilter, queries
 from services.api.audit.schemas import AuditLine, AuditLines, audit_line
+from services.api.errors import FeatureDisabled
 from services.api.http.callers import PLATFORM_TENANT, Caller, Feature
 from services.api.http.controllers import Resource, operation
 from services.api.http.parameters import AnyRequest, Query, QueryParameter, next_link
@@ -66,7 +67,7 @@ class AuditLog(Resource):
         permission=_PERMISSION,
         query=_QUERY,
         csv=True,
-        refusals=("feature_disabled",),
+        refusals=(FeatureDisabled,),
     )
     async def list_audit(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
         query = Query(request)

@@ -11,13 +11,13 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from libs.common.errors import Invalid
+from libs.common.errors import Invalid, Overloaded
 from libs.common.messaging.turns import Turns
 from libs.common.money import json_number
 from libs.common.slices import one_slice
-from libs.common.web.problems import HttpProblem
+from libs.common.web.errors import BodyTooLarge, HttpProblem
+from services.api.http.errors import MalformedJson, UnknownFields
 from services.api.http.members import member_violations
-from services.api.http.problems import refusal
 from services.api.http.shapes import UNKNOWN, Shape, sentence_of
 from services.api.http.slices import LongList, moved
 from services.api.http.texts import is_lenient, without_card_numbers
@@ -68,7 +68,7 @@ class BodyReader[T: msgspec.Struct]:
         if self._long is not None:
             return await self._take_long(raw, self._long)
         if len(raw) > _THREAD_BYTES_MAX:
-            raise refusal("body_too_large", f"the body is larger than {_THREAD_BYTES_MAX} bytes")
+            raise BodyTooLarge(f"the body is larger than {_THREAD_BYTES_MAX} bytes")
         # What the request is read by is in context variables.
         return await asyncio.get_running_loop().run_in_executor(_threads, copy_context().run, self.read, raw)
 
@@ -82,7 +82,7 @@ class BodyReader[T: msgspec.Struct]:
                 raise not_json() from fault
         if violations:
             if all(sentence == UNKNOWN for _, sentence in violations):
-                raise refusal("unknown_fields", invalid(violations).detail, errors=tuple(violations))
+                raise UnknownFields(invalid(violations).detail, errors=tuple(violations))
             raise invalid(violations)
         assert cut.head is not None
         elements: list[Any] = []
@@ -127,7 +127,7 @@ class BodyReader[T: msgspec.Struct]:
             raise not_json() from unreadable
         named = list(violations.items())[:_VIOLATIONS_MAX] or [("", sentence_of(str(fault)))]
         if all(sentence == UNKNOWN for _, sentence in named):
-            raise refusal("unknown_fields", invalid(named).detail, errors=tuple(named)) from fault
+            raise UnknownFields(invalid(named).detail, errors=tuple(named)) from fault
         raise invalid(named) from fault
 
 
@@ -155,9 +155,7 @@ class LongLists:
                     async with asyncio.timeout(self._wait_seconds):
                         await stack.enter_async_context(self._turns.place(tenant_id))
                 except TimeoutError as fault:
-                    raise refusal(
-                        "overloaded", "earlier lists of this tenant are not done; try again shortly"
-                    ) from fault
+                    raise Overloaded("earlier lists of this tenant are not done; try again shortly") from fault
             yield
 
 
@@ -168,8 +166,8 @@ def _in_place(fault: Invalid | HttpProblem, first: int) -> Invalid | HttpProblem
         return fault
     if isinstance(fault, Invalid):
         return invalid(errors)
-    detail = invalid(errors).detail if fault.code == "unknown_fields" else ""
-    return refusal(fault.code, detail, errors=tuple(errors))
+    detail = invalid(errors).detail if isinstance(fault, UnknownFields) else ""
+    return type(fault)(detail, errors=tuple(errors))
 
 
 _NOTHING = BodyReader(NoMembers, moves_money=True)
@@ -216,9 +214,9 @@ def require_storable(texts: dict[str, str | None]) -> None:
         raise invalid(violations)
 
 
-def not_json() -> HttpProblem:
+def not_json() -> MalformedJson:
     """Say that a body is not JSON at all."""
-    return refusal("malformed_json", "the request body is not valid JSON in UTF-8")
+    return MalformedJson("the request body is not valid JSON in UTF-8")
 
 
 def invalid(violations: list[tuple[str, str]]) -> Invalid:

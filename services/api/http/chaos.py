@@ -11,7 +11,8 @@ from typing import Annotated
 import msgspec
 
 from services.api import metrics
-from services.api.rate_limit.store import Away, Store
+from services.api.errors import StoreUnavailable
+from services.api.rate_limit.store import Store
 from services.api.settings import ChaosSettings
 
 FAIL_PERCENT_MAX, LATENCY_MS_MAX = 100, 30_000
@@ -50,7 +51,7 @@ class Chaos:
         """Disturb a tenant's requests from now on.
 
         Raises:
-            Away: when Redis, from which the other processes read it, does not answer.
+            StoreUnavailable: when Redis, from which the other processes read it, does not answer.
         """
         await self._store.write(_key(tenant_id), msgspec.json.encode(choice), seconds=KEPT_SECONDS)
         self._remember(tenant_id, choice)
@@ -63,7 +64,7 @@ class Chaos:
         try:
             raw = await self._store.read(_key(tenant_id))
             found = self._otherwise if raw is None else msgspec.json.decode(raw, type=Disturbance)
-        except (Away, msgspec.DecodeError):
+        except (StoreUnavailable, msgspec.DecodeError):
             return self._otherwise
         self._remember(tenant_id, found)
         return found

@@ -15,6 +15,7 @@ from litestar.handlers import HTTPRouteHandler, delete, get, patch, post, put
 
 from libs.common.clock import Clock
 from libs.common.contracts import Message
+from libs.common.errors import PlatformError
 from libs.common.ids import new_id
 from libs.common.precedence import Precedence, precedence
 from services.api.http.callers import Admission, Caller, Feature, Principal, object_if_wrong
@@ -73,8 +74,8 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it takes an `Idempotency-Key` that it does not require, or refuses one; reads do neither."""
     change: Change | None = None
     """What it has another service change: done once under a key, and written to the audit log."""
-    refusals: tuple[int | str, ...] = ()
-    """Codes of its own problems, beside those that every route of its kind has; a status means all that its tag has."""
+    refusals: tuple[type[PlatformError], ...] = ()
+    """What it refuses by itself, beside what every route of its kind does."""
     csv: bool = False
     """Whether it answers CSV too."""
     aged: bool = False

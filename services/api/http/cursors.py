@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.api.errors import InvalidCursor
+from libs.common.errors import InvalidCursor
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LENGTH = 32
@@ -43,12 +43,17 @@ def decode_cursor(cursor: str, *, tenant_id: str, filters: msgspec.Struct, purpo
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError) as fault:
-        raise InvalidCursor from fault
+        raise _foreign() from fault
     micros = int.from_bytes(raw[:8], "big")
     if len(raw) != _LENGTH or raw[24:] != _digest(tenant_id, filters, purpose) or micros > _MICROSECONDS_MAX:
-        raise InvalidCursor
+        raise _foreign()
     return Position(_EPOCH + timedelta(microseconds=micros), UUID(bytes=raw[8:24]))
 
 
 def _digest(tenant_id: str, filters: msgspec.Struct, purpose: bytes) -> bytes:
     return hashlib.sha256(purpose + msgspec.json.encode((tenant_id, filters))).digest()[:8]
+
+
+def _foreign() -> InvalidCursor:
+    sentence = "cursor does not belong to this list and its filters"
+    return InvalidCursor(sentence, errors=(("cursor", sentence),))

@@ -89,8 +89,10 @@ def documentation_routes(resources: Sequence[type[Resource]]) -> list[HTTPRouteH
         kind = PROBLEMS.get(code)
         if kind is None:
             raise NotFoundException
-        words = {name: html.escape(str(getattr(kind, name))) for name in ("code", "status", "meaning", "remedy")}
-        return Response(_PROBLEM.format(**words).encode(), media_type="text/html")
+        page = _PROBLEM.format(
+            code=kind.code, status=kind.status, meaning=html.escape(kind.meaning()), remedy=html.escape(kind.remedy)
+        )
+        return Response(page.encode(), media_type="text/html")
 
     found: list[Any] = [index, openapi_json, docs, asset, problem]
     return found

@@ -10,11 +10,12 @@ from litestar.types.asgi_types import ReceiveMessage
 
 from libs.common.errors import PlatformError
 from libs.common.settings import HttpSettings
-from libs.common.web.problems import MEDIA_TYPE, HttpProblem, problem_of
+from libs.common.web.errors import BodyTooLarge, HttpProblem, RateLimited, RouteNotFound
+from libs.common.web.problems import MEDIA_TYPE, problem_of
 from services.api.http.callers import Principal, Verifier
 from services.api.http.chaos import Chaos
+from services.api.http.errors import ChaosInjected, RequestTimeout
 from services.api.http.large_bodies import LargeBodies
-from services.api.http.problems import refusal
 from services.api.rate_limit import Count, Limit, RateLimiter
 from services.api.settings import EdgeSettings, RateSettings
 
@@ -179,7 +180,7 @@ class _Passage:
         try:
             if "//" in self._path:
                 # The router takes it for the path with one slash, and everything that goes by the path does not.
-                raise refusal("route_not_found")
+                raise RouteNotFound()
             who = await self._admit(method)
             # Whoever proves nothing is refused before anything is read.
             with self._edge.large_bodies.of(who.tid if who else "", self._announced() if who else 0):
@@ -187,7 +188,7 @@ class _Passage:
                     self._postpone()
                     await app(self._scope, self._take, self._answer)
         except TimeoutError:
-            await self._refuse(refusal("request_timeout"))
+            await self._refuse(RequestTimeout())
         except Exception as fault:  # noqa: BLE001 - what fails before a route does is answered here, or by nobody
             await self._refuse(fault)
 
@@ -208,9 +209,9 @@ class _Passage:
         if count is not None:
             self._rate, self._counted = count.headers, (limit, caller)
             if not count.allowed:
-                raise refusal("rate_limited", headers=count.headers)
+                raise RateLimited(headers=count.headers)
         if await self._edge.must_fail(self._path, who, self._headers.get("x-tenant-id", "")):
-            raise refusal("chaos_injected")
+            raise ChaosInjected()
         return who
 
     def _postpone(self) -> None:
@@ -264,8 +265,8 @@ class _Passage:
         await self._answer({"type": "http.response.start", "status": status, "headers": lines})
         await self._send({"type": "http.response.body", "body": body, "more_body": False})
 
-    def _too_large(self) -> HttpProblem:
-        return refusal("body_too_large", f"the body is larger than {self._bytes_max} bytes")
+    def _too_large(self) -> BodyTooLarge:
+        return BodyTooLarge(f"the body is larger than {self._bytes_max} bytes")
 
 
 def _lines(headers: dict[str, str]) -> Lines:

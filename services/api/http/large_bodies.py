@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from libs.common.errors import Overloaded
 from libs.common.settings import HttpSettings
 from libs.common.web.connections import LARGE_BODY_BYTES, large_bodies_bytes_max
-from services.api.http.problems import refusal
 
 _TENANT_PARTS = 2
 """One tenant has one of so many parts of the room for large bodies."""
@@ -31,7 +31,7 @@ class LargeBodies:
             return
         held = self._held[tenant_id]
         if held and held + body_bytes > self._tenant_bytes_max:
-            raise refusal("overloaded", "too many large bodies of this tenant are in progress; try again shortly")
+            raise Overloaded("too many large bodies of this tenant are in progress; try again shortly")
         self._held[tenant_id] += body_bytes
         try:
             yield

@@ -1,6 +1,6 @@
 """OpenAPI 3.1. Litestar writes the skeleton; shapes come from the structs that are really read, problems from the registry."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -10,53 +10,106 @@ from litestar.openapi.spec import Components, License, SecurityScheme, Tag
 
 from libs.common import VERSION
 from libs.common.contracts.base import REGISTRY, Message
+from libs.common.db.connections import DatabaseReadOnly
+from libs.common.errors import (
+    BrokenInvariant,
+    IdempotencyKeyReused,
+    Invalid,
+    InvalidCursor,
+    Overloaded,
+    PlatformError,
+    Unavailable,
+)
+from libs.common.web.errors import (
+    BodyTooLarge,
+    DuplicateHeader,
+    HeadersTooLarge,
+    InvalidToken,
+    MalformedRequest,
+    RateLimited,
+    RequestTooSlow,
+    UrlTooLong,
+)
 from libs.common.web.health import health_routes
 from libs.common.web.problems import MEDIA_TYPE, Problem
+from services.api.errors import (
+    FeatureDisabled,
+    KeySetUnavailable,
+    MissingPermission,
+    NoPolicy,
+    OperatorRequired,
+    PlanNotAllowed,
+    PolicyDenies,
+    RegionNotAllowed,
+    TenantDeleted,
+    TenantMismatch,
+    TenantSuspended,
+    TenantUnknown,
+)
 from services.api.http.bodies import NoMembers
 from services.api.http.controllers import Declaration, Resource, options_routes, routes_of
+from services.api.http.errors import (
+    CardNumberInText,
+    ChaosInjected,
+    IdempotencyInProgress,
+    IdempotencyKeyInvalid,
+    IdempotencyKeyMissing,
+    IdempotencyKeyRefused,
+    InvalidTenant,
+    MalformedJson,
+    MissingTenant,
+    MissingToken,
+    RequestTimeout,
+    TokenExpired,
+    UnknownFields,
+)
 from services.api.http.problems import PROBLEMS
 from services.api.http.sharing import share
 
 _REF = "#/components/schemas/{name}"
 _EVERY = (
-    "rate_limited",
-    "internal_error",
-    "unavailable",
-    "database_read_only",
-    "overloaded",
-    "request_timeout",
-    "chaos_injected",
+    RateLimited,
+    BrokenInvariant,
+    Unavailable,
+    DatabaseReadOnly,
+    Overloaded,
+    RequestTimeout,
+    ChaosInjected,
 )
-_BEFORE_ROUTING: dict[str, tuple[str, ...]] = {
-    "MalformedRequest": ("malformed_request", "duplicate_header"),
-    "RequestTooSlow": ("request_too_slow",),
-    "BodyTooLarge": ("body_too_large",),
-    "UrlTooLong": ("url_too_long",),
-    "HeadersTooLarge": ("headers_too_large",),
-    "Overloaded": ("overloaded",),
+_BEFORE_ROUTING: dict[str, tuple[type[PlatformError], ...]] = {
+    "MalformedRequest": (MalformedRequest, DuplicateHeader),
+    "RequestTooSlow": (RequestTooSlow,),
+    "BodyTooLarge": (BodyTooLarge,),
+    "UrlTooLong": (UrlTooLong,),
+    "HeadersTooLarge": (HeadersTooLarge,),
+    "Overloaded": (Overloaded,),
 }
-"""What any request may be answered before its route is known, by the name of the shared response: codes of one status."""
-_BEARER = ("missing_token", "invalid_token", "token_expired", "key_set_unavailable")
+"""What any request may be answered before its route is known, by the name of the shared response: errors of one status."""
+_BEARER = (MissingToken, InvalidToken, TokenExpired, KeySetUnavailable)
 _TENANT = (
-    "missing_tenant",
-    "invalid_tenant",
-    "tenant_mismatch",
-    "tenant_unknown",
-    "tenant_suspended",
-    "tenant_deleted",
+    MissingTenant,
+    InvalidTenant,
+    TenantMismatch,
+    TenantUnknown,
+    TenantSuspended,
+    TenantDeleted,
 )
-_PERMISSION = ("missing_permission", "no_policy", "policy_deny", "plan_not_allowed", "region_not_allowed")
-_BODY = ("malformed_json", "invalid_request", "unknown_fields", "card_number_in_text", "body_too_large")
+_PERMISSION = (MissingPermission, NoPolicy, PolicyDenies, PlanNotAllowed, RegionNotAllowed)
+_BODY = (MalformedJson, Invalid, UnknownFields, CardNumberInText, BodyTooLarge)
 _KEY = (
-    "malformed_json",
-    "idempotency_key_missing",
-    "idempotency_key_invalid",
-    "idempotency_in_progress",
-    "idempotency_key_reused",
-    "card_number_in_text",
-    "body_too_large",
+    MalformedJson,
+    IdempotencyKeyMissing,
+    IdempotencyKeyInvalid,
+    IdempotencyInProgress,
+    IdempotencyKeyReused,
+    CardNumberInText,
+    BodyTooLarge,
 )
-_COMMON = frozenset({*_EVERY, *_BEARER, *_TENANT, *_PERMISSION, *_BODY, *_KEY}.union(*_BEFORE_ROUTING.values()))
+_COMMON = frozenset(
+    kind.code
+    for kinds in (_EVERY, _BEARER, _TENANT, _PERMISSION, _BODY, _KEY, *_BEFORE_ROUTING.values())
+    for kind in kinds
+)
 """Codes of many operations, after which no shared response is named."""
 _SEEDED_TENANT = "00000000-0000-0000-0000-000000000002"
 _OPTIONAL_KEY = (
@@ -141,17 +194,16 @@ def document(resources: Sequence[type[Resource]]) -> dict[str, Any]:
     spec["components"]["schemas"] = {**spec["components"].get("schemas", {}), **components}
     spec["components"]["headers"] = _HEADERS
     spec["components"]["responses"] = {
-        name: _refusal(PROBLEMS[codes[0]].status, codes, schema_of[id(Problem)])
-        for name, codes in _BEFORE_ROUTING.items()
+        name: _refusal(kinds[0].status, kinds, schema_of[id(Problem)]) for name, kinds in _BEFORE_ROUTING.items()
     }
     for path in spec["paths"].values():
         for operation in path.values():
             declaration = declared.get(operation["operationId"])
             if declaration is not None:
                 _complete(operation, declaration, schema_of)
-            for name, codes in _BEFORE_ROUTING.items():
+            for name, kinds in _BEFORE_ROUTING.items():
                 reference = {"$ref": f"#/components/responses/{name}"}
-                operation["responses"].setdefault(str(PROBLEMS[codes[0]].status), reference)
+                operation["responses"].setdefault(str(kinds[0].status), reference)
             operation["responses"] = dict(sorted(operation["responses"].items()))
     spec["paths"]["/readyz"]["get"]["responses"]["503"] = {
         "description": "Something that is needed does not answer; `checks` names it. (Without writes alone: 200, `degraded`.)",
@@ -186,24 +238,24 @@ def _complete(operation: dict[str, Any], declaration: Declaration, schema_of: di
     responses: dict[str, Any] = {str(declaration.status): _success(declaration, schema_of, "Done.")}
     if declaration.accepted:
         responses["202"] = _success(declaration, schema_of, "In progress: the outcome will be seen on the intent.")
-    by_status: dict[int, list[str]] = {}
-    for code in codes_of(declaration, operation["tags"]):
-        by_status.setdefault(PROBLEMS[code].status, []).append(code)
+    by_status: dict[int, list[type[PlatformError]]] = {}
+    for kind in problems_of(declaration):
+        by_status.setdefault(kind.status, []).append(kind)
     for early in _BEFORE_ROUTING.values():
         # A status has one response: the shared one, or one that also names what is answered before the route is known.
-        known = by_status.get(PROBLEMS[early[0]].status)
+        known = by_status.get(early[0].status)
         if known is not None:
-            known += [code for code in early if code not in known]
-    for status, codes in sorted(by_status.items()):
-        responses[str(status)] = _refusal(status, codes, schema_of[id(Problem)])
+            known += [kind for kind in early if kind not in known]
+    for status, kinds in sorted(by_status.items()):
+        responses[str(status)] = _refusal(status, kinds, schema_of[id(Problem)])
     operation["responses"] = responses
 
 
-def codes_of(declaration: Declaration, tags: Iterable[str]) -> list[str]:
-    """Every problem that an operation may answer with, in the order of the registry."""
-    found = {*_EVERY}
+def problems_of(declaration: Declaration) -> list[type[PlatformError]]:
+    """Every problem that an operation may answer with, in the order of `docs/errors.md`."""
+    found = {*_EVERY, *declaration.refusals}
     if declaration.permission or declaration.bearer:
-        found |= {*_BEARER, "invalid_request", "card_number_in_text"}
+        found |= {*_BEARER, Invalid, CardNumberInText}
     if declaration.permission:
         found |= {*_TENANT, *_PERMISSION}
     if declaration.body is not None:
@@ -211,23 +263,16 @@ def codes_of(declaration: Declaration, tags: Iterable[str]) -> list[str]:
     if declaration.idempotent:
         found |= {*_KEY}
     if declaration.key == "optional":
-        found |= {*_KEY} - {"idempotency_key_missing", "malformed_json", "body_too_large"}
+        found |= {*_KEY} - {IdempotencyKeyMissing, MalformedJson, BodyTooLarge}
     if declaration.key == "refused":
-        found.add("idempotency_key_refused")
+        found.add(IdempotencyKeyRefused)
     if declaration.operator_for:
-        found.add("operator_required")
+        found.add(OperatorRequired)
     if declaration.feature is not None:
-        found.add("feature_disabled")
-    for own in declaration.refusals:
-        if isinstance(own, str):
-            found.add(own)
-        else:
-            found |= {kind.code for kind in PROBLEMS.values() if kind.status == own and kind.tag in tags}
+        found.add(FeatureDisabled)
     if any(parameter.name == "cursor" for parameter in declaration.query):
-        found.add("invalid_cursor")
-    if "webhooks" in tags and declaration.status == 201:
-        found |= {"too_many_webhook_endpoints", "webhook_endpoint_conflict"}
-    return [code for code in PROBLEMS if code in found]
+        found.add(InvalidCursor)
+    return [kind for kind in PROBLEMS.values() if kind in found]
 
 
 def _success(declaration: Declaration, schema_of: dict[int, Any], description: str) -> dict[str, Any]:
@@ -243,16 +288,16 @@ def _success(declaration: Declaration, schema_of: dict[int, Any], description: s
     return answer
 
 
-def _refusal(status: int, codes: Sequence[str], problem: Any) -> dict[str, Any]:
+def _refusal(status: int, kinds: Sequence[type[PlatformError]], problem: Any) -> dict[str, Any]:
     names = ["X-Correlation-Id", *(["Retry-After"] if status in {429, 503} else [])]
     return {
-        "description": "\n".join(f"- `{code}`: {PROBLEMS[code].meaning}" for code in codes),
+        "description": "\n".join(f"- `{kind.code}`: {kind.meaning()}" for kind in kinds),
         "headers": _header_refs(names),
         "content": {
             MEDIA_TYPE: {
                 "schema": {
                     "allOf": [problem],
-                    "properties": {"code": {"enum": list(codes)}, "status": {"const": status}},
+                    "properties": {"code": {"enum": [kind.code for kind in kinds]}, "status": {"const": status}},
                 }
             }
         },

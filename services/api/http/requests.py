@@ -5,7 +5,7 @@ from typing import Any
 
 from libs.common.contracts import Message
 from services.api.http.callers import Headers
-from services.api.http.problems import refusal
+from services.api.http.errors import IdempotencyKeyRefused
 
 type Ask = Callable[[Message], Awaitable[Any]]
 """Asks whoever owns the answer."""
@@ -18,4 +18,4 @@ def refuse_key(headers: Headers) -> None:
         HttpProblem: 400 when there is one.
     """
     if headers.get("idempotency-key") is not None:
-        raise refusal("idempotency_key_refused")
+        raise IdempotencyKeyRefused()

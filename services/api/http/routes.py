@@ -2,6 +2,7 @@
 
 from litestar import Response
 
+from services.api.errors import StoreUnavailable
 from services.api.http.bodies import BodyReader
 from services.api.http.callers import Caller
 from services.api.http.chaos import Chaos, Disturbance
@@ -46,7 +47,7 @@ class ChaosSwitch(Resource):
         answer=Disturbance,
         permission=_WRITE,
         key="refused",
-        refusals=("store_unavailable",),
+        refusals=(StoreUnavailable,),
     )
     async def put_chaos(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
         requested = await self.bodies.take(await request.body())

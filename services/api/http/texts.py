@@ -8,11 +8,10 @@ import msgspec
 from litestar.connection import ASGIConnection
 
 from libs.common.cards import has_card_number, mask_card_numbers, may_have_card_number
-from libs.common.web.problems import HttpProblem
 from services.api.http.callers import Feature, acting
+from services.api.http.errors import CardNumberInText
 from services.api.http.members import escaped
 from services.api.http.parameters import preferences
-from services.api.http.problems import refusal
 from services.api.settings import CardNumbers
 
 type Connection = ASGIConnection[Any, Any, Any, Any]
@@ -60,10 +59,10 @@ def without_card_numbers[T: msgspec.Struct](body: T, raw: bytes) -> T:
     return masked
 
 
-def card_number_refusal(places: list[str]) -> HttpProblem:
+def card_number_refusal(places: list[str]) -> CardNumberInText:
     """Refuse texts that have a card number: the answer names their places and repeats nothing of them."""
     errors = tuple((mask_card_numbers(place), "has a card number") for place in places[:_VIOLATIONS_MAX])
-    return refusal("card_number_in_text", errors=errors)
+    return CardNumberInText(errors=errors)
 
 
 def _texts(part: Any, pointer: str) -> Iterator[tuple[str, str]]:

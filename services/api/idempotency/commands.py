@@ -18,10 +18,10 @@ import msgspec
 
 from libs.common.clock import Clock
 from libs.common.db import Database
+from libs.common.errors import IdempotencyKeyReused
 from libs.common.observability.logging import get_logger
 from services.api import metrics
-from services.api.errors import IdempotencyKeyReused
-from services.api.http.problems import refusal
+from services.api.http.errors import IdempotencyInProgress
 from services.api.idempotency import sql as keys
 from services.api.idempotency.domain import Answer, Claim, Given, earlier_fingerprint, fingerprint
 
@@ -78,7 +78,7 @@ class Idempotency:
 
         Raises:
             IdempotencyKeyReused: when the key belongs to a different request.
-            HttpProblem: 409 while the first request under this key is at work.
+            IdempotencyInProgress: while the first request under this key is at work.
         """
         for _ in range(_TRIES_MAX):
             answer = await first()
@@ -90,7 +90,7 @@ class Idempotency:
                 continue
             if record.fingerprint not in (claim.fingerprint, claim.fingerprint_earlier):
                 metrics.IDEMPOTENCY.labels("mismatch").inc()
-                raise IdempotencyKeyReused
+                raise IdempotencyKeyReused("this Idempotency-Key was already used with a different request")
             if record.answer is not None:
                 metrics.IDEMPOTENCY.labels("replay").inc()
                 return Given(record.answer, replayed=True)
@@ -101,11 +101,7 @@ class Idempotency:
                 continue
             break
         metrics.IDEMPOTENCY.labels("in_flight").inc()
-        raise refusal(
-            "idempotency_in_progress",
-            "the first request with this Idempotency-Key is still being answered; try again",
-            headers={"Retry-After": "1"},
-        )
+        raise IdempotencyInProgress
 
     async def begin(self, claim: Claim, *, subject_id: UUID) -> bool:
         """Claim a key, committed, before another service does the work; False when another request holds it."""

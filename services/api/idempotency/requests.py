@@ -19,8 +19,8 @@ from libs.common.errors import Rejected
 from libs.common.ids import new_id
 from services.api.http.callers import Caller, Headers
 from services.api.http.controllers import at_hand
+from services.api.http.errors import CardNumberInText, IdempotencyKeyInvalid, IdempotencyKeyMissing
 from services.api.http.parameters import AnyRequest
-from services.api.http.problems import refusal
 from services.api.http.rendering import json_answer
 from services.api.http.requests import Ask
 from services.api.idempotency.commands import Idempotency
@@ -40,12 +40,12 @@ def require_key(headers: Headers, *, missing: str) -> str:
     """
     header = headers.get("idempotency-key")
     if not header:
-        raise refusal("idempotency_key_missing", missing)
+        raise IdempotencyKeyMissing(missing)
     key = normalise_key(header)
     if key is None:
-        raise refusal("idempotency_key_invalid", "Idempotency-Key must be 1 to 255 visible ASCII characters")
+        raise IdempotencyKeyInvalid
     if has_card_number(key):
-        raise refusal("card_number_in_text", errors=(("Idempotency-Key", "has a card number"),))
+        raise CardNumberInText(errors=(("Idempotency-Key", "has a card number"),))
     return key
 
 
@@ -62,7 +62,7 @@ def keyed(idempotency: Idempotency, ask: Ask) -> Ask:
             return await ask(message)
         key = normalise_key(header)
         if key is None:
-            raise refusal("idempotency_key_invalid", "Idempotency-Key must be 1 to 255 visible ASCII characters")
+            raise IdempotencyKeyInvalid
         claim = idempotency.claim(
             tenant_id=call.caller.tenant_id,
             operation=_operation(call.request),

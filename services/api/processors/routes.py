@@ -3,6 +3,7 @@
 import msgspec
 from litestar import Response
 
+from libs.common.contracts.gateway_errors import GatewayConfigConflict, GatewayConfigNotFound
 from libs.common.contracts.gateway_requests import (
     AddGatewayConfig,
     DeleteGatewayConfig,
@@ -12,6 +13,7 @@ from libs.common.contracts.gateway_requests import (
     RotateGatewayKeys,
 )
 from libs.common.db import Database
+from services.api.errors import PaymentIntentNotFound
 from services.api.http.bodies import BodyReader, require_storable
 from services.api.http.callers import Caller
 from services.api.http.controllers import Change, Resource, operation, resource_id
@@ -56,7 +58,7 @@ class Processors(Resource):
         answer=GatewayConfigBody,
         permission=_WRITE,
         status=201,
-        refusals=("gateway_config_conflict",),
+        refusals=(GatewayConfigConflict,),
         change=Change(AddGatewayConfig, "gateway.add_gateway_config", target="config_id"),
     )
     async def create_gateway_config(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
@@ -91,7 +93,7 @@ class Processors(Resource):
         tags=["gateway"],
         permission=_WRITE,
         status=204,
-        refusals=("gateway_config_not_found",),
+        refusals=(GatewayConfigNotFound,),
         change=Change(DeleteGatewayConfig, "gateway.delete_gateway_config", target="config_id"),
     )
     async def delete_gateway_config(self, caller: Caller, request: AnyRequest, config_id: str) -> None:
@@ -108,7 +110,7 @@ class Processors(Resource):
         example={"webhook_secret": "whsec_example1"},
         answer=GatewayConfigBody,
         permission=_WRITE,
-        refusals=("gateway_config_not_found", "gateway_config_conflict"),
+        refusals=(GatewayConfigNotFound, GatewayConfigConflict),
         change=Change(RotateGatewayKeys, "gateway.rotate_gateway_keys", target="config_id"),
     )
     async def rotate_gateway_keys(self, caller: Caller, request: AnyRequest, config_id: str) -> Response[bytes]:
@@ -132,7 +134,7 @@ class Processors(Resource):
         tags=["payment intents"],
         answer=list[AttemptBody],
         permission=_WRITE,
-        refusals=("payment_intent_not_found",),
+        refusals=(PaymentIntentNotFound,),
     )
     async def list_attempts(self, caller: Caller, request: AnyRequest, intent_id: str) -> Response[bytes]:
         intent = await queries.get(self.database, caller.tenant_id, path_id(intent_id, "payment_intent_id"))

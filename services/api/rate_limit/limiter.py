@@ -20,7 +20,8 @@ import msgspec
 
 from libs.common.errors import Unavailable
 from services.api import metrics
-from services.api.rate_limit.store import Away, Store
+from services.api.errors import StoreUnavailable
+from services.api.rate_limit.store import Store
 
 _PERIOD_SECONDS = 60
 _MICROSECONDS = 1_000_000
@@ -246,7 +247,7 @@ class RateLimiter:
             answer: Any = await self._store.call(
                 self._gcra(keys=[_key(limit, caller)], args=[emission, limit.per_minute, cost])
             )
-        except Away:
+        except StoreUnavailable:
             if limit.guards_secrets:
                 here = self._local.count(limit, _key(limit, caller), cost=cost, now=monotonic())
                 if not here.allowed:

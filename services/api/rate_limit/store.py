@@ -13,9 +13,10 @@ import redis.asyncio as redis
 from redis.commands.core import AsyncScript
 
 from libs.common import outages
-from libs.common.errors import Unavailable
+from libs.common.errors import Overloaded, Unavailable
 from libs.common.observability.logging import get_logger
 from libs.common.outages import FaultClass
+from services.api.errors import StoreUnavailable
 from services.api.settings import RedisSettings
 
 log = get_logger("api.redis")
@@ -25,12 +26,6 @@ _AWAY_SECONDS = 1.0
 _CONNECTIONS_MAX = 64
 """Connections at most; whoever finds all of them in use waits for one."""
 _WRITE_TRIES_MAX = 3
-
-
-class Away(Unavailable):
-    """Redis does not answer."""
-
-    code = "store_unavailable"
 
 
 class Store:
@@ -68,7 +63,7 @@ class Store:
         """Read a value.
 
         Raises:
-            Away: when Redis does not answer.
+            StoreUnavailable: when Redis does not answer.
         """
         found = await self.call(self._redis.get(key))
         return found if isinstance(found, bytes) else None
@@ -77,10 +72,10 @@ class Store:
         """Write a value that vanishes by itself. Somebody waits for it to be kept, so a hiccup of Redis is sat out.
 
         Raises:
-            Away: when Redis does not answer, several times in a row.
+            StoreUnavailable: when Redis does not answer, several times in a row.
         """
         for _ in range(_WRITE_TRIES_MAX - 1):
-            with suppress(Away):
+            with suppress(StoreUnavailable):
                 await self.call(self._redis.set(key, value, ex=seconds))
                 return
             await asyncio.sleep(max(0.0, self._away_until - monotonic()))
@@ -90,7 +85,7 @@ class Store:
         """Await an answer of Redis.
 
         Raises:
-            Away: when Redis does not answer, or did not a moment ago.
+            StoreUnavailable: when Redis does not answer, or did not a moment ago.
             Unavailable: `overloaded`, when so many questions wait that this one had no turn. That is no outage: nobody
                 passes uncounted.
         """
@@ -98,7 +93,7 @@ class Store:
             await self._place()
             try:
                 if monotonic() < self._away_until:
-                    raise Away("Redis does not answer")
+                    raise StoreUnavailable("Redis does not answer")
                 answer = await question
                 self._is_away = False
                 return answer
@@ -111,9 +106,9 @@ class Store:
                 case FaultClass.OUTAGE:
                     self._away_until, self._is_away = monotonic() + _AWAY_SECONDS, True
                     log.warning("redis.away", reason=outages.cause_of(fault))
-                    raise Away("Redis does not answer") from fault
+                    raise StoreUnavailable("Redis does not answer") from fault
                 case FaultClass.CONTENTION:
-                    raise Unavailable("too many requests at once; try again shortly", code="overloaded") from fault
+                    raise Overloaded("too many requests at once; try again shortly") from fault
                 case _:
                     raise
         finally:
@@ -125,7 +120,7 @@ class Store:
                 await self._places.acquire()
         except TimeoutError as fault:
             log.warning("redis.crowded", connections=_CONNECTIONS_MAX)
-            raise Unavailable("too many requests at once; try again shortly", code="overloaded") from fault
+            raise Overloaded("too many requests at once; try again shortly") from fault
 
 
 def _discard(question: Awaitable[object]) -> None:

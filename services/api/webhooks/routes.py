@@ -20,9 +20,23 @@ from libs.common.contracts.notifier import (
     SendTestEvent,
     StartReplay,
 )
+from libs.common.contracts.notifier.errors import (
+    EndpointConflict,
+    EndpointInactive,
+    EndpointNotFound,
+    InvalidEndpoint,
+    InvalidReplay,
+    ReplayDone,
+    ReplayNotFound,
+    TooManyEndpoints,
+    TooManySecrets,
+)
+from libs.common.errors import IdempotencyKeyReused
+from services.api.errors import FeatureDisabled
 from services.api.http.bodies import BodyReader, NoMembers, invalid, take_nothing
 from services.api.http.callers import Caller, Feature
 from services.api.http.controllers import Change, Resource, operation, resource_id
+from services.api.http.errors import IdempotencyKeyInvalid, IdempotencyKeyMissing
 from services.api.http.parameters import AnyRequest, Query, QueryParameter, next_link, path_id, wrong
 from services.api.http.rendering import json_answer
 from services.api.http.requests import Ask
@@ -82,7 +96,7 @@ class Webhooks(Resource):
         answer=EndpointBody,
         permission=_WRITE,
         status=201,
-        refusals=("invalid_webhook_endpoint",),
+        refusals=(TooManyEndpoints, EndpointConflict, InvalidEndpoint),
         change=Change(RegisterEndpoint, "notifier.register_endpoint", target="endpoint_id"),
     )
     async def create_webhook(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
@@ -126,7 +140,7 @@ class Webhooks(Resource):
         tags=["webhooks"],
         permission=_WRITE,
         status=204,
-        refusals=(404,),
+        refusals=(EndpointNotFound,),
         change=Change(DeleteEndpoint, "notifier.delete_endpoint", target="endpoint_id"),
     )
     async def delete_webhook(self, caller: Caller, request: AnyRequest, endpoint_id: str) -> None:
@@ -141,7 +155,7 @@ class Webhooks(Resource):
         tags=["webhooks"],
         answer=EndpointBody,
         permission=_WRITE,
-        refusals=(404,),
+        refusals=(EndpointNotFound,),
     )
     async def get_webhook(self, caller: Caller, request: AnyRequest, endpoint_id: str) -> Response[bytes]:
         found = await self.ask(GetEndpoint(tenant_id=caller.tenant_id, endpoint_id=path_id(endpoint_id, "endpoint_id")))
@@ -157,7 +171,7 @@ class Webhooks(Resource):
         body=ChangeWebhook,
         answer=EndpointBody,
         permission=_WRITE,
-        refusals=(404, "invalid_webhook_endpoint"),
+        refusals=(EndpointNotFound, InvalidEndpoint),
         change=Change(ChangeEndpoint, "notifier.change_endpoint", target="endpoint_id"),
     )
     async def change_webhook(self, caller: Caller, request: AnyRequest, endpoint_id: str) -> Response[bytes]:
@@ -182,7 +196,7 @@ class Webhooks(Resource):
         body=RotateWebhookSecret,
         answer=EndpointBody,
         permission=_WRITE,
-        refusals=(404, 409, 422),
+        refusals=(EndpointNotFound, TooManySecrets, InvalidEndpoint),
         change=Change(RotateSecret, "notifier.rotate_secret", target="endpoint_id"),
     )
     async def rotate_webhook_secret(self, caller: Caller, request: AnyRequest, endpoint_id: str) -> Response[bytes]:
@@ -207,7 +221,7 @@ class Webhooks(Resource):
         answer=TestSentBody,
         permission=_WRITE,
         status=202,
-        refusals=(404, 409),
+        refusals=(EndpointNotFound, EndpointInactive),
         change=Change(SendTestEvent, "notifier.send_test_event", target="endpoint_id"),
     )
     async def test_webhook(self, caller: Caller, request: AnyRequest, endpoint_id: str) -> Response[bytes]:
@@ -229,7 +243,7 @@ class Webhooks(Resource):
         tags=["webhooks"],
         answer=DeliveryPage,
         permission=_WRITE,
-        refusals=(404,),
+        refusals=(EndpointNotFound,),
         query=_HISTORY,
     )
     async def list_deliveries(self, caller: Caller, request: AnyRequest, endpoint_id: str) -> Response[bytes]:
@@ -284,13 +298,13 @@ class Webhooks(Resource):
         permission=_WRITE,
         status=202,
         refusals=(
-            404,
-            409,
-            422,
-            "idempotency_key_missing",
-            "idempotency_key_invalid",
-            "idempotency_key_reused",
-            "feature_disabled",
+            EndpointNotFound,
+            EndpointInactive,
+            InvalidReplay,
+            IdempotencyKeyMissing,
+            IdempotencyKeyInvalid,
+            IdempotencyKeyReused,
+            FeatureDisabled,
         ),
         headers=(("Idempotency-Key", "The same key and body again is the same replay."),),
         feature=Feature.WEBHOOK_REPLAYS,
@@ -326,7 +340,7 @@ class Webhooks(Resource):
         tags=["webhooks"],
         answer=ReplayBody,
         permission=_WRITE,
-        refusals=(404,),
+        refusals=(ReplayNotFound,),
     )
     async def get_webhook_replay(self, caller: Caller, request: AnyRequest, replay_id: str) -> Response[bytes]:
         found = await self.ask(GetReplay(tenant_id=caller.tenant_id, replay_id=path_id(replay_id, "replay_id")))
@@ -342,7 +356,7 @@ class Webhooks(Resource):
         body=NoMembers,
         answer=ReplayBody,
         permission=_WRITE,
-        refusals=(404, "webhook_replay_done"),
+        refusals=(ReplayNotFound, ReplayDone),
         change=Change(CancelReplay, "notifier.cancel_replay", target="replay_id"),
     )
     async def cancel_webhook_replay(self, caller: Caller, request: AnyRequest, replay_id: str) -> Response[bytes]:

@@ -1,5 +1,7 @@
 """What the gateway receives over HTTP: Stripe's webhooks. Everything else comes over the broker."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -11,20 +13,24 @@ from litestar.params import FromPath
 from libs.common.errors import NotFound
 from libs.common.ids import parse_id
 from libs.common.observability.logging import get_logger
-from libs.common.web.problems import HttpProblem
+from libs.common.web.errors import HttpProblem
 from services.gateway import metrics
 from services.gateway.accounts import StripeAccounts
+from services.gateway.errors import WebhookForged, WebhookMalformed, WebhookStale, WebhookTooLarge
 from services.gateway.notices.commands.events import StripeInbox
 from services.gateway.processors.stripe import NotGenuine, verify
 
 log = get_logger("gateway.webhooks")
 
-_SENTENCES = {
-    "malformed": "this is not an event of Stripe's",
-    "forged": "the signature does not match",
-    "stale": "the signature or the event is too old, or of a time to come",
-    "too_large": "the body is too large",
-}
+_REFUSALS: Mapping[str, tuple[type[HttpProblem], str]] = MappingProxyType(
+    {
+        "malformed": (WebhookMalformed, "this is not an event of Stripe's"),
+        "forged": (WebhookForged, "the signature does not match"),
+        "stale": (WebhookStale, "the signature or the event is too old, or of a time to come"),
+        "too_large": (WebhookTooLarge, "the body is too large"),
+    }
+)
+"""What a webhook that is not genuine is answered, by the reason, which is a label of a metric."""
 
 
 def webhook_routes(
@@ -44,9 +50,8 @@ def webhook_routes(
         except NotGenuine as refused:
             metrics.WEBHOOKS_REFUSED.labels(refused.reason).inc()
             log.warning("webhook.refused", reason=refused.reason, config_id=config_id)
-            raise HttpProblem(
-                status=400, code=f"webhook_{refused.reason}", detail=_SENTENCES[refused.reason]
-            ) from refused
+            kind, detail = _REFUSALS[refused.reason]
+            raise kind(detail) from refused
         metrics.WEBHOOKS_KEPT.inc()
         return Response(b'{"received":true}', media_type="application/json")
 

@@ -17,6 +17,7 @@ import msgspec
 
 from libs.common.clock import Clock
 from libs.common.contracts import ledger as contract
+from libs.common.contracts.ledger_errors import AccountCodeTaken, AccountIdTaken
 from libs.common.db import Connection, Database
 from libs.common.errors import BrokenInvariant
 from services.ledger import metrics
@@ -24,7 +25,6 @@ from services.ledger.accounts import sql
 from services.ledger.accounts.domain import default_accounts, default_roles
 from services.ledger.accounts.schemas import account_requested
 from services.ledger.core import Account, Chart, check_account
-from services.ledger.errors import AccountCodeTaken, AccountIdTaken
 
 CHARTS_MAX = 10_000
 """Charts that one process remembers; the oldest makes room."""

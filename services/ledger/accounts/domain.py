@@ -8,8 +8,8 @@ import msgspec
 
 from libs.common.contracts.ledger import AccountType
 from libs.common.contracts.ledger_roles import Role
-from libs.common.errors import Invalid
 from services.ledger.core import Account
+from services.ledger.errors import TenantInvalid
 
 TENANT_ID_LENGTH_MAX = 64
 
@@ -133,7 +133,7 @@ def default_accounts(tenant_id: str) -> list[Account]:
         Invalid: when the tenant's id is empty or longer than 64 characters.
     """
     if not 1 <= len(tenant_id) <= TENANT_ID_LENGTH_MAX:
-        raise Invalid(f"a tenant's id must have 1 to {TENANT_ID_LENGTH_MAX} characters", code="tenant_invalid")
+        raise TenantInvalid(f"a tenant's id must have 1 to {TENANT_ID_LENGTH_MAX} characters")
     return [
         Account(
             tenant_id=tenant_id,

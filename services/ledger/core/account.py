@@ -15,10 +15,10 @@ from uuid import UUID
 import msgspec
 
 from libs.common.contracts.ledger import AccountType, Side
+from libs.common.contracts.ledger_errors import AccountInvalid
 from libs.common.contracts.ledger_roles import Role
 from libs.common.money import is_currency
 from services.ledger.core.balance import BALANCE_MINOR_MAX
-from services.ledger.errors import AccountInvalid
 
 ACCOUNT_CODE_LENGTH_MAX = 64
 

@@ -6,8 +6,8 @@ from uuid import UUID
 import msgspec
 
 from libs.common.contracts.ledger import Side
+from libs.common.contracts.ledger_errors import BalanceOverflow, CeilingCrossed, FloorCrossed
 from services.ledger.core.entry import Line
-from services.ledger.errors import BalanceOverflow, CeilingCrossed, FloorCrossed
 
 BALANCE_MINOR_MAX = 2**63 - 1
 """The most that all debits, or all credits, of one account in one currency may sum up to: a signed 64-bit integer."""

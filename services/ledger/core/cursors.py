@@ -5,7 +5,7 @@ import binascii
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from services.ledger.errors import QueryInvalid
+from libs.common.contracts.ledger_errors import QueryInvalid
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -7,8 +7,8 @@ from uuid import UUID
 import msgspec
 
 from libs.common.contracts.ledger import EntryKind, Side
-from libs.common.money import AMOUNT_MINOR_MAX, is_known_currency
-from services.ledger.errors import CurrencyMixed, EntryInvalid, EntryUnbalanced
+from libs.common.contracts.ledger_errors import CurrencyMixed, EntryInvalid, EntryUnbalanced
+from libs.common.money import AMOUNT_MINOR_MAX, InvalidAmount, UnsupportedCurrency, is_known_currency
 
 ENTRY_LINES_MAX = 1000
 """Lines that one entry may have at most."""
@@ -68,7 +68,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         currency = self.lines[0].currency
         # One that was withdrawn meanwhile too: what was agreed in it is still captured, refunded and read.
         if not is_known_currency(currency):
-            raise EntryInvalid(f"{currency!r} is not an ISO 4217 currency", code="unsupported_currency")
+            raise UnsupportedCurrency(f"{currency!r} is not an ISO 4217 currency")
         imbalance = 0
         for line in self.lines:
             if line.currency != currency:
@@ -76,7 +76,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
                     f"the lines of an entry must be in one currency, not {currency} and {line.currency}"
                 )
             if not 0 < line.amount_minor <= AMOUNT_MINOR_MAX:
-                raise EntryInvalid(f"an amount must be 1 to {AMOUNT_MINOR_MAX} minor units", code="invalid_amount")
+                raise InvalidAmount(f"an amount must be 1 to {AMOUNT_MINOR_MAX} minor units")
             imbalance += line.amount_minor if line.side is Side.DEBIT else -line.amount_minor
         if imbalance != 0:
             raise EntryUnbalanced(f"debits must equal credits; they differ by {abs(imbalance)} minor units")

@@ -7,9 +7,9 @@ import msgspec
 
 from libs.common.contracts.ledger import Side
 from libs.common.contracts.ledger_books import HoldState
-from libs.common.money import AMOUNT_MINOR_MAX, is_known_currency
+from libs.common.contracts.ledger_errors import EntryInvalid
+from libs.common.money import AMOUNT_MINOR_MAX, InvalidAmount, UnsupportedCurrency, is_known_currency
 from services.ledger.core.entry import Entry
-from services.ledger.errors import EntryInvalid
 
 RESOLVED_FIELDS = ("state", "captured_minor", "entry_id", "resolved_at")
 """What the end of a hold is written in. Every other field stays as it was placed; the trigger `keep_hold` keeps it."""
@@ -51,9 +51,9 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if not is_known_currency(self.currency):
-            raise EntryInvalid(f"{self.currency!r} is not an ISO 4217 currency", code="unsupported_currency")
+            raise UnsupportedCurrency(f"{self.currency!r} is not an ISO 4217 currency")
         if not 0 < self.amount_minor <= AMOUNT_MINOR_MAX:
-            raise EntryInvalid(f"an amount must be 1 to {AMOUNT_MINOR_MAX} minor units", code="invalid_amount")
+            raise InvalidAmount(f"an amount must be 1 to {AMOUNT_MINOR_MAX} minor units")
         if self.debit_account_id == self.credit_account_id:
             raise EntryInvalid("a hold needs two accounts")
         if self.expires_at is not None and self.expires_at <= self.placed_at:

@@ -19,8 +19,8 @@ from uuid import UUID
 
 import msgspec
 
+from libs.common.contracts.ledger_errors import ConversionTooLarge, ConversionTooSmall, RateInvalid, RateUnknown
 from libs.common.money import AMOUNT_MINOR_MAX, currency, is_currency
-from services.ledger.errors import ConversionTooLarge, ConversionTooSmall, RateInvalid, RateUnknown
 
 BASES = ("USD", "EUR")
 """Currencies over which two others may be exchanged, in the order in which they are tried."""

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from libs.common.clock import Clock
 from libs.common.contracts.ledger import EntryKind, JournalEntry, Side
+from libs.common.contracts.ledger_errors import EntryNotFound, EntryNotReversible
 from libs.common.db import Database
 from libs.common.ids import derived_id
 from libs.common.messaging.published import rebuilt, wait_for_room
@@ -13,7 +14,6 @@ from services.ledger import outbox
 from services.ledger.core import Entry, Line
 from services.ledger.entries.sql import journal, reversals
 from services.ledger.entries.sql.resending import captures
-from services.ledger.errors import EntryNotFound, EntryNotReversible
 from services.ledger.posting import Booking, PostingService
 
 _LINKED = (EntryKind.CONVERSION_SOLD, EntryKind.CONVERSION_BOUGHT)

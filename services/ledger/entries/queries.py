@@ -1,10 +1,10 @@
 """Listing a tenant's entries."""
 
 from libs.common.contracts import ledger as contract
+from libs.common.contracts.ledger_errors import QueryInvalid
 from libs.common.db import Database
 from services.ledger.core import read_cursor, write_cursor
 from services.ledger.entries.sql import journal
-from services.ledger.errors import QueryInvalid
 
 ENTRIES_MAX = 500
 """Entries on one page at most."""

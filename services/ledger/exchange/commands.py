@@ -7,6 +7,7 @@ import msgspec
 
 from libs.common.clock import Clock
 from libs.common.contracts import ledger_money as contract
+from libs.common.contracts.ledger_errors import AccountUnknown, ConversionConflict, ConversionInvalid, RateConflict
 from libs.common.contracts.ledger_roles import Role
 from libs.common.db import Connection, Database
 from libs.common.db.database import CONTENTION
@@ -14,7 +15,6 @@ from libs.common.money import AMOUNT_MINOR_MAX, is_currency
 from libs.common.observability.correlation import current
 from services.ledger.accounts import Charts, chart_of
 from services.ledger.core import Account, Chart, Rate, check_rate, exchange, needed_pairs, quote
-from services.ledger.errors import AccountUnknown, ConversionConflict, ConversionInvalid, RateConflict
 from services.ledger.exchange import sql
 from services.ledger.exchange.sql import StandingConversion
 from services.ledger.posting import CONTENTION_RETRIES_MAX, BalanceCache, Booking, Refused, count, post_locked

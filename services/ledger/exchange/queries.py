@@ -11,13 +11,13 @@ import msgspec
 from libs.common.clock import Clock
 from libs.common.contracts import ledger_money as contract
 from libs.common.contracts.ledger import AccountBalance, EntryKind
+from libs.common.contracts.ledger_errors import ConversionUnknown, QueryInvalid, RateUnknown
 from libs.common.db import Connection, Database
 from libs.common.ids import derived_id
-from libs.common.money import is_known_currency
+from libs.common.money import UnsupportedCurrency, is_known_currency
 from services.ledger.accounts import chart_of
 from services.ledger.balances import balances_in_period, standing_balances
 from services.ledger.core import Leg, Pair, Quote, Rate, half_even, needed_pairs, quote
-from services.ledger.errors import ConversionUnknown, QueryInvalid, RateUnknown
 from services.ledger.exchange import sql
 
 RATES_MAX = 500
@@ -257,7 +257,7 @@ def _wire_leg(leg: Leg) -> contract.RateLeg:
 def _require_currency(code: str, field: str) -> None:
     if not is_known_currency(code):
         sentence = "must be an ISO 4217 code in upper case"
-        raise QueryInvalid(f"{field} {sentence}", code="unsupported_currency", errors=((f"/{field}", sentence),))
+        raise UnsupportedCurrency(f"{field} {sentence}", errors=((f"/{field}", sentence),))
 
 
 def _write_place(place: _Place) -> str:

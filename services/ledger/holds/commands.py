@@ -9,13 +9,13 @@ import asyncio
 from libs.common.clock import Clock
 from libs.common.contracts import ledger_books as contract
 from libs.common.contracts.ledger import EntryKind
+from libs.common.contracts.ledger_errors import AccountUnknown, HoldResolved
 from libs.common.db import Database
 from libs.common.ids import derived_id
-from libs.common.money import is_currency
+from libs.common.money import UnsupportedCurrency, is_currency
 from libs.common.observability.correlation import current
 from services.ledger.accounts import accounts_of
 from services.ledger.core import Entry, HoldState, Line
-from services.ledger.errors import AccountUnknown, EntryInvalid, HoldResolved
 from services.ledger.holds import queries, sql
 from services.ledger.holds.schemas import hold_requested, hold_shown
 from services.ledger.posting import Booking, Placing, PostingService, Releasing
@@ -44,7 +44,7 @@ class HoldCommands:
             HoldConflict: when there is a hold of this id with other content.
         """
         if not is_currency(request.currency):
-            raise EntryInvalid(f"{request.currency!r} is not an active ISO 4217 currency", code="unsupported_currency")
+            raise UnsupportedCurrency(f"{request.currency!r} is not an active ISO 4217 currency")
         async with self._database.connection() as connection:
             found = await accounts_of(connection, request.tenant_id, [request.debit_account, request.credit_account])
         for code in (request.debit_account, request.credit_account):

@@ -3,10 +3,10 @@
 from uuid import UUID
 
 from libs.common.contracts import ledger_books as contract
+from libs.common.contracts.ledger_errors import HoldNotFound, QueryInvalid
 from libs.common.db import Database
 from services.ledger.accounts import codes_of
 from services.ledger.core import Hold, read_cursor, write_cursor
-from services.ledger.errors import HoldNotFound, QueryInvalid
 from services.ledger.holds import sql
 from services.ledger.holds.schemas import hold_shown
 from services.ledger.posting import holds_by_id

@@ -11,11 +11,11 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 import msgspec
 
 from libs.common.contracts.ledger import EntryKind, Side
+from libs.common.contracts.ledger_errors import AccountUnknown, CurrencyMixed, EntryInvalid, EntryUnbalanced
 from libs.common.contracts.ledger_journal import ManualEntry, ManualLine
 from libs.common.errors import Invalid, Rejected
-from libs.common.money import parse_amount
+from libs.common.money import InvalidAmount, UnsupportedCurrency, parse_amount
 from services.ledger.core import Account, Entry, Line
-from services.ledger.errors import AccountUnknown, CurrencyMixed, EntryInvalid, EntryUnbalanced
 
 DESCRIPTION_LENGTH_MAX = 500
 
@@ -126,8 +126,8 @@ def manual_entry(entry: ManualEntry, *, tenant_id: str, accounts: Mapping[str, A
             source_event_id=None,
             lines=tuple(lines),
         )
-    except (EntryInvalid, EntryUnbalanced) as fault:
-        raise _wrong(type(fault), fault.detail, "/lines", code=fault.reason) from fault
+    except (EntryInvalid, EntryUnbalanced, InvalidAmount, UnsupportedCurrency) as fault:
+        raise _wrong(type(fault), fault.detail, "/lines") from fault
 
 
 def _instant(occurred_at: datetime | None) -> datetime | None:
@@ -143,14 +143,14 @@ def _line(line: ManualLine, accounts: Mapping[str, Account], *, pointer: str) ->
         raise _wrong(AccountUnknown, f"the chart has no account {line.account}", f"{pointer}/account")
     try:
         amount_minor = parse_amount(line.amount, line.currency)
-    except Invalid as fault:
-        member = "currency" if fault.reason == "unsupported_currency" else "amount"
-        raise _wrong(EntryInvalid, fault.detail, f"{pointer}/{member}", code=fault.reason) from fault
+    except (InvalidAmount, UnsupportedCurrency) as fault:
+        member = "currency" if isinstance(fault, UnsupportedCurrency) else "amount"
+        raise _wrong(type(fault), fault.detail, f"{pointer}/{member}") from fault
     return Line(account_id=account.id, side=line.side, amount_minor=amount_minor, currency=line.currency)
 
 
-def _wrong(kind: type[Invalid], sentence: str, pointer: str, *, code: str | None = None) -> Invalid:
-    return kind(sentence, code=code, errors=((pointer, sentence),))
+def _wrong(kind: type[Invalid], sentence: str, pointer: str) -> Invalid:
+    return kind(sentence, errors=((pointer, sentence),))
 
 
 def entry_id(entry: ManualEntry) -> UUID:

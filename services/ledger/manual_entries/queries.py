@@ -2,9 +2,9 @@
 
 from libs.common.clock import Clock
 from libs.common.contracts import ledger_journal as contract
+from libs.common.contracts.ledger_errors import ProposalNotFound, QueryInvalid
 from libs.common.db import Database
 from services.ledger.core import read_cursor, write_cursor
-from services.ledger.errors import ProposalNotFound, QueryInvalid
 from services.ledger.manual_entries.sql import manual, proposals
 
 PROPOSALS_MAX = 200

@@ -7,9 +7,9 @@ from time import monotonic
 
 from libs.common.clock import Clock, iso
 from libs.common.contracts import ledger_books as contract
+from libs.common.contracts.ledger_errors import PeriodInvalid
 from libs.common.db import Database
 from libs.common.errors import Unavailable
-from services.ledger.errors import PeriodInvalid
 from services.ledger.periods import sql
 
 _GROUPS_WAIT_SECONDS = 1.0

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from libs.common.clock import Clock
 from libs.common.contracts import ledger_roles as contract
+from libs.common.contracts.ledger_errors import AccountUnknown
 from libs.common.contracts.ledger_roles import Role
 from libs.common.db import Connection, Database
 from libs.common.messaging import publish
@@ -24,7 +25,7 @@ from services.ledger.accounts import (
     role_changes,
 )
 from services.ledger.core import Account, Chart, Entry, Quote
-from services.ledger.errors import AccountUnknown, RoleActorInvalid
+from services.ledger.errors import RoleActorInvalid
 from services.ledger.posting import BalanceCache, Booking, Refused, Replayed, count, post_locked, post_optimistically
 from services.ledger.posting_rules.domain.movements import Movement, MovementRule, is_far_off, movement_entries
 from services.ledger.posting_rules.domain.payments import Occurrence, PostingRule

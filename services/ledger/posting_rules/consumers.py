@@ -20,7 +20,7 @@ from libs.common.contracts.ledger_roles import (
 )
 from libs.common.db import Connection
 from libs.common.messaging import Bus, Received
-from services.ledger.errors import EntryInvalid
+from libs.common.money import InvalidAmount
 from services.ledger.posting_rules import domain as rules
 from services.ledger.posting_rules.commands import PaymentCommands, RoleCommands
 
@@ -194,10 +194,8 @@ def _signed(amount_minor: int, direction: Direction) -> int:
     """Return an amount as the account sees it.
 
     Raises:
-        EntryInvalid: when it is below zero, which a direction says already.
+        InvalidAmount: when it is below zero, which a direction says already.
     """
     if amount_minor < 0:
-        raise EntryInvalid(
-            "an amount must not be below zero: its direction says which way it went", code="invalid_amount"
-        )
+        raise InvalidAmount("an amount must not be below zero: its direction says which way it went")
     return amount_minor if direction is Direction.IN else -amount_minor

@@ -4,7 +4,7 @@ import base64
 import binascii
 from datetime import UTC, datetime, timedelta
 
-from services.ledger.errors import QueryInvalid
+from libs.common.contracts.ledger_errors import QueryInvalid
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

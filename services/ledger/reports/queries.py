@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from libs.common.clock import Clock
 from libs.common.contracts import ledger_reports as contract
+from libs.common.contracts.ledger_errors import AccountUnknown, QueryInvalid
 from libs.common.db import Connection, Database
 from services.ledger.accounts import accounts_by_code
 from services.ledger.core import read_cursor, write_cursor
-from services.ledger.errors import AccountUnknown, QueryInvalid
 from services.ledger.reports.domain import read_line, read_text, write_line, write_text
 from services.ledger.reports.sql import statements, views
 from services.ledger.reports.sql.views import Period

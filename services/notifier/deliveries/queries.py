@@ -7,13 +7,14 @@ from uuid import UUID
 import asyncpg
 
 from libs.common.contracts.notifier import DeliveryAttempt, DeliveryPage, ListDeliveries
+from libs.common.contracts.notifier.errors import EndpointNotFound
 from libs.common.db import Database
+from libs.common.errors import InvalidCursor
 from libs.common.ids import first_id
 from services.notifier.deliveries.domain import DeliveryStatus
 from services.notifier.deliveries.schemas import attempt_view, delivery_view
 from services.notifier.deliveries.sql import endpoints, history
 from services.notifier.deliveries.sql.history import Window
-from services.notifier.errors import EndpointNotFound, InvalidCursor
 
 _LIMIT_MAX = 200
 """Deliveries on one page at most."""

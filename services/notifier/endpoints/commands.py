@@ -20,6 +20,14 @@ from libs.common.contracts.notifier import (
     TestSent,
     WebhookEndpoint,
 )
+from libs.common.contracts.notifier.errors import (
+    EndpointConflict,
+    EndpointInactive,
+    EndpointNotFound,
+    InvalidEndpoint,
+    TooManyEndpoints,
+    TooManySecrets,
+)
 from libs.common.db import Connection, Database
 from libs.common.ids import first_id, new_id
 from services.notifier import deliveries, metrics
@@ -37,15 +45,7 @@ from services.notifier.endpoints.domain import (
 )
 from services.notifier.endpoints.schemas import endpoint_view
 from services.notifier.endpoints.sql import Sealed, SealedEndpoint
-from services.notifier.errors import (
-    EndpointConflict,
-    EndpointInactive,
-    EndpointNotFound,
-    InvalidEndpoint,
-    SecretUnreadable,
-    TooManyEndpoints,
-    TooManySecrets,
-)
+from services.notifier.errors import SecretUnreadable
 from services.notifier.sending import EndpointSecrets
 
 EVENT_NAMES: tuple[str, ...] = tuple(

@@ -4,13 +4,13 @@ from datetime import datetime
 
 from libs.common.clock import Clock
 from libs.common.contracts.notifier import EndpointHealth, EndpointList, GetEndpoint, ListEndpoints, WebhookEndpoint
+from libs.common.contracts.notifier.errors import EndpointNotFound
 from libs.common.db import Database
 from services.notifier import deliveries
 from services.notifier.deliveries import Gate, HealthPolicy, Tally, disables_at, gates
 from services.notifier.endpoints import sql
 from services.notifier.endpoints.domain import Endpoint
 from services.notifier.endpoints.schemas import endpoint_view
-from services.notifier.errors import EndpointNotFound
 
 
 async def list_endpoints(database: Database, request: ListEndpoints) -> EndpointList:

@@ -8,19 +8,19 @@ import msgspec
 
 from libs.common.clock import Clock
 from libs.common.contracts.notifier import CancelReplay, Replay, StartReplay
-from libs.common.db import Connection, Database
-from libs.common.ids import derived_id, first_id
-from services.notifier import deliveries, endpoints
-from services.notifier.deliveries import TEST_EVENT, Selection, types_of
-from services.notifier.endpoints import EVENT_NAMES
-from services.notifier.errors import (
+from libs.common.contracts.notifier.errors import (
     EndpointInactive,
     EndpointNotFound,
     InvalidReplay,
     ReplayDone,
-    ReplayKeyReused,
     ReplayNotFound,
 )
+from libs.common.db import Connection, Database
+from libs.common.errors import IdempotencyKeyReused
+from libs.common.ids import derived_id, first_id
+from services.notifier import deliveries, endpoints
+from services.notifier.deliveries import TEST_EVENT, Selection, types_of
+from services.notifier.endpoints import EVENT_NAMES
 from services.notifier.replays import sql
 from services.notifier.replays.domain import ReplayState, ReplayStatus
 from services.notifier.replays.schemas import replay_view
@@ -47,7 +47,7 @@ async def start_replay(database: Database, request: StartReplay, *, clock: Clock
         InvalidReplay: when the selection cannot be used.
         EndpointNotFound: when the tenant has no such endpoint.
         EndpointInactive: when it is switched off.
-        ReplayKeyReused: when the key belongs to a replay of something else.
+        IdempotencyKeyReused: when the key belongs to a replay of something else.
     """
     _check(request)
     now, tenant_id = clock.now(), request.tenant_id
@@ -196,7 +196,7 @@ async def forget_replays(database: Database, *, before: datetime) -> int:
 
 def _same(known: ReplayState, fingerprint: str) -> Replay:
     if known.fingerprint != fingerprint:
-        raise ReplayKeyReused("this Idempotency-Key belongs to a replay of something else")
+        raise IdempotencyKeyReused("this Idempotency-Key belongs to a replay of something else")
     return replay_view(known)
 
 

@@ -1,8 +1,8 @@
 """Reads of replays."""
 
 from libs.common.contracts.notifier import GetReplay, Replay
+from libs.common.contracts.notifier.errors import ReplayNotFound
 from libs.common.db import Database
-from services.notifier.errors import ReplayNotFound
 from services.notifier.replays import sql
 from services.notifier.replays.schemas import replay_view
 

@@ -5,9 +5,11 @@ from litestar.handlers import HTTPRouteHandler
 
 from services.api.access import Login, Tokens
 from services.api.access.schemas import Me, TokenRequest, TokenResponse
+from services.api.errors import NoTenant, TenantDeleted, TenantSuspended
 from services.api.http.bodies import BodyReader, require_storable
 from services.api.http.callers import Principal
 from services.api.http.controllers import Resource, operation
+from services.api.http.errors import InvalidCredentials
 from services.api.http.parameters import AnyRequest
 from services.api.http.rendering import json_answer
 from services.api.http.requests import refuse_key
@@ -35,7 +37,7 @@ class Identity(Resource):
         example=_EXAMPLE,
         answer=TokenResponse,
         key="refused",
-        refusals=("invalid_credentials", "no_tenant", "tenant_suspended", "tenant_deleted"),
+        refusals=(InvalidCredentials, NoTenant, TenantSuspended, TenantDeleted),
     )
     async def create_token(self, caller: None, request: AnyRequest) -> Response[bytes]:
         requested = await self.bodies.take(await request.body())

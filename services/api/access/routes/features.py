@@ -5,11 +5,11 @@ from litestar import Response
 from libs.common.db import Database
 from services.api.access import EVERY_TENANT, FEATURES, Directory, switch_feature
 from services.api.access.schemas import FeatureFlag, SetFeatureFlag
+from services.api.errors import FeatureUnknown, OperatorRequired
 from services.api.http.bodies import BodyReader
 from services.api.http.callers import PLATFORM_TENANT, Caller, Feature
 from services.api.http.controllers import Resource, operation
 from services.api.http.parameters import AnyRequest, QueryParameter
-from services.api.http.problems import refusal
 from services.api.http.rendering import json_answer
 from services.api.http.requests import refuse_key
 
@@ -83,7 +83,7 @@ class FeatureFlags(Resource):
         permission=_WRITE,
         key="refused",
         path_parameters=_PATH,
-        refusals=("operator_required", "feature_unknown"),
+        refusals=(OperatorRequired, FeatureUnknown),
         operator_for="feature_flags",
     )
     async def set_flag(self, caller: Caller, request: AnyRequest, name: str) -> Response[bytes]:
@@ -102,7 +102,7 @@ class FeatureFlags(Resource):
         permission=_WRITE,
         key="refused",
         path_parameters=_PATH,
-        refusals=("operator_required", "feature_unknown"),
+        refusals=(OperatorRequired, FeatureUnknown),
         operator_for="feature_flags",
     )
     async def clear_flag(self, caller: Caller, request: AnyRequest, name: str) -> Response[bytes]:
@@ -114,4 +114,4 @@ def _feature(name: str) -> Feature:
     try:
         return Feature(name)
     except ValueError as fault:
-        raise refusal("feature_unknown") from fault
+        raise FeatureUnknown() from fault

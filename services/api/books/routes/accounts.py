@@ -3,12 +3,13 @@
 from litestar import Response
 
 from libs.common.contracts.ledger import AccountType, ListAccounts, OpenAccount
+from libs.common.contracts.ledger_errors import AccountCodeTaken, AccountIdTaken, AccountInvalid
 from services.api.books.schemas.accounts import AccountBody, CreateAccount, account_body
+from services.api.errors import AccountTypeInvalid
 from services.api.http.bodies import BodyReader, require_storable
 from services.api.http.callers import Caller
 from services.api.http.controllers import Change, Resource, operation, resource_id
 from services.api.http.parameters import AnyRequest
-from services.api.http.problems import refusal
 from services.api.http.rendering import json_answer
 from services.api.http.requests import Ask
 
@@ -47,14 +48,14 @@ class Accounts(Resource):
         answer=AccountBody,
         permission="admin:write",
         status=201,
-        refusals=("invalid_account_type", "account_code_taken", "account_id_taken", "account_invalid"),
+        refusals=(AccountTypeInvalid, AccountCodeTaken, AccountIdTaken, AccountInvalid),
         change=Change(OpenAccount, "ledger.open_account", target="account_id"),
     )
     async def create_account(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
         requested = await self.bodies.take(await request.body())
         require_storable({"/code": requested.code, "/label": requested.label})
         if requested.account_type not in AccountType.__members__:
-            raise refusal("invalid_account_type", f"invalid account_type: {requested.account_type}")
+            raise AccountTypeInvalid(f"invalid account_type: {requested.account_type}")
         opened = await self.ask(
             OpenAccount(
                 tenant_id=caller.tenant_id,

@@ -4,6 +4,7 @@ from litestar import Response
 
 from libs.common.contracts.ledger import ListBalances, ListEntries
 from libs.common.contracts.ledger_books import BookTime, GetBalancesAt
+from libs.common.contracts.ledger_errors import QueryInvalid
 from services.api.books.schemas.entries import BalanceBody, EntryBody, balance_body, entry_body
 from services.api.http.callers import Caller
 from services.api.http.controllers import Resource, operation
@@ -75,7 +76,7 @@ class Entries(Resource):
         answer=list[EntryBody],
         permission=_READ,
         query=_ENTRIES_QUERY,
-        refusals=("query_invalid",),
+        refusals=(QueryInvalid,),
     )
     async def list_entries(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
         query = Query(request)
@@ -106,7 +107,7 @@ class Entries(Resource):
         permission=_READ,
         query=_BALANCES_QUERY,
         ignored=("limit", "offset"),
-        refusals=("query_invalid",),
+        refusals=(QueryInvalid,),
     )
     async def list_balances(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
         query = Query(request)

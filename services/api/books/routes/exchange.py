@@ -6,6 +6,23 @@ from decimal import Decimal
 
 from litestar import Response
 
+from libs.common.contracts.ledger_errors import (
+    AccountUnknown,
+    BalanceOverflow,
+    CeilingCrossed,
+    ConversionConflict,
+    ConversionInvalid,
+    ConversionTooLarge,
+    ConversionTooSmall,
+    ConversionUnknown,
+    CurrencyNotTaken,
+    FloorCrossed,
+    PeriodClosed,
+    QueryInvalid,
+    RateConflict,
+    RateInvalid,
+    RateUnknown,
+)
 from libs.common.contracts.ledger_money import (
     GetConsolidatedBalances,
     GetConversion,
@@ -15,7 +32,7 @@ from libs.common.contracts.ledger_money import (
     RecordExchangeRate,
 )
 from libs.common.errors import Invalid
-from libs.common.money import is_currency, is_known_currency, parse_amount
+from libs.common.money import InvalidAmount, UnsupportedCurrency, is_currency, is_known_currency, parse_amount
 from services.api.books.schemas.exchange import (
     ABSENT,
     ConsolidatedBody,
@@ -34,7 +51,6 @@ from services.api.http.bodies import BodyReader, amount_in, invalid, require_sto
 from services.api.http.callers import Caller
 from services.api.http.controllers import Change, Resource, operation, resource_id
 from services.api.http.parameters import AnyRequest, Query, QueryParameter, next_link, path_id, wrong
-from services.api.http.problems import refusal
 from services.api.http.rendering import json_answer
 from services.api.http.requests import Ask, refuse_key
 
@@ -72,7 +88,7 @@ _CONVERT_QUERY = (
     QueryParameter(name="to_currency", description="What it is to be shown in.", shape=_CODE, required=True),
     _AT,
 )
-_CONVERT_REFUSALS = ("unsupported_currency", "invalid_amount", "exchange_rate_not_found")
+_CONVERT_REFUSALS = (UnsupportedCurrency, InvalidAmount, RateUnknown)
 
 
 class ExchangeRates(Resource):
@@ -96,7 +112,7 @@ class ExchangeRates(Resource):
         answer=list[ExchangeRateBody],
         permission=_READ,
         query=_RATES_QUERY,
-        refusals=("query_invalid",),
+        refusals=(QueryInvalid,),
     )
     async def list_exchange_rates(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
         query = Query(request)
@@ -127,7 +143,7 @@ class ExchangeRates(Resource):
         answer=ExchangeRateBody,
         permission=_WRITE,
         status=201,
-        refusals=("unsupported_currency", "exchange_rate_invalid", "exchange_rate_conflict"),
+        refusals=(UnsupportedCurrency, RateInvalid, RateConflict),
         change=Change(RecordExchangeRate, "ledger.record_exchange_rate", target="rate_id"),
     )
     async def record_exchange_rate(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
@@ -223,19 +239,19 @@ class ExchangeRates(Resource):
         permission=_POST,
         status=201,
         refusals=(
-            "unsupported_currency",
-            "invalid_amount",
-            "account_unknown",
-            "exchange_rate_not_found",
-            "conversion_invalid",
-            "conversion_too_small",
-            "conversion_too_large",
-            "conversion_conflict",
-            "currency_not_taken",
-            "floor_crossed",
-            "ceiling_crossed",
-            "period_closed",
-            "balance_overflow",
+            UnsupportedCurrency,
+            InvalidAmount,
+            AccountUnknown,
+            RateUnknown,
+            ConversionInvalid,
+            ConversionTooSmall,
+            ConversionTooLarge,
+            ConversionConflict,
+            CurrencyNotTaken,
+            FloorCrossed,
+            CeilingCrossed,
+            PeriodClosed,
+            BalanceOverflow,
         ),
         change=Change(PostConversion, "ledger.post_conversion", target="conversion_id"),
     )
@@ -270,7 +286,7 @@ class ExchangeRates(Resource):
         tags=["ledger"],
         answer=ConversionBody,
         permission=_READ,
-        refusals=("conversion_not_found",),
+        refusals=(ConversionUnknown,),
     )
     async def get_conversion(self, caller: Caller, request: AnyRequest, conversion_id: str) -> Response[bytes]:
         named = path_id(conversion_id, "conversion_id")
@@ -290,7 +306,7 @@ class ExchangeRates(Resource):
             QueryParameter(name="currency", description="To be shown in.", shape=_CODE, required=True),
             _AT,
         ),
-        refusals=("unsupported_currency", "query_invalid"),
+        refusals=(UnsupportedCurrency, QueryInvalid),
     )
     async def get_consolidated_balances(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
         query = Query(request)
@@ -298,7 +314,7 @@ class ExchangeRates(Resource):
         if currency is None:
             raise wrong("currency", "is required")
         if not is_known_currency(currency):
-            raise refusal("unsupported_currency", errors=(("currency", "unsupported currency"),))
+            raise UnsupportedCurrency(errors=(("currency", "unsupported currency"),))
         found = await self.ask(
             GetConsolidatedBalances(tenant_id=caller.tenant_id, currency=currency, at=query.begin("at"))
         )
@@ -309,7 +325,7 @@ def _require_currencies(from_currency: str, to_currency: str, *, withdrawn: bool
     is_taken = is_known_currency if withdrawn else is_currency
     named = (("/from_currency", from_currency), ("/to_currency", to_currency))
     if unknown := tuple((pointer, "unsupported currency") for pointer, code in named if not is_taken(code)):
-        raise refusal("unsupported_currency", "unsupported currency", errors=unknown)
+        raise UnsupportedCurrency("unsupported currency", errors=unknown)
 
 
 def _utc(instant: datetime | None, pointer: str) -> datetime | None:

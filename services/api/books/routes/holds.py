@@ -3,14 +3,25 @@
 from litestar import Response
 
 from libs.common.contracts.ledger_books import CaptureHold, GetHold, HoldState, ListHolds, PlaceHold, VoidHold
-from libs.common.errors import Invalid
-from libs.common.money import parse_amount
+from libs.common.contracts.ledger_errors import (
+    AccountUnknown,
+    BalanceOverflow,
+    CeilingCrossed,
+    CurrencyNotTaken,
+    EntryInvalid,
+    FloorCrossed,
+    HoldConflict,
+    HoldExceeded,
+    HoldNotFound,
+    HoldResolved,
+    QueryInvalid,
+)
+from libs.common.money import InvalidAmount, UnsupportedCurrency, parse_amount
 from services.api.books.schemas.holds import ABSENT, CaptureHoldBody, HoldBody, PlaceHoldBody, hold_body
 from services.api.http.bodies import BodyReader, NoMembers, amount_in, require_storable, take_nothing
 from services.api.http.callers import Caller
 from services.api.http.controllers import Change, Resource, operation, resource_id
 from services.api.http.parameters import AnyRequest, Query, QueryParameter, instant, next_link, path_id, wrong
-from services.api.http.problems import refusal
 from services.api.http.rendering import json_answer
 from services.api.http.requests import Ask
 
@@ -53,15 +64,15 @@ class Holds(Resource):
         permission=_WRITE,
         status=201,
         refusals=(
-            "unsupported_currency",
-            "invalid_amount",
-            "entry_invalid",
-            "account_unknown",
-            "currency_not_taken",
-            "floor_crossed",
-            "ceiling_crossed",
-            "balance_overflow",
-            "hold_conflict",
+            UnsupportedCurrency,
+            InvalidAmount,
+            EntryInvalid,
+            AccountUnknown,
+            CurrencyNotTaken,
+            FloorCrossed,
+            CeilingCrossed,
+            BalanceOverflow,
+            HoldConflict,
         ),
         change=Change(PlaceHold, "ledger.place_hold", target="hold_id"),
     )
@@ -91,7 +102,7 @@ class Holds(Resource):
         answer=list[HoldBody],
         permission=_READ,
         query=_LIST,
-        refusals=("query_invalid",),
+        refusals=(QueryInvalid,),
     )
     async def list_holds(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
         query = Query(request)
@@ -117,7 +128,7 @@ class Holds(Resource):
         tags=["holds"],
         answer=HoldBody,
         permission=_READ,
-        refusals=("hold_not_found",),
+        refusals=(HoldNotFound,),
     )
     async def get_hold(self, caller: Caller, request: AnyRequest, hold_id: str) -> Response[bytes]:
         found = await self.ask(GetHold(tenant_id=caller.tenant_id, hold_id=path_id(hold_id, "hold_id")))
@@ -137,13 +148,13 @@ class Holds(Resource):
         answer=HoldBody,
         permission=_WRITE,
         refusals=(
-            "hold_not_found",
-            "hold_resolved",
-            "hold_exceeded",
-            "invalid_amount",
-            "floor_crossed",
-            "ceiling_crossed",
-            "balance_overflow",
+            HoldNotFound,
+            HoldResolved,
+            HoldExceeded,
+            InvalidAmount,
+            FloorCrossed,
+            CeilingCrossed,
+            BalanceOverflow,
         ),
         change=Change(CaptureHold, "ledger.capture_hold", target="hold_id"),
     )
@@ -170,7 +181,7 @@ class Holds(Resource):
         body=NoMembers,
         answer=HoldBody,
         permission=_WRITE,
-        refusals=("hold_not_found", "hold_resolved"),
+        refusals=(HoldNotFound, HoldResolved),
         change=Change(VoidHold, "ledger.void_hold", target="hold_id"),
     )
     async def void_hold(self, caller: Caller, request: AnyRequest, hold_id: str) -> Response[bytes]:
@@ -182,9 +193,5 @@ class Holds(Resource):
 def _minor(raw: bytes, currency: str, *, withdrawn: bool = False) -> int:
     try:
         return parse_amount(amount_in(raw, "/amount"), currency, withdrawn=withdrawn)
-    except Invalid as fault:
-        if fault.reason != "unsupported_currency":
-            raise
-        raise refusal(
-            "unsupported_currency", "unsupported currency", errors=(("/currency", "unsupported currency"),)
-        ) from fault
+    except UnsupportedCurrency as fault:
+        raise UnsupportedCurrency("unsupported currency", errors=(("/currency", "unsupported currency"),)) from fault

@@ -4,17 +4,19 @@ from collections.abc import Iterator, Sequence
 
 from litestar import Response
 
+from libs.common.contracts import ledger_errors as refusals
 from libs.common.contracts import ledger_journal as contract
 from libs.common.contracts.ledger_journal import EntryResult, ManualEntry, Mode, Outcome, ProposalAnswer
+from libs.common.errors import IdempotencyKeyReused, Rejected
+from libs.common.money import InvalidAmount, UnsupportedCurrency
 from libs.common.slices import one_slice
-from libs.common.web.problems import HttpProblem
 from services.api.access.auditing import intended
 from services.api.books.schemas import journal as shapes
 from services.api.http.bodies import BodyReader, LongLists, require_storable
 from services.api.http.callers import Admission, Caller
 from services.api.http.controllers import Change, Resource, operation
+from services.api.http.errors import IdempotencyKeyInvalid, IdempotencyKeyMissing
 from services.api.http.parameters import AnyRequest, Query, QueryParameter, next_link, path_id
-from services.api.http.problems import PROBLEMS, refusal
 from services.api.http.rendering import json_answer
 from services.api.http.requests import Ask
 from services.api.idempotency.requests import require_key
@@ -34,21 +36,21 @@ _LINES = [
     {"account": "CASH", "side": "CREDIT", "amount": "12.50", "currency": "BRL"},
 ]
 _ENTRIES = [{"description": "Goodwill credit of November", "lines": _LINES}]
-_ENTRY_REFUSALS = (
-    "unsupported_currency",
-    "entry_conflict",
-    "period_closed",
-    "floor_crossed",
-    "ceiling_crossed",
-    "balance_overflow",
-    "invalid_amount",
-    "currency_not_taken",
-    "account_unknown",
-    "entry_invalid",
-    "entry_unbalanced",
-    "entry_currency_mixed",
+_ENTRY_REFUSALS: tuple[type[Rejected], ...] = (
+    UnsupportedCurrency,
+    refusals.EntryConflict,
+    refusals.PeriodClosed,
+    refusals.FloorCrossed,
+    refusals.CeilingCrossed,
+    refusals.BalanceOverflow,
+    InvalidAmount,
+    refusals.CurrencyNotTaken,
+    refusals.AccountUnknown,
+    refusals.EntryInvalid,
+    refusals.EntryUnbalanced,
+    refusals.CurrencyMixed,
 )
-_KEY_REFUSALS = ("idempotency_key_missing", "idempotency_key_invalid", "idempotency_key_reused")
+_KEY_REFUSALS = (IdempotencyKeyMissing, IdempotencyKeyInvalid, IdempotencyKeyReused)
 _STATUSES = {status.value: (status.value,) for status in contract.ProposalStatus}
 
 
@@ -74,7 +76,7 @@ class ManualEntries(Resource):
         example={"entries": _ENTRIES, "mode": "atomic"},
         answer=shapes.EntriesPostedBody,
         permission=_WRITE,
-        refusals=(*_ENTRY_REFUSALS, *_KEY_REFUSALS, "approval_required"),
+        refusals=(*_ENTRY_REFUSALS, *_KEY_REFUSALS, refusals.ApprovalRequired),
         headers=(("Idempotency-Key", "Not needed in a dry run; the same key and body is answered the same."),),
         change=_POST,
     )
@@ -188,7 +190,7 @@ class Proposals(Resource):
                 shape={"type": "string", "maxLength": 512},
             ),
         ),
-        refusals=("query_invalid",),
+        refusals=(refusals.QueryInvalid,),
     )
     async def list_proposals(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
         query = Query(request)
@@ -215,7 +217,7 @@ class Proposals(Resource):
         tags=["journal"],
         answer=shapes.ProposalBody,
         permission=_READ,
-        refusals=("proposal_not_found",),
+        refusals=(refusals.ProposalNotFound,),
     )
     async def get_proposal(self, caller: Caller, request: AnyRequest, proposal_id: str) -> Response[bytes]:
         requested = contract.GetProposal(tenant_id=caller.tenant_id, proposal_id=path_id(proposal_id, "proposal_id"))
@@ -228,7 +230,7 @@ class Decisions(Resource):
     ask_unaudited: Ask
 
     bodies = BodyReader(shapes.DecideProposal, moves_money=True)
-    of_decision = ("proposal_not_found", "self_approval", "proposal_decided", "proposal_expired")
+    of_decision = (refusals.ProposalNotFound, refusals.SelfApproval, refusals.ProposalDecided, refusals.ProposalExpired)
 
     async def _reason_of(self, request: AnyRequest) -> str | None:
         requested = await self.bodies.take(await request.body() or b"{}")
@@ -366,7 +368,7 @@ async def _proposal_answer(
     proposal = answer.proposal
     if proposal is None:
         no = _refusal(answer.results)
-        await access.remember(caller, change.action, target, outcome="failed", detail={"reason": no.code})
+        await access.remember(caller, change.action, target, outcome="failed", detail={"reason": no.reason})
         raise no
     detail = {"made_by": proposal.made_by, "status": proposal.status.value}
     if proposal.decided_by is not None:
@@ -376,11 +378,11 @@ async def _proposal_answer(
     return json_answer(shapes.proposal_body(proposal), status=status, headers=headers)
 
 
-def _refusal(results: Sequence[EntryResult]) -> HttpProblem:
+def _refusal(results: Sequence[EntryResult]) -> Rejected:
     """Refuse a call for what was wrong with its entries: the kind of the first, and the place of each."""
     first = next(result for result in results if result.outcome is Outcome.REFUSED)
-    code = first.code if first.code in PROBLEMS else "entry_invalid"
-    return refusal(code, first.detail, errors=shapes.violations(results))
+    kind = next((known for known in _ENTRY_REFUSALS if known.code == first.code), refusals.EntryInvalid)
+    return kind(first.detail, errors=shapes.violations(results))
 
 
 def _replayed(*, is_replay: bool) -> dict[str, str]:

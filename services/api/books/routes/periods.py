@@ -3,6 +3,14 @@
 from litestar import Response
 
 from libs.common.contracts.ledger_books import ClosePeriod, ListPeriods, ReverseEntry
+from libs.common.contracts.ledger_errors import (
+    BalanceOverflow,
+    CeilingCrossed,
+    EntryNotFound,
+    EntryNotReversible,
+    FloorCrossed,
+    PeriodInvalid,
+)
 from services.api.books.schemas.entries import EntryBody, entry_body
 from services.api.books.schemas.periods import ClosePeriodBody, PeriodBody, period_body
 from services.api.http.bodies import BodyReader, NoMembers, take_nothing
@@ -35,11 +43,11 @@ class Periods(Resource):
         permission=_WRITE,
         status=201,
         refusals=(
-            "entry_not_found",
-            "entry_not_reversible",
-            "floor_crossed",
-            "ceiling_crossed",
-            "balance_overflow",
+            EntryNotFound,
+            EntryNotReversible,
+            FloorCrossed,
+            CeilingCrossed,
+            BalanceOverflow,
         ),
         change=Change(ReverseEntry, "ledger.reverse_entry", target="entry_id"),
     )
@@ -75,7 +83,7 @@ class Periods(Resource):
         answer=PeriodBody,
         permission=_WRITE,
         status=201,
-        refusals=("period_invalid",),
+        refusals=(PeriodInvalid,),
         change=Change(ClosePeriod, "ledger.close_period", target="ends_before"),
     )
     async def close_period(self, caller: Caller, request: AnyRequest) -> Response[bytes]:

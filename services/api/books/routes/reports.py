@@ -10,13 +10,14 @@ from litestar.response import Stream
 
 from libs.common.clock import Clock, iso
 from libs.common.contracts import ledger_reports as contract
-from libs.common.money import is_known_currency
+from libs.common.contracts.ledger_errors import AccountUnknown, QueryInvalid
+from libs.common.money import UnsupportedCurrency, is_known_currency
 from services.api.books.schemas import reports as shapes
+from services.api.errors import OperatorRequired
 from services.api.http.bodies import NoMembers, take_nothing
 from services.api.http.callers import Caller
 from services.api.http.controllers import Change, Resource, operation
 from services.api.http.parameters import AnyRequest, Query, QueryParameter, next_link, wrong
-from services.api.http.problems import refusal
 from services.api.http.rendering import json_answer
 from services.api.http.requests import Ask
 from services.api.http.tables import FORMAT, csv_answer, one_page, wants_csv
@@ -81,7 +82,7 @@ class RevenueReports(Resource):
             _TZ,
             FORMAT,
         ),
-        refusals=("query_invalid",),
+        refusals=(QueryInvalid,),
         csv=True,
         aged=True,
     )
@@ -115,7 +116,7 @@ class RevenueReports(Resource):
         answer=list[shapes.TenantRevenueItem],
         permission=_READ,
         query=(*_FROM_TO, _CURRENCY, _TZ, _limit("Tenants", TENANTS, TENANTS_MAX), _CURSOR, FORMAT),
-        refusals=("query_invalid", "operator_required"),
+        refusals=(QueryInvalid, OperatorRequired),
         csv=True,
         aged=True,
         operator_for="revenue of every tenant",
@@ -155,7 +156,7 @@ class RevenueReports(Resource):
         answer=shapes.RefreshBody,
         permission=_WRITE,
         accepted=True,
-        refusals=("operator_required",),
+        refusals=(OperatorRequired,),
         operator_for="refreshing reports",
         change=Change(contract.RefreshReports, "ledger.refresh_reports", subject="RefreshReports"),
     )
@@ -181,7 +182,7 @@ class BalanceReports(Resource):
         answer=list[shapes.AccountBalanceItem],
         permission=_READ,
         query=(*_FROM_TO, _CURRENCY, _TZ, FORMAT),
-        refusals=("query_invalid",),
+        refusals=(QueryInvalid,),
         csv=True,
         aged=True,
     )
@@ -262,7 +263,7 @@ class RecordReports(Resource):
             _CURSOR,
             FORMAT,
         ),
-        refusals=("query_invalid", "account_unknown", "unsupported_currency"),
+        refusals=(QueryInvalid, AccountUnknown, UnsupportedCurrency),
         csv=True,
     )
     async def report_statement(self, caller: Caller, request: AnyRequest) -> Response[bytes] | Stream:
@@ -274,9 +275,7 @@ class RecordReports(Resource):
         if currency is None:
             raise wrong("currency", "is required")
         if not is_known_currency(currency):
-            raise refusal(
-                "unsupported_currency", "unsupported currency", errors=(("currency", "unsupported currency"),)
-            )
+            raise UnsupportedCurrency("unsupported currency", errors=(("currency", "unsupported currency"),))
         requested = contract.ReportStatement(
             tenant_id=caller.tenant_id,
             account=account,
@@ -310,7 +309,7 @@ class RecordReports(Resource):
         answer=shapes.JournalBody,
         permission=_READ,
         query=(*_FROM_TO, _TZ, _limit("Entries", ENTRIES, ENTRIES_MAX), _CURSOR, FORMAT),
-        refusals=("query_invalid",),
+        refusals=(QueryInvalid,),
         csv=True,
     )
     async def report_journal(self, caller: Caller, request: AnyRequest) -> Response[bytes] | Stream:

@@ -3,6 +3,7 @@
 from litestar import Response
 
 from libs.common.clock import iso
+from libs.common.contracts.ledger_errors import AccountUnknown, RoleConflict, RoleUnfit
 from libs.common.contracts.ledger_roles import AssignAccountRole, GetAccountRole, ListAccountRoles, Role
 from services.api.books.schemas.roles import (
     AccountRoleBody,
@@ -11,11 +12,11 @@ from services.api.books.schemas.roles import (
     RoleChangeBody,
     role_members,
 )
+from services.api.errors import AccountRoleNotFound
 from services.api.http.bodies import BodyReader, require_storable
 from services.api.http.callers import Caller
 from services.api.http.controllers import Change, Resource, operation
 from services.api.http.parameters import AnyRequest, QueryParameter
-from services.api.http.problems import refusal
 from services.api.http.rendering import json_answer
 from services.api.http.requests import Ask
 
@@ -56,7 +57,7 @@ class AccountRoles(Resource):
         answer=AccountRoleHistoryBody,
         permission="ledger:read",
         path_parameters=_PATH,
-        refusals=("account_role_not_found",),
+        refusals=(AccountRoleNotFound,),
     )
     async def get_account_role(self, caller: Caller, request: AnyRequest, role: str) -> Response[bytes]:
         found = await self.ask(GetAccountRole(tenant_id=caller.tenant_id, role=_role(role)))
@@ -83,7 +84,7 @@ class AccountRoles(Resource):
         answer=AccountRoleBody,
         permission="admin:write",
         path_parameters=_PATH,
-        refusals=("account_role_not_found", "account_unknown", "account_role_unfit", "account_role_conflict"),
+        refusals=(AccountRoleNotFound, AccountUnknown, RoleUnfit, RoleConflict),
         change=Change(AssignAccountRole, "ledger.assign_account_role", target="role"),
     )
     async def put_account_role(self, caller: Caller, request: AnyRequest, role: str) -> Response[bytes]:
@@ -99,5 +100,5 @@ class AccountRoles(Resource):
 
 def _role(text: str) -> Role:
     if text not in Role.__members__:
-        raise refusal("account_role_not_found", "there is no such role")
+        raise AccountRoleNotFound("there is no such role")
     return Role(text)

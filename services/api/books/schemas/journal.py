@@ -22,7 +22,7 @@ from libs.common.contracts.ledger_journal import (
     ProposalStatus,
 )
 from libs.common.errors import Invalid
-from libs.common.money import format_minor, json_number, parse_amount
+from libs.common.money import InvalidAmount, format_minor, json_number, parse_amount
 from libs.common.slices import one_slice
 from services.api.http.bodies import amount_in
 from services.api.http.rendering import AmountIn
@@ -183,9 +183,7 @@ def _amount_text(line: EntryLine, pointer: str) -> str:
     # What cannot be an amount is passed on: which of many entries is refused, and why, is the ledger's to say.
     try:
         given = amount_in(bytes(line.amount), pointer)
-    except Invalid as fault:
-        if fault.reason != "invalid_amount":
-            raise
+    except InvalidAmount:
         return bytes(line.amount).decode()[:_AMOUNT_TEXT_MAX]
     if isinstance(given, str):
         return given

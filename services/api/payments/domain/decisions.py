@@ -5,14 +5,7 @@ from typing import Any, assert_never
 
 import msgspec
 
-from services.api.errors import (
-    CannotCapture,
-    CannotConfirm,
-    CannotRefund,
-    CannotVoid,
-    ContradictoryOutcome,
-    NotYet,
-)
+from services.api.errors import CannotCapture, CannotConfirm, CannotRefund, CannotVoid, ContradictoryOutcome, NotYet
 from services.api.payments.domain.dispute import Dispute
 from services.api.payments.domain.intent import PaymentIntent
 from services.api.payments.domain.lifecycle import (

@@ -6,14 +6,12 @@ import msgspec
 from litestar import Response
 
 from libs.common.db import Database
-from libs.common.errors import Invalid
-from libs.common.money import format_minor, parse_amount
-from libs.common.web.problems import HttpProblem
+from libs.common.money import InvalidAmount, UnsupportedCurrency, format_minor, parse_amount
+from services.api.errors import CannotConfirm, ConfirmContended, PaymentIntentNotFound
 from services.api.http.bodies import BodyReader, NoMembers, amount_in, require_storable, take_nothing
 from services.api.http.callers import Caller
 from services.api.http.controllers import Resource, operation
 from services.api.http.parameters import AnyRequest, Query, QueryParameter, next_link, path_id, prefers_async, wrong
-from services.api.http.problems import refusal
 from services.api.http.rendering import json_answer
 from services.api.idempotency import Idempotency
 from services.api.idempotency.requests import given_answer, require_key
@@ -91,7 +89,7 @@ class PaymentIntents(Resource):
         answer=PaymentIntentBody,
         permission=_WRITE,
         idempotent=True,
-        refusals=("unsupported_currency", "invalid_amount"),
+        refusals=(UnsupportedCurrency, InvalidAmount),
     )
     async def create_payment_intent(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
         raw = await request.body()
@@ -115,7 +113,7 @@ class PaymentIntents(Resource):
         answer=ExpandedPaymentIntent,
         permission=_READ,
         query=(EXPAND,),
-        refusals=("payment_intent_not_found",),
+        refusals=(PaymentIntentNotFound,),
     )
     async def get_payment_intent(self, caller: Caller, request: AnyRequest, intent_id: str) -> Response[bytes]:
         named = {part.strip() for part in request.query_params.get("expand", "").split(",")}
@@ -141,7 +139,7 @@ class PaymentIntents(Resource):
         permission=_WRITE,
         idempotent=True,
         accepted=True,
-        refusals=("payment_intent_not_found", "confirm_contended", "cannot_confirm"),
+        refusals=(PaymentIntentNotFound, ConfirmContended, CannotConfirm),
         headers=(("Prefer", "`respond-async`: answer 202 at once."),),
         is_continuation=True,
     )
@@ -231,7 +229,7 @@ def new_intent(body: CreatePaymentIntent, *, currencies: frozenset[str]) -> NewI
     """Read what a merchant asks for.
 
     Raises:
-        HttpProblem: 400 for a currency that is not supported.
+        UnsupportedCurrency: for a currency that is not supported.
         Invalid: for an amount that is not one, or a text that cannot be kept.
     """
     texts = {
@@ -246,10 +244,8 @@ def new_intent(body: CreatePaymentIntent, *, currencies: frozenset[str]) -> NewI
         raise _unsupported_currency()
     try:
         amount_minor = parse_amount(amount_in(bytes(body.amount), "/amount"), body.currency)
-    except Invalid as fault:
-        if fault.reason == "unsupported_currency":
-            raise _unsupported_currency() from fault
-        raise
+    except UnsupportedCurrency as fault:
+        raise _unsupported_currency() from fault
     return NewIntent(
         amount_minor=amount_minor,
         currency=body.currency,
@@ -261,8 +257,8 @@ def new_intent(body: CreatePaymentIntent, *, currencies: frozenset[str]) -> NewI
     )
 
 
-def _unsupported_currency() -> HttpProblem:
-    return refusal("unsupported_currency", "unsupported currency", errors=(("/currency", "unsupported currency"),))
+def _unsupported_currency() -> UnsupportedCurrency:
+    return UnsupportedCurrency("unsupported currency", errors=(("/currency", "unsupported currency"),))
 
 
 def intent_filter(query: Query) -> IntentFilter:

@@ -7,7 +7,15 @@ import msgspec
 from litestar import Response
 
 from libs.common.db import Database
-from libs.common.money import parse_amount
+from libs.common.money import InvalidAmount, parse_amount
+from services.api.errors import (
+    CannotCapture,
+    CannotRefund,
+    CannotVoid,
+    CaptureExceedsAuthorization,
+    PaymentIntentNotFound,
+    RefundExceedsPayment,
+)
 from services.api.http import callers
 from services.api.http.bodies import BodyReader, NoMembers, amount_in, require_storable, take_nothing
 from services.api.http.controllers import Resource, operation
@@ -71,7 +79,7 @@ class PaymentOperations(Resource):
         permission=_WRITE,
         idempotent=True,
         accepted=True,
-        refusals=("payment_intent_not_found", "cannot_capture", "capture_exceeds_authorization", "invalid_amount"),
+        refusals=(PaymentIntentNotFound, CannotCapture, CaptureExceedsAuthorization, InvalidAmount),
         headers=_PREFER,
         is_continuation=True,
     )
@@ -114,7 +122,7 @@ class PaymentOperations(Resource):
         permission=_WRITE,
         idempotent=True,
         accepted=True,
-        refusals=("payment_intent_not_found", "cannot_void"),
+        refusals=(PaymentIntentNotFound, CannotVoid),
         headers=_PREFER,
         is_continuation=True,
     )
@@ -152,7 +160,7 @@ class PaymentOperations(Resource):
         answer=RefundBody,
         permission=_WRITE,
         idempotent=True,
-        refusals=("payment_intent_not_found", "cannot_refund", "refund_exceeds_payment", "invalid_amount"),
+        refusals=(PaymentIntentNotFound, CannotRefund, RefundExceedsPayment, InvalidAmount),
         headers=_PREFER,
     )
     async def refund_payment_intent(
@@ -190,7 +198,7 @@ class PaymentOperations(Resource):
         tags=["payment intents"],
         answer=list[RefundBody],
         permission=_READ,
-        refusals=("payment_intent_not_found",),
+        refusals=(PaymentIntentNotFound,),
     )
     async def list_refunds(self, caller: callers.Caller, request: AnyRequest, intent_id: str) -> Response[bytes]:
         found = await queries.refunds_of(self.database, caller.tenant_id, path_id(intent_id, "payment_intent_id"))
@@ -205,7 +213,7 @@ class PaymentOperations(Resource):
         tags=["payment intents"],
         answer=list[DisputeBody],
         permission=_READ,
-        refusals=("payment_intent_not_found",),
+        refusals=(PaymentIntentNotFound,),
     )
     async def list_disputes(self, caller: callers.Caller, request: AnyRequest, intent_id: str) -> Response[bytes]:
         found = await queries.disputes_of(self.database, caller.tenant_id, path_id(intent_id, "payment_intent_id"))

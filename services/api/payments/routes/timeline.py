@@ -10,6 +10,7 @@ from libs.common.contracts.ledger import ListEntries
 from libs.common.db import Database
 from services.api.books.routes.entries import ENTRIES_MAX
 from services.api.books.schemas.entries import EntryBody, entry_body
+from services.api.errors import PaymentIntentNotFound
 from services.api.http.callers import Caller
 from services.api.http.controllers import Resource, operation
 from services.api.http.parameters import AnyRequest, QueryParameter, path_id
@@ -79,7 +80,7 @@ class Timelines(Resource):
         tags=["payment intents"],
         answer=list[TimelineEventBody],
         permission=_READ,
-        refusals=("payment_intent_not_found",),
+        refusals=(PaymentIntentNotFound,),
     )
     async def list_events(self, caller: Caller, request: AnyRequest, intent_id: str) -> Response[bytes]:
         return json_answer(await self.expansion.events(caller.tenant_id, path_id(intent_id, "payment_intent_id")))

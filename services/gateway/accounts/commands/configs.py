@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from libs.common.clock import Clock
+from libs.common.contracts.gateway_errors import GatewayConfigConflict, GatewayConfigNotFound
 from libs.common.contracts.gateway_requests import (
     AddGatewayConfig,
     DeleteGatewayConfig,
@@ -21,7 +22,7 @@ from libs.common.observability.logging import get_logger
 from services.gateway.accounts.domain import Config, Ownership, ProcessorKind, is_live, shown
 from services.gateway.accounts.secrets import KeyRing
 from services.gateway.accounts.sql.configs import ConfigStore
-from services.gateway.errors import GatewayConfigConflict, GatewayConfigNotFound, KeyUnreadable
+from services.gateway.errors import KeyUnreadable
 
 log = get_logger("gateway.configs")
 

@@ -5,11 +5,11 @@ from uuid import UUID
 
 import asyncpg
 
+from libs.common.contracts.gateway_errors import GatewayConfigConflict
 from libs.common.db import Connection, Database
 from libs.common.db.statements import Statement, columns_of, reader_of, values_of
 from libs.common.errors import Invalid
 from services.gateway.accounts.domain import Config, Ownership, config_of
-from services.gateway.errors import GatewayConfigConflict
 
 _COLUMNS = columns_of(Config)
 _config = reader_of(Config)

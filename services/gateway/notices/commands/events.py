@@ -46,6 +46,8 @@ _TOGETHER_MAX = 16
 _PAUSES = tuple(timedelta(seconds=s) for s in (1, 2, 5, 15, 60, 300, 900, 3_600, 7_200, 21_600))
 """When an event is tried again that came too early, or whose balance transaction could not be fetched; ten and a half hours
 in all."""
+_ACCOUNT_UNKNOWN = "account_unknown"
+"""Why an event waits: Stripe has not reported yet of which account its configuration is."""
 _EARLY_TRIES_MAX = 5
 """How often an event about an unknown payment is tried: a minute and a half covers what our own commit may be late."""
 
@@ -141,6 +143,8 @@ class StripeInbox:
     async def _finished(self, event: RawEvent) -> Finished:
         try:
             return await self._handled(event, events.read(event.body, event.type, tenant_id=event.tenant_id))
+        except AccountUnknown:
+            return self._later(event, EventStatus.FAILED, reason=_ACCOUNT_UNKNOWN, tries_max=len(_PAUSES))
         except Transient as fault:
             return self._later(event, EventStatus.FAILED, reason=fault.reason, tries_max=len(_PAUSES))
         except UnknownStatus as fault:
@@ -163,7 +167,7 @@ class StripeInbox:
             # It is about the account, which may have several configurations, and is one tenant's.
             owns = await self._accounts.owns(tenant_id=event.tenant_id, processor=event.processor)
             if owns is None:
-                return self._later(event, EventStatus.FAILED, reason="account_unknown", tries_max=len(_PAUSES))
+                return self._later(event, EventStatus.FAILED, reason=_ACCOUNT_UNKNOWN, tries_max=len(_PAUSES))
             if not owns:
                 return self._of_another(event)
             return await self._of_account(event, meaning)

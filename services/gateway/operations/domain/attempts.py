@@ -21,9 +21,8 @@ from uuid import UUID
 
 import msgspec
 
-from libs.common.errors import Invalid
 from libs.common.ids import derived_id
-from libs.common.money import AMOUNT_MINOR_MAX, is_currency, is_known_currency
+from libs.common.money import AMOUNT_MINOR_MAX, InvalidAmount, UnsupportedCurrency, is_currency, is_known_currency
 from services.gateway.processors.port import Operation
 
 
@@ -148,9 +147,9 @@ def check_amount(amount_minor: int, currency: str, operation: Operation) -> None
         Invalid: when it is not above zero, above `AMOUNT_MINOR_MAX`, or of no currency that this can be done in.
     """
     if not 0 < amount_minor <= AMOUNT_MINOR_MAX:
-        raise Invalid(f"an amount of {amount_minor} minor units cannot be charged", code="invalid_amount")
+        raise InvalidAmount(f"an amount of {amount_minor} minor units cannot be charged")
     if not (is_currency(currency) if operation is Operation.AUTHORIZE else is_known_currency(currency)):
-        raise Invalid(f"{currency!r} is not an active currency", code="unsupported_currency")
+        raise UnsupportedCurrency(f"{currency!r} is not an active currency")
 
 
 def attempt_id(*, tenant_id: str, subject_id: UUID, operation: Operation) -> UUID:

@@ -3,15 +3,10 @@
 import msgspec
 
 from libs.common.contracts import ledger_journal as contract
+from libs.common.contracts.ledger_errors import ProposalDecided, ProposalExpired, ProposalNotFound, SelfApproval
 from libs.common.contracts.ledger_journal import Outcome, Proposal, ProposalStatus
 from libs.common.db import Connection
 from services.ledger.accounts import accounts_by_code
-from services.ledger.errors import (
-    ProposalDecided,
-    ProposalExpired,
-    ProposalNotFound,
-    SelfApproval,
-)
 from services.ledger.manual_entries.commands.journal import Journal, Undone
 from services.ledger.manual_entries.commands.outcomes import all_or_none, count, notes_of
 from services.ledger.manual_entries.domain import codes

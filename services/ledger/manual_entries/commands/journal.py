@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from libs.common.clock import Clock
 from libs.common.contracts import ledger_journal as contract
+from libs.common.contracts.ledger_errors import EntryInvalid
 from libs.common.contracts.ledger_journal import EntryResult, ManualEntry
 from libs.common.db import Connection, Database
 from libs.common.db.database import CONTENTION
@@ -12,9 +13,6 @@ from libs.common.errors import Rejected
 from libs.common.observability.correlation import current
 from services.ledger.accounts import Charts, accounts_by_code
 from services.ledger.core import Account, Entry
-from services.ledger.errors import (
-    EntryInvalid,
-)
 from services.ledger.manual_entries.commands.outcomes import all_or_none, as_if, result_of
 from services.ledger.manual_entries.domain import Fault, codes, fault_of, in_turn, manual_entry
 from services.ledger.posting import BalanceCache, Booking, Refused, post_locked

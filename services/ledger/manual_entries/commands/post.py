@@ -14,13 +14,11 @@ from functools import partial
 import msgspec
 
 from libs.common.contracts import ledger_journal as contract
+from libs.common.contracts.ledger_errors import ApprovalRequired
 from libs.common.contracts.ledger_journal import EntryResult, ManualEntry, Mode, Outcome
 from libs.common.db import Connection
+from libs.common.errors import IdempotencyKeyReused
 from services.ledger.core import Entry
-from services.ledger.errors import (
-    ApprovalRequired,
-    JournalKeyReused,
-)
 from services.ledger.manual_entries.commands.journal import Journal, Undone, check_size
 from services.ledger.manual_entries.commands.outcomes import all_or_none, as_if, count, notes_of
 from services.ledger.manual_entries.domain import Fault, fingerprint, identified
@@ -41,7 +39,7 @@ async def post_entries(journal: Journal, request: contract.PostEntries) -> contr
 
     Raises:
         EntryInvalid: for no entries, or too many entries or lines.
-        JournalKeyReused: when the key belongs to a request with other content.
+        IdempotencyKeyReused: when the key belongs to a request with other content.
         ApprovalRequired: when the tenant's entries must be proposed; never in a dry run.
     """
     check_size(request.entries, entries_max=contract.ENTRIES_MAX)
@@ -90,7 +88,7 @@ async def _answered(
     if found is None:
         return None
     if found[0] != content_fingerprint:
-        raise JournalKeyReused("this Idempotency-Key was already used with a different request")
+        raise IdempotencyKeyReused("this Idempotency-Key was already used with a different request")
     return contract.EntriesPosted(results=_results.decode(found[1]), is_replay=True)
 
 

@@ -4,9 +4,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from libs.common.contracts import ledger_journal as contract
 from libs.common.contracts.ledger_journal import Outcome, Proposal, ProposalStatus
-from services.ledger.errors import (
-    JournalKeyReused,
-)
+from libs.common.errors import IdempotencyKeyReused
 from services.ledger.manual_entries.commands.journal import Journal, check_size
 from services.ledger.manual_entries.domain import fingerprint, identified
 from services.ledger.manual_entries.sql import proposals
@@ -17,7 +15,7 @@ async def propose(journal: Journal, request: contract.ProposeEntries) -> contrac
 
     Raises:
         EntryInvalid: for no entries, or too many entries or lines.
-        JournalKeyReused: when the key belongs to a proposal of something else.
+        IdempotencyKeyReused: when the key belongs to a proposal of something else.
     """
     check_size(request.entries, entries_max=contract.PROPOSAL_ENTRIES_MAX)
     content_fingerprint = await fingerprint(request.reason, request.entries)
@@ -44,7 +42,7 @@ async def propose(journal: Journal, request: contract.ProposeEntries) -> contrac
                 return contract.ProposalAnswer(proposal=proposal, results=results)
             existing = await proposals.fingerprint_of(tx, request.tenant_id, proposal_id)
     if existing != content_fingerprint:
-        raise JournalKeyReused("this Idempotency-Key belongs to a proposal of something else")
+        raise IdempotencyKeyReused("this Idempotency-Key belongs to a proposal of something else")
     async with journal.database.connection() as connection:
         found = await proposals.proposal(connection, request.tenant_id, proposal_id, now=now)
     return contract.ProposalAnswer(proposal=found, is_replay=True)

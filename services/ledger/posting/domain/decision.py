@@ -8,9 +8,7 @@ from uuid import UUID
 import msgspec
 
 from libs.common.clock import iso
-from libs.common.errors import Rejected
-from services.ledger.core import Balance, Entry, Hold, HoldState, require_within_limits
-from services.ledger.errors import (
+from libs.common.contracts.ledger_errors import (
     AccountUnknown,
     CurrencyNotTaken,
     EntryConflict,
@@ -20,6 +18,8 @@ from services.ledger.errors import (
     HoldResolved,
     PeriodClosed,
 )
+from libs.common.errors import Rejected
+from services.ledger.core import Balance, Entry, Hold, HoldState, require_within_limits
 from services.ledger.posting.domain.instructions import (
     Booking,
     Held,

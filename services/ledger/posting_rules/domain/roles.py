@@ -11,10 +11,10 @@ import msgspec
 
 from libs.common.contracts.gateway_movements import FeeKind, MovementKind
 from libs.common.contracts.ledger import Side
+from libs.common.contracts.ledger_errors import RoleConflict, RoleUnfit
 from libs.common.contracts.ledger_roles import Role
 from services.ledger.accounts import ROLES
 from services.ledger.core import Account, Chart, Entry, Exchange
-from services.ledger.errors import RoleConflict, RoleUnfit
 from services.ledger.posting_rules.domain.conversion import Conversion, conversion_entries
 from services.ledger.posting_rules.domain.movements import Movement, available_entries, movement_entries
 from services.ledger.posting_rules.domain.payments import PAYMENT_RULES, Occurrence

@@ -13,6 +13,7 @@ from deploy.fake_stripe import running_fake_stripe
 from deploy.fake_stripe.webhooks import create_endpoint, signature
 from libs.common.clock import ManualClock
 from libs.common.contracts.gateway import AuthorizePayment
+from libs.common.contracts.gateway_errors import GatewayConfigConflict, GatewayConfigNotFound
 from libs.common.contracts.gateway_requests import (
     AddGatewayConfig,
     DeleteGatewayConfig,
@@ -25,7 +26,6 @@ from libs.common.ids import new_id
 from services.gateway.accounts import Configs, ConfigStore, KeyRing
 from services.gateway.accounts.domain import account_name
 from services.gateway.accounts.queries import list_configs
-from services.gateway.errors import GatewayConfigConflict, GatewayConfigNotFound
 from services.gateway.notices import EventStore
 from services.gateway.notices.queries import list_events
 from services.gateway.settings import LOCAL_ENCRYPTION_KEY, Settings

@@ -8,6 +8,7 @@ import pytest
 from deploy.fake_stripe import FakeStripe, running_fake_stripe
 from deploy.fake_stripe.faults import Fault, FaultKind
 from libs.common.clock import ManualClock, SystemClock
+from libs.common.contracts.gateway_errors import GatewayConfigConflict
 from libs.common.contracts.gateway_requests import (
     DeleteGatewayConfig,
     RotateGatewayKeys,
@@ -16,7 +17,7 @@ from libs.common.errors import Conflict, Invalid, NotFound
 from libs.common.ids import new_id
 from services.gateway.accounts import AccountStore, Configs, ConfigStore, KeyRing, StripeAccounts, move_account
 from services.gateway.accounts.domain import Ownership, account_name
-from services.gateway.errors import GatewayConfigConflict, ProcessorUnavailable
+from services.gateway.errors import ProcessorUnavailable
 from services.gateway.processors.stripe import StripeConnections
 from services.gateway.settings import LOCAL_ENCRYPTION_KEY
 from tests.integration.gateway.accounts.test_configs import adding

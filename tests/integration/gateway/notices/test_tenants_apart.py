@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
+from libs.common.contracts.gateway_errors import GatewayConfigConflict
 from libs.common.ids import new_id
 from services.gateway import metrics
-from services.gateway.errors import GatewayConfigConflict
 from services.gateway.notices import EventStore
 from tests.support.stripe_tenant import Tenant
 

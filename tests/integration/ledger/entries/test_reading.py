@@ -17,10 +17,10 @@ from libs.common.contracts.ledger import (
     OpenAccount,
     Side,
 )
+from libs.common.contracts.ledger_errors import AccountCodeTaken, AccountIdTaken, AccountInvalid, QueryInvalid
 from libs.common.contracts.ledger_roles import Role
 from libs.common.errors import Conflict
 from libs.common.ids import new_id
-from services.ledger.errors import AccountCodeTaken, AccountIdTaken, AccountInvalid, QueryInvalid
 from tests.integration.ledger.conftest import Ledger, captured
 
 MINUTE = timedelta(minutes=1)

@@ -12,6 +12,19 @@ import pytest
 from libs.common.clock import ManualClock
 from libs.common.contracts.ledger import AccountType, ListEntries, OpenAccount
 from libs.common.contracts.ledger_books import ClosePeriod
+from libs.common.contracts.ledger_errors import (
+    AccountUnknown,
+    ConversionConflict,
+    ConversionInvalid,
+    ConversionTooLarge,
+    ConversionTooSmall,
+    ConversionUnknown,
+    PeriodClosed,
+    QueryInvalid,
+    RateConflict,
+    RateInvalid,
+    RateUnknown,
+)
 from libs.common.contracts.ledger_money import (
     ExchangeRate,
     GetConsolidatedBalances,
@@ -25,19 +38,7 @@ from libs.common.contracts.ledger_money import (
 from libs.common.contracts.ledger_roles import AssignAccountRole, Role
 from libs.common.errors import Rejected
 from libs.common.ids import new_id
-from services.ledger.errors import (
-    AccountUnknown,
-    ConversionConflict,
-    ConversionInvalid,
-    ConversionTooLarge,
-    ConversionTooSmall,
-    ConversionUnknown,
-    PeriodClosed,
-    QueryInvalid,
-    RateConflict,
-    RateInvalid,
-    RateUnknown,
-)
+from libs.common.money import UnsupportedCurrency
 from services.ledger.periods import Periods
 from tests.integration.ledger.conftest import Ledger, audit, captured
 
@@ -176,7 +177,7 @@ class TestRates:
         for unknown in (("USD", "KWD", None), ("USD", "BRL", begin - HOUR)):
             with pytest.raises(RateUnknown):
                 await shown(unknown[0], unknown[1], 100, unknown[2])
-        with pytest.raises(QueryInvalid):
+        with pytest.raises(UnsupportedCurrency):
             await shown("USD", "XXX", 100)
 
 
@@ -383,5 +384,5 @@ async def test_balances_in_one_currency_use_the_rates_of_their_instant(
     await record(ledger, tenant_id, "EUR/JPY", "175")
     await record(ledger, tenant_id, "EUR/USD", "1.25")
     assert await shown() == ({"CASH": -1050, "REVENUE": 1050}, [])
-    with pytest.raises(QueryInvalid):
+    with pytest.raises(UnsupportedCurrency):
         await ledger.exchange.on_get_consolidated_balances(GetConsolidatedBalances(tenant_id=tenant_id, currency="XXX"))

@@ -9,6 +9,7 @@ import pytest
 
 from libs.common.clock import ManualClock
 from libs.common.contracts.ledger import Side
+from libs.common.contracts.ledger_errors import EntryInvalid
 from libs.common.contracts.ledger_journal import (
     EntryResult,
     ManualEntry,
@@ -17,11 +18,8 @@ from libs.common.contracts.ledger_journal import (
     Outcome,
 )
 from libs.common.db import Database
+from libs.common.errors import IdempotencyKeyReused
 from libs.common.ids import new_id
-from services.ledger.errors import (
-    EntryInvalid,
-    JournalKeyReused,
-)
 from services.ledger.posting.locked import GROUP_MAX
 from tests.integration.ledger.books import Books, moved
 from tests.integration.ledger.conftest import audit
@@ -133,7 +131,7 @@ class TestBulk:
         again = await books.post(tenant_id, *entries, key="k", mode=mode)
         assert again.is_replay
         assert again.results == first.results
-        with pytest.raises(JournalKeyReused):
+        with pytest.raises(IdempotencyKeyReused):
             await books.post(tenant_id, entries[0], key="k", mode=mode)
         assert await books.count(tenant_id) == (3, 6, 3)
 

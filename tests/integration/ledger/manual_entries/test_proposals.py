@@ -7,6 +7,13 @@ from uuid import UUID, uuid4
 import pytest
 
 from libs.common.clock import ManualClock
+from libs.common.contracts.ledger_errors import (
+    ApprovalRequired,
+    ProposalDecided,
+    ProposalExpired,
+    ProposalNotFound,
+    SelfApproval,
+)
 from libs.common.contracts.ledger_journal import (
     ApproveProposal,
     GetJournalPolicy,
@@ -20,15 +27,8 @@ from libs.common.contracts.ledger_journal import (
     SetJournalPolicy,
 )
 from libs.common.db import Database
+from libs.common.errors import IdempotencyKeyReused
 from libs.common.ids import new_id
-from services.ledger.errors import (
-    ApprovalRequired,
-    JournalKeyReused,
-    ProposalDecided,
-    ProposalExpired,
-    ProposalNotFound,
-    SelfApproval,
-)
 from services.ledger.manual_entries.commands import decide, post, propose
 from tests.integration.ledger.books import PROPOSAL_LIFETIME, Books, moved
 from tests.integration.ledger.manual_entries.test_manual_entries import CHECKER, MAKER, outcomes
@@ -172,7 +172,7 @@ class TestProposals:
         again = await service.propose(key="k")
         assert again.is_replay
         assert again.proposal == first.proposal
-        with pytest.raises(JournalKeyReused):
+        with pytest.raises(IdempotencyKeyReused):
             await service.propose(moved("CASH", "REVENUE"), key="k")
 
     async def test_another_tenants_proposal_is_not_there(self, service: Office, tenant_id: str) -> None:

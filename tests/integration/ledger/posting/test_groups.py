@@ -13,15 +13,15 @@ import pytest
 
 from libs.common.clock import ManualClock, SystemClock
 from libs.common.contracts.ledger import AccountType, EntryKind, Side
+from libs.common.contracts.ledger_errors import AccountUnknown, EntryConflict
 from libs.common.db import Connection, Database
 from libs.common.db.database import CONTENTION
-from libs.common.errors import Unavailable
+from libs.common.errors import Overloaded
 from libs.common.ids import new_id
 from libs.common.observability.correlation import Correlation
 from services.ledger import posting
 from services.ledger.accounts import open_accounts as insert_accounts
 from services.ledger.core import Account, Balance, Entry, Line
-from services.ledger.errors import AccountUnknown, EntryConflict
 from services.ledger.posting import Booking, Outcome, Posted, PostingService, Refused, Replayed
 from services.ledger.posting.sql.groups import encode_group, lock_group, post_group
 from tests.integration.ledger.conftest import audit
@@ -279,7 +279,7 @@ class TestService:
         answers = await asyncio.gather(
             *(service.post(transfer(tenant_id, first, second)) for _ in range(50)), return_exceptions=True
         )
-        assert {type(answer) for answer in answers} == {Posted, Unavailable}
+        assert {type(answer) for answer in answers} == {Posted, Overloaded}
 
 
 async def test_posting_reads_no_table_from_end_to_end(database: Database, tenant_id: str) -> None:

@@ -12,12 +12,12 @@ import pytest
 from libs.common.clock import ManualClock, SystemClock
 from libs.common.contracts.ledger import AccountType
 from libs.common.contracts.ledger_books import ClosePeriod
+from libs.common.contracts.ledger_errors import EntryConflict, FloorCrossed, PeriodClosed
 from libs.common.db import Database
 from libs.common.ids import new_id
 from services.ledger import metrics, posting
 from services.ledger.accounts import open_accounts as insert_accounts
 from services.ledger.core import Account, Hold
-from services.ledger.errors import EntryConflict, FloorCrossed, PeriodClosed
 from services.ledger.integrity import Verifier
 from services.ledger.periods import Periods
 from services.ledger.posting import BalanceCache, Booking, Placing, Posted, PostingService, Replayed

@@ -8,12 +8,12 @@ import pytest
 from libs.common.clock import ManualClock
 from libs.common.contracts import api, gateway
 from libs.common.contracts.ledger import ListAccounts
+from libs.common.contracts.ledger_errors import EntryConflict
 from libs.common.contracts.ledger_roles import Role
 from libs.common.errors import Invalid, Rejected
 from libs.common.ids import derived_id, new_id
 from libs.common.messaging import Received
 from libs.common.observability.correlation import Correlation
-from services.ledger.errors import EntryConflict
 from tests.integration.ledger.conftest import Ledger, audit, captured
 
 

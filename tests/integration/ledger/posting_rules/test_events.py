@@ -13,6 +13,7 @@ import pytest
 from libs.common.clock import ManualClock
 from libs.common.contracts import gateway, gateway_movements
 from libs.common.contracts.ledger import AccountType, EntryKind, ListAccounts, OpenAccount
+from libs.common.contracts.ledger_errors import AccountUnknown, EntryConflict, RoleConflict, RoleUnfit
 from libs.common.contracts.ledger_roles import AssignAccountRole, GetAccountRole, ListAccountRoles, Role
 from libs.common.errors import Invalid, Rejected, Unavailable
 from libs.common.ids import derived_id, new_id
@@ -20,7 +21,6 @@ from libs.common.messaging import Received
 from libs.common.observability.correlation import Correlation
 from services.ledger.accounts import default_account_id, open_accounts
 from services.ledger.core import Account
-from services.ledger.errors import AccountUnknown, EntryConflict, RoleConflict, RoleUnfit
 from tests.integration.ledger.conftest import Ledger, audit, captured
 
 EVENTS: Sequence[tuple[type[gateway.PaymentMessage | gateway.PayoutMessage], str, EntryKind, str, str]] = (

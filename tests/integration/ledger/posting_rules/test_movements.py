@@ -14,13 +14,13 @@ from libs.common.clock import ManualClock
 from libs.common.contracts import gateway, gateway_movements
 from libs.common.contracts.gateway_movements import Direction, MovementKind
 from libs.common.contracts.ledger import EntryKind
+from libs.common.contracts.ledger_errors import EntryConflict
 from libs.common.contracts.ledger_money import RecordExchangeRate
 from libs.common.errors import Invalid
 from libs.common.ids import derived_id, new_id
 from libs.common.messaging import Received
 from libs.common.observability.correlation import Correlation
 from services.ledger import metrics
-from services.ledger.errors import EntryConflict
 from services.ledger.posting_rules.domain.movement_story import (
     INTENT,
     MOVEMENT_STORIES,

@@ -11,6 +11,7 @@ import pytest
 
 from libs.common.clock import ManualClock
 from libs.common.contracts.ledger import AccountType, Side
+from libs.common.contracts.ledger_errors import AccountUnknown, QueryInvalid
 from libs.common.contracts.ledger_reports import (
     Granularity,
     JournalRecord,
@@ -25,7 +26,6 @@ from libs.common.contracts.ledger_reports import (
     StatementPage,
 )
 from libs.common.db import Database
-from services.ledger.errors import AccountUnknown, QueryInvalid
 from tests.integration.ledger.books import Books, Fact, facts_of, moved, revenue_model, totals, within
 from tests.support.databases import TestDatabase
 

@@ -17,16 +17,11 @@ from libs.common.contracts.notifier import (
     WebhookEndpointDisabled,
     WebhookEndpointFailing,
 )
+from libs.common.contracts.notifier.errors import EndpointInactive, EndpointNotFound, InvalidEndpoint, TooManySecrets
+from libs.common.errors import IdempotencyKeyReused
 from libs.common.ids import new_id
 from services.notifier.deliveries import queries as delivery_queries
 from services.notifier.endpoints import commands as endpoint_commands
-from services.notifier.errors import (
-    EndpointInactive,
-    EndpointNotFound,
-    InvalidEndpoint,
-    ReplayKeyReused,
-    TooManySecrets,
-)
 from services.notifier.replays import commands as replay_commands
 from services.notifier.replays import queries as replay_queries
 from tests.integration.notifier.conftest import SETTINGS, Notifier, Receiver, until
@@ -341,7 +336,7 @@ async def test_a_replay_repeats_deliveries_with_the_same_id_and_a_new_schedule(
     assert not await replay_commands.advance_replays(notifier.database, clock=notifier.clock)
     begun = await notifier.replay(tenant_id, endpoint.id, outcomes=("delivered",), event_ids=one)
     assert await notifier.replay(tenant_id, endpoint.id, outcomes=("delivered",), event_ids=one) == begun
-    with pytest.raises(ReplayKeyReused):
+    with pytest.raises(IdempotencyKeyReused):
         await notifier.replay(tenant_id, endpoint.id, outcomes=("delivered",))
     await replay_commands.advance_replays(notifier.database, clock=notifier.clock)
     assert begun.id is not None

@@ -7,12 +7,12 @@ import msgspec
 import pytest
 
 from libs.common.contracts.notifier import ChangeEndpoint, Delivery, ListDeliveries, RegisterEndpoint
+from libs.common.contracts.notifier.errors import EndpointConflict
 from libs.common.ids import new_id
 from services.notifier.deliveries import queries as delivery_queries
 from services.notifier.endpoints import sql
 from services.notifier.endpoints.domain import Endpoint
 from services.notifier.endpoints.sql import IMMUTABLE, SealedEndpoint
-from services.notifier.errors import EndpointConflict
 from services.notifier.schema import tables
 from tests.integration.notifier.conftest import Notifier
 from tests.support.fields import filled, values_of

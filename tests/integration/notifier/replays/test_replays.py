@@ -11,10 +11,10 @@ import pytest
 
 from libs.common.clock import ManualClock
 from libs.common.contracts.notifier import CancelReplay, GetReplay, Replay, WebhookEndpoint
+from libs.common.contracts.notifier.errors import ReplayDone, ReplayNotFound
 from libs.common.ids import new_id
 from services.notifier.deliveries.domain import Selection
 from services.notifier.deliveries.sql.selection import CHOOSE
-from services.notifier.errors import ReplayDone, ReplayNotFound
 from services.notifier.replays import commands as replay_commands
 from services.notifier.replays import queries as replay_queries
 from tests.integration.notifier.conftest import Notifier, Receiver, until

@@ -15,9 +15,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from libs.common.clock import ManualClock
-from libs.common.web.problems import HttpProblem
+from libs.common.web.errors import HttpProblem, InvalidToken
 from services.api.access import Tokens
-from services.api.access.jwks import FRESH_SECONDS, PAUSE_SECONDS, STALE_SECONDS, KeySet, KeySetUnavailable, usable_keys
+from services.api.access.jwks import FRESH_SECONDS, PAUSE_SECONDS, STALE_SECONDS, KeySet, usable_keys
+from services.api.errors import KeySetUnavailable
 from services.api.settings import AuthSettings
 
 SECRET = "a-secret-of-the-tests-that-is-long-enough"
@@ -136,7 +137,7 @@ async def test_a_valid_token_never_waits_for_the_provider_however_many_unknown_i
     waiting[0].cancel()
     provider.answers.set()
     ended = await asyncio.gather(*waiting, return_exceptions=True)
-    assert [type(end) for end in ended] == [asyncio.CancelledError, *([HttpProblem] * 19)]
+    assert [type(end) for end in ended] == [asyncio.CancelledError, *([InvalidToken] * 19)]
     for number in range(20):
         with pytest.raises(HttpProblem, match="Invalid token"):
             await one.verify(signed("one", kid=f"invented-later-{number}"))

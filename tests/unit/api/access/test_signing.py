@@ -27,7 +27,7 @@ from deploy.local.keypair import make_pair
 from libs.common.clock import ManualClock
 from libs.common.secrets import digest, one_line, published, secret_fault
 from libs.common.settings import SettingsError, load
-from libs.common.web.problems import HttpProblem
+from libs.common.web.errors import HttpProblem
 from services.api.access import Tokens, read_again
 from services.api.access.jwks import KeySet
 from services.api.access.signing import VerifyingKey, read_private, read_public, verifying_key

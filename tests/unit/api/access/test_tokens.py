@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from libs.common.clock import ManualClock
-from libs.common.web.problems import HttpProblem
+from libs.common.web.errors import HttpProblem
 from services.api.access import Tokens
 from services.api.http.callers import Principal
 from services.api.settings import AuthSettings

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.common.contracts.ledger import AccountBalance, AccountType
-from libs.common.errors import Invalid
+from libs.common.errors import Invalid, InvalidCursor
 from libs.common.ids import new_id
-from libs.common.web.problems import HttpProblem
+from libs.common.money import UnsupportedCurrency
+from libs.common.web.errors import HttpProblem
 from services.api.app import check_settings
 from services.api.books.schemas.entries import balance_body
-from services.api.errors import InvalidCursor
 from services.api.http.bodies import BodyReader
 from services.api.http.cursors import Position as IntentPosition
 from services.api.http.cursors import decode_cursor, encode_cursor
@@ -71,7 +71,7 @@ def test_any_members_are_a_wish_or_refused(members: dict[str, object]) -> None:
 def test_supported_currencies_narrow_the_list() -> None:
     body = msgspec.json.decode(b'{"amount": 1, "currency": "USD", "customer_ref": "c"}', type=CreatePaymentIntent)
     assert new_intent(body, currencies=frozenset({"USD"})).amount_minor == 100
-    with pytest.raises(HttpProblem, match="unsupported currency"):
+    with pytest.raises(UnsupportedCurrency, match="unsupported currency"):
         new_intent(body, currencies=frozenset({"BRL"}))
 
 

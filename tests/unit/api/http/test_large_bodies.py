@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from libs.common.errors import Invalid
-from libs.common.web.problems import HttpProblem, problem_of
+from libs.common.web.errors import HttpProblem
+from libs.common.web.problems import problem_of
 from services.api.books.schemas.journal import PostLedgerEntries
 from services.api.http.bodies import BodyReader, take_nothing
 from services.api.http.texts import Reading, reading

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from libs.common.web.problems import HttpProblem
+from libs.common.errors import Overloaded
 from services.api.http.bodies import LongLists
 
 pytestmark = pytest.mark.unit
@@ -40,7 +40,7 @@ async def test_list_whose_turn_does_not_come_is_refused_and_takes_no_place() -> 
     async with asyncio.TaskGroup() as group:
         group.create_task(hold())
         await asyncio.sleep(0)
-        with pytest.raises(HttpProblem) as refused:
+        with pytest.raises(Overloaded) as refused:
             async with lists.turn("rude", LONG):
                 pytest.fail("two at a time")
         assert (refused.value.status, refused.value.code) == (503, "overloaded")

@@ -1,57 +1,64 @@
-"""One registry of problems: what the code may raise, what the documents list and what is committed are the same."""
+"""The problems that the api answers with: each is a class, which routes declare, code raises and documents list."""
 
 import ast
-import inspect
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from libs.common.errors import PlatformError
-from services.api import errors
-from services.api.access import jwks
-from services.api.http.problems import _KINDS, PROBLEMS, Kind, reference
-from services.api.rate_limit import store
+from services.api.http.controllers import routes_of
+from services.api.http.openapi import problems_of
+from services.api.http.problems import PROBLEMS, reference
+from services.api.routing import resources
 
 ROOT = Path(__file__).parents[4]
-INTERNAL = {"payment_intent_too_early", "contradictory_outcome", "access_denied", "tenant_refused"}
-"""Seen by consumers only, or always raised under a more exact code."""
+RESOURCES = resources(is_local=True)
+OWNERS = {
+    "libs.common.contracts.ledger_errors": ("services/ledger",),
+    "libs.common.contracts.notifier.errors": ("services/notifier",),
+    "libs.common.contracts.gateway_errors": ("services/gateway",),
+}
+"""Whose code raises the errors of a contract; all others are raised by the api itself, or by what it is built of."""
+BY_THE_FRAMEWORK = {"route_not_found", "method_not_allowed", "internal_error", "invalid_request"}
+"""What `web/problems.py` makes of exceptions that are not ours."""
 
 
-def raised() -> Iterator[tuple[str, str]]:
-    """Every code that is written down as the code of a refusal, and where."""
-    for file in (ROOT / "services/api").rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text())):
-            if not isinstance(node, ast.Call):
-                continue
-            name = getattr(node.func, "id", getattr(node.func, "attr", ""))
-            first = node.args[0] if node.args else None
-            if name == "refusal" and isinstance(first, ast.Constant):
-                yield str(first.value), file.name
-            for keyword in node.keywords:
-                known = keyword.arg == "code" and isinstance(keyword.value, ast.Constant)
-                if known and name in {"HttpProblem", "TenantRefused", "Unavailable", "Invalid", "unauthorized"}:
-                    assert isinstance(keyword.value, ast.Constant)
-                    yield str(keyword.value.value), file.name
+def used(folders: tuple[str, ...]) -> Iterator[str]:
+    """Every name that code below some folders reads, but for what routes declare to refuse."""
+    for folder in folders:
+        for file in (ROOT / folder).rglob("*.py"):
+            tree = ast.parse(file.read_text())
+            for call in ast.walk(tree):
+                if isinstance(call, ast.keyword) and call.arg == "refusals":
+                    call.value = ast.Constant(None)
+            yield from (name.id for name in ast.walk(tree) if isinstance(name, ast.Name))
 
 
-def leaves() -> Iterator[str]:
-    for module in (errors, jwks, store):
-        for _, leaf in inspect.getmembers(module, inspect.isclass):
-            if issubclass(leaf, PlatformError) and leaf.__module__ == module.__name__:
-                yield leaf.code
+def declared() -> set[type[PlatformError]]:
+    return {kind for handler in routes_of(RESOURCES) for kind in problems_of(handler.opt["declaration"])}
 
 
-def test_every_code_that_is_raised_is_registered() -> None:
-    written = dict(raised())
-    assert len(written) >= 20
-    assert {code: file for code, file in written.items() if code not in PROBLEMS} == {}
-    assert set(leaves()) - INTERNAL - set(PROBLEMS) == set()
+def test_what_routes_declare_is_registered() -> None:
+    for handler in routes_of(RESOURCES):
+        unknown = [kind for kind in handler.opt["declaration"].refusals if PROBLEMS.get(kind.code) is not kind]
+        assert unknown == [], handler.operation_id
 
 
-def test_no_code_is_registered_twice() -> None:
-    assert [code for code, times in Counter(kind.code for kind in _KINDS).items() if times > 1] == []
+def test_what_routes_declare_is_raised_somewhere() -> None:
+    names = {folders: set(used(folders)) for folders in {*OWNERS.values(), ("services/api", "libs/common")}}
+    idle = {
+        kind.code
+        for kind in declared()
+        if kind.__name__ not in names[OWNERS.get(kind.__module__, ("services/api", "libs/common"))]
+    }
+    assert len(declared()) > 90
+    assert idle - BY_THE_FRAMEWORK == set()
+
+
+def test_every_problem_is_declared_by_a_route_or_precedes_routing() -> None:
+    before = {"malformed_request", "duplicate_header", "request_too_slow", "url_too_long", "headers_too_large"}
+    assert set(PROBLEMS) - {kind.code for kind in declared()} == {*before, "route_not_found", "method_not_allowed"}
 
 
 def test_the_committed_reference_is_the_registry() -> None:
@@ -59,9 +66,9 @@ def test_the_committed_reference_is_the_registry() -> None:
 
 
 @pytest.mark.parametrize("kind", PROBLEMS.values(), ids=lambda kind: kind.code)
-def test_every_kind_is_explained(kind: Kind) -> None:
+def test_every_kind_is_explained(kind: type[PlatformError]) -> None:
     assert kind.code == kind.code.lower()
 
     assert 400 <= kind.status < 600
-    for sentence in (kind.meaning, kind.remedy):
+    for sentence in (kind.meaning(), kind.remedy):
         assert sentence.endswith((".", "?"))

@@ -3,14 +3,7 @@
 import msgspec
 import pytest
 
-from services.api.errors import (
-    CannotCapture,
-    CannotConfirm,
-    CannotRefund,
-    CannotVoid,
-    ContradictoryOutcome,
-    NotYet,
-)
+from services.api.errors import CannotCapture, CannotConfirm, CannotRefund, CannotVoid, ContradictoryOutcome, NotYet
 from services.api.payments.domain import COMMANDS, Decision, Fact, Happening, Stage
 from tests.unit.api.payments.test_domain import CALLS, intent_in
 

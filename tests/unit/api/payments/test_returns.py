@@ -4,11 +4,7 @@ import msgspec
 import pytest
 
 from libs.common.ids import new_id
-from services.api.errors import (
-    ContradictoryOutcome,
-    NotYet,
-    RefundExceedsPayment,
-)
+from services.api.errors import ContradictoryOutcome, NotYet, RefundExceedsPayment
 from services.api.payments import domain
 from services.api.payments.domain import (
     Decision,

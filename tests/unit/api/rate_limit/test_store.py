@@ -9,7 +9,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import MaxConnectionsError, ResponseError
 
 from libs.common.errors import Unavailable
-from services.api.rate_limit.store import Away, Store
+from services.api.errors import StoreUnavailable
+from services.api.rate_limit.store import Store
 from services.api.settings import RedisSettings
 
 
@@ -65,4 +66,4 @@ async def test_wait_for_a_turn_ends_without_opening_the_limits() -> None:
 
 
 def test_away_is_an_outage_for_callers() -> None:
-    assert issubclass(Away, Unavailable)
+    assert issubclass(StoreUnavailable, Unavailable)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libs.common.contracts.ledger_errors import QueryInvalid
 from services.ledger.core import read_cursor, write_cursor
-from services.ledger.errors import QueryInvalid
 
 
 @given(st.datetimes(timezones=st.just(UTC)), st.uuids())

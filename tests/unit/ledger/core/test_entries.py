@@ -7,11 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.common.contracts.ledger import AccountType, EntryKind, Side
+from libs.common.contracts.ledger_errors import (
+    AccountInvalid,
+    BalanceOverflow,
+    CurrencyMixed,
+    EntryInvalid,
+    EntryUnbalanced,
+)
 from libs.common.errors import Rejected
 from libs.common.ids import new_id
-from libs.common.money import AMOUNT_MINOR_MAX
+from libs.common.money import AMOUNT_MINOR_MAX, InvalidAmount, UnsupportedCurrency
 from services.ledger.core import BALANCE_MINOR_MAX, Account, Balance, Entry, Line, check_account, normal_side
-from services.ledger.errors import AccountInvalid, BalanceOverflow, CurrencyMixed, EntryInvalid, EntryUnbalanced
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 CASH, REVENUE, FEES = new_id(), new_id(), new_id()
@@ -67,11 +73,11 @@ def test_an_entry_of_many_legs_balances_as_a_whole() -> None:
         ((debit(100), debit(100)), EntryUnbalanced, "entry_unbalanced"),
         ((debit(100), credit(100, "USD")), CurrencyMixed, "entry_currency_mixed"),
         ((debit(100), credit(100), debit(5, "USD"), credit(5, "USD")), CurrencyMixed, "entry_currency_mixed"),
-        ((debit(0), credit(0)), EntryInvalid, "invalid_amount"),
-        ((debit(-5), credit(-5)), EntryInvalid, "invalid_amount"),
-        ((debit(AMOUNT_MINOR_MAX + 1), credit(AMOUNT_MINOR_MAX + 1)), EntryInvalid, "invalid_amount"),
-        ((debit(100, "brl"), credit(100, "brl")), EntryInvalid, "unsupported_currency"),
-        ((debit(100, "XYZ"), credit(100, "XYZ")), EntryInvalid, "unsupported_currency"),
+        ((debit(0), credit(0)), InvalidAmount, "invalid_amount"),
+        ((debit(-5), credit(-5)), InvalidAmount, "invalid_amount"),
+        ((debit(AMOUNT_MINOR_MAX + 1), credit(AMOUNT_MINOR_MAX + 1)), InvalidAmount, "invalid_amount"),
+        ((debit(100, "brl"), credit(100, "brl")), UnsupportedCurrency, "unsupported_currency"),
+        ((debit(100, "XYZ"), credit(100, "XYZ")), UnsupportedCurrency, "unsupported_currency"),
         ((debit(1), credit(1)) * 501, EntryInvalid, "entry_invalid"),
     ],
 )

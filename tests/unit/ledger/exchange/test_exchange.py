@@ -11,6 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from libs.common.contracts.ledger import AccountBalance, AccountType, Side
+from libs.common.contracts.ledger_errors import ConversionTooLarge, ConversionTooSmall, RateInvalid, RateUnknown
 from libs.common.contracts.ledger_roles import Role
 from libs.common.errors import Invalid
 from libs.common.ids import new_id
@@ -29,7 +30,6 @@ from services.ledger.core import (
     needed_pairs,
     quote,
 )
-from services.ledger.errors import ConversionTooLarge, ConversionTooSmall, RateInvalid, RateUnknown
 from services.ledger.exchange.queries import consolidate
 from services.ledger.posting_rules import Conversion, conversion_entries
 

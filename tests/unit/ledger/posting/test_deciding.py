@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from libs.common.contracts.ledger import EntryKind, Side
+from libs.common.contracts.ledger_errors import AccountUnknown, BalanceOverflow, EntryConflict
 from libs.common.ids import new_id
 from libs.common.observability.correlation import Correlation
 from services.ledger.core import BALANCE_MINOR_MAX, Balance, Entry, Line
-from services.ledger.errors import AccountUnknown, BalanceOverflow, EntryConflict
 from services.ledger.posting import BalanceKey, Booking, Decision, ExistingEntry, Posted, Refused, Replayed, decide
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
