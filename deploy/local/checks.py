@@ -50,22 +50,33 @@ def check(report: Report) -> list[str]:
 
     What a check prints is shown once it is done, so that nothing else stands in between.
     """
+    return [*_run_checks(report, "format", "lint", "imports"), *_generated(report), *_run_checks(report, "types")]
+
+
+def _run_checks(report: Report, *names: str) -> list[str]:
+    """Run the tools of these names; returns those that failed."""
     bin_folder = Path(sys.executable).parent
-    steps = {
+    commands = {
         "format": [str(bin_folder / "ruff"), "format", "--check", *CODE],
         "lint": [str(bin_folder / "ruff"), "check", *CODE],
         "imports": [str(bin_folder / "lint-imports"), "--no-logo"],
         "types": [str(bin_folder / "mypy"), *CODE],
     }
     failed = []
-    for name, command in steps.items():
+    for name in names:
+        command = commands[name]
         began = time.monotonic()
         code, printed = _run_quietly(command, os.environ, seconds=CHECK_SECONDS)
         if code:
             failed.append(name)
         result = f"{'FAILED' if code else 'ok'} in {time.monotonic() - began:.1f} s"
         report(f"== {name}: {Path(command[0]).name} {' '.join(command[1:])}\n{printed}== {name} {result}\n")
-    began = time.monotonic()
+    return failed
+
+
+def _generated(report: Report) -> list[str]:
+    """Look whether what is generated is what would be generated now."""
+    failed, began = [], time.monotonic()
     files = [f"{path.relative_to(ROOT)} is stale: run `just docs`\n" for path in generated.stale()]
     if files:
         failed.append("generated")
@@ -106,8 +117,9 @@ def _whole(report: Report) -> int:
     with ThreadPoolExecutor(max_workers=2) as beside:
         on_another_day = beside.submit(_second_lane, report)
         over_four = None if is_one_set else beside.submit(_third_lane, report)
-        code = _first_lane(report)
+        wrong_types, code = _first_lane(report)
         failed, second = on_another_day.result()
+        failed += wrong_types
         code = max(code, second, over_four.result() if over_four is not None else _after_all())
     if _report_coverage(report):
         failed.append("coverage")
@@ -116,19 +128,24 @@ def _whole(report: Report) -> int:
     return 1 if failed else code
 
 
-def _first_lane(report: Report) -> int:
-    """Run what belongs to the real day, shown as it goes."""
-    _ensure(report)
-    return _run(_pytest("apart", ["--cov-report=", *APART]), _environment("apart"))
-
-
-def _second_lane(report: Report) -> tuple[list[str], int]:
-    """Run the static checks, then the tests that another day suits; each is shown once it is done.
+def _first_lane(report: Report) -> tuple[list[str], int]:
+    """Run what belongs to the real day, shown as it goes, then check the types: this lane would be the first to end.
 
     Returns:
         The names of the checks that failed, and the exit code of the tests.
     """
-    failed = check(report)
+    _ensure(report)
+    code = _run(_pytest("apart", ["--cov-report=", *APART]), _environment("apart"))
+    return _run_checks(report, "types"), code
+
+
+def _second_lane(report: Report) -> tuple[list[str], int]:
+    """Run the other static checks, then the tests that another day suits; each is shown once it is done.
+
+    Returns:
+        The names of the checks that failed, and the exit code of the tests.
+    """
+    failed = [*_run_checks(report, "format", "lint", "imports"), *_generated(report)]
     hindrance = days.why_not()
     if hindrance:
         report(f"== no tests on another day, these too run on the real one: {hindrance}\n")
