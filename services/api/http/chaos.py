@@ -10,6 +10,8 @@ from typing import Annotated
 
 import msgspec
 
+from libs.common.precedence import Precedence
+from libs.common.single_flight import SingleFlight
 from services.api import metrics
 from services.api.errors import StoreUnavailable
 from services.api.rate_limit.store import Store
@@ -46,6 +48,8 @@ class Chaos:
             latency_ms=otherwise.chaos_latency_ms,
         )
         self._known: dict[str, tuple[Disturbance, float]] = {}
+        # Many requests of a tenant find the memory too old at once; one of them reads.
+        self._reads = SingleFlight[Disturbance](rank=Precedence.ACCEPTED)
 
     async def choose(self, tenant_id: str, choice: Disturbance) -> None:
         """Disturb a tenant's requests from now on.
@@ -61,6 +65,9 @@ class Chaos:
         known = self._known.get(tenant_id)
         if known is not None and monotonic() < known[1]:
             return known[0]
+        return await self._reads.do(tenant_id, lambda: self._read(tenant_id))
+
+    async def _read(self, tenant_id: str) -> Disturbance:
         try:
             raw = await self._store.read(_key(tenant_id))
             found = self._otherwise if raw is None else msgspec.json.decode(raw, type=Disturbance)
