@@ -225,7 +225,11 @@ class World:
         )
         claim = self._idempotency.claim(tenant_id=tenant_id, operation="create", key=key, body=msgspec.json.encode(new))
         answer = await self.payments.create(
-            new, claim=claim, actor="proof", correlation=Correlation(correlation_id="c", tenant_id=tenant_id)
+            new,
+            action="payment_intent.create",
+            claim=claim,
+            actor="proof",
+            correlation=Correlation(correlation_id="c", tenant_id=tenant_id),
         )
         assert answer is not None
         return UUID(msgspec.json.decode(answer.body)["id"])
@@ -249,15 +253,27 @@ class World:
             match command:
                 case "confirm":
                     return await self.payments.confirm(
-                        intent, claim=claim, actor="proof", correlation=correlation, respond_async=True
+                        intent,
+                        action="payment_intent.confirm",
+                        claim=claim,
+                        actor="proof",
+                        correlation=correlation,
+                        respond_async=True,
                     )
                 case "capture":
-                    return await self.operations.capture(intent, amount_minor=amount_minor, claim=claim, caller=caller)
+                    return await self.operations.capture(
+                        intent, action="payment_intent.capture", amount_minor=amount_minor, claim=claim, caller=caller
+                    )
                 case "void":
-                    return await self.operations.void(intent, claim=claim, caller=caller)
+                    return await self.operations.void(intent, action="payment_intent.void", claim=claim, caller=caller)
                 case "refund":
                     return await self.operations.refund(
-                        intent, amount_minor=amount_minor, reason=None, claim=claim, caller=caller
+                        intent,
+                        action="payment_intent.refund",
+                        amount_minor=amount_minor,
+                        reason=None,
+                        claim=claim,
+                        caller=caller,
                     )
                 case _:
                     raise PaymentIntentNotFound

@@ -56,8 +56,10 @@ class Login:
         self._limiter = limiter
         self._failures = Limit("login_account", failures_per_minute, guards_secrets=True)
 
-    async def login(self, *, email: str, password: str, tenant_id: str | None) -> Session:
+    async def login(self, *, email: str, password: str, tenant_id: str | None, action: str) -> Session:
         """Exchange a login name and a password for a token; a global admin may name the tenant to look through.
+
+        The audit log has how it ended as a part of `action`.
 
         Raises:
             HttpProblem: 401 when name or password is wrong, 429 when that happened too often for this name.
@@ -69,7 +71,7 @@ class Login:
         count = await self._limiter.count(self._failures, name)
         if count is not None and not count.allowed:
             metrics.LOGINS.labels("throttled").inc()
-            await self._remember(name, "auth.login.throttled", "denied", {"reason": "throttled"}, tenant_id="")
+            await self._remember(name, f"{action}.throttled", "denied", {"reason": "throttled"}, tenant_id="")
             raise RateLimited("too many failed logins of this account", headers=count.headers)
         account = await identity.account(self._database, name)
         matches = await self._passwords.matches(account.password_hash if account else None, password)
@@ -77,7 +79,7 @@ class Login:
             metrics.LOGINS.labels("failed").inc()
             await self._remember(
                 name,
-                "auth.login.failed",
+                f"{action}.failed",
                 "failed",
                 {"reason": InvalidCredentials.code},
                 tenant_id=(account.tenant_id if account else None) or "",
@@ -89,7 +91,7 @@ class Login:
         except TenantRefused as denial:
             metrics.LOGINS.labels("denied").inc()
             await self._remember(
-                name, "auth.login.denied", "denied", {"reason": denial.reason}, tenant_id=account.tenant_id or ""
+                name, f"{action}.denied", "denied", {"reason": denial.reason}, tenant_id=account.tenant_id or ""
             )
             raise
         token, _ = self._tokens.issue(
@@ -98,7 +100,7 @@ class Login:
         metrics.LOGINS.labels("success").inc()
         await self._remember(
             name,
-            "auth.login.success",
+            f"{action}.success",
             "success",
             {"roles": ",".join(account.roles)},
             tenant_id=account.tenant_id or "",

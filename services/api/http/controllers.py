@@ -74,6 +74,8 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it takes an `Idempotency-Key` that it does not require, or refuses one; reads do neither."""
     change: Change | None = None
     """What it has another service change: done once under a key, and written to the audit log."""
+    audit: str = ""
+    """The action under which the audit log has what the api itself does by it; parts may follow, `auth.login.failed`."""
     refusals: tuple[type[PlatformError], ...] = ()
     """What it refuses by itself, beside what every route of its kind does."""
     csv: bool = False
@@ -225,6 +227,13 @@ async def _admitted(access: Admission, request: AnyRequest, declaration: Declara
     return caller
 
 
+def audit_action() -> str:
+    """The action under which the audit log has what the route at hand does."""
+    call = at_hand.get()
+    assert call is not None and call.declaration.audit, "a route declares what the audit log calls it"  # noqa: PT018
+    return call.declaration.audit
+
+
 def resource_id() -> UUID:
     """Mint the id of what the request at hand creates: the same for every request under one `Idempotency-Key`."""
     call = at_hand.get()
@@ -240,6 +249,7 @@ __all__ = [
     "Declaration",
     "Resource",
     "at_hand",
+    "audit_action",
     "bound",
     "operation",
     "options_routes",

@@ -6,7 +6,7 @@ from services.api.errors import StoreUnavailable
 from services.api.http.bodies import BodyReader
 from services.api.http.callers import Caller
 from services.api.http.chaos import Chaos, Disturbance
-from services.api.http.controllers import Resource, operation
+from services.api.http.controllers import Resource, audit_action, operation
 from services.api.http.parameters import AnyRequest
 from services.api.http.rendering import json_answer
 from services.api.http.requests import refuse_key
@@ -47,12 +47,13 @@ class ChaosSwitch(Resource):
         answer=Disturbance,
         permission=_WRITE,
         key="refused",
+        audit="chaos.choose",
         refusals=(StoreUnavailable,),
     )
     async def put_chaos(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
         requested = await self.bodies.take(await request.body())
         refuse_key(request.headers)
-        await self.access.intend(caller, "chaos.choose", "/v1/admin/chaos")
+        await self.access.intend(caller, audit_action(), "/v1/admin/chaos")
         await self.chaos.choose(caller.tenant_id, requested)
-        await self.access.remember(caller, "chaos.choose", "/v1/admin/chaos")
+        await self.access.remember(caller, audit_action(), "/v1/admin/chaos")
         return json_answer(requested)

@@ -8,7 +8,7 @@ from services.api.access.schemas import Me, TokenRequest, TokenResponse
 from services.api.errors import NoTenant, TenantDeleted, TenantSuspended
 from services.api.http.bodies import BodyReader, require_storable
 from services.api.http.callers import Principal
-from services.api.http.controllers import Resource, operation
+from services.api.http.controllers import Resource, audit_action, operation
 from services.api.http.errors import InvalidCredentials
 from services.api.http.parameters import AnyRequest
 from services.api.http.rendering import json_answer
@@ -37,6 +37,7 @@ class Identity(Resource):
         example=_EXAMPLE,
         answer=TokenResponse,
         key="refused",
+        audit="auth.login",
         refusals=(InvalidCredentials, NoTenant, TenantSuspended, TenantDeleted),
     )
     async def create_token(self, caller: None, request: AnyRequest) -> Response[bytes]:
@@ -44,7 +45,10 @@ class Identity(Resource):
         require_storable({"/email": requested.email, "/tenantId": requested.tenant_id})
         refuse_key(request.headers)
         session = await self.login.login(
-            email=requested.email, password=requested.password, tenant_id=requested.tenant_id
+            email=requested.email,
+            password=requested.password,
+            tenant_id=requested.tenant_id,
+            action=audit_action(),
         )
         body = TokenResponse(access_token=session.access_token, expires_in=session.expires_in)
         return json_answer(body, headers={"Cache-Control": "no-store"})

@@ -8,7 +8,7 @@ from services.api.access.schemas import FeatureFlag, SetFeatureFlag
 from services.api.errors import FeatureUnknown, OperatorRequired
 from services.api.http.bodies import BodyReader
 from services.api.http.callers import PLATFORM_TENANT, Caller, Feature
-from services.api.http.controllers import Resource, operation
+from services.api.http.controllers import Resource, audit_action, operation
 from services.api.http.parameters import AnyRequest, QueryParameter
 from services.api.http.rendering import json_answer
 from services.api.http.requests import refuse_key
@@ -46,6 +46,7 @@ class FeatureFlags(Resource):
         await switch_feature(
             self.database,
             feature.value,
+            action=audit_action(),
             is_enabled=is_enabled,
             scope=scope,
             tenant_id=caller.tenant_id,
@@ -80,6 +81,7 @@ class FeatureFlags(Resource):
         body=SetFeatureFlag,
         example={"is_enabled": True},
         answer=FeatureFlag,
+        audit="feature_flag.set",
         permission=_WRITE,
         key="refused",
         path_parameters=_PATH,
@@ -99,6 +101,7 @@ class FeatureFlags(Resource):
         description=_SCOPE,
         tags=["operations"],
         answer=FeatureFlag,
+        audit="feature_flag.clear",
         permission=_WRITE,
         key="refused",
         path_parameters=_PATH,

@@ -106,8 +106,8 @@ class ManualEntries(Resource):
         if not requested.dry_run:
             await self.access.remember(
                 caller,
-                "ledger.post_entries",
-                "entries",
+                _POST.action,
+                _POST.subject,
                 outcome="failed" if refused else "success",
                 detail={
                     "mode": requested.mode,

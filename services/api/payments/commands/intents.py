@@ -88,7 +88,9 @@ class PaymentCommands:
         self._answers = answers
         self._fresh: dict[UUID, PaymentIntent] = {}
 
-    async def create(self, new: NewIntent, *, claim: Claim, actor: str, correlation: Correlation) -> Answer | None:
+    async def create(
+        self, new: NewIntent, *, action: str, claim: Claim, actor: str, correlation: Correlation
+    ) -> Answer | None:
         """Create an intent in one round trip; None when another request holds the key."""
         intent = intent_of_request(
             new, tenant_id=claim.tenant_id, intent_id=new_id(claim.claimed_at), at=claim.claimed_at
@@ -100,7 +102,7 @@ class PaymentCommands:
             intent,
             claim=claim,
             answer=answer,
-            audit=audit_of(intent, "payment_intent.create", actor=actor, correlation=correlation, at=intent.updated_at),
+            audit=audit_of(intent, action, actor=actor, correlation=correlation, at=intent.updated_at),
             publications=publications,
             events=events_of(intent, publications, actor=actor, cause_id=None),
         )
@@ -114,7 +116,7 @@ class PaymentCommands:
         return answer
 
     async def confirm(
-        self, intent_id: UUID, *, claim: Claim, actor: str, correlation: Correlation, respond_async: bool
+        self, intent_id: UUID, *, action: str, claim: Claim, actor: str, correlation: Correlation, respond_async: bool
     ) -> Answer | None:
         """Begin to collect and wait, bounded, for the issuer's outcome; None when another request holds the key.
 
@@ -140,7 +142,14 @@ class PaymentCommands:
             accepted = Answer(_ACCEPTED, self._render(decision.intent))
             # Entered before the key is written: an answer that comes at once is not missed.
             with self._answers.expecting(claim, intent_id) as waiting:
-                if await self._begin(decision, claim, accepted if respond_async else None, actor, correlation):
+                if await self._begin(
+                    decision,
+                    claim,
+                    accepted if respond_async else None,
+                    action=action,
+                    actor=actor,
+                    correlation=correlation,
+                ):
                     return accepted if respond_async else await self._answers.wait(waiting, claim, otherwise=accepted)
         raise ConfirmContended
 
@@ -158,7 +167,14 @@ class PaymentCommands:
             return await self._answers.wait(waiting, claim, otherwise=Answer(status, self._render(intent)))
 
     async def _begin(
-        self, decision: Decision, claim: Claim, answer: Answer | None, actor: str, correlation: Correlation
+        self,
+        decision: Decision,
+        claim: Claim,
+        answer: Answer | None,
+        *,
+        action: str,
+        actor: str,
+        correlation: Correlation,
     ) -> bool:
         intent = decision.intent
         publications = publications_of(decision, at=intent.updated_at, correlation=correlation)
@@ -167,9 +183,7 @@ class PaymentCommands:
             intent,
             claim=claim,
             answer=answer,
-            audit=audit_of(
-                intent, "payment_intent.confirm", actor=actor, correlation=correlation, at=intent.updated_at
-            ),
+            audit=audit_of(intent, action, actor=actor, correlation=correlation, at=intent.updated_at),
             publications=publications,
             events=events_of(intent, publications, actor=actor, cause_id=None),
         )

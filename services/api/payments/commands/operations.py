@@ -73,7 +73,7 @@ class Operations:
         self._answers = answers
 
     async def capture(
-        self, intent_id: UUID, *, amount_minor: int | None, claim: Claim, caller: Caller
+        self, intent_id: UUID, *, action: str, amount_minor: int | None, claim: Claim, caller: Caller
     ) -> Answer | None:
         """Take held funds, all unless an amount is given, and wait, bounded; None when another request holds the key.
 
@@ -84,11 +84,9 @@ class Operations:
         """
         decide = partial(domain.request_capture, amount_minor=amount_minor, at=self._clock.now())
         detail = {} if amount_minor is None else {"amount_minor": str(amount_minor)}
-        return await self._carry_out(
-            self._on_intent("payment_intent.capture", intent_id, decide, detail), claim=claim, caller=caller
-        )
+        return await self._carry_out(self._on_intent(action, intent_id, decide, detail), claim=claim, caller=caller)
 
-    async def void(self, intent_id: UUID, *, claim: Claim, caller: Caller) -> Answer | None:
+    async def void(self, intent_id: UUID, *, action: str, claim: Claim, caller: Caller) -> Answer | None:
         """Let go of a payment, and wait, bounded, where funds are held; None when another request holds the key.
 
         Raises:
@@ -96,12 +94,17 @@ class Operations:
             CannotVoid: when there is nothing to let go of.
         """
         decide = partial(domain.request_void, at=self._clock.now())
-        return await self._carry_out(
-            self._on_intent("payment_intent.void", intent_id, decide, {}), claim=claim, caller=caller
-        )
+        return await self._carry_out(self._on_intent(action, intent_id, decide, {}), claim=claim, caller=caller)
 
     async def refund(
-        self, intent_id: UUID, *, amount_minor: int | None, reason: str | None, claim: Claim, caller: Caller
+        self,
+        intent_id: UUID,
+        *,
+        action: str,
+        amount_minor: int | None,
+        reason: str | None,
+        claim: Claim,
+        caller: Caller,
     ) -> Answer | None:
         """Give money back, all that is left unless an amount is given, and wait, bounded, for the processor.
 
@@ -116,7 +119,7 @@ class Operations:
         now = self._clock.now()
         refund_id = new_id(now)
         operation = _Operation(
-            action="payment_intent.refund",
+            action=action,
             intent_id=intent_id,
             subject_id=refund_id,
             decide=partial(

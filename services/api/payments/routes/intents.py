@@ -10,7 +10,7 @@ from libs.common.money import InvalidAmount, UnsupportedCurrency, format_minor, 
 from services.api.errors import CannotConfirm, ConfirmContended, PaymentIntentNotFound
 from services.api.http.bodies import BodyReader, NoMembers, amount_in, require_storable, take_nothing
 from services.api.http.callers import Caller
-from services.api.http.controllers import Resource, operation
+from services.api.http.controllers import Resource, audit_action, operation
 from services.api.http.parameters import AnyRequest, Query, QueryParameter, next_link, path_id, prefers_async, wrong
 from services.api.http.rendering import json_answer
 from services.api.idempotency import Idempotency
@@ -87,6 +87,7 @@ class PaymentIntents(Resource):
         moves_money=True,
         example=_EXAMPLE,
         answer=PaymentIntentBody,
+        audit="payment_intent.create",
         permission=_WRITE,
         idempotent=True,
         refusals=(UnsupportedCurrency, InvalidAmount),
@@ -100,7 +101,12 @@ class PaymentIntents(Resource):
             tenant_id=caller.tenant_id, operation="create", key=key, body=raw, meaning=requested.meaning
         )
         create = partial(
-            self.payments.create, requested, claim=claim, actor=caller.actor, correlation=caller.correlation
+            self.payments.create,
+            requested,
+            action=audit_action(),
+            claim=claim,
+            actor=caller.actor,
+            correlation=caller.correlation,
         )
         return given_answer(await self.idempotency.run(claim, create))
 
@@ -136,6 +142,7 @@ class PaymentIntents(Resource):
         tags=["payment intents"],
         body=NoMembers,
         answer=PaymentIntentBody,
+        audit="payment_intent.confirm",
         permission=_WRITE,
         idempotent=True,
         accepted=True,
@@ -156,6 +163,7 @@ class PaymentIntents(Resource):
         confirm = partial(
             self.payments.confirm,
             requested,
+            action=audit_action(),
             claim=claim,
             actor=caller.actor,
             correlation=caller.correlation,

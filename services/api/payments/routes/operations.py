@@ -18,7 +18,7 @@ from services.api.errors import (
 )
 from services.api.http import callers
 from services.api.http.bodies import BodyReader, NoMembers, amount_in, require_storable, take_nothing
-from services.api.http.controllers import Resource, operation
+from services.api.http.controllers import Resource, audit_action, operation
 from services.api.http.parameters import AnyRequest, path_id, prefers_async
 from services.api.http.rendering import ALL, json_answer
 from services.api.idempotency import Idempotency
@@ -76,6 +76,7 @@ class PaymentOperations(Resource):
         moves_money=True,
         body_optional=True,
         answer=PaymentIntentBody,
+        audit="payment_intent.capture",
         permission=_WRITE,
         idempotent=True,
         accepted=True,
@@ -103,7 +104,14 @@ class PaymentOperations(Resource):
         )
         given = await self.idempotency.run(
             claim,
-            partial(self.operations.capture, requested, amount_minor=amount_minor, claim=claim, caller=asking),
+            partial(
+                self.operations.capture,
+                requested,
+                action=audit_action(),
+                amount_minor=amount_minor,
+                claim=claim,
+                caller=asking,
+            ),
             resume=partial(self.operations.resume, requested, claim=claim),
         )
         return given_answer(given)
@@ -119,6 +127,7 @@ class PaymentOperations(Resource):
         tags=["payment intents"],
         body=NoMembers,
         answer=PaymentIntentBody,
+        audit="payment_intent.void",
         permission=_WRITE,
         idempotent=True,
         accepted=True,
@@ -139,7 +148,7 @@ class PaymentOperations(Resource):
         )
         given = await self.idempotency.run(
             claim,
-            partial(self.operations.void, requested, claim=claim, caller=asking),
+            partial(self.operations.void, requested, action=audit_action(), claim=claim, caller=asking),
             resume=partial(self.operations.resume, requested, claim=claim),
         )
         return given_answer(given)
@@ -158,6 +167,7 @@ class PaymentOperations(Resource):
         body_optional=True,
         example={"amount": "40.00", "reason": "customer_request"},
         answer=RefundBody,
+        audit="payment_intent.refund",
         permission=_WRITE,
         idempotent=True,
         refusals=(PaymentIntentNotFound, CannotRefund, RefundExceedsPayment, InvalidAmount),
@@ -183,7 +193,13 @@ class PaymentOperations(Resource):
             actor=caller.actor, correlation=caller.correlation, respond_async=prefers_async(request.headers)
         )
         refund = partial(
-            self.operations.refund, requested, amount_minor=amount_minor, reason=body.reason, claim=claim, caller=asking
+            self.operations.refund,
+            requested,
+            action=audit_action(),
+            amount_minor=amount_minor,
+            reason=body.reason,
+            claim=claim,
+            caller=asking,
         )
         return given_answer(
             await self.idempotency.run(claim, refund, resume=partial(self.operations.resume_refund, claim=claim))
