@@ -18,6 +18,8 @@ LOCAL_ENCRYPTION_KEY = base64.b64encode(b"local development, not a secret!").dec
 _KEY_BYTES = 32
 _LEASE_SECONDS_MIN = 3.0
 """The shortest lease: it is renewed every third of it, and an event loop may stall for a second."""
+_LOOK_UP_AFTER_SECONDS_MIN = 300
+"""The shortest time from the last call that a key allows to a look-up that decides: the call itself, and indexes that lag."""
 RETENTION_DAYS_MIN = 180
 """The shortest time for which attempts are kept; the database itself forgets none that is younger."""
 
@@ -86,7 +88,7 @@ class ResolutionSettings(msgspec.Struct, frozen=True, kw_only=True):
     """At which ages an operation that the processor has taken on, a pending refund or an action of the customer, is
     read again; its notice is usually quicker. A refund takes 5 to 10 business days, some up to 30 days (Stripe's
     documentation, "Refund destinations"); after the last one a person is alerted."""
-    look_up_schedule_seconds: tuple[Age, ...] = (60, 3_600, 21_600, 86_400, 259_200)
+    look_up_schedule_seconds: tuple[Age, ...] = (900, 3_600, 21_600, 86_400, 259_200)
     """How long after a key's lifetime the processor's records are read about an outcome that is still unknown; once they
     have been read, what does not stand there was never done. After the last one a person is alerted."""
     authorization_wait_seconds: Annotated[float, between(1, 86_400)] = 300.0
@@ -204,6 +206,10 @@ def check_settings(settings: Settings) -> list[str]:
         )
     if not _rises(resolution.look_up_schedule_seconds):
         faults.append("LOOK_UP_SCHEDULE_SECONDS must be rising numbers above zero")
+    elif resolution.look_up_schedule_seconds[0] < _LOOK_UP_AFTER_SECONDS_MIN:
+        faults.append(
+            f"LOOK_UP_SCHEDULE_SECONDS must begin at {_LOOK_UP_AFTER_SECONDS_MIN} or more, since the last call may still arrive"
+        )
     if not _rises(resolution.reading_schedule_seconds):
         faults.append("READING_SCHEDULE_SECONDS must be rising numbers above zero")
     return faults

@@ -9,10 +9,10 @@ from services.gateway.operations.sql.attempts import (
     COLUMNS,
     OUTCOME,
     AttemptStore,
-    OpenOutcomes,
     attempt_of,
     open_attempts,
 )
+from services.gateway.operations.sql.recording import OpenOutcomes
 from services.gateway.operations.workers import operation_workers
 
 __all__ = [

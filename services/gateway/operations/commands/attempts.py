@@ -35,7 +35,8 @@ from services.gateway.operations.commands.outcomes import Outcomes
 from services.gateway.operations.domain.attempts import Attempt, AttemptStatus, attempt_id, check_amount
 from services.gateway.operations.domain.changes import conflict, release
 from services.gateway.operations.domain.patience import Patience
-from services.gateway.operations.sql.attempts import AttemptStore, Opened
+from services.gateway.operations.sql.attempts import AttemptStore
+from services.gateway.operations.sql.recording import Opened
 from services.gateway.processors.port import (
     GuardedProcessor,
     NotTaken,
@@ -193,6 +194,11 @@ class Commands:
         attempts = await self._store.of_intent(
             tenant_id=requested.tenant_id, payment_intent_id=requested.payment_intent_id
         )
+        if requested.operation is Operation.VOID:
+            # The refusal of an earlier void is no answer to this one, which may never have arrived.
+            attempts = [
+                a for a in attempts if a.operation is not Operation.VOID or a.status is not AttemptStatus.DECLINED
+            ]
         known = [
             message for attempt in attempts if (message := schemas.again(attempt, cause_id=received.id)) is not None
         ]
@@ -214,9 +220,12 @@ class Commands:
             ),
             command_id=received.id,
         )
-        if opened is not None and opened.attempt.asked_at is not None:
-            await self._find_out(opened.attempt, self._processors, is_counted=opened.is_new)
-        # Else it waits in the table, never called: the resolver's claim commits that the call is made, before it is.
+        if opened is None or opened.attempt.asked_at is None:
+            # Decided, or in the table and never called: the resolver's claim commits that the call is made, before it is.
+            return
+        attempt = opened.attempt if opened.is_new else await self._store.count_call(opened.attempt, now=now)
+        if attempt is not None:
+            await self._find_out(attempt, self._processors)
 
     async def _open_for_later(self, requested: Attempt, *, command_id: UUID, after: timedelta) -> None:
         """Write an attempt down whose processor is not called yet; the resolver calls."""
@@ -308,22 +317,18 @@ class Commands:
                 # Its lease is renewed while it waits for its place, too.
                 with self._in_progress.holding(attempt):
                     async with self._resolvers.place(attempt.processor):
-                        await self._find_out(attempt, self._resolvers, is_counted=True)
+                        await self._find_out(attempt, self._resolvers)
             except BulkheadFullError:
-                await self._outcomes.learn(
-                    attempt, NotTaken(reason=NotTakenReason.TOO_MANY_CALLS, calls=0), is_counted=True
-                )
+                await self._outcomes.learn(attempt, NotTaken(reason=NotTakenReason.TOO_MANY_CALLS, calls=0))
 
-    async def _find_out(self, attempt: Attempt, processors: Processors, *, is_counted: bool) -> None:
+    async def _find_out(self, attempt: Attempt, processors: Processors) -> None:
         """Call the processor about an attempt, or read its records once another call could do it twice, and record the answer."""
         if attempt.next_ask_at is None:
             # Left to a person, who is looking at it.
             return
         processor = self._find(attempt.processor, processors)
         if processor is None:
-            await self._outcomes.learn(
-                attempt, NotTaken(reason=NotTakenReason.CIRCUIT_OPEN, calls=0), is_counted=is_counted
-            )
+            await self._outcomes.learn(attempt, NotTaken(reason=NotTakenReason.CIRCUIT_OPEN, calls=0))
             return
         with self._in_progress.holding(attempt):
             answer = await find_out(
@@ -332,7 +337,7 @@ class Commands:
                 may_call=self._patience.may_call(attempt, now=self._clock.now()),
                 timeout_seconds=self._deadline_seconds,
             )
-        await self._outcomes.learn(attempt, answer, is_counted=is_counted)
+        await self._outcomes.learn(attempt, answer)
 
     def _find(self, name: str, processors: Processors) -> GuardedProcessor | None:
         try:

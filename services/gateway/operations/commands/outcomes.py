@@ -9,10 +9,11 @@ from libs.common.clock import Clock
 from libs.common.observability.logging import get_logger
 from services.gateway import metrics
 from services.gateway.operations import schemas
-from services.gateway.operations.domain.attempts import UNHEARD, Attempt, AttemptStatus
+from services.gateway.operations.domain.attempts import UNDECIDED, UNHEARD, Attempt, AttemptStatus
 from services.gateway.operations.domain.changes import approved, declined, never_sent, not_received
 from services.gateway.operations.domain.patience import Patience
-from services.gateway.operations.sql.attempts import AttemptStore, Recording
+from services.gateway.operations.sql.attempts import AttemptStore
+from services.gateway.operations.sql.recording import COUNT_MAX, Recording
 from services.gateway.processors.port import (
     Absent,
     Approved,
@@ -22,9 +23,12 @@ from services.gateway.processors.port import (
     Pending,
     RequiresAction,
     Unknown,
+    UnknownReason,
 )
 
 log = get_logger("gateway.outcomes")
+
+_PENDING = frozenset({AttemptStatus.PENDING})
 
 
 class Outcomes:
@@ -35,32 +39,42 @@ class Outcomes:
         self._patience = patience
         self._clock = clock
 
-    async def learn(self, attempt: Attempt, answer: Finding, *, is_counted: bool) -> None:
+    async def learn(self, attempt: Attempt, answer: Finding) -> None:
         """Record what an answer means for an attempt, and publish its outcome where it is one.
 
-        `is_counted` shows whether the call was counted as in doubt before it was made; then an answer that it was certainly not
-        taken takes it back.
+        The call was counted as in doubt before it was made; an answer that it was certainly not taken takes it back.
         """
         match answer:
             case Approved() | Declined():
                 await self._decide(attempt, answer)
-            case Absent():
+            case Absent() if self._patience.is_certain(attempt, now=self._clock.now()):
                 await self._decide(attempt, not_received(answer))
+            case Absent():
+                await self._postpone(attempt, Unknown(reason=UnknownReason.UNDECIDED, calls=answer.calls), settled=0)
             case Pending() | RequiresAction():
                 await self._await_end(attempt, answer)
             case Unknown():
                 await self._postpone(attempt, answer, settled=0)
             case NotTaken():
-                await self._postpone(attempt, answer, settled=int(is_counted))
+                await self._postpone(attempt, answer, settled=1)
             case _:
                 assert_never(answer)
 
-    async def _decide(self, attempt: Attempt, answer: Approved | Declined) -> None:
+    async def _decide(
+        self,
+        attempt: Attempt,
+        answer: Approved | Declined,
+        *,
+        over: frozenset[AttemptStatus] = UNDECIDED,
+        in_doubt_max: int = COUNT_MAX,
+    ) -> None:
         now = self._clock.now()
         decided = approved(attempt, answer) if isinstance(answer, Approved) else declined(attempt, answer, now=now)
         decided_at = decided.decided_at or now
         publication = schemas.outcome(decided, decided_at=decided_at)
-        recorded = await self._store.record(Recording(attempt=decided, publication=publication, recorded_at=now))
+        recorded = await self._store.record(
+            Recording(attempt=decided, publication=publication, recorded_at=now, over=over, in_doubt_max=in_doubt_max)
+        )
         if recorded and attempt.status is AttemptStatus.UNKNOWN:
             metrics.OUTCOMES_RESOLVED.labels(attempt.operation, decided.status).inc()
             log.info("attempt.resolved", attempt_id=attempt.id, operation=attempt.operation, status=decided.status)
@@ -95,8 +109,10 @@ class Outcomes:
     async def _postpone(self, attempt: Attempt, answer: Unknown | NotTaken, *, settled: int) -> None:
         now = self._clock.now()
         in_doubt = attempt.in_doubt - settled
-        if isinstance(answer, NotTaken) and in_doubt == 0 and self._patience.is_hopeless(attempt, answer, now=now):
-            await self._decide(attempt, never_sent(answer))
+        is_untouched = attempt.status is AttemptStatus.PENDING and in_doubt == 0
+        if isinstance(answer, NotTaken) and is_untouched and self._patience.is_hopeless(attempt, answer, now=now):
+            # Only as it was claimed: where another call has been counted meanwhile, its outcome is awaited.
+            await self._decide(attempt, never_sent(answer), over=_PENDING, in_doubt_max=settled)
             return
         next_ask_at = self._next_ask_at(attempt, answer, in_doubt=in_doubt, now=now)
         postponed = msgspec.structs.replace(
@@ -128,7 +144,9 @@ class Outcomes:
             return self._patience.after_acceptance(asked_at=asked_at, now=now)
         if isinstance(answer, Unknown):
             return self._patience.after_silence(asked_at=asked_at, now=now, pause=pause)
-        return self._patience.after_refusal(asked_at=asked_at, now=now, is_in_doubt=in_doubt > 0, pause=pause)
+        return self._patience.after_refusal(
+            asked_at=asked_at, now=now, is_in_doubt=in_doubt > 0 or attempt.status is AttemptStatus.UNKNOWN, pause=pause
+        )
 
     async def leave_to_a_person(self, attempt: Attempt, *, reason: str) -> None:
         """Stop: a call could charge twice, the processor's records could not be read for days, and a guess could lose."""

@@ -50,6 +50,10 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
             return soon
         return self.after_silence(asked_at=asked_at, now=now, pause=pause)
 
+    def is_certain(self, attempt: Attempt, *, now: datetime) -> bool:
+        """Return whether no call can arrive any more, and what arrived last stands in the processor's records and indexes."""
+        return attempt.asked_at is None or now >= attempt.asked_at + self.key_lifetime + self.look_up_ages[0]
+
     def is_hopeless(self, attempt: Attempt, answer: NotTaken, *, now: datetime) -> bool:
         """Return whether an authorization is to be declined that its account cannot make: nothing of it was ever taken, and
         nobody waits for it any more."""

@@ -12,7 +12,9 @@ from libs.common.db import Connection, Database, GroupCommit
 from libs.common.db.statements import Statement, columns_of, reader_of
 from libs.common.messaging import OUTBOX_COLUMNS, Publication, publish
 from services.gateway.errors import Unstorable
-from services.gateway.operations.domain.attempts import UNDECIDED, Attempt, AttemptStatus, attempt_id
+from services.gateway.operations.domain.attempts import Attempt, attempt_id
+from services.gateway.operations.domain.changes import RELEASED_AGAIN_AFTER
+from services.gateway.operations.sql.recording import Opened, OpenOutcomes, Recording
 from services.gateway.outbox import OUTBOX_PARAMETERS, outbox_values
 from services.gateway.processors.port import Operation
 
@@ -91,11 +93,11 @@ ORDER BY created_at, operation, id
 _RECORD = Statement(
     """
 WITH given AS (
-    SELECT * FROM unnest({keys}, {outcomes}, :over::text[], :settled::int[])
-        AS g ({key_columns}, {outcome_columns}, over, settled)
+    SELECT * FROM unnest({keys}, {outcomes}, :over::text[], :settled::int[], :in_doubt_max::int[])
+        AS g ({key_columns}, {outcome_columns}, over, settled, in_doubt_max)
 ), open AS (
     SELECT tenant_id, id FROM attempts JOIN given USING (tenant_id, id)
-    WHERE attempts.status = ANY (string_to_array(given.over, ',')) ORDER BY tenant_id, id FOR UPDATE OF attempts
+    WHERE attempts.status = ANY (string_to_array(given.over, ',')) AND attempts.in_doubt <= given.in_doubt_max ORDER BY tenant_id, id FOR UPDATE OF attempts
 ), recorded AS (
     UPDATE attempts a SET
         status = CASE WHEN g.status = 'PENDING' OR (g.status = 'UNKNOWN' AND a.status <> 'PENDING') THEN a.status
@@ -143,6 +145,17 @@ RETURNING {columns}
     columns=", ".join(f"attempts.{name}" for name in Attempt.__struct_fields__),
 )
 
+# A command that comes again calls beside the lease of the first one, so its call is counted like any other.
+_COUNT_CALL = Statement(
+    """
+UPDATE attempts SET in_doubt = in_doubt + 1, asked_at = coalesce(asked_at, :now), updated_at = :now
+WHERE tenant_id = :tenant_id AND id = :id AND {is_open} AND next_ask_at IS NOT NULL
+RETURNING {columns}
+""",
+    is_open=_IS_OPEN,
+    columns=COLUMNS,
+)
+
 # What is being recorded just now is left alone: its lease is over by that.
 _HOLD = Statement(
     """
@@ -162,15 +175,21 @@ SELECT {columns}, EXISTS (
     SELECT 1 FROM attempts later
     WHERE later.payment_intent_id = a.payment_intent_id AND later.tenant_id = a.tenant_id
       AND later.operation IN ('expire', 'capture', 'void') AND later.status <> 'DECLINED'
-) AS is_looked_after
+) AS is_looked_after, EXISTS (
+    SELECT 1 FROM attempts later
+    WHERE later.payment_intent_id = a.payment_intent_id AND later.tenant_id = a.tenant_id
+      AND later.operation IN ('capture', 'void') AND later.{is_open}
+) AS is_awaited
 FROM attempts a WHERE expires_at <= :now ORDER BY expires_at LIMIT :limit FOR UPDATE SKIP LOCKED
 """,
     columns=COLUMNS,
+    is_open=_IS_OPEN,
 )
 
 _LOOKED_AFTER = Statement(
     """
-UPDATE attempts a SET expires_at = NULL FROM unnest(:tenant_ids::text[], :ids::uuid[]) AS expired (tenant_id, id)
+UPDATE attempts a SET expires_at = expired.again_at
+FROM unnest(:tenant_ids::text[], :ids::uuid[], :again_at::timestamptz[]) AS expired (tenant_id, id, again_at)
 WHERE a.tenant_id = expired.tenant_id AND a.id = expired.id
 """
 )
@@ -186,39 +205,6 @@ FROM attempts WHERE {is_open}
 )
 
 type _Key = tuple[str, UUID]
-
-
-class Recording(msgspec.Struct, frozen=True, kw_only=True):
-    """What a call has shown about an attempt, ready to be written."""
-
-    attempt: Attempt
-    """The attempt as it is to stand."""
-    publication: Publication | None
-    """What is published with it; None while there is no outcome."""
-    recorded_at: datetime
-    """Now."""
-    settled: int = 0
-    """How many calls are taken back from those in doubt: 1 where the processor has certainly not taken it."""
-    over: frozenset[AttemptStatus] = UNDECIDED
-    """The statuses out of which this may be recorded: in another one, somebody else has learnt more meanwhile."""
-
-
-class Opened(msgspec.Struct, frozen=True):
-    """An attempt that stands in the table."""
-
-    attempt: Attempt
-    """As it stands."""
-    is_new: bool
-    """Whether it was written down just now, and not before."""
-
-
-class OpenOutcomes(msgspec.Struct, frozen=True, kw_only=True):
-    """How many attempts have no outcome."""
-
-    unknown: int
-    """Those that were called about and got no answer."""
-    overdue: int
-    """Those that are left to a person."""
 
 
 class AttemptStore:
@@ -240,6 +226,11 @@ class AttemptStore:
             Unstorable: when it contains what the database does not take.
         """
         return await self._opening.submit(attempt)
+
+    async def count_call(self, attempt: Attempt, *, now: datetime) -> Attempt | None:
+        """Count a call before it is made, and return the attempt as it stands; None when no call is to be made any more."""
+        row = await _COUNT_CALL.fetchrow(self._database, tenant_id=attempt.tenant_id, id=attempt.id, now=now)
+        return None if row is None else attempt_of(row)
 
     async def record(self, recording: Recording) -> bool:
         """Write down what became of an attempt and publish it, in one commit; False when its outcome is known already."""
@@ -271,8 +262,12 @@ class AttemptStore:
         async with self._database.transaction() as tx:
             rows = await _EXPIRED.fetch(tx, now=now, limit=limit)
             ended = [releasing(attempt_of(row)) for row in rows if not row["is_looked_after"]]
+            # A capture or void without an outcome may still be refused, and leave the funds held: looked at again.
             await _LOOKED_AFTER.execute(
-                tx, tenant_ids=[row["tenant_id"] for row in rows], ids=[row["id"] for row in rows]
+                tx,
+                tenant_ids=[row["tenant_id"] for row in rows],
+                ids=[row["id"] for row in rows],
+                again_at=[now + RELEASED_AGAIN_AFTER if row["is_awaited"] else None for row in rows],
             )
             if ended:
                 await open_attempts(tx, ended)
@@ -369,6 +364,7 @@ def _recording_values(recordings: Sequence[Recording]) -> dict[str, Any]:
         "attempts": [r.attempt for r in recordings],
         "over": [",".join(r.over) for r in recordings],
         "settled": [r.settled for r in recordings],
+        "in_doubt_max": [r.in_doubt_max for r in recordings],
         "recorded_at": max(r.recorded_at for r in recordings),
         "attempt_ids": [attempt for attempt, _ in published],
         **outbox_values([publication for _, publication in published]),

@@ -50,8 +50,17 @@ class StripeReader:
         return await self._page(_MOVEMENTS, {"payout": payout_ref, "expand": ["data.source"]}, cursor, movement_of)
 
     async def payment_intent_of(self, payment_ref: str) -> UUID | None:
-        """Read our id of a payment in its metadata."""
-        intent = await self._get(f"/v1/payment_intents/{quote(payment_ref, safe='')}", {})
+        """Read our id of a payment in its metadata; None also where the key may not read it, or it is of no such payment.
+
+        One payment that cannot be read must not hold up the statement: what is not known to be ours is foreign.
+        """
+        try:
+            intent = await self._get(f"/v1/payment_intents/{quote(payment_ref, safe='')}", {})
+        except ProcessorUnavailable as fault:
+            if not isinstance(fault.__cause__, stripe.InvalidRequestError | stripe.PermissionError):
+                raise
+            log.warning("statement.payment_unreadable", payment=payment_ref, reason=type(fault.__cause__).__name__)
+            return None
         return parse_id(str((intent.get("metadata") or {}).get("payment_intent_id") or ""))
 
     async def balance(self) -> dict[str, Held]:

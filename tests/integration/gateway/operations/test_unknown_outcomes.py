@@ -11,10 +11,8 @@ from libs.common.db import Database
 from libs.common.ids import new_id
 from services.gateway import metrics
 from services.gateway.operations import AttemptStatus
-from services.gateway.operations.domain.changes import RELEASED_AGAIN_AFTER
 from services.gateway.processors.port import (
     Approved,
-    Declined,
     DeclineReason,
     NotTaken,
     NotTakenReason,
@@ -207,47 +205,6 @@ async def test_authorization_in_doubt_is_not_declined_for_a_refused_key(
     assert book.charges == {f"authorize {command.body.payment_intent_id}": 1}
 
 
-async def test_refused_void_is_requested_again(
-    database: Database, clock: ManualClock, tenant_id: str, book: CountingProcessor
-) -> None:
-    fixed, intent = Fixed(book), new_id()
-    gateway = Gateway(database, clock, tenant_id, fixed)
-    ref = await authorized(gateway, 15_050, intent)
-    fixed.answers["void"] = Declined(reason=DeclineReason.PROCESSOR_REFUSED, detail="Not now.", is_still_held=True)
-    first = gateway.void_command(15_050, intent=intent, gateway_ref=ref)
-    await gateway.commands.void(first)
-    await gateway.commands.void(first)
-    fixed.answers = {}
-    await gateway.commands.void(gateway.void_command(15_050, intent=intent, gateway_ref=ref))
-    contracts = [contract.rpartition(":")[2] for contract, _ in await gateway.published(intent)]
-    assert contracts == ["payment.authorized", "payment.void_failed", "payment.voided"]
-
-
-@pytest.mark.parametrize("refusals", [0, 2])
-async def test_capture_that_is_refused_releases_the_hold_however_often_it_takes(
-    database: Database, clock: ManualClock, tenant_id: str, book: CountingProcessor, refusals: int
-) -> None:
-    fixed, intent = Fixed(book), new_id()
-    gateway = Gateway(database, clock, tenant_id, fixed)
-    ref = await authorized(gateway, 15_050, intent)
-    held = Declined(reason=DeclineReason.PROCESSOR_REFUSED, detail="Not now.", is_still_held=True)
-    fixed.answers = {"capture": held, "void": held}
-    await gateway.commands.capture(gateway.capture_command(15_050, intent=intent, gateway_ref=ref))
-    for _ in range(refusals):
-        assert await gateway.commands.release_expired(limit=1_000) == 1
-        await gateway.resolve_after(timedelta(seconds=1))
-        clock.advance(RELEASED_AGAIN_AFTER)
-    fixed.answers = {}
-    assert await gateway.commands.release_expired(limit=1_000) == 1
-    await gateway.resolve_after(timedelta(seconds=1))
-    assert await gateway.commands.release_expired(limit=1_000) == 0
-    attempts = await gateway.attempts(intent)
-    expiries = [attempt.status for attempt in attempts if attempt.operation is Operation.EXPIRE]
-    assert expiries == [AttemptStatus.DECLINED] * refusals + [AttemptStatus.APPROVED]
-    contracts = [contract.rpartition(":")[2] for contract, _ in await gateway.published(intent)]
-    assert contracts == ["payment.authorized", "payment.capture_failed", "payment.authorization_expired"]
-
-
 async def test_capture_of_another_amount_is_recorded_and_published_as_it_was(
     database: Database, clock: ManualClock, tenant_id: str, book: CountingProcessor
 ) -> None:
@@ -327,3 +284,46 @@ async def test_two_resolvers_never_take_the_same_attempt(
     assert sum(taken) == 5
     for command in commands:
         assert len(await gateway.published(command.body.payment_intent_id)) == 1
+
+
+async def test_command_that_comes_again_counts_its_call_as_in_doubt(
+    database: Database, clock: ManualClock, tenant_id: str, book: CountingProcessor
+) -> None:
+    fixed = Fixed(book)
+    gateway, began = Gateway(database, clock, tenant_id, fixed), clock.now()
+    command = gateway.authorize_command(15_050)
+    fixed.answers["authorize"] = NotTaken(reason=NotTakenReason.CREDENTIALS_REFUSED)
+    await gateway.commands.authorize(command)
+    # The command comes again, its process dies behind the call, and the key is refused for as long as a key lives.
+    dying = Gateway(database, clock, tenant_id, Dying(book, before_the_call=False))
+    with pytest.raises(Killed):
+        await dying.commands.authorize(command)
+    ages = [PATIENCE.authorization_wait, 2 * PATIENCE.authorization_wait]
+    await walk(gateway, ages, since=began)
+    [attempt] = await gateway.attempts(command.body.payment_intent_id)
+    assert (attempt.status, attempt.in_doubt) == (AttemptStatus.PENDING, 1)
+    assert await gateway.published(command.body.payment_intent_id) == []
+    # Its key is old now: the records decide, and nothing is requested.
+    fixed.answers = {}
+    await walk(gateway, [PATIENCE.key_lifetime + PATIENCE.look_up_ages[1]], since=began)
+    [attempt] = await gateway.attempts(command.body.payment_intent_id)
+    assert attempt.status is AttemptStatus.APPROVED
+    assert book.calls == {attempt.idempotency_key: 1}
+
+
+async def test_records_decide_only_once_the_last_call_must_have_arrived(
+    gateway: Gateway, database: Database, clock: ManualClock
+) -> None:
+    command, began = gateway.authorize_command(9_014), clock.now()
+    await gateway.commands.authorize(command)
+    await database.write(
+        "UPDATE attempts SET id = gen_random_uuid(), next_ask_at = $2 WHERE payment_intent_id = $1",
+        command.body.payment_intent_id,
+        began + PATIENCE.key_lifetime,
+    )
+    await walk(gateway, [PATIENCE.key_lifetime], since=began)
+    [attempt] = await gateway.attempts(command.body.payment_intent_id)
+    assert (attempt.status, attempt.reason) == (AttemptStatus.UNKNOWN, UnknownReason.UNDECIDED)
+    await walk(gateway, [PATIENCE.key_lifetime + PATIENCE.look_up_ages[0]], since=began)
+    [attempt] = await gateway.attempts(command.body.payment_intent_id)
+    assert (attempt.status, attempt.reason) == (AttemptStatus.DECLINED, DeclineReason.NOT_RECEIVED)

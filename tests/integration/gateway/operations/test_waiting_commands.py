@@ -10,7 +10,7 @@ from libs.common.clock import ManualClock
 from libs.common.db import Database
 from services.gateway.errors import ProcessorUnavailable
 from services.gateway.operations import AttemptStatus
-from services.gateway.operations.sql.attempts import Recording
+from services.gateway.operations.sql.recording import Recording
 from services.gateway.processors.port import Answer, Authorize, Finding, NotTaken, NotTakenReason
 from tests.support.counting import CountingProcessor
 from tests.support.gateway_process import Gateway, open_circuit

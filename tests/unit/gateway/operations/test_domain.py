@@ -80,7 +80,7 @@ def test_the_schedule_is_walked_to_its_end() -> None:
         ages.append((following - REQUESTED_AT).total_seconds())
         now = following
     repeated = [5, 30, 120, 600, 1_800, 7_200, 21_600, 43_200, 79_200]
-    assert ages == [*repeated, *(86_400 + age for age in (60, 3_600, 21_600, 86_400, 259_200))]
+    assert ages == [*repeated, *(86_400 + age for age in (900, 3_600, 21_600, 86_400, 259_200))]
 
 
 def test_a_key_that_may_be_forgotten_is_not_used_again() -> None:
@@ -97,7 +97,7 @@ def test_call_not_taken_is_made_again_unless_another_is_in_doubt() -> None:
         assert soon == REQUESTED_AT + pause
     assert PATIENCE.after_refusal(asked_at=REQUESTED_AT, now=late, is_in_doubt=False) == late + pause
     looked_up = PATIENCE.after_refusal(asked_at=REQUESTED_AT, now=late, is_in_doubt=True)
-    assert looked_up == late + timedelta(seconds=60)
+    assert looked_up == late + timedelta(seconds=900)
 
 
 def test_authorization_alone_is_declined_that_its_account_cannot_make() -> None:

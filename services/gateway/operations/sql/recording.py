@@ -1,0 +1,46 @@
+"""What is written about attempts, and what is read back."""
+
+from datetime import datetime
+
+import msgspec
+
+from libs.common.messaging import Publication
+from services.gateway.operations.domain.attempts import UNDECIDED, Attempt, AttemptStatus
+
+COUNT_MAX = 2**31 - 1
+"""More calls than are ever counted."""
+
+
+class Recording(msgspec.Struct, frozen=True, kw_only=True):
+    """What a call has shown about an attempt, ready to be written."""
+
+    attempt: Attempt
+    """The attempt as it is to stand."""
+    publication: Publication | None
+    """What is published with it; None while there is no outcome."""
+    recorded_at: datetime
+    """Now."""
+    settled: int = 0
+    """How many calls are taken back from those in doubt: 1 where the processor has certainly not taken it."""
+    in_doubt_max: int = COUNT_MAX
+    """How many calls may be in doubt for it to be recorded; with more, somebody else is calling."""
+    over: frozenset[AttemptStatus] = UNDECIDED
+    """The statuses out of which this may be recorded: in another one, somebody else has learnt more meanwhile."""
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """An attempt that stands in the table."""
+
+    attempt: Attempt
+    """As it stands."""
+    is_new: bool
+    """Whether it was written down just now, and not before."""
+
+
+class OpenOutcomes(msgspec.Struct, frozen=True, kw_only=True):
+    """How many attempts have no outcome."""
+
+    unknown: int
+    """Those that were called about and got no answer."""
+    overdue: int
+    """Those that are left to a person."""

@@ -1,0 +1,104 @@
+"""Funds that are to be released, and what comes of a refusal to release or to take them."""
+
+from datetime import timedelta
+
+import pytest
+
+from libs.common.clock import ManualClock
+from libs.common.db import Database
+from libs.common.ids import new_id
+from services.gateway.operations import AttemptStatus
+from services.gateway.operations.domain.changes import RELEASED_AGAIN_AFTER
+from services.gateway.processors.port import (
+    Declined,
+    DeclineReason,
+    Operation,
+    Unknown,
+    UnknownReason,
+)
+from tests.support.counting import CountingProcessor
+from tests.support.gateway_process import (
+    PATIENCE,
+    Fixed,
+    Gateway,
+    again,
+    authorized,
+)
+
+
+async def test_refused_void_is_requested_again(
+    database: Database, clock: ManualClock, tenant_id: str, book: CountingProcessor
+) -> None:
+    fixed, intent = Fixed(book), new_id()
+    gateway = Gateway(database, clock, tenant_id, fixed)
+    ref = await authorized(gateway, 15_050, intent)
+    fixed.answers["void"] = Declined(reason=DeclineReason.PROCESSOR_REFUSED, detail="Not now.", is_still_held=True)
+    first = gateway.void_command(15_050, intent=intent, gateway_ref=ref)
+    await gateway.commands.void(first)
+    await gateway.commands.void(first)
+    fixed.answers = {}
+    await gateway.commands.void(gateway.void_command(15_050, intent=intent, gateway_ref=ref))
+    contracts = [contract.rpartition(":")[2] for contract, _ in await gateway.published(intent)]
+    assert contracts == ["payment.authorized", "payment.void_failed", "payment.voided"]
+
+
+@pytest.mark.parametrize("refusals", [0, 2])
+async def test_capture_that_is_refused_releases_the_hold_however_often_it_takes(
+    database: Database, clock: ManualClock, tenant_id: str, book: CountingProcessor, refusals: int
+) -> None:
+    fixed, intent = Fixed(book), new_id()
+    gateway = Gateway(database, clock, tenant_id, fixed)
+    ref = await authorized(gateway, 15_050, intent)
+    held = Declined(reason=DeclineReason.PROCESSOR_REFUSED, detail="Not now.", is_still_held=True)
+    fixed.answers = {"capture": held, "void": held}
+    await gateway.commands.capture(gateway.capture_command(15_050, intent=intent, gateway_ref=ref))
+    for _ in range(refusals):
+        assert await gateway.commands.release_expired(limit=1_000) == 1
+        await gateway.resolve_after(timedelta(seconds=1))
+        clock.advance(RELEASED_AGAIN_AFTER)
+    fixed.answers = {}
+    assert await gateway.commands.release_expired(limit=1_000) == 1
+    await gateway.resolve_after(timedelta(seconds=1))
+    assert await gateway.commands.release_expired(limit=1_000) == 0
+    attempts = await gateway.attempts(intent)
+    expiries = [attempt.status for attempt in attempts if attempt.operation is Operation.EXPIRE]
+    assert expiries == [AttemptStatus.DECLINED] * refusals + [AttemptStatus.APPROVED]
+    contracts = [contract.rpartition(":")[2] for contract, _ in await gateway.published(intent)]
+    assert contracts == ["payment.authorized", "payment.capture_failed", "payment.authorization_expired"]
+
+
+async def test_repeated_void_is_not_answered_with_the_refusal_of_an_earlier_one(
+    database: Database, clock: ManualClock, tenant_id: str, book: CountingProcessor
+) -> None:
+    fixed, intent = Fixed(book), new_id()
+    gateway = Gateway(database, clock, tenant_id, fixed)
+    ref = await authorized(gateway, 15_050, intent)
+    fixed.answers["void"] = Declined(reason=DeclineReason.PROCESSOR_REFUSED, detail="Not now.", is_still_held=True)
+    await gateway.commands.void(gateway.void_command(15_050, intent=intent, gateway_ref=ref))
+    fixed.answers = {}
+    # The second one is lost; its repetition is the first that arrives.
+    await gateway.commands.void(again(gateway.void_command(15_050, intent=intent, gateway_ref=ref)))
+    contracts = [contract.rpartition(":")[2] for contract, _ in await gateway.published(intent)]
+    assert contracts[-1] == "payment.voided"
+    assert contracts.count("payment.void_failed") == 1
+
+
+async def test_hold_is_released_when_the_void_that_was_awaited_is_refused(
+    database: Database, clock: ManualClock, tenant_id: str, book: CountingProcessor
+) -> None:
+    fixed, intent = Fixed(book), new_id()
+    gateway = Gateway(database, clock, tenant_id, fixed)
+    ref = await authorized(gateway, 15_050, intent)
+    held = Declined(reason=DeclineReason.PROCESSOR_REFUSED, detail="Not now.", is_still_held=True)
+    fixed.answers = {"capture": held, "void": Unknown(reason=UnknownReason.TIMEOUT)}
+    await gateway.commands.capture(gateway.capture_command(15_050, intent=intent, gateway_ref=ref))
+    await gateway.commands.void(gateway.void_command(15_050, intent=intent, gateway_ref=ref))
+    assert await gateway.commands.release_expired(limit=1_000) == 1
+    fixed.answers = {"void": held}
+    await gateway.resolve_after(PATIENCE.ages[0])
+    fixed.answers = {}
+    clock.advance(RELEASED_AGAIN_AFTER)
+    assert await gateway.commands.release_expired(limit=1_000) == 1
+    await gateway.resolve_after(timedelta(seconds=1))
+    [release] = [a for a in await gateway.attempts(intent) if a.operation is Operation.EXPIRE]
+    assert release.status is AttemptStatus.APPROVED
