@@ -28,6 +28,7 @@ INSERT_AUDIT = f"INSERT INTO audit_log ({', '.join(COLUMNS)}) SELECT {', '.join(
 """Writes a line; for a `Statement` with the values that `audit_values` returns. `FROM` a CTE may follow, so that nothing is
 written where that one has no row."""
 
+# Inside a transaction or on its own. It publishes nothing, so it is never a `write`, which wakes the relay.
 _INSERT = Statement(INSERT_AUDIT)
 
 # One range of the index per tenant, read from its newest line on: whatever the log has, a page reads what it shows. Clauses

@@ -61,16 +61,19 @@ IF_FREE = f"ON CONFLICT ({', '.join(_PRIMARY_KEY)}) DO UPDATE SET {_RENEW} WHERE
 KEY_COLUMNS = "k.fingerprint, k.status AS key_status, k.response_status, k.response_body, k.lease_until, k.expires_at"
 """What `key_of` reads."""
 
+# Without a lock, since a take-over compares again. Expired keys too: the caller judges by its claim's instant.
 _FIND = Statement(
     "SELECT {columns} FROM idempotency_keys k WHERE tenant_id = :tenant_id AND operation = :operation AND key = :key",
     columns=KEY_COLUMNS,
 )
 
+# From the row, not from the claim: whoever resumes must use the id that the first request minted.
 _SUBJECT = Statement("""
 SELECT payment_intent_id FROM idempotency_keys
  WHERE tenant_id = :claim.tenant_id AND operation = :claim.operation AND key = :claim.key
 """)
 
+# Of two requests with one key at once the second waits for the first, and counts 0 where that one has committed.
 _CLAIM = Statement(
     "WITH claimed AS ({insert_key} {if_free} RETURNING 1) SELECT count(*) AS claimed FROM claimed",
     insert_key=INSERT_KEY,
@@ -101,6 +104,7 @@ DELETE FROM idempotency_keys
 RETURNING 1
 """)
 
+# The row stays, since the work may be done: whoever takes over needs its subject to repeat it under the same id.
 _END_LEASE = Statement("""
 UPDATE idempotency_keys SET lease_until = :claim.claimed_at
  WHERE tenant_id = :claim.tenant_id AND operation = :claim.operation AND key = :claim.key

@@ -6,6 +6,7 @@ from libs.common.db import Database
 from libs.common.db.statements import Statement
 from services.api.audit import INSERT_AUDIT, AuditRecord, audit_values
 
+# Both levels in one snapshot: the row for all counts only where the tenant has none of its own.
 _FLAGS = Statement("SELECT name, tenant_id, is_enabled FROM feature_flags WHERE tenant_id IN ('', :tenant_id)")
 
 # The table itself publishes `access.changed`, so that no other way to change a row is forgotten by the processes.
@@ -22,6 +23,7 @@ WITH changed AS (
     insert_audit=INSERT_AUDIT,
 )
 
+# The audit line does not depend on the DELETE: what an operator did is recorded where there was no row, too.
 _CLEAR = Statement(
     """
 WITH cleared AS (DELETE FROM feature_flags WHERE name = :name AND tenant_id = :tenant_id)

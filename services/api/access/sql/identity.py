@@ -14,10 +14,13 @@ _tenant_of = reader_of(Tenant)
 _policy_of = reader_of(Policy)
 _account_of = reader_of(Account)
 
+# Whatever its status: the caller refuses a suspended or deleted tenant, with the error that says which.
 _TENANT = Statement("SELECT {columns} FROM tenants WHERE id = :tenant_id", columns=columns_of(Tenant))
 
+# Without a filter: one row per permission, kept in memory as a whole and forgotten as a whole.
 _POLICIES = Statement("SELECT {columns} FROM policies", columns=columns_of(Policy))
 
+# By the unique index on `email`, which is stored in lower case; with the permissions, to save a login one round trip.
 _ACCOUNT = Statement(
     """
 SELECT {columns}, ARRAY(SELECT DISTINCT permission FROM role_permissions WHERE role = ANY(roles) ORDER BY 1) AS permissions
@@ -46,22 +49,26 @@ _ADD_ROLES = Statement("""
 INSERT INTO roles (name, description) SELECT * FROM unnest(:names::text[], :descriptions::text[]) ON CONFLICT DO NOTHING
 """)
 
+# Before role permissions and policies, whose foreign keys refer to it; a changed description stays.
 _ADD_PERMISSIONS = Statement("""
 INSERT INTO permissions (name, description) SELECT * FROM unnest(:names::text[], :descriptions::text[])
 ON CONFLICT DO NOTHING
 """)
 
+# After roles and permissions, to which its foreign keys refer; a pair that exists is no error, so seeds may run again.
 _ADD_ROLE_PERMISSIONS = Statement("""
 INSERT INTO role_permissions (role, permission) SELECT * FROM unnest(:roles::text[], :permissions::text[])
 ON CONFLICT DO NOTHING
 """)
 
+# No update on conflict: a policy that an operator has narrowed is not widened by the next seeding.
 _ADD_POLICY = Statement(
     "INSERT INTO policies ({columns}) VALUES ({values}) ON CONFLICT DO NOTHING",
     columns=columns_of(Policy),
     values=values_of("policy", Policy),
 )
 
+# Conflicts by `email`: two processes that seed at once mint different ids, and the first password and roles stay.
 _ADD_USER = Statement(
     "INSERT INTO users ({columns}, created_at) VALUES ({values}, :at) ON CONFLICT (email) DO NOTHING",
     columns=columns_of(Account, without=("permissions",)),

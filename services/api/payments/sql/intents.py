@@ -117,10 +117,13 @@ SELECT count(*) AS moved FROM moved
     insert_outbox=INSERT_OUTBOX,
 )
 
+# By tenant too: another tenant's intent is not found, whoever knows its id.
 _GET = Statement(
     "SELECT {columns} FROM payment_intents i WHERE tenant_id = :tenant_id AND id = :intent_id", columns=INTENT_COLUMNS
 )
 
+# One round trip, without a lock: the version is compared where the confirmation is written. A left join, since the first
+# request under a key has no row of it yet.
 _GET_WITH_KEY = Statement(
     """
 SELECT {columns}, {key_columns}
@@ -176,6 +179,7 @@ FILTERS = {
     "created_until": "i.created_at < :filters.created_until",
 }
 """What each member of an `IntentFilter` means; a member that is not set is left out of the statement."""
+# Exact, so it reads every row that matches: `Totals` bounds how far back and how often.
 _COUNT = "SELECT count(*) AS total FROM payment_intents i WHERE {where}"
 # A cursor is a place in the index, so a page costs the same however deep it is; an offset costs more with each page.
 _PAGE = """

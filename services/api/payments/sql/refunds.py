@@ -14,6 +14,7 @@ REFUND_CHANGING = ("status", "gateway_ref", "failure_code", "failure_message", "
 DISPUTE_CHANGING = ("amount_minor", "status", "reversals", "updated_at")
 """The columns of a dispute that a change touches; the others are immutable."""
 
+# Overwrites without a comparison: whoever saves a refund, new or changed, holds the lock of its intent.
 _SAVE_REFUND = Statement(
     """
 INSERT INTO refunds ({columns}) VALUES ({values})
@@ -24,6 +25,7 @@ ON CONFLICT (id, tenant_id) DO UPDATE SET {assignments}
     assignments=", ".join(f"{column} = excluded.{column}" for column in REFUND_CHANGING),
 )
 
+# As for refunds; which of a bank's decisions counts is decided before, by `reversals`, under the lock of the intent.
 _SAVE_DISPUTE = Statement(
     """
 INSERT INTO disputes ({columns}) VALUES ({values})
@@ -37,9 +39,12 @@ ON CONFLICT (id, tenant_id) DO UPDATE SET {assignments}
 _BY_ID = """
 SELECT {columns} FROM unnest(:tenant_ids::text[], :ids::uuid[]) AS w(tenant_id, id) JOIN {table} USING (tenant_id, id)
 """
+# By the primary key, a batch at once, and without a lock: no refund is written without the lock of its intent.
 _REFUNDS_BY_ID = Statement(_BY_ID, columns=columns_of(Refund), table="refunds")
+# Takes no lock for the same reason: a dispute is written under the lock of its intent alone.
 _DISPUTES_BY_ID = Statement(_BY_ID, columns=columns_of(Dispute), table="disputes")
 
+# In the order of `ix_refunds_payment_intent`; the id decides where two have one instant.
 _REFUNDS_OF = Statement(
     """
 SELECT {columns} FROM refunds WHERE tenant_id = :tenant_id AND payment_intent_id = :intent_id
@@ -48,6 +53,7 @@ SELECT {columns} FROM refunds WHERE tenant_id = :tenant_id AND payment_intent_id
     columns=columns_of(Refund),
 )
 
+# In the order of `ix_disputes_payment_intent`; the id decides where two have one instant.
 _DISPUTES_OF = Statement(
     """
 SELECT {columns} FROM disputes WHERE tenant_id = :tenant_id AND payment_intent_id = :intent_id

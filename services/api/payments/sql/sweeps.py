@@ -70,10 +70,12 @@ WHERE sweeps.version <> excluded.version OR sweeps.next_at <= :now
 RETURNING subject_id
 """)
 
+# By `ctid`, since a DELETE has no LIMIT: a round locks a bounded number of rows, found by `ix_sweeps_next_at`.
 _FORGET = Statement("""
 DELETE FROM sweeps WHERE ctid = ANY(ARRAY(SELECT ctid FROM sweeps WHERE next_at < :before LIMIT :limit))
 """)
 
+# With the predicates of `ix_payment_intents_waiting` and `ix_refunds_pending`: the cost grows with what waits alone.
 _AGES = Statement(
     """
 SELECT {stage} AS stage, count(*) AS waiting, min(updated_at) AS since
