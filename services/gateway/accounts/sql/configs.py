@@ -14,12 +14,15 @@ from services.gateway.accounts.domain import Config, Ownership, config_of
 _COLUMNS = columns_of(Config)
 _config = reader_of(Config)
 
+# A request that comes again gets no row: the caller compares the content, and answers success or a conflict.
 _ADD = Statement(
     "INSERT INTO gateway_configs ({columns}) VALUES ({values}) ON CONFLICT (id, tenant_id) DO NOTHING RETURNING id",
     columns=_COLUMNS,
     values=values_of("config", Config),
 )
 
+# In the order by which a payment's way is chosen, by `ix_gateway_configs_tenant`. Deleted ones too: both callers leave
+# them out.
 _OF_TENANT = Statement(
     "SELECT {columns} FROM gateway_configs WHERE tenant_id = :tenant_id ORDER BY created_at DESC, id DESC",
     columns=_COLUMNS,
@@ -28,6 +31,8 @@ _OF_TENANT = Statement(
 # Without the tenant: the name of a processor in an attempt has the configuration's id alone.
 _BY_ID = Statement("SELECT {columns} FROM gateway_configs WHERE id = :config_id", columns=_COLUMNS)
 
+# Without a comparison: of two rotations at once the later one stands. One that was deleted meanwhile takes the keys as
+# well, since its payments are still captured and refunded.
 _ROTATE = Statement(
     """
 UPDATE gateway_configs
@@ -39,6 +44,7 @@ UPDATE gateway_configs
     columns=_COLUMNS,
 )
 
+# Deleted ones too: their payments are still captured and refunded, so their keys must outlive the earlier master key.
 _ALL = Statement("SELECT {columns} FROM gateway_configs ORDER BY id", columns=_COLUMNS)
 
 # Only over what was read: keys that were rotated meanwhile stay.
@@ -51,6 +57,8 @@ UPDATE gateway_configs
 """
 )
 
+# The row stays, since captures and refunds need its keys, and so does the instant of the first deletion: again is
+# success.
 _DELETE = Statement(
     """
 UPDATE gateway_configs SET deleted_at = coalesce(deleted_at, :at), updated_at = :at
@@ -84,10 +92,13 @@ RETURNING processor
     values=values_of("owned", Ownership),
 )
 
+# Only after `_OWN` gave no row: its conflict has locked the owner's row, so this names whoever stood in the way.
 _OWNER = Statement(
     "SELECT tenant_id, processor FROM stripe_accounts WHERE account_id = :owned.account_id AND is_live = :owned.is_live"
 )
 
+# A batch at a time, since each row costs a call to Stripe, and on from the last id, so that those whose account cannot
+# be had do not keep the others from their turn.
 _UNIDENTIFIED = Statement(
     """
 SELECT {columns} FROM gateway_configs AS c

@@ -31,6 +31,7 @@ SELECT a.tenant_id, a.processor, a.known_at, c.id AS config_id, c.deleted_at
 """
 )
 
+# A left join: a configuration whose account is not known yet is refused as such, not as one that does not exist.
 _TARGET = Statement(
     """
 SELECT c.tenant_id, c.deleted_at, p.account_id, p.is_live
@@ -39,6 +40,8 @@ SELECT c.tenant_id, c.deleted_at, p.account_id, p.is_live
 """
 )
 
+# Without a condition on the owner: `_OWNER` has locked the row in this transaction, and the plan was compared under
+# that lock.
 _MOVE = Statement(
     """
 UPDATE stripe_accounts SET tenant_id = :move.to_tenant, processor = :processor, known_at = :at WHERE account_id = :move.account_id AND is_live = :move.is_live

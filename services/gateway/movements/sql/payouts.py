@@ -52,12 +52,15 @@ SELECT {columns} FROM processor_payouts
     columns=columns_of(PayoutRow),
 )
 
+# Counts 0 where another process has written it after `_LOCK`, which cannot lock a row that is not there: the caller
+# locks theirs.
 _ADD = Statement(
     "INSERT INTO processor_payouts ({columns}, updated_at) VALUES ({values}, :at) ON CONFLICT DO NOTHING",
     columns=columns_of(PayoutRow),
     values=values_of("payout", PayoutRow),
 )
 
+# Without a comparison: the caller has locked or inserted the row in this transaction, and decided by what it read.
 _CHANGE = Statement(
     """
 UPDATE processor_payouts SET {assignments}, updated_at = :at
@@ -68,11 +71,14 @@ UPDATE processor_payouts SET {assignments}, updated_at = :at
     ),
 )
 
+# Only once every page of its movements is written: after a crash in between the payout is read again.
 _MATCHED = Statement("""
 UPDATE processor_payouts SET is_matched = TRUE, updated_at = :at
  WHERE account_id = :account.account_id AND is_live = :account.is_live AND id = :id
 """)
 
+# Bounded, since each one leads to calls: the rest follows with the next round. The processor lists the movements of
+# automatic payouts alone, and only once it has reconciled them.
 _UNMATCHED = Statement("""
 SELECT id FROM processor_payouts
  WHERE account_id = :account.account_id AND is_live = :account.is_live AND reconciliation_status = 'completed'

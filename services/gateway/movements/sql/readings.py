@@ -42,6 +42,7 @@ UPDATE processor_readings
  WHERE account_id = :reading.account_id AND is_live = :reading.is_live AND list = :reading.list AND turn = :reading.turn
 """)
 
+# By `ix_processor_movements_pending`. What is to become available later need not be read again yet.
 _OLDEST_MOVEMENT = Statement("""
 SELECT min(created_at) AS oldest FROM processor_movements
  WHERE account_id = :account.account_id AND is_live = :account.is_live AND status = 'pending' AND available_at <= :now
@@ -54,6 +55,7 @@ SELECT min(created_at) AS oldest FROM processor_payouts
    AND (status IN ('pending', 'in_transit') OR (status = 'paid' AND created_at > :now::timestamptz - interval '15 days'))
 """)
 
+# From `known_at` where no round was complete yet, so that a list that could never be read shows as well.
 _LAG = Statement("""
 SELECT r.list, max(extract(epoch FROM :now::timestamptz - coalesce(r.complete_until, a.known_at))) AS seconds, max(r.failures) AS failures
   FROM processor_readings AS r JOIN stripe_accounts AS a USING (account_id, is_live)

@@ -12,6 +12,8 @@ from libs.common.db import Connection, Database
 from libs.common.db.statements import Statement, reader_of
 from services.gateway.movements.domain import Known, PaymentOf, RecordedMovement, StatementAccount
 
+# Whichever configuration an event came by, the books are those of the account's owner. Where the account is awaited and
+# has no configuration of its owner, the one that the event came by stands in.
 _ACCOUNT = Statement("""
 SELECT a.account_id, a.is_live, a.tenant_id, coalesce(a.processor, p.processor) AS processor, a.known_at, a.booked_from
   FROM processor_accounts AS p JOIN stripe_accounts AS a USING (account_id, is_live)
@@ -35,6 +37,8 @@ SELECT tenant_id, payment_intent_id, payment_ref FROM processor_movements
    AND payment_intent_id IS NOT NULL
 """)
 
+# The ids in a movement are metadata, which whoever has the account can write: only a refund that we requested counts.
+# By `ix_attempts_payment_intent`.
 _REFUNDS = Statement("""
 SELECT tenant_id, payment_intent_id, refund_id FROM attempts
  WHERE payment_intent_id = ANY (:intents::uuid[]) AND operation = 'refund' AND refund_id = ANY (:refunds::uuid[])
@@ -67,11 +71,13 @@ UPDATE processor_movements AS m
 RETURNING m.id, m.movement_id, m.tenant_id, m.is_booked, m.net_minor, m.currency, m.available_at
 """)
 
+# Without a lock: it only saves calls to the processor. What another process writes meanwhile, `_ADD` leaves alone.
 _KNOWN = Statement("""
 SELECT id FROM processor_movements
  WHERE account_id = :account.account_id AND is_live = :account.is_live AND id = ANY (:ids::text[])
 """)
 
+# Only what changes: a payout whose pages are read again writes no row twice.
 _PART_OF = Statement("""
 UPDATE processor_movements SET payout_ref = :payout_ref, updated_at = :at
  WHERE account_id = :account.account_id AND is_live = :account.is_live AND id = ANY (:ids::text[]) AND payout_ref <> :payout_ref

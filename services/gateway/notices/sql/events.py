@@ -83,6 +83,7 @@ WHERE of_place IN (SELECT place FROM done)
     outbox=OUTBOX_PARAMETERS,
 )
 
+# By `ix_stripe_events_tenant`; the id decides where two came at one instant.
 _LIST = Statement(
     """
 SELECT {columns} FROM stripe_events
@@ -91,6 +92,7 @@ WHERE tenant_id = :tenant_id AND (cardinality(:statuses::text[]) = 0 OR status =
     columns=columns_of(ProcessorEvent),
 )
 
+# All counts from one snapshot: an event that ends meanwhile is not counted both as waiting and as kept.
 _COUNT = Statement(
     """
 SELECT count(*) FILTER (WHERE next_try_at IS NOT NULL) AS waiting, count(*) FILTER (WHERE status = 'UNMATCHED') AS unmatched,

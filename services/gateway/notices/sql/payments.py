@@ -39,6 +39,7 @@ WHERE tenant_id = :attempt.tenant_id AND id = :attempt.id
     assignments=", ".join(f"{name} = :attempt.{name}" for name in OUTCOME if name != "asks"),
 )
 
+# After `_LOCK`, without a lock of its own: a dispute is written under the lock of its payment's attempts alone.
 _DISPUTES = Statement(
     """
 SELECT {columns} FROM disputes WHERE tenant_id = :tenant_id AND payment_intent_id = :payment_intent_id
@@ -47,6 +48,7 @@ ORDER BY opened_at, id
     columns=columns_of(Dispute),
 )
 
+# Overwrites without a comparison: what counts was decided under the lock of the payment's attempts.
 _SAVE_DISPUTE = Statement(
     """
 INSERT INTO disputes ({columns}, updated_at) VALUES ({values}, :at)

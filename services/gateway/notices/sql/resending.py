@@ -25,6 +25,7 @@ ORDER BY id, tenant_id LIMIT :limit
     columns=COLUMNS,
 )
 
+# Page by page in the order of the primary key. Opened or decided: either is an event, and they may be months apart.
 _DISPUTES = Statement(
     """
 SELECT {columns} FROM disputes

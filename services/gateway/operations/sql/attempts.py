@@ -69,6 +69,7 @@ RETURNING tenant_id, id, processor
     arrays=_arrays(_OPENED),
 )
 
+# Apart from `_OPEN`, in whose snapshot a row is missing that another process has just inserted.
 _STORED = Statement(
     """
 SELECT {columns} FROM attempts
@@ -77,6 +78,8 @@ JOIN unnest(:attempts[].tenant_id::text[], :attempts[].id::uuid[]) AS known (ten
     columns=COLUMNS,
 )
 
+# By `ix_attempts_payment_intent`, without a lock: its readers show what is known, or publish it again, and change
+# nothing.
 _OF_INTENT = Statement(
     """
 SELECT {columns} FROM attempts WHERE tenant_id = :tenant_id AND payment_intent_id = :payment_intent_id
@@ -169,6 +172,8 @@ WHERE attempts.tenant_id = held.tenant_id AND attempts.id = held.id
     is_open=_IS_OPEN,
 )
 
+# Locked until the release stands, in the same commit: one hold gets one release. A later operation that was declined
+# does not count, since it left the funds held.
 _EXPIRED = Statement(
     """
 SELECT {columns}, EXISTS (
@@ -186,6 +191,7 @@ FROM attempts a WHERE expires_at <= :now ORDER BY expires_at LIMIT :limit FOR UP
     is_open=_IS_OPEN,
 )
 
+# Without a comparison: `_EXPIRED` has locked the rows. NULL takes a hold out of `ix_attempts_expires`.
 _LOOKED_AFTER = Statement(
     """
 UPDATE attempts a SET expires_at = expired.again_at
@@ -194,8 +200,11 @@ WHERE a.tenant_id = expired.tenant_id AND a.id = expired.id
 """
 )
 
+# Through a function: our role may not delete attempts, and it keeps 180 days and payments with an open attempt,
+# whatever it is given.
 _FORGET = Statement("SELECT forget_attempts(:before, :limit) AS forgotten")
 
+# With the predicate of `ix_attempts_open`, so that the cost grows with what is open alone.
 _COUNT_OPEN = Statement(
     """
 SELECT count(*) FILTER (WHERE status = 'UNKNOWN') AS unknown, count(*) FILTER (WHERE next_ask_at IS NULL) AS overdue

@@ -8,6 +8,7 @@ from libs.common.db.statements import Statement
 from services.gateway.operations.domain.attempts import attempt_id
 from services.gateway.processors.port import Operation
 
+# By the primary key, a batch at once: the id of a capture is derived, and there is one for each payment.
 _CAPTURES = Statement(
     """
 SELECT a.tenant_id, a.payment_intent_id, a.amount_minor, a.currency FROM attempts AS a

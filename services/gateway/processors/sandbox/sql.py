@@ -35,6 +35,8 @@ RETURNING ref
 """
 )
 
+# A lease, since what happens is reported outside this transaction: after a crash it is due again, and a notice takes
+# effect once.
 _CLAIM = Statement(
     """
 UPDATE sandbox_payments SET due_at = :now + :lease::interval
