@@ -52,15 +52,21 @@ SELECT {plain}, string_to_array(currencies, ','), :opened_at
     values=", ".join(f":accounts[].{name}::{_ACCOUNT_TYPES[name]}[]" for name in _PLAIN),
     columns=_ACCOUNT,
 )
+# Before `_OPEN`, and again after it, which does not return what another process has opened meanwhile.
 _DEFAULT = Statement(
     "SELECT {columns} FROM accounts WHERE tenant_id = ANY(:tenant_ids::text[]) AND is_default", columns=_ACCOUNT
 )
+# After `_OPEN` gave no row: tells the same account from another one of this id, and from a code that is taken.
 _BY_ID = Statement("SELECT {columns} FROM accounts WHERE tenant_id = :tenant_id AND id = :id", columns=_ACCOUNT)
+# By `uq_accounts_code`, without a lock: an account never changes once opened.
 _BY_CODE = Statement(
     "SELECT {columns} FROM accounts WHERE tenant_id = :tenant_id AND code = ANY(:codes::text[])", columns=_ACCOUNT
 )
+# In the order of `uq_accounts_code`, without a lock: an account never changes once opened.
 _CHART = Statement("SELECT {columns} FROM accounts WHERE tenant_id = :tenant_id ORDER BY code", columns=_ACCOUNT)
+# By the primary key, all accounts of a page at once: a hold has their ids alone.
 _CODES = Statement("SELECT id, code FROM accounts WHERE tenant_id = :tenant_id AND id = ANY(:ids::uuid[])")
+# By `uq_accounts_code`; a code without a row is in no chart, and the caller names it.
 _IDS = Statement("SELECT id, code FROM accounts WHERE tenant_id = :tenant_id AND code = ANY(:codes::text[])")
 
 
@@ -82,8 +88,13 @@ class RoleChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _CHANGE = columns_of(RoleChange)
+# A function that locks first and then reads: its second statement has a snapshot of its own, in which the change is
+# that the lock was waited for.
 _HOLD_ROLES = Statement("SELECT tenant_id, revision FROM hold_roles(:locks, :tenant_ids)")
+# The lock that `hold_roles` takes shared, taken alone: waits for every group that posts by these roles, and
+# `lock_timeout` bounds that.
 _LOCK_ROLES = Statement("SELECT pg_advisory_xact_lock(:lock_class, :tenant_lock)")
+# Changes are only ever added, so the highest revision of a role is the one in force.
 _ASSIGNED = Statement(
     """
 SELECT DISTINCT ON (tenant_id, role) {columns} FROM role_changes
@@ -91,6 +102,7 @@ SELECT DISTINCT ON (tenant_id, role) {columns} FROM role_changes
 """,
     columns=_CHANGE,
 )
+# Backwards along `ix_role_changes_role`, so that a long history costs no more than what is shown.
 _CHANGES = Statement(
     """
 SELECT {columns} FROM role_changes
@@ -98,6 +110,7 @@ SELECT {columns} FROM role_changes
 """,
     columns=_CHANGE,
 )
+# Without ON CONFLICT: the tenant's lock makes the revision unique, and one that is taken all the same must fail.
 _ADD_CHANGE = Statement(
     "INSERT INTO role_changes ({columns}) VALUES ({values})", columns=_CHANGE, values=values_of("change", RoleChange)
 )

@@ -21,6 +21,7 @@ def _rate(row: asyncpg.Record) -> Rate:
     return Rate(**dict(row))
 
 
+# A rate is never changed: the first one of a pair and instant stands, and the caller compares the content.
 _ADD_RATE = Statement(
     """
 INSERT INTO exchange_rates ({rate}) VALUES ({values}) ON CONFLICT DO NOTHING
@@ -29,6 +30,7 @@ INSERT INTO exchange_rates ({rate}) VALUES ({values}) ON CONFLICT DO NOTHING
     values=values_of("rate", Rate),
 )
 
+# A statement of its own, since a rate that the INSERT has waited for is not in the snapshot of that one.
 _ADD_RATE_2 = Statement(
     """
 SELECT {rate} FROM exchange_rates WHERE tenant_id = :rate.tenant_id AND from_currency = :rate.from_currency::bpchar
@@ -46,6 +48,7 @@ async def add_rate(tx: Connection, rate: Rate) -> Rate:
     return _rate(row)
 
 
+# LIMIT 1 for each pair, so that it is one probe of the primary key, however long the history.
 _RATES_AT = Statement(
     """
 SELECT last.* FROM unnest(:from_currencies::bpchar[], :to_currencies::bpchar[]) AS pair(from_currency, to_currency)
@@ -181,6 +184,7 @@ class StandingConversion(msgspec.Struct, frozen=True, kw_only=True):
     recorded_by: str
 
 
+# Before its entries are posted: a concurrent one of the same id waits here, then gets no row and posts nothing.
 _ADD_CONVERSION = Statement("""
 INSERT INTO conversions (tenant_id, id, digest, from_account_id, to_account_id, from_currency, to_currency,
 sold_minor, bought_minor, valued_minor, rates, occurred_at, recorded_at, recorded_by)
@@ -200,6 +204,7 @@ async def add_conversion(tx: Connection, standing: StandingConversion) -> bool:
     return row is not None
 
 
+# Before `_ADD_CONVERSION`, and again where that gave no row: the second snapshot has the one that was waited for.
 _CONVERSION = Statement("""
 SELECT *, rates::text AS legs FROM conversions WHERE tenant_id = :tenant_id AND id = :conversion_id
 """)

@@ -8,10 +8,13 @@ from libs.common.db.statements import Statement
 from services.ledger.core import Hold, HoldState
 from services.ledger.posting import HOLD_COLUMNS, read_hold
 
+# By `ix_holds_expires_at`, without a lock: each is decided under the lock of its balances, and one that has ended
+# meanwhile is refused there.
 _DUE = Statement(
     "SELECT {columns} FROM holds WHERE state = 'OPEN' AND expires_at <= :now ORDER BY expires_at LIMIT :limit",
     columns=HOLD_COLUMNS,
 )
+# In the order of `ix_holds_placed_at`; the id decides where two were placed at one instant.
 _PAGE = Statement(
     """
 SELECT {columns} FROM holds
@@ -21,6 +24,7 @@ SELECT {columns} FROM holds
 """,
     columns=HOLD_COLUMNS,
 )
+# Through a function: our role may not delete holds, and it keeps 90 days, whatever it is given.
 _FORGET = Statement("SELECT forget_holds(:before, :limit)")
 
 

@@ -43,6 +43,8 @@ async def begin_closing(tx: Connection, tenant_id: str) -> None:
         raise Unavailable("another period of the tenant is being closed") from fault
 
 
+# A reader may rely on a period only once no group can post into it; whoever closes must see the others too, or would
+# write one again.
 _CLOSED_PERIODS = Statement("""
 SELECT ends_before, closed_at, closed_by FROM periods AS p WHERE tenant_id = :tenant_id AND (:unfinished OR NOT EXISTS (
 SELECT FROM closings_under_way AS c WHERE c.tenant_id = p.tenant_id AND c.ends_before = p.ends_before))
@@ -56,6 +58,7 @@ async def closed_periods(connection: Connection, tenant_id: str, *, unfinished: 
     return [Period(**dict(row)) for row in rows]
 
 
+# In one commit: without the second row a reader would take the period for finished while a group still posts into it.
 _WRITE_PERIOD = Statement("""
 WITH closed AS (INSERT INTO periods (tenant_id, ends_before, closed_at, closed_by) VALUES (:tenant_id,
        :period.ends_before, :period.closed_at, :period.closed_by))
@@ -68,6 +71,7 @@ async def write_period(tx: Connection, tenant_id: str, period: Period) -> None:
     await _WRITE_PERIOD.execute(tx, tenant_id=tenant_id, period=period)
 
 
+# Before `_GROUPS`: a period that is read here is committed, so a group that begins after that sees it.
 _IN_PROGRESS = Statement("SELECT ends_before FROM closings_under_way WHERE tenant_id = :tenant_id")
 
 
@@ -82,6 +86,7 @@ async def groups_in_progress(connection: Connection) -> set[str]:
     return {row["virtualtransaction"] for row in await connection.fetch(_GROUPS)}
 
 
+# By name: the groups of a period that was closed meanwhile have not been waited for.
 _END_CLOSINGS = Statement("""
 DELETE FROM closings_under_way WHERE tenant_id = :tenant_id AND ends_before = ANY(:periods::timestamptz[])
 """)

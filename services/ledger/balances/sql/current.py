@@ -9,6 +9,8 @@ from libs.common.contracts.ledger import AccountBalance, AccountType
 from libs.common.db import Connection
 from libs.common.db.statements import Statement
 
+# From the totals that each balance keeps, not from postings. One that was begun and has neither a posting nor a hold is
+# left out.
 _STANDING_BALANCES = Statement("""
 SELECT a.code, a.account_type, b.currency, b.debits_minor, b.credits_minor, b.pending_debits_minor,
 b.pending_credits_minor

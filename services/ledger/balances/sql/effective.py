@@ -15,6 +15,7 @@ from libs.common.contracts.ledger import AccountBalance, AccountType
 from libs.common.db import Connection
 from libs.common.db.statements import Statement
 
+# Tried, never waited for: whatever another process is summing need not be summed here. It ends with the transaction.
 _LOCK = Statement("SELECT pg_try_advisory_xact_lock(x'666f6c64'::int8)")
 """One process folds at a time (0x666f6c64 is "fold")."""
 
@@ -61,7 +62,10 @@ WITH due AS ({due}), tail AS (
 SELECT count(*) FROM tail
 """
 
+# Totals and how far they reach change in one statement, so that no reader counts a posting twice or not at all.
 _FOLD_ALL = Statement(_FOLD, due=_DUE.replace("{accounts}", "balances"))
+# The same for what `_LOOK` has found, so that not all balances are read; another process may have summed it since, so
+# it must still be due.
 _FOLD_NAMED = Statement(_FOLD, due=_DUE.replace("{accounts}", _NAMED))
 _BEGIN = ("", UUID(int=0), "")
 # The next balances in the order of their key, and the busy ones.
@@ -159,6 +163,8 @@ _TOTALS = "SELECT debits_minor, credits_minor FROM effective_totals AS t WHERE "
 
 _POSTINGS = "SELECT " + _SIDES + " FROM postings AS p WHERE " + _OF_ACCOUNT.replace("{row}", "p")
 
+# In one snapshot, so that each posting counts once: in a total up to the fold's version, by itself after it. Days, then
+# hours, then minutes, so that few single postings are read.
 _BALANCES = Statement(
     """
 SELECT a.code, a.account_type, b.currency, total.debits_minor, total.credits_minor

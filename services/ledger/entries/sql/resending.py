@@ -9,6 +9,8 @@ from libs.common.db import Database
 from libs.common.db.statements import Statement
 from libs.common.messaging.resend import PAGE_ROWS, Window
 
+# Page by page in the order of the primary key. The page is found first, so that postings are summed for its entries
+# alone.
 _CAPTURES = Statement("""
 WITH page AS (
     SELECT id, tenant_id, payment_intent_id, posted_at FROM journal_entries

@@ -7,6 +7,7 @@ from libs.common.db import Connection
 from libs.common.db.statements import Statement
 from services.ledger.core import Line
 
+# Without a lock: an entry never changes, and `uq_journal_entries_reverses` lets it be taken back once.
 _LINES_OF = Statement("""
 SELECT e.kind, e.payment_intent_id, e.reverses, p.account_id, p.side, p.amount_minor, p.currency
 FROM journal_entries AS e JOIN postings AS p ON p.tenant_id = e.tenant_id AND p.entry_id = e.id

@@ -115,6 +115,7 @@ async def resolve_findings(tx: Connection, *, resolved_at: datetime) -> list[asy
     return await _RESOLVE.fetch(tx, resolved_at=resolved_at)
 
 
+# Gives back those that are new alone: each is counted and published once, however often it is found.
 _WRITE_FINDINGS = Statement("""
 INSERT INTO findings (invariant, tenant_id, subject, detail, found_at)
 SELECT *, :found_at FROM unnest(:findings[].invariant::text[], :findings[].tenant_id::text[],
@@ -131,6 +132,7 @@ async def write_findings(
     return [StoredFinding(**dict(row)) for row in rows]
 
 
+# Those of no tenant as well: a chain that is broken concerns the books of all.
 _FINDINGS_OF = Statement(
     """
 SELECT invariant, subject, detail, found_at FROM findings AS f WHERE tenant_id IN (:tenant_id, '')
@@ -146,6 +148,7 @@ async def findings_of(connection: Connection, tenant_id: str, *, limit: int) -> 
     return await _FINDINGS_OF.fetch(connection, tenant_id=tenant_id, limit=limit)
 
 
+# A finding never changes: what is open is what has no row of resolutions.
 _COUNT_FINDINGS = Statement("SELECT count(*) FROM findings AS f WHERE {is_open}", is_open=_IS_OPEN)
 
 

@@ -28,6 +28,7 @@ class ExpectedEntry(msgspec.Struct, frozen=True, kw_only=True):
     """ISO 4217 code, upper case."""
 
 
+# The amount is part of the key: the same event again changes nothing, another amount is compared beside the first one.
 _WRITE = Statement("""
 INSERT INTO claims (entry_id, tenant_id, amount_minor, currency, kind, subject_id, claimed_at)
 SELECT *, :expected_at FROM unnest(:expected[].entry_id::uuid[], :expected[].tenant_id::text[],
@@ -44,6 +45,7 @@ async def write_expected(tx: Connection, expected: Sequence[ExpectedEntry], *, e
     await _WRITE.execute(tx, expected=ordered, expected_at=expected_at)
 
 
+# Only into an empty table, in the first round ever; the conflict is another process that begins at the same moment.
 _BEGIN = Statement("""
 INSERT INTO claim_checks (chain, sequence) SELECT chain, sequence FROM chains
 WHERE NOT EXISTS (SELECT FROM claim_checks) ON CONFLICT DO NOTHING
@@ -55,6 +57,7 @@ async def begin_checks(tx: Connection) -> None:
     await _BEGIN.execute(tx)
 
 
+# Those that `_BEGIN` has written, not the heads: a chain without a row has no place from which to go on.
 _CHAINS = Statement("SELECT chain FROM claim_checks ORDER BY chain")
 
 
@@ -63,14 +66,17 @@ async def checked_chains(connection: Connection) -> list[int]:
     return [row["chain"] for row in await _CHAINS.fetch(connection)]
 
 
+# Locked until what is found on the way is committed. Skipped where another process goes along the chain.
 _PASSED = Statement("SELECT sequence FROM claim_checks WHERE chain = :chain FOR UPDATE SKIP LOCKED")
 
+# Up to the first group that is too young: one that was passed over would never be compared.
 _DUE_GROUPS = Statement("""
 SELECT max(sequence) FROM (SELECT sequence, bool_and(posted_until < :posted_before) OVER (ORDER BY sequence) AS is_due
 FROM (SELECT sequence, posted_until FROM entry_groups WHERE chain = :chain AND sequence > :after
 ORDER BY sequence LIMIT :limit) AS g) AS g WHERE is_due
 """)
 
+# Without a comparison: `_PASSED` has locked the row in this transaction.
 _MOVE = Statement("UPDATE claim_checks SET sequence = :until WHERE chain = :chain")
 
 
@@ -92,6 +98,8 @@ async def pass_groups(tx: Connection, chain: int, *, posted_before: datetime, li
     return after, until
 
 
+# Whatever the amount: one that differs is found by `_DUE`. A refund that failed after all is left out, since the api may
+# never have published it.
 _UNEXPECTED = Statement("""
 SELECT e.tenant_id, e.id, e.kind, e.payment_intent_id FROM journal_entries AS e
 WHERE e.chain = :chain AND e.sequence > :after AND e.sequence <= :until AND e.kind IN ('capture', 'refund')
@@ -124,6 +132,8 @@ class ComparedEntry(ExpectedEntry, frozen=True, kw_only=True):
     """Whether the entry has been compared."""
 
 
+# The limit stands beside the lock, so that no more rows are locked than are compared; others skip them. Left joins,
+# since an entry that is missing is what is looked for.
 _DUE = Statement("""
 SELECT c.*, e.amount_minor AS posted_amount_minor, e.currency AS posted_currency,
 coalesce(e.sequence <= k.sequence, false) AS is_passed
@@ -149,7 +159,9 @@ unnest(:expected[].entry_id::uuid[], :expected[].tenant_id::text[], :expected[].
  WHERE c.entry_id = key.entry_id AND c.tenant_id = key.tenant_id AND c.amount_minor = key.amount_minor
    AND c.currency = key.currency
 """
+# By the whole key: what is expected of the same entry with another amount stays until it is compared itself.
 _REMOVE = Statement("DELETE FROM claims AS c USING {named}", named=_NAMED)
+# Out of `ix_claims_claimed_at`, so that no round reads it again, and still there for an entry that comes late.
 _REPORTED = Statement("UPDATE claims AS c SET is_told = true FROM {named}", named=_NAMED)
 
 

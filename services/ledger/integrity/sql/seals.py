@@ -23,6 +23,7 @@ class StoredChain(msgspec.Struct, frozen=True, kw_only=True):
     checked_at: datetime | None
 
 
+# Also a chain whose head is back at zero though it was recomputed before: that is what has to be found.
 _CHAINS = Statement("""
 SELECT h.chain, h.sequence, h.hash, coalesce(c.sequence, 0) AS verified,
 coalesce(c.hash, decode(repeat('00', 32), 'hex')) AS verified_hash, coalesce(c.entries, 0) AS entries,
@@ -37,6 +38,7 @@ async def chains(connection: Connection) -> list[StoredChain]:
     return [StoredChain(**dict(row)) for row in rows]
 
 
+# Along the primary key, a part at a time: the entries of all groups that are read lie in memory.
 _GROUPS_AFTER = Statement("""
 SELECT sequence, previous, hash, entry_count FROM entry_groups WHERE chain = :chain AND sequence > :sequence
 ORDER BY sequence LIMIT :limit
@@ -48,6 +50,8 @@ async def groups_after(connection: Connection, chain: int, sequence: int, *, lim
     return await _GROUPS_AFTER.fetch(connection, chain=chain, sequence=sequence, limit=limit)
 
 
+# By the groups that the entries name (`ix_journal_entries_group`), so that one that was added to a group is read with
+# it.
 _ENTRIES_OF = Statement("""
 SELECT tenant_id, id, kind, payment_intent_id, line_count, occurred_at, effective_at, posted_at,
 source_event_id, reverses, digest, sequence, position, seal FROM journal_entries
@@ -60,6 +64,7 @@ async def entries_of(connection: Connection, chain: int, *, after: int, until: i
     return await _ENTRIES_OF.fetch(connection, chain=chain, after=after, until=until)
 
 
+# By the id alone, with which `pk_postings` begins: the caller tells the tenants apart.
 _POSTINGS_OF = Statement("""
 SELECT tenant_id, entry_id, line_no, account_id, currency, version, side, amount_minor, debits_after_minor,
 credits_after_minor, posted_at, effective_at FROM postings WHERE entry_id = ANY(:entry_ids::uuid[])
@@ -72,6 +77,7 @@ async def postings_of(connection: Connection, entry_ids: Sequence[UUID]) -> list
     return await _POSTINGS_OF.fetch(connection, entry_ids=entry_ids)
 
 
+# Never back: of two processes that recompute a chain at once, the one that came further stands.
 _REMEMBER_CHECK = Statement("""
 INSERT INTO chain_checks AS c (chain, sequence, hash, entries, checked_at) VALUES (:checked.chain, :checked.verified,
        :checked.verified_hash, :checked.entries, :at)

@@ -24,6 +24,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     proposal_id: UUID | None = None
 
 
+# Without ON CONFLICT: only entries that this transaction posts get a note, so one that has a note already must fail.
 _WRITE_NOTES = Statement("""
 INSERT INTO manual_entries (tenant_id, entry_id, description, made_by, approved_by, proposal_id)
 SELECT :tenant_id, * FROM unnest(:notes[].entry_id::uuid[], :notes[].description::text[], :notes[].made_by::text[],
@@ -37,6 +38,8 @@ async def write_notes(tx: Connection, tenant_id: str, notes: Sequence[Note]) -> 
         await _WRITE_NOTES.execute(tx, tenant_id=tenant_id, notes=some)
 
 
+# Without a lock, before anything is posted: a repetition costs one read, and `_WRITE_ANSWER` finds what came in
+# between.
 _ANSWERED = Statement("SELECT fingerprint, answer FROM journal_requests WHERE tenant_id = :tenant_id AND key = :key")
 
 
@@ -46,6 +49,8 @@ async def answered(connection: Connection, tenant_id: str, key: str) -> tuple[by
     return None if row is None else (row["fingerprint"], row["answer"])
 
 
+# In the commit of the last entries. Waits for a concurrent call under the key, and gets no row where that one has
+# committed: then the caller undoes its own.
 _WRITE_ANSWER = Statement("""
 INSERT INTO journal_requests (tenant_id, key, fingerprint, answer, answered_at) VALUES (:tenant_id, :key,
        :fingerprint, :answer, :answered_at)
@@ -63,6 +68,7 @@ async def write_answer(
     return row is not None
 
 
+# Without a lock: a change of the policy counts for the calls that begin after it. No row requires nothing.
 _NEEDS_APPROVAL = Statement("SELECT manual_entries_need_approval FROM journal_policies WHERE tenant_id = :tenant_id")
 
 
@@ -72,6 +78,7 @@ async def needs_approval(connection: Connection, tenant_id: str) -> bool:
     return bool(found)
 
 
+# The last change stands, and again is success: a policy is one value, so there is nothing to compare.
 _SET_POLICY = Statement("""
 INSERT INTO journal_policies (tenant_id, manual_entries_need_approval, changed_by, changed_at)
 VALUES (:tenant_id, :needs_approval, :changed_by,
@@ -89,6 +96,7 @@ async def set_policy(
     )
 
 
+# Through a function: our role may not delete replies, and it keeps 90 days, whatever it is given.
 _FORGET_REQUESTS = Statement("SELECT forget_journal_requests(:before, :limit)")
 
 

@@ -33,6 +33,7 @@ def _proposal(row: asyncpg.Record, now: datetime) -> Proposal:
     )
 
 
+# The id is derived from the tenant and the key, so a repetition gets no row, and the caller compares the fingerprint.
 _WRITE_PROPOSAL = Statement("""
 INSERT INTO proposals (tenant_id, id, status, reason, entries, fingerprint, made_by, made_at, expires_at)
 VALUES (:tenant_id, :proposal.id, :proposal.status, :proposal.reason, :entries, :fingerprint, :proposal.made_by,
@@ -52,6 +53,7 @@ async def write_proposal(tx: Connection, tenant_id: str, proposal: Proposal, *, 
     return row is not None
 
 
+# Without a lock: that its time is over is found by whoever reads it, and is never written.
 _PROPOSAL = Statement(
     "SELECT {columns} FROM proposals WHERE tenant_id = :tenant_id AND id = :proposal_id", columns=_COLUMNS
 )
@@ -63,6 +65,8 @@ async def proposal(connection: Connection, tenant_id: str, proposal_id: UUID, *,
     return None if row is None else _proposal(row, now)
 
 
+# Before the entries are tried out, which a repetition saves, and again after a conflict, whose row is in the later
+# snapshot.
 _FINGERPRINT_OF = Statement("SELECT fingerprint FROM proposals WHERE tenant_id = :tenant_id AND id = :proposal_id")
 
 
@@ -72,6 +76,8 @@ async def fingerprint_of(connection: Connection, tenant_id: str, proposal_id: UU
     return found
 
 
+# Before anything is posted for it: of two who decide, the second one waits and finds the decision, so it is posted
+# once.
 _LOCK_PROPOSAL = Statement(
     "SELECT {columns} FROM proposals WHERE tenant_id = :tenant_id AND id = :proposal_id FOR UPDATE", columns=_COLUMNS
 )
@@ -83,6 +89,7 @@ async def lock_proposal(tx: Connection, tenant_id: str, proposal_id: UUID, *, no
     return None if row is None else _proposal(row, now)
 
 
+# Without a comparison: `_LOCK_PROPOSAL` holds the row. Our role may update these columns of it alone.
 _DECIDE_PROPOSAL = Statement("""
 UPDATE proposals SET status = :proposal.status, decided_by = :proposal.decided_by, decided_at = :proposal.decided_at,
        decision_reason = :proposal.decision_reason
@@ -95,6 +102,8 @@ async def decide_proposal(tx: Connection, tenant_id: str, proposal: Proposal) ->
     await _DECIDE_PROPOSAL.execute(tx, tenant_id=tenant_id, proposal=proposal)
 
 
+# In the order of `ix_proposals_made_at`. No row is stored as expired, so the filter has to find it by `now`, as the
+# reader does.
 _PROPOSALS = Statement(
     """
 SELECT {columns} FROM proposals WHERE tenant_id = :tenant_id

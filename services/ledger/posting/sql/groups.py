@@ -31,10 +31,16 @@ class Locked(msgspec.Struct, frozen=True, kw_only=True):
     """The first open instant of each tenant that has closed a period."""
 
 
+# A function that locks the balances in the order of their keys and then reads: what it had to wait for is in its later
+# snapshots, in one round trip.
 _LOCK_GROUP = Statement("SELECT part, no, amounts, instant, fingerprint FROM lock_group(:balances, :entries, :tenants)")
+# Through a function, since our role may not write balances. One that another transaction has begun is not among those
+# locked: it comes back as not begun, and the group is run again.
 _BEGIN_BALANCES = Statement(
     "SELECT no, is_begun, is_taken, floor_minor, ceiling_minor, debit_normal FROM begin_balances(:balances)"
 )
+# The function compares the balances with those that the group follows, and raises where they differ: a group that was
+# decided by remembered balances needs no lock before, and one round trip.
 _POST_GROUP = Statement(
     "SELECT post_group(:group.entries, :group.pending, :group.publications, :group.seals, :group.tenants,"
     " :group.effective_from)"

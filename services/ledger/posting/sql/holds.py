@@ -16,12 +16,15 @@ read_hold = reader_of(Hold)
 
 _RESOLVED_TYPES = {"state": "text", "captured_minor": "int8", "entry_id": "uuid", "resolved_at": "timestamptz"}
 
+# Without a lock: whoever changes a hold has locked its balances, and a decision reads it under the same lock.
 _FIND = Statement(
     """
 SELECT {columns} FROM unnest(:tenant_ids::text[], :ids::uuid[]) AS key(tenant_id, id) JOIN holds USING (tenant_id, id)
 """,
     columns=HOLD_COLUMNS,
 )
+# Without ON CONFLICT: a hold of the same id that was placed after `_FIND` must fail, so that the group is decided
+# again.
 _PLACE = Statement(
     "INSERT INTO holds ({columns}) VALUES ({values})", columns=HOLD_COLUMNS, values=values_of("hold", Hold)
 )

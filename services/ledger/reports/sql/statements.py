@@ -14,6 +14,7 @@ from libs.common.db.statements import Statement
 from services.ledger.core import Account
 from services.ledger.reports.sql.views import Period
 
+# One statement, so that all accounts are of one moment; one probe of `uq_postings_posted_at` for each.
 _TRIAL_BALANCE = Statement("""
 SELECT a.code, a.label, a.account_type, b.currency, l.debits_after_minor, l.credits_after_minor
 FROM balances AS b JOIN accounts AS a ON a.tenant_id = b.tenant_id AND a.id = b.account_id
@@ -52,6 +53,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """When that posting was recorded; None before the first."""
 
 
+# One probe of `uq_postings_posted_at`: a posting has the totals after it, and a balance only those of now.
 _STANDING_BEFORE = Statement("""
 SELECT debits_after_minor, credits_after_minor, posted_at FROM postings
 WHERE tenant_id = :account.tenant_id AND account_id = :account.id AND currency = :currency::bpchar
@@ -71,6 +73,8 @@ async def standing_before(
     )
 
 
+# The page is cut along `uq_postings_posted_at` before anything is joined. `from_at` repeats a part of `after_at`, and
+# lets the index begin at the right place.
 _STATEMENT_LINES = Statement("""
 SELECT p.version, p.posted_at, e.occurred_at, p.entry_id, e.kind, m.description, e.payment_intent_id, p.side,
 p.amount_minor, p.debits_after_minor, p.credits_after_minor
@@ -124,6 +128,8 @@ def _statement_line(row: asyncpg.Record) -> StatementLine:
     )
 
 
+# The page is cut along `ix_journal_entries_posted_at` before anything is joined. `from_at` repeats a part of
+# `after_at`, and lets the index begin at the right place.
 _JOURNAL = Statement("""
 WITH page AS (SELECT id, posted_at, occurred_at, kind, payment_intent_id FROM journal_entries
 WHERE tenant_id = :tenant_id AND posted_at >= coalesce(:from_at::timestamptz, '-infinity')

@@ -55,6 +55,7 @@ def _next_quarter(instant: datetime) -> datetime:
         return datetime.max.replace(tzinfo=UTC)
 
 
+# By `ix_report_refreshes_refreshed_at`; a report reads it in the snapshot of its figures, so that it is their age.
 _REFRESHED_AT = Statement("SELECT max(refreshed_at) FROM report_refreshes")
 
 
@@ -158,6 +159,8 @@ async def revenue(
     ]
 
 
+# The page is cut by tenants before anything is summed, so that its cost is bounded; one without revenue takes a place
+# too.
 _TENANTS_WITH_BOOKS = Statement("""
 SELECT DISTINCT tenant_id FROM role_accounts WHERE tenant_id > :after ORDER BY tenant_id LIMIT :limit
 """)
@@ -189,6 +192,8 @@ async def revenue_by_tenant(
     ]
 
 
+# Never a posting that is newer than the view: all figures are of its last refresh. Two probes of postings for each
+# balance.
 _ACCOUNT_BALANCES = Statement(
     """
 SELECT a.code, a.account_type, b.currency,
