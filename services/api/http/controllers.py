@@ -230,7 +230,8 @@ async def _admitted(access: Admission, request: AnyRequest, declaration: Declara
 def audit_action() -> str:
     """The action under which the audit log has what the route at hand does."""
     call = at_hand.get()
-    assert call is not None and call.declaration.audit, "a route declares what the audit log calls it"  # noqa: PT018
+    assert call is not None, "only a route knows what it is called in the audit log"
+    assert call.declaration.audit, "a route declares what the audit log calls it"
     return call.declaration.audit
 
 
