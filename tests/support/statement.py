@@ -24,6 +24,7 @@ from libs.common.observability.correlation import Correlation
 from services.gateway.accounts import AccountStore, ConfigStore
 from services.gateway.accounts.domain import Ownership
 from services.gateway.movements import StatementAccount, StatementReading, StatementRecording
+from services.gateway.movements.commands.reading import ReaderOf
 from services.gateway.notices import EventStore, Notices, NoticeStore, StripeInbox
 from services.gateway.operations import Attempt, AttemptStatus, AttemptStore, attempt_id
 from services.gateway.processors.port import Approved, Operation
@@ -79,12 +80,12 @@ class Merchant:
         """Who reads the statement."""
         return StripeReader(self.place.connections.client(self.place.account()))
 
-    def another_reading(self) -> StatementReading:
+    def another_reading(self, *, reader_of: ReaderOf | None = None) -> StatementReading:
         """What reads the statement in another process."""
         return StatementReading(
             self.charging,
             self.recording,
-            reader_of=self._reader_of,
+            reader_of=reader_of or self._reader_of,
             keep_event=self._keep,
             every=timedelta(minutes=1),
             clock=self.clock,

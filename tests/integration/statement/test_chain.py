@@ -14,12 +14,18 @@ from libs.common.ids import new_id
 from libs.common.messaging.resend import Window
 from services.gateway import metrics
 from services.gateway.movements import resend
+from services.gateway.processors.port.reading import StatementReader
 from tests.support.statement import Merchant, processor_accounts
 
 
 async def movements(merchant: Merchant) -> list[dict[str, object]]:
     rows = await merchant.charging.fetch("SELECT * FROM processor_movements ORDER BY created_at, id")
     return [dict(row) for row in rows]
+
+
+async def broken(_: str) -> StatementReader:
+    """Stands for a bug in what reads."""
+    raise KeyError("no such member")
 
 
 async def names(merchant: Merchant) -> list[str]:
@@ -80,6 +86,50 @@ async def test_list_is_read_page_by_page_and_goes_on_after_a_fault(merchant: Mer
     assert len(await movements(merchant)) == 223
     recorded = [event for event in await merchant.published() if event.body.contract.name.endswith("recorded")]
     assert len({event.id for event in recorded}) == len(recorded) == 223
+
+
+async def test_payment_that_cannot_be_read_does_not_hold_up_the_statement(merchant: Merchant) -> None:
+    _, reference = await merchant.pay(1_000)
+    await merchant.pay(2_000)
+    # Nobody here knows the payment, and Stripe no longer shows it to this key.
+    await merchant.charging.write("UPDATE attempts SET gateway_ref = 'lost' WHERE gateway_ref = $1", reference)
+    for charge in merchant.books.charges.values():
+        charge["metadata"] = {}
+    del merchant.books.payment_intents[reference]
+    await merchant.read()
+    kept = await movements(merchant)
+    assert sorted(str(each["amount_minor"]) for each in kept) == ["1000", "2000"]
+    row = await merchant.charging.fetchrow("SELECT sum(failures) AS failures FROM processor_readings")
+    assert row is not None
+    assert row["failures"] == 0
+
+
+async def test_bug_in_a_page_pauses_its_list_and_is_reported(merchant: Merchant) -> None:
+    await merchant.pay(1_000)
+    reading = merchant.another_reading(reader_of=broken)
+    with pytest.raises(KeyError):
+        await reading.work()
+    rows = await merchant.charging.fetch("SELECT failures, next_at FROM processor_readings")
+    assert [row["failures"] for row in rows] == [1, 1, 1]
+    assert all(row["next_at"] <= merchant.clock.now() + timedelta(minutes=2) for row in rows)
+
+
+async def test_payout_that_is_too_large_waits_behind_the_others(merchant: Merchant) -> None:
+    account = await merchant.account()
+    made = []
+    for _ in range(2):
+        await merchant.pay(1_000, method="pm_card_bypassPending")
+        (payout,) = merchant.control("payouts/run")["data"]
+        merchant.control(f"payouts/{payout['id']}/reconciled")
+        made.append(payout["id"])
+        merchant.advance(hours=25)
+    page = await merchant.reader.payouts(since=merchant.clock.now() - timedelta(days=9))
+    await merchant.recording.payouts(account, page.items)
+    first, second = await merchant.recording.unmatched(account, limit=5)
+    merchant.advance(hours=1)
+    await merchant.recording.put_last(account, first)
+    assert await merchant.recording.unmatched(account, limit=1) == [second]
+    assert sorted([first, second]) == sorted(made)
 
 
 async def test_list_in_the_hands_of_one_process_is_left_alone_by_others(merchant: Merchant) -> None:

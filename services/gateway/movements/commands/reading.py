@@ -31,7 +31,7 @@ _PAUSE_MAX = timedelta(minutes=30)
 _MATCHED_MAX = 5
 """Payouts whose movements one page of payouts leads to read; the rest follows with the next round."""
 _PAYOUT_PAGES_MAX = 100
-"""Pages of one payout: 10,000 movements; a larger one is read again in the next round, and never matched in silence."""
+"""Pages of one payout: 10,000 movements; a larger one is read again after all others, and never matched in silence."""
 
 type ReaderOf = Callable[[str], Awaitable[StatementReader]]
 """Returns who reads the statement of a configuration's account. Raises ProcessorUnavailable when nobody can."""
@@ -88,14 +88,18 @@ class StatementReading:
         begun = reading.begun(account, now=now, oldest_pending=oldest)
         try:
             next_cursor = await self._page(begun, account)
-        except Transient as fault:
+        except Exception as fault:
             metrics.STATEMENT_PAGES.labels(reading.list, "failed").inc()
+            await readings.save(
+                self._database, begun.failed(now=self._clock.now(), every=self._every, pause_max=_PAUSE_MAX)
+            )
+            if not isinstance(fault, Transient):
+                # A bug of ours: it pauses like any other failure, and is raised for the worker to report.
+                raise
             log.warning("statement.not_read", account=account.account_id, list=reading.list, reason=fault.detail)
-            done = begun.failed(now=self._clock.now(), every=self._every, pause_max=_PAUSE_MAX)
         else:
             metrics.STATEMENT_PAGES.labels(reading.list, "read").inc()
-            done = begun.after(next_cursor, now=self._clock.now(), every=self._every)
-        await readings.save(self._database, done)
+            await readings.save(self._database, begun.after(next_cursor, now=self._clock.now(), every=self._every))
 
     async def _page(self, reading: Reading, account: StatementAccount) -> str:
         assert reading.since is not None, "a round is in progress"
@@ -148,6 +152,7 @@ class StatementReading:
                     break
             else:
                 log.error("statement.payout_too_large", account=account.account_id, payout=payout_ref)
+                await self._recording.put_last(account, payout_ref)
 
     async def _keep(self, account: StatementAccount, event: dict[str, Any]) -> None:
         try:

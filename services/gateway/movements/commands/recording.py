@@ -124,6 +124,11 @@ class StatementRecording:
         async with self._database.transaction() as tx:
             await payouts_sql.matched(tx, account, payout_ref, at=self._clock.now())
 
+    async def put_last(self, account: StatementAccount, payout_ref: str) -> None:
+        """Let a payout whose movements are too many wait behind all others."""
+        async with self._database.transaction() as tx:
+            await payouts_sql.touch(tx, account, payout_ref, at=self._clock.now())
+
     async def unmatched(self, account: StatementAccount, *, limit: int) -> list[str]:
         """List payouts whose movements can be read and were not."""
         return await payouts_sql.unmatched(self._database, account, limit=limit)

@@ -82,7 +82,13 @@ UPDATE processor_payouts SET is_matched = TRUE, updated_at = :at
 _UNMATCHED = Statement("""
 SELECT id FROM processor_payouts
  WHERE account_id = :account.account_id AND is_live = :account.is_live AND reconciliation_status = 'completed'
-   AND is_automatic AND NOT is_matched ORDER BY created_at LIMIT :limit
+   AND is_automatic AND NOT is_matched ORDER BY updated_at, created_at LIMIT :limit
+""")
+
+# What is tried in vain goes behind the others, so that a few that are too large do not starve them.
+_TOUCH = Statement("""
+UPDATE processor_payouts SET updated_at = :at
+ WHERE account_id = :account.account_id AND is_live = :account.is_live AND id = :id
 """)
 
 
@@ -105,6 +111,11 @@ async def change(tx: Connection, payout: PayoutRow, *, at: datetime) -> None:
 async def matched(tx: Connection, account: StatementAccount, payout_ref: str, *, at: datetime) -> None:
     """Note that the movements of a payout bear its reference."""
     await _MATCHED.execute(tx, account=account, id=payout_ref, at=at)
+
+
+async def touch(tx: Connection, account: StatementAccount, payout_ref: str, *, at: datetime) -> None:
+    """Note that a payout was looked at just now."""
+    await _TOUCH.execute(tx, account=account, id=payout_ref, at=at)
 
 
 async def unmatched(connection: Any, account: StatementAccount, *, limit: int) -> list[str]:

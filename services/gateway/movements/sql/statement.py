@@ -60,14 +60,21 @@ SELECT :account.account_id, :account.is_live, m.*, :at, :at
 ON CONFLICT DO NOTHING RETURNING id
 """)
 
-# Pending becomes available, and never the other way round.
+# Pending becomes available, and never the other way round. Locked in the order of the key, so that an event and a page with the
+# same movements never wait in a circle.
 _COMPLETE = Statement("""
+WITH given AS (
+    SELECT * FROM unnest(:rows[].id::text[], :rows[].available_at::timestamptz[], :rows[].status::text[], :rows[].raw::text[])
+        AS g (id, available_at, status, raw)
+), held AS (
+    SELECT m.id FROM processor_movements AS m JOIN given USING (id)
+     WHERE m.account_id = :account.account_id AND m.is_live = :account.is_live AND m.status = 'pending'
+       AND given.status = 'available' ORDER BY m.id FOR UPDATE OF m
+)
 UPDATE processor_movements AS m
-   SET status = 'available', available_at = g.available_at, raw = g.raw, updated_at = :at
-  FROM unnest(:rows[].id::text[], :rows[].available_at::timestamptz[], :rows[].status::text[], :rows[].raw::text[])
-       AS g (id, available_at, status, raw)
- WHERE m.account_id = :account.account_id AND m.is_live = :account.is_live AND m.id = g.id AND m.status = 'pending'
-   AND g.status = 'available'
+   SET status = 'available', available_at = given.available_at, raw = given.raw, updated_at = :at
+  FROM held JOIN given USING (id)
+ WHERE m.account_id = :account.account_id AND m.is_live = :account.is_live AND m.id = held.id
 RETURNING m.id, m.movement_id, m.tenant_id, m.is_booked, m.net_minor, m.currency, m.available_at
 """)
 
@@ -77,10 +84,15 @@ SELECT id FROM processor_movements
  WHERE account_id = :account.account_id AND is_live = :account.is_live AND id = ANY (:ids::text[])
 """)
 
-# Only what changes: a payout whose pages are read again writes no row twice.
+# Only what changes: a payout whose pages are read again writes no row twice. Locked in the order of the key, as above.
 _PART_OF = Statement("""
-UPDATE processor_movements SET payout_ref = :payout_ref, updated_at = :at
- WHERE account_id = :account.account_id AND is_live = :account.is_live AND id = ANY (:ids::text[]) AND payout_ref <> :payout_ref
+WITH held AS (
+    SELECT id FROM processor_movements
+     WHERE account_id = :account.account_id AND is_live = :account.is_live AND id = ANY (:ids::text[])
+       AND payout_ref <> :payout_ref ORDER BY id FOR UPDATE
+)
+UPDATE processor_movements AS m SET payout_ref = :payout_ref, updated_at = :at FROM held
+ WHERE m.account_id = :account.account_id AND m.is_live = :account.is_live AND m.id = held.id
 """)
 
 # A payment of which more went back than came: a refund and a dispute of the same money. In the payment's own currency, so that
