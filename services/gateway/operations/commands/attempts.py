@@ -3,7 +3,8 @@
 Three rules, in this order, make a charge or a refund happen once:
 
 1. The attempt and its idempotency key are committed before the processor is called.
-2. Whoever calls, however often, whoever else calls at the same time: it is the same key.
+2. Whoever calls, however often, whoever else calls at the same time: it is the same key, and the call is counted as in
+   doubt before it is made.
 3. An outcome is recorded only where there is none, and published in the same commit.
 
 A process that dies in between leaves a PENDING attempt. The command comes again, because it was not acknowledged; and
@@ -194,20 +195,14 @@ class Commands:
         attempts = await self._store.of_intent(
             tenant_id=requested.tenant_id, payment_intent_id=requested.payment_intent_id
         )
-        if requested.operation is Operation.VOID:
-            # The refusal of an earlier void is no answer to this one, which may never have arrived.
-            attempts = [
-                a for a in attempts if a.operation is not Operation.VOID or a.status is not AttemptStatus.DECLINED
-            ]
+        relevant = [attempt for attempt in attempts if not attempt.is_refusal_before(requested)]
         known = [
-            message for attempt in attempts if (message := schemas.again(attempt, cause_id=received.id)) is not None
+            message for attempt in relevant if (message := schemas.again(attempt, cause_id=received.id)) is not None
         ]
         if known:
             await self._store.publish(known)
         metrics.OUTCOMES_REPEATED.labels(requested.operation).inc(len(known))
-        if requested.operation is Operation.VOID:
-            return any(attempt.operation is Operation.VOID for attempt in attempts)
-        return any(attempt.id == requested.id for attempt in attempts)
+        return any(attempt.answers(requested) for attempt in relevant)
 
     async def _open_and_call[M: PaymentCommand](self, received: Received[M], requested: Attempt) -> None:
         now = self._clock.now()

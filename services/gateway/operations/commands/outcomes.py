@@ -96,7 +96,7 @@ class Outcomes:
             next_ask_at=self._patience.after_acceptance(asked_at=asked_at, now=now),
         )
         if awaited.next_ask_at is None:
-            await self.leave_to_a_person(awaited, reason="never_ended")
+            await self._leave_to_a_person(awaited, reason="never_ended")
             return
         if acts and await self._store.record(
             Recording(
@@ -112,7 +112,7 @@ class Outcomes:
         is_untouched = attempt.status is AttemptStatus.PENDING and in_doubt == 0
         if isinstance(answer, NotTaken) and is_untouched and self._patience.is_hopeless(attempt, answer, now=now):
             # Only as it was claimed: where another call has been counted meanwhile, its outcome is awaited.
-            await self._decide(attempt, never_sent(answer), over=_PENDING, in_doubt_max=settled)
+            await self._decide(attempt, never_sent(answer), over=_PENDING, in_doubt_max=attempt.in_doubt)
             return
         next_ask_at = self._next_ask_at(attempt, answer, in_doubt=in_doubt, now=now)
         postponed = msgspec.structs.replace(
@@ -123,7 +123,7 @@ class Outcomes:
             next_ask_at=next_ask_at,
         )
         if next_ask_at is None:
-            await self.leave_to_a_person(postponed, reason=answer.reason)
+            await self._leave_to_a_person(postponed, reason=answer.reason)
             return
         await self._store.record(Recording(attempt=postponed, publication=None, recorded_at=now, settled=settled))
         log.warning(
@@ -148,7 +148,7 @@ class Outcomes:
             asked_at=asked_at, now=now, is_in_doubt=in_doubt > 0 or attempt.status is AttemptStatus.UNKNOWN, pause=pause
         )
 
-    async def leave_to_a_person(self, attempt: Attempt, *, reason: str) -> None:
+    async def _leave_to_a_person(self, attempt: Attempt, *, reason: str) -> None:
         """Stop: a call could charge twice, the processor's records could not be read for days, and a guess could lose."""
         # What the processor has taken on stays that: it is overdue, not unknown.
         overdue = msgspec.structs.replace(attempt, status=AttemptStatus.UNKNOWN, reason=reason, next_ask_at=None)

@@ -133,6 +133,21 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
         """The reference by which what became of it can be read from the processor; empty while there is none."""
         return "" if self.is_decided else self.result_ref
 
+    def is_refusal_before(self, requested: "Attempt") -> bool:
+        """Return whether this is a refused void although another one is requested: no answer to that one, which may never
+        have arrived."""
+        return (
+            self.status is AttemptStatus.DECLINED
+            and self.operation is requested.operation is Operation.VOID
+            and self.id != requested.id
+        )
+
+    def answers(self, requested: "Attempt") -> bool:
+        """Return whether what becomes of this answers a repeated command: voids have ids of their own, and one is enough."""
+        if requested.operation is Operation.VOID:
+            return self.operation is Operation.VOID
+        return self.id == requested.id
+
     def is_same_operation(self, other: "Attempt") -> bool:
         """Return whether two commands with the same id also have the same content."""
         return _content(self) == _content(other)

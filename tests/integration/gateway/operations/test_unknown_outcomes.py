@@ -136,6 +136,12 @@ async def test_outcome_that_nothing_shows_for_days_is_left_to_a_person(
     await gateway.commands.authorize(command)
     assert await gateway.resolve_after(timedelta(days=1)) == 0
     assert sum(book.calls.values()) == calls
+    # As the runbook has it: once the records can be read again, they decide.
+    fixed.answers = {}
+    await database.write("UPDATE attempts SET next_ask_at = $2 WHERE payment_intent_id = $1", intent, clock.now())
+    assert await gateway.resolve_after(timedelta(seconds=1)) == 1
+    [attempt] = await gateway.attempts(intent)
+    assert (attempt.status, sum(book.calls.values())) == (AttemptStatus.APPROVED, calls)
 
 
 async def test_service_that_was_down_for_days_looks_up_and_does_not_use_old_keys(
