@@ -45,7 +45,7 @@ async def known(api: Api, tenant_id: str) -> str:
     return tenant_id
 
 
-def test_a_row_of_the_tenant_wins_over_one_for_all_and_that_over_the_registry() -> None:
+def test_a_tenants_row_wins_over_one_for_all_and_that_over_the_registry() -> None:
     default = FEATURES[Feature.AUDIT_EXPORT].is_enabled
     for rows, source, is_enabled in (
         ({}, "default", default),

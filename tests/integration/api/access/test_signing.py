@@ -44,7 +44,7 @@ async def status_of(api: Api, token: str) -> int:
     return (await api.stranger().call("GET", "/v1/me", headers=headers)).status
 
 
-async def test_the_key_changes_while_the_api_runs_and_others_verify_with_its_key_set(
+async def test_the_key_changes_at_run_time_and_others_verify_by_its_key_set(
     api_database: TestDatabase, tenant_id: str, tmp_path: Path
 ) -> None:
     secret, old, new = tmp_path / "secret", tmp_path / "old.pem", tmp_path / "new.pem"

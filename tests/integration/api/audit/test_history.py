@@ -223,7 +223,7 @@ async def test_request_to_another_service_is_in_the_log_although_nobody_replies(
     assert [line["outcome"] for line in lines] == ["unknown", "requested"]
 
 
-async def test_what_the_ledger_found_broken_is_in_the_audit_log_of_whom_it_concerns(api: Api, tenant_id: str) -> None:
+async def test_what_the_ledger_found_broken_is_in_its_tenants_audit_log(api: Api, tenant_id: str) -> None:
     subject, found_at = str(uuid4()), datetime(2026, 11, 22, 17, 57, 7, tzinfo=UTC)
     broken = InvariantBroken(
         invariant="intent_without_entry", subject=subject, detail="the books have no such entry", found_at=found_at

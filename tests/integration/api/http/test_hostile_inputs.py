@@ -51,7 +51,7 @@ def pointers(answer: Answer) -> list[str]:
         (b'"5.00"', [""]),
     ],
 )
-async def test_a_refund_or_capture_that_does_not_clearly_say_how_much_moves_nothing(
+async def test_a_refund_or_capture_of_an_unclear_amount_moves_nothing(
     api: Api, client: Client, raw: bytes, named: list[str]
 ) -> None:
     intent_id = await settled(api, client)
@@ -106,7 +106,7 @@ def case(write: tuple[str, str, dict[str, Any]]) -> str:
 
 
 @pytest.mark.parametrize(("method", "path", "body"), [*WRITES, *OTHERS], ids=map(case, [*WRITES, *OTHERS]))
-async def test_every_write_refuses_members_that_it_does_not_read_and_doubled_ones(
+async def test_every_write_refuses_unknown_and_repeated_members(
     client: Client, method: str, path: str, body: dict[str, Any]
 ) -> None:
     unknown = await client.call(method, path, body | {"colour": "red"}, key=uuid4().hex)
@@ -220,9 +220,7 @@ def resolved(spec: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-async def test_every_route_refuses_a_parameter_that_it_does_not_declare_and_garbage_in_those_it_does(
-    api: Api, client: Client
-) -> None:
+async def test_every_route_refuses_undeclared_and_malformed_parameters(api: Api, client: Client) -> None:
     spec = (await api.stranger().call("GET", "/openapi.json")).json
     garbage = {"integer": ("x", "-1", "1.5", "99999999999"), "string": ("\u00e9\u00e9",)}
     for template, methods in spec["paths"].items():

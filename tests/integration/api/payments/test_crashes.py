@@ -183,9 +183,7 @@ async def test_a_request_ended_at_any_wait_leaves_nothing_or_everything(
     assert len(outcomes) == 2, "some ends come before the effect and some after it"
 
 
-async def test_a_confirm_ended_while_it_waits_for_the_issuer_is_answered_by_the_issuers_word(
-    api: Api, api_database: TestDatabase
-) -> None:
+async def test_a_confirm_that_ends_while_it_waits_has_the_issuers_answer(api: Api, api_database: TestDatabase) -> None:
     """Whoever comes again with the key must wait until the outcome is there, and then receives it.
 
     The number of a request's awaits is not always the same (a store that was away is called again), so the one in which it

@@ -126,7 +126,7 @@ async def test_a_void_that_is_answered_in_time_is_200_for_its_key_for_ever(api: 
     assert (await do(client, intent, "void", key=key)).raw == answer.raw
 
 
-async def test_a_refund_that_is_answered_in_time_is_complete_for_its_key_for_ever(api: Api, tenant_id: str) -> None:
+async def test_a_refund_that_is_answered_in_time_is_complete_for_its_key(api: Api, tenant_id: str) -> None:
     client = api.client(tenant_id)
     intent = await settled(api, client, tenant_id)
     key = str(uuid4())

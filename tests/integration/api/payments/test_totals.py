@@ -63,7 +63,7 @@ async def test_the_total_of_a_short_list_of_a_status_is_exact_at_any_time(
             assert await totals.count(tenant_id, filters) == number
 
 
-async def test_a_short_list_of_a_status_has_what_was_made_since_another_began_to_count(
+async def test_a_short_list_of_a_status_has_what_was_made_during_a_count(
     api_database: TestDatabase, tenant_id: str
 ) -> None:
     filters, may_end = IntentFilter(statuses=("CREATED",)), asyncio.Event()
@@ -85,7 +85,7 @@ async def test_a_short_list_of_a_status_has_what_was_made_since_another_began_to
         assert await asking == 1
 
 
-async def test_the_total_of_a_long_list_of_a_status_is_counted_once_for_a_few_seconds(
+async def test_the_total_of_a_long_list_by_status_is_counted_once_for_seconds(
     api_database: TestDatabase, tenant_id: str
 ) -> None:
     filters, clock = IntentFilter(statuses=("CREATED",), currency="BRL"), ManualClock(NOW)

@@ -120,7 +120,7 @@ async def test_a_withdrawn_key_is_refused_once_the_set_is_not_fresh(clock: Manua
 
 
 @pytest.mark.parametrize("passed_seconds", [PAUSE_SECONDS, FRESH_SECONDS, STALE_SECONDS - 1])
-async def test_a_valid_token_never_waits_for_the_provider_however_many_unknown_ids_do(
+async def test_a_valid_token_never_waits_for_the_provider_as_unknown_ids_do(
     clock: ManualClock, passed_seconds: float
 ) -> None:
     provider = Provider("one")

@@ -127,7 +127,7 @@ async def test_others_verify_our_tokens_with_our_key_set(clock: ManualClock, key
     assert await is_accepted(one, token)
 
 
-async def test_tokens_of_clients_with_the_secret_stay_valid_until_they_are_switched_off(clock: ManualClock) -> None:
+async def test_tokens_signed_with_the_secret_are_valid_until_switched_off(clock: ManualClock) -> None:
     brought = jwt.encode(PAYLOAD, SECRET, algorithm="HS256")
     assert await is_accepted(tokens(clock, jwt_private_key=pem(RSA)), brought)
     strict = tokens(clock, jwt_private_key=pem(RSA), jwt_hs256=False)
@@ -139,7 +139,7 @@ def test_without_a_key_of_our_own_nothing_is_published(clock: ManualClock) -> No
     assert tokens(clock).key_set == b'{"keys":[]}'
 
 
-async def test_keys_rotate_without_a_gap_while_processes_change_one_after_another(clock: ManualClock) -> None:
+async def test_keys_rotate_without_a_gap_while_processes_change_in_turn(clock: ManualClock) -> None:
     old, new = pem(RSA), pem(CURVE)
     steps: list[dict[str, Any]] = [
         {"jwt_private_key": old},
@@ -159,7 +159,7 @@ async def test_keys_rotate_without_a_gap_while_processes_change_one_after_anothe
     assert (last.signs_with, last.published) == (key_id(CURVE), [key_id(CURVE)])
 
 
-async def test_a_token_of_a_withdrawn_key_is_refused_at_once_though_it_was_verified_before(clock: ManualClock) -> None:
+async def test_a_token_of_a_withdrawn_key_is_refused_though_verified_before(clock: ManualClock) -> None:
     one = tokens(clock, jwt_private_key=pem(RSA))
     token, brought = issued(one), jwt.encode(PAYLOAD, SECRET, algorithm="HS256")
     assert await is_accepted(one, token)
@@ -301,9 +301,7 @@ def faults(**environ: str) -> list[str]:
         ("JWT_HS256", "false", "=false needs JWT_PRIVATE_KEY, or no token can be signed"),
     ],
 )
-def test_an_unusable_key_is_one_sentence_with_the_command_that_makes_a_good_one(
-    name: str, value: str, sentence: str
-) -> None:
+def test_an_unusable_key_is_one_sentence_with_the_command_to_make_one(name: str, value: str, sentence: str) -> None:
     (fault,) = faults(**{name: value})
     assert fault.startswith(f"{name} {sentence}".replace(" =", "="))
     assert "`just make-key FILE`" in fault

@@ -41,7 +41,7 @@ def test_a_date_is_a_day_of_the_zone(zone: str, begins_at: str, ends_at: str) ->
     assert given.end(zone=found) == datetime.fromisoformat(ends_at).replace(tzinfo=UTC)
 
 
-def test_an_instant_with_an_offset_is_what_it_says_and_one_without_is_local() -> None:
+def test_an_instant_with_an_offset_keeps_it_and_one_without_is_local() -> None:
     zone = ZoneInfo("America/Sao_Paulo")
     assert query(**{"from": "2026-11-01T10:00:00Z"}).begin(zone=zone) == datetime(2026, 11, 1, 10, tzinfo=UTC)
     assert query(**{"from": "2026-11-01T10:00:00"}).begin(zone=zone) == datetime(2026, 11, 1, 13, tzinfo=UTC)

@@ -146,7 +146,7 @@ def test_only_commands_are_refused_and_only_events_are_early() -> None:
             assert happening not in COMMANDS
 
 
-def test_every_refusal_is_a_registered_problem_with_its_status_in_the_sentence() -> None:
+def test_every_refusal_is_a_registered_problem_that_names_its_status() -> None:
     for happening, kind in REFUSALS.items():
         refused = kind("REFUNDED")
         assert PROBLEMS[refused.reason].status == 409
@@ -278,7 +278,7 @@ def test_a_refused_void_says_why_where_the_status_does_not(stage: Stage, sentenc
     assert refused.value.detail == sentence
 
 
-def test_the_customer_who_acts_in_the_last_moment_is_not_charged_twice_over() -> None:
+def test_a_customer_who_acts_in_the_last_moment_is_not_charged_twice() -> None:
     leaving = intent_in(Stage.ABANDONING)
     held = domain.authorize(leaving, gateway_ref="g-1", at=T1).intent
     assert held.stage is Stage.VOIDING

@@ -115,7 +115,7 @@ def test_a_failed_refund_is_undone_whether_or_not_it_had_succeeded(status: Refun
         assert not late.changed
 
 
-def test_a_dispute_is_opened_once_ends_once_and_its_end_waits_for_its_beginning() -> None:
+def test_a_dispute_opens_once_ends_once_and_its_end_waits_for_its_opening() -> None:
     intent = settled()
     dispute = a_dispute(intent)
     with pytest.raises(NotYet):
