@@ -26,6 +26,10 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     """The issuer's reason beside it."""
     advice_code: str | None = None
     """What Stripe advises to do about the decline."""
+    network_decline_code: str | None = None
+    """The card network's code of the decline."""
+    network_advice_code: str | None = None
+    """The card network's advice about the decline."""
     message: str = ""
     """What Stripe tells the customer."""
     is_3ds: bool = False
@@ -40,13 +44,27 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     """What becomes of refunds."""
 
 
-def _declined(last4: str, code: str, decline_code: str, message: str, advice: str | None = None) -> Card:
-    return Card(last4=last4, code=code, decline_code=decline_code, message=message, advice_code=advice)
+def _declined(last4: str, codes: tuple[str, str], message: str, advice: str, network: tuple[str, str]) -> Card:
+    return Card(
+        last4=last4,
+        code=codes[0],
+        decline_code=codes[1],
+        message=message,
+        advice_code=advice,
+        network_decline_code=network[0],
+        network_advice_code=network[1],
+    )
 
 
-_GENERIC = _declined("0002", "card_declined", "generic_decline", "Your card was declined.", "try_again_later")
+_GENERIC = _declined(
+    "0002", ("card_declined", "generic_decline"), "Your card was declined.", "try_again_later", ("05", "02")
+)
 _FUNDS = _declined(
-    "9995", "card_declined", "insufficient_funds", "Your card has insufficient funds.", "try_again_later"
+    "9995",
+    ("card_declined", "insufficient_funds"),
+    "Your card has insufficient funds.",
+    "try_again_later",
+    ("51", "02"),
 )
 
 CARDS = {
@@ -60,17 +78,17 @@ CARDS = {
     "pm_card_visa_chargeDeclinedInsufficientFunds": _FUNDS,
     "pm_card_chargeDeclinedInsufficientFunds": _FUNDS,
     "pm_card_chargeDeclinedFraudulent": _declined(
-        "0019", "card_declined", "fraudulent", "Your card was declined.", "do_not_try_again"
+        "0019", ("card_declined", "fraudulent"), "Your card was declined.", "do_not_try_again", ("59", "03")
     ),
     "pm_card_chargeDeclinedExpiredCard": _declined(
-        "0069", "expired_card", "expired_card", "Your card has expired.", "confirm_card_data"
+        "0069", ("expired_card", "expired_card"), "Your card has expired.", "confirm_card_data", ("54", "01")
     ),
     "pm_card_chargeDeclinedProcessingError": _declined(
         "0119",
-        "processing_error",
-        "processing_error",
+        ("processing_error", "processing_error"),
         "An error occurred while processing your card.",
         "try_again_later",
+        ("96", "02"),
     ),
     "pm_card_createDispute": Card(last4="0259", disputes=("needs_response", "fraudulent")),
     "pm_card_createProductNotReceivedDispute": Card(last4="2685", disputes=("needs_response", "product_not_received")),

@@ -215,8 +215,7 @@ def _charge(books: Books, intent: Object, card: Card, *, is_authenticated: bool 
             kind="card_error",
             code=card.code,
             decline_code=card.decline_code,
-            extra={"charge": charge["id"], "payment_intent": intent}
-            | ({"advice_code": card.advice_code} if card.advice_code else {}),
+            extra={"charge": charge["id"], "payment_intent": intent} | _advice(card),
         )
     books.payment_methods[intent["payment_method"]]["_is_used"] = True
     intent["last_payment_error"] = None
@@ -231,6 +230,12 @@ def _charge(books: Books, intent: Object, card: Card, *, is_authenticated: bool 
     return _take(books, intent, charge, intent["amount"])
 
 
+def _advice(card: Card) -> Object:
+    """The advice and the network's codes of a decline, as far as there are any."""
+    names = ("advice_code", "network_advice_code", "network_decline_code")
+    return {name: code for name in names if (code := getattr(card, name))}
+
+
 def decline(books: Books, intent: Object, card: Card) -> None:
     """Note that the issuer refused."""
     intent["status"], intent["next_action"] = "requires_payment_method", None
@@ -242,8 +247,7 @@ def decline(books: Books, intent: Object, card: Card) -> None:
     } | ({"charge": intent["latest_charge"]} if intent["latest_charge"] else {})
     if card.decline_code:
         intent["last_payment_error"]["decline_code"] = card.decline_code
-    if card.advice_code:
-        intent["last_payment_error"]["advice_code"] = card.advice_code
+    intent["last_payment_error"] |= _advice(card)
     if intent["latest_charge"]:
         books.record("charge.failed", books.charges[intent["latest_charge"]])
     # The payment method of a refused payment has to be given anew.

@@ -128,8 +128,8 @@ def charge(books: Books, intent: Object, card: Card, *, is_authenticated: bool) 
 def _outcome(card: Card) -> Object:
     return {
         "advice_code": card.advice_code,
-        "network_advice_code": None,
-        "network_decline_code": "05" if card.code else None,
+        "network_advice_code": card.network_advice_code,
+        "network_decline_code": card.network_decline_code,
         "network_status": "declined_by_network" if card.code else "approved_by_network",
         "reason": card.decline_code or None,
         "risk_level": "normal",

@@ -144,7 +144,8 @@ class PaymentSettled(IntentEvent, frozen=True, kw_only=True):
     public=True,
     example=_ENVELOPE
     | _INTENT
-    | {"status": "FAILED", "failure_code": "insufficient_funds", "failure_message": "The issuer declined the payment."},
+    | {"status": "FAILED", "failure_code": "insufficient_funds", "failure_message": "The issuer declined the payment."}
+    | {"decline_code": "insufficient_funds", "advice_code": "try_again_later"},
 )
 class PaymentFailed(IntentEvent, frozen=True, kw_only=True):
     """The payment will not happen: the issuer declined it. Handled by the notifier and other teams."""
@@ -155,6 +156,14 @@ class PaymentFailed(IntentEvent, frozen=True, kw_only=True):
     """Why, as a stable snake_case word: `insufficient_funds`."""
     failure_message: str
     """Why, as a sentence that may be shown to a person."""
+    decline_code: str = ""
+    """The issuer's reason, in the processor's words; empty where there is none."""
+    advice_code: str = ""
+    """What the processor advises to do: `try_again_later`, `do_not_try_again`; empty where it advises nothing."""
+    network_decline_code: str = ""
+    """The card network's own code; empty where there is none."""
+    network_advice_code: str = ""
+    """The card network's advice; empty where there is none."""
 
 
 class RefundEvent(IntentEvent, frozen=True, kw_only=True):

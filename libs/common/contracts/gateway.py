@@ -10,12 +10,14 @@ from typing import Any
 from uuid import UUID
 
 from libs.common.contracts.base import Message, command, event
+from libs.common.contracts.gateway_declines import DeclineCodes
 
 _INTENT: dict[str, Any] = {
     "payment_intent_id": "0190f3a4-5b6c-7d8e-9f01-23456789abce",
     "amount_minor": 15050,
     "currency": "BRL",
 }
+_DECLINED: dict[str, Any] = {"codes": {"decline_code": "insufficient_funds", "advice_code": "try_again_later"}}
 _REFUND: dict[str, Any] = {"refund_id": "0190f3a4-5b6c-7d8e-9f01-23456789abd2"}
 _DISPUTE: dict[str, Any] = {
     "dispute_id": "0190f3a4-5b6c-7d8e-9f01-23456789abd3",
@@ -40,6 +42,15 @@ class PaymentMessage(Message, frozen=True, kw_only=True):
     """Amount in minor units of `currency`, above zero."""
     currency: str
     """ISO 4217 code, upper case."""
+
+
+class Refused(PaymentMessage, frozen=True, kw_only=True):
+    """What every message about a refusal names."""
+
+    reason: str
+    """A stable snake_case word: `insufficient_funds`, `card_declined`, `already_captured`, `processor_refused`."""
+    detail: str
+    """A sentence that may be shown to a person."""
 
 
 class PaymentCommand(PaymentMessage, frozen=True, kw_only=True):
@@ -146,15 +157,13 @@ class PaymentAuthorized(PaymentMessage, frozen=True, kw_only=True):
     "payment.declined",
     owner="gateway",
     handled_by=("api",),
-    example=_INTENT | {"reason": "insufficient_funds", "detail": "The issuer declined the payment."},
+    example=_INTENT | {"reason": "insufficient_funds", "detail": "The issuer declined the payment."} | _DECLINED,
 )
-class AuthorizationDeclined(PaymentMessage, frozen=True, kw_only=True):
+class AuthorizationDeclined(Refused, frozen=True, kw_only=True):
     """The processor or the issuer refused, for good. Handled by the api."""
 
-    reason: str
-    """A stable snake_case word: `insufficient_funds`, `card_declined`, `processor_refused`."""
-    detail: str
-    """A sentence that may be shown to a person."""
+    codes: DeclineCodes = DeclineCodes()
+    """What the processor, the issuer and the network say, in their own words."""
 
 
 @event(
@@ -197,13 +206,11 @@ class CaptureReported(Message, frozen=True, kw_only=True):
     handled_by=("api",),
     example=_INTENT | {"reason": "authorization_expired", "detail": "The authorization has expired."},
 )
-class CaptureFailed(PaymentMessage, frozen=True, kw_only=True):
+class CaptureFailed(Refused, frozen=True, kw_only=True):
     """The processor refused to take held funds, for good. Handled by the api."""
 
-    reason: str
-    """A stable snake_case word: `authorization_expired`, `processor_refused`."""
-    detail: str
-    """A sentence that may be shown to a person."""
+    codes: DeclineCodes = DeclineCodes()
+    """What the processor, the issuer and the network say, in their own words."""
 
 
 @event(
@@ -227,13 +234,8 @@ class PaymentVoided(PaymentMessage, frozen=True, kw_only=True):
     handled_by=("api",),
     example=_INTENT | {"reason": "already_captured", "detail": "The payment has been captured."},
 )
-class VoidFailed(PaymentMessage, frozen=True, kw_only=True):
+class VoidFailed(Refused, frozen=True, kw_only=True):
     """The processor refused to release held funds, for good. Handled by the api."""
-
-    reason: str
-    """A stable snake_case word: `already_captured`, `processor_refused`."""
-    detail: str
-    """A sentence that may be shown to a person."""
 
 
 @event(
@@ -285,15 +287,11 @@ class RefundSucceeded(PaymentMessage, frozen=True, kw_only=True):
         "failed_at": "2026-11-25T10:00:00Z",
     },
 )
-class RefundFailed(PaymentMessage, frozen=True, kw_only=True):
+class RefundFailed(Refused, frozen=True, kw_only=True):
     """The money did not reach the customer. Handled by the api, and by the ledger, which undoes what it had posted."""
 
     refund_id: UUID
     """The refund."""
-    reason: str
-    """A stable snake_case word: `insufficient_funds`, `expired_card`, `processor_refused`."""
-    detail: str
-    """A sentence that may be shown to a person."""
     after_success: bool = False
     """Whether `RefundSucceeded` was published before: only then is there an entry to undo."""
     failed_at: datetime

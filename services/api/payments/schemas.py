@@ -88,6 +88,10 @@ class PaymentIntentBody(msgspec.Struct, frozen=True, kw_only=True):
     disputed_amount: Annotated[str, msgspec.Meta(description="What customers' banks took back and have not returned.")]
     failure_code: str | None
     failure_message: str | None
+    decline_code: Annotated[str, msgspec.Meta(description="The issuer's reason: `insufficient_funds`.")] | None
+    advice_code: Annotated[str, msgspec.Meta(description="What to do next: `try_again_later`.")] | None
+    network_decline_code: Annotated[str, msgspec.Meta(description="The card network's own code: `51`.")] | None
+    network_advice_code: Annotated[str, msgspec.Meta(description="The card network's advice: `03`.")] | None
 
 
 class RefundBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,6 +182,10 @@ def intent_body(intent: PaymentIntent) -> PaymentIntentBody:
         disputed_amount=format_minor(intent.disputed_minor, intent.currency),
         failure_code=intent.failure_code,
         failure_message=intent.failure_message,
+        decline_code=intent.decline_code,
+        advice_code=intent.advice_code,
+        network_decline_code=intent.network_decline_code,
+        network_advice_code=intent.network_advice_code,
     )
 
 

@@ -3,6 +3,7 @@
 from services.gateway.operations.commands.attempts import Commands
 from services.gateway.operations.consumers import OperationConsumers
 from services.gateway.operations.domain.attempts import UNHEARD, Attempt, AttemptStatus, attempt_id
+from services.gateway.operations.domain.changes import NO_CODES
 from services.gateway.operations.domain.patience import Patience
 from services.gateway.operations.schemas import action_required, outcome
 from services.gateway.operations.sql.attempts import (
@@ -17,6 +18,7 @@ from services.gateway.operations.workers import operation_workers
 
 __all__ = [
     "COLUMNS",
+    "NO_CODES",
     "OUTCOME",
     "UNHEARD",
     "Attempt",

@@ -112,11 +112,11 @@ def _outcome(attempt: Attempt, *, decided_at: datetime) -> PaymentMessage | None
         case Operation.AUTHORIZE:
             if approved:
                 return PaymentAuthorized(**common, gateway_ref=attempt.gateway_ref, expires_at=attempt.expires_at)
-            return AuthorizationDeclined(**common, **refused)
+            return AuthorizationDeclined(**common, **refused, codes=attempt.codes)
         case Operation.CAPTURE:
             if approved:
                 return PaymentCaptured(**common, gateway_ref=attempt.gateway_ref, captured_at=decided_at)
-            return CaptureFailed(**common, **refused)
+            return CaptureFailed(**common, **refused, codes=attempt.codes)
         case Operation.VOID:
             if approved:
                 return PaymentVoided(**common, gateway_ref=attempt.gateway_ref, voided_at=decided_at)

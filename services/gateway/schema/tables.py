@@ -84,6 +84,14 @@ ATTEMPTS = sa.Table(
     ),
     sa.Column("reason", sa.Text, nullable=False, server_default="", comment="Why declined or unknown, as a word."),
     sa.Column("detail", sa.Text, nullable=False, server_default="", comment="Why declined, as a sentence."),
+    sa.Column("decline_code", sa.Text, nullable=False, server_default="", comment="The issuer's reason, or empty."),
+    sa.Column("advice_code", sa.Text, nullable=False, server_default="", comment="What to do about it, or empty."),
+    sa.Column(
+        "network_decline_code", sa.Text, nullable=False, server_default="", comment="The card network's code, or empty."
+    ),
+    sa.Column(
+        "network_advice_code", sa.Text, nullable=False, server_default="", comment="The network's advice, or empty."
+    ),
     sa.Column("asks", sa.Integer, nullable=False, server_default="0", comment="How often the processor was asked."),
     sa.Column(
         "in_doubt",

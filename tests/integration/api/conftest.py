@@ -14,6 +14,7 @@ import uvicorn
 
 from libs.common.clock import Clock, SystemClock
 from libs.common.contracts import Message, gateway, ledger
+from libs.common.contracts.gateway_declines import DeclineCodes
 from libs.common.db import Connection, Database
 from libs.common.ids import new_id
 from libs.common.messaging import Received
@@ -33,6 +34,12 @@ from tests.support.ports import free_port
 SECRET = "a-secret-of-the-tests-that-is-long-enough"
 PREVIOUS = "the-secret-before-that-one-also-long-enough"
 CONFIRM_TIMEOUT_SECONDS = 1.0
+DECLINE_CODES = DeclineCodes(
+    decline_code="insufficient_funds",
+    advice_code="try_again_later",
+    network_decline_code="51",
+    network_advice_code="02",
+)
 UNLIMITED = RateSettings(
     rate_limit_write_per_min=0,
     rate_limit_read_per_min=0,
@@ -137,6 +144,7 @@ class Api:
                 currency="BRL",
                 reason="insufficient_funds",
                 detail="The issuer declined the payment.",
+                codes=DECLINE_CODES,
             )
             for i in ids
         ]

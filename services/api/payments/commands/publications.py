@@ -98,6 +98,10 @@ def _message(decision: Decision, fact: Fact, *, envelope: dict[str, Any]) -> Mes
                 **envelope,
                 failure_code=intent.failure_code or "unknown",
                 failure_message=intent.failure_message or "The payment failed.",
+                decline_code=intent.decline_code or "",
+                advice_code=intent.advice_code or "",
+                network_decline_code=intent.network_decline_code or "",
+                network_advice_code=intent.network_advice_code or "",
             )
         case Fact.REFUND_REQUESTED | Fact.REFUNDED | Fact.REFUND_FAILED:
             return _refund_message(decision, fact, envelope=envelope)

@@ -76,7 +76,9 @@ def authorized(event: Received[gateway.PaymentAuthorized], at: datetime) -> Repo
 def declined(event: Received[gateway.AuthorizationDeclined], at: datetime) -> Report:
     """The issuer declined: FAILED."""
     body = event.body
-    return _of_payment(event, lambda intent: domain.decline(intent, code=body.reason, message=body.detail, at=at))
+    return _of_payment(
+        event, lambda intent: domain.decline(intent, code=body.reason, message=body.detail, codes=body.codes, at=at)
+    )
 
 
 def captured(event: Received[gateway.PaymentCaptured], at: datetime) -> Report:
@@ -88,7 +90,10 @@ def captured(event: Received[gateway.PaymentCaptured], at: datetime) -> Report:
 def capture_failed(event: Received[gateway.CaptureFailed], at: datetime) -> Report:
     """The processor refused to take the held funds: FAILED."""
     body = event.body
-    return _of_capture(event, lambda intent: domain.fail_capture(intent, code=body.reason, message=body.detail, at=at))
+    return _of_capture(
+        event,
+        lambda intent: domain.fail_capture(intent, code=body.reason, message=body.detail, codes=body.codes, at=at),
+    )
 
 
 def capture_confirmed(event: Received[gateway.CaptureReported], at: datetime) -> Report:

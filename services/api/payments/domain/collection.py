@@ -4,6 +4,7 @@ from datetime import datetime
 
 import msgspec
 
+from libs.common.contracts.gateway_declines import DeclineCodes
 from services.api.errors import CannotCapture, CannotVoid, CaptureExceedsAuthorization, NotYet
 from services.api.payments.domain.decisions import Decision, changed, decide
 from services.api.payments.domain.intent import CaptureMethod, PaymentIntent
@@ -81,14 +82,14 @@ def authorize(intent: PaymentIntent, *, gateway_ref: str, at: datetime, expires_
     return decision
 
 
-def decline(intent: PaymentIntent, *, code: str, message: str, at: datetime) -> Decision:
+def decline(intent: PaymentIntent, *, code: str, message: str, codes: DeclineCodes, at: datetime) -> Decision:
     """The issuer declined, for good.
 
     Raises:
         NotYet: when nobody has confirmed the intent yet.
         ContradictoryOutcome: when the issuer has authorized already.
     """
-    failure = {} if intent.stage is Stage.ABANDONING else {"failure_code": code, "failure_message": message}
+    failure = {} if intent.stage is Stage.ABANDONING else _failure(code, message, codes)
     return decide(intent, Happening.DECLINED, at=at, action_url=None, is_voiding=False, **failure)
 
 
@@ -117,14 +118,19 @@ def confirm_capture(intent: PaymentIntent, *, amount_minor: int, at: datetime) -
     )
 
 
-def fail_capture(intent: PaymentIntent, *, code: str, message: str, at: datetime) -> Decision:
+def fail_capture(intent: PaymentIntent, *, code: str, message: str, codes: DeclineCodes, at: datetime) -> Decision:
     """The processor refused to take the held funds, for good.
 
     Raises:
         NotYet: when the authorization is not known yet.
         ContradictoryOutcome: when the funds were already taken.
     """
-    return decide(intent, Happening.CAPTURE_FAILED, at=at, failure_code=code, failure_message=message, expires_at=None)
+    return decide(intent, Happening.CAPTURE_FAILED, at=at, expires_at=None, **_failure(code, message, codes))
+
+
+def _failure(code: str, message: str, codes: DeclineCodes) -> dict[str, str | None]:
+    named = {name: given or None for name, given in msgspec.structs.asdict(codes).items()}
+    return {"failure_code": code, "failure_message": message} | named
 
 
 def void(intent: PaymentIntent, *, at: datetime) -> Decision:

@@ -67,6 +67,14 @@ class PaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
     """Why it failed, as a stable snake_case word."""
     failure_message: str | None = None
     """Why it failed, as a sentence for people."""
+    decline_code: str | None = None
+    """The issuer's reason of a decline, in the processor's words."""
+    advice_code: str | None = None
+    """What the processor advises to do about a decline."""
+    network_decline_code: str | None = None
+    """The card network's own code of a decline."""
+    network_advice_code: str | None = None
+    """The card network's advice about a decline."""
     version: int = 1
     """Raised by every change; a change is saved only over the version it was decided on."""
     created_at: datetime

@@ -19,7 +19,7 @@ from services.gateway.notices.domain import Dispute
 from services.gateway.notices.schemas import amount_changed
 from services.gateway.notices.schemas import dispute as dispute_message
 from services.gateway.notices.sql.payments import NoticeStore, Payment, RacedError
-from services.gateway.operations import UNHEARD, Attempt, AttemptStatus, action_required, attempt_id, outcome
+from services.gateway.operations import NO_CODES, UNHEARD, Attempt, AttemptStatus, action_required, attempt_id, outcome
 from services.gateway.processors.port import (
     ActionRequiredNotice,
     Applied,
@@ -131,7 +131,12 @@ class _Change:
         if held.is_decided:
             return Applied.KNOWN if held.status is AttemptStatus.DECLINED else Applied.CONTRADICTS
         return await self._end(
-            held, AttemptStatus.DECLINED, at=notice.happened_at, reason=notice.reason, detail=notice.detail
+            held,
+            AttemptStatus.DECLINED,
+            at=notice.happened_at,
+            reason=notice.reason,
+            detail=notice.detail,
+            **msgspec.structs.asdict(notice.codes),
         )
 
     async def captured(self, notice: CapturedNotice) -> Applied:
@@ -290,7 +295,7 @@ class _Change:
         self, attempt: Attempt, status: AttemptStatus, *, at: datetime, is_new: bool = False, **changes: object
     ) -> Applied:
         """Write an outcome down and publish it."""
-        explained = {"reason": "", "detail": ""} if status is AttemptStatus.APPROVED else {}
+        explained = {"reason": "", "detail": "", **NO_CODES} if status is AttemptStatus.APPROVED else {}
         ended = msgspec.structs.replace(
             attempt, status=status, next_ask_at=None, decided_at=at, **{**explained, **changes}
         )

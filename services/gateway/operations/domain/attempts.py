@@ -21,6 +21,7 @@ from uuid import UUID
 
 import msgspec
 
+from libs.common.contracts.gateway_declines import DeclineCodes
 from libs.common.ids import derived_id
 from libs.common.money import AMOUNT_MINOR_MAX, InvalidAmount, UnsupportedCurrency, is_currency, is_known_currency
 from services.gateway.processors.port import Operation
@@ -100,6 +101,14 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """A stable snake_case word: why it was declined, or why there is no answer."""
     detail: str = ""
     """A sentence that goes with `reason`."""
+    decline_code: str = ""
+    """The issuer's reason of a decline, in the processor's words; empty where there is none."""
+    advice_code: str = ""
+    """What the processor advises to do about a decline; empty where there is none."""
+    network_decline_code: str = ""
+    """The card network's own code of a decline; empty where there is none."""
+    network_advice_code: str = ""
+    """The card network's advice about a decline; empty where there is none."""
     asks: int = 0
     """How often the processor has been called, as far as it was written down."""
     in_doubt: int = 0
@@ -122,6 +131,11 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     def idempotency_key(self) -> str:
         """The key under which the processor does this once, however often it is called."""
         return str(self.id)
+
+    @property
+    def codes(self) -> DeclineCodes:
+        """What the processor, the issuer and the network report about its decline."""
+        return msgspec.convert(self, DeclineCodes, from_attributes=True)
 
     @property
     def is_decided(self) -> bool:

@@ -1,9 +1,11 @@
 """What an attempt becomes: by an answer of its processor, or at the end of a hold. Pure."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 
+from libs.common.contracts.gateway_declines import DeclineCodes
 from services.gateway.errors import AttemptConflict
 from services.gateway.operations.domain.attempts import Attempt, AttemptStatus, attempt_id
 from services.gateway.processors.port import Absent, Approved, Declined, DeclineReason, NotTaken, Operation
@@ -17,6 +19,10 @@ def conflict(attempt: Attempt) -> AttemptConflict:
 
 RELEASED_AGAIN_AFTER = timedelta(hours=1)
 """How soon a hold is released again that the processor did not release."""
+
+
+NO_CODES: dict[str, Any] = msgspec.structs.asdict(DeclineCodes())
+"""The codes of an attempt that is not declined."""
 
 
 def release(held: Attempt, *, now: datetime) -> Attempt:
@@ -36,6 +42,7 @@ def release(held: Attempt, *, now: datetime) -> Attempt:
         expires_at=None,
         reason="",
         detail="",
+        **NO_CODES,
         in_doubt=0,
         status=AttemptStatus.PENDING,
         result_ref="",
@@ -61,6 +68,7 @@ def approved(attempt: Attempt, answer: Approved) -> Attempt:
         expires_at=answer.expires_at if watched else None,
         reason="",
         detail="",
+        **NO_CODES,
         asks=attempt.asks + answer.calls,
         next_ask_at=None,
         decided_at=answer.approved_at,
@@ -103,6 +111,7 @@ def declined(attempt: Attempt, answer: Declined, *, now: datetime) -> Attempt:
         status=AttemptStatus.DECLINED,
         reason=answer.reason,
         detail=answer.detail,
+        **msgspec.structs.asdict(answer.codes),
         asks=attempt.asks + answer.calls,
         next_ask_at=None,
         decided_at=now,

@@ -8,6 +8,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
+from libs.common.contracts.gateway_declines import DeclineCodes
 from libs.common.db import Connection, Database, GroupCommit
 from libs.common.db.statements import Statement, columns_of, reader_of
 from libs.common.messaging import OUTBOX_COLUMNS, Publication, publish
@@ -25,6 +26,7 @@ _WAITING_MAX = 20_000
 
 OUTCOME = (
     *("status", "gateway_ref", "result_ref", "action_url", "expires_at", "reason", "detail", "asks"),
+    *DeclineCodes.__struct_fields__,
     *("next_ask_at", "decided_at"),
 )
 """The columns that change when something is learnt about an attempt."""

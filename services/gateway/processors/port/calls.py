@@ -12,6 +12,8 @@ from uuid import UUID
 
 import msgspec
 
+from libs.common.contracts.gateway_declines import DeclineCodes
+
 
 class ProcessorRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What every request to a processor names."""
@@ -154,6 +156,8 @@ class Declined(_Answer, frozen=True, kw_only=True, tag=True):
     """Why."""
     detail: str
     """A sentence that may be shown to a person."""
+    codes: DeclineCodes = DeclineCodes()
+    """What the processor, the issuer and the network say, in their own words."""
     is_still_held: bool = False
     """Whether the funds are still held although they were to be taken or released."""
 

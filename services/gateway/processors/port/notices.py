@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 
+from libs.common.contracts.gateway_declines import DeclineCodes
 from services.gateway.processors.port.calls import DeclineReason
 
 
@@ -60,6 +61,8 @@ class DeclinedNotice(PaymentNotice, frozen=True, kw_only=True, tag=True):
     """Why."""
     detail: str
     """A sentence that may be shown to a person."""
+    codes: DeclineCodes = DeclineCodes()
+    """What the processor, the issuer and the network say, in their own words."""
 
 
 class CapturedNotice(PaymentNotice, frozen=True, kw_only=True, tag=True):

@@ -190,7 +190,7 @@ def _of_intent(intent: _Object, named: dict[str, Any]) -> Notice | None:
             return CapturedNotice(**named, amount_minor=_minor(intent["amount_received"], intent))
         case "requires_payment_method":
             why = declined(intent)
-            return DeclinedNotice(**named, reason=why.reason, detail=why.detail)
+            return DeclinedNotice(**named, reason=why.reason, detail=why.detail, codes=why.codes)
         case "requires_action":
             redirect = (intent.get("next_action") or {}).get("redirect_to_url") or {}
             return ActionRequiredNotice(**named, action_url=redirect.get("url") or "")

@@ -9,6 +9,7 @@ import aiohttp
 import msgspec
 import stripe
 
+from libs.common.contracts.gateway_declines import CODE_LENGTH_MAX, DeclineCodes
 from libs.common.observability.logging import get_logger
 from services.gateway import metrics
 from services.gateway.processors.port import Declined, DeclineReason, NotTaken, NotTakenReason, Unknown, UnknownReason
@@ -42,6 +43,12 @@ _DECLINES = {
 """Stripe's decline codes and error codes in the port's words; the first that is known counts."""
 
 
+_AUTHORIZATION_OVER = frozenset(
+    code for code, reason in _DECLINES.items() if reason is DeclineReason.AUTHORIZATION_EXPIRED
+)
+"""The codes of a capture that came too late. The network answers it with a decline, `card_declined` beside it, and is none."""
+
+
 class MustBeRead(msgspec.Struct, frozen=True, kw_only=True):
     """The error does not show what became of the operation; the payment's state does."""
 
@@ -53,8 +60,16 @@ type Failure = Declined | Unknown | NotTaken | MustBeRead
 """What an error comes to."""
 
 
+def decline_codes(error: Mapping[str, Any]) -> DeclineCodes:
+    """Read what an error of Stripe says about a decline; what is no text is as if it were not there."""
+    named = {name: error.get(name) for name in DeclineCodes.__struct_fields__}
+    return DeclineCodes(**{name: code[:CODE_LENGTH_MAX] for name, code in named.items() if isinstance(code, str)})
+
+
 def decline_reason(*codes: str | None, otherwise: DeclineReason) -> DeclineReason:
-    """Translate Stripe's codes, the most specific one first."""
+    """Translate Stripe's codes, the most specific one first; an authorization that is over is over, whatever stands beside it."""
+    if _AUTHORIZATION_OVER.intersection(codes):
+        return DeclineReason.AUTHORIZATION_EXPIRED
     return next((_DECLINES[code] for code in codes if code in _DECLINES), otherwise)
 
 
@@ -99,10 +114,11 @@ def _answered(fault: stripe.StripeError, *, builds_on_payment: bool) -> Failure:
     wait = _retry_after(headers)
     match fault:
         case stripe.CardError():
-            decline_code = error_member(fault, "decline_code")
+            codes = decline_codes({name: error_member(fault, name) for name in DeclineCodes.__struct_fields__})
             return Declined(
-                reason=decline_reason(decline_code, code, otherwise=DeclineReason.CARD_DECLINED),
+                reason=decline_reason(codes.decline_code, code, otherwise=DeclineReason.CARD_DECLINED),
                 detail=sentence(fault.user_message),
+                codes=codes,
             )
         case stripe.RateLimitError():
             return NotTaken(reason=NotTakenReason.RATE_LIMITED, retry_after_seconds=wait)

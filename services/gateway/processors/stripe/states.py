@@ -21,7 +21,7 @@ from services.gateway.processors.port import (
     Void,
 )
 from services.gateway.processors.stripe.amounts import from_stripe, to_stripe
-from services.gateway.processors.stripe.failures import decline_reason, sentence
+from services.gateway.processors.stripe.failures import decline_codes, decline_reason, sentence
 
 EXPIRED = frozenset({"automatic", "expired"})
 """The cancellation reasons of a hold that has ended by itself: `expired` since 2025-03-31.basil, `automatic` before
@@ -139,6 +139,7 @@ def declined(intent: StripeObject) -> Declined:
     return Declined(
         reason=decline_reason(error.get("decline_code"), error.get("code"), otherwise=DeclineReason.CARD_DECLINED),
         detail=sentence(error.get("message")),
+        codes=decline_codes(error),
     )
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 
 from libs.common.clock import ManualClock
@@ -18,7 +19,7 @@ from services.api import metrics
 from services.api.errors import ContradictoryOutcome
 from services.api.idempotency import earlier_fingerprint, forget_expired_keys
 from services.api.payments.commands import NewIntent
-from tests.integration.api.conftest import CONFIRM_TIMEOUT_SECONDS, Api, serving, settings_for
+from tests.integration.api.conftest import CONFIRM_TIMEOUT_SECONDS, DECLINE_CODES, Api, serving, settings_for
 from tests.support.databases import TestDatabase
 from tests.support.platform import Answer, Client
 
@@ -193,8 +194,13 @@ async def test_confirm_answers_failed_when_the_issuer_declines(api: Api, client:
     await api.declined(tenant_id, intent_id)
     answer = await waiting
     assert answer.status == 200
-    assert {"status": "FAILED", "failure_code": "insufficient_funds"}.items() <= answer.json.items()
+    codes = msgspec.structs.asdict(DECLINE_CODES)
+    assert (codes | {"status": "FAILED", "failure_code": "insufficient_funds"}).items() <= answer.json.items()
     assert (await api.published(tenant_id))[-1] == "event:api:payment.failed"
+    failed = await api.database.fetch(
+        "SELECT body FROM outbox WHERE tenant_id = $1 AND contract = 'event:api:payment.failed'", tenant_id
+    )
+    assert codes.items() <= msgspec.json.decode(failed[0]["body"]).items()
 
 
 async def test_confirm_without_a_word_in_time_is_accepted(api: Api, client: Client, tenant_id: str) -> None:

@@ -135,6 +135,15 @@ async def test_a_customer_who_fails_to_is_declined(stripe: StripeGateway) -> Non
     assert declined["reason"] == "authentication_failed"
 
 
+async def test_a_decline_is_published_with_the_codes_of_the_network(stripe: StripeGateway) -> None:
+    command = authorize("pm_card_chargeDeclinedFraudulent")
+    await stripe.api.send(command)
+    _, _, declined = await stripe.api.outcome_of(command.payment_intent_id, "payment.declined")
+    assert declined["reason"] == "fraud_suspected"
+    codes = {"decline_code": "fraudulent", "advice_code": "do_not_try_again"}
+    assert declined["codes"] == codes | {"network_decline_code": "59", "network_advice_code": "03"}
+
+
 async def test_a_hold_that_lapses_is_published(stripe: StripeGateway) -> None:
     intent, reference = await held(stripe)
     await stripe.control(f"payment_intents/{reference}/expire")

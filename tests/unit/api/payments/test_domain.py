@@ -7,6 +7,7 @@ from itertools import permutations
 import msgspec
 import pytest
 
+from libs.common.contracts.gateway_declines import DeclineCodes
 from libs.common.ids import new_id
 from services.api.errors import (
     CannotCapture,
@@ -84,10 +85,14 @@ CALLS: dict[Happening, Callable[[PaymentIntent], Decision]] = {
     Happening.REFUND: lambda i: domain.request_refund(i, refund_id=new_id(), amount_minor=10, reason=None, at=T1),
     Happening.ACTION_REQUIRED: lambda i: domain.require_action(i, gateway_ref="g-1", action_url="", at=T1),
     Happening.AUTHORIZED: lambda i: domain.authorize(i, gateway_ref="g-1", at=T1),
-    Happening.DECLINED: lambda i: domain.decline(i, code="insufficient_funds", message="No.", at=T1),
+    Happening.DECLINED: lambda i: domain.decline(
+        i, code="insufficient_funds", message="No.", codes=DeclineCodes(), at=T1
+    ),
     Happening.CAPTURED: lambda i: domain.capture(i, amount_minor=15050, at=T1),
     Happening.CAPTURE_CONFIRMED: lambda i: domain.confirm_capture(i, amount_minor=15050, at=T1),
-    Happening.CAPTURE_FAILED: lambda i: domain.fail_capture(i, code="expired", message="Too late.", at=T1),
+    Happening.CAPTURE_FAILED: lambda i: domain.fail_capture(
+        i, code="expired", message="Too late.", codes=DeclineCodes(), at=T1
+    ),
     Happening.VOIDED: lambda i: domain.void(i, at=T1),
     Happening.VOID_FAILED: lambda i: domain.fail_void(i, at=T1),
     Happening.EXPIRED: lambda i: domain.expire(i, at=T1),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from libs.common.contracts.gateway import PayoutCreated, PayoutFailed, PayoutPaid
+from libs.common.contracts.gateway_declines import DeclineCodes
 from libs.common.ids import new_id
 from services.gateway.processors.port import (
     ActionRequiredNotice,
@@ -89,12 +90,18 @@ def test_amount_that_was_captured_is_what_stripe_received() -> None:
 
 
 def test_decline_says_why() -> None:
-    error = {"code": "card_declined", "decline_code": "insufficient_funds", "message": "Not enough"}
+    error = {
+        "code": "card_declined",
+        "decline_code": "insufficient_funds",
+        "message": "Not enough",
+        "network_decline_code": "51",
+    }
     result = notice_of(
         "payment_intent.payment_failed", intent(status="requires_payment_method", last_payment_error=error)
     )
     assert isinstance(result, DeclinedNotice)
     assert (result.reason, result.detail) == (DeclineReason.INSUFFICIENT_FUNDS, "Not enough.")
+    assert result.codes == DeclineCodes(decline_code="insufficient_funds", network_decline_code="51")
 
 
 @pytest.mark.parametrize(

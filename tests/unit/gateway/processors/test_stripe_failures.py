@@ -3,8 +3,15 @@
 import pytest
 import stripe
 
+from libs.common.contracts.gateway_declines import CODE_LENGTH_MAX, DeclineCodes
 from services.gateway.processors.port import Declined, DeclineReason, NotTaken, NotTakenReason, Unknown, UnknownReason
-from services.gateway.processors.stripe.failures import CREDENTIALS_PAUSE_SECONDS, MustBeRead, failure, sentence
+from services.gateway.processors.stripe.failures import (
+    CREDENTIALS_PAUSE_SECONDS,
+    MustBeRead,
+    decline_codes,
+    failure,
+    sentence,
+)
 
 
 def lost(cause: BaseException | None) -> Exception:
@@ -88,6 +95,19 @@ def test_refused_request_is_read_before_its_code(code: str, reason: DeclineReaso
     assert isinstance(read, MustBeRead)
     assert isinstance(read.otherwise, Declined)
     assert read.otherwise.reason is reason
+
+
+def test_late_capture_is_expired_although_its_decline_says_less() -> None:
+    error = {"code": "capture_charge_authorization_expired", "decline_code": "card_declined"}
+    late: Exception = stripe.CardError("Too late", None, error["code"], json_body={"error": error})  # type: ignore[no-untyped-call]
+    answer = failure(late, builds_on_payment=True)
+    assert isinstance(answer, Declined)
+    assert answer.reason is DeclineReason.AUTHORIZATION_EXPIRED
+
+
+def test_code_that_is_no_text_or_too_long_does_no_harm() -> None:
+    codes = decline_codes({"decline_code": "x" * 500, "advice_code": 7, "network_decline_code": None})
+    assert codes == DeclineCodes(decline_code="x" * CODE_LENGTH_MAX)
 
 
 def test_object_in_use_was_not_touched() -> None:
