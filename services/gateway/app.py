@@ -129,7 +129,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         every=timedelta(seconds=stripe.stripe_statement_every_seconds),
         clock=clock,
     )
-    deciding = Configs(store=configs, keyring=keyring, clock=clock, identify=accounts.identify)
+    deciding = Configs(store=configs, keyring=keyring, clock=clock, identify=accounts.identify, knows=accounts.knows)
     for consumers in (
         OperationConsumers(commands, store=store, concurrency=settings.processor.consumer_concurrency, clock=clock),
         AccountConsumers(deciding, store=configs, changed=accounts.forget),

@@ -1,6 +1,6 @@
 """What the gateway refuses, and the api passes on: one class for each code."""
 
-from libs.common.errors import CHECK_ID, Conflict, NotFound
+from libs.common.errors import CHECK_ID, Conflict, Invalid, NotFound
 
 
 class GatewayConfigNotFound(NotFound):
@@ -11,7 +11,23 @@ class GatewayConfigNotFound(NotFound):
 
 
 class GatewayConfigConflict(Conflict):
-    """Another gateway configuration has this id, or this Stripe account."""
+    """Another gateway configuration has this id, or this Stripe account, or its keys were changed at the same time."""
 
     code = "gateway_config_conflict"
-    remedy = "Use another account, or delete the configuration that `detail` names."
+    remedy = (
+        "Use another account, or delete the configuration that `detail` names; where it was changed, look and repeat."
+    )
+
+
+class ProcessorAccountChanged(Invalid):
+    """The new key is of another account at the processor, or of its other mode, than the key before it."""
+
+    code = "processor_account_changed"
+    remedy = "Use a key of the same account and mode; add a configuration for another one."
+
+
+class ProcessorAccountUnreadable(Invalid):
+    """The processor does not let the key read of which account it is."""
+
+    code = "processor_account_unreadable"
+    remedy = "Let the restricted key read its account (`GET /v1/account`), and repeat the request."

@@ -3,7 +3,12 @@
 import msgspec
 from litestar import Response
 
-from libs.common.contracts.gateway_errors import GatewayConfigConflict, GatewayConfigNotFound
+from libs.common.contracts.gateway_errors import (
+    GatewayConfigConflict,
+    GatewayConfigNotFound,
+    ProcessorAccountChanged,
+    ProcessorAccountUnreadable,
+)
 from libs.common.contracts.gateway_requests import (
     AddGatewayConfig,
     DeleteGatewayConfig,
@@ -58,7 +63,7 @@ class Processors(Resource):
         answer=GatewayConfigBody,
         permission=_WRITE,
         status=201,
-        refusals=(GatewayConfigConflict,),
+        refusals=(GatewayConfigConflict, ProcessorAccountUnreadable),
         change=Change(AddGatewayConfig, "gateway.add_gateway_config", target="config_id"),
     )
     async def create_gateway_config(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
@@ -110,7 +115,12 @@ class Processors(Resource):
         example={"webhook_secret": "whsec_example1"},
         answer=GatewayConfigBody,
         permission=_WRITE,
-        refusals=(GatewayConfigNotFound, GatewayConfigConflict),
+        refusals=(
+            GatewayConfigNotFound,
+            GatewayConfigConflict,
+            ProcessorAccountChanged,
+            ProcessorAccountUnreadable,
+        ),
         change=Change(RotateGatewayKeys, "gateway.rotate_gateway_keys", target="config_id"),
     )
     async def rotate_gateway_keys(self, caller: Caller, request: AnyRequest, config_id: str) -> Response[bytes]:

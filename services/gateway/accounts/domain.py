@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from libs.common.contracts.gateway_errors import ProcessorAccountChanged
 from libs.common.contracts.gateway_requests import GatewayConfig
 
 
@@ -71,6 +72,12 @@ class Ownership(msgspec.Struct, frozen=True, kw_only=True):
 def is_live(secret_key: str) -> bool:
     """Return the mode of a key of Stripe."""
     return secret_key.partition("_")[2].startswith("live_")
+
+
+def of_another_account() -> ProcessorAccountChanged:
+    """Refuse a key of another account or mode: every payment that went this way would be unknown to it."""
+    sentence = "must be a key of the same Stripe account and mode as before; add a configuration for another one"
+    return ProcessorAccountChanged(f"secret_key {sentence}", errors=(("/secret_key", sentence),))
 
 
 def account_name(config_id: UUID) -> str:

@@ -163,11 +163,22 @@ class StripeAccounts:
         """Call Stripe for the account of a key; returns the id of the account.
 
         Raises:
-            Invalid: when the key names no account.
+            Invalid: when Stripe refuses the key.
+            ProcessorAccountUnreadable: when the key may not read its account.
             ProcessorUnavailable: when Stripe does not.
         """
         account = StripeAccount(name=ProcessorKind.STRIPE, secret_key=secret_key)
         return await StripeProcessor(account, self._connections.client(account)).account_id()
+
+    async def knows(self, secret_key: str, payment_ref: str) -> bool:
+        """Call Stripe for whether the account and mode of a key have a payment.
+
+        Raises:
+            ProcessorAccountUnreadable: when the key may not read payments.
+            ProcessorUnavailable: when Stripe does not answer at the moment.
+        """
+        account = StripeAccount(name=ProcessorKind.STRIPE, secret_key=secret_key)
+        return await StripeProcessor(account, self._connections.client(account)).knows(payment_ref)
 
     def forget(self) -> None:
         """Read everything anew: a configuration has changed in this process."""

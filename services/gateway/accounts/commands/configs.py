@@ -19,7 +19,7 @@ from libs.common.contracts.gateway_requests import (
 from libs.common.errors import Invalid, PlatformError
 from libs.common.money import is_currency
 from libs.common.observability.logging import get_logger
-from services.gateway.accounts.domain import Config, Ownership, ProcessorKind, is_live, shown
+from services.gateway.accounts.domain import Config, Ownership, ProcessorKind, is_live, of_another_account, shown
 from services.gateway.accounts.secrets import KeyRing
 from services.gateway.accounts.sql.configs import ConfigStore
 from services.gateway.errors import KeyUnreadable
@@ -46,12 +46,17 @@ class Configs:
         keyring: KeyRing,
         clock: Clock,
         identify: Callable[[str], Awaitable[str]] | None = None,
+        knows: Callable[[str, str], Awaitable[bool]] | None = None,
     ) -> None:
-        """`identify` calls Stripe for the account of a key; without it, which account a configuration has is left to be looked up."""
+        """`identify` calls Stripe for the account of a key; without it, which account a configuration has is left to be looked up.
+
+        `knows` calls Stripe for whether a key's account has a payment.
+        """
         self._store = store
         self._keyring = keyring
         self._clock = clock
         self._identify = identify
+        self._knows = knows
         self._looked_up = UUID(int=0)
 
     async def add(self, request: AddGatewayConfig) -> GatewayConfig:
@@ -97,7 +102,10 @@ class Configs:
         Raises:
             Invalid: when nothing is replaced, or a key cannot be one.
             GatewayConfigNotFound: when the tenant has no such configuration.
-            GatewayConfigConflict: when another configuration has the account of the new key.
+            GatewayConfigConflict: when another configuration has the account of the new key, or the keys were changed at
+                the same time.
+            ProcessorAccountChanged: when the new key is of another account or mode.
+            ProcessorAccountUnreadable: when Stripe does not let the new key read its account.
             ProcessorUnavailable: when Stripe does not name the account of the new key.
         """
         known = await self._store.find(request.config_id)
@@ -119,7 +127,33 @@ class Configs:
             changes["sealed_webhook_secrets"] = (sealed, *known.sealed_webhook_secrets)[:_WEBHOOK_SECRETS_KEPT]
             changes["webhook_last4"] = request.webhook_secret[-4:]
         owned = await self._owned(known, request.secret_key)
-        return shown(await self._store.rotate(msgspec.structs.replace(known, **changes), owned))
+        if owned is not None:
+            await self._check_account(known, owned, request.secret_key)
+        rotated = await self._store.rotate(msgspec.structs.replace(known, **changes), owned, was=known)
+        if rotated is None:
+            raise GatewayConfigConflict(
+                f"the keys of the gateway configuration {request.config_id} were changed at the same time"
+            )
+        return shown(rotated)
+
+    async def _check_account(self, config: Config, owned: Ownership, secret_key: str) -> None:
+        """See that a new key is of the account of the key before it where that was never known; else the database does.
+
+        By the key before, and where Stripe takes that no more, by a payment that went this way. Without any payment
+        there is nothing that a key of another account could lose.
+        """
+        if await self._store.account_of(config) is not None:
+            return
+        try:
+            before = self._keyring.unseal(config.sealed_key, tenant_id=config.tenant_id, owner_id=config.id)
+            earlier = await self._owned(config, before)
+        except (Invalid, KeyUnreadable):
+            payment = await self._store.payment_of(config)
+            if payment and self._knows is not None and not await self._knows(secret_key, payment):
+                raise of_another_account() from None
+            return
+        if earlier != owned:
+            raise of_another_account()
 
     async def _owned(self, config: Config, secret_key: str) -> Ownership | None:
         """Call Stripe for the account of a new key; None where there is none. Never called inside a transaction."""

@@ -8,8 +8,7 @@ import asyncpg
 from libs.common.contracts.gateway_errors import GatewayConfigConflict
 from libs.common.db import Connection, Database
 from libs.common.db.statements import Statement, columns_of, reader_of, values_of
-from libs.common.errors import Invalid
-from services.gateway.accounts.domain import Config, Ownership, config_of
+from services.gateway.accounts.domain import Config, Ownership, config_of, of_another_account
 
 _COLUMNS = columns_of(Config)
 _config = reader_of(Config)
@@ -31,15 +30,16 @@ _OF_TENANT = Statement(
 # Without the tenant: the name of a processor in an attempt has the configuration's id alone.
 _BY_ID = Statement("SELECT {columns} FROM gateway_configs WHERE id = :config_id", columns=_COLUMNS)
 
-# Without a comparison: of two rotations at once the later one stands. One that was deleted meanwhile takes the keys as
-# well, since its payments are still captured and refunded.
+# Only over what was read: of two rotations at once the later one gets no row, and never undoes the other. One that was
+# deleted meanwhile takes the keys as well, since its payments are still captured and refunded.
 _ROTATE = Statement(
     """
 UPDATE gateway_configs
    SET sealed_key = :config.sealed_key, key_last4 = :config.key_last4,
        sealed_webhook_secrets = :config.sealed_webhook_secrets, webhook_last4 = :config.webhook_last4,
        updated_at = :config.updated_at
- WHERE tenant_id = :config.tenant_id AND id = :config.id RETURNING {columns}
+ WHERE tenant_id = :config.tenant_id AND id = :config.id AND sealed_key = :was.sealed_key
+   AND sealed_webhook_secrets = :was.sealed_webhook_secrets RETURNING {columns}
 """,
     columns=_COLUMNS,
 )
@@ -97,6 +97,21 @@ _OWNER = Statement(
     "SELECT tenant_id, processor FROM stripe_accounts WHERE account_id = :owned.account_id AND is_live = :owned.is_live"
 )
 
+_ACCOUNT_OF = Statement(
+    "SELECT account_id, is_live FROM processor_accounts WHERE processor = :processor AND tenant_id = :tenant_id"
+)
+
+# Any payment proves it, so the first one in `ix_attempts_gateway_ref` will do; asked where a key is rotated whose account
+# was never known.
+_PAYMENT_OF = Statement(
+    """
+SELECT gateway_ref FROM attempts
+ WHERE operation = 'authorize' AND processor <> 'sandbox' AND gateway_ref <> '' AND processor = :processor
+   AND tenant_id = :tenant_id
+ ORDER BY gateway_ref LIMIT 1
+"""
+)
+
 # A batch at a time, since each row costs a call to Stripe, and on from the last id, so that those whose account cannot
 # be had do not keep the others from their turn.
 _UNIDENTIFIED = Statement(
@@ -137,26 +152,35 @@ class ConfigStore:
         row = await _BY_ID.fetchrow(self._database, config_id=config_id)
         return None if row is None else _config(row)
 
-    async def rotate(self, config: Config, owned: Ownership | None = None) -> Config:
-        """Replace the keys of a configuration.
+    async def rotate(self, config: Config, owned: Ownership | None = None, *, was: Config) -> Config | None:
+        """Replace the keys of a configuration; None when they were replaced in between.
 
         Raises:
             GatewayConfigConflict: when another configuration charges through the account of the new key.
-            Invalid: when the new key is of another account than the one before.
+            ProcessorAccountChanged: when the new key is of another account than the one before.
         """
         async with self._database.transaction() as tx:
-            row = await _ROTATE.fetchrow(tx, config=config)
-            if owned is not None:
+            row = await _ROTATE.fetchrow(tx, config=config, was=was)
+            if row is not None and owned is not None:
                 await _own(tx, owned, at=config.updated_at)
-        assert row is not None
-        return _config(row)
+        return None if row is None else _config(row)
+
+    async def account_of(self, config: Config) -> tuple[str, bool] | None:
+        """Read of which Stripe account and mode (live or test) a configuration is; None while that is not known."""
+        row = await _ACCOUNT_OF.fetchrow(self._database, processor=config.name, tenant_id=config.tenant_id)
+        return None if row is None else (row["account_id"], row["is_live"])
+
+    async def payment_of(self, config: Config) -> str:
+        """Read Stripe's reference of some payment that went this way; empty where none did."""
+        row = await _PAYMENT_OF.fetchrow(self._database, processor=config.name, tenant_id=config.tenant_id)
+        return "" if row is None else str(row["gateway_ref"])
 
     async def own(self, owned: Ownership, *, at: datetime) -> None:
         """Write down of which Stripe account a configuration is, and that it owns it where nobody does; again is success.
 
         Raises:
             GatewayConfigConflict: when another configuration owns it; that both are of it is written down all the same.
-            Invalid: when the configuration is of another account.
+            ProcessorAccountChanged: when the configuration is of another account.
         """
         async with self._database.transaction() as tx:
             await _note(tx, owned, at=at)
@@ -183,19 +207,14 @@ class ConfigStore:
 
 async def _note(tx: Connection, owned: Ownership, *, at: datetime) -> None:
     if await _NOTE.fetchrow(tx, owned=owned, at=at) is None:
-        raise _of_another_account()
-
-
-def _of_another_account() -> Invalid:
-    sentence = "must be a key of the same Stripe account and mode as before; add a configuration for another one"
-    return Invalid(f"secret_key {sentence}", errors=(("/secret_key", sentence),))
+        raise of_another_account()
 
 
 async def _own(tx: Connection, owned: Ownership, *, at: datetime) -> None:
     try:
         mine = await _OWN.fetchrow(tx, owned=owned, at=at)
     except asyncpg.UniqueViolationError as fault:
-        raise _of_another_account() from fault
+        raise of_another_account() from fault
     if mine is not None:
         await _note(tx, owned, at=at)
         return

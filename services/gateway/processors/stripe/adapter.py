@@ -14,6 +14,7 @@ import aiohttp
 import msgspec
 import stripe
 
+from libs.common.contracts.gateway_errors import ProcessorAccountUnreadable
 from libs.common.errors import Invalid
 from services.gateway.errors import ProcessorUnavailable
 from services.gateway.processors.port import (
@@ -33,7 +34,7 @@ from services.gateway.processors.port import (
 )
 from services.gateway.processors.stripe.amounts import UnsupportedAmount, to_stripe
 from services.gateway.processors.stripe.client import StripeAccount
-from services.gateway.processors.stripe.failures import MustBeRead, failure
+from services.gateway.processors.stripe.failures import MustBeRead, error_code, failure
 from services.gateway.processors.stripe.states import StripeObject, held, released, returned, taken
 
 _METADATA_MAX = 500
@@ -45,6 +46,8 @@ _EXPAND = ["latest_charge.balance_transaction"]
 _INTENTS, _REFUNDS = "/v1/payment_intents", "/v1/refunds"
 _IDENTIFY_SECONDS = 3.0
 """How long Stripe may take to name the account of a key; whoever adds it waits."""
+_MISSING = "resource_missing"
+"""Stripe's code where the account of the key has no such object."""
 _REFUNDS_PAGE = 100
 """Refunds of one payment that are read at a time: Stripe's largest page."""
 
@@ -181,19 +184,38 @@ class StripeProcessor:
         """Read whose key this is: Stripe's id of the account, `acct_...`.
 
         Raises:
-            Invalid: when Stripe refuses the key, or the key may not read its account.
+            Invalid: when Stripe refuses the key.
+            ProcessorAccountUnreadable: when the key may not read its account.
+            ProcessorUnavailable: when Stripe does not answer at the moment.
+        """
+        return str((await self._read_of_key("/v1/account"))["id"])
+
+    async def knows(self, payment_ref: str) -> bool:
+        """Read whether the key's account has a payment in the key's mode.
+
+        Raises:
+            Invalid: when Stripe refuses the key.
+            ProcessorAccountUnreadable: when the key may not read payments.
             ProcessorUnavailable: when Stripe does not answer at the moment.
         """
         try:
+            await self._read_of_key(_intent(payment_ref))
+        except ProcessorUnavailable as fault:
+            if isinstance(fault.__cause__, stripe.InvalidRequestError) and error_code(fault.__cause__) == _MISSING:
+                return False
+            raise
+        return True
+
+    async def _read_of_key(self, path: str) -> StripeObject:
+        try:
             async with asyncio.timeout(_IDENTIFY_SECONDS):
-                return str((await self._call("get", "/v1/account", {}))["id"])
-        except (stripe.AuthenticationError, stripe.PermissionError) as fault:
-            what = (
-                "is refused by Stripe"
-                if isinstance(fault, stripe.AuthenticationError)
-                else "must be a key that may read its own account: Stripe refuses GET /v1/account"
-            )
+                return await self._call("get", path, {})
+        except stripe.AuthenticationError as fault:
+            what = "is refused by Stripe"
             raise Invalid(f"secret_key {what}", errors=(("/secret_key", what),)) from fault
+        except stripe.PermissionError as fault:
+            what = f"must be a key that may read its own account: Stripe refuses GET {path}"
+            raise ProcessorAccountUnreadable(f"secret_key {what}", errors=(("/secret_key", what),)) from fault
         except (stripe.StripeError, aiohttp.ClientError, OSError, TimeoutError) as fault:
             raise ProcessorUnavailable("Stripe does not show whose key this is; nothing was changed") from fault
 

@@ -1,72 +1,24 @@
 """A Stripe account belongs to one configuration of one tenant."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
-from deploy.fake_stripe import FakeStripe, running_fake_stripe
 from deploy.fake_stripe.faults import Fault, FaultKind
-from libs.common.clock import ManualClock, SystemClock
-from libs.common.contracts.gateway_errors import GatewayConfigConflict
+from libs.common.clock import SystemClock
+from libs.common.contracts.gateway_errors import GatewayConfigConflict, ProcessorAccountChanged
 from libs.common.contracts.gateway_requests import (
     DeleteGatewayConfig,
     RotateGatewayKeys,
 )
 from libs.common.errors import Conflict, Invalid, NotFound
 from libs.common.ids import new_id
-from services.gateway.accounts import AccountStore, Configs, ConfigStore, KeyRing, StripeAccounts, move_account
+from services.gateway.accounts import AccountStore, KeyRing, move_account
 from services.gateway.accounts.domain import Ownership, account_name
 from services.gateway.errors import ProcessorUnavailable
-from services.gateway.processors.stripe import StripeConnections
 from services.gateway.settings import LOCAL_ENCRYPTION_KEY
+from tests.integration.gateway.accounts.conftest import Accounts
 from tests.integration.gateway.accounts.test_configs import adding
-from tests.support.databases import TestDatabase
-
-
-class Accounts:
-    """Decisions about configurations where Stripe names the account of a key."""
-
-    def __init__(
-        self, fake: FakeStripe, store: ConfigStore, clock: ManualClock, connections: StripeConnections
-    ) -> None:
-        self.fake = fake
-        keyring = KeyRing(LOCAL_ENCRYPTION_KEY)
-        accounts = StripeAccounts(
-            connections=connections,
-            platform=None,
-            platform_webhook_secrets=(),
-            store=store,
-            keyring=keyring,
-            cache_seconds=60,
-        )
-        self.store = store
-        self.configs = Configs(store=store, keyring=keyring, clock=clock, identify=accounts.identify)
-        self.before = Configs(store=store, keyring=keyring, clock=clock)
-        """As a version decided that did not ask Stripe."""
-
-    def key(self, *, of: str = "", kind: str = "sk") -> str:
-        """A new key, of an account of its own or of that of another key."""
-        key = f"{kind}_test_{new_id().hex}"
-        if of:
-            self.fake.add_key(key, of=of)
-        return key
-
-    async def owner(self, key: str) -> str | None:
-        """Which configuration owns the account of a key."""
-        async with self.store._database.connection() as connection:
-            found: str | None = await connection.fetchval(
-                "SELECT processor FROM stripe_accounts WHERE account_id = $1", self.fake.account(key).account_id
-            )
-        return found
-
-
-@pytest.fixture
-async def accounts(gateway_database: TestDatabase, clock: ManualClock) -> AsyncIterator[Accounts]:
-    async with running_fake_stripe() as fake, gateway_database.open("gateway") as database:
-        connections = StripeConnections(api_base=fake.url)
-        async with connections.open():
-            yield Accounts(fake, ConfigStore(database), clock, connections)
 
 
 async def test_a_stripe_account_belongs_to_one_configuration(accounts: Accounts, tenant_id: str) -> None:
@@ -117,7 +69,7 @@ async def test_a_key_is_rotated_within_its_account_only(accounts: Accounts, tena
     )
     with pytest.raises(GatewayConfigConflict, match=str(taken.id)):
         await accounts.configs.rotate(rotating(accounts.key(of=taken_key)))
-    with pytest.raises(Invalid, match="same Stripe account and mode"):
+    with pytest.raises(ProcessorAccountChanged, match="same Stripe account and mode"):
         await accounts.configs.rotate(rotating(accounts.key()))
     with pytest.raises(Invalid, match="secret_key is refused by Stripe"):
         # The fake takes keys of test mode only.
