@@ -26,6 +26,7 @@ from services.gateway.accounts import (
     KeyRing,
     ProcessorKind,
     StripeAccounts,
+    account_guards,
     account_workers,
     move_account,
     place_processors,
@@ -88,6 +89,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         store=configs,
         keyring=keyring,
         cache_seconds=stripe.gateway_config_cache_seconds,
+        guards=account_guards(settings.processor, stripe, clock),
     )
     processors, resolvers, circuits = place_processors(
         sandbox=sandbox,

@@ -58,6 +58,14 @@ CIRCUIT_STATE = Gauge(
 CIRCUIT_STATE_ORDINAL = Gauge(
     "b2b_circuit_breaker_state_ordinal", "The circuit's state as a number: 0 closed, 1 half open, 2 open.", ["name"]
 )
+CALLS_NOT_SENT = Counter(
+    "gateway_calls_not_sent_total",
+    "Calls that were not made because of their account: its pace, or its own circuit.",
+    ["reason"],
+)
+ACCOUNTS_PAUSED = Counter(
+    "gateway_accounts_paused_total", "Pauses of an account that the processor requested (429); alert where it goes on."
+)
 CREDENTIALS_REFUSED = Counter(
     "gateway_credentials_refused_total",
     "Calls that a processor refused because of the account's key: alert above zero.",

@@ -135,6 +135,13 @@ class StripeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What is charged through the platform's account where a payment names nothing: `pm_card_visa` in test mode."""
     stripe_return_url: WebAddress = ""
     """Where customers come back to after proving who they are."""
+    stripe_calls_per_second_live: Annotated[float, between(0.1, 100_000)] = 100.0
+    """Calls a second to one account in live mode: Stripe's own limit (https://docs.stripe.com/rate-limits). Another one
+    is by agreement with Stripe."""
+    stripe_calls_per_second_test: Annotated[float, between(0.1, 100_000)] = 25.0
+    """The same in test mode."""
+    stripe_calls_shared_by: Count = 1
+    """How many gateways call the same accounts. They share no counts, so each makes only its part of the calls."""
     stripe_webhook_secrets: tuple[str, ...] = ()
     """What the platform's webhooks are signed with, the one before it included while it is rolled."""
     stripe_webhook_tolerance_seconds: Annotated[int, between(1, 86_400)] = 300

@@ -4,6 +4,7 @@ from services.gateway.accounts.commands.configs import Configs
 from services.gateway.accounts.commands.moving import move_account
 from services.gateway.accounts.consumers import AccountConsumers
 from services.gateway.accounts.domain import ProcessorKind, config_of
+from services.gateway.accounts.guards import account_guards
 from services.gateway.accounts.routing import StripeAccounts, place_processors
 from services.gateway.accounts.secrets import KeyRing
 from services.gateway.accounts.sql.configs import ConfigStore
@@ -18,6 +19,7 @@ __all__ = [
     "KeyRing",
     "ProcessorKind",
     "StripeAccounts",
+    "account_guards",
     "account_workers",
     "config_of",
     "move_account",

@@ -1,13 +1,13 @@
 """Which processors this place has, and who is served by which: the platform's own, and the accounts of tenants.
 
 One circuit and one bulkhead per kind of processor, whatever the account: it is Stripe that is down or slow, not one account
-at it. What is one account's own trouble, a refused key or a rate limit, does not count against the circuit.
+at it. What is one account's own trouble, a refused key or a rate limit, counts for the guard of that account alone.
 """
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +17,8 @@ from libs.common.clock import Clock
 from libs.common.errors import Transient
 from libs.common.observability.logging import get_logger
 from services.gateway.accounts.domain import Config, ProcessorKind, config_of, kind_of, route
+from services.gateway.accounts.guards import statement_turn
+from services.gateway.accounts.remembered import Remembered
 from services.gateway.accounts.secrets import KeyRing
 from services.gateway.accounts.sql.configs import ConfigStore
 from services.gateway.errors import ProcessorUnavailable
@@ -34,7 +36,15 @@ from services.gateway.processors.port import (
     Void,
 )
 from services.gateway.processors.stripe import StripeAccount, StripeConnections, StripeProcessor, StripeReader
-from services.gateway.resilience import Bulkhead, Circuit, CircuitOpenError, ResilientProcessor, Retries
+from services.gateway.resilience import (
+    AccountGuard,
+    AccountGuards,
+    Bulkhead,
+    Circuit,
+    CircuitOpenError,
+    ResilientProcessor,
+    Retries,
+)
 from services.gateway.settings import ProcessorSettings
 
 log = get_logger("gateway.processors")
@@ -58,30 +68,6 @@ class WebhookAccount(msgspec.Struct, frozen=True, kw_only=True):
     """The secrets in force."""
 
 
-class _Remembered[K, V]:
-    """So many values for so many seconds; what is forgotten is read again."""
-
-    def __init__(self, *, size_max: int, seconds: float, monotonic: Callable[[], float]) -> None:
-        self._size_max, self._seconds, self._monotonic = size_max, seconds, monotonic
-        self._values: OrderedDict[K, tuple[float, V]] = OrderedDict()
-
-    def get(self, key: K) -> V | None:
-        found = self._values.get(key)
-        if found is None or found[0] < self._monotonic():
-            return None
-        self._values.move_to_end(key)
-        return found[1]
-
-    def put(self, key: K, value: V) -> None:
-        self._values[key] = (self._monotonic() + self._seconds, value)
-        self._values.move_to_end(key)
-        if len(self._values) > self._size_max:
-            self._values.popitem(last=False)
-
-    def forget(self) -> None:
-        self._values.clear()
-
-
 class StripeAccounts:
     """The Stripe accounts of this place: the platform's own from the settings, those of tenants from their configurations."""
 
@@ -94,6 +80,7 @@ class StripeAccounts:
         store: ConfigStore,
         keyring: KeyRing,
         cache_seconds: float,
+        guards: AccountGuards,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._connections = connections
@@ -101,10 +88,11 @@ class StripeAccounts:
         self._platform_webhook_secrets = tuple(platform_webhook_secrets)
         self._store = store
         self._keyring = keyring
-        self._adapters: _Remembered[str, StripeProcessor] = _Remembered(
+        self._guards = guards
+        self._adapters: Remembered[str, StripeProcessor] = Remembered(
             size_max=_ACCOUNTS_MAX, seconds=cache_seconds, monotonic=monotonic
         )
-        self._ways: _Remembered[str, tuple[Config, ...]] = _Remembered(
+        self._ways: Remembered[str, tuple[Config, ...]] = Remembered(
             size_max=_TENANTS_MAX, seconds=cache_seconds, monotonic=monotonic
         )
 
@@ -126,7 +114,11 @@ class StripeAccounts:
         found = self._adapters.get(name)
         if found is None:
             account = await self._account(name)
-            found = StripeProcessor(account, self._connections.client(account))
+            found = StripeProcessor(
+                account,
+                self._connections.client(account),
+                partial(self._count, account),
+            )
             self._adapters.put(name, found)
         return found
 
@@ -157,7 +149,14 @@ class StripeAccounts:
             ProcessorUnavailable: when this place does not have the account.
             KeyUnreadable: when its key cannot be opened.
         """
-        return StripeReader(self._connections.client(await self._account(name)))
+        account = await self._account(name)
+
+        guard = self.guard(name, is_live=account.is_live)
+        return StripeReader(self._connections.client(account), partial(statement_turn, guard))
+
+    def guard(self, name: str, *, is_live: bool) -> AccountGuard:
+        """What protects one account: its pace and its own circuit."""
+        return self._guards.of(name, is_live=is_live)
 
     async def identify(self, secret_key: str) -> str:
         """Call Stripe for the account of a key; returns the id of the account.
@@ -184,6 +183,10 @@ class StripeAccounts:
         """Read everything anew: a configuration has changed in this process."""
         self._adapters.forget()
         self._ways.forget()
+        self._guards.forget()
+
+    def _count(self, account: StripeAccount) -> None:
+        self.guard(account.name, is_live=account.is_live).bucket.count()
 
     async def _account(self, name: str) -> StripeAccount:
         config_id = config_of(name)
@@ -226,8 +229,8 @@ class _Guard:
         """Return the circuit's state."""
         return str(self.circuit.state)
 
-    def around(self, processor: Processor, retries: Retries) -> ResilientProcessor:
-        return ResilientProcessor(processor, label=self.kind, circuit=self.circuit, retries=retries)
+    def around(self, processor: Processor, retries: Retries, account: AccountGuard | None = None) -> ResilientProcessor:
+        return ResilientProcessor(processor, label=self.kind, circuit=self.circuit, retries=retries, account=account)
 
 
 _NO_ACCOUNT = NotTaken(reason=NotTakenReason.UNREACHABLE, calls=0)
@@ -291,7 +294,8 @@ class _Account:
             # This account's own trouble, before any call: it waits in the attempts table, and nobody with it.
             log.error("stripe.account_unusable", processor=self._name, reason=fault.detail)
             return None
-        return self._guard.around(adapter, self._retries)
+        account = self._accounts.guard(self._name, is_live=adapter.is_live)
+        return self._guard.around(adapter, self._retries, account)
 
 
 class PlaceProcessors:

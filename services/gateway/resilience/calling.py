@@ -1,6 +1,7 @@
 """A processor that is called again when a call fails, and not called while it is down.
 
-From the outside in: the retries of one command share its deadline; each call passes the circuit, which sees its timeout.
+From the outside in: the retries of one command share its deadline; each call waits for the turn of its account and passes
+the account's circuit, then the processor's, which sees its timeout.
 Whoever calls holds a place in the bulkhead for all of it: a processor that fails is called less.
 """
 
@@ -35,6 +36,7 @@ from services.gateway.processors.port import (
     UnknownReason,
     Void,
 )
+from services.gateway.resilience.account import AccountGuard
 from services.gateway.resilience.circuit import Circuit, CircuitOpenError
 
 CALLED_SECONDS: ContextVar[list[float] | None] = ContextVar("called_seconds", default=None)
@@ -74,6 +76,8 @@ class _TooLate(tenacity.stop.stop_base):
         return self._monotonic() + retry_state.upcoming_sleep >= self._ends_at
 
 
+_SPARE_SECONDS = 1.0
+"""How much later than a call's own timeout the account's circuit would end it: never, but for a bug."""
 _LOOK_UP = "look_up"
 """What a look-up is called in metrics, beside the operations."""
 _STATUS: dict[type[Any], str] = {
@@ -103,11 +107,13 @@ class ResilientProcessor:
         circuit: Circuit,
         retries: Retries,
         label: str = "",
+        account: AccountGuard | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._processor = processor
         self._circuit = circuit
+        self._account = account
         self._retries = retries
         self._sleep = sleep
         self._monotonic = monotonic
@@ -205,6 +211,25 @@ class ResilientProcessor:
     async def _once[R: ProcessorRequest](
         self, operation: str, call: Callable[[R], Awaitable[Finding]], request: R, *, ends_at: float
     ) -> Finding:
+        if self._account is None:
+            return await self._now(operation, call, request, ends_at=ends_at)
+        try:
+            # Before the wait for a turn, which would be in vain.
+            self._circuit.ensure_closed()
+        except CircuitOpenError:
+            return NotTaken(reason=NotTakenReason.CIRCUIT_OPEN, calls=0)
+        left = ends_at - self._monotonic()
+        return await self._account.call(
+            lambda: self._now(operation, call, request, ends_at=ends_at),
+            line=request.tenant_id,
+            # Whoever waited too long for a turn would have no time left for an answer.
+            within_seconds=max(left - self._retries.call_timeout_seconds, left / 2),
+            timeout_seconds=self._retries.call_timeout_seconds + _SPARE_SECONDS,
+        )
+
+    async def _now[R: ProcessorRequest](
+        self, operation: str, call: Callable[[R], Awaitable[Finding]], request: R, *, ends_at: float
+    ) -> Finding:
         try:
             timeout_seconds = min(self._retries.call_timeout_seconds, ends_at - self._monotonic())
             return await self._through_circuit(operation, call, request, timeout_seconds=timeout_seconds)
@@ -266,6 +291,8 @@ def _helps_to_repeat(answer: Answer) -> bool:
             return False
         case Unknown(is_worth_repeating=is_worth_repeating):
             return is_worth_repeating
+        case NotTaken(is_worth_repeating=False):
+            return False
         case NotTaken(reason=reason):
             # Another call at once would be refused just the same.
             return reason not in (NotTakenReason.CIRCUIT_OPEN, NotTakenReason.CREDENTIALS_REFUSED)

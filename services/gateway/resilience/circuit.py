@@ -66,8 +66,12 @@ class Circuit:
     the error of the call that trips it reaches its caller, timeouts are counted, and time is the given clock's.
     """
 
-    def __init__(self, *, name: str, failures_max: int, open_seconds: float, clock: Clock) -> None:
+    def __init__(
+        self, *, name: str, failures_max: int, open_seconds: float, clock: Clock, is_shown: bool = True
+    ) -> None:
+        """`is_shown` makes its state a metric: only where the name is a word of a closed set."""
         self._name = name
+        self._is_shown = is_shown
         self._clock = clock
         self._open_for = timedelta(seconds=open_seconds)
         self._opened_at = clock.now()
@@ -132,7 +136,7 @@ class Circuit:
 
     def _show(self) -> None:
         state = self.state
-        if state is self._shown:
+        if state is self._shown or not self._is_shown:
             return
         self._shown = state
         for each in CircuitState:

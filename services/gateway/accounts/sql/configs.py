@@ -101,7 +101,7 @@ _ACCOUNT_OF = Statement(
     "SELECT account_id, is_live FROM processor_accounts WHERE processor = :processor AND tenant_id = :tenant_id"
 )
 
-# Any payment proves it, so the first one in `ix_attempts_gateway_ref` will do; asked where a key is rotated whose account
+# Any payment proves it, so the first one in `ix_attempts_gateway_ref` will do; read where a key is rotated whose account
 # was never known.
 _PAYMENT_OF = Statement(
     """

@@ -55,14 +55,23 @@ _REFUNDS_PAGE = 100
 class StripeProcessor:
     """One Stripe account, as an adapter of the port."""
 
-    def __init__(self, account: StripeAccount, client: stripe.StripeClient) -> None:
+    def __init__(
+        self, account: StripeAccount, client: stripe.StripeClient, sent: Callable[[], None] = lambda: None
+    ) -> None:
+        """`sent` is called for each call that goes out."""
         self._account = account
         self._client = client
+        self._sent = sent
 
     @property
     def name(self) -> str:
         """The account's name in our books."""
         return self._account.name
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it moves real money."""
+        return self._account.is_live
 
     async def authorize(self, request: Authorize) -> Answer:
         """Create and confirm a payment intent that is captured later."""
@@ -263,6 +272,7 @@ class StripeProcessor:
         The SDK's raw request: the same client, keys, version and errors, without an object for every member of the answer,
         which costs as much again as all the rest of the call (measured).
         """
+        self._sent()
         key = {} if request is None else {"idempotency_key": request.idempotency_key}
         answered = await self._client.raw_request_async(method, path, **params, **key)
         found: StripeObject = answered.data

@@ -27,6 +27,11 @@ class StripeAccount(msgspec.Struct, frozen=True, kw_only=True):
     return_url: str = ""
     """Where the customer comes back to after proving who they are; empty: Stripe's client library leads the way."""
 
+    @property
+    def is_live(self) -> bool:
+        """Live or test mode, which have limits of their own; Stripe refuses a key whose prefix is not true."""
+        return self.secret_key.partition("_")[2].startswith("live_")
+
     def __repr__(self) -> str:
         """Name the account, never its key."""
         return f"StripeAccount({self.name!r})"

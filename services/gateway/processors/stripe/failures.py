@@ -16,6 +16,9 @@ from services.gateway.processors.port import Declined, DeclineReason, NotTaken, 
 
 log = get_logger("gateway.stripe")
 
+_LIMIT = "stripe-rate-limited-reason"
+"""The header in which Stripe names the limit that was met: one of the account, or `resource-specific`
+(https://docs.stripe.com/rate-limits)."""
 _MISSING = "resource_missing"
 """Stripe's code where the account of the key has no such object."""
 
@@ -121,7 +124,12 @@ def _answered(fault: stripe.StripeError, *, builds_on_payment: bool) -> Failure:
                 codes=codes,
             )
         case stripe.RateLimitError():
-            return NotTaken(reason=NotTakenReason.RATE_LIMITED, retry_after_seconds=wait)
+            return NotTaken(
+                reason=NotTakenReason.RATE_LIMITED,
+                is_worth_repeating=headers.get("stripe-should-retry") != "false",
+                is_of_object=code == "lock_timeout" or headers.get(_LIMIT) == "resource-specific",
+                retry_after_seconds=wait,
+            )
         case stripe.IdempotencyError():
             # The key is known with other parameters: a bug of ours, and no word about what the first request did.
             log.error("stripe.key_reused", request_id=fault.request_id)
@@ -130,13 +138,13 @@ def _answered(fault: stripe.StripeError, *, builds_on_payment: bool) -> Failure:
             return _credentials_refused(fault)
         case stripe.InvalidRequestError() if code == _MISSING and builds_on_payment:
             # We have the payment's reference from Stripe itself, so the key is of another account, or of the other mode.
-            return _credentials_refused(fault)
+            return msgspec.structs.replace(_credentials_refused(fault), is_of_object=True)
         case stripe.InvalidRequestError():
             reason = decline_reason(code, otherwise=DeclineReason.PROCESSOR_REFUSED)
             return MustBeRead(otherwise=Declined(reason=reason, detail=sentence(fault.user_message)))
         case _ if status == HTTPStatus.CONFLICT and code == "lock_timeout":
             # Somebody else holds the object; this request did nothing. (Stripe answers 429 now, 409 before.)
-            return NotTaken(reason=NotTakenReason.RATE_LIMITED, retry_after_seconds=wait)
+            return NotTaken(reason=NotTakenReason.RATE_LIMITED, is_of_object=True, retry_after_seconds=wait)
         case _ if status == HTTPStatus.CONFLICT and code == "idempotency_key_in_use":
             return Unknown(reason=UnknownReason.CALL_IN_PROGRESS, retry_after_seconds=wait)
         case _:

@@ -1,7 +1,7 @@
 """The statement of one Stripe account: each call reads one page, and nothing is changed by any."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -33,8 +33,10 @@ type _Object = dict[str, Any]
 class StripeReader:
     """The port to a statement, spoken to Stripe."""
 
-    def __init__(self, client: stripe.StripeClient) -> None:
+    def __init__(self, client: stripe.StripeClient, turn: Callable[[], Awaitable[None]] | None = None) -> None:
+        """`turn` waits until a call may go out; it raises `ProcessorUnavailable` where none may for long."""
         self._client = client
+        self._turn = turn
 
     async def movements(self, *, since: datetime, cursor: str = "") -> StatementPage[StatementMovement]:
         """Read what moved since an instant."""
@@ -106,6 +108,8 @@ class StripeReader:
         )
 
     async def _get(self, path: str, params: _Object) -> _Object:
+        if self._turn is not None:
+            await self._turn()
         try:
             async with asyncio.timeout(_PAGE_SECONDS):
                 answered = await self._client.raw_request_async("get", path, **params)

@@ -7,10 +7,10 @@ import pytest
 from deploy.fake_stripe import FakeStripe, running_fake_stripe
 from libs.common.clock import ManualClock
 from libs.common.ids import new_id
-from services.gateway.accounts import Configs, ConfigStore, KeyRing, StripeAccounts
+from services.gateway.accounts import Configs, ConfigStore, KeyRing, StripeAccounts, account_guards
 from services.gateway.processors.port import Approved
 from services.gateway.processors.stripe import StripeAccount, StripeConnections, StripeProcessor
-from services.gateway.settings import LOCAL_ENCRYPTION_KEY
+from services.gateway.settings import LOCAL_ENCRYPTION_KEY, ProcessorSettings, StripeSettings
 from tests.support.databases import TestDatabase
 from tests.support.stripe import authorize
 
@@ -31,6 +31,7 @@ class Accounts:
             store=store,
             keyring=keyring,
             cache_seconds=60,
+            guards=account_guards(ProcessorSettings(), StripeSettings(), clock),
         )
         self.store = store
         self.configs = Configs(

@@ -237,7 +237,9 @@ class TestBadDays:
     async def test_an_object_in_use_is_not_taken(self, place: Place) -> None:
         request = capture(await held(place))
         place.fake.faults.add(Fault(kind=FaultKind.LOCK_TIMEOUT, times=1))
-        assert await place.processor().capture(request) == NotTaken(reason=NotTakenReason.RATE_LIMITED)
+        assert await place.processor().capture(request) == NotTaken(
+            reason=NotTakenReason.RATE_LIMITED, is_of_object=True
+        )
 
     async def test_a_key_that_is_in_use_is_unknown(self, place: Place) -> None:
         request = authorize(timeout_seconds=0.1)

@@ -45,6 +45,26 @@ def test_wish_to_be_left_alone_is_read_and_bounded(retry_after: str, seconds: fl
     )
 
 
+@pytest.mark.parametrize(
+    ("headers", "code", "is_worth", "is_of_object"),
+    [
+        ({}, "rate_limit", True, False),
+        ({"Stripe-Should-Retry": "false"}, "rate_limit", False, False),
+        ({"Stripe-Rate-Limited-Reason": "global-rate"}, "rate_limit", True, False),
+        ({"Stripe-Rate-Limited-Reason": "resource-specific"}, "rate_limit", True, True),
+        ({}, "lock_timeout", True, True),
+    ],
+)
+def test_limit_is_of_the_account_or_of_one_object(
+    headers: dict[str, str], code: str, is_worth: bool, is_of_object: bool
+) -> None:
+    limited = stripe.RateLimitError("busy", headers=headers, json_body={"error": {"code": code}})
+    answer = failure(limited, builds_on_payment=False)
+    assert answer == NotTaken(
+        reason=NotTakenReason.RATE_LIMITED, is_worth_repeating=is_worth, is_of_object=is_of_object
+    )
+
+
 @pytest.mark.parametrize("builds_on_payment", [True, False])
 def test_key_that_is_not_accepted_has_taken_nothing(builds_on_payment: bool) -> None:
     for withdrawn in (stripe.AuthenticationError("no such key"), stripe.PermissionError("not with this key")):
@@ -57,7 +77,7 @@ def test_key_that_is_not_accepted_has_taken_nothing(builds_on_payment: bool) -> 
 def test_payment_that_an_account_does_not_have_shows_a_key_of_another() -> None:
     missing: Exception = stripe.InvalidRequestError("No such payment", None, code="resource_missing", http_status=404)  # type: ignore[no-untyped-call]
     assert failure(missing, builds_on_payment=True) == NotTaken(
-        reason=NotTakenReason.CREDENTIALS_REFUSED, retry_after_seconds=CREDENTIALS_PAUSE_SECONDS
+        reason=NotTakenReason.CREDENTIALS_REFUSED, is_of_object=True, retry_after_seconds=CREDENTIALS_PAUSE_SECONDS
     )
     assert isinstance(failure(missing, builds_on_payment=False), MustBeRead)
 
@@ -114,7 +134,7 @@ def test_object_in_use_was_not_touched() -> None:
     body = {"error": {"code": "lock_timeout"}}
     in_use = stripe.APIError("in use", http_status=409, json_body=body, headers={"Retry-After": "1"})
     assert failure(in_use, builds_on_payment=False) == NotTaken(
-        reason=NotTakenReason.RATE_LIMITED, retry_after_seconds=1.0
+        reason=NotTakenReason.RATE_LIMITED, is_of_object=True, retry_after_seconds=1.0
     )
     key_in_use = stripe.APIError("in use", http_status=409, json_body={"error": {"code": "idempotency_key_in_use"}})
     assert failure(key_in_use, builds_on_payment=False) == Unknown(reason=UnknownReason.CALL_IN_PROGRESS)

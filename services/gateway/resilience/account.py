@@ -1,0 +1,116 @@
+"""What protects one account at a processor from our insistence, and all others from it: its pace, and a circuit of its own.
+
+The circuit of a processor is for what is the processor's fault; here counts what is the account's: a key that is refused,
+and more calls than it may make. Kept in this process alone, for as many accounts as there is room for.
+"""
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from libs.common.clock import Clock
+from libs.common.observability.logging import get_logger
+from services.gateway import metrics
+from services.gateway.processors.port import Finding, NotTaken, NotTakenReason
+from services.gateway.resilience.bucket import Bucket, NotSentError
+from services.gateway.resilience.circuit import Circuit, CircuitOpenError
+
+log = get_logger("gateway.accounts")
+
+_PAUSE_SECONDS = 1.0
+"""How long an account is left alone that has made too many calls, where the processor names no time."""
+_GUARDS_MAX = 10_000
+"""Accounts that are remembered; the one that was used longest ago makes room."""
+_ACCOUNTS_FAULTS = frozenset({NotTakenReason.CREDENTIALS_REFUSED, NotTakenReason.RATE_LIMITED})
+"""What an account is answered because of itself."""
+
+
+class _Failed(Exception):
+    """Carries an answer that counts as a failure of the account through its circuit."""
+
+    def __init__(self, answer: NotTaken) -> None:
+        super().__init__(answer.reason)
+        self.answer = answer
+
+
+class AccountGuard:
+    """The pace and the circuit of one account."""
+
+    def __init__(self, name: str, *, per_second: float, failures_max: int, open_seconds: float, clock: Clock) -> None:
+        self._name = name
+        self.bucket = Bucket(per_second=per_second)
+        self._open_seconds = open_seconds
+        self._new_circuit = partial(
+            Circuit, name=name, failures_max=failures_max, open_seconds=open_seconds, clock=clock, is_shown=False
+        )
+        self._circuit = self._new_circuit()
+        self._last = NotTakenReason.RATE_LIMITED
+
+    def close(self) -> None:
+        """Let calls go out again: the key may be another one."""
+        self._circuit = self._new_circuit()
+
+    async def call(
+        self, call: Callable[[], Awaitable[Finding]], *, line: str, within_seconds: float, timeout_seconds: float
+    ) -> Finding:
+        """Make a call when its turn has come; where it does not come in time, the answer is that nothing was sent."""
+        try:
+            self._circuit.ensure_closed()
+            await self.bucket.turn(line, within_seconds=within_seconds)
+        except CircuitOpenError:
+            return self._paused()
+        except NotSentError as fault:
+            metrics.CALLS_NOT_SENT.labels("pace").inc()
+            reason = NotTakenReason.RATE_LIMITED
+            return NotTaken(reason=reason, calls=0, retry_after_seconds=fault.wait_seconds, is_worth_repeating=False)
+        self.bucket.give_back()
+        return await self._counted(call, timeout_seconds=timeout_seconds)
+
+    async def _counted(self, call: Callable[[], Awaitable[Finding]], *, timeout_seconds: float) -> Finding:
+        async def judged() -> Finding:
+            answer = await call()
+            if isinstance(answer, NotTaken) and answer.reason in _ACCOUNTS_FAULTS and not answer.is_of_object:
+                raise _Failed(answer)
+            return answer
+
+        try:
+            return await self._circuit.call(judged, timeout_seconds=timeout_seconds)
+        except CircuitOpenError:
+            return self._paused()
+        except _Failed as failed:
+            self._last = failed.answer.reason
+            if self._last is NotTakenReason.RATE_LIMITED:
+                seconds = failed.answer.retry_after_seconds or _PAUSE_SECONDS
+                metrics.ACCOUNTS_PAUSED.inc()
+                log.warning("account.paused", processor=self._name, seconds=seconds)
+                self.bucket.pause(seconds)
+            return failed.answer
+
+    def _paused(self) -> NotTaken:
+        metrics.CALLS_NOT_SENT.labels("circuit").inc()
+        return NotTaken(reason=self._last, calls=0, retry_after_seconds=self._open_seconds, is_worth_repeating=False)
+
+
+class AccountGuards:
+    """The guards of all accounts, made when they are first used."""
+
+    def __init__(self, make: Callable[[str, bool], AccountGuard], *, size_max: int = _GUARDS_MAX) -> None:
+        """`make` makes the guard of an account, given its name and whether it is of live mode."""
+        self._make = make
+        self._size_max = size_max
+        self._guards: OrderedDict[str, AccountGuard] = OrderedDict()
+
+    def of(self, name: str, *, is_live: bool) -> AccountGuard:
+        """Return the guard of an account."""
+        found = self._guards.get(name)
+        if found is None:
+            found = self._guards[name] = self._make(name, is_live)
+            if len(self._guards) > self._size_max:
+                self._guards.popitem(last=False)
+        self._guards.move_to_end(name)
+        return found
+
+    def forget(self) -> None:
+        """Forget what is known of accounts but their pace: a key has changed, perhaps the one that was refused."""
+        for guard in self._guards.values():
+            guard.close()

@@ -1,0 +1,117 @@
+"""Each account at Stripe has a pace, a pause and a circuit of its own, whatever its neighbours do."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from deploy.fake_stripe import FakeStripe, running_fake_stripe
+from deploy.fake_stripe.faults import Fault, FaultKind
+from libs.common.clock import ManualClock
+from libs.common.ids import new_id
+from services.gateway.accounts import Configs, ConfigStore, KeyRing, StripeAccounts, account_guards, place_processors
+from services.gateway.processors.port import Approved, NotTaken, NotTakenReason, Processors
+from services.gateway.processors.sandbox import SandboxProcessor
+from services.gateway.processors.stripe import StripeConnections
+from services.gateway.settings import LOCAL_ENCRYPTION_KEY, ProcessorSettings, StripeSettings
+from tests.integration.gateway.accounts.test_configs import adding
+from tests.support.databases import TestDatabase
+from tests.support.stripe import authorize
+
+PER_SECOND = 20.0
+
+
+class Limits:
+    """The processors of a place at a fake Stripe, each account with few calls a second."""
+
+    def __init__(self, fake: FakeStripe, processors: Processors, configs: Configs) -> None:
+        self.fake = fake
+        self.processors = processors
+        self._configs = configs
+
+    async def account(self) -> tuple[str, str]:
+        """A tenant with an account of its own; returns the tenant and the account's name in our books."""
+        tenant_id = f"tenant-{new_id().hex[:12]}"
+        await self._configs.add(adding(tenant_id, secret_key=f"sk_test_{new_id().hex}"))
+        return tenant_id, await self.processors.choose(tenant_id=tenant_id, currency="BRL")
+
+    async def hold(self, whose: tuple[str, str], *, timeout_seconds: float = 5.0) -> object:
+        tenant_id, name = whose
+        request = authorize(tenant_id=tenant_id, timeout_seconds=timeout_seconds)
+        return await self.processors.named(name).authorize(request)
+
+
+@pytest.fixture
+async def limits(gateway_database: TestDatabase, clock: ManualClock) -> AsyncIterator[Limits]:
+    async with running_fake_stripe() as fake, gateway_database.open("gateway") as database:
+        processor = ProcessorSettings(max_retries=0, processor_timeout_seconds=2, circuit_breaker_failure_threshold=3)
+        stripe = StripeSettings(stripe_calls_per_second_test=2 * PER_SECOND, stripe_calls_shared_by=2)
+        connections, store = StripeConnections(api_base=fake.url), ConfigStore(database)
+        keyring = KeyRing(LOCAL_ENCRYPTION_KEY)
+        accounts = StripeAccounts(
+            connections=connections,
+            platform=None,
+            platform_webhook_secrets=(),
+            store=store,
+            keyring=keyring,
+            cache_seconds=60,
+            guards=account_guards(processor, stripe, clock),
+        )
+        processors, _, _ = place_processors(
+            sandbox=SandboxProcessor(clock=clock), accounts=accounts, settings=processor, default="sandbox", clock=clock
+        )
+        async with connections.open():
+            yield Limits(fake, processors, Configs(store=store, keyring=keyring, clock=clock))
+
+
+async def test_calls_of_one_account_are_spread_and_its_neighbour_does_not_wait(limits: Limits) -> None:
+    busy, quiet = await limits.account(), await limits.account()
+    began = time.monotonic()
+    many = [asyncio.create_task(limits.hold(busy)) for _ in range(14)]
+    await asyncio.sleep(0)
+    assert isinstance(await limits.hold(quiet), Approved)
+    neighbour = time.monotonic() - began
+    answers = await asyncio.gather(*many)
+    assert all(isinstance(answer, Approved) for answer in answers)
+    # Two at once, then one every twentieth of a second.
+    assert time.monotonic() - began >= 12 / PER_SECOND * 0.95
+    assert neighbour < 6 / PER_SECOND
+
+
+async def test_what_finds_no_turn_in_time_was_never_sent(limits: Limits) -> None:
+    account = await limits.account()
+    answers = await asyncio.gather(*(limits.hold(account, timeout_seconds=0.5) for _ in range(30)))
+    sent = [answer for answer in answers if isinstance(answer, Approved)]
+    waiting = [answer for answer in answers if isinstance(answer, NotTaken)]
+    assert len(sent) + len(waiting) == 30
+    assert {(answer.reason, answer.calls) for answer in waiting} == {(NotTakenReason.RATE_LIMITED, 0)}
+    held = sum(len(limits.fake._accounts._by_id[each].test.payment_intents) for each in limits.fake._accounts._by_id)
+    assert held == len(sent) >= 5
+
+
+async def test_a_limit_of_stripe_pauses_its_account_alone(limits: Limits) -> None:
+    account, neighbour = await limits.account(), await limits.account()
+    limits.fake.faults.add(Fault(kind=FaultKind.RATE_LIMIT, seconds=7, times=1))
+    first = await limits.hold(account)
+    assert isinstance(first, NotTaken)
+    assert (first.calls, first.retry_after_seconds) == (1, 7)
+    second = await limits.hold(account)
+    assert isinstance(second, NotTaken)
+    assert (second.reason, second.calls) == (NotTakenReason.RATE_LIMITED, 0)
+    assert second.retry_after_seconds == pytest.approx(7, abs=0.5)
+    assert isinstance(await limits.hold(neighbour), Approved)
+
+
+async def test_a_refused_key_stops_its_account_alone(limits: Limits, clock: ManualClock) -> None:
+    account, neighbour = await limits.account(), await limits.account()
+    limits.fake.faults.add(Fault(kind=FaultKind.UNAUTHORIZED, times=3))
+    for calls in (1, 1, 1, 0):
+        refused = await limits.hold(account)
+        assert isinstance(refused, NotTaken)
+        assert (refused.reason, refused.calls) == (NotTakenReason.CREDENTIALS_REFUSED, calls)
+    assert isinstance(await limits.hold(neighbour), Approved)
+    assert "stripe" in limits.processors.available()
+    clock.advance(timedelta(seconds=31))
+    assert isinstance(await limits.hold(account), Approved)
