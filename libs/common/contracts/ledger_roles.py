@@ -49,6 +49,8 @@ class Role(StrEnum):
     """What moved at the processor and fits nothing, until a person has decided."""
     DEFERRED_REVENUE = "DEFERRED_REVENUE"
     """What was captured and is not earned yet."""
+    PLATFORM_FEES = "PLATFORM_FEES"
+    """What the platform takes that the tenant's account at the processor is connected to."""
 
 
 class AccountRole(msgspec.Struct, frozen=True, kw_only=True):

@@ -111,6 +111,11 @@ ROLES: Mapping[Role, RoleTerms] = MappingProxyType(
             meaning="What was captured and is not earned yet, where the tenant lets this account play `REVENUE`.",
             account_types=(_LIABILITY,),
         ),
+        Role.PLATFORM_FEES: RoleTerms(
+            label="Platform Fees",
+            meaning="What the platform takes that the tenant's account at the processor is connected to.",
+            account_types=(_EXPENSE,),
+        ),
     }
 )
 """Every role, in the order in which the rules are shown."""

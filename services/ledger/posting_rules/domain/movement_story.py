@@ -129,7 +129,13 @@ MOVEMENT_STORIES = (
             _charge(15050, (_FEE, 467), (_TAX, 30), (_PLATFORM, 200)),
             Available(ref="txn_charge", net_minor=14353),
         ),
-        closing=_SOLD | {"PROCESSOR_AVAILABLE BRL": 14353, "PROCESSOR_FEES BRL": 667, "TAX_RECOVERABLE BRL": 30},
+        closing=_SOLD
+        | {
+            "PROCESSOR_AVAILABLE BRL": 14353,
+            "PROCESSOR_FEES BRL": 467,
+            "TAX_RECOVERABLE BRL": 30,
+            "PLATFORM_FEES BRL": 200,
+        },
     ),
     MovementStory(
         title="Charge in another currency than the account settles in",

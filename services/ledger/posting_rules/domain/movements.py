@@ -52,10 +52,10 @@ FEE_ROLES: Mapping[FeeKind, Role] = MappingProxyType(
     {
         FeeKind.PROCESSOR: Role.PROCESSOR_FEES,
         FeeKind.TAX: Role.TAX_RECOVERABLE,
-        FeeKind.PLATFORM: Role.PROCESSOR_FEES,
+        FeeKind.PLATFORM: Role.PLATFORM_FEES,
     }
 )
-"""Where each part of a fee stands; what a platform takes is a fee to the tenant whose money it is taken of."""
+"""Where each part of a fee stands."""
 
 
 class Movement(msgspec.Struct, frozen=True, kw_only=True):

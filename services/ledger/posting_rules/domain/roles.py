@@ -104,7 +104,7 @@ PROBE = Chart(tenant_id="probe", roles={role: account_id for account_id, role in
 
 _NOW = datetime(1970, 1, 1, tzinfo=UTC)
 
-_FEES = ((FeeKind.PROCESSOR, 1), (FeeKind.TAX, 1))
+_FEES = ((FeeKind.PROCESSOR, 1), (FeeKind.TAX, 1), (FeeKind.PLATFORM, 1))
 
 _MOVED: Mapping[MovementKind, tuple[int, tuple[tuple[FeeKind, int], ...]]] = {
     MovementKind.CHARGE: (1, _FEES),

@@ -164,6 +164,7 @@ PLAYED_BY = {
     Role.TAX_RECOVERABLE: "asset expense",
     Role.SUSPENSE: "asset liability",
     Role.DEFERRED_REVENUE: "liability",
+    Role.PLATFORM_FEES: "expense",
 }
 """The types that may play a role, as an accountant has written them down; the platform's own account has the first."""
 
@@ -187,9 +188,10 @@ SET_AGAINST = {
     Role.DISPUTE_LOSSES: "DISPUTE_CLEARING",
     Role.FX_GAIN_LOSS: "FX_POSITION",
     Role.PROCESSOR_PENDING: "PROCESSOR_AVAILABLE CASH REFUND_CLEARING DISPUTE_CLEARING GATEWAY_CLEARING "
-    "PROCESSOR_FEES TAX_RECOVERABLE RESERVES SUSPENSE FX_POSITION",
+    "PROCESSOR_FEES TAX_RECOVERABLE PLATFORM_FEES RESERVES SUSPENSE FX_POSITION",
     Role.REFUND_CLEARING: "REFUND_EXPENSE FX_POSITION",
     Role.TAX_RECOVERABLE: "CASH FX_POSITION",
+    Role.PLATFORM_FEES: "FX_POSITION CASH",
     Role.FX_POSITION: "PROCESSOR_FEES DISPUTE_CLEARING GATEWAY_CLEARING RESERVES SUSPENSE",
 }
 """Roles between which some rule moves money, each pair once."""
