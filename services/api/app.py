@@ -35,6 +35,7 @@ from services.api.http.problems import reference
 from services.api.http.requests import Ask
 from services.api.idempotency import FORGET_KEYS_EVERY_SECONDS, Idempotency, forget_expired_keys
 from services.api.payments import (
+    Abandoner,
     Answers,
     Operations,
     Outcomes,
@@ -140,13 +141,20 @@ def build(
         batch_max=settings.sweep.sweep_batch_max,
     )
 
+    abandoner = Abandoner(
+        database,
+        clock=clock,
+        after=timedelta(seconds=settings.sweep.abandon_after_seconds),
+        batch_max=settings.sweep.sweep_batch_max,
+    )
+
     unasked = [
         Worker(
             name="forget expired keys",
             every_seconds=FORGET_KEYS_EVERY_SECONDS,
             run=partial(forget_expired_keys, database, clock),
         ),
-        *payment_workers(sweeper, sweep_every_seconds=settings.sweep.sweep_every_seconds),
+        *payment_workers(sweeper, abandoner, sweep_every_seconds=settings.sweep.sweep_every_seconds),
     ]
     if read_keys is not None:
         rereading = partial(read_again, tokens, read_keys)

@@ -38,6 +38,7 @@ STAGES_WAITING = (
 """The stages in which a payment waits for another service; `captured`: taken, and not in the books."""
 WAITING = Gauge("payments_waiting", "Payments and refunds that wait for another service.", ["stage"])
 WAITING_OLDEST = Gauge("payments_waiting_oldest_seconds", "Age of the one that has waited longest.", ["stage"])
+ABANDONED = Counter("payments_abandoned_total", "Payments cancelled since their customer did not come back.")
 SWEPT = Counter("payments_swept_total", "Commands published again since their outcome did not come.", ["stage"])
 
 

@@ -107,6 +107,10 @@ class SweepSettings(msgspec.Struct, frozen=True, kw_only=True):
     remembers what it has requested of a processor."""
     sweep_every_seconds: Short = 10.0
     """How often payments that wait too long are looked for."""
+    abandon_after_seconds: Annotated[float, between(60, 30 * 86_400)] = 86_400.0
+    """How long a payment waits for its customer (REQUIRES_ACTION) before it is cancelled at the processor. A day, as long as a
+    checkout of Stripe's own stays open: who went to fetch a card or a telephone is back by then, and who has left does not
+    keep an order open for weeks."""
     sweep_batch_max: Count = 200
     """Payments, and as many refunds, that one round takes at most."""
 

@@ -107,6 +107,8 @@ class VoidPayment(PaymentCommand, frozen=True, kw_only=True):
 
     gateway_ref: str
     """The processor's reference of the authorization."""
+    reason: str = ""
+    """`abandoned` where the customer has left; else empty."""
 
 
 @command(

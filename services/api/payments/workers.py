@@ -1,7 +1,7 @@
 """Payments that wait are swept and measured on a clock."""
 
 from libs.common.service import Worker
-from services.api.payments.commands import Sweeper
+from services.api.payments.commands import Abandoner, Sweeper
 
 MEASURE_EVERY_SECONDS = 10.0
 """How fresh the gauges of waiting payments are."""
@@ -9,10 +9,15 @@ FORGET_SWEEPS_EVERY_SECONDS = 3_600.0
 """How often sweeps of payments that have gone on are looked for."""
 
 
-def payment_workers(sweeper: Sweeper, *, sweep_every_seconds: float) -> list[Worker]:
+ABANDON_EVERY_SECONDS = 60.0
+"""How often customers who have left are looked for."""
+
+
+def payment_workers(sweeper: Sweeper, abandoner: Abandoner, *, sweep_every_seconds: float) -> list[Worker]:
     """Build the workers of payments."""
     return [
         Worker(name="sweep waiting payments", every_seconds=sweep_every_seconds, run=sweeper.sweep),
         Worker(name="measure waiting payments", every_seconds=MEASURE_EVERY_SECONDS, run=sweeper.measure),
+        Worker(name="cancel abandoned payments", every_seconds=ABANDON_EVERY_SECONDS, run=abandoner.abandon),
         Worker(name="forget sweeps", every_seconds=FORGET_SWEEPS_EVERY_SECONDS, run=sweeper.forget),
     ]

@@ -189,6 +189,11 @@ payment_intents = sa.Table(
             "(capture_method = 'automatic' OR capturing_minor > 0 OR captured_minor > 0 OR is_voiding))"
         ),
     ),
+    sa.Index(
+        "ix_payment_intents_customers",
+        "updated_at",
+        postgresql_where=sa.text("status = 'REQUIRES_ACTION' AND NOT is_voiding"),
+    ),
     # Lists are ordered by creation, newest first; each filter that people use has an index in that order.
     sa.Index("ix_payment_intents_created", "tenant_id", sa.text("created_at DESC"), sa.text("id DESC")),
     sa.Index("ix_payment_intents_status", "tenant_id", "status", sa.text("created_at DESC"), sa.text("id DESC")),

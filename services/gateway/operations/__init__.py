@@ -5,7 +5,7 @@ from services.gateway.operations.consumers import OperationConsumers
 from services.gateway.operations.domain.attempts import UNHEARD, Attempt, AttemptStatus, attempt_id
 from services.gateway.operations.domain.changes import NO_CODES
 from services.gateway.operations.domain.patience import Patience
-from services.gateway.operations.schemas import action_required, outcome
+from services.gateway.operations.schemas import action_required, hold_watched, outcome
 from services.gateway.operations.sql.attempts import (
     COLUMNS,
     OUTCOME,
@@ -31,6 +31,7 @@ __all__ = [
     "action_required",
     "attempt_id",
     "attempt_of",
+    "hold_watched",
     "open_attempts",
     "operation_workers",
     "outcome",

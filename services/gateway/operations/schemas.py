@@ -55,6 +55,13 @@ def action_required(attempt: Attempt, *, at: datetime) -> Publication:
     return _publication(attempt, message, at=at)
 
 
+def hold_watched(attempt: Attempt, *, at: datetime) -> Publication:
+    """Report until when funds are held that were reported to be held before: an event of its own."""
+    message = PaymentAuthorized(**_payment(attempt), gateway_ref=attempt.gateway_ref, expires_at=attempt.expires_at)
+    first = _publication(attempt, message, at=at)
+    return msgspec.structs.replace(first, event_id=derived_id(first.event_id, "expires_at"))
+
+
 def capture_reported(
     received: Received[ReportCapture], *, amount_minor: int, currency: str, at: datetime
 ) -> Publication:

@@ -10,7 +10,7 @@ from libs.common.ids import new_id
 from libs.common.messaging import Publication
 from libs.common.money import format_minor
 from libs.common.observability.correlation import Correlation
-from services.api.payments.domain import Decision, Fact, PaymentIntent
+from services.api.payments.domain import Decision, Fact, PaymentIntent, Stage
 
 
 def publications_of(decision: Decision, *, at: datetime, correlation: Correlation) -> list[Publication]:
@@ -88,6 +88,8 @@ def _message(decision: Decision, fact: Fact, *, envelope: dict[str, Any]) -> Mes
                 amount_minor=intent.amount_minor,
                 currency=intent.currency,
                 gateway_ref=intent.gateway_ref or "",
+                # Nobody has proven anything: whoever cancels it, the customer has left.
+                reason="abandoned" if intent.stage is Stage.ABANDONING else "",
             )
         case Fact.VOIDED:
             return api.PaymentVoided(**envelope)

@@ -68,6 +68,9 @@ def authorize(intent: PaymentIntent, *, gateway_ref: str, at: datetime, expires_
         NotYet: when nobody has confirmed the intent yet.
     """
     is_manual = intent.capture_method is CaptureMethod.MANUAL
+    if intent.stage is Stage.AUTHORIZED and intent.expires_at is None and expires_at is not None:
+        # Reported once more, by now with the end of the hold.
+        return changed(intent, (), at=at, changes={"expires_at": expires_at})
     decision = decide(
         intent,
         Happening.AUTHORIZED,

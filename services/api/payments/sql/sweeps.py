@@ -44,6 +44,17 @@ SELECT {columns}, CASE WHEN s.version = i.version THEN s.repeats ELSE 0 END AS r
     is_waiting=IS_WAITING,
 )
 
+# By `ix_payment_intents_customers`. Rows that another process has locked are passed over: it cancels them, or moves them.
+_DUE_CUSTOMERS = Statement(
+    """
+SELECT {columns}, 0 AS repeats, {correlation} FROM payment_intents i
+ WHERE i.status = 'REQUIRES_ACTION' AND NOT i.is_voiding AND i.updated_at < :before
+ ORDER BY i.updated_at LIMIT :limit FOR UPDATE OF i SKIP LOCKED
+""",
+    columns=INTENT_COLUMNS,
+    correlation=_CORRELATION,
+)
+
 # The refund's row alone is locked: its payment may change while the refund waits.
 _DUE_REFUNDS = Statement(
     """
@@ -112,6 +123,11 @@ async def due_intents(tx: Connection, *, before: datetime, after: datetime, now:
     """Lock the intents that have waited since before an instant, oldest first, and may be swept `now`."""
     rows = await _DUE_INTENTS.fetch(tx, before=before, after=after, now=now, limit=limit)
     return [_due(row) for row in rows]
+
+
+async def due_customers(tx: Connection, *, before: datetime, limit: int) -> list[Due]:
+    """Lock the intents that have waited for their customer since before an instant, oldest first."""
+    return [_due(row) for row in await _DUE_CUSTOMERS.fetch(tx, before=before, limit=limit)]
 
 
 async def due_refunds(tx: Connection, *, before: datetime, after: datetime, now: datetime, limit: int) -> list[Due]:

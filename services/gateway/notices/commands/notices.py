@@ -19,7 +19,16 @@ from services.gateway.notices.domain import Dispute
 from services.gateway.notices.schemas import amount_changed
 from services.gateway.notices.schemas import dispute as dispute_message
 from services.gateway.notices.sql.payments import NoticeStore, Payment, RacedError
-from services.gateway.operations import NO_CODES, UNHEARD, Attempt, AttemptStatus, action_required, attempt_id, outcome
+from services.gateway.operations import (
+    NO_CODES,
+    UNHEARD,
+    Attempt,
+    AttemptStatus,
+    action_required,
+    attempt_id,
+    hold_watched,
+    outcome,
+)
 from services.gateway.processors.port import (
     ActionRequiredNotice,
     Applied,
@@ -124,7 +133,20 @@ class _Change:
         return Applied.APPLIED
 
     async def authorized(self, notice: AuthorizedNotice) -> Applied:
+        if self._lacks_its_end(notice.expires_at):
+            # Another notice of the same hold came first, and did not know until when it is.
+            watched = msgspec.structs.replace(self._authorization, expires_at=notice.expires_at)
+            await self._payment.change(watched, at=self._now)
+            await self._payment.publish([hold_watched(watched, at=notice.happened_at)])
+            return Applied.APPLIED
         return await self._hold(notice, expires_at=notice.expires_at)
+
+    def _lacks_its_end(self, expires_at: datetime | None) -> bool:
+        held = self._authorization
+        is_watched = held.status is AttemptStatus.APPROVED and held.capture_method == "manual"
+        # Where anything was requested of the hold since, somebody has looked after it.
+        is_last = all(attempt.operation is Operation.AUTHORIZE for attempt in self._payment.attempts)
+        return expires_at is not None and held.expires_at is None and is_watched and is_last
 
     async def declined(self, notice: DeclinedNotice) -> Applied:
         held = self._authorization

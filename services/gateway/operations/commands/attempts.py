@@ -124,6 +124,7 @@ class Commands:
                 proposed,
                 id=attempt_id(tenant_id=received.tenant_id, subject_id=received.id, operation=Operation.VOID),
                 gateway_ref=received.body.gateway_ref,
+                note=received.body.reason,
             ),
         )
 

@@ -87,7 +87,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     capture_method: str = "automatic"
     """`manual` where the funds are to be held until somebody decides otherwise: then the end of the hold is watched."""
     note: str = ""
-    """The merchant's words about a refund."""
+    """The merchant's words about a refund, or why a payment is released: `abandoned`; else empty."""
     gateway_ref: str
     """The processor's reference of the payment: what this builds on, or what an authorization was given."""
     result_ref: str = ""

@@ -60,6 +60,8 @@ class Void(ProcessorRequest, frozen=True, kw_only=True):
 
     gateway_ref: str
     """The processor's reference of the authorization."""
+    reason: str = ""
+    """`abandoned` where the customer has left; else empty."""
 
 
 class Refund(ProcessorRequest, frozen=True, kw_only=True):

@@ -41,6 +41,8 @@ _METADATA_MAX = 500
 """Characters of a metadata value (https://docs.stripe.com/api/metadata)."""
 _REASONS = frozenset({"duplicate", "fraudulent", "requested_by_customer"})
 """The reasons for a refund that Stripe knows; other words go into the metadata."""
+_CANCELLATION_REASONS = frozenset({"abandoned", "duplicate", "fraudulent", "requested_by_customer"})
+"""Why a payment intent may be cancelled (https://docs.stripe.com/api/payment_intents/cancel)."""
 _EXPAND = ["latest_charge.balance_transaction"]
 """With the intent come its charge, for the end of the hold, and the money's movement, for the moment of the capture."""
 _INTENTS, _REFUNDS = "/v1/payment_intents", "/v1/refunds"
@@ -126,8 +128,10 @@ class StripeProcessor:
     async def void(self, request: Void) -> Answer:
         """Cancel a payment intent."""
 
+        params = {"cancellation_reason": request.reason} if request.reason in _CANCELLATION_REASONS else {}
+
         async def release() -> StripeObject:
-            return await self._call("post", f"{_intent(request.gateway_ref)}/cancel", {}, request)
+            return await self._call("post", f"{_intent(request.gateway_ref)}/cancel", params, request)
 
         return await self._answer(
             request,

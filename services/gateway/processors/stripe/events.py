@@ -170,6 +170,8 @@ def notice(
     match kind.split("."):
         case ["payment_intent", _]:
             return _of_intent(found, named)
+        case ["charge", "succeeded"]:
+            return _of_hold(found, named)
         case ["charge", "captured"]:
             return CapturedNotice(**named, amount_minor=_minor(found["amount_captured"], found))
         case ["charge", "expired"]:
@@ -200,6 +202,15 @@ def _of_intent(intent: _Object, named: dict[str, Any]) -> Notice | None:
             return VoidedNotice(**named)
         case _:
             return None
+
+
+def _of_hold(charge: _Object, named: dict[str, Any]) -> Notice | None:
+    """Read a charge that holds funds: it alone knows until when, the payment intent's own events do not."""
+    card = (charge.get("payment_method_details") or {}).get("card") or {}
+    expires_at = instant(card.get("capture_before"))
+    if charge.get("captured") or charge.get("status") != "succeeded" or expires_at is None:
+        return None
+    return AuthorizedNotice(**named, expires_at=expires_at)
 
 
 def _of_refund(refund: _Object, named: dict[str, Any]) -> Notice | None:

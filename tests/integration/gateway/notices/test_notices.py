@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
@@ -102,6 +102,26 @@ async def test_a_lost_authorization_is_published_by_notice_once(place: Place) ->
     assert await place.names(intent) == ["payment.authorized"]
     [attempt] = await place.attempts(intent)
     assert (attempt.status, attempt.next_ask_at) == (AttemptStatus.APPROVED, None)
+
+
+@pytest.mark.parametrize("knows_first", [True, False])
+async def test_hold_reported_by_notices_is_watched_until_its_end(place: Place, knows_first: bool) -> None:
+    command = place.authorize_command(9_014)
+    body = msgspec.structs.replace(command.body, capture_method="manual")
+    await place.commands.authorize(msgspec.structs.replace(command, body=body))
+    telling = Telling(place, body.payment_intent_id)
+    end = place.clock.now() + timedelta(days=7)
+    notices = [telling.of(AuthorizedNotice, expires_at=end), telling.of(AuthorizedNotice)]
+    for notice in notices if knows_first else reversed(notices):
+        await place.notices.apply(notice)
+    again = [await place.notices.apply(notice) for notice in notices]
+    assert again == [Applied.KNOWN] * 2
+    [attempt] = await place.attempts(body.payment_intent_id)
+    assert (attempt.status, attempt.expires_at) == (AttemptStatus.APPROVED, end)
+    published = [message for _, message in await place.published(body.payment_intent_id)]
+    assert datetime.fromisoformat(published[-1]["expires_at"]) == end
+    await place.pass_time(timedelta(days=8))
+    assert Operation.EXPIRE in [attempt.operation for attempt in await place.attempts(body.payment_intent_id)]
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))), ids=str)

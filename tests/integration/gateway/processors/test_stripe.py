@@ -117,6 +117,18 @@ async def test_a_webhook_wins_where_every_answer_is_lost(stripe: StripeGateway) 
     assert stripe.books.payment_intents[reference]["amount_received"] == AMOUNT
 
 
+async def test_hold_that_only_webhooks_report_has_its_end(stripe: StripeGateway) -> None:
+    stripe.fake.faults.add(Fault(kind=FaultKind.DROP_AFTER, path="/v1/payment_intents"))
+    command = msgspec.structs.replace(authorize(), capture_method="manual")
+    await stripe.api.send(command)
+
+    async def end_is_published() -> bool:
+        held = [b for n, _, b in stripe.api.received if n == "payment.authorized"]
+        return any(b["expires_at"] for b in held if b["payment_intent_id"] == str(command.payment_intent_id))
+
+    await until(end_is_published)
+
+
 async def test_a_customer_proves_who_they_are(stripe: StripeGateway) -> None:
     command = authorize("pm_card_threeDSecure2Required")
     await stripe.api.send(command)

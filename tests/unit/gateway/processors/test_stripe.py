@@ -8,7 +8,6 @@ from iso4217 import Currency as IsoCurrency
 
 from deploy.fake_stripe import Fault, FaultKind
 from libs.common.clock import SystemClock
-from libs.common.contracts.gateway_declines import DeclineCodes
 from libs.common.money import currency as iso_currency
 from services.gateway.processors.port import (
     Answer,
@@ -123,21 +122,6 @@ class TestGoodDays:
         answer = await place.processor().authorize(request)
         assert reason_of(answer) is reason
         assert await place.processor().authorize(msgspec.structs.replace(request, call=2)) == answer
-
-    async def test_a_decline_has_the_codes_of_issuer_and_network(self, place: Place) -> None:
-        codes = DeclineCodes(
-            decline_code="insufficient_funds",
-            advice_code="try_again_later",
-            network_decline_code="51",
-            network_advice_code="02",
-        )
-        request = authorize(payment_method="pm_card_chargeDeclinedInsufficientFunds")
-        answer = await place.processor().authorize(request)
-        assert isinstance(answer, Declined)
-        assert answer.codes == codes
-        found = await place.processor().look_up(request)
-        assert isinstance(found, Declined)
-        assert found.codes == codes
 
     async def test_proof_by_the_customer_is_requested_and_read_later(self, place: Place) -> None:
         processor = place.processor(return_url="https://shop.example/back")

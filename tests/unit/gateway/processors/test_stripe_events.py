@@ -89,6 +89,16 @@ def test_amount_that_was_captured_is_what_stripe_received() -> None:
     assert notice_of("charge.updated", charge) is None
 
 
+def test_charge_that_holds_funds_says_until_when() -> None:
+    charge = {"payment_intent": "pi_1", "currency": "brl", "captured": False, "status": "succeeded"}
+    until = {"payment_method_details": {"card": {"capture_before": DUE}}}
+    result = notice_of("charge.succeeded", charge | until)
+    assert isinstance(result, AuthorizedNotice)
+    assert result.expires_at == datetime.fromtimestamp(DUE, UTC)
+    assert notice_of("charge.succeeded", charge) is None
+    assert notice_of("charge.succeeded", charge | until | {"captured": True}) is None
+
+
 def test_decline_says_why() -> None:
     error = {
         "code": "card_declined",
