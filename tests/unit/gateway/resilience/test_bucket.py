@@ -68,7 +68,7 @@ async def test_several_calls_of_one_turn_count_one_by_one() -> None:
     assert caught.value.wait_seconds == pytest.approx(0.4)
 
 
-async def test_who_gives_up_waiting_takes_no_token() -> None:
+async def test_a_cancelled_wait_takes_no_token() -> None:
     bucket = Bucket(per_second=20)
     waiting = [asyncio.create_task(bucket.turn("a", within_seconds=5)) for _ in range(6)]
     await asyncio.sleep(0)
