@@ -72,6 +72,31 @@ class Accounts:
         self._keys[api_key] = Key(books=books, permissions=permissions)
         return books
 
+    def connect(self, api_key: str, *, to: str) -> Books:
+        """Connect the account of a key to the platform of another one, which may then act for it, in both modes."""
+        account, platform = self.of(self.open(api_key).books), self.of(self.open(to).books)
+        account.settings.application = f"ca_{platform.id.removeprefix('acct_')}"
+        account.test.platform, account.live.platform = platform.test, platform.live
+        return account.test
+
+    def acting_for(self, books: Books, account_id: str | None) -> Books:
+        """What a key opens for another account, the one of the header `Stripe-Account`.
+
+        Raises:
+            Refusal: 403, when that one is not connected.
+        """
+        if account_id in {None, books.account_id}:
+            return books
+        account = self._by_id.get(str(account_id))
+        found = None if account is None else account.live if books.livemode else account.test
+        if found is None or found.platform is not books:
+            message = (
+                f"The provided key does not have access to account '{account_id}' (or that account does not exist). "
+                "Application access may have been revoked."
+            )
+            raise Refusal(403, message, code="account_invalid", is_executed=False)
+        return found
+
     def expire_key(self, api_key: str) -> None:
         """Let a key open nothing any more, as after it was rolled."""
         self.open(api_key).is_expired = True

@@ -11,6 +11,7 @@ from deploy.fake_stripe.settings import Settings, converted
 DAY = 86_400
 
 _CATEGORIES = {
+    "application_fee": "platform_earning",
     "charge": "charge",
     "payout": "payout",
     "payout_cancel": "payout_reversal",
@@ -83,6 +84,14 @@ def move_alone(books: Books, params: dict[str, Any]) -> Object:
     currency, amount = forms.currency(params), forms.integer(params, "amount")
     source = new_id("tu") if kind.startswith("topup") else None
     return move(books, kind, source, amount=amount, currency=currency, category=STANDALONE[kind])
+
+
+def earn(books: Books, charge: Object, taken: int) -> None:
+    """Give the platform of an account its fee on a charge, which is capped at what was captured."""
+    if not taken or books.platform is None:
+        return
+    charge |= {"application_fee": new_id("fee"), "application_fee_amount": taken}
+    move(books.platform, "application_fee", charge["application_fee"], amount=taken, currency=charge["currency"])
 
 
 def move_back(books: Books, kind: str, transaction: Object, *, category: str = "") -> Object:

@@ -49,6 +49,8 @@ class Books:
         """The request that is being answered."""
         self.other_mode: Books | None = None
         """The same account in the other mode, once somebody has used it."""
+        self.platform: Books | None = None
+        """The platform that the account is connected to, in this mode."""
         self._announce = announce
         self.payment_intents: dict[str, Object] = {}
         self.payment_methods: dict[str, Object] = {}

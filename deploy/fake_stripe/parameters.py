@@ -78,5 +78,5 @@ CREATE_PAYOUT = _of(
 REVERSE_PAYOUT = _of("metadata")
 LIST_PAYOUTS = _of(f"{_PAGE} arrival_date status", "destination")
 LIST_EVENTS = _of(f"{_PAGE} delivery_success type types")
-CREATE_WEBHOOK_ENDPOINT = _of("api_version description enabled_events metadata url", "connect")
+CREATE_WEBHOOK_ENDPOINT = _of("api_version connect description enabled_events metadata url")
 LIST_WEBHOOK_ENDPOINTS = _of("ending_before limit starting_after")

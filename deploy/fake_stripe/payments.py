@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 
 from deploy.fake_stripe import forms, shapes, values
-from deploy.fake_stripe.balance import DAY, charge_fee, move
+from deploy.fake_stripe.balance import DAY, charge_fee, earn, move
 from deploy.fake_stripe.books import Books, Object, new_id
 from deploy.fake_stripe.cards import CARDS, Card
 from deploy.fake_stripe.disputes import open_dispute
@@ -60,8 +60,7 @@ def create(books: Books, params: dict[str, Any]) -> Object:
         _version=books.version,
         **methods,
     )
-    given = params.get("payment_method")
-    if given is not None or is_confirmed:
+    if (given := params.get("payment_method")) is not None or is_confirmed:
         _use(books, intent, given)
         intent["status"] = "requires_confirmation"
     if is_confirmed:
@@ -307,7 +306,8 @@ def _take(books: Books, intent: Object, charge: Object, amount: int) -> Object:
     moves_all = books.version[:10] < values.REFUNDS_ON_RELEASE_UNTIL
     card = CARDS[intent["_card"]]
     moved = charge["amount"] if moves_all else amount
-    settled, rate = books.settings.settled(intent["currency"])
+    rate = books.settings.settled(intent["currency"])[1]
+    taken = min(intent["application_fee_amount"] or 0, amount)
     fee_of = {part: charge_fee(converted(part, rate), books.settings) for part in (moved, amount)}
     transaction = move(
         books,
@@ -316,12 +316,12 @@ def _take(books: Books, intent: Object, charge: Object, amount: int) -> Object:
         amount=moved,
         currency=intent["currency"],
         fee=fee_of[moved],
-        application_fee=intent["application_fee_amount"] or 0,
+        application_fee=taken,
         available_on=books.now() + (0 if card.is_available_at_once else books.settings.delay_days * DAY),
     )
-    assert transaction["currency"] == settled
     charge |= {"captured": True, "amount_captured": amount, "balance_transaction": transaction["id"]}
     intent |= {"status": "succeeded", "amount_capturable": 0, "amount_received": amount}
+    earn(books, charge, taken)
     if moved > amount:
         release(books, charge, amount=moved - amount, fee=fee_of[amount] - fee_of[moved], is_moved=True)
     books.record("charge.captured" if is_later else "charge.succeeded", charge)

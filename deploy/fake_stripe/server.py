@@ -54,6 +54,10 @@ class FakeStripe:
         """
         return self._accounts.add_key(api_key, of=of, permissions=permissions)
 
+    def connect(self, api_key: str, *, to: str) -> Books:
+        """Connect the account of a key to the platform of another one; returns its test mode."""
+        return self._accounts.connect(api_key, to=to)
+
     def expire_key(self, api_key: str) -> None:
         """Let a key open nothing any more, as after it was rolled."""
         self._accounts.expire_key(api_key)
@@ -123,9 +127,9 @@ class FakeStripe:
         try:
             api_key = _api_key(request)
             opened = self._accounts.open(api_key)
-            books = opened.books
+            books = self._accounts.acting_for(opened.books, request.headers.get("Stripe-Account"))
             permit(opened, api_key, method=request.method, path=request.path)
-            cause = _cause(request, books, identifier)
+            cause = _cause(request, identifier)
             # One account and mode share their keys, however many API keys there are.
             space = f"{books.account_id}:{books.livemode}"
             key = cause.idempotency_key or ""
@@ -157,7 +161,9 @@ class FakeStripe:
                 params = nested(
                     [*request.query.items(), *parse_qsl(raw.decode(errors="replace"), keep_blank_values=True)]
                 )
-                books = self.account(_api_key(request))
+                books = self._accounts.acting_for(
+                    self.account(_api_key(request)), request.headers.get("Stripe-Account")
+                )
                 self.clock.run_due()
                 done = handler(books, dict(request.match_info), params)
                 return answers.rendered(Answer(status=200, body=shown(done)))
@@ -190,12 +196,15 @@ class FakeStripe:
         return msgspec.to_builtins(change_settings(books, await request.read()))
 
     async def _change_key(self, request: web.Request) -> Any:
-        """Add a key to the account of the caller's (`add`, `permissions[]`), or let one expire (`expire`)."""
+        """Add a key to the account of the caller's (`add`, `permissions[]`), let one expire (`expire`), or connect its account
+        to that of the caller (`connect`)."""
         params = nested(parse_qsl((await request.read()).decode()))
         own = _api_key(request)
         if "expire" in params:
             self.expire_key(str(params["expire"]))
             return {}
+        if "connect" in params:
+            return {"account": self.connect(str(params["connect"]), to=own).account_id}
         given = params.get("permissions")
         permissions = frozenset(given) if isinstance(given, list) else None
         try:
@@ -260,18 +269,11 @@ def _executed(books: Books, route: Route, path: dict[str, str], params: dict[str
     return answers.broken(fault) if fault is not None and fault.kind is FaultKind.ERROR_AFTER else answer
 
 
-def _cause(request: web.Request, books: Books, identifier: str) -> Cause:
+def _cause(request: web.Request, identifier: str) -> Cause:
     version = request.headers.get("Stripe-Version", "")
     if version and not _VERSION.match(version):
         message = f"Invalid Stripe API version: {version}. API versions must be in the format YYYY-MM-DD."
         raise Refusal(400, message, is_executed=False)
-    connected = request.headers.get("Stripe-Account", books.account_id)
-    if connected != books.account_id:
-        message = (
-            f"The provided key does not have access to account '{connected}' (or that account does not exist). Application "
-            "access may have been revoked."
-        )
-        raise Refusal(403, message, code="account_invalid", is_executed=False)
     key = request.headers.get("Idempotency-Key") if request.method == "POST" else None
     return Cause(request_id=identifier, idempotency_key=key or None, version=version)
 

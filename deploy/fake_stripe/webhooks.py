@@ -78,7 +78,7 @@ class Sender:
 
     def announce(self, books: Books, event: Object) -> None:
         """Send an event to every endpoint that wants it."""
-        for endpoint in books.webhook_endpoints.values():
+        for endpoint, account in _endpoints(books):
             if event["type"] not in endpoint["enabled_events"] and "*" not in endpoint["enabled_events"]:
                 continue
             event["_waiting"].add(endpoint["id"])
@@ -88,14 +88,15 @@ class Sender:
             copies = 2 if self._random.random() < self.mischief.duplicated_share else 1
             for _ in range(copies):
                 late = self._random.random() * self.mischief.delay_seconds_max
-                task = asyncio.create_task(self._deliver(endpoint, event, late_seconds=late))
+                task = asyncio.create_task(self._deliver(endpoint, event, account=account, late_seconds=late))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
 
-    async def _deliver(self, endpoint: Object, event: Object, *, late_seconds: float) -> None:
+    async def _deliver(self, endpoint: Object, event: Object, *, account: str, late_seconds: float) -> None:
         await asyncio.sleep(late_seconds)
         version = endpoint["api_version"] or event["api_version"]
-        body = json.dumps(shown(event) | {"api_version": version}, indent=2).encode()
+        named = {"account": account} if account else {}
+        body = json.dumps(shown(event) | {"api_version": version} | named, indent=2).encode()
         for pause in (*_PAUSES_SECONDS, 0.0):
             async with self._places:
                 if await self._post(endpoint, body):
@@ -116,6 +117,16 @@ class Sender:
                 return 200 <= answer.status < 300
         except (aiohttp.ClientError, TimeoutError):
             return False
+
+
+def _endpoints(books: Books) -> list[tuple[Object, str]]:
+    """The endpoints that an event of an account goes to, each with the account that it names there: an endpoint for
+    connected accounts gets the events of all of them, and no others."""
+    own = [(each, "") for each in books.webhook_endpoints.values() if not each["_is_connect"]]
+    if books.platform is None:
+        return own
+    platforms = [each for each in books.platform.webhook_endpoints.values() if each["_is_connect"]]
+    return [*own, *((each, books.account_id) for each in platforms)]
 
 
 def create_endpoint(books: Books, params: dict[str, Any]) -> Object:
@@ -147,6 +158,7 @@ def create_endpoint(books: Books, params: dict[str, Any]) -> Object:
         "secret": f"whsec_{secrets.token_urlsafe(24)}",
         "status": "enabled",
         "url": url,
+        "_is_connect": forms.boolean(params, "connect"),
         "_previous": "",
         "_previous_until": 0.0,
     }

@@ -46,6 +46,7 @@ _SETS: dict[str, frozenset[str]] = {
             "refund_failure",
             "fee",
             "other_adjustment",
+            "platform_earning",
             "risk_reserved_funds",
             "tax",
             "topup",
