@@ -1,6 +1,7 @@
 """Stripe's events on a real database: each takes effect once, in whatever order, or is kept and shown."""
 
 import asyncio
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from libs.common.ids import new_id
 from services.gateway.notices import EventStore
+from services.gateway.notices.sql.events import _COUNT as COUNT
 from services.gateway.notices.sql.events import EventStatus, Finished, RawEvent
 from services.gateway.operations import attempt_id
 from services.gateway.processors.port import Operation
@@ -181,6 +183,22 @@ async def test_two_workers_publish_an_outcome_once(tenant: Tenant) -> None:
             )
     await asyncio.gather(*(inbox.work(limit=50) for inbox in (tenant.inbox, tenant.another(), tenant.another())))
     assert await tenant.published() == ["payment.authorized"] * 20
+
+
+async def test_counting_reads_what_waits_or_is_kept_and_nothing_else(tenant: Tenant) -> None:
+    async with tenant.database.transaction() as tx:
+        await tx.execute(
+            "INSERT INTO stripe_events (tenant_id, processor, id, type, status, body, happened_at, received_at) "
+            "SELECT $1, 'stripe:many', 'evt_' || n, 'x', CASE WHEN n % 100 = 0 THEN 'UNMATCHED' ELSE 'HANDLED' END, '{}', "
+            "$2, $2 FROM generate_series(1, 20000) AS n",
+            tenant.tenant_id,
+            tenant.clock.now(),
+        )
+        await tx.execute("ANALYZE stripe_events")
+        plan = await tx.fetchval(f"EXPLAIN (FORMAT JSON) {COUNT.text}")
+        assert {"ix_stripe_events_waiting", "ix_stripe_events_kept"} <= set(re.findall(r"ix_\w+", plan)), plan
+        assert "Seq Scan" not in plan, plan
+        await tx.execute("DELETE FROM stripe_events WHERE processor = 'stripe:many'")
 
 
 async def test_handled_events_are_forgotten_after_their_time_and_others_never(tenant: Tenant) -> None:
