@@ -206,6 +206,13 @@ proof-gateway *args: setup
     @{{ python }} -m deploy.local up-servers --profile test >/dev/null
     @{{ python }} -m tests.proof.gateway "$@"
 
+# Prove that books and Stripe's balance are equal: 10,000 payments with everything that moves money there, two gateways killed in turn
+[no-exit-message]
+[group('check')]
+proof-statement *args: setup
+    @{{ python }} -m deploy.local up-servers --profile test >/dev/null
+    @{{ python }} -m tests.proof.statement "$@"
+
 # Prove that a restart leaves nothing behind: services killed under load, and restarted with a backlog (--runs N, --restarts N)
 [no-exit-message]
 [group('check')]

@@ -145,7 +145,7 @@ async def prove(servers: Servers, logs: Path, plan: Plan) -> Findings:
 
 async def _keep_commits(platform: Platform) -> None:
     # The tests' server forgets its last half second when it is killed, for speed; this database must not.
-    admin = await asyncpg.connect(platform.database.admin_url)
+    admin = await asyncpg.create_pool(platform.database.admin_url, min_size=1, max_size=4)
     await admin.execute(f'ALTER DATABASE "{platform.database.name}" SET synchronous_commit = on')
     await admin.close()
     for service in ("api", *WORKERS):

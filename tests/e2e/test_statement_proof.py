@@ -1,0 +1,21 @@
+"""Some payments with everything that moves money at Stripe, over the whole platform: its balance is what the books have."""
+
+from pathlib import Path
+
+import pytest
+
+from deploy.local.servers import Servers
+from tests.proof.statement import prove
+
+pytestmark = pytest.mark.long
+
+PAYMENTS = 30
+
+
+async def test_books_and_payments_are_what_stripe_says_after_everything_happened(
+    servers: Servers, tmp_path: Path
+) -> None:
+    found = await prove(servers, tmp_path, payments=PAYMENTS, seed=11, kill_every_seconds=8, rounds=2)
+    assert sum(found["ends"].values()) == PAYMENTS
+    assert found["kills"] > 0
+    assert sum(found["faults_met"].values()) > 0
