@@ -97,6 +97,11 @@ class Accounts:
             raise Refusal(403, message, code="account_invalid", is_executed=False)
         return found
 
+    def whose_payment(self, identifier: str) -> Books | None:
+        """The books that have a payment intent: a customer comes without any key."""
+        every = [books for account in self._by_id.values() for books in (account.test, account.live)]
+        return next((books for books in every if identifier in books.payment_intents), None)
+
     def expire_key(self, api_key: str) -> None:
         """Let a key open nothing any more, as after it was rolled."""
         self.open(api_key).is_expired = True

@@ -51,6 +51,8 @@ class Books:
         """The same account in the other mode, once somebody has used it."""
         self.platform: Books | None = None
         """The platform that the account is connected to, in this mode."""
+        self.pages = "https://hooks.stripe.com"
+        """Where customers are sent to prove who they are."""
         self._announce = announce
         self.payment_intents: dict[str, Object] = {}
         self.payment_methods: dict[str, Object] = {}

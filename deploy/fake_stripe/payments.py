@@ -189,7 +189,7 @@ def _confirm(books: Books, intent: Object, params: dict[str, Any]) -> Object:
         code = "authentication_required"
         message = "Your card was declined. This transaction requires authentication."
         return _charge(books, intent, Card(last4=card.last4, code=code, decline_code=code, message=message))
-    url = f"https://hooks.stripe.com/redirect/authenticate/{intent['id']}"
+    url = f"{books.pages}/redirect/authenticate/{intent['id']}"
     intent["status"] = "requires_action"
     intent["next_action"] = (
         {"type": "redirect_to_url", "redirect_to_url": {"url": url, "return_url": intent["_return_url"]}}

@@ -19,6 +19,7 @@ from deploy.fake_stripe.faults import Fault, FaultKind, Faults
 from deploy.fake_stripe.forms import integer, nested
 from deploy.fake_stripe.idempotency import Answer, Keys
 from deploy.fake_stripe.lists import expanded
+from deploy.fake_stripe.pages import PAGE, customer_page
 from deploy.fake_stripe.refusals import Refusal, invalid
 from deploy.fake_stripe.routes import ROUTES, Handler, Route
 from deploy.fake_stripe.settings import Settings
@@ -85,6 +86,8 @@ class FakeStripe:
             ("POST", "/_control/keys", self._change_key),
         ):
             application.router.add_route(method, path, _guarded(act))
+        for method in ("GET", "POST"):
+            application.router.add_route(method, PAGE, customer_page(self._accounts, self.clock))
         application.router.add_route("*", "/{rest:.*}", self._unknown)
         return application
 
@@ -140,6 +143,7 @@ class FakeStripe:
             await asyncio.sleep(self.latency_seconds + slow)
             self.clock.run_due()
             books.cause = cause
+            books.pages = f"http://{request.host}"
             try:
                 answer = _executed(books, route, dict(request.match_info), params, fault)
             except Refusal as refusal:

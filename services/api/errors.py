@@ -107,6 +107,13 @@ class OperatorRequired(Forbidden):
     remedy = ASK_ADMINISTRATOR
 
 
+class NoActionRequired(Conflict):
+    """The payment waits for nothing that its customer could do."""
+
+    code = "no_action_required"
+    remedy = "Get the payment intent: its status tells how it went on."
+
+
 class FeatureUnknown(NotFound):
     """There is no such feature."""
 

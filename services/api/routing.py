@@ -29,6 +29,7 @@ from services.api.http.routes import ChaosSwitch
 from services.api.idempotency import Idempotency
 from services.api.idempotency.requests import keyed
 from services.api.payments.routes.intents import PaymentIntents
+from services.api.payments.routes.next_action import NextActions
 from services.api.payments.routes.operations import PaymentOperations
 from services.api.payments.routes.timeline import Expansion, Timelines
 from services.api.processors.routes import Processors
@@ -39,6 +40,7 @@ RESOURCES: tuple[type[Resource], ...] = (
     Identity,
     PaymentIntents,
     PaymentOperations,
+    NextActions,
     Timelines,
     Entries,
     ManualEntries,

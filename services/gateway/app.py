@@ -133,7 +133,13 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     )
     deciding = Configs(store=configs, keyring=keyring, clock=clock, identify=accounts.identify, knows=accounts.knows)
     for consumers in (
-        OperationConsumers(commands, store=store, concurrency=settings.processor.consumer_concurrency, clock=clock),
+        OperationConsumers(
+            commands,
+            store=store,
+            fetch_secret=accounts.client_secret,
+            concurrency=settings.processor.consumer_concurrency,
+            clock=clock,
+        ),
         AccountConsumers(deciding, store=configs, changed=accounts.forget),
         NoticeConsumers(events),
     ):

@@ -337,6 +337,10 @@ class World:
         return [f"{row['invariant']} {row['subject']}: {row['detail']}" for row in found]
 
 
+async def _no_secret(_: str, __: str) -> str:
+    return ""
+
+
 async def _end(tasks: list[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
@@ -364,7 +368,11 @@ async def open_world(servers: Servers) -> AsyncIterator[World]:
             (
                 "gateway",
                 OperationConsumers(
-                    world.gateway, store=AttemptStore(databases["gateway"]), concurrency=64, clock=world.clock
+                    world.gateway,
+                    store=AttemptStore(databases["gateway"]),
+                    fetch_secret=_no_secret,
+                    concurrency=64,
+                    clock=world.clock,
                 ).register,
             ),
             *(("ledger", consumers.register) for consumers in world.ledger),

@@ -178,6 +178,33 @@ class ListAttempts(Message, frozen=True, kw_only=True):
     """The payment."""
 
 
+class ClientSecret(msgspec.Struct, frozen=True, kw_only=True):
+    """What the processor's client library needs to lead the customer on; it is passed on, and written down nowhere."""
+
+    client_secret: str
+    """The secret; empty where the processor waits for no customer."""
+
+    def __repr__(self) -> str:
+        """Show that there is one, never which."""
+        return f"ClientSecret(known={bool(self.client_secret)})"
+
+
+@request(
+    "payments.client_secret",
+    owner="gateway",
+    published_by=("api",),
+    reply=ClientSecret,
+    example=_TENANT | {"payment_intent_id": "0190f3a4-5b6c-7d8e-9f01-23456789abce"},
+)
+class ReadClientSecret(Message, frozen=True, kw_only=True):
+    """With which secret does the customer go on with this payment? Requested by the api for the tenant whose it is."""
+
+    tenant_id: str
+    """The tenant."""
+    payment_intent_id: UUID
+    """The payment."""
+
+
 class ProcessorEvent(msgspec.Struct, frozen=True, kw_only=True):
     """One event that a processor sent, and what came of it."""
 

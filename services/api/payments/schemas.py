@@ -64,6 +64,21 @@ class RefundRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     reason: Annotated[str, msgspec.Meta(max_length=500, description="Your own words.")] | None = None
 
 
+class NextActionBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the customer does next: goes to `url`, or goes on in the processor's client library."""
+
+    type: Annotated[str, msgspec.Meta(description="`redirect` or `use_stripe_sdk`.")]
+    url: Annotated[str, msgspec.Meta(description="Where to send the customer; with `redirect`.")] = ""
+
+
+class ClientActionBody(NextActionBody, frozen=True, kw_only=True, omit_defaults=True):
+    """What the customer does next, with what the processor's client library needs for it."""
+
+    client_secret: Annotated[
+        str, msgspec.Meta(description="For the customer's own browser only: do not log or store it.")
+    ] = ""
+
+
 class PaymentIntentBody(msgspec.Struct, frozen=True, kw_only=True):
     """A payment intent as clients see it."""
 
@@ -92,6 +107,10 @@ class PaymentIntentBody(msgspec.Struct, frozen=True, kw_only=True):
     advice_code: Annotated[str, msgspec.Meta(description="What to do next: `try_again_later`.")] | None
     network_decline_code: Annotated[str, msgspec.Meta(description="The card network's own code: `51`.")] | None
     network_advice_code: Annotated[str, msgspec.Meta(description="The card network's advice: `03`.")] | None
+    next_action: (
+        Annotated[NextActionBody, msgspec.Meta(description="What the customer does next, while that is required.")]
+        | None
+    )
 
 
 class RefundBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,6 +177,15 @@ class OrderPayment(msgspec.Struct, frozen=True, kw_only=True):
     amount: str
 
 
+def next_action(intent: PaymentIntent) -> NextActionBody | None:
+    """Show what the customer does next; None where nothing is required of them."""
+    if intent.status is not Status.REQUIRES_ACTION:
+        return None
+    if intent.action_url:
+        return NextActionBody(type="redirect", url=intent.action_url)
+    return NextActionBody(type="use_stripe_sdk")
+
+
 def intent_body(intent: PaymentIntent) -> PaymentIntentBody:
     """Show an intent as clients see it."""
     return PaymentIntentBody(
@@ -186,6 +214,7 @@ def intent_body(intent: PaymentIntent) -> PaymentIntentBody:
         advice_code=intent.advice_code,
         network_decline_code=intent.network_decline_code,
         network_advice_code=intent.network_advice_code,
+        next_action=next_action(intent),
     )
 
 

@@ -142,6 +142,16 @@ class StripeAccounts:
         """
         return await (await self.reader(name)).movement(transaction_id)
 
+    async def client_secret(self, name: str, payment_ref: str) -> str:
+        """Fetch the client secret of a payment that waits for its customer; empty where there is none.
+
+        Raises:
+            ProcessorUnavailable: when it cannot be had at the moment.
+        """
+        if kind_of(name) is not ProcessorKind.STRIPE:
+            return ""
+        return await (await self.reader(name)).client_secret(payment_ref)
+
     async def reader(self, name: str) -> StripeReader:
         """Who reads the statement of an account.
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from libs.common.clock import Clock
 from libs.common.contracts.gateway import AuthorizePayment, CapturePayment, RefundPayment, ReportCapture, VoidPayment
-from libs.common.contracts.gateway_requests import AttemptList, ListAttempts
+from libs.common.contracts.gateway_requests import AttemptList, ClientSecret, ListAttempts, ReadClientSecret
 from libs.common.db import Connection
 from libs.common.messaging import Bus, Received
 from services.gateway import metrics
@@ -23,8 +23,17 @@ _OVERHEADS = {operation: metrics.OVERHEAD.labels(operation) for operation in Ope
 class OperationConsumers:
     """Carries out operations on payments."""
 
-    def __init__(self, operations: Commands, *, store: AttemptStore, concurrency: int, clock: Clock) -> None:
+    def __init__(
+        self,
+        operations: Commands,
+        *,
+        store: AttemptStore,
+        fetch_secret: queries.FetchSecret,
+        concurrency: int,
+        clock: Clock,
+    ) -> None:
         self._store = store
+        self._fetch_secret = fetch_secret
         self._operations = operations
         self._concurrency = concurrency
         self._clock = clock
@@ -37,6 +46,7 @@ class OperationConsumers:
         bus.handle_each(RefundPayment, self.on_refund_payment, concurrency=self._concurrency)
         bus.handle(ReportCapture, self.on_report_capture)
         bus.answer(ListAttempts, self.on_list_attempts)
+        bus.answer(ReadClientSecret, self.on_read_client_secret)
 
     async def on_authorize_payment(self, received: Received[AuthorizePayment]) -> None:
         """Hold the funds of a payment."""
@@ -67,6 +77,10 @@ class OperationConsumers:
     async def on_list_attempts(self, request: ListAttempts) -> AttemptList:
         """List the attempts of a payment."""
         return await queries.list_attempts(self._store, request)
+
+    async def on_read_client_secret(self, request: ReadClientSecret) -> ClientSecret:
+        """Fetch the secret with which a customer goes on."""
+        return await queries.client_secret(self._store, request, fetch=self._fetch_secret)
 
 
 @contextmanager

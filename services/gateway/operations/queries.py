@@ -1,14 +1,34 @@
 """Reads of attempts."""
 
-from libs.common.contracts.gateway_requests import AttemptList, AttemptRecord, ListAttempts
-from services.gateway.operations.domain import Attempt
+from collections.abc import Awaitable, Callable
+
+from libs.common.contracts.gateway_requests import (
+    AttemptList,
+    AttemptRecord,
+    ClientSecret,
+    ListAttempts,
+    ReadClientSecret,
+)
+from services.gateway.operations.domain import Attempt, AttemptStatus
 from services.gateway.operations.sql import AttemptStore
+
+type FetchSecret = Callable[[str, str], Awaitable[str]]
+"""Fetches the client secret of a payment: the processor's name, its reference. Empty where there is none to be had; raises
+`Transient` when it cannot be had at the moment."""
 
 
 async def list_attempts(store: AttemptStore, request: ListAttempts) -> AttemptList:
     """List the attempts of a payment, as the api may show them, oldest first."""
     attempts = await store.of_intent(tenant_id=request.tenant_id, payment_intent_id=request.payment_intent_id)
     return AttemptList(attempts=[_record(attempt) for attempt in attempts])
+
+
+async def client_secret(store: AttemptStore, request: ReadClientSecret, *, fetch: FetchSecret) -> ClientSecret:
+    """Fetch what a customer goes on with, from the processor that waits for them: we have it nowhere."""
+    attempts = await store.of_intent(tenant_id=request.tenant_id, payment_intent_id=request.payment_intent_id)
+    waiting = [attempt for attempt in attempts if attempt.status is AttemptStatus.ACTION_REQUIRED]
+    found = await fetch(waiting[-1].processor, waiting[-1].result_ref) if waiting else ""
+    return ClientSecret(client_secret=found)
 
 
 def _record(attempt: Attempt) -> AttemptRecord:

@@ -113,7 +113,7 @@ class StripeInbox:
                 processor=processor,
                 id=envelope.id,
                 type=envelope.type,
-                body=body,
+                body=events.without_secrets(body),
                 happened_at=happened_at,
                 received_at=now,
             )

@@ -65,6 +65,15 @@ class StripeReader:
             return None
         return parse_id(str((intent.get("metadata") or {}).get("payment_intent_id") or ""))
 
+    async def client_secret(self, payment_ref: str) -> str:
+        """Read the secret of a payment that waits for its customer; empty where it waits for nobody.
+
+        Raises:
+            ProcessorUnavailable: when it cannot be had at the moment.
+        """
+        intent = await self._get(f"/v1/payment_intents/{quote(payment_ref, safe='')}", {})
+        return str(intent.get("client_secret") or "") if intent["status"] == "requires_action" else ""
+
     async def balance(self) -> dict[str, Held]:
         """Read what the account has, by currency."""
         return balance_of(await self._get("/v1/balance", {}))

@@ -133,7 +133,7 @@ async def test_a_customer_proves_who_they_are(stripe: StripeGateway) -> None:
     command = authorize("pm_card_threeDSecure2Required")
     await stripe.api.send(command)
     _, _, action = await stripe.api.outcome_of(command.payment_intent_id, "payment.action_required")
-    assert action["action_url"].startswith("https://hooks.stripe.com/")
+    assert action["action_url"].startswith(f"{stripe.fake.url}/redirect/")
     await stripe.control(f"payment_intents/{action['gateway_ref']}/authenticate/success")
     await stripe.api.outcome_of(command.payment_intent_id, "payment.authorized")
 

@@ -128,7 +128,7 @@ class TestGoodDays:
         request = authorize(payment_method="pm_card_threeDSecure2Required")
         answer = await processor.authorize(request)
         assert isinstance(answer, RequiresAction)
-        assert answer.action_url.startswith("https://hooks.stripe.com/")
+        assert answer.action_url.startswith(f"{place.fake.url}/redirect/")
         later = msgspec.structs.replace(request, known_ref=answer.gateway_ref, call=2)
         assert await processor.authorize(later) == answer
         await place.control(f"payment_intents/{answer.gateway_ref}/authenticate/success")

@@ -23,7 +23,7 @@ from services.gateway.processors.port import (
     RefundSucceededNotice,
     VoidedNotice,
 )
-from services.gateway.processors.stripe.events import UnknownStatus, notice, read
+from services.gateway.processors.stripe.events import UnknownStatus, notice, read, without_secrets
 
 TENANT, INTENT, REFUND = "tenant-a", new_id(), new_id()
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -97,6 +97,12 @@ def test_charge_that_holds_funds_says_until_when() -> None:
     assert result.expires_at == datetime.fromtimestamp(DUE, UTC)
     assert notice_of("charge.succeeded", charge) is None
     assert notice_of("charge.succeeded", charge | until | {"captured": True}) is None
+
+
+@pytest.mark.parametrize("written", ['"client_secret":"pi_1_secret_x"', '"client_secret" : "a\\"b"'])
+def test_client_secret_is_left_out_of_what_is_kept(written: str) -> None:
+    kept = without_secrets('{"data":{"object":{"id":"pi_1",' + written + ',"amount":7}}}')
+    assert json.loads(kept) == {"data": {"object": {"id": "pi_1", "client_secret": None, "amount": 7}}}
 
 
 def test_decline_says_why() -> None:

@@ -1,0 +1,99 @@
+"""A customer proves who they are, on the issuer's page or in Stripe's client library, and nobody else learns the secret."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+import asyncpg
+import pytest
+
+from deploy.fake_stripe import running_fake_stripe
+from deploy.local.servers import Servers
+from tests.e2e.test_gateway import ENVIRON, KEY, Shop
+from tests.support.databases import SERVICES, TestDatabase
+from tests.support.platform import ADMIN, OPERATOR, running_platform
+
+_TABLES = """
+SELECT format('%I.%I', table_schema, table_name) FROM information_schema.tables
+ WHERE table_schema = ANY ($1) AND table_type = 'BASE TABLE'
+"""
+
+
+@pytest.fixture(scope="module")
+async def shop(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
+    logs: Path = tmp_path_factory.mktemp("customer-logs")
+    with pytest.MonkeyPatch.context() as patch:
+        async with running_fake_stripe() as fake:
+            patch.setenv("STRIPE_API_BASE", fake.url)
+            patch.setenv("GATEWAY_CONFIG_CACHE_SECONDS", "0.1")
+            async with running_platform(servers, logs, environ=ENVIRON) as platform:
+                running = Shop(platform, fake, await platform.login(ADMIN), await platform.login(OPERATOR))
+                await running.configure()
+                yield running
+
+
+async def waiting(shop: Shop, **more: str) -> dict[str, Any]:
+    """A confirmed payment that waits for its customer, as the confirmation shows it."""
+    body = {
+        "amount": "25.00",
+        "currency": "EUR",
+        "customer_ref": "c",
+        "payment_method": "pm_card_threeDSecure2Required",
+    }
+    made = await shop.operator.call("POST", "/v1/payment-intents", body | more, key=str(uuid4()))
+    assert made.status == 200, made.raw
+    confirmed = await shop.operator.confirm(made.json["id"])
+    assert confirmed.json["status"] == "REQUIRES_ACTION", confirmed.raw
+    shown: dict[str, Any] = confirmed.json
+    return shown
+
+
+async def secret_of(shop: Shop, intent_id: str) -> str:
+    answer = await shop.operator.call("GET", f"/v1/payment-intents/{intent_id}/next-action")
+    assert (answer.status, answer.headers["cache-control"]) == (200, "no-store"), answer.raw
+    assert answer.json.keys() == {"type", "client_secret"}
+    assert answer.json["type"] == "use_stripe_sdk"
+    return str(answer.json["client_secret"])
+
+
+async def act(page: str, outcome: str) -> aiohttp.ClientResponse:
+    """Open the issuer's page as the customer does, and complete the proof or fail it; returns the way back."""
+    async with aiohttp.ClientSession() as browser:
+        async with browser.get(page) as shown:
+            assert (shown.status, shown.content_type) == (200, "text/html")
+        async with browser.post(page, data={"outcome": outcome}, allow_redirects=False) as done:
+            return done
+
+
+async def rows_with(database: TestDatabase, text: str) -> list[str]:
+    """The tables of all services that have a text in some row, as it is or as bytes."""
+    connection = await asyncpg.connect(database.admin_url)
+    try:
+        tables = [row[0] for row in await connection.fetch(_TABLES, list(SERVICES))]
+        assert len(tables) > 30
+        sought = [f"%{text}%", f"%{text.encode().hex()}%"]
+        return [
+            table
+            for table in tables
+            if await connection.fetchval(f"SELECT EXISTS (SELECT 1 FROM {table} t WHERE t::text LIKE ANY ($1))", sought)
+        ]
+    finally:
+        await connection.close()
+
+
+async def test_secret_is_for_the_owner_alone_and_kept_nowhere(shop: Shop) -> None:
+    intent = await waiting(shop)
+    assert intent["next_action"] == {"type": "use_stripe_sdk"}
+    secret = await secret_of(shop, intent["id"])
+    (made,) = shop.made_for(intent["id"], shop.fake.account(KEY).payment_intents)
+    assert secret == made["client_secret"]
+    await act(made["next_action"]["use_stripe_sdk"]["stripe_js"], "success")
+    await shop.operator.settled(intent["id"])
+    answer = await shop.operator.call("GET", f"/v1/payment-intents/{intent['id']}/next-action")
+    assert (answer.status, answer.json["code"]) == (409, "no_action_required")
+    for service in SERVICES:
+        assert secret not in shop.platform.log(service)
+    assert await rows_with(shop.platform.database, made["id"]), "what is sought can be found"
+    assert await rows_with(shop.platform.database, secret) == []
