@@ -6,7 +6,7 @@ payment's refunds by our id in its metadata; an authorization without any refere
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -34,7 +34,7 @@ from services.gateway.processors.port import (
 )
 from services.gateway.processors.stripe.amounts import UnsupportedAmount, to_stripe
 from services.gateway.processors.stripe.client import StripeAccount
-from services.gateway.processors.stripe.failures import MustBeRead, error_code, failure
+from services.gateway.processors.stripe.failures import Failure, MustBeRead, error_code, failure
 from services.gateway.processors.stripe.states import StripeObject, held, released, returned, taken
 
 _METADATA_MAX = 500
@@ -50,6 +50,8 @@ _IDENTIFY_SECONDS = 3.0
 """How long Stripe may take to name the account of a key; whoever adds it waits."""
 _MISSING = "resource_missing"
 """Stripe's code where the account of the key has no such object."""
+_MEMBERS = ("id", "status", "amount")
+"""What every payment intent and every refund has, and no page of somebody in between."""
 _REFUNDS_PAGE = 100
 """Refunds of one payment that are read at a time: Stripe's largest page."""
 
@@ -171,12 +173,10 @@ class StripeProcessor:
         try:
             async with asyncio.timeout(request.timeout_seconds):
                 return await self._found(request) or Unknown(reason=UnknownReason.UNDECIDED)
-        except (stripe.StripeError, aiohttp.ClientError, OSError) as fault:
-            met = failure(fault, builds_on_payment=True)
-            # Whatever the reason, the outcome is as unknown as it was before.
-            return met if isinstance(met, NotTaken | Unknown) else Unknown(reason=UnknownReason.UNDECIDED)
         except TimeoutError:
             return Unknown(reason=UnknownReason.TIMEOUT)
+        except (stripe.StripeError, aiohttp.ClientError, OSError) as fault:
+            return _unread(failure(fault, builds_on_payment=True))
 
     async def _found(self, request: ProcessorRequest) -> Finding | None:
         match request:
@@ -222,7 +222,7 @@ class StripeProcessor:
     async def _read_of_key(self, path: str) -> StripeObject:
         try:
             async with asyncio.timeout(_IDENTIFY_SECONDS):
-                return await self._call("get", path, {})
+                return await self._call("get", path, {}, members=("id",))
         except stripe.AuthenticationError as fault:
             what = "is refused by Stripe"
             raise Invalid(f"secret_key {what}", errors=(("/secret_key", what),)) from fault
@@ -240,7 +240,10 @@ class StripeProcessor:
         *,
         read: Callable[[], Awaitable[StripeObject | None]] | None = None,
     ) -> Answer:
-        """Call, and where the error does not show what became of it, read; `understand` knows what a state means."""
+        """Call, and where the error does not show what became of it, read; `understand` knows what a state means.
+
+        Without `read` the call is a reading itself, and an error of it decides nothing.
+        """
         try:
             async with asyncio.timeout(request.timeout_seconds):
                 try:
@@ -249,11 +252,13 @@ class StripeProcessor:
                 except UnsupportedAmount as fault:
                     return Declined(reason=DeclineReason.PROCESSOR_REFUSED, detail=str(fault))
                 except (stripe.StripeError, aiohttp.ClientError, OSError) as fault:
-                    met = failure(fault, builds_on_payment=not isinstance(request, Authorize))
+                    met = failure(fault, builds_on_payment=read is None or not isinstance(request, Authorize))
+                    if read is None:
+                        return _unread(met)
                     if not isinstance(met, MustBeRead):
                         return met
                     try:
-                        found = await read() if read is not None else None
+                        found = await read()
                     except (stripe.StripeError, aiohttp.ClientError, OSError):
                         if isinstance(request, Authorize) and isinstance(met.otherwise, Declined):
                             # A key keeps its first result, so under one that is refused nothing was ever held.
@@ -261,17 +266,20 @@ class StripeProcessor:
                         # What the error means is decided by the state, and the state could not be read.
                         return Unknown(reason=UnknownReason.UNDECIDED, is_worth_repeating=False)
                     otherwise = met.otherwise
-                answer = understand(found) if found is not None else None
-                if isinstance(answer, Absent):
-                    return _refused(otherwise, answer)
-                return answer or otherwise
+                return otherwise if found is None else _decided(understand(found), otherwise)
         except TimeoutError:
             return Unknown(reason=UnknownReason.TIMEOUT)
 
     async def _call(
-        self, method: str, path: str, params: dict[str, Any], request: ProcessorRequest | None = None
+        self,
+        method: str,
+        path: str,
+        params: dict[str, Any],
+        request: ProcessorRequest | None = None,
+        *,
+        members: Sequence[str] = _MEMBERS,
     ) -> StripeObject:
-        """Make one call; with a request, under its key.
+        """Make one call; with a request, under its key. The answer has at least these `members`.
 
         The SDK's raw request: the same client, keys, version and errors, without an object for every member of the answer,
         which costs as much again as all the rest of the call (measured).
@@ -279,8 +287,15 @@ class StripeProcessor:
         self._sent()
         key = {} if request is None else {"idempotency_key": request.idempotency_key}
         answered = await self._client.raw_request_async(method, path, **params, **key)
-        found: StripeObject = answered.data
-        return found
+        return _checked(answered.data, members)
+
+    async def _page(self, path: str, params: dict[str, Any]) -> StripeObject:
+        page = await self._call("get", path, params, members=("data",))
+        if not isinstance(page["data"], list):
+            raise stripe.APIError("the answer is no list")
+        for found in page["data"]:
+            _checked(found, _MEMBERS)
+        return page
 
     async def _retrieve(self, reference: str) -> StripeObject:
         return await self._call("get", _intent(reference), {"expand": _EXPAND})
@@ -289,13 +304,13 @@ class StripeProcessor:
         # Nothing but Stripe's index knows an intent whose id we never received. It lags behind by up to a minute, so
         # finding nothing proves nothing: the outcome stays unknown, and is called about again on the schedule.
         query = f"metadata['attempt']:'{request.idempotency_key}'"
-        page = await self._call("get", f"{_INTENTS}/search", {"query": query, "limit": 1})
+        page = await self._page(f"{_INTENTS}/search", {"query": query, "limit": 1})
         return await self._retrieve(page["data"][0]["id"]) if page["data"] else None
 
     async def _find_refund(self, request: Refund) -> StripeObject | None:
         params: dict[str, Any] = {"payment_intent": request.gateway_ref, "limit": _REFUNDS_PAGE}
         while True:
-            page = await self._call("get", _REFUNDS, params)
+            page = await self._page(_REFUNDS, params)
             for refund in page["data"]:
                 if (refund.get("metadata") or {}).get("refund_id") == str(request.refund_id):
                     found: StripeObject = refund
@@ -305,14 +320,40 @@ class StripeProcessor:
             params["starting_after"] = page["data"][-1]["id"]
 
 
-def _refused(otherwise: Answer, absent: Absent) -> Answer:
-    """Return what an error means once the state shows that nothing was done: a refusal stands, anything else stays unknown.
+def _decided(answer: Answer | Absent | None, otherwise: Answer) -> Answer:
+    """Return what the state shows; where it shows that nothing was done, a refusal stands, anything else stays unknown.
 
-    An unknown outcome stays that, since the call itself may still be carried out.
+    An unknown outcome stays that, since the call itself may still be carried out; and a refusal beside a state that means
+    nothing to us proves nothing.
     """
-    if isinstance(otherwise, Declined):
-        return msgspec.structs.replace(otherwise, is_still_held=absent.is_still_held)
-    return otherwise
+    match answer:
+        case None:
+            undecided = Unknown(reason=UnknownReason.UNDECIDED, is_worth_repeating=False)
+            return undecided if isinstance(otherwise, Declined) else otherwise
+        case Absent() if isinstance(otherwise, Declined):
+            return msgspec.structs.replace(otherwise, is_still_held=answer.is_still_held)
+        case Absent():
+            return otherwise
+        case _:
+            return answer
+
+
+def _unread(met: Failure) -> NotTaken | Unknown:
+    """Return what it means that Stripe could not be read: the outcome is as unknown as before, whatever the error."""
+    if isinstance(met, MustBeRead):
+        return _unread(met.otherwise)
+    return met if isinstance(met, NotTaken | Unknown) else Unknown(reason=UnknownReason.UNDECIDED)
+
+
+def _checked(found: Any, names: Sequence[str]) -> StripeObject:
+    """Return an object of Stripe's that has these members.
+
+    Raises:
+        stripe.APIError: when it is something else, as where somebody in between answers; nothing is concluded from that.
+    """
+    if not isinstance(found, dict) or any(found.get(name) is None for name in names):
+        raise stripe.APIError("the answer is another object than was requested")
+    return found
 
 
 def _metadata(request: ProcessorRequest, **more: str) -> dict[str, str]:

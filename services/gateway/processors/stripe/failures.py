@@ -118,11 +118,13 @@ def _answered(fault: stripe.StripeError, *, builds_on_payment: bool) -> Failure:
     match fault:
         case stripe.CardError():
             codes = decline_codes({name: error_member(fault, name) for name in DeclineCodes.__struct_fields__})
-            return Declined(
+            declined = Declined(
                 reason=decline_reason(codes.decline_code, code, otherwise=DeclineReason.CARD_DECLINED),
                 detail=sentence(fault.user_message),
                 codes=codes,
             )
+            # What was held before stays held or not; only the payment shows which.
+            return MustBeRead(otherwise=declined) if builds_on_payment else declined
         case stripe.RateLimitError():
             return NotTaken(
                 reason=NotTakenReason.RATE_LIMITED,

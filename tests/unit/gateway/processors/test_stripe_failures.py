@@ -121,8 +121,15 @@ def test_late_capture_is_expired_although_its_decline_says_less() -> None:
     error = {"code": "capture_charge_authorization_expired", "decline_code": "card_declined"}
     late: Exception = stripe.CardError("Too late", None, error["code"], json_body={"error": error})  # type: ignore[no-untyped-call]
     answer = failure(late, builds_on_payment=True)
-    assert isinstance(answer, Declined)
-    assert answer.reason is DeclineReason.AUTHORIZATION_EXPIRED
+    assert isinstance(answer, MustBeRead)
+    assert isinstance(answer.otherwise, Declined)
+    assert answer.otherwise.reason is DeclineReason.AUTHORIZATION_EXPIRED
+
+
+def test_decline_of_what_builds_on_a_payment_is_read_before_it_counts() -> None:
+    declined: Exception = stripe.CardError("No", None, "card_declined")  # type: ignore[no-untyped-call]
+    assert isinstance(failure(declined, builds_on_payment=False), Declined)
+    assert isinstance(failure(declined, builds_on_payment=True), MustBeRead)
 
 
 def test_code_that_is_no_text_or_too_long_does_no_harm() -> None:
