@@ -38,6 +38,7 @@ DOCUMENTS = {
 }
 PAGES = {
     ROOT / "docs" / "errors.md": "services.api errors",
+    ROOT / "docs" / "gateway.md": "tests.support.stripe_outcomes",
     ROOT / "docs" / "sandbox.md": "services.gateway sandbox-table",
     ROOT / "docs" / "chart-of-accounts.md": "services.ledger chart-of-accounts",
     ROOT / "tests" / "contract" / "baseline.json": "tests.contract.baseline print",
