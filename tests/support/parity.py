@@ -125,10 +125,22 @@ class Payment:
             case VoidPayment():
                 await self.commands.void(self.command)  # type: ignore[arg-type]
             case _ if self.operation is Operation.EXPIRE:
-                await self.store.open(self._release())
+                await self.write_release()
                 await self.resolve_after(timedelta(0))
             case _:
                 await self.commands.authorize(self.command)  # type: ignore[arg-type]
+
+    async def write_release(self) -> None:
+        """Write down what releases the hold."""
+        await self.store.open(self._release())
+
+    async def deliver_again(self, after: timedelta) -> None:
+        """Let time pass, and the command come once more; what has none is found by the gateway."""
+        self.clock.advance(after)
+        if self.operation is Operation.EXPIRE:
+            await self.commands.resolve_due(limit=10)
+        else:
+            await self.request()
 
     async def resolve_after(self, by: timedelta) -> None:
         """Let time pass, and the gateway call about what is due."""

@@ -1,10 +1,13 @@
 """Every pair of an operation and an answer of Stripe has the outcome that the table names, over real HTTP and a real database."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
+import msgspec
 import pytest
+from prometheus_client import REGISTRY
 
 from services.gateway.operations import AttemptStatus
 from services.gateway.processors.port import Operation
@@ -49,15 +52,47 @@ PUBLISHED = {
 """What an operation publishes that was carried out, or not."""
 
 
+FINAL = {Outcome.DONE, Outcome.DECLINED, Outcome.STILL_HELD}
+ANSWER = {
+    Outcome.DONE: "approved",
+    Outcome.DECLINED: "declined",
+    Outcome.STILL_HELD: "declined",
+    Outcome.PENDING: "pending",
+    Outcome.ACTION: "requires_action",
+    Outcome.UNKNOWN: "unknown",
+    Outcome.NOT_TAKEN: "not_taken",
+    Outcome.WAITS: "not_taken",
+    Outcome.READ_AGAIN: "unknown",
+}
+"""What `gateway_requests_total` calls the answer to a call."""
+NOT_TAKEN = {
+    *(Reply.UNAUTHORIZED, Reply.FORBIDDEN, Reply.MISSING, Reply.LOCKED, Reply.LOCK_TIMEOUT),
+    *(Reply.RATE_LIMIT, Reply.RATE_LIMIT_WAIT, Reply.NO_CONNECTION),
+}
+"""The replies that it calls so whenever they come to a reading."""
+KEY_REFUSED = {Reply.UNAUTHORIZED, Reply.FORBIDDEN, Reply.MISSING}
+REQUESTS, REFUSED = "gateway_requests_total", "gateway_credentials_refused_total"
+RESOLVED = "gateway_outcomes_resolved_total"
+LABELS: dict[str, tuple[str, ...]] = {REQUESTS: ("operation", "status"), REFUSED: (), RESOLVED: ("operation", "status")}
+"""The metrics that are watched here, and their labels."""
+
+
 @pytest.fixture(scope="module")
 async def world(gateway_database: TestDatabase) -> AsyncIterator[World]:
     async with gateway_database.open("gateway") as database, a_world(database) as running:
         yield running
 
 
+class Played(msgspec.Struct, frozen=True):
+    """Every pair, played once, and what that added to the metrics."""
+
+    seen: dict[Pair, Seen | BaseException]
+    counted: Counter[tuple[str, ...]]
+
+
 @pytest.fixture(scope="module")
-async def played(world: World) -> dict[Pair, Seen | BaseException]:
-    """Every pair, played once."""
+async def played(world: World) -> Played:
+    before = samples()
     every = list(pairs())
     places = asyncio.Semaphore(_AT_A_TIME)
 
@@ -66,17 +101,63 @@ async def played(world: World) -> dict[Pair, Seen | BaseException]:
             return await play(world, pair)
 
     seen = await asyncio.gather(*(one(pair) for pair in every), return_exceptions=True)
-    return dict(zip(every, seen, strict=True))
+    return Played(dict(zip(every, seen, strict=True)), samples() - before)
 
 
 @pytest.mark.parametrize("moment", Moment)
 @pytest.mark.parametrize("operation", Operation)
-async def test_pairs_have_the_outcomes_of_their_rows(
-    played: dict[Pair, Seen | BaseException], operation: Operation, moment: Moment
-) -> None:
-    chosen = [pair for pair in played if (pair.operation, pair.moment) == (operation, moment)]
+async def test_pairs_have_the_outcomes_of_their_rows(played: Played, operation: Operation, moment: Moment) -> None:
+    chosen = [pair for pair in played.seen if (pair.operation, pair.moment) == (operation, moment)]
     assert chosen or operation not in READABLE
-    assert {str(pair): found for pair in chosen if (found := difference(pair, played[pair]))} == {}
+    assert {str(pair): found for pair in chosen if (found := difference(pair, played.seen[pair]))} == {}
+
+
+def test_metrics_count_what_the_rows_say(played: Played) -> None:
+    expected: Counter[tuple[str, ...]] = Counter()
+    for pair, row in ROW_OF.items():
+        # The end of a hold is called as a void.
+        call = Operation.VOID if pair.operation is Operation.EXPIRE else pair.operation
+        if pair.moment is not Moment.CALL:
+            # The call before: in doubt, or taken on.
+            expected[REQUESTS, call, "pending" if pair.moment is Moment.READ else "unknown"] += 1
+        expected[REQUESTS, "look_up" if pair.moment is Moment.LOOK_UP else call, answer(pair, row)] += 1
+        # Without a payment before, what an account does not have is the payment method.
+        is_method = pair.reply is Reply.MISSING and pair.operation is Operation.AUTHORIZE and pair.moment in CALLS
+        if pair.reply in KEY_REFUSED and not is_method:
+            expected[(REFUSED,)] += 1
+        if pair.moment in {Moment.AGAIN, Moment.LOOK_UP} and row.outcome in FINAL:
+            expected[RESOLVED, pair.operation, STATUS[row.outcome]] += 1
+    assert played.counted == expected
+
+
+def answer(pair: Pair, row: Row) -> str:
+    """What the metric calls the answer."""
+    if row.outcome in FINAL and pair.moment is Moment.LOOK_UP and is_absent(pair):
+        return "absent"
+    if pair.reply in NOT_TAKEN and pair.moment not in CALLS:
+        return "not_taken"
+    return ANSWER[row.outcome]
+
+
+def is_absent(pair: Pair) -> bool:
+    """Whether a state shows that the operation was not carried out."""
+    match pair.operation:
+        case Operation.AUTHORIZE | Operation.REFUND:
+            return pair.state is State.ABSENT
+        case Operation.CAPTURE:
+            return pair.state not in {State.TAKEN, State.OTHER_AMOUNT, State.CANCELED, State.EXPIRED}
+        case _:
+            return pair.state not in {State.CANCELED, State.EXPIRED, State.TAKEN}
+
+
+def samples() -> Counter[tuple[str, ...]]:
+    """What the metrics count now, without zeros."""
+    found: Counter[tuple[str, ...]] = Counter()
+    for metric in REGISTRY.collect():
+        for sample in metric.samples:
+            if sample.name in LABELS and sample.value:
+                found[(sample.name, *(sample.labels[name] for name in LABELS[sample.name]))] = int(sample.value)
+    return found
 
 
 def difference(pair: Pair, seen: Seen | BaseException) -> dict[str, tuple[object, object]] | BaseException:
