@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
 from libs.common.db.connections import StatementUnfinished
-from libs.common.errors import Overloaded
+from libs.common.errors import Overloaded, Transient
 
 SHARE_MIN = 16
 """Items that are written together though another writer is free: below it a commit costs more than is gained."""
@@ -25,6 +25,9 @@ class GroupCommit[T, R]:
     only when the whole group failed. At most `writers` groups are being written at the same time: with more than one, a
     group is put together while the database works on another, and their order is no longer that of submission.
 
+    `splits` says that a group which fails is halved until the item that no statement takes fails alone, unless the fault is an
+    outage, in which halves would fare no better. It may write an item twice too.
+
     `isolates` says that items may be written twice without harm: of a group whose statement the database canceled, each is
     then written alone, since one of them may be what it cannot finish.
     """
@@ -37,11 +40,13 @@ class GroupCommit[T, R]:
         waiting_max: int,
         writers: int = 1,
         isolates: bool = False,
+        splits: bool = False,
     ) -> None:
         self._write = write
         self._group_max = group_max
         self._waiting_max = waiting_max
         self._isolates = isolates
+        self._splits = splits
         self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
         self._writers_max = writers
         self._writers: set[asyncio.Task[None]] = set()
@@ -120,6 +125,21 @@ class GroupCommit[T, R]:
             if not self._isolates or len(items) == 1:
                 raise
             return await self._written_alone(items, fault)
+        except Transient:
+            raise
+        except Exception as fault:
+            if not self._splits:
+                raise
+            if len(items) == 1:
+                return [fault]
+            middle = len(items) // 2
+            return [*await self._half(items[:middle]), *await self._half(items[middle:])]
+
+    async def _half(self, items: Sequence[T]) -> Sequence[R | Exception]:
+        try:
+            return await self._written(items)
+        except Exception as fault:  # noqa: BLE001 - it is the answer to this half, and the other one goes on
+            return [fault] * len(items)
 
     async def _written_alone(self, items: Sequence[T], fault: Exception) -> list[R | Exception]:
         results: list[R | Exception] = [fault] * len(items)

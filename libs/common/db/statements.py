@@ -95,6 +95,10 @@ class Statement:
         """Run the statement as a transaction of its own and wake the relay; returns its first row, or None."""
         return await database.write(self.text, *self.arguments(values))
 
+    async def write_all(self, database: Database, **values: Any) -> list[asyncpg.Record]:
+        """Run the statement as a transaction of its own and wake the relay; returns all its rows."""
+        return await database.write_all(self.text, *self.arguments(values))
+
     async def fetchval(self, connection: Connection, **values: Any) -> Any:
         """Return the first column of the first row, or None."""
         return await connection.fetchval(self.text, *self.arguments(values))
@@ -108,6 +112,11 @@ def columns_of(*kinds: type[msgspec.Struct], without: Sequence[str] = ()) -> str
 def values_of(name: str, kind: type[msgspec.Struct], without: Sequence[str] = ()) -> str:
     """List the fields of a struct as parameters: `:endpoint.tenant_id, :endpoint.id, :endpoint.url`."""
     return ", ".join(f":{name}.{field}" for field in _fields([kind], without))
+
+
+def arrays_of(name: str, kinds: Mapping[str, str], without: Sequence[str] = ()) -> str:
+    """List columns and their types as arrays with that field of every struct: `:rows[].id::uuid[], :rows[].url::text[]`."""
+    return ", ".join(f":{name}[].{column}::{kind}[]" for column, kind in kinds.items() if column not in without)
 
 
 def reader_of[S: msgspec.Struct](kind: type[S]) -> Callable[[asyncpg.Record], S]:

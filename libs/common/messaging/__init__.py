@@ -5,6 +5,7 @@ from libs.common.messaging.envelope import Publication, Received
 from libs.common.messaging.inbox import inbox_partitions, inbox_table
 from libs.common.messaging.outbox import (
     INSERT_OUTBOX,
+    INSERT_OUTBOX_OF,
     OUTBOX_COLUMNS,
     insert_outbox,
     outbox_arrays,
@@ -17,6 +18,7 @@ from libs.common.messaging.refused import operator_actions_table, write_down
 
 __all__ = [
     "INSERT_OUTBOX",
+    "INSERT_OUTBOX_OF",
     "OUTBOX_COLUMNS",
     "Bus",
     "Publication",

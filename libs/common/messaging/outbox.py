@@ -109,6 +109,17 @@ INSERT_OUTBOX = (
 )
 """The same for a `Statement`, whose value `publications` is what is published; a condition may follow."""
 
+_EACH = ", ".join(f"p.{column}" for column in OUTBOX_COLUMNS.split(", "))
+_KINDS_OF = zip(OUTBOX_COLUMNS.split(", "), _ARRAYS.split(", "), strict=True)
+INSERT_OUTBOX_OF = (
+    f"INSERT INTO outbox ({OUTBOX_COLUMNS}) SELECT {_EACH} FROM "  # noqa: S608 - no input
+    f"unnest({', '.join(f':publications[].{column}::{kind}' for column, kind in _KINDS_OF)}, :publishers::uuid[]) "
+    f"WITH ORDINALITY AS p({OUTBOX_COLUMNS}, publisher, place) "
+    "JOIN {decided} AS w ON w.id = p.publisher ORDER BY p.place"
+)
+"""The same for many decisions at once: `publishers` names what each message is about, and `{decided}` a CTE of the ids
+of those that were decided. Of the others nothing is published."""
+
 _PUBLISH = insert_outbox(1)
 
 

@@ -3,16 +3,25 @@
 from services.api.audit.consumers import AuditConsumers
 from services.api.audit.domain import AuditFilter, AuditRecord
 from services.api.audit.queries import AuditPage, audit_page
-from services.api.audit.sql import INSERT_AUDIT, audit_values, write_line, write_lines
+from services.api.audit.sql import (
+    INSERT_AUDIT,
+    INSERT_AUDIT_OF,
+    audit_values,
+    audits_values,
+    write_line,
+    write_lines,
+)
 
 __all__ = [
     "INSERT_AUDIT",
+    "INSERT_AUDIT_OF",
     "AuditConsumers",
     "AuditFilter",
     "AuditPage",
     "AuditRecord",
     "audit_page",
     "audit_values",
+    "audits_values",
     "write_line",
     "write_lines",
 ]

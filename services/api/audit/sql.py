@@ -24,9 +24,22 @@ COLUMNS = {
     "created_at": ":audit.at::timestamptz",
 }
 """The columns of a line, and their values."""
+_ARRAYS = ", ".join(
+    value.replace(":audit.", ":audits[].").replace(":audit_detail", ":audit_details") + "[]"
+    for value in COLUMNS.values()
+)
+_EACH = ", ".join(f"a.{column}" for column in COLUMNS)
 INSERT_AUDIT = f"INSERT INTO audit_log ({', '.join(COLUMNS)}) SELECT {', '.join(COLUMNS.values())}"
 """Writes a line; for a `Statement` with the values that `audit_values` returns. `FROM` a CTE may follow, so that nothing is
 written where that one has no row."""
+
+INSERT_AUDIT_OF = (
+    f"INSERT INTO audit_log ({', '.join(COLUMNS)}) SELECT {_EACH} FROM "  # noqa: S608 - no input
+    f"unnest({_ARRAYS}, :audited::uuid[]) AS a({', '.join(COLUMNS)}, audited) "
+    "JOIN {decided} AS w ON w.id = a.audited"
+)
+"""The same for many decisions at once, with the values that `audits_values` returns: `audited` names what each line is about,
+and `{decided}` a CTE of the ids of those that were decided. Of the others no line is written."""
 
 # Inside a transaction or on its own. It publishes nothing, so it is never a `write`, which wakes the relay.
 _INSERT = Statement(INSERT_AUDIT)
@@ -57,7 +70,16 @@ _AFTER = "AND (a.created_at, a.id) < (:after_at, :after_id)"
 
 def audit_values(line: AuditRecord) -> dict[str, object]:
     """Return the values of `INSERT_AUDIT`."""
-    return {"audit": line, "audit_detail": msgspec.json.encode(line.detail).decode() if line.detail else "{}"}
+    return {"audit": line, "audit_detail": _detail(line)}
+
+
+def audits_values(lines: Sequence[AuditRecord]) -> dict[str, object]:
+    """Return the values of `INSERT_AUDIT_OF`, without `audited`."""
+    return {"audits": lines, "audit_details": [_detail(line) for line in lines]}
+
+
+def _detail(line: AuditRecord) -> str:
+    return msgspec.json.encode(line.detail).decode() if line.detail else "{}"
 
 
 async def write_line(source: Connection | Database, line: AuditRecord) -> None:

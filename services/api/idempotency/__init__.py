@@ -13,13 +13,14 @@ from services.api.idempotency.domain import (
     fingerprint,
     normalise_key,
 )
-from services.api.idempotency.sql import IF_FREE, INSERT_KEY, KEY_COLUMNS, key_of, key_row
+from services.api.idempotency.sql import IF_FREE, IN_ORDER, INSERT_KEYS, KEY_COLUMNS, KeyRow, key_of, key_row
 from services.api.idempotency.workers import FORGET_KEYS_EVERY_SECONDS, forget_expired_keys
 
 __all__ = [
     "FORGET_KEYS_EVERY_SECONDS",
     "IF_FREE",
-    "INSERT_KEY",
+    "INSERT_KEYS",
+    "IN_ORDER",
     "KEY_COLUMNS",
     "Answer",
     "Claim",
@@ -27,6 +28,7 @@ __all__ = [
     "Idempotency",
     "KeyAnswer",
     "KeyRecord",
+    "KeyRow",
     "canonical",
     "earlier_fingerprint",
     "fingerprint",

@@ -8,7 +8,7 @@ import asyncpg
 import msgspec
 
 from libs.common.db import Connection, Database
-from libs.common.db.statements import Statement, columns_of
+from libs.common.db.statements import Statement, arrays_of, columns_of
 from services.api.idempotency.domain import Answer, Claim, KeyRecord
 
 _PRUNE_MAX = 5000
@@ -56,6 +56,13 @@ _RENEW = ", ".join(f"{column} = excluded.{column}" for column in KINDS if column
 INSERT_KEY = f"INSERT INTO idempotency_keys AS k ({columns_of(KeyRow)}) SELECT {_VALUES}"
 """Writes a key, in progress or completed; for a `Statement` whose value `key_row` is made by `key_row`. `FROM` a CTE may
 follow, so that nothing is claimed where that one has no row; then `IF_FREE`."""
+INSERT_KEYS = (
+    f"INSERT INTO idempotency_keys AS k ({columns_of(KeyRow)}) SELECT {', '.join(f'n.{column}' for column in KINDS)} "  # noqa: S608 - no input
+    f"FROM unnest({arrays_of('key_rows', KINDS)}) AS n({', '.join(KINDS)})"
+)
+"""The same for many keys at once, `key_rows`, each of them once: a join with a CTE may follow, then `IN_ORDER` and `IF_FREE`."""
+IN_ORDER = f"ORDER BY {', '.join(f'n.{column}' for column in _PRIMARY_KEY)}"
+"""One order in every statement, so that two of them never wait for each other's keys in a circle."""
 IF_FREE = f"ON CONFLICT ({', '.join(_PRIMARY_KEY)}) DO UPDATE SET {_RENEW} WHERE k.expires_at <= excluded.created_at"
 """Only a key that is free or expired is claimed; a concurrent claim of the same key is waited for."""
 KEY_COLUMNS = "k.fingerprint, k.status AS key_status, k.response_status, k.response_body, k.lease_until, k.expires_at"

@@ -187,3 +187,48 @@ async def test_database_that_finishes_nothing_is_not_tried_for_each_item() -> No
     results = await asyncio.gather(*(group.submit(i) for i in range(16)), return_exceptions=True)
     assert all(isinstance(result, StatementUnfinished) for result in results)
     assert sizes == [16, 1, 1, 1]
+
+
+async def test_group_that_fails_is_split_until_the_bad_one_is_alone() -> None:
+    written: list[int] = []
+    sizes: list[int] = []
+
+    async def write(items: Sequence[int]) -> Sequence[int | Exception]:
+        sizes.append(len(items))
+        if 5 in items:
+            raise ValueError("5 cannot be written")
+        written.extend(items)
+        return list(items)
+
+    group: GroupCommit[int, int] = GroupCommit(write, group_max=100, waiting_max=100, splits=True)
+    results = await asyncio.gather(*(group.submit(n) for n in range(16)), return_exceptions=True)
+    assert [n for n, result in enumerate(results) if isinstance(result, ValueError)] == [5]
+    assert sorted(written) == [n for n in range(16) if n != 5]
+    assert sizes[0] == 16 and len(sizes) == 9
+
+
+async def test_outage_does_not_split_a_group() -> None:
+    sizes: list[int] = []
+
+    async def write(items: Sequence[int]) -> Sequence[int | Exception]:
+        sizes.append(len(items))
+        raise Unavailable("the database does not answer")
+
+    group: GroupCommit[int, int] = GroupCommit(write, group_max=100, waiting_max=100, splits=True)
+    results = await asyncio.gather(*(group.submit(n) for n in range(8)), return_exceptions=True)
+    assert {type(result) for result in results} == {Unavailable}
+    assert sizes == [8]
+
+
+async def test_half_that_meets_an_outage_leaves_the_other_half_written() -> None:
+    async def write(items: Sequence[int]) -> Sequence[int | Exception]:
+        if len(items) == 4:
+            raise ValueError("one of them cannot be written")
+        if 3 in items:
+            raise Unavailable("the database does not answer")
+        return list(items)
+
+    group: GroupCommit[int, int] = GroupCommit(write, group_max=100, waiting_max=100, splits=True)
+    results = await asyncio.gather(*(group.submit(n) for n in range(4)), return_exceptions=True)
+    assert results[:2] == [0, 1]
+    assert [type(result) for result in results[2:]] == [Unavailable] * 2

@@ -1,30 +1,36 @@
 """Payment intents are created and confirmed: one round trip each, since most payments need nothing more of a client."""
 
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from functools import partial
+from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from libs.common.clock import Clock
-from libs.common.db import Database
+from libs.common.db import Database, GroupCommit, run_again
 from libs.common.ids import new_id
 from libs.common.observability.correlation import Correlation
 from services.api import metrics
 from services.api.errors import ConfirmContended, PaymentIntentNotFound
-from services.api.idempotency import Answer, Claim, keys
+from services.api.idempotency import Answer, Claim, KeyRow, key_row, keys
 from services.api.payments import domain
 from services.api.payments.commands.outcomes import Render
 from services.api.payments.commands.publications import publications_of
 from services.api.payments.commands.records import audit_of, events_of
 from services.api.payments.commands.waiting import Answers
 from services.api.payments.domain import CaptureMethod, Decision, Fact, PaymentIntent, Status
-from services.api.payments.sql import intents
+from services.api.payments.sql import groups, intents
+from services.api.payments.sql.groups import Written
 
 _CONFIRM_TRIES_MAX = 3
 """How often a confirmation is decided anew because somebody else changed the intent meanwhile."""
 _FRESH_MAX = 1000
 """Intents just created that are remembered until they are confirmed: most are, within moments, and by the same client. One
 read less of three round trips to the database."""
+_GROUPS: dict[str, Any] = {"group_max": 32, "waiting_max": 1000, "writers": 1, "isolates": True, "splits": True}
+"""How many requests are committed together at most, and how many may wait: as many as this process has in progress."""
 _OK, _ACCEPTED = 200, 202
 
 
@@ -79,7 +85,11 @@ def intent_of_request(new: NewIntent, *, tenant_id: str, intent_id: UUID, at: da
 
 
 class PaymentCommands:
-    """Decides about payment intents; every decision is saved with its key, its audit line and its messages."""
+    """Decides about payment intents; every decision is saved with its key, its audit line and its messages.
+
+    Requests that arrive while others are being committed are committed together; alone, one is committed at once. A request
+    that ends meanwhile is committed all the same, and its key shows it.
+    """
 
     def __init__(self, database: Database, *, clock: Clock, render: Render, answers: Answers) -> None:
         self._database = database
@@ -87,26 +97,28 @@ class PaymentCommands:
         self._render = render
         self._answers = answers
         self._fresh: dict[UUID, PaymentIntent] = {}
+        self._creating: GroupCommit[Written, bool] = GroupCommit(partial(_in_group, database, groups.create), **_GROUPS)
+        self._confirming: GroupCommit[Written, bool] = GroupCommit(
+            partial(_in_group, database, groups.confirm), **_GROUPS
+        )
 
     async def create(
         self, new: NewIntent, *, action: str, claim: Claim, actor: str, correlation: Correlation
     ) -> Answer | None:
-        """Create an intent in one round trip; None when another request holds the key."""
+        """Create an intent, with whoever else creates one; None when another request holds the key."""
         intent = intent_of_request(
             new, tenant_id=claim.tenant_id, intent_id=new_id(claim.claimed_at), at=claim.claimed_at
         )
         answer = Answer(_OK, self._render(intent))
-        publications = publications_of(Decision(intent, (Fact.CREATED,)), at=intent.created_at, correlation=correlation)
-        created = await intents.create(
-            self._database,
-            intent,
-            claim=claim,
-            answer=answer,
-            audit=audit_of(intent, action, actor=actor, correlation=correlation, at=intent.updated_at),
-            publications=publications,
-            events=events_of(intent, publications, actor=actor, cause_id=None),
-        )
-        if not created:
+        if not await self._creating.submit(
+            _written(
+                Decision(intent, (Fact.CREATED,)),
+                key_row(claim, subject_id=intent.id, answer=answer),
+                action=action,
+                actor=actor,
+                correlation=correlation,
+            )
+        ):
             return None
         self._fresh[intent.id] = intent
         if len(self._fresh) > _FRESH_MAX:
@@ -177,16 +189,15 @@ class PaymentCommands:
         correlation: Correlation,
     ) -> bool:
         intent = decision.intent
-        publications = publications_of(decision, at=intent.updated_at, correlation=correlation)
-        begun = await intents.begin_confirmation(
-            self._database,
-            intent,
-            claim=claim,
-            answer=answer,
-            audit=audit_of(intent, action, actor=actor, correlation=correlation, at=intent.updated_at),
-            publications=publications,
-            events=events_of(intent, publications, actor=actor, cause_id=None),
+        written = _written(
+            decision,
+            key_row(claim, subject_id=intent.id, answer=answer),
+            action=action,
+            actor=actor,
+            correlation=correlation,
         )
+        # What the group has left out may only have been locked.
+        begun = await self._confirming.submit(written) or await groups.confirm_locked(self._database, written)
         if begun:
             metrics.INTENTS_CONFIRMED.inc()
             metrics.TRANSITIONS.labels(intent.status.value).inc()
@@ -196,3 +207,23 @@ class PaymentCommands:
         answer = Answer(_ACCEPTED if intent.status is Status.PROCESSING else _OK, self._render(intent))
         kept = await keys.keep(self._database, claim, subject_id=intent.id, answer=answer)
         return answer if kept else None
+
+
+def _written(decision: Decision, key: KeyRow, *, action: str, actor: str, correlation: Correlation) -> Written:
+    intent = decision.intent
+    publications = publications_of(decision, at=intent.updated_at, correlation=correlation)
+    return Written(
+        intent=intent,
+        key_row=key,
+        audit=audit_of(intent, action, actor=actor, correlation=correlation, at=intent.updated_at),
+        publications=publications,
+        events=events_of(intent, publications, actor=actor, cause_id=None),
+    )
+
+
+async def _in_group(
+    database: Database,
+    write: Callable[[Database, Sequence[Written]], Awaitable[list[bool]]],
+    group: Sequence[Written],
+) -> list[bool]:
+    return await run_again(lambda: write(database, group))

@@ -13,19 +13,8 @@ import msgspec
 from libs.common.db import Connection, Database
 from libs.common.db.statements import Statement
 from libs.common.messaging import INSERT_OUTBOX, Publication
-from services.api.audit import INSERT_AUDIT, AuditRecord, audit_values
 from services.api.http.cursors import Position
-from services.api.idempotency import (
-    IF_FREE,
-    INSERT_KEY,
-    KEY_COLUMNS,
-    Answer,
-    Claim,
-    KeyAnswer,
-    KeyRecord,
-    key_of,
-    key_row,
-)
+from services.api.idempotency import KEY_COLUMNS, Claim, KeyAnswer, KeyRecord, key_of
 from services.api.payments.domain import CaptureMethod, IntentFilter, PaymentIntent, Status, TimelineEvent
 from services.api.payments.sql.timeline import INSERT_EVENTS
 
@@ -74,52 +63,7 @@ CHANGING = tuple(column for column in KINDS if column not in IMMUTABLE)
 INTENT_COLUMNS = ", ".join(f"i.{column}" for column in KINDS)
 """The columns of an intent, of a table that is called `i`."""
 
-_VALUES = ", ".join(
-    ":metadata::jsonb" if column == "metadata" else f":intent.{column}::{kind}" for column, kind in KINDS.items()
-)
 _pick = itemgetter(*KINDS)
-
-# One round trip: the intent, its key with the answer, its audit line, its timeline and its messages, all or nothing. Without
-# a free key `claimed` has no row, and nothing else is written.
-_CREATE = Statement(
-    """
-WITH claimed AS ({insert_key} {if_free} RETURNING 1),
-created AS (INSERT INTO payment_intents ({columns}) SELECT {values} FROM claimed),
-audited AS ({insert_audit} FROM claimed),
-recorded AS ({insert_events} WHERE EXISTS (SELECT 1 FROM claimed)),
-published AS ({insert_outbox} WHERE EXISTS (SELECT 1 FROM claimed))
-SELECT count(*) AS claimed FROM claimed
-""",
-    insert_key=INSERT_KEY,
-    if_free=IF_FREE,
-    columns=", ".join(KINDS),
-    values=_VALUES,
-    insert_audit=INSERT_AUDIT,
-    insert_events=INSERT_EVENTS,
-    insert_outbox=INSERT_OUTBOX,
-)
-
-# One round trip, without a lock before it: the version shows whether somebody else has changed the intent meanwhile, and
-# then `moved` has no row, and nothing else is written.
-_BEGIN_CONFIRMATION = Statement(
-    """
-WITH moved AS (
-    UPDATE payment_intents SET status = :intent.status, version = version + 1, updated_at = :intent.updated_at
-     WHERE tenant_id = :intent.tenant_id AND id = :intent.id AND version = :intent.version - 1
-    RETURNING 1
-),
-claimed AS ({insert_key} FROM moved {if_free} RETURNING 1),
-audited AS ({insert_audit} FROM moved),
-recorded AS ({insert_events} WHERE EXISTS (SELECT 1 FROM moved)),
-published AS ({insert_outbox} WHERE EXISTS (SELECT 1 FROM moved))
-SELECT count(*) AS moved FROM moved
-""",
-    insert_key=INSERT_KEY,
-    if_free=IF_FREE,
-    insert_audit=INSERT_AUDIT,
-    insert_events=INSERT_EVENTS,
-    insert_outbox=INSERT_OUTBOX,
-)
 
 # By tenant too: another tenant's intent is not found, whoever knows its id.
 _GET = Statement(
@@ -205,55 +149,9 @@ def intent_of(row: asyncpg.Record) -> PaymentIntent:
     return PaymentIntent(**values)
 
 
-async def create(
-    database: Database,
-    intent: PaymentIntent,
-    *,
-    claim: Claim,
-    answer: Answer,
-    audit: AuditRecord,
-    publications: Sequence[Publication],
-    events: Sequence[TimelineEvent],
-) -> bool:
-    """Write a new intent, its key with the answer, its audit line and its messages, all or nothing, in one round trip.
-
-    False when the key is taken: then nothing was written.
-    """
-    row = await _CREATE.write(
-        database,
-        intent=intent,
-        metadata=msgspec.json.encode(intent.metadata).decode() if intent.metadata else "{}",
-        key_row=key_row(claim, subject_id=intent.id, answer=answer),
-        **audit_values(audit),
-        publications=publications,
-        events=events,
-    )
-    return row is not None and row["claimed"] == 1
-
-
-async def begin_confirmation(
-    database: Database,
-    intent: PaymentIntent,
-    *,
-    claim: Claim,
-    answer: Answer | None,
-    audit: AuditRecord,
-    publications: Sequence[Publication],
-    events: Sequence[TimelineEvent],
-) -> bool:
-    """Save a confirmed intent over the version it was decided on, with key, audit line and messages, in one round trip.
-
-    False when somebody else changed the intent meanwhile: then nothing was written.
-    """
-    row = await _BEGIN_CONFIRMATION.write(
-        database,
-        intent=intent,
-        key_row=key_row(claim, subject_id=intent.id, answer=answer),
-        **audit_values(audit),
-        publications=publications,
-        events=events,
-    )
-    return row is not None and row["moved"] == 1
+def metadata_text(intent: PaymentIntent) -> str:
+    """Return the metadata of an intent as its row has it."""
+    return msgspec.json.encode(intent.metadata).decode() if intent.metadata else "{}"
 
 
 async def get(database: Database, tenant_id: str, intent_id: UUID) -> PaymentIntent | None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from libs.common.db import Connection, Database
-from libs.common.db.statements import Statement, columns_of, reader_of
+from libs.common.db.statements import Statement, arrays_of, columns_of, reader_of
 from services.api.payments.domain import TimelineEvent
 
 KINDS = {
@@ -24,6 +24,14 @@ INSERT_EVENTS = (
     f"unnest({', '.join(f':events[].{column}::{kind}[]' for column, kind in KINDS.items())})"
 )
 """Writes lines; for a `Statement` whose value `events` is the lines. A condition may follow."""
+
+INSERT_EVENTS_OF = (
+    f"INSERT INTO payment_intent_events ({', '.join(KINDS)}) SELECT {', '.join(f'e.{column}' for column in KINDS)} FROM "  # noqa: S608 - constants
+    f"unnest({arrays_of('events', KINDS)}) AS e({', '.join(KINDS)}) "
+    "JOIN {decided} AS w ON w.id = e.payment_intent_id"
+)
+"""The same for many decisions at once: `{decided}` is a CTE of the ids of those that were decided. Of the others no line is
+written."""
 
 # By the primary key, so that a late answer to an old command costs as little as any.
 _PUBLISHED = Statement("""

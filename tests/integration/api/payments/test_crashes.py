@@ -129,6 +129,10 @@ async def answered(app: ASGIApp, path: str, body: bytes, headers: dict[str, str]
 
     task = asyncio.create_task(ended())
     await asyncio.wait([task])
+    # What was handed to a group before the end is committed all the same.
+    groups = [each for each in asyncio.all_tasks() if each.get_name() == "group-commit"]
+    if groups:
+        await asyncio.wait(groups)
     if task.cancelled():
         return None
     await task

@@ -11,7 +11,7 @@ import pytest
 from libs.common.db import Database
 from libs.common.ids import new_id
 from services.api.audit import AuditRecord
-from services.api.idempotency import Answer, Claim
+from services.api.idempotency import Answer, Claim, key_row
 from services.api.payments.domain import (
     CaptureMethod,
     Dispute,
@@ -21,7 +21,7 @@ from services.api.payments.domain import (
     RefundStatus,
     Status,
 )
-from services.api.payments.sql import intents, refunds
+from services.api.payments.sql import groups, intents, refunds
 from services.api.payments.sql.intents import CHANGING, IMMUTABLE
 from services.api.payments.sql.refunds import DISPUTE_CHANGING, REFUND_CHANGING
 from tests.support.databases import TestDatabase
@@ -167,7 +167,14 @@ async def written(database: Database, intent: PaymentIntent) -> None:
         correlation_id="d",
         at=NOW,
     )
-    assert await intents.create(database, intent, claim=claim, answer=ANSWER, audit=audit, publications=[], events=[])
+    written = groups.Written(
+        intent=intent,
+        key_row=key_row(claim, subject_id=intent.id, answer=ANSWER),
+        audit=audit,
+        publications=[],
+        events=[],
+    )
+    assert await groups.create(database, [written]) == [True]
 
 
 def differing(one: Any, other: Any) -> set[str]:
