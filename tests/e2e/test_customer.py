@@ -1,5 +1,6 @@
 """A customer proves who they are, on the issuer's page or in Stripe's client library, and nobody else learns the secret."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,23 @@ async def rows_with(database: TestDatabase, text: str) -> list[str]:
         ]
     finally:
         await connection.close()
+
+
+@pytest.mark.parametrize(("outcome", "status"), [("success", "SETTLED"), ("failure", "FAILED")])
+async def test_customer_comes_back_from_the_issuers_page(shop: Shop, outcome: str, status: str) -> None:
+    intent = await waiting(shop, return_url="https://shop.example/back?order=7")
+    action = intent["next_action"]
+    assert action == {"type": "redirect", "url": intent["action_url"]}
+    answer = await shop.operator.call("GET", f"/v1/payment-intents/{intent['id']}/next-action")
+    assert (answer.status, answer.json) == (200, action)
+    done = await act(action["url"], outcome)
+    assert done.status == 303
+    assert done.headers["Location"].startswith("https://shop.example/back?order=7&payment_intent=pi_")
+    async with asyncio.timeout(30):
+        while await shop.operator.status(intent["id"]) != status:
+            await asyncio.sleep(0.05)
+    (made,) = shop.made_for(intent["id"], shop.fake.account(KEY).payment_intents)
+    assert made["status"] == ("succeeded" if outcome == "success" else "requires_payment_method")
 
 
 async def test_secret_is_for_the_owner_alone_and_kept_nowhere(shop: Shop) -> None:

@@ -1,8 +1,7 @@
 """The gateway's commands and events: authorizations, captures, voids, refunds and disputes at the processor.
 
-Amounts are integer minor units of the currency. Every message about a payment names its intent, under whose id all of
-them can be found again, whatever the order in which they arrive. What one payment can have several of (refunds,
-disputes, fees) carries an id of its own as well.
+Amounts are integer minor units of the currency. Every message about a payment names its intent, under whose id all are found
+again, in whatever order they arrive. What one payment can have several of (refunds, disputes, fees) has an id of its own.
 """
 
 from datetime import datetime
@@ -17,7 +16,6 @@ _INTENT: dict[str, Any] = {
     "amount_minor": 15050,
     "currency": "BRL",
 }
-_DECLINED: dict[str, Any] = {"codes": {"decline_code": "insufficient_funds", "advice_code": "try_again_later"}}
 _REFUND: dict[str, Any] = {"refund_id": "0190f3a4-5b6c-7d8e-9f01-23456789abd2"}
 _DISPUTE: dict[str, Any] = {
     "dispute_id": "0190f3a4-5b6c-7d8e-9f01-23456789abd3",
@@ -75,6 +73,8 @@ class AuthorizePayment(PaymentCommand, frozen=True, kw_only=True):
     """The processor's token of what is charged, `pm_card_visa`; empty: the one that the tenant's gateway is set to."""
     capture_method: str = "automatic"
     """`manual` where the funds are held until the merchant decides: the gateway then watches the end of the hold."""
+    return_url: str = ""
+    """Where the customer comes back to after proving who they are; empty: as the tenant's gateway is set."""
 
 
 @command(
@@ -159,7 +159,7 @@ class PaymentAuthorized(PaymentMessage, frozen=True, kw_only=True):
     "payment.declined",
     owner="gateway",
     handled_by=("api",),
-    example=_INTENT | {"reason": "insufficient_funds", "detail": "The issuer declined the payment."} | _DECLINED,
+    example=_INTENT | {"reason": "card_declined", "detail": "Declined.", "codes": {"decline_code": "do_not_honor"}},
 )
 class AuthorizationDeclined(Refused, frozen=True, kw_only=True):
     """The processor or the issuer refused, for good. Handled by the api."""

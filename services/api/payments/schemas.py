@@ -21,6 +21,17 @@ from services.api.payments.domain import (
 _encoder = msgspec.json.Encoder()
 
 
+type ReturnUrl = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=2048,
+        # Printable, without spaces: it becomes a link.
+        pattern=r"^https?://[!-~]+$",
+        description="Where the customer comes back to after proving who they are: an absolute http or https URL.",
+    ),
+]
+
+
 class CreatePaymentIntent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A wish to be paid."""
 
@@ -49,6 +60,13 @@ class CreatePaymentIntent(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     payment_method: (
         Annotated[str, msgspec.Meta(max_length=255, description="The processor's token of what is charged.")] | None
     ) = None
+    return_url: ReturnUrl | None = None
+
+
+class ConfirmPaymentIntent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How to begin to collect; nothing is needed."""
+
+    return_url: ReturnUrl | None = None
 
 
 class CaptureRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -95,6 +113,7 @@ class PaymentIntentBody(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, str]
     capture_method: CaptureMethod
     payment_method: str | None
+    return_url: str | None
     action_url: Annotated[str, msgspec.Meta(description="Where the customer acts, while that is required.")] | None
     expires_at: Annotated[str, msgspec.Meta(description="When held funds are released, if not captured.")] | None
     authorized_amount: str
@@ -202,6 +221,7 @@ def intent_body(intent: PaymentIntent) -> PaymentIntentBody:
         metadata=intent.metadata,
         capture_method=intent.capture_method,
         payment_method=intent.payment_method or None,
+        return_url=intent.return_url or None,
         action_url=intent.action_url,
         expires_at=None if intent.expires_at is None else iso(intent.expires_at),
         authorized_amount=format_minor(intent.authorized_minor, intent.currency),

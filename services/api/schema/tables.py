@@ -129,6 +129,13 @@ payment_intents = sa.Table(
         comment="automatic: taken once held; manual: when the merchant says so.",
     ),
     sa.Column("payment_method", sa.Text, nullable=False, server_default="", comment="What is charged, or empty."),
+    sa.Column(
+        "return_url",
+        sa.Text,
+        nullable=False,
+        server_default="",
+        comment="Where the customer comes back to, or empty.",
+    ),
     sa.Column("action_url", sa.Text, comment="Where the customer proves who they are, while that is required."),
     _instant("expires_at", "When held funds are released by themselves.", nullable=True),
     sa.Column(

@@ -56,6 +56,13 @@ ATTEMPTS = sa.Table(
         server_default="automatic",
         comment="manual where the end of the hold is watched.",
     ),
+    sa.Column(
+        "return_url",
+        sa.Text,
+        nullable=False,
+        server_default="",
+        comment="Where the customer comes back to, or empty.",
+    ),
     sa.Column("note", sa.Text, nullable=False, server_default="", comment="The merchant's words about a refund."),
     sa.Column(
         "gateway_ref",

@@ -51,6 +51,8 @@ class NewIntent(msgspec.Struct, frozen=True, kw_only=True):
     """When held funds are taken."""
     payment_method: str = ""
     """The processor's token of what is charged, or empty."""
+    return_url: str = ""
+    """Where the customer comes back to, or empty."""
 
     @property
     def meaning(self) -> dict[str, object]:
@@ -79,6 +81,7 @@ def intent_of_request(new: NewIntent, *, tenant_id: str, intent_id: UUID, at: da
         metadata=new.metadata,
         capture_method=new.capture_method,
         payment_method=new.payment_method,
+        return_url=new.return_url,
         created_at=at,
         updated_at=at,
     )
@@ -128,7 +131,15 @@ class PaymentCommands:
         return answer
 
     async def confirm(
-        self, intent_id: UUID, *, action: str, claim: Claim, actor: str, correlation: Correlation, respond_async: bool
+        self,
+        intent_id: UUID,
+        *,
+        action: str,
+        claim: Claim,
+        actor: str,
+        correlation: Correlation,
+        respond_async: bool,
+        return_url: str = "",
     ) -> Answer | None:
         """Begin to collect and wait, bounded, for the issuer's outcome; None when another request holds the key.
 
@@ -148,7 +159,7 @@ class PaymentCommands:
                 intent, key = found
                 if key is not None and key.expires_at > claim.claimed_at:
                     return None
-            decision = domain.confirm(intent, at=self._clock.now())
+            decision = domain.confirm(intent, at=self._clock.now(), return_url=return_url)
             if not decision.changed:
                 return await self._answer_as_it_stands(intent, claim)
             accepted = Answer(_ACCEPTED, self._render(decision.intent))

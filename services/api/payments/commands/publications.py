@@ -64,6 +64,7 @@ def _message(decision: Decision, fact: Fact, *, envelope: dict[str, Any]) -> Mes
                 customer_ref=intent.customer_ref,
                 payment_method=intent.payment_method,
                 capture_method=intent.capture_method.value,
+                return_url=intent.return_url,
             )
         case Fact.ACTION_REQUIRED:
             return api.PaymentRequiresAction(**envelope, action_url=intent.action_url or "")

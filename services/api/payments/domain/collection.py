@@ -11,13 +11,13 @@ from services.api.payments.domain.intent import CaptureMethod, PaymentIntent
 from services.api.payments.domain.lifecycle import Fact, Happening, Stage
 
 
-def confirm(intent: PaymentIntent, *, at: datetime) -> Decision:
-    """Begin to collect: the gateway gets one command to authorize.
+def confirm(intent: PaymentIntent, *, at: datetime, return_url: str = "") -> Decision:
+    """Begin to collect: the gateway gets one command to authorize, with the `return_url` where one is given now.
 
     Raises:
         CannotConfirm: when it has ended, or was given back.
     """
-    return decide(intent, Happening.CONFIRM, at=at)
+    return decide(intent, Happening.CONFIRM, at=at, return_url=return_url or intent.return_url)
 
 
 def request_capture(intent: PaymentIntent, *, amount_minor: int | None, at: datetime) -> Decision:

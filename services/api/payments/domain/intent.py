@@ -37,6 +37,8 @@ class PaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
     """When held funds are taken."""
     payment_method: str = ""
     """The processor's token of what is charged; empty: the one that the tenant's gateway is set to."""
+    return_url: str = ""
+    """Where the customer comes back to after proving who they are; empty: as the tenant's gateway is set."""
     customer_ref: str
     """The merchant's own reference of the customer, 1 to 128 characters; never a link to an order."""
     description: str | None = None

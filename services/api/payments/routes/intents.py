@@ -8,7 +8,7 @@ from litestar import Response
 from libs.common.db import Database
 from libs.common.money import InvalidAmount, UnsupportedCurrency, format_minor, parse_amount
 from services.api.errors import CannotConfirm, ConfirmContended, PaymentIntentNotFound
-from services.api.http.bodies import BodyReader, NoMembers, amount_in, require_storable, take_nothing
+from services.api.http.bodies import BodyReader, amount_in, require_storable
 from services.api.http.callers import Caller
 from services.api.http.controllers import Resource, audit_action, operation
 from services.api.http.parameters import AnyRequest, Query, QueryParameter, next_link, path_id, prefers_async, wrong
@@ -20,6 +20,7 @@ from services.api.payments.commands import NewIntent, PaymentCommands
 from services.api.payments.domain import CaptureMethod, IntentFilter
 from services.api.payments.routes.timeline import EXPAND, EXPANSIONS, ExpandedPaymentIntent, Expansion
 from services.api.payments.schemas import (
+    ConfirmPaymentIntent,
     CreatePaymentIntent,
     OrderPayment,
     PaymentIntentBody,
@@ -75,6 +76,7 @@ class PaymentIntents(Resource):
     currencies: frozenset[str]
 
     bodies = BodyReader(CreatePaymentIntent, moves_money=True)
+    confirmations = BodyReader(ConfirmPaymentIntent, moves_money=True)
 
     @operation(
         "POST",
@@ -140,7 +142,7 @@ class PaymentIntents(Resource):
         "answers the present state and asks nobody twice. REQUIRES_ACTION is an answer too: lead the customer to "
         "`action_url`.",
         tags=["payment intents"],
-        body=NoMembers,
+        body=ConfirmPaymentIntent,
         answer=PaymentIntentBody,
         audit="payment_intent.confirm",
         permission=_WRITE,
@@ -153,7 +155,7 @@ class PaymentIntents(Resource):
     async def confirm_payment_intent(self, caller: Caller, request: AnyRequest, intent_id: str) -> Response[bytes]:
         requested = path_id(intent_id, "payment_intent_id")
         raw = await request.body()
-        await take_nothing(raw)
+        body = await self.confirmations.take(raw) if raw.strip() else ConfirmPaymentIntent()
         meaning: dict[str, dict[str, str]] = {"body": {}}
         key = require_key(request.headers, missing=_MISSING_CONFIRM_KEY)
         respond_async = prefers_async(request.headers)
@@ -168,6 +170,7 @@ class PaymentIntents(Resource):
             actor=caller.actor,
             correlation=caller.correlation,
             respond_async=respond_async,
+            return_url=body.return_url or "",
         )
         given = await self.idempotency.run(
             claim, confirm, resume=partial(self.payments.resume_confirm, requested, claim=claim)
@@ -262,6 +265,7 @@ def new_intent(body: CreatePaymentIntent, *, currencies: frozenset[str]) -> NewI
         metadata=body.metadata or {},
         capture_method=body.capture_method or CaptureMethod.AUTOMATIC,
         payment_method=body.payment_method or "",
+        return_url=body.return_url or "",
     )
 
 

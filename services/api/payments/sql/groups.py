@@ -17,7 +17,7 @@ from services.api.payments.domain import PaymentIntent, TimelineEvent
 from services.api.payments.sql.intents import KINDS, metadata_text
 from services.api.payments.sql.timeline import INSERT_EVENTS_OF
 
-CONFIRMED = ("status", "version", "updated_at")
+CONFIRMED = ("status", "return_url", "version", "updated_at")
 """The columns of an intent that a confirmation changes."""
 
 # One round trip for a whole group: the intents, their keys with the answers, audit lines, timelines and messages, all or

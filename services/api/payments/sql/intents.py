@@ -26,6 +26,7 @@ KINDS = {
     "status": "text",
     "capture_method": "text",
     "payment_method": "text",
+    "return_url": "text",
     "customer_ref": "text",
     "description": "text",
     "metadata": "jsonb",

@@ -95,6 +95,7 @@ class Commands:
                 customer_ref=body.customer_ref,
                 payment_method=body.payment_method,
                 capture_method=body.capture_method,
+                return_url=body.return_url,
             ),
         )
 

@@ -52,7 +52,12 @@ def _request(attempt: Attempt, *, timeout_seconds: float) -> Authorize | Capture
     common = _common(attempt, timeout_seconds=timeout_seconds)
     match attempt.operation:
         case Operation.AUTHORIZE:
-            return Authorize(**common, customer_ref=attempt.customer_ref, payment_method=attempt.payment_method)
+            return Authorize(
+                **common,
+                customer_ref=attempt.customer_ref,
+                payment_method=attempt.payment_method,
+                return_url=attempt.return_url,
+            )
         case Operation.CAPTURE:
             return Capture(**common, gateway_ref=attempt.gateway_ref)
         case Operation.VOID | Operation.EXPIRE:

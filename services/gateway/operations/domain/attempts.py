@@ -86,6 +86,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """The processor's token of what is charged; empty: the one that the tenant's gateway is set to."""
     capture_method: str = "automatic"
     """`manual` where the funds are to be held until somebody decides otherwise: then the end of the hold is watched."""
+    return_url: str = ""
+    """Where the customer comes back to after proving who they are; empty: as the tenant's gateway is set."""
     note: str = ""
     """The merchant's words about a refund, or why a payment is released: `abandoned`; else empty."""
     gateway_ref: str

@@ -46,6 +46,8 @@ class Authorize(ProcessorRequest, frozen=True, kw_only=True):
     """The merchant's reference of the customer, for the processor's risk checks; empty where there is none."""
     payment_method: str = ""
     """The processor's token of what is charged; empty: the one that the tenant's gateway is set to."""
+    return_url: str = ""
+    """Where the customer comes back to after proving who they are; empty: as the tenant's gateway is set."""
 
 
 class Capture(ProcessorRequest, frozen=True, kw_only=True):

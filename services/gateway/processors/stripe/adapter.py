@@ -101,8 +101,8 @@ class StripeProcessor:
                 "metadata": _metadata(request, attempt=request.idempotency_key, customer_ref=request.customer_ref),
                 "expand": _EXPAND,
             }
-            if self._account.return_url:
-                params["return_url"] = self._account.return_url
+            if return_url := request.return_url or self._account.return_url:
+                params["return_url"] = return_url
             return await self._call("post", _INTENTS, params, request)
 
         return await self._answer(

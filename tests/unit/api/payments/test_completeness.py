@@ -74,7 +74,7 @@ UNPUBLISHED_OF_REFUND = {
     "updated_at": "the time of the event",
 }
 NOT_IN_FINGERPRINT: dict[str, str] = {}
-NOT_IN_EARLIER_FINGERPRINT: dict[str, str] = {}
+NOT_IN_EARLIER_FINGERPRINT = {"return_url": "newer than version 0.1"}
 """Fields of a new intent that version 0.1 did not have; its fingerprints were made of the others."""
 
 

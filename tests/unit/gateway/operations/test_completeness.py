@@ -17,6 +17,7 @@ NOT_CONTENT = {
     "processor": "chosen by us",
     "customer_ref": "of the first command; the processor gets nothing else under its key",
     "payment_method": "of the first command; the processor gets nothing else under its key",
+    "return_url": "of the first command; the processor gets nothing else under its key",
     "capture_method": "of the first command; the processor never sees it",
     "note": "of the first command; the processor gets nothing else under its key",
     "created_at": "ours",
@@ -28,7 +29,7 @@ NOT_CONTENT = {
 }
 IMMUTABLE = (
     *("tenant_id", "id", "payment_intent_id", "refund_id", "operation", "processor", "currency", "customer_ref"),
-    *("payment_method", "capture_method", "note", "created_at", "correlation_id", "traceparent"),
+    *("payment_method", "return_url", "capture_method", "note", "created_at", "correlation_id", "traceparent"),
 )
 """Written when an attempt is opened, and never again."""
 
