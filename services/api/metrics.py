@@ -4,6 +4,7 @@ The reference labels its payment counters by tenant; ours do not, since tenants 
 """
 
 from collections.abc import Mapping
+from functools import cache
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -40,6 +41,36 @@ WAITING = Gauge("payments_waiting", "Payments and refunds that wait for another 
 WAITING_OLDEST = Gauge("payments_waiting_oldest_seconds", "Age of the one that has waited longest.", ["stage"])
 ABANDONED = Counter("payments_abandoned_total", "Payments cancelled since their customer did not come back.")
 SWEPT = Counter("payments_swept_total", "Commands published again since their outcome did not come.", ["stage"])
+
+
+@cache
+def created(currency: str) -> Counter:
+    """Return the series of intents created in a currency. Looking one up by its labels takes a lock and builds strings."""
+    return INTENTS_CREATED.labels(currency)
+
+
+@cache
+def transition(status: str) -> Counter:
+    """Return the series of intents that entered a status."""
+    return TRANSITIONS.labels(status)
+
+
+@cache
+def keyed(outcome: str) -> Counter:
+    """Return the series of requests under a key by what became of them."""
+    return IDEMPOTENCY.labels(outcome)
+
+
+@cache
+def waited(outcome: str) -> Histogram:
+    """Return the series of waits for a processor by how they ended."""
+    return CONFIRM_WAIT.labels(outcome)
+
+
+@cache
+def verification(source: str) -> Counter:
+    """Return the series of verified tokens by what they were verified with."""
+    return TOKEN_CACHE.labels(source)
 
 
 def show_waiting(found: Mapping[str, tuple[int, float]]) -> None:

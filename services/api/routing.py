@@ -24,6 +24,7 @@ from services.api.http.bodies import LongLists
 from services.api.http.controllers import Resource, bound, options_routes
 from services.api.http.declared import Declared
 from services.api.http.documentation import document, documentation_routes
+from services.api.http.parameters import ApiRequest
 from services.api.http.requests import Ask
 from services.api.http.routes import ChaosSwitch
 from services.api.idempotency import Idempotency
@@ -106,7 +107,7 @@ def routes(
         *options_routes(offered),
         *(bound(resource, given) for resource in offered),
     ]
-    guarded = Router(path="/", route_handlers=handlers, guards=[Declared(cards)])
+    guarded = Router(path="/", route_handlers=handlers, before_request=Declared(cards), request_class=ApiRequest)
     return [guarded, key_set_route(tokens), *documentation_routes(offered)]
 
 

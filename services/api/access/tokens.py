@@ -128,10 +128,10 @@ class Tokens:
         digest = hashlib.sha256(token.encode("latin-1", "replace")).digest()
         known = self._cached.get(digest)
         if known is not None and now < known[1]:
-            metrics.TOKEN_CACHE.labels("cache").inc()
+            metrics.verification("cache").inc()
             return known[0]
         principal, expires = await self._read(token, now)
-        metrics.TOKEN_CACHE.labels("signature").inc()
+        metrics.verification("signature").inc()
         if len(self._cached) >= _CACHED_MAX:
             self._cached.pop(next(iter(self._cached)))
         self._cached[digest] = principal, min(expires, now + _CACHED_SECONDS)

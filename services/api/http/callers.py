@@ -112,6 +112,10 @@ acting: ContextVar["Caller | None"] = ContextVar("acting", default=None)
 """Who was admitted in the current request, for what is recorded about it deeper inside."""
 
 
+verified: ContextVar[tuple[str, Principal] | None] = ContextVar("verified", default=None)
+"""The `Authorization` of the current request and whom it stands for, where it was verified before the route was found."""
+
+
 objection: ContextVar[Exception | None] = ContextVar("objection", default=None)
 """What is wrong with the current request as it was sent: answered once its caller is admitted, and to nobody before."""
 

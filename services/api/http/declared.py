@@ -7,15 +7,13 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from litestar.handlers import BaseRouteHandler
-
 from libs.common.cards import has_card_number
 from libs.common.errors import Invalid
 from libs.common.ids import parse_id
 from services.api.http.callers import object_if_wrong, objection
 from services.api.http.controllers import Declaration
-from services.api.http.parameters import QueryParameter
-from services.api.http.texts import Connection, Reading, card_number_refusal, reading
+from services.api.http.parameters import AnyRequest, QueryParameter
+from services.api.http.texts import Reading, card_number_refusal, reading
 from services.api.settings import CardNumbers
 
 _INTEGER = re.compile(r"-?\d{1,18}\Z", re.ASCII)
@@ -26,25 +24,28 @@ _NUMBERS = frozenset({"amount", "order_id", "orderId", "cursor"})
 
 
 class Declared:
-    """A guard of every route: looks at what was sent with it before the route does."""
+    """Comes before every route and looks at what was sent with the request.
+
+    Not a guard, for each of which the framework copies the handler of the route, at every request.
+    """
 
     def __init__(self, cards: CardNumbers) -> None:
         self._cards = cards
 
-    async def __call__(self, connection: Connection, handler: BaseRouteHandler) -> None:
+    async def __call__(self, request: AnyRequest) -> None:
         """Check the query of a request; what is wrong is reported once the caller is admitted.
 
         Raises:
             Invalid: at once, where the route admits everybody.
         """
-        reading.set(Reading(self._cards, connection))
-        if not connection.scope["query_string"]:
+        reading.set(Reading(self._cards, request))
+        if not request.scope["query_string"]:
             objection.set(None)
             return
-        declaration: Declaration | None = handler.opt.get("declaration")
+        declaration: Declaration | None = request.route_handler.opt.get("declaration")
         if declaration is None:
             return
-        given = connection.query_params.dict()
+        given = request.query_params.dict()
         given = {name: values for name, values in given.items() if name not in declaration.ignored}
         objection.set(self._fault(given, {parameter.name: parameter for parameter in declaration.query}))
         if not (declaration.permission or declaration.bearer):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from functools import lru_cache
 
 import msgspec
 from litestar.enums import ScopeType
@@ -12,7 +13,7 @@ from libs.common.errors import PlatformError
 from libs.common.settings import HttpSettings
 from libs.common.web.errors import BodyTooLarge, HttpProblem, RateLimited, RouteNotFound
 from libs.common.web.problems import MEDIA_TYPE, problem_of
-from services.api.http.callers import Principal, Verifier
+from services.api.http.callers import Principal, Verifier, verified
 from services.api.http.chaos import Chaos
 from services.api.http.errors import ChaosInjected, RequestTimeout
 from services.api.http.large_bodies import LargeBodies
@@ -79,10 +80,15 @@ class Edge:
 
     async def bearer(self, headers: dict[str, str]) -> Principal | None:
         """Who asks, where the token proves it."""
+        authorization = headers.get("authorization")
+        verified.set(None)
         try:
-            return await self._tokens.verify(headers.get("authorization"))
+            who = await self._tokens.verify(authorization)
         except (HttpProblem, PlatformError):
             return None
+        if authorization is not None:
+            verified.set((authorization, who))
+        return who
 
     def limit_of(self, method: str, path: str, who: Principal | None, address: str) -> tuple[Limit, tuple[str, ...]]:
         """Which limit a request counts against, and whose; a tenant that the token does not prove counts for nothing."""
@@ -169,7 +175,6 @@ class _Passage:
         self._rate: dict[str, str] = {}
         self._read_bytes = 0
         self._bytes_max = edge.bytes_max(self._path)
-        self._deadline = asyncio.timeout(None)
 
     async def go(self, app: ASGIApp) -> None:
         """Let the request through, or refuse it."""
@@ -184,8 +189,7 @@ class _Passage:
             who = await self._admit(method)
             # Whoever proves nothing is refused before anything is read.
             with self._edge.large_bodies.of(who.tid if who else "", self._announced() if who else 0):
-                async with self._deadline:
-                    self._postpone()
+                async with asyncio.timeout(self._edge.timeout_seconds) as self._deadline:
                     await app(self._scope, self._take, self._answer)
         except TimeoutError:
             await self._refuse(RequestTimeout())
@@ -270,7 +274,13 @@ class _Passage:
 
 
 def _lines(headers: dict[str, str]) -> Lines:
-    return tuple((name.lower().encode(), value.encode("latin-1")) for name, value in headers.items())
+    return tuple((_sent_name(name), value.encode("latin-1")) for name, value in headers.items())
+
+
+@lru_cache(maxsize=256)
+def _sent_name(name: str) -> bytes:
+    # Names are those of our own code, few and the same in every answer.
+    return name.lower().encode()
 
 
 def _headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:

@@ -10,12 +10,27 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from litestar import Request
+from litestar.datastructures import Headers as RequestHeaders
 
 from libs.common.errors import Invalid
 from libs.common.ids import parse_id
 from services.api.http.callers import Headers
 
 AnyRequest = Request[Any, Any, Any]
+
+
+class ApiRequest(AnyRequest):
+    """A request whose headers are read once: the framework makes them anew for everybody who looks at one."""
+
+    _read_headers: RequestHeaders | None = None
+
+    @property
+    def headers(self) -> RequestHeaders:
+        """The headers, by name in any case."""
+        if self._read_headers is None:
+            self._read_headers = RequestHeaders.from_scope(self.scope)
+        return self._read_headers
+
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z", re.ASCII)
 _CURRENCY = re.compile(r"[A-Z]{3}\Z", re.ASCII)

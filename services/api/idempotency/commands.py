@@ -83,24 +83,24 @@ class Idempotency:
         for _ in range(_TRIES_MAX):
             answer = await first()
             if answer is not None:
-                metrics.IDEMPOTENCY.labels("new").inc()
+                metrics.keyed("new").inc()
                 return Given(answer, replayed=False)
             record = await keys.find(self._database, claim)
             if record is None or record.expires_at <= claim.claimed_at:
                 continue
             if record.fingerprint not in (claim.fingerprint, claim.fingerprint_earlier):
-                metrics.IDEMPOTENCY.labels("mismatch").inc()
+                metrics.keyed("mismatch").inc()
                 raise IdempotencyKeyReused("this Idempotency-Key was already used with a different request")
             if record.answer is not None:
-                metrics.IDEMPOTENCY.labels("replay").inc()
+                metrics.keyed("replay").inc()
                 return Given(record.answer, replayed=True)
             if resume is not None and record.lease_until <= claim.claimed_at:
                 if await keys.take_over(self._database, claim):
-                    metrics.IDEMPOTENCY.labels("takeover").inc()
+                    metrics.keyed("takeover").inc()
                     return Given(await resume(), replayed=True)
                 continue
             break
-        metrics.IDEMPOTENCY.labels("in_flight").inc()
+        metrics.keyed("in_flight").inc()
         raise IdempotencyInProgress
 
     async def begin(self, claim: Claim, *, subject_id: UUID) -> bool:

@@ -126,8 +126,8 @@ class PaymentCommands:
         self._fresh[intent.id] = intent
         if len(self._fresh) > _FRESH_MAX:
             del self._fresh[next(iter(self._fresh))]
-        metrics.INTENTS_CREATED.labels(intent.currency).inc()
-        metrics.TRANSITIONS.labels(intent.status.value).inc()
+        metrics.created(intent.currency).inc()
+        metrics.transition(intent.status.value).inc()
         return answer
 
     async def confirm(
@@ -211,7 +211,7 @@ class PaymentCommands:
         begun = await self._confirming.submit(written) or await groups.confirm_locked(self._database, written)
         if begun:
             metrics.INTENTS_CONFIRMED.inc()
-            metrics.TRANSITIONS.labels(intent.status.value).inc()
+            metrics.transition(intent.status.value).inc()
         return begun
 
     async def _answer_as_it_stands(self, intent: PaymentIntent, claim: Claim) -> Answer | None:

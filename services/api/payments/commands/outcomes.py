@@ -91,7 +91,7 @@ class Outcomes:
             lines += events_of(decision.intent, published, actor=item.actor, cause_id=item.message_id)
             answers += self._answers_to(known, decision)
             if decision.intent.status is not known.intent.status:
-                counted.append(metrics.TRANSITIONS.labels(decision.intent.status.value))
+                counted.append(metrics.transition(decision.intent.status.value))
             if Fact.CAPTURE_UNCONFIRMED in decision.facts:
                 counted.append(metrics.CAPTURES_UNASKED.labels("checked"))
                 log.warning(

@@ -64,7 +64,7 @@ class Answers:
     async def wait(self, waiting: "asyncio.Future[Answer]", claim: Claim, *, otherwise: Answer) -> Answer:
         """Wait, bounded, for an answer; when none comes in time, or too many wait already, `otherwise` is the answer."""
         if self._waiters >= self._waiting_max and not waiting.done():
-            metrics.CONFIRM_WAIT.labels("too_many").observe(0)
+            metrics.waited("too_many").observe(0)
             return await self.answer_unless_answered(claim, otherwise=otherwise)
         started = perf_counter()
         self._waiters += 1
@@ -72,11 +72,11 @@ class Answers:
             async with asyncio.timeout(self._timeout_seconds):
                 answer = await waiting
         except TimeoutError:
-            metrics.CONFIRM_WAIT.labels("timed_out").observe(perf_counter() - started)
+            metrics.waited("timed_out").observe(perf_counter() - started)
             return await self.answer_unless_answered(claim, otherwise=otherwise)
         finally:
             self._waiters -= 1
-        metrics.CONFIRM_WAIT.labels("answered").observe(perf_counter() - started)
+        metrics.waited("answered").observe(perf_counter() - started)
         return answer
 
     async def answer_unless_answered(self, claim: Claim, *, otherwise: Answer) -> Answer:
