@@ -103,7 +103,7 @@ class Shop:
         )
 
     async def rest(self, *, seconds: float = QUIET_SECONDS) -> None:
-        """Wait until nothing is open on our side, no webhook is on its way, and the statement was read to its end."""
+        """Wait until nothing is open on our side, no webhook is pending, and the statement was read to its end."""
         async with asyncio.timeout(seconds):
             while await self.database.fetchval(_OPEN) or self.fake.sender.waiting:
                 await asyncio.sleep(0.3)
@@ -293,11 +293,11 @@ async def _payments(shop: Shop) -> tuple[dict[str, Any], Counter[str]]:
     ):
         intent = str(row["id"])
         ends[row["status"]] += 1
-        believed = (row["captured_minor"], row["refunded_minor"], row["refunding_minor"], row["disputed_minor"], False)
+        booked = (row["captured_minor"], row["refunded_minor"], row["refunding_minor"], row["disputed_minor"], False)
         true = (taken[intent], back[intent], 0, disputed[intent], intent in held)
         is_final = row["status"] in {"SETTLED", "PARTIALLY_REFUNDED", "REFUNDED", "VOIDED", "FAILED", "EXPIRED"}
-        if believed != true or not is_final:
-            untrue[intent] = {"status": row["status"], "believed": believed, "true": true}
+        if booked != true or not is_final:
+            untrue[intent] = {"status": row["status"], "booked": booked, "true": true}
     return untrue, ends
 
 

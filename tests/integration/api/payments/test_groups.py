@@ -243,7 +243,7 @@ async def test_intent_that_somebody_else_has_confirmed_is_not_confirmed_again(fr
 
 
 class Losing:
-    """Stands between a client and PostgreSQL, and closes the connection once a statement is committed, when it is told to."""
+    """Stands between a client and PostgreSQL, and closes the connection once a statement is committed, on request."""
 
     def __init__(self, host: str, port: int) -> None:
         self._host = host

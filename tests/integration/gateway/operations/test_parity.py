@@ -112,7 +112,7 @@ async def test_pairs_have_the_outcomes_of_their_rows(played: Played, operation: 
     assert {str(pair): found for pair in chosen if (found := difference(pair, played.seen[pair]))} == {}
 
 
-def test_metrics_count_what_the_rows_say(played: Played) -> None:
+def test_metrics_agree_with_the_rows(played: Played) -> None:
     expected: Counter[tuple[str, ...]] = Counter()
     for pair, row in ROW_OF.items():
         # The end of a hold is called as a void.
