@@ -96,7 +96,7 @@ PAYOUTS_UNKNOWN = Counter(
 )
 STATEMENT_PAGES = Counter(
     "gateway_statement_pages_total",
-    "Pages of processors' statements by what became of them: read, failed.",
+    "Pages of processors' statements by what became of them: read, failed, left (to another process).",
     ["list", "outcome"],
 )
 STATEMENT_UNREADABLE = Counter(

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,7 +15,14 @@ from libs.common.ids import new_id
 from libs.common.messaging.resend import Window
 from services.gateway import metrics
 from services.gateway.movements import resend
-from services.gateway.processors.port.reading import StatementReader
+from services.gateway.movements.sql import readings
+from services.gateway.processors.port.reading import (
+    StatementMovement,
+    StatementPage,
+    StatementPayout,
+    StatementReader,
+)
+from services.gateway.processors.stripe import StripeReader
 from tests.support.statement import Merchant, processor_accounts
 
 
@@ -137,6 +145,37 @@ async def test_list_in_the_hands_of_one_process_is_left_alone_by_others(merchant
     merchant.place.fake.latency_seconds = 0.3
     first, second = await asyncio.gather(merchant.reading.work(), merchant.another_reading().work())
     assert sorted((first, second)) == [0, 3]
+
+
+async def test_list_whose_lease_ended_is_read_by_the_other_one_alone(merchant: Merchant) -> None:
+    await merchant.pay(1_000, method="pm_card_bypassPending")
+    (payout,) = merchant.control("payouts/run")["data"]
+    merchant.control(f"payouts/{payout['id']}/reconciled")
+    reader, matching = merchant.reader, asyncio.Event()
+
+    class Slow(StripeReader):
+        async def payouts(self, **place: Any) -> StatementPage[StatementPayout]:
+            page = await reader.payouts(**place)
+            # The page took longer than the lease, and another process reads the list by now.
+            merchant.advance(seconds=100)
+            await readings.claim(merchant.charging, now=merchant.clock.now(), lease=timedelta(seconds=90), limit=9)
+            return page
+
+        async def movements_of(self, payout_ref: str, *, cursor: str = "") -> StatementPage[StatementMovement]:
+            matching.set()
+            return await reader.movements_of(payout_ref, cursor=cursor)
+
+    async def slow(_: str) -> StatementReader:
+        return Slow(merchant.place.connections.client(merchant.place.account()))
+
+    left = metrics.STATEMENT_PAGES.labels("payouts", "left")._value
+    before = left.get()
+    await merchant.another_reading(reader_of=slow).work()
+    assert not matching.is_set()
+    assert left.get() == before + 1
+    row = await merchant.charging.fetchrow("SELECT turn, failures FROM processor_readings WHERE list = 'payouts'")
+    assert row is not None
+    assert (row["turn"], row["failures"]) == (2, 0)
 
 
 async def test_what_earlier_events_have_booked_is_kept_and_not_booked_again(merchant: Merchant) -> None:

@@ -21,7 +21,7 @@ from services.gateway.processors.stripe import NotGenuine
 log = get_logger("gateway.statement")
 
 _LEASE = timedelta(seconds=90)
-"""How long a list belongs to whoever reads a page of it: longer than a page may take, and what it leads to."""
+"""How long a list belongs to whoever reads a page of it; renewed before each further call that the page leads to."""
 _ENSURE_EVERY = timedelta(seconds=15)
 """How soon an account that was added begins to be read."""
 _TOGETHER_MAX = 4
@@ -37,6 +37,10 @@ type ReaderOf = Callable[[str], Awaitable[StatementReader]]
 """Returns who reads the statement of a configuration's account. Raises ProcessorUnavailable when nobody can."""
 type KeepEvent = Callable[[StatementAccount, str], Awaitable[None]]
 """Stores an event as if a webhook had brought it; one that is known changes nothing."""
+
+
+class _LeaseLost(Exception):
+    """Another process reads the list: this one stops, and saves nothing."""
 
 
 class StatementReading:
@@ -88,6 +92,9 @@ class StatementReading:
         begun = reading.begun(account, now=now, oldest_pending=oldest)
         try:
             next_cursor = await self._page(begun, account)
+        except _LeaseLost:
+            metrics.STATEMENT_PAGES.labels(reading.list, "left").inc()
+            log.warning("statement.lease_lost", account=account.account_id, list=reading.list)
         except Exception as fault:
             metrics.STATEMENT_PAGES.labels(reading.list, "failed").inc()
             await readings.save(
@@ -109,14 +116,14 @@ class StatementReading:
             case ListKind.MOVEMENTS:
                 moved = await reader.movements(**place)
                 metrics.STATEMENT_UNREADABLE.labels(reading.list).inc(len(moved.unreadable))
-                await self._recording.movements(account, await self._named(reader, account, moved.items))
+                await self._recording.movements(account, await self._named(reader, reading, account, moved.items))
                 return moved.next_cursor
             case ListKind.PAYOUTS:
                 paid_out = await reader.payouts(**place)
                 metrics.STATEMENT_UNREADABLE.labels(reading.list).inc(len(paid_out.unreadable))
                 await self._recording.payouts(account, paid_out.items)
                 if not paid_out.next_cursor:
-                    await self._match(reader, account)
+                    await self._match(reader, reading, account)
                 return paid_out.next_cursor
             case ListKind.EVENTS:
                 events = await reader.undelivered_events(**place)
@@ -127,11 +134,18 @@ class StatementReading:
                 assert_never(reading.list)
 
     async def _named(
-        self, reader: StatementReader, account: StatementAccount, moved: Sequence[StatementMovement]
+        self,
+        reader: StatementReader,
+        reading: Reading,
+        account: StatementAccount,
+        moved: Sequence[StatementMovement],
     ) -> Sequence[StatementMovement]:
         """Name the payments that only the processor knows: a dispute shows no id of ours, and our own call's answer was lost."""
         strange = await self._recording.unmatched_payments(account, moved)
-        found = {ref: await reader.payment_intent_of(ref) for ref in strange}
+        found = {}
+        for ref in strange:
+            await self._renew(reading)
+            found[ref] = await reader.payment_intent_of(ref)
         return [
             msgspec.structs.replace(each, payment_intent_id=found[each.payment_ref])
             if found.get(each.payment_ref) is not None
@@ -139,11 +153,12 @@ class StatementReading:
             for each in moved
         ]
 
-    async def _match(self, reader: StatementReader, account: StatementAccount) -> None:
+    async def _match(self, reader: StatementReader, reading: Reading, account: StatementAccount) -> None:
         """Note which movements the payouts consist of that the processor has reconciled."""
         for payout_ref in await self._recording.unmatched(account, limit=_MATCHED_MAX):
             cursor = ""
             for _ in range(_PAYOUT_PAGES_MAX):
+                await self._renew(reading)
                 page = await reader.movements_of(payout_ref, cursor=cursor)
                 await self._recording.part_of(account, payout_ref, page.items)
                 cursor = page.next_cursor
@@ -153,6 +168,15 @@ class StatementReading:
             else:
                 log.error("statement.payout_too_large", account=account.account_id, payout=payout_ref)
                 await self._recording.put_last(account, payout_ref)
+
+    async def _renew(self, reading: Reading) -> None:
+        """Keep the list before a further call; a page that leads to many of them may take longer than a lease.
+
+        Raises:
+            _LeaseLost: when another process has claimed it since.
+        """
+        if not await readings.renew(self._database, reading, now=self._clock.now(), lease=_LEASE):
+            raise _LeaseLost
 
     async def _keep(self, account: StatementAccount, event: dict[str, Any]) -> None:
         try:

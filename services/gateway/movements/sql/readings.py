@@ -42,6 +42,12 @@ UPDATE processor_readings
  WHERE account_id = :reading.account_id AND is_live = :reading.is_live AND list = :reading.list AND turn = :reading.turn
 """)
 
+# Counts 0 where the lease ended and another process has claimed the list: whoever renews it then reads no further.
+_RENEW = Statement("""
+UPDATE processor_readings SET next_at = :now::timestamptz + :lease::interval
+ WHERE account_id = :reading.account_id AND is_live = :reading.is_live AND list = :reading.list AND turn = :reading.turn
+""")
+
 # By `ix_processor_movements_pending`. What is to become available later need not be read again yet.
 _OLDEST_MOVEMENT = Statement("""
 SELECT min(created_at) AS oldest FROM processor_movements
@@ -95,6 +101,12 @@ async def save(database: Database, reading: Reading) -> None:
     """Write down how far a list was read."""
     async with database.connection() as connection:
         await _SAVE.execute(connection, reading=reading)
+
+
+async def renew(database: Database, reading: Reading, *, now: datetime, lease: timedelta) -> bool:
+    """Keep a list for as long again; returns False where another process has it since."""
+    async with database.connection() as connection:
+        return await _RENEW.execute(connection, reading=reading, now=now, lease=lease) == 1
 
 
 async def oldest_open(
