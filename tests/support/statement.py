@@ -142,6 +142,7 @@ class Merchant:
             customer_ref="",
             gateway_ref=named.get("gateway_ref", ""),
             asked_at=now,
+            in_doubt=1,
             next_ask_at=now + timedelta(days=1),
             created_at=now,
             correlation_id="corr",

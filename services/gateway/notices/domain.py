@@ -1,11 +1,13 @@
-"""What is always true of a dispute."""
+"""What is always true of a dispute, and which refunds it leaves no money for."""
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
 import msgspec
 
-from services.gateway.processors.port import DisputeState
+from services.gateway.operations import Attempt, AttemptStatus
+from services.gateway.processors.port import DisputeState, Operation
 
 
 class Dispute(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,3 +47,31 @@ class Dispute(msgspec.Struct, frozen=True, kw_only=True):
             return []
         other = DisputeState.LOST if self.state is DisputeState.WON else DisputeState.WON
         return [self.state if (self.reversals - n) % 2 == 0 else other for n in range(self.reversals + 1)]
+
+
+def refunds_without_money(attempts: Sequence[Attempt], disputes: Iterable[Dispute]) -> list[Attempt]:
+    """Return the refunds that certainly were not sent, and of which the bank has taken the money back; the oldest go first.
+
+    What may have been sent cannot be stopped: a card's refund cannot be cancelled at the processor.
+    """
+    captured = [
+        a.amount_minor for a in attempts if a.operation is Operation.CAPTURE and a.status is AttemptStatus.APPROVED
+    ]
+    if not captured:
+        return []
+    given = [
+        attempt
+        for attempt in attempts
+        if attempt.operation is Operation.REFUND
+        and attempt.status not in (AttemptStatus.DECLINED, AttemptStatus.REVERSED)
+    ]
+    unsent = [attempt for attempt in given if attempt.status is AttemptStatus.PENDING and attempt.in_doubt == 0]
+    left = captured[0] - sum(d.amount_minor for d in disputes if d.state is not DisputeState.WON)
+    left -= sum(attempt.amount_minor for attempt in given if attempt not in unsent)
+    stopped = []
+    for attempt in sorted(unsent, key=lambda a: (a.created_at, a.id)):
+        if attempt.amount_minor <= left:
+            left -= attempt.amount_minor
+        else:
+            stopped.append(attempt)
+    return stopped

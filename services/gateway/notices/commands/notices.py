@@ -15,7 +15,7 @@ from libs.common.ids import derived_id
 from libs.common.observability.correlation import Correlation
 from libs.common.observability.logging import get_logger
 from services.gateway import metrics
-from services.gateway.notices.domain import Dispute
+from services.gateway.notices.domain import Dispute, refunds_without_money
 from services.gateway.notices.schemas import amount_changed
 from services.gateway.notices.schemas import dispute as dispute_message
 from services.gateway.notices.sql.payments import NoticeStore, Payment, RacedError
@@ -35,6 +35,7 @@ from services.gateway.processors.port import (
     AuthorizedNotice,
     CapturedNotice,
     DeclinedNotice,
+    DeclineReason,
     DisputeNotice,
     DisputeState,
     ExpiredNotice,
@@ -285,6 +286,16 @@ class _Change:
             was, at = known.amount_minor, notice.happened_at
             published.insert(0, amount_changed(dispute, was_minor=was, at=at, correlation=correlation))
         await self._payment.publish(published)
+        # Under the lock of the attempts: one is either stopped here, or was claimed before, and counts as sent.
+        disputes = {**self._payment.disputes, dispute.id: dispute}
+        for refund in refunds_without_money(self._payment.attempts, disputes.values()):
+            await self._end(
+                refund,
+                AttemptStatus.DECLINED,
+                at=self._now,
+                reason=DeclineReason.DISPUTED,
+                detail="The payment was disputed before the refund was sent; it was not sent.",
+            )
         return Applied.APPLIED
 
     async def _hold(self, notice: AuthorizedNotice | CapturedNotice, *, expires_at: datetime | None = None) -> Applied:

@@ -12,7 +12,7 @@ import pytest
 from libs.common.clock import ManualClock
 from libs.common.db import Database
 from libs.common.ids import new_id
-from services.gateway.operations import AttemptStatus
+from services.gateway.operations import AttemptStatus, AttemptStore, attempt_id
 from services.gateway.processors.port import (
     ActionRequiredNotice,
     Applied,
@@ -218,6 +218,50 @@ async def test_dispute_whose_end_comes_first_is_published_from_its_start(place: 
     other = DisputeState.LOST if end is DisputeState.WON else DisputeState.WON
     # Which of two decisions of one instant was the last one, nobody can tell.
     assert await place.notices.apply(telling.dispute(other)) is Applied.CONTRADICTS
+
+
+@pytest.mark.parametrize(
+    ("state", "is_sent"), [(DisputeState.OPEN, False), (DisputeState.LOST, False), (DisputeState.WON, True)]
+)
+async def test_dispute_stops_the_refund_of_its_money_that_was_not_sent(
+    place: Place, database: Database, state: DisputeState, is_sent: bool
+) -> None:
+    intent, ref = await place.captured(1_000)
+    fits, exceeds = new_id(), new_id()
+    for refund, amount_minor in ((fits, 500), (exceeds, 300)):
+        (held, *_) = await place.attempts(intent)
+        await AttemptStore(database).open(
+            msgspec.structs.replace(
+                held,
+                id=attempt_id(tenant_id=place.tenant_id, subject_id=refund, operation=Operation.REFUND),
+                operation=Operation.REFUND,
+                refund_id=refund,
+                gateway_ref=ref,
+                amount_minor=amount_minor,
+                in_doubt=0,
+                asked_at=None,
+                next_ask_at=place.clock.now(),
+                created_at=place.clock.now() + timedelta(seconds=500 - amount_minor),
+            )
+        )
+    await place.notices.apply(Telling(place, intent, ref).dispute(state))
+    await place.pass_time(timedelta(minutes=1))
+    refunds = {a.refund_id: a for a in await place.attempts(intent) if a.refund_id is not None}
+    assert refunds[fits].status is AttemptStatus.APPROVED
+    stopped = refunds[exceeds]
+    assert (stopped.status is AttemptStatus.APPROVED) == is_sent
+    if not is_sent:
+        assert (stopped.status, stopped.reason, stopped.asks) == (AttemptStatus.DECLINED, "disputed", 0)
+        assert (await place.names(intent)).count("refund.failed") == 1
+
+
+async def test_refund_that_may_have_been_sent_is_not_stopped(place: Place) -> None:
+    intent, ref = await place.captured(20_000)
+    refund = new_id()
+    await place.commands.refund(place.refund_command(9_052, intent=intent, gateway_ref=ref, refund=refund))
+    telling = Telling(place, intent, ref)
+    await place.notices.apply(msgspec.structs.replace(telling.dispute(DisputeState.OPEN), amount_minor=20_000))
+    assert "refund.failed" not in await place.names(intent)
 
 
 async def test_the_last_decision_about_a_dispute_counts(place: Place) -> None:
