@@ -74,7 +74,12 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         BalanceConsumers(BalanceQueries(database)),
         HoldConsumers(database, holds),
         PeriodConsumers(Periods(database, clock=clock)),
-        ExchangeConsumers(ExchangeCommands(database, clock=clock, cache=cache), ExchangeQueries(database, clock=clock)),
+        ExchangeConsumers(
+            ExchangeCommands(
+                database, clock=clock, cache=cache, band_percent=settings.exchange.conversion_band_percent
+            ),
+            ExchangeQueries(database, clock=clock),
+        ),
         ManualEntryConsumers(journal, JournalQueries(database, clock=clock)),
         ReportConsumers(reports, ReportQueries(database, clock=clock)),
         IntegrityConsumers(reconciliation, verifier),

@@ -31,6 +31,13 @@ class JournalSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How long a proposal can be decided before it expires."""
 
 
+class ExchangeSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How money is exchanged in the books."""
+
+    conversion_band_percent: Annotated[int, between(1, 1000)] = 10
+    """How far what a conversion has received may be from its worth at the known rate; further off it is refused."""
+
+
 class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How long is kept what is not the books themselves, which are kept for ever."""
 
@@ -56,6 +63,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How fresh reports are."""
     journal: JournalSettings = JournalSettings()
     """How entries that people make get into the books."""
+    exchange: ExchangeSettings = ExchangeSettings()
+    """How money is exchanged in the books."""
     retention: RetentionSettings = RetentionSettings()
     """How long is kept what is not the books themselves."""
 

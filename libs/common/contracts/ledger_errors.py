@@ -199,6 +199,13 @@ class ConversionTooLarge(Invalid):
     remedy = "Convert less at once."
 
 
+class ConversionOutsideBand(Invalid):
+    """What was received is further from the known rate than a conversion may be without an approval."""
+
+    code = "conversion_outside_band"
+    remedy = "Check the amount; record the rate that it was, or propose entries by hand, which somebody else approves."
+
+
 class ConversionConflict(Conflict):
     """There is a conversion of this id with other content."""
 

@@ -7,14 +7,20 @@ import msgspec
 
 from libs.common.clock import Clock
 from libs.common.contracts import ledger_money as contract
-from libs.common.contracts.ledger_errors import AccountUnknown, ConversionConflict, ConversionInvalid, RateConflict
+from libs.common.contracts.ledger_errors import (
+    AccountUnknown,
+    ConversionConflict,
+    ConversionInvalid,
+    ConversionOutsideBand,
+    RateConflict,
+)
 from libs.common.contracts.ledger_roles import Role
 from libs.common.db import Connection, Database
 from libs.common.db.database import CONTENTION
 from libs.common.money import AMOUNT_MINOR_MAX, is_currency
 from libs.common.observability.correlation import current
 from services.ledger.accounts import Charts, chart_of
-from services.ledger.core import Account, Chart, Rate, check_rate, exchange, needed_pairs, quote
+from services.ledger.core import Account, Chart, Quote, Rate, check_rate, exchange, half_even, needed_pairs, quote
 from services.ledger.exchange import sql
 from services.ledger.exchange.sql import StandingConversion
 from services.ledger.posting import CONTENTION_RETRIES_MAX, BalanceCache, Booking, Refused, count, post_locked
@@ -29,8 +35,11 @@ NOT_IN_DIGEST = {"actor": "whoever sends it again sends the same"}
 class ExchangeCommands:
     """The decisions about currencies of one ledger process."""
 
-    def __init__(self, database: Database, *, clock: Clock, cache: BalanceCache | None = None) -> None:
+    def __init__(
+        self, database: Database, *, clock: Clock, cache: BalanceCache | None = None, band_percent: int = 10
+    ) -> None:
         self._database = database
+        self._band_percent = band_percent
         self._clock = clock
         self._cache = cache
         self._charts = Charts()
@@ -73,6 +82,7 @@ class ExchangeCommands:
         Raises:
             ConversionInvalid: naming each member that cannot be.
             ConversionConflict: when there is a conversion of this id with other content.
+            ConversionOutsideBand: when what was received is too far from the known rate.
             ConversionTooSmall, ConversionTooLarge: when an amount has no counterpart in the other currency.
             AccountUnknown: when the chart has no such account.
             RateUnknown: when no rate leads from one currency to the other.
@@ -108,6 +118,7 @@ class ExchangeCommands:
         pairs = needed_pairs([request.from_currency], request.to_currency)
         rates = await sql.rates_at(tx, request.tenant_id, pairs, at=occurred_at)
         quoted = quote(rates, request.from_currency, request.to_currency)
+        _check_band(request, quoted, percent=self._band_percent)
         accounts = await chart_of(tx, request.tenant_id)
         return StandingConversion(
             tenant_id=request.tenant_id,
@@ -146,6 +157,16 @@ def _account(chart: Chart, accounts: Sequence[Account], code: str | None, field:
             return account
     sentence = f"the chart has no account {code}"
     raise AccountUnknown(sentence, errors=((f"/{field}", "must be the code of an account in the chart"),))
+
+
+def _check_band(request: contract.PostConversion, quoted: Quote, *, percent: int) -> None:
+    """Refuse what would be booked as a gain or loss that no market explains; one minor unit may always be rounding."""
+    if request.received_minor is None:
+        return
+    known = quoted.worth(request.amount_minor)
+    if abs(request.received_minor - known) > known * percent / 100 + 1:
+        sentence = f"must be within {percent} percent of {half_even(known)} minor units, its worth at the known rate"
+        raise ConversionOutsideBand(f"received_amount {sentence}", errors=(("/received_amount", sentence),))
 
 
 def _check_conversion(request: contract.PostConversion) -> None:

@@ -16,6 +16,7 @@ from libs.common.contracts.ledger_errors import (
     AccountUnknown,
     ConversionConflict,
     ConversionInvalid,
+    ConversionOutsideBand,
     ConversionTooLarge,
     ConversionTooSmall,
     ConversionUnknown,
@@ -313,6 +314,11 @@ class TestConversions:
         held = await standing(ledger, tenant_id)
         assert (held["TILL", "USD"], held["BANK", "BRL"]) == (-10_000, 50_000)
 
+    @pytest.mark.parametrize("received", [44_999, 55_001])
+    async def test_it_may_be_a_tenth_off(self, ledger: Ledger, tenant_id: str, received: int) -> None:
+        await record(ledger, tenant_id, "USD/BRL", "5")
+        assert (await self.post(ledger, conversion(tenant_id, received_minor=received))).bought_minor == received
+
     @pytest.mark.parametrize(
         ("changes", "fault"),
         [
@@ -323,6 +329,8 @@ class TestConversions:
             ({"to_currency": "XXX"}, ConversionInvalid),
             ({"amount_minor": 0}, ConversionInvalid),
             ({"received_minor": -1}, ConversionInvalid),
+            ({"received_minor": 55_002}, ConversionOutsideBand),
+            ({"received_minor": 44_998}, ConversionOutsideBand),
             ({"to_currency": "KWD"}, RateUnknown),
             ({"to_currency": "JPY", "amount_minor": 1, "received_minor": None}, ConversionTooSmall),
             ({"to_currency": "BRL", "amount_minor": 10**15}, ConversionTooLarge),
