@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from deploy.fake_stripe import disputes, payments, payouts, refunds, webhooks
+from deploy.fake_stripe import disputes, methods, payments, payouts, refunds, webhooks
 from deploy.fake_stripe.balance import move_alone
 from deploy.fake_stripe.books import Books, Object
 from deploy.fake_stripe.cards import CARDS
@@ -17,6 +17,14 @@ from deploy.fake_stripe.settings import PayoutInterval, Settings
 
 def _expire(books: Books, path: dict[str, str], _: dict[str, Any]) -> Object:
     return payments.expire(books, books.find("payment_intent", path["id"]))
+
+
+def _pay(books: Books, path: dict[str, str], _: dict[str, Any]) -> Object:
+    return payments.pay(books, books.find("payment_intent", path["id"]))
+
+
+def _lapse(books: Books, path: dict[str, str], _: dict[str, Any]) -> Object:
+    return payments.lapse(books, books.find("payment_intent", path["id"]))
 
 
 def _authenticate(books: Books, path: dict[str, str], _: dict[str, Any]) -> Object:
@@ -66,7 +74,7 @@ def _run_payouts(books: Books, _: dict[str, str], __: dict[str, Any]) -> Object:
 
 def _payment_method(books: Books, _: dict[str, str], params: dict[str, Any]) -> Object:
     card = chosen(params, "card", sorted(CARDS), default="pm_card_visa")
-    return {"id": payments.new_payment_method(books, str(card))["id"]}
+    return {"id": methods.new_payment_method(books, str(card))["id"]}
 
 
 def _roll(books: Books, path: dict[str, str], params: dict[str, Any]) -> Object:
@@ -79,6 +87,8 @@ CONTROLS: tuple[tuple[str, Handler], ...] = (
     ("/_control/payment_intents/{id}/expire", _expire),
     ("/_control/payment_intents/{id}/authenticate/{outcome}", _authenticate),
     ("/_control/payment_intents/{id}/dispute", _dispute),
+    ("/_control/payment_intents/{id}/lapse", _lapse),
+    ("/_control/payment_intents/{id}/pay", _pay),
     ("/_control/payment_methods", _payment_method),
     ("/_control/refunds/{id}/{outcome}", _finish_refund),
     ("/_control/disputes/{id}/amount", _dispute_amount),

@@ -42,16 +42,16 @@ _PAGE = "created ending_before limit starting_after"
 NONE = _of()
 CREATE_PAYMENT_INTENT = _of(
     "allowed_payment_method_types amount application_fee_amount automatic_payment_methods capture_method confirm currency description "
-    "error_on_requires_action metadata off_session payment_method payment_method_types receipt_email return_url",
+    "error_on_requires_action metadata off_session payment_method payment_method_data payment_method_types receipt_email return_url",
     "amount_details confirmation_method confirmation_token customer customer_account "
     "excluded_payment_method_types hooks mandate mandate_data on_behalf_of payment_details payment_method_configuration "
-    "payment_method_data payment_method_options radar_options setup_future_usage shipping statement_descriptor "
+    "payment_method_options radar_options setup_future_usage shipping statement_descriptor "
     "statement_descriptor_suffix transfer_data transfer_group use_stripe_sdk",
 )
 CONFIRM_PAYMENT_INTENT = _of(
-    "capture_method error_on_requires_action off_session payment_method return_url",
+    "capture_method error_on_requires_action off_session payment_method payment_method_data return_url",
     "allowed_payment_method_types amount_details amount_to_confirm confirmation_token excluded_payment_method_types hooks "
-    "mandate mandate_data payment_details payment_method_data payment_method_options radar_options receipt_email "
+    "mandate mandate_data payment_details payment_method_options radar_options receipt_email "
     "setup_future_usage shipping use_stripe_sdk",
 )
 CAPTURE_PAYMENT_INTENT = _of(

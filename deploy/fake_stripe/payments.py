@@ -3,9 +3,9 @@
 from functools import partial
 from typing import Any
 
-from deploy.fake_stripe import forms, shapes, values
+from deploy.fake_stripe import forms, methods, shapes, values
 from deploy.fake_stripe.balance import DAY, charge_fee, earn, move
-from deploy.fake_stripe.books import Books, Object, new_id
+from deploy.fake_stripe.books import Books, Object
 from deploy.fake_stripe.cards import CARDS, Card
 from deploy.fake_stripe.disputes import open_dispute
 from deploy.fake_stripe.refunds import release
@@ -45,7 +45,7 @@ def create(books: Books, params: dict[str, Any]) -> Object:
     is_confirmed = forms.boolean(params, "confirm")
     if "off_session" in params and not is_confirmed:
         raise invalid("off_session can only be used with confirm=true.", param="off_session")
-    methods = _payment_methods(books, params)
+    types = methods.allowed_types(books, params)
     intent = shapes.payment_intent(
         books,
         amount=amount,
@@ -58,48 +58,18 @@ def create(books: Books, params: dict[str, Any]) -> Object:
         _card=None,
         _return_url=params.get("return_url"),
         _version=books.version,
-        **methods,
+        _type="card",
+        **types,
     )
-    if (given := params.get("payment_method")) is not None or is_confirmed:
-        _use(books, intent, given)
+    given = params.get("payment_method")
+    if given is not None or is_confirmed or "payment_method_data" in params:
+        methods.use(books, intent, given, params.get("payment_method_data"))
         intent["status"] = "requires_confirmation"
     if is_confirmed:
         _check_redirect(intent)
     books.payment_intents[intent["id"]] = intent
     books.record("payment_intent.created", intent)
     return _confirm(books, intent, params) if is_confirmed else intent
-
-
-def _payment_methods(books: Books, params: dict[str, Any]) -> Object:
-    """Read which payment methods there may be; cards are the only ones here."""
-    ways = ("allowed_payment_method_types", "automatic_payment_methods", "payment_method_types")
-    given = [name for name in ways if name in params]
-    if "payment_method_types" in given and books.version[:10] >= values.PAYMENT_METHOD_TYPES_UNTIL:
-        raise invalid(
-            "The payment_method_types parameter is no longer supported. Use allowed_payment_method_types instead.",
-            param="payment_method_types",
-            code="payment_method_types_no_longer_supported",
-        )
-    if len(given) > 1:
-        message = f"You may only specify one of these parameters: {', '.join(given)}."
-        raise invalid(message, param=given[0], code="parameters_exclusive")
-    for name in given:
-        if name == "automatic_payment_methods":
-            continue
-        types = params[name] if isinstance(params[name], list) else [params[name]]
-        for each in types:
-            if each != "card":
-                raise invalid(f"The payment method type provided: {each} is invalid.", param=name)
-        allowed = ["card"] if name == ways[0] else None
-        return {"allowed_payment_method_types": allowed, "automatic_payment_methods": None}
-    automatic = params.get("automatic_payment_methods", {"enabled": "true"})
-    if not isinstance(automatic, dict) or not forms.boolean(automatic, "enabled"):
-        raise invalid("Missing required param: automatic_payment_methods[enabled].", param="automatic_payment_methods")
-    redirects = forms.chosen(automatic, "allow_redirects", ("always", "never"), default="always")
-    return {
-        "allowed_payment_method_types": None,
-        "automatic_payment_methods": {"allow_redirects": redirects, "enabled": True},
-    }
 
 
 def _check_redirect(intent: Object) -> None:
@@ -129,40 +99,6 @@ def _application_fee(books: Books, params: dict[str, Any], amount: int) -> int |
     return fee
 
 
-def new_payment_method(books: Books, card: str) -> Object:
-    """Keep a payment method of an account, as Stripe's client library makes one of what a customer types."""
-    method: Object = {"id": new_id("pm"), "_card": card, "_is_used": False}
-    books.payment_methods[method["id"]] = method
-    return method
-
-
-def _use(books: Books, intent: Object, given: Any) -> None:
-    """Take a payment method for an intent; a test card makes a new one of it."""
-    if given is None:
-        raise invalid(
-            "You cannot confirm this PaymentIntent because it's missing a payment method.", param="payment_method"
-        )
-    method = books.payment_methods.get(str(given))
-    if method is None and (given not in CARDS or books.livemode):
-        raise Refusal(
-            400,
-            f"No such PaymentMethod: '{given}'",
-            param="payment_method",
-            code="resource_missing",
-            is_executed=False,
-        )
-    if method is not None and method["_is_used"]:
-        raise invalid(
-            "The provided PaymentMethod was previously used with a PaymentIntent without Customer attachment, shared with a "
-            "connected account without Customer attachment, or was detached from a Customer. It may not be used again. To "
-            "use a PaymentMethod multiple times, you must attach it to a Customer first.",
-            param="payment_method",
-            code="payment_method_unactivated",
-        )
-    method = method or new_payment_method(books, str(given))
-    intent["payment_method"], intent["_card"] = method["id"], method["_card"]
-
-
 def confirm(books: Books, intent: Object, params: dict[str, Any]) -> Object:
     """Charge the payment method, or ask the customer for proof first.
 
@@ -171,8 +107,9 @@ def confirm(books: Books, intent: Object, params: dict[str, Any]) -> Object:
     """
     if intent["status"] not in _EARLY:
         raise _unexpected(intent, "confirm")
-    if (given := params.get("payment_method")) is not None or intent["payment_method"] is None:
-        _use(books, intent, given)
+    given, described = params.get("payment_method"), params.get("payment_method_data")
+    if given is not None or described is not None or intent["payment_method"] is None:
+        methods.use(books, intent, given, described)
     intent["_return_url"] = params.get("return_url") or intent["_return_url"]
     _check_redirect(intent)
     if "capture_method" in params:
@@ -181,6 +118,12 @@ def confirm(books: Books, intent: Object, params: dict[str, Any]) -> Object:
 
 
 def _confirm(books: Books, intent: Object, params: dict[str, Any]) -> Object:
+    if intent["_type"] != "card":
+        until, action = methods.slip(books, intent["_type"])
+        intent |= {"status": "requires_action", "next_action": action}
+        books.record("payment_intent.requires_action", intent)
+        books.clock.later(until, partial(_let_lapse, books, intent))
+        return intent
     card = CARDS[intent["_card"]]
     if not card.is_3ds:
         return _charge(books, intent, card)
@@ -260,7 +203,7 @@ def prove(books: Books, intent: Object, *, is_proven: bool) -> Object:
     Raises:
         Refusal: when none was required.
     """
-    if intent["status"] != "requires_action":
+    if intent["status"] != "requires_action" or intent["_type"] != "card":
         raise _unexpected(intent, "authenticate")
     card = CARDS[intent["_card"]]
     if is_proven:
@@ -270,6 +213,51 @@ def prove(books: Books, intent: Object, *, is_proven: bool) -> Object:
     )
     decline(books, intent, Card(last4=card.last4, code="payment_intent_authentication_failure", message=message))
     return intent
+
+
+def pay(books: Books, intent: Object) -> Object:
+    """Let the customer pay a code or a slip, also when it has just expired.
+
+    Raises:
+        Refusal: when there is none, or it was paid or cancelled.
+    """
+    if intent["_type"] == "card" or intent["status"] not in {"requires_action", "requires_payment_method"}:
+        raise _unexpected(intent, "pay")
+    intent |= {"next_action": None, "last_payment_error": None, "payment_method": intent["_slip"]}
+    method = books.payment_methods[intent["_slip"]]
+    charge = shapes.charge(books, intent, CARDS[intent["_card"]], is_authenticated=False)
+    charge |= {
+        "billing_details": method["_billing_details"],
+        "outcome": None,
+        "payment_method_details": {intent["_type"]: method["_details"], "type": intent["_type"]},
+    }
+    books.charges[charge["id"]] = charge
+    intent["latest_charge"] = charge["id"]
+    method["_is_used"] = True
+    return _take(books, intent, charge, intent["amount"])
+
+
+def lapse(books: Books, intent: Object) -> Object:
+    """Let a code or a slip expire that nobody has paid.
+
+    Raises:
+        Refusal: when there is none to pay.
+    """
+    if intent["_type"] == "card" or intent["status"] != "requires_action":
+        raise _unexpected(intent, "expire")
+    intent |= {
+        "status": "requires_payment_method",
+        "next_action": None,
+        "payment_method": None,
+        "last_payment_error": dict(methods.EXPIRED_ERROR),
+    }
+    books.record("payment_intent.payment_failed", intent)
+    return intent
+
+
+def _let_lapse(books: Books, intent: Object) -> None:
+    if intent["status"] == "requires_action":
+        lapse(books, intent)
 
 
 def capture(books: Books, intent: Object, params: dict[str, Any]) -> Object:
@@ -302,7 +290,7 @@ def capture(books: Books, intent: Object, params: dict[str, Any]) -> Object:
 
 
 def _take(books: Books, intent: Object, charge: Object, amount: int) -> Object:
-    is_later = charge["payment_method_details"]["card"].get("capture_before") is not None
+    is_later = charge["payment_method_details"].get("card", {}).get("capture_before") is not None
     moves_all = books.version[:10] < values.REFUNDS_ON_RELEASE_UNTIL
     card = CARDS[intent["_card"]]
     moved = charge["amount"] if moves_all else amount

@@ -196,6 +196,26 @@ class CannotRefund(Conflict):
         super().__init__(f"cannot refund payment with status {status}")
 
 
+class PaymentMethodTypeNotAllowed(Invalid):
+    """Pix and boleto are for BRL, captured at once, and name no token of a payment method."""
+
+    code = "payment_method_type_not_allowed"
+    remedy = "Use BRL, `capture_method: automatic` and no `payment_method`, or pay by card."
+
+    def __init__(self, detail: str, member: str) -> None:
+        super().__init__(detail, errors=((f"/{member}", detail),))
+
+
+class BillingDetailsRequired(Invalid):
+    """A boleto names who pays: name, e-mail, tax id and address."""
+
+    code = "billing_details_required"
+    remedy = "Send `billing_details` with a CPF or CNPJ."
+
+    def __init__(self, detail: str, member: str) -> None:
+        super().__init__(detail, errors=((f"/{member}", detail),))
+
+
 class CaptureExceedsAuthorization(Invalid):
     """The capture is more than is authorized."""
 

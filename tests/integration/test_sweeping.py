@@ -11,7 +11,7 @@ from prometheus_client import REGISTRY
 
 from deploy.local.servers import Servers
 from services.api.payments.domain import CaptureMethod
-from services.gateway.processors.sandbox.account import SandboxPayment
+from services.gateway.processors.sandbox.nouns import SandboxPayment
 from tests.proof.world import STUCK_AFTER, World, open_world
 
 AUTOMATIC, MANUAL = CaptureMethod.AUTOMATIC, CaptureMethod.MANUAL

@@ -32,7 +32,7 @@ from deploy.local import servers as local
 from libs.common.errors import Rejected
 from libs.common.web.errors import HttpProblem
 from services.api.payments.domain import CaptureMethod, Status
-from services.gateway.processors.sandbox.account import SandboxPayment
+from services.gateway.processors.sandbox.nouns import SandboxPayment
 from tests.proof.world import World, open_world
 
 PAYMENTS = 10

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 from types import UnionType
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 from uuid import UUID
 
 import msgspec
@@ -15,6 +15,8 @@ NOW = datetime(2026, 4, 1, 12, tzinfo=UTC)
 
 def values_of(kind: Any) -> tuple[Any, Any]:
     """Two different values of a type, neither of them a default."""
+    if get_origin(kind) is Annotated:
+        return values_of(get_args(kind)[0])
     if get_origin(kind) in {UnionType} or type(None) in get_args(kind):
         return values_of(next(each for each in get_args(kind) if each is not type(None)))
     if get_origin(kind) is dict:

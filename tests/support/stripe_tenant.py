@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from libs.common.clock import ManualClock
-from libs.common.contracts.gateway import PayoutPaid
+from libs.common.contracts.gateway_payouts import PayoutPaid
 from libs.common.contracts.gateway_requests import ListProcessorEvents, ProcessorEvent
 from libs.common.db import Database
 from libs.common.ids import new_id

@@ -1,7 +1,7 @@
 """The message contracts of all services: importing this package fills the registry.
 
 `api`, `ledger`, `gateway` and `notifier` are named after the owner of the messages inside. `gateway_requests` has what the
-gateway answers while somebody waits, `gateway_movements` what the processor's statement shows; the ledger's have further
+gateway answers while somebody waits, `gateway_movements` what the processor's statement shows, `gateway_payouts` its payouts; the ledger's have further
 parts: `ledger_books`, `ledger_roles`, `ledger_money` (rates and conversions), `ledger_reports`, and `ledger_journal` (what
 people enter).
 """
@@ -10,6 +10,7 @@ from libs.common.contracts import (
     api,
     gateway,
     gateway_movements,
+    gateway_payouts,
     gateway_requests,
     ledger,
     ledger_books,
@@ -40,6 +41,7 @@ __all__ = [
     "api",
     "gateway",
     "gateway_movements",
+    "gateway_payouts",
     "gateway_requests",
     "handled_by",
     "ledger",

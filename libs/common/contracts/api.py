@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from libs.common.contracts.base import Message, PublicEvent, event
+from libs.common.contracts.gateway_actions import NextAction
 
 _ENVELOPE: dict[str, Any] = {
     "event_id": "0190f3a4-5b6c-7d8e-9f01-23456789abcd",
@@ -68,12 +69,15 @@ class PaymentAuthorized(IntentEvent, frozen=True, kw_only=True):
     example=_ENVELOPE | _INTENT | {"action_url": "https://merchant.example/authenticate/1"},
 )
 class PaymentRequiresAction(IntentEvent, frozen=True, kw_only=True):
-    """The customer must prove something to the issuer first (3-D Secure). Handled by the notifier and other teams."""
+    """The customer must prove something to the issuer first (3-D Secure), or pay a code or a slip. Handled by the notifier
+    and other teams."""
 
     status: str = "REQUIRES_ACTION"
     """Always `REQUIRES_ACTION`."""
     action_url: str = ""
     """Where the customer does so; empty where the processor's client library leads the way."""
+    next_action: NextAction | None = None
+    """What the customer has to do, where more is known than an address."""
 
 
 @event(

@@ -9,7 +9,9 @@ from typing import Any
 from uuid import UUID
 
 from libs.common.contracts.base import Message, command, event
+from libs.common.contracts.gateway_actions import NextAction
 from libs.common.contracts.gateway_declines import DeclineCodes
+from libs.common.contracts.gateway_methods import BillingDetails, PaymentMethodType
 
 _INTENT: dict[str, Any] = {
     "payment_intent_id": "0190f3a4-5b6c-7d8e-9f01-23456789abce",
@@ -21,13 +23,6 @@ _DISPUTE: dict[str, Any] = {
     "dispute_id": "0190f3a4-5b6c-7d8e-9f01-23456789abd3",
     "gateway_ref": "dp_1Ozabc",
     "happened_at": "2026-11-24T09:00:00Z",
-}
-_PAYOUT: dict[str, Any] = {
-    "payout_id": "0190f3a4-5b6c-7d8e-9f01-23456789abd4",
-    "amount_minor": 980000,
-    "currency": "BRL",
-    "gateway_ref": "po_1Ozabc",
-    "happened_at": "2026-11-26T06:00:00Z",
 }
 
 
@@ -75,6 +70,10 @@ class AuthorizePayment(PaymentCommand, frozen=True, kw_only=True):
     """`manual` where the funds are held until the merchant decides: the gateway then watches the end of the hold."""
     return_url: str = ""
     """Where the customer comes back to after proving who they are; empty: as the tenant's gateway is set."""
+    payment_method_type: PaymentMethodType = PaymentMethodType.CARD
+    """How the customer pays."""
+    billing_details: BillingDetails | None = None
+    """Who pays, where the payment method type needs to know."""
 
 
 @command(
@@ -135,12 +134,15 @@ class RefundPayment(PaymentCommand, frozen=True, kw_only=True):
     example=_INTENT | {"gateway_ref": "pi_3Ozabc", "action_url": "https://merchant.example/authenticate/1"},
 )
 class PaymentActionRequired(PaymentMessage, frozen=True, kw_only=True):
-    """The customer must prove something to the issuer before the funds are held (3-D Secure). Handled by the api."""
+    """The customer must prove something to the issuer before the funds are held (3-D Secure), or pay a code or a slip.
+    Handled by the api."""
 
     gateway_ref: str
     """The processor's reference of the payment."""
     action_url: str = ""
     """Where the customer does so; empty where the processor's client library leads the way."""
+    next_action: NextAction | None = None
+    """What the customer has to do, where more is known than an address."""
 
 
 @event(
@@ -247,12 +249,15 @@ class VoidFailed(Refused, frozen=True, kw_only=True):
     example=_INTENT | {"gateway_ref": "sandbox_0190f3a4", "expired_at": "2026-11-29T17:57:07Z"},
 )
 class AuthorizationExpired(PaymentMessage, frozen=True, kw_only=True):
-    """The hold ended by itself, before anybody captured it. Handled by the api."""
+    """The hold ended by itself, before anybody captured it; or the customer did not pay a code or a slip in time. Handled by
+    the api."""
 
     gateway_ref: str
     """The processor's reference of the authorization."""
     expired_at: datetime
     """When it ended, in UTC."""
+    was_held: bool = True
+    """Whether funds were held until then; False where nothing was paid."""
 
 
 @event(
@@ -368,33 +373,3 @@ class ProcessorFeeCharged(PaymentMessage, frozen=True, kw_only=True):
     """The processor's reference of the transaction."""
     charged_at: datetime
     """When, in UTC: the entry's `occurred_at`."""
-
-
-class PayoutMessage(Message, frozen=True, kw_only=True):
-    """What every message about a payout names: money in transit from the processor to the tenant's bank."""
-
-    payout_id: UUID
-    """The payout."""
-    amount_minor: int
-    """Amount in minor units of `currency`, above zero."""
-    currency: str
-    """ISO 4217 code, upper case."""
-    gateway_ref: str
-    """The processor's reference of the payout."""
-    happened_at: datetime
-    """When the processor did it, in UTC: the entry's `occurred_at`."""
-
-
-@event("payout.created", owner="gateway", handled_by=("ledger",), example=_PAYOUT)
-class PayoutCreated(PayoutMessage, frozen=True, kw_only=True):
-    """The processor sent money to the tenant's bank; it is in transit. Handled by the ledger."""
-
-
-@event("payout.paid", owner="gateway", handled_by=("ledger",), example=_PAYOUT)
-class PayoutPaid(PayoutMessage, frozen=True, kw_only=True):
-    """The money has arrived at the tenant's bank. Handled by the ledger."""
-
-
-@event("payout.failed", owner="gateway", handled_by=("ledger",), example=_PAYOUT)
-class PayoutFailed(PayoutMessage, frozen=True, kw_only=True):
-    """The bank did not take the money; it is back at the processor. Handled by the ledger."""

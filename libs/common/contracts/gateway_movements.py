@@ -13,7 +13,8 @@ from uuid import UUID
 import msgspec
 
 from libs.common.contracts.base import Message, event
-from libs.common.contracts.gateway import DisputeMessage, PayoutMessage
+from libs.common.contracts.gateway import DisputeMessage
+from libs.common.contracts.gateway_payouts import PayoutMessage
 
 _MOVEMENT: dict[str, Any] = {
     "movement_id": "0190f3a4-5b6c-7d8e-9f01-23456789abd7",

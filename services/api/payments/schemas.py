@@ -5,6 +5,8 @@ from typing import Annotated
 import msgspec
 
 from libs.common.clock import iso
+from libs.common.contracts.gateway_actions import PixDisplayQrCode, decode_next_action
+from libs.common.contracts.gateway_methods import BillingDetails, PaymentMethodType
 from libs.common.money import format_minor
 from services.api.http.rendering import ALL, AmountIn
 from services.api.payments.domain import (
@@ -60,6 +62,16 @@ class CreatePaymentIntent(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     payment_method: (
         Annotated[str, msgspec.Meta(max_length=255, description="The processor's token of what is charged.")] | None
     ) = None
+    payment_method_type: (
+        Annotated[
+            PaymentMethodType,
+            msgspec.Meta(description="`card` where absent; `pix` and `boleto` for BRL, captured at once."),
+        ]
+        | None
+    ) = None
+    billing_details: (
+        Annotated[BillingDetails, msgspec.Meta(description="Who pays; a boleto needs it. Never shown again.")] | None
+    ) = None
     return_url: ReturnUrl | None = None
 
 
@@ -82,11 +94,34 @@ class RefundRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     reason: Annotated[str, msgspec.Meta(max_length=500, description="Your own words.")] | None = None
 
 
-class NextActionBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the customer does next: goes to `url`, or goes on in the processor's client library."""
+class PixBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A Pix code that the customer pays in the app of a bank."""
 
-    type: Annotated[str, msgspec.Meta(description="`redirect` or `use_stripe_sdk`.")]
-    url: Annotated[str, msgspec.Meta(description="Where to send the customer; with `redirect`.")] = ""
+    data: Annotated[str, msgspec.Meta(description="The text of the code: to be copied, or drawn as a QR code.")]
+    image_url_png: Annotated[str, msgspec.Meta(description="The QR code as an image, or empty.")]
+    hosted_instructions_url: Annotated[str, msgspec.Meta(description="A page that shows the code, or empty.")]
+    expires_at: Annotated[str, msgspec.Meta(description="Until when it can be paid.")] | None
+
+
+class BoletoBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A boleto that the customer pays at a bank."""
+
+    number: Annotated[str, msgspec.Meta(description="The number of the slip.")]
+    pdf: Annotated[str, msgspec.Meta(description="The slip as a PDF, or empty.")]
+    hosted_voucher_url: Annotated[str, msgspec.Meta(description="A page that shows the slip, or empty.")]
+    expires_at: Annotated[str, msgspec.Meta(description="Until when it can be paid.")] | None
+
+
+class NextActionBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the customer does next: goes to `url`, goes on in the processor's client library, or pays a code or a slip."""
+
+    type: Annotated[
+        str,
+        msgspec.Meta(description="`redirect`, `use_stripe_sdk`, `pix_display_qr_code` or `boleto_display_details`."),
+    ]
+    url: Annotated[str, msgspec.Meta(description="Where to send the customer; not with `use_stripe_sdk`.")] = ""
+    pix_display_qr_code: PixBody | None = None
+    boleto_display_details: BoletoBody | None = None
 
 
 class ClientActionBody(NextActionBody, frozen=True, kw_only=True, omit_defaults=True):
@@ -114,6 +149,7 @@ class PaymentIntentBody(msgspec.Struct, frozen=True, kw_only=True):
     capture_method: CaptureMethod
     payment_method: str | None
     return_url: str | None
+    payment_method_type: PaymentMethodType
     action_url: Annotated[str, msgspec.Meta(description="Where the customer acts, while that is required.")] | None
     expires_at: Annotated[str, msgspec.Meta(description="When held funds are released, if not captured.")] | None
     authorized_amount: str
@@ -198,6 +234,20 @@ class OrderPayment(msgspec.Struct, frozen=True, kw_only=True):
 
 def next_action(intent: PaymentIntent) -> NextActionBody | None:
     """Show what the customer does next; None where nothing is required of them."""
+    if (action := decode_next_action(intent.next_action)) is not None:
+        url, until = intent.action_url or "", None if action.expires_at is None else iso(action.expires_at)
+        if isinstance(action, PixDisplayQrCode):
+            pix = PixBody(
+                data=action.data,
+                image_url_png=action.image_url_png,
+                hosted_instructions_url=action.hosted_instructions_url,
+                expires_at=until,
+            )
+            return NextActionBody(type="pix_display_qr_code", url=url, pix_display_qr_code=pix)
+        boleto = BoletoBody(
+            number=action.number, pdf=action.pdf, hosted_voucher_url=action.hosted_voucher_url, expires_at=until
+        )
+        return NextActionBody(type="boleto_display_details", url=url, boleto_display_details=boleto)
     if intent.status is not Status.REQUIRES_ACTION:
         return None
     if intent.action_url:
@@ -222,6 +272,7 @@ def intent_body(intent: PaymentIntent) -> PaymentIntentBody:
         capture_method=intent.capture_method,
         payment_method=intent.payment_method or None,
         return_url=intent.return_url or None,
+        payment_method_type=intent.payment_method_type,
         action_url=intent.action_url,
         expires_at=None if intent.expires_at is None else iso(intent.expires_at),
         authorized_amount=format_minor(intent.authorized_minor, intent.currency),

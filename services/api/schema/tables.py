@@ -136,7 +136,10 @@ payment_intents = sa.Table(
         server_default="",
         comment="Where the customer comes back to, or empty.",
     ),
+    sa.Column("payment_method_type", sa.Text, nullable=False, server_default="card", comment="How the customer pays."),
+    sa.Column("billing_details", sa.Text, nullable=False, server_default="", comment="Who pays, as JSON, or empty."),
     sa.Column("action_url", sa.Text, comment="Where the customer proves who they are, while that is required."),
+    sa.Column("next_action", sa.Text, comment="What the customer has to do, as JSON, while that is required."),
     _instant("expires_at", "When held funds are released by themselves.", nullable=True),
     sa.Column(
         "capturing_minor",

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from libs.common.contracts.gateway import PayoutMessage, PayoutPaid, RefundFailed, RefundSucceeded
+from libs.common.contracts.gateway import RefundFailed, RefundSucceeded
 from libs.common.contracts.gateway_movements import (
     Direction,
     MovementAvailable,
@@ -14,6 +14,7 @@ from libs.common.contracts.gateway_movements import (
     MovementRecorded,
     PayoutDebited,
 )
+from libs.common.contracts.gateway_payouts import PayoutMessage, PayoutPaid
 from libs.common.ids import derived_id
 from libs.common.messaging import Publication
 from libs.common.observability.correlation import Correlation

@@ -21,11 +21,12 @@ from libs.common.contracts.gateway import (
     ReportCapture,
     VoidFailed,
 )
+from libs.common.contracts.gateway_actions import decode_next_action
 from libs.common.ids import derived_id
 from libs.common.messaging import Publication, Received
 from libs.common.observability.correlation import Correlation
 from services.gateway.operations.domain.attempts import Attempt, AttemptStatus
-from services.gateway.processors.port import Operation
+from services.gateway.processors.port import DeclineReason, Operation
 from services.gateway.processors.port.reading import has_statement
 
 
@@ -51,7 +52,12 @@ def again(attempt: Attempt, *, cause_id: UUID) -> Publication | None:
 
 def action_required(attempt: Attempt, *, at: datetime) -> Publication:
     """Report that the customer must prove something before the funds are held."""
-    message = PaymentActionRequired(**_payment(attempt), gateway_ref=attempt.result_ref, action_url=attempt.action_url)
+    message = PaymentActionRequired(
+        **_payment(attempt),
+        gateway_ref=attempt.result_ref,
+        action_url=attempt.action_url,
+        next_action=decode_next_action(attempt.next_action),
+    )
     return _publication(attempt, message, at=at)
 
 
@@ -119,6 +125,10 @@ def _outcome(attempt: Attempt, *, decided_at: datetime) -> PaymentMessage | None
         case Operation.AUTHORIZE:
             if approved:
                 return PaymentAuthorized(**common, gateway_ref=attempt.gateway_ref, expires_at=attempt.expires_at)
+            if attempt.reason == DeclineReason.PAYMENT_EXPIRED:
+                return AuthorizationExpired(
+                    **common, gateway_ref=attempt.result_ref, expired_at=decided_at, was_held=False
+                )
             return AuthorizationDeclined(**common, **refused, codes=attempt.codes)
         case Operation.CAPTURE:
             if approved:

@@ -63,6 +63,8 @@ ATTEMPTS = sa.Table(
         server_default="",
         comment="Where the customer comes back to, or empty.",
     ),
+    sa.Column("payment_method_type", sa.Text, nullable=False, server_default="card", comment="How the customer pays."),
+    sa.Column("billing_details", sa.Text, nullable=False, server_default="", comment="Who pays, as JSON, or empty."),
     sa.Column("note", sa.Text, nullable=False, server_default="", comment="The merchant's words about a refund."),
     sa.Column(
         "gateway_ref",
@@ -83,6 +85,9 @@ ATTEMPTS = sa.Table(
         nullable=False,
         server_default="",
         comment="Where the customer proves who they are, or empty.",
+    ),
+    sa.Column(
+        "next_action", sa.Text, nullable=False, server_default="", comment="What the customer does, as JSON, or empty."
     ),
     sa.Column(
         "expires_at",

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from libs.common.contracts import gateway, gateway_movements
+from libs.common.contracts import gateway, gateway_movements, gateway_payouts
 from libs.common.contracts.gateway_movements import Direction
 from libs.common.contracts.ledger_roles import (
     AccountRole,
@@ -24,7 +24,7 @@ from libs.common.money import InvalidAmount
 from services.ledger.posting_rules import domain as rules
 from services.ledger.posting_rules.commands import PaymentCommands, RoleCommands
 
-type PaymentEvent = gateway.PaymentMessage | gateway.PayoutMessage
+type PaymentEvent = gateway.PaymentMessage | gateway_payouts.PayoutMessage
 """What the gateway publishes of money at the processor."""
 
 
@@ -50,9 +50,13 @@ RULES: Mapping[type[PaymentEvent], Rule] = MappingProxyType(
         gateway.DisputeWon: Rule(entry=rules.dispute_won_entry, subject="dispute_id", happened_at="happened_at"),
         gateway.DisputeLost: Rule(entry=rules.dispute_lost_entry, subject="dispute_id", happened_at="happened_at"),
         gateway.ProcessorFeeCharged: Rule(entry=rules.processor_fee_entry, subject="fee_id", happened_at="charged_at"),
-        gateway.PayoutCreated: Rule(entry=rules.payout_created_entry, subject="payout_id", happened_at="happened_at"),
-        gateway.PayoutPaid: Rule(entry=rules.payout_paid_entry, subject="payout_id", happened_at="happened_at"),
-        gateway.PayoutFailed: Rule(entry=rules.payout_failed_entry, subject="payout_id", happened_at="happened_at"),
+        gateway_payouts.PayoutCreated: Rule(
+            entry=rules.payout_created_entry, subject="payout_id", happened_at="happened_at"
+        ),
+        gateway_payouts.PayoutPaid: Rule(entry=rules.payout_paid_entry, subject="payout_id", happened_at="happened_at"),
+        gateway_payouts.PayoutFailed: Rule(
+            entry=rules.payout_failed_entry, subject="payout_id", happened_at="happened_at"
+        ),
         gateway_movements.PayoutDebited: Rule(
             entry=rules.payout_debited_entry, subject="payout_id", happened_at="happened_at"
         ),

@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from libs.common.clock import Clock
+from libs.common.contracts.gateway_methods import BillingDetails, PaymentMethodType, encode_billing_details
 from libs.common.db import Database, GroupCommit, run_again
 from libs.common.ids import new_id
 from libs.common.observability.correlation import Correlation
@@ -53,6 +54,10 @@ class NewIntent(msgspec.Struct, frozen=True, kw_only=True):
     """The processor's token of what is charged, or empty."""
     return_url: str = ""
     """Where the customer comes back to, or empty."""
+    payment_method_type: PaymentMethodType = PaymentMethodType.CARD
+    """How the customer pays."""
+    billing_details: BillingDetails | None = None
+    """Who pays, where the payment method type needs to know."""
 
     @property
     def meaning(self) -> dict[str, object]:
@@ -82,6 +87,8 @@ def intent_of_request(new: NewIntent, *, tenant_id: str, intent_id: UUID, at: da
         capture_method=new.capture_method,
         payment_method=new.payment_method,
         return_url=new.return_url,
+        payment_method_type=new.payment_method_type,
+        billing_details=encode_billing_details(new.billing_details),
         created_at=at,
         updated_at=at,
     )

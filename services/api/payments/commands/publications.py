@@ -6,6 +6,8 @@ from typing import Any, assert_never
 import msgspec
 
 from libs.common.contracts import Message, api, gateway
+from libs.common.contracts.gateway_actions import decode_next_action
+from libs.common.contracts.gateway_methods import decode_billing_details
 from libs.common.ids import new_id
 from libs.common.messaging import Publication
 from libs.common.money import format_minor
@@ -65,9 +67,13 @@ def _message(decision: Decision, fact: Fact, *, envelope: dict[str, Any]) -> Mes
                 payment_method=intent.payment_method,
                 capture_method=intent.capture_method.value,
                 return_url=intent.return_url,
+                payment_method_type=intent.payment_method_type,
+                billing_details=decode_billing_details(intent.billing_details),
             )
         case Fact.ACTION_REQUIRED:
-            return api.PaymentRequiresAction(**envelope, action_url=intent.action_url or "")
+            return api.PaymentRequiresAction(
+                **envelope, action_url=intent.action_url or "", next_action=decode_next_action(intent.next_action)
+            )
         case Fact.AUTHORIZED:
             return api.PaymentAuthorized(**envelope)
         case Fact.CAPTURE_REQUESTED:

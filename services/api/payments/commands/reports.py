@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from libs.common.contracts import gateway, ledger
+from libs.common.contracts.gateway_actions import encode_next_action
 from libs.common.contracts.gateway_movements import DisputeAmountChanged
 from libs.common.messaging import Received
 from libs.common.observability.correlation import Correlation
@@ -58,7 +59,13 @@ def action_required(event: Received[gateway.PaymentActionRequired], at: datetime
     body = event.body
 
     def decide(intent: PaymentIntent) -> Decision:
-        return domain.require_action(intent, gateway_ref=body.gateway_ref, action_url=body.action_url, at=at)
+        return domain.require_action(
+            intent,
+            gateway_ref=body.gateway_ref,
+            action_url=body.action_url,
+            next_action=encode_next_action(body.next_action),
+            at=at,
+        )
 
     return _of_payment(event, decide)
 
@@ -120,8 +127,9 @@ def void_failed(event: Received[gateway.VoidFailed], at: datetime) -> Report:
 
 
 def expired(event: Received[gateway.AuthorizationExpired], at: datetime) -> Report:
-    """The authorization ended by itself: EXPIRED."""
-    return _of_payment(event, lambda intent: domain.expire(intent, at=at))
+    """The authorization ended by itself, or was never paid for: EXPIRED."""
+    end = domain.expire if event.body.was_held else domain.lapse
+    return _of_payment(event, lambda intent: end(intent, at=at))
 
 
 def posted(event: Received[ledger.JournalEntryPosted], at: datetime) -> Report:

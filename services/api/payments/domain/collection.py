@@ -52,13 +52,22 @@ def request_void(intent: PaymentIntent, *, at: datetime) -> Decision:
     return decide(intent, Happening.VOID, at=at, is_voiding=intent.stage is not Stage.CREATED)
 
 
-def require_action(intent: PaymentIntent, *, gateway_ref: str, action_url: str, at: datetime) -> Decision:
-    """The customer must prove something to the issuer first.
+def require_action(
+    intent: PaymentIntent, *, gateway_ref: str, action_url: str, at: datetime, next_action: str = ""
+) -> Decision:
+    """The customer must prove something to the issuer first, or pay a code or a slip.
 
     Raises:
         NotYet: when nobody has confirmed the intent yet.
     """
-    return decide(intent, Happening.ACTION_REQUIRED, at=at, gateway_ref=gateway_ref, action_url=action_url or None)
+    return decide(
+        intent,
+        Happening.ACTION_REQUIRED,
+        at=at,
+        gateway_ref=gateway_ref,
+        action_url=action_url or None,
+        next_action=next_action or None,
+    )
 
 
 def authorize(intent: PaymentIntent, *, gateway_ref: str, at: datetime, expires_at: datetime | None = None) -> Decision:
@@ -78,6 +87,7 @@ def authorize(intent: PaymentIntent, *, gateway_ref: str, at: datetime, expires_
         gateway_ref=gateway_ref,
         authorized_at=at,
         action_url=None,
+        next_action=None,
         expires_at=expires_at if is_manual else None,
     )
     if decision.intent.stage is Stage.CAPTURING and decision.changed:
@@ -93,7 +103,16 @@ def decline(intent: PaymentIntent, *, code: str, message: str, codes: DeclineCod
         ContradictoryOutcome: when the issuer has authorized already.
     """
     failure = {} if intent.stage is Stage.ABANDONING else _failure(code, message, codes)
-    return decide(intent, Happening.DECLINED, at=at, action_url=None, is_voiding=False, **failure)
+    return decide(intent, Happening.DECLINED, at=at, action_url=None, next_action=None, is_voiding=False, **failure)
+
+
+def lapse(intent: PaymentIntent, *, at: datetime) -> Decision:
+    """The customer did not pay a code or a slip in time.
+
+    Raises:
+        NotYet: when nobody has confirmed the intent yet.
+    """
+    return decide(intent, Happening.LAPSED, at=at, action_url=None, next_action=None, is_voiding=False)
 
 
 def capture(intent: PaymentIntent, *, amount_minor: int, at: datetime) -> Decision:
@@ -143,7 +162,7 @@ def void(intent: PaymentIntent, *, at: datetime) -> Decision:
         NotYet: when the authorization is not known yet.
         ContradictoryOutcome: when the funds were already taken.
     """
-    return decide(intent, Happening.VOIDED, at=at, is_voiding=False, action_url=None, expires_at=None)
+    return decide(intent, Happening.VOIDED, at=at, is_voiding=False, action_url=None, next_action=None, expires_at=None)
 
 
 def fail_void(intent: PaymentIntent, *, at: datetime) -> Decision:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 
+from libs.common.contracts.gateway_methods import PaymentMethodType
 from libs.common.money import format_minor
 from services.api.errors import ContradictoryOutcome
 from services.api.payments.domain.lifecycle import Stage, Status
@@ -39,6 +40,10 @@ class PaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
     """The processor's token of what is charged; empty: the one that the tenant's gateway is set to."""
     return_url: str = ""
     """Where the customer comes back to after proving who they are; empty: as the tenant's gateway is set."""
+    payment_method_type: PaymentMethodType = PaymentMethodType.CARD
+    """How the customer pays."""
+    billing_details: str = ""
+    """Who pays, as JSON; empty where the payment method type does not need it. Never shown again."""
     customer_ref: str
     """The merchant's own reference of the customer, 1 to 128 characters; never a link to an order."""
     description: str | None = None
@@ -51,6 +56,8 @@ class PaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
     """The processor's reference, once it has given one."""
     action_url: str | None = None
     """Where the customer proves who they are, while that is required and the processor names a place."""
+    next_action: str | None = None
+    """What the customer has to do, as JSON, while that is required and more is known than a place."""
     expires_at: datetime | None = None
     """When held funds are released by themselves, where that is known and somebody has to act before."""
     capturing_minor: int = 0
@@ -100,6 +107,8 @@ class PaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
             return Stage.CAPTURING if is_requested else Stage.AUTHORIZED
         if self.status is Status.REQUIRES_ACTION and self.is_voiding:
             return Stage.ABANDONING
+        if self.status is Status.EXPIRED and self.authorized_at is None:
+            return Stage.LAPSED
         return Stage(self.status.lower())
 
     @property

@@ -60,6 +60,8 @@ class Stage(StrEnum):
     VOIDED = "voided"
     FAILED = "failed"
     EXPIRED = "expired"
+    LAPSED = "lapsed"
+    """Nobody paid a code or a slip in time, so that nothing was ever held. It may have been paid in the last moment."""
 
 
 class Happening(StrEnum):
@@ -78,6 +80,7 @@ class Happening(StrEnum):
     VOIDED = "voided"
     VOID_FAILED = "void_failed"
     EXPIRED = "expired"
+    LAPSED = "lapsed"
     POSTED = "posted"
     REFUND_COMPLETED = "refund_completed"
     REFUND_FAILED = "refund_failed"
@@ -155,6 +158,7 @@ STATUS_OF: Mapping[Stage, Status] = MappingProxyType(
         Stage.CAPTURING: Status.AUTHORIZED,
         Stage.VOIDING: Status.AUTHORIZED,
         Stage.CAPTURED: Status.AUTHORIZED,
+        Stage.LAPSED: Status.EXPIRED,
     }
 )
 """The status that clients see in each stage."""
@@ -174,6 +178,7 @@ _IN_PROGRESS = (Stage.PROCESSING, Stage.REQUIRES_ACTION, Stage.ABANDONING)
 _HELD = (Stage.AUTHORIZED, Stage.CAPTURING, Stage.VOIDING)
 _TAKEN = (Stage.CAPTURED, Stage.SETTLED, Stage.PARTIALLY_REFUNDED, Stage.REFUNDED)
 _ENDED = (Stage.VOIDED, Stage.FAILED, Stage.EXPIRED)
+_UNPAID = (Stage.LAPSED,)
 
 
 def _rows(happening: Happening, *groups: tuple[tuple[Stage, ...], Row]) -> dict[tuple[Stage, Happening], Row]:
@@ -187,7 +192,7 @@ LIFECYCLE: Mapping[tuple[Stage, Happening], Row] = MappingProxyType(
             Happening.CONFIRM,
             (_WISHED, Move(Stage.PROCESSING, (Fact.AUTHORIZATION_REQUESTED,))),
             ((*_IN_PROGRESS, *_HELD, Stage.CAPTURED, Stage.SETTLED, Stage.FAILED), _STAYS),
-            ((Stage.PARTIALLY_REFUNDED, Stage.REFUNDED, Stage.VOIDED, Stage.EXPIRED), _REFUSED),
+            ((Stage.PARTIALLY_REFUNDED, Stage.REFUNDED, Stage.VOIDED, Stage.EXPIRED, *_UNPAID), _REFUSED),
         ),
         **_rows(
             Happening.CAPTURE,
@@ -195,7 +200,7 @@ LIFECYCLE: Mapping[tuple[Stage, Happening], Row] = MappingProxyType(
             ((Stage.AUTHORIZED,), Move(Stage.CAPTURING, (Fact.CAPTURE_REQUESTED,))),
             ((Stage.CAPTURING, Stage.CAPTURED, Stage.SETTLED), _STAYS),
             # Whichever of a capture and a void comes first goes to the processor; the other one is refused.
-            ((Stage.VOIDING, Stage.PARTIALLY_REFUNDED, Stage.REFUNDED, *_ENDED), _REFUSED),
+            ((Stage.VOIDING, Stage.PARTIALLY_REFUNDED, Stage.REFUNDED, *_ENDED, *_UNPAID), _REFUSED),
         ),
         **_rows(
             Happening.VOID,
@@ -204,11 +209,11 @@ LIFECYCLE: Mapping[tuple[Stage, Happening], Row] = MappingProxyType(
             ((Stage.REQUIRES_ACTION,), Move(Stage.ABANDONING, (Fact.VOID_REQUESTED,))),
             ((Stage.AUTHORIZED,), Move(Stage.VOIDING, (Fact.VOID_REQUESTED,))),
             ((Stage.ABANDONING, Stage.VOIDING, Stage.VOIDED), _STAYS),
-            ((Stage.CAPTURING, *_TAKEN, Stage.FAILED, Stage.EXPIRED), _REFUSED),
+            ((Stage.CAPTURING, *_TAKEN, Stage.FAILED, Stage.EXPIRED, *_UNPAID), _REFUSED),
         ),
         **_rows(
             Happening.REFUND,
-            ((*_WISHED, *_IN_PROGRESS, *_HELD, Stage.CAPTURED, Stage.REFUNDED, *_ENDED), _REFUSED),
+            ((*_WISHED, *_IN_PROGRESS, *_HELD, Stage.CAPTURED, Stage.REFUNDED, *_ENDED, *_UNPAID), _REFUSED),
             ((Stage.SETTLED, Stage.PARTIALLY_REFUNDED), Recount((Fact.REFUND_REQUESTED,))),
         ),
         # What the gateway reports of the authorization.
@@ -216,13 +221,14 @@ LIFECYCLE: Mapping[tuple[Stage, Happening], Row] = MappingProxyType(
             Happening.ACTION_REQUIRED,
             (_WISHED, _EARLY),
             ((Stage.PROCESSING,), Move(Stage.REQUIRES_ACTION, (Fact.ACTION_REQUIRED,))),
-            ((Stage.REQUIRES_ACTION, Stage.ABANDONING, *_HELD, *_TAKEN, *_ENDED), _STAYS),
+            ((Stage.REQUIRES_ACTION, Stage.ABANDONING, *_HELD, *_TAKEN, *_ENDED, *_UNPAID), _STAYS),
         ),
         **_rows(
             Happening.AUTHORIZED,
             (_WISHED, _EARLY),
             # Where it goes on to depends on the capture method; `intent.authorize` knows.
-            ((Stage.PROCESSING, Stage.REQUIRES_ACTION), Move(Stage.AUTHORIZED, (Fact.AUTHORIZED,))),
+            # What was paid in the last moment is money that is there: it goes on as if it had been in time.
+            ((Stage.PROCESSING, Stage.REQUIRES_ACTION, *_UNPAID), Move(Stage.AUTHORIZED, (Fact.AUTHORIZED,))),
             # The customer acted in the last moment: there are funds now, and they are being released.
             ((Stage.ABANDONING,), Move(Stage.VOIDING, (Fact.AUTHORIZED,))),
             # What has ended leaves its authorization behind, which may be reported again.
@@ -235,12 +241,22 @@ LIFECYCLE: Mapping[tuple[Stage, Happening], Row] = MappingProxyType(
             # What was to be forgotten is refused: that is the same end.
             ((Stage.ABANDONING,), Move(Stage.VOIDED, (Fact.VOIDED,))),
             ((*_HELD, *_TAKEN), _CONTRADICTS),
-            (_ENDED, _STAYS),
+            ((*_ENDED, *_UNPAID), _STAYS),
+        ),
+        **_rows(
+            # Nobody paid a code or a slip in time.
+            Happening.LAPSED,
+            (_WISHED, _EARLY),
+            ((Stage.PROCESSING, Stage.REQUIRES_ACTION), Move(Stage.LAPSED, (Fact.EXPIRED,))),
+            ((Stage.ABANDONING,), Move(Stage.VOIDED, (Fact.VOIDED,))),
+            # Paid in the last moment, which was handled first.
+            ((*_HELD, *_TAKEN), _STAYS),
+            ((*_ENDED, *_UNPAID), _STAYS),
         ),
         # What it reports of the held funds. The processor decides a race; a request is no outcome.
         **_rows(
             Happening.CAPTURED,
-            ((*_WISHED, *_IN_PROGRESS), _EARLY),
+            ((*_WISHED, *_IN_PROGRESS, *_UNPAID), _EARLY),
             # Requested: the processor will confirm or refuse it in any case. Of another amount, it was not requested.
             ((Stage.CAPTURING,), Move(Stage.CAPTURED, (Fact.CAPTURED,))),
             # A person may have captured it at the processor, or somebody may have forged the event: the gateway must confirm it.
@@ -251,14 +267,14 @@ LIFECYCLE: Mapping[tuple[Stage, Happening], Row] = MappingProxyType(
         **_rows(
             Happening.CAPTURE_CONFIRMED,
             # The gateway is queried only where funds are held.
-            ((*_WISHED, *_IN_PROGRESS), _CONTRADICTS),
+            ((*_WISHED, *_IN_PROGRESS, *_UNPAID), _CONTRADICTS),
             (_HELD, Move(Stage.CAPTURED, (Fact.CAPTURED,))),
             (_TAKEN, _STAYS),
             (_ENDED, _CONTRADICTS),
         ),
         **_rows(
             Happening.CAPTURE_FAILED,
-            ((*_WISHED, *_IN_PROGRESS), _EARLY),
+            ((*_WISHED, *_IN_PROGRESS, *_UNPAID), _EARLY),
             ((Stage.AUTHORIZED, Stage.CAPTURING), Move(Stage.FAILED, (Fact.FAILED,))),
             # The void is requested: its answer reports what became of the funds.
             ((Stage.VOIDING,), _STAYS),
@@ -270,14 +286,14 @@ LIFECYCLE: Mapping[tuple[Stage, Happening], Row] = MappingProxyType(
             ((*_WISHED, Stage.PROCESSING), _EARLY),
             ((Stage.REQUIRES_ACTION, Stage.ABANDONING, *_HELD), Move(Stage.VOIDED, (Fact.VOIDED,))),
             (_TAKEN, _CONTRADICTS),
-            (_ENDED, _STAYS),
+            ((*_ENDED, *_UNPAID), _STAYS),
         ),
         **_rows(
             Happening.VOID_FAILED,
             ((*_WISHED, Stage.PROCESSING), _EARLY),
             ((Stage.ABANDONING,), Move(Stage.REQUIRES_ACTION)),
             ((Stage.VOIDING,), Move(Stage.AUTHORIZED)),
-            ((Stage.REQUIRES_ACTION, Stage.AUTHORIZED, Stage.CAPTURING, *_TAKEN, *_ENDED), _STAYS),
+            ((Stage.REQUIRES_ACTION, Stage.AUTHORIZED, Stage.CAPTURING, *_TAKEN, *_ENDED, *_UNPAID), _STAYS),
         ),
         **_rows(
             Happening.EXPIRED,
@@ -288,12 +304,12 @@ LIFECYCLE: Mapping[tuple[Stage, Happening], Row] = MappingProxyType(
             # Released, as the merchant requested.
             ((Stage.VOIDING,), Move(Stage.VOIDED, (Fact.VOIDED,))),
             (_TAKEN, _CONTRADICTS),
-            (_ENDED, _STAYS),
+            ((*_ENDED, *_UNPAID), _STAYS),
         ),
         # What the ledger reports.
         **_rows(
             Happening.POSTED,
-            ((*_WISHED, *_IN_PROGRESS), _EARLY),
+            ((*_WISHED, *_IN_PROGRESS, *_UNPAID), _EARLY),
             # The books are no proof of a capture that the api did not request: its own event and the gateway's records are.
             ((Stage.AUTHORIZED, Stage.VOIDING), _EARLY),
             # The ledger handled the requested capture before the api did: both are published, in their order.
@@ -305,29 +321,29 @@ LIFECYCLE: Mapping[tuple[Stage, Happening], Row] = MappingProxyType(
         # Refunds and disputes. A refund exists only after the payment has settled; a bank waits for nobody.
         **_rows(
             Happening.REFUND_COMPLETED,
-            ((*_WISHED, *_IN_PROGRESS, *_HELD, Stage.CAPTURED, *_ENDED), _CONTRADICTS),
+            ((*_WISHED, *_IN_PROGRESS, *_HELD, Stage.CAPTURED, *_ENDED, *_UNPAID), _CONTRADICTS),
             ((Stage.SETTLED, Stage.PARTIALLY_REFUNDED, Stage.REFUNDED), Recount((Fact.REFUNDED,))),
         ),
         **_rows(
             Happening.REFUND_FAILED,
-            ((*_WISHED, *_IN_PROGRESS, *_HELD, Stage.CAPTURED, *_ENDED), _CONTRADICTS),
+            ((*_WISHED, *_IN_PROGRESS, *_HELD, Stage.CAPTURED, *_ENDED, *_UNPAID), _CONTRADICTS),
             ((Stage.SETTLED, Stage.PARTIALLY_REFUNDED, Stage.REFUNDED), Recount((Fact.REFUND_FAILED,))),
         ),
         **_rows(
             Happening.DISPUTE_OPENED,
-            ((*_WISHED, *_IN_PROGRESS, *_HELD), _EARLY),
+            ((*_WISHED, *_IN_PROGRESS, *_HELD, *_UNPAID), _EARLY),
             (_TAKEN, Recount((Fact.DISPUTE_OPENED,))),
             (_ENDED, _CONTRADICTS),
         ),
         **_rows(
             Happening.DISPUTE_WON,
-            ((*_WISHED, *_IN_PROGRESS, *_HELD), _EARLY),
+            ((*_WISHED, *_IN_PROGRESS, *_HELD, *_UNPAID), _EARLY),
             (_TAKEN, Recount((Fact.DISPUTE_WON,))),
             (_ENDED, _CONTRADICTS),
         ),
         **_rows(
             Happening.DISPUTE_LOST,
-            ((*_WISHED, *_IN_PROGRESS, *_HELD), _EARLY),
+            ((*_WISHED, *_IN_PROGRESS, *_HELD, *_UNPAID), _EARLY),
             (_TAKEN, Recount((Fact.DISPUTE_LOST,))),
             (_ENDED, _CONTRADICTS),
         ),

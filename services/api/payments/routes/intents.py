@@ -5,9 +5,16 @@ from functools import partial
 import msgspec
 from litestar import Response
 
+from libs.common.contracts.gateway_methods import PaymentMethodType
 from libs.common.db import Database
 from libs.common.money import InvalidAmount, UnsupportedCurrency, format_minor, parse_amount
-from services.api.errors import CannotConfirm, ConfirmContended, PaymentIntentNotFound
+from services.api.errors import (
+    BillingDetailsRequired,
+    CannotConfirm,
+    ConfirmContended,
+    PaymentIntentNotFound,
+    PaymentMethodTypeNotAllowed,
+)
 from services.api.http.bodies import BodyReader, amount_in, require_storable
 from services.api.http.callers import Caller
 from services.api.http.controllers import Resource, audit_action, operation
@@ -36,6 +43,8 @@ _EXAMPLE = {"amount": "150.50", "currency": "BRL", "customer_ref": "customer@exa
 _MISSING_CREATE_KEY = "Missing Idempotency-Key header (required for POST /v1/payment-intents)"
 _MISSING_CONFIRM_KEY = "Missing Idempotency-Key"
 
+_TAX_DIGITS = (11, 14)
+"""Digits of a CPF and of a CNPJ."""
 _INSTANT = {"type": "string", "examples": ["2026-04-01", "2026-04-30T23:59:59.999+00:00"]}
 _LIST_QUERY = (
     QueryParameter(
@@ -92,7 +101,7 @@ class PaymentIntents(Resource):
         audit="payment_intent.create",
         permission=_WRITE,
         idempotent=True,
-        refusals=(UnsupportedCurrency, InvalidAmount),
+        refusals=(UnsupportedCurrency, InvalidAmount, PaymentMethodTypeNotAllowed, BillingDetailsRequired),
     )
     async def create_payment_intent(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
         raw = await request.body()
@@ -140,7 +149,7 @@ class PaymentIntents(Resource):
         description="Asks the issuer for the funds and waits, bounded, for the answer: 200 with the intent AUTHORIZED "
         "or FAILED, or 202 with the intent PROCESSING. `Prefer: respond-async` answers 202 at once. Confirming again "
         "answers the present state and asks nobody twice. REQUIRES_ACTION is an answer too: lead the customer to "
-        "`action_url`.",
+        "`action_url`, or show the code or the slip of `next_action`.",
         tags=["payment intents"],
         body=ConfirmPaymentIntent,
         answer=PaymentIntentBody,
@@ -241,6 +250,8 @@ def new_intent(body: CreatePaymentIntent, *, currencies: frozenset[str]) -> NewI
 
     Raises:
         UnsupportedCurrency: for a currency that is not supported.
+        PaymentMethodTypeNotAllowed: for a code or a slip in another currency than BRL, or to be captured later.
+        BillingDetailsRequired: for a boleto that does not name who pays.
         Invalid: for an amount that is not one, or a text that cannot be kept.
     """
     texts = {
@@ -250,6 +261,9 @@ def new_intent(body: CreatePaymentIntent, *, currencies: frozenset[str]) -> NewI
     }
     for name, value in (body.metadata or {}).items():
         texts[f"/metadata/{name}"] = name + value
+    if (payer := body.billing_details) is not None:
+        texts |= {"/billing_details/name": payer.name, "/billing_details/address/line1": payer.address.line1}
+        texts |= {"/billing_details/email": payer.email, "/billing_details/address/city": payer.address.city}
     require_storable(texts)
     if currencies and body.currency not in currencies:
         raise _unsupported_currency()
@@ -257,6 +271,7 @@ def new_intent(body: CreatePaymentIntent, *, currencies: frozenset[str]) -> NewI
         amount_minor = parse_amount(amount_in(bytes(body.amount), "/amount"), body.currency)
     except UnsupportedCurrency as fault:
         raise _unsupported_currency() from fault
+    _require_payable(body)
     return NewIntent(
         amount_minor=amount_minor,
         currency=body.currency,
@@ -266,7 +281,26 @@ def new_intent(body: CreatePaymentIntent, *, currencies: frozenset[str]) -> NewI
         capture_method=body.capture_method or CaptureMethod.AUTOMATIC,
         payment_method=body.payment_method or "",
         return_url=body.return_url or "",
+        payment_method_type=body.payment_method_type or PaymentMethodType.CARD,
+        billing_details=body.billing_details,
     )
+
+
+def _require_payable(body: CreatePaymentIntent) -> None:
+    """Refuse what a code or a slip cannot be made for, before anything is written down."""
+    kind = body.payment_method_type or PaymentMethodType.CARD
+    if kind is PaymentMethodType.CARD:
+        return
+    if body.currency != "BRL":
+        raise PaymentMethodTypeNotAllowed(f"{kind} is for BRL only", "currency")
+    if body.capture_method is CaptureMethod.MANUAL:
+        raise PaymentMethodTypeNotAllowed(f"{kind} is captured at once", "capture_method")
+    if body.payment_method:
+        raise PaymentMethodTypeNotAllowed(f"{kind} takes no token of a payment method", "payment_method")
+    if kind is PaymentMethodType.BOLETO and body.billing_details is None:
+        raise BillingDetailsRequired("a boleto names who pays", "billing_details")
+    if body.billing_details is not None and len(body.billing_details.tax_digits) not in _TAX_DIGITS:
+        raise BillingDetailsRequired("a CPF has 11 digits, a CNPJ 14", "billing_details/tax_id")
 
 
 def _unsupported_currency() -> UnsupportedCurrency:

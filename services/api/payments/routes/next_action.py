@@ -28,7 +28,8 @@ class NextActions(Resource):
         "/v1/payment-intents/{intent_id:str}/next-action",
         operation_id="getPaymentIntentNextAction",
         summary="What the customer of a payment intent does next",
-        description="While the intent is REQUIRES_ACTION: `redirect` with the `url` to send the customer to, or "
+        description="While the intent is REQUIRES_ACTION: `redirect` with the `url` to send the customer to, "
+        "the code or the slip that they pay, or "
         "`use_stripe_sdk` with the `client_secret` that Stripe's client library goes on with (`handleNextAction`). The "
         "secret is read from the processor each time and kept nowhere: pass it to the customer's browser, and do not log "
         "or store it.",
@@ -44,7 +45,7 @@ class NextActions(Resource):
         if shown is None:
             raise NoActionRequired(f"the payment intent is {intent.status}")
         action = ClientActionBody(**msgspec.structs.asdict(shown))
-        if not shown.url:
+        if shown.type == "use_stripe_sdk":
             answer = await self.ask(ReadClientSecret(tenant_id=caller.tenant_id, payment_intent_id=intent.id))
             if not answer.client_secret:
                 # The customer has acted, and the api has not received it yet.

@@ -10,6 +10,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
+from libs.common.contracts.gateway_methods import PaymentMethodType
 from libs.common.db import Connection, Database
 from libs.common.db.statements import Statement
 from libs.common.messaging import INSERT_OUTBOX, Publication
@@ -27,12 +28,15 @@ KINDS = {
     "capture_method": "text",
     "payment_method": "text",
     "return_url": "text",
+    "payment_method_type": "text",
+    "billing_details": "text",
     "customer_ref": "text",
     "description": "text",
     "metadata": "jsonb",
     "order_id": "text",
     "gateway_ref": "text",
     "action_url": "text",
+    "next_action": "text",
     "expires_at": "timestamptz",
     "capturing_minor": "bigint",
     "is_voiding": "bool",
@@ -56,7 +60,7 @@ KINDS = {
 IMMUTABLE = frozenset(
     {
         *("tenant_id", "id", "amount_minor", "currency", "capture_method", "payment_method", "customer_ref"),
-        *("description", "metadata", "order_id", "created_at"),
+        *("payment_method_type", "billing_details", "description", "metadata", "order_id", "created_at"),
     }
 )
 """The columns that no change touches."""
@@ -146,6 +150,7 @@ def intent_of(row: asyncpg.Record) -> PaymentIntent:
     metadata: str = values["metadata"]
     values["status"] = Status(values["status"])
     values["capture_method"] = CaptureMethod(values["capture_method"])
+    values["payment_method_type"] = PaymentMethodType(values["payment_method_type"])
     values["metadata"] = {} if metadata == "{}" else msgspec.json.decode(metadata, type=dict[str, str])
     return PaymentIntent(**values)
 

@@ -44,11 +44,11 @@ SELECT {columns}, CASE WHEN s.version = i.version THEN s.repeats ELSE 0 END AS r
     is_waiting=IS_WAITING,
 )
 
-# By `ix_payment_intents_customers`. Rows that another process has locked are passed over: it cancels them, or moves them.
+# By `ix_payment_intents_customers`. A code or a slip ends by itself at the processor, a slip after days. Rows that another process has locked are passed over: it cancels them, or moves them.
 _DUE_CUSTOMERS = Statement(
     """
 SELECT {columns}, 0 AS repeats, {correlation} FROM payment_intents i
- WHERE i.status = 'REQUIRES_ACTION' AND NOT i.is_voiding AND i.updated_at < :before
+ WHERE i.status = 'REQUIRES_ACTION' AND NOT i.is_voiding AND i.updated_at < :before AND i.payment_method_type = 'card'
  ORDER BY i.updated_at LIMIT :limit FOR UPDATE OF i SKIP LOCKED
 """,
     columns=INTENT_COLUMNS,

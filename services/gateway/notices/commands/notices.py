@@ -11,6 +11,7 @@ from typing import assert_never
 import msgspec
 
 from libs.common.clock import Clock
+from libs.common.contracts.gateway_actions import encode_next_action
 from libs.common.ids import derived_id
 from libs.common.observability.correlation import Correlation
 from libs.common.observability.logging import get_logger
@@ -127,6 +128,7 @@ class _Change:
             status=AttemptStatus.ACTION_REQUIRED,
             result_ref=notice.gateway_ref,
             action_url=notice.action_url,
+            next_action=encode_next_action(notice.next_action),
             reason="",
         )
         await self._payment.change(awaited, at=self._now)
@@ -189,12 +191,13 @@ class _Change:
             # Nobody holds anything any more, and nobody ever will: the wish for it ends.
             if self._authorization.is_decided:
                 return Applied.KNOWN
+            unpaid = isinstance(notice, ExpiredNotice) and self._authorization.payment_method_type != "card"
             return await self._end(
                 self._authorization,
                 AttemptStatus.DECLINED,
                 at=notice.happened_at,
-                reason="canceled",
-                detail="The payment was canceled at the processor.",
+                reason=DeclineReason.PAYMENT_EXPIRED if unpaid else "canceled",
+                detail="The customer did not pay in time." if unpaid else "The payment was canceled at the processor.",
             )
         attempt = next((a for a in releases if a is not None and not a.is_decided), None)
         if attempt is None and (refused := self._payment.attempt(operation)) is not None:
@@ -300,7 +303,9 @@ class _Change:
 
     async def _hold(self, notice: AuthorizedNotice | CapturedNotice, *, expires_at: datetime | None = None) -> Applied:
         held = self._authorization
-        if held.is_decided:
+        # What has expired unpaid may have been paid in the last moment: the money is there, and is adopted.
+        paid_late = held.reason == DeclineReason.PAYMENT_EXPIRED and isinstance(notice, CapturedNotice)
+        if held.is_decided and not paid_late:
             return Applied.KNOWN if held.status is AttemptStatus.APPROVED else Applied.CONTRADICTS
         return await self._end(
             held,

@@ -25,6 +25,7 @@ from libs.common.contracts.gateway import (
     RefundPayment,
     VoidPayment,
 )
+from libs.common.contracts.gateway_methods import encode_billing_details
 from libs.common.messaging import Received
 from libs.common.observability.correlation import Correlation, correlated
 from libs.common.observability.logging import get_logger
@@ -96,6 +97,8 @@ class Commands:
                 payment_method=body.payment_method,
                 capture_method=body.capture_method,
                 return_url=body.return_url,
+                payment_method_type=body.payment_method_type.value,
+                billing_details=encode_billing_details(body.billing_details),
             ),
         )
 

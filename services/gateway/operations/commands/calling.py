@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any, assert_never
 from uuid import UUID
 
+from libs.common.contracts.gateway_methods import PaymentMethodType, decode_billing_details
 from services.gateway.operations.domain.attempts import Attempt
 from services.gateway.processors.port import Authorize, Capture, Finding, Operation, Processor, Refund, Void
 
@@ -57,6 +58,8 @@ def _request(attempt: Attempt, *, timeout_seconds: float) -> Authorize | Capture
                 customer_ref=attempt.customer_ref,
                 payment_method=attempt.payment_method,
                 return_url=attempt.return_url,
+                payment_method_type=PaymentMethodType(attempt.payment_method_type),
+                billing_details=decode_billing_details(attempt.billing_details),
             )
         case Operation.CAPTURE:
             return Capture(**common, gateway_ref=attempt.gateway_ref)

@@ -6,6 +6,7 @@ from typing import assert_never
 import msgspec
 
 from libs.common.clock import Clock
+from libs.common.contracts.gateway_actions import encode_next_action
 from libs.common.observability.logging import get_logger
 from services.gateway import metrics
 from services.gateway.operations import schemas
@@ -91,6 +92,9 @@ class Outcomes:
             status=AttemptStatus.ACTION_REQUIRED if acts else AttemptStatus.ACCEPTED,
             result_ref=answer.gateway_ref,
             action_url=answer.action_url if isinstance(answer, RequiresAction) else attempt.action_url,
+            next_action=encode_next_action(answer.next_action)
+            if isinstance(answer, RequiresAction)
+            else attempt.next_action,
             reason="",
             asks=attempt.asks + answer.calls,
             next_ask_at=self._patience.after_acceptance(asked_at=asked_at, now=now),

@@ -88,6 +88,10 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """`manual` where the funds are to be held until somebody decides otherwise: then the end of the hold is watched."""
     return_url: str = ""
     """Where the customer comes back to after proving who they are; empty: as the tenant's gateway is set."""
+    payment_method_type: str = "card"
+    """How the customer pays: card, pix, boleto."""
+    billing_details: str = ""
+    """Who pays, as JSON; empty where the payment method type does not need it."""
     note: str = ""
     """The merchant's words about a refund, or why a payment is released: `abandoned`; else empty."""
     gateway_ref: str
@@ -96,6 +100,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """The processor's reference of what came of this: the refund, the payment; empty until it has given one."""
     action_url: str = ""
     """Where the customer proves who they are; empty where that is not required."""
+    next_action: str = ""
+    """What the customer has to do, as JSON; empty where no more is known than an address."""
     expires_at: datetime | None = None
     """When the hold ends by itself, while that is watched: None where the processor does not name it, where the funds are
     taken at once, and once somebody has looked after it."""

@@ -25,7 +25,7 @@ _WAITING_MAX = 20_000
 """Attempts that may wait for the next group; far more than the consumers carry at a time."""
 
 OUTCOME = (
-    *("status", "gateway_ref", "result_ref", "action_url", "expires_at", "reason", "detail", "asks"),
+    *("status", "gateway_ref", "result_ref", "action_url", "next_action", "expires_at", "reason", "detail", "asks"),
     *DeclineCodes.__struct_fields__,
     *("next_ask_at", "decided_at"),
 )

@@ -12,7 +12,9 @@ from uuid import UUID
 
 import msgspec
 
+from libs.common.contracts.gateway_actions import NextAction
 from libs.common.contracts.gateway_declines import DeclineCodes
+from libs.common.contracts.gateway_methods import BillingDetails, PaymentMethodType
 
 
 class ProcessorRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +50,10 @@ class Authorize(ProcessorRequest, frozen=True, kw_only=True):
     """The processor's token of what is charged; empty: the one that the tenant's gateway is set to."""
     return_url: str = ""
     """Where the customer comes back to after proving who they are; empty: as the tenant's gateway is set."""
+    payment_method_type: PaymentMethodType = PaymentMethodType.CARD
+    """How the customer pays; what is not a card is paid later, and taken at once."""
+    billing_details: BillingDetails | None = None
+    """Who pays, where the payment method type needs to know."""
 
 
 class Capture(ProcessorRequest, frozen=True, kw_only=True):
@@ -88,6 +94,8 @@ class DeclineReason(StrEnum):
     ALREADY_REFUNDED = "already_refunded"
     DISPUTED = "disputed"
     AUTHENTICATION_FAILED = "authentication_failed"
+    PAYMENT_EXPIRED = "payment_expired"
+    """The customer did not pay a code or a slip in time. It may be paid in the last moment, and reported afterwards."""
     FRAUD_SUSPECTED = "fraud_suspected"
     PROCESSOR_REFUSED = "processor_refused"
     NOT_RECEIVED = "not_received"
@@ -145,12 +153,15 @@ class Pending(_Answer, frozen=True, kw_only=True, tag=True):
 
 
 class RequiresAction(_Answer, frozen=True, kw_only=True, tag=True):
-    """The customer must prove something to the issuer first; the processor will report how that ended."""
+    """The customer must prove something to the issuer first, or pay a code or a slip; the processor will report how that
+    ended."""
 
     gateway_ref: str
     """The processor's reference of the payment."""
     action_url: str = ""
     """Where the customer does so; empty where the processor's client library leads the way."""
+    next_action: NextAction | None = None
+    """What the customer has to do, where more is known than an address."""
 
 
 class Declined(_Answer, frozen=True, kw_only=True, tag=True):

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 
+from libs.common.contracts.gateway_actions import NextAction
 from libs.common.contracts.gateway_declines import DeclineCodes
 from services.gateway.processors.port.calls import DeclineReason
 
@@ -45,6 +46,8 @@ class ActionRequiredNotice(PaymentNotice, frozen=True, kw_only=True, tag=True):
 
     action_url: str = ""
     """Where; empty where the processor's client library leads the way."""
+    next_action: NextAction | None = None
+    """What the customer has to do, where more is known than an address."""
 
 
 class AuthorizedNotice(PaymentNotice, frozen=True, kw_only=True, tag=True):

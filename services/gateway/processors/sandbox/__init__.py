@@ -4,9 +4,9 @@
 one payment there, `book` remembers it, and `processor` is the adapter of the port.
 """
 
-from services.gateway.processors.sandbox.account import SandboxPayment
 from services.gateway.processors.sandbox.book import Book, MemoryBook, StoredBook
 from services.gateway.processors.sandbox.cases import CASES, Case, Later, Start, Trouble, sandbox_page
+from services.gateway.processors.sandbox.nouns import SandboxPayment
 from services.gateway.processors.sandbox.processor import SandboxProcessor
 from services.gateway.processors.sandbox.sql import SandboxStore
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import assert_never
 from uuid import UUID
 
@@ -24,6 +23,15 @@ from services.gateway.processors.port import (
     Void,
 )
 from services.gateway.processors.sandbox.cases import Case, Later, Start, case_of
+from services.gateway.processors.sandbox.nouns import (
+    Happening,
+    Hold,
+    RefundState,
+    SandboxDispute,
+    SandboxPayment,
+    SandboxRefund,
+)
+from services.gateway.processors.sandbox.slips import slip_of
 
 NAME = "sandbox"
 """Its name in our books, metrics and settings."""
@@ -41,124 +49,9 @@ _SENTENCES = {
     DeclineReason.ALREADY_REFUNDED: "There is not that much left to refund.",
     DeclineReason.DISPUTED: "The payment is disputed; what the bank has taken back cannot be refunded.",
     DeclineReason.AUTHENTICATION_FAILED: "The customer could not be authenticated.",
+    DeclineReason.PAYMENT_EXPIRED: "The customer did not pay in time.",
     DeclineReason.PROCESSOR_REFUSED: "The processor refused the request.",
 }
-
-
-class Hold(StrEnum):
-    """What has become of the funds."""
-
-    ACTION = "action"
-    """Not held: the customer must act first."""
-    DECLINED = "declined"
-    """Not held, for good."""
-    HELD = "held"
-    """Held."""
-    CAPTURED = "captured"
-    """Taken, all or a part; the rest was released."""
-    RELEASED = "released"
-    """Released."""
-
-
-class RefundState(StrEnum):
-    """What has become of a refund."""
-
-    PENDING = "pending"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-
-
-class SandboxRefund(msgspec.Struct, frozen=True, kw_only=True):
-    """A refund in the sandbox's books."""
-
-    id: UUID
-    """Our id of it."""
-    ref: str
-    """The sandbox's reference."""
-    key: str
-    """The key under which it was requested."""
-    amount_minor: int
-    """What is given back."""
-    state: RefundState
-    """How far it is."""
-    at: datetime
-    """When it was requested."""
-
-
-class SandboxDispute(msgspec.Struct, frozen=True, kw_only=True):
-    """A dispute in the sandbox's books."""
-
-    ref: str
-    """The sandbox's reference."""
-    amount_minor: int
-    """What the bank took back."""
-    state: DisputeState
-    """How far it is."""
-    opened_at: datetime
-    """When."""
-
-
-class Happening(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that will happen by itself, or has happened and is still to be reported."""
-
-    at: datetime
-    """When."""
-    what: Later
-    """What."""
-    refund_id: UUID | None = None
-    """To which refund."""
-    has_happened: bool = False
-    """Whether the books know it already."""
-
-
-class SandboxPayment(msgspec.Struct, frozen=True, kw_only=True):
-    """One payment in the sandbox's books."""
-
-    ref: str
-    """The sandbox's reference."""
-    tenant_id: str
-    """Whose it is."""
-    payment_intent_id: UUID
-    """Our id of it."""
-    authorized_minor: int
-    """What was to be held, in minor units."""
-    currency: str
-    """ISO 4217 code."""
-    hold: Hold
-    """What has become of the funds."""
-    decline: DeclineReason | None = None
-    """Why the funds are not held."""
-    authorized_at: datetime
-    """When we requested it."""
-    expires_at: datetime
-    """When the hold ends by itself."""
-    captured_minor: int = 0
-    """What was taken."""
-    captured_at: datetime | None = None
-    """When."""
-    capture_key: str = ""
-    """Under which key."""
-    refunds: tuple[SandboxRefund, ...] = ()
-    """What was, or is to be, given back; failed ones included."""
-    disputes: tuple[SandboxDispute, ...] = ()
-    """What the bank took back."""
-    happenings: tuple[Happening, ...] = ()
-    """What will happen by itself, and what has happened and is still to be reported."""
-
-    @property
-    def refunded_minor(self) -> int:
-        """What was given back, or is pending."""
-        return sum(r.amount_minor for r in self.refunds if r.state is not RefundState.FAILED)
-
-    @property
-    def disputed_minor(self) -> int:
-        """What the bank took back and has not returned."""
-        return sum(d.amount_minor for d in self.disputes if d.state is not DisputeState.WON)
-
-    @property
-    def due_at(self) -> datetime | None:
-        """When the next thing happens by itself, or is to be reported."""
-        return min((happening.at for happening in self.happenings), default=None)
 
 
 type Result = tuple[SandboxPayment | None, Answer]
@@ -184,8 +77,9 @@ def authorize(
         if given != (payment.tenant_id, payment.payment_intent_id, payment.authorized_minor, payment.currency):
             return None, refuse(DeclineReason.PROCESSOR_REFUSED, "The key was used before for another request.")
         return None, authorization(payment)
-    case = case_of(Operation.AUTHORIZE, request.amount_minor)
-    hold = Hold.HELD
+    by_slip = request.payment_method_type.is_asynchronous
+    case = case_of(Operation.AUTHORIZE, request.amount_minor, by_slip=by_slip)
+    hold = Hold.CAPTURED if by_slip else Hold.HELD
     if case.decline is not None:
         hold = Hold.DECLINED
     elif case.start is Start.ACTION:
@@ -196,6 +90,9 @@ def authorize(
         payment_intent_id=request.payment_intent_id,
         authorized_minor=request.amount_minor,
         currency=request.currency,
+        method=request.payment_method_type,
+        captured_minor=request.amount_minor if hold is Hold.CAPTURED else 0,
+        captured_at=request.requested_at if hold is Hold.CAPTURED else None,
         hold=hold,
         decline=case.decline,
         authorized_at=request.requested_at,
@@ -210,7 +107,9 @@ def authorization(payment: SandboxPayment) -> Answer:
     match payment.hold:
         case Hold.ACTION:
             return RequiresAction(
-                gateway_ref=payment.ref, action_url=f"https://sandbox.invalid/authenticate/{payment.ref}"
+                gateway_ref=payment.ref,
+                action_url=f"https://sandbox.invalid/authenticate/{payment.ref}",
+                next_action=slip_of(payment),
             )
         case Hold.DECLINED:
             return refuse(payment.decline or DeclineReason.PROCESSOR_REFUSED)
@@ -225,6 +124,9 @@ def capture(payment: SandboxPayment | None, request: Capture, *, now: datetime, 
     if payment is None or not is_of(payment, request):
         return None, refuse(DeclineReason.PROCESSOR_REFUSED, "There is no such authorization.")
     if payment.hold is Hold.CAPTURED:
+        if payment.method.is_asynchronous and payment.captured_minor == request.amount_minor:
+            # Taken when it was paid.
+            return None, Approved(gateway_ref=payment.ref, approved_at=payment.captured_at or payment.authorized_at)
         if payment.capture_key != request.idempotency_key:
             return None, refuse(DeclineReason.ALREADY_CAPTURED)
         if payment.captured_minor != request.amount_minor:
@@ -357,6 +259,13 @@ def _happen(payment: SandboxPayment, happening: Happening) -> SandboxPayment:
             if payment.hold is not Hold.ACTION:
                 return payment
             return msgspec.structs.replace(payment, hold=Hold.DECLINED, decline=DeclineReason.AUTHENTICATION_FAILED)
+        case Later.PAID:
+            is_payable = payment.hold is Hold.ACTION or payment.decline is DeclineReason.PAYMENT_EXPIRED
+            return _paid(payment, at=happening.at) if is_payable else payment
+        case Later.UNPAID:
+            if payment.hold is not Hold.ACTION:
+                return payment
+            return msgspec.structs.replace(payment, hold=Hold.DECLINED, decline=DeclineReason.PAYMENT_EXPIRED)
         case Later.REFUND_ARRIVED:
             return _refund_ends(payment, happening, RefundState.SUCCEEDED)
         case Later.REFUND_FAILED:
@@ -378,6 +287,12 @@ def _happen(payment: SandboxPayment, happening: Happening) -> SandboxPayment:
             return _dispute_ends(payment, DisputeState.LOST)
         case _:
             assert_never(happening.what)
+
+
+def _paid(payment: SandboxPayment, *, at: datetime) -> SandboxPayment:
+    return msgspec.structs.replace(
+        payment, hold=Hold.CAPTURED, decline=None, captured_minor=payment.authorized_minor, captured_at=at
+    )
 
 
 def _refund_ends(payment: SandboxPayment, happening: Happening, state: RefundState) -> SandboxPayment:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from services.gateway.processors.sandbox.account import SandboxPayment
+from services.gateway.processors.sandbox.nouns import SandboxPayment
 from services.gateway.processors.sandbox.sql import SandboxRow, SandboxStore
 
 type Decide[R] = Callable[[SandboxPayment | None], tuple[SandboxPayment | None, R]]

@@ -35,6 +35,8 @@ class Later(StrEnum):
 
     AUTHENTICATED = "authenticated"
     NOT_AUTHENTICATED = "not_authenticated"
+    PAID = "paid"
+    UNPAID = "unpaid"
     REFUND_ARRIVED = "refund_arrived"
     REFUND_FAILED = "refund_failed"
     DISPUTED = "disputed"
@@ -45,6 +47,8 @@ class Later(StrEnum):
 _WORDS = {
     Later.AUTHENTICATED: "approved",
     Later.NOT_AUTHENTICATED: "declined, `authentication_failed`",
+    Later.PAID: "paid",
+    Later.UNPAID: "expired unpaid",
     Later.REFUND_ARRIVED: "approved",
     Later.REFUND_FAILED: "failed, `processor_refused`",
     Later.DISPUTED: "disputed by the customer's bank",
@@ -72,12 +76,18 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     """What happens by itself afterwards, one after the other."""
     ends_soon: bool = False
     """Whether the hold ends after seconds instead of days."""
+    by_slip: bool = False
+    """Whether it is for what is paid by a code or a slip alone; by card such an amount is approved."""
     shows: str
     """What can be seen with it, for the documentation."""
 
 
 def _hold(ending: int, shows: str, **forced: Any) -> Case:
     return Case(ending=ending, operation=Operation.AUTHORIZE, shows=shows, **forced)
+
+
+def _slip(ending: int, shows: str, *later: Later) -> Case:
+    return _hold(ending, shows, start=Start.ACTION, later=later, by_slip=True)
 
 
 def _take(ending: int, shows: str, **forced: Any) -> Case:
@@ -122,6 +132,15 @@ CASES: tuple[Case, ...] = (
     _hold(9042, "REQUIRES_ACTION, then FAILED", start=Start.ACTION, later=(Later.NOT_AUTHENTICATED,)),
     _hold(9043, "REQUIRES_ACTION until you void it: the customer has left", start=Start.ACTION),
     _hold(9044, "with `capture_method: manual`: AUTHORIZED, then EXPIRED", ends_soon=True),
+    _slip(9045, "Pix, boleto: REQUIRES_ACTION until you void it: the customer has left"),
+    _slip(9046, "Pix, boleto: REQUIRES_ACTION, then EXPIRED", Later.UNPAID),
+    _slip(
+        9047,
+        "Pix, boleto: REQUIRES_ACTION, then EXPIRED, then SETTLED: paid in the last moment",
+        Later.UNPAID,
+        Later.PAID,
+    ),
+    _hold(9048, "Pix, boleto: SETTLED without REQUIRES_ACTION: paid before the answer", by_slip=True),
     _give_back(9051, "the refund is FAILED and undone", decline=DeclineReason.PROCESSOR_REFUSED),
     _give_back(9052, "PENDING, then COMPLETED", start=Start.PENDING, later=(Later.REFUND_ARRIVED,)),
     _give_back(9053, "PENDING, then FAILED and undone", start=Start.PENDING, later=(Later.REFUND_FAILED,)),
@@ -141,9 +160,23 @@ _BY_ENDING = {(case.operation, case.ending): case for case in CASES}
 _ORDINARY = {operation: Case(ending=0, operation=operation, shows="") for operation in Operation}
 
 
-def case_of(operation: Operation, amount_minor: int) -> Case:
-    """The case of an amount; an ordinary one has no ending of its own."""
-    return _BY_ENDING.get((operation, amount_minor % ENDING_MODULUS), _ORDINARY[operation])
+_SLIP = Case(ending=0, operation=Operation.AUTHORIZE, start=Start.ACTION, later=(Later.PAID,), shows="")
+"""What is paid by a code or a slip is paid by itself some seconds later."""
+
+
+def case_of(operation: Operation, amount_minor: int, *, by_slip: bool = False) -> Case:
+    """The case of an amount; an ordinary one has no ending of its own.
+
+    `by_slip` is for an authorization that a code or a slip is made for.
+    """
+    ordinary = _SLIP if by_slip else _ORDINARY[operation]
+    case = _BY_ENDING.get((operation, amount_minor % ENDING_MODULUS), ordinary)
+    if case.by_slip and not by_slip:
+        return ordinary
+    is_plain = case.start is None and case.decline is None and not case.by_slip and not case.ends_soon
+    if by_slip and is_plain:
+        return msgspec.structs.replace(case, start=_SLIP.start, later=_SLIP.later)
+    return case
 
 
 def _sequence(case: Case) -> str:
@@ -183,6 +216,9 @@ capture, of the refund; for a void, of the authorization.
 | ending | amount | operation | the processor | what you will see |
 |---|---|---|---|---|
 {rows}
+
+What is to be paid by Pix or boleto needs an action of the customer, and is paid by itself `SANDBOX_LATER_SECONDS` later, unless
+its ending says otherwise; nothing is ever drawn or transferred.
 
 What comes "then" by itself comes `SANDBOX_LATER_SECONDS` later, one after the other. The same idempotency key always leads
 to the same outcome and the same `gateway_ref`, in any process and after any restart. A timeout is never taken for a failure:

@@ -7,6 +7,7 @@ import msgspec
 
 from services.gateway.processors.port import (
     AuthorizedNotice,
+    CapturedNotice,
     DeclinedNotice,
     DeclineReason,
     DisputeNotice,
@@ -15,8 +16,9 @@ from services.gateway.processors.port import (
     RefundFailedNotice,
     RefundSucceededNotice,
 )
-from services.gateway.processors.sandbox.account import NAME, Happening, Hold, SandboxPayment, refuse
+from services.gateway.processors.sandbox.account import NAME, refuse
 from services.gateway.processors.sandbox.cases import Later
+from services.gateway.processors.sandbox.nouns import Happening, Hold, SandboxPayment
 
 EVIDENCE_DUE = timedelta(days=7)
 """How long a merchant may answer a dispute; banks usually give 7 to 21 days (Stripe's documentation, "Disputes")."""
@@ -40,6 +42,15 @@ def notice_of(payment: SandboxPayment, happening: Happening) -> Notice | None:
                 return None
             refused = refuse(DeclineReason.AUTHENTICATION_FAILED)
             return msgspec.convert({**common, "reason": refused.reason, "detail": refused.detail}, DeclinedNotice)
+        case Later.PAID:
+            if payment.hold is not Hold.CAPTURED:
+                return None
+            return msgspec.convert({**common, "amount_minor": payment.captured_minor}, CapturedNotice)
+        case Later.UNPAID:
+            if payment.decline is not DeclineReason.PAYMENT_EXPIRED:
+                return None
+            unpaid = refuse(DeclineReason.PAYMENT_EXPIRED)
+            return msgspec.convert({**common, "reason": unpaid.reason, "detail": unpaid.detail}, DeclinedNotice)
         case Later.REFUND_ARRIVED | Later.REFUND_FAILED:
             return _refund_notice(payment, happening, common)
         case Later.DISPUTED | Later.DISPUTE_WON | Later.DISPUTE_LOST:

@@ -24,10 +24,10 @@ from services.gateway.processors.port import (
     Void,
 )
 from services.gateway.processors.sandbox import account, records
-from services.gateway.processors.sandbox.account import Happening, SandboxPayment
 from services.gateway.processors.sandbox.book import Book, MemoryBook
 from services.gateway.processors.sandbox.cases import Trouble, case_of
 from services.gateway.processors.sandbox.notices import notice_of
+from services.gateway.processors.sandbox.nouns import Happening, SandboxPayment
 
 _LEASE = timedelta(seconds=30)
 """How long a process may take to report what has happened to a payment before another one does."""

@@ -13,13 +13,12 @@ from services.gateway.processors.port import (
     Void,
 )
 from services.gateway.processors.sandbox.account import (
-    Hold,
-    SandboxPayment,
     authorization,
     is_of,
     refund_answer,
     refuse,
 )
+from services.gateway.processors.sandbox.nouns import Hold, SandboxPayment
 
 
 def look_up(payment: SandboxPayment | None, request: ProcessorRequest) -> Finding:

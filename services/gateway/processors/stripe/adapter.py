@@ -35,6 +35,7 @@ from services.gateway.processors.port import (
 from services.gateway.processors.stripe.amounts import UnsupportedAmount, to_stripe
 from services.gateway.processors.stripe.client import StripeAccount
 from services.gateway.processors.stripe.failures import Failure, MustBeRead, error_code, failure
+from services.gateway.processors.stripe.methods import charged
 from services.gateway.processors.stripe.states import StripeObject, held, released, returned, taken
 
 _METADATA_MAX = 500
@@ -84,7 +85,7 @@ class StripeProcessor:
                 request, lambda: self._retrieve(request.known_ref), lambda intent: held(request, intent)
             )
         method = request.payment_method or self._account.payment_method
-        if not method:
+        if not method and not request.payment_method_type.is_asynchronous:
             return Declined(
                 reason=DeclineReason.PROCESSOR_REFUSED, detail="The payment names no payment method to charge."
             )
@@ -93,11 +94,10 @@ class StripeProcessor:
             params: Any = {
                 "amount": to_stripe(request.amount_minor, request.currency),
                 "currency": request.currency.lower(),
-                "capture_method": "manual",
                 "confirm": True,
-                "payment_method": method,
                 # Since `endive` `payment_method_types` is refused (400 `payment_method_types_no_longer_supported`).
-                "allowed_payment_method_types": ["card"],
+                "allowed_payment_method_types": [request.payment_method_type.value],
+                **charged(request, method),
                 "metadata": _metadata(request, attempt=request.idempotency_key, customer_ref=request.customer_ref),
                 "expand": _EXPAND,
             }

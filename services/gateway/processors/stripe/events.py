@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 
-from libs.common.contracts.gateway import PayoutCreated, PayoutFailed, PayoutMessage, PayoutPaid
+from libs.common.contracts.gateway_payouts import PayoutCreated, PayoutFailed, PayoutMessage, PayoutPaid
 from libs.common.ids import derived_id, parse_id
 from services.gateway.processors.port import (
     ActionRequiredNotice,
@@ -28,7 +28,7 @@ from services.gateway.processors.port import (
     VoidedNotice,
 )
 from services.gateway.processors.stripe.amounts import from_stripe
-from services.gateway.processors.stripe.states import EXPIRED, declined, instant
+from services.gateway.processors.stripe.states import EXPIRED, declined, instant, next_action
 
 type _Object = dict[str, Any]
 
@@ -203,8 +203,8 @@ def _of_intent(intent: _Object, named: dict[str, Any]) -> Notice | None:
             why = declined(intent)
             return DeclinedNotice(**named, reason=why.reason, detail=why.detail, codes=why.codes)
         case "requires_action":
-            redirect = (intent.get("next_action") or {}).get("redirect_to_url") or {}
-            return ActionRequiredNotice(**named, action_url=redirect.get("url") or "")
+            url, action = next_action(intent)
+            return ActionRequiredNotice(**named, action_url=url, next_action=action)
         case "canceled" if intent.get("cancellation_reason") in EXPIRED:
             return ExpiredNotice(**named)
         case "canceled":

@@ -7,6 +7,7 @@ that decide anything.
 from datetime import UTC, datetime
 from typing import Any
 
+from libs.common.contracts.gateway_actions import BoletoDisplayDetails, NextAction, PixDisplayQrCode
 from services.gateway.processors.port import (
     Absent,
     Answer,
@@ -26,6 +27,9 @@ from services.gateway.processors.stripe.failures import decline_codes, decline_r
 EXPIRED = frozenset({"automatic", "expired"})
 """The cancellation reasons of a hold that has ended by itself: `expired` since 2025-03-31.basil, `automatic` before
 (https://docs.stripe.com/changelog/basil/2025-03-31/remove-refund-from-partial-capture-and-payment-cancellation-flow)."""
+
+_UNPAID = frozenset({"payment_intent_payment_attempt_expired"})
+"""The error codes of a code or a slip that nobody paid in time."""
 
 type StripeObject = dict[str, Any]
 """An object as Stripe's API has it."""
@@ -51,8 +55,8 @@ def held(request: Authorize, intent: StripeObject) -> Answer | None:
                 expires_at=instant(card.get("capture_before")),
             )
         case "requires_action":
-            redirect = (intent.get("next_action") or {}).get("redirect_to_url") or {}
-            return RequiresAction(gateway_ref=reference, action_url=redirect.get("url") or "")
+            url, action = next_action(intent)
+            return RequiresAction(gateway_ref=reference, action_url=url, next_action=action)
         case "processing":
             return Pending(gateway_ref=reference)
         case "requires_payment_method":
@@ -133,9 +137,33 @@ _OTHER_MONEY = Declined(
 """The answer where the key led to something else: what is requested now has certainly not been done."""
 
 
+def next_action(intent: StripeObject) -> tuple[str, NextAction | None]:
+    """Read what the customer has to do: where, and with what."""
+    action = intent.get("next_action") or {}
+    if pix := action.get("pix_display_qr_code"):
+        url = pix.get("hosted_instructions_url") or ""
+        return url, PixDisplayQrCode(
+            data=pix.get("data") or "",
+            image_url_png=pix.get("image_url_png") or "",
+            hosted_instructions_url=url,
+            expires_at=instant(pix.get("expires_at")),
+        )
+    if boleto := action.get("boleto_display_details"):
+        url = boleto.get("hosted_voucher_url") or ""
+        return url, BoletoDisplayDetails(
+            number=boleto.get("number") or "",
+            pdf=boleto.get("pdf") or "",
+            hosted_voucher_url=url,
+            expires_at=instant(boleto.get("expires_at")),
+        )
+    return (action.get("redirect_to_url") or {}).get("url") or "", None
+
+
 def declined(intent: StripeObject) -> Declined:
     """Return why a payment intent was not charged."""
     error = intent.get("last_payment_error") or {}
+    if error.get("code") in _UNPAID:
+        return Declined(reason=DeclineReason.PAYMENT_EXPIRED, detail="The customer did not pay in time.")
     return Declined(
         reason=decline_reason(error.get("decline_code"), error.get("code"), otherwise=DeclineReason.CARD_DECLINED),
         detail=sentence(error.get("message")),

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from libs.common.contracts.gateway_methods import PaymentMethodType
 from libs.common.db import Database
 from libs.common.ids import new_id
 from services.api.audit import AuditRecord
@@ -53,7 +54,10 @@ def an_intent(tenant_id: str) -> PaymentIntent:
         metadata={"a": "1"},
         order_id=f"order-{tenant_id}",
         gateway_ref="pi_1",
+        payment_method_type=PaymentMethodType.BOLETO,
+        billing_details="{}",
         action_url="https://merchant.example/1",
+        next_action="{}",
         expires_at=NOW,
         capturing_minor=8_000,
         is_voiding=True,
@@ -92,6 +96,7 @@ def changes_of(intent: PaymentIntent) -> PaymentIntent:
         order_id="order-2",
         gateway_ref="pi_2",
         action_url="https://merchant.example/2",
+        next_action="[]",
         expires_at=LATER,
         capturing_minor=8_001,
         is_voiding=False,

@@ -9,6 +9,12 @@ import pytest
 
 from libs.common.clock import ManualClock
 from libs.common.contracts.gateway import AuthorizePayment, CapturePayment, PaymentCommand, RefundPayment, VoidPayment
+from libs.common.contracts.gateway_methods import (
+    Address,
+    BillingDetails,
+    PaymentMethodType,
+    encode_billing_details,
+)
 from libs.common.contracts.gateway_requests import AttemptRecord, ListAttempts
 from libs.common.db import Database
 from libs.common.ids import new_id
@@ -76,6 +82,14 @@ async def test_every_field_of_a_command_reaches_the_row(
 ) -> None:
     place = Place(database, clock, tenant_id)
     fixed: dict[str, Any] = {"currency": "BRL", "is_repeated": True, "capture_method": "manual", "amount_minor": 15_050}
+    payer = BillingDetails(
+        name="Maria",
+        email="maria@example.com",
+        tax_id="00000000000",
+        address=Address(line1="Rua A", city="C", state="SP", postal_code="01310-100"),
+    )
+    if kind is AuthorizePayment:
+        fixed |= {"payment_method_type": PaymentMethodType.PIX, "billing_details": payer}
     body = kind(**full(kind, fixed))
     commands: dict[type[PaymentCommand], Any] = {
         AuthorizePayment: place.commands.authorize,
@@ -89,4 +103,6 @@ async def test_every_field_of_a_command_reaches_the_row(
     assert named.pop("is_repeated") is True, "it is about the command, not about the operation"
     if "reason" in named:
         named["note"] = named.pop("reason")
+    if "billing_details" in named:
+        named["billing_details"] = encode_billing_details(payer)
     assert {name: getattr(attempt, name) for name in named} == named

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from libs.common.clock import ManualClock
-from libs.common.contracts import gateway, gateway_movements
+from libs.common.contracts import gateway, gateway_movements, gateway_payouts
 from libs.common.contracts.ledger import AccountType, EntryKind, ListAccounts, OpenAccount
 from libs.common.contracts.ledger_errors import AccountUnknown, EntryConflict, RoleConflict, RoleUnfit
 from libs.common.contracts.ledger_roles import AssignAccountRole, GetAccountRole, ListAccountRoles, Role
@@ -23,16 +23,16 @@ from services.ledger.accounts import default_account_id, open_accounts
 from services.ledger.core import Account
 from tests.integration.ledger.conftest import Ledger, audit, captured
 
-EVENTS: Sequence[tuple[type[gateway.PaymentMessage | gateway.PayoutMessage], str, EntryKind, str, str]] = (
+EVENTS: Sequence[tuple[type[gateway.PaymentMessage | gateway_payouts.PayoutMessage], str, EntryKind, str, str]] = (
     (gateway.RefundSucceeded, "refund_id", EntryKind.REFUND, "REFUND_EXPENSE", "CASH"),
     (gateway.RefundFailed, "refund_id", EntryKind.REFUND_FAILURE, "CASH", "REFUND_EXPENSE"),
     (gateway.DisputeOpened, "dispute_id", EntryKind.DISPUTE_OPENED, "DISPUTE_CLEARING", "CASH"),
     (gateway.DisputeWon, "dispute_id", EntryKind.DISPUTE_WON, "CASH", "DISPUTE_CLEARING"),
     (gateway.DisputeLost, "dispute_id", EntryKind.DISPUTE_LOST, "DISPUTE_LOSSES", "DISPUTE_CLEARING"),
     (gateway.ProcessorFeeCharged, "fee_id", EntryKind.PROCESSOR_FEE, "PROCESSOR_FEES", "CASH"),
-    (gateway.PayoutCreated, "payout_id", EntryKind.PAYOUT_CREATED, "GATEWAY_CLEARING", "CASH"),
-    (gateway.PayoutPaid, "payout_id", EntryKind.PAYOUT_PAID, "BANK", "GATEWAY_CLEARING"),
-    (gateway.PayoutFailed, "payout_id", EntryKind.PAYOUT_FAILED, "CASH", "GATEWAY_CLEARING"),
+    (gateway_payouts.PayoutCreated, "payout_id", EntryKind.PAYOUT_CREATED, "GATEWAY_CLEARING", "CASH"),
+    (gateway_payouts.PayoutPaid, "payout_id", EntryKind.PAYOUT_PAID, "BANK", "GATEWAY_CLEARING"),
+    (gateway_payouts.PayoutFailed, "payout_id", EntryKind.PAYOUT_FAILED, "CASH", "GATEWAY_CLEARING"),
     (gateway_movements.PayoutDebited, "payout_id", EntryKind.PAYOUT_DEBITED, "GATEWAY_CLEARING", "BANK"),
 )
 KINDS = [kind for _, _, kind, _, _ in EVENTS]
@@ -45,7 +45,7 @@ WORDS = {
 
 
 def shown(
-    event: type[gateway.PaymentMessage | gateway.PayoutMessage],
+    event: type[gateway.PaymentMessage | gateway_payouts.PayoutMessage],
     tenant_id: str,
     *,
     at: datetime,
@@ -80,7 +80,7 @@ class TestEveryEvent:
         ledger: Ledger,
         clock: ManualClock,
         tenant_id: str,
-        event: type[gateway.PaymentMessage | gateway.PayoutMessage],
+        event: type[gateway.PaymentMessage | gateway_payouts.PayoutMessage],
         subject: str,
         kind: EntryKind,
         debit: str,
@@ -97,7 +97,7 @@ class TestEveryEvent:
         # A repeated event is answered by the same publication: the first one may have been lost.
         posted, *repeated = await ledger.published(tenant_id)
         assert all(other == posted for other in repeated)
-        of_intent = None if issubclass(event, gateway.PayoutMessage) else intent
+        of_intent = None if issubclass(event, gateway_payouts.PayoutMessage) else intent
         assert (posted.kind, posted.payment_intent_id, posted.subject_id) == (kind, of_intent, subject_id)
         assert posted.entry_id == derived_id(subject_id, kind.value)
         assert await audit(ledger.database) == []
@@ -107,7 +107,7 @@ class TestEveryEvent:
         ledger: Ledger,
         clock: ManualClock,
         tenant_id: str,
-        event: type[gateway.PaymentMessage | gateway.PayoutMessage],
+        event: type[gateway.PaymentMessage | gateway_payouts.PayoutMessage],
         subject: str,
         kind: EntryKind,
         debit: str,
@@ -143,14 +143,14 @@ async def test_in_whatever_order_a_story_is_received_the_books_are_the_same(
     ledger: Ledger, clock: ManualClock, tenant_id: str
 ) -> None:
     intent, subjects = new_id(), {kind: new_id() for kind in ("refund_id", "dispute_id", "fee_id", "payout_id")}
-    story: list[tuple[type[gateway.PaymentMessage | gateway.PayoutMessage], str, int]] = [
+    story: list[tuple[type[gateway.PaymentMessage | gateway_payouts.PayoutMessage], str, int]] = [
         (gateway.RefundSucceeded, "refund_id", 100),
         (gateway.RefundFailed, "refund_id", 100),
         (gateway.DisputeOpened, "dispute_id", 300),
         (gateway.DisputeLost, "dispute_id", 300),
         (gateway.ProcessorFeeCharged, "fee_id", 40),
-        (gateway.PayoutCreated, "payout_id", 500),
-        (gateway.PayoutPaid, "payout_id", 500),
+        (gateway_payouts.PayoutCreated, "payout_id", 500),
+        (gateway_payouts.PayoutPaid, "payout_id", 500),
     ]
     for tenant, order in ((tenant_id, story), (f"{tenant_id}-b", story[::-1])):
         for event, subject, amount in order:
@@ -210,7 +210,7 @@ async def test_a_chart_of_an_earlier_version_gets_what_it_lacks_on_sight(
         *(
             handle(
                 process,
-                shown(gateway.PayoutPaid, tenant_id, at=clock.now(), subject=("payout_id", new_id())),
+                shown(gateway_payouts.PayoutPaid, tenant_id, at=clock.now(), subject=("payout_id", new_id())),
             )
             for process in (ledger, Ledger(ledger.database, clock), Ledger(ledger.database, clock))
         )

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from libs.common.clock import ManualClock
-from libs.common.contracts import gateway, gateway_movements
+from libs.common.contracts import gateway, gateway_movements, gateway_payouts
 from libs.common.contracts.gateway_movements import Direction, MovementKind
 from libs.common.contracts.ledger import EntryKind
 from libs.common.contracts.ledger_errors import EntryConflict
@@ -39,7 +39,7 @@ HAPPENED: dict[EntryKind, tuple[type[Any], str]] = {
     EntryKind.REFUND_FAILURE: (gateway.RefundFailed, "refund_id"),
     EntryKind.DISPUTE_LOST: (gateway.DisputeLost, "dispute_id"),
     EntryKind.DISPUTE_WON: (gateway.DisputeWon, "dispute_id"),
-    EntryKind.PAYOUT_PAID: (gateway.PayoutPaid, "payout_id"),
+    EntryKind.PAYOUT_PAID: (gateway_payouts.PayoutPaid, "payout_id"),
     EntryKind.PAYOUT_DEBITED: (gateway_movements.PayoutDebited, "payout_id"),
 }
 

@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from litestar.testing import RequestFactory
 
+from libs.common.contracts.gateway_methods import Address, BillingDetails, encode_billing_details
 from libs.common.observability.correlation import Correlation
 from services.api.audit.domain import AuditFilter
 from services.api.audit.sql import FILTERS as AUDIT_FILTERS
@@ -47,6 +48,7 @@ HIDDEN_OF_INTENT = {
     "capturing_minor": "a stage of AUTHORIZED, which clients do not see",
     "is_voiding": "a stage of AUTHORIZED, which clients do not see",
     "refunding_minor": "pending refunds are listed by themselves",
+    "billing_details": "who pays is not shown again",
     "version": "distinguishes the api's own writers",
     "authorized_at": "only whether it is set shows, in the authorized amount",
     "settled_at": "shows as the status",
@@ -74,11 +76,20 @@ UNPUBLISHED_OF_REFUND = {
     "updated_at": "the time of the event",
 }
 NOT_IN_FINGERPRINT: dict[str, str] = {}
-NOT_IN_EARLIER_FINGERPRINT = {"return_url": "newer than version 0.1"}
+NOT_IN_EARLIER_FINGERPRINT = dict.fromkeys(
+    ("return_url", "payment_method_type", "billing_details"), "newer than version 0.1"
+)
 """Fields of a new intent that version 0.1 did not have; its fingerprints were made of the others."""
 
 
-INTENT = filled(PaymentIntent, currency="BRL", amount_minor=9300)
+PIX, OTHER_PIX = '{"type":"pix_display_qr_code","data":"1"}', '{"type":"pix_display_qr_code","data":"2"}'
+ADDRESS = Address(line1="1", city="c", state="SP", postal_code="01310-100")
+PAYER, OTHER_PAYER = (
+    encode_billing_details(BillingDetails(name=name, email="a@b.c", tax_id="00000000000", address=ADDRESS))
+    for name in ("A", "B")
+)
+OTHERS = {"next_action": OTHER_PIX, "billing_details": OTHER_PAYER}
+INTENT = filled(PaymentIntent, currency="BRL", amount_minor=9300, next_action=PIX, billing_details=PAYER)
 REFUND = filled(Refund, currency="BRL")
 DISPUTE = filled(Dispute, currency="BRL")
 
@@ -95,7 +106,7 @@ def shown_in_messages(facts: Iterable[Fact], make: Callable[[Any], Decision]) ->
 
 
 def test_each_field_of_an_intent_shows_to_clients() -> None:
-    assert unseen(INTENT, intent_body) == HIDDEN_OF_INTENT.keys()
+    assert unseen(INTENT, intent_body, **OTHERS) == HIDDEN_OF_INTENT.keys()
 
 
 def test_each_field_of_a_refund_shows_to_clients() -> None:
@@ -104,7 +115,7 @@ def test_each_field_of_a_refund_shows_to_clients() -> None:
 
 def test_each_field_of_an_intent_is_published() -> None:
     show = shown_in_messages(Fact, lambda intent: Decision(intent, refund=REFUND, dispute=DISPUTE))
-    assert unseen(INTENT, show) == UNPUBLISHED_OF_INTENT.keys()
+    assert unseen(INTENT, show, **OTHERS) == UNPUBLISHED_OF_INTENT.keys()
 
 
 def test_each_field_of_a_refund_is_published() -> None:

@@ -96,6 +96,7 @@ CALLS: dict[Happening, Callable[[PaymentIntent], Decision]] = {
     Happening.VOIDED: lambda i: domain.void(i, at=T1),
     Happening.VOID_FAILED: lambda i: domain.fail_void(i, at=T1),
     Happening.EXPIRED: lambda i: domain.expire(i, at=T1),
+    Happening.LAPSED: lambda i: domain.lapse(i, at=T1),
     Happening.POSTED: lambda i: domain.settle(i, amount_minor=15050, at=T1),
     Happening.REFUND_COMPLETED: lambda i: domain.complete_refund(i, a_refund(i), gateway_ref="re-1", at=T1),
     Happening.REFUND_FAILED: lambda i: domain.fail_refund(i, a_refund(i), code="no", message="No.", at=T1),
@@ -112,6 +113,7 @@ REFUSALS = {
 }
 
 _CAPTURED = {Stage.CAPTURED, Stage.SETTLED, Stage.PARTIALLY_REFUNDED, Stage.REFUNDED}
+_WAS_HELD = {Stage.AUTHORIZED, Stage.CAPTURING, Stage.VOIDING, Stage.EXPIRED}
 _REFUNDED = {Stage.PARTIALLY_REFUNDED: 10000, Stage.REFUNDED: 15050}
 
 
@@ -136,6 +138,7 @@ def intent_in(stage: Stage) -> PaymentIntent:
         version=7,
         created_at=T0,
         updated_at=T0,
+        authorized_at=T0 if stage in _WAS_HELD else None,
     )
 
 

@@ -11,10 +11,11 @@ from services.api.payments import domain
 from services.api.payments.domain import CaptureMethod, Decision, Fact, Happening, PaymentIntent, Stage, Status
 from tests.unit.api.payments.test_domain import CALLS, T0, T1, a_dispute, intent_in
 
-HELD = {"status": Status.AUTHORIZED, "gateway_ref": "g-1", "action_url": None, "expires_at": None, "authorized_at": T1}
-DECLINED = {"status": Status.FAILED, "failure_code": "insufficient_funds", "failure_message": "No.", "action_url": None}
+ACTED = {"action_url": None, "next_action": None}
+HELD = {"status": Status.AUTHORIZED, "gateway_ref": "g-1", "expires_at": None, "authorized_at": T1} | ACTED
+DECLINED = {"status": Status.FAILED, "failure_code": "insufficient_funds", "failure_message": "No."} | ACTED
 REFUSED = {"status": Status.FAILED, "failure_code": "expired", "failure_message": "Too late.", "expires_at": None}
-RELEASED = {"status": Status.VOIDED, "action_url": None, "expires_at": None}
+RELEASED = {"status": Status.VOIDED, "expires_at": None} | ACTED
 TAKEN = {"captured_minor": 15050, "expires_at": None}
 BOOKED = {"status": Status.SETTLED, "settled_at": T1, "expires_at": None}
 LET_GO = {"is_voiding": False}
@@ -27,7 +28,7 @@ CHANGES: dict[tuple[str, str], dict[str, Any]] = {
     ("authorized", "void"): {"is_voiding": True},
     ("settled", "refund"): {"refunding_minor": 5010},
     ("partially_refunded", "refund"): {"refunding_minor": 5010},
-    ("processing", "action_required"): {"status": Status.REQUIRES_ACTION, "gateway_ref": "g-1", "action_url": None},
+    ("processing", "action_required"): {"status": Status.REQUIRES_ACTION, "gateway_ref": "g-1"} | ACTED,
     ("processing", "authorized"): HELD,
     ("requires_action", "authorized"): HELD,
     # The wish to let go outlives the issuer's yes.
@@ -35,7 +36,12 @@ CHANGES: dict[tuple[str, str], dict[str, Any]] = {
     ("processing", "declined"): DECLINED,
     ("requires_action", "declined"): DECLINED,
     # Nobody waits for it any more: no failure, but the end that was requested.
-    ("abandoning", "declined"): {"status": Status.VOIDED, "action_url": None, **LET_GO},
+    ("abandoning", "declined"): {"status": Status.VOIDED, **ACTED, **LET_GO},
+    ("processing", "lapsed"): {"status": Status.EXPIRED} | ACTED,
+    ("requires_action", "lapsed"): {"status": Status.EXPIRED} | ACTED,
+    ("abandoning", "lapsed"): {"status": Status.VOIDED} | ACTED | LET_GO,
+    # Paid in the last moment: the money is there.
+    ("lapsed", "authorized"): HELD,
     ("capturing", "captured"): TAKEN,
     # It was not requested: no money counts as moved before the gateway's records confirm it.
     ("authorized", "captured"): {},
@@ -75,7 +81,7 @@ CHANGES: dict[tuple[str, str], dict[str, Any]] = {
 
 def waiting(stage: Stage, **fields: Any) -> PaymentIntent:
     """An intent that shows where to act and until when, so that it is seen what ends that."""
-    known = {"action_url": "https://issuer.example", "expires_at": T0 + timedelta(days=7)}
+    known = {"action_url": "https://issuer.example", "next_action": "{}", "expires_at": T0 + timedelta(days=7)}
     return msgspec.structs.replace(intent_in(stage), **known, **fields)
 
 

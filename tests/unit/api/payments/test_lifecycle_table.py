@@ -10,26 +10,27 @@ from tests.unit.api.payments.test_domain import CALLS, intent_in
 # A stage: it moves there. `=`: nothing changes. `e`: too early. `x`: a contradiction, which a person must see.
 # `r`: refused to the client. `#`: amounts change. `?`: nothing moves, and the gateway must report its records.
 MEANT = """
-                 created processing action abandoning authorized capturing voiding  captured settled partly refunded voided failed expired
-confirm          processing  =       =      =          =          =         =        =        =       r      r        r      =      r
-capture          r           r       r      r          capturing  =         r        =        =       r      r        r      r      r
-void             voided      r  abandoning  =          voiding    r         =        r        r       r      r        =      r      r
-refund           r           r       r      r          r          r         r        r        #       #      r        r      r      r
-action_required  e           action  =      =          =          =         =        =        =       =      =        =      =      =
-authorized       e   authorized  authorized voiding    =          =         =        =        =       =      =        =      =      =
-declined         e           failed failed  voided     x          x         x        x        x       x      x        =      =      =
-captured         e           e       e      e          ?          captured  ?        =        =       =      =        x      x      x
-capture_confirmed x          x       x      x          captured   captured  captured =        =       =      =        x      x      x
-capture_failed   e           e       e      e          failed     failed    =        x        x       x      x        =      =      =
-voided           e           e       voided voided     voided     voided    voided   x        x       x      x        =      =      =
-void_failed      e           e       =      action     =          =     authorized   =        =       =      =        =      =      =
-expired          e           e       e      e          expired    expired   voided   x        x       x      x        =      =      =
-posted           e           e       e      e          e          settled   e        settled  =       =      =        x      x      x
-refund_completed x           x       x      x          x          x         x        x        #       #      #        x      x      x
-refund_failed    x           x       x      x          x          x         x        x        #       #      #        x      x      x
-dispute_opened   e           e       e      e          e          e         e        #        #       #      #        x      x      x
-dispute_won      e           e       e      e          e          e         e        #        #       #      #        x      x      x
-dispute_lost     e           e       e      e          e          e         e        #        #       #      #        x      x      x
+                 created processing action abandoning authorized capturing voiding  captured settled partly refunded voided failed expired lapsed
+confirm          processing  =       =      =          =          =         =        =        =       r      r        r      =      r       r
+capture          r           r       r      r          capturing  =         r        =        =       r      r        r      r      r       r
+void             voided      r  abandoning  =          voiding    r         =        r        r       r      r        =      r      r       r
+refund           r           r       r      r          r          r         r        r        #       #      r        r      r      r       r
+action_required  e           action  =      =          =          =         =        =        =       =      =        =      =      =       =
+authorized       e   authorized  authorized voiding    =          =         =        =        =       =      =        =      =      =       authorized
+declined         e           failed failed  voided     x          x         x        x        x       x      x        =      =      =       =
+captured         e           e       e      e          ?          captured  ?        =        =       =      =        x      x      x       e
+capture_confirmed x          x       x      x          captured   captured  captured =        =       =      =        x      x      x       x
+capture_failed   e           e       e      e          failed     failed    =        x        x       x      x        =      =      =       e
+voided           e           e       voided voided     voided     voided    voided   x        x       x      x        =      =      =       =
+void_failed      e           e       =      action     =          =     authorized   =        =       =      =        =      =      =       =
+expired          e           e       e      e          expired    expired   voided   x        x       x      x        =      =      =       =
+lapsed           e           lapsed  lapsed voided     =          =         =        =        =       =      =        =      =      =       =
+posted           e           e       e      e          e          settled   e        settled  =       =      =        x      x      x       e
+refund_completed x           x       x      x          x          x         x        x        #       #      #        x      x      x       x
+refund_failed    x           x       x      x          x          x         x        x        #       #      #        x      x      x       x
+dispute_opened   e           e       e      e          e          e         e        #        #       #      #        x      x      x       e
+dispute_won      e           e       e      e          e          e         e        #        #       #      #        x      x      x       e
+dispute_lost     e           e       e      e          e          e         e        #        #       #      #        x      x      x       e
 """
 
 SHORT = {"action": Stage.REQUIRES_ACTION, "partly": Stage.PARTIALLY_REFUNDED}
@@ -57,6 +58,8 @@ PUBLISHED = {
     ("void_failed", "authorized"): (),
     ("expired", "expired"): (Fact.EXPIRED,),
     ("expired", "voided"): (Fact.VOIDED,),
+    ("lapsed", "lapsed"): (Fact.EXPIRED,),
+    ("lapsed", "voided"): (Fact.VOIDED,),
     ("refund_completed", "#"): (Fact.REFUNDED,),
     ("refund_failed", "#"): (Fact.REFUND_FAILED,),
     ("dispute_opened", "#"): (Fact.DISPUTE_OPENED,),

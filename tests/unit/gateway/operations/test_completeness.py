@@ -19,6 +19,8 @@ NOT_CONTENT = {
     "payment_method": "of the first command; the processor gets nothing else under its key",
     "return_url": "of the first command; the processor gets nothing else under its key",
     "capture_method": "of the first command; the processor never sees it",
+    "payment_method_type": "of the first command; the processor gets nothing else under its key",
+    "billing_details": "of the first command; the processor gets nothing else under its key",
     "note": "of the first command; the processor gets nothing else under its key",
     "created_at": "ours",
     "asked_at": "ours",
@@ -29,7 +31,8 @@ NOT_CONTENT = {
 }
 IMMUTABLE = (
     *("tenant_id", "id", "payment_intent_id", "refund_id", "operation", "processor", "currency", "customer_ref"),
-    *("payment_method", "return_url", "capture_method", "note", "created_at", "correlation_id", "traceparent"),
+    *("payment_method", "return_url", "capture_method", "payment_method_type", "billing_details", "note", "created_at"),
+    *("correlation_id", "traceparent"),
 )
 """Written when an attempt is opened, and never again."""
 

@@ -10,11 +10,14 @@ import msgspec
 import pytest
 
 from libs.common.clock import ManualClock
+from libs.common.contracts.gateway_actions import BoletoDisplayDetails, PixDisplayQrCode
+from libs.common.contracts.gateway_methods import PaymentMethodType
 from services.gateway.processors.port import (
     Answer,
     Applied,
     Approved,
     AuthorizedNotice,
+    CapturedNotice,
     Declined,
     DeclinedNotice,
     DeclineReason,
@@ -87,7 +90,9 @@ async def _requester(case: Case) -> Callable[[int], Awaitable[Answer]]:
     call: Any
     match case.operation:
         case Operation.AUTHORIZE:
-            call, request = sandbox.authorize, an_authorization(case.ending)
+            kind = PaymentMethodType.PIX if case.by_slip else PaymentMethodType.CARD
+            call = sandbox.authorize
+            request = msgspec.structs.replace(an_authorization(case.ending), payment_method_type=kind)
         case Operation.CAPTURE:
             call, request = sandbox.capture, a_capture(case.ending, gateway_ref=await held(sandbox, case.ending))
         case Operation.VOID | Operation.EXPIRE:
@@ -153,6 +158,44 @@ async def test_an_action_of_the_customer_ends_by_itself(
     answer = await sandbox.authorize(msgspec.structs.replace(request, call=2))
     ends: dict[Any, type[Any]] = {AuthorizedNotice: Approved, DeclinedNotice: Declined, None: RequiresAction}
     assert isinstance(answer, ends[expected])
+
+
+@pytest.mark.parametrize("kind", [PaymentMethodType.PIX, PaymentMethodType.BOLETO])
+@pytest.mark.parametrize(
+    ("amount_minor", "notices", "end"),
+    [
+        (15_050, [CapturedNotice], Approved),
+        (9_045, [], RequiresAction),
+        (9_046, [DeclinedNotice], Declined),
+        (9_047, [DeclinedNotice, CapturedNotice], Approved),
+    ],
+)
+async def test_a_slip_is_paid_by_itself_or_expires_or_both(
+    clock: ManualClock,
+    kind: PaymentMethodType,
+    amount_minor: int,
+    notices: list[type[Notice]],
+    end: type[Answer],
+) -> None:
+    sandbox = SandboxProcessor(clock=clock)
+    request = msgspec.structs.replace(an_authorization(amount_minor), payment_method_type=kind)
+    answer = await sandbox.authorize(request)
+    assert isinstance(answer, RequiresAction)
+    shown = PixDisplayQrCode if kind is PaymentMethodType.PIX else BoletoDisplayDetails
+    assert isinstance(answer.next_action, shown)
+    reported: list[Notice] = []
+    for _ in range(3):
+        clock.advance(timedelta(seconds=2))
+        reported += await _reported(sandbox)
+    assert [type(notice) for notice in reported] == notices
+    last = await sandbox.authorize(msgspec.structs.replace(request, call=2))
+    assert isinstance(last, end)
+    if isinstance(last, Declined):
+        assert last.reason is DeclineReason.PAYMENT_EXPIRED
+    if isinstance(last, Approved):
+        # It is taken already; whoever takes it once more finds that.
+        capture = a_capture(amount_minor, gateway_ref=last.gateway_ref)
+        assert isinstance(await sandbox.capture(capture), Approved)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from libs.common.contracts.gateway import PayoutCreated, PayoutFailed, PayoutPaid
 from libs.common.contracts.gateway_declines import DeclineCodes
+from libs.common.contracts.gateway_payouts import PayoutCreated, PayoutFailed, PayoutPaid
 from libs.common.ids import new_id
 from services.gateway.processors.port import (
     ActionRequiredNotice,

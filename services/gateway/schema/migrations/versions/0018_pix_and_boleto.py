@@ -1,0 +1,17 @@
+"""Attempts know how the customer pays, who pays, and what the customer has to do."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0018"
+down_revision = "0017"
+
+
+def upgrade() -> None:
+    """Add the columns; everything before was paid by card."""
+    for name, default, comment in (
+        ("payment_method_type", "card", "How the customer pays."),
+        ("billing_details", "", "Who pays, as JSON, or empty."),
+        ("next_action", "", "What the customer does, as JSON, or empty."),
+    ):
+        op.add_column("attempts", sa.Column(name, sa.Text, nullable=False, server_default=default, comment=comment))
