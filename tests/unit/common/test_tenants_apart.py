@@ -26,6 +26,7 @@ DERIVED_WITHOUT_TENANT = {
     "services/gateway/notices/commands/notices.py:disputed": "of an intent, whose id the api minted; disputes are kept by tenant",
     "services/gateway/movements/domain.py:movement_id": "of an account of Stripe and its reference, whoever owns it",
     "services/gateway/operations/schemas.py:again": "from the event of an attempt, whose id has the tenant in it",
+    "services/gateway/operations/schemas.py:hold_watched": "from the id of an attempt, which has the tenant in it",
     "services/gateway/operations/schemas.py:_publication": "from the id of an attempt, which has the tenant in it",
     "services/gateway/notices/commands/events.py:_fee_message": "of an intent; entries of fees are kept by tenant",
     "services/ledger/integrity/commands/reconciliation.py:_expected": "the id of an entry; entries are kept by tenant",

@@ -97,6 +97,7 @@ _OWNER = Statement(
     "SELECT tenant_id, processor FROM stripe_accounts WHERE account_id = :owned.account_id AND is_live = :owned.is_live"
 )
 
+# By its primary key: a key that is rotated must be of the account that is known.
 _ACCOUNT_OF = Statement(
     "SELECT account_id, is_live FROM processor_accounts WHERE processor = :processor AND tenant_id = :tenant_id"
 )

@@ -133,6 +133,8 @@ async def test_those_that_arrive_during_a_commit_are_the_next_one(front: Front) 
 
 async def test_one_key_many_times_in_a_group_creates_one_intent(front: Front) -> None:
     given = await asyncio.gather(*(front.create("same") for _ in range(5)), *(front.create(f"k-{n}") for n in range(5)))
+    # In one statement: a group that failed for its doubled key would have been halved.
+    assert front.commits == 1
     assert [each.replayed for each in given] == [False] + [True] * 4 + [False] * 5
     assert len({each.answer for each in given[:5]}) == 1
     assert await front.counts() == [6] * 5
@@ -292,7 +294,7 @@ async def lossy(api_database: TestDatabase) -> AsyncIterator[tuple[Losing, Datab
             await between.close()
 
 
-async def test_connection_lost_at_commit_is_an_outage_and_each_key_finds_its_intent(
+async def test_connection_lost_at_commit_is_an_outage_and_keys_find_intents(
     api_database: TestDatabase, front: Front
 ) -> None:
     async with lossy(api_database) as (between, database):
