@@ -14,6 +14,7 @@ _SECONDS = 120.0
 
 _OPERATIONS = {
     "processing": "authorize",
+    "cancelling": "authorize",
     "authorized_automatic": "capture",
     "capturing": "capture",
     "captured": "capture",

@@ -33,7 +33,7 @@ IDEMPOTENCY = Counter(
     "idempotency_total", "Requests with an Idempotency-Key, by what became of them.", ["outcome"]
 )  # new, replay, mismatch, in_flight, takeover
 STAGES_WAITING = (
-    *("processing", "authorized_automatic", "capturing", "captured", "voiding", "abandoning"),
+    *("processing", "cancelling", "authorized_automatic", "capturing", "captured", "voiding", "abandoning"),
     "refund_pending",
 )
 """The stages in which a payment waits for another service; `captured`: taken, and not in the books."""

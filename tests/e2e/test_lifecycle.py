@@ -168,6 +168,16 @@ async def test_held_funds_are_let_go_of_and_a_wish_at_once(merchant: Merchant) -
     await merchant.delivered(wish["id"], "payment.intent.created", "payment.voided")
 
 
+async def test_a_payment_voided_while_processing_is_let_go_of(merchant: Merchant) -> None:
+    made = await merchant.client.create("90.13")
+    begun = await merchant.client.confirm(made["id"], headers={"Prefer": "respond-async"})
+    assert (begun.status, begun.json["status"]) == (202, "PROCESSING"), begun.raw
+    voided = await merchant.do(made["id"], "void")
+    assert (voided.status, voided.json["status"]) in {(200, "VOIDED"), (202, "PROCESSING")}, voided.raw
+    assert (await merchant.until(made["id"], status="VOIDED"))["captured_amount"] == "0.00"
+    await merchant.delivered(made["id"], "payment.intent.created", "payment.authorized", "payment.voided")
+
+
 async def test_a_void_that_the_processor_refuses_leaves_the_funds_held(merchant: Merchant) -> None:
     intent = await merchant.held("90.61")
     answer = await merchant.do(intent, "void")

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from uuid import UUID
 
 import msgspec
@@ -155,6 +156,45 @@ async def test_a_lost_void_is_published_again(payment: Payment, lost: str) -> No
     await payment.pass_messages()
     assert await payment.status() == "VOIDED"
     assert await payment.asks() == {"authorize": 1, "void": 1}
+
+
+@pytest.mark.parametrize(
+    ("lost", "waits"),
+    [
+        ("", "VOIDED"),
+        ("gateway.payment.authorize", "PROCESSING"),
+        ("api.payment.authorized", "PROCESSING"),
+        ("gateway.payment.void", "AUTHORIZED"),
+    ],
+)
+@pytest.mark.parametrize("method", CaptureMethod)
+async def test_void_while_processing_survives_a_lost_message(
+    payment: Payment, method: CaptureMethod, lost: str, waits: str
+) -> None:
+    await payment.begin(method=method)
+    await payment.ask("void")
+    await payment.pass_messages(lost=lost)
+    assert await payment.status() == waits
+    assert await payment.sweep() == (1 if lost else 0)
+    await payment.pass_messages()
+    assert (await payment.status(), await payment.asks()) == ("VOIDED", {"authorize": 1, "void": 1})
+    assert (await payment.book()).captured_minor == 0
+
+
+async def test_refused_void_of_an_automatic_capture_is_requested_again(payment: Payment) -> None:
+    await payment.begin(amount_minor=9_061)
+    await payment.ask("void")
+    await payment.pass_messages()
+    assert await payment.status() == "AUTHORIZED"
+    assert await payment.sweep() == 1
+    await payment.pass_messages()
+    assert (await payment.status(), await payment.asks()) == ("AUTHORIZED", {"authorize": 1, "void": 2})
+    # Its hold ends by itself, which the next release finds out.
+    payment.world.clock.advance(timedelta(days=8))
+    assert await payment.sweep() == 1
+    await payment.pass_messages()
+    assert await payment.status() == "VOIDED"
+    assert (await payment.book()).captured_minor == 0
 
 
 @pytest.mark.parametrize("lost", ["gateway.payment.capture", "api.payment.captured"])

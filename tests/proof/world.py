@@ -318,6 +318,9 @@ class World:
         for wait in (*soon, 86_400 * 8, 5, 30, 120, 600) if holds_end else soon:
             self.clock.advance(timedelta(seconds=wait))
             await self.work()
+            if holds_end:
+                # A release that the processor refused is requested again, until the hold has ended.
+                await self.sweeper.sweep()
             rounds = 0
             await self.collect()
             while self.post.bag:

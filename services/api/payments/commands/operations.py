@@ -29,7 +29,7 @@ from services.api.payments.domain import Decision, PaymentIntent, RefundStatus, 
 from services.api.payments.sql import intents, refunds
 
 _OK, _ACCEPTED = 200, 202
-_IN_PROGRESS = frozenset({Stage.CAPTURING, Stage.VOIDING, Stage.ABANDONING})
+_IN_PROGRESS = frozenset({Stage.CANCELLING, Stage.CAPTURING, Stage.VOIDING, Stage.ABANDONING})
 """The stages in which the processor has a request and has not answered."""
 
 
@@ -87,7 +87,7 @@ class Operations:
         return await self._carry_out(self._on_intent(action, intent_id, decide, detail), claim=claim, caller=caller)
 
     async def void(self, intent_id: UUID, *, action: str, claim: Claim, caller: Caller) -> Answer | None:
-        """Let go of a payment, and wait, bounded, where funds are held; None when another request holds the key.
+        """Let go of a payment, and wait, bounded, for the processor where it was called; None when another request holds the key.
 
         Raises:
             PaymentIntentNotFound: when the tenant has no such intent.

@@ -165,7 +165,7 @@ def _is_awaited(before: PaymentIntent, after: PaymentIntent) -> bool:
             return True
         case Stage.CAPTURING:
             return before.capturing_minor > 0 and after.stage is not Stage.CAPTURING
-        case Stage.VOIDING | Stage.ABANDONING:
+        case Stage.CANCELLING | Stage.VOIDING | Stage.ABANDONING:
             return not after.is_voiding
         case _:
             return False

@@ -29,6 +29,8 @@ _FORGET_MAX = 5_000
 
 _FACTS = {
     Stage.PROCESSING: Fact.AUTHORIZATION_REQUESTED,
+    # The authorization's outcome decides what a void becomes.
+    Stage.CANCELLING: Fact.AUTHORIZATION_REQUESTED,
     Stage.CAPTURING: Fact.CAPTURE_REQUESTED,
     # The gateway publishes the capture again, and the ledger then books it or reports that it has.
     Stage.CAPTURED: Fact.CAPTURE_REQUESTED,

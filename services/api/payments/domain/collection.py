@@ -41,7 +41,7 @@ def request_capture(intent: PaymentIntent, *, amount_minor: int | None, at: date
 
 
 def request_void(intent: PaymentIntent, *, at: datetime) -> Decision:
-    """Let go: at once where no money was requested, else the processor gets the request to release it.
+    """Let go: at once where no money was requested, else the processor gets the request to release it, once it has answered.
 
     Raises:
         CannotVoid: when there is nothing to let go of, or it is being or has been taken.
@@ -102,7 +102,8 @@ def decline(intent: PaymentIntent, *, code: str, message: str, codes: DeclineCod
         NotYet: when nobody has confirmed the intent yet.
         ContradictoryOutcome: when the issuer has authorized already.
     """
-    failure = {} if intent.stage is Stage.ABANDONING else _failure(code, message, codes)
+    is_voided = intent.stage in (Stage.CANCELLING, Stage.ABANDONING)
+    failure = {} if is_voided else _failure(code, message, codes)
     return decide(intent, Happening.DECLINED, at=at, action_url=None, next_action=None, is_voiding=False, **failure)
 
 
@@ -173,8 +174,9 @@ def fail_void(intent: PaymentIntent, *, at: datetime) -> Decision:
     """
     decision = decide(intent, Happening.VOID_FAILED, at=at, is_voiding=False)
     if decision.changed and decision.intent.stage is Stage.CAPTURING:
-        # The customer acted in the last moment, and the funds could not be let go of: they are taken after all.
-        return msgspec.structs.replace(decision, facts=(Fact.CAPTURE_REQUESTED,))
+        # Held funds of an automatic capture are taken at once, which the merchant does not want any more: the release is
+        # requested again by the sweeper, until they are released, have expired, or turn out to be taken.
+        return Decision(intent)
     return decision
 
 

@@ -63,7 +63,7 @@ class PaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
     capturing_minor: int = 0
     """What a merchant's capture is to take, in minor units; 0 before one is requested."""
     is_voiding: bool = False
-    """Whether the release of the funds is requested and not answered."""
+    """Whether the funds are to be released, and it is not known yet that they are."""
     captured_minor: int = 0
     """What the processor has taken, in minor units."""
     refunding_minor: int = 0
@@ -109,6 +109,8 @@ class PaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
             return Stage.ABANDONING
         if self.status is Status.EXPIRED and self.authorized_at is None:
             return Stage.LAPSED
+        if self.status is Status.PROCESSING and self.is_voiding:
+            return Stage.CANCELLING
         return Stage(self.status.lower())
 
     @property

@@ -7,6 +7,8 @@
        `-> VOIDED    REQUIRES_ACTION
              ^____________|_________________|  (void)
 
+A void while PROCESSING is an intention: whatever the processor reports afterwards ends VOIDED, unless the funds were taken.
+
 Clients see a status; the api knows a little more, a stage: that a capture or a void is requested and not answered yet, and
 that funds are captured but not in the books. Other services report at least once, possibly late and out of order, so a
 happening moves the intent, changes nothing (again, or too late), comes too early, or contradicts what is known. A command
@@ -41,6 +43,8 @@ class Stage(StrEnum):
     CREATED = "created"
     PROCESSING = "processing"
     """An authorization is requested."""
+    CANCELLING = "cancelling"
+    """An authorization is requested, and whatever comes of it is to be released: the merchant has voided the payment."""
     REQUIRES_ACTION = "requires_action"
     """The customer must prove something to the issuer first."""
     ABANDONING = "abandoning"
@@ -154,6 +158,7 @@ type Row = Move | Recount | Check | Otherwise
 STATUS_OF: Mapping[Stage, Status] = MappingProxyType(
     {
         **{Stage(status.lower()): status for status in Status},
+        Stage.CANCELLING: Status.PROCESSING,
         Stage.ABANDONING: Status.REQUIRES_ACTION,
         Stage.CAPTURING: Status.AUTHORIZED,
         Stage.VOIDING: Status.AUTHORIZED,
@@ -174,7 +179,8 @@ _STAYS, _EARLY, _CONTRADICTS, _REFUSED = (
 )
 
 _WISHED = (Stage.CREATED,)
-_IN_PROGRESS = (Stage.PROCESSING, Stage.REQUIRES_ACTION, Stage.ABANDONING)
+_REQUESTED = (Stage.PROCESSING, Stage.CANCELLING)
+_IN_PROGRESS = (*_REQUESTED, Stage.REQUIRES_ACTION, Stage.ABANDONING)
 _HELD = (Stage.AUTHORIZED, Stage.CAPTURING, Stage.VOIDING)
 _TAKEN = (Stage.CAPTURED, Stage.SETTLED, Stage.PARTIALLY_REFUNDED, Stage.REFUNDED)
 _ENDED = (Stage.VOIDED, Stage.FAILED, Stage.EXPIRED)
@@ -205,10 +211,11 @@ LIFECYCLE: Mapping[tuple[Stage, Happening], Row] = MappingProxyType(
         **_rows(
             Happening.VOID,
             (_WISHED, Move(Stage.VOIDED, (Fact.VOIDED,))),
-            ((Stage.PROCESSING,), _REFUSED),
+            # Nothing can be released before the processor has answered: the wish is kept, and its answer decides how.
+            ((Stage.PROCESSING,), Move(Stage.CANCELLING)),
             ((Stage.REQUIRES_ACTION,), Move(Stage.ABANDONING, (Fact.VOID_REQUESTED,))),
             ((Stage.AUTHORIZED,), Move(Stage.VOIDING, (Fact.VOID_REQUESTED,))),
-            ((Stage.ABANDONING, Stage.VOIDING, Stage.VOIDED), _STAYS),
+            ((Stage.CANCELLING, Stage.ABANDONING, Stage.VOIDING, Stage.VOIDED), _STAYS),
             ((Stage.CAPTURING, *_TAKEN, Stage.FAILED, Stage.EXPIRED, *_UNPAID), _REFUSED),
         ),
         **_rows(
@@ -221,6 +228,8 @@ LIFECYCLE: Mapping[tuple[Stage, Happening], Row] = MappingProxyType(
             Happening.ACTION_REQUIRED,
             (_WISHED, _EARLY),
             ((Stage.PROCESSING,), Move(Stage.REQUIRES_ACTION, (Fact.ACTION_REQUIRED,))),
+            # Nobody is to act any more, so it is not published that somebody should.
+            ((Stage.CANCELLING,), Move(Stage.ABANDONING, (Fact.VOID_REQUESTED,))),
             ((Stage.REQUIRES_ACTION, Stage.ABANDONING, *_HELD, *_TAKEN, *_ENDED, *_UNPAID), _STAYS),
         ),
         **_rows(
@@ -231,6 +240,8 @@ LIFECYCLE: Mapping[tuple[Stage, Happening], Row] = MappingProxyType(
             ((Stage.PROCESSING, Stage.REQUIRES_ACTION, *_UNPAID), Move(Stage.AUTHORIZED, (Fact.AUTHORIZED,))),
             # The customer acted in the last moment: there are funds now, and they are being released.
             ((Stage.ABANDONING,), Move(Stage.VOIDING, (Fact.AUTHORIZED,))),
+            # Only now there is something to release.
+            ((Stage.CANCELLING,), Move(Stage.VOIDING, (Fact.AUTHORIZED, Fact.VOID_REQUESTED))),
             # What has ended leaves its authorization behind, which may be reported again.
             ((*_HELD, *_TAKEN, *_ENDED), _STAYS),
         ),
@@ -239,7 +250,7 @@ LIFECYCLE: Mapping[tuple[Stage, Happening], Row] = MappingProxyType(
             (_WISHED, _EARLY),
             ((Stage.PROCESSING, Stage.REQUIRES_ACTION), Move(Stage.FAILED, (Fact.FAILED,))),
             # What was to be forgotten is refused: that is the same end.
-            ((Stage.ABANDONING,), Move(Stage.VOIDED, (Fact.VOIDED,))),
+            ((Stage.CANCELLING, Stage.ABANDONING), Move(Stage.VOIDED, (Fact.VOIDED,))),
             ((*_HELD, *_TAKEN), _CONTRADICTS),
             ((*_ENDED, *_UNPAID), _STAYS),
         ),
@@ -248,7 +259,7 @@ LIFECYCLE: Mapping[tuple[Stage, Happening], Row] = MappingProxyType(
             Happening.LAPSED,
             (_WISHED, _EARLY),
             ((Stage.PROCESSING, Stage.REQUIRES_ACTION), Move(Stage.LAPSED, (Fact.EXPIRED,))),
-            ((Stage.ABANDONING,), Move(Stage.VOIDED, (Fact.VOIDED,))),
+            ((Stage.CANCELLING, Stage.ABANDONING), Move(Stage.VOIDED, (Fact.VOIDED,))),
             # Paid in the last moment, which was handled first.
             ((*_HELD, *_TAKEN), _STAYS),
             ((*_ENDED, *_UNPAID), _STAYS),
@@ -283,14 +294,14 @@ LIFECYCLE: Mapping[tuple[Stage, Happening], Row] = MappingProxyType(
         ),
         **_rows(
             Happening.VOIDED,
-            ((*_WISHED, Stage.PROCESSING), _EARLY),
+            ((*_WISHED, *_REQUESTED), _EARLY),
             ((Stage.REQUIRES_ACTION, Stage.ABANDONING, *_HELD), Move(Stage.VOIDED, (Fact.VOIDED,))),
             (_TAKEN, _CONTRADICTS),
             ((*_ENDED, *_UNPAID), _STAYS),
         ),
         **_rows(
             Happening.VOID_FAILED,
-            ((*_WISHED, Stage.PROCESSING), _EARLY),
+            ((*_WISHED, *_REQUESTED), _EARLY),
             ((Stage.ABANDONING,), Move(Stage.REQUIRES_ACTION)),
             ((Stage.VOIDING,), Move(Stage.AUTHORIZED)),
             ((Stage.REQUIRES_ACTION, Stage.AUTHORIZED, Stage.CAPTURING, *_TAKEN, *_ENDED, *_UNPAID), _STAYS),

@@ -123,7 +123,8 @@ class PaymentOperations(Resource):
         summary="Void a payment intent",
         description="Lets go of a payment: of a CREATED one at once; of held funds, or of a customer who was to act, by asking "
         "the processor and waiting, bounded: 200 with the intent VOIDED, or as it was before where the processor refused, "
-        "else 202. Voiding again answers the present state.",
+        "else 202. Of a PROCESSING one whatever the processor reports later is let go of, and nothing is captured: 200 with "
+        "the intent VOIDED, or 202 while the outcome is not known. Voiding again answers the present state.",
         tags=["payment intents"],
         body=NoMembers,
         answer=PaymentIntentBody,

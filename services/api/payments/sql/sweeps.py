@@ -20,7 +20,8 @@ IS_WAITING = (
 
 _REFUND = tuple(Refund.__struct_fields__)
 _STAGE = (
-    "CASE WHEN status = 'PROCESSING' THEN 'processing' WHEN status = 'REQUIRES_ACTION' THEN 'abandoning' "
+    "CASE WHEN status = 'PROCESSING' AND is_voiding THEN 'cancelling' WHEN status = 'PROCESSING' THEN 'processing' "
+    "WHEN status = 'REQUIRES_ACTION' THEN 'abandoning' "
     "WHEN captured_minor > 0 THEN 'captured' WHEN is_voiding THEN 'voiding' "
     "WHEN capturing_minor > 0 THEN 'capturing' ELSE 'authorized_automatic' END"
 )

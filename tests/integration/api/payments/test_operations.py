@@ -18,17 +18,23 @@ from tests.support.platform import Answer, Client
 ASYNC = {"Prefer": "respond-async"}
 
 
-async def held(api: Api, client: Client, tenant: str) -> str:
-    """A payment with manual capture whose funds are held."""
+async def confirmed(client: Client, *, method: str) -> str:
+    """A payment that is processing."""
     made = await client.call(
         "POST",
         "/v1/payment-intents",
-        {"amount": "150.50", "currency": "BRL", "customer_ref": "c", "capture_method": "manual"},
+        {"amount": "150.50", "currency": "BRL", "customer_ref": "c", "capture_method": method},
         key=str(uuid4()),
     )
     assert made.status == 200, made.raw
     intent = str(made.json["id"])
     await client.confirm(intent, headers=ASYNC)
+    return intent
+
+
+async def held(api: Api, client: Client, tenant: str) -> str:
+    """A payment with manual capture whose funds are held."""
+    intent = await confirmed(client, method="manual")
     await api.authorized(tenant, intent)
     return intent
 
@@ -54,6 +60,22 @@ async def until_published(api: Api, tenant: str, contract: str) -> None:
     async with asyncio.timeout(60):
         while contract not in await api.published(tenant):
             await asyncio.sleep(0.01)
+
+
+async def _is_voiding(api: Api, intent: str) -> bool:
+    [row] = await api.database.fetch("SELECT is_voiding FROM payment_intents WHERE id = $1", UUID(intent))
+    return bool(row["is_voiding"])
+
+
+def released(intent: str) -> gateway.PaymentVoided:
+    """The gateway reports: the funds were released."""
+    return gateway.PaymentVoided(
+        payment_intent_id=UUID(intent),
+        amount_minor=15050,
+        currency="BRL",
+        gateway_ref="ref",
+        voided_at=datetime.now(UTC),
+    )
 
 
 def succeeded(intent: str, refund: str, amount_minor: int = 5000) -> gateway.RefundSucceeded:
@@ -113,16 +135,43 @@ async def test_a_void_that_is_answered_in_time_is_200_for_its_key_for_ever(api: 
     key = str(uuid4())
     asking = asyncio.create_task(do(client, intent, "void", key=key))
     await until_published(api, tenant_id, "command:gateway:payment.void")
-    released = gateway.PaymentVoided(
-        payment_intent_id=UUID(intent),
-        amount_minor=15050,
-        currency="BRL",
-        gateway_ref="ref",
-        voided_at=datetime.now(UTC),
-    )
-    await api.handle(tenant_id, released, by=api.consumers.on_payment_voided)
+    await api.handle(tenant_id, released(intent), by=api.consumers.on_payment_voided)
     answer = await asking
     assert (answer.status, answer.json["status"]) == (200, "VOIDED")
+    assert (await do(client, intent, "void", key=key)).raw == answer.raw
+
+
+@pytest.mark.parametrize("method", ["automatic", "manual"])
+async def test_payment_voided_while_processing_ends_voided(api: Api, tenant_id: str, method: str) -> None:
+    client = api.client(tenant_id)
+    intent = await confirmed(client, method=method)
+    first = await do(client, intent, "void", headers=ASYNC)
+    assert (first.status, first.json["status"]) == (202, "PROCESSING")
+    again = await do(client, intent, "void", headers=ASYNC)
+    confirm = await client.confirm(intent, headers=ASYNC)
+    assert (again.status, confirm.status, confirm.json["status"]) == (202, 202, "PROCESSING")
+    assert (await do(client, intent, "capture")).status == 409
+    # There is nothing to release before the processor has answered.
+    assert "command:gateway:payment.void" not in await api.published(tenant_id)
+    await api.authorized(tenant_id, intent)
+    published = await api.published(tenant_id)
+    assert published.count("command:gateway:payment.void") == 1
+    assert "command:gateway:payment.capture" not in published
+    await api.handle(tenant_id, released(intent), by=api.consumers.on_payment_voided)
+    assert await client.status(intent) == "VOIDED"
+
+
+async def test_decline_of_a_payment_voided_while_processing_answers_its_void(api: Api, tenant_id: str) -> None:
+    client = api.client(tenant_id)
+    intent = await confirmed(client, method="automatic")
+    key = str(uuid4())
+    asking = asyncio.create_task(do(client, intent, "void", key=key))
+    async with asyncio.timeout(60):
+        while not await _is_voiding(api, intent):
+            await asyncio.sleep(0.01)
+    await api.declined(tenant_id, intent)
+    answer = await asking
+    assert (answer.status, answer.json["status"], answer.json["failure_code"]) == (200, "VOIDED", None)
     assert (await do(client, intent, "void", key=key)).raw == answer.raw
 
 

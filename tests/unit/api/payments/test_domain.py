@@ -130,7 +130,7 @@ def intent_in(stage: Stage) -> PaymentIntent:
         capture_method=CaptureMethod.MANUAL,
         customer_ref="c",
         capturing_minor=15050 if stage is Stage.CAPTURING else 0,
-        is_voiding=stage in {Stage.VOIDING, Stage.ABANDONING},
+        is_voiding=stage in {Stage.VOIDING, Stage.ABANDONING, Stage.CANCELLING},
         captured_minor=15050 if stage in _CAPTURED else 0,
         refunded_minor=refunded,
         refunding_minor=min(REFUND_MINOR, 15050 - refunded) if is_settled else 0,
@@ -291,9 +291,40 @@ def test_a_customer_who_acts_in_the_last_moment_is_not_charged_twice() -> None:
     held = domain.authorize(leaving, gateway_ref="g-1", at=T1).intent
     assert held.stage is Stage.VOIDING
     assert domain.void(held, at=T1).intent.status is Status.VOIDED
-    # Where the processor refuses to let go, what was wished for at first is done.
+    # Where the processor refuses to let go, nothing is taken: the sweeper requests the release again.
     automatic = msgspec.structs.replace(held, capture_method=CaptureMethod.AUTOMATIC)
-    assert domain.fail_void(automatic, at=T1).facts == (Fact.CAPTURE_REQUESTED,)
+    assert domain.fail_void(automatic, at=T1) == Decision(automatic)
+
+
+@pytest.mark.parametrize("method", CaptureMethod)
+def test_payment_voided_while_processing_is_never_captured(method: CaptureMethod) -> None:
+    begun = msgspec.structs.replace(intent_in(Stage.PROCESSING), capture_method=method)
+    voided = domain.request_void(begun, at=T1).intent
+    assert (voided.stage, voided.status) == (Stage.CANCELLING, Status.PROCESSING)
+    assert domain.confirm(voided, at=T1) == domain.request_void(voided, at=T1) == Decision(voided)
+    held = domain.authorize(voided, gateway_ref="g-1", at=T1, expires_at=T1)
+    assert (held.intent.stage, held.facts) == (Stage.VOIDING, (Fact.AUTHORIZED, Fact.VOID_REQUESTED))
+    assert domain.void(held.intent, at=T1).intent.status is Status.VOIDED
+    acting = domain.require_action(voided, gateway_ref="g-1", action_url="", at=T1)
+    assert (acting.intent.stage, acting.facts) == (Stage.ABANDONING, (Fact.VOID_REQUESTED,))
+    refused = CALLS[Happening.DECLINED](voided)
+    assert (refused.intent.status, refused.facts, refused.intent.failure_code) == (Status.VOIDED, (Fact.VOIDED,), None)
+
+
+def test_capture_by_the_processor_of_a_voided_payment_is_kept() -> None:
+    for order in permutations((Happening.AUTHORIZED, Happening.CAPTURED, Happening.POSTED)):
+        intent, waiting = intent_in(Stage.CANCELLING), list(order)
+        while waiting:
+            for happening in list(waiting):
+                try:
+                    decision = CALLS[happening](intent)
+                except NotYet:
+                    continue
+                waiting.remove(happening)
+                intent = decision.intent
+                if Fact.CAPTURE_UNCONFIRMED in decision.facts:
+                    intent = CALLS[Happening.CAPTURE_CONFIRMED](intent).intent
+        assert (intent.status, intent.is_voiding) == (Status.SETTLED, False)
 
 
 def test_posting_before_the_requested_capture_publishes_both() -> None:

@@ -24,6 +24,7 @@ CHANGES: dict[tuple[str, str], dict[str, Any]] = {
     ("created", "confirm"): {"status": Status.PROCESSING},
     ("authorized", "capture"): {"capturing_minor": 15050},
     ("created", "void"): {"status": Status.VOIDED},
+    ("processing", "void"): {"is_voiding": True},
     ("requires_action", "void"): {"is_voiding": True},
     ("authorized", "void"): {"is_voiding": True},
     ("settled", "refund"): {"refunding_minor": 5010},
@@ -31,6 +32,11 @@ CHANGES: dict[tuple[str, str], dict[str, Any]] = {
     ("processing", "action_required"): {"status": Status.REQUIRES_ACTION, "gateway_ref": "g-1"} | ACTED,
     ("processing", "authorized"): HELD,
     ("requires_action", "authorized"): HELD,
+    # It stays a wish of its own, which no answer but the release ends.
+    ("cancelling", "action_required"): {"status": Status.REQUIRES_ACTION, "gateway_ref": "g-1"} | ACTED,
+    ("cancelling", "authorized"): HELD,
+    ("cancelling", "declined"): {"status": Status.VOIDED} | ACTED | LET_GO,
+    ("cancelling", "lapsed"): {"status": Status.VOIDED} | ACTED | LET_GO,
     # The wish to let go outlives the issuer's yes.
     ("abandoning", "authorized"): HELD,
     ("processing", "declined"): DECLINED,

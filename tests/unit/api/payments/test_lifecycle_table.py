@@ -10,27 +10,27 @@ from tests.unit.api.payments.test_domain import CALLS, intent_in
 # A stage: it moves there. `=`: nothing changes. `e`: too early. `x`: a contradiction, which a person must see.
 # `r`: refused to the client. `#`: amounts change. `?`: nothing moves, and the gateway must report its records.
 MEANT = """
-                 created processing action abandoning authorized capturing voiding  captured settled partly refunded voided failed expired lapsed
-confirm          processing  =       =      =          =          =         =        =        =       r      r        r      =      r       r
-capture          r           r       r      r          capturing  =         r        =        =       r      r        r      r      r       r
-void             voided      r  abandoning  =          voiding    r         =        r        r       r      r        =      r      r       r
-refund           r           r       r      r          r          r         r        r        #       #      r        r      r      r       r
-action_required  e           action  =      =          =          =         =        =        =       =      =        =      =      =       =
-authorized       e   authorized  authorized voiding    =          =         =        =        =       =      =        =      =      =       authorized
-declined         e           failed failed  voided     x          x         x        x        x       x      x        =      =      =       =
-captured         e           e       e      e          ?          captured  ?        =        =       =      =        x      x      x       e
-capture_confirmed x          x       x      x          captured   captured  captured =        =       =      =        x      x      x       x
-capture_failed   e           e       e      e          failed     failed    =        x        x       x      x        =      =      =       e
-voided           e           e       voided voided     voided     voided    voided   x        x       x      x        =      =      =       =
-void_failed      e           e       =      action     =          =     authorized   =        =       =      =        =      =      =       =
-expired          e           e       e      e          expired    expired   voided   x        x       x      x        =      =      =       =
-lapsed           e           lapsed  lapsed voided     =          =         =        =        =       =      =        =      =      =       =
-posted           e           e       e      e          e          settled   e        settled  =       =      =        x      x      x       e
-refund_completed x           x       x      x          x          x         x        x        #       #      #        x      x      x       x
-refund_failed    x           x       x      x          x          x         x        x        #       #      #        x      x      x       x
-dispute_opened   e           e       e      e          e          e         e        #        #       #      #        x      x      x       e
-dispute_won      e           e       e      e          e          e         e        #        #       #      #        x      x      x       e
-dispute_lost     e           e       e      e          e          e         e        #        #       #      #        x      x      x       e
+                  created    processing cancelling action     abandoning authorized capturing voiding    captured settled partly refunded voided failed expired lapsed
+confirm           processing =          =          =          =          =          =         =          =        =       r      r        r      =      r       r
+capture           r          r          r          r          r          capturing  =         r          =        =       r      r        r      r      r       r
+void              voided     cancelling =          abandoning =          voiding    r         =          r        r       r      r        =      r      r       r
+refund            r          r          r          r          r          r          r         r          r        #       #      r        r      r      r       r
+action_required   e          action     abandoning =          =          =          =         =          =        =       =      =        =      =      =       =
+authorized        e          authorized voiding    authorized voiding    =          =         =          =        =       =      =        =      =      =       authorized
+declined          e          failed     voided     failed     voided     x          x         x          x        x       x      x        =      =      =       =
+captured          e          e          e          e          e          ?          captured  ?          =        =       =      =        x      x      x       e
+capture_confirmed x          x          x          x          x          captured   captured  captured   =        =       =      =        x      x      x       x
+capture_failed    e          e          e          e          e          failed     failed    =          x        x       x      x        =      =      =       e
+voided            e          e          e          voided     voided     voided     voided    voided     x        x       x      x        =      =      =       =
+void_failed       e          e          e          =          action     =          =         authorized =        =       =      =        =      =      =       =
+expired           e          e          e          e          e          expired    expired   voided     x        x       x      x        =      =      =       =
+lapsed            e          lapsed     voided     lapsed     voided     =          =         =          =        =       =      =        =      =      =       =
+posted            e          e          e          e          e          e          settled   e          settled  =       =      =        x      x      x       e
+refund_completed  x          x          x          x          x          x          x         x          x        #       #      #        x      x      x       x
+refund_failed     x          x          x          x          x          x          x         x          x        #       #      #        x      x      x       x
+dispute_opened    e          e          e          e          e          e          e         e          #        #       #      #        x      x      x       e
+dispute_won       e          e          e          e          e          e          e         e          #        #       #      #        x      x      x       e
+dispute_lost      e          e          e          e          e          e          e         e          #        #       #      #        x      x      x       e
 """
 
 SHORT = {"action": Stage.REQUIRES_ACTION, "partly": Stage.PARTIALLY_REFUNDED}
@@ -41,10 +41,12 @@ PUBLISHED = {
     ("confirm", "processing"): (Fact.AUTHORIZATION_REQUESTED,),
     ("capture", "capturing"): (Fact.CAPTURE_REQUESTED,),
     ("void", "voided"): (Fact.VOIDED,),
+    ("void", "cancelling"): (),
     ("void", "abandoning"): (Fact.VOID_REQUESTED,),
     ("void", "voiding"): (Fact.VOID_REQUESTED,),
     ("refund", "#"): (Fact.REFUND_REQUESTED,),
     ("action_required", "action"): (Fact.ACTION_REQUIRED,),
+    ("action_required", "abandoning"): (Fact.VOID_REQUESTED,),
     ("authorized", "authorized"): (Fact.AUTHORIZED,),
     ("authorized", "voiding"): (Fact.AUTHORIZED,),
     ("declined", "failed"): (Fact.FAILED,),
@@ -74,6 +76,9 @@ def published(stage: Stage, happening: Happening, meant: str) -> tuple[Fact, ...
     if happening is Happening.POSTED:
         # What the ledger has booked was captured, whether or not it was reported before.
         return (Fact.SETTLED,) if stage is Stage.CAPTURED else (Fact.CAPTURED, Fact.SETTLED)
+    if (stage, happening) == (Stage.CANCELLING, Happening.AUTHORIZED):
+        # Unlike that of a customer who was to act, its release could not be requested before.
+        return (Fact.AUTHORIZED, Fact.VOID_REQUESTED)
     return PUBLISHED[happening.value, meant]
 
 
