@@ -38,6 +38,7 @@ from services.gateway.notices import (
     NoticeConsumers,
     Notices,
     NoticeStore,
+    Opening,
     StripeInbox,
     WaitingEvents,
     event_workers,
@@ -117,6 +118,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         notices=notices,
         recording=recording,
         fetch=accounts.movement,
+        opening=Opening(accounts=AccountStore(database), read=accounts.object, is_live=accounts.is_live),
         clock=clock,
     )
 

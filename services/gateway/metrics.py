@@ -74,6 +74,11 @@ CREDENTIALS_REFUSED = Counter(
 STRIPE_EVENTS = Counter(
     "gateway_stripe_events_total", "Events of Stripe that were worked on, by what came of it.", ["status"]
 )
+STRIPE_ENVELOPES = Counter(
+    "gateway_stripe_envelopes_total",
+    "Tries to open an event of Stripe: shown, other_version, thin, wrong_mode, foreign_account; alert where one of the last two goes on.",
+    ["envelope"],
+)
 STRIPE_EVENTS_OF_ANOTHER = Counter(
     "gateway_stripe_events_of_another_total",
     "Events of Stripe that came to a configuration whose account another one owns, and were ignored here.",

@@ -25,7 +25,7 @@ from services.gateway.accounts import AccountStore, ConfigStore
 from services.gateway.accounts.domain import Ownership
 from services.gateway.movements import StatementAccount, StatementReading, StatementRecording
 from services.gateway.movements.commands.reading import ReaderOf
-from services.gateway.notices import EventStore, Notices, NoticeStore, StripeInbox
+from services.gateway.notices import EventStore, Notices, NoticeStore, Opening, StripeInbox
 from services.gateway.operations import Attempt, AttemptStatus, AttemptStore, attempt_id
 from services.gateway.processors.port import Approved, Operation
 from services.gateway.processors.stripe import StripeReader
@@ -68,6 +68,7 @@ class Merchant:
             notices=Notices(store=payments, clock=self.clock),
             recording=self.recording,
             fetch=self._fetch,
+            opening=Opening(accounts=AccountStore(charging), read=self._object, is_live=self._is_live),
             clock=self.clock,
         )
         self.reading = self.another_reading()
@@ -243,6 +244,12 @@ class Merchant:
 
     async def _fetch(self, _: str, reference: str) -> dict[str, Any]:
         return await self.reader.movement(reference)
+
+    async def _object(self, _: str, kind: str, reference: str) -> dict[str, Any] | None:
+        return await self.reader.object(kind, reference)
+
+    async def _is_live(self, _: str) -> bool:
+        return False
 
     async def _reader_of(self, _: str) -> StripeReader:
         return self.reader

@@ -15,7 +15,7 @@ from services.gateway.accounts import AccountStore, ConfigStore
 from services.gateway.accounts.domain import Ownership
 from services.gateway.errors import ProcessorUnavailable
 from services.gateway.movements import StatementRecording
-from services.gateway.notices import EventStore, Notices, NoticeStore, StripeInbox
+from services.gateway.notices import EventStore, Notices, NoticeStore, Opening, StripeInbox
 from services.gateway.notices.queries import list_events
 from services.gateway.operations import Attempt, AttemptStatus, AttemptStore, attempt_id
 from services.gateway.processors.port import Operation
@@ -43,6 +43,7 @@ class Tenant:
         self.clock = clock
         self.tenant_id = tenant_id
         self.fee: dict[str, Any] | None = None
+        self.objects: dict[tuple[str, str], dict[str, Any]] = {}
         self.bug: Exception | None = None
         self.attempts = AttemptStore(database)
         self.inbox = self.another()
@@ -58,6 +59,7 @@ class Tenant:
             notices=Notices(store=payments, clock=self.clock),
             recording=StatementRecording(self.database, clock=self.clock),
             fetch=self._fetch,
+            opening=Opening(accounts=AccountStore(self.database), read=self._read, is_live=self._is_live),
             clock=self.clock,
         )
 
@@ -77,10 +79,16 @@ class Tenant:
             raise ProcessorUnavailable("not now")
         return MOVEMENT | self.fee | {"id": transaction_id}
 
-    async def receive(self, kind: str, found: dict[str, Any], *, event_id: str = "") -> str:
-        """Receive an event."""
+    async def _read(self, _: str, kind: str, reference: str) -> dict[str, Any] | None:
+        return self.objects.get((kind, reference))
+
+    async def _is_live(self, _: str) -> bool:
+        return False
+
+    async def receive(self, kind: str, found: dict[str, Any], *, event_id: str = "", **envelope: Any) -> str:
+        """Receive an event; `envelope` is what stands around its object."""
         identifier = event_id or f"evt_{new_id().hex}"
-        body = {"id": identifier, "type": kind, "created": 1_763_800_000, "data": {"object": found}}
+        body = {"id": identifier, "type": kind, "created": 1_763_800_000, "data": {"object": found}} | envelope
         await self.inbox.keep(json.dumps(body), tenant_id=self.tenant_id, processor="stripe")
         return identifier
 

@@ -152,6 +152,25 @@ class StripeAccounts:
             return ""
         return await (await self.reader(name)).client_secret(payment_ref)
 
+    async def object(self, name: str, kind: str, reference: str) -> dict[str, Any] | None:
+        """Read an object of an account in the pinned version; None where the account has none of it.
+
+        Raises:
+            ProcessorUnavailable: when it cannot be had at the moment.
+        """
+        return await (await self.reader(name)).object(kind, reference)
+
+    async def is_live(self, name: str) -> bool | None:
+        """Return the mode of an account's key; None where this place has none.
+
+        Raises:
+            KeyUnreadable: when its key cannot be opened.
+        """
+        try:
+            return (await self.adapter(name)).is_live
+        except ProcessorUnavailable:
+            return None
+
     async def reader(self, name: str) -> StripeReader:
         """Who reads the statement of an account.
 

@@ -2,6 +2,7 @@
 
 from services.gateway.notices.commands.events import StripeInbox
 from services.gateway.notices.commands.notices import Notices
+from services.gateway.notices.commands.opening import Opening
 from services.gateway.notices.commands.resending import resend
 from services.gateway.notices.consumers import NoticeConsumers
 from services.gateway.notices.domain import Dispute
@@ -16,6 +17,7 @@ __all__ = [
     "NoticeConsumers",
     "NoticeStore",
     "Notices",
+    "Opening",
     "StripeInbox",
     "WaitingEvents",
     "event_workers",

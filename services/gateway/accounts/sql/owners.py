@@ -11,6 +11,7 @@ from libs.common.db.statements import Statement
 from libs.common.errors import Conflict, NotFound
 from libs.common.messaging import write_down
 from services.gateway.accounts.domain import account_name, config_of
+from services.gateway.errors import AccountUnknown
 
 # NULL tuples compare as NULL: an account that nobody owns is not owned by this configuration.
 _OWNS = Statement(
@@ -19,6 +20,11 @@ SELECT coalesce((a.tenant_id, a.processor) = (p.tenant_id, p.processor), FALSE) 
   FROM processor_accounts AS p LEFT JOIN stripe_accounts AS a USING (account_id, is_live)
  WHERE p.processor = :processor AND p.tenant_id = :tenant_id
 """
+)
+
+# Whether it owns the account or not: an event of its own account is its own.
+_ACCOUNT_OF = Statement(
+    "SELECT account_id FROM processor_accounts WHERE processor = :processor AND tenant_id = :tenant_id"
 )
 
 # Locked, so that two operators move one after the other.
@@ -78,6 +84,17 @@ class AccountStore:
         """Return whether a configuration owns its Stripe account; None while it is not known of which account it is."""
         row = await _OWNS.fetchrow(self._database, processor=processor, tenant_id=tenant_id)
         return None if row is None else bool(row["owns"])
+
+    async def account_of(self, *, tenant_id: str, processor: str) -> str:
+        """Return of which Stripe account a configuration is.
+
+        Raises:
+            AccountUnknown: while that is not known.
+        """
+        row = await _ACCOUNT_OF.fetchrow(self._database, processor=processor, tenant_id=tenant_id)
+        if row is None:
+            raise AccountUnknown(f"it is not known of which account {processor} is")
+        return str(row["account_id"])
 
     async def plan(self, account_id: str, *, is_live: bool, to_tenant: str, to_config: UUID | None) -> Move:
         """Plan a move, and change nothing.

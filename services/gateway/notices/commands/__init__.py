@@ -2,6 +2,7 @@
 
 from services.gateway.notices.commands.events import StripeInbox
 from services.gateway.notices.commands.notices import Notices
+from services.gateway.notices.commands.opening import Opening
 from services.gateway.notices.commands.resending import resend
 
-__all__ = ["Notices", "StripeInbox", "resend"]
+__all__ = ["Notices", "Opening", "StripeInbox", "resend"]

@@ -21,6 +21,7 @@ from services.gateway.accounts import AccountStore, config_of
 from services.gateway.errors import AccountUnknown
 from services.gateway.movements import StatementAccount, StatementRecording
 from services.gateway.notices.commands.notices import Notices
+from services.gateway.notices.commands.opening import NotForUs, ObjectAbsent, Opening
 from services.gateway.notices.sql.events import EventStatus, EventStore, Finished, RawEvent
 from services.gateway.notices.sql.payments import NoticeStore
 from services.gateway.processors.port import Applied
@@ -80,6 +81,7 @@ class StripeInbox:
         notices: Notices,
         recording: StatementRecording,
         fetch: FetchMovement,
+        opening: Opening,
         clock: Clock,
     ) -> None:
         self._store = store
@@ -88,6 +90,7 @@ class StripeInbox:
         self._notices = notices
         self._recording = recording
         self._fetch = fetch
+        self._opening = opening
         self._clock = clock
         self._places = asyncio.Semaphore(_TOGETHER_MAX)
 
@@ -102,9 +105,9 @@ class StripeInbox:
         except (msgspec.DecodeError, RecursionError) as fault:
             raise NotGenuine("malformed") from fault
         now = self._clock.now()
-        if not 0 <= envelope.created <= _CREATED_MAX or "object" not in envelope.data or "\\u0000" in body:
+        happened_at = _instant(envelope.created)
+        if happened_at is None or not (envelope.is_thin or "object" in envelope.data) or "\\u0000" in body:
             raise NotGenuine("malformed")
-        happened_at = datetime.fromtimestamp(envelope.created, UTC)
         if happened_at > now + _AHEAD_MAX:
             raise NotGenuine("stale")
         await self._store.keep(
@@ -142,7 +145,13 @@ class StripeInbox:
 
     async def _finished(self, event: RawEvent) -> Finished:
         try:
-            return await self._handled(event, events.read(event.body, event.type, tenant_id=event.tenant_id))
+            return await self._handled(event, await self._opening.open(event))
+        except NotForUs as fault:
+            # Stripe would send it for days to come; nothing that it could tell later makes it ours.
+            log.warning("stripe_event.not_ours", event_id=event.id, processor=event.processor, reason=fault.reason)
+            return self._done(event, EventStatus.IGNORED, reason=fault.reason)
+        except ObjectAbsent:
+            return self._later(event, EventStatus.UNMATCHED, reason="object_unknown", tries_max=_EARLY_TRIES_MAX)
         except AccountUnknown:
             return self._later(event, EventStatus.FAILED, reason=_ACCOUNT_UNKNOWN, tries_max=len(_PAUSES))
         except Transient as fault:
@@ -179,7 +188,7 @@ class StripeInbox:
         tenant_id, intent_id = whose
         try:
             reported = events.notice(
-                event.type,
+                event.type.removeprefix("v1."),
                 meaning,
                 tenant_id=tenant_id,
                 payment_intent_id=intent_id,
@@ -313,6 +322,13 @@ class StripeInbox:
             next_try_at=now + _PAUSES[min(event.tries, len(_PAUSES)) - 1],
             at=now,
         )
+
+
+def _instant(created: int | datetime) -> datetime | None:
+    """When an event happened; None where that is no instant."""
+    if isinstance(created, datetime):
+        return created if created.tzinfo is not None else None
+    return datetime.fromtimestamp(created, UTC) if 0 <= created <= _CREATED_MAX else None
 
 
 def _fee_message(moved: StatementMovement, intent_id: UUID) -> ProcessorFeeCharged | None:

@@ -2,13 +2,14 @@
 
 from services.gateway.processors.stripe.adapter import StripeProcessor
 from services.gateway.processors.stripe.amounts import UnsupportedAmount, from_stripe
-from services.gateway.processors.stripe.client import StripeAccount, StripeConnections
+from services.gateway.processors.stripe.client import API_VERSION, StripeAccount, StripeConnections
 from services.gateway.processors.stripe.events import Envelope, Meaning, Subject, UnknownStatus
 from services.gateway.processors.stripe.reading import StripeReader
 from services.gateway.processors.stripe.signatures import NotGenuine, verify
 from services.gateway.processors.stripe.statement import movement_of, payout_of
 
 __all__ = [
+    "API_VERSION",
     "Envelope",
     "Meaning",
     "NotGenuine",

@@ -57,6 +57,23 @@ _DISPUTES: dict[str, DisputeState | None] = {
 """What each status of a dispute means, as a closed set (https://docs.stripe.com/api/disputes/object#dispute_object-status)."""
 
 
+_KINDS: dict[str, frozenset[str]] = {
+    "payment_intent": frozenset(
+        f"payment_intent.{each}"
+        for each in ("succeeded", "amount_capturable_updated", "payment_failed", "canceled", "requires_action")
+    ),
+    "charge": frozenset(f"charge.{each}" for each in ("captured", "updated", "succeeded", "expired")),
+    "refund": frozenset({"refund.created", "refund.updated", "refund.failed", "charge.refund.updated"}),
+    "dispute": frozenset(
+        f"charge.dispute.{each}" for each in ("created", "updated", "closed", "funds_withdrawn", "funds_reinstated")
+    ),
+    "payout": frozenset(
+        f"payout.{each}" for each in ("created", "updated", "paid", "failed", "canceled", "reconciliation_completed")
+    ),
+}
+"""The types of events that mean something to us, by the kind of object that they are about."""
+
+
 class UnknownStatus(Exception):
     """A status that means nothing to us: the event is kept, and a person looks at it."""
 
@@ -76,10 +93,47 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     """`evt_...`."""
     type: str
     """What happened."""
-    created: int
-    """When, in seconds since 1970."""
-    data: dict[str, msgspec.Raw]
-    """The object, as it stood then."""
+    created: int | datetime
+    """When, in seconds since 1970; a thin event writes it out."""
+    data: dict[str, msgspec.Raw] = {}
+    """The object, as it stood then; a thin event has none."""
+    object: str = "event"
+    """`event`, or `v2.core.event` of a thin one."""
+    api_version: str | None = None
+    """In which version the object is shown."""
+    livemode: bool | None = None
+    """Live or test mode."""
+    account: str | None = None
+    """The connected account that it is of, where an endpoint receives those of others."""
+    context: str | None = None
+    """The same of a thin event; the account is what comes last."""
+    related_object: dict[str, Any] | None = None
+    """What a thin event is about: `id`, `type`, `url`."""
+
+    @property
+    def is_thin(self) -> bool:
+        """Whether it names an object without showing it."""
+        return self.object == "v2.core.event"
+
+    @property
+    def kind(self) -> str:
+        """Its type, by the name that events which show their object have for it."""
+        return self.type.removeprefix("v1.") if self.is_thin else self.type
+
+    @property
+    def account_id(self) -> str:
+        """The account that it says to be of; empty where it names none."""
+        return self.account or (self.context or "").rpartition("/")[2]
+
+    def object_id(self) -> str:
+        """The id of the object that it names.
+
+        Raises:
+            LookupError, TypeError, msgspec.DecodeError: when it names none.
+        """
+        if self.is_thin:
+            return str((self.related_object or {})["id"])
+        return str(msgspec.json.decode(self.data["object"], type=dict[str, Any])["id"])
 
 
 class _Data(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,13 +172,22 @@ class Meaning(msgspec.Struct, frozen=True, kw_only=True):
     """Whether its type means anything to us."""
 
 
+def object_of(kind: str) -> str | None:
+    """Name the kind of object that events of a type are about; None for a type that means nothing to us."""
+    return next((name for name, kinds in _KINDS.items() if kind in kinds), None)
+
+
 def read(body: str, kind: str, *, tenant_id: str) -> Meaning:
     """Read an event that the account of a tenant sent.
 
     Raises:
         msgspec.DecodeError: when it has no object.
     """
-    found = msgspec.json.decode(body, type=_Whole).data.object
+    return meaning(msgspec.json.decode(body, type=_Whole).data.object, kind, tenant_id=tenant_id)
+
+
+def meaning(found: _Object, kind: str, *, tenant_id: str) -> Meaning:
+    """Read what an object means that an event of the account of a tenant is about."""
     match kind.split("."):
         case [
             "payment_intent",

@@ -90,6 +90,19 @@ class StripeReader:
         """Read the events since an instant that reached no webhook endpoint; Stripe keeps them for 30 days."""
         return await self._page("/v1/events", _since(since) | {"delivery_success": False}, cursor, dict)
 
+    async def object(self, kind: str, reference: str) -> _Object | None:
+        """Read an object by its kind (`payment_intent`) and id; None where the account has none of it.
+
+        Raises:
+            ProcessorUnavailable: when it cannot be had at the moment.
+        """
+        try:
+            return await self._get(f"/v1/{kind}s/{quote(reference, safe='')}", {})
+        except ProcessorUnavailable as fault:
+            if getattr(fault.__cause__, "http_status", None) == 404:
+                return None
+            raise
+
     async def movement(self, reference: str) -> _Object:
         """Read one balance transaction with what moved it.
 
