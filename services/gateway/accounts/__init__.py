@@ -5,10 +5,11 @@ from services.gateway.accounts.commands.moving import move_account
 from services.gateway.accounts.consumers import AccountConsumers
 from services.gateway.accounts.domain import ProcessorKind, config_of
 from services.gateway.accounts.guards import account_guards
-from services.gateway.accounts.routing import StripeAccounts, place_processors
+from services.gateway.accounts.routing import place_processors
 from services.gateway.accounts.secrets import KeyRing
 from services.gateway.accounts.sql.configs import ConfigStore
 from services.gateway.accounts.sql.owners import AccountStore
+from services.gateway.accounts.stripe_accounts import StripeAccounts
 from services.gateway.accounts.workers import account_workers
 
 __all__ = [

@@ -4,23 +4,14 @@ One circuit and one bulkhead per kind of processor, whatever the account: it is 
 at it. What is one account's own trouble, a refused key or a rate limit, counts for the guard of that account alone.
 """
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
-from functools import partial
-from typing import Any
-from uuid import UUID
-
-import msgspec
 
 from libs.common.clock import Clock
 from libs.common.errors import Transient
 from libs.common.observability.logging import get_logger
-from services.gateway.accounts.domain import Config, ProcessorKind, config_of, kind_of, route
-from services.gateway.accounts.guards import statement_turn
-from services.gateway.accounts.remembered import Remembered
-from services.gateway.accounts.secrets import KeyRing
-from services.gateway.accounts.sql.configs import ConfigStore
+from services.gateway.accounts.domain import ProcessorKind, kind_of
+from services.gateway.accounts.stripe_accounts import StripeAccounts
 from services.gateway.errors import ProcessorUnavailable
 from services.gateway.processors.port import (
     Answer,
@@ -35,10 +26,8 @@ from services.gateway.processors.port import (
     Refund,
     Void,
 )
-from services.gateway.processors.stripe import StripeAccount, StripeConnections, StripeProcessor, StripeReader
 from services.gateway.resilience import (
     AccountGuard,
-    AccountGuards,
     Bulkhead,
     Circuit,
     CircuitOpenError,
@@ -48,193 +37,6 @@ from services.gateway.resilience import (
 from services.gateway.settings import ProcessorSettings
 
 log = get_logger("gateway.processors")
-
-PLATFORM_TENANT = "00000000-0000-0000-0000-000000000001"
-"""Whom the platform's own Stripe account belongs to."""
-_ACCOUNTS_MAX = 1_000
-"""Accounts whose adapters are kept ready; the one that was used longest ago makes room."""
-_TENANTS_MAX = 10_000
-"""Tenants whose ways are remembered."""
-
-
-class WebhookAccount(msgspec.Struct, frozen=True, kw_only=True):
-    """Who sends webhooks to one address, and how they are verified."""
-
-    tenant_id: str
-    """Whose account it is."""
-    name: str
-    """The account's name in our books."""
-    secrets: tuple[str, ...]
-    """The secrets in force."""
-
-
-class StripeAccounts:
-    """The Stripe accounts of this place: the platform's own from the settings, those of tenants from their configurations."""
-
-    def __init__(
-        self,
-        *,
-        connections: StripeConnections,
-        platform: StripeAccount | None,
-        platform_webhook_secrets: Sequence[str],
-        store: ConfigStore,
-        keyring: KeyRing,
-        cache_seconds: float,
-        guards: AccountGuards,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._connections = connections
-        self._platform = platform
-        self._platform_webhook_secrets = tuple(platform_webhook_secrets)
-        self._store = store
-        self._keyring = keyring
-        self._guards = guards
-        self._adapters: Remembered[str, StripeProcessor] = Remembered(
-            size_max=_ACCOUNTS_MAX, seconds=cache_seconds, monotonic=monotonic
-        )
-        self._ways: Remembered[str, tuple[Config, ...]] = Remembered(
-            size_max=_TENANTS_MAX, seconds=cache_seconds, monotonic=monotonic
-        )
-
-    async def choose(self, *, tenant_id: str, currency: str, default: str) -> str:
-        """Name the processor that serves a tenant's payments in a currency."""
-        configs = self._ways.get(tenant_id)
-        if configs is None:
-            configs = tuple(await self._store.of_tenant(tenant_id))
-            self._ways.put(tenant_id, configs)
-        return route(configs, currency=currency, default=default)
-
-    async def adapter(self, name: str) -> StripeProcessor:
-        """The adapter of an account, with its key as it stands now, give or take the cache.
-
-        Raises:
-            ProcessorUnavailable: when this place does not have the account.
-            KeyUnreadable: when its key cannot be opened.
-        """
-        found = self._adapters.get(name)
-        if found is None:
-            account = await self._account(name)
-            found = StripeProcessor(
-                account,
-                self._connections.client(account),
-                partial(self._count, account),
-            )
-            self._adapters.put(name, found)
-        return found
-
-    async def webhooks(self, config_id: UUID | None) -> WebhookAccount | None:
-        """Who sends webhooks to an address: the platform's, or the one of a configuration; None when nobody does."""
-        if config_id is None:
-            return WebhookAccount(
-                tenant_id=PLATFORM_TENANT, name=ProcessorKind.STRIPE, secrets=self._platform_webhook_secrets
-            )
-        config = await self._store.find(config_id)
-        if config is None:
-            return None
-        secrets = tuple(self._unseal(config, sealed) for sealed in config.sealed_webhook_secrets)
-        return WebhookAccount(tenant_id=config.tenant_id, name=config.name, secrets=secrets)
-
-    async def movement(self, name: str, transaction_id: str) -> dict[str, Any]:
-        """Fetch a balance transaction of an account.
-
-        Raises:
-            ProcessorUnavailable: when it cannot be had at the moment.
-        """
-        return await (await self.reader(name)).movement(transaction_id)
-
-    async def client_secret(self, name: str, payment_ref: str) -> str:
-        """Fetch the client secret of a payment that waits for its customer; empty where there is none.
-
-        Raises:
-            ProcessorUnavailable: when it cannot be had at the moment.
-        """
-        if kind_of(name) is not ProcessorKind.STRIPE:
-            return ""
-        return await (await self.reader(name)).client_secret(payment_ref)
-
-    async def object(self, name: str, kind: str, reference: str) -> dict[str, Any] | None:
-        """Read an object of an account in the pinned version; None where the account has none of it.
-
-        Raises:
-            ProcessorUnavailable: when it cannot be had at the moment.
-        """
-        return await (await self.reader(name)).object(kind, reference)
-
-    async def is_live(self, name: str) -> bool | None:
-        """Return the mode of an account's key; None where this place has none.
-
-        Raises:
-            KeyUnreadable: when its key cannot be opened.
-        """
-        try:
-            return (await self.adapter(name)).is_live
-        except ProcessorUnavailable:
-            return None
-
-    async def reader(self, name: str) -> StripeReader:
-        """Who reads the statement of an account.
-
-        Raises:
-            ProcessorUnavailable: when this place does not have the account.
-            KeyUnreadable: when its key cannot be opened.
-        """
-        account = await self._account(name)
-
-        guard = self.guard(name, is_live=account.is_live)
-        return StripeReader(self._connections.client(account), partial(statement_turn, guard))
-
-    def guard(self, name: str, *, is_live: bool) -> AccountGuard:
-        """What protects one account: its pace and its own circuit."""
-        return self._guards.of(name, is_live=is_live)
-
-    async def identify(self, secret_key: str) -> str:
-        """Call Stripe for the account of a key; returns the id of the account.
-
-        Raises:
-            Invalid: when Stripe refuses the key.
-            ProcessorAccountUnreadable: when the key may not read its account.
-            ProcessorUnavailable: when Stripe does not.
-        """
-        account = StripeAccount(name=ProcessorKind.STRIPE, secret_key=secret_key)
-        return await StripeProcessor(account, self._connections.client(account)).account_id()
-
-    async def knows(self, secret_key: str, payment_ref: str) -> bool:
-        """Call Stripe for whether the account and mode of a key have a payment.
-
-        Raises:
-            ProcessorAccountUnreadable: when the key may not read payments.
-            ProcessorUnavailable: when Stripe does not answer at the moment.
-        """
-        account = StripeAccount(name=ProcessorKind.STRIPE, secret_key=secret_key)
-        return await StripeProcessor(account, self._connections.client(account)).knows(payment_ref)
-
-    def forget(self) -> None:
-        """Read everything anew: a configuration has changed in this process."""
-        self._adapters.forget()
-        self._ways.forget()
-        self._guards.forget()
-
-    def _count(self, account: StripeAccount) -> None:
-        self.guard(account.name, is_live=account.is_live).bucket.count()
-
-    async def _account(self, name: str) -> StripeAccount:
-        config_id = config_of(name)
-        if config_id is None:
-            if self._platform is None or name != self._platform.name:
-                raise ProcessorUnavailable(f"there is no processor {name} in this place")
-            return self._platform
-        config = await self._store.find(config_id)
-        if config is None:
-            raise ProcessorUnavailable(f"there is no processor {name} in this place")
-        return StripeAccount(
-            name=name,
-            secret_key=self._unseal(config, config.sealed_key),
-            payment_method=config.payment_method,
-            return_url=config.return_url,
-        )
-
-    def _unseal(self, config: Config, sealed: bytes) -> str:
-        return self._keyring.unseal(sealed, tenant_id=config.tenant_id, owner_id=config.id)
 
 
 class _Guard:

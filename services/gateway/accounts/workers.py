@@ -4,7 +4,7 @@ from libs.common.errors import PlatformError
 from libs.common.observability.logging import get_logger
 from libs.common.service import Worker
 from services.gateway.accounts.commands import Configs
-from services.gateway.accounts.routing import PLATFORM_TENANT
+from services.gateway.accounts.stripe_accounts import PLATFORM_TENANT
 from services.gateway.settings import StripeSettings
 
 log = get_logger("gateway.workers")
