@@ -30,6 +30,9 @@ class GroupCommit[T, R]:
 
     `isolates` says that items may be written twice without harm: of a group whose statement the database canceled, each is
     then written alone, since one of them may be what it cannot finish.
+
+    `drops_cancelled` says that an item whose caller was cancelled before its group began is not written: where that caller
+    was answered that nothing goes on after its deadline.
     """
 
     def __init__(
@@ -41,12 +44,14 @@ class GroupCommit[T, R]:
         writers: int = 1,
         isolates: bool = False,
         splits: bool = False,
+        drops_cancelled: bool = False,
     ) -> None:
         self._write = write
         self._group_max = group_max
         self._waiting_max = waiting_max
         self._isolates = isolates
         self._splits = splits
+        self._drops_cancelled = drops_cancelled
         self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
         self._writers_max = writers
         self._writers: set[asyncio.Task[None]] = set()
@@ -60,7 +65,8 @@ class GroupCommit[T, R]:
     async def submit(self, item: T) -> R:
         """Put one item into the next group and wait until that group is committed.
 
-        A caller that is cancelled does not cancel its item: the group is written all the same, and only its result is lost.
+        A caller that is cancelled does not cancel its item: the group is written all the same, and only its result is lost;
+        with `drops_cancelled` that is so once its group is being written.
 
         Raises:
             Overloaded: when `waiting_max` items wait already.
@@ -78,6 +84,10 @@ class GroupCommit[T, R]:
     async def _drain(self) -> None:
         while self._waiting:
             group = [self._waiting.popleft() for _ in range(self._share())]
+            if self._drops_cancelled:
+                group = [each for each in group if not each[1].cancelled()]
+                if not group:
+                    continue
             self._writing += len(group)
             try:
                 await self._write_group(group)

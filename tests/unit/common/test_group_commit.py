@@ -97,6 +97,30 @@ async def test_caller_that_goes_away_does_not_cancel_its_item() -> None:
     assert written == [7]
 
 
+async def test_caller_that_goes_away_before_its_group_takes_its_item_along_where_that_is_chosen() -> None:
+    written: list[list[int]] = []
+    gate = asyncio.Event()
+
+    async def write(items: Sequence[int]) -> Sequence[int | Exception]:
+        await gate.wait()
+        written.append(list(items))
+        return list(items)
+
+    group = GroupCommit(write, group_max=2, waiting_max=10, drops_cancelled=True)
+    tasks = [asyncio.create_task(group.submit(0))]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    tasks += [asyncio.create_task(group.submit(n)) for n in range(1, 6)]
+    await asyncio.sleep(0)
+    # The first one's group is being written; of the two whole groups behind it one is dropped.
+    for n in (0, 1, 2, 4):
+        tasks[n].cancel()
+    gate.set()
+    await group.flush()
+    assert written == [[0], [3], [5]]
+    assert [await tasks[3], await tasks[5]] == [3, 5]
+
+
 async def test_two_writers_are_never_more_than_two_and_both_take_what_waits() -> None:
     gates = [asyncio.Event() for _ in range(3)]
     begun: list[list[int]] = []

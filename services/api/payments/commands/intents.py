@@ -30,7 +30,14 @@ _CONFIRM_TRIES_MAX = 3
 _FRESH_MAX = 1000
 """Intents just created that are remembered until they are confirmed: most are, within moments, and by the same client. One
 read less of three round trips to the database."""
-_GROUPS: dict[str, Any] = {"group_max": 32, "waiting_max": 1000, "writers": 1, "isolates": True, "splits": True}
+_GROUPS: dict[str, Any] = {
+    "group_max": 32,
+    "waiting_max": 1000,
+    "writers": 1,
+    "isolates": True,
+    "splits": True,
+    "drops_cancelled": True,
+}
 """How many requests are committed together at most, and how many may wait: as many as this process has in progress."""
 _OK, _ACCEPTED = 200, 202
 
@@ -98,7 +105,8 @@ class PaymentCommands:
     """Decides about payment intents; every decision is saved with its key, its audit line and its messages.
 
     Requests that arrive while others are being committed are committed together; alone, one is committed at once. A request
-    that ends meanwhile is committed all the same, and its key shows it.
+    that ends while its group is committed is committed all the same, and its key shows it; one that ends before that has
+    done nothing, so that nobody is charged long after the answer was that it took too long.
     """
 
     def __init__(self, database: Database, *, clock: Clock, render: Render, answers: Answers) -> None:
