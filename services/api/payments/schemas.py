@@ -27,8 +27,8 @@ type ReturnUrl = Annotated[
     str,
     msgspec.Meta(
         max_length=2048,
-        # Printable, without spaces: it becomes a link.
-        pattern=r"^https?://[!-~]+$",
+        # Printable, without spaces: it becomes a link. Before its end `$` would also let a line break through.
+        pattern=r"^https?://[!-~]+(?!\n)$",
         description="Where the customer comes back to after proving who they are: an absolute http or https URL.",
     ),
 ]

@@ -40,7 +40,9 @@ async def test_last_named_place_is_sent(
     assert (await client.call("GET", f"/v1/payment-intents/{intent['id']}")).json["return_url"] == (sent or None)
 
 
-@pytest.mark.parametrize("wrong", ["shop.example/back", "javascript:alert(1)", "https://", "https://a b", 7])
+@pytest.mark.parametrize(
+    "wrong", ["shop.example/back", "javascript:alert(1)", "https://", "https://a b", f"{FIRST}\n", 7]
+)
 async def test_place_that_is_no_url_is_refused(api: Api, tenant_id: str, wrong: object) -> None:
     client = api.client(tenant_id)
     body = {"amount": "150.50", "currency": "BRL", "customer_ref": "c", "return_url": wrong}
