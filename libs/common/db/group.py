@@ -143,7 +143,11 @@ class GroupCommit[T, R]:
             if len(items) == 1:
                 return [fault]
             middle = len(items) // 2
-            return [*await self._half(items[:middle]), *await self._half(items[middle:])]
+            first, rest = await self._half(items[:middle]), items[middle:]
+            if isinstance(first[-1], Transient) and not isinstance(first[-1], StatementUnfinished):
+                # The database went away in between: each further half would only wait for it once more.
+                return [*first, *[first[-1]] * len(rest)]
+            return [*first, *await self._half(rest)]
 
     async def _half(self, items: Sequence[T]) -> Sequence[R | Exception]:
         try:

@@ -256,3 +256,22 @@ async def test_half_that_meets_an_outage_leaves_the_other_half_written() -> None
     results = await asyncio.gather(*(group.submit(n) for n in range(4)), return_exceptions=True)
     assert results[:2] == [0, 1]
     assert [type(result) for result in results[2:]] == [Unavailable] * 2
+
+
+async def test_database_that_goes_away_in_between_is_not_tried_for_each_half() -> None:
+    sizes: list[int] = []
+
+    async def write(items: Sequence[int]) -> Sequence[int | Exception]:
+        sizes.append(len(items))
+        if 9 not in items:
+            return list(items)
+        if len(items) > 4:
+            raise ValueError("9 cannot be written")
+        raise Unavailable("the database does not answer")
+
+    group: GroupCommit[int, int] = GroupCommit(write, group_max=100, waiting_max=100, splits=True)
+    results = await asyncio.gather(*(group.submit(n) for n in range(32)), return_exceptions=True)
+    # What was written before stays; of the rest, two halves of four, eight and sixteen items, nothing more is tried.
+    assert [result for result in results if isinstance(result, int)] == list(range(8))
+    assert all(isinstance(result, Unavailable) for result in results[8:])
+    assert sizes == [32, 16, 8, 8, 4]
