@@ -23,6 +23,7 @@ from services.gateway.accounts import (
     AccountStore,
     Configs,
     ConfigStore,
+    ConnectedAccounts,
     KeyRing,
     ProcessorKind,
     StripeAccounts,
@@ -92,6 +93,18 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         cache_seconds=stripe.gateway_config_cache_seconds,
         guards=account_guards(settings.processor, stripe, clock),
     )
+    platform = _platform_account(settings)
+    connected = (
+        None
+        if platform is None
+        else ConnectedAccounts(
+            connections=connections,
+            platform=platform,
+            webhook_secrets=stripe.stripe_connect_webhook_secrets,
+            store=configs,
+            cache_seconds=stripe.gateway_config_cache_seconds,
+        )
+    )
     processors, resolvers, circuits = place_processors(
         sandbox=sandbox,
         accounts=accounts,
@@ -133,7 +146,14 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         every=timedelta(seconds=stripe.stripe_statement_every_seconds),
         clock=clock,
     )
-    deciding = Configs(store=configs, keyring=keyring, clock=clock, identify=accounts.identify, knows=accounts.knows)
+    deciding = Configs(
+        store=configs,
+        keyring=keyring,
+        clock=clock,
+        identify=accounts.identify,
+        knows=accounts.knows,
+        mode_of=None if connected is None else connected.mode_of,
+    )
     for consumers in (
         OperationConsumers(
             commands,
@@ -158,6 +178,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         routes=webhook_routes(
             accounts,
             inbox,
+            connected=connected,
             body_bytes_max=stripe.stripe_webhook_bytes_max,
             tolerance_seconds=stripe.stripe_webhook_tolerance_seconds,
         ),

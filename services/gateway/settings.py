@@ -144,6 +144,8 @@ class StripeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How many gateways call the same accounts. They share no counts, so each makes only its part of the calls."""
     stripe_webhook_secrets: tuple[str, ...] = ()
     """What the platform's webhooks are signed with, the one before it included while it is rolled."""
+    stripe_connect_webhook_secrets: tuple[str, ...] = ()
+    """What the events of connected accounts are signed with, at the platform's endpoint for them."""
     stripe_webhook_tolerance_seconds: Annotated[int, between(1, 86_400)] = 300
     """How old a signature may be: Stripe's own default (its libraries, `DEFAULT_TOLERANCE`)."""
     stripe_webhook_bytes_max: Bytes = 262_144

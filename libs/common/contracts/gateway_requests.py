@@ -34,6 +34,12 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True):
     """When it was added."""
     updated_at: datetime
     """When it last changed."""
+    connected_account: str = ""
+    """The account that is connected to the platform, through whose key it is charged; empty: it has a key of its own."""
+    application_fee_bps: int = 0
+    """What the platform takes of each capture, in hundredths of a percent."""
+    application_fee_minor: int = 0
+    """And in minor units of the payment's currency."""
 
 
 class GatewayConfigList(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +86,12 @@ class AddGatewayConfig(Message, frozen=True, kw_only=True):
     """What is charged where a payment names nothing."""
     return_url: str = ""
     """Where customers come back to after proving who they are."""
+    connected_account: str = ""
+    """Instead of a key: the account, `acct_...`, that is connected to the platform, whose own key is used."""
+    application_fee_bps: int = 0
+    """What the platform takes of each capture through a connected account, in hundredths of a percent."""
+    application_fee_minor: int = 0
+    """And in minor units of the payment's currency."""
 
 
 @request(

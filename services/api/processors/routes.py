@@ -18,7 +18,7 @@ from libs.common.contracts.gateway_requests import (
     RotateGatewayKeys,
 )
 from libs.common.db import Database
-from services.api.errors import PaymentIntentNotFound
+from services.api.errors import OperatorRequired, PaymentIntentNotFound
 from services.api.http.bodies import BodyReader, require_storable
 from services.api.http.callers import Caller
 from services.api.http.controllers import Change, Resource, operation, resource_id
@@ -56,14 +56,16 @@ class Processors(Resource):
         operation_id="createGatewayConfig",
         summary="Charge through a processor account of one's own",
         description="New payments in its currencies go this way; the newest configuration that names a currency wins, "
-        "then the newest that names none, then the platform's own processor. Keys are sealed and never shown again.",
+        "then the newest that names none, then the platform's own processor. Keys are sealed and never shown again. An "
+        "operator of the platform may name an account that is connected to the platform's instead of a key, and what the "
+        "platform takes of each capture.",
         tags=["gateway"],
         body=CreateGatewayConfig,
         example={"processor": "stripe", "currencies": ["BRL"], "secret_key": "sk_test_51Mexample"},
         answer=GatewayConfigBody,
         permission=_WRITE,
         status=201,
-        refusals=(GatewayConfigConflict, ProcessorAccountUnreadable),
+        refusals=(GatewayConfigConflict, ProcessorAccountUnreadable, OperatorRequired),
         change=Change(AddGatewayConfig, "gateway.add_gateway_config", target="config_id"),
     )
     async def create_gateway_config(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
@@ -71,6 +73,9 @@ class Processors(Resource):
         require_storable(
             {f"/{name}": text for name, text in msgspec.structs.asdict(requested).items() if isinstance(text, str)}
         )
+        if requested.connected_account or requested.application_fee_bps or requested.application_fee_minor:
+            # What the platform takes, and through whose key, is for the platform to say.
+            await self.access.require_operator(caller, "connected_account")
         given = msgspec.structs.asdict(requested) | {"currencies": tuple(requested.currencies)}
         added = await self.ask(AddGatewayConfig(tenant_id=caller.tenant_id, config_id=resource_id(), **given))
         return json_answer(config_body(added), status=201, headers={"Cache-Control": "no-store"})

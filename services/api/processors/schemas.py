@@ -43,6 +43,23 @@ class CreateGatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     return_url: Annotated[
         str, msgspec.Meta(max_length=2000, description="Where customers come back to after proving who they are.")
     ] = ""
+    connected_account: Annotated[
+        str,
+        msgspec.Meta(
+            max_length=255,
+            description="Instead of a key: the Stripe account, `acct_...`, that is connected to the platform's.",
+        ),
+    ] = ""
+    application_fee_bps: Annotated[
+        int,
+        msgspec.Meta(
+            ge=0, le=10_000, description="What the platform takes of each capture, in hundredths of a percent."
+        ),
+    ] = 0
+    application_fee_minor: Annotated[
+        int,
+        msgspec.Meta(ge=0, le=99_999_999, description="And in minor units of the payment's currency."),
+    ] = 0
 
 
 class RotateKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -66,6 +83,9 @@ class GatewayConfigBody(msgspec.Struct, frozen=True, kw_only=True):
     """Where Stripe's webhooks are sent to, below the gateway's public address."""
     created_at: str
     updated_at: str
+    connected_account: str = ""
+    application_fee_bps: int = 0
+    application_fee_minor: int = 0
 
 
 class AttemptBody(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from services.gateway.accounts.commands.configs import Configs
 from services.gateway.accounts.commands.moving import move_account
+from services.gateway.accounts.connect import ConnectedAccounts
 from services.gateway.accounts.consumers import AccountConsumers
 from services.gateway.accounts.domain import ProcessorKind, config_of
 from services.gateway.accounts.guards import account_guards
@@ -17,6 +18,7 @@ __all__ = [
     "AccountStore",
     "ConfigStore",
     "Configs",
+    "ConnectedAccounts",
     "KeyRing",
     "ProcessorKind",
     "StripeAccounts",

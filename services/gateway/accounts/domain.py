@@ -43,6 +43,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """What is charged where a payment names nothing."""
     return_url: str
     """Where customers come back to."""
+    connected_account: str = ""
+    """The account that is connected to the platform, through whose key it is charged; empty: it has a key of its own."""
+    application_fee_bps: int = 0
+    """What the platform takes of each capture, in hundredths of a percent."""
+    application_fee_minor: int = 0
+    """And in minor units of the payment's currency."""
     created_at: datetime
     """When it was added."""
     updated_at: datetime
@@ -125,7 +131,16 @@ def shown(config: Config) -> GatewayConfig:
         webhook_secret_last4=config.webhook_last4,
         payment_method=config.payment_method,
         return_url=config.return_url,
-        webhook_path=f"/webhooks/stripe/{config.id}" if config.processor is ProcessorKind.STRIPE else "",
+        webhook_path=_webhook_path(config),
+        connected_account=config.connected_account,
+        application_fee_bps=config.application_fee_bps,
+        application_fee_minor=config.application_fee_minor,
         created_at=config.created_at,
         updated_at=config.updated_at,
     )
+
+
+def _webhook_path(config: Config) -> str:
+    if config.processor is not ProcessorKind.STRIPE:
+        return ""
+    return f"/webhooks/stripe/{'connect' if config.connected_account else config.id}"

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+from services.gateway.accounts.connect import through_platform
 from services.gateway.accounts.domain import Config, ProcessorKind, config_of, kind_of, route
 from services.gateway.accounts.guards import statement_turn
 from services.gateway.accounts.remembered import Remembered
@@ -194,6 +195,8 @@ class StripeAccounts:
         config = await self._store.find(config_id)
         if config is None:
             raise ProcessorUnavailable(f"there is no processor {name} in this place")
+        if config.connected_account:
+            return through_platform(config, self._platform)
         return StripeAccount(
             name=name,
             secret_key=self._unseal(config, config.sealed_key),

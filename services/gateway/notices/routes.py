@@ -15,9 +15,9 @@ from libs.common.ids import parse_id
 from libs.common.observability.logging import get_logger
 from libs.common.web.errors import HttpProblem
 from services.gateway import metrics
-from services.gateway.accounts import StripeAccounts
+from services.gateway.accounts import ConnectedAccounts, StripeAccounts
 from services.gateway.errors import WebhookForged, WebhookMalformed, WebhookStale, WebhookTooLarge
-from services.gateway.notices.commands.events import StripeInbox
+from services.gateway.notices.commands.events import StripeInbox, named_account
 from services.gateway.processors.stripe import NotGenuine, verify
 
 log = get_logger("gateway.webhooks")
@@ -34,12 +34,38 @@ _REFUSALS: Mapping[str, tuple[type[HttpProblem], str]] = MappingProxyType(
 
 
 def webhook_routes(
-    accounts: StripeAccounts, inbox: StripeInbox, *, body_bytes_max: int, tolerance_seconds: int
+    accounts: StripeAccounts,
+    inbox: StripeInbox,
+    *,
+    connected: ConnectedAccounts | None,
+    body_bytes_max: int,
+    tolerance_seconds: int,
 ) -> list[HTTPRouteHandler]:
-    """Build the two addresses of the platform's own account, and those of the accounts of tenants."""
+    """Build the two addresses of the platform's own account, those of connected accounts, and those of tenants' accounts."""
 
-    async def take(request: Request[Any, Any, Any], config_id: UUID | None) -> Response[bytes]:
+    async def keep_connected(request: Request[Any, Any, Any]) -> None:
+        """Keep an event for each configuration of the account that it names; of an account of nobody it is ignored."""
+        if connected is None:
+            raise NotFound("this place has no platform of Stripe")
+        body = await _body(request, body_bytes_max)
+        header = request.headers.get("Stripe-Signature", "")
+        text = verify(body, header, connected.webhook_secrets, tolerance_seconds=tolerance_seconds)
+        account, is_live = named_account(text)
+        # An endpoint of live mode gets the events of test mode too.
+        whose = await connected.whose(account) if is_live is connected.is_live else []
+        for tenant_id, processor in whose:
+            await inbox.keep(text, tenant_id=tenant_id, processor=processor)
+        if not whose:
+            log.warning("webhook.of_nobody", account=account, is_live=is_live)
+
+    async def take(
+        request: Request[Any, Any, Any], config_id: UUID | None, *, is_connect: bool = False
+    ) -> Response[bytes]:
         try:
+            if is_connect:
+                await keep_connected(request)
+                metrics.WEBHOOKS_KEPT.inc()
+                return Response(b'{"received":true}', media_type="application/json")
             body = await _body(request, body_bytes_max)
             account = await accounts.webhooks(config_id)
             if account is None:
@@ -66,6 +92,16 @@ def webhook_routes(
         return await take(request, None)
 
     @post(
+        ["/webhooks/stripe/connect", "/v1/webhooks/stripe/connect"],
+        status_code=200,
+        operation_id="stripeConnectWebhook",
+        summary="Events of the Stripe accounts that are connected to the platform's",
+        tags=["webhooks"],
+    )
+    async def stripe_connect_webhook(request: Request[Any, Any, Any]) -> Response[bytes]:
+        return await take(request, None, is_connect=True)
+
+    @post(
         ["/webhooks/stripe/{config_id:str}", "/v1/webhooks/stripe/{config_id:str}"],
         status_code=200,
         operation_id="stripeAccountWebhook",
@@ -78,7 +114,7 @@ def webhook_routes(
             raise NotFound("there is no such gateway configuration")
         return await take(request, found)
 
-    handlers: list[Any] = [stripe_webhook, stripe_account_webhook]
+    handlers: list[Any] = [stripe_webhook, stripe_connect_webhook, stripe_account_webhook]
     return handlers
 
 

@@ -207,6 +207,27 @@ GATEWAY_CONFIGS = sa.Table(
     sa.Column(
         "return_url", sa.Text, nullable=False, comment="Where customers come back to after proving who they are."
     ),
+    sa.Column(
+        "connected_account",
+        sa.Text,
+        nullable=False,
+        server_default="",
+        comment="The account connected to the platform, instead of a key; or empty.",
+    ),
+    sa.Column(
+        "application_fee_bps",
+        sa.Integer,
+        nullable=False,
+        server_default="0",
+        comment="What the platform takes of a capture, in hundredths of a percent.",
+    ),
+    sa.Column(
+        "application_fee_minor",
+        sa.BigInteger,
+        nullable=False,
+        server_default="0",
+        comment="And in minor units of its currency.",
+    ),
     sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, comment="When it was added."),
     sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False, comment="When it last changed."),
     sa.Column(

@@ -184,6 +184,7 @@ OTHER: dict[str, str] = {
     "PROVIDER": "fake",
     "LOG_LEVEL": "ERROR",
     "STRIPE_WEBHOOK_SECRETS": f"{token_hex(16)},{token_hex(16)}",
+    "STRIPE_CONNECT_WEBHOOK_SECRETS": f"{token_hex(16)},{token_hex(16)}",
 }
 """Values that are not the default, where one more than the default will not do."""
 

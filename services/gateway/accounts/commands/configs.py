@@ -33,6 +33,11 @@ _WEBHOOK_SECRET = re.compile(r"whsec_[A-Za-z0-9_+/=-]{8,240}\Z", re.ASCII)
 _PAYMENT_METHOD = re.compile(r"pm_[A-Za-z0-9_]{1,250}\Z", re.ASCII)
 _WEBHOOK_SECRETS_KEPT = 2
 """The current secret and the one before it, as Stripe signs with both while one is rolled."""
+_ACCOUNT = re.compile(r"acct_[A-Za-z0-9]{8,240}\Z", re.ASCII)
+_FEE_BPS_MAX = 10_000
+"""All of it."""
+_FEE_MINOR_MAX = 99_999_999
+"""Stripe's largest charge."""
 _RETURN_URL_MAX = 2_000
 
 
@@ -47,16 +52,19 @@ class Configs:
         clock: Clock,
         identify: Callable[[str], Awaitable[str]] | None = None,
         knows: Callable[[str, str], Awaitable[bool]] | None = None,
+        mode_of: Callable[[str], Awaitable[bool]] | None = None,
     ) -> None:
         """`identify` calls Stripe for the account of a key; without it, which account a configuration has is left to be looked up.
 
-        `knows` calls Stripe for whether a key's account has a payment.
+        `knows` calls Stripe for whether a key's account has a payment; `mode_of` sees that an account is connected to the
+        platform, and returns whether it is charged in live mode.
         """
         self._store = store
         self._keyring = keyring
         self._clock = clock
         self._identify = identify
         self._knows = knows
+        self._mode_of = mode_of
         self._looked_up = UUID(int=0)
 
     async def add(self, request: AddGatewayConfig) -> GatewayConfig:
@@ -86,6 +94,9 @@ class Configs:
             webhook_last4=request.webhook_secret[-4:],
             payment_method=request.payment_method,
             return_url=request.return_url,
+            connected_account=request.connected_account,
+            application_fee_bps=request.application_fee_bps,
+            application_fee_minor=request.application_fee_minor,
             created_at=now,
             updated_at=now,
         )
@@ -112,7 +123,11 @@ class Configs:
         if known is None or known.tenant_id != request.tenant_id or known.deleted_at is not None:
             raise GatewayConfigNotFound(f"there is no gateway configuration {request.config_id}")
         violations = _keys_violations(request.secret_key, request.webhook_secret)
-        if known.processor is ProcessorKind.SANDBOX or not (request.secret_key or request.webhook_secret):
+        if (
+            known.processor is ProcessorKind.SANDBOX
+            or known.connected_account
+            or not (request.secret_key or request.webhook_secret)
+        ):
             violations.append(("/secret_key", "must be given, or webhook_secret, of a configuration that has keys"))
         _refuse(violations)
         changes: dict[str, object] = {"updated_at": self._clock.now()}
@@ -157,6 +172,16 @@ class Configs:
 
     async def _owned(self, config: Config, secret_key: str) -> Ownership | None:
         """Call Stripe for the account of a new key; None where there is none. Never called inside a transaction."""
+        if config.connected_account:
+            if self._mode_of is None:
+                _refuse([("/connected_account", "needs the platform's own key (STRIPE_SECRET_KEY)")])
+            assert self._mode_of is not None
+            return Ownership(
+                account_id=config.connected_account,
+                is_live=await self._mode_of(config.connected_account),
+                tenant_id=config.tenant_id,
+                processor=config.name,
+            )
         if self._identify is None or not secret_key or config.processor is not ProcessorKind.STRIPE:
             return None
         return Ownership(
@@ -175,7 +200,9 @@ class Configs:
         configs = await self._store.unidentified(after=self._looked_up, limit=_LOOKED_UP_MAX)
         for config in configs:
             try:
-                key = self._keyring.unseal(config.sealed_key, tenant_id=config.tenant_id, owner_id=config.id)
+                key = ""
+                if config.sealed_key:
+                    key = self._keyring.unseal(config.sealed_key, tenant_id=config.tenant_id, owner_id=config.id)
                 if (owned := await self._owned(config, key)) is not None:
                     await self._store.own(owned, at=self._clock.now())
             except GatewayConfigConflict as fault:
@@ -261,14 +288,32 @@ def _checked(request: AddGatewayConfig) -> ProcessorKind:
     violations += _keys_violations(request.secret_key, request.webhook_secret)
     if kind is ProcessorKind.SANDBOX and (request.secret_key or request.webhook_secret):
         violations.append(("/secret_key", "must be empty: the sandbox has no keys"))
-    if kind is ProcessorKind.STRIPE and not request.secret_key:
-        violations.append(("/secret_key", "is required"))
+    violations += _connect_violations(request, kind)
     if request.payment_method and not _PAYMENT_METHOD.match(request.payment_method):
         violations.append(("/payment_method", "must be a payment method of the processor, such as pm_card_visa"))
     if request.return_url and not _is_url(request.return_url):
         violations.append(("/return_url", "must be an absolute http or https URL"))
     _refuse(violations)
     return kind
+
+
+def _connect_violations(request: AddGatewayConfig, kind: ProcessorKind) -> list[tuple[str, str]]:
+    violations = []
+    if request.connected_account:
+        if kind is not ProcessorKind.STRIPE or not _ACCOUNT.match(request.connected_account):
+            violations.append(("/connected_account", "must be an account of Stripe: acct_..."))
+        if request.secret_key or request.webhook_secret:
+            violations.append(("/secret_key", "must be empty, as webhook_secret, where connected_account is given"))
+    elif kind is ProcessorKind.STRIPE and not request.secret_key:
+        violations.append(("/secret_key", "is required"))
+    bps, minor = request.application_fee_bps, request.application_fee_minor
+    if (bps or minor) and not request.connected_account:
+        violations.append(("/application_fee_bps", "is taken through a connected account only"))
+    if not 0 <= bps <= _FEE_BPS_MAX:
+        violations.append(("/application_fee_bps", f"must be 0 to {_FEE_BPS_MAX}"))
+    if not 0 <= minor <= _FEE_MINOR_MAX:
+        violations.append(("/application_fee_minor", f"must be 0 to {_FEE_MINOR_MAX}"))
+    return violations
 
 
 def _keys_violations(secret_key: str, webhook_secret: str) -> list[tuple[str, str]]:

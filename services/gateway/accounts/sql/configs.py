@@ -47,6 +47,13 @@ UPDATE gateway_configs
 # Deleted ones too: their payments are still captured and refunded, so their keys must outlive the earlier master key.
 _ALL = Statement("SELECT {columns} FROM gateway_configs ORDER BY id", columns=_COLUMNS)
 
+# Deleted ones too: events about their payments still come. Once every few seconds for an account, so without an index.
+_CONNECTED = Statement(
+    """
+SELECT tenant_id, 'stripe:' || id AS processor FROM gateway_configs WHERE connected_account = :account_id ORDER BY id
+"""
+)
+
 # Only over what was read: keys that were rotated meanwhile stay.
 _RESEAL = Statement(
     """
@@ -147,6 +154,11 @@ class ConfigStore:
     async def of_tenant(self, tenant_id: str) -> list[Config]:
         """Read a tenant's configurations, deleted ones included, newest first."""
         return [_config(row) for row in await _OF_TENANT.fetch(self._database, tenant_id=tenant_id)]
+
+    async def connected(self, account_id: str) -> list[tuple[str, str]]:
+        """Read the tenant and the name in attempts of each configuration of a connected account."""
+        rows = await _CONNECTED.fetch(self._database, account_id=account_id)
+        return [(row["tenant_id"], row["processor"]) for row in rows]
 
     async def find(self, config_id: UUID) -> Config | None:
         """Read a configuration by its id, deleted or not: its payments are still captured and refunded."""

@@ -69,6 +69,19 @@ type FetchMovement = Callable[[str, str], Awaitable[dict[str, Any]]]
 cannot."""
 
 
+def named_account(body: str) -> tuple[str, bool]:
+    """Read which connected account an event names, empty where none, and whether it is of live mode.
+
+    Raises:
+        NotGenuine: `malformed`, when it is not an event at all.
+    """
+    try:
+        envelope = msgspec.json.decode(body, type=Envelope)
+    except (msgspec.DecodeError, RecursionError) as fault:
+        raise NotGenuine("malformed") from fault
+    return envelope.account_id, bool(envelope.livemode)
+
+
 class StripeInbox:
     """Keeps events and works on them."""
 

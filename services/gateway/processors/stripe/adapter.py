@@ -35,6 +35,7 @@ from services.gateway.processors.port import (
 from services.gateway.processors.stripe.amounts import UnsupportedAmount, to_stripe
 from services.gateway.processors.stripe.client import StripeAccount
 from services.gateway.processors.stripe.failures import Failure, MustBeRead, error_code, failure
+from services.gateway.processors.stripe.fees import application_fee
 from services.gateway.processors.stripe.methods import charged
 from services.gateway.processors.stripe.states import StripeObject, held, released, returned, taken
 
@@ -101,6 +102,7 @@ class StripeProcessor:
                 "metadata": _metadata(request, attempt=request.idempotency_key, customer_ref=request.customer_ref),
                 "expand": _EXPAND,
             }
+            params |= self._fee(request)
             if return_url := request.return_url or self._account.return_url:
                 params["return_url"] = return_url
             return await self._call("post", _INTENTS, params, request)
@@ -118,6 +120,8 @@ class StripeProcessor:
 
         async def take() -> StripeObject:
             params: Any = {"amount_to_capture": to_stripe(request.amount_minor, request.currency), "expand": _EXPAND}
+            # Of what is captured, which may be less than was held.
+            params |= self._fee(request)
             return await self._call("post", f"{_intent(request.gateway_ref)}/capture", params, request)
 
         return await self._answer(
@@ -227,6 +231,9 @@ class StripeProcessor:
             what = "is refused by Stripe"
             raise Invalid(f"secret_key {what}", errors=(("/secret_key", what),)) from fault
         except stripe.PermissionError as fault:
+            if self._account.connected_account:
+                what = "must be an account that is connected to the platform's"
+                raise Invalid(f"connected_account {what}", errors=(("/connected_account", what),)) from fault
             what = f"must be a key that may read its own account: Stripe refuses GET {path}"
             raise ProcessorAccountUnreadable(f"secret_key {what}", errors=(("/secret_key", what),)) from fault
         except (stripe.StripeError, aiohttp.ClientError, OSError, TimeoutError) as fault:
@@ -269,6 +276,18 @@ class StripeProcessor:
                 return otherwise if found is None else _decided(understand(found), otherwise)
         except TimeoutError:
             return Unknown(reason=UnknownReason.TIMEOUT)
+
+    def _fee(self, request: Authorize | Capture) -> dict[str, int]:
+        account = self._account
+        if not account.connected_account:
+            return {}
+        fee = application_fee(
+            request.amount_minor,
+            request.currency,
+            bps=account.application_fee_bps,
+            fixed_minor=account.application_fee_minor,
+        )
+        return {"application_fee_amount": fee} if fee else {}
 
     async def _call(
         self,

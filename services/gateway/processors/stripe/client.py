@@ -27,6 +27,13 @@ class StripeAccount(msgspec.Struct, frozen=True, kw_only=True):
     return_url: str = ""
     """Where the customer comes back to after proving who they are; empty: Stripe's client library leads the way."""
 
+    connected_account: str = ""
+    """The account that the key's platform acts for: each call names it in `Stripe-Account`; empty: the key's own."""
+    application_fee_bps: int = 0
+    """What the platform takes of each capture, in hundredths of a percent."""
+    application_fee_minor: int = 0
+    """And in minor units of the payment's currency."""
+
     @property
     def is_live(self) -> bool:
         """Live or test mode, which have limits of their own; Stripe refuses a key whose prefix is not true."""
@@ -67,6 +74,7 @@ class StripeConnections:
         assert self._http is not None, "the pool is not open"
         return stripe.StripeClient(
             account.secret_key,
+            stripe_account=account.connected_account or None,
             stripe_version=API_VERSION,
             base_addresses={"api": self._api_base},
             max_network_retries=0,

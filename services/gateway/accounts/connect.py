@@ -1,0 +1,85 @@
+"""Accounts that are connected to the platform's own: charged through its key, and reported at one endpoint."""
+
+import time
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from services.gateway.accounts.domain import Config
+from services.gateway.accounts.remembered import Remembered
+from services.gateway.accounts.sql.configs import ConfigStore
+from services.gateway.errors import ProcessorUnavailable
+from services.gateway.processors.stripe import StripeAccount, StripeConnections, StripeProcessor
+
+_ACCOUNTS_MAX = 10_000
+"""Accounts of which it is remembered whose they are."""
+
+
+class ConnectedAccounts:
+    """What the platform knows of the accounts that are connected to its own."""
+
+    def __init__(
+        self,
+        *,
+        connections: StripeConnections,
+        platform: StripeAccount,
+        webhook_secrets: Sequence[str],
+        store: ConfigStore,
+        cache_seconds: float,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._connections = connections
+        self._platform = platform
+        self._store = store
+        self._whose: Remembered[str, list[tuple[str, str]]] = Remembered(
+            size_max=_ACCOUNTS_MAX, seconds=cache_seconds, monotonic=monotonic
+        )
+        self.webhook_secrets = tuple(webhook_secrets)
+        """What the events of all of them are signed with."""
+
+    @property
+    def is_live(self) -> bool:
+        """Whether they are charged in live mode: as the platform's own key."""
+        return self._platform.is_live
+
+    async def mode_of(self, account_id: str) -> bool:
+        """See that an account is connected; returns whether it is charged in live mode.
+
+        Raises:
+            Invalid: when it is not connected.
+            ProcessorUnavailable: when Stripe does not answer at the moment.
+        """
+        account = msgspec.structs.replace(self._platform, connected_account=account_id)
+        named = await StripeProcessor(account, self._connections.client(account)).account_id()
+        if named != account_id:
+            raise ProcessorUnavailable(f"Stripe names {named} for the connected account {account_id}")
+        return self.is_live
+
+    async def whose(self, account_id: str) -> list[tuple[str, str]]:
+        """Read whose an account is: the tenant and the name in attempts of each of its configurations."""
+        found = self._whose.get(account_id)
+        if found is None:
+            found = await self._store.connected(account_id)
+            # Whoever is added while its first events come must not wait for the cache.
+            if found:
+                self._whose.put(account_id, found)
+        return found
+
+
+def through_platform(config: Config, platform: StripeAccount | None) -> StripeAccount:
+    """Return what a configuration of a connected account is charged with: the platform's key, and its own all else.
+
+    Raises:
+        ProcessorUnavailable: when this place has no platform of Stripe.
+    """
+    if platform is None:
+        raise ProcessorUnavailable("the platform's own key (STRIPE_SECRET_KEY) is not set")
+    return StripeAccount(
+        name=config.name,
+        secret_key=platform.secret_key,
+        payment_method=config.payment_method,
+        return_url=config.return_url,
+        connected_account=config.connected_account,
+        application_fee_bps=config.application_fee_bps,
+        application_fee_minor=config.application_fee_minor,
+    )

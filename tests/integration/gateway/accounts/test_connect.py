@@ -1,0 +1,105 @@
+"""Tenants whose accounts are connected to one platform: one key, payments apart, the platform's fee on each."""
+
+import aio_pika
+import msgspec
+import pytest
+
+from deploy.fake_stripe import running_fake_stripe
+from deploy.fake_stripe.webhooks import create_endpoint
+from libs.common.contracts.gateway import AuthorizePayment, CapturePayment
+from libs.common.contracts.gateway_requests import AddGatewayConfig, GatewayConfig, RotateGatewayKeys
+from libs.common.errors import Invalid
+from libs.common.ids import new_id
+from services.gateway.accounts import Configs, ConfigStore, KeyRing
+from services.gateway.accounts.connect import ConnectedAccounts
+from services.gateway.processors.stripe import StripeAccount, StripeConnections
+from services.gateway.settings import LOCAL_ENCRYPTION_KEY, Settings
+from tests.integration.gateway.conftest import serving
+from tests.integration.gateway.test_service import Api
+from tests.support.brokers import administrator
+from tests.support.databases import TestDatabase
+
+
+async def test_two_tenants_of_one_platform_are_charged_apart(
+    gateway_database: TestDatabase, stripe_settings: Settings, clock: object
+) -> None:
+    platform = f"sk_test_{new_id().hex}"
+    async with running_fake_stripe() as fake, gateway_database.open("gateway") as database:
+        base = f"http://127.0.0.1:{stripe_settings.http.http_port}"
+        endpoint = create_endpoint(
+            fake.account(platform),
+            {"url": f"{base}/webhooks/stripe/connect", "enabled_events": ["*"], "connect": "true"},
+        )
+        stripe = msgspec.structs.replace(
+            stripe_settings.stripe,
+            stripe_api_base=fake.url,
+            stripe_secret_key=platform,
+            stripe_connect_webhook_secrets=(endpoint["secret"],),
+            stripe_statement_every_seconds=0.2,
+        )
+        connections, store = StripeConnections(api_base=fake.url), ConfigStore(database)
+        connected = ConnectedAccounts(
+            connections=connections,
+            platform=StripeAccount(name="stripe", secret_key=platform),
+            webhook_secrets=(),
+            store=store,
+            cache_seconds=1,
+        )
+        configs = Configs(
+            store=store,
+            keyring=KeyRing(LOCAL_ENCRYPTION_KEY),
+            clock=clock,  # type: ignore[arg-type]
+            mode_of=connected.mode_of,
+        )
+        shops = [f"sk_test_{new_id().hex}" for _ in range(2)]
+        tenants = [f"tenant-{new_id().hex[-12:]}" for _ in shops]
+
+        def adding(tenant_id: str, account: str) -> AddGatewayConfig:
+            return AddGatewayConfig(
+                tenant_id=tenant_id,
+                config_id=new_id(),
+                processor="stripe",
+                connected_account=account,
+                application_fee_bps=250,
+                application_fee_minor=15,
+                payment_method="pm_card_visa",
+            )
+
+        async with connections.open():
+            stranger = fake.account(f"sk_test_{new_id().hex}").account_id
+            with pytest.raises(Invalid) as refused:
+                await configs.add(adding(tenants[0], stranger))
+            assert refused.value.errors[0][0] == "/connected_account"
+            books = [fake.connect(shop, to=platform) for shop in shops]
+            added: list[GatewayConfig] = [
+                await configs.add(adding(tenant, each.account_id)) for tenant, each in zip(tenants, books, strict=True)
+            ]
+        assert added[0].webhook_path == "/webhooks/stripe/connect"
+        with pytest.raises(Invalid):
+            await configs.rotate(
+                RotateGatewayKeys(tenant_id=tenants[0], config_id=added[0].id, secret_key=f"sk_test_{new_id().hex}")
+            )
+        async with serving(msgspec.structs.replace(stripe_settings, stripe=stripe)):
+            connection = await aio_pika.connect(administrator(stripe_settings.broker.rabbitmq_url))
+            async with connection:
+                for tenant, own in zip(tenants, books, strict=True):
+                    api = Api(await connection.channel(), tenant)
+                    await api.listen()
+                    intent = new_id()
+                    await api.send(AuthorizePayment(payment_intent_id=intent, amount_minor=10_000, currency="BRL"))
+                    _, _, held = await api.outcome_of(intent, "payment.authorized")
+                    reference = held["gateway_ref"]
+                    assert list(own.payment_intents) == [reference]
+                    assert own.payment_intents[reference]["application_fee_amount"] == 265
+                    await api.send(
+                        CapturePayment(
+                            payment_intent_id=intent, amount_minor=4_000, currency="BRL", gateway_ref=reference
+                        )
+                    )
+                    await api.outcome_of(intent, "payment.captured")
+                    _, event, moved = await api.outcome_of(intent, "processor_movement.recorded")
+                    assert event.tenant_id == tenant
+                    # 2.5 percent of what was captured, and 0.15.
+                    assert {"kind": "platform", "direction": "out", "amount_minor": 115} in moved["fees"]
+        earned = [each["amount"] for each in fake.account(platform).balance_transactions.values()]
+        assert earned == [115, 115]
