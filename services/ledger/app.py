@@ -68,7 +68,15 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     )
     for consumers in (
         AccountConsumers(AccountCommands(database, clock=clock), AccountQueries(database)),
-        PaymentConsumers(PaymentCommands(database, clock=clock, cache=cache, quote_of=known_quote)),
+        PaymentConsumers(
+            PaymentCommands(
+                database,
+                clock=clock,
+                cache=cache,
+                quote_of=known_quote,
+                band_percent=settings.exchange.conversion_band_percent,
+            )
+        ),
         RoleConsumers(RoleCommands(database, clock=clock)),
         EntryConsumers(EntryCommands(database, service, clock=clock), EntryQueries(database)),
         BalanceConsumers(BalanceQueries(database)),

@@ -33,7 +33,7 @@ SUSPENDED = Counter(
 )
 EXCHANGES_FAR_OFF = Counter(
     "ledger_exchanges_far_off_total",
-    "Movements that the processor exchanged at a rate more than a tenth off the known one: alert above zero.",
+    "Movements that the processor exchanged at a rate more than CONVERSION_BAND_PERCENT off the known one: alert above zero.",
 )
 HOLDS_EXPIRED = Counter("ledger_holds_expired_total", "Holds whose time was over when they were let go.")
 VERIFIED_ENTRIES = Counter("ledger_verified_entries_total", "Entries that the verifier recomputed.")

@@ -35,7 +35,9 @@ class ExchangeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How money is exchanged in the books."""
 
     conversion_band_percent: Annotated[int, between(1, 1000)] = 10
-    """How far what a conversion has received may be from its worth at the known rate; further off it is refused."""
+    """How far what a conversion has received may be from its worth at the known rate; further off it is refused.
+
+    A processor's own exchange that is further off is booked, and an alarm."""
 
 
 class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True):

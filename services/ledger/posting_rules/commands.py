@@ -41,9 +41,16 @@ class PaymentCommands:
     """What one ledger process posts of payments; several processes may post for the same tenants."""
 
     def __init__(
-        self, database: Database, *, clock: Clock, cache: BalanceCache | None = None, quote_of: QuoteOf | None = None
+        self,
+        database: Database,
+        *,
+        clock: Clock,
+        cache: BalanceCache | None = None,
+        quote_of: QuoteOf | None = None,
+        band_percent: int = 10,
     ) -> None:
         self._database = database
+        self._band_percent = band_percent
         self._clock = clock
         self._cache = cache
         self._quote_of = quote_of
@@ -88,7 +95,7 @@ class PaymentCommands:
                 quoted = await self._quote_of(
                     tx, correlation.tenant_id, moved.source_currency, moved.currency, moved.occurred_at
                 )
-                if quoted is not None and is_far_off(moved, quoted):
+                if quoted is not None and is_far_off(moved, quoted, percent=self._band_percent):
                     metrics.EXCHANGES_FAR_OFF.inc()
                     log.error(
                         "movement.exchange_far_off",

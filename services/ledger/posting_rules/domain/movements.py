@@ -10,7 +10,6 @@ nothing is gained. Money that can be paid out is an entry of its own.
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from fractions import Fraction
 from types import MappingProxyType
 from uuid import UUID
 
@@ -44,9 +43,6 @@ _OF_ACCOUNT: Mapping[MovementKind, Role] = MappingProxyType(
     }
 )
 """What meets a movement of the account itself."""
-
-_BAND = Fraction(1, 10)
-"""How far the processor's rate may be from the known one: its margin is 1 to 2 percent, a rate of yesterday a few more."""
 
 FEE_ROLES: Mapping[FeeKind, Role] = MappingProxyType(
     {
@@ -128,10 +124,13 @@ def movement_entries(chart: Chart, moved: Movement) -> tuple[Entry, ...]:
     return settled + _entry(chart, moved, EntryKind.MOVEMENT_EXCHANGED, moved.source_currency, exchanged)
 
 
-def is_far_off(moved: Movement, quoted: Quote) -> bool:
-    """Return whether a movement was exchanged at a rate outside a band of a tenth around the one that is known."""
+def is_far_off(moved: Movement, quoted: Quote, *, percent: int) -> bool:
+    """Return whether a movement was exchanged at a rate more than `percent` off the one that is known.
+
+    A processor's margin is 1 to 2 percent, a rate of yesterday a few more; one minor unit may always be rounding.
+    """
     known = abs(quoted.worth(moved.source_amount_minor))
-    return abs(abs(moved.amount_minor) - known) > known * _BAND + 1
+    return abs(abs(moved.amount_minor) - known) > known * percent / 100 + 1
 
 
 def available_entries(chart: Chart, moved: Movement) -> tuple[Entry, ...]:

@@ -16,11 +16,14 @@ from libs.common.contracts.gateway_movements import Direction, MovementKind
 from libs.common.contracts.ledger import EntryKind
 from libs.common.contracts.ledger_errors import EntryConflict
 from libs.common.contracts.ledger_money import RecordExchangeRate
+from libs.common.db import Database
 from libs.common.errors import Invalid
 from libs.common.ids import derived_id, new_id
 from libs.common.messaging import Received
 from libs.common.observability.correlation import Correlation
 from services.ledger import metrics
+from services.ledger.exchange import known_quote
+from services.ledger.posting_rules import PaymentCommands, PaymentConsumers
 from services.ledger.posting_rules.domain.movement_story import (
     INTENT,
     MOVEMENT_STORIES,
@@ -198,6 +201,24 @@ async def test_exchange_far_off_the_known_rate_is_an_alarm_and_booked(
     await handle(ledger, event(moved, tenant_id, clock))
     assert metric.get() == before + alarms
     assert (await standing(ledger, tenant_id))["PROCESSOR_PENDING BRL"] == bought
+
+
+@pytest.mark.parametrize(("percent", "alarms"), [(1, 1), (5, 0)])
+async def test_exchange_may_be_as_far_off_as_the_setting_names(
+    database: Database, ledger: Ledger, clock: ManualClock, tenant_id: str, percent: int, alarms: int
+) -> None:
+    metric = metrics.EXCHANGES_FAR_OFF._value
+    before = metric.get()
+    rate = {"rate_id": new_id(), "rate": Decimal("5.4321"), "effective_at": clock.now()}
+    await ledger.exchange.on_record_exchange_rate(
+        RecordExchangeRate(tenant_id=tenant_id, from_currency="USD", to_currency="BRL", **rate)
+    )
+    commands = PaymentCommands(database, clock=clock, quote_of=known_quote, band_percent=percent)
+    ledger.payments = PaymentConsumers(commands)
+    # 2 percent below its worth of 54,321.
+    moved = Moved(ref="txn_1", kind=MovementKind.CHARGE, amount_minor=53_235, source=(10_000, "USD"))
+    await handle(ledger, event(moved, tenant_id, clock))
+    assert metric.get() == before + alarms
 
 
 async def test_dispute_and_its_first_victory_are_left_to_the_statement(
