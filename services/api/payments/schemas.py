@@ -203,7 +203,9 @@ class TimelineEventBody(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that happened to a payment intent."""
 
     id: Annotated[str, msgspec.Meta(description="The message that tells it; a webhook of it carries the same id.")]
-    type: Annotated[str, msgspec.Meta(description="What happened: `payment.authorized`.")]
+    type: Annotated[
+        str, msgspec.Meta(description="What happened: `payment.authorized`; `payment.given_back_twice` has no webhook.")
+    ]
     status: Annotated[Status, msgspec.Meta(description="The status from then on.")]
     actor: Annotated[str, msgspec.Meta(description="Who made it happen: a subject, or `gateway`, `ledger`.")]
     cause_id: Annotated[str, msgspec.Meta(description="The message that was received.")] | None

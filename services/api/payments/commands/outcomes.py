@@ -17,7 +17,7 @@ from services.api.audit import write_lines
 from services.api.errors import NotYet
 from services.api.idempotency import Answer, KeyAnswer
 from services.api.payments.commands.publications import publications_of
-from services.api.payments.commands.records import capture_unknown, events_of
+from services.api.payments.commands.records import capture_unknown, events_of, given_back_twice
 from services.api.payments.commands.reports import Known, Report, capture_confirmed
 from services.api.payments.commands.waiting import Answers
 from services.api.payments.domain import (
@@ -89,6 +89,8 @@ class Outcomes:
             published = publications_of(decision, at=now, correlation=item.correlation)
             publications += published
             lines += events_of(decision.intent, published, actor=item.actor, cause_id=item.message_id)
+            if decision.intent.is_given_back_twice and not known.intent.is_given_back_twice:
+                lines.append(given_back_twice(decision.intent, item, at=now))
             answers += self._answers_to(known, decision)
             if decision.intent.status is not known.intent.status:
                 counted.append(metrics.transition(decision.intent.status.value))

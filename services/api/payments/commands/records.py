@@ -9,6 +9,7 @@ from libs.common.ids import new_id
 from libs.common.messaging import Publication, Received
 from libs.common.observability.correlation import Correlation
 from services.api.audit import AuditRecord
+from services.api.payments.commands.reports import Report
 from services.api.payments.domain import PaymentIntent, TimelineEvent
 
 
@@ -30,6 +31,21 @@ def events_of(
         )
         for publication in publications
     ]
+
+
+def given_back_twice(intent: PaymentIntent, report: Report, *, at: datetime) -> TimelineEvent:
+    """Return the line of the timeline for a refund and a dispute of the same money; no message is published about it."""
+    return TimelineEvent(
+        tenant_id=intent.tenant_id,
+        payment_intent_id=intent.id,
+        id=new_id(at),
+        type="payment.given_back_twice",
+        status=intent.status.value,
+        actor=report.actor,
+        cause_id=report.message_id,
+        correlation_id=report.correlation.correlation_id,
+        occurred_at=at,
+    )
 
 
 def audit_of(

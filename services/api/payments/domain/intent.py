@@ -128,6 +128,12 @@ class PaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
         """What can still be given back, in minor units."""
         return max(0, self.captured_minor - self.refunded_minor - self.refunding_minor - self.disputed_minor)
 
+    @property
+    def is_given_back_twice(self) -> bool:
+        """Whether refunds and disputes took more than was captured: both went through for the same money."""
+        returned = (self.refunded_minor, self.disputed_minor)
+        return min(returned) > 0 and sum(returned) > self.captured_minor
+
     def money(self, amount_minor: int) -> str:
         """Write an amount of minor units in the intent's currency."""
         return format_minor(amount_minor, self.currency)

@@ -24,14 +24,14 @@ class IntentFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class TimelineEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that happened to an intent: one message that the api published."""
+    """One thing that happened to an intent: one message that the api published, or `payment.given_back_twice`."""
 
     tenant_id: str
     """Whose intent."""
     payment_intent_id: UUID
     """Which intent."""
     id: UUID
-    """The message."""
+    """The message; one of its own where none was published."""
     type: str
     """What happened, as the message is called: `payment.authorized`, `payment.authorize` for a command."""
     status: str
