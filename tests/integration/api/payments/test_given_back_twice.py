@@ -1,6 +1,7 @@
 """A refund and a dispute of the same money: the merchant sees it in the payment's timeline, once, and nothing else changes."""
 
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -34,7 +35,10 @@ async def test_money_given_back_twice_is_in_the_timeline_once(
     intent = await settled(api, client, tenant_id)
     refund = (await do(client, intent, "refund", {"amount": "50.00"}, headers=ASYNC)).json["id"]
     dispute, refunded = opened(intent, disputed), succeeded(intent, refund)
-    steps = [(dispute, api.consumers.on_dispute_opened), (refunded, api.consumers.on_refund_succeeded)]
+    steps: list[tuple[Any, Any]] = [
+        (dispute, api.consumers.on_dispute_opened),
+        (refunded, api.consumers.on_refund_succeeded),
+    ]
     for message, handler in steps if is_dispute_first else reversed(steps):
         for _ in range(2):
             await api.handle(tenant_id, message, by=handler)

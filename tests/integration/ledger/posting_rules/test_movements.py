@@ -209,7 +209,7 @@ async def test_exchange_may_be_as_far_off_as_the_setting_names(
 ) -> None:
     metric = metrics.EXCHANGES_FAR_OFF._value
     before = metric.get()
-    rate = {"rate_id": new_id(), "rate": Decimal("5.4321"), "effective_at": clock.now()}
+    rate: dict[str, Any] = {"rate_id": new_id(), "rate": Decimal("5.4321"), "effective_at": clock.now()}
     await ledger.exchange.on_record_exchange_rate(
         RecordExchangeRate(tenant_id=tenant_id, from_currency="USD", to_currency="BRL", **rate)
     )
