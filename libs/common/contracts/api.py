@@ -244,6 +244,28 @@ class DisputeOpened(DisputeEvent, frozen=True, kw_only=True):
     """Until when the merchant may answer, where the processor says so."""
 
 
+@event(
+    "dispute.inquiry_opened",
+    owner="api",
+    handled_by=("notifier",),
+    public=True,
+    example=_ENVELOPE | _INTENT | _DISPUTE | {"evidence_due_at": "2026-12-01T23:59:59Z"},
+)
+class InquiryOpened(DisputeEvent, frozen=True, kw_only=True):
+    """The customer's bank inquires, and has taken nothing; the same dispute may be opened later. Handled by the notifier and
+    other teams."""
+
+    evidence_due_at: datetime | None = None
+    """Until when the merchant may answer, where the processor says so."""
+
+
+@event(
+    "dispute.inquiry_closed", owner="api", handled_by=("notifier",), public=True, example=_ENVELOPE | _INTENT | _DISPUTE
+)
+class InquiryClosed(DisputeEvent, frozen=True, kw_only=True):
+    """The inquiry of the customer's bank ended without a dispute. Handled by the notifier and other teams."""
+
+
 @event("dispute.won", owner="api", handled_by=("notifier",), public=True, example=_ENVELOPE | _INTENT | _DISPUTE)
 class DisputeWon(DisputeEvent, frozen=True, kw_only=True):
     """The bank gave the disputed money back. Handled by the notifier and other teams."""

@@ -335,6 +335,26 @@ class DisputeOpened(DisputeMessage, frozen=True, kw_only=True):
     """Until when the merchant may answer, where the processor says so."""
 
 
+@event(
+    "dispute.inquiry_opened",
+    owner="gateway",
+    handled_by=("api",),
+    example=_INTENT | _DISPUTE | {"reason": "fraudulent", "evidence_due_at": "2026-12-01T23:59:59Z"},
+)
+class InquiryOpened(DisputeMessage, frozen=True, kw_only=True):
+    """The bank inquires, and takes nothing; the same `dispute_id` may become a dispute. Handled by the api."""
+
+    reason: str
+    """The bank's reason, as a stable snake_case word."""
+    evidence_due_at: datetime | None = None
+    """Until when the merchant may answer, where the processor says so."""
+
+
+@event("dispute.inquiry_closed", owner="gateway", handled_by=("api",), example=_INTENT | _DISPUTE)
+class InquiryClosed(DisputeMessage, frozen=True, kw_only=True):
+    """The bank's inquiry ended without a dispute. Handled by the api."""
+
+
 class DisputeDecision(DisputeMessage, frozen=True, kw_only=True):
     """What the bank has decided, perhaps against an earlier decision of its own."""
 

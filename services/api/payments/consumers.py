@@ -32,6 +32,8 @@ class PaymentConsumers:
         bus.handle(gateway.AuthorizationExpired, self.on_authorization_expired)
         bus.handle(gateway.RefundSucceeded, self.on_refund_succeeded)
         bus.handle(gateway.RefundFailed, self.on_refund_failed)
+        bus.handle(gateway.InquiryOpened, self.on_inquiry_opened)
+        bus.handle(gateway.InquiryClosed, self.on_inquiry_closed)
         bus.handle(gateway.DisputeOpened, self.on_dispute_opened)
         bus.handle(DisputeAmountChanged, self.on_dispute_amount_changed)
         bus.handle(gateway.DisputeWon, self.on_dispute_won)
@@ -95,6 +97,14 @@ class PaymentConsumers:
     async def on_refund_failed(self, tx: Connection, events: Sequence[Received[gateway.RefundFailed]]) -> AfterCommit:
         """The money did not reach the customer."""
         return await self._outcomes.record(tx, events, reports.refund_failed)
+
+    async def on_inquiry_opened(self, tx: Connection, events: Sequence[Received[gateway.InquiryOpened]]) -> AfterCommit:
+        """The customer's bank inquires, and takes nothing."""
+        return await self._outcomes.record(tx, events, reports.inquiry_opened)
+
+    async def on_inquiry_closed(self, tx: Connection, events: Sequence[Received[gateway.InquiryClosed]]) -> AfterCommit:
+        """The inquiry ended without a dispute."""
+        return await self._outcomes.record(tx, events, reports.inquiry_closed)
 
     async def on_dispute_opened(self, tx: Connection, events: Sequence[Received[gateway.DisputeOpened]]) -> AfterCommit:
         """The customer's bank took money back until it is decided."""

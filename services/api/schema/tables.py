@@ -262,7 +262,7 @@ disputes = sa.Table(
     sa.Column("amount_minor", sa.BigInteger, nullable=False, comment="The disputed amount in minor units."),
     sa.Column("currency", sa.Text, nullable=False, comment="The intent's."),
     sa.Column("reason", sa.Text, nullable=False, comment="The bank's reason, as a word."),
-    sa.Column("status", sa.Text, nullable=False, comment="OPEN, WON or LOST."),
+    sa.Column("status", sa.Text, nullable=False, comment="OPEN, WON, LOST, INQUIRY or INQUIRY_CLOSED."),
     sa.Column("gateway_ref", sa.Text, nullable=False, comment="The processor's reference."),
     _instant("evidence_due_at", "Until when the merchant may answer.", nullable=True),
     _instant("opened_at", "When, in the processor's words."),
@@ -276,7 +276,7 @@ disputes = sa.Table(
     ),
     sa.PrimaryKeyConstraint("id", "tenant_id"),
     sa.CheckConstraint("amount_minor > 0", name="ck_disputes_amount"),
-    sa.CheckConstraint("status IN ('OPEN', 'WON', 'LOST')", name="ck_disputes_status"),
+    sa.CheckConstraint("status IN ('OPEN', 'WON', 'LOST', 'INQUIRY', 'INQUIRY_CLOSED')", name="ck_disputes_status"),
     sa.Index("ix_disputes_payment_intent", "payment_intent_id", "tenant_id", sa.text("opened_at DESC")),
 )
 

@@ -36,14 +36,14 @@ class Dispute(msgspec.Struct, frozen=True, kw_only=True):
     evidence_due_at: datetime | None
     """Until when the merchant may answer, where the processor names it."""
     decided_at: datetime | None
-    """When it was won or lost, by the last decision."""
+    """When it was won or lost, by the last decision, or its inquiry was closed."""
     reversals: int = 0
     """How often the bank has reversed its decision."""
 
     @property
     def decisions(self) -> list[DisputeState]:
         """All decisions of the bank, in their order: each is the opposite of the one before."""
-        if self.state is DisputeState.OPEN:
+        if self.state is DisputeState.OPEN or self.state.is_inquiry:
             return []
         other = DisputeState.LOST if self.state is DisputeState.WON else DisputeState.WON
         return [self.state if (self.reversals - n) % 2 == 0 else other for n in range(self.reversals + 1)]
@@ -66,7 +66,7 @@ def refunds_without_money(attempts: Sequence[Attempt], disputes: Iterable[Disput
         and attempt.status not in (AttemptStatus.DECLINED, AttemptStatus.REVERSED)
     ]
     unsent = [attempt for attempt in given if attempt.status is AttemptStatus.PENDING and attempt.in_doubt == 0]
-    left = captured[0] - sum(d.amount_minor for d in disputes if d.state is not DisputeState.WON)
+    left = captured[0] - sum(d.amount_minor for d in disputes if d.state in (DisputeState.OPEN, DisputeState.LOST))
     left -= sum(attempt.amount_minor for attempt in given if attempt not in unsent)
     stopped = []
     for attempt in sorted(unsent, key=lambda a: (a.created_at, a.id)):

@@ -7,6 +7,8 @@ from libs.common.contracts.gateway import (
     DisputeLost,
     DisputeOpened,
     DisputeWon,
+    InquiryClosed,
+    InquiryOpened,
     PaymentMessage,
 )
 from libs.common.contracts.gateway_movements import DisputeAmountChanged
@@ -39,6 +41,10 @@ def dispute(
             message = DisputeWon(**common, reversals=reversals)
         case DisputeState.LOST:
             message = DisputeLost(**common, reversals=reversals)
+        case DisputeState.INQUIRY:
+            message = InquiryOpened(**common, reason=dispute.reason, evidence_due_at=dispute.evidence_due_at)
+        case DisputeState.INQUIRY_CLOSED:
+            message = InquiryClosed(**common)
         case _:
             assert_never(state)
     name = f"{message.contract.name}:{reversals}" if reversals else message.contract.name

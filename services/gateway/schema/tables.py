@@ -155,13 +155,15 @@ DISPUTES = sa.Table(
     sa.Column("payment_intent_id", pg.UUID, nullable=False, comment="The disputed payment."),
     sa.Column("processor", sa.Text, nullable=False, comment="Who told us."),
     sa.Column("gateway_ref", sa.Text, nullable=False, comment="The processor's reference of the dispute."),
-    sa.Column("state", sa.Text, nullable=False, comment="How far it is: open, won, lost."),
+    sa.Column("state", sa.Text, nullable=False, comment="How far it is: open, won, lost, inquiry, inquiry_closed."),
     sa.Column("amount_minor", sa.BigInteger, nullable=False, comment="The disputed amount in minor units."),
     sa.Column("currency", sa.Text, nullable=False, comment="ISO 4217 code, upper case."),
     sa.Column("reason", sa.Text, nullable=False, comment="The bank's reason, as a word."),
     sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False, comment="When, in the processor's words."),
     sa.Column("evidence_due_at", sa.DateTime(timezone=True), comment="Until when the merchant may answer."),
-    sa.Column("decided_at", sa.DateTime(timezone=True), comment="When it was won or lost; NULL while it is open."),
+    sa.Column(
+        "decided_at", sa.DateTime(timezone=True), comment="When it was won, lost, or closed; NULL while it is open."
+    ),
     sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False, comment="When it last changed."),
     sa.Column(
         "reversals",
@@ -172,7 +174,7 @@ DISPUTES = sa.Table(
     ),
     sa.PrimaryKeyConstraint("id", "tenant_id"),
     sa.CheckConstraint("amount_minor > 0", name="ck_disputes_amount_above_zero"),
-    sa.CheckConstraint("state IN ('open', 'won', 'lost')", name="ck_disputes_state"),
+    sa.CheckConstraint("state IN ('open', 'won', 'lost', 'inquiry', 'inquiry_closed')", name="ck_disputes_state"),
     sa.Index("ix_disputes_payment_intent", "payment_intent_id", "tenant_id"),
 )
 

@@ -114,7 +114,7 @@ def _message(decision: Decision, fact: Fact, *, envelope: dict[str, Any]) -> Mes
             )
         case Fact.REFUND_REQUESTED | Fact.REFUNDED | Fact.REFUND_FAILED:
             return _refund_message(decision, fact, envelope=envelope)
-        case Fact.DISPUTE_OPENED | Fact.DISPUTE_WON | Fact.DISPUTE_LOST:
+        case Fact.DISPUTE_OPENED | Fact.DISPUTE_WON | Fact.DISPUTE_LOST | Fact.INQUIRY_OPENED | Fact.INQUIRY_CLOSED:
             return _dispute_message(decision, fact, envelope=envelope)
         case _:
             assert_never(fact)
@@ -150,6 +150,7 @@ def _refund_message(decision: Decision, fact: Fact, *, envelope: dict[str, Any])
 _DISPUTE_MESSAGES: dict[Fact, type[api.DisputeEvent]] = {
     Fact.DISPUTE_WON: api.DisputeWon,
     Fact.DISPUTE_LOST: api.DisputeLost,
+    Fact.INQUIRY_CLOSED: api.InquiryClosed,
 }
 
 
@@ -164,6 +165,8 @@ def _dispute_message(decision: Decision, fact: Fact, *, envelope: dict[str, Any]
     }
     if fact is Fact.DISPUTE_OPENED:
         return api.DisputeOpened(**fields, evidence_due_at=dispute.evidence_due_at)
+    if fact is Fact.INQUIRY_OPENED:
+        return api.InquiryOpened(**fields, evidence_due_at=dispute.evidence_due_at)
     return _DISPUTE_MESSAGES[fact](**fields)
 
 

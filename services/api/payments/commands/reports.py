@@ -189,21 +189,38 @@ def refund_failed(event: Received[gateway.RefundFailed], at: datetime) -> Report
 
 def dispute_opened(event: Received[gateway.DisputeOpened], at: datetime) -> Report:
     """The customer's bank took money back until it is decided."""
+    opened = _opened(event, DisputeStatus.OPEN, at=at)
+    return _of_dispute(event, lambda known: domain.open_dispute(known.intent, known.dispute, opened, at=at))
+
+
+def inquiry_opened(event: Received[gateway.InquiryOpened], at: datetime) -> Report:
+    """The customer's bank inquires, and takes nothing."""
+    opened = _opened(event, DisputeStatus.INQUIRY, at=at)
+    return _of_dispute(event, lambda known: domain.open_inquiry(known.intent, known.dispute, opened, at=at))
+
+
+def inquiry_closed(event: Received[gateway.InquiryClosed], at: datetime) -> Report:
+    """The inquiry ended without a dispute."""
+    return _of_dispute(event, lambda known: domain.close_inquiry(known.intent, known.dispute, at=at))
+
+
+def _opened[M: gateway.DisputeOpened | gateway.InquiryOpened](
+    event: Received[M], status: DisputeStatus, *, at: datetime
+) -> Dispute:
     body = event.body
-    opened = Dispute(
+    return Dispute(
         tenant_id=event.tenant_id,
         id=body.dispute_id,
         payment_intent_id=body.payment_intent_id,
         amount_minor=body.amount_minor,
         currency=body.currency,
         reason=body.reason,
-        status=DisputeStatus.OPEN,
+        status=status,
         gateway_ref=body.gateway_ref,
         evidence_due_at=body.evidence_due_at,
         opened_at=body.happened_at,
         updated_at=at,
     )
-    return _of_dispute(event, lambda known: domain.open_dispute(known.intent, known.dispute, opened, at=at))
 
 
 def dispute_amount_changed(event: Received[DisputeAmountChanged], at: datetime) -> Report:

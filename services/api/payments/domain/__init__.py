@@ -41,10 +41,12 @@ from services.api.payments.domain.refund import Refund, RefundStatus
 from services.api.payments.domain.returns import (
     adopt_refund,
     change_dispute,
+    close_inquiry,
     complete_refund,
     end_dispute,
     fail_refund,
     open_dispute,
+    open_inquiry,
     request_refund,
 )
 from services.api.payments.domain.waiting import Due, Stuck, Sweep, Waiting
@@ -78,6 +80,7 @@ __all__ = [
     "authorize",
     "capture",
     "change_dispute",
+    "close_inquiry",
     "complete_refund",
     "confirm",
     "confirm_capture",
@@ -89,6 +92,7 @@ __all__ = [
     "fail_void",
     "lapse",
     "open_dispute",
+    "open_inquiry",
     "request_capture",
     "request_refund",
     "request_void",

@@ -16,10 +16,19 @@ class DisputeStatus(StrEnum):
     """The bank gave it back."""
     LOST = "LOST"
     """It is gone."""
+    INQUIRY = "INQUIRY"
+    """The bank inquires, and has taken nothing; it may open a dispute. Evidence may be due."""
+    INQUIRY_CLOSED = "INQUIRY_CLOSED"
+    """The inquiry ended without a dispute."""
+
+    @property
+    def is_inquiry(self) -> bool:
+        """Whether no money was taken, and no dispute is opened yet."""
+        return self in (DisputeStatus.INQUIRY, DisputeStatus.INQUIRY_CLOSED)
 
 
 class Dispute(msgspec.Struct, frozen=True, kw_only=True):
-    """Captured money that the customer's bank has taken back."""
+    """Captured money that the customer's bank has taken back, or inquires about."""
 
     tenant_id: str
     """Whose it is."""

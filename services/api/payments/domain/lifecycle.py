@@ -91,6 +91,8 @@ class Happening(StrEnum):
     DISPUTE_OPENED = "dispute_opened"
     DISPUTE_WON = "dispute_won"
     DISPUTE_LOST = "dispute_lost"
+    INQUIRY_OPENED = "inquiry_opened"
+    INQUIRY_CLOSED = "inquiry_closed"
 
 
 COMMANDS = frozenset({Happening.CONFIRM, Happening.CAPTURE, Happening.VOID, Happening.REFUND})
@@ -118,6 +120,8 @@ class Fact(StrEnum):
     DISPUTE_OPENED = "dispute_opened"
     DISPUTE_WON = "dispute_won"
     DISPUTE_LOST = "dispute_lost"
+    INQUIRY_OPENED = "inquiry_opened"
+    INQUIRY_CLOSED = "inquiry_closed"
 
 
 class Otherwise(StrEnum):
@@ -356,6 +360,18 @@ LIFECYCLE: Mapping[tuple[Stage, Happening], Row] = MappingProxyType(
             Happening.DISPUTE_LOST,
             ((*_WISHED, *_IN_PROGRESS, *_HELD, *_UNPAID), _EARLY),
             (_TAKEN, Recount((Fact.DISPUTE_LOST,))),
+            (_ENDED, _CONTRADICTS),
+        ),
+        **_rows(
+            Happening.INQUIRY_OPENED,
+            ((*_WISHED, *_IN_PROGRESS, *_HELD, *_UNPAID), _EARLY),
+            (_TAKEN, Recount((Fact.INQUIRY_OPENED,))),
+            (_ENDED, _CONTRADICTS),
+        ),
+        **_rows(
+            Happening.INQUIRY_CLOSED,
+            ((*_WISHED, *_IN_PROGRESS, *_HELD, *_UNPAID), _EARLY),
+            (_TAKEN, Recount((Fact.INQUIRY_CLOSED,))),
             (_ENDED, _CONTRADICTS),
         ),
     }

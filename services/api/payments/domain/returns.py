@@ -115,11 +115,37 @@ def open_dispute(intent: PaymentIntent, known: Dispute | None, opened: Dispute, 
         NotYet: when the capture is not known yet.
         ContradictoryOutcome: when the intent has ended without one.
     """
-    if known is not None:
+    if known is not None and not known.status.is_inquiry:
         return Decision(intent, dispute=known)
     disputed = intent.disputed_minor + opened.amount_minor
     decision = decide(intent, Happening.DISPUTE_OPENED, at=at, disputed_minor=disputed)
     return msgspec.structs.replace(decision, dispute=opened)
+
+
+def open_inquiry(intent: PaymentIntent, known: Dispute | None, opened: Dispute, *, at: datetime) -> Decision:
+    """The customer's bank inquires; no money moves.
+
+    Raises:
+        NotYet: when the capture is not known yet.
+        ContradictoryOutcome: when the intent has ended without one.
+    """
+    if known is not None:
+        return Decision(intent, dispute=known)
+    return msgspec.structs.replace(decide(intent, Happening.INQUIRY_OPENED, at=at), dispute=opened)
+
+
+def close_inquiry(intent: PaymentIntent, known: Dispute | None, *, at: datetime) -> Decision:
+    """The inquiry ended without a dispute; where one was opened since, this is late.
+
+    Raises:
+        NotYet: when the inquiry is not known yet.
+    """
+    if known is None:
+        raise NotYet(f"an inquiry of payment intent {intent.id} is closed before it is known")
+    if known.status is not DisputeStatus.INQUIRY:
+        return Decision(intent, dispute=known)
+    closed = msgspec.structs.replace(known, status=DisputeStatus.INQUIRY_CLOSED, updated_at=at)
+    return msgspec.structs.replace(decide(intent, Happening.INQUIRY_CLOSED, at=at), dispute=closed)
 
 
 def change_dispute(
@@ -130,7 +156,7 @@ def change_dispute(
     Raises:
         NotYet: when its opening, or the change before this one, is not known yet.
     """
-    if known is None or known.amount_minor not in (amount_minor, was_minor):
+    if known is None or known.status.is_inquiry or known.amount_minor not in (amount_minor, was_minor):
         raise NotYet(f"a dispute of payment intent {intent.id} changes its amount before the one it had is known")
     if known.amount_minor == amount_minor:
         return Decision(intent, dispute=known)
@@ -150,7 +176,7 @@ def end_dispute(
         NotYet: when its opening, or the decision that is reversed, is not known yet.
         ContradictoryOutcome: when the same decision was the opposite before.
     """
-    if known is None:
+    if known is None or known.status.is_inquiry:
         raise NotYet(f"a dispute of payment intent {intent.id} is decided before it is known")
     status = DisputeStatus.WON if is_won else DisputeStatus.LOST
     is_open = known.status is DisputeStatus.OPEN

@@ -11,8 +11,12 @@ type Key = tuple[str, UUID]
 
 REFUND_CHANGING = ("status", "gateway_ref", "failure_code", "failure_message", "updated_at")
 """The columns of a refund that a change touches; the others are immutable."""
-DISPUTE_CHANGING = ("amount_minor", "status", "reversals", "updated_at")
-"""The columns of a dispute that a change touches; the others are immutable."""
+DISPUTE_CHANGING = (
+    *("amount_minor", "status", "reversals", "updated_at"),
+    *("reason", "evidence_due_at", "opened_at"),
+)
+"""The columns of a dispute that a change touches; the others are immutable. The last three change where an inquiry becomes
+one."""
 
 # Overwrites without a comparison: whoever saves a refund, new or changed, holds the lock of its intent.
 _SAVE_REFUND = Statement(

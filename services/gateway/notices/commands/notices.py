@@ -7,6 +7,7 @@ that it is known. What a notice implies is applied first: captured funds were he
 
 from datetime import datetime
 from typing import assert_never
+from uuid import UUID
 
 import msgspec
 
@@ -238,6 +239,11 @@ class _Change:
         name = f"dispute:{notice.processor}:{notice.dispute_ref}"
         dispute_id = derived_id(notice.payment_intent_id, name)
         known = self._payment.disputes.get(dispute_id)
+        if notice.state.is_inquiry:
+            return await self._inquired(notice, dispute_id, known)
+        if known is not None and known.state.is_inquiry:
+            # The inquiry has become a dispute, which begins now.
+            known = None
         is_open = notice.state is DisputeState.OPEN
         reversals = 0
         if known is not None and known.decided_at is not None:
@@ -266,18 +272,14 @@ class _Change:
             if known is None or has_statement(notice.processor)
             else known.amount_minor,
             currency=self._authorization.currency,
-            reason=notice.reason,
+            reason=notice.reason if known is None else known.reason,
             opened_at=notice.opened_at if known is None else known.opened_at,
             evidence_due_at=notice.evidence_due_at,
             decided_at=None if is_open else notice.happened_at,
             reversals=reversals,
         )
         await self._payment.save(dispute, at=self._now)
-        correlation = Correlation(
-            correlation_id=self._authorization.correlation_id,
-            tenant_id=self._authorization.tenant_id,
-            traceparent=self._authorization.traceparent,
-        )
+        correlation = self._correlation()
         states = [(DisputeState.OPEN, dispute.opened_at, 0)] if known is None else []
         if not is_open:
             states.append((notice.state, notice.happened_at, reversals))
@@ -300,6 +302,39 @@ class _Change:
                 detail="The payment was disputed before the refund was sent; it was not sent.",
             )
         return Applied.APPLIED
+
+    async def _inquired(self, notice: DisputeNotice, dispute_id: UUID, known: Dispute | None) -> Applied:
+        is_closed = notice.state is DisputeState.INQUIRY_CLOSED
+        if known is not None and not (is_closed and known.state is DisputeState.INQUIRY):
+            # Again; or late, and it was closed or became a dispute since.
+            return Applied.KNOWN
+        inquiry = Dispute(
+            tenant_id=notice.tenant_id,
+            id=dispute_id,
+            payment_intent_id=notice.payment_intent_id,
+            processor=notice.processor,
+            gateway_ref=notice.dispute_ref,
+            state=notice.state,
+            amount_minor=notice.amount_minor if known is None else known.amount_minor,
+            currency=self._authorization.currency,
+            reason=notice.reason if known is None else known.reason,
+            opened_at=notice.opened_at if known is None else known.opened_at,
+            evidence_due_at=notice.evidence_due_at,
+            decided_at=notice.happened_at if is_closed else None,
+        )
+        await self._payment.save(inquiry, at=self._now)
+        states = [(DisputeState.INQUIRY, inquiry.opened_at)] if known is None else []
+        if is_closed:
+            states.append((DisputeState.INQUIRY_CLOSED, notice.happened_at))
+        correlation = self._correlation()
+        await self._payment.publish(
+            [dispute_message(inquiry, state=state, at=at, correlation=correlation) for state, at in states]
+        )
+        return Applied.APPLIED
+
+    def _correlation(self) -> Correlation:
+        held = self._authorization
+        return Correlation(correlation_id=held.correlation_id, tenant_id=held.tenant_id, traceparent=held.traceparent)
 
     async def _hold(self, notice: AuthorizedNotice | CapturedNotice, *, expires_at: datetime | None = None) -> Applied:
         held = self._authorization

@@ -37,8 +37,12 @@ def _outcomes(attempt: Attempt) -> list[Publication]:
 
 def _states(dispute: Dispute, window: Window) -> list[Publication]:
     correlation = Correlation(correlation_id=new_correlation_id(), tenant_id=dispute.tenant_id)
-    instants = [(DisputeState.OPEN, dispute.opened_at, 0)]
+    # An inquiry that has become a dispute is none any more: who lacks it, needs the dispute.
+    is_inquiry = dispute.state.is_inquiry
+    instants = [(DisputeState.INQUIRY if is_inquiry else DisputeState.OPEN, dispute.opened_at, 0)]
     if (decided_at := dispute.decided_at) is not None:
+        if is_inquiry:
+            instants.append((DisputeState.INQUIRY_CLOSED, decided_at, 0))
         # Decisions that were reversed are published again at the instant of the last one: theirs is not kept.
         instants += [(state, decided_at, place) for place, state in enumerate(dispute.decisions)]
     return [

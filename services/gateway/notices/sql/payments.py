@@ -13,11 +13,8 @@ from services.gateway.operations import COLUMNS, OUTCOME, Attempt, AttemptStatus
 from services.gateway.processors.port import Operation
 
 _DISPUTE_KEY = ("tenant_id", "id")
-_DISPUTE_FIXED = (
-    *("payment_intent_id", "processor", "gateway_ref"),
-    *("currency", "reason", "opened_at"),
-)
-"""What never changes about a dispute."""
+_DISPUTE_FIXED = ("payment_intent_id", "processor", "gateway_ref", "currency")
+"""What never changes about a dispute; an inquiry that becomes one may have another reason."""
 
 read_dispute = reader_of(Dispute)
 

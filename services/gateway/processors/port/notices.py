@@ -24,6 +24,15 @@ class DisputeState(StrEnum):
     """The bank gave it back."""
     LOST = "lost"
     """It is gone."""
+    INQUIRY = "inquiry"
+    """The bank inquires, and has taken nothing; it may open a dispute."""
+    INQUIRY_CLOSED = "inquiry_closed"
+    """The inquiry ended without a dispute."""
+
+    @property
+    def is_inquiry(self) -> bool:
+        """Whether no money was taken, and no dispute is opened yet."""
+        return self in (DisputeState.INQUIRY, DisputeState.INQUIRY_CLOSED)
 
 
 class PaymentNotice(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -39,11 +39,11 @@ _PAYOUTS: dict[str, type[PayoutMessage]] = {
     "payout.paid": PayoutPaid,
     "payout.failed": PayoutFailed,
 }
-_DISPUTES: dict[str, DisputeState | None] = {
+_DISPUTES: dict[str, DisputeState] = {
     # The bank inquires, and has taken nothing.
-    "warning_needs_response": None,
-    "warning_under_review": None,
-    "warning_closed": None,
+    "warning_needs_response": DisputeState.INQUIRY,
+    "warning_under_review": DisputeState.INQUIRY,
+    "warning_closed": DisputeState.INQUIRY_CLOSED,
     "needs_response": DisputeState.OPEN,
     "under_review": DisputeState.OPEN,
     "won": DisputeState.WON,
@@ -305,17 +305,14 @@ def _of_refund(refund: _Object, named: dict[str, Any]) -> Notice | None:
             return None
 
 
-def _of_dispute(dispute: _Object, named: dict[str, Any]) -> Notice | None:
+def _of_dispute(dispute: _Object, named: dict[str, Any]) -> Notice:
     status = str(dispute["status"])
     if status not in _DISPUTES:
         raise UnknownStatus(f"a dispute is {status!r}")
-    state = _DISPUTES[status]
-    if state is None:
-        return None
     return DisputeNotice(
         **named,
         dispute_ref=str(dispute["id"]),
-        state=state,
+        state=_DISPUTES[status],
         amount_minor=_minor(dispute["amount"], dispute),
         reason=str(dispute.get("reason") or "general"),
         opened_at=instant(dispute["created"]) or named["happened_at"],

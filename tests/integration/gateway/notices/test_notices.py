@@ -221,7 +221,14 @@ async def test_dispute_whose_end_comes_first_is_published_from_its_start(place: 
 
 
 @pytest.mark.parametrize(
-    ("state", "is_sent"), [(DisputeState.OPEN, False), (DisputeState.LOST, False), (DisputeState.WON, True)]
+    ("state", "is_sent"),
+    [
+        (DisputeState.OPEN, False),
+        (DisputeState.LOST, False),
+        (DisputeState.WON, True),
+        (DisputeState.INQUIRY, True),
+        (DisputeState.INQUIRY_CLOSED, True),
+    ],
 )
 async def test_dispute_stops_the_refund_of_its_money_that_was_not_sent(
     place: Place, database: Database, state: DisputeState, is_sent: bool

@@ -78,6 +78,10 @@ def a_dispute(intent: PaymentIntent, status: DisputeStatus = DisputeStatus.OPEN,
     )
 
 
+def an_inquiry(intent: PaymentIntent) -> Dispute:
+    return msgspec.structs.replace(a_dispute(intent), status=DisputeStatus.INQUIRY)
+
+
 CALLS: dict[Happening, Callable[[PaymentIntent], Decision]] = {
     Happening.CONFIRM: lambda i: domain.confirm(i, at=T1),
     Happening.CAPTURE: lambda i: domain.request_capture(i, amount_minor=None, at=T1),
@@ -103,6 +107,8 @@ CALLS: dict[Happening, Callable[[PaymentIntent], Decision]] = {
     Happening.DISPUTE_OPENED: lambda i: domain.open_dispute(i, None, a_dispute(i), at=T1),
     Happening.DISPUTE_WON: lambda i: domain.end_dispute(i, a_dispute(i), is_won=True, at=T1),
     Happening.DISPUTE_LOST: lambda i: domain.end_dispute(i, a_dispute(i), is_won=False, at=T1),
+    Happening.INQUIRY_OPENED: lambda i: domain.open_inquiry(i, None, an_inquiry(i), at=T1),
+    Happening.INQUIRY_CLOSED: lambda i: domain.close_inquiry(i, an_inquiry(i), at=T1),
 }
 
 REFUSALS = {

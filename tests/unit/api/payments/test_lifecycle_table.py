@@ -31,6 +31,8 @@ refund_failed     x          x          x          x          x          x      
 dispute_opened    e          e          e          e          e          e          e         e          #        #       #      #        x      x      x       e
 dispute_won       e          e          e          e          e          e          e         e          #        #       #      #        x      x      x       e
 dispute_lost      e          e          e          e          e          e          e         e          #        #       #      #        x      x      x       e
+inquiry_opened    e          e          e          e          e          e          e         e          #        #       #      #        x      x      x       e
+inquiry_closed    e          e          e          e          e          e          e         e          #        #       #      #        x      x      x       e
 """
 
 SHORT = {"action": Stage.REQUIRES_ACTION, "partly": Stage.PARTIALLY_REFUNDED}
@@ -67,6 +69,8 @@ PUBLISHED = {
     ("dispute_opened", "#"): (Fact.DISPUTE_OPENED,),
     ("dispute_won", "#"): (Fact.DISPUTE_WON,),
     ("dispute_lost", "#"): (Fact.DISPUTE_LOST,),
+    ("inquiry_opened", "#"): (Fact.INQUIRY_OPENED,),
+    ("inquiry_closed", "#"): (Fact.INQUIRY_CLOSED,),
 }
 FAILURES = {"e": NotYet, "x": ContradictoryOutcome}
 REFUSALS = {"confirm": CannotConfirm, "capture": CannotCapture, "void": CannotVoid, "refund": CannotRefund}

@@ -162,6 +162,9 @@ def test_refund_that_is_pending_or_not_of_ours_is_no_notice(found: dict[str, Any
         ("lost", DisputeState.LOST),
         ("needs_response", DisputeState.OPEN),
         ("under_review", DisputeState.OPEN),
+        ("warning_needs_response", DisputeState.INQUIRY),
+        ("warning_under_review", DisputeState.INQUIRY),
+        ("warning_closed", DisputeState.INQUIRY_CLOSED),
         ("prevented", DisputeState.LOST),
         ("appeal_needs_response", DisputeState.LOST),
         ("appeal_under_review", DisputeState.LOST),
@@ -192,11 +195,6 @@ def test_dispute_may_lack_a_reason_and_a_date_for_evidence() -> None:
 def test_status_that_means_nothing_to_us_is_no_open_dispute() -> None:
     with pytest.raises(UnknownStatus, match="arbitrated"):
         notice_of("charge.dispute.updated", dispute(status="arbitrated"))
-
-
-@pytest.mark.parametrize("status", ["warning_needs_response", "warning_under_review", "warning_closed"])
-def test_question_of_a_bank_takes_nothing_and_is_no_dispute(status: str) -> None:
-    assert notice_of("charge.dispute.created", dispute(status=status)) is None
 
 
 @pytest.mark.parametrize(

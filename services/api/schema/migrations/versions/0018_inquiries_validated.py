@@ -1,0 +1,11 @@
+"""The states of disputes are valid in every row."""
+
+from alembic import op
+
+revision = "0018"
+down_revision = "0017"
+
+
+def upgrade() -> None:
+    """Read all rows, without the lock of the change before."""
+    op.execute("ALTER TABLE disputes VALIDATE CONSTRAINT ck_disputes_status")
