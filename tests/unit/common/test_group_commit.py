@@ -97,7 +97,7 @@ async def test_caller_that_goes_away_does_not_cancel_its_item() -> None:
     assert written == [7]
 
 
-async def test_caller_that_goes_away_before_its_group_takes_its_item_along_where_that_is_chosen() -> None:
+async def test_caller_that_goes_away_before_its_group_may_take_its_item_along() -> None:
     written: list[list[int]] = []
     gate = asyncio.Event()
 
