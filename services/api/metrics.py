@@ -43,36 +43,6 @@ ABANDONED = Counter("payments_abandoned_total", "Payments cancelled since their 
 SWEPT = Counter("payments_swept_total", "Commands published again since their outcome did not come.", ["stage"])
 
 
-@cache
-def created(currency: str) -> Counter:
-    """Return the series of intents created in a currency. Looking one up by its labels takes a lock and builds strings."""
-    return INTENTS_CREATED.labels(currency)
-
-
-@cache
-def transition(status: str) -> Counter:
-    """Return the series of intents that entered a status."""
-    return TRANSITIONS.labels(status)
-
-
-@cache
-def keyed(outcome: str) -> Counter:
-    """Return the series of requests under a key by what became of them."""
-    return IDEMPOTENCY.labels(outcome)
-
-
-@cache
-def waited(outcome: str) -> Histogram:
-    """Return the series of waits for a processor by how they ended."""
-    return CONFIRM_WAIT.labels(outcome)
-
-
-@cache
-def verification(source: str) -> Counter:
-    """Return the series of verified tokens by what they were verified with."""
-    return TOKEN_CACHE.labels(source)
-
-
 def show_waiting(found: Mapping[str, tuple[int, float]]) -> None:
     """Show how many wait in each stage, and the age of the oldest in seconds; stages that are not named have none."""
     for stage in STAGES_WAITING:
@@ -96,3 +66,10 @@ JWKS_FETCHES = Counter(
 KEY_READINGS = Counter(
     "signing_key_readings_total", "Readings of the keys in files that brought something new.", ["outcome"]
 )  # changed, unusable
+
+# A series by its label, looked up once: looking it up takes a lock and builds strings, and these are counted with every payment.
+created = cache(INTENTS_CREATED.labels)
+transition = cache(TRANSITIONS.labels)
+keyed = cache(IDEMPOTENCY.labels)
+waited = cache(CONFIRM_WAIT.labels)
+verification = cache(TOKEN_CACHE.labels)

@@ -8,12 +8,10 @@ compared, payment by payment: nothing charged twice, nothing lost, nothing left 
 
 import argparse
 import asyncio
-import json
 import sys
 import tempfile
 import time
 from collections import Counter
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -27,12 +25,12 @@ from deploy.local import servers as local
 from deploy.local.servers import Servers
 from libs.common.contracts.gateway import AuthorizePayment
 from libs.common.ids import new_id
+from tests.proof.results import report
 from tests.support.databases import TestDatabase, fresh_database
 from tests.support.gateway import Driver, GatewayProcess, driving, gateway_environment
 from tests.support.platform import with_own_rights
 
 ROOT = Path(__file__).parents[2]
-OUTPUT = ROOT / ".local" / "proof" / "gateway.json"
 API_KEY = "sk_test_proof"
 TENANT = "tenant_proof"
 DECLINED_EVERY = 20
@@ -266,8 +264,4 @@ if __name__ == "__main__":
     parser.add_argument("--kill-every-seconds", type=float, default=3.0)
     parser.add_argument("--outage-seconds", type=float, default=10.0)
     given = parser.parse_args(sys.argv[1:])
-    result = uvloop.run(main(given.payments, given.kill_every_seconds, given.outage_seconds))
-    result["measured_at"] = datetime.now(UTC).isoformat(timespec="seconds")
-    print(json.dumps(result, indent=2))
-    OUTPUT.parent.mkdir(parents=True, exist_ok=True)
-    OUTPUT.write_text(json.dumps(result, indent=2) + "\n")
+    report("gateway", uvloop.run(main(given.payments, given.kill_every_seconds, given.outage_seconds)))

@@ -35,10 +35,10 @@ from deploy.local import servers as local
 from deploy.local.servers import Servers
 from tests.proof.gateway import FAULTS, SETTINGS
 from tests.proof.happenings import API_KEY, Happenings
+from tests.proof.results import report
 from tests.support.platform import ADMIN, DEMO_TENANT, OPERATOR, Client, Platform, running_platform
 
 ROOT = Path(__file__).parents[2]
-OUTPUT = ROOT / ".local" / "proof" / "statement.json"
 GATEWAYS = ("gateway", "gateway-2")
 BEHIND_SECONDS = 5 * 86_400
 """How far Stripe's clock is behind at first: holds of seven days must not have ended by ours."""
@@ -314,8 +314,4 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--kill-every-seconds", type=float, default=3.0)
     given = parser.parse_args(sys.argv[1:])
-    result = uvloop.run(main(given.payments, given.seed, given.kill_every_seconds))
-    result["measured_at"] = datetime.now(UTC).isoformat(timespec="seconds")
-    print(json.dumps(result, indent=2))
-    OUTPUT.parent.mkdir(parents=True, exist_ok=True)
-    OUTPUT.write_text(json.dumps(result, indent=2) + "\n")
+    report("statement", uvloop.run(main(given.payments, given.seed, given.kill_every_seconds)))

@@ -7,8 +7,6 @@ MEASURE_EVERY_SECONDS = 10.0
 """How fresh the gauges of waiting payments are."""
 FORGET_SWEEPS_EVERY_SECONDS = 3_600.0
 """How often sweeps of payments that have gone on are looked for."""
-
-
 ABANDON_EVERY_SECONDS = 60.0
 """How often customers who have left are looked for."""
 

@@ -45,7 +45,8 @@ SELECT {columns}, CASE WHEN s.version = i.version THEN s.repeats ELSE 0 END AS r
     is_waiting=IS_WAITING,
 )
 
-# By `ix_payment_intents_customers`. A code or a slip ends by itself at the processor, a slip after days. Rows that another process has locked are passed over: it cancels them, or moves them.
+# By `ix_payment_intents_customers`. A code or a slip ends by itself at the processor, a slip after days. Rows that another
+# process has locked are passed over: it cancels them, or moves them.
 _DUE_CUSTOMERS = Statement(
     """
 SELECT {columns}, 0 AS repeats, {correlation} FROM payment_intents i

@@ -34,7 +34,7 @@ from services.gateway.processors.port import (
 )
 from services.gateway.processors.stripe.amounts import UnsupportedAmount, to_stripe
 from services.gateway.processors.stripe.client import StripeAccount
-from services.gateway.processors.stripe.failures import Failure, MustBeRead, error_code, failure
+from services.gateway.processors.stripe.failures import MISSING, Failure, MustBeRead, error_code, failure
 from services.gateway.processors.stripe.fees import application_fee
 from services.gateway.processors.stripe.methods import charged
 from services.gateway.processors.stripe.states import StripeObject, held, released, returned, taken
@@ -50,8 +50,6 @@ _EXPAND = ["latest_charge.balance_transaction"]
 _INTENTS, _REFUNDS = "/v1/payment_intents", "/v1/refunds"
 _IDENTIFY_SECONDS = 3.0
 """How long Stripe may take to name the account of a key; whoever adds it waits."""
-_MISSING = "resource_missing"
-"""Stripe's code where the account of the key has no such object."""
 _MEMBERS = ("id", "status", "amount")
 """What every payment intent and every refund has, and no page of somebody in between."""
 _REFUNDS_PAGE = 100
@@ -218,7 +216,7 @@ class StripeProcessor:
         try:
             await self._read_of_key(_intent(payment_ref))
         except ProcessorUnavailable as fault:
-            if isinstance(fault.__cause__, stripe.InvalidRequestError) and error_code(fault.__cause__) == _MISSING:
+            if isinstance(fault.__cause__, stripe.InvalidRequestError) and error_code(fault.__cause__) == MISSING:
                 return False
             raise
         return True

@@ -19,7 +19,7 @@ log = get_logger("gateway.stripe")
 _LIMIT = "stripe-rate-limited-reason"
 """The header in which Stripe names the limit that was met: one of the account, or `resource-specific`
 (https://docs.stripe.com/rate-limits)."""
-_MISSING = "resource_missing"
+MISSING = "resource_missing"
 """Stripe's code where the account of the key has no such object."""
 
 CREDENTIALS_PAUSE_SECONDS = 30.0
@@ -138,7 +138,7 @@ def _answered(fault: stripe.StripeError, *, builds_on_payment: bool) -> Failure:
             return MustBeRead(otherwise=Unknown(reason=UnknownReason.UNDECIDED, is_worth_repeating=False))
         case stripe.AuthenticationError() | stripe.PermissionError():
             return _credentials_refused(fault)
-        case stripe.InvalidRequestError() if code == _MISSING and builds_on_payment:
+        case stripe.InvalidRequestError() if code == MISSING and builds_on_payment:
             # We have the payment's reference from Stripe itself, so the key is of another account, or of the other mode.
             return msgspec.structs.replace(_credentials_refused(fault), is_of_object=True)
         case stripe.InvalidRequestError():
