@@ -35,11 +35,11 @@ class Address(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
     """Street and number."""
     city: _Text
     """City."""
-    state: Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$")]
+    state: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{2}(?!\n)$")]
     """State, two letters: `SP`."""
-    postal_code: Annotated[str, msgspec.Meta(pattern="^[0-9]{5}-?[0-9]{3}$")]
+    postal_code: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{5}-?[0-9]{3}(?!\n)$")]
     """CEP."""
-    country: Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$")] = "BR"
+    country: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{2}(?!\n)$")] = "BR"
     """ISO 3166-1 code."""
 
 
@@ -48,9 +48,9 @@ class BillingDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
     name: _Text
     """Full name of a person or company."""
-    email: Annotated[str, msgspec.Meta(pattern="^[^@ ]+@[^@ ]+$", max_length=254)]
+    email: Annotated[str, msgspec.Meta(pattern=r"^[^@\s]+@[^@\s]+(?!\n)$", max_length=254)]
     """Where the slip can be sent."""
-    tax_id: Annotated[str, msgspec.Meta(pattern=r"^[0-9./-]{11,18}$")]
+    tax_id: Annotated[str, msgspec.Meta(pattern=r"^[0-9./-]{11,18}(?!\n)$")]
     """CPF or CNPJ: 11 or 14 digits, with or without the usual dots and dashes."""
     address: Address
     """Where they live."""

@@ -71,3 +71,15 @@ def test_statement_of_sql_has_its_reason_above() -> None:
                 bare.append(f"{name}:{number}: {line}")
             above = line
     assert bare == []
+
+
+def test_pattern_of_a_member_lets_no_line_break_through_at_its_end() -> None:
+    """`$` matches before a last line break too; what a schema shows has no other word for the end."""
+    loose = [
+        f"{name}: {pattern}"
+        for name in files()
+        if name.startswith(("libs/", "services/"))
+        for pattern in re.findall(r'pattern=r?"([^"]*\$)"', (ROOT / name).read_text())
+        if not pattern.endswith(r"(?!\n)$")
+    ]
+    assert loose == []
