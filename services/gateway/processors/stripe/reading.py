@@ -97,7 +97,7 @@ class StripeReader:
             ProcessorUnavailable: when it cannot be had at the moment.
         """
         try:
-            return await self._get(f"/v1/{kind}s/{quote(reference, safe='')}", {})
+            return await self._named(f"/v1/{kind}s/{quote(reference, safe='')}", {}, reference)
         except ProcessorUnavailable as fault:
             if getattr(fault.__cause__, "http_status", None) == 404:
                 return None
@@ -109,7 +109,7 @@ class StripeReader:
         Raises:
             ProcessorUnavailable: when it cannot be had at the moment.
         """
-        return await self._get(f"{_MOVEMENTS}/{quote(reference, safe='')}", {"expand": ["source"]})
+        return await self._named(f"{_MOVEMENTS}/{quote(reference, safe='')}", {"expand": ["source"]}, reference)
 
     async def _page[T](self, path: str, params: _Object, cursor: str, read: Callable[[_Object], T]) -> StatementPage[T]:
         after = {"starting_after": cursor} if cursor else {}
@@ -128,6 +128,13 @@ class StripeReader:
             unreadable=tuple(unreadable),
             next_cursor=str(found[-1]["id"]) if found and page.get("has_more") else "",
         )
+
+    async def _named(self, path: str, params: _Object, reference: str) -> _Object:
+        """Read the object of an id; another answer, as of somebody in between, shows nothing, and is requested again."""
+        found: Any = await self._get(path, params)
+        if not isinstance(found, dict) or found.get("id") != reference:
+            raise ProcessorUnavailable(f"{path} is answered with another object")
+        return found
 
     async def _get(self, path: str, params: _Object) -> _Object:
         if self._turn is not None:
