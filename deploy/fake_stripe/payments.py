@@ -94,8 +94,8 @@ def _application_fee(books: Books, params: dict[str, Any], amount: int) -> int |
             param="application_fee_amount",
         )
     fee = forms.positive(params, "application_fee_amount")
-    if fee > amount:
-        raise invalid("The application fee may not exceed the amount.", param="application_fee_amount")
+    if fee >= amount:
+        raise invalid("The application fee must be less than the amount.", param="application_fee_amount")
     return fee
 
 
