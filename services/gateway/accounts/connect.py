@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from libs.common.errors import Invalid
 from services.gateway.accounts.domain import Config
 from services.gateway.accounts.remembered import Remembered
 from services.gateway.accounts.sql.configs import ConfigStore
@@ -46,9 +47,13 @@ class ConnectedAccounts:
         """See that an account is connected; returns whether it is charged in live mode.
 
         Raises:
-            Invalid: when it is not connected.
+            Invalid: when it is not connected, or is the platform's own.
             ProcessorUnavailable: when Stripe does not answer at the moment.
         """
+        # Stripe lets a platform act for itself: as a tenant's, its own account would show that tenant its whole statement.
+        if await StripeProcessor(self._platform, self._connections.client(self._platform)).account_id() == account_id:
+            what = "must be an account that is connected to the platform's, not the platform's own"
+            raise Invalid(f"connected_account {what}", errors=(("/connected_account", what),))
         account = msgspec.structs.replace(self._platform, connected_account=account_id)
         named = await StripeProcessor(account, self._connections.client(account)).account_id()
         if named != account_id:
@@ -56,7 +61,10 @@ class ConnectedAccounts:
         return self.is_live
 
     async def whose(self, account_id: str) -> list[tuple[str, str]]:
-        """Read whose an account is: the tenant and the name in attempts of each of its configurations."""
+        """Read whose an account is: the tenant and the name in attempts of each of its configurations; none of no account."""
+        if not account_id:
+            # Stripe names the account in each event of a connected one; configurations with keys of their own have none.
+            return []
         found = self._whose.get(account_id)
         if found is None:
             found = await self._store.connected(account_id)

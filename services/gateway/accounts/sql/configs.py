@@ -50,7 +50,8 @@ _ALL = Statement("SELECT {columns} FROM gateway_configs ORDER BY id", columns=_C
 # Deleted ones too: events about their payments still come. Once every few seconds for an account, so without an index.
 _CONNECTED = Statement(
     """
-SELECT tenant_id, 'stripe:' || id AS processor FROM gateway_configs WHERE connected_account = :account_id ORDER BY id
+SELECT tenant_id, 'stripe:' || id AS processor FROM gateway_configs
+ WHERE connected_account = :account_id AND connected_account <> '' ORDER BY id
 """
 )
 

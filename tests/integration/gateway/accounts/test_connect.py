@@ -6,6 +6,7 @@ import pytest
 
 from deploy.fake_stripe import running_fake_stripe
 from deploy.fake_stripe.webhooks import create_endpoint
+from libs.common.clock import ManualClock
 from libs.common.contracts.gateway import AuthorizePayment, CapturePayment
 from libs.common.contracts.gateway_requests import AddGatewayConfig, GatewayConfig, RotateGatewayKeys
 from libs.common.errors import Invalid
@@ -14,6 +15,7 @@ from services.gateway.accounts import Configs, ConfigStore, KeyRing
 from services.gateway.accounts.connect import ConnectedAccounts
 from services.gateway.processors.stripe import StripeAccount, StripeConnections
 from services.gateway.settings import LOCAL_ENCRYPTION_KEY, Settings
+from tests.integration.gateway.accounts.conftest import Accounts
 from tests.integration.gateway.conftest import serving
 from tests.integration.gateway.test_service import Api
 from tests.support.brokers import administrator
@@ -103,3 +105,36 @@ async def test_two_tenants_of_one_platform_are_charged_apart(
                     assert {"kind": "platform", "direction": "out", "amount_minor": 115} in moved["fees"]
         earned = [each["amount"] for each in fake.account(platform).balance_transactions.values()]
         assert earned == [115, 115]
+
+
+async def test_no_account_and_the_platforms_own_are_nobodys(accounts: Accounts, clock: ManualClock) -> None:
+    platform, shop = accounts.key(), accounts.key()
+    books = accounts.fake.account(platform)
+    accounts.fake.connect(shop, to=platform)
+    connected = ConnectedAccounts(
+        connections=accounts.connections,
+        platform=StripeAccount(name="stripe", secret_key=platform),
+        webhook_secrets=(),
+        store=accounts.store,
+        cache_seconds=60,
+    )
+    await accounts.configs.add(
+        AddGatewayConfig(tenant_id="tenant-1", config_id=new_id(), processor="stripe", secret_key=accounts.key())
+    )
+    # An event that names no account is for none of the configurations that have none.
+    assert await connected.whose("") == []
+    assert await accounts.store.connected("") == []
+    configs = Configs(
+        store=accounts.store, keyring=KeyRing(LOCAL_ENCRYPTION_KEY), clock=clock, mode_of=connected.mode_of
+    )
+
+    def adding(account: str) -> AddGatewayConfig:
+        return AddGatewayConfig(tenant_id="tenant-1", config_id=new_id(), processor="stripe", connected_account=account)
+
+    # Before the platform's own account is known in the database, too.
+    with pytest.raises(Invalid) as refused:
+        await configs.add(adding(books.account_id))
+    assert refused.value.errors[0][0] == "/connected_account"
+    assert await accounts.owner(platform) is None
+    added = await configs.add(adding(accounts.fake.account(shop).account_id))
+    assert await accounts.owner(shop) == f"stripe:{added.id}"
