@@ -61,6 +61,8 @@ def held(request: Authorize, intent: StripeObject) -> Answer | None:
             return Pending(gateway_ref=reference)
         case "requires_payment_method":
             return declined(intent)
+        case "canceled" if request.payment_method_type.is_asynchronous and intent.get("cancellation_reason") in EXPIRED:
+            return _NEVER_PAID
         case "canceled":
             return ended(intent)
         case _:
@@ -131,6 +133,8 @@ def returned(request: Refund, refund: StripeObject) -> Answer | None:
             return None
 
 
+_NEVER_PAID = Declined(reason=DeclineReason.PAYMENT_EXPIRED, detail="The customer did not pay in time.")
+"""The answer where nobody paid a code or a slip, whether Stripe keeps the payment or has cancelled it since."""
 _OTHER_MONEY = Declined(
     reason=DeclineReason.PROCESSOR_REFUSED, detail="The processor was called for other money under this key."
 )
@@ -163,7 +167,7 @@ def declined(intent: StripeObject) -> Declined:
     """Return why a payment intent was not charged."""
     error = intent.get("last_payment_error") or {}
     if error.get("code") in _UNPAID:
-        return Declined(reason=DeclineReason.PAYMENT_EXPIRED, detail="The customer did not pay in time.")
+        return _NEVER_PAID
     return Declined(
         reason=decline_reason(error.get("decline_code"), error.get("code"), otherwise=DeclineReason.CARD_DECLINED),
         detail=sentence(error.get("message")),
