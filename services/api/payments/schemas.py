@@ -236,6 +236,9 @@ class OrderPayment(msgspec.Struct, frozen=True, kw_only=True):
 
 def next_action(intent: PaymentIntent) -> NextActionBody | None:
     """Show what the customer does next; None where nothing is required of them."""
+    if intent.is_voiding:
+        # The merchant has let go of it: a code that is still shown would be paid.
+        return None
     if (action := decode_next_action(intent.next_action)) is not None:
         url, until = intent.action_url or "", None if action.expires_at is None else iso(action.expires_at)
         if isinstance(action, PixDisplayQrCode):
@@ -275,7 +278,7 @@ def intent_body(intent: PaymentIntent) -> PaymentIntentBody:
         payment_method=intent.payment_method or None,
         return_url=intent.return_url or None,
         payment_method_type=intent.payment_method_type,
-        action_url=intent.action_url,
+        action_url=None if intent.is_voiding else intent.action_url,
         expires_at=None if intent.expires_at is None else iso(intent.expires_at),
         authorized_amount=format_minor(intent.authorized_minor, intent.currency),
         captured_amount=format_minor(intent.captured_minor, intent.currency),

@@ -43,7 +43,9 @@ class NextActions(Resource):
         intent = await queries.get(self.database, caller.tenant_id, path_id(intent_id, "payment_intent_id"))
         shown = next_action(intent)
         if shown is None:
-            raise NoActionRequired(f"the payment intent is {intent.status}")
+            raise NoActionRequired(
+                "the payment intent is being voided" if intent.is_voiding else f"the payment intent is {intent.status}"
+            )
         action = ClientActionBody(**msgspec.structs.asdict(shown))
         if shown.type == "use_stripe_sdk":
             answer = await self.ask(ReadClientSecret(tenant_id=caller.tenant_id, payment_intent_id=intent.id))

@@ -46,7 +46,6 @@ NOW = datetime(2026, 4, 1, 12, tzinfo=UTC)
 HIDDEN_OF_INTENT = {
     "tenant_id": "the caller's own tenant",
     "capturing_minor": "a stage of AUTHORIZED, which clients do not see",
-    "is_voiding": "a stage of AUTHORIZED, which clients do not see",
     "refunding_minor": "pending refunds are listed by themselves",
     "billing_details": "who pays is not shown again",
     "version": "distinguishes the api's own writers",
@@ -89,7 +88,9 @@ PAYER, OTHER_PAYER = (
     for name in ("A", "B")
 )
 OTHERS = {"next_action": OTHER_PIX, "billing_details": OTHER_PAYER}
-INTENT = filled(PaymentIntent, currency="BRL", amount_minor=9300, next_action=PIX, billing_details=PAYER)
+INTENT = filled(
+    PaymentIntent, currency="BRL", amount_minor=9300, next_action=PIX, billing_details=PAYER, is_voiding=False
+)
 REFUND = filled(Refund, currency="BRL")
 DISPUTE = filled(Dispute, currency="BRL")
 
