@@ -1,6 +1,7 @@
 """Request bodies: JSON straight into the struct that a route expects; every violation is named at once."""
 
 import asyncio
+import unicodedata
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -24,6 +25,8 @@ from services.api.http.texts import is_lenient, without_card_numbers
 
 _VIOLATIONS_MAX = 100
 """Violations that are named at most."""
+_BREAKS = frozenset({"Cc", "Zl", "Zp"})
+"""What control characters and line breaks are in Unicode."""
 _LARGE_BYTES = 65_536
 """Reading so much may take several milliseconds, and a body is read in several passes."""
 _THREAD_BYTES_MAX = 262_144
@@ -209,6 +212,21 @@ def require_storable(texts: dict[str, str | None]) -> None:
     """
     violations = [
         (pointer, "must not contain the character U+0000") for pointer, text in texts.items() if text and "\0" in text
+    ]
+    if violations:
+        raise invalid(violations)
+
+
+def require_one_line(texts: dict[str, str]) -> None:
+    """Refuse line breaks and other control characters in texts by their JSON pointers: in a pattern `$` lets a last one through.
+
+    Raises:
+        Invalid: naming each text that has one.
+    """
+    violations = [
+        (pointer, "must not contain line breaks or other control characters")
+        for pointer, text in texts.items()
+        if any(unicodedata.category(character) in _BREAKS for character in text)
     ]
     if violations:
         raise invalid(violations)

@@ -15,7 +15,7 @@ from services.api.errors import (
     PaymentIntentNotFound,
     PaymentMethodTypeNotAllowed,
 )
-from services.api.http.bodies import BodyReader, amount_in, require_storable
+from services.api.http.bodies import BodyReader, amount_in, require_one_line, require_storable
 from services.api.http.callers import Caller
 from services.api.http.controllers import Resource, audit_action, operation
 from services.api.http.parameters import AnyRequest, Query, QueryParameter, next_link, path_id, prefers_async, wrong
@@ -261,10 +261,11 @@ def new_intent(body: CreatePaymentIntent, *, currencies: frozenset[str]) -> NewI
     }
     for name, value in (body.metadata or {}).items():
         texts[f"/metadata/{name}"] = name + value
-    if (payer := body.billing_details) is not None:
-        texts |= {"/billing_details/name": payer.name, "/billing_details/address/line1": payer.address.line1}
-        texts |= {"/billing_details/email": payer.email, "/billing_details/address/city": payer.address.city}
     require_storable(texts)
+    if (payer := body.billing_details) is not None:
+        named = {"name": payer.name, "email": payer.email, "tax_id": payer.tax_id}
+        named |= {f"address/{name}": text for name, text in msgspec.structs.asdict(payer.address).items()}
+        require_one_line({f"/billing_details/{name}": text for name, text in named.items()})
     if currencies and body.currency not in currencies:
         raise _unsupported_currency()
     try:

@@ -15,11 +15,12 @@ from tests.support.platform import Client
 
 MONEY: dict[str, Any] = {"amount_minor": 15050, "currency": "BRL"}
 PIX = {"amount": "150.50", "currency": "BRL", "customer_ref": "c", "payment_method_type": "pix"}
+PAYER_ADDRESS = {"line1": "Rua A, 1", "city": "São Paulo", "state": "SP", "postal_code": "01310-100", "country": "BR"}
 PAYER = {
     "name": "Maria Silva",
     "email": "maria@example.com",
     "tax_id": "000.000.000-00",
-    "address": {"line1": "Rua A, 1", "city": "São Paulo", "state": "SP", "postal_code": "01310-100"},
+    "address": PAYER_ADDRESS,
 }
 BOLETO = PIX | {"payment_method_type": "boleto", "billing_details": PAYER}
 
@@ -43,6 +44,16 @@ async def create(client: Client, body: dict[str, Any]) -> Any:
 async def test_slip_that_cannot_be_made_is_refused(api: Api, tenant_id: str, body: dict[str, Any], code: str) -> None:
     refused = await create(api.client(tenant_id), body)
     assert (refused.status, refused.json["code"]) == (422, code), refused.raw
+
+
+@pytest.mark.parametrize("name", ["name", "email", "tax_id", *[f"address/{each}" for each in PAYER_ADDRESS]])
+async def test_payer_with_a_line_break_is_refused(api: Api, tenant_id: str, name: str) -> None:
+    payer: dict[str, Any] = PAYER | {"address": dict(PAYER_ADDRESS)}
+    holder = payer["address"] if name.startswith("address/") else payer
+    holder[name.removeprefix("address/")] += "\n"
+    refused = await create(api.client(tenant_id), BOLETO | {"billing_details": payer})
+    assert (refused.status, refused.json["code"]) == (422, "invalid_request"), refused.raw
+    assert [each["pointer"] for each in refused.json["errors"]] == [f"/billing_details/{name}"]
 
 
 async def test_card_is_the_type_of_who_names_none(api: Api, tenant_id: str) -> None:
