@@ -102,7 +102,6 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             platform=platform,
             webhook_secrets=stripe.stripe_connect_webhook_secrets,
             store=configs,
-            cache_seconds=stripe.gateway_config_cache_seconds,
         )
     )
     processors, resolvers, circuits = place_processors(

@@ -1,19 +1,14 @@
 """Accounts that are connected to the platform's own: charged through its key, and reported at one endpoint."""
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
 from libs.common.errors import Invalid
 from services.gateway.accounts.domain import Config
-from services.gateway.accounts.remembered import Remembered
 from services.gateway.accounts.sql.configs import ConfigStore
 from services.gateway.errors import ProcessorUnavailable
 from services.gateway.processors.stripe import StripeAccount, StripeConnections, StripeProcessor
-
-_ACCOUNTS_MAX = 10_000
-"""Accounts of which it is remembered whose they are."""
 
 
 class ConnectedAccounts:
@@ -26,15 +21,10 @@ class ConnectedAccounts:
         platform: StripeAccount,
         webhook_secrets: Sequence[str],
         store: ConfigStore,
-        cache_seconds: float,
-        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._connections = connections
         self._platform = platform
         self._store = store
-        self._whose: Remembered[str, list[tuple[str, str]]] = Remembered(
-            size_max=_ACCOUNTS_MAX, seconds=cache_seconds, monotonic=monotonic
-        )
         self.webhook_secrets = tuple(webhook_secrets)
         """What the events of all of them are signed with."""
 
@@ -65,13 +55,8 @@ class ConnectedAccounts:
         if not account_id:
             # Stripe names the account in each event of a connected one; configurations with keys of their own have none.
             return []
-        found = self._whose.get(account_id)
-        if found is None:
-            found = await self._store.connected(account_id)
-            # Whoever is added while its first events come must not wait for the cache.
-            if found:
-                self._whose.put(account_id, found)
-        return found
+        # Nothing is remembered: an event of a configuration that was added a moment ago would be lost to it.
+        return await self._store.connected(account_id)
 
 
 def through_platform(config: Config, platform: StripeAccount | None) -> StripeAccount:

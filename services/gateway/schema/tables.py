@@ -240,6 +240,8 @@ GATEWAY_CONFIGS = sa.Table(
     sa.PrimaryKeyConstraint("id", "tenant_id"),
     sa.CheckConstraint("processor IN ('stripe', 'sandbox')", name="ck_gateway_configs_processor"),
     sa.Index("ix_gateway_configs_tenant", "tenant_id", "created_at"),
+    # By which each event of a connected account finds whose it is.
+    sa.Index("ix_gateway_configs_connected", "connected_account", postgresql_where=sa.text("connected_account <> ''")),
 )
 
 STRIPE_ACCOUNTS = sa.Table(

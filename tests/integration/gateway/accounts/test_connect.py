@@ -8,11 +8,17 @@ from deploy.fake_stripe import running_fake_stripe
 from deploy.fake_stripe.webhooks import create_endpoint
 from libs.common.clock import ManualClock
 from libs.common.contracts.gateway import AuthorizePayment, CapturePayment
-from libs.common.contracts.gateway_requests import AddGatewayConfig, GatewayConfig, RotateGatewayKeys
+from libs.common.contracts.gateway_requests import (
+    AddGatewayConfig,
+    DeleteGatewayConfig,
+    GatewayConfig,
+    RotateGatewayKeys,
+)
 from libs.common.errors import Invalid
 from libs.common.ids import new_id
 from services.gateway.accounts import Configs, ConfigStore, KeyRing
 from services.gateway.accounts.connect import ConnectedAccounts
+from services.gateway.accounts.sql.configs import _CONNECTED as CONNECTED
 from services.gateway.processors.stripe import StripeAccount, StripeConnections
 from services.gateway.settings import LOCAL_ENCRYPTION_KEY, Settings
 from tests.integration.gateway.accounts.conftest import Accounts
@@ -45,7 +51,6 @@ async def test_two_tenants_of_one_platform_are_charged_apart(
             platform=StripeAccount(name="stripe", secret_key=platform),
             webhook_secrets=(),
             store=store,
-            cache_seconds=1,
         )
         configs = Configs(
             store=store,
@@ -116,7 +121,6 @@ async def test_no_account_and_the_platforms_own_are_nobodys(accounts: Accounts, 
         platform=StripeAccount(name="stripe", secret_key=platform),
         webhook_secrets=(),
         store=accounts.store,
-        cache_seconds=60,
     )
     await accounts.configs.add(
         AddGatewayConfig(tenant_id="tenant-1", config_id=new_id(), processor="stripe", secret_key=accounts.key())
@@ -138,3 +142,40 @@ async def test_no_account_and_the_platforms_own_are_nobodys(accounts: Accounts, 
     assert await accounts.owner(platform) is None
     added = await configs.add(adding(accounts.fake.account(shop).account_id))
     assert await accounts.owner(shop) == f"stripe:{added.id}"
+    assert await connected.whose(accounts.fake.account(shop).account_id) == [("tenant-1", f"stripe:{added.id}")]
+
+
+async def test_a_configuration_that_follows_another_gets_its_events_at_once(
+    accounts: Accounts, clock: ManualClock
+) -> None:
+    platform, shop = accounts.key(), accounts.key()
+    account = accounts.fake.connect(shop, to=platform).account_id
+    connected = ConnectedAccounts(
+        connections=accounts.connections,
+        platform=StripeAccount(name="stripe", secret_key=platform),
+        webhook_secrets=(),
+        store=accounts.store,
+    )
+    configs = Configs(
+        store=accounts.store,
+        keyring=KeyRing(LOCAL_ENCRYPTION_KEY),
+        clock=clock,
+        mode_of=connected.mode_of,
+    )
+    adding = AddGatewayConfig(tenant_id="t", config_id=new_id(), processor="stripe", connected_account=account)
+    await configs.add(adding)
+    assert len(await connected.whose(account)) == 1
+    await configs.delete(DeleteGatewayConfig(tenant_id="t", config_id=adding.config_id))
+    second = msgspec.structs.replace(adding, config_id=new_id(), application_fee_bps=10)
+    await configs.add(second)
+    assert {name for _, name in await connected.whose(account)} == {
+        f"stripe:{adding.config_id}",
+        f"stripe:{second.config_id}",
+    }
+
+
+async def test_whose_an_account_is_has_an_index(accounts: Accounts) -> None:
+    async with accounts.store._database.transaction() as tx:
+        await tx.execute("SET LOCAL enable_seqscan = off")
+        plan = await tx.fetchval(f"EXPLAIN (FORMAT JSON) {CONNECTED.text}", "acct_1")
+    assert "ix_gateway_configs_connected" in plan
