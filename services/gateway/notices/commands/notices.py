@@ -155,7 +155,9 @@ class _Change:
     async def declined(self, notice: DeclinedNotice) -> Applied:
         held = self._authorization
         if held.is_decided:
-            return Applied.KNOWN if held.status is AttemptStatus.DECLINED else Applied.CONTRADICTS
+            # A code that was paid in the last moment had expired before, and that may be reported afterwards.
+            is_no_news = held.status is AttemptStatus.DECLINED or notice.reason is DeclineReason.PAYMENT_EXPIRED
+            return Applied.KNOWN if is_no_news else Applied.CONTRADICTS
         return await self._end(
             held,
             AttemptStatus.DECLINED,

@@ -1,0 +1,71 @@
+"""A Pix that was paid in the last moment is taken once, in whatever order its end and its payment are reported."""
+
+from collections.abc import AsyncIterator
+from itertools import permutations
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from libs.common.clock import ManualClock
+from libs.common.contracts.gateway_methods import PaymentMethodType
+from libs.common.db import Database
+from services.gateway.processors.port import (
+    ActionRequiredNotice,
+    Applied,
+    DeclinedNotice,
+    DeclineReason,
+    ExpiredNotice,
+    Notice,
+)
+from tests.integration.gateway.notices.test_notices import Telling
+from tests.integration.gateway.operations.test_lifecycle import Place
+from tests.support.databases import TestDatabase
+
+TAKEN = ["payment.authorized", "payment.captured"]
+SILENT = 9_014
+
+
+@pytest.fixture
+async def database(gateway_database: TestDatabase) -> AsyncIterator[Database]:
+    async with gateway_database.open("gateway") as opened:
+        yield opened
+        await opened.write("UPDATE attempts SET next_ask_at = NULL, expires_at = NULL")
+
+
+@pytest.fixture
+def place(database: Database, clock: ManualClock, tenant_id: str) -> Place:
+    return Place(database, clock, tenant_id)
+
+
+async def pix(place: Place) -> tuple[UUID, Telling]:
+    """A Pix whose authorization was requested and never answered."""
+    command = place.authorize_command(SILENT)
+    body = msgspec.structs.replace(command.body, payment_method_type=PaymentMethodType.PIX)
+    await place.commands.authorize(msgspec.structs.replace(command, body=body))
+    return body.payment_intent_id, Telling(place, body.payment_intent_id)
+
+
+@pytest.mark.parametrize("order", list(permutations(("shown", "unpaid", "paid"))), ids="-".join)
+async def test_money_of_the_last_moment_is_taken_once(place: Place, order: tuple[str, ...]) -> None:
+    intent, telling = await pix(place)
+    notices: dict[str, Notice] = {
+        "shown": telling.of(ActionRequiredNotice),
+        "unpaid": telling.of(DeclinedNotice, reason=DeclineReason.PAYMENT_EXPIRED, detail="Nobody paid."),
+        "paid": telling.captured(SILENT),
+    }
+    applied = [await place.notices.apply(notices[name]) for name in (*order, *order)]
+    assert applied[len(order) :] == [Applied.KNOWN] * len(order)
+    assert Applied.CONTRADICTS not in applied
+    names = await place.names(intent)
+    assert [name for name in names if name in TAKEN] == TAKEN
+    # What had expired is not reported once the money is there.
+    assert names.index("payment.captured") == len(names) - 1
+
+
+async def test_other_refusal_of_what_was_paid_contradicts(place: Place) -> None:
+    _, telling = await pix(place)
+    await place.notices.apply(telling.captured(SILENT))
+    refused = telling.of(DeclinedNotice, reason=DeclineReason.CARD_DECLINED, detail="No.")
+    assert await place.notices.apply(refused) is Applied.CONTRADICTS
+    assert await place.notices.apply(telling.of(ExpiredNotice)) is Applied.CONTRADICTS
