@@ -156,8 +156,8 @@ class _Change:
         held = self._authorization
         if held.is_decided:
             # A code that was paid in the last moment had expired before, and that may be reported afterwards.
-            is_no_news = held.status is AttemptStatus.DECLINED or notice.reason is DeclineReason.PAYMENT_EXPIRED
-            return Applied.KNOWN if is_no_news else Applied.CONTRADICTS
+            is_known = held.status is AttemptStatus.DECLINED or notice.reason is DeclineReason.PAYMENT_EXPIRED
+            return Applied.KNOWN if is_known else Applied.CONTRADICTS
         return await self._end(
             held,
             AttemptStatus.DECLINED,

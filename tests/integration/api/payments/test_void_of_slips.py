@@ -1,4 +1,4 @@
-"""A void of a Pix races with its payment: the money is taken once, nobody is asked to capture it, and no code is shown meanwhile."""
+"""A void of a Pix races with its payment: the money is taken once, no capture is requested, and no code is shown meanwhile."""
 
 from uuid import UUID
 
