@@ -1,6 +1,6 @@
 """What the gateway receives over HTTP: Stripe's webhooks. Everything else comes over the broker."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID
@@ -43,13 +43,23 @@ def webhook_routes(
 ) -> list[HTTPRouteHandler]:
     """Build the two addresses of the platform's own account, those of connected accounts, and those of tenants' accounts."""
 
+    async def text_of(request: Request[Any, Any, Any], secrets: Sequence[str]) -> str:
+        body = await _body(request, body_bytes_max)
+        header = request.headers.get("Stripe-Signature", "")
+        return verify(body, header, secrets, tolerance_seconds=tolerance_seconds)
+
+    async def keep(request: Request[Any, Any, Any], config_id: UUID | None) -> None:
+        """Keep an event of the platform's own account, or of a tenant's configuration."""
+        account = await accounts.webhooks(config_id)
+        if account is None:
+            raise NotFound("there is no such gateway configuration")
+        await inbox.keep(await text_of(request, account.secrets), tenant_id=account.tenant_id, processor=account.name)
+
     async def keep_connected(request: Request[Any, Any, Any]) -> None:
         """Keep an event for each configuration of the account that it names; of an account of nobody it is ignored."""
         if connected is None:
             raise NotFound("this place has no platform of Stripe")
-        body = await _body(request, body_bytes_max)
-        header = request.headers.get("Stripe-Signature", "")
-        text = verify(body, header, connected.webhook_secrets, tolerance_seconds=tolerance_seconds)
+        text = await text_of(request, connected.webhook_secrets)
         account, is_live = named_account(text)
         # An endpoint of live mode gets the events of test mode too.
         whose = await connected.whose(account) if is_live is connected.is_live else []
@@ -58,24 +68,12 @@ def webhook_routes(
         if not whose:
             log.warning("webhook.of_nobody", account=account, is_live=is_live)
 
-    async def take(
-        request: Request[Any, Any, Any], config_id: UUID | None, *, is_connect: bool = False
-    ) -> Response[bytes]:
+    async def take(kept: Awaitable[None], *, address: str) -> Response[bytes]:
         try:
-            if is_connect:
-                await keep_connected(request)
-                metrics.WEBHOOKS_KEPT.inc()
-                return Response(b'{"received":true}', media_type="application/json")
-            body = await _body(request, body_bytes_max)
-            account = await accounts.webhooks(config_id)
-            if account is None:
-                raise NotFound("there is no such gateway configuration")
-            header = request.headers.get("Stripe-Signature", "")
-            text = verify(body, header, account.secrets, tolerance_seconds=tolerance_seconds)
-            await inbox.keep(text, tenant_id=account.tenant_id, processor=account.name)
+            await kept
         except NotGenuine as refused:
             metrics.WEBHOOKS_REFUSED.labels(refused.reason).inc()
-            log.warning("webhook.refused", reason=refused.reason, config_id=config_id)
+            log.warning("webhook.refused", reason=refused.reason, address=address)
             kind, detail = _REFUSALS[refused.reason]
             raise kind(detail) from refused
         metrics.WEBHOOKS_KEPT.inc()
@@ -89,7 +87,7 @@ def webhook_routes(
         tags=["webhooks"],
     )
     async def stripe_webhook(request: Request[Any, Any, Any]) -> Response[bytes]:
-        return await take(request, None)
+        return await take(keep(request, None), address="platform")
 
     @post(
         ["/webhooks/stripe/connect", "/v1/webhooks/stripe/connect"],
@@ -99,7 +97,7 @@ def webhook_routes(
         tags=["webhooks"],
     )
     async def stripe_connect_webhook(request: Request[Any, Any, Any]) -> Response[bytes]:
-        return await take(request, None, is_connect=True)
+        return await take(keep_connected(request), address="connect")
 
     @post(
         ["/webhooks/stripe/{config_id:str}", "/v1/webhooks/stripe/{config_id:str}"],
@@ -112,7 +110,7 @@ def webhook_routes(
         found = parse_id(config_id)
         if found is None:
             raise NotFound("there is no such gateway configuration")
-        return await take(request, found)
+        return await take(keep(request, found), address=config_id)
 
     handlers: list[Any] = [stripe_webhook, stripe_connect_webhook, stripe_account_webhook]
     return handlers

@@ -100,7 +100,10 @@ class StripeProcessor:
                 "metadata": _metadata(request, attempt=request.idempotency_key, customer_ref=request.customer_ref),
                 "expand": _EXPAND,
             }
-            params |= self._fee(request)
+            if request.payment_method_type.is_asynchronous:
+                # What is paid is captured by itself. The fee of a card is named at its capture: one of the whole hold would
+                # stand where that of a small part rounds to nothing, which cannot be named.
+                params |= self._fee(request)
             if return_url := request.return_url or self._account.return_url:
                 params["return_url"] = return_url
             return await self._call("post", _INTENTS, params, request)

@@ -97,7 +97,8 @@ async def test_two_tenants_of_one_platform_are_charged_apart(
                     _, _, held = await api.outcome_of(intent, "payment.authorized")
                     reference = held["gateway_ref"]
                     assert list(own.payment_intents) == [reference]
-                    assert own.payment_intents[reference]["application_fee_amount"] == 265
+                    # Of the hold nothing is taken: a fee of it would stand where that of a small part rounds to nothing.
+                    assert own.payment_intents[reference]["application_fee_amount"] is None
                     await api.send(
                         CapturePayment(
                             payment_intent_id=intent, amount_minor=4_000, currency="BRL", gateway_ref=reference
