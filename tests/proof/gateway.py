@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -25,6 +26,7 @@ from deploy.local import servers as local
 from deploy.local.servers import Servers
 from libs.common.contracts.gateway import AuthorizePayment
 from libs.common.ids import new_id
+from tests.proof.killing import kill_in_turn
 from tests.proof.results import report
 from tests.support.databases import TestDatabase, fresh_database
 from tests.support.gateway import Driver, GatewayProcess, driving, gateway_environment
@@ -114,7 +116,9 @@ async def _prove(
             fake.sender.mischief = Mischief(duplicated_share=0.2, delay_seconds_max=1.0, lost_share=0.05)
             async with driving(vhost_url, tenant_id=TENANT) as driver:
                 stopped = asyncio.Event()
-                killer = asyncio.create_task(_kill(gateways, every_seconds=kill_every_seconds, until=stopped))
+                killer = asyncio.create_task(
+                    kill_in_turn(partial(_kill, gateways), every_seconds=kill_every_seconds, until=stopped)
+                )
                 outage = asyncio.create_task(_outage(fake, seconds=outage_seconds))
                 began = time.monotonic()
                 offered = await _offer(driver, payments)
@@ -166,21 +170,12 @@ async def _offer(driver: Driver, payments: int) -> dict[UUID, bool]:
     return offered
 
 
-async def _kill(gateways: list[GatewayProcess], *, every_seconds: float, until: asyncio.Event) -> int:
-    """Kill one gateway after the other, each time as soon as both work again."""
-    kills = 0
-    while True:
-        try:
-            async with asyncio.timeout(every_seconds):
-                await until.wait()
-        except TimeoutError:
-            gateway = gateways[kills % len(gateways)]
-            await gateway.kill()
-            kills += 1
-            await gateway.start()
-            await gateway.ready()
-        else:
-            return kills
+async def _kill(gateways: list[GatewayProcess], number: int) -> None:
+    """Kill one gateway after the other, and wait until it works again."""
+    gateway = gateways[number % len(gateways)]
+    await gateway.kill()
+    await gateway.start()
+    await gateway.ready()
 
 
 async def _outage(fake: FakeStripe, *, seconds: float) -> None:
