@@ -127,6 +127,7 @@ def masked(api_key: str) -> str:
 
 _PERMISSIONS = {
     "account": "account",
+    "application_fees": "application_fee",
     "balance": "balance",
     "balance_transactions": "balance_transaction_source",
     "charges": "charge",

@@ -12,6 +12,7 @@ DAY = 86_400
 
 _CATEGORIES = {
     "application_fee": "platform_earning",
+    "application_fee_refund": "platform_earning_refund",
     "charge": "charge",
     "payout": "payout",
     "payout_cancel": "payout_reversal",
@@ -88,10 +89,71 @@ def move_alone(books: Books, params: dict[str, Any]) -> Object:
 
 def earn(books: Books, charge: Object, taken: int) -> None:
     """Give the platform of an account its fee on a charge, which is capped at what was captured."""
-    if not taken or books.platform is None:
+    platform = books.platform
+    if not taken or platform is None:
         return
-    charge |= {"application_fee": new_id("fee"), "application_fee_amount": taken}
-    move(books.platform, "application_fee", charge["application_fee"], amount=taken, currency=charge["currency"])
+    fee: Object = {
+        "id": new_id("fee"),
+        "object": "application_fee",
+        "account": books.account_id,
+        "amount": taken,
+        "amount_refunded": 0,
+        "application": books.settings.application,
+        "balance_transaction": None,
+        "charge": charge["id"],
+        "created": books.now(),
+        "currency": charge["currency"],
+        "fee_source": {"charge": charge["id"], "type": "charge"},
+        "livemode": books.livemode,
+        "originating_transaction": None,
+        "refunded": False,
+    }
+    fee["refunds"] = {
+        "object": "list",
+        "data": [],
+        "has_more": False,
+        "url": f"/v1/application_fees/{fee['id']}/refunds",
+    }
+    platform.application_fees[fee["id"]] = fee
+    charge |= {"application_fee": fee["id"], "application_fee_amount": taken}
+    moved = move(platform, "application_fee", fee["id"], amount=taken, currency=charge["currency"])
+    fee["balance_transaction"] = moved["id"]
+
+
+def give_fee_back(books: Books, charge: Object, amount: int) -> None:
+    """Let the platform give back what it has taken of a refunded part of a charge; all of it where nothing is left.
+
+    Raises:
+        Refusal: when it has taken nothing.
+    """
+    platform = books.platform
+    fee = None if platform is None else platform.application_fees.get(str(charge["application_fee"]))
+    if platform is None or fee is None:
+        raise invalid(
+            f"Charge {charge['id']} does not have an application fee to refund.", param="refund_application_fee"
+        )
+    left = fee["amount"] - fee["amount_refunded"]
+    is_all = charge["amount_refunded"] + amount >= charge["amount_captured"] + charge["_released"]
+    part = left if is_all else min(left, (fee["amount"] * amount * 2 // charge["amount_captured"] + 1) // 2)
+    if not part:
+        return
+    back: Object = {
+        "id": new_id("fr"),
+        "object": "fee_refund",
+        "amount": part,
+        "balance_transaction": None,
+        "created": platform.now(),
+        "currency": fee["currency"],
+        "fee": fee["id"],
+        "metadata": {},
+    }
+    platform.fee_refunds[back["id"]] = back
+    fee["amount_refunded"] += part
+    fee["refunded"] = fee["amount_refunded"] == fee["amount"]
+    fee["refunds"]["data"].insert(0, back)
+    moved = move(platform, "application_fee_refund", back["id"], amount=-part, currency=fee["currency"])
+    back["balance_transaction"] = moved["id"]
+    move(books, "adjustment", back["id"], amount=part, currency=fee["currency"], category="fee")
 
 
 def move_back(books: Books, kind: str, transaction: Object, *, category: str = "") -> Object:

@@ -61,6 +61,8 @@ class Books:
         self.balance_transactions: dict[str, Object] = {}
         self.disputes: dict[str, Object] = {}
         self.payouts: dict[str, Object] = {}
+        self.application_fees: dict[str, Object] = {}
+        self.fee_refunds: dict[str, Object] = {}
         self.events: dict[str, Object] = {}
         self.webhook_endpoints: dict[str, Object] = {}
 

@@ -8,10 +8,13 @@ from deploy.fake_stripe.forms import integer, positive
 from deploy.fake_stripe.refusals import invalid
 from deploy.fake_stripe.values import EXPAND_DEPTH_MAX, LIMIT_MAX
 
-_SOURCES = {"ch": "charge", "re": "refund", "dp": "dispute", "po": "payout"}
+_SOURCES = {
+    "ch": "charge", "re": "refund", "dp": "dispute", "po": "payout", "fee": "application_fee", "fr": "fee_refund",
+}  # fmt: skip
 
 _EXPANDABLE: dict[str, dict[str, str]] = {
     "account": {},
+    "application_fee": {},
     "balance": {},
     "balance_transaction": {"source": "source"},
     "charge": {
@@ -21,6 +24,7 @@ _EXPANDABLE: dict[str, dict[str, str]] = {
     },
     "dispute": {"charge": "charge", "payment_intent": "payment_intent"},
     "event": {},
+    "fee_refund": {},
     "payment_intent": {
         "application": "", "customer": "", "latest_charge": "charge", "on_behalf_of": "", "payment_method": "",
         "review": "", "source": "",
@@ -89,6 +93,9 @@ def _expand(books: Books, copy: Object, path: str) -> None:
     kind = _EXPANDABLE[copy["object"]].get(name, "")
     if kind == "source" and isinstance(value, str):
         kind = _SOURCES.get(value.partition("_")[0], "")
+    if kind == "fee_refund" and value not in books.fee_refunds:
+        # The platform's object, which the account that had paid the fee does not have.
+        return
     if isinstance(value, str) and kind:
         copy[name] = expanded(books, books.find(kind, value), [rest] if rest else [])
 

@@ -64,11 +64,12 @@ LIST_PAYMENT_INTENTS = _of(_PAGE, "customer customer_account")
 SEARCH_PAYMENT_INTENTS = _of("limit query", "page")
 LIST_CHARGES = _of(f"{_PAGE} payment_intent", "customer transfer_group")
 CREATE_REFUND = _of(
-    "amount charge metadata payment_intent reason",
-    "currency customer instructions_email origin refund_application_fee reverse_transfer",
+    "amount charge metadata payment_intent reason refund_application_fee",
+    "currency customer instructions_email origin reverse_transfer",
 )
 UPDATE_REFUND = _of("metadata")
 LIST_REFUNDS = _of(f"{_PAGE} charge payment_intent")
+LIST_APPLICATION_FEES = _of(f"{_PAGE} charge")
 LIST_BALANCE_TRANSACTIONS = _of(f"{_PAGE} currency payout source type")
 LIST_DISPUTES = _of(f"{_PAGE} charge payment_intent")
 UPDATE_DISPUTE = _of("evidence metadata submit", "intended_submission_method")

@@ -3,7 +3,7 @@
 from typing import Any
 
 from deploy.fake_stripe import forms, shapes, values
-from deploy.fake_stripe.balance import move, move_back
+from deploy.fake_stripe.balance import give_fee_back, move, move_back
 from deploy.fake_stripe.books import Books, Object
 from deploy.fake_stripe.cards import CARDS, RefundCourse
 from deploy.fake_stripe.refusals import Refusal, invalid
@@ -54,6 +54,8 @@ def create_refund(books: Books, params: dict[str, Any]) -> Object:
         raise Refusal(
             400, f"Refund amount ({amount}) is greater than unrefunded amount on charge ({left})", param="amount"
         )
+    if forms.boolean(params, "refund_application_fee"):
+        give_fee_back(books, charge, amount)
     refund = shapes.refund(books, charge, amount=amount, reason=reason, metadata=metadata)
     if _course(books, charge) is RefundCourse.LATER:
         refund |= {"status": "pending", "pending_reason": "processing"}

@@ -40,6 +40,7 @@ class Route(msgspec.Struct, frozen=True):
 
 
 _KINDS = {
+    "application_fees": "application_fee",
     "balance_transactions": "balance_transaction",
     "charges": "charge",
     "disputes": "dispute",
@@ -197,6 +198,13 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/refunds/{id}", _found("refund")),
     Route("POST", "/v1/refunds/{id}", _act("refund", refunds.update_refund), parameters.UPDATE_REFUND),
     Route("POST", "/v1/refunds/{id}/cancel", _act("refund", refunds.cancel_refund)),
+    Route(
+        "GET",
+        "/v1/application_fees",
+        _listed("application_fee", "/v1/application_fees", "charge"),
+        parameters.LIST_APPLICATION_FEES,
+    ),
+    Route("GET", "/v1/application_fees/{id}", _found("application_fee")),
     Route("GET", "/v1/balance_transactions", _balance_transactions, parameters.LIST_BALANCE_TRANSACTIONS),
     Route("GET", "/v1/balance_transactions/{id}", _found("balance_transaction")),
     Route(

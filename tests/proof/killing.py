@@ -1,4 +1,4 @@
-"""Processes that are killed in turn while a proof is under way."""
+"""Processes that are killed in turn while a proof is running."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

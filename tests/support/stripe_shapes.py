@@ -18,11 +18,13 @@ FIXTURES: dict[str, Any] = json.loads((Path(__file__).parent / "stripe_fixtures.
 _NAMES = {"CardResource": "Card", "DisputeResource": "Dispute", "IssuingDisputeResource": "Dispute"}
 _OBJECTS: dict[str, Any] = {
     "account": stripe.Account,
+    "application_fee": stripe.ApplicationFee,
     "balance": stripe.Balance,
     "balance_transaction": stripe.BalanceTransaction,
     "charge": stripe.Charge,
     "dispute": stripe.Dispute,
     "event": stripe.Event,
+    "fee_refund": stripe.ApplicationFeeRefund,
     "payment_intent": stripe.PaymentIntent,
     "payout": stripe.Payout,
     "refund": stripe.Refund,
@@ -47,6 +49,7 @@ _SETS: dict[str, frozenset[str]] = {
             "fee",
             "other_adjustment",
             "platform_earning",
+            "platform_earning_refund",
             "risk_reserved_funds",
             "tax",
             "topup",
@@ -72,7 +75,7 @@ def faults_of(body: Any) -> list[str]:
     if kind not in _OBJECTS or body.get("deleted"):
         return [] if kind in _OBJECTS else [f"{kind} is no object of Stripe's"]
     inner = faults_of(body["data"]["object"]) if kind == "event" else []
-    return [*_members(_OBJECTS[kind], body, kind), *_like(FIXTURES[kind], body, kind), *inner]
+    return [*_members(_OBJECTS[kind], body, kind), *_like(FIXTURES.get(kind), body, kind), *inner]
 
 
 @cache

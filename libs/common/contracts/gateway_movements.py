@@ -60,6 +60,12 @@ class MovementKind(StrEnum):
     """A tax that belongs to no other movement."""
     RESERVE = "reserve"
     """The processor set money aside, or gave it free."""
+    PLATFORM_EARNING = "platform_earning"
+    """A platform's fee on a charge of an account that is connected to it."""
+    PLATFORM_EARNING_REFUND = "platform_earning_refund"
+    """A platform gave such a fee back."""
+    PLATFORM_FEE_REFUND = "platform_fee_refund"
+    """The same on the account that had paid the fee."""
     OTHER = "other"
     """Something else: a person decides where it belongs."""
 

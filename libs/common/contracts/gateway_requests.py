@@ -40,6 +40,8 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True):
     """What the platform takes of each capture, in hundredths of a percent."""
     application_fee_minor: int = 0
     """And in minor units of the payment's currency."""
+    refund_application_fee: bool = False
+    """Whether the platform gives the same part of it back with a refund."""
 
 
 class GatewayConfigList(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,6 +94,8 @@ class AddGatewayConfig(Message, frozen=True, kw_only=True):
     """What the platform takes of each capture through a connected account, in hundredths of a percent."""
     application_fee_minor: int = 0
     """And in minor units of the payment's currency."""
+    refund_application_fee: bool = False
+    """Whether the platform gives the same part of it back with a refund."""
 
 
 @request(

@@ -51,6 +51,8 @@ class Role(StrEnum):
     """What was captured and is not earned yet."""
     PLATFORM_FEES = "PLATFORM_FEES"
     """What the platform takes that the tenant's account at the processor is connected to."""
+    PLATFORM_EARNINGS = "PLATFORM_EARNINGS"
+    """What a platform has taken of the charges of accounts that are connected to its own."""
 
 
 class AccountRole(msgspec.Struct, frozen=True, kw_only=True):

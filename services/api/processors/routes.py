@@ -73,7 +73,12 @@ class Processors(Resource):
         require_storable(
             {f"/{name}": text for name, text in msgspec.structs.asdict(requested).items() if isinstance(text, str)}
         )
-        if requested.connected_account or requested.application_fee_bps or requested.application_fee_minor:
+        if (
+            requested.connected_account
+            or requested.application_fee_bps
+            or requested.application_fee_minor
+            or requested.refund_application_fee
+        ):
             # What the platform takes, and through whose key, is for the platform to say.
             await self.access.require_operator(caller, "connected_account")
         given = msgspec.structs.asdict(requested) | {"currencies": tuple(requested.currencies)}

@@ -60,6 +60,10 @@ class CreateGatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
         int,
         msgspec.Meta(ge=0, le=99_999_999, description="And in minor units of the payment's currency."),
     ] = 0
+    refund_application_fee: Annotated[
+        bool,
+        msgspec.Meta(description="Whether the platform gives the same part of its fee back with a refund."),
+    ] = False
 
 
 class RotateKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -86,6 +90,7 @@ class GatewayConfigBody(msgspec.Struct, frozen=True, kw_only=True):
     connected_account: str = ""
     application_fee_bps: int = 0
     application_fee_minor: int = 0
+    refund_application_fee: bool = False
 
 
 class AttemptBody(msgspec.Struct, frozen=True, kw_only=True):

@@ -75,4 +75,5 @@ def through_platform(config: Config, platform: StripeAccount | None) -> StripeAc
         connected_account=config.connected_account,
         application_fee_bps=config.application_fee_bps,
         application_fee_minor=config.application_fee_minor,
+        refund_application_fee=config.refund_application_fee,
     )

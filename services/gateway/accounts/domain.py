@@ -49,6 +49,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """What the platform takes of each capture, in hundredths of a percent."""
     application_fee_minor: int = 0
     """And in minor units of the payment's currency."""
+    refund_application_fee: bool = False
+    """Whether the platform gives the same part of it back with a refund."""
     created_at: datetime
     """When it was added."""
     updated_at: datetime
@@ -135,6 +137,7 @@ def shown(config: Config) -> GatewayConfig:
         connected_account=config.connected_account,
         application_fee_bps=config.application_fee_bps,
         application_fee_minor=config.application_fee_minor,
+        refund_application_fee=config.refund_application_fee,
         created_at=config.created_at,
         updated_at=config.updated_at,
     )

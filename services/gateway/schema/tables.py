@@ -230,6 +230,13 @@ GATEWAY_CONFIGS = sa.Table(
         server_default="0",
         comment="And in minor units of its currency.",
     ),
+    sa.Column(
+        "refund_application_fee",
+        sa.Boolean,
+        nullable=False,
+        server_default="false",
+        comment="Whether the platform gives the same part of it back with a refund.",
+    ),
     sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, comment="When it was added."),
     sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False, comment="When it last changed."),
     sa.Column(

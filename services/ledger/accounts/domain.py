@@ -116,6 +116,11 @@ ROLES: Mapping[Role, RoleTerms] = MappingProxyType(
             meaning="What the platform takes that the tenant's account at the processor is connected to.",
             account_types=(_EXPENSE,),
         ),
+        Role.PLATFORM_EARNINGS: RoleTerms(
+            label="Platform Earnings",
+            meaning="What a platform has taken of the charges of accounts that are connected to its own, less what it gave back.",
+            account_types=(_REVENUE, _LIABILITY),
+        ),
     }
 )
 """Every role, in the order in which the rules are shown."""

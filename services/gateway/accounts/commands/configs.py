@@ -97,6 +97,7 @@ class Configs:
             connected_account=request.connected_account,
             application_fee_bps=request.application_fee_bps,
             application_fee_minor=request.application_fee_minor,
+            refund_application_fee=request.refund_application_fee,
             created_at=now,
             updated_at=now,
         )
@@ -309,6 +310,8 @@ def _connect_violations(request: AddGatewayConfig, kind: ProcessorKind) -> list[
     bps, minor = request.application_fee_bps, request.application_fee_minor
     if (bps or minor) and not request.connected_account:
         violations.append(("/application_fee_bps", "is taken through a connected account only"))
+    if request.refund_application_fee and not request.connected_account:
+        violations.append(("/refund_application_fee", "is for a connected account only"))
     if not 0 <= bps <= _FEE_BPS_MAX:
         violations.append(("/application_fee_bps", f"must be 0 to {_FEE_BPS_MAX}"))
     if not 0 <= minor <= _FEE_MINOR_MAX:

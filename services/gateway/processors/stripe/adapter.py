@@ -164,6 +164,9 @@ class StripeProcessor:
             }
             if request.reason in _REASONS:
                 params["reason"] = request.reason
+            # Stripe refuses it for a charge without a fee; one of at least this amount has had one, where this amount has.
+            if self._account.refund_application_fee and self._fee(request):
+                params["refund_application_fee"] = True
             return await self._call("post", _REFUNDS, params, request)
 
         return await self._answer(
@@ -278,7 +281,7 @@ class StripeProcessor:
         except TimeoutError:
             return Unknown(reason=UnknownReason.TIMEOUT)
 
-    def _fee(self, request: Authorize | Capture) -> dict[str, int]:
+    def _fee(self, request: Authorize | Capture | Refund) -> dict[str, int]:
         account = self._account
         if not account.connected_account:
             return {}

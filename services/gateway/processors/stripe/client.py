@@ -33,6 +33,8 @@ class StripeAccount(msgspec.Struct, frozen=True, kw_only=True):
     """What the platform takes of each capture, in hundredths of a percent."""
     application_fee_minor: int = 0
     """And in minor units of the payment's currency."""
+    refund_application_fee: bool = False
+    """Whether the platform gives the same part of it back with a refund."""
 
     @property
     def is_live(self) -> bool:

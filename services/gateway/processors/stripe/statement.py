@@ -26,6 +26,7 @@ _KINDS: Mapping[str, MovementKind] = {
     "payout": MovementKind.PAYOUT,
     "payout_cancel": MovementKind.PAYOUT_RETURN,
     "payout_failure": MovementKind.PAYOUT_RETURN,
+    "application_fee": MovementKind.PLATFORM_EARNING,
     "network_cost": MovementKind.FEE,
     "stripe_fee": MovementKind.FEE,
     "stripe_fx_fee": MovementKind.FEE,
@@ -46,6 +47,8 @@ _DISPUTES: Mapping[str, MovementKind] = {
     "dispute": MovementKind.DISPUTE,
     "dispute_reversal": MovementKind.DISPUTE_REVERSAL,
 }
+_FEE_REFUND = "application_fee_refund"
+_FEE_REFUND_PREFIX = "fr_"
 _RELEASED = "partial_capture_reversal"
 _EXPIRED = "expired_uncaptured_charge"
 
@@ -142,7 +145,19 @@ def _kind(found: _Object, about: _Object) -> MovementKind:
             return _DISPUTES[category]
         if about.get("object") == "dispute":
             return MovementKind.DISPUTE if found["amount"] <= 0 else MovementKind.DISPUTE_REVERSAL
+        if category == "fee" and not _is_of_fee(found, about):
+            return MovementKind.FEE
+    if found["type"] == _FEE_REFUND or _is_of_fee(found, about):
+        # It leaves the platform, and comes to the account that had paid the fee: there it is an adjustment.
+        return MovementKind.PLATFORM_EARNING_REFUND if found["amount"] < 0 else MovementKind.PLATFORM_FEE_REFUND
     return _KINDS.get(str(found["type"]), MovementKind.OTHER)
+
+
+def _is_of_fee(found: _Object, about: _Object) -> bool:
+    """Whether a refund of a platform's fee moved it."""
+    named = found.get("source")
+    reference = about.get("id") if isinstance(named, dict) else named
+    return about.get("object") == "fee_refund" or str(reference or "").startswith(_FEE_REFUND_PREFIX)
 
 
 def _fees(found: _Object, currency: str) -> list[tuple[FeeKind, int]]:

@@ -267,6 +267,29 @@ MOVEMENT_STORIES = (
         closing=_SOLD | {"PROCESSOR_PENDING BRL": 12000, "RESERVES BRL": 3000, "TAX_RECOVERABLE BRL": 50},
     ),
     MovementStory(
+        title="What a platform earns",
+        words="The same fee of 2.00 in the books of the platform, whose account at the processor gets it. Of a refund it gives "
+        "0.67 of it back.",
+        steps=(
+            Moved(ref="txn_earned", kind=MovementKind.PLATFORM_EARNING, amount_minor=200, is_ours=False),
+            Moved(ref="txn_given", kind=MovementKind.PLATFORM_EARNING_REFUND, amount_minor=-67, is_ours=False),
+        ),
+        closing={"PROCESSOR_PENDING BRL": 133, "PLATFORM_EARNINGS BRL": -133},
+    ),
+    MovementStory(
+        title="Refund of which the platform gives its part back",
+        words="Of the sale, 2.00 of which the platform took, 50.00 are given back, and with them 0.67 of its fee: a line of the "
+        "statement of its own.",
+        steps=(
+            Happened(kind=EntryKind.CAPTURE, amount_minor=15050),
+            _charge(15050, (_PLATFORM, 200)),
+            _GIVEN,
+            _REFUNDED,
+            Moved(ref="txn_fee_back", kind=MovementKind.PLATFORM_FEE_REFUND, amount_minor=67, is_ours=False),
+        ),
+        closing=_SOLD | {"PROCESSOR_PENDING BRL": 9917, "REFUND_EXPENSE BRL": 5000, "PLATFORM_FEES BRL": 133},
+    ),
+    MovementStory(
         title="What fits nothing",
         words="A charge of 80.00 that is none of our payments, with a fee, and an adjustment that nobody explains: a person "
         "decides, and posts it where it belongs.",

@@ -40,6 +40,9 @@ _OF_ACCOUNT: Mapping[MovementKind, Role] = MappingProxyType(
         MovementKind.FEE: Role.PROCESSOR_FEES,
         MovementKind.TAX: Role.TAX_RECOVERABLE,
         MovementKind.RESERVE: Role.RESERVES,
+        MovementKind.PLATFORM_EARNING: Role.PLATFORM_EARNINGS,
+        MovementKind.PLATFORM_EARNING_REFUND: Role.PLATFORM_EARNINGS,
+        MovementKind.PLATFORM_FEE_REFUND: Role.PLATFORM_FEES,
     }
 )
 """What meets a movement of the account itself."""

@@ -118,6 +118,9 @@ _MOVED: Mapping[MovementKind, tuple[int, tuple[tuple[FeeKind, int], ...]]] = {
     MovementKind.FEE: (-1, ()),
     MovementKind.TAX: (-1, ()),
     MovementKind.RESERVE: (-1, ()),
+    MovementKind.PLATFORM_EARNING: (1, ()),
+    MovementKind.PLATFORM_EARNING_REFUND: (-1, ()),
+    MovementKind.PLATFORM_FEE_REFUND: (1, ()),
     MovementKind.OTHER: (1, ()),
 }
 """Which way each kind of movement goes, and what is kept of it."""

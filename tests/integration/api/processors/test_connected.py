@@ -12,6 +12,7 @@ from tests.integration.api.conftest import Api
         {"connected_account": "acct_1MExampleAccount"},
         {"secret_key": "sk_test_51Mexample", "application_fee_bps": 1},
         {"secret_key": "sk_test_51Mexample", "application_fee_minor": 1},
+        {"secret_key": "sk_test_51Mexample", "refund_application_fee": True},
     ],
 )
 async def test_only_an_operator_of_the_platform_names_accounts_and_fees(

@@ -7,7 +7,7 @@ import pytest
 from deploy.fake_stripe import running_fake_stripe
 from deploy.fake_stripe.webhooks import create_endpoint
 from libs.common.clock import ManualClock
-from libs.common.contracts.gateway import AuthorizePayment, CapturePayment
+from libs.common.contracts.gateway import AuthorizePayment, CapturePayment, RefundPayment
 from libs.common.contracts.gateway_requests import (
     AddGatewayConfig,
     DeleteGatewayConfig,
@@ -19,11 +19,12 @@ from libs.common.ids import new_id
 from services.gateway.accounts import Configs, ConfigStore, KeyRing
 from services.gateway.accounts.connect import ConnectedAccounts
 from services.gateway.accounts.sql.configs import _CONNECTED as CONNECTED
+from services.gateway.accounts.stripe_accounts import PLATFORM_TENANT
 from services.gateway.processors.stripe import StripeAccount, StripeConnections
 from services.gateway.settings import LOCAL_ENCRYPTION_KEY, Settings
 from tests.integration.gateway.accounts.conftest import Accounts
 from tests.integration.gateway.conftest import serving
-from tests.integration.gateway.test_service import Api
+from tests.integration.gateway.test_service import Api, until
 from tests.support.brokers import administrator
 from tests.support.databases import TestDatabase
 
@@ -69,6 +70,7 @@ async def test_two_tenants_of_one_platform_are_charged_apart(
                 connected_account=account,
                 application_fee_bps=250,
                 application_fee_minor=15,
+                refund_application_fee=tenant_id == tenants[1],
                 payment_method="pm_card_visa",
             )
 
@@ -109,8 +111,33 @@ async def test_two_tenants_of_one_platform_are_charged_apart(
                     assert event.tenant_id == tenant
                     # 2.5 percent of what was captured, and 0.15.
                     assert {"kind": "platform", "direction": "out", "amount_minor": 115} in moved["fees"]
-        earned = [each["amount"] for each in fake.account(platform).balance_transactions.values()]
-        assert earned == [115, 115]
+                    for amount in (1, 1_000):
+                        await api.send(
+                            RefundPayment(
+                                payment_intent_id=intent,
+                                refund_id=new_id(),
+                                amount_minor=amount,
+                                currency="BRL",
+                                gateway_ref=reference,
+                            )
+                        )
+                        await api.outcome_of(intent, "payment.refunded", "refund.succeeded")
+                # The last of them has listened to the platform's events as well.
+                earned = await until(lambda: earnings(api))
+        assert set(earned) == {("in", "platform_earning", 115), ("out", "platform_earning_refund", 29)}
+        moved_here = fake.account(platform).balance_transactions.values()
+        # Of one cent no fee would have been taken, so none is given back: Stripe refuses that for a charge without one.
+        assert [each["amount"] for each in moved_here] == [115, 115, -29]
+
+
+async def earnings(api: Api) -> list[tuple[str, str, int]] | None:
+    """What was published of the platform's own statement since `api` listens, once a fee was given back."""
+    found = [
+        (moved["direction"], moved["kind"], moved["amount_minor"])
+        for name, event, moved in api.received
+        if name == "processor_movement.recorded" and event.tenant_id == PLATFORM_TENANT
+    ]
+    return sorted(found) if any(kind == "platform_earning_refund" for _, kind, _ in found) else None
 
 
 async def test_no_account_and_the_platforms_own_are_nobodys(accounts: Accounts, clock: ManualClock) -> None:

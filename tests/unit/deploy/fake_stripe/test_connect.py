@@ -50,6 +50,38 @@ async def test_application_fee_leaves_the_account_and_reaches_the_platform(calle
     assert refused.status == 400
 
 
+async def test_platform_gives_back_the_part_of_its_fee_that_was_refunded(caller: Caller) -> None:
+    shop = await connected(caller)
+    paid = await caller.made("/v1/payment_intents", PAYMENT | {"application_fee_amount": "101"}, Stripe_Account=shop)
+    given = {"payment_intent": paid["id"], "refund_application_fee": "true"}
+    for amount in ("333", "333", "334"):
+        await caller.made("/v1/refunds", given | {"amount": amount}, Stripe_Account=shop)
+    back = [
+        (each["amount"], each["reporting_category"], each["source"]["object"])
+        for each in (await caller.found("/v1/balance_transactions", {"expand[]": "data.source"}))["data"]
+    ]
+    # The last one gives back whatever is left.
+    assert back == [
+        (-33, "platform_earning_refund", "fee_refund"),
+        (-34, "platform_earning_refund", "fee_refund"),
+        (-34, "platform_earning_refund", "fee_refund"),
+        (101, "platform_earning", "application_fee"),
+    ]
+    (fee,) = (await caller.found("/v1/application_fees"))["data"]
+    assert (fee["amount_refunded"], fee["refunded"], fee["account"]) == (101, True, shop)
+    moved = (await caller.found("/v1/balance_transactions", Stripe_Account=shop))["data"]
+    arrived = [each["amount"] for each in moved if (each["type"], each["reporting_category"]) == ("adjustment", "fee")]
+    assert arrived == [33, 34, 34]
+
+
+async def test_fee_that_was_never_taken_cannot_be_given_back(caller: Caller) -> None:
+    shop = await connected(caller)
+    paid = await caller.made("/v1/payment_intents", PAYMENT, Stripe_Account=shop)
+    given = {"payment_intent": paid["id"], "refund_application_fee": "true"}
+    assert (await caller.post("/v1/refunds", given, Stripe_Account=shop)).status == 400
+    assert not caller.fake.account(SHOP).refunds
+
+
 async def test_one_endpoint_gets_events_of_every_connected_account(caller: Caller) -> None:
     received: list[dict[str, Any]] = []
 

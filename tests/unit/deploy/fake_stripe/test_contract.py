@@ -146,6 +146,7 @@ CALLS = {
     "RefundUpdateParams": parameters.UPDATE_REFUND,
     "RefundListParams": parameters.LIST_REFUNDS,
     "RefundCancelParams": parameters.NONE,
+    "ApplicationFeeListParams": parameters.LIST_APPLICATION_FEES,
     "BalanceRetrieveParams": parameters.NONE,
     "BalanceTransactionListParams": parameters.LIST_BALANCE_TRANSACTIONS,
     "DisputeListParams": parameters.LIST_DISPUTES,

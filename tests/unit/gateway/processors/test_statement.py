@@ -74,6 +74,18 @@ def transaction(**changes: Any) -> dict[str, Any]:
             MovementKind.DISPUTE,
         ),
         ({"type": "adjustment", "source": None, "reporting_category": "other_adjustment"}, MovementKind.OTHER),
+        ({"type": "adjustment", "source": None, "reporting_category": "fee"}, MovementKind.FEE),
+        ({"type": "application_fee", "source": {"object": "application_fee"}}, MovementKind.PLATFORM_EARNING),
+        (
+            {"type": "application_fee_refund", "source": "fr_1", "amount": -67},
+            MovementKind.PLATFORM_EARNING_REFUND,
+        ),
+        ({"type": "application_fee_refund", "source": "fr_1"}, MovementKind.PLATFORM_FEE_REFUND),
+        ({"type": "adjustment", "source": "fr_1", "reporting_category": "fee"}, MovementKind.PLATFORM_FEE_REFUND),
+        (
+            {"type": "adjustment", "source": {"object": "fee_refund", "id": "x"}, "reporting_category": "fee"},
+            MovementKind.PLATFORM_FEE_REFUND,
+        ),
         ({"type": "payout", "source": "po_1", "reporting_category": "payout"}, MovementKind.PAYOUT),
         ({"type": "payout_cancel", "source": "po_1"}, MovementKind.PAYOUT_RETURN),
         ({"type": "payout_failure", "source": "po_1"}, MovementKind.PAYOUT_RETURN),

@@ -67,6 +67,9 @@ def test_every_kind_of_movement_and_of_fee_has_a_story() -> None:
         (MovementKind.FEE, False, False, Role.PROCESSOR_FEES),
         (MovementKind.TAX, False, False, Role.TAX_RECOVERABLE),
         (MovementKind.RESERVE, False, False, Role.RESERVES),
+        (MovementKind.PLATFORM_EARNING, False, False, Role.PLATFORM_EARNINGS),
+        (MovementKind.PLATFORM_EARNING_REFUND, False, False, Role.PLATFORM_EARNINGS),
+        (MovementKind.PLATFORM_FEE_REFUND, False, False, Role.PLATFORM_FEES),
         (MovementKind.OTHER, True, False, Role.SUSPENSE),
     ],
 )
