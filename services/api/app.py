@@ -29,6 +29,8 @@ from services.api.access import (
     write_seeds,
 )
 from services.api.audit import AuditConsumers
+from services.api.customers import Customers
+from services.api.customers.schemas import render_customer
 from services.api.http.chaos import Chaos
 from services.api.http.edge import Edge
 from services.api.http.problems import reference
@@ -192,6 +194,7 @@ def build(
                 "login": login,
                 "payments": payments,
                 "operations": operations,
+                "customers": Customers(database, clock=clock, render=render_customer),
                 "database": database,
                 "currencies": frozenset(settings.payments.supported_currencies),
                 "totals": Totals(database, clock),

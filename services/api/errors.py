@@ -146,6 +146,26 @@ class PaymentIntentNotFound(NotFound):
         super().__init__("payment intent not found")
 
 
+class CustomerNotFound(NotFound):
+    """The tenant has no such customer, or has deleted it."""
+
+    code = "customer_not_found"
+    remedy = CHECK_ID
+
+    def __init__(self) -> None:
+        super().__init__("customer not found")
+
+
+class CustomerReferenceTaken(Conflict):
+    """Another customer of the tenant has this reference."""
+
+    code = "customer_reference_taken"
+    remedy = "Find that customer by `?reference=`, or send another reference."
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(f"another customer has the reference {reference}")
+
+
 class ConfirmContended(Conflict):
     """Other requests are changing the payment intent."""
 

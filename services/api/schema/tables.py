@@ -280,6 +280,36 @@ disputes = sa.Table(
     sa.Index("ix_disputes_payment_intent", "payment_intent_id", "tenant_id", sa.text("opened_at DESC")),
 )
 
+customers = sa.Table(
+    "customers",
+    METADATA,
+    sa.Column("tenant_id", sa.Text, nullable=False, comment="Whose customer."),
+    sa.Column("id", pg.UUID, nullable=False, comment="UUIDv7, minted by the api."),
+    sa.Column("reference", sa.Text, nullable=False, comment="The merchant's own reference."),
+    sa.Column("name", sa.Text, comment="A person's or a company's name; erased when deleted."),
+    sa.Column("email", sa.Text, comment="Where to write to; erased when deleted."),
+    sa.Column("metadata", pg.JSONB, nullable=False, server_default="{}", comment="The merchant's own string pairs."),
+    _instant("created_at", "When the merchant created it."),
+    _instant("updated_at", "When it last changed."),
+    _instant("deleted_at", "When the merchant deleted it.", nullable=True),
+    sa.PrimaryKeyConstraint("id", "tenant_id"),
+    sa.CheckConstraint("length(reference) BETWEEN 1 AND 128", name="ck_customers_reference"),
+    sa.Index(
+        "uq_customers_reference",
+        "tenant_id",
+        "reference",
+        unique=True,
+        postgresql_where=sa.text("deleted_at IS NULL"),
+    ),
+    sa.Index("ix_customers_created", "tenant_id", sa.text("created_at DESC"), sa.text("id DESC")),
+    sa.Index(
+        "ix_customers_email",
+        "tenant_id",
+        "email",
+        postgresql_where=sa.text("email IS NOT NULL"),
+    ),
+)
+
 idempotency_keys = sa.Table(
     "idempotency_keys",
     METADATA,

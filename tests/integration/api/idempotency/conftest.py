@@ -149,6 +149,8 @@ class Write(msgspec.Struct, frozen=True):
     operation: str
     required: bool
     key: str
+    asks: bool
+    """Whether another service does it."""
 
 
 def writes() -> list[Write]:
@@ -163,7 +165,14 @@ def writes() -> list[Write]:
                     for part in sorted(handler.paths)[0].split("/")
                 ]
                 found.append(
-                    Write(method, "/".join(parts), handler.operation_id, documented.idempotent, documented.key)
+                    Write(
+                        method,
+                        "/".join(parts),
+                        handler.operation_id,
+                        documented.idempotent,
+                        documented.key,
+                        documented.change is not None,
+                    )
                 )
     # Litestar keeps the handlers of one path in no order; processes that share the tests must collect the same ones.
     return sorted(found, key=lambda write: write.operation)
@@ -173,7 +182,7 @@ ALL = writes()
 OPTIONAL = [write for write in ALL if write.key == "optional"]
 IN_LEDGER = {"postLedgerEntries", "proposeLedgerEntries"}
 """Whose keys the ledger keeps: the api hands them over."""
-KEPT_HERE = [write for write in OPTIONAL if write.operation not in IN_LEDGER]
+KEPT_HERE = [write for write in OPTIONAL if write.operation not in IN_LEDGER and write.asks]
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ ROUTES = routes_of(OFFERED)
 OPEN = {"createToken"}
 """What nobody needs a token for."""
 CHANGED_HERE = {
+    *("createCustomer", "changeCustomer", "deleteCustomer"),
     *("createPaymentIntent", "confirmPaymentIntent", "capturePaymentIntent", "voidPaymentIntent"),
     *("refundPaymentIntent", "createToken", "convertAmount", "putChaos", "setFeatureFlag", "clearFeatureFlag"),
 }
