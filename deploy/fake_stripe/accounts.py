@@ -98,9 +98,11 @@ class Accounts:
         return found
 
     def whose_payment(self, identifier: str) -> Books | None:
-        """The books that have a payment intent: a customer comes without any key."""
+        """The books that have a payment intent or a setup intent: a customer comes without any key."""
         every = [books for account in self._by_id.values() for books in (account.test, account.live)]
-        return next((books for books in every if identifier in books.payment_intents), None)
+        return next(
+            (each for each in every if identifier in each.payment_intents or identifier in each.setup_intents), None
+        )
 
     def expire_key(self, api_key: str) -> None:
         """Let a key open nothing any more, as after it was rolled."""
@@ -131,11 +133,14 @@ _PERMISSIONS = {
     "balance": "balance",
     "balance_transactions": "balance_transaction_source",
     "charges": "charge",
+    "customers": "customer",
     "disputes": "dispute",
     "events": "event",
     "payment_intents": "payment_intent",
+    "payment_methods": "payment_method",
     "payouts": "payout",
     "refunds": "charge",
+    "setup_intents": "setup_intent",
     "webhook_endpoints": "webhook",
 }
 """Which permission the calls below `/v1/...` need; a permission to write is one to read too."""

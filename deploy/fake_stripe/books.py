@@ -56,6 +56,8 @@ class Books:
         self._announce = announce
         self.payment_intents: dict[str, Object] = {}
         self.payment_methods: dict[str, Object] = {}
+        self.customers: dict[str, Object] = {}
+        self.setup_intents: dict[str, Object] = {}
         self.charges: dict[str, Object] = {}
         self.refunds: dict[str, Object] = {}
         self.balance_transactions: dict[str, Object] = {}

@@ -34,6 +34,10 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     """What Stripe tells the customer."""
     is_3ds: bool = False
     """Whether the customer must prove who they are first."""
+    is_free_once_set_up: bool = False
+    """Whether that proof is required no more once it was given for saving the card."""
+    is_saved_all_the_same: bool = False
+    """Whether a card that is declined when it is charged can be saved."""
     is_available_at_once: bool = False
     """Whether its money skips the pending balance."""
     disputes: tuple[str, ...] = ()
@@ -73,6 +77,17 @@ CARDS = {
     "pm_card_bypassPending": Card(last4="0077", is_available_at_once=True),
     "pm_card_threeDSecure2Required": Card(last4="3220", is_3ds=True),
     "pm_card_authenticationRequired": Card(last4="3184", is_3ds=True),
+    "pm_card_authenticationRequiredOnSetup": Card(last4="3155", is_3ds=True, is_free_once_set_up=True),
+    "pm_card_chargeCustomerFail": Card(
+        last4="0341",
+        code=_GENERIC.code,
+        decline_code=_GENERIC.decline_code,
+        message=_GENERIC.message,
+        advice_code=_GENERIC.advice_code,
+        network_decline_code=_GENERIC.network_decline_code,
+        network_advice_code=_GENERIC.network_advice_code,
+        is_saved_all_the_same=True,
+    ),
     "pm_card_visa_chargeDeclined": _GENERIC,
     "pm_card_chargeDeclined": _GENERIC,
     "pm_card_visa_chargeDeclinedInsufficientFunds": _FUNDS,

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from deploy.fake_stripe import disputes, methods, payments, payouts, refunds, webhooks
+from deploy.fake_stripe import disputes, methods, payments, payouts, refunds, setups, webhooks
 from deploy.fake_stripe.balance import move_alone
 from deploy.fake_stripe.books import Books, Object
 from deploy.fake_stripe.cards import CARDS
@@ -30,6 +30,11 @@ def _lapse(books: Books, path: dict[str, str], _: dict[str, Any]) -> Object:
 def _authenticate(books: Books, path: dict[str, str], _: dict[str, Any]) -> Object:
     intent = books.find("payment_intent", path["id"])
     return payments.prove(books, intent, is_proven=path["outcome"] == "success")
+
+
+def _authenticate_setup(books: Books, path: dict[str, str], _: dict[str, Any]) -> Object:
+    intent = books.find("setup_intent", path["id"])
+    return setups.prove(books, intent, is_proven=path["outcome"] == "success")
 
 
 def _finish_refund(books: Books, path: dict[str, str], _: dict[str, Any]) -> Object:
@@ -90,6 +95,7 @@ CONTROLS: tuple[tuple[str, Handler], ...] = (
     ("/_control/payment_intents/{id}/lapse", _lapse),
     ("/_control/payment_intents/{id}/pay", _pay),
     ("/_control/payment_methods", _payment_method),
+    ("/_control/setup_intents/{id}/authenticate/{outcome}", _authenticate_setup),
     ("/_control/refunds/{id}/{outcome}", _finish_refund),
     ("/_control/disputes/{id}/amount", _dispute_amount),
     ("/_control/disputes/{id}/{outcome}", _change_dispute),

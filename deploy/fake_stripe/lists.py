@@ -18,17 +18,19 @@ _EXPANDABLE: dict[str, dict[str, str]] = {
     "balance": {},
     "balance_transaction": {"source": "source"},
     "charge": {
-        "application": "", "application_fee": "", "balance_transaction": "balance_transaction", "customer": "",
+        "application": "", "application_fee": "", "balance_transaction": "balance_transaction", "customer": "customer",
         "failure_balance_transaction": "balance_transaction", "on_behalf_of": "", "payment_intent": "payment_intent",
         "refunds": "", "review": "", "source_transfer": "", "transfer": "",
     },
+    "customer": {},
     "dispute": {"charge": "charge", "payment_intent": "payment_intent"},
     "event": {},
     "fee_refund": {},
     "payment_intent": {
-        "application": "", "customer": "", "latest_charge": "charge", "on_behalf_of": "", "payment_method": "",
-        "review": "", "source": "",
+        "application": "", "customer": "customer", "latest_charge": "charge", "on_behalf_of": "",
+        "payment_method": "payment_method", "review": "", "source": "",
     },
+    "payment_method": {"customer": "customer"},
     "payout": {
         "application_fee": "", "balance_transaction": "balance_transaction", "destination": "",
         "failure_balance_transaction": "balance_transaction", "original_payout": "payout", "reversed_by": "payout",
@@ -37,6 +39,10 @@ _EXPANDABLE: dict[str, dict[str, str]] = {
         "balance_transaction": "balance_transaction", "charge": "charge", "customer": "",
         "failure_balance_transaction": "balance_transaction", "payment_intent": "payment_intent", "payment_method": "",
         "source_transfer_reversal": "", "transfer_reversal": "",
+    },
+    "setup_intent": {
+        "application": "", "customer": "customer", "latest_attempt": "", "mandate": "", "on_behalf_of": "",
+        "payment_method": "payment_method", "single_use_mandate": "",
     },
     "webhook_endpoint": {},
 }  # fmt: skip

@@ -3,9 +3,9 @@
 import secrets
 from typing import Any
 
-from deploy.fake_stripe import forms, values
+from deploy.fake_stripe import forms, shapes, values
 from deploy.fake_stripe.balance import DAY
-from deploy.fake_stripe.books import Books, Object, new_id
+from deploy.fake_stripe.books import Books, Object
 from deploy.fake_stripe.cards import CARDS
 from deploy.fake_stripe.refusals import Refusal, invalid
 
@@ -65,9 +65,71 @@ def allowed_types(books: Books, params: dict[str, Any]) -> Object:
 
 def new_payment_method(books: Books, card: str) -> Object:
     """Keep a payment method of an account, as Stripe's client library makes one of what a customer types."""
-    method: Object = {"id": new_id("pm"), "_card": card, "_is_used": False}
+    method = shapes.payment_method(books, CARDS[card]) | {"_card": card}
     books.payment_methods[method["id"]] = method
     return method
+
+
+def found(books: Books, given: Any) -> Object:
+    """Look a payment method up; a test card makes a new one of it.
+
+    Raises:
+        Refusal: for one that there is not.
+    """
+    method = books.payment_methods.get(str(given))
+    if method is not None:
+        return method
+    if given not in CARDS or books.livemode:
+        raise Refusal(
+            400,
+            f"No such PaymentMethod: '{given}'",
+            param="payment_method",
+            code="resource_missing",
+            is_executed=False,
+        )
+    return new_payment_method(books, str(given))
+
+
+def require_unused(method: Object) -> None:
+    """Refuse a payment method that was used without a customer, or was detached from one.
+
+    Raises:
+        Refusal: when it was.
+    """
+    if method["_is_used"]:
+        raise invalid(
+            "The provided PaymentMethod was previously used with a PaymentIntent without Customer attachment, shared with a "
+            "connected account without Customer attachment, or was detached from a Customer. It may not be used again. To "
+            "use a PaymentMethod multiple times, you must attach it to a Customer first.",
+            param="payment_method",
+            code="payment_method_unactivated",
+        )
+
+
+def of_another_customer(method: Object) -> Refusal:
+    """Refuse a payment method that is attached to another customer than the intent's, or to one where that has none."""
+    return invalid(
+        f"The payment method `{method['id']}` belongs to the customer `{method['customer']}`. Please include that customer "
+        "in the `customer` parameter.",
+        param="payment_method",
+    )
+
+
+def check_redirect(intent: Object) -> None:
+    """Refuse a confirmation that might send the customer away, and does not name where they come back to.
+
+    Raises:
+        Refusal: when the address is missing.
+    """
+    automatic = intent["automatic_payment_methods"]
+    if automatic is not None and automatic["allow_redirects"] == "always" and not intent["_return_url"]:
+        raise invalid(
+            "This PaymentIntent is configured to accept payment methods enabled in your Dashboard. Because some of these "
+            "payment methods might redirect your customer off of your page, you must provide a `return_url`. If you don't "
+            "want to accept redirect-based payment methods, set `automatic_payment_methods[enabled]` to `true` and "
+            "`automatic_payment_methods[allow_redirects]` to `never` when creating Setup Intents and Payment Intents.",
+            param="return_url",
+        )
 
 
 def use(books: Books, intent: Object, given: Any, described: Any = None) -> None:
@@ -85,25 +147,12 @@ def use(books: Books, intent: Object, given: Any, described: Any = None) -> None
         raise invalid(
             "You cannot confirm this PaymentIntent because it's missing a payment method.", param="payment_method"
         )
-    method = books.payment_methods.get(str(given))
-    if method is None and (given not in CARDS or books.livemode):
-        raise Refusal(
-            400,
-            f"No such PaymentMethod: '{given}'",
-            param="payment_method",
-            code="resource_missing",
-            is_executed=False,
-        )
-    if method is not None and method["_is_used"]:
-        raise invalid(
-            "The provided PaymentMethod was previously used with a PaymentIntent without Customer attachment, shared with a "
-            "connected account without Customer attachment, or was detached from a Customer. It may not be used again. To "
-            "use a PaymentMethod multiple times, you must attach it to a Customer first.",
-            param="payment_method",
-            code="payment_method_unactivated",
-        )
-    method = method or new_payment_method(books, str(given))
-    kind = method.get("_type", "card")
+    method = found(books, given)
+    if method["customer"] is None:
+        require_unused(method)
+    elif method["customer"] != intent["customer"]:
+        raise of_another_customer(method)
+    kind = method["type"]
     if kind not in intent["payment_method_types"]:
         raise invalid(
             f"The PaymentMethod provided ({kind}) is not allowed for this PaymentIntent.", param="payment_method"
@@ -142,11 +191,8 @@ def from_data(books: Books, intent: Object, given: Any) -> Object:
             raise invalid(f"Missing required param: {wanting[0]}.", param=wanting[0], code="parameter_missing")
         if len("".join(c for c in tax_id if c.isdigit())) not in (11, 14):
             raise invalid("Invalid CPF or CNPJ.", param="boleto[tax_id]", code="tax_id_invalid")
-    method: Object = {
-        "id": new_id("pm"),
+    method = shapes.payment_method(books, CARDS["pm_card_visa"], kind=kind, tax_id=tax_id) | {
         "_card": "pm_card_visa",
-        "_is_used": False,
-        "_type": kind,
         "_billing_details": {
             "address": {name: address.get(name) for name in _ADDRESS},
             "email": details.get("email"),

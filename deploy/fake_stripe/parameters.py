@@ -41,9 +41,9 @@ _PAGE = "created ending_before limit starting_after"
 
 NONE = _of()
 CREATE_PAYMENT_INTENT = _of(
-    "allowed_payment_method_types amount application_fee_amount automatic_payment_methods capture_method confirm currency description "
+    "allowed_payment_method_types amount application_fee_amount automatic_payment_methods capture_method confirm currency customer description "
     "error_on_requires_action metadata off_session payment_method payment_method_data payment_method_types receipt_email return_url",
-    "amount_details confirmation_method confirmation_token customer customer_account "
+    "amount_details confirmation_method confirmation_token customer_account "
     "excluded_payment_method_types hooks mandate mandate_data on_behalf_of payment_details payment_method_configuration "
     "payment_method_options radar_options setup_future_usage shipping statement_descriptor "
     "statement_descriptor_suffix transfer_data transfer_group use_stripe_sdk",
@@ -60,9 +60,35 @@ CAPTURE_PAYMENT_INTENT = _of(
 )
 CANCEL_PAYMENT_INTENT = _of("cancellation_reason")
 RETRIEVE_PAYMENT_INTENT = _of("", "client_secret")
-LIST_PAYMENT_INTENTS = _of(_PAGE, "customer customer_account")
+LIST_PAYMENT_INTENTS = _of(f"{_PAGE} customer", "customer_account")
 SEARCH_PAYMENT_INTENTS = _of("limit query", "page")
-LIST_CHARGES = _of(f"{_PAGE} payment_intent", "customer transfer_group")
+LIST_CHARGES = _of(f"{_PAGE} customer payment_intent", "transfer_group")
+CREATE_CUSTOMER = _of(
+    "description email metadata name phone",
+    "address balance business_name cash_balance individual_name invoice_prefix invoice_settings next_invoice_sequence "
+    "payment_method preferred_locales shipping source tax tax_exempt tax_id_data test_clock validate",
+)
+UPDATE_CUSTOMER = _of(
+    "description email metadata name phone",
+    "address balance business_name cash_balance default_source individual_name invoice_prefix invoice_settings "
+    "next_invoice_sequence preferred_locales shipping source tax tax_exempt validate",
+)
+LIST_CUSTOMERS = _of(f"{_PAGE} email", "test_clock")
+SEARCH_CUSTOMERS = _of("limit query", "page")
+ATTACH_PAYMENT_METHOD = _of("customer", "customer_account")
+LIST_PAYMENT_METHODS = _of(f"{_PAGE} customer type".replace("created ", ""), "allow_redisplay customer_account")
+LIST_PAYMENT_METHODS_OF = _of(f"{_PAGE} type".replace("created ", ""), "allow_redisplay")
+CREATE_SETUP_INTENT = _of(
+    "allowed_payment_method_types automatic_payment_methods confirm customer description metadata payment_method return_url usage",
+    "attach_to_self confirmation_token customer_account excluded_payment_method_types flow_directions mandate_data on_behalf_of "
+    "payment_method_configuration payment_method_data payment_method_options single_use use_stripe_sdk",
+)
+CONFIRM_SETUP_INTENT = _of(
+    "payment_method return_url",
+    "allowed_payment_method_types confirmation_token mandate_data payment_method_data payment_method_options use_stripe_sdk",
+)
+CANCEL_SETUP_INTENT = _of("cancellation_reason")
+RETRIEVE_SETUP_INTENT = _of("", "client_secret")
 CREATE_REFUND = _of(
     "amount charge metadata payment_intent reason refund_application_fee",
     "currency customer instructions_email origin reverse_transfer",

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-from deploy.fake_stripe import forms, methods, shapes, values
+from deploy.fake_stripe import customers, forms, methods, shapes, values
 from deploy.fake_stripe.balance import DAY, charge_fee, earn, move
 from deploy.fake_stripe.books import Books, Object
 from deploy.fake_stripe.cards import CARDS, Card
@@ -46,12 +46,14 @@ def create(books: Books, params: dict[str, Any]) -> Object:
     if "off_session" in params and not is_confirmed:
         raise invalid("off_session can only be used with confirm=true.", param="off_session")
     types = methods.allowed_types(books, params)
+    customer = None if "customer" not in params else customers.living(books, params["customer"])["id"]
     intent = shapes.payment_intent(
         books,
         amount=amount,
         currency=currency,
         application_fee_amount=_application_fee(books, params, amount),
         capture_method=forms.chosen(params, "capture_method", values.CAPTURE_METHODS, default="automatic_async"),
+        customer=customer,
         description=params.get("description"),
         metadata=forms.metadata(params),
         receipt_email=params.get("receipt_email"),
@@ -66,22 +68,10 @@ def create(books: Books, params: dict[str, Any]) -> Object:
         methods.use(books, intent, given, params.get("payment_method_data"))
         intent["status"] = "requires_confirmation"
     if is_confirmed:
-        _check_redirect(intent)
+        methods.check_redirect(intent)
     books.payment_intents[intent["id"]] = intent
     books.record("payment_intent.created", intent)
     return _confirm(books, intent, params) if is_confirmed else intent
-
-
-def _check_redirect(intent: Object) -> None:
-    automatic = intent["automatic_payment_methods"]
-    if automatic is not None and automatic["allow_redirects"] == "always" and not intent["_return_url"]:
-        raise invalid(
-            "This PaymentIntent is configured to accept payment methods enabled in your Dashboard. Because some of these "
-            "payment methods might redirect your customer off of your page, you must provide a `return_url`. If you don't "
-            "want to accept redirect-based payment methods, set `automatic_payment_methods[enabled]` to `true` and "
-            "`automatic_payment_methods[allow_redirects]` to `never` when creating Setup Intents and Payment Intents.",
-            param="return_url",
-        )
 
 
 def _application_fee(books: Books, params: dict[str, Any], amount: int) -> int | None:
@@ -111,7 +101,7 @@ def confirm(books: Books, intent: Object, params: dict[str, Any]) -> Object:
     if given is not None or described is not None or intent["payment_method"] is None:
         methods.use(books, intent, given, described)
     intent["_return_url"] = params.get("return_url") or intent["_return_url"]
-    _check_redirect(intent)
+    methods.check_redirect(intent)
     if "capture_method" in params:
         intent["capture_method"] = forms.chosen(params, "capture_method", values.CAPTURE_METHODS)
     return _confirm(books, intent, params)
@@ -125,7 +115,8 @@ def _confirm(books: Books, intent: Object, params: dict[str, Any]) -> Object:
         books.clock.later(until, partial(_let_lapse, books, intent))
         return intent
     card = CARDS[intent["_card"]]
-    if not card.is_3ds:
+    is_set_up = books.payment_methods[intent["payment_method"]]["_is_set_up"]
+    if not card.is_3ds or (card.is_free_once_set_up and is_set_up):
         return _charge(books, intent, card)
     if params.get("off_session") not in {None, "false"} or forms.boolean(params, "error_on_requires_action"):
         # Nobody is there to prove anything.

@@ -32,7 +32,14 @@ class Refusal(Exception):
         }
 
 
-_PARAMS = {"payment_intent": "intent", "refund": "id", "dispute": "dispute", "payout": "payout"}
+_PARAMS = {
+    "payment_intent": "intent",
+    "setup_intent": "intent",
+    "payment_method": "payment_method",
+    "refund": "id",
+    "dispute": "dispute",
+    "payout": "payout",
+}
 
 
 def missing(kind: str, identifier: str, *, param: str = "", elsewhere: str = "") -> Refusal:

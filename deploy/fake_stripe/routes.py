@@ -7,7 +7,19 @@ from typing import Any
 
 import msgspec
 
-from deploy.fake_stripe import disputes, forms, parameters, payments, payouts, refunds, shapes, values, webhooks
+from deploy.fake_stripe import (
+    customers,
+    disputes,
+    forms,
+    parameters,
+    payments,
+    payouts,
+    refunds,
+    setups,
+    shapes,
+    values,
+    webhooks,
+)
 from deploy.fake_stripe.balance import balance
 from deploy.fake_stripe.books import Books, Object
 from deploy.fake_stripe.lists import check_expand, page
@@ -43,11 +55,14 @@ _KINDS = {
     "application_fees": "application_fee",
     "balance_transactions": "balance_transaction",
     "charges": "charge",
+    "customers": "customer",
     "disputes": "dispute",
     "events": "event",
     "payment_intents": "payment_intent",
+    "payment_methods": "payment_method",
     "payouts": "payout",
     "refunds": "refund",
+    "setup_intents": "setup_intent",
     "webhook_endpoints": "webhook_endpoint",
 }
 """What the calls below a path answer with."""
@@ -71,21 +86,55 @@ def _listed(kind: str, url: str, *filters: str) -> Handler:
     return answer
 
 
-def _search_payment_intents(books: Books, _: dict[str, str], params: dict[str, Any]) -> Object:
+def _search(kind: str) -> Handler:
+    return lambda books, _, params: _searched(books, kind, params)
+
+
+def _searched(books: Books, kind: str, params: dict[str, Any]) -> Object:
     match = _METADATA_QUERY.match(str(params.get("query", "")))
     if match is None:
         raise invalid("Only metadata['key']:'value' is searched here.", param="query")
     limit = forms.positive(params, "limit", default=10)
     if limit > values.LIMIT_MAX:
         raise invalid("This value must be less than or equal to 100.", param="limit", code="parameter_invalid_integer")
-    found = [pi for pi in books.payment_intents.values() if pi["metadata"].get(match["key"]) == match["value"]]
+    found = [
+        each
+        for each in books.shelf(kind).values()
+        if each["metadata"].get(match["key"]) == match["value"] and not each.get("_is_deleted")
+    ]
     return {
         "object": "search_result",
-        "url": "/v1/payment_intents/search",
+        "url": f"/v1/{kind}s/search",
         "has_more": len(found) > limit,
         "data": found[:limit],
         "next_page": None,
     }
+
+
+def _methods_of(books: Books, path: dict[str, str], params: dict[str, Any]) -> Object:
+    """What is attached to a customer: without one Stripe lists what its Treasury product has, and nothing is there here."""
+    owner = path.get("id") or params.get("customer")
+    if owner is not None:
+        customers.living(books, owner)
+    kind = params.get("type")
+    return page(
+        books,
+        "payment_method",
+        f"/v1/customers/{owner}/payment_methods" if "id" in path else "/v1/payment_methods",
+        params,
+        lambda each: owner is not None and each["customer"] == owner and kind in {None, each["type"]},
+    )
+
+
+def _customers(books: Books, _: dict[str, str], params: dict[str, Any]) -> Object:
+    email = params.get("email")
+    return page(
+        books,
+        "customer",
+        "/v1/customers",
+        params,
+        lambda each: not each["_is_deleted"] and email in {None, each["email"]},
+    )
 
 
 def _balance_transactions(books: Books, _: dict[str, str], params: dict[str, Any]) -> Object:
@@ -166,10 +215,10 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "GET",
         "/v1/payment_intents",
-        _listed("payment_intent", "/v1/payment_intents"),
+        _listed("payment_intent", "/v1/payment_intents", "customer"),
         parameters.LIST_PAYMENT_INTENTS,
     ),
-    Route("GET", "/v1/payment_intents/search", _search_payment_intents, parameters.SEARCH_PAYMENT_INTENTS),
+    Route("GET", "/v1/payment_intents/search", _search("payment_intent"), parameters.SEARCH_PAYMENT_INTENTS),
     Route("GET", "/v1/payment_intents/{id}", _found("payment_intent"), parameters.RETRIEVE_PAYMENT_INTENT),
     Route(
         "POST",
@@ -189,7 +238,33 @@ ROUTES: tuple[Route, ...] = (
         _act("payment_intent", payments.cancel),
         parameters.CANCEL_PAYMENT_INTENT,
     ),
-    Route("GET", "/v1/charges", _listed("charge", "/v1/charges", "payment_intent"), parameters.LIST_CHARGES),
+    Route(
+        "POST", "/v1/customers", lambda books, _, params: customers.create(books, params), parameters.CREATE_CUSTOMER
+    ),
+    Route("GET", "/v1/customers", _customers, parameters.LIST_CUSTOMERS),
+    Route("GET", "/v1/customers/search", _search("customer"), parameters.SEARCH_CUSTOMERS),
+    Route("GET", "/v1/customers/{id}", _act("customer", customers.retrieve)),
+    Route("POST", "/v1/customers/{id}", _act("customer", customers.update), parameters.UPDATE_CUSTOMER),
+    Route("DELETE", "/v1/customers/{id}", _act("customer", customers.delete)),
+    Route("GET", "/v1/customers/{id}/payment_methods", _methods_of, parameters.LIST_PAYMENT_METHODS_OF),
+    Route("GET", "/v1/payment_methods", _methods_of, parameters.LIST_PAYMENT_METHODS),
+    Route("GET", "/v1/payment_methods/{id}", _found("payment_method")),
+    Route("POST", "/v1/payment_methods/{id}/attach", customers.attach, parameters.ATTACH_PAYMENT_METHOD),
+    Route("POST", "/v1/payment_methods/{id}/detach", _act("payment_method", customers.detach)),
+    Route(
+        "POST",
+        "/v1/setup_intents",
+        lambda books, _, params: setups.create(books, params),
+        parameters.CREATE_SETUP_INTENT,
+    ),
+    Route("GET", "/v1/setup_intents/{id}", _found("setup_intent"), parameters.RETRIEVE_SETUP_INTENT),
+    Route(
+        "POST", "/v1/setup_intents/{id}/confirm", _act("setup_intent", setups.confirm), parameters.CONFIRM_SETUP_INTENT
+    ),
+    Route("POST", "/v1/setup_intents/{id}/cancel", _act("setup_intent", setups.cancel), parameters.CANCEL_SETUP_INTENT),
+    Route(
+        "GET", "/v1/charges", _listed("charge", "/v1/charges", "customer", "payment_intent"), parameters.LIST_CHARGES
+    ),
     Route("GET", "/v1/charges/{id}", _found("charge")),
     Route(
         "POST", "/v1/refunds", lambda books, _, params: refunds.create_refund(books, params), parameters.CREATE_REFUND

@@ -90,7 +90,7 @@ def charge(books: Books, intent: Object, card: Card, *, is_authenticated: bool) 
         "captured": False,
         "created": books.now(),
         "currency": intent["currency"],
-        "customer": None,
+        "customer": intent["customer"],
         "description": intent["description"],
         "disputed": False,
         "failure_balance_transaction": None,
@@ -122,6 +122,51 @@ def charge(books: Books, intent: Object, card: Card, *, is_authenticated: bool) 
         "transfer_data": None,
         "transfer_group": None,
         "_released": 0,
+    }
+
+
+def payment_method(books: Books, card: Card, *, kind: str = "card", tax_id: str = "") -> Object:
+    """A payment method that is attached to nobody and was not used yet."""
+    details: Object = {
+        "card": {
+            "brand": card.brand,
+            "checks": {"address_line1_check": None, "address_postal_code_check": None, "cvc_check": "pass"},
+            "country": "US",
+            "display_brand": card.brand,
+            "exp_month": 12,
+            "exp_year": _EXPIRES_IN_YEAR,
+            "fingerprint": f"standin{card.last4}",
+            "funding": "credit",
+            "generated_from": None,
+            "last4": card.last4,
+            "networks": {"available": [card.brand], "preferred": None},
+            "regulated_status": "unregulated",
+            "three_d_secure_usage": {"supported": True},
+            "wallet": None,
+        },
+        "boleto": {"tax_id": tax_id},
+        "pix": {"fingerprint": None},
+    }
+    return {
+        "id": new_id("pm"),
+        "object": "payment_method",
+        "allow_redisplay": "unspecified",
+        "billing_details": {
+            "address": dict.fromkeys(("city", "country", "line1", "line2", "postal_code", "state")),
+            "email": None,
+            "name": None,
+            "phone": None,
+            "tax_id": None,
+        },
+        "created": books.now(),
+        "customer": None,
+        "customer_account": None,
+        "livemode": books.livemode,
+        "metadata": {},
+        "type": kind,
+        kind: details[kind],
+        "_is_set_up": False,
+        "_is_used": False,
     }
 
 

@@ -22,12 +22,15 @@ _OBJECTS: dict[str, Any] = {
     "balance": stripe.Balance,
     "balance_transaction": stripe.BalanceTransaction,
     "charge": stripe.Charge,
+    "customer": stripe.Customer,
     "dispute": stripe.Dispute,
     "event": stripe.Event,
     "fee_refund": stripe.ApplicationFeeRefund,
     "payment_intent": stripe.PaymentIntent,
+    "payment_method": stripe.PaymentMethod,
     "payout": stripe.Payout,
     "refund": stripe.Refund,
+    "setup_intent": stripe.SetupIntent,
     "webhook_endpoint": stripe.WebhookEndpoint,
 }
 _ABSENT = {
@@ -35,6 +38,7 @@ _ABSENT = {
     "charge.refunds": "shown where it is expanded",
     "event.data.object": "of any type",
     "payment_intent.managed_payments": "shown to accounts that sell through Stripe",
+    "payment_method.metadata": "what the caller gives",
 }
 """Members of the fixtures that not every answer has, and why."""
 _UNNAMED = {"payment_method_types_no_longer_supported"}

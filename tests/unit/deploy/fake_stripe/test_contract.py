@@ -70,9 +70,38 @@ async def everything(caller: Caller, *, version: str) -> None:
         await caller.made(f"/_control/payouts/{payout['id']}/{outcome}")
     await caller.made("/v1/payouts", {"amount": "500", "currency": "brl"})
     await caller.made("/_control/payouts/run")
+    await saved_methods(caller)
     await caller.made("/v1/webhook_endpoints", {"url": "http://127.0.0.1:1/", "enabled_events[]": "no.such"})
 
 
+async def saved_methods(caller: Caller) -> None:
+    """Lead customers and setup intents through all their states."""
+    customer = await caller.made("/v1/customers", {"name": "Ana", "email": "a@example.com", "metadata[k]": "v"})
+    setup = {"customer": customer["id"], "allowed_payment_method_types[]": "card"}
+    confirmed = {"confirm": "true", "payment_method": "pm_card_visa"}
+    saved = await caller.made("/v1/setup_intents", setup | confirmed)
+    await caller.made("/v1/setup_intents", setup)
+    canceled = await caller.made("/v1/setup_intents", setup | {"payment_method": "pm_card_visa"})
+    await caller.made(f"/v1/setup_intents/{canceled['id']}/cancel", {"cancellation_reason": "abandoned"})
+    await caller.post("/v1/setup_intents", setup | confirmed | {"payment_method": "pm_card_chargeDeclined"})
+    for outcome in ("success", "failure", ""):
+        proven = await caller.made(
+            "/v1/setup_intents", setup | confirmed | {"payment_method": "pm_card_authenticationRequiredOnSetup"}
+        )
+        if outcome:
+            await caller.made(f"/_control/setup_intents/{proven['id']}/authenticate/{outcome}")
+    await caller.paid(customer=customer["id"], payment_method=saved["payment_method"], off_session="true")
+    seen = [await caller.found(f"/v1/setup_intents/{each}") for each in caller.books.setup_intents]
+    assert {each["status"] for each in seen} == {"canceled", "requires_action", "requires_payment_method", "succeeded"}
+    methods = await caller.found("/v1/payment_methods", {"customer": customer["id"], "type": "card"})
+    assert [each["customer"] for each in methods["data"]] == [customer["id"]] * 2
+    await caller.made(f"/v1/payment_methods/{saved['payment_method']}/detach")
+    gone = await caller.made("/v1/customers", {})
+    assert (await caller.call("DELETE", f"/v1/customers/{gone['id']}")).json["deleted"]
+
+
+SHOWN_IN_EVENTS = {"customer", "payment_method", "setup_intent"}
+"""Objects without a list of all of them."""
 EXPANSIONS = {
     "balance_transactions": "data.source",
     "charges": "data.balance_transaction",
@@ -94,6 +123,8 @@ async def test_each_object_in_each_state_is_as_the_sdk_declares_it(caller: Calle
         while True:
             page = await caller.found(f"/v1/{path}", params | ({"starting_after": after} if after else {}))
             for each in page["data"]:
+                if each["object"] == "event" and (about := each["data"]["object"]["object"]) in SHOWN_IN_EVENTS:
+                    seen.setdefault(about, set()).add(each["type"])
                 state = each.get("status") or each["type"]
                 seen.setdefault(each["object"], set()).add(state)
             if not page["has_more"]:
@@ -134,6 +165,19 @@ async def test_comparison_finds_what_is_not_as_at_stripe(caller: Caller) -> None
 
 
 CALLS = {
+    "CustomerCreateParams": parameters.CREATE_CUSTOMER,
+    "CustomerUpdateParams": parameters.UPDATE_CUSTOMER,
+    "CustomerListParams": parameters.LIST_CUSTOMERS,
+    "CustomerSearchParams": parameters.SEARCH_CUSTOMERS,
+    "CustomerDeleteParams": parameters.NONE,
+    "CustomerPaymentMethodListParams": parameters.LIST_PAYMENT_METHODS_OF,
+    "PaymentMethodListParams": parameters.LIST_PAYMENT_METHODS,
+    "PaymentMethodAttachParams": parameters.ATTACH_PAYMENT_METHOD,
+    "PaymentMethodDetachParams": parameters.NONE,
+    "SetupIntentCreateParams": parameters.CREATE_SETUP_INTENT,
+    "SetupIntentConfirmParams": parameters.CONFIRM_SETUP_INTENT,
+    "SetupIntentCancelParams": parameters.CANCEL_SETUP_INTENT,
+    "SetupIntentRetrieveParams": parameters.RETRIEVE_SETUP_INTENT,
     "PaymentIntentCreateParams": parameters.CREATE_PAYMENT_INTENT,
     "PaymentIntentConfirmParams": parameters.CONFIRM_PAYMENT_INTENT,
     "PaymentIntentCaptureParams": parameters.CAPTURE_PAYMENT_INTENT,
