@@ -111,6 +111,8 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         default=PROVIDERS[settings.processor.provider],
         clock=clock,
     )
+    payments = NoticeStore(database)
+    notices = Notices(store=payments, clock=clock)
     commands = Commands(
         store=store,
         processors=processors,
@@ -118,10 +120,9 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         patience=patience(settings.resolution),
         deadline_seconds=settings.processor.processor_deadline_seconds,
         parked_after_retries=settings.resolution.parked_after_retries,
+        adopt=notices.apply,
         clock=clock,
     )
-    payments = NoticeStore(database)
-    notices = Notices(store=payments, clock=clock)
     recording = StatementRecording(database, clock=clock)
     inbox = StripeInbox(
         store=events,

@@ -176,6 +176,7 @@ class World:
         self.sandbox = SandboxProcessor(
             book=StoredBook(SandboxStore(database)), clock=clock, slow_seconds=0.0, later_seconds=2.0
         )
+        self.notices = Notices(store=NoticeStore(database), clock=clock)
         self.gateway = Operations(
             store=AttemptStore(database),
             processors=self._asking(max_retries=3),
@@ -183,9 +184,9 @@ class World:
             patience=patience(ResolutionSettings()),
             deadline_seconds=5,
             parked_after_retries=4,
+            adopt=self.notices.apply,
             clock=clock,
         )
-        self.notices = Notices(store=NoticeStore(database), clock=clock)
         database = databases["ledger"]
         self.ledger = (
             AccountConsumers(AccountCommands(database, clock=clock), AccountQueries(database)),

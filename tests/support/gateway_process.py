@@ -15,6 +15,7 @@ from libs.common.ids import new_id
 from libs.common.messaging import Received
 from libs.common.observability.correlation import Correlation
 from services.gateway.app import patience
+from services.gateway.notices import Notices, NoticeStore
 from services.gateway.operations import Attempt, AttemptStatus, AttemptStore, Commands
 from services.gateway.processors.port import Answer, Authorize, Finding, Processor
 from services.gateway.resilience import Bulkhead, Circuit, ResilientProcessor, Retries
@@ -105,6 +106,7 @@ class Gateway:
             patience=PATIENCE,
             deadline_seconds=DEADLINE_SECONDS,
             parked_after_retries=4,
+            adopt=Notices(store=NoticeStore(self.database), clock=self.clock).apply,
             clock=self.clock,
         )
 

@@ -13,8 +13,10 @@ from libs.common.ids import new_id
 from libs.common.messaging import Received
 from libs.common.observability.correlation import Correlation
 from services.gateway.app import patience
+from services.gateway.notices import Notices, NoticeStore
 from services.gateway.operations import Attempt, AttemptStatus, AttemptStore, Commands, attempt_id
-from services.gateway.operations.domain.changes import release
+from services.gateway.operations.domain.changes import close, release
+from services.gateway.operations.sql import Recording
 from services.gateway.processors.port import NotTaken, NotTakenReason, Operation, Processor
 from services.gateway.processors.stripe import StripeAccount, StripeConnections, StripeProcessor
 from services.gateway.resilience import AccountGuard, Circuit, CircuitState, ResilientProcessor, Retries
@@ -30,6 +32,8 @@ _TIMEOUT_SECONDS = 0.2
 """How long it may take where none does."""
 _NOWHERE = "http://127.0.0.1:1"
 """Where nothing listens."""
+OURS = (Operation.EXPIRE, Operation.CLOSE)
+"""What no command requests: the gateway writes it down itself."""
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,11 +116,12 @@ class Payment:
             patience=PATIENCE,
             deadline_seconds=2 * _SECONDS,
             parked_after_retries=0,
+            adopt=Notices(store=NoticeStore(self.world.database), clock=self.clock).apply,
             clock=self.clock,
         )
 
     async def request(self) -> None:
-        """Hand the command to the gateway; the end of a hold has none and is written down by the gateway itself."""
+        """Hand the command to the gateway; what has none is written down by the gateway itself."""
         match self.command.body:
             case CapturePayment():
                 await self.commands.capture(self.command)  # type: ignore[arg-type]
@@ -124,20 +129,29 @@ class Payment:
                 await self.commands.refund(self.command)  # type: ignore[arg-type]
             case VoidPayment():
                 await self.commands.void(self.command)  # type: ignore[arg-type]
-            case _ if self.operation is Operation.EXPIRE:
-                await self.write_release()
+            case _ if self.operation in OURS:
+                await self.write_down()
                 await self.resolve_after(timedelta(0))
             case _:
                 await self.commands.authorize(self.command)  # type: ignore[arg-type]
 
-    async def write_release(self) -> None:
-        """Write down what releases the hold."""
-        await self.store.open(self._release())
+    async def write_down(self) -> None:
+        """Write down what releases the hold, or what cancels the payment that was declined."""
+        authorization = self._authorization()
+        if self.operation is Operation.EXPIRE:
+            await self.store.open(release(authorization, now=self.clock.now()))
+            return
+        await self.store.open(authorization)
+        refused = msgspec.structs.replace(authorization, status=AttemptStatus.DECLINED, gateway_ref="")
+        following = close(refused, gateway_ref="pi_1", now=self.clock.now())
+        assert await self.store.record(
+            Recording(attempt=refused, publication=None, recorded_at=self.clock.now(), following=following)
+        )
 
     async def deliver_again(self, after: timedelta) -> None:
         """Let time pass, and the command come once more; what has none is found by the gateway."""
         self.clock.advance(after)
-        if self.operation is Operation.EXPIRE:
+        if self.operation in OURS:
             await self.commands.resolve_due(limit=10)
         else:
             await self.request()
@@ -148,8 +162,9 @@ class Payment:
         assert await self.commands.resolve_due(limit=10) == 1
 
     async def attempt(self) -> Attempt:
-        """The one attempt."""
-        [attempt] = await self.store.of_intent(tenant_id=self.name, payment_intent_id=self.intent_id)
+        """The one attempt of the operation."""
+        every = await self.store.of_intent(tenant_id=self.name, payment_intent_id=self.intent_id)
+        [attempt] = [attempt for attempt in every if attempt.operation is self.operation]
         return attempt
 
     async def published(self) -> tuple[str, ...]:
@@ -198,9 +213,8 @@ class Payment:
             attempt=0,
         )
 
-    def _release(self) -> Attempt:
-        now = self.clock.now()
-        held = Attempt(
+    def _authorization(self) -> Attempt:
+        return Attempt(
             tenant_id=self.name,
             id=attempt_id(tenant_id=self.name, subject_id=self.intent_id, operation=Operation.AUTHORIZE),
             payment_intent_id=self.intent_id,
@@ -213,11 +227,10 @@ class Payment:
             gateway_ref="pi_1",
             asked_at=None,
             next_ask_at=None,
-            created_at=now,
+            created_at=self.clock.now(),
             correlation_id=self.name,
             traceparent="",
         )
-        return release(held, now=now)
 
 
 async def play(world: World, pair: Pair) -> Seen:

@@ -86,7 +86,7 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.operation}-{self.moment}-{self.reply}-{self.state}".replace("`", "")
 
 
-AUTHORIZE, CAPTURE, VOID, EXPIRE, REFUND = Operation
+AUTHORIZE, CAPTURE, VOID, EXPIRE, REFUND, CLOSE = Operation
 READABLE = (AUTHORIZE, CAPTURE, REFUND)
 """The operations that Stripe takes on and ends later."""
 CALLS = (Moment.CALL, Moment.AGAIN)
@@ -101,6 +101,7 @@ STATES = {
     CAPTURE: (*_INTENT, State.OTHER_AMOUNT),
     VOID: _INTENT,
     EXPIRE: _INTENT,
+    CLOSE: _INTENT,
     REFUND: (State.TAKEN, State.PENDING, State.ACTION, State.FAILED, State.CANCELED, State.NEW, State.OTHER_AMOUNT),
 }
 """Every state that an answer can show, by operation."""

@@ -19,6 +19,7 @@ from tests.support.stripe_answers import (
     AUTHORIZE,
     CALLS,
     CAPTURE,
+    CLOSE,
     EXPIRE,
     READABLE,
     REFUND,
@@ -58,6 +59,8 @@ class Outcome(StrEnum):
     DONE = "done"
     DECLINED = "declined"
     STILL_HELD = "declined, still held"
+    STILL_OPEN = "still open"
+    ADOPTED = "adopted"
     PENDING = "pending"
     ACTION = "customer acts"
     UNKNOWN = "unknown"
@@ -73,6 +76,8 @@ NEXT = {
         "published; after a capture the hold is released at once, a void may be requested again, the end of a hold is requested "
         "again after an hour"
     ),
+    Outcome.STILL_OPEN: "cancelled again after an hour, for a week; then the log has `attempt.left_open`, for a person",
+    Outcome.ADOPTED: "somebody has paid it in another way and it was captured: published as authorized and captured",
     Outcome.PENDING: "the end comes by webhook, or is read on a schedule",
     Outcome.ACTION: "published with the customer's link; the end comes by webhook, or is read on a schedule",
     Outcome.UNKNOWN: (
@@ -116,7 +121,8 @@ type _Replies = tuple[Reply, ...]
 type _States = tuple[State, ...]
 
 _RELEASES = (VOID, EXPIRE)
-_BUILDING = (CAPTURE, *_RELEASES, REFUND)
+_CANCELS = (*_RELEASES, CLOSE)
+_BUILDING = (CAPTURE, *_CANCELS, REFUND)
 _ALL = tuple(Operation)
 _EVER, _READ, _LOOK_UP = tuple(Moment), (Moment.READ,), (Moment.LOOK_UP,)
 _NOT_READ = (*CALLS, Moment.LOOK_UP)
@@ -245,11 +251,15 @@ ROWS: tuple[Row, ...] = (
     *_open((CAPTURE,), (State.HELD, *_EARLY, State.NEW)),
     *_refused((CAPTURE,), _EARLY, Done.NO, Outcome.DECLINED),
     _looked_up((CAPTURE,), _EARLY, Done.NO, Outcome.DECLINED),
-    *_shown(_RELEASES, _GONE, Done.YES, Outcome.DONE),
+    *_shown(_CANCELS, _GONE, Done.YES, Outcome.DONE),
     *_shown(_RELEASES, (State.TAKEN,), Done.NO, Outcome.DECLINED),
-    *_open(_RELEASES, (State.HELD, State.PROCESSING, *_EARLY, State.NEW)),
+    *_shown((CLOSE,), (State.TAKEN,), Done.NO, Outcome.ADOPTED),
+    *_open(_CANCELS, (State.HELD, State.PROCESSING, *_EARLY, State.NEW)),
     *_refused(_RELEASES, (State.PROCESSING, *_EARLY), Done.NO, Outcome.DECLINED),
     _looked_up(_RELEASES, (State.PROCESSING, *_EARLY), Done.NO, Outcome.DECLINED),
+    # Whatever it is that was declined before: it is open, and somebody may pay it yet.
+    *_refused((CLOSE,), (State.HELD, State.PROCESSING, *_EARLY), Done.NO, Outcome.STILL_OPEN),
+    _looked_up((CLOSE,), (State.HELD, State.PROCESSING, *_EARLY), Done.NO, Outcome.STILL_OPEN),
     *_refused((CAPTURE, *_RELEASES), (State.HELD,), Done.NO, Outcome.STILL_HELD),
     _looked_up((CAPTURE, *_RELEASES), (State.HELD,), Done.NO, Outcome.STILL_HELD),
     *_shown((REFUND,), (State.TAKEN,), Done.YES, Outcome.DONE),

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.gateway.operations import Attempt, AttemptStatus
+from services.gateway.operations import Attempt, AttemptStatus, is_left_open
 from services.gateway.processors.port import DisputeState, Operation
 
 
@@ -47,6 +47,24 @@ class Dispute(msgspec.Struct, frozen=True, kw_only=True):
             return []
         other = DisputeState.LOST if self.state is DisputeState.WON else DisputeState.WON
         return [self.state if (self.reversals - n) % 2 == 0 else other for n in range(self.reversals + 1)]
+
+
+class Closing(msgspec.Struct, frozen=True, kw_only=True):
+    """How far it is to cancel a declined payment, so that nobody pays it after all."""
+
+    is_known: bool = False
+    """Whether it is, or was, to be cancelled, and no person has to do it: a hold of it is released."""
+    is_done: bool = False
+    """Whether the processor has cancelled it."""
+
+
+def closing_of(attempts: Iterable[Attempt], gateway_ref: str) -> Closing:
+    """Return how far it is to cancel the payment of a reference."""
+    closings = [a for a in attempts if a.operation is Operation.CLOSE and a.gateway_ref == gateway_ref]
+    return Closing(
+        is_known=not all(is_left_open(attempt) for attempt in closings),
+        is_done=any(attempt.status is AttemptStatus.APPROVED for attempt in closings),
+    )
 
 
 def refunds_without_money(attempts: Sequence[Attempt], disputes: Iterable[Dispute]) -> list[Attempt]:

@@ -3,7 +3,7 @@
 from services.gateway.operations.commands.attempts import Commands
 from services.gateway.operations.consumers import OperationConsumers
 from services.gateway.operations.domain.attempts import UNHEARD, Attempt, AttemptStatus, attempt_id
-from services.gateway.operations.domain.changes import NO_CODES
+from services.gateway.operations.domain.changes import NO_CODES, close, is_left_open
 from services.gateway.operations.domain.patience import Patience
 from services.gateway.operations.schemas import action_required, hold_watched, outcome
 from services.gateway.operations.sql.attempts import (
@@ -31,7 +31,9 @@ __all__ = [
     "action_required",
     "attempt_id",
     "attempt_of",
+    "close",
     "hold_watched",
+    "is_left_open",
     "open_attempts",
     "operation_workers",
     "outcome",

@@ -143,6 +143,9 @@ def _outcome(attempt: Attempt, *, decided_at: datetime) -> PaymentMessage | None
             if approved:
                 return AuthorizationExpired(**common, gateway_ref=attempt.gateway_ref, expired_at=decided_at)
             return None
+        case Operation.CLOSE:
+            # Its decline was published, and nothing becomes of that.
+            return None
         case Operation.REFUND:
             return _refund(attempt, common, refused, decided_at=decided_at)
         case _:

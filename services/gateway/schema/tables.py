@@ -31,7 +31,9 @@ ATTEMPTS = sa.Table(
     ),
     sa.Column("payment_intent_id", pg.UUID, nullable=False, comment="The intent that the operation serves."),
     sa.Column("refund_id", pg.UUID, comment="The refund that it gives back; NULL where it is about the payment."),
-    sa.Column("operation", sa.Text, nullable=False, comment="What is asked: authorize, capture, void, expire, refund."),
+    sa.Column(
+        "operation", sa.Text, nullable=False, comment="What is asked: authorize, capture, void, expire, refund, close."
+    ),
     sa.Column("processor", sa.Text, nullable=False, comment="Which processor is asked: only that one knows the key."),
     sa.Column(
         "status",

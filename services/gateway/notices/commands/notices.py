@@ -17,7 +17,7 @@ from libs.common.ids import derived_id
 from libs.common.observability.correlation import Correlation
 from libs.common.observability.logging import get_logger
 from services.gateway import metrics
-from services.gateway.notices.domain import Dispute, refunds_without_money
+from services.gateway.notices.domain import Closing, Dispute, closing_of, refunds_without_money
 from services.gateway.notices.schemas import amount_changed
 from services.gateway.notices.schemas import dispute as dispute_message
 from services.gateway.notices.sql.payments import NoticeStore, Payment, RacedError
@@ -28,6 +28,7 @@ from services.gateway.operations import (
     AttemptStatus,
     action_required,
     attempt_id,
+    close,
     hold_watched,
     outcome,
 )
@@ -43,6 +44,7 @@ from services.gateway.processors.port import (
     ExpiredNotice,
     Notice,
     Operation,
+    PaymentNotice,
     RefundFailedNotice,
     RefundSucceededNotice,
     VoidedNotice,
@@ -154,18 +156,26 @@ class _Change:
 
     async def declined(self, notice: DeclinedNotice) -> Applied:
         held = self._authorization
+        if held.status is AttemptStatus.DECLINED:
+            # The answer that declined it may not have had its reference.
+            await self._payment.request(close(held, gateway_ref=notice.gateway_ref, now=self._now))
+            return Applied.KNOWN
         if held.is_decided:
-            # A code that was paid in the last moment had expired before, and that may be reported afterwards.
-            is_known = held.status is AttemptStatus.DECLINED or notice.reason is DeclineReason.PAYMENT_EXPIRED
+            # What was paid in the last moment was declined or had expired before, and that may be reported afterwards.
+            is_known = notice.reason is DeclineReason.PAYMENT_EXPIRED or self._closing(notice).is_known
             return Applied.KNOWN if is_known else Applied.CONTRADICTS
+        refused = msgspec.structs.replace(held, reason=notice.reason, result_ref=notice.gateway_ref)
+        await self._payment.request(close(refused, gateway_ref=notice.gateway_ref, now=self._now))
         return await self._end(
-            held,
+            refused,
             AttemptStatus.DECLINED,
             at=notice.happened_at,
-            reason=notice.reason,
             detail=notice.detail,
             **msgspec.structs.asdict(notice.codes),
         )
+
+    def _closing(self, notice: PaymentNotice) -> Closing:
+        return closing_of(self._payment.attempts, notice.gateway_ref)
 
     async def captured(self, notice: CapturedNotice) -> Applied:
         if (held := await self._hold(notice)) is Applied.CONTRADICTS:
@@ -339,11 +349,16 @@ class _Change:
         return Correlation(correlation_id=held.correlation_id, tenant_id=held.tenant_id, traceparent=held.traceparent)
 
     async def _hold(self, notice: AuthorizedNotice | CapturedNotice, *, expires_at: datetime | None = None) -> Applied:
-        held = self._authorization
-        # What has expired unpaid may have been paid in the last moment: the money is there, and is adopted.
-        paid_late = held.reason == DeclineReason.PAYMENT_EXPIRED and isinstance(notice, CapturedNotice)
-        if held.is_decided and not paid_late:
-            return Applied.KNOWN if held.status is AttemptStatus.APPROVED else Applied.CONTRADICTS
+        held, closing = self._authorization, self._closing(notice)
+        # What has expired unpaid may have been paid in the last moment, and what was declined in another way before it was
+        # cancelled: the money is there, and is adopted.
+        may_be_paid = held.reason == DeclineReason.PAYMENT_EXPIRED or (closing.is_known and not closing.is_done)
+        is_paid_late = held.status is AttemptStatus.DECLINED and may_be_paid and isinstance(notice, CapturedNotice)
+        if held.is_decided and not is_paid_late:
+            # A hold of what is being cancelled is released by that.
+            is_released = closing.is_known and isinstance(notice, AuthorizedNotice)
+            is_known = held.status is AttemptStatus.APPROVED or is_released
+            return Applied.KNOWN if is_known else Applied.CONTRADICTS
         return await self._end(
             held,
             AttemptStatus.APPROVED,

@@ -100,6 +100,11 @@ class Payment:
             raise RacedError
         await self.change(attempt, at=at)
 
+    async def request(self, attempt: Attempt | None) -> None:
+        """Write down an operation that is due, where there is one; one that stands already stays as it is."""
+        if attempt is not None:
+            await open_attempts(self._tx, [attempt])
+
     async def save(self, dispute: Dispute, *, at: datetime) -> None:
         """Write down how a dispute stands."""
         await _SAVE_DISPUTE.execute(self._tx, dispute=dispute, at=at)

@@ -12,6 +12,7 @@ if it did not, the resolver finds the attempt when its lease has ended. Both mak
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from uuid import UUID
 
@@ -40,7 +41,9 @@ from services.gateway.operations.domain.patience import Patience
 from services.gateway.operations.sql.attempts import AttemptStore
 from services.gateway.operations.sql.recording import Opened
 from services.gateway.processors.port import (
+    Applied,
     GuardedProcessor,
+    Notice,
     NotTaken,
     NotTakenReason,
     Operation,
@@ -55,7 +58,7 @@ class Commands:
     """The decisions of the gateway about operations, over the processors of this place.
 
     `processors` call as often as helps within the deadline; `resolvers` are the same ones, and call once, since the schedule
-    repeats anyway.
+    repeats anyway. `adopt` lets a notice take effect: of what somebody has paid that was declined.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class Commands:
         patience: Patience,
         deadline_seconds: float,
         parked_after_retries: int,
+        adopt: Callable[[Notice], Awaitable[Applied]],
         clock: Clock,
     ) -> None:
         self._store = store
@@ -77,7 +81,7 @@ class Commands:
         self._parked_after_retries = parked_after_retries
         self._clock = clock
         self._in_progress = InProgress()
-        self._outcomes = Outcomes(store=store, patience=patience, clock=clock)
+        self._outcomes = Outcomes(store=store, patience=patience, adopt=adopt, clock=clock)
 
     async def authorize(self, received: Received[AuthorizePayment]) -> None:
         """Hold the funds of a payment, once.

@@ -63,7 +63,7 @@ def _request(attempt: Attempt, *, timeout_seconds: float) -> Authorize | Capture
             )
         case Operation.CAPTURE:
             return Capture(**common, gateway_ref=attempt.gateway_ref)
-        case Operation.VOID | Operation.EXPIRE:
+        case Operation.VOID | Operation.EXPIRE | Operation.CLOSE:
             return Void(**common, gateway_ref=attempt.gateway_ref, reason=attempt.note)
         case Operation.REFUND:
             assert attempt.refund_id is not None, (

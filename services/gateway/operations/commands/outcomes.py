@@ -1,5 +1,6 @@
 """What an answer of the processor makes of an attempt: recorded, and published in the same commit where it is an outcome."""
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import assert_never
 
@@ -11,16 +12,20 @@ from libs.common.observability.logging import get_logger
 from services.gateway import metrics
 from services.gateway.operations import schemas
 from services.gateway.operations.domain.attempts import UNDECIDED, UNHEARD, Attempt, AttemptStatus
-from services.gateway.operations.domain.changes import approved, declined, never_sent, not_received
+from services.gateway.operations.domain.changes import approved, close, declined, is_left_open, never_sent, not_received
 from services.gateway.operations.domain.patience import Patience
 from services.gateway.operations.sql.attempts import AttemptStore
 from services.gateway.operations.sql.recording import COUNT_MAX, Recording
 from services.gateway.processors.port import (
     Absent,
+    Applied,
     Approved,
+    CapturedNotice,
     Declined,
     Finding,
+    Notice,
     NotTaken,
+    Operation,
     Pending,
     RequiresAction,
     Unknown,
@@ -35,9 +40,13 @@ _PENDING = frozenset({AttemptStatus.PENDING})
 class Outcomes:
     """Records what is learnt about attempts."""
 
-    def __init__(self, *, store: AttemptStore, patience: Patience, clock: Clock) -> None:
+    def __init__(
+        self, *, store: AttemptStore, patience: Patience, adopt: Callable[[Notice], Awaitable[Applied]], clock: Clock
+    ) -> None:
+        """`adopt` lets a notice take effect."""
         self._store = store
         self._patience = patience
+        self._adopt = adopt
         self._clock = clock
 
     async def learn(self, attempt: Attempt, answer: Finding) -> None:
@@ -70,17 +79,57 @@ class Outcomes:
         in_doubt_max: int = COUNT_MAX,
     ) -> None:
         now = self._clock.now()
-        decided = approved(attempt, answer) if isinstance(answer, Approved) else declined(attempt, answer, now=now)
+        if isinstance(answer, Approved):
+            decided, following = approved(attempt, answer), None
+        else:
+            decided = declined(attempt, answer, now=now)
+            following = close(decided, gateway_ref=answer.gateway_ref, now=now)
+            await self._adopt_what_was_taken(attempt, answer)
         decided_at = decided.decided_at or now
         publication = schemas.outcome(decided, decided_at=decided_at)
         recorded = await self._store.record(
-            Recording(attempt=decided, publication=publication, recorded_at=now, over=over, in_doubt_max=in_doubt_max)
+            Recording(
+                attempt=decided,
+                publication=publication,
+                recorded_at=now,
+                following=following,
+                over=over,
+                in_doubt_max=in_doubt_max,
+            )
         )
         if recorded and attempt.status is AttemptStatus.UNKNOWN:
             metrics.OUTCOMES_RESOLVED.labels(attempt.operation, decided.status).inc()
             log.info("attempt.resolved", attempt_id=attempt.id, operation=attempt.operation, status=decided.status)
         elif recorded and decided.status is AttemptStatus.DECLINED:
             log.info("attempt.declined", attempt_id=attempt.id, operation=attempt.operation, reason=decided.reason)
+        if recorded and is_left_open(decided):
+            log.error(
+                "attempt.left_open",
+                attempt_id=attempt.id,
+                payment_intent_id=attempt.payment_intent_id,
+                processor=attempt.processor,
+                gateway_ref=attempt.gateway_ref,
+                reason=decided.reason,
+            )
+
+    async def _adopt_what_was_taken(self, attempt: Attempt, answer: Declined) -> None:
+        """Take over funds of a declined payment that somebody has paid in another way, and captured, before it was cancelled.
+
+        Before it is recorded that it cannot be cancelled: after a crash in between it is called about again, and a notice
+        takes effect once.
+        """
+        if attempt.operation is not Operation.CLOSE or answer.taken is None:
+            return
+        await self._adopt(
+            CapturedNotice(
+                tenant_id=attempt.tenant_id,
+                payment_intent_id=attempt.payment_intent_id,
+                processor=attempt.processor,
+                gateway_ref=attempt.gateway_ref,
+                happened_at=answer.taken.at,
+                amount_minor=answer.taken.amount_minor,
+            )
+        )
 
     async def _await_end(self, attempt: Attempt, answer: Pending | RequiresAction) -> None:
         """Write down that the processor has taken it on; its end comes by notice, or is read on a schedule."""

@@ -9,7 +9,7 @@ from services.gateway.operations.domain.attempts import (
     attempt_id,
     check_amount,
 )
-from services.gateway.operations.domain.changes import approved, conflict, declined, release
+from services.gateway.operations.domain.changes import approved, close, conflict, declined, release
 from services.gateway.operations.domain.patience import Patience
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "approved",
     "attempt_id",
     "check_amount",
+    "close",
     "conflict",
     "declined",
     "release",

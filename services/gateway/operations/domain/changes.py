@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -18,7 +19,9 @@ def conflict(attempt: Attempt) -> AttemptConflict:
 
 
 RELEASED_AGAIN_AFTER = timedelta(hours=1)
-"""How soon a hold is released again that the processor did not release."""
+"""How soon a hold is released again that the processor did not release, or a declined payment cancelled again."""
+CLOSED_WITHIN = timedelta(days=7)
+"""How long it is tried to cancel a declined payment: as long as a hold of it could stand (a card's authorization)."""
 
 
 NO_CODES: dict[str, Any] = msgspec.structs.asdict(DeclineCodes())
@@ -28,17 +31,36 @@ NO_CODES: dict[str, Any] = msgspec.structs.asdict(DeclineCodes())
 def release(held: Attempt, *, now: datetime) -> Attempt:
     """Make the attempt that releases a hold: its time is over, or it could not be taken, or not be released before.
 
-    The release of an authorization has one id; each later one is named by the attempt that left the funds held.
+    The release of an authorization has one id; each later one is named by the attempt that left the funds held. A declined
+    payment that could not be cancelled is cancelled again, as of the first time.
     """
+    if held.operation is Operation.CLOSE:
+        return msgspec.structs.replace(
+            _following(held, Operation.CLOSE, subject_id=held.id, now=now), created_at=held.created_at
+        )
     is_first = held.operation is Operation.AUTHORIZE
+    subject_id = held.payment_intent_id if is_first else held.id
+    return _following(held, Operation.EXPIRE, subject_id=subject_id, now=now)
+
+
+def close(refused: Attempt, *, gateway_ref: str, now: datetime) -> Attempt | None:
+    """Make the attempt that cancels a declined payment which the processor keeps open under a reference.
+
+    None where nothing is to be cancelled: there is no such reference, or a code or a slip was not paid in time, which may be
+    paid in the last moment all the same.
+    """
+    is_kept = gateway_ref and refused.reason != DeclineReason.PAYMENT_EXPIRED
+    if refused.operation is not Operation.AUTHORIZE or not is_kept:
+        return None
+    closing = _following(refused, Operation.CLOSE, subject_id=refused.id, now=now)
+    return msgspec.structs.replace(closing, gateway_ref=gateway_ref)
+
+
+def _following(before: Attempt, operation: Operation, *, subject_id: UUID, now: datetime) -> Attempt:
     return msgspec.structs.replace(
-        held,
-        id=attempt_id(
-            tenant_id=held.tenant_id,
-            subject_id=held.payment_intent_id if is_first else held.id,
-            operation=Operation.EXPIRE,
-        ),
-        operation=Operation.EXPIRE,
+        before,
+        id=attempt_id(tenant_id=before.tenant_id, subject_id=subject_id, operation=operation),
+        operation=operation,
         expires_at=None,
         reason="",
         detail="",
@@ -46,6 +68,8 @@ def release(held: Attempt, *, now: datetime) -> Attempt:
         in_doubt=0,
         status=AttemptStatus.PENDING,
         result_ref="",
+        action_url="",
+        next_action="",
         asks=0,
         asked_at=None,
         next_ask_at=now,
@@ -98,15 +122,20 @@ def declined(attempt: Attempt, answer: Declined, *, now: datetime) -> Attempt:
     """Return an attempt as the processor's no makes it.
 
     Funds that could not be taken must not stay held, nor those that are to be released: they are released from then on. A
-    void's refusal goes to its merchant, who decides.
+    void's refusal goes to its merchant, who decides. A declined payment that could not be cancelled is cancelled again, but for
+    one that was taken.
     """
     released_at = None
     if answer.is_still_held and attempt.operation is Operation.CAPTURE:
         released_at = now
-    elif answer.is_still_held and attempt.operation is Operation.EXPIRE:
-        released_at = now + RELEASED_AGAIN_AFTER
+    elif attempt.operation is Operation.EXPIRE:
+        released_at = now + RELEASED_AGAIN_AFTER if answer.is_still_held else None
+    elif attempt.operation is Operation.CLOSE:
+        is_tried_again = answer.taken is None and now < attempt.created_at + CLOSED_WITHIN
+        released_at = now + RELEASED_AGAIN_AFTER if is_tried_again else None
     return msgspec.structs.replace(
         attempt,
+        result_ref=answer.gateway_ref or attempt.result_ref,
         expires_at=released_at,
         status=AttemptStatus.DECLINED,
         reason=answer.reason,
@@ -115,4 +144,14 @@ def declined(attempt: Attempt, answer: Declined, *, now: datetime) -> Attempt:
         asks=attempt.asks + answer.calls,
         next_ask_at=None,
         decided_at=now,
+    )
+
+
+def is_left_open(attempt: Attempt) -> bool:
+    """Return whether a declined payment is neither cancelled nor taken, and nothing is tried any more: a person must cancel it."""
+    return (
+        attempt.operation is Operation.CLOSE
+        and attempt.status is AttemptStatus.DECLINED
+        and attempt.expires_at is None
+        and attempt.reason != DeclineReason.ALREADY_CAPTURED
     )

@@ -45,11 +45,11 @@ attempt_of = reader_of(Attempt)
 _TYPES = {UUID: "uuid", int: "bigint", datetime: "timestamptz"}
 
 
-def _arrays(names: Sequence[str]) -> str:
+def _arrays(names: Sequence[str], *, of: str = "attempts") -> str:
     """List columns of attempts as parameters: `:attempts[].tenant_id::text[], ...`."""
     hints = get_type_hints(Attempt)
     kinds = {name: _TYPES.get(next(iter(get_args(hints[name])), hints[name]), "text") for name in names}
-    return ", ".join(f":attempts[].{name}::{kinds[name]}[]" for name in names)
+    return ", ".join(f":{of}[].{name}::{kinds[name]}[]" for name in names)
 
 
 # Whoever authorized a payment has it: every later operation on it goes to that processor, wherever new ones go by now.
@@ -93,6 +93,7 @@ ORDER BY created_at, operation, id
 # An attempt changes only out of the statuses that the change was decided for, and only then is it published: in this one
 # statement, or not at all. The rows are locked in the order of their keys, so that two processes with the same attempts
 # never wait in a circle.
+# What follows from it is written down in the same statement too, or not at all.
 # A call that was not taken does not undo that another one got no answer, and neither of them undoes that the processor has
 # taken the operation on.
 _RECORD = Statement(
@@ -117,6 +118,12 @@ WITH given AS (
     SELECT event_id, contract, p.tenant_id, correlation_id, traceparent, occurred_at, body
     FROM unnest(:attempt_ids::uuid[], {outbox}) AS p (attempt_id, {outbox_columns})
     JOIN recorded ON recorded.tenant_id = p.tenant_id AND recorded.id = p.attempt_id
+), followed AS (
+    INSERT INTO attempts ({opened_columns}, status, updated_at)
+    SELECT {opened_values}, 'PENDING', :recorded_at
+    FROM unnest(:followed_ids::uuid[], {following}) AS f (followed_id, {opened_columns})
+    JOIN recorded ON recorded.tenant_id = f.tenant_id AND recorded.id = f.followed_id
+    ON CONFLICT (tenant_id, id) DO NOTHING
 )
 SELECT tenant_id, id FROM recorded
 """,
@@ -127,6 +134,9 @@ SELECT tenant_id, id FROM recorded
     assignments=", ".join(f"{name} = g.{name}" for name in _RECORDED if name not in ("status", "asks")),
     outbox_columns=OUTBOX_COLUMNS,
     outbox=OUTBOX_PARAMETERS,
+    opened_columns=", ".join(_OPENED),
+    opened_values=", ".join(f"f.{name}" for name in _OPENED),
+    following=_arrays(_OPENED, of="following"),
 )
 
 _IS_OPEN = "status IN ('PENDING', 'UNKNOWN', 'ACCEPTED', 'ACTION_REQUIRED')"
@@ -371,6 +381,7 @@ def _authorization_of(attempt: Attempt) -> UUID | None:
 
 def _recording_values(recordings: Sequence[Recording]) -> dict[str, Any]:
     published = [(r.attempt.id, r.publication) for r in recordings if r.publication is not None]
+    followed = [(r.attempt.id, r.following) for r in recordings if r.following is not None]
     return {
         "attempts": [r.attempt for r in recordings],
         "over": [",".join(r.over) for r in recordings],
@@ -378,5 +389,7 @@ def _recording_values(recordings: Sequence[Recording]) -> dict[str, Any]:
         "in_doubt_max": [r.in_doubt_max for r in recordings],
         "recorded_at": max(r.recorded_at for r in recordings),
         "attempt_ids": [attempt for attempt, _ in published],
+        "followed_ids": [attempt for attempt, _ in followed],
+        "following": [attempt for _, attempt in followed],
         **outbox_values([publication for _, publication in published]),
     }

@@ -20,6 +20,8 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
     """What is published with it; None while there is no outcome."""
     recorded_at: datetime
     """Now."""
+    following: Attempt | None = None
+    """An attempt that is written down with it, due at once; None where none follows from it."""
     settled: int = 0
     """How many calls are taken back from those in doubt: 1 where the processor has certainly not taken it."""
     in_doubt_max: int = COUNT_MAX

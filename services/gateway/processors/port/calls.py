@@ -164,6 +164,15 @@ class RequiresAction(_Answer, frozen=True, kw_only=True, tag=True):
     """What the customer has to do, where more is known than an address."""
 
 
+class Taken(msgspec.Struct, frozen=True, kw_only=True):
+    """Funds that were taken although they were to be released."""
+
+    amount_minor: int
+    """How much, in minor units of the payment's currency."""
+    at: datetime
+    """When, in UTC."""
+
+
 class Declined(_Answer, frozen=True, kw_only=True, tag=True):
     """It will not be done; the answer is final."""
 
@@ -173,8 +182,13 @@ class Declined(_Answer, frozen=True, kw_only=True, tag=True):
     """A sentence that may be shown to a person."""
     codes: DeclineCodes = DeclineCodes()
     """What the processor, the issuer and the network say, in their own words."""
+    gateway_ref: str = ""
+    """The processor's reference of a payment that it declined and keeps open, so that it may be paid in another way; else
+    empty."""
     is_still_held: bool = False
     """Whether the funds are still held although they were to be taken or released."""
+    taken: Taken | None = None
+    """What was taken, where the funds were to be released."""
 
 
 class Absent(_Answer, frozen=True, kw_only=True, tag=True):

@@ -16,3 +16,6 @@ class Operation(StrEnum):
     """Release held funds whose time is over: the same call as a void, reported differently."""
     REFUND = "refund"
     """Give captured funds back."""
+    CLOSE = "close"
+    """Cancel a payment that was declined, so that nobody who has its client secret pays it after all: the same call as a void,
+    reported to nobody."""

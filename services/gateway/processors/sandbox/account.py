@@ -20,6 +20,7 @@ from services.gateway.processors.port import (
     ProcessorRequest,
     Refund,
     RequiresAction,
+    Taken,
     Void,
 )
 from services.gateway.processors.sandbox.cases import Case, Later, Start, case_of
@@ -61,6 +62,12 @@ type Result = tuple[SandboxPayment | None, Answer]
 def refuse(reason: DeclineReason, detail: str = "") -> Declined:
     """Decline, with its sentence."""
     return Declined(reason=reason, detail=detail or _SENTENCES[reason])
+
+
+def taken_instead(payment: SandboxPayment) -> Declined:
+    """Decline to release funds that were taken."""
+    taken = Taken(amount_minor=payment.captured_minor, at=payment.captured_at or payment.authorized_at)
+    return msgspec.structs.replace(refuse(DeclineReason.ALREADY_CAPTURED), taken=taken)
 
 
 def _still_held(reason: DeclineReason, detail: str = "") -> Declined:
@@ -112,7 +119,8 @@ def authorization(payment: SandboxPayment) -> Answer:
                 next_action=slip_of(payment),
             )
         case Hold.DECLINED:
-            return refuse(payment.decline or DeclineReason.PROCESSOR_REFUSED)
+            declined = refuse(payment.decline or DeclineReason.PROCESSOR_REFUSED)
+            return msgspec.structs.replace(declined, gateway_ref=payment.ref)
         case Hold.HELD | Hold.CAPTURED | Hold.RELEASED:
             return Approved(gateway_ref=payment.ref, approved_at=payment.authorized_at, expires_at=payment.expires_at)
         case _:
@@ -157,7 +165,7 @@ def void(payment: SandboxPayment | None, request: Void) -> Result:
     if payment is None or not is_of(payment, request):
         return None, refuse(DeclineReason.PROCESSOR_REFUSED, "There is no such authorization.")
     if payment.hold is Hold.CAPTURED:
-        return None, refuse(DeclineReason.ALREADY_CAPTURED)
+        return None, taken_instead(payment)
     released = Approved(gateway_ref=payment.ref, approved_at=request.requested_at)
     if payment.hold in (Hold.RELEASED, Hold.DECLINED):
         return None, released

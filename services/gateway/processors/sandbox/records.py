@@ -17,6 +17,7 @@ from services.gateway.processors.sandbox.account import (
     is_of,
     refund_answer,
     refuse,
+    taken_instead,
 )
 from services.gateway.processors.sandbox.nouns import Hold, SandboxPayment
 
@@ -55,7 +56,7 @@ def _capture(payment: SandboxPayment, request: Capture) -> Approved | Declined |
 def _void(payment: SandboxPayment, request: Void) -> Approved | Declined | Absent:
     match payment.hold:
         case Hold.CAPTURED:
-            return refuse(DeclineReason.ALREADY_CAPTURED)
+            return taken_instead(payment)
         case Hold.RELEASED | Hold.DECLINED:
             return Approved(gateway_ref=payment.ref, approved_at=request.requested_at)
         case Hold.HELD:

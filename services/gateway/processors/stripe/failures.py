@@ -122,6 +122,7 @@ def _answered(fault: stripe.StripeError, *, builds_on_payment: bool) -> Failure:
                 reason=decline_reason(codes.decline_code, code, otherwise=DeclineReason.CARD_DECLINED),
                 detail=sentence(fault.user_message),
                 codes=codes,
+                gateway_ref="" if builds_on_payment else _kept_open(fault),
             )
             # What was held before stays held or not; only the payment shows which.
             return MustBeRead(otherwise=declined) if builds_on_payment else declined
@@ -173,6 +174,15 @@ def error_member(fault: stripe.StripeError, name: str) -> str:
     error = body.get("error") if isinstance(body, dict) else None
     value = error.get(name) if isinstance(error, dict) else None
     return value if isinstance(value, str) else ""
+
+
+def _kept_open(fault: stripe.StripeError) -> str:
+    """Read the payment intent of an error: Stripe makes one also where the card is declined, and it stays open."""
+    body: Any = fault.json_body
+    error = body.get("error") if isinstance(body, dict) else None
+    intent = error.get("payment_intent") if isinstance(error, dict) else None
+    reference = intent.get("id") if isinstance(intent, dict) else None
+    return reference if isinstance(reference, str) else ""
 
 
 def error_code(fault: stripe.StripeError) -> str:

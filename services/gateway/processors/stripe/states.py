@@ -7,6 +7,8 @@ that decide anything.
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from libs.common.contracts.gateway_actions import BoletoDisplayDetails, NextAction, PixDisplayQrCode
 from services.gateway.processors.port import (
     Absent,
@@ -19,6 +21,7 @@ from services.gateway.processors.port import (
     Pending,
     Refund,
     RequiresAction,
+    Taken,
     Void,
 )
 from services.gateway.processors.stripe.amounts import from_stripe, to_stripe
@@ -103,13 +106,28 @@ def released(request: Void, intent: StripeObject) -> Answer | Absent | None:
                 approved_at=instant(intent.get("canceled_at")) or request.requested_at,
             )
         case "succeeded":
-            return Declined(reason=DeclineReason.ALREADY_CAPTURED, detail="The payment has been captured.")
+            return Declined(
+                reason=DeclineReason.ALREADY_CAPTURED,
+                detail="The payment has been captured.",
+                taken=_taken_instead(request, intent),
+            )
         case "requires_capture":
             return Absent(is_still_held=True)
         case "requires_payment_method" | "requires_confirmation" | "requires_action" | "processing":
             return Absent()
         case _:
             return None
+
+
+def _taken_instead(request: Void, intent: StripeObject) -> Taken:
+    received, charge = intent.get("amount_received"), _expanded(intent.get("latest_charge"))
+    moved = (
+        _expanded(charge.get("balance_transaction")).get("created") or charge.get("created") or intent.get("created")
+    )
+    return Taken(
+        amount_minor=request.amount_minor if received is None else from_stripe(received, request.currency),
+        at=instant(moved) or request.requested_at,
+    )
 
 
 def returned(request: Refund, refund: StripeObject) -> Answer | None:
@@ -167,11 +185,12 @@ def declined(intent: StripeObject) -> Declined:
     """Return why a payment intent was not charged."""
     error = intent.get("last_payment_error") or {}
     if error.get("code") in _UNPAID:
-        return _NEVER_PAID
+        return msgspec.structs.replace(_NEVER_PAID, gateway_ref=str(intent["id"]))
     return Declined(
         reason=decline_reason(error.get("decline_code"), error.get("code"), otherwise=DeclineReason.CARD_DECLINED),
         detail=sentence(error.get("message")),
         codes=decline_codes(error),
+        gateway_ref=str(intent["id"]),
     )
 
 

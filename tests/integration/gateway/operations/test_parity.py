@@ -13,7 +13,7 @@ from services.gateway.operations import AttemptStatus
 from services.gateway.processors.port import Operation
 from services.gateway.processors.stripe.failures import CREDENTIALS_PAUSE_SECONDS
 from tests.support.databases import TestDatabase
-from tests.support.parity import PATIENCE, Seen, World, a_world, play
+from tests.support.parity import OURS, PATIENCE, Seen, World, a_world, play
 from tests.support.scripted_stripe import WAIT_SECONDS
 from tests.support.stripe_answers import CALLS, READABLE, Moment, Pair, Reply, State, pairs
 from tests.support.stripe_outcomes import ROWS, Circuit, Outcome, Reading, Row, expanded
@@ -28,6 +28,8 @@ STATUS = {
     Outcome.DONE: AttemptStatus.APPROVED,
     Outcome.DECLINED: AttemptStatus.DECLINED,
     Outcome.STILL_HELD: AttemptStatus.DECLINED,
+    Outcome.STILL_OPEN: AttemptStatus.DECLINED,
+    Outcome.ADOPTED: AttemptStatus.DECLINED,
     Outcome.PENDING: AttemptStatus.ACCEPTED,
     Outcome.ACTION: AttemptStatus.ACTION_REQUIRED,
     Outcome.UNKNOWN: AttemptStatus.UNKNOWN,
@@ -48,15 +50,19 @@ PUBLISHED = {
     (Operation.EXPIRE, False): (),
     (Operation.REFUND, True): ("refund.succeeded",),
     (Operation.REFUND, False): ("refund.failed",),
+    (Operation.CLOSE, True): (),
+    (Operation.CLOSE, False): (),
 }
 """What an operation publishes that was carried out, or not."""
 
 
-FINAL = {Outcome.DONE, Outcome.DECLINED, Outcome.STILL_HELD}
+FINAL = {Outcome.DONE, Outcome.DECLINED, Outcome.STILL_HELD, Outcome.STILL_OPEN, Outcome.ADOPTED}
 ANSWER = {
     Outcome.DONE: "approved",
     Outcome.DECLINED: "declined",
     Outcome.STILL_HELD: "declined",
+    Outcome.STILL_OPEN: "declined",
+    Outcome.ADOPTED: "declined",
     Outcome.PENDING: "pending",
     Outcome.ACTION: "requires_action",
     Outcome.UNKNOWN: "unknown",
@@ -115,8 +121,8 @@ async def test_pairs_have_the_outcomes_of_their_rows(played: Played, operation: 
 def test_metrics_agree_with_the_rows(played: Played) -> None:
     expected: Counter[tuple[str, ...]] = Counter()
     for pair, row in ROW_OF.items():
-        # The end of a hold is called as a void.
-        call = Operation.VOID if pair.operation is Operation.EXPIRE else pair.operation
+        # The end of a hold, and of what was declined, is called as a void.
+        call = Operation.VOID if pair.operation in OURS else pair.operation
         if pair.moment is not Moment.CALL:
             # The call before: in doubt, or taken on.
             expected[REQUESTS, call, "pending" if pair.moment is Moment.READ else "unknown"] += 1
@@ -183,6 +189,8 @@ def published(pair: Pair, row: Row) -> tuple[str, ...]:
     """What a pair publishes."""
     if row.outcome is Outcome.ACTION and pair.moment is not Moment.READ:
         return ("payment.action_required",)
+    if row.outcome is Outcome.ADOPTED:
+        return ("payment.authorized", "payment.captured")
     is_final = STATUS[row.outcome] in {AttemptStatus.APPROVED, AttemptStatus.DECLINED}
     return PUBLISHED[pair.operation, row.outcome is Outcome.DONE] if is_final else ()
 
@@ -210,7 +218,7 @@ def waits(pair: Pair, row: Row) -> timedelta | None:
         Moment.LOOK_UP: PATIENCE.key_lifetime + PATIENCE.look_up_ages[0],
     }[pair.moment]
     match row.outcome:
-        case Outcome.DONE | Outcome.DECLINED | Outcome.STILL_HELD:
+        case Outcome.DONE | Outcome.DECLINED | Outcome.STILL_HELD | Outcome.STILL_OPEN | Outcome.ADOPTED:
             return None
         case Outcome.PENDING | Outcome.ACTION | Outcome.READ_AGAIN:
             return next(then for then in PATIENCE.reading_ages if then > age) - age
@@ -225,5 +233,7 @@ def waits(pair: Pair, row: Row) -> timedelta | None:
 
 
 def is_released_later(pair: Pair, row: Row) -> bool:
-    """Whether funds that are still held are released by the gateway itself."""
+    """Whether funds that are still held, or what is still open, are released by the gateway itself."""
+    if row.outcome is Outcome.STILL_OPEN:
+        return True
     return row.outcome is Outcome.STILL_HELD and pair.operation in {Operation.CAPTURE, Operation.EXPIRE}

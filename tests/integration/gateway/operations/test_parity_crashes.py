@@ -13,7 +13,7 @@ from services.gateway.operations import AttemptStatus, AttemptStore
 from services.gateway.processors.port import Answer, Finding, Operation, Processor
 from tests.support.databases import TestDatabase
 from tests.support.gateway_process import Killed
-from tests.support.parity import PATIENCE, Payment, World, a_world
+from tests.support.parity import OURS, PATIENCE, Payment, World, a_world
 from tests.support.stripe_answers import Reply, State
 
 pytestmark = pytest.mark.integration
@@ -23,9 +23,10 @@ SHOWS = {
     Operation.CAPTURE: (State.TAKEN, "payment.captured"),
     Operation.VOID: (State.CANCELED, "payment.voided"),
     Operation.EXPIRE: (State.CANCELED, "payment.authorization_expired"),
+    Operation.CLOSE: (State.CANCELED, ""),
     Operation.REFUND: (State.TAKEN, "refund.succeeded"),
 }
-"""What an operation shows that was carried out, and what is published then."""
+"""What an operation shows that was carried out, and what is published then; empty: nothing."""
 
 
 class Point(StrEnum):
@@ -118,8 +119,8 @@ async def lives_through(world: World, operation: Operation, point: Point, second
     payment = Payment(world, operation)
     payment.script.state, message = SHOWS[operation]
     case = f"{operation}, {point}, then {second}"
-    if operation is Operation.EXPIRE:
-        await payment.write_release()
+    if operation in OURS:
+        await payment.write_down()
     await die(payment, point)
     may_have_been_sent = point is not Point.BEFORE_COUNTING
     if isinstance(second, Point):
@@ -145,7 +146,8 @@ async def lives_through(world: World, operation: Operation, point: Point, second
     payment.start()
     await payment.deliver_again(timedelta(minutes=1))
     attempt = await payment.attempt()
-    assert (attempt.status, await payment.published()) == (AttemptStatus.APPROVED, (message,)), case
+    published = (message,) if message else ()
+    assert (attempt.status, await payment.published()) == (AttemptStatus.APPROVED, published), case
     assert set(payment.script.keys) == {attempt.idempotency_key}, case
 
 

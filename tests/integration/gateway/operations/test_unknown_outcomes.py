@@ -147,13 +147,13 @@ async def test_outcome_that_nothing_shows_for_days_is_left_to_a_person(
 async def test_service_that_was_down_for_days_looks_up_and_does_not_use_old_keys(
     gateway: Gateway, book: CountingProcessor, database: Database
 ) -> None:
-    done, never = gateway.authorize_command(9_013), gateway.authorize_command(9_012)
+    done, never = gateway.authorize_command(9_013), gateway.authorize_command(15_050)
     for command in (done, never):
         await gateway.commands.authorize(command)
     # As if the process had died before the second call went out: it is counted, and nothing came of it.
     never_id = never.body.payment_intent_id
     await database.write(
-        "UPDATE attempts SET id = gen_random_uuid(), status = 'PENDING', decided_at = NULL, next_ask_at = $2"
+        "UPDATE attempts SET id = gen_random_uuid(), status = 'PENDING', decided_at = NULL, result_ref = '', next_ask_at = $2"
         " WHERE payment_intent_id = $1",
         never_id,
         gateway.clock.now(),

@@ -13,6 +13,8 @@ KNOWN = {
     Outcome.DONE: {Done.YES},
     Outcome.DECLINED: {Done.NO},
     Outcome.STILL_HELD: {Done.NO},
+    Outcome.STILL_OPEN: {Done.NO},
+    Outcome.ADOPTED: {Done.NO},
     Outcome.PENDING: {Done.LATER},
     Outcome.ACTION: {Done.LATER},
     Outcome.UNKNOWN: {Done.UNKNOWN},
