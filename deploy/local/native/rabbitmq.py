@@ -152,6 +152,10 @@ def _prepare(folder: Path) -> None:
     cookie.chmod(0o400)
 
 
+_NO_BUSY_WAITING = "+sbwt none +sbwtdcpu none +sbwtdio none"
+"""Erlang's threads otherwise wait for work by computing, at the cost of what shares the machine: a fifth of the node's CPU."""
+
+
 def _environment(folder: Path, *, port: int, node: str) -> dict[str, str]:
     """The whole environment of the node and of its tools; nothing of a system-wide RabbitMQ shines through."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("RABBITMQ_", "ERL_", "PYTHON"))}
@@ -171,7 +175,7 @@ def _environment(folder: Path, *, port: int, node: str) -> dict[str, str]:
         "RABBITMQ_CONF_ENV_FILE": str(folder / "rabbitmq-env.conf"),
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
         "RABBITMQ_PID_FILE": str(folder / "beam.pid"),
-        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"-kernel inet_dist_use_interface {{127,0,0,1}} {_NO_BUSY_WAITING}",
     }
 
 
