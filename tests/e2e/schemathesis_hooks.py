@@ -8,7 +8,7 @@ from typing import Any
 import schemathesis
 
 
-@schemathesis.hook
+@schemathesis.hook  # type: ignore[untyped-decorator]
 def before_call(_: Any, case: Any, **__: Any) -> None:
     """Switch chaos off in every valid body that would switch it on; all else of the body stays as it was generated."""
     if case.operation.path == "/v1/admin/chaos" and isinstance(case.body, dict) and case.body.get("enabled") is True:
