@@ -106,7 +106,7 @@ refused service *args: setup
 resend service *args: setup
     @{{ python }} -m deploy.local operate resend "$@"
 
-# Say how the gateway does, or: just gateway move-account ACCOUNT (--to-config ID | --to-tenant TENANT) --reason TEXT [--live]
+# Say how the gateway does, or: just gateway move-account ACCOUNT (--to-config ID | --to-tenant TENANT) --reason TEXT [--live], or: just gateway resolve ATTEMPT --as held|taken|released|refunded|declined --reason TEXT [--unread --ref REFERENCE]
 [no-exit-message]
 [group('run')]
 gateway *args: setup

@@ -25,6 +25,17 @@ _OPERATIONS = {
 """What the gateway was to do, by what a payment waits for."""
 
 
+_UNDECIDED = frozenset({"PENDING", "UNKNOWN", "ACCEPTED", "ACTION_REQUIRED"})
+"""The statuses of an attempt without an outcome."""
+_WORDS = {
+    "authorize": "held|declined",
+    "capture": "taken|declined",
+    "void": "released|declined",
+    "refund": "refunded|declined",
+}
+"""What an operator may say that became of an operation."""
+
+
 class Waiting(msgspec.Struct, frozen=True):
     """A payment that waits too long, in the words of the api."""
 
@@ -170,10 +181,12 @@ def _explain(
     swept = _sweep_of(waiting)
     if attempt is None:
         return f"no attempt at the gateway: the command to {operation} has not arrived", swept
-    if attempt.status in {"PENDING", "UNKNOWN"} and attempt.next_ask_at is None:
+    if attempt.status in _UNDECIDED and attempt.next_ask_at is None:
+        known = "unknown outcome" if attempt.status in {"PENDING", "UNKNOWN"} else "accepted, and its end is unknown"
+        command = f"just gateway resolve {attempt.id} --as {_WORDS[operation]} --reason TEXT"
         return (
-            f"unknown outcome ({attempt.reason}) after {attempt.asks} calls: the processor is not called again",
-            f"look the key {attempt.id} up at the processor; docs/runbooks/gateway.md says how to go on",
+            f"{known} ({attempt.reason}) after {attempt.asks} calls: the processor is not called again",
+            f"look the key {attempt.id} up at the processor, then: {command} (docs/runbooks/gateway.md)",
         )
     if attempt.next_ask_at is not None:
         what = {

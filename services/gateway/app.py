@@ -53,6 +53,8 @@ from services.gateway.operations import (
     OpenOutcomes,
     OperationConsumers,
     Patience,
+    Resolving,
+    ResolvingStore,
     operation_workers,
 )
 from services.gateway.processors.sandbox import SandboxProcessor, SandboxStore, StoredBook, sandbox_page
@@ -63,6 +65,7 @@ MEASURED = ("attempts", "stripe_events", "processor_movements", "sandbox_payment
 """Tables without partitions whose size is measured."""
 _STUCK_MAX = 200
 """Payments, and dead letters of each queue, that an operator is shown at a time."""
+_REMEDY = " (just stuck names each; just gateway resolve ATTEMPT --as ... decides it)"
 _STATUS_SECONDS = 5.0
 """How long a running gateway may take to report its state."""
 
@@ -73,26 +76,12 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     database = Database(settings.database, schema="gateway", application_name="gateway")
     bus = Bus(service="gateway", settings=settings.broker, database=database, clock=clock)
     store = AttemptStore(database)
-    sandbox = SandboxProcessor(
-        book=StoredBook(SandboxStore(database)),
-        clock=clock,
-        latency_seconds=settings.sandbox.sandbox_latency_seconds,
-        slow_seconds=settings.sandbox.sandbox_slow_seconds,
-        later_seconds=settings.sandbox.sandbox_later_seconds,
-    )
+    sandbox = _sandbox(settings, database, clock)
     stripe = settings.stripe
-    keyring = KeyRing(settings.sealing_key, stripe.encryption_keys_previous)
+    keyring = _keyring(settings)
     connections = StripeConnections(api_base=stripe.stripe_api_base)
     configs, events = ConfigStore(database), EventStore(database)
-    accounts = StripeAccounts(
-        connections=connections,
-        platform=_platform_account(settings),
-        platform_webhook_secrets=stripe.stripe_webhook_secrets,
-        store=configs,
-        keyring=keyring,
-        cache_seconds=stripe.gateway_config_cache_seconds,
-        guards=account_guards(settings.processor, stripe, clock),
-    )
+    accounts = _accounts(settings, connections, configs, clock)
     platform = _platform_account(settings)
     connected = (
         None
@@ -207,6 +196,33 @@ def patience(settings: ResolutionSettings) -> Patience:
     )
 
 
+def _sandbox(settings: Settings, database: Database, clock: Clock) -> SandboxProcessor:
+    return SandboxProcessor(
+        book=StoredBook(SandboxStore(database)),
+        clock=clock,
+        latency_seconds=settings.sandbox.sandbox_latency_seconds,
+        slow_seconds=settings.sandbox.sandbox_slow_seconds,
+        later_seconds=settings.sandbox.sandbox_later_seconds,
+    )
+
+
+def _keyring(settings: Settings) -> KeyRing:
+    return KeyRing(settings.sealing_key, settings.stripe.encryption_keys_previous)
+
+
+def _accounts(settings: Settings, connections: StripeConnections, configs: ConfigStore, clock: Clock) -> StripeAccounts:
+    stripe = settings.stripe
+    return StripeAccounts(
+        connections=connections,
+        platform=_platform_account(settings),
+        platform_webhook_secrets=stripe.stripe_webhook_secrets,
+        store=configs,
+        keyring=_keyring(settings),
+        cache_seconds=stripe.gateway_config_cache_seconds,
+        guards=account_guards(settings.processor, stripe, clock),
+    )
+
+
 def _platform_account(settings: Settings) -> StripeAccount | None:
     stripe = settings.stripe
     if not stripe.stripe_secret_key:
@@ -268,6 +284,33 @@ async def move(settings: Settings, arguments: Sequence[str]) -> str:
         await database.close()
 
 
+async def resolve(settings: Settings, arguments: Sequence[str]) -> str:
+    """Decide about an attempt by an operator's command; returns what to print."""
+    clock = SystemClock()
+    database = Database(settings.database, schema="gateway", application_name="gateway-resolve")
+    connections = StripeConnections(api_base=settings.stripe.stripe_api_base)
+    await database.open()
+    try:
+        async with connections.open():
+            _, resolvers, _ = place_processors(
+                sandbox=_sandbox(settings, database, clock),
+                accounts=_accounts(settings, connections, ConfigStore(database), clock),
+                settings=settings.processor,
+                default=PROVIDERS[settings.processor.provider],
+                clock=clock,
+            )
+            resolving = Resolving(
+                store=ResolvingStore(database),
+                processors=resolvers,
+                patience=patience(settings.resolution),
+                deadline_seconds=settings.processor.processor_deadline_seconds,
+                clock=clock,
+            )
+            return await resolving.resolve(arguments)
+    finally:
+        await database.close()
+
+
 async def resend(settings: Settings, window: Window) -> int:
     """Publish the outcomes of a window again; returns how many messages that are."""
     database = Database(
@@ -293,7 +336,7 @@ def status_page(*, readiness: dict[str, Any] | None, outcomes: OpenOutcomes, eve
     oldest = f", the oldest of {events.oldest:%Y-%m-%d %H:%M:%S} UTC" if events.oldest else ""
     lines += [
         f"unknown outcomes   {outcomes.unknown}",
-        f"left to a person   {outcomes.overdue}",
+        f"left to a person   {outcomes.overdue}{_REMEDY if outcomes.overdue else ''}",
         f"events waiting     {events.waiting}{oldest}",
         f"events unmatched   {events.unmatched}",
         f"events impossible  {events.contradicted}",

@@ -37,7 +37,8 @@ ATTEMPTS_PARKED = Counter(
 )
 UNKNOWN_OUTCOMES = Gauge("gateway_unknown_outcomes", "Attempts whose outcome is not known yet.")
 OVERDUE_OUTCOMES = Gauge(
-    "gateway_overdue_outcomes", "Attempts without an outcome that are left to a person: alert above zero."
+    "gateway_overdue_outcomes",
+    "Attempts without an outcome that are left to a person, who decides by `just gateway resolve`: alert above zero.",
 )
 OUTCOMES_OVERDUE = Counter("gateway_outcomes_overdue_total", "Attempts that were left to a person.", ["operation"])
 OUTCOMES_RESOLVED = Counter(

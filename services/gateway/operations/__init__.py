@@ -1,6 +1,7 @@
 """Operations on payments: authorize, capture, void, refund; their attempts and what became of them."""
 
 from services.gateway.operations.commands.attempts import Commands
+from services.gateway.operations.commands.resolving import Resolving
 from services.gateway.operations.consumers import OperationConsumers
 from services.gateway.operations.domain.attempts import UNHEARD, Attempt, AttemptStatus, attempt_id
 from services.gateway.operations.domain.changes import NO_CODES, close, is_left_open
@@ -14,6 +15,7 @@ from services.gateway.operations.sql.attempts import (
     open_attempts,
 )
 from services.gateway.operations.sql.recording import OpenOutcomes
+from services.gateway.operations.sql.resolving import ResolvingStore
 from services.gateway.operations.workers import operation_workers
 
 __all__ = [
@@ -28,6 +30,8 @@ __all__ = [
     "OpenOutcomes",
     "OperationConsumers",
     "Patience",
+    "Resolving",
+    "ResolvingStore",
     "action_required",
     "attempt_id",
     "attempt_of",

@@ -47,7 +47,20 @@ def attempt(
     [
         ("processing", Report(), Report(), "no attempt at the gateway", "publishes it again at 2026-11-28 10:00:00"),
         ("processing", attempt("authorize", "UNKNOWN", next_ask_at=LATER), Report(), "unknown outcome", "asks again"),
-        ("processing", attempt("authorize", "UNKNOWN"), Report(), "is not called again", "key-1"),
+        (
+            "processing",
+            attempt("authorize", "UNKNOWN"),
+            Report(),
+            "unknown outcome (timeout) after 4 calls: the processor is not called again",
+            "just gateway resolve key-1 --as held|declined --reason",
+        ),
+        (
+            "processing",
+            attempt("authorize", "ACTION_REQUIRED"),
+            Report(),
+            "its end is unknown (timeout) after 4 calls: the processor is not called again",
+            "just gateway resolve key-1 --as held|declined --reason",
+        ),
         ("processing", attempt("authorize", "APPROVED"), Report(), "(APPROVED), the api has not", "publishes it again"),
         ("captured", attempt("capture", "APPROVED"), Report(), "no posting", "publishes it again"),
         (

@@ -216,4 +216,5 @@ class Outcomes:
                 reason=reason,
                 asked_at=attempt.asked_at,
                 asks=attempt.asks,
+                remedy=f"just gateway resolve {attempt.id} --as ... --reason TEXT",
             )

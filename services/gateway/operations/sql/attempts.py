@@ -96,7 +96,7 @@ ORDER BY created_at, operation, id
 # What follows from it is written down in the same statement too, or not at all.
 # A call that was not taken does not undo that another one got no answer, and neither of them undoes that the processor has
 # taken the operation on.
-_RECORD = Statement(
+RECORD = Statement(
     """
 WITH given AS (
     SELECT * FROM unnest({keys}, {outcomes}, :over::text[], :settled::int[], :in_doubt_max::int[])
@@ -344,8 +344,8 @@ class AttemptStore:
             free[key] = number
         results: list[bool | Exception] = [False] * len(recordings)
         for together in rounds:
-            values = _recording_values([recordings[number] for number in together.values()])
-            for row in await self._database.write_all(_RECORD.text, *_RECORD.arguments(values)):
+            values = recording_values([recordings[number] for number in together.values()])
+            for row in await self._database.write_all(RECORD.text, *RECORD.arguments(values)):
                 results[together[row["tenant_id"], row["id"]]] = True
         return results
 
@@ -379,7 +379,8 @@ def _authorization_of(attempt: Attempt) -> UUID | None:
     return attempt_id(tenant_id=attempt.tenant_id, subject_id=attempt.payment_intent_id, operation=Operation.AUTHORIZE)
 
 
-def _recording_values(recordings: Sequence[Recording]) -> dict[str, Any]:
+def recording_values(recordings: Sequence[Recording]) -> dict[str, Any]:
+    """Turn recordings, each of another attempt, into the values of `RECORD`."""
     published = [(r.attempt.id, r.publication) for r in recordings if r.publication is not None]
     followed = [(r.attempt.id, r.following) for r in recordings if r.following is not None]
     return {
