@@ -32,7 +32,13 @@ from services.gateway.accounts import (
     move_account,
     place_processors,
 )
-from services.gateway.movements import StatementAccount, StatementReading, StatementRecording, statement_workers
+from services.gateway.movements import (
+    AccountOpening,
+    StatementAccount,
+    StatementReading,
+    StatementRecording,
+    statement_workers,
+)
 from services.gateway.movements import resend as publish_movements_again
 from services.gateway.notices import (
     EventStore,
@@ -130,6 +136,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     reading = StatementReading(
         database,
         recording,
+        opening=AccountOpening(database, recording, clock=clock),
         reader_of=accounts.reader,
         keep_event=keep_event,
         every=timedelta(seconds=stripe.stripe_statement_every_seconds),

@@ -100,6 +100,15 @@ GIVEN_BACK_TWICE = Counter(
 PAYOUTS_UNKNOWN = Counter(
     "gateway_payouts_unknown_total", "Payouts reported with a status that means nothing to us: alert above zero."
 )
+OPENINGS = Counter(
+    "gateway_openings_total",
+    "Tries to book what stood on an account before, by what came of it: opened, busy (tried again), unreadable, opened_before.",
+    ["outcome"],
+)
+OPENINGS_DUE = Gauge(
+    "gateway_openings_due",
+    "Accounts whose opening balance is not booked yet: alert where it stays above zero for a day.",
+)
 STATEMENT_PAGES = Counter(
     "gateway_statement_pages_total",
     "Pages of processors' statements by what became of them: read, failed, left (to another process).",

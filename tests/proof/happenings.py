@@ -220,17 +220,7 @@ class Happenings:
         kind = self.chance.choice(["charge", "adjustment", "stripe_fee", "tax_fee", "reserved_funds", "topup", "", ""])
         amount = self.chance.randrange(100, 20_000)
         if kind == "charge":
-            params = {
-                "amount": str(amount),
-                "currency": "brl",
-                "payment_method": "pm_card_visa",
-                "confirm": "true",
-                "capture_method": "automatic",
-                "automatic_payment_methods": {"enabled": "true", "allow_redirects": "never"},
-            }
-            made = payments.create(self.books, params)
-            charge = self.books.charges[made["latest_charge"]]
-            self._foreign.append(self.books.balance_transactions[charge["balance_transaction"]])
+            self._foreign.append(charge_elsewhere(self.books, amount))
         elif kind:
             is_coming = kind == "topup" or (kind == "adjustment" and self.chance.random() < 0.5)
             params = {"type": kind, "amount": str(amount if is_coming else -amount), "currency": "brl"}
@@ -299,3 +289,18 @@ class Happenings:
 
 def _decimal(amount: int) -> str:
     return f"{amount // 100}.{amount % 100:02}"
+
+
+def charge_elsewhere(books: Books, amount: int) -> Object:
+    """Let another system charge a card through the account; returns the movement."""
+    params = {
+        "amount": str(amount),
+        "currency": "brl",
+        "payment_method": "pm_card_visa",
+        "confirm": "true",
+        "capture_method": "automatic",
+        "automatic_payment_methods": {"enabled": "true", "allow_redirects": "never"},
+    }
+    made = payments.create(books, params)
+    charge = books.charges[made["latest_charge"]]
+    return books.balance_transactions[charge["balance_transaction"]]

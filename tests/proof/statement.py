@@ -8,6 +8,7 @@ hours pass at Stripe; then days pass: refunds and disputes end, and payouts arri
 must hold:
 
 - what the books have on the processor's accounts is Stripe's balance, for each currency, to the cent
+- what the account had when it was added is its opening balance
 - SUSPENSE has what others moved through the account, and nothing else
 - no payment is final while Stripe says otherwise, none is left open, and the amounts of each are Stripe's
 """
@@ -29,13 +30,13 @@ import asyncpg
 import uvloop
 
 from deploy.fake_stripe import FakeStripe, Fault, FaultKind, running_fake_stripe
-from deploy.fake_stripe.balance import totals
+from deploy.fake_stripe.balance import move_alone, totals
 from deploy.fake_stripe.cards import CARDS
 from deploy.fake_stripe.webhooks import Mischief, create_endpoint
 from deploy.local import servers as local
 from deploy.local.servers import Servers
 from tests.proof.gateway import FAULTS, SETTINGS
-from tests.proof.happenings import API_KEY, Happenings
+from tests.proof.happenings import API_KEY, Happenings, charge_elsewhere
 from tests.proof.killing import kill_in_turn
 from tests.proof.results import report
 from tests.support.platform import ADMIN, DEMO_TENANT, OPERATOR, Client, Platform, running_platform
@@ -55,6 +56,7 @@ _OPEN = """
 SELECT (SELECT count(*) FROM gateway.attempts WHERE status IN ('PENDING', 'UNKNOWN', 'ACTION_REQUIRED'))
      + (SELECT count(*) FROM gateway.outbox) + (SELECT count(*) FROM api.outbox) + (SELECT count(*) FROM ledger.outbox)
      + (SELECT count(*) FROM gateway.stripe_events WHERE status = 'RECEIVED')
+     + (SELECT count(*) FROM gateway.stripe_accounts WHERE opening_due)
      + (SELECT count(*) FROM api.payment_intents WHERE status IN ('PROCESSING', 'REQUIRES_ACTION', 'AUTHORIZED'))
 """
 _STANDING = """
@@ -73,9 +75,21 @@ class Shop:
         self.books = fake.account(API_KEY)
         self.operator = operator
         self.database = admin
+        self.before: dict[str, int] = {}
+        """What the account had when it was added, `available` and `pending`."""
 
     async def configure(self) -> None:
-        """Add the account, with a webhook endpoint at each gateway, as if it had been known since before Stripe's time."""
+        """Add the account, with a webhook endpoint at each gateway, as if that had been some days ago by our clock too.
+
+        It has a balance by then, some of it pending, which must be in the books as its opening balance.
+        """
+        for amount in (250_000, -1_700):
+            move_alone(self.books, {"type": "adjustment", "amount": str(amount), "currency": "brl"})
+        charge_elsewhere(self.books, 80_000)
+        self.before = totals(self.books)["brl"]
+        self.fake.clock.advance(60)
+        added = datetime.fromtimestamp(self.fake.clock.now(), UTC)
+        self.fake.clock.advance(60)
         admin = await self.platform.login(ADMIN)
         body = {
             "processor": "stripe",
@@ -101,7 +115,9 @@ class Shop:
             while not await self.database.fetchval("SELECT count(*) FROM gateway.stripe_accounts"):
                 await asyncio.sleep(0.1)
         await self.database.execute(
-            "UPDATE gateway.stripe_accounts SET known_at = now() - interval '6 days', booked_from = now() - interval '6 days'"
+            "UPDATE gateway.stripe_accounts SET known_at = $1, booked_from = $1 WHERE account_id = $2",
+            added,
+            self.books.account_id,
         )
 
     async def rest(self, *, seconds: float = QUIET_SECONDS) -> None:
@@ -254,6 +270,9 @@ async def _compare(shop: Shop, happenings: Happenings) -> dict[str, Any]:
             for name, net in standing.items()
             if name.startswith(("CASH", "GATEWAY_CLEARING", "REFUND_CLEARING", "DISPUTE_CLEARING"))
         },
+        "opening": {}
+        if standing.get("OPENING_BALANCE BRL") == -sum(shop.before.values())
+        else {"books": standing.get("OPENING_BALANCE BRL"), "stripe": shop.before},
         "untrue_payments": untrue,
     }
     assert not any(found.values()), json.dumps({name: each for name, each in found.items() if each}, indent=2)[:6000]

@@ -23,7 +23,7 @@ from libs.common.messaging import Received
 from libs.common.observability.correlation import Correlation
 from services.gateway.accounts import AccountStore, ConfigStore
 from services.gateway.accounts.domain import Ownership
-from services.gateway.movements import StatementAccount, StatementReading, StatementRecording
+from services.gateway.movements import AccountOpening, StatementAccount, StatementReading, StatementRecording
 from services.gateway.movements.commands.reading import ReaderOf
 from services.gateway.notices import EventStore, Notices, NoticeStore, Opening, StripeInbox
 from services.gateway.operations import Attempt, AttemptStatus, AttemptStore, attempt_id
@@ -86,6 +86,7 @@ class Merchant:
         return StatementReading(
             self.charging,
             self.recording,
+            opening=AccountOpening(self.charging, self.recording, clock=self.clock),
             reader_of=reader_of or self._reader_of,
             keep_event=self._keep,
             every=timedelta(minutes=1),

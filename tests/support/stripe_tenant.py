@@ -1,7 +1,7 @@
 """A tenant whose Stripe events are received and handled on a real database."""
 
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from libs.common.clock import ManualClock
@@ -68,9 +68,9 @@ class Tenant:
         named = account_id or f"acct_{self.tenant_id}"
         owned = Ownership(account_id=named, is_live=False, tenant_id=self.tenant_id, processor="stripe")
         await ConfigStore(self.database).own(owned, at=self.clock.now())
-        if booked_from is not None:
-            sql = "UPDATE stripe_accounts SET booked_from = $2 WHERE account_id = $1 RETURNING 1"
-            await self.database.write(sql, named, booked_from)
+        # As of an earlier version: with no opening balance, so that what is older has been booked by its events.
+        sql = "UPDATE stripe_accounts SET booked_from = $2, opening_due = FALSE WHERE account_id = $1 RETURNING 1"
+        await self.database.write(sql, named, booked_from or datetime(1970, 1, 1, tzinfo=UTC))
 
     async def _fetch(self, name: str, transaction_id: str) -> dict[str, Any]:
         if self.bug is not None:

@@ -66,6 +66,8 @@ class MovementKind(StrEnum):
     """A platform gave such a fee back."""
     PLATFORM_FEE_REFUND = "platform_fee_refund"
     """The same on the account that had paid the fee."""
+    OPENING = "opening"
+    """What stood on the account already when it was added."""
     OTHER = "other"
     """Something else: a person decides where it belongs."""
 

@@ -53,6 +53,8 @@ class Role(StrEnum):
     """What the platform takes that the tenant's account at the processor is connected to."""
     PLATFORM_EARNINGS = "PLATFORM_EARNINGS"
     """What a platform has taken of the charges of accounts that are connected to its own."""
+    OPENING_BALANCE = "OPENING_BALANCE"
+    """What stood at the processor before its statement was booked."""
 
 
 class AccountRole(msgspec.Struct, frozen=True, kw_only=True):

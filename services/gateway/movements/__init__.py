@@ -1,10 +1,11 @@
 """What moved on accounts at processors: read from their statement and pushed by webhooks, each published once."""
 
-from services.gateway.movements.commands import StatementReading, StatementRecording, resend
+from services.gateway.movements.commands import AccountOpening, StatementReading, StatementRecording, resend
 from services.gateway.movements.domain import StatementAccount
 from services.gateway.movements.workers import statement_workers
 
 __all__ = [
+    "AccountOpening",
     "StatementAccount",
     "StatementReading",
     "StatementRecording",

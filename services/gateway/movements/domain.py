@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from libs.common.ids import derived_id, first_id
-from services.gateway.processors.port.reading import StatementMovement
+from services.gateway.processors.port.reading import Held, StatementMovement
 
 OVERLAP = timedelta(hours=1)
 """How far a round reads behind the beginning of the last one: the processor's clock, and what it lists late."""
@@ -48,6 +48,15 @@ class StatementAccount(msgspec.Struct, frozen=True, kw_only=True):
     """Since when it is known whose it is."""
     booked_from: datetime
     """From when on its statement is booked."""
+    opening_due: bool = False
+    """Whether what stood on it before is still to be booked."""
+    opened_at: datetime | None = None
+    """When that was booked; None: not, or by hand."""
+
+    @property
+    def has_opening(self) -> bool:
+        """Whether what is older than `booked_from` is in an opening balance, and not in events of before."""
+        return self.opening_due or self.opened_at is not None
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +88,10 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
             return self
         first = account.known_at - BEFORE_KNOWN
         is_deep = self.deep_at is None or now - self.deep_at >= DEEP_EVERY
+        if self.list is ListKind.MOVEMENTS and account.has_opening:
+            # What is pending in the opening balance must be seen to become available.
+            first = account.known_at - DEEP_MAX
+            is_deep = is_deep or (account.opening_due and oldest_pending is not None)
         if self.complete_until is None:
             since = first
         elif is_deep:
@@ -107,6 +120,59 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
         """Return it after a page that could not be had: the same page is due later, each time twice as long."""
         pause = min(every * 2 ** min(self.failures, 10), pause_max)
         return msgspec.structs.replace(self, next_at=now + pause, failures=self.failures + 1)
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """What the movements that are known come to, for one currency."""
+
+    currency: str
+    """ISO 4217 code, upper case."""
+    seen: int
+    """How many there are."""
+    turned: int
+    """How many of them can be paid out."""
+    unbooked_pending: int
+    """How many of the others are older than the books."""
+    pending_minor: int
+    """What those that are booked have brought and cannot be paid out yet."""
+    available_minor: int
+    """What can be."""
+
+
+class Opening(msgspec.Struct, frozen=True, kw_only=True):
+    """What an account had of one currency that no booked movement has brought."""
+
+    currency: str
+    """ISO 4217 code, upper case."""
+    movement_id: UUID
+    """Under which it is published, as a movement is."""
+    pending_minor: int
+    """What could not be paid out yet; below zero where it was owed."""
+    available_minor: int
+    """What could be."""
+
+
+def openings(
+    account: StatementAccount, held: Mapping[str, Held], standing: Sequence[Standing], *, at: datetime
+) -> list[Opening]:
+    """Return what the balance has beyond the movements that are booked, currency by currency; nothing where they are all."""
+    mode = "live" if account.is_live else "test"
+    booked = {each.currency: each for each in standing}
+    found = []
+    for currency in sorted({*held, *booked}):
+        has, brought = held.get(currency, Held(available_minor=0, pending_minor=0)), booked.get(currency)
+        pending = has.pending_minor - (brought.pending_minor if brought else 0)
+        available = has.available_minor - (brought.available_minor if brought else 0)
+        if pending or available:
+            found.append(
+                Opening(
+                    currency=currency,
+                    movement_id=derived_id(first_id(at), f"opening:{account.account_id}:{mode}:{currency}"),
+                    pending_minor=pending,
+                    available_minor=available,
+                )
+            )
+    return found
 
 
 class Bank(StrEnum):
@@ -213,6 +279,8 @@ class RecordedMovement(msgspec.Struct, frozen=True, kw_only=True):
     """The refund, where it is one of a payment of ours."""
     is_adopted: bool = False
     """Whether nobody requested the refund from us."""
+    is_booked: bool = True
+    """Whether it was published; False: it is part of the opening balance, and only becomes available."""
     moved: StatementMovement
     """As the processor shows it."""
 

@@ -18,7 +18,7 @@ from libs.common.contracts.gateway_payouts import PayoutMessage, PayoutPaid
 from libs.common.ids import derived_id
 from libs.common.messaging import Publication
 from libs.common.observability.correlation import Correlation
-from services.gateway.movements.domain import BankChange, RecordedMovement
+from services.gateway.movements.domain import BankChange, Opening, RecordedMovement
 
 
 def recorded(movement: RecordedMovement) -> Publication:
@@ -78,6 +78,31 @@ def adopted(movement: RecordedMovement) -> Publication | None:
         occurred_at=moved.created_at,
         correlation=Correlation(correlation_id=moved.ref, tenant_id=movement.tenant_id),
     )
+
+
+def opened(opening: Opening, *, tenant_id: str, account_id: str, at: datetime) -> list[Publication]:
+    """Report what stood on an account already: all of it, and how much of that can be paid out."""
+    total = opening.pending_minor + opening.available_minor
+    message = MovementRecorded(
+        movement_id=opening.movement_id,
+        gateway_ref=account_id,
+        direction=_direction(total),
+        amount_minor=abs(total),
+        currency=opening.currency,
+        happened_at=at,
+        kind=MovementKind.OPENING,
+        source_ref="",
+    )
+    can_be_paid_out = available(
+        tenant_id=tenant_id,
+        movement_id=opening.movement_id,
+        ref=account_id,
+        net_minor=opening.available_minor,
+        currency=opening.currency,
+        at=at,
+    )
+    recorded_ = [_publication(message, tenant_id=tenant_id)]
+    return recorded_ if can_be_paid_out is None else [*recorded_, can_be_paid_out]
 
 
 def available(

@@ -19,6 +19,13 @@ def movements_table(metadata: sa.MetaData) -> sa.Table:
         sa.Column(
             "is_booked", sa.Boolean, nullable=False, comment="Whether it was published; false: of before booked_from."
         ),
+        sa.Column(
+            "is_opened",
+            sa.Boolean,
+            nullable=False,
+            server_default="false",
+            comment="Whether it is part of the opening balance, in which it was pending.",
+        ),
         sa.Column("kind", sa.Text, nullable=False, comment="What moved, in our words."),
         sa.Column("type", sa.Text, nullable=False, comment="The same in the processor's words."),
         sa.Column("reporting_category", sa.Text, nullable=False, comment="The processor's category of it."),
@@ -91,6 +98,24 @@ def movements_table(metadata: sa.MetaData) -> sa.Table:
         ),
         sa.Index("ix_processor_movements_payout", "account_id", "is_live", "payout_ref", "id"),
         comment="Each balance transaction of an account at a processor, once, whoever saw it.",
+    )
+
+
+def openings_table(metadata: sa.MetaData) -> sa.Table:
+    """Describe what stood on accounts already when they were added."""
+    return sa.Table(
+        "processor_openings",
+        metadata,
+        sa.Column("account_id", sa.Text, nullable=False, comment="The account at the processor: acct_..."),
+        sa.Column("is_live", sa.Boolean, nullable=False, comment="Live or test mode, which share nothing."),
+        sa.Column("currency", sa.Text, nullable=False, comment="ISO 4217 code, upper case."),
+        sa.Column("movement_id", pg.UUID, nullable=False, comment="Under which it is published, as a movement is."),
+        sa.Column("tenant_id", sa.Text, nullable=False, comment="In whose books it is: the account's owner."),
+        sa.Column("pending_minor", sa.BigInteger, nullable=False, comment="What could not be paid out yet."),
+        sa.Column("available_minor", sa.BigInteger, nullable=False, comment="What could be."),
+        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False, comment="When the balance was read."),
+        sa.PrimaryKeyConstraint("account_id", "is_live", "currency", name="pk_processor_openings"),
+        comment="What an account had of a currency that no booked movement has brought, once.",
     )
 
 

@@ -12,7 +12,7 @@ from libs.common.messaging import (
     outbox_table,
     published_table,
 )
-from services.gateway.schema.statement import movements_table, payouts_table, readings_table
+from services.gateway.schema.statement import movements_table, openings_table, payouts_table, readings_table
 
 METADATA = sa.MetaData()
 
@@ -268,6 +268,14 @@ STRIPE_ACCOUNTS = sa.Table(
         server_default=sa.text("'epoch'"),
         comment="From when on its statement is booked; what is older was booked by the events of before.",
     ),
+    sa.Column(
+        "opening_due",
+        sa.Boolean,
+        nullable=False,
+        server_default="false",
+        comment="Whether what stood on it before is still to be booked.",
+    ),
+    sa.Column("opened_at", sa.DateTime(timezone=True), comment="When that was booked; NULL: not, or by hand."),
     sa.PrimaryKeyConstraint("account_id", "is_live", name="pk_stripe_accounts"),
     sa.UniqueConstraint("processor", "tenant_id", name="uq_stripe_accounts_processor"),
     comment="The Stripe accounts that tenants charge through, each by one configuration.",
@@ -336,6 +344,7 @@ STRIPE_EVENTS = sa.Table(
 
 PROCESSOR_MOVEMENTS = movements_table(METADATA)
 PROCESSOR_PAYOUTS = payouts_table(METADATA)
+PROCESSOR_OPENINGS = openings_table(METADATA)
 PROCESSOR_READINGS = readings_table(METADATA)
 
 OUTBOX = outbox_table(METADATA)

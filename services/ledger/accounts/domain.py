@@ -121,6 +121,11 @@ ROLES: Mapping[Role, RoleTerms] = MappingProxyType(
             meaning="What a platform has taken of the charges of accounts that are connected to its own, less what it gave back.",
             account_types=(_REVENUE, _LIABILITY),
         ),
+        Role.OPENING_BALANCE: RoleTerms(
+            label="Opening Balance",
+            meaning="What stood at the processor already when the account was added: earned, or received from the owners, before.",
+            account_types=(_EQUITY, _LIABILITY),
+        ),
     }
 )
 """Every role, in the order in which the rules are shown."""

@@ -183,7 +183,7 @@ async def test_what_earlier_events_have_booked_is_kept_and_not_booked_again(merc
     payout = payouts.create_payout(merchant.books, {"amount": "5000", "currency": "brl"})
     merchant.control(f"payouts/{payout['id']}/paid")
     until = merchant.clock.now() + timedelta(hours=1)
-    await merchant.charging.write("UPDATE stripe_accounts SET booked_from = $1 RETURNING 1", until)
+    await merchant.charging.write("UPDATE stripe_accounts SET booked_from = $1, opening_due = FALSE RETURNING 1", until)
     await merchant.deliver()
     merchant.advance(hours=2)
     await merchant.read()

@@ -74,10 +74,12 @@ WHERE tenant_id = :tenant_id AND id = :config_id RETURNING id
 """
 )
 
-# A deleted configuration gives way to another one of its tenant: there is no other way to change its content.
+# A deleted configuration gives way to another one of its tenant: there is no other way to change its content. What moved more
+# than a day before an account was known is not booked one by one (`movements.domain.BEFORE_KNOWN`): it is in the opening balance.
 _OWN = Statement(
     """
-INSERT INTO stripe_accounts AS a ({columns}, known_at) VALUES ({values}, :at)
+INSERT INTO stripe_accounts AS a ({columns}, known_at, booked_from, opening_due)
+VALUES ({values}, :at, :at::timestamptz - interval '1 day', TRUE)
 ON CONFLICT (account_id, is_live) DO UPDATE SET processor = excluded.processor, known_at = excluded.known_at
  WHERE a.tenant_id = excluded.tenant_id AND (a.processor IS NULL OR a.processor = excluded.processor OR EXISTS (
        SELECT FROM gateway_configs AS c WHERE c.tenant_id = a.tenant_id AND 'stripe:' || c.id = a.processor

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, assert_never
 
 import msgspec
@@ -12,6 +13,7 @@ from libs.common.db import Database
 from libs.common.errors import Transient
 from libs.common.observability.logging import get_logger
 from services.gateway import metrics
+from services.gateway.movements.commands.opening import AccountOpening
 from services.gateway.movements.commands.recording import StatementRecording
 from services.gateway.movements.domain import ListKind, Reading, StatementAccount
 from services.gateway.movements.sql import readings
@@ -51,6 +53,7 @@ class StatementReading:
         database: Database,
         recording: StatementRecording,
         *,
+        opening: AccountOpening,
         reader_of: ReaderOf,
         keep_event: KeepEvent,
         every: timedelta,
@@ -58,6 +61,7 @@ class StatementReading:
     ) -> None:
         self._database = database
         self._recording = recording
+        self._opening = opening
         self._reader_of = reader_of
         self._keep_event = keep_event
         self._every = every
@@ -83,6 +87,7 @@ class StatementReading:
         for lag in await readings.lags(self._database, now=self._clock.now()):
             metrics.STATEMENT_LAG.labels(lag.list).set(max(0.0, lag.seconds))
             metrics.STATEMENT_FAILURES.labels(lag.list).set(lag.failures)
+        await self._opening.count()
 
     async def _one(self, reading: Reading, account: StatementAccount) -> None:
         now = self._clock.now()
@@ -117,6 +122,8 @@ class StatementReading:
                 moved = await reader.movements(**place)
                 metrics.STATEMENT_UNREADABLE.labels(reading.list).inc(len(moved.unreadable))
                 await self._recording.movements(account, await self._named(reader, reading, account, moved.items))
+                if account.opening_due and not moved.next_cursor:
+                    await self._opening.attempt(reader, account, renew=partial(self._renew, reading))
                 return moved.next_cursor
             case ListKind.PAYOUTS:
                 paid_out = await reader.payouts(**place)

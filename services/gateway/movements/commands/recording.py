@@ -87,7 +87,12 @@ class StatementRecording:
         """Return the processor's references of payments that some new movements name and our records do not know."""
         async with self._database.transaction() as tx:
             known = await _known(tx, account, moved)
-        strange = {each.ref: each.payment_ref for each in moved if each.payment_ref and known.payment_of(each) is None}
+        strange = {
+            each.ref: each.payment_ref
+            for each in moved
+            # What is not booked needs no payment, and an account may have a long past.
+            if each.payment_ref and each.created_at >= account.booked_from and known.payment_of(each) is None
+        }
         new = await self.unknown(account, [*strange])
         return sorted({strange[ref] for ref in new})
 
@@ -109,7 +114,9 @@ class StatementRecording:
                 changed, publication = _changed(row, payout, now=now)
                 if changed != row:
                     await payouts_sql.change(tx, changed, at=now)
-                published += [] if publication is None else [publication]
+                # One that left before has left no trace in the books, so it does not arrive in them either.
+                is_before = account.has_opening and payout.created_at < account.booked_from
+                published += [] if publication is None or is_before else [publication]
             await publish(tx, published)
 
     async def part_of(self, account: StatementAccount, payout_ref: str, moved: Sequence[StatementMovement]) -> None:

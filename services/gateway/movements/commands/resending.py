@@ -1,10 +1,12 @@
 """Publishing what moved again, for subscribers that have lost it: each event with the id that it had."""
 
 from libs.common.db import Database
+from libs.common.messaging import Publication
 from libs.common.messaging.published import rebuilt, wait_for_room
 from libs.common.messaging.resend import Window
 from services.gateway.movements import schemas
-from services.gateway.movements.sql.resending import movements
+from services.gateway.movements.domain import RecordedMovement
+from services.gateway.movements.sql.resending import movements, opened_balances
 
 
 async def resend(database: Database, window: Window) -> int:
@@ -12,12 +14,23 @@ async def resend(database: Database, window: Window) -> int:
 
     What happened at the bank is rebuilt from no table: it is published again while it is kept.
     """
-    count = 0
+    opened = window.of(
+        [
+            publication
+            for each in await opened_balances(database, window)
+            for publication in schemas.opened(
+                each.opening, tenant_id=each.tenant_id, account_id=each.account_id, at=each.opened_at
+            )
+        ]
+    )
+    async with database.transaction() as tx:
+        await rebuilt(tx, opened)
+    count = len(opened)
     async for page in movements(database, window):
         found = [
             publication
             for each in page
-            for publication in (schemas.recorded(each), schemas.available_of(each), schemas.adopted(each))
+            for publication in _publications(each)
             if publication is not None and window.since <= publication.occurred_at < window.until
         ]
         publications = window.of(found)
@@ -26,3 +39,10 @@ async def resend(database: Database, window: Window) -> int:
             await rebuilt(tx, publications)
         count += len(publications)
     return count
+
+
+def _publications(movement: RecordedMovement) -> tuple[Publication | None, ...]:
+    available = schemas.available_of(movement)
+    if not movement.is_booked:
+        return (available,)
+    return schemas.recorded(movement), available, schemas.adopted(movement)

@@ -21,14 +21,14 @@ ON CONFLICT DO NOTHING
 _CLAIM = Statement(
     """
 WITH due AS (
-    SELECT r.account_id, r.is_live, r.list, a.tenant_id, a.processor, a.known_at, a.booked_from
+    SELECT r.account_id, r.is_live, r.list, a.tenant_id, a.processor, a.known_at, a.booked_from, a.opening_due, a.opened_at
       FROM processor_readings AS r JOIN stripe_accounts AS a USING (account_id, is_live)
      WHERE r.next_at <= :now AND a.processor IS NOT NULL
      ORDER BY r.next_at LIMIT :limit FOR UPDATE OF r SKIP LOCKED
 )
 UPDATE processor_readings AS r SET next_at = :now + :lease::interval, turn = r.turn + 1 FROM due
  WHERE (r.account_id, r.is_live, r.list) = (due.account_id, due.is_live, due.list)
-RETURNING {columns}, due.tenant_id, due.processor, due.known_at, due.booked_from
+RETURNING {columns}, due.tenant_id, due.processor, due.known_at, due.booked_from, due.opening_due, due.opened_at
 """,
     columns=", ".join(f"r.{name}" for name in Reading.__struct_fields__),
 )

@@ -2,27 +2,66 @@
 
 import json
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from libs.common.contracts.gateway_movements import FeeKind, MovementKind
 from libs.common.db import Database
 from libs.common.db.statements import Statement
 from libs.common.messaging.resend import PAGE_ROWS, Window
-from services.gateway.movements.domain import RecordedMovement, adopted_id
+from services.gateway.movements.domain import Opening, RecordedMovement, adopted_id
 from services.gateway.processors.port.reading import StatementMovement
 
 # What was booked, and what could be paid out since, in the window; page by page in the order of the primary key.
 _MOVEMENTS = Statement("""
 SELECT * FROM processor_movements
- WHERE is_booked AND (account_id, is_live, id) > (:account_id, :is_live, :id)
+ WHERE (is_booked OR is_opened) AND (account_id, is_live, id) > (:account_id, :is_live, :id)
    AND (created_at >= :since AND created_at < :until
         OR status = 'available' AND available_at >= :since AND available_at < :until)
    AND (:payment_intent_id::uuid IS NULL OR payment_intent_id = :payment_intent_id)
  ORDER BY account_id, is_live, id LIMIT :limit
 """)
 
+# A few rows for each account, and none that changes.
+_OPENINGS = Statement("""
+SELECT account_id, tenant_id, currency, movement_id, pending_minor, available_minor, opened_at FROM processor_openings
+ WHERE opened_at >= :since AND opened_at < :until AND :payment_intent_id::uuid IS NULL
+ ORDER BY account_id, is_live, currency
+""")
+
 _SAME = frozenset(StatementMovement.__struct_fields__) - {"ref", "kind", "fees", "is_available"}
 """Fields that are columns of the same name."""
+
+
+class OpenedBalance(msgspec.Struct, frozen=True, kw_only=True):
+    """An opening balance, as it was published."""
+
+    account_id: str
+    """The account at the processor."""
+    tenant_id: str
+    """In whose books it is."""
+    opened_at: datetime
+    """When it was booked."""
+    opening: Opening
+    """How much."""
+
+
+async def opened_balances(database: Database, window: Window) -> list[OpenedBalance]:
+    """Read the opening balances that were booked in the window."""
+    rows = await _OPENINGS.fetch(
+        database, since=window.since, until=window.until, payment_intent_id=window.payment_intent_id
+    )
+    return [
+        OpenedBalance(
+            account_id=row["account_id"],
+            tenant_id=row["tenant_id"],
+            opened_at=row["opened_at"],
+            opening=Opening(**{name: row[name] for name in Opening.__struct_fields__}),
+        )
+        for row in rows
+    ]
 
 
 async def movements(database: Database, window: Window) -> AsyncIterator[list[RecordedMovement]]:
@@ -59,5 +98,6 @@ def _movement(row: dict[str, Any]) -> RecordedMovement:
         payment_intent_id=intent_id,
         refund_id=refund_id,
         is_adopted=is_adopted,
+        is_booked=row["is_booked"],
         moved=moved,
     )

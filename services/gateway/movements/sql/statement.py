@@ -15,7 +15,8 @@ from services.gateway.movements.domain import Known, PaymentOf, RecordedMovement
 # Whichever configuration an event came by, the books are those of the account's owner. Where the account is awaited and
 # has no configuration of its owner, the one that the event came by stands in.
 _ACCOUNT = Statement("""
-SELECT a.account_id, a.is_live, a.tenant_id, coalesce(a.processor, p.processor) AS processor, a.known_at, a.booked_from
+SELECT a.account_id, a.is_live, a.tenant_id, coalesce(a.processor, p.processor) AS processor, a.known_at, a.booked_from,
+       a.opening_due, a.opened_at
   FROM processor_accounts AS p JOIN stripe_accounts AS a USING (account_id, is_live)
  WHERE p.processor = :processor AND p.tenant_id = :tenant_id
 """)
@@ -46,11 +47,11 @@ SELECT tenant_id, payment_intent_id, refund_id FROM attempts
 
 # One that is known changes nothing here; whoever inserts it publishes it, in the same transaction.
 _ADD = Statement("""
-INSERT INTO processor_movements (account_id, is_live, id, movement_id, tenant_id, is_booked, kind, type, reporting_category,
+INSERT INTO processor_movements (account_id, is_live, id, movement_id, tenant_id, is_booked, is_opened, kind, type, reporting_category,
        source_ref, payment_ref, charge_ref, payment_intent_id, refund_id, amount_minor, fee_minor, fee_details, net_minor,
        currency, exchange_rate, source_amount_minor, source_currency, created_at, available_at, status, raw, seen_at, updated_at)
 SELECT :account.account_id, :account.is_live, m.*, :at, :at
-  FROM unnest(:rows[].id::text[], :rows[].movement_id::uuid[], :rows[].tenant_id::text[], :rows[].is_booked::bool[],
+  FROM unnest(:rows[].id::text[], :rows[].movement_id::uuid[], :rows[].tenant_id::text[], :rows[].is_booked::bool[], :rows[].is_opened::bool[],
        :rows[].kind::text[], :rows[].type::text[], :rows[].reporting_category::text[], :rows[].source_ref::text[],
        :rows[].payment_ref::text[], :rows[].charge_ref::text[], :rows[].payment_intent_id::uuid[], :rows[].refund_id::uuid[],
        :rows[].amount_minor::int8[], :rows[].fee_minor::int8[], :rows[].fee_details::jsonb[], :rows[].net_minor::int8[],
@@ -75,7 +76,7 @@ UPDATE processor_movements AS m
    SET status = 'available', available_at = given.available_at, raw = given.raw, updated_at = :at
   FROM held JOIN given USING (id)
  WHERE m.account_id = :account.account_id AND m.is_live = :account.is_live AND m.id = held.id
-RETURNING m.id, m.movement_id, m.tenant_id, m.is_booked, m.net_minor, m.currency, m.available_at
+RETURNING m.id, m.movement_id, m.tenant_id, m.is_booked OR m.is_opened AS is_booked, m.net_minor, m.currency, m.available_at
 """)
 
 # Without a lock: it only saves calls to the processor. What another process writes meanwhile, `_ADD` leaves alone.
@@ -117,6 +118,7 @@ class _Row(msgspec.Struct, frozen=True, kw_only=True):
     movement_id: UUID
     tenant_id: str
     is_booked: bool
+    is_opened: bool
     kind: str
     type: str
     reporting_category: str
@@ -146,6 +148,7 @@ class Completed(msgspec.Struct, frozen=True, kw_only=True):
     movement_id: UUID
     tenant_id: str
     is_booked: bool
+    """Whether it, or the opening balance that it is part of, was published."""
     net_minor: int
     currency: str
     available_at: datetime
@@ -230,6 +233,9 @@ def _row(account: StatementAccount, movement: RecordedMovement) -> _Row:
             "payment_intent_id": movement.payment_intent_id,
             "refund_id": movement.refund_id,
             "is_booked": moved.created_at >= account.booked_from,
+            "is_opened": account.opened_at is not None
+            and moved.created_at < account.booked_from
+            and not moved.is_available,
             "fee_minor": moved.amount_minor - moved.net_minor,
             "fee_details": json.dumps([[kind, amount] for kind, amount in moved.fees]),
             "status": "available" if moved.is_available else "pending",

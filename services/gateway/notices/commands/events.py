@@ -261,12 +261,14 @@ class StripeInbox:
         return found
 
     async def _of_account(self, event: RawEvent, meaning: Meaning) -> Finished:
-        """Record a payout; what is older than the statement that is booked is published as it was before."""
-        if event.happened_at < (await self._account(event)).booked_from:
+        """Record a payout; what is older than the statement that is booked is published as it was before, or is in the opening
+        balance."""
+        account = await self._account(event)
+        if event.happened_at < account.booked_from and not account.has_opening:
             payout = () if meaning.payout is None else (self._publication(event, event.tenant_id, meaning.payout),)
             return self._done(event, EventStatus.HANDLED, publications=payout)
         await self._record(event, meaning)
-        await self._recording.payouts(await self._account(event), [payout_of(meaning.object)])
+        await self._recording.payouts(account, [payout_of(meaning.object)])
         return self._done(event, EventStatus.HANDLED)
 
     async def _record(
@@ -276,7 +278,7 @@ class StripeInbox:
         if not meaning.movement_refs and not meaning.movements:
             return []
         account = await self._account(event)
-        is_older = event.happened_at < account.booked_from
+        is_older = event.happened_at < account.booked_from and not account.has_opening
         refs = meaning.movement_refs if is_older else await self._recording.unknown(account, meaning.movement_refs)
         shown = [
             *(movement_of(each, source=meaning.object) for each in meaning.movements),
@@ -284,7 +286,7 @@ class StripeInbox:
         ]
         shown = [msgspec.structs.replace(m, payment_intent_id=m.payment_intent_id or intent_id) for m in shown]
         await self._recording.movements(account, shown)
-        return [moved for moved in shown if moved.created_at < account.booked_from]
+        return [moved for moved in shown if moved.created_at < account.booked_from and not account.has_opening]
 
     async def _account(self, event: RawEvent) -> StatementAccount:
         account = await self._recording.account_of(tenant_id=event.tenant_id, processor=event.processor)

@@ -267,9 +267,19 @@ MOVEMENT_STORIES = (
         closing=_SOLD | {"PROCESSOR_PENDING BRL": 12000, "RESERVES BRL": 3000, "TAX_RECOVERABLE BRL": 50},
     ),
     MovementStory(
+        title="Account that has a balance when it is added",
+        words="Of 300.00 that stand at the processor, 100.00 can be paid out. One entry brings in what there is, one what can be "
+        "paid out of it. Later 50.00 more of the same money can be: a line of the statement that is older than the books.",
+        steps=(
+            Moved(ref="opening", kind=MovementKind.OPENING, amount_minor=30000, is_ours=False),
+            Available(ref="opening", net_minor=10000),
+            Available(ref="txn_older", net_minor=5000),
+        ),
+        closing={"PROCESSOR_PENDING BRL": 15000, "PROCESSOR_AVAILABLE BRL": 15000, "OPENING_BALANCE BRL": -30000},
+    ),
+    MovementStory(
         title="What a platform earns",
-        words="The same fee of 2.00 in the books of the platform, whose account at the processor gets it. Of a refund it gives "
-        "0.67 of it back.",
+        words="The same 2.00 in the books of the platform, whose account gets them. With a refund it gives 0.67 back.",
         steps=(
             Moved(ref="txn_earned", kind=MovementKind.PLATFORM_EARNING, amount_minor=200, is_ours=False),
             Moved(ref="txn_given", kind=MovementKind.PLATFORM_EARNING_REFUND, amount_minor=-67, is_ours=False),

@@ -43,6 +43,7 @@ _OF_ACCOUNT: Mapping[MovementKind, Role] = MappingProxyType(
         MovementKind.PLATFORM_EARNING: Role.PLATFORM_EARNINGS,
         MovementKind.PLATFORM_EARNING_REFUND: Role.PLATFORM_EARNINGS,
         MovementKind.PLATFORM_FEE_REFUND: Role.PLATFORM_FEES,
+        MovementKind.OPENING: Role.OPENING_BALANCE,
     }
 )
 """What meets a movement of the account itself."""

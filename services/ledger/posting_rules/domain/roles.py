@@ -121,6 +121,7 @@ _MOVED: Mapping[MovementKind, tuple[int, tuple[tuple[FeeKind, int], ...]]] = {
     MovementKind.PLATFORM_EARNING: (1, ()),
     MovementKind.PLATFORM_EARNING_REFUND: (-1, ()),
     MovementKind.PLATFORM_FEE_REFUND: (1, ()),
+    MovementKind.OPENING: (1, ()),
     MovementKind.OTHER: (1, ()),
 }
 """Which way each kind of movement goes, and what is kept of it."""

@@ -170,6 +170,7 @@ class TestTenantProvisioned:
             ("FX_GAIN_LOSS", "Currency Gains and Losses", "EXPENSE"),
             ("FX_POSITION", "Currency Position", "ASSET"),
             ("GATEWAY_CLEARING", "Gateway Clearing", "ASSET"),
+            ("OPENING_BALANCE", "Opening Balance", "EQUITY"),
             ("PLATFORM_EARNINGS", "Platform Earnings", "REVENUE"),
             ("PLATFORM_FEES", "Platform Fees", "EXPENSE"),
             ("PROCESSOR_AVAILABLE", "Available at Processor", "ASSET"),

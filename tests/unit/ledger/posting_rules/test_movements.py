@@ -70,6 +70,7 @@ def test_every_kind_of_movement_and_of_fee_has_a_story() -> None:
         (MovementKind.PLATFORM_EARNING, False, False, Role.PLATFORM_EARNINGS),
         (MovementKind.PLATFORM_EARNING_REFUND, False, False, Role.PLATFORM_EARNINGS),
         (MovementKind.PLATFORM_FEE_REFUND, False, False, Role.PLATFORM_FEES),
+        (MovementKind.OPENING, False, False, Role.OPENING_BALANCE),
         (MovementKind.OTHER, True, False, Role.SUSPENSE),
     ],
 )
