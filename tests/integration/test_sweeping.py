@@ -142,7 +142,7 @@ async def test_a_lost_decline_is_published_again(payment: Payment) -> None:
     assert await payment.sweep() == 1
     await payment.pass_messages()
     assert await payment.status() == "FAILED"
-    assert await payment.asks() == {"authorize": 1}
+    assert (await payment.asks())["authorize"] == 1
 
 
 @pytest.mark.parametrize("lost", ["gateway.payment.void", "api.payment.voided"])

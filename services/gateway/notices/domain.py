@@ -49,6 +49,15 @@ class Dispute(msgspec.Struct, frozen=True, kw_only=True):
         return [self.state if (self.reversals - n) % 2 == 0 else other for n in range(self.reversals + 1)]
 
 
+def is_of_another_payment(authorization: Attempt, gateway_ref: str) -> bool:
+    """Return whether a reference is of another payment at the processor than the one that was authorized, or declined, for us.
+
+    Somebody has copied our metadata, or has made a second payment of it: what becomes of that one is nothing about ours.
+    """
+    known = authorization.result_ref or authorization.gateway_ref
+    return bool(known and gateway_ref) and known != gateway_ref
+
+
 class Closing(msgspec.Struct, frozen=True, kw_only=True):
     """How far it is to cancel a declined payment, so that nobody pays it after all."""
 

@@ -17,7 +17,7 @@ from libs.common.ids import derived_id
 from libs.common.observability.correlation import Correlation
 from libs.common.observability.logging import get_logger
 from services.gateway import metrics
-from services.gateway.notices.domain import Closing, Dispute, closing_of, refunds_without_money
+from services.gateway.notices.domain import Closing, Dispute, closing_of, is_of_another_payment, refunds_without_money
 from services.gateway.notices.schemas import amount_changed
 from services.gateway.notices.schemas import dispute as dispute_message
 from services.gateway.notices.sql.payments import NoticeStore, Payment, RacedError
@@ -93,6 +93,8 @@ class Notices:
             authorization = payment.attempt(Operation.AUTHORIZE)
             if authorization is None or authorization.processor != notice.processor:
                 return Applied.UNKNOWN_PAYMENT
+            if is_of_another_payment(authorization, notice.gateway_ref):
+                return Applied.CONTRADICTS
             change = _Change(payment, authorization, now=self._clock.now())
             match notice:
                 case ActionRequiredNotice():

@@ -146,19 +146,19 @@ async def test_capture_requested_elsewhere_counts_and_ours_is_not_made(place: Pl
 
 
 async def test_a_decline_after_an_approval_contradicts(place: Place) -> None:
-    intent, _ = await place.held(15_050)
-    refusal = Telling(place, intent).of(DeclinedNotice, reason=DeclineReason.CARD_DECLINED, detail="No.")
+    intent, ref = await place.held(15_050)
+    refusal = Telling(place, intent, ref).of(DeclinedNotice, reason=DeclineReason.CARD_DECLINED, detail="No.")
     assert await place.notices.apply(refusal) is Applied.CONTRADICTS
     assert await place.names(intent) == ["payment.authorized"]
 
 
 async def test_release_and_expiry_at_the_processor_are_published_by_name(place: Place) -> None:
-    voided, _ = await place.held(15_050, manual=True)
-    assert await place.notices.apply(Telling(place, voided).of(VoidedNotice)) is Applied.APPLIED
+    voided, ref = await place.held(15_050, manual=True)
+    assert await place.notices.apply(Telling(place, voided, ref).of(VoidedNotice)) is Applied.APPLIED
     assert await place.names(voided) == ["payment.authorized", "payment.voided"]
-    expired, _ = await place.held(15_050, manual=True)
+    expired, ref = await place.held(15_050, manual=True)
     for _ in range(2):
-        await place.notices.apply(Telling(place, expired).of(ExpiredNotice))
+        await place.notices.apply(Telling(place, expired, ref).of(ExpiredNotice))
     assert await place.names(expired) == ["payment.authorized", "payment.authorization_expired"]
 
 

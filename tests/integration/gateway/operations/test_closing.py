@@ -19,6 +19,8 @@ from services.gateway.processors.port import (
     Declined,
     DeclinedNotice,
     DeclineReason,
+    DisputeState,
+    ExpiredNotice,
     Operation,
     Taken,
     Unknown,
@@ -182,6 +184,25 @@ async def test_another_payment_of_the_same_intent_is_not_adopted(place: Place) -
     other = Telling(place, intent, "another")
     for notice in (other.of(AuthorizedNotice), other.of(CapturedNotice, amount_minor=DECLINED)):
         assert await place.notices.apply(notice) is Applied.CONTRADICTS
+
+
+@pytest.mark.parametrize("amount_minor", [9_043, 15_050])
+async def test_what_becomes_of_another_payment_ends_none_of_ours(place: Place, amount_minor: int) -> None:
+    intent, ref = await place.held(amount_minor, manual=True)
+    if amount_minor == 15_050:
+        await place.commands.capture(place.capture_command(15_050, intent=intent, gateway_ref=ref))
+    before = await place.attempts(intent)
+    other = Telling(place, intent, "another")
+    for notice in (
+        other.of(DeclinedNotice, reason=DeclineReason.CARD_DECLINED, detail="No."),
+        other.of(AuthorizedNotice),
+        other.captured(amount_minor),
+        other.of(VoidedNotice),
+        other.of(ExpiredNotice),
+        other.dispute(DisputeState.OPEN),
+    ):
+        assert await place.notices.apply(notice) is Applied.CONTRADICTS
+    assert await place.attempts(intent) == before
 
 
 async def test_notice_and_answer_of_one_decline_close_it_once(place: Place) -> None:
