@@ -132,7 +132,7 @@ class StripeSettings(msgspec.Struct, frozen=True, kw_only=True):
     stripe_secret_key: str = ""
     """The platform's own key. Required where `GATEWAY_PROVIDER` is `stripe`."""
     stripe_payment_method: str = ""
-    """What is charged through the platform's account where a payment names nothing: `pm_card_visa` in test mode."""
+    """What is charged through the platform's account where a payment names nothing: `pm_card_visa`. In test mode only."""
     stripe_return_url: WebAddress = ""
     """Where customers come back to after proving who they are."""
     stripe_calls_per_second_live: Annotated[float, between(0.1, 100_000)] = 100.0
@@ -232,6 +232,10 @@ def _stripe_faults(settings: Settings) -> list[str]:
     stripe, faults = settings.stripe, []
     if PROVIDERS.get(settings.processor.provider) == "stripe" and not stripe.stripe_secret_key:
         faults.append("STRIPE_SECRET_KEY must be set where GATEWAY_PROVIDER is stripe")
+    if stripe.stripe_payment_method and _is_live(stripe.stripe_secret_key):
+        faults.append(
+            "STRIPE_PAYMENT_METHOD must be empty with a live STRIPE_SECRET_KEY: each payment names its own payment method"
+        )
     if not settings.sealing_key:
         faults.append(
             "ENCRYPTION_KEY (or GATEWAY_ENCRYPTION_KEY) must be set outside APP_ENV=local: 32 random bytes in base64, for "
@@ -246,6 +250,10 @@ def _stripe_faults(settings: Settings) -> list[str]:
     if not settings.place.is_local and not stripe.stripe_api_base.startswith("https://"):
         faults.append("STRIPE_API_BASE must be an https address outside APP_ENV=local")
     return faults
+
+
+def _is_live(secret_key: str) -> bool:
+    return secret_key.partition("_")[2].startswith("live_")
 
 
 def _is_key(text: str) -> bool:

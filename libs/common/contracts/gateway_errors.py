@@ -31,3 +31,10 @@ class ProcessorAccountUnreadable(Invalid):
 
     code = "processor_account_unreadable"
     remedy = "Let the restricted key read its account (`GET /v1/account`), and repeat the request."
+
+
+class DefaultPaymentMethodLive(Invalid):
+    """A default payment method cannot be charged in live mode: each payment must name its own."""
+
+    code = "default_payment_method_live"
+    remedy = "Leave `payment_method` empty, and name one in each payment intent."

@@ -4,6 +4,7 @@ import msgspec
 from litestar import Response
 
 from libs.common.contracts.gateway_errors import (
+    DefaultPaymentMethodLive,
     GatewayConfigConflict,
     GatewayConfigNotFound,
     ProcessorAccountChanged,
@@ -65,7 +66,7 @@ class Processors(Resource):
         answer=GatewayConfigBody,
         permission=_WRITE,
         status=201,
-        refusals=(GatewayConfigConflict, ProcessorAccountUnreadable, OperatorRequired),
+        refusals=(GatewayConfigConflict, ProcessorAccountUnreadable, DefaultPaymentMethodLive, OperatorRequired),
         change=Change(AddGatewayConfig, "gateway.add_gateway_config", target="config_id"),
     )
     async def create_gateway_config(self, caller: Caller, request: AnyRequest) -> Response[bytes]:

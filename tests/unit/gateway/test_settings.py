@@ -47,3 +47,11 @@ def test_the_names_that_operators_know_are_read() -> None:
 def test_a_combination_that_cannot_work_is_named(name: str, value: str, sentence: str) -> None:
     with pytest.raises(SettingsError, match=sentence):
         read(**{name: value})
+
+
+def test_default_payment_method_is_for_test_mode_alone() -> None:
+    read(STRIPE_SECRET_KEY="sk_test_1234", STRIPE_PAYMENT_METHOD="pm_card_visa")
+    read(STRIPE_SECRET_KEY="rk_live_1234")
+    for key in ("sk_live_1234", "rk_live_1234"):
+        with pytest.raises(SettingsError, match="STRIPE_PAYMENT_METHOD must be empty"):
+            read(STRIPE_SECRET_KEY=key, STRIPE_PAYMENT_METHOD="pm_card_visa")

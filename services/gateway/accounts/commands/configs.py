@@ -8,7 +8,11 @@ from uuid import UUID
 import msgspec
 
 from libs.common.clock import Clock
-from libs.common.contracts.gateway_errors import GatewayConfigConflict, GatewayConfigNotFound
+from libs.common.contracts.gateway_errors import (
+    DefaultPaymentMethodLive,
+    GatewayConfigConflict,
+    GatewayConfigNotFound,
+)
 from libs.common.contracts.gateway_requests import (
     AddGatewayConfig,
     DeleteGatewayConfig,
@@ -72,6 +76,7 @@ class Configs:
 
         Raises:
             Invalid: naming what cannot be.
+            DefaultPaymentMethodLive: when a payment method is named for live mode.
             GatewayConfigConflict: when the id is taken by other content, or the account by another configuration.
             ProcessorUnavailable: when Stripe does not name the account of the key.
         """
@@ -101,7 +106,9 @@ class Configs:
             created_at=now,
             updated_at=now,
         )
-        if await self._store.add(config, await self._owned(config, request.secret_key)):
+        owned = await self._owned(config, request.secret_key)
+        _check_default(request.payment_method, is_of_live=owned is not None and owned.is_live)
+        if await self._store.add(config, owned):
             return shown(config)
         known = await self._store.find(request.config_id)
         if known is None or known.tenant_id != request.tenant_id or shown(known) != _as_of(config, known):
@@ -295,7 +302,16 @@ def _checked(request: AddGatewayConfig) -> ProcessorKind:
     if request.return_url and not _is_url(request.return_url):
         violations.append(("/return_url", "must be an absolute http or https URL"))
     _refuse(violations)
+    _check_default(request.payment_method, is_of_live=is_live(request.secret_key))
     return kind
+
+
+def _check_default(payment_method: str, *, is_of_live: bool) -> None:
+    """Refuse a payment method that all payments would share: Stripe's test methods do not exist in live mode, and a
+    customer's own can be charged once, by that customer (https://docs.stripe.com/payments/payment-methods)."""
+    if payment_method and is_of_live:
+        what = "must be empty in live mode: name the payment method in each payment intent"
+        raise DefaultPaymentMethodLive(f"payment_method {what}", errors=(("/payment_method", what),))
 
 
 def _connect_violations(request: AddGatewayConfig, kind: ProcessorKind) -> list[tuple[str, str]]:

@@ -11,9 +11,13 @@ import pytest
 
 from deploy.fake_stripe import running_fake_stripe
 from deploy.fake_stripe.webhooks import create_endpoint, signature
-from libs.common.clock import ManualClock
+from libs.common.clock import ManualClock, SystemClock
 from libs.common.contracts.gateway import AuthorizePayment
-from libs.common.contracts.gateway_errors import GatewayConfigConflict, GatewayConfigNotFound
+from libs.common.contracts.gateway_errors import (
+    DefaultPaymentMethodLive,
+    GatewayConfigConflict,
+    GatewayConfigNotFound,
+)
 from libs.common.contracts.gateway_requests import (
     AddGatewayConfig,
     DeleteGatewayConfig,
@@ -214,3 +218,29 @@ async def test_payments_and_webhooks_of_a_tenant_use_its_own_account_alone(
                     decisions.events, ListProcessorEvents(tenant_id=tenant_id, statuses=("HANDLED",))
                 )
                 assert {event.processor for event in handled.events} == {account_name(config_id)}
+
+
+async def always_live(_: str) -> bool:
+    return True
+
+
+async def test_default_payment_method_is_refused_in_live_mode(decisions: Decisions, tenant_id: str) -> None:
+    for kind in ("sk", "rk"):
+        live = f"{kind}_live_{new_id().hex}"
+        with pytest.raises(DefaultPaymentMethodLive) as caught:
+            await decisions.configs.add(adding(tenant_id, secret_key=live))
+        assert (caught.value.reason, caught.value.errors[0][0]) == ("default_payment_method_live", "/payment_method")
+    assert await decisions.store.of_tenant(tenant_id) == []
+    with pytest.raises(Invalid, match="connected_account"):
+        await decisions.configs.add(
+            adding(tenant_id, secret_key="", webhook_secret="", connected_account="acct_12345678")
+        )
+    # A connected account is of the mode of the platform's key.
+    connected = Configs(
+        store=decisions.store, keyring=KeyRing(LOCAL_ENCRYPTION_KEY), clock=SystemClock(), mode_of=always_live
+    )
+    with pytest.raises(DefaultPaymentMethodLive):
+        await connected.add(adding(tenant_id, secret_key="", webhook_secret="", connected_account="acct_12345678"))
+    assert await decisions.store.of_tenant(tenant_id) == []
+    added = await decisions.configs.add(adding(tenant_id, secret_key=live, payment_method=""))
+    assert added.payment_method == ""
