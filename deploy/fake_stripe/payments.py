@@ -2,6 +2,7 @@
 
 from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
 from deploy.fake_stripe import customers, forms, methods, shapes, values
 from deploy.fake_stripe.balance import DAY, charge_fee, earn, move
@@ -123,7 +124,8 @@ def _confirm(books: Books, intent: Object, params: dict[str, Any]) -> Object:
         code = "authentication_required"
         message = "Your card was declined. This transaction requires authentication."
         return _charge(books, intent, Card(last4=card.last4, code=code, decline_code=code, message=message))
-    url = f"{books.pages}/redirect/authenticate/{intent['id']}"
+    named = {"payment_intent": intent["id"], "payment_intent_client_secret": intent["client_secret"]}
+    url = f"{books.pages}/redirect/authenticate/{intent['id']}?{urlencode(named)}"
     intent["status"] = "requires_action"
     intent["next_action"] = (
         {"type": "redirect_to_url", "redirect_to_url": {"url": url, "return_url": intent["_return_url"]}}

@@ -154,7 +154,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         OperationConsumers(
             commands,
             store=store,
-            fetch_secret=accounts.client_secret,
+            fetch_way=accounts.customer_way,
             concurrency=settings.processor.consumer_concurrency,
             clock=clock,
         ),

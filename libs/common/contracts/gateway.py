@@ -140,7 +140,8 @@ class PaymentActionRequired(PaymentMessage, frozen=True, kw_only=True):
     gateway_ref: str
     """The processor's reference of the payment."""
     action_url: str = ""
-    """Where the customer does so; empty where the processor's client library leads the way."""
+    """Where the customer does so, without the secret that opens the page; empty where the processor's client library leads
+    the way."""
     next_action: NextAction | None = None
     """What the customer has to do, where more is known than an address."""
 

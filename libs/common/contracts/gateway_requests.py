@@ -199,6 +199,8 @@ class ClientSecret(msgspec.Struct, frozen=True, kw_only=True):
 
     client_secret: str
     """The secret; empty where the processor waits for no customer."""
+    action_url: str = ""
+    """Where the customer is sent, with the secret that the address may carry; empty where nowhere."""
 
     def __repr__(self) -> str:
         """Show that there is one, never which."""

@@ -150,7 +150,16 @@ class PaymentIntentBody(msgspec.Struct, frozen=True, kw_only=True):
     payment_method: str | None
     return_url: str | None
     payment_method_type: PaymentMethodType
-    action_url: Annotated[str, msgspec.Meta(description="Where the customer acts, while that is required.")] | None
+    action_url: (
+        Annotated[
+            str,
+            msgspec.Meta(
+                description="Where the customer acts, while that is required. Whole in the answer to a confirmation and in "
+                "`GET .../next-action`; elsewhere without the secret that opens the page."
+            ),
+        ]
+        | None
+    )
     expires_at: Annotated[str, msgspec.Meta(description="When held funds are released, if not captured.")] | None
     authorized_amount: str
     captured_amount: str

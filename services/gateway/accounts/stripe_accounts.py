@@ -111,15 +111,16 @@ class StripeAccounts:
         """
         return await (await self.reader(name)).movement(transaction_id)
 
-    async def client_secret(self, name: str, payment_ref: str) -> str:
-        """Fetch the client secret of a payment that waits for its customer; empty where there is none.
+    async def customer_way(self, name: str, payment_ref: str) -> tuple[str, str] | None:
+        """Fetch the client secret and the address with which a customer goes on, empty where there is none; None for a
+        processor that has no secrets.
 
         Raises:
             ProcessorUnavailable: when it cannot be had at the moment.
         """
         if kind_of(name) is not ProcessorKind.STRIPE:
-            return ""
-        return await (await self.reader(name)).client_secret(payment_ref)
+            return None
+        return await (await self.reader(name)).customer_way(payment_ref)
 
     async def object(self, name: str, kind: str, reference: str) -> dict[str, Any] | None:
         """Read an object of an account in the pinned version; None where the account has none of it.

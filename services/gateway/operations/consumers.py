@@ -28,12 +28,12 @@ class OperationConsumers:
         operations: Commands,
         *,
         store: AttemptStore,
-        fetch_secret: queries.FetchSecret,
+        fetch_way: queries.FetchWay,
         concurrency: int,
         clock: Clock,
     ) -> None:
         self._store = store
-        self._fetch_secret = fetch_secret
+        self._fetch_way = fetch_way
         self._operations = operations
         self._concurrency = concurrency
         self._clock = clock
@@ -79,8 +79,8 @@ class OperationConsumers:
         return await queries.list_attempts(self._store, request)
 
     async def on_read_client_secret(self, request: ReadClientSecret) -> ClientSecret:
-        """Fetch the secret with which a customer goes on."""
-        return await queries.client_secret(self._store, request, fetch=self._fetch_secret)
+        """Fetch with what a customer goes on."""
+        return await queries.client_secret(self._store, request, fetch=self._fetch_way)
 
 
 @contextmanager

@@ -12,9 +12,9 @@ from libs.common.contracts.gateway_requests import (
 from services.gateway.operations.domain import Attempt, AttemptStatus
 from services.gateway.operations.sql import AttemptStore
 
-type FetchSecret = Callable[[str, str], Awaitable[str]]
-"""Fetches the client secret of a payment: the processor's name, its reference. Empty where there is none to be had; raises
-`Transient` when it cannot be had at the moment."""
+type FetchWay = Callable[[str, str], Awaitable[tuple[str, str] | None]]
+"""Fetches the client secret and the address of a payment's customer: the processor's name, its reference. Empty where there is
+none to be had, None where the processor has no secrets; raises `Transient` when it cannot be had at the moment."""
 
 
 async def list_attempts(store: AttemptStore, request: ListAttempts) -> AttemptList:
@@ -23,12 +23,15 @@ async def list_attempts(store: AttemptStore, request: ListAttempts) -> AttemptLi
     return AttemptList(attempts=[_record(attempt) for attempt in attempts])
 
 
-async def client_secret(store: AttemptStore, request: ReadClientSecret, *, fetch: FetchSecret) -> ClientSecret:
+async def client_secret(store: AttemptStore, request: ReadClientSecret, *, fetch: FetchWay) -> ClientSecret:
     """Fetch what a customer goes on with, from the processor that waits for them: we have it nowhere."""
     attempts = await store.of_intent(tenant_id=request.tenant_id, payment_intent_id=request.payment_intent_id)
     waiting = [attempt for attempt in attempts if attempt.status is AttemptStatus.ACTION_REQUIRED]
-    found = await fetch(waiting[-1].processor, waiting[-1].result_ref) if waiting else ""
-    return ClientSecret(client_secret=found)
+    if not waiting:
+        return ClientSecret(client_secret="")
+    way = await fetch(waiting[-1].processor, waiting[-1].result_ref)
+    secret, url = ("", waiting[-1].action_url) if way is None else way
+    return ClientSecret(client_secret=secret, action_url=url)
 
 
 def _record(attempt: Attempt) -> AttemptRecord:

@@ -1,12 +1,16 @@
 """Payment intents: create, read, list and confirm; and the alias by order."""
 
 from functools import partial
+from uuid import UUID
 
 import msgspec
 from litestar import Response
+from litestar.status_codes import HTTP_200_OK
 
 from libs.common.contracts.gateway_methods import PaymentMethodType
+from libs.common.contracts.gateway_requests import ReadClientSecret
 from libs.common.db import Database
+from libs.common.errors import Transient
 from libs.common.money import InvalidAmount, UnsupportedCurrency, format_minor, parse_amount
 from services.api.errors import (
     BillingDetailsRequired,
@@ -20,7 +24,9 @@ from services.api.http.callers import Caller
 from services.api.http.controllers import Resource, audit_action, operation
 from services.api.http.parameters import AnyRequest, Query, QueryParameter, next_link, path_id, prefers_async, wrong
 from services.api.http.rendering import json_answer
+from services.api.http.requests import Ask
 from services.api.idempotency import Idempotency
+from services.api.idempotency.domain import Given
 from services.api.idempotency.requests import given_answer, require_key
 from services.api.payments import queries
 from services.api.payments.commands import NewIntent, PaymentCommands
@@ -38,6 +44,8 @@ from services.api.payments.schemas import (
 
 PAGE_SIZE, PAGE_SIZE_MAX = 50, 500
 PAGE_MAX = 1_000_000
+_REDIRECT = b'"redirect"'
+"""What an answer has in it that sends the customer somewhere."""
 _WRITE, _READ = "payments:write", "payments:read"
 _EXAMPLE = {"amount": "150.50", "currency": "BRL", "customer_ref": "customer@example.com"}
 _MISSING_CREATE_KEY = "Missing Idempotency-Key header (required for POST /v1/payment-intents)"
@@ -83,6 +91,7 @@ class PaymentIntents(Resource):
     expansion: Expansion
     totals: queries.Totals
     currencies: frozenset[str]
+    ask: Ask
 
     bodies = BodyReader(CreatePaymentIntent, moves_money=True)
     confirmations = BodyReader(ConfirmPaymentIntent, moves_money=True)
@@ -149,7 +158,7 @@ class PaymentIntents(Resource):
         description="Asks the issuer for the funds and waits, bounded, for the answer: 200 with the intent AUTHORIZED "
         "or FAILED, or 202 with the intent PROCESSING. `Prefer: respond-async` answers 202 at once. Confirming again "
         "answers the present state and asks nobody twice. REQUIRES_ACTION is an answer too: lead the customer to "
-        "`action_url`, or show the code or the slip of `next_action`.",
+        "`action_url`, which is whole in this answer alone and in `GET .../next-action`, or show the code or the slip of `next_action`.",
         tags=["payment intents"],
         body=ConfirmPaymentIntent,
         answer=PaymentIntentBody,
@@ -185,7 +194,26 @@ class PaymentIntents(Resource):
             claim, confirm, resume=partial(self.payments.resume_confirm, requested, claim=claim)
         )
         headers = {"Preference-Applied": "respond-async"} if respond_async and given.answer.status == 202 else {}
-        return given_answer(given, headers)
+        return given_answer(await self._with_address(caller, requested, given), headers)
+
+    async def _with_address(self, caller: Caller, intent_id: UUID, given: Given) -> Given:
+        """Complete the address of an answer that sends the customer somewhere: what is kept of it has no secret in it.
+
+        Where it cannot be had in time the answer stays as it is, and `GET .../next-action` has it.
+        """
+        if given.answer.status != HTTP_200_OK or _REDIRECT not in given.answer.body:
+            return given
+        body = msgspec.json.decode(given.answer.body)
+        if (body.get("next_action") or {}).get("type") != "redirect":
+            return given
+        try:
+            answer = await self.ask(ReadClientSecret(tenant_id=caller.tenant_id, payment_intent_id=intent_id))
+        except Transient:
+            return given
+        if answer.action_url:
+            body["action_url"] = body["next_action"]["url"] = answer.action_url
+        whole = msgspec.structs.replace(given.answer, body=msgspec.json.encode(body))
+        return msgspec.structs.replace(given, answer=whole)
 
     @operation(
         "GET",

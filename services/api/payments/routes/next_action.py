@@ -28,11 +28,11 @@ class NextActions(Resource):
         "/v1/payment-intents/{intent_id:str}/next-action",
         operation_id="getPaymentIntentNextAction",
         summary="What the customer of a payment intent does next",
-        description="While the intent is REQUIRES_ACTION: `redirect` with the `url` to send the customer to, "
+        description="While the intent is REQUIRES_ACTION: `redirect` with the whole `url` to send the customer to, "
         "the code or the slip that they pay, or "
         "`use_stripe_sdk` with the `client_secret` that Stripe's client library goes on with (`handleNextAction`). The "
-        "secret is read from the processor each time and kept nowhere: pass it to the customer's browser, and do not log "
-        "or store it.",
+        "secret, and the `url`, which may carry it, are read from the processor each time and kept nowhere: pass them to the "
+        "customer's browser, and do not log or store them.",
         tags=["payment intents"],
         answer=ClientActionBody,
         # Whoever has the secret can act on the payment, so reading it is not for those who may only look.
@@ -47,10 +47,13 @@ class NextActions(Resource):
                 "the payment intent is being voided" if intent.is_voiding else f"the payment intent is {intent.status}"
             )
         action = ClientActionBody(**msgspec.structs.asdict(shown))
-        if shown.type == "use_stripe_sdk":
+        if shown.type in ("use_stripe_sdk", "redirect"):
             answer = await self.ask(ReadClientSecret(tenant_id=caller.tenant_id, payment_intent_id=intent.id))
-            if not answer.client_secret:
+            if not (answer.client_secret or answer.action_url):
                 # The customer has acted, and the api has not received it yet.
                 raise NoActionRequired("the processor waits for no customer of this payment intent")
-            action = msgspec.structs.replace(action, client_secret=answer.client_secret)
+            if shown.type == "redirect":
+                action = msgspec.structs.replace(action, url=answer.action_url or action.url)
+            else:
+                action = msgspec.structs.replace(action, client_secret=answer.client_secret)
         return json_answer(action, headers=_PRIVATE)

@@ -79,11 +79,13 @@ class UnknownStatus(Exception):
 
 
 _CLIENT_SECRET = re.compile(r'("client_secret"\s*:\s*)"(?:[^"\\]|\\.)*"')
+_SECRET_IN_ADDRESS = re.compile(r'(client_secret(?:=|%3D))[^"&#\\]*', re.IGNORECASE)
+"""The parameter of an address that leads a customer on."""
 
 
 def without_secrets(body: str) -> str:
     """Leave the client secrets out of an event: whoever has one can act for the customer, and nothing here needs it."""
-    return _CLIENT_SECRET.sub(r"\1null", body)
+    return _SECRET_IN_ADDRESS.sub(r"\1", _CLIENT_SECRET.sub(r"\1null", body))
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):

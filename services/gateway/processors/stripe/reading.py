@@ -16,6 +16,7 @@ from services.gateway.errors import ProcessorUnavailable
 from services.gateway.processors.port.reading import Held, StatementMovement, StatementPage, StatementPayout
 from services.gateway.processors.stripe.amounts import UnsupportedAmount
 from services.gateway.processors.stripe.statement import balance_of, movement_of, payout_of
+from services.gateway.processors.stripe.states import redirect_address
 
 log = get_logger("gateway.stripe_statement")
 
@@ -65,14 +66,17 @@ class StripeReader:
             return None
         return parse_id(str((intent.get("metadata") or {}).get("payment_intent_id") or ""))
 
-    async def client_secret(self, payment_ref: str) -> str:
-        """Read the secret of a payment that waits for its customer; empty where it waits for nobody.
+    async def customer_way(self, payment_ref: str) -> tuple[str, str]:
+        """Read how the customer goes on with a payment that waits for them: the client secret, and the address of the page,
+        which carries it; empty where there is none, or it waits for nobody.
 
         Raises:
             ProcessorUnavailable: when it cannot be had at the moment.
         """
         intent = await self._get(f"/v1/payment_intents/{quote(payment_ref, safe='')}", {})
-        return str(intent.get("client_secret") or "") if intent["status"] == "requires_action" else ""
+        if intent["status"] != "requires_action":
+            return "", ""
+        return str(intent.get("client_secret") or ""), redirect_address(intent)
 
     async def balance(self) -> dict[str, Held]:
         """Read what the account has, by currency."""

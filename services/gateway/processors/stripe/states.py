@@ -6,6 +6,7 @@ that decide anything.
 
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import msgspec
 
@@ -31,6 +32,9 @@ EXPIRED = frozenset({"automatic", "expired"})
 """The cancellation reasons of a hold that has ended by itself: `expired` since 2025-03-31.basil, `automatic` before
 (https://docs.stripe.com/changelog/basil/2025-03-31/remove-refund-from-partial-capture-and-payment-cancellation-flow)."""
 
+_SENSITIVE = "secret"
+"""What the parameters of an address that carry a secret have in their name, `payment_intent_client_secret`, or in their
+value, `pi_1_secret_2`."""
 _UNPAID = frozenset({"payment_intent_payment_attempt_expired"})
 """The error codes of a code or a slip that nobody paid in time."""
 
@@ -178,7 +182,26 @@ def next_action(intent: StripeObject) -> tuple[str, NextAction | None]:
             hosted_voucher_url=url,
             expires_at=instant(boleto.get("expires_at")),
         )
-    return (action.get("redirect_to_url") or {}).get("url") or "", None
+    return public_address(redirect_address(intent)), None
+
+
+def redirect_address(intent: StripeObject) -> str:
+    """Read where the customer of a payment intent is sent, with the secret that the address may carry; empty where nowhere."""
+    return str(((intent.get("next_action") or {}).get("redirect_to_url") or {}).get("url") or "")
+
+
+def public_address(url: str) -> str:
+    """Leave the client secret out of an address of Stripe's: whoever has it can act for the customer.
+
+    What is left names the page and does not open it.
+    """
+    query = urlsplit(url).query
+    if _SENSITIVE not in query:
+        return url
+    kept = [
+        (name, value) for name, value in parse_qsl(query, keep_blank_values=True) if _SENSITIVE not in f"{name}={value}"
+    ]
+    return urlsplit(url)._replace(query=urlencode(kept), fragment="").geturl()
 
 
 def declined(intent: StripeObject) -> Declined:

@@ -105,6 +105,38 @@ def test_client_secret_is_left_out_of_what_is_kept(written: str) -> None:
     assert json.loads(kept) == {"data": {"object": {"id": "pi_1", "client_secret": None, "amount": 7}}}
 
 
+SECRET = "pi_1_secret_Xy9"
+
+
+@pytest.mark.parametrize(
+    ("url", "kept"),
+    [
+        (
+            f"https://hooks.stripe.com/3d_secure_2/hosted?merchant=acct_1&payment_intent_client_secret={SECRET}&key=pk_1",
+            "https://hooks.stripe.com/3d_secure_2/hosted?merchant=acct_1&key=pk_1",
+        ),
+        (f"https://hooks.stripe.com/a?client_secret={SECRET}#b", "https://hooks.stripe.com/a"),
+        (f"https://hooks.stripe.com/a?token={SECRET}&x=1", "https://hooks.stripe.com/a?x=1"),
+        ("https://bank.example/3ds?x=%2F&y#z", "https://bank.example/3ds?x=%2F&y#z"),
+    ],
+)
+def test_address_is_passed_on_without_its_secret(url: str, kept: str) -> None:
+    shown = intent(status="requires_action", next_action={"redirect_to_url": {"url": url}}, client_secret=SECRET)
+    result = notice_of("payment_intent.requires_action", shown)
+    assert isinstance(result, ActionRequiredNotice)
+    assert result.action_url == kept
+
+
+@pytest.mark.parametrize("separator", ["&", "\\u0026", "%26"])
+def test_address_in_a_kept_event_has_no_secret(separator: str) -> None:
+    url = f"https://hooks.stripe.com/a?payment_intent_client_secret={SECRET}{separator}x=1"
+    for name in ("url", "stripe_js"):
+        action = f'"next_action":{{"{name}":"{url}"}}'
+        kept = without_secrets('{"data":{"object":{' + action + f',"client_secret":"{SECRET}"' + "}}}")
+        assert SECRET.partition("_secret_")[2] not in kept
+        assert json.loads(kept)["data"]["object"]["next_action"][name].startswith("https://hooks.stripe.com/a?")
+
+
 def test_decline_says_why() -> None:
     error = {
         "code": "card_declined",
