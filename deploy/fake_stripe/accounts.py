@@ -133,6 +133,7 @@ _PERMISSIONS = {
     "balance": "balance",
     "balance_transactions": "balance_transaction_source",
     "charges": "charge",
+    "core": "webhook",
     "customers": "customer",
     "disputes": "dispute",
     "events": "event",

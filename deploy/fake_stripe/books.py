@@ -67,6 +67,7 @@ class Books:
         self.fee_refunds: dict[str, Object] = {}
         self.events: dict[str, Object] = {}
         self.webhook_endpoints: dict[str, Object] = {}
+        self.event_destinations: dict[str, Object] = {}
 
     @property
     def version(self) -> str:
@@ -122,6 +123,10 @@ class Books:
             "_waiting": set(),
         }
         self.events[event["id"]] = event
+        self.announce(event)
+
+    def announce(self, event: Object) -> None:
+        """Send an event to whoever is to receive it."""
         self._announce(self, event)
 
 

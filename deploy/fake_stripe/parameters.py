@@ -106,4 +106,9 @@ REVERSE_PAYOUT = _of("metadata")
 LIST_PAYOUTS = _of(f"{_PAGE} arrival_date status", "destination")
 LIST_EVENTS = _of(f"{_PAGE} delivery_success type types")
 CREATE_WEBHOOK_ENDPOINT = _of("api_version connect description enabled_events metadata url")
+CREATE_EVENT_DESTINATION = _of(
+    "description enabled_events event_payload events_from include metadata name type webhook_endpoint",
+    "amazon_eventbridge azure_event_grid snapshot_api_version",
+)
+FIND_EVENT_DESTINATION = _of("include")
 LIST_WEBHOOK_ENDPOINTS = _of("ending_before limit starting_after")

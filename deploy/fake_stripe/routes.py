@@ -9,6 +9,7 @@ import msgspec
 
 from deploy.fake_stripe import (
     customers,
+    destinations,
     disputes,
     forms,
     parameters,
@@ -306,5 +307,23 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/webhook_endpoints", _endpoints, parameters.LIST_WEBHOOK_ENDPOINTS),
     Route("GET", "/v1/webhook_endpoints/{id}", _endpoint),
     Route("DELETE", "/v1/webhook_endpoints/{id}", _delete_endpoint),
+    Route(
+        "POST",
+        "/v2/core/event_destinations",
+        lambda books, _, params: destinations.create_destination(books, params),
+        parameters.CREATE_EVENT_DESTINATION,
+    ),
+    Route(
+        "GET",
+        "/v2/core/event_destinations/{id}",
+        lambda books, path, params: destinations.find_destination(books, path["id"], params),
+        parameters.FIND_EVENT_DESTINATION,
+    ),
+    Route(
+        "DELETE",
+        "/v2/core/event_destinations/{id}",
+        lambda books, path, _: destinations.delete_destination(books, path["id"]),
+    ),
+    Route("POST", "/v2/core/event_destinations/{id}/ping", lambda books, path, _: destinations.ping(books, path["id"])),
 )
 """Every call of Stripe's API that is served."""

@@ -96,9 +96,7 @@ class FakeStripe:
             raw = await request.read()
             identifier = answers.request_id()
             try:
-                params = nested(
-                    [*request.query.items(), *parse_qsl(raw.decode(errors="replace"), keep_blank_values=True)]
-                )
+                params = _json(request, raw) if request.path.startswith("/v2/") else _fields(request, raw)
             except Refusal as refusal:
                 return answers.rendered(answers.refused(refusal), request_id=identifier)
             fault = self.faults.draw(method=request.method, path=request.path, params=params)
@@ -162,9 +160,7 @@ class FakeStripe:
         async def serve(request: web.Request) -> web.StreamResponse:
             raw = await request.read()
             try:
-                params = nested(
-                    [*request.query.items(), *parse_qsl(raw.decode(errors="replace"), keep_blank_values=True)]
-                )
+                params = _fields(request, raw)
                 books = self._accounts.acting_for(
                     self.account(_api_key(request)), request.headers.get("Stripe-Account")
                 )
@@ -225,6 +221,19 @@ class FakeStripe:
         return answers.rendered(
             Answer(status=404, body={"error": {"type": "invalid_request_error", "message": message}})
         )
+
+
+def _fields(request: web.Request, raw: bytes) -> dict[str, Any]:
+    return nested([*request.query.items(), *parse_qsl(raw.decode(errors="replace"), keep_blank_values=True)])
+
+
+def _json(request: web.Request, raw: bytes) -> dict[str, Any]:
+    """Read the parameters of the second API, whose bodies are JSON."""
+    try:
+        body = msgspec.json.decode(raw, type=dict[str, Any]) if raw else {}
+    except msgspec.MsgspecError as fault:
+        raise invalid("Invalid JSON", param="") from fault
+    return nested(request.query.items()) | body
 
 
 def _guarded(act: Callable[[web.Request], Any]) -> Any:

@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from deploy.fake_stripe import forms
+from deploy.fake_stripe import destinations, forms
 from deploy.fake_stripe.books import Books, Object, new_id, shown
 from deploy.fake_stripe.refusals import invalid
 
@@ -77,26 +77,37 @@ class Sender:
         return len(self._tasks)
 
     def announce(self, books: Books, event: Object) -> None:
-        """Send an event to every endpoint that wants it."""
+        """Send an event to every endpoint and destination that wants it; a ping to the destination that it is about."""
+        if event["object"] == "v2.core.event":
+            event["_waiting"] = set()
+            self._send(books.event_destinations[event["related_object"]["id"]], event, shown(event))
+            return
         for endpoint, account in _endpoints(books):
             if event["type"] not in endpoint["enabled_events"] and "*" not in endpoint["enabled_events"]:
                 continue
-            event["_waiting"].add(endpoint["id"])
-            event["pending_webhooks"] = len(event["_waiting"])
-            if self._random.random() < self.mischief.lost_share:
-                continue
-            copies = 2 if self._random.random() < self.mischief.duplicated_share else 1
-            for _ in range(copies):
-                late = self._random.random() * self.mischief.delay_seconds_max
-                task = asyncio.create_task(self._deliver(endpoint, event, account=account, late_seconds=late))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+            version = endpoint["api_version"] or event["api_version"]
+            named = {"account": account} if account else {}
+            self._send(endpoint, event, shown(event) | {"api_version": version} | named)
+        for destination, account in _destinations(books):
+            if destinations.is_named(destination, event["type"]):
+                self._send(destination, event, destinations.thin_event(books, event, context=account))
 
-    async def _deliver(self, endpoint: Object, event: Object, *, account: str, late_seconds: float) -> None:
+    def _send(self, endpoint: Object, event: Object, body: Object) -> None:
+        event["_waiting"].add(endpoint["id"])
+        event["pending_webhooks"] = len(event["_waiting"])
+        if self._random.random() < self.mischief.lost_share:
+            return
+        copies = 2 if self._random.random() < self.mischief.duplicated_share else 1
+        for _ in range(copies):
+            late = self._random.random() * self.mischief.delay_seconds_max
+            task = asyncio.create_task(self._deliver(endpoint, event, body, late_seconds=late))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _deliver(self, endpoint: Object, event: Object, shows: Object, *, late_seconds: float) -> None:
         await asyncio.sleep(late_seconds)
-        version = endpoint["api_version"] or event["api_version"]
-        named = {"account": account} if account else {}
-        body = json.dumps(shown(event) | {"api_version": version} | named, indent=2).encode()
+        pending = {"pending_webhooks": event["pending_webhooks"]} if "pending_webhooks" in shows else {}
+        body = json.dumps(shows | pending, indent=2).encode()
         for pause in (*_PAUSES_SECONDS, 0.0):
             async with self._places:
                 if await self._post(endpoint, body):
@@ -108,12 +119,12 @@ class Sender:
 
     async def _post(self, endpoint: Object, body: bytes) -> bool:
         assert self._http is not None
-        keys = [endpoint["secret"]]
-        if endpoint["_previous_until"] > time.time():
+        keys = [endpoint.get("_secret") or endpoint["secret"]]
+        if endpoint.get("_previous_until", 0.0) > time.time():
             keys.append(endpoint["_previous"])
         headers = {"Content-Type": "application/json; charset=utf-8", "Stripe-Signature": signature(body, *keys)}
         try:
-            async with self._http.post(endpoint["url"], data=body, headers=headers) as answer:
+            async with self._http.post(endpoint.get("_url") or endpoint["url"], data=body, headers=headers) as answer:
                 return 200 <= answer.status < 300
         except (aiohttp.ClientError, TimeoutError):
             return False
@@ -126,6 +137,15 @@ def _endpoints(books: Books) -> list[tuple[Object, str]]:
     if books.platform is None:
         return own
     platforms = [each for each in books.platform.webhook_endpoints.values() if each["_is_connect"]]
+    return [*own, *((each, books.account_id) for each in platforms)]
+
+
+def _destinations(books: Books) -> list[tuple[Object, str]]:
+    """The destinations that thin events of an account may go to, each with the account that they name there."""
+    own = [(each, "") for each in books.event_destinations.values() if "@self" in each["events_from"]]
+    if books.platform is None:
+        return own
+    platforms = [each for each in books.platform.event_destinations.values() if "@accounts" in each["events_from"]]
     return [*own, *((each, books.account_id) for each in platforms)]
 
 
