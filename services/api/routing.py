@@ -20,7 +20,8 @@ from services.api.books.routes.periods import Periods
 from services.api.books.routes.reports import BalanceReports, RecordReports, RevenueReports
 from services.api.books.routes.roles import AccountRoles
 from services.api.books.routes.verification import Verifications
-from services.api.customers.routes import CustomerRoutes
+from services.api.customers.routes.customers import CustomerRoutes
+from services.api.customers.routes.methods import SavedMethods
 from services.api.http.bodies import LongLists
 from services.api.http.controllers import Resource, bound, options_routes
 from services.api.http.declared import Declared
@@ -45,6 +46,7 @@ RESOURCES: tuple[type[Resource], ...] = (
     NextActions,
     Timelines,
     CustomerRoutes,
+    SavedMethods,
     Entries,
     ManualEntries,
     Proposals,

@@ -32,6 +32,7 @@ from services.gateway.accounts import (
     move_account,
     place_processors,
 )
+from services.gateway.customers import CustomerConsumers, CustomerStore, Saving, customer_workers
 from services.gateway.movements import (
     AccountOpening,
     StatementAccount,
@@ -63,7 +64,8 @@ from services.gateway.operations import (
     ResolvingStore,
     operation_workers,
 )
-from services.gateway.processors.sandbox import SandboxProcessor, SandboxStore, StoredBook, sandbox_page
+from services.gateway.processors.port.saving import Vault
+from services.gateway.processors.sandbox import SandboxProcessor, SandboxStore, SandboxVault, StoredBook, sandbox_page
 from services.gateway.processors.stripe import StripeAccount, StripeConnections
 from services.gateway.settings import PROVIDERS, ResolutionSettings, Settings
 
@@ -118,6 +120,12 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         adopt=notices.apply,
         clock=clock,
     )
+    customers, sandbox_vault = CustomerStore(database), SandboxVault()
+
+    async def vault_of(name: str) -> Vault:
+        return sandbox_vault if name == ProcessorKind.SANDBOX else await accounts.vault(name)
+
+    saving = Saving(customers, accounts=processors, vault_of=vault_of, clock=clock)
     recording = StatementRecording(database, clock=clock)
     inbox = StripeInbox(
         store=events,
@@ -126,6 +134,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         notices=notices,
         recording=recording,
         fetch=accounts.movement,
+        saving=saving.notice,
         opening=Opening(accounts=AccountStore(database), read=accounts.object, is_live=accounts.is_live),
         clock=clock,
     )
@@ -159,6 +168,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             clock=clock,
         ),
         AccountConsumers(deciding, store=configs, changed=accounts.forget),
+        CustomerConsumers(saving, store=customers, clock=clock),
         NoticeConsumers(events),
     ):
         consumers.register(bus)
@@ -183,6 +193,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         workers=[
             *operation_workers(commands, store, settings=settings.resolution),
             *account_workers(deciding, settings=stripe),
+            *customer_workers(saving),
             *event_workers(inbox, events, settings=stripe, clock=clock),
             *statement_workers(reading),
             report_worker("report what happens in the sandbox", sandbox.report, notices.apply),

@@ -31,6 +31,7 @@ from services.gateway.processors.port import Approved, Operation
 from services.gateway.processors.stripe import StripeReader
 from services.ledger.posting_rules import PaymentCommands, PaymentConsumers
 from tests.support.stripe import Place, a_place, authorize, capture, refund
+from tests.support.stripe_tenant import nothing_saved
 
 NOWHERE = "http://127.0.0.1:9/nowhere"
 """Where nobody takes webhooks: the fake's events stay undelivered."""
@@ -68,6 +69,7 @@ class Merchant:
             notices=Notices(store=payments, clock=self.clock),
             recording=self.recording,
             fetch=self._fetch,
+            saving=nothing_saved,
             opening=Opening(accounts=AccountStore(charging), read=self._object, is_live=self._is_live),
             clock=self.clock,
         )

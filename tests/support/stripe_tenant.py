@@ -35,6 +35,11 @@ MOVEMENT: dict[str, Any] = {
 """A balance transaction as Stripe shows it, without its id."""
 
 
+async def nothing_saved(*, tenant_id: str, processor: str, kind: str, found: dict[str, Any]) -> bool:
+    """Learns nothing of saved payment methods: none is ours."""
+    return False
+
+
 class Tenant:
     """A tenant with an inbox on a database, with a clock that is turned by hand and fees that can be withheld."""
 
@@ -59,6 +64,7 @@ class Tenant:
             notices=Notices(store=payments, clock=self.clock),
             recording=StatementRecording(self.database, clock=self.clock),
             fetch=self._fetch,
+            saving=nothing_saved,
             opening=Opening(accounts=AccountStore(self.database), read=self._read, is_live=self._is_live),
             clock=self.clock,
         )

@@ -38,3 +38,24 @@ class DefaultPaymentMethodLive(Invalid):
 
     code = "default_payment_method_live"
     remedy = "Leave `payment_method` empty, and name one in each payment intent."
+
+
+class SetupNotFound(NotFound):
+    """The customer has no such setup of a payment method, or was deleted."""
+
+    code = "setup_intent_not_found"
+    remedy = CHECK_ID
+
+
+class SetupRefused(Invalid):
+    """The processor refuses to save this payment method."""
+
+    code = "setup_refused"
+    remedy = "Send a token of the account that the currency goes through, or none and let the customer enter a card."
+
+
+class SavedMethodNotFound(NotFound):
+    """The customer has no such saved payment method, or it is detached."""
+
+    code = "saved_payment_method_not_found"
+    remedy = "Use one of `GET /v1/customers/{id}/payment-methods`."

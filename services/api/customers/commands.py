@@ -6,8 +6,10 @@ from uuid import UUID
 import msgspec
 
 from libs.common.clock import Clock
+from libs.common.contracts.gateway_customers import ForgetCustomer
 from libs.common.db import Connection, Database, run_again
 from libs.common.ids import new_id
+from libs.common.messaging import Publication, publish
 from libs.common.observability.correlation import Correlation
 from services.api.audit import AuditRecord, write_line
 from services.api.customers import sql
@@ -106,6 +108,9 @@ class Customers:
             if not await sql.delete(tx, by.tenant_id, customer_id, at=self._clock.now()):
                 raise CustomerNotFound
             await self._record(tx, customer_id, by)
+            # The gateway learns it in the same commit: what is saved of the customer is charged no more, and forgotten.
+            message = ForgetCustomer(customer_id=customer_id)
+            await publish(tx, [Publication.of(message, occurred_at=self._clock.now(), correlation=by.correlation)])
             return Answer(_DELETED, b"")
 
         return await self._once(customer_id, claim, write)

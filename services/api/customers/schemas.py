@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 
 from libs.common.clock import iso
+from libs.common.contracts.gateway_customers import SavedMethod, Setup
 from services.api.customers.domain import Customer
 
 _encoder = msgspec.json.Encoder()
@@ -55,6 +56,87 @@ class CustomerBody(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: str
 
 
+class StartSetupIntent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is to be saved; nothing is needed."""
+
+    currency: (
+        Annotated[
+            str,
+            msgspec.Meta(
+                pattern=r"^[A-Z]{3}(?!\n)$",
+                description="What it will be charged in: it decides the processor account, as for payments.",
+            ),
+        ]
+        | None
+    ) = None
+    payment_method: (
+        Annotated[
+            str,
+            msgspec.Meta(
+                min_length=1,
+                max_length=255,
+                pattern=r"^[!-~]+(?!\n)$",
+                description="The processor's token of what is saved at once; absent: the customer enters it in the "
+                "processor's client library.",
+            ),
+        ]
+        | None
+    ) = None
+    return_url: (
+        Annotated[
+            str,
+            msgspec.Meta(
+                max_length=2048,
+                pattern=r"^https?://[!-~]+(?!\n)$",
+                description="Where the customer comes back to after proving who they are.",
+            ),
+        ]
+        | None
+    ) = None
+
+
+class SetupIntentBody(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the saving of a payment method is."""
+
+    id: str
+    customer: str
+    status: Annotated[
+        str,
+        msgspec.Meta(
+            description="`REQUIRES_PAYMENT_METHOD`, `REQUIRES_ACTION`, `PROCESSING`, `SUCCEEDED` or `CANCELED`."
+        ),
+    ]
+    payment_method: Annotated[str, msgspec.Meta(description="What was saved, once it is.")] | None
+    processor: Annotated[str, msgspec.Meta(description="The account that it is saved at.")]
+    failure_code: Annotated[str, msgspec.Meta(description="Why the last try failed: `expired_card`.")] | None
+    failure_message: str | None
+    created_at: str
+
+
+class SetupActionBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the customer does next, with what the processor's client library needs for it."""
+
+    type: Annotated[str, msgspec.Meta(description="`redirect` or `use_stripe_sdk`.")]
+    url: Annotated[str, msgspec.Meta(description="Where to send the customer; not with `use_stripe_sdk`.")] = ""
+    client_secret: Annotated[
+        str, msgspec.Meta(description="For the customer's own browser only: do not log or store it.")
+    ] = ""
+
+
+class SavedMethodBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A payment method that a processor keeps for a customer; no number of a card is known here."""
+
+    id: str
+    customer: str
+    type: Annotated[str, msgspec.Meta(description="`card`.")]
+    brand: str | None
+    last4: str | None
+    exp_month: int | None
+    exp_year: int | None
+    processor: Annotated[str, msgspec.Meta(description="The account that has it; payments by it go there.")]
+    created_at: str
+
+
 class CustomerList(msgspec.Struct, frozen=True, kw_only=True):
     """A page of customers, newest first."""
 
@@ -72,6 +154,35 @@ def customer_body(customer: Customer) -> CustomerBody:
         metadata=customer.metadata,
         created_at=iso(customer.created_at),
         updated_at=iso(customer.updated_at),
+    )
+
+
+def setup_body(setup: Setup) -> SetupIntentBody:
+    """Show a setup as clients see it."""
+    return SetupIntentBody(
+        id=str(setup.id),
+        customer=str(setup.customer_id),
+        status=setup.status,
+        payment_method=None if setup.payment_method_id is None else str(setup.payment_method_id),
+        processor=setup.processor,
+        failure_code=setup.failure_code or None,
+        failure_message=setup.failure_message or None,
+        created_at=iso(setup.created_at),
+    )
+
+
+def method_body(method: SavedMethod) -> SavedMethodBody:
+    """Show a saved payment method as clients see it."""
+    return SavedMethodBody(
+        id=str(method.id),
+        customer=str(method.customer_id),
+        type=method.type,
+        brand=method.brand or None,
+        last4=method.last4 or None,
+        exp_month=method.exp_month or None,
+        exp_year=method.exp_year or None,
+        processor=method.processor,
+        created_at=iso(method.created_at),
     )
 
 

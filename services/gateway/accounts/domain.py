@@ -113,11 +113,14 @@ def kind_of(name: str) -> ProcessorKind | None:
 
 
 def route(configs: Sequence[Config], *, currency: str, default: str) -> str:
-    """Choose the processor for a payment: the newest that names its currency, else the newest that names none.
+    """Choose the processor for a payment: the newest that names its currency, else the newest that names none; for what is
+    saved without a currency the newest of all.
 
     `configs` are a tenant's, newest first; `default` is the platform's own.
     """
     active = [config for config in configs if config.deleted_at is None]
+    if not currency and active:
+        return active[0].name
     named = next((config for config in active if currency in config.currencies), None)
     chosen = named or next((config for config in active if not config.currencies), None)
     return default if chosen is None else chosen.name

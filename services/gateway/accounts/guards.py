@@ -10,6 +10,9 @@ _STATEMENT_LINE = "statement"
 _STATEMENT_WAIT_SECONDS = 20.0
 """How long a page of the statement waits for its turn; nobody waits for it."""
 
+_SAVING_WAIT_SECONDS = 2.0
+"""How long a call about a customer waits for its turn; somebody waits for it."""
+
 
 def account_guards(processor: ProcessorSettings, stripe: StripeSettings, clock: Clock) -> AccountGuards:
     """Build what protects each account at Stripe, with this process's part of what the account may call."""
@@ -25,6 +28,18 @@ def account_guards(processor: ProcessorSettings, stripe: StripeSettings, clock: 
         )
 
     return AccountGuards(make)
+
+
+async def saving_turn(guard: AccountGuard, line: str) -> None:
+    """Wait for the turn of a call about a customer, in the line of its tenant.
+
+    Raises:
+        ProcessorUnavailable: when it does not come in time.
+    """
+    try:
+        await guard.bucket.turn(line, within_seconds=_SAVING_WAIT_SECONDS)
+    except NotSentError as fault:
+        raise ProcessorUnavailable(f"the account has made too many calls: {fault}") from fault
 
 
 async def statement_turn(guard: AccountGuard) -> None:

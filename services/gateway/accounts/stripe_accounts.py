@@ -10,12 +10,18 @@ import msgspec
 
 from services.gateway.accounts.connect import through_platform
 from services.gateway.accounts.domain import Config, ProcessorKind, config_of, kind_of, route
-from services.gateway.accounts.guards import statement_turn
+from services.gateway.accounts.guards import saving_turn, statement_turn
 from services.gateway.accounts.remembered import Remembered
 from services.gateway.accounts.secrets import KeyRing
 from services.gateway.accounts.sql.configs import ConfigStore
 from services.gateway.errors import ProcessorUnavailable
-from services.gateway.processors.stripe import StripeAccount, StripeConnections, StripeProcessor, StripeReader
+from services.gateway.processors.stripe import (
+    StripeAccount,
+    StripeConnections,
+    StripeProcessor,
+    StripeReader,
+    StripeVault,
+)
 from services.gateway.resilience import AccountGuard, AccountGuards
 
 PLATFORM_TENANT = "00000000-0000-0000-0000-000000000001"
@@ -152,6 +158,17 @@ class StripeAccounts:
 
         guard = self.guard(name, is_live=account.is_live)
         return StripeReader(self._connections.client(account), partial(statement_turn, guard))
+
+    async def vault(self, name: str) -> StripeVault:
+        """What an account keeps of customers.
+
+        Raises:
+            ProcessorUnavailable: when this place does not have the account.
+            KeyUnreadable: when its key cannot be opened.
+        """
+        account = await self._account(name)
+        guard = self.guard(name, is_live=account.is_live)
+        return StripeVault(account, self._connections.client(account), partial(saving_turn, guard, name))
 
     def guard(self, name: str, *, is_live: bool) -> AccountGuard:
         """What protects one account: its pace and its own circuit."""

@@ -12,6 +12,7 @@ from libs.common.messaging import (
     outbox_table,
     published_table,
 )
+from services.gateway.schema.customers import payment_setups_table, processor_customers_table, saved_methods_table
 from services.gateway.schema.statement import movements_table, openings_table, payouts_table, readings_table
 
 METADATA = sa.MetaData()
@@ -346,6 +347,10 @@ PROCESSOR_MOVEMENTS = movements_table(METADATA)
 PROCESSOR_PAYOUTS = payouts_table(METADATA)
 PROCESSOR_OPENINGS = openings_table(METADATA)
 PROCESSOR_READINGS = readings_table(METADATA)
+
+PROCESSOR_CUSTOMERS = processor_customers_table(METADATA)
+PAYMENT_SETUPS = payment_setups_table(METADATA)
+SAVED_METHODS = saved_methods_table(METADATA)
 
 OUTBOX = outbox_table(METADATA)
 OUTBOX_REFUSED = outbox_refused_table(METADATA)

@@ -7,12 +7,14 @@ import msgspec
 import pytest
 
 from libs.common.contracts import Message
+from libs.common.contracts.gateway_customers import StartSetup
 from libs.common.contracts.ledger import OpenAccount
 from libs.common.contracts.ledger_books import PlaceHold
 from libs.common.contracts.notifier import ChangeEndpoint, RegisterEndpoint, RotateSecret, StartReplay
 from services.api.app import seed
 from services.api.books.schemas.accounts import CreateAccount
 from services.api.books.schemas.holds import PlaceHoldBody
+from services.api.customers.schemas import StartSetupIntent
 from services.api.webhooks.schemas import ChangeWebhook, CreateWebhook, ReplayWebhook, RotateWebhookSecret
 from tests.integration.api.conftest import Api, serving, settings_for
 from tests.integration.api.idempotency.conftest import Owner, root
@@ -62,6 +64,13 @@ CASES = [
         request=PlaceHold,
         renamed={"id": "hold_id", "amount": "amount_minor"},
         minted=("tenant_id",),
+    ),
+    Case(
+        path=f"/v1/customers/{ID}/setup-intents",
+        shape=StartSetupIntent,
+        body={"currency": "BRL", "payment_method": "pm_card_visa", "return_url": "https://a.example/back"},
+        request=StartSetup,
+        minted=("tenant_id", "customer_id", "setup_id", "name", "email"),
     ),
     Case(
         path="/v1/accounts",
@@ -136,6 +145,8 @@ async def test_every_member_reaches_the_owner(api: Api, owner: Owner, tenant_id:
     # An operator names a tenant that is there.
     member = api.client(tenant_id, roles=["admin"], perms=["profile:read"], plan="enterprise")
     assert (await member.call("GET", "/v1/feature-flags")).status == 200
+    sql = "INSERT INTO customers (tenant_id, id, reference, name, email, created_at, updated_at) VALUES ($1, $2, 'c', 'n', 'e', now(), now()) RETURNING 1"
+    await api.database.write(sql, tenant_id, ID)
     owner.done.clear()
     answer = await root(api, tenant_id).call(case.method, case.path, case.body)
     assert answer.status < 300, answer.json

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import msgspec
@@ -69,6 +69,14 @@ type FetchMovement = Callable[[str, str], Awaitable[dict[str, Any]]]
 cannot."""
 
 
+class NoticeSaving(Protocol):
+    """Learns what a processor reports of saved payment methods."""
+
+    async def __call__(self, *, tenant_id: str, processor: str, kind: str, found: dict[str, Any]) -> bool:
+        """Learn it; False where it is about nothing of ours. Raises `Transient` when it cannot."""
+        ...
+
+
 def named_account(body: str) -> tuple[str, bool]:
     """Read which connected account an event names, empty where none, and whether it is of live mode.
 
@@ -94,6 +102,7 @@ class StripeInbox:
         notices: Notices,
         recording: StatementRecording,
         fetch: FetchMovement,
+        saving: NoticeSaving,
         opening: Opening,
         clock: Clock,
     ) -> None:
@@ -103,6 +112,7 @@ class StripeInbox:
         self._notices = notices
         self._recording = recording
         self._fetch = fetch
+        self._saving = saving
         self._opening = opening
         self._clock = clock
         self._places = asyncio.Semaphore(_TOGETHER_MAX)
@@ -185,6 +195,16 @@ class StripeInbox:
     async def _handled(self, event: RawEvent, meaning: Meaning) -> Finished:
         if not meaning.is_known_type:
             return self._done(event, EventStatus.IGNORED)
+        if meaning.saving:
+            # In an account of a tenant's own, that tenant writes the metadata: it counts for no other.
+            named = str((meaning.object.get("metadata") or {}).get("tenant_id") or event.tenant_id)
+            is_ours = await self._saving(
+                tenant_id=event.tenant_id if config_of(event.processor) else named,
+                processor=event.processor,
+                kind=meaning.saving,
+                found=meaning.object,
+            )
+            return self._done(event, EventStatus.HANDLED if is_ours else EventStatus.IGNORED)
         if meaning.subject is None:
             # It is about the account, which may have several configurations, and is one tenant's.
             owns = await self._accounts.owns(tenant_id=event.tenant_id, processor=event.processor)

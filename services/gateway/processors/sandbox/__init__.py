@@ -9,6 +9,7 @@ from services.gateway.processors.sandbox.cases import CASES, Case, Later, Start,
 from services.gateway.processors.sandbox.nouns import SandboxPayment
 from services.gateway.processors.sandbox.processor import SandboxProcessor
 from services.gateway.processors.sandbox.sql import SandboxStore
+from services.gateway.processors.sandbox.vault import SandboxVault
 
 __all__ = [
     "CASES",
@@ -19,6 +20,7 @@ __all__ = [
     "SandboxPayment",
     "SandboxProcessor",
     "SandboxStore",
+    "SandboxVault",
     "Start",
     "StoredBook",
     "Trouble",

@@ -7,6 +7,7 @@ from services.gateway.processors.stripe.events import Envelope, Meaning, Subject
 from services.gateway.processors.stripe.reading import StripeReader
 from services.gateway.processors.stripe.signatures import NotGenuine, verify
 from services.gateway.processors.stripe.statement import movement_of, payout_of
+from services.gateway.processors.stripe.vault import StripeVault
 
 __all__ = [
     "API_VERSION",
@@ -17,6 +18,7 @@ __all__ = [
     "StripeConnections",
     "StripeProcessor",
     "StripeReader",
+    "StripeVault",
     "Subject",
     "UnknownStatus",
     "UnsupportedAmount",

@@ -63,6 +63,10 @@ _KINDS: dict[str, frozenset[str]] = {
         for each in ("succeeded", "amount_capturable_updated", "payment_failed", "canceled", "requires_action")
     ),
     "charge": frozenset(f"charge.{each}" for each in ("captured", "updated", "succeeded", "expired")),
+    "setup_intent": frozenset(
+        f"setup_intent.{each}" for each in ("succeeded", "setup_failed", "requires_action", "canceled")
+    ),
+    "payment_method": frozenset({"payment_method.detached"}),
     "refund": frozenset({"refund.created", "refund.updated", "refund.failed", "charge.refund.updated"}),
     "dispute": frozenset(
         f"charge.dispute.{each}" for each in ("created", "updated", "closed", "funds_withdrawn", "funds_reinstated")
@@ -170,6 +174,8 @@ class Meaning(msgspec.Struct, frozen=True, kw_only=True):
     """Balance transactions that it shows."""
     payout: PayoutMessage | None = None
     """What became of a payout, where nothing but events books it."""
+    saving: str = ""
+    """The type, where it is about a payment method that is saved; else empty."""
     is_known_type: bool = True
     """Whether its type means anything to us."""
 
@@ -220,6 +226,11 @@ def meaning(found: _Object, kind: str, *, tenant_id: str) -> Meaning:
                 movement_refs=_movement_refs(found, "balance_transaction", "failure_balance_transaction"),
                 payout=_payout(kind, found, tenant_id=tenant_id),
             )
+        case ["setup_intent", "succeeded" | "setup_failed" | "requires_action" | "canceled"] | [
+            "payment_method",
+            "detached",
+        ]:
+            return Meaning(object=found, saving=kind)
         case _:
             return Meaning(object=found, is_known_type=False)
 

@@ -62,6 +62,7 @@ BODIES: dict[str, tuple[Any, Any]] = {
         {"processor": "stripe", "currencies": ["USD"], "secret_key": "sk_test_51Mexample"},
     ),
     "rotateGatewayKeys": ({"webhook_secret": "whsec_example1"}, {"webhook_secret": "whsec_example2"}),
+    "createSetupIntent": ({"currency": "BRL"}, {"currency": "USD"}),
     "postLedgerEntries": ({"entries": [ENTRY], "mode": "atomic"}, None),
     "proposeLedgerEntries": ({"reason": "x", "entries": [ENTRY]}, None),
     "approveProposal": ({"reason": "one"}, {"reason": "two"}),
@@ -203,6 +204,9 @@ async def client(api: Api, owner: Owner, tenant_id: str) -> Client:
     # An operator names a tenant that is there.
     member = api.client(tenant_id, roles=["admin"], perms=["profile:read"], plan="enterprise")
     assert (await member.call("GET", "/v1/feature-flags")).status == 200
+    # What is saved is saved for a customer.
+    sql = "INSERT INTO customers (tenant_id, id, reference, created_at, updated_at) VALUES ($1, $2, 'c', now(), now()) RETURNING 1"
+    await api.database.write(sql, tenant_id, ID)
     owner.done.clear()
     owner.fails = owner.held = None
     owner.reached.clear()

@@ -150,7 +150,7 @@ class CustomerRoutes(Resource):
         operation_id="deleteCustomer",
         summary="Delete a customer",
         description="Its name, e-mail address and metadata are erased, and its reference is free for another customer. "
-        "Payments stay as they are.",
+        "Its saved payment methods are detached, and processors forget it. Payments stay as they are.",
         tags=["customers"],
         status=204,
         audit="customer.delete",

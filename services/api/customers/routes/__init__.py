@@ -1,0 +1,1 @@
+"""Routes of customers, and of what processors keep of them."""

@@ -1,0 +1,8 @@
+"""What processors keep of customers: who they are there, setups, and saved payment methods."""
+
+from services.gateway.customers.commands import Saving
+from services.gateway.customers.consumers import CustomerConsumers
+from services.gateway.customers.sql import CustomerStore
+from services.gateway.customers.workers import customer_workers
+
+__all__ = ["CustomerConsumers", "CustomerStore", "Saving", "customer_workers"]

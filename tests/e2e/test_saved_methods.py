@@ -1,0 +1,159 @@
+"""A customer's card is saved through the whole platform, at the tenant's own account at a fake Stripe and in the sandbox."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from deploy.fake_stripe import running_fake_stripe
+from deploy.local.servers import Servers
+from tests.e2e.test_customer import act, rows_with
+from tests.e2e.test_gateway import ENVIRON, KEY, Shop
+from tests.support.databases import SERVICES
+from tests.support.platform import ADMIN, OPERATOR, Answer, running_platform
+
+
+@pytest.fixture(scope="module")
+async def shop(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
+    logs: Path = tmp_path_factory.mktemp("saved-logs")
+    with pytest.MonkeyPatch.context() as patch:
+        async with running_fake_stripe() as fake:
+            patch.setenv("STRIPE_API_BASE", fake.url)
+            patch.setenv("GATEWAY_CONFIG_CACHE_SECONDS", "0.1")
+            async with running_platform(servers, logs, environ=ENVIRON) as platform:
+                running = Shop(platform, fake, await platform.login(ADMIN), await platform.login(OPERATOR))
+                await running.configure()
+                yield running
+
+
+async def customer(shop: Shop) -> str:
+    body = {"reference": f"c-{uuid4().hex[:8]}", "name": "Ana Souza", "email": "ana@example.com"}
+    made = await shop.operator.call("POST", "/v1/customers", body, key=str(uuid4()))
+    assert made.status == 201, made.raw
+    return f"/v1/customers/{made.json['id']}"
+
+
+async def setup(shop: Shop, owner: str, card: str = "", *, key: str = "", **more: str) -> Answer:
+    body = {"currency": "EUR"} | ({"payment_method": card} if card else {}) | more
+    return await shop.operator.call("POST", f"{owner}/setup-intents", body, key=key or str(uuid4()))
+
+
+async def methods(shop: Shop, owner: str) -> list[dict[str, Any]]:
+    answer = await shop.operator.call("GET", f"{owner}/payment-methods")
+    assert answer.status == 200, answer.raw
+    found: list[dict[str, Any]] = answer.json
+    return found
+
+
+async def saved(shop: Shop, owner: str, card: str = "pm_card_visa") -> str:
+    made = await setup(shop, owner, card)
+    assert (made.status, made.json["status"]) == (201, "SUCCEEDED"), made.raw
+    return str(made.json["payment_method"])
+
+
+async def test_card_is_saved_shown_and_detached(shop: Shop) -> None:
+    owner = await customer(shop)
+    first = await setup(shop, owner, "pm_card_mastercard", key="one")
+    again = await setup(shop, owner, "pm_card_mastercard", key="one")
+    assert (again.raw, again.headers["Idempotency-Replayed"]) == (first.raw, "true")
+    (method,) = await methods(shop, owner)
+    assert {name: method[name] for name in ("type", "brand", "last4", "exp_month", "exp_year")} == {
+        "type": "card",
+        "brand": "mastercard",
+        "last4": "4444",
+        "exp_month": 12,
+        "exp_year": 2034,
+    }
+    assert method["id"] == first.json["payment_method"]
+    for _ in range(2):
+        assert (await shop.operator.call("DELETE", f"{owner}/payment-methods/{method['id']}")).status == 204
+    assert await methods(shop, owner) == []
+    assert not any(each["customer"] for each in shop.fake.account(KEY).payment_methods.values())
+
+
+async def test_customer_enters_a_card_with_a_secret_that_is_kept_nowhere(shop: Shop) -> None:
+    owner = await customer(shop)
+    waiting = await setup(shop, owner)
+    assert (waiting.status, waiting.json["status"]) == (201, "REQUIRES_PAYMENT_METHOD"), waiting.raw
+    where = f"{owner}/setup-intents/{waiting.json['id']}"
+    action = await shop.operator.call("GET", f"{where}/next-action")
+    assert (action.status, action.headers["cache-control"]) == (200, "no-store"), action.raw
+    (intent,) = [
+        each
+        for each in shop.fake.account(KEY).setup_intents.values()
+        if each["metadata"]["setup_id"] == waiting.json["id"]
+    ]
+    assert action.json == {"type": "use_stripe_sdk", "client_secret": intent["client_secret"]}
+    # What the customer's browser does with it.
+    url, auth = f"{shop.fake.url}/v1/setup_intents/{intent['id']}/confirm", {"Authorization": f"Bearer {KEY}"}
+    async with shop.platform.http.post(url, data={"payment_method": "pm_card_visa"}, headers=auth) as done:
+        assert done.status == 200, await done.text()
+    async with asyncio.timeout(30):
+        while not await methods(shop, owner):
+            await asyncio.sleep(0.05)
+    over = await shop.operator.call("GET", f"{where}/next-action")
+    assert (over.status, over.json["code"]) == (409, "no_action_required")
+    assert (await shop.operator.call("GET", where)).json["status"] == "SUCCEEDED"
+    for service in SERVICES:
+        assert intent["client_secret"] not in shop.platform.log(service)
+    assert await rows_with(shop.platform.database, intent["id"]), "what is sought can be found"
+    assert await rows_with(shop.platform.database, intent["client_secret"]) == []
+
+
+async def test_customer_proves_themselves_on_the_issuers_page(shop: Shop) -> None:
+    owner = await customer(shop)
+    waiting = await setup(shop, owner, "pm_card_authenticationRequired", return_url="https://shop.example/back")
+    assert waiting.json["status"] == "REQUIRES_ACTION", waiting.raw
+    where = f"{owner}/setup-intents/{waiting.json['id']}"
+    action = (await shop.operator.call("GET", f"{where}/next-action")).json
+    assert action["type"] == "redirect"
+    assert (await act(action["url"], "success")).status == 303
+    async with asyncio.timeout(30):
+        while not await methods(shop, owner):
+            await asyncio.sleep(0.05)
+    assert (await shop.operator.call("GET", where)).json["status"] == "SUCCEEDED"
+
+
+async def test_what_cannot_be_saved_is_named(shop: Shop) -> None:
+    owner = await customer(shop)
+    declined = await setup(shop, owner, "pm_card_chargeDeclinedExpiredCard")
+    assert (declined.status, declined.json["failure_code"]) == (201, "expired_card"), declined.raw
+    unknown = await setup(shop, owner, "pm_of_nobody")
+    assert (unknown.status, unknown.json["code"]) == (422, "setup_refused"), unknown.raw
+    assert unknown.json["errors"][0]["pointer"] == "/payment_method"
+    for member, value in (("currency", "eur"), ("payment_method", "a b"), ("return_url", "back"), ("amount", "1")):
+        answer = await setup(shop, owner, **{member: value})
+        assert (answer.status, answer.json["errors"][0]["pointer"]) == (422, f"/{member}"), answer.raw
+
+
+async def test_what_is_saved_is_for_its_customer_and_permission_alone(shop: Shop) -> None:
+    owner, other = await customer(shop), await customer(shop)
+    method = await saved(shop, owner)
+    gone = await shop.operator.call("DELETE", f"{other}/payment-methods/{method}")
+    assert (gone.status, gone.json["code"]) == (404, "saved_payment_method_not_found")
+    assert len(await methods(shop, owner)) == 1
+    nobody = f"/v1/customers/{uuid4()}"
+    for verb, path in (("GET", "payment-methods"), ("POST", "setup-intents"), ("DELETE", f"payment-methods/{method}")):
+        answer = await shop.operator.call(verb, f"{nobody}/{path}")
+        assert (answer.status, answer.json["code"]) == (404, "customer_not_found")
+
+
+async def test_deleted_customer_is_forgotten_by_the_processor(shop: Shop) -> None:
+    owner = await customer(shop)
+    await saved(shop, owner)
+    made = list(shop.fake.account(KEY).customers.values())[-1]
+    assert (await shop.operator.call("DELETE", owner)).status == 204
+    async with asyncio.timeout(60):
+        while not made["_is_deleted"]:
+            await asyncio.sleep(0.1)
+
+
+async def test_sandbox_saves_a_card_at_once(shop: Shop) -> None:
+    owner = await customer(shop)
+    made = await shop.operator.call("POST", f"{owner}/setup-intents", {"currency": "USD"})
+    assert (made.status, made.json["status"], made.json["processor"]) == (201, "SUCCEEDED", "sandbox"), made.raw
+    (method,) = await methods(shop, owner)
+    assert (method["brand"], method["last4"]) == ("visa", "4242")
