@@ -226,6 +226,36 @@ class PaymentMethodTypeNotAllowed(Invalid):
         super().__init__(detail, errors=((f"/{member}", detail),))
 
 
+class CustomerRequired(Invalid):
+    """A saved payment method is charged for its customer, who is named with it."""
+
+    code = "customer_required"
+    remedy = "Send `customer` with the id of a saved `payment_method`."
+
+    def __init__(self, detail: str, member: str) -> None:
+        super().__init__(detail, errors=((f"/{member}", detail),))
+
+
+class CustomerUnknown(Invalid):
+    """The tenant has no such customer, or has deleted it."""
+
+    code = "customer_unknown"
+    remedy = "Use one of `GET /v1/customers`."
+
+    def __init__(self) -> None:
+        super().__init__(errors=(("/customer", "is no customer of the tenant"),))
+
+
+class PaymentMethodNotOfCustomer(Invalid):
+    """The payment method is not saved of this customer, or it is detached."""
+
+    code = "payment_method_not_of_customer"
+    remedy = "Use one of `GET /v1/customers/{id}/payment-methods`."
+
+    def __init__(self) -> None:
+        super().__init__(errors=(("/payment_method", "is no saved payment method of this customer"),))
+
+
 class BillingDetailsRequired(Invalid):
     """A boleto names who pays: name, e-mail, tax id and address."""
 

@@ -110,6 +110,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     )
     payments = NoticeStore(database)
     notices = Notices(store=payments, clock=clock)
+    customers = CustomerStore(database)
     commands = Commands(
         store=store,
         processors=processors,
@@ -117,10 +118,11 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         patience=patience(settings.resolution),
         deadline_seconds=settings.processor.processor_deadline_seconds,
         parked_after_retries=settings.resolution.parked_after_retries,
+        chargeable=customers.chargeable,
         adopt=notices.apply,
         clock=clock,
     )
-    customers, sandbox_vault = CustomerStore(database), SandboxVault()
+    sandbox_vault = SandboxVault()
 
     async def vault_of(name: str) -> Vault:
         return sandbox_vault if name == ProcessorKind.SANDBOX else await accounts.vault(name)

@@ -71,7 +71,10 @@ async def test_card_is_saved_shown_and_detached(shop: Shop) -> None:
     for _ in range(2):
         assert (await shop.operator.call("DELETE", f"{owner}/payment-methods/{method['id']}")).status == 204
     assert await methods(shop, owner) == []
-    assert not any(each["customer"] for each in shop.fake.account(KEY).payment_methods.values())
+    kept = [
+        each for each in shop.fake.account(KEY).payment_methods.values() if each.get("card", {}).get("last4") == "4444"
+    ]
+    assert [each["customer"] for each in kept] == [None]
 
 
 async def test_customer_enters_a_card_with_a_secret_that_is_kept_nowhere(shop: Shop) -> None:
@@ -157,3 +160,102 @@ async def test_sandbox_saves_a_card_at_once(shop: Shop) -> None:
     assert (made.status, made.json["status"], made.json["processor"]) == (201, "SUCCEEDED", "sandbox"), made.raw
     (method,) = await methods(shop, owner)
     assert (method["brand"], method["last4"]) == ("visa", "4242")
+
+
+async def charge(shop: Shop, owner: str, method: str, *, key: str = "", **more: Any) -> Answer:
+    body = {
+        "amount": "25.00",
+        "currency": "EUR",
+        "customer_ref": "c",
+        "customer": owner.rpartition("/")[2],
+        "payment_method": method,
+        "off_session": True,
+    }
+    return await shop.operator.call("POST", "/v1/payment-intents", body | more, key=key or str(uuid4()))
+
+
+async def charged(shop: Shop, owner: str, method: str, **more: Any) -> dict[str, Any]:
+    """A payment by what is saved, as its confirmation shows it."""
+    made = await charge(shop, owner, method, **more)
+    assert made.status == 200, made.raw
+    confirmed: dict[str, Any] = (await shop.operator.confirm(made.json["id"])).json
+    return confirmed
+
+
+async def test_saved_card_is_charged_again_and_again_without_its_customer(shop: Shop) -> None:
+    owner = await customer(shop)
+    method = await saved(shop, owner)
+    # Through the account that has it, whatever new payments of the currency go through.
+    for currency in ("EUR", "USD"):
+        intent = await charged(shop, owner, method, currency=currency)
+        shown = {name: intent[name] for name in ("customer", "payment_method", "off_session")}
+        assert shown == {"customer": owner.rpartition("/")[2], "payment_method": method, "off_session": True}
+        await shop.operator.settled(intent["id"])
+        (made,) = shop.made_for(intent["id"], shop.fake.account(KEY).payment_intents)
+        assert made["customer"] is not None
+        assert (await shop.processors(intent["id"]))[0][1].startswith("stripe:")
+
+
+@pytest.mark.parametrize(
+    ("card", "code"),
+    [("pm_card_authenticationRequired", "authentication_required"), ("pm_card_chargeCustomerFail", "generic_decline")],
+)
+async def test_saved_card_that_cannot_be_charged_off_session_is_declined(shop: Shop, card: str, code: str) -> None:
+    owner = await customer(shop)
+    waiting = await setup(shop, owner, card, return_url="https://shop.example/back")
+    if waiting.json["status"] == "REQUIRES_ACTION":
+        where = f"{owner}/setup-intents/{waiting.json['id']}/next-action"
+        await act((await shop.operator.call("GET", where)).json["url"], "success")
+    async with asyncio.timeout(30):
+        while not (found := await methods(shop, owner)):
+            await asyncio.sleep(0.05)
+    intent = await charged(shop, owner, found[0]["id"])
+    assert (intent["status"], intent["decline_code"]) == ("FAILED", code), intent
+    if card == "pm_card_authenticationRequired":
+        assert intent["failure_code"] == "authentication_required"
+        # The same card, with its customer there to prove who they are.
+        present = await charged(shop, owner, found[0]["id"], off_session=False, return_url="https://shop.example/back")
+        assert present["status"] == "REQUIRES_ACTION"
+
+
+async def test_method_that_is_detached_before_the_confirmation_is_not_charged(shop: Shop) -> None:
+    owner = await customer(shop)
+    method = await saved(shop, owner)
+    made = await charge(shop, owner, method, key="before")
+    assert (await shop.operator.call("DELETE", f"{owner}/payment-methods/{method}")).status == 204
+    again = await charge(shop, owner, method, key="before")
+    assert (again.raw, again.headers["Idempotency-Replayed"]) == (made.raw, "true")
+    before = len(shop.fake.account(KEY).payment_intents)
+    intent = (await shop.operator.confirm(made.json["id"])).json
+    assert (intent["status"], intent["failure_code"]) == ("FAILED", "payment_method_detached"), intent
+    assert len(shop.fake.account(KEY).payment_intents) == before
+
+
+async def test_what_may_not_be_charged_is_refused_by_name(shop: Shop) -> None:
+    owner, other = await customer(shop), await customer(shop)
+    method, mine = await saved(shop, owner), owner.rpartition("/")[2]
+    for changes, code, member in (
+        ({"customer": other.rpartition("/")[2]}, "payment_method_not_of_customer", "payment_method"),
+        ({"payment_method": str(uuid4())}, "payment_method_not_of_customer", "payment_method"),
+        ({"customer": str(uuid4())}, "customer_unknown", "customer"),
+        ({"customer": "nobody"}, "invalid_request", "customer"),
+        ({"payment_method": "pm_card_visa", "customer": mine}, "customer_required", "off_session"),
+        ({"off_session": "yes"}, "invalid_request", "off_session"),
+    ):
+        refused = await charge(shop, owner, method, **changes)
+        assert (refused.status, refused.json["code"]) == (422, code), refused.raw
+        assert refused.json["errors"][0]["pointer"] == f"/{member}", refused.raw
+    body = {"amount": "1.00", "currency": "EUR", "customer_ref": "c", "payment_method": method}
+    alone = await shop.operator.call("POST", "/v1/payment-intents", body, key=str(uuid4()))
+    assert (alone.status, alone.json["code"]) == (422, "customer_required"), alone.raw
+
+
+async def test_sandbox_charges_what_it_saved(shop: Shop) -> None:
+    owner = await customer(shop)
+    for card, status in (("pm_card_visa", "SETTLED"), ("pm_card_authenticationRequired", "FAILED")):
+        made = await setup(shop, owner, card, currency="USD")
+        intent = await charged(shop, owner, made.json["payment_method"], currency="USD")
+        async with asyncio.timeout(30):
+            while (found := await shop.operator.status(intent["id"])) != status:
+                assert found in {"AUTHORIZED", "PROCESSING"}, intent
+                await asyncio.sleep(0.05)

@@ -74,6 +74,12 @@ class AuthorizePayment(PaymentCommand, frozen=True, kw_only=True):
     """How the customer pays."""
     billing_details: BillingDetails | None = None
     """Who pays, where the payment method type needs to know."""
+    customer_id: UUID | None = None
+    """The api's customer, where the payment is one's."""
+    saved_method_id: UUID | None = None
+    """The saved payment method of that customer that is charged, through the account that has it; None: `payment_method`."""
+    off_session: bool = False
+    """Whether the customer is not there to prove anything: what needs that is declined."""
 
 
 @command(
@@ -134,8 +140,7 @@ class RefundPayment(PaymentCommand, frozen=True, kw_only=True):
     example=_INTENT | {"gateway_ref": "pi_3Ozabc", "action_url": "https://merchant.example/authenticate/1"},
 )
 class PaymentActionRequired(PaymentMessage, frozen=True, kw_only=True):
-    """The customer must prove something to the issuer before the funds are held (3-D Secure), or pay a code or a slip.
-    Handled by the api."""
+    """The customer must prove something to the issuer before the funds are held (3-D Secure), or pay a code or a slip. Handled by the api."""
 
     gateway_ref: str
     """The processor's reference of the payment."""
@@ -250,8 +255,7 @@ class VoidFailed(Refused, frozen=True, kw_only=True):
     example=_INTENT | {"gateway_ref": "sandbox_0190f3a4", "expired_at": "2026-11-29T17:57:07Z"},
 )
 class AuthorizationExpired(PaymentMessage, frozen=True, kw_only=True):
-    """The hold ended by itself, before anybody captured it; or the customer did not pay a code or a slip in time. Handled by
-    the api."""
+    """The hold ended by itself, before anybody captured it; or the customer did not pay a code or a slip in time. Handled by the api."""
 
     gateway_ref: str
     """The processor's reference of the authorization."""

@@ -1,6 +1,7 @@
 """REST shapes: what clients send and see. Amounts are decimal strings with exactly the currency's decimals."""
 
 from typing import Annotated
+from uuid import UUID
 
 import msgspec
 
@@ -60,7 +61,26 @@ class CreatePaymentIntent(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
         | None
     ) = None
     payment_method: (
-        Annotated[str, msgspec.Meta(max_length=255, description="The processor's token of what is charged.")] | None
+        Annotated[
+            str,
+            msgspec.Meta(
+                max_length=255,
+                description="The processor's token of what is charged; or, with `customer`, the id of a payment method that "
+                "is saved of that customer.",
+            ),
+        ]
+        | None
+    ) = None
+    customer: Annotated[UUID, msgspec.Meta(description="The customer whose payment it is.")] | None = None
+    off_session: (
+        Annotated[
+            bool,
+            msgspec.Meta(
+                description="Whether the customer is not there: the saved `payment_method` is charged, or declined with "
+                "`authentication_required` where its issuer wants a proof."
+            ),
+        ]
+        | None
     ) = None
     payment_method_type: (
         Annotated[
@@ -147,7 +167,9 @@ class PaymentIntentBody(msgspec.Struct, frozen=True, kw_only=True):
     description: str | None
     metadata: dict[str, str]
     capture_method: CaptureMethod
-    payment_method: str | None
+    payment_method: Annotated[str, msgspec.Meta(description="A token, or the id of what is saved.")] | None
+    customer: Annotated[str, msgspec.Meta(description="The customer whose payment it is.")] | None
+    off_session: bool
     return_url: str | None
     payment_method_type: PaymentMethodType
     action_url: (
@@ -284,7 +306,9 @@ def intent_body(intent: PaymentIntent) -> PaymentIntentBody:
         description=intent.description,
         metadata=intent.metadata,
         capture_method=intent.capture_method,
-        payment_method=intent.payment_method or None,
+        payment_method=str(intent.saved_method_id) if intent.saved_method_id else intent.payment_method or None,
+        customer=None if intent.customer_id is None else str(intent.customer_id),
+        off_session=intent.off_session,
         return_url=intent.return_url or None,
         payment_method_type=intent.payment_method_type,
         action_url=None if intent.is_voiding else intent.action_url,

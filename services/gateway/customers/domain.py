@@ -90,6 +90,17 @@ class KnownMethod(msgspec.Struct, frozen=True, kw_only=True):
     """When it was saved."""
 
 
+class Chargeable(msgspec.Struct, frozen=True, kw_only=True):
+    """What a processor is called with to charge a saved payment method."""
+
+    processor: str
+    """The account that has it."""
+    method_ref: str
+    """The processor's reference of it."""
+    customer_ref: str
+    """The processor's reference of the customer."""
+
+
 def method_id(*, tenant_id: str, processor: str, ref: str) -> UUID:
     """Name a payment method that a processor keeps; the same one each time that it is reported."""
     return derived_id(derived_id(_NO_SOURCE, f"saved methods of {tenant_id}"), f"{processor}:{ref}")

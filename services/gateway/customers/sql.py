@@ -6,7 +6,7 @@ from uuid import UUID
 
 from libs.common.db import Connection, Database
 from libs.common.db.statements import Statement, columns_of, reader_of, values_of
-from services.gateway.customers.domain import KnownCustomer, KnownMethod, KnownSetup
+from services.gateway.customers.domain import Chargeable, KnownCustomer, KnownMethod, KnownSetup
 
 _CUSTOMER, _SETUP, _METHOD = columns_of(KnownCustomer), columns_of(KnownSetup), columns_of(KnownMethod)
 _customer, _setup, _method = reader_of(KnownCustomer), reader_of(KnownSetup), reader_of(KnownMethod)
@@ -102,6 +102,15 @@ SELECT {columns} FROM saved_methods
 """,
     columns=_METHOD,
 )
+
+# As `_FIND_METHOD`, with what the processor calls its customer.
+_CHARGEABLE = Statement("""
+SELECT m.processor, m.method_ref, c.customer_ref FROM saved_methods AS m
+  JOIN processor_customers AS c
+    ON c.customer_id = m.customer_id AND c.processor = m.processor AND c.tenant_id = m.tenant_id
+ WHERE m.id = :method_id AND m.tenant_id = :tenant_id AND m.customer_id = :customer_id AND m.detached_at IS NULL
+   AND c.customer_ref <> ''
+""")
 
 # The first time counts: again is success, and calls nobody a second time.
 _DETACH = Statement(
@@ -231,6 +240,13 @@ class CustomerStore:
             self._database, tenant_id=tenant_id, customer_id=customer_id, method_id=method_id
         )
         return None if row is None else _method(row)
+
+    async def chargeable(self, tenant_id: str, customer_id: UUID, method_id: UUID) -> Chargeable | None:
+        """Read with what a saved payment method is charged; None where there is none, or it is detached."""
+        row = await _CHARGEABLE.fetchrow(
+            self._database, tenant_id=tenant_id, customer_id=customer_id, method_id=method_id
+        )
+        return None if row is None else Chargeable(**dict(row))
 
     async def detach(
         self, tenant_id: str, customer_id: UUID, method_id: UUID, *, at: datetime, release_at: datetime

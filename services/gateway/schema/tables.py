@@ -68,6 +68,22 @@ ATTEMPTS = sa.Table(
     ),
     sa.Column("payment_method_type", sa.Text, nullable=False, server_default="card", comment="How the customer pays."),
     sa.Column("billing_details", sa.Text, nullable=False, server_default="", comment="Who pays, as JSON, or empty."),
+    sa.Column("customer_id", pg.UUID, comment="The api's customer, where the payment is one's."),
+    sa.Column("saved_method_id", pg.UUID, comment="The saved payment method that is charged; NULL: none is."),
+    sa.Column(
+        "processor_customer",
+        sa.Text,
+        nullable=False,
+        server_default="",
+        comment="The processor's customer who has it, or empty.",
+    ),
+    sa.Column(
+        "off_session",
+        sa.Boolean,
+        nullable=False,
+        server_default=sa.false(),
+        comment="Whether the customer is not there to prove anything.",
+    ),
     sa.Column("note", sa.Text, nullable=False, server_default="", comment="The merchant's words about a refund."),
     sa.Column(
         "gateway_ref",

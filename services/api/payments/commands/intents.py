@@ -65,6 +65,12 @@ class NewIntent(msgspec.Struct, frozen=True, kw_only=True):
     """How the customer pays."""
     billing_details: BillingDetails | None = None
     """Who pays, where the payment method type needs to know."""
+    customer_id: UUID | None = None
+    """The customer whose payment it is."""
+    saved_method_id: UUID | None = None
+    """The customer's saved payment method that is charged."""
+    off_session: bool = False
+    """Whether the customer is not there to prove anything."""
 
     @property
     def meaning(self) -> dict[str, object]:
@@ -96,6 +102,9 @@ def intent_of_request(new: NewIntent, *, tenant_id: str, intent_id: UUID, at: da
         return_url=new.return_url,
         payment_method_type=new.payment_method_type,
         billing_details=encode_billing_details(new.billing_details),
+        customer_id=new.customer_id,
+        saved_method_id=new.saved_method_id,
+        off_session=new.off_session,
         created_at=at,
         updated_at=at,
     )

@@ -69,6 +69,9 @@ def _message(decision: Decision, fact: Fact, *, envelope: dict[str, Any]) -> Mes
                 return_url=intent.return_url,
                 payment_method_type=intent.payment_method_type,
                 billing_details=decode_billing_details(intent.billing_details),
+                customer_id=intent.customer_id,
+                saved_method_id=intent.saved_method_id,
+                off_session=intent.off_session,
             )
         case Fact.ACTION_REQUIRED:
             return api.PaymentRequiresAction(

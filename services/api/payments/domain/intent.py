@@ -42,6 +42,12 @@ class PaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
     """Where the customer comes back to after proving who they are; empty: as the tenant's gateway is set."""
     payment_method_type: PaymentMethodType = PaymentMethodType.CARD
     """How the customer pays."""
+    customer_id: UUID | None = None
+    """The customer whose payment it is, where it is one's."""
+    saved_method_id: UUID | None = None
+    """The saved payment method of that customer that is charged; None: `payment_method`."""
+    off_session: bool = False
+    """Whether the customer is not there to prove anything: what needs that is declined."""
     billing_details: str = ""
     """Who pays, as JSON; empty where the payment method type does not need it. Never shown again."""
     customer_ref: str

@@ -7,16 +7,23 @@ import msgspec
 from litestar import Response
 from litestar.status_codes import HTTP_200_OK
 
+from libs.common.contracts.gateway_customers import FindSavedMethod
 from libs.common.contracts.gateway_methods import PaymentMethodType
 from libs.common.contracts.gateway_requests import ReadClientSecret
 from libs.common.db import Database
-from libs.common.errors import Transient
+from libs.common.errors import NotFound, Transient
+from libs.common.ids import parse_id
 from libs.common.money import InvalidAmount, UnsupportedCurrency, format_minor, parse_amount
+from services.api.customers import queries as customers
 from services.api.errors import (
     BillingDetailsRequired,
     CannotConfirm,
     ConfirmContended,
+    CustomerNotFound,
+    CustomerRequired,
+    CustomerUnknown,
     PaymentIntentNotFound,
+    PaymentMethodNotOfCustomer,
     PaymentMethodTypeNotAllowed,
 )
 from services.api.http.bodies import BodyReader, amount_in, require_one_line, require_storable
@@ -25,7 +32,7 @@ from services.api.http.controllers import Resource, audit_action, operation
 from services.api.http.parameters import AnyRequest, Query, QueryParameter, next_link, path_id, prefers_async, wrong
 from services.api.http.rendering import json_answer
 from services.api.http.requests import Ask
-from services.api.idempotency import Idempotency
+from services.api.idempotency import Answer, Idempotency
 from services.api.idempotency.domain import Given
 from services.api.idempotency.requests import given_answer, require_key
 from services.api.payments import queries
@@ -93,6 +100,23 @@ class PaymentIntents(Resource):
     currencies: frozenset[str]
     ask: Ask
 
+    async def _require_customer(self, tenant_id: str, new: NewIntent) -> None:
+        """Refuse a customer or a saved payment method of somebody else, each by its name."""
+        if new.customer_id is None:
+            return
+        try:
+            await customers.get(self.database, tenant_id, new.customer_id)
+            if new.saved_method_id is not None:
+                await self.ask(
+                    FindSavedMethod(
+                        tenant_id=tenant_id, customer_id=new.customer_id, payment_method_id=new.saved_method_id
+                    )
+                )
+        except CustomerNotFound as fault:
+            raise CustomerUnknown from fault
+        except NotFound as fault:
+            raise PaymentMethodNotOfCustomer from fault
+
     bodies = BodyReader(CreatePaymentIntent, moves_money=True)
     confirmations = BodyReader(ConfirmPaymentIntent, moves_money=True)
 
@@ -110,7 +134,10 @@ class PaymentIntents(Resource):
         audit="payment_intent.create",
         permission=_WRITE,
         idempotent=True,
-        refusals=(UnsupportedCurrency, InvalidAmount, PaymentMethodTypeNotAllowed, BillingDetailsRequired),
+        refusals=(
+            *(UnsupportedCurrency, InvalidAmount, PaymentMethodTypeNotAllowed, BillingDetailsRequired),
+            *(CustomerRequired, CustomerUnknown, PaymentMethodNotOfCustomer),
+        ),
     )
     async def create_payment_intent(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
         raw = await request.body()
@@ -128,7 +155,15 @@ class PaymentIntents(Resource):
             actor=caller.actor,
             correlation=caller.correlation,
         )
-        return given_answer(await self.idempotency.run(claim, create))
+
+        async def create_for_customer() -> Answer | None:
+            # Not of a repetition, which is answered as before also where the method is detached by now.
+            if await self.idempotency.subject_of(claim) is None:
+                await self._require_customer(caller.tenant_id, requested)
+            return await create()
+
+        first = create if requested.customer_id is None else create_for_customer
+        return given_answer(await self.idempotency.run(claim, first))
 
     @operation(
         "GET",
@@ -280,6 +315,7 @@ def new_intent(body: CreatePaymentIntent, *, currencies: frozenset[str]) -> NewI
         UnsupportedCurrency: for a currency that is not supported.
         PaymentMethodTypeNotAllowed: for a code or a slip in another currency than BRL, or to be captured later.
         BillingDetailsRequired: for a boleto that does not name who pays.
+        CustomerRequired: for a saved payment method without its customer, or nobody to charge off session.
         Invalid: for an amount that is not one, or a text that cannot be kept.
     """
     texts = {
@@ -301,6 +337,7 @@ def new_intent(body: CreatePaymentIntent, *, currencies: frozenset[str]) -> NewI
     except UnsupportedCurrency as fault:
         raise _unsupported_currency() from fault
     _require_payable(body)
+    saved_method_id = _saved_method(body)
     return NewIntent(
         amount_minor=amount_minor,
         currency=body.currency,
@@ -308,11 +345,24 @@ def new_intent(body: CreatePaymentIntent, *, currencies: frozenset[str]) -> NewI
         description=body.description,
         metadata=body.metadata or {},
         capture_method=body.capture_method or CaptureMethod.AUTOMATIC,
-        payment_method=body.payment_method or "",
+        payment_method="" if saved_method_id else body.payment_method or "",
+        customer_id=body.customer,
+        saved_method_id=saved_method_id,
+        off_session=bool(body.off_session),
         return_url=body.return_url or "",
         payment_method_type=body.payment_method_type or PaymentMethodType.CARD,
         billing_details=body.billing_details,
     )
+
+
+def _saved_method(body: CreatePaymentIntent) -> UUID | None:
+    """Read which saved payment method is charged: no token of a processor is a UUID."""
+    named = parse_id(body.payment_method or "")
+    if named is not None and body.customer is None:
+        raise CustomerRequired("a saved payment method is charged for its customer", "customer")
+    if body.off_session and named is None:
+        raise CustomerRequired("only a saved payment method is charged off session", "off_session")
+    return named
 
 
 def _require_payable(body: CreatePaymentIntent) -> None:

@@ -30,6 +30,9 @@ KINDS = {
     "return_url": "text",
     "payment_method_type": "text",
     "billing_details": "text",
+    "customer_id": "uuid",
+    "saved_method_id": "uuid",
+    "off_session": "bool",
     "customer_ref": "text",
     "description": "text",
     "metadata": "jsonb",
@@ -60,6 +63,7 @@ KINDS = {
 IMMUTABLE = frozenset(
     {
         *("tenant_id", "id", "amount_minor", "currency", "capture_method", "payment_method", "customer_ref"),
+        *("customer_id", "saved_method_id", "off_session"),
         *("payment_method_type", "billing_details", "description", "metadata", "order_id", "created_at"),
     }
 )

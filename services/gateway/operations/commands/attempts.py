@@ -31,6 +31,7 @@ from libs.common.messaging import Received
 from libs.common.observability.correlation import Correlation, correlated
 from libs.common.observability.logging import get_logger
 from services.gateway import metrics
+from services.gateway.customers import Chargeable
 from services.gateway.errors import ProcessorUnavailable
 from services.gateway.operations import schemas
 from services.gateway.operations.commands.calling import InProgress, find_out
@@ -53,6 +54,14 @@ from services.gateway.resilience import BulkheadFullError
 
 log = get_logger("gateway.commands")
 
+type FindChargeable = Callable[[str, UUID, UUID], Awaitable[Chargeable | None]]
+"""Finds with what a saved payment method is charged, by tenant, customer and method; None where it is not there."""
+
+
+async def nothing_saved(tenant_id: str, customer_id: UUID, method_id: UUID) -> Chargeable | None:  # noqa: ARG001
+    """Find nothing: for a place in which nothing is saved."""
+    return None
+
 
 class Commands:
     """The decisions of the gateway about operations, over the processors of this place.
@@ -70,6 +79,7 @@ class Commands:
         patience: Patience,
         deadline_seconds: float,
         parked_after_retries: int,
+        chargeable: FindChargeable = nothing_saved,
         adopt: Callable[[Notice], Awaitable[Applied]],
         clock: Clock,
     ) -> None:
@@ -80,6 +90,7 @@ class Commands:
         self._deadline_seconds = deadline_seconds
         self._parked_after_retries = parked_after_retries
         self._clock = clock
+        self._chargeable = chargeable
         self._in_progress = InProgress()
         self._outcomes = Outcomes(store=store, patience=patience, adopt=adopt, clock=clock)
 
@@ -92,19 +103,33 @@ class Commands:
             Invalid: when the command is not one that anybody could carry out.
         """
         body = received.body
-        proposed = self._propose(received, Operation.AUTHORIZE)
-        await self._carry_out(
-            received,
-            msgspec.structs.replace(
-                proposed,
-                customer_ref=body.customer_ref,
-                payment_method=body.payment_method,
-                capture_method=body.capture_method,
-                return_url=body.return_url,
-                payment_method_type=body.payment_method_type.value,
-                billing_details=encode_billing_details(body.billing_details),
-            ),
+        proposed = msgspec.structs.replace(
+            self._propose(received, Operation.AUTHORIZE),
+            customer_ref=body.customer_ref,
+            payment_method=body.payment_method,
+            capture_method=body.capture_method,
+            return_url=body.return_url,
+            payment_method_type=body.payment_method_type.value,
+            billing_details=encode_billing_details(body.billing_details),
+            customer_id=body.customer_id,
+            saved_method_id=body.saved_method_id,
+            off_session=body.off_session,
         )
+        await self._carry_out(received, msgspec.structs.replace(proposed, **await self._saved(received)))
+
+    async def _saved(self, received: Received[AuthorizePayment]) -> dict[str, str]:
+        """Find what is charged of a saved payment method: at which account, under which references; nothing where it is gone."""
+        body = received.body
+        if body.saved_method_id is None or body.customer_id is None:
+            return {}
+        found = await self._chargeable(received.tenant_id, body.customer_id, body.saved_method_id)
+        if found is None:
+            return {}
+        return {
+            "processor": found.processor,
+            "payment_method": found.method_ref,
+            "processor_customer": found.customer_ref,
+        }
 
     async def capture(self, received: Received[CapturePayment]) -> None:
         """Take the held funds of a payment, all or a part, once.
@@ -182,7 +207,9 @@ class Commands:
         if received.body.is_repeated and await self._repeat(received, requested):
             return
         # For what builds on an authorization this is a guess: the store knows which processor has the payment.
-        name = await self._processors.choose(tenant_id=requested.tenant_id, currency=requested.currency)
+        name = requested.processor or await self._processors.choose(
+            tenant_id=requested.tenant_id, currency=requested.currency
+        )
         proposed = msgspec.structs.replace(requested, processor=name)
         if not self._is_available(name, retries=received.attempt):
             await self._open_for_later(proposed, command_id=received.id, after=self._patience.pause)

@@ -7,7 +7,17 @@ from uuid import UUID
 
 from libs.common.contracts.gateway_methods import PaymentMethodType, decode_billing_details
 from services.gateway.operations.domain.attempts import Attempt
-from services.gateway.processors.port import Authorize, Capture, Finding, Operation, Processor, Refund, Void
+from services.gateway.processors.port import (
+    Authorize,
+    Capture,
+    Declined,
+    DeclineReason,
+    Finding,
+    Operation,
+    Processor,
+    Refund,
+    Void,
+)
 
 
 class InProgress:
@@ -33,6 +43,11 @@ class InProgress:
 
 async def find_out(processor: Processor, attempt: Attempt, *, may_call: bool, timeout_seconds: float) -> Finding:
     """Call the processor for an attempt, under its key; where another call could do it twice, read its records."""
+    if attempt.is_method_gone:
+        # Nothing else may be charged in its stead, and no processor was ever called.
+        return Declined(
+            reason=DeclineReason.PAYMENT_METHOD_DETACHED, detail="The saved payment method is detached.", calls=0
+        )
     request = _request(attempt, timeout_seconds=timeout_seconds)
     if not may_call:
         return await processor.look_up(request)
@@ -60,6 +75,8 @@ def _request(attempt: Attempt, *, timeout_seconds: float) -> Authorize | Capture
                 return_url=attempt.return_url,
                 payment_method_type=PaymentMethodType(attempt.payment_method_type),
                 billing_details=decode_billing_details(attempt.billing_details),
+                processor_customer=attempt.processor_customer,
+                off_session=attempt.off_session,
             )
         case Operation.CAPTURE:
             return Capture(**common, gateway_ref=attempt.gateway_ref)

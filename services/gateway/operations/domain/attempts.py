@@ -92,6 +92,14 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """How the customer pays: card, pix, boleto."""
     billing_details: str = ""
     """Who pays, as JSON; empty where the payment method type does not need it."""
+    customer_id: UUID | None = None
+    """The api's customer, where the payment is one's."""
+    saved_method_id: UUID | None = None
+    """The saved payment method that is charged; None: `payment_method` is a token, or empty."""
+    processor_customer: str = ""
+    """The processor's reference of the customer who has the saved payment method; empty: it was not there."""
+    off_session: bool = False
+    """Whether the customer is not there to prove anything."""
     note: str = ""
     """The merchant's words about a refund, or why a payment is released: `abandoned`; else empty."""
     gateway_ref: str
@@ -154,6 +162,11 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     def known_ref(self) -> str:
         """The reference by which what became of it can be read from the processor; empty while there is none."""
         return "" if self.is_decided else self.result_ref
+
+    @property
+    def is_method_gone(self) -> bool:
+        """Whether a saved payment method was to be charged that was not there when this was written down."""
+        return self.saved_method_id is not None and not self.processor_customer
 
     def is_refusal_before(self, requested: "Attempt") -> bool:
         """Return whether this is a refused void although another one is requested: no answer to that one, which may never

@@ -42,7 +42,7 @@ attempt_of = reader_of(Attempt)
 """Reads an attempt from a row with `COLUMNS`."""
 
 
-_TYPES = {UUID: "uuid", int: "bigint", datetime: "timestamptz"}
+_TYPES = {UUID: "uuid", int: "bigint", bool: "boolean", datetime: "timestamptz"}
 
 
 def _arrays(names: Sequence[str], *, of: str = "attempts") -> str:

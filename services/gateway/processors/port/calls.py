@@ -54,6 +54,10 @@ class Authorize(ProcessorRequest, frozen=True, kw_only=True):
     """How the customer pays; what is not a card is paid later, and taken at once."""
     billing_details: BillingDetails | None = None
     """Who pays, where the payment method type needs to know."""
+    processor_customer: str = ""
+    """The processor's reference of the customer to whom the payment method belongs; empty: it is nobody's."""
+    off_session: bool = False
+    """Whether the customer is not there to prove anything."""
 
 
 class Capture(ProcessorRequest, frozen=True, kw_only=True):
@@ -94,6 +98,10 @@ class DeclineReason(StrEnum):
     ALREADY_REFUNDED = "already_refunded"
     DISPUTED = "disputed"
     AUTHENTICATION_FAILED = "authentication_failed"
+    AUTHENTICATION_REQUIRED = "authentication_required"
+    """The customer would have to prove who they are, and was not there."""
+    PAYMENT_METHOD_DETACHED = "payment_method_detached"
+    """The saved payment method is not there any more."""
     PAYMENT_EXPIRED = "payment_expired"
     """The customer did not pay a code or a slip in time. It may be paid in the last moment, and reported afterwards."""
     FRAUD_SUSPECTED = "fraud_suspected"

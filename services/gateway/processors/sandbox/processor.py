@@ -7,11 +7,14 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from libs.common.clock import Clock, SystemClock
+from libs.common.contracts.gateway_declines import DeclineCodes
 from services.gateway.processors.port import (
     Answer,
     Applied,
     Authorize,
     Capture,
+    Declined,
+    DeclineReason,
     Finding,
     Notice,
     NotTaken,
@@ -28,6 +31,7 @@ from services.gateway.processors.sandbox.book import Book, MemoryBook
 from services.gateway.processors.sandbox.cases import Trouble, case_of
 from services.gateway.processors.sandbox.notices import notice_of
 from services.gateway.processors.sandbox.nouns import Happening, SandboxPayment
+from services.gateway.processors.sandbox.vault import PROOF_EACH_TIME
 
 _LEASE = timedelta(seconds=30)
 """How long a process may take to report what has happened to a payment before another one does."""
@@ -58,6 +62,12 @@ class SandboxProcessor:
 
     async def authorize(self, request: Authorize) -> Answer:
         """Hold nothing, and answer or not, by the amount."""
+        if request.off_session and request.payment_method.endswith(PROOF_EACH_TIME):
+            return Declined(
+                reason=DeclineReason.AUTHENTICATION_REQUIRED,
+                detail="The customer must prove who they are.",
+                codes=DeclineCodes(decline_code="authentication_required"),
+            )
         ref = self._ref_of(request)
         decide = partial(account.authorize, request=request, ref=ref, now=self._clock.now(), later=self._later)
         return await self._answer(Operation.AUTHORIZE, request, ref, decide)

@@ -34,7 +34,7 @@ _DECLINES = {
     "merchant_blacklist": DeclineReason.FRAUD_SUSPECTED,
     "stolen_card": DeclineReason.FRAUD_SUSPECTED,
     "lost_card": DeclineReason.FRAUD_SUSPECTED,
-    "authentication_required": DeclineReason.AUTHENTICATION_FAILED,
+    "authentication_required": DeclineReason.AUTHENTICATION_REQUIRED,
     "payment_intent_authentication_failure": DeclineReason.AUTHENTICATION_FAILED,
     "charge_expired_for_capture": DeclineReason.AUTHORIZATION_EXPIRED,
     "capture_charge_authorization_expired": DeclineReason.AUTHORIZATION_EXPIRED,

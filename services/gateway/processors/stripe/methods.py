@@ -10,7 +10,10 @@ def charged(request: Authorize, method: str) -> dict[str, Any]:
     """Name what is charged: `method` where it is a card. What is paid later can only be captured at once."""
     kind = request.payment_method_type
     if kind is PaymentMethodType.CARD:
-        return {"capture_method": "manual", "payment_method": method}
+        # A payment method of a customer is refused without them.
+        saved = {"customer": request.processor_customer} if request.processor_customer else {}
+        absent = {"off_session": True} if request.off_session else {}
+        return {"capture_method": "manual", "payment_method": method, **saved, **absent}
     details: dict[str, Any] = {"type": kind.value}
     payer = request.billing_details
     if payer is not None:

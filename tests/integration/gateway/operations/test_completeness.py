@@ -47,6 +47,8 @@ def full(kind: type[msgspec.Struct], fixed: dict[str, Any]) -> dict[str, Any]:
             values[field.name] = NOW + timedelta(minutes=number)
         elif field.type is int:
             values[field.name] = 1_000 + number
+        elif field.type is bool:
+            values[field.name] = True
         elif field.type is str:
             values[field.name] = f"{field.name}-{number}"
         else:

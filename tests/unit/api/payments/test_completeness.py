@@ -76,7 +76,8 @@ UNPUBLISHED_OF_REFUND = {
 }
 NOT_IN_FINGERPRINT: dict[str, str] = {}
 NOT_IN_EARLIER_FINGERPRINT = dict.fromkeys(
-    ("return_url", "payment_method_type", "billing_details"), "newer than version 0.1"
+    ("return_url", "payment_method_type", "billing_details", "customer_id", "saved_method_id", "off_session"),
+    "newer than version 0.1",
 )
 """Fields of a new intent that version 0.1 did not have; its fingerprints were made of the others."""
 
@@ -89,7 +90,13 @@ PAYER, OTHER_PAYER = (
 )
 OTHERS = {"next_action": OTHER_PIX, "billing_details": OTHER_PAYER}
 INTENT = filled(
-    PaymentIntent, currency="BRL", amount_minor=9300, next_action=PIX, billing_details=PAYER, is_voiding=False
+    PaymentIntent,
+    currency="BRL",
+    amount_minor=9300,
+    next_action=PIX,
+    billing_details=PAYER,
+    saved_method_id=None,
+    is_voiding=False,
 )
 REFUND = filled(Refund, currency="BRL")
 DISPUTE = filled(Dispute, currency="BRL")
