@@ -30,7 +30,7 @@ def customer_page(accounts: Accounts, clock: Clock) -> Callable[[web.Request], A
         intent = None if books is None else books.payment_intents.get(name) or books.setup_intents[name]
         if books is None or intent is None or intent["status"] != "requires_action":
             return _html("<p>There is nothing to confirm.</p>", status=404)
-        if request.query.get("payment_intent_client_secret") != intent["client_secret"]:
+        if request.query.get(f"{intent['object']}_client_secret") != intent["client_secret"]:
             return _html("<p>This address is not whole.</p>", status=403)
         if request.method == "GET":
             return _html(_HTML.format(what=escape(_what(intent))))

@@ -1,6 +1,7 @@
 """Setup intents: a customer's payment method is proven and saved, and nothing is charged (https://docs.stripe.com/api/setup_intents)."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from deploy.fake_stripe import customers, forms, methods
 from deploy.fake_stripe.books import Books, Object, new_id
@@ -130,7 +131,8 @@ def _use(books: Books, intent: Object, given: Any) -> None:
 def _confirm(books: Books, intent: Object) -> Object:
     card = CARDS[books.payment_methods[intent["payment_method"]]["_card"]]
     if card.is_3ds:
-        url = f"{books.pages}/redirect/authenticate/{intent['id']}"
+        named = {"setup_intent": intent["id"], "setup_intent_client_secret": intent["client_secret"]}
+        url = f"{books.pages}/redirect/authenticate/{intent['id']}?{urlencode(named)}"
         intent["status"] = "requires_action"
         intent["next_action"] = (
             {"type": "redirect_to_url", "redirect_to_url": {"url": url, "return_url": intent["_return_url"]}}

@@ -341,8 +341,8 @@ class World:
         return [f"{row['invariant']} {row['subject']}: {row['detail']}" for row in found]
 
 
-async def _no_secret(_: str, __: str) -> str:
-    return ""
+async def _no_way(_: str, __: str) -> tuple[str, str] | None:
+    return None
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:
@@ -374,7 +374,7 @@ async def open_world(servers: Servers) -> AsyncIterator[World]:
                 OperationConsumers(
                     world.gateway,
                     store=AttemptStore(databases["gateway"]),
-                    fetch_secret=_no_secret,
+                    fetch_way=_no_way,
                     concurrency=64,
                     clock=world.clock,
                 ).register,
