@@ -38,9 +38,21 @@ def require_key(headers: Headers, *, missing: str) -> str:
     Raises:
         HttpProblem: 400 when it is missing or malformed.
     """
-    header = headers.get("idempotency-key")
-    if not header:
+    key = given_key(headers) if headers.get(_HEADER) else None
+    if key is None:
         raise IdempotencyKeyMissing(missing)
+    return key
+
+
+def given_key(headers: Headers) -> str | None:
+    """Read the `Idempotency-Key` where it may be left out; None when it is.
+
+    Raises:
+        HttpProblem: 400 when it is malformed, also when it is empty; 422 with a card number in it.
+    """
+    header = headers.get(_HEADER)
+    if header is None:
+        return None
     key = normalise_key(header)
     if key is None:
         raise IdempotencyKeyInvalid
@@ -56,13 +68,12 @@ def keyed(idempotency: Idempotency, ask: Ask) -> Ask:
         call = at_hand.get()
         if call is None or not isinstance(call.caller, Caller) or not call.changes(message):
             return await ask(message)
-        header = call.request.headers.get(_HEADER)
-        if header is None or (isinstance(message, PostEntries | ProposeEntries) and message.key):
+        if isinstance(message, PostEntries | ProposeEntries) and message.key:
             # Those two are deduplicated by the ledger, which keeps their keys for ever.
             return await ask(message)
-        key = normalise_key(header)
+        key = given_key(call.request.headers)
         if key is None:
-            raise IdempotencyKeyInvalid
+            return await ask(message)
         claim = idempotency.claim(
             tenant_id=call.caller.tenant_id,
             operation=_operation(call.request),

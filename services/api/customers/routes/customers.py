@@ -25,7 +25,7 @@ from services.api.http.controllers import Resource, audit_action, operation
 from services.api.http.parameters import AnyRequest, Query, QueryParameter, next_link, path_id
 from services.api.http.rendering import json_answer
 from services.api.idempotency import Answer, Claim, Idempotency
-from services.api.idempotency.requests import given_answer, require_key
+from services.api.idempotency.requests import given_answer, given_key, require_key
 
 CUSTOMERS, CUSTOMERS_MAX = 50, 200
 _WRITE, _READ = "payments:write", "payments:read"
@@ -34,11 +34,9 @@ _LIST_QUERY = (
     QueryParameter(
         name="reference",
         description="Exactly this reference.",
-        shape={"type": "string", "minLength": 1, "maxLength": 128},
+        shape={"type": "string", "maxLength": 128},
     ),
-    QueryParameter(
-        name="email", description="Exactly this address.", shape={"type": "string", "minLength": 3, "maxLength": 254}
-    ),
+    QueryParameter(name="email", description="Exactly this address.", shape={"type": "string", "maxLength": 254}),
     QueryParameter(
         name="limit",
         description="Customers at most.",
@@ -112,7 +110,9 @@ class CustomerRoutes(Resource):
         page = await queries.page(
             self.database,
             caller.tenant_id,
-            CustomerFilter(reference=query.text("reference", length_max=128), email=query.text("email")),
+            CustomerFilter(
+                reference=query.text("reference", length_max=128), email=query.text("email", length_max=254)
+            ),
             limit=query.integer("limit", default=CUSTOMERS, at_least=1, at_most=CUSTOMERS_MAX),
             cursor=query.cursor(),
         )
@@ -165,9 +165,10 @@ class CustomerRoutes(Resource):
     def _claim(
         self, caller: Caller, request: AnyRequest, raw: bytes, *, operation: str, is_required: bool = False
     ) -> Claim | None:
-        if not is_required and request.headers.get("idempotency-key") is None:
+        headers = request.headers
+        key = require_key(headers, missing="Missing Idempotency-Key") if is_required else given_key(headers)
+        if key is None:
             return None
-        key = require_key(request.headers, missing="Missing Idempotency-Key")
         return self.idempotency.claim(tenant_id=caller.tenant_id, operation=operation, key=key, body=raw)
 
     async def _keyed(self, claim: Claim | None, first: Callable[[], Awaitable[Answer | None]]) -> Response[Any]:
