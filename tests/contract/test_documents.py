@@ -72,3 +72,14 @@ def test_what_operations_share_is_written_once() -> None:
                 text = json.dumps(part, sort_keys=True)
                 assert text not in texts, f"{method} {path} repeats a part of {texts[text]}"
                 texts[text] = f"{method} {path}"
+
+
+def test_parameters_of_a_path_stand_in_its_order() -> None:
+    document = json.loads((ROOT / "docs" / "api" / "openapi.json").read_text())
+    shared = document["components"]["parameters"]
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            given = operation.get("parameters", ())
+            parameters = [shared[p["$ref"].rpartition("/")[2]] if "$ref" in p else p for p in given]
+            named = ["{" + parameter["name"] + "}" for parameter in parameters if parameter["in"] == "path"]
+            assert named == sorted(named, key=path.index), path

@@ -149,6 +149,7 @@ _HEADERS: dict[str, Any] = {
 _TAGS = (
     Tag(name="identity", description="Who you are."),
     Tag(name="payment intents", description="Being paid."),
+    Tag(name="customers", description="Who pays more than once, and the payment methods that they saved."),
     Tag(name="ledger", description="The books."),
     Tag(name="journal", description="Entries that people make, alone or in pairs of maker and checker."),
     Tag(name="reports", description="What the books add up to."),
@@ -196,11 +197,11 @@ def document(resources: Sequence[type[Resource]]) -> dict[str, Any]:
     spec["components"]["responses"] = {
         name: _refusal(kinds[0].status, kinds, schema_of[id(Problem)]) for name, kinds in _BEFORE_ROUTING.items()
     }
-    for path in spec["paths"].values():
-        for operation in path.values():
+    for path, operations in spec["paths"].items():
+        for operation in operations.values():
             declaration = declared.get(operation["operationId"])
             if declaration is not None:
-                _complete(operation, declaration, schema_of)
+                _complete(operation, declaration, schema_of, path=path)
             for name, kinds in _BEFORE_ROUTING.items():
                 reference = {"$ref": f"#/components/responses/{name}"}
                 operation["responses"].setdefault(str(kinds[0].status), reference)
@@ -214,12 +215,14 @@ def document(resources: Sequence[type[Resource]]) -> dict[str, Any]:
     return spec
 
 
-def _complete(operation: dict[str, Any], declaration: Declaration, schema_of: dict[int, Any]) -> None:
-    for parameter in operation.get("parameters", []):
+def _complete(operation: dict[str, Any], declaration: Declaration, schema_of: dict[int, Any], *, path: str) -> None:
+    # Litestar names what stands in the path in the order of a set, which is another one in each process.
+    in_order = sorted(operation.get("parameters", []), key=lambda parameter: path.find(f"{{{parameter['name']}}}"))
+    for parameter in in_order:
         if parameter["in"] == "path":
             shapes = {known.name: known.shape for known in declaration.path_parameters}
             parameter["schema"] = shapes.get(parameter["name"], {"type": "string", "format": "uuid"})
-    operation["parameters"] = [*operation.get("parameters", []), *_parameters(declaration)]
+    operation["parameters"] = [*in_order, *_parameters(declaration)]
     if declaration.body is not None:
         operation["requestBody"] = {
             "required": not (declaration.body_optional or declaration.body is NoMembers),
