@@ -21,6 +21,10 @@ NOT_CONTENT = {
     "capture_method": "of the first command; the processor never sees it",
     "payment_method_type": "of the first command; the processor gets nothing else under its key",
     "billing_details": "of the first command; the processor gets nothing else under its key",
+    "customer_id": "of the first command; the processor gets nothing else under its key",
+    "saved_method_id": "of the first command; the processor gets nothing else under its key",
+    "processor_customer": "of the first command; the processor gets nothing else under its key",
+    "off_session": "of the first command; the processor gets nothing else under its key",
     "note": "of the first command; the processor gets nothing else under its key",
     "created_at": "ours",
     "asked_at": "ours",
@@ -32,7 +36,7 @@ NOT_CONTENT = {
 IMMUTABLE = (
     *("tenant_id", "id", "payment_intent_id", "refund_id", "operation", "processor", "currency", "customer_ref"),
     *("payment_method", "return_url", "capture_method", "payment_method_type", "billing_details", "note", "created_at"),
-    *("correlation_id", "traceparent"),
+    *("correlation_id", "traceparent", "customer_id", "saved_method_id", "processor_customer", "off_session"),
 )
 """Written when an attempt is opened, and never again."""
 
