@@ -126,7 +126,10 @@ class StripeAccounts:
         """
         if kind_of(name) is not ProcessorKind.STRIPE:
             return None
-        return await (await self.reader(name)).customer_way(payment_ref)
+        account = await self._account(name)
+        # Somebody waits for it: not in the line of the statement.
+        turn = partial(saving_turn, self.guard(name, is_live=account.is_live), name)
+        return await StripeReader(self._connections.client(account), turn).customer_way(payment_ref)
 
     async def object(self, name: str, kind: str, reference: str) -> dict[str, Any] | None:
         """Read an object of an account in the pinned version; None where the account has none of it.

@@ -61,6 +61,8 @@ def is_of_another_payment(authorization: Attempt, gateway_ref: str) -> bool:
 class Closing(msgspec.Struct, frozen=True, kw_only=True):
     """How far it is to cancel a declined payment, so that nobody pays it after all."""
 
+    is_requested: bool = False
+    """Whether it was ever to be cancelled."""
     is_known: bool = False
     """Whether it is, or was, to be cancelled, and no person has to do it: a hold of it is released."""
     is_done: bool = False
@@ -71,6 +73,7 @@ def closing_of(attempts: Iterable[Attempt], gateway_ref: str) -> Closing:
     """Return how far it is to cancel the payment of a reference."""
     closings = [a for a in attempts if a.operation is Operation.CLOSE and a.gateway_ref == gateway_ref]
     return Closing(
+        is_requested=bool(closings),
         is_known=not all(is_left_open(attempt) for attempt in closings),
         is_done=any(attempt.status is AttemptStatus.APPROVED for attempt in closings),
     )

@@ -183,6 +183,8 @@ async def disk_full(rig: Rig) -> AsyncIterator[None]:
 
 async def _move(rig: Rig, tablespace: str) -> None:
     for table in TABLES:
+        # Without the room that deleted rows have left: a full disk would be noticed only once that is used up.
+        await rig.admin.execute(f"VACUUM FULL {table}")
         await rig.admin.execute(f"ALTER TABLE {table} SET TABLESPACE {tablespace}")
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 from deploy.fake_stripe import Fault, FaultKind, balance, payouts
 from libs.common.messaging.resend import Window
 from services.gateway.movements import AccountOpening, resend
-from services.gateway.processors.port.reading import Held, StatementReader
+from services.gateway.processors.port.reading import Held, StatementMovement, StatementReader
 from tests.support.statement import Merchant, processor_accounts
 
 
@@ -176,7 +176,11 @@ async def test_two_processes_open_an_account_once(merchant: Merchant) -> None:
     await added(merchant)
     account = (await merchant.account(),) * 4
     opening = AccountOpening(merchant.charging, merchant.recording, clock=merchant.clock)
-    await asyncio.gather(*(opening.attempt(merchant.reader, each, renew=kept) for each in account))
+
+    async def as_read(moved: Sequence[StatementMovement]) -> Sequence[StatementMovement]:
+        return moved
+
+    await asyncio.gather(*(opening.attempt(merchant.reader, each, renew=kept, named=as_read) for each in account))
     assert await openings(merchant) == [("BRL", 0, 30_000)]
     await in_balance(merchant)
 
@@ -195,6 +199,26 @@ async def test_balance_that_cannot_be_read_keeps_no_movement_waiting(merchant: M
     assert [
         row["kind"] for row in await merchant.charging.fetch("SELECT kind FROM processor_movements WHERE is_booked")
     ]
+
+
+async def test_unknown_currency_holds_up_nothing_but_the_opening_balance(merchant: Merchant) -> None:
+    earlier(merchant)
+    for moved in merchant.books.balance_transactions.values():
+        moved["currency"] = "usdc"
+    await added(merchant)
+    await merchant.pay(1_000)
+    await merchant.read()
+    assert await openings(merchant) == []
+    for since, failures in [
+        (row["since"], row["failures"])
+        for row in await merchant.charging.fetch("SELECT since, failures FROM processor_readings")
+    ]:
+        assert (since, failures) == (None, 0)
+    merchant.advance(minutes=2)
+    await merchant.pay(2_000)
+    await merchant.read()
+    booked = await merchant.charging.fetch("SELECT 1 FROM processor_movements WHERE is_booked AND kind = 'charge'")
+    assert len(booked) == 2
 
 
 async def test_payout_that_left_before_does_not_arrive_in_the_books(merchant: Merchant) -> None:

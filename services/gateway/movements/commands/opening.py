@@ -17,12 +17,17 @@ from services.gateway.movements import schemas
 from services.gateway.movements.commands.recording import StatementRecording
 from services.gateway.movements.domain import DEEP_MAX, Standing, StatementAccount, openings
 from services.gateway.movements.sql import openings as sql
-from services.gateway.processors.port.reading import Held, StatementReader
+from services.gateway.processors.port.reading import Held, StatementMovement, StatementReader
 
 log = get_logger("gateway.opening")
 
 _PAGES_MAX = 50
 """Pages that are read before and after the balance: 5,000 movements; where there are more, it is tried later."""
+
+type Renew = Callable[[], Awaitable[None]]
+"""Keeps a list that is being read."""
+type Name = Callable[[Sequence[StatementMovement]], Awaitable[Sequence[StatementMovement]]]
+"""Names the payments of movements that only the processor knows."""
 
 
 class _NotTheSame(Exception):
@@ -37,12 +42,11 @@ class AccountOpening:
         self._recording = recording
         self._clock = clock
 
-    async def attempt(
-        self, reader: StatementReader, account: StatementAccount, *, renew: Callable[[], Awaitable[None]]
-    ) -> None:
-        """Try once; `renew` keeps the list before each call. What goes wrong at the processor only postpones it."""
+    async def attempt(self, reader: StatementReader, account: StatementAccount, *, renew: Renew, named: Name) -> None:
+        """Try once; `renew` keeps the list before each call, `named` finds the payments that only the processor knows. What
+        goes wrong at the processor only postpones it."""
         try:
-            outcome = await self._attempt(reader, account, renew)
+            outcome = await self._attempt(reader, account, renew, named)
         except ProcessorUnavailable as fault:
             outcome = "unreadable"
             log.warning("opening.not_read", account=account.account_id, reason=fault.detail)
@@ -52,24 +56,20 @@ class AccountOpening:
         """Show how many accounts wait."""
         metrics.OPENINGS_DUE.set(await sql.due(self._database))
 
-    async def _attempt(
-        self, reader: StatementReader, account: StatementAccount, renew: Callable[[], Awaitable[None]]
-    ) -> str:
-        if not await self._caught_up(reader, account, renew):
+    async def _attempt(self, reader: StatementReader, account: StatementAccount, renew: Renew, named: Name) -> str:
+        if not await self._caught_up(reader, account, renew, named):
             return "busy"
         before = await sql.standing(self._database, account)
         await renew()
         held = await reader.balance()
-        if not await self._caught_up(reader, account, renew):
+        if not await self._caught_up(reader, account, renew, named):
             return "busy"
         try:
             return "opened" if await self._open(account, held, before) else "opened_before"
         except _NotTheSame:
             return "busy"
 
-    async def _caught_up(
-        self, reader: StatementReader, account: StatementAccount, renew: Callable[[], Awaitable[None]]
-    ) -> bool:
+    async def _caught_up(self, reader: StatementReader, account: StatementAccount, renew: Renew, named: Name) -> bool:
         """Read whatever may be new or changed; returns False where that is too much, or cannot all be understood."""
         since = await sql.unsettled_since(self._database, account, now=self._clock.now())
         cursor = ""
@@ -78,7 +78,7 @@ class AccountOpening:
             page = await reader.movements(since=since or account.known_at - DEEP_MAX, cursor=cursor)
             if page.unreadable:
                 return False
-            await self._recording.movements(account, page.items)
+            await self._recording.movements(account, await named(page.items))
             cursor = page.next_cursor
             if not cursor:
                 return True

@@ -123,7 +123,12 @@ class StatementReading:
                 metrics.STATEMENT_UNREADABLE.labels(reading.list).inc(len(moved.unreadable))
                 await self._recording.movements(account, await self._named(reader, reading, account, moved.items))
                 if account.opening_due and not moved.next_cursor:
-                    await self._opening.attempt(reader, account, renew=partial(self._renew, reading))
+                    await self._opening.attempt(
+                        reader,
+                        account,
+                        renew=partial(self._renew, reading),
+                        named=partial(self._named, reader, reading, account),
+                    )
                 return moved.next_cursor
             case ListKind.PAYOUTS:
                 paid_out = await reader.payouts(**place)

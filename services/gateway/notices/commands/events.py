@@ -14,6 +14,7 @@ from libs.common.contracts.gateway import ProcessorFeeCharged
 from libs.common.errors import Transient
 from libs.common.ids import derived_id
 from libs.common.messaging import Publication
+from libs.common.money import UnsupportedCurrency
 from libs.common.observability.correlation import Correlation, correlated
 from libs.common.observability.logging import get_logger
 from services.gateway import metrics
@@ -60,7 +61,7 @@ _CRASH_TRIES_MAX = 3
 """How often an event is tried that met an error which nothing here expects."""
 _UNREADABLE = (
     *(LookupError, TypeError, ValueError, AttributeError, ArithmeticError, AssertionError, RecursionError),
-    UnsupportedAmount,
+    *(UnsupportedAmount, UnsupportedCurrency),
 )
 """What reading an event raises whose shape is another than the pinned version of the API promises."""
 

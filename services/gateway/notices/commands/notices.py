@@ -354,7 +354,7 @@ class _Change:
         held, closing = self._authorization, self._closing(notice)
         # What has expired unpaid may have been paid in the last moment, and what was declined in another way before it was
         # cancelled: the money is there, and is adopted.
-        may_be_paid = held.reason == DeclineReason.PAYMENT_EXPIRED or (closing.is_known and not closing.is_done)
+        may_be_paid = held.reason == DeclineReason.PAYMENT_EXPIRED or (closing.is_requested and not closing.is_done)
         is_paid_late = held.status is AttemptStatus.DECLINED and may_be_paid and isinstance(notice, CapturedNotice)
         if held.is_decided and not is_paid_late:
             # A hold of what is being cancelled is released by that.

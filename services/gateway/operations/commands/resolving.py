@@ -21,6 +21,7 @@ from services.gateway.operations.domain.resolution import (
     Word,
     check_beside,
     check_open,
+    check_taken,
     check_word,
     decide,
     known_word,
@@ -138,6 +139,7 @@ class Resolving:
         now = self._clock.now()
         outcome = decide(locked, resolution, finding, is_certain=self._patience.is_certain(locked, now=now), now=now)
         check_beside(locked, resolution.word, others)
+        check_taken(outcome, others)
         if isinstance(outcome, Approved):
             made, following = approved(locked, outcome), None
         else:

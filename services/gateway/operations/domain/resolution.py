@@ -127,8 +127,6 @@ def decide(
             raise Conflict("the processor does not show it, and the last call could still arrive: repeat this later")
         case Declined() | Absent() if done:
             raise Conflict("the processor shows that it was not carried out: declined")
-        case Declined() if finding.taken is not None:
-            raise Conflict("the processor shows that it was captured: resend its event from there, which books it")
         case Declined():
             return finding
         case Absent():
@@ -151,6 +149,18 @@ def check_beside(attempt: Attempt, word: Word, others: list[Attempt]) -> None:
     for other in others:
         if other.operation in excluded and other.status is AttemptStatus.APPROVED:
             raise Conflict(f"the {other.operation} of the payment was carried out: attempt {other.id}")
+
+
+def check_taken(outcome: Approved | Declined, others: list[Attempt]) -> None:
+    """See that funds that were taken instead of released are known to be.
+
+    Raises:
+        Conflict: while they are not.
+    """
+    if not isinstance(outcome, Declined) or outcome.taken is None:
+        return
+    if not any(each.operation is Operation.CAPTURE and each.status is AttemptStatus.APPROVED for each in others):
+        raise Conflict("the processor shows that it was captured: resend its event from there, which books it")
 
 
 def _unread(

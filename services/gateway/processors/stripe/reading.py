@@ -11,6 +11,7 @@ import aiohttp
 import stripe
 
 from libs.common.ids import parse_id
+from libs.common.money import UnsupportedCurrency
 from libs.common.observability.logging import get_logger
 from services.gateway.errors import ProcessorUnavailable
 from services.gateway.processors.port.reading import Held, StatementMovement, StatementPage, StatementPayout
@@ -25,7 +26,10 @@ _PAGE_MAX = 100
 _PAGE_SECONDS = 20.0
 """How long a page may take; nobody waits for it."""
 _MOVEMENTS = "/v1/balance_transactions"
-_UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, UnsupportedAmount)
+_UNREADABLE = (
+    *(LookupError, TypeError, ValueError, AttributeError, ArithmeticError),
+    *(UnsupportedAmount, UnsupportedCurrency),
+)
 """What reading an object raises whose shape is another than the pinned version of the API promises."""
 
 type _Object = dict[str, Any]
@@ -80,7 +84,12 @@ class StripeReader:
 
     async def balance(self) -> dict[str, Held]:
         """Read what the account has, by currency."""
-        return balance_of(await self._get("/v1/balance", {}))
+        found = await self._get("/v1/balance", {})
+        try:
+            return balance_of(found)
+        except _UNREADABLE as fault:
+            # A currency that we do not know, perhaps: whoever reads it goes on without it, and tries again.
+            raise ProcessorUnavailable("/v1/balance has another shape than was promised") from fault
 
     async def disputes(self, *, since: datetime, cursor: str = "") -> StatementPage[_Object]:
         """Read the disputes that were opened since an instant."""

@@ -193,15 +193,19 @@ def redirect_address(intent: StripeObject) -> str:
 def public_address(url: str) -> str:
     """Leave the client secret out of an address of Stripe's: whoever has it can act for the customer.
 
-    What is left names the page and does not open it.
+    What is left names the page and does not open it; empty where its path has a secret.
     """
-    query = urlsplit(url).query
-    if _SENSITIVE not in query:
+    if _SENSITIVE not in url.lower():
         return url
+    parts = urlsplit(url)
+    if _SENSITIVE in parts.path.lower():
+        return ""
     kept = [
-        (name, value) for name, value in parse_qsl(query, keep_blank_values=True) if _SENSITIVE not in f"{name}={value}"
+        (name, value)
+        for name, value in parse_qsl(parts.query, keep_blank_values=True)
+        if _SENSITIVE not in f"{name}={value}".lower()
     ]
-    return urlsplit(url)._replace(query=urlencode(kept), fragment="").geturl()
+    return parts._replace(query=urlencode(kept), fragment="").geturl()
 
 
 def declined(intent: StripeObject) -> Declined:

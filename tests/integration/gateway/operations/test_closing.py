@@ -136,6 +136,13 @@ async def test_what_cannot_be_cancelled_is_cancelled_again_for_a_week(
     ref = await reference(gateway, intent)
     assert await place.notices.apply(Telling(place, intent, ref).of(AuthorizedNotice)) is Applied.CONTRADICTS
     assert [contract.rpartition(":")[2] for contract, _ in await gateway.published(intent)] == ["payment.declined"]
+    # But money that was captured is there.
+    assert await place.notices.apply(Telling(place, intent, ref).captured(9_000)) is Applied.APPLIED
+    assert [contract.rpartition(":")[2] for contract, _ in await gateway.published(intent)] == [
+        "payment.declined",
+        "payment.authorized",
+        "payment.captured",
+    ]
 
 
 @pytest.mark.parametrize("order", ["notice first", "call first", "call alone"])

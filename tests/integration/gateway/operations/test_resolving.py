@@ -12,8 +12,9 @@ from libs.common.db import Database
 from libs.common.errors import Conflict, Invalid, NotFound
 from libs.common.ids import new_id
 from services.gateway.app import resolve
+from services.gateway.notices import Notices, NoticeStore
 from services.gateway.operations import AttemptStatus
-from services.gateway.processors.port import DeclineReason, Operation
+from services.gateway.processors.port import Applied, CapturedNotice, DeclineReason, Operation
 from services.gateway.settings import Settings, StripeSettings
 from tests.support.databases import TestDatabase
 from tests.support.gateway_process import PATIENCE
@@ -129,14 +130,33 @@ async def test_declined_authorization_is_cancelled_where_its_reference_is_known(
     assert await operator.published(attempt) == ["payment.declined"]
 
 
-async def test_closing_that_finds_the_payment_taken_is_left_to_its_event(operator: Operator) -> None:
-    attempt = await operator.left(Operation.CLOSE, is_done=False)
+@pytest.mark.parametrize("operation", [Operation.VOID, Operation.EXPIRE, Operation.CLOSE])
+async def test_what_was_taken_instead_is_declined_once_that_is_booked(operator: Operator, operation: Operation) -> None:
+    attempt = await operator.left(operation, is_done=False)
     intent = operator.place.books.payment_intents[attempt.gateway_ref]
     intent |= {"status": "succeeded", "amount_received": 15_050}
     for word in ("declined", "released"):
         with pytest.raises(Conflict):
             await operator.resolve(attempt, word, "--unread")
     assert unchanged(attempt, await operator.now(attempt))
+    taken = CapturedNotice(
+        tenant_id=attempt.tenant_id,
+        payment_intent_id=attempt.payment_intent_id,
+        processor=attempt.processor,
+        gateway_ref=attempt.gateway_ref,
+        happened_at=operator.clock.now(),
+        amount_minor=15_050,
+    )
+    notices = Notices(store=NoticeStore(operator.database), clock=operator.clock)
+    assert await notices.apply(taken) is Applied.APPLIED
+    await operator.resolve(attempt, "declined")
+    now = await operator.now(attempt)
+    assert (now.status, now.reason, now.expires_at) == (
+        AttemptStatus.DECLINED,
+        DeclineReason.ALREADY_CAPTURED,
+        None,
+    )
+    assert "payment.captured" in await operator.published(attempt)
 
 
 async def test_reading_wins_over_unread_and_over_other_references(operator: Operator) -> None:

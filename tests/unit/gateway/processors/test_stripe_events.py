@@ -117,6 +117,9 @@ SECRET = "pi_1_secret_Xy9"
         ),
         (f"https://hooks.stripe.com/a?client_secret={SECRET}#b", "https://hooks.stripe.com/a"),
         (f"https://hooks.stripe.com/a?token={SECRET}&x=1", "https://hooks.stripe.com/a?x=1"),
+        (f"https://hooks.stripe.com/a?client_SECRET={SECRET}&x=1", "https://hooks.stripe.com/a?x=1"),
+        (f"https://hooks.stripe.com/a#client_secret={SECRET}", "https://hooks.stripe.com/a"),
+        (f"https://hooks.stripe.com/a/{SECRET}?x=1", ""),
         ("https://bank.example/3ds?x=%2F&y#z", "https://bank.example/3ds?x=%2F&y#z"),
     ],
 )

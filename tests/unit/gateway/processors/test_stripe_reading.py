@@ -39,6 +39,14 @@ async def test_an_answer_that_is_another_object_is_no_answer(body: str) -> None:
             await reader.movement("txn_1")
 
 
+@pytest.mark.parametrize("currency", ["usdc", "iqd", ""])
+async def test_balance_that_is_not_understood_is_no_answer(currency: str) -> None:
+    held = '[{"currency":"' + currency + '","amount":1}]'
+    async with answering('{"object":"balance","available":' + held + ',"pending":[]}') as reader:
+        with pytest.raises(ProcessorUnavailable):
+            await reader.balance()
+
+
 async def test_the_object_that_was_named_is_read() -> None:
     async with answering('{"id":"po_1"}') as reader:
         assert await reader.object("payout", "po_1") == {"id": "po_1"}
