@@ -254,9 +254,13 @@ class Commands:
         if opened is None or opened.attempt.asked_at is None:
             # Decided, or in the table and never called: the resolver's claim commits that the call is made, before it is.
             return
-        attempt = opened.attempt if opened.is_new else await self._store.count_call(opened.attempt, now=now)
-        if attempt is not None:
-            await self._find_out(attempt, self._processors)
+        attempt = opened.attempt
+        if not opened.is_new:
+            counted = await self._store.count_call(attempt, now=now)
+            if counted is None:
+                return
+            attempt = await self._as_it_stands(counted)
+        await self._find_out(attempt, self._processors)
 
     async def _open_for_later(self, requested: Attempt, *, command_id: UUID, after: timedelta) -> None:
         """Write an attempt down whose processor is not called yet; the resolver calls."""
@@ -348,9 +352,22 @@ class Commands:
                 # Its lease is renewed while it waits for its place, too.
                 with self._in_progress.holding(attempt):
                     async with self._resolvers.place(attempt.processor):
-                        await self._find_out(attempt, self._resolvers)
+                        await self._find_out(await self._as_it_stands(attempt), self._resolvers)
             except BulkheadFullError:
                 await self._outcomes.learn(attempt, NotTaken(reason=NotTakenReason.TOO_MANY_CALLS, calls=0))
+
+    async def _as_it_stands(self, attempt: Attempt) -> Attempt:
+        """Return an attempt whose call has been counted, without its saved payment method where that was detached meanwhile.
+
+        Where another call may have been carried out, it stays as it is: what became of that one is found out.
+        """
+        method, customer = attempt.saved_method_id, attempt.customer_id
+        is_first = attempt.status is AttemptStatus.PENDING and attempt.in_doubt <= 1
+        if attempt.operation is not Operation.AUTHORIZE or not is_first or method is None or customer is None:
+            return attempt
+        if await self._chargeable(attempt.tenant_id, customer, method) is not None:
+            return attempt
+        return msgspec.structs.replace(attempt, processor_customer="")
 
     async def _find_out(self, attempt: Attempt, processors: Processors) -> None:
         """Call the processor about an attempt, or read its records once another call could do it twice, and record the answer."""

@@ -44,7 +44,7 @@ class InProgress:
 async def find_out(processor: Processor, attempt: Attempt, *, may_call: bool, timeout_seconds: float) -> Finding:
     """Call the processor for an attempt, under its key; where another call could do it twice, read its records."""
     if attempt.is_method_gone:
-        # Nothing else may be charged in its stead, and no processor was ever called.
+        # Nothing else may be charged in its stead, and no processor has taken a call about it.
         return Declined(
             reason=DeclineReason.PAYMENT_METHOD_DETACHED, detail="The saved payment method is detached.", calls=0
         )

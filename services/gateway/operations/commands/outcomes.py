@@ -22,6 +22,7 @@ from services.gateway.processors.port import (
     Approved,
     CapturedNotice,
     Declined,
+    DeclineReason,
     Finding,
     Notice,
     NotTaken,
@@ -55,6 +56,9 @@ class Outcomes:
         The call was counted as in doubt before it was made; an answer that it was certainly not taken takes it back.
         """
         match answer:
+            case Declined(reason=DeclineReason.PAYMENT_METHOD_DETACHED, calls=0):
+                # Nobody was called: where another call has been counted meanwhile, its outcome is awaited.
+                await self._decide(attempt, answer, over=_PENDING, in_doubt_max=attempt.in_doubt)
             case Approved() | Declined():
                 await self._decide(attempt, answer)
             case Absent() if self._patience.is_certain(attempt, now=self._clock.now()):

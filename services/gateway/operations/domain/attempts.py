@@ -165,7 +165,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_method_gone(self) -> bool:
-        """Whether a saved payment method was to be charged that was not there when this was written down."""
+        """Whether a saved payment method was to be charged that was not there when it was last looked for."""
         return self.saved_method_id is not None and not self.processor_customer
 
     def is_refusal_before(self, requested: "Attempt") -> bool:

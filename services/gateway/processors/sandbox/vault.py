@@ -31,12 +31,7 @@ class SandboxVault:
         """Save the card of a token, at once, or refuse it."""
         ref = f"sandbox_seti_{request.setup_id}"
         if request.payment_method == _DECLINED:
-            return SetupState(
-                ref=ref,
-                status=SetupStatus.REQUIRES_PAYMENT_METHOD,
-                failure_code="generic_decline",
-                failure_message="Your card was declined.",
-            )
+            return _refused(ref)
         brand, last4 = _CARDS.get(request.payment_method, ("visa", "4242"))
         month, year = _EXPIRY
         method = KeptMethod(
@@ -51,7 +46,16 @@ class SandboxVault:
 
     async def read_setup(self, ref: str) -> SetupState:
         """Show what is not over yet: a card that was refused, in whose stead none can be entered."""
-        return SetupState(ref=ref, status=SetupStatus.REQUIRES_PAYMENT_METHOD)
+        return _refused(ref)
 
     async def detach(self, ref: str) -> None:
         """Forget nothing: nothing is kept."""
+
+
+def _refused(ref: str) -> SetupState:
+    return SetupState(
+        ref=ref,
+        status=SetupStatus.REQUIRES_PAYMENT_METHOD,
+        failure_code="generic_decline",
+        failure_message="Your card was declined.",
+    )
