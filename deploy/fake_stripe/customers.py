@@ -10,7 +10,12 @@ _TEXTS = ("description", "email", "name", "phone")
 
 
 def create(books: Books, params: dict[str, Any]) -> Object:
-    """Create a customer."""
+    """Create a customer.
+
+    Raises:
+        Refusal: for an address that is none.
+    """
+    _check_email(params)
     customer: Object = {
         "id": new_id("cus"),
         "object": "customer",
@@ -47,6 +52,7 @@ def create(books: Books, params: dict[str, Any]) -> Object:
 def update(books: Books, customer: Object, params: dict[str, Any]) -> Object:
     """Change a customer; an empty text takes one away."""
     _living(customer)
+    _check_email(params)
     customer["metadata"] = forms.metadata(params, before=customer["metadata"])
     customer |= {name: params[name] or None for name in _TEXTS if name in params}
     books.record("customer.updated", customer)
@@ -124,6 +130,11 @@ def detach(books: Books, method: Object, _: dict[str, Any]) -> Object:
     method |= {"customer": None, "_is_used": True}
     books.record("payment_method.detached", method, previous={"customer": before})
     return method
+
+
+def _check_email(params: dict[str, Any]) -> None:
+    if (email := params.get("email")) and "@" not in email:
+        raise invalid(f"Invalid email address: {email}", param="email", code="email_invalid")
 
 
 def _living(customer: Object) -> None:

@@ -91,7 +91,7 @@ class MethodDetached(msgspec.Struct, frozen=True, kw_only=True):
     published_by=("api",),
     reply=Setup,
     example=_SETUP | {"name": "Ana Souza", "email": "ana@example.com", "currency": "BRL"},
-    timeout_seconds=12.0,
+    timeout_seconds=18.0,
 )
 class StartSetup(Message, frozen=True, kw_only=True):
     """Begin to save a payment method of a customer. Requested by the api; the same id again goes on with the same setup."""
@@ -160,7 +160,14 @@ class FindSavedMethod(Message, frozen=True, kw_only=True):
     """The payment method."""
 
 
-@request("customers.detach_method", owner="gateway", published_by=("api",), reply=MethodDetached, example=_METHOD)
+@request(
+    "customers.detach_method",
+    owner="gateway",
+    published_by=("api",),
+    reply=MethodDetached,
+    example=_METHOD,
+    timeout_seconds=14.0,
+)
 class DetachSavedMethod(Message, frozen=True, kw_only=True):
     """Charge a saved payment method no more, and let the processor forget it. Requested by the api; again is success."""
 

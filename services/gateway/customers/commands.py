@@ -147,8 +147,10 @@ class Saving:
         )
         if found is None:
             raise SavedMethodNotFound
-        await self._release(found)
-        return MethodDetached(id=found.id)
+        method, is_kept = found
+        if is_kept:
+            await self._release(method)
+        return MethodDetached(id=method.id)
 
     async def forget_due(self) -> None:
         """Let processors forget what is detached and who was deleted, where they have not yet."""
@@ -223,6 +225,9 @@ class Saving:
             ref = customer.customer_ref or await vault.find_customer(customer_id=customer.customer_id)
             if ref:
                 await vault.delete_customer(ref)
+            elif customer.deleted_at is None or self._clock.now() < customer.deleted_at + AGAIN_AFTER:
+                # A search may miss who was just made, and a setup may be making them yet: once more, when it is due again.
+                return
         except PlatformError as fault:
             log.warning("customer.not_forgotten", processor=customer.processor, reason=fault.detail)
             return

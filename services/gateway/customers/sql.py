@@ -112,13 +112,13 @@ SELECT m.processor, m.method_ref, c.customer_ref FROM saved_methods AS m
    AND c.customer_ref <> ''
 """)
 
-# The first time counts: again is success, and calls nobody a second time.
+# The first time counts: again is success, and calls nobody who has forgotten it.
 _DETACH = Statement(
     """
 UPDATE saved_methods
    SET release_at = CASE WHEN detached_at IS NULL THEN :release_at ELSE release_at END, detached_at = coalesce(detached_at, :at)
  WHERE id = :method_id AND tenant_id = :tenant_id AND customer_id = :customer_id
-RETURNING {columns}
+RETURNING {columns}, release_at IS NOT NULL AS is_kept
 """,
     columns=_METHOD,
 )
@@ -250,8 +250,11 @@ class CustomerStore:
 
     async def detach(
         self, tenant_id: str, customer_id: UUID, method_id: UUID, *, at: datetime, release_at: datetime
-    ) -> KnownMethod | None:
-        """Charge a method no more, and let the processor be called at `release_at`; None where there is none."""
+    ) -> tuple[KnownMethod, bool] | None:
+        """Charge a method no more, and let the processor be called at `release_at`; None where there is none.
+
+        Returns whether the processor still keeps it, too.
+        """
         async with self._database.transaction() as tx:
             row = await _DETACH.fetchrow(
                 tx,
@@ -261,7 +264,7 @@ class CustomerStore:
                 at=at,
                 release_at=release_at,
             )
-        return None if row is None else _method(row)
+        return None if row is None else (_method(row), bool(row["is_kept"]))
 
     async def claim_methods(self, *, now: datetime, again_at: datetime, limit: int) -> list[KnownMethod]:
         """Read detached methods that their processors are to forget; they are due again at `again_at`."""

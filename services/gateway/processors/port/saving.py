@@ -109,7 +109,11 @@ class Vault(Protocol):
     """
 
     async def create_customer(self, new: NewCustomer) -> str:
-        """Make a customer; returns the processor's reference."""
+        """Make a customer; returns the processor's reference.
+
+        Raises:
+            SetupRefused: when the processor refuses what the customer is called.
+        """
         ...
 
     async def find_customer(self, *, customer_id: UUID) -> str:

@@ -16,7 +16,7 @@ from services.gateway.processors.stripe.client import StripeAccount
 from services.gateway.processors.stripe.failures import MISSING, error_code, sentence
 
 _CALL_SECONDS = 4.0
-"""How long a call may take: who saves a payment method waits for two of them."""
+"""How long a call may take: who saves a payment method waits for three of them at most."""
 _STATUSES = {
     "requires_payment_method": SetupStatus.REQUIRES_PAYMENT_METHOD,
     # With a payment method that nobody has confirmed: the client library does both at once.
@@ -43,11 +43,20 @@ class StripeVault:
         self._turn = turn
 
     async def create_customer(self, new: NewCustomer) -> str:
-        """Make a customer, under its key."""
+        """Make a customer, under its key; where that was used under another name or address, return whom it has made."""
         named = {name: text for name, text in (("name", new.name), ("email", new.email)) if text}
         metadata = {"tenant_id": new.tenant_id, "customer_id": str(new.customer_id)}
         params = named | {"metadata": metadata}
-        return str((await self._call("post", "/v1/customers", params, key=new.idempotency_key))["id"])
+        try:
+            return str((await self._call("post", "/v1/customers", params, key=new.idempotency_key))["id"])
+        except ProcessorUnavailable as fault:
+            match fault.__cause__:
+                case stripe.InvalidRequestError() as refused:
+                    # An address that Stripe does not take: it would not the next time either.
+                    raise SetupRefused(sentence(refused.user_message)) from refused
+                case stripe.IdempotencyError() if ref := await self.find_customer(customer_id=new.customer_id):
+                    return ref
+            raise
 
     async def find_customer(self, *, customer_id: UUID) -> str:
         """Search for the customer by our id in its metadata."""
@@ -100,7 +109,12 @@ class StripeVault:
     async def read_setup(self, ref: str) -> SetupState:
         """Read a setup intent with its payment method."""
         path = f"/v1/setup_intents/{quote(ref, safe='')}"
-        return _state(await self._call("get", path, {"expand": ["payment_method"]}))
+        found = await self._call("get", path, {"expand": ["payment_method"]})
+        method = found.get("payment_method")
+        if isinstance(method, dict) and not method.get("customer"):
+            # Detached since, for good: nothing can be charged to it.
+            found = found | {"payment_method": None}
+        return _state(found)
 
     async def detach(self, ref: str) -> None:
         """Detach a payment method from its customer; it can never be used again."""

@@ -6,9 +6,10 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 
-from deploy.fake_stripe import FakeStripe, running_fake_stripe, setups
+from deploy.fake_stripe import FakeStripe, customers, running_fake_stripe, setups
 from deploy.fake_stripe.faults import Fault, FaultKind
 from libs.common.clock import ManualClock
 from libs.common.contracts.gateway_customers import (
@@ -26,8 +27,9 @@ from libs.common.ids import new_id
 from services.gateway.accounts import ConfigStore, KeyRing, StripeAccounts, account_guards
 from services.gateway.customers import CustomerStore, Saving, queries, sql
 from services.gateway.errors import ProcessorUnavailable
-from services.gateway.processors.port.saving import Vault
+from services.gateway.processors.port.saving import NewCustomer, Vault
 from services.gateway.processors.stripe import StripeAccount, StripeConnections
+from services.gateway.processors.stripe.vault import StripeVault
 from services.gateway.settings import LOCAL_ENCRYPTION_KEY, ProcessorSettings, StripeSettings
 from tests.support.databases import TestDatabase
 
@@ -180,6 +182,22 @@ async def test_customer_is_searched_for_once_the_key_may_be_forgotten(shop: Shop
     assert len(shop.books.customers) == 1
 
 
+async def test_renamed_customer_whose_making_was_not_answered_is_found(shop: Shop) -> None:
+    shop.fake.faults.add(Fault(kind=FaultKind.DROP_AFTER, path="/v1/customers", times=1))
+    with pytest.raises(ProcessorUnavailable):
+        await shop.saved()
+    renamed = msgspec.structs.replace(shop.request(), name="Bia")
+    assert (await shop.another().start(renamed)).status == "SUCCEEDED"
+    assert len(shop.books.customers) == 1
+
+
+async def test_address_that_the_processor_does_not_take_is_named(shop: Shop) -> None:
+    with pytest.raises(SetupRefused) as refused:
+        await shop.saving.start(msgspec.structs.replace(shop.request(), email="nobody"))
+    assert refused.value.detail == "Invalid email address: nobody."
+    assert (await shop.saved()).status == "SUCCEEDED"
+
+
 async def test_declined_card_saves_nothing_and_names_why(shop: Shop) -> None:
     setup = await shop.saved("pm_card_chargeDeclinedExpiredCard")
     assert (setup.status, setup.failure_code) == ("REQUIRES_PAYMENT_METHOD", "expired_card")
@@ -243,7 +261,10 @@ async def test_detached_method_is_nobodys_here_and_there(shop: Shop) -> None:
     shop.clock.advance(timedelta(minutes=11))
     await asyncio.gather(shop.another().forget_due(), shop.another().forget_due())
     assert kept["customer"] is None
+    # Forgotten there: again is success here, and calls nobody.
+    shop.fake.faults.add(Fault(kind=FaultKind.SLOW, path="/detach", seconds=0))
     await shop.detach(method)
+    assert FaultKind.SLOW not in shop.fake.faults.met
 
 
 async def test_method_that_was_detached_at_stripe_is_detached_here(shop: Shop) -> None:
@@ -255,6 +276,20 @@ async def test_method_that_was_detached_at_stripe_is_detached_here(shop: Shop) -
     assert await shop.event("payment_method.detached", kept)
     assert await shop.methods() == []
     assert method is not None
+
+
+async def test_method_that_was_detached_before_it_was_known_is_not_saved(shop: Shop) -> None:
+    shop.fake.faults.add(Fault(kind=FaultKind.DROP_AFTER, path="/v1/setup_intents", times=1))
+    request = shop.request()
+    with pytest.raises(ProcessorUnavailable):
+        await shop.saving.start(request)
+    (intent,) = shop.books.setup_intents.values()
+    (kept,) = [each for each in shop.books.payment_methods.values() if each["customer"]]
+    customers.detach(shop.books, kept, {})
+    assert not await shop.event("payment_method.detached", kept)
+    assert await shop.event("setup_intent.succeeded", intent)
+    assert (await shop.get(request.setup_id)).status == "SUCCEEDED"
+    assert await shop.methods() == []
 
 
 async def test_what_is_anothers_is_not_found(shop: Shop) -> None:
@@ -298,6 +333,46 @@ async def test_deleted_customer_is_forgotten_with_all_that_is_saved(shop: Shop) 
     await shop.saving.forget_due()
     assert [each["_is_deleted"] for each in shop.books.customers.values()] == [True]
     assert not any(each["customer"] for each in shop.books.payment_methods.values())
+
+
+async def test_deleted_customer_whom_a_search_finds_late_is_forgotten(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.fake.faults.add(Fault(kind=FaultKind.DROP_AFTER, path="/v1/customers", times=1))
+    with pytest.raises(ProcessorUnavailable):
+        await shop.saved()
+    await shop.delete()
+    find, searched = StripeVault.find_customer, set[UUID]()
+
+    async def find_late(self: StripeVault, *, customer_id: UUID) -> str:
+        found = await find(self, customer_id=customer_id) if customer_id in searched else ""
+        searched.add(customer_id)
+        return found
+
+    monkeypatch.setattr(StripeVault, "find_customer", find_late)
+    await shop.saving.forget_due()
+    assert shop.customer in searched
+    shop.clock.advance(timedelta(minutes=11))
+    await shop.saving.forget_due()
+    assert [each["_is_deleted"] for each in shop.books.customers.values()] == [True]
+
+
+async def test_customer_who_is_deleted_while_being_made_is_forgotten(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = StripeVault.create_customer
+
+    async def create_late(self: StripeVault, new: NewCustomer) -> str:
+        await shop.delete()
+        await shop.another().forget_due()
+        return await create(self, new)
+
+    monkeypatch.setattr(StripeVault, "create_customer", create_late)
+    await shop.saved()
+    assert await shop.methods() == []
+    shop.clock.advance(timedelta(minutes=11))
+    await shop.saving.forget_due()
+    assert [each["_is_deleted"] for each in shop.books.customers.values()] == [True]
 
 
 async def test_deletion_before_the_first_setup_counts(shop: Shop) -> None:
