@@ -111,6 +111,11 @@ class Idempotency:
         """Look up what the request that came first under a key is about."""
         return await keys.subject_of(self._database, claim)
 
+    async def is_taken(self, claim: Claim) -> bool:
+        """Look up whether a request came first under a key, and the key has not expired since."""
+        record = await keys.find(self._database, claim)
+        return record is not None and record.expires_at > claim.claimed_at
+
     async def complete(self, claim: Claim, answer: Answer) -> None:
         """Keep the answer of work that was done. Where it cannot be kept, a repetition requests the same work again."""
         try:

@@ -14,7 +14,8 @@ from libs.common.db import Database, GroupCommit, run_again
 from libs.common.ids import new_id
 from libs.common.observability.correlation import Correlation
 from services.api import metrics
-from services.api.errors import ConfirmContended, PaymentIntentNotFound
+from services.api.customers import sql as customers
+from services.api.errors import ConfirmContended, CustomerUnknown, PaymentIntentNotFound
 from services.api.idempotency import Answer, Claim, KeyRow, key_row, keys
 from services.api.payments import domain
 from services.api.payments.commands.outcomes import Render
@@ -171,6 +172,7 @@ class PaymentCommands:
 
         Raises:
             PaymentIntentNotFound: when the tenant has no such intent.
+            CustomerUnknown: when the customer whose saved payment method is charged was deleted.
             ConfirmContended: when others changed it each time.
         """
         for _ in range(_CONFIRM_TRIES_MAX):
@@ -183,6 +185,8 @@ class PaymentCommands:
                 intent, key = found
                 if key is not None and key.expires_at > claim.claimed_at:
                     return None
+            if intent.status is Status.CREATED and intent.saved_method_id is not None:
+                await self._require_customer(intent)
             decision = domain.confirm(intent, at=self._clock.now(), return_url=return_url)
             if not decision.changed:
                 return await self._answer_as_it_stands(intent, claim)
@@ -212,6 +216,13 @@ class PaymentCommands:
         status = _ACCEPTED if intent.status is Status.PROCESSING else _OK
         with self._answers.expecting(claim, intent_id) as waiting:
             return await self._answers.wait(waiting, claim, otherwise=Answer(status, self._render(intent)))
+
+    async def _require_customer(self, intent: PaymentIntent) -> None:
+        """Refuse to charge what was saved of a customer who is deleted; the gateway may not have handled that yet."""
+        if intent.customer_id is not None and (
+            await customers.get(self._database, intent.tenant_id, intent.customer_id) is None
+        ):
+            raise CustomerUnknown
 
     async def _begin(
         self,

@@ -158,7 +158,7 @@ class PaymentIntents(Resource):
 
         async def create_for_customer() -> Answer | None:
             # Not of a repetition, which is answered as before also where the method is detached by now.
-            if await self.idempotency.subject_of(claim) is None:
+            if not await self.idempotency.is_taken(claim):
                 await self._require_customer(caller.tenant_id, requested)
             return await create()
 
@@ -201,7 +201,7 @@ class PaymentIntents(Resource):
         permission=_WRITE,
         idempotent=True,
         accepted=True,
-        refusals=(PaymentIntentNotFound, ConfirmContended, CannotConfirm),
+        refusals=(PaymentIntentNotFound, ConfirmContended, CannotConfirm, CustomerUnknown),
         headers=(("Prefer", "`respond-async`: answer 202 at once."),),
         is_continuation=True,
     )
