@@ -81,6 +81,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """Who reads it."""
     failures: int
     """Pages in a row that could not be had."""
+    is_whole: bool = True
+    """Whether all could be understood that was shown since the last round began that read far back."""
 
     def begun(self, account: StatementAccount, *, now: datetime, oldest_pending: datetime | None) -> "Reading":
         """Return it with a round in progress: the one that is, or a new one."""
@@ -92,15 +94,24 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
             # What is pending in the opening balance must be seen to become available.
             first = account.known_at - DEEP_MAX
             is_deep = is_deep or (account.opening_due and oldest_pending is not None)
-        if self.complete_until is None:
+        if self.complete_until is None or (is_deep and not self.is_whole):
             since = first
         elif is_deep:
             since = min(self.complete_until, now - DEEP, max(oldest_pending or now, now - DEEP_MAX))
         else:
             since = self.complete_until - OVERLAP
         return msgspec.structs.replace(
-            self, since=max(since, first), cursor="", began_at=now, deep_at=now if is_deep else self.deep_at
+            self,
+            since=max(since, first),
+            cursor="",
+            began_at=now,
+            deep_at=now if is_deep else self.deep_at,
+            is_whole=is_deep or self.is_whole,
         )
+
+    def understood(self, *, is_whole: bool) -> "Reading":
+        """Return it after a page was shown, which could be understood as a whole or not."""
+        return msgspec.structs.replace(self, is_whole=self.is_whole and is_whole)
 
     def after(self, next_cursor: str, *, now: datetime, every: timedelta) -> "Reading":
         """Return it after a page: with the next one due, or the round complete."""

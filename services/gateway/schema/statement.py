@@ -185,6 +185,13 @@ def readings_table(metadata: sa.MetaData) -> sa.Table:
         sa.Column(
             "failures", sa.Integer, nullable=False, server_default="0", comment="Pages in a row that could not be had."
         ),
+        sa.Column(
+            "is_whole",
+            sa.Boolean,
+            nullable=False,
+            server_default="true",
+            comment="Whether all could be understood since the last round began that read far back.",
+        ),
         sa.PrimaryKeyConstraint("account_id", "is_live", "list", name="pk_processor_readings"),
         sa.CheckConstraint("list IN ('movements', 'payouts', 'events')", name="ck_processor_readings_list"),
         sa.Index("ix_processor_readings_due", "next_at"),

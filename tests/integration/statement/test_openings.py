@@ -221,6 +221,28 @@ async def test_unknown_currency_holds_up_nothing_but_the_opening_balance(merchan
     assert len(booked) == 2
 
 
+async def test_what_is_not_understood_yet_is_not_brought_in_and_booked_too(merchant: Merchant) -> None:
+    await added(merchant)
+    await merchant.pay(1_000)
+    moved = next(iter(merchant.books.balance_transactions.values()))
+    shape, moved["fee_details"] = moved["fee_details"], 7
+    # The newest pages show nothing of it.
+    merchant.advance(minutes=40)
+    await merchant.pay(2_000)
+    for _ in range(2):
+        await merchant.read()
+        merchant.advance(minutes=2)
+    assert await openings(merchant) == []
+    moved["fee_details"] = shape
+    merchant.advance(hours=7)
+    for _ in range(2):
+        await merchant.read()
+        merchant.advance(minutes=2)
+    assert await openings(merchant) == []
+    assert await merchant.charging.fetch("SELECT 1 FROM stripe_accounts WHERE NOT opening_due")
+    await in_balance(merchant)
+
+
 async def test_payout_that_left_before_does_not_arrive_in_the_books(merchant: Merchant) -> None:
     merchant.books.settings.payout_days = 10
     earlier(merchant)

@@ -96,7 +96,7 @@ class StatementReading:
             oldest = await readings.oldest_open(self._database, account, reading.list, now=now)
         begun = reading.begun(account, now=now, oldest_pending=oldest)
         try:
-            next_cursor = await self._page(begun, account)
+            next_cursor, is_whole = await self._page(begun, account)
         except _LeaseLost:
             metrics.STATEMENT_PAGES.labels(reading.list, "left").inc()
             log.warning("statement.lease_lost", account=account.account_id, list=reading.list)
@@ -111,9 +111,11 @@ class StatementReading:
             log.warning("statement.not_read", account=account.account_id, list=reading.list, reason=fault.detail)
         else:
             metrics.STATEMENT_PAGES.labels(reading.list, "read").inc()
-            await readings.save(self._database, begun.after(next_cursor, now=self._clock.now(), every=self._every))
+            read = begun.understood(is_whole=is_whole)
+            await readings.save(self._database, read.after(next_cursor, now=self._clock.now(), every=self._every))
 
-    async def _page(self, reading: Reading, account: StatementAccount) -> str:
+    async def _page(self, reading: Reading, account: StatementAccount) -> tuple[str, bool]:
+        """Read and record a page; returns from where the next one goes on, and whether all of it could be understood."""
         assert reading.since is not None, "a round is in progress"
         reader = await self._reader_of(account.processor)
         place: dict[str, Any] = {"since": reading.since, "cursor": reading.cursor}
@@ -122,26 +124,28 @@ class StatementReading:
                 moved = await reader.movements(**place)
                 metrics.STATEMENT_UNREADABLE.labels(reading.list).inc(len(moved.unreadable))
                 await self._recording.movements(account, await self._named(reader, reading, account, moved.items))
-                if account.opening_due and not moved.next_cursor:
+                is_whole = reading.understood(is_whole=not moved.unreadable).is_whole
+                # What could not be understood is in the balance: once it can be, it would be booked a second time.
+                if account.opening_due and is_whole and not moved.next_cursor:
                     await self._opening.attempt(
                         reader,
                         account,
                         renew=partial(self._renew, reading),
                         named=partial(self._named, reader, reading, account),
                     )
-                return moved.next_cursor
+                return moved.next_cursor, is_whole
             case ListKind.PAYOUTS:
                 paid_out = await reader.payouts(**place)
                 metrics.STATEMENT_UNREADABLE.labels(reading.list).inc(len(paid_out.unreadable))
                 await self._recording.payouts(account, paid_out.items)
                 if not paid_out.next_cursor:
                     await self._match(reader, reading, account)
-                return paid_out.next_cursor
+                return paid_out.next_cursor, not paid_out.unreadable
             case ListKind.EVENTS:
                 events = await reader.undelivered_events(**place)
                 for event in events.items:
                     await self._keep(account, event)
-                return events.next_cursor
+                return events.next_cursor, True
             case _:
                 assert_never(reading.list)
 

@@ -38,7 +38,7 @@ _SAVE = Statement("""
 UPDATE processor_readings
    SET since = :reading.since, cursor = :reading.cursor, began_at = :reading.began_at,
        complete_until = :reading.complete_until, deep_at = :reading.deep_at, next_at = :reading.next_at,
-       failures = :reading.failures
+       failures = :reading.failures, is_whole = :reading.is_whole
  WHERE account_id = :reading.account_id AND is_live = :reading.is_live AND list = :reading.list AND turn = :reading.turn
 """)
 
