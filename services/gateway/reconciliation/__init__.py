@@ -1,0 +1,1 @@
+"""Whether processors, our payments, the books and the bank say the same."""

@@ -1,0 +1,376 @@
+"""CAMT.053, the bank statement of ISO 20022, versions 2 and later, read element by element.
+
+No declaration of a document type is read, so that there are no entities to expand. Each `TxDtls` of a booked entry is a line,
+and their sum must be the entry's amount; an entry whose parts have no amounts in its currency is one line.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime, tzinfo
+from sys import intern
+from xml.parsers import expat
+
+from libs.common.money import format_minor
+from services.gateway.reconciliation.imports.domain import (
+    NAME_MAX,
+    FileRefused,
+    Item,
+    Line,
+    LineError,
+    Reading,
+    Skipped,
+    Wrong,
+)
+from services.gateway.reconciliation.imports.reading.amounts import read_amount, read_currency
+from services.gateway.reconciliation.imports.reading.dates import read_iso, zone
+from services.gateway.reconciliation.imports.reading.tables import text_of
+
+PARTS_MAX = 50_000
+"""`TxDtls` of one entry; ISO 20022 has no limit, and banks split batches at 10,000 or below."""
+DEPTH_MAX = 64
+"""Elements inside each other; the schema has about 15."""
+_TEXT_MAX = 10_000
+_ELEMENTS_MAX = 2_000
+_OTHERS = {
+    "BkToCstmrAcctRpt": "a camt.052, the report during the day",
+    "BkToCstmrDbtCdtNtfctn": "a camt.054, a notice of entries",
+    "CstmrCdtTrfInitn": "a pain.001, an order of payments",
+    "CstmrPmtStsRpt": "a pain.002, the answer to an order",
+}
+_REFERENCES = (
+    ("Refs/EndToEndId", "end_to_end"),
+    ("Refs/TxId", "transaction"),
+    ("Refs/InstrId", "instruction"),
+    ("Refs/PmtInfId", "payment_information"),
+    ("Refs/MndtId", "mandate"),
+    ("Refs/ChqNb", "cheque"),
+    ("Refs/UETR", "uetr"),
+    ("RmtInf/Strd/CdtrRefInf/Ref", "creditor_reference"),
+)
+_NONE = ("NOTPROVIDED", "NONREF", "NOT PROVIDED")
+
+type Node = dict[str, list[str]]
+"""The texts below an element by their path; `Amt@Ccy` is an attribute."""
+
+
+class _Statement:
+    """What is known of the statement that is read."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.account = self.currency = ""
+        self.opening: int | None = None
+        self.closing: int | None = None
+        self.total = self.turned = 0
+        self.is_whole = True
+
+
+class _Parser:
+    """Collects an element at a time; what is complete waits in `items`."""
+
+    def __init__(self, reading: Reading) -> None:
+        self.reading = reading
+        self.where = zone(reading.time_zone)
+        self.items: list[Item] = []
+        self.path: list[str] = []
+        self.text: list[str] = []
+        self.size = 0
+        self.begins: dict[str, int] = {}
+        self.statement: _Statement | None = None
+        self.statements = 0
+        self.base = 0
+        """Depth of what is collected; 0: nothing is."""
+        self.node: Node = {}
+        self.entry: Node = {}
+        self.parts: list[Node] = []
+        self.elements = 0
+        self.expat = expat.ParserCreate(namespace_separator="}")
+        self.expat.buffer_text = True
+        self.expat.StartElementHandler = self.start
+        self.expat.EndElementHandler = self.end
+        self.expat.CharacterDataHandler = self.character_data
+        self.expat.StartDoctypeDeclHandler = self.doctype
+
+    def doctype(self, *_: object) -> None:
+        """Refuse a document type, and with it every entity."""
+        raise FileRefused("the file declares a document type, which no statement has", number=self.line())
+
+    def line(self) -> int:
+        return self.expat.CurrentLineNumber
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        tag = name.rpartition("}")[2]
+        if len(self.path) >= DEPTH_MAX:
+            raise FileRefused("elements are too deep inside each other", number=self.line())
+        if tag in _OTHERS:
+            raise FileRefused(f"the file is {_OTHERS[tag]}; send the camt.053", number=self.line())
+        self.path.append(tag)
+        self.text, self.size = [], 0
+        if tag == "Stmt" and self.path[-2:-1] == ["BkToCstmrStmt"]:
+            self.statement = _Statement(self.line())
+            self.statements += 1
+        elif self.statement is not None and not self.base:
+            if tag in ("Acct", "Bal", "Ntry"):
+                self.base, self.node, self.elements = len(self.path), {}, 0
+                self.begins[tag] = self.line()
+                if tag == "Ntry":
+                    self.entry, self.parts = self.node, []
+        elif tag == "TxDtls" and self.path[self.base - 1] == "Ntry":
+            if len(self.parts) >= PARTS_MAX:
+                raise FileRefused(f"the entry has more than {PARTS_MAX} parts", number=self.line(), column="TxDtls")
+            self.node, self.elements = {"#": [str(self.line())]}, 0
+            self.parts.append(self.node)
+        if self.base:
+            self.elements += 1
+            if self.elements > _ELEMENTS_MAX:
+                raise FileRefused(f"{tag} has too many elements", number=self.line(), column=tag)
+            if "Ccy" in attributes:
+                self.node.setdefault(f"{self.below()}@Ccy", []).append(attributes["Ccy"])
+
+    def below(self) -> str:
+        """Say where we are, from the element that is collected."""
+        for place in range(len(self.path) - 1, self.base - 1, -1):
+            if self.path[place] == "TxDtls":
+                return "/".join(self.path[place + 1 :])
+        return "/".join(self.path[self.base :])
+
+    def character_data(self, text: str) -> None:
+        if self.base:
+            self.size += len(text)
+            if self.size > _TEXT_MAX:
+                raise FileRefused("a text is too long", number=self.line(), column=self.path[-1])
+            self.text.append(text)
+
+    def end(self, _: str) -> None:
+        tag = self.path[-1]
+        if self.base:
+            text = "".join(self.text).strip()
+            if text:
+                self.node.setdefault(intern(self.below()), []).append(text)
+            self.text, self.size = [], 0
+            if len(self.path) == self.base:
+                self.complete(tag)
+                self.base = 0
+            elif tag == "TxDtls":
+                self.node = self.entry
+        self.path.pop()
+        if tag == "Stmt" and self.statement is not None and self.path[-1:] == ["BkToCstmrStmt"]:
+            self.close(self.statement)
+            self.statement = None
+
+    def complete(self, tag: str) -> None:
+        statement = self.statement
+        if statement is None:
+            return
+        number = self.begins[tag]
+        try:
+            if tag == "Acct":
+                statement.account = (_one(self.node, "Id/IBAN") or _one(self.node, "Id/Othr/Id"))[:NAME_MAX]
+                statement.currency = _one(self.node, "Ccy")
+            elif tag == "Bal":
+                self.balance(statement, self.node)
+            else:
+                self.items += self.booked(statement, number)
+        except Wrong as wrong:
+            statement.is_whole = False
+            self.items.append(wrong.at(number))
+
+    def balance(self, statement: _Statement, node: Node) -> None:
+        kind = _one(node, "Tp/CdOrPrtry/Cd")
+        if kind not in ("OPBD", "PRCD", "CLBD"):
+            return
+        amount, code = _amount(node, "Amt")
+        amount = -amount if _one(node, "CdtDbtInd") == "DBIT" else amount
+        statement.currency = statement.currency or code
+        if kind == "CLBD":
+            statement.closing = amount
+        elif kind == "OPBD" or statement.opening is None:
+            statement.opening = amount
+
+    def booked(self, statement: _Statement, number: int) -> list[Item]:
+        entry = self.entry
+        status = _one(entry, "Sts/Cd") or _one(entry, "Sts") or "BOOK"
+        if status != "BOOK":
+            return [Skipped(number=number, reason="pending")]
+        amount, code = _amount(entry, "Amt")
+        is_reversal = _one(entry, "RvslInd") in ("true", "1")
+        sign = _sign(entry)
+        turns = is_reversal and self.reading.reversal_turns_sign
+        signed = -sign * amount if turns else sign * amount
+        statement.total += signed
+        statement.turned += -signed if is_reversal else signed
+        statement.is_whole = statement.is_whole and code == (statement.currency or code)
+        booked_on, occurred_at, value_on = self.days(entry)
+        lines = [
+            Line(
+                number=int(part["#"][0]) if part is not entry else number,
+                account=statement.account,
+                booked_on=booked_on,
+                value_on=value_on,
+                occurred_at=occurred_at,
+                currency=code,
+                amount_minor=part_amount,
+                kind=_kind(entry, part, is_reversal=is_reversal),
+                references=_references(entry, part),
+                counterparty=_counterparty(part, came=part_amount >= 0),
+                description=_description(entry, part),
+                raw=_raw(entry, part),
+            )
+            for part, part_amount in self.split(entry, signed, code, turns=turns)
+        ]
+        return list(lines)
+
+    def split(self, entry: Node, signed: int, code: str, *, turns: bool) -> list[tuple[Node, int]]:
+        """Say how the entry's amount divides into its parts; one part has it all, whatever it says of other currencies."""
+        if not self.parts:
+            return [(entry, signed)]
+        if len(self.parts) == 1:
+            return [(self.parts[0], signed)]
+        found: list[tuple[Node, int]] = []
+        for part in self.parts:
+            amount = _part_amount(part, code)
+            if amount is None:
+                return [(entry, signed)]
+            sign = _sign(part) if "CdtDbtInd" in part else _sign(entry)
+            found.append((part, -sign * amount if turns else sign * amount))
+        total = sum(amount for _, amount in found)
+        if total != signed:
+            raise Wrong(
+                f"the parts of the entry add up to {format_minor(total, code)}, the entry is {format_minor(signed, code)}",
+                column="TxDtls",
+            )
+        return found
+
+    def days(self, entry: Node) -> tuple[date, datetime | None, date | None]:
+        where: tzinfo = self.where
+        booked = _one(entry, "BookgDt/Dt") or _one(entry, "BookgDt/DtTm")
+        value = _one(entry, "ValDt/Dt") or _one(entry, "ValDt/DtTm")
+        if not booked and not value:
+            raise Wrong("the entry has no date", column="BookgDt")
+        value_on = read_iso(value, where, "ValDt")[0] if value else None
+        if not booked:
+            booked = value
+        day, instant = read_iso(booked, where, "BookgDt")
+        return day, instant, value_on
+
+    def close(self, statement: _Statement) -> None:
+        """Compare the balances with what lies between them."""
+        if statement.opening is None or statement.closing is None or not statement.is_whole or not statement.currency:
+            return
+        moved = statement.closing - statement.opening
+        if statement.total == moved:
+            return
+        code = read_currency(statement.currency)
+        hint = ""
+        if statement.turned == moved:
+            hint = "; it fits when reversal_turns_sign of the source is changed"
+        self.items.append(
+            LineError(
+                number=statement.number,
+                column="Bal",
+                reason=f"the entries add up to {format_minor(statement.total, code)}, between the balances are "
+                f"{format_minor(moved, code)}{hint}",
+            )
+        )
+
+
+def read_camt(pieces: Iterable[bytes], reading: Reading) -> Iterator[Item]:
+    """Read the booked entries of each statement."""
+    parser = _Parser(reading)
+    is_begun = False
+    try:
+        for piece in pieces:
+            text = piece if is_begun else piece.lstrip(b" \t\r\n")
+            is_begun = is_begun or bool(text)
+            parser.expat.Parse(text, False)
+            if parser.items:
+                found, parser.items = parser.items, []
+                yield from found
+        parser.expat.Parse(b"", True)
+    except expat.ExpatError as fault:
+        yield from parser.items
+        ended = fault.code in (3, 4, 5, 6) and parser.path
+        words = (
+            "the file ends in the middle: it is truncated"
+            if ended
+            else f"the XML is damaged: {expat.ErrorString(fault.code)}"
+        )
+        raise FileRefused(words, number=fault.lineno, column=str(fault.offset)) from fault
+    except (LookupError, ValueError) as fault:
+        raise FileRefused("the XML is in an encoding that is not read; UTF-8 is") from fault
+    yield from parser.items
+    if not parser.statements:
+        raise FileRefused("the file has no statement of camt.053 (BkToCstmrStmt/Stmt)")
+
+
+def _one(node: Node, path: str) -> str:
+    found = node.get(path)
+    return found[0] if found else ""
+
+
+def _amount(node: Node, path: str) -> tuple[int, str]:
+    code = read_currency(_one(node, f"{path}@Ccy"), column=f"{path}@Ccy")
+    return abs(read_amount(_one(node, path), code, column=path)), code
+
+
+def _part_amount(part: Node, code: str) -> int | None:
+    """Find what a part has in the entry's currency."""
+    for path in ("Amt", "AmtDtls/TxAmt/Amt", "AmtDtls/InstdAmt/Amt", "AmtDtls/CntrValAmt/Amt"):
+        if _one(part, path) and _one(part, f"{path}@Ccy") == code:
+            return abs(read_amount(_one(part, path), code, column=path))
+    return None
+
+
+def _sign(node: Node) -> int:
+    said = _one(node, "CdtDbtInd")
+    if said not in ("CRDT", "DBIT"):
+        raise Wrong("must be CRDT or DBIT", column="CdtDbtInd")
+    return 1 if said == "CRDT" else -1
+
+
+def _kind(entry: Node, part: Node, *, is_reversal: bool) -> str:
+    for node in (part, entry):
+        domain = "/".join(filter(None, (_one(node, f"BkTxCd/Domn/{p}") for p in ("Cd", "Fmly/Cd", "Fmly/SubFmlyCd"))))
+        kind = domain or _one(node, "BkTxCd/Prtry/Cd")
+        if kind:
+            break
+    else:
+        kind = ""
+    returned = _one(part, "RtrInf/Rsn/Cd")
+    return "".join((kind, f" return {returned}" if returned else "", " reversal" if is_reversal else ""))[:64].strip()
+
+
+def _references(entry: Node, part: Node) -> dict[str, str]:
+    found: dict[str, str] = {}
+    bank = _one(part, "Refs/AcctSvcrRef") or _one(entry, "AcctSvcrRef")
+    for name, text in (
+        ("bank", bank),
+        *((name, _one(part, path)) for path, name in _REFERENCES),
+        ("entry", _one(entry, "NtryRef")),
+        ("batch", _one(entry, "NtryDtls/Btch/PmtInfId") or _one(entry, "NtryDtls/Btch/MsgId")),
+    ):
+        if not text or text.upper() in _NONE:
+            continue
+        if len(text) > NAME_MAX:
+            raise Wrong(f"longer than {NAME_MAX} characters", column=name)
+        found[name] = text
+    return found
+
+
+def _counterparty(part: Node, *, came: bool) -> str:
+    other = "Dbtr" if came else "Cdtr"
+    for party in (other, f"Ultmt{other}"):
+        name = _one(part, f"RltdPties/{party}/Nm") or _one(part, f"RltdPties/{party}/Pty/Nm")
+        if name:
+            return text_of(name)[:NAME_MAX]
+    return ""
+
+
+def _description(entry: Node, part: Node) -> str:
+    texts = part.get("RmtInf/Ustrd", []) + part.get("AddtlTxInf", []) if part is not entry else []
+    return text_of(" ".join(texts or entry.get("AddtlNtryInf", [])))
+
+
+def _raw(entry: Node, part: Node) -> dict[str, str]:
+    """Write a part as it was read, or the entry where it has none; what the parts share is not repeated in each."""
+    raw = {path: " ".join(texts)[:_TEXT_MAX] for path, texts in part.items() if path != "#"}
+    return raw if part is entry else raw | {"Ntry/Amt": _one(entry, "Amt"), "Ntry/Sts": _one(entry, "Sts")}
