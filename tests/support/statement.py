@@ -245,7 +245,7 @@ class Merchant:
             if amount
         }
 
-    async def _fetch(self, _: str, reference: str) -> dict[str, Any]:
+    async def _fetch(self, _: str, reference: str) -> dict[str, Any] | None:
         return await self.reader.movement(reference)
 
     async def _object(self, _: str, kind: str, reference: str) -> dict[str, Any] | None:

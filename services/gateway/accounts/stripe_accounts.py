@@ -109,8 +109,8 @@ class StripeAccounts:
         secrets = tuple(self._unseal(config, sealed) for sealed in config.sealed_webhook_secrets)
         return WebhookAccount(tenant_id=config.tenant_id, name=config.name, secrets=secrets)
 
-    async def movement(self, name: str, transaction_id: str) -> dict[str, Any]:
-        """Fetch a balance transaction of an account.
+    async def movement(self, name: str, transaction_id: str) -> dict[str, Any] | None:
+        """Fetch a balance transaction of an account; None where the account has none of it.
 
         Raises:
             ProcessorUnavailable: when it cannot be had at the moment.

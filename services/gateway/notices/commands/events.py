@@ -65,9 +65,9 @@ _UNREADABLE = (
 )
 """What reading an event raises whose shape is another than the pinned version of the API promises."""
 
-type FetchMovement = Callable[[str, str], Awaitable[dict[str, Any]]]
-"""Fetches a balance transaction with what moved it: the account's name, the transaction's id. Raises `Transient` when it
-cannot."""
+type FetchMovement = Callable[[str, str], Awaitable[dict[str, Any] | None]]
+"""Fetches a balance transaction with what moved it: the account's name, the transaction's id; None where the account has none
+of it. Raises `Transient` when it cannot."""
 
 
 class NoticeSaving(Protocol):
@@ -241,7 +241,12 @@ class StripeInbox:
             # By hand, or what a capture has left: the statement books either.
             await self._record(event, meaning, intent_id=intent_id)
             return self._done(event, EventStatus.HANDLED, reason="by_statement", intent_id=intent_id)
-        applied = Applied.KNOWN if reported is None else await self._notices.apply(reported)
+        if reported is not None:
+            applied = await self._notices.apply(reported)
+        elif await self._payments.knows(tenant_id=tenant_id, payment_intent_id=intent_id, processor=event.processor):
+            applied = Applied.KNOWN
+        else:
+            applied = Applied.UNKNOWN_PAYMENT
         match applied:
             case Applied.UNKNOWN_PAYMENT if await self._is_of_another(event):
                 return self._of_another(event, intent_id)
@@ -303,11 +308,18 @@ class StripeInbox:
         refs = meaning.movement_refs if is_older else await self._recording.unknown(account, meaning.movement_refs)
         shown = [
             *(movement_of(each, source=meaning.object) for each in meaning.movements),
-            *[movement_of(await self._fetch(event.processor, ref)) for ref in refs],
+            *[movement_of(await self._moved(event.processor, ref)) for ref in refs],
         ]
         shown = [msgspec.structs.replace(m, payment_intent_id=m.payment_intent_id or intent_id) for m in shown]
         await self._recording.movements(account, shown)
         return [moved for moved in shown if moved.created_at < account.booked_from and not account.has_opening]
+
+    async def _moved(self, processor: str, ref: str) -> dict[str, Any]:
+        found = await self._fetch(processor, ref)
+        if found is None:
+            # The account's own events name its own movements, which its statement shows too.
+            raise ObjectAbsent
+        return found
 
     async def _account(self, event: RawEvent) -> StatementAccount:
         account = await self._recording.account_of(tenant_id=event.tenant_id, processor=event.processor)

@@ -68,6 +68,12 @@ WHERE gateway_ref = :gateway_ref AND processor = :processor AND operation = 'aut
 """
 )
 
+# By `ix_attempts_payment_intent`, without a lock: whoever writes metadata may name any payment.
+_KNOWS = Statement("""
+SELECT 1 FROM attempts
+ WHERE tenant_id = :tenant_id AND payment_intent_id = :payment_intent_id AND operation = 'authorize' AND processor = :processor
+""")
+
 
 class RacedError(Exception):
     """An attempt was written down by somebody else in this very moment; look again."""
@@ -128,6 +134,13 @@ class NoticeStore:
             attempts = [attempt_of(row) for row in await _LOCK.fetch(tx, **named)]
             rows = await _DISPUTES.fetch(tx, **named) if attempts else []
             yield Payment(tx, attempts, [read_dispute(row) for row in rows])
+
+    async def knows(self, *, tenant_id: str, payment_intent_id: UUID, processor: str) -> bool:
+        """Return whether a payment of a tenant goes through a processor."""
+        row = await _KNOWS.fetchrow(
+            self._database, tenant_id=tenant_id, payment_intent_id=payment_intent_id, processor=processor
+        )
+        return row is not None
 
     async def find(self, *, processor: str, gateway_ref: str) -> tuple[str, UUID] | None:
         """Find whose payment a reference of a processor names, as (tenant, payment intent); None when nobody's."""

@@ -185,6 +185,11 @@ def object_of(kind: str) -> str | None:
     return next((name for name, kinds in _KINDS.items() if kind in kinds), None)
 
 
+def types() -> frozenset[str]:
+    """Name all types of events that mean something to us."""
+    return frozenset().union(*_KINDS.values())
+
+
 def read(body: str, kind: str, *, tenant_id: str) -> Meaning:
     """Read an event that the account of a tenant sent.
 

@@ -109,15 +109,10 @@ class StripeReader:
         Raises:
             ProcessorUnavailable: when it cannot be had at the moment.
         """
-        try:
-            return await self._named(f"/v1/{kind}s/{quote(reference, safe='')}", {}, reference)
-        except ProcessorUnavailable as fault:
-            if getattr(fault.__cause__, "http_status", None) == 404:
-                return None
-            raise
+        return await self._named(f"/v1/{kind}s/{quote(reference, safe='')}", {}, reference)
 
-    async def movement(self, reference: str) -> _Object:
-        """Read one balance transaction with what moved it.
+    async def movement(self, reference: str) -> _Object | None:
+        """Read one balance transaction with what moved it; None where the account has none of it.
 
         Raises:
             ProcessorUnavailable: when it cannot be had at the moment.
@@ -142,9 +137,15 @@ class StripeReader:
             next_cursor=str(found[-1]["id"]) if found and page.get("has_more") else "",
         )
 
-    async def _named(self, path: str, params: _Object, reference: str) -> _Object:
-        """Read the object of an id; another answer, as of somebody in between, shows nothing, and is requested again."""
-        found: Any = await self._get(path, params)
+    async def _named(self, path: str, params: _Object, reference: str) -> _Object | None:
+        """Read the object of an id; None where the account has none of it. Another answer, as of somebody in between, shows
+        nothing, and is requested again."""
+        try:
+            found: Any = await self._get(path, params)
+        except ProcessorUnavailable as fault:
+            if getattr(fault.__cause__, "http_status", None) == 404:
+                return None
+            raise
         if not isinstance(found, dict) or found.get("id") != reference:
             raise ProcessorUnavailable(f"{path} is answered with another object")
         return found
