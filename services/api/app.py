@@ -39,6 +39,7 @@ from services.api.idempotency import FORGET_KEYS_EVERY_SECONDS, Idempotency, for
 from services.api.payments import (
     Abandoner,
     Answers,
+    FactConsumers,
     Operations,
     Outcomes,
     PaymentCommands,
@@ -92,6 +93,7 @@ def build(
     operations = Operations(database, clock=clock, render=render_intent, render_refund=render_refund, answers=answers)
     outcomes = Outcomes(clock=clock, render=render_intent, render_refund=render_refund, answers=answers)
     PaymentConsumers(outcomes).register(bus)
+    FactConsumers(database).register(bus)
     AuditConsumers().register(bus)
 
     tokens = Tokens(settings.auth, clock)

@@ -3,11 +3,12 @@
 `api`, `ledger`, `gateway` and `notifier` are named after the owner of the messages inside. `gateway_requests` has what the
 gateway answers while somebody waits, `gateway_customers` what processors keep of customers, `gateway_movements` what the processor's statement shows, `gateway_payouts` its payouts; the ledger's have further
 parts: `ledger_books`, `ledger_roles`, `ledger_money` (rates and conversions), `ledger_reports`, and `ledger_journal` (what
-people enter).
+people enter). `api_facts` and `ledger_facts` are what reconciliation reads.
 """
 
 from libs.common.contracts import (
     api,
+    api_facts,
     gateway,
     gateway_customers,
     gateway_movements,
@@ -15,6 +16,7 @@ from libs.common.contracts import (
     gateway_requests,
     ledger,
     ledger_books,
+    ledger_facts,
     ledger_journal,
     ledger_money,
     ledger_reports,
@@ -40,6 +42,7 @@ __all__ = [
     "Message",
     "PublicEvent",
     "api",
+    "api_facts",
     "gateway",
     "gateway_customers",
     "gateway_movements",
@@ -48,6 +51,7 @@ __all__ = [
     "handled_by",
     "ledger",
     "ledger_books",
+    "ledger_facts",
     "ledger_journal",
     "ledger_money",
     "ledger_reports",

@@ -279,12 +279,15 @@ class BalanceList(msgspec.Struct, frozen=True, kw_only=True):
 @request(
     "balances.list",
     owner="ledger",
-    published_by=("api",),
+    published_by=("api", "gateway"),
     reply=BalanceList,
     example={"tenant_id": "00000000-0000-0000-0000-000000000002"},
 )
 class ListBalances(Message, frozen=True, kw_only=True):
-    """What do this tenant's accounts hold? Requested by the api. Without a period, the standing balances are read."""
+    """What do this tenant's accounts hold? Requested by the api, and by the gateway for its reconciliation.
+
+    Without a period, the standing balances are read.
+    """
 
     tenant_id: str
     """The tenant."""

@@ -104,9 +104,9 @@ class AccountRoleHistory(msgspec.Struct, frozen=True, kw_only=True):
     """Newest first, at most 100; before the oldest change of all, the platform's own account played it."""
 
 
-@request("account_roles.list", owner="ledger", published_by=("api",), reply=AccountRoleList, example=_TENANT)
+@request("account_roles.list", owner="ledger", published_by=("api", "gateway"), reply=AccountRoleList, example=_TENANT)
 class ListAccountRoles(Message, frozen=True, kw_only=True):
-    """Which account plays which role for this tenant? Requested by the api."""
+    """Which account plays which role for this tenant? Requested by the api, and by the gateway for its reconciliation."""
 
     tenant_id: str
     """The tenant."""

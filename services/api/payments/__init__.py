@@ -1,7 +1,7 @@
 """Payment intents: created, confirmed, captured, voided, refunded and disputed; and what waits too long."""
 
 from services.api.payments.commands import Abandoner, Answers, Operations, Outcomes, PaymentCommands, Sweeper
-from services.api.payments.consumers import PaymentConsumers
+from services.api.payments.consumers import FactConsumers, PaymentConsumers
 from services.api.payments.queries import Totals
 from services.api.payments.sql.sweeps import stuck
 from services.api.payments.workers import payment_workers
@@ -9,6 +9,7 @@ from services.api.payments.workers import payment_workers
 __all__ = [
     "Abandoner",
     "Answers",
+    "FactConsumers",
     "Operations",
     "Outcomes",
     "PaymentCommands",

@@ -1,13 +1,15 @@
-"""Events about payments: what the gateway reports of intents, refunds and disputes, and the ledger of its books."""
+"""Events about payments: what the gateway reports of intents, refunds and disputes, and the ledger of its books; and requests."""
 
 from collections.abc import Callable, Sequence
 
 from libs.common.contracts import gateway, ledger
+from libs.common.contracts.api_facts import ListPaymentFacts, PaymentFactPage
 from libs.common.contracts.gateway_movements import DisputeAmountChanged
 from libs.common.contracts.ledger import EntryKind
-from libs.common.db import Connection
+from libs.common.db import Connection, Database
 from libs.common.messaging import Bus, Received
 from services.api.payments.commands import Outcomes, reports
+from services.api.payments.queries import payment_facts
 
 type AfterCommit = Callable[[], None]
 """What is done after the commit."""
@@ -130,3 +132,18 @@ class PaymentConsumers:
         """The books have the capture; entries of another kind change nothing here."""
         captures = [e for e in events if e.body.kind is EntryKind.CAPTURE and e.body.payment_intent_id is not None]
         return await self._outcomes.record(tx, captures, reports.posted)
+
+
+class FactConsumers:
+    """Answers requests about payments, from those who compare them with what they have."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def register(self, bus: Bus) -> None:
+        """Answer every request of this subject."""
+        bus.answer(ListPaymentFacts, self.on_list_payment_facts)
+
+    async def on_list_payment_facts(self, request: ListPaymentFacts) -> PaymentFactPage:
+        """List payments with what was given back of them."""
+        return await payment_facts(self._database, request)

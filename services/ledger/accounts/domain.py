@@ -1,6 +1,7 @@
 """The default accounts that every tenant has, and what each role in the posting rules means. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -12,6 +13,10 @@ from services.ledger.core import Account
 from services.ledger.errors import TenantInvalid
 
 TENANT_ID_LENGTH_MAX = 64
+
+_CHANGE_WAIT_MAX = timedelta(seconds=10)
+"""A change has its instant before it waits for the groups that still post by the account before, and clocks differ a little."""
+_BEGINNING, _END = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 _ASSET, _LIABILITY, _EQUITY = AccountType.ASSET, AccountType.LIABILITY, AccountType.EQUITY
 
@@ -160,3 +165,44 @@ def default_accounts(tenant_id: str) -> list[Account]:
         )
         for role, terms in ROLES.items()
     ]
+
+
+class RolesInTime:
+    """Which roles the accounts of a tenant have played, and when.
+
+    Args:
+        tenant_id: the tenant.
+        changes: all its changes, each a role, the account that plays it from then on, and the instant; oldest first.
+    """
+
+    def __init__(self, tenant_id: str, changes: Iterable[tuple[Role, UUID, datetime]]) -> None:
+        spells: dict[Role, list[tuple[UUID, datetime]]] = {
+            role: [(account_id, _BEGINNING)] for role, account_id in default_roles(tenant_id).items()
+        }
+        for role, account_id, at in changes:
+            spells[role].append((account_id, at))
+        self._spells: dict[UUID, list[tuple[Role, datetime, datetime]]] = {}
+        for role, played in spells.items():
+            ends = [at for _, at in played[1:]] + [_END]
+            for (account_id, begin), end in zip(played, ends, strict=True):
+                self._spells.setdefault(account_id, []).append((role, begin, end))
+        self._always = {
+            account_id: tuple(role for role, _, _ in spells)
+            for account_id, spells in self._spells.items()
+            if all((begin, end) == (_BEGINNING, _END) for _, begin, end in spells)
+        }
+
+    def of(self, account_id: UUID, at: datetime) -> tuple[Role, ...]:
+        """Return the roles that an account played at an instant, in the order of `Role`.
+
+        An entry that was posted while a change waited for it goes by the account before: where an account played none at
+        that instant, those count that it had until shortly before or took on shortly after.
+        """
+        if (always := self._always.get(account_id)) is not None:
+            return always
+        spells = self._spells.get(account_id, ())
+        return tuple(role for role, begin, end in spells if begin <= at < end) or tuple(
+            dict.fromkeys(
+                role for role, begin, end in spells if begin <= at + _CHANGE_WAIT_MAX and at - _CHANGE_WAIT_MAX < end
+            )
+        )

@@ -110,6 +110,10 @@ SELECT {columns} FROM role_changes
 """,
     columns=_CHANGE,
 )
+# In the order of the primary key; people make changes, so there are few.
+_ALL_CHANGES = Statement(
+    "SELECT role, account_id, changed_at FROM role_changes WHERE tenant_id = :tenant_id ORDER BY revision"
+)
 # Without ON CONFLICT: the tenant's lock makes the revision unique, and one that is taken all the same must fail.
 _ADD_CHANGE = Statement(
     "INSERT INTO role_changes ({columns}) VALUES ({values})", columns=_CHANGE, values=values_of("change", RoleChange)
@@ -207,6 +211,12 @@ async def assigned_roles(tx: Connection, tenant_ids: Sequence[str]) -> Mapping[s
 async def role_changes(connection: Connection, tenant_id: str, role: Role, *, limit: int) -> list[RoleChange]:
     """Read the changes of one role, newest first."""
     return [_change(row) for row in await _CHANGES.fetch(connection, tenant_id=tenant_id, role=role, limit=limit)]
+
+
+async def changes_of(connection: Connection, tenant_id: str) -> list[tuple[Role, UUID, datetime]]:
+    """Read all changes of a tenant's roles as (role, account, instant), oldest first."""
+    rows = await _ALL_CHANGES.fetch(connection, tenant_id=tenant_id)
+    return [(Role(row["role"]), row["account_id"], row["changed_at"]) for row in rows]
 
 
 async def add_role_change(tx: Connection, change: RoleChange) -> None:

@@ -1,7 +1,8 @@
-"""What is handled of entries: requests to list and to reverse them."""
+"""What is handled of entries: requests to list, compare and reverse them."""
 
 from libs.common.contracts.ledger import EntryPage, JournalEntry, ListEntries
 from libs.common.contracts.ledger_books import ReverseEntry
+from libs.common.contracts.ledger_facts import EntryFactPage, ListEntryFacts
 from libs.common.messaging import Bus
 from services.ledger.entries.commands import EntryCommands
 from services.ledger.entries.queries import EntryQueries
@@ -17,11 +18,16 @@ class EntryConsumers:
     def register(self, bus: Bus) -> None:
         """Answer every request of this subject."""
         bus.answer(ListEntries, self.on_list_entries)
+        bus.answer(ListEntryFacts, self.on_list_entry_facts)
         bus.answer(ReverseEntry, self.on_reverse_entry)
 
     async def on_list_entries(self, request: ListEntries) -> EntryPage:
         """List the entries of a tenant."""
         return await self._queries.entries(request)
+
+    async def on_list_entry_facts(self, request: ListEntryFacts) -> EntryFactPage:
+        """List entries by their payments."""
+        return await self._queries.facts(request)
 
     async def on_reverse_entry(self, request: ReverseEntry) -> JournalEntry:
         """Reverse an entry."""

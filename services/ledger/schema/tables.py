@@ -106,9 +106,10 @@ JOURNAL_ENTRIES = sa.Table(
     sa.Index("ix_journal_entries_group", "chain", "sequence"),
     sa.Index("ix_journal_entries_posted_at", "tenant_id", "posted_at", "id"),
     sa.Index(
-        "ix_journal_entries_payment_intent_id",
-        "payment_intent_id",
+        "ix_journal_entries_payment",
         "tenant_id",
+        "payment_intent_id",
+        "id",
         postgresql_where=sa.text("payment_intent_id IS NOT NULL"),
     ),
     comment="One business event each; inserted together with its postings in one statement, never changed or removed.",

@@ -40,6 +40,8 @@ def complete_gateway(bus: Bus) -> None:
 
 def complete_api(bus: Bus, handler: Callable[[Received[api.AccessChanged]], None] | None = None) -> None:
     for kind in handled_by("api"):
-        if not kind.contract.broadcast:
+        if kind.contract.kind is Kind.REQUEST:
+            bus.answer(kind, no_accounts)
+        elif not kind.contract.broadcast:
             bus.handle(kind, ignore)
     bus.handle_broadcast(api.AccessChanged, handler or (lambda _: None))

@@ -1,5 +1,6 @@
 """Payment intents, read one at a time or as lists."""
 
+from services.api.payments.queries.facts import payment_facts
 from services.api.payments.queries.intents import (
     STATUS_NAMES,
     IntentPage,
@@ -22,6 +23,7 @@ __all__ = [
     "disputes_of",
     "get",
     "numbered_page",
+    "payment_facts",
     "refunds_of",
     "timeline",
 ]

@@ -161,7 +161,7 @@ class IntentEntry(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
 
 
-# By `ix_journal_entries_payment_intent_id`, for payments of several tenants at once.
+# By `ix_journal_entries_payment`, for payments of several tenants at once.
 _ENTRIES_OF_INTENTS = Statement("""
 SELECT e.payment_intent_id, e.kind FROM unnest(:tenant_ids::text[], :intent_ids::uuid[]) AS w(tenant_id, id)
 JOIN journal_entries e ON e.tenant_id = w.tenant_id AND e.payment_intent_id = w.id

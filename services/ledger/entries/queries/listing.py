@@ -2,8 +2,10 @@
 
 from libs.common.contracts import ledger as contract
 from libs.common.contracts.ledger_errors import QueryInvalid
+from libs.common.contracts.ledger_facts import EntryFactPage, ListEntryFacts
 from libs.common.db import Database
 from services.ledger.core import read_cursor, write_cursor
+from services.ledger.entries.queries.facts import entry_facts
 from services.ledger.entries.sql import journal
 
 ENTRIES_MAX = 500
@@ -48,3 +50,11 @@ class EntryQueries:
             entries=page,
             next_cursor=write_cursor(page[-1].posted_at, page[-1].id) if len(found) > limit else None,
         )
+
+    async def facts(self, request: ListEntryFacts) -> EntryFactPage:
+        """List a tenant's entries by their payments.
+
+        Raises:
+            QueryInvalid: for a limit out of range, or too many ids.
+        """
+        return await entry_facts(self._database, request)

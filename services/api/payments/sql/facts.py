@@ -1,0 +1,102 @@
+"""The SQL of payments as other services compare them: in the order of their ids, each with its refunds and disputes."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from libs.common.contracts.api_facts import DisputeFact, PaymentFact, RefundFact
+from libs.common.db import Database
+from libs.common.db.statements import Statement
+
+# One statement, so that a payment and its parts are of one instant: a refund that completes between two statements would
+# look like one that its payment does not know. The parts are read payment by payment and no further than the limit, so that
+# what a page costs is bounded, however many a payment has; only then are they aggregated.
+_FACTS = """
+WITH page AS MATERIALIZED (
+    SELECT id, status, amount_minor, captured_minor, currency, coalesce(gateway_ref, '') AS gateway_ref,
+           payment_method_type, created_at, updated_at
+      FROM payment_intents WHERE tenant_id = :tenant_id AND {which} ORDER BY id LIMIT :limit),
+refunded AS (
+    SELECT r.payment_intent_id, max(r.updated_at) AS updated_at,
+           json_agg(json_build_object('refund_id', r.id, 'amount_minor', r.amount_minor, 'status', r.status,
+                                      'gateway_ref', coalesce(r.gateway_ref, '')) ORDER BY r.created_at, r.id)::text AS parts
+      FROM (SELECT r.* FROM (SELECT id FROM page ORDER BY id) AS p
+             CROSS JOIN LATERAL (
+                   SELECT * FROM refunds WHERE payment_intent_id = p.id AND tenant_id = :tenant_id
+                    ORDER BY created_at, id LIMIT :parts_max) AS r
+             ORDER BY p.id LIMIT :parts_max) AS r
+     GROUP BY r.payment_intent_id),
+disputed AS (
+    SELECT d.payment_intent_id, max(d.updated_at) AS updated_at,
+           json_agg(json_build_object('dispute_id', d.id, 'amount_minor', d.amount_minor, 'status', d.status,
+                                      'gateway_ref', d.gateway_ref) ORDER BY d.opened_at, d.id)::text AS parts
+      FROM (SELECT d.* FROM (SELECT id FROM page ORDER BY id) AS p
+             CROSS JOIN LATERAL (
+                   SELECT * FROM disputes WHERE payment_intent_id = p.id AND tenant_id = :tenant_id
+                    ORDER BY opened_at, id LIMIT :parts_max) AS d
+             ORDER BY p.id LIMIT :parts_max) AS d
+     GROUP BY d.payment_intent_id)
+SELECT page.id, page.status, page.amount_minor, page.captured_minor, page.currency, page.gateway_ref,
+       page.payment_method_type, page.created_at, greatest(page.updated_at, refunded.updated_at, disputed.updated_at),
+       refunded.parts, disputed.parts
+  FROM page
+  LEFT JOIN refunded ON refunded.payment_intent_id = page.id
+  LEFT JOIN disputed ON disputed.payment_intent_id = page.id
+ ORDER BY page.id
+"""
+# A range of ids, which is one of time. `ix_payment_intents_tenant` begins with the tenant, so that others' payments are not
+# passed over.
+IN_RANGE = Statement(_FACTS, which="id > :after AND id <= :until")
+# By the primary key: a few hundred at most.
+BY_IDS = Statement(_FACTS, which="id = ANY(:ids::uuid[])")
+
+_refunds = msgspec.json.Decoder(tuple[RefundFact, ...])
+_disputes = msgspec.json.Decoder(tuple[DisputeFact, ...])
+
+
+async def facts_in_range(
+    database: Database, tenant_id: str, *, after: UUID, until: UUID, limit: int, parts_max: int
+) -> list[asyncpg.Record]:
+    """Read payments with greater ids than `after`, up to `until`; no more than `parts_max` refunds and disputes of them."""
+    return await IN_RANGE.fetch(
+        database, tenant_id=tenant_id, after=after, until=until, limit=limit, parts_max=parts_max
+    )
+
+
+async def facts_by_ids(
+    database: Database, tenant_id: str, ids: Sequence[UUID], *, parts_max: int
+) -> list[asyncpg.Record]:
+    """Read these payments; no more than `parts_max` refunds and disputes of them."""
+    return await BY_IDS.fetch(database, tenant_id=tenant_id, ids=list(ids), limit=len(ids), parts_max=parts_max)
+
+
+def fact_of(row: asyncpg.Record) -> PaymentFact:
+    """Read a payment from a row."""
+    (
+        payment_intent_id,
+        status,
+        amount_minor,
+        captured_minor,
+        currency,
+        gateway_ref,
+        payment_method_type,
+        created_at,
+        updated_at,
+        refunds,
+        disputes,
+    ) = row
+    return PaymentFact(
+        payment_intent_id=payment_intent_id,
+        status=status,
+        amount_minor=amount_minor,
+        captured_minor=captured_minor,
+        currency=currency,
+        gateway_ref=gateway_ref,
+        payment_method_type=payment_method_type,
+        created_at=created_at,
+        updated_at=updated_at,
+        refunds=() if refunds is None else _refunds.decode(refunds),
+        disputes=() if disputes is None else _disputes.decode(disputes),
+    )

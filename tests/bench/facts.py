@@ -1,0 +1,237 @@
+"""What reconciliation reads: all payments of a tenant, and all entries in its books, page by page over RabbitMQ.
+
+    python -m tests.bench.facts --payments 100000 --tenants 100
+
+Loads so many payments with three entries each, and as many of other tenants between them, into a database of its own; then
+requests them as the gateway does, of an api and a ledger in the same process. Prints seconds and this process's CPU, the
+pages of the tenant and one of each of a few small tenants, and how the statements are planned.
+"""
+
+import argparse
+import asyncio
+import os
+import random
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import uvloop
+
+from deploy.local import servers as local
+from libs.common.clock import SystemClock
+from libs.common.contracts import Kind, handled_by
+from libs.common.contracts.api_facts import ListPaymentFacts
+from libs.common.contracts.ledger_facts import ListEntryFacts
+from libs.common.contracts.ledger_roles import Role
+from libs.common.db import Database
+from libs.common.errors import Unavailable
+from libs.common.ids import derived_id, new_id
+from libs.common.messaging import Bus
+from libs.common.settings import BrokerSettings
+from services.api.payments import FactConsumers
+from services.api.payments.sql import facts as payments_sql
+from services.ledger.accounts import default_account_id, default_accounts
+from services.ledger.entries import EntryCommands, EntryConsumers, EntryQueries
+from services.ledger.entries.sql import facts as entries_sql
+from services.ledger.posting import PostingService
+from tests.bench.payments import ROOT
+from tests.support.brokers import fresh_vhost, own_rights
+from tests.support.databases import TestDatabase, fresh_database
+
+BIG = "tenant-big"
+_KINDS = (
+    ("capture", Role.CASH, Role.REVENUE),
+    ("movement", Role.PROCESSOR_PENDING, Role.CASH),
+    ("available", Role.PROCESSOR_AVAILABLE, Role.PROCESSOR_PENDING),
+)
+_BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+_ADD = """
+INSERT INTO ledger.accounts (tenant_id, id, code, label, account_type, is_default, opened_at)
+VALUES ($1, $2, $3, $4, $5, true, now())
+"""
+
+
+def _payments(payments: int, tenants: int) -> list[tuple[str, UUID, datetime]]:
+    owners = [BIG] * payments + [f"tenant-{n % tenants}" for n in range(payments)]
+    random.Random(1).shuffle(owners)
+    made = [_BEGAN + timedelta(milliseconds=100 * n) for n in range(len(owners))]
+    return [(owner, new_id(at), at) for owner, at in zip(owners, made, strict=True)]
+
+
+_PAYMENT = (
+    "tenant_id id amount_minor captured_minor currency status customer_ref gateway_ref version created_at updated_at"
+)
+_REFUND = "tenant_id id payment_intent_id amount_minor currency status gateway_ref created_at updated_at"
+_ENTRY = "tenant_id id kind payment_intent_id line_count occurred_at posted_at effective_at digest chain sequence position seal"
+_LINE = (
+    "tenant_id entry_id line_no account_id currency version side amount_minor debits_after_minor credits_after_minor "
+    "posted_at effective_at"
+)
+
+
+async def _load(database: TestDatabase, payments: int, tenants: int) -> None:
+    rows = _payments(payments, tenants)
+    owners = sorted({tenant for tenant, _, _ in rows})
+    accounts = {(tenant, role): default_account_id(tenant, role) for tenant in owners for role in Role}
+    paid = [(t, i, 15050, 15050, "BRL", "SETTLED", "c", f"pi_{i.hex[:24]}", 6, at, at) for t, i, at in rows]
+    returned = [(t, new_id(at), i, 100, "BRL", "COMPLETED", "re_1", at, at) for t, i, at in rows[::20]]
+    entries: list[tuple[Any, ...]] = []
+    lines: list[tuple[Any, ...]] = []
+    for tenant, payment, at in rows:
+        for kind, debit, credit in _KINDS:
+            entry = derived_id(payment, kind)
+            entries.append((tenant, entry, kind, payment, 2, at, at, at, bytes(32), 1, 1, 1, bytes(32)))
+            for no, (role, side) in enumerate(((debit, "DEBIT"), (credit, "CREDIT")), start=1):
+                lines.append((tenant, entry, no, accounts[tenant, role], "BRL", 1, side, 15050, 15050, 15050, at, at))
+    admin = await asyncpg.connect(database.admin_url, command_timeout=900)
+    try:
+        # Triggers hold a group to its chain, which is not what is measured.
+        await admin.execute("SET session_replication_role = replica")
+        await admin.execute("ALTER TABLE ledger.postings DROP CONSTRAINT uq_postings_posted_at")
+        for tenant in owners:
+            for account in default_accounts(tenant):
+                await admin.execute(_ADD, tenant, account.id, account.code, account.label, account.account_type)
+        for schema, table, columns, records in (
+            ("api", "payment_intents", _PAYMENT, paid),
+            ("api", "refunds", _REFUND, returned),
+            ("ledger", "journal_entries", _ENTRY, entries),
+            ("ledger", "postings", _LINE, lines),
+        ):
+            await admin.copy_records_to_table(table, schema_name=schema, columns=columns.split(), records=records)
+        await admin.execute("VACUUM ANALYZE api.payment_intents, api.refunds, ledger.journal_entries, ledger.postings")
+    finally:
+        await admin.close()
+
+
+async def _database_cpu(database: TestDatabase) -> float:
+    """Sum up the CPU seconds of the server's processes for this database, where they run on this machine."""
+    admin = await asyncpg.connect(database.admin_url)
+    try:
+        rows = await admin.fetch("SELECT pid FROM pg_stat_activity WHERE datname = current_database()")
+    finally:
+        await admin.close()
+    return sum(_cpu_seconds(Path(f"/proc/{row['pid']}/stat")) for row in rows)
+
+
+def _cpu_seconds(stat: Path) -> float:
+    if not stat.exists():
+        return 0.0
+    user, system = stat.read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+async def _nothing(*_: Any) -> Any:
+    return None
+
+
+@asynccontextmanager
+async def _gateway(database: TestDatabase, urls: dict[str, str]) -> AsyncIterator[tuple[Bus, dict[str, Database]]]:
+    """Run an api and a ledger that answer, and a gateway that asks."""
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        databases = {
+            name: await stack.enter_async_context(database.open(name)) for name in ("api", "ledger", "gateway")
+        }
+        buses = {
+            name: Bus(service=name, settings=BrokerSettings(rabbitmq_url=urls[name]), database=opened, clock=clock)
+            for name, opened in databases.items()
+        }
+        for name, bus in buses.items():
+            for kind in handled_by(name):
+                if kind.contract.kind is Kind.REQUEST:
+                    bus.answer(kind, _nothing)
+                elif kind.contract.broadcast:
+                    bus.handle_broadcast(kind, lambda _: None)
+                else:
+                    bus.handle(kind, _nothing)
+        FactConsumers(databases["api"]).register(buses["api"])
+        ledger = databases["ledger"]
+        EntryConsumers(
+            EntryCommands(ledger, PostingService(ledger, clock=clock), clock=clock), EntryQueries(ledger)
+        ).register(buses["ledger"])
+        running = [asyncio.create_task(bus.run()) for bus in buses.values()]
+        for bus in buses.values():
+            while True:
+                try:
+                    await bus.ping()
+                    break
+                except Unavailable:
+                    await asyncio.sleep(0.05)
+        try:
+            yield buses["gateway"], databases
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+            for bus in buses.values():
+                await bus.close()
+
+
+async def _walk(bus: Bus, request: type[Any], tenant_id: str, limit: int) -> tuple[int, int]:
+    after, pages, items = None, 0, 0
+    while True:
+        page = await bus.request(request(tenant_id=tenant_id, after=after, limit=limit))
+        pages, items = pages + 1, items + len(page.items)
+        if page.next_after is None:
+            return pages, items
+        after = page.next_after
+
+
+async def _explain(database: Database, sql: Any, tenant_id: str, **values: Any) -> None:
+    bound = sql.arguments({"tenant_id": tenant_id, "after": UUID(int=0), "until": UUID(int=(1 << 128) - 1), **values})
+    async with database.transaction() as tx:
+        for mode in ("force_generic_plan", "force_custom_plan"):
+            await tx.execute(f"SET LOCAL plan_cache_mode = {mode}")
+            begun = time.perf_counter()
+            plan = await tx.fetch(f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) {sql.text}", *bound)
+            print(f"-- {tenant_id} {mode} {time.perf_counter() - begun:.3f} s")
+            print(
+                "\n".join(
+                    row[0]
+                    for row in plan
+                    if "Index" in row[0] or "Sort" in row[0] or "Seq" in row[0] or "Filter" in row[0]
+                )
+            )
+
+
+async def measure(arguments: argparse.Namespace) -> None:
+    """Load, read, print."""
+    servers = local.ensure("test", ROOT)
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(fresh_database(servers, ("api", "ledger", "gateway")))
+        url = stack.enter_context(fresh_vhost(servers))
+        await _load(database, arguments.payments, arguments.tenants)
+        bus, databases = await stack.enter_async_context(_gateway(database, own_rights(servers, url)))
+        if arguments.explain:
+            for tenant in (BIG, "tenant-1"):
+                await _explain(databases["api"], payments_sql.IN_RANGE, tenant, limit=501, parts_max=10_001)
+                await _explain(databases["ledger"], entries_sql.IN_RANGE, tenant, limit=2001)
+        for tenants in ([BIG], [f"tenant-{n}" for n in range(10)]):
+            for request, limit in ((ListPaymentFacts, 500), (ListPaymentFacts, 2000), (ListEntryFacts, 2000)):
+                begun, cpu, server = time.perf_counter(), time.process_time(), await _database_cpu(database)
+                found = [await _walk(bus, request, tenant, limit) for tenant in tenants]
+                print(
+                    f"{request.__name__:18} {len(tenants):3} tenants: {sum(items for _, items in found):8,} items on "
+                    f"{sum(pages for pages, _ in found):4} pages in {time.perf_counter() - begun:6.2f} s, "
+                    f"CPU {time.process_time() - cpu:6.2f} s here, {await _database_cpu(database) - server:6.2f} s PostgreSQL"
+                )
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--payments", type=int, default=100_000)
+    parser.add_argument("--tenants", type=int, default=100)
+    parser.add_argument("--explain", action="store_true")
+    print(f"{os.cpu_count()} cores")
+    uvloop.run(measure(parser.parse_args(arguments)))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
