@@ -2,8 +2,6 @@
 
 import asyncio
 import os
-import signal
-import sys
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -20,11 +18,11 @@ from libs.common.contracts import Message
 from libs.common.contracts.gateway import AuthorizePayment, CapturePayment
 from libs.common.ids import new_id
 from libs.common.messaging.envelope import Pack, PackedEvent, encode_pack
+from tests.support import forks
 from tests.support.databases import TestDatabase
-from tests.support.platform import START_SECONDS
+from tests.support.platform import START_SECONDS, STOP_SECONDS
 from tests.support.ports import free_port
 
-ROOT = Path(__file__).parents[2]
 _BODY = msgspec.json.Decoder(dict[str, Any])
 _PACK = msgspec.json.Decoder(Pack)
 
@@ -36,7 +34,7 @@ class GatewayProcess:
         self.port = free_port()
         self._environ = {**os.environ, **environ, "HTTP_PORT": str(self.port)}
         self._log = log
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: forks.Process | None = None
 
     @property
     def base(self) -> str:
@@ -55,14 +53,7 @@ class GatewayProcess:
 
     async def start(self) -> None:
         """Start it, without waiting for it to be ready."""
-        with self._log.open("ab") as output:
-            self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "services.gateway", "serve"),
-                cwd=ROOT,
-                env=self._environ,
-                stdout=output,
-                stderr=output,
-            )
+        self._process = await asyncio.to_thread(forks.start, "gateway", "serve", environ=self._environ, log=self._log)
 
     async def ready(self) -> None:
         """Wait until it can work."""
@@ -80,14 +71,14 @@ class GatewayProcess:
     async def kill(self) -> None:
         """End it as a power cut would."""
         assert self._process is not None
-        self._process.send_signal(signal.SIGKILL)
-        await self._process.wait()
+        self._process.kill()
+        await forks.ended(self._process, seconds=STOP_SECONDS)
 
     async def stop(self) -> None:
         """End it as an orchestrator would."""
         if self._process is not None and self._process.returncode is None:
             self._process.terminate()
-            await asyncio.wait_for(self._process.wait(), timeout=30)
+            await forks.ended(self._process, seconds=STOP_SECONDS)
 
 
 def gateway_environment(database: TestDatabase, vhost_url: str, **settings: str) -> dict[str, str]:

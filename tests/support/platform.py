@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ import aiohttp
 
 from deploy.local import servers as local
 from deploy.local.servers import Servers
+from tests.support import forks
 from tests.support.brokers import own_rights
 from tests.support.databases import SERVICES, TestDatabase, fresh_database
 from tests.support.ports import free_port
@@ -119,7 +119,7 @@ class Platform:
         self.rabbitmq_url = rabbitmq_url
         """The virtual host as its administrator, who may do what no service may."""
         self._logs = logs
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._processes: dict[str, forks.Process] = {}
         self._more_ports: dict[str, str] = {}
         """Of the second and further processes of a service."""
         self.http: aiohttp.ClientSession
@@ -135,21 +135,13 @@ class Platform:
 
     def command(self, service: str, *arguments: str) -> list[str]:
         """How a service is run; measured for coverage where the tests are."""
-        measured = ["-m", "coverage", "run", "--rcfile", str(ROOT / "pyproject.toml")] if _measuring() else []
-        return [sys.executable, *measured, "-m", f"services.{service}", *arguments]
+        return forks.command(service, *arguments)
 
     def start(self, service: str) -> None:
         """Start one service as a process; `notifier-2` is another process of the notifier, on a port of its own."""
         name = service.partition("-")[0]
-        log = (self._logs / f"{service}.log").open("ab")
-        self._processes[service] = subprocess.Popen(
-            self.command(name, "serve"),
-            cwd=ROOT,
-            env=self.environ | {f"{name.upper()}_HTTP_PORT": self._port(service)},
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-        log.close()
+        environ = self.environ | {f"{name.upper()}_HTTP_PORT": self._port(service)}
+        self._processes[service] = forks.start(name, "serve", environ=environ, log=self._logs / f"{service}.log")
 
     def kill(self, service: str) -> None:
         """End a service as a power cut would."""
@@ -172,10 +164,11 @@ class Platform:
         for process in self._processes.values():
             process.send_signal(signal.SIGTERM)
         for service in list(self._processes):
+            process = self._processes.pop(service)
             try:
-                self._processes.pop(service).wait(timeout=STOP_SECONDS)
+                process.wait(timeout=STOP_SECONDS)
             except subprocess.TimeoutExpired:
-                self._processes[service].kill()
+                process.kill()
 
     def processes(self) -> dict[str, int]:
         """The process id of each running service."""
@@ -205,10 +198,6 @@ class Platform:
         assert answer.status == 200, answer.raw
         client.token = answer.json["access_token"]
         return client
-
-
-def _measuring() -> bool:
-    return "COVERAGE_RUN" in os.environ or "COV_CORE_SOURCE" in os.environ or os.environ.get("MEASURE_COVERAGE") == "1"
 
 
 def service_environment(servers: Servers, database: TestDatabase, vhost_url: str) -> dict[str, str]:
@@ -272,10 +261,8 @@ async def running_platform(
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
             platform.http = http
             try:
-                seed = await asyncio.create_subprocess_exec(
-                    *platform.command("api", "seed"), cwd=ROOT, env=platform.environ
-                )
-                assert await asyncio.wait_for(seed.wait(), START_SECONDS) == 0
+                seed = forks.start("api", "seed", environ=platform.environ, log=logs / "seed.log")
+                assert await forks.ended(seed, seconds=START_SECONDS) == 0, (logs / "seed.log").read_text()
                 for service in services:
                     platform.start(service)
                 for service in services:

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -36,13 +35,13 @@ from libs.common.messaging.envelope import PackedEvent, encode_pack
 from libs.common.messaging.requests import Requester
 from libs.common.messaging.topology import topology
 from tests.integration.notifier.conftest import until
+from tests.support import forks
 from tests.support.databases import TestDatabase
 from tests.support.ports import free_port
 from tests.support.receiver import Receiver, running_receiver
 
 pytestmark = pytest.mark.long
 
-ROOT = Path(__file__).parents[3]
 LATER = datetime(2100, 1, 1, tzinfo=UTC)
 
 
@@ -111,7 +110,7 @@ class Process:
             "WEBHOOK_DRAIN_SECONDS": "3",
             "WEBHOOK_ENDPOINT_IN_FLIGHT_MAX": "4",
         }
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: forks.Process | None = None
 
     @property
     def runs(self) -> bool:
@@ -124,17 +123,8 @@ class Process:
 
     async def start(self) -> None:
         """Start it and wait until it is ready."""
-        with self._log.open("wb") as output:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "services.notifier",
-                "serve",
-                cwd=ROOT,
-                env=self._environ,
-                stdout=output,
-                stderr=output,
-            )
+        self._log.unlink(missing_ok=True)
+        self._process = await asyncio.to_thread(forks.start, "notifier", "serve", environ=self._environ, log=self._log)
         await until(self.is_ready, seconds=60)
 
     async def is_ready(self) -> bool:
@@ -150,14 +140,14 @@ class Process:
         """End it as a power cut would."""
         assert self._process is not None
         self._process.kill()
-        await self._process.wait()
+        await forks.ended(self._process, seconds=60)
 
     async def stop(self) -> int:
         """End it as an orchestrator would; returns its exit code."""
         assert self._process is not None
         if self.runs:
             self._process.terminate()
-        return await asyncio.wait_for(self._process.wait(), 20)
+        return await forks.ended(self._process, seconds=60)
 
 
 @asynccontextmanager

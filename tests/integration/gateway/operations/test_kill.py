@@ -2,8 +2,6 @@
 
 import asyncio
 import os
-import signal
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -12,18 +10,18 @@ import asyncpg
 import pytest
 
 from tests.integration.gateway.test_service import Api, authorize, until
+from tests.support import forks
 from tests.support.databases import TestDatabase
 from tests.support.ports import free_port
 
 pytestmark = pytest.mark.long
 
-ROOT = Path(__file__).parents[4]
 PAYMENTS = 60
 WAIT_SECONDS = 60
 """Enough for a process to start on a busy machine."""
 
 
-async def start(database: TestDatabase, own_url: str, log: Path) -> asyncio.subprocess.Process:
+async def start(database: TestDatabase, own_url: str, log: Path) -> forks.Process:
     environ = os.environ | {
         "GATEWAY_DATABASE_URL": database.url("gateway_app"),
         "GATEWAY_RABBITMQ_URL": own_url,
@@ -40,10 +38,7 @@ async def start(database: TestDatabase, own_url: str, log: Path) -> asyncio.subp
         "PROCESSOR_WAIT_SECONDS": "1",
         "RESOLVE_EVERY_SECONDS": "0.2",
     }
-    with log.open("ab") as output:
-        return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "services.gateway", "serve", cwd=ROOT, env=environ, stdout=output, stderr=output
-        )
+    return await asyncio.to_thread(forks.start, "gateway", "serve", environ=environ, log=log)
 
 
 async def test_killed_again_and_again_every_payment_is_authorized_once(
@@ -79,8 +74,8 @@ async def test_killed_again_and_again_every_payment_is_authorized_once(
 
             # Six calls are made at a time, so at any such moment some are being made, some wait and some are done.
             await until(decided, seconds=WAIT_SECONDS)
-            process.send_signal(signal.SIGKILL)
-            await process.wait()
+            process.kill()
+            await forks.ended(process, seconds=WAIT_SECONDS)
             process = await start(gateway_database, own_urls["gateway"], log)
 
         intents = {str(command.payment_intent_id) for command in commands}
@@ -99,6 +94,6 @@ async def test_killed_again_and_again_every_payment_is_authorized_once(
     finally:
         if process.returncode is None:
             process.terminate()
-            await asyncio.wait_for(process.wait(), timeout=20)
+            await forks.ended(process, seconds=WAIT_SECONDS)
         await watcher.close()
         await connection.close()
