@@ -42,6 +42,8 @@ from services.gateway.movements import (
 )
 from services.gateway.movements import resend as publish_movements_again
 from services.gateway.notices import (
+    AdoptingStore,
+    Adoption,
     EventStore,
     NoticeConsumers,
     Notices,
@@ -144,12 +146,16 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     async def keep_event(account: StatementAccount, body: str) -> None:
         await inbox.keep(body, tenant_id=account.tenant_id, processor=account.processor)
 
+    async def keep_shown(body: str, tenant_id: str, processor: str) -> None:
+        await inbox.keep(body, tenant_id=tenant_id, processor=processor)
+
     reading = StatementReading(
         database,
         recording,
         opening=AccountOpening(database, recording, clock=clock),
         reader_of=accounts.reader,
         keep_event=keep_event,
+        adopt=Adoption(AdoptingStore(database), keep=keep_shown).adopt,
         every=timedelta(seconds=stripe.stripe_statement_every_seconds),
         clock=clock,
     )

@@ -119,6 +119,11 @@ STATEMENT_UNREADABLE = Counter(
     "Lines of statements of another shape than was promised, which nobody books: alert above zero.",
     ["list"],
 )
+STATEMENT_ADOPTED = Counter(
+    "gateway_statement_adopted_total",
+    "Refunds and disputes that the processor's list showed otherwise than our records: their events were lost, or are late; alert where it goes on.",
+    ["list"],
+)
 STATEMENT_LAG = Gauge(
     "gateway_statement_lag_seconds",
     "Since when the account that is furthest behind was not read completely: alert above an hour.",

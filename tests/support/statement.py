@@ -25,7 +25,7 @@ from services.gateway.accounts import AccountStore, ConfigStore
 from services.gateway.accounts.domain import Ownership
 from services.gateway.movements import AccountOpening, StatementAccount, StatementReading, StatementRecording
 from services.gateway.movements.commands.reading import ReaderOf
-from services.gateway.notices import EventStore, Notices, NoticeStore, Opening, StripeInbox
+from services.gateway.notices import AdoptingStore, Adoption, EventStore, Notices, NoticeStore, Opening, StripeInbox
 from services.gateway.operations import Attempt, AttemptStatus, AttemptStore, attempt_id
 from services.gateway.processors.port import Approved, Operation
 from services.gateway.processors.stripe import StripeReader
@@ -91,6 +91,7 @@ class Merchant:
             opening=AccountOpening(self.charging, self.recording, clock=self.clock),
             reader_of=reader_of or self._reader_of,
             keep_event=self._keep,
+            adopt=Adoption(AdoptingStore(self.charging), keep=self._keep_shown).adopt,
             every=timedelta(minutes=1),
             clock=self.clock,
         )
@@ -256,6 +257,9 @@ class Merchant:
 
     async def _reader_of(self, _: str) -> StripeReader:
         return self.reader
+
+    async def _keep_shown(self, body: str, tenant_id: str, processor: str) -> None:
+        await self.inbox.keep(body, tenant_id=tenant_id, processor=processor)
 
     async def _keep(self, _: Any, body: str) -> None:
         await self.inbox.keep(body, tenant_id=self.tenant_id, processor="stripe")

@@ -31,6 +31,19 @@ class ListKind(StrEnum):
     """What was paid out."""
     EVENTS = "events"
     """Events that reached no webhook endpoint."""
+    REFUNDS = "refunds"
+    """Refunds, however far they are."""
+    DISPUTES = "disputes"
+    """Disputes and inquiries of banks."""
+
+
+FAR_BACK: Mapping[ListKind, timedelta] = {
+    # A bank returns a refund within 30 days, which was reported as successful until then.
+    ListKind.REFUNDS: timedelta(days=30),
+    # Two rounds of evidence and their decisions; there are few of them.
+    ListKind.DISPUTES: timedelta(days=180),
+}
+"""How far back a deep round reads lists that are ordered by when a thing was made, and not by when it changed."""
 
 
 class StatementAccount(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +109,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
             is_deep = is_deep or (account.opening_due and oldest_pending is not None)
         if self.complete_until is None or (is_deep and not self.is_whole):
             since = first
+        elif is_deep and self.list in FAR_BACK:
+            since = min(self.complete_until, now - FAR_BACK[self.list])
         elif is_deep:
             since = min(self.complete_until, now - DEEP, max(oldest_pending or now, now - DEEP_MAX))
         else:

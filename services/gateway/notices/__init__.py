@@ -1,5 +1,6 @@
 """What processors report unasked: Stripe's webhooks, stored as they came, and what each notice changes."""
 
+from services.gateway.notices.commands.adopting import Adoption
 from services.gateway.notices.commands.events import StripeInbox
 from services.gateway.notices.commands.notices import Notices
 from services.gateway.notices.commands.opening import Opening
@@ -7,11 +8,14 @@ from services.gateway.notices.commands.resending import resend
 from services.gateway.notices.consumers import NoticeConsumers
 from services.gateway.notices.domain import Dispute
 from services.gateway.notices.routes import webhook_routes
+from services.gateway.notices.sql.adopting import AdoptingStore
 from services.gateway.notices.sql.events import EventStore, WaitingEvents
 from services.gateway.notices.sql.payments import NoticeStore
 from services.gateway.notices.workers import event_workers, report_worker
 
 __all__ = [
+    "AdoptingStore",
+    "Adoption",
     "Dispute",
     "EventStore",
     "NoticeConsumers",

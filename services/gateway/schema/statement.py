@@ -166,7 +166,12 @@ def readings_table(metadata: sa.MetaData) -> sa.Table:
         metadata,
         sa.Column("account_id", sa.Text, nullable=False, comment="The account at the processor: acct_..."),
         sa.Column("is_live", sa.Boolean, nullable=False, comment="Live or test mode, which share nothing."),
-        sa.Column("list", sa.Text, nullable=False, comment="Which list is read: movements, payouts, events."),
+        sa.Column(
+            "list",
+            sa.Text,
+            nullable=False,
+            comment="Which list is read: movements, payouts, events, refunds, disputes.",
+        ),
         sa.Column(
             "since", sa.DateTime(timezone=True), comment="How far back the round in progress reads; NULL: none is."
         ),
@@ -193,7 +198,9 @@ def readings_table(metadata: sa.MetaData) -> sa.Table:
             comment="Whether all could be understood since the last round began that read far back.",
         ),
         sa.PrimaryKeyConstraint("account_id", "is_live", "list", name="pk_processor_readings"),
-        sa.CheckConstraint("list IN ('movements', 'payouts', 'events')", name="ck_processor_readings_list"),
+        sa.CheckConstraint(
+            "list IN ('movements', 'payouts', 'events', 'refunds', 'disputes')", name="ck_processor_readings_list"
+        ),
         sa.Index("ix_processor_readings_due", "next_at"),
         comment="How far each list of an account was read; one process at a time reads one.",
     )

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, assert_never
+from typing import Any, Protocol, assert_never
 
 import msgspec
 
@@ -15,7 +15,7 @@ from libs.common.observability.logging import get_logger
 from services.gateway import metrics
 from services.gateway.movements.commands.opening import AccountOpening
 from services.gateway.movements.commands.recording import StatementRecording
-from services.gateway.movements.domain import ListKind, Reading, StatementAccount
+from services.gateway.movements.domain import FAR_BACK, ListKind, Reading, StatementAccount
 from services.gateway.movements.sql import readings
 from services.gateway.processors.port.reading import StatementMovement, StatementReader
 from services.gateway.processors.stripe import NotGenuine
@@ -26,8 +26,10 @@ _LEASE = timedelta(seconds=90)
 """How long a list belongs to whoever reads a page of it; renewed before each further call that the page leads to."""
 _ENSURE_EVERY = timedelta(seconds=15)
 """How soon an account that was added begins to be read."""
-_TOGETHER_MAX = 4
-"""Lists that one process reads at a time, each of another account or kind."""
+_TOGETHER_MAX = len(ListKind)
+"""Lists that one process reads at a time, each of another account or kind: as many as an account has."""
+_SELDOM = 5
+"""How many times less often refunds and disputes are read: events bring them first, and what moved is in the other lists."""
 _PAUSE_MAX = timedelta(minutes=30)
 """The longest pause after pages that could not be had."""
 _MATCHED_MAX = 5
@@ -39,6 +41,16 @@ type ReaderOf = Callable[[str], Awaitable[StatementReader]]
 """Returns who reads the statement of a configuration's account. Raises ProcessorUnavailable when nobody can."""
 type KeepEvent = Callable[[StatementAccount, str], Awaitable[None]]
 """Stores an event as if a webhook had brought it; one that is known changes nothing."""
+
+
+class Adopting(Protocol):
+    """Lets refunds or disputes take effect as if their events had come, where our records have them otherwise."""
+
+    async def __call__(
+        self, account: StatementAccount, found: Sequence[dict[str, Any]], *, is_dispute: bool, at: datetime
+    ) -> int:
+        """Compare what was read; `at`: when it was requested. Returns how many could not be understood."""
+        ...
 
 
 class _LeaseLost(Exception):
@@ -56,6 +68,7 @@ class StatementReading:
         opening: AccountOpening,
         reader_of: ReaderOf,
         keep_event: KeepEvent,
+        adopt: Adopting,
         every: timedelta,
         clock: Clock,
     ) -> None:
@@ -64,6 +77,7 @@ class StatementReading:
         self._opening = opening
         self._reader_of = reader_of
         self._keep_event = keep_event
+        self._adopt = adopt
         self._every = every
         self._clock = clock
         self._ensured_at: datetime | None = None
@@ -112,7 +126,8 @@ class StatementReading:
         else:
             metrics.STATEMENT_PAGES.labels(reading.list, "read").inc()
             read = begun.understood(is_whole=is_whole)
-            await readings.save(self._database, read.after(next_cursor, now=self._clock.now(), every=self._every))
+            every = self._every * (_SELDOM if reading.list in FAR_BACK else 1)
+            await readings.save(self._database, read.after(next_cursor, now=self._clock.now(), every=every))
 
     async def _page(self, reading: Reading, account: StatementAccount) -> tuple[str, bool]:
         """Read and record a page; returns from where the next one goes on, and whether all of it could be understood."""
@@ -146,6 +161,14 @@ class StatementReading:
                 for event in events.items:
                     await self._keep(account, event)
                 return events.next_cursor, True
+            case ListKind.REFUNDS | ListKind.DISPUTES:
+                # What is read is at least as new as this instant; an event of a later one counts for more.
+                at = self._clock.now()
+                is_dispute = reading.list is ListKind.DISPUTES
+                page = await (reader.disputes(**place) if is_dispute else reader.refunds(**place))
+                unreadable = await self._adopt(account, page.items, is_dispute=is_dispute, at=at)
+                metrics.STATEMENT_UNREADABLE.labels(reading.list).inc(unreadable)
+                return page.next_cursor, True
             case _:
                 assert_never(reading.list)
 

@@ -338,6 +338,16 @@ def _of_dispute(dispute: _Object, named: dict[str, Any]) -> Notice:
     )
 
 
+def dispute_state(found: _Object) -> DisputeState | None:
+    """Read how far a dispute is; None for a status that means nothing to us."""
+    return _DISPUTES.get(str(found["status"]))
+
+
+def amount_of(found: _Object) -> int:
+    """Read an object's amount in minor units."""
+    return _minor(found["amount"], found)
+
+
 def _subject(found: _Object, reference: Any) -> Subject:
     metadata = found.get("metadata") or {}
     return Subject(

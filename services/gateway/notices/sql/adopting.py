@@ -1,0 +1,85 @@
+"""The SQL of what lists of refunds and disputes are compared with: our own records of them."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import msgspec
+
+from libs.common.db import Database
+from libs.common.db.statements import Statement, reader_of
+from services.gateway.operations import AttemptStatus
+from services.gateway.processors.port import DisputeState
+
+# By `ix_attempts_payment_intent`. The ids are metadata, which whoever has the account can write: only what went through a
+# configuration of this account counts.
+_REFUNDS = Statement("""
+SELECT a.tenant_id, a.processor, a.refund_id, a.status FROM attempts AS a
+  JOIN processor_accounts AS t ON t.processor = a.processor AND (t.tenant_id = a.tenant_id OR t.processor = 'stripe')
+ WHERE t.account_id = :account_id AND t.is_live = :is_live AND a.operation = 'refund'
+   AND a.payment_intent_id = ANY (:intents::uuid[]) AND a.refund_id = ANY (:refunds::uuid[])
+""")
+
+# By `ix_attempts_gateway_ref`; a payment without any dispute is one row.
+_DISPUTES = Statement("""
+SELECT a.tenant_id, a.processor, a.gateway_ref AS payment_ref, coalesce(d.gateway_ref, '') AS dispute_ref, d.state, d.amount_minor
+  FROM attempts AS a
+  JOIN processor_accounts AS t ON t.processor = a.processor AND (t.tenant_id = a.tenant_id OR t.processor = 'stripe')
+  LEFT JOIN disputes AS d ON d.payment_intent_id = a.payment_intent_id AND d.tenant_id = a.tenant_id AND d.processor = a.processor
+ WHERE t.account_id = :account_id AND t.is_live = :is_live AND a.gateway_ref = ANY (:payments::text[])
+   AND a.operation = 'authorize' AND a.processor <> 'sandbox'
+""")
+
+# By the primary key.
+_KEPT = Statement("""
+SELECT id FROM stripe_events WHERE id = ANY (:ids::text[]) AND processor = ANY (:processors::text[])
+""")
+
+
+class KnownRefund(msgspec.Struct, frozen=True, kw_only=True):
+    """A refund that we requested."""
+
+    tenant_id: str
+    processor: str
+    refund_id: UUID
+    status: AttemptStatus
+
+
+class KnownDispute(msgspec.Struct, frozen=True, kw_only=True):
+    """A payment of ours, with a dispute of it where there is one."""
+
+    tenant_id: str
+    processor: str
+    payment_ref: str
+    dispute_ref: str
+    """Empty: none."""
+    state: DisputeState | None
+    amount_minor: int | None
+
+
+_refund, _dispute = reader_of(KnownRefund), reader_of(KnownDispute)
+
+
+class AdoptingStore:
+    """What our records have."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def refunds(
+        self, account_id: str, *, is_live: bool, intents: Sequence[UUID], refunds: Sequence[UUID]
+    ) -> dict[UUID, KnownRefund]:
+        """Read refunds of an account, by our ids of them and of their payments."""
+        rows = await _REFUNDS.fetch(
+            self._database, account_id=account_id, is_live=is_live, intents=[*intents], refunds=[*refunds]
+        )
+        return {row["refund_id"]: _refund(row) for row in rows}
+
+    async def disputes(self, account_id: str, *, is_live: bool, payments: Sequence[str]) -> list[KnownDispute]:
+        """Read payments of an account with their disputes, by the processor's references of the payments."""
+        rows = await _DISPUTES.fetch(self._database, account_id=account_id, is_live=is_live, payments=[*payments])
+        return [_dispute(row) for row in rows]
+
+    async def kept(self, ids: Sequence[str], *, processors: Sequence[str]) -> frozenset[str]:
+        """Return which events were kept before."""
+        rows = await _KEPT.fetch(self._database, ids=[*ids], processors=[*processors])
+        return frozenset(row["id"] for row in rows)
