@@ -35,6 +35,7 @@ from services.gateway.accounts import (
 from services.gateway.customers import CustomerConsumers, CustomerStore, Saving, customer_workers
 from services.gateway.movements import (
     AccountOpening,
+    BalanceComparing,
     StatementAccount,
     StatementReading,
     StatementRecording,
@@ -153,6 +154,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         database,
         recording,
         opening=AccountOpening(database, recording, clock=clock),
+        comparing=BalanceComparing(database, clock=clock),
         reader_of=accounts.reader,
         keep_event=keep_event,
         adopt=Adoption(AdoptingStore(database), keep=keep_shown).adopt,

@@ -109,6 +109,16 @@ OPENINGS_DUE = Gauge(
     "gateway_openings_due",
     "Accounts whose opening balance is not booked yet: alert where it stays above zero for a day.",
 )
+BALANCE_COMPARISONS = Counter(
+    "gateway_balance_comparisons_total",
+    "Comparisons of an account's balance at the processor with what is booked of it: agrees, differs, busy, unreadable (both tried again).",
+    ["outcome"],
+)
+BALANCES_OFF = Gauge(
+    "gateway_balances_off",
+    "Balances, by account and currency, that differ from what is booked for longer than what moves takes to be read: total (an hour), available (eight hours); alert above zero.",
+    ["part"],
+)
 STATEMENT_PAGES = Counter(
     "gateway_statement_pages_total",
     "Pages of processors' statements by what became of them: read, failed, left (to another process).",

@@ -23,7 +23,13 @@ from libs.common.messaging import Received
 from libs.common.observability.correlation import Correlation
 from services.gateway.accounts import AccountStore, ConfigStore
 from services.gateway.accounts.domain import Ownership
-from services.gateway.movements import AccountOpening, StatementAccount, StatementReading, StatementRecording
+from services.gateway.movements import (
+    AccountOpening,
+    BalanceComparing,
+    StatementAccount,
+    StatementReading,
+    StatementRecording,
+)
 from services.gateway.movements.commands.reading import ReaderOf
 from services.gateway.notices import AdoptingStore, Adoption, EventStore, Notices, NoticeStore, Opening, StripeInbox
 from services.gateway.operations import Attempt, AttemptStatus, AttemptStore, attempt_id
@@ -89,6 +95,7 @@ class Merchant:
             self.charging,
             self.recording,
             opening=AccountOpening(self.charging, self.recording, clock=self.clock),
+            comparing=BalanceComparing(self.charging, clock=self.clock),
             reader_of=reader_of or self._reader_of,
             keep_event=self._keep,
             adopt=Adoption(AdoptingStore(self.charging), keep=self._keep_shown).adopt,

@@ -13,7 +13,13 @@ from libs.common.messaging import (
     published_table,
 )
 from services.gateway.schema.customers import payment_setups_table, processor_customers_table, saved_methods_table
-from services.gateway.schema.statement import movements_table, openings_table, payouts_table, readings_table
+from services.gateway.schema.statement import (
+    balances_table,
+    movements_table,
+    openings_table,
+    payouts_table,
+    readings_table,
+)
 
 METADATA = sa.MetaData()
 
@@ -362,6 +368,7 @@ STRIPE_EVENTS = sa.Table(
 PROCESSOR_MOVEMENTS = movements_table(METADATA)
 PROCESSOR_PAYOUTS = payouts_table(METADATA)
 PROCESSOR_OPENINGS = openings_table(METADATA)
+PROCESSOR_BALANCES = balances_table(METADATA)
 PROCESSOR_READINGS = readings_table(METADATA)
 
 PROCESSOR_CUSTOMERS = processor_customers_table(METADATA)

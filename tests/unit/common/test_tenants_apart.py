@@ -24,8 +24,8 @@ _DERIVING = {"derived_id", "uuid5", "uuid3"}
 
 DERIVED_WITHOUT_TENANT = {
     "services/gateway/notices/commands/notices.py:disputed": "of an intent, whose id the api minted; disputes are kept by tenant",
-    "services/gateway/movements/domain.py:openings": "of an account of Stripe and a currency, whoever owns it",
-    "services/gateway/movements/domain.py:movement_id": "of an account of Stripe and its reference, whoever owns it",
+    "services/gateway/movements/domain/statement.py:openings": "of an account of Stripe and a currency, whoever owns it",
+    "services/gateway/movements/domain/statement.py:movement_id": "of an account of Stripe and its reference, whoever owns it",
     "services/gateway/operations/schemas.py:again": "from the event of an attempt, whose id has the tenant in it",
     "services/gateway/operations/schemas.py:hold_watched": "from the id of an attempt, which has the tenant in it",
     "services/gateway/operations/schemas.py:_publication": "from the id of an attempt, which has the tenant in it",
@@ -60,6 +60,7 @@ KEYS_WITHOUT_TENANT = {
     "api.users(email)": "a login name belongs to one user, who logs in before a tenant is known",
     "gateway.processor_movements(account_id, is_live, id)": "a fact of an account of Stripe, whoever owns it",
     "gateway.processor_openings(account_id, is_live, currency)": "a fact of an account of Stripe, whoever owns it",
+    "gateway.processor_balances(account_id, is_live, currency)": "a fact of an account of Stripe, whoever owns it",
     "gateway.processor_payouts(account_id, is_live, id)": "a fact of an account of Stripe, whoever owns it",
     "gateway.processor_readings(account_id, is_live, list)": "how far an account of Stripe was read",
     "gateway.sandbox_payments(ref)": "a hash of the idempotency key: the id of an attempt, which has the tenant in it",

@@ -13,6 +13,7 @@ from libs.common.db import Database
 from libs.common.errors import Transient
 from libs.common.observability.logging import get_logger
 from services.gateway import metrics
+from services.gateway.movements.commands.comparing import BalanceComparing
 from services.gateway.movements.commands.opening import AccountOpening
 from services.gateway.movements.commands.recording import StatementRecording
 from services.gateway.movements.domain import FAR_BACK, ListKind, Reading, StatementAccount
@@ -66,6 +67,7 @@ class StatementReading:
         recording: StatementRecording,
         *,
         opening: AccountOpening,
+        comparing: BalanceComparing,
         reader_of: ReaderOf,
         keep_event: KeepEvent,
         adopt: Adopting,
@@ -75,6 +77,7 @@ class StatementReading:
         self._database = database
         self._recording = recording
         self._opening = opening
+        self._comparing = comparing
         self._reader_of = reader_of
         self._keep_event = keep_event
         self._adopt = adopt
@@ -102,6 +105,7 @@ class StatementReading:
             metrics.STATEMENT_LAG.labels(lag.list).set(max(0.0, lag.seconds))
             metrics.STATEMENT_FAILURES.labels(lag.list).set(lag.failures)
         await self._opening.count()
+        await self._comparing.count()
 
     async def _one(self, reading: Reading, account: StatementAccount) -> None:
         now = self._clock.now()
@@ -148,6 +152,9 @@ class StatementReading:
                         renew=partial(self._renew, reading),
                         named=partial(self._named, reader, reading, account),
                     )
+                elif not moved.next_cursor:
+                    await self._renew(reading)
+                    await self._comparing.attempt(reader, account)
                 return moved.next_cursor, is_whole
             case ListKind.PAYOUTS:
                 paid_out = await reader.payouts(**place)

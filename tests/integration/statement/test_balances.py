@@ -1,0 +1,102 @@
+"""What Stripe says that an account has is compared with what is booked of it, and what moves meanwhile is no alarm."""
+
+from typing import Any
+
+import msgspec
+
+from deploy.fake_stripe import payouts
+from services.gateway import metrics
+from services.gateway.errors import ProcessorUnavailable
+from services.gateway.movements.sql import balances
+from services.gateway.processors.port.reading import Held, StatementMovement, StatementPage
+from services.gateway.processors.stripe import StripeReader
+from tests.integration.statement.test_adopting import lose
+from tests.support.statement import Merchant
+
+
+async def compared(merchant: Merchant, **later: float) -> dict[str, tuple[int, int]]:
+    """Read again after a while; returns what each currency is off, in all and of what can be paid out."""
+    merchant.advance(**later)
+    await merchant.read()
+    found = await balances.compared(merchant.charging, await merchant.account())
+    return {each.currency: (each.total_off_minor, each.available_off_minor) for each in found}
+
+
+async def gauges(merchant: Merchant) -> tuple[float, float]:
+    await merchant.reading.count()
+    total, available = (metrics.BALANCES_OFF.labels(part)._value.get() for part in ("total", "available"))
+    return total, available
+
+
+async def begun(merchant: Merchant) -> None:
+    """An account that has something when it is added, some of it pending, and is opened with it."""
+    await merchant.pay(3_000, method="pm_card_bypassPending")
+    await merchant.pay(4_000)
+    merchant.advance(minutes=1)
+    await merchant.charging.write("UPDATE stripe_accounts SET booked_from = $1 RETURNING 1", merchant.clock.now())
+    await merchant.read()
+
+
+async def test_balance_of_a_busy_life_agrees_with_the_books(merchant: Merchant) -> None:
+    await begun(merchant)
+    intent, reference = await merchant.pay(15_050, method="pm_card_bypassPending")
+    await merchant.give_back(intent, reference, 5_000)
+    merchant.control(f"payment_intents/{reference}/dispute", amount="700")
+    payouts.create_payout(merchant.books, {"amount": "2000", "currency": "brl"})
+    await merchant.pay(1_000, currency="USD")
+    assert await compared(merchant, minutes=16) == {"BRL": (0, 0), "USD": (0, 0)}
+    # What was pending, in the opening balance too, can be paid out now; a round that reads far back sees it.
+    assert await compared(merchant, days=8) == {"BRL": (0, 0), "USD": (0, 0)}
+    assert await gauges(merchant) == (0, 0)
+
+
+async def test_a_difference_is_an_alarm_once_it_has_stood_for_an_hour(merchant: Merchant) -> None:
+    await begun(merchant)
+
+    class Forgetful(StripeReader):
+        """Leaves one movement out, for good."""
+
+        async def movements(self, **place: Any) -> StatementPage[StatementMovement]:
+            page = await super().movements(**place)
+            return msgspec.structs.replace(page, items=tuple(m for m in page.items if m.amount_minor != 15_050))
+
+    async def forgetful(_: str) -> StripeReader:
+        return Forgetful(merchant.place.connections.client(merchant.place.account()))
+
+    complete, merchant.reading = merchant.reading, merchant.another_reading(reader_of=forgetful)
+    await merchant.pay(15_050, method="pm_card_bypassPending")
+    lose(merchant)
+    off = 15_050 - 466
+    assert await compared(merchant, minutes=16) == {"BRL": (off, off)}
+    assert await gauges(merchant) == (0, 0)
+    await merchant.pay(1_000, method="pm_card_bypassPending")
+    assert await compared(merchant, minutes=61) == {"BRL": (off, off)}
+    assert await gauges(merchant) == (1, 0)
+    assert await compared(merchant, hours=7) == {"BRL": (off, off)}
+    assert await gauges(merchant) == (1, 1)
+    # Read far back, it is there, and all is well.
+    merchant.reading = complete
+    assert await compared(merchant, hours=7) == {"BRL": (0, 0)}
+    assert await gauges(merchant) == (0, 0)
+
+
+async def test_balance_that_cannot_be_read_holds_nothing_up(merchant: Merchant) -> None:
+    await begun(merchant)
+
+    class Silent(StripeReader):
+        async def balance(self) -> dict[str, Held]:
+            raise ProcessorUnavailable("not now")
+
+    async def silent(_: str) -> StripeReader:
+        return Silent(merchant.place.connections.client(merchant.place.account()))
+
+    outcome = metrics.BALANCE_COMPARISONS.labels("unreadable")._value
+    before = outcome.get()
+    merchant.advance(minutes=16)
+    while await merchant.another_reading(reader_of=silent).work():
+        pass
+    assert outcome.get() == before + 1
+    row = await merchant.charging.fetchrow("SELECT sum(failures) AS failures FROM processor_readings")
+    assert row is not None
+    assert row["failures"] == 0
+    assert await compared(merchant, minutes=16) == {"BRL": (0, 0)}
