@@ -171,6 +171,13 @@ e2e *args: setup
     @{{ python }} -m deploy.local up-servers --profile test >/dev/null
     @{{ python }} -m pytest tests/e2e "$@"
 
+# Run each test file by itself in a process of its own, all of them or those of some folders; CPU seconds are printed
+[no-exit-message]
+[group('check')]
+test-files-alone *places="tests": setup
+    @{{ python }} -m deploy.local up-servers --profile test >/dev/null
+    @{{ python }} -m tests.support.alone {{ places }}
+
 # Send thousands of hostile messages to every queue of the four services
 [no-exit-message]
 [group('check')]
@@ -183,7 +190,7 @@ fuzz-messages messages="5000": setup
 [group('check')]
 conformance examples="100": setup
     @{{ python }} -m deploy.local up-servers --profile test >/dev/null
-    @CONFORMANCE_EXAMPLES={{ examples }} {{ python }} -m pytest -n 0 tests/e2e/test_conformance.py
+    @CONFORMANCE_EXAMPLES={{ examples }} CONFORMANCE_BOUNDARIES=all {{ python }} -m pytest -n 0 tests/e2e/test_conformance.py
 
 # Send ten thousand malformed and two thousand hostile requests to the api; its stalls and memory are bounded and printed
 [no-exit-message]

@@ -66,7 +66,8 @@ SETTINGS = {
     "ATTEMPT_LEASE_SECONDS": "6",
     "NOT_TAKEN_PAUSE_SECONDS": "1",
     "PARKED_AFTER_RETRIES": "2",
-    "UNKNOWN_SCHEDULE_SECONDS": "1,2,4,8,15,30,60,120,240,480",
+    # In steps that grow by a fifth: what was decided meanwhile is found soon, however long it took.
+    "UNKNOWN_SCHEDULE_SECONDS": "1,2,3,4,5,6,8,10,12,15,18,22,26,31,37,45,54,65,78,94,120,150,180,240,300,400,480",
     "RESOLVE_EVERY_SECONDS": "0.2",
     "CIRCUIT_BREAKER_RECOVERY_TIMEOUT": "2",
 }

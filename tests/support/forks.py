@@ -55,7 +55,7 @@ START_SECONDS = 180.0
 MESSAGE_BYTES_MAX = 200_000
 """An environment fits in."""
 LOOK_SECONDS = 0.01
-"""How long it may take to be told that a process has ended."""
+"""How often a wait looks whether a process has ended."""
 
 MEASURE = "MEASURE_COVERAGE"
 """Set to 1 by the test command: the services are measured too."""
@@ -139,7 +139,7 @@ _NEWS = msgspec.json.Decoder(_Started | _Ended)
 
 
 class _Forked:
-    """A process that was forked for us; its end is told by its parent."""
+    """A process that was forked for us; its parent reports its end."""
 
     def __init__(self, parent: "_Parent", pid: int) -> None:
         self._parent = parent

@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 import aiohttp
-import pytest
 
 from deploy.fake_stripe.books import shown
 from deploy.fake_stripe.webhooks import Mischief, signature
@@ -104,14 +103,14 @@ REFUSED: list[tuple[str, bytes, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("raw", "reason"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED])
-async def test_webhook_that_is_no_event_is_refused_by_name(stripe: StripeGateway, raw: bytes, reason: str) -> None:
-    counter = f'gateway_webhooks_refused_total{{reason="{reason}"}}'
-    kept, before = await count(stripe, "gateway_webhooks_kept_total"), await count(stripe, counter)
-    sent = await post(stripe, raw)
-    assert (sent.status, sent.code) == (400, f"webhook_{reason}")
-    assert await count(stripe, counter) == before + 1
-    assert await count(stripe, "gateway_webhooks_kept_total") == kept
+async def test_webhook_that_is_no_event_is_refused_by_name(stripe: StripeGateway) -> None:
+    for case, raw, reason in REFUSED:
+        counter = f'gateway_webhooks_refused_total{{reason="{reason}"}}'
+        kept, before = await count(stripe, "gateway_webhooks_kept_total"), await count(stripe, counter)
+        sent = await post(stripe, raw)
+        assert (sent.status, sent.code) == (400, f"webhook_{reason}"), case
+        assert await count(stripe, counter) == before + 1, case
+        assert await count(stripe, "gateway_webhooks_kept_total") == kept, case
 
 
 async def test_webhook_that_is_not_signed_now_by_stripe_is_refused(stripe: StripeGateway) -> None:
