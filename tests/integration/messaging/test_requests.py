@@ -8,11 +8,14 @@ import msgspec
 import pytest
 
 from libs.common.contracts import api, gateway, ledger
+from libs.common.contracts.ledger_facts import PAYMENT_ENTRIES_MAX, EntryFact, EntryFactPage, ListEntryFacts
+from libs.common.contracts.ledger_roles import Role
 from libs.common.db import Connection
 from libs.common.errors import Conflict, Invalid, Unavailable
+from libs.common.ids import new_id
 from libs.common.messaging import Publication, Received
 from libs.common.observability.correlation import Correlation, correlated
-from tests.integration.messaging.buses import complete_api, complete_ledger, ignore
+from tests.integration.messaging.buses import complete_api, complete_gateway, complete_ledger, ignore
 from tests.integration.messaging.conftest import Pair, captured, publish_together, until
 
 pytestmark = pytest.mark.long
@@ -76,6 +79,46 @@ async def test_request_is_answered_refused_or_expired_in_time(pair: Pair) -> Non
             await requester.request(request("SLOW"))
         many = await asyncio.gather(*(requester.request(request(f"A{i}")) for i in range(100)))
         assert [account.code for account in many] == [f"A{i}" for i in range(100)]
+
+
+async def test_largest_page_of_entries_reaches_the_gateway(pair: Pair) -> None:
+    asks, answers = await pair.database("gateway"), await pair.database("ledger")
+    requester, answerer = await pair.bus("gateway", asks), await pair.bus("ledger", answers)
+    complete_ledger(answerer)
+    answerer.handle(gateway.PaymentCaptured, ignore)
+    complete_gateway(requester)
+    entry = EntryFact(
+        entry_id=new_id(),
+        kind=ledger.EntryKind.MOVEMENT_EXCHANGED,
+        payment_intent_id=new_id(),
+        currency="BRL",
+        amount_minor=10**15,
+        # As many roles as one entry of the posting rules has.
+        amounts=dict.fromkeys(list(Role)[-6:], -10 ** 15),
+        occurred_at=datetime.now(UTC),
+        posted_at=datetime.now(UTC),
+        reverses=new_id(),
+        is_reversed=True,
+    )
+    page = EntryFactPage(items=(entry,) * PAYMENT_ENTRIES_MAX, next_after=entry.payment_intent_id, is_whole=False)
+    # RabbitMQ 4 takes 16 MiB.
+    assert len(msgspec.json.encode(page)) < 2**24
+
+    async def list_entry_facts(_: ListEntryFacts) -> EntryFactPage:
+        return page
+
+    answerer.answer(ListEntryFacts, list_entry_facts)
+    async with pair.running(requester, answerer):
+
+        async def connected() -> bool:
+            try:
+                await asyncio.gather(requester.ping(), answerer.ping())
+            except Unavailable:
+                return False
+            return True
+
+        await until(connected)
+        assert await requester.request(ListEntryFacts(tenant_id="t1")) == page
 
 
 async def test_request_of_a_tenant_is_answered_beside_the_flood_of_another(pair: Pair) -> None:
