@@ -94,7 +94,7 @@ async def test_largest_page_of_entries_reaches_the_gateway(pair: Pair) -> None:
         currency="BRL",
         amount_minor=10**15,
         # As many roles as one entry of the posting rules has.
-        amounts=dict.fromkeys(list(Role)[-6:], -10 ** 15),
+        amounts=dict.fromkeys(list(Role)[-6:], -(10**15)),
         occurred_at=datetime.now(UTC),
         posted_at=datetime.now(UTC),
         reverses=new_id(),
