@@ -1,6 +1,7 @@
 """What is handled of gateway configurations: the requests of the api."""
 
 from collections.abc import Callable
+from uuid import UUID
 
 from libs.common.contracts.gateway_requests import (
     AddGatewayConfig,
@@ -18,9 +19,9 @@ from services.gateway.accounts.sql import ConfigStore
 
 
 class AccountConsumers:
-    """Answers requests about configurations; `changed` is called after each change."""
+    """Answers requests about configurations; `changed` is called after each change, with the tenant and the configuration."""
 
-    def __init__(self, configs: Configs, *, store: ConfigStore, changed: Callable[[], None]) -> None:
+    def __init__(self, configs: Configs, *, store: ConfigStore, changed: Callable[[str, UUID], None]) -> None:
         self._configs = configs
         self._store = store
         self._changed = changed
@@ -35,19 +36,19 @@ class AccountConsumers:
     async def on_add_gateway_config(self, request: AddGatewayConfig) -> GatewayConfig:
         """Add a configuration."""
         added = await self._configs.add(request)
-        self._changed()
+        self._changed(request.tenant_id, request.config_id)
         return added
 
     async def on_rotate_gateway_keys(self, request: RotateGatewayKeys) -> GatewayConfig:
         """Replace the keys of a configuration."""
         rotated = await self._configs.rotate(request)
-        self._changed()
+        self._changed(request.tenant_id, request.config_id)
         return rotated
 
     async def on_delete_gateway_config(self, request: DeleteGatewayConfig) -> GatewayConfigDeleted:
         """Delete a configuration."""
         deleted = await self._configs.delete(request)
-        self._changed()
+        self._changed(request.tenant_id, request.config_id)
         return deleted
 
     async def on_list_gateway_configs(self, request: ListGatewayConfigs) -> GatewayConfigList:

@@ -26,6 +26,6 @@ class Remembered[K, V]:
         if len(self._values) > self._size_max:
             self._values.popitem(last=False)
 
-    def forget(self) -> None:
-        """Read everything anew."""
-        self._values.clear()
+    def forget(self, key: K) -> None:
+        """Read one of them anew."""
+        self._values.pop(key, None)

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from services.gateway.accounts.connect import through_platform
-from services.gateway.accounts.domain import Config, ProcessorKind, config_of, kind_of, route
+from services.gateway.accounts.domain import Config, ProcessorKind, account_name, config_of, kind_of, route
 from services.gateway.accounts.guards import saving_turn, statement_turn
 from services.gateway.accounts.remembered import Remembered
 from services.gateway.accounts.secrets import KeyRing
@@ -128,8 +128,9 @@ class StripeAccounts:
             return None
         account = await self._account(name)
         # Somebody waits for it: not in the line of the statement.
-        turn = partial(saving_turn, self.guard(name, is_live=account.is_live), name)
-        return await StripeReader(self._connections.client(account), turn).customer_way(payment_ref)
+        guard = self.guard(name, is_live=account.is_live)
+        turn = partial(saving_turn, guard, name)
+        return await StripeReader(self._connections.client(account), turn, guard.limited).customer_way(payment_ref)
 
     async def object(self, name: str, kind: str, reference: str) -> dict[str, Any] | None:
         """Read an object of an account in the pinned version; None where the account has none of it.
@@ -160,7 +161,7 @@ class StripeAccounts:
         account = await self._account(name)
 
         guard = self.guard(name, is_live=account.is_live)
-        return StripeReader(self._connections.client(account), partial(statement_turn, guard))
+        return StripeReader(self._connections.client(account), partial(statement_turn, guard), guard.limited)
 
     async def vault(self, name: str) -> StripeVault:
         """What an account keeps of customers.
@@ -171,7 +172,8 @@ class StripeAccounts:
         """
         account = await self._account(name)
         guard = self.guard(name, is_live=account.is_live)
-        return StripeVault(account, self._connections.client(account), partial(saving_turn, guard, name))
+        turn = partial(saving_turn, guard, name)
+        return StripeVault(account, self._connections.client(account), turn, guard.limited)
 
     def guard(self, name: str, *, is_live: bool) -> AccountGuard:
         """What protects one account: its pace and its own circuit."""
@@ -198,11 +200,12 @@ class StripeAccounts:
         account = StripeAccount(name=ProcessorKind.STRIPE, secret_key=secret_key)
         return await StripeProcessor(account, self._connections.client(account)).knows(payment_ref)
 
-    def forget(self) -> None:
-        """Read everything anew: a configuration has changed in this process."""
-        self._adapters.forget()
-        self._ways.forget()
-        self._guards.forget()
+    def forget(self, tenant_id: str, config_id: UUID) -> None:
+        """Read a configuration anew, and where its tenant's payments go: it has changed in this process."""
+        name = account_name(config_id)
+        self._adapters.forget(name)
+        self._ways.forget(tenant_id)
+        self._guards.forget(name)
 
     def _count(self, account: StripeAccount) -> None:
         self.guard(account.name, is_live=account.is_live).bucket.count()

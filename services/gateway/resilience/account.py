@@ -50,6 +50,13 @@ class AccountGuard:
         """Let calls go out again: the key may be another one."""
         self._circuit = self._new_circuit()
 
+    def limited(self, retry_after_seconds: float | None) -> None:
+        """Let nothing go out for a while, whatever the call was for: the account has made too many."""
+        seconds = retry_after_seconds or _PAUSE_SECONDS
+        metrics.ACCOUNTS_PAUSED.inc()
+        log.warning("account.paused", processor=self._name, seconds=seconds)
+        self.bucket.pause(seconds)
+
     async def call(
         self, call: Callable[[], Awaitable[Finding]], *, line: str, within_seconds: float, timeout_seconds: float
     ) -> Finding:
@@ -80,10 +87,7 @@ class AccountGuard:
         except _Failed as failed:
             self._last = failed.answer.reason
             if self._last is NotTakenReason.RATE_LIMITED:
-                seconds = failed.answer.retry_after_seconds or _PAUSE_SECONDS
-                metrics.ACCOUNTS_PAUSED.inc()
-                log.warning("account.paused", processor=self._name, seconds=seconds)
-                self.bucket.pause(seconds)
+                self.limited(failed.answer.retry_after_seconds)
             return failed.answer
 
     def _paused(self) -> NotTaken:
@@ -110,7 +114,7 @@ class AccountGuards:
         self._guards.move_to_end(name)
         return found
 
-    def forget(self) -> None:
-        """Forget what is known of accounts but their pace: a key has changed, perhaps the one that was refused."""
-        for guard in self._guards.values():
-            guard.close()
+    def forget(self, name: str) -> None:
+        """Forget what is known of an account but its pace: its key has changed, perhaps the one that was refused."""
+        if name in self._guards:
+            self._guards[name].close()

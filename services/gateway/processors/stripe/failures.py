@@ -1,7 +1,7 @@
 """What goes wrong on the way to Stripe, as answers of the port. The table is in Stripe's documentation of its errors
 (https://docs.stripe.com/api/errors) and was checked against the SDK, exception by exception."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -82,6 +82,14 @@ def sentence(text: str | None) -> str:
     if not words:
         return "The processor gave no reason."
     return words if words.endswith((".", "!", "?")) else f"{words}."
+
+
+def report_limit(fault: Exception, limited: Callable[[float | None], None]) -> None:
+    """Call `limited`, with what `Retry-After` names, where an error is that the account has made too many calls."""
+    if isinstance(fault, stripe.RateLimitError):
+        met = failure(fault, builds_on_payment=True)
+        if isinstance(met, NotTaken) and not met.is_of_object:
+            limited(met.retry_after_seconds)
 
 
 def failure(fault: Exception, *, builds_on_payment: bool) -> Failure:

@@ -16,6 +16,7 @@ from libs.common.observability.logging import get_logger
 from services.gateway.errors import ProcessorUnavailable
 from services.gateway.processors.port.reading import Held, StatementMovement, StatementPage, StatementPayout
 from services.gateway.processors.stripe.amounts import UnsupportedAmount
+from services.gateway.processors.stripe.failures import report_limit
 from services.gateway.processors.stripe.statement import balance_of, movement_of, payout_of
 from services.gateway.processors.stripe.states import redirect_address
 
@@ -38,10 +39,19 @@ type _Object = dict[str, Any]
 class StripeReader:
     """The port to a statement, spoken to Stripe."""
 
-    def __init__(self, client: stripe.StripeClient, turn: Callable[[], Awaitable[None]] | None = None) -> None:
-        """`turn` waits until a call may go out; it raises `ProcessorUnavailable` where none may for long."""
+    def __init__(
+        self,
+        client: stripe.StripeClient,
+        turn: Callable[[], Awaitable[None]] | None = None,
+        limited: Callable[[float | None], None] = lambda _: None,
+    ) -> None:
+        """`turn` waits until a call may go out; it raises `ProcessorUnavailable` where none may for long.
+
+        `limited` is called where the account has made too many calls, with the seconds for which it is to be left alone.
+        """
         self._client = client
         self._turn = turn
+        self._limited = limited
 
     async def movements(self, *, since: datetime, cursor: str = "") -> StatementPage[StatementMovement]:
         """Read what moved since an instant."""
@@ -159,6 +169,7 @@ class StripeReader:
                 found: _Object = answered.data
                 return found
         except (stripe.StripeError, aiohttp.ClientError, OSError, TimeoutError) as fault:
+            report_limit(fault, self._limited)
             raise ProcessorUnavailable(f"{path} cannot be read: {type(fault).__name__}") from fault
 
 

@@ -13,7 +13,7 @@ from libs.common.contracts.gateway_errors import SetupRefused
 from services.gateway.errors import ProcessorUnavailable
 from services.gateway.processors.port.saving import KeptMethod, NewCustomer, SetupRequest, SetupState, SetupStatus
 from services.gateway.processors.stripe.client import StripeAccount
-from services.gateway.processors.stripe.failures import MISSING, error_code, sentence
+from services.gateway.processors.stripe.failures import MISSING, error_code, report_limit, sentence
 
 _CALL_SECONDS = 4.0
 """How long a call may take: who saves a payment method waits for three of them at most."""
@@ -35,12 +35,20 @@ class StripeVault:
     """What one Stripe account keeps of customers."""
 
     def __init__(
-        self, account: StripeAccount, client: stripe.StripeClient, turn: Callable[[], Awaitable[None]]
+        self,
+        account: StripeAccount,
+        client: stripe.StripeClient,
+        turn: Callable[[], Awaitable[None]],
+        limited: Callable[[float | None], None] = lambda _: None,
     ) -> None:
-        """`turn` waits until a call may go out; it raises `ProcessorUnavailable` where none may for long."""
+        """`turn` waits until a call may go out; it raises `ProcessorUnavailable` where none may for long.
+
+        `limited` is called where the account has made too many calls, with the seconds for which it is to be left alone.
+        """
         self._account = account
         self._client = client
         self._turn = turn
+        self._limited = limited
 
     async def create_customer(self, new: NewCustomer) -> str:
         """Make a customer, under its key; where that was used under another name or address, return whom it has made."""
@@ -145,7 +153,11 @@ class StripeVault:
         await self._turn()
         options = {"idempotency_key": key} if key else {}
         async with asyncio.timeout(_CALL_SECONDS):
-            answered: Any = (await self._client.raw_request_async(method, path, **params, **options)).data
+            try:
+                answered: Any = (await self._client.raw_request_async(method, path, **params, **options)).data
+            except stripe.RateLimitError as fault:
+                report_limit(fault, self._limited)
+                raise
         if not isinstance(answered, dict) or answered.get(member) is None:
             raise stripe.APIError("the answer is another object than was requested")
         return answered

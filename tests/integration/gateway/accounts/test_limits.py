@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 
 import pytest
@@ -12,6 +12,8 @@ from deploy.fake_stripe.faults import Fault, FaultKind
 from libs.common.clock import ManualClock
 from libs.common.ids import new_id
 from services.gateway.accounts import Configs, ConfigStore, KeyRing, StripeAccounts, account_guards, place_processors
+from services.gateway.accounts.domain import config_of
+from services.gateway.errors import ProcessorUnavailable
 from services.gateway.processors.port import Approved, NotTaken, NotTakenReason, Processors
 from services.gateway.processors.sandbox import SandboxProcessor
 from services.gateway.processors.stripe import StripeConnections
@@ -26,9 +28,10 @@ PER_SECOND = 20.0
 class Limits:
     """The processors of a place at a fake Stripe, each account with few calls a second."""
 
-    def __init__(self, fake: FakeStripe, processors: Processors, configs: Configs) -> None:
+    def __init__(self, fake: FakeStripe, processors: Processors, accounts: StripeAccounts, configs: Configs) -> None:
         self.fake = fake
         self.processors = processors
+        self.accounts = accounts
         self._configs = configs
 
     async def account(self) -> tuple[str, str]:
@@ -63,7 +66,7 @@ async def limits(gateway_database: TestDatabase, clock: ManualClock) -> AsyncIte
             sandbox=SandboxProcessor(clock=clock), accounts=accounts, settings=processor, default="sandbox", clock=clock
         )
         async with connections.open():
-            yield Limits(fake, processors, Configs(store=store, keyring=keyring, clock=clock))
+            yield Limits(fake, processors, accounts, Configs(store=store, keyring=keyring, clock=clock))
 
 
 async def test_calls_of_one_account_are_spread_and_its_neighbour_does_not_wait(limits: Limits) -> None:
@@ -101,6 +104,50 @@ async def test_a_limit_of_stripe_pauses_its_account_alone(limits: Limits) -> Non
     assert (second.reason, second.calls) == (NotTakenReason.RATE_LIMITED, 0)
     assert second.retry_after_seconds == pytest.approx(7, abs=0.5)
     assert isinstance(await limits.hold(neighbour), Approved)
+
+
+async def read_balance(accounts: StripeAccounts, name: str) -> None:
+    await (await accounts.reader(name)).balance()
+
+
+async def search_customer(accounts: StripeAccounts, name: str) -> None:
+    await (await accounts.vault(name)).find_customer(customer_id=new_id())
+
+
+@pytest.mark.parametrize("read", [read_balance, search_customer])
+@pytest.mark.parametrize("kind", [FaultKind.RATE_LIMIT, FaultKind.LOCK_TIMEOUT])
+async def test_a_limit_that_a_reading_meets_pauses_its_account_too(
+    limits: Limits, read: Callable[[StripeAccounts, str], Awaitable[None]], kind: FaultKind
+) -> None:
+    account, neighbour = await limits.account(), await limits.account()
+    limits.fake.faults.add(Fault(kind=kind, method="GET", seconds=90, times=1))
+    with pytest.raises(ProcessorUnavailable):
+        await read(limits.accounts, account[1])
+    await read(limits.accounts, neighbour[1])
+    if kind is FaultKind.LOCK_TIMEOUT:
+        # Of one object, not of the account.
+        await read(limits.accounts, account[1])
+        return
+    with pytest.raises(ProcessorUnavailable, match="too many calls"):
+        await read(limits.accounts, account[1])
+    held = await limits.hold(account)
+    assert isinstance(held, NotTaken)
+    assert held.calls == 0
+    assert held.retry_after_seconds == pytest.approx(90, abs=5)
+
+
+async def test_a_changed_configuration_is_tried_at_once_and_no_other(limits: Limits) -> None:
+    account, neighbour = await limits.account(), await limits.account()
+    limits.fake.faults.add(Fault(kind=FaultKind.UNAUTHORIZED, times=6))
+    for whose in (account, neighbour) * 3:
+        await limits.hold(whose)
+    changed = config_of(account[1])
+    assert changed is not None
+    limits.accounts.forget(account[0], changed)
+    assert isinstance(await limits.hold(account), Approved)
+    refused = await limits.hold(neighbour)
+    assert isinstance(refused, NotTaken)
+    assert (refused.reason, refused.calls) == (NotTakenReason.CREDENTIALS_REFUSED, 0)
 
 
 async def test_a_refused_key_stops_its_account_alone(limits: Limits, clock: ManualClock) -> None:

@@ -42,10 +42,17 @@ async def test_a_refused_key_stops_its_account_alone(clock: ManualClock) -> None
 
 async def test_a_new_key_is_tried_at_once(clock: ManualClock) -> None:
     guards = AccountGuards(lambda _name, _is_live: guard(clock))
-    account, circuit = guards.of("stripe:a", is_live=False), make_circuit(clock)
-    await ask(Scripted(REFUSED), account, circuit, 3)
-    guards.forget()
-    assert await ask(Scripted(APPROVED), guards.of("stripe:a", is_live=False), circuit, 1) == [APPROVED]
+    account, other = (guards.of(name, is_live=False) for name in ("stripe:a", "stripe:b"))
+    circuit = make_circuit(clock)
+    for each in (account, other):
+        await ask(Scripted(REFUSED), each, circuit, 3)
+    for name in ("stripe:a", "stripe:unknown"):
+        guards.forget(name)
+    assert await ask(Scripted(APPROVED), account, circuit, 1) == [APPROVED]
+    # The key of the other one is what it was.
+    (refused,) = await ask(Scripted(), other, circuit, 1)
+    assert isinstance(refused, NotTaken)
+    assert (refused.reason, refused.calls) == (REFUSED.reason, 0)
 
 
 async def test_an_account_probes_by_itself_after_a_while(clock: ManualClock) -> None:
