@@ -17,7 +17,6 @@ from deploy.fake_stripe.books import Books, Object
 from deploy.fake_stripe.refusals import Refusal
 from tests.support.platform import Answer, Client
 
-API_KEY = "sk_test_proof_of_the_statement"
 TOGETHER_MAX = 64
 """Requests that the merchant makes at a time."""
 REPEATS_MAX = 60
@@ -27,7 +26,11 @@ _AGAIN = frozenset({409, 429, 500, 502, 503, 504})
 _OPEN_REFUNDS = frozenset({"pending", "requires_action"})
 _CHANGED = """
 SELECT id, status, amount_minor, captured_minor, currency, updated_at FROM api.payment_intents
- WHERE updated_at >= $1 AND status IN ('REQUIRES_ACTION', 'AUTHORIZED', 'SETTLED') ORDER BY updated_at
+ WHERE tenant_id = $2 AND updated_at >= $1 AND status IN ('REQUIRES_ACTION', 'AUTHORIZED', 'SETTLED') ORDER BY updated_at
+"""
+_UNDECIDED = """
+SELECT count(*) FROM api.payment_intents
+ WHERE tenant_id = $1 AND status IN ('CREATED', 'PROCESSING', 'REQUIRES_ACTION', 'AUTHORIZED')
 """
 
 
@@ -68,6 +71,7 @@ class Happenings:
 
     def __init__(self, merchant: Client, books: Books, database: asyncpg.Pool, chance: random.Random) -> None:
         self.merchant = merchant
+        self.tenant_id = merchant.tenant
         self.books = books
         self.database = database
         self.chance = chance
@@ -135,7 +139,7 @@ class Happenings:
             await asyncio.sleep(FOLLOW_SECONDS)
 
     async def _follow_once(self) -> int:
-        rows = await self.database.fetch(_CHANGED, self._since)
+        rows = await self.database.fetch(_CHANGED, self._since, self.tenant_id)
         new = [row for row in rows if (str(row["id"]), row["status"]) not in self._acted]
         for row in new:
             self._acted.add((str(row["id"]), row["status"]))
@@ -144,9 +148,7 @@ class Happenings:
 
     async def all_followed(self) -> bool:
         """Return whether every payment has ended its course or waits for time and banks."""
-        found = await self.database.fetchval(
-            "SELECT count(*) FROM api.payment_intents WHERE status IN ('CREATED', 'PROCESSING', 'REQUIRES_ACTION', 'AUTHORIZED')"
-        )
+        found = await self.database.fetchval(_UNDECIDED, self.tenant_id)
         return not found and not self._tasks and not await self._follow_once()
 
     async def _go_on(self, intent: str, row: asyncpg.Record) -> None:
@@ -186,9 +188,11 @@ class Happenings:
         self.counted[f"refund: {answer.status}"] += 1
 
     def _by_hand(self, intent: str, captured: int) -> None:
-        amount = str(self.chance.randrange(1, captured + 1))
+        params = {"amount": str(self.chance.randrange(1, captured + 1))}
+        if self.books.platform is not None and self.chance.random() < 0.5:
+            params["refund_application_fee"] = "true"
         self._at_stripe(
-            intent, lambda found: refunds.create_refund(self.books, {"payment_intent": found["id"], "amount": amount})
+            intent, lambda found: refunds.create_refund(self.books, params | {"payment_intent": found["id"]})
         )
         self.counted["refund at Stripe"] += 1
 
@@ -250,10 +254,11 @@ class Happenings:
             if self.chance.random() < 0.4:
                 self._end_payout(payout, self.chance.choice(["paid", "paid", "paid", "failed", "canceled", "reversed"]))
         rows = await self.database.fetch(
-            "SELECT id, captured_minor FROM api.payment_intents WHERE status IN ('SETTLED', 'PARTIALLY_REFUNDED') "
-            "ORDER BY md5(id::text || $1) LIMIT $2",
+            "SELECT id, captured_minor FROM api.payment_intents WHERE tenant_id = $3 "
+            "AND status IN ('SETTLED', 'PARTIALLY_REFUNDED') ORDER BY md5(id::text || $1) LIMIT $2",
             str(self.chance.random()),
             count,
+            self.tenant_id,
         )
         await asyncio.gather(*(self._afterwards(str(row["id"]), row["captured_minor"]) for row in rows))
 
