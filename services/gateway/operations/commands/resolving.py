@@ -3,10 +3,11 @@
 import argparse
 import getpass
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import msgspec
 
-from libs.common.clock import Clock
+from libs.common.clock import Clock, iso
 from libs.common.errors import Conflict, Invalid, NotFound
 from libs.common.ids import parse_id
 from libs.common.observability.logging import get_logger
@@ -20,6 +21,7 @@ from services.gateway.operations.domain.resolution import (
     Resolution,
     Word,
     check_beside,
+    check_given,
     check_open,
     check_taken,
     check_word,
@@ -95,6 +97,7 @@ class Resolving:
             raise NotFound(f"there is no attempt {attempt_id}")
         word = given.resolution.word
         check_word(attempt, word)
+        check_given(attempt, given.resolution, now=self._clock.now())
         if _is_known(attempt, word):
             return _sentence(attempt, "is known to be so already; nothing is done")
         check_open(attempt)
@@ -164,6 +167,9 @@ def _parse(arguments: Sequence[str]) -> _Given:
     parser.add_argument("--reason", required=True, help="how that is known")
     parser.add_argument("--ref", default="", help="the processor's reference of what came of it: pi_..., re_...")
     parser.add_argument(
+        "--at", default="", help="when it happened there, where that cannot be read: 2026-11-29T17:30:00Z"
+    )
+    parser.add_argument(
         "--unread", action="store_true", help="the processor cannot be read, or decides nothing: my word counts"
     )
     parser.add_argument("--operator", default="", help="who decides; default: who is logged in")
@@ -177,11 +183,25 @@ def _parse(arguments: Sequence[str]) -> _Given:
             raise Invalid("--ref must be a reference of the processor, without spaces")
     return _Given(
         attempt=found.attempt,
-        resolution=Resolution(word=Word(found.word), reference=found.ref, is_unread=found.unread),
+        resolution=Resolution(
+            word=Word(found.word), reference=found.ref, happened_at=_instant(found.at), is_unread=found.unread
+        ),
         reason=found.reason,
         operator=found.operator or user,
         user=user,
     )
+
+
+def _instant(text: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise Invalid("--at must be an instant with its zone, such as 2026-11-29T17:30:00Z")
+    return at.astimezone(UTC)
 
 
 def _check(text: str, name: str, length_max: int) -> None:
@@ -196,6 +216,7 @@ def _detail(given: _Given, attempt: Attempt, finding: Finding) -> str:
         "as": given.resolution.word,
         "is_unread": given.resolution.is_unread,
         "reference": given.resolution.reference,
+        "at": None if given.resolution.happened_at is None else iso(given.resolution.happened_at),
         "processor_shows": _word_of(finding),
         "tenant_id": attempt.tenant_id,
         "payment_intent_id": attempt.payment_intent_id,

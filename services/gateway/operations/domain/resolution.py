@@ -1,5 +1,6 @@
 """What an operator may decide about an attempt that even reading could not: never against what the processor shows. Pure."""
 
+import re
 from datetime import datetime
 from enum import StrEnum
 from typing import assert_never
@@ -58,6 +59,11 @@ _EXCLUDED = {
 }
 """What cannot be true beside operations on the same payment that were carried out."""
 
+_STRIPE = "stripe"
+_PAYMENT_REFERENCE = re.compile(r"pi_[A-Za-z0-9_]{1,97}(?!\n)$", re.ASCII)
+_REFUND_REFERENCE = re.compile(r"(re|pyr)_[A-Za-z0-9_]{1,96}(?!\n)$", re.ASCII)
+"""Stripe's ids of payment intents and of refunds, of cards and of others (https://docs.stripe.com/api)."""
+
 
 class Resolution(msgspec.Struct, frozen=True, kw_only=True):
     """What an operator says about an attempt."""
@@ -66,6 +72,8 @@ class Resolution(msgspec.Struct, frozen=True, kw_only=True):
     """What became of it."""
     reference: str = ""
     """The processor's reference of what came of it; empty: the one that is known."""
+    happened_at: datetime | None = None
+    """When it was carried out at the processor, where that cannot be read; None: now."""
     is_unread: bool = False
     """Whether it counts although the processor could not be read, or shows nothing that decides."""
 
@@ -89,6 +97,25 @@ def check_word(attempt: Attempt, word: Word) -> None:
     """
     if word not in (_DONE[attempt.operation], Word.DECLINED):
         raise Invalid(f"--as must be {_DONE[attempt.operation]} or declined: the attempt is to {attempt.operation}")
+
+
+def check_given(attempt: Attempt, resolution: Resolution, *, now: datetime) -> None:
+    """See that the reference and the instant that an operator gives can be those of the attempt.
+
+    Raises:
+        Invalid: naming the argument.
+    """
+    if resolution.reference and attempt.processor.partition(":")[0] == _STRIPE:
+        is_refund = attempt.operation is Operation.REFUND
+        if not (_REFUND_REFERENCE if is_refund else _PAYMENT_REFERENCE).match(resolution.reference):
+            raise Invalid(f"--ref must be Stripe's id of the {'refund, re_...' if is_refund else 'payment, pi_...'}")
+    at = resolution.happened_at
+    if at is None:
+        return
+    if resolution.word is Word.DECLINED or not resolution.is_unread:
+        raise Invalid("--at is for what was carried out and cannot be read, beside --unread")
+    if not attempt.created_at <= at <= now:
+        raise Invalid(f"--at must be between the request, {attempt.created_at:%Y-%m-%dT%H:%M:%SZ}, and now")
 
 
 def check_open(attempt: Attempt) -> None:
@@ -193,7 +220,7 @@ def _unread(
         )
     if not reference:
         raise Invalid("--ref must name what came of it at the processor: later operations and its notices go by that")
-    return Approved(gateway_ref=reference, approved_at=now, calls=0)
+    return Approved(gateway_ref=reference, approved_at=resolution.happened_at or now, calls=0)
 
 
 def _check_reference(resolution: Resolution, known: str) -> None:

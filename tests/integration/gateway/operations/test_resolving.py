@@ -29,6 +29,7 @@ WORDS = {
     Operation.CLOSE: "released",
     Operation.REFUND: "refunded",
 }
+REFERENCES = {Operation.REFUND: "re_x"}
 DONE = {
     Operation.AUTHORIZE: "payment.authorized",
     Operation.CAPTURE: "payment.captured",
@@ -65,7 +66,9 @@ async def test_each_operation_ends_as_done_by_its_word(operator: Operator, opera
     before = await operator.published(attempt)
     assert attempt.status is AttemptStatus.UNKNOWN
     operator.lossy.is_read = is_read
-    more = [] if is_read else ["--unread", "--ref", attempt.gateway_ref or "pi_of_the_dashboard"]
+    of_payment = attempt.gateway_ref or "pi_of_the_dashboard"
+    reference = "re_of_the_dashboard" if operation is Operation.REFUND else of_payment
+    more = [] if is_read else ["--unread", "--ref", reference, "--at", attempt.created_at.isoformat()]
     with pytest.raises(Conflict, match="was carried out" if is_read else "--unread"):
         await operator.resolve(attempt, "declined")
     assert unchanged(attempt, await operator.now(attempt))
@@ -73,6 +76,7 @@ async def test_each_operation_ends_as_done_by_its_word(operator: Operator, opera
     now = await operator.now(attempt)
     assert (now.status, now.next_ask_at, now.reason) == (AttemptStatus.APPROVED, None, "")
     assert now.result_ref and now.gateway_ref and str(attempt.id) in printed
+    assert is_read or now.decided_at == attempt.created_at
     done = [*before, *filter(None, [DONE[operation]])]
     assert await operator.published(attempt) == done
     (audit,) = await operator.audited(attempt)
@@ -95,7 +99,7 @@ async def test_each_operation_ends_as_not_done_by_declined(
     before = await operator.published(attempt)
     operator.lossy.is_read = is_read
     with pytest.raises(Conflict, match="was not carried out" if is_read else "--unread"):
-        await operator.resolve(attempt, WORDS[operation], "--ref", "pi_x")
+        await operator.resolve(attempt, WORDS[operation], "--ref", REFERENCES.get(operation, "pi_x"))
     assert unchanged(attempt, await operator.now(attempt))
     await operator.resolve(attempt, "declined", *([] if is_read else ["--unread"]))
     now = await operator.now(attempt)
@@ -105,7 +109,7 @@ async def test_each_operation_ends_as_not_done_by_declined(
     assert (now.expires_at is not None) is (operation in (Operation.CAPTURE, Operation.EXPIRE, Operation.CLOSE))
     assert "already" in await operator.resolve(attempt, "declined")
     with pytest.raises(Conflict, match="known: declined"):
-        await operator.resolve(attempt, WORDS[operation], "--unread", "--ref", "pi_x")
+        await operator.resolve(attempt, WORDS[operation], "--unread", "--ref", REFERENCES.get(operation, "pi_x"))
     assert len(await operator.audited(attempt)) == 1
 
 
@@ -328,6 +332,31 @@ async def test_wrong_ids_words_and_texts_are_refused(operator: Operator, capsys:
             await operator.resolve(attempt, "held", *more)
     assert unchanged(attempt, await operator.now(attempt))
     assert "--as" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("operation", "more", "says"),
+    [
+        (Operation.AUTHORIZE, ["--unread", "--ref", "ch_1"], "payment, pi_"),
+        (Operation.CAPTURE, ["--unread", "--ref", "re_1"], "payment, pi_"),
+        (Operation.REFUND, ["--unread", "--ref", "pi_1"], "refund, re_"),
+        (Operation.REFUND, ["--unread", "--ref", "re_"], "refund, re_"),
+        (Operation.REFUND, ["--unread", "--ref", "re_1/../pi_1"], "refund, re_"),
+        (Operation.VOID, ["--unread", "--at", "yesterday"], "an instant with its zone"),
+        (Operation.VOID, ["--unread", "--at", "2026-11-22T12:00:00"], "an instant with its zone"),
+        (Operation.VOID, ["--unread", "--at", "2020-01-01T00:00:00Z"], "between the request"),
+        (Operation.VOID, ["--unread", "--at", "9999-12-31T23:59:59Z"], "between the request"),
+        (Operation.VOID, ["--at", "2026-11-22T12:00:00Z"], "beside --unread"),
+    ],
+)
+async def test_references_and_instants_must_be_possible(
+    operator: Operator, operation: Operation, more: list[str], says: str
+) -> None:
+    attempt = await operator.left(operation, is_done=True)
+    operator.lossy.is_read = False
+    with pytest.raises(Invalid, match=says):
+        await operator.resolve(attempt, WORDS[operation], *more)
+    assert unchanged(attempt, await operator.now(attempt))
 
 
 async def test_command_line_reads_stripe_with_the_settings_of_the_place(
