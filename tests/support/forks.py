@@ -92,8 +92,8 @@ def start(service: str, *arguments: str, environ: Mapping[str, str], log: Path) 
     """Start a service with these arguments, which writes into `log` from its end on."""
     with log.open("ab") as output:
         if _can_fork():
-            wanted = _Start([f"services.{service}", *arguments], dict(environ), measuring())
-            return _parent().start(wanted, output.fileno())
+            request = _Start([f"services.{service}", *arguments], dict(environ), measuring())
+            return _parent().start(request, output.fileno())
         return subprocess.Popen(
             command(service, *arguments), cwd=ROOT, env=dict(environ), stdout=output, stderr=subprocess.STDOUT
         )
@@ -135,7 +135,7 @@ class _Ended(msgspec.Struct, array_like=True, tag="ended"):
 
 
 _STARTS = msgspec.json.Decoder(_Start)
-_NEWS = msgspec.json.Decoder(_Started | _Ended)
+_REPORTS = msgspec.json.Decoder(_Started | _Ended)
 
 
 class _Forked:
@@ -179,7 +179,7 @@ class _Parent:
         self.codes: dict[int, int] = {}
         """The exit code of each process that has ended."""
         self._starting = threading.Lock()
-        self._news = threading.Condition()
+        self._reported = threading.Condition()
         self._started: list[int] = []
         self._connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
@@ -192,11 +192,11 @@ class _Parent:
         threading.Thread(target=self._listen, name="forks", daemon=True).start()
         atexit.register(self._end)
 
-    def start(self, wanted: _Start, output: int) -> _Forked:
+    def start(self, request: _Start, output: int) -> _Forked:
         """Have one process forked."""
-        with self._starting, self._news:
-            socket.send_fds(self._connection, [msgspec.json.encode(wanted)], [output])
-            if not self._news.wait_for(lambda: self._started or not self.lives, START_SECONDS) or not self._started:
+        with self._starting, self._reported:
+            socket.send_fds(self._connection, [msgspec.json.encode(request)], [output])
+            if not self._reported.wait_for(lambda: self._started or not self.lives, START_SECONDS) or not self._started:
                 raise AssertionError("the process that forks the services has ended, or does not answer")
             return _Forked(self, self._started.pop())
 
@@ -207,17 +207,17 @@ class _Parent:
 
     def _listen(self) -> None:
         while message := self._connection.recv(MESSAGE_BYTES_MAX):
-            with self._news:
-                match _NEWS.decode(message):
+            with self._reported:
+                match _REPORTS.decode(message):
                     case _Started(pid):
                         # A process id may come again.
                         self.codes.pop(pid, None)
                         self._started.append(pid)
                     case _Ended(pid, code):
                         self.codes[pid] = code
-                self._news.notify_all()
-        with self._news:
-            self._news.notify_all()
+                self._reported.notify_all()
+        with self._reported:
+            self._reported.notify_all()
 
     def _end(self) -> None:
         with contextlib.suppress(OSError):
@@ -281,7 +281,7 @@ def _reaped(running: set[int]) -> list[tuple[int, int]]:
     return found
 
 
-def _run(wanted: _Start, output: int) -> None:
+def _run(request: _Start, output: int) -> None:
     """Become the service."""
     for number in (signal.SIGCHLD, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
@@ -290,11 +290,11 @@ def _run(wanted: _Start, output: int) -> None:
     os.dup2(output, 2)
     os.close(output)
     os.environ.clear()
-    os.environ.update(wanted.environ)
+    os.environ.update(request.environ)
     time.tzset()
-    module, *arguments = wanted.arguments
+    module, *arguments = request.arguments
     sys.argv = [module, *arguments]
-    with _measured() if wanted.measured else contextlib.nullcontext():
+    with _measured() if request.measured else contextlib.nullcontext():
         runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
@@ -320,9 +320,9 @@ def main(descriptor: int) -> None:
         importlib.import_module(name)
     gc.collect()
     gc.freeze()
-    wanted = _serve(socket.socket(fileno=descriptor))
-    if wanted is not None:
-        _run(*wanted)
+    request = _serve(socket.socket(fileno=descriptor))
+    if request is not None:
+        _run(*request)
 
 
 if __name__ == "__main__":
