@@ -31,6 +31,7 @@ from services.api.http.requests import Ask
 from services.api.http.routes import ChaosSwitch
 from services.api.idempotency import Idempotency
 from services.api.idempotency.requests import keyed
+from services.api.imports.routes import FileImports
 from services.api.payments.routes.intents import PaymentIntents
 from services.api.payments.routes.next_action import NextActions
 from services.api.payments.routes.operations import PaymentOperations
@@ -63,6 +64,7 @@ RESOURCES: tuple[type[Resource], ...] = (
     ExchangeRates,
     Webhooks,
     Processors,
+    FileImports,
     AuditLog,
     FeatureFlags,
 )

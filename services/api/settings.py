@@ -160,6 +160,8 @@ class EdgeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The largest body that is read; more than 262,144 bytes only where it is a list of entries."""
     journal_body_bytes_max: Bytes = 8_388_608
     """The largest body that posts or proposes journal entries, of which one request may have 10,000."""
+    import_part_bytes_max: Bytes = 8_388_608
+    """The largest part of a file that is imported; HTTP_BODY_BYTES_MAX bounds it too."""
     http_timeout_seconds: Short = 30.0
     """How long a request may take before it is answered 503, and a streamed answer between two of its parts; longer than
     `confirm_timeout_seconds`."""

@@ -70,9 +70,19 @@ from services.gateway.operations import (
 from services.gateway.processors.port.saving import Vault
 from services.gateway.processors.sandbox import SandboxProcessor, SandboxStore, SandboxVault, StoredBook, sandbox_page
 from services.gateway.processors.stripe import StripeAccount, StripeConnections
+from services.gateway.reconciliation.imports import file_imports, import_workers
 from services.gateway.settings import PROVIDERS, ResolutionSettings, Settings
 
-MEASURED = ("attempts", "stripe_events", "processor_movements", "sandbox_payments", "outbox")
+MEASURED = (
+    "attempts",
+    "stripe_events",
+    "processor_movements",
+    "sandbox_payments",
+    "outbox",
+    "statement_lines",
+    "import_rows",
+    "import_pieces",
+)
 """Tables without partitions whose size is measured."""
 _STUCK_MAX = 200
 """Payments, and dead letters of each queue, that an operator is shown at a time."""
@@ -169,6 +179,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         knows=accounts.knows,
         mode_of=None if connected is None else connected.mode_of,
     )
+    imports, files = file_imports(database, settings.imports, clock)
     for consumers in (
         OperationConsumers(
             commands,
@@ -180,6 +191,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         AccountConsumers(deciding, store=configs, changed=accounts.forget),
         CustomerConsumers(saving, store=customers, clock=clock),
         NoticeConsumers(events),
+        imports,
     ):
         consumers.register(bus)
     return Service(
@@ -206,6 +218,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             *customer_workers(saving),
             *event_workers(inbox, events, settings=stripe, clock=clock),
             *statement_workers(reading),
+            *import_workers(files, settings=settings.imports),
             report_worker("report what happens in the sandbox", sandbox.report, notices.apply),
         ],
     )

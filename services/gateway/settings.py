@@ -166,6 +166,21 @@ class StripeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Earlier master keys, in base64: what they sealed stays readable while they rotate."""
 
 
+class ImportSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How files of processors and banks are imported."""
+
+    import_bytes_max: Bytes = 536_870_912
+    """How large a file may be, as it is sent and unpacked; memory does not grow with it."""
+    import_open_max: Annotated[int, between(1, 1_000)] = 10
+    """Imports of one tenant that are not over at a time."""
+    import_deadline_seconds: Annotated[float, between(1, 86_400)] = 3_600.0
+    """How long a file is read at most."""
+    import_abandon_hours: Annotated[int, between(1, 720)] = 24
+    """How long an import waits for the parts of its file."""
+    statement_line_retention_days: Annotated[int, between(90, 36_500)] = 3_650
+    """How long lines of statements and their imports are kept: ten years, as most laws want the records of merchants."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the gateway reads from its environment."""
 
@@ -185,6 +200,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How the sandbox behaves."""
     stripe: StripeSettings = StripeSettings()
     """How Stripe is reached."""
+    imports: ImportSettings = ImportSettings()
+    """How files are imported."""
 
     @property
     def sealing_key(self) -> str:

@@ -59,3 +59,38 @@ class SavedMethodNotFound(NotFound):
 
     code = "saved_payment_method_not_found"
     remedy = "Use one of `GET /v1/customers/{id}/payment-methods`."
+
+
+class ImportSourceNotFound(NotFound):
+    """The tenant has no such source of files, or it is deleted."""
+
+    code = "import_source_not_found"
+    remedy = CHECK_ID
+
+
+class ImportNotFound(NotFound):
+    """The tenant has no such import."""
+
+    code = "import_not_found"
+    remedy = CHECK_ID
+
+
+class ImportConflict(Conflict):
+    """The import is not at this step: its parts are missing, or it is being read already."""
+
+    code = "import_conflict"
+    remedy = "Read the import, and send what is missing or begin another one."
+
+
+class ImportSourceInvalid(Invalid):
+    """How the source is to be read makes no sense."""
+
+    code = "import_source_invalid"
+    remedy = "Change what `detail` names, and repeat the request."
+
+
+class FileTooLarge(Invalid):
+    """The file is larger than is imported at once."""
+
+    code = "file_too_large"
+    remedy = "Send the file in several ones, each with its header, or pack it as a ZIP."

@@ -50,6 +50,8 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it moves money, so that its body must have no member that is not read."""
     body_optional: bool = False
     """Whether the body may be missing."""
+    is_binary: bool = False
+    """Whether its body is bytes of any kind, and no JSON."""
     example: Any = None
     """A body that works with the seeded data."""
     answer: Any = None

@@ -22,6 +22,7 @@ from services.api.settings import EdgeSettings, RateSettings
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 LOGIN_PATH, CHAOS_PATH, API_PREFIX = "/v1/auth/token", "/v1/admin/chaos", "/v1/"
+IMPORT_PATHS = "/v1/reconciliation/imports/"
 JOURNAL_PATHS = frozenset({"/v1/ledger/entries", "/v1/ledger/proposals"})
 EXPOSED = (
     "X-Correlation-Id, Retry-After, Link, Allow, Idempotency-Replayed, Preference-Applied, RateLimit, RateLimit-Policy, "
@@ -114,6 +115,8 @@ class Edge:
 
     def bytes_max(self, path: str) -> int:
         """The largest body that is read."""
+        if path.startswith(IMPORT_PATHS) and "/parts/" in path:
+            return self._settings.import_part_bytes_max
         is_journal = path.rstrip("/") in JOURNAL_PATHS
         return self._settings.journal_body_bytes_max if is_journal else self._settings.body_bytes_max
 

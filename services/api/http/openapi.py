@@ -157,6 +157,7 @@ _TAGS = (
     Tag(name="periods", description="Closed books."),
     Tag(name="accounts", description="The chart of accounts."),
     Tag(name="exchange rates", description="What currencies are worth in each other."),
+    Tag(name="reconciliation", description="What processors and banks say, beside what the books say."),
     Tag(name="webhooks", description="Receiving events of payments."),
     Tag(name="audit", description="Who did what."),
     Tag(name="operations", description="Running it."),
@@ -232,6 +233,9 @@ def _complete(operation: dict[str, Any], declaration: Declaration, schema_of: di
             operation["requestBody"]["content"]["application/json"]["examples"] = {
                 "seeded": {"value": declaration.example}
             }
+    if declaration.is_binary:
+        bytes_ = {"schema": {"type": "string", "format": "binary", "minLength": 1}}
+        operation["requestBody"] = {"required": True, "content": {"application/octet-stream": bytes_}}
     if declaration.permission or declaration.bearer:
         operation["security"] = [{"bearer": []}]
     if declaration.permission:
@@ -263,6 +267,8 @@ def problems_of(declaration: Declaration) -> list[type[PlatformError]]:
         found |= {*_TENANT, *_PERMISSION}
     if declaration.body is not None:
         found |= {*_BODY}
+    if declaration.is_binary:
+        found.add(BodyTooLarge)
     if declaration.idempotent:
         found |= {*_KEY}
     if declaration.key == "optional":

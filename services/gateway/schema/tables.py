@@ -13,6 +13,7 @@ from libs.common.messaging import (
     published_table,
 )
 from services.gateway.schema.customers import payment_setups_table, processor_customers_table, saved_methods_table
+from services.gateway.schema.imports import imports_table, lines_table, pieces_table, rows_table, sources_table
 from services.gateway.schema.statement import (
     balances_table,
     movements_table,
@@ -374,6 +375,12 @@ PROCESSOR_READINGS = readings_table(METADATA)
 PROCESSOR_CUSTOMERS = processor_customers_table(METADATA)
 PAYMENT_SETUPS = payment_setups_table(METADATA)
 SAVED_METHODS = saved_methods_table(METADATA)
+
+IMPORT_SOURCES = sources_table(METADATA)
+FILE_IMPORTS = imports_table(METADATA)
+IMPORT_PIECES = pieces_table(METADATA)
+IMPORT_ROWS = rows_table(METADATA)
+STATEMENT_LINES = lines_table(METADATA)
 
 OUTBOX = outbox_table(METADATA)
 OUTBOX_REFUSED = outbox_refused_table(METADATA)

@@ -3,9 +3,11 @@
 import datetime as dt
 import hashlib
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
+
+from libs.common.contracts.gateway_imports import FieldMap
 
 TEXT_MAX = 2_000
 """Characters of a description that are kept; the longest of a bank's (CAMT.053, unstructured) has 140 in each of its parts."""
@@ -30,63 +32,6 @@ class FileFormat(StrEnum):
     """Open Financial Exchange, as SGML (1.x) and as XML (2.x)."""
     CSV = "csv"
     """Any table, by its field map."""
-
-
-class FieldMap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a bank's table is read. Columns are named by their headers; case and space around them do not matter."""
-
-    date: str
-    """The column of the booking date, or of date and time."""
-    amount: str = ""
-    """The column of the signed amount; instead of it `debit` and `credit`."""
-    debit: str = ""
-    """The column of what left."""
-    credit: str = ""
-    """The column of what came."""
-    direction: str = ""
-    """The column that says which way `amount` went, where it has no sign."""
-    debit_words: tuple[str, ...] = ("D", "DR", "DBIT", "DEBIT", "S", "SOLL")
-    """What `direction` says where money left; every other word must be one of `credit_words`."""
-    credit_words: tuple[str, ...] = ("C", "CR", "CRDT", "CREDIT", "H", "HABEN")
-    """What `direction` says where money came."""
-    is_negated: bool = False
-    """Whether amounts above zero left, as on statements of credit cards."""
-    currency: str = ""
-    """The column of the currency; instead of it `currency_code`."""
-    currency_code: str = ""
-    """The currency of every line, where no column says it."""
-    id: str = ""
-    """The column of the bank's own id, which is that of one line only."""
-    account: str = ""
-    """The column of the account."""
-    value_date: str = ""
-    """The column of the value date."""
-    time: str = ""
-    """The column of the time of day, where `date` has none."""
-    fee: str = ""
-    """The column of what was kept of the amount."""
-    kind: str = ""
-    """The column of what kind of line it is."""
-    counterparty: str = ""
-    """The column of who paid or was paid."""
-    description: tuple[str, ...] = ()
-    """The columns of the description, in order."""
-    references: dict[str, str] = {}
-    """Columns of references, by the name that they get."""
-    status: str = ""
-    """The column that says whether a line is booked; empty: each one is."""
-    booked_words: tuple[str, ...] = ()
-    """What `status` says of booked lines; the others are left out."""
-    delimiter: Literal[",", ";", "\t", "|"] = ","
-    """What separates columns."""
-    decimal: Literal[".", ","] = "."
-    """What separates decimals."""
-    thousands: Literal["", ".", ",", " ", "'"] = ""
-    """What separates thousands; a space is every space, the narrow and the unbreakable one too."""
-    date_format: Annotated[str, msgspec.Meta(min_length=1, max_length=40)] = "%Y-%m-%d"
-    """How dates are written, as Python's `strptime` has it, or `excel` for the days since 1899-12-30."""
-    time_format: Annotated[str, msgspec.Meta(min_length=1, max_length=40)] = "%H:%M:%S"
-    """How times are written."""
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,7 +90,7 @@ class LineError(msgspec.Struct, frozen=True, kw_only=True):
     column: str = ""
     """The column or element; empty: the line as a whole."""
     reason: str
-    """What is wrong and, where it can be said, what to do. Says no more of the content than a short excerpt."""
+    """What is wrong and, where that is known, what to do; with no more of the content than a short excerpt."""
 
 
 class Skipped(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,6 +100,23 @@ class Skipped(msgspec.Struct, frozen=True, kw_only=True):
     """The line, from 1."""
     reason: str
     """`pending`, `total`, `header` or `filtered`."""
+
+
+class ImportStatus(StrEnum):
+    """How far the import of a file is."""
+
+    UPLOADING = "UPLOADING"
+    """Its parts are coming."""
+    WAITING = "WAITING"
+    """It waits for its turn to be read."""
+    READING = "READING"
+    """It is read; nothing of it counts yet."""
+    IMPORTED = "IMPORTED"
+    """All its lines are kept."""
+    REJECTED = "REJECTED"
+    """Something is wrong in it, so that nothing of it is kept."""
+    ABANDONED = "ABANDONED"
+    """It was not sent completely in time."""
 
 
 type Item = Line | LineError | Skipped
@@ -203,6 +165,13 @@ def fingerprint(line: Line) -> bytes:
     return hashlib.blake2b("\x1e".join(parts).encode(), digest_size=16).digest()
 
 
+def identity(line: Line) -> bytes:
+    """Name what a line is, for whichever file has it: by the bank's id, else by all that it says; 17 bytes."""
+    if not line.bank_id:
+        return b"f" + fingerprint(line)
+    return b"i" + hashlib.blake2b(f"{line.account}\x1e{line.bank_id}".encode(), digest_size=16).digest()
+
+
 def essence(line: Line) -> bytes:
     """Hash what can never change about a line that has an id of its own: its money and its time; 16 bytes.
 
@@ -211,3 +180,23 @@ def essence(line: Line) -> bytes:
     instant = line.booked_on.isoformat() if line.occurred_at is None else line.occurred_at.isoformat()
     parts = (instant, line.currency, str(line.amount_minor), str(line.fee_minor), line.kind)
     return hashlib.blake2b("\x1e".join(parts).encode(), digest_size=16).digest()
+
+
+__all__ = [
+    "COLUMNS_MAX",
+    "NAME_MAX",
+    "TEXT_MAX",
+    "FieldMap",
+    "FileFormat",
+    "FileRefused",
+    "ImportStatus",
+    "Item",
+    "Line",
+    "LineError",
+    "Reading",
+    "Skipped",
+    "Wrong",
+    "essence",
+    "fingerprint",
+    "identity",
+]

@@ -27,7 +27,8 @@ NOWHERE = "00000000-0000-0000-0000-000000000001"
 async def hasty(api_database: TestDatabase, servers: Servers) -> AsyncIterator[Api]:
     """An api that lets a caller make one request a minute and waits two seconds for headers."""
     rates = RateSettings(rate_limit_read_per_min=1, rate_limit_write_per_min=1, rate_limit_login_address_per_min=0)
-    edge = EdgeSettings(journal_body_bytes_max=HTTP.http_body_bytes_max - 1)
+    least = HTTP.http_body_bytes_max - 1
+    edge = EdgeSettings(journal_body_bytes_max=least, import_part_bytes_max=least)
     settings = settings_for(api_database, rates=rates, http=HTTP, edge=edge, redis=redis_of(servers))
     await seed(settings)
     async with serving(api_database, settings) as running:

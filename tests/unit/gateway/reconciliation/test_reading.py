@@ -210,7 +210,7 @@ def test_references_and_names_are_found() -> None:
     assert spreadsheet[0].description.startswith("=HYPERLINK"), "a formula is text and nothing more"
 
 
-def test_lines_told_apart_only_by_the_banks_reference() -> None:
+def test_lines_that_differ_by_the_banks_reference_alone() -> None:
     debits = lines_of("mt940-new-year.sta", FileFormat.MT940)[2:4]
     same_day = [msgspec.structs.replace(line, booked_on=debits[0].booked_on, value_on=None) for line in debits]
     assert len({fingerprint(line) for line in same_day}) == 2

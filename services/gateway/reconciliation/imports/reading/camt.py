@@ -321,10 +321,10 @@ def _part_amount(part: Node, code: str) -> int | None:
 
 
 def _sign(node: Node) -> int:
-    said = _one(node, "CdtDbtInd")
-    if said not in ("CRDT", "DBIT"):
+    direction = _one(node, "CdtDbtInd")
+    if direction not in ("CRDT", "DBIT"):
         raise Wrong("must be CRDT or DBIT", column="CdtDbtInd")
-    return 1 if said == "CRDT" else -1
+    return 1 if direction == "CRDT" else -1
 
 
 def _kind(entry: Node, part: Node, *, is_reversal: bool) -> str:

@@ -183,10 +183,10 @@ class _Make:
         return -amount if fields.is_negated else amount
 
     def directed(self, amount: int, word: str) -> int:
-        said = word.casefold()
-        if said in self.debits:
+        direction = word.casefold()
+        if direction in self.debits:
             return -amount
-        if said not in self.credits:
+        if direction not in self.credits:
             raise Wrong(
                 f"{word[:20]!r} is neither one of debit_words nor of credit_words", column=self.fields.direction
             )

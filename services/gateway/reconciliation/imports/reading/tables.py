@@ -1,4 +1,4 @@
-"""Rows of delimited text, with the line in which each begins, below the header that has the columns asked for."""
+"""Rows of delimited text, with the line in which each begins, below the header that has the columns which are needed."""
 
 import csv
 import re
@@ -130,7 +130,7 @@ def is_total(cells: list[str]) -> bool:
 
 
 def name_of(cell: str, *, column: str) -> str:
-    """Read an id or a reference. Text that a spreadsheet was told to keep, `="0012"`, is that text.
+    """Read an id or a reference. Text that a spreadsheet has to keep, `="0012"`, is that text.
 
     Raises:
         Wrong: a spreadsheet has turned it into a number, or it is too long.

@@ -1,0 +1,1 @@
+"""REST for files of processors and banks, which the gateway imports."""
