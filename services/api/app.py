@@ -51,6 +51,7 @@ from services.api.payments import (
 )
 from services.api.payments.schemas import render_intent, render_refund
 from services.api.rate_limit import RateLimiter, Store
+from services.api.reconciliation import ReconciliationConsumers
 from services.api.routing import document, resources, routes
 from services.api.settings import AuthSettings, RetentionSettings, Settings
 
@@ -95,6 +96,7 @@ def build(
     PaymentConsumers(outcomes).register(bus)
     FactConsumers(database).register(bus)
     AuditConsumers().register(bus)
+    ReconciliationConsumers().register(bus)
 
     tokens = Tokens(settings.auth, clock)
     directory = Directory(database, clock, age_max_seconds=settings.auth.access_age_max_seconds)

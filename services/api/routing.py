@@ -37,6 +37,7 @@ from services.api.payments.routes.next_action import NextActions
 from services.api.payments.routes.operations import PaymentOperations
 from services.api.payments.routes.timeline import Expansion, Timelines
 from services.api.processors.routes import Processors
+from services.api.reconciliation.routes import Discrepancies, Runs
 from services.api.settings import CardNumbers
 from services.api.webhooks.routes import Webhooks
 
@@ -65,6 +66,8 @@ RESOURCES: tuple[type[Resource], ...] = (
     Webhooks,
     Processors,
     FileImports,
+    Runs,
+    Discrepancies,
     AuditLog,
     FeatureFlags,
 )

@@ -70,18 +70,14 @@ from services.gateway.operations import (
 from services.gateway.processors.port.saving import Vault
 from services.gateway.processors.sandbox import SandboxProcessor, SandboxStore, SandboxVault, StoredBook, sandbox_page
 from services.gateway.processors.stripe import StripeAccount, StripeConnections
+from services.gateway.reconciliation.discrepancies import DiscrepancyConsumers
 from services.gateway.reconciliation.imports import file_imports, import_workers
+from services.gateway.reconciliation.runs import RunConsumers, reconciling, run_workers
 from services.gateway.settings import PROVIDERS, ResolutionSettings, Settings
 
 MEASURED = (
-    "attempts",
-    "stripe_events",
-    "processor_movements",
-    "sandbox_payments",
-    "outbox",
-    "statement_lines",
-    "import_rows",
-    "import_pieces",
+    *("attempts", "stripe_events", "processor_movements", "sandbox_payments", "outbox"),
+    *("statement_lines", "import_rows", "import_pieces", "discrepancies", "reconciliation_matches"),
 )
 """Tables without partitions whose size is measured."""
 _STUCK_MAX = 200
@@ -180,6 +176,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         mode_of=None if connected is None else connected.mode_of,
     )
     imports, files = file_imports(database, settings.imports, clock)
+    runs = reconciling(database, bus, settings.reconciliation, clock)
     for consumers in (
         OperationConsumers(
             commands,
@@ -192,6 +189,8 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         CustomerConsumers(saving, store=customers, clock=clock),
         NoticeConsumers(events),
         imports,
+        DiscrepancyConsumers(database, clock=clock),
+        RunConsumers(runs, database=database),
     ):
         consumers.register(bus)
     return Service(
@@ -219,6 +218,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             *event_workers(inbox, events, settings=stripe, clock=clock),
             *statement_workers(reading),
             *import_workers(files, settings=settings.imports),
+            *run_workers(runs),
             report_worker("report what happens in the sandbox", sandbox.report, notices.apply),
         ],
     )

@@ -146,3 +146,21 @@ WEBHOOKS_KEPT = Counter("gateway_webhooks_kept_total", "Webhooks of Stripe that 
 WEBHOOKS_REFUSED = Counter(
     "gateway_webhooks_refused_total", "Webhooks that were refused: malformed, forged, stale, too_large.", ["reason"]
 )
+RECONCILIATION_RUNS = Counter(
+    "gateway_reconciliation_runs_total",
+    "Runs by what became of them: complete, interrupted (goes on later), abandoned (alert above zero).",
+    ["outcome"],
+)
+RECONCILIATION_RUNNING = Gauge("gateway_reconciliation_running", "Runs that go on or wait for their turn.")
+RECONCILIATION_RUN_SECONDS = Gauge(
+    "gateway_reconciliation_run_seconds", "For how long the oldest run goes on: alert above an hour."
+)
+RECONCILIATION_FOUND = Counter(
+    "gateway_reconciliation_found_total", "Discrepancies that runs have seen, each time that they saw them.", ["type"]
+)
+DISCREPANCIES_UNSETTLED = Gauge(
+    "gateway_discrepancies_unsettled", "Discrepancies about which something is left to be done.", ["type"]
+)
+DISCREPANCIES_OLDEST = Gauge(
+    "gateway_discrepancies_oldest_seconds", "For how long the oldest of them is known: alert above a day.", ["type"]
+)

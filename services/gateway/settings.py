@@ -181,6 +181,21 @@ class ImportSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How long lines of statements and their imports are kept: ten years, as most laws want the records of merchants."""
 
 
+class ReconciliationSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How the processor's statement is compared with payments and books."""
+
+    reconciliation_every_minutes: Annotated[int, between(0, 10_080)] = 60
+    """How often each tenant's payments are compared; 0: only on request."""
+    reconciliation_window_hours: Annotated[int, between(1, 2_400)] = 48
+    """How far back. What moved for an older payment, or is unsettled, is compared as well."""
+    reconciliation_deep_days: Annotated[int, between(1, 400)] = 45
+    """How far back once a day: what nobody reported since."""
+    reconciliation_quiet_seconds: Annotated[int, between(0, 86_400)] = 900
+    """For so long after something has happened nothing is reported: messages are in transit, a statement is read every minute."""
+    reconciliation_timing_hours: Annotated[float, between(0, 2_400)] = 6.0
+    """For so long it is a matter of time (`TIMING`); then it is named by what it is."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the gateway reads from its environment."""
 
@@ -202,6 +217,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How Stripe is reached."""
     imports: ImportSettings = ImportSettings()
     """How files are imported."""
+    reconciliation: ReconciliationSettings = ReconciliationSettings()
+    """How its statement is compared."""
 
     @property
     def sealing_key(self) -> str:
@@ -236,6 +253,9 @@ def check_settings(settings: Settings) -> list[str]:
         faults.append(
             f"LOOK_UP_SCHEDULE_SECONDS must begin at {_LOOK_UP_AFTER_SECONDS_MIN} or more, since the last call may still arrive"
         )
+    reconciliation = settings.reconciliation
+    if reconciliation.reconciliation_quiet_seconds > reconciliation.reconciliation_timing_hours * 3_600:
+        faults.append("RECONCILIATION_TIMING_HOURS must not be less than RECONCILIATION_QUIET_SECONDS")
     if not _rises(resolution.reading_schedule_seconds):
         faults.append("READING_SCHEDULE_SECONDS must be rising numbers above zero")
     return faults

@@ -277,6 +277,30 @@ class DisputeLost(DisputeEvent, frozen=True, kw_only=True):
 
 
 @event(
+    "reconciliation.discrepancy_found",
+    owner="api",
+    handled_by=("notifier",),
+    public=True,
+    example=_ENVELOPE
+    | {
+        "run_id": "0190f3a4-5b6c-7d8e-9f01-23456789abf1",
+        "discrepancy_count": 2,
+        "types": ["AMOUNT_MISMATCH", "NOT_BOOKED"],
+    },
+)
+class DiscrepancyFound(PublicEvent, frozen=True, kw_only=True):
+    """The processor, our payments and the books do not agree, in ways that no reconciliation has found before. Handled by the
+    notifier and other teams."""
+
+    run_id: UUID
+    """The reconciliation run that found it."""
+    discrepancy_count: int
+    """How many discrepancies are new."""
+    types: tuple[str, ...]
+    """Of which types, in alphabetical order: `AMOUNT_MISMATCH`."""
+
+
+@event(
     "tenant.provisioned",
     owner="api",
     handled_by=("ledger",),

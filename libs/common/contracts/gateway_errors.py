@@ -94,3 +94,31 @@ class FileTooLarge(Invalid):
 
     code = "file_too_large"
     remedy = "Send the file in several ones, each with its header, or pack it as a ZIP."
+
+
+class DiscrepancyNotFound(NotFound):
+    """The tenant has no such discrepancy."""
+
+    code = "discrepancy_not_found"
+    remedy = CHECK_ID
+
+
+class DiscrepancyDecided(Conflict):
+    """The discrepancy is settled already, or is not settled and cannot be reopened."""
+
+    code = "discrepancy_decided"
+    remedy = "Read it again: reopen it first where it is settled."
+
+
+class ReconciliationRunNotFound(NotFound):
+    """The tenant has no such reconciliation run."""
+
+    code = "reconciliation_run_not_found"
+    remedy = CHECK_ID
+
+
+class ReconciliationRunConflict(Conflict):
+    """Another reconciliation run has this id."""
+
+    code = "reconciliation_run_conflict"
+    remedy = "Request it again with another `Idempotency-Key`."

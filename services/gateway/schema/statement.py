@@ -97,6 +97,8 @@ def movements_table(metadata: sa.MetaData) -> sa.Table:
             postgresql_where=sa.text("payment_ref <> '' AND payment_intent_id IS NOT NULL"),
         ),
         sa.Index("ix_processor_movements_payout", "account_id", "is_live", "payout_ref", "id"),
+        # What reconciliation compares: what moved for a tenant in a window.
+        sa.Index("ix_processor_movements_window", "tenant_id", "created_at"),
         comment="Each balance transaction of an account at a processor, once, whoever saw it.",
     )
 

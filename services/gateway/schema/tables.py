@@ -14,6 +14,7 @@ from libs.common.messaging import (
 )
 from services.gateway.schema.customers import payment_setups_table, processor_customers_table, saved_methods_table
 from services.gateway.schema.imports import imports_table, lines_table, pieces_table, rows_table, sources_table
+from services.gateway.schema.reconciliation import changes_table, discrepancies_table, matches_table, runs_table
 from services.gateway.schema.statement import (
     balances_table,
     movements_table,
@@ -371,6 +372,10 @@ PROCESSOR_PAYOUTS = payouts_table(METADATA)
 PROCESSOR_OPENINGS = openings_table(METADATA)
 PROCESSOR_BALANCES = balances_table(METADATA)
 PROCESSOR_READINGS = readings_table(METADATA)
+RECONCILIATION_RUNS = runs_table(METADATA)
+DISCREPANCIES = discrepancies_table(METADATA)
+DISCREPANCY_CHANGES = changes_table(METADATA)
+RECONCILIATION_MATCHES = matches_table(METADATA)
 
 PROCESSOR_CUSTOMERS = processor_customers_table(METADATA)
 PAYMENT_SETUPS = payment_setups_table(METADATA)

@@ -1,0 +1,371 @@
+"""Reconciliation: runs are requested, discrepancies are listed and decided about; the gateway answers over the broker."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from litestar import Response
+
+from libs.common.contracts.gateway_errors import (
+    DiscrepancyDecided,
+    DiscrepancyNotFound,
+    ReconciliationRunConflict,
+    ReconciliationRunNotFound,
+)
+from libs.common.contracts.gateway_reconciliation import (
+    DecideDiscrepancies,
+    Decision,
+    DiscrepancyState,
+    DiscrepancyType,
+    GetDiscrepancy,
+    GetReconciliationRun,
+    ListDiscrepancies,
+    ListReconciliationRuns,
+    StartReconciliation,
+)
+from libs.common.errors import Invalid
+from services.api.http.bodies import BodyReader, require_storable
+from services.api.http.callers import Caller
+from services.api.http.controllers import Change, Resource, operation, resource_id
+from services.api.http.parameters import AnyRequest, Query, QueryParameter, next_link, path_id
+from services.api.http.rendering import json_answer
+from services.api.http.requests import Ask
+from services.api.reconciliation.schemas import (
+    Assign,
+    DecideMany,
+    DiscrepancyBody,
+    DiscrepancyHistoryBody,
+    RunBody,
+    Settle,
+    StartRun,
+    discrepancy_body,
+    history_body,
+    run_body,
+)
+
+_WRITE = "admin:write"
+PAGE_MAX = 200
+_DECISIONS = tuple(decision.value for decision in Decision)
+_TYPES = {kind.value: (kind.value,) for kind in DiscrepancyType}
+_STATES = {state.value: (state.value,) for state in DiscrepancyState}
+_START = Change(StartReconciliation, "reconciliation.start", target="run_id")
+_BULK = Change(DecideDiscrepancies, "reconciliation.decide", target="about")
+_REFUSALS = (DiscrepancyNotFound, DiscrepancyDecided)
+_LIMIT = QueryParameter(
+    name="limit",
+    description="At most.",
+    shape={"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": PAGE_MAX},
+)
+_CURSOR = QueryParameter(
+    name="cursor", description="From the `Link` of the page before.", shape={"type": "string", "maxLength": 512}
+)
+
+
+class Runs(Resource):
+    """Routes of runs."""
+
+    ask: Ask
+
+    bodies = BodyReader(StartRun)
+
+    @operation(
+        "POST",
+        "/v1/reconciliation/run",
+        operation_id="startReconciliation",
+        summary="Compare a window of time",
+        description="Payments that were made in the window, and those for which something moved in it, are compared with the "
+        "processor's statement and the books. It goes on by itself: read it again to see how far it is.",
+        tags=["reconciliation"],
+        body=StartRun,
+        example={"from": "2026-11-01", "until": "2026-11-02", "dry_run": True},
+        answer=RunBody,
+        status=202,
+        permission=_WRITE,
+        refusals=(ReconciliationRunConflict,),
+        change=_START,
+    )
+    async def start_reconciliation(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
+        requested = await self.bodies.take(await request.body())
+        run = await self.ask(
+            StartReconciliation(
+                tenant_id=caller.tenant_id,
+                run_id=resource_id(),
+                window_from=_instant("/from", requested.window_from),
+                window_until=_instant("/until", requested.window_until),
+                is_dry=requested.dry_run,
+                requested_by=caller.actor,
+            )
+        )
+        return json_answer(run_body(run), status=202)
+
+    @operation(
+        "GET",
+        "/v1/reconciliation/runs",
+        operation_id="listReconciliationRuns",
+        summary="List reconciliation runs",
+        description="Newest first, as a bare array; `Link` names the next page.",
+        tags=["reconciliation"],
+        answer=list[RunBody],
+        permission=_WRITE,
+        query=(_LIMIT, _CURSOR),
+    )
+    async def list_reconciliation_runs(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
+        query = Query(request)
+        page = await self.ask(
+            ListReconciliationRuns(
+                tenant_id=caller.tenant_id,
+                before=query.identifier("cursor"),
+                limit=query.integer("limit", default=PAGE_MAX, at_least=1, at_most=PAGE_MAX),
+            )
+        )
+        return json_answer([run_body(run) for run in page.runs], headers=_link(query, page.next_before))
+
+    @operation(
+        "GET",
+        "/v1/reconciliation/runs/{run_id:str}",
+        operation_id="getReconciliationRun",
+        summary="Get a reconciliation run",
+        description="How far it is, what moved in its window by currency, and what does not agree by type.",
+        tags=["reconciliation"],
+        answer=RunBody,
+        permission=_WRITE,
+        refusals=(ReconciliationRunNotFound,),
+    )
+    async def get_reconciliation_run(self, caller: Caller, request: AnyRequest, run_id: str) -> Response[bytes]:
+        run = await self.ask(GetReconciliationRun(tenant_id=caller.tenant_id, run_id=path_id(run_id, "run_id")))
+        return json_answer(run_body(run))
+
+
+class Discrepancies(Resource):
+    """Routes of discrepancies."""
+
+    ask: Ask
+
+    reasons, assignments, decisions = BodyReader(Settle), BodyReader(Assign), BodyReader(DecideMany)
+
+    @operation(
+        "GET",
+        "/v1/reconciliation/discrepancies",
+        operation_id="listDiscrepancies",
+        summary="List discrepancies",
+        description="Newest first, as a bare array; `Link` names the next page.",
+        tags=["reconciliation"],
+        answer=list[DiscrepancyBody],
+        permission=_WRITE,
+        query=(
+            QueryParameter(
+                name="resolved",
+                description="`true`: resolved or ignored alone; `false`: what is left.",
+                shape={"type": "string", "enum": ["true", "false"]},
+            ),
+            QueryParameter(
+                name="type", description="Comma list of types.", shape={"type": "string", "examples": ["NOT_BOOKED"]}
+            ),
+            QueryParameter(
+                name="state", description="Comma list of states.", shape={"type": "string", "examples": ["open"]}
+            ),
+            QueryParameter(
+                name="payment_intent_id",
+                description="About this payment alone.",
+                shape={"type": "string", "format": "uuid"},
+            ),
+            QueryParameter(name="assignee", description="Who looks at it.", shape={"type": "string", "maxLength": 255}),
+            _LIMIT,
+            _CURSOR,
+        ),
+    )
+    async def list_discrepancies(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
+        query = Query(request)
+        settled = query.names("resolved", {"true": ("true",), "false": ("false",)})
+        page = await self.ask(
+            ListDiscrepancies(
+                tenant_id=caller.tenant_id,
+                settled=None if settled is None else settled[0] == "true",
+                types=tuple(DiscrepancyType(name) for name in query.names("type", _TYPES) or ()),
+                states=tuple(DiscrepancyState(name) for name in query.names("state", _STATES) or ()),
+                payment_intent_id=query.identifier("payment_intent_id"),
+                assignee=query.text("assignee", length_max=255) or "",
+                before=query.identifier("cursor"),
+                limit=query.integer("limit", default=PAGE_MAX, at_least=1, at_most=PAGE_MAX),
+            )
+        )
+        return json_answer(
+            [discrepancy_body(each) for each in page.discrepancies], headers=_link(query, page.next_before)
+        )
+
+    @operation(
+        "GET",
+        "/v1/reconciliation/discrepancies/{discrepancy_id:str}",
+        operation_id="getDiscrepancy",
+        summary="Get a discrepancy",
+        description="With all that was done about it, oldest first.",
+        tags=["reconciliation"],
+        answer=DiscrepancyHistoryBody,
+        permission=_WRITE,
+        refusals=(DiscrepancyNotFound,),
+    )
+    async def get_discrepancy(self, caller: Caller, request: AnyRequest, discrepancy_id: str) -> Response[bytes]:
+        found = await self.ask(
+            GetDiscrepancy(tenant_id=caller.tenant_id, discrepancy_id=path_id(discrepancy_id, "discrepancy_id"))
+        )
+        return json_answer(history_body(found))
+
+    @operation(
+        "POST",
+        "/v1/reconciliation/discrepancies/{discrepancy_id:str}/resolve",
+        operation_id="resolveDiscrepancy",
+        summary="Resolve a discrepancy",
+        description="It is settled, for the reason given. It is open again when a run finds it with other facts.",
+        tags=["reconciliation"],
+        body=Settle,
+        body_optional=True,
+        answer=DiscrepancyBody,
+        permission=_WRITE,
+        refusals=_REFUSALS,
+        change=Change(DecideDiscrepancies, "reconciliation.resolve", target="about"),
+    )
+    async def resolve_discrepancy(self, caller: Caller, request: AnyRequest, discrepancy_id: str) -> Response[bytes]:
+        return await self._settle(caller, request, discrepancy_id, Decision.RESOLVE)
+
+    @operation(
+        "POST",
+        "/v1/reconciliation/discrepancies/{discrepancy_id:str}/ignore",
+        operation_id="ignoreDiscrepancy",
+        summary="Ignore a discrepancy",
+        description="It may stand. It is open again when a run finds it with other facts.",
+        tags=["reconciliation"],
+        body=Settle,
+        body_optional=True,
+        answer=DiscrepancyBody,
+        permission=_WRITE,
+        refusals=_REFUSALS,
+        change=Change(DecideDiscrepancies, "reconciliation.ignore", target="about"),
+    )
+    async def ignore_discrepancy(self, caller: Caller, request: AnyRequest, discrepancy_id: str) -> Response[bytes]:
+        return await self._settle(caller, request, discrepancy_id, Decision.IGNORE)
+
+    @operation(
+        "POST",
+        "/v1/reconciliation/discrepancies/{discrepancy_id:str}/reopen",
+        operation_id="reopenDiscrepancy",
+        summary="Reopen a discrepancy",
+        tags=["reconciliation"],
+        body=Settle,
+        body_optional=True,
+        answer=DiscrepancyBody,
+        permission=_WRITE,
+        refusals=_REFUSALS,
+        change=Change(DecideDiscrepancies, "reconciliation.reopen", target="about"),
+    )
+    async def reopen_discrepancy(self, caller: Caller, request: AnyRequest, discrepancy_id: str) -> Response[bytes]:
+        return await self._settle(caller, request, discrepancy_id, Decision.REOPEN)
+
+    @operation(
+        "POST",
+        "/v1/reconciliation/discrepancies/{discrepancy_id:str}/assign",
+        operation_id="assignDiscrepancy",
+        summary="Assign a discrepancy",
+        tags=["reconciliation"],
+        body=Assign,
+        example={"assignee": "ops@example.com"},
+        answer=DiscrepancyBody,
+        permission=_WRITE,
+        refusals=_REFUSALS,
+        change=Change(DecideDiscrepancies, "reconciliation.assign", target="about"),
+    )
+    async def assign_discrepancy(self, caller: Caller, request: AnyRequest, discrepancy_id: str) -> Response[bytes]:
+        requested = await self.assignments.take(await request.body())
+        require_storable({"/assignee": requested.assignee, "/note": requested.note})
+        page = await self.ask(
+            DecideDiscrepancies(
+                tenant_id=caller.tenant_id,
+                discrepancy_ids=(path_id(discrepancy_id, "discrepancy_id"),),
+                decision=Decision.ASSIGN,
+                actor=caller.actor,
+                assignee=requested.assignee,
+                note=requested.note,
+            )
+        )
+        return json_answer(discrepancy_body(page.discrepancies[0]))
+
+    @operation(
+        "POST",
+        "/v1/reconciliation/discrepancies/decide",
+        operation_id="decideDiscrepancies",
+        summary="Decide about several discrepancies",
+        description="All or none of them.",
+        tags=["reconciliation"],
+        body=DecideMany,
+        example={"ids": ["0190f3a4-5b6c-7d8e-9f01-23456789abf2"], "decision": "resolve", "reason": "agreed_with_bank"},
+        answer=list[DiscrepancyBody],
+        permission=_WRITE,
+        refusals=_REFUSALS,
+        change=_BULK,
+    )
+    async def decide_discrepancies(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
+        requested = await self.decisions.take(await request.body())
+        require_storable({"/assignee": requested.assignee, "/note": requested.note})
+        if requested.decision not in _DECISIONS:
+            raise Invalid(
+                "there is no such decision", errors=(("/decision", f"must be one of {', '.join(_DECISIONS)}"),)
+            )
+        decision = Decision(requested.decision)
+        if (decision is Decision.ASSIGN) is not bool(requested.assignee):
+            sentence = "names who looks at them, where they are assigned, and nobody otherwise"
+            raise Invalid(f"assignee {sentence}", errors=(("/assignee", sentence),))
+        page = await self.ask(
+            DecideDiscrepancies(
+                tenant_id=caller.tenant_id,
+                discrepancy_ids=tuple(_id(f"/ids/{number}", text) for number, text in enumerate(requested.ids)),
+                decision=decision,
+                actor=caller.actor,
+                assignee=requested.assignee,
+                reason=requested.reason,
+                note=requested.note,
+            )
+        )
+        return json_answer([discrepancy_body(each) for each in page.discrepancies])
+
+    async def _settle(
+        self, caller: Caller, request: AnyRequest, discrepancy_id: str, decision: Decision
+    ) -> Response[bytes]:
+        requested = await self.reasons.take(await request.body() or b"{}")
+        require_storable({"/note": requested.note})
+        page = await self.ask(
+            DecideDiscrepancies(
+                tenant_id=caller.tenant_id,
+                discrepancy_ids=(path_id(discrepancy_id, "discrepancy_id"),),
+                decision=decision,
+                actor=caller.actor,
+                reason=requested.reason,
+                note=requested.note,
+            )
+        )
+        return json_answer(discrepancy_body(page.discrepancies[0]))
+
+
+def _link(query: Query, before: UUID | None) -> dict[str, str] | None:
+    return None if before is None else {"Link": next_link(query.given, str(before))}
+
+
+def _id(pointer: str, text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Invalid("an id is malformed", errors=((pointer, "must be a UUID"),)) from None
+
+
+def _instant(pointer: str, text: str) -> datetime:
+    """Read an instant with a zone; a date is its first instant in UTC.
+
+    Raises:
+        Invalid: when it is none.
+    """
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is not None and len(text) == len("2026-11-01"):
+        return found.replace(tzinfo=UTC)
+    if found is None or found.tzinfo is None:
+        raise Invalid("an instant is malformed", errors=((pointer, "must be RFC 3339 with a zone, or a date"),))
+    return found.astimezone(UTC)

@@ -1,0 +1,27 @@
+"""Runs: a window of time in which all that moved is compared with our payments and with the books."""
+
+from datetime import timedelta
+
+from libs.common.clock import Clock
+from libs.common.db import Database
+from libs.common.messaging import Bus
+from services.gateway.reconciliation.runs.commands import Reconciling, Schedule
+from services.gateway.reconciliation.runs.consumers import RunConsumers
+from services.gateway.reconciliation.runs.sources import Sources
+from services.gateway.reconciliation.runs.workers import run_workers
+from services.gateway.settings import ReconciliationSettings
+
+
+def reconciling(database: Database, bus: Bus, settings: ReconciliationSettings, clock: Clock) -> Reconciling:
+    """Wire what makes runs and carries them out."""
+    schedule = Schedule(
+        every=timedelta(minutes=settings.reconciliation_every_minutes),
+        window=timedelta(hours=settings.reconciliation_window_hours),
+        deep=timedelta(days=settings.reconciliation_deep_days),
+        quiet=timedelta(seconds=settings.reconciliation_quiet_seconds),
+        timing=timedelta(hours=settings.reconciliation_timing_hours),
+    )
+    return Reconciling(database, Sources(bus), schedule=schedule, clock=clock)
+
+
+__all__ = ["Reconciling", "RunConsumers", "reconciling", "run_workers"]

@@ -1,0 +1,150 @@
+"""What each side has for one step of a run: read with no transaction open, in the order of ids, as far as all of them were read."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import assert_never
+from uuid import UUID
+
+import msgspec
+
+from libs.common.contracts.api_facts import PaymentFact
+from libs.common.contracts.ledger import EntryKind
+from libs.common.contracts.ledger_facts import EntryFact
+from libs.common.db import Database
+from services.gateway.processors.port.reading import has_statement
+from services.gateway.reconciliation.runs import sql
+from services.gateway.reconciliation.runs.domain import MovementFact, PaymentGroup, PayoutFact, entry_of
+from services.gateway.reconciliation.runs.domain.run import Phase, Run
+from services.gateway.reconciliation.runs.sources import Sources
+
+_STEP_MAX = 500
+"""Payments, movements or payouts of one step."""
+_ROWS_MAX = 5_000
+"""Movements of one step: what is more is left to the next one."""
+_OF_MOVEMENTS = (EntryKind.MOVEMENT, EntryKind.MOVEMENT_EXCHANGED, EntryKind.AVAILABLE)
+_OF_PAYOUTS = (EntryKind.PAYOUT_PAID, EntryKind.PAYOUT_DEBITED)
+_FIRST = UUID(int=0)
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """What was read for one step."""
+
+    cursor: str | None
+    """From where the next one goes on; None: the phase is over."""
+    groups: Sequence[PaymentGroup] = ()
+    movements: Sequence[MovementFact] = ()
+    payouts: Sequence[PayoutFact] = ()
+    entries: Mapping[UUID, EntryFact] = {}
+
+
+def moved_in(step: Step) -> Iterable[MovementFact]:
+    """Return every movement that was read for a step."""
+    yield from step.movements
+    for group in step.groups:
+        yield from group.movements
+
+
+class StepReading:
+    """Reads what the sides have."""
+
+    def __init__(self, database: Database, sources: Sources) -> None:
+        self._database = database
+        self._sources = sources
+
+    async def read(self, run: Run) -> Step:
+        """Read the step that a run is at."""
+        match run.phase:
+            case Phase.PAYMENTS:
+                return await self._read_range(run)
+            case Phase.OLDER:
+                return await self._read_older(run)
+            case Phase.MOVEMENTS:
+                moved = await sql.loose_movements(
+                    self._database, run, after=UUID(run.cursor) if run.cursor else _FIRST, limit=_STEP_MAX
+                )
+                cursor = str(moved[-1].movement_id) if len(moved) == _STEP_MAX else None
+                ids = [entry_of(m.movement_id, k) for m in moved for k in _OF_MOVEMENTS if m.is_booked]
+                return Step(cursor=cursor, movements=moved, entries=await self._entries(run, ids))
+            case Phase.PAYOUTS:
+                found = await sql.payouts(
+                    self._database, run, after=UUID(run.cursor) if run.cursor else _FIRST, limit=_STEP_MAX
+                )
+                cursor = str(found[-1].payout_id) if len(found) == _STEP_MAX else None
+                ids = [entry_of(p.payout_id, k) for p in found for k in _OF_PAYOUTS]
+                return Step(cursor=cursor, payouts=found, entries=await self._entries(run, ids))
+            case _:
+                assert_never(run.phase)
+
+    async def _read_range(self, run: Run) -> Step:
+        """Read the next range of payments from each side, as far as all of them have been read."""
+        after = UUID(run.cursor) if run.cursor else UUID(int=run.first_payment.int - 1)
+        end = UUID(int=run.end_of_payments.int - 1)
+        payments, entries, moved = await asyncio.gather(
+            self._sources.payments(run.tenant_id, after=after, until=end, limit=_STEP_MAX),
+            self._sources.entries(run.tenant_id, after=after, until=end),
+            sql.movements_of_range(self._database, run.tenant_id, after=after, until=end, limit=_ROWS_MAX),
+        )
+        ends = [each for each in (payments.next_after, entries.next_after, moved.next_after) if each is not None]
+        until = min(ends, default=end)
+        groups = await self._groups(
+            run,
+            [each for each in payments.items if each.payment_intent_id <= until],
+            [each for each in moved.items if each.payment_intent_id and each.payment_intent_id <= until],
+            [each for each in entries.items if each.payment_intent_id and each.payment_intent_id <= until],
+        )
+        return Step(cursor=str(until) if ends else None, groups=groups)
+
+    async def _read_older(self, run: Run) -> Step:
+        after = UUID(run.cursor) if run.cursor else _FIRST
+        intents = await sql.older_payments(self._database, run, after=after, limit=_STEP_MAX)
+        cursor = str(intents[-1]) if len(intents) == _STEP_MAX else None
+        if not intents:
+            return Step(cursor=None)
+        payments, entries, moved = await asyncio.gather(
+            self._sources.payments_of(run.tenant_id, intents),
+            self._sources.entries_of_payments(run.tenant_id, intents),
+            sql.movements_of_payments(self._database, run.tenant_id, intents),
+        )
+        return Step(cursor=cursor, groups=await self._groups(run, payments, moved, entries, intents=intents))
+
+    async def _groups(
+        self,
+        run: Run,
+        payments: Sequence[PaymentFact],
+        moved: Sequence[MovementFact],
+        entries: Sequence[EntryFact],
+        *,
+        intents: Sequence[UUID] = (),
+    ) -> list[PaymentGroup]:
+        """Put together what the sides have of each payment."""
+        known = {each.payment_intent_id: each for each in payments}
+        moved_of: dict[UUID, list[MovementFact]] = {}
+        entries_of: dict[UUID, dict[UUID, EntryFact]] = {}
+        for movement in moved:
+            if movement.payment_intent_id is not None:
+                moved_of.setdefault(movement.payment_intent_id, []).append(movement)
+        for entry in entries:
+            if entry.payment_intent_id is not None:
+                entries_of.setdefault(entry.payment_intent_id, {})[entry.entry_id] = entry
+        # That money can be paid out is booked by movement alone, without its payment.
+        available = [entry_of(m.movement_id, EntryKind.AVAILABLE) for m in moved if m.is_booked and m.is_available]
+        by_id = await self._entries(run, available)
+        for movement in moved:
+            key = entry_of(movement.movement_id, EntryKind.AVAILABLE)
+            if key in by_id and movement.payment_intent_id is not None:
+                entries_of.setdefault(movement.payment_intent_id, {})[key] = by_id[key]
+        every = sorted({*known, *moved_of, *entries_of, *intents})
+        processors = await sql.processors_of(self._database, run.tenant_id, every)
+        return [
+            PaymentGroup(
+                payment_intent_id=intent,
+                payment=known.get(intent),
+                movements=tuple(moved_of.get(intent, ())),
+                entries=entries_of.get(intent, {}),
+                has_statement=intent not in processors or has_statement(processors[intent]),
+            )
+            for intent in every
+        ]
+
+    async def _entries(self, run: Run, ids: Sequence[UUID]) -> dict[UUID, EntryFact]:
+        return {each.entry_id: each for each in await self._sources.entries_by_id(run.tenant_id, ids)}

@@ -1,0 +1,282 @@
+"""Runs: step by step through a window, each step one transaction with what it finds, from where the last one ended.
+
+What each side has is read first, with no transaction open: our payments from the api and the books from the ledger, by requests;
+what moved from our own tables. All of it is in the order of ids, so a step is a range of them, and a run that was killed goes on
+with the range that it had begun.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+
+from libs.common.clock import Clock
+from libs.common.contracts.gateway_errors import ReconciliationRunConflict
+from libs.common.contracts.gateway_reconciliation import (
+    DiscrepanciesFound,
+    DiscrepancyType,
+    StartReconciliation,
+    SubjectKind,
+)
+from libs.common.db import Connection, Database
+from libs.common.errors import Invalid, Transient
+from libs.common.messaging import Publication, publish
+from libs.common.observability.correlation import Correlation, correlated, current
+from libs.common.observability.logging import get_logger
+from services.gateway import metrics
+from services.gateway.reconciliation.discrepancies import Observation, Seen, count_unsettled, first_seen, note_seen
+from services.gateway.reconciliation.runs import sql
+from services.gateway.reconciliation.runs.commands.reading import Step, StepReading, moved_in
+from services.gateway.reconciliation.runs.domain import (
+    Compared,
+    Difference,
+    Patience,
+    compare_movement,
+    compare_payment,
+    compare_payout,
+)
+from services.gateway.reconciliation.runs.domain.run import (
+    SAMPLE_MAX,
+    WINDOW_MAX,
+    Progress,
+    Run,
+    begun,
+    scheduled,
+)
+from services.gateway.reconciliation.runs.sources import Sources
+
+log = get_logger("gateway.reconciliation")
+
+_LEASE = timedelta(seconds=60)
+"""How long a run belongs to the process that goes on with it; renewed with every step."""
+_STATEMENT_MAX = timedelta(days=3)
+"""A statement that could not be read for longer delays nothing any more."""
+
+
+class Schedule(msgspec.Struct, frozen=True, kw_only=True):
+    """When runs are made by themselves, and how long sides may be apart."""
+
+    every: timedelta
+    """How often; zero: never."""
+    window: timedelta
+    """How far back."""
+    deep: timedelta
+    """How far back once a day."""
+    quiet: timedelta
+    """For so long nothing is reported."""
+    timing: timedelta
+    """For so long it is a matter of time."""
+
+
+class _LeaseLost(Exception):
+    """Another process goes on with the run."""
+
+
+class Reconciling:
+    """Makes runs, and carries them out."""
+
+    def __init__(self, database: Database, sources: Sources, *, schedule: Schedule, clock: Clock) -> None:
+        self._database = database
+        self._reading = StepReading(database, sources)
+        self._schedule = schedule
+        self._clock = clock
+
+    async def start(self, request: StartReconciliation) -> Run:
+        """Make the run that somebody requests; the same request again is the same run.
+
+        Raises:
+            Invalid: when the window is empty, too long, or not over.
+            ReconciliationRunConflict: when another run has its id.
+        """
+        now = self._clock.now()
+        if request.window_from >= request.window_until:
+            raise Invalid("the window must end after it begins")
+        if request.window_until - request.window_from > WINDOW_MAX:
+            raise Invalid(f"the window must not be longer than {WINDOW_MAX.days} days")
+        if request.window_until > now:
+            raise Invalid("the window must not end in the future")
+        wished = begun(
+            tenant_id=request.tenant_id,
+            run_id=request.run_id,
+            window_from=request.window_from,
+            window_until=request.window_until,
+            is_dry=request.is_dry,
+            requested_by=request.requested_by,
+            at=now,
+        )
+        found = await sql.add(self._database, wished)
+        if not found.is_same_request_as(wished):
+            raise ReconciliationRunConflict(f"the run {request.run_id} compares another window")
+        return found
+
+    async def make_due(self) -> None:
+        """Make the runs of the schedule, one for each tenant that has something to compare."""
+        if not self._schedule.every:
+            return
+        for tenant_id in await sql.tenants(self._database):
+            run = scheduled(
+                tenant_id,
+                every=self._schedule.every,
+                window=self._schedule.window,
+                deep=self._schedule.deep,
+                now=self._clock.now(),
+            )
+            await sql.add(self._database, run)
+
+    async def work(self) -> None:
+        """Go on with what is due until nothing is."""
+        while (run := await sql.claim(self._database, now=self._clock.now(), lease=_LEASE)) is not None:
+            with correlated(Correlation(correlation_id=current().correlation_id, tenant_id=run.tenant_id)):
+                await self._go_on(run)
+
+    async def count(self) -> None:
+        """Show what goes on, and what is unsettled."""
+        now = self._clock.now()
+        number, seconds = await sql.running(self._database, now=now)
+        metrics.RECONCILIATION_RUNNING.set(number)
+        metrics.RECONCILIATION_RUN_SECONDS.set(seconds)
+        counts = await count_unsettled(self._database)
+        for kind in DiscrepancyType:
+            found, oldest = counts.get(kind, (0, now))
+            metrics.DISCREPANCIES_UNSETTLED.labels(kind).set(found)
+            metrics.DISCREPANCIES_OLDEST.labels(kind).set(max(0.0, (now - oldest).total_seconds()))
+
+    async def _go_on(self, run: Run) -> None:
+        """Carry out steps until the run is over; what is read next is read while the last step is written."""
+        try:
+            run = await self._known(run)
+            reading = asyncio.create_task(self._reading.read(run))
+            try:
+                while run.next_at is not None:
+                    step = await reading
+                    after = run.after(step.cursor, run.counted, at=self._clock.now(), lease=_LEASE)
+                    if after.next_at is not None:
+                        reading = asyncio.create_task(self._reading.read(after))
+                    run = await self._write(run, step)
+            finally:
+                reading.cancel()
+                await asyncio.gather(reading, return_exceptions=True)
+        except _LeaseLost:
+            log.warning("reconciliation.lease_lost", run=str(run.id), tenant_id=run.tenant_id)
+            return
+        except Exception as fault:
+            reason = fault.detail if isinstance(fault, Transient) else type(fault).__name__
+            failed = run.failed(reason, at=self._clock.now())
+            async with self._database.transaction() as tx:
+                await sql.save(tx, failed)
+            metrics.RECONCILIATION_RUNS.labels("abandoned" if failed.next_at is None else "interrupted").inc()
+            log.warning("reconciliation.interrupted", run=str(run.id), tenant_id=run.tenant_id, reason=reason)
+            if not isinstance(fault, Transient):
+                # A bug of ours: the run pauses as for any other failure, and it is raised for the worker to report.
+                raise
+            return
+        metrics.RECONCILIATION_RUNS.labels("complete").inc()
+        log.info("reconciliation.complete", run=str(run.id), tenant_id=run.tenant_id, found=run.counted.found)
+
+    async def _known(self, run: Run) -> Run:
+        """Note until when both sides are known, once for the whole run."""
+        progress = run.counted
+        if progress.known_until is not None:
+            return run
+        has_any, until = await sql.read_until(self._database, run.tenant_id)
+        known_until = run.started_at
+        if has_any:
+            known_until = max(min(run.started_at, until or run.started_at), run.started_at - _STATEMENT_MAX)
+        progress = msgspec.structs.replace(progress, known_until=known_until)
+        return msgspec.structs.replace(run, progress=msgspec.json.encode(progress).decode())
+
+    async def _write(self, run: Run, step: Step) -> Run:
+        """Compare what was read, and write down what came of it together with how far the run is.
+
+        Raises:
+            _LeaseLost: when another process goes on with it.
+        """
+        compared = self._compare(run, step)
+        now = self._clock.now()
+        in_window = [moved for moved in moved_in(step) if run.window_from <= moved.created_at < run.window_until]
+        progress = run.counted.with_movements(in_window).with_found(
+            each.type for one in compared for each in one.differences if each.type is not None
+        )
+        progress = msgspec.structs.replace(
+            progress,
+            payments=progress.payments + sum(group.payment is not None for group in step.groups),
+            matched=progress.matched + sum(len(one.matches) for one in compared),
+            early=progress.early + sum(one.early for one in compared),
+        )
+        observed = [_observed(run.tenant_id, each) for one in compared for each in one.differences]
+        if run.is_dry:
+            room = SAMPLE_MAX - len(progress.sample)
+            shown = tuple(first_seen(each, tenant_id=run.tenant_id, at=now) for each in observed[: max(room, 0)])
+            progress = msgspec.structs.replace(progress, sample=(*progress.sample, *shown))
+        async with self._database.transaction() as tx:
+            if not run.is_dry:
+                seen = await self._note(tx, run, step, compared, observed, at=now)
+                progress = msgspec.structs.replace(
+                    progress,
+                    new=progress.new + len(seen.new),
+                    new_types=tuple(sorted({*progress.new_types, *(each.value for each in seen.new)})),
+                    agreed=progress.agreed + seen.agreed,
+                )
+            after = run.after(step.cursor, progress, at=now, lease=_LEASE)
+            if not await sql.save(tx, after):
+                raise _LeaseLost
+            if after.next_at is None and progress.new:
+                await publish(tx, [_announcement(after, progress, at=now)])
+        for one in compared:
+            for each in one.differences:
+                if each.type is not None:
+                    metrics.RECONCILIATION_FOUND.labels(each.type).inc()
+        return after
+
+    async def _note(
+        self,
+        tx: Connection,
+        run: Run,
+        step: Step,
+        compared: Sequence[Compared],
+        observed: Sequence[Observation],
+        *,
+        at: datetime,
+    ) -> Seen:
+        await sql.lock(tx, run.tenant_id)
+        matches = [each for one in compared for each in one.matches]
+        matched = {each.movement_id for each in matches}
+        if strange := [moved.movement_id for moved in moved_in(step) if moved.movement_id not in matched]:
+            await sql.unmatch(tx, run.tenant_id, strange)
+        if matches:
+            await sql.match(tx, run.tenant_id, matches, run_id=run.id, at=at)
+        return await note_seen(
+            tx,
+            observed,
+            tenant_id=run.tenant_id,
+            run_id=run.id,
+            payments=[group.payment_intent_id for group in step.groups],
+            subjects={
+                SubjectKind.MOVEMENT: [moved.id for moved in moved_in(step)],
+                SubjectKind.PAYOUT: [str(payout.payout_id) for payout in step.payouts],
+            },
+            at=at,
+        )
+
+    def _compare(self, run: Run, step: Step) -> list[Compared]:
+        patience = Patience(
+            now=run.counted.known_until or run.started_at, quiet=self._schedule.quiet, timing=self._schedule.timing
+        )
+        return [
+            *(compare_payment(group, patience) for group in step.groups),
+            *(compare_movement(moved, step.entries, patience) for moved in step.movements),
+            *(compare_payout(payout, step.entries, patience) for payout in step.payouts),
+        ]
+
+
+def _observed(tenant_id: str, each: Difference) -> Observation:
+    assert each.type is not None
+    facts = msgspec.structs.asdict(each)
+    del facts["since"]
+    return Observation(id=each.id_of(tenant_id), **facts)
+
+
+def _announcement(run: Run, progress: Progress, *, at: datetime) -> Publication:
+    message = DiscrepanciesFound(run_id=run.id, discrepancy_count=progress.new, types=progress.new_types)
+    return Publication.of(message, occurred_at=at, correlation=current())

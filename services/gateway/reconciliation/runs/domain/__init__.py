@@ -1,0 +1,29 @@
+"""What is always true of a comparison: which facts belong together, and where the sides do not agree. Pure."""
+
+from services.gateway.reconciliation.runs.domain.books import compare_movement
+from services.gateway.reconciliation.runs.domain.facts import (
+    Compared,
+    Difference,
+    Match,
+    MovementFact,
+    Patience,
+    PaymentGroup,
+    PayoutFact,
+    entry_of,
+)
+from services.gateway.reconciliation.runs.domain.payment import compare_payment
+from services.gateway.reconciliation.runs.domain.payouts import compare_payout
+
+__all__ = [
+    "Compared",
+    "Difference",
+    "Match",
+    "MovementFact",
+    "Patience",
+    "PaymentGroup",
+    "PayoutFact",
+    "compare_movement",
+    "compare_payment",
+    "compare_payout",
+    "entry_of",
+]

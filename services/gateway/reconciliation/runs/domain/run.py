@@ -1,0 +1,227 @@
+"""What is always true of a run: its window, its phases in their order, and what it counts. Pure."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+import msgspec
+
+from libs.common.contracts.gateway_movements import MovementKind
+from libs.common.contracts.gateway_reconciliation import (
+    Discrepancy,
+    DiscrepancyType,
+    ReconciliationRun,
+    RunState,
+    RunTotals,
+)
+from libs.common.ids import derived_id, first_id
+from services.gateway.reconciliation.runs.domain.facts import MovementFact
+
+WINDOW_MAX = timedelta(days=400)
+"""How long a window may be."""
+SAMPLE_MAX = 200
+"""Discrepancies that a dry run shows."""
+FAILURES_MAX = 20
+"""Steps in a row that may fail before a run is abandoned; with their pauses that is most of a day."""
+_PAUSE = timedelta(seconds=10)
+_PAUSE_MAX = timedelta(hours=1)
+
+
+class Phase(StrEnum):
+    """What a run looks at, in this order."""
+
+    PAYMENTS = "payments"
+    """Payments that were made in the window, whoever has them."""
+    OLDER = "older"
+    """Payments of other times for which something moved in the window, or about which something is unsettled."""
+    MOVEMENTS = "movements"
+    """What moved in the window and belongs to no payment, or is unsettled."""
+    PAYOUTS = "payouts"
+    """Payouts that were made in the window, or about which something is unsettled."""
+
+
+_ORDER = tuple(Phase)
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a run has counted so far."""
+
+    known_until: datetime | None = None
+    early: int = 0
+    payments: int = 0
+    movements: int = 0
+    matched: int = 0
+    found: dict[str, int] = {}
+    new: int = 0
+    new_types: tuple[str, ...] = ()
+    agreed: int = 0
+    totals: dict[str, RunTotals] = {}
+    sample: tuple[Discrepancy, ...] = ()
+
+    def with_movements(self, moved: Iterable[MovementFact]) -> "Progress":
+        """Return it with movements added up, by currency."""
+        totals, number = {**self.totals}, 0
+        for each in moved:
+            number += 1
+            total = totals.get(each.currency, RunTotals())
+            is_payout = each.kind in (MovementKind.PAYOUT, MovementKind.PAYOUT_RETURN)
+            totals[each.currency] = RunTotals(
+                in_minor=total.in_minor + (0 if is_payout else max(each.amount_minor, 0)),
+                out_minor=total.out_minor - (0 if is_payout else min(each.amount_minor, 0)),
+                fees_minor=total.fees_minor + each.amount_minor - each.net_minor,
+                paid_out_minor=total.paid_out_minor - (each.amount_minor if is_payout else 0),
+                net_minor=total.net_minor + each.net_minor,
+            )
+        return msgspec.structs.replace(self, movements=self.movements + number, totals=totals)
+
+    def with_found(self, found: Iterable[DiscrepancyType]) -> "Progress":
+        """Return it with what does not agree added up, by type."""
+        counts = {**self.found}
+        for each in found:
+            counts[each.value] = counts.get(each.value, 0) + 1
+        return msgspec.structs.replace(self, found=dict(sorted(counts.items())))
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """One comparison of a window, as it is stored."""
+
+    tenant_id: str
+    id: UUID
+    requested_by: str
+    is_dry: bool
+    window_from: datetime
+    window_until: datetime
+    state: RunState
+    phase: Phase
+    cursor: str
+    progress: str
+    failures: int
+    reason: str
+    started_at: datetime
+    ended_at: datetime | None
+    next_at: datetime | None
+    turn: int
+
+    @property
+    def counted(self) -> Progress:
+        """What it has counted."""
+        return msgspec.json.decode(self.progress, type=Progress)
+
+    @property
+    def first_payment(self) -> UUID:
+        """The least id that a payment of the window can have."""
+        return first_id(self.window_from)
+
+    @property
+    def end_of_payments(self) -> UUID:
+        """The least id that a payment after the window can have."""
+        return first_id(self.window_until)
+
+    def is_same_request_as(self, other: "Run") -> bool:
+        """Return whether the same was requested."""
+        return (self.window_from, self.window_until, self.is_dry) == (
+            other.window_from,
+            other.window_until,
+            other.is_dry,
+        )
+
+    def after(self, cursor: str | None, progress: Progress, *, at: datetime, lease: timedelta) -> "Run":
+        """Return it after a step: from where it goes on, the next phase where there is nothing more, or complete."""
+        counted = msgspec.json.encode(progress).decode()
+        later = _ORDER[_ORDER.index(self.phase) + 1 :]
+        if cursor is None and not later:
+            return msgspec.structs.replace(
+                self, state=RunState.COMPLETE, progress=counted, failures=0, reason="", ended_at=at, next_at=None
+            )
+        phase = self.phase if cursor is not None else later[0]
+        return msgspec.structs.replace(
+            self,
+            phase=phase,
+            cursor=cursor or "",
+            progress=counted,
+            failures=0,
+            reason="",
+            next_at=at + lease,
+        )
+
+    def failed(self, reason: str, *, at: datetime) -> "Run":
+        """Return it after a step that failed: the same step is due later, or the run is abandoned."""
+        if self.failures + 1 >= FAILURES_MAX:
+            return msgspec.structs.replace(
+                self, state=RunState.FAILED, failures=self.failures + 1, reason=reason, ended_at=at, next_at=None
+            )
+        pause = min(_PAUSE * 2 ** min(self.failures, 16), _PAUSE_MAX)
+        return msgspec.structs.replace(self, failures=self.failures + 1, reason=reason, next_at=at + pause)
+
+    def shown(self) -> ReconciliationRun:
+        """Return it as the api shows it."""
+        counted = self.counted
+        return ReconciliationRun(
+            id=self.id,
+            tenant_id=self.tenant_id,
+            requested_by=self.requested_by,
+            is_dry=self.is_dry,
+            window_from=self.window_from,
+            window_until=self.window_until,
+            state=self.state,
+            phase=self.phase,
+            payments=counted.payments,
+            movements=counted.movements,
+            matched=counted.matched,
+            found=counted.found,
+            new=counted.new,
+            agreed=counted.agreed,
+            totals=counted.totals,
+            sample=[*counted.sample],
+            reason=self.reason,
+            started_at=self.started_at,
+            ended_at=self.ended_at,
+        )
+
+
+def begun(
+    *,
+    tenant_id: str,
+    run_id: UUID,
+    window_from: datetime,
+    window_until: datetime,
+    is_dry: bool,
+    requested_by: str,
+    at: datetime,
+) -> Run:
+    """Make a run that is due at once."""
+    return Run(
+        tenant_id=tenant_id,
+        id=run_id,
+        requested_by=requested_by,
+        is_dry=is_dry,
+        window_from=window_from,
+        window_until=window_until,
+        state=RunState.RUNNING,
+        phase=Phase.PAYMENTS,
+        cursor="",
+        progress="{}",
+        failures=0,
+        reason="",
+        started_at=at,
+        ended_at=None,
+        next_at=at,
+        turn=0,
+    )
+
+
+def scheduled(tenant_id: str, *, every: timedelta, window: timedelta, deep: timedelta, now: datetime) -> Run:
+    """Make the run of the schedule that is due now: the same whoever makes it, a long window once a day."""
+    seconds = int(every.total_seconds())
+    slot = datetime.fromtimestamp(int(now.timestamp()) // seconds * seconds, now.tzinfo)
+    is_deep = (slot - every).date() != slot.date()
+    return begun(
+        tenant_id=tenant_id,
+        run_id=derived_id(first_id(slot), f"reconciliation:{tenant_id}"),
+        window_from=slot - (deep if is_deep else window),
+        window_until=slot,
+        is_dry=False,
+        requested_by="",
+        at=now,
+    )

@@ -1,0 +1,86 @@
+"""What the other services have, read by requests while a run goes on: the truth of the moment, and nothing that is copied here."""
+
+from collections.abc import Sequence
+from itertools import batched
+from typing import Any, Protocol
+from uuid import UUID
+
+from libs.common.contracts.api_facts import PAYMENT_IDS_MAX, ListPaymentFacts, PaymentFact, PaymentFactPage
+from libs.common.contracts.base import Message
+from libs.common.contracts.ledger_facts import (
+    ENTRIES_MAX,
+    ENTRY_IDS_MAX,
+    ENTRY_PAYMENTS_MAX,
+    EntryFact,
+    EntryFactPage,
+    ListEntryFacts,
+)
+
+
+class Requester(Protocol):
+    """Sends a request, and returns its reply."""
+
+    async def request(self, message: Message) -> Any:
+        """Return the reply. Raises Unavailable when nobody answers in time."""
+        ...
+
+
+class Sources:
+    """Payments as the api has them, and entries as the ledger has them."""
+
+    def __init__(self, requester: Requester) -> None:
+        self._requester = requester
+
+    async def payments(self, tenant_id: str, *, after: UUID, until: UUID, limit: int) -> PaymentFactPage:
+        """Read payments with an id above `after`, up to `until`, in their order."""
+        found: PaymentFactPage = await self._requester.request(
+            ListPaymentFacts(tenant_id=tenant_id, after=after, until=until, limit=limit)
+        )
+        return found
+
+    async def payments_of(self, tenant_id: str, intents: Sequence[UUID]) -> list[PaymentFact]:
+        """Read some payments; what the api does not have is left out."""
+        found: list[PaymentFact] = []
+        left = sorted(intents)
+        while left:
+            page: PaymentFactPage = await self._requester.request(
+                ListPaymentFacts(tenant_id=tenant_id, ids=tuple(left[:PAYMENT_IDS_MAX]))
+            )
+            found += page.items
+            left = _left(left, PAYMENT_IDS_MAX, page.next_after)
+        return found
+
+    async def entries(self, tenant_id: str, *, after: UUID, until: UUID) -> EntryFactPage:
+        """Read the entries of payments with an id above `after`, up to `until`, in their order; those of a payment together."""
+        found: EntryFactPage = await self._requester.request(
+            ListEntryFacts(tenant_id=tenant_id, after=after, until=until, limit=ENTRIES_MAX)
+        )
+        return found
+
+    async def entries_of_payments(self, tenant_id: str, intents: Sequence[UUID]) -> list[EntryFact]:
+        """Read the entries of some payments."""
+        found: list[EntryFact] = []
+        left = sorted(intents)
+        while left:
+            page: EntryFactPage = await self._requester.request(
+                ListEntryFacts(
+                    tenant_id=tenant_id, payment_intent_ids=tuple(left[:ENTRY_PAYMENTS_MAX]), limit=ENTRIES_MAX
+                )
+            )
+            found += page.items
+            left = _left(left, ENTRY_PAYMENTS_MAX, page.next_after)
+        return found
+
+    async def entries_by_id(self, tenant_id: str, entries: Sequence[UUID]) -> list[EntryFact]:
+        """Read some entries; what the books do not have is left out."""
+        found: list[EntryFact] = []
+        for ids in batched(entries, ENTRY_IDS_MAX):
+            page: EntryFactPage = await self._requester.request(ListEntryFacts(tenant_id=tenant_id, entry_ids=ids))
+            found += page.items
+        return found
+
+
+def _left(ids: Sequence[UUID], requested: int, next_after: UUID | None) -> list[UUID]:
+    """Return which ids are to be requested yet: those behind the ones that were, and those that the page did not reach."""
+    missed = [] if next_after is None else [each for each in ids[:requested] if each > next_after]
+    return [*missed, *ids[requested:]]
