@@ -282,6 +282,13 @@ bench-gateway *args: setup
 bench-lists *args: setup
     @{{ python }} -m tests.bench.lists "$@"
 
+# Carry out one run of reconciliation over 100,000 payments; --payments 1000000 for ten times that
+[no-exit-message]
+[group('measure')]
+bench-reconciliation *args: setup
+    @{{ python }} -m deploy.local up-servers --profile test >/dev/null
+    @{{ python }} -m tests.bench.reconciliation "$@"
+
 # Lead 20,000 random payments through api, gateway and ledger, out of order and doubled, and compare everybody's books
 [no-exit-message]
 [group('measure')]

@@ -75,12 +75,15 @@ _LINE = (
 )
 
 
-async def _load(database: TestDatabase, payments: int, tenants: int) -> None:
+async def load(
+    database: TestDatabase, payments: int, tenants: int, *, has_refunds: bool = True
+) -> list[tuple[str, UUID, datetime]]:
+    """Load payments with three entries each; returns them, with their tenant and time."""
     rows = _payments(payments, tenants)
     owners = sorted({tenant for tenant, _, _ in rows})
     accounts = {(tenant, role): default_account_id(tenant, role) for tenant in owners for role in Role}
     paid = [(t, i, 15050, 15050, "BRL", "SETTLED", "c", f"pi_{i.hex[:24]}", 6, at, at) for t, i, at in rows]
-    returned = [(t, new_id(at), i, 100, "BRL", "COMPLETED", "re_1", at, at) for t, i, at in rows[::20]]
+    returned = [(t, new_id(at), i, 100, "BRL", "COMPLETED", "re_1", at, at) for t, i, at in rows[::20] if has_refunds]
     entries: list[tuple[Any, ...]] = []
     lines: list[tuple[Any, ...]] = []
     for tenant, payment, at in rows:
@@ -107,6 +110,7 @@ async def _load(database: TestDatabase, payments: int, tenants: int) -> None:
         await admin.execute("VACUUM ANALYZE api.payment_intents, api.refunds, ledger.journal_entries, ledger.postings")
     finally:
         await admin.close()
+    return rows
 
 
 async def _database_cpu(database: TestDatabase) -> float:
@@ -131,7 +135,7 @@ async def _nothing(*_: Any) -> Any:
 
 
 @asynccontextmanager
-async def _gateway(database: TestDatabase, urls: dict[str, str]) -> AsyncIterator[tuple[Bus, dict[str, Database]]]:
+async def gateway(database: TestDatabase, urls: dict[str, str]) -> AsyncIterator[tuple[Bus, dict[str, Database]]]:
     """Run an api and a ledger that answer, and a gateway that asks."""
     clock = SystemClock()
     async with AsyncExitStack() as stack:
@@ -206,8 +210,8 @@ async def measure(arguments: argparse.Namespace) -> None:
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(fresh_database(servers, ("api", "ledger", "gateway")))
         url = stack.enter_context(fresh_vhost(servers))
-        await _load(database, arguments.payments, arguments.tenants)
-        bus, databases = await stack.enter_async_context(_gateway(database, own_rights(servers, url)))
+        await load(database, arguments.payments, arguments.tenants)
+        bus, databases = await stack.enter_async_context(gateway(database, own_rights(servers, url)))
         if arguments.explain:
             for tenant in (BIG, "tenant-1"):
                 await _explain(databases["api"], payments_sql.IN_RANGE, tenant, limit=501, parts_max=10_001)
