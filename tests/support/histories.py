@@ -147,6 +147,7 @@ class Writer:
             source_amount_minor=amount if rate != 1 else None,
             source_currency=currency if rate != 1 else "",
             created_at=at,
+            updated_at=at,
             is_available=self._random.random() < 0.5,
         )
         self.history.movements.append(moved)
@@ -291,6 +292,7 @@ class Writer:
             currency="BRL",
             status=status,
             bank={"paid": "arrived", "failed": "returned"}.get(status, "nothing"),
+            is_booked=True,
             is_itemised=status == "paid",
             parts_minor=amount if status == "paid" else 0,
             taken_minor=0 if status == "failed" else taken.amount_minor,

@@ -250,12 +250,6 @@ class DecideDiscrepancies(Message, frozen=True, kw_only=True):
     note: str = ""
     """Why, in their words."""
 
-    @property
-    def about(self) -> str:
-        """What the decision is about, for a log: the discrepancy, or how many there are."""
-        ids = self.discrepancy_ids
-        return str(ids[0]) if len(ids) == 1 else f"{len(ids)} discrepancies"
-
 
 class ReconciliationRun(msgspec.Struct, frozen=True, kw_only=True):
     """One comparison of a window of time."""

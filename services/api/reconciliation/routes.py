@@ -5,6 +5,13 @@ from uuid import UUID
 
 from litestar import Response
 
+from libs.common.contracts.gateway_decisions import (
+    AssignDiscrepancy,
+    DiscrepancyDecision,
+    IgnoreDiscrepancy,
+    ReopenDiscrepancy,
+    ResolveDiscrepancy,
+)
 from libs.common.contracts.gateway_errors import (
     DiscrepancyDecided,
     DiscrepancyNotFound,
@@ -47,8 +54,8 @@ PAGE_MAX = 200
 _DECISIONS = tuple(decision.value for decision in Decision)
 _TYPES = {kind.value: (kind.value,) for kind in DiscrepancyType}
 _STATES = {state.value: (state.value,) for state in DiscrepancyState}
-_START = Change(StartReconciliation, "reconciliation.start", target="run_id")
-_BULK = Change(DecideDiscrepancies, "reconciliation.decide", target="about")
+_START = Change(StartReconciliation, "gateway.start_reconciliation", target="run_id")
+_BULK = Change(DecideDiscrepancies, "gateway.decide_discrepancies", subject="discrepancies")
 _REFUSALS = (DiscrepancyNotFound, DiscrepancyDecided)
 _LIMIT = QueryParameter(
     name="limit",
@@ -221,10 +228,10 @@ class Discrepancies(Resource):
         answer=DiscrepancyBody,
         permission=_WRITE,
         refusals=_REFUSALS,
-        change=Change(DecideDiscrepancies, "reconciliation.resolve", target="about"),
+        change=Change(ResolveDiscrepancy, "gateway.resolve_discrepancy", target="discrepancy_id"),
     )
     async def resolve_discrepancy(self, caller: Caller, request: AnyRequest, discrepancy_id: str) -> Response[bytes]:
-        return await self._settle(caller, request, discrepancy_id, Decision.RESOLVE)
+        return await self._settle(caller, request, discrepancy_id, ResolveDiscrepancy)
 
     @operation(
         "POST",
@@ -238,10 +245,10 @@ class Discrepancies(Resource):
         answer=DiscrepancyBody,
         permission=_WRITE,
         refusals=_REFUSALS,
-        change=Change(DecideDiscrepancies, "reconciliation.ignore", target="about"),
+        change=Change(IgnoreDiscrepancy, "gateway.ignore_discrepancy", target="discrepancy_id"),
     )
     async def ignore_discrepancy(self, caller: Caller, request: AnyRequest, discrepancy_id: str) -> Response[bytes]:
-        return await self._settle(caller, request, discrepancy_id, Decision.IGNORE)
+        return await self._settle(caller, request, discrepancy_id, IgnoreDiscrepancy)
 
     @operation(
         "POST",
@@ -254,10 +261,10 @@ class Discrepancies(Resource):
         answer=DiscrepancyBody,
         permission=_WRITE,
         refusals=_REFUSALS,
-        change=Change(DecideDiscrepancies, "reconciliation.reopen", target="about"),
+        change=Change(ReopenDiscrepancy, "gateway.reopen_discrepancy", target="discrepancy_id"),
     )
     async def reopen_discrepancy(self, caller: Caller, request: AnyRequest, discrepancy_id: str) -> Response[bytes]:
-        return await self._settle(caller, request, discrepancy_id, Decision.REOPEN)
+        return await self._settle(caller, request, discrepancy_id, ReopenDiscrepancy)
 
     @operation(
         "POST",
@@ -270,22 +277,21 @@ class Discrepancies(Resource):
         answer=DiscrepancyBody,
         permission=_WRITE,
         refusals=_REFUSALS,
-        change=Change(DecideDiscrepancies, "reconciliation.assign", target="about"),
+        change=Change(AssignDiscrepancy, "gateway.assign_discrepancy", target="discrepancy_id"),
     )
     async def assign_discrepancy(self, caller: Caller, request: AnyRequest, discrepancy_id: str) -> Response[bytes]:
         requested = await self.assignments.take(await request.body())
         require_storable({"/assignee": requested.assignee, "/note": requested.note})
-        page = await self.ask(
-            DecideDiscrepancies(
+        decided = await self.ask(
+            AssignDiscrepancy(
                 tenant_id=caller.tenant_id,
-                discrepancy_ids=(path_id(discrepancy_id, "discrepancy_id"),),
-                decision=Decision.ASSIGN,
+                discrepancy_id=path_id(discrepancy_id, "discrepancy_id"),
                 actor=caller.actor,
                 assignee=requested.assignee,
                 note=requested.note,
             )
         )
-        return json_answer(discrepancy_body(page.discrepancies[0]))
+        return json_answer(discrepancy_body(decided))
 
     @operation(
         "POST",
@@ -326,21 +332,20 @@ class Discrepancies(Resource):
         return json_answer([discrepancy_body(each) for each in page.discrepancies])
 
     async def _settle(
-        self, caller: Caller, request: AnyRequest, discrepancy_id: str, decision: Decision
+        self, caller: Caller, request: AnyRequest, discrepancy_id: str, kind: type[DiscrepancyDecision]
     ) -> Response[bytes]:
         requested = await self.reasons.take(await request.body() or b"{}")
         require_storable({"/note": requested.note})
-        page = await self.ask(
-            DecideDiscrepancies(
+        decided = await self.ask(
+            kind(
                 tenant_id=caller.tenant_id,
-                discrepancy_ids=(path_id(discrepancy_id, "discrepancy_id"),),
-                decision=decision,
+                discrepancy_id=path_id(discrepancy_id, "discrepancy_id"),
                 actor=caller.actor,
                 reason=requested.reason,
                 note=requested.note,
             )
         )
-        return json_answer(discrepancy_body(page.discrepancies[0]))
+        return json_answer(discrepancy_body(decided))
 
 
 def _link(query: Query, before: UUID | None) -> dict[str, str] | None:
@@ -362,10 +367,10 @@ def _instant(pointer: str, text: str) -> datetime:
     """
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
-        found = None
-    if found is not None and len(text) == len("2026-11-01"):
-        return found.replace(tzinfo=UTC)
-    if found is None or found.tzinfo is None:
-        raise Invalid("an instant is malformed", errors=((pointer, "must be RFC 3339 with a zone, or a date"),))
-    return found.astimezone(UTC)
+        if len(text) == len("2026-11-01"):
+            return found.replace(tzinfo=UTC)
+        if found.tzinfo is not None:
+            return found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise Invalid("an instant is malformed", errors=((pointer, "must be RFC 3339 with a zone, or a date"),))

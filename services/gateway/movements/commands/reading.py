@@ -154,7 +154,11 @@ class StatementReading:
                     )
                 elif not moved.next_cursor:
                     await self._renew(reading)
-                    await self._comparing.attempt(reader, account)
+                    try:
+                        await self._comparing.attempt(reader, account)
+                    except Transient:
+                        # The page was read: it must not be due again since the comparison took too long.
+                        metrics.BALANCE_COMPARISONS.labels("unreadable").inc()
                 return moved.next_cursor, is_whole
             case ListKind.PAYOUTS:
                 paid_out = await reader.payouts(**place)

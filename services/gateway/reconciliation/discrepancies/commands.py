@@ -42,13 +42,14 @@ async def note_seen(
     *,
     tenant_id: str,
     run_id: UUID,
+    early: frozenset[UUID],
     payments: Sequence[UUID],
     subjects: Mapping[SubjectKind, Sequence[str]],
     at: datetime,
 ) -> Seen:
     """Write down what a run has found; what is unsettled about what it has looked at and was not found agrees now.
 
-    `payments` and `subjects` are what it has looked at. The caller keeps other runs of the tenant away.
+    `payments` and `subjects` are what it has looked at; of what is `early` nothing can be stated, so it stays as it is. The caller keeps other runs of the tenant away.
     """
     by_id = {each.id: each for each in observed}
     unsettled = await sql.unsettled_of_payments(tx, tenant_id, payments) if payments else []
@@ -61,7 +62,11 @@ async def note_seen(
     before = {each.id: each for each in known}
     first = [first_seen(each, tenant_id=tenant_id, at=at) for key, each in by_id.items() if key not in before]
     changed = [seen_again(each, by_id[each.id], at=at) for each in known if each.id in by_id]
-    over = [agreed(each, at=at) for each in known if each.id not in by_id and each.settled_at is None]
+    over = [
+        agreed(each, at=at)
+        for each in known
+        if each.id not in by_id and each.id not in early and each.settled_at is None
+    ]
     reopened = [each for each in changed if each.state is not before[each.id].state]
     if first:
         await sql.add(tx, sorted(first, key=lambda each: each.id), run_id=run_id)

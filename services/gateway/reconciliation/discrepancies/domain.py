@@ -44,8 +44,8 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
 
 
-_FACTS = tuple(name for name in Observation.__struct_fields__ if name not in ("id", "detail"))
-"""What makes a discrepancy another one than before; its sentence follows from it."""
+_FACTS = ("currency", "expected_minor", "actual_minor", "actual_status")
+"""What makes a discrepancy another one than before. Our own status is none: it changes with things that it is not about."""
 
 _AFTER: Mapping[Decision, DiscrepancyState] = MappingProxyType(
     {
@@ -81,6 +81,9 @@ def seen_again(known: Discrepancy, observed: Observation, *, at: datetime) -> Di
     """
     is_same = all(getattr(known, name) == getattr(observed, name) for name in _FACTS)
     facts = msgspec.structs.asdict(observed)
+    if observed.type is DiscrepancyType.TIMING:
+        # It has a name already: that something else happened to its subject makes it no matter of time again.
+        facts["type"] = known.type
     if known.state not in SETTLED_STATES or (is_same and known.reason != AGREED):
         return msgspec.structs.replace(known, **facts, seen_at=max(at, known.seen_at))
     return msgspec.structs.replace(

@@ -105,7 +105,8 @@ _LIST = Statement(
 SELECT {columns} FROM discrepancies
  WHERE tenant_id = :wish.tenant_id
    AND (:wish.before::uuid IS NULL OR id < :wish.before)
-   AND (:wish.settled::bool IS NULL OR :wish.settled = (state IN ('resolved', 'ignored')))
+   AND (:wish.settled::bool IS DISTINCT FROM false OR state IN ('open', 'assigned', 'pending', 'reopened'))
+   AND (:wish.settled::bool IS DISTINCT FROM true OR state IN ('resolved', 'ignored'))
    AND (:wish.types::text[] = '{}' OR type = ANY (:wish.types))
    AND (:wish.states::text[] = '{}' OR state = ANY (:wish.states))
    AND (:wish.payment_intent_id::uuid IS NULL OR payment_intent_id = :wish.payment_intent_id)

@@ -87,7 +87,7 @@ SELECT CASE WHEN bool_and(r.complete_until IS NOT NULL) THEN min(r.complete_unti
 
 _MOVEMENT = (
     "id, movement_id, is_booked, kind, source_ref, payment_intent_id, refund_id, amount_minor, net_minor, fee_details, currency, "
-    "source_amount_minor, source_currency, created_at, status = 'available' AS is_available"
+    "source_amount_minor, source_currency, created_at, updated_at, status = 'available' AS is_available"
 )
 
 # Of a range of payments, by `ix_processor_movements_payment`.
@@ -138,7 +138,10 @@ SELECT {columns} FROM processor_movements AS m
 _PAYOUTS = Statement("""
 SELECT p.id, p.payout_id, p.amount_minor, p.currency, p.status, p.bank, p.is_matched AS is_itemised, p.created_at, p.updated_at,
        coalesce(parts.net_minor, 0)::int8 AS parts_minor, coalesce(own.net_minor, 0)::int8 AS taken_minor,
-       coalesce(own.number, 0) > 0 AS has_movement
+       coalesce(own.number, 0) > 0 AS has_movement,
+       NOT EXISTS (SELECT FROM stripe_accounts AS a
+                    WHERE (a.account_id, a.is_live) = (p.account_id, p.is_live) AND p.created_at < a.booked_from
+                      AND (a.opening_due OR a.opened_at IS NOT NULL)) AS is_booked
   FROM (SELECT * FROM processor_payouts
          WHERE tenant_id = :run.tenant_id AND payout_id > :after
            AND ((created_at >= :run.window_from AND created_at < :run.window_until)
@@ -148,7 +151,8 @@ SELECT p.id, p.payout_id, p.amount_minor, p.currency, p.status, p.bank, p.is_mat
          ORDER BY payout_id LIMIT :limit) AS p
   LEFT JOIN LATERAL (
     SELECT sum(net_minor) AS net_minor FROM processor_movements AS m
-     WHERE (m.account_id, m.is_live, m.payout_ref) = (p.account_id, p.is_live, p.id) AND kind NOT IN ('payout', 'payout_return')
+     WHERE (m.account_id, m.is_live, m.payout_ref) = (p.account_id, p.is_live, p.id) AND m.id NOT IN (p.movement_ref, p.failure_movement_ref)
+       AND NOT (m.kind = 'payout' AND m.source_ref = p.id)
   ) AS parts ON true
   LEFT JOIN LATERAL (
     SELECT sum(amount_minor) AS net_minor, count(*) AS number FROM processor_movements AS m

@@ -180,6 +180,16 @@ def test_memory_does_not_grow_with_the_file(reading: Reading) -> None:
     assert many == 5 * few > 0 and more < less + 400_000
 
 
+def test_blocks_that_never_end_are_read_in_time_of_their_length() -> None:
+    """With a pattern that divides them in every way, 40 of them would take for ever."""
+    assert errors(b"{1:}" * 2_000 + b"x\n:20:A\n", MT940)
+
+
+def test_format_with_one_code_twice_is_named_and_not_raised() -> None:
+    fields = msgspec.structs.replace(FIELDS, date_format="%d.%m.%Y %d")
+    assert reading_faults(Reading(format=FileFormat.CSV, fields=fields))
+
+
 def test_sources_that_make_no_sense_are_named() -> None:
     for change, words in [
         ({"credit": "c"}, "either amount, or debit and credit"),

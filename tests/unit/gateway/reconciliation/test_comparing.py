@@ -265,7 +265,7 @@ def test_nothing_differs_in_a_true_history(seed: int) -> None:
     writer, _ = everything(seed)
     compared = writer.history.compare()
     assert found_in(writer.history) == set()
-    assert sum(one.early for one in compared) == 0
+    assert sum(len(one.early) for one in compared) == 0
     assert {m.movement_id for one in compared for m in one.matches} == {m.movement_id for m in writer.history.movements}
 
 
@@ -310,4 +310,4 @@ def test_what_is_a_moment_old_is_not_reported() -> None:
     captured_a_moment_ago(writer, made)
     writer.history.change_payment(made["sale"][0], updated_at=NOW - timedelta(seconds=1))
     assert found_in(writer.history) == set()
-    assert sum(one.early for one in writer.history.compare()) == 1
+    assert sum(len(one.early) for one in writer.history.compare()) == 1

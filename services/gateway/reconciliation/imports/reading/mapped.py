@@ -1,6 +1,7 @@
 """Any table of a bank, by the field map of its source."""
 
 import datetime as dt
+import re
 from collections.abc import Iterator
 
 from services.gateway.reconciliation.imports.domain import (
@@ -55,7 +56,7 @@ def _form_faults(fields: FieldMap) -> list[str]:
     try:
         written = dt.datetime(2026, 12, 31, 14, 30, tzinfo=dt.UTC).strftime(form)
         parsed = dt.datetime.strptime(written, form)  # noqa: DTZ007 - only its day is compared.
-    except (ValueError, UnicodeError):
+    except (ValueError, UnicodeError, re.error):
         return ["date_format or time_format is no format of strptime"]
     return [] if parsed.date() == dt.date(2026, 12, 31) else ["date_format must have a year, a month and a day"]
 

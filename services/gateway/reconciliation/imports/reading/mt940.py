@@ -30,7 +30,7 @@ _MOVEMENT = re.compile(
     re.DOTALL | re.ASCII,
 )
 _BALANCE = re.compile(r"([CD])([0-9]{6})([A-Z]{3})([0-9]{1,15},[0-9]{0,5})$", re.ASCII)
-_BLOCKS = re.compile(r"^(\{[1235]:[^\n]*?\})*\{4:\n?|^-\}.*|^\{[1235]:.*\}$", re.DOTALL)
+_BLOCKS = re.compile(r"^(?:\{[1235]:(?:[^{}\n]|\{[^{}\n]*\})*\})*+\{4:\n?|^-\}.*|^\{[1235]:.*\}$", re.DOTALL)
 _STRUCTURED = re.compile(r"([0-9]{3})([?~|@])(?=[0-9]{2})")
 _SEPA = re.compile(r"(?:^| )?(EREF|KREF|MREF|CRED|DEBT|SVWZ|ABWA|ABWE|IBAN|BIC)\+")
 _SLASHED = re.compile(r"/(EREF|KREF|MREF|MARF|CSID|REMI|NAME|IBAN|BIC|TRTP|BENM|ORDP|PREF|RTRN)/")

@@ -7,7 +7,7 @@ with the range that it had begun.
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -50,6 +50,8 @@ log = get_logger("gateway.reconciliation")
 
 _LEASE = timedelta(seconds=60)
 """How long a run belongs to the process that goes on with it; renewed with every step."""
+_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+"""Ids are in the order of their time from 1970 on; nothing to compare is that old."""
 _STATEMENT_MAX = timedelta(days=3)
 """A statement that could not be read for longer delays nothing any more."""
 
@@ -90,6 +92,8 @@ class Reconciling:
             ReconciliationRunConflict: when another run has its id.
         """
         now = self._clock.now()
+        if request.window_from < _EARLIEST:
+            raise Invalid(f"the window must not begin before {_EARLIEST:%Y}")
         if request.window_from >= request.window_until:
             raise Invalid("the window must end after it begins")
         if request.window_until - request.window_from > WINDOW_MAX:
@@ -164,7 +168,8 @@ class Reconciling:
             reason = fault.detail if isinstance(fault, Transient) else type(fault).__name__
             failed = run.failed(reason, at=self._clock.now())
             async with self._database.transaction() as tx:
-                await sql.save(tx, failed)
+                if await sql.save(tx, failed) and failed.next_at is None and failed.counted.new:
+                    await publish(tx, [_announcement(failed, failed.counted, at=self._clock.now())])
             metrics.RECONCILIATION_RUNS.labels("abandoned" if failed.next_at is None else "interrupted").inc()
             log.warning("reconciliation.interrupted", run=str(run.id), tenant_id=run.tenant_id, reason=reason)
             if not isinstance(fault, Transient):
@@ -182,7 +187,7 @@ class Reconciling:
         has_any, until = await sql.read_until(self._database, run.tenant_id)
         known_until = run.started_at
         if has_any:
-            known_until = max(min(run.started_at, until or run.started_at), run.started_at - _STATEMENT_MAX)
+            known_until = max(min(run.started_at, until or run.window_from), run.started_at - _STATEMENT_MAX)
         progress = msgspec.structs.replace(progress, known_until=known_until)
         return msgspec.structs.replace(run, progress=msgspec.json.encode(progress).decode())
 
@@ -202,7 +207,7 @@ class Reconciling:
             progress,
             payments=progress.payments + sum(group.payment is not None for group in step.groups),
             matched=progress.matched + sum(len(one.matches) for one in compared),
-            early=progress.early + sum(one.early for one in compared),
+            early=progress.early + sum(len(one.early) for one in compared),
         )
         observed = [_observed(run.tenant_id, each) for one in compared for each in one.differences]
         if run.is_dry:
@@ -251,6 +256,7 @@ class Reconciling:
             observed,
             tenant_id=run.tenant_id,
             run_id=run.id,
+            early=frozenset(each.id_of(run.tenant_id) for one in compared for each in one.early),
             payments=[group.payment_intent_id for group in step.groups],
             subjects={
                 SubjectKind.MOVEMENT: [moved.id for moved in moved_in(step)],

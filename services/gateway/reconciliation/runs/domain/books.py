@@ -32,7 +32,8 @@ _PENDING = "PROCESSOR_PENDING"
 def compare_movement(moved: MovementFact, entries: Mapping[UUID, EntryFact], patience: Patience) -> Compared:
     """Compare a movement that belongs to no payment of ours with the books; what should belong to one is foreign."""
     differences = [*booked(moved, entries, patience)]
-    if moved.kind in OF_PAYMENTS or moved.kind is MovementKind.OTHER:
+    # What is older than the books is in the opening balance, whoever's it was.
+    if moved.is_booked and (moved.kind in OF_PAYMENTS or moved.kind is MovementKind.OTHER):
         differences.append(
             about_movement(
                 DiscrepancyType.FOREIGN,
@@ -76,7 +77,9 @@ def in_the_books(group: PaymentGroup, payment: PaymentFact, patience: Patience) 
         if (
             entry_kind is EntryKind.REFUND
             and status == "FAILED"
-            and standing(group.entries, subject_id, EntryKind.REFUND_FAILURE) is not None
+            and entry is not None
+            and (back := standing(group.entries, subject_id, EntryKind.REFUND_FAILURE)) is not None
+            and (back.amount_minor, back.currency) == (entry.amount_minor, entry.currency)
         ):
             # It had succeeded and came back: the two entries take each other away.
             continue
@@ -131,7 +134,7 @@ def booked(moved: MovementFact, entries: Mapping[UUID, EntryFact], patience: Pat
     entry = standing(entries, moved.movement_id, EntryKind.MOVEMENT)
     if entry is None:
         yield about_movement(
-            patience.or_timing(DiscrepancyType.NOT_BOOKED, moved.created_at),
+            patience.or_timing(DiscrepancyType.NOT_BOOKED, moved.created_at, moved.updated_at),
             moved,
             "book",
             f"the {moved.kind.replace('_', ' ')} {moved.id} is not in the books",
@@ -177,7 +180,7 @@ def booked(moved: MovementFact, entries: Mapping[UUID, EntryFact], patience: Pat
     for entry_kind, aspect in missing:
         if standing(entries, moved.movement_id, entry_kind) is None:
             yield about_movement(
-                patience.or_timing(DiscrepancyType.NOT_BOOKED, moved.created_at),
+                patience.or_timing(DiscrepancyType.NOT_BOOKED, moved.created_at, moved.updated_at),
                 moved,
                 aspect,
                 f"of {moved.id} the entry '{entry_kind}' is not in the books",

@@ -55,6 +55,8 @@ class MovementFact(msgspec.Struct, frozen=True, kw_only=True):
     """That currency, or empty."""
     created_at: datetime
     """When the processor booked it."""
+    updated_at: datetime
+    """When something of it last changed here, that it can be paid out above all."""
     is_available: bool
     """Whether it can be paid out."""
 
@@ -84,6 +86,8 @@ class PayoutFact(msgspec.Struct, frozen=True, kw_only=True):
     """In the processor's words."""
     bank: str
     """What was published of the bank: nothing, arrived, returned."""
+    is_booked: bool
+    """Whether its arrival is booked: not where it is older than the books."""
     is_itemised: bool
     """Whether all its parts are known."""
     parts_minor: int
@@ -189,14 +193,15 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     """What does not agree."""
     matches: tuple[Match, ...] = ()
     """Movements that do."""
-    early: int = 0
-    """What does not agree yet."""
+    early: tuple[Difference, ...] = ()
+    """What does not agree, though it is too early to report that."""
 
 
 def compared(differences: Sequence[Difference], matches: Iterable[Match] = ()) -> Compared:
     """Return what came of a comparison, without what it is too early to say."""
     named = tuple(each for each in differences if each.type is not None)
-    return Compared(differences=named, matches=tuple(matches), early=len(differences) - len(named))
+    early = tuple(each for each in differences if each.type is None)
+    return Compared(differences=named, matches=tuple(matches), early=early)
 
 
 def entry_of(subject_id: UUID, kind: EntryKind) -> UUID:

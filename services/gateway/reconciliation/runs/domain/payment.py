@@ -47,7 +47,7 @@ def compare_payment(group: PaymentGroup, patience: Patience) -> Compared:
     """Compare what the api, the processor's statement and the books have of one payment."""
     once, differences = _without_duplicates(group)
     if group.payment is None:
-        differences += _unknown_here(group, once)
+        differences += _unknown_here(group, once, patience)
     else:
         differences += _charged(group, group.payment, once, patience)
         differences += refunded(group, group.payment, once, patience)
@@ -82,13 +82,13 @@ def _without_duplicates(group: PaymentGroup) -> tuple[list[MovementFact], list[D
     return kept, found
 
 
-def _unknown_here(group: PaymentGroup, once: Sequence[MovementFact]) -> list[Difference]:
+def _unknown_here(group: PaymentGroup, once: Sequence[MovementFact], patience: Patience) -> list[Difference]:
     """What moved for a payment that the api does not have, or is booked of one."""
     found = []
     if once:
         found.append(
             about_payment(
-                DiscrepancyType.MISSING_LOCAL,
+                patience.or_timing(DiscrepancyType.MISSING_LOCAL, once[-1].created_at),
                 group,
                 f"{once[0].value_currency} moved for a payment that we do not have",
                 since=once[0].created_at,
@@ -101,7 +101,7 @@ def _unknown_here(group: PaymentGroup, once: Sequence[MovementFact]) -> list[Dif
     if capture is not None and not capture.is_reversed:
         found.append(
             about_payment(
-                DiscrepancyType.MISSING_LOCAL,
+                patience.or_timing(DiscrepancyType.MISSING_LOCAL, capture.posted_at),
                 group,
                 "the books have the capture of a payment that we do not have",
                 aspect="book",

@@ -64,7 +64,7 @@ def compare_payout(payout: PayoutFact, entries: Mapping[UUID, EntryFact], patien
                 actual_minor=payout.parts_minor,
             )
         )
-    if payout.bank == "arrived":
+    if payout.bank == "arrived" and payout.is_booked:
         entry_kind = EntryKind.PAYOUT_DEBITED if payout.amount_minor < 0 else EntryKind.PAYOUT_PAID
         entry = standing(entries, payout.payout_id, entry_kind)
         expected = abs(payout.amount_minor), payout.currency
