@@ -24,7 +24,7 @@ from libs.common.contracts import Kind, Message, PublicEvent, handled_by
 from libs.common.contracts.api import TenantProvisioned
 from libs.common.ids import new_id
 from libs.common.messaging.envelope import ATTEMPTS_MAX, PACK_EVENTS_MAX, PackedEvent, encode_pack
-from libs.common.messaging.requests import Reply
+from libs.common.messaging.requests import Reply, sends_requests
 from libs.common.messaging.topology import reply_exchange
 from libs.common.service import Service
 from libs.common.settings import load
@@ -217,8 +217,12 @@ async def test_odd_message_stops_nothing(platform: Platform) -> None:
 
 
 async def test_hostile_request_is_answered_with_a_refusal(platform: Platform) -> None:
-    replies = await platform.channel.declare_queue(f"{reply_exchange('api')}.{uuid4().hex}", exclusive=True)
-    await replies.bind(reply_exchange("api"), replies.name)
+    replies = {}
+    for requester in {kind.contract.published_by[0] for service in SERVICES for kind in handled_by(service)}:
+        exchange = reply_exchange(requester)
+        replies[requester] = await platform.channel.declare_queue(f"{exchange}.{uuid4().hex}", exclusive=True)
+        if sends_requests(requester):
+            await replies[requester].bind(exchange, replies[requester].name)
     sent = 0
     for service in SERVICES:
         for kind in handled_by(service):
@@ -229,7 +233,7 @@ async def test_hostile_request_is_answered_with_a_refusal(platform: Platform) ->
                     kind.contract.queue(service),
                     body,
                     type=kind.contract.name,
-                    reply_to=replies.name,
+                    reply_to=replies[kind.contract.published_by[0]].name,
                     correlation_id=str(sent),
                 )
                 sent += 1
@@ -237,9 +241,10 @@ async def test_hostile_request_is_answered_with_a_refusal(platform: Platform) ->
 
     async def all_answered() -> bool:
         nonlocal refused
-        while (message := await replies.get(fail=False, no_ack=True)) is not None:
-            assert msgspec.json.decode(message.body, type=Reply).refusal is not None
-            refused += 1
+        for queue in replies.values():
+            while (message := await queue.get(fail=False, no_ack=True)) is not None:
+                assert msgspec.json.decode(message.body, type=Reply).refusal is not None
+                refused += 1
         return refused == sent
 
     await until(all_answered, seconds=60)

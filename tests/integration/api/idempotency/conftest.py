@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -41,6 +41,9 @@ CONVERSION = {
     "from_account": "CASH",
     "to_account": "CASH",
 }
+SOURCE = {"name": "Stripe", "format": "stripe_balance_change"}
+FILE = {"source_id": ID, "file_name": "a.csv", "size_bytes": 1, "sha256": "0" * 64}
+WINDOW = {"from": "2026-11-01", "until": "2026-11-02"}
 BODIES: dict[str, tuple[Any, Any]] = {
     "createWebhook": ({"url": "https://a.example/x", "events": ["*"]}, {"url": "https://b.example/x", "events": ["*"]}),
     "changeWebhook": ({"description": "one"}, {"description": "two"}),
@@ -68,6 +71,15 @@ BODIES: dict[str, tuple[Any, Any]] = {
     "approveProposal": ({"reason": "one"}, {"reason": "two"}),
     "rejectProposal": ({"reason": "one"}, {"reason": "two"}),
     "putLedgerSettings": ({"manual_entries_need_approval": True}, {"manual_entries_need_approval": False}),
+    "createImportSource": (SOURCE, SOURCE | {"name": "Other"}),
+    "replaceImportSource": (SOURCE, SOURCE | {"name": "Other"}),
+    "startImport": (FILE, FILE | {"file_name": "b.csv"}),
+    "startReconciliation": (WINDOW, WINDOW | {"dry_run": True}),
+    "assignDiscrepancy": ({"assignee": "a@example.com"}, {"assignee": "b@example.com"}),
+    "resolveDiscrepancy": ({"note": "one"}, {"note": "two"}),
+    "ignoreDiscrepancy": ({"note": "one"}, {"note": "two"}),
+    "reopenDiscrepancy": ({"note": "one"}, {"note": "two"}),
+    "decideDiscrepancies": ({"ids": [ID], "decision": "resolve"}, {"ids": [ID], "decision": "ignore"}),
     "setFeatureFlag": ({"is_enabled": True}, None),
     "putChaos": ({"enabled": False}, None),
     "createToken": ({"email": "ops@demo.example.com", "password": "ops123"}, None),
@@ -130,6 +142,8 @@ def _plain(info: Any) -> Any:
             return str(new_id())
         case msgspec.inspect.DateTimeType():
             return datetime(2026, 11, 1, tzinfo=UTC)
+        case msgspec.inspect.DateType():
+            return date(2026, 11, 1)
         case msgspec.inspect.DecimalType():
             return Decimal(1)
         case msgspec.inspect.BoolType():
