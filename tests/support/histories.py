@@ -57,6 +57,7 @@ class History(msgspec.Struct):
                     payment=self.payments.get(intent),
                     movements=tuple(moved_of.get(intent, ())),
                     entries=entries_of.get(intent, {}),
+                    statement_until=NOW,
                 ),
                 patience,
             )
@@ -176,9 +177,12 @@ class Writer:
             self.book(EntryKind.AVAILABLE, moved.movement_id, intent, amounts, settles, at)
         return moved
 
-    def pay(self, *, captured: int | None = None, status: str = "SETTLED") -> tuple[UUID, int, str, int]:
+    def pay(
+        self, *, captured: int | None = None, status: str = "SETTLED", currency: str = ""
+    ) -> tuple[UUID, int, str, int]:
         """Make a payment, captured in part or as a whole: returns it, what was captured, the currency and its rate."""
-        at, amount, currency = self.at(), self._random.randint(100, 90_000), self._random.choice([*_RATES])
+        at, amount = self.at(), self._random.randint(100, 90_000)
+        currency = currency or self._random.choice([*_RATES])
         intent = derived_id(first_id(at), f"payment {next(self._numbers)}")
         taken = amount if captured is None else captured
         rate = _RATES[currency]
@@ -254,9 +258,9 @@ class Writer:
                 )
         return intent, refund
 
-    def dispute(self, status: str) -> tuple[UUID, UUID, str]:
+    def dispute(self, status: str, *, currency: str = "") -> tuple[UUID, UUID, str]:
         """Make a payment and dispute it; returns it, the dispute and the processor's reference."""
-        intent, taken, currency, rate = self.pay()
+        intent, taken, currency, rate = self.pay(currency=currency)
         at = self.at(days_max=3)
         dispute = derived_id(first_id(at), f"dispute {next(self._numbers)}")
         ref = f"dp_{dispute.hex[-8:]}"
@@ -298,6 +302,7 @@ class Writer:
             taken_minor=0 if status == "failed" else taken.amount_minor,
             has_movement=True,
             created_at=at,
+            arrives_at=at,
             updated_at=at,
         )
         self.history.payouts.append(payout)
@@ -316,6 +321,7 @@ def everything(seed: int, writer: Writer | None = None) -> tuple[Writer, dict[st
     writer = writer or Writer(seed)
     steps: dict[str, Callable[[], Any]] = {
         "sale": writer.pay,
+        "abroad": lambda: writer.pay(currency="EUR"),
         "partial": lambda: writer.pay(captured=60),
         "declined": lambda: writer.pay(captured=0, status="FAILED"),
         "voided": lambda: writer.pay(captured=0, status="VOIDED"),

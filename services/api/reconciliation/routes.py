@@ -33,7 +33,7 @@ from libs.common.errors import Invalid
 from services.api.http.bodies import BodyReader, require_storable
 from services.api.http.callers import Caller
 from services.api.http.controllers import Change, Resource, operation, resource_id
-from services.api.http.parameters import AnyRequest, Query, QueryParameter, next_link, path_id
+from services.api.http.parameters import AnyRequest, Query, QueryParameter, next_link, path_id, wrong
 from services.api.http.rendering import json_answer
 from services.api.http.requests import Ask
 from services.api.reconciliation.schemas import (
@@ -154,7 +154,7 @@ class Discrepancies(Resource):
         "/v1/reconciliation/discrepancies",
         operation_id="listDiscrepancies",
         summary="List discrepancies",
-        description="Newest first, as a bare array; `Link` names the next page.",
+        description="In the order of when they happened, the latest first, as a bare array; `Link` names the next page.",
         tags=["reconciliation"],
         answer=list[DiscrepancyBody],
         permission=_WRITE,
@@ -183,6 +183,8 @@ class Discrepancies(Resource):
     async def list_discrepancies(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
         query = Query(request)
         settled = query.names("resolved", {"true": ("true",), "false": ("false",)})
+        if settled is not None and len(settled) != 1:
+            raise wrong("resolved", "must be true or false")
         page = await self.ask(
             ListDiscrepancies(
                 tenant_id=caller.tenant_id,

@@ -99,6 +99,19 @@ def movements_table(metadata: sa.MetaData) -> sa.Table:
         sa.Index("ix_processor_movements_payout", "account_id", "is_live", "payout_ref", "id"),
         # What reconciliation compares: what moved for a tenant in a window.
         sa.Index("ix_processor_movements_window", "tenant_id", "created_at"),
+        # The same, for a range of payments, and for what belongs to none.
+        sa.Index(
+            "ix_processor_movements_range",
+            "tenant_id",
+            "payment_intent_id",
+            postgresql_where=sa.text("payment_intent_id IS NOT NULL"),
+        ),
+        sa.Index(
+            "ix_processor_movements_loose",
+            "tenant_id",
+            "movement_id",
+            postgresql_where=sa.text("payment_intent_id IS NULL"),
+        ),
         comment="Each balance transaction of an account at a processor, once, whoever saw it.",
     )
 

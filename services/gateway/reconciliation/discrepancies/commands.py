@@ -121,17 +121,20 @@ async def decide(database: Database, request: DecideDiscrepancies, *, clock: Clo
         if changed:
             await sql.change(tx, changed, run_id=None)
             await sql.write_down(
-                tx, request.tenant_id, [_change(each, request.actor, at=now) for each in changed], at=now
+                tx,
+                request.tenant_id,
+                [_change(each, request.actor, reason=request.reason, at=now) for each in changed],
+                at=now,
             )
     return result
 
 
-def _change(after: Discrepancy, actor: str, *, at: datetime) -> Change:
+def _change(after: Discrepancy, actor: str, *, reason: str = "", at: datetime) -> Change:
     return Change(
         discrepancy_id=after.id,
         id=new_id(at),
         state=after.state,
         actor=actor,
-        reason=after.reason,
+        reason=after.reason or reason,
         note=after.note,
     )

@@ -1,5 +1,7 @@
 """What is shown of runs."""
 
+import msgspec
+
 from libs.common.contracts.gateway_errors import ReconciliationRunNotFound
 from libs.common.contracts.gateway_reconciliation import (
     GetReconciliationRun,
@@ -36,5 +38,6 @@ async def list_page(database: Database, request: ListReconciliationRuns) -> RunP
     if not 1 <= request.limit <= _PAGE_MAX:
         raise Invalid(f"limit must be 1 to {_PAGE_MAX}")
     found = await sql.list_newest(database, request.tenant_id, before=request.before, limit=request.limit + 1)
-    page = [run.shown() for run in found[: request.limit]]
+    # What a dry run found is shown with that run alone: all together it would be too much for one message.
+    page = [msgspec.structs.replace(run.shown(), sample=[]) for run in found[: request.limit]]
     return RunPage(runs=page, next_before=page[-1].id if len(found) > request.limit else None)

@@ -76,21 +76,12 @@ WITH RECURSIVE moved (tenant_id) AS (
 SELECT tenant_id FROM moved WHERE tenant_id IS NOT NULL UNION SELECT tenant_id FROM stripe_accounts WHERE processor IS NOT NULL
 """)
 
-# Until when the statements of a tenant's accounts are surely known; NULL: it has none, or one of them was never read.
-_READ_UNTIL = Statement("""
-SELECT CASE WHEN bool_and(r.complete_until IS NOT NULL) THEN min(r.complete_until) END AS until, count(*) AS number
-  FROM processor_accounts AS p
-  JOIN stripe_accounts AS a USING (account_id, is_live)
-  LEFT JOIN processor_readings AS r ON (r.account_id, r.is_live, r.list) = (a.account_id, a.is_live, 'movements')
- WHERE p.tenant_id = :tenant_id AND a.processor IS NOT NULL
-""")
-
 _MOVEMENT = (
     "id, movement_id, is_booked, kind, source_ref, payment_intent_id, refund_id, amount_minor, net_minor, fee_details, currency, "
     "source_amount_minor, source_currency, created_at, updated_at, status = 'available' AS is_available"
 )
 
-# Of a range of payments, by `ix_processor_movements_payment`.
+# Of a range of payments, by `ix_processor_movements_range`.
 _OF_RANGE = Statement(
     """
 SELECT {columns} FROM processor_movements
@@ -100,7 +91,7 @@ SELECT {columns} FROM processor_movements
     columns=_MOVEMENT,
 )
 
-# Of some payments, by the same index.
+# Of some payments, by `ix_processor_movements_payment`.
 _OF_PAYMENTS = Statement(
     "SELECT {columns} FROM processor_movements WHERE payment_intent_id = ANY (:intents::uuid[]) AND tenant_id = :tenant_id",
     columns=_MOVEMENT,
@@ -120,23 +111,31 @@ SELECT payment_intent_id FROM (
  ORDER BY payment_intent_id LIMIT :limit
 """)
 
-# What belongs to no payment: of the window by `ix_processor_movements_window`, and what is unsettled. In the order of our ids.
+# What belongs to no payment: our ids of movements are in the order of their times, so a window is a range of them, by
+# `ix_processor_movements_loose`; and what is unsettled, by `ix_discrepancies_unsettled`.
 _LOOSE = Statement(
     """
-SELECT {columns} FROM processor_movements AS m
- WHERE tenant_id = :run.tenant_id AND payment_intent_id IS NULL AND movement_id > :after
-   AND ((created_at >= :run.window_from AND created_at < :run.window_until)
-        OR id IN (SELECT subject FROM discrepancies AS d
-                   WHERE d.tenant_id = :run.tenant_id AND subject_kind = 'movement' AND d.payment_intent_id IS NULL
-                     AND state IN ('open', 'assigned', 'pending', 'reopened')))
- ORDER BY movement_id LIMIT :limit
+SELECT {columns} FROM (
+    (SELECT * FROM processor_movements
+      WHERE tenant_id = :run.tenant_id AND payment_intent_id IS NULL AND movement_id > :after
+        AND movement_id >= :run.first_payment AND movement_id < :run.end_of_payments
+      ORDER BY movement_id LIMIT :limit)
+    UNION ALL
+    (SELECT m.* FROM processor_movements AS m
+      WHERE m.tenant_id = :run.tenant_id AND m.payment_intent_id IS NULL AND m.movement_id > :after
+        AND NOT (m.movement_id >= :run.first_payment AND m.movement_id < :run.end_of_payments)
+        AND m.id = ANY (ARRAY(SELECT subject FROM discrepancies AS d
+                               WHERE d.tenant_id = :run.tenant_id AND subject_kind = 'movement' AND d.payment_intent_id IS NULL
+                                 AND state IN ('open', 'assigned', 'pending', 'reopened')))
+      ORDER BY m.movement_id LIMIT :limit)
+) AS m ORDER BY movement_id LIMIT :limit
 """,
     columns=_MOVEMENT,
 )
 
 # Payouts of the window, and what is unsettled about others, with what their movements come to. In the order of our ids.
 _PAYOUTS = Statement("""
-SELECT p.id, p.payout_id, p.amount_minor, p.currency, p.status, p.bank, p.is_matched AS is_itemised, p.created_at, p.updated_at,
+SELECT p.id, p.payout_id, p.amount_minor, p.currency, p.status, p.bank, p.is_matched AS is_itemised, p.created_at, p.arrives_at, p.updated_at,
        coalesce(parts.net_minor, 0)::int8 AS parts_minor, coalesce(own.net_minor, 0)::int8 AS taken_minor,
        coalesce(own.number, 0) > 0 AS has_movement,
        NOT EXISTS (SELECT FROM stripe_accounts AS a
@@ -161,10 +160,23 @@ SELECT p.id, p.payout_id, p.amount_minor, p.currency, p.status, p.bank, p.is_mat
  ORDER BY p.payout_id
 """)
 
-# Through which processor payments went, by `ix_attempts_payment_intent`.
-_PROCESSORS = Statement("""
-SELECT payment_intent_id, processor FROM attempts
- WHERE payment_intent_id = ANY (:intents::uuid[]) AND tenant_id = :tenant_id AND operation = 'authorize'
+# Through which processor payments went, by `ix_attempts_payment_intent`, and how far the statement of its account is known.
+_WITNESSES = Statement("""
+SELECT a.payment_intent_id, a.processor, s.complete_until, s.booked_from
+  FROM attempts AS a
+  LEFT JOIN LATERAL (
+    SELECT r.complete_until, c.booked_from FROM processor_accounts AS p JOIN stripe_accounts AS c USING (account_id, is_live)
+      LEFT JOIN processor_readings AS r ON (r.account_id, r.is_live, r.list) = (c.account_id, c.is_live, 'movements')
+     WHERE p.processor = a.processor AND (p.tenant_id = a.tenant_id OR p.processor = 'stripe') LIMIT 1
+  ) AS s ON true
+ WHERE a.payment_intent_id = ANY (:intents::uuid[]) AND a.tenant_id = :tenant_id AND a.operation = 'authorize'
+""")
+
+# Whether the schedule has made a run of a tenant since then, by the primary key of its time; and whether one goes on.
+_SCHEDULED = Statement("""
+SELECT coalesce(bool_or(id >= :since), false) AS is_made, coalesce(bool_or(next_at IS NOT NULL), false) AS goes_on
+  FROM reconciliation_runs
+ WHERE tenant_id = :tenant_id AND requested_by = '' AND (id >= :since OR next_at IS NOT NULL)
 """)
 
 # That they agree is written once; the first run that saw it stays.
@@ -195,6 +207,20 @@ class MovementPage(msgspec.Struct, frozen=True, kw_only=True):
     """The movements."""
     next_after: UUID | None = None
     """The last payment of the page; None: there are no more."""
+
+
+class Witness(msgspec.Struct, frozen=True, kw_only=True):
+    """Who can tell of a payment beside us."""
+
+    processor: str
+    """The account that it went through, as attempts name it."""
+    complete_until: datetime | None
+    """Until when its statement is known; None: it was never read."""
+    booked_from: datetime | None
+    """From when on it is surely read; None: the account is not known."""
+
+
+_witness = reader_of(Witness)
 
 
 async def add(database: Database, run: Run) -> Run:
@@ -237,12 +263,6 @@ async def tenants(database: Database) -> list[str]:
     return sorted(row["tenant_id"] for row in await _TENANTS.fetch(database))
 
 
-async def read_until(database: Database, tenant_id: str) -> tuple[bool, datetime | None]:
-    """Return whether a tenant has statements, and until when all of them are surely known."""
-    row = await _READ_UNTIL.fetchrow(database, tenant_id=tenant_id)
-    return (False, None) if row is None else (row["number"] > 0, row["until"])
-
-
 async def movements_of_range(
     database: Database, tenant_id: str, *, after: UUID, until: UUID, limit: int
 ) -> MovementPage:
@@ -281,10 +301,16 @@ async def payouts(database: Database, run: Run, *, after: UUID, limit: int) -> l
     return [PayoutFact(**dict(row)) for row in await _PAYOUTS.fetch(database, run=run, after=after, limit=limit)]
 
 
-async def processors_of(database: Database, tenant_id: str, intents: Sequence[UUID]) -> dict[UUID, str]:
-    """Return through which processor payments went, as far as we know of them."""
-    rows = await _PROCESSORS.fetch(database, tenant_id=tenant_id, intents=[*intents])
-    return {row["payment_intent_id"]: row["processor"] for row in rows}
+async def witnesses(database: Database, tenant_id: str, intents: Sequence[UUID]) -> dict[UUID, Witness]:
+    """Return through which processor payments went, as far as we know of them, and how far its statement is known."""
+    rows = await _WITNESSES.fetch(database, tenant_id=tenant_id, intents=[*intents])
+    return {row["payment_intent_id"]: _witness(row) for row in rows}
+
+
+async def scheduled_since(database: Database, tenant_id: str, since: UUID) -> tuple[bool, bool]:
+    """Return whether the schedule has made a run of a tenant since then, and whether an earlier one of it goes on."""
+    row = await _SCHEDULED.fetchrow(database, tenant_id=tenant_id, since=since)
+    return (False, False) if row is None else (row["is_made"], row["goes_on"])
 
 
 async def match(tx: Connection, tenant_id: str, matches: Sequence[Match], *, run_id: UUID, at: datetime) -> None:
@@ -308,5 +334,6 @@ def _movements(rows: Sequence[asyncpg.Record]) -> list[MovementFact]:
 
 
 def _movement(row: dict[str, Any]) -> MovementFact:
-    fees = tuple((kind, amount) for kind, amount in json.loads(row.pop("fee_details")))
+    details = row.pop("fee_details")
+    fees = () if details == "[]" else tuple((kind, amount) for kind, amount in json.loads(details))
     return MovementFact(**{**row, "kind": MovementKind(row["kind"])}, fees=fees)

@@ -11,7 +11,7 @@ import pytest
 from libs.common.contracts.gateway_movements import MovementKind
 from libs.common.contracts.gateway_reconciliation import DiscrepancyType, SubjectKind
 from libs.common.contracts.ledger import EntryKind
-from services.gateway.reconciliation.runs.domain import entry_of
+from services.gateway.reconciliation.runs.domain import PaymentGroup, compare_payment, entry_of
 from tests.support.histories import NOW, PATIENCE, History, Writer, everything
 
 type Found = set[tuple[str, str, str]]
@@ -200,6 +200,26 @@ def foreign(writer: Writer, made: dict[str, Any]) -> Found:
     return {(T.FOREIGN, moved.id, "processor")}
 
 
+def something_else_of_a_payment(writer: Writer, made: dict[str, Any]) -> Found:
+    intent, _, currency, _ = made["sale"]
+    moved = writer.move(MovementKind.OTHER, 99, currency, intent=intent, at=writer.at())
+    return {(T.FOREIGN, moved.id, "processor")}
+
+
+def exchange_booked_as_less(writer: Writer, made: dict[str, Any]) -> Found:
+    moved = next(m for m in writer.history.movements if m.source_currency and m.payment_intent_id == made["abroad"][0])
+    entry = entry_of(moved.movement_id, EntryKind.MOVEMENT_EXCHANGED)
+    writer.history.change_entry(entry, amount_minor=writer.history.entries[entry].amount_minor - 1)
+    return {(T.AMOUNT_MISMATCH, moved.id, "exchange")}
+
+
+def returned_payout_not_booked(writer: Writer, made: dict[str, Any]) -> Found:
+    payout = writer.payout("failed")
+    amounts = {"BANK": payout.amount_minor, "GATEWAY_CLEARING": -payout.amount_minor}
+    writer.book(EntryKind.PAYOUT_PAID, payout.payout_id, None, amounts, "BRL", payout.created_at)
+    return {(T.NOT_BOOKED, str(payout.payout_id), "returned")}
+
+
 def payout_of_other_parts(writer: Writer, made: dict[str, Any]) -> Found:
     change_payout(writer, made["payout"], parts_minor=made["payout"].amount_minor - 3)
     return {(T.AMOUNT_MISMATCH, str(made["payout"].payout_id), "parts")}
@@ -253,6 +273,9 @@ DAMAGES: tuple[Damage, ...] = (
     movement_not_booked,
     payout_not_booked,
     foreign,
+    something_else_of_a_payment,
+    exchange_booked_as_less,
+    returned_payout_not_booked,
     payout_of_other_parts,
     payout_without_movement,
     payout_not_returned,
@@ -311,3 +334,28 @@ def test_what_is_a_moment_old_is_not_reported() -> None:
     writer.history.change_payment(made["sale"][0], updated_at=NOW - timedelta(seconds=1))
     assert found_in(writer.history) == set()
     assert sum(len(one.early) for one in writer.history.compare()) == 1
+
+
+def test_what_a_bank_took_in_part_may_be_rounded_when_it_was_exchanged() -> None:
+    writer = Writer(1)
+    intent, dispute, _ = writer.dispute("OPEN", currency="EUR")
+    (fact,) = writer.history.payments[intent].disputes
+    for off, expected in ((1, set()), (2, {(T.AMOUNT_MISMATCH, str(dispute), "processor")})):
+        other = msgspec.structs.replace(fact, amount_minor=fact.amount_minor + off)
+        writer.history.change_payment(intent, disputes=(other,))
+        assert found_in(writer.history) == expected
+
+
+def test_payment_that_no_statement_has_for_sure_lacks_nothing() -> None:
+    writer = Writer(2)
+    intent, *_ = writer.pay()
+    writer.history.remove_movement(movement(writer.history, intent, MovementKind.CHARGE).id)
+    group = PaymentGroup(
+        payment_intent_id=intent,
+        payment=writer.history.payments[intent],
+        entries=writer.history.entries,
+        statement_until=None,
+    )
+    assert compare_payment(group, PATIENCE).differences == ()
+    behind = msgspec.structs.replace(group, statement_until=writer.history.payments[intent].updated_at)
+    assert len(compare_payment(behind, PATIENCE).early) == 1

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import assert_never
 from uuid import UUID
 
@@ -11,16 +12,22 @@ from libs.common.contracts.api_facts import PaymentFact
 from libs.common.contracts.ledger import EntryKind
 from libs.common.contracts.ledger_facts import EntryFact
 from libs.common.db import Database
+from libs.common.ids import time_of_id
+from libs.common.observability.logging import get_logger
 from services.gateway.processors.port.reading import has_statement
 from services.gateway.reconciliation.runs import sql
 from services.gateway.reconciliation.runs.domain import MovementFact, PaymentGroup, PayoutFact, entry_of
 from services.gateway.reconciliation.runs.domain.run import Phase, Run
 from services.gateway.reconciliation.runs.sources import Sources
 
+log = get_logger("gateway.reconciliation")
+
 _STEP_MAX = 500
 """Payments, movements or payouts of one step."""
 _ROWS_MAX = 5_000
 """Movements of one step: what is more is left to the next one."""
+_STATEMENT_MAX = timedelta(days=3)
+"""A statement that could not be read for longer delays nothing any more."""
 _OF_MOVEMENTS = (EntryKind.MOVEMENT, EntryKind.MOVEMENT_EXCHANGED, EntryKind.AVAILABLE)
 _OF_PAYOUTS = (EntryKind.PAYOUT_PAID, EntryKind.PAYOUT_DEBITED)
 _FIRST = UUID(int=0)
@@ -79,10 +86,12 @@ class StepReading:
         """Read the next range of payments from each side, as far as all of them have been read."""
         after = UUID(run.cursor) if run.cursor else UUID(int=run.first_payment.int - 1)
         end = UUID(int=run.end_of_payments.int - 1)
-        payments, entries, moved = await asyncio.gather(
-            self._sources.payments(run.tenant_id, after=after, until=end, limit=_STEP_MAX),
-            self._sources.entries(run.tenant_id, after=after, until=end),
-            sql.movements_of_range(self._database, run.tenant_id, after=after, until=end, limit=_ROWS_MAX),
+        payments = await self._sources.payments(run.tenant_id, after=after, until=end, limit=_STEP_MAX)
+        # No further than the payments: the others have several of each.
+        reach = payments.next_after or end
+        entries, moved = await asyncio.gather(
+            self._sources.entries(run.tenant_id, after=after, until=reach),
+            sql.movements_of_range(self._database, run.tenant_id, after=after, until=reach, limit=_ROWS_MAX),
         )
         ends = [each for each in (payments.next_after, entries.next_after, moved.next_after) if each is not None]
         until = min(ends, default=end)
@@ -91,6 +100,9 @@ class StepReading:
             [each for each in payments.items if each.payment_intent_id <= until],
             [each for each in moved.items if each.payment_intent_id and each.payment_intent_id <= until],
             [each for each in entries.items if each.payment_intent_id and each.payment_intent_id <= until],
+            parted=()
+            if entries.is_whole
+            else {each.payment_intent_id for each in entries.items if each.payment_intent_id},
         )
         return Step(cursor=str(until) if ends else None, groups=groups)
 
@@ -115,6 +127,7 @@ class StepReading:
         entries: Sequence[EntryFact],
         *,
         intents: Sequence[UUID] = (),
+        parted: Iterable[UUID] = (),
     ) -> list[PaymentGroup]:
         """Put together what the sides have of each payment."""
         known = {each.payment_intent_id: each for each in payments}
@@ -133,18 +146,37 @@ class StepReading:
             key = entry_of(movement.movement_id, EntryKind.AVAILABLE)
             if key in by_id and movement.payment_intent_id is not None:
                 entries_of.setdefault(movement.payment_intent_id, {})[key] = by_id[key]
+        # One with more refunds, disputes or entries than are told of it cannot be compared.
+        parted = {each.payment_intent_id for each in payments if not each.is_whole} | {*parted}
+        if parted:
+            log.error("reconciliation.payment_too_large", run=str(run.id), payments=[str(each) for each in parted])
         every = sorted({*known, *moved_of, *entries_of, *intents})
-        processors = await sql.processors_of(self._database, run.tenant_id, every)
+        witnesses = await sql.witnesses(self._database, run.tenant_id, every)
         return [
             PaymentGroup(
                 payment_intent_id=intent,
                 payment=known.get(intent),
                 movements=tuple(moved_of.get(intent, ())),
                 entries=entries_of.get(intent, {}),
-                has_statement=intent not in processors or has_statement(processors[intent]),
+                statement_until=_known_until(run, intent, witnesses.get(intent)),
             )
             for intent in every
+            if intent not in parted
         ]
 
     async def _entries(self, run: Run, ids: Sequence[UUID]) -> dict[UUID, EntryFact]:
         return {each.entry_id: each for each in await self._sources.entries_by_id(run.tenant_id, ids)}
+
+
+def _known_until(run: Run, payment_intent_id: UUID, witness: sql.Witness | None) -> datetime | None:
+    """Return until when the statement that must have a payment is known; None where there is none for sure.
+
+    Of a payment that we have no attempt of, nothing excuses that it moved nothing.
+    """
+    if witness is None:
+        return run.started_at
+    if not has_statement(witness.processor) or witness.complete_until is None or witness.booked_from is None:
+        return None
+    if time_of_id(payment_intent_id) < witness.booked_from:
+        return None
+    return max(min(witness.complete_until, run.started_at), run.started_at - _STATEMENT_MAX)

@@ -21,6 +21,7 @@ from libs.common.contracts.gateway_reconciliation import (
 )
 from libs.common.db import Connection, Database
 from libs.common.errors import Invalid, Transient
+from libs.common.ids import first_id
 from libs.common.messaging import Publication, publish
 from libs.common.observability.correlation import Correlation, correlated, current
 from libs.common.observability.logging import get_logger
@@ -43,17 +44,16 @@ from services.gateway.reconciliation.runs.domain.run import (
     Run,
     begun,
     scheduled,
+    slot_of,
 )
 from services.gateway.reconciliation.runs.sources import Sources
 
 log = get_logger("gateway.reconciliation")
 
-_LEASE = timedelta(seconds=60)
-"""How long a run belongs to the process that goes on with it; renewed with every step."""
+_LEASE = timedelta(minutes=3)
+"""How long a run belongs to the process that goes on with it, renewed with every step: longer than all requests of one may take."""
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 """Ids are in the order of their time from 1970 on; nothing to compare is that old."""
-_STATEMENT_MAX = timedelta(days=3)
-"""A statement that could not be read for longer delays nothing any more."""
 
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,6 +83,8 @@ class Reconciling:
         self._reading = StepReading(database, sources)
         self._schedule = schedule
         self._clock = clock
+        self._made: datetime | None = None
+        """The time of the schedule whose runs were made."""
 
     async def start(self, request: StartReconciliation) -> Run:
         """Make the run that somebody requests; the same request again is the same run.
@@ -116,17 +118,20 @@ class Reconciling:
 
     async def make_due(self) -> None:
         """Make the runs of the schedule, one for each tenant that has something to compare."""
-        if not self._schedule.every:
+        schedule, now = self._schedule, self._clock.now()
+        if not schedule.every:
             return
+        slot = slot_of(now, every=schedule.every)
+        if slot == self._made:
+            return
+        midnight = slot.replace(hour=0, minute=0, second=0, microsecond=0)
         for tenant_id in await sql.tenants(self._database):
-            run = scheduled(
-                tenant_id,
-                every=self._schedule.every,
-                window=self._schedule.window,
-                deep=self._schedule.deep,
-                now=self._clock.now(),
-            )
-            await sql.add(self._database, run)
+            is_made, goes_on = await sql.scheduled_since(self._database, tenant_id, first_id(midnight))
+            # Behind one that is not over yet, more of them would only pile up.
+            if not goes_on:
+                window = schedule.window if is_made else max(schedule.deep, schedule.window)
+                await sql.add(self._database, scheduled(tenant_id, slot, window=window, at=now))
+        self._made = slot
 
     async def work(self) -> None:
         """Go on with what is due until nothing is."""
@@ -149,7 +154,6 @@ class Reconciling:
     async def _go_on(self, run: Run) -> None:
         """Carry out steps until the run is over; what is read next is read while the last step is written."""
         try:
-            run = await self._known(run)
             reading = asyncio.create_task(self._reading.read(run))
             try:
                 while run.next_at is not None:
@@ -178,18 +182,6 @@ class Reconciling:
             return
         metrics.RECONCILIATION_RUNS.labels("complete").inc()
         log.info("reconciliation.complete", run=str(run.id), tenant_id=run.tenant_id, found=run.counted.found)
-
-    async def _known(self, run: Run) -> Run:
-        """Note until when both sides are known, once for the whole run."""
-        progress = run.counted
-        if progress.known_until is not None:
-            return run
-        has_any, until = await sql.read_until(self._database, run.tenant_id)
-        known_until = run.started_at
-        if has_any:
-            known_until = max(min(run.started_at, until or run.window_from), run.started_at - _STATEMENT_MAX)
-        progress = msgspec.structs.replace(progress, known_until=known_until)
-        return msgspec.structs.replace(run, progress=msgspec.json.encode(progress).decode())
 
     async def _write(self, run: Run, step: Step) -> Run:
         """Compare what was read, and write down what came of it together with how far the run is.
@@ -266,9 +258,7 @@ class Reconciling:
         )
 
     def _compare(self, run: Run, step: Step) -> list[Compared]:
-        patience = Patience(
-            now=run.counted.known_until or run.started_at, quiet=self._schedule.quiet, timing=self._schedule.timing
-        )
+        patience = Patience(now=run.started_at, quiet=self._schedule.quiet, timing=self._schedule.timing)
         return [
             *(compare_payment(group, patience) for group in step.groups),
             *(compare_movement(moved, step.entries, patience) for moved in step.movements),

@@ -31,19 +31,7 @@ _PENDING = "PROCESSOR_PENDING"
 
 def compare_movement(moved: MovementFact, entries: Mapping[UUID, EntryFact], patience: Patience) -> Compared:
     """Compare a movement that belongs to no payment of ours with the books; what should belong to one is foreign."""
-    differences = [*booked(moved, entries, patience)]
-    # What is older than the books is in the opening balance, whoever's it was.
-    if moved.is_booked and (moved.kind in OF_PAYMENTS or moved.kind is MovementKind.OTHER):
-        differences.append(
-            about_movement(
-                DiscrepancyType.FOREIGN,
-                moved,
-                "processor",
-                f"the {moved.kind.replace('_', ' ')} {moved.id} belongs to nothing of ours",
-                expected_minor=None,
-                actual_minor=moved.amount_minor,
-            )
-        )
+    differences = [*booked(moved, entries, patience), *strange(moved)]
     if differences:
         return compared(differences)
     match = Match(
@@ -54,6 +42,20 @@ def compare_movement(moved: MovementFact, entries: Mapping[UUID, EntryFact], pat
         entry_id=entry_id_of(moved),
     )
     return compared((), [match])
+
+
+def strange(moved: MovementFact) -> Iterable[Difference]:
+    """What belongs to nothing that we know, and stands in SUSPENSE; what is older than the books is in their opening balance."""
+    is_unknown = moved.kind is MovementKind.OTHER or (moved.kind in OF_PAYMENTS and moved.payment_intent_id is None)
+    if is_unknown and moved.is_booked:
+        yield about_movement(
+            DiscrepancyType.FOREIGN,
+            moved,
+            "processor",
+            f"the {moved.kind.replace('_', ' ')} {moved.id} belongs to nothing of ours",
+            expected_minor=None,
+            actual_minor=moved.amount_minor,
+        )
 
 
 def in_the_books(group: PaymentGroup, payment: PaymentFact, patience: Patience) -> list[Difference]:
@@ -172,21 +174,25 @@ def booked(moved: MovementFact, entries: Mapping[UUID, EntryFact], patience: Pat
             expected_minor=has_net,
             actual_minor=moved.net_minor,
         )
-    missing = []
+    also: list[tuple[EntryKind, str, int, str]] = []
     if moved.source_currency and moved.source_amount_minor:
-        missing.append((EntryKind.MOVEMENT_EXCHANGED, "exchange"))
+        also.append((EntryKind.MOVEMENT_EXCHANGED, "exchange", moved.source_amount_minor, moved.source_currency))
     if moved.is_available and moved.net_minor:
-        missing.append((EntryKind.AVAILABLE, "available"))
-    for entry_kind, aspect in missing:
-        if standing(entries, moved.movement_id, entry_kind) is None:
-            yield about_movement(
-                patience.or_timing(DiscrepancyType.NOT_BOOKED, moved.created_at, moved.updated_at),
-                moved,
-                aspect,
-                f"of {moved.id} the entry '{entry_kind}' is not in the books",
-                expected_minor=None,
-                actual_minor=moved.net_minor,
-            )
+        also.append((EntryKind.AVAILABLE, "available", moved.net_minor, moved.currency))
+    for entry_kind, aspect, amount, currency in also:
+        entry = standing(entries, moved.movement_id, entry_kind)
+        if entry is not None and (entry.amount_minor, entry.currency) == (abs(amount), currency):
+            continue
+        kind = DiscrepancyType.NOT_BOOKED if entry is None else DiscrepancyType.AMOUNT_MISMATCH
+        yield about_movement(
+            patience.or_timing(kind, moved.created_at, moved.updated_at),
+            moved,
+            aspect,
+            f"of {moved.id} the entry '{entry_kind}' of {abs(amount)} {currency} is "
+            + ("not in the books" if entry is None else f"{entry.amount_minor} {entry.currency} in the books"),
+            expected_minor=None if entry is None else entry.amount_minor,
+            actual_minor=abs(amount),
+        )
 
 
 def standing(entries: Mapping[UUID, EntryFact], subject_id: UUID, kind: EntryKind) -> EntryFact | None:

@@ -98,8 +98,15 @@ class PayoutFact(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the movement that took it is known."""
     created_at: datetime
     """When it was made."""
+    arrives_at: datetime
+    """When it arrives, or should."""
     updated_at: datetime
-    """When something of it last changed."""
+    """When something of it last changed here."""
+
+    @property
+    def changed_at(self) -> datetime:
+        """When something of it last changed, two days after its arrival at the latest: reading its parts is no change."""
+        return min(self.updated_at, max(self.created_at, self.arrives_at) + timedelta(days=2))
 
 
 class PaymentGroup(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,8 +120,8 @@ class PaymentGroup(msgspec.Struct, frozen=True, kw_only=True):
     """What moved at the processor."""
     entries: Mapping[UUID, EntryFact] = msgspec.field(default_factory=dict)
     """What the books have, by entry."""
-    has_statement: bool = True
-    """Whether it went through an account whose statement is read."""
+    statement_until: datetime | None
+    """Until when the statement of its account is known; None: there is none that has it for sure."""
 
 
 class Patience(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,6 +133,10 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
     """For so long nothing is reported: messages are in transit, and statements are read from time to time."""
     timing: timedelta
     """For so long it is a matter of time."""
+
+    def until(self, known_until: datetime) -> "Patience":
+        """Return it for a side that is only known until then."""
+        return msgspec.structs.replace(self, now=min(self.now, known_until))
 
     def or_timing(self, kind: DiscrepancyType, *happened_at: datetime) -> DiscrepancyType | None:
         """Return what differs, that its other side may still follow what happened last, or None: it is too early to say."""

@@ -44,6 +44,20 @@ class _Part(msgspec.Struct, frozen=True, kw_only=True):
         """What has left the processor for it."""
         return -sum(moved.value for moved in self.moves)
 
+    @property
+    def slack_minor(self) -> int:
+        """By how much that may be off: what a dispute takes in part is exchanged back at a rate, each time rounded.
+
+        One minor unit of what the account settles in may be several of the payment's currency.
+        """
+        if self.kind is not SubjectKind.DISPUTE:
+            return 0
+        return sum(
+            -(-abs(moved.value) // abs(moved.amount_minor))
+            for moved in self.moves
+            if moved.source_currency and moved.amount_minor
+        )
+
 
 def refunded(
     group: PaymentGroup, payment: PaymentFact, once: Sequence[MovementFact], patience: Patience
@@ -101,9 +115,9 @@ def _refund(refund: RefundFact, moves: Sequence[MovementFact]) -> _Part:
 def _compare(group: PaymentGroup, payment: PaymentFact, part: _Part, patience: Patience) -> list[Difference]:
     has = part.moved_minor
     strange = next((moved for moved in part.moves if moved.value_currency != payment.currency), None)
-    if strange is None and (has == part.expected_minor or has in part.may_be):
+    if strange is None and (abs(has - part.expected_minor) <= part.slack_minor or has in part.may_be):
         return []
-    if not part.moves and not group.has_statement:
+    if not part.moves and group.statement_until is None:
         return []
     named: DiscrepancyType | None = DiscrepancyType.CURRENCY_MISMATCH
     if strange is not None:

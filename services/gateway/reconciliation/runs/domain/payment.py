@@ -12,7 +12,7 @@ from libs.common.contracts.api_facts import PaymentFact
 from libs.common.contracts.gateway_movements import MovementKind
 from libs.common.contracts.gateway_reconciliation import DiscrepancyType, SubjectKind
 from libs.common.contracts.ledger import EntryKind
-from services.gateway.reconciliation.runs.domain.books import booked, in_the_books
+from services.gateway.reconciliation.runs.domain.books import booked, in_the_books, strange
 from services.gateway.reconciliation.runs.domain.facts import (
     CHARGES,
     REFUNDS,
@@ -49,12 +49,14 @@ def compare_payment(group: PaymentGroup, patience: Patience) -> Compared:
     if group.payment is None:
         differences += _unknown_here(group, once, patience)
     else:
-        differences += _charged(group, group.payment, once, patience)
-        differences += refunded(group, group.payment, once, patience)
-        differences += disputed(group, group.payment, once, patience)
+        at_processor = patience.until(group.statement_until or patience.now)
+        differences += _charged(group, group.payment, once, at_processor)
+        differences += refunded(group, group.payment, once, at_processor)
+        differences += disputed(group, group.payment, once, at_processor)
         differences += in_the_books(group, group.payment, patience)
     for moved in group.movements:
         differences += booked(moved, group.entries, patience)
+        differences += strange(moved)
     return compared(differences, _matches(group, differences))
 
 
@@ -118,22 +120,22 @@ def _charged(
 ) -> list[Difference]:
     """What a payment brought; what a capture leaves goes back in a line of its own, which may be listed later."""
     charges = [moved for moved in once if moved.kind in CHARGES]
-    strange = next((moved for moved in charges if moved.value_currency != payment.currency), None)
+    other = next((moved for moved in charges if moved.value_currency != payment.currency), None)
     charged = sum(moved.value for moved in charges)
-    if strange is None and charged == payment.captured_minor:
+    if other is None and charged == payment.captured_minor:
         return []
-    if not charges and not group.has_statement:
+    if not charges and group.statement_until is None:
         return []
     named: DiscrepancyType | None = DiscrepancyType.CURRENCY_MISMATCH
-    if strange is not None:
-        kind, status = DiscrepancyType.CURRENCY_MISMATCH, strange.value_currency
+    if other is not None:
+        kind, status = DiscrepancyType.CURRENCY_MISMATCH, other.value_currency
     elif not charges:
         kind, status = DiscrepancyType.MISSING_REMOTE, ""
     elif not payment.captured_minor or not charged:
         kind, status = DiscrepancyType.STATUS_MISMATCH, "charged" if charged else "released"
     else:
         kind, status = DiscrepancyType.AMOUNT_MISMATCH, ""
-    if strange is None:
+    if other is None:
         named = patience.or_timing(kind, payment.updated_at, *(moved.created_at for moved in charges))
     return [
         about_payment(

@@ -1,6 +1,6 @@
 """The comparison of payouts: with their parts, with the movement that took them, and with the books. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -45,7 +45,7 @@ def compare_payout(payout: PayoutFact, entries: Mapping[UUID, EntryFact], patien
         )
         found.append(
             differ(
-                patience.or_timing(kind, payout.updated_at),
+                patience.or_timing(kind, payout.changed_at),
                 "movement",
                 f"it is {payout.status}, and its movements come to {payout.taken_minor}",
                 expected_minor=left,
@@ -64,20 +64,30 @@ def compare_payout(payout: PayoutFact, entries: Mapping[UUID, EntryFact], patien
                 actual_minor=payout.parts_minor,
             )
         )
-    if payout.bank == "arrived" and payout.is_booked:
-        entry_kind = EntryKind.PAYOUT_DEBITED if payout.amount_minor < 0 else EntryKind.PAYOUT_PAID
+    for entry_kind in _at_the_bank(payout, entries):
         entry = standing(entries, payout.payout_id, entry_kind)
-        expected = abs(payout.amount_minor), payout.currency
-        if entry is None or (entry.amount_minor, entry.currency) != expected:
+        if entry is None or (entry.amount_minor, entry.currency) != (abs(payout.amount_minor), payout.currency):
             kind = DiscrepancyType.NOT_BOOKED if entry is None else DiscrepancyType.AMOUNT_MISMATCH
             found.append(
                 differ(
-                    patience.or_timing(kind, payout.updated_at),
-                    "book",
-                    "it has arrived, and the books have "
-                    + ("nothing of it" if entry is None else f"{entry.amount_minor} {entry.currency}"),
+                    patience.or_timing(kind, payout.changed_at),
+                    "book" if payout.bank == "arrived" else "returned",
+                    f"it is {payout.bank} at the bank, and the entry '{entry_kind}' is "
+                    + ("not in the books" if entry is None else f"{entry.amount_minor} {entry.currency}"),
                     expected_minor=None if entry is None else entry.amount_minor,
                     actual_minor=abs(payout.amount_minor),
                 )
             )
     return compared(found)
+
+
+def _at_the_bank(payout: PayoutFact, entries: Mapping[UUID, EntryFact]) -> Sequence[EntryKind]:
+    """Return which entry a payout must have of the bank: that it arrived, and where that is booked, that it was returned."""
+    arrival, back = EntryKind.PAYOUT_PAID, EntryKind.PAYOUT_DEBITED
+    if payout.amount_minor < 0:
+        arrival, back = back, arrival
+    if not payout.is_booked or payout.bank == "nothing":
+        return ()
+    if payout.bank == "arrived":
+        return (arrival,)
+    return (back,) if standing(entries, payout.payout_id, arrival) is not None else ()

@@ -47,7 +47,6 @@ _ORDER = tuple(Phase)
 class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a run has counted so far."""
 
-    known_until: datetime | None = None
     early: int = 0
     payments: int = 0
     movements: int = 0
@@ -211,17 +210,20 @@ def begun(
     )
 
 
-def scheduled(tenant_id: str, *, every: timedelta, window: timedelta, deep: timedelta, now: datetime) -> Run:
-    """Make the run of the schedule that is due now: the same whoever makes it, a long window once a day."""
+def slot_of(now: datetime, *, every: timedelta) -> datetime:
+    """Return the latest time of the schedule."""
     seconds = int(every.total_seconds())
-    slot = datetime.fromtimestamp(int(now.timestamp()) // seconds * seconds, now.tzinfo)
-    is_deep = (slot - every).date() != slot.date()
+    return datetime.fromtimestamp(int(now.timestamp()) // seconds * seconds, now.tzinfo)
+
+
+def scheduled(tenant_id: str, slot: datetime, *, window: timedelta, at: datetime) -> Run:
+    """Make the run of a time of the schedule: the same whoever makes it."""
     return begun(
         tenant_id=tenant_id,
         run_id=derived_id(first_id(slot), f"reconciliation:{tenant_id}"),
-        window_from=slot - (deep if is_deep else window),
+        window_from=slot - window,
         window_until=slot,
         is_dry=False,
         requested_by="",
-        at=now,
+        at=at,
     )
