@@ -89,6 +89,13 @@ class ImportSourceInvalid(Invalid):
     remedy = "Change what `detail` names, and repeat the request."
 
 
+class ImportSourceUsed(Conflict):
+    """The source has lines already, and its files would be read otherwise."""
+
+    code = "import_source_used"
+    remedy = "Add another source for the files to come; the name can be changed."
+
+
 class FileTooLarge(Invalid):
     """The file is larger than is imported at once."""
 

@@ -12,6 +12,7 @@ from libs.common.contracts.gateway_errors import (
     ImportNotFound,
     ImportSourceInvalid,
     ImportSourceNotFound,
+    ImportSourceUsed,
 )
 from libs.common.contracts.gateway_imports import (
     PIECE_BYTES_MAX,
@@ -81,7 +82,7 @@ class FileImports(Resource):
         answer=SourceBody,
         permission=_WRITE,
         status=201,
-        refusals=(ImportSourceInvalid, ImportSourceNotFound),
+        refusals=(ImportSourceInvalid, ImportSourceNotFound, ImportSourceUsed),
         change=Change(PutImportSource, "gateway.put_import_source", target="source_id"),
     )
     async def create_source(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
@@ -122,13 +123,13 @@ class FileImports(Resource):
         "/v1/reconciliation/sources/{source_id:str}",
         operation_id="replaceImportSource",
         summary="Change how the files of a source are read",
-        description="The next files are read so; what is imported stays as it is.",
+        description="The name at any time; how files are read as long as no line of it is imported.",
         tags=["reconciliation"],
         body=PutSource,
         example=_EXAMPLE,
         answer=SourceBody,
         permission=_WRITE,
-        refusals=(ImportSourceInvalid, ImportSourceNotFound),
+        refusals=(ImportSourceInvalid, ImportSourceNotFound, ImportSourceUsed),
         change=Change(PutImportSource, "gateway.put_import_source", target="source_id"),
     )
     async def replace_source(self, caller: Caller, request: AnyRequest, source_id: str) -> Response[bytes]:

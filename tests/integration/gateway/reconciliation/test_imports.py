@@ -1,5 +1,6 @@
 """Files are imported once, whole or not at all, through overlaps, conflicts, lost claims and killed readers."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from libs.common.contracts.gateway_errors import (
     ImportNotFound,
     ImportSourceInvalid,
     ImportSourceNotFound,
+    ImportSourceUsed,
 )
 from libs.common.contracts.gateway_imports import (
     AddImportPiece,
@@ -247,6 +249,59 @@ async def test_what_was_damaged_while_sent_is_rejected(bank: Bank) -> None:
     await bank.complete(begun.id)
     found = await bank.read(begun.id)
     assert found.status == "REJECTED" and "checksum" in found.errors[0].reason and await bank.lines() == []
+
+
+async def test_source_with_lines_is_read_as_it_was(bank: Bank) -> None:
+    """Read otherwise its lines would be others, and count once more."""
+    await bank.source(fields=BARE)
+    await bank.source()
+    await bank.take(HEAD + b"2026-01-15,A1,10.00,o1\n")
+    with pytest.raises(ImportSourceUsed):
+        await bank.source(fields=BARE)
+    await bank.source(name="Another name")
+
+
+async def test_file_that_was_announced_too_small_is_announced_again(bank: Bank) -> None:
+    content = HEAD + b"2026-01-15,A1,10.00,o1\n"
+    wrong = await bank.start(content, size_bytes=5)
+    right = await bank.start(content)
+    assert (right.id != wrong.id, right.size_bytes) == (True, len(content))
+    assert (await bank.get(wrong.id)).status == "ABANDONED"
+    assert shown(await bank.take(content)) == ("IMPORTED", 1, 1, 0, 0)
+
+
+async def test_files_of_one_source_count_one_after_the_other(bank: Bank, database: Database) -> None:
+    import_id = await bank.send(HEAD + b"2026-01-15,A1,10.00,o1\n")
+    async with database.transaction() as other:
+        key = f"imports:{bank.tenant_id}:{bank.source_id}"
+        await other.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", key)
+        working = asyncio.create_task(bank.reader.work())
+        async with asyncio.timeout(20):
+            while (await bank.get(import_id)).lines_read == 0:
+                await asyncio.sleep(0.02)
+        assert not working.done()
+    assert await working
+    assert shown(await bank.get(import_id)) == ("IMPORTED", 1, 1, 0, 0)
+
+
+async def test_claim_is_kept_while_nothing_else_keeps_it(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "_LEASE", timedelta(seconds=0.2))
+    import_id = await bank.send(HEAD + b"2026-01-15,A1,10.00,o1\n")
+    keep, renewed = bank.store.renew, asyncio.Event()
+
+    async def renew(file: Claimed, *, until: datetime) -> bool:
+        held = await keep(file, until=until)
+        renewed.set()
+        return held
+
+    async def slow(*_: Any, **__: Any) -> None:
+        await renewed.wait()
+
+    monkeypatch.setattr(bank.store, "renew", renew)
+    monkeypatch.setattr(bank.store, "clear", slow)
+    async with asyncio.timeout(20):
+        await bank.reader.work()
+    assert (await bank.get(import_id)).status == "IMPORTED"
 
 
 async def test_refusals_and_limits(bank: Bank, database: Database) -> None:

@@ -12,6 +12,7 @@ import msgspec
 from libs.common.clock import Clock
 from libs.common.contracts.gateway_imports import ImportFault
 from libs.common.db import Connection
+from libs.common.errors import Transient
 from libs.common.ids import new_id
 from libs.common.observability.logging import get_logger
 from services.gateway.reconciliation.imports import sql
@@ -40,7 +41,9 @@ _SLICE = 5_000
 """Staged rows that one statement lets count: well below a second."""
 _CLEAR = 5_000
 _LEASE = timedelta(minutes=2)
-"""How long a claim lasts; it is renewed with each batch."""
+"""How long a claim lasts; it is renewed with each batch, and from time to time in between."""
+_TURN_SECONDS = 1.0
+"""How soon a file is tried again that another one of its source keeps from counting."""
 _DAY = timedelta(days=1)
 
 
@@ -96,13 +99,27 @@ class Reader:
         file = await self._store.claim(now=now, until=now + _LEASE)
         if file is None:
             return False
+        renewing = asyncio.create_task(self._renew(file))
         try:
             await self._read(file)
         except ClaimLost:
             log.warning("import.claim_lost", import_id=str(file.id))
             return True
+        finally:
+            renewing.cancel()
+            await asyncio.gather(renewing, return_exceptions=True)
         await self._store.clear(tenant_id=file.tenant_id, import_id=file.id, pieces=True, limit=_CLEAR)
         return True
+
+    async def _renew(self, file: Claimed) -> None:
+        """Keep the claim while nothing else does: rows of an earlier try are cleared, and a large file takes minutes to count."""
+        while True:
+            await asyncio.sleep(_LEASE.total_seconds() / 4)
+            try:
+                if not await self._store.renew(file, until=self._clock.now() + _LEASE):
+                    return
+            except Transient as fault:
+                log.warning("import.claim_not_renewed", import_id=str(file.id), reason=fault.detail)
 
     async def _read(self, file: Claimed) -> None:
         count = _Count()
@@ -161,12 +178,20 @@ class Reader:
             _Conflicts: when some have ids that stand for other money; nothing counts then.
             ClaimLost: when the file is somebody else's meanwhile.
         """
+        while True:
+            if await self._kept(file, count):
+                return
+            await asyncio.sleep(_TURN_SECONDS)
+
+    async def _kept(self, file: Claimed, count: _Count) -> bool:
+        """Let them count where no other file of the source is being counted; returns False where one is."""
         at = self._clock.now()
         after = Slice(rows=0, new=0, conflicts=[], identity=None, number=None, occurrence=None)
         rows = new = 0
         conflicts: list[int] = []
         async with self._store.database.transaction() as tx:
-            await sql.lock_source(tx, file)
+            if not await sql.lock_source(tx, file):
+                return False
             while True:
                 after = await sql.keep_slice(tx, file, after, limit=_SLICE, conflicts_max=ERRORS_MAX, at=at)
                 rows, new = rows + after.rows, new + after.new
@@ -180,6 +205,7 @@ class Reader:
             if not await self._end(tx, file, count, ImportStatus.IMPORTED, lines_new=new, at=at):
                 raise ClaimLost
         log.info("import.imported", import_id=str(file.id), lines=rows, new=new)
+        return True
 
     async def _reject(self, file: Claimed, count: _Count) -> None:
         async with self._store.database.transaction() as tx:

@@ -9,6 +9,7 @@ from libs.common.contracts.gateway_errors import (
     ImportNotFound,
     ImportSourceInvalid,
     ImportSourceNotFound,
+    ImportSourceUsed,
 )
 from libs.common.contracts.gateway_imports import (
     PIECE_BYTES_MAX,
@@ -48,6 +49,7 @@ class Imports:
         Raises:
             ImportSourceInvalid: when it cannot be read so.
             ImportSourceNotFound: when it must exist and does not, or was deleted.
+            ImportSourceUsed: when it has lines that were read otherwise.
         """
         try:
             reading = msgspec.convert(
@@ -74,6 +76,9 @@ class Imports:
             at=self._clock.now(),
         )
         if found is None:
+            known = await self._store.source(tenant_id=request.tenant_id, source_id=request.source_id)
+            if known is not None and known.deleted_at is None:
+                raise ImportSourceUsed("the source has lines already: read otherwise they would count again")
             raise ImportSourceNotFound("there is no such source of files")
         return found.shown()
 

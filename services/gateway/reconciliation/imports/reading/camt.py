@@ -29,6 +29,8 @@ PARTS_MAX = 50_000
 DEPTH_MAX = 64
 """Elements inside each other; the schema has about 15."""
 _TEXT_MAX = 10_000
+_ENTRY_MAX = 16_777_216
+"""Characters of one entry with all its parts: it is kept until it is complete."""
 _ELEMENTS_MAX = 2_000
 _OTHERS = {
     "BkToCstmrAcctRpt": "a camt.052, the report during the day",
@@ -82,7 +84,7 @@ class _Parser:
         self.node: Node = {}
         self.entry: Node = {}
         self.parts: list[Node] = []
-        self.elements = 0
+        self.elements = self.kept = 0
         self.expat = expat.ParserCreate(namespace_separator="}")
         self.expat.buffer_text = True
         self.expat.StartElementHandler = self.start
@@ -110,7 +112,7 @@ class _Parser:
             self.statements += 1
         elif self.statement is not None and not self.base:
             if tag in ("Acct", "Bal", "Ntry"):
-                self.base, self.node, self.elements = len(self.path), {}, 0
+                self.base, self.node, self.elements, self.kept = len(self.path), {}, 0, 0
                 self.begins[tag] = self.line()
                 if tag == "Ntry":
                     self.entry, self.parts = self.node, []
@@ -144,6 +146,9 @@ class _Parser:
         tag = self.path[-1]
         if self.base:
             text = "".join(self.text).strip()
+            self.kept += len(text)
+            if self.kept > _ENTRY_MAX:
+                raise FileRefused("an entry is too long", number=self.line(), column=tag)
             if text:
                 self.node.setdefault(intern(self.below()), []).append(text)
             self.text, self.size = [], 0

@@ -66,7 +66,8 @@ CASE WHEN status = 'UPLOADING'
      ELSE received_bytes END AS received_bytes
 """
 
-# The same id again changes it; only what is there can be changed by who says so.
+# The same id again changes it; only what is there can be changed by who says so. How it is read is no more changed once it has lines:
+# read otherwise they would be others, and each would count twice. By `uq_statement_lines`.
 _PUT_SOURCE = Statement(
     """
 INSERT INTO import_sources AS s (tenant_id, id, name, reading, created_at, updated_at)
@@ -75,6 +76,8 @@ SELECT :tenant_id, :source_id, :name, :reading, :at, :at
     OR EXISTS (SELECT 1 FROM import_sources WHERE id = :source_id AND tenant_id = :tenant_id AND deleted_at IS NULL)
 ON CONFLICT (id, tenant_id) DO UPDATE SET name = EXCLUDED.name, reading = EXCLUDED.reading, updated_at = EXCLUDED.updated_at
  WHERE s.deleted_at IS NULL
+   AND (s.reading = EXCLUDED.reading
+        OR NOT EXISTS (SELECT FROM statement_lines AS l WHERE l.source_id = s.id AND l.tenant_id = s.tenant_id))
 RETURNING {columns}
 """,
     columns=_SOURCE,
@@ -114,6 +117,13 @@ VALUES (:file.tenant_id, :file.id, :file.source_id, :file.file_name, :file.sha25
 ON CONFLICT DO NOTHING
 """)
 
+# Announced with another size than before: that one can never be complete.
+_ABANDON_OTHER_SIZE = Statement("""
+UPDATE file_imports SET status = 'ABANDONED', ended_at = :file.created_at
+ WHERE source_id = :file.source_id AND sha256 = :file.sha256 AND tenant_id = :file.tenant_id AND status = 'UPLOADING'
+   AND size_bytes <> :file.size_bytes AND id <> :file.id
+""")
+
 # By `uq_file_imports_file`.
 _FIND_FILE = Statement(
     """
@@ -134,7 +144,7 @@ SELECT {columns} FROM file_imports
  WHERE tenant_id = :tenant_id AND (source_id = :source_id OR :source_id::uuid IS NULL)
  ORDER BY created_at DESC, id DESC LIMIT :limit
 """,
-    columns=_SHOWN,
+    columns=_SHOWN.replace("errors_total, errors,", "errors_total, '[]' AS errors,"),
 )
 
 # Until the piece is kept: nobody completes the file meanwhile.
@@ -174,7 +184,7 @@ class FileStore:
     async def put_source(
         self, *, tenant_id: str, source_id: UUID, name: str, reading: str, must_exist: bool, at: datetime
     ) -> KnownSource | None:
-        """Add or change a source; None when it is deleted, or must exist and does not."""
+        """Add or change a source; None when it is deleted, must exist and does not, or has lines that were read otherwise."""
         row = await _PUT_SOURCE.write(
             self.database,
             tenant_id=tenant_id,
@@ -204,6 +214,7 @@ class FileStore:
         """Begin an import, or return the one that the file has; None when too many of the tenant's are open."""
         async with self.database.transaction() as tx:
             await _LOCK.fetch(tx, tenant_id=file.tenant_id)
+            await _ABANDON_OTHER_SIZE.execute(tx, file=file)
             known = await _found(tx, file)
             if known is not None:
                 return known
@@ -220,7 +231,7 @@ class FileStore:
     async def newest(self, *, tenant_id: str, source_id: UUID | None, limit: int) -> list[FileImport]:
         """Read a tenant's imports, newest first, without their errors."""
         rows = await _LIST.fetch(self.database, tenant_id=tenant_id, source_id=source_id, limit=limit)
-        return [_shown({**dict(row), "errors": "[]"}) for row in rows]
+        return [_shown(dict(row)) for row in rows]
 
 
 async def lock_import(tx: Connection, *, tenant_id: str, import_id: UUID) -> tuple[str, int] | None:

@@ -86,7 +86,7 @@ _claimed, _slice = reader_of(Claimed), reader_of(Slice)
 
 # Until the end of the transaction: files of a source count one after the other.
 _LOCK = Statement("""
-SELECT pg_advisory_xact_lock(hashtextextended('imports:' || :tenant_id || ':' || :source_id::uuid::text, 0))
+SELECT pg_try_advisory_xact_lock(hashtextextended('imports:' || :tenant_id || ':' || :source_id::uuid::text, 0))
 """)
 
 # The oldest that waits, or whose reader has died; each claim counts, so that one that always kills its reader ends.
@@ -116,6 +116,12 @@ _STAGE = Statement(
 # Whoever has lost the claim writes nothing more: `tries` is whose it is.
 _PROGRESS = Statement("""
 UPDATE file_imports SET lines_read = :lines_read, lines_skipped = :lines_skipped, claimed_until = :until
+ WHERE id = :file.id AND tenant_id = :file.tenant_id AND tries = :file.tries AND status = 'READING'
+""")
+
+# The same where there is nothing to write beside it.
+_RENEW = Statement("""
+UPDATE file_imports SET claimed_until = :until
  WHERE id = :file.id AND tenant_id = :file.tenant_id AND tries = :file.tries AND status = 'READING'
 """)
 
@@ -231,6 +237,11 @@ class ImportStore(FileStore):
                 await _STAGE.execute(tx, rows=rows)
             return bool(held)
 
+    async def renew(self, file: Claimed, *, until: datetime) -> bool:
+        """Keep the claim; False when it is lost."""
+        async with self.database.connection() as connection:
+            return await _RENEW.execute(connection, file=file, until=until) == 1
+
     async def clear(self, *, tenant_id: str, import_id: UUID, pieces: bool, limit: int) -> None:
         """Delete what was read of a file, and its bytes."""
         statements = (_CLEAR_ROWS, _CLEAR_PIECES) if pieces else (_CLEAR_ROWS,)
@@ -260,9 +271,9 @@ class ImportStore(FileStore):
             return max(lines, await _FORGET_IMPORTS.execute(connection, before=before, limit=limit))
 
 
-async def lock_source(tx: Connection, file: Claimed) -> None:
-    """Keep other files of a source from counting until the end of the transaction."""
-    await _LOCK.fetch(tx, tenant_id=file.tenant_id, source_id=file.source_id)
+async def lock_source(tx: Connection, file: Claimed) -> bool:
+    """Keep other files of a source from counting until the end of the transaction; returns False where one does."""
+    return bool(await _LOCK.fetchval(tx, tenant_id=file.tenant_id, source_id=file.source_id))
 
 
 async def keep_slice(
