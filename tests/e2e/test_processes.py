@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import re
+import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -11,7 +12,9 @@ from typing import Any
 from uuid import uuid4
 
 import aiohttp
+import asyncpg
 import jwt
+import pytest
 
 from tests.support.platform import ROOT, Answer, Client, Platform
 from tests.support.ports import free_port
@@ -210,3 +213,59 @@ async def test_two_processes_answer_as_one_does(platform: Platform, tmp_path: Pa
         assert mine == theirs
     assert [status for label, status, _, _ in found if label.startswith("login")] == [401] * 3 + [429] * 2
     assert [status for label, status, _, _ in found if label.startswith("read")] == [200] * LIMIT + [429] * 2
+
+
+async def _until_waiting(admin: asyncpg.Connection) -> None:
+    """Wait until a statement of the api waits for a lock."""
+    async with asyncio.timeout(20):
+        while not await admin.fetchval(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename = 'api_app' "
+            "AND wait_event_type = 'Lock'"
+        ):
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("is_killed", [False, True], ids=["stopped", "killed"])
+async def test_what_a_stopping_api_has_accepted_is_answered_or_not_there(platform: Platform, is_killed: bool) -> None:
+    process, body = "api-2", {"amount": "12.00", "currency": "BRL", "customer_ref": "c"}
+    admin = await asyncpg.connect(platform.database.admin_url)
+    platform.start(process)
+    try:
+        await platform.ready(process)
+        talk = Conversation(platform, [platform.base(process)])
+        path = "/v1/payment-intents"
+        known = await talk.client().call("POST", path, body, key="k-0")
+        holding = admin.transaction()
+        await holding.start()
+        # A key that is being deleted: whoever inserts it waits, with the group that it is in, and all that come meanwhile.
+        assert await admin.fetchval("DELETE FROM api.idempotency_keys WHERE tenant_id = $1 RETURNING 1", talk.tenant)
+        calls = [asyncio.create_task(talk.client().call("POST", path, body, key=f"k-{n}")) for n in range(20)]
+        await _until_waiting(admin)
+        stopping = asyncio.create_task(asyncio.to_thread(platform.kill if is_killed else platform.stop, process))
+        if is_killed:
+            await stopping
+        await holding.rollback()
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+        if not is_killed:
+            # uvicorn ends by the signal itself, once all is done.
+            assert await stopping in {0, -signal.SIGTERM}
+        # At one instant: PostgreSQL may still carry out what it was sent.
+        async with admin.transaction(isolation="repeatable_read"):
+            stored = await admin.fetch(
+                "SELECT key FROM api.idempotency_keys WHERE tenant_id = $1 AND payment_intent_id = ANY ("
+                "SELECT id FROM api.payment_intents WHERE tenant_id = $1)",
+                talk.tenant,
+            )
+            paid = await admin.fetchval("SELECT count(*) FROM api.payment_intents WHERE tenant_id = $1", talk.tenant)
+        made = [each.json["id"] for each in answers if isinstance(each, Answer) and each.status == 200]
+        if is_killed:
+            # What PostgreSQL went on with is there as a whole, and its key answers.
+            assert made == []
+        else:
+            assert len(made) == len(stored) > 1, [getattr(each, "status", each) for each in answers]
+            assert known.json["id"] in made
+        assert paid == len(stored)
+    finally:
+        if process in platform.processes():
+            await asyncio.to_thread(platform.kill, process)
+        await admin.close()
