@@ -146,7 +146,7 @@ class StepReading:
             key = entry_of(movement.movement_id, EntryKind.AVAILABLE)
             if key in by_id and movement.payment_intent_id is not None:
                 entries_of.setdefault(movement.payment_intent_id, {})[key] = by_id[key]
-        # One with more refunds, disputes or entries than are told of it cannot be compared.
+        # One with more refunds, disputes or entries than a page has cannot be compared.
         parted = {each.payment_intent_id for each in payments if not each.is_whole} | {*parted}
         if parted:
             log.error("reconciliation.payment_too_large", run=str(run.id), payments=[str(each) for each in parted])
