@@ -1,7 +1,8 @@
 """A private PostgreSQL: its own cluster, its own port, no unix socket, no password on loopback.
 
 PostgreSQL refuses to run as root, so as root it runs as `postgres` (or `nobody`), and where that user cannot reach the
-checkout (such as one under /root) the data lies under /var/lib, with a link to it from the profile's folder.
+checkout (such as one under /root) the data lies under /var/lib, with a link to it from the profile's folder. Data that is
+thrown away lies in memory where there is room, with such a link too.
 """
 
 import os
@@ -13,6 +14,7 @@ from pathlib import Path
 from deploy.local import probes
 from deploy.local.errors import LocalFailure, failure, log_tail
 from deploy.local.layout import Layout, port_setting
+from deploy.local.native import memory
 from deploy.local.processes import ProcessId, command_line, end, identify, run, spawn, which
 from deploy.local.records import Server
 from deploy.local.waiting import wait_until
@@ -48,6 +50,8 @@ FORGETFUL = {
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
+    # It may lie in memory, and a checkpoint waits for no disk.
+    "max_wal_size": "1GB",
 }
 """The test profile's data is thrown away when it stops."""
 
@@ -120,6 +124,7 @@ def wipe(layout: Layout) -> None:
     """Remove the cluster's data, wherever it lies."""
     for folder in (layout.home / "postgres", _elsewhere(layout)):
         shutil.rmtree(folder, ignore_errors=True)
+    memory.wipe(layout, "postgres")
     if ELSEWHERE.is_dir() and os.geteuid() == 0 and not any(ELSEWHERE.iterdir()):
         ELSEWHERE.rmdir()
 
@@ -133,14 +138,12 @@ def database_user() -> str:
 
 
 def _data_folder(layout: Layout) -> Path:
-    """Return where the cluster lies: under `.local`, or elsewhere with a link to it when its user cannot reach that."""
+    """Return where the cluster lies: under `.local`, or with a link to it in memory or where its user can reach it."""
     folder = layout.home / "postgres"
     folder.mkdir(parents=True, exist_ok=True)
     user = database_user()
-    data = folder / "data"
-    if data.is_symlink():
-        return data.resolve()
-    if user and run(["test", "-x", str(folder)], seconds=10, user=user).returncode:
+    data = memory.link(layout, "postgres", folder / "data")
+    if not data.exists() and user and run(["test", "-x", str(data.parent)], seconds=10, user=user).returncode:
         other = _elsewhere(layout) / "data"
         other.parent.mkdir(parents=True, exist_ok=True)
         data.symlink_to(other)

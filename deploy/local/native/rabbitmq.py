@@ -14,6 +14,7 @@ from pathlib import Path
 from deploy.local import probes
 from deploy.local.errors import LocalFailure, failure
 from deploy.local.layout import Layout, port_setting
+from deploy.local.native import memory
 from deploy.local.processes import ProcessId, end, identify, run, spawn, which, working_directory
 from deploy.local.records import Server
 from deploy.local.waiting import wait_until
@@ -63,7 +64,7 @@ def start(layout: Layout, *, port: int) -> Server:
         raise LocalFailure("RabbitMQ is not installed: apt-get install rabbitmq-server")
     folder = layout.home / "rabbitmq"
     node = f"payments-{layout.profile}-{layout.key}@localhost"
-    _prepare(folder)
+    _prepare(layout, folder)
     log = layout.logs / "rabbitmq.log"
     env = _environment(folder, port=port, node=node)
     # Started by hand and in the foreground, so that we know whom to end; the node finds it running and starts none.
@@ -135,13 +136,15 @@ def evaluate(server: Server, expression: str) -> str:
 
 
 def wipe(layout: Layout) -> None:
-    """Remove the node's folder."""
+    """Remove the node's folder and its data."""
     shutil.rmtree(layout.home / "rabbitmq", ignore_errors=True)
+    memory.wipe(layout, "rabbitmq")
 
 
-def _prepare(folder: Path) -> None:
-    """Write the node's configuration and, once, its cookie."""
+def _prepare(layout: Layout, folder: Path) -> None:
+    """Write the node's configuration and, once, its cookie; decide once where its data lies."""
     (folder / "home").mkdir(parents=True, exist_ok=True)
+    memory.link(layout, "rabbitmq", folder / "data").mkdir(exist_ok=True)
     (folder / "rabbitmq.conf").write_text(CONFIG)
     (folder / "enabled_plugins").write_text("[].\n")
     (folder / "rabbitmq-env.conf").write_text("")

@@ -31,6 +31,7 @@ def own_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Serv
             yield database, broker
         finally:
             rabbitmq.stop(broker, keep_data=False)
+            rabbitmq.wipe(layout)
     finally:
         postgres.stop(database, keep_data=False)
         postgres.wipe(layout)
