@@ -111,12 +111,12 @@ OPENINGS_DUE = Gauge(
 )
 BALANCE_COMPARISONS = Counter(
     "gateway_balance_comparisons_total",
-    "Comparisons of an account's balance at the processor with what is booked of it: agrees, differs, busy, unreadable (both tried again).",
+    "Comparisons of an account's balance at the processor with what is booked of it: agrees, differs, busy (something moved at that very instant) and unreadable, which are tried again.",
     ["outcome"],
 )
 BALANCES_OFF = Gauge(
     "gateway_balances_off",
-    "Balances, by account and currency, that differ from what is booked for longer than what moves takes to be read: total (an hour), available (eight hours); alert above zero.",
+    "Balances, by account and currency, that differ from what is booked at two comparisons in a row: total, and what of it is available; alert above zero.",
     ["part"],
 )
 STATEMENT_PAGES = Counter(

@@ -97,6 +97,8 @@ def movements_table(metadata: sa.MetaData) -> sa.Table:
             postgresql_where=sa.text("payment_ref <> '' AND payment_intent_id IS NOT NULL"),
         ),
         sa.Index("ix_processor_movements_payout", "account_id", "is_live", "payout_ref", "id"),
+        # What may have come after a balance was read, with which the movements are compared.
+        sa.Index("ix_processor_movements_changed", "account_id", "is_live", "updated_at"),
         # What reconciliation compares: what moved for a tenant in a window.
         sa.Index("ix_processor_movements_window", "tenant_id", "created_at"),
         # The same, for a range of payments, and for what belongs to none.
@@ -155,9 +157,43 @@ def balances_table(metadata: sa.MetaData) -> sa.Table:
             "available_off_minor", sa.BigInteger, nullable=False, comment="The same of what can be paid out alone."
         ),
         sa.Column("available_off_since", sa.DateTime(timezone=True), comment="Since when, without a break."),
-        sa.Column("compared_at", sa.DateTime(timezone=True), nullable=False, comment="When they were last compared."),
+        sa.Column(
+            "compared_at",
+            sa.DateTime(timezone=True),
+            nullable=False,
+            comment="When the balance was read by which that was last certain of the total.",
+        ),
+        sa.Column(
+            "available_compared_at",
+            sa.DateTime(timezone=True),
+            nullable=False,
+            server_default=sa.text("now()"),
+            comment="The same of what can be paid out.",
+        ),
         sa.PrimaryKeyConstraint("account_id", "is_live", "currency", name="pk_processor_balances"),
         comment="How far the balance of an account at the processor is from what is booked of it.",
+    )
+
+
+def sums_table(metadata: sa.MetaData) -> sa.Table:
+    """Describe what is booked of accounts at processors."""
+    return sa.Table(
+        "processor_sums",
+        metadata,
+        sa.Column("account_id", sa.Text, nullable=False, comment="The account at the processor: acct_..."),
+        sa.Column("is_live", sa.Boolean, nullable=False, comment="Live or test mode, which share nothing."),
+        sa.Column("currency", sa.Text, nullable=False, comment="ISO 4217 code, upper case."),
+        sa.Column(
+            "total_minor",
+            sa.BigInteger,
+            nullable=False,
+            comment="What the opening balance and all booked movements come to, in minor units.",
+        ),
+        sa.Column("available_minor", sa.BigInteger, nullable=False, comment="What of that can be paid out."),
+        sa.PrimaryKeyConstraint("account_id", "is_live", "currency", name="pk_processor_sums"),
+        # Rows of accounts that are in use are written all the time.
+        postgresql_with={"fillfactor": "50"},
+        comment="What is booked of each account and currency, written in the transaction that records what moved.",
     )
 
 

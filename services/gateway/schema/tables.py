@@ -21,6 +21,7 @@ from services.gateway.schema.statement import (
     openings_table,
     payouts_table,
     readings_table,
+    sums_table,
 )
 
 METADATA = sa.MetaData()
@@ -371,6 +372,7 @@ PROCESSOR_MOVEMENTS = movements_table(METADATA)
 PROCESSOR_PAYOUTS = payouts_table(METADATA)
 PROCESSOR_OPENINGS = openings_table(METADATA)
 PROCESSOR_BALANCES = balances_table(METADATA)
+PROCESSOR_SUMS = sums_table(METADATA)
 PROCESSOR_READINGS = readings_table(METADATA)
 RECONCILIATION_RUNS = runs_table(METADATA)
 DISCREPANCIES = discrepancies_table(METADATA)

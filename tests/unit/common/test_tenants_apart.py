@@ -64,6 +64,7 @@ KEYS_WITHOUT_TENANT = {
     "gateway.processor_movements(account_id, is_live, id)": "a fact of an account of Stripe, whoever owns it",
     "gateway.processor_openings(account_id, is_live, currency)": "a fact of an account of Stripe, whoever owns it",
     "gateway.processor_balances(account_id, is_live, currency)": "a fact of an account of Stripe, whoever owns it",
+    "gateway.processor_sums(account_id, is_live, currency)": "a fact of an account of Stripe, whoever owns it",
     "gateway.processor_payouts(account_id, is_live, id)": "a fact of an account of Stripe, whoever owns it",
     "gateway.processor_readings(account_id, is_live, list)": "how far an account of Stripe was read",
     "gateway.sandbox_payments(ref)": "a hash of the idempotency key: the id of an attempt, which has the tenant in it",

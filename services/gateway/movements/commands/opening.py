@@ -15,7 +15,8 @@ from services.gateway import metrics
 from services.gateway.errors import ProcessorUnavailable
 from services.gateway.movements import schemas
 from services.gateway.movements.commands.recording import StatementRecording
-from services.gateway.movements.domain import DEEP_MAX, Standing, StatementAccount, openings
+from services.gateway.movements.domain import DEEP_MAX, Booked, Standing, StatementAccount, openings
+from services.gateway.movements.sql import balances
 from services.gateway.movements.sql import openings as sql
 from services.gateway.processors.port.reading import Held, StatementMovement, StatementReader
 
@@ -102,6 +103,18 @@ class AccountOpening:
                     for publication in schemas.opened(
                         opening, tenant_id=account.tenant_id, account_id=account.account_id, at=now
                     )
+                ],
+            )
+            await balances.add_up(
+                tx,
+                account,
+                [
+                    Booked(
+                        currency=opening.currency,
+                        total_minor=opening.pending_minor + opening.available_minor,
+                        available_minor=opening.available_minor,
+                    )
+                    for opening in opened
                 ],
             )
         for opening in opened:

@@ -152,10 +152,10 @@ class StatementReading:
                         renew=partial(self._renew, reading),
                         named=partial(self._named, reader, reading, account),
                     )
-                elif not moved.next_cursor:
+                elif not moved.next_cursor and reading.began_at is not None:
                     await self._renew(reading)
                     try:
-                        await self._comparing.attempt(reader, account)
+                        await self._comparing.attempt(reader, account, began_at=reading.began_at)
                     except Transient:
                         # The page was read: it must not be due again since the comparison took too long.
                         metrics.BALANCE_COMPARISONS.labels("unreadable").inc()

@@ -24,8 +24,8 @@ from services.gateway.movements.domain import (
     movement_id,
     payout_id,
 )
+from services.gateway.movements.sql import balances, statement
 from services.gateway.movements.sql import payouts as payouts_sql
-from services.gateway.movements.sql import statement
 from services.gateway.movements.sql.payouts import PayoutRow
 from services.gateway.processors.port.reading import StatementMovement, StatementPayout
 
@@ -60,7 +60,7 @@ class StatementRecording:
         async with self._database.transaction() as tx:
             known = await _known(tx, account, moved)
             movements = [_recorded(account, each, known) for each in moved]
-            new, completed = await statement.add(tx, account, movements, at=now)
+            new, completed, sums = await statement.add(tx, account, movements, at=now)
             published: list[Publication | None] = []
             for each in movements:
                 if each.moved.ref in new and each.moved.created_at >= account.booked_from:
@@ -79,6 +79,7 @@ class StatementRecording:
             ]
             await publish(tx, [each for each in published if each is not None])
             await self._check_payments(tx, [each for each in movements if each.moved.ref in new])
+            await balances.add_up(tx, account, sums)
         for each in movements:
             if each.moved.ref in new:
                 metrics.MOVEMENTS.labels(each.moved.kind.value).inc()

@@ -1,11 +1,15 @@
 """What is always true: of a `statement` and its payouts, and of `balances` that are compared."""
 
 from services.gateway.movements.domain.balances import (
-    AVAILABLE_SETTLES,
+    AVAILABLE_OPEN_MAX,
     COMPARED_EVERY,
-    TOTAL_SETTLES,
+    LATELY_MAX,
+    LISTED_LATE,
+    OTHER_CLOCKS,
+    Balance,
     Booked,
     Compared,
+    Lately,
     compared,
 )
 from services.gateway.movements.domain.statement import (
@@ -35,20 +39,24 @@ from services.gateway.movements.domain.statement import (
 )
 
 __all__ = [
-    "AVAILABLE_SETTLES",
+    "AVAILABLE_OPEN_MAX",
     "BEFORE_KNOWN",
     "COMPARED_EVERY",
     "DEEP",
     "DEEP_EVERY",
     "DEEP_MAX",
     "FAR_BACK",
+    "LATELY_MAX",
+    "LISTED_LATE",
+    "OTHER_CLOCKS",
     "OVERLAP",
-    "TOTAL_SETTLES",
+    "Balance",
     "Bank",
     "BankChange",
     "Booked",
     "Compared",
     "Known",
+    "Lately",
     "ListKind",
     "Opening",
     "PaymentOf",

@@ -1,6 +1,7 @@
 """The SQL of movements: each written once, completed when it can be paid out, and never changed otherwise."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -10,7 +11,7 @@ import msgspec
 
 from libs.common.db import Connection, Database
 from libs.common.db.statements import Statement, reader_of
-from services.gateway.movements.domain import Known, PaymentOf, RecordedMovement, StatementAccount
+from services.gateway.movements.domain import Booked, Known, PaymentOf, RecordedMovement, StatementAccount
 
 # Whichever configuration an event came by, the books are those of the account's owner. Where the account is awaited and
 # has no configuration of its owner, the one that the event came by stands in.
@@ -58,7 +59,7 @@ SELECT :account.account_id, :account.is_live, m.*, :at, :at
        :rows[].currency::text[], :rows[].exchange_rate::text[], :rows[].source_amount_minor::int8[],
        :rows[].source_currency::text[], :rows[].created_at::timestamptz[], :rows[].available_at::timestamptz[],
        :rows[].status::text[], :rows[].raw::text[]) AS m
-ON CONFLICT DO NOTHING RETURNING id
+ON CONFLICT DO NOTHING RETURNING id, currency, net_minor, is_booked, status
 """)
 
 # Pending becomes available, and never the other way round. Locked in the order of the key, so that an event and a page with the
@@ -195,13 +196,24 @@ async def known_ids(database: Database, account: StatementAccount, ids: Sequence
 
 async def add(
     tx: Connection, account: StatementAccount, movements: Sequence[RecordedMovement], *, at: datetime
-) -> tuple[frozenset[str], list[Completed]]:
-    """Write movements; returns which are new, and which were pending and can be paid out now."""
+) -> tuple[frozenset[str], list[Completed], list[Booked]]:
+    """Write movements; returns which are new, which were pending and can be paid out now, and what all that has brought."""
     # In the order of the key: two processes that see the same page never wait for each other in a circle.
     rows = [_row(account, movement) for movement in sorted(movements, key=lambda m: m.moved.ref)]
-    new = frozenset(row["id"] for row in await _ADD.fetch(tx, account=account, rows=rows, at=at))
-    completed = await _COMPLETE.fetch(tx, account=account, rows=rows, at=at)
-    return new, [_completed(row) for row in completed]
+    new = await _ADD.fetch(tx, account=account, rows=rows, at=at)
+    completed = [_completed(row) for row in await _COMPLETE.fetch(tx, account=account, rows=rows, at=at)]
+    total: Counter[str] = Counter()
+    available: Counter[str] = Counter()
+    for row in new:
+        total[row["currency"]] += row["net_minor"] if row["is_booked"] else 0
+        available[row["currency"]] += row["net_minor"] if row["is_booked"] and row["status"] == "available" else 0
+    for each in completed:
+        available[each.currency] += each.net_minor if each.is_booked else 0
+    sums = [
+        Booked(currency=currency, total_minor=total[currency], available_minor=available[currency])
+        for currency in {*total, *available}
+    ]
+    return frozenset(row["id"] for row in new), completed, sums
 
 
 async def part_of(
