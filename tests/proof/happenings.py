@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -22,6 +23,10 @@ TOGETHER_MAX = 64
 REPEATS_MAX = 60
 """How often a request is repeated that was not answered for good, with its key."""
 FOLLOW_SECONDS = 0.3
+OPEN_MAX = 64
+"""Payments of the merchant that are worked on at a time: as many new ones are made as have ended."""
+STALLED_SECONDS = 300
+"""For how long no payment may end while others wait to be made."""
 _AGAIN = frozenset({409, 429, 500, 502, 503, 504})
 _OPEN_REFUNDS = frozenset({"pending", "requires_action"})
 _CHANGED = """
@@ -32,6 +37,15 @@ _UNDECIDED = """
 SELECT count(*) FROM api.payment_intents
  WHERE tenant_id = $1 AND status IN ('CREATED', 'PROCESSING', 'REQUIRES_ACTION', 'AUTHORIZED')
 """
+_AT_WORK = """
+SELECT (SELECT count(*) FROM api.payment_intents AS p
+         WHERE tenant_id = $1 AND status IN ('CREATED', 'PROCESSING', 'REQUIRES_ACTION', 'AUTHORIZED') AND NOT EXISTS (
+               SELECT FROM gateway.attempts AS a WHERE a.payment_intent_id = p.id AND a.tenant_id = p.tenant_id
+                  AND a.status = 'UNKNOWN' AND a.next_ask_at > now() + interval '30 seconds'))
+     + (SELECT count(*) FROM gateway.attempts
+         WHERE tenant_id = $1 AND operation <> 'authorize' AND status = 'PENDING')
+"""
+"""What is still to be done at once, without what only waits for a look-up."""
 
 
 class Course(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +94,7 @@ class Happenings:
         self.offered = 0
         """Payments that were made so far."""
         self._places = asyncio.Semaphore(TOGETHER_MAX)
+        self._room = 0
         self._course: dict[str, Course] = {}
         self._acted: set[tuple[str, str]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -87,16 +102,29 @@ class Happenings:
         self._foreign: list[Object] = []
 
     async def pay(self, count: int) -> None:
-        """Make and confirm so many payments, each with a course of its own."""
+        """Make and confirm so many payments, each with a course of its own: as many as others have ended, so that none of them
+        waits for its turn for so long that Stripe may have forgotten its key."""
 
         async def worker() -> None:
             while self.offered < count:
+                if self._room <= 0:
+                    await asyncio.sleep(FOLLOW_SECONDS)
+                    continue
+                self._room -= 1
                 self.offered += 1
                 await self._pay(self.chance.choice(COURSES), amount=self.chance.randrange(500, 50_000))
 
         async with asyncio.TaskGroup() as group:
-            for _ in range(TOGETHER_MAX // 2):
-                group.create_task(worker())
+            workers = [group.create_task(worker()) for _ in range(TOGETHER_MAX // 2)]
+            ended_at = time.monotonic()
+            while not all(each.done() for each in workers):
+                at_work = await self.database.fetchval(_AT_WORK, self.tenant_id)
+                self._room = OPEN_MAX - at_work
+                ended_at = time.monotonic() if self._room > 0 else ended_at
+                assert time.monotonic() - ended_at < STALLED_SECONDS, (
+                    f"{at_work} payments are open, and none of them ends"
+                )
+                await asyncio.sleep(FOLLOW_SECONDS)
 
     async def _pay(self, course: Course, *, amount: int) -> None:
         body = {

@@ -49,13 +49,29 @@ BUSY_SECONDS = 12 * 3_600
 ROUNDS = 8
 """Into how many parts the days are divided that pass afterwards."""
 QUIET_SECONDS = 900
-"""How long the services may take to come to rest: what Stripe refused behind an error that its key keeps is looked up late."""
-DECIDING = {
-    "IDEMPOTENCY_KEY_LIFETIME_SECONDS": "120",
-    "UNKNOWN_SCHEDULE_SECONDS": "1,2,4,8,15,30,60,100",
-    "LOOK_UP_SCHEDULE_SECONDS": "300,310,330,360,420,480,600,900",
-}
-"""Minutes instead of a day until an unknown outcome is looked up that a kept error hides."""
+"""How long the services may take to come to rest, beside what waits for a look-up."""
+KEY_SECONDS_MIN, KEY_SECONDS_MAX, KEY_SECONDS_EACH = 120, 600, 0.06
+"""How long the gateway relies on a key, for each payment: the more there are, the longer a bad moment may last."""
+LOOK_UP_SECONDS = 300
+"""How long after that it looks up what an error has hidden that its key keeps: as soon as it may."""
+
+
+def key_seconds(payments: int) -> int:
+    """Return how long the gateway relies on a key: minutes instead of a day, so that what it hides is decided in time."""
+    return int(min(max(KEY_SECONDS_MIN, payments * KEY_SECONDS_EACH), KEY_SECONDS_MAX))
+
+
+def deciding(lifetime: int) -> dict[str, str]:
+    """Return the settings by which an unknown outcome is called about within a key's lifetime, and looked up after it."""
+    ages = [1, 2, 4, 8, 15, 30, *range(60, lifetime - 10, 40)]
+    return {
+        "IDEMPOTENCY_KEY_LIFETIME_SECONDS": str(lifetime),
+        "UNKNOWN_SCHEDULE_SECONDS": ",".join(str(age) for age in ages),
+        "LOOK_UP_SCHEDULE_SECONDS": ",".join(
+            str(LOOK_UP_SECONDS + later) for later in (0, 10, 30, 60, 120, 180, 300, 600)
+        ),
+    }
+
 
 _OPEN = """
 SELECT (SELECT count(*) FROM gateway.attempts WHERE status IN ('PENDING', 'UNKNOWN', 'ACTION_REQUIRED'))
@@ -64,22 +80,33 @@ SELECT (SELECT count(*) FROM gateway.attempts WHERE status IN ('PENDING', 'UNKNO
      + (SELECT count(*) FROM gateway.stripe_accounts WHERE opening_due)
      + (SELECT count(*) FROM api.payment_intents WHERE status IN ('PROCESSING', 'REQUIRES_ACTION', 'AUTHORIZED'))
 """
+_NOT_RECEIVED = """
+SELECT count(*) FROM gateway.attempts WHERE status = 'DECLINED' AND asks > 0 AND reason = 'not_received'
+"""
 
 
 class Proof:
     """The services, the stand-in for Stripe, and the accounts at it."""
 
-    def __init__(self, platform: Platform, fake: FakeStripe, shops: Shops, admin: asyncpg.Pool) -> None:
+    def __init__(
+        self, platform: Platform, fake: FakeStripe, shops: Shops, admin: asyncpg.Pool, *, key_seconds: int
+    ) -> None:
         self.platform = platform
+        self.key_seconds = key_seconds
         self.fake = fake
         self.shops = shops
         self.database = admin
 
-    async def rest(self, *, seconds: float = QUIET_SECONDS) -> None:
-        """Wait until nothing is open on our side, no webhook is pending, and the statement was read to its end."""
-        async with asyncio.timeout(seconds):
-            while await self.database.fetchval(_OPEN) or self.fake.sender.waiting:
-                await asyncio.sleep(0.3)
+    async def rest(self) -> None:
+        """Wait until nothing is open on our side, no webhook is pending, and the statement was read to its end.
+
+        Raises:
+            AssertionError: when that takes longer than a look-up of all that is in doubt, and what then follows.
+        """
+        ends_at = time.monotonic() + self.key_seconds + LOOK_UP_SECONDS + QUIET_SECONDS
+        while (left := await self.database.fetchval(_OPEN)) or self.fake.sender.waiting:
+            assert time.monotonic() < ends_at, f"{left} rows are open, {self.fake.sender.waiting} webhooks wait"
+            await asyncio.sleep(0.3)
 
     async def read_back(self) -> None:
         """Let the statement be read far back, as it is every six hours, and wait for the end of that round."""
@@ -119,7 +146,7 @@ async def prove(
         books = shops.platform.books
         environ = (
             SETTINGS
-            | DECIDING
+            | deciding(key_seconds(payments))
             | {
                 "GATEWAY_PROVIDER": "sandbox",
                 "STRIPE_API_BASE": fake.url,
@@ -139,7 +166,7 @@ async def prove(
             try:
                 await shops.add(platform, endpoints, admin)
                 await shops.begin(platform, admin, seed=seed)
-                proof = Proof(platform, fake, shops, admin)
+                proof = Proof(platform, fake, shops, admin, key_seconds=key_seconds(payments))
                 found = Fault(kind=FaultKind.ERROR_AFTER, path="/v1/payment_intents", times=1)
                 shares = [each for each in FAULTS if errors_hide_refusals or each.kind is not FaultKind.ERROR_AFTER]
                 # However few the payments are, some of their requests meet a fault; the first of all is to create one.
@@ -181,8 +208,12 @@ async def _prove(proof: Proof, *, payments: int, seed: int, kill_every_seconds: 
     await proof.read_back()
     found, ends = await shops.compare()
     assert not found, json.dumps(found, indent=2)[:6000]
+    lost, hidden = await proof.database.fetchval(_NOT_RECEIVED), fake.faults.met.get(FaultKind.ERROR_AFTER, 0)
+    # Else the keys were forgotten while the services waited for their turn, which says nothing about them.
+    assert lost <= hidden, f"{lost} declines were not received, though keys keep only {hidden} errors"
     return {
         "ends": dict(ends),
+        "not_received": lost,
         "standing": {shop.tenant_id: await shop.standing() for shop in shops.every},
         "movements": sum(len(shop.books.balance_transactions) for shop in shops.every),
         "payments": payments,
@@ -213,7 +244,7 @@ async def _busy(proof: Proof, payments: int) -> None:
             for shop in proof.shops.every:
                 await shop.happenings.elsewhere()
         await asyncio.gather(*made)
-        async with asyncio.timeout(QUIET_SECONDS + payments / 10):
+        async with asyncio.timeout(proof.key_seconds + LOOK_UP_SECONDS + QUIET_SECONDS):
             while not any(task.done() for task in following):
                 if all([await each.all_followed() for each in happenings]):
                     break
