@@ -163,7 +163,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         comparing=BalanceComparing(database, clock=clock),
         reader_of=accounts.reader,
         keep_event=keep_event,
-        adopt=Adoption(AdoptingStore(database), keep=keep_shown).adopt,
+        adopt=Adoption(AdoptingStore(database), keep=keep_shown),
         every=timedelta(seconds=stripe.stripe_statement_every_seconds),
         clock=clock,
     )

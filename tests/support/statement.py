@@ -17,6 +17,7 @@ import msgspec
 from deploy.fake_stripe import balance, controls
 from deploy.fake_stripe.webhooks import create_endpoint
 from libs.common.contracts import REGISTRY, gateway_movements
+from libs.common.contracts.gateway_methods import PaymentMethodType
 from libs.common.db import Database
 from libs.common.ids import new_id
 from libs.common.messaging import Received
@@ -33,7 +34,7 @@ from services.gateway.movements import (
 from services.gateway.movements.commands.reading import ReaderOf
 from services.gateway.notices import AdoptingStore, Adoption, EventStore, Notices, NoticeStore, Opening, StripeInbox
 from services.gateway.operations import Attempt, AttemptStatus, AttemptStore, attempt_id
-from services.gateway.processors.port import Approved, Operation
+from services.gateway.processors.port import Approved, Operation, RequiresAction
 from services.gateway.processors.stripe import StripeReader
 from services.ledger.posting_rules import PaymentCommands, PaymentConsumers
 from tests.support.stripe import Place, a_place, authorize, capture, refund
@@ -98,7 +99,7 @@ class Merchant:
             comparing=BalanceComparing(self.charging, clock=self.clock),
             reader_of=reader_of or self._reader_of,
             keep_event=self._keep,
-            adopt=Adoption(AdoptingStore(self.charging), keep=self._keep_shown).adopt,
+            adopt=Adoption(AdoptingStore(self.charging), keep=self._keep_shown),
             every=timedelta(minutes=1),
             clock=self.clock,
         )
@@ -130,6 +131,17 @@ class Merchant:
             assert isinstance(answer, Approved), answer
         return intent, answer.gateway_ref
 
+    async def show(self, amount: int) -> tuple[UUID, str]:
+        """Let a customer see the code of a Pix. Returns our id and Stripe's."""
+        intent = new_id()
+        await self._attempt(intent, Operation.AUTHORIZE, amount, "BRL", payment_method_type="pix")
+        named = {"tenant_id": self.tenant_id, "payment_intent_id": intent, "currency": "BRL"}
+        answer = await self.processor.authorize(
+            authorize(**named, amount_minor=amount, payment_method_type=PaymentMethodType.PIX)
+        )
+        assert isinstance(answer, RequiresAction), answer
+        return intent, answer.gateway_ref
+
     async def give_back(self, intent: UUID, reference: str, amount: int, *, currency: str = "BRL") -> str:
         """Refund a part of a payment; returns Stripe's reference of the refund."""
         refund_id = new_id()
@@ -159,6 +171,7 @@ class Merchant:
             created_at=now,
             correlation_id="corr",
             traceparent="",
+            payment_method_type=named.get("payment_method_type", "card"),
         )
         await self.attempts.open(attempt)
 

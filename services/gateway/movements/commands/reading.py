@@ -45,12 +45,16 @@ type KeepEvent = Callable[[StatementAccount, str], Awaitable[None]]
 
 
 class Adopting(Protocol):
-    """Lets refunds or disputes take effect as if their events had come, where our records have them otherwise."""
+    """Lets captures, refunds and disputes take effect as if their events had come, where our records have them otherwise."""
 
     async def __call__(
         self, account: StatementAccount, found: Sequence[dict[str, Any]], *, is_dispute: bool, at: datetime
     ) -> int:
-        """Compare what was read; `at`: when it was requested. Returns how many could not be understood."""
+        """Compare refunds or disputes; `at`: when they were requested. Returns how many could not be understood."""
+        ...
+
+    async def captures(self, account: StatementAccount, moved: Sequence[StatementMovement], *, at: datetime) -> None:
+        """Compare the charges among some movements."""
         ...
 
 
@@ -140,9 +144,12 @@ class StatementReading:
         place: dict[str, Any] = {"since": reading.since, "cursor": reading.cursor}
         match reading.list:
             case ListKind.MOVEMENTS:
+                at = self._clock.now()
                 moved = await reader.movements(**place)
                 metrics.STATEMENT_UNREADABLE.labels(reading.list).inc(len(moved.unreadable))
-                await self._recording.movements(account, await self._named(reader, reading, account, moved.items))
+                named = await self._named(reader, reading, account, moved.items)
+                await self._recording.movements(account, named)
+                await self._adopt.captures(account, named, at=at)
                 is_whole = reading.understood(is_whole=not moved.unreadable).is_whole
                 # What could not be understood is in the balance: once it can be, it would be booked a second time.
                 if account.opening_due and is_whole and not moved.next_cursor:

@@ -76,6 +76,7 @@ SELECT currency, 'sum' AS part, NULL::timestamptz AS at, 0::int8 AS net_minor, t
   WHERE account_id = :account.account_id AND is_live = :account.is_live
     AND updated_at >= :balance.asked_at::timestamptz - :other_clocks::interval
     AND greatest(created_at, available_at) >= :balance.asked_at::timestamptz - :turned_late::interval
+    AND (available_at > created_at OR created_at >= :balance.asked_at::timestamptz - :listed_late::interval)
     AND status = 'available' AND (is_booked OR is_opened) LIMIT {most})
  UNION ALL
 (SELECT currency, 'due', available_at, net_minor, 0, 0 FROM processor_movements

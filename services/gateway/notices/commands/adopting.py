@@ -1,4 +1,4 @@
-"""Refunds and disputes that a processor's list shows otherwise than our records take effect as if their events had come.
+"""Captures, refunds and disputes that a processor shows otherwise than our records take effect as if their events had come.
 
 What our records have already makes no event, so that a round over thousands is silent. The id of an event says what was shown and
 what we had: the same again is the same event, however often the list is read.
@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from libs.common.contracts.gateway_movements import MovementKind
 from libs.common.ids import parse_id
 from libs.common.money import UnsupportedCurrency
 from libs.common.observability.logging import get_logger
@@ -20,6 +21,7 @@ from services.gateway.movements import StatementAccount
 from services.gateway.notices.sql.adopting import AdoptingStore, KnownDispute, KnownRefund
 from services.gateway.operations import AttemptStatus
 from services.gateway.processors.port import DisputeState
+from services.gateway.processors.port.reading import StatementMovement
 from services.gateway.processors.stripe import API_VERSION, UnsupportedAmount, events
 
 log = get_logger("gateway.adopting")
@@ -51,19 +53,55 @@ class _Shown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Adoption:
-    """Compares lists of refunds and disputes with our records."""
+    """Compares what a processor shows with our records."""
 
     def __init__(self, store: AdoptingStore, *, keep: KeepEvent) -> None:
         self._store = store
         self._keep = keep
 
-    async def adopt(
+    async def __call__(
         self, account: StatementAccount, found: Sequence[dict[str, Any]], *, is_dispute: bool, at: datetime
     ) -> int:
-        """Keep an event of each that our records have otherwise; returns how many could not be understood."""
+        """Keep an event of each refund, or dispute, that our records have otherwise; returns how many could not be understood."""
         youngest = (at - _YOUNG).timestamp()
         old = [each for each in found if not each.get("created", 0) > youngest]
         otherwise, unreadable = await (self._disputes if is_dispute else self._refunds)(account, old)
+        await self._keep_new(account, otherwise, at=at, list_name="disputes" if is_dispute else "refunds")
+        return unreadable
+
+    async def captures(self, account: StatementAccount, moved: Sequence[StatementMovement], *, at: datetime) -> None:
+        """Keep an event of each payment whose charge the statement has, and of which nobody has reported that it was captured.
+
+        It was paid late, or captured by hand, or our own call has lost its answer; its event was lost, or there is no endpoint.
+        """
+        old = {
+            each.payment_intent_id: each
+            for each in moved
+            if each.kind is MovementKind.CHARGE
+            and each.payment_intent_id is not None
+            and account.booked_from <= each.created_at <= at - _YOUNG
+        }
+        if not old:
+            return
+        rows = await self._store.uncaptured(account.account_id, is_live=account.is_live, intents=[*old])
+        otherwise = [
+            _Shown(
+                tenant_id=row.tenant_id,
+                processor=row.processor,
+                kind="charge.captured",
+                found=charge,
+                we_had=f"{row.status}:{row.capture_status}",
+            )
+            for row in rows
+            if isinstance(charge := msgspec.json.decode(old[row.payment_intent_id].raw).get("source"), dict)
+        ]
+        await self._keep_new(account, otherwise, at=at, list_name="charges")
+
+    async def _keep_new(
+        self, account: StatementAccount, otherwise: Sequence[_Shown], *, at: datetime, list_name: str
+    ) -> None:
+        if not otherwise:
+            return
         kept = await self._store.kept(
             [each.event_id for each in otherwise], processors=[each.processor for each in otherwise]
         )
@@ -81,9 +119,8 @@ class Adoption:
             # The account's owner receives what is of no configuration in particular.
             tenant_id = each.tenant_id if config_of(each.processor) else account.tenant_id
             await self._keep(msgspec.json.encode(event).decode(), tenant_id, each.processor)
-            metrics.STATEMENT_ADOPTED.labels("disputes" if is_dispute else "refunds").inc()
+            metrics.STATEMENT_ADOPTED.labels(list_name).inc()
             log.warning("statement.event_was_lost", event_id=each.event_id, type=each.kind, tenant_id=tenant_id)
-        return unreadable
 
     async def _refunds(self, account: StatementAccount, found: Sequence[dict[str, Any]]) -> tuple[list[_Shown], int]:
         """One that somebody has made by hand is adopted with its movement."""

@@ -1,4 +1,4 @@
-"""The SQL of what lists of refunds and disputes are compared with: our own records of them."""
+"""The SQL of what charges, refunds and disputes are compared with: our own records of them."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -29,6 +29,15 @@ SELECT a.tenant_id, a.processor, a.gateway_ref AS payment_ref, coalesce(d.gatewa
    AND a.operation = 'authorize' AND a.processor <> 'sandbox'
 """)
 
+# By `ix_attempts_payment_intent`; of the same configurations alone. Most payments of a page are captured.
+_UNCAPTURED = Statement("""
+SELECT a.tenant_id, a.processor, a.payment_intent_id, a.status, coalesce(c.status, '') AS capture_status FROM attempts AS a
+  JOIN processor_accounts AS t ON t.processor = a.processor AND (t.tenant_id = a.tenant_id OR t.processor = 'stripe')
+  LEFT JOIN attempts AS c ON c.payment_intent_id = a.payment_intent_id AND c.tenant_id = a.tenant_id AND c.operation = 'capture'
+ WHERE t.account_id = :account_id AND t.is_live = :is_live AND a.operation = 'authorize'
+   AND a.payment_intent_id = ANY (:intents::uuid[]) AND c.status IS DISTINCT FROM 'APPROVED'
+""")
+
 # By the primary key.
 _KEPT = Statement("""
 SELECT id FROM stripe_events WHERE id = ANY (:ids::text[]) AND processor = ANY (:processors::text[])
@@ -56,7 +65,18 @@ class KnownDispute(msgspec.Struct, frozen=True, kw_only=True):
     amount_minor: int | None
 
 
-_refund, _dispute = reader_of(KnownRefund), reader_of(KnownDispute)
+class Uncaptured(msgspec.Struct, frozen=True, kw_only=True):
+    """A payment of ours of which nobody has reported that it was captured."""
+
+    tenant_id: str
+    processor: str
+    payment_intent_id: UUID
+    status: AttemptStatus
+    capture_status: str
+    """Empty: none was requested."""
+
+
+_refund, _dispute, _uncaptured = reader_of(KnownRefund), reader_of(KnownDispute), reader_of(Uncaptured)
 
 
 class AdoptingStore:
@@ -78,6 +98,11 @@ class AdoptingStore:
         """Read payments of an account with their disputes, by the processor's references of the payments."""
         rows = await _DISPUTES.fetch(self._database, account_id=account_id, is_live=is_live, payments=[*payments])
         return [_dispute(row) for row in rows]
+
+    async def uncaptured(self, account_id: str, *, is_live: bool, intents: Sequence[UUID]) -> list[Uncaptured]:
+        """Read which payments of an account are not captured, of some."""
+        rows = await _UNCAPTURED.fetch(self._database, account_id=account_id, is_live=is_live, intents=[*intents])
+        return [_uncaptured(row) for row in rows]
 
     async def kept(self, ids: Sequence[str], *, processors: Sequence[str]) -> frozenset[str]:
         """Return which events were kept before."""

@@ -1,0 +1,68 @@
+"""Money that nobody has reported, since its events were lost or there is no endpoint, is found in the statement."""
+
+import random
+
+import pytest
+
+from services.gateway import metrics
+from tests.integration.statement.test_adopting import lose
+from tests.support.statement import Merchant, processor_accounts
+
+
+async def found(merchant: Merchant) -> list[str]:
+    """Read some rounds; returns which outcomes that brought, once the books are Stripe's."""
+    outcomes: list[str] = []
+    for minutes in (1, 10, 10):
+        merchant.advance(minutes=minutes)
+        await merchant.read()
+        published = await merchant.published()
+        await merchant.handle(published, random.Random(3))
+        outcomes += [e.body.contract.name for e in published if e.body.contract.name.startswith("payment.")]
+    standing = await merchant.standing()
+    assert processor_accounts(standing) == merchant.at_stripe()
+    # What was captured is booked, so that what the statement has of it clears.
+    assert {"CASH BRL", "SUSPENSE BRL"} & standing.keys() == set()
+    return outcomes
+
+
+@pytest.mark.parametrize("is_expiry_known", [True, False], ids=["expired", "its expiry was lost too"])
+async def test_pix_that_was_paid_late_is_adopted_without_its_event(merchant: Merchant, is_expiry_known: bool) -> None:
+    _, reference = await merchant.show(15_050)
+    merchant.advance(hours=25)
+    if is_expiry_known:
+        await merchant.deliver()
+        assert [e.body.contract.name for e in await merchant.published()][-1].endswith("expired")
+    lose(merchant)
+    merchant.control(f"payment_intents/{reference}/pay")
+    lose(merchant)
+    counted = metrics.STATEMENT_ADOPTED.labels("charges")._value
+    before = counted.get()
+    assert await found(merchant) == ["payment.authorized", "payment.captured"]
+    assert (await merchant.standing())["REVENUE BRL"] == -15_050
+    assert counted.get() == before + 1
+
+
+async def test_unreported_capture_is_adopted_once_though_its_event_is_late(
+    merchant: Merchant,
+) -> None:
+    await merchant.pay(15_050, captured=9_000)
+    events = list(merchant.books.events.values())
+    lose(merchant)
+    assert await found(merchant) == ["payment.authorized", "payment.captured"]
+    merchant._delivered -= len(events)
+    await merchant.deliver()
+    assert await found(merchant) == []
+    assert (await merchant.standing())["REVENUE BRL"] == -9_000
+
+
+async def test_voided_pix_that_was_paid_is_for_a_person_once(merchant: Merchant) -> None:
+    """What was refused by us and paid all the same is the same as where its event comes: it is kept, and counted."""
+    _, reference = await merchant.show(15_050)
+    await merchant.charging.write("UPDATE attempts SET status = 'DECLINED', reason = 'canceled' RETURNING 1")
+    merchant.control(f"payment_intents/{reference}/pay")
+    lose(merchant)
+    for _ in range(3):
+        merchant.advance(minutes=10)
+        await merchant.read()
+    events = await merchant.charging.fetch("SELECT status FROM stripe_events")
+    assert [row["status"] for row in events] == ["CONTRADICTED"]
