@@ -1,10 +1,11 @@
 """What the gateway itself costs: its overhead over the processor's own time, and its rate with a slow processor.
 
-    python -m tests.bench.gateway
+    python -m tests.bench.gateway --runs 5
 
 One gateway process charges through the fake Stripe, which runs in a process of its own and takes exactly so long for each
 call. *Overhead* is what the gateway's own metric says, from a command's arrival to its committed outcome, less the time of the call:
-two commits and everything in between. *There and back* is from the command's publication to the outcome's arrival, less the
+two commits and everything in between, without what the warm-up took. It is measured `--runs` times, each on a new gateway, and
+the medians are given beside the load of the machine before each run. *There and back* is from the command's publication to the outcome's arrival, less the
 processor's time: the broker twice, the outbox's relay and the call's cost over HTTP are in it too. The figures go to `.local/bench/gateway.json`.
 """
 
@@ -18,7 +19,9 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any
 from uuid import uuid4
 
@@ -109,16 +112,22 @@ async def _offer(driver: Driver, *, per_second: float, payments: int) -> float:
     return time.perf_counter() - began
 
 
-async def _quantiles_ms(gateway: GatewayProcess, name: str, *, operation: str) -> dict[str, float]:
-    """Read a histogram of the gateway: between which bounds its quantiles lie, the upper one, in milliseconds."""
+async def _buckets(gateway: GatewayProcess, name: str, *, operation: str) -> list[tuple[float, float]]:
+    """Read a histogram of the gateway: each upper bound, in seconds, and how many were up to it so far."""
     async with aiohttp.ClientSession() as http, http.get(f"{gateway.base}/metrics") as answer:
         page = await answer.text()
     start = f'{name}_bucket{{le="'
-    counts = [
+    return [
         (float(line.removeprefix(start).partition('"')[0]), float(line.rpartition(" ")[2]))
         for line in page.splitlines()
         if line.startswith(start) and f'operation="{operation}"' in line
     ]
+
+
+def _quantiles_ms(before: list[tuple[float, float]], after: list[tuple[float, float]]) -> dict[str, float]:
+    """Return the upper bounds of the buckets in which the quantiles of what was counted in between lie, in milliseconds."""
+    earlier = dict(before)
+    counts = [(bound, count - earlier[bound]) for bound, count in after]
     total = counts[-1][1]
     return {
         f"p{percent}": next(bound for bound, count in counts if count >= total * percent / 100) * 1000
@@ -133,18 +142,22 @@ def _cpu_seconds(pid: int) -> float:
 
 async def overhead(*, per_second: float, payments: int, latency_seconds: float) -> dict[str, Any]:
     """Measure what the gateway adds to an authorization."""
+    load = os.getloadavg()[0]
+    histogram = partial(_buckets, name="gateway_overhead_seconds", operation="authorize")
     async with one_gateway(latency_seconds=latency_seconds, captures=False) as (driver, gateway):
         await _offer(driver, per_second=per_second, payments=WARM_UP)
+        before = await histogram(gateway)
         warm, cpu = set(driver.ended), _cpu_seconds(gateway.pid)
         await _offer(driver, per_second=per_second, payments=payments)
         cpu = _cpu_seconds(gateway.pid) - cpu
-        inside = await _quantiles_ms(gateway, "gateway_overhead_seconds", operation="authorize")
+        inside = _quantiles_ms(before, await histogram(gateway))
         added = [
             driver.received_at["payment.authorized", intent] - at - latency_seconds
             for (_, intent), at in driver.sent_at.items()
             if intent not in warm
         ]
     return {
+        "load_before": round(load, 1),
         "offered_per_second": per_second,
         "payments": payments,
         "processor_ms": latency_seconds * 1000,
@@ -177,11 +190,18 @@ async def rate(*, per_second: float, payments: int, latency_seconds: float) -> d
     }
 
 
-async def measure(*, seconds: float) -> dict[str, Any]:
-    """Run both measurements."""
+async def measure(*, seconds: float, runs: int) -> dict[str, Any]:
+    """Run both measurements, the overhead several times."""
+    every = [
+        await overhead(per_second=100, payments=int(100 * seconds), latency_seconds=0.05) for _ in range(max(1, runs))
+    ]
     return {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "overhead": await overhead(per_second=100, payments=int(100 * seconds), latency_seconds=0.05),
+        "overhead_medians": {
+            name: {quantile: median(each[name][quantile] for each in every) for quantile in every[0][name]}
+            for name in ("overhead_ms_at_most", "there_and_back_ms")
+        },
+        "overhead": every,
         "rate": await rate(per_second=200, payments=int(200 * seconds), latency_seconds=0.3),
     }
 
@@ -190,8 +210,9 @@ def main() -> None:
     """Measure once, print, and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--runs", type=int, default=3, help="how often the overhead is measured")
     arguments = parser.parse_args(sys.argv[1:])
-    result = uvloop.run(measure(seconds=arguments.seconds))
+    result = uvloop.run(measure(seconds=arguments.seconds, runs=arguments.runs))
     print(json.dumps(result, indent=2))
     OUTPUT.parent.mkdir(parents=True, exist_ok=True)
     OUTPUT.write_text(json.dumps(result, indent=2) + "\n")
