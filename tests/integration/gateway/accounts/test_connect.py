@@ -8,6 +8,7 @@ from deploy.fake_stripe import running_fake_stripe
 from deploy.fake_stripe.webhooks import create_endpoint
 from libs.common.clock import ManualClock
 from libs.common.contracts.gateway import AuthorizePayment, CapturePayment, RefundPayment
+from libs.common.contracts.gateway_customers import DetachSavedMethod, StartSetup
 from libs.common.contracts.gateway_requests import (
     AddGatewayConfig,
     DeleteGatewayConfig,
@@ -16,17 +17,21 @@ from libs.common.contracts.gateway_requests import (
 )
 from libs.common.errors import Invalid
 from libs.common.ids import new_id
-from services.gateway.accounts import Configs, ConfigStore, KeyRing
+from services.gateway.accounts import Configs, ConfigStore, KeyRing, StripeAccounts, account_guards
 from services.gateway.accounts.connect import ConnectedAccounts
 from services.gateway.accounts.sql.configs import _CONNECTED as CONNECTED
 from services.gateway.accounts.stripe_accounts import PLATFORM_TENANT
+from services.gateway.customers import CustomerStore, Saving
+from services.gateway.processors.port import Approved
 from services.gateway.processors.stripe import StripeAccount, StripeConnections
-from services.gateway.settings import LOCAL_ENCRYPTION_KEY, Settings
+from services.gateway.settings import LOCAL_ENCRYPTION_KEY, ProcessorSettings, Settings, StripeSettings
 from tests.integration.gateway.accounts.conftest import Accounts
 from tests.integration.gateway.conftest import serving
+from tests.integration.gateway.customers.test_saving import Always
 from tests.integration.gateway.test_service import Api, until
 from tests.support.brokers import administrator
 from tests.support.databases import TestDatabase
+from tests.support.stripe import authorize
 
 
 async def test_two_tenants_of_one_platform_are_charged_apart(
@@ -207,3 +212,55 @@ async def test_whose_an_account_is_has_an_index(accounts: Accounts) -> None:
         await tx.execute("SET LOCAL enable_seqscan = off")
         plan = await tx.fetchval(f"EXPLAIN (FORMAT JSON) {CONNECTED.text}", "acct_1")
     assert "ix_gateway_configs_connected" in plan
+
+
+async def test_card_is_saved_and_charged_through_a_connected_account(
+    gateway_database: TestDatabase, clock: ManualClock, tenant_id: str
+) -> None:
+    key = f"sk_test_{new_id().hex}"
+    platform, customer = StripeAccount(name="stripe", secret_key=key), new_id()
+    async with running_fake_stripe() as fake, gateway_database.open("gateway") as database:
+        connections, store = StripeConnections(api_base=fake.url), ConfigStore(database)
+        keyring, kept = KeyRing(LOCAL_ENCRYPTION_KEY), CustomerStore(database)
+        own = fake.connect(f"sk_test_{new_id().hex}", to=key)
+        accounts = StripeAccounts(
+            connections=connections,
+            platform=platform,
+            platform_webhook_secrets=(),
+            store=store,
+            keyring=keyring,
+            cache_seconds=60,
+            guards=account_guards(ProcessorSettings(), StripeSettings(stripe_calls_per_second_test=10_000), clock),
+        )
+        async with connections.open():
+            connected = ConnectedAccounts(connections=connections, platform=platform, webhook_secrets=(), store=store)
+            configs = Configs(store=store, keyring=keyring, clock=clock, mode_of=connected.mode_of)
+            added = await configs.add(
+                AddGatewayConfig(
+                    tenant_id=tenant_id, config_id=new_id(), processor="stripe", connected_account=own.account_id
+                )
+            )
+            name = f"stripe:{added.id}"
+            saving = Saving(kept, accounts=Always(name), vault_of=accounts.vault, clock=clock)
+            setup = await saving.start(
+                StartSetup(
+                    tenant_id=tenant_id, customer_id=customer, setup_id=new_id(), payment_method="pm_card_mastercard"
+                )
+            )
+            assert setup.payment_method_id is not None
+            found = await kept.chargeable(tenant_id, customer, setup.payment_method_id)
+            assert found is not None
+            assert found.processor == name
+            charged = await (await accounts.adapter(name)).authorize(
+                authorize(payment_method=found.method_ref, processor_customer=found.customer_ref, off_session=True)
+            )
+            assert isinstance(charged, Approved), charged
+            await saving.detach(
+                DetachSavedMethod(tenant_id=tenant_id, customer_id=customer, payment_method_id=setup.payment_method_id)
+            )
+        # Each is of the connected account, and none of the platform's, where a customer of one tenant would be another's.
+        for books, count in ((own, 1), (fake.account(key), 0)):
+            assert [len(books.customers), len(books.setup_intents), len(books.payment_intents)] == [count] * 3
+        (charge,) = own.charges.values()
+        assert charge["customer"] == found.customer_ref
+        assert own.payment_methods[found.method_ref]["customer"] is None
