@@ -131,7 +131,7 @@ STATEMENT_UNREADABLE = Counter(
 )
 STATEMENT_ADOPTED = Counter(
     "gateway_statement_adopted_total",
-    "Refunds and disputes that the processor's list showed otherwise than our records: their events were lost, or are late; alert where it goes on.",
+    "Charges, refunds and disputes that the processor showed otherwise than our records: their events were lost, or are late; alert where it goes on.",
     ["list"],
 )
 STATEMENT_LAG = Gauge(
