@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from libs.common.clock import ManualClock
-from libs.common.contracts.gateway import AuthorizePayment, CapturePayment, PaymentCommand, PaymentMessage, VoidPayment
+from libs.common.contracts.gateway import AuthorizePayment, CapturePayment, VoidPayment
+from libs.common.contracts.gateway_base import PaymentCommand, PaymentMessage
 from libs.common.db import Database
 from libs.common.ids import new_id
 from libs.common.messaging import Received

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from libs.common.clock import ManualClock
-from libs.common.contracts.gateway import AuthorizePayment, CapturePayment, PaymentMessage, RefundPayment, VoidPayment
+from libs.common.contracts.gateway import AuthorizePayment, CapturePayment, RefundPayment, VoidPayment
+from libs.common.contracts.gateway_base import PaymentMessage
 from libs.common.db import Database
 from libs.common.ids import new_id
 from libs.common.messaging import Received

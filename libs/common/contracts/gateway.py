@@ -10,14 +10,10 @@ from uuid import UUID
 
 from libs.common.contracts.base import Message, command, event
 from libs.common.contracts.gateway_actions import NextAction
+from libs.common.contracts.gateway_base import INTENT, AttemptMessage, PaymentCommand, PaymentMessage, Refused
 from libs.common.contracts.gateway_declines import DeclineCodes
 from libs.common.contracts.gateway_methods import BillingDetails, PaymentMethodType
 
-_INTENT: dict[str, Any] = {
-    "payment_intent_id": "0190f3a4-5b6c-7d8e-9f01-23456789abce",
-    "amount_minor": 15050,
-    "currency": "BRL",
-}
 _REFUND: dict[str, Any] = {"refund_id": "0190f3a4-5b6c-7d8e-9f01-23456789abd2"}
 _DISPUTE: dict[str, Any] = {
     "dispute_id": "0190f3a4-5b6c-7d8e-9f01-23456789abd3",
@@ -26,38 +22,11 @@ _DISPUTE: dict[str, Any] = {
 }
 
 
-class PaymentMessage(Message, frozen=True, kw_only=True):
-    """What every message of the gateway names."""
-
-    payment_intent_id: UUID
-    """The intent that this is about."""
-    amount_minor: int
-    """Amount in minor units of `currency`, above zero."""
-    currency: str
-    """ISO 4217 code, upper case."""
-
-
-class Refused(PaymentMessage, frozen=True, kw_only=True):
-    """What every message about a refusal names."""
-
-    reason: str
-    """A stable snake_case word: `insufficient_funds`, `card_declined`, `already_captured`, `processor_refused`."""
-    detail: str
-    """A sentence that may be shown to a person."""
-
-
-class PaymentCommand(PaymentMessage, frozen=True, kw_only=True):
-    """What every command to the gateway has."""
-
-    is_repeated: bool = False
-    """Whether the outcome of an earlier command is missing: what is known is published again, and nothing is called twice."""
-
-
 @command(
     "payment.authorize",
     owner="gateway",
     published_by=("api",),
-    example=_INTENT | {"customer_ref": "customer@example.com"},
+    example=INTENT | {"customer_ref": "customer@example.com"},
 )
 class AuthorizePayment(PaymentCommand, frozen=True, kw_only=True):
     """Ask the issuer to hold the funds. Published by the api on confirm; sent twice, it happens once."""
@@ -83,7 +52,7 @@ class AuthorizePayment(PaymentCommand, frozen=True, kw_only=True):
 
 
 @command(
-    "payment.capture", owner="gateway", published_by=("api",), example=_INTENT | {"gateway_ref": "sandbox_0190f3a4"}
+    "payment.capture", owner="gateway", published_by=("api",), example=INTENT | {"gateway_ref": "sandbox_0190f3a4"}
 )
 class CapturePayment(PaymentCommand, frozen=True, kw_only=True):
     """Take funds that are held. Published by the api once; a smaller amount than was authorized releases the rest."""
@@ -96,7 +65,7 @@ class CapturePayment(PaymentCommand, frozen=True, kw_only=True):
     "payment.report_capture",
     owner="gateway",
     published_by=("api",),
-    example={"payment_intent_id": _INTENT["payment_intent_id"]},
+    example={"payment_intent_id": INTENT["payment_intent_id"]},
 )
 class ReportCapture(Message, frozen=True, kw_only=True):
     """Report what the gateway's own records have of a payment's capture. Published by the api when it handles a capture
@@ -106,7 +75,7 @@ class ReportCapture(Message, frozen=True, kw_only=True):
     """The intent that this is about."""
 
 
-@command("payment.void", owner="gateway", published_by=("api",), example=_INTENT | {"gateway_ref": "sandbox_0190f3a4"})
+@command("payment.void", owner="gateway", published_by=("api",), example=INTENT | {"gateway_ref": "sandbox_0190f3a4"})
 class VoidPayment(PaymentCommand, frozen=True, kw_only=True):
     """Release funds that are held. Published by the api; sent twice, it happens once."""
 
@@ -120,7 +89,7 @@ class VoidPayment(PaymentCommand, frozen=True, kw_only=True):
     "payment.refund",
     owner="gateway",
     published_by=("api",),
-    example=_INTENT | _REFUND | {"gateway_ref": "sandbox_0190f3a4", "reason": "requested_by_customer"},
+    example=INTENT | _REFUND | {"gateway_ref": "sandbox_0190f3a4", "reason": "requested_by_customer"},
 )
 class RefundPayment(PaymentCommand, frozen=True, kw_only=True):
     """Give captured funds back, all or a part. Published by the api once per refund; sent twice, it happens once."""
@@ -137,9 +106,9 @@ class RefundPayment(PaymentCommand, frozen=True, kw_only=True):
     "payment.action_required",
     owner="gateway",
     handled_by=("api",),
-    example=_INTENT | {"gateway_ref": "pi_3Ozabc", "action_url": "https://merchant.example/authenticate/1"},
+    example=INTENT | {"gateway_ref": "pi_3Ozabc", "action_url": "https://merchant.example/authenticate/1"},
 )
-class PaymentActionRequired(PaymentMessage, frozen=True, kw_only=True):
+class PaymentActionRequired(AttemptMessage, frozen=True, kw_only=True):
     """The customer must prove something to the issuer before the funds are held (3-D Secure), or pay a code or a slip. Handled by the api."""
 
     gateway_ref: str
@@ -151,10 +120,8 @@ class PaymentActionRequired(PaymentMessage, frozen=True, kw_only=True):
     """What the customer has to do, where more is known than an address."""
 
 
-@event(
-    "payment.authorized", owner="gateway", handled_by=("api",), example=_INTENT | {"gateway_ref": "sandbox_0190f3a4"}
-)
-class PaymentAuthorized(PaymentMessage, frozen=True, kw_only=True):
+@event("payment.authorized", owner="gateway", handled_by=("api",), example=INTENT | {"gateway_ref": "sandbox_0190f3a4"})
+class PaymentAuthorized(AttemptMessage, frozen=True, kw_only=True):
     """The processor holds the funds. Handled by the api."""
 
     gateway_ref: str
@@ -167,11 +134,13 @@ class PaymentAuthorized(PaymentMessage, frozen=True, kw_only=True):
     "payment.declined",
     owner="gateway",
     handled_by=("api",),
-    example=_INTENT | {"reason": "card_declined", "detail": "Declined.", "codes": {"decline_code": "do_not_honor"}},
+    example=INTENT | {"reason": "card_declined", "detail": "Declined.", "codes": {"decline_code": "do_not_honor"}},
 )
 class AuthorizationDeclined(Refused, frozen=True, kw_only=True):
     """The processor or the issuer refused, for good. Handled by the api."""
 
+    attempt: int = 0
+    """Which authorization of the payment it is about, counted from 0."""
     codes: DeclineCodes = DeclineCodes()
     """What the processor, the issuer and the network say, in their own words."""
 
@@ -180,7 +149,7 @@ class AuthorizationDeclined(Refused, frozen=True, kw_only=True):
     "payment.captured",
     owner="gateway",
     handled_by=("api", "ledger"),
-    example=_INTENT | {"gateway_ref": "sandbox_0190f3a4", "captured_at": "2026-11-22T17:57:08.101598Z"},
+    example=INTENT | {"gateway_ref": "sandbox_0190f3a4", "captured_at": "2026-11-22T17:57:08.101598Z"},
 )
 class PaymentCaptured(PaymentMessage, frozen=True, kw_only=True):
     """The processor took the funds: `amount_minor` of them, the rest is released. Handled by the ledger and by the api."""
@@ -195,7 +164,7 @@ class PaymentCaptured(PaymentMessage, frozen=True, kw_only=True):
     "payment.capture_reported",
     owner="gateway",
     handled_by=("api",),
-    example=_INTENT | {"command_id": "0190f3a4-5b6c-7d8e-9f01-23456789abd6"},
+    example=INTENT | {"command_id": "0190f3a4-5b6c-7d8e-9f01-23456789abd6"},
 )
 class CaptureReported(Message, frozen=True, kw_only=True):
     """What the gateway's own records have of a payment's capture. Handled by the api, which published the command."""
@@ -214,7 +183,7 @@ class CaptureReported(Message, frozen=True, kw_only=True):
     "payment.capture_failed",
     owner="gateway",
     handled_by=("api",),
-    example=_INTENT | {"reason": "authorization_expired", "detail": "The authorization has expired."},
+    example=INTENT | {"reason": "authorization_expired", "detail": "The authorization has expired."},
 )
 class CaptureFailed(Refused, frozen=True, kw_only=True):
     """The processor refused to take held funds, for good. Handled by the api."""
@@ -227,9 +196,9 @@ class CaptureFailed(Refused, frozen=True, kw_only=True):
     "payment.voided",
     owner="gateway",
     handled_by=("api",),
-    example=_INTENT | {"gateway_ref": "sandbox_0190f3a4", "voided_at": "2026-11-22T18:57:08Z"},
+    example=INTENT | {"gateway_ref": "sandbox_0190f3a4", "voided_at": "2026-11-22T18:57:08Z"},
 )
-class PaymentVoided(PaymentMessage, frozen=True, kw_only=True):
+class PaymentVoided(AttemptMessage, frozen=True, kw_only=True):
     """The processor released the held funds, as we requested. Handled by the api."""
 
     gateway_ref: str
@@ -242,19 +211,22 @@ class PaymentVoided(PaymentMessage, frozen=True, kw_only=True):
     "payment.void_failed",
     owner="gateway",
     handled_by=("api",),
-    example=_INTENT | {"reason": "already_captured", "detail": "The payment has been captured."},
+    example=INTENT | {"reason": "already_captured", "detail": "The payment has been captured."},
 )
 class VoidFailed(Refused, frozen=True, kw_only=True):
     """The processor refused to release held funds, for good. Handled by the api."""
+
+    attempt: int = 0
+    """Which authorization of the payment it is about, counted from 0."""
 
 
 @event(
     "payment.authorization_expired",
     owner="gateway",
     handled_by=("api",),
-    example=_INTENT | {"gateway_ref": "sandbox_0190f3a4", "expired_at": "2026-11-29T17:57:07Z"},
+    example=INTENT | {"gateway_ref": "sandbox_0190f3a4", "expired_at": "2026-11-29T17:57:07Z"},
 )
-class AuthorizationExpired(PaymentMessage, frozen=True, kw_only=True):
+class AuthorizationExpired(AttemptMessage, frozen=True, kw_only=True):
     """The hold ended by itself, before anybody captured it; or the customer did not pay a code or a slip in time. Handled by the api."""
 
     gateway_ref: str
@@ -269,7 +241,7 @@ class AuthorizationExpired(PaymentMessage, frozen=True, kw_only=True):
     "refund.succeeded",
     owner="gateway",
     handled_by=("api", "ledger"),
-    example=_INTENT | _REFUND | {"gateway_ref": "re_1Ozabc", "refunded_at": "2026-11-23T10:00:00Z"},
+    example=INTENT | _REFUND | {"gateway_ref": "re_1Ozabc", "refunded_at": "2026-11-23T10:00:00Z"},
 )
 class RefundSucceeded(PaymentMessage, frozen=True, kw_only=True):
     """The processor gave the money back: `amount_minor` of it. Handled by the ledger, which posts it, and by the api."""
@@ -290,7 +262,7 @@ class RefundSucceeded(PaymentMessage, frozen=True, kw_only=True):
     "refund.failed",
     owner="gateway",
     handled_by=("api", "ledger"),
-    example=_INTENT
+    example=INTENT
     | _REFUND
     | {
         "reason": "processor_refused",
@@ -329,7 +301,7 @@ class DisputeMessage(PaymentMessage, frozen=True, kw_only=True):
     "dispute.opened",
     owner="gateway",
     handled_by=("api", "ledger"),
-    example=_INTENT | _DISPUTE | {"reason": "fraudulent", "evidence_due_at": "2026-12-01T23:59:59Z"},
+    example=INTENT | _DISPUTE | {"reason": "fraudulent", "evidence_due_at": "2026-12-01T23:59:59Z"},
 )
 class DisputeOpened(DisputeMessage, frozen=True, kw_only=True):
     """The customer's bank took the money back until it is decided. Handled by the api and the ledger."""
@@ -344,7 +316,7 @@ class DisputeOpened(DisputeMessage, frozen=True, kw_only=True):
     "dispute.inquiry_opened",
     owner="gateway",
     handled_by=("api",),
-    example=_INTENT | _DISPUTE | {"reason": "fraudulent", "evidence_due_at": "2026-12-01T23:59:59Z"},
+    example=INTENT | _DISPUTE | {"reason": "fraudulent", "evidence_due_at": "2026-12-01T23:59:59Z"},
 )
 class InquiryOpened(DisputeMessage, frozen=True, kw_only=True):
     """The bank inquires, and takes nothing; the same `dispute_id` may become a dispute. Handled by the api."""
@@ -355,7 +327,7 @@ class InquiryOpened(DisputeMessage, frozen=True, kw_only=True):
     """Until when the merchant may answer, where the processor says so."""
 
 
-@event("dispute.inquiry_closed", owner="gateway", handled_by=("api",), example=_INTENT | _DISPUTE)
+@event("dispute.inquiry_closed", owner="gateway", handled_by=("api",), example=INTENT | _DISPUTE)
 class InquiryClosed(DisputeMessage, frozen=True, kw_only=True):
     """The bank's inquiry ended without a dispute. Handled by the api."""
 
@@ -367,12 +339,12 @@ class DisputeDecision(DisputeMessage, frozen=True, kw_only=True):
     """How often it had reversed its decision by then: 0 is the first decision."""
 
 
-@event("dispute.won", owner="gateway", handled_by=("api", "ledger"), example=_INTENT | _DISPUTE)
+@event("dispute.won", owner="gateway", handled_by=("api", "ledger"), example=INTENT | _DISPUTE)
 class DisputeWon(DisputeDecision, frozen=True, kw_only=True):
     """The bank gave the disputed money back. Handled by the api and the ledger."""
 
 
-@event("dispute.lost", owner="gateway", handled_by=("api", "ledger"), example=_INTENT | _DISPUTE)
+@event("dispute.lost", owner="gateway", handled_by=("api", "ledger"), example=INTENT | _DISPUTE)
 class DisputeLost(DisputeDecision, frozen=True, kw_only=True):
     """The disputed money is gone. Handled by the api and the ledger."""
 
@@ -381,7 +353,7 @@ class DisputeLost(DisputeDecision, frozen=True, kw_only=True):
     "processor_fee.charged",
     owner="gateway",
     handled_by=("ledger",),
-    example=_INTENT
+    example=INTENT
     | {
         "fee_id": "0190f3a4-5b6c-7d8e-9f01-23456789abd5",
         "amount_minor": 467,

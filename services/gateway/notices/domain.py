@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.gateway.operations import Attempt, AttemptStatus, is_left_open
+from services.gateway.operations import Attempt, AttemptStatus, attempt_id, is_left_open
 from services.gateway.processors.port import DisputeState, Operation
 
 
@@ -49,6 +49,26 @@ class Dispute(msgspec.Struct, frozen=True, kw_only=True):
         return [self.state if (self.reversals - n) % 2 == 0 else other for n in range(self.reversals + 1)]
 
 
+def authorization_of(attempts: Iterable[Attempt], *, gateway_ref: str, attempt_id: UUID | None) -> Attempt | None:
+    """Return which authorization of a payment a notice is about: by its reference, else by our id of it, else the last that was sent."""
+    found = sorted((a for a in attempts if a.operation is Operation.AUTHORIZE), key=lambda a: a.number)
+    named = [a for a in found if gateway_ref and gateway_ref in (a.result_ref, a.gateway_ref)]
+    named = named or [a for a in found if a.id == attempt_id]
+    sent = [a for a in found if a.number == 0 or not a.is_certainly_unsent]
+    return next(reversed(named or sent or found), None)
+
+
+def is_another_one_open(authorization: Attempt, attempts: Iterable[Attempt]) -> bool:
+    """Return whether another authorization of the payment holds funds, or may: of two, one never holds or takes money beside the other."""
+    return any(
+        a.operation is Operation.AUTHORIZE
+        and a.id != authorization.id
+        and a.status is not AttemptStatus.DECLINED
+        and not a.is_certainly_unsent
+        for a in attempts
+    )
+
+
 def is_of_another_payment(authorization: Attempt, gateway_ref: str) -> bool:
     """Return whether a reference is of another payment at the processor than the one that was authorized, or declined, for us.
 
@@ -56,6 +76,24 @@ def is_of_another_payment(authorization: Attempt, gateway_ref: str) -> bool:
     """
     known = authorization.result_ref or authorization.gateway_ref
     return bool(known and gateway_ref) and known != gateway_ref
+
+
+def unasked(authorization: Attempt, operation: Operation, *, at: datetime) -> Attempt:
+    """Return an operation on the payment that somebody else has requested from the processor: a capture, or the end of a hold."""
+    return msgspec.structs.replace(
+        authorization,
+        id=attempt_id(
+            tenant_id=authorization.tenant_id,
+            subject_id=authorization.payment_intent_id,
+            operation=operation,
+            number=0 if operation is Operation.CAPTURE else authorization.number,
+        ),
+        operation=operation,
+        asks=0,
+        asked_at=None,
+        next_ask_at=None,
+        created_at=at,
+    )
 
 
 class Closing(msgspec.Struct, frozen=True, kw_only=True):

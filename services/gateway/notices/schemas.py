@@ -9,8 +9,8 @@ from libs.common.contracts.gateway import (
     DisputeWon,
     InquiryClosed,
     InquiryOpened,
-    PaymentMessage,
 )
+from libs.common.contracts.gateway_base import PaymentMessage
 from libs.common.contracts.gateway_movements import DisputeAmountChanged
 from libs.common.ids import derived_id
 from libs.common.messaging import Publication

@@ -14,7 +14,6 @@ from libs.common.contracts.gateway import (
     PaymentActionRequired,
     PaymentAuthorized,
     PaymentCaptured,
-    PaymentMessage,
     PaymentVoided,
     RefundFailed,
     RefundSucceeded,
@@ -22,6 +21,7 @@ from libs.common.contracts.gateway import (
     VoidFailed,
 )
 from libs.common.contracts.gateway_actions import decode_next_action
+from libs.common.contracts.gateway_base import PaymentMessage
 from libs.common.ids import derived_id
 from libs.common.messaging import Publication, Received
 from libs.common.observability.correlation import Correlation
@@ -54,6 +54,7 @@ def action_required(attempt: Attempt, *, at: datetime) -> Publication:
     """Report that the customer must prove something before the funds are held."""
     message = PaymentActionRequired(
         **_payment(attempt),
+        attempt=attempt.number,
         gateway_ref=attempt.result_ref,
         action_url=attempt.action_url,
         next_action=decode_next_action(attempt.next_action),
@@ -63,7 +64,9 @@ def action_required(attempt: Attempt, *, at: datetime) -> Publication:
 
 def hold_watched(attempt: Attempt, *, at: datetime) -> Publication:
     """Report until when funds are held that were reported to be held before: an event of its own."""
-    message = PaymentAuthorized(**_payment(attempt), gateway_ref=attempt.gateway_ref, expires_at=attempt.expires_at)
+    message = PaymentAuthorized(
+        **_payment(attempt), attempt=attempt.number, gateway_ref=attempt.gateway_ref, expires_at=attempt.expires_at
+    )
     first = _publication(attempt, message, at=at)
     return msgspec.structs.replace(first, event_id=derived_id(first.event_id, "expires_at"))
 
@@ -104,6 +107,10 @@ class _Payment(TypedDict):
     currency: str
 
 
+class _Numbered(_Payment):
+    attempt: int
+
+
 class _Refused(TypedDict):
     reason: str
     detail: str
@@ -119,29 +126,30 @@ def _payment(attempt: Attempt) -> _Payment:
 
 def _outcome(attempt: Attempt, *, decided_at: datetime) -> PaymentMessage | None:
     common = _payment(attempt)
+    numbered: _Numbered = {**common, "attempt": attempt.number}
     approved = attempt.status is AttemptStatus.APPROVED
     refused: _Refused = {"reason": attempt.reason, "detail": attempt.detail}
     match attempt.operation:
         case Operation.AUTHORIZE:
             if approved:
-                return PaymentAuthorized(**common, gateway_ref=attempt.gateway_ref, expires_at=attempt.expires_at)
+                return PaymentAuthorized(**numbered, gateway_ref=attempt.gateway_ref, expires_at=attempt.expires_at)
             if attempt.reason == DeclineReason.PAYMENT_EXPIRED:
                 return AuthorizationExpired(
-                    **common, gateway_ref=attempt.result_ref, expired_at=decided_at, was_held=False
+                    **numbered, gateway_ref=attempt.result_ref, expired_at=decided_at, was_held=False
                 )
-            return AuthorizationDeclined(**common, **refused, codes=attempt.codes)
+            return AuthorizationDeclined(**numbered, **refused, codes=attempt.codes)
         case Operation.CAPTURE:
             if approved:
                 return PaymentCaptured(**common, gateway_ref=attempt.gateway_ref, captured_at=decided_at)
             return CaptureFailed(**common, **refused, codes=attempt.codes)
         case Operation.VOID:
             if approved:
-                return PaymentVoided(**common, gateway_ref=attempt.gateway_ref, voided_at=decided_at)
-            return VoidFailed(**common, **refused)
+                return PaymentVoided(**numbered, gateway_ref=attempt.gateway_ref, voided_at=decided_at)
+            return VoidFailed(**numbered, **refused)
         case Operation.EXPIRE:
             # A hold that could not be released has been captured meanwhile, and whoever captured it reports that.
             if approved:
-                return AuthorizationExpired(**common, gateway_ref=attempt.gateway_ref, expired_at=decided_at)
+                return AuthorizationExpired(**numbered, gateway_ref=attempt.gateway_ref, expired_at=decided_at)
             return None
         case Operation.CLOSE:
             # Its decline was published, and nothing becomes of that.

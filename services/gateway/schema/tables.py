@@ -44,6 +44,7 @@ ATTEMPTS = sa.Table(
     sa.Column(
         "operation", sa.Text, nullable=False, comment="What is asked: authorize, capture, void, expire, refund, close."
     ),
+    sa.Column("number", sa.SmallInteger, nullable=False, server_default="0", comment="Of its authorization, from 0."),
     sa.Column("processor", sa.Text, nullable=False, comment="Which processor is asked: only that one knows the key."),
     sa.Column(
         "status",

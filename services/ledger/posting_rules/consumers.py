@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from libs.common.contracts import gateway, gateway_movements, gateway_payouts
+from libs.common.contracts.gateway_base import PaymentMessage
 from libs.common.contracts.gateway_movements import Direction
 from libs.common.contracts.ledger_roles import (
     AccountRole,
@@ -24,7 +25,7 @@ from libs.common.money import InvalidAmount
 from services.ledger.posting_rules import domain as rules
 from services.ledger.posting_rules.commands import PaymentCommands, RoleCommands
 
-type PaymentEvent = gateway.PaymentMessage | gateway_payouts.PayoutMessage
+type PaymentEvent = PaymentMessage | gateway_payouts.PayoutMessage
 """What the gateway publishes of money at the processor."""
 
 
@@ -151,7 +152,7 @@ def _occurrence(received: Received[PaymentEvent], rule: Rule) -> rules.Occurrenc
     happened_at: datetime = getattr(event, rule.happened_at)
     return rules.Occurrence(
         subject_id=subject_id,
-        payment_intent_id=event.payment_intent_id if isinstance(event, gateway.PaymentMessage) else None,
+        payment_intent_id=event.payment_intent_id if isinstance(event, PaymentMessage) else None,
         amount_minor=event.amount_minor,
         currency=event.currency,
         occurred_at=happened_at,

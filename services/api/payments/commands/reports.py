@@ -9,6 +9,7 @@ import msgspec
 
 from libs.common.contracts import gateway, ledger
 from libs.common.contracts.gateway_actions import encode_next_action
+from libs.common.contracts.gateway_base import PaymentMessage
 from libs.common.contracts.gateway_movements import DisputeAmountChanged
 from libs.common.messaging import Received
 from libs.common.observability.correlation import Correlation
@@ -251,7 +252,7 @@ def _ended[M: gateway.DisputeDecision](
     return lambda known: domain.end_dispute(known.intent, known.dispute, is_won=is_won, at=at, reversals=reversals)
 
 
-def _of_payment[M: gateway.PaymentMessage](event: Received[M], decide: Callable[[PaymentIntent], Decision]) -> Report:
+def _of_payment[M: PaymentMessage](event: Received[M], decide: Callable[[PaymentIntent], Decision]) -> Report:
     """Hold the event to the amount of the intent first."""
     body = event.body
 
@@ -262,7 +263,7 @@ def _of_payment[M: gateway.PaymentMessage](event: Received[M], decide: Callable[
     return _report(event, decide_same_money, intent_id=body.payment_intent_id)
 
 
-def _of_capture[M: gateway.PaymentMessage | ledger.JournalEntryPosted](
+def _of_capture[M: PaymentMessage | ledger.JournalEntryPosted](
     event: Received[M], decide: Callable[[PaymentIntent], Decision], *, intent_id: UUID | None = None
 ) -> Report:
     """Hold the event to what can have been captured first."""
@@ -298,7 +299,7 @@ def _of_dispute[M: gateway.DisputeMessage](event: Received[M], decide: Callable[
     return _report(event, decide, intent_id=event.body.payment_intent_id, dispute_id=event.body.dispute_id)
 
 
-def _report[M: gateway.PaymentMessage | gateway.CaptureReported | ledger.JournalEntryPosted](
+def _report[M: PaymentMessage | gateway.CaptureReported | ledger.JournalEntryPosted](
     event: Received[M],
     decide: Callable[[Known], Decision],
     *,

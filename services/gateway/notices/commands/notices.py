@@ -17,7 +17,16 @@ from libs.common.ids import derived_id
 from libs.common.observability.correlation import Correlation
 from libs.common.observability.logging import get_logger
 from services.gateway import metrics
-from services.gateway.notices.domain import Closing, Dispute, closing_of, is_of_another_payment, refunds_without_money
+from services.gateway.notices.domain import (
+    Closing,
+    Dispute,
+    authorization_of,
+    closing_of,
+    is_another_one_open,
+    is_of_another_payment,
+    refunds_without_money,
+    unasked,
+)
 from services.gateway.notices.schemas import amount_changed
 from services.gateway.notices.schemas import dispute as dispute_message
 from services.gateway.notices.sql.payments import NoticeStore, Payment, RacedError
@@ -27,7 +36,6 @@ from services.gateway.operations import (
     Attempt,
     AttemptStatus,
     action_required,
-    attempt_id,
     close,
     hold_watched,
     outcome,
@@ -90,7 +98,9 @@ class Notices:
         async with self._store.payment(
             tenant_id=notice.tenant_id, payment_intent_id=notice.payment_intent_id
         ) as payment:
-            authorization = payment.attempt(Operation.AUTHORIZE)
+            authorization = authorization_of(
+                payment.attempts, gateway_ref=notice.gateway_ref, attempt_id=notice.attempt_id
+            )
             if authorization is None or authorization.processor != notice.processor:
                 return Applied.UNKNOWN_PAYMENT
             if is_of_another_payment(authorization, notice.gateway_ref):
@@ -153,7 +163,7 @@ class _Change:
         held = self._authorization
         is_watched = held.status is AttemptStatus.APPROVED and held.capture_method == "manual"
         # Where anything was requested of the hold since, somebody has looked after it.
-        is_last = all(attempt.operation is Operation.AUTHORIZE for attempt in self._payment.attempts)
+        is_last = all(a.operation is Operation.AUTHORIZE for a in self._payment.attempts if a.number == held.number)
         return expires_at is not None and held.expires_at is None and is_watched and is_last
 
     async def declined(self, notice: DeclinedNotice) -> Applied:
@@ -186,7 +196,7 @@ class _Change:
         if attempt is not None and attempt.is_decided:
             return Applied.KNOWN if attempt.status is AttemptStatus.APPROVED else Applied.CONTRADICTS
         return await self._end(
-            attempt or self._unasked(Operation.CAPTURE, at=notice.happened_at),
+            attempt or unasked(self._authorization, Operation.CAPTURE, at=notice.happened_at),
             AttemptStatus.APPROVED,
             at=notice.happened_at,
             is_new=attempt is None,
@@ -197,7 +207,8 @@ class _Change:
 
     async def released(self, notice: VoidedNotice | ExpiredNotice, operation: Operation) -> Applied:
         # A release that we have requested is ours, whatever the processor calls it.
-        releases = [self._payment.attempt(Operation.VOID), self._payment.attempt(Operation.EXPIRE)]
+        number = self._authorization.number
+        releases = [self._payment.attempt(each, number=number) for each in (Operation.VOID, Operation.EXPIRE)]
         if any(a is not None and a.status is AttemptStatus.APPROVED for a in releases):
             return Applied.KNOWN
         if (capture := self._payment.attempt(Operation.CAPTURE)) and capture.status is AttemptStatus.APPROVED:
@@ -215,12 +226,12 @@ class _Change:
                 detail="The customer did not pay in time." if unpaid else "The payment was canceled at the processor.",
             )
         attempt = next((a for a in releases if a is not None and not a.is_decided), None)
-        if attempt is None and (refused := self._payment.attempt(operation)) is not None:
+        if attempt is None and (refused := self._payment.attempt(operation, number=number)) is not None:
             attempt, is_new = refused, False
         else:
             is_new = attempt is None
         return await self._end(
-            attempt or self._unasked(operation, at=notice.happened_at),
+            attempt or unasked(self._authorization, operation, at=notice.happened_at),
             AttemptStatus.APPROVED,
             at=notice.happened_at,
             is_new=is_new,
@@ -361,6 +372,8 @@ class _Change:
             is_released = closing.is_known and isinstance(notice, AuthorizedNotice)
             is_known = held.status is AttemptStatus.APPROVED or is_released
             return Applied.KNOWN if is_known else Applied.CONTRADICTS
+        if is_another_one_open(held, self._payment.attempts):
+            return Applied.CONTRADICTS
         return await self._end(
             held,
             AttemptStatus.APPROVED,
@@ -368,19 +381,6 @@ class _Change:
             gateway_ref=notice.gateway_ref,
             result_ref=notice.gateway_ref,
             expires_at=expires_at if held.capture_method == "manual" else None,
-        )
-
-    def _unasked(self, operation: Operation, *, at: datetime) -> Attempt:
-        """An operation on the payment that somebody else has requested from the processor."""
-        held = self._authorization
-        return msgspec.structs.replace(
-            held,
-            id=attempt_id(tenant_id=held.tenant_id, subject_id=held.payment_intent_id, operation=operation),
-            operation=operation,
-            asks=0,
-            asked_at=None,
-            next_ask_at=None,
-            created_at=at,
         )
 
     async def _end(

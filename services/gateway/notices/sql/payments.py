@@ -87,9 +87,18 @@ class Payment:
         self.attempts = attempts
         self.disputes = {dispute.id: dispute for dispute in disputes}
 
-    def attempt(self, operation: Operation, *, refund_id: UUID | None = None) -> Attempt | None:
-        """The attempt of an operation, where there is one; of several voids or releases, the last that was not refused."""
-        found = [a for a in self.attempts if a.operation is operation and a.refund_id == refund_id]
+    def attempt(
+        self, operation: Operation, *, refund_id: UUID | None = None, number: int | None = None
+    ) -> Attempt | None:
+        """The attempt of an operation, where there is one; of several voids or releases, the last that was not refused.
+
+        `number` is the authorization that it is of; None: any.
+        """
+        found = [
+            a
+            for a in self.attempts
+            if a.operation is operation and a.refund_id == refund_id and number in (None, a.number)
+        ]
         return max(found, key=lambda a: (a.status is not AttemptStatus.DECLINED, a.created_at), default=None)
 
     async def change(self, attempt: Attempt, *, at: datetime) -> None:

@@ -22,21 +22,20 @@ from libs.common.clock import Clock
 from libs.common.contracts.gateway import (
     AuthorizePayment,
     CapturePayment,
-    PaymentCommand,
     RefundPayment,
     VoidPayment,
 )
+from libs.common.contracts.gateway_base import PaymentCommand
 from libs.common.contracts.gateway_methods import encode_billing_details
 from libs.common.messaging import Received
 from libs.common.observability.correlation import Correlation, correlated
 from libs.common.observability.logging import get_logger
 from services.gateway import metrics
-from services.gateway.customers import Chargeable
 from services.gateway.errors import ProcessorUnavailable
 from services.gateway.operations import schemas
-from services.gateway.operations.commands.calling import InProgress, find_out
+from services.gateway.operations.commands.calling import FindChargeable, InProgress, find_out, nothing_saved
 from services.gateway.operations.commands.outcomes import Outcomes
-from services.gateway.operations.domain.attempts import Attempt, AttemptStatus, attempt_id, check_amount
+from services.gateway.operations.domain.attempts import Attempt, AttemptStatus, attempt_id, check_amount, check_number
 from services.gateway.operations.domain.changes import conflict, release
 from services.gateway.operations.domain.patience import Patience
 from services.gateway.operations.sql.attempts import AttemptStore
@@ -53,14 +52,6 @@ from services.gateway.processors.port import (
 from services.gateway.resilience import BulkheadFullError
 
 log = get_logger("gateway.commands")
-
-type FindChargeable = Callable[[str, UUID, UUID], Awaitable[Chargeable | None]]
-"""Finds with what a saved payment method is charged, by tenant, customer and method; None where it is not there."""
-
-
-async def nothing_saved(tenant_id: str, customer_id: UUID, method_id: UUID) -> Chargeable | None:  # noqa: ARG001
-    """Find nothing: for a place in which nothing is saved."""
-    return None
 
 
 class Commands:
@@ -185,11 +176,18 @@ class Commands:
     def _propose[M: PaymentCommand](self, received: Received[M], operation: Operation) -> Attempt:
         body = received.body
         check_amount(body.amount_minor, body.currency, operation)
+        check_number(body.attempt)
         return Attempt(
             tenant_id=received.tenant_id,
-            id=attempt_id(tenant_id=received.tenant_id, subject_id=body.payment_intent_id, operation=operation),
+            id=attempt_id(
+                tenant_id=received.tenant_id,
+                subject_id=body.payment_intent_id,
+                operation=operation,
+                number=body.attempt if operation is Operation.AUTHORIZE else 0,
+            ),
             payment_intent_id=body.payment_intent_id,
             operation=operation,
+            number=body.attempt,
             processor="",
             status=AttemptStatus.PENDING,
             amount_minor=body.amount_minor,
@@ -211,6 +209,10 @@ class Commands:
             tenant_id=requested.tenant_id, currency=requested.currency
         )
         proposed = msgspec.structs.replace(requested, processor=name)
+        if proposed.operation is Operation.AUTHORIZE and proposed.number > 0:
+            # The resolver calls, once the authorization before it is cancelled.
+            await self._open_for_later(proposed, command_id=received.id, after=timedelta(0))
+            return
         if not self._is_available(name, retries=received.attempt):
             await self._open_for_later(proposed, command_id=received.id, after=self._patience.pause)
             return
@@ -308,6 +310,7 @@ class Commands:
         Attempts without an answer, those that a dead process left behind, those that waited for their processor, and what
         the processor has taken on.
         """
+        await self._outcomes.decline_after_open_ones(limit=limit)
         available = self._resolvers.available()
         if not available:
             return 0

@@ -1,11 +1,12 @@
 """How an attempt becomes a request to its processor."""
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, assert_never
 from uuid import UUID
 
 from libs.common.contracts.gateway_methods import PaymentMethodType, decode_billing_details
+from services.gateway.customers import Chargeable
 from services.gateway.operations.domain.attempts import Attempt
 from services.gateway.processors.port import (
     Authorize,
@@ -18,6 +19,14 @@ from services.gateway.processors.port import (
     Refund,
     Void,
 )
+
+type FindChargeable = Callable[[str, UUID, UUID], Awaitable[Chargeable | None]]
+"""Finds with what a saved payment method is charged, by tenant, customer and method; None where it is not there."""
+
+
+async def nothing_saved(tenant_id: str, customer_id: UUID, method_id: UUID) -> Chargeable | None:  # noqa: ARG001
+    """Find nothing: for a place in which nothing is saved."""
+    return None
 
 
 class InProgress:
@@ -77,6 +86,7 @@ def _request(attempt: Attempt, *, timeout_seconds: float) -> Authorize | Capture
                 billing_details=decode_billing_details(attempt.billing_details),
                 processor_customer=attempt.processor_customer,
                 off_session=attempt.off_session,
+                number=attempt.number,
             )
         case Operation.CAPTURE:
             return Capture(**common, gateway_ref=attempt.gateway_ref)

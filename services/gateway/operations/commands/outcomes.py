@@ -12,7 +12,15 @@ from libs.common.observability.logging import get_logger
 from services.gateway import metrics
 from services.gateway.operations import schemas
 from services.gateway.operations.domain.attempts import UNDECIDED, UNHEARD, Attempt, AttemptStatus
-from services.gateway.operations.domain.changes import approved, close, declined, is_left_open, never_sent, not_received
+from services.gateway.operations.domain.changes import (
+    after_open_one,
+    approved,
+    close,
+    declined,
+    is_left_open,
+    never_sent,
+    not_received,
+)
 from services.gateway.operations.domain.patience import Patience
 from services.gateway.operations.sql.attempts import AttemptStore
 from services.gateway.operations.sql.recording import COUNT_MAX, Recording
@@ -115,6 +123,19 @@ class Outcomes:
                 gateway_ref=attempt.gateway_ref,
                 reason=decided.reason,
             )
+
+    async def decline_after_open_ones(self, *, limit: int) -> None:
+        """Decline authorizations that were never sent, and are not to be: an earlier one of the payment was not cancelled.
+
+        Where a call has been counted meanwhile, its outcome counts.
+        """
+        now = self._clock.now()
+        for attempt in await self._store.after_open_ones(now=now, limit=limit):
+            refused = after_open_one(attempt, now=now)
+            outcome = schemas.outcome(refused, decided_at=now)
+            recording = Recording(attempt=refused, publication=outcome, recorded_at=now, over=_PENDING, in_doubt_max=0)
+            if await self._store.record(recording):
+                log.info("attempt.declined", attempt_id=refused.id, operation=refused.operation, reason=refused.reason)
 
     async def _adopt_what_was_taken(self, attempt: Attempt, answer: Declined) -> None:
         """Take over funds of a declined payment that somebody has paid in another way, and captured, before it was cancelled.

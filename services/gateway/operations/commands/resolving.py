@@ -142,7 +142,7 @@ class Resolving:
         now = self._clock.now()
         outcome = decide(locked, resolution, finding, is_certain=self._patience.is_certain(locked, now=now), now=now)
         check_beside(locked, resolution.word, others)
-        check_taken(outcome, others)
+        check_taken(locked, outcome, others)
         if isinstance(outcome, Approved):
             made, following = approved(locked, outcome), None
         else:

@@ -22,6 +22,7 @@ from uuid import UUID
 import msgspec
 
 from libs.common.contracts.gateway_declines import DeclineCodes
+from libs.common.errors import Invalid
 from libs.common.ids import derived_id
 from libs.common.money import AMOUNT_MINOR_MAX, InvalidAmount, UnsupportedCurrency, is_currency, is_known_currency
 from services.gateway.processors.port import Operation
@@ -72,6 +73,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """The refund that it gives back; None where it is about the payment itself."""
     operation: Operation
     """What the processor is called for."""
+    number: int = 0
+    """Which authorization of the payment this is, or builds on, counted from 0."""
     processor: str
     """Which processor is called: only that one knows the key."""
     status: AttemptStatus
@@ -149,6 +152,23 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
         return str(self.id)
 
     @property
+    def authorization_id(self) -> UUID | None:
+        """The authorization that this builds on; None where it is one."""
+        if self.operation is Operation.AUTHORIZE:
+            return None
+        return attempt_id(
+            tenant_id=self.tenant_id,
+            subject_id=self.payment_intent_id,
+            operation=Operation.AUTHORIZE,
+            number=self.number,
+        )
+
+    @property
+    def is_certainly_unsent(self) -> bool:
+        """Whether no processor can have received a call about it."""
+        return self.status is AttemptStatus.PENDING and self.in_doubt == 0
+
+    @property
     def codes(self) -> DeclineCodes:
         """What the processor, the issuer and the network report about its decline."""
         return msgspec.convert(self, DeclineCodes, from_attributes=True)
@@ -188,6 +208,20 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
         return _content(self) == _content(other)
 
 
+NUMBER_MAX = 9_999
+"""More authorizations of one payment than are ever requested."""
+
+
+def check_number(number: int) -> None:
+    """Refuse a number of an authorization that nobody has counted.
+
+    Raises:
+        Invalid: when it is negative, or above `NUMBER_MAX`.
+    """
+    if not 0 <= number <= NUMBER_MAX:
+        raise Invalid(f"an authorization cannot have the number {number}")
+
+
 def check_amount(amount_minor: int, currency: str, operation: Operation) -> None:
     """Refuse an amount that nobody can charge, before anything is written down.
 
@@ -202,9 +236,11 @@ def check_amount(amount_minor: int, currency: str, operation: Operation) -> None
         raise UnsupportedCurrency(f"{currency!r} is not an active currency")
 
 
-def attempt_id(*, tenant_id: str, subject_id: UUID, operation: Operation) -> UUID:
+def attempt_id(*, tenant_id: str, subject_id: UUID, operation: Operation, number: int = 0) -> UUID:
     """Name the one attempt of `operation` on a subject: the intent, or whatever an intent can have several of.
+
+    `number` is that of an authorization, and of what ends its hold; a capture has none, since one of a payment is the most.
 
     Derived, not minted: even if our table were lost and restored from yesterday, the processor would receive the same key.
     """
-    return derived_id(subject_id, f"{operation}:{tenant_id}")
+    return derived_id(subject_id, f"{operation}:{tenant_id}:{number}" if number else f"{operation}:{tenant_id}")

@@ -40,7 +40,8 @@ def release(held: Attempt, *, now: datetime) -> Attempt:
         )
     is_first = held.operation is Operation.AUTHORIZE
     subject_id = held.payment_intent_id if is_first else held.id
-    return _following(held, Operation.EXPIRE, subject_id=subject_id, now=now)
+    number = held.number if is_first else 0
+    return _following(held, Operation.EXPIRE, subject_id=subject_id, number=number, now=now)
 
 
 def close(refused: Attempt, *, gateway_ref: str, now: datetime) -> Attempt | None:
@@ -56,10 +57,10 @@ def close(refused: Attempt, *, gateway_ref: str, now: datetime) -> Attempt | Non
     return msgspec.structs.replace(closing, gateway_ref=gateway_ref)
 
 
-def _following(before: Attempt, operation: Operation, *, subject_id: UUID, now: datetime) -> Attempt:
+def _following(before: Attempt, operation: Operation, *, subject_id: UUID, now: datetime, number: int = 0) -> Attempt:
     return msgspec.structs.replace(
         before,
-        id=attempt_id(tenant_id=before.tenant_id, subject_id=subject_id, operation=operation),
+        id=attempt_id(tenant_id=before.tenant_id, subject_id=subject_id, operation=operation, number=number),
         operation=operation,
         expires_at=None,
         reason="",
@@ -96,6 +97,20 @@ def approved(attempt: Attempt, answer: Approved) -> Attempt:
         asks=attempt.asks + answer.calls,
         next_ask_at=None,
         decided_at=answer.approved_at,
+    )
+
+
+def after_open_one(attempt: Attempt, *, now: datetime) -> Attempt:
+    """Return an authorization that was never sent, as it is declined because an earlier one of its payment is not over: paid after
+    all, or not to be cancelled."""
+    return declined(
+        attempt,
+        Declined(
+            reason=DeclineReason.EARLIER_ATTEMPT_OPEN,
+            detail="The attempt before was not cancelled at the processor; nothing was requested.",
+            calls=0,
+        ),
+        now=now,
     )
 
 

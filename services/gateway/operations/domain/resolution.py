@@ -50,6 +50,7 @@ _DONE = {
 """By which word each operation was carried out."""
 
 _EXCLUDED = {
+    (Operation.AUTHORIZE, Word.HELD): frozenset({Operation.AUTHORIZE}),
     (Operation.CAPTURE, Word.TAKEN): frozenset({Operation.VOID, Operation.EXPIRE}),
     (Operation.VOID, Word.RELEASED): frozenset({Operation.CAPTURE}),
     (Operation.EXPIRE, Word.RELEASED): frozenset({Operation.CAPTURE}),
@@ -174,11 +175,13 @@ def check_beside(attempt: Attempt, word: Word, others: list[Attempt]) -> None:
     """
     excluded = _EXCLUDED.get((attempt.operation, word), frozenset())
     for other in others:
-        if other.operation in excluded and other.status is AttemptStatus.APPROVED:
+        # What became of another authorization of the payment excludes only that this one holds funds beside it.
+        is_beside = word is Word.HELD if other.operation is Operation.AUTHORIZE else other.number == attempt.number
+        if is_beside and other.operation in excluded and other.status is AttemptStatus.APPROVED:
             raise Conflict(f"the {other.operation} of the payment was carried out: attempt {other.id}")
 
 
-def check_taken(outcome: Approved | Declined, others: list[Attempt]) -> None:
+def check_taken(attempt: Attempt, outcome: Approved | Declined, others: list[Attempt]) -> None:
     """See that funds that were taken instead of released are known to be.
 
     Raises:
@@ -186,7 +189,8 @@ def check_taken(outcome: Approved | Declined, others: list[Attempt]) -> None:
     """
     if not isinstance(outcome, Declined) or outcome.taken is None:
         return
-    if not any(each.operation is Operation.CAPTURE and each.status is AttemptStatus.APPROVED for each in others):
+    captures = [each for each in others if each.operation is Operation.CAPTURE and each.number == attempt.number]
+    if not any(each.status is AttemptStatus.APPROVED for each in captures):
         raise Conflict("the processor shows that it was captured: resend its event from there, which books it")
 
 

@@ -1,23 +1,21 @@
 """How we remember attempts: the only SQL. Both writes of an attempt join a group commit, one statement per group."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, get_args, get_type_hints
 from uuid import UUID
 
-import asyncpg
 import msgspec
 
 from libs.common.contracts.gateway_declines import DeclineCodes
 from libs.common.db import Connection, Database, GroupCommit
 from libs.common.db.statements import Statement, columns_of, reader_of
 from libs.common.messaging import OUTBOX_COLUMNS, Publication, publish
-from services.gateway.errors import Unstorable
-from services.gateway.operations.domain.attempts import Attempt, attempt_id
+from services.gateway.operations.domain.attempts import Attempt
 from services.gateway.operations.domain.changes import RELEASED_AGAIN_AFTER
-from services.gateway.operations.sql.recording import Opened, OpenOutcomes, Recording
+from services.gateway.operations.sql.again import IS_AFTER_OPEN_ONE, IS_OPEN, after_open_ones
+from services.gateway.operations.sql.recording import Opened, OpenOutcomes, Recording, in_halves
 from services.gateway.outbox import OUTBOX_PARAMETERS, outbox_values
-from services.gateway.processors.port import Operation
 
 _GROUP_MAX = 500
 """Attempts that one statement writes at most."""
@@ -139,15 +137,13 @@ SELECT tenant_id, id FROM recorded
     following=_arrays(_OPENED, of="following"),
 )
 
-_IS_OPEN = "status IN ('PENDING', 'UNKNOWN', 'ACCEPTED', 'ACTION_REQUIRED')"
-
 # Committed before the call: from now on the processor may have received the key. Where it certainly had not until now, the
 # lifetime of the key begins now.
 _CLAIM = Statement(
     """
 WITH due AS (
     SELECT tenant_id, id FROM attempts
-    WHERE {is_open} AND next_ask_at <= :now AND split_part(processor, ':', 1) = ANY (:processors::text[])
+    WHERE {is_open} AND next_ask_at <= :now AND split_part(processor, ':', 1) = ANY (:processors::text[]) AND NOT ({is_after_open_one})
     ORDER BY next_ask_at LIMIT :limit FOR UPDATE SKIP LOCKED
 )
 UPDATE attempts SET next_ask_at = :now + :lease::interval, updated_at = :now,
@@ -156,7 +152,8 @@ UPDATE attempts SET next_ask_at = :now + :lease::interval, updated_at = :now,
 FROM due WHERE attempts.tenant_id = due.tenant_id AND attempts.id = due.id
 RETURNING {columns}
 """,
-    is_open=_IS_OPEN,
+    is_open=IS_OPEN,
+    is_after_open_one=IS_AFTER_OPEN_ONE,
     columns=", ".join(f"attempts.{name}" for name in Attempt.__struct_fields__),
 )
 
@@ -167,7 +164,7 @@ UPDATE attempts SET in_doubt = in_doubt + 1, asked_at = coalesce(asked_at, :now)
 WHERE tenant_id = :tenant_id AND id = :id AND {is_open} AND next_ask_at IS NOT NULL
 RETURNING {columns}
 """,
-    is_open=_IS_OPEN,
+    is_open=IS_OPEN,
     columns=COLUMNS,
 )
 
@@ -181,7 +178,7 @@ WITH held AS (
 UPDATE attempts SET next_ask_at = :until FROM held
 WHERE attempts.tenant_id = held.tenant_id AND attempts.id = held.id
 """,
-    is_open=_IS_OPEN,
+    is_open=IS_OPEN,
 )
 
 # Locked until the release stands, in the same commit: one hold gets one release. A later operation that was declined
@@ -190,17 +187,17 @@ _EXPIRED = Statement(
     """
 SELECT {columns}, EXISTS (
     SELECT 1 FROM attempts later
-    WHERE later.payment_intent_id = a.payment_intent_id AND later.tenant_id = a.tenant_id
+    WHERE later.payment_intent_id = a.payment_intent_id AND later.tenant_id = a.tenant_id AND later.number = a.number
       AND later.operation IN ('expire', 'capture', 'void') AND later.status <> 'DECLINED'
 ) AS is_looked_after, EXISTS (
     SELECT 1 FROM attempts later
-    WHERE later.payment_intent_id = a.payment_intent_id AND later.tenant_id = a.tenant_id
+    WHERE later.payment_intent_id = a.payment_intent_id AND later.tenant_id = a.tenant_id AND later.number = a.number
       AND later.operation IN ('capture', 'void') AND later.{is_open}
 ) AS is_awaited
 FROM attempts a WHERE expires_at <= :now ORDER BY expires_at LIMIT :limit FOR UPDATE SKIP LOCKED
 """,
     columns=COLUMNS,
-    is_open=_IS_OPEN,
+    is_open=IS_OPEN,
 )
 
 # Without a comparison: `_EXPIRED` has locked the rows. NULL takes a hold out of `ix_attempts_expires`.
@@ -222,7 +219,7 @@ _COUNT_OPEN = Statement(
 SELECT count(*) FILTER (WHERE status = 'UNKNOWN') AS unknown, count(*) FILTER (WHERE next_ask_at IS NULL) AS overdue
 FROM attempts WHERE {is_open}
 """,
-    is_open=_IS_OPEN,
+    is_open=IS_OPEN,
 )
 
 type _Key = tuple[str, UUID]
@@ -266,6 +263,10 @@ class AttemptStore:
         """Take attempts at these kinds of processors that are due, each for one caller at a time, until the lease ends."""
         rows = await _CLAIM.fetch(self._database, now=now, limit=limit, lease=lease, processors=list(processors))
         return [attempt_of(row) for row in rows]
+
+    async def after_open_ones(self, *, now: datetime, limit: int) -> list[Attempt]:
+        """Read authorizations that are due and not to be sent: an earlier one of the payment will not be cancelled."""
+        return await after_open_ones(self._database, now=now, limit=limit)
 
     async def hold(self, keys: Sequence[tuple[str, UUID]], *, until: datetime) -> None:
         """Keep attempts for whoever calls about them, until a later instant."""
@@ -311,10 +312,10 @@ class AttemptStore:
         return [attempt_of(row) for row in rows]
 
     async def _open(self, attempts: Sequence[Attempt]) -> list[Opened | Exception]:
-        return await _apart(self._open_group, attempts)
+        return await in_halves(self._open_group, attempts)
 
     async def _record(self, recordings: Sequence[Recording]) -> list[bool | Exception]:
-        return await _apart(self._record_group, recordings)
+        return await in_halves(self._record_group, recordings)
 
     async def _open_group(self, attempts: Sequence[Attempt]) -> list[Opened | Exception]:
         new = await open_attempts(self._database, attempts)
@@ -350,33 +351,11 @@ class AttemptStore:
         return results
 
 
-async def _apart[T, R](
-    write: Callable[[Sequence[T]], Awaitable[list[R | Exception]]], group: Sequence[T]
-) -> list[R | Exception]:
-    """Write a group; what the database will not have is found by halving, so that it fails alone."""
-    try:
-        return await write(group)
-    except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as fault:
-        if len(group) == 1:
-            refusal = Unstorable("the database refuses what the command contains")
-            refusal.__cause__ = fault
-            return [refusal]
-    middle = len(group) // 2
-    return [*await _apart(write, group[:middle]), *await _apart(write, group[middle:])]
-
-
 async def open_attempts(connection: Connection | Database, attempts: Sequence[Attempt]) -> dict[_Key, str]:
     """Write new attempts down; returns the processor of each that was not there, by (tenant, id)."""
-    rows = await _OPEN.fetch(
-        connection, attempts=attempts, authorization_ids=[_authorization_of(attempt) for attempt in attempts]
-    )
+    ids = [attempt.authorization_id for attempt in attempts]
+    rows = await _OPEN.fetch(connection, attempts=attempts, authorization_ids=ids)
     return {(row["tenant_id"], row["id"]): row["processor"] for row in rows}
-
-
-def _authorization_of(attempt: Attempt) -> UUID | None:
-    if attempt.operation is Operation.AUTHORIZE:
-        return None
-    return attempt_id(tenant_id=attempt.tenant_id, subject_id=attempt.payment_intent_id, operation=Operation.AUTHORIZE)
 
 
 def recording_values(recordings: Sequence[Recording]) -> dict[str, Any]:

@@ -1,10 +1,13 @@
 """What is written about attempts, and what is read back."""
 
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
+import asyncpg
 import msgspec
 
 from libs.common.messaging import Publication
+from services.gateway.errors import Unstorable
 from services.gateway.operations.domain.attempts import UNDECIDED, Attempt, AttemptStatus
 
 COUNT_MAX = 2**31 - 1
@@ -46,3 +49,18 @@ class OpenOutcomes(msgspec.Struct, frozen=True, kw_only=True):
     """Those that were called about and got no answer."""
     overdue: int
     """Those that are left to a person."""
+
+
+async def in_halves[T, R](
+    write: Callable[[Sequence[T]], Awaitable[list[R | Exception]]], group: Sequence[T]
+) -> list[R | Exception]:
+    """Write a group; what the database will not have is found by halving, so that it fails alone."""
+    try:
+        return await write(group)
+    except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as fault:
+        if len(group) == 1:
+            refusal = Unstorable("the database refuses what the command contains")
+            refusal.__cause__ = fault
+            return [refusal]
+    middle = len(group) // 2
+    return [*await in_halves(write, group[:middle]), *await in_halves(write, group[middle:])]

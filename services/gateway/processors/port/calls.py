@@ -58,6 +58,8 @@ class Authorize(ProcessorRequest, frozen=True, kw_only=True):
     """The processor's reference of the customer to whom the payment method belongs; empty: it is nobody's."""
     off_session: bool = False
     """Whether the customer is not there to prove anything."""
+    number: int = 0
+    """Which authorization of the payment it is, counted from 0: each is another payment at the processor."""
 
 
 class Capture(ProcessorRequest, frozen=True, kw_only=True):
@@ -102,6 +104,8 @@ class DeclineReason(StrEnum):
     """The customer would have to prove who they are, and was not there."""
     PAYMENT_METHOD_DETACHED = "payment_method_detached"
     """The saved payment method is not there any more."""
+    EARLIER_ATTEMPT_OPEN = "earlier_attempt_open"
+    """An earlier authorization of the payment could not be cancelled, or was paid after all, so that this one was not sent."""
     PAYMENT_EXPIRED = "payment_expired"
     """The customer did not pay a code or a slip in time. It may be paid in the last moment, and reported afterwards."""
     FRAUD_SUSPECTED = "fraud_suspected"

@@ -48,6 +48,8 @@ class PaymentNotice(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The processor's reference of the payment."""
     happened_at: datetime
     """When it happened, in the processor's words, in UTC."""
+    attempt_id: UUID | None = None
+    """The authorization that it is about, as the processor repeats it to us; None where it does not."""
 
 
 class ActionRequiredNotice(PaymentNotice, frozen=True, kw_only=True, tag=True):

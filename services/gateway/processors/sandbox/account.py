@@ -87,7 +87,8 @@ def authorize(
     by_slip = request.payment_method_type.is_asynchronous
     case = case_of(Operation.AUTHORIZE, request.amount_minor, by_slip=by_slip)
     hold = Hold.CAPTURED if by_slip else Hold.HELD
-    if case.decline is not None:
+    is_declined = case.decline is not None and not (case.only_first and request.number > 0)
+    if is_declined:
         hold = Hold.DECLINED
     elif case.start is Start.ACTION:
         hold = Hold.ACTION
@@ -101,7 +102,7 @@ def authorize(
         captured_minor=request.amount_minor if hold is Hold.CAPTURED else 0,
         captured_at=request.requested_at if hold is Hold.CAPTURED else None,
         hold=hold,
-        decline=case.decline,
+        decline=case.decline if is_declined else None,
         authorized_at=request.requested_at,
         expires_at=request.requested_at + (later if case.ends_soon else HOLD),
         happenings=_coming(case, now=now, later=later),

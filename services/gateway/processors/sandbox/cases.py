@@ -76,6 +76,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     """What happens by itself afterwards, one after the other."""
     ends_soon: bool = False
     """Whether the hold ends after seconds instead of days."""
+    only_first: bool = False
+    """Whether it declines the first authorization of a payment alone."""
     by_slip: bool = False
     """Whether it is for what is paid by a code or a slip alone; by card such an amount is approved."""
     shows: str
@@ -107,6 +109,12 @@ CASES: tuple[Case, ...] = (
     _hold(9002, "FAILED with this reason", decline=DeclineReason.CARD_DECLINED),
     _hold(9003, "FAILED with this reason", decline=DeclineReason.EXPIRED_CARD),
     _hold(9004, "FAILED with this reason", decline=DeclineReason.PROCESSOR_REFUSED),
+    _hold(
+        9005,
+        "FAILED with this reason; confirmed again with a payment method, SETTLED",
+        decline=DeclineReason.CARD_DECLINED,
+        only_first=True,
+    ),
     _hold(9011, "timeout after success: called again at once with the same key", trouble=Trouble.TIMEOUT, calls=1),
     _hold(
         9012,
@@ -183,6 +191,8 @@ def _sequence(case: Case) -> str:
     if case.start is not None:
         return ", then ".join([case.start, *(_WORDS[later] for later in case.later)])
     truth = f"declined, `{case.decline}`" if case.decline else "approved"
+    if case.only_first:
+        return f"{truth}; the next authorization approved"
     if case.ends_soon:
         return f"{truth}; the hold ends after seconds"
     if case.later:

@@ -159,6 +159,8 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     """The tenant, as we wrote it into the metadata; empty where there is none."""
     payment_intent_id: UUID | None = None
     """Our id of the payment, as we wrote it there."""
+    attempt_id: UUID | None = None
+    """Our id of the authorization, as we wrote it there."""
 
 
 class Meaning(msgspec.Struct, frozen=True, kw_only=True):
@@ -256,6 +258,7 @@ def notice(
         "processor": processor,
         "gateway_ref": subject.gateway_ref,
         "happened_at": happened_at,
+        "attempt_id": subject.attempt_id,
     }
     match kind.split("."):
         case ["payment_intent", _]:
@@ -354,6 +357,7 @@ def _subject(found: _Object, reference: Any) -> Subject:
         gateway_ref=reference if isinstance(reference, str) else "",
         tenant_id=str(metadata.get("tenant_id") or ""),
         payment_intent_id=parse_id(str(metadata.get("payment_intent_id") or "")),
+        attempt_id=parse_id(str(metadata.get("attempt") or "")),
     )
 
 

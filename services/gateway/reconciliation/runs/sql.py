@@ -161,6 +161,7 @@ SELECT p.id, p.payout_id, p.amount_minor, p.currency, p.status, p.bank, p.is_mat
 """)
 
 # Through which processor payments went, by `ix_attempts_payment_intent`, and how far the statement of its account is known.
+# Of several authorizations the one that went well counts, else the last: it is read last.
 _WITNESSES = Statement("""
 SELECT a.payment_intent_id, a.processor, s.complete_until, s.booked_from
   FROM attempts AS a
@@ -170,6 +171,7 @@ SELECT a.payment_intent_id, a.processor, s.complete_until, s.booked_from
      WHERE p.processor = a.processor AND (p.tenant_id = a.tenant_id OR p.processor = 'stripe') LIMIT 1
   ) AS s ON true
  WHERE a.payment_intent_id = ANY (:intents::uuid[]) AND a.tenant_id = :tenant_id AND a.operation = 'authorize'
+ ORDER BY a.payment_intent_id, a.status = 'APPROVED', a.number
 """)
 
 # Whether the schedule has made a run of a tenant since then, by the primary key of its time; and whether one goes on.

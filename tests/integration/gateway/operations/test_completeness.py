@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from libs.common.clock import ManualClock
-from libs.common.contracts.gateway import AuthorizePayment, CapturePayment, PaymentCommand, RefundPayment, VoidPayment
+from libs.common.contracts.gateway import AuthorizePayment, CapturePayment, RefundPayment, VoidPayment
+from libs.common.contracts.gateway_base import PaymentCommand
 from libs.common.contracts.gateway_methods import (
     Address,
     BillingDetails,
@@ -103,6 +104,7 @@ async def test_every_field_of_a_command_reaches_the_row(
     [attempt] = await place.attempts(body.payment_intent_id)
     named = msgspec.structs.asdict(body)
     assert named.pop("is_repeated") is True, "it is about the command, not about the operation"
+    named["number"] = named.pop("attempt")
     if "reason" in named:
         named["note"] = named.pop("reason")
     if "billing_details" in named:

@@ -12,6 +12,7 @@ import pytest
 
 from libs.common.clock import ManualClock
 from libs.common.contracts import gateway, gateway_movements, gateway_payouts
+from libs.common.contracts.gateway_base import PaymentMessage
 from libs.common.contracts.ledger import AccountType, EntryKind, ListAccounts, OpenAccount
 from libs.common.contracts.ledger_errors import AccountUnknown, EntryConflict, RoleConflict, RoleUnfit
 from libs.common.contracts.ledger_roles import AssignAccountRole, GetAccountRole, ListAccountRoles, Role
@@ -23,7 +24,7 @@ from services.ledger.accounts import default_account_id, open_accounts
 from services.ledger.core import Account
 from tests.integration.ledger.conftest import Ledger, audit, captured
 
-EVENTS: Sequence[tuple[type[gateway.PaymentMessage | gateway_payouts.PayoutMessage], str, EntryKind, str, str]] = (
+EVENTS: Sequence[tuple[type[PaymentMessage | gateway_payouts.PayoutMessage], str, EntryKind, str, str]] = (
     (gateway.RefundSucceeded, "refund_id", EntryKind.REFUND, "REFUND_EXPENSE", "CASH"),
     (gateway.RefundFailed, "refund_id", EntryKind.REFUND_FAILURE, "CASH", "REFUND_EXPENSE"),
     (gateway.DisputeOpened, "dispute_id", EntryKind.DISPUTE_OPENED, "DISPUTE_CLEARING", "CASH"),
@@ -45,7 +46,7 @@ WORDS = {
 
 
 def shown(
-    event: type[gateway.PaymentMessage | gateway_payouts.PayoutMessage],
+    event: type[PaymentMessage | gateway_payouts.PayoutMessage],
     tenant_id: str,
     *,
     at: datetime,
@@ -80,7 +81,7 @@ class TestEveryEvent:
         ledger: Ledger,
         clock: ManualClock,
         tenant_id: str,
-        event: type[gateway.PaymentMessage | gateway_payouts.PayoutMessage],
+        event: type[PaymentMessage | gateway_payouts.PayoutMessage],
         subject: str,
         kind: EntryKind,
         debit: str,
@@ -107,7 +108,7 @@ class TestEveryEvent:
         ledger: Ledger,
         clock: ManualClock,
         tenant_id: str,
-        event: type[gateway.PaymentMessage | gateway_payouts.PayoutMessage],
+        event: type[PaymentMessage | gateway_payouts.PayoutMessage],
         subject: str,
         kind: EntryKind,
         debit: str,
@@ -143,7 +144,7 @@ async def test_in_whatever_order_a_story_is_received_the_books_are_the_same(
     ledger: Ledger, clock: ManualClock, tenant_id: str
 ) -> None:
     intent, subjects = new_id(), {kind: new_id() for kind in ("refund_id", "dispute_id", "fee_id", "payout_id")}
-    story: list[tuple[type[gateway.PaymentMessage | gateway_payouts.PayoutMessage], str, int]] = [
+    story: list[tuple[type[PaymentMessage | gateway_payouts.PayoutMessage], str, int]] = [
         (gateway.RefundSucceeded, "refund_id", 100),
         (gateway.RefundFailed, "refund_id", 100),
         (gateway.DisputeOpened, "dispute_id", 300),

@@ -13,6 +13,7 @@ NOT_CONTENT = {
     "payment_intent_id": "part of the id, or implied by the refund",
     "refund_id": "part of the id",
     "operation": "part of the id",
+    "number": "part of the id, or of what it builds on",
     "id": "what is compared has the same one",
     "processor": "chosen by us",
     "customer_ref": "of the first command; the processor gets nothing else under its key",
@@ -34,7 +35,17 @@ NOT_CONTENT = {
     **dict.fromkeys(OUTCOME, "what became of it"),
 }
 IMMUTABLE = (
-    *("tenant_id", "id", "payment_intent_id", "refund_id", "operation", "processor", "currency", "customer_ref"),
+    *(
+        "tenant_id",
+        "id",
+        "payment_intent_id",
+        "refund_id",
+        "number",
+        "operation",
+        "processor",
+        "currency",
+        "customer_ref",
+    ),
     *("payment_method", "return_url", "capture_method", "payment_method_type", "billing_details", "note", "created_at"),
     *("correlation_id", "traceparent", "customer_id", "saved_method_id", "processor_customer", "off_session"),
 )
