@@ -37,7 +37,7 @@ from services.api.payments.routes.next_action import NextActions
 from services.api.payments.routes.operations import PaymentOperations
 from services.api.payments.routes.timeline import Expansion, Timelines
 from services.api.processors.routes import Processors
-from services.api.reconciliation.routes import Discrepancies, Runs
+from services.api.reconciliation.routes import Discrepancies, ReconciliationPeriods, Runs
 from services.api.settings import CardNumbers
 from services.api.webhooks.routes import Webhooks
 
@@ -68,6 +68,7 @@ RESOURCES: tuple[type[Resource], ...] = (
     FileImports,
     Runs,
     Discrepancies,
+    ReconciliationPeriods,
     AuditLog,
     FeatureFlags,
 )

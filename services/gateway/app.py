@@ -70,9 +70,7 @@ from services.gateway.operations import (
 from services.gateway.processors.port.saving import Vault
 from services.gateway.processors.sandbox import SandboxProcessor, SandboxStore, SandboxVault, StoredBook, sandbox_page
 from services.gateway.processors.stripe import StripeAccount, StripeConnections
-from services.gateway.reconciliation.discrepancies import DiscrepancyConsumers
-from services.gateway.reconciliation.imports import file_imports, import_workers
-from services.gateway.reconciliation.runs import RunConsumers, reconciling, run_workers
+from services.gateway.reconciliation.wiring import Consumers, reconciliation
 from services.gateway.settings import PROVIDERS, ResolutionSettings, Settings
 
 MEASURED = (
@@ -175,9 +173,8 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         knows=accounts.knows,
         mode_of=None if connected is None else connected.mode_of,
     )
-    imports, files = file_imports(database, settings.imports, clock)
-    runs = reconciling(database, bus, settings.reconciliation, clock)
-    for consumers in (
+    reconciling, reconciliation_workers = reconciliation(database, bus, settings, clock)
+    every: list[Consumers] = [
         OperationConsumers(
             commands,
             store=store,
@@ -188,10 +185,9 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         AccountConsumers(deciding, store=configs, changed=accounts.forget),
         CustomerConsumers(saving, store=customers, clock=clock),
         NoticeConsumers(events),
-        imports,
-        DiscrepancyConsumers(database, clock=clock),
-        RunConsumers(runs, database=database),
-    ):
+        *reconciling,
+    ]
+    for consumers in every:
         consumers.register(bus)
     return Service(
         name="gateway",
@@ -217,8 +213,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             *customer_workers(saving),
             *event_workers(inbox, events, settings=stripe, clock=clock),
             *statement_workers(reading),
-            *import_workers(files, settings=settings.imports),
-            *run_workers(runs),
+            *reconciliation_workers,
             report_worker("report what happens in the sandbox", sandbox.report, notices.apply),
         ],
     )

@@ -194,6 +194,8 @@ class ReconciliationSettings(msgspec.Struct, frozen=True, kw_only=True):
     """For so long after something has happened nothing is reported: messages are in transit, a statement is read every minute."""
     reconciliation_timing_hours: Annotated[float, between(0, 2_400)] = 6.0
     """For so long it is a matter of time (`TIMING`); then it is named by what it is."""
+    reconciliation_overdue_days: Annotated[int, between(0, 400)] = 3
+    """A month is closed only with a reason where a discrepancy of it has been known for longer and is not settled."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

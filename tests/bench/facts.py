@@ -37,9 +37,11 @@ from libs.common.settings import BrokerSettings
 from services.api.payments import FactConsumers
 from services.api.payments.sql import facts as payments_sql
 from services.ledger.accounts import default_account_id, default_accounts
+from services.ledger.balances import BalanceConsumers, BalanceQueries
 from services.ledger.entries import EntryCommands, EntryConsumers, EntryQueries
 from services.ledger.entries.sql import facts as entries_sql
 from services.ledger.posting import PostingService
+from services.ledger.posting_rules import RoleCommands, RoleConsumers
 from tests.bench.payments import ROOT
 from tests.support.brokers import fresh_vhost, own_rights
 from tests.support.databases import TestDatabase, fresh_database
@@ -159,6 +161,8 @@ async def gateway(database: TestDatabase, urls: dict[str, str]) -> AsyncIterator
         EntryConsumers(
             EntryCommands(ledger, PostingService(ledger, clock=clock), clock=clock), EntryQueries(ledger)
         ).register(buses["ledger"])
+        BalanceConsumers(BalanceQueries(ledger)).register(buses["ledger"])
+        RoleConsumers(RoleCommands(ledger, clock=clock)).register(buses["ledger"])
         running = [asyncio.create_task(bus.run()) for bus in buses.values()]
         for bus in buses.values():
             while True:

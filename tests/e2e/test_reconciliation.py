@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -83,6 +84,34 @@ async def shop(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> As
                 await running.database.close()
 
 
+async def the_report_ties(shop: Books, run: dict[str, Any]) -> None:
+    """What an account opens with and what moved make what it closes with, which is what the books have; in every form."""
+    report = run["report"]
+    kinds: set[str] = set()
+    for statement in report["statements"]:
+        amounts = {line["kind"]: (Decimal(line["came"]), Decimal(line["left"])) for line in statement["lines"]}
+        kinds |= amounts.keys()
+        came, left = (sum(pair[side] for pair in amounts.values()) for side in (0, 1))
+        assert (came, left) == (Decimal(statement["came"]), Decimal(statement["left"]))
+        assert Decimal(statement["opening"]) + came - left == Decimal(statement["closing"])
+    assert {"charge", "refund", "fee"} <= kinds
+    for beside in report["books"]:
+        closings = [each["closing"] for each in report["statements"] if each["currency"] == beside["currency"]]
+        assert Decimal(beside["books"]) == sum(map(Decimal, closings))
+        assert Decimal(beside["difference"]) == 0
+    assert sum(each["number"] for each in report["matched"]) == run["matched"]
+    assert {(each["type"], each["age"]) for each in report["unsettled"]} == {("FOREIGN", "day")}
+    assert any("SUSPENSE" in each["roles"] for each in report["clearing"])
+    path = f"/v1/reconciliation/runs/{run['id']}"
+    # What happens later changes nothing of it.
+    assert (await shop.admin.call("GET", path)).json["report"] == report
+    table = (await shop.admin.call("GET", f"{path}?format=csv")).raw.decode()
+    assert f"closing,,{statement['came']},{statement['left']},{statement['closing']}" in table
+    page = (await shop.admin.call("GET", f"{path}?format=html")).raw.decode()
+    assert page.startswith("<!doctype html>")
+    assert statement["closing"] in page
+
+
 async def test_what_agrees_is_matched_and_each_damage_is_found(shop: Books, receiver: Receiver) -> None:
     hook = await shop.admin.call(
         "POST", "/v1/webhooks", {"url": receiver.url, "events": ["reconciliation.discrepancy_found"]}
@@ -110,6 +139,8 @@ async def test_what_agrees_is_matched_and_each_damage_is_found(shop: Books, rece
             await asyncio.sleep(0.05)
     event = json.loads(receiver.received[0].body)["data"]
     assert (event["discrepancy_count"], event["types"], event["run_id"]) == (1, ["FOREIGN"], run["id"])
+
+    await the_report_ties(shop, run)
 
     again = await shop.run()
     assert (again["discrepancies"], again["new"]) == ({"FOREIGN": before + 1}, 0)

@@ -148,6 +148,7 @@ class Writer:
             source_amount_minor=amount if rate != 1 else None,
             source_currency=currency if rate != 1 else "",
             created_at=at,
+            seen_at=at,
             updated_at=at,
             is_available=self._random.random() < 0.5,
         )

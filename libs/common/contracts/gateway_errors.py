@@ -129,3 +129,31 @@ class ReconciliationRunConflict(Conflict):
 
     code = "reconciliation_run_conflict"
     remedy = "Request it again with another `Idempotency-Key`."
+
+
+class ReconciliationReportMissing(Conflict):
+    """The reconciliation run has no report: it is not over, was abandoned, or is of an earlier version."""
+
+    code = "reconciliation_report_missing"
+    remedy = "Wait until its `state` is `complete`, or request another run of the same window."
+
+
+class ReconciliationPeriodNotFound(NotFound):
+    """The tenant has not closed this month."""
+
+    code = "reconciliation_period_not_found"
+    remedy = "Use one of `GET /v1/reconciliation/periods`."
+
+
+class ReconciliationPeriodOpen(Conflict):
+    """The month cannot be closed yet: no run has compared all of it, or discrepancies have been open for too long."""
+
+    code = "reconciliation_period_open"
+    remedy = "Do what `detail` names; with an `override_reason` the discrepancies may stay open."
+
+
+class ReconciliationPeriodInvalid(Invalid):
+    """This is no month that can be closed: it is not over, or lies before one that is closed, or leaves one out."""
+
+    code = "reconciliation_period_invalid"
+    remedy = "Close months one after the other, each once it is over in UTC."

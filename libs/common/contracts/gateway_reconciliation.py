@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from libs.common.contracts.base import Message, event, request
+from libs.common.contracts.gateway_reports import RunReport
 
 _TENANT = {"tenant_id": "00000000-0000-0000-0000-000000000002"}
 _RUN = _TENANT | {"run_id": "0190f3a4-5b6c-7d8e-9f01-23456789abf1"}
@@ -38,6 +39,8 @@ class DiscrepancyType(StrEnum):
     """One side has it and the other may still follow: by age it becomes one of the others."""
     FOREIGN = "FOREIGN"
     """It moved on the account and belongs to nothing of ours."""
+    LATE = "LATE"
+    """It became known after the month in which it happened was closed."""
 
 
 class SubjectKind(StrEnum):
@@ -269,7 +272,7 @@ class ReconciliationRun(msgspec.Struct, frozen=True, kw_only=True):
     state: RunState
     """How far it is."""
     phase: str
-    """What it looks at now: payments, older, movements, payouts."""
+    """What it looks at now: payments, older, movements, payouts, report."""
     payments: int
     """Payments that were compared."""
     movements: int
@@ -292,6 +295,8 @@ class ReconciliationRun(msgspec.Struct, frozen=True, kw_only=True):
     """When it was begun."""
     ended_at: datetime | None
     """When it was complete, or abandoned."""
+    report: RunReport | None = None
+    """Its report, where it is complete and shown by itself."""
 
 
 class RunTotals(msgspec.Struct, frozen=True, kw_only=True):

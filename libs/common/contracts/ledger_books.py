@@ -215,13 +215,13 @@ class BookTime(StrEnum):
 @request(
     "balances.at",
     owner="ledger",
-    published_by=("api",),
+    published_by=("api", "gateway"),
     reply=BalanceList,
     example=_TENANT | {"before": "2026-11-01T00:00:00Z", "time": "effective"},
     is_heavy=True,
 )
 class GetBalancesAt(Message, frozen=True, kw_only=True):
-    """What did this tenant's accounts hold at an instant? Requested by the api."""
+    """What did this tenant's accounts hold at an instant? Requested by the api, and by the gateway for its reports."""
 
     tenant_id: str
     """The tenant."""

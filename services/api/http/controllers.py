@@ -82,6 +82,8 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True):
     """What it refuses by itself, beside what every route of its kind does."""
     csv: bool = False
     """Whether it answers CSV too."""
+    html: bool = False
+    """Whether it answers a page to print too."""
     aged: bool = False
     """Whether its answer is of an earlier instant, which it names."""
     query: tuple[QueryParameter, ...] = ()

@@ -22,11 +22,17 @@ _FURTHER = re.compile(r"([;\t\r\n|])(?=[\s\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20
 _NUMBER = re.compile(r"-?\d+(\.\d+)?\Z", re.ASCII)
 """An amount of ours: below zero it begins as a formula does, and is none."""
 _FORMATS = {"json": ("json",), "csv": ("csv",)}
+_PAGE_FORMATS = {**_FORMATS, "html": ("html",)}
 
 FORMAT = QueryParameter(
     name="format",
     description="`csv` for a spreadsheet, streamed and complete; `Accept: text/csv` does the same.",
     shape={"type": "string", "enum": [*_FORMATS], "default": "json"},
+)
+PAGE_FORMAT = QueryParameter(
+    name="format",
+    description="`csv` for a spreadsheet, `html` for a page to print; `Accept: text/csv` and `text/html` do the same.",
+    shape={"type": "string", "enum": [*_PAGE_FORMATS], "default": "json"},
 )
 
 
@@ -34,6 +40,15 @@ def wants_csv(request: AnyRequest, query: Query) -> bool:
     """Tell whether the client wants a table for a spreadsheet; what it names in `format` wins over what it accepts."""
     formats = query.names("format", _FORMATS)
     return "csv" in formats if formats is not None else "text/csv" in (request.headers.get("accept") or "")
+
+
+def chosen_format(request: AnyRequest, query: Query) -> str:
+    """Return `json`, `csv` or `html`; what the client names in `format` wins over what it accepts."""
+    formats = query.names("format", _PAGE_FORMATS)
+    if formats is not None:
+        return formats[0]
+    accepted = request.headers.get("accept") or ""
+    return "csv" if "text/csv" in accepted else "html" if "text/html" in accepted else "json"
 
 
 def csv_rows(rows: Iterable[Sequence[str]]) -> bytes:

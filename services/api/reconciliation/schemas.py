@@ -14,6 +14,7 @@ from libs.common.contracts.gateway_reconciliation import (
     RunTotals,
 )
 from libs.common.money import format_minor
+from services.api.reconciliation.reports import ReportBody, report_body
 
 type _Word = Annotated[
     str,
@@ -144,6 +145,7 @@ class RunBody(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None
     started_at: str
     ended_at: str | None
+    report: ReportBody | None
 
 
 def discrepancy_body(found: Discrepancy) -> DiscrepancyBody:
@@ -177,6 +179,7 @@ def run_body(run: ReconciliationRun) -> RunBody:
         reason=run.reason or None,
         started_at=iso(run.started_at),
         ended_at=None if run.ended_at is None else iso(run.ended_at),
+        report=None if run.report is None else report_body(run.report),
     )
 
 

@@ -31,6 +31,7 @@ def runs_table(metadata: sa.MetaData) -> sa.Table:
         sa.Column(
             "turn", sa.BigInteger, nullable=False, server_default="0", comment="Whose it is: a lease that ended."
         ),
+        sa.Column("report", sa.Text, comment="Its report, as JSON, made when it was complete; NULL: it is not."),
         sa.PrimaryKeyConstraint("id", "tenant_id", name="pk_reconciliation_runs"),
         sa.CheckConstraint("state IN ('running', 'complete', 'failed')", name="ck_reconciliation_runs_state"),
         sa.CheckConstraint("window_from < window_until", name="ck_reconciliation_runs_window"),
@@ -118,4 +119,32 @@ def matches_table(metadata: sa.MetaData) -> sa.Table:
         sa.PrimaryKeyConstraint("movement_id", "tenant_id", name="pk_reconciliation_matches"),
         sa.CheckConstraint("confidence BETWEEN 1 AND 100", name="ck_reconciliation_matches_confidence"),
         comment="Each movement that agrees with what it belongs to and with the books; removed where it no longer does.",
+    )
+
+
+def periods_table(metadata: sa.MetaData) -> sa.Table:
+    """Describe closed months."""
+    return sa.Table(
+        "reconciliation_periods",
+        metadata,
+        sa.Column("tenant_id", sa.Text, nullable=False, comment="Whose."),
+        sa.Column("month", sa.Text, nullable=False, comment="Year and month in UTC: 2026-10."),
+        sa.Column("ends_before", _INSTANT, nullable=False, comment="The first instant after it."),
+        sa.Column("known_until", _INSTANT, nullable=False, comment="What became known later is not in its report."),
+        sa.Column("closed_at", _INSTANT, nullable=False, comment="When it was closed."),
+        sa.Column("closed_by", sa.Text, nullable=False, comment="Who closed it."),
+        sa.Column("run_id", pg.UUID, nullable=False, comment="The run that has compared all of it."),
+        sa.Column(
+            "override_reason",
+            sa.Text,
+            nullable=False,
+            comment="Why it was closed with discrepancies that were open for too long; empty: there were none.",
+        ),
+        sa.Column("overridden", sa.Integer, nullable=False, comment="How many those were."),
+        sa.Column("sha256", sa.Text, nullable=False, comment="Of what is sealed, in hexadecimal."),
+        sa.Column("previous_sha256", sa.Text, nullable=False, comment="Of the month before; empty: it is the first."),
+        sa.Column("sealed", sa.Text, nullable=False, comment="All of it with its report, as JSON, to the byte."),
+        sa.PrimaryKeyConstraint("tenant_id", "month", name="pk_reconciliation_periods"),
+        sa.CheckConstraint("(overridden > 0) = (override_reason <> '')", name="ck_reconciliation_periods_overridden"),
+        comment="Each closed month of a tenant, with its sealed report; never changed.",
     )

@@ -12,9 +12,9 @@ from libs.common.messaging import (
     outbox_table,
     published_table,
 )
+from services.gateway.schema import reconciliation
 from services.gateway.schema.customers import payment_setups_table, processor_customers_table, saved_methods_table
 from services.gateway.schema.imports import imports_table, lines_table, pieces_table, rows_table, sources_table
-from services.gateway.schema.reconciliation import changes_table, discrepancies_table, matches_table, runs_table
 from services.gateway.schema.statement import (
     balances_table,
     movements_table,
@@ -375,10 +375,11 @@ PROCESSOR_OPENINGS = openings_table(METADATA)
 PROCESSOR_BALANCES = balances_table(METADATA)
 PROCESSOR_SUMS = sums_table(METADATA)
 PROCESSOR_READINGS = readings_table(METADATA)
-RECONCILIATION_RUNS = runs_table(METADATA)
-DISCREPANCIES = discrepancies_table(METADATA)
-DISCREPANCY_CHANGES = changes_table(METADATA)
-RECONCILIATION_MATCHES = matches_table(METADATA)
+RECONCILIATION_RUNS = reconciliation.runs_table(METADATA)
+DISCREPANCIES = reconciliation.discrepancies_table(METADATA)
+DISCREPANCY_CHANGES = reconciliation.changes_table(METADATA)
+RECONCILIATION_MATCHES = reconciliation.matches_table(METADATA)
+RECONCILIATION_PERIODS = reconciliation.periods_table(METADATA)
 
 PROCESSOR_CUSTOMERS = processor_customers_table(METADATA)
 PAYMENT_SETUPS = payment_setups_table(METADATA)

@@ -5,6 +5,7 @@ from datetime import timedelta
 from libs.common.clock import Clock
 from libs.common.db import Database
 from libs.common.messaging import Bus
+from services.gateway.reconciliation.reports import BookSources
 from services.gateway.reconciliation.runs.commands import Reconciling, Schedule
 from services.gateway.reconciliation.runs.consumers import RunConsumers
 from services.gateway.reconciliation.runs.sources import Sources
@@ -21,7 +22,7 @@ def reconciling(database: Database, bus: Bus, settings: ReconciliationSettings, 
         quiet=timedelta(seconds=settings.reconciliation_quiet_seconds),
         timing=timedelta(hours=settings.reconciliation_timing_hours),
     )
-    return Reconciling(database, Sources(bus), schedule=schedule, clock=clock)
+    return Reconciling(database, Sources(bus), BookSources(bus), schedule=schedule, clock=clock)
 
 
 __all__ = ["Reconciling", "RunConsumers", "reconciling", "run_workers"]

@@ -9,6 +9,7 @@ from libs.common.contracts.gateway_reconciliation import (
     ReconciliationRun,
     RunPage,
 )
+from libs.common.contracts.gateway_reports import RunReport
 from libs.common.db import Database
 from libs.common.errors import Invalid
 from services.gateway.reconciliation.runs import sql
@@ -18,7 +19,7 @@ _PAGE_MAX = 200
 
 
 async def show(database: Database, request: GetReconciliationRun) -> ReconciliationRun:
-    """Show how far a run is, and what it found.
+    """Show how far a run is, and what it found, with its report where it is complete.
 
     Raises:
         ReconciliationRunNotFound: when the tenant has no such.
@@ -26,7 +27,8 @@ async def show(database: Database, request: GetReconciliationRun) -> Reconciliat
     found = await sql.get(database, request.tenant_id, request.run_id)
     if found is None:
         raise ReconciliationRunNotFound
-    return found.shown()
+    report = await sql.report_of(database, request.tenant_id, request.run_id)
+    return found.shown(None if report is None else msgspec.json.decode(report, type=RunReport))
 
 
 async def list_page(database: Database, request: ListReconciliationRuns) -> RunPage:

@@ -30,6 +30,14 @@ _GET = Statement(
     "SELECT {columns} FROM reconciliation_runs WHERE id = :id AND tenant_id = :tenant_id", columns=_COLUMNS
 )
 
+# Once, in the transaction that completes the run.
+_KEEP_REPORT = Statement(
+    "UPDATE reconciliation_runs SET report = :report WHERE id = :run.id AND tenant_id = :run.tenant_id AND report IS NULL"
+)
+
+# By its primary key. Apart from `_GET`: lists and steps need no reports.
+_REPORT = Statement("SELECT report FROM reconciliation_runs WHERE id = :id AND tenant_id = :tenant_id")
+
 # Newest first, by `ix_reconciliation_runs_tenant`.
 _LIST = Statement(
     """
@@ -78,7 +86,7 @@ SELECT tenant_id FROM moved WHERE tenant_id IS NOT NULL UNION SELECT tenant_id F
 
 _MOVEMENT = (
     "id, movement_id, is_booked, kind, source_ref, payment_intent_id, refund_id, amount_minor, net_minor, fee_details, currency, "
-    "source_amount_minor, source_currency, created_at, updated_at, status = 'available' AS is_available"
+    "source_amount_minor, source_currency, created_at, seen_at, updated_at, status = 'available' AS is_available"
 )
 
 # Of a range of payments, by `ix_processor_movements_range`.
@@ -237,6 +245,17 @@ async def get(database: Database, tenant_id: str, run_id: UUID) -> Run | None:
     """Read a run; None where the tenant has no such."""
     row = await _GET.fetchrow(database, tenant_id=tenant_id, id=run_id)
     return None if row is None else _read(row)
+
+
+async def keep_report(tx: Connection, run: Run, report: str) -> None:
+    """Write down the report of a run, as JSON."""
+    await _KEEP_REPORT.execute(tx, run=run, report=report)
+
+
+async def report_of(database: Database, tenant_id: str, run_id: UUID) -> str | None:
+    """Read the report of a run, as JSON; None where it has none."""
+    row = await _REPORT.fetchrow(database, tenant_id=tenant_id, id=run_id)
+    return None if row is None else row["report"]
 
 
 async def list_newest(database: Database, tenant_id: str, *, before: UUID | None, limit: int) -> list[Run]:

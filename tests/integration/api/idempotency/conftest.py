@@ -79,13 +79,14 @@ BODIES: dict[str, tuple[Any, Any]] = {
     "resolveDiscrepancy": ({"note": "one"}, {"note": "two"}),
     "ignoreDiscrepancy": ({"note": "one"}, {"note": "two"}),
     "reopenDiscrepancy": ({"note": "one"}, {"note": "two"}),
+    "closeReconciliationPeriod": ({"override_reason": "one"}, {"override_reason": "two"}),
     "decideDiscrepancies": ({"ids": [ID], "decision": "resolve"}, {"ids": [ID], "decision": "ignore"}),
     "setFeatureFlag": ({"is_enabled": True}, None),
     "putChaos": ({"enabled": False}, None),
     "createToken": ({"email": "ops@demo.example.com", "password": "ops123"}, None),
 }
 """A body that is accepted and another one, by operation; any other operation reads none."""
-PATHS = {"role": "CASH", "name": "audit_export"}
+PATHS = {"role": "CASH", "name": "audit_export", "month": "2026-10"}
 
 
 class Owner:

@@ -15,6 +15,8 @@ from libs.common.db import Database
 from libs.common.ids import time_of_id
 from libs.common.observability.logging import get_logger
 from services.gateway.processors.port.reading import has_statement
+from services.gateway.reconciliation.periods import Closing, closings
+from services.gateway.reconciliation.reports import Books, BookSources
 from services.gateway.reconciliation.runs import sql
 from services.gateway.reconciliation.runs.domain import MovementFact, PaymentGroup, PayoutFact, entry_of
 from services.gateway.reconciliation.runs.domain.run import Phase, Run
@@ -42,6 +44,10 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     movements: Sequence[MovementFact] = ()
     payouts: Sequence[PayoutFact] = ()
     entries: Mapping[UUID, EntryFact] = {}
+    books: Books | None = None
+    """What the books have at the end of the window, for the report."""
+    closings: Sequence[Closing] = ()
+    """The tenant's closed months."""
 
 
 def moved_in(step: Step) -> Iterable[MovementFact]:
@@ -54,12 +60,17 @@ def moved_in(step: Step) -> Iterable[MovementFact]:
 class StepReading:
     """Reads what the sides have."""
 
-    def __init__(self, database: Database, sources: Sources) -> None:
+    def __init__(self, database: Database, sources: Sources, books: BookSources) -> None:
         self._database = database
         self._sources = sources
+        self._books = books
 
     async def read(self, run: Run) -> Step:
         """Read the step that a run is at."""
+        step = await self._read(run)
+        return msgspec.structs.replace(step, closings=await closings(self._database, run.tenant_id))
+
+    async def _read(self, run: Run) -> Step:
         match run.phase:
             case Phase.PAYMENTS:
                 return await self._read_range(run)
@@ -79,6 +90,8 @@ class StepReading:
                 cursor = str(found[-1].payout_id) if len(found) == _STEP_MAX else None
                 ids = [entry_of(p.payout_id, k) for p in found for k in _OF_PAYOUTS]
                 return Step(cursor=cursor, payouts=found, entries=await self._entries(run, ids))
+            case Phase.REPORT:
+                return Step(cursor=None, books=await self._books.read(run.tenant_id, until=run.window_until))
             case _:
                 assert_never(run.phase)
 

@@ -27,6 +27,7 @@ from libs.common.observability.correlation import Correlation, correlated, curre
 from libs.common.observability.logging import get_logger
 from services.gateway import metrics
 from services.gateway.reconciliation.discrepancies import Observation, Seen, count_unsettled, first_seen, note_seen
+from services.gateway.reconciliation.reports import BookSources, make_report
 from services.gateway.reconciliation.runs import sql
 from services.gateway.reconciliation.runs.commands.reading import Step, StepReading, moved_in
 from services.gateway.reconciliation.runs.domain import (
@@ -36,6 +37,8 @@ from services.gateway.reconciliation.runs.domain import (
     compare_movement,
     compare_payment,
     compare_payout,
+    late,
+    named_by_month,
 )
 from services.gateway.reconciliation.runs.domain.run import (
     SAMPLE_MAX,
@@ -78,9 +81,11 @@ class _LeaseLost(Exception):
 class Reconciling:
     """Makes runs, and carries them out."""
 
-    def __init__(self, database: Database, sources: Sources, *, schedule: Schedule, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, sources: Sources, books: BookSources, *, schedule: Schedule, clock: Clock
+    ) -> None:
         self._database = database
-        self._reading = StepReading(database, sources)
+        self._reading = StepReading(database, sources, books)
         self._schedule = schedule
         self._clock = clock
         self._made: datetime | None = None
@@ -192,16 +197,18 @@ class Reconciling:
         compared = self._compare(run, step)
         now = self._clock.now()
         in_window = [moved for moved in moved_in(step) if run.window_from <= moved.created_at < run.window_until]
-        progress = run.counted.with_movements(in_window).with_found(
-            each.type for one in compared for each in one.differences if each.type is not None
+        agreeing = {each.movement_id for one in compared for each in one.matches}
+        progress = (
+            run.counted.with_movements(in_window)
+            .with_matched(moved for moved in moved_in(step) if moved.movement_id in agreeing)
+            .with_found(each.type for one in compared for each in one.differences if each.type is not None)
         )
         progress = msgspec.structs.replace(
             progress,
             payments=progress.payments + sum(group.payment is not None for group in step.groups),
-            matched=progress.matched + sum(len(one.matches) for one in compared),
             early=progress.early + sum(len(one.early) for one in compared),
         )
-        observed = [_observed(run.tenant_id, each) for one in compared for each in one.differences]
+        observed = [_observed(run.tenant_id, each, step) for one in compared for each in one.differences]
         if run.is_dry:
             room = SAMPLE_MAX - len(progress.sample)
             shown = tuple(first_seen(each, tenant_id=run.tenant_id, at=now) for each in observed[: max(room, 0)])
@@ -218,6 +225,16 @@ class Reconciling:
             after = run.after(step.cursor, progress, at=now, lease=_LEASE)
             if not await sql.save(tx, after):
                 raise _LeaseLost
+            if step.books is not None:
+                report = await make_report(
+                    tx,
+                    run.tenant_id,
+                    window=(run.window_from, run.window_until),
+                    books=step.books,
+                    matched=progress.matched_by_currency(),
+                    at=now,
+                )
+                await sql.keep_report(tx, after, msgspec.json.encode(report).decode())
             if after.next_at is None and progress.new:
                 await publish(tx, [_announcement(after, progress, at=now)])
         for one in compared:
@@ -263,12 +280,13 @@ class Reconciling:
             *(compare_payment(group, patience) for group in step.groups),
             *(compare_movement(moved, step.entries, patience) for moved in step.movements),
             *(compare_payout(payout, step.entries, patience) for payout in step.payouts),
+            Compared(differences=tuple(late(moved_in(step), step.closings))),
         ]
 
 
-def _observed(tenant_id: str, each: Difference) -> Observation:
+def _observed(tenant_id: str, each: Difference, step: Step) -> Observation:
     assert each.type is not None
-    facts = msgspec.structs.asdict(each)
+    facts = msgspec.structs.asdict(each) | {"detail": named_by_month(each, step.closings)}
     del facts["since"]
     return Observation(id=each.id_of(tenant_id), **facts)
 

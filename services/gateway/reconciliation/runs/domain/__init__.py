@@ -11,6 +11,7 @@ from services.gateway.reconciliation.runs.domain.facts import (
     PayoutFact,
     entry_of,
 )
+from services.gateway.reconciliation.runs.domain.late import late, named_by_month
 from services.gateway.reconciliation.runs.domain.payment import compare_payment
 from services.gateway.reconciliation.runs.domain.payouts import compare_payout
 
@@ -26,4 +27,6 @@ __all__ = [
     "compare_payment",
     "compare_payout",
     "entry_of",
+    "late",
+    "named_by_month",
 ]

@@ -55,6 +55,8 @@ class MovementFact(msgspec.Struct, frozen=True, kw_only=True):
     """That currency, or empty."""
     created_at: datetime
     """When the processor booked it."""
+    seen_at: datetime
+    """When it became known here."""
     updated_at: datetime
     """When something of it last changed here, that it can be paid out above all."""
     is_available: bool

@@ -15,6 +15,7 @@ from libs.common.contracts.gateway_reconciliation import (
     RunState,
     RunTotals,
 )
+from libs.common.contracts.gateway_reports import MatchedTotal, RunReport
 from libs.common.ids import derived_id, first_id
 from services.gateway.reconciliation.runs.domain.facts import MovementFact
 
@@ -39,6 +40,8 @@ class Phase(StrEnum):
     """What moved in the window and belongs to no payment, or is unsettled."""
     PAYOUTS = "payouts"
     """Payouts that were made in the window, or about which something is unsettled."""
+    REPORT = "report"
+    """Nothing more: what was found is put together."""
 
 
 _ORDER = tuple(Phase)
@@ -51,12 +54,21 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     payments: int = 0
     movements: int = 0
     matched: int = 0
+    matched_totals: dict[str, tuple[int, int]] = {}
+    """How many movements agree, and what they come to, by currency."""
     found: dict[str, int] = {}
     new: int = 0
     new_types: tuple[str, ...] = ()
     agreed: int = 0
     totals: dict[str, RunTotals] = {}
     sample: tuple[Discrepancy, ...] = ()
+
+    def matched_by_currency(self) -> list[MatchedTotal]:
+        """Return what agrees, as a report has it."""
+        return [
+            MatchedTotal(currency=currency, number=number, amount_minor=amount)
+            for currency, (number, amount) in sorted(self.matched_totals.items())
+        ]
 
     def with_movements(self, moved: Iterable[MovementFact]) -> "Progress":
         """Return it with movements added up, by currency."""
@@ -73,6 +85,15 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
                 net_minor=total.net_minor + each.net_minor,
             )
         return msgspec.structs.replace(self, movements=self.movements + number, totals=totals)
+
+    def with_matched(self, moved: Iterable[MovementFact]) -> "Progress":
+        """Return it with movements that agree added up, by currency."""
+        totals, number = {**self.matched_totals}, 0
+        for each in moved:
+            number += 1
+            before = totals.get(each.currency, (0, 0))
+            totals[each.currency] = before[0] + 1, before[1] + abs(each.amount_minor)
+        return msgspec.structs.replace(self, matched=self.matched + number, matched_totals=totals)
 
     def with_found(self, found: Iterable[DiscrepancyType]) -> "Progress":
         """Return it with what does not agree added up, by type."""
@@ -153,8 +174,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         pause = min(_PAUSE * 2 ** min(self.failures, 16), _PAUSE_MAX)
         return msgspec.structs.replace(self, failures=self.failures + 1, reason=reason, next_at=at + pause)
 
-    def shown(self) -> ReconciliationRun:
-        """Return it as the api shows it."""
+    def shown(self, report: RunReport | None = None) -> ReconciliationRun:
+        """Return it as the api shows it, with its report where that is shown too."""
         counted = self.counted
         return ReconciliationRun(
             id=self.id,
@@ -176,6 +197,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
             reason=self.reason,
             started_at=self.started_at,
             ended_at=self.ended_at,
+            report=report,
         )
 
 

@@ -1,6 +1,5 @@
-"""Reconciliation: runs are requested, discrepancies are listed and decided about; the gateway answers over the broker."""
+"""Discrepancies are listed and decided about; the gateway answers over the broker."""
 
-from datetime import UTC, datetime
 from uuid import UUID
 
 from litestar import Response
@@ -15,8 +14,6 @@ from libs.common.contracts.gateway_decisions import (
 from libs.common.contracts.gateway_errors import (
     DiscrepancyDecided,
     DiscrepancyNotFound,
-    ReconciliationRunConflict,
-    ReconciliationRunNotFound,
 )
 from libs.common.contracts.gateway_reconciliation import (
     DecideDiscrepancies,
@@ -24,122 +21,32 @@ from libs.common.contracts.gateway_reconciliation import (
     DiscrepancyState,
     DiscrepancyType,
     GetDiscrepancy,
-    GetReconciliationRun,
     ListDiscrepancies,
-    ListReconciliationRuns,
-    StartReconciliation,
 )
 from libs.common.errors import Invalid
 from services.api.http.bodies import BodyReader, require_storable
 from services.api.http.callers import Caller
-from services.api.http.controllers import Change, Resource, operation, resource_id
-from services.api.http.parameters import AnyRequest, Query, QueryParameter, next_link, path_id, wrong
+from services.api.http.controllers import Change, Resource, operation
+from services.api.http.parameters import AnyRequest, Query, QueryParameter, path_id, wrong
 from services.api.http.rendering import json_answer
 from services.api.http.requests import Ask
+from services.api.reconciliation.routes.paging import CURSOR, LIMIT, PAGE_MAX, link
 from services.api.reconciliation.schemas import (
     Assign,
     DecideMany,
     DiscrepancyBody,
     DiscrepancyHistoryBody,
-    RunBody,
     Settle,
-    StartRun,
     discrepancy_body,
     history_body,
-    run_body,
 )
 
 _WRITE = "admin:write"
-PAGE_MAX = 200
 _DECISIONS = tuple(decision.value for decision in Decision)
 _TYPES = {kind.value: (kind.value,) for kind in DiscrepancyType}
 _STATES = {state.value: (state.value,) for state in DiscrepancyState}
-_START = Change(StartReconciliation, "gateway.start_reconciliation", target="run_id")
 _BULK = Change(DecideDiscrepancies, "gateway.decide_discrepancies", subject="discrepancies")
 _REFUSALS = (DiscrepancyNotFound, DiscrepancyDecided)
-_LIMIT = QueryParameter(
-    name="limit",
-    description="At most.",
-    shape={"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": PAGE_MAX},
-)
-_CURSOR = QueryParameter(
-    name="cursor", description="From the `Link` of the page before.", shape={"type": "string", "maxLength": 512}
-)
-
-
-class Runs(Resource):
-    """Routes of runs."""
-
-    ask: Ask
-
-    bodies = BodyReader(StartRun)
-
-    @operation(
-        "POST",
-        "/v1/reconciliation/run",
-        operation_id="startReconciliation",
-        summary="Compare a window of time",
-        description="Payments that were made in the window, and those for which something moved in it, are compared with the "
-        "processor's statement and the books. It goes on by itself: read it again to see how far it is.",
-        tags=["reconciliation"],
-        body=StartRun,
-        example={"from": "2026-11-01", "until": "2026-11-02", "dry_run": True},
-        answer=RunBody,
-        status=202,
-        permission=_WRITE,
-        refusals=(ReconciliationRunConflict,),
-        change=_START,
-    )
-    async def start_reconciliation(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
-        requested = await self.bodies.take(await request.body())
-        run = await self.ask(
-            StartReconciliation(
-                tenant_id=caller.tenant_id,
-                run_id=resource_id(),
-                window_from=_instant("/from", requested.window_from),
-                window_until=_instant("/until", requested.window_until),
-                is_dry=requested.dry_run,
-                requested_by=caller.actor,
-            )
-        )
-        return json_answer(run_body(run), status=202)
-
-    @operation(
-        "GET",
-        "/v1/reconciliation/runs",
-        operation_id="listReconciliationRuns",
-        summary="List reconciliation runs",
-        description="Newest first, as a bare array; `Link` names the next page.",
-        tags=["reconciliation"],
-        answer=list[RunBody],
-        permission=_WRITE,
-        query=(_LIMIT, _CURSOR),
-    )
-    async def list_reconciliation_runs(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
-        query = Query(request)
-        page = await self.ask(
-            ListReconciliationRuns(
-                tenant_id=caller.tenant_id,
-                before=query.identifier("cursor"),
-                limit=query.integer("limit", default=PAGE_MAX, at_least=1, at_most=PAGE_MAX),
-            )
-        )
-        return json_answer([run_body(run) for run in page.runs], headers=_link(query, page.next_before))
-
-    @operation(
-        "GET",
-        "/v1/reconciliation/runs/{run_id:str}",
-        operation_id="getReconciliationRun",
-        summary="Get a reconciliation run",
-        description="How far it is, what moved in its window by currency, and what does not agree by type.",
-        tags=["reconciliation"],
-        answer=RunBody,
-        permission=_WRITE,
-        refusals=(ReconciliationRunNotFound,),
-    )
-    async def get_reconciliation_run(self, caller: Caller, request: AnyRequest, run_id: str) -> Response[bytes]:
-        run = await self.ask(GetReconciliationRun(tenant_id=caller.tenant_id, run_id=path_id(run_id, "run_id")))
-        return json_answer(run_body(run))
 
 
 class Discrepancies(Resource):
@@ -176,8 +83,8 @@ class Discrepancies(Resource):
                 shape={"type": "string", "format": "uuid"},
             ),
             QueryParameter(name="assignee", description="Who looks at it.", shape={"type": "string", "maxLength": 255}),
-            _LIMIT,
-            _CURSOR,
+            LIMIT,
+            CURSOR,
         ),
     )
     async def list_discrepancies(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
@@ -198,7 +105,7 @@ class Discrepancies(Resource):
             )
         )
         return json_answer(
-            [discrepancy_body(each) for each in page.discrepancies], headers=_link(query, page.next_before)
+            [discrepancy_body(each) for each in page.discrepancies], headers=link(query, page.next_before)
         )
 
     @operation(
@@ -350,29 +257,8 @@ class Discrepancies(Resource):
         return json_answer(discrepancy_body(decided))
 
 
-def _link(query: Query, before: UUID | None) -> dict[str, str] | None:
-    return None if before is None else {"Link": next_link(query.given, str(before))}
-
-
 def _id(pointer: str, text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:
         raise Invalid("an id is malformed", errors=((pointer, "must be a UUID"),)) from None
-
-
-def _instant(pointer: str, text: str) -> datetime:
-    """Read an instant with a zone; a date is its first instant in UTC.
-
-    Raises:
-        Invalid: when it is none.
-    """
-    try:
-        found = datetime.fromisoformat(text)
-        if len(text) == len("2026-11-01"):
-            return found.replace(tzinfo=UTC)
-        if found.tzinfo is not None:
-            return found.astimezone(UTC)
-    except (ValueError, OverflowError):
-        pass
-    raise Invalid("an instant is malformed", errors=((pointer, "must be RFC 3339 with a zone, or a date"),))

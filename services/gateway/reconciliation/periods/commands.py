@@ -1,0 +1,113 @@
+"""Closing months: the books are read first, then one transaction decides, and seals what it has read."""
+
+from datetime import timedelta
+
+from libs.common.clock import Clock, iso
+from libs.common.contracts.gateway_errors import ReconciliationPeriodOpen
+from libs.common.contracts.gateway_periods import ClosedMonth, CloseReconciliationPeriod
+from libs.common.db import Database
+from libs.common.ids import first_id
+from libs.common.observability.logging import get_logger
+from services.gateway.reconciliation.periods import sql
+from services.gateway.reconciliation.periods.domain import (
+    OVERRIDDEN_MAX,
+    Seal,
+    require_next,
+    sealed_after,
+    stored,
+)
+from services.gateway.reconciliation.reports import BookSources, make_report
+
+log = get_logger("gateway.reconciliation")
+
+_SETTLES = timedelta(minutes=5)
+"""What became known so shortly before is left to the next month: it may still be being committed, unseen by whoever closes."""
+_NAMED_MAX = 5
+"""Discrepancies that a refusal names."""
+
+
+class PeriodClosing:
+    """Closes months."""
+
+    def __init__(self, database: Database, books: BookSources, *, overdue: timedelta, clock: Clock) -> None:
+        self._database = database
+        self._books = books
+        self._overdue = overdue
+        self._clock = clock
+
+    async def close(self, request: CloseReconciliationPeriod) -> ClosedMonth:
+        """Close a month and seal its report; one that is closed already stays as it is.
+
+        Raises:
+            ReconciliationPeriodInvalid: when it is no month that can be closed.
+            ReconciliationPeriodOpen: when no run has compared it, or discrepancies have been open for too long and nobody overrides that.
+            Unavailable: when the ledger does not answer.
+        """
+        tenant_id = request.tenant_id
+        if (closed := await sql.get(self._database, tenant_id, request.month)) is not None:
+            return closed.shown()
+        begins, ends_before = require_next(
+            request.month, await sql.last(self._database, tenant_id), now=self._clock.now()
+        )
+        books = await self._books.read(tenant_id, until=ends_before)
+        async with self._database.transaction() as tx:
+            await sql.lock(tx, tenant_id)
+            now = self._clock.now()
+            if (closed := await sql.get(tx, tenant_id, request.month)) is not None:
+                return closed.shown()
+            before = await sql.last(tx, tenant_id)
+            require_next(request.month, before, now=now)
+            run_id = await sql.run_of(
+                tx, tenant_id, begins_at=begins, ends_before=ends_before, first_id=first_id(ends_before)
+            )
+            if run_id is None:
+                raise ReconciliationPeriodOpen(
+                    f"no complete run has compared everything from {iso(begins)} until {iso(ends_before)}"
+                )
+            overdue = await sql.overdue(
+                tx,
+                tenant_id,
+                end_id=first_id(ends_before),
+                found_until=now - self._overdue,
+                limit=OVERRIDDEN_MAX,
+            )
+            if overdue.number and not request.override_reason:
+                named = ", ".join(str(each) for each in overdue.ids[:_NAMED_MAX])
+                raise ReconciliationPeriodOpen(f"{overdue.number} discrepancies have been open for too long: {named}")
+            known_until = now - _SETTLES
+            report = await make_report(
+                tx,
+                tenant_id,
+                window=(begins, ends_before),
+                books=books,
+                matched=await sql.matched(tx, tenant_id, begins_at=begins, ends_before=ends_before),
+                at=now,
+                known_until=known_until,
+            )
+            late = (
+                {}
+                if before is None
+                else await sql.late(
+                    tx, tenant_id, begins_at=begins, known_from=before.known_until, known_until=known_until
+                )
+            )
+            month = stored(
+                Seal(
+                    version=1,
+                    tenant_id=tenant_id,
+                    month=request.month,
+                    ends_before=ends_before,
+                    known_until=known_until,
+                    closed_at=now,
+                    closed_by=request.closed_by,
+                    run_id=run_id,
+                    override_reason=request.override_reason if overdue.number else "",
+                    overridden=overdue.number,
+                    overridden_ids=overdue.ids,
+                    previous_sha256="" if before is None else before.sha256,
+                    report=sealed_after(report, before, late),
+                )
+            )
+            await sql.add(tx, month)
+        log.info("reconciliation.closed", tenant_id=tenant_id, month=request.month, sha256=month.sha256)
+        return month.shown()

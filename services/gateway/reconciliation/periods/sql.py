@@ -1,0 +1,171 @@
+"""The SQL of closed months: written once, and never changed."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from libs.common.contracts.gateway_periods import ClosedMonth
+from libs.common.contracts.gateway_reports import MatchedTotal
+from libs.common.db import Connection, Database
+from libs.common.db.statements import Statement, columns_of, reader_of, values_of
+from services.gateway.reconciliation.periods.domain import Closing, StoredMonth
+
+# The lock that steps of a tenant's runs take: while a month is closed no discrepancy is written down, and of two who close it
+# one is the second.
+_LOCK = Statement("SELECT pg_advisory_xact_lock(hashtextextended('reconciliation:' || :tenant_id, 0))")
+
+# A run that has compared all of the month after it was over, by `ix_reconciliation_runs_tenant`: its id is not before the first
+# instant that follows.
+_COVERED = Statement("""
+SELECT id FROM reconciliation_runs
+ WHERE tenant_id = :tenant_id AND id >= :first_id AND state = 'complete' AND NOT is_dry
+   AND window_from <= :begins_at AND window_until >= :ends_before ORDER BY id DESC LIMIT 1
+""")
+
+# What happened before the end of the month and has been known for too long, by `ix_discrepancies_unsettled`: ids are in the order of
+# when it happened.
+_OVERDUE = Statement("""
+SELECT id, count(*) OVER () AS number FROM discrepancies
+ WHERE tenant_id = :tenant_id AND state IN ('open', 'assigned', 'pending', 'reopened')
+   AND id < :end_id AND found_at <= :found_until ORDER BY id LIMIT :limit
+""")
+
+# What happened before a month began, and became known since the month before was closed: by `ix_processor_movements_window`.
+_LATE = Statement("""
+SELECT account_id, is_live, currency, count(*) AS number FROM processor_movements
+ WHERE tenant_id = :tenant_id AND created_at < :begins_at AND is_booked AND seen_at >= :known_from AND seen_at < :known_until
+ GROUP BY account_id, is_live, currency
+""")
+
+# What agrees of a month's movements, by `ix_processor_movements_window` and the primary key of matches.
+_MATCHED = Statement("""
+SELECT m.currency, count(*) AS number, sum(abs(m.amount_minor))::int8 AS amount_minor
+  FROM processor_movements AS m JOIN reconciliation_matches AS r USING (movement_id, tenant_id)
+ WHERE m.tenant_id = :tenant_id AND m.created_at >= :begins_at AND m.created_at < :ends_before
+ GROUP BY m.currency ORDER BY m.currency
+""")
+
+# Under the lock, so it is not there.
+_ADD = Statement(
+    "INSERT INTO reconciliation_periods ({columns}) VALUES ({values})",
+    columns=columns_of(StoredMonth),
+    values=values_of("month", StoredMonth),
+)
+
+# By its primary key.
+_GET = Statement(
+    "SELECT {columns} FROM reconciliation_periods WHERE tenant_id = :tenant_id AND month = :month",
+    columns=columns_of(StoredMonth),
+)
+
+# The latest first, by the primary key; months as text are in the order of time.
+_LIST = Statement(
+    """
+SELECT {columns} FROM reconciliation_periods WHERE tenant_id = :tenant_id AND (:before = '' OR month < :before)
+ ORDER BY month DESC LIMIT :limit::int
+""",
+    columns=columns_of(StoredMonth),
+)
+
+# The same without what is sealed.
+_LIST_SHOWN = Statement(
+    """
+SELECT {columns} FROM reconciliation_periods WHERE tenant_id = :tenant_id AND (:before = '' OR month < :before)
+ ORDER BY month DESC LIMIT :limit::int
+""",
+    columns=columns_of(ClosedMonth),
+)
+
+# A row for each month, without its report: by the primary key.
+_CLOSINGS = Statement(
+    "SELECT {columns} FROM reconciliation_periods WHERE tenant_id = :tenant_id ORDER BY month",
+    columns=columns_of(Closing),
+)
+
+_stored, _closing = reader_of(StoredMonth), reader_of(Closing)
+_matched, _shown = reader_of(MatchedTotal), reader_of(ClosedMonth)
+
+
+class Overdue(msgspec.Struct, frozen=True, kw_only=True):
+    """Discrepancies that have been open for too long."""
+
+    ids: list[UUID]
+    """The first of them."""
+    number: int
+    """How many there are."""
+
+
+async def lock(tx: Connection, tenant_id: str) -> None:
+    """Keep steps of the tenant's runs, and others who close, away until the end of the transaction."""
+    await _LOCK.fetchval(tx, tenant_id=tenant_id)
+
+
+async def run_of(
+    tx: Connection, tenant_id: str, *, begins_at: datetime, ends_before: datetime, first_id: UUID
+) -> UUID | None:
+    """Return the latest run that has compared all of a window; None where none has."""
+    row = await _COVERED.fetchrow(
+        tx, tenant_id=tenant_id, begins_at=begins_at, ends_before=ends_before, first_id=first_id
+    )
+    return None if row is None else row["id"]
+
+
+async def overdue(tx: Connection, tenant_id: str, *, end_id: UUID, found_until: datetime, limit: int) -> Overdue:
+    """Find what happened before an id's time and has been open since `found_until` or longer."""
+    rows = await _OVERDUE.fetch(tx, tenant_id=tenant_id, end_id=end_id, found_until=found_until, limit=limit)
+    return Overdue(ids=[row["id"] for row in rows], number=rows[0]["number"] if rows else 0)
+
+
+async def late(
+    tx: Connection, tenant_id: str, *, begins_at: datetime, known_from: datetime, known_until: datetime
+) -> dict[tuple[str, bool, str], int]:
+    """Count what became known too late, by account, mode and currency."""
+    rows: Sequence[Any] = await _LATE.fetch(
+        tx, tenant_id=tenant_id, begins_at=begins_at, known_from=known_from, known_until=known_until
+    )
+    return {(row["account_id"], row["is_live"], row["currency"]): row["number"] for row in rows}
+
+
+async def matched(tx: Connection, tenant_id: str, *, begins_at: datetime, ends_before: datetime) -> list[MatchedTotal]:
+    """Add up what agrees of what moved in a month."""
+    rows = await _MATCHED.fetch(tx, tenant_id=tenant_id, begins_at=begins_at, ends_before=ends_before)
+    return [_matched(row) for row in rows]
+
+
+async def add(tx: Connection, month: StoredMonth) -> None:
+    """Write a closed month, for ever."""
+    await _ADD.execute(tx, month=month)
+
+
+async def get(connection: Connection | Database, tenant_id: str, month: str) -> StoredMonth | None:
+    """Read a closed month; None where it is open."""
+    row = await _GET.fetchrow(connection, tenant_id=tenant_id, month=month)
+    return None if row is None else _stored(row)
+
+
+async def latest(
+    connection: Connection | Database, tenant_id: str, *, before: str = "", limit: int
+) -> list[StoredMonth]:
+    """Read closed months, the latest first."""
+    rows = await _LIST.fetch(connection, tenant_id=tenant_id, before=before, limit=limit)
+    return [_stored(row) for row in rows]
+
+
+async def shown(database: Database, tenant_id: str, *, before: str, limit: int) -> list[ClosedMonth]:
+    """List closed months without their reports, the latest first."""
+    rows = await _LIST_SHOWN.fetch(database, tenant_id=tenant_id, before=before, limit=limit)
+    return [_shown(row) for row in rows]
+
+
+async def last(connection: Connection | Database, tenant_id: str) -> StoredMonth | None:
+    """Read the month that was closed last."""
+    found = await latest(connection, tenant_id, limit=1)
+    return found[0] if found else None
+
+
+async def closings(connection: Connection | Database, tenant_id: str) -> list[Closing]:
+    """Read which months are closed, in the order of time."""
+    return [_closing(row) for row in await _CLOSINGS.fetch(connection, tenant_id=tenant_id)]

@@ -1,0 +1,83 @@
+"""The SQL of reports: what moved for a tenant, how far balances are off, and what is unsettled by age."""
+
+from datetime import datetime
+from typing import Any
+
+from libs.common.contracts.gateway_reports import OpenTotal
+from libs.common.db import Connection, Database
+from libs.common.db.statements import Statement, reader_of
+from services.gateway.reconciliation.reports.domain import AGES, OLDER, Moved, Off
+
+# All that was published of a tenant until the end of the window, as the books have it: by `ix_processor_movements_window`. What
+# came before the window is added up each time, since a movement may become known later than it happened.
+_MOVED = Statement("""
+SELECT account_id, is_live, currency, kind,
+       coalesce(sum(net) FILTER (WHERE NOT is_inside), 0)::int8 AS before_minor,
+       count(*) FILTER (WHERE is_inside) AS number,
+       coalesce(sum(greatest(amount, 0)) FILTER (WHERE is_inside), 0)::int8 AS in_minor,
+       coalesce(-sum(least(amount, 0)) FILTER (WHERE is_inside), 0)::int8 AS out_minor,
+       count(*) FILTER (WHERE is_inside AND fee <> 0) AS fees,
+       coalesce(sum(greatest(fee, 0)) FILTER (WHERE is_inside), 0)::int8 AS kept_minor,
+       coalesce(-sum(least(fee, 0)) FILTER (WHERE is_inside), 0)::int8 AS given_back_minor,
+       coalesce(sum(net), 0)::int8 AS until_minor
+  FROM (
+    SELECT account_id, is_live, currency, kind, amount_minor AS amount, fee_minor AS fee, net_minor AS net,
+           created_at >= :since AS is_inside
+      FROM processor_movements WHERE tenant_id = :tenant_id AND created_at < :until AND is_booked
+       AND (:known_until::timestamptz IS NULL OR seen_at < :known_until)
+    UNION ALL
+    SELECT account_id, is_live, currency, 'opening', pending_minor + available_minor, 0, pending_minor + available_minor,
+           opened_at >= :since
+      FROM processor_openings WHERE tenant_id = :tenant_id AND opened_at < :until
+       AND (:known_until::timestamptz IS NULL OR opened_at < :known_until)
+  ) AS each
+ GROUP BY account_id, is_live, currency, kind
+ ORDER BY account_id, is_live, currency, kind
+""")
+
+# Of the accounts that the tenant owns; they are few.
+_OFF = Statement("""
+SELECT b.account_id, b.is_live, b.currency, b.total_off_minor, b.compared_at
+  FROM processor_balances AS b JOIN stripe_accounts AS a USING (account_id, is_live)
+ WHERE a.tenant_id = :tenant_id AND a.processor IS NOT NULL
+""")
+
+# All that is unsettled, by `ix_discrepancies_unsettled`.
+_UNSETTLED = Statement(
+    """
+SELECT type, currency, CASE {ages} ELSE '{older}' END AS age, count(*) AS number,
+       coalesce(sum(abs(coalesce(actual_minor, 0) - coalesce(expected_minor, 0))), 0)::int8 AS amount_minor
+  FROM discrepancies
+ WHERE tenant_id = :tenant_id AND state IN ('open', 'assigned', 'pending', 'reopened')
+ GROUP BY 1, 2, 3 ORDER BY 1, 2, max(found_at) DESC
+""",
+    ages=" ".join(f"WHEN :now::timestamptz - found_at < '{age}'::interval THEN '{name}'" for name, age in AGES.items()),
+    older=OLDER,
+)
+
+_moved, _off, _open = reader_of(Moved), reader_of(Off), reader_of(OpenTotal)
+
+
+async def moved(
+    connection: Connection | Database,
+    tenant_id: str,
+    *,
+    since: datetime,
+    until: datetime,
+    known_until: datetime | None,
+) -> list[Moved]:
+    """Add up what moved for a tenant before a window and in it, and was known by then."""
+    rows: list[Any] = await _MOVED.fetch(
+        connection, tenant_id=tenant_id, since=since, until=until, known_until=known_until
+    )
+    return [_moved(row) for row in rows]
+
+
+async def off(connection: Connection | Database, tenant_id: str) -> list[Off]:
+    """Read how far the balances of a tenant's accounts are from what is known of them."""
+    return [_off(row) for row in await _OFF.fetch(connection, tenant_id=tenant_id)]
+
+
+async def unsettled(connection: Connection | Database, tenant_id: str, *, now: datetime) -> list[OpenTotal]:
+    """Add up what is unsettled, by type, currency and age."""
+    return [_open(row) for row in await _UNSETTLED.fetch(connection, tenant_id=tenant_id, now=now)]

@@ -1,0 +1,98 @@
+"""Months are closed once, by whoever is first, with a report that nothing changes and that what comes later does not slip into."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+import pytest
+
+from libs.common.contracts.gateway_errors import ReconciliationPeriodInvalid, ReconciliationPeriodOpen
+from libs.common.contracts.gateway_periods import (
+    GetReconciliationPeriod,
+    GetReconciliationSeals,
+    ListReconciliationPeriods,
+)
+from libs.common.errors import Unavailable
+from services.gateway.reconciliation.periods import queries
+from tests.integration.gateway.reconciliation.conftest import Office
+from tests.support.databases import TestDatabase
+
+OCTOBER, NOVEMBER, DECEMBER = (datetime(2026, month, 1, tzinfo=UTC) for month in (10, 11, 12))
+
+
+async def test_a_month_is_closed_once_and_what_comes_later_counts_in_the_next(
+    office: Office, gateway_database: TestDatabase
+) -> None:
+    await office.move(-300, OCTOBER + timedelta(days=9))
+    with pytest.raises(ReconciliationPeriodOpen, match="no complete run"):
+        await office.close("2026-10")
+    dry = await office.compare(OCTOBER, NOVEMBER, is_dry=True)
+    assert dry.report is not None
+    short = await office.compare(OCTOBER + timedelta(seconds=1), NOVEMBER)
+    assert short.found == {"NOT_BOOKED": 1}
+    with pytest.raises(ReconciliationPeriodOpen, match="no complete run"):
+        await office.close("2026-10")
+    run = await office.compare(OCTOBER, NOVEMBER)
+    assert run.report is not None
+    assert [line.out_minor for line in run.report.statements[0].lines] == [300]
+    office.clock.advance(timedelta(days=4))
+    with pytest.raises(ReconciliationPeriodOpen, match="1 discrepancies have been open"):
+        await office.close("2026-10")
+    with pytest.raises(ReconciliationPeriodInvalid):
+        await office.close("2026-11")
+
+    # Known so shortly before that it might have been missed: it counts in the month after.
+    await office.move(-20, NOVEMBER - timedelta(days=1))
+    office.sides.fails = Unavailable("the ledger does not answer")
+    with pytest.raises(Unavailable):
+        await office.close("2026-10", override_reason="the bank answers later")
+    office.sides.fails = None
+    closed = await asyncio.gather(
+        *(office.close("2026-10", override_reason="the bank answers later") for _ in range(5))
+    )
+    assert {each.sha256 for each in closed} == {closed[0].sha256}
+    assert (closed[0].overridden, closed[0].override_reason) == (1, "the bank answers later")
+    assert (await office.close("2026-10")).sha256 == closed[0].sha256
+
+    owner = await asyncpg.connect(gateway_database.url("gateway_owner"))
+    for statement in (
+        "UPDATE gateway.reconciliation_periods SET closed_by = ''",
+        "DELETE FROM gateway.reconciliation_periods",
+        "TRUNCATE gateway.reconciliation_periods",
+    ):
+        with pytest.raises(asyncpg.RestrictViolationError):
+            await owner.execute(statement)
+    await owner.close()
+
+    office.clock.advance(timedelta(hours=1))
+    await office.move(-7, OCTOBER + timedelta(days=20))
+    later = await office.compare(OCTOBER, NOVEMBER)
+    assert later.found == {"LATE": 2, "NOT_BOOKED": 3}
+    assert later.new == 4
+    assert (await office.compare(OCTOBER, NOVEMBER)).new == 0
+    details = {
+        row["type"]: row["detail"]
+        for row in await office.rows("SELECT type, detail FROM discrepancies WHERE tenant_id = $1 ORDER BY id")
+    }
+    assert "became known after 2026-10 was closed" in details["LATE"]
+    assert details["NOT_BOOKED"].endswith("2026-10, in which it happened, is closed")
+
+    await office.move(-1_000, NOVEMBER + timedelta(days=3))
+    office.clock.advance(DECEMBER + timedelta(days=5) - office.clock.now())
+    await office.compare(NOVEMBER, DECEMBER)
+    with pytest.raises(ReconciliationPeriodOpen, match="5 discrepancies"):
+        await office.close("2026-11")
+    november = await office.close("2026-11", override_reason="all of it is known")
+    assert november.previous_sha256 == closed[0].sha256
+    sealed = await queries.show(office.database, GetReconciliationPeriod(tenant_id=office.tenant_id, month="2026-11"))
+    (summary,) = sealed.report.statements
+    assert [(line.kind, line.number, line.out_minor) for line in summary.lines] == [
+        ("late", 2, 27),
+        ("fee", 1, 1_000),
+    ]
+    assert (summary.opening_minor, summary.closing_minor) == (-300, -1_327)
+    assert len(sealed.overridden_ids) == 5
+    check = await queries.verify(office.database, GetReconciliationSeals(tenant_id=office.tenant_id))
+    assert (check.periods, check.faults, check.last_sha256) == (2, [], november.sha256)
+    page = await queries.list_page(office.database, ListReconciliationPeriods(tenant_id=office.tenant_id, limit=1))
+    assert ([each.month for each in page.periods], page.next_before) == (["2026-11"], "2026-11")
