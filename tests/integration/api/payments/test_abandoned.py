@@ -95,3 +95,18 @@ async def test_hold_reported_again_shows_when_it_ends(api: Api, clock: ManualClo
         await api.handle(tenant_id, each, by=api.consumers.on_payment_authorized)
     assert (await client.call("GET", f"/v1/payment-intents/{intent}")).json["expires_at"] is not None
     assert (await api.published(tenant_id)).count("event:api:payment.authorized") == 1
+
+
+async def test_cancellation_that_was_refused_is_requested_again(
+    api: Api, database: Database, clock: ManualClock, tenant_id: str
+) -> None:
+    client = api.client(tenant_id)
+    intent = await waiting_for_its_customer(api, client, tenant_id)
+    refused = gateway.VoidFailed(payment_intent_id=UUID(intent), reason="processor_refused", detail="No.", **MONEY)
+    for requested in (1, 2):
+        clock.advance(DAY + timedelta(minutes=5))
+        await Abandoner(database, clock=clock, after=DAY, batch_max=100).abandon()
+        assert len(await voids_of(api, tenant_id)) == requested
+        for _ in range(2):
+            await api.handle(tenant_id, refused, by=api.consumers.on_void_failed)
+        assert await client.status(intent) == "REQUIRES_ACTION"

@@ -1,18 +1,27 @@
 """Funds that are to be released, and what comes of a refusal to release or to take them."""
 
 from datetime import timedelta
+from typing import Any
 
+import msgspec
 import pytest
 
 from libs.common.clock import ManualClock
+from libs.common.contracts.gateway_methods import PaymentMethodType
 from libs.common.db import Database
 from libs.common.ids import new_id
+from services.gateway.notices import Notices, NoticeStore
 from services.gateway.operations import AttemptStatus
 from services.gateway.operations.domain.changes import RELEASED_AGAIN_AFTER
 from services.gateway.processors.port import (
+    Applied,
+    Approved,
+    CapturedNotice,
     Declined,
+    DeclinedNotice,
     DeclineReason,
     Operation,
+    RequiresAction,
     Unknown,
     UnknownReason,
 )
@@ -102,3 +111,52 @@ async def test_hold_is_released_when_the_void_that_was_awaited_is_refused(
     await gateway.resolve_after(timedelta(seconds=1))
     [release] = [a for a in await gateway.attempts(intent) if a.operation is Operation.EXPIRE]
     assert release.status is AttemptStatus.APPROVED
+
+
+@pytest.mark.parametrize(
+    ("answer", "end"),
+    [
+        (None, "payment.voided"),
+        (Declined(reason=DeclineReason.PROCESSOR_REFUSED, detail="It has expired."), "payment.void_failed"),
+    ],
+    ids=["cancelled", "refused"],
+)
+@pytest.mark.parametrize("is_paid", [False, True], ids=["unpaid", "paid after that"])
+async def test_slip_that_expires_while_its_void_is_in_progress_ends_both(
+    database: Database,
+    clock: ManualClock,
+    tenant_id: str,
+    book: CountingProcessor,
+    answer: Declined | None,
+    end: str,
+    is_paid: bool,
+) -> None:
+    fixed, intent = Fixed(book), new_id()
+    gateway = Gateway(database, clock, tenant_id, fixed)
+    fixed.answers = {
+        "authorize": RequiresAction(gateway_ref="pi_1"),
+        "void": Unknown(reason=UnknownReason.TIMEOUT),
+    }
+    command = gateway.authorize_command(15_050, intent=intent)
+    body = msgspec.structs.replace(command.body, payment_method_type=PaymentMethodType.PIX)
+    await gateway.commands.authorize(msgspec.structs.replace(command, body=body))
+    await gateway.commands.void(gateway.void_command(15_050, intent=intent, gateway_ref="pi_1"))
+    notices = Notices(store=NoticeStore(database), clock=clock)
+    common: dict[str, Any] = {
+        "tenant_id": tenant_id,
+        "payment_intent_id": intent,
+        "processor": "sandbox",
+        "gateway_ref": "pi_1",
+        "happened_at": clock.now(),
+    }
+    unpaid = DeclinedNotice(**common, reason=DeclineReason.PAYMENT_EXPIRED, detail="Nobody paid.")
+    assert [await notices.apply(unpaid) for _ in range(2)] == [Applied.APPLIED, Applied.KNOWN]
+    fixed.answers["void"] = answer or Approved(gateway_ref="pi_1", approved_at=clock.now())
+    await gateway.resolve_after(PATIENCE.ages[0])
+    names = ["payment.action_required", "payment.authorization_expired", end]
+    if is_paid and answer is not None:
+        # What could not be cancelled may be paid in the last moment: the money is there, and is taken once.
+        for _ in range(2):
+            await notices.apply(CapturedNotice(**common, amount_minor=15_050))
+        names += ["payment.authorized", "payment.captured"]
+    assert [contract.rpartition(":")[2] for contract, _ in await gateway.published(intent)] == names
