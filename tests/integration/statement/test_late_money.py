@@ -1,7 +1,9 @@
 """Money that nobody has reported, since its events were lost or there is no endpoint, is found in the statement."""
 
+import json
 import random
 
+import msgspec
 import pytest
 
 from services.gateway import metrics
@@ -66,3 +68,19 @@ async def test_voided_pix_that_was_paid_is_for_a_person_once(merchant: Merchant)
         await merchant.read()
     events = await merchant.charging.fetch("SELECT status FROM stripe_events")
     assert [row["status"] for row in events] == ["CONTRADICTED"]
+
+
+async def test_charge_of_a_hold_that_ended_is_no_capture(merchant: Merchant) -> None:
+    intent, reference = await merchant.pay(15_050, captured=0)
+    await merchant.pay(1_000)
+    account = await merchant.account()
+    (moved,) = (await merchant.reader.movements(since=account.known_at)).items
+    held = next(each for each in merchant.books.charges.values() if each["payment_intent"] == reference)
+    shown = msgspec.structs.replace(moved, payment_intent_id=intent)
+    merchant.advance(hours=1)
+    for captured, events in ((False, 0), (True, 1)):
+        held["captured"] = captured
+        shown = msgspec.structs.replace(shown, raw=json.dumps({"source": held}))
+        await merchant.reading._adopt.captures(account, [shown], at=merchant.clock.now())
+        kept = await merchant.charging.fetch("SELECT 1 FROM stripe_events WHERE id LIKE 'read_%'")
+        assert len(kept) == events

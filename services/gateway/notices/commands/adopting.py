@@ -93,7 +93,9 @@ class Adoption:
                 we_had=f"{row.status}:{row.capture_status}",
             )
             for row in rows
+            # A hold that ended has a charge in the statement as well, beside what takes it back.
             if isinstance(charge := msgspec.json.decode(old[row.payment_intent_id].raw).get("source"), dict)
+            and charge.get("captured")
         ]
         await self._keep_new(account, otherwise, at=at, list_name="charges")
 
