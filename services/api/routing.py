@@ -32,6 +32,7 @@ from services.api.http.routes import ChaosSwitch
 from services.api.idempotency import Idempotency
 from services.api.idempotency.requests import keyed
 from services.api.imports.routes import FileImports
+from services.api.matching.routes import MatchingRoutes
 from services.api.payments.routes.intents import PaymentIntents
 from services.api.payments.routes.next_action import NextActions
 from services.api.payments.routes.operations import PaymentOperations
@@ -66,6 +67,7 @@ RESOURCES: tuple[type[Resource], ...] = (
     Webhooks,
     Processors,
     FileImports,
+    MatchingRoutes,
     Runs,
     Discrepancies,
     ReconciliationPeriods,

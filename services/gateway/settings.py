@@ -196,6 +196,8 @@ class ReconciliationSettings(msgspec.Struct, frozen=True, kw_only=True):
     """For so long it is a matter of time (`TIMING`); then it is named by what it is."""
     reconciliation_overdue_days: Annotated[int, between(0, 400)] = 3
     """A month is closed only with a reason where a discrepancy of it has been known for longer and is not settled."""
+    reconciliation_arrival_days: Annotated[int, between(0, 60)] = 3
+    """So many days after the day of its arrival a payout may appear on a bank's statement before it is missing there."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,7 @@
 """The message contracts of all services: importing this package fills the registry.
 
 `api`, `ledger`, `gateway` and `notifier` are named after the owner of the messages inside. `gateway_requests` has what the
-gateway answers while somebody waits, `gateway_customers` what processors keep of customers, `gateway_imports` the files of banks, `gateway_movements` what the processor's statement shows, `gateway_payouts` its payouts; the ledger's have further
+gateway answers while somebody waits, `gateway_customers` what processors keep of customers, `gateway_imports` the files of banks, `gateway_matching` what their lines belong to, `gateway_movements` what the processor's statement shows, `gateway_payouts` its payouts; the ledger's have further
 parts: `ledger_books`, `ledger_roles`, `ledger_money` (rates and conversions), `ledger_reports`, and `ledger_journal` (what
 people enter). `api_facts` and `ledger_facts` are what reconciliation reads.
 """
@@ -13,6 +13,7 @@ from libs.common.contracts import (
     gateway_customers,
     gateway_decisions,
     gateway_imports,
+    gateway_matching,
     gateway_movements,
     gateway_payouts,
     gateway_periods,
@@ -51,6 +52,7 @@ __all__ = [
     "gateway_customers",
     "gateway_decisions",
     "gateway_imports",
+    "gateway_matching",
     "gateway_movements",
     "gateway_payouts",
     "gateway_periods",

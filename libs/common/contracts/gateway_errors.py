@@ -157,3 +157,31 @@ class ReconciliationPeriodInvalid(Invalid):
 
     code = "reconciliation_period_invalid"
     remedy = "Close months one after the other, each once it is over in UTC."
+
+
+class MatchingRulesInvalid(Invalid):
+    """The rules make no sense for what the source is compared with."""
+
+    code = "matching_rules_invalid"
+    remedy = "Change what `detail` names, and repeat the request."
+
+
+class LineMatchNotFound(NotFound):
+    """The tenant has no such match."""
+
+    code = "line_match_not_found"
+    remedy = CHECK_ID
+
+
+class LineMatchConflict(Conflict):
+    """A line, payout or movement is in another match, or the match is taken apart already."""
+
+    code = "line_match_conflict"
+    remedy = "Read the matches of what `detail` names; take the other match apart first where that is wrong."
+
+
+class LineMatchInvalid(Invalid):
+    """What is to be matched does not exist or does not belong together: other currencies, or a difference that is not named."""
+
+    code = "line_match_invalid"
+    remedy = "Name what `detail` misses; a difference that is intended is named in `difference_minor`."

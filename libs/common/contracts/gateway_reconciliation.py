@@ -41,6 +41,8 @@ class DiscrepancyType(StrEnum):
     """It moved on the account and belongs to nothing of ours."""
     LATE = "LATE"
     """It became known after the month in which it happened was closed."""
+    AMBIGUOUS = "AMBIGUOUS"
+    """It can belong to several things, and nothing decides which: a person does."""
 
 
 class SubjectKind(StrEnum):
@@ -56,6 +58,10 @@ class SubjectKind(StrEnum):
     """A movement on the processor's account."""
     PAYOUT = "payout"
     """A payout to the bank."""
+    ARRIVAL = "arrival"
+    """That a payout arrives at the bank: the payout's id."""
+    LINE = "line"
+    """A line of a statement."""
 
 
 class DiscrepancyState(StrEnum):
@@ -272,13 +278,17 @@ class ReconciliationRun(msgspec.Struct, frozen=True, kw_only=True):
     state: RunState
     """How far it is."""
     phase: str
-    """What it looks at now: payments, older, movements, payouts, report."""
+    """What it looks at now: payments, older, movements, payouts, lines, arrivals, report."""
     payments: int
     """Payments that were compared."""
     movements: int
     """Movements that were compared."""
     matched: int
     """Movements that agree with a payment and with the books."""
+    lines: int = 0
+    """Lines of statements that were compared."""
+    lines_matched: int = 0
+    """Lines that the run has found the other side of."""
     found: dict[str, int]
     """Discrepancies that it saw, by type."""
     new: int

@@ -137,6 +137,8 @@ class RunBody(msgspec.Struct, frozen=True, kw_only=True):
     payments: int
     movements: int
     matched: int
+    lines: int
+    lines_matched: int
     discrepancies: dict[str, int]
     new: int
     agreed: int
@@ -171,6 +173,8 @@ def run_body(run: ReconciliationRun) -> RunBody:
         payments=run.payments,
         movements=run.movements,
         matched=run.matched,
+        lines=run.lines,
+        lines_matched=run.lines_matched,
         discrepancies=run.found,
         new=run.new,
         agreed=run.agreed,

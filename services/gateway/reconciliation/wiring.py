@@ -10,6 +10,7 @@ from libs.common.messaging import Bus
 from libs.common.service import Worker
 from services.gateway.reconciliation.discrepancies import DiscrepancyConsumers
 from services.gateway.reconciliation.imports import file_imports, import_workers
+from services.gateway.reconciliation.matching import MatchingConsumers
 from services.gateway.reconciliation.periods import PeriodClosing, PeriodConsumers
 from services.gateway.reconciliation.reports import BookSources
 from services.gateway.reconciliation.runs import RunConsumers, reconciling, run_workers
@@ -39,6 +40,7 @@ def reconciliation(
     consumers: list[Consumers] = [
         imports,
         DiscrepancyConsumers(database, clock=clock),
+        MatchingConsumers(database, clock=clock),
         RunConsumers(runs, database=database),
         PeriodConsumers(closing, database=database),
     ]

@@ -149,6 +149,8 @@ def lines_table(metadata: sa.MetaData) -> sa.Table:
         sa.Index("uq_statement_lines", "source_id", "identity", "occurrence", "tenant_id", unique=True),
         # What was on an account in a window, for whoever compares it with payments and books.
         sa.Index("ix_statement_lines_day", "tenant_id", "source_id", "booked_on", "id"),
+        # What was imported of a tenant, in the order of that.
+        sa.Index("ix_statement_lines_tenant", "tenant_id", "id"),
         sa.Index("ix_statement_lines_import", "import_id", "line"),
         sa.Index("ix_statement_lines_created", "created_at"),
         comment="Each movement that files of banks and processors have, once.",

@@ -101,6 +101,8 @@ def movements_table(metadata: sa.MetaData) -> sa.Table:
         sa.Index("ix_processor_movements_changed", "account_id", "is_live", "updated_at"),
         # What reconciliation compares: what moved for a tenant in a window.
         sa.Index("ix_processor_movements_window", "tenant_id", "created_at"),
+        # Lines of the processor's reports name movements.
+        sa.Index("ix_processor_movements_own", "tenant_id", "id"),
         # The same, for a range of payments, and for what belongs to none.
         sa.Index(
             "ix_processor_movements_range",
@@ -233,6 +235,9 @@ def payouts_table(metadata: sa.MetaData) -> sa.Table:
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False, comment="When it last changed."),
         sa.PrimaryKeyConstraint("account_id", "is_live", "id", name="pk_processor_payouts"),
         sa.CheckConstraint("bank IN ('nothing', 'arrived', 'returned')", name="ck_processor_payouts_bank"),
+        # Which payouts arrive when, and which of them a line of a bank can be.
+        sa.Index("ix_processor_payouts_arrival", "tenant_id", "arrives_at", "payout_id"),
+        sa.Index("ix_processor_payouts_amount", "tenant_id", "currency", "amount_minor", "arrives_at"),
         comment="Each payout of an account at a processor, once, whoever saw it.",
     )
 

@@ -1,5 +1,4 @@
-"""Our tables: attempts at the processor, disputes, the sandbox's memory, and the outbox. Every command is idempotent by
-its attempt."""
+"""Our tables: attempts at the processor, disputes, the sandbox's memory, and the outbox."""
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
@@ -15,6 +14,7 @@ from libs.common.messaging import (
 from services.gateway.schema import reconciliation
 from services.gateway.schema.customers import payment_setups_table, processor_customers_table, saved_methods_table
 from services.gateway.schema.imports import imports_table, lines_table, pieces_table, rows_table, sources_table
+from services.gateway.schema.matching import matching_tables
 from services.gateway.schema.statement import (
     balances_table,
     movements_table,
@@ -390,6 +390,7 @@ FILE_IMPORTS = imports_table(METADATA)
 IMPORT_PIECES = pieces_table(METADATA)
 IMPORT_ROWS = rows_table(METADATA)
 STATEMENT_LINES = lines_table(METADATA)
+MATCHING = matching_tables(METADATA)
 
 OUTBOX = outbox_table(METADATA)
 OUTBOX_REFUSED = outbox_refused_table(METADATA)

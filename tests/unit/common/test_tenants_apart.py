@@ -26,6 +26,7 @@ DERIVED_WITHOUT_TENANT = {
     "services/gateway/notices/commands/notices.py:disputed": "of an intent, whose id the api minted; disputes are kept by tenant",
     "services/gateway/movements/domain/statement.py:openings": "of an account of Stripe and a currency, whoever owns it",
     "services/gateway/movements/domain/statement.py:movement_id": "of an account of Stripe and its reference, whoever owns it",
+    "services/gateway/reconciliation/matching/domain/facts.py:id_of": "its purpose begins with the tenant",
     "services/gateway/reconciliation/runs/domain/facts.py:entry_of": "the id of an entry; entries are kept by tenant",
     "services/gateway/reconciliation/runs/domain/facts.py:id_of": "its purpose begins with the tenant",
     "services/api/reconciliation/consumers.py:_announced": "of the event of a run, whose id the gateway minted",

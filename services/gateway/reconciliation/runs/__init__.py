@@ -5,6 +5,7 @@ from datetime import timedelta
 from libs.common.clock import Clock
 from libs.common.db import Database
 from libs.common.messaging import Bus
+from services.gateway.reconciliation.matching import Matching
 from services.gateway.reconciliation.reports import BookSources
 from services.gateway.reconciliation.runs.commands import Reconciling, Schedule
 from services.gateway.reconciliation.runs.consumers import RunConsumers
@@ -21,8 +22,10 @@ def reconciling(database: Database, bus: Bus, settings: ReconciliationSettings, 
         deep=timedelta(days=settings.reconciliation_deep_days),
         quiet=timedelta(seconds=settings.reconciliation_quiet_seconds),
         timing=timedelta(hours=settings.reconciliation_timing_hours),
+        arrival=timedelta(days=settings.reconciliation_arrival_days),
     )
-    return Reconciling(database, Sources(bus), BookSources(bus), schedule=schedule, clock=clock)
+    matching = Matching(database, clock=clock)
+    return Reconciling(database, Sources(bus), BookSources(bus), matching=matching, schedule=schedule, clock=clock)
 
 
 __all__ = ["Reconciling", "RunConsumers", "reconciling", "run_workers"]

@@ -44,7 +44,12 @@ CONVERSION = {
 SOURCE = {"name": "Stripe", "format": "stripe_balance_change"}
 FILE = {"source_id": ID, "file_name": "a.csv", "size_bytes": 1, "sha256": "0" * 64}
 WINDOW = {"from": "2026-11-01", "until": "2026-11-02"}
+RULES = {"compared_with": "payouts", "rules": [{"kind": "reference", "confidence": 100}]}
+MATCH = {"line_ids": [ID], "references": ["po_1"], "reason": "x"}
 BODIES: dict[str, tuple[Any, Any]] = {
+    "replaceMatchingRules": (RULES, RULES | {"concerns": ["STRIPE"]}),
+    "matchLines": (MATCH, MATCH | {"difference_minor": 1}),
+    "unmatchLines": ({"reason": "x"}, {"reason": "y"}),
     "createWebhook": ({"url": "https://a.example/x", "events": ["*"]}, {"url": "https://b.example/x", "events": ["*"]}),
     "changeWebhook": ({"description": "one"}, {"description": "two"}),
     "rotateWebhookSecret": ({"overlap_seconds": 60}, {"overlap_seconds": 61}),

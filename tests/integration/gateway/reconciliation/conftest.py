@@ -22,6 +22,7 @@ from libs.common.contracts.ledger_facts import EntryFact, EntryFactPage, ListEnt
 from libs.common.contracts.ledger_roles import AccountRoleList, ListAccountRoles
 from libs.common.db import Database
 from libs.common.ids import derived_id, first_id, new_id
+from services.gateway.reconciliation.matching import Matching
 from services.gateway.reconciliation.periods import PeriodClosing
 from services.gateway.reconciliation.reports import BookSources
 from services.gateway.reconciliation.runs import Reconciling, queries
@@ -101,7 +102,12 @@ class Office:
         nothing = timedelta(0)
         schedule = Schedule(every=nothing, window=nothing, deep=nothing, quiet=nothing, timing=nothing)
         return Reconciling(
-            self.database, Sources(self.sides), BookSources(self.sides), schedule=schedule, clock=self.clock
+            self.database,
+            Sources(self.sides),
+            BookSources(self.sides),
+            matching=Matching(self.database, clock=self.clock),
+            schedule=schedule,
+            clock=self.clock,
         )
 
     async def move(self, amount_minor: int, created_at: datetime, **more: Any) -> str:

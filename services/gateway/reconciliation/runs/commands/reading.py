@@ -15,6 +15,8 @@ from libs.common.db import Database
 from libs.common.ids import time_of_id
 from libs.common.observability.logging import get_logger
 from services.gateway.processors.port.reading import has_statement
+from services.gateway.reconciliation.matching import Look, Looked, Matching
+from services.gateway.reconciliation.matching import Patience as MatchingPatience
 from services.gateway.reconciliation.periods import Closing, closings
 from services.gateway.reconciliation.reports import Books, BookSources
 from services.gateway.reconciliation.runs import sql
@@ -48,6 +50,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     """What the books have at the end of the window, for the report."""
     closings: Sequence[Closing] = ()
     """The tenant's closed months."""
+    looked: Looked | None = None
+    """What was found about lines of statements and arrivals of payouts."""
 
 
 def moved_in(step: Step) -> Iterable[MovementFact]:
@@ -60,10 +64,20 @@ def moved_in(step: Step) -> Iterable[MovementFact]:
 class StepReading:
     """Reads what the sides have."""
 
-    def __init__(self, database: Database, sources: Sources, books: BookSources) -> None:
+    def __init__(
+        self,
+        database: Database,
+        sources: Sources,
+        books: BookSources,
+        *,
+        matching: Matching,
+        patience: MatchingPatience,
+    ) -> None:
         self._database = database
         self._sources = sources
         self._books = books
+        self._matching = matching
+        self._patience = patience
 
     async def read(self, run: Run) -> Step:
         """Read the step that a run is at."""
@@ -90,10 +104,27 @@ class StepReading:
                 cursor = str(found[-1].payout_id) if len(found) == _STEP_MAX else None
                 ids = [entry_of(p.payout_id, k) for p in found for k in _OF_PAYOUTS]
                 return Step(cursor=cursor, payouts=found, entries=await self._entries(run, ids))
+            case Phase.LINES:
+                looked = await self._matching.lines(self.look(run), run.cursor)
+                return Step(cursor=looked.cursor, looked=looked)
+            case Phase.ARRIVALS:
+                looked = await self._matching.arrivals(self.look(run), run.cursor)
+                return Step(cursor=looked.cursor, looked=looked)
             case Phase.REPORT:
                 return Step(cursor=None, books=await self._books.read(run.tenant_id, until=run.window_until))
             case _:
                 assert_never(run.phase)
+
+    def look(self, run: Run) -> Look:
+        """Return what matching looks at in a run."""
+        return Look(
+            tenant_id=run.tenant_id,
+            run_id=run.id,
+            is_dry=run.is_dry,
+            window_from=run.window_from,
+            window_until=run.window_until,
+            patience=msgspec.structs.replace(self._patience, now=run.started_at),
+        )
 
     async def _read_range(self, run: Run) -> Step:
         """Read the next range of payments from each side, as far as all of them have been read."""

@@ -27,6 +27,8 @@ from libs.common.observability.correlation import Correlation, correlated, curre
 from libs.common.observability.logging import get_logger
 from services.gateway import metrics
 from services.gateway.reconciliation.discrepancies import Observation, Seen, count_unsettled, first_seen, note_seen
+from services.gateway.reconciliation.matching import Matching, Written
+from services.gateway.reconciliation.matching import Patience as MatchingPatience
 from services.gateway.reconciliation.reports import BookSources, make_report
 from services.gateway.reconciliation.runs import sql
 from services.gateway.reconciliation.runs.commands.reading import Step, StepReading, moved_in
@@ -41,8 +43,10 @@ from services.gateway.reconciliation.runs.domain import (
     named_by_month,
 )
 from services.gateway.reconciliation.runs.domain.run import (
+    ONE_BY_ONE,
     SAMPLE_MAX,
     WINDOW_MAX,
+    Phase,
     Progress,
     Run,
     begun,
@@ -72,6 +76,8 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     """For so long nothing is reported."""
     timing: timedelta
     """For so long it is a matter of time."""
+    arrival: timedelta = timedelta()
+    """So long after the day of its arrival a payout may come."""
 
 
 class _LeaseLost(Exception):
@@ -82,10 +88,21 @@ class Reconciling:
     """Makes runs, and carries them out."""
 
     def __init__(
-        self, database: Database, sources: Sources, books: BookSources, *, schedule: Schedule, clock: Clock
+        self,
+        database: Database,
+        sources: Sources,
+        books: BookSources,
+        *,
+        matching: Matching,
+        schedule: Schedule,
+        clock: Clock,
     ) -> None:
         self._database = database
-        self._reading = StepReading(database, sources, books)
+        self._matching = matching
+        patience = MatchingPatience(
+            now=_EARLIEST, quiet=schedule.quiet, timing=schedule.timing, arrival=schedule.arrival
+        )
+        self._reading = StepReading(database, sources, books, matching=matching, patience=patience)
         self._schedule = schedule
         self._clock = clock
         self._made: datetime | None = None
@@ -164,9 +181,12 @@ class Reconciling:
                 while run.next_at is not None:
                     step = await reading
                     after = run.after(step.cursor, run.counted, at=self._clock.now(), lease=_LEASE)
-                    if after.next_at is not None:
+                    is_ahead = after.next_at is not None and after.phase not in ONE_BY_ONE
+                    if is_ahead:
                         reading = asyncio.create_task(self._reading.read(after))
                     run = await self._write(run, step)
+                    if run.next_at is not None and not is_ahead:
+                        reading = asyncio.create_task(self._reading.read(run))
             finally:
                 reading.cancel()
                 await asyncio.gather(reading, return_exceptions=True)
@@ -209,13 +229,23 @@ class Reconciling:
             early=progress.early + sum(len(one.early) for one in compared),
         )
         observed = [_observed(run.tenant_id, each, step) for one in compared for each in one.differences]
+        written: Written | None = None
         if run.is_dry:
+            if step.looked is not None:
+                written = self._matching.unwritten(self._reading.look(run), step.looked)
+                observed += _counted(run, written)
+                progress = _with_lines(progress, run, step, written)
             room = SAMPLE_MAX - len(progress.sample)
             shown = tuple(first_seen(each, tenant_id=run.tenant_id, at=now) for each in observed[: max(room, 0)])
             progress = msgspec.structs.replace(progress, sample=(*progress.sample, *shown))
         async with self._database.transaction() as tx:
             if not run.is_dry:
-                seen = await self._note(tx, run, step, compared, observed, at=now)
+                await sql.lock(tx, run.tenant_id)
+                if step.looked is not None:
+                    written = await self._matching.write(tx, self._reading.look(run), step.looked, at=now)
+                    observed += written.observed
+                    progress = _with_lines(progress, run, step, written)
+                seen = await self._note(tx, run, step, compared, observed, written=written, at=now)
                 progress = msgspec.structs.replace(
                     progress,
                     new=progress.new + len(seen.new),
@@ -237,10 +267,8 @@ class Reconciling:
                 await sql.keep_report(tx, after, msgspec.json.encode(report).decode())
             if after.next_at is None and progress.new:
                 await publish(tx, [_announcement(after, progress, at=now)])
-        for one in compared:
-            for each in one.differences:
-                if each.type is not None:
-                    metrics.RECONCILIATION_FOUND.labels(each.type).inc()
+        for found in observed:
+            metrics.RECONCILIATION_FOUND.labels(found.type).inc()
         return after
 
     async def _note(
@@ -251,9 +279,9 @@ class Reconciling:
         compared: Sequence[Compared],
         observed: Sequence[Observation],
         *,
+        written: Written | None,
         at: datetime,
     ) -> Seen:
-        await sql.lock(tx, run.tenant_id)
         matches = [each for one in compared for each in one.matches]
         matched = {each.movement_id for each in matches}
         if strange := [moved.movement_id for moved in moved_in(step) if moved.movement_id not in matched]:
@@ -265,11 +293,13 @@ class Reconciling:
             observed,
             tenant_id=run.tenant_id,
             run_id=run.id,
-            early=frozenset(each.id_of(run.tenant_id) for one in compared for each in one.early),
+            early=frozenset(each.id_of(run.tenant_id) for one in compared for each in one.early)
+            | (frozenset() if written is None else written.early),
             payments=[group.payment_intent_id for group in step.groups],
             subjects={
                 SubjectKind.MOVEMENT: [moved.id for moved in moved_in(step)],
                 SubjectKind.PAYOUT: [str(payout.payout_id) for payout in step.payouts],
+                **({} if written is None else written.subjects),
             },
             at=at,
         )
@@ -282,6 +312,23 @@ class Reconciling:
             *(compare_payout(payout, step.entries, patience) for payout in step.payouts),
             Compared(differences=tuple(late(moved_in(step), step.closings))),
         ]
+
+
+def _counted(run: Run, written: Written) -> list[Observation]:
+    """Return what a step has found, without arrivals that lines name: the next phase finds these again."""
+    return [each for each in written.observed if run.phase is not Phase.LINES or each.subject_kind is SubjectKind.LINE]
+
+
+def _with_lines(progress: Progress, run: Run, step: Step, written: Written) -> Progress:
+    """Return it with what was found about lines and arrivals."""
+    assert step.looked is not None
+    progress = progress.with_found(each.type for each in _counted(run, written))
+    return msgspec.structs.replace(
+        progress,
+        early=progress.early + len(written.early),
+        lines=progress.lines + step.looked.lines,
+        lines_matched=progress.lines_matched + written.matched,
+    )
 
 
 def _observed(tenant_id: str, each: Difference, step: Step) -> Observation:

@@ -40,11 +40,17 @@ class Phase(StrEnum):
     """What moved in the window and belongs to no payment, or is unsettled."""
     PAYOUTS = "payouts"
     """Payouts that were made in the window, or about which something is unsettled."""
+    LINES = "lines"
+    """Lines of statements that were booked or imported in the window, or about which something is unsettled."""
+    ARRIVALS = "arrivals"
+    """Payouts that should have arrived in the window, or on days that were imported in it."""
     REPORT = "report"
     """Nothing more: what was found is put together."""
 
 
 _ORDER = tuple(Phase)
+ONE_BY_ONE = frozenset({Phase.LINES, Phase.ARRIVALS})
+"""Phases in which a step decides what the next one finds, so that nothing is read ahead."""
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -56,6 +62,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     matched: int = 0
     matched_totals: dict[str, tuple[int, int]] = {}
     """How many movements agree, and what they come to, by currency."""
+    lines: int = 0
+    lines_matched: int = 0
     found: dict[str, int] = {}
     new: int = 0
     new_types: tuple[str, ...] = ()
@@ -189,6 +197,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
             payments=counted.payments,
             movements=counted.movements,
             matched=counted.matched,
+            lines=counted.lines,
+            lines_matched=counted.lines_matched,
             found=counted.found,
             new=counted.new,
             agreed=counted.agreed,
