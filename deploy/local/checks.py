@@ -5,9 +5,9 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -26,10 +26,13 @@ RESULTS = ROOT / ".local" / "test" / "results"
 """Where the results are written in JUnit's form, which every CI system reads."""
 
 MESSAGES = ("tests/integration/messaging", "tests/integration/statement")
-"""What shares nothing but the servers, and runs in the lane that would else be the first to end."""
+"""What shares nothing but the servers, and is a part of its own."""
 
 APART = ("tests/integration", *(f"--ignore={path}" for path in (*days.SHORT, *MESSAGES)))
 """What else shares nothing but the servers, and does not run on another day."""
+
+BOOKS = ("tests/integration/ledger", "tests/integration/notifier")
+"""What of that which runs on another day is a part of its own."""
 
 TOGETHER = ("tests/e2e", "tests/contract")
 """What needs the four services as processes, and what we promise to others, in part by asking them."""
@@ -37,6 +40,8 @@ TOGETHER = ("tests/e2e", "tests/contract")
 OUTAGES = "outages"
 """The mark of the tests that stop, kill or choke the servers of all, and the profile of the servers that they have."""
 
+LANES = 3
+"""How many parts go on at a time."""
 CHECK_SECONDS = 600.0
 TESTS_SECONDS = 2400.0
 """The suite is meant to end within 10 minutes on two quick cores; after 40 it hangs."""
@@ -110,20 +115,45 @@ def test(report: Report, arguments: Sequence[str]) -> int:
             servers.stop("test")
 
 
+type _Part = Callable[[], tuple[list[str], int]]
+"""Runs a part of the suite; returns the names of the checks that failed, and the exit code of its tests."""
+
+
 def _whole(report: Report) -> int:
-    """Run everything in three lanes; a lane goes from part to part without waiting for the others.
+    """Run everything, in parts of which three go on at a time; the longest begin first, so that none is left alone.
 
     Three for two cores: each test waits for a good part of its time, for a timeout, a retry, a process that starts. Servers
-    that were given are one set for all: then the tests whose servers go down have nobody beside them.
+    that were given are one set for all: then the tests whose servers go down come last, with nobody beside them.
     """
     is_one_set = any(servers.is_given("test", name) for name in servers.SERVERS)
-    with ThreadPoolExecutor(max_workers=2) as beside:
-        on_another_day = beside.submit(_second_lane, report)
-        over_four = None if is_one_set else beside.submit(_third_lane, report)
-        wrong_types, code = _first_lane(report)
-        failed, second = on_another_day.result()
-        failed += wrong_types
-        code = max(code, second, over_four.result() if over_four is not None else _after_all())
+    _ensure(report)
+    hindrance = days.why_not()
+    if hindrance:
+        report(f"== no tests on another day, these too run on the real one: {hindrance}\n")
+    day = {**os.environ, "TEST_PROFILE": days.PROFILE} if hindrance else days.environment(days.SHORT_DAY)
+    others = [path for path in days.SHORT if path not in BOOKS]
+    parts: list[_Part] = [
+        *([] if is_one_set else [lambda: _over_four(report)]),
+        lambda: ([], _quiet_part(report, days.SHORT_DAY, others, day)),
+        lambda: ([], _run(_pytest("apart", ["--cov-report=", *APART]), _environment("apart"))),
+        lambda: ([], _quiet_part(report, f"{days.SHORT_DAY}-books", BOOKS, day)),
+        lambda: ([], _quiet_part(report, "messages", MESSAGES, os.environ)),
+        lambda: (_run_checks(report, "types"), 0),
+        lambda: ([*_run_checks(report, "format", "lint", "imports"), *_generated(report)], 0),
+    ]
+    with ExitStack() as own:
+        for profile in (days.PROFILE, *([] if is_one_set else [OUTAGES])):
+            own.enter_context(_servers_of_its_own(profile))
+        # Before two parts begin that share them.
+        _run_quietly(
+            [sys.executable, "-m", "deploy.local", "up-servers", "--profile", days.PROFILE], day, seconds=CHECK_SECONDS
+        )
+        with ThreadPoolExecutor(max_workers=LANES) as lanes:
+            ended = list(lanes.map(_call, parts))
+    code = max((code for _, code in ended), default=0)
+    failed = [name for names, _ in ended for name in names]
+    if is_one_set:
+        code = max(code, _run(_pytest("together", ["--cov-report=", *TOGETHER]), _environment("together")))
     if _report_coverage(report):
         failed.append("coverage")
     passed, lost = _counts(RESULTS.glob("*.xml"))
@@ -131,44 +161,15 @@ def _whole(report: Report) -> int:
     return 1 if failed else code
 
 
-def _first_lane(report: Report) -> tuple[list[str], int]:
-    """Run what belongs to the real day, shown as it goes, then check the types: this lane would be the first to end.
-
-    Returns:
-        The names of the checks that failed, and the exit code of the tests.
-    """
-    _ensure(report)
-    code = _run(_pytest("apart", ["--cov-report=", *APART]), _environment("apart"))
-    return _run_checks(report, "types"), code
+def _call(part: _Part) -> tuple[list[str], int]:
+    return part()
 
 
-def _second_lane(report: Report) -> tuple[list[str], int]:
-    """Run the other static checks, then the tests that another day suits; each is shown once it is done.
-
-    Returns:
-        The names of the checks that failed, and the exit code of the tests.
-    """
-    failed = [*_run_checks(report, "format", "lint", "imports"), *_generated(report)]
-    hindrance = days.why_not()
-    if hindrance:
-        report(f"== no tests on another day, these too run on the real one: {hindrance}\n")
-    day = {**os.environ, "TEST_PROFILE": days.PROFILE} if hindrance else days.environment(days.SHORT_DAY)
-    with _servers_of_its_own(days.PROFILE):
-        return failed, _quiet_part(report, days.SHORT_DAY, days.SHORT, day)
-
-
-def _third_lane(report: Report) -> int:
+def _over_four(report: Report) -> tuple[list[str], int]:
     """Run the tests over the four services, on servers of their own: those whose servers go down, then the others."""
     environ = os.environ | {"TEST_PROFILE": OUTAGES}
-    with _servers_of_its_own(OUTAGES):
-        code = _quiet_part(report, OUTAGES, ["-m", OUTAGES, *TOGETHER], environ)
-        code = max(code, _quiet_part(report, "together", ["-m", f"not {OUTAGES}", *TOGETHER], environ))
-        return max(code, _quiet_part(report, "messages", MESSAGES, environ))
-
-
-def _after_all() -> int:
-    """Run the tests over the four services on the servers of the first lane; shown as they go."""
-    return _run(_pytest("together", ["--cov-report=", *TOGETHER, *MESSAGES]), _environment("together"))
+    code = _quiet_part(report, OUTAGES, ["-m", OUTAGES, *TOGETHER], environ)
+    return [], max(code, _quiet_part(report, "together", ["-m", f"not {OUTAGES}", *TOGETHER], environ))
 
 
 @contextmanager

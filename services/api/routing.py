@@ -119,8 +119,19 @@ def routes(
         *options_routes(offered),
         *(bound(resource, given) for resource in offered),
     ]
-    guarded = Router(path="/", route_handlers=handlers, before_request=Declared(cards), request_class=ApiRequest)
+    guarded = _Guarded(path="/", route_handlers=handlers, before_request=Declared(cards), request_class=ApiRequest)
     return [guarded, key_set_route(tokens), *documentation_routes(offered)]
+
+
+class _Guarded(Router):
+    """All resources behind the same checks, registered by one application.
+
+    The framework copies a router with all that is in it, so that another application may register it too: an eighth of the
+    api's start.
+    """
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "_Guarded":
+        return self
 
 
 __all__ = ["RESOURCES", "document", "resources", "routes"]

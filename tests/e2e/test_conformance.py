@@ -10,7 +10,7 @@ from deploy.local.environment import placeholder_environment
 from tests.e2e.bookkeeping import new_tenant, person
 from tests.support.platform import ADMIN, ROOT, Platform
 
-EXAMPLES = int(os.environ.get("CONFORMANCE_EXAMPLES", "6"))
+EXAMPLES = int(os.environ.get("CONFORMANCE_EXAMPLES", "2"))
 """Test cases of one operation and phase; `just conformance` takes more."""
 BOUNDARIES = os.environ.get("CONFORMANCE_BOUNDARIES", "positive")
 """Which values at and beyond the bounds of each parameter are sent: `positive` ones, which must be accepted, or `all`.
