@@ -59,6 +59,8 @@ class BankHistory:
         self.tenant_id = tenant_id
         self.clock = ManualClock(NOW)
         self.source_id = new_id()
+        self.last = self.source_id
+        """The run that was begun last."""
         self.names: dict[str, str] = {}
         """What was made, by its id or reference."""
         schedule = Schedule(
@@ -172,6 +174,36 @@ class BankHistory:
         await self.write("statement_lines", **(given | changes))
         return key
 
+    async def movement(self, name: str, amount: int, net: int) -> None:
+        """Move money on the account at the processor, long before what runs compare."""
+        key, at = new_id(), datetime(2026, 1, 1, tzinfo=UTC)
+        self.names[str(key)] = name
+        empty = ("source_ref", "payment_ref", "charge_ref", "exchange_rate", "source_currency")
+        await self.write(
+            "processor_movements",
+            **dict.fromkeys(empty, ""),
+            account_id=f"acct_{self.tenant_id}",
+            is_live=False,
+            id=f"txn_{self.tenant_id}_{name}",
+            movement_id=key,
+            tenant_id=self.tenant_id,
+            is_booked=True,
+            kind="charge",
+            type="charge",
+            reporting_category="charge",
+            amount_minor=amount,
+            fee_minor=amount - net,
+            fee_details="[]",
+            net_minor=net,
+            currency="EUR",
+            created_at=at,
+            available_at=at,
+            status="available",
+            raw="{}",
+            seen_at=at,
+            updated_at=at,
+        )
+
     async def write(self, table: str, **columns: Any) -> None:
         """Write a row."""
         values = ", ".join(f"${number}" for number in range(1, len(columns) + 1))
@@ -190,10 +222,15 @@ class BankHistory:
                 requested_by="test",
             )
         )
+        self.last = started.id
+        return await self.go_on()
+
+    async def go_on(self) -> ReconciliationRun:
+        """Go on with the run that was begun last, and return it."""
         await self.runs.work()
-        row = await self.database.fetchrow("SELECT state FROM reconciliation_runs WHERE id = $1", started.id)
+        row = await self.database.fetchrow("SELECT state FROM reconciliation_runs WHERE id = $1", self.last)
         assert row is not None and row["state"] == "complete", dict(row or {})
-        return await runs.show(self.database, GetReconciliationRun(tenant_id=self.tenant_id, run_id=started.id))
+        return await runs.show(self.database, GetReconciliationRun(tenant_id=self.tenant_id, run_id=self.last))
 
     async def found(self) -> set[tuple[str, str]]:
         """Return what is unsettled, as (type, name)."""

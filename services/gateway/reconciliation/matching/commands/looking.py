@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 from libs.common.clock import Clock
-from libs.common.contracts.gateway_matching import BY_RUN, MatchingRule
+from libs.common.contracts.gateway_matching import BY_RUN, MatchingRule, RuleKind
 from libs.common.contracts.gateway_reconciliation import SubjectKind
 from libs.common.db import Connection, Database
 from libs.common.ids import first_id, new_id
@@ -24,6 +24,7 @@ from services.gateway.reconciliation.matching.domain import (
     Finding,
     Line,
     Match,
+    Moved,
     Pair,
     Part,
     Patience,
@@ -338,12 +339,14 @@ class Matching:
 
     def _match(self, source: Source, rule: MatchingRule, pair: Pair) -> Match:
         amount = sum(line.amount_minor for line in pair.lines)
-        other = sum(payout.comes_to for payout in pair.payouts) + sum(each.amount_minor for each in pair.moved)
+        other = sum(payout.comes_to for payout in pair.payouts) + sum(_moved(rule, each) for each in pair.moved)
         parts = [
             *(Part(side="line", id=each.id, amount_minor=each.amount_minor) for each in pair.lines),
             *(Part(side="payout", id=each.payout_id, ref=each.id, amount_minor=each.comes_to) for each in pair.payouts),
             *(
-                Part(side="movement", id=each.movement_id, ref=each.id, scope=source.id, amount_minor=each.amount_minor)
+                Part(
+                    side="movement", id=each.movement_id, ref=each.id, scope=source.id, amount_minor=_moved(rule, each)
+                )
                 for each in pair.moved
             ),
         ]
@@ -369,6 +372,10 @@ def _written(look: Look, looked: Looked, findings: Sequence[Finding], lost: set[
         },
         matched=matched,
     )
+
+
+def _moved(rule: MatchingRule, each: Moved) -> int:
+    return each.net_minor if rule.kind is RuleKind.FEE_AWARE else each.amount_minor
 
 
 def _observed(key: UUID, each: Finding) -> Observation:

@@ -216,8 +216,9 @@ def pair_movements(
     for line in lines:
         for each in moved.get(line.id, ()):
             net = line.amount_minor - line.fee_minor
+            # A file without fees has what is left after them.
             agrees = (
-                each.net_minor in (net, line.amount_minor)
+                not line.fee_minor and each.net_minor == line.amount_minor
                 if rule.kind is RuleKind.FEE_AWARE
                 else (each.amount_minor, each.net_minor) == (line.amount_minor, net)
             )
