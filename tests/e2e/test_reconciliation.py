@@ -214,6 +214,31 @@ async def test_people_decide_about_discrepancies_and_runs_heed_that(shop: Books)
     assert (resolved.status, resolved.json["reason"]) == (200, "by_hand")
 
 
+async def test_a_capture_that_was_missed_takes_the_way_of_a_notice(shop: Books) -> None:
+    paid = await shop.paid()
+    while (await shop.run(dry_run=True))["discrepancies"].keys() - {"FOREIGN"}:
+        await asyncio.sleep(0.3)
+    # As if the message had never come.
+    await shop.database.execute(
+        "UPDATE api.payment_intents SET status = 'AUTHORIZED', capturing_minor = captured_minor, captured_minor = 0 WHERE id = $1",
+        UUID(paid),
+    )
+    await shop.run()
+    (found,) = [
+        each
+        for each in await shop.discrepancies(f"payment_intent_id={paid}&resolved=false")
+        if each["aspect"] == "processor"
+    ]
+    assert found["discrepancy_type"] == "STATUS_MISMATCH"
+    repaired = await shop.decide(found["id"], "repair")
+    assert (repaired.status, repaired.json["state"]) == (200, "pending"), repaired.raw
+    async with asyncio.timeout(30):
+        while (await shop.admin.call("GET", f"/v1/payment-intents/{paid}")).json["status"] != "SETTLED":
+            await asyncio.sleep(0.1)
+    await shop.run()
+    assert await shop.discrepancies(f"payment_intent_id={paid}&resolved=false") == []
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [

@@ -56,6 +56,20 @@ class ReopenDiscrepancy(DiscrepancyDecision, frozen=True, kw_only=True):
     """Something is left to be done about it. Requested by the api."""
 
 
+@request("discrepancies.repair", owner="gateway", published_by=("api",), reply=Discrepancy, example=_EXAMPLE)
+class RepairDiscrepancy(Message, frozen=True, kw_only=True):
+    """Do about it what is safe, or wait for an entry that adjusts the books. Requested by the api."""
+
+    tenant_id: str
+    """The tenant."""
+    discrepancy_id: UUID
+    """The discrepancy."""
+    actor: str
+    """Who requests it."""
+    proposal_id: UUID | None = None
+    """Entries that are proposed in the ledger: once they are posted, the discrepancy is resolved. None: what is safe is done at once."""
+
+
 DECISIONS: dict[type[DiscrepancyDecision], Decision] = {
     AssignDiscrepancy: Decision.ASSIGN,
     ResolveDiscrepancy: Decision.RESOLVE,

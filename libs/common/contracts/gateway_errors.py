@@ -117,6 +117,15 @@ class DiscrepancyDecided(Conflict):
     remedy = "Read it again: reopen it first where it is settled."
 
 
+class DiscrepancyNotRepairable(Conflict):
+    """Nothing about the discrepancy can be done safely without a person, or the proposal cannot be waited for."""
+
+    code = "discrepancy_not_repairable"
+    remedy = (
+        "Propose an entry that adjusts the books (`POST /v1/ledger/proposals`), and repeat this with its `proposal_id`."
+    )
+
+
 class ReconciliationRunNotFound(NotFound):
     """The tenant has no such reconciliation run."""
 

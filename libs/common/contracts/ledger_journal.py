@@ -258,12 +258,12 @@ class RejectProposal(Message, frozen=True, kw_only=True):
 @request(
     "journal.proposal",
     owner="ledger",
-    published_by=("api",),
+    published_by=("api", "gateway"),
     reply=Proposal,
     example={"tenant_id": _TENANT, "proposal_id": _PROPOSAL_ID},
 )
 class GetProposal(Message, frozen=True, kw_only=True):
-    """How does this proposal stand? Requested by the api."""
+    """How does this proposal stand? Requested by the api, and by the gateway, where a discrepancy waits for it."""
 
     tenant_id: str
     """The tenant."""

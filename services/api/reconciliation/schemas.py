@@ -50,6 +50,22 @@ class Assign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     note: _Note = ""
 
 
+class Repair(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a discrepancy is repaired."""
+
+    proposal_id: (
+        Annotated[
+            str,
+            msgspec.Meta(
+                min_length=36,
+                max_length=36,
+                description="Entries that are proposed in the ledger; without it, what is safe is done at once.",
+            ),
+        ]
+        | None
+    ) = None
+
+
 class DecideMany(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A decision about several discrepancies, all or none of them."""
 

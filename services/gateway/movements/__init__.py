@@ -5,6 +5,8 @@ from services.gateway.movements.commands import (
     BalanceComparing,
     StatementReading,
     StatementRecording,
+    publications_of_movement,
+    publications_of_payment,
     resend,
 )
 from services.gateway.movements.domain import StatementAccount
@@ -16,6 +18,8 @@ __all__ = [
     "StatementAccount",
     "StatementReading",
     "StatementRecording",
+    "publications_of_movement",
+    "publications_of_payment",
     "resend",
     "statement_workers",
 ]

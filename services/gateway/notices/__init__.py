@@ -4,12 +4,12 @@ from services.gateway.notices.commands.adopting import Adoption
 from services.gateway.notices.commands.events import StripeInbox
 from services.gateway.notices.commands.notices import Notices
 from services.gateway.notices.commands.opening import Opening
-from services.gateway.notices.commands.resending import resend
+from services.gateway.notices.commands.resending import publications_of, resend
 from services.gateway.notices.consumers import NoticeConsumers
 from services.gateway.notices.domain import Dispute
 from services.gateway.notices.routes import webhook_routes
 from services.gateway.notices.sql.adopting import AdoptingStore
-from services.gateway.notices.sql.events import EventStore, WaitingEvents
+from services.gateway.notices.sql.events import EventStore, RawEvent, WaitingEvents, keep_in
 from services.gateway.notices.sql.payments import NoticeStore
 from services.gateway.notices.workers import event_workers, report_worker
 
@@ -22,9 +22,12 @@ __all__ = [
     "NoticeStore",
     "Notices",
     "Opening",
+    "RawEvent",
     "StripeInbox",
     "WaitingEvents",
     "event_workers",
+    "keep_in",
+    "publications_of",
     "report_worker",
     "resend",
     "webhook_routes",

@@ -6,7 +6,7 @@ from services.gateway.operations.consumers import OperationConsumers
 from services.gateway.operations.domain.attempts import UNHEARD, Attempt, AttemptStatus, attempt_id
 from services.gateway.operations.domain.changes import NO_CODES, close, is_left_open
 from services.gateway.operations.domain.patience import Patience
-from services.gateway.operations.schemas import action_required, hold_watched, outcome
+from services.gateway.operations.schemas import action_required, again, hold_watched, outcome
 from services.gateway.operations.sql.attempts import (
     COLUMNS,
     OUTCOME,
@@ -33,6 +33,7 @@ __all__ = [
     "Resolving",
     "ResolvingStore",
     "action_required",
+    "again",
     "attempt_id",
     "attempt_of",
     "close",

@@ -12,6 +12,7 @@ from services.gateway.reconciliation.discrepancies import DiscrepancyConsumers
 from services.gateway.reconciliation.imports import file_imports, import_workers
 from services.gateway.reconciliation.matching import MatchingConsumers
 from services.gateway.reconciliation.periods import PeriodClosing, PeriodConsumers
+from services.gateway.reconciliation.repairs import Proposals, RepairConsumers, Repairing, repair_workers
 from services.gateway.reconciliation.reports import BookSources
 from services.gateway.reconciliation.runs import RunConsumers, reconciling, run_workers
 from services.gateway.settings import Settings
@@ -37,11 +38,19 @@ def reconciliation(
         overdue=timedelta(days=settings.reconciliation.reconciliation_overdue_days),
         clock=clock,
     )
+    repairing = Repairing(
+        database, Proposals(bus), is_automatic=settings.reconciliation.reconciliation_repair, clock=clock
+    )
     consumers: list[Consumers] = [
         imports,
         DiscrepancyConsumers(database, clock=clock),
         MatchingConsumers(database, clock=clock),
         RunConsumers(runs, database=database),
         PeriodConsumers(closing, database=database),
+        RepairConsumers(repairing),
     ]
-    return consumers, [*import_workers(files, settings=settings.imports), *run_workers(runs)]
+    return consumers, [
+        *import_workers(files, settings=settings.imports),
+        *run_workers(runs),
+        *repair_workers(repairing),
+    ]

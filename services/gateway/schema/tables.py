@@ -379,12 +379,11 @@ RECONCILIATION_RUNS = reconciliation.runs_table(METADATA)
 DISCREPANCIES = reconciliation.discrepancies_table(METADATA)
 DISCREPANCY_CHANGES = reconciliation.changes_table(METADATA)
 RECONCILIATION_MATCHES = reconciliation.matches_table(METADATA)
+DISCREPANCY_REPAIRS = reconciliation.repairs_table(METADATA)
 RECONCILIATION_PERIODS = reconciliation.periods_table(METADATA)
-
 PROCESSOR_CUSTOMERS = processor_customers_table(METADATA)
 PAYMENT_SETUPS = payment_setups_table(METADATA)
 SAVED_METHODS = saved_methods_table(METADATA)
-
 IMPORT_SOURCES = sources_table(METADATA)
 FILE_IMPORTS = imports_table(METADATA)
 IMPORT_PIECES = pieces_table(METADATA)

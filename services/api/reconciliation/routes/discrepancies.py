@@ -9,11 +9,13 @@ from libs.common.contracts.gateway_decisions import (
     DiscrepancyDecision,
     IgnoreDiscrepancy,
     ReopenDiscrepancy,
+    RepairDiscrepancy,
     ResolveDiscrepancy,
 )
 from libs.common.contracts.gateway_errors import (
     DiscrepancyDecided,
     DiscrepancyNotFound,
+    DiscrepancyNotRepairable,
 )
 from libs.common.contracts.gateway_reconciliation import (
     DecideDiscrepancies,
@@ -36,6 +38,7 @@ from services.api.reconciliation.schemas import (
     DecideMany,
     DiscrepancyBody,
     DiscrepancyHistoryBody,
+    Repair,
     Settle,
     discrepancy_body,
     history_body,
@@ -55,6 +58,7 @@ class Discrepancies(Resource):
     ask: Ask
 
     reasons, assignments, decisions = BodyReader(Settle), BodyReader(Assign), BodyReader(DecideMany)
+    repairs = BodyReader(Repair)
 
     @operation(
         "GET",
@@ -201,6 +205,34 @@ class Discrepancies(Resource):
             )
         )
         return json_answer(discrepancy_body(decided))
+
+    @operation(
+        "POST",
+        "/v1/reconciliation/discrepancies/{discrepancy_id:str}/repair",
+        operation_id="repairDiscrepancy",
+        summary="Repair a discrepancy",
+        description="Does what is safe: what was not booked is published again, and what was missed is read from the processor again. "
+        "With the `proposal_id` of entries that are proposed in the ledger, it is resolved once they are posted.",
+        tags=["reconciliation"],
+        body=Repair,
+        body_optional=True,
+        example={"proposal_id": "0190f3a4-5b6c-7d8e-9f01-23456789abf0"},
+        answer=DiscrepancyBody,
+        permission=_WRITE,
+        refusals=(*_REFUSALS, DiscrepancyNotRepairable),
+        change=Change(RepairDiscrepancy, "gateway.repair_discrepancy", target="discrepancy_id"),
+    )
+    async def repair_discrepancy(self, caller: Caller, request: AnyRequest, discrepancy_id: str) -> Response[bytes]:
+        wished = await self.repairs.take(await request.body() or b"{}")
+        repaired = await self.ask(
+            RepairDiscrepancy(
+                tenant_id=caller.tenant_id,
+                discrepancy_id=path_id(discrepancy_id, "discrepancy_id"),
+                actor=caller.actor,
+                proposal_id=None if wished.proposal_id is None else _id("/proposal_id", wished.proposal_id),
+            )
+        )
+        return json_answer(discrepancy_body(repaired))
 
     @operation(
         "POST",

@@ -4,6 +4,14 @@ from services.gateway.movements.commands.comparing import BalanceComparing
 from services.gateway.movements.commands.opening import AccountOpening
 from services.gateway.movements.commands.reading import StatementReading
 from services.gateway.movements.commands.recording import StatementRecording
-from services.gateway.movements.commands.resending import resend
+from services.gateway.movements.commands.resending import publications_of_movement, publications_of_payment, resend
 
-__all__ = ["AccountOpening", "BalanceComparing", "StatementReading", "StatementRecording", "resend"]
+__all__ = [
+    "AccountOpening",
+    "BalanceComparing",
+    "StatementReading",
+    "StatementRecording",
+    "publications_of_movement",
+    "publications_of_payment",
+    "resend",
+]

@@ -1,12 +1,20 @@
 """Publishing what moved again, for subscribers that have lost it: each event with the id that it had."""
 
+from datetime import datetime
+from uuid import UUID
+
 from libs.common.db import Database
 from libs.common.messaging import Publication
 from libs.common.messaging.published import rebuilt, wait_for_room
 from libs.common.messaging.resend import Window
 from services.gateway.movements import schemas
 from services.gateway.movements.domain import RecordedMovement
-from services.gateway.movements.sql.resending import movements, opened_balances
+from services.gateway.movements.sql.resending import (
+    movement_of,
+    movements,
+    movements_of_payment,
+    opened_balances,
+)
 
 
 async def resend(database: Database, window: Window) -> int:
@@ -39,6 +47,18 @@ async def resend(database: Database, window: Window) -> int:
             await rebuilt(tx, publications)
         count += len(publications)
     return count
+
+
+async def publications_of_payment(database: Database, *, tenant_id: str, payment_intent_id: UUID) -> list[Publication]:
+    """Make the messages again of what moved for a payment, each with the id that it had."""
+    found = await movements_of_payment(database, tenant_id=tenant_id, payment_intent_id=payment_intent_id)
+    return [each for movement in found for each in _publications(movement) if each is not None]
+
+
+async def publications_of_movement(database: Database, *, tenant_id: str, ref: str, at: datetime) -> list[Publication]:
+    """Make the messages again of a movement of no payment, by the processor's reference and when it was."""
+    found = await movement_of(database, tenant_id=tenant_id, ref=ref, at=at)
+    return [each for movement in found for each in _publications(movement) if each is not None]
 
 
 def _publications(movement: RecordedMovement) -> tuple[Publication | None, ...]:

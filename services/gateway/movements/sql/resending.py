@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
 from libs.common.contracts.gateway_movements import FeeKind, MovementKind
 from libs.common.db import Database
 from libs.common.db.statements import Statement
+from libs.common.ids import first_id
 from libs.common.messaging.resend import PAGE_ROWS, Window
 from services.gateway.movements.domain import Opening, RecordedMovement, adopted_id
 from services.gateway.processors.port.reading import StatementMovement
@@ -24,6 +26,18 @@ SELECT * FROM processor_movements
  ORDER BY account_id, is_live, id LIMIT :limit
 """)
 
+# What was booked of a payment, by `ix_processor_movements_payment`.
+_OF_PAYMENT = Statement("""
+SELECT * FROM processor_movements
+ WHERE payment_intent_id = :payment_intent_id AND tenant_id = :tenant_id AND (is_booked OR is_opened) ORDER BY id
+""")
+# One that belongs to no payment, by `ix_processor_movements_loose`: our ids are in the order of time.
+_ONE = Statement("""
+SELECT * FROM processor_movements
+ WHERE tenant_id = :tenant_id AND movement_id >= :first_id AND movement_id < :end_id AND id = :ref
+   AND payment_intent_id IS NULL AND (is_booked OR is_opened)
+""")
+
 # A few rows for each account, and none that changes.
 _OPENINGS = Statement("""
 SELECT account_id, tenant_id, currency, movement_id, pending_minor, available_minor, opened_at FROM processor_openings
@@ -31,6 +45,8 @@ SELECT account_id, tenant_id, currency, movement_id, pending_minor, available_mi
  ORDER BY account_id, is_live, currency
 """)
 
+_ABOUT = timedelta(seconds=2)
+"""Ids have the millisecond."""
 _SAME = frozenset(StatementMovement.__struct_fields__) - {"ref", "kind", "fees", "is_available"}
 """Fields that are columns of the same name."""
 
@@ -62,6 +78,26 @@ async def opened_balances(database: Database, window: Window) -> list[OpenedBala
         )
         for row in rows
     ]
+
+
+async def movements_of_payment(
+    database: Database, *, tenant_id: str, payment_intent_id: UUID
+) -> list[RecordedMovement]:
+    """Read the movements of a payment that were published."""
+    rows = await _OF_PAYMENT.fetch(database, tenant_id=tenant_id, payment_intent_id=payment_intent_id)
+    return [_movement(dict(row)) for row in rows]
+
+
+async def movement_of(database: Database, *, tenant_id: str, ref: str, at: datetime) -> list[RecordedMovement]:
+    """Read a movement of no payment that was published, by the processor's reference and about when it was."""
+    rows = await _ONE.fetch(
+        database,
+        tenant_id=tenant_id,
+        ref=ref,
+        first_id=first_id(at - _ABOUT),
+        end_id=first_id(at + _ABOUT),
+    )
+    return [_movement(dict(row)) for row in rows]
 
 
 async def movements(database: Database, window: Window) -> AsyncIterator[list[RecordedMovement]]:

@@ -1,5 +1,8 @@
 """Publishing outcomes again, for subscribers that have lost them: each event with the id that it had."""
 
+from datetime import UTC, datetime
+from uuid import UUID
+
 from libs.common.db import Database
 from libs.common.messaging import Publication
 from libs.common.messaging.published import rebuilt, wait_for_room
@@ -7,8 +10,8 @@ from libs.common.messaging.resend import Window
 from libs.common.observability.correlation import Correlation, new_correlation_id
 from services.gateway.notices.domain import Dispute
 from services.gateway.notices.schemas import dispute as dispute_message
-from services.gateway.notices.sql.resending import decided_attempts, disputes
-from services.gateway.operations import Attempt, outcome
+from services.gateway.notices.sql.resending import decided_attempts, disputes, disputes_of
+from services.gateway.operations import Attempt, AttemptStore, again, outcome
 from services.gateway.processors.port import DisputeState
 
 
@@ -20,6 +23,28 @@ async def resend(database: Database, window: Window) -> int:
     async for page in disputes(database, window):
         count += await _publish(database, window.of([s for dispute in page for s in _states(dispute, window)]))
     return count
+
+
+async def publications_of(
+    database: Database, *, tenant_id: str, payment_intent_id: UUID, cause_id: UUID | None
+) -> list[Publication]:
+    """Make the messages again of what is decided about a payment.
+
+    Each has the id that it had; with a `cause_id`, outcomes of operations have an id that follows from it, so that who has handled the first one and
+    lost what came of it handles it once more.
+    """
+    attempts = await AttemptStore(database).of_intent(tenant_id=tenant_id, payment_intent_id=payment_intent_id)
+    decided = [attempt for attempt in attempts if attempt.decided_at is not None]
+    always = Window(since=datetime.min.replace(tzinfo=UTC), until=datetime.max.replace(tzinfo=UTC))
+    found = [
+        publication
+        for attempt in decided
+        for publication in ([again(attempt, cause_id=cause_id)] if cause_id is not None else _outcomes(attempt))
+        if publication is not None
+    ]
+    for dispute in await disputes_of(database, tenant_id=tenant_id, payment_intent_id=payment_intent_id):
+        found += _states(dispute, always)
+    return found
 
 
 async def _publish(database: Database, publications: list[Publication]) -> int:

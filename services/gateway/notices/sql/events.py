@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from libs.common.contracts.gateway_requests import ProcessorEvent
-from libs.common.db import Database, GroupCommit
+from libs.common.db import Connection, Database, GroupCommit
 from libs.common.db.statements import Statement, columns_of
 from libs.common.messaging import OUTBOX_COLUMNS, Publication
 from services.gateway.outbox import OUTBOX_PARAMETERS, outbox_values
@@ -184,6 +184,11 @@ class WaitingEvents(msgspec.Struct, frozen=True, kw_only=True):
     """Those that cannot be true."""
     failed: int
     """Those that could not be worked on."""
+
+
+async def keep_in(tx: Connection, event: RawEvent) -> None:
+    """Store an event in a transaction of somebody else's; one that is known changes nothing."""
+    await _KEEP.execute(tx, events=[event])
 
 
 class EventStore:

@@ -37,6 +37,18 @@ ORDER BY id, tenant_id LIMIT :limit
     columns=columns_of(Dispute),
 )
 
+# By `ix_disputes_payment_intent`.
+_DISPUTES_OF = Statement(
+    "SELECT {columns} FROM disputes WHERE payment_intent_id = :payment_intent_id AND tenant_id = :tenant_id ORDER BY id",
+    columns=columns_of(Dispute),
+)
+
+
+async def disputes_of(database: Database, *, tenant_id: str, payment_intent_id: UUID) -> list[Dispute]:
+    """Read the disputes about a payment."""
+    rows = await _DISPUTES_OF.fetch(database, tenant_id=tenant_id, payment_intent_id=payment_intent_id)
+    return [read_dispute(row) for row in rows]
+
 
 async def decided_attempts(database: Database, window: Window) -> AsyncIterator[list[Attempt]]:
     """Read the attempts that were decided in the window."""

@@ -1,8 +1,19 @@
 """Discrepancies: what does not agree, once, whoever finds it and however often, and what people do about it."""
 
-from services.gateway.reconciliation.discrepancies.commands import Seen, decide, note_seen
+from services.gateway.reconciliation.discrepancies.commands import Seen, decide, note_repair, note_seen
 from services.gateway.reconciliation.discrepancies.consumers import DiscrepancyConsumers
-from services.gateway.reconciliation.discrepancies.domain import Observation, first_seen
-from services.gateway.reconciliation.discrepancies.sql import count_unsettled
+from services.gateway.reconciliation.discrepancies.domain import BY_RUN, Observation, first_seen
+from services.gateway.reconciliation.discrepancies.sql import count_unsettled, locked
 
-__all__ = ["DiscrepancyConsumers", "Observation", "Seen", "count_unsettled", "decide", "first_seen", "note_seen"]
+__all__ = [
+    "BY_RUN",
+    "DiscrepancyConsumers",
+    "Observation",
+    "Seen",
+    "count_unsettled",
+    "decide",
+    "first_seen",
+    "locked",
+    "note_repair",
+    "note_seen",
+]

@@ -8,7 +8,14 @@ import msgspec
 
 from libs.common.clock import Clock
 from libs.common.contracts.gateway_errors import DiscrepancyNotFound
-from libs.common.contracts.gateway_reconciliation import DecideDiscrepancies, Discrepancy, DiscrepancyType, SubjectKind
+from libs.common.contracts.gateway_reconciliation import (
+    SETTLED_STATES,
+    DecideDiscrepancies,
+    Discrepancy,
+    DiscrepancyState,
+    DiscrepancyType,
+    SubjectKind,
+)
 from libs.common.db import Connection, Database
 from libs.common.errors import Invalid
 from libs.common.ids import new_id
@@ -127,6 +134,25 @@ async def decide(database: Database, request: DecideDiscrepancies, *, clock: Clo
                 at=now,
             )
     return result
+
+
+async def note_repair(
+    tx: Connection,
+    known: Discrepancy,
+    state: DiscrepancyState,
+    *,
+    actor: str,
+    note: str,
+    at: datetime,
+    reason: str = "",
+) -> Discrepancy:
+    """Write down that something was done about a discrepancy, which the caller has locked; returns it as it is then."""
+    after = msgspec.structs.replace(
+        known, state=state, reason=reason, note=note, settled_at=at if state in SETTLED_STATES else None
+    )
+    await sql.change(tx, [after], run_id=None)
+    await sql.write_down(tx, known.tenant_id, [_change(after, actor, at=at)], at=at)
+    return after
 
 
 def _change(after: Discrepancy, actor: str, *, reason: str = "", at: datetime) -> Change:

@@ -44,11 +44,11 @@ class PeriodClosing:
             Unavailable: when the ledger does not answer.
         """
         tenant_id = request.tenant_id
+        # In this order: whoever closes the month in between is found by the second.
+        last = await sql.last(self._database, tenant_id)
         if (closed := await sql.get(self._database, tenant_id, request.month)) is not None:
             return closed.shown()
-        begins, ends_before = require_next(
-            request.month, await sql.last(self._database, tenant_id), now=self._clock.now()
-        )
+        begins, ends_before = require_next(request.month, last, now=self._clock.now())
         books = await self._books.read(tenant_id, until=ends_before)
         async with self._database.transaction() as tx:
             await sql.lock(tx, tenant_id)

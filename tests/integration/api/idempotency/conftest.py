@@ -84,6 +84,7 @@ BODIES: dict[str, tuple[Any, Any]] = {
     "resolveDiscrepancy": ({"note": "one"}, {"note": "two"}),
     "ignoreDiscrepancy": ({"note": "one"}, {"note": "two"}),
     "reopenDiscrepancy": ({"note": "one"}, {"note": "two"}),
+    "repairDiscrepancy": ({}, {"proposal_id": ID}),
     "closeReconciliationPeriod": ({"override_reason": "one"}, {"override_reason": "two"}),
     "decideDiscrepancies": ({"ids": [ID], "decision": "resolve"}, {"ids": [ID], "decision": "ignore"}),
     "setFeatureFlag": ({"is_enabled": True}, None),
