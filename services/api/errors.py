@@ -186,6 +186,13 @@ class CannotConfirm(Conflict):
         super().__init__(f"cannot confirm status {status}")
 
 
+class TooManyAttempts(Conflict):
+    """The payment intent was declined as often as one payment may be."""
+
+    code = "too_many_attempts"
+    remedy = "Create another payment intent."
+
+
 class CannotCapture(Conflict):
     """No funds are held that could be captured, or another amount is captured already."""
 

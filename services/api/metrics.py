@@ -12,8 +12,10 @@ INTENTS_CREATED = Counter("payment_intents_created_total", "Payment intents crea
 INTENTS_CONFIRMED = Counter("payment_intents_confirmed_total", "Payment intents whose confirmation was begun.")
 TRANSITIONS = Counter("payment_intent_transitions_total", "Payment intents that entered a status.", ["status"])
 OPERATIONS = Counter(
-    "payment_operations_total", "Captures, voids and refunds that clients requested.", ["operation"]
-)  # capture, void, refund
+    "payment_operations_total",
+    "Captures, voids, refunds, and confirmations with a payment method, that clients requested.",
+    ["operation"],
+)  # capture, void, refund, confirm
 CAPTURES_UNASKED = Counter(
     "payment_captures_unasked_total",
     "Captures that the api did not request: questions to the gateway, and whether its records have the capture; alert on "

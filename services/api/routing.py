@@ -33,6 +33,7 @@ from services.api.idempotency import Idempotency
 from services.api.idempotency.requests import keyed
 from services.api.imports.routes import FileImports
 from services.api.matching.routes import MatchingRoutes
+from services.api.payments.routes.confirming import Confirmations
 from services.api.payments.routes.intents import PaymentIntents
 from services.api.payments.routes.next_action import NextActions
 from services.api.payments.routes.operations import PaymentOperations
@@ -45,6 +46,7 @@ from services.api.webhooks.routes import Webhooks
 RESOURCES: tuple[type[Resource], ...] = (
     Identity,
     PaymentIntents,
+    Confirmations,
     PaymentOperations,
     NextActions,
     Timelines,

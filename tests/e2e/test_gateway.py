@@ -181,6 +181,53 @@ async def test_payments_and_their_refunds_use_the_tenants_own_account(shop: Shop
     await shop.operator.settled(intent_id, status="REFUNDED")
 
 
+async def test_declined_card_then_another_is_charged_once(shop: Shop) -> None:
+    config = await shop.configure()
+    body = {"amount": "25.00", "currency": "EUR", "customer_ref": "c", "payment_method": "pm_card_chargeDeclined"}
+    made = (await shop.operator.call("POST", "/v1/payment-intents", body, key=str(uuid4()))).json["id"]
+    where, declined = f"/v1/payment-intents/{made}/confirm", "pm_card_chargeDeclinedInsufficientFunds"
+    first = await shop.operator.confirm(made)
+    assert (first.json["status"], first.json["failure_code"]) == ("FAILED", "card_declined"), first.raw
+    for method, status in ((declined, "FAILED"), ("pm_card_visa", "AUTHORIZED")):
+        # Two windows of one customer.
+        answers = await asyncio.gather(
+            *(shop.operator.call("POST", where, {"payment_method": method}, key=str(uuid4())) for _ in range(2))
+        )
+        assert {a.status for a in answers} <= {200, 202}, answers
+        assert status in {a.json["status"] for a in answers}, answers
+    await shop.operator.settled(made)
+    account = shop.fake.account(KEY)
+    intents = shop.made_for(made, account.payment_intents)
+    assert [intent["status"] for intent in intents] == ["canceled", "canceled", "succeeded"]
+    taken = [
+        charge
+        for charge in account.charges.values()
+        if charge["captured"] and charge["payment_intent"] in {i["id"] for i in intents}
+    ]
+    assert [charge["amount_captured"] for charge in taken] == [2_500]
+    attempts = await shop.processors(made)
+    assert [(operation, status) for operation, _, status in attempts if operation != "close"] == [
+        *[("authorize", "DECLINED")] * 2,
+        *(("authorize", "APPROVED"), ("capture", "APPROVED")),
+    ]
+    entries = (await shop.operator.call("GET", f"/v1/ledger/entries?payment_intent_id={made}")).json
+    captures = [entry["lines"] for entry in entries if entry["kind"] == "capture"]
+    assert [[(line["side"], line["amount"]) for line in lines] for lines in captures] == [
+        [("DEBIT", "25.00"), ("CREDIT", "25.00")]
+    ]
+    timeline = (await shop.operator.call("GET", f"/v1/payment-intents/{made}/events")).json
+    public = [
+        event["type"]
+        for event in timeline
+        if event["type"] in {"payment.failed", "payment.authorized", "payment.settled"}
+    ]
+    assert public == ["payment.failed", "payment.failed", "payment.authorized", "payment.settled"]
+    # Stripe's events of the payments before are of those.
+    kept = await shop.admin.call("GET", "/v1/gateway-events?status=UNMATCHED,CONTRADICTED,FAILED")
+    assert kept.json == []
+    assert (await shop.admin.call("DELETE", f"/v1/gateway-configs/{config['id']}")).status == 204
+
+
 async def test_a_dispute_reaches_the_payment(shop: Shop) -> None:
     config = await shop.configure()
     intent_id = await shop.paid()

@@ -213,9 +213,13 @@ async def test_saved_card_that_cannot_be_charged_off_session_is_declined(shop: S
     assert (intent["status"], intent["decline_code"]) == ("FAILED", code), intent
     if card == "pm_card_authenticationRequired":
         assert intent["failure_code"] == "authentication_required"
-        # The same card, with its customer there to prove who they are.
-        present = await charged(shop, owner, found[0]["id"], off_session=False, return_url="https://shop.example/back")
-        assert present["status"] == "REQUIRES_ACTION"
+        # The same payment by the same card, with its customer there to prove who they are.
+        body = {"payment_method": found[0]["id"], "return_url": "https://shop.example/back"}
+        where = f"/v1/payment-intents/{intent['id']}/confirm"
+        present = (await shop.operator.call("POST", where, body, key=str(uuid4()))).json
+        assert (present["status"], present["off_session"]) == ("REQUIRES_ACTION", False), present
+        await act(present["action_url"], "success")
+        await shop.operator.settled(intent["id"])
 
 
 async def test_method_that_is_detached_before_the_confirmation_is_not_charged(shop: Shop) -> None:

@@ -54,6 +54,13 @@ class Payment:
                 return lost_count
             await self.world.post.deliver(random.Random(0), share=1, doubled=0)
 
+    async def resolve(self, *, lost: str = "") -> None:
+        """Let what was declined be cancelled, and the next authorization be sent, but for what goes to the queue that is `lost`."""
+        for _ in range(3):
+            await self.pass_messages(lost=lost)
+            await self.world.work()
+        await self.pass_messages(lost=lost)
+
     async def sweep(self) -> int:
         """Let as much time pass as a payment may wait, and sweep."""
         self.world.clock.advance(STUCK_AFTER + TICK)
@@ -143,6 +150,24 @@ async def test_a_lost_decline_is_published_again(payment: Payment) -> None:
     await payment.pass_messages()
     assert await payment.status() == "FAILED"
     assert (await payment.asks())["authorize"] == 1
+
+
+@pytest.mark.parametrize("lost", ["gateway.payment.authorize", "api.payment.authorized"])
+async def test_second_authorization_survives_a_lost_message(payment: Payment, lost: str) -> None:
+    await payment.begin(amount_minor=9_005)
+    await payment.pass_messages()
+    assert await payment.status() == "FAILED"
+    await payment.ask("confirm_again")
+    await payment.resolve(lost=lost)
+    assert await payment.status() == "PROCESSING"
+    # What is known of the first one is published again too, and is no outcome of the second.
+    assert await payment.sweep() == 1
+    await payment.resolve()
+    assert await payment.status() == "SETTLED"
+    assert await payment.asks() == {"authorize": 2, "close": 1, "capture": 1}
+    assert await payment.entries() == ["capture"]
+    assert payment.world.post.dead == []
+    assert await payment.sweep() == 0
 
 
 @pytest.mark.parametrize("lost", ["gateway.payment.void", "api.payment.voided"])

@@ -29,7 +29,7 @@ from services.api.errors import PaymentIntentNotFound
 from services.api.idempotency import Given, Idempotency
 from services.api.payments import commands as api
 from services.api.payments import consumers as api_consumers
-from services.api.payments.domain import CaptureMethod
+from services.api.payments.domain import CaptureMethod, ChosenMethod
 from services.api.payments.schemas import render_intent, render_refund
 from services.gateway.app import patience
 from services.gateway.notices import Notices, NoticeStore
@@ -260,6 +260,15 @@ class World:
                         actor="proof",
                         correlation=correlation,
                         respond_async=True,
+                    )
+                case "confirm_again":
+                    return await self.operations.confirm(
+                        intent,
+                        action="payment_intent.confirm",
+                        method=ChosenMethod(payment_method="pm_card_visa"),
+                        return_url="",
+                        claim=claim,
+                        caller=caller,
                     )
                 case "capture":
                     return await self.operations.capture(

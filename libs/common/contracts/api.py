@@ -152,7 +152,8 @@ class PaymentSettled(IntentEvent, frozen=True, kw_only=True):
     | {"decline_code": "insufficient_funds", "advice_code": "try_again_later"},
 )
 class PaymentFailed(IntentEvent, frozen=True, kw_only=True):
-    """The payment will not happen: the issuer declined it. Handled by the notifier and other teams."""
+    """The issuer declined, or the capture was refused. A declined payment may be confirmed again, and `payment.authorized` then
+    follows with a greater `sequence`. Handled by the notifier and other teams."""
 
     status: str = "FAILED"
     """Always `FAILED`."""

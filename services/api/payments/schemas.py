@@ -35,6 +35,23 @@ type ReturnUrl = Annotated[
 ]
 
 
+type PaymentMethodIn = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=255,
+        description="The processor's token of what is charged; or the id of a payment method that is saved of the payment's "
+        "`customer`.",
+    ),
+]
+type OffSession = Annotated[
+    bool,
+    msgspec.Meta(
+        description="Whether the customer is not there: the saved `payment_method` is charged, or declined with "
+        "`authentication_required` where its issuer wants a proof."
+    ),
+]
+
+
 class CreatePaymentIntent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A wish to be paid."""
 
@@ -60,28 +77,9 @@ class CreatePaymentIntent(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
         ]
         | None
     ) = None
-    payment_method: (
-        Annotated[
-            str,
-            msgspec.Meta(
-                max_length=255,
-                description="The processor's token of what is charged; or, with `customer`, the id of a payment method that "
-                "is saved of that customer.",
-            ),
-        ]
-        | None
-    ) = None
+    payment_method: PaymentMethodIn | None = None
     customer: Annotated[UUID, msgspec.Meta(description="The customer whose payment it is.")] | None = None
-    off_session: (
-        Annotated[
-            bool,
-            msgspec.Meta(
-                description="Whether the customer is not there: the saved `payment_method` is charged, or declined with "
-                "`authentication_required` where its issuer wants a proof."
-            ),
-        ]
-        | None
-    ) = None
+    off_session: OffSession | None = None
     payment_method_type: (
         Annotated[
             PaymentMethodType,
@@ -96,8 +94,10 @@ class CreatePaymentIntent(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
 
 
 class ConfirmPaymentIntent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How to begin to collect; nothing is needed."""
+    """How to begin to collect; nothing is needed. A payment that was declined goes on with a `payment_method` alone."""
 
+    payment_method: PaymentMethodIn | None = None
+    off_session: OffSession | None = None
     return_url: ReturnUrl | None = None
 
 

@@ -1,4 +1,4 @@
-"""What clients request of an existing payment: capture it, void it, refund it.
+"""What clients request of an existing payment: confirm it with a payment method, capture it, void it, refund it.
 
 Each is decided under the lock of the intent's row, so that of two that exclude each other the first one counts and the
 second one is answered by the state that the first has left; and in one transaction with its key, so that a crash leaves
@@ -25,12 +25,14 @@ from services.api.payments.commands.outcomes import Render, RenderRefund
 from services.api.payments.commands.publications import publications_of
 from services.api.payments.commands.records import audit_of, events_of
 from services.api.payments.commands.waiting import Answers
-from services.api.payments.domain import Decision, PaymentIntent, RefundStatus, Stage
+from services.api.payments.domain import ChosenMethod, Decision, PaymentIntent, RefundStatus, Stage
 from services.api.payments.sql import intents, refunds
 
 _OK, _ACCEPTED = 200, 202
+_CONFIRMING = frozenset({Stage.PROCESSING, Stage.CANCELLING})
+"""The stages in which a confirmation waits for the processor."""
 _IN_PROGRESS = frozenset({Stage.CANCELLING, Stage.CAPTURING, Stage.VOIDING, Stage.ABANDONING})
-"""The stages in which the processor has a request and has not answered."""
+"""The stages in which a capture or a void waits for the processor."""
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +63,7 @@ class _Operation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Operations:
-    """Captures, voids and refunds."""
+    """Confirmations with a payment method, captures, voids and refunds."""
 
     def __init__(
         self, database: Database, *, clock: Clock, render: Render, render_refund: RenderRefund, answers: Answers
@@ -71,6 +73,27 @@ class Operations:
         self._render = render
         self._render_refund = render_refund
         self._answers = answers
+
+    async def confirm(
+        self,
+        intent_id: UUID,
+        *,
+        action: str,
+        method: ChosenMethod,
+        return_url: str,
+        claim: Claim,
+        caller: Caller,
+    ) -> Answer | None:
+        """Begin to collect from a payment method, also after a decline, and wait, bounded; None when another request holds the key.
+
+        Raises:
+            PaymentIntentNotFound: when the tenant has no such intent.
+            CannotConfirm: when it has ended, otherwise than by a decline.
+            TooManyAttempts: when it was declined too often.
+        """
+        decide = partial(domain.confirm_with_method, method=method, return_url=return_url, at=self._clock.now())
+        operation = self._on_intent(action, intent_id, decide, {}, waits_in=_CONFIRMING)
+        return await self._carry_out(operation, claim=claim, caller=caller)
 
     async def capture(
         self, intent_id: UUID, *, action: str, amount_minor: int | None, claim: Claim, caller: Caller
@@ -140,7 +163,7 @@ class Operations:
         intent = await intents.get(self._database, claim.tenant_id, intent_id)
         if intent is None:
             raise PaymentIntentNotFound
-        otherwise = self._answer_intent(Decision(intent))
+        otherwise = self._answer_intent(Decision(intent), waits_in=_IN_PROGRESS)
         if intent.stage not in _IN_PROGRESS:
             return await self._answers.answer_unless_answered(claim, otherwise=otherwise)
         with self._answers.expecting(claim, intent_id) as waiting:
@@ -167,6 +190,9 @@ class Operations:
             decision, answer, waits = committed
             if decision.changed:
                 metrics.OPERATIONS.labels(operation.action.removeprefix("payment_intent.")).inc()
+            if decision.changed and decision.intent.stage is Stage.PROCESSING:
+                metrics.INTENTS_CONFIRMED.inc()
+                metrics.transition(decision.intent.status.value).inc()
             return await self._answers.wait(waiting, claim, otherwise=answer) if waits else answer
 
     async def _commit(
@@ -220,20 +246,26 @@ class Operations:
         )
 
     def _on_intent(
-        self, action: str, intent_id: UUID, decide: Callable[[PaymentIntent], Decision], detail: dict[str, str]
+        self,
+        action: str,
+        intent_id: UUID,
+        decide: Callable[[PaymentIntent], Decision],
+        detail: dict[str, str],
+        *,
+        waits_in: frozenset[Stage] = _IN_PROGRESS,
     ) -> _Operation:
         return _Operation(
             action=action,
             intent_id=intent_id,
             subject_id=intent_id,
             decide=decide,
-            answer=self._answer_intent,
-            is_open=lambda decision: decision.intent.stage in _IN_PROGRESS,
+            answer=partial(self._answer_intent, waits_in=waits_in),
+            is_open=lambda decision: decision.intent.stage in waits_in,
             detail=detail,
         )
 
-    def _answer_intent(self, decision: Decision) -> Answer:
-        status = _ACCEPTED if decision.intent.stage in _IN_PROGRESS else _OK
+    def _answer_intent(self, decision: Decision, *, waits_in: frozenset[Stage]) -> Answer:
+        status = _ACCEPTED if decision.intent.stage in waits_in else _OK
         return Answer(status, self._render(decision.intent))
 
     def _answer_refund(self, decision: Decision) -> Answer:

@@ -72,6 +72,7 @@ def _message(decision: Decision, fact: Fact, *, envelope: dict[str, Any]) -> Mes
                 customer_id=intent.customer_id,
                 saved_method_id=intent.saved_method_id,
                 off_session=intent.off_session,
+                attempt=intent.attempt,
             )
         case Fact.ACTION_REQUIRED:
             return api.PaymentRequiresAction(
@@ -85,6 +86,7 @@ def _message(decision: Decision, fact: Fact, *, envelope: dict[str, Any]) -> Mes
                 amount_minor=intent.requested_minor,
                 currency=intent.currency,
                 gateway_ref=intent.gateway_ref or "",
+                attempt=intent.attempt,
             )
         case Fact.CAPTURE_UNCONFIRMED:
             return gateway.ReportCapture(payment_intent_id=intent.id)
@@ -98,6 +100,7 @@ def _message(decision: Decision, fact: Fact, *, envelope: dict[str, Any]) -> Mes
                 amount_minor=intent.amount_minor,
                 currency=intent.currency,
                 gateway_ref=intent.gateway_ref or "",
+                attempt=intent.attempt,
                 # Nobody has proven anything: whoever cancels it, the customer has left.
                 reason="abandoned" if intent.stage is Stage.ABANDONING else "",
             )
@@ -133,6 +136,7 @@ def _refund_message(decision: Decision, fact: Fact, *, envelope: dict[str, Any])
             amount_minor=refund.amount_minor,
             currency=refund.currency,
             gateway_ref=intent.gateway_ref or "",
+            attempt=intent.attempt,
             reason=refund.reason or "",
         )
     fields = envelope | {

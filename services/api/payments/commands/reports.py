@@ -9,7 +9,7 @@ import msgspec
 
 from libs.common.contracts import gateway, ledger
 from libs.common.contracts.gateway_actions import encode_next_action
-from libs.common.contracts.gateway_base import PaymentMessage
+from libs.common.contracts.gateway_base import AttemptMessage, PaymentMessage
 from libs.common.contracts.gateway_movements import DisputeAmountChanged
 from libs.common.messaging import Received
 from libs.common.observability.correlation import Correlation
@@ -252,13 +252,15 @@ def _ended[M: gateway.DisputeDecision](
     return lambda known: domain.end_dispute(known.intent, known.dispute, is_won=is_won, at=at, reversals=reversals)
 
 
-def _of_payment[M: PaymentMessage](event: Received[M], decide: Callable[[PaymentIntent], Decision]) -> Report:
-    """Hold the event to the amount of the intent first."""
+def _of_payment[M: AttemptMessage | gateway.AuthorizationDeclined | gateway.VoidFailed](
+    event: Received[M], decide: Callable[[PaymentIntent], Decision]
+) -> Report:
+    """Hold the event to the amount of the intent first; of an authorization before the present one it changes nothing."""
     body = event.body
 
     def decide_same_money(known: Known) -> Decision:
         domain.require_same_money(known.intent, amount_minor=body.amount_minor, currency=body.currency)
-        return decide(known.intent)
+        return Decision(known.intent) if known.intent.is_over(body.attempt) else decide(known.intent)
 
     return _report(event, decide_same_money, intent_id=body.payment_intent_id)
 

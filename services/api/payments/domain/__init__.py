@@ -5,10 +5,13 @@ what becomes of them; `lists` and `waiting` are what is read of many payments. P
 """
 
 from services.api.payments.domain.collection import (
+    ATTEMPTS_MAX,
+    ChosenMethod,
     authorize,
     capture,
     confirm,
     confirm_capture,
+    confirm_with_method,
     decline,
     expire,
     fail_capture,
@@ -52,11 +55,13 @@ from services.api.payments.domain.returns import (
 from services.api.payments.domain.waiting import Due, Stuck, Sweep, Waiting
 
 __all__ = [
+    "ATTEMPTS_MAX",
     "COMMANDS",
     "LIFECYCLE",
     "STATUS_OF",
     "CaptureMethod",
     "Check",
+    "ChosenMethod",
     "Decision",
     "Dispute",
     "DisputeStatus",
@@ -84,6 +89,7 @@ __all__ = [
     "complete_refund",
     "confirm",
     "confirm_capture",
+    "confirm_with_method",
     "decline",
     "end_dispute",
     "expire",

@@ -1,14 +1,29 @@
 """How a payment is collected: confirmed, authorized, captured and settled, or voided, expired and failed."""
 
 from datetime import datetime
+from uuid import UUID
 
 import msgspec
 
 from libs.common.contracts.gateway_declines import DeclineCodes
-from services.api.errors import CannotCapture, CannotVoid, CaptureExceedsAuthorization, NotYet
+from services.api.errors import CannotCapture, CannotVoid, CaptureExceedsAuthorization, NotYet, TooManyAttempts
 from services.api.payments.domain.decisions import Decision, changed, decide
 from services.api.payments.domain.intent import CaptureMethod, PaymentIntent
 from services.api.payments.domain.lifecycle import Fact, Happening, Stage
+
+ATTEMPTS_MAX = 5
+"""Authorizations of one payment at most: whoever tries out stolen cards does not do it on one payment."""
+
+
+class ChosenMethod(msgspec.Struct, frozen=True, kw_only=True):
+    """What a payment is to be charged to, as a client names it in a confirmation."""
+
+    payment_method: str = ""
+    """The processor's token, or empty."""
+    saved_method_id: UUID | None = None
+    """The saved payment method of the payment's customer; None: `payment_method`."""
+    off_session: bool = False
+    """Whether the customer is not there to prove anything."""
 
 
 def confirm(intent: PaymentIntent, *, at: datetime, return_url: str = "") -> Decision:
@@ -18,6 +33,29 @@ def confirm(intent: PaymentIntent, *, at: datetime, return_url: str = "") -> Dec
         CannotConfirm: when it has ended, or was given back.
     """
     return decide(intent, Happening.CONFIRM, at=at, return_url=return_url or intent.return_url)
+
+
+def confirm_with_method(intent: PaymentIntent, *, method: ChosenMethod, at: datetime, return_url: str = "") -> Decision:
+    """Begin to collect from what a client names now; after a decline that is another authorization of the payment.
+
+    Raises:
+        CannotConfirm: when it has ended otherwise, or was given back.
+        TooManyAttempts: when it was declined `ATTEMPTS_MAX` times.
+    """
+    is_again = intent.stage is Stage.DECLINED
+    if is_again and intent.attempt + 1 >= ATTEMPTS_MAX:
+        raise TooManyAttempts(f"the payment intent was declined {intent.attempt + 1} times")
+    return decide(
+        intent,
+        Happening.CONFIRM_WITH_METHOD,
+        at=at,
+        **msgspec.structs.asdict(method),
+        return_url=return_url or intent.return_url,
+        attempt=intent.attempt + is_again,
+        # What there is at the processor is another payment than the next one.
+        gateway_ref=None,
+        **dict.fromkeys(("failure_code", "failure_message", *DeclineCodes.__struct_fields__)),
+    )
 
 
 def request_capture(intent: PaymentIntent, *, amount_minor: int | None, at: datetime) -> Decision:

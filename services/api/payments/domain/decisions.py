@@ -24,6 +24,7 @@ from services.api.payments.domain.refund import Refund
 
 _REFUSALS: dict[Happening, type[CannotConfirm | CannotCapture | CannotVoid | CannotRefund]] = {
     Happening.CONFIRM: CannotConfirm,
+    Happening.CONFIRM_WITH_METHOD: CannotConfirm,
     Happening.CAPTURE: CannotCapture,
     Happening.VOID: CannotVoid,
     Happening.REFUND: CannotRefund,

@@ -8,7 +8,7 @@ import msgspec
 
 from libs.common.contracts.gateway_methods import PaymentMethodType
 from libs.common.money import format_minor
-from services.api.errors import ContradictoryOutcome
+from services.api.errors import ContradictoryOutcome, NotYet
 from services.api.payments.domain.lifecycle import Stage, Status
 
 
@@ -48,6 +48,9 @@ class PaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
     """The saved payment method of that customer that is charged; None: `payment_method`."""
     off_session: bool = False
     """Whether the customer is not there to prove anything: what needs that is declined."""
+    attempt: int = 0
+    """Which authorization it is, counted from 0 as the gateway counts them: one more each time that it is confirmed again after
+    a decline."""
     billing_details: str = ""
     """Who pays, as JSON; empty where the payment method type does not need it. Never shown again."""
     customer_ref: str
@@ -115,6 +118,8 @@ class PaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
             return Stage.ABANDONING
         if self.status is Status.EXPIRED and self.authorized_at is None:
             return Stage.LAPSED
+        if self.status is Status.FAILED and self.authorized_at is None:
+            return Stage.DECLINED
         if self.status is Status.PROCESSING and self.is_voiding:
             return Stage.CANCELLING
         return Stage(self.status.lower())
@@ -139,6 +144,16 @@ class PaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
         """Whether refunds and disputes took more than was captured: both went through for the same money."""
         returned = (self.refunded_minor, self.disputed_minor)
         return min(returned) > 0 and sum(returned) > self.captured_minor
+
+    def is_over(self, attempt: int) -> bool:
+        """Return whether one of its authorizations is an earlier one, of which reports change nothing any more.
+
+        Raises:
+            NotYet: when it is one that was not requested yet.
+        """
+        if attempt > self.attempt:
+            raise NotYet(f"payment intent {self.id} is at authorization {self.attempt}: {attempt} was not requested")
+        return attempt < self.attempt
 
     def money(self, amount_minor: int) -> str:
         """Write an amount of minor units in the intent's currency."""

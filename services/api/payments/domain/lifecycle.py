@@ -3,7 +3,7 @@
     CREATED --confirm--> PROCESSING --> AUTHORIZED --capture--> (captured) --> SETTLED --> PARTIALLY_REFUNDED --> REFUNDED
        |                  |    ^  |         |  |                                  ^_______________|________________|
        |                  |    |  |         |  `--> EXPIRED                        a refund that failed is undone
-       |                  v    |  `-> FAILED <-' (capture refused)
+       |                  v    |  `-> FAILED <-' (capture refused; a declined one goes on with a payment method)
        `-> VOIDED    REQUIRES_ACTION
              ^____________|_________________|  (void)
 
@@ -62,7 +62,10 @@ class Stage(StrEnum):
     PARTIALLY_REFUNDED = "partially_refunded"
     REFUNDED = "refunded"
     VOIDED = "voided"
+    DECLINED = "declined"
+    """The issuer declined, and nothing was ever held: it may be confirmed again with a payment method."""
     FAILED = "failed"
+    """What was held could not be taken."""
     EXPIRED = "expired"
     LAPSED = "lapsed"
     """Nobody paid a code or a slip in time, so that nothing was ever held. It may have been paid in the last moment."""
@@ -72,6 +75,7 @@ class Happening(StrEnum):
     """What can happen to an intent: the commands of clients, and what other services report."""
 
     CONFIRM = "confirm"
+    CONFIRM_WITH_METHOD = "confirm_with_method"
     CAPTURE = "capture"
     VOID = "void"
     REFUND = "refund"
@@ -95,7 +99,9 @@ class Happening(StrEnum):
     INQUIRY_CLOSED = "inquiry_closed"
 
 
-COMMANDS = frozenset({Happening.CONFIRM, Happening.CAPTURE, Happening.VOID, Happening.REFUND})
+COMMANDS = frozenset(
+    {Happening.CONFIRM, Happening.CONFIRM_WITH_METHOD, Happening.CAPTURE, Happening.VOID, Happening.REFUND}
+)
 """What clients request; everything else is reported by other services."""
 
 
@@ -167,6 +173,7 @@ STATUS_OF: Mapping[Stage, Status] = MappingProxyType(
         Stage.CAPTURING: Status.AUTHORIZED,
         Stage.VOIDING: Status.AUTHORIZED,
         Stage.CAPTURED: Status.AUTHORIZED,
+        Stage.DECLINED: Status.FAILED,
         Stage.LAPSED: Status.EXPIRED,
     }
 )
@@ -187,7 +194,7 @@ _REQUESTED = (Stage.PROCESSING, Stage.CANCELLING)
 _IN_PROGRESS = (*_REQUESTED, Stage.REQUIRES_ACTION, Stage.ABANDONING)
 _HELD = (Stage.AUTHORIZED, Stage.CAPTURING, Stage.VOIDING)
 _TAKEN = (Stage.CAPTURED, Stage.SETTLED, Stage.PARTIALLY_REFUNDED, Stage.REFUNDED)
-_ENDED = (Stage.VOIDED, Stage.FAILED, Stage.EXPIRED)
+_ENDED = (Stage.VOIDED, Stage.DECLINED, Stage.FAILED, Stage.EXPIRED)
 _UNPAID = (Stage.LAPSED,)
 
 
@@ -201,8 +208,15 @@ LIFECYCLE: Mapping[tuple[Stage, Happening], Row] = MappingProxyType(
         **_rows(
             Happening.CONFIRM,
             (_WISHED, Move(Stage.PROCESSING, (Fact.AUTHORIZATION_REQUESTED,))),
-            ((*_IN_PROGRESS, *_HELD, Stage.CAPTURED, Stage.SETTLED, Stage.FAILED), _STAYS),
+            ((*_IN_PROGRESS, *_HELD, Stage.CAPTURED, Stage.SETTLED, Stage.DECLINED, Stage.FAILED), _STAYS),
             ((Stage.PARTIALLY_REFUNDED, Stage.REFUNDED, Stage.VOIDED, Stage.EXPIRED, *_UNPAID), _REFUSED),
+        ),
+        **_rows(
+            Happening.CONFIRM_WITH_METHOD,
+            # Nothing is held, and the processor cancels what was declined before it gets the next authorization.
+            ((*_WISHED, Stage.DECLINED), Move(Stage.PROCESSING, (Fact.AUTHORIZATION_REQUESTED,))),
+            ((*_IN_PROGRESS, *_HELD, Stage.CAPTURED, Stage.SETTLED), _STAYS),
+            ((Stage.PARTIALLY_REFUNDED, Stage.REFUNDED, Stage.VOIDED, Stage.FAILED, Stage.EXPIRED, *_UNPAID), _REFUSED),
         ),
         **_rows(
             Happening.CAPTURE,
@@ -220,7 +234,7 @@ LIFECYCLE: Mapping[tuple[Stage, Happening], Row] = MappingProxyType(
             ((Stage.REQUIRES_ACTION,), Move(Stage.ABANDONING, (Fact.VOID_REQUESTED,))),
             ((Stage.AUTHORIZED,), Move(Stage.VOIDING, (Fact.VOID_REQUESTED,))),
             ((Stage.CANCELLING, Stage.ABANDONING, Stage.VOIDING, Stage.VOIDED), _STAYS),
-            ((Stage.CAPTURING, *_TAKEN, Stage.FAILED, Stage.EXPIRED, *_UNPAID), _REFUSED),
+            ((Stage.CAPTURING, *_TAKEN, Stage.DECLINED, Stage.FAILED, Stage.EXPIRED, *_UNPAID), _REFUSED),
         ),
         **_rows(
             Happening.REFUND,
@@ -252,7 +266,7 @@ LIFECYCLE: Mapping[tuple[Stage, Happening], Row] = MappingProxyType(
         **_rows(
             Happening.DECLINED,
             (_WISHED, _EARLY),
-            ((Stage.PROCESSING, Stage.REQUIRES_ACTION), Move(Stage.FAILED, (Fact.FAILED,))),
+            ((Stage.PROCESSING, Stage.REQUIRES_ACTION), Move(Stage.DECLINED, (Fact.FAILED,))),
             # What was to be forgotten is refused: that is the same end.
             ((Stage.CANCELLING, Stage.ABANDONING), Move(Stage.VOIDED, (Fact.VOIDED,))),
             ((*_HELD, *_TAKEN), _CONTRADICTS),

@@ -1,25 +1,15 @@
-"""Payment intents: create, read, list and confirm; and the alias by order."""
+"""Payment intents: create, read and list; and the alias by order."""
 
 from functools import partial
-from uuid import UUID
 
 import msgspec
 from litestar import Response
-from litestar.status_codes import HTTP_200_OK
 
-from libs.common.contracts.gateway_customers import FindSavedMethod
 from libs.common.contracts.gateway_methods import PaymentMethodType
-from libs.common.contracts.gateway_requests import ReadClientSecret
 from libs.common.db import Database
-from libs.common.errors import NotFound, Transient
-from libs.common.ids import parse_id
 from libs.common.money import InvalidAmount, UnsupportedCurrency, format_minor, parse_amount
-from services.api.customers import queries as customers
 from services.api.errors import (
     BillingDetailsRequired,
-    CannotConfirm,
-    ConfirmContended,
-    CustomerNotFound,
     CustomerRequired,
     CustomerUnknown,
     PaymentIntentNotFound,
@@ -29,18 +19,17 @@ from services.api.errors import (
 from services.api.http.bodies import BodyReader, amount_in, require_one_line, require_storable
 from services.api.http.callers import Caller
 from services.api.http.controllers import Resource, audit_action, operation
-from services.api.http.parameters import AnyRequest, Query, QueryParameter, next_link, path_id, prefers_async, wrong
+from services.api.http.parameters import AnyRequest, Query, QueryParameter, next_link, path_id, wrong
 from services.api.http.rendering import json_answer
 from services.api.http.requests import Ask
 from services.api.idempotency import Answer, Idempotency
-from services.api.idempotency.domain import Given
 from services.api.idempotency.requests import given_answer, require_key
 from services.api.payments import queries
 from services.api.payments.commands import NewIntent, PaymentCommands
 from services.api.payments.domain import CaptureMethod, IntentFilter
+from services.api.payments.routes.methods import require_customer, saved_method
 from services.api.payments.routes.timeline import EXPAND, EXPANSIONS, ExpandedPaymentIntent, Expansion
 from services.api.payments.schemas import (
-    ConfirmPaymentIntent,
     CreatePaymentIntent,
     OrderPayment,
     PaymentIntentBody,
@@ -51,12 +40,9 @@ from services.api.payments.schemas import (
 
 PAGE_SIZE, PAGE_SIZE_MAX = 50, 500
 PAGE_MAX = 1_000_000
-_REDIRECT = b'"redirect"'
-"""What an answer has in it that sends the customer somewhere."""
 _WRITE, _READ = "payments:write", "payments:read"
 _EXAMPLE = {"amount": "150.50", "currency": "BRL", "customer_ref": "customer@example.com"}
 _MISSING_CREATE_KEY = "Missing Idempotency-Key header (required for POST /v1/payment-intents)"
-_MISSING_CONFIRM_KEY = "Missing Idempotency-Key"
 
 _TAX_DIGITS = (11, 14)
 """Digits of a CPF and of a CNPJ."""
@@ -100,25 +86,7 @@ class PaymentIntents(Resource):
     currencies: frozenset[str]
     ask: Ask
 
-    async def _require_customer(self, tenant_id: str, new: NewIntent) -> None:
-        """Refuse a customer or a saved payment method of somebody else, each by its name."""
-        if new.customer_id is None:
-            return
-        try:
-            await customers.get(self.database, tenant_id, new.customer_id)
-            if new.saved_method_id is not None:
-                await self.ask(
-                    FindSavedMethod(
-                        tenant_id=tenant_id, customer_id=new.customer_id, payment_method_id=new.saved_method_id
-                    )
-                )
-        except CustomerNotFound as fault:
-            raise CustomerUnknown from fault
-        except NotFound as fault:
-            raise PaymentMethodNotOfCustomer from fault
-
     bodies = BodyReader(CreatePaymentIntent, moves_money=True)
-    confirmations = BodyReader(ConfirmPaymentIntent, moves_money=True)
 
     @operation(
         "POST",
@@ -159,7 +127,13 @@ class PaymentIntents(Resource):
         async def create_for_customer() -> Answer | None:
             # Not of a repetition, which is answered as before also where the method is detached by now.
             if not await self.idempotency.is_taken(claim):
-                await self._require_customer(caller.tenant_id, requested)
+                await require_customer(
+                    self.database,
+                    self.ask,
+                    tenant_id=caller.tenant_id,
+                    customer_id=requested.customer_id,
+                    saved_method_id=requested.saved_method_id,
+                )
             return await create()
 
         first = create if requested.customer_id is None else create_for_customer
@@ -184,71 +158,6 @@ class PaymentIntents(Resource):
         requested = Query(request).names("expand", EXPANSIONS) or ()
         intent = await queries.get(self.database, caller.tenant_id, path_id(intent_id, "payment_intent_id"))
         return json_answer(await self.expansion.show(intent, requested) if requested else render_intent(intent))
-
-    @operation(
-        "POST",
-        "/v1/payment-intents/{intent_id:str}/confirm",
-        operation_id="confirmPaymentIntent",
-        summary="Confirm a payment intent",
-        description="Asks the issuer for the funds and waits, bounded, for the answer: 200 with the intent AUTHORIZED "
-        "or FAILED, or 202 with the intent PROCESSING. `Prefer: respond-async` answers 202 at once. Confirming again "
-        "answers the present state and asks nobody twice. REQUIRES_ACTION is an answer too: lead the customer to "
-        "`action_url`, which is whole in this answer alone and in `GET .../next-action`, or show the code or the slip of `next_action`.",
-        tags=["payment intents"],
-        body=ConfirmPaymentIntent,
-        answer=PaymentIntentBody,
-        audit="payment_intent.confirm",
-        permission=_WRITE,
-        idempotent=True,
-        accepted=True,
-        refusals=(PaymentIntentNotFound, ConfirmContended, CannotConfirm, CustomerUnknown),
-        headers=(("Prefer", "`respond-async`: answer 202 at once."),),
-        is_continuation=True,
-    )
-    async def confirm_payment_intent(self, caller: Caller, request: AnyRequest, intent_id: str) -> Response[bytes]:
-        requested = path_id(intent_id, "payment_intent_id")
-        raw = await request.body()
-        body = await self.confirmations.take(raw) if raw.strip() else ConfirmPaymentIntent()
-        meaning: dict[str, dict[str, str]] = {"body": {}}
-        key = require_key(request.headers, missing=_MISSING_CONFIRM_KEY)
-        respond_async = prefers_async(request.headers)
-        claim = self.idempotency.claim(
-            tenant_id=caller.tenant_id, operation=f"confirm:{requested}", key=key, body=raw, meaning=meaning
-        )
-        confirm = partial(
-            self.payments.confirm,
-            requested,
-            action=audit_action(),
-            claim=claim,
-            actor=caller.actor,
-            correlation=caller.correlation,
-            respond_async=respond_async,
-            return_url=body.return_url or "",
-        )
-        given = await self.idempotency.run(
-            claim, confirm, resume=partial(self.payments.resume_confirm, requested, claim=claim)
-        )
-        headers = {"Preference-Applied": "respond-async"} if respond_async and given.answer.status == 202 else {}
-        return given_answer(await self._with_address(caller, requested, given), headers)
-
-    async def _with_address(self, caller: Caller, intent_id: UUID, given: Given) -> Given:
-        """Complete the address of an answer that sends the customer somewhere: what is kept of it has no secret in it.
-
-        Where it cannot be had in time the answer stays as it is, and `GET .../next-action` has it.
-        """
-        if given.answer.status != HTTP_200_OK or _REDIRECT not in given.answer.body:
-            return given
-        body = msgspec.json.decode(given.answer.body)
-        if (body.get("next_action") or {}).get("type") != "redirect":
-            return given
-        try:
-            answer = await self.ask(ReadClientSecret(tenant_id=caller.tenant_id, payment_intent_id=intent_id))
-        except Transient:
-            return given
-        if answer.action_url:
-            body["action_url"] = body["next_action"]["url"] = answer.action_url
-        whole = msgspec.structs.replace(given.answer, body=msgspec.json.encode(body))
-        return msgspec.structs.replace(given, answer=whole)
 
     @operation(
         "GET",
@@ -337,7 +246,9 @@ def new_intent(body: CreatePaymentIntent, *, currencies: frozenset[str]) -> NewI
     except UnsupportedCurrency as fault:
         raise _unsupported_currency() from fault
     _require_payable(body)
-    saved_method_id = _saved_method(body)
+    saved_method_id = saved_method(
+        payment_method=body.payment_method, off_session=body.off_session, customer_id=body.customer
+    )
     return NewIntent(
         amount_minor=amount_minor,
         currency=body.currency,
@@ -353,16 +264,6 @@ def new_intent(body: CreatePaymentIntent, *, currencies: frozenset[str]) -> NewI
         payment_method_type=body.payment_method_type or PaymentMethodType.CARD,
         billing_details=body.billing_details,
     )
-
-
-def _saved_method(body: CreatePaymentIntent) -> UUID | None:
-    """Read which saved payment method is charged: no token of a processor is a UUID."""
-    named = parse_id(body.payment_method or "")
-    if named is not None and body.customer is None:
-        raise CustomerRequired("a saved payment method is charged for its customer", "customer")
-    if body.off_session and named is None:
-        raise CustomerRequired("only a saved payment method is charged off session", "off_session")
-    return named
 
 
 def _require_payable(body: CreatePaymentIntent) -> None:

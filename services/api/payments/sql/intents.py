@@ -33,6 +33,7 @@ KINDS = {
     "customer_id": "uuid",
     "saved_method_id": "uuid",
     "off_session": "bool",
+    "attempt": "smallint",
     "customer_ref": "text",
     "description": "text",
     "metadata": "jsonb",
@@ -62,8 +63,7 @@ KINDS = {
 """The columns of an intent and their types: every statement below is made of this list."""
 IMMUTABLE = frozenset(
     {
-        *("tenant_id", "id", "amount_minor", "currency", "capture_method", "payment_method", "customer_ref"),
-        *("customer_id", "saved_method_id", "off_session"),
+        *("tenant_id", "id", "amount_minor", "currency", "capture_method", "customer_ref", "customer_id"),
         *("payment_method_type", "billing_details", "description", "metadata", "order_id", "created_at"),
     }
 )

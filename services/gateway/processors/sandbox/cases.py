@@ -230,6 +230,8 @@ capture, of the refund; for a void, of the authorization.
 What is to be paid by Pix or boleto needs an action of the customer, and is paid by itself `SANDBOX_LATER_SECONDS` later, unless
 its ending says otherwise; nothing is ever drawn or transferred.
 
+A payment of 90.05 that was declined is approved when it is confirmed again with any `payment_method`; all other declines come again.
+
 What comes "then" by itself comes `SANDBOX_LATER_SECONDS` later, one after the other. The same idempotency key always leads
 to the same outcome and the same `gateway_ref`, in any process and after any restart. A timeout is never taken for a failure:
 the gateway calls again with the same key until it knows.

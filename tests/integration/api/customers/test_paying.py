@@ -15,6 +15,7 @@ from tests.integration.api.idempotency.conftest import made as reply
 from tests.support.databases import TestDatabase
 
 BODY = {"amount": "25.00", "currency": "BRL", "customer_ref": "c"}
+PAID = BODY | {"amount": "150.50"}
 
 
 async def gateway(message: Message) -> Any:
@@ -48,6 +49,24 @@ async def test_customer_who_is_deleted_is_not_charged(api: Api, tenant_id: str) 
     assert [name for name in await api.published(tenant_id) if name.endswith("payment.authorize")] == []
     await client.call("POST", intents[0], key="k")
     assert len([name for name in await api.published(tenant_id) if name.endswith("payment.authorize")]) == 1
+
+
+async def test_declined_payment_goes_on_with_what_is_saved(api: Api, tenant_id: str) -> None:
+    client = api.client(tenant_id)
+    customer, method = await made(client), str(uuid4())
+    intent = (await client.call("POST", "/v1/payment-intents", PAID | {"customer": customer["id"]}, key="k")).json["id"]
+    where = f"/v1/payment-intents/{intent}/confirm"
+    await client.call("POST", where, key="first")
+    await api.declined(tenant_id, intent)
+    body = {"payment_method": method, "off_session": True}
+    begun = await client.call("POST", where, body, key="second")
+    shown = {name: begun.json[name] for name in ("payment_method", "off_session", "customer", "status")}
+    assert shown == {"payment_method": method, "off_session": True, "customer": customer["id"], "status": "PROCESSING"}
+    assert (await client.call("DELETE", path(customer))).status == 204
+    # The repetition is answered as before, another confirmation is not.
+    assert (await client.call("POST", where, body, key="second")).raw == begun.raw
+    refused = await client.call("POST", where, body, key="third")
+    assert (refused.status, refused.json["code"]) == (422, "customer_unknown"), refused.raw
 
 
 async def test_expired_key_does_not_spare_the_check_of_its_customer(api: Api, tenant_id: str) -> None:

@@ -139,7 +139,7 @@ async def answered(app: ASGIApp, path: str, body: bytes, headers: dict[str, str]
     return statuses[0]
 
 
-@pytest.mark.parametrize("operation", ["create", "confirm"])
+@pytest.mark.parametrize("operation", ["create", "confirm", "confirm_with_method"])
 async def test_a_request_ended_at_any_wait_leaves_nothing_or_everything(
     api: Api, api_database: TestDatabase, operation: str
 ) -> None:
@@ -155,8 +155,10 @@ async def test_a_request_ended_at_any_wait_leaves_nothing_or_everything(
                 1,
                 "payment_intent.create",
             )
-            if operation == "confirm":
-                path, body = f"{path}/{(await client.create())['id']}/confirm", b""
+            if operation != "create":
+                with_method = operation == "confirm_with_method"
+                path = f"{path}/{(await client.create())['id']}/confirm"
+                body = b'{"payment_method": "pm_card_visa"}' if with_method else b""
                 kind, version, action = "payment.authorize", 2, "payment_intent.confirm"
             else:
                 assert (await client.call("GET", path)).status == 200

@@ -48,6 +48,7 @@ HIDDEN_OF_INTENT = {
     "capturing_minor": "a stage of AUTHORIZED, which clients do not see",
     "refunding_minor": "pending refunds are listed by themselves",
     "billing_details": "who pays is not shown again",
+    "attempt": "each of them is a line of its timeline",
     "version": "distinguishes the api's own writers",
     "authorized_at": "only whether it is set shows, in the authorized amount",
     "settled_at": "shows as the status",

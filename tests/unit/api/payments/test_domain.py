@@ -26,6 +26,7 @@ from services.api.payments.domain import (
     STATUS_OF,
     CaptureMethod,
     Check,
+    ChosenMethod,
     Decision,
     Dispute,
     DisputeStatus,
@@ -46,6 +47,7 @@ T0 = datetime(2026, 11, 22, 12, tzinfo=UTC)
 T1 = T0 + timedelta(seconds=1)
 
 REFUND_MINOR = 5000
+CARD = ChosenMethod(payment_method="pm_card_visa")
 
 
 def a_refund(intent: PaymentIntent, status: RefundStatus = RefundStatus.PENDING) -> Refund:
@@ -84,6 +86,7 @@ def an_inquiry(intent: PaymentIntent) -> Dispute:
 
 CALLS: dict[Happening, Callable[[PaymentIntent], Decision]] = {
     Happening.CONFIRM: lambda i: domain.confirm(i, at=T1),
+    Happening.CONFIRM_WITH_METHOD: lambda i: domain.confirm_with_method(i, method=CARD, at=T1),
     Happening.CAPTURE: lambda i: domain.request_capture(i, amount_minor=None, at=T1),
     Happening.VOID: lambda i: domain.request_void(i, at=T1),
     Happening.REFUND: lambda i: domain.request_refund(i, refund_id=new_id(), amount_minor=10, reason=None, at=T1),
@@ -113,13 +116,14 @@ CALLS: dict[Happening, Callable[[PaymentIntent], Decision]] = {
 
 REFUSALS = {
     Happening.CONFIRM: CannotConfirm,
+    Happening.CONFIRM_WITH_METHOD: CannotConfirm,
     Happening.CAPTURE: CannotCapture,
     Happening.VOID: CannotVoid,
     Happening.REFUND: CannotRefund,
 }
 
 _CAPTURED = {Stage.CAPTURED, Stage.SETTLED, Stage.PARTIALLY_REFUNDED, Stage.REFUNDED}
-_WAS_HELD = {Stage.AUTHORIZED, Stage.CAPTURING, Stage.VOIDING, Stage.EXPIRED}
+_WAS_HELD = {Stage.AUTHORIZED, Stage.CAPTURING, Stage.VOIDING, Stage.FAILED, Stage.EXPIRED}
 _REFUNDED = {Stage.PARTIALLY_REFUNDED: 10000, Stage.REFUNDED: 15050}
 
 
@@ -168,6 +172,7 @@ def test_every_refusal_is_a_registered_problem_that_names_its_status() -> None:
             refused.detail
             == {
                 Happening.CONFIRM: "cannot confirm status REFUNDED",
+                Happening.CONFIRM_WITH_METHOD: "cannot confirm status REFUNDED",
                 Happening.CAPTURE: "cannot capture status REFUNDED",
                 Happening.VOID: "cannot void status REFUNDED",
                 Happening.REFUND: "cannot refund payment with status REFUNDED",

@@ -6,11 +6,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from libs.common.contracts.gateway_declines import DeclineCodes
 from libs.common.ids import new_id
 from services.api.payments import domain
 from services.api.payments.domain import CaptureMethod, Decision, Fact, Happening, PaymentIntent, Stage, Status
 from tests.unit.api.payments.test_domain import CALLS, T0, T1, a_dispute, intent_in
 
+FAILURE = ("failure_code", "failure_message", *DeclineCodes.__struct_fields__)
 ACTED = {"action_url": None, "next_action": None}
 HELD = {"status": Status.AUTHORIZED, "gateway_ref": "g-1", "expires_at": None, "authorized_at": T1} | ACTED
 DECLINED = {"status": Status.FAILED, "failure_code": "insufficient_funds", "failure_message": "No."} | ACTED
@@ -22,6 +24,13 @@ LET_GO = {"is_voiding": False}
 
 CHANGES: dict[tuple[str, str], dict[str, Any]] = {
     ("created", "confirm"): {"status": Status.PROCESSING},
+    ("created", "confirm_with_method"): {"status": Status.PROCESSING, "payment_method": "pm_card_visa"},
+    ("declined", "confirm_with_method"): {
+        "status": Status.PROCESSING,
+        "payment_method": "pm_card_visa",
+        "attempt": 1,
+        **dict.fromkeys(("gateway_ref", *FAILURE)),
+    },
     ("authorized", "capture"): {"capturing_minor": 15050},
     ("created", "void"): {"status": Status.VOIDED},
     ("processing", "void"): {"is_voiding": True},
@@ -87,7 +96,13 @@ CHANGES: dict[tuple[str, str], dict[str, Any]] = {
 
 def waiting(stage: Stage, **fields: Any) -> PaymentIntent:
     """An intent that shows where to act and until when, so that it is seen what ends that."""
-    known = {"action_url": "https://issuer.example", "next_action": "{}", "expires_at": T0 + timedelta(days=7)}
+    known: dict[str, Any] = {
+        "action_url": "https://issuer.example",
+        "next_action": "{}",
+        "expires_at": T0 + timedelta(days=7),
+    }
+    if stage is Stage.DECLINED:
+        known = {"gateway_ref": "g-0", **dict.fromkeys(FAILURE, "x")}
     return msgspec.structs.replace(intent_in(stage), **known, **fields)
 
 

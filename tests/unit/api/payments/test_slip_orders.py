@@ -80,7 +80,7 @@ def story(reports: tuple[str, ...], *, answer: str, rng: random.Random) -> tuple
         (("held", "captured", "posted"), "not_released", {Stage.SETTLED}),
         (("shown", "unpaid"), "released", {Stage.LAPSED, Stage.VOIDED}),
         (("shown", "unpaid"), "not_released", {Stage.LAPSED, Stage.VOIDED}),
-        (("shown", "declined"), "released", {Stage.FAILED, Stage.VOIDED}),
+        (("shown", "declined"), "released", {Stage.DECLINED, Stage.VOIDED}),
     ],
 )
 def test_order_of_reports_changes_no_end(reports: tuple[str, ...], answer: str, ends: set[Stage]) -> None:
