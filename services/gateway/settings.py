@@ -198,6 +198,8 @@ class ReconciliationSettings(msgspec.Struct, frozen=True, kw_only=True):
     """A month is closed only with a reason where a discrepancy of it has been known for longer and is not settled."""
     reconciliation_arrival_days: Annotated[int, between(0, 60)] = 3
     """So many days after the day of its arrival a payout may appear on a bank's statement before it is missing there."""
+    reconciliation_retention_days: Annotated[int, between(90, 36_500)] = 3_650
+    """How long runs with their reports, matches and settled discrepancies with their history are kept; closed months for good."""
     reconciliation_repair: bool = False
     """Whether what is safe is done about a discrepancy by itself: publishing again what was not booked, reading again what was missed."""
 

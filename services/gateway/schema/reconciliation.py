@@ -172,3 +172,16 @@ def repairs_table(metadata: sa.MetaData) -> sa.Table:
         sa.Index("ix_discrepancy_repairs_due", "next_at", postgresql_where=sa.text("next_at IS NOT NULL")),
         comment="What was done about discrepancies beside deciding about them.",
     )
+
+
+def turns_table(metadata: sa.MetaData) -> sa.Table:
+    """Describe the turns of tenants."""
+    return sa.Table(
+        "reconciliation_turns",
+        metadata,
+        sa.Column("tenant_id", sa.Text, nullable=False, comment="Whose."),
+        sa.Column("served_at", _INSTANT, nullable=False, comment="When one of its runs was last gone on with."),
+        sa.Column("busy_until", _INSTANT, nullable=False, comment="Until when one of them belongs to a process."),
+        sa.PrimaryKeyConstraint("tenant_id", name="pk_reconciliation_turns"),
+        comment="Each tenant that had runs, with its turn: one run of a tenant at a time, and all tenants in turn.",
+    )

@@ -22,6 +22,7 @@ def reconciling(database: Database, bus: Bus, settings: ReconciliationSettings, 
         deep=timedelta(days=settings.reconciliation_deep_days),
         quiet=timedelta(seconds=settings.reconciliation_quiet_seconds),
         timing=timedelta(hours=settings.reconciliation_timing_hours),
+        kept=timedelta(days=settings.reconciliation_retention_days),
         arrival=timedelta(days=settings.reconciliation_arrival_days),
     )
     matching = Matching(database, clock=clock)

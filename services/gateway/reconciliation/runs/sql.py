@@ -47,14 +47,24 @@ SELECT {columns} FROM reconciliation_runs WHERE tenant_id = :tenant_id AND (:bef
     columns=_COLUMNS,
 )
 
-# One process at a time goes on with a run; whoever crashes leaves it to another when the lease ends. What another process
-# holds is left out.
+# One process at a time goes on with a run, and one run of a tenant at a time; whoever crashes leaves both to another when the lease
+# ends. Whose tenant was served longest ago comes first, so that none waits for all runs of another. Of two processes that take two runs
+# of one tenant the second updates no turn, and takes none.
 _CLAIM = Statement(
     """
 WITH due AS (
-    SELECT id, tenant_id FROM reconciliation_runs WHERE next_at <= :now ORDER BY next_at LIMIT 1 FOR UPDATE SKIP LOCKED
+    SELECT r.id, r.tenant_id FROM reconciliation_runs AS r LEFT JOIN reconciliation_turns AS t USING (tenant_id)
+     WHERE r.next_at <= :now AND (t.busy_until IS NULL OR t.busy_until <= :now)
+     ORDER BY t.served_at NULLS FIRST, r.next_at LIMIT 1 FOR UPDATE OF r SKIP LOCKED
+), turn AS (
+    INSERT INTO reconciliation_turns AS t (tenant_id, served_at, busy_until)
+    SELECT tenant_id, :now, :now::timestamptz + :lease::interval FROM due
+        ON CONFLICT (tenant_id) DO UPDATE SET served_at = excluded.served_at, busy_until = excluded.busy_until
+     WHERE t.busy_until <= :now
+    RETURNING t.tenant_id
 )
-UPDATE reconciliation_runs AS r SET next_at = :now::timestamptz + :lease::interval, turn = r.turn + 1 FROM due
+UPDATE reconciliation_runs AS r SET next_at = :now::timestamptz + :lease::interval, turn = r.turn + 1
+  FROM due JOIN turn USING (tenant_id)
  WHERE (r.id, r.tenant_id) = (due.id, due.tenant_id)
 RETURNING {columns}
 """,
@@ -63,11 +73,17 @@ RETURNING {columns}
 
 # Counts 0 where the lease ended and another process goes on: then nothing of the step may be written.
 _SAVE = Statement("""
-UPDATE reconciliation_runs
-   SET state = :run.state, phase = :run.phase, cursor = :run.cursor, progress = :run.progress, failures = :run.failures,
-       reason = :run.reason, ended_at = :run.ended_at, next_at = :run.next_at
- WHERE id = :run.id AND tenant_id = :run.tenant_id AND turn = :run.turn AND state = 'running'
+WITH saved AS (
+    UPDATE reconciliation_runs
+       SET state = :run.state, phase = :run.phase, cursor = :run.cursor, progress = :run.progress, failures = :run.failures,
+           reason = :run.reason, ended_at = :run.ended_at, next_at = :run.next_at
+     WHERE id = :run.id AND tenant_id = :run.tenant_id AND turn = :run.turn AND state = 'running' RETURNING tenant_id
+)
+UPDATE reconciliation_turns AS t SET busy_until = :busy_until FROM saved WHERE t.tenant_id = saved.tenant_id
 """)
+
+# The function keeps 90 days whatever is passed, since the role may not delete by itself.
+_FORGET = Statement("SELECT forget_reconciliation(:before, :limit) AS number")
 
 # Steps of one tenant's runs follow each other: two never write down the same discrepancy as new.
 _LOCK = Statement("SELECT pg_advisory_xact_lock(hashtextextended('reconciliation:' || :tenant_id, 0))")
@@ -269,9 +285,15 @@ async def claim(database: Database, *, now: datetime, lease: timedelta) -> Run |
     return _read(rows[0]) if rows else None
 
 
-async def save(tx: Connection, run: Run) -> bool:
-    """Write down how far a run is; returns False where it is another process's by now."""
-    return await _SAVE.execute(tx, run=run) == 1
+async def save(tx: Connection, run: Run, *, busy_until: datetime) -> bool:
+    """Write down how far a run is, and until when no other run of the tenant goes on; returns False where it is another process's by now."""
+    return await _SAVE.execute(tx, run=run, busy_until=busy_until) == 1
+
+
+async def forget(database: Database, *, before: datetime, limit: int) -> int:
+    """Delete runs, matches and settled discrepancies of long ago; returns how many of the kind of which there were most."""
+    row = await _FORGET.fetchrow(database, before=before, limit=limit)
+    return 0 if row is None else int(row["number"])
 
 
 async def lock(tx: Connection, tenant_id: str) -> None:

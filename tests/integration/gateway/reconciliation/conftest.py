@@ -100,7 +100,9 @@ class Office:
     def another(self) -> Reconciling:
         """Return what carries out runs in another process."""
         nothing = timedelta(0)
-        schedule = Schedule(every=nothing, window=nothing, deep=nothing, quiet=nothing, timing=nothing)
+        schedule = Schedule(
+            every=nothing, window=nothing, deep=nothing, quiet=nothing, timing=nothing, kept=timedelta(days=100)
+        )
         return Reconciling(
             self.database,
             Sources(self.sides),

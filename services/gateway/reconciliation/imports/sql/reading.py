@@ -89,13 +89,18 @@ _LOCK = Statement("""
 SELECT pg_try_advisory_xact_lock(hashtextextended('imports:' || :tenant_id || ':' || :source_id::uuid::text, 0))
 """)
 
-# The oldest that waits, or whose reader has died; each claim counts, so that one that always kills its reader ends.
+# One that waits, or whose reader has died: of the tenant of which none is being read and whose last one ended longest ago, by
+# `ix_file_imports_tenant`, then the oldest. Each claim counts, so that one that always kills its reader ends.
 _CLAIM = Statement("""
 UPDATE file_imports AS f
    SET status = 'READING', tries = f.tries + 1, claimed_until = :until, lines_read = 0, lines_skipped = 0
-  FROM (SELECT id, tenant_id FROM file_imports
+  FROM (SELECT id, tenant_id FROM file_imports AS w
          WHERE status = 'WAITING' OR (status = 'READING' AND claimed_until < :now)
-         ORDER BY completed_at LIMIT 1 FOR UPDATE SKIP LOCKED) AS due
+         ORDER BY (SELECT count(*) FROM file_imports AS o
+                    WHERE o.tenant_id = w.tenant_id AND o.status = 'READING' AND o.claimed_until >= :now),
+                  (SELECT max(o.ended_at) FROM file_imports AS o
+                    WHERE o.tenant_id = w.tenant_id AND o.ended_at >= :now::timestamptz - interval '1 day') NULLS FIRST, completed_at
+         LIMIT 1 FOR UPDATE SKIP LOCKED) AS due
  WHERE f.id = due.id AND f.tenant_id = due.tenant_id
 RETURNING f.tenant_id, f.id, f.source_id, f.sha256, f.size_bytes, f.tries
 """)

@@ -8,6 +8,7 @@ with the range that it had begun.
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import count
 
 import msgspec
 
@@ -59,6 +60,10 @@ log = get_logger("gateway.reconciliation")
 
 _LEASE = timedelta(minutes=3)
 """How long a run belongs to the process that goes on with it, renewed with every step: longer than all requests of one may take."""
+_TURN_STEPS = 100
+"""After so many steps of a run another tenant's run is next, where one is due: some 50,000 payments, and less than a minute."""
+_FORGET_BATCH = 1_000
+"""Rows of each kind that are deleted in one statement."""
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 """Ids are in the order of their time from 1970 on; nothing to compare is that old."""
 
@@ -76,6 +81,8 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     """For so long nothing is reported."""
     timing: timedelta
     """For so long it is a matter of time."""
+    kept: timedelta = timedelta(days=3_650)
+    """How long runs, matches and what is settled are kept."""
     arrival: timedelta = timedelta()
     """So long after the day of its arrival a payout may come."""
 
@@ -161,6 +168,12 @@ class Reconciling:
             with correlated(Correlation(correlation_id=current().correlation_id, tenant_id=run.tenant_id)):
                 await self._go_on(run)
 
+    async def forget(self) -> None:
+        """Delete what is older than it is kept, in batches."""
+        before = self._clock.now() - self._schedule.kept
+        while await sql.forget(self._database, before=before, limit=_FORGET_BATCH) == _FORGET_BATCH:
+            pass
+
     async def count(self) -> None:
         """Show what goes on, and what is unsettled."""
         now = self._clock.now()
@@ -178,14 +191,17 @@ class Reconciling:
         try:
             reading = asyncio.create_task(self._reading.read(run))
             try:
-                while run.next_at is not None:
+                for number in count(1):
                     step = await reading
+                    is_last = number == _TURN_STEPS
                     after = run.after(step.cursor, run.counted, at=self._clock.now(), lease=_LEASE)
-                    is_ahead = after.next_at is not None and after.phase not in ONE_BY_ONE
+                    is_ahead = after.next_at is not None and after.phase not in ONE_BY_ONE and not is_last
                     if is_ahead:
                         reading = asyncio.create_task(self._reading.read(after))
-                    run = await self._write(run, step)
-                    if run.next_at is not None and not is_ahead:
+                    run = await self._write(run, step, is_last=is_last)
+                    if run.next_at is None or is_last:
+                        break
+                    if not is_ahead:
                         reading = asyncio.create_task(self._reading.read(run))
             finally:
                 reading.cancel()
@@ -197,7 +213,8 @@ class Reconciling:
             reason = fault.detail if isinstance(fault, Transient) else type(fault).__name__
             failed = run.failed(reason, at=self._clock.now())
             async with self._database.transaction() as tx:
-                if await sql.save(tx, failed) and failed.next_at is None and failed.counted.new:
+                now = self._clock.now()
+                if await sql.save(tx, failed, busy_until=now) and failed.next_at is None and failed.counted.new:
                     await publish(tx, [_announcement(failed, failed.counted, at=self._clock.now())])
             metrics.RECONCILIATION_RUNS.labels("abandoned" if failed.next_at is None else "interrupted").inc()
             log.warning("reconciliation.interrupted", run=str(run.id), tenant_id=run.tenant_id, reason=reason)
@@ -205,11 +222,14 @@ class Reconciling:
                 # A bug of ours: the run pauses as for any other failure, and it is raised for the worker to report.
                 raise
             return
+        if run.next_at is not None:
+            return
         metrics.RECONCILIATION_RUNS.labels("complete").inc()
         log.info("reconciliation.complete", run=str(run.id), tenant_id=run.tenant_id, found=run.counted.found)
 
-    async def _write(self, run: Run, step: Step) -> Run:
-        """Compare what was read, and write down what came of it together with how far the run is.
+    async def _write(self, run: Run, step: Step, *, is_last: bool) -> Run:
+        """Compare what was read, and write down what came of it together with how far the run is; after the last step of a turn it is due
+        at once, for whoever takes it.
 
         Raises:
             _LeaseLost: when another process goes on with it.
@@ -253,7 +273,9 @@ class Reconciling:
                     agreed=progress.agreed + seen.agreed,
                 )
             after = run.after(step.cursor, progress, at=now, lease=_LEASE)
-            if not await sql.save(tx, after):
+            if is_last and after.next_at is not None:
+                after = msgspec.structs.replace(after, next_at=now)
+            if not await sql.save(tx, after, busy_until=after.next_at or now):
                 raise _LeaseLost
             if step.books is not None:
                 report = await make_report(
