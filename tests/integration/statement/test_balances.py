@@ -1,5 +1,7 @@
 """What Stripe says that an account has is compared with what is booked of it, and what moves meanwhile is no alarm."""
 
+import asyncio
+import random
 from typing import Any
 
 import msgspec
@@ -147,3 +149,21 @@ async def test_sums_that_an_earlier_version_did_not_write_are_no_alarm(merchant:
     merchant.advance(minutes=16)
     await merchant.read()
     assert await compared(merchant, minutes=2) == {"BRL": (0, 0)}
+
+
+async def test_processes_that_record_the_same_movements_at_once_keep_the_sums(merchant: Merchant) -> None:
+    for number in range(6):
+        await merchant.pay(1_000 + number, currency="BRL" if number % 2 else "USD")
+    account, chance = await merchant.account(), random.Random(7)
+    for _ in range(2):
+        page = [*(await merchant.reader.movements(since=account.known_at)).items]
+        parts = [chance.sample(page, k=4) for _ in range(6)]
+        await asyncio.gather(*(merchant.recording.movements(account, part) for part in [*parts, page]))
+        assert await balances.wrong(merchant.charging, account) == []
+        # All of it can be paid out by the second time.
+        merchant.advance(days=8)
+    sums = await merchant.charging.fetch("SELECT currency, total_minor, available_minor FROM processor_sums")
+    assert {row["currency"]: row["total_minor"] for row in sums} == {
+        currency: sum(moved.net_minor for moved in page if moved.currency == currency) for currency in ("BRL", "USD")
+    }
+    assert all(row["available_minor"] == row["total_minor"] for row in sums)
