@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,8 @@ BUSY_SECONDS = 12 * 3_600
 """How much of that passes while payments are made: less than the day for which Stripe remembers an idempotency key."""
 ROUNDS = 8
 """Into how many parts the days are divided that pass afterwards."""
+READ_AGAIN_SECONDS = 30
+"""How soon a list is let read far back once more, where that has not begun."""
 QUIET_SECONDS = 900
 """How long the services may take to come to rest, beside what waits for a look-up."""
 KEY_SECONDS_MIN, KEY_SECONDS_MAX, KEY_SECONDS_EACH = 120, 600, 0.06
@@ -80,6 +82,11 @@ SELECT (SELECT count(*) FROM gateway.attempts WHERE status IN ('PENDING', 'UNKNO
      + (SELECT count(*) FROM gateway.stripe_accounts WHERE opening_due)
      + (SELECT count(*) FROM api.payment_intents WHERE status IN ('PROCESSING', 'REQUIRES_ACTION', 'AUTHORIZED'))
 """
+_READ_BACK = "UPDATE gateway.processor_readings SET deep_at = NULL, next_at = now() WHERE deep_at < $1"
+_READING_BACK = """
+SELECT count(*) FROM gateway.processor_readings
+ WHERE complete_until IS NULL OR deep_at IS NULL OR deep_at < $1 OR complete_until < $1
+"""
 _NOT_RECEIVED = """
 SELECT count(*) FROM gateway.attempts WHERE status = 'DECLINED' AND asks > 0 AND reason = 'not_received'
 """
@@ -111,13 +118,13 @@ class Proof:
     async def read_back(self) -> None:
         """Let the statement be read far back, as it is every six hours, and wait for the end of that round."""
         began = datetime.now(UTC)
-        await self.database.execute("UPDATE gateway.processor_readings SET deep_at = NULL, next_at = now()")
         async with asyncio.timeout(QUIET_SECONDS):
-            while await self.database.fetchval(
-                "SELECT count(*) FROM gateway.processor_readings WHERE complete_until IS NULL OR deep_at IS NULL "
-                "OR deep_at < $1 OR complete_until < $1",
-                began,
-            ):
+            again_at = began
+            while await self.database.fetchval(_READING_BACK, began):
+                if datetime.now(UTC) >= again_at:
+                    # Whoever was reading a page the last time has saved the round that it was in.
+                    await self.database.execute(_READ_BACK, began)
+                    again_at = datetime.now(UTC) + timedelta(seconds=READ_AGAIN_SECONDS)
                 await asyncio.sleep(0.2)
         await self.rest()
 
