@@ -114,6 +114,13 @@ class NoActionRequired(Conflict):
     remedy = "Get the payment intent: its status tells how it went on."
 
 
+class ReconciliationReportMissing(Conflict):
+    """The reconciliation run has no report: it is not over, was abandoned, or is of an earlier version."""
+
+    code = "reconciliation_report_missing"
+    remedy = "Wait until its `state` is `complete`, or request another run of the same window."
+
+
 class FeatureUnknown(NotFound):
     """There is no such feature."""
 

@@ -140,13 +140,6 @@ class ReconciliationRunConflict(Conflict):
     remedy = "Request it again with another `Idempotency-Key`."
 
 
-class ReconciliationReportMissing(Conflict):
-    """The reconciliation run has no report: it is not over, was abandoned, or is of an earlier version."""
-
-    code = "reconciliation_report_missing"
-    remedy = "Wait until its `state` is `complete`, or request another run of the same window."
-
-
 class ReconciliationPeriodNotFound(NotFound):
     """The tenant has not closed this month."""
 

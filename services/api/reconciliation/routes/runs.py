@@ -5,17 +5,14 @@ from datetime import UTC, datetime
 from litestar import Response
 from litestar.response import Stream
 
-from libs.common.contracts.gateway_errors import (
-    ReconciliationReportMissing,
-    ReconciliationRunConflict,
-    ReconciliationRunNotFound,
-)
+from libs.common.contracts.gateway_errors import ReconciliationRunConflict, ReconciliationRunNotFound
 from libs.common.contracts.gateway_reconciliation import (
     GetReconciliationRun,
     ListReconciliationRuns,
     StartReconciliation,
 )
 from libs.common.errors import Invalid
+from services.api.errors import ReconciliationReportMissing
 from services.api.http.bodies import BodyReader
 from services.api.http.callers import Caller
 from services.api.http.controllers import Change, Resource, operation, resource_id
