@@ -2,14 +2,22 @@
 
 import asyncio
 import hashlib
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import asyncpg
+import msgspec
+
+from libs.common.ids import new_id
 from tests.e2e.bookkeeping import new_tenant, person
+from tests.support.bank_histories import payout_row
 from tests.support.platform import Client, Platform
+from tests.unit.gateway.reconciliation.test_reading import GERMAN, SPREADSHEET
 
 SAMPLES = Path("tests/data/imports")
 IMPORTS, SOURCES = "/v1/reconciliation/imports", "/v1/reconciliation/sources"
+FILES = sorted(SAMPLES.iterdir())
 PERMISSIONS = ("admin:write",)
 
 
@@ -117,3 +125,63 @@ async def test_requests_about_files_are_refused_by_name(platform: Platform) -> N
         "POST", IMPORTS, {"source_id": source, "file_name": "x", "size_bytes": 1, "sha256": "0" * 64}
     )
     assert (late.status, late.json["code"]) == (404, "import_source_not_found")
+
+
+async def test_the_sample_files_are_matched_with_payouts(platform: Platform) -> None:
+    tenant = new_tenant()
+    client = person(platform, tenant, "accountant@samples", PERMISSIONS)
+    sources: dict[str, str] = {}
+    for path in FILES:
+        kind = path.stem.split("-")[0]
+        source = {"name": path.name, "format": kind if kind != "stripe" else path.stem.replace("-", "_")}
+        if kind == "csv":
+            fields = SPREADSHEET if "spreadsheet" in path.stem else GERMAN
+            source["fields"] = msgspec.to_builtins(fields)
+        made = await client.call("POST", SOURCES, source)
+        assert made.status == 201, made.raw
+        sources[made.json["id"]] = path.name
+        await take(client, made.json["id"], path.read_bytes(), part=1_000_000)
+    payouts = [
+        ("acct_1", "po_11", 30_000, date(2026, 1, 14), {"currency": "BRL"}),
+        ("acct_2", "po_11", 30_000, date(2026, 1, 10), {}),
+        ("acct_3", "po_11", 10_000, date(2026, 1, 20), {}),
+        ("acct_1", "po_12", 9_250, date(2026, 1, 2), {"trace_id": "PAYOUT-7"}),
+        ("acct_1", "po_13", 123_456, date(2026, 1, 15), {"currency": "BRL"}),
+        ("acct_1", "po_14", 10_500, date(2025, 12, 31), {}),
+    ]
+    database = await asyncpg.connect(platform.database.admin_url)
+    for account, ref, amount, on, changes in payouts:
+        row = (
+            payout_row(tenant, ref, amount, on) | {"account_id": f"{account}{tenant}", "payout_id": new_id()} | changes
+        )
+        values = ", ".join(f"${number}" for number in range(1, len(row) + 1))
+        await database.execute(
+            f"INSERT INTO gateway.processor_payouts ({', '.join(row)}) VALUES ({values})", *row.values()
+        )
+    await database.close()
+    body = {"from": "2025-12-01", "until": datetime.now(UTC).isoformat()}
+    begun = await client.call("POST", "/v1/reconciliation/run", body)
+    async with asyncio.timeout(60):
+        while (run := (await client.call("GET", f"/v1/reconciliation/runs/{begun.json['id']}")).json)[
+            "ended_at"
+        ] is None:
+            await asyncio.sleep(0.1)
+    assert (run["state"], run["lines_matched"]) == ("complete", 6), run
+    lines = (await client.call("GET", "/v1/reconciliation/lines?matched=true&limit=200")).json
+    by_id = {line["id"]: sources[line["source_id"]] for line in lines}
+    matches = (await client.call("GET", "/v1/reconciliation/matches?in_force=true")).json
+    assert {(by_id[match["parts"][0]["id"]], match["rule"], match["parts"][1]["reference"]) for match in matches} == {
+        ("mt940-structured.sta", "reference", "po_11"),
+        ("csv-german.csv", "reference", "po_11"),
+        ("camt053-batch.xml", "reference", "po_11"),
+        ("camt053-v8.zip", "reference", "po_12"),
+        ("ofx-sgml.ofx", "exact", "po_13"),
+        ("mt940-new-year.sta", "date_window", "po_14"),
+    }
+    (exact,) = [match for match in matches if match["rule"] == "exact"]
+    undo = f"/v1/reconciliation/matches/{exact['id']}/unmatch"
+    undone = await client.call("POST", undo, {"reason": "another one"})
+    assert undone.status == 200 and undone.json["unmatched_by"], undone.raw
+    again = {"line_ids": [exact["parts"][0]["id"]], "references": ["po_13"], "reason": "it was this one"}
+    both = await asyncio.gather(*(client.call("POST", "/v1/reconciliation/matches", again) for _ in range(2)))
+    assert sorted(each.status for each in both) == [201, 409], [each.raw for each in both]

@@ -36,6 +36,30 @@ SINCE = datetime(2026, 9, 1, tzinfo=UTC)
 OF_BANKS = (SubjectKind.LINE, SubjectKind.ARRIVAL)
 
 
+def payout_row(tenant_id: str, ref: str, amount: int, on: date) -> dict[str, Any]:
+    """Make the row of a payout that arrived, made long before what runs compare."""
+    arrives_at = datetime(on.year, on.month, on.day, tzinfo=UTC)
+    return {
+        **dict.fromkeys(("movement_ref", "failure_movement_ref", "original_ref", "reversed_by", "trace_id"), ""),
+        "account_id": f"acct_{tenant_id}",
+        "is_live": False,
+        "id": ref,
+        "payout_id": derived_id(first_id(arrives_at), f"{tenant_id} {ref}"),
+        "tenant_id": tenant_id,
+        "amount_minor": amount,
+        "currency": "EUR",
+        "status": "paid",
+        "bank": "arrived",
+        "is_automatic": True,
+        "reconciliation_status": "completed",
+        "is_matched": False,
+        "arrives_at": arrives_at,
+        "created_at": datetime(2024, 1, 1, tzinfo=UTC),
+        "raw": "{}",
+        "updated_at": NOW,
+    }
+
+
 class _Nobody:
     """The api and the ledger of a tenant that has no payments."""
 
@@ -115,35 +139,11 @@ class BankHistory:
 
     async def payout(self, name: str, amount: int, on: date, **changes: Any) -> UUID:
         """Pay out; returns our id of it."""
-        arrives_at = datetime(on.year, on.month, on.day, tzinfo=UTC)
-        ref = f"po_{self.tenant_id[-6:]}{name}"
-        payout_id = derived_id(first_id(arrives_at), f"{self.tenant_id} {ref}")
-        self.names |= {ref: name, str(payout_id): name}
-        given: dict[str, Any] = {
-            "account_id": f"acct_{self.tenant_id}",
-            "is_live": False,
-            "id": ref,
-            "payout_id": payout_id,
-            "tenant_id": self.tenant_id,
-            "amount_minor": amount,
-            "currency": "EUR",
-            "status": "paid",
-            "bank": "arrived",
-            "is_automatic": True,
-            "reconciliation_status": "completed",
-            "is_matched": False,
-            "arrives_at": arrives_at,
-            "movement_ref": "",
-            "failure_movement_ref": "",
-            "original_ref": "",
-            "reversed_by": "",
-            "trace_id": "",
-            "created_at": datetime(2026, 1, 1, tzinfo=UTC),
-            "raw": "{}",
-            "updated_at": NOW,
-        }
-        await self.write("processor_payouts", **(given | changes))
-        return payout_id
+        row = payout_row(self.tenant_id, f"po_{self.tenant_id[-6:]}{name}", amount, on) | changes
+        self.names |= {row["id"]: name, str(row["payout_id"]): name}
+        await self.write("processor_payouts", **row)
+        found: UUID = row["payout_id"]
+        return found
 
     async def line(self, name: str, amount: int, on: date, *, ref: str = "", **changes: Any) -> UUID:
         """Import a line, that names a payout where `ref` does; returns its id."""

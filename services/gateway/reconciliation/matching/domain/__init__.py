@@ -8,7 +8,7 @@ from services.gateway.reconciliation.matching.domain.comparing import (
     line_of_processor,
     named_by,
 )
-from services.gateway.reconciliation.matching.domain.facts import Finding, Line, Match, Moved, Pair, Part, Payout
+from services.gateway.reconciliation.matching.domain.facts import Finding, Line, Match, Moved, Pair, Part, Payout, plain
 from services.gateway.reconciliation.matching.domain.pairing import (
     TRIED_MAX,
     Around,
@@ -44,4 +44,5 @@ __all__ = [
     "named_by",
     "pair_movements",
     "paired",
+    "plain",
 ]

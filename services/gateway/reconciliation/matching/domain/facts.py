@@ -10,7 +10,9 @@ import msgspec
 from libs.common.contracts.gateway_reconciliation import DiscrepancyType, SubjectKind
 from libs.common.ids import derived_id, first_id
 
-_WORD = re.compile(r"[a-z0-9_]+")
+_WORD = re.compile(r"[a-z0-9_-]+")
+_PART = re.compile(r"[a-z0-9_]+")
+_PUNCTUATION = re.compile(r"[^a-z0-9]")
 _WORD_MIN, _TRACE_MIN = 4, 6
 """Characters of a word, and of what a bank shows, that may be a reference: shorter ones stand in any text."""
 _OVER = ("failed", "canceled")
@@ -18,8 +20,8 @@ _OVER = ("failed", "canceled")
 
 
 def plain(reference: str) -> str:
-    """Write a reference as banks may have rewritten it: without case, and without underscores."""
-    return reference.lower().replace("_", "")
+    """Write a reference as banks may have rewritten it: without case, and without punctuation."""
+    return _PUNCTUATION.sub("", reference.lower())
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +55,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def words(self) -> frozenset[str]:
         """What may be a reference in it."""
-        found = (plain(word) for word in _WORD.findall(self.text))
+        text = self.text
+        found = (plain(word) for pattern in (_WORD, _PART) for word in pattern.findall(text))
         return frozenset(word for word in found if len(word) >= _WORD_MIN)
 
 

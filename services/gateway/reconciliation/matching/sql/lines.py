@@ -8,13 +8,10 @@ import msgspec
 
 from libs.common.db import Database
 from libs.common.db.statements import Statement
-from services.gateway.reconciliation.matching.domain import (
-    Line,
-    Payout,
-)
+from services.gateway.reconciliation.matching.domain import Line, Payout, plain
 from services.gateway.reconciliation.matching.sql.shapes import FREE, LINE, Near, read_line
 
-_TEXT = "replace(lower(l.bank_id || ' ' || l.refs::text || ' ' || l.counterparty || ' ' || l.description), '_', '')"
+_TEXT = "regexp_replace(lower(l.bank_id || l.refs::text || l.counterparty || l.description), '[^a-z0-9]', '', 'g')"
 
 
 # Lines of a source that were booked in a window and are in no match, by `ix_statement_lines_day`.
@@ -166,8 +163,7 @@ async def naming(
     """Read lines in no match that name payouts, by payout; at most 100 of each."""
     found: dict[UUID, list[Line]] = {}
     names = [
-        _Name(payout_id=p.payout_id, ref=_plain(p.id), trace=_plain(p.trace_id), day=p.arrives_at.date())
-        for p in payouts
+        _Name(payout_id=p.payout_id, ref=plain(p.id), trace=plain(p.trace_id), day=p.arrives_at.date()) for p in payouts
     ]
     for row in await _NAMING.fetch(database, tenant_id=tenant_id, rows=names, sources=[*sources]) if names else ():
         found.setdefault(row["payout_id"], []).append(read_line(row))
@@ -201,7 +197,3 @@ async def parted(database: Database, tenant_id: str, ids: Sequence[UUID]) -> set
     """Read what people have taken apart about lines, as (line, payout or movement)."""
     rows = await _PARTED.fetch(database, tenant_id=tenant_id, ids=[*ids])
     return {(row["line_id"], row["other_id"]) for row in rows}
-
-
-def _plain(reference: str) -> str:
-    return reference.lower().replace("_", "")

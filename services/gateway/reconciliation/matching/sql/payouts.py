@@ -21,7 +21,8 @@ _NAMED = Statement(
 SELECT {payout} FROM processor_payouts AS p
  WHERE p.tenant_id = :tenant_id
    AND p.arrives_at >= :first_on::date - interval '60 days' AND p.arrives_at < :last_on::date + interval '60 days'
-   AND (replace(lower(p.id), '_', '') = ANY (:words::text[]) OR replace(lower(p.trace_id), '_', '') = ANY (:words))
+   AND (regexp_replace(lower(p.id), '[^a-z0-9]', '', 'g') = ANY (:words::text[])
+        OR regexp_replace(lower(p.trace_id), '[^a-z0-9]', '', 'g') = ANY (:words))
  ORDER BY p.payout_id LIMIT :limit
 """,
     payout=PAYOUT,
