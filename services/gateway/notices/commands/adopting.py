@@ -90,7 +90,7 @@ class Adoption:
                 processor=row.processor,
                 kind="charge.captured",
                 found=charge,
-                we_had=f"{row.status}:{row.capture_status}",
+                we_had=f"{row.status}:{row.captures}",
             )
             for row in rows
             # A hold that ended has a charge in the statement as well, beside what takes it back.

@@ -29,13 +29,19 @@ SELECT a.tenant_id, a.processor, a.gateway_ref AS payment_ref, coalesce(d.gatewa
    AND a.operation = 'authorize' AND a.processor <> 'sandbox'
 """)
 
-# By `ix_attempts_payment_intent`; of the same configurations alone. Most payments of a page are captured.
+# By `ix_attempts_payment_intent`; of the same configurations alone. Most payments of a page are captured. Of one that was
+# authorized more than once the last time counts.
 _UNCAPTURED = Statement("""
-SELECT a.tenant_id, a.processor, a.payment_intent_id, a.status, coalesce(c.status, '') AS capture_status FROM attempts AS a
+SELECT DISTINCT ON (a.payment_intent_id, a.tenant_id) a.tenant_id, a.processor, a.payment_intent_id, a.status,
+       coalesce((SELECT string_agg(c.status, ',' ORDER BY c.created_at, c.id) FROM attempts AS c
+                  WHERE c.payment_intent_id = a.payment_intent_id AND c.tenant_id = a.tenant_id AND c.operation = 'capture'), '') AS captures
+  FROM attempts AS a
   JOIN processor_accounts AS t ON t.processor = a.processor AND (t.tenant_id = a.tenant_id OR t.processor = 'stripe')
-  LEFT JOIN attempts AS c ON c.payment_intent_id = a.payment_intent_id AND c.tenant_id = a.tenant_id AND c.operation = 'capture'
  WHERE t.account_id = :account_id AND t.is_live = :is_live AND a.operation = 'authorize'
-   AND a.payment_intent_id = ANY (:intents::uuid[]) AND c.status IS DISTINCT FROM 'APPROVED'
+   AND a.payment_intent_id = ANY (:intents::uuid[]) AND NOT EXISTS (
+       SELECT FROM attempts AS c WHERE c.payment_intent_id = a.payment_intent_id AND c.tenant_id = a.tenant_id
+          AND c.operation = 'capture' AND c.status = 'APPROVED')
+ ORDER BY a.payment_intent_id, a.tenant_id, a.created_at DESC
 """)
 
 # By the primary key.
@@ -72,8 +78,8 @@ class Uncaptured(msgspec.Struct, frozen=True, kw_only=True):
     processor: str
     payment_intent_id: UUID
     status: AttemptStatus
-    capture_status: str
-    """Empty: none was requested."""
+    captures: str
+    """What became of the captures that were requested; empty: there was none."""
 
 
 _refund, _dispute, _uncaptured = reader_of(KnownRefund), reader_of(KnownDispute), reader_of(Uncaptured)
