@@ -5,7 +5,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -23,12 +23,15 @@ TOGETHER_MAX = 64
 REPEATS_MAX = 60
 """How often a request is repeated that was not answered for good, with its key."""
 FOLLOW_SECONDS = 0.3
+COMMITTED_LATE = timedelta(minutes=1)
+"""How much later than the instant that it bears a change may be committed."""
 OPEN_MAX = 64
 """Payments of the merchant that are worked on at a time: as many new ones are made as have ended."""
 STALLED_SECONDS = 300
 """For how long no payment may end while others wait to be made."""
 _AGAIN = frozenset({409, 429, 500, 502, 503, 504})
 _OPEN_REFUNDS = frozenset({"pending", "requires_action"})
+_FIRST = datetime(2000, 1, 1, tzinfo=UTC)
 _CHANGED = """
 SELECT id, status, amount_minor, captured_minor, currency, updated_at FROM api.payment_intents
  WHERE tenant_id = $2 AND updated_at >= $1 AND status IN ('REQUIRES_ACTION', 'AUTHORIZED', 'SETTLED') ORDER BY updated_at
@@ -98,7 +101,7 @@ class Happenings:
         self._course: dict[str, Course] = {}
         self._acted: set[tuple[str, str]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._since = datetime(2000, 1, 1, tzinfo=UTC)
+        self._since = _FIRST
         self._foreign: list[Object] = []
 
     async def pay(self, count: int) -> None:
@@ -166,8 +169,10 @@ class Happenings:
                 task.result()
             await asyncio.sleep(FOLLOW_SECONDS)
 
-    async def _follow_once(self) -> int:
-        rows = await self.database.fetch(_CHANGED, self._since, self.tenant_id)
+    async def _follow_once(self, *, all_of_them: bool = False) -> int:
+        rows = await self.database.fetch(_CHANGED, _FIRST if all_of_them else self._since, self.tenant_id)
+        if rows:
+            self._since = rows[-1]["updated_at"] - COMMITTED_LATE
         new = [row for row in rows if (str(row["id"]), row["status"]) not in self._acted]
         for row in new:
             self._acted.add((str(row["id"]), row["status"]))
@@ -177,7 +182,7 @@ class Happenings:
     async def all_followed(self) -> bool:
         """Return whether every payment has ended its course or waits for time and banks."""
         found = await self.database.fetchval(_UNDECIDED, self.tenant_id)
-        return not found and not self._tasks and not await self._follow_once()
+        return not found and not self._tasks and not await self._follow_once(all_of_them=True)
 
     async def _go_on(self, intent: str, row: asyncpg.Record) -> None:
         match row["status"]:
