@@ -359,3 +359,12 @@ async def test_samples_go_through_the_database(bank: Bank) -> None:
         await bank.source(format=form, fields=None, time_zone="America/Sao_Paulo")
         found = await bank.take((Path("tests/data/imports") / name).read_bytes())
         assert (found.status, found.lines_new) == ("IMPORTED", lines), found.errors
+
+
+async def test_card_numbers_in_texts_are_masked(bank: Bank) -> None:
+    await bank.source(fields=FieldMap(date="date", amount="amount", currency_code="USD", description=("text",)))
+    content = b"date,amount,text\n2026-01-15,1.00,paid by 4111 1111 1111 1111\n2026-01-16,2.00,order 1234567890123\n"
+    assert shown(await bank.take(content)) == ("IMPORTED", 2, 2, 0, 0)
+    assert await bank.lines("description") == [("paid by 4111 11** **** 1111",), ("order 1234567890123",)]
+    assert not [raw for (raw,) in await bank.lines("raw") if "1111 1111 1111" in raw]
+    assert shown(await bank.take(content + b"2026-01-17,3.00,x\n")) == ("IMPORTED", 3, 1, 2, 0)

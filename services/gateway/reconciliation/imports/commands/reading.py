@@ -9,6 +9,7 @@ from itertools import islice
 
 import msgspec
 
+from libs.common.cards import mask_card_numbers
 from libs.common.clock import Clock
 from libs.common.contracts.gateway_imports import ImportFault
 from libs.common.db import Connection
@@ -318,7 +319,8 @@ def _row(line: Line, number: int, file: Claimed) -> StagedRow:
         fee_minor=line.fee_minor,
         kind=line.kind,
         refs=msgspec.json.encode(line.references).decode(),
-        counterparty=line.counterparty,
-        description=line.description,
-        raw=msgspec.json.encode(line.raw).decode(),
+        # Never kept, whatever people write; references stay as they are, since by them a line finds its payout.
+        counterparty=mask_card_numbers(line.counterparty),
+        description=mask_card_numbers(line.description),
+        raw=mask_card_numbers(msgspec.json.encode(line.raw).decode()),
     )

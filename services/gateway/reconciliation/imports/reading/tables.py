@@ -14,9 +14,11 @@ PREAMBLE_MAX = 40
 _SPREADSHEET_TEXT = re.compile(r'="?(.*?)"?$', re.DOTALL)
 _SCIENTIFIC = re.compile(r"[0-9]+([.,][0-9]+)?E\+?[0-9]+(?!\n)$", re.ASCII | re.IGNORECASE)
 _TOTAL = re.compile(
-    r"(grand |sub)?totals?\b|(gesamt|end|anfangs)?(summe|saldo)\b|gesamt\b|sum\b|suma\b|totale\b|closing balance\b|opening balance\b",
+    r"((grand |sub)?totals?|(gesamt|end|anfangs)?(summe|saldo)|gesamt|sum|suma|totale|closing balance|opening balance)"
+    r"(\s*($|[^\w\s]|\d)|\s+(amount|balance|of|in|am|im|de|do|da|[a-z]{3})\b)",
     re.IGNORECASE,
 )
+"""A name may begin like a total, as that of Total Energies does: what follows the word says that it is none."""
 
 
 @lru_cache(maxsize=2048)
