@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from deploy.fake_stripe import running_fake_stripe
+from deploy.fake_stripe import disputes, running_fake_stripe
 from deploy.local.servers import Servers
 from tests.e2e.test_gateway import ENVIRON, KEY, Shop
 from tests.proof.happenings import charge_elsewhere
@@ -212,6 +212,37 @@ async def test_people_decide_about_discrepancies_and_runs_heed_that(shop: Books)
     assert [each["state"] for each in reopened.json] == ["reopened"]
     resolved = await shop.decide(found["id"], "resolve")
     assert (resolved.status, resolved.json["reason"]) == (200, "by_hand")
+
+
+async def test_what_disputes_cost_agrees_with_the_books(shop: Books) -> None:
+    paid = [await shop.paid() for _ in range(3)]
+    books = shop.fake.account(KEY)
+    charges = {
+        each["metadata"].get("payment_intent_id"): books.charges[each["latest_charge"]]
+        for each in books.payment_intents.values()
+        if each["latest_charge"]
+    }
+    lost = disputes.open_dispute(books, charges[paid[0]], 700)
+    disputes.change_dispute(books, lost, "lost")
+    disputes.open_dispute(books, charges[paid[1]], 2500, status="prevented")
+    won = disputes.open_dispute(books, charges[paid[2]], 2500)
+    for status in ("lost", "appeal_needs_response", "won"):
+        disputes.change_dispute(books, won, status)
+
+    async def statuses() -> list[str]:
+        found = [await shop.operator.call("GET", f"/v1/payment-intents/{each}/disputes") for each in paid]
+        return [each.json[0]["status"] if each.json else "" for each in found]
+
+    async with asyncio.timeout(90):
+        while await statuses() != ["LOST", "LOST", "WON"]:
+            await asyncio.sleep(0.2)
+        while (await shop.run(dry_run=True))["discrepancies"].keys() - {"FOREIGN"}:
+            await asyncio.sleep(0.3)
+    on_losses = await shop.database.fetchval(
+        "SELECT sum(CASE p.side WHEN 'DEBIT' THEN p.amount_minor ELSE -p.amount_minor END) FROM ledger.postings AS p "
+        "JOIN ledger.accounts AS a ON a.tenant_id = p.tenant_id AND a.id = p.account_id AND a.code = 'DISPUTE_LOSSES'"
+    )
+    assert on_losses == 700 + 2500
 
 
 async def test_a_capture_that_was_missed_takes_the_way_of_a_notice(shop: Books) -> None:

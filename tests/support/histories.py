@@ -281,6 +281,9 @@ class Writer:
             )
         if status == "WON":
             self.move(MovementKind.DISPUTE_REVERSAL, taken, currency, intent=intent, source=ref, rate=rate, at=at)
+        if status == "LOST":
+            amounts = {"DISPUTE_LOSSES": taken, "DISPUTE_CLEARING": -taken}
+            self.book(EntryKind.DISPUTE_LOST, dispute, intent, amounts, currency, at)
         return intent, dispute, ref
 
     def payout(self, status: str, *, amount: int = 5_000) -> PayoutFact:

@@ -39,7 +39,7 @@ class Repair(msgspec.Struct, frozen=True, kw_only=True):
 DONE = "done"
 """Nothing is waited for but the next run."""
 
-_PUBLISHED = frozenset({SubjectKind.PAYMENT, SubjectKind.REFUND, SubjectKind.MOVEMENT})
+_PUBLISHED = frozenset({SubjectKind.PAYMENT, SubjectKind.REFUND, SubjectKind.DISPUTE, SubjectKind.MOVEMENT})
 _READ = frozenset({SubjectKind.PAYMENT, SubjectKind.REFUND, SubjectKind.DISPUTE})
 _EVENTS = {
     SubjectKind.PAYMENT: "payment_intent.succeeded",

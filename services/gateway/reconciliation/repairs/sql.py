@@ -50,7 +50,7 @@ UPDATE discrepancy_repairs SET next_at = NULL, outcome = :outcome
 _UNREPAIRED = Statement("""
 SELECT tenant_id, id FROM discrepancies AS d
  WHERE state IN ('open', 'reopened')
-   AND (type = 'NOT_BOOKED' AND subject_kind IN ('payment', 'refund', 'movement')
+   AND (type = 'NOT_BOOKED' AND subject_kind IN ('payment', 'refund', 'dispute', 'movement')
         OR aspect = 'processor' AND (type = 'STATUS_MISMATCH' AND subject_kind IN ('payment', 'refund', 'dispute')
                                      OR type = 'MISSING_LOCAL' AND subject_kind IN ('refund', 'dispute')))
    AND NOT EXISTS (SELECT FROM discrepancy_repairs AS r WHERE r.discrepancy_id = d.id AND r.tenant_id = d.tenant_id)

@@ -110,7 +110,21 @@ def won_there_alone(writer: Writer, made: dict[str, Any]) -> Found:
     intent, dispute, _ = made["dispute_won"]
     (fact,) = writer.history.payments[intent].disputes
     writer.history.change_payment(intent, disputes=(msgspec.structs.replace(fact, status="LOST"),))
-    return {(T.STATUS_MISMATCH, str(dispute), "processor")}
+    return {(T.STATUS_MISMATCH, str(dispute), "processor"), (T.NOT_BOOKED, str(dispute), "book")}
+
+
+def loss_not_booked(writer: Writer, made: dict[str, Any]) -> Found:
+    _, dispute, _ = made["dispute_lost"]
+    del writer.history.entries[entry_of(dispute, EntryKind.DISPUTE_LOST)]
+    return {(T.NOT_BOOKED, str(dispute), "book")}
+
+
+def loss_booked_twice(writer: Writer, made: dict[str, Any]) -> Found:
+    _, dispute, _ = made["dispute_lost"]
+    key = entry_of(dispute, EntryKind.DISPUTE_LOST)
+    amounts = writer.history.entries[key].amounts
+    writer.history.change_entry(key, amounts={role: 2 * minor for role, minor in amounts.items()})
+    return {(T.AMOUNT_MISMATCH, str(dispute), "book")}
 
 
 def booked_and_not_captured(writer: Writer, made: dict[str, Any]) -> Found:
@@ -254,6 +268,8 @@ DAMAGES: tuple[Damage, ...] = (
     charge_lost,
     refund_lost,
     dispute_lost,
+    loss_not_booked,
+    loss_booked_twice,
     charged_more,
     refunded_less,
     booked_less,

@@ -27,6 +27,7 @@ from services.gateway.reconciliation.runs.domain.facts import (
 _FEE_ROLES = {"processor": "PROCESSOR_FEES", "tax": "TAX_RECOVERABLE", "platform": "PLATFORM_FEES"}
 """Where each part of a fee stands."""
 _PENDING = "PROCESSOR_PENDING"
+_LOSSES = "DISPUTE_LOSSES"
 
 
 def compare_movement(moved: MovementFact, entries: Mapping[UUID, EntryFact], patience: Patience) -> Compared:
@@ -113,6 +114,37 @@ def in_the_books(group: PaymentGroup, payment: PaymentFact, patience: Patience) 
             )
         )
     return found
+
+
+def lost(group: PaymentGroup, payment: PaymentFact, patience: Patience) -> Iterable[Difference]:
+    """What banks have kept, beside the account of such losses: over all decisions, since one that is reversed takes its loss away."""
+    entries = group.entries.values()
+    if any(_LOSSES in {*each.shared_roles, *each.shared_roles.values()} for each in entries):
+        # The books cannot tell it from what another role has there.
+        return
+    booked_entries = [each for each in entries if each.amounts.get(_LOSSES) and each.currency == payment.currency]
+    has = sum(each.amounts[_LOSSES] for each in booked_entries)
+    kept = sum(dispute.amount_minor for dispute in payment.disputes if dispute.status == "LOST")
+    if has == kept or not payment.disputes:
+        return
+    if not has:
+        kind = DiscrepancyType.NOT_BOOKED
+    else:
+        kind = DiscrepancyType.AMOUNT_MISMATCH if kept else DiscrepancyType.STATUS_MISMATCH
+    subject = max(payment.disputes, key=lambda dispute: (dispute.status == "LOST", dispute.dispute_id))
+    yield about_part(
+        patience.or_timing(kind, payment.updated_at, *(each.posted_at for each in booked_entries)),
+        group,
+        SubjectKind.DISPUTE,
+        str(subject.dispute_id),
+        f"of its disputes {kept} {payment.currency} are lost, and the books have {has} as lost",
+        aspect="book",
+        since=time_of_id(subject.dispute_id),
+        gateway_ref=subject.gateway_ref,
+        expected_minor=has or None,
+        actual_minor=kept,
+        actual_status=subject.status,
+    )
 
 
 def booked(moved: MovementFact, entries: Mapping[UUID, EntryFact], patience: Patience) -> Iterable[Difference]:

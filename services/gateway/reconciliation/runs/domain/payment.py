@@ -12,7 +12,7 @@ from libs.common.contracts.api_facts import PaymentFact
 from libs.common.contracts.gateway_movements import MovementKind
 from libs.common.contracts.gateway_reconciliation import DiscrepancyType, SubjectKind
 from libs.common.contracts.ledger import EntryKind
-from services.gateway.reconciliation.runs.domain.books import booked, in_the_books, strange
+from services.gateway.reconciliation.runs.domain.books import booked, in_the_books, lost, strange
 from services.gateway.reconciliation.runs.domain.facts import (
     CHARGES,
     REFUNDS,
@@ -54,6 +54,7 @@ def compare_payment(group: PaymentGroup, patience: Patience) -> Compared:
         differences += refunded(group, group.payment, once, at_processor)
         differences += disputed(group, group.payment, once, at_processor)
         differences += in_the_books(group, group.payment, patience)
+        differences += lost(group, group.payment, patience)
     for moved in group.movements:
         differences += booked(moved, group.entries, patience)
         differences += strange(moved)
