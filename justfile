@@ -220,6 +220,13 @@ proof-statement *args: setup
     @{{ python }} -m deploy.local up-servers --profile test >/dev/null
     @{{ python }} -m tests.proof.statement "$@"
 
+# Prove that a reconciliation run that is killed over and over has the same result as one that was left alone (--payments, --kills)
+[no-exit-message]
+[group('check')]
+proof-reconciliation *args: setup
+    @{{ python }} -m deploy.local up-servers --profile test >/dev/null
+    @{{ python }} -m tests.proof.reconciliation "$@"
+
 # Prove that a restart leaves nothing behind: services killed under load, and restarted with a backlog (--runs N, --restarts N)
 [no-exit-message]
 [group('check')]

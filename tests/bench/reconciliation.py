@@ -40,7 +40,7 @@ _MOVEMENT = (
 )
 
 
-async def _load_movements(database: TestDatabase, rows: Sequence[tuple[str, UUID, datetime]], *, damaged: int) -> None:
+async def load_movements(database: TestDatabase, rows: Sequence[tuple[str, UUID, datetime]], *, damaged: int) -> None:
     """Load a charge of each payment, but for some."""
     moved = [
         (
@@ -82,7 +82,7 @@ async def measure(arguments: argparse.Namespace) -> None:
         database = await stack.enter_async_context(fresh_database(servers, ("api", "ledger", "gateway")))
         url = stack.enter_context(fresh_vhost(servers))
         rows = await load(database, arguments.payments, 100, has_refunds=False)
-        await _load_movements(database, rows, damaged=arguments.damaged)
+        await load_movements(database, rows, damaged=arguments.damaged)
         window = rows[0][2], rows[-1][2] + timedelta(seconds=1)
         del rows
         bus, databases = await stack.enter_async_context(gateway(database, own_rights(servers, url)))

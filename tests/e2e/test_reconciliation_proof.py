@@ -1,0 +1,13 @@
+"""A run of reconciliation in a process that is killed ends with the same result: the short form of `just proof-reconciliation`."""
+
+import pytest
+
+from deploy.local.servers import Servers
+from tests.proof.reconciliation import prove
+
+pytestmark = pytest.mark.long
+
+
+async def test_a_run_that_is_killed_ends_with_the_same_result(servers: Servers) -> None:
+    found = await prove(servers, payments=400, kills=2, seed=7)
+    assert found["kills"] > 0

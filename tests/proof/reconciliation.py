@@ -1,0 +1,233 @@
+"""A run of reconciliation that is killed over and over ends with the same result as one that was left alone.
+
+    python -m tests.proof.reconciliation --payments 5000 --kills 30
+
+Loads payments with their movements and entries, damages some of them in several ways, alone and in pairs, and compares them once
+without writing anything down. Then another process carries a run out in small steps and is killed with SIGKILL at random moments, and
+another one goes on. Both must have counted and found the same, to the last amount.
+"""
+
+import argparse
+import asyncio
+import os
+import random
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+import uvloop
+
+from deploy.local import servers as local
+from deploy.local.servers import Servers
+from libs.common.clock import SystemClock
+from libs.common.contracts import Kind, handled_by
+from libs.common.contracts.gateway_reconciliation import StartReconciliation
+from libs.common.db import Database
+from libs.common.errors import Unavailable
+from libs.common.ids import new_id
+from libs.common.messaging import Bus
+from libs.common.settings import BrokerSettings, DatabaseSettings
+from services.gateway.reconciliation.runs import reconciling
+from services.gateway.reconciliation.runs import sql as runs_sql
+from services.gateway.reconciliation.runs.commands import reading
+from services.gateway.reconciliation.runs.domain.run import Progress
+from services.gateway.settings import ReconciliationSettings
+from tests.bench.facts import BIG, gateway, load
+from tests.bench.payments import ROOT
+from tests.bench.reconciliation import load_movements
+from tests.support.brokers import fresh_vhost, own_rights
+from tests.support.databases import TestDatabase, fresh_database
+
+_STEP = 50
+"""Payments of one step of the run that is killed."""
+_EACH = 5
+"""Payments that are damaged in each way."""
+_TYPES = {"MISSING_REMOTE", "MISSING_LOCAL", "AMOUNT_MISMATCH", "DUPLICATE", "FOREIGN", "NOT_BOOKED"}
+_COUNTED = ("payments", "movements", "matched", "matched_totals", "found", "totals")
+_SAME_FACTS = ("type", "subject_kind", "subject", "aspect", "expected_minor", "actual_minor", "detail")
+# The lease of a process that was killed ends, as it would after minutes.
+_END_LEASES = (
+    "UPDATE gateway.reconciliation_runs SET next_at = now() WHERE next_at IS NOT NULL",
+    "UPDATE gateway.reconciliation_turns SET busy_until = now()",
+)
+
+
+async def _damage(admin: asyncpg.Connection, payments: Sequence[UUID]) -> None:
+    """Damage payments: each way some, and two ways at once."""
+    parts = [payments[place : place + _EACH] for place in range(0, 6 * _EACH, _EACH)]
+    captured = "UPDATE api.payment_intents SET captured_minor = captured_minor - 100 WHERE id = ANY ($1::uuid[])"
+    moved = (
+        "UPDATE gateway.processor_movements SET amount_minor = amount_minor + 7, net_minor = net_minor + 7 "
+        "WHERE payment_intent_id = ANY ($1::uuid[])"
+    )
+    gone = "DELETE FROM api.payment_intents WHERE id = ANY ($1::uuid[])"
+    for statement, part in ((captured, parts[0]), (moved, parts[1]), (gone, parts[2]), (captured, parts[3])):
+        await admin.execute(statement, part)
+    await admin.execute(moved, parts[3])
+    columns = [
+        row["attname"]
+        for row in await admin.fetch(
+            "SELECT attname FROM pg_attribute WHERE attrelid = 'gateway.processor_movements'::regclass "
+            "AND attnum > 0 AND NOT attisdropped"
+        )
+    ]
+    for part, others in ((parts[4], {}), (parts[5], {"payment_intent_id": "NULL"})):
+        changed = {"id": "'again_' || id", "movement_id": "$2::uuid"} | others
+        given = ", ".join(changed.get(column, column) for column in columns)
+        for payment in part:
+            await admin.execute(
+                f"INSERT INTO gateway.processor_movements ({', '.join(columns)}) "
+                f"SELECT {given} FROM gateway.processor_movements WHERE payment_intent_id = $1 LIMIT 1",
+                payment,
+                _other(payment),
+            )
+
+
+def _other(payment: UUID) -> UUID:
+    """Return another id of the same time."""
+    return UUID(int=payment.int ^ 1)
+
+
+async def prove(servers: Servers, *, payments: int, kills: int, seed: int) -> dict[str, Any]:
+    """Load, damage, compare undisturbed and killed; returns what was found and how often it was killed while it went on.
+
+    Raises:
+        AssertionError: when the two do not have the same result.
+    """
+    chance = random.Random(seed)
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(fresh_database(servers, ("api", "ledger", "gateway")))
+        urls = own_rights(servers, stack.enter_context(fresh_vhost(servers)))
+        rows = await load(database, payments, 5, has_refunds=False)
+        await load_movements(database, rows, damaged=_EACH)
+        admin = await asyncpg.connect(database.admin_url, command_timeout=60)
+        stack.push_async_callback(admin.close)
+        await _damage(admin, [payment for tenant, payment, _ in rows if tenant == BIG][_EACH:])
+        window = rows[0][2], rows[-1][2] + timedelta(seconds=1)
+        bus, databases = await stack.enter_async_context(gateway(database, urls))
+        runs = reconciling(databases["gateway"], bus, ReconciliationSettings(), SystemClock())
+
+        async def begin(*, is_dry: bool) -> UUID:
+            run_id = new_id(datetime.now(UTC))
+            await runs.start(
+                StartReconciliation(
+                    tenant_id=BIG,
+                    run_id=run_id,
+                    window_from=window[0],
+                    window_until=window[1],
+                    is_dry=is_dry,
+                    requested_by="proof",
+                )
+            )
+            return run_id
+
+        async def counted(run_id: UUID) -> Progress | None:
+            run = await runs_sql.get(databases["gateway"], BIG, run_id)
+            assert run is not None
+            assert run.state != "failed", run.reason
+            return run.counted if run.state == "complete" else None
+
+        alone = await begin(is_dry=True)
+        await runs.work()
+        expected = await counted(alone)
+        assert expected is not None
+        disturbed = await begin(is_dry=False)
+        killed = 0
+        while (result := await counted(disturbed)) is None:
+            child = await _child(database, urls["gateway"])
+            if killed < kills:
+                try:
+                    await asyncio.wait_for(child.wait(), timeout=chance.uniform(0.02, 0.6))
+                except TimeoutError:
+                    child.send_signal(signal.SIGKILL)
+                    killed += 1
+            await asyncio.wait_for(child.wait(), timeout=300)
+            for statement in _END_LEASES:
+                await admin.execute(statement)
+        found = await admin.fetch(
+            f"SELECT {', '.join(_SAME_FACTS)} FROM gateway.discrepancies WHERE tenant_id = $1",
+            BIG,
+        )
+    for name in _COUNTED:
+        assert getattr(result, name) == getattr(expected, name), name
+    once = sorted([str(getattr(each, name)) for name in _SAME_FACTS] for each in expected.sample)
+    assert once == sorted([str(value) for value in row.values()] for row in found)
+    assert {*result.found} >= _TYPES, result.found
+    return {"found": result.found, "kills": killed, "payments": result.payments}
+
+
+async def _child(database: TestDatabase, url: str) -> asyncio.subprocess.Process:
+    """Start a process that goes on with whatever is due; returns it once it is about to."""
+    settings = msgspec.json.encode(database.settings("gateway", pool_size=5)).decode()
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.proof.reconciliation", "--child"),
+        env=os.environ | {"PROOF_DATABASE": settings, "PROOF_BROKER": url},
+        stdout=asyncio.subprocess.PIPE,
+        cwd=ROOT,
+    )
+    assert child.stdout is not None
+    async with asyncio.timeout(60):
+        while line := await child.stdout.readline():
+            if line.strip() == b"ready":
+                break
+    return child
+
+
+async def _nothing(*_: Any) -> Any:
+    return None
+
+
+async def go_on() -> None:
+    """Carry out what is due, in small steps, and end."""
+    reading._STEP_MAX = _STEP
+    settings = msgspec.json.decode(os.environ["PROOF_DATABASE"], type=DatabaseSettings)
+    database = Database(settings, schema="gateway", application_name="proof")
+    await database.open()
+    broker = BrokerSettings(rabbitmq_url=os.environ["PROOF_BROKER"])
+    bus = Bus(service="gateway", settings=broker, database=database, clock=SystemClock())
+    for kind in handled_by("gateway"):
+        if kind.contract.kind is Kind.REQUEST:
+            bus.answer(kind, _nothing)
+        elif kind.contract.broadcast:
+            bus.handle_broadcast(kind, lambda _: None)
+        else:
+            bus.handle(kind, _nothing)
+    running = asyncio.create_task(bus.run())
+    while True:
+        try:
+            await bus.ping()
+            break
+        except Unavailable:
+            await asyncio.sleep(0.02)
+    print("ready", flush=True)
+    await reconciling(database, bus, ReconciliationSettings(), SystemClock()).work()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await bus.close()
+    await database.close()
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--payments", type=int, default=5_000)
+    parser.add_argument("--kills", type=int, default=30)
+    parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
+    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    given = parser.parse_args(arguments)
+    if given.child:
+        uvloop.run(go_on())
+        return
+    print(f"seed {given.seed}")
+    found = uvloop.run(prove(local.ensure("test", ROOT), payments=given.payments, kills=given.kills, seed=given.seed))
+    print(f"the same result: {found}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
