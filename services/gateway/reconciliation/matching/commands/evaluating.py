@@ -61,8 +61,6 @@ class Evaluating:
         days = min(line.booked_on for line in lines), max(line.booked_on for line in lines)
         words = {word for line in lines for word in line.words}
         named = await sql.named(self._database, tenant_id, words, days, limit=_NAMED_MAX) if words else []
-        of_payouts = await sql.naming(self._database, tenant_id, [p for p in named if not p.is_matched], [source.id])
-        naming = {line.id: line for each in of_payouts.values() for line in each}
         pairs: list[tuple[MatchingRule, Pair]] = []
         ambiguous: dict[UUID, tuple[str, ...]] = {}
         used: set[UUID] = set()
@@ -71,12 +69,19 @@ class Evaluating:
             if not left:
                 break
             around = await self._around(tenant_id, rule, left, banks, used)
+            still = [payout for payout in named if payout.payout_id not in used]
+            naming = {line.id: line for line in left}
+            if rule.kind is RuleKind.MANY_TO_ONE:
+                words = {word for line in left for word in line.words}
+                sought = [payout for payout in still if not payout.is_matched and payout.is_named_in(frozenset(words))]
+                of_payouts = await sql.naming(self._database, tenant_id, sought, [source.id])
+                naming = {line.id: line for each in of_payouts.values() for line in each}
             found = paired(
                 rule,
                 left,
                 msgspec.structs.replace(
                     around,
-                    named=[payout for payout in named if payout.payout_id not in used],
+                    named=still,
                     naming=[line for line in naming.values() if line.id not in used],
                     parted=parted,
                 ),
@@ -139,6 +144,9 @@ class Evaluating:
         near = {key: [p for p in payouts if p.payout_id not in used] for key, payouts in near.items()}
         if rule.kind is RuleKind.ONE_TO_MANY:
             return Around(near=near)
+        if rule.kind is RuleKind.MANY_TO_ONE:
+            # Among too many payouts a sum is chance.
+            near = {key: payouts for key, payouts in near.items() if len(payouts) <= TRIED_MAX}
         payouts = {payout.payout_id: payout for each in near.values() for payout in each}
         searched = []
         for payout in payouts.values():

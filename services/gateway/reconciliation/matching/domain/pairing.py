@@ -37,7 +37,7 @@ class Around(msgspec.Struct, frozen=True, kw_only=True):
     named: Sequence[Payout] = ()
     """Payouts that the lines name, matched ones too."""
     naming: Sequence[Line] = ()
-    """Unmatched lines of the source that name these."""
+    """Unmatched lines that may name these: the lines themselves, and for `many_to_one` those of other pages."""
     near: Mapping[UUID, Sequence[Payout]] = {}
     """By line: unmatched payouts that it could be by amount and day."""
     rivals: Mapping[UUID, Sequence[Line]] = {}
@@ -70,12 +70,14 @@ def bounds(rule: MatchingRule, amount: int) -> tuple[int, int]:
 
 
 def _by_reference(rule: MatchingRule, lines: Sequence[Line], around: Around) -> Paired:
-    """Put together what is named and has the amount; of several equal lines the first is it, and the others are too many."""
-    here = {line.id for line in lines}
-    words = {line.id: line.words for line in around.naming}
+    """Put together what is named and has the amount; of several equal lines the first is it, and the others are too many.
+
+    Pages follow each other in the order of lines, so one on a later page is never the first.
+    """
+    words = {line.id: line.words for line in lines}
     pairs, taken = [], set[UUID]()
     for payout in _open(around.named):
-        for line in sorted(around.naming, key=lambda line: line.order):
+        for line in sorted(lines, key=lambda line: line.order):
             if (
                 line.id not in taken
                 and payout.comes_to
@@ -85,9 +87,7 @@ def _by_reference(rule: MatchingRule, lines: Sequence[Line], around: Around) -> 
                 and (line.id, payout.payout_id) not in around.parted
             ):
                 taken.add(line.id)
-                # A line of another page is put together when its own turn is.
-                if line.id in here:
-                    pairs.append(Pair(lines=(line,), payouts=(payout,)))
+                pairs.append(Pair(lines=(line,), payouts=(payout,)))
                 break
     return Paired(pairs=tuple(pairs))
 

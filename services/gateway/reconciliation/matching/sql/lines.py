@@ -11,6 +11,8 @@ from libs.common.db.statements import Statement
 from services.gateway.reconciliation.matching.domain import Line, Payout, plain
 from services.gateway.reconciliation.matching.sql.shapes import FREE, LINE, Near, read_line
 
+_NAMING_MAX = 10_000
+"""Lines that name the payouts of one step: what is more is left to the next run."""
 _TEXT = "regexp_replace(lower(l.bank_id || l.refs::text || l.counterparty || l.description), '[^a-z0-9]', '', 'g')"
 
 
@@ -56,24 +58,27 @@ _FREE_OF = Statement(
 )
 
 
-# The other way round: lines in no match that name payouts, by `ix_statement_lines_day`; their words are compared by the caller.
+# The other way round: lines in no match that name payouts, by `ix_statement_lines_day`; their words are compared by the caller. The
+# text of each line is made plain once, however many payouts are looked for.
 _NAMING = Statement(
     """
+WITH free AS MATERIALIZED (
+    SELECT l.id, l.booked_on, {words} AS text FROM statement_lines AS l
+     WHERE l.tenant_id = :tenant_id AND l.source_id = ANY (:sources::uuid[])
+       AND l.booked_on BETWEEN :first_on::date - 60 AND :last_on::date + 60 AND {free}
+)
 SELECT n.payout_id, {line}
   FROM unnest(:rows[].payout_id::uuid[], :rows[].ref::text[], :rows[].trace::text[], :rows[].day::date[])
        AS n (payout_id, ref, trace, day)
- CROSS JOIN LATERAL (
-    SELECT * FROM statement_lines AS l
-     WHERE l.tenant_id = :tenant_id AND l.source_id = ANY (:sources::uuid[]) AND l.booked_on BETWEEN n.day - 60 AND n.day + 60
-       AND (position(n.ref IN {words}) > 0 OR (n.trace <> '' AND position(n.trace IN {words}) > 0)) AND {free}
-     ORDER BY l.booked_on, l.id LIMIT 100
- ) AS l
+  JOIN free AS f ON f.booked_on BETWEEN n.day - 60 AND n.day + 60
+                AND (position(n.ref IN f.text) > 0 OR (n.trace <> '' AND position(n.trace IN f.text) > 0))
+  JOIN statement_lines AS l ON l.id = f.id AND l.tenant_id = :tenant_id
+ ORDER BY n.payout_id, l.booked_on, l.id LIMIT :limit
 """,
     line=LINE,
     words=_TEXT,
     free=FREE,
 )
-
 
 # For each payout: lines in no match that could be it by amount and day, by `ix_statement_lines_day`.
 _RIVALS = Statement(
@@ -160,12 +165,22 @@ async def free_of(database: Database, tenant_id: str, ids: Sequence[UUID]) -> se
 async def naming(
     database: Database, tenant_id: str, payouts: Sequence[Payout], sources: Sequence[UUID]
 ) -> dict[UUID, list[Line]]:
-    """Read lines in no match that name payouts, by payout; at most 100 of each."""
+    """Read lines in no match that name payouts, by payout; at most 10,000."""
     found: dict[UUID, list[Line]] = {}
     names = [
         _Name(payout_id=p.payout_id, ref=plain(p.id), trace=plain(p.trace_id), day=p.arrives_at.date()) for p in payouts
     ]
-    for row in await _NAMING.fetch(database, tenant_id=tenant_id, rows=names, sources=[*sources]) if names else ():
+    if not names:
+        return {}
+    for row in await _NAMING.fetch(
+        database,
+        tenant_id=tenant_id,
+        rows=names,
+        sources=[*sources],
+        first_on=min(name.day for name in names),
+        last_on=max(name.day for name in names),
+        limit=_NAMING_MAX,
+    ):
         found.setdefault(row["payout_id"], []).append(read_line(row))
     return {
         payout.payout_id: named_lines
