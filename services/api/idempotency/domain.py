@@ -55,6 +55,8 @@ class KeyAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What it is about."""
     answer: Answer
     """What is answered."""
+    version: int
+    """The version of the payment that it shows."""
 
     @property
     def status(self) -> int:

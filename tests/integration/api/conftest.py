@@ -93,8 +93,10 @@ class Api:
         self.base = base
         self.http = http
         self.database = database
-        answers = Answers(database, clock=SystemClock(), timeout_seconds=CONFIRM_TIMEOUT_SECONDS)
-        outcomes = Outcomes(clock=SystemClock(), render=render_intent, render_refund=render_refund, answers=answers)
+        self.answers = Answers(database, clock=SystemClock(), timeout_seconds=CONFIRM_TIMEOUT_SECONDS)
+        outcomes = Outcomes(
+            clock=SystemClock(), render=render_intent, render_refund=render_refund, answers=self.answers
+        )
         self.consumers = PaymentConsumers(outcomes)
 
     def client(self, tenant: str, **changes: Any) -> Client:

@@ -201,7 +201,9 @@ class PaymentCommands:
                     actor=actor,
                     correlation=correlation,
                 ):
-                    return accepted if respond_async else await self._answers.wait(waiting, claim, otherwise=accepted)
+                    if respond_async:
+                        return accepted
+                    return await self._answers.wait(waiting, claim, since=decision.intent.version, otherwise=accepted)
         raise ConfirmContended
 
     async def resume_confirm(self, intent_id: UUID, *, claim: Claim) -> Answer:
@@ -215,7 +217,8 @@ class PaymentCommands:
             raise PaymentIntentNotFound
         status = _ACCEPTED if intent.status is Status.PROCESSING else _OK
         with self._answers.expecting(claim, intent_id) as waiting:
-            return await self._answers.wait(waiting, claim, otherwise=Answer(status, self._render(intent)))
+            otherwise = Answer(status, self._render(intent))
+            return await self._answers.wait(waiting, claim, since=intent.version, otherwise=otherwise)
 
     async def _require_customer(self, intent: PaymentIntent) -> None:
         """Refuse to charge what was saved of a customer who is deleted; the gateway may not have handled that yet."""

@@ -167,7 +167,7 @@ class Operations:
         if intent.stage not in _IN_PROGRESS:
             return await self._answers.answer_unless_answered(claim, otherwise=otherwise)
         with self._answers.expecting(claim, intent_id) as waiting:
-            return await self._answers.wait(waiting, claim, otherwise=otherwise)
+            return await self._answers.wait(waiting, claim, since=intent.version, otherwise=otherwise)
 
     async def resume_refund(self, *, claim: Claim) -> Answer:
         """Wait for the answer to a refund whose first request has gone, and whose key `claim` has taken over."""
@@ -178,8 +178,9 @@ class Operations:
         otherwise = Answer(_OK, self._render_refund(refund))
         if refund.status is not RefundStatus.PENDING:
             return await self._answers.answer_unless_answered(claim, otherwise=otherwise)
+        # The key has a refund of its own, and every answer about that is its answer.
         with self._answers.expecting(claim, refund.id) as waiting:
-            return await self._answers.wait(waiting, claim, otherwise=otherwise)
+            return await self._answers.wait(waiting, claim, since=0, otherwise=otherwise)
 
     async def _carry_out(self, operation: _Operation, *, claim: Claim, caller: Caller) -> Answer | None:
         # Entered before the key is written: an answer that comes at once is not missed.
@@ -193,7 +194,9 @@ class Operations:
             if decision.changed and decision.intent.stage is Stage.PROCESSING:
                 metrics.INTENTS_CONFIRMED.inc()
                 metrics.transition(decision.intent.status.value).inc()
-            return await self._answers.wait(waiting, claim, otherwise=answer) if waits else answer
+            if not waits:
+                return answer
+            return await self._answers.wait(waiting, claim, since=decision.intent.version, otherwise=answer)
 
     async def _commit(
         self, operation: _Operation, *, claim: Claim, caller: Caller

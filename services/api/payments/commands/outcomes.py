@@ -146,18 +146,20 @@ class Outcomes:
         intent, refund = decision.intent, decision.refund
         if refund is not None:
             is_awaited = known.refund is not None and known.refund.status is RefundStatus.PENDING
-            return [_answer(refund, self._render_refund(refund))] if is_awaited else []
-        return [_answer(intent, self._render(intent))] if _is_awaited(known.intent, intent) else []
+            return [_answer(refund, self._render_refund(refund), intent)] if is_awaited else []
+        return [_answer(intent, self._render(intent), intent)] if _is_awaited(known.intent, intent) else []
 
     def _committed(self, answers: Sequence[KeyAnswer], counted: Sequence[Counter]) -> None:
         for counter in counted:
             counter.inc()
         for found in answers:
-            self._answers.hand_over(found.tenant_id, found.subject_id, found.answer)
+            self._answers.hand_over(found.tenant_id, found.subject_id, found.answer, version=found.version)
 
 
-def _answer(subject: PaymentIntent | Refund, body: bytes) -> KeyAnswer:
-    return KeyAnswer(tenant_id=subject.tenant_id, subject_id=subject.id, answer=Answer(_OK, body))
+def _answer(subject: PaymentIntent | Refund, body: bytes, intent: PaymentIntent) -> KeyAnswer:
+    return KeyAnswer(
+        tenant_id=subject.tenant_id, subject_id=subject.id, answer=Answer(_OK, body), version=intent.version
+    )
 
 
 def _is_awaited(before: PaymentIntent, after: PaymentIntent) -> bool:

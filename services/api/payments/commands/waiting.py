@@ -36,6 +36,7 @@ class Answers:
         self._waiters = 0
         self._waiting: dict[_Key, set[asyncio.Future[Answer]]] = {}
         self._keys: dict[_Subject, _Key] = {}
+        self._since: dict[_Key, int] = {}
         self._somebody = asyncio.Event()
 
     @contextmanager
@@ -56,13 +57,18 @@ class Answers:
             together.discard(waiting)
             if not together and self._waiting.get(key) is together:
                 del self._waiting[key]
+                self._since.pop(key, None)
                 if self._keys.get(subject) == key:
                     del self._keys[subject]
             if not self._waiting:
                 self._somebody.clear()
 
-    async def wait(self, waiting: "asyncio.Future[Answer]", claim: Claim, *, otherwise: Answer) -> Answer:
-        """Wait, bounded, for an answer; when none comes in time, or too many wait already, `otherwise` is the answer."""
+    async def wait(self, waiting: "asyncio.Future[Answer]", claim: Claim, *, since: int, otherwise: Answer) -> Answer:
+        """Wait, bounded, for an answer; when none comes in time, or too many wait already, `otherwise` is the answer.
+
+        `since` is the version of the payment from which on it is awaited: what was decided before answers another request.
+        """
+        self._since[claim.tenant_id, claim.operation, claim.key] = since
         if self._waiters >= self._waiting_max and not waiting.done():
             metrics.waited("too_many").observe(0)
             return await self.answer_unless_answered(claim, otherwise=otherwise)
@@ -88,10 +94,14 @@ class Answers:
             raise BrokenInvariant(f"the key of {claim.operation} has no answer although it was completed")
         return record.answer
 
-    def hand_over(self, tenant_id: str, subject_id: UUID, answer: Answer) -> None:
-        """Give a committed answer to whoever waits for it in this process; nobody need."""
+    def hand_over(self, tenant_id: str, subject_id: UUID, answer: Answer, *, version: int) -> None:
+        """Give a committed answer to whoever waits for it in this process; nobody need.
+
+        `version` is that of the payment which it shows. A request that was decided on this version, or later, waits for another
+        answer; one that has not begun to wait finds its own in the row of its key.
+        """
         key = self._keys.get((tenant_id, subject_id))
-        if key is not None:
+        if key is not None and version > self._since.get(key, version):
             self._resolve(key, answer)
 
     async def run(self) -> None:

@@ -9,9 +9,14 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
+from libs.common.clock import SystemClock
 from libs.common.contracts import gateway
+from libs.common.observability.correlation import Correlation
 from services.api.errors import NotYet
-from services.api.payments.domain import ATTEMPTS_MAX
+from services.api.idempotency import Idempotency
+from services.api.payments.commands import Caller, Operations
+from services.api.payments.domain import ATTEMPTS_MAX, ChosenMethod
+from services.api.payments.schemas import render_intent, render_refund
 from tests.integration.api.conftest import Api
 from tests.support.platform import Answer, Client
 
@@ -40,6 +45,12 @@ async def declined(api: Api, client: Client, tenant: str, **more: Any) -> str:
     assert (await confirm(client, intent, None)).status == 202
     await api.declined(tenant, intent)
     return intent
+
+
+def declined_of(intent: str) -> gateway.AuthorizationDeclined:
+    return gateway.AuthorizationDeclined(
+        payment_intent_id=UUID(intent), amount_minor=15050, currency="BRL", reason="card_declined", detail="No."
+    )
 
 
 async def report(api: Api, tenant: str, intent: str, kind: type[Any], *, attempt: int) -> None:
@@ -123,6 +134,44 @@ async def test_answer_is_that_of_the_new_authorization(api: Api, tenant_id: str)
     assert (await confirm(client, intent, key=key)).raw == answer.raw
     reused = await confirm(client, intent, {"payment_method": "pm_card_mastercard"}, key=key)
     assert (reused.status, reused.json["code"]) == (422, "idempotency_key_reused")
+
+
+async def test_decline_that_was_just_committed_is_no_answer_to_the_next_one(api: Api, tenant_id: str) -> None:
+    """Of one process: a customer who is told of a decline pays otherwise, beside an authorization that goes on."""
+    client = api.client(tenant_id)
+    intent = await created(client)
+    assert (await confirm(client, intent, None)).status == 202
+    clock, correlation = SystemClock(), Correlation(correlation_id="c", tenant_id=tenant_id)
+    operations = Operations(
+        api.database, clock=clock, render=render_intent, render_refund=render_refund, answers=api.answers
+    )
+    keys = Idempotency(api.database, clock=clock, ttl_seconds=600, request_timeout_seconds=30)
+    claim = keys.claim(tenant_id=tenant_id, operation=f"confirm:{intent}", key=str(uuid4()), body=b"{}")
+    caller = Caller(actor="ops", correlation=correlation)
+    handing = asyncio.create_task(api.answers.run())
+    after_commit = await api.handle(tenant_id, declined_of(intent), by=api.consumers.on_authorization_declined)
+    asking = asyncio.create_task(
+        operations.confirm(
+            UUID(intent),
+            action="payment_intent.confirm",
+            method=ChosenMethod(payment_method="pm_card_visa"),
+            return_url="",
+            claim=claim,
+            caller=caller,
+        )
+    )
+    # Before it is decided, and afterwards.
+    await asyncio.sleep(0)
+    after_commit()
+    async with asyncio.timeout(60):
+        while await client.status(intent) != "PROCESSING":
+            await asyncio.sleep(0.01)
+    after_commit()
+    await report(api, tenant_id, intent, gateway.PaymentAuthorized, attempt=1)
+    answer = await asking
+    handing.cancel()
+    assert answer is not None
+    assert msgspec.json.decode(answer.body)["status"] == "AUTHORIZED"
 
 
 async def test_of_many_confirmations_at_once_one_takes_effect(api: Api, tenant_id: str) -> None:
