@@ -92,8 +92,8 @@ class ResolutionSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How long after a key's lifetime the processor's records are read about an outcome that is still unknown; once they
     have been read, what does not stand there was never done. After the last one a person is alerted."""
     authorization_wait_seconds: Annotated[float, between(1, 86_400)] = 300.0
-    """How long an authorization waits for an account whose key the processor refuses, before it is declined: nothing was
-    requested, and a customer waits some minutes at most. Captures, voids and refunds wait until the key is accepted."""
+    """How long an authorization waits for an account whose key the processor refuses, or for an earlier one of its payment to be
+    cancelled, before it is declined: nothing was requested, and a customer waits some minutes at most. Captures, voids and refunds wait until the key is accepted."""
     attempt_lease_seconds: Annotated[float, between(_LEASE_SECONDS_MIN, 3_600)] = 6.0
     """How long an attempt belongs to whoever asks, who renews it three times as often. So much later after a crash the
     resolver takes over, of this process or of another, unless the command is redelivered first."""

@@ -211,7 +211,8 @@ class _Change:
         releases = [self._payment.attempt(each, number=number) for each in (Operation.VOID, Operation.EXPIRE)]
         if any(a is not None and a.status is AttemptStatus.APPROVED for a in releases):
             return Applied.KNOWN
-        if (capture := self._payment.attempt(Operation.CAPTURE)) and capture.status is AttemptStatus.APPROVED:
+        capture = self._payment.attempt(Operation.CAPTURE, number=number)
+        if capture is not None and capture.status is AttemptStatus.APPROVED:
             return Applied.CONTRADICTS
         if self._authorization.status is not AttemptStatus.APPROVED:
             # Nobody holds anything any more, and nobody ever will: the wish for it ends.

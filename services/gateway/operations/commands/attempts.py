@@ -211,6 +211,7 @@ class Commands:
         proposed = msgspec.structs.replace(requested, processor=name)
         if proposed.operation is Operation.AUTHORIZE and proposed.number > 0:
             # The resolver calls, once the authorization before it is cancelled.
+            await self._outcomes.cancel_before(proposed)
             await self._open_for_later(proposed, command_id=received.id, after=timedelta(0))
             return
         if not self._is_available(name, retries=received.attempt):

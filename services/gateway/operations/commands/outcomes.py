@@ -20,6 +20,7 @@ from services.gateway.operations.domain.changes import (
     is_left_open,
     never_sent,
     not_received,
+    unclosed,
 )
 from services.gateway.operations.domain.patience import Patience
 from services.gateway.operations.sql.attempts import AttemptStore
@@ -124,13 +125,20 @@ class Outcomes:
                 reason=decided.reason,
             )
 
+    async def cancel_before(self, attempt: Attempt) -> None:
+        """Write down that the payment's earlier authorizations are to be cancelled, where that was not done when they were declined."""
+        known = await self._store.of_intent(tenant_id=attempt.tenant_id, payment_intent_id=attempt.payment_intent_id)
+        for closing in unclosed(known, number=attempt.number, now=self._clock.now()):
+            await self._store.open(closing)
+
     async def decline_after_open_ones(self, *, limit: int) -> None:
-        """Decline authorizations that were never sent, and are not to be: an earlier one of the payment was not cancelled.
+        """Decline authorizations that were never sent, and are not to be: an earlier one of the payment was not cancelled in time.
 
         Where a call has been counted meanwhile, its outcome counts.
         """
         now = self._clock.now()
-        for attempt in await self._store.after_open_ones(now=now, limit=limit):
+        waiting_since = now - self._patience.authorization_wait
+        for attempt in await self._store.after_open_ones(now=now, waiting_since=waiting_since, limit=limit):
             refused = after_open_one(attempt, now=now)
             outcome = schemas.outcome(refused, decided_at=now)
             recording = Recording(attempt=refused, publication=outcome, recorded_at=now, over=_PENDING, in_doubt_max=0)

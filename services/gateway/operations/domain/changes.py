@@ -1,5 +1,6 @@
 """What an attempt becomes: by an answer of its processor, or at the end of a hold. Pure."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -55,6 +56,18 @@ def close(refused: Attempt, *, gateway_ref: str, now: datetime) -> Attempt | Non
         return None
     closing = _following(refused, Operation.CLOSE, subject_id=refused.id, now=now)
     return msgspec.structs.replace(closing, gateway_ref=gateway_ref)
+
+
+def unclosed(attempts: Sequence[Attempt], *, number: int, now: datetime) -> list[Attempt]:
+    """Make the attempts that cancel what is before an authorization of a payment: declined under a reference, and never to be
+    cancelled, by a gateway that did not do that yet."""
+    known = {attempt.number for attempt in attempts if attempt.operation is Operation.CLOSE}
+    closings = [
+        close(attempt, gateway_ref=attempt.result_ref, now=now)
+        for attempt in attempts
+        if attempt.number < number and attempt.number not in known and attempt.status is AttemptStatus.DECLINED
+    ]
+    return [closing for closing in closings if closing is not None]
 
 
 def _following(before: Attempt, operation: Operation, *, subject_id: UUID, now: datetime, number: int = 0) -> Attempt:

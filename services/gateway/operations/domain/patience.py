@@ -20,7 +20,8 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
     pause: timedelta
     """How soon to call again when the processor did not even take the request."""
     authorization_wait: timedelta
-    """How long an authorization waits for an account whose key the processor refuses, before it is declined."""
+    """How long an authorization waits for an account whose key the processor refuses, or for an earlier one of its payment to
+    be cancelled, before it is declined."""
     look_up_ages: tuple[timedelta, ...]
     """How long after a key's lifetime the processor's records are read about an unknown outcome; rising."""
     reading_ages: tuple[timedelta, ...]

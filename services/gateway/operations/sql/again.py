@@ -25,12 +25,13 @@ IS_AFTER_OPEN_ONE = (
 """Which attempts must not be sent: authorizations of whose payment an earlier one is not declined, or not cancelled where it is
 to be. One that may have been sent goes on."""
 
-# Where nothing of the earlier ones is awaited any more. By `ix_attempts_open`, without a lock: what it finds is declined only while
-# it was certainly never sent.
+# Where nothing of the earlier ones is awaited any more, or it was awaited too long: an account may take no calls for days, and
+# nobody is charged hours after they have left. By `ix_attempts_open`, without a lock: what it finds is declined only while it was
+# certainly never sent.
 _AFTER_OPEN_ONE = Statement(
     """
-SELECT {columns} FROM attempts WHERE {is_open} AND next_ask_at <= :now AND {is_after_open_one} AND NOT EXISTS (
-    SELECT 1 FROM attempts before WHERE {is_before} AND before.{is_open})
+SELECT {columns} FROM attempts WHERE {is_open} AND next_ask_at <= :now AND {is_after_open_one} AND (
+    created_at <= :waiting_since OR NOT EXISTS (SELECT 1 FROM attempts before WHERE {is_before} AND before.{is_open}))
 ORDER BY next_ask_at LIMIT :limit
 """,
     columns=columns_of(Attempt),
@@ -42,6 +43,8 @@ ORDER BY next_ask_at LIMIT :limit
 _attempt_of = reader_of(Attempt)
 
 
-async def after_open_ones(database: Database, *, now: datetime, limit: int) -> list[Attempt]:
-    """Read authorizations that are due and not to be sent: an earlier one of the payment was not cancelled, and will not be."""
-    return [_attempt_of(row) for row in await _AFTER_OPEN_ONE.fetch(database, now=now, limit=limit)]
+async def after_open_ones(database: Database, *, now: datetime, waiting_since: datetime, limit: int) -> list[Attempt]:
+    """Read authorizations that are due and not to be sent: an earlier one of the payment was not cancelled, and will not be, or
+    not in time for those that have waited since before `waiting_since`."""
+    rows = await _AFTER_OPEN_ONE.fetch(database, now=now, waiting_since=waiting_since, limit=limit)
+    return [_attempt_of(row) for row in rows]

@@ -264,9 +264,9 @@ class AttemptStore:
         rows = await _CLAIM.fetch(self._database, now=now, limit=limit, lease=lease, processors=list(processors))
         return [attempt_of(row) for row in rows]
 
-    async def after_open_ones(self, *, now: datetime, limit: int) -> list[Attempt]:
-        """Read authorizations that are due and not to be sent: an earlier one of the payment will not be cancelled."""
-        return await after_open_ones(self._database, now=now, limit=limit)
+    async def after_open_ones(self, *, now: datetime, waiting_since: datetime, limit: int) -> list[Attempt]:
+        """Read authorizations that are due and not to be sent: an earlier one of the payment will not be cancelled, or not in time."""
+        return await after_open_ones(self._database, now=now, waiting_since=waiting_since, limit=limit)
 
     async def hold(self, keys: Sequence[tuple[str, UUID]], *, until: datetime) -> None:
         """Keep attempts for whoever calls about them, until a later instant."""

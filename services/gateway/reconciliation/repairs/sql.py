@@ -57,14 +57,15 @@ SELECT tenant_id, id FROM discrepancies AS d
  ORDER BY tenant_id, id LIMIT :limit::int
 """)
 
-# Through which account a payment went, by `ix_attempts_payment_intent`, and who receives what its processor reports.
+# Through which account a payment went, by `ix_attempts_payment_intent`, and who receives what its processor reports. Of several
+# authorizations the one that went well, else the last.
 _WAY = Statement("""
 SELECT a.processor, a.gateway_ref,
        coalesce((SELECT p.tenant_id FROM processor_accounts AS p
                   WHERE p.processor = a.processor AND a.processor = 'stripe' LIMIT 1), a.tenant_id) AS receiver
   FROM attempts AS a
  WHERE a.payment_intent_id = :payment_intent_id AND a.tenant_id = :tenant_id AND a.operation = 'authorize'
- ORDER BY a.gateway_ref = '', a.id DESC LIMIT 1
+ ORDER BY a.gateway_ref = '', a.number DESC LIMIT 1
 """)
 
 

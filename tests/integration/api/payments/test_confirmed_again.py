@@ -137,7 +137,7 @@ async def test_answer_is_that_of_the_new_authorization(api: Api, tenant_id: str)
 
 
 async def test_decline_that_was_just_committed_is_no_answer_to_the_next_one(api: Api, tenant_id: str) -> None:
-    """Of one process: a customer who is told of a decline pays otherwise, beside an authorization that goes on."""
+    """Of one process: a customer who reads of a decline pays otherwise, beside an authorization that goes on."""
     client = api.client(tenant_id)
     intent = await created(client)
     assert (await confirm(client, intent, None)).status == 202

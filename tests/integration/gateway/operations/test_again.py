@@ -10,6 +10,7 @@ import pytest
 from libs.common.clock import ManualClock
 from libs.common.contracts.gateway import AuthorizePayment
 from libs.common.db import Database
+from libs.common.ids import new_id
 from libs.common.messaging import Received
 from services.gateway.operations import Attempt, AttemptStatus, attempt_id
 from services.gateway.processors.port import (
@@ -18,6 +19,8 @@ from services.gateway.processors.port import (
     Declined,
     DeclinedNotice,
     DeclineReason,
+    NotTaken,
+    NotTakenReason,
     Operation,
     Taken,
     Unknown,
@@ -27,7 +30,7 @@ from services.gateway.processors.port import (
 from tests.integration.gateway.notices.test_notices import Telling
 from tests.integration.gateway.operations.test_lifecycle import Place
 from tests.support.databases import TestDatabase
-from tests.support.gateway_process import Fixed, Gateway
+from tests.support.gateway_process import PATIENCE, Fixed, Gateway
 
 DECLINED_ONCE = 9_005
 REFUSED = Declined(reason=DeclineReason.PROCESSOR_REFUSED, detail="Not now.")
@@ -85,12 +88,12 @@ async def test_second_authorization_is_sent_once_the_first_is_cancelled(gateway:
     fixed.answers["void"] = SILENCE
     for _ in range(2):
         await gateway.commands.authorize(again(gateway, intent))
-        await gateway.resolve_after(timedelta(minutes=1))
+        await gateway.resolve_after(timedelta(seconds=30))
         waiting = await authorization(gateway, intent, 1)
         assert (waiting.status, waiting.in_doubt, waiting.asks) == (PENDING, 0, 0)
     del fixed.answers["void"]
-    for _ in range(2):
-        await gateway.resolve_after(timedelta(hours=1))
+    for _ in range(3):
+        await gateway.resolve_after(timedelta(minutes=1))
     held = await authorization(gateway, intent, 1)
     assert (held.status, held.asks) == (APPROVED, 1)
     assert held.gateway_ref not in ("", ref)
@@ -134,6 +137,42 @@ async def test_nothing_is_sent_after_one_that_cannot_be_cancelled(gateway: Gatew
     assert (await authorization(gateway, intent, 3)).status is APPROVED
 
 
+async def test_second_one_does_not_wait_for_ever_for_the_first(gateway: Gateway, fixed: Fixed) -> None:
+    """The account of the first takes no key any more: its tenant has another one by now."""
+    intent, _ = await declined(gateway)
+    fixed.answers["void"] = NotTaken(reason=NotTakenReason.CREDENTIALS_REFUSED)
+    await gateway.commands.authorize(again(gateway, intent))
+    await gateway.resolve_after(PATIENCE.authorization_wait - timedelta(seconds=1))
+    assert (await authorization(gateway, intent, 1)).status is PENDING
+    await gateway.resolve_after(timedelta(seconds=1))
+    unsent = await authorization(gateway, intent, 1)
+    assert (unsent.status, unsent.reason, unsent.asks) == (AttemptStatus.DECLINED, "earlier_attempt_open", 0)
+    del fixed.answers["void"]
+    await gateway.commands.authorize(again(gateway, intent, 2))
+    for _ in range(2):
+        await gateway.resolve_after(timedelta(minutes=1))
+    assert (await authorization(gateway, intent, 2)).status is APPROVED
+    assert (await authorization(gateway, intent, 1)) == unsent
+    assert [name for name in await names(gateway, intent) if name != "payment.declined"] == ["payment.authorized"]
+
+
+async def test_first_one_that_was_never_to_be_cancelled_is_cancelled(gateway: Gateway, fixed: Fixed) -> None:
+    """It was declined by a gateway of before, with its customer at the processor's page, where it could still be paid."""
+    intent, _ = await declined(gateway)
+    forget = "UPDATE attempts SET id = $1, payment_intent_id = $1 WHERE payment_intent_id = $2 AND operation = 'close'"
+    await gateway.database.write(forget, new_id(), intent)
+    fixed.answers["void"] = SILENCE
+    await gateway.commands.authorize(again(gateway, intent))
+    await gateway.resolve_after(timedelta(minutes=1))
+    assert (await authorization(gateway, intent, 1)).status is PENDING
+    del fixed.answers["void"]
+    for _ in range(2):
+        await gateway.resolve_after(timedelta(minutes=2))
+    assert (await authorization(gateway, intent, 1)).status is APPROVED
+    [closing] = [a for a in await gateway.attempts(intent) if a.operation is Operation.CLOSE]
+    assert (closing.number, closing.status) == (0, APPROVED)
+
+
 async def test_notices_of_the_first_one_leave_the_second_alone(gateway: Gateway, place: Place) -> None:
     intent, ref = await declined(gateway)
     await gateway.commands.authorize(again(gateway, intent))
@@ -154,6 +193,8 @@ async def test_notices_of_the_first_one_leave_the_second_alone(gateway: Gateway,
     assert (
         await place.notices.apply(Telling(place, intent, second.result_ref).captured(DECLINED_ONCE)) is Applied.APPLIED
     )
+    # Stripe's event that the first one was cancelled may come last.
+    assert await place.notices.apply(first.of(VoidedNotice)) is Applied.KNOWN
     [capture] = [a for a in await gateway.attempts(intent) if a.operation is Operation.CAPTURE]
     assert (capture.number, capture.id) == (
         1,
