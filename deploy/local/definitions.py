@@ -15,6 +15,7 @@ from typing import Any
 from deploy.local.bootstrap import SERVICES
 from deploy.local.environment import VHOST
 from deploy.local.rights import MONITORING, USERS, Rights, pattern, rights, table
+from libs.common.contracts.foreign import subscriptions_of
 from libs.common.messaging.topology import topology
 
 FILE = Path(__file__).resolve().parents[1] / "rabbitmq" / "definitions.json"
@@ -39,6 +40,8 @@ def definitions(*, vhost: str = VHOST, prefix: str = "", passwords: Mapping[str,
     for service in SERVICES:
         needed = topology(service)
         exchanges.update((name, kind.value) for name, kind in needed.exchanges)
+        # The exchanges of other teams, so that they are there; the queue at them only where the service wants it, or it fills.
+        exchanges.update((name, "topic") for each in subscriptions_of(service) for name, _ in each.bindings)
         for queue in needed.queues:
             queues[queue.name] = dict(queue.arguments)
             bindings.update((exchange, queue.name, key) for exchange, key in queue.bindings)

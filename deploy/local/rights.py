@@ -9,10 +9,12 @@ import re
 from collections.abc import Iterable, Mapping
 
 import msgspec
+from aio_pika import ExchangeType
 
 from deploy.local.bootstrap import SERVICES
 from deploy.local.environment import REDRIVE
 from libs.common.contracts import PUBLIC_EXCHANGE, Contract, Kind, handled_by, published_by
+from libs.common.contracts.foreign import subscriptions_of
 from libs.common.messaging.requests import sends_requests
 from libs.common.messaging.topology import (
     DELAYS_SECONDS,
@@ -75,7 +77,9 @@ def rights(user: str) -> Rights:
     """
     if user in SERVICES:
         return _of_service(user)
-    dead = frozenset(q.name for s in SERVICES for q in topology(s).queues if q.name.endswith(".dead"))
+    dead = frozenset(
+        q.name for s in SERVICES for q in topology(s, subscriptions_of(s)).queues if q.name.endswith(".dead")
+    )
     return {REDRIVE: Rights(write=frozenset({DEFAULT_EXCHANGE}), read=dead), MONITORING: Rights()}[user]
 
 
@@ -93,7 +97,7 @@ def keys_of(contract: Contract) -> frozenset[str]:
 
 
 def _of_service(service: str) -> Rights:
-    topo = topology(service)
+    topo = topology(service, subscriptions_of(service))
     exchanges = {name for name, _ in topo.exchanges if topo.owns(name)}
     queues = {queue.name for queue in topo.queues if topo.owns(queue.name)}
     bindings = {binding for queue in topo.queues if topo.owns(queue.name) for binding in queue.bindings}
@@ -117,9 +121,7 @@ def _of_service(service: str) -> Rights:
         for requester in m.contract.published_by
     }
     sources = {exchange for exchange, _ in bindings}
-    topics = set(publishes) | {
-        exchange for exchange in sources if exchange.endswith((".events", ".commands", ".requests"))
-    }
+    topics = set(publishes) | {name for name, kind in topo.exchanges if kind is ExchangeType.TOPIC and name in sources}
     return Rights(
         configure=frozenset(exchanges | queues),
         write=frozenset(queues | set(publishes) | side | replies),

@@ -54,6 +54,7 @@ from services.api.rate_limit import RateLimiter, Store
 from services.api.reconciliation import ReconciliationConsumers
 from services.api.routing import document, resources, routes
 from services.api.settings import AuthSettings, RetentionSettings, Settings
+from services.api.tenants import TenantConsumers
 
 _MEASURED = ("idempotency_keys", "payment_intents", "outbox")
 """Tables without partitions whose size is measured."""
@@ -101,6 +102,7 @@ def build(
     tokens = Tokens(settings.auth, clock)
     directory = Directory(database, clock, age_max_seconds=settings.auth.access_age_max_seconds)
     AccessConsumers(directory).register(bus)
+    TenantConsumers(settings.tenants, clock=clock).register(bus)
     passwords = Passwords()
     store = Store(settings.redis)
     limiter = RateLimiter(store)
@@ -259,7 +261,8 @@ async def print_stuck(settings: Settings) -> None:
         refused = await list_refused(database)
     finally:
         await database.close()
-    dead = await dead_letters(settings.broker.rabbitmq_url, "api", limit=_STUCK_MAX)
+    more = [settings.tenants.saas_queue] if settings.tenants.saas_integration_enabled else []
+    dead = await dead_letters(settings.broker.rabbitmq_url, "api", limit=_STUCK_MAX, more=more)
     print(msgspec.json.encode({"payments": found, "dead": dead, "refused": refused}).decode())  # noqa: T201 - its output
 
 

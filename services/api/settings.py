@@ -1,10 +1,12 @@
 """What differs by place for the api."""
 
+import re
 from enum import StrEnum
 from typing import Annotated
 
 import msgspec
 
+from libs.common.contracts.foreign import SAAS_EXCHANGE, TENANT_KEYS, TENANTS
 from libs.common.money import is_currency
 from libs.common.setting_values import (
     Bytes,
@@ -76,6 +78,29 @@ class AuthSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How long a changed tenant, policy or feature flag may go unnoticed where the broker does not deliver the event."""
     tenant_auto_provision: bool = True
     """Whether a verified token of a tenant that we have not met makes the tenant known."""
+
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,199}(?!\n)$")
+_KEY = re.compile(r"[A-Za-z*#][A-Za-z0-9_.*#-]{0,199}(?!\n)$")
+BrokerName = Annotated[
+    str, form("the name of a queue or exchange such as orders.x", lambda text: bool(_NAME.match(text)))
+]
+"""A name at RabbitMQ."""
+RoutingKey = Annotated[str, form("a routing key such as order.confirmed", lambda text: bool(_KEY.match(text)))]
+"""A routing key, perhaps with wildcards."""
+
+
+class TenantSyncSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Tenants as the suite publishes them."""
+
+    saas_integration_enabled: bool = True
+    """Whether the suite's events of tenants are followed."""
+    saas_exchange: BrokerName = SAAS_EXCHANGE
+    """Where they are published flat. What the suite's outbox publishes to `saas.events` is followed beside it."""
+    saas_queue: BrokerName = TENANTS.queue
+    """Our queue for them; its dead letters are in `<queue>.dead`."""
+    saas_routing_keys: tuple[RoutingKey, ...] = TENANT_KEYS
+    """With which routing keys they are published to `SAAS_EXCHANGE`."""
 
 
 class PaymentSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -202,6 +227,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How messages are published and consumed."""
     auth: AuthSettings = AuthSettings()
     """Whose tokens are accepted."""
+    tenants: TenantSyncSettings = TenantSyncSettings()
+    """Tenants as the suite publishes them."""
     payments: PaymentSettings = PaymentSettings()
     """How payment intents are taken."""
     sweep: SweepSettings = SweepSettings()

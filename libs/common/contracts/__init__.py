@@ -3,12 +3,14 @@
 `api`, `ledger`, `gateway` and `notifier` are named after the owner of the messages inside. `gateway_requests` has what the
 gateway answers while somebody waits, `gateway_customers` what processors keep of customers, `gateway_imports` the files of banks, `gateway_matching` what their lines belong to, `gateway_movements` what the processor's statement shows, `gateway_payouts` its payouts; the ledger's have further
 parts: `ledger_books`, `ledger_roles`, `ledger_money` (rates and conversions), `ledger_reports`, and `ledger_journal` (what
-people enter). `api_facts` and `ledger_facts` are what reconciliation reads.
+people enter). `api_facts` and `ledger_facts` are what reconciliation reads. `foreign` is what
+other teams publish, which is in no registry.
 """
 
 from libs.common.contracts import (
     api,
     api_facts,
+    foreign,
     gateway,
     gateway_customers,
     gateway_decisions,
@@ -48,6 +50,7 @@ __all__ = [
     "PublicEvent",
     "api",
     "api_facts",
+    "foreign",
     "gateway",
     "gateway_customers",
     "gateway_decisions",

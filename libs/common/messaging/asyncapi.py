@@ -6,13 +6,15 @@ packs; so the document is derived from the registry instead, which also knows wh
 
 import inspect
 import re
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
 import msgspec
 
 from libs.common.contracts import PUBLIC_EXCHANGE, Kind, Message, PublicEvent, handled_by, published_by
-from libs.common.messaging.topology import postponed_queue, topology
+from libs.common.contracts.foreign import Form, Subscription, subscriptions_of
+from libs.common.messaging.topology import dead_queue, postponed_queue, topology
 
 _HEADERS = {
     "type": "object",
@@ -32,13 +34,18 @@ def document(service: str, *, version: str) -> dict[str, Any]:
     """Write the AsyncAPI 3.0 document of `service` as plain data."""
     received, published = handled_by(service), published_by(service)
     messages = {_title(m): m for m in (*received, *published)}
-    schemas, parts = _schemas(messages)
+    forms = {
+        f"{form.exchange}.{form.routing_key}": (each, form) for each in subscriptions_of(service) for form in each.forms
+    }
+    schemas, parts = _schemas(messages, [form.body for _, form in forms.values()])
     channels: dict[str, Any] = {}
     operations: dict[str, Any] = {}
     for message in received:
         _add(channels, operations, message, action="receive", service=service)
     for message in published:
         _add(channels, operations, message, action="send", service=service)
+    for name, (subscription, form) in forms.items():
+        _add_foreign(channels, operations, name, subscription, form)
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -56,7 +63,8 @@ def document(service: str, *, version: str) -> dict[str, Any]:
         "components": {
             "messages": {name: _message(name, m, schemas[name]) for name, m in messages.items()}
             | {f"{_title(m)}.reply": _reply_message(m) for m in messages.values() if m.contract.reply}
-            | {f"{name}.pack": _pack(name, m) for name, m in messages.items() if m.contract.kind is not Kind.REQUEST},
+            | {f"{name}.pack": _pack(name, m) for name, m in messages.items() if m.contract.kind is not Kind.REQUEST}
+            | {f"partner.{name}": _foreign_message(form) for name, (_, form) in forms.items()},
             "schemas": parts,
             "correlationIds": {
                 "header": {"location": "$message.header#/X-Correlation-Id", "description": "The cause it belongs to."}
@@ -69,9 +77,12 @@ def _title(message: type[Message]) -> str:
     return f"{message.contract.owner}.{message.__name__}"
 
 
-def _schemas(messages: dict[str, type[Message]]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _schemas(
+    messages: dict[str, type[Message]], bodies: Sequence[type[msgspec.Struct]]
+) -> tuple[dict[str, Any], dict[str, Any]]:
     kinds: list[Any] = list(messages.values())
     kinds += [m.contract.reply for m in messages.values() if m.contract.reply]
+    kinds += dict.fromkeys(bodies)
     references, parts = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
     named = dict(zip(messages, references, strict=False))
     return named, {name: parts[name] for name in sorted(parts)}
@@ -209,6 +220,41 @@ def _add(
             "tags": [{"name": "public"}, {"name": contract.owner}],
             "messages": [{"$ref": f"#/channels/{_pointer(public)}/messages/{_pointer(name)}"}],
         }
+
+
+def _add_foreign(
+    channels: dict[str, Any], operations: dict[str, Any], name: str, subscription: Subscription, form: Form
+) -> None:
+    message = f"partner.{name}"
+    channels[name] = _channel(form.exchange, form.routing_key, message)
+    operations[f"receive.{name}"] = {
+        "action": "receive",
+        "channel": {"$ref": f"#/channels/{_pointer(name)}"},
+        "summary": _summary_of(form),
+        "description": (
+            f"Published by another team, and received from the queue `{subscription.queue}`. What is refused lies in "
+            f"`{dead_queue(subscription.queue)}` with the reason in its headers."
+        ),
+        "tags": [{"name": "partner"}, {"name": subscription.name}],
+        "messages": [{"$ref": f"#/channels/{_pointer(name)}/messages/{_pointer(message)}"}],
+    }
+
+
+def _foreign_message(form: Form) -> dict[str, Any]:
+    return {
+        "name": form.routing_key,
+        "title": f"{form.exchange} {form.routing_key}",
+        "summary": _summary_of(form),
+        "contentType": form.content_type,
+        "headers": _HEADERS,
+        "correlationId": {"$ref": "#/components/correlationIds/header"},
+        "payload": {"$ref": f"#/components/schemas/{form.body.__name__}"},
+        "examples": [{"name": form.body.__name__, "payload": form.example}],
+    }
+
+
+def _summary_of(form: Form) -> str:
+    return (inspect.getdoc(form.body) or form.body.__name__).splitlines()[0]
 
 
 def _queue(name: str, service: str) -> str:

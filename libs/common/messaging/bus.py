@@ -9,11 +9,13 @@ import msgspec
 
 from libs.common.clock import Clock
 from libs.common.contracts import Kind, Message, handled_by
+from libs.common.contracts.foreign import ForeignMessage, Subscription
 from libs.common.db import Database
 from libs.common.errors import BrokenInvariant, Unavailable
 from libs.common.messaging.broker import Broker
 from libs.common.messaging.consumer import BroadcastConsumer, EachConsumer, EachHandler, PackConsumer, SetHandler
 from libs.common.messaging.envelope import Received
+from libs.common.messaging.foreign import ForeignIntake, Read
 from libs.common.messaging.patience import Watch
 from libs.common.messaging.redelivery import Redelivery
 from libs.common.messaging.relay import Relay
@@ -39,6 +41,7 @@ class Bus:
     def __init__(self, *, service: str, settings: BrokerSettings, database: Database, clock: Clock) -> None:
         self._service = service
         self._settings = settings
+        self._clock = clock
         self._database = database
         self._broker = Broker(
             settings.rabbitmq_url,
@@ -59,6 +62,7 @@ class Bus:
         self._eaches: list[EachConsumer[Any]] = []
         self._broadcasts: list[BroadcastConsumer[Any]] = []
         self._shares: list[Shares] = []
+        self._subscriptions: list[Subscription] = []
         database.after_commit(self._relay.wake)
 
     def handle[M: Message](self, kind: type[M], handler: SetHandler[M]) -> None:
@@ -74,7 +78,33 @@ class Bus:
         places = _share(self._settings.consumer_batch_max)
         postponed = fresh.for_postponed(batch_max=places)
         self._packs += [fresh, postponed]
-        self._share_out(postponed, kind, places=places)
+        self._share_out(postponed, kind.contract.name, places=places)
+
+    def handle_foreign(self, subscription: Subscription, handler: SetHandler[ForeignMessage], *, read: Read) -> None:
+        """Handle every new message of another team in sets, inside one transaction with its inbox marks.
+
+        `read` says of each message whom it concerns, or raises why it cannot be taken: then it is dead-lettered at once.
+        """
+        fresh = PackConsumer(
+            ForeignMessage,
+            handler,
+            queue=subscription.queue,
+            database=self._database,
+            redelivery=self._redelivery,
+            batch_max=self._settings.consumer_batch_max,
+            intake=ForeignIntake(
+                name=subscription.name,
+                queue=subscription.queue,
+                redelivery=self._redelivery,
+                read=read,
+                clock=self._clock,
+            ),
+        )
+        places = _share(self._settings.consumer_batch_max)
+        postponed = fresh.for_postponed(batch_max=places)
+        self._packs += [fresh, postponed]
+        self._subscriptions.append(subscription)
+        self._share_out(postponed, subscription.name, places=places)
 
     def handle_each[M: Message](self, kind: type[M], handler: EachHandler[M], *, concurrency: int = 64) -> None:
         """Handle every event of `kind` on its own, `concurrency` at a time, with no transaction open."""
@@ -88,16 +118,14 @@ class Bus:
         )
         postponed = fresh.for_postponed(concurrency=_share(concurrency))
         self._eaches += [fresh, postponed]
-        self._share_out(postponed, kind, places=_share(concurrency))
+        self._share_out(postponed, kind.contract.name, places=_share(concurrency))
 
-    def _share_out[M: Message](
-        self, consumer: PackConsumer[M] | EachConsumer[M], kind: type[M], *, places: int
-    ) -> None:
+    def _share_out[M: Message](self, consumer: PackConsumer[M] | EachConsumer[M], name: str, *, places: int) -> None:
         self._shares.append(
             Shares(
                 consumer,
                 source=consumer.source,
-                name=kind.contract.name,
+                name=name,
                 redelivery=self._redelivery,
                 places=places,
                 prefetch=self._settings.consumer_prefetch,
@@ -184,7 +212,7 @@ class Bus:
         attempt = 0
         while True:
             try:
-                await self._broker.start(topology(self._service))
+                await self._broker.start(topology(self._service, self._subscriptions))
             except Unavailable as fault:
                 pause = _CONNECT_PAUSES_SECONDS[min(attempt, len(_CONNECT_PAUSES_SECONDS) - 1)]
                 log.warning("broker.not_connected", reason=str(fault.__cause__ or fault), seconds=pause)

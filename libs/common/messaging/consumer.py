@@ -53,8 +53,9 @@ class PackConsumer[M: Message]:
         source: str = "",
         turn: asyncio.Lock | None = None,
         watch: Watch | None = None,
+        intake: Intake[M] | None = None,
     ) -> None:
-        self._intake = Intake(kind, queue=queue, redelivery=redelivery)
+        self._intake = intake or Intake(kind, queue=queue, redelivery=redelivery)
         self._handler = handler
         self._database = database
         self._batch_max = batch_max
@@ -84,6 +85,7 @@ class PackConsumer[M: Message]:
             source=postponed_queue(self.queue),
             turn=self._turn,
             watch=self._watch,
+            intake=self._intake,
         )
 
     @property

@@ -48,6 +48,22 @@ class Delivery:
         return self._message.header.properties.message_type or ""
 
     @property
+    def exchange(self) -> str:
+        """The exchange to which it was published."""
+        return self._message.exchange or ""
+
+    @property
+    def routing_key(self) -> str:
+        """The routing key with which it was published."""
+        return self._message.routing_key or ""
+
+    @property
+    def sent_at(self) -> float:
+        """When its sender says it was sent, in seconds since 1970; 0 where it says nothing."""
+        timestamp = self._message.header.properties.timestamp
+        return 0.0 if timestamp is None else timestamp.timestamp()
+
+    @property
     def correlation_id(self) -> str:
         """Ties a reply to its request."""
         return self._message.header.properties.correlation_id or ""

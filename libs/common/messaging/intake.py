@@ -1,8 +1,9 @@
 """What both kinds of consumer share: messages are opened event by event, and an event that failed is postponed or dead-lettered."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import batched
+from types import MappingProxyType
 
 import msgspec
 
@@ -19,13 +20,14 @@ log = get_logger("messaging.consumer")
 
 _POSTPONED_PACK_MAX = 100
 """Events that one postponed message carries at most."""
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class Intake[M: Message]:
     """What both kinds of consumer share: decoding, dead letters, delayed redelivery, acknowledgement."""
 
-    def __init__(self, kind: type[M], *, queue: str, redelivery: Redelivery) -> None:
-        self.name = kind.contract.name
+    def __init__(self, kind: type[M], *, queue: str, redelivery: Redelivery, name: str = "") -> None:
+        self.name = name or kind.contract.name
         self.queue = queue
         self._redelivery = redelivery
         self._decoder = msgspec.json.Decoder(kind)
@@ -56,7 +58,7 @@ class Intake[M: Message]:
             with correlated(event.correlation):
                 verdict = judge(fault, attempt=packed.attempt)
                 if verdict.delay_seconds is None:
-                    await self._dead_letter(encode_pack(self.name, [packed]), verdict, str(packed.id))
+                    await self.dead_letter(packed, verdict)
                     continue
                 log.info(
                     "message.postponed",
@@ -71,9 +73,23 @@ class Intake[M: Message]:
                 await self._redelivery.postpone(self.queue, self.name, pack, delay_seconds)
             metrics.MESSAGES.labels(self.queue, "retried").inc(len(events))
 
-    async def _dead_letter(self, body: bytes, verdict: Verdict, message_id: str | None) -> None:
+    async def dead_letter(self, packed: PackedEvent, verdict: Verdict) -> None:
+        """Dead-letter an event."""
+        await self._dead_letter(encode_pack(self.name, [packed]), verdict, str(packed.id))
+
+    async def _dead_letter(
+        self,
+        body: bytes,
+        verdict: Verdict,
+        message_id: str | None,
+        *,
+        headers: Mapping[str, str] = _NO_HEADERS,
+        sent_at: float = 0,
+    ) -> None:
         log.error(
             "message.dead_lettered", queue=self.queue, event_id=message_id, reason=verdict.reason, detail=verdict.detail
         )
         metrics.MESSAGES.labels(self.queue, "dead").inc()
-        await self._redelivery.dead_letter(self.queue, self.name, body, verdict, message_id=message_id)
+        await self._redelivery.dead_letter(
+            self.queue, self.name, body, verdict, message_id=message_id, more=headers, sent_at=sent_at
+        )

@@ -1,7 +1,7 @@
 """Looking at dead letters without taking them: how many wait where, and which payments they are about."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import aio_pika
 import msgspec
@@ -11,7 +11,7 @@ from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError
 from libs.common.errors import Undecodable
 from libs.common.messaging.connections import connected
 from libs.common.messaging.envelope import decode_pack
-from libs.common.messaging.topology import dead_exchange, topology
+from libs.common.messaging.topology import dead_exchange, dead_queue, topology
 
 _SECONDS = 5.0
 """Deadline of each step."""
@@ -56,10 +56,14 @@ class DeadQueue(msgspec.Struct, frozen=True, kw_only=True):
     """The events of the oldest ones, as far as they were read."""
 
 
-async def dead_letters(url: str, service: str, *, limit: int) -> list[DeadQueue]:
-    """Count the dead letters of a service, and read the events of at most `limit` messages of each queue."""
+async def dead_letters(url: str, service: str, *, limit: int, more: Sequence[str] = ()) -> list[DeadQueue]:
+    """Count the dead letters of a service, and read the events of at most `limit` messages of each queue.
+
+    `more` are its queues that are named by settings.
+    """
     names = sorted(queue.name for queue in topology(service).queues)
     own = [name for name in names if name.startswith(f"{service}.") and name.endswith(".dead")]
+    own += [dead_queue(name) for name in more]
     async with connected(url, timeout_seconds=_SECONDS) as connection:
         found = [await _look(connection, service, name, limit=limit) for name in own]
     return [queue for queue in found if queue.count]
@@ -91,7 +95,7 @@ async def _read(channel: AbstractChannel, service: str, name: str, *, limit: int
         message = await queue.get(fail=False, timeout=_SECONDS)
         if message is None:
             break
-        letters += _events(message.body, reason=str(message.headers.get("x-reason", "")))
+        letters += _events(message.body, reason=str(message.headers.get("x-reason", "")), message_id=message.message_id)
         deliveries = message.headers.get("x-delivery-count", 0)
         is_worn = isinstance(deliveries, int) and deliveries >= _LOOKS_MAX
         if not (is_worn and await _renew(channel, message, service, name)):
@@ -123,10 +127,13 @@ async def _renew(channel: AbstractChannel, message: AbstractIncomingMessage, ser
     return True
 
 
-def _events(body: bytes, *, reason: str) -> Iterable[DeadLetter]:
+def _events(body: bytes, *, reason: str, message_id: str | None = None) -> Iterable[DeadLetter]:
     try:
         packed = decode_pack(body).events
     except Undecodable:
+        # Another team's, as it came, or broken.
+        if message_id:
+            yield DeadLetter(event_id=message_id, reason=reason)
         return
     for event in packed:
         try:

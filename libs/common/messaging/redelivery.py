@@ -13,7 +13,8 @@ fresh ones do not wait behind them. There they are handed on by tenant (see `sha
 """
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 from aio_pika.abc import HeadersType
@@ -38,6 +39,7 @@ _PASS_SECONDS = DELAYS_SECONDS[0]
 """How long what is passed over rests: a moment, so that its circulation is bounded, and its consumer is not kept waiting."""
 
 _REASON_CHARACTERS = 500
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,10 +117,22 @@ class Redelivery:
         )
 
     async def dead_letter(
-        self, queue: str, name: str, body: bytes, verdict: Verdict, *, message_id: str | None = None
+        self,
+        queue: str,
+        name: str,
+        body: bytes,
+        verdict: Verdict,
+        *,
+        message_id: str | None = None,
+        more: Mapping[str, str] = _NO_HEADERS,
+        sent_at: float = 0,
     ) -> None:
-        """Send a message to the dead-letter queue of `queue`, with the reason in its headers."""
+        """Send a message to the dead-letter queue of `queue`, with the reason in its headers, and `more`.
+
+        `sent_at` is when it was sent at first, in seconds since 1970; 0 where that is unknown.
+        """
         headers: HeadersType = {
+            **more,
             "x-reason": verdict.reason,
             "x-detail": verdict.detail,
             "x-queue": queue,
@@ -131,4 +145,5 @@ class Redelivery:
             message_id=message_id,
             message_type=name,
             headers=headers,
+            timestamp=int(sent_at) or None,
         )

@@ -10,12 +10,15 @@ from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError
 
 from libs.common.errors import NotFound, PlatformError, Unavailable
 from libs.common.messaging.connections import connected
+from libs.common.messaging.foreign import EXCHANGE_HEADER, KEY_HEADER
 from libs.common.messaging.topology import dead_queue
 from libs.common.outages import is_outage
 
 LETTERS_MAX = 10_000
 """Dead letters that one run sends back at most."""
 _CONNECT_SECONDS = 5.0
+_KEPT = frozenset({"traceparent", "X-Correlation-Id", "X-Tenant-Id", EXCHANGE_HEADER, KEY_HEADER})
+"""Headers that a letter has again."""
 _STEP_SECONDS = 10.0
 
 
@@ -76,14 +79,13 @@ async def _move_one(channel: AbstractChannel, source: AbstractQueue, queue: str)
     dead = await source.get(fail=False, timeout=_STEP_SECONDS)
     if dead is None:
         return False
-    kept: dict[str, Any] = {
-        name: value for name, value in dead.headers.items() if name in {"traceparent", "X-Correlation-Id"}
-    }
+    kept: dict[str, Any] = {name: value for name, value in dead.headers.items() if name in _KEPT}
     await channel.default_exchange.publish(
         aio_pika.Message(
             dead.body,
             message_id=dead.message_id,
             type=dead.type,
+            timestamp=dead.timestamp,
             content_type="application/json",
             delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
             headers=kept | {"x-redriven": True},

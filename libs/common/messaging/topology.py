@@ -8,6 +8,7 @@ For each service and message that it receives there is one quorum queue, and bes
     <service>.dead  ->  <queue>.dead         dead letters, with the reason in their headers
     <service>.wait.<n>s                      a fanout exchange and queue, from which a message goes on after n s
     <service>.due  ->  <queue>.postponed     where it goes on to: events that were too early, apart from the fresh ones
+    <queue>, .dead, .postponed               what another team publishes: queues that are named by a setting, bound to its exchanges
     <service>.replies                        a direct exchange, by which replies reach the process that waits for them
 
 A service owns what begins with its name and declares it. Of what it publishes to and subscribes to it only looks whether it
@@ -16,15 +17,16 @@ which helps wherever rights are not divided: nothing is lost before a subscriber
 derive the same arguments, so the order does not matter. Nothing uses the default exchange, by which every queue can be reached.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 from aio_pika import ExchangeType
-from aio_pika.abc import AbstractChannel
+from aio_pika.abc import AbstractChannel, AbstractQueue
 from aio_pika.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
 from aiormq.exceptions import ChannelAccessRefused
 
 from libs.common.contracts import PUBLIC_EXCHANGE, Contract, Kind, handled_by, published_by
+from libs.common.contracts.foreign import Subscription
 from libs.common.errors import PlatformError
 from libs.common.observability.logging import get_logger
 
@@ -56,6 +58,8 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
     arguments: dict[str, str | int]
     bindings: tuple[tuple[str, str], ...]
     """(exchange, routing key) pairs."""
+    setting: str = ""
+    """The setting that names it, where it is not named after its service."""
 
 
 class Topology(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,11 +71,11 @@ class Topology(msgspec.Struct, frozen=True, kw_only=True):
 
     def owns(self, name: str) -> bool:
         """Whether an exchange or queue belongs to this service: it alone declares, binds and deletes it."""
-        return name.startswith(f"{self.service}.")
+        return name.startswith(f"{self.service}.") or any(name == queue.name and queue.setting for queue in self.queues)
 
 
-def topology(service: str) -> Topology:
-    """Derive the exchanges and queues of what `service` receives and publishes."""
+def topology(service: str, subscriptions: Sequence[Subscription] = ()) -> Topology:
+    """Derive the exchanges and queues of what `service` receives and publishes, and of what it subscribes to at other teams."""
     exchanges: dict[str, ExchangeType] = {}
     queues: dict[str, Queue] = {}
     contracts = [m.contract for m in (*handled_by(service), *published_by(service))]
@@ -90,6 +94,9 @@ def topology(service: str) -> Topology:
             if receiver == service and contract.kind is not Kind.REQUEST:
                 postponed = _postponed(contract.queue(service), service)
                 queues[postponed.name] = postponed
+    for subscription in subscriptions:
+        exchanges.update((exchange, ExchangeType.TOPIC) for exchange, _ in subscription.bindings)
+        queues.update((queue.name, queue) for queue in _foreign_queues(subscription))
     exchanges.update(_side_exchanges(service))
     queues.update((queue.name, queue) for queue in _delay_queues(service))
     # Dead-letter queues first: a queue whose dead-letter target is missing keeps its messages for ever.
@@ -163,6 +170,20 @@ def _queues(contract: Contract, service: str) -> Iterable[Queue]:
     )
 
 
+def _foreign_queues(subscription: Subscription) -> Iterable[Queue]:
+    name, service = subscription.queue, subscription.service
+    queues = (
+        Queue(
+            name=dead_queue(name),
+            arguments={"x-queue-type": "quorum", "x-max-length": QUEUE_MESSAGES_MAX, "x-overflow": "reject-publish"},
+            bindings=((dead_exchange(service), name),),
+        ),
+        Queue(name=name, arguments=_work_arguments(name, service), bindings=subscription.bindings),
+        _postponed(name, service),
+    )
+    return (msgspec.structs.replace(queue, setting=subscription.setting) for queue in queues)
+
+
 def _postponed(name: str, service: str) -> Queue:
     postponed = postponed_queue(name)
     return Queue(
@@ -221,6 +242,11 @@ async def declare(channel: AbstractChannel, topology: Topology, *, timeout_secon
             if topology.owns(name) or not await _has_queue(channel, name, timeout_seconds=timeout_seconds):
                 consumers[name] = await _declare_queue(channel, topology, queue, timeout_seconds=timeout_seconds)
     except ChannelPreconditionFailed as conflict:
+        setting = next((queue.setting for queue in topology.queues if queue.name == name), "")
+        if setting:
+            raise TopologyConflict(
+                f"the queue '{name}' exists on the broker with other arguments; delete it there, or name another one in {setting}"
+            ) from conflict
         raise TopologyConflict(
             f"'{name}' exists on the broker with other arguments; delete it there, "
             "or give this platform a virtual host of its own in RABBITMQ_URL"
@@ -246,6 +272,9 @@ async def _declare_queue(channel: AbstractChannel, topology: Topology, queue: Qu
             queue.name, durable=True, arguments=dict(queue.arguments), timeout=timeout_seconds
         )
         for exchange, key in queue.bindings:
+            if queue.setting and not topology.owns(exchange):
+                await _bind_foreign(channel, topology, declared, (exchange, key), timeout_seconds=timeout_seconds)
+                continue
             await declared.bind(exchange, key, timeout=timeout_seconds)
     except ChannelAccessRefused:
         if topology.owns(queue.name):
@@ -253,6 +282,22 @@ async def _declare_queue(channel: AbstractChannel, topology: Topology, queue: Qu
         await _leave_missing(channel, topology, queue.name)
         return 0
     return declared.declaration_result.consumer_count or 0
+
+
+async def _bind_foreign(
+    channel: AbstractChannel,
+    topology: Topology,
+    queue: AbstractQueue,
+    binding: tuple[str, str],
+    *,
+    timeout_seconds: float,
+) -> None:
+    """Bind a queue to another team's exchange; where that may not be done, everything else goes on without it."""
+    exchange, key = binding
+    try:
+        await queue.bind(exchange, key, timeout=timeout_seconds)
+    except (ChannelAccessRefused, ChannelNotFoundEntity):
+        await _leave_missing(channel, topology, exchange)
 
 
 async def _leave_missing(channel: AbstractChannel, topology: Topology, name: str) -> None:

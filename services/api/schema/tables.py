@@ -4,8 +4,6 @@ Keys lead with the column that tells rows apart, not with the tenant: concurrent
 page, and a statement planned before there are statistics cannot walk through a whole tenant to find one row.
 """
 
-from datetime import datetime
-
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
@@ -17,13 +15,10 @@ from libs.common.messaging import (
     outbox_table,
     published_table,
 )
+from services.api.schema.columns import instant as _instant
+from services.api.schema.columns import stated
 
 METADATA = sa.MetaData(schema=None)
-
-
-def _instant(name: str, comment: str, *, nullable: bool = False) -> "sa.Column[datetime]":
-    return sa.Column(name, sa.DateTime(timezone=True), nullable=nullable, comment=comment)
-
 
 tenants = sa.Table(
     "tenants",
@@ -36,6 +31,7 @@ tenants = sa.Table(
     sa.Column("origin", sa.Text, nullable=False, comment="Who reported it: seed, token or sync."),
     _instant("created_at", "When we first met it."),
     _instant("updated_at", "When it last changed."),
+    *stated(),
     sa.CheckConstraint("length(id) BETWEEN 1 AND 64", name="ck_tenants_id"),
     sa.CheckConstraint("status IN ('ACTIVE', 'SUSPENDED', 'DELETED')", name="ck_tenants_status"),
     sa.CheckConstraint("origin IN ('seed', 'token', 'sync')", name="ck_tenants_origin"),

@@ -23,6 +23,7 @@ SERVICES = ("api", "ledger", "gateway", "notifier")
 _DERIVING = {"derived_id", "uuid5", "uuid3"}
 
 DERIVED_WITHOUT_TENANT = {
+    "libs/common/messaging/foreign.py:_pack": "of a whole message; the inbox adds the tenant",
     "services/gateway/notices/commands/notices.py:disputed": "of an intent, whose id the api minted; disputes are kept by tenant",
     "services/gateway/movements/domain/statement.py:openings": "of an account of Stripe and a currency, whoever owns it",
     "services/gateway/movements/domain/statement.py:movement_id": "of an account of Stripe and its reference, whoever owns it",

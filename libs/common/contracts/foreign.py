@@ -1,0 +1,157 @@
+"""What other teams publish in their own form, on exchanges of their own: the suite's tenants, and the orders service.
+
+These are no contracts of ours: nobody there takes one of them for a promise, so they stand beside the registry. Each subscription has a
+queue of ours, and its messages are read leniently, where they are handled. The structs below say what the partners send today;
+they are the documentation, and nothing is decoded with them.
+"""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from libs.common.contracts.base import Message
+
+
+class ForeignMessage(Message, frozen=True, kw_only=True):
+    """A message of another team, as it came."""
+
+    exchange: str
+    """The exchange to which it was published."""
+    routing_key: str
+    """With which routing key."""
+    message_id: str = ""
+    """As its sender named it, if it did."""
+    sent_at: float = 0
+    """The AMQP property `timestamp`, in seconds since 1970; 0 where it has none."""
+    correlation_id: str = ""
+    """The header `X-Correlation-Id`, if there is one."""
+    content: str
+    """The body."""
+
+
+class Form(msgspec.Struct, frozen=True, kw_only=True):
+    """One form in which a partner sends something."""
+
+    exchange: str
+    routing_key: str
+    content_type: str
+    body: type[msgspec.Struct]
+    """Its members."""
+    example: dict[str, Any]
+    """One body, as it was captured."""
+
+
+class Subscription(msgspec.Struct, frozen=True, kw_only=True):
+    """What one service of ours receives of another team."""
+
+    name: str
+    """What it is called in metrics and dead letters: `orders`."""
+    service: str
+    """The service that handles it."""
+    queue: str
+    """The queue, which that service owns, with its dead letters in `<queue>.dead`."""
+    bindings: tuple[tuple[str, str], ...]
+    """(exchange, routing key) pairs; the exchanges are the other team's, topic and durable."""
+    setting: str
+    """The setting that names the queue."""
+    forms: tuple[Form, ...] = ()
+    """What comes."""
+
+
+class TenantBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A tenant, flat; `tenantId` and `tenantName` are read too."""
+
+    tenant_id: str
+    """1 to 64 visible characters."""
+    name: str = ""
+    """Its name, for people."""
+    plan: str = ""
+    """`free`, `starter`, `pro`, `enterprise` or another one."""
+    region: str = ""
+    """Any region."""
+    status: str = ""
+    """`ACTIVE`, `SUSPENDED` or `DELETED`."""
+
+
+class TenantPayload(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the suite says of a tenant: only what it says changes."""
+
+    name: str = ""
+    """Its name, for people."""
+    plan: str = ""
+    """Its plan."""
+    region: str = ""
+    """Its region, on creation."""
+
+
+class TenantEnvelope(msgspec.Struct, frozen=True, kw_only=True):
+    """A tenant, as the suite's outbox sends it."""
+
+    id: UUID
+    """Identifies the event."""
+    aggregateType: str  # noqa: N815
+    """Always `TENANT`."""
+    aggregateId: str  # noqa: N815
+    """The tenant."""
+    eventType: str  # noqa: N815
+    """`tenant.created`, `tenant.updated` or `tenant.deleted`."""
+    payload: TenantPayload
+    """What has changed."""
+    createdAt: str  # noqa: N815
+    """When; of two that contradict each other the later one counts."""
+
+
+SAAS_EXCHANGE, SUITE_EXCHANGE = "saas.x", "saas.events"
+"""Where tenants are published: flat to the first, by the suite's own outbox to the second."""
+SUITE_TENANTS = "saas.TENANT.tenant.*"
+"""The routing keys of tenants at the suite's exchange."""
+TENANT_KEYS = ("tenant.created", "tenant.updated", "tenant.deleted")
+
+_FLAT = {"tenant_id": "t_new", "name": "New Tenant", "plan": "enterprise", "region": "region-b"}
+_ENVELOPE = {
+    "id": "7f3c2d52-7b6f-4b3e-8c49-0a7c9b2c1d11",
+    "aggregateType": "TENANT",
+    "aggregateId": "9b2f6a0e-2b4d-4c64-9f6c-2a1c3f6d7e55",
+    "createdAt": "2026-02-28T16:10:51.123456Z",
+}
+_STATED = {
+    "tenant.created": {"name": "Acme Corp", "plan": "pro", "region": "us-east-1"},
+    "tenant.updated": {"name": "Acme Corp", "plan": "enterprise"},
+    "tenant.deleted": {"name": "Acme Corp", "plan": "pro"},
+}
+
+
+def _json(exchange: str, routing_key: str, body: type[msgspec.Struct], example: dict[str, Any]) -> Form:
+    return Form(exchange=exchange, routing_key=routing_key, content_type="application/json", body=body, example=example)
+
+
+TENANTS = Subscription(
+    name="tenants",
+    service="api",
+    queue="payments.saas.events",
+    bindings=(*((SAAS_EXCHANGE, key) for key in TENANT_KEYS), (SUITE_EXCHANGE, SUITE_TENANTS)),
+    setting="SAAS_QUEUE",
+    forms=(
+        *(_json(SAAS_EXCHANGE, key, TenantBody, _FLAT) for key in TENANT_KEYS),
+        *(
+            Form(
+                exchange=SUITE_EXCHANGE,
+                routing_key=f"saas.TENANT.{key}",
+                content_type="text/plain",
+                body=TenantEnvelope,
+                example=_ENVELOPE | {"eventType": key, "payload": _STATED[key]},
+            )
+            for key in TENANT_KEYS
+        ),
+    ),
+)
+"""Tenants of the suite, as settings leave them."""
+
+SUBSCRIPTIONS: tuple[Subscription, ...] = (TENANTS,)
+"""Every subscription to other teams' messages, as settings leave it."""
+
+
+def subscriptions_of(service: str) -> list[Subscription]:
+    """Every subscription of one service, as settings leave it."""
+    return [each for each in SUBSCRIPTIONS if each.service == service]

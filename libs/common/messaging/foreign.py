@@ -1,0 +1,128 @@
+"""Messages of other teams: each is put into our own form as it arrives, and from then on travels like any event of ours.
+
+What makes one the same as another is its content: the routing key, the id that its sender gave it or else the instant at which
+it was sent, and the body. An id alone would lose what a sender publishes under an id that it has used before.
+"""
+
+import hashlib
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Protocol
+
+import msgspec
+
+from libs.common.clock import Clock
+from libs.common.contracts.foreign import ForeignMessage
+from libs.common.errors import Invalid, PlatformError, Undecodable
+from libs.common.ids import derived_id, first_id
+from libs.common.messaging.delivery import Delivery, Incoming
+from libs.common.messaging.envelope import PackedEvent, Received, received
+from libs.common.messaging.intake import Intake
+from libs.common.messaging.redelivery import Redelivery, Verdict, judge
+from libs.common.observability.correlation import accept_correlation_id
+
+BYTES_MAX = 262_144
+"""The largest body that is read; a partner's largest is an order with all its items."""
+EXCHANGE_HEADER, KEY_HEADER = "x-exchange", "x-routing-key"
+"""How a dead letter says where it was published, so that it means the same when it is redriven."""
+
+
+class MessageTooLarge(Invalid):
+    """The message is larger than any that is read."""
+
+    code = "message_too_large"
+
+
+class Reading(Protocol):
+    """What is read of a message of another team before it is handled."""
+
+    @property
+    def tenant_id(self) -> str:
+        """The tenant it concerns."""
+
+    @property
+    def correlation_id(self) -> str:
+        """The cause it belongs to, or empty."""
+
+    @property
+    def message_id(self) -> str:
+        """The id in its body, or empty."""
+
+    @property
+    def occurred_at(self) -> datetime | None:
+        """When it happened, if it says so."""
+
+
+type Read = Callable[[ForeignMessage], Reading]
+"""Reads a message, or raises why it cannot be taken."""
+
+
+class ForeignIntake(Intake[ForeignMessage]):
+    """Takes messages of another team; what cannot be read is dead-lettered at once, as it came."""
+
+    def __init__(self, *, name: str, queue: str, redelivery: Redelivery, read: Read, clock: Clock) -> None:
+        super().__init__(ForeignMessage, queue=queue, redelivery=redelivery, name=name)
+        self._read = read
+        self._clock = clock
+
+    async def open(self, message: Incoming) -> list[tuple[PackedEvent, Received[ForeignMessage]]]:
+        """Read a message; one that was postponed is in our own form already."""
+        if not isinstance(message, Delivery):
+            return await super().open(message)
+        correlation_id = message.headers.get("X-Correlation-Id")
+        foreign = ForeignMessage(
+            exchange=_text(message.headers.get(EXCHANGE_HEADER)) or message.exchange,
+            routing_key=_text(message.headers.get(KEY_HEADER)) or message.routing_key,
+            message_id=message.message_id or "",
+            sent_at=message.sent_at,
+            correlation_id=_text(correlation_id),
+            content="",
+        )
+        try:
+            if len(message.body) > BYTES_MAX:
+                raise MessageTooLarge(f"the body has {len(message.body)} bytes; at most {BYTES_MAX} are read")
+            foreign = msgspec.structs.replace(foreign, content=_utf8(message.body))
+            packed = self._pack(foreign, self._read(foreign))
+        except PlatformError as fault:
+            await self._dead_letter_as_it_came(message.body, foreign, judge(fault, attempt=0))
+            return []
+        return [(packed, received(packed, self._decoder))]
+
+    async def dead_letter(self, packed: PackedEvent, verdict: Verdict) -> None:
+        """Dead-letter an event: what was sent is kept as it came, not what we have made of it."""
+        foreign = self._decoder.decode(packed.body)
+        await self._dead_letter_as_it_came(foreign.content.encode(), foreign, verdict)
+
+    async def _dead_letter_as_it_came(self, body: bytes, foreign: ForeignMessage, verdict: Verdict) -> None:
+        headers = {EXCHANGE_HEADER: foreign.exchange, KEY_HEADER: foreign.routing_key}
+        if foreign.correlation_id:
+            headers["X-Correlation-Id"] = foreign.correlation_id
+        await self._dead_letter(body, verdict, foreign.message_id or None, headers=headers, sent_at=foreign.sent_at)
+
+    def _pack(self, foreign: ForeignMessage, reading: Reading) -> PackedEvent:
+        message_id = reading.message_id or foreign.message_id
+        sent_at = 0.0 if message_id else foreign.sent_at
+        digest = hashlib.sha256()
+        for part in (foreign.routing_key, message_id, str(sent_at), foreign.content):
+            digest.update(part.encode())
+            digest.update(b"\0")
+        # The time in the id only chooses the partition of the inbox, and has to be the same each time.
+        at = reading.occurred_at or datetime.fromtimestamp(foreign.sent_at, UTC)
+        return PackedEvent(
+            id=derived_id(first_id(at), digest.hexdigest()),
+            occurred_at=reading.occurred_at or (at if foreign.sent_at else self._clock.now()),
+            tenant_id=reading.tenant_id,
+            correlation_id=accept_correlation_id(foreign.correlation_id or reading.correlation_id),
+            body=msgspec.Raw(msgspec.json.encode(foreign)),
+        )
+
+
+def _text(value: object) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else value if isinstance(value, str) else ""
+
+
+def _utf8(body: bytes) -> str:
+    try:
+        return body.decode()
+    except UnicodeDecodeError as fault:
+        raise Undecodable(f"the body is not UTF-8: {fault}") from fault

@@ -1,0 +1,26 @@
+"""An api on a broker of its own, and the partners beside it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from deploy.local.servers import Servers
+from libs.common.contracts.foreign import TENANTS
+from libs.common.settings import BrokerSettings
+from services.api.app import seed
+from tests.integration.api.conftest import Api, serving, settings_for
+from tests.support.brokers import fresh_vhost
+from tests.support.databases import TestDatabase
+from tests.support.partners import Partners, partners_at
+
+
+@pytest.fixture(scope="module")
+async def partnered(servers: Servers, api_database: TestDatabase) -> AsyncIterator[tuple[Api, Partners]]:
+    """A running api that follows its partners, and what they publish with."""
+    with fresh_vhost(servers) as url:
+        settings = settings_for(api_database, broker=BrokerSettings(rabbitmq_url=url))
+        await seed(settings)
+        # First: nobody of ours redeclares what is there.
+        async with partners_at(url) as partners, serving(api_database, settings) as api:
+            await partners.until_subscribed(TENANTS.queue)
+            yield api, partners
