@@ -62,7 +62,7 @@ from services.gateway.processors.port.reading import has_statement
 log = get_logger("gateway.notices")
 
 _TRIES_MAX = 3
-"""How often a notice is decided anew because a command wrote its attempt down in the same moment."""
+"""How often a notice is decided anew because something was written down in the same moment."""
 
 
 class Notices:
@@ -77,10 +77,13 @@ class Notices:
         for attempt in range(_TRIES_MAX):
             try:
                 applied = await self._apply_once(notice)
-                break
             except RacedError:
                 if attempt == _TRIES_MAX - 1:
                     raise
+                continue
+            # What was written down while it waited for the lock is not in its snapshot: a second look has all of it.
+            if applied is not Applied.CONTRADICTS or attempt > 0:
+                break
         kind = type(notice).__name__.removesuffix("Notice").lower()
         metrics.NOTICES.labels(kind, applied).inc()
         if applied in (Applied.UNKNOWN_PAYMENT, Applied.CONTRADICTS):
@@ -174,7 +177,8 @@ class _Change:
             return Applied.KNOWN
         if held.is_decided:
             # What was paid in the last moment was declined or had expired before, and that may be reported afterwards.
-            is_known = notice.reason is DeclineReason.PAYMENT_EXPIRED or self._closing(notice).is_known
+            is_earlier = held.decided_at is not None and notice.happened_at < held.decided_at
+            is_known = is_earlier or notice.reason is DeclineReason.PAYMENT_EXPIRED or self._closing(notice).is_known
             return Applied.KNOWN if is_known else Applied.CONTRADICTS
         refused = msgspec.structs.replace(held, reason=notice.reason, result_ref=notice.gateway_ref)
         await self._payment.request(close(refused, gateway_ref=notice.gateway_ref, now=self._now))
@@ -251,10 +255,9 @@ class _Change:
             return await self._end(attempt, AttemptStatus.APPROVED, at=notice.happened_at, result_ref=notice.refund_ref)
         if attempt.status in (AttemptStatus.DECLINED, AttemptStatus.REVERSED):
             return Applied.KNOWN
-        after_success = attempt.status is AttemptStatus.APPROVED
         return await self._end(
             attempt,
-            AttemptStatus.REVERSED if after_success else AttemptStatus.DECLINED,
+            AttemptStatus.REVERSED if attempt.status is AttemptStatus.APPROVED else AttemptStatus.DECLINED,
             at=notice.happened_at,
             reason=notice.reason,
             detail=notice.detail,
@@ -262,8 +265,7 @@ class _Change:
         )
 
     async def disputed(self, notice: DisputeNotice) -> Applied:
-        name = f"dispute:{notice.processor}:{notice.dispute_ref}"
-        dispute_id = derived_id(notice.payment_intent_id, name)
+        dispute_id = derived_id(notice.payment_intent_id, f"dispute:{notice.processor}:{notice.dispute_ref}")
         known = self._payment.disputes.get(dispute_id)
         if notice.state.is_inquiry:
             return await self._inquired(notice, dispute_id, known)
@@ -371,8 +373,7 @@ class _Change:
         if held.is_decided and not is_paid_late:
             # A hold of what is being cancelled is released by that.
             is_released = closing.is_known and isinstance(notice, AuthorizedNotice)
-            is_known = held.status is AttemptStatus.APPROVED or is_released
-            return Applied.KNOWN if is_known else Applied.CONTRADICTS
+            return Applied.KNOWN if is_released or held.status is AttemptStatus.APPROVED else Applied.CONTRADICTS
         if is_another_one_open(held, self._payment.attempts):
             return Applied.CONTRADICTS
         return await self._end(

@@ -5,12 +5,14 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import UUID
 
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 
 from libs.common.clock import ManualClock
 from libs.common.db import Database
-from services.gateway.operations import Attempt, AttemptStatus
+from services.gateway.notices import NoticeStore
+from services.gateway.operations import Attempt, AttemptStatus, close
 from services.gateway.operations.domain.changes import CLOSED_WITHIN, RELEASED_AGAIN_AFTER
 from services.gateway.processors.port import (
     Applied,
@@ -35,6 +37,7 @@ from tests.support.gateway_process import Fixed, Gateway
 DECLINED = 9_001
 HOUR = RELEASED_AGAIN_AFTER
 REFUSED = Declined(reason=DeclineReason.PROCESSOR_REFUSED, detail="Not now.")
+WAITS = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 
 
 @pytest.fixture
@@ -85,6 +88,35 @@ async def test_customer_who_failed_to_act_cannot_pay_afterwards(place: Place) ->
     assert await place.names(intent) == ["payment.action_required", "payment.declined"]
     [closing] = await closings(place, intent)
     assert (closing.status, closing.gateway_ref) == (AttemptStatus.APPROVED, ref)
+
+
+async def test_hold_is_known_that_waited_for_the_decline_before_it(place: Place) -> None:
+    """The customer pays in the same page a moment later: what is written beside the decline is not in the first snapshot."""
+    intent, ref = await place.held(9_043)
+    telling = Telling(place, intent, ref)
+    async with NoticeStore(place.database).payment(tenant_id=place.tenant_id, payment_intent_id=intent) as payment:
+        [acting] = payment.attempts
+        paid = asyncio.create_task(place.notices.apply(telling.of(AuthorizedNotice)))
+        async with asyncio.timeout(30):
+            while not await place.database.fetchrow(WAITS):
+                await asyncio.sleep(0.01)
+        refused = msgspec.structs.replace(
+            acting, status=AttemptStatus.DECLINED, reason="card_declined", next_ask_at=None, decided_at=acting.asked_at
+        )
+        await payment.change(refused, at=place.clock.now())
+        await payment.request(close(refused, gateway_ref=ref, now=place.clock.now()))
+    assert await paid is Applied.KNOWN
+
+
+async def test_decline_that_is_reported_after_the_hold_of_its_retry_is_known(place: Place) -> None:
+    intent, ref = await place.held(9_043)
+    earlier = Telling(place, intent, ref).of(DeclinedNotice, reason=DeclineReason.CARD_DECLINED, detail="No.")
+    place.clock.advance(timedelta(seconds=1))
+    later = Telling(place, intent, ref)
+    assert await place.notices.apply(later.of(AuthorizedNotice)) is Applied.APPLIED
+    assert await place.notices.apply(earlier) is Applied.KNOWN
+    contradicting = later.of(DeclinedNotice, reason=DeclineReason.CARD_DECLINED, detail="No.")
+    assert await place.notices.apply(contradicting) is Applied.CONTRADICTS
 
 
 async def test_slip_that_nobody_paid_in_time_stays_payable(place: Place) -> None:
