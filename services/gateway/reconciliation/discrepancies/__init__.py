@@ -2,10 +2,11 @@
 
 from services.gateway.reconciliation.discrepancies.commands import Seen, decide, note_repair, note_seen
 from services.gateway.reconciliation.discrepancies.consumers import DiscrepancyConsumers
-from services.gateway.reconciliation.discrepancies.domain import BY_RUN, Observation, first_seen
+from services.gateway.reconciliation.discrepancies.domain import ADJUSTED, BY_RUN, Observation, first_seen
 from services.gateway.reconciliation.discrepancies.sql import count_unsettled, locked
 
 __all__ = [
+    "ADJUSTED",
     "BY_RUN",
     "DiscrepancyConsumers",
     "Observation",

@@ -24,8 +24,11 @@ from services.gateway.reconciliation.discrepancies.domain import (
     BY_RUN,
     Observation,
     agreed,
+    booked_after_all,
     decided,
     first_seen,
+    is_adjusted,
+    is_booked_twice,
     seen_again,
 )
 from services.gateway.reconciliation.discrepancies.sql import Change
@@ -69,11 +72,9 @@ async def note_seen(
     before = {each.id: each for each in known}
     first = [first_seen(each, tenant_id=tenant_id, at=at) for key, each in by_id.items() if key not in before]
     changed = [seen_again(each, by_id[each.id], at=at) for each in known if each.id in by_id]
-    over = [
-        agreed(each, at=at)
-        for each in known
-        if each.id not in by_id and each.id not in early and each.settled_at is None
-    ]
+    gone = [each for each in known if each.id not in by_id and each.id not in early]
+    over = [agreed(each, at=at) for each in gone if each.settled_at is None and not is_booked_twice(each)]
+    twice = [booked_after_all(each, at=at) for each in gone if each.settled_at is not None and is_adjusted(each)]
     reopened = [each for each in changed if each.state is not before[each.id].state]
     if first:
         await sql.add(tx, sorted(first, key=lambda each: each.id), run_id=run_id)
@@ -81,10 +82,12 @@ async def note_seen(
         await sql.change(tx, changed, run_id=run_id)
     if over:
         await sql.change(tx, over, run_id=None)
-    if steps := [*first, *reopened, *over]:
+    if twice:
+        await sql.change(tx, twice, run_id=run_id)
+    if steps := [*first, *reopened, *twice, *over]:
         await sql.write_down(tx, tenant_id, [_change(each, BY_RUN, at=at) for each in steps], at=at)
     # What is a matter of time is not new yet; it is when it has become something else.
-    fresh = [each for each in first if each.type is not DiscrepancyType.TIMING]
+    fresh = [each for each in first if each.type is not DiscrepancyType.TIMING] + twice
     fresh += [each for each in reopened if each.type is not DiscrepancyType.TIMING]
     fresh += [
         each

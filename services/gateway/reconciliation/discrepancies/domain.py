@@ -21,6 +21,8 @@ BY_RUN = "reconciliation"
 """Who changes a discrepancy where no person does."""
 AGREED = "agreed"
 """Why a discrepancy is resolved that a run sees no more."""
+ADJUSTED = "adjusted"
+"""Why one is resolved whose entry somebody proposed and somebody else approved."""
 BY_HAND = "by_hand"
 """Why one is resolved where a person gives no reason."""
 
@@ -46,6 +48,9 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
 
 _FACTS = ("currency", "expected_minor", "actual_minor", "actual_status")
 """What makes a discrepancy another one than before. Our own status is none: it changes with things that it is not about."""
+
+_OF_BOOKS = frozenset({"book", "exchange", "available", "returned"})
+"""Aspects of the comparison with the books."""
 
 _AFTER: Mapping[Decision, DiscrepancyState] = MappingProxyType(
     {
@@ -93,6 +98,31 @@ def seen_again(known: Discrepancy, observed: Observation, *, at: datetime) -> Di
         state=DiscrepancyState.REOPENED,
         reason="",
         note="",
+        settled_at=None,
+    )
+
+
+def is_adjusted(known: Discrepancy) -> bool:
+    """Return whether an entry by hand stands in the books for what the rules had not booked; by itself it lets no sides agree."""
+    return known.reason == ADJUSTED and known.aspect in _OF_BOOKS and known.type is not DiscrepancyType.DUPLICATE
+
+
+def is_booked_twice(known: Discrepancy) -> bool:
+    """Return whether the books have it twice: by hand, and by the rules. No run settles that."""
+    return known.type is DiscrepancyType.DUPLICATE and known.aspect in _OF_BOOKS
+
+
+def booked_after_all(known: Discrepancy, *, at: datetime) -> Discrepancy:
+    """Return what was adjusted by hand and agrees without that by now, since it was booked later: the books have it twice."""
+    sentence = "the sides agree now, and an entry by hand stands in the books for it as well"
+    return msgspec.structs.replace(
+        known,
+        type=DiscrepancyType.DUPLICATE,
+        detail=f"{known.detail}; {sentence}",
+        state=DiscrepancyState.REOPENED,
+        reason="",
+        note=sentence,
+        seen_at=max(at, known.seen_at),
         settled_at=None,
     )
 

@@ -45,19 +45,26 @@ _LOCKED = Statement(
     columns=_COLUMNS,
 )
 
+# What a run looks at again: what is unsettled, and what an entry by hand stands for in the books.
+_LOOKED_AT = "(state IN ('open', 'assigned', 'pending', 'reopened') OR reason = 'adjusted' AND type <> 'DUPLICATE')"
+
 # Of what a run has looked at: what is unsettled and was not seen has come to agree. By `ix_discrepancies_payment`.
-_UNSETTLED_OF_PAYMENTS = Statement("""
+_UNSETTLED_OF_PAYMENTS = Statement(
+    """
 SELECT id FROM discrepancies
- WHERE payment_intent_id = ANY (:intents::uuid[]) AND tenant_id = :tenant_id
-   AND state IN ('open', 'assigned', 'pending', 'reopened')
-""")
+ WHERE payment_intent_id = ANY (:intents::uuid[]) AND tenant_id = :tenant_id AND {looked_at}
+""",
+    looked_at=_LOOKED_AT,
+)
 
 # The same for what belongs to no payment, or did not when it was found. By `ix_discrepancies_subject`.
-_UNSETTLED_OF_SUBJECTS = Statement("""
+_UNSETTLED_OF_SUBJECTS = Statement(
+    """
 SELECT id FROM discrepancies
- WHERE tenant_id = :tenant_id AND subject_kind = :subject_kind AND subject = ANY (:subjects::text[])
-   AND state IN ('open', 'assigned', 'pending', 'reopened')
-""")
+ WHERE tenant_id = :tenant_id AND subject_kind = :subject_kind AND subject = ANY (:subjects::text[]) AND {looked_at}
+""",
+    looked_at=_LOOKED_AT,
+)
 
 # What is there already is written by `_CHANGE`; whoever was first has written the same.
 _ADD = Statement(
@@ -140,14 +147,14 @@ async def locked(tx: Connection, tenant_id: str, ids: Sequence[UUID]) -> list[Di
 
 
 async def unsettled_of_payments(tx: Connection, tenant_id: str, intents: Sequence[UUID]) -> list[UUID]:
-    """Find what is unsettled about some payments."""
+    """Find what is unsettled about some payments, or adjusted by hand."""
     return [row["id"] for row in await _UNSETTLED_OF_PAYMENTS.fetch(tx, tenant_id=tenant_id, intents=[*intents])]
 
 
 async def unsettled_of_subjects(
     tx: Connection, tenant_id: str, subject_kind: str, subjects: Sequence[str]
 ) -> list[UUID]:
-    """Find what is unsettled about some subjects of one kind."""
+    """Find what is unsettled about some subjects of one kind, or adjusted by hand."""
     rows = await _UNSETTLED_OF_SUBJECTS.fetch(tx, tenant_id=tenant_id, subject_kind=subject_kind, subjects=[*subjects])
     return [row["id"] for row in rows]
 

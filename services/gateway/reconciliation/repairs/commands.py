@@ -15,7 +15,7 @@ from libs.common.contracts.gateway_reconciliation import (
     Discrepancy,
     DiscrepancyState,
 )
-from libs.common.contracts.ledger_journal import ProposalStatus
+from libs.common.contracts.ledger_journal import Proposal, ProposalStatus
 from libs.common.db import Database
 from libs.common.errors import Invalid, NotFound, Unavailable
 from libs.common.ids import new_id, time_of_id
@@ -25,7 +25,7 @@ from libs.common.observability.logging import get_logger
 from services.gateway.movements import publications_of_movement, publications_of_payment
 from services.gateway.notices import RawEvent, keep_in, publications_of
 from services.gateway.processors.port.reading import has_statement
-from services.gateway.reconciliation.discrepancies import BY_RUN, locked, note_repair
+from services.gateway.reconciliation.discrepancies import ADJUSTED, BY_RUN, locked, note_repair
 from services.gateway.reconciliation.repairs import sql
 from services.gateway.reconciliation.repairs.domain import DONE, Means, Repair, means_of, reading_event
 from services.gateway.reconciliation.repairs.sources import Proposals
@@ -43,8 +43,6 @@ _NOTES = {
     Means.READ: "the processor is read again",
     Means.ENTRY: "waits for the proposal {proposal}",
 }
-ADJUSTED = "adjusted"
-"""Why a discrepancy is resolved whose entry was posted."""
 
 
 class Repairing:
@@ -72,7 +70,7 @@ class Repairing:
             raise DiscrepancyNotFound
         means = _means(known[0]) if proposal_id is None else Means.ENTRY
         if proposal_id is not None:
-            await self._require_open(tenant_id, proposal_id)
+            await self._require_adjusting(known[0], proposal_id)
         now = self._clock.now()
         repair = Repair(
             tenant_id=tenant_id,
@@ -113,9 +111,12 @@ class Repairing:
         for tenant_id, discrepancy_id in await sql.unrepaired(self._database, limit=_TOGETHER_MAX):
             try:
                 await self.repair(RepairDiscrepancy(tenant_id=tenant_id, discrepancy_id=discrepancy_id, actor=BY_RUN))
-            except (DiscrepancyDecided, DiscrepancyNotRepairable):
+            except (DiscrepancyDecided, DiscrepancyNotFound, DiscrepancyNotRepairable):
                 # It has changed since it was listed.
                 continue
+            except Exception:
+                # The others are repaired all the same.
+                log.exception("reconciliation.repair_failed", tenant_id=tenant_id, discrepancy=str(discrepancy_id))
 
     async def follow(self) -> None:
         """Look at the proposals that are waited for: a discrepancy is resolved once its entry is posted, and open again if it will not be."""
@@ -124,6 +125,12 @@ class Repairing:
             try:
                 proposal = await self._proposals.get(repair.tenant_id, repair.proposal_id)
             except Unavailable:
+                continue
+            except Exception:
+                # The others are looked at all the same; this one again after the pause.
+                log.exception(
+                    "reconciliation.proposal_unread", tenant_id=repair.tenant_id, proposal=str(repair.proposal_id)
+                )
                 continue
             if proposal.status is ProposalStatus.OPEN:
                 continue
@@ -136,20 +143,24 @@ class Repairing:
                     tx,
                     current,
                     DiscrepancyState.RESOLVED if is_posted else DiscrepancyState.OPEN,
-                    actor=proposal.decided_by or BY_RUN,
+                    actor=_settled_by(repair, proposal),
                     reason=ADJUSTED if is_posted else "",
                     note=f"the proposal {proposal.id} is {proposal.status}",
                     at=self._clock.now(),
                 )
 
-    async def _require_open(self, tenant_id: str, proposal_id: UUID) -> None:
+    async def _require_adjusting(self, known: Discrepancy, proposal_id: UUID) -> None:
         try:
-            proposal = await self._proposals.get(tenant_id, proposal_id)
+            proposal = await self._proposals.get(known.tenant_id, proposal_id)
         except NotFound as fault:
             sentence = "there is no such proposal"
             raise Invalid(sentence, errors=(("/proposal_id", sentence),)) from fault
         if proposal.status not in {ProposalStatus.OPEN, ProposalStatus.APPROVED}:
             raise DiscrepancyNotRepairable(f"the proposal {proposal_id} is {proposal.status}")
+        moved = {line.currency for entry in proposal.entries for line in entry.lines}
+        # What is exchanged is booked in both currencies, and only one of them stands in the discrepancy.
+        if known.currency and known.currency not in moved and known.aspect != "exchange":
+            raise DiscrepancyNotRepairable(f"the proposal {proposal_id} has nothing in {known.currency}")
 
     async def _prepared(self, repair: Repair, known: Discrepancy) -> tuple[list[Publication], RawEvent | None]:
         """Read what is to be published, and write the event that lets the processor be read."""
@@ -194,3 +205,10 @@ def _means(known: Discrepancy) -> Means:
     if found is None:
         raise DiscrepancyNotRepairable(f"nothing is safe about {known.type} of a {known.subject_kind}")
     return found
+
+
+def _settled_by(repair: Repair, proposal: Proposal) -> str:
+    """Return who has settled a discrepancy: whoever decided about the proposal knowing of it, else who has named a decided one."""
+    if proposal.decided_at is not None and proposal.decided_at < repair.made_at:
+        return repair.actor
+    return proposal.decided_by or BY_RUN

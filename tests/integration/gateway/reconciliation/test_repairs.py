@@ -14,9 +14,9 @@ from libs.common.contracts.gateway_errors import (
     DiscrepancyNotRepairable,
 )
 from libs.common.contracts.gateway_reconciliation import Discrepancy, DiscrepancyState
-from libs.common.contracts.ledger import EntryKind
+from libs.common.contracts.ledger import EntryKind, Side
 from libs.common.contracts.ledger_facts import EntryFact
-from libs.common.contracts.ledger_journal import GetProposal, Proposal, ProposalStatus
+from libs.common.contracts.ledger_journal import GetProposal, ManualEntry, ManualLine, Proposal, ProposalStatus
 from libs.common.errors import Invalid, NotFound, Unavailable
 from libs.common.ids import new_id
 from services.gateway.reconciliation.repairs import Proposals, Repairing
@@ -32,6 +32,8 @@ class Ledger:
     def __init__(self, office: Office) -> None:
         self.office = office
         self.status: dict[UUID, ProposalStatus] = {}
+        self.decided_at: dict[UUID, datetime] = {}
+        self.currency = "BRL"
         self.fails: Exception | None = None
 
     async def request(self, message: Any) -> Any:
@@ -42,6 +44,11 @@ class Ledger:
         if message.proposal_id not in self.status:
             raise NotFound
         now = self.office.clock.now()
+        line = {"amount": "3.00", "currency": self.currency}
+        lines = [
+            ManualLine(account="PROCESSOR_FEES", side=Side.DEBIT, **line),
+            ManualLine(account="CASH", side=Side.CREDIT, **line),
+        ]
         return Proposal(
             id=message.proposal_id,
             status=self.status[message.proposal_id],
@@ -50,7 +57,8 @@ class Ledger:
             made_at=now,
             expires_at=now,
             decided_by="cfo@example.com",
-            entries=[],
+            decided_at=self.decided_at.get(message.proposal_id),
+            entries=[ManualEntry(description="By hand", lines=lines)],
         )
 
 
@@ -79,18 +87,8 @@ async def published(office: Office) -> list[dict[str, Any]]:
     return await office.rows("SELECT event_id FROM outbox WHERE tenant_id = $1 AND contract LIKE '%movement%'")
 
 
-async def test_what_is_not_booked_is_published_again_once(office: Office) -> None:
-    discrepancy, by, _ = await found(office)
-    results = await asyncio.gather(*(repair(office, by, discrepancy) for _ in range(5)))
-    assert {each.state for each in results} == {DiscrepancyState.PENDING}
-    first = await published(office)
-    assert len(first) == 1
-    assert len(await office.rows("SELECT id FROM discrepancy_repairs WHERE tenant_id = $1")) == 1
-    office.clock.advance(timedelta(minutes=2))
-    await repair(office, by, discrepancy)
-    # The same event: who has it takes it once.
-    assert {row["event_id"] for row in await published(office)} == {first[0]["event_id"]}
-
+async def book(office: Office) -> None:
+    """Let the ledger book the fee."""
     (moved,) = await office.rows("SELECT movement_id FROM processor_movements WHERE tenant_id = $1")
     entry_id = entry_of(moved["movement_id"], EntryKind.MOVEMENT)
     now = office.clock.now()
@@ -103,6 +101,21 @@ async def test_what_is_not_booked_is_published_again_once(office: Office) -> Non
         occurred_at=now,
         posted_at=now,
     )
+
+
+async def test_what_is_not_booked_is_published_again_once(office: Office) -> None:
+    discrepancy, by, _ = await found(office)
+    results = await asyncio.gather(*(repair(office, by, discrepancy) for _ in range(5)))
+    assert {each.state for each in results} == {DiscrepancyState.PENDING}
+    first = await published(office)
+    assert len(first) == 1
+    assert len(await office.rows("SELECT id FROM discrepancy_repairs WHERE tenant_id = $1")) == 1
+    office.clock.advance(timedelta(minutes=2))
+    await repair(office, by, discrepancy)
+    # The same event: who has it takes it once.
+    assert {row["event_id"] for row in await published(office)} == {first[0]["event_id"]}
+
+    await book(office)
     assert (await office.compare(OCTOBER, NOVEMBER)).agreed == 1
     with pytest.raises(DiscrepancyDecided):
         await repair(office, by, discrepancy)
@@ -172,3 +185,96 @@ async def test_what_belongs_to_nothing_needs_a_person(office: Office) -> None:
     (row,) = await office.rows("SELECT id FROM discrepancies WHERE tenant_id = $1 AND type = 'FOREIGN'")
     with pytest.raises(DiscrepancyNotRepairable, match="nothing is safe about FOREIGN"):
         await repair(office, repairing(office, Ledger(office)), row["id"])
+
+
+async def state_of(office: Office, discrepancy: UUID) -> tuple[str, str, str]:
+    (row,) = await office.rows(
+        "SELECT type, state, reason FROM discrepancies WHERE tenant_id = $1 AND id = $2", discrepancy
+    )
+    return row["type"], row["state"], row["reason"]
+
+
+async def adjust(office: Office, by: Repairing, ledger: Ledger, discrepancy: UUID) -> UUID:
+    """Let an entry by hand stand for it, which somebody else approves."""
+    proposal = new_id()
+    ledger.status[proposal] = ProposalStatus.OPEN
+    await repair(office, by, discrepancy, proposal)
+    ledger.status[proposal] = ProposalStatus.APPROVED
+    office.clock.advance(timedelta(minutes=2))
+    await by.follow()
+    return proposal
+
+
+async def test_what_is_booked_after_it_was_adjusted_is_in_the_books_twice(office: Office) -> None:
+    discrepancy, by, ledger = await found(office)
+    # Published again; before the ledger has it, an entry by hand is proposed and approved.
+    await repair(office, by, discrepancy)
+    await adjust(office, by, ledger, discrepancy)
+    assert await state_of(office, discrepancy) == ("NOT_BOOKED", "resolved", "adjusted")
+    await book(office)
+    for new in (1, 0):
+        assert (await office.compare(OCTOBER, NOVEMBER)).new == new
+        assert await state_of(office, discrepancy) == ("DUPLICATE", "reopened", "")
+    with pytest.raises(DiscrepancyNotRepairable):
+        await repair(office, by, discrepancy)
+    # The entry by hand is taken back by another one.
+    await adjust(office, by, ledger, discrepancy)
+    assert (await office.compare(OCTOBER, NOVEMBER)).new == 0
+    assert await state_of(office, discrepancy) == ("DUPLICATE", "resolved", "adjusted")
+
+
+async def test_a_proposal_that_was_approved_before_settles_nothing_in_its_name(office: Office) -> None:
+    discrepancy, by, ledger = await found(office)
+    proposal = new_id()
+    ledger.status[proposal], ledger.currency = ProposalStatus.APPROVED, "EUR"
+    ledger.decided_at[proposal] = office.clock.now() - timedelta(days=1)
+    with pytest.raises(DiscrepancyNotRepairable, match="nothing in BRL"):
+        await repair(office, by, discrepancy, proposal)
+    ledger.currency = "BRL"
+    await repair(office, by, discrepancy, proposal)
+    await by.follow()
+    changes = await office.rows("SELECT state, actor FROM discrepancy_changes WHERE tenant_id = $1 ORDER BY id DESC")
+    assert (changes[0]["state"], changes[0]["actor"]) == ("resolved", "ana@example.com")
+
+
+async def test_a_proposal_that_cannot_be_read_keeps_no_other_waiting(office: Office) -> None:
+    for amount in (-300, -5):
+        await office.move(amount, OCTOBER + timedelta(days=9))
+    await office.compare(OCTOBER, NOVEMBER)
+    first, second = [
+        row["id"] for row in await office.rows("SELECT id FROM discrepancies WHERE tenant_id = $1 ORDER BY id")
+    ]
+    ledger = Ledger(office)
+    by, gone, approved = repairing(office, ledger, is_automatic=True), new_id(), new_id()
+    ledger.status = {gone: ProposalStatus.OPEN, approved: ProposalStatus.OPEN}
+    await repair(office, by, first, gone)
+    office.clock.advance(timedelta(seconds=1))
+    await repair(office, by, second, approved)
+    # The ledger was restored to before the one was made.
+    ledger.status = {approved: ProposalStatus.APPROVED}
+    office.clock.advance(timedelta(minutes=2))
+    await by.follow()
+    assert (await state_of(office, first))[1] == "pending"
+    assert (await state_of(office, second))[1] == "resolved"
+
+
+async def test_what_cannot_be_repaired_by_itself_keeps_nothing_else_waiting(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for amount in (-300, -5):
+        await office.move(amount, OCTOBER + timedelta(days=9))
+    await office.compare(OCTOBER, NOVEMBER)
+    first, second = [
+        row["id"] for row in await office.rows("SELECT id FROM discrepancies WHERE tenant_id = $1 ORDER BY id")
+    ]
+    by = repairing(office, Ledger(office), is_automatic=True)
+    prepared = by._prepared
+
+    async def failing(repair: Any, known: Discrepancy) -> Any:
+        if known.id == first:
+            raise ValueError
+        return await prepared(repair, known)
+
+    monkeypatch.setattr(by, "_prepared", failing)
+    await by.repair_all()
+    assert [(await state_of(office, each))[1] for each in (first, second)] == ["open", "pending"]
