@@ -29,7 +29,7 @@ class ClosedMonth(msgspec.Struct, frozen=True, kw_only=True):
     run_id: UUID
     """The run that has compared all of it."""
     override_reason: str
-    """Why it was closed though discrepancies were open for too long; empty where none was."""
+    """Why it was closed though discrepancies were open for too long, or a statement was not known to its end; empty where nothing was."""
     overridden: int
     """How many those were."""
     sha256: str
@@ -50,6 +50,8 @@ class SealedMonth(msgspec.Struct, frozen=True, kw_only=True):
     """The discrepancies that were open for too long, at most 1,000."""
     sealed: str
     """The bytes over which the checksum was made, as text: JSON in UTF-8."""
+    unread: list[str] = []
+    """Accounts whose statement was not known to the end of the month."""
 
 
 class ClosedMonths(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +91,7 @@ class CloseReconciliationPeriod(Message, frozen=True, kw_only=True):
     closed_by: str
     """Who closes it."""
     override_reason: str = ""
-    """Why it is closed though discrepancies have been open for too long; empty: it is not, in that case."""
+    """Why it is closed though discrepancies have been open for too long, or a statement is not known to its end; empty: it is not, then."""
 
 
 @request("reconciliation_periods.list", owner="gateway", published_by=("api",), reply=ClosedMonths, example=_TENANT)

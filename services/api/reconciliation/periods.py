@@ -16,7 +16,7 @@ class CloseMonth(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         str,
         msgspec.Meta(
             max_length=500,
-            description="Why it is closed though discrepancies have been open for too long; it stands in the report, with who closed it.",
+            description="Why it is closed though discrepancies have been open for too long, or a statement is not known to its end; it stands in the report, with who closed it.",
         ),
     ] = ""
 
@@ -36,9 +36,11 @@ class ClosedMonthBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SealedMonthBody(ClosedMonthBody, frozen=True, kw_only=True):
-    """A closed month with its report; `overridden_ids` names the first 1,000 discrepancies that were open for too long."""
+    """A closed month with its report; `overridden_ids` names the first 1,000 discrepancies that were open for too long,
+    `unread_accounts` the accounts whose statement was not known to the end of the month."""
 
     overridden_ids: list[str]
+    unread_accounts: list[str]
     report: ReportBody
     sealed: str
 
@@ -62,6 +64,7 @@ def sealed_month_body(found: SealedMonth) -> SealedMonthBody:
     return SealedMonthBody(
         **_members(found.period),
         overridden_ids=[str(each) for each in found.overridden_ids],
+        unread_accounts=found.unread,
         report=report_body(found.report),
         sealed=found.sealed,
     )

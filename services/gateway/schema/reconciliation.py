@@ -138,14 +138,14 @@ def periods_table(metadata: sa.MetaData) -> sa.Table:
             "override_reason",
             sa.Text,
             nullable=False,
-            comment="Why it was closed with discrepancies that were open for too long; empty: there were none.",
+            comment="Why it was closed though discrepancies were open for too long, or a statement not known; empty: none was.",
         ),
         sa.Column("overridden", sa.Integer, nullable=False, comment="How many those were."),
         sa.Column("sha256", sa.Text, nullable=False, comment="Of what is sealed, in hexadecimal."),
         sa.Column("previous_sha256", sa.Text, nullable=False, comment="Of the month before; empty: it is the first."),
         sa.Column("sealed", sa.Text, nullable=False, comment="All of it with its report, as JSON, to the byte."),
         sa.PrimaryKeyConstraint("tenant_id", "month", name="pk_reconciliation_periods"),
-        sa.CheckConstraint("(overridden > 0) = (override_reason <> '')", name="ck_reconciliation_periods_overridden"),
+        sa.CheckConstraint("overridden = 0 OR override_reason <> ''", name="ck_reconciliation_periods_overridden"),
         comment="Each closed month of a tenant, with its sealed report; never changed.",
     )
 

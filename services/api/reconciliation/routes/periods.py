@@ -63,8 +63,8 @@ class ReconciliationPeriods(Resource):
         "/v1/reconciliation/periods/{month:str}/close",
         operation_id="closeReconciliationPeriod",
         summary="Close a month of reconciliation",
-        description="Seals its report for ever. It needs a complete run that has compared all of the month, and no discrepancy of it "
-        "that has been open for too long, or an `override_reason`. Again is answered the same.",
+        description="Seals its report for ever. It needs a complete run that has compared all of the month, statements that are "
+        "known to its end, and no discrepancy of it that has been open for too long, or an `override_reason` for the latter two. Again is answered the same.",
         tags=["reconciliation"],
         body=CloseMonth,
         body_optional=True,
@@ -160,6 +160,8 @@ class ReconciliationPeriods(Resource):
         ]
         if body.override_reason is not None:
             lines.append((f"With {body.overridden} open discrepancies", body.override_reason))
+        if body.unread_accounts:
+            lines.append(("Statement not known to the end of", ", ".join(body.unread_accounts)))
         return Response(report_page(Heading(title="Closed month", lines=lines), body.report), media_type="text/html")
 
 

@@ -23,7 +23,7 @@ log = get_logger("gateway.reconciliation")
 _SETTLES = timedelta(minutes=5)
 """What became known so shortly before is left to the next month: it may still be being committed, unseen by whoever closes."""
 _NAMED_MAX = 5
-"""Discrepancies that a refusal names."""
+"""Discrepancies, or accounts, that a refusal names."""
 
 
 class PeriodClosing:
@@ -40,7 +40,8 @@ class PeriodClosing:
 
         Raises:
             ReconciliationPeriodInvalid: when it is no month that can be closed.
-            ReconciliationPeriodOpen: when no run has compared it, or discrepancies have been open for too long and nobody overrides that.
+            ReconciliationPeriodOpen: when no run has compared it; or its statements are not known to its end, or discrepancies have been open for
+                too long, and nobody overrides that.
             Unavailable: when the ledger does not answer.
         """
         tenant_id = request.tenant_id
@@ -80,10 +81,19 @@ class PeriodClosing:
                 tenant_id,
                 window=(begins, ends_before),
                 books=books,
-                matched=await sql.matched(tx, tenant_id, begins_at=begins, ends_before=ends_before),
+                matched=await sql.matched(
+                    tx, tenant_id, begins_at=begins, ends_before=ends_before, known_until=known_until
+                ),
                 at=now,
                 known_until=known_until,
             )
+            unread = await sql.unread(
+                tx, tenant_id, ends_before=ends_before, accounts=[each.account_id for each in report.statements]
+            )
+            if unread and not request.override_reason:
+                raise ReconciliationPeriodOpen(
+                    f"the statement is not known until {iso(ends_before)} of {', '.join(unread[:_NAMED_MAX])}"
+                )
             late = (
                 {}
                 if before is None
@@ -101,9 +111,10 @@ class PeriodClosing:
                     closed_at=now,
                     closed_by=request.closed_by,
                     run_id=run_id,
-                    override_reason=request.override_reason if overdue.number else "",
+                    override_reason=request.override_reason if overdue.number or unread else "",
                     overridden=overdue.number,
                     overridden_ids=overdue.ids,
+                    unread=unread,
                     previous_sha256="" if before is None else before.sha256,
                     report=sealed_after(report, before, late),
                 )

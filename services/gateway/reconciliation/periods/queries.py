@@ -29,7 +29,11 @@ async def show(database: Database, request: GetReconciliationPeriod) -> SealedMo
         raise ReconciliationPeriodNotFound
     seal = found.seal()
     return SealedMonth(
-        period=found.shown(), report=seal.report, overridden_ids=seal.overridden_ids, sealed=found.sealed
+        period=found.shown(),
+        report=seal.report,
+        overridden_ids=seal.overridden_ids,
+        unread=seal.unread,
+        sealed=found.sealed,
     )
 
 

@@ -25,6 +25,14 @@ SELECT id FROM reconciliation_runs
    AND window_from <= :begins_at AND window_until >= :ends_before ORDER BY id DESC LIMIT 1
 """)
 
+# Accounts in use whose statement is not known to the end of the month: those that the tenant owns, and others on which something of it moved.
+_UNREAD = Statement("""
+SELECT a.account_id FROM stripe_accounts AS a
+  LEFT JOIN processor_readings AS r ON (r.account_id, r.is_live, r.list) = (a.account_id, a.is_live, 'movements')
+ WHERE (a.tenant_id = :tenant_id OR a.account_id = ANY (:accounts::text[])) AND a.processor IS NOT NULL
+   AND (r.complete_until IS NULL OR r.complete_until < :ends_before) ORDER BY a.account_id
+""")
+
 # What happened before the end of the month and has been known for too long, by `ix_discrepancies_unsettled`: ids are in the order of
 # when it happened.
 _OVERDUE = Statement("""
@@ -40,11 +48,12 @@ SELECT account_id, is_live, currency, count(*) AS number FROM processor_movement
  GROUP BY account_id, is_live, currency
 """)
 
-# What agrees of a month's movements, by `ix_processor_movements_window` and the primary key of matches.
+# What agrees of a month's movements that its report has, by `ix_processor_movements_window` and the primary key of matches.
 _MATCHED = Statement("""
 SELECT m.currency, count(*) AS number, sum(abs(m.amount_minor))::int8 AS amount_minor
   FROM processor_movements AS m JOIN reconciliation_matches AS r USING (movement_id, tenant_id)
  WHERE m.tenant_id = :tenant_id AND m.created_at >= :begins_at AND m.created_at < :ends_before
+   AND m.is_booked AND m.seen_at < :known_until
  GROUP BY m.currency ORDER BY m.currency
 """)
 
@@ -129,9 +138,19 @@ async def late(
     return {(row["account_id"], row["is_live"], row["currency"]): row["number"] for row in rows}
 
 
-async def matched(tx: Connection, tenant_id: str, *, begins_at: datetime, ends_before: datetime) -> list[MatchedTotal]:
-    """Add up what agrees of what moved in a month."""
-    rows = await _MATCHED.fetch(tx, tenant_id=tenant_id, begins_at=begins_at, ends_before=ends_before)
+async def unread(tx: Connection, tenant_id: str, *, ends_before: datetime, accounts: Sequence[str]) -> list[str]:
+    """Find the tenant's accounts, and which of some others, whose statement is not known until then."""
+    rows = await _UNREAD.fetch(tx, tenant_id=tenant_id, ends_before=ends_before, accounts=[*accounts])
+    return [row["account_id"] for row in rows]
+
+
+async def matched(
+    tx: Connection, tenant_id: str, *, begins_at: datetime, ends_before: datetime, known_until: datetime
+) -> list[MatchedTotal]:
+    """Add up what agrees of what moved in a month and was known by then."""
+    rows = await _MATCHED.fetch(
+        tx, tenant_id=tenant_id, begins_at=begins_at, ends_before=ends_before, known_until=known_until
+    )
     return [_matched(row) for row in rows]
 
 

@@ -9,7 +9,9 @@ AS $function$
     ), runs AS (
         DELETE FROM reconciliation_runs WHERE ctid = ANY (ARRAY(
             SELECT r.ctid FROM reconciliation_runs r, until
-             WHERE r.id < first_id(until.at) AND r.ended_at < until.at AND r.next_at IS NULL ORDER BY r.id LIMIT at_most))
+             WHERE r.id < first_id(until.at) AND r.ended_at < until.at AND r.next_at IS NULL
+               AND NOT EXISTS (SELECT FROM reconciliation_periods p WHERE p.tenant_id = r.tenant_id AND p.run_id = r.id)
+             ORDER BY r.id LIMIT at_most))
         RETURNING 1
     ), matches AS (
         DELETE FROM reconciliation_matches WHERE ctid = ANY (ARRAY(

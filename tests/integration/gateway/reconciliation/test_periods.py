@@ -96,3 +96,44 @@ async def test_a_month_is_closed_once_and_what_comes_later_counts_in_the_next(
     assert (check.periods, check.faults, check.last_sha256) == (2, [], november.sha256)
     page = await queries.list_page(office.database, ListReconciliationPeriods(tenant_id=office.tenant_id, limit=1))
     assert ([each.month for each in page.periods], page.next_before) == (["2026-11"], "2026-11")
+
+
+async def test_a_month_is_not_closed_before_its_statement_is_known(office: Office) -> None:
+    account, now = f"acct_{office.tenant_id}", office.clock.now()
+    async with office.database.connection() as connection:
+        await connection.execute(
+            "INSERT INTO stripe_accounts (account_id, is_live, tenant_id, processor, known_at, booked_from) "
+            "VALUES ($1, false, 'another', $2, $3, $3)",
+            account,
+            f"stripe:{office.tenant_id}",
+            OCTOBER,
+        )
+    # Of the account of another, through which the tenant charges.
+    await office.move(-300, OCTOBER + timedelta(days=9))
+    office.clock.advance(timedelta(minutes=10))
+    await office.compare(OCTOBER, NOVEMBER)
+    with pytest.raises(ReconciliationPeriodOpen, match=f"the statement is not known until .* of {account}"):
+        await office.close("2026-10")
+    async with office.database.connection() as connection:
+        await connection.execute(
+            "INSERT INTO processor_readings (account_id, is_live, list, next_at, complete_until) "
+            "VALUES ($1, false, 'movements', $2, $3)",
+            account,
+            now,
+            NOVEMBER - timedelta(seconds=1),
+        )
+    with pytest.raises(ReconciliationPeriodOpen, match="the statement is not known"):
+        await office.close("2026-10")
+    closed = await office.close("2026-10", override_reason="the account is blocked")
+    assert (closed.overridden, closed.override_reason) == (0, "the account is blocked")
+    sealed = await queries.show(office.database, GetReconciliationPeriod(tenant_id=office.tenant_id, month="2026-10"))
+    assert sealed.unread == [account]
+    async with office.database.connection() as connection:
+        await connection.execute(
+            "UPDATE processor_readings SET complete_until = $2 WHERE account_id = $1", account, DECEMBER
+        )
+    office.clock.advance(DECEMBER - office.clock.now())
+    await office.compare(NOVEMBER, DECEMBER)
+    office.sides.requests.clear()
+    with pytest.raises(ReconciliationPeriodOpen, match="1 discrepancies"):
+        await office.close("2026-11")

@@ -130,18 +130,24 @@ async def test_what_is_older_than_it_is_kept_is_deleted(office: Office) -> None:
         ),
         clock=office.clock,
     )
+    # A closed month names its run.
+    office.clock.advance(timedelta(minutes=10))
+    named = await office.compare(january - timedelta(days=5), january + timedelta(days=27))
+    await office.close("2026-01", override_reason="it is known")
     office.clock.advance(now - office.clock.now())
     run = await office.compare(OCTOBER, NOVEMBER)
     await office.runs.forget()
     left = {
-        table: [row["id"] for row in await office.rows(f"SELECT {key} AS id FROM {table} WHERE tenant_id = $1")]
+        table: [
+            row["id"] for row in await office.rows(f"SELECT {key} AS id FROM {table} WHERE tenant_id = $1 ORDER BY 1")
+        ]
         for table, key in (
             ("reconciliation_runs", "id"),
             ("discrepancies", "id"),
             ("discrepancy_changes", "discrepancy_id"),
         )
     }
-    assert left["reconciliation_runs"] == [run.id]
+    assert left["reconciliation_runs"] == [named.id, run.id]
     # What is not settled is kept, with its history.
     assert len(left["discrepancies"]) == 1
     assert left["discrepancies"] == left["discrepancy_changes"]

@@ -16,6 +16,7 @@ from services.gateway.reconciliation.periods.domain import (
     Seal,
     StoredMonth,
     bounds,
+    digest,
     faults,
     require_next,
     sealed_after,
@@ -112,11 +113,22 @@ def test_seals_show_every_change() -> None:
         ([first, forged, third], "after another report of 2026-09"),
         ([first, third], "the month before it is missing"),
         ([second, third], "the month before it is missing"),
+        ([first, msgspec.structs.replace(second, month="2026-99")], "the month before it is missing"),
+        ([msgspec.structs.replace(first, month="2026-99")], "not what is sealed"),
+        ([first, third, second], ""),
     ]
     for months, sentence in damages:
         found = faults(months)
-        assert len(found) == 1, found
+        assert len(found) == 1 or not sentence, found
+        assert found
         assert sentence in found[0]
+
+
+def test_a_seal_of_an_earlier_version_holds() -> None:
+    month = closed("2026-08", None)
+    sealed = month.sealed.replace('"unread":[],', "")
+    assert sealed != month.sealed
+    assert faults([msgspec.structs.replace(month, sealed=sealed, sha256=digest(sealed))]) == []
 
 
 def test_a_month_opens_with_what_the_one_before_closed_with() -> None:
