@@ -70,6 +70,12 @@ seed *args: setup
 smoke *args: setup
     @{{ python }} -m deploy.local smoke "$@"
 
+# Play the suite and the orders service beside the running platform: a tenant, an order, its payment, its cancellation
+[no-exit-message]
+[group('run')]
+partners *args: setup
+    @{{ python }} -m tests.support.play_partners "$@"
+
 # Show the settings in force, secrets masked, and where each comes from; for a shell: eval "$(just env --export)"
 [no-exit-message]
 [group('run')]

@@ -36,6 +36,7 @@ from services.api.http.edge import Edge
 from services.api.http.problems import reference
 from services.api.http.requests import Ask
 from services.api.idempotency import FORGET_KEYS_EVERY_SECONDS, Idempotency, forget_expired_keys
+from services.api.orders import OrderConsumers, Orders, order_workers
 from services.api.payments import (
     Abandoner,
     Answers,
@@ -99,6 +100,13 @@ def build(
     AuditConsumers().register(bus)
     ReconciliationConsumers().register(bus)
 
+    orders = Orders(
+        database,
+        clock=clock,
+        policy=settings.orders.orders_cancel_policy,
+        auto_provision=settings.auth.tenant_auto_provision,
+    )
+    OrderConsumers(orders, settings.orders, currencies=frozenset(settings.payments.supported_currencies)).register(bus)
     tokens = Tokens(settings.auth, clock)
     directory = Directory(database, clock, age_max_seconds=settings.auth.access_age_max_seconds)
     AccessConsumers(directory).register(bus)
@@ -162,6 +170,7 @@ def build(
             every_seconds=FORGET_KEYS_EVERY_SECONDS,
             run=partial(forget_expired_keys, database, clock),
         ),
+        *order_workers(orders),
         *payment_workers(sweeper, abandoner, sweep_every_seconds=settings.sweep.sweep_every_seconds),
     ]
     if read_keys is not None:
@@ -261,7 +270,9 @@ async def print_stuck(settings: Settings) -> None:
         refused = await list_refused(database)
     finally:
         await database.close()
-    more = [settings.tenants.saas_queue] if settings.tenants.saas_integration_enabled else []
+    tenants, orders = settings.tenants, settings.orders
+    more = [tenants.saas_queue] if tenants.saas_integration_enabled else []
+    more += [orders.orders_queue] if orders.orders_integration_enabled else []
     dead = await dead_letters(settings.broker.rabbitmq_url, "api", limit=_STUCK_MAX, more=more)
     print(msgspec.json.encode({"payments": found, "dead": dead, "refused": refused}).decode())  # noqa: T201 - its output
 

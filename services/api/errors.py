@@ -47,6 +47,12 @@ class NoTenant(TenantRefused):
     remedy = ASK_ADMINISTRATOR
 
 
+class TenantNotYet(TooEarly):
+    """The tenant is not known yet."""
+
+    code = "tenant_not_yet_known"
+
+
 class AccessDenied(Forbidden):
     """The caller is known and may not do this; the code is the audit log's word for why."""
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from libs.common.contracts.foreign import SAAS_EXCHANGE, TENANT_KEYS, TENANTS
+from libs.common.contracts.foreign import ORDER_KEYS, ORDERS, ORDERS_EXCHANGE, SAAS_EXCHANGE, TENANT_KEYS, TENANTS
 from libs.common.money import is_currency
 from libs.common.setting_values import (
     Bytes,
@@ -101,6 +101,32 @@ class TenantSyncSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Our queue for them; its dead letters are in `<queue>.dead`."""
     saas_routing_keys: tuple[RoutingKey, ...] = TENANT_KEYS
     """With which routing keys they are published to `SAAS_EXCHANGE`."""
+
+
+class CancelPolicy(StrEnum):
+    """What becomes of the payment of an order that is cancelled."""
+
+    REFUND = "refund"
+    """It is voided, and what was taken is given back."""
+    VOID = "void"
+    """It is voided where nothing was taken yet; what was taken stays."""
+    IGNORE = "ignore"
+    """Nothing."""
+
+
+class OrderSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Orders that are to be charged, as the orders service publishes them."""
+
+    orders_integration_enabled: bool = True
+    """Whether orders are charged."""
+    orders_exchange: BrokerName = ORDERS_EXCHANGE
+    """Where the orders service publishes. `payment.charge_requested` is taken from `payments.x` too."""
+    orders_queue: BrokerName = ORDERS.queue
+    """Our queue for them; its dead letters are in `<queue>.dead`."""
+    orders_routing_keys: tuple[RoutingKey, ...] = ORDER_KEYS
+    """With which routing keys orders come from `ORDERS_EXCHANGE`; `order.cancelled` comes in any case, unless it is ignored."""
+    orders_cancel_policy: CancelPolicy = CancelPolicy.REFUND
+    """What becomes of the payment of an order that is cancelled: `refund`, `void` or `ignore`."""
 
 
 class PaymentSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -229,6 +255,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Whose tokens are accepted."""
     tenants: TenantSyncSettings = TenantSyncSettings()
     """Tenants as the suite publishes them."""
+    orders: OrderSettings = OrderSettings()
+    """Orders that are to be charged."""
     payments: PaymentSettings = PaymentSettings()
     """How payment intents are taken."""
     sweep: SweepSettings = SweepSettings()
@@ -253,6 +281,8 @@ def check_settings(settings: Settings) -> list[str]:
     auth, payments = settings.auth, settings.payments
     if not settings.place.is_local and auth.jwt_hs256 and auth.jwt_secret == DEVELOPMENT_SECRET:
         faults.append("JWT_SECRET must be set outside APP_ENV=local; make one with `openssl rand -hex 32`")
+    if settings.orders.orders_queue == settings.tenants.saas_queue:
+        faults.append("ORDERS_QUEUE and SAAS_QUEUE must differ")
     if not payments.confirm_waiting_max < settings.http.http_in_flight_max:
         faults.append("CONFIRM_WAITING_MAX must be below HTTP_IN_FLIGHT_MAX")
     faults += [

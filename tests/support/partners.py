@@ -1,4 +1,5 @@
-"""The partners, as they publish: the suite's outbox (enveloped, `text/plain`, no headers) and the reference's flat tenants.
+"""The partners, as they publish: the suite's outbox (enveloped, `text/plain`, no headers), the reference's flat tenants, and the
+orders service, which receives settled payments on a queue of its own.
 
 Properties, headers and encodings are those that were captured of them; nothing of ours is used to write a message.
 """
@@ -16,7 +17,9 @@ from aio_pika import DeliveryMode, ExchangeType
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from aio_pika.exceptions import ChannelNotFoundEntity
 
-SUITE, FLAT_TENANTS = "saas.events", "saas.x"
+SUITE, FLAT_TENANTS, ORDERS, PAYMENTS = "saas.events", "saas.x", "orders.x", "payments.x"
+INBOUND = "orders.payments"
+"""The orders service's own queue of settled payments."""
 
 
 class Partners:
@@ -24,6 +27,8 @@ class Partners:
 
     def __init__(self, channel: AbstractChannel) -> None:
         self.channel = channel
+        self.paid: list[tuple[str | None, str | None]] = []
+        """What `settled` has received: orders, and the ids of the messages."""
 
     async def publish(
         self,
@@ -66,6 +71,34 @@ class Partners:
         """An event of a tenant, as the reference system expects it."""
         await self.publish(FLAT_TENANTS, event, body, timestamp=at)
 
+    async def order(self, event: str, tenant_id: str, order_id: str, amount: float | None = None, **more: Any) -> None:
+        """The orders service publishes an event of an order: `payment.*` on `payments.x`, all else on `orders.x`."""
+        body: dict[str, Any] = {"orderId": order_id, "tenantId": tenant_id, "correlationId": str(uuid4())}
+        if amount is not None:
+            body |= {
+                "customerId": "buyer@example.com",
+                "items": [{"sku": "ELET-003", "qty": 2, "price": amount / 2}],
+                "totalAmount": amount,
+                "currency": "BRL",
+            }
+        headers = {"X-Correlation-Id": body["correlationId"], "X-Tenant-Id": tenant_id}
+        exchange = PAYMENTS if event.startswith("payment.") else ORDERS
+        await self.publish(exchange, event, body | more, headers=headers, timestamp=datetime.now(UTC))
+
+    async def settled(self, order_id: str, *, seconds: float = 60) -> dict[str, Any]:
+        """Wait until the orders service has received that an order is paid; reads what it reads of it, at the top."""
+        queue = await self.channel.get_queue(INBOUND, ensure=False)
+        async with asyncio.timeout(seconds):
+            while True:
+                message = await queue.get(fail=False, no_ack=True)
+                if message is None:
+                    await asyncio.sleep(0.05)
+                    continue
+                body: dict[str, Any] = json.loads(message.body)
+                self.paid.append((body.get("orderId") or body.get("order_id"), message.message_id))
+                if self.paid[-1][0] == order_id:
+                    return body
+
     async def until_subscribed(self, *queues: str) -> None:
         """Wait until each of these queues has a consumer; then its bindings are there too."""
         async with asyncio.timeout(60):
@@ -93,6 +126,9 @@ async def partners_at(url: str) -> AsyncIterator[Partners]:
     connection = await aio_pika.connect(url, timeout=10)
     async with connection:
         channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-        for exchange in (SUITE, FLAT_TENANTS):
+        for exchange in (SUITE, FLAT_TENANTS, ORDERS, PAYMENTS):
             await channel.declare_exchange(exchange, ExchangeType.TOPIC, durable=True)
+        dead: dict[str, Any] = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": f"{INBOUND}.dlq"}
+        inbound = await channel.declare_queue(INBOUND, durable=True, arguments=dead)
+        await inbound.bind(PAYMENTS, "payment.settled")
         yield Partners(channel)

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from libs.common.contracts.base import Message
+from libs.common.contracts.base import PUBLIC_EXCHANGE, Message
 
 
 class ForeignMessage(Message, frozen=True, kw_only=True):
@@ -59,6 +59,30 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
     """What comes."""
 
 
+class OrderBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An order: flat in camelCase, flat in snake_case, or in the member `payload` of an envelope."""
+
+    orderId: str  # noqa: N815 - the partner's name
+    """The order; 1 to 128 characters."""
+    tenantId: str  # noqa: N815
+    """The tenant; 1 to 64 visible characters."""
+    correlationId: str = ""  # noqa: N815
+    """Ties it to its cause."""
+
+
+class ChargeBody(OrderBody, frozen=True, kw_only=True, omit_defaults=True):
+    """An order that is to be charged."""
+
+    totalAmount: float | str  # noqa: N815
+    """The amount, in major units."""
+    currency: str = "BRL"
+    """ISO 4217 code, upper case."""
+    customerId: str = ""  # noqa: N815
+    """The customer; `customerRef` counts before it."""
+    items: list[Any] = []
+    """Not read."""
+
+
 class TenantBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A tenant, flat; `tenantId` and `tenantName` are read too."""
 
@@ -102,12 +126,27 @@ class TenantEnvelope(msgspec.Struct, frozen=True, kw_only=True):
     """When; of two that contradict each other the later one counts."""
 
 
+ORDERS_EXCHANGE = "orders.x"
+"""Where the orders service publishes what does not begin with `payment.`; that goes to `payments.x`."""
+CHARGE_REQUESTED, ORDER_CONFIRMED, ORDER_CANCELLED = "payment.charge_requested", "order.confirmed", "order.cancelled"
+ORDER_KEYS = (CHARGE_REQUESTED, ORDER_CONFIRMED, ORDER_CANCELLED)
 SAAS_EXCHANGE, SUITE_EXCHANGE = "saas.x", "saas.events"
 """Where tenants are published: flat to the first, by the suite's own outbox to the second."""
 SUITE_TENANTS = "saas.TENANT.tenant.*"
 """The routing keys of tenants at the suite's exchange."""
 TENANT_KEYS = ("tenant.created", "tenant.updated", "tenant.deleted")
 
+_ORDER = {
+    "orderId": "6f9619ff-8b86-4d01-b42d-00cf4fc964ff",
+    "tenantId": "00000000-0000-0000-0000-000000000002",
+    "correlationId": "0f6fd3d2-2f0e-4c0e-9a53-6a2a0d9a7d11",
+}
+_CHARGE = _ORDER | {
+    "customerId": "buyer@example.com",
+    "items": [{"sku": "ELET-003", "qty": 2, "price": 489.9}],
+    "totalAmount": 979.8,
+    "currency": "BRL",
+}
 _FLAT = {"tenant_id": "t_new", "name": "New Tenant", "plan": "enterprise", "region": "region-b"}
 _ENVELOPE = {
     "id": "7f3c2d52-7b6f-4b3e-8c49-0a7c9b2c1d11",
@@ -148,7 +187,22 @@ TENANTS = Subscription(
 )
 """Tenants of the suite, as settings leave them."""
 
-SUBSCRIPTIONS: tuple[Subscription, ...] = (TENANTS,)
+ORDERS = Subscription(
+    name="orders",
+    service="api",
+    queue="payments.orders.events",
+    bindings=(*((ORDERS_EXCHANGE, key) for key in ORDER_KEYS), (PUBLIC_EXCHANGE, CHARGE_REQUESTED)),
+    setting="ORDERS_QUEUE",
+    forms=(
+        _json(PUBLIC_EXCHANGE, CHARGE_REQUESTED, ChargeBody, _CHARGE),
+        _json(ORDERS_EXCHANGE, CHARGE_REQUESTED, ChargeBody, _CHARGE),
+        _json(ORDERS_EXCHANGE, ORDER_CONFIRMED, ChargeBody, _CHARGE),
+        _json(ORDERS_EXCHANGE, ORDER_CANCELLED, OrderBody, _ORDER),
+    ),
+)
+"""Orders that are to be charged, or no longer, as settings leave them."""
+
+SUBSCRIPTIONS: tuple[Subscription, ...] = (TENANTS, ORDERS)
 """Every subscription to other teams' messages, as settings leave it."""
 
 

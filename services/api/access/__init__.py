@@ -1,10 +1,10 @@
 """Who may do what, for which tenant: tokens, passwords, policies, and the admission that checks them all."""
 
 from services.api.access.admission import Access
-from services.api.access.commands import provision, switch_feature
+from services.api.access.commands import provision, provision_within, switch_feature
 from services.api.access.consumers import AccessConsumers
 from services.api.access.directory import Directory
-from services.api.access.domain import Account, Policy, Tenant, TenantOrigin, TenantStatus
+from services.api.access.domain import Account, Policy, Tenant, TenantOrigin, TenantStatus, refused_for
 from services.api.access.features import EVERY_TENANT, FEATURES, FeatureKind, FlagState, enabled_of, states_of
 from services.api.access.keys import unusable_keys
 from services.api.access.login import Login, Session
@@ -33,7 +33,9 @@ __all__ = [
     "Tokens",
     "enabled_of",
     "provision",
+    "provision_within",
     "read_again",
+    "refused_for",
     "states_of",
     "switch_feature",
     "unsafe_seeds",

@@ -1,7 +1,9 @@
 """Tenants are made known, and features switched."""
 
+from datetime import datetime
+
 from libs.common.clock import Clock
-from libs.common.db import Database
+from libs.common.db import Connection, Database
 from libs.common.ids import new_id
 from libs.common.observability.correlation import Correlation
 from services.api.access.domain import Tenant
@@ -15,6 +17,12 @@ async def provision(database: Database, tenant: Tenant, *, clock: Clock, correla
     now = clock.now()
     publication = tenant_provisioned(tenant.id, tenant.name, at=now, correlation=correlation)
     return await identity.add_tenant(database, tenant, publications=[publication], at=now)
+
+
+async def provision_within(tx: Connection, tenant: Tenant, *, at: datetime, correlation: Correlation) -> None:
+    """Do the same inside the caller's transaction."""
+    publication = tenant_provisioned(tenant.id, tenant.name, at=at, correlation=correlation)
+    await identity.add_tenant_within(tx, tenant, publications=[publication], at=at)
 
 
 async def switch_feature(

@@ -16,7 +16,7 @@ from libs.common.messaging import (
     published_table,
 )
 from services.api.schema.columns import instant as _instant
-from services.api.schema.columns import stated
+from services.api.schema.columns import orders_table, stated
 
 METADATA = sa.MetaData(schema=None)
 
@@ -100,6 +100,7 @@ feature_flags = sa.Table(
     sa.CheckConstraint("length(name) BETWEEN 1 AND 64", name="ck_feature_flags_name"),
 )
 
+orders = orders_table(METADATA)
 payment_intents = sa.Table(
     "payment_intents",
     METADATA,

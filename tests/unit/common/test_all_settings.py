@@ -160,6 +160,8 @@ OTHER: dict[str, str] = {
     "HTTP_HOST": "0.0.0.0",
     "TRUSTED_PROXIES": "10.0.0.0/8,192.0.2.7",
     "JWKS_URI": "https://login.example.com/keys",
+    "ORDERS_CANCEL_POLICY": "void",
+    "ORDERS_ROUTING_KEYS": "order.*",
     "SAAS_ROUTING_KEYS": "tenant.*",
     "SUPPORTED_CURRENCIES": "BRL,USD",
     "CORS_ORIGINS": "https://shop.example.com",

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import asyncpg
 
-from libs.common.db import Database
+from libs.common.db import Connection, Database
 from libs.common.db.statements import Statement, columns_of, reader_of, values_of
 from libs.common.messaging import INSERT_OUTBOX, Publication
 from services.api.access.domain import Account, Policy, Tenant
@@ -85,6 +85,13 @@ async def add_tenant(database: Database, tenant: Tenant, *, publications: Sequen
     """Add a tenant and publish it, in one round trip; False, and nothing published, when it was known."""
     row = await _ADD_TENANT.write(database, tenant=tenant, publications=publications, at=at)
     return row is not None and row["added"] == 1
+
+
+async def add_tenant_within(
+    tx: Connection, tenant: Tenant, *, publications: Sequence[Publication], at: datetime
+) -> None:
+    """Add a tenant and publish it, inside the caller's transaction; nothing where it was known."""
+    await _ADD_TENANT.fetchrow(tx, tenant=tenant, publications=publications, at=at)
 
 
 async def policies(database: Database) -> dict[str, Policy]:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from deploy.local.servers import Servers
-from libs.common.contracts.foreign import TENANTS
+from libs.common.contracts.foreign import ORDERS, TENANTS
 from libs.common.settings import BrokerSettings
 from services.api.app import seed
 from tests.integration.api.conftest import Api, serving, settings_for
@@ -22,5 +22,5 @@ async def partnered(servers: Servers, api_database: TestDatabase) -> AsyncIterat
         await seed(settings)
         # First: nobody of ours redeclares what is there.
         async with partners_at(url) as partners, serving(api_database, settings) as api:
-            await partners.until_subscribed(TENANTS.queue)
+            await partners.until_subscribed(TENANTS.queue, ORDERS.queue)
             yield api, partners

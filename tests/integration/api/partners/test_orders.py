@@ -1,0 +1,211 @@
+"""Orders are charged once each, in any form and order, and released when they are cancelled."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from libs.common.clock import SystemClock
+from libs.common.contracts.foreign import ORDERS as SUBSCRIPTION
+from libs.common.contracts.foreign import ForeignMessage
+from services.api.errors import TenantNotYet
+from services.api.orders import OrderConsumers, Orders
+from services.api.settings import CancelPolicy, OrderSettings
+from tests.integration.api.conftest import Api
+from tests.support.partners import ORDERS, PAYMENTS, Partners
+
+pytestmark = pytest.mark.integration
+CHARGE, CONFIRMED, CANCELLED = "payment.charge_requested", "order.confirmed", "order.cancelled"
+
+
+async def payments(api: Api, tenant: str, order_id: str) -> list[dict[str, Any]]:
+    query = (
+        "SELECT id::text, amount_minor, currency, customer_ref, status, is_voiding, refunding_minor, capture_method "
+        "FROM payment_intents WHERE tenant_id = $1 AND order_id = $2"
+    )
+    return [dict(row) for row in await api.database.fetch(query, tenant, order_id)]
+
+
+async def payment(api: Api, tenant: str, order_id: str, until: Callable[[dict[str, Any]], bool] = bool) -> Any:
+    async with asyncio.timeout(30):
+        while not ((found := await payments(api, tenant, order_id)) and until(found[0])):
+            await asyncio.sleep(0.02)
+    [only] = found
+    return only
+
+
+async def handled(api: Api, partners: Partners, tenant: str) -> None:
+    """Wait until everything that was published before is handled: one more order is."""
+    last = f"last-{uuid4().hex[:8]}"
+    await partners.order(CONFIRMED, tenant, last, 1.0)
+    await payment(api, tenant, last)
+
+
+async def letter(partners: Partners) -> tuple[str, str, bytes]:
+    async with asyncio.timeout(30):
+        while (found := await partners.dead_letter(SUBSCRIPTION.queue)) is None:
+            await asyncio.sleep(0.02)
+    return str(found.headers["x-reason"]), str(found.headers["x-detail"]), found.body
+
+
+async def test_an_order_is_charged_once_whatever_comes(partnered: tuple[Api, Partners]) -> None:
+    api, partners = partnered
+    tenant, order = str(uuid4()), str(uuid4())
+    snake = {
+        "order_id": order,
+        "tenant_id": tenant,
+        "total_amount": "0.30",
+        "currency": "BRL",
+        "customer_ref": "cust_abc",
+    }
+    camel = {"orderId": order, "tenantId": tenant, "totalAmount": 0.30000000000000004, "customerId": "b@example.com"}
+    packed = {"eventId": str(uuid4()), "eventType": CONFIRMED, "aggregateId": order, "payload": camel}
+    await asyncio.gather(
+        *(partners.publish(ORDERS, key, body) for key in (CONFIRMED, CHARGE) for body in (snake, camel, packed)),
+        *(partners.publish(PAYMENTS, CHARGE, body, content_type=None) for body in (camel, snake, packed, camel)),
+    )
+    found = await payment(api, tenant, order)
+    await handled(api, partners, tenant)
+    assert len(await payments(api, tenant, order)) == 1
+    assert (found["amount_minor"], found["currency"], found["status"]) == (30, "BRL", "PROCESSING")
+    assert found["customer_ref"] in {"cust_abc", "b@example.com"}
+    assert found["capture_method"] == "automatic"
+    contracts = "SELECT contract FROM (SELECT contract, body FROM outbox UNION ALL SELECT contract, body FROM outbox_published) m WHERE body LIKE $1 ORDER BY 1"
+    published = [row["contract"] for row in await api.database.fetch(contracts, f"%{found['id']}%")]
+    assert published == ["command:gateway:payment.authorize", "event:api:payment.intent.created"]
+    # Another tenant's order of the same name is another order.
+    other = str(uuid4())
+    await partners.order(CHARGE, other, order, 5)
+    assert (await payment(api, other, order))["amount_minor"] == 500
+
+
+async def test_a_cancelled_order_is_never_charged(partnered: tuple[Api, Partners]) -> None:
+    api, partners = partnered
+    tenant, order = str(uuid4()), str(uuid4())
+    await partners.order(CANCELLED, tenant, order)
+    await partners.order(CONFIRMED, tenant, order, 10)
+    await partners.order(CHARGE, tenant, order, 10)
+    await handled(api, partners, tenant)
+    assert await payments(api, tenant, order) == []
+
+
+async def test_a_cancelled_order_gives_back_what_was_taken(partnered: tuple[Api, Partners]) -> None:
+    api, partners = partnered
+    tenant = str(uuid4())
+    cases = ("processing", "captured", "settled", "declined")
+    orders = {case: f"{case}-{uuid4().hex[:8]}" for case in cases}
+    for order in orders.values():
+        await partners.order(CONFIRMED, tenant, order, 150.5)
+    ids = {case: (await payment(api, tenant, order))["id"] for case, order in orders.items()}
+    await api.declined(tenant, ids["declined"])
+    await api.authorized(tenant, ids["captured"], ids["settled"])
+    await api.captured(tenant, ids["captured"], ids["settled"])
+    await api.posted(tenant, ids["settled"])
+    for order in [*orders.values(), *orders.values()]:
+        await partners.order(CANCELLED, tenant, order)
+    assert (await payment(api, tenant, orders["processing"], lambda p: p["is_voiding"]))["status"] == "PROCESSING"
+    await payment(api, tenant, orders["settled"], lambda p: p["refunding_minor"] == 15050)
+    # Taken and not in the books yet: given back as soon as it is.
+    await api.posted(tenant, ids["captured"])
+    await payment(api, tenant, orders["captured"], lambda p: p["refunding_minor"] == 15050)
+    # The processor was quicker than the void: nothing of it is kept either.
+    await api.authorized(tenant, ids["processing"])
+    assert (await payment(api, tenant, orders["processing"], lambda p: p["status"] == "AUTHORIZED"))["is_voiding"]
+    assert (await payment(api, tenant, orders["declined"]))["status"] == "FAILED"
+    reasons = await api.database.fetch(
+        "SELECT reason, count(*) AS n FROM refunds WHERE tenant_id = $1 GROUP BY 1", tenant
+    )
+    assert [(row["reason"], row["n"]) for row in reasons] == [("order_cancelled", 2)]
+
+
+GOOD: dict[str, Any] = {"orderId": "bad-1", "tenantId": "bad-tenant", "totalAmount": 10.5, "currency": "BRL"}
+BAD: dict[str, tuple[Any, str]] = {
+    "no JSON": (b"{", "undecodable_message"),
+    "NaN": (b'{"orderId": "o", "tenantId": "t", "totalAmount": NaN}', "undecodable_message"),
+    "no order": (GOOD | {"orderId": None}, "invalid_request"),
+    "an empty order": (GOOD | {"orderId": " "}, "invalid_request"),
+    "an order that is a number": (GOOD | {"orderId": 7}, "invalid_request"),
+    "a long order": (GOOD | {"orderId": "o" * 129}, "invalid_request"),
+    "no tenant": ({k: v for k, v in GOOD.items() if k != "tenantId"}, "invalid_request"),
+    "no amount": (GOOD | {"totalAmount": None}, "invalid_request"),
+    "zero": (GOOD | {"totalAmount": 0}, "invalid_amount"),
+    "negative": (GOOD | {"totalAmount": -50}, "invalid_amount"),
+    "words": (GOOD | {"totalAmount": "abc"}, "invalid_amount"),
+    "a list": (GOOD | {"totalAmount": [1]}, "invalid_request"),
+    "true": (GOOD | {"totalAmount": True}, "invalid_request"),
+    "NaN in a string": (GOOD | {"totalAmount": "NaN"}, "invalid_amount"),
+    "real precision": (GOOD | {"totalAmount": 10.005}, "invalid_amount"),
+    "too much": (GOOD | {"totalAmount": 1e16}, "invalid_amount"),
+    "an exponent": (b'{"orderId": "o", "tenantId": "t", "totalAmount": 1e999}', "invalid_amount"),
+    "four letters": (GOOD | {"currency": "BRLX"}, "unsupported_currency"),
+    "lower case": (GOOD | {"currency": "brl"}, "unsupported_currency"),
+    "decimals of yen": (GOOD | {"currency": "JPY", "totalAmount": 100.55}, "invalid_amount"),
+    "a card": (GOOD | {"customerId": "4242 4242 4242 4242"}, "invalid_request"),
+    "NUL": (GOOD | {"customerId": "a\0b"}, "invalid_request"),
+    "a deleted tenant": (GOOD | {"tenantId": "gone"}, "tenant_deleted"),
+}
+
+
+async def test_what_cannot_be_charged_is_a_dead_letter_as_it_came(partnered: tuple[Api, Partners]) -> None:
+    api, partners = partnered
+    await partners.flat_tenant("tenant.deleted", {"tenant_id": "gone"})
+    async with asyncio.timeout(30):
+        while await api.database.fetchrow("SELECT 1 FROM tenants WHERE id = 'gone'") is None:
+            await asyncio.sleep(0.02)
+    for name, (body, reason) in BAD.items():
+        await partners.publish(PAYMENTS, CHARGE, body)
+        why, detail, kept = await letter(partners)
+        assert why == reason, (name, why, detail)
+        assert detail
+        assert not isinstance(body, bytes) or kept == body
+    rows = await api.database.fetch(
+        "SELECT 1 FROM payment_intents WHERE tenant_id = ANY($1)", ["bad-tenant", "t", "gone"]
+    )
+    assert rows == []
+    # What concerns no payment is passed over, and the queue goes on.
+    await handled(api, partners, str(uuid4()))
+
+
+def orders_of(api: Api, *, auto_provision: bool = True, policy: CancelPolicy = CancelPolicy.REFUND) -> OrderConsumers:
+    orders = Orders(api.database, clock=SystemClock(), policy=policy, auto_provision=auto_provision)
+    return OrderConsumers(orders, OrderSettings(), currencies=frozenset())
+
+
+def message(routing_key: str, tenant: str, order: str) -> ForeignMessage:
+    body = {"orderId": order, "tenantId": tenant, "totalAmount": 10}
+    return ForeignMessage(exchange=ORDERS, routing_key=routing_key, content=json.dumps(body))
+
+
+async def test_an_unknown_tenant_is_waited_for_where_none_is_made(partnered: tuple[Api, Partners]) -> None:
+    api, _ = partnered
+    strict, tenant = orders_of(api, auto_provision=False), str(uuid4())
+    with pytest.raises(TenantNotYet):
+        await api.handle(tenant, message(CHARGE, tenant, "o-1"), by=strict.on_orders)
+    assert await payments(api, tenant, "o-1") == []
+
+
+async def test_a_charge_and_a_cancellation_never_miss_each_other(partnered: tuple[Api, Partners]) -> None:
+    api, _ = partnered
+    one, other, tenant = orders_of(api), orders_of(api), str(uuid4())
+    await api.handle(tenant, message(CHARGE, tenant, "first"), by=one.on_orders)
+    ids = [f"race-{n}" for n in range(10)]
+    await asyncio.gather(
+        *(
+            api.handle(tenant, message(key, tenant, order), by=by.on_orders)
+            for order in ids
+            for key, by in ((CHARGE, one), (CANCELLED, other), (CONFIRMED, other))
+        )
+    )
+    for order in ids:
+        found = await payments(api, tenant, order)
+        assert len(found) <= 1
+        assert all(each["is_voiding"] for each in found), order
+    # Ignored cancellations leave no trace: the order is charged afterwards.
+    ignoring = orders_of(api, policy=CancelPolicy.IGNORE)
+    for key in (CANCELLED, CHARGE, CANCELLED):
+        await api.handle(tenant, message(key, tenant, "ignored"), by=ignoring.on_orders)
+    [kept] = await payments(api, tenant, "ignored")
+    assert not kept["is_voiding"]

@@ -1,0 +1,31 @@
+"""What the cancellation of an order means in every stage of its payment, under every policy."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from services.api.orders.domain import Step, next_step
+from services.api.payments.domain import PaymentIntent, Stage
+from services.api.settings import CancelPolicy
+
+pytestmark = pytest.mark.unit
+VOIDED = {Stage.CREATED, Stage.PROCESSING, Stage.REQUIRES_ACTION, Stage.AUTHORIZED}
+WAITED_FOR = {Stage.CANCELLING, Stage.ABANDONING, Stage.VOIDING, Stage.CAPTURING, Stage.CAPTURED}
+GIVEN_BACK = {Stage.SETTLED, Stage.PARTIALLY_REFUNDED}
+
+
+def payment(stage: Stage, *, left: int = 100) -> PaymentIntent:
+    return cast(PaymentIntent, SimpleNamespace(stage=stage, refundable_minor=left))
+
+
+@pytest.mark.parametrize("stage", Stage)
+def test_each_stage_has_its_step(stage: Stage) -> None:
+    step: Any = Step.VOID if stage in VOIDED else Step.WAIT if stage in WAITED_FOR else Step.DONE
+    assert next_step(payment(stage), CancelPolicy.VOID) is step
+    assert next_step(payment(stage), CancelPolicy.REFUND) is (Step.REFUND if stage in GIVEN_BACK else step)
+    assert next_step(payment(stage), CancelPolicy.IGNORE) is Step.DONE
+
+
+def test_nothing_is_given_back_where_nothing_is_left() -> None:
+    assert next_step(payment(Stage.SETTLED, left=0), CancelPolicy.REFUND) is Step.DONE
