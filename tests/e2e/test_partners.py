@@ -31,7 +31,7 @@ async def test_an_order_of_a_new_tenant_is_paid_and_given_back(platform: Platfor
         assert len(entries.json) == 1
         await partners.order("order.cancelled", tenant, order)
         await client.settled(payment["id"], status="REFUNDED")
-        # Nobody has received it twice, and each message can be told apart.
+        # Nobody has received it twice, and the message has an id.
         received = [message_id for paid, message_id in partners.paid if paid == order]
         assert len(received) == 1
         assert received[0]
