@@ -101,6 +101,13 @@ def movements_table(metadata: sa.MetaData) -> sa.Table:
         sa.Index("ix_processor_movements_changed", "account_id", "is_live", "updated_at"),
         # What reconciliation compares: what moved for a tenant in a window.
         sa.Index("ix_processor_movements_window", "tenant_id", "created_at"),
+        # What became known long after it happened, which no window of the schedule reaches by its time.
+        sa.Index(
+            "ix_processor_movements_late",
+            "tenant_id",
+            "seen_at",
+            postgresql_where=sa.text("is_booked AND seen_at - created_at > interval '1 day'"),
+        ),
         # Lines of the processor's reports name movements.
         sa.Index("ix_processor_movements_own", "tenant_id", "id"),
         # The same, for a range of payments, and for what belongs to none.

@@ -13,7 +13,7 @@ from libs.common.db import Connection, Database
 from libs.common.db.statements import Statement, columns_of, reader_of, values_of
 from services.gateway.reconciliation.periods.domain import Closing, StoredMonth
 
-# The lock that steps of a tenant's runs take: while a month is closed no discrepancy is written down, and of two who close it
+# Steps of one tenant's runs follow each other: two never write down the same discrepancy as new. While a month is closed no discrepancy is written down, and of two who close it
 # one is the second.
 _LOCK = Statement("SELECT pg_advisory_xact_lock(hashtextextended('reconciliation:' || :tenant_id, 0))")
 
@@ -108,7 +108,7 @@ class Overdue(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def lock(tx: Connection, tenant_id: str) -> None:
-    """Keep steps of the tenant's runs, and others who close, away until the end of the transaction."""
+    """Wait for steps of the tenant's runs and for who closes, and keep others away, until the end of the transaction."""
     await _LOCK.fetchval(tx, tenant_id=tenant_id)
 
 

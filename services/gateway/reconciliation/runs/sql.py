@@ -25,6 +25,11 @@ _ADD = Statement(
     values=values_of("run", Run),
 )
 
+# What somebody has requested and is not over: by `ix_reconciliation_runs_due`.
+_COUNT_OPEN = Statement(
+    "SELECT count(*) FROM reconciliation_runs WHERE tenant_id = :tenant_id AND next_at IS NOT NULL AND requested_by <> ''"
+)
+
 # By its primary key.
 _GET = Statement(
     "SELECT {columns} FROM reconciliation_runs WHERE id = :id AND tenant_id = :tenant_id", columns=_COLUMNS
@@ -85,9 +90,6 @@ UPDATE reconciliation_turns AS t SET busy_until = :busy_until FROM saved WHERE t
 # The function keeps 90 days whatever is passed, since the role may not delete by itself.
 _FORGET = Statement("SELECT forget_reconciliation(:before, :limit) AS number")
 
-# Steps of one tenant's runs follow each other: two never write down the same discrepancy as new.
-_LOCK = Statement("SELECT pg_advisory_xact_lock(hashtextextended('reconciliation:' || :tenant_id, 0))")
-
 # Tenants with an account of their own, and tenants for whom something moved; the second by steps through
 # `ix_processor_movements_window`.
 _TENANTS = Statement("""
@@ -121,22 +123,34 @@ _OF_PAYMENTS = Statement(
     columns=_MOVEMENT,
 )
 
-# Payments of other times than the window: by `ix_processor_movements_window` and by `ix_discrepancies_unsettled`. In the order
-# of their ids, so that the next page goes on behind the last one.
-_OLDER = Statement("""
+# What became known in the window more than a day after it happened, by `ix_processor_movements_late`: hourly windows are two days
+# long, so what came earlier than that was in one of them.
+_LATELY_KNOWN = (
+    "tenant_id = :run.tenant_id AND is_booked AND seen_at - created_at > interval '1 day' "
+    "AND seen_at >= :run.window_from AND seen_at < :run.window_until"
+)
+
+# Payments of other times than the window: by `ix_processor_movements_window`, by `ix_processor_movements_late` and by
+# `ix_discrepancies_unsettled`. In the order of their ids, so that the next page goes on behind the last one.
+_OLDER = Statement(
+    """
 SELECT payment_intent_id FROM (
     SELECT payment_intent_id FROM processor_movements
      WHERE tenant_id = :run.tenant_id AND created_at >= :run.window_from AND created_at < :run.window_until
+    UNION
+    SELECT payment_intent_id FROM processor_movements WHERE {lately_known}
     UNION
     SELECT payment_intent_id FROM discrepancies
      WHERE tenant_id = :run.tenant_id AND state IN ('open', 'assigned', 'pending', 'reopened')
 ) AS p
  WHERE payment_intent_id > :after AND NOT (payment_intent_id >= :run.first_payment AND payment_intent_id < :run.end_of_payments)
  ORDER BY payment_intent_id LIMIT :limit
-""")
+""",
+    lately_known=_LATELY_KNOWN,
+)
 
 # What belongs to no payment: our ids of movements are in the order of their times, so a window is a range of them, by
-# `ix_processor_movements_loose`; and what is unsettled, by `ix_discrepancies_unsettled`.
+# `ix_processor_movements_loose`; what became known lately, by `ix_processor_movements_late`; and what is unsettled, by `ix_discrepancies_unsettled`.
 _LOOSE = Statement(
     """
 SELECT {columns} FROM (
@@ -150,11 +164,13 @@ SELECT {columns} FROM (
         AND NOT (m.movement_id >= :run.first_payment AND m.movement_id < :run.end_of_payments)
         AND m.id = ANY (ARRAY(SELECT subject FROM discrepancies AS d
                                WHERE d.tenant_id = :run.tenant_id AND subject_kind = 'movement' AND d.payment_intent_id IS NULL
-                                 AND state IN ('open', 'assigned', 'pending', 'reopened')))
+                                 AND state IN ('open', 'assigned', 'pending', 'reopened')
+                              UNION SELECT id FROM processor_movements WHERE {lately_known} AND payment_intent_id IS NULL))
       ORDER BY m.movement_id LIMIT :limit)
 ) AS m ORDER BY movement_id LIMIT :limit
 """,
     columns=_MOVEMENT,
+    lately_known=_LATELY_KNOWN,
 )
 
 # Payouts of the window, and what is unsettled about others, with what their movements come to. In the order of our ids.
@@ -257,6 +273,12 @@ async def add(database: Database, run: Run) -> Run:
     return run if found is None else found
 
 
+async def count_open(database: Database, tenant_id: str) -> int:
+    """Count the requested runs of a tenant that are not over."""
+    row = await _COUNT_OPEN.fetchrow(database, tenant_id=tenant_id)
+    return 0 if row is None else int(row["count"])
+
+
 async def get(database: Database, tenant_id: str, run_id: UUID) -> Run | None:
     """Read a run; None where the tenant has no such."""
     row = await _GET.fetchrow(database, tenant_id=tenant_id, id=run_id)
@@ -294,11 +316,6 @@ async def forget(database: Database, *, before: datetime, limit: int) -> int:
     """Delete runs, matches and settled discrepancies of long ago; returns how many of the kind of which there were most."""
     row = await _FORGET.fetchrow(database, before=before, limit=limit)
     return 0 if row is None else int(row["number"])
-
-
-async def lock(tx: Connection, tenant_id: str) -> None:
-    """Wait for other steps of the tenant's runs, until the end of the transaction."""
-    await _LOCK.fetchval(tx, tenant_id=tenant_id)
 
 
 async def tenants(database: Database) -> list[str]:

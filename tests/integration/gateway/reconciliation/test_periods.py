@@ -1,7 +1,9 @@
 """Months are closed once, by whoever is first, with a report that nothing changes and that what comes later does not slip into."""
 
 import asyncio
+import random
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import asyncpg
 import pytest
@@ -13,6 +15,7 @@ from libs.common.contracts.gateway_periods import (
     ListReconciliationPeriods,
 )
 from libs.common.errors import Unavailable
+from libs.common.ids import first_id
 from services.gateway.reconciliation.periods import queries
 from tests.integration.gateway.reconciliation.conftest import Office
 from tests.support.databases import TestDatabase
@@ -137,3 +140,59 @@ async def test_a_month_is_not_closed_before_its_statement_is_known(office: Offic
     office.sides.requests.clear()
     with pytest.raises(ReconciliationPeriodOpen, match="1 discrepancies"):
         await office.close("2026-11")
+
+
+async def test_what_no_window_reaches_is_found_late_all_the_same(office: Office) -> None:
+    await office.compare(OCTOBER, NOVEMBER)
+    await office.close("2026-10")
+    office.clock.advance(timedelta(days=60))
+    # One that belongs to no payment, and one of a payment of then.
+    await office.move(-300, OCTOBER + timedelta(days=9))
+    payment = first_id(OCTOBER + timedelta(days=2))
+    await office.move(5_000, OCTOBER + timedelta(days=3), kind="charge", payment_intent_id=payment)
+    office.clock.advance(timedelta(hours=1))
+    now = office.clock.now()
+    run = await office.compare(now - timedelta(days=2), now)
+    assert run.found["LATE"] == 2
+    late = await office.rows(
+        "SELECT actual_minor FROM discrepancies WHERE tenant_id = $1 AND type = 'LATE' ORDER BY actual_minor"
+    )
+    assert [row["actual_minor"] for row in late] == [-300, 5_000]
+
+
+async def test_months_tie_whatever_moves_and_whenever_it_is_known(office: Office) -> None:
+    chance = random.Random(7)
+    months = [datetime(2026, month, 1, tzinfo=UTC) for month in range(7, 12)]
+    office.clock.advance(months[0] - office.clock.now())
+    edge = timedelta(microseconds=1)
+    known: dict[str, int] = {}
+    closings: dict[str, int] = {}
+    for begins, ends in pairwise(months):
+        office.clock.advance(ends + timedelta(days=1) - office.clock.now())
+        moments = [begins, ends - edge, begins - edge, months[0] - edge, begins + timedelta(days=3)]
+        for number in range(30):
+            amount, fee = chance.randint(-9_000, 9_000), chance.randint(-50, 300)
+            currency = chance.choice(["BRL", "JPY", "KWD"])
+            await office.move(
+                amount,
+                moments[number % len(moments)],
+                kind=chance.choice(["charge", "refund", "dispute", "payout", "fee", "other"]),
+                fee_minor=fee,
+                net_minor=amount - fee,
+                currency=currency,
+            )
+            known[currency] = known.get(currency, 0) + amount - fee
+        await office.move(1, ends, is_booked=False)
+        office.clock.advance(timedelta(minutes=10))
+        await office.compare(begins, ends)
+        month = f"{begins:%Y-%m}"
+        await office.close(month, override_reason="it is known")
+        sealed = await queries.show(office.database, GetReconciliationPeriod(tenant_id=office.tenant_id, month=month))
+        for each in sealed.report.statements:
+            assert each.opening_minor == closings.get(each.currency, each.opening_minor)
+            assert each.opening_minor + sum(x.in_minor - x.out_minor for x in each.lines) == each.closing_minor
+            assert each.in_minor == sum(x.in_minor for x in each.lines)
+            closings[each.currency] = each.closing_minor
+        assert closings == known
+    check = await queries.verify(office.database, GetReconciliationSeals(tenant_id=office.tenant_id))
+    assert check.faults == []

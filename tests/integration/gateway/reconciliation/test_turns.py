@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from libs.common.clock import ManualClock
+from libs.common.contracts.gateway_errors import ReconciliationRunConflict
 from libs.common.contracts.gateway_reconciliation import (
     DecideDiscrepancies,
     Decision,
@@ -110,6 +111,17 @@ async def test_one_run_of_a_tenant_goes_on_and_a_killed_one_is_taken_up(two: tup
     await small.runs.work()
     rows = await large.rows("SELECT state FROM reconciliation_runs WHERE tenant_id = $1")
     assert [row["state"] for row in rows] == ["complete", "complete"]
+
+
+async def test_a_tenant_requests_no_run_while_many_are_not_over(two: tuple[Office, Office]) -> None:
+    large, small = two
+    for _ in range(20):
+        await start(large)
+    with pytest.raises(ReconciliationRunConflict, match="20 runs go on"):
+        await start(large)
+    await start(small)
+    await large.runs.work()
+    await start(large)
 
 
 async def test_what_is_older_than_it_is_kept_is_deleted(office: Office) -> None:

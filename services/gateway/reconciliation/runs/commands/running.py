@@ -30,6 +30,7 @@ from services.gateway import metrics
 from services.gateway.reconciliation.discrepancies import Observation, Seen, count_unsettled, first_seen, note_seen
 from services.gateway.reconciliation.matching import Matching, Written
 from services.gateway.reconciliation.matching import Patience as MatchingPatience
+from services.gateway.reconciliation.periods import lock
 from services.gateway.reconciliation.reports import BookSources, make_report
 from services.gateway.reconciliation.runs import sql
 from services.gateway.reconciliation.runs.commands.reading import Step, StepReading, moved_in
@@ -45,6 +46,7 @@ from services.gateway.reconciliation.runs.domain import (
 )
 from services.gateway.reconciliation.runs.domain.run import (
     ONE_BY_ONE,
+    OPEN_MAX,
     SAMPLE_MAX,
     WINDOW_MAX,
     Phase,
@@ -120,7 +122,7 @@ class Reconciling:
 
         Raises:
             Invalid: when the window is empty, too long, or not over.
-            ReconciliationRunConflict: when another run has its id.
+            ReconciliationRunConflict: when another run has its id, or too many of the tenant are not over.
         """
         now = self._clock.now()
         if request.window_from < _EARLIEST:
@@ -140,7 +142,11 @@ class Reconciling:
             requested_by=request.requested_by,
             at=now,
         )
-        found = await sql.add(self._database, wished)
+        found = await sql.get(self._database, request.tenant_id, request.run_id)
+        if found is None:
+            if await sql.count_open(self._database, request.tenant_id) >= OPEN_MAX:
+                raise ReconciliationRunConflict(f"{OPEN_MAX} runs go on already; wait until one is over")
+            found = await sql.add(self._database, wished)
         if not found.is_same_request_as(wished):
             raise ReconciliationRunConflict(f"the run {request.run_id} compares another window")
         return found
@@ -260,7 +266,7 @@ class Reconciling:
             progress = msgspec.structs.replace(progress, sample=(*progress.sample, *shown))
         async with self._database.transaction() as tx:
             if not run.is_dry:
-                await sql.lock(tx, run.tenant_id)
+                await lock(tx, run.tenant_id)
                 if step.looked is not None:
                     written = await self._matching.write(tx, self._reading.look(run), step.looked, at=now)
                     observed += written.observed

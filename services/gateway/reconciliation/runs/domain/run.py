@@ -21,6 +21,8 @@ from services.gateway.reconciliation.runs.domain.facts import MovementFact
 
 WINDOW_MAX = timedelta(days=400)
 """How long a window may be."""
+OPEN_MAX = 20
+"""Requested runs of one tenant that are not over: they are carried out one after the other, and those of the schedule among them."""
 SAMPLE_MAX = 200
 """Discrepancies that a dry run shows."""
 FAILURES_MAX = 20
