@@ -153,7 +153,7 @@ class Outcomes:
         """
         if attempt.operation is not Operation.CLOSE or answer.taken is None:
             return
-        await self._adopt(
+        applied = await self._adopt(
             CapturedNotice(
                 tenant_id=attempt.tenant_id,
                 payment_intent_id=attempt.payment_intent_id,
@@ -163,6 +163,17 @@ class Outcomes:
                 amount_minor=answer.taken.amount_minor,
             )
         )
+        if applied is Applied.CONTRADICTS:
+            # Another authorization of the payment holds or has taken funds: its customer may be charged twice.
+            log.error(
+                "attempt.taken_beside_another",
+                attempt_id=attempt.id,
+                payment_intent_id=attempt.payment_intent_id,
+                processor=attempt.processor,
+                gateway_ref=attempt.gateway_ref,
+                amount_minor=answer.taken.amount_minor,
+                currency=attempt.currency,
+            )
 
     async def _await_end(self, attempt: Attempt, answer: Pending | RequiresAction) -> None:
         """Write down that the processor has taken it on; its end comes by notice, or is read on a schedule."""

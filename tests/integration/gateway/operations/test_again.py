@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from libs.common.clock import ManualClock
 from libs.common.contracts.gateway import AuthorizePayment
@@ -217,4 +218,14 @@ async def test_money_of_the_first_is_not_taken_beside_the_second(gateway: Gatewa
     taken: CapturedNotice = Telling(place, intent, "ref").captured(9_000)
     assert await place.notices.apply(msgspec.structs.replace(taken, attempt_id=first.id)) is Applied.CONTRADICTS
     assert await place.notices.apply(taken) is Applied.CONTRADICTS
+    # The late event has let it be cancelled, which shows the same money.
+    fixed.answers["void"] = msgspec.structs.replace(
+        REFUSED, reason=DeclineReason.ALREADY_CAPTURED, taken=Taken(amount_minor=9_000, at=place.clock.now())
+    )
+    with capture_logs() as logs:
+        await gateway.resolve_after(timedelta(0))
+    alerts = [
+        (line["log_level"], line["gateway_ref"]) for line in logs if line["event"] == "attempt.taken_beside_another"
+    ]
+    assert alerts == [("error", "ref")]
     assert not [a for a in await gateway.attempts(intent) if a.operation is Operation.CAPTURE]
