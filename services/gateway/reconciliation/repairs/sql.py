@@ -46,7 +46,8 @@ UPDATE discrepancy_repairs SET next_at = NULL, outcome = :outcome
  WHERE discrepancy_id = :repair.discrepancy_id AND id = :repair.id AND tenant_id = :repair.tenant_id AND next_at IS NOT NULL
 """)
 
-# What nothing was done about yet and is safe, as `means_of` has it: by `ix_discrepancies_unsettled`.
+# What nothing was done about yet and is safe, as `means_of` has it: by `ix_discrepancies_unsettled`. The first of each tenant before the second of any, so that
+# none waits for all that is found of another.
 _UNREPAIRED = Statement("""
 SELECT tenant_id, id FROM discrepancies AS d
  WHERE state IN ('open', 'reopened')
@@ -54,7 +55,7 @@ SELECT tenant_id, id FROM discrepancies AS d
         OR aspect = 'processor' AND (type = 'STATUS_MISMATCH' AND subject_kind IN ('payment', 'refund', 'dispute')
                                      OR type = 'MISSING_LOCAL' AND subject_kind IN ('refund', 'dispute')))
    AND NOT EXISTS (SELECT FROM discrepancy_repairs AS r WHERE r.discrepancy_id = d.id AND r.tenant_id = d.tenant_id)
- ORDER BY tenant_id, id LIMIT :limit::int
+ ORDER BY row_number() OVER (PARTITION BY tenant_id ORDER BY id), tenant_id LIMIT :limit::int
 """)
 
 # Through which account a payment went, by `ix_attempts_payment_intent`, and who receives what its processor reports. Of several

@@ -19,7 +19,7 @@ from libs.common.contracts.ledger_facts import EntryFact
 from libs.common.contracts.ledger_journal import GetProposal, ManualEntry, ManualLine, Proposal, ProposalStatus
 from libs.common.errors import Invalid, NotFound, Unavailable
 from libs.common.ids import new_id
-from services.gateway.reconciliation.repairs import Proposals, Repairing
+from services.gateway.reconciliation.repairs import Proposals, Repairing, sql
 from services.gateway.reconciliation.runs.domain import entry_of
 from tests.integration.gateway.reconciliation.conftest import Office
 
@@ -275,6 +275,11 @@ async def test_what_cannot_be_repaired_by_itself_keeps_nothing_else_waiting(
             raise ValueError
         return await prepared(repair, known)
 
+    # Another tenant has one: it does not wait for the second of this one.
+    other = Office(office.database, f"zz-{office.tenant_id}", office.clock)
+    third, _, _ = await found(other)
+    both = await sql.unrepaired(office.database, limit=10_000)
+    assert both.index((other.tenant_id, third)) < both.index((office.tenant_id, second))
     monkeypatch.setattr(by, "_prepared", failing)
     await by.repair_all()
     assert [(await state_of(office, each))[1] for each in (first, second)] == ["open", "pending"]
