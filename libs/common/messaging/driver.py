@@ -1,12 +1,16 @@
-"""What is changed of the AMQP driver, aiormq: how many turns of the loop it takes, and what it says of a lost connection."""
+"""What is changed of the AMQP driver, aiormq: how many turns of the loop it takes, what it says of a lost connection, and that no
+property of a message ends one."""
 
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import partial, partialmethod
 
 import aiormq
+import pamqp.decode
 from aio_pika.abc import AbstractChannel
+from pamqp.common import FieldValue
 
 FRAMES_MAX = 1024
 """Frames that a connection has in line, either way. With the driver's ten a channel reads ten confirms, or three messages of
@@ -17,6 +21,39 @@ aiormq.Connection.FRAME_BUFFER_SIZE = FRAMES_MAX
 aiormq.Connection.channel = partialmethod(  # type: ignore[method-assign, assignment]
     aiormq.Connection.channel, frame_buffer_size=FRAMES_MAX
 )
+
+
+def _short_str(value: bytes) -> tuple[int, str]:
+    """Read a short string of a frame; bytes that are no UTF-8 are replaced.
+
+    The driver raises where it reads frames: the connection ends, with every queue on it, the message comes again, and nothing is
+    consumed any more. Other teams may send whatever they like.
+    """
+    end = value[0] + 1
+    return end, value[1:end].decode(errors="replace")
+
+
+def _timestamp(value: bytes) -> tuple[int, datetime]:
+    """Read a timestamp of a frame; one that no calendar has is the start of 1970, as if there were none."""
+    try:
+        return _read_timestamp(value)
+    except (ValueError, OverflowError, OSError):
+        return 8, datetime.fromtimestamp(0, UTC)
+
+
+def _table(value: bytes) -> tuple[int, dict[str, FieldValue]]:
+    """Read a table of headers; one with a name that is no UTF-8, or nested too deeply, is as if it were empty."""
+    try:
+        return _read_table(value)
+    except (ValueError, RecursionError):
+        return 4 + int.from_bytes(value[:4]), {}
+
+
+_read_table = pamqp.decode.field_table
+_read_timestamp = pamqp.decode.timestamp
+pamqp.decode.short_str = pamqp.decode.METHODS["shortstr"] = _short_str
+pamqp.decode.METHODS["timestamp"] = pamqp.decode.TABLE_MAPPING[b"T"] = _timestamp
+pamqp.decode.METHODS["table"] = pamqp.decode.TABLE_MAPPING[b"F"] = _table
 
 
 def send_without_turns(channel: AbstractChannel) -> None:

@@ -3,10 +3,12 @@
 import asyncio
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from pamqp import encode
 
 from libs.common.clock import SystemClock
 from libs.common.contracts.foreign import ORDERS as SUBSCRIPTION
@@ -209,3 +211,24 @@ async def test_a_charge_and_a_cancellation_never_miss_each_other(partnered: tupl
         await api.handle(tenant, message(key, tenant, "ignored"), by=ignoring.on_orders)
     [kept] = await payments(api, tenant, "ignored")
     assert not kept["is_voiding"]
+
+
+async def test_no_property_of_a_message_ends_the_connection(
+    partnered: tuple[Api, Partners], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api, partners = partnered
+    tenant = str(uuid4())
+    text = encode.METHODS["shortstr"]
+    with monkeypatch.context() as patch:
+        # An instant that no calendar has, and an id that is no UTF-8.
+        patch.setitem(encode.METHODS, "timestamp", lambda _: (2**63).to_bytes(8))
+        patch.setitem(encode.METHODS, "shortstr", lambda v: b"\x02\xff\xfe" if v == "BAD" else text(v))
+        body = {"orderId": "odd", "tenantId": tenant, "totalAmount": 5}
+        odd = {"X-Correlation-Id": 7, "X-Tenant-Id": [1, {"a": None}]}
+        await partners.publish(ORDERS, CONFIRMED, body, message_id="BAD", headers=odd, timestamp=datetime.now(UTC))
+        # A header whose name is no UTF-8.
+        patch.setitem(encode.METHODS, "table", lambda _: b"\0\0\0\x05\x02\xff\xfet\x01")
+        await partners.publish(ORDERS, CONFIRMED, body | {"orderId": "header"}, headers=odd)
+    assert (await payment(api, tenant, "header"))["amount_minor"] == 500
+    assert (await payment(api, tenant, "odd"))["amount_minor"] == 500
+    await handled(api, partners, tenant)
