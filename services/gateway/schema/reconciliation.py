@@ -170,6 +170,12 @@ def repairs_table(metadata: sa.MetaData) -> sa.Table:
         sa.CheckConstraint("means IN ('publish', 'read', 'entry')", name="ck_discrepancy_repairs_means"),
         sa.CheckConstraint("(proposal_id IS NOT NULL) = (means = 'entry')", name="ck_discrepancy_repairs_proposal"),
         sa.Index("ix_discrepancy_repairs_due", "next_at", postgresql_where=sa.text("next_at IS NOT NULL")),
+        sa.Index(
+            "ix_discrepancy_repairs_proposal",
+            "proposal_id",
+            "tenant_id",
+            postgresql_where=sa.text("proposal_id IS NOT NULL"),
+        ),
         comment="What was done about discrepancies beside deciding about them.",
     )
 

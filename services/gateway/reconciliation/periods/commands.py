@@ -45,6 +45,8 @@ class PeriodClosing:
             Unavailable: when the ledger does not answer.
         """
         tenant_id = request.tenant_id
+        # What has no letter and no digit gives no reason, as characters that nobody sees.
+        override = request.override_reason if any(map(str.isalnum, request.override_reason)) else ""
         # In this order: whoever closes the month in between is found by the second.
         last = await sql.last(self._database, tenant_id)
         if (closed := await sql.get(self._database, tenant_id, request.month)) is not None:
@@ -72,7 +74,7 @@ class PeriodClosing:
                 found_until=now - self._overdue,
                 limit=OVERRIDDEN_MAX,
             )
-            if overdue.number and not request.override_reason:
+            if overdue.number and not override:
                 named = ", ".join(str(each) for each in overdue.ids[:_NAMED_MAX])
                 raise ReconciliationPeriodOpen(f"{overdue.number} discrepancies have been open for too long: {named}")
             known_until = now - _SETTLES
@@ -90,7 +92,7 @@ class PeriodClosing:
             unread = await sql.unread(
                 tx, tenant_id, ends_before=ends_before, accounts=[each.account_id for each in report.statements]
             )
-            if unread and not request.override_reason:
+            if unread and not override:
                 raise ReconciliationPeriodOpen(
                     f"the statement is not known until {iso(ends_before)} of {', '.join(unread[:_NAMED_MAX])}"
                 )
@@ -111,7 +113,7 @@ class PeriodClosing:
                     closed_at=now,
                     closed_by=request.closed_by,
                     run_id=run_id,
-                    override_reason=request.override_reason if overdue.number or unread else "",
+                    override_reason=override if overdue.number or unread else "",
                     overridden=overdue.number,
                     overridden_ids=overdue.ids,
                     unread=unread,

@@ -26,6 +26,7 @@ from services.gateway.movements import publications_of_movement, publications_of
 from services.gateway.notices import RawEvent, keep_in, publications_of
 from services.gateway.processors.port.reading import has_statement
 from services.gateway.reconciliation.discrepancies import ADJUSTED, BY_RUN, locked, note_repair
+from services.gateway.reconciliation.periods import lock
 from services.gateway.reconciliation.repairs import sql
 from services.gateway.reconciliation.repairs.domain import DONE, Means, Repair, means_of, reading_event
 from services.gateway.reconciliation.repairs.sources import Proposals
@@ -69,8 +70,7 @@ class Repairing:
         if not known:
             raise DiscrepancyNotFound
         means = _means(known[0]) if proposal_id is None else Means.ENTRY
-        if proposal_id is not None:
-            await self._require_adjusting(known[0], proposal_id)
+        entries = 0 if proposal_id is None else await self._entries_of(known[0], proposal_id)
         now = self._clock.now()
         repair = Repair(
             tenant_id=tenant_id,
@@ -85,6 +85,9 @@ class Repairing:
         )
         publications, event = await self._prepared(repair, known[0])
         async with self._database.transaction() as tx:
+            if proposal_id is not None:
+                # Of two discrepancies at once, for one entry, one is the second.
+                await lock(tx, tenant_id)
             (current,) = await locked(tx, tenant_id, [request.discrepancy_id])
             if current.state in SETTLED_STATES:
                 raise DiscrepancyDecided(f"the discrepancy {current.id} is {current.state}")
@@ -95,6 +98,10 @@ class Repairing:
                 raise DiscrepancyNotRepairable(f"it waits for the proposal {last.proposal_id}")
             if last is not None and means is last.means and now - last.made_at < _AGAIN and means is not Means.ENTRY:
                 return current
+            if proposal_id is not None and await sql.count_adjusted(tx, repair) >= entries:
+                raise DiscrepancyNotRepairable(
+                    f"each entry of the proposal {proposal_id} stands for another one already"
+                )
             await sql.add(tx, repair)
             await rebuilt(tx, publications)
             if event is not None:
@@ -149,7 +156,8 @@ class Repairing:
                     at=self._clock.now(),
                 )
 
-    async def _require_adjusting(self, known: Discrepancy, proposal_id: UUID) -> None:
+    async def _entries_of(self, known: Discrepancy, proposal_id: UUID) -> int:
+        """Require a proposal that can adjust the books for a discrepancy; returns how many entries it has."""
         try:
             proposal = await self._proposals.get(known.tenant_id, proposal_id)
         except NotFound as fault:
@@ -161,6 +169,7 @@ class Repairing:
         # What is exchanged is booked in both currencies, and only one of them stands in the discrepancy.
         if known.currency and known.currency not in moved and known.aspect != "exchange":
             raise DiscrepancyNotRepairable(f"the proposal {proposal_id} has nothing in {known.currency}")
+        return len(proposal.entries)
 
     async def _prepared(self, repair: Repair, known: Discrepancy) -> tuple[list[Publication], RawEvent | None]:
         """Read what is to be published, and write the event that lets the processor be read."""

@@ -26,6 +26,12 @@ SELECT {columns} FROM discrepancy_repairs WHERE discrepancy_id = :discrepancy_id
     columns=columns_of(Repair),
 )
 
+# Other discrepancies that a proposal stands for, by `ix_discrepancy_repairs_proposal`.
+_COUNT_ADJUSTED = Statement("""
+SELECT count(DISTINCT discrepancy_id) FROM discrepancy_repairs
+ WHERE proposal_id = :repair.proposal_id AND tenant_id = :repair.tenant_id AND discrepancy_id <> :repair.discrepancy_id
+""")
+
 # One process at a time looks at a proposal; whoever crashes leaves it to another when the pause is over. By `ix_discrepancy_repairs_due`.
 _CLAIM = Statement(
     """
@@ -93,6 +99,11 @@ async def last(tx: Connection, tenant_id: str, discrepancy_id: UUID) -> Repair |
     """Read what was done last about a discrepancy; None: nothing."""
     row = await _LAST.fetchrow(tx, tenant_id=tenant_id, discrepancy_id=discrepancy_id)
     return None if row is None else _repair(row)
+
+
+async def count_adjusted(tx: Connection, repair: Repair) -> int:
+    """Count the other discrepancies for which the proposal of a repair stands; the caller keeps others of the tenant away."""
+    return int(await _COUNT_ADJUSTED.fetchval(tx, repair=repair))
 
 
 async def claim(database: Database, *, now: datetime, pause: timedelta, limit: int) -> list[Repair]:

@@ -126,7 +126,7 @@ async def test_a_month_is_not_closed_before_its_statement_is_known(office: Offic
             NOVEMBER - timedelta(seconds=1),
         )
     with pytest.raises(ReconciliationPeriodOpen, match="the statement is not known"):
-        await office.close("2026-10")
+        await office.close("2026-10", override_reason="\u200b .")
     closed = await office.close("2026-10", override_reason="the account is blocked")
     assert (closed.overridden, closed.override_reason) == (0, "the account is blocked")
     sealed = await queries.show(office.database, GetReconciliationPeriod(tenant_id=office.tenant_id, month="2026-10"))

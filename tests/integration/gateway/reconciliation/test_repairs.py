@@ -283,3 +283,18 @@ async def test_what_cannot_be_repaired_by_itself_keeps_nothing_else_waiting(
     monkeypatch.setattr(by, "_prepared", failing)
     await by.repair_all()
     assert [(await state_of(office, each))[1] for each in (first, second)] == ["open", "pending"]
+
+
+async def test_an_entry_stands_for_one_discrepancy(office: Office) -> None:
+    for amount in (-300, -5):
+        await office.move(amount, OCTOBER + timedelta(days=9))
+    await office.compare(OCTOBER, NOVEMBER)
+    ids = [row["id"] for row in await office.rows("SELECT id FROM discrepancies WHERE tenant_id = $1")]
+    ledger, proposal = Ledger(office), new_id()
+    ledger.status[proposal] = ProposalStatus.OPEN
+    by = repairing(office, ledger)
+    results = await asyncio.gather(*(repair(office, by, each, proposal) for each in ids), return_exceptions=True)
+    assert sorted((type(each) for each in results), key=lambda kind: kind.__name__) == [
+        Discrepancy,
+        DiscrepancyNotRepairable,
+    ]
