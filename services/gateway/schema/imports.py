@@ -149,6 +149,22 @@ def lines_table(metadata: sa.MetaData) -> sa.Table:
         sa.Index("uq_statement_lines", "source_id", "identity", "occurrence", "tenant_id", unique=True),
         # What was on an account in a window, for whoever compares it with payments and books.
         sa.Index("ix_statement_lines_day", "tenant_id", "source_id", "booked_on", "id"),
+        # Which lines a payout can be, by amount, after the fee where there is one, and by the words of the line.
+        sa.Index("ix_statement_lines_amount", "tenant_id", "source_id", "currency", "amount_minor", "booked_on"),
+        sa.Index(
+            "ix_statement_lines_net",
+            "tenant_id",
+            "source_id",
+            "currency",
+            sa.text("(amount_minor - fee_minor)"),
+            "booked_on",
+            postgresql_where=sa.text("fee_minor <> 0"),
+        ),
+        sa.Index(
+            "ix_statement_lines_words",
+            sa.text("words_of_line(bank_id, refs, counterparty, description)"),
+            postgresql_using="gin",
+        ),
         # What was imported of a tenant, in the order of that.
         sa.Index("ix_statement_lines_tenant", "tenant_id", "id"),
         sa.Index("ix_statement_lines_import", "import_id", "line"),

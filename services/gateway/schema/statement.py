@@ -245,6 +245,14 @@ def payouts_table(metadata: sa.MetaData) -> sa.Table:
         # Which payouts arrive when, and which of them a line of a bank can be.
         sa.Index("ix_processor_payouts_arrival", "tenant_id", "arrives_at", "payout_id"),
         sa.Index("ix_processor_payouts_amount", "tenant_id", "currency", "amount_minor", "arrives_at"),
+        # Which of them a text names, however it writes their references.
+        sa.Index("ix_processor_payouts_plain", "tenant_id", sa.text("plain_reference(id)")),
+        sa.Index(
+            "ix_processor_payouts_plain_trace",
+            "tenant_id",
+            sa.text("plain_reference(trace_id)"),
+            postgresql_where=sa.text("trace_id <> ''"),
+        ),
         comment="Each payout of an account at a processor, once, whoever saw it.",
     )
 

@@ -1,12 +1,17 @@
 """A true history of payouts and bank lines is damaged in every way: each damage is found under its name, and nothing else is."""
 
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
 from datetime import date, timedelta
 from random import Random
+from uuid import UUID
 
 import pytest
 
+from libs.common.contracts.gateway_matching import MatchingRule
 from libs.common.db import Database
+from services.gateway.reconciliation.matching.commands import evaluating, looking, places
+from services.gateway.reconciliation.matching.domain import Around, Line, Paired, paired
 from tests.support.bank_histories import BankHistory
 from tests.support.databases import TestDatabase
 
@@ -134,3 +139,38 @@ async def test_each_damage_is_found_under_its_name(database: Database, tenant_id
     again = await bank.run()
     assert (again.new, again.agreed, again.lines_matched) == (0, 0, 0)
     assert await bank.matched() == matched and await bank.found() == found
+
+
+@pytest.mark.parametrize("remembered", [10, 0])
+async def test_a_rule_is_tried_twice_at_most_on_a_line(
+    database: Database, tenant_id: str, monkeypatch: pytest.MonkeyPatch, remembered: int
+) -> None:
+    """In its turn, and once more at the end; where too much is ambiguous to be remembered, in every turn, with the same result."""
+    tried: Counter[tuple[UUID, str]] = Counter()
+
+    def counted(rule: MatchingRule, lines: Sequence[Line], around: Around) -> Paired:
+        tried.update((line.id, rule.kind.value) for line in lines)
+        return paired(rule, lines, around)
+
+    monkeypatch.setattr(evaluating, "paired", counted)
+    monkeypatch.setattr(looking, "_PAGE", 3)
+    monkeypatch.setattr(places, "_AMBIGUOUS_MAX", remembered)
+    bank = BankHistory(database, tenant_id)
+    await bank.source()
+    # In the order of days the first lines can be two payouts each: a later rule would find one that is near no more than one of them.
+    for number in range(2):
+        await bank.payout(f"twin-{number}", 6_600, day(2))
+        await bank.line(f"twin-line-{number}", 6_600, day(2))
+    await bank.payout("late", 6_600, day(5))
+    for number in range(9):
+        await bank.line(f"rent-{number}", -5_000 - number, day(number))
+    await bank.payout("last", 900, day(30))
+    await bank.line("last-line", 900, day(32))
+    await bank.run()
+    assert await bank.matched() == {("date_window", "last last-line")}
+    assert await bank.found() == {
+        *(("AMBIGUOUS", f"twin-line-{number}") for number in range(2)),
+        *(("FOREIGN", f"rent-{number}") for number in range(9)),
+        *(("MISSING_REMOTE", name) for name in ("late",)),
+    }
+    assert max(tried.values()) == (2 if remembered else 7)

@@ -1,7 +1,7 @@
 """Steps of a run through lines of statements and arrivals of payouts, from where the last one ended.
 
 Lines are looked at once for each rule, since a rule must have put together all that it can before the next one is tried; after
-that what is left is named by what it is. Nothing of a step is read before the step before it is written.
+that what is left is tried once more by all of them, and named by what it is. Nothing of a step is read before the step before it is written.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,6 +18,7 @@ from libs.common.ids import first_id, new_id
 from services.gateway.reconciliation.discrepancies import Observation
 from services.gateway.reconciliation.matching import sql
 from services.gateway.reconciliation.matching.commands.evaluating import Evaluated, Evaluating
+from services.gateway.reconciliation.matching.commands.places import Place
 from services.gateway.reconciliation.matching.domain import (
     PAYOUTS,
     Coverage,
@@ -36,7 +37,7 @@ from services.gateway.reconciliation.matching.domain import (
 )
 from services.gateway.reconciliation.matching.sql import Near
 
-_PAGE = 200
+_PAGE = 1_000
 """Lines or payouts of one step."""
 _AROUND_MAX = 50
 """Lines around a payout that a dry run tries."""
@@ -59,17 +60,6 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     def days(self) -> tuple[date, date]:
         """The first and the last day of the window."""
         return self.window_from.date(), self.window_until.date()
-
-
-class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the next step goes on."""
-
-    turn: int
-    """Which rule is tried, from 0; one more than there are: what is left is named."""
-    source: UUID | None
-    """Of which source lines of the window are read; None: lines that are looked at for another reason."""
-    day: date = date.min
-    line: UUID = _FIRST
 
 
 class Looked(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,15 +106,16 @@ class Matching:
         place = (
             msgspec.json.decode(cursor, type=Place)
             if cursor
-            else Place(turn=turns if look.is_dry else 0, source=sources[0].id)
+            else Place(turn=turns if look.is_dry else 0, source=sources[0].id, ambiguous=b"")
         )
         turns = max(turns, place.turn) if look.is_dry else turns
         while True:
             page, free, after = await self._page(look, place, sources, turns)
             if page or after is None:
                 break
-            place = after
+            place = after.remembering(place.remembered())
         is_last = place.turn >= turns
+        ambiguous = place.remembered()
         banks = [source.id for source in sources if source.compared_with == PAYOUTS]
         matches: list[Match] = []
         findings: list[Finding] = []
@@ -134,7 +125,15 @@ class Matching:
             own = [line for line in page if line.source_id == source.id and line.id in free]
             if not own or (not is_last and place.turn >= len(source.rules)):
                 continue
-            found = await self._evaluating.evaluate(look.tenant_id, source, own, banks=banks, rules_max=place.turn + 1)
+            rules = source.rules[: place.turn + 1]
+            if not is_last and ambiguous is not None:
+                # What rules before this one could do is done: where they found something ambiguous, it is left to the last turn.
+                own, rules = [line for line in own if line.id not in ambiguous], rules[-1:]
+                if not own:
+                    continue
+            found = await self._evaluating.evaluate(look.tenant_id, source, own, rules, banks=banks, is_last=is_last)
+            if ambiguous is not None:
+                ambiguous |= found.ambiguous.keys()
             matches += [self._match(source, rule, pair) for rule, pair in found.pairs]
             if is_last:
                 findings += self._of_lines(source, found, look.patience)
@@ -145,7 +144,7 @@ class Matching:
         lines_seen += [part for match in matches for part in match.of("line")]
         arrived = [part for match in matches for part in match.of("payout")]
         return Looked(
-            cursor=None if after is None else msgspec.json.encode(after).decode(),
+            cursor=None if after is None else msgspec.json.encode(after.remembering(ambiguous)).decode(),
             lines=len(page) if is_last else 0,
             matches=tuple(matches),
             findings=tuple(findings),
@@ -245,12 +244,15 @@ class Matching:
                 later = [source.id for source in sources if source.id > place.source]
                 after = Place(turn=place.turn, source=later[0] if later else None)
             return page, {line.id for line in page}, after
-        found = await sql.others(
+        found, free = await sql.others(
             self._database,
             look.tenant_id,
             first=first_id(look.window_from),
             until=first_id(look.window_until),
             window_from=look.window_from,
+            days=look.days,
+            # Matched lines are looked at once, at the end.
+            of_all_days=place.turn >= turns,
             after=place.line,
             limit=_PAGE,
         )
@@ -259,7 +261,6 @@ class Matching:
             following = msgspec.structs.replace(place, line=found[-1].id)
         elif place.turn < turns:
             following = Place(turn=place.turn + 1, source=sources[0].id)
-        free = await sql.free_of(self._database, look.tenant_id, [line.id for line in found]) if found else set()
         # Those of the window were looked at before; what is in a match by now agrees.
         page = [line for line in found if line.id not in free or not first_on <= line.booked_on <= last_on]
         return page, free, following
@@ -289,7 +290,7 @@ class Matching:
             own = sorted((line for line in lines.values() if line.source_id == source.id), key=lambda line: line.order)
             if own:
                 evaluated = await self._evaluating.evaluate(
-                    look.tenant_id, source, own, banks=ids, rules_max=len(source.rules)
+                    look.tenant_id, source, own, source.rules, banks=ids, is_last=False
                 )
                 found |= {payout.payout_id for _, pair in evaluated.pairs for payout in pair.payouts}
         return found

@@ -8,7 +8,17 @@ from services.gateway.reconciliation.matching.domain.comparing import (
     line_of_processor,
     named_by,
 )
-from services.gateway.reconciliation.matching.domain.facts import Finding, Line, Match, Moved, Pair, Part, Payout, plain
+from services.gateway.reconciliation.matching.domain.facts import (
+    Finding,
+    Line,
+    Match,
+    Moved,
+    Names,
+    Pair,
+    Part,
+    Payout,
+    plain,
+)
 from services.gateway.reconciliation.matching.domain.pairing import (
     TRIED_MAX,
     Around,
@@ -29,6 +39,7 @@ __all__ = [
     "Line",
     "Match",
     "Moved",
+    "Names",
     "Pair",
     "Paired",
     "Part",

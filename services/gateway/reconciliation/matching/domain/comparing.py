@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from libs.common.contracts.gateway_reconciliation import DiscrepancyType, SubjectKind
-from services.gateway.reconciliation.matching.domain.facts import Finding, Line, Moved, Payout, total
+from services.gateway.reconciliation.matching.domain.facts import Finding, Line, Moved, Names, Payout, total
 
 _NAMED_MAX = 10
 """Candidates that a sentence names."""
@@ -167,7 +167,7 @@ def _about(line: Line, kind: DiscrepancyType | None, aspect: str, detail: str, *
     )
 
 
-def named_by(lines: Sequence[Line], payouts: Sequence[Payout]) -> Mapping[UUID, list[Payout]]:
+def named_by(lines: Sequence[Line], payouts: Sequence[Payout]) -> Mapping[UUID, Sequence[Payout]]:
     """Return which payouts each line names."""
-    words = {line.id: line.words for line in lines}
-    return {line.id: [payout for payout in payouts if payout.is_named_in(words[line.id])] for line in lines}
+    names = Names(lines, payouts)
+    return {line.id: names.of_line(line) for line in lines}

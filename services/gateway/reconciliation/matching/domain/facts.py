@@ -1,7 +1,7 @@
 """What the sides have of money that went from a processor to a bank: lines of statements, payouts and movements. Pure."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from uuid import UUID
 
@@ -10,11 +10,11 @@ import msgspec
 from libs.common.contracts.gateway_reconciliation import DiscrepancyType, SubjectKind
 from libs.common.ids import derived_id, first_id
 
-_WORD = re.compile(r"[a-z0-9_-]+")
-_PART = re.compile(r"[a-z0-9_]+")
+_WORD = re.compile(r"[a-z0-9]{4,}")
+_JOINTS, _UNDERSCORE = str.maketrans("", "", "_-"), str.maketrans("", "", "_")
 _PUNCTUATION = re.compile(r"[^a-z0-9]")
-_WORD_MIN, _TRACE_MIN = 4, 6
-"""Characters of a word, and of what a bank shows, that may be a reference: shorter ones stand in any text."""
+_TRACE_MIN = 6
+"""Characters of what a bank shows that may be a reference: shorter ones stand in any text, and words of three in all of them."""
 _OVER = ("failed", "canceled")
 """Payouts that left nothing at the bank."""
 
@@ -54,10 +54,9 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def words(self) -> frozenset[str]:
-        """What may be a reference in it."""
+        """What may be a reference in it: words with and without the parts that a hyphen joins, as the index has them."""
         text = self.text
-        found = (plain(word) for pattern in (_WORD, _PART) for word in pattern.findall(text))
-        return frozenset(word for word in found if len(word) >= _WORD_MIN)
+        return frozenset(_WORD.findall(f"{text.translate(_JOINTS)} {text.translate(_UNDERSCORE)}"))
 
 
 class Payout(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,10 +91,11 @@ class Payout(msgspec.Struct, frozen=True, kw_only=True):
         """Whether it is in a match."""
         return self.matched_minor is not None
 
-    def is_named_in(self, words: frozenset[str]) -> bool:
-        """Return whether a line with these words names it."""
+    @property
+    def references(self) -> frozenset[str]:
+        """The words by which lines name it."""
         trace = plain(self.trace_id)
-        return plain(self.id) in words or (len(trace) >= _TRACE_MIN and trace in words)
+        return frozenset((plain(self.id), trace) if len(trace) >= _TRACE_MIN else (plain(self.id),))
 
 
 class Moved(msgspec.Struct, frozen=True, kw_only=True):
@@ -181,6 +181,32 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         """Derive the id of the discrepancy: the same in every run."""
         about = f"discrepancy:{tenant_id}:{self.subject_kind}:{self.subject}:{self.aspect}"
         return derived_id(first_id(self.since), about)
+
+
+class Names:
+    """Which payouts some lines name: each text is taken apart once, and found by its words."""
+
+    def __init__(self, lines: Iterable[Line], payouts: Iterable[Payout]) -> None:
+        self._payouts: dict[str, list[Payout]] = {}
+        for payout in payouts:
+            for word in payout.references:
+                self._payouts.setdefault(word, []).append(payout)
+        self._by_line: dict[UUID, list[Payout]] = {}
+        self._by_payout: dict[UUID, list[Line]] = {}
+        for line in lines:
+            words = line.words & self._payouts.keys()
+            found = {payout.payout_id: payout for word in words for payout in self._payouts[word]}
+            self._by_line[line.id] = sorted(found.values(), key=lambda payout: payout.payout_id)
+            for payout_id in found:
+                self._by_payout.setdefault(payout_id, []).append(line)
+
+    def of_line(self, line: Line) -> Sequence[Payout]:
+        """Return the payouts that a line names, in the order of their ids."""
+        return self._by_line.get(line.id, ())
+
+    def of_payout(self, payout: Payout) -> Sequence[Line]:
+        """Return the lines that name a payout, in the order in which they were given."""
+        return self._by_payout.get(payout.payout_id, ())
 
 
 def total(parts: Iterable[Line]) -> int:

@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 from libs.common.contracts.gateway_matching import MatchingRule, RuleKind
-from services.gateway.reconciliation.matching.domain.facts import Line, Moved, Pair, Payout, total
+from services.gateway.reconciliation.matching.domain.facts import Line, Moved, Names, Pair, Payout, total
 
 TRIED_MAX = 12
 """Candidates among which sums are tried: with more of them, equal sums are chance."""
@@ -74,16 +74,15 @@ def _by_reference(rule: MatchingRule, lines: Sequence[Line], around: Around) -> 
 
     Pages follow each other in the order of lines, so one on a later page is never the first.
     """
-    words = {line.id: line.words for line in lines}
+    names = Names(sorted(lines, key=lambda line: line.order), around.named)
     pairs, taken = [], set[UUID]()
     for payout in _open(around.named):
-        for line in sorted(lines, key=lambda line: line.order):
+        for line in names.of_payout(payout):
             if (
                 line.id not in taken
                 and payout.comes_to
                 and line.currency == payout.currency
                 and abs(line.amount_minor - payout.comes_to) <= rule.tolerance_minor
-                and payout.is_named_in(words[line.id])
                 and (line.id, payout.payout_id) not in around.parted
             ):
                 taken.add(line.id)
@@ -114,9 +113,9 @@ def _by_amount(lines: Sequence[Line], around: Around) -> Paired:
 def _one_to_many(rule: MatchingRule, lines: Sequence[Line], around: Around) -> Paired:
     found: list[Pair] = []
     ambiguous: dict[UUID, tuple[str, ...]] = {}
+    names = Names(lines, around.named)
     for line in lines:
-        words = line.words
-        named = [payout for payout in around.named if payout.is_named_in(words)]
+        named = names.of_line(line)
         open_ones = [p for p in _open(named) if p.currency == line.currency and not _is_parted(line, p, around)]
         if named:
             if len(open_ones) > 1 and sum(payout.comes_to for payout in open_ones) == line.amount_minor:
@@ -133,16 +132,14 @@ def _one_to_many(rule: MatchingRule, lines: Sequence[Line], around: Around) -> P
 
 def _many_to_one(rule: MatchingRule, lines: Sequence[Line], around: Around) -> Paired:
     here = {line.id for line in lines}
-    words = {line.id: line.words for line in around.naming}
+    names = Names(around.naming, around.named)
     found: list[Pair] = []
     ambiguous: dict[UUID, tuple[str, ...]] = {}
     for payout in _open(around.named):
         naming = [
             line
-            for line in around.naming
-            if line.currency == payout.currency
-            and payout.is_named_in(words[line.id])
-            and not _is_parted(line, payout, around)
+            for line in names.of_payout(payout)
+            if line.currency == payout.currency and not _is_parted(line, payout, around)
         ]
         if len(naming) > 1 and total(naming) == payout.comes_to and here & {line.id for line in naming}:
             found.append(Pair(lines=tuple(sorted(naming, key=lambda line: line.order)), payouts=(payout,)))

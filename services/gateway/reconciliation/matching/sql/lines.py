@@ -1,19 +1,18 @@
 """The SQL of lines: which are looked at, which name a payout, and which could be it."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from uuid import UUID
-
-import msgspec
 
 from libs.common.db import Database
 from libs.common.db.statements import Statement
-from services.gateway.reconciliation.matching.domain import Line, Payout, plain
+from services.gateway.reconciliation.matching.domain import Line, Names, Payout
 from services.gateway.reconciliation.matching.sql.shapes import FREE, LINE, Near, read_line
 
 _NAMING_MAX = 10_000
 """Lines that name the payouts of one step: what is more is left to the next run."""
-_TEXT = "regexp_replace(lower(l.bank_id || l.refs::text || l.counterparty || l.description), '[^a-z0-9]', '', 'g')"
+_NAMED_WITHIN = timedelta(days=60)
+"""So long before or after its arrival lines may name a payout."""
 
 
 # Lines of a source that were booked in a window and are in no match, by `ix_statement_lines_day`.
@@ -30,12 +29,14 @@ SELECT {line} FROM statement_lines AS l
 
 
 # Of other days: what was imported in the window, by `ix_statement_lines_tenant`; what is unsettled, by
-# `ix_discrepancies_unsettled`; and what was taken apart in it, by `ix_line_matches_unmatched`.
+# `ix_discrepancies_unsettled`; and what was taken apart in it, by `ix_line_matches_unmatched`. Which of them are in no match is by
+# `uq_line_match_parts_active`.
 _OTHERS = Statement(
     """
-SELECT {line} FROM (
+SELECT {line}, {free} AS is_free FROM (
     (SELECT id FROM statement_lines
-      WHERE tenant_id = :tenant_id AND id > :after AND id >= :first AND id < :until ORDER BY id LIMIT :limit)
+      WHERE tenant_id = :tenant_id AND id > :after AND id >= :first AND id < :until
+        AND (:of_all_days OR booked_on NOT BETWEEN :first_on AND :last_on) ORDER BY id LIMIT :limit)
     UNION
     (SELECT d.subject::uuid FROM discrepancies AS d
       WHERE d.tenant_id = :tenant_id AND d.state IN ('open', 'assigned', 'pending', 'reopened') AND d.subject_kind = 'line'
@@ -48,54 +49,42 @@ SELECT {line} FROM (
  ORDER BY l.id LIMIT :limit
 """,
     line=LINE,
-)
-
-
-# Which of some lines are in no match, by `uq_line_match_parts_active`.
-_FREE_OF = Statement(
-    "SELECT l.id FROM statement_lines AS l WHERE l.id = ANY (:ids::uuid[]) AND l.tenant_id = :tenant_id AND {free}",
     free=FREE,
 )
 
 
-# The other way round: lines in no match that name payouts, by `ix_statement_lines_day`; their words are compared by the caller. The
-# text of each line is made plain once, however many payouts are looked for.
+# The other way round: lines in no match that have one of some words, by `ix_statement_lines_words`; whom they name is decided by the
+# caller. By themselves first, so that no other index is taken, and the words of all lines are never made.
 _NAMING = Statement(
     """
-WITH free AS MATERIALIZED (
-    SELECT l.id, l.booked_on, {words} AS text FROM statement_lines AS l
-     WHERE l.tenant_id = :tenant_id AND l.source_id = ANY (:sources::uuid[])
-       AND l.booked_on BETWEEN :first_on::date - 60 AND :last_on::date + 60 AND {free}
+WITH worded AS MATERIALIZED (
+    SELECT l.id FROM statement_lines AS l
+     WHERE words_of_line(l.bank_id, l.refs, l.counterparty, l.description) && :words::text[]
 )
-SELECT n.payout_id, {line}
-  FROM unnest(:rows[].payout_id::uuid[], :rows[].ref::text[], :rows[].trace::text[], :rows[].day::date[])
-       AS n (payout_id, ref, trace, day)
-  JOIN free AS f ON f.booked_on BETWEEN n.day - 60 AND n.day + 60
-                AND (position(n.ref IN f.text) > 0 OR (n.trace <> '' AND position(n.trace IN f.text) > 0))
-  JOIN statement_lines AS l ON l.id = f.id AND l.tenant_id = :tenant_id
- ORDER BY n.payout_id, l.booked_on, l.id LIMIT :limit
+SELECT {line} FROM worded AS h JOIN statement_lines AS l ON l.id = h.id AND l.tenant_id = :tenant_id
+ WHERE l.source_id = ANY (:sources::uuid[]) AND l.booked_on BETWEEN :first_on::date - 60 AND :last_on::date + 60 AND {free}
+ ORDER BY l.booked_on, l.id LIMIT :limit
 """,
     line=LINE,
-    words=_TEXT,
     free=FREE,
 )
 
-# For each payout: lines in no match that could be it by amount and day, by `ix_statement_lines_day`.
-_RIVALS = Statement(
-    """
+_RIVALS_TEXT = """
 SELECT n.key, {line}
   FROM unnest(:rows[].key::uuid[], :rows[].currency::text[], :rows[].least::int8[], :rows[].most::int8[], :rows[].first_on::date[],
        :rows[].last_on::date[]) AS n (key, currency, least, most, first_on, last_on)
  CROSS JOIN LATERAL (
     SELECT * FROM statement_lines AS l
      WHERE l.tenant_id = :tenant_id AND l.source_id = ANY (:sources::uuid[]) AND l.booked_on BETWEEN n.first_on AND n.last_on
-       AND l.currency = n.currency AND (NOT :after_fee OR l.fee_minor <> 0)
-       AND l.amount_minor - CASE WHEN :after_fee THEN l.fee_minor ELSE 0 END BETWEEN n.least AND n.most AND {free}
-     ORDER BY l.booked_on, l.id LIMIT :limit
+       AND l.currency = n.currency AND {amount} BETWEEN n.least AND n.most AND {free}
+     LIMIT :limit
  ) AS l
-""",
-    line=LINE,
-    free=FREE,
+"""
+# For each payout: lines in no match that could be it by amount and day, by `ix_statement_lines_amount`.
+_RIVALS = Statement(_RIVALS_TEXT, line=LINE, free=FREE, amount="l.amount_minor")
+# The same after the fee that they have, by `ix_statement_lines_net`.
+_RIVALS_AFTER_FEE = Statement(
+    _RIVALS_TEXT, line=LINE, free=FREE, amount="l.fee_minor <> 0 AND (l.amount_minor - l.fee_minor)"
 )
 
 
@@ -108,13 +97,6 @@ SELECT f.part_id AS line_id, o.part_id AS other_id
  WHERE f.part_id = ANY (:ids::uuid[]) AND f.side = 'line' AND f.tenant_id = :tenant_id AND NOT f.is_active
    AND m.unmatched_by <> 'reconciliation'
 """)
-
-
-class _Name(msgspec.Struct, frozen=True, kw_only=True):
-    payout_id: UUID
-    ref: str
-    trace: str
-    day: date
 
 
 async def booked(
@@ -147,46 +129,52 @@ async def others(
     first: UUID,
     until: UUID,
     window_from: datetime,
+    days: tuple[date, date],
+    of_all_days: bool,
     after: UUID,
     limit: int,
-) -> list[Line]:
-    """Read lines that are looked at for another reason than their day, matched ones too."""
+) -> tuple[list[Line], set[UUID]]:
+    """Read lines that are looked at for another reason than their day, and which of them are in no match.
+
+    What was imported and booked in `days` is among them only with `of_all_days`.
+    """
     rows = await _OTHERS.fetch(
-        database, tenant_id=tenant_id, first=first, until=until, window_from=window_from, after=after, limit=limit
+        database,
+        tenant_id=tenant_id,
+        first=first,
+        until=until,
+        window_from=window_from,
+        first_on=days[0],
+        last_on=days[1],
+        of_all_days=of_all_days,
+        after=after,
+        limit=limit,
     )
-    return [read_line(row) for row in rows]
-
-
-async def free_of(database: Database, tenant_id: str, ids: Sequence[UUID]) -> set[UUID]:
-    """Return which lines are in no match."""
-    return {row["id"] for row in await _FREE_OF.fetch(database, tenant_id=tenant_id, ids=[*ids])}
+    return [read_line(row) for row in rows], {row["id"] for row in rows if row["is_free"]}
 
 
 async def naming(
     database: Database, tenant_id: str, payouts: Sequence[Payout], sources: Sequence[UUID]
 ) -> dict[UUID, list[Line]]:
     """Read lines in no match that name payouts, by payout; at most 10,000."""
-    found: dict[UUID, list[Line]] = {}
-    names = [
-        _Name(payout_id=p.payout_id, ref=plain(p.id), trace=plain(p.trace_id), day=p.arrives_at.date()) for p in payouts
-    ]
-    if not names:
+    if not payouts:
         return {}
-    for row in await _NAMING.fetch(
+    days = [payout.arrives_at.date() for payout in payouts]
+    rows = await _NAMING.fetch(
         database,
         tenant_id=tenant_id,
-        rows=names,
+        words=sorted({word for payout in payouts for word in payout.references}),
         sources=[*sources],
-        first_on=min(name.day for name in names),
-        last_on=max(name.day for name in names),
+        first_on=min(days),
+        last_on=max(days),
         limit=_NAMING_MAX,
-    ):
-        found.setdefault(row["payout_id"], []).append(read_line(row))
-    return {
-        payout.payout_id: named_lines
-        for payout in payouts
-        if (named_lines := [line for line in found.get(payout.payout_id, ()) if payout.is_named_in(line.words)])
+    )
+    names = Names([read_line(row) for row in rows], payouts)
+    found = {
+        payout.payout_id: [line for line in names.of_payout(payout) if abs(line.booked_on - day) <= _NAMED_WITHIN]
+        for payout, day in zip(payouts, days, strict=True)
     }
+    return {key: lines for key, lines in found.items() if lines}
 
 
 async def rivals(
@@ -201,9 +189,8 @@ async def rivals(
     """Read lines in no match by amount and day, by the key of what they are near to."""
     found: dict[UUID, list[Line]] = {}
     if rows:
-        for row in await _RIVALS.fetch(
-            database, tenant_id=tenant_id, rows=rows, sources=[*sources], after_fee=after_fee, limit=limit
-        ):
+        statement = _RIVALS_AFTER_FEE if after_fee else _RIVALS
+        for row in await statement.fetch(database, tenant_id=tenant_id, rows=rows, sources=[*sources], limit=limit):
             found.setdefault(row["key"], []).append(read_line(row))
     return found
 

@@ -10,20 +10,45 @@ from services.gateway.reconciliation.matching.domain import (
     Moved,
     Payout,
 )
-from services.gateway.reconciliation.matching.sql.shapes import PAYOUT, Near, read_payout
+from services.gateway.reconciliation.matching.sql.shapes import PAYOUT, Days, Near, read_payout
 
 _moved = reader_of(Moved)
 
 
-# Payouts that lines name, among those that arrive within two months of the lines: by `ix_processor_payouts_arrival`.
+# Payouts that lines name, among those that arrive within two months of the lines: by `ix_processor_payouts_plain` and
+# `ix_processor_payouts_plain_trace`. Of words there are thousands, so each is looked up.
 _NAMED = Statement(
     """
-SELECT {payout} FROM processor_payouts AS p
- WHERE p.tenant_id = :tenant_id
-   AND p.arrives_at >= :first_on::date - interval '60 days' AND p.arrives_at < :last_on::date + interval '60 days'
-   AND (regexp_replace(lower(p.id), '[^a-z0-9]', '', 'g') = ANY (:words::text[])
-        OR regexp_replace(lower(p.trace_id), '[^a-z0-9]', '', 'g') = ANY (:words))
+SELECT {payout} FROM (
+    SELECT i.* FROM unnest(:words::text[]) AS w (word) JOIN processor_payouts AS i
+        ON i.tenant_id = :tenant_id AND plain_reference(i.id) = w.word
+    UNION ALL
+    SELECT t.* FROM unnest(:words) AS w (word) JOIN processor_payouts AS t
+        ON t.tenant_id = :tenant_id AND t.trace_id <> '' AND plain_reference(t.trace_id) = w.word
+) AS p
+ WHERE p.arrives_at >= :first_on::date - interval '60 days' AND p.arrives_at < :last_on::date + interval '60 days'
  ORDER BY p.payout_id LIMIT :limit
+""",
+    payout=PAYOUT,
+)
+
+
+# For some days: the smallest or the largest payouts in no match, by `ix_processor_payouts_arrival`.
+_EXTREMES = Statement(
+    """
+SELECT n.key, p.*
+  FROM unnest(:rows[].key::int[], :rows[].currency::text[], :rows[].is_debit::bool[], :rows[].first_on::date[], :rows[].last_on::date[])
+       AS n (key, currency, is_debit, first_on, last_on)
+ CROSS JOIN LATERAL (
+    SELECT {payout} FROM processor_payouts AS p
+     WHERE p.tenant_id = :tenant_id AND p.currency = n.currency AND p.amount_minor <> 0 AND (p.amount_minor < 0) = n.is_debit
+       AND p.arrives_at >= n.first_on::timestamp AT TIME ZONE 'UTC'
+       AND p.arrives_at < (n.last_on + 1)::timestamp AT TIME ZONE 'UTC'
+       AND p.status NOT IN ('failed', 'canceled')
+       AND NOT EXISTS (SELECT FROM line_match_parts AS f WHERE f.part_id = p.payout_id AND f.side = 'payout'
+                          AND f.tenant_id = p.tenant_id AND f.is_active)
+     ORDER BY abs(p.amount_minor) * CASE WHEN :largest THEN -1 ELSE 1 END LIMIT :limit
+ ) AS p
 """,
     payout=PAYOUT,
 )
@@ -114,7 +139,17 @@ async def named(
     rows = await _NAMED.fetch(
         database, tenant_id=tenant_id, words=sorted(words), first_on=days[0], last_on=days[1], limit=limit
     )
-    return [read_payout(row) for row in rows]
+    return [*{row["payout_id"]: read_payout(row) for row in rows}.values()]
+
+
+async def extremes(
+    database: Database, tenant_id: str, rows: Sequence[Days], *, largest: bool, limit: int
+) -> dict[int, list[Payout]]:
+    """Read the smallest payouts in no match that arrive in some days, or the largest ones, by the key of the days."""
+    found: dict[int, list[Payout]] = {}
+    for row in await _EXTREMES.fetch(database, tenant_id=tenant_id, rows=rows, largest=largest, limit=limit):
+        found.setdefault(row["key"], []).append(read_payout(row))
+    return found
 
 
 async def near(database: Database, tenant_id: str, rows: Sequence[Near], *, limit: int) -> dict[UUID, list[Payout]]:

@@ -30,6 +30,17 @@ p.id, p.payout_id, p.amount_minor, p.currency, p.status, p.arrives_at, p.trace_i
 """
 
 
+class Days(msgspec.Struct, frozen=True, kw_only=True):
+    """For which days payouts in no match are read, of one currency and sign."""
+
+    key: int
+    currency: str
+    is_debit: bool
+    """Whether amounts are below zero."""
+    first_on: date
+    last_on: date
+
+
 class Near(msgspec.Struct, frozen=True, kw_only=True):
     """What is looked for around a line or payout: amounts and days."""
 
