@@ -57,7 +57,15 @@ def document(service: str, *, version: str) -> dict[str, Any]:
             ),
         },
         "defaultContentType": "application/json",
-        "servers": {"rabbitmq": {"host": "localhost:5672", "protocol": "amqp", "protocolVersion": "0.9.1"}},
+        "servers": {
+            "rabbitmq": {
+                "host": "localhost:5672",
+                # How the virtual host is called in the definitions and on private brokers.
+                "pathname": "/payments",
+                "protocol": "amqp",
+                "protocolVersion": "0.9.1",
+            }
+        },
         "channels": channels,
         "operations": operations,
         "components": {
