@@ -6,13 +6,14 @@ from datetime import date, timedelta
 from random import Random
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from libs.common.contracts.gateway_matching import MatchingRule
 from libs.common.db import Database
 from services.gateway.reconciliation.matching.commands import evaluating, looking, places
 from services.gateway.reconciliation.matching.domain import Around, Line, Paired, paired
-from tests.support.bank_histories import BankHistory
+from tests.support.bank_histories import NOW, BankHistory
 from tests.support.databases import TestDatabase
 
 type Found = set[tuple[str, str]]
@@ -174,3 +175,21 @@ async def test_a_rule_is_tried_twice_at_most_on_a_line(
         *(("MISSING_REMOTE", name) for name in ("late",)),
     }
     assert max(tried.values()) == (2 if remembered else 7)
+
+
+@pytest.mark.parametrize(
+    "text", ["PO_1N-VV3G.XY", "end-to-end: ST_AB-12/x", "--__-_ a_b-c", "Zürich-Straße 12_34\nPO1", "x" * 2_000, ""]
+)
+async def test_index_has_the_words_that_lines_have(database: Database, text: str) -> None:
+    line = msgspec.convert(
+        dict.fromkeys(Line.__struct_fields__, "")
+        | {"id": UUID(int=1), "source_id": UUID(int=1), "booked_on": day(1), "amount_minor": 1, "fee_minor": 0}
+        | {"bank_id": text, "refs": '{"trace": "TR_1-2345"}', "counterparty": text[:255], "description": text}
+        | {"created_at": NOW},
+        Line,
+    )
+    indexed = await database.fetchrow(
+        "SELECT words_of_line($1, $2, $3, $4) AS words", line.bank_id, line.refs, line.counterparty, line.description
+    )
+    assert indexed is not None
+    assert {word for word in indexed["words"] if len(word) >= 4} == line.words
