@@ -104,14 +104,22 @@ def exchanges_of(user: str) -> set[str]:
     return names
 
 
+PARTNER_EXCHANGES = {"orders.x", "payments.x", "saas.events", "saas.x"}
+"""Where other teams publish; the api subscribes there."""
+PARTNER_QUEUES = {f"payments.{name}.events{end}" for name in ("orders", "saas") for end in ("", ".dead", ".postponed")}
+
+
 def may(user: str, right: str, name: str) -> bool:
     """Whether the contracts let a user do this with an exchange or queue."""
     if user == REDRIVE:
         dead = {f"{contract.queue(s)}.dead" for contract in CONTRACTS for s in contract.handled_by}
+        dead |= {name for name in PARTNER_QUEUES if name.endswith(".dead")}
         return right == "write" and name == "amq.default" if right != "read" else name in dead - _UNKEPT
     if user == MONITORING:
         return False
     side = {f"{user}.dead", f"{user}.due", *(f"{user}.wait.{seconds}s" for seconds in DELAYS_SECONDS)}
+    if user == "api" and (name in PARTNER_QUEUES or (right == "read" and name in PARTNER_EXCHANGES)):
+        return True
     match right:
         case "configure":
             return name in queues_of(user) | exchanges_of(user)
@@ -132,9 +140,9 @@ def names() -> list[str]:
         "amq.direct",
         "amq.fanout",
         "amq.match",
-        "orders.x",
         "anything.else",
-        "payments.x",
+        *PARTNER_EXCHANGES,
+        *PARTNER_QUEUES,
     }
     for service in SERVICES:
         every |= queues_of(service) | exchanges_of(service)
