@@ -39,6 +39,8 @@ from services.gateway.reconciliation.matching.sql import Near
 
 _PAGE = 1_000
 """Lines or payouts of one step."""
+_DRY_PAGE = 200
+"""Payouts of one step of a dry run, which reads the lines around each."""
 _AROUND_MAX = 50
 """Lines around a payout that a dry run tries."""
 _AMOUNT_MAX = 2**62
@@ -169,7 +171,8 @@ class Matching:
         if cursor:
             at, _, payout_id = cursor.partition(" ")
             after = datetime.fromisoformat(at), UUID(payout_id)
-        page = await sql.arrivals(self._database, look.tenant_id, since=since, until=until, after=after, limit=_PAGE)
+        limit = min(_PAGE, _DRY_PAGE) if look.is_dry else _PAGE
+        page = await sql.arrivals(self._database, look.tenant_id, since=since, until=until, after=after, limit=limit)
         naming = await sql.naming(
             self._database, look.tenant_id, [p for p in page if not p.is_matched or p.is_over], ids
         )
@@ -183,7 +186,7 @@ class Matching:
             for payout in page
             if payout.payout_id not in put_together
         ]
-        last = page[-1] if len(page) == _PAGE else None
+        last = page[-1] if len(page) == limit else None
         return Looked(
             cursor=None if last is None else f"{last.arrives_at.isoformat()} {last.payout_id}",
             findings=tuple(each for each in found if each is not None),
