@@ -57,9 +57,10 @@ class Sources:
         )
         return found
 
-    async def entries_of_payments(self, tenant_id: str, intents: Sequence[UUID]) -> list[EntryFact]:
-        """Read the entries of some payments."""
+    async def entries_of_payments(self, tenant_id: str, intents: Sequence[UUID]) -> tuple[list[EntryFact], set[UUID]]:
+        """Read the entries of some payments, and which of these have more entries than are read of one."""
         found: list[EntryFact] = []
+        parted: set[UUID] = set()
         left = sorted(intents)
         while left:
             page: EntryFactPage = await self._requester.request(
@@ -68,8 +69,9 @@ class Sources:
                 )
             )
             found += page.items
+            parted |= parted_in(page)
             left = _left(left, ENTRY_PAYMENTS_MAX, page.next_after)
-        return found
+        return found, parted
 
     async def entries_by_id(self, tenant_id: str, entries: Sequence[UUID]) -> list[EntryFact]:
         """Read some entries; what the books do not have is left out."""
@@ -78,6 +80,11 @@ class Sources:
             page: EntryFactPage = await self._requester.request(ListEntryFacts(tenant_id=tenant_id, entry_ids=ids))
             found += page.items
         return found
+
+
+def parted_in(page: EntryFactPage) -> set[UUID]:
+    """Return the payment of a page that does not have all entries of it; there is one at most."""
+    return set() if page.is_whole else {each.payment_intent_id for each in page.items if each.payment_intent_id}
 
 
 def _left(ids: Sequence[UUID], requested: int, next_after: UUID | None) -> list[UUID]:

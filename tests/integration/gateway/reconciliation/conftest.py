@@ -64,6 +64,8 @@ class Sides:
 
     def __init__(self) -> None:
         self.entries: dict[UUID, EntryFact] = {}
+        self.part_of: EntryFact | None = None
+        """The first of more entries than are read of its payment."""
         self.fails: Exception | None = None
         self.requests: list[Message] = []
 
@@ -75,6 +77,8 @@ class Sides:
         match message:
             case ListPaymentFacts():
                 return PaymentFactPage(items=())
+            case ListEntryFacts() if self.part_of is not None and _names(message, self.part_of.payment_intent_id):
+                return EntryFactPage(items=(self.part_of,), is_whole=False)
             case ListEntryFacts():
                 return EntryFactPage(items=tuple(self.entries[key] for key in message.entry_ids if key in self.entries))
             case ListAccountRoles():
@@ -83,6 +87,14 @@ class Sides:
                 return BalanceList(balances=[])
             case _:
                 raise AssertionError(message)
+
+
+def _names(request: ListEntryFacts, intent: UUID | None) -> bool:
+    """Return whether the entries of a payment are requested."""
+    is_in_range = (
+        request.until is not None and intent is not None and (request.after or UUID(int=0)) < intent <= request.until
+    )
+    return is_in_range or intent in request.payment_intent_ids
 
 
 class Office:

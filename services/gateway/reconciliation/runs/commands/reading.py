@@ -13,7 +13,6 @@ from libs.common.contracts.ledger import EntryKind
 from libs.common.contracts.ledger_facts import EntryFact
 from libs.common.db import Database
 from libs.common.ids import time_of_id
-from libs.common.observability.logging import get_logger
 from services.gateway.processors.port.reading import has_statement
 from services.gateway.reconciliation.matching import Look, Looked, Matching
 from services.gateway.reconciliation.matching import Patience as MatchingPatience
@@ -22,9 +21,7 @@ from services.gateway.reconciliation.reports import Books, BookSources
 from services.gateway.reconciliation.runs import sql
 from services.gateway.reconciliation.runs.domain import MovementFact, PaymentGroup, PayoutFact, entry_of
 from services.gateway.reconciliation.runs.domain.run import Phase, Run
-from services.gateway.reconciliation.runs.sources import Sources
-
-log = get_logger("gateway.reconciliation")
+from services.gateway.reconciliation.runs.sources import Sources, parted_in
 
 _STEP_MAX = 500
 """Payments, movements or payouts of one step."""
@@ -144,9 +141,7 @@ class StepReading:
             [each for each in payments.items if each.payment_intent_id <= until],
             [each for each in moved.items if each.payment_intent_id and each.payment_intent_id <= until],
             [each for each in entries.items if each.payment_intent_id and each.payment_intent_id <= until],
-            parted=()
-            if entries.is_whole
-            else {each.payment_intent_id for each in entries.items if each.payment_intent_id},
+            parted=parted_in(entries),
         )
         return Step(cursor=str(until) if ends else None, groups=groups)
 
@@ -156,12 +151,14 @@ class StepReading:
         cursor = str(intents[-1]) if len(intents) == _STEP_MAX else None
         if not intents:
             return Step(cursor=None)
-        payments, entries, moved = await asyncio.gather(
+        payments, (entries, parted), moved = await asyncio.gather(
             self._sources.payments_of(run.tenant_id, intents),
             self._sources.entries_of_payments(run.tenant_id, intents),
             sql.movements_of_payments(self._database, run.tenant_id, intents),
         )
-        return Step(cursor=cursor, groups=await self._groups(run, payments, moved, entries, intents=intents))
+        return Step(
+            cursor=cursor, groups=await self._groups(run, payments, moved, entries, intents=intents, parted=parted)
+        )
 
     async def _groups(
         self,
@@ -190,14 +187,14 @@ class StepReading:
             key = entry_of(movement.movement_id, EntryKind.AVAILABLE)
             if key in by_id and movement.payment_intent_id is not None:
                 entries_of.setdefault(movement.payment_intent_id, {})[key] = by_id[key]
-        # One with more refunds, disputes or entries than a page has cannot be compared.
+        # One with more refunds, disputes or entries than a page has cannot be compared: it is a discrepancy as a whole.
         parted = {each.payment_intent_id for each in payments if not each.is_whole} | {*parted}
-        if parted:
-            log.error("reconciliation.payment_too_large", run=str(run.id), payments=[str(each) for each in parted])
         every = sorted({*known, *moved_of, *entries_of, *intents})
         witnesses = await sql.witnesses(self._database, run.tenant_id, every)
         return [
-            PaymentGroup(
+            PaymentGroup(payment_intent_id=intent, payment=None, statement_until=None, is_whole=False)
+            if intent in parted
+            else PaymentGroup(
                 payment_intent_id=intent,
                 payment=known.get(intent),
                 movements=tuple(moved_of.get(intent, ())),
@@ -205,7 +202,6 @@ class StepReading:
                 statement_until=_known_until(run, intent, witnesses.get(intent)),
             )
             for intent in every
-            if intent not in parted
         ]
 
     async def _entries(self, run: Run, ids: Sequence[UUID]) -> dict[UUID, EntryFact]:

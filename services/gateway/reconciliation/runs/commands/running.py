@@ -323,7 +323,7 @@ class Reconciling:
             run_id=run.id,
             early=frozenset(each.id_of(run.tenant_id) for one in compared for each in one.early)
             | (frozenset() if written is None else written.early),
-            payments=[group.payment_intent_id for group in step.groups],
+            payments=[group.payment_intent_id for group in step.groups if group.is_whole],
             subjects={
                 SubjectKind.MOVEMENT: [moved.id for moved in moved_in(step)],
                 SubjectKind.PAYOUT: [str(payout.payout_id) for payout in step.payouts],

@@ -124,6 +124,8 @@ class PaymentGroup(msgspec.Struct, frozen=True, kw_only=True):
     """What the books have, by entry."""
     statement_until: datetime | None
     """Until when the statement of its account is known; None: there is none that has it for sure."""
+    is_whole: bool = True
+    """False where a side has more of it than is read of one payment: then nothing of it is here."""
 
 
 class Patience(msgspec.Struct, frozen=True, kw_only=True):

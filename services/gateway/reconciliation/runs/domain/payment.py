@@ -12,6 +12,7 @@ from libs.common.contracts.api_facts import PaymentFact
 from libs.common.contracts.gateway_movements import MovementKind
 from libs.common.contracts.gateway_reconciliation import DiscrepancyType, SubjectKind
 from libs.common.contracts.ledger import EntryKind
+from libs.common.ids import time_of_id
 from services.gateway.reconciliation.runs.domain.books import booked, in_the_books, lost, strange
 from services.gateway.reconciliation.runs.domain.facts import (
     CHARGES,
@@ -45,6 +46,8 @@ _RULES = {
 
 def compare_payment(group: PaymentGroup, patience: Patience) -> Compared:
     """Compare what the api, the processor's statement and the books have of one payment."""
+    if not group.is_whole:
+        return compared([_too_large(group)])
     once, differences = _without_duplicates(group)
     if group.payment is None:
         differences += _unknown_here(group, once, patience)
@@ -59,6 +62,17 @@ def compare_payment(group: PaymentGroup, patience: Patience) -> Compared:
         differences += booked(moved, group.entries, patience)
         differences += strange(moved)
     return compared(differences, _matches(group, differences))
+
+
+def _too_large(group: PaymentGroup) -> Difference:
+    """Say of a payment that it was not compared, so that no month is closed as if it had been."""
+    return about_payment(
+        DiscrepancyType.AMBIGUOUS,
+        group,
+        "it has more refunds, disputes or entries than can be compared",
+        aspect="size",
+        since=time_of_id(group.payment_intent_id),
+    )
 
 
 def _without_duplicates(group: PaymentGroup) -> tuple[list[MovementFact], list[Difference]]:
