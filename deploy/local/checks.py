@@ -53,6 +53,9 @@ its own."""
 
 Report = lifecycle.Report
 
+type _Part = Callable[[], tuple[list[str], int]]
+"""Runs a part of the suite; returns the names of the checks that failed, and the exit code of its tests."""
+
 
 def check(report: Report) -> list[str]:
     """Run the static checks, all of them whatever fails, and return the names of those that failed.
@@ -116,10 +119,6 @@ def test(report: Report, arguments: Sequence[str]) -> int:
             servers.stop("test")
 
 
-type _Part = Callable[[], tuple[list[str], int]]
-"""Runs a part of the suite; returns the names of the checks that failed, and the exit code of its tests."""
-
-
 def _whole(report: Report) -> int:
     """Run everything, in parts of which three go on at a time; the longest begin first, so that none is left alone.
 
@@ -150,20 +149,17 @@ def _whole(report: Report) -> int:
             [sys.executable, "-m", "deploy.local", "up-servers", "--profile", days.PROFILE], day, seconds=CHECK_SECONDS
         )
         with ThreadPoolExecutor(max_workers=LANES) as lanes:
-            ended = list(lanes.map(_call, parts))
+            ended = [begun.result() for begun in [lanes.submit(part) for part in parts]]
     code = max((code for _, code in ended), default=0)
     failed = [name for names, _ in ended for name in names]
     if is_one_set:
-        code = max(code, _run(_pytest("together", ["--cov-report=", *TOGETHER]), _environment("together")))
+        command = _pytest("together", TOGETHER, is_measured=False)
+        code = max(code, _run(command, with_bytecode(os.environ, ROOT)))
     if _report_coverage(report):
         failed.append("coverage")
     passed, lost = _counts(RESULTS.glob("*.xml"))
     report(f"{passed} passed, {lost + len(failed)} failed (tests: {lost}; checks: {', '.join(failed) or 'none'})")
     return 1 if failed else code
-
-
-def _call(part: _Part) -> tuple[list[str], int]:
-    return part()
 
 
 def _over_four(report: Report) -> tuple[list[str], int]:

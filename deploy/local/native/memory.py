@@ -27,7 +27,8 @@ def folder(layout: Layout, server: str) -> Path | None:
     place = _place(layout)
     # Others may pass through, as the database's user must, and read nothing.
     place.mkdir(mode=0o711, exist_ok=True)
-    if place.stat().st_uid != os.geteuid():
+    # Of the entry itself: a link of somebody else's may lead to what is ours.
+    if place.lstat().st_uid != os.geteuid():
         return None
     (place / _CHECKOUT).write_text(str(layout.root))
     made = place / server
