@@ -15,6 +15,7 @@ from services.gateway.schema import reconciliation
 from services.gateway.schema.customers import payment_setups_table, processor_customers_table, saved_methods_table
 from services.gateway.schema.imports import imports_table, lines_table, pieces_table, rows_table, sources_table
 from services.gateway.schema.matching import matching_tables
+from services.gateway.schema.sandbox import sandbox_payments_table
 from services.gateway.schema.statement import (
     balances_table,
     movements_table,
@@ -165,6 +166,11 @@ ATTEMPTS = sa.Table(
     sa.CheckConstraint("(operation = 'refund') = (refund_id IS NOT NULL)", name="ck_attempts_refund"),
     sa.Index("ix_attempts_payment_intent", "payment_intent_id", "tenant_id"),
     sa.Index("ix_attempts_open", "next_ask_at", postgresql_where=OPEN),
+    sa.Index(
+        "ix_attempts_again",
+        "next_ask_at",
+        postgresql_where=sa.text("operation = 'authorize' AND number > 0 AND status = 'PENDING'"),
+    ),
     sa.Index("ix_attempts_expires", "expires_at", postgresql_where=sa.text("expires_at IS NOT NULL")),
     # Only what other processors carry out: the sandbox never reports anything by its own reference alone.
     sa.Index(
@@ -207,16 +213,7 @@ DISPUTES = sa.Table(
     sa.Index("ix_disputes_payment_intent", "payment_intent_id", "tenant_id"),
 )
 
-SANDBOX_PAYMENTS = sa.Table(
-    "sandbox_payments",
-    METADATA,
-    sa.Column("ref", sa.Text, primary_key=True, comment="The sandbox's reference of the payment."),
-    sa.Column("body", sa.Text, nullable=False, comment="The payment as the sandbox remembers it, as JSON."),
-    sa.Column("due_at", sa.DateTime(timezone=True), comment="When something is to happen to it by itself."),
-    sa.Index("ix_sandbox_payments_due", "due_at", postgresql_where=sa.text("due_at IS NOT NULL")),
-    # Every payment is changed once or twice, soon after its insert.
-    postgresql_with={"fillfactor": "70"},
-)
+SANDBOX_PAYMENTS = sandbox_payments_table(METADATA)
 
 GATEWAY_CONFIGS = sa.Table(
     "gateway_configs",

@@ -26,11 +26,11 @@ IS_AFTER_OPEN_ONE = (
 to be. One that may have been sent goes on."""
 
 # Where nothing of the earlier ones is awaited any more, or it was awaited too long: an account may take no calls for days, and
-# nobody is charged hours after they have left. By `ix_attempts_open`, without a lock: what it finds is declined only while it was
-# certainly never sent.
+# nobody is charged hours after they have left. By `ix_attempts_again`, without a lock: what it finds is declined only while it
+# was certainly never sent.
 _AFTER_OPEN_ONE = Statement(
     """
-SELECT {columns} FROM attempts WHERE {is_open} AND next_ask_at <= :now AND {is_after_open_one} AND (
+SELECT {columns} FROM attempts WHERE next_ask_at <= :now AND {is_after_open_one} AND (
     created_at <= :waiting_since OR NOT EXISTS (SELECT 1 FROM attempts before WHERE {is_before} AND before.{is_open}))
 ORDER BY next_ask_at LIMIT :limit
 """,
