@@ -51,7 +51,7 @@ class Partners:
             headers=headers or {},
             timestamp=timestamp,
         )
-        target = await self.channel.get_exchange(exchange, ensure=False)
+        target = await self.channel.get_exchange(exchange, ensure=False) if exchange else self.channel.default_exchange
         await target.publish(message, routing_key=routing_key, mandatory=True)
 
     async def suite(self, event: str, tenant_id: str, payload: dict[str, Any], *, at: datetime | None = None) -> None:

@@ -5,9 +5,9 @@ it was sent, and the body. An id alone would lose what a sender publishes under 
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -25,12 +25,20 @@ BYTES_MAX = 262_144
 """The largest body that is read; a partner's largest is an order with all its items."""
 EXCHANGE_HEADER, KEY_HEADER = "x-exchange", "x-routing-key"
 """How a dead letter says where it was published, so that it means the same when it is redriven."""
+_DEATHS_HEADER = "x-death"
+"""Where the broker notes the queues in which a message died, the latest first, with its exchange and routing keys."""
 
 
 class MessageTooLarge(Invalid):
     """The message is larger than any that is read."""
 
     code = "message_too_large"
+
+
+class PublishedNowhere(Invalid):
+    """The message does not say where it was published, which is half of what it means."""
+
+    code = "unknown_routing_key"
 
 
 class Reading(Protocol):
@@ -70,15 +78,23 @@ class ForeignIntake(Intake[ForeignMessage]):
         if not isinstance(message, Delivery):
             return await super().open(message)
         correlation_id = message.headers.get("X-Correlation-Id")
+        exchange, routing_key = message.exchange, message.routing_key
+        if not exchange:
+            # It came by the default exchange, as dead letters go back.
+            exchange, routing_key = published_at(message.headers, self.queue)
         foreign = ForeignMessage(
-            exchange=_text(message.headers.get(EXCHANGE_HEADER)) or message.exchange,
-            routing_key=_text(message.headers.get(KEY_HEADER)) or message.routing_key,
+            exchange=exchange,
+            routing_key=routing_key,
             message_id=message.message_id or "",
             sent_at=message.sent_at,
             correlation_id=_text(correlation_id),
             content="",
         )
         try:
+            if not routing_key:
+                raise PublishedNowhere(
+                    "the message came by the default exchange, and does not say where it was published"
+                )
             if len(message.body) > BYTES_MAX:
                 raise MessageTooLarge(f"the body has {len(message.body)} bytes; at most {BYTES_MAX} are read")
             foreign = msgspec.structs.replace(foreign, content=_utf8(message.body))
@@ -94,9 +110,12 @@ class ForeignIntake(Intake[ForeignMessage]):
         await self._dead_letter_as_it_came(foreign.content.encode(), foreign, verdict)
 
     async def _dead_letter_as_it_came(self, body: bytes, foreign: ForeignMessage, verdict: Verdict) -> None:
-        headers = {EXCHANGE_HEADER: foreign.exchange, KEY_HEADER: foreign.routing_key}
-        if foreign.correlation_id:
-            headers["X-Correlation-Id"] = foreign.correlation_id
+        known = {
+            EXCHANGE_HEADER: foreign.exchange,
+            KEY_HEADER: foreign.routing_key,
+            "X-Correlation-Id": foreign.correlation_id,
+        }
+        headers = {name: value for name, value in known.items() if value}
         await self._dead_letter(body, verdict, foreign.message_id or None, headers=headers, sent_at=foreign.sent_at)
 
     def _pack(self, foreign: ForeignMessage, reading: Reading) -> PackedEvent:
@@ -115,6 +134,33 @@ class ForeignIntake(Intake[ForeignMessage]):
             correlation_id=accept_correlation_id(foreign.correlation_id or reading.correlation_id),
             body=msgspec.Raw(msgspec.json.encode(foreign)),
         )
+
+
+def published_at(headers: Mapping[str, Any], queue: str) -> tuple[str, str]:
+    """Return the exchange and the routing key of a dead letter of `queue`: as we noted them, else as the broker did.
+
+    Both are empty where neither did.
+    """
+    if noted := _text(headers.get(KEY_HEADER)):
+        return _text(headers.get(EXCHANGE_HEADER)), noted
+    for death in _deaths(headers):
+        keys = death.get("routing-keys")
+        key = _text(keys[0]) if isinstance(keys, list) and keys else ""
+        exchange = _text(death.get("exchange"))
+        # By the default exchange the key is but a queue's name.
+        if death.get("queue") == queue and key and exchange:
+            return exchange, key
+    return "", ""
+
+
+def died_in(headers: Mapping[str, Any], queue: str) -> bool:
+    """Whether the broker itself has taken a message out of `queue`."""
+    return any(death.get("queue") == queue for death in _deaths(headers))
+
+
+def _deaths(headers: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+    deaths = headers.get(_DEATHS_HEADER)
+    return [death for death in deaths if isinstance(death, dict)] if isinstance(deaths, list) else ()
 
 
 def _text(value: object) -> str:

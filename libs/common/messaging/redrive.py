@@ -10,8 +10,8 @@ from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError
 
 from libs.common.errors import NotFound, PlatformError, Unavailable
 from libs.common.messaging.connections import connected
-from libs.common.messaging.foreign import EXCHANGE_HEADER, KEY_HEADER
-from libs.common.messaging.topology import dead_queue
+from libs.common.messaging.foreign import EXCHANGE_HEADER, KEY_HEADER, died_in, published_at
+from libs.common.messaging.topology import dead_queue, postponed_queue
 from libs.common.outages import is_outage
 
 LETTERS_MAX = 10_000
@@ -35,6 +35,8 @@ class Redriven(msgspec.Struct, frozen=True, kw_only=True):
 
 async def redrive(url: str, queue: str, *, limit: int = LETTERS_MAX) -> Redriven:
     """Move the dead letters that `queue` has now, at most `limit`, back into it, oldest first, as if new.
+
+    What the broker has taken out of its postponed events goes back to those.
 
     Each is acknowledged only after the broker has confirmed its copy. A letter that dies again meanwhile is not taken again.
 
@@ -80,6 +82,12 @@ async def _move_one(channel: AbstractChannel, source: AbstractQueue, queue: str)
     if dead is None:
         return False
     kept: dict[str, Any] = {name: value for name, value in dead.headers.items() if name in _KEPT}
+    exchange, routing_key = published_at(dead.headers, queue)
+    if routing_key:
+        kept |= {EXCHANGE_HEADER: exchange, KEY_HEADER: routing_key}
+    # What was postponed is in our own form, and another team's queue has none of those.
+    postponed = postponed_queue(queue)
+    target = postponed if died_in(dead.headers, postponed) else queue
     await channel.default_exchange.publish(
         aio_pika.Message(
             dead.body,
@@ -90,7 +98,7 @@ async def _move_one(channel: AbstractChannel, source: AbstractQueue, queue: str)
             delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
             headers=kept | {"x-redriven": True},
         ),
-        routing_key=queue,
+        routing_key=target,
         mandatory=True,
         timeout=_STEP_SECONDS,
     )

@@ -7,19 +7,21 @@ import pytest
 from aio_pika import ExchangeType
 
 from deploy.local.servers import Servers
-from libs.common.contracts.foreign import TENANTS
-from libs.common.messaging.foreign import EXCHANGE_HEADER, KEY_HEADER
+from libs.common.contracts.foreign import ORDERS, TENANTS
+from libs.common.messaging.foreign import EXCHANGE_HEADER, KEY_HEADER, published_at
 from libs.common.messaging.redrive import redrive
-from libs.common.messaging.topology import Topology, TopologyConflict, declare, topology
+from libs.common.messaging.topology import DELIVERIES_MAX, Topology, TopologyConflict, declare, topology
 from tests.support.brokers import fresh_vhost
 from tests.support.partners import partners_at
 
 pytestmark = pytest.mark.integration
 
 
-def of_partners() -> Topology:
-    whole = topology("api", [TENANTS])
-    names = {"api.dead", "api.due", *(exchange for exchange, _ in TENANTS.bindings)}
+def of_partners(whole: Topology | None = None) -> Topology:
+    whole = whole or topology("api", [TENANTS])
+    names = {"api.dead", "api.due"} | {
+        exchange for queue in whole.queues if queue.setting for exchange, _ in queue.bindings
+    }
     return msgspec.structs.replace(
         whole,
         exchanges=tuple(pair for pair in whole.exchanges if pair[0] in names),
@@ -58,3 +60,27 @@ async def test_a_dead_letter_that_goes_back_means_what_it_meant(servers: Servers
             assert again is not None
             assert (again.body, again.message_id, again.routing_key) == (body, "m-1", TENANTS.queue)
             assert again.headers.items() >= kept.items()
+
+
+async def test_a_letter_of_the_broker_keeps_what_it_meant(servers: Servers) -> None:
+    with fresh_vhost(servers) as url:
+        async with partners_at(url) as partners:
+            whole = topology("api", [ORDERS])
+            await declare(partners.channel, of_partners(whole))
+            await partners.order("order.confirmed", "t1", "o1", 5)
+            # One of our own form, which died where postponed events wait.
+            await partners.publish("api.due", f"{ORDERS.queue}.postponed", b"pack")
+            for name in (ORDERS.queue, f"{ORDERS.queue}.postponed"):
+                queue = await partners.channel.get_queue(name, ensure=False)
+                for _ in range(DELIVERIES_MAX + 1):
+                    if message := await queue.get(fail=False):
+                        await message.nack(requeue=True)
+            assert (await redrive(url, ORDERS.queue)).moved == 2
+            queue = await partners.channel.get_queue(ORDERS.queue, ensure=False)
+            again = await queue.get(no_ack=True)
+            assert again is not None
+            assert published_at(again.headers, ORDERS.queue) == ("orders.x", "order.confirmed")
+            postponed = await partners.channel.get_queue(f"{ORDERS.queue}.postponed", ensure=False)
+            pack = await postponed.get(no_ack=True)
+            assert pack is not None
+            assert pack.body == b"pack"

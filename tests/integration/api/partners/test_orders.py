@@ -13,6 +13,7 @@ from pamqp import encode
 from libs.common.clock import SystemClock
 from libs.common.contracts.foreign import ORDERS as SUBSCRIPTION
 from libs.common.contracts.foreign import ForeignMessage
+from libs.common.messaging.foreign import EXCHANGE_HEADER, KEY_HEADER
 from services.api.errors import TenantNotYet
 from services.api.orders import OrderConsumers, Orders
 from services.api.settings import CancelPolicy, OrderSettings
@@ -169,6 +170,25 @@ async def test_what_cannot_be_charged_is_a_dead_letter_as_it_came(partnered: tup
     assert rows == []
     # What concerns no payment is passed over, and the queue goes on.
     await handled(api, partners, str(uuid4()))
+
+
+async def test_a_letter_that_went_back_is_handled_or_dies_again(partnered: tuple[Api, Partners]) -> None:
+    api, partners = partnered
+    tenant = str(uuid4())
+    noted: dict[str, Any] = {EXCHANGE_HEADER: ORDERS, KEY_HEADER: CONFIRMED}
+    died = {"queue": SUBSCRIPTION.queue, "exchange": ORDERS, "routing-keys": [CONFIRMED]}
+    for order, headers in {"noted": noted, "by-the-broker": {"x-death": [died]}}.items():
+        body = {"orderId": order, "tenantId": tenant, "totalAmount": 5}
+        await partners.publish("", SUBSCRIPTION.queue, body, headers=headers)
+        assert (await payment(api, tenant, order))["amount_minor"] == 500
+    # By the default exchange nobody says what it is about: it is not passed over.
+    for headers in ({}, {"x-death": [died | {"exchange": "", "routing-keys": [SUBSCRIPTION.queue]}, 7]}):
+        await partners.publish("", SUBSCRIPTION.queue, {"orderId": "o", "tenantId": tenant}, headers=headers)
+        assert (await letter(partners))[0] == "unknown_routing_key"
+    # Only letters say by a header where they were published.
+    body = {"orderId": "own-key", "tenantId": tenant, "totalAmount": 5}
+    await partners.publish(ORDERS, CONFIRMED, body, headers={KEY_HEADER: CANCELLED})
+    await payment(api, tenant, "own-key")
 
 
 def orders_of(api: Api, *, auto_provision: bool = True, policy: CancelPolicy = CancelPolicy.REFUND) -> OrderConsumers:
