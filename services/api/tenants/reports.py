@@ -49,7 +49,8 @@ def read_tenant(message: ForeignMessage, *, at: datetime) -> TenantStatement:
     members = Loose(message.content)
     kind = _kind_of(message.routing_key, members)
     tenant_id = tenant_id_of(members, "tenant_id", "tenantId", "aggregateId", "id")
-    if tenant_id == PLATFORM_TENANT and kind in STATUS_BY_KIND:
+    status = STATUS_BY_KIND.get(kind) or _status_of(members)
+    if tenant_id == PLATFORM_TENANT and status not in (None, TenantStatus.ACTIVE):
         raise Invalid("the tenant of the platform itself is neither suspended nor deleted")
     sent_at = datetime.fromtimestamp(message.sent_at, UTC) if message.sent_at else None
     occurred_at = members.instant("createdAt", "occurred_at", "occurredAt", "timestamp") or sent_at
@@ -61,7 +62,7 @@ def read_tenant(message: ForeignMessage, *, at: datetime) -> TenantStatement:
         name=members.text("name", "tenantName", longest=_NAME_MAX),
         plan=members.text("plan", longest=_WORD_MAX),
         region=members.text("region", longest=_WORD_MAX),
-        status=STATUS_BY_KIND.get(kind) or _status_of(members),
+        status=status,
         occurred_at=occurred_at,
         # In the envelope `id` is the event's, in a flat body nothing is.
         message_id=members.text("eventId", "id", longest=_NAME_MAX) if members.has("aggregateId") else "",

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from libs.common.contracts.foreign import TENANTS
+from services.api.http.callers import PLATFORM_TENANT
 from tests.integration.api.conftest import Api
 from tests.support.partners import SUITE, Partners
 
@@ -113,6 +114,11 @@ BAD: dict[str, tuple[str, Any, str]] = {
     "retyped payload": ("tenant.created", GOOD | {"payload": "name"}, "undecodable_message"),
     "a plan that is an object": ("tenant.created", GOOD | {"payload": {"plan": {}}}, "invalid_request"),
     "a status": ("tenant.updated", GOOD | {"eventType": None, "payload": {"status": "LOST"}}, "invalid_request"),
+    "the platform": (
+        "tenant.updated",
+        {"aggregateId": PLATFORM_TENANT, "payload": {"status": "DELETED"}},
+        "invalid_request",
+    ),
     "no time": ("tenant.created", GOOD | {"createdAt": "yesterday"}, "invalid_request"),
     "next century": ("tenant.created", GOOD | {"createdAt": "2126-11-20T12:00:00Z"}, "invalid_request"),
     "another event": ("tenant.deleted", GOOD, "invalid_request"),
