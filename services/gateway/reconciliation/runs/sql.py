@@ -221,13 +221,15 @@ SELECT coalesce(bool_or(id >= :since), false) AS is_made, coalesce(bool_or(next_
  WHERE tenant_id = :tenant_id AND requested_by = '' AND (id >= :since OR next_at IS NOT NULL)
 """)
 
-# That they agree is written once; the first run that saw it stays.
+# That they agree is written once, and that it was seen again once in 30 days: it must be kept for as long as a run is that saw it, and
+# be written seldom.
 _MATCH = Statement("""
-INSERT INTO reconciliation_matches (tenant_id, movement_id, rule, confidence, subject_kind, subject, entry_id, run_id, matched_at)
+INSERT INTO reconciliation_matches AS known (tenant_id, movement_id, rule, confidence, subject_kind, subject, entry_id, run_id, matched_at)
 SELECT :tenant_id, m.movement_id, m.rule, 100, m.subject_kind, m.subject, m.entry_id, :run_id, :at
   FROM unnest(:rows[].movement_id::uuid[], :rows[].rule::text[], :rows[].subject_kind::text[], :rows[].subject::text[],
        :rows[].entry_id::uuid[]) AS m (movement_id, rule, subject_kind, subject, entry_id)
-ON CONFLICT (movement_id, tenant_id) DO NOTHING
+ON CONFLICT (movement_id, tenant_id) DO UPDATE SET run_id = excluded.run_id, matched_at = excluded.matched_at
+ WHERE known.matched_at < :at::timestamptz - interval '30 days'
 """)
 
 # What was looked at and agrees no more.

@@ -16,7 +16,8 @@ AS $function$
     ), matches AS (
         DELETE FROM reconciliation_matches WHERE ctid = ANY (ARRAY(
             SELECT m.ctid FROM reconciliation_matches m, until
-             WHERE m.movement_id < first_id(until.at) AND m.matched_at < until.at ORDER BY m.movement_id LIMIT at_most))
+             WHERE m.movement_id < first_id(until.at) AND m.matched_at < until.at - interval '40 days'
+             ORDER BY m.movement_id LIMIT at_most))
         RETURNING 1
     ), settled AS (
         SELECT d.id, d.tenant_id FROM discrepancies d, until

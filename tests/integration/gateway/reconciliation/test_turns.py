@@ -164,3 +164,19 @@ async def test_what_is_older_than_it_is_kept_is_deleted(office: Office) -> None:
     assert len(left["discrepancies"]) == 1
     assert left["discrepancies"] == left["discrepancy_changes"]
     assert first["id"] not in left["discrepancies"]
+
+
+async def test_what_agrees_is_kept_as_long_as_a_run_that_saw_it(office: Office) -> None:
+    """A month may be closed as long as such a run is kept, and its report counts what agrees."""
+    now, january, day = office.clock.now(), datetime(2026, 1, 5, tzinfo=UTC), timedelta(days=1)
+    office.clock.advance(january + 40 * day - now)
+    kept = await office.move(-5, january, is_booked=False)
+    await office.move(-5, january + 20 * day, is_booked=False)
+    await office.compare(january - day, january + 30 * day)
+    # 99 days before it is looked for what is older than 100.
+    office.clock.advance(now - 99 * day - office.clock.now())
+    await office.compare(january - day, january + day)
+    office.clock.advance(now - office.clock.now())
+    await office.runs.forget()
+    left = await office.rows("SELECT subject FROM reconciliation_matches WHERE tenant_id = $1")
+    assert [row["subject"] for row in left] == [kept]
