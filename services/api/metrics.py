@@ -24,6 +24,10 @@ CAPTURES_UNASKED = Counter(
 )  # checked, confirmed, unknown
 for _outcome in ("checked", "confirmed", "unknown"):
     CAPTURES_UNASKED.labels(_outcome)
+ORDERS_CONTRADICTED = Counter(
+    "orders_contradicted_total",
+    "Charge requests of orders that are collected with another amount; alert on any, since the orders service may count on it.",
+)
 REFUNDS = Counter("refunds_total", "Refunds that ended, by how.", ["status"])  # COMPLETED, FAILED
 CONFIRM_WAIT = Histogram(
     "payment_confirm_wait_seconds",

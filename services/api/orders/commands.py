@@ -5,8 +5,9 @@ cancellation and a charge never miss each other: a charge that comes after the c
 ends only when its payment has: it is looked at again until the processor has answered.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 import msgspec
 
@@ -14,6 +15,7 @@ from libs.common.clock import Clock
 from libs.common.db import Connection, Database
 from libs.common.ids import new_id
 from libs.common.messaging import Publication
+from libs.common.money import format_minor
 from libs.common.observability.correlation import Correlation, new_correlation_id
 from libs.common.observability.logging import get_logger
 from services.api import metrics
@@ -32,6 +34,7 @@ from services.api.payments.domain import Decision, Fact, PaymentIntent, Timeline
 from services.api.payments.sql import intents as stored
 from services.api.payments.sql import orders as collected
 from services.api.payments.sql import refunds
+from services.api.payments.sql.orders import Collecting
 from services.api.settings import CancelPolicy
 from services.api.tenants.domain import PLAN, REGION
 
@@ -75,10 +78,10 @@ class Orders:
         await self._admit(tx, concerned, at=now)
         keys = list(dict.fromkeys(request.event.key for request in concerned))
         orders = await sql.lock(tx, keys, at=now)
-        known = await collected.of_orders(tx, [key for key in keys if orders[key].payment_intent_id is None])
-        for key, intent_id in known.items():
-            orders[key] = msgspec.structs.replace(orders[key], payment_intent_id=intent_id)
-        written = _Written()
+        payments = await collected.of_orders(tx, keys)
+        for key, payment in payments.items():
+            orders[key] = msgspec.structs.replace(orders[key], payment_intent_id=payment.id)
+        written = _Written(payments)
         for request in concerned:
             order = orders[request.event.key]
             orders[order.key] = self._decide(order, request, written, at=now)
@@ -131,6 +134,7 @@ class Orders:
             log.info("order.not_charged", order_id=order.order_id, reason="cancelled")
             return order
         if order.payment_intent_id is not None:
+            written.compare(order, request, at=at)
             return order
         intent = written.charge(event, request.correlation, at=at)
         return msgspec.structs.replace(order, payment_intent_id=intent.id)
@@ -197,7 +201,9 @@ async def _save(tx: Connection, decisions: Sequence[tuple[Decision, Correlation,
 class _Written:
     """What is written for the orders of one transaction that are charged."""
 
-    def __init__(self) -> None:
+    def __init__(self, payments: Mapping[tuple[str, str], Collecting]) -> None:
+        self._payments = dict(payments)
+        self._contradicted = 0
         self.intents: list[PaymentIntent] = []
         self.publications: list[Publication] = []
         self.timeline: list[TimelineEvent] = []
@@ -220,28 +226,60 @@ class _Written:
             self.publications += published
             self.timeline += events_of(decision.intent, published, actor=_ACTOR, cause_id=None)
         self.intents.append(confirmed.intent)
+        self._payments[event.key] = Collecting(
+            tenant_id=event.tenant_id,
+            order_id=event.order_id,
+            id=created.id,
+            amount_minor=event.amount_minor,
+            currency=event.currency,
+        )
         detail = {"order_id": event.order_id}
         self.audit.append(
             audit_of(created, "payment_intent.charge", actor=_ACTOR, correlation=correlation, at=at, detail=detail)
         )
         return confirmed.intent
 
+    def compare(self, order: Order, request: OrderRequest, *, at: datetime) -> None:
+        """Note where an order that is collected already is to be charged with another amount; the first one counts."""
+        event, payment = request.event, self._payments.get(order.key)
+        if payment is None or (payment.amount_minor, payment.currency) == (event.amount_minor, event.currency):
+            return
+        amounts = {
+            name: f"{format_minor(found.amount_minor, found.currency)} {found.currency}"
+            for name, found in (("charged", payment), ("requested", event))
+        }
+        log.warning("order.contradicted", order_id=order.order_id, **amounts)
+        self.audit.append(
+            _audit(order, "order.contradicted", request.correlation, at=at, outcome="denied", detail=amounts)
+        )
+        self._contradicted += 1
+
     def count(self) -> None:
         """Count what was written, once it is committed."""
+        metrics.ORDERS_CONTRADICTED.inc(self._contradicted)
         for intent in self.intents:
             metrics.created(intent.currency).inc()
             metrics.INTENTS_CONFIRMED.inc()
             metrics.transition(intent.status.value).inc()
 
 
-def _audit(order: Order, action: str, correlation: Correlation, *, at: datetime) -> AuditRecord:
+def _audit(
+    order: Order,
+    action: str,
+    correlation: Correlation,
+    *,
+    at: datetime,
+    outcome: str = "success",
+    detail: Mapping[str, str] = MappingProxyType({}),
+) -> AuditRecord:
     return AuditRecord(
         tenant_id=order.tenant_id,
         id=new_id(at),
         actor=_ACTOR,
         action=action,
         target=order.order_id,
-        outcome="success",
+        outcome=outcome,
+        detail=dict(detail),
         correlation_id=correlation.correlation_id,
         at=at,
     )

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 from pamqp import encode
+from prometheus_client import REGISTRY
 
 from libs.common.clock import SystemClock
 from libs.common.contracts.foreign import ORDERS as SUBSCRIPTION
@@ -83,6 +84,28 @@ async def test_an_order_is_charged_once_whatever_comes(partnered: tuple[Api, Par
     other = str(uuid4())
     await partners.order(CHARGE, other, order, 5)
     assert (await payment(api, other, order))["amount_minor"] == 500
+
+
+async def test_another_amount_of_an_order_is_noted(partnered: tuple[Api, Partners]) -> None:
+    api, partners = partnered
+    tenant, before = str(uuid4()), REGISTRY.get_sample_value("orders_contradicted_total") or 0
+    await partners.order(CONFIRMED, tenant, "o-1", 10)
+    await payment(api, tenant, "o-1")
+    for amount, more in ((10, {}), (12.5, {}), (10, {"currency": "USD"})):
+        await partners.order(CHARGE, tenant, "o-1", amount, **more)
+    # Both at once, in one transaction or two.
+    await asyncio.gather(*(partners.order(CHARGE, tenant, "o-2", amount) for amount in (10, 11)))
+    await handled(api, partners, tenant)
+    assert [each["amount_minor"] for each in await payments(api, tenant, "o-1")] == [1000]
+    assert len(await payments(api, tenant, "o-2")) == 1
+    query = (
+        "SELECT target, detail->>'charged' AS charged, detail->>'requested' AS requested FROM audit_log "
+        "WHERE tenant_id = $1 AND action = 'order.contradicted' ORDER BY target, requested"
+    )
+    noted = [tuple(row) for row in await api.database.fetch(query, tenant)]
+    assert noted[:2] == [("o-1", "10.00 BRL", "10.00 USD"), ("o-1", "10.00 BRL", "12.50 BRL")]
+    assert [target for target, _, _ in noted[2:]] == ["o-2"]
+    assert REGISTRY.get_sample_value("orders_contradicted_total") == before + 3
 
 
 async def test_a_cancelled_order_is_never_charged(partnered: tuple[Api, Partners]) -> None:
