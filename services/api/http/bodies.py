@@ -9,10 +9,12 @@ from contextvars import copy_context
 from decimal import Decimal
 from itertools import islice
 from typing import Any, NoReturn
+from uuid import UUID
 
 import msgspec
 
 from libs.common.errors import Invalid, Overloaded
+from libs.common.ids import parse_id
 from libs.common.messaging.turns import Turns
 from libs.common.money import json_number
 from libs.common.slices import one_slice
@@ -235,6 +237,18 @@ def require_one_line(texts: dict[str, str]) -> None:
 def not_json() -> MalformedJson:
     """Say that a body is not JSON at all."""
     return MalformedJson("the request body is not valid JSON in UTF-8")
+
+
+def body_id(pointer: str, text: str) -> UUID:
+    """Read a UUID in a body.
+
+    Raises:
+        Invalid: when it is none.
+    """
+    found = parse_id(text)
+    if found is None:
+        raise Invalid("an id is malformed", errors=((pointer, "must be a UUID"),))
+    return found
 
 
 def invalid(violations: list[tuple[str, str]]) -> Invalid:

@@ -49,6 +49,10 @@ class QueryParameter(msgspec.Struct, frozen=True, kw_only=True):
     required: bool = False
 
 
+FLAG_SHAPE = {"type": "string", "enum": ["true", "false"]}
+"""What `Query.flag` reads."""
+
+
 def wrong(name: str, sentence: str) -> Invalid:
     """Say what is wrong with a parameter."""
     return Invalid(f"{name} {sentence}", errors=((name, sentence),))
@@ -137,6 +141,25 @@ class Query:
             return instant(name, value, zone) + timedelta(microseconds=1)
         except (ValueError, OverflowError) as fault:
             raise wrong(name, "must be a date or an instant of ISO 8601") from fault
+
+    def day(self, name: str) -> date | None:
+        """Read a date."""
+        value = self._values.get(name)
+        try:
+            return None if value is None else date.fromisoformat(value if _DATE.match(value) else "")
+        except ValueError as fault:
+            raise wrong(name, "must be a date of ISO 8601") from fault
+
+    def flag(self, name: str) -> bool | None:
+        """Read `true` or `false`."""
+        value = self._values.get(name)
+        if value not in (None, "true", "false"):
+            raise wrong(name, "must be true or false")
+        return None if value is None else value == "true"
+
+    def link(self, cursor: object | None) -> dict[str, str] | None:
+        """Write the header that names the next page; None where there is none."""
+        return {"Link": next_link(self._values, str(cursor))} if cursor else None
 
     def names(self, name: str, known: Mapping[str, tuple[str, ...]]) -> tuple[str, ...] | None:
         """Read a comma list of names, each of which stands for one or more."""

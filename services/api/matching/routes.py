@@ -1,8 +1,5 @@
 """Matching: rules of sources, lines of statements, and what they belong to; the gateway answers over the broker."""
 
-from datetime import date
-from uuid import UUID
-
 import msgspec
 from litestar import Response
 
@@ -24,12 +21,10 @@ from libs.common.contracts.gateway_matching import (
     RuleKind,
     UnmatchLines,
 )
-from libs.common.errors import Invalid
-from libs.common.ids import parse_id
-from services.api.http.bodies import BodyReader, require_storable
+from services.api.http.bodies import BodyReader, body_id, require_storable
 from services.api.http.callers import Caller
 from services.api.http.controllers import Change, Resource, operation, resource_id
-from services.api.http.parameters import AnyRequest, Query, QueryParameter, next_link, path_id, wrong
+from services.api.http.parameters import FLAG_SHAPE, AnyRequest, Query, QueryParameter, path_id, wrong
 from services.api.http.rendering import json_answer
 from services.api.http.requests import Ask
 from services.api.matching.schemas import (
@@ -47,8 +42,6 @@ from services.api.matching.schemas import (
 _WRITE = "admin:write"
 _PAGE, _PAGE_MAX = 50, 200
 _RULES = {kind: (kind,) for kind in (*(each.value for each in RuleKind), BY_HAND)}
-_BOOL = {"true": ("true",), "false": ("false",)}
-_BOOL_SHAPE = {"type": "string", "enum": ["true", "false"]}
 _DATE_SHAPE = {"type": "string", "format": "date"}
 _ID_SHAPE = {"type": "string", "format": "uuid"}
 _LIMIT = QueryParameter(
@@ -139,7 +132,7 @@ class MatchingRoutes(Resource):
         query=(
             QueryParameter(name="source_id", description="Of this source alone.", shape=_ID_SHAPE),
             QueryParameter(
-                name="matched", description="`true`: those in a match alone; `false`: the others.", shape=_BOOL_SHAPE
+                name="matched", description="`true`: those in a match alone; `false`: the others.", shape=FLAG_SHAPE
             ),
             QueryParameter(name="from", description="Booked on this day or later.", shape=_DATE_SHAPE),
             QueryParameter(name="until", description="Booked before this day.", shape=_DATE_SHAPE),
@@ -153,14 +146,14 @@ class MatchingRoutes(Resource):
             ListStatementLines(
                 tenant_id=caller.tenant_id,
                 source_id=query.identifier("source_id"),
-                matched=_flag(query, "matched"),
-                booked_from=_day(query, "from"),
-                booked_until=_day(query, "until"),
+                matched=query.flag("matched"),
+                booked_from=query.day("from"),
+                booked_until=query.day("until"),
                 before=query.identifier("cursor"),
                 limit=query.integer("limit", default=_PAGE, at_least=1, at_most=_PAGE_MAX),
             )
         )
-        return json_answer([line_body(line) for line in page.lines], headers=_link(query, page.next_before))
+        return json_answer([line_body(line) for line in page.lines], headers=query.link(page.next_before))
 
     @operation(
         "GET",
@@ -179,7 +172,7 @@ class MatchingRoutes(Resource):
                 shape={"type": "string", "enum": [*_RULES]},
             ),
             QueryParameter(
-                name="in_force", description="`true`: in force alone; `false`: taken apart alone.", shape=_BOOL_SHAPE
+                name="in_force", description="`true`: in force alone; `false`: taken apart alone.", shape=FLAG_SHAPE
             ),
             _LIMIT,
             _CURSOR,
@@ -195,12 +188,12 @@ class MatchingRoutes(Resource):
                 tenant_id=caller.tenant_id,
                 part_id=query.identifier("part_id"),
                 rule=rules[0],
-                in_force=_flag(query, "in_force"),
+                in_force=query.flag("in_force"),
                 before=query.identifier("cursor"),
                 limit=query.integer("limit", default=_PAGE, at_least=1, at_most=_PAGE_MAX),
             )
         )
-        return json_answer([match_body(match) for match in page.matches], headers=_link(query, page.next_before))
+        return json_answer([match_body(match) for match in page.matches], headers=query.link(page.next_before))
 
     @operation(
         "POST",
@@ -225,7 +218,7 @@ class MatchingRoutes(Resource):
             MatchLines(
                 tenant_id=caller.tenant_id,
                 match_id=resource_id(),
-                line_ids=tuple(_id(f"/line_ids/{n}", text) for n, text in enumerate(requested.line_ids)),
+                line_ids=tuple(body_id(f"/line_ids/{n}", text) for n, text in enumerate(requested.line_ids)),
                 references=tuple(requested.references),
                 difference_minor=requested.difference_minor,
                 reason=requested.reason,
@@ -260,33 +253,3 @@ class MatchingRoutes(Resource):
             )
         )
         return json_answer(match_body(undone))
-
-
-def _flag(query: Query, name: str) -> bool | None:
-    found = query.names(name, _BOOL)
-    if found is None:
-        return None
-    if len(found) != 1:
-        raise wrong(name, "must be true or false")
-    return found[0] == "true"
-
-
-def _day(query: Query, name: str) -> date | None:
-    text = query.text(name, length_max=10)
-    if text is None:
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise wrong(name, "must be a date") from None
-
-
-def _id(pointer: str, text: str) -> UUID:
-    found = parse_id(text)
-    if found is None:
-        raise Invalid("an id is malformed", errors=((pointer, "must be a UUID"),))
-    return found
-
-
-def _link(query: Query, before: UUID | None) -> dict[str, str] | None:
-    return None if before is None else {"Link": next_link(query.given, str(before))}

@@ -37,7 +37,7 @@ from services.api.http.bodies import BodyReader, NoMembers, invalid, take_nothin
 from services.api.http.callers import Caller, Feature
 from services.api.http.controllers import Change, Resource, operation, resource_id
 from services.api.http.errors import IdempotencyKeyInvalid, IdempotencyKeyMissing
-from services.api.http.parameters import AnyRequest, Query, QueryParameter, next_link, path_id, wrong
+from services.api.http.parameters import AnyRequest, Query, QueryParameter, path_id, wrong
 from services.api.http.rendering import json_answer
 from services.api.http.requests import Ask
 from services.api.idempotency.requests import require_key
@@ -282,7 +282,7 @@ class Webhooks(Resource):
             )
         )
         body = DeliveryPage(data=[delivery_body(d) for d in page.deliveries], next_cursor=page.next_cursor)
-        link = {"Link": next_link(query.given, page.next_cursor)} if page.next_cursor else None
+        link = query.link(page.next_cursor)
         return json_answer(body, headers=link)
 
     @operation(

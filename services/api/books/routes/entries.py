@@ -8,7 +8,7 @@ from libs.common.contracts.ledger_errors import QueryInvalid
 from services.api.books.schemas.entries import BalanceBody, EntryBody, balance_body, entry_body
 from services.api.http.callers import Caller
 from services.api.http.controllers import Resource, operation
-from services.api.http.parameters import AnyRequest, Query, QueryParameter, next_link, wrong
+from services.api.http.parameters import AnyRequest, Query, QueryParameter, wrong
 from services.api.http.rendering import json_answer
 from services.api.http.requests import Ask
 
@@ -93,7 +93,7 @@ class Entries(Resource):
                 cursor=query.cursor(),
             )
         )
-        link = {"Link": next_link(query.given, page.next_cursor)} if page.next_cursor else None
+        link = query.link(page.next_cursor)
         return json_answer([entry_body(entry) for entry in page.entries], headers=link)
 
     @operation(

@@ -51,14 +51,13 @@ from services.api.books.schemas.exchange import (
 from services.api.http.bodies import BodyReader, amount_in, invalid, require_storable
 from services.api.http.callers import Caller
 from services.api.http.controllers import Change, Resource, operation, resource_id
-from services.api.http.parameters import AnyRequest, Query, QueryParameter, next_link, path_id, wrong
+from services.api.http.parameters import FLAG_SHAPE, AnyRequest, Query, QueryParameter, path_id, wrong
 from services.api.http.rendering import json_answer
 from services.api.http.requests import Ask, refuse_key
 
 RATES, RATES_MAX = 100, 500
 _READ, _WRITE, _POST = "ledger:read", "admin:write", "ledger:write"
 _RATE = re.compile(r"\d{1,40}(\.\d{1,40})?\Z", re.ASCII)
-_YES_NO = {"true": ("true",), "false": ("false",)}
 
 _CODE = {"type": "string", "pattern": "^[A-Z]{3}$"}
 _INSTANT = {"type": "string", "examples": ["2026-04-01", "2026-04-30T23:59:59.999+00:00"]}
@@ -72,7 +71,7 @@ _RATES_QUERY = (
     QueryParameter(
         name="history",
         description="`true`: every rate that was recorded, the last to take effect first, until `at` where it is given.",
-        shape={"type": "string", "enum": [*_YES_NO], "default": "false"},
+        shape={**FLAG_SHAPE, "default": "false"},
     ),
     QueryParameter(
         name="limit",
@@ -123,12 +122,12 @@ class ExchangeRates(Resource):
                 from_currency=query.currency("from_currency"),
                 to_currency=query.currency("to_currency"),
                 at=query.begin("at"),
-                history=query.names("history", _YES_NO) == ("true",),
+                history=query.flag("history") is True,
                 limit=query.integer("limit", default=RATES, at_least=1, at_most=RATES_MAX),
                 cursor=query.cursor(),
             )
         )
-        link = {"Link": next_link(query.given, page.next_cursor)} if page.next_cursor else None
+        link = query.link(page.next_cursor)
         return json_answer([rate_body(rate) for rate in page.rates], headers=link)
 
     @operation(

@@ -21,7 +21,7 @@ from services.api.books.schemas.holds import ABSENT, CaptureHoldBody, HoldBody, 
 from services.api.http.bodies import BodyReader, NoMembers, amount_in, require_storable, take_nothing
 from services.api.http.callers import Caller
 from services.api.http.controllers import Change, Resource, operation, resource_id
-from services.api.http.parameters import AnyRequest, Query, QueryParameter, instant, next_link, path_id, wrong
+from services.api.http.parameters import AnyRequest, Query, QueryParameter, instant, path_id, wrong
 from services.api.http.rendering import json_answer
 from services.api.http.requests import Ask
 
@@ -117,7 +117,7 @@ class Holds(Resource):
                 cursor=query.cursor(),
             )
         )
-        link = {"Link": next_link(query.given, page.next_cursor)} if page.next_cursor else None
+        link = query.link(page.next_cursor)
         return json_answer([hold_body(hold) for hold in page.holds], headers=link)
 
     @operation(

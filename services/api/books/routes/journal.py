@@ -16,7 +16,7 @@ from services.api.http.bodies import BodyReader, LongLists, require_storable
 from services.api.http.callers import Admission, Caller
 from services.api.http.controllers import Change, Resource, operation
 from services.api.http.errors import IdempotencyKeyInvalid, IdempotencyKeyMissing
-from services.api.http.parameters import AnyRequest, Query, QueryParameter, next_link, path_id
+from services.api.http.parameters import AnyRequest, Query, QueryParameter, path_id
 from services.api.http.rendering import json_answer
 from services.api.http.requests import Ask
 from services.api.idempotency.requests import require_key
@@ -206,7 +206,7 @@ class Proposals(Resource):
         body = shapes.ProposalsBody(
             data=[shapes.proposal_body(proposal) for proposal in page.proposals], next_cursor=page.next_cursor
         )
-        link = {"Link": next_link(query.given, page.next_cursor)} if page.next_cursor else None
+        link = query.link(page.next_cursor)
         return json_answer(body, headers=link)
 
     @operation(

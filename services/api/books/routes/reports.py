@@ -296,7 +296,7 @@ class RecordReports(Resource):
                 yield [shapes.edge_row("closing", requested.posted_until, body.closing_balance, currency)]
 
             return csv_answer("statement", shapes.STATEMENT_COLUMNS, pages())
-        link = {"Link": next_link(query.given, body.next_cursor)} if body.next_cursor else None
+        link = query.link(body.next_cursor)
         return json_answer(body, headers=link)
 
     @operation(
@@ -333,7 +333,7 @@ class RecordReports(Resource):
         body = shapes.JournalBody(
             data=[shapes.journal_item(entry) for entry in first.entries], next_cursor=first.next_cursor
         )
-        link = {"Link": next_link(query.given, first.next_cursor)} if first.next_cursor else None
+        link = query.link(first.next_cursor)
         return json_answer(body, headers=link)
 
 

@@ -22,7 +22,7 @@ from services.api.errors import CustomerNotFound, CustomerReferenceTaken
 from services.api.http.bodies import BodyReader, require_one_line, require_storable
 from services.api.http.callers import Caller
 from services.api.http.controllers import Resource, audit_action, operation
-from services.api.http.parameters import AnyRequest, Query, QueryParameter, next_link, path_id
+from services.api.http.parameters import AnyRequest, Query, QueryParameter, path_id
 from services.api.http.rendering import json_answer
 from services.api.idempotency import Answer, Claim, Idempotency
 from services.api.idempotency.requests import given_answer, given_key, require_key
@@ -116,7 +116,7 @@ class CustomerRoutes(Resource):
             limit=query.integer("limit", default=CUSTOMERS, at_least=1, at_most=CUSTOMERS_MAX),
             cursor=query.cursor(),
         )
-        link = {"Link": next_link(query.given, page.next_cursor)} if page.next_cursor else None
+        link = query.link(page.next_cursor)
         shown = CustomerList(data=[customer_body(each) for each in page.customers], next_cursor=page.next_cursor)
         return json_answer(shown, headers=link)
 

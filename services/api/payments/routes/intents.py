@@ -19,7 +19,7 @@ from services.api.errors import (
 from services.api.http.bodies import BodyReader, amount_in, require_one_line, require_storable
 from services.api.http.callers import Caller
 from services.api.http.controllers import Resource, audit_action, operation
-from services.api.http.parameters import AnyRequest, Query, QueryParameter, next_link, path_id, wrong
+from services.api.http.parameters import AnyRequest, Query, QueryParameter, path_id, wrong
 from services.api.http.rendering import json_answer
 from services.api.http.requests import Ask
 from services.api.idempotency import Answer, Idempotency
@@ -189,7 +189,7 @@ class PaymentIntents(Resource):
             pageSize=size,
             next_cursor=found.next_cursor,
         )
-        link = {"Link": next_link(query.given, found.next_cursor)} if found.next_cursor else None
+        link = query.link(found.next_cursor)
         return json_answer(page, headers=link)
 
     @operation(

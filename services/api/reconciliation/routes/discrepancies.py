@@ -1,7 +1,5 @@
 """Discrepancies are listed and decided about; the gateway answers over the broker."""
 
-from uuid import UUID
-
 from litestar import Response
 
 from libs.common.contracts.gateway_decisions import (
@@ -26,13 +24,13 @@ from libs.common.contracts.gateway_reconciliation import (
     ListDiscrepancies,
 )
 from libs.common.errors import Invalid
-from services.api.http.bodies import BodyReader, require_storable
+from services.api.http.bodies import BodyReader, body_id, require_storable
 from services.api.http.callers import Caller
 from services.api.http.controllers import Change, Resource, operation
-from services.api.http.parameters import AnyRequest, Query, QueryParameter, path_id, wrong
+from services.api.http.parameters import FLAG_SHAPE, AnyRequest, Query, QueryParameter, path_id
 from services.api.http.rendering import json_answer
 from services.api.http.requests import Ask
-from services.api.reconciliation.routes.paging import CURSOR, LIMIT, PAGE_MAX, link
+from services.api.reconciliation.routes.paging import CURSOR, LIMIT, PAGE_MAX
 from services.api.reconciliation.schemas import (
     Assign,
     DecideMany,
@@ -73,7 +71,7 @@ class Discrepancies(Resource):
             QueryParameter(
                 name="resolved",
                 description="`true`: resolved or ignored alone; `false`: what is left.",
-                shape={"type": "string", "enum": ["true", "false"]},
+                shape=FLAG_SHAPE,
             ),
             QueryParameter(
                 name="type", description="Comma list of types.", shape={"type": "string", "examples": ["NOT_BOOKED"]}
@@ -93,13 +91,10 @@ class Discrepancies(Resource):
     )
     async def list_discrepancies(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
         query = Query(request)
-        settled = query.names("resolved", {"true": ("true",), "false": ("false",)})
-        if settled is not None and len(settled) != 1:
-            raise wrong("resolved", "must be true or false")
         page = await self.ask(
             ListDiscrepancies(
                 tenant_id=caller.tenant_id,
-                settled=None if settled is None else settled[0] == "true",
+                settled=query.flag("resolved"),
                 types=tuple(DiscrepancyType(name) for name in query.names("type", _TYPES) or ()),
                 states=tuple(DiscrepancyState(name) for name in query.names("state", _STATES) or ()),
                 payment_intent_id=query.identifier("payment_intent_id"),
@@ -109,7 +104,7 @@ class Discrepancies(Resource):
             )
         )
         return json_answer(
-            [discrepancy_body(each) for each in page.discrepancies], headers=link(query, page.next_before)
+            [discrepancy_body(each) for each in page.discrepancies], headers=query.link(page.next_before)
         )
 
     @operation(
@@ -229,7 +224,7 @@ class Discrepancies(Resource):
                 tenant_id=caller.tenant_id,
                 discrepancy_id=path_id(discrepancy_id, "discrepancy_id"),
                 actor=caller.actor,
-                proposal_id=None if wished.proposal_id is None else _id("/proposal_id", wished.proposal_id),
+                proposal_id=None if wished.proposal_id is None else body_id("/proposal_id", wished.proposal_id),
             )
         )
         return json_answer(discrepancy_body(repaired))
@@ -262,7 +257,7 @@ class Discrepancies(Resource):
         page = await self.ask(
             DecideDiscrepancies(
                 tenant_id=caller.tenant_id,
-                discrepancy_ids=tuple(_id(f"/ids/{number}", text) for number, text in enumerate(requested.ids)),
+                discrepancy_ids=tuple(body_id(f"/ids/{number}", text) for number, text in enumerate(requested.ids)),
                 decision=decision,
                 actor=caller.actor,
                 assignee=requested.assignee,
@@ -287,10 +282,3 @@ class Discrepancies(Resource):
             )
         )
         return json_answer(discrepancy_body(decided))
-
-
-def _id(pointer: str, text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise Invalid("an id is malformed", errors=((pointer, "must be a UUID"),)) from None

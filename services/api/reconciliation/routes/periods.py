@@ -20,7 +20,7 @@ from libs.common.contracts.gateway_periods import (
 from services.api.http.bodies import BodyReader, require_one_line, require_storable
 from services.api.http.callers import Caller
 from services.api.http.controllers import Change, Resource, operation
-from services.api.http.parameters import AnyRequest, Query, QueryParameter, next_link, wrong
+from services.api.http.parameters import AnyRequest, Query, QueryParameter, wrong
 from services.api.http.rendering import json_answer
 from services.api.http.requests import Ask
 from services.api.http.tables import PAGE_FORMAT, chosen_format, csv_answer, one_page
@@ -110,7 +110,7 @@ class ReconciliationPeriods(Resource):
                 limit=query.integer("limit", default=PAGE_MAX, at_least=1, at_most=PAGE_MAX),
             )
         )
-        headers = {"Link": next_link(query.given, page.next_before)} if page.next_before else None
+        headers = query.link(page.next_before)
         return json_answer([closed_month_body(each) for each in page.periods], headers=headers)
 
     @operation(

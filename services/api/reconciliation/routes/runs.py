@@ -21,7 +21,7 @@ from services.api.http.rendering import json_answer
 from services.api.http.requests import Ask
 from services.api.http.tables import PAGE_FORMAT, chosen_format, csv_answer, one_page
 from services.api.reconciliation.reports import COLUMNS, Heading, report_page, report_rows
-from services.api.reconciliation.routes.paging import CURSOR, LIMIT, PAGE_MAX, link
+from services.api.reconciliation.routes.paging import CURSOR, LIMIT, PAGE_MAX
 from services.api.reconciliation.schemas import (
     RunBody,
     StartRun,
@@ -89,7 +89,7 @@ class Runs(Resource):
                 limit=query.integer("limit", default=PAGE_MAX, at_least=1, at_most=PAGE_MAX),
             )
         )
-        return json_answer([run_body(run) for run in page.runs], headers=link(query, page.next_before))
+        return json_answer([run_body(run) for run in page.runs], headers=query.link(page.next_before))
 
     @operation(
         "GET",

@@ -1,13 +1,16 @@
-"""Doubled members and nulls are found at any depth, and nothing else is; by JSON's own reading of the document."""
+"""Doubled members and nulls are found at any depth, and nothing else is, by JSON's own reading of the document; ids have one form."""
 
 import json
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libs.common.errors import Invalid
+from services.api.http.bodies import body_id
 from services.api.http.members import member_violations
 from services.api.http.shapes import Shape
 
@@ -80,3 +83,13 @@ def test_what_bodies_are_read_into_must_be_closed_at_every_depth() -> None:
 
     with pytest.raises(TypeError, match="Inner must forbid unknown fields"):
         Shape(Outer)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1", "{0190f3a4-5b6c-7d8e-9f01-23456789abce}", f"urn:uuid:{UUID(int=1)}", UUID(int=1).hex]
+)
+def test_an_id_in_a_body_has_its_usual_form(text: str) -> None:
+    assert body_id("/id", str(UUID(int=1))) == UUID(int=1)
+    with pytest.raises(Invalid) as refused:
+        body_id("/id", text)
+    assert refused.value.errors == (("/id", "must be a UUID"),)

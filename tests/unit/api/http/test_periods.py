@@ -1,6 +1,6 @@
-"""Dates of a period are days of its time zone, the last one included."""
+"""Dates of a period are days of its time zone, the last one included; what is no date, and no flag, is refused."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -57,3 +57,13 @@ def test_a_zone_that_there_is_not_is_refused(text: str) -> None:
 def test_an_end_that_cannot_be_is_refused(text: str) -> None:
     with pytest.raises(Invalid, match="ISO 8601"):
         query(to=text).end(zone=ZoneInfo("America/Sao_Paulo"))
+
+
+def test_a_day_and_a_flag_have_one_form() -> None:
+    given = query(day="2028-02-29", yes="true", no="false")
+    assert given.day("day") == date(2028, 2, 29)
+    assert (given.flag("yes"), given.flag("no"), given.flag("other"), given.day("other")) == (True, False, None, None)
+    for text in ("20260101", "2026-W01-1", "2026-02-29", "2026-01-01\n", "true,true", "True", "1"):
+        for read in (query(x=text).day, query(x=text).flag):
+            with pytest.raises(Invalid, match="must be"):
+                read("x")
