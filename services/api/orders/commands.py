@@ -6,7 +6,7 @@ ends only when its payment has: it is looked at again until the processor has an
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import MappingProxyType
 
 import msgspec
@@ -23,7 +23,7 @@ from services.api.access import Tenant, TenantOrigin, TenantStatus, provision_wi
 from services.api.audit import AuditRecord, write_lines
 from services.api.errors import TenantNotYet
 from services.api.orders import sql
-from services.api.orders.domain import OrderEvent, OrderEventKind, Step, next_step
+from services.api.orders.domain import OrderEvent, OrderEventKind, Step, next_look, next_step
 from services.api.orders.sql import Order
 from services.api.payments import domain
 from services.api.payments.commands import NewIntent
@@ -41,8 +41,6 @@ from services.api.tenants.domain import PLAN, REGION
 log = get_logger("api.orders")
 
 _ACTOR = "orders"
-_AGAIN = timedelta(seconds=2)
-"""When a payment is looked at again that cannot be released yet."""
 _DUE_MAX = 200
 """Cancelled orders that one transaction looks at, at most."""
 _REASON = "order_cancelled"
@@ -159,7 +157,8 @@ class Orders:
                 )
                 decisions.append((_step(intent, step, at=at), cause, step))
             is_over = step in (Step.REFUND, Step.DONE)
-            after.append(msgspec.structs.replace(order, due_at=None if is_over else at + _AGAIN))
+            due_at = None if is_over else next_look(order.cancelled_at or at, at=at)
+            after.append(msgspec.structs.replace(order, due_at=due_at))
         if decisions:
             await _save(tx, decisions, at=at)
         return after

@@ -1,6 +1,6 @@
 """What an order requests, and what its cancellation means in each stage of its payment."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 import msgspec
@@ -56,7 +56,7 @@ class Step(StrEnum):
     REFUND = "refund"
     """All that is left of it is given back."""
     WAIT = "wait"
-    """The processor or the books have to answer first."""
+    """The processor or the books have to answer first, or it may be collected after all."""
     DONE = "done"
     """Nothing is left to do."""
 
@@ -72,7 +72,12 @@ _BY_STAGE = {
     # Taken, or about to be: once it is in the books it can be given back.
     Stage.CAPTURING: Step.WAIT,
     Stage.CAPTURED: Step.WAIT,
+    # It may be confirmed again with another payment method, and what lapsed may have been paid in the last moment.
+    Stage.DECLINED: Step.WAIT,
+    Stage.LAPSED: Step.WAIT,
 }
+_SOONEST = timedelta(seconds=2)
+_SHARE = 10
 
 
 def next_step(intent: PaymentIntent, policy: CancelPolicy) -> Step:
@@ -82,3 +87,12 @@ def next_step(intent: PaymentIntent, policy: CancelPolicy) -> Step:
     if intent.stage in (Stage.SETTLED, Stage.PARTIALLY_REFUNDED):
         return Step.REFUND if policy is CancelPolicy.REFUND and intent.refundable_minor else Step.DONE
     return _BY_STAGE.get(intent.stage, Step.DONE)
+
+
+def next_look(cancelled_at: datetime, *, at: datetime) -> datetime:
+    """Say when a payment is looked at again that cannot be released at `at`.
+
+    After a tenth of the time since the cancellation: many that wait long, as in an outage, are not all looked at every two
+    seconds, and one that may be collected in a month costs nothing until then.
+    """
+    return at + max(_SOONEST, (at - cancelled_at) / _SHARE)

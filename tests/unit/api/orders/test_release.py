@@ -1,17 +1,22 @@
 """What the cancellation of an order means in every stage of its payment, under every policy."""
 
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from services.api.orders.domain import Step, next_step
+from services.api.orders.domain import Step, next_look, next_step
 from services.api.payments.domain import PaymentIntent, Stage
+from services.api.payments.domain.lifecycle import LIFECYCLE, Move
 from services.api.settings import CancelPolicy
 
 pytestmark = pytest.mark.unit
 VOIDED = {Stage.CREATED, Stage.PROCESSING, Stage.REQUIRES_ACTION, Stage.AUTHORIZED}
-WAITED_FOR = {Stage.CANCELLING, Stage.ABANDONING, Stage.VOIDING, Stage.CAPTURING, Stage.CAPTURED}
+WAITED_FOR = {
+    *(Stage.CANCELLING, Stage.ABANDONING, Stage.VOIDING, Stage.CAPTURING, Stage.CAPTURED),
+    *(Stage.DECLINED, Stage.LAPSED),
+}
 GIVEN_BACK = {Stage.SETTLED, Stage.PARTIALLY_REFUNDED}
 
 
@@ -29,3 +34,17 @@ def test_each_stage_has_its_step(stage: Stage) -> None:
 
 def test_nothing_is_given_back_where_nothing_is_left() -> None:
     assert next_step(payment(Stage.SETTLED, left=0), CancelPolicy.REFUND) is Step.DONE
+
+
+@pytest.mark.parametrize(("since", "pause"), [(0, 2), (-5, 2), (20, 2), (600, 60), (86_400, 8_640)])
+def test_what_waits_long_is_looked_at_seldom(since: float, pause: float) -> None:
+    at = datetime(2028, 2, 29, tzinfo=UTC)
+    assert next_look(at - timedelta(seconds=since), at=at) == at + timedelta(seconds=pause)
+
+
+@pytest.mark.parametrize("stage", Stage)
+def test_nothing_that_may_still_be_collected_is_done(stage: Stage) -> None:
+    # Otherwise the money of a cancelled order would be kept.
+    leads_on = {move.to for (of, _), move in LIFECYCLE.items() if of is stage and isinstance(move, Move)}
+    if next_step(payment(stage), CancelPolicy.VOID) is Step.DONE:
+        assert leads_on <= GIVEN_BACK | {Stage.REFUNDED}, (stage, leads_on)
