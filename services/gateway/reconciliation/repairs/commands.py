@@ -28,7 +28,7 @@ from services.gateway.processors.port.reading import has_statement
 from services.gateway.reconciliation.discrepancies import ADJUSTED, BY_RUN, locked, note_repair
 from services.gateway.reconciliation.periods import lock
 from services.gateway.reconciliation.repairs import sql
-from services.gateway.reconciliation.repairs.domain import DONE, Means, Repair, means_of, reading_event
+from services.gateway.reconciliation.repairs.domain import DONE, Means, Repair, means_of, reading_event, unfit
 from services.gateway.reconciliation.repairs.sources import Proposals
 
 log = get_logger("gateway.reconciliation")
@@ -70,7 +70,7 @@ class Repairing:
         if not known:
             raise DiscrepancyNotFound
         means = _means(known[0]) if proposal_id is None else Means.ENTRY
-        entries = 0 if proposal_id is None else await self._entries_of(known[0], proposal_id)
+        proposal = None if proposal_id is None else await self._proposal(tenant_id, proposal_id)
         now = self._clock.now()
         repair = Repair(
             tenant_id=tenant_id,
@@ -85,7 +85,7 @@ class Repairing:
         )
         publications, event = await self._prepared(repair, known[0])
         async with self._database.transaction() as tx:
-            if proposal_id is not None:
+            if proposal is not None:
                 # Of two discrepancies at once, for one entry, one is the second.
                 await lock(tx, tenant_id)
             (current,) = await locked(tx, tenant_id, [request.discrepancy_id])
@@ -98,10 +98,13 @@ class Repairing:
                 raise DiscrepancyNotRepairable(f"it waits for the proposal {last.proposal_id}")
             if last is not None and means is last.means and now - last.made_at < _AGAIN and means is not Means.ENTRY:
                 return current
-            if proposal_id is not None and await sql.count_adjusted(tx, repair) >= entries:
-                raise DiscrepancyNotRepairable(
-                    f"each entry of the proposal {proposal_id} stands for another one already"
-                )
+            if proposal is not None:
+                if fault := unfit(current, proposal):
+                    raise DiscrepancyNotRepairable(fault)
+                if await sql.count_adjusted(tx, repair) >= len(proposal.entries):
+                    raise DiscrepancyNotRepairable(
+                        f"each entry of the proposal {proposal_id} stands for another one already"
+                    )
             await sql.add(tx, repair)
             await rebuilt(tx, publications)
             if event is not None:
@@ -141,35 +144,35 @@ class Repairing:
                 continue
             if proposal.status is ProposalStatus.OPEN:
                 continue
-            is_posted = proposal.status is ProposalStatus.APPROVED
             async with self._database.transaction() as tx:
                 (current,) = await locked(tx, repair.tenant_id, [repair.discrepancy_id])
                 if not await sql.end(tx, repair, outcome=proposal.status) or current.state in SETTLED_STATES:
                     continue
+                # While it was waited for, a run may have seen other amounts.
+                fault = unfit(current, proposal) if proposal.status is ProposalStatus.APPROVED else ""
+                is_posted = proposal.status is ProposalStatus.APPROVED and not fault
                 await note_repair(
                     tx,
                     current,
                     DiscrepancyState.RESOLVED if is_posted else DiscrepancyState.OPEN,
                     actor=_settled_by(repair, proposal),
                     reason=ADJUSTED if is_posted else "",
-                    note=f"the proposal {proposal.id} is {proposal.status}",
+                    note="; ".join(
+                        each for each in (f"the proposal {proposal.id} is {proposal.status}", fault) if each
+                    ),
                     at=self._clock.now(),
                 )
 
-    async def _entries_of(self, known: Discrepancy, proposal_id: UUID) -> int:
-        """Require a proposal that can adjust the books for a discrepancy; returns how many entries it has."""
+    async def _proposal(self, tenant_id: str, proposal_id: UUID) -> Proposal:
+        """Read a proposal whose entries are posted, or may be."""
         try:
-            proposal = await self._proposals.get(known.tenant_id, proposal_id)
+            proposal = await self._proposals.get(tenant_id, proposal_id)
         except NotFound as fault:
             sentence = "there is no such proposal"
             raise Invalid(sentence, errors=(("/proposal_id", sentence),)) from fault
         if proposal.status not in {ProposalStatus.OPEN, ProposalStatus.APPROVED}:
             raise DiscrepancyNotRepairable(f"the proposal {proposal_id} is {proposal.status}")
-        moved = {line.currency for entry in proposal.entries for line in entry.lines}
-        # What is exchanged is booked in both currencies, and only one of them stands in the discrepancy.
-        if known.currency and known.currency not in moved and known.aspect != "exchange":
-            raise DiscrepancyNotRepairable(f"the proposal {proposal_id} has nothing in {known.currency}")
-        return len(proposal.entries)
+        return proposal
 
     async def _prepared(self, repair: Repair, known: Discrepancy) -> tuple[list[Publication], RawEvent | None]:
         """Read what is to be published, and write the event that lets the processor be read."""

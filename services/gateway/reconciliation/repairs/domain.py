@@ -7,6 +7,9 @@ from uuid import UUID
 import msgspec
 
 from libs.common.contracts.gateway_reconciliation import Discrepancy, DiscrepancyType, SubjectKind
+from libs.common.contracts.ledger import Side
+from libs.common.contracts.ledger_journal import Proposal
+from libs.common.money import format_minor, parse_amount
 
 
 class Means(StrEnum):
@@ -59,6 +62,29 @@ def means_of(known: Discrepancy) -> Means | None:
     if is_missed and known.aspect == "processor" and known.subject_kind in _READ:
         return Means.READ
     return None
+
+
+def unfit(known: Discrepancy, proposal: Proposal) -> str:
+    """Say why a proposal cannot adjust the books for a discrepancy: by currency and amount; empty: it can."""
+    # What is exchanged is booked in both currencies, and only one of them stands in the discrepancy.
+    if not known.currency or known.aspect == "exchange":
+        return ""
+    amounts: set[int] = set()
+    for entry in proposal.entries:
+        lines = [
+            (line.side, parse_amount(line.amount, line.currency))
+            for line in entry.lines
+            if line.currency == known.currency
+        ]
+        amounts |= {amount for _, amount in lines}
+        amounts.add(sum(amount for side, amount in lines if side is Side.DEBIT))
+    if not amounts - {0}:
+        return f"the proposal {proposal.id} has nothing in {known.currency}"
+    off = abs((known.expected_minor or 0) - (known.actual_minor or 0))
+    # Two currencies have no difference, and of a fee the parts may differ where their sum does not.
+    if known.type is DiscrepancyType.CURRENCY_MISMATCH or not off or off in amounts:
+        return ""
+    return f"the proposal {proposal.id} has no entry of {format_minor(off, known.currency)} {known.currency}"
 
 
 def reading_event(repair: Repair, known: Discrepancy, *, payment_ref: str) -> tuple[str, str] | None:

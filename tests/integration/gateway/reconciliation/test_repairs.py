@@ -34,6 +34,7 @@ class Ledger:
         self.status: dict[UUID, ProposalStatus] = {}
         self.decided_at: dict[UUID, datetime] = {}
         self.currency = "BRL"
+        self.amount = "3.00"
         self.fails: Exception | None = None
 
     async def request(self, message: Any) -> Any:
@@ -44,7 +45,7 @@ class Ledger:
         if message.proposal_id not in self.status:
             raise NotFound
         now = self.office.clock.now()
-        line = {"amount": "3.00", "currency": self.currency}
+        line = {"amount": self.amount, "currency": self.currency}
         lines = [
             ManualLine(account="PROCESSOR_FEES", side=Side.DEBIT, **line),
             ManualLine(account="CASH", side=Side.CREDIT, **line),
@@ -230,7 +231,10 @@ async def test_a_proposal_that_was_approved_before_settles_nothing_in_its_name(o
     ledger.decided_at[proposal] = office.clock.now() - timedelta(days=1)
     with pytest.raises(DiscrepancyNotRepairable, match="nothing in BRL"):
         await repair(office, by, discrepancy, proposal)
-    ledger.currency = "BRL"
+    ledger.currency, ledger.amount = "BRL", "3.01"
+    with pytest.raises(DiscrepancyNotRepairable, match=r"no entry of 3\.00 BRL"):
+        await repair(office, by, discrepancy, proposal)
+    ledger.amount = "3.00"
     await repair(office, by, discrepancy, proposal)
     await by.follow()
     changes = await office.rows("SELECT state, actor FROM discrepancy_changes WHERE tenant_id = $1 ORDER BY id DESC")
@@ -238,7 +242,7 @@ async def test_a_proposal_that_was_approved_before_settles_nothing_in_its_name(o
 
 
 async def test_a_proposal_that_cannot_be_read_keeps_no_other_waiting(office: Office) -> None:
-    for amount in (-300, -5):
+    for amount in (-300, -300):
         await office.move(amount, OCTOBER + timedelta(days=9))
     await office.compare(OCTOBER, NOVEMBER)
     first, second = [
@@ -286,7 +290,7 @@ async def test_what_cannot_be_repaired_by_itself_keeps_nothing_else_waiting(
 
 
 async def test_an_entry_stands_for_one_discrepancy(office: Office) -> None:
-    for amount in (-300, -5):
+    for amount in (-300, -300):
         await office.move(amount, OCTOBER + timedelta(days=9))
     await office.compare(OCTOBER, NOVEMBER)
     ids = [row["id"] for row in await office.rows("SELECT id FROM discrepancies WHERE tenant_id = $1")]
@@ -298,3 +302,22 @@ async def test_an_entry_stands_for_one_discrepancy(office: Office) -> None:
         Discrepancy,
         DiscrepancyNotRepairable,
     ]
+
+
+async def test_an_entry_settles_nothing_that_came_to_something_else_meanwhile(office: Office) -> None:
+    discrepancy, by, ledger = await found(office)
+    proposal = new_id()
+    ledger.status[proposal] = ProposalStatus.OPEN
+    await repair(office, by, discrepancy, proposal)
+    async with office.database.connection() as connection:
+        await connection.execute(
+            "UPDATE processor_movements SET amount_minor = -301, net_minor = -301 WHERE tenant_id = $1",
+            office.tenant_id,
+        )
+    await office.compare(OCTOBER, NOVEMBER)
+    ledger.status[proposal] = ProposalStatus.APPROVED
+    office.clock.advance(timedelta(minutes=2))
+    await by.follow()
+    assert await state_of(office, discrepancy) == ("NOT_BOOKED", "open", "")
+    (row,) = await office.rows("SELECT note FROM discrepancies WHERE tenant_id = $1")
+    assert row["note"].endswith("has no entry of 3.01 BRL")
