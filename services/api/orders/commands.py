@@ -75,7 +75,8 @@ class Orders:
         now = self._clock.now()
         await self._admit(tx, concerned, at=now)
         keys = list(dict.fromkeys(request.event.key for request in concerned))
-        orders = await sql.lock(tx, keys, at=now)
+        held = await sql.lock(tx, keys, at=now)
+        orders = dict(held)
         payments = await collected.of_orders(tx, keys)
         for key, payment in payments.items():
             orders[key] = msgspec.structs.replace(orders[key], payment_intent_id=payment.id)
@@ -85,10 +86,13 @@ class Orders:
             orders[order.key] = self._decide(order, request, written, at=now)
         if written.intents:
             await collected.create(tx, written.intents, publications=written.publications, events=written.timeline)
-        changed = [orders[key] for key in keys]
         causes = {request.event.key: request.correlation for request in concerned}
-        await sql.save(tx, await self._release(tx, changed, causes=causes, at=now))
-        await write_lines(tx, written.audit)
+        after = await self._release(tx, [orders[key] for key in keys], causes=causes, at=now)
+        # The second request of an order changes nothing, and each order has two.
+        if changed := [order for order in after if order != held[order.key]]:
+            await sql.save(tx, changed)
+        if written.audit:
+            await write_lines(tx, written.audit)
         return written.count
 
     async def release_due(self) -> None:
