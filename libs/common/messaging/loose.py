@@ -1,7 +1,7 @@
 """Reading what another team wrote: names in several spellings, members at the top or in an envelope's `payload`, and nothing guessed.
 
 A member that is null is the same as one that is missing, since partners write both. One of another type than it should have is
-refused, as is one that is too long or has characters that cannot be shown.
+refused, as is one that is too long or has line breaks or other control characters.
 """
 
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ import msgspec
 from libs.common.errors import Invalid
 from libs.common.messaging.envelope import decode
 from libs.common.money import json_number
+from libs.common.texts import is_one_line
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TEXT = msgspec.json.Decoder(str)
@@ -42,7 +43,7 @@ class Loose:
         """Read the first of these members that is there, without spaces around it; empty when none is.
 
         Raises:
-            Invalid: when it is no string, too long, or has characters that cannot be shown.
+            Invalid: when it is no string, too long, or has line breaks or other control characters.
         """
         found = self._find(names)
         if found is None:
@@ -54,8 +55,8 @@ class Loose:
             raise Invalid(f"{name} must be a string") from fault
         if len(value) > longest:
             raise Invalid(f"{name} must have at most {longest} characters")
-        if not value.isprintable():
-            raise Invalid(f"{name} has characters that cannot be shown")
+        if not is_one_line(value):
+            raise Invalid(f"{name} must not contain line breaks or other control characters")
         return value
 
     def amount(self, *names: str) -> Decimal | str:

@@ -1,7 +1,6 @@
 """Request bodies: JSON straight into the struct that a route expects; every violation is named at once."""
 
 import asyncio
-import unicodedata
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -18,6 +17,7 @@ from libs.common.ids import parse_id
 from libs.common.messaging.turns import Turns
 from libs.common.money import json_number
 from libs.common.slices import one_slice
+from libs.common.texts import is_one_line
 from libs.common.web.errors import BodyTooLarge, HttpProblem
 from services.api.http.errors import MalformedJson, UnknownFields
 from services.api.http.members import member_violations
@@ -27,8 +27,6 @@ from services.api.http.texts import is_lenient, without_card_numbers
 
 _VIOLATIONS_MAX = 100
 """Violations that are named at most."""
-_BREAKS = frozenset({"Cc", "Zl", "Zp"})
-"""What control characters and line breaks are in Unicode."""
 _LARGE_BYTES = 65_536
 """Reading so much may take several milliseconds, and a body is read in several passes."""
 _THREAD_BYTES_MAX = 262_144
@@ -228,7 +226,7 @@ def require_one_line(texts: dict[str, str]) -> None:
     violations = [
         (pointer, "must not contain line breaks or other control characters")
         for pointer, text in texts.items()
-        if any(unicodedata.category(character) in _BREAKS for character in text)
+        if not is_one_line(text)
     ]
     if violations:
         raise invalid(violations)

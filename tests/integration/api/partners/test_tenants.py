@@ -14,6 +14,8 @@ from tests.support.partners import SUITE, Partners
 
 pytestmark = pytest.mark.integration
 T0 = datetime(2026, 11, 20, 12, tzinfo=UTC)
+ODD = "Caf\u00e9\u00a0\U0001f469\u200d\U0001f373 Ltda"
+"""A name with a space that does not break, and an emoji of joined parts."""
 
 
 async def tenant(api: Api, tenant_id: str) -> tuple[Any, ...] | None:
@@ -51,9 +53,9 @@ async def reason_of_the_next_letter(partners: Partners) -> tuple[bytes, str, str
 async def test_a_tenant_follows_the_suite_in_either_form(partnered: tuple[Api, Partners]) -> None:
     api, partners = partnered
     suite, flat = str(uuid4()), f"t_{uuid4().hex[:8]}"
-    await partners.suite("tenant.created", suite, {"name": "Acme", "plan": "pro", "region": "sa-east-1"}, at=T0)
+    await partners.suite("tenant.created", suite, {"name": ODD, "plan": "pro", "region": "sa-east-1"}, at=T0)
     await partners.flat_tenant("tenant.created", {"tenant_id": flat, "name": "New", "plan": "free", "region": "global"})
-    await until(api, suite, ("Acme", "pro", "sa-east-1", "ACTIVE", "sync"))
+    await until(api, suite, (ODD, "pro", "sa-east-1", "ACTIVE", "sync"))
     await until(api, flat, ("New", "free", "global", "ACTIVE", "sync"))
     # Only what is stated changes; a tenant of any region is let in with it.
     await partners.suite("tenant.updated", suite, {"name": "Acme", "plan": "enterprise"}, at=T0 + timedelta(hours=1))
