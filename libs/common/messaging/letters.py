@@ -114,6 +114,8 @@ async def _renew(channel: AbstractChannel, message: AbstractIncomingMessage, ser
         message.body,
         message_id=message.message_id,
         type=message.type,
+        # Of another team's message it may be the only word of when it was sent.
+        timestamp=message.timestamp,
         content_type=message.content_type,
         delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
         headers={key: value for key, value in message.headers.items() if key not in _COUNTS},

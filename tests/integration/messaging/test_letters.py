@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import aio_pika
@@ -16,6 +17,8 @@ from libs.common.messaging.letters import DeadQueue, _read, dead_letters
 from libs.common.messaging.topology import dead_exchange, declare, topology
 
 QUEUE = "gateway.payment.capture"
+SENT_AT = datetime(2028, 2, 29, tzinfo=UTC)
+DEATHS: Any = [{"queue": QUEUE, "exchange": "gateway.commands", "routing-keys": [QUEUE], "time": SENT_AT}]
 
 
 async def lose(url: str, *intents: UUID) -> None:
@@ -37,7 +40,8 @@ async def lose(url: str, *intents: UUID) -> None:
                 encode_pack("payment.capture", [event]),
                 message_id=str(intent),
                 type="payment.capture",
-                headers={"x-reason": "attempt_conflict"},
+                headers={"x-reason": "attempt_conflict", "x-death": DEATHS},
+                timestamp=SENT_AT,
             )
             await channel.default_exchange.publish(letter, routing_key=f"{QUEUE}.dead")
 
@@ -71,7 +75,8 @@ async def test_dead_letters_are_read_and_stay(vhost_url: str) -> None:
             message = await source.get(no_ack=True)
             assert message.message_id in {str(first), str(second), str(third)}
             assert (message.type, message.delivery_mode) == ("payment.capture", aio_pika.DeliveryMode.PERSISTENT)
-            assert message.headers["x-reason"] == "attempt_conflict"
+            assert (message.headers["x-reason"], message.timestamp) == ("attempt_conflict", SENT_AT)
+            assert message.headers["x-death"] == DEATHS
             assert 0 < int(str(message.headers["x-delivery-count"])) <= 11
         # What was counted may be gone when it is read.
         assert await _read(channel, "gateway", f"{QUEUE}.dead", limit=3) == []
