@@ -161,6 +161,8 @@ class FileImport(msgspec.Struct, frozen=True, kw_only=True):
     """When all of it had come."""
     ended_at: datetime | None
     """When it was imported, rejected or abandoned."""
+    is_known: bool = False
+    """Whether the file was announced before, with this import; only in the answer to its announcement."""
 
 
 class FileImportList(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,7 +20,7 @@ def audited(access: Admission, ask: Ask) -> Ask:
         change = call.declaration.change
         assert change is not None, "the route declares what it changes"
         answer = await intended(access, call.caller, ask, message, change=change)
-        await access.remember(call.caller, change.action, change.target_of(message))
+        await access.remember(call.caller, change.action, change.target_of(message, answer))
         return answer
 
     return sent

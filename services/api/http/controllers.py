@@ -35,9 +35,13 @@ class Change(msgspec.Struct, frozen=True):
     """The member of the request that names what is changed; empty: `subject`."""
     subject: str = ""
     """What is changed, where no member of the request names it."""
+    answered: str = ""
+    """The member of the answer that names what was changed, where that may be something else than was requested."""
 
-    def target_of(self, message: Message) -> str:
-        """Name what a request changes."""
+    def target_of(self, message: Message, answer: Any = None) -> str:
+        """Name what a request changes, or by its answer has changed."""
+        if answer is not None and self.answered:
+            return str(getattr(answer, self.answered))
         return str(getattr(message, self.target)) if self.target else self.subject
 
 
@@ -58,6 +62,8 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True):
     """The struct, or list of structs, of its success."""
     status: int = 200
     """The status of its success."""
+    known: bool = False
+    """Whether it answers 200 with the same shape where what is to be made is there already."""
     accepted: bool = False
     """Whether it may also answer 202 with the same shape."""
     permission: str | None = None

@@ -243,6 +243,8 @@ def _complete(operation: dict[str, Any], declaration: Declaration, schema_of: di
             f"{operation.get('description', '')}\n\nNeeds the permission `{declaration.permission}`."
         ).strip()
     responses: dict[str, Any] = {str(declaration.status): _success(declaration, schema_of, "Done.")}
+    if declaration.known:
+        responses["200"] = _success(declaration, schema_of, "It is there already.")
     if declaration.accepted:
         responses["202"] = _success(declaration, schema_of, "In progress: the outcome will be seen on the intent.")
     by_status: dict[int, list[type[PlatformError]]] = {}

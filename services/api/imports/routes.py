@@ -158,14 +158,15 @@ class FileImports(Resource):
         operation_id="startImport",
         summary="Begin to import a file",
         description="Then its parts are sent, and it is completed. A file that the source has sent before, by its checksum, is "
-        "answered with the import that it had: `status` says whether anything is left to be sent.",
+        "answered 200 with the import that it had: `status` says whether anything is left to be sent.",
         tags=["reconciliation"],
         body=StartFileImport,
         answer=FileImportBody,
         permission=_WRITE,
         status=201,
+        known=True,
         refusals=(ImportSourceNotFound, ImportConflict, FileTooLarge),
-        change=Change(StartImport, "gateway.start_import", target="import_id"),
+        change=Change(StartImport, "gateway.start_import", target="import_id", answered="id"),
     )
     async def start_import(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
         requested = await self.files.take(await request.body())
@@ -180,7 +181,7 @@ class FileImports(Resource):
                 sha256=requested.sha256,
             )
         )
-        return json_answer(import_body(begun), status=201)
+        return json_answer(import_body(begun), status=200 if begun.is_known else 201)
 
     @operation(
         "GET",

@@ -138,7 +138,9 @@ async def test_the_same_file_twice_is_one_import(bank: Bank) -> None:
     assert shown(first) == ("IMPORTED", 2, 2, 0, 0)
     assert (str(first.first_on), str(first.last_on)) == ("2026-01-15", "2026-01-16")
     again = await bank.start(content)
-    assert again.id == first.id and again.status == "IMPORTED"
+    assert again.id == first.id and again.status == "IMPORTED" and again.is_known
+    # The request whose answer was lost is no other one.
+    assert not (await bank.start(content, import_id=first.id)).is_known
     assert await bank.lines() == [("A1", 1000, 1), ("A2", -350, 1)]
     assert await bank.left_over() == 0
 

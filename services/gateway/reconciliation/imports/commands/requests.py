@@ -121,7 +121,7 @@ class Imports:
             raise ImportConflict(f"{self._open_max} imports are open already; wait until one is read")
         if (found.source_id, found.sha256) != (request.source_id, request.sha256):
             raise ImportConflict("another file has this import")
-        return found
+        return msgspec.structs.replace(found, is_known=found.id != request.import_id)
 
     async def add_piece(self, request: AddImportPiece) -> ImportPieceAdded:
         """Keep a piece of a file.
