@@ -141,6 +141,15 @@ async def test_a_cancelled_order_gives_back_what_was_taken(partnered: tuple[Api,
     await api.authorized(tenant, ids["processing"])
     assert (await payment(api, tenant, orders["processing"], lambda p: p["status"] == "AUTHORIZED"))["is_voiding"]
     assert (await payment(api, tenant, orders["declined"]))["status"] == "FAILED"
+    # Confirmed again with another method, it would be collected after all.
+    path = f"/v1/payment-intents/{ids['declined']}/confirm"
+    method = {"payment_method": "pm_card_visa"}
+    asynchronous = {"Prefer": "respond-async"}
+    assert (await api.client(tenant).call("POST", path, method, key="again", headers=asynchronous)).status == 202
+    async with api.database.transaction() as tx:
+        await tx.execute("UPDATE orders SET due_at = now() WHERE order_id = $1 AND due_at > now()", orders["declined"])
+    await releasing(api).release_due()
+    await payment(api, tenant, orders["declined"], lambda p: p["is_voiding"])
     reasons = await api.database.fetch(
         "SELECT reason, count(*) AS n FROM refunds WHERE tenant_id = $1 GROUP BY 1", tenant
     )
@@ -214,8 +223,12 @@ async def test_a_letter_that_went_back_is_handled_or_dies_again(partnered: tuple
     await payment(api, tenant, "own-key")
 
 
+def releasing(api: Api, *, auto_provision: bool = True, policy: CancelPolicy = CancelPolicy.REFUND) -> Orders:
+    return Orders(api.database, clock=SystemClock(), policy=policy, auto_provision=auto_provision)
+
+
 def orders_of(api: Api, *, auto_provision: bool = True, policy: CancelPolicy = CancelPolicy.REFUND) -> OrderConsumers:
-    orders = Orders(api.database, clock=SystemClock(), policy=policy, auto_provision=auto_provision)
+    orders = releasing(api, policy=policy, auto_provision=auto_provision)
     return OrderConsumers(orders, OrderSettings(), currencies=frozenset())
 
 
