@@ -108,15 +108,17 @@ class Matching:
         place = (
             msgspec.json.decode(cursor, type=Place)
             if cursor
-            else Place(turn=turns if look.is_dry else 0, source=sources[0].id, ambiguous=b"")
+            else Place(turn=None if look.is_dry else 0, source=sources[0].id, ambiguous=b"")
         )
-        turns = max(turns, place.turn) if look.is_dry else turns
+        if place.turn is not None and place.turn >= turns:
+            # There are fewer rules than before: all lines have the last turn, those before this place too.
+            place = Place(turn=None, source=sources[0].id, ambiguous=place.ambiguous)
         while True:
             page, free, after = await self._page(look, place, sources, turns)
             if page or after is None:
                 break
             place = after.remembering(place.remembered())
-        is_last = place.turn >= turns
+        is_last = place.turn is None
         ambiguous = place.remembered()
         banks = [source.id for source in sources if source.compared_with == PAYOUTS]
         matches: list[Match] = []
@@ -125,9 +127,9 @@ class Matching:
         payouts_seen: dict[UUID, Payout] = {}
         for source in sources:
             own = [line for line in page if line.source_id == source.id and line.id in free]
-            if not own or (not is_last and place.turn >= len(source.rules)):
+            if not own or (place.turn is not None and place.turn >= len(source.rules)):
                 continue
-            rules = source.rules[: place.turn + 1]
+            rules = source.rules if place.turn is None else source.rules[: place.turn + 1]
             if not is_last and ambiguous is not None:
                 # What rules before this one could do is done: where they found something ambiguous, it is left to the last turn.
                 own, rules = [line for line in own if line.id not in ambiguous], rules[-1:]
@@ -204,7 +206,14 @@ class Matching:
         taken = await sql.taken(
             tx, look.tenant_id, [*seen, *(part.id for match in looked.matches for part in match.parts)]
         )
-        kept = [match for match in looked.matches if not any((part.id, part.scope) in taken for part in match.parts)]
+        # Somebody may have put the same together and taken it apart since it was read.
+        parted = await sql.parted(tx, look.tenant_id, [part for match in looked.matches for part in match.of("line")])
+        kept = [
+            match
+            for match in looked.matches
+            if not any((part.id, part.scope) in taken for part in match.parts)
+            and not any((line, part.id) in parted for line in match.of("line") for part in match.parts)
+        ]
         lost = {
             part
             for match in looked.matches
@@ -255,15 +264,15 @@ class Matching:
             window_from=look.window_from,
             days=look.days,
             # Matched lines are looked at once, at the end.
-            of_all_days=place.turn >= turns,
+            of_all_days=place.turn is None,
             after=place.line,
             limit=_PAGE,
         )
         following: Place | None = None
         if len(found) == _PAGE:
             following = msgspec.structs.replace(place, line=found[-1].id)
-        elif place.turn < turns:
-            following = Place(turn=place.turn + 1, source=sources[0].id)
+        elif place.turn is not None:
+            following = Place(turn=place.turn + 1 if place.turn + 1 < turns else None, source=sources[0].id)
         # Those of the window were looked at before; what is in a match by now agrees.
         page = [line for line in found if line.id not in free or not first_on <= line.booked_on <= last_on]
         return page, free, following

@@ -15,8 +15,8 @@ _FIRST = UUID(int=0)
 class Place(msgspec.Struct, frozen=True, kw_only=True):
     """Where the next step goes on."""
 
-    turn: int
-    """Which rule is tried, from 0; one more than there are: what is left is named."""
+    turn: int | None
+    """Which rule is tried, from 0; None: all of them on what is left, which is named."""
     source: UUID | None
     """Of which source lines of the window are read; None: lines that are looked at for another reason."""
     day: date = date.min

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from libs.common.db import Database
+from libs.common.db import Connection, Database
 from libs.common.db.statements import Statement
 from services.gateway.reconciliation.matching.domain import Line, Names, Payout
 from services.gateway.reconciliation.matching.sql.shapes import FREE, LINE, Near, read_line
@@ -195,7 +195,9 @@ async def rivals(
     return found
 
 
-async def parted(database: Database, tenant_id: str, ids: Sequence[UUID]) -> set[tuple[UUID, UUID]]:
+async def parted(connection: Connection | Database, tenant_id: str, ids: Sequence[UUID]) -> set[tuple[UUID, UUID]]:
     """Read what people have taken apart about lines, as (line, payout or movement)."""
-    rows = await _PARTED.fetch(database, tenant_id=tenant_id, ids=[*ids])
+    if not ids:
+        return set()
+    rows = await _PARTED.fetch(connection, tenant_id=tenant_id, ids=[*ids])
     return {(row["line_id"], row["other_id"]) for row in rows}
