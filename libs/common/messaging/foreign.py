@@ -100,23 +100,27 @@ class ForeignIntake(Intake[ForeignMessage]):
             foreign = msgspec.structs.replace(foreign, content=_utf8(message.body))
             packed = self._pack(foreign, self._read(foreign))
         except PlatformError as fault:
-            await self._dead_letter_as_it_came(message.body, foreign, judge(fault, attempt=0))
+            await self._dead_letter_as_it_came(message.body, foreign, judge(fault, attempt=0), at=self._clock.now())
             return []
         return [(packed, received(packed, self._decoder))]
 
     async def dead_letter(self, packed: PackedEvent, verdict: Verdict) -> None:
         """Dead-letter an event: what was sent is kept as it came, not what we have made of it."""
         foreign = self._decoder.decode(packed.body)
-        await self._dead_letter_as_it_came(foreign.content.encode(), foreign, verdict)
+        await self._dead_letter_as_it_came(foreign.content.encode(), foreign, verdict, at=packed.occurred_at)
 
-    async def _dead_letter_as_it_came(self, body: bytes, foreign: ForeignMessage, verdict: Verdict) -> None:
+    async def _dead_letter_as_it_came(
+        self, body: bytes, foreign: ForeignMessage, verdict: Verdict, *, at: datetime
+    ) -> None:
         known = {
             EXCHANGE_HEADER: foreign.exchange,
             KEY_HEADER: foreign.routing_key,
             "X-Correlation-Id": foreign.correlation_id,
         }
         headers = {name: value for name, value in known.items() if value}
-        await self._dead_letter(body, verdict, foreign.message_id or None, headers=headers, sent_at=foreign.sent_at)
+        # Where its sender says no time, when it came: redriven, it must not pass for the latest.
+        sent_at = foreign.sent_at or max(0.0, at.timestamp())
+        await self._dead_letter(body, verdict, foreign.message_id or None, headers=headers, sent_at=sent_at)
 
     def _pack(self, foreign: ForeignMessage, reading: Reading) -> PackedEvent:
         message_id = reading.message_id or foreign.message_id
