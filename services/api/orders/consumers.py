@@ -1,13 +1,14 @@
 """Events of orders, from the orders service's exchange and from `payments.x`."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from libs.common.contracts import PUBLIC_EXCHANGE, foreign
 from libs.common.contracts.foreign import ForeignMessage, Subscription
 from libs.common.db import Connection
 from libs.common.messaging import Bus, Received
 from services.api.orders.commands import OrderRequest, Orders
-from services.api.orders.reports import read_order, reader
+from services.api.orders.reports import read_order
 from services.api.settings import CancelPolicy, OrderSettings
 
 
@@ -32,17 +33,14 @@ class OrderConsumers:
     def __init__(self, orders: Orders, settings: OrderSettings, *, currencies: frozenset[str]) -> None:
         self._orders = orders
         self._settings = settings
-        self._currencies = currencies
+        self._read = partial(read_order, currencies=currencies)
 
     def register(self, bus: Bus) -> None:
         """Subscribe to orders, unless that is switched off."""
         if self._settings.orders_integration_enabled:
-            bus.handle_foreign(subscription(self._settings), self.on_orders, read=reader(self._currencies))
+            bus.handle_foreign(subscription(self._settings), self.on_orders, read=self._read)
 
     async def on_orders(self, tx: Connection, events: Sequence[Received[ForeignMessage]]) -> Callable[[], None] | None:
         """Charge the orders that are to be charged, and release those that were cancelled."""
-        requests = [
-            OrderRequest(event=read_order(event.body, currencies=self._currencies), correlation=event.correlation)
-            for event in events
-        ]
+        requests = [OrderRequest(event=self._read(event.body), correlation=event.correlation) for event in events]
         return await self._orders.handle(tx, requests)

@@ -1,6 +1,5 @@
 """Reading what the orders service publishes: flat in camelCase or snake_case, or in the `payload` of an envelope."""
 
-from collections.abc import Callable
 from typing import Any
 
 from libs.common.cards import has_card_number
@@ -21,17 +20,8 @@ _KINDS = {
 }
 
 
-def reader(currencies: frozenset[str]) -> Callable[[ForeignMessage], OrderEvent]:
-    """Return what reads an event of an order; `currencies` are accepted, all of them where it is empty."""
-
-    def read(message: ForeignMessage) -> OrderEvent:
-        return read_order(message, currencies=currencies)
-
-    return read
-
-
 def read_order(message: ForeignMessage, *, currencies: frozenset[str]) -> OrderEvent:
-    """Read an event of an order.
+    """Read an event of an order; `currencies` are accepted, all of them where it is empty.
 
     Raises:
         Undecodable: when the body is no JSON object.
