@@ -95,7 +95,9 @@ async def test_dispute_whose_events_were_lost_is_adopted(
 
 async def test_what_a_list_showed_before_a_later_event_undoes_nothing(merchant: Merchant) -> None:
     _, reference = await merchant.pay(15_050)
+    await merchant.deliver()
     dispute = await disputed(merchant, reference)
+    await merchant.deliver()
     merchant.advance(hours=1)
     lost = dispute | {"status": "lost"}
     read_at = merchant.clock.now()

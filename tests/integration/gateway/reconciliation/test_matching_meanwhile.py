@@ -7,7 +7,7 @@ import pytest
 from libs.common.contracts.gateway_matching import BY_HAND
 from libs.common.db import Database
 from services.gateway.reconciliation.matching import sql
-from services.gateway.reconciliation.matching.commands import looking
+from services.gateway.reconciliation.matching.commands import Looked, looking
 from tests.integration.gateway.reconciliation.test_matching import day
 from tests.integration.gateway.reconciliation.test_matching_by_hand import REFERENCE, match, put, unmatch
 from tests.support.bank_histories import BankHistory
@@ -28,7 +28,7 @@ async def test_a_match_by_hand_between_reading_and_writing(
     line = await bank.line("a", 5_000, day(1))
     read = looking.Matching.lines
 
-    async def meanwhile(*given: Any) -> looking.Looked:
+    async def meanwhile(*given: Any) -> Looked:
         looked = await read(*given)
         if looked.matches and not await bank.matches(in_force=None):
             made = await match(bank, [line], "one")

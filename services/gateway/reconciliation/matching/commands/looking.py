@@ -15,10 +15,10 @@ from libs.common.contracts.gateway_matching import BY_RUN, MatchingRule, RuleKin
 from libs.common.contracts.gateway_reconciliation import SubjectKind
 from libs.common.db import Connection, Database
 from libs.common.ids import first_id, new_id
-from services.gateway.reconciliation.discrepancies import Observation
 from services.gateway.reconciliation.matching import sql
 from services.gateway.reconciliation.matching.commands.evaluating import Evaluated, Evaluating
 from services.gateway.reconciliation.matching.commands.places import Place
+from services.gateway.reconciliation.matching.commands.steps import Look, Looked, Written, written
 from services.gateway.reconciliation.matching.domain import (
     PAYOUTS,
     Coverage,
@@ -46,48 +46,6 @@ _AROUND_MAX = 50
 _AMOUNT_MAX = 2**62
 _FIRST = UUID(int=0)
 _CAME_BACK = "the payout came back"
-
-
-class Look(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run looks at."""
-
-    tenant_id: str
-    run_id: UUID
-    is_dry: bool
-    window_from: datetime
-    window_until: datetime
-    patience: Patience
-
-    @property
-    def days(self) -> tuple[date, date]:
-        """The first and the last day of the window."""
-        return self.window_from.date(), self.window_until.date()
-
-
-class Looked(msgspec.Struct, frozen=True, kw_only=True):
-    """What a step has found, before it is written."""
-
-    cursor: str | None = None
-    """From where the next one goes on; None: there is nothing more."""
-    lines: int = 0
-    """Lines whose last turn it was."""
-    matches: tuple[Match, ...] = ()
-    findings: tuple[Finding, ...] = ()
-    about: Mapping[SubjectKind, Sequence[UUID]] = {}
-    """What was looked at: what is unsettled about it and was not found agrees now."""
-    came_back: tuple[UUID, ...] = ()
-    """Payouts whose match is taken apart, since they came back and other lines name them."""
-
-
-class Written(msgspec.Struct, frozen=True, kw_only=True):
-    """What of a step is in force."""
-
-    observed: tuple[Observation, ...]
-    early: frozenset[UUID]
-    """Discrepancies of which nothing can be stated yet."""
-    subjects: Mapping[SubjectKind, Sequence[str]]
-    matched: int
-    """Lines that have found their other side."""
 
 
 class Matching:
@@ -230,11 +188,11 @@ class Matching:
         findings = [
             each for each in looked.findings if UUID(each.subject) not in in_match or each.actual_status == "arrived"
         ]
-        return _written(look, looked, findings, lost - in_match, sum(len(match.of("line")) for match in kept))
+        return written(look, looked, findings, lost - in_match, sum(len(match.of("line")) for match in kept))
 
     def unwritten(self, look: Look, looked: Looked) -> Written:
         """Return what a step of a dry run would be."""
-        return _written(look, looked, looked.findings, set(), sum(len(match.of("line")) for match in looked.matches))
+        return written(look, looked, looked.findings, set(), sum(len(match.of("line")) for match in looked.matches))
 
     async def _page(
         self, look: Look, place: Place, sources: Sequence[Source], turns: int
@@ -375,27 +333,8 @@ class Matching:
         )
 
 
-def _written(look: Look, looked: Looked, findings: Sequence[Finding], lost: set[UUID], matched: int) -> Written:
-    observed = {each.id_of(look.tenant_id): each for each in findings}
-    return Written(
-        observed=tuple(_observed(key, each) for key, each in observed.items() if each.type is not None),
-        early=frozenset(key for key, each in observed.items() if each.type is None),
-        subjects={
-            kind: [str(each) for each in dict.fromkeys(ids) if each not in lost] for kind, ids in looked.about.items()
-        },
-        matched=matched,
-    )
-
-
 def _moved(rule: MatchingRule, each: Moved) -> int:
     return each.net_minor if rule.kind is RuleKind.FEE_AWARE else each.amount_minor
-
-
-def _observed(key: UUID, each: Finding) -> Observation:
-    assert each.type is not None
-    facts = msgspec.structs.asdict(each)
-    del facts["since"]
-    return Observation(id=key, payment_intent_id=None, **facts)
 
 
 def _begin(day: date) -> datetime:

@@ -1,0 +1,53 @@
+"""The SQL of runs: which one is due, how far it is, and what it compares."""
+
+from services.gateway.reconciliation.runs.sql.facts import (
+    MovementPage,
+    Witness,
+    loose_movements,
+    match,
+    movements_of_payments,
+    movements_of_range,
+    older_payments,
+    payouts,
+    unmatch,
+    witnesses,
+)
+from services.gateway.reconciliation.runs.sql.progress import (
+    add,
+    claim,
+    count_open,
+    forget,
+    get,
+    keep_report,
+    list_newest,
+    report_of,
+    running,
+    save,
+    scheduled_since,
+    tenants,
+)
+
+__all__ = [
+    "MovementPage",
+    "Witness",
+    "add",
+    "claim",
+    "count_open",
+    "forget",
+    "get",
+    "keep_report",
+    "list_newest",
+    "loose_movements",
+    "match",
+    "movements_of_payments",
+    "movements_of_range",
+    "older_payments",
+    "payouts",
+    "report_of",
+    "running",
+    "save",
+    "scheduled_since",
+    "tenants",
+    "unmatch",
+    "witnesses",
+]
