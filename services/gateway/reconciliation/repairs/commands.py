@@ -37,6 +37,8 @@ _AGAIN = timedelta(minutes=1)
 """So soon after a repair another one of the same discrepancy would only repeat it."""
 _LOOK = timedelta(minutes=1)
 """How often a proposal is looked at."""
+_LOOK_AGAIN = timedelta(days=1)
+"""How often it is looked whether the entries of an approved proposal still stand."""
 _TOGETHER_MAX = 50
 """Repairs of one round."""
 _NOTES = {
@@ -92,7 +94,7 @@ class Repairing:
             if current.state in SETTLED_STATES:
                 raise DiscrepancyDecided(f"the discrepancy {current.id} is {current.state}")
             last = await sql.last(tx, tenant_id, current.id)
-            if last is not None and last.next_at is not None:
+            if last is not None and not last.outcome:
                 if last.proposal_id == proposal_id or proposal_id is None:
                     return current
                 raise DiscrepancyNotRepairable(f"it waits for the proposal {last.proposal_id}")
@@ -129,11 +131,13 @@ class Repairing:
                 log.exception("reconciliation.repair_failed", tenant_id=tenant_id, discrepancy=str(discrepancy_id))
 
     async def follow(self) -> None:
-        """Look at the proposals that are waited for: a discrepancy is resolved once its entry is posted, and open again if it will not be."""
+        """Look at the proposals that are waited for, and at those that stand for discrepancies.
+
+        A discrepancy is resolved once its entry is posted, and open again if it will not be, or was taken back.
+        """
         for repair in await sql.claim(self._database, now=self._clock.now(), pause=_LOOK, limit=_TOGETHER_MAX):
-            assert repair.proposal_id is not None
             try:
-                proposal = await self._proposals.get(repair.tenant_id, repair.proposal_id)
+                await self._follow(repair)
             except Unavailable:
                 continue
             except Exception:
@@ -141,27 +145,43 @@ class Repairing:
                 log.exception(
                     "reconciliation.proposal_unread", tenant_id=repair.tenant_id, proposal=str(repair.proposal_id)
                 )
-                continue
-            if proposal.status is ProposalStatus.OPEN:
-                continue
-            async with self._database.transaction() as tx:
-                (current,) = await locked(tx, repair.tenant_id, [repair.discrepancy_id])
-                if not await sql.end(tx, repair, outcome=proposal.status) or current.state in SETTLED_STATES:
-                    continue
-                # While it was waited for, a run may have seen other amounts.
-                fault = unfit(current, proposal) if proposal.status is ProposalStatus.APPROVED else ""
-                is_posted = proposal.status is ProposalStatus.APPROVED and not fault
-                await note_repair(
-                    tx,
-                    current,
-                    DiscrepancyState.RESOLVED if is_posted else DiscrepancyState.OPEN,
-                    actor=_settled_by(repair, proposal),
-                    reason=ADJUSTED if is_posted else "",
-                    note="; ".join(
-                        each for each in (f"the proposal {proposal.id} is {proposal.status}", fault) if each
-                    ),
-                    at=self._clock.now(),
-                )
+
+    async def _follow(self, repair: Repair) -> None:
+        assert repair.proposal_id is not None
+        proposal = await self._proposals.get(repair.tenant_id, repair.proposal_id)
+        if proposal.status is ProposalStatus.OPEN:
+            return
+        is_approved = proposal.status is ProposalStatus.APPROVED
+        if is_approved:
+            proposal = await self._proposals.standing(repair.tenant_id, proposal)
+        now = self._clock.now()
+        async with self._database.transaction() as tx:
+            (current,) = await locked(tx, repair.tenant_id, [repair.discrepancy_id])
+            is_adjusted = current.state in SETTLED_STATES and current.reason == ADJUSTED
+            last = await sql.last(tx, repair.tenant_id, repair.discrepancy_id)
+            is_concerned = last is not None and last.id == repair.id and is_adjusted is bool(repair.outcome)
+            # While it was waited for, a run may have seen other amounts.
+            fault = unfit(current, proposal) if is_approved else ""
+            stands = is_concerned and is_approved and not fault
+            if not await sql.end(tx, repair, outcome=proposal.status, next_at=now + _LOOK_AGAIN if stands else None):
+                return
+            if (
+                not is_concerned
+                or (current.state in SETTLED_STATES and not repair.outcome)
+                or (repair.outcome and stands)
+            ):
+                return
+            after = DiscrepancyState.REOPENED if repair.outcome else DiscrepancyState.OPEN
+            note = f"the proposal {proposal.id} is {proposal.status}"
+            await note_repair(
+                tx,
+                current,
+                DiscrepancyState.RESOLVED if stands else after,
+                actor=BY_RUN if repair.outcome else _settled_by(repair, proposal),
+                reason=ADJUSTED if stands else "",
+                note=f"{note}; {fault}" if fault else note,
+                at=now,
+            )
 
     async def _proposal(self, tenant_id: str, proposal_id: UUID) -> Proposal:
         """Read a proposal whose entries are posted, or may be."""

@@ -34,7 +34,7 @@ class Repair(msgspec.Struct, frozen=True, kw_only=True):
     proposal_id: UUID | None
     made_at: datetime
     next_at: datetime | None
-    """When the proposal is looked at; None: nothing is waited for."""
+    """When the proposal is looked at: until it is decided, and whether its entries stand from then on; None: never."""
     outcome: str
     """What became of it: `done`, or how the proposal ended; empty while it is waited for."""
 

@@ -46,10 +46,11 @@ RETURNING {columns}
     columns=", ".join(f"r.{name}" for name in Repair.__struct_fields__),
 )
 
-# Once: whoever comes second ends nothing.
+# Once: whoever comes second changes nothing.
 _END = Statement("""
-UPDATE discrepancy_repairs SET next_at = NULL, outcome = :outcome
+UPDATE discrepancy_repairs SET next_at = :next_at, outcome = :outcome
  WHERE discrepancy_id = :repair.discrepancy_id AND id = :repair.id AND tenant_id = :repair.tenant_id AND next_at IS NOT NULL
+   AND outcome = :repair.outcome
 """)
 
 # What nothing was done about yet and is safe, as `means_of` has it: by `ix_discrepancies_unsettled`. The first of each tenant before the second of any, so that
@@ -111,9 +112,9 @@ async def claim(database: Database, *, now: datetime, pause: timedelta, limit: i
     return [_repair(row) for row in await _CLAIM.fetch(database, now=now, pause=pause, limit=limit)]
 
 
-async def end(tx: Connection, repair: Repair, *, outcome: str) -> bool:
-    """Write down how a proposal ended; returns False where that is known."""
-    return await _END.execute(tx, repair=repair, outcome=outcome) == 1
+async def end(tx: Connection, repair: Repair, *, outcome: str, next_at: datetime | None) -> bool:
+    """Write down how a proposal ended, and when it is looked at again; returns False where that is known."""
+    return await _END.execute(tx, repair=repair, outcome=outcome, next_at=next_at) == 1
 
 
 async def unrepaired(database: Database, *, limit: int) -> Sequence[tuple[str, UUID]]:

@@ -15,7 +15,7 @@ from libs.common.contracts.gateway_errors import (
 )
 from libs.common.contracts.gateway_reconciliation import Discrepancy, DiscrepancyState
 from libs.common.contracts.ledger import EntryKind, Side
-from libs.common.contracts.ledger_facts import EntryFact
+from libs.common.contracts.ledger_facts import EntryFact, EntryFactPage, ListEntryFacts
 from libs.common.contracts.ledger_journal import GetProposal, ManualEntry, ManualLine, Proposal, ProposalStatus
 from libs.common.errors import Invalid, NotFound, Unavailable
 from libs.common.ids import new_id
@@ -36,12 +36,17 @@ class Ledger:
         self.currency = "BRL"
         self.amount = "3.00"
         self.fails: Exception | None = None
+        self.reversed: set[UUID] = set()
+        """Proposals whose entry was taken back."""
 
     async def request(self, message: Any) -> Any:
         """Answer."""
-        assert isinstance(message, GetProposal)
         if self.fails is not None:
             raise self.fails
+        if isinstance(message, ListEntryFacts):
+            # Each has one entry, which has its id here.
+            return EntryFactPage(items=tuple(self.fact(key) for key in message.entry_ids))
+        assert isinstance(message, GetProposal)
         if message.proposal_id not in self.status:
             raise NotFound
         now = self.office.clock.now()
@@ -59,7 +64,21 @@ class Ledger:
             expires_at=now,
             decided_by="cfo@example.com",
             decided_at=self.decided_at.get(message.proposal_id),
-            entries=[ManualEntry(description="By hand", lines=lines)],
+            entries=[ManualEntry(id=message.proposal_id, description="By hand", lines=lines)],
+        )
+
+    def fact(self, entry_id: UUID) -> EntryFact:
+        """Return an entry by hand."""
+        now = self.office.clock.now()
+        return EntryFact(
+            entry_id=entry_id,
+            kind=EntryKind.MANUAL,
+            currency=self.currency,
+            amount_minor=300,
+            amounts={},
+            occurred_at=now,
+            posted_at=now,
+            is_reversed=entry_id in self.reversed,
         )
 
 
@@ -321,3 +340,24 @@ async def test_an_entry_settles_nothing_that_came_to_something_else_meanwhile(of
     assert await state_of(office, discrepancy) == ("NOT_BOOKED", "open", "")
     (row,) = await office.rows("SELECT note FROM discrepancies WHERE tenant_id = $1")
     assert row["note"].endswith("has no entry of 3.01 BRL")
+
+
+async def test_a_discrepancy_is_open_again_where_its_entry_was_taken_back(office: Office) -> None:
+    discrepancy, by, ledger = await found(office)
+    first = await adjust(office, by, ledger, discrepancy)
+    office.clock.advance(timedelta(days=2))
+    await by.follow()
+    assert await state_of(office, discrepancy) == ("NOT_BOOKED", "resolved", "adjusted")
+    ledger.reversed.add(first)
+    office.clock.advance(timedelta(days=2))
+    await asyncio.gather(by.follow(), repairing(office, ledger).follow())
+    assert await state_of(office, discrepancy) == ("NOT_BOOKED", "reopened", "")
+    assert (await office.compare(OCTOBER, NOVEMBER)).new == 0
+    # Another entry stands for it now: the first one concerns nothing any more.
+    await adjust(office, by, ledger, discrepancy)
+    office.clock.advance(timedelta(days=2))
+    await by.follow()
+    assert await state_of(office, discrepancy) == ("NOT_BOOKED", "resolved", "adjusted")
+    changes = await office.rows("SELECT state, actor FROM discrepancy_changes WHERE tenant_id = $1 ORDER BY id")
+    assert [row["state"] for row in changes] == ["open", "pending", "resolved", "reopened", "pending", "resolved"]
+    assert changes[3]["actor"] == "reconciliation"
