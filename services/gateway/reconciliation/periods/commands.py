@@ -1,11 +1,12 @@
 """Closing months: the books are read first, then one transaction decides, and seals what it has read."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from uuid import UUID
 
 from libs.common.clock import Clock, iso
 from libs.common.contracts.gateway_errors import ReconciliationPeriodOpen
 from libs.common.contracts.gateway_periods import ClosedMonth, CloseReconciliationPeriod
-from libs.common.db import Database
+from libs.common.db import Connection, Database
 from libs.common.ids import first_id
 from libs.common.observability.logging import get_logger
 from services.gateway.reconciliation.periods import sql
@@ -40,7 +41,7 @@ class PeriodClosing:
 
         Raises:
             ReconciliationPeriodInvalid: when it is no month that can be closed.
-            ReconciliationPeriodOpen: when no run has compared it; or its statements are not known to its end, or discrepancies have been open for
+            ReconciliationPeriodOpen: when no run has compared it as it is known by now; or its statements are not known to its end, or discrepancies have been open for
                 too long, and nobody overrides that.
             Unavailable: when the ledger does not answer.
         """
@@ -60,13 +61,8 @@ class PeriodClosing:
                 return closed.shown()
             before = await sql.last(tx, tenant_id)
             require_next(request.month, before, now=now)
-            run_id = await sql.run_of(
-                tx, tenant_id, begins_at=begins, ends_before=ends_before, first_id=first_id(ends_before)
-            )
-            if run_id is None:
-                raise ReconciliationPeriodOpen(
-                    f"no complete run has compared everything from {iso(begins)} until {iso(ends_before)}"
-                )
+            known_until = now - _SETTLES
+            run_id = await _covering(tx, tenant_id, (begins, ends_before), known_until=known_until)
             overdue = await sql.overdue(
                 tx,
                 tenant_id,
@@ -77,7 +73,6 @@ class PeriodClosing:
             if overdue.number and not override:
                 named = ", ".join(str(each) for each in overdue.ids[:_NAMED_MAX])
                 raise ReconciliationPeriodOpen(f"{overdue.number} discrepancies have been open for too long: {named}")
-            known_until = now - _SETTLES
             report = await make_report(
                 tx,
                 tenant_id,
@@ -124,3 +119,28 @@ class PeriodClosing:
             await sql.add(tx, month)
         log.info("reconciliation.closed", tenant_id=tenant_id, month=request.month, sha256=month.sha256)
         return month.shown()
+
+
+async def _covering(
+    tx: Connection, tenant_id: str, window: tuple[datetime, datetime], *, known_until: datetime
+) -> UUID:
+    """Return the run that has compared a month with all that is in its report.
+
+    Raises:
+        ReconciliationPeriodOpen: when there is none.
+    """
+    begins, ends_before = window
+    covering = await sql.run_of(
+        tx, tenant_id, begins_at=begins, ends_before=ends_before, first_id=first_id(ends_before)
+    )
+    if covering is None:
+        raise ReconciliationPeriodOpen(
+            f"no complete run has compared everything from {iso(begins)} until {iso(ends_before)}"
+        )
+    run_id, started_at = covering
+    known_at = await sql.known_at(tx, tenant_id, begins_at=begins, ends_before=ends_before, known_until=known_until)
+    if known_at is not None and started_at < known_at:
+        raise ReconciliationPeriodOpen(
+            f"something of it became known at {iso(known_at)}, after the last run of all of it began: compare it again"
+        )
+    return run_id

@@ -20,9 +20,19 @@ _LOCK = Statement("SELECT pg_advisory_xact_lock(hashtextextended('reconciliation
 # A run that has compared all of the month after it was over, by `ix_reconciliation_runs_tenant`: its id is not before the first
 # instant that follows.
 _COVERED = Statement("""
-SELECT id FROM reconciliation_runs
+SELECT id, started_at FROM reconciliation_runs
  WHERE tenant_id = :tenant_id AND id >= :first_id AND state = 'complete' AND NOT is_dry
-   AND window_from <= :begins_at AND window_until >= :ends_before ORDER BY id DESC LIMIT 1
+   AND window_from <= :begins_at AND window_until >= :ends_before ORDER BY started_at DESC LIMIT 1
+""")
+
+# When something of a month last became known: by `ix_processor_movements_window`, and of each source by `ix_statement_lines_day`.
+_KNOWN = Statement("""
+SELECT greatest(
+    (SELECT max(seen_at) FROM processor_movements
+      WHERE tenant_id = :tenant_id AND created_at >= :begins_at AND created_at < :ends_before AND is_booked AND seen_at < :known_until),
+    (SELECT max(l.created_at) FROM import_sources AS s JOIN statement_lines AS l ON l.tenant_id = s.tenant_id AND l.source_id = s.id
+      WHERE s.tenant_id = :tenant_id AND l.booked_on >= :first_on AND l.booked_on < :end_on AND l.created_at < :known_until)
+) AS at
 """)
 
 # Accounts in use whose statement is not known to the end of the month: those that the tenant owns, and others on which something of it moved.
@@ -114,12 +124,28 @@ async def lock(tx: Connection, tenant_id: str) -> None:
 
 async def run_of(
     tx: Connection, tenant_id: str, *, begins_at: datetime, ends_before: datetime, first_id: UUID
-) -> UUID | None:
-    """Return the latest run that has compared all of a window; None where none has."""
+) -> tuple[UUID, datetime] | None:
+    """Return the run that has compared all of a window and began last, with when it began; None where none has."""
     row = await _COVERED.fetchrow(
         tx, tenant_id=tenant_id, begins_at=begins_at, ends_before=ends_before, first_id=first_id
     )
-    return None if row is None else row["id"]
+    return None if row is None else (row["id"], row["started_at"])
+
+
+async def known_at(
+    tx: Connection, tenant_id: str, *, begins_at: datetime, ends_before: datetime, known_until: datetime
+) -> datetime | None:
+    """Return when a movement or a line of a window last became known; None where it has none."""
+    row = await _KNOWN.fetchrow(
+        tx,
+        tenant_id=tenant_id,
+        begins_at=begins_at,
+        ends_before=ends_before,
+        first_on=begins_at.date(),
+        end_on=ends_before.date(),
+        known_until=known_until,
+    )
+    return None if row is None else row["at"]
 
 
 async def overdue(tx: Connection, tenant_id: str, *, end_id: UUID, found_until: datetime, limit: int) -> Overdue:

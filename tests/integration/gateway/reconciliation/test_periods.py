@@ -101,6 +101,19 @@ async def test_a_month_is_closed_once_and_what_comes_later_counts_in_the_next(
     assert ([each.month for each in page.periods], page.next_before) == (["2026-11"], "2026-11")
 
 
+async def test_a_month_is_compared_again_where_something_became_known(office: Office) -> None:
+    await office.move(-300, OCTOBER + timedelta(days=9))
+    await office.compare(OCTOBER, NOVEMBER)
+    office.clock.advance(timedelta(hours=1))
+    await office.move(-70, OCTOBER + timedelta(days=10))
+    office.clock.advance(timedelta(hours=1))
+    # No override stands for what nobody has looked at.
+    with pytest.raises(ReconciliationPeriodOpen, match="became known at 2026-11-02T13:00:00"):
+        await office.close("2026-10", override_reason="it is known")
+    run = await office.compare(OCTOBER, NOVEMBER)
+    assert (await office.close("2026-10")).run_id == run.id
+
+
 async def test_a_month_is_not_closed_before_its_statement_is_known(office: Office) -> None:
     account, now = f"acct_{office.tenant_id}", office.clock.now()
     async with office.database.connection() as connection:
