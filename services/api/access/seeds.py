@@ -54,7 +54,8 @@ _PLANS = MappingProxyType(
         "profile:read": ("free", "pro", "enterprise"),
     }
 )
-_REGIONS = ("region-a", "region-b")
+_REGIONS = ("region-a", "region-b", "us-west-2", "eu-west-1", "sa-east-1", "global")
+"""Those of the reference system, and those that tenants of the suite carry (`us-east-1` is `region-a`)."""
 
 DEMO_TENANT = Tenant(id="tenant_demo", name="Demo Tenant", plan="pro", region="region-a", origin=TenantOrigin.SEED)
 SUITE_TENANT = Tenant(

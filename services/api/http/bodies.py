@@ -1,7 +1,7 @@
 """Request bodies: JSON straight into the struct that a route expects; every violation is named at once."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import copy_context
@@ -52,8 +52,14 @@ class BodyReader[T: msgspec.Struct]:
     a client may have unknown members ignored, by `Prefer: handling=lenient` (RFC 7240).
     """
 
-    def __init__(self, kind: type[T], *, moves_money: bool = False, long: str = "") -> None:
-        """Prepare for bodies of `kind`; its member `long` is a list of which most of a large body consists."""
+    def __init__(
+        self, kind: type[T], *, moves_money: bool = False, long: str = "", unread: Mapping[str, str] | None = None
+    ) -> None:
+        """Prepare for bodies of `kind`; its member `long` is a list of which most of a large body consists.
+
+        `unread` says of members that clients may expect, by their JSON pointers, why they are not read.
+        """
+        self._unread = unread or {}
         self._shape = Shape(kind)
         self._decoder = msgspec.json.Decoder(kind)
         self._moves_money = moves_money
@@ -129,9 +135,10 @@ class BodyReader[T: msgspec.Struct]:
         except _UNREADABLE as unreadable:
             raise not_json() from unreadable
         named = list(violations.items())[:_VIOLATIONS_MAX] or [("", sentence_of(str(fault)))]
+        explained = [(pointer, self._unread.get(pointer, sentence)) for pointer, sentence in named]
         if all(sentence == UNKNOWN for _, sentence in named):
-            raise UnknownFields(invalid(named).detail, errors=tuple(named)) from fault
-        raise invalid(named) from fault
+            raise UnknownFields(invalid(explained).detail, errors=tuple(explained)) from fault
+        raise invalid(explained) from fault
 
 
 class LongLists:

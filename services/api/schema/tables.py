@@ -216,8 +216,11 @@ payment_intents = sa.Table(
     # Lists are ordered by creation, newest first; each filter that people use has an index in that order.
     sa.Index("ix_payment_intents_created", "tenant_id", sa.text("created_at DESC"), sa.text("id DESC")),
     sa.Index("ix_payment_intents_status", "tenant_id", "status", sa.text("created_at DESC"), sa.text("id DESC")),
+    # By bytes, so that it serves the beginning of a reference too.
     sa.Index(
-        "ix_payment_intents_customer", "tenant_id", "customer_ref", sa.text("created_at DESC"), sa.text("id DESC")
+        "ix_payment_intents_customer_ref",
+        *("tenant_id", "customer_ref", sa.text("created_at DESC"), sa.text("id DESC")),
+        postgresql_ops={"customer_ref": "text_pattern_ops"},
     ),
     sa.Index(
         "uq_payment_intents_order",

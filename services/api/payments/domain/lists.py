@@ -13,6 +13,8 @@ class IntentFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """Any of these."""
     customer_ref: str | None = None
     """Exactly this reference."""
+    customer_ref_prefix: str | None = None
+    """A reference that begins with this."""
     currency: str | None = None
     """This currency."""
     order_id: str | None = None

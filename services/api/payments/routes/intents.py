@@ -44,6 +44,8 @@ _WRITE, _READ = "payments:write", "payments:read"
 _EXAMPLE = {"amount": "150.50", "currency": "BRL", "customer_ref": "customer@example.com"}
 _MISSING_CREATE_KEY = "Missing Idempotency-Key header (required for POST /v1/payment-intents)"
 
+_ORDER = "is not taken: a payment is linked to an order by the order's own charge request only"
+_OF_ORDERS = {"/order_id": _ORDER, "/orderId": _ORDER}
 _TAX_DIGITS = (11, 14)
 """Digits of a CPF and of a CNPJ."""
 _INSTANT = {"type": "string", "examples": ["2026-04-01", "2026-04-30T23:59:59.999+00:00"]}
@@ -55,6 +57,11 @@ _LIST_QUERY = (
         shape={"type": "string", "examples": ["SETTLED,FAILED"]},
     ),
     QueryParameter(name="customer_ref", description="Exactly this reference.", shape={"type": "string"}),
+    QueryParameter(
+        name="customer_ref_prefix",
+        description="References that begin with this, in this case: `order:` finds `order:42`.",
+        shape={"type": "string"},
+    ),
     QueryParameter(name="currency", description="ISO 4217 code.", shape={"type": "string", "pattern": "^[A-Z]{3}$"}),
     QueryParameter(name="order_id", description="The intent of this order.", shape={"type": "string"}),
     QueryParameter(name="from", description="Created at or after this date or instant (UTC).", shape=_INSTANT),
@@ -86,7 +93,7 @@ class PaymentIntents(Resource):
     currencies: frozenset[str]
     ask: Ask
 
-    bodies = BodyReader(CreatePaymentIntent, moves_money=True)
+    bodies = BodyReader(CreatePaymentIntent, moves_money=True, unread=_OF_ORDERS)
 
     @operation(
         "POST",
@@ -292,6 +299,7 @@ def intent_filter(query: Query) -> IntentFilter:
     return IntentFilter(
         statuses=query.names("status", queries.STATUS_NAMES),
         customer_ref=query.text("customer_ref"),
+        customer_ref_prefix=query.text("customer_ref_prefix") or None,
         currency=query.currency(),
         order_id=query.text("order_id"),
         created_from=query.begin(),

@@ -130,6 +130,9 @@ recorded AS ({insert_events})
 FILTERS = {
     "statuses": "i.status = ANY(:filters.statuses::text[])",
     "customer_ref": "i.customer_ref = :filters.customer_ref",
+    # By bytes, as the index is: no reference of 128 characters comes after the prefix and as many of the last character.
+    "customer_ref_prefix": "i.customer_ref ~>=~ :filters.customer_ref_prefix AND i.customer_ref ~<=~ "
+    "(:filters.customer_ref_prefix || repeat(chr(1114111), 128))",
     "currency": "i.currency = :filters.currency",
     "order_id": "i.order_id = :filters.order_id",
     "created_from": "i.created_at >= :filters.created_from",

@@ -165,6 +165,7 @@ async def test_checks_are_made_in_their_order(api: Api, tenant_id: str) -> None:
         ({"plan": "enterprise"}, None),
         ({"region": "us-east-1"}, None),
         ({"region": ""}, None),
+        *(({"region": region}, None) for region in ("us-west-2", "eu-west-1", "sa-east-1", "global")),
     ],
 )
 async def test_policies_narrow_a_permission(
@@ -184,9 +185,9 @@ async def test_policies_narrow_a_permission(
 
 
 async def test_a_tenant_works_in_the_region_that_its_registry_names(api: Api, tenant_id: str) -> None:
-    client = api.client(tenant_id, region="sa-east-1")
+    client = api.client(tenant_id, region="me-south-1")
     assert (await client.call("GET", "/v1/payment-intents")).status == 403
-    await api.database.write("UPDATE tenants SET origin = 'sync', region = 'sa-east-1' WHERE id = $1", tenant_id)
+    await api.database.write("UPDATE tenants SET origin = 'sync', region = 'me-south-1' WHERE id = $1", tenant_id)
     async with eventually():
         while (await client.call("GET", "/v1/payment-intents")).status != 200:
             await asyncio.sleep(0.1)

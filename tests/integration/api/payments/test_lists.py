@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
+from services.api.payments.sql.intents import FILTERS
 from tests.integration.api.conftest import Api
 from tests.support.platform import Answer, Client
 
@@ -66,6 +67,11 @@ async def test_numbered_pages_reach_everything_once(client: Client) -> None:
         ("status=", 25),
         ("customer_ref=c-1", 12),
         ("customer_ref=c-1&status=FAILED", 2),
+        ("customer_ref_prefix=c-", 25),
+        ("customer_ref_prefix=C-", 0),
+        ("customer_ref_prefix=c-1&status=FAILED", 2),
+        ("customer_ref_prefix=c%25", 0),
+        ("customer_ref_prefix=", 25),
         ("currency=USD", 5),
         ("from=2026-04-25", 1),
         ("to=2026-04-01", 1),
@@ -118,6 +124,31 @@ async def test_a_cursor_orders_intents_of_the_same_instant_by_id(api: Api, clien
 
 async def test_a_cursor_keeps_its_filters(client: Client) -> None:
     assert len(await walk(client, "status=CONFIRMED&pageSize=3")) == 10
+
+
+async def test_a_reference_is_found_by_its_beginning_from_an_index(api: Api, client: Client, tenant_id: str) -> None:
+    last = "c-1\U0010ffff" + "\U0010ffff" * 124
+    await client.create(customer_ref=last)
+    assert (await listed(client, f"?customer_ref_prefix={quote(last[:4])}"))["total"] == 1
+    where = FILTERS["customer_ref_prefix"].replace(":filters.customer_ref_prefix", "$2::text")
+    async with api.database.transaction() as tx:
+        # As in a table of millions, and with a plan for any beginning.
+        await tx.execute("SET LOCAL enable_seqscan = off; SET LOCAL plan_cache_mode = force_generic_plan")
+        plan = await tx.fetch(
+            f"EXPLAIN SELECT count(*) FROM payment_intents i WHERE tenant_id = $1 AND {where}", tenant_id, "c-"
+        )
+    conditions = [line[0] for line in plan if "Index Cond" in line[0]]
+    assert conditions, plan
+    assert all("~>=~" in line and "~<=~" in line for line in conditions)
+
+
+@pytest.mark.parametrize("name", ["order_id", "orderId"])
+async def test_no_order_is_linked_by_whoever_creates_a_payment(api: Api, tenant_id: str, name: str) -> None:
+    body = {"amount": 1, "currency": "BRL", "customer_ref": "order:o-2", name: "o-2"}
+    linked = await api.client(tenant_id).call("POST", "/v1/payment-intents", body, key="linked")
+    assert (linked.status, linked.json["code"]) == (422, "unknown_fields")
+    assert "by the order's own charge request only" in linked.json["errors"][0]["detail"]
+    assert (await api.client(tenant_id).call("GET", "/v1/payments?orderId=o-2")).json == []
 
 
 async def test_a_cursor_of_another_list_is_refused(api: Api, client: Client) -> None:
