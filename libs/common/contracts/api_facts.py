@@ -111,5 +111,9 @@ class ListPaymentFacts(Message, frozen=True, kw_only=True):
     """Payments up to this id; None: all."""
     ids: tuple[UUID, ...] = ()
     """Exactly these, at most 500, whatever the range; unknown ones are left out. Where `next_after` is set, those beyond it are to be requested again."""
+    changed_from: datetime | None = None
+    """Of the range, only payments that were made before and of which a refund was made, or a dispute changed, from then on; with `changed_until`."""
+    changed_until: datetime | None = None
+    """The first instant at which such a refund or change no longer counts."""
     limit: int = 500
     """Payments on a page, 1 to 2,000."""

@@ -207,8 +207,7 @@ payment_intents = sa.Table(
         ),
     ),
     sa.Index(
-        "ix_payment_intents_customers",
-        "updated_at",
+        *("ix_payment_intents_customers", "updated_at"),
         postgresql_where=sa.text("status = 'REQUIRES_ACTION' AND NOT is_voiding"),
     ),
     # A tenant's payments in the order of their ids, for whoever compares all of them.
@@ -224,8 +223,7 @@ payment_intents = sa.Table(
     ),
     sa.Index(
         "uq_payment_intents_order",
-        "tenant_id",
-        "order_id",
+        *("tenant_id", "order_id"),
         unique=True,
         postgresql_where=sa.text("order_id IS NOT NULL"),
     ),
@@ -250,6 +248,7 @@ refunds = sa.Table(
     sa.CheckConstraint("amount_minor > 0", name="ck_refunds_amount"),
     sa.CheckConstraint("status IN ('PENDING', 'COMPLETED', 'FAILED')", name="ck_refunds_status"),
     sa.Index("ix_refunds_payment_intent", "payment_intent_id", "tenant_id", sa.text("created_at DESC")),
+    sa.Index("ix_refunds_tenant", "tenant_id", "id"),
     sa.Index("ix_refunds_pending", "updated_at", postgresql_where=sa.text("status = 'PENDING'")),
 )
 
@@ -289,6 +288,7 @@ disputes = sa.Table(
     sa.PrimaryKeyConstraint("id", "tenant_id"),
     sa.CheckConstraint("amount_minor > 0", name="ck_disputes_amount"),
     sa.CheckConstraint("status IN ('OPEN', 'WON', 'LOST', 'INQUIRY', 'INQUIRY_CLOSED')", name="ck_disputes_status"),
+    sa.Index("ix_disputes_changed", "tenant_id", "updated_at"),
     sa.Index("ix_disputes_payment_intent", "payment_intent_id", "tenant_id", sa.text("opened_at DESC")),
 )
 

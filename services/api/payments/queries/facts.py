@@ -1,6 +1,7 @@
 """Payments as other services compare them with what they have."""
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import batched
 from uuid import UUID
 
@@ -30,10 +31,12 @@ async def payment_facts(
     """Read payments of a tenant in the order of their ids, with at most `parts_max` refunds and disputes of them.
 
     Raises:
-        Invalid: for a limit out of range, or too many ids.
+        Invalid: for a limit out of range, too many ids, or half a time.
     """
     if not 1 <= request.limit <= PAYMENTS_MAX:
         raise _refused("limit", f"must be 1 to {PAYMENTS_MAX}")
+    if (request.changed_from is None) is not (request.changed_until is None):
+        raise _refused("changed_until", "must be there with changed_from, and only then")
     if len(request.ids) > PAYMENT_IDS_MAX:
         raise _refused("ids", f"must have at most {PAYMENT_IDS_MAX} items")
     # One more of each than is sent shows whether there are more.
@@ -42,7 +45,10 @@ async def payment_facts(
         rows = await facts.facts_by_ids(database, request.tenant_id, request.ids, parts_max=parts_max + 1)
     else:
         limit = request.limit
-        rows = await facts.facts_in_range(
+        read = facts.facts_in_range
+        if request.changed_from is not None and request.changed_until is not None:
+            read = partial(facts.facts_changed, changed=(request.changed_from, request.changed_until))
+        rows = await read(
             database,
             request.tenant_id,
             after=request.after or _FIRST,

@@ -1,6 +1,7 @@
 """The SQL of payments as other services compare them: in the order of their ids, each with its refunds and disputes."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 import asyncpg
@@ -9,6 +10,7 @@ import msgspec
 from libs.common.contracts.api_facts import DisputeFact, PaymentFact, RefundFact
 from libs.common.db import Database
 from libs.common.db.statements import Statement
+from libs.common.ids import first_id
 
 # One statement, so that a payment and its parts are of one instant: a refund that completes between two statements would
 # look like one that its payment does not know. The parts are read payment by payment and no further than the limit, so that
@@ -51,6 +53,15 @@ SELECT page.id, page.status, page.amount_minor, page.captured_minor, page.curren
 IN_RANGE = Statement(_FACTS, which="id > :after AND id <= :until")
 # By the primary key: a few hundred at most.
 BY_IDS = Statement(_FACTS, which="id = ANY(:ids::uuid[])")
+# Older payments of which a refund was made, by `ix_refunds_tenant`, or a dispute changed, by `ix_disputes_changed`.
+CHANGED = Statement(
+    _FACTS,
+    which="""id > :after AND id <= :until AND id < :first_id AND id IN (
+        SELECT payment_intent_id FROM refunds WHERE tenant_id = :tenant_id AND id >= :first_id AND id < :end_id
+        UNION
+        SELECT payment_intent_id FROM disputes
+         WHERE tenant_id = :tenant_id AND updated_at >= :changed_from AND updated_at < :changed_until)""",
+)
 
 _refunds = msgspec.json.Decoder(tuple[RefundFact, ...])
 _disputes = msgspec.json.Decoder(tuple[DisputeFact, ...])
@@ -62,6 +73,31 @@ async def facts_in_range(
     """Read payments with greater ids than `after`, up to `until`; no more than `parts_max` refunds and disputes of them."""
     return await IN_RANGE.fetch(
         database, tenant_id=tenant_id, after=after, until=until, limit=limit, parts_max=parts_max
+    )
+
+
+async def facts_changed(
+    database: Database,
+    tenant_id: str,
+    *,
+    changed: tuple[datetime, datetime],
+    after: UUID,
+    until: UUID,
+    limit: int,
+    parts_max: int,
+) -> list[asyncpg.Record]:
+    """Read payments of a range that were made before a time, and of which something was given back in it."""
+    return await CHANGED.fetch(
+        database,
+        tenant_id=tenant_id,
+        after=after,
+        until=until,
+        first_id=first_id(changed[0]),
+        end_id=first_id(changed[1]),
+        changed_from=changed[0],
+        changed_until=changed[1],
+        limit=limit,
+        parts_max=parts_max,
     )
 
 

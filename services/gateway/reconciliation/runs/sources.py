@@ -1,6 +1,7 @@
 """What the other services have, read by requests while a run goes on: the truth of the moment, and nothing that is copied here."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from itertools import batched
 from typing import Any, Protocol
 from uuid import UUID
@@ -37,6 +38,21 @@ class Sources:
             ListPaymentFacts(tenant_id=tenant_id, after=after, until=until, limit=limit)
         )
         return found
+
+    async def changed(self, tenant_id: str, *, since: datetime, until: datetime, after: UUID, limit: int) -> list[UUID]:
+        """List payments with an id above `after` that were made before a time, and of which something was given back in it, in their order."""
+        found: list[UUID] = []
+        while True:
+            page: PaymentFactPage = await self._requester.request(
+                ListPaymentFacts(
+                    tenant_id=tenant_id, after=after, changed_from=since, changed_until=until, limit=limit - len(found)
+                )
+            )
+            found += [each.payment_intent_id for each in page.items]
+            # A page is shorter where payments have many refunds.
+            if page.next_after is None or len(found) >= limit:
+                return found
+            after = page.next_after
 
     async def payments_of(self, tenant_id: str, intents: Sequence[UUID]) -> list[PaymentFact]:
         """Read some payments; what the api does not have is left out."""

@@ -1,6 +1,6 @@
 """What reconciliation reads of payments: in the order of their ids, each tenant's alone, with all that was given back."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -99,6 +99,25 @@ async def test_named_payments_are_the_tenants_own(api: Api, tenant_id: str) -> N
     assert ([fact.payment_intent_id for fact in page.items], page.next_after) == ([one, two], None)
 
 
+async def test_older_payments_are_found_by_what_was_given_back_lately(api: Api, tenant_id: str) -> None:
+    client = api.client(tenant_id)
+    one, two, three, _ = [await settled(api, client, tenant_id) for _ in range(4)]
+    lately = datetime.now(UTC) + timedelta(milliseconds=2)
+    while datetime.now(UTC) < lately:
+        pass
+    end = lately + timedelta(hours=1)
+    await do(client, one, "refund", {"amount": "1.00"})
+    await disputed(api, tenant_id, three)
+    new = await settled(api, client, tenant_id)
+    await do(client, new, "refund", {"amount": "1.00"})
+    first = await ask(api, tenant_id, changed_from=lately, changed_until=end, limit=1)
+    assert ([str(fact.payment_intent_id) for fact in first.items], str(first.next_after)) == ([one], one)
+    rest = await ask(api, tenant_id, changed_from=lately, changed_until=end, after=first.next_after)
+    assert [str(fact.payment_intent_id) for fact in rest.items] == [three]
+    assert (await ask(api, tenant_id, changed_from=end, changed_until=end + timedelta(hours=1))).items == ()
+    assert two not in {str(fact.payment_intent_id) for fact in (*first.items, *rest.items)}
+
+
 async def test_page_ends_before_a_payment_whose_parts_are_too_many(api: Api, tenant_id: str) -> None:
     client = api.client(tenant_id)
     payments = [await settled(api, client, tenant_id) for _ in range(2)]
@@ -115,7 +134,10 @@ async def test_page_ends_before_a_payment_whose_parts_are_too_many(api: Api, ten
             assert len(page.items[0].refunds) == min(2, parts_max)
 
 
-@pytest.mark.parametrize("of", [{"limit": 0}, {"limit": 2001}, {"ids": (UUID(int=1),) * 501}])
+@pytest.mark.parametrize(
+    "of",
+    [{"limit": 0}, {"limit": 2001}, {"ids": (UUID(int=1),) * 501}, {"changed_from": datetime(2026, 1, 1, tzinfo=UTC)}],
+)
 async def test_request_beyond_a_limit_is_refused(api: Api, tenant_id: str, of: dict[str, object]) -> None:
     with pytest.raises(Invalid):
         await ask(api, tenant_id, **of)

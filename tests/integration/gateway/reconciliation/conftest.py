@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from libs.common.clock import ManualClock
-from libs.common.contracts.api_facts import ListPaymentFacts, PaymentFactPage
+from libs.common.contracts.api_facts import ListPaymentFacts, PaymentFact, PaymentFactPage
 from libs.common.contracts.base import Message
 from libs.common.contracts.gateway_periods import ClosedMonth, CloseReconciliationPeriod
 from libs.common.contracts.gateway_reconciliation import (
@@ -64,6 +64,8 @@ class Sides:
 
     def __init__(self) -> None:
         self.entries: dict[UUID, EntryFact] = {}
+        self.payments: list[PaymentFact] = []
+        """Older payments, of which something was given back lately."""
         self.part_of: EntryFact | None = None
         """The first of more entries than are read of its payment."""
         self.fails: Exception | None = None
@@ -76,7 +78,7 @@ class Sides:
             raise self.fails
         match message:
             case ListPaymentFacts():
-                return PaymentFactPage(items=())
+                return PaymentFactPage(items=tuple(each for each in self.payments if _has(message, each)))
             case ListEntryFacts() if self.part_of is not None and _names(message, self.part_of.payment_intent_id):
                 return EntryFactPage(items=(self.part_of,), is_whole=False)
             case ListEntryFacts():
@@ -87,6 +89,13 @@ class Sides:
                 return BalanceList(balances=[])
             case _:
                 raise AssertionError(message)
+
+
+def _has(request: ListPaymentFacts, payment: PaymentFact) -> bool:
+    """Return whether a payment is requested."""
+    if request.changed_from is not None:
+        return payment.payment_intent_id > (request.after or UUID(int=0))
+    return payment.payment_intent_id in request.ids
 
 
 def _names(request: ListEntryFacts, intent: UUID | None) -> bool:

@@ -147,7 +147,14 @@ class StepReading:
 
     async def _read_older(self, run: Run) -> Step:
         after = UUID(run.cursor) if run.cursor else _FIRST
-        intents = await sql.older_payments(self._database, run, after=after, limit=_STEP_MAX)
+        moved_of, changed = await asyncio.gather(
+            sql.older_payments(self._database, run, after=after, limit=_STEP_MAX),
+            self._sources.changed(
+                run.tenant_id, since=run.window_from, until=run.window_until, after=after, limit=_STEP_MAX
+            ),
+        )
+        # The first of both: what is cut off is in the next step.
+        intents = sorted({*moved_of, *changed})[:_STEP_MAX]
         cursor = str(intents[-1]) if len(intents) == _STEP_MAX else None
         if not intents:
             return Step(cursor=None)

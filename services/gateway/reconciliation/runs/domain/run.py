@@ -37,7 +37,7 @@ class Phase(StrEnum):
     PAYMENTS = "payments"
     """Payments that were made in the window, whoever has them."""
     OLDER = "older"
-    """Payments of other times for which something moved in the window, or about which something is unsettled."""
+    """Payments of other times for which something moved or was given back in the window, or about which something is unsettled."""
     MOVEMENTS = "movements"
     """What moved in the window and belongs to no payment, or is unsettled."""
     PAYOUTS = "payouts"
