@@ -183,7 +183,7 @@ class LineMatchConflict(Conflict):
 
 
 class LineMatchInvalid(Invalid):
-    """What is to be matched does not exist or does not belong together: other currencies, or a difference that is not named."""
+    """What is to be matched does not exist or does not belong together: another currency, or a difference, that is not named."""
 
     code = "line_match_invalid"
     remedy = "Name what `detail` misses; a difference that is intended is named in `difference_minor`."

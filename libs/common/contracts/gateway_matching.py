@@ -204,7 +204,7 @@ class LineMatch(msgspec.Struct, frozen=True, kw_only=True):
     amount_minor: int
     """What its lines come to."""
     difference_minor: int
-    """That, less what the other side has."""
+    """That, less what the other side has; 0 where that is in another currency."""
     matched_by: str
     """Who matched it; `reconciliation`: a run."""
     reason: str
@@ -221,6 +221,10 @@ class LineMatch(msgspec.Struct, frozen=True, kw_only=True):
     """Why."""
     parts: list[MatchPart]
     """What it is made of, lines first."""
+    other_currency: str = ""
+    """ISO 4217 code of the other side, where it is another one; empty: it is the same."""
+    other_minor: int | None = None
+    """What the other side has in its own currency, where that is another one: the rate is `amount_minor` to this."""
 
 
 class LineMatchPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -274,7 +278,11 @@ class MatchLines(Message, frozen=True, kw_only=True):
     references: tuple[str, ...]
     """The processor's references of the payouts or movements; 1 to 100, of one of the two kinds."""
     difference_minor: int = 0
-    """What the lines come to, less what the other side has: named, or the match is refused."""
+    """What the lines come to, less what the other side has: named, or the match is refused; 0 where that is in another currency."""
+    other_currency: str = ""
+    """ISO 4217 code of the other side, where it is another one than that of the lines: named, or the match is refused."""
+    other_minor: int | None = None
+    """What the other side has in that currency, in its minor units; with `other_currency` alone."""
     reason: str
     """Why, in their words."""
     actor: str

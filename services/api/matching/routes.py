@@ -200,7 +200,7 @@ class MatchingRoutes(Resource):
         "/v1/reconciliation/matches",
         operation_id="matchLines",
         summary="Match lines by hand",
-        description="No run undoes it. Amounts must agree, or the difference is named.",
+        description="No run undoes it. Amounts must agree, or the difference is named; of two currencies, what the other side has.",
         tags=["reconciliation"],
         body=MatchByHand,
         example=_MATCH_EXAMPLE,
@@ -221,6 +221,8 @@ class MatchingRoutes(Resource):
                 line_ids=tuple(body_id(f"/line_ids/{n}", text) for n, text in enumerate(requested.line_ids)),
                 references=tuple(requested.references),
                 difference_minor=requested.difference_minor,
+                other_currency=requested.other_currency or "",
+                other_minor=requested.other_minor,
                 reason=requested.reason,
                 actor=caller.actor,
             )

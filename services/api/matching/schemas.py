@@ -75,6 +75,21 @@ class MatchByHand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             description="What the lines come to, less what the other side has, in minor units: named, or the match is refused.",
         ),
     ] = 0
+    other_currency: Annotated[
+        str | None,
+        msgspec.Meta(
+            pattern=r"^[A-Z]{3}(?!\n)$",
+            description="ISO 4217 code of the other side, where it is another one than that of the lines: named, or the match is refused.",
+        ),
+    ] = None
+    other_minor: Annotated[
+        int | None,
+        msgspec.Meta(
+            ge=-9_007_199_254_740_991,
+            le=9_007_199_254_740_991,
+            description="What the other side has in that currency, in its minor units.",
+        ),
+    ] = None
     reason: _Reason
 
 
@@ -152,6 +167,10 @@ class MatchBody(msgspec.Struct, frozen=True, kw_only=True):
     """What its lines come to."""
     difference: str
     """That, less what the other side has."""
+    other_currency: str | None
+    """That of the other side, where it is another one."""
+    other_amount: str | None
+    """What the other side has in it: the rate is `amount` to this."""
     matched_by: str
     """Who matched it; `reconciliation`: a run."""
     reason: str | None
@@ -206,6 +225,8 @@ def match_body(match: LineMatch) -> MatchBody:
         currency=match.currency,
         amount=format_minor(match.amount_minor, match.currency),
         difference=format_minor(match.difference_minor, match.currency),
+        other_currency=match.other_currency or None,
+        other_amount=None if match.other_minor is None else format_minor(match.other_minor, match.other_currency),
         matched_by=match.matched_by,
         reason=match.reason or None,
         run_id=None if match.run_id is None else str(match.run_id),
@@ -213,7 +234,10 @@ def match_body(match: LineMatch) -> MatchBody:
         unmatched_at=None if match.unmatched_at is None else iso(match.unmatched_at),
         unmatched_by=match.unmatched_by or None,
         unmatch_reason=match.unmatch_reason or None,
-        parts=[_part(part, match.currency) for part in match.parts],
+        parts=[
+            _part(part, match.currency if part.side == "line" else match.other_currency or match.currency)
+            for part in match.parts
+        ],
     )
 
 

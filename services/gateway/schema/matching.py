@@ -46,6 +46,16 @@ def _line_matches(metadata: sa.MetaData) -> sa.Table:
         sa.Column("currency", sa.Text, nullable=False, comment="ISO 4217 code of the amounts."),
         sa.Column("amount_minor", sa.BigInteger, nullable=False, comment="What its lines come to."),
         sa.Column("difference_minor", sa.BigInteger, nullable=False, comment="That, less what the other side has."),
+        sa.Column(
+            "other_currency",
+            sa.Text,
+            nullable=False,
+            server_default="",
+            comment="That of the other side, or empty: the same.",
+        ),
+        sa.Column(
+            "other_minor", sa.BigInteger, comment="What the other side has in it; NULL: it is the same currency."
+        ),
         sa.Column("matched_by", sa.Text, nullable=False, comment="Who matched it; reconciliation: a run."),
         sa.Column("reason", sa.Text, nullable=False, comment="Why, in a person's words, or empty."),
         sa.Column("run_id", pg.UUID, comment="The run; NULL: a person."),
@@ -55,6 +65,7 @@ def _line_matches(metadata: sa.MetaData) -> sa.Table:
         sa.Column("unmatch_reason", sa.Text, nullable=False, server_default="", comment="Why, or empty."),
         sa.PrimaryKeyConstraint("id", "tenant_id", name="pk_line_matches"),
         sa.CheckConstraint("confidence BETWEEN 1 AND 100", name="ck_line_matches_confidence"),
+        sa.CheckConstraint("(other_currency = '') = (other_minor IS NULL)", name="ck_line_matches_other"),
         sa.Index("ix_line_matches_tenant", "tenant_id", "id"),
         sa.Index(
             "ix_line_matches_unmatched",

@@ -26,6 +26,7 @@ from libs.common.contracts.gateway_matching import (
 )
 from libs.common.db import Database
 from libs.common.ids import new_id
+from services.api.matching.schemas import match_body
 from services.gateway.reconciliation.matching import queries, sql
 from services.gateway.reconciliation.matching.commands import looking
 from tests.integration.gateway.reconciliation.test_matching import DAMAGES, day, write
@@ -141,6 +142,41 @@ async def test_what_people_match_stays_and_is_matched_once(bank: BankHistory) ->
     assert [each.id for each in await bank.matches(part_id=first, in_force=False)] == [made[0].id]
     page = await queries.lines(bank.database, ListStatementLines(tenant_id=bank.tenant_id, matched=True, limit=1))
     assert [line.id for line in page.lines] == [second] and page.next_before is None
+
+
+async def test_people_match_what_the_bank_has_exchanged(bank: BankHistory) -> None:
+    await bank.payout("usd", 10_000, day(1), currency="USD")
+    line = await bank.line("eur", 9_201, day(1), ref="usd")
+    back = await bank.line("back", -9_201, day(1))
+    await bank.run()
+    assert ("CURRENCY_MISMATCH", "usd") in await bank.found()
+    for lines, changes, named in (
+        ([line], {"difference_minor": -799}, "other_currency must be USD, other_minor 10000"),
+        ([line], {"other_currency": "USD", "other_minor": 9_999}, "other_minor 10000"),
+        ([line], {"other_currency": "BRL", "other_minor": 10_000}, "other_currency must be USD"),
+        ([line], {"other_currency": "USD", "other_minor": 10_000, "difference_minor": 1}, "difference_minor 0"),
+        ([back], {"other_currency": "USD", "other_minor": 10_000}, "the lines come to -9201"),
+    ):
+        with pytest.raises(LineMatchInvalid, match=named):
+            await match(bank, lines, "usd", **changes)
+    made = await match(bank, [line], "usd", other_currency="USD", other_minor=10_000)
+    assert (made.amount_minor, made.difference_minor, made.other_currency, made.other_minor) == (
+        9_201,
+        0,
+        "USD",
+        10_000,
+    )
+    body = match_body(made)
+    assert (body.amount, body.other_amount, [part.amount for part in body.parts]) == (
+        "92.01",
+        "100.00",
+        ["92.01", "100.00"],
+    )
+    await bank.run()
+    assert await bank.found() == {("FOREIGN", "back")}
+    await bank.payout("same", 500, day(1))
+    with pytest.raises(LineMatchInvalid, match="must be left out"):
+        await match(bank, [await bank.line("l", 500, day(1))], "same", other_currency="EUR", other_minor=500)
 
 
 async def test_rules_are_versions_and_make_sense(bank: BankHistory) -> None:

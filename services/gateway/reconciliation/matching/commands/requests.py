@@ -139,9 +139,13 @@ class MatchingByHand:
         currencies = {line.currency for line in lines}
         if len(currencies) > 1:
             raise LineMatchInvalid(f"the lines are in several currencies: {', '.join(sorted(currencies))}")
-        others, amount = await self._others(tx, request.tenant_id, lines, refs, currencies)
-        come = sum(line.amount_minor for line in lines)
-        if come - amount != request.difference_minor:
+        others, amount, other = await self._others(tx, request.tenant_id, lines, refs)
+        come, is_exchanged = sum(line.amount_minor for line in lines), currencies != {other}
+        if is_exchanged:
+            _require_exchange(request, come, amount, other, currency=lines[0].currency)
+        elif request.other_currency or request.other_minor is not None:
+            raise LineMatchInvalid(f"both sides are in {other}: other_currency and other_minor must be left out")
+        elif come - amount != request.difference_minor:
             raise LineMatchInvalid(
                 f"the lines come to {come} and the other side to {amount}: difference_minor must be {come - amount}"
             )
@@ -153,13 +157,15 @@ class MatchingByHand:
             currency=lines[0].currency,
             amount_minor=come,
             difference_minor=request.difference_minor,
+            other_currency=other if is_exchanged else "",
+            other_minor=amount if is_exchanged else None,
             parts=(*(Part(side="line", id=line.id, amount_minor=line.amount_minor) for line in lines), *others),
         )
 
     async def _others(
-        self, tx: Connection, tenant_id: str, lines: Sequence[Line], refs: Sequence[str], currencies: set[str]
-    ) -> tuple[list[Part], int]:
-        """Find the other side of lines: by what their sources are compared with."""
+        self, tx: Connection, tenant_id: str, lines: Sequence[Line], refs: Sequence[str]
+    ) -> tuple[list[Part], int, str]:
+        """Find the other side of lines, by what their sources are compared with: its parts, what they come to, and their currency."""
         known = {source.id: source for source in await sql.sources(tx, tenant_id)}
         own = {line.source_id for line in lines}
         kinds = {known[source_id].compared_with for source_id in own}
@@ -168,7 +174,7 @@ class MatchingByHand:
             parts = [
                 Part(side="payout", id=each.payout_id, ref=each.id, amount_minor=each.comes_to) for each in payouts
             ]
-            strange = {each.currency for each in payouts} - currencies
+            currencies = {each.currency for each in payouts}
         elif len(own) == 1:
             (source_id,) = own
             moved = await sql.movements(tx, tenant_id, source_id, refs)
@@ -176,16 +182,31 @@ class MatchingByHand:
                 Part(side="movement", id=each.movement_id, ref=each.id, scope=source_id, amount_minor=each.amount_minor)
                 for each in moved
             ]
-            strange = {each.currency for each in moved} - currencies
+            currencies = {each.currency for each in moved}
         else:
             raise LineMatchInvalid("lines of processors are matched with movements, those of one source together")
         found = [part.ref for part in parts]
         if sorted(found) != [*refs]:
             named = next((ref for ref in refs if found.count(ref) != 1), refs[0])
             raise LineMatchInvalid(f"there is no one {parts[0].side if parts else 'other side'} {named!r}")
-        if strange:
-            raise LineMatchInvalid(f"the lines are in {min(currencies)}, and the other side in {min(strange)}")
-        return parts, sum(part.amount_minor for part in parts)
+        if len(currencies) > 1:
+            raise LineMatchInvalid(f"the other side is in several currencies: {', '.join(sorted(currencies))}")
+        return parts, sum(part.amount_minor for part in parts), min(currencies)
+
+
+def _require_exchange(request: MatchLines, come: int, amount: int, other: str, *, currency: str) -> None:
+    """Let lines belong to another currency only where a person names what the other side has in it.
+
+    Raises:
+        LineMatchInvalid: when something else is named, or money came for money that left.
+    """
+    if (request.other_currency, request.other_minor, request.difference_minor) != (other, amount, 0):
+        raise LineMatchInvalid(
+            f"the lines are in {currency}, and the other side in {other}: other_currency must be {other}, other_minor {amount} "
+            "and difference_minor 0"
+        )
+    if come * amount < 0:
+        raise LineMatchInvalid(f"the lines come to {come} {currency} and the other side to {amount} {other}")
 
 
 def _same(known: LineMatch, lines: Sequence[UUID], refs: Sequence[str]) -> LineMatch:

@@ -141,7 +141,11 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
     amount_minor: int
     """What the lines come to."""
     difference_minor: int
-    """That, less what the other side has."""
+    """That, less what the other side has; 0 where that is in another currency."""
+    other_currency: str = ""
+    """That of the other side, where it is another one."""
+    other_minor: int | None = None
+    """What the other side has in it."""
     parts: tuple[Part, ...]
 
     def of(self, side: str) -> list[UUID]:

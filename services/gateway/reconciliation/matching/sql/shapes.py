@@ -25,7 +25,7 @@ NOT EXISTS (SELECT FROM line_match_parts AS f
 
 PAYOUT = """
 p.id, p.payout_id, p.amount_minor, p.currency, p.status, p.arrives_at, p.trace_id,
-(SELECT m.amount_minor FROM line_match_parts AS f JOIN line_matches AS m ON m.id = f.match_id AND m.tenant_id = f.tenant_id
+(SELECT coalesce(m.other_minor, m.amount_minor) FROM line_match_parts AS f JOIN line_matches AS m ON m.id = f.match_id AND m.tenant_id = f.tenant_id
   WHERE f.part_id = p.payout_id AND f.side = 'payout' AND f.tenant_id = p.tenant_id AND f.is_active) AS matched_minor
 """
 

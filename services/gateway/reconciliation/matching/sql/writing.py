@@ -21,10 +21,12 @@ SELECT part_id, scope FROM line_match_parts WHERE part_id = ANY (:ids::uuid[]) A
 # The parts follow in the same transaction.
 _ADD = Statement("""
 INSERT INTO line_matches
-       (tenant_id, id, rule, rule_version, confidence, currency, amount_minor, difference_minor, matched_by, reason, run_id, matched_at)
+       (tenant_id, id, rule, rule_version, confidence, currency, amount_minor, difference_minor, other_currency, other_minor,
+        matched_by, reason, run_id, matched_at)
 SELECT :tenant_id, m.*, :matched_by, :reason, :run_id, :at
   FROM unnest(:rows[].id::uuid[], :rows[].rule::text[], :rows[].rule_version::int[], :rows[].confidence::int[],
-       :rows[].currency::text[], :rows[].amount_minor::int8[], :rows[].difference_minor::int8[]) AS m
+       :rows[].currency::text[], :rows[].amount_minor::int8[], :rows[].difference_minor::int8[], :rows[].other_currency::text[],
+       :rows[].other_minor::int8[]) AS m
 """)
 
 
