@@ -76,19 +76,14 @@ class MatchByHand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         ),
     ] = 0
     other_currency: Annotated[
-        str | None,
+        Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}(?!\n)$")] | None,
         msgspec.Meta(
-            pattern=r"^[A-Z]{3}(?!\n)$",
-            description="ISO 4217 code of the other side, where it is another one than that of the lines: named, or the match is refused.",
+            description="ISO 4217 code of the other side, where it is another one than that of the lines: named, or the match is refused."
         ),
     ] = None
     other_minor: Annotated[
-        int | None,
-        msgspec.Meta(
-            ge=-9_007_199_254_740_991,
-            le=9_007_199_254_740_991,
-            description="What the other side has in that currency, in its minor units.",
-        ),
+        Annotated[int, msgspec.Meta(ge=-9_007_199_254_740_991, le=9_007_199_254_740_991)] | None,
+        msgspec.Meta(description="What the other side has in that currency, in its minor units."),
     ] = None
     reason: _Reason
 
