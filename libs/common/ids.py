@@ -4,7 +4,7 @@ import hashlib
 import secrets
 import time
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
+from uuid import UUID, SafeUUID
 
 __all__ = ["Minter", "derived_id", "first_id", "new_id", "parse_id", "time_of_id"]
 
@@ -13,6 +13,10 @@ _RANDOM_BITS = 80
 """What follows the time in a UUIDv7, its version and variant included."""
 _TAIL_BITS = 74
 """The bits of a UUIDv7 that are free: 12 before the variant, 62 after it."""
+_FREE = ((1 << _RANDOM_BITS) - 1) & ~(0xF << 76) & ~(0x3 << 62)
+"""What follows the time, without version and variant."""
+_MARKS = 0x7 << 76 | 0x2 << 62
+"""Version and variant, in their places."""
 _STEP_BITS = 40
 _TAIL_MAX = (1 << _TAIL_BITS) - (1 << (_STEP_BITS + 1))
 
@@ -77,11 +81,17 @@ def derived_id(source: UUID, purpose: str) -> UUID:
     webhook message of an event. The time part of `source` is kept, the rest is a hash (SHA-256), so the derived
     identifiers sort like their sources.
     """
-    digest = hashlib.sha256(source.bytes + purpose.encode()).digest()
-    raw = bytearray(source.bytes[:6] + digest[:10])
-    raw[6] = 0x70 | (raw[6] & 0x0F)
-    raw[8] = 0x80 | (raw[8] & 0x3F)
-    return UUID(bytes=bytes(raw))
+    number = source.int
+    tail = int.from_bytes(hashlib.sha256(number.to_bytes(16) + purpose.encode()).digest()[:10])
+    return _uuid((number >> _RANDOM_BITS << _RANDOM_BITS) | (tail & _FREE) | _MARKS)
+
+
+def _uuid(number: int) -> UUID:
+    """Make a UUID of its number as the class itself does, in a third of the time: reconciliation derives several of each payment."""
+    made = object.__new__(UUID)
+    object.__setattr__(made, "int", number)
+    object.__setattr__(made, "is_safe", SafeUUID.unknown)
+    return made
 
 
 def parse_id(text: str) -> UUID | None:

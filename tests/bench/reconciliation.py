@@ -28,7 +28,7 @@ from libs.common.ids import new_id
 from services.gateway.reconciliation.runs import reconciling
 from services.gateway.reconciliation.runs import sql as runs_sql
 from services.gateway.settings import ReconciliationSettings
-from tests.bench.facts import BIG, gateway, load
+from tests.bench.facts import BIG, database_cpu, gateway, load
 from tests.bench.payments import ROOT
 from tests.support.brokers import fresh_vhost, own_rights
 from tests.support.databases import TestDatabase, fresh_database
@@ -97,7 +97,7 @@ async def measure(arguments: argparse.Namespace) -> None:
             stop = asyncio.Event()
             watching = asyncio.create_task(_peak(stop))
             resting = _memory()
-            begun, cpu = time.perf_counter(), time.process_time()
+            begun, cpu, server = time.perf_counter(), time.process_time(), await database_cpu(database)
             await runs.work()
             seconds = time.perf_counter() - begun
             stop.set()
@@ -106,7 +106,7 @@ async def measure(arguments: argparse.Namespace) -> None:
             shown = run.shown()
             print(
                 f"run {number + 1}: {shown.payments:,} payments, {shown.movements:,} movements, {shown.matched:,} matched, found "
-                f"{shown.found}, new {shown.new}: {seconds:.1f} s, CPU {time.process_time() - cpu:.1f} s here, "
+                f"{shown.found}, new {shown.new}: {seconds:.1f} s, CPU {time.process_time() - cpu:.1f} s here and {await database_cpu(database) - server:.1f} s PostgreSQL, "
                 f"memory {resting} MiB before and {await watching} at most, {shown.state} {shown.reason}"
             )
 

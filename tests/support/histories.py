@@ -20,6 +20,7 @@ from services.gateway.reconciliation.runs.domain import (
     Patience,
     PaymentGroup,
     PayoutFact,
+    agreeing,
     compare_movement,
     compare_payment,
     compare_payout,
@@ -39,6 +40,8 @@ class History(msgspec.Struct):
     movements: list[MovementFact] = []
     payouts: list[PayoutFact] = []
     entries: dict[UUID, EntryFact] = {}
+    agreed: int = 0
+    """Payments of which it was seen at a glance, since it was made, that all agree."""
 
     def compare(self, patience: Patience = PATIENCE) -> list[Compared]:
         """Compare all of it, in the order of the ids."""
@@ -50,19 +53,17 @@ class History(msgspec.Struct):
         for key, entry in self.entries.items():
             if entry.payment_intent_id is not None:
                 entries_of.setdefault(entry.payment_intent_id, {})[key] = entry
-        found = [
-            compare_payment(
-                PaymentGroup(
-                    payment_intent_id=intent,
-                    payment=self.payments.get(intent),
-                    movements=tuple(moved_of.get(intent, ())),
-                    entries=entries_of.get(intent, {}),
-                    statement_until=NOW,
-                ),
-                patience,
+        found = []
+        for intent in sorted({*self.payments, *moved_of, *entries_of}):
+            group = PaymentGroup(
+                payment_intent_id=intent,
+                payment=self.payments.get(intent),
+                movements=tuple(moved_of.get(intent, ())),
+                entries=entries_of.get(intent, {}),
+                statement_until=NOW,
             )
-            for intent in sorted({*self.payments, *moved_of, *entries_of})
-        ]
+            found.append(compare_payment(group, patience))
+            self.agreed += _holds_agreeing_to(group, found[-1])
         found += [compare_movement(m, self.entries, patience) for m in self.movements if m.payment_intent_id is None]
         found += [compare_payout(payout, self.entries, patience) for payout in self.payouts]
         return found
@@ -85,6 +86,16 @@ class History(msgspec.Struct):
         self.movements.remove(gone)
         for kind in (EntryKind.MOVEMENT, EntryKind.MOVEMENT_EXCHANGED, EntryKind.AVAILABLE):
             self.entries.pop(entry_of(gone.movement_id, kind), None)
+
+
+def _holds_agreeing_to(group: PaymentGroup, thorough: Compared) -> bool:
+    """Look at a payment as most are looked at in a run: it finds what a thorough comparison finds, or nothing."""
+    ids = [entry_of(moved.movement_id, EntryKind.AVAILABLE) for moved in group.movements]
+    others = [each for key, each in group.entries.items() if key not in ids]
+    available = next((group.entries[key] for key in ids if key in group.entries), None)
+    match = agreeing(group.payment, group.movements, others, available)
+    assert match is None or thorough == Compared(matches=(match,))
+    return match is not None
 
 
 class Writer:

@@ -192,6 +192,10 @@ class RolesInTime:
             if all((begin, end) == (_BEGINNING, _END) for _, begin, end in spells)
         }
 
+    def always(self, account_id: UUID) -> tuple[Role, ...] | None:
+        """Return the roles that an account has played from first to last; None where that has changed at some instant."""
+        return self._always.get(account_id, None if account_id in self._spells else ())
+
     def of(self, account_id: UUID, at: datetime) -> tuple[Role, ...]:
         """Return the roles that an account played at an instant, in the order of `Role`.
 

@@ -43,9 +43,10 @@ async def entry_facts(
         rows, is_last, is_whole = await _page(connection, request, payment_entries_max)
         roles = RolesInTime(request.tenant_id, await changes_of(connection, request.tenant_id))
     items: list[EntryFact] = []
+    always: dict[UUID, tuple[str, ...] | None] = {}
     for some in batched(rows, _ROWS):
         async with one_slice():
-            items += [_fact(row, roles) for row in some]
+            items += [_fact(row, roles, always) for row in some]
     return EntryFactPage(
         items=tuple(items),
         next_after=None if is_last or not rows else rows[-1]["payment_intent_id"],
@@ -88,7 +89,8 @@ async def _page(
     return rows[:payment_entries_max], False, len(rows) <= payment_entries_max
 
 
-def _fact(row: asyncpg.Record, roles: RolesInTime) -> EntryFact:
+def _fact(row: asyncpg.Record, roles: RolesInTime, always: dict[UUID, tuple[str, ...] | None]) -> EntryFact:
+    """Read an entry; `always` keeps what accounts have played from first to last, None where that has changed."""
     (
         entry_id,
         kind,
@@ -105,7 +107,11 @@ def _fact(row: asyncpg.Record, roles: RolesInTime) -> EntryFact:
     amounts: dict[str, int] = {}
     shared: dict[str, str] = {}
     for account_id, amount in zip(account_ids, amounts_minor, strict=True):
-        played = roles.of(account_id, posted_at)
+        if account_id not in always:
+            always[account_id] = roles.always(account_id)
+        played = always[account_id]
+        if played is None:
+            played = roles.of(account_id, posted_at)
         name = played[0] if played else OTHER
         amounts[name] = amounts.get(name, 0) + amount
         if len(played) > 1:

@@ -1,6 +1,7 @@
 """What each side has for one step of a run: read with no transaction open, in the order of ids, as far as all of them were read."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import assert_never
@@ -19,7 +20,14 @@ from services.gateway.reconciliation.matching import Patience as MatchingPatienc
 from services.gateway.reconciliation.periods import Closing, closings
 from services.gateway.reconciliation.reports import Books, BookSources
 from services.gateway.reconciliation.runs import sql
-from services.gateway.reconciliation.runs.domain import MovementFact, PaymentGroup, PayoutFact, entry_of
+from services.gateway.reconciliation.runs.domain import (
+    Match,
+    MovementFact,
+    PaymentGroup,
+    PayoutFact,
+    agreeing,
+    entry_of,
+)
 from services.gateway.reconciliation.runs.domain.run import Phase, Run
 from services.gateway.reconciliation.runs.sources import Sources, parted_in
 
@@ -177,39 +185,72 @@ class StepReading:
         intents: Sequence[UUID] = (),
         parted: Iterable[UUID] = (),
     ) -> list[PaymentGroup]:
-        """Put together what the sides have of each payment."""
-        known = {each.payment_intent_id: each for each in payments}
-        moved_of: dict[UUID, list[MovementFact]] = {}
-        entries_of: dict[UUID, dict[UUID, EntryFact]] = {}
+        """Put together what the sides have of each payment.
+
+        Numbers of ids are looked up here, which takes a third of the time that ids themselves take, and whose statement is known how
+        far is read of those payments alone on which not all agree.
+        """
+        every = {each.int: each for each in intents}
+        known: dict[int, PaymentFact] = {}
+        for payment in payments:
+            key = payment.payment_intent_id.int
+            known[key], every[key] = payment, payment.payment_intent_id
+        moved_of: defaultdict[int, list[MovementFact]] = defaultdict(list)
+        by_movement: dict[int, tuple[int, UUID]] = {}
         for movement in moved:
-            if movement.payment_intent_id is not None:
-                moved_of.setdefault(movement.payment_intent_id, []).append(movement)
+            if movement.payment_intent_id is None:
+                continue
+            key = movement.payment_intent_id.int
+            moved_of[key].append(movement)
+            every[key] = movement.payment_intent_id
+            # That money can be paid out is booked by movement alone, without its payment.
+            if movement.is_booked and movement.is_available:
+                entry_id = entry_of(movement.movement_id, EntryKind.AVAILABLE)
+                by_movement[entry_id.int] = key, entry_id
+        entries_of: defaultdict[int, list[EntryFact]] = defaultdict(list)
         for entry in entries:
             if entry.payment_intent_id is not None:
-                entries_of.setdefault(entry.payment_intent_id, {})[entry.entry_id] = entry
-        # That money can be paid out is booked by movement alone, without its payment.
-        available = [entry_of(m.movement_id, EntryKind.AVAILABLE) for m in moved if m.is_booked and m.is_available]
-        by_id = await self._entries(run, available)
-        for movement in moved:
-            key = entry_of(movement.movement_id, EntryKind.AVAILABLE)
-            if key in by_id and movement.payment_intent_id is not None:
-                entries_of.setdefault(movement.payment_intent_id, {})[key] = by_id[key]
+                key = entry.payment_intent_id.int
+                entries_of[key].append(entry)
+                every[key] = entry.payment_intent_id
+        available: defaultdict[int, list[EntryFact]] = defaultdict(list)
+        for entry in await self._sources.entries_by_id(
+            run.tenant_id, [entry_id for _, entry_id in by_movement.values()]
+        ):
+            available[by_movement[entry.entry_id.int][0]].append(entry)
         # One with more refunds, disputes or entries than a page has cannot be compared: it is a discrepancy as a whole.
-        parted = {each.payment_intent_id for each in payments if not each.is_whole} | {*parted}
-        every = sorted({*known, *moved_of, *entries_of, *intents})
-        witnesses = await sql.witnesses(self._database, run.tenant_id, every)
-        return [
-            PaymentGroup(payment_intent_id=intent, payment=None, statement_until=None, is_whole=False)
-            if intent in parted
-            else PaymentGroup(
+        apart = {each.payment_intent_id.int for each in payments if not each.is_whole} | {each.int for each in parted}
+        agreed: dict[int, Match] = {}
+        for key in every:
+            if key not in apart:
+                (also,) = available.get(key, (None,))[:1]
+                match = agreeing(known.get(key), moved_of.get(key, ()), entries_of.get(key, ()), also)
+                if match is not None:
+                    agreed[key] = match
+        unclear = [each for key, each in every.items() if key not in agreed]
+        witnesses = await sql.witnesses(self._database, run.tenant_id, unclear) if unclear else {}
+
+        def group_of(key: int) -> PaymentGroup:
+            intent = every[key]
+            if key in apart:
+                return PaymentGroup(payment_intent_id=intent, payment=None, statement_until=None, is_whole=False)
+            if key in agreed:
+                return PaymentGroup(
+                    payment_intent_id=intent,
+                    payment=known[key],
+                    movements=tuple(moved_of[key]),
+                    statement_until=None,
+                    agreed=agreed[key],
+                )
+            return PaymentGroup(
                 payment_intent_id=intent,
-                payment=known.get(intent),
-                movements=tuple(moved_of.get(intent, ())),
-                entries=entries_of.get(intent, {}),
+                payment=known.get(key),
+                movements=tuple(moved_of.get(key, ())),
+                entries={each.entry_id: each for each in (*entries_of.get(key, ()), *available.get(key, ()))},
                 statement_until=_known_until(run, intent, witnesses.get(intent)),
             )
-            for intent in every
-        ]
+
+        return [group_of(key) for key in sorted(every)]
 
     async def _entries(self, run: Run, ids: Sequence[UUID]) -> dict[UUID, EntryFact]:
         return {each.entry_id: each for each in await self._sources.entries_by_id(run.tenant_id, ids)}

@@ -1,5 +1,6 @@
 """What is always true of a comparison: which facts belong together, and where the sides do not agree. Pure."""
 
+from services.gateway.reconciliation.runs.domain.agreeing import agreeing
 from services.gateway.reconciliation.runs.domain.books import compare_movement
 from services.gateway.reconciliation.runs.domain.facts import (
     Compared,
@@ -23,6 +24,7 @@ __all__ = [
     "Patience",
     "PaymentGroup",
     "PayoutFact",
+    "agreeing",
     "compare_movement",
     "compare_payment",
     "compare_payout",

@@ -24,9 +24,9 @@ from services.gateway.reconciliation.runs.domain.facts import (
     entry_of,
 )
 
-_FEE_ROLES = {"processor": "PROCESSOR_FEES", "tax": "TAX_RECOVERABLE", "platform": "PLATFORM_FEES"}
+FEE_ROLES = {"processor": "PROCESSOR_FEES", "tax": "TAX_RECOVERABLE", "platform": "PLATFORM_FEES"}
 """Where each part of a fee stands."""
-_PENDING = "PROCESSOR_PENDING"
+PENDING = "PROCESSOR_PENDING"
 _LOSSES = "DISPUTE_LOSSES"
 
 
@@ -239,7 +239,7 @@ def _amounts(entry: EntryFact, kept: Mapping[str, int], moved: MovementFact) -> 
     Where one account plays several of these roles, the books cannot tell them apart: what they have together is then taken as
     what it should be, if it is that together.
     """
-    expected = {_PENDING: moved.net_minor} | {role: kept.get(kind, 0) for kind, role in _FEE_ROLES.items()}
+    expected = {PENDING: moved.net_minor} | {role: kept.get(kind, 0) for kind, role in FEE_ROLES.items()}
     has = {role: entry.amounts.get(role, 0) for role in expected}
     for holder in {*entry.shared_roles.values()}:
         members = {holder, *(role for role, other in entry.shared_roles.items() if other == holder)}
@@ -247,8 +247,8 @@ def _amounts(entry: EntryFact, kept: Mapping[str, int], moved: MovementFact) -> 
         # With the account that the movement meets, they cannot be compared.
         if members - together or sum(expected[role] for role in together) == entry.amounts.get(holder, 0):
             has.update({role: expected[role] for role in together})
-    fees = {kind: has[role] for kind, role in _FEE_ROLES.items() if has[role]}
-    return has[_PENDING], fees
+    fees = {kind: has[role] for kind, role in FEE_ROLES.items() if has[role]}
+    return has[PENDING], fees
 
 
 def _named(fees: Mapping[str, int]) -> str:

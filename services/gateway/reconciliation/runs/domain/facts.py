@@ -22,6 +22,15 @@ DISPUTES = (MovementKind.DISPUTE, MovementKind.DISPUTE_REVERSAL)
 """What a bank took back of it."""
 OF_PAYMENTS = frozenset((*CHARGES, *REFUNDS, *DISPUTES))
 """What belongs to a payment."""
+RULES = {
+    MovementKind.CHARGE: "charge_of_payment",
+    MovementKind.RELEASE: "charge_of_payment",
+    MovementKind.REFUND: "refund_by_reference",
+    MovementKind.REFUND_FAILURE: "refund_by_reference",
+    MovementKind.DISPUTE: "dispute_by_reference",
+    MovementKind.DISPUTE_REVERSAL: "dispute_by_reference",
+}
+"""By which rule a movement belongs to its subject."""
 
 
 class MovementFact(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,6 +120,21 @@ class PayoutFact(msgspec.Struct, frozen=True, kw_only=True):
         return min(self.updated_at, max(self.created_at, self.arrives_at) + timedelta(days=2))
 
 
+class Match(msgspec.Struct, frozen=True, kw_only=True):
+    """A movement that agrees with what it belongs to and with the books."""
+
+    movement_id: UUID
+    """The movement."""
+    rule: str
+    """By which rule."""
+    subject_kind: SubjectKind
+    """What it belongs to."""
+    subject: str
+    """Our id of that, or the processor's reference."""
+    entry_id: UUID | None
+    """Its entry in the books; None where it has none, as it moved before they began or came to nothing."""
+
+
 class PaymentGroup(msgspec.Struct, frozen=True, kw_only=True):
     """All that the sides have of one payment."""
 
@@ -126,6 +150,8 @@ class PaymentGroup(msgspec.Struct, frozen=True, kw_only=True):
     """Until when the statement of its account is known; None: there is none that has it for sure."""
     is_whole: bool = True
     """False where a side has more of it than is read of one payment: then nothing of it is here."""
+    agreed: Match | None = None
+    """Set where all sides agree on it, as `agreeing` says: then its entries and statement are not here, as nobody needs them."""
 
 
 class Patience(msgspec.Struct, frozen=True, kw_only=True):
@@ -186,21 +212,6 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
         return derived_id(first_id(self.since), about)
 
 
-class Match(msgspec.Struct, frozen=True, kw_only=True):
-    """A movement that agrees with what it belongs to and with the books."""
-
-    movement_id: UUID
-    """The movement."""
-    rule: str
-    """By which rule."""
-    subject_kind: SubjectKind
-    """What it belongs to."""
-    subject: str
-    """Our id of that, or the processor's reference."""
-    entry_id: UUID | None
-    """Its entry in the books; None where it has none, as it moved before they began or came to nothing."""
-
-
 class Compared(msgspec.Struct, frozen=True, kw_only=True):
     """What came of a comparison."""
 
@@ -221,7 +232,7 @@ def compared(differences: Sequence[Difference], matches: Iterable[Match] = ()) -
 
 def entry_of(subject_id: UUID, kind: EntryKind) -> UUID:
     """Derive the id of the entry that the posting rules make of a subject."""
-    return derived_id(subject_id, kind.value)
+    return derived_id(subject_id, kind)
 
 
 def entry_id_of(moved: MovementFact) -> UUID | None:

@@ -17,6 +17,7 @@ from services.gateway.reconciliation.runs.domain.books import booked, in_the_boo
 from services.gateway.reconciliation.runs.domain.facts import (
     CHARGES,
     REFUNDS,
+    RULES,
     Compared,
     Difference,
     Match,
@@ -33,21 +34,14 @@ from services.gateway.reconciliation.runs.domain.given_back import disputed, ref
 
 _ONCE = frozenset((MovementKind.CHARGE, MovementKind.REFUND))
 """Kinds of which one source moves money once; a dispute may be taken up again."""
-_RULES = {
-    MovementKind.CHARGE: "charge_of_payment",
-    MovementKind.RELEASE: "charge_of_payment",
-    MovementKind.REFUND: "refund_by_reference",
-    MovementKind.REFUND_FAILURE: "refund_by_reference",
-    MovementKind.DISPUTE: "dispute_by_reference",
-    MovementKind.DISPUTE_REVERSAL: "dispute_by_reference",
-}
-"""By which rule a movement belongs to its subject."""
 
 
 def compare_payment(group: PaymentGroup, patience: Patience) -> Compared:
     """Compare what the api, the processor's statement and the books have of one payment."""
     if not group.is_whole:
         return compared([_too_large(group)])
+    if group.agreed is not None:
+        return Compared(matches=(group.agreed,))
     once, differences = _without_duplicates(group)
     if group.payment is None:
         differences += _unknown_here(group, once, patience)
@@ -175,7 +169,7 @@ def _matches(group: PaymentGroup, differences: Sequence[Difference]) -> Iterable
     wrong = {(each.subject_kind, each.subject) for each in differences}
     wrong_refs = {each.gateway_ref for each in differences if each.subject_kind is not SubjectKind.PAYMENT} - {""}
     for moved in group.movements:
-        if (SubjectKind.MOVEMENT, moved.id) in wrong or moved.kind not in _RULES or moved.source_ref in wrong_refs:
+        if (SubjectKind.MOVEMENT, moved.id) in wrong or moved.kind not in RULES or moved.source_ref in wrong_refs:
             continue
         if moved.kind in CHARGES:
             subject = SubjectKind.PAYMENT, str(group.payment_intent_id)
@@ -186,7 +180,7 @@ def _matches(group: PaymentGroup, differences: Sequence[Difference]) -> Iterable
         if subject not in wrong:
             yield Match(
                 movement_id=moved.movement_id,
-                rule=_RULES[moved.kind],
+                rule=RULES[moved.kind],
                 subject_kind=subject[0],
                 subject=subject[1],
                 entry_id=entry_id_of(moved),

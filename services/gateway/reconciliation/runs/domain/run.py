@@ -51,6 +51,7 @@ class Phase(StrEnum):
 
 
 _ORDER = tuple(Phase)
+_PAYOUTS = (MovementKind.PAYOUT, MovementKind.PAYOUT_RETURN)
 ONE_BY_ONE = frozenset({Phase.LINES, Phase.ARRIVALS})
 """Phases in which a step decides what the next one finds, so that nothing is read ahead."""
 
@@ -82,18 +83,23 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def with_movements(self, moved: Iterable[MovementFact]) -> "Progress":
         """Return it with movements added up, by currency."""
-        totals, number = {**self.totals}, 0
+        by_currency: dict[str, list[MovementFact]] = {}
         for each in moved:
-            number += 1
-            total = totals.get(each.currency, RunTotals())
-            is_payout = each.kind in (MovementKind.PAYOUT, MovementKind.PAYOUT_RETURN)
-            totals[each.currency] = RunTotals(
-                in_minor=total.in_minor + (0 if is_payout else max(each.amount_minor, 0)),
-                out_minor=total.out_minor - (0 if is_payout else min(each.amount_minor, 0)),
-                fees_minor=total.fees_minor + each.amount_minor - each.net_minor,
-                paid_out_minor=total.paid_out_minor - (each.amount_minor if is_payout else 0),
-                net_minor=total.net_minor + each.net_minor,
+            by_currency.setdefault(each.currency, []).append(each)
+        totals = {**self.totals}
+        for currency, some in by_currency.items():
+            total = totals.get(currency, RunTotals())
+            paid_out = sum(each.amount_minor for each in some if each.kind in _PAYOUTS)
+            inward = sum(each.amount_minor for each in some if each.amount_minor > 0 and each.kind not in _PAYOUTS)
+            amount, net = sum(each.amount_minor for each in some), sum(each.net_minor for each in some)
+            totals[currency] = RunTotals(
+                in_minor=total.in_minor + inward,
+                out_minor=total.out_minor - (amount - inward - paid_out),
+                fees_minor=total.fees_minor + amount - net,
+                paid_out_minor=total.paid_out_minor - paid_out,
+                net_minor=total.net_minor + net,
             )
+        number = sum(map(len, by_currency.values()))
         return msgspec.structs.replace(self, movements=self.movements + number, totals=totals)
 
     def with_matched(self, moved: Iterable[MovementFact]) -> "Progress":

@@ -1,9 +1,7 @@
 """What runs compare, and what agreed."""
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -165,6 +163,9 @@ class Witness(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _witness = reader_of(Witness)
+_fees = msgspec.json.Decoder(tuple[tuple[str, int], ...])
+_KINDS = {kind.value: kind for kind in MovementKind}
+"""Looked up faster than the enumeration is called."""
 
 
 async def movements_of_range(
@@ -222,10 +223,12 @@ async def unmatch(tx: Connection, tenant_id: str, movements: Sequence[UUID]) -> 
 
 
 def _movements(rows: Sequence[asyncpg.Record]) -> list[MovementFact]:
-    return [_movement(dict(row)) for row in rows]
+    return [_movement(row) for row in rows]
 
 
-def _movement(row: dict[str, Any]) -> MovementFact:
-    details = row.pop("fee_details")
-    fees = () if details == "[]" else tuple((kind, amount) for kind, amount in json.loads(details))
-    return MovementFact(**{**row, "kind": MovementKind(row["kind"])}, fees=fees)
+def _movement(row: asyncpg.Record) -> MovementFact:
+    facts = dict(row)
+    details = facts.pop("fee_details")
+    facts["fees"] = _fees.decode(details) if details != "[]" else ()
+    facts["kind"] = _KINDS[facts["kind"]]
+    return MovementFact(**facts)
