@@ -44,6 +44,21 @@ PAGES = {
     ROOT / "tests" / "contract" / "baseline.json": "tests.contract.baseline print",
 }
 """What describes itself, by the module and the argument that print it."""
+MADE: dict[Path, Callable[[], str]] = {
+    definitions.FILE: definitions.text,
+    definitions.DOCUMENT: definitions.page,
+    setting_names.LIST: names.listing,
+    compose.FILE: lambda: compose.written(compose.FILE.read_text()),
+    PUBLISHED: published.listing,
+}
+"""What is made of other files of the repository."""
+DIGESTS = {ROOT / "services" / name / "schema" / "functions" / MIGRATIONS_DIGEST: name for name in SERVICES}
+"""Of which service's migrations each is."""
+
+
+def files() -> set[Path]:
+    """Return every generated file, but for those that only a server can tell."""
+    return {*DOCUMENTS, *PAGES, *MADE, *DIGESTS}
 
 
 def texts(below: Path = ROOT) -> dict[Path, str]:
@@ -56,14 +71,7 @@ def texts(below: Path = ROOT) -> dict[Path, str]:
     printed = _described(sorted(described.values())) if described else {}
     found = {file: printed[command] for file, command in described.items()}
     found |= {file: _sorted(text) for file, text in found.items() if file in DOCUMENTS}
-    made: dict[Path, Callable[[], str]] = {
-        definitions.FILE: definitions.text,
-        definitions.DOCUMENT: definitions.page,
-        setting_names.LIST: names.listing,
-        compose.FILE: lambda: compose.written(compose.FILE.read_text()),
-        PUBLISHED: published.listing,
-    }
-    return found | {file: make() for file, make in made.items() if file.is_relative_to(below)}
+    return found | {file: make() for file, make in MADE.items() if file.is_relative_to(below)}
 
 
 def write(below: Path = ROOT) -> Iterator[Path]:
@@ -76,7 +84,7 @@ def write(below: Path = ROOT) -> Iterator[Path]:
     for file in _stale(now, below):
         if file.name == MIGRATIONS_DIGEST:
             _run("tests.support.functions", env=os.environ, seconds=FUNCTIONS_SECONDS)
-            file.write_text(migrations_digest(file.parents[2].name))
+            file.write_text(migrations_digest(DIGESTS[file]))
         else:
             file.write_text(now[file])
         yield file
@@ -96,11 +104,8 @@ def stale(below: Path = ROOT) -> list[Path]:
 
 
 def _stale(now: Mapping[Path, str], below: Path) -> list[Path]:
-    digests = {
-        ROOT / "services" / service / "schema" / "functions" / MIGRATIONS_DIGEST: migrations_digest(service)
-        for service in SERVICES
-    }
-    return differing(dict(now) | {file: text for file, text in digests.items() if file.is_relative_to(below)})
+    digests = {file: migrations_digest(name) for file, name in DIGESTS.items() if file.is_relative_to(below)}
+    return differing(dict(now) | digests)
 
 
 def differing(now: Mapping[Path, str]) -> list[Path]:

@@ -3,7 +3,7 @@
 import ast
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from deploy.local.layout import ROOT
@@ -11,7 +11,7 @@ from libs.common.secrets import digest, one_line
 
 _NAME = re.compile(r"secret|passw|encryption_?key|private_?key|api_?key", re.IGNORECASE)
 _ADDRESS = re.compile(r"[a-z][a-z0-9+]*://[^\s:/@'\"{}<>|\\]+:([^\s/@'\"{}<>|\\]{3,})@")
-_DEFAULT = re.compile(r"\$\{([A-Z0-9_]+):-([^}$]{3,})\}")
+_DEFAULT = re.compile(r"\$\{([A-Z0-9_]+):-([^}$\n]{3,})\}")
 _ASSIGNED = re.compile(r"^[#\s-]*(?:export\s+)?[\"']?([\w.-]+)[\"']?\s*[:=]\s*[\"']?([^\s\"'`,$#{}\[\]()<>|]{3,})")
 _PRIVATE_KEY = re.compile(r"-----BEGIN ([A-Z ]*PRIVATE KEY)-----[A-Za-z0-9+/=\s\\]+-----END \1-----")
 _LEFT_OUT = re.compile(r"^(?:uv\.lock|docs/api/|tests/contract/baseline\.json|libs/common/published_secrets\.txt)")
@@ -29,13 +29,15 @@ def secrets(root: Path = ROOT) -> frozenset[str]:
         except UnicodeDecodeError:
             continue
         found.update(_in_text(text))
-        found.update(_in_python(text) if file.suffix == ".py" else _assigned(text))
+        # Few files name a secret at all: only those are parsed.
+        if _NAME.search(text):
+            found.update(_in_python(text) if file.suffix == ".py" else _assigned(text))
     return frozenset(found)
 
 
-def listing(root: Path = ROOT) -> str:
+def listing(found: Iterable[str] | None = None) -> str:
     """The digests of all secrets found, as they are committed."""
-    return "".join(f"{line}\n" for line in sorted(map(digest, secrets(root))))
+    return "".join(f"{line}\n" for line in sorted(map(digest, secrets() if found is None else found)))
 
 
 def _files(root: Path) -> Iterator[Path]:
@@ -54,9 +56,9 @@ def _files(root: Path) -> Iterator[Path]:
 
 def _in_text(text: str) -> Iterator[str]:
     yield from (one_line(key[0]) for key in _PRIVATE_KEY.finditer(text))
-    for line in text.splitlines():
-        yield from _ADDRESS.findall(line)
-        yield from (value for name, value in _DEFAULT.findall(line) if _NAME.search(name))
+    # No match goes over the end of a line.
+    yield from _ADDRESS.findall(text)
+    yield from (value for name, value in _DEFAULT.findall(text) if _NAME.search(name))
 
 
 def _assigned(text: str) -> Iterator[str]:

@@ -123,6 +123,6 @@ def test_ids_are_no_card_numbers(made: uuid.UUID) -> None:
     assert not has_card_number(made.hex) or made.hex.isdigit()
 
 
-@given(st.text(max_size=200))
+@given(st.text(max_size=60))
 def test_any_text_is_masked_without_losing_a_character(text: str) -> None:
     assert len(mask_card_numbers(text)) == len(text)

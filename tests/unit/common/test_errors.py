@@ -3,24 +3,22 @@
 import ast
 from collections import defaultdict
 from collections.abc import Iterator
-from pathlib import Path
 
-ROOT = Path(__file__).parents[3]
-FILES = [file for folder in ("libs", "services") for file in sorted((ROOT / folder).rglob("*.py"))]
+from tests.support.sources import files, named, tree
+
 OFF_THE_WIRE = {"libs/common/errors.py", "libs/common/messaging/requests.py"}
 """Where a code is passed on that came with a reply: its class is known to the service that answered."""
-TREES = {file.relative_to(ROOT).as_posix(): ast.parse(file.read_text()) for file in FILES}
 
 
 def declared() -> Iterator[tuple[str, str]]:
     """Every code that the body of a class assigns, and the class."""
-    for path, tree in TREES.items():
-        for kind in ast.walk(tree):
+    for file in files("libs", "services"):
+        for kind in ast.walk(tree(file)):
             if not isinstance(kind, ast.ClassDef):
                 continue
             for line in kind.body:
-                if isinstance(line, ast.Assign) and [ast.unparse(target) for target in line.targets] == ["code"]:
-                    yield ast.literal_eval(line.value), f"{path}:{kind.name}"
+                if isinstance(line, ast.Assign) and [getattr(target, "id", "") for target in line.targets] == ["code"]:
+                    yield ast.literal_eval(line.value), f"{named(file)}:{kind.name}"
 
 
 def test_each_code_is_declared_by_one_class() -> None:
@@ -35,10 +33,10 @@ def test_no_code_of_a_problem_is_written_down_again() -> None:
     codes = dict(declared())
     classes = {kind.rpartition(":")[2] for kind in codes.values()}
     again = [
-        f"{path}:{call.lineno}"
-        for path, tree in TREES.items()
-        if path not in OFF_THE_WIRE
-        for call in ast.walk(tree)
+        f"{named(file)}:{call.lineno}"
+        for file in files("libs", "services")
+        if named(file) not in OFF_THE_WIRE
+        for call in ast.walk(tree(file))
         if isinstance(call, ast.Call)
         for given in call.keywords
         if given.arg == "code"

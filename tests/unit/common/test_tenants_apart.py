@@ -17,6 +17,7 @@ from libs.common.ids import new_id
 from libs.common.messaging.inbox import key_of
 from services.api.rate_limit.limiter import Limit
 from services.api.rate_limit.limiter import _key as key_of_count
+from tests.support.sources import files, named, tree
 
 ROOT = Path(__file__).parents[3]
 SERVICES = ("api", "ledger", "gateway", "notifier")
@@ -86,16 +87,16 @@ COUNTED_WITHOUT_TENANT = {
 
 
 def sources() -> Iterator[tuple[str, ast.Module, str]]:
-    for folder in ("libs", "services"):
-        for file in sorted((ROOT / folder).rglob("*.py")):
-            if "migrations" not in file.parts or file.name == "migrate.py":
-                text = file.read_text()
-                yield file.relative_to(ROOT).as_posix(), ast.parse(text), text
+    for file in files("libs", "services"):
+        if "migrations" not in file.parts or file.name == "migrate.py":
+            yield named(file), tree(file), file.read_text()
 
 
 def derivations() -> Iterator[tuple[str, str]]:
     """Each call that derives an id: where it is, and its arguments as they are written."""
-    for path, module, _ in sources():
+    for path, module, text in sources():
+        if not any(name in text for name in _DERIVING):
+            continue
         for function in ast.walk(module):
             if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
                 continue
@@ -134,10 +135,10 @@ def redis_keys() -> Iterator[tuple[str, str]]:
                     continue
                 place = f"{path}:{function.name}"
                 yield from ((place, ast.unparse(keys.value)) for keys in call.keywords if keys.arg == "keys")
-                if isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) == "self._store":
-                    yield from (
-                        (place, ast.unparse(key)) for key in call.args[:1] if call.func.attr in {"read", "write"}
-                    )
+                if not isinstance(call.func, ast.Attribute) or call.func.attr not in {"read", "write"}:
+                    continue
+                if ast.unparse(call.func.value) == "self._store":
+                    yield from ((place, ast.unparse(key)) for key in call.args[:1])
 
 
 def test_each_key_in_redis_names_its_tenant_or_says_why_not() -> None:

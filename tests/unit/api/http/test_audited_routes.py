@@ -5,6 +5,7 @@ from pathlib import Path
 
 from services.api.http.controllers import routes_of
 from services.api.routing import resources
+from tests.support.sources import files, tree
 
 ROOT = Path(__file__).parents[4]
 RESOURCES = resources(is_local=True)
@@ -32,11 +33,11 @@ def test_action_of_a_route_stands_in_its_declaration_alone() -> None:
     actions |= {each.change.action for each in declarations if each.change is not None}
     assert len(actions) > 20
     repeated = []
-    for file in (ROOT / "services/api").rglob("*.py"):
-        tree = ast.parse(file.read_text())
+    for file in files("services/api"):
+        module = tree(file)
         declared = {
             id(node)
-            for call in ast.walk(tree)
+            for call in ast.walk(module)
             if isinstance(call, ast.Call)
             for argument in (
                 *call.args,
@@ -47,7 +48,7 @@ def test_action_of_a_route_stands_in_its_declaration_alone() -> None:
         }
         repeated += [
             f"{file.name}: {node.value}"
-            for node in ast.walk(tree)
+            for node in ast.walk(module)
             if isinstance(node, ast.Constant)
             and isinstance(node.value, str)
             and any(node.value == action or node.value.startswith(f"{action}.") for action in actions)

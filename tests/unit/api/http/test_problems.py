@@ -11,6 +11,7 @@ from services.api.http.controllers import routes_of
 from services.api.http.openapi import problems_of
 from services.api.http.problems import PROBLEMS, reference
 from services.api.routing import resources
+from tests.support.sources import files, tree
 
 ROOT = Path(__file__).parents[4]
 RESOURCES = resources(is_local=True)
@@ -26,13 +27,11 @@ BY_THE_FRAMEWORK = {"route_not_found", "method_not_allowed", "internal_error", "
 
 def used(folders: tuple[str, ...]) -> Iterator[str]:
     """Every name that code below some folders reads, but for what routes declare to refuse."""
-    for folder in folders:
-        for file in (ROOT / folder).rglob("*.py"):
-            tree = ast.parse(file.read_text())
-            for call in ast.walk(tree):
-                if isinstance(call, ast.keyword) and call.arg == "refusals":
-                    call.value = ast.Constant(None)
-            yield from (name.id for name in ast.walk(tree) if isinstance(name, ast.Name))
+    for file in files(*folders):
+        nodes = list(ast.walk(tree(file)))
+        refusals = [each.value for each in nodes if isinstance(each, ast.keyword) and each.arg == "refusals"]
+        refused = {id(name) for refusal in refusals for name in ast.walk(refusal)}
+        yield from (name.id for name in nodes if isinstance(name, ast.Name) and id(name) not in refused)
 
 
 def declared() -> set[type[PlatformError]]:
