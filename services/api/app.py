@@ -28,6 +28,7 @@ from services.api.access import (
     unusable_keys,
     write_seeds,
 )
+from services.api.api_keys import NOTE_USES_EVERY_SECONDS, ApiKeys, Bearers, KeyVerifier, Mode
 from services.api.audit import AuditConsumers
 from services.api.customers import Customers
 from services.api.customers.schemas import render_customer
@@ -109,14 +110,17 @@ def build(
     OrderConsumers(orders, settings.orders, currencies=frozenset(settings.payments.supported_currencies)).register(bus)
     tokens = Tokens(settings.auth, clock)
     directory = Directory(database, clock, age_max_seconds=settings.auth.access_age_max_seconds)
-    AccessConsumers(directory).register(bus)
+    mode = Mode(settings.auth.api_key_mode or ("test" if settings.place.is_local else "live"))
+    keys = KeyVerifier(database, clock=clock, mode=mode, age_max_seconds=settings.auth.access_age_max_seconds)
+    bearers = Bearers(tokens=tokens, verifier=keys)
+    AccessConsumers(directory.forget, keys.forget).register(bus)
     TenantConsumers(settings.tenants, clock=clock).register(bus)
     passwords = Passwords()
     store = Store(settings.redis)
     limiter = RateLimiter(store)
     chaos = Chaos(store, settings.chaos) if settings.place.is_local else None
     edge = Edge(
-        tokens=tokens,
+        bearers=bearers,
         limiter=limiter,
         chaos=chaos,
         settings=settings.edge,
@@ -126,7 +130,7 @@ def build(
     )
     access = Access(
         database,
-        tokens=tokens,
+        bearers=bearers,
         directory=directory,
         clock=clock,
         auto_provision=settings.auth.tenant_auto_provision,
@@ -170,6 +174,7 @@ def build(
             every_seconds=FORGET_KEYS_EVERY_SECONDS,
             run=partial(forget_expired_keys, database, clock),
         ),
+        Worker(name="note uses of keys", every_seconds=NOTE_USES_EVERY_SECONDS, run=keys.note_uses),
         *order_workers(orders),
         *payment_workers(sweeper, abandoner, sweep_every_seconds=settings.sweep.sweep_every_seconds),
     ]
@@ -207,6 +212,7 @@ def build(
             is_local=settings.place.is_local,
             parts={
                 "login": login,
+                "api_keys": ApiKeys(database, clock=clock, mode=mode, verifier=keys),
                 "payments": payments,
                 "operations": operations,
                 "customers": Customers(database, clock=clock, render=render_customer),

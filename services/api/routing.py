@@ -10,6 +10,7 @@ from services.api.access import Access, Tokens
 from services.api.access.auditing import audited
 from services.api.access.routes.authentication import Identity, key_set_route
 from services.api.access.routes.features import FeatureFlags
+from services.api.api_keys.routes import ApiKeyRoutes
 from services.api.audit.routes import AuditLog
 from services.api.books.routes.accounts import Accounts
 from services.api.books.routes.entries import Entries
@@ -45,6 +46,7 @@ from services.api.webhooks.routes import Webhooks
 
 RESOURCES: tuple[type[Resource], ...] = (
     Identity,
+    ApiKeyRoutes,
     PaymentIntents,
     Confirmations,
     PaymentOperations,

@@ -2,7 +2,7 @@
 
 import re
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -78,6 +78,8 @@ class AuthSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How long a changed tenant, policy or feature flag may go unnoticed where the broker does not deliver the event."""
     tenant_auto_provision: bool = True
     """Whether a verified token of a tenant that we have not met makes the tenant known."""
+    api_key_mode: Literal["", "test", "live"] = ""
+    """Of which mode the API keys are that are made and accepted here; empty: `test` where `APP_ENV=local`, else `live`."""
 
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,199}(?!\n)$")

@@ -14,7 +14,6 @@ from services.api.access.commands import provision
 from services.api.access.directory import Directory, KnownTenant
 from services.api.access.domain import Tenant, TenantOrigin, TenantStatus, refused_for
 from services.api.access.policies import authorize
-from services.api.access.tokens import Tokens
 from services.api.audit import AuditRecord, write_line
 from services.api.errors import (
     AccessDenied,
@@ -31,11 +30,12 @@ from services.api.http.callers import (
     Feature,
     Headers,
     Principal,
+    Verifier,
     acting,
     object_if_wrong,
     verified,
 )
-from services.api.http.errors import InvalidTenant, MissingTenant, TokenExpired
+from services.api.http.errors import ApiKeyLapsed, InvalidTenant, MissingTenant, TokenExpired
 
 log = get_logger("api.access")
 
@@ -46,27 +46,27 @@ class Access:
     """Checks token, tenant and permission of a request."""
 
     def __init__(
-        self, database: Database, *, tokens: Tokens, directory: Directory, clock: Clock, auto_provision: bool
+        self, database: Database, *, bearers: Verifier, directory: Directory, clock: Clock, auto_provision: bool
     ) -> None:
         self._database = database
-        self._tokens = tokens
+        self._bearers = bearers
         self._directory = directory
         self._clock = clock
         self._auto_provision = auto_provision
 
     async def identify(self, headers: Headers) -> Principal:
-        """Verify the bearer token, and nothing else.
+        """Verify the bearer token or key, and nothing else.
 
         Raises:
-            HttpProblem: 401. Whose token has expired is known all the same, and that it was refused is written down.
+            HttpProblem: 401. Whose token or key is valid no more is known all the same, and its refusal is written down.
         """
         authorization, seen = headers.get("authorization"), verified.get()
         if seen is not None and seen[0] == authorization:
             return seen[1]
         try:
-            return await self._tokens.verify(authorization)
-        except TokenExpired as expired:
-            await self._remember_denial(expired.reason, expired.principal, "", "", action="authn.denied")
+            return await self._bearers.verify(authorization)
+        except (TokenExpired, ApiKeyLapsed) as lapsed:
+            await self._remember_denial(lapsed.reason, lapsed.principal, "", "", action="authn.denied")
             raise
 
     async def admit(self, headers: Headers, permission: str) -> Caller:

@@ -48,7 +48,7 @@ class Edge:
     def __init__(
         self,
         *,
-        tokens: Verifier,
+        bearers: Verifier,
         limiter: RateLimiter,
         chaos: Chaos | None,
         settings: EdgeSettings,
@@ -56,7 +56,7 @@ class Edge:
         http: HttpSettings,
         is_local: bool,
     ) -> None:
-        self._tokens = tokens
+        self._bearers = bearers
         self._limiter = limiter
         self._chaos = chaos
         self._settings = settings
@@ -84,7 +84,7 @@ class Edge:
         authorization = headers.get("authorization")
         verified.set(None)
         try:
-            who = await self._tokens.verify(authorization)
+            who = await self._bearers.verify(authorization)
         except (HttpProblem, PlatformError):
             return None
         if authorization is not None:

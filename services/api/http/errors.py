@@ -78,6 +78,45 @@ class TokenExpired(Unauthorized):
         """Who sends it: it is one of ours."""
 
 
+class ApiKeyLapsed(Unauthorized):
+    """The bearer was one of ours, and is valid no more."""
+
+    def __init__(self, principal: Principal, detail: str) -> None:
+        super().__init__(detail, headers={"WWW-Authenticate": "Bearer"})
+        self.principal = principal
+        """Who sends it."""
+
+
+class ApiKeyExpired(ApiKeyLapsed):
+    """The API key's time is over."""
+
+    code = "api_key_expired"
+    remedy = "Make another key; rotate keys before they expire."
+
+    def __init__(self, principal: Principal) -> None:
+        super().__init__(principal, "API key expired")
+
+
+class ApiKeyRevoked(ApiKeyLapsed):
+    """The API key is revoked."""
+
+    code = "api_key_revoked"
+    remedy = "Use another key."
+
+    def __init__(self, principal: Principal) -> None:
+        super().__init__(principal, "API key revoked")
+
+
+class ApiKeyOfOtherMode(Unauthorized):
+    """A test key was sent where money is real, or a live key where it is not."""
+
+    code = "api_key_of_other_mode"
+    remedy = "Send a key that was made here."
+
+    def __init__(self, mode: str) -> None:
+        super().__init__(f"only {mode} keys are accepted here", headers={"WWW-Authenticate": "Bearer"})
+
+
 class InvalidCredentials(Unauthorized):
     """Login name or password is wrong."""
 

@@ -49,6 +49,9 @@ from services.api.errors import (
 from services.api.http.bodies import NoMembers
 from services.api.http.controllers import Declaration, Resource, options_routes, routes_of
 from services.api.http.errors import (
+    ApiKeyExpired,
+    ApiKeyOfOtherMode,
+    ApiKeyRevoked,
     CardNumberInText,
     ChaosInjected,
     IdempotencyInProgress,
@@ -66,6 +69,7 @@ from services.api.http.errors import (
 from services.api.http.problems import PROBLEMS
 from services.api.http.sharing import share
 
+_BEARERS = "A token of `POST /v1/auth/token` or of an identity provider (JWT), or an API key of `POST /v1/api-keys`."
 _REF = "#/components/schemas/{name}"
 _EVERY = (
     RateLimited,
@@ -85,7 +89,10 @@ _BEFORE_ROUTING: dict[str, tuple[type[PlatformError], ...]] = {
     "Overloaded": (Overloaded,),
 }
 """What any request may be answered before its route is known, by the name of the shared response: errors of one status."""
-_BEARER = (MissingToken, InvalidToken, TokenExpired, KeySetUnavailable)
+_BEARER: tuple[type[PlatformError], ...] = (
+    *(MissingToken, InvalidToken, TokenExpired, ApiKeyExpired, ApiKeyRevoked, ApiKeyOfOtherMode),
+    KeySetUnavailable,
+)
 _TENANT = (
     MissingTenant,
     InvalidTenant,
@@ -174,7 +181,7 @@ def document(resources: Sequence[type[Resource]]) -> dict[str, Any]:
             summary="Take payments, follow them into the books, and receive their events.",
             license=License(name="MIT", identifier="MIT"),
             components=Components(
-                security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")}
+                security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer", description=_BEARERS)}
             ),
             tags=list(_TAGS),
         ),

@@ -15,8 +15,8 @@ from libs.common.messaging import (
     outbox_table,
     published_table,
 )
+from services.api.schema.columns import api_keys_table, orders_table, stated
 from services.api.schema.columns import instant as _instant
-from services.api.schema.columns import orders_table, stated
 
 METADATA = sa.MetaData(schema=None)
 
@@ -100,7 +100,7 @@ feature_flags = sa.Table(
     sa.CheckConstraint("length(name) BETWEEN 1 AND 64", name="ck_feature_flags_name"),
 )
 
-orders = orders_table(METADATA)
+orders, api_keys = orders_table(METADATA), api_keys_table(METADATA)
 payment_intents = sa.Table(
     "payment_intents",
     METADATA,

@@ -186,6 +186,7 @@ OTHER: dict[str, str] = {
     .strip(),
     "PROVIDER": "fake",
     "LOG_LEVEL": "ERROR",
+    "API_KEY_MODE": "live",
     "STRIPE_WEBHOOK_SECRETS": f"{token_hex(16)},{token_hex(16)}",
     "STRIPE_CONNECT_WEBHOOK_SECRETS": f"{token_hex(16)},{token_hex(16)}",
 }

@@ -57,6 +57,7 @@ KEYS_WITHOUT_TENANT = {
     "*.outbox_published(batch_id, seq)": "numbers of ours",
     "*.outbox_refused(seq)": "a number of ours",
     "*.partition_rules(parent)": "tables",
+    "api.api_keys(secret_hash)": "a digest of 256 random bits, found before a tenant is known: the row names it",
     "api.permissions(name)": "of the platform",
     "api.policies(permission)": "of the platform",
     "api.role_permissions(role, permission)": "of the platform",

@@ -15,6 +15,8 @@ BEGIN
     RETURN NULL;
 END $function$;
 
+CREATE TRIGGER api_keys_access_changed AFTER DELETE OR UPDATE OF revoked_at, expires_at, scopes ON api.api_keys FOR EACH ROW EXECUTE FUNCTION api.say_access_changed('tenant_id');
+
 CREATE TRIGGER feature_flags_access_changed AFTER INSERT OR DELETE OR UPDATE ON api.feature_flags FOR EACH ROW EXECUTE FUNCTION api.say_access_changed('tenant_id');
 
 CREATE TRIGGER policies_access_changed AFTER INSERT OR DELETE OR UPDATE ON api.policies FOR EACH ROW EXECUTE FUNCTION api.say_access_changed('');

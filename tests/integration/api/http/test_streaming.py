@@ -62,7 +62,7 @@ async def served() -> AsyncIterator[str]:
     """Serve the routes above behind the api's own edge."""
     store = Store(RedisSettings())
     edge = Edge(
-        tokens=Tokens(AuthSettings(), SystemClock()),
+        bearers=Tokens(AuthSettings(), SystemClock()),
         limiter=RateLimiter(store),
         chaos=None,
         settings=EdgeSettings(http_timeout_seconds=TIMEOUT_SECONDS),

@@ -87,6 +87,8 @@ BODIES: dict[str, tuple[Any, Any]] = {
     "repairDiscrepancy": ({}, {"proposal_id": ID}),
     "closeReconciliationPeriod": ({"override_reason": "one"}, {"override_reason": "two"}),
     "decideDiscrepancies": ({"ids": [ID], "decision": "resolve"}, {"ids": [ID], "decision": "ignore"}),
+    "createApiKey": ({"name": "shop", "scopes": ["payments:read"]}, None),
+    "rotateApiKey": ({"overlap_seconds": 60}, {"overlap_seconds": 61}),
     "setFeatureFlag": ({"is_enabled": True}, None),
     "putChaos": ({"enabled": False}, None),
     "createToken": ({"email": "ops@demo.example.com", "password": "ops123"}, None),

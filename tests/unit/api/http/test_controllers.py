@@ -19,6 +19,7 @@ CHANGED_HERE = {
     *("createCustomer", "changeCustomer", "deleteCustomer"),
     *("createPaymentIntent", "confirmPaymentIntent", "capturePaymentIntent", "voidPaymentIntent"),
     *("refundPaymentIntent", "createToken", "convertAmount", "putChaos", "setFeatureFlag", "clearFeatureFlag"),
+    *("createApiKey", "rotateApiKey", "revokeApiKey"),
     "putImportPart",
 }
 """Writes by which no other service is requested to change something."""

@@ -1,0 +1,173 @@
+"""Keys are made, rotated and revoked: each in one transaction with its line of the audit log."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import msgspec
+
+from libs.common.clock import Clock
+from libs.common.db import Connection, Database
+from libs.common.errors import Invalid
+from libs.common.ids import new_id
+from services.api.api_keys import sql
+from services.api.api_keys.domain import (
+    EXPIRES_AFTER_MAX,
+    FOR_PEOPLE,
+    ApiKey,
+    Mode,
+    digest_of,
+    hint_of,
+    new_secret,
+)
+from services.api.api_keys.verifying import KeyVerifier
+from services.api.audit import AuditRecord, write_line
+from services.api.errors import ApiKeyNotActive, ApiKeyNotFound, ScopeExceedsCaller, TooManyApiKeys
+from services.api.http.callers import Caller
+
+
+class MadeKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A new key, and its secret, which is never shown again."""
+
+    key: ApiKey
+    """As it is kept."""
+    secret: str
+    """What its bearer sends."""
+
+
+class ApiKeys:
+    """Decides about keys."""
+
+    def __init__(self, database: Database, *, clock: Clock, mode: Mode, verifier: KeyVerifier) -> None:
+        self._database = database
+        self._clock = clock
+        self._mode = mode
+        self._verifier = verifier
+
+    async def create(
+        self, caller: Caller, *, name: str, scopes: Sequence[str], expires_at: datetime | None, action: str
+    ) -> MadeKey:
+        """Make a key of the caller's tenant, which may do no more than the caller.
+
+        Raises:
+            Invalid: when a scope is no permission, or none for keys, or the key would expire in the past.
+            ScopeExceedsCaller: when a scope is a permission that the caller does not have.
+            TooManyApiKeys: when the tenant has as many active keys as it may.
+        """
+        now = self._clock.now()
+        _require_end(expires_at, now)
+        await self._require_scopes(caller, scopes)
+        made = self._made(caller, name=name, scopes=scopes, expires_at=expires_at, at=now)
+        async with self._database.transaction() as tx:
+            await self._insert(tx, made)
+            await self._record(tx, caller, action, made.key.id, scopes=" ".join(made.key.scopes))
+        return made
+
+    async def rotate(
+        self, caller: Caller, key_id: UUID, *, overlap_seconds: int, expires_at: datetime | None, action: str
+    ) -> MadeKey:
+        """Make a key in place of another one, which stays valid for so long and no longer than it would have been.
+
+        Without `expires_at` the new one lives as long as the other was to live.
+
+        Raises:
+            ApiKeyNotFound: when the tenant has no such key.
+            ApiKeyNotActive: when it is revoked, expired or rotated already.
+            ScopeExceedsCaller: when it may do more than the caller.
+        """
+        now = self._clock.now()
+        _require_end(expires_at, now)
+        async with self._database.transaction() as tx:
+            before = await sql.lock(tx, caller.tenant_id, key_id)
+            if before is None:
+                raise ApiKeyNotFound
+            if before.rotated_to is not None:
+                raise ApiKeyNotActive("the key is rotated already")
+            if not before.is_active(now):
+                raise ApiKeyNotActive("the key is revoked or expired")
+            _require_held(caller, before.scopes)
+            if expires_at is None and before.expires_at is not None:
+                expires_at = now + (before.expires_at - before.created_at)
+            made = self._made(caller, name=before.name, scopes=before.scopes, expires_at=expires_at, at=now)
+            await self._insert(tx, made)
+            ends_at = now + timedelta(seconds=overlap_seconds)
+            await sql.retire(tx, before, rotated_to=made.key.id, expires_at=ends_at)
+            await self._record(tx, caller, action, key_id, rotated_to=str(made.key.id), overlap=str(overlap_seconds))
+        self._verifier.forget(caller.tenant_id)
+        return made
+
+    async def revoke(self, caller: Caller, key_id: UUID, *, action: str) -> None:
+        """Revoke a key; one that is revoked stays as it is.
+
+        Raises:
+            ApiKeyNotFound: when the tenant has no such key.
+        """
+        async with self._database.transaction() as tx:
+            if await sql.lock(tx, caller.tenant_id, key_id) is None:
+                raise ApiKeyNotFound
+            if await sql.revoke(tx, caller.tenant_id, key_id, at=self._clock.now()):
+                await self._record(tx, caller, action, key_id)
+        # The process that revoked it does not wait for its own message.
+        self._verifier.forget(caller.tenant_id)
+
+    def _made(
+        self, caller: Caller, *, name: str, scopes: Sequence[str], expires_at: datetime | None, at: datetime
+    ) -> MadeKey:
+        secret = new_secret(self._mode)
+        key = ApiKey(
+            tenant_id=caller.tenant_id,
+            id=new_id(at),
+            name=name,
+            mode=self._mode.value,
+            hint=hint_of(secret),
+            scopes=tuple(sorted(set(scopes))),
+            created_by=caller.actor,
+            created_at=at,
+            expires_at=expires_at,
+            revoked_at=None,
+            last_used_at=None,
+            rotated_to=None,
+        )
+        return MadeKey(key=key, secret=secret)
+
+    async def _insert(self, tx: Connection, made: MadeKey) -> None:
+        if not await sql.insert(tx, made.key, secret_hash=digest_of(made.secret)):
+            raise TooManyApiKeys
+
+    async def _require_scopes(self, caller: Caller, scopes: Sequence[str]) -> None:
+        existing = await sql.permissions(self._database)
+        wrong = [
+            (f"/scopes/{place}", "is for people only" if scope in FOR_PEOPLE else "is no permission")
+            for place, scope in enumerate(scopes)
+            if scope in FOR_PEOPLE or scope not in existing
+        ]
+        if wrong:
+            raise Invalid("a scope cannot be given to a key", errors=tuple(wrong))
+        _require_held(caller, scopes)
+
+    async def _record(self, tx: Connection, caller: Caller, action: str, key_id: UUID, **detail: str) -> None:
+        now = self._clock.now()
+        line = AuditRecord(
+            tenant_id=caller.tenant_id,
+            id=new_id(now),
+            actor=caller.actor,
+            action=action,
+            target=str(key_id),
+            outcome="success",
+            detail=detail,
+            correlation_id=caller.correlation.correlation_id,
+            at=now,
+        )
+        await write_line(tx, line)
+
+
+def _require_held(caller: Caller, scopes: Sequence[str]) -> None:
+    beyond = sorted(set(scopes) - caller.principal.perms)
+    if beyond and not caller.principal.is_global_admin:
+        raise ScopeExceedsCaller(f"you do not have {', '.join(beyond)} yourself")
+
+
+def _require_end(expires_at: datetime | None, now: datetime) -> None:
+    if expires_at is not None and not now < expires_at <= now + EXPIRES_AFTER_MAX:
+        sentence = f"must be in the future, and at most {EXPIRES_AFTER_MAX.days} days ahead"
+        raise Invalid(f"expires_at {sentence}", errors=(("/expires_at", sentence),))
