@@ -36,12 +36,16 @@ DOCUMENTS = {
     API / "openapi.json": "services.api openapi",
     **{API / f"asyncapi-{service}.json": f"services.{service} asyncapi" for service in SERVICES},
 }
+PACTS = ROOT / "tests" / "contract" / "pacts"
+"""What consumers read of messages and answers, a file for a consumer and a provider."""
+
 PAGES = {
     ROOT / "docs" / "errors.md": "services.api errors",
     ROOT / "docs" / "gateway.md": "tests.support.stripe_outcomes",
     ROOT / "docs" / "sandbox.md": "services.gateway sandbox-table",
     ROOT / "docs" / "chart-of-accounts.md": "services.ledger chart-of-accounts",
     ROOT / "tests" / "contract" / "baseline.json": "tests.contract.baseline print",
+    **{file: f"tests.contract.pacts {file.stem}" for file in sorted(PACTS.glob("*.json"))},
 }
 """What describes itself, by the module and the argument that print it."""
 MADE: dict[Path, Callable[[], str]] = {

@@ -1,184 +1,167 @@
-"""Pacts with the real clients: what they read is written down, and our production code is held to it.
+"""Pacts of messages: what each consumer reads is written down, and what each producer's own code makes is held to it.
 
-The orders service reads `payment.settled` from `payments.x`; the web suite lists, creates and confirms payments and shows
-problems. Both sides of each pact are run: the consumer's reading of its own example, and our provider's answer.
+A new edge without a pact fails here, and so does a message that lacks what somebody reads.
 """
 
-import asyncio
 import json
-import re
-import threading
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Callable
+from functools import cache
 from typing import Any
-from uuid import UUID
 
-from pact import Pact, Verifier, match
+import msgspec
+import pytest
+from pact import Verifier
 from pact.types import Message
 
-from libs.common.ids import new_id
-from libs.common.observability.correlation import Correlation
-from services.api.payments.commands.publications import publications_of
-from services.api.payments.domain import Decision, Fact, PaymentIntent, Status
-from tests.e2e.bookkeeping import new_tenant, person
-from tests.support.platform import Platform
+from deploy.local.bootstrap import SERVICES
+from libs.common.clock import ManualClock
+from libs.common.contracts.base import key
+from libs.common.contracts.foreign import ForeignMessage, subscriptions_of
+from libs.common.messaging.envelope import open_pack, received
+from libs.common.messaging.foreign import Reading
+from libs.common.messaging.requests import Reply
+from libs.common.messaging.topology import topology
+from services.api.orders.reports import read_order
+from services.api.tenants.reports import reader
+from tests.contract.answers import answered, handlers
+from tests.contract.pacts import (
+    FOLDER,
+    Edge,
+    address_of,
+    by_pair,
+    edges,
+    interactions,
+    pact_of,
+    sent_to,
+    sources,
+)
+from tests.contract.publications import on_the_wire, publications
+from tests.support.fields import NOW
+from tests.support.partners import body_of
 
-SETTLED = "a payment of an order is settled"
-TENANT = "00000000-0000-0000-0000-000000000002"
-INTENT = "0190f3a4-5b6c-7d8e-9f01-23456789abce"
-DECIMAL = r"^\d+\.\d+$"
-INSTANT = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?\+00:00$"
-
-
-def _orders_pact(folder: Path) -> Path:
-    """What the orders service reads of `payment.settled`: ids at the top level, a decimal string, nothing else."""
-    pact = Pact("orders", "payments").with_specification("V4")
-    (
-        pact.upon_receiving(SETTLED, "Async")
-        .with_body(
-            {
-                "order_id": match.like("ord-1"),
-                "tenant_id": match.uuid(TENANT),
-                "payment_intent_id": match.uuid(INTENT),
-                "correlation_id": match.like("corr-1"),
-                "status": "SETTLED",
-                "amount": match.regex("100.00", regex=DECIMAL),
-                "currency": match.regex("BRL", regex=r"^[A-Z]{3}$"),
-            },
-            "application/json",
-        )
-        .with_metadata({"routing_key": "payment.settled"})
-    )
-    paid: list[str] = []
-
-    def orders_service(body: str | bytes | None, metadata: dict[str, object]) -> None:
-        event = json.loads(str(body))
-        assert metadata["routing_key"] == "payment.settled"
-        assert UUID(event["tenant_id"])
-        assert re.match(DECIMAL, event["amount"])
-        paid.append(event["order_id"])
-
-    pact.verify(orders_service, kind="Async")
-    assert paid == ["ord-1"]
-    pact.write_file(folder, overwrite=True)
-    return folder / "orders-payments.json"
+PAIRS = by_pair()
+PROVIDERS = sorted({edge.provider for edge in edges()})
 
 
-def _settled_message() -> Message:
-    """The event as the api's own code says it."""
-    now = datetime.now(UTC)
-    intent = PaymentIntent(
-        tenant_id=TENANT,
-        id=new_id(),
-        amount_minor=10000,
-        currency="BRL",
-        status=Status.SETTLED,
-        customer_ref="customer@example.com",
-        description=None,
-        metadata={},
-        order_id="ord-7",
-        created_at=now,
-        updated_at=now,
-    )
-    correlation = Correlation(correlation_id="corr-7", tenant_id=TENANT)
-    (publication,) = publications_of(Decision(intent, (Fact.SETTLED,)), at=now, correlation=correlation)
-    return Message(
-        contents=publication.message.encode(),
-        metadata={"routing_key": publication.message.contract.name},
-        content_type="application/json",
-    )
+# --- No hole -----------------------------------------------------------------------------------------------------------
 
 
-def test_orders_service_can_read_a_settled_payment(tmp_path: Path) -> None:
-    pact_file = _orders_pact(tmp_path)
-    (
-        Verifier("payments", host="127.0.0.1")
-        .message_handler({SETTLED: lambda **_: _settled_message()})
-        .add_source(pact_file)
-        .verify()
-    )
+def test_every_edge_has_a_pact_and_no_pact_is_left_over() -> None:
+    files = [path for path in FOLDER.glob("*.json") if path not in sources("api", http=True)]
+    kept = {(path.name, each["description"]) for path in files for each in interactions(path)}
+    expected = {(f"{edge.pair}.json", edge.name) for edge in edges()}
+    assert kept == expected, "run `just docs`; a pair that is new gets an empty file first"
 
 
-def _intent_as_shown() -> dict[str, Any]:
-    return {
-        "id": match.uuid(INTENT),
-        "amount": match.regex("150.50", regex=DECIMAL),
-        "currency": match.regex("BRL", regex=r"^[A-Z]{3}$"),
-        "status": match.regex(
-            "CREATED",
-            regex="^(CREATED|PROCESSING|AUTHORIZED|SETTLED|FAILED|VOIDED|REFUNDED|PARTIALLY_REFUNDED)$",
-        ),
-        "customer_ref": match.like("customer@example.com"),
-        "created_at": match.regex("2026-11-22T17:57:07.701598+00:00", regex=INSTANT),
-        "updated_at": match.regex("2026-11-22T17:57:07.701598+00:00", regex=INSTANT),
-    }
+def test_every_binding_of_every_queue_is_an_edge() -> None:
+    known = {(edge.exchange, edge.routing_key) for edge in edges()}
+    for service in SERVICES:
+        subscriptions = subscriptions_of(service)
+        own = {queue.name for queue in topology(service).queues} | {each.queue for each in subscriptions}
+        for queue in topology(service, subscriptions).queues:
+            if queue.name not in own or queue.name.endswith((".dead", ".postponed")) or ".wait." in queue.name:
+                continue
+            for exchange, routing_key in queue.bindings:
+                # By its own name a queue gets from the publisher what it gets by the message's.
+                plain = routing_key.removeprefix(f"{queue.name.partition('.')[0]}.")
+                matching = {key for at, key in known if at == exchange and _binds(plain, key)}
+                assert matching, f"{queue.name} is bound to {exchange} by {routing_key}, and nobody has a pact of it"
 
 
-def _web_suite_pact(folder: Path) -> Path:
-    """What the web suite asks and shows: the list, a new payment, a problem."""
-    pact = Pact("web-suite", "payments").with_specification("V4")
-    (
-        pact.upon_receiving("a page of payments")
-        .given("a payment exists")
-        .with_request("GET", "/v1/payment-intents")
-        .with_query_parameter("page", "1")
-        .with_query_parameter("pageSize", "15")
-        .will_respond_with(200)
-        .with_body(
-            {
-                "data": match.each_like(_intent_as_shown(), min=1),
-                "total": match.int(1),
-                "page": match.int(1),
-                "pageSize": match.int(15),
-            },
-            "application/json",
-        )
-    )
-    (
-        pact.upon_receiving("a new payment")
-        .with_request("POST", "/v1/payment-intents")
-        .with_header("Idempotency-Key", match.regex("pay-create-1", regex="^pay-create-"))
-        .with_body({"amount": 150.5, "currency": "BRL", "customer_ref": "customer@example.com"}, "application/json")
-        .will_respond_with(200)
-        .with_body(_intent_as_shown() | {"amount": "150.50", "status": "CREATED"}, "application/json")
-    )
-    (
-        pact.upon_receiving("a payment that does not exist")
-        .with_request("GET", f"/v1/payment-intents/{INTENT}")
-        .will_respond_with(404)
-        .with_body(
-            {
-                "status": 404,
-                "title": "Not Found",
-                "detail": match.like("payment intent not found"),
-                "correlation_id": match.like("4be3c5a8f0d94f0c8f3f6c6f6a3c2b10"),
-                "code": match.regex("payment_intent_not_found", regex="^[a-z_]+$"),
-            },
-            "application/problem+json",
-        )
-    )
-    pact.write_file(folder, overwrite=True)
-    return folder / "web-suite-payments.json"
+def _binds(pattern: str, routing_key: str) -> bool:
+    words, of_key = pattern.split("."), routing_key.split(".")
+    return len(words) == len(of_key) and all(word in ("*", other) for word, other in zip(words, of_key, strict=True))
 
 
-async def test_web_suite_gets_what_it_shows(platform: Platform, tmp_path: Path) -> None:
-    # A tenant of its own: the page shows what this test has made and nothing else.
-    operator = person(platform, new_tenant(), "web@suite", ("payments:read", "payments:write"))
-    loop = asyncio.get_running_loop()
+# --- Consumers ---------------------------------------------------------------------------------------------------------
 
-    def a_payment_exists(**_: object) -> None:
-        assert threading.current_thread() is not threading.main_thread()
-        asyncio.run_coroutine_threadsafe(operator.create(), loop).result(timeout=10)
 
-    def verify() -> None:
-        (
-            Verifier("payments", host="127.0.0.1")
-            .add_transport(url=platform.base())
-            .add_custom_header("Authorization", f"Bearer {operator.token}")
-            .add_custom_header("X-Tenant-Id", operator.tenant)
-            .state_handler({"a payment exists": a_payment_exists}, teardown=False)
-            .add_source(_web_suite_pact(tmp_path))
-            .verify()
-        )
+@pytest.mark.parametrize("pair", sorted(PAIRS))
+def test_consumer_reads_the_example_of_its_pact(pair: str) -> None:
+    some = {edge.name: edge for edge in PAIRS[pair]}
+    pact = pact_of(PAIRS[pair])
+    read: list[str] = []
 
-    await asyncio.to_thread(verify)
+    def consume(body: str | bytes | None, metadata: dict[str, object]) -> None:
+        edge = some[f"{metadata['exchange']} {metadata['routing_key']}"]
+        _read(edge, str(body).encode())
+        read.append(edge.name)
+
+    pact.verify(consume, kind="Async")
+    pact.verify(consume, kind="Sync")
+    assert sorted(read) == sorted(some)
+    for each in interactions(FOLDER / f"{pair}.json"):
+        if "response" in each:
+            message = some[each["description"]].message
+            assert message is not None
+            assert message.contract.reply is not None
+            [response] = each["response"]
+            reply = msgspec.json.decode(msgspec.json.encode(response["contents"]["content"]), type=Reply)
+            msgspec.json.decode(reply.answer, type=message.contract.reply)
+
+
+def _read(edge: Edge, body: bytes) -> None:
+    """Read a message as its consumer does."""
+    if edge.form is not None:
+        foreign = ForeignMessage(exchange=edge.exchange, routing_key=edge.routing_key, content=body.decode())
+        subscription = next(each for each in subscriptions_of(edge.consumer) if edge.form in each.forms)
+        read: dict[str, Callable[[ForeignMessage], Reading]] = {
+            "orders": lambda m: read_order(m, currencies=frozenset()),
+            "tenants": reader(ManualClock(NOW)),
+        }
+        assert read[subscription.name](foreign).tenant_id
+        return
+    assert edge.message is not None
+    if edge.is_public:
+        assert json.loads(body)["order_id"]
+    elif edge.is_request:
+        msgspec.json.decode(body, type=edge.message)
+    else:
+        [packed], malformed = open_pack(body)
+        assert not malformed
+        received(packed, msgspec.json.Decoder(edge.message))
+
+
+# --- Providers ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_provider_sends_what_its_consumers_read(provider: str) -> None:
+    verifier = Verifier(provider, host="127.0.0.1")
+    sent: dict[str, Edge] = {}
+    for path in sources(provider, http=False):
+        verifier.add_source(path)
+        consumer = path.stem.removesuffix(f"-{provider}")
+        for each in interactions(path):
+            sent[each["description"]] = sent_to(address_of(each), provider, consumer)
+
+    def produce(name: str, metadata: dict[str, Any] | None) -> Message:
+        edge = sent[name]
+        metadata = {"exchange": edge.exchange, "routing_key": edge.routing_key}
+        return Message(contents=_sent(edge), metadata=metadata, content_type="application/json")
+
+    verifier.message_handler(produce)
+    verifier.verify()
+
+
+def _sent(edge: Edge) -> bytes:
+    """Return what the provider sends, made by its own code."""
+    if edge.form is not None:
+        return body_of(edge.exchange, edge.routing_key)
+    assert edge.message is not None
+    contract = edge.message.contract
+    if edge.is_request:
+        return answered(_handlers(edge.provider)[key(contract)])
+    made = _publications()[key(contract)]
+    destination = edge.exchange if edge.is_public or contract.broadcast else contract.queue(edge.consumer)
+    return on_the_wire(made[0], destination)
+
+
+@cache
+def _publications() -> dict[str, Any]:
+    return publications()
+
+
+@cache
+def _handlers(service: str) -> dict[str, Any]:
+    return handlers(service)

@@ -22,6 +22,39 @@ INBOUND = "orders.payments"
 """The orders service's own queue of settled payments."""
 
 
+def envelope_of(event: str, tenant_id: str, payload: dict[str, Any], *, at: datetime) -> dict[str, Any]:
+    """What the suite's outbox writes."""
+    return {
+        "id": str(uuid4()),
+        "aggregateType": "TENANT",
+        "aggregateId": tenant_id,
+        "eventType": event,
+        "payload": payload,
+        "createdAt": at.isoformat().replace("+00:00", "Z"),
+    }
+
+
+def order_of(tenant_id: str, order_id: str, amount: float | None) -> dict[str, Any]:
+    """What the orders service writes of an order; with an amount where it is to be charged."""
+    body: dict[str, Any] = {"orderId": order_id, "tenantId": tenant_id, "correlationId": str(uuid4())}
+    if amount is None:
+        return body
+    items = [{"sku": "ELET-003", "qty": 2, "price": amount / 2}]
+    return body | {"customerId": "buyer@example.com", "items": items, "totalAmount": amount, "currency": "BRL"}
+
+
+def body_of(exchange: str, routing_key: str) -> bytes:
+    """One body that a partner publishes there."""
+    tenant = str(uuid4())
+    if exchange == SUITE:
+        event = routing_key.removeprefix("saas.TENANT.")
+        payload = {"name": "Acme", "plan": "pro"} | ({"region": "us-east-1"} if event == "tenant.created" else {})
+        return json.dumps(envelope_of(event, tenant, payload, at=datetime.now(UTC))).encode()
+    if exchange == FLAT_TENANTS:
+        return json.dumps({"tenant_id": tenant, "name": "Acme", "plan": "pro", "region": "region-a"}).encode()
+    return json.dumps(order_of(tenant, str(uuid4()), None if routing_key == "order.cancelled" else 59.97)).encode()
+
+
 class Partners:
     """Publishes what other teams publish, and looks at what is left of it."""
 
@@ -56,15 +89,7 @@ class Partners:
 
     async def suite(self, event: str, tenant_id: str, payload: dict[str, Any], *, at: datetime | None = None) -> None:
         """The suite's outbox publishes an event of a tenant."""
-        created_at = (at or datetime.now(UTC)).isoformat().replace("+00:00", "Z")
-        body = {
-            "id": str(uuid4()),
-            "aggregateType": "TENANT",
-            "aggregateId": tenant_id,
-            "eventType": event,
-            "payload": payload,
-            "createdAt": created_at,
-        }
+        body = envelope_of(event, tenant_id, payload, at=at or datetime.now(UTC))
         await self.publish(SUITE, f"saas.TENANT.{event}", body, content_type="text/plain")
 
     async def flat_tenant(self, event: str, body: dict[str, Any], *, at: datetime | None = None) -> None:
@@ -73,14 +98,7 @@ class Partners:
 
     async def order(self, event: str, tenant_id: str, order_id: str, amount: float | None = None, **more: Any) -> None:
         """The orders service publishes an event of an order: `payment.*` on `payments.x`, all else on `orders.x`."""
-        body: dict[str, Any] = {"orderId": order_id, "tenantId": tenant_id, "correlationId": str(uuid4())}
-        if amount is not None:
-            body |= {
-                "customerId": "buyer@example.com",
-                "items": [{"sku": "ELET-003", "qty": 2, "price": amount / 2}],
-                "totalAmount": amount,
-                "currency": "BRL",
-            }
+        body = order_of(tenant_id, order_id, amount)
         headers = {"X-Correlation-Id": body["correlationId"], "X-Tenant-Id": tenant_id}
         exchange = PAYMENTS if event.startswith("payment.") else ORDERS
         await self.publish(exchange, event, body | more, headers=headers, timestamp=datetime.now(UTC))

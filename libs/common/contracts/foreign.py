@@ -209,3 +209,41 @@ SUBSCRIPTIONS: tuple[Subscription, ...] = (TENANTS, ORDERS)
 def subscriptions_of(service: str) -> list[Subscription]:
     """Every subscription of one service, as settings leave it."""
     return [each for each in SUBSCRIPTIONS if each.service == service]
+
+
+class Partner(msgspec.Struct, frozen=True, kw_only=True):
+    """Another team: what it publishes that we handle, and what of ours it handles."""
+
+    name: str
+    """What it is called: its pacts, and its user at RabbitMQ."""
+    exchanges: tuple[str, ...]
+    """The exchanges that are its own."""
+    publishes: tuple[tuple[str, str], ...]
+    """(exchange, routing key) pairs of what we handle."""
+    handles: tuple[str, ...] = ()
+    """The names of the public events that it handles."""
+    queues: tuple[str, ...] = ()
+    """Its queues at our exchange, each with its dead letters in `<queue>.dlq`."""
+
+    @property
+    def forms(self) -> list[Form]:
+        """What it publishes, form by form."""
+        every = [form for each in SUBSCRIPTIONS for form in each.forms]
+        return [form for form in every if (form.exchange, form.routing_key) in self.publishes]
+
+
+PARTNERS: tuple[Partner, ...] = (
+    Partner(
+        name="orders",
+        exchanges=(ORDERS_EXCHANGE,),
+        publishes=tuple((form.exchange, form.routing_key) for form in ORDERS.forms),
+        handles=("payment.settled",),
+        queues=("orders.payments",),
+    ),
+    Partner(
+        name="tenants",
+        exchanges=(SAAS_EXCHANGE, SUITE_EXCHANGE),
+        publishes=tuple((form.exchange, form.routing_key) for form in TENANTS.forms),
+    ),
+)
+"""Every team that publishes what we handle, or handles what we publish on `payments.x`."""
