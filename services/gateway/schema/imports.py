@@ -94,6 +94,7 @@ def _line_columns() -> list[sa.Column[object]]:
         sa.Column("tenant_id", sa.Text, nullable=False, comment="Whose money."),
         sa.Column("id", pg.UUID, nullable=False, comment="Minted when it was read."),
         sa.Column("import_id", pg.UUID, nullable=False, comment="The file that first had it."),
+        sa.Column("statement_id", pg.UUID, comment="The statement that has it; NULL: it has no number and balances."),
         sa.Column("line", sa.BigInteger, nullable=False, comment="The line of the file in which it begins."),
         sa.Column("identity", sa.LargeBinary, nullable=False, comment="A hash of the bank's id, else of all it says."),
         sa.Column("essence", sa.LargeBinary, nullable=False, comment="A hash of what never changes: money and time."),
@@ -170,4 +171,33 @@ def lines_table(metadata: sa.MetaData) -> sa.Table:
         sa.Index("ix_statement_lines_import", "import_id", "line"),
         sa.Index("ix_statement_lines_created", "created_at"),
         comment="Each movement that files of banks and processors have, once.",
+    )
+
+
+def statements_table(metadata: sa.MetaData) -> sa.Table:
+    """Describe the numbered statements that lines were in."""
+    return sa.Table(
+        "bank_statements",
+        metadata,
+        sa.Column("tenant_id", sa.Text, nullable=False, comment="Whose account."),
+        sa.Column("id", pg.UUID, nullable=False, comment="Minted when it was read."),
+        sa.Column("source_id", pg.UUID, nullable=False, comment="Whose files have it."),
+        sa.Column("account", sa.Text, nullable=False, comment="The account, as the file names it, or empty."),
+        sa.Column("currency", sa.Text, nullable=False, comment="ISO 4217 code, upper case."),
+        sa.Column("number", sa.Text, nullable=False, comment="The bank's number of it."),
+        sa.Column("opening_minor", sa.BigInteger, nullable=False, comment="The balance before its lines."),
+        sa.Column("closing_minor", sa.BigInteger, nullable=False, comment="The balance after them."),
+        sa.Column("first_on", sa.Date, nullable=False, comment="The day of its first line."),
+        sa.Column("last_on", sa.Date, nullable=False, comment="The day of its last line."),
+        sa.Column("last_day_minor", sa.BigInteger, nullable=False, comment="What its lines of that day come to."),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, comment="When it was imported."),
+        sa.PrimaryKeyConstraint("id", "tenant_id", name="pk_bank_statements"),
+        sa.Index(
+            "uq_bank_statements",
+            *("tenant_id", "source_id", "account", "last_on", "first_on", "currency", "number"),
+            *("opening_minor", "closing_minor", "last_day_minor"),
+            unique=True,
+        ),
+        sa.Index("ix_bank_statements_created", "created_at"),
+        comment="Numbered statements, by whose balances equal lines of one day are told apart.",
     )

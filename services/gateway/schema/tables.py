@@ -11,9 +11,8 @@ from libs.common.messaging import (
     outbox_table,
     published_table,
 )
-from services.gateway.schema import reconciliation
+from services.gateway.schema import imports, reconciliation
 from services.gateway.schema.customers import payment_setups_table, processor_customers_table, saved_methods_table
-from services.gateway.schema.imports import imports_table, lines_table, pieces_table, rows_table, sources_table
 from services.gateway.schema.matching import matching_tables
 from services.gateway.schema.sandbox import sandbox_payments_table
 from services.gateway.schema.statement import (
@@ -382,11 +381,12 @@ RECONCILIATION_PERIODS = reconciliation.periods_table(METADATA)
 PROCESSOR_CUSTOMERS = processor_customers_table(METADATA)
 PAYMENT_SETUPS = payment_setups_table(METADATA)
 SAVED_METHODS = saved_methods_table(METADATA)
-IMPORT_SOURCES = sources_table(METADATA)
-FILE_IMPORTS = imports_table(METADATA)
-IMPORT_PIECES = pieces_table(METADATA)
-IMPORT_ROWS = rows_table(METADATA)
-STATEMENT_LINES = lines_table(METADATA)
+IMPORT_SOURCES = imports.sources_table(METADATA)
+FILE_IMPORTS = imports.imports_table(METADATA)
+IMPORT_PIECES = imports.pieces_table(METADATA)
+IMPORT_ROWS = imports.rows_table(METADATA)
+STATEMENT_LINES = imports.lines_table(METADATA)
+BANK_STATEMENTS = imports.statements_table(METADATA)
 MATCHING = matching_tables(METADATA)
 
 OUTBOX = outbox_table(METADATA)

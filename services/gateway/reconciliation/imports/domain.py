@@ -54,6 +54,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 
     number: int
     """The line of the file in which it begins, from 1."""
+    statement: int = 0
+    """Which statement of the file has it, from 1, where that has balances; 0: none."""
     account: str = ""
     """The account, as the file names it."""
     bank_id: str = ""
@@ -80,6 +82,19 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     """What else the file says of it, cut to `TEXT_MAX` characters."""
     raw: dict[str, str] = {}
     """The line as it was read, by column or element."""
+
+
+class Statement(msgspec.Struct, frozen=True, kw_only=True):
+    """A statement of a file, whose lines add up between its balances; it follows them."""
+
+    place: int
+    """Which of the file's statements it is, from 1."""
+    number: str
+    """The number that the bank has given it, or empty."""
+    account: str
+    currency: str
+    opening_minor: int
+    closing_minor: int
 
 
 class LineError(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,7 +134,7 @@ class ImportStatus(StrEnum):
     """It was not sent completely in time."""
 
 
-type Item = Line | LineError | Skipped
+type Item = Line | Statement | LineError | Skipped
 
 
 class FileRefused(Exception):
@@ -195,6 +210,7 @@ __all__ = [
     "LineError",
     "Reading",
     "Skipped",
+    "Statement",
     "Wrong",
     "essence",
     "fingerprint",

@@ -10,7 +10,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from services.gateway.reconciliation.imports.domain import FieldMap, FileFormat, Line, LineError, Reading, Skipped
+from services.gateway.reconciliation.imports.domain import (
+    FieldMap,
+    FileFormat,
+    Line,
+    LineError,
+    Reading,
+    Skipped,
+    Statement,
+)
 from services.gateway.reconciliation.imports.reading import read_file, reading_faults
 
 pytestmark = pytest.mark.unit
@@ -141,7 +149,7 @@ def test_damaged_files_never_raise() -> None:
             for _ in range(3):
                 damaged[chance.randrange(len(damaged))] = chance.randrange(256)
             for item in read_file([bytes(damaged)], reading):
-                assert isinstance(item, Line | LineError | Skipped)
+                assert isinstance(item, Line | Statement | LineError | Skipped)
             if path.suffix != ".csv":
                 assert errors(content[: chance.randrange(len(content) - 6)], reading), "a truncated file is never whole"
 

@@ -13,6 +13,7 @@ from services.gateway.reconciliation.imports.domain import (
     LineError,
     Reading,
     Skipped,
+    Statement,
     fingerprint,
 )
 from services.gateway.reconciliation.imports.reading import read_file
@@ -55,7 +56,8 @@ def pieces(content: bytes, size: int = 7) -> Iterator[bytes]:
 def read(name: str, form: FileFormat, *, fields: FieldMap | None = None, zone: str = "UTC") -> list[str]:
     """Read a sample, a text for each item."""
     reading = Reading(format=form, fields=fields, time_zone=zone)
-    return [shown(item) for item in read_file(pieces((SAMPLES / name).read_bytes()), reading)]
+    items = read_file(pieces((SAMPLES / name).read_bytes()), reading)
+    return [shown(item) for item in items if not isinstance(item, Statement)]
 
 
 def shown(item: Line | LineError | Skipped) -> str:

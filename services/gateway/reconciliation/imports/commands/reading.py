@@ -2,10 +2,11 @@
 
 import asyncio
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
 from itertools import islice
+from uuid import UUID
 
 import msgspec
 
@@ -24,11 +25,13 @@ from services.gateway.reconciliation.imports.domain import (
     LineError,
     Reading,
     Skipped,
+    Statement,
     essence,
     identity,
 )
 from services.gateway.reconciliation.imports.reading import read_file
-from services.gateway.reconciliation.imports.sql import Claimed, ImportStore, Slice, StagedRow
+from services.gateway.reconciliation.imports.sql import Apart, Claimed, ImportStore, Slice, StagedRow
+from services.gateway.reconciliation.imports.statements import BankStatement, apart
 
 log = get_logger("gateway.imports")
 
@@ -68,6 +71,9 @@ class _Count:
         self.errors: list[ImportFault] = []
         self.first_on: date | None = None
         self.last_on: date | None = None
+        self.statements: list[BankStatement] = []
+        self._days = (0, new_id(), date.min, date.min, 0)
+        """Of the statement that is read: its place, id, first and last day, and what moved on that."""
 
     def fault(self, reason: str, *, line: int = 0, column: str = "") -> None:
         self.errors_total += 1
@@ -76,9 +82,40 @@ class _Count:
 
     def take(self, line: Line) -> int:
         self.lines += 1
+        place, statement_id, first_on, last_on, moved = self._days
+        if line.statement != place:
+            self._days = (line.statement, new_id(), line.booked_on, line.booked_on, line.amount_minor)
+        elif line.booked_on > last_on:
+            self._days = (place, statement_id, first_on, line.booked_on, line.amount_minor)
+        else:
+            moved += line.amount_minor if line.booked_on == last_on else 0
+            self._days = (place, statement_id, min(first_on, line.booked_on), last_on, moved)
         self.first_on = line.booked_on if self.first_on is None else min(self.first_on, line.booked_on)
         self.last_on = line.booked_on if self.last_on is None else max(self.last_on, line.booked_on)
         return self.lines
+
+    @property
+    def statement_id(self) -> UUID | None:
+        """The statement that is read; None: none has the line."""
+        return self._days[1] if self._days[0] else None
+
+    def end(self, statement: Statement) -> None:
+        """Remember a statement that has lines and a number: nothing else tells it from another one of its day."""
+        place, statement_id, first_on, last_on, moved = self._days
+        if statement.number and place == statement.place:
+            self.statements.append(
+                BankStatement(
+                    id=statement_id,
+                    account=statement.account,
+                    currency=statement.currency,
+                    number=statement.number,
+                    opening_minor=statement.opening_minor,
+                    closing_minor=statement.closing_minor,
+                    first_on=first_on,
+                    last_on=last_on,
+                    last_day_minor=moved,
+                )
+            )
 
 
 class Reader:
@@ -193,8 +230,11 @@ class Reader:
         async with self._store.database.transaction() as tx:
             if not await sql.lock_source(tx, file):
                 return False
+            others = await _apart(tx, file, count.statements)
             while True:
-                after = await sql.keep_slice(tx, file, after, limit=_SLICE, conflicts_max=ERRORS_MAX, at=at)
+                after = await sql.keep_slice(
+                    tx, file, after, apart=others, limit=_SLICE, conflicts_max=ERRORS_MAX, at=at
+                )
                 rows, new = rows + after.rows, new + after.new
                 conflicts += after.conflicts[: ERRORS_MAX - len(conflicts)]
                 if after.rows < _SLICE:
@@ -203,6 +243,8 @@ class Reader:
                 raise _Conflicts(sorted(conflicts))
             if rows != count.lines:
                 raise ClaimLost
+            if count.statements:
+                await sql.add_statements(tx, file.tenant_id, file.source_id, count.statements, at=at)
             if not await self._end(tx, file, count, ImportStatus.IMPORTED, lines_new=new, at=at):
                 raise ClaimLost
         log.info("import.imported", import_id=str(file.id), lines=rows, new=new)
@@ -239,6 +281,27 @@ class Reader:
             await self._store.clear(tenant_id=tenant_id, import_id=import_id, pieces=True, limit=_CLEAR)
         while await self._store.forget(before=now - retention, limit=_CLEAR) == _CLEAR:
             pass
+
+
+async def _apart(tx: Connection, file: Claimed, statements: Sequence[BankStatement]) -> list[Apart]:
+    """Find the statements of other files that have lines of the same days, and none that a statement of this file has."""
+    if not statements:
+        return []
+    days = {day for each in statements for day in (each.first_on, each.last_on)}
+    known = await sql.statements_around(
+        tx,
+        file.tenant_id,
+        file.source_id,
+        accounts=sorted({each.account for each in statements}),
+        first_on=min(days),
+        last_on=max(days),
+    )
+    here = {each.key for each in statements}
+    of_others = {each.id for each in known if each.key not in here}
+    every = [*(each for each in known if each.id in of_others), *statements]
+    return [
+        Apart(statement_id=each.id, other_id=other) for each in statements for other in apart(each, every) & of_others
+    ]
 
 
 class _Pieces:
@@ -292,7 +355,9 @@ def _next(items: Iterator[Item], file: Claimed, count: _Count) -> tuple[int, lis
         if isinstance(item, Line):
             number = count.take(item)
             if not count.errors_total:
-                rows.append(_row(item, number, file))
+                rows.append(_row(item, number, file, count.statement_id))
+        elif isinstance(item, Statement):
+            count.end(item)
         elif isinstance(item, LineError):
             count.fault(item.reason, line=item.number, column=item.column)
         elif isinstance(item, Skipped):
@@ -300,12 +365,13 @@ def _next(items: Iterator[Item], file: Claimed, count: _Count) -> tuple[int, lis
     return batch, rows
 
 
-def _row(line: Line, number: int, file: Claimed) -> StagedRow:
+def _row(line: Line, number: int, file: Claimed, statement_id: UUID | None) -> StagedRow:
     return StagedRow(
         number=number,
         tenant_id=file.tenant_id,
         id=new_id(),
         import_id=file.id,
+        statement_id=statement_id,
         line=line.number,
         identity=identity(line),
         essence=essence(line),

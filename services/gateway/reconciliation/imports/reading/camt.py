@@ -18,6 +18,7 @@ from services.gateway.reconciliation.imports.domain import (
     LineError,
     Reading,
     Skipped,
+    Statement,
     Wrong,
 )
 from services.gateway.reconciliation.imports.reading.amounts import read_amount, read_currency
@@ -48,6 +49,7 @@ _REFERENCES = (
     ("Refs/UETR", "uetr"),
     ("RmtInf/Strd/CdtrRefInf/Ref", "creditor_reference"),
 )
+_NAMES = ("ElctrncSeqNb", "LglSeqNb", "Id")
 _NONE = ("NOTPROVIDED", "NONREF", "NOT PROVIDED")
 
 type Node = dict[str, list[str]]
@@ -57,8 +59,11 @@ type Node = dict[str, list[str]]
 class _Statement:
     """What is known of the statement that is read."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, place: int) -> None:
         self.number = number
+        self.place = place
+        self.names: dict[str, str] = {}
+        """What the bank calls it: `ElctrncSeqNb`, `LglSeqNb` or `Id`."""
         self.account = self.currency = ""
         self.opening: int | None = None
         self.closing: int | None = None
@@ -108,10 +113,10 @@ class _Parser:
         self.path.append(tag)
         self.text, self.size = [], 0
         if tag == "Stmt" and self.path[-2:-1] == ["BkToCstmrStmt"]:
-            self.statement = _Statement(self.line())
             self.statements += 1
+            self.statement = _Statement(self.line(), self.statements)
         elif self.statement is not None and not self.base:
-            if tag in ("Acct", "Bal", "Ntry"):
+            if tag in ("Acct", "Bal", "Ntry") or (tag in _NAMES and self.path[-2] == "Stmt"):
                 self.base, self.node, self.elements, self.kept = len(self.path), {}, 0, 0
                 self.begins[tag] = self.line()
                 if tag == "Ntry":
@@ -171,6 +176,8 @@ class _Parser:
             if tag == "Acct":
                 statement.account = (_one(self.node, "Id/IBAN") or _one(self.node, "Id/Othr/Id"))[:NAME_MAX]
                 statement.currency = _one(self.node, "Ccy")
+            elif tag in _NAMES:
+                statement.names[tag] = _one(self.node, "")[:NAME_MAX]
             elif tag == "Bal":
                 self.balance(statement, self.node)
             else:
@@ -208,6 +215,7 @@ class _Parser:
         lines = [
             Line(
                 number=int(part["#"][0]) if part is not entry else number,
+                statement=statement.place,
                 account=statement.account,
                 booked_on=booked_on,
                 value_on=value_on,
@@ -262,9 +270,19 @@ class _Parser:
         if statement.opening is None or statement.closing is None or not statement.is_whole or not statement.currency:
             return
         moved = statement.closing - statement.opening
-        if statement.total == moved:
-            return
         code = read_currency(statement.currency)
+        if statement.total == moved:
+            self.items.append(
+                Statement(
+                    place=statement.place,
+                    number=next((statement.names[name] for name in _NAMES if statement.names.get(name)), ""),
+                    account=statement.account,
+                    currency=code,
+                    opening_minor=statement.opening,
+                    closing_minor=statement.closing,
+                )
+            )
+            return
         hint = ""
         if statement.turned == moved:
             hint = "; it fits when reversal_turns_sign of the source is changed"

@@ -16,6 +16,7 @@ from services.gateway.reconciliation.imports.domain import (
     LineError,
     Reading,
     Skipped,
+    Statement,
     Wrong,
 )
 from services.gateway.reconciliation.imports.reading.amounts import read_amount, read_currency
@@ -62,7 +63,8 @@ _KNOWN = frozenset(
 
 class _Statement:
     def __init__(self) -> None:
-        self.account = self.currency = ""
+        self.account = self.currency = self.bank_number = ""
+        self.place = 0
         self.opening: int | None = None
         self.total = 0
         self.is_whole = True
@@ -82,7 +84,7 @@ class _Waiting:
 def read_mt940(lines: Iterator[str], _: Reading) -> Iterator[Item]:
     """Read the movements of each statement."""
     statement, waiting, seen = _Statement(), None, False
-    last = 0
+    last = places = 0
     for number, tag, text in _fields(lines):
         last = number
         if tag == "86" and waiting is not None:
@@ -103,6 +105,10 @@ def read_mt940(lines: Iterator[str], _: Reading) -> Iterator[Item]:
                 statement.account = text.strip()[:NAME_MAX]
             elif tag in ("60F", "60M"):
                 statement.opening, statement.currency = _balance(text, tag)
+                places += 1
+                statement.place = places
+            elif tag in ("28", "28C"):
+                statement.bank_number = text.strip()[:NAME_MAX]
             elif tag == "61":
                 waiting = _Waiting(number, text)
             elif tag in ("62F", "62M"):
@@ -155,7 +161,7 @@ def _balance(text: str, tag: str) -> tuple[int, str]:
     return (-amount if match[1] == "D" else amount), code
 
 
-def _close(statement: _Statement, text: str, number: int, tag: str) -> Iterator[LineError]:
+def _close(statement: _Statement, text: str, number: int, tag: str) -> Iterator[LineError | Statement]:
     closing, code = _balance(text, tag)
     if statement.opening is None or not statement.is_whole:
         return
@@ -170,6 +176,15 @@ def _close(statement: _Statement, text: str, number: int, tag: str) -> Iterator[
             reason=f"the movements add up to {format_minor(statement.total, code)}, between the balances are "
             f"{format_minor(closing - statement.opening, code)}",
         )
+        return
+    yield Statement(
+        place=statement.place,
+        number=statement.bank_number,
+        account=statement.account,
+        currency=code,
+        opening_minor=statement.opening,
+        closing_minor=closing,
+    )
 
 
 def _end(statement: _Statement) -> Iterator[LineError]:
@@ -218,6 +233,7 @@ def _line(statement: _Statement, waiting: _Waiting) -> Line | None:
             references[name if name not in references else f"{name}_61"] = reference[:NAME_MAX]
     return Line(
         number=waiting.number,
+        statement=statement.place,
         account=statement.account,
         booked_on=booked_on,
         value_on=value_on,

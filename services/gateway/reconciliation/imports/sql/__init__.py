@@ -9,6 +9,7 @@ from services.gateway.reconciliation.imports.sql.files import (
     received,
 )
 from services.gateway.reconciliation.imports.sql.reading import (
+    Apart,
     Claimed,
     ImportStore,
     Slice,
@@ -17,19 +18,23 @@ from services.gateway.reconciliation.imports.sql.reading import (
     keep_slice,
     lock_source,
 )
+from services.gateway.reconciliation.imports.sql.statements import add_statements, statements_around
 
 __all__ = [
     "Announced",
+    "Apart",
     "Claimed",
     "ImportStore",
     "KnownSource",
     "Slice",
     "StagedRow",
     "add_piece",
+    "add_statements",
     "complete",
     "end",
     "keep_slice",
     "lock_import",
     "lock_source",
     "received",
+    "statements_around",
 ]

@@ -10,6 +10,7 @@ from libs.common.contracts.gateway_imports import ImportFault
 from libs.common.db import Connection
 from libs.common.db.statements import Statement, arrays_of, reader_of
 from services.gateway.reconciliation.imports.sql.files import FileStore
+from services.gateway.reconciliation.imports.sql.statements import forget_statements
 
 
 class StagedRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,6 +20,7 @@ class StagedRow(msgspec.Struct, frozen=True, kw_only=True):
     tenant_id: str
     id: UUID
     import_id: UUID
+    statement_id: UUID | None
     line: int
     identity: bytes
     essence: bytes
@@ -59,11 +61,19 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
     occurrence: int | None
 
 
+class Apart(msgspec.Struct, frozen=True, kw_only=True):
+    """A statement of the file, and one of other files that has no line of it."""
+
+    statement_id: UUID
+    other_id: UUID
+
+
 _TYPES = {
     "number": "bigint",
     "tenant_id": "text",
     "id": "uuid",
     "import_id": "uuid",
+    "statement_id": "uuid",
     "line": "bigint",
     "identity": "bytea",
     "essence": "bytea",
@@ -131,7 +141,8 @@ UPDATE file_imports SET claimed_until = :until
 """)
 
 # In the order of the primary key, so that equal lines stand together and are counted: the first of the next slice goes on from
-# the last of this one. A line with an id of the bank is one line; it must say the same money each time.
+# the last of this one. Those that statements have which this one has no line of come before. A line with an id of the bank is one
+# line; it must say the same money each time.
 _KEEP = Statement(
     """
 WITH slice AS (
@@ -140,9 +151,13 @@ WITH slice AS (
      ORDER BY identity, number LIMIT :limit
 ), numbered AS (
     SELECT s.*,
-           CASE WHEN s.bank_id <> '' THEN 1
-                ELSE row_number() OVER (PARTITION BY s.identity ORDER BY s.number)
-                     + CASE WHEN s.identity = :identity::bytea THEN :occurrence::bigint ELSE 0 END END AS occurrence,
+           row_number() OVER (PARTITION BY s.identity ORDER BY s.number)
+             + CASE WHEN s.identity = :identity::bytea THEN :occurrence::bigint ELSE 0 END AS place,
+           CASE WHEN cardinality(:apart[].statement_id::uuid[]) = 0 THEN 0
+                ELSE (SELECT count(*) FROM unnest(:apart[].statement_id::uuid[], :apart[].other_id::uuid[]) AS a (statement_id, other_id)
+                        JOIN statement_lines AS l ON l.statement_id = a.other_id
+                       WHERE a.statement_id = s.statement_id AND l.source_id = :source_id AND l.identity = s.identity
+                         AND l.tenant_id = :tenant_id) END AS before,
            first_value(s.essence) OVER (PARTITION BY s.identity ORDER BY s.number) AS first_essence
       FROM slice AS s
 ), conflicts AS (
@@ -157,14 +172,14 @@ WITH slice AS (
        AND n.bank_id <> '' AND NOT l.refs @> n.refs
 ), kept AS (
     INSERT INTO statement_lines (source_id, occurrence, {line}, created_at)
-    SELECT :source_id, occurrence, {line}, :at FROM numbered
+    SELECT :source_id, CASE WHEN bank_id <> '' THEN 1 ELSE before + place END, {line}, :at FROM numbered
     ON CONFLICT (source_id, identity, occurrence, tenant_id) DO NOTHING
     RETURNING 1
 )
 SELECT (SELECT count(*) FROM slice) AS rows, (SELECT count(*) FROM kept) AS new,
-       ARRAY(SELECT line FROM conflicts) AS conflicts, last.identity, last.number, last.occurrence
+       ARRAY(SELECT line FROM conflicts) AS conflicts, last.identity, last.number, last.place AS occurrence
   FROM (SELECT 1) AS one
-  LEFT JOIN (SELECT identity, number, occurrence FROM numbered ORDER BY identity DESC, number DESC LIMIT 1) AS last ON true
+  LEFT JOIN (SELECT identity, number, place FROM numbered ORDER BY identity DESC, number DESC LIMIT 1) AS last ON true
 """,
     line=_LINE,
 )
@@ -273,7 +288,8 @@ class ImportStore(FileStore):
         """Delete lines and imports that were kept long enough; returns how many."""
         async with self.database.connection() as connection:
             lines = await _FORGET_LINES.execute(connection, before=before, limit=limit)
-            return max(lines, await _FORGET_IMPORTS.execute(connection, before=before, limit=limit))
+            statements = await forget_statements(connection, before=before, limit=limit)
+            return max(lines, statements, await _FORGET_IMPORTS.execute(connection, before=before, limit=limit))
 
 
 async def lock_source(tx: Connection, file: Claimed) -> bool:
@@ -282,9 +298,16 @@ async def lock_source(tx: Connection, file: Claimed) -> bool:
 
 
 async def keep_slice(
-    tx: Connection, file: Claimed, after: Slice, *, limit: int, conflicts_max: int, at: datetime
+    tx: Connection,
+    file: Claimed,
+    after: Slice,
+    *,
+    apart: Sequence[Apart],
+    limit: int,
+    conflicts_max: int,
+    at: datetime,
 ) -> Slice:
-    """Let the staged rows after a slice count."""
+    """Let the staged rows after a slice count; equal lines of statements that are apart count each."""
     row = await _KEEP.fetchrow(
         tx,
         import_id=file.id,
@@ -293,6 +316,7 @@ async def keep_slice(
         identity=after.identity or b"",
         number=after.number or 0,
         occurrence=after.occurrence or 0,
+        apart=apart,
         limit=limit,
         conflicts_max=conflicts_max,
         at=at,
