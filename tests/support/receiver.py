@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 import msgspec
 from aiohttp import web
 
+from tests.support.documents import undocumented
+
 
 class Received(msgspec.Struct, frozen=True, kw_only=True):
     """One request that arrived."""
@@ -26,6 +28,8 @@ class Receiver:
         self.received: list[Received] = []
         self.answer: Callable[[int], int] = lambda _: 200
         self.url = ""
+        self.expects_documented = True
+        """Whether what arrives is as the OpenAPI document has it; not where a test makes bodies up."""
 
     async def take(self, request: web.Request) -> web.Response:
         """Keep one request and answer it."""
@@ -37,7 +41,7 @@ class Receiver:
 
 @asynccontextmanager
 async def running_receiver() -> AsyncIterator[Receiver]:
-    """Listen on a free port of loopback until the block ends."""
+    """Listen on a free port of loopback until the block ends; then whatever arrived is held to the OpenAPI document."""
     receiver = Receiver()
     application = web.Application(client_max_size=2**20)
     application.router.add_post("/hooks", receiver.take)
@@ -51,3 +55,5 @@ async def running_receiver() -> AsyncIterator[Receiver]:
         yield receiver
     finally:
         await runner.cleanup()
+    if receiver.expects_documented:
+        assert not [fault for one in receiver.received for fault in undocumented(one.type, one.body)]

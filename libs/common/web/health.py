@@ -63,11 +63,23 @@ def health_routes(
     `degraded`. Where nothing can be done it is 503, and the check names the cause.
     """
 
-    @get("/healthz", operation_id="healthz", summary="Is the process alive?", tags=["operations"])
+    @get(
+        "/healthz",
+        operation_id="healthz",
+        summary="Is the process alive?",
+        description="Always 200 while it can answer; what it depends on is not looked at.",
+        tags=["operations"],
+    )
     async def healthz() -> Liveness:
         return Liveness()
 
-    @get("/readyz", operation_id="readyz", summary="Can the service do its work?", tags=["operations"])
+    @get(
+        "/readyz",
+        operation_id="readyz",
+        summary="Can the service do its work?",
+        description="Everything it depends on is tried now; `checks` has their states, `details` what operators want to know.",
+        tags=["operations"],
+    )
     async def readyz() -> Response[Readiness]:
         names = list(checks)
         states = await asyncio.gather(*(_run(name, checks[name]) for name in names))

@@ -6,10 +6,9 @@ from typing import Any
 import msgspec
 from litestar import Litestar, Router
 from litestar.openapi.config import OpenAPIConfig
-from litestar.openapi.spec import Components, License, SecurityScheme, Tag
+from litestar.openapi.spec import Components, Contact, License, SecurityScheme, Tag
 
 from libs.common import VERSION
-from libs.common.contracts.base import REGISTRY, Message
 from libs.common.db.connections import DatabaseReadOnly
 from libs.common.errors import (
     BrokenInvariant,
@@ -68,6 +67,7 @@ from services.api.http.errors import (
 )
 from services.api.http.problems import PROBLEMS
 from services.api.http.sharing import share
+from services.api.http.webhook_events import TAG, sent_events, webhook
 
 _BEARERS = "A token of `POST /v1/auth/token` or of an identity provider (JWT), or an API key of `POST /v1/api-keys`."
 _REF = "#/components/schemas/{name}"
@@ -123,6 +123,7 @@ _OPTIONAL_KEY = (
     "1 to 255 visible ASCII characters: the same key and body again takes effect once and replays the answer. A secret "
     "that is shown once is not in a replay."
 )
+_LENIENT = "`handling=lenient`: members that nobody reads are ignored, not refused."
 _EMPTY = {"const": "", "description": "As if it were absent."}
 _HEADERS: dict[str, Any] = {
     "X-Correlation-Id": {
@@ -153,6 +154,12 @@ _HEADERS: dict[str, Any] = {
     },
     "Link": {"description": "The next page, `rel=next` (RFC 8288).", "schema": {"type": "string"}},
 }
+_DESCRIPTION = (
+    "Log in at `POST /v1/auth/token`, send the token as `Authorization: Bearer` and the tenant as `X-Tenant-Id`. Amounts go "
+    "out as decimal strings with the decimals of their currency; numbers are taken too. Whatever moves money takes an "
+    "`Idempotency-Key`: the same key and body again has one effect and replays the answer. Errors are "
+    "`application/problem+json` (RFC 9457), and `code` says which. Members may be added to any answer."
+)
 _TAGS = (
     Tag(name="identity", description="Who you are."),
     Tag(name="payment intents", description="Being paid."),
@@ -165,7 +172,9 @@ _TAGS = (
     Tag(name="accounts", description="The chart of accounts."),
     Tag(name="exchange rates", description="What currencies are worth in each other."),
     Tag(name="reconciliation", description="What processors and banks say, beside what the books say."),
-    Tag(name="webhooks", description="Receiving events of payments."),
+    Tag(name="gateway", description="Accounts at processors, what was requested of them, and what they sent."),
+    Tag(name="webhooks", description="Endpoints of yours, what was sent to them, and sending it again."),
+    Tag(name=TAG, description="What is sent to your endpoints."),
     Tag(name="audit", description="Who did what."),
     Tag(name="operations", description="Running it."),
 )
@@ -179,6 +188,8 @@ def document(resources: Sequence[type[Resource]]) -> dict[str, Any]:
             title="Payments API",
             version=VERSION,
             summary="Take payments, follow them into the books, and receive their events.",
+            description=_DESCRIPTION,
+            contact=Contact(name="The payments platform authors"),
             license=License(name="MIT", identifier="MIT"),
             components=Components(
                 security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer", description=_BEARERS)}
@@ -189,14 +200,12 @@ def document(resources: Sequence[type[Resource]]) -> dict[str, Any]:
     )
     spec = app.openapi_schema.to_schema()
     declared = {handler.operation_id: handler.opt["declaration"] for handler in routes_of(resources)}
-    published = [
-        message for message in REGISTRY.values() if message.contract.public and message.contract.owner == "api"
-    ]
+    sent = sent_events()
     shapes = [
         Problem,
         *(d.body for d in declared.values() if d.body),
         *(d.answer for d in declared.values() if d.answer),
-        *published,
+        *(event.body for event in sent),
     ]
     schemas, components = msgspec.json.schema_components(shapes, ref_template=_REF)
     schema_of = {id(shape): schema for shape, schema in zip(shapes, schemas, strict=True)}
@@ -208,7 +217,9 @@ def document(resources: Sequence[type[Resource]]) -> dict[str, Any]:
     for path, operations in spec["paths"].items():
         for operation in operations.values():
             declaration = declared.get(operation["operationId"])
-            if declaration is not None:
+            if declaration is None:
+                operation["security"] = []
+            else:
                 _complete(operation, declaration, schema_of, path=path)
             for name, kinds in _BEFORE_ROUTING.items():
                 reference = {"$ref": f"#/components/responses/{name}"}
@@ -218,9 +229,20 @@ def document(resources: Sequence[type[Resource]]) -> dict[str, Any]:
         "description": "Something that is needed does not answer; `checks` names it. (Without writes alone: 200, `degraded`.)",
         "content": spec["paths"]["/readyz"]["get"]["responses"]["200"]["content"],
     }
-    spec["webhooks"] = {message.contract.name: _webhook(message, schema_of[id(message)]) for message in published}
+    spec["webhooks"] = {event.name: webhook(event, schema_of[id(event.body)]) for event in sent}
+    # Relative to where this document is, so that it holds behind a path prefix too.
+    spec["servers"] = [{"url": ".", "description": "Beside this document."}]
+    _forget_null_defaults(spec["components"]["schemas"])
     share(spec, common=_COMMON)
     return spec
+
+
+def _forget_null_defaults(schemas: dict[str, Any]) -> None:
+    """Remove `default: null`, which says no more than that a member is optional, and makes generators require it."""
+    for schema in schemas.values():
+        for member in schema.get("properties", {}).values():
+            if member.get("default", ...) is None:
+                del member["default"]
 
 
 def _complete(operation: dict[str, Any], declaration: Declaration, schema_of: dict[int, Any], *, path: str) -> None:
@@ -243,8 +265,7 @@ def _complete(operation: dict[str, Any], declaration: Declaration, schema_of: di
     if declaration.is_binary:
         bytes_ = {"schema": {"type": "string", "format": "binary", "minLength": 1}}
         operation["requestBody"] = {"required": True, "content": {"application/octet-stream": bytes_}}
-    if declaration.permission or declaration.bearer:
-        operation["security"] = [{"bearer": []}]
+    operation["security"] = [{"bearer": []}] if declaration.permission or declaration.bearer else []
     if declaration.permission:
         operation["description"] = (
             f"{operation.get('description', '')}\n\nNeeds the permission `{declaration.permission}`."
@@ -328,31 +349,6 @@ def _header_refs(names: Sequence[str]) -> dict[str, Any]:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
-def _webhook(message: type[Message], schema: Any) -> dict[str, Any]:
-    name = message.contract.name
-    words = " ".join((message.__doc__ or name).split())
-    return {
-        "post": {
-            "operationId": f"on_{name.replace('.', '_')}",
-            "summary": words.split(". ")[0].rstrip(".") + ".",
-            "tags": ["webhooks"],
-            "parameters": [
-                _header("webhook-id", "Identifies the message; the same on every try.", required=True),
-                _header("webhook-timestamp", "Seconds since 1970; refuse what is old.", required=True),
-                _header("webhook-signature", "`v1,` and the signature, as Standard Webhooks has it.", required=True),
-                _header("X-Webhook-Signature", "`sha256=` and the hex HMAC-SHA256 of the body.", required=True),
-                _header("X-Webhook-Event", f"`{name}`.", required=True),
-                _header("X-Webhook-Delivery-Id", "Identifies this delivery.", required=True),
-            ],
-            "requestBody": {
-                "required": True,
-                "content": {"application/json": {"schema": schema, "examples": {"one": {"value": message.example}}}},
-            },
-            "responses": {"2XX": {"description": "Taken. Anything else is tried again."}},
-        }
-    }
-
-
 def _parameters(declaration: Declaration) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     if declaration.permission:
@@ -366,11 +362,11 @@ def _parameters(declaration: Declaration) -> list[dict[str, Any]]:
     if declaration.key == "optional" and not any(name == "Idempotency-Key" for name, _ in declaration.headers):
         found.append(_header("Idempotency-Key", _OPTIONAL_KEY, required=False))
     found.append(_header("X-Correlation-Id", "Ties together everything this request sets in motion.", required=False))
+    headers = dict(declaration.headers)
     if declaration.body is not None and not (declaration.moves_money or declaration.body is NoMembers):
-        found.append(
-            _header("Prefer", "`handling=lenient`: members that nobody reads are ignored, not refused.", required=False)
-        )
-    found += [_header(name, meaning, required=False) for name, meaning in declaration.headers]
+        # One parameter, whatever it may say: two of one name are no valid document.
+        headers["Prefer"] = " ".join(filter(None, (headers.get("Prefer"), _LENIENT)))
+    found += [_header(name, meaning, required=False) for name, meaning in headers.items()]
     found += [
         {
             "name": parameter.name,

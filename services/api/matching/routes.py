@@ -28,11 +28,11 @@ from services.api.http.parameters import FLAG_SHAPE, AnyRequest, Query, QueryPar
 from services.api.http.rendering import json_answer
 from services.api.http.requests import Ask
 from services.api.matching.schemas import (
-    LineBody,
     MatchBody,
     MatchByHand,
     PutRules,
     RulesBody,
+    StatementLineBody,
     TakeApart,
     line_body,
     match_body,
@@ -127,7 +127,7 @@ class MatchingRoutes(Resource):
         summary="List lines of statements",
         description="The last imported first, as a bare array; `Link` names the next page.",
         tags=["reconciliation"],
-        answer=list[LineBody],
+        answer=list[StatementLineBody],
         permission=_WRITE,
         query=(
             QueryParameter(name="source_id", description="Of this source alone.", shape=_ID_SHAPE),

@@ -117,7 +117,7 @@ class RulesBody(msgspec.Struct, frozen=True, kw_only=True):
     made_at: str | None
 
 
-class LineBody(msgspec.Struct, frozen=True, kw_only=True):
+class StatementLineBody(msgspec.Struct, frozen=True, kw_only=True):
     """A line of a statement."""
 
     id: str
@@ -190,9 +190,9 @@ def rules_body(found: MatchingRules) -> RulesBody:
     )
 
 
-def line_body(line: StatementLine) -> LineBody:
+def line_body(line: StatementLine) -> StatementLineBody:
     """Render a line."""
-    return LineBody(
+    return StatementLineBody(
         id=str(line.id),
         source_id=str(line.source_id),
         import_id=str(line.import_id),

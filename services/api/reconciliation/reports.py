@@ -15,7 +15,7 @@ _AGES = ("day", "week", "month", "older")
 _AGE_NAMES = {"day": "under a day", "week": "under a week", "month": "under 30 days", "older": "older"}
 
 
-class LineBody(msgspec.Struct, frozen=True, kw_only=True):
+class MovedBody(msgspec.Struct, frozen=True, kw_only=True):
     """What moved on an account for one reason."""
 
     kind: str
@@ -31,7 +31,7 @@ class StatementSummaryBody(msgspec.Struct, frozen=True, kw_only=True):
     live: bool
     currency: str
     opening: str
-    lines: list[LineBody]
+    lines: list[MovedBody]
     came: str
     left: str
     closing: str
@@ -219,7 +219,7 @@ def _statement(each: StatementSummary) -> StatementSummaryBody:
         currency=each.currency,
         opening=money(each.opening_minor),
         lines=[
-            LineBody(kind=line.kind, number=line.number, came=money(line.in_minor), left=money(line.out_minor))
+            MovedBody(kind=line.kind, number=line.number, came=money(line.in_minor), left=money(line.out_minor))
             for line in each.lines
         ],
         came=money(each.in_minor),

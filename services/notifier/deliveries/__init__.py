@@ -12,7 +12,7 @@ from services.notifier.deliveries.domain import (
     patterns_of,
     types_of,
 )
-from services.notifier.deliveries.schemas import TEST_EVENT, webhook_test_body
+from services.notifier.deliveries.schemas import webhook_test_body
 from services.notifier.deliveries.sql import gates
 from services.notifier.deliveries.sql.history import Tally, tally
 from services.notifier.deliveries.sql.queue import abandon_pending
@@ -20,7 +20,6 @@ from services.notifier.deliveries.sql.selection import choose, count_selected, s
 from services.notifier.deliveries.workers import Courier, history_tables
 
 __all__ = [
-    "TEST_EVENT",
     "Courier",
     "DeliveryConsumers",
     "EndReason",

@@ -10,6 +10,7 @@ import msgspec
 from libs.common.clock import Clock
 from libs.common.contracts import handled_by
 from libs.common.contracts.notifier import (
+    TEST_EVENT,
     ChangeEndpoint,
     Deleted,
     DeleteEndpoint,
@@ -31,7 +32,7 @@ from libs.common.contracts.notifier.errors import (
 from libs.common.db import Connection, Database
 from libs.common.ids import first_id, new_id
 from services.notifier import deliveries, metrics
-from services.notifier.deliveries import TEST_EVENT, EndReason, Gate, Selection, gates, types_of, webhook_test_body
+from services.notifier.deliveries import EndReason, Gate, Selection, gates, types_of, webhook_test_body
 from services.notifier.endpoints import sql
 from services.notifier.endpoints.domain import (
     DESCRIPTION_CHARACTERS_MAX,

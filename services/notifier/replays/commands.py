@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from libs.common.clock import Clock
-from libs.common.contracts.notifier import CancelReplay, Replay, StartReplay
+from libs.common.contracts.notifier import TEST_EVENT, CancelReplay, Replay, StartReplay
 from libs.common.contracts.notifier.errors import (
     EndpointInactive,
     EndpointNotFound,
@@ -19,7 +19,7 @@ from libs.common.db import Connection, Database
 from libs.common.errors import IdempotencyKeyReused
 from libs.common.ids import derived_id, first_id
 from services.notifier import deliveries, endpoints
-from services.notifier.deliveries import TEST_EVENT, Selection, types_of
+from services.notifier.deliveries import Selection, types_of
 from services.notifier.endpoints import EVENT_NAMES
 from services.notifier.replays import sql
 from services.notifier.replays.domain import ReplayState, ReplayStatus

@@ -308,6 +308,7 @@ async def test_replay_interrupted_by_kill_goes_on_and_finishes_once(
     process: Process, receiver: Receiver, notifier_database: TestDatabase, vhost_url: str, tenant_id: str
 ) -> None:
     step, count = 500, 1_200
+    receiver.expects_documented = False
     books = await asyncpg.connect(notifier_database.admin_url, server_settings={"search_path": "notifier"})
     async with speaking(vhost_url, tenant_id) as api:
         endpoint = await api.register(receiver.url, "*")

@@ -3,6 +3,7 @@
 Webhook endpoints, what was delivered to them and what is replayed; and the events of an endpoint in trouble.
 """
 
+from libs.common.contracts.notifier.bodies import TEST_EVENT, TEST_EXAMPLE, TestData, WebhookBody
 from libs.common.contracts.notifier.deliveries import (
     Delivery,
     DeliveryAttempt,
@@ -37,6 +38,8 @@ from libs.common.contracts.notifier.replays import (
 )
 
 __all__ = [
+    "TEST_EVENT",
+    "TEST_EXAMPLE",
     "CancelReplay",
     "ChangeEndpoint",
     "DeleteEndpoint",
@@ -57,7 +60,9 @@ __all__ = [
     "RotateSecret",
     "SendTestEvent",
     "StartReplay",
+    "TestData",
     "TestSent",
+    "WebhookBody",
     "WebhookEndpoint",
     "WebhookEndpointDisabled",
     "WebhookEndpointFailing",

@@ -11,7 +11,7 @@ from libs.common.money import format_minor
 _DEBIT_SIDE = frozenset({AccountType.ASSET, AccountType.EXPENSE})
 
 
-class LineBody(msgspec.Struct, frozen=True, kw_only=True):
+class EntryLineBody(msgspec.Struct, frozen=True, kw_only=True):
     """One debit or credit."""
 
     side: Side
@@ -32,7 +32,7 @@ class EntryBody(msgspec.Struct, frozen=True, kw_only=True):
         str | None, msgspec.Meta(description="When it counts: later than `occurred_at` where that period was closed.")
     ]
     reverses: Annotated[str | None, msgspec.Meta(description="The entry that it takes back, where it is a reversal.")]
-    lines: list[LineBody]
+    lines: list[EntryLineBody]
 
 
 class BalanceBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,7 +65,7 @@ def entry_body(entry: JournalEntry) -> EntryBody:
         effective_at=None if entry.effective_at is None else iso(entry.effective_at),
         reverses=None if entry.reverses is None else str(entry.reverses),
         lines=[
-            LineBody(
+            EntryLineBody(
                 side=line.side,
                 account=line.account,
                 amount=format_minor(line.amount_minor, line.currency),

@@ -19,7 +19,7 @@ from libs.common.contracts.ledger_reports import (
     TrialBalanceRow,
 )
 from libs.common.money import format_minor
-from services.api.books.schemas.entries import LineBody
+from services.api.books.schemas.entries import EntryLineBody
 
 _DEBIT_SIDE = frozenset({AccountType.ASSET, AccountType.EXPENSE})
 _TOTAL = msgspec.Meta(description="Credits to revenue; the same as `gross`.")
@@ -135,7 +135,7 @@ class JournalItem(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     description: str | None
     payment_intent_id: str | None
-    lines: list[LineBody]
+    lines: list[EntryLineBody]
 
 
 class JournalBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -278,7 +278,7 @@ def journal_item(entry: JournalRecord) -> JournalItem:
         description=entry.description,
         payment_intent_id=None if entry.payment_intent_id is None else str(entry.payment_intent_id),
         lines=[
-            LineBody(
+            EntryLineBody(
                 side=line.side,
                 account=line.account,
                 amount=format_minor(line.amount_minor, line.currency),

@@ -1,0 +1,84 @@
+"""The OpenAPI document as generators and readers need it."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from deploy.local.layout import ROOT
+from tests.support.documents import openapi, undocumented, webhook_validators
+
+
+def operations() -> Iterator[tuple[str, dict[str, Any]]]:
+    document = openapi()
+    for group in ("paths", "webhooks"):
+        for path, methods in document[group].items():
+            for method, operation in methods.items():
+                yield f"{method} {path}", operation
+
+
+def test_no_operation_has_two_parameters_of_one_name() -> None:
+    shared = openapi()["components"]["parameters"]
+    for name, operation in operations():
+        given = [shared[p["$ref"].rpartition("/")[2]] if "$ref" in p else p for p in operation.get("parameters", ())]
+        named = [(parameter["in"], parameter["name"].lower()) for parameter in given]
+        assert len(named) == len(set(named)), name
+
+
+def test_every_operation_says_who_may_and_under_which_tag() -> None:
+    document = openapi()
+    described = {tag["name"] for tag in document["tags"] if tag["description"]}
+    assert described == {tag for _, operation in operations() for tag in operation["tags"]}
+    assert [name for name, operation in operations() if "security" not in operation] == []
+    # What is sent is not among the routes that manage endpoints.
+    sent = {tag for methods in document["webhooks"].values() for tag in methods["post"]["tags"]}
+    assert sent.isdisjoint(
+        tag for methods in document["paths"].values() for one in methods.values() for tag in one["tags"]
+    )
+
+
+def test_no_two_schemas_have_one_name() -> None:
+    # Two structs of one name are distinguished by their modules, in names that change when a file moves.
+    assert [name for name in openapi()["components"]["schemas"] if "." in name] == []
+
+
+def test_no_member_has_null_as_its_default() -> None:
+    # Generators of TypeScript take a member with a default for one that is always there.
+    assert '"default": null' not in json.dumps(openapi())
+
+
+def test_servers_are_relative_to_the_document() -> None:
+    assert [server["url"] for server in openapi()["servers"]] == ["."]
+
+
+def test_example_of_every_webhook_is_a_body_that_is_sent() -> None:
+    webhooks = openapi()["webhooks"]
+    assert webhooks.keys() == webhook_validators().keys()
+    for name, methods in webhooks.items():
+        example = methods["post"]["requestBody"]["content"]["application/json"]["examples"]["one"]["value"]
+        assert undocumented(name, json.dumps(example).encode()) == []
+        assert {*example} == {"id", "type", "timestamp", "version", "tenant_id", "data"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "fault"),
+    [
+        ({"id": "x"}, "is not a"),
+        ({"type": "payment.failed"}, "payment.settled"),
+        ({"more": 1}, "more is not described"),
+        ({"data": {}}, "is a required property"),
+    ],
+)
+def test_a_webhook_that_is_not_as_described_is_noticed(changed: dict[str, object], fault: str) -> None:
+    name = "payment.settled"
+    content = openapi()["webhooks"][name]["post"]["requestBody"]["content"]["application/json"]
+    body = content["examples"]["one"]["value"] | changed
+    assert fault in undocumented(name, json.dumps(body).encode())[0]
+
+
+def test_the_page_about_webhooks_shows_a_body_that_is_sent() -> None:
+    shown = re.search(r"```json\n(.*?)```", (ROOT / "docs" / "webhooks.md").read_text(), re.DOTALL)
+    assert shown is not None
+    assert undocumented("payment.settled", shown[1].encode()) == []
