@@ -155,6 +155,20 @@ def periods_table(metadata: sa.MetaData) -> sa.Table:
     )
 
 
+def seals_table(metadata: sa.MetaData) -> sa.Table:
+    """Describe which month was closed last."""
+    return sa.Table(
+        "reconciliation_seals",
+        metadata,
+        sa.Column("tenant_id", sa.Text, nullable=False, comment="Whose."),
+        sa.Column("month", sa.Text, nullable=False, comment="The month that was closed last."),
+        sa.Column("sha256", sa.Text, nullable=False, comment="Of what is sealed of it, in hexadecimal."),
+        sa.Column("months", sa.Integer, nullable=False, comment="How many months are closed, it included."),
+        sa.PrimaryKeyConstraint("tenant_id", name="pk_reconciliation_seals"),
+        comment="Which month each tenant has closed last, so that its removal is seen.",
+    )
+
+
 def repairs_table(metadata: sa.MetaData) -> sa.Table:
     """Describe repairs."""
     return sa.Table(

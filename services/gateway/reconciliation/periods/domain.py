@@ -80,6 +80,16 @@ class StoredMonth(msgspec.Struct, frozen=True, kw_only=True):
         return ClosedMonth(**{name: getattr(self, name) for name in ClosedMonth.__struct_fields__})
 
 
+class LastSeal(msgspec.Struct, frozen=True, kw_only=True):
+    """Which month a tenant has closed last, written in the same transaction and apart from it."""
+
+    month: str
+    sha256: str
+    """Of what is sealed of it."""
+    months: int
+    """How many are closed, it included."""
+
+
 _SEALED_COLUMNS = tuple(name for name in Seal.__struct_fields__ if name in StoredMonth.__struct_fields__)
 
 
@@ -167,8 +177,22 @@ def digest(sealed: str) -> str:
     return hashlib.sha256(sealed.encode()).hexdigest()
 
 
-def faults(months: Sequence[StoredMonth]) -> list[str]:
-    """Name what does not hold of a tenant's closed months, the oldest first."""
+def faults(months: Sequence[StoredMonth], last: LastSeal | None) -> list[str]:
+    """Name what does not hold of a tenant's closed months, the oldest first; `last` is what is remembered of the one that was closed last."""
+    found = [*_faults(months)]
+    end = months[-1] if months else None
+    if last is None:
+        return [*found, f"{end.month}: it is not remembered that it was closed"] if end is not None else found
+    if end is None or end.month < last.month:
+        found.append(f"{last.month}: it was closed, with the checksum {last.sha256}, and is missing")
+    elif (end.month, end.sha256, len(months)) != (last.month, last.sha256, last.months):
+        found.append(
+            f"{end.month}: it is remembered that {last.months} months were closed, {last.month} the last, with the checksum {last.sha256}"
+        )
+    return found
+
+
+def _faults(months: Sequence[StoredMonth]) -> list[str]:
     found = []
     before: StoredMonth | None = None
     for each in months:

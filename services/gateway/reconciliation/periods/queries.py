@@ -54,8 +54,12 @@ async def verify(database: Database, request: GetReconciliationSeals) -> SealChe
     """Check the seals of all closed months, and how they follow each other."""
     months: list[StoredMonth] = []
     before = ""
-    while page := await sql.latest(database, request.tenant_id, before=before, limit=_PAGE_MAX):
-        months += page
-        before = page[-1].month
+    async with database.transaction() as tx:
+        # No month is closed meanwhile.
+        await sql.lock(tx, request.tenant_id)
+        while page := await sql.latest(tx, request.tenant_id, before=before, limit=_PAGE_MAX):
+            months += page
+            before = page[-1].month
+        last = await sql.last_seal(tx, request.tenant_id)
     months.reverse()
-    return SealCheck(periods=len(months), last_sha256=months[-1].sha256 if months else "", faults=faults(months))
+    return SealCheck(periods=len(months), last_sha256=months[-1].sha256 if months else "", faults=faults(months, last))

@@ -11,7 +11,7 @@ from libs.common.contracts.gateway_periods import ClosedMonth
 from libs.common.contracts.gateway_reports import MatchedTotal
 from libs.common.db import Connection, Database
 from libs.common.db.statements import Statement, columns_of, reader_of, values_of
-from services.gateway.reconciliation.periods.domain import Closing, StoredMonth
+from services.gateway.reconciliation.periods.domain import Closing, LastSeal, StoredMonth
 
 # Steps of one tenant's runs follow each other: two never write down the same discrepancy as new. While a month is closed no discrepancy is written down, and of two who close it
 # one is the second.
@@ -74,6 +74,17 @@ _ADD = Statement(
     values=values_of("month", StoredMonth),
 )
 
+# Of the same transaction as the month.
+_REMEMBER = Statement("""
+INSERT INTO reconciliation_seals AS s (tenant_id, month, sha256, months) VALUES (:month.tenant_id, :month.month, :month.sha256, 1)
+    ON CONFLICT (tenant_id) DO UPDATE SET month = excluded.month, sha256 = excluded.sha256, months = s.months + 1
+""")
+
+# By its primary key.
+_LAST_SEAL = Statement(
+    "SELECT {columns} FROM reconciliation_seals WHERE tenant_id = :tenant_id", columns=columns_of(LastSeal)
+)
+
 # By its primary key.
 _GET = Statement(
     "SELECT {columns} FROM reconciliation_periods WHERE tenant_id = :tenant_id AND month = :month",
@@ -105,7 +116,7 @@ _CLOSINGS = Statement(
 )
 
 _stored, _closing = reader_of(StoredMonth), reader_of(Closing)
-_matched, _shown = reader_of(MatchedTotal), reader_of(ClosedMonth)
+_matched, _shown, _last_seal = reader_of(MatchedTotal), reader_of(ClosedMonth), reader_of(LastSeal)
 
 
 class Overdue(msgspec.Struct, frozen=True, kw_only=True):
@@ -181,8 +192,15 @@ async def matched(
 
 
 async def add(tx: Connection, month: StoredMonth) -> None:
-    """Write a closed month, for ever."""
+    """Write a closed month, for ever, and that it is the last one."""
     await _ADD.execute(tx, month=month)
+    await _REMEMBER.execute(tx, month=month)
+
+
+async def last_seal(tx: Connection, tenant_id: str) -> LastSeal | None:
+    """Read which month was closed last; None where none was."""
+    row = await _LAST_SEAL.fetchrow(tx, tenant_id=tenant_id)
+    return None if row is None else _last_seal(row)
 
 
 async def get(connection: Connection | Database, tenant_id: str, month: str) -> StoredMonth | None:

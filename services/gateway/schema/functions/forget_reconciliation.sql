@@ -17,6 +17,9 @@ AS $function$
         DELETE FROM reconciliation_matches WHERE ctid = ANY (ARRAY(
             SELECT m.ctid FROM reconciliation_matches m, until
              WHERE m.movement_id < first_id(until.at) AND m.matched_at < until.at - interval '40 days'
+               AND m.movement_id < coalesce(
+                   (SELECT first_id(max(p.ends_before)) FROM reconciliation_periods p WHERE p.tenant_id = m.tenant_id),
+                   first_id(until.at))
              ORDER BY m.movement_id LIMIT at_most))
         RETURNING 1
     ), settled AS (

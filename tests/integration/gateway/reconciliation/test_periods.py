@@ -62,9 +62,22 @@ async def test_a_month_is_closed_once_and_what_comes_later_counts_in_the_next(
         "UPDATE gateway.reconciliation_periods SET closed_by = ''",
         "DELETE FROM gateway.reconciliation_periods",
         "TRUNCATE gateway.reconciliation_periods",
+        "UPDATE gateway.reconciliation_seals SET sha256 = ''",
+        "DELETE FROM gateway.reconciliation_seals",
+        "TRUNCATE gateway.reconciliation_seals",
     ):
         with pytest.raises(asyncpg.RestrictViolationError):
             await owner.execute(statement)
+    await owner.execute("ALTER TABLE gateway.reconciliation_periods DISABLE TRIGGER refuse_change")
+    moved = await owner.fetch(
+        "DELETE FROM gateway.reconciliation_periods WHERE tenant_id = $1 RETURNING *", office.tenant_id
+    )
+    check = await queries.verify(office.database, GetReconciliationSeals(tenant_id=office.tenant_id))
+    assert check.faults == [f"2026-10: it was closed, with the checksum {closed[0].sha256}, and is missing"]
+    names = ", ".join(moved[0].keys())
+    values = ", ".join(f"${number}" for number in range(1, len(moved[0]) + 1))
+    await owner.execute(f"INSERT INTO gateway.reconciliation_periods ({names}) VALUES ({values})", *moved[0])
+    await owner.execute("ALTER TABLE gateway.reconciliation_periods ENABLE TRIGGER refuse_change")
     await owner.close()
 
     office.clock.advance(timedelta(hours=1))

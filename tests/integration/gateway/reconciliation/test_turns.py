@@ -180,3 +180,18 @@ async def test_what_agrees_is_kept_as_long_as_a_run_that_saw_it(office: Office) 
     await office.runs.forget()
     left = await office.rows("SELECT subject FROM reconciliation_matches WHERE tenant_id = $1")
     assert [row["subject"] for row in left] == [kept]
+
+
+async def test_what_agrees_is_kept_until_its_month_is_closed(office: Office) -> None:
+    """Where months are closed at all, and however long that takes."""
+    now, january, day = office.clock.now(), datetime(2026, 1, 5, tzinfo=UTC), timedelta(days=1)
+    office.clock.advance(january + 60 * day - now)
+    await office.move(-5, january, is_booked=False)
+    kept = await office.move(-5, january + 30 * day, is_booked=False)
+    await office.compare(january - 5 * day, january + 50 * day)
+    office.clock.advance(timedelta(minutes=10))
+    await office.close("2026-01")
+    office.clock.advance(now - office.clock.now())
+    await office.runs.forget()
+    left = await office.rows("SELECT subject FROM reconciliation_matches WHERE tenant_id = $1")
+    assert [row["subject"] for row in left] == [kept]

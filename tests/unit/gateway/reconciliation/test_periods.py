@@ -13,6 +13,7 @@ from libs.common.contracts.gateway_reports import MovedLine, RunReport, Statemen
 from libs.common.ids import new_id
 from services.gateway.reconciliation.periods import Closing
 from services.gateway.reconciliation.periods.domain import (
+    LastSeal,
     Seal,
     StoredMonth,
     bounds,
@@ -100,7 +101,8 @@ def test_seals_show_every_change() -> None:
     first = closed("2026-08", None)
     second = closed("2026-09", first)
     third = closed("2026-10", second)
-    assert faults([first, second, third]) == []
+    last = LastSeal(month=third.month, sha256=third.sha256, months=3)
+    assert faults([first, second, third], last) == []
     assert stored(third.seal()) == third
     forged = closed("2026-09", first, report(summary(0, 1)))
     damages: list[tuple[list[StoredMonth], str]] = [
@@ -118,17 +120,35 @@ def test_seals_show_every_change() -> None:
         ([first, third, second], ""),
     ]
     for months, sentence in damages:
-        found = faults(months)
+        end = LastSeal(month=months[-1].month, sha256=months[-1].sha256, months=len(months))
+        found = faults(months, end)
         assert len(found) == 1 or not sentence, found
         assert found
         assert sentence in found[0]
+
+
+def test_a_last_month_that_is_missing_is_seen() -> None:
+    first = closed("2026-08", None)
+    second = closed("2026-09", first)
+    last = LastSeal(month=second.month, sha256=second.sha256, months=2)
+    forged = closed("2026-09", first, report(summary(0, 1)))
+    for months, remembered, named in (
+        ([first], last, "2026-09: it was closed"),
+        ([], last, "2026-09: it was closed"),
+        ([first, forged], last, second.sha256),
+        ([second], None, "2026-09: it is not remembered"),
+        ([first, second], LastSeal(month=second.month, sha256=second.sha256, months=3), "3 months were closed"),
+    ):
+        assert any(named in each for each in faults(months, remembered))
+    assert faults([], None) == []
 
 
 def test_a_seal_of_an_earlier_version_holds() -> None:
     month = closed("2026-08", None)
     sealed = month.sealed.replace('"unread":[],', "")
     assert sealed != month.sealed
-    assert faults([msgspec.structs.replace(month, sealed=sealed, sha256=digest(sealed))]) == []
+    month = msgspec.structs.replace(month, sealed=sealed, sha256=digest(sealed))
+    assert faults([month], LastSeal(month=month.month, sha256=month.sha256, months=1)) == []
 
 
 def test_a_month_opens_with_what_the_one_before_closed_with() -> None:
