@@ -1,4 +1,4 @@
-"""RabbitMQ's definitions for the deployed profile: the topology, and one user per service with the rights of `rights`.
+"""RabbitMQ's definitions for the deployed profile: the topology, and one user per service and per partner with the rights of `rights`.
 
 There is no administrator in it, and no password: until somebody sets one, a user cannot log in. Written to `deploy/rabbitmq/definitions.json` by `just docs`; a test keeps the file in step
 with the contracts.
@@ -15,7 +15,7 @@ from typing import Any
 from deploy.local.bootstrap import SERVICES
 from deploy.local.environment import VHOST
 from deploy.local.rights import MONITORING, USERS, Rights, pattern, rights, table
-from libs.common.contracts.foreign import subscriptions_of
+from libs.common.contracts.foreign import PARTNERS, subscriptions_of
 from libs.common.messaging.topology import topology
 
 FILE = Path(__file__).resolve().parents[1] / "rabbitmq" / "definitions.json"
@@ -45,6 +45,11 @@ def definitions(*, vhost: str = VHOST, prefix: str = "", passwords: Mapping[str,
         for queue in needed.queues:
             queues[queue.name] = dict(queue.arguments)
             bindings.update((exchange, queue.name, key) for exchange, key in queue.bindings)
+    # Other teams' own queues whose dead letters go by the default exchange: they may not make those, since they may not write to
+    # it. Each team binds its own, so that they stay empty where there is no such team.
+    for name, dead in (queue for partner in PARTNERS for queue in partner.queues):
+        queues[dead] = {}
+        queues[name] = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": dead}
     granted = {user: rights(user) for user in USERS}
     return {
         "users": [_user(user, prefix=prefix, password=(passwords or {}).get(user, "")) for user in USERS],

@@ -20,6 +20,8 @@ DATABASE = "payments"
 VHOST = "payments"
 """The platform's virtual host on a private broker; a given address names its own."""
 
+TEAMS = ("orders", "tenants")
+"""Other teams that have a user of their own at RabbitMQ, as the contracts with them name them."""
 REDRIVE = "redrive"
 """RabbitMQ's user for the operator who sends dead letters back to their queues."""
 
@@ -85,7 +87,8 @@ def role_passwords(env: Mapping[str, str]) -> dict[str, str]:
 def broker_passwords(env: Mapping[str, str]) -> dict[str, str]:
     """Return the passwords of the users of a private broker: as the settings say, else their names."""
     own = {s: env.get(f"{s.upper()}_RABBITMQ_PASSWORD") or env.get("RABBITMQ_PASSWORD") or s for s in SERVICES}
-    return own | {REDRIVE: REDRIVE}
+    teams = {team: env.get(f"{team.upper()}_RABBITMQ_PASSWORD") or team for team in TEAMS}
+    return own | teams | {REDRIVE: REDRIVE}
 
 
 def operators_environment(servers: Servers, *, vhost: str = VHOST) -> dict[str, str]:

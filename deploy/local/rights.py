@@ -12,9 +12,9 @@ import msgspec
 from aio_pika import ExchangeType
 
 from deploy.local.bootstrap import SERVICES
-from deploy.local.environment import REDRIVE
+from deploy.local.environment import REDRIVE, TEAMS
 from libs.common.contracts import PUBLIC_EXCHANGE, Contract, Kind, handled_by, published_by
-from libs.common.contracts.foreign import subscriptions_of
+from libs.common.contracts.foreign import PARTNERS, Partner, subscriptions_of
 from libs.common.messaging.requests import sends_requests
 from libs.common.messaging.topology import (
     DELAYS_SECONDS,
@@ -28,7 +28,7 @@ from libs.common.messaging.topology import (
 
 MONITORING = "monitoring"
 """Who reads metrics over the management API, and no message."""
-USERS = (*SERVICES, REDRIVE, MONITORING)
+USERS = (*SERVICES, REDRIVE, MONITORING, *TEAMS)
 
 DEFAULT_EXCHANGE = "amq.default"
 """How the exchange without a name, which reaches every queue, is called where rights are granted."""
@@ -57,14 +57,17 @@ class Rights(msgspec.Struct, frozen=True, kw_only=True):
     """Queues that it consumes, and exchanges that it binds them to."""
     own: frozenset[str] = frozenset()
     """Names with which the queues of its processes begin, each followed by `.` and 32 hexadecimal digits; all three rights."""
+    prefixes: frozenset[str] = frozenset()
+    """With which the names of another team's own exchanges and queues begin, each followed by a dot; all three rights."""
     topics: Mapping[str, Topic] = {}
     """The topic exchanges among them, and the routing keys."""
 
     def patterns(self) -> dict[str, str]:
         """Return the three rights as RabbitMQ's regular expressions."""
-        processes = [rf"{re.escape(name)}\.{_PROCESS}" for name in sorted(self.own)]
+        more = [rf"{re.escape(name)}\.{_PROCESS}" for name in sorted(self.own)]
+        more += [rf"{re.escape(name)}\..*" for name in sorted(self.prefixes)]
         return {
-            right: pattern(names, *processes)
+            right: pattern(names, *more)
             for right, names in (("configure", self.configure), ("write", self.write), ("read", self.read))
         }
 
@@ -77,6 +80,8 @@ def rights(user: str) -> Rights:
     """
     if user in SERVICES:
         return _of_service(user)
+    if user in TEAMS:
+        return next(_of_partner(partner) for partner in PARTNERS if partner.name == user)
     dead = frozenset(
         q.name for s in SERVICES for q in topology(s, subscriptions_of(s)).queues if q.name.endswith(".dead")
     )
@@ -137,6 +142,23 @@ def _of_service(service: str) -> Rights:
     )
 
 
+def _of_partner(partner: Partner) -> Rights:
+    """Its own names, and at `payments.x` the routing keys that it needs.
+
+    It declares `payments.x` itself, as it does everywhere, for which RabbitMQ knows no lesser right than to configure it.
+    """
+    written = frozenset(key for exchange, key in partner.publishes if exchange == PUBLIC_EXCHANGE)
+    read = frozenset(partner.handles)
+    ours = frozenset({PUBLIC_EXCHANGE} if written | read else ())
+    return Rights(
+        configure=ours,
+        write=ours if written else frozenset(),
+        read=ours if read else frozenset(),
+        prefixes=frozenset({partner.prefix}),
+        topics={PUBLIC_EXCHANGE: Topic(write=written, read=read)} if ours else {},
+    )
+
+
 def table() -> str:
     """Return the table for operators, as Markdown."""
     lines = [
@@ -145,11 +167,7 @@ def table() -> str:
     ]
     for service in SERVICES:
         may = rights(service)
-        published = [
-            f"`{exchange}` ({', '.join(f'`{key}`' for key in sorted(topic.write))})"
-            for exchange, topic in may.topics.items()
-            if topic.write
-        ]
+        published = [f"`{exchange}` ({_keys(topic.write)})" for exchange, topic in may.topics.items() if topic.write]
         replies = sorted(name for name in may.write if name.endswith(".replies"))
         published += [f"`{name}`" for name in replies]
         read = f"`{service}.*`, bound to " + ", ".join(
@@ -159,5 +177,16 @@ def table() -> str:
             f"| `{service}` | {', '.join(published)}; its own `.dead`, `.due`, `.wait.*` | {read} | `{service}.*` |"
         )
     lines.append(f"| `{REDRIVE}` | any queue, by the default exchange | every `*.dead` queue | nothing |")
+    for partner in PARTNERS:
+        topics = rights(partner.name).topics.items()
+        own = f"`{partner.prefix}.*`"
+        published = [own, *(f"`{name}` ({_keys(topic.write)})" for name, topic in topics if topic.write)]
+        read_ = [own, *(f"bound to `{name}` ({_keys(topic.read)})" for name, topic in topics if topic.read)]
+        declared = ", ".join([own, *(f"`{name}`" for name, _ in topics)])
+        lines.append(f"| `{partner.name}` | {', '.join(published)} | {', '.join(read_)} | {declared} |")
     lines.append(f"| `{MONITORING}` | nothing | nothing; reads the management API | nothing |")
     return "\n".join(lines) + "\n"
+
+
+def _keys(keys: Iterable[str]) -> str:
+    return ", ".join(f"`{key}`" for key in sorted(keys))

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Start compose's RabbitMQ with the users of the four services, and the administrator `payments` where it has a password:
+# Start compose's RabbitMQ with the users of the four services and of other teams, and the administrator `payments` where it has a password:
 # start.sh COMMAND [ARGUMENT...]
 # The definitions name the users and their rights, but no password; those come from the settings, of any characters.
 set -eu
@@ -14,6 +14,10 @@ umask 077
     printf '{"users": ['
     for service in api ledger gateway notifier; do
         user "$service" "$(printenv "$(echo $service | tr a-z A-Z)_RABBITMQ_PASSWORD")" ''
+        printf ', '
+    done
+    for team in orders tenants; do
+        user "$team" "$(printenv "$(echo $team | tr a-z A-Z)_RABBITMQ_PASSWORD" || true)" ''
         printf ', '
     done
     # RabbitMQ lets nobody log in without a password.

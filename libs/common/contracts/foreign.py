@@ -216,14 +216,14 @@ class Partner(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     """What it is called: its pacts, and its user at RabbitMQ."""
-    exchanges: tuple[str, ...]
-    """The exchanges that are its own."""
+    prefix: str
+    """With which the names of its own exchanges and queues begin, followed by a dot."""
     publishes: tuple[tuple[str, str], ...]
     """(exchange, routing key) pairs of what we handle."""
     handles: tuple[str, ...] = ()
     """The names of the public events that it handles."""
-    queues: tuple[str, ...] = ()
-    """Its queues at our exchange, each with its dead letters in `<queue>.dlq`."""
+    queues: tuple[tuple[str, str], ...] = ()
+    """Its own queues, each with the one of its dead letters, to which the default exchange leads."""
 
     @property
     def forms(self) -> list[Form]:
@@ -235,14 +235,14 @@ class Partner(msgspec.Struct, frozen=True, kw_only=True):
 PARTNERS: tuple[Partner, ...] = (
     Partner(
         name="orders",
-        exchanges=(ORDERS_EXCHANGE,),
+        prefix="orders",
         publishes=tuple((form.exchange, form.routing_key) for form in ORDERS.forms),
         handles=("payment.settled",),
-        queues=("orders.payments",),
+        queues=(("orders.events", "orders.dlq"), ("orders.payments", "orders.payments.dlq")),
     ),
     Partner(
         name="tenants",
-        exchanges=(SAAS_EXCHANGE, SUITE_EXCHANGE),
+        prefix="saas",
         publishes=tuple((form.exchange, form.routing_key) for form in TENANTS.forms),
     ),
 )

@@ -14,6 +14,7 @@ import yaml
 
 from deploy.local import compose, containers, environment, names
 from deploy.local.bootstrap import ROLES, SERVICES
+from deploy.local.environment import TEAMS
 from deploy.local.layout import DEFAULT_PORTS, ROOT
 from libs.common import setting_names
 from libs.common.secrets import PUBLISHED
@@ -158,7 +159,8 @@ def test_servers_refuse_published_passwords_outside_local(services: dict[str, An
     every = [name for name in service["environment"] if name.endswith("_PASSWORD")]
     assert sorted(names.replace("?", "").split(",")) == sorted(every)
     may_be_empty = {name.removesuffix("?") for name in names.split(",") if name.endswith("?")}
-    assert may_be_empty == ({"ADMINISTRATOR_PASSWORD"} if server == "rabbitmq" else set())
+    free = {"ADMINISTRATOR_PASSWORD", *(f"{team.upper()}_RABBITMQ_PASSWORD" for team in TEAMS)}
+    assert may_be_empty == (free if server == "rabbitmq" else set())
     good = {name: f"{name.lower()}-{random_secrets.token_hex(16)}" for name in every}
 
     def started(app_env: str, **passwords: str) -> subprocess.CompletedProcess[str]:
@@ -186,7 +188,8 @@ def test_rabbitmq_gets_passwords_of_any_characters(tmp_path: Path) -> None:
     hard = "p@ss/w:rd%#é \"'$\\ \\n {}"
     file = tmp_path / "users.json"
     environ = {"PATH": os.environ["PATH"], "USERS_FILE": str(file), "ADMINISTRATOR_PASSWORD": hard}
-    environ |= {f"{service.upper()}_RABBITMQ_PASSWORD": f"{service} {hard}" for service in SERVICES}
+    named = (*SERVICES, "orders")
+    environ |= {f"{user.upper()}_RABBITMQ_PASSWORD": f"{user} {hard}" for user in named}
     done = subprocess.run(
         ["/bin/sh", str(ROOT / "deploy/rabbitmq/start.sh"), "echo", "started"],
         env=environ,
@@ -199,7 +202,8 @@ def test_rabbitmq_gets_passwords_of_any_characters(tmp_path: Path) -> None:
     found = {user["name"]: user for user in json.loads(file.read_text())["users"]}
     assert {name: user["password"] for name, user in found.items()} == {
         "payments": hard,
-        **{service: f"{service} {hard}" for service in SERVICES},
+        **{user: f"{user} {hard}" for user in named},
+        "tenants": "",
     }
     assert [name for name, user in found.items() if user["tags"]] == ["payments"]
 

@@ -9,9 +9,10 @@ import pytest
 
 from deploy.local.bootstrap import SERVICES
 from deploy.local.definitions import DOCUMENT, FILE, definitions, page, password_hash, text
-from deploy.local.environment import REDRIVE
+from deploy.local.environment import REDRIVE, TEAMS
 from deploy.local.rights import USERS, pattern, rights
 from libs.common.contracts import handled_by, published_by
+from libs.common.contracts.foreign import PARTNERS
 from libs.common.messaging.topology import topology
 
 pytestmark = pytest.mark.unit
@@ -23,6 +24,18 @@ def test_the_file_is_in_step_with_the_contracts() -> None:
 
 def test_operators_page_is_in_step_with_the_contracts() -> None:
     assert DOCUMENT.read_text() == page(), "run `just docs`"
+
+
+def test_every_partner_has_a_user_and_no_more_than_its_own_names() -> None:
+    assert tuple(partner.name for partner in PARTNERS) == TEAMS
+    ours = {queue["name"] for queue in definitions()["queues"]} - {
+        name for partner in PARTNERS for queue in partner.queues for name in queue
+    }
+    for team in TEAMS:
+        for right in rights(team).patterns().values():
+            assert not {
+                name for name in (*ours, "amq.default", "amq.topic", "ordersx", "saas") if re.search(right, name)
+            }
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -72,7 +85,7 @@ def test_a_queue_and_its_dead_letters_are_declared_together() -> None:
     targets = {
         (queue["arguments"]["x-dead-letter-exchange"], queue["arguments"]["x-dead-letter-routing-key"])
         for queue in definitions()["queues"]
-        if "x-dead-letter-routing-key" in queue["arguments"]
+        if "x-dead-letter-routing-key" in queue["arguments"] and queue["arguments"]["x-dead-letter-exchange"]
     }
     bound = {(binding["source"], binding["routing_key"]) for binding in definitions()["bindings"]}
     assert targets

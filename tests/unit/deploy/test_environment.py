@@ -104,6 +104,8 @@ def test_a_user_of_the_broker_has_the_password_of_its_setting(tmp_path: Path, mo
         **dict.fromkeys(SERVICES, "common"),
         "api": "p@ss/w:rd%#é \"'$",
         "redrive": "redrive",
+        "orders": "orders",
+        "tenants": "tenants",
     }
     env = environment.service_environment(some_servers(tmp_path), keys(layout("dev", tmp_path)))
     assert env["API_RABBITMQ_URL"].startswith("amqp://api:p%40ss%2Fw%3Ard%25%23%C3%A9%20%22%27%24@127.0.0.1:")
