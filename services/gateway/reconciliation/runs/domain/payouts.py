@@ -64,30 +64,43 @@ def compare_payout(payout: PayoutFact, entries: Mapping[UUID, EntryFact], patien
                 actual_minor=payout.parts_minor,
             )
         )
-    for entry_kind in _at_the_bank(payout, entries):
+    for aspect, entry_kind, is_due in _at_the_bank(payout, entries):
         entry = standing(entries, payout.payout_id, entry_kind)
-        if entry is None or (entry.amount_minor, entry.currency) != (abs(payout.amount_minor), payout.currency):
-            kind = DiscrepancyType.NOT_BOOKED if entry is None else DiscrepancyType.AMOUNT_MISMATCH
-            found.append(
-                differ(
-                    patience.or_timing(kind, payout.changed_at),
-                    "book" if payout.bank == "arrived" else "returned",
-                    f"it is {payout.bank} at the bank, and the entry '{entry_kind}' is "
-                    + ("not in the books" if entry is None else f"{entry.amount_minor} {entry.currency}"),
-                    expected_minor=None if entry is None else entry.amount_minor,
-                    actual_minor=abs(payout.amount_minor),
-                )
+        has = None if entry is None else (entry.amount_minor, entry.currency)
+        if has == ((abs(payout.amount_minor), payout.currency) if is_due else None):
+            continue
+        if entry is None:
+            kind = DiscrepancyType.NOT_BOOKED
+        else:
+            kind = DiscrepancyType.AMOUNT_MISMATCH if is_due else DiscrepancyType.STATUS_MISMATCH
+        found.append(
+            differ(
+                patience.or_timing(
+                    kind, *([payout.changed_at] if entry is None else [payout.changed_at, entry.posted_at])
+                ),
+                aspect,
+                f"it is {payout.bank} at the bank, and the entry '{entry_kind}' is "
+                + ("not in the books" if entry is None else f"{entry.amount_minor} {entry.currency}"),
+                expected_minor=None if entry is None else entry.amount_minor,
+                actual_minor=abs(payout.amount_minor) if is_due else 0,
+                expected_status="" if is_due else "booked",
+                actual_status="" if is_due else payout.status,
             )
+        )
     return compared(found)
 
 
-def _at_the_bank(payout: PayoutFact, entries: Mapping[UUID, EntryFact]) -> Sequence[EntryKind]:
-    """Return which entry a payout must have of the bank: that it arrived, and where that is booked, that it was returned."""
+def _at_the_bank(payout: PayoutFact, entries: Mapping[UUID, EntryFact]) -> Sequence[tuple[str, EntryKind, bool]]:
+    """Return which entries a payout must have of the bank, and must not have: that it arrived, and that it was returned.
+
+    One that was returned may have arrived before, or not: then both are booked, or neither.
+    """
     arrival, back = EntryKind.PAYOUT_PAID, EntryKind.PAYOUT_DEBITED
     if payout.amount_minor < 0:
         arrival, back = back, arrival
-    if not payout.is_booked or payout.bank == "nothing":
+    if not payout.is_booked:
         return ()
-    if payout.bank == "arrived":
-        return (arrival,)
-    return (back,) if standing(entries, payout.payout_id, arrival) is not None else ()
+    is_back = payout.bank == "returned" and any(
+        standing(entries, payout.payout_id, kind) is not None for kind in (arrival, back)
+    )
+    return ("book", arrival, is_back or payout.bank == "arrived"), ("returned", back, is_back)

@@ -84,7 +84,7 @@ SELECT {columns} FROM (
     lately_known=_LATELY_KNOWN,
 )
 
-# Payouts of the window, and what is unsettled about others, with what their movements come to. In the order of our ids.
+# Payouts of the window, those that changed in it, as where they come back, and what is unsettled about others, with what their movements come to. In the order of our ids.
 _PAYOUTS = Statement("""
 SELECT p.id, p.payout_id, p.amount_minor, p.currency, p.status, p.bank, p.is_matched AS is_itemised, p.created_at, p.arrives_at, p.updated_at,
        coalesce(parts.net_minor, 0)::int8 AS parts_minor, coalesce(own.net_minor, 0)::int8 AS taken_minor,
@@ -95,6 +95,7 @@ SELECT p.id, p.payout_id, p.amount_minor, p.currency, p.status, p.bank, p.is_mat
   FROM (SELECT * FROM processor_payouts
          WHERE tenant_id = :run.tenant_id AND payout_id > :after
            AND ((created_at >= :run.window_from AND created_at < :run.window_until)
+                OR (updated_at >= :run.window_from AND updated_at < :run.window_until)
                 OR payout_id::text IN (SELECT subject FROM discrepancies AS d
                                         WHERE d.tenant_id = :run.tenant_id AND subject_kind = 'payout'
                                           AND state IN ('open', 'assigned', 'pending', 'reopened')))
