@@ -28,6 +28,7 @@ from services.api.access import (
     unusable_keys,
     write_seeds,
 )
+from services.api.administration import Administration
 from services.api.api_keys import NOTE_USES_EVERY_SECONDS, ApiKeys, Bearers, KeyVerifier, Mode
 from services.api.audit import AuditConsumers
 from services.api.customers import Customers
@@ -212,6 +213,7 @@ def build(
             is_local=settings.place.is_local,
             parts={
                 "login": login,
+                "administration": Administration(database, clock=clock, passwords=passwords, directory=directory),
                 "api_keys": ApiKeys(database, clock=clock, mode=mode, verifier=keys),
                 "payments": payments,
                 "operations": operations,

@@ -199,40 +199,6 @@ class CannotConfirm(Conflict):
         super().__init__(f"cannot confirm status {status}")
 
 
-class ApiKeyNotFound(NotFound):
-    """The tenant has no such API key."""
-
-    code = "api_key_not_found"
-    remedy = CHECK_ID
-
-    def __init__(self) -> None:
-        super().__init__("API key not found")
-
-
-class ApiKeyNotActive(Conflict):
-    """The API key is revoked, expired or rotated already."""
-
-    code = "api_key_not_active"
-    remedy = "Rotate the key that replaces it, or make another one."
-
-
-class TooManyApiKeys(Conflict):
-    """The tenant has as many active API keys as it may."""
-
-    code = "too_many_api_keys"
-    remedy = "Revoke one that is not used."
-
-    def __init__(self) -> None:
-        super().__init__("the tenant has 100 active API keys")
-
-
-class ScopeExceedsCaller(Forbidden):
-    """An API key would be able to do more than whoever makes or rotates it."""
-
-    code = "scope_exceeds_caller"
-    remedy = "Name permissions that you have, or ask an administrator of the tenant."
-
-
 class TooManyAttempts(Conflict):
     """The payment intent was declined as often as one payment may be."""
 

@@ -10,6 +10,7 @@ from services.api.access import Access, Tokens
 from services.api.access.auditing import audited
 from services.api.access.routes.authentication import Identity, key_set_route
 from services.api.access.routes.features import FeatureFlags
+from services.api.administration.routes import Rules, Tenants, Users
 from services.api.api_keys.routes import ApiKeyRoutes
 from services.api.audit.routes import AuditLog
 from services.api.books.routes.accounts import Accounts
@@ -47,6 +48,9 @@ from services.api.webhooks.routes import Webhooks
 RESOURCES: tuple[type[Resource], ...] = (
     Identity,
     ApiKeyRoutes,
+    Tenants,
+    Users,
+    Rules,
     PaymentIntents,
     Confirmations,
     PaymentOperations,

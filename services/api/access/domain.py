@@ -1,5 +1,6 @@
 """Who may use the platform: tenants, their users, and the policies that narrow permissions."""
 
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -58,6 +59,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """Plans, each admitting higher ones; empty: all."""
     allowed_regions: tuple[str, ...]
     """Regions; empty: all."""
+    admits_home_region: bool = True
+    """Whether a tenant is admitted with the region that it carries, whatever the list says."""
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,3 +78,5 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     """Names of the roles."""
     permissions: tuple[str, ...]
     """What the roles allow, sorted."""
+    disabled_at: datetime | None = None
+    """Since when the user may not log in."""

@@ -75,7 +75,8 @@ class Login:
             raise RateLimited("too many failed logins of this account", headers=count.headers)
         account = await identity.account(self._database, name)
         matches = await self._passwords.matches(account.password_hash if account else None, password)
-        if account is None or not matches:
+        # Who is disabled is refused as somebody with a wrong password is, and for as long.
+        if account is None or not matches or account.disabled_at is not None:
             metrics.LOGINS.labels("failed").inc()
             await self._remember(
                 name,

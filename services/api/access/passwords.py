@@ -1,6 +1,7 @@
 """Passwords: argon2id (RFC 9106), off the event loop, a bounded number at a time."""
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -36,15 +37,25 @@ class Passwords:
         Raises:
             Unavailable: when too many logins wait already.
         """
+        matched = await self._in_turn(partial(self._check, password_hash or self._nobody, password))
+        return matched and password_hash is not None
+
+    async def hashed(self, password: str) -> str:
+        """Hash a password in its turn, off the event loop.
+
+        Raises:
+            Unavailable: when too many logins wait already.
+        """
+        return await self._in_turn(partial(self.hash, password))
+
+    async def _in_turn[T](self, work: Callable[[], T]) -> T:
         if self._waiting >= _WAITING_MAX:
             raise Overloaded("too many logins at once; try again shortly")
         self._waiting += 1
         try:
-            check = partial(self._check, password_hash or self._nobody, password)
-            matched = await asyncio.get_running_loop().run_in_executor(self._threads, check)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
         finally:
             self._waiting -= 1
-        return matched and password_hash is not None
 
     def _check(self, password_hash: str, password: str) -> bool:
         try:

@@ -63,5 +63,6 @@ def authorize(principal: Principal, permission: str, policy: Policy | None, *, h
         raise PolicyDenies("Policy denies", permission=permission)
     if policy.allowed_plans and not plan_allowed(principal.plan, policy.allowed_plans):
         raise PlanNotAllowed(f"Plan '{principal.plan}' not allowed", permission=permission)
+    home_region = home_region if policy.admits_home_region else None
     if policy.allowed_regions and not region_allowed(principal.region, policy.allowed_regions, home_region=home_region):
         raise RegionNotAllowed(f"Region '{principal.region}' not allowed", permission=permission)

@@ -22,8 +22,8 @@ from services.api.api_keys.domain import (
 )
 from services.api.api_keys.verifying import KeyVerifier
 from services.api.audit import AuditRecord, write_line
-from services.api.errors import ApiKeyNotActive, ApiKeyNotFound, ScopeExceedsCaller, TooManyApiKeys
 from services.api.http.callers import Caller
+from services.api.identity_errors import ApiKeyNotActive, ApiKeyNotFound, ScopeExceedsCaller, TooManyApiKeys
 
 
 class MadeKey(msgspec.Struct, frozen=True, kw_only=True):

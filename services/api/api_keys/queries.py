@@ -7,8 +7,8 @@ import msgspec
 from libs.common.db import Database
 from services.api.api_keys import sql
 from services.api.api_keys.domain import ApiKey
-from services.api.errors import ApiKeyNotFound
 from services.api.http.cursors import Position, decode_cursor, encode_cursor
+from services.api.identity_errors import ApiKeyNotFound
 
 _PURPOSE = b"api_keys"
 

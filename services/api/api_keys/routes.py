@@ -14,13 +14,13 @@ from services.api.api_keys.schemas import (
     key_body,
     new_key_body,
 )
-from services.api.errors import ApiKeyNotActive, ApiKeyNotFound, ScopeExceedsCaller, TooManyApiKeys
 from services.api.http.bodies import BodyReader, require_one_line
 from services.api.http.callers import Caller
 from services.api.http.controllers import Resource, audit_action, operation
 from services.api.http.parameters import AnyRequest, Query, QueryParameter, path_id
 from services.api.http.rendering import json_answer
 from services.api.http.requests import refuse_key
+from services.api.identity_errors import ApiKeyNotActive, ApiKeyNotFound, ScopeExceedsCaller, TooManyApiKeys
 
 KEYS, KEYS_MAX = 50, 200
 _PERMISSION = "admin:write"

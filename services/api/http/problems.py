@@ -10,10 +10,21 @@ from libs.common.contracts.notifier import errors as notifier_errors
 from libs.common.db import connections
 from libs.common.errors import PlatformError
 from libs.common.web import errors as web
-from services.api import errors
+from services.api import errors, identity_errors
 from services.api.http import errors as edge
 
-_MODULES = (web, edge, errors, ledger_errors, notifier_errors, gateway_errors, money, common, connections)
+_MODULES = (
+    web,
+    edge,
+    errors,
+    identity_errors,
+    ledger_errors,
+    notifier_errors,
+    gateway_errors,
+    money,
+    common,
+    connections,
+)
 """Where the classes are declared."""
 
 

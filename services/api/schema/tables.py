@@ -15,8 +15,9 @@ from libs.common.messaging import (
     outbox_table,
     published_table,
 )
-from services.api.schema.columns import api_keys_table, orders_table, stated
 from services.api.schema.columns import instant as _instant
+from services.api.schema.columns import orders_table, stated
+from services.api.schema.identity import api_keys_table, policies_table, users_table
 
 METADATA = sa.MetaData(schema=None)
 
@@ -35,17 +36,6 @@ tenants = sa.Table(
     sa.CheckConstraint("length(id) BETWEEN 1 AND 64", name="ck_tenants_id"),
     sa.CheckConstraint("status IN ('ACTIVE', 'SUSPENDED', 'DELETED')", name="ck_tenants_status"),
     sa.CheckConstraint("origin IN ('seed', 'token', 'sync')", name="ck_tenants_origin"),
-)
-
-users = sa.Table(
-    "users",
-    METADATA,
-    sa.Column("id", pg.UUID, primary_key=True, comment="UUIDv7; the first half of every token's jti."),
-    sa.Column("email", sa.Text, nullable=False, unique=True, comment="Login name, lower case."),
-    sa.Column("password_hash", sa.Text, nullable=False, comment="argon2id in PHC string format."),
-    sa.Column("tenant_id", sa.Text, sa.ForeignKey("tenants.id"), comment="Its tenant; none for a global admin."),
-    sa.Column("roles", pg.ARRAY(sa.Text), nullable=False, comment="Names of its roles."),
-    _instant("created_at", "When it was made."),
 )
 
 roles = sa.Table(
@@ -69,24 +59,6 @@ role_permissions = sa.Table(
     sa.Column("permission", sa.Text, sa.ForeignKey("permissions.name"), primary_key=True, comment="What it may do."),
 )
 
-policies = sa.Table(
-    "policies",
-    METADATA,
-    sa.Column(
-        "permission",
-        sa.Text,
-        sa.ForeignKey("permissions.name"),
-        primary_key=True,
-        comment="The permission that this narrows; without a policy it is denied.",
-    ),
-    sa.Column("effect", sa.Text, nullable=False, comment="allow or deny."),
-    sa.Column(
-        "allowed_plans", pg.ARRAY(sa.Text), nullable=False, comment="Plans, each admitting higher ones; {}: all."
-    ),
-    sa.Column("allowed_regions", pg.ARRAY(sa.Text), nullable=False, comment="Regions; {}: all."),
-    sa.CheckConstraint("effect IN ('allow', 'deny')", name="ck_policies_effect"),
-)
-
 feature_flags = sa.Table(
     "feature_flags",
     METADATA,
@@ -100,7 +72,8 @@ feature_flags = sa.Table(
     sa.CheckConstraint("length(name) BETWEEN 1 AND 64", name="ck_feature_flags_name"),
 )
 
-orders, api_keys = orders_table(METADATA), api_keys_table(METADATA)
+orders = orders_table(METADATA)
+users, policies, api_keys = users_table(METADATA), policies_table(METADATA), api_keys_table(METADATA)
 payment_intents = sa.Table(
     "payment_intents",
     METADATA,

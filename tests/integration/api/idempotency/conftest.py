@@ -87,6 +87,11 @@ BODIES: dict[str, tuple[Any, Any]] = {
     "repairDiscrepancy": ({}, {"proposal_id": ID}),
     "closeReconciliationPeriod": ({"override_reason": "one"}, {"override_reason": "two"}),
     "decideDiscrepancies": ({"ids": [ID], "decision": "resolve"}, {"ids": [ID], "decision": "ignore"}),
+    "putTenant": ({"name": "Acme", "plan": "pro", "region": "sa-east-1"}, None),
+    "createUser": ({"email": "ana@example.com", "password": "a-long-password-of-one-person", "roles": ["sales"]}, None),
+    "changeUser": ({"roles": ["ops"]}, None),
+    "putRole": ({"description": "Looks at the books.", "permissions": ["ledger:read"]}, None),
+    "putPolicy": ({"effect": "allow", "allowed_plans": [], "allowed_regions": []}, None),
     "createApiKey": ({"name": "shop", "scopes": ["payments:read"]}, None),
     "rotateApiKey": ({"overlap_seconds": 60}, {"overlap_seconds": 61}),
     "setFeatureFlag": ({"is_enabled": True}, None),
@@ -94,7 +99,7 @@ BODIES: dict[str, tuple[Any, Any]] = {
     "createToken": ({"email": "ops@demo.example.com", "password": "ops123"}, None),
 }
 """A body that is accepted and another one, by operation; any other operation reads none."""
-PATHS = {"role": "CASH", "name": "audit_export", "month": "2026-10"}
+PATHS = {"permission": "profile:read", "role": "CASH", "name": "audit_export", "month": "2026-10"}
 
 
 class Owner:

@@ -20,6 +20,7 @@ CHANGED_HERE = {
     *("createPaymentIntent", "confirmPaymentIntent", "capturePaymentIntent", "voidPaymentIntent"),
     *("refundPaymentIntent", "createToken", "convertAmount", "putChaos", "setFeatureFlag", "clearFeatureFlag"),
     *("createApiKey", "rotateApiKey", "revokeApiKey"),
+    *("putTenant", "createUser", "changeUser", "putRole", "putPolicy"),
     "putImportPart",
 }
 """Writes by which no other service is requested to change something."""

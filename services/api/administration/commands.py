@@ -1,0 +1,209 @@
+"""Tenants, users, roles and policies are made and changed: each in one transaction with its line of the audit log.
+
+Nobody gives what they do not have, nor takes over who has more: an administrator of a tenant makes and changes users whose
+roles allow no more than they may themselves. Tenants, roles and policies are for operators of the platform.
+"""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import msgspec
+
+from libs.common.clock import Clock
+from libs.common.db import Connection, Database
+from libs.common.errors import Invalid
+from libs.common.ids import new_id
+from services.api.access import Account, Directory, Passwords, Policy, Tenant, TenantStatus, provision_within
+from services.api.administration import sql
+from services.api.administration.sql import Role, User
+from services.api.audit import AuditRecord, write_line
+from services.api.errors import OperatorRequired
+from services.api.http.callers import PLATFORM_TENANT, Caller
+from services.api.identity_errors import (
+    LoginNameTaken,
+    OwnAccount,
+    PermissionUnknown,
+    ScopeExceedsCaller,
+    UserNotFound,
+)
+
+
+class Administration:
+    """Decides about tenants, users, roles and policies."""
+
+    def __init__(self, database: Database, *, clock: Clock, passwords: Passwords, directory: Directory) -> None:
+        self._database = database
+        self._clock = clock
+        self._passwords = passwords
+        self._directory = directory
+
+    async def put_tenant(self, caller: Caller, tenant: Tenant, *, action: str) -> None:
+        """Make a tenant known, with its accounts in the ledger, or change what is known of it.
+
+        Raises:
+            Invalid: when the tenant of the platform would be suspended or deleted.
+        """
+        if tenant.id == PLATFORM_TENANT and tenant.status is not TenantStatus.ACTIVE:
+            sentence = "the tenant of the platform itself is neither suspended nor deleted"
+            raise Invalid(sentence, errors=(("/status", sentence),))
+        now = self._clock.now()
+        async with self._database.transaction() as tx:
+            await provision_within(tx, tenant, at=now, correlation=caller.correlation)
+            await sql.change_tenant(tx, tenant, at=now)
+            stated = {"plan": tenant.plan, "region": tenant.region, "status": tenant.status.value}
+            await self._record(tx, caller, action, tenant.id, tenant_id=tenant.id, **stated)
+        self._directory.forget(tenant.id)
+
+    async def add_user(self, caller: Caller, *, email: str, password: str, roles: Sequence[str], action: str) -> User:
+        """Add a user of the caller's tenant; of the platform's, an operator adds one who belongs to it.
+
+        Raises:
+            Invalid: when a role is unknown.
+            ScopeExceedsCaller: when the roles allow what the caller may not.
+            OperatorRequired: when it is a user of the platform, and the caller none of its operators.
+            LoginNameTaken: when another user has the login name.
+        """
+        _require_home(caller)
+        known = await sql.roles(self._database)
+        _require_roles(caller, known, roles)
+        now = self._clock.now()
+        account = Account(
+            id=new_id(now),
+            email=email.strip().lower(),
+            password_hash=await self._passwords.hashed(password),
+            tenant_id=caller.tenant_id,
+            roles=tuple(sorted(set(roles))),
+            permissions=(),
+        )
+        async with self._database.transaction() as tx:
+            if not await sql.add_user(tx, account, at=now):
+                raise LoginNameTaken
+            await self._record(tx, caller, action, account.email, roles=",".join(account.roles))
+        return User(
+            id=account.id,
+            email=account.email,
+            tenant_id=account.tenant_id,
+            roles=account.roles,
+            created_at=now,
+            disabled_at=None,
+        )
+
+    async def change_user(
+        self,
+        caller: Caller,
+        user_id: UUID,
+        *,
+        roles: Sequence[str] | None,
+        password: str | None,
+        is_disabled: bool | None,
+        action: str,
+    ) -> User:
+        """Change what is given of a user: its roles, its password, whether it may log in.
+
+        Raises:
+            Invalid: when a role is unknown.
+            UserNotFound: when the tenant has no such user.
+            ScopeExceedsCaller: when the user may do, or would be able to do, what the caller may not.
+            OperatorRequired: when it is a user of the platform, and the caller none of its operators.
+            OwnAccount: when the caller disables themselves or changes their own roles.
+        """
+        _require_home(caller)
+        password_hash = "" if password is None else await self._passwords.hashed(password)
+        async with self._database.transaction() as tx:
+            before = await sql.lock_user(tx, caller.tenant_id, user_id)
+            if before is None:
+                raise UserNotFound
+            if before.email == caller.actor and (roles is not None or is_disabled):
+                raise OwnAccount
+            known = await sql.roles(tx)
+            # Who sets the password of somebody can be them.
+            _require_held(caller, sql.held_by(known, before.roles))
+            after = before
+            if roles is not None:
+                _require_roles(caller, known, roles)
+                after = msgspec.structs.replace(after, roles=tuple(sorted(set(roles))))
+            if is_disabled is not None:
+                disabled_at = (before.disabled_at or self._clock.now()) if is_disabled else None
+                after = msgspec.structs.replace(after, disabled_at=disabled_at)
+            await sql.change_user(tx, after, password_hash=password_hash)
+            detail = {} if roles is None else {"roles": ",".join(after.roles)}
+            detail |= {} if is_disabled is None else {"is_disabled": str(is_disabled).lower()}
+            detail |= {"password": "changed"} if password_hash else {}
+            await self._record(tx, caller, action, before.email, **detail)
+        return after
+
+    async def put_role(self, caller: Caller, role: Role, *, action: str) -> None:
+        """Make a role, or change what it allows: for logins from then on.
+
+        Raises:
+            Invalid: when a permission is unknown.
+        """
+        async with self._database.transaction() as tx:
+            existing = {each.name for each in await sql.permissions(tx)}
+            wrong = [
+                (f"/permissions/{place}", "is no permission")
+                for place, name in enumerate(role.permissions)
+                if name not in existing
+            ]
+            if wrong:
+                raise Invalid("a permission is unknown", errors=tuple(wrong))
+            await sql.put_role(tx, role)
+            await self._record(tx, caller, action, role.name, permissions=" ".join(role.permissions))
+
+    async def put_policy(self, caller: Caller, policy: Policy, *, action: str) -> None:
+        """Write how a permission is narrowed, for every tenant and at once.
+
+        Raises:
+            PermissionUnknown: when there is no such permission.
+        """
+        async with self._database.transaction() as tx:
+            if policy.permission not in {each.name for each in await sql.permissions(tx)}:
+                raise PermissionUnknown
+            await sql.put_policy(tx, policy)
+            await self._record(
+                tx,
+                caller,
+                action,
+                policy.permission,
+                effect=policy.effect,
+                plans=",".join(policy.allowed_plans),
+                regions=",".join(policy.allowed_regions),
+            )
+        self._directory.forget("")
+
+    async def _record(
+        self, tx: Connection, caller: Caller, action: str, target: str, *, tenant_id: str = "", **detail: str
+    ) -> None:
+        now = self._clock.now()
+        line = AuditRecord(
+            tenant_id=tenant_id or caller.tenant_id,
+            id=new_id(now),
+            actor=caller.actor,
+            action=action,
+            target=target,
+            outcome="success",
+            detail=detail,
+            correlation_id=caller.correlation.correlation_id,
+            at=now,
+        )
+        await write_line(tx, line)
+
+
+def _require_home(caller: Caller) -> None:
+    """A user of the platform's tenant may be one of its operators, whatever the role is called."""
+    if caller.tenant_id == PLATFORM_TENANT and not caller.principal.is_global_admin:
+        raise OperatorRequired()
+
+
+def _require_roles(caller: Caller, known: Sequence[Role], names: Sequence[str]) -> None:
+    existing = {role.name for role in known}
+    wrong = [(f"/roles/{place}", "is no role") for place, name in enumerate(names) if name not in existing]
+    if wrong:
+        raise Invalid("a role is unknown", errors=tuple(wrong))
+    _require_held(caller, sql.held_by(known, names))
+
+
+def _require_held(caller: Caller, permissions: frozenset[str]) -> None:
+    beyond = sorted(permissions - caller.principal.perms)
+    if beyond and not caller.principal.is_global_admin:
+        raise ScopeExceedsCaller(f"you do not have {', '.join(beyond)} yourself")

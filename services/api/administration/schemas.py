@@ -1,0 +1,180 @@
+"""REST shapes of tenants, users, roles and policies: what administrators send and see."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from libs.common.clock import iso
+from services.api.access import Policy, Tenant, TenantStatus
+from services.api.administration.sql import NamedPermission, Role, User
+
+PASSWORD_LENGTH_MIN, PASSWORD_LENGTH_MAX = 12, 1024
+_LIST_MAX = 50
+
+type _Word = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+type Password = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=PASSWORD_LENGTH_MIN,
+        max_length=PASSWORD_LENGTH_MAX,
+        description="At least 12 characters.",
+        examples=["a-long-password-of-one-person"],
+    ),
+]
+type _Roles = Annotated[
+    list[_Word], msgspec.Meta(max_length=_LIST_MAX, description="Names of roles, which allow no more than you may.")
+]
+
+
+class PutTenant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a tenant is from now on."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=200, description="Its name, for people.")]
+    plan: Annotated[_Word, msgspec.Meta(description="`free`, `starter`, `pro` or `enterprise`, or another word.")]
+    region: Annotated[_Word, msgspec.Meta(description="`region-a`, `sa-east-1` or another word.")]
+    status: Annotated[TenantStatus, msgspec.Meta(description="Whether it may use the platform.")] = TenantStatus.ACTIVE
+
+
+class TenantBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A tenant."""
+
+    id: str
+    name: str
+    plan: str
+    region: str
+    status: TenantStatus
+    origin: Annotated[str, msgspec.Meta(description="Who stated it: `seed` (or an operator), `token` or `sync`.")]
+
+
+class TenantList(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of tenants, in the order of their ids."""
+
+    data: list[TenantBody]
+    next_after: Annotated[str, msgspec.Meta(description="What to send as `after` for the next page.")] | None
+
+
+class CreateUser(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Somebody who logs in with a password."""
+
+    email: Annotated[
+        str,
+        msgspec.Meta(
+            pattern=r"^[^@\s]+@[^@\s]+(?!\n)$", max_length=320, description="The login name, unique everywhere."
+        ),
+    ]
+    password: Password
+    roles: _Roles
+
+
+class ChangeUser(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What changes; members that are missing stay as they are."""
+
+    password: Password | msgspec.UnsetType = msgspec.UNSET
+    roles: _Roles | msgspec.UnsetType = msgspec.UNSET
+    is_disabled: Annotated[bool, msgspec.Meta(description="Whether it may not log in.")] | msgspec.UnsetType = (
+        msgspec.UNSET
+    )
+
+
+class UserBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A user, without the password."""
+
+    id: str
+    email: str
+    roles: tuple[str, ...]
+    is_operator: Annotated[bool, msgspec.Meta(description="Whether it belongs to no tenant, but to the platform.")]
+    created_at: str
+    disabled_at: str | None
+
+
+class UserList(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of users, newest first."""
+
+    data: list[UserBody]
+    next_cursor: str | None
+
+
+class PutRole(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a role allows from now on."""
+
+    description: Annotated[str, msgspec.Meta(max_length=200, description="Who has it, for people.")]
+    permissions: Annotated[list[_Word], msgspec.Meta(max_length=_LIST_MAX, description="Names of permissions.")]
+
+
+class RoleBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A role, and what it allows."""
+
+    name: str
+    description: str
+    permissions: tuple[str, ...]
+
+
+class PutPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a permission is narrowed from now on."""
+
+    effect: Annotated[Literal["allow", "deny"], msgspec.Meta(description="`deny` refuses everybody but operators.")]
+    allowed_plans: Annotated[
+        list[_Word], msgspec.Meta(max_length=_LIST_MAX, description="Plans, each admitting higher ones; empty: all.")
+    ]
+    allowed_regions: Annotated[list[_Word], msgspec.Meta(max_length=_LIST_MAX, description="Regions; empty: all.")]
+    admits_home_region: Annotated[
+        bool,
+        msgspec.Meta(
+            description="Whether a tenant is admitted with the region that it carries, whatever the list says."
+        ),
+    ] = True
+
+
+class PolicyBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A permission, and how it is narrowed; without a policy everybody but operators is refused."""
+
+    permission: str
+    description: str
+    effect: Literal["allow", "deny"] | None
+    allowed_plans: tuple[str, ...]
+    allowed_regions: tuple[str, ...]
+    admits_home_region: bool
+
+
+def tenant_body(tenant: Tenant) -> TenantBody:
+    """Show a tenant."""
+    return TenantBody(
+        id=tenant.id,
+        name=tenant.name,
+        plan=tenant.plan,
+        region=tenant.region,
+        status=TenantStatus(tenant.status),
+        origin=str(tenant.origin),
+    )
+
+
+def user_body(user: User) -> UserBody:
+    """Show a user."""
+    return UserBody(
+        id=str(user.id),
+        email=user.email,
+        roles=user.roles,
+        is_operator=user.tenant_id is None,
+        created_at=iso(user.created_at),
+        disabled_at=None if user.disabled_at is None else iso(user.disabled_at),
+    )
+
+
+def role_body(role: Role) -> RoleBody:
+    """Show a role."""
+    return RoleBody(name=role.name, description=role.description, permissions=role.permissions)
+
+
+def policy_body(permission: NamedPermission, policy: Policy | None) -> PolicyBody:
+    """Show a permission and its policy."""
+    effect: Literal["allow", "deny"] | None = None
+    if policy is not None:
+        effect = "allow" if policy.effect == "allow" else "deny"
+    return PolicyBody(
+        permission=permission.name,
+        description=permission.description,
+        effect=effect,
+        allowed_plans=() if policy is None else policy.allowed_plans,
+        allowed_regions=() if policy is None else policy.allowed_regions,
+        admits_home_region=policy is not None and policy.admits_home_region,
+    )

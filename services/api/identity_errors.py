@@ -1,0 +1,87 @@
+"""What is refused to whoever administers tenants, users, policies and API keys, by name: one class for each code."""
+
+from libs.common.errors import CHECK_ID, Conflict, Forbidden, NotFound
+
+
+class ApiKeyNotFound(NotFound):
+    """The tenant has no such API key."""
+
+    code = "api_key_not_found"
+    remedy = CHECK_ID
+
+    def __init__(self) -> None:
+        super().__init__("API key not found")
+
+
+class ApiKeyNotActive(Conflict):
+    """The API key is revoked, expired or rotated already."""
+
+    code = "api_key_not_active"
+    remedy = "Rotate the key that replaces it, or make another one."
+
+
+class TooManyApiKeys(Conflict):
+    """The tenant has as many active API keys as it may."""
+
+    code = "too_many_api_keys"
+    remedy = "Revoke one that is not used."
+
+    def __init__(self) -> None:
+        super().__init__("the tenant has 100 active API keys")
+
+
+class ScopeExceedsCaller(Forbidden):
+    """An API key or a user would be able to do more than whoever makes or changes it."""
+
+    code = "scope_exceeds_caller"
+    remedy = "Name permissions that you have, or ask an administrator of the tenant."
+
+
+class TenantNotFound(NotFound):
+    """There is no such tenant, for an operator who reads or changes it."""
+
+    code = "tenant_not_found"
+    remedy = CHECK_ID
+
+    def __init__(self) -> None:
+        super().__init__("tenant not found")
+
+
+class UserNotFound(NotFound):
+    """The tenant has no such user."""
+
+    code = "user_not_found"
+    remedy = CHECK_ID
+
+    def __init__(self) -> None:
+        super().__init__("user not found")
+
+
+class LoginNameTaken(Conflict):
+    """Another user has this login name."""
+
+    code = "login_name_taken"
+    remedy = "Send another login name."
+
+    def __init__(self) -> None:
+        super().__init__("another user has this login name")
+
+
+class OwnAccount(Conflict):
+    """Nobody disables themselves or changes their own roles."""
+
+    code = "own_account"
+    remedy = "Have another administrator do it."
+
+    def __init__(self) -> None:
+        super().__init__("nobody disables themselves or changes their own roles")
+
+
+class PermissionUnknown(NotFound):
+    """There is no such permission."""
+
+    code = "permission_unknown"
+    remedy = "See GET /v1/policies."
+
+    def __init__(self) -> None:
+        super().__init__("there is no such permission")

@@ -1,0 +1,74 @@
+"""Tables of who may do what: users, policies and API keys."""
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
+
+from services.api.schema.columns import instant
+
+
+def users_table(metadata: sa.MetaData) -> sa.Table:
+    """Describe people who log in with a password."""
+    return sa.Table(
+        "users",
+        metadata,
+        sa.Column("id", pg.UUID, primary_key=True, comment="UUIDv7; the first half of every token's jti."),
+        sa.Column("email", sa.Text, nullable=False, unique=True, comment="Login name, lower case."),
+        sa.Column("password_hash", sa.Text, nullable=False, comment="argon2id in PHC string format."),
+        sa.Column("tenant_id", sa.Text, sa.ForeignKey("tenants.id"), comment="Its tenant; none for a global admin."),
+        sa.Column("roles", pg.ARRAY(sa.Text), nullable=False, comment="Names of its roles."),
+        instant("created_at", "When it was made."),
+        instant("disabled_at", "Since when it may not log in.", nullable=True),
+    )
+
+
+def policies_table(metadata: sa.MetaData) -> sa.Table:
+    """Describe what narrows permissions."""
+    return sa.Table(
+        "policies",
+        metadata,
+        sa.Column(
+            "permission",
+            sa.Text,
+            sa.ForeignKey("permissions.name"),
+            primary_key=True,
+            comment="The permission that this narrows; without a policy it is denied.",
+        ),
+        sa.Column("effect", sa.Text, nullable=False, comment="allow or deny."),
+        sa.Column(
+            "allowed_plans", pg.ARRAY(sa.Text), nullable=False, comment="Plans, each admitting higher ones; {}: all."
+        ),
+        sa.Column("allowed_regions", pg.ARRAY(sa.Text), nullable=False, comment="Regions; {}: all."),
+        sa.Column(
+            "admits_home_region",
+            sa.Boolean,
+            nullable=False,
+            server_default=sa.true(),
+            comment="Whether a tenant is admitted with the region it carries, whatever the list says.",
+        ),
+        sa.CheckConstraint("effect IN ('allow', 'deny')", name="ck_policies_effect"),
+    )
+
+
+def api_keys_table(metadata: sa.MetaData) -> sa.Table:
+    """Describe keys of programs: of their secrets only digests are kept."""
+    return sa.Table(
+        "api_keys",
+        metadata,
+        sa.Column("tenant_id", sa.Text, sa.ForeignKey("tenants.id"), nullable=False, comment="Whose it is."),
+        sa.Column("id", pg.UUID, nullable=False, comment="UUIDv7; audit lines name it as key:<id>."),
+        sa.Column("name", sa.Text, nullable=False, comment="The tenant's own name of it."),
+        sa.Column("mode", sa.Text, nullable=False, comment="test or live, as its prefix has it."),
+        sa.Column("hint", sa.Text, nullable=False, comment="The last four characters of its secret."),
+        sa.Column("secret_hash", sa.LargeBinary, nullable=False, comment="SHA-256 of its secret."),
+        sa.Column("scopes", pg.ARRAY(sa.Text), nullable=False, comment="Permissions that it has, sorted."),
+        sa.Column("created_by", sa.Text, nullable=False, comment="Subject of whoever made it."),
+        instant("created_at", "When it was made."),
+        instant("expires_at", "Until when it is valid; NULL: until it is revoked.", nullable=True),
+        instant("revoked_at", "When it was revoked.", nullable=True),
+        instant("last_used_at", "When it was used last, a minute more or less.", nullable=True),
+        sa.Column("rotated_to", pg.UUID, comment="The key that replaces it."),
+        sa.PrimaryKeyConstraint("id", "tenant_id"),
+        sa.CheckConstraint("mode IN ('test', 'live')", name="ck_api_keys_mode"),
+        sa.Index("uq_api_keys_secret", "secret_hash", unique=True),
+        sa.Index("ix_api_keys_created", "tenant_id", sa.text("created_at DESC"), sa.text("id DESC")),
+    )
