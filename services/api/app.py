@@ -29,7 +29,7 @@ from services.api.access import (
     write_seeds,
 )
 from services.api.administration import Administration
-from services.api.api_keys import NOTE_USES_EVERY_SECONDS, ApiKeys, Bearers, KeyVerifier, Mode
+from services.api.api_keys import NOTE_USES_EVERY_SECONDS, ApiKeys, Bearers, KeyMode, KeyVerifier
 from services.api.audit import AuditConsumers
 from services.api.customers import Customers
 from services.api.customers.schemas import render_customer
@@ -111,7 +111,7 @@ def build(
     OrderConsumers(orders, settings.orders, currencies=frozenset(settings.payments.supported_currencies)).register(bus)
     tokens = Tokens(settings.auth, clock)
     directory = Directory(database, clock, age_max_seconds=settings.auth.access_age_max_seconds)
-    mode = Mode(settings.auth.api_key_mode or ("test" if settings.place.is_local else "live"))
+    mode = KeyMode(settings.auth.api_key_mode or ("test" if settings.place.is_local else "live"))
     keys = KeyVerifier(database, clock=clock, mode=mode, age_max_seconds=settings.auth.access_age_max_seconds)
     bearers = Bearers(tokens=tokens, verifier=keys)
     AccessConsumers(directory.forget, keys.forget).register(bus)

@@ -15,7 +15,7 @@ from services.api.api_keys.domain import (
     EXPIRES_AFTER_MAX,
     FOR_PEOPLE,
     ApiKey,
-    Mode,
+    KeyMode,
     digest_of,
     hint_of,
     new_secret,
@@ -38,7 +38,7 @@ class MadeKey(msgspec.Struct, frozen=True, kw_only=True):
 class ApiKeys:
     """Decides about keys."""
 
-    def __init__(self, database: Database, *, clock: Clock, mode: Mode, verifier: KeyVerifier) -> None:
+    def __init__(self, database: Database, *, clock: Clock, mode: KeyMode, verifier: KeyVerifier) -> None:
         self._database = database
         self._clock = clock
         self._mode = mode

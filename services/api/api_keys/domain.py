@@ -25,7 +25,7 @@ _LENGTH = _RANDOM_DIGITS + _CHECK_DIGITS
 _HINT_LENGTH = 4
 
 
-class Mode(StrEnum):
+class KeyMode(StrEnum):
     """Where a key counts: a place has one mode, and takes keys of that mode alone."""
 
     TEST = "test"
@@ -84,7 +84,7 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
 
-def new_secret(mode: Mode) -> str:
+def new_secret(mode: KeyMode) -> str:
     """Make a secret: `payk_test_`, 256 random bits and a checksum in base 62, 59 characters in all."""
     number = int.from_bytes(secrets.token_bytes(_RANDOM_BYTES), "big")
     drawn = _written(number, _RANDOM_DIGITS)
@@ -96,14 +96,14 @@ def is_secret(bearer: str) -> bool:
     return bearer.startswith(_PREFIX)
 
 
-def mode_of(secret: str) -> Mode | None:
+def mode_of(secret: str) -> KeyMode | None:
     """Read of which mode a key is; None where it cannot be one of ours, by its form and checksum."""
     mode, separator, rest = secret.removeprefix(_PREFIX).partition("_")
-    if not separator or mode not in set(Mode) or len(rest) != _LENGTH:
+    if not separator or mode not in set(KeyMode) or len(rest) != _LENGTH:
         return None
     if rest[_RANDOM_DIGITS:] != _checksum(mode, rest[:_RANDOM_DIGITS]):
         return None
-    return Mode(mode)
+    return KeyMode(mode)
 
 
 def digest_of(secret: str) -> bytes:

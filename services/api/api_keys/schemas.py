@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import msgspec
 
 from libs.common.clock import iso
-from services.api.api_keys.domain import OVERLAP_SECONDS, OVERLAP_SECONDS_MAX, ApiKey, Mode
+from services.api.api_keys.domain import OVERLAP_SECONDS, OVERLAP_SECONDS_MAX, ApiKey, KeyMode
 
 _SCOPES_MAX = 20
 
@@ -54,7 +54,7 @@ class ApiKeyBody(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     name: str
-    mode: Mode
+    mode: KeyMode
     hint: Annotated[str, msgspec.Meta(description="The last four characters of the secret.")]
     scopes: tuple[str, ...]
     created_by: Annotated[str, msgspec.Meta(description="Who made it: a login name, or `key:<id>`.")]
@@ -95,7 +95,7 @@ def _members(key: ApiKey, at: datetime) -> dict[str, Any]:
     return {
         "id": str(key.id),
         "name": key.name,
-        "mode": Mode(key.mode),
+        "mode": KeyMode(key.mode),
         "hint": key.hint,
         "scopes": key.scopes,
         "created_by": key.created_by,

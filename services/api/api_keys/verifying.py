@@ -10,7 +10,7 @@ from libs.common.single_flight import SingleFlight
 from libs.common.web.errors import InvalidToken
 from services.api import metrics
 from services.api.api_keys import sql
-from services.api.api_keys.domain import Holder, Mode, digest_of, is_secret, mode_of
+from services.api.api_keys.domain import Holder, KeyMode, digest_of, is_secret, mode_of
 from services.api.http.callers import Principal, Verifier
 from services.api.http.errors import ApiKeyExpired, ApiKeyOfOtherMode, ApiKeyRevoked
 
@@ -23,7 +23,7 @@ _REMEMBERED_MAX = 10_000
 class KeyVerifier:
     """Tells whose key a bearer is."""
 
-    def __init__(self, database: Database, *, clock: Clock, mode: Mode, age_max_seconds: float) -> None:
+    def __init__(self, database: Database, *, clock: Clock, mode: KeyMode, age_max_seconds: float) -> None:
         """Prepare for keys of one mode; what is remembered of one is at most `age_max_seconds` old."""
         self._database = database
         self._clock = clock

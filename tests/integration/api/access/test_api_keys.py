@@ -10,7 +10,7 @@ import pytest
 
 from libs.common.clock import ManualClock
 from libs.common.db import Database
-from services.api.api_keys import Bearers, KeyVerifier, Mode
+from services.api.api_keys import Bearers, KeyMode, KeyVerifier
 from services.api.api_keys.domain import digest_of, is_secret, mode_of, new_secret
 from services.api.http.callers import PLATFORM_TENANT, Principal
 from tests.integration.api.access.test_access import problem
@@ -48,12 +48,12 @@ async def refusal(client: Client, path: str = "/v1/payment-intents") -> tuple[in
 
 
 def test_secret_says_its_mode_and_proves_its_own_form() -> None:
-    for mode in Mode:
+    for mode in KeyMode:
         secret = new_secret(mode)
         assert secret.startswith(f"payk_{mode}_")
         assert len(secret) == len(new_secret(mode))
         assert (is_secret(secret), mode_of(secret)) == (True, mode)
-        other = "live" if mode is Mode.TEST else "test"
+        other = "live" if mode is KeyMode.TEST else "test"
         for bad in (secret[:-1], secret + "0", secret.replace(mode, other), secret.swapcase(), "payk_", f"{secret}é"):
             assert mode_of(bad) is None, bad
     assert not is_secret("eyJhbGciOiJIUzI1NiJ9.e30.x")
@@ -249,7 +249,7 @@ async def test_key_is_looked_up_once_and_its_use_written_once_a_minute(
 ) -> None:
     key = await made(admin(api, tenant_id), expires_at=(datetime.now(UTC) + timedelta(hours=1)).isoformat())
     clock = ManualClock(datetime.now(UTC))
-    keys = KeyVerifier(database, clock=clock, mode=Mode.TEST, age_max_seconds=2)
+    keys = KeyVerifier(database, clock=clock, mode=KeyMode.TEST, age_max_seconds=2)
     bearers = Bearers(tokens=Tokens(), verifier=keys)
 
     async def use() -> Principal:
@@ -273,19 +273,19 @@ async def test_key_is_looked_up_once_and_its_use_written_once_a_minute(
     assert written[0] == written[1] < written[2]
     assert database.reads == 3
     # What is of no use is refused without a look: by its form, or since it is of the other mode.
-    for secret in (key["secret"][:-1] + "~", "payk_test_" + "0" * 49, new_secret(Mode.LIVE)):
+    for secret in (key["secret"][:-1] + "~", "payk_test_" + "0" * 49, new_secret(KeyMode.LIVE)):
         with pytest.raises(Exception, match=r"Invalid token|only test keys"):
             await bearers.verify(f"Bearer {secret}")
     assert database.reads == 3
     with pytest.raises(Exception, match="Invalid token"):
-        await bearers.verify(f"Bearer {new_secret(Mode.TEST)}")
+        await bearers.verify(f"Bearer {new_secret(KeyMode.TEST)}")
     clock.advance(timedelta(hours=1))
     with pytest.raises(Exception, match="API key expired"):
         await use()
 
 
 async def test_no_key_is_refused_as_a_token_is(api: Api) -> None:
-    for secret in (new_secret(Mode.TEST), f"payk_test_{uuid4().hex}", "payk_"):
+    for secret in (new_secret(KeyMode.TEST), f"payk_test_{uuid4().hex}", "payk_"):
         answer: Answer = await bearer(api, secret, "t").call("GET", "/v1/me")
         assert (answer.status, problem(answer)["code"]) == (401, "invalid_token")
         assert answer.headers["www-authenticate"] == "Bearer"
