@@ -184,7 +184,12 @@ def identity(line: Line) -> bytes:
     """Name what a line is, for whichever file has it: by the bank's id, else by all that it says; 17 bytes."""
     if not line.bank_id:
         return b"f" + fingerprint(line)
-    return b"i" + hashlib.blake2b(f"{line.account}\x1e{line.bank_id}".encode(), digest_size=16).digest()
+    return identity_of(line.account, line.bank_id)
+
+
+def identity_of(account: str, bank_id: str) -> bytes:
+    """Name a line that has an id of the bank's."""
+    return b"i" + hashlib.blake2b(f"{account}\x1e{bank_id}".encode(), digest_size=16).digest()
 
 
 def essence(line: Line) -> bytes:
@@ -215,4 +220,5 @@ __all__ = [
     "essence",
     "fingerprint",
     "identity",
+    "identity_of",
 ]

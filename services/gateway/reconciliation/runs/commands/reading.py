@@ -25,6 +25,7 @@ from services.gateway.reconciliation.runs.domain import (
     MovementFact,
     PaymentGroup,
     PayoutFact,
+    Unreported,
     agreeing,
     entry_of,
 )
@@ -55,6 +56,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     """What the books have at the end of the window, for the report."""
     closings: Sequence[Closing] = ()
     """The tenant's closed months."""
+    unreported: Mapping[UUID, Unreported] = {}
+    """Movements that the processor's reports should have and do not, by our ids of them."""
     looked: Looked | None = None
     """What was found about lines of statements and arrivals of payouts."""
 
@@ -87,7 +90,11 @@ class StepReading:
     async def read(self, run: Run) -> Step:
         """Read the step that a run is at."""
         step = await self._read(run)
-        return msgspec.structs.replace(step, closings=await closings(self._database, run.tenant_id))
+        return msgspec.structs.replace(
+            step,
+            closings=await closings(self._database, run.tenant_id),
+            unreported=await sql.missing_in_reports(self._database, run.tenant_id, [*moved_in(step)]),
+        )
 
     async def _read(self, run: Run) -> Step:
         match run.phase:

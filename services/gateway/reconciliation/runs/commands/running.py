@@ -41,8 +41,10 @@ from services.gateway.reconciliation.runs.domain import (
     compare_movement,
     compare_payment,
     compare_payout,
+    compared,
     late,
     named_by_month,
+    unreported,
 )
 from services.gateway.reconciliation.runs.domain.run import (
     ONE_BY_ONE,
@@ -339,6 +341,7 @@ class Reconciling:
             *(compare_movement(moved, step.entries, patience) for moved in step.movements),
             *(compare_payout(payout, step.entries, patience) for payout in step.payouts),
             Compared(differences=tuple(late(moved_in(step), step.closings))),
+            compared(unreported(moved_in(step), step.unreported, patience)),
         ]
 
 

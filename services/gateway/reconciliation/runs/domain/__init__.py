@@ -10,11 +10,13 @@ from services.gateway.reconciliation.runs.domain.facts import (
     Patience,
     PaymentGroup,
     PayoutFact,
+    compared,
     entry_of,
 )
 from services.gateway.reconciliation.runs.domain.late import late, named_by_month
 from services.gateway.reconciliation.runs.domain.payment import compare_payment
 from services.gateway.reconciliation.runs.domain.payouts import compare_payout
+from services.gateway.reconciliation.runs.domain.reported import Unreported, unreported
 
 __all__ = [
     "Compared",
@@ -24,11 +26,14 @@ __all__ = [
     "Patience",
     "PaymentGroup",
     "PayoutFact",
+    "Unreported",
     "agreeing",
     "compare_movement",
     "compare_payment",
     "compare_payout",
+    "compared",
     "entry_of",
     "late",
     "named_by_month",
+    "unreported",
 ]

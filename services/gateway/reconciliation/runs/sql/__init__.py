@@ -26,6 +26,7 @@ from services.gateway.reconciliation.runs.sql.progress import (
     scheduled_since,
     tenants,
 )
+from services.gateway.reconciliation.runs.sql.reports import missing_in_reports
 
 __all__ = [
     "MovementPage",
@@ -39,6 +40,7 @@ __all__ = [
     "list_newest",
     "loose_movements",
     "match",
+    "missing_in_reports",
     "movements_of_payments",
     "movements_of_range",
     "older_payments",

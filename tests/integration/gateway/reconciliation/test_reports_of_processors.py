@@ -1,0 +1,88 @@
+"""A report of all that moved must have what moved in its days: of the same account and currency, and nowhere near its ends."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from libs.common.db import Database
+from libs.common.ids import new_id
+from services.gateway.reconciliation.imports.domain import identity_of
+from tests.support.bank_histories import BankHistory
+
+FIRST, LAST = date(2026, 11, 2), date(2026, 11, 12)
+
+
+@pytest.fixture
+async def bank(database: Database, tenant_id: str) -> BankHistory:
+    return BankHistory(database, tenant_id)
+
+
+async def report(bank: BankHistory, *names: str) -> None:
+    """Import a report of some movements."""
+    bank.source_id = new_id()
+    await bank.source("stripe_balance_change")
+    row = await bank.database.fetchrow(
+        "UPDATE file_imports SET first_on = $2, last_on = $3 WHERE source_id = $1 RETURNING id",
+        bank.source_id,
+        FIRST,
+        LAST,
+    )
+    assert row is not None
+    for number, name in enumerate(names):
+        ref = f"txn_{bank.tenant_id}_{name}"
+        await bank.line(
+            f"{name}-line",
+            100,
+            FIRST,
+            bank_id=ref,
+            account="",
+            import_id=row["id"],
+            identity=identity_of("", ref),
+            occurrence=1,
+            line=number,
+        )
+
+
+async def missing(bank: BankHistory) -> set[str]:
+    rows = await bank.database.fetch(
+        "SELECT subject FROM discrepancies WHERE tenant_id = $1 AND aspect = 'report' AND type = 'MISSING_REMOTE' AND settled_at IS NULL",
+        bank.tenant_id,
+    )
+    return {row["subject"].rpartition("_")[2] for row in rows}
+
+
+async def test_what_a_report_lacks_of_its_days_is_found_and_settles(bank: BankHistory) -> None:
+    day = datetime(2026, 11, 1, tzinfo=UTC)
+    kinds = {"payout": "payout", "back": "payout_return"}
+    for name, after in (
+        ("has", 5),
+        ("lacks", 6),
+        ("edge", 2),
+        ("end", 10),
+        ("out", 13),
+        ("payout", 6),
+        ("back", 7),
+        ("usd", 6),
+    ):
+        await bank.movement(name, 100, 100)
+        await bank.database.fetch(
+            "UPDATE processor_movements SET created_at = $2, seen_at = $2, updated_at = $2, kind = $3, currency = $4, movement_id = $5 "
+            "WHERE id = $1 RETURNING id",
+            f"txn_{bank.tenant_id}_{name}",
+            at := day + timedelta(days=after),
+            kinds.get(name, "fee"),
+            "USD" if name == "usd" else "EUR",
+            new_id(at),
+        )
+    # One without any line of the account shows nothing.
+    await report(bank)
+    await bank.run()
+    assert await missing(bank) == set()
+    await report(bank, "has")
+    await bank.run()
+    assert await missing(bank) == {"lacks"}
+    assert (await bank.run()).new == 0
+    ref = f"txn_{bank.tenant_id}_lacks"
+    await bank.line("later", 100, FIRST, bank_id=ref, account="", identity=identity_of("", ref))
+    await bank.run()
+    assert await missing(bank) == set()
