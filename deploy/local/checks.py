@@ -17,7 +17,7 @@ from deploy.local.environment import with_bytecode
 from deploy.local.errors import LocalFailure
 from deploy.local.layout import ROOT
 
-CODE = ("libs", "services", "deploy", "tests")
+CODE = ("libs", "services", "deploy", "tests", "clients/python")
 """What is formatted, linted and typed."""
 
 COVERAGE = ROOT / ".local" / "coverage"

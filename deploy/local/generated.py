@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from deploy.local import compose, definitions, environment, names, published
+from deploy.local import compose, definitions, environment, names, published, python_client
 from deploy.local.bootstrap import SERVICES
 from deploy.local.errors import LocalFailure
 from deploy.local.layout import ROOT
@@ -62,7 +62,7 @@ DIGESTS = {ROOT / "services" / name / "schema" / "functions" / MIGRATIONS_DIGEST
 
 def files() -> set[Path]:
     """Return every generated file, but for those that only a server can tell."""
-    return {*DOCUMENTS, *PAGES, *MADE, *DIGESTS}
+    return {*DOCUMENTS, *PAGES, *MADE, *DIGESTS, *python_client.FILES}
 
 
 def texts(below: Path = ROOT) -> dict[Path, str]:
@@ -75,6 +75,8 @@ def texts(below: Path = ROOT) -> dict[Path, str]:
     printed = _described(sorted(described.values())) if described else {}
     found = {file: printed[command] for file, command in described.items()}
     found |= {file: _sorted(text) for file, text in found.items() if file in DOCUMENTS}
+    if API / "openapi.json" in found:
+        found |= python_client.texts(found[API / "openapi.json"])
     return found | {file: make() for file, make in MADE.items() if file.is_relative_to(below)}
 
 

@@ -23,14 +23,14 @@ NAME_MAX = 70
 def files() -> tuple[str, ...]:
     """Return every Python file of ours."""
     listing = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard", "services", "libs", "deploy", "tests"],
+        ["git", "ls-files", "-co", "--exclude-standard", "services", "libs", "deploy", "tests", "clients"],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
         timeout=30,
     )
-    names = (name for name in listing.stdout.splitlines() if name.endswith(".py"))
+    names = (name for name in listing.stdout.splitlines() if name.endswith(".py") and "/generated/" not in name)
     return tuple(name for name in names if (ROOT / name).is_file())
 
 

@@ -1,0 +1,61 @@
+"""As whom a client asks."""
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+
+class Authentication(Protocol):
+    """What makes the `Authorization` of a request."""
+
+    def authorization(self) -> str | None:
+        """Return the header; None: a log-in is needed first."""
+
+    def refused(self, authorization: str) -> bool:
+        """Say whether a request that was refused with a header is to be sent again, with another one."""
+
+
+class ApiKey:
+    """A key of the tenant, or a token that was made elsewhere: sent as it is."""
+
+    def __init__(self, key: str) -> None:
+        self._authorization = f"Bearer {key}"
+
+    def authorization(self) -> str:
+        """Return the header."""
+        return self._authorization
+
+    def refused(self, authorization: str) -> bool:
+        """Return False of the key that there is: it would be refused again."""
+        return authorization != self._authorization
+
+
+class Login:
+    """A person's name and password: logs in before the first request, and again before the token ends or when it is refused."""
+
+    _EARLY_SECONDS = 30.0
+    """So long before its end a token is replaced."""
+
+    def __init__(self, email: str, password: str, *, now: Callable[[], float] = time.monotonic) -> None:
+        self.body = msgspec.json.encode({"email": email, "password": password})
+        """The body of the log-in."""
+        self._now = now
+        self._authorization: str | None = None
+        self._ends = 0.0
+
+    def authorization(self) -> str | None:
+        """Return the header while its token is valid."""
+        return self._authorization if self._now() < self._ends else None
+
+    def logged_in(self, token: str, *, seconds: float) -> None:
+        """Take a token that is valid for some seconds."""
+        self._authorization = f"Bearer {token}"
+        self._ends = self._now() + max(seconds - self._EARLY_SECONDS, seconds / 2)
+
+    def refused(self, authorization: str) -> bool:
+        """Forget the token that was refused, unless another one is there already; returns True."""
+        if self._authorization == authorization:
+            self._ends = 0.0
+        return True
