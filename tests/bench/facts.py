@@ -13,9 +13,10 @@ import os
 import random
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import batched, chain
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -47,11 +48,12 @@ from tests.support.brokers import fresh_vhost, own_rights
 from tests.support.databases import TestDatabase, fresh_database
 
 BIG = "tenant-big"
-_KINDS = (
-    ("capture", Role.CASH, Role.REVENUE),
-    ("movement", Role.PROCESSOR_PENDING, Role.CASH),
-    ("available", Role.PROCESSOR_AVAILABLE, Role.PROCESSOR_PENDING),
+_KINDS: tuple[tuple[str, tuple[tuple[Role, int], ...]], ...] = (
+    ("capture", ((Role.CASH, 15050), (Role.REVENUE, -15050))),
+    ("movement", ((Role.PROCESSOR_PENDING, 14600), (Role.PROCESSOR_FEES, 450), (Role.CASH, -15050))),
+    ("available", ((Role.PROCESSOR_AVAILABLE, 14600), (Role.PROCESSOR_PENDING, -14600))),
 )
+"""Entries of a payment, each with what it debits to roles, below zero where it credits it."""
 _BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 _ADD = """
 INSERT INTO ledger.accounts (tenant_id, id, code, label, account_type, is_default, opened_at)
@@ -77,44 +79,108 @@ _LINE = (
 )
 
 
+_MOVEMENT = (
+    "account_id is_live id movement_id tenant_id is_booked kind type reporting_category source_ref payment_ref charge_ref "
+    "payment_intent_id amount_minor fee_minor fee_details net_minor currency exchange_rate source_currency created_at available_at "
+    "status raw seen_at updated_at"
+)
+_AMOUNT, _FEE = 15050, 450
+_LOADED_TOGETHER = 20_000
+"""Payments that are made and copied at once: what they come to is held in memory."""
+
+
 async def load(
-    database: TestDatabase, payments: int, tenants: int, *, has_refunds: bool = True
+    database: TestDatabase, payments: int, tenants: int, *, has_refunds: bool = True, moved_but: int | None = None
 ) -> list[tuple[str, UUID, datetime]]:
-    """Load payments with three entries each; returns them, with their tenant and time."""
+    """Load payments with three entries each; returns them, with their tenant and time.
+
+    Args:
+        database: where.
+        payments: how many of one tenant, and of all others together.
+        tenants: how many others.
+        has_refunds: whether a twentieth is refunded in part.
+        moved_but: where given, a charge of each payment of the one tenant is loaded as well, but not of so many, the first.
+    """
     rows = _payments(payments, tenants)
     owners = sorted({tenant for tenant, _, _ in rows})
     accounts = {(tenant, role): default_account_id(tenant, role) for tenant in owners for role in Role}
-    paid = [(t, i, 15050, 15050, "BRL", "SETTLED", "c", f"pi_{i.hex[:24]}", 6, at, at) for t, i, at in rows]
-    returned = [(t, new_id(at), i, 100, "BRL", "COMPLETED", "re_1", at, at) for t, i, at in rows[::20] if has_refunds]
-    entries: list[tuple[Any, ...]] = []
-    lines: list[tuple[Any, ...]] = []
-    for tenant, payment, at in rows:
-        for kind, debit, credit in _KINDS:
-            entry = derived_id(payment, kind)
-            # That money can be paid out is booked by movement alone.
-            owner = None if kind == "available" else payment
-            entries.append((tenant, entry, kind, owner, 2, at, at, at, bytes(32), 1, 1, 1, bytes(32)))
-            for no, (role, side) in enumerate(((debit, "DEBIT"), (credit, "CREDIT")), start=1):
-                lines.append((tenant, entry, no, accounts[tenant, role], "BRL", 1, side, 15050, 15050, 15050, at, at))
+    missing = {payment for _, payment, _ in [row for row in rows if row[0] == BIG][: moved_but or 0]}
     admin = await asyncpg.connect(database.admin_url, command_timeout=900)
     try:
         # Triggers hold a group to its chain, which is not what is measured.
-        await admin.execute("SET session_replication_role = replica")
+        await admin.execute("SET session_replication_role = replica; SET synchronous_commit = off")
         await admin.execute("ALTER TABLE ledger.postings DROP CONSTRAINT uq_postings_posted_at")
         for tenant in owners:
             for account in default_accounts(tenant):
                 await admin.execute(_ADD, tenant, account.id, account.code, account.label, account.account_type)
-        for schema, table, columns, records in (
-            ("api", "payment_intents", _PAYMENT, paid),
-            ("api", "refunds", _REFUND, returned),
-            ("ledger", "journal_entries", _ENTRY, entries),
-            ("ledger", "postings", _LINE, lines),
-        ):
-            await admin.copy_records_to_table(table, schema_name=schema, columns=columns.split(), records=records)
+        for some in batched(rows, _LOADED_TOGETHER):
+            for schema, table, columns, records in (
+                ("api", "payment_intents", _PAYMENT, map(_paid, some)),
+                ("api", "refunds", _REFUND, map(_returned, some[::20] if has_refunds else ())),
+                ("ledger", "journal_entries", _ENTRY, chain.from_iterable(map(_entries, some))),
+                ("ledger", "postings", _LINE, chain.from_iterable(_lines(accounts, *row) for row in some)),
+                (
+                    *("gateway", "processor_movements", _MOVEMENT),
+                    (_moved(*row) for row in some if moved_but is not None and row[0] == BIG and row[1] not in missing),
+                ),
+            ):
+                await admin.copy_records_to_table(table, schema_name=schema, columns=columns.split(), records=records)
         await admin.execute("VACUUM ANALYZE api.payment_intents, api.refunds, ledger.journal_entries, ledger.postings")
+        if moved_but is not None:
+            await admin.execute("VACUUM ANALYZE gateway.processor_movements")
     finally:
         await admin.close()
     return rows
+
+
+def _paid(row: tuple[str, UUID, datetime]) -> tuple[Any, ...]:
+    tenant, i, at = row
+    return tenant, i, _AMOUNT, _AMOUNT, "BRL", "SETTLED", "c", f"pi_{i.hex[:24]}", 6, at, at
+
+
+def _returned(row: tuple[str, UUID, datetime]) -> tuple[Any, ...]:
+    tenant, i, at = row
+    return tenant, new_id(at), i, 100, "BRL", "COMPLETED", "re_1", at, at
+
+
+def _entries(row: tuple[str, UUID, datetime]) -> list[tuple[Any, ...]]:
+    tenant, payment, at = row
+    return [
+        (
+            *(tenant, derived_id(payment, kind), kind),
+            # That money can be paid out is booked by movement alone.
+            None if kind == "available" else payment,
+            *(len(debits), at, at, at, bytes(32), 1, 1, 1, bytes(32)),
+        )
+        for kind, debits in _KINDS
+    ]
+
+
+def _lines(
+    accounts: dict[tuple[str, Role], UUID], tenant: str, payment: UUID, at: datetime
+) -> Iterator[tuple[Any, ...]]:
+    for kind, debits in _KINDS:
+        entry = derived_id(payment, kind)
+        for no, (role, debit) in enumerate(debits, start=1):
+            side, amount = "DEBIT" if debit > 0 else "CREDIT", abs(debit)
+            yield tenant, entry, no, accounts[tenant, role], "BRL", 1, side, amount, amount, amount, at, at
+
+
+def _moved(tenant: str, i: UUID, at: datetime) -> tuple[Any, ...]:
+    return (
+        *("acct_1", False, f"txn_{i.hex}", i, tenant, True, "charge", "charge", "charge"),
+        *(
+            f"ch_{i.hex}",
+            f"pi_{i.hex[:24]}",
+            f"ch_{i.hex}",
+            i,
+            _AMOUNT,
+            _FEE,
+            f'[["processor",{_FEE}]]',
+            _AMOUNT - _FEE,
+        ),
+        *("BRL", "", "", at, at, "available", "{}", at, at),
+    )
 
 
 async def database_cpu(database: TestDatabase) -> float:
@@ -124,10 +190,10 @@ async def database_cpu(database: TestDatabase) -> float:
         rows = await admin.fetch("SELECT pid FROM pg_stat_activity WHERE datname = current_database()")
     finally:
         await admin.close()
-    return sum(_cpu_seconds(Path(f"/proc/{row['pid']}/stat")) for row in rows)
+    return sum(cpu_seconds(Path(f"/proc/{row['pid']}/stat")) for row in rows)
 
 
-def _cpu_seconds(stat: Path) -> float:
+def cpu_seconds(stat: Path) -> float:
     if not stat.exists():
         return 0.0
     user, system = stat.read_text().rpartition(")")[2].split()[11:13]

@@ -107,9 +107,7 @@ class Load:
         numbers = iter(range(payments))
 
         async def client() -> None:
-            address = urlsplit(self._base)
-            reader, writer = await asyncio.open_connection(address.hostname, address.port)
-            line = Line(reader, writer, address.netloc)
+            line = await self._line()
             for number in numbers:
                 await self._pay(line, number, label)
             await line.close()
@@ -118,8 +116,32 @@ class Load:
             for _ in range(clients):
                 group.create_task(client())
 
+    async def offer(self, per_second: float, label: str, stop: asyncio.Event) -> int:
+        """Pay so many times a second, however long each takes, until `stop`; returns how often."""
+        idle: list[Line] = []
 
-async def _settled(books: Books, label: str, payments: int) -> None:
+        async def pay(number: int) -> None:
+            line = idle.pop() if idle else await self._line()
+            await self._pay(line, number, label)
+            idle.append(line)
+
+        begun, number = time.perf_counter(), 0
+        async with asyncio.TaskGroup() as group:
+            while not stop.is_set():
+                group.create_task(pay(number))
+                number += 1
+                await asyncio.sleep(max(0.0, begun + number / per_second - time.perf_counter()))
+        for line in idle:
+            await line.close()
+        return number
+
+    async def _line(self) -> Line:
+        address = urlsplit(self._base)
+        reader, writer = await asyncio.open_connection(address.hostname, address.port)
+        return Line(reader, writer, address.netloc)
+
+
+async def settled(books: Books, label: str, payments: int) -> None:
     deadline = time.monotonic() + SETTLE_SECONDS
     while time.monotonic() < deadline:
         settled = await books.fetchval(
@@ -190,14 +212,14 @@ async def measure(payments: int, clients: int, *, respond_async: bool) -> dict[s
                 assert hook.status == 201, hook.raw
                 warm = Load(platform, operator, respond_async=False)
                 await warm.run(WARM_UP_PAYMENTS, min(clients, 16), "warm-up")
-                await _settled(books, "warm-up", WARM_UP_PAYMENTS)
+                await settled(books, "warm-up", WARM_UP_PAYMENTS)
                 # What autovacuum does within the first minutes of a new database; this run is shorter than that.
                 await books.execute("ANALYZE")
                 load = Load(platform, operator, respond_async=respond_async)
                 cpu_before, started = _cpu_seconds(platform), time.time()
                 await load.run(payments, clients, "bench")
                 offered_seconds = time.time() - started
-                await _settled(books, "bench", payments)
+                await settled(books, "bench", payments)
                 cpu_after = _cpu_seconds(platform)
                 rows = await books.fetch(
                     "SELECT id::text, settled_at FROM api.payment_intents WHERE customer_ref = 'bench'"

@@ -41,7 +41,6 @@ from services.gateway.reconciliation.runs.domain.run import SAMPLE_MAX, Progress
 from services.gateway.settings import ReconciliationSettings
 from tests.bench.facts import BIG, gateway, load
 from tests.bench.payments import ROOT
-from tests.bench.reconciliation import load_movements
 from tests.support.brokers import fresh_vhost, own_rights
 from tests.support.databases import TestDatabase, fresh_database
 
@@ -122,8 +121,7 @@ async def prove(servers: Servers, *, payments: int, kills: int, seed: int) -> di
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(fresh_database(servers, ("api", "ledger", "gateway")))
         urls = own_rights(servers, stack.enter_context(fresh_vhost(servers)))
-        rows = await load(database, payments, 5, has_refunds=False)
-        await load_movements(database, rows, damaged=_EACH)
+        rows = await load(database, payments, 5, has_refunds=False, moved_but=_EACH)
         admin = await asyncpg.connect(database.admin_url, command_timeout=60)
         stack.push_async_callback(admin.close)
         await _damage(admin, [payment for tenant, payment, _ in rows if tenant == BIG][_EACH:])
