@@ -194,9 +194,10 @@ async def database_cpu(database: TestDatabase) -> float:
 
 
 def cpu_seconds(stat: Path) -> float:
-    if not stat.exists():
+    try:
+        user, system = stat.read_text().rpartition(")")[2].split()[11:13]
+    except OSError:
         return 0.0
-    user, system = stat.read_text().rpartition(")")[2].split()[11:13]
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 

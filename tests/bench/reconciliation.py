@@ -41,6 +41,7 @@ from tests.support.databases import TestDatabase, fresh_database
 from tests.support.platform import OPERATOR, running_platform
 
 _TENANTS = 100
+_REST = 5.0
 _PAID = "beside"
 """The customer of what is paid meanwhile."""
 
@@ -161,8 +162,11 @@ async def _alone(servers: Servers, arguments: argparse.Namespace) -> None:
         url = stack.enter_context(fresh_vhost(servers))
         window = await _load(database, arguments)
         bus, databases = await stack.enter_async_context(gateway(database, own_rights(servers, url)))
-        # Until every queue is declared.
+        # Until every queue is declared; then it is seen what these services take anyway.
         await asyncio.sleep(arguments.rest)
+        resting = time.process_time()
+        await asyncio.sleep(_REST)
+        print(f"at rest: CPU {(time.process_time() - resting) / _REST:.3f} s a second", flush=True)
         opened: Database = databases["gateway"]
         runs = reconciling(opened, bus, ReconciliationSettings(), SystemClock())
         for number in range(1, arguments.runs + 1):

@@ -14,11 +14,12 @@ PAYMENT_IDS_MAX = 500
 PAYMENT_PARTS_MAX = 10_000
 """Refunds, and disputes, on one page at most, and of one payment."""
 
+# Facts are made by the thousand and cannot be part of a circle: the collector of garbage need not look at them.
 _TIMEOUT_SECONDS = 20.0
 """Nobody waits at a screen, and a page takes some hundredths of a second; other heavy requests may be before it."""
 
 
-class RefundFact(msgspec.Struct, frozen=True, kw_only=True):
+class RefundFact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One refund, as the api has it."""
 
     refund_id: UUID
@@ -31,7 +32,7 @@ class RefundFact(msgspec.Struct, frozen=True, kw_only=True):
     """The processor's reference; empty until it has given one."""
 
 
-class DisputeFact(msgspec.Struct, frozen=True, kw_only=True):
+class DisputeFact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One dispute or inquiry, as the api has it."""
 
     dispute_id: UUID
@@ -44,7 +45,7 @@ class DisputeFact(msgspec.Struct, frozen=True, kw_only=True):
     """The processor's reference."""
 
 
-class PaymentFact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class PaymentFact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One payment, as the api has it, with all that was given back of it; read at one instant."""
 
     payment_intent_id: UUID

@@ -23,7 +23,7 @@ _TIMEOUT_SECONDS = 20.0
 """Nobody waits at a screen, and a page takes some hundredths of a second; other heavy requests may be before it."""
 
 
-class EntryFact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class EntryFact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One entry in the books, its lines summed by the role of their accounts."""
 
     entry_id: UUID

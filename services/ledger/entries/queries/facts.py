@@ -18,6 +18,7 @@ from libs.common.contracts.ledger_facts import (
     EntryFactPage,
     ListEntryFacts,
 )
+from libs.common.contracts.ledger_roles import Role
 from libs.common.db import Connection, Database
 from libs.common.slices import one_slice
 from services.ledger.accounts import RolesInTime, changes_of
@@ -89,6 +90,11 @@ async def _page(
     return rows[:payment_entries_max], False, len(rows) <= payment_entries_max
 
 
+def _names(roles: Sequence[Role]) -> tuple[str, ...]:
+    """Return the names of roles: members of an enumeration are slow keys."""
+    return tuple(role.value for role in roles)
+
+
 def _fact(row: asyncpg.Record, roles: RolesInTime, always: dict[UUID, tuple[str, ...] | None]) -> EntryFact:
     """Read an entry; `always` keeps what accounts have played from first to last, None where that has changed."""
     (
@@ -108,10 +114,11 @@ def _fact(row: asyncpg.Record, roles: RolesInTime, always: dict[UUID, tuple[str,
     shared: dict[str, str] = {}
     for account_id, amount in zip(account_ids, amounts_minor, strict=True):
         if account_id not in always:
-            always[account_id] = roles.always(account_id)
+            constant = roles.always(account_id)
+            always[account_id] = None if constant is None else _names(constant)
         played = always[account_id]
         if played is None:
-            played = roles.of(account_id, posted_at)
+            played = _names(roles.of(account_id, posted_at))
         name = played[0] if played else OTHER
         amounts[name] = amounts.get(name, 0) + amount
         if len(played) > 1:

@@ -35,6 +35,7 @@ INDIFFERENT = {
         "updated_at",
         "is_available",
         "payment_intent_id",
+        "matched_at",
     },
     "capture": {"payment_intent_id", "amounts", "shared_roles", "occurred_at", "posted_at", "reverses"},
     "settled": {"payment_intent_id", "amount_minor", "occurred_at", "posted_at", "reverses"},

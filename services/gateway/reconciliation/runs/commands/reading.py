@@ -151,11 +151,12 @@ class StepReading:
         )
         ends = [each for each in (payments.next_after, entries.next_after, moved.next_after) if each is not None]
         until = min(ends, default=end)
+        last = until.int
         groups = await self._groups(
             run,
-            [each for each in payments.items if each.payment_intent_id <= until],
-            [each for each in moved.items if each.payment_intent_id and each.payment_intent_id <= until],
-            [each for each in entries.items if each.payment_intent_id and each.payment_intent_id <= until],
+            [each for each in payments.items if each.payment_intent_id.int <= last],
+            [each for each in moved.items if each.payment_intent_id and each.payment_intent_id.int <= last],
+            [each for each in entries.items if each.payment_intent_id and each.payment_intent_id.int <= last],
             parted=parted_in(entries),
         )
         return Step(cursor=str(until) if ends else None, groups=groups)

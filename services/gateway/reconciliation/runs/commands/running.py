@@ -314,10 +314,13 @@ class Reconciling:
     ) -> Seen:
         matches = [each for one in compared for each in one.matches]
         matched = {each.movement_id for each in matches}
+        since = at - sql.SEEN_AGAIN_AFTER
+        written_down = {each.movement_id for each in moved_in(step) if each.matched_at and each.matched_at >= since}
         if strange := [moved.movement_id for moved in moved_in(step) if moved.movement_id not in matched]:
             await sql.unmatch(tx, run.tenant_id, strange)
-        if matches:
-            await sql.match(tx, run.tenant_id, matches, run_id=run.id, at=at)
+        # Nothing else removes what is written down while a run of the tenant goes on.
+        if fresh := [each for each in matches if each.movement_id not in written_down]:
+            await sql.match(tx, run.tenant_id, fresh, run_id=run.id, at=at)
         return await note_seen(
             tx,
             observed,

@@ -14,6 +14,7 @@ from libs.common.contracts.ledger_facts import EntryFact
 from services.gateway.reconciliation.runs.domain.books import FEE_ROLES, PENDING
 from services.gateway.reconciliation.runs.domain.facts import RULES, Match, MovementFact, entry_of
 
+_RULE = RULES[MovementKind.CHARGE]
 _NO_FEES: Mapping[str, int] = MappingProxyType({})
 
 
@@ -70,7 +71,7 @@ def agreeing(
         return None
     return Match(
         movement_id=moved.movement_id,
-        rule=RULES[MovementKind.CHARGE],
+        rule=_RULE,
         subject_kind=SubjectKind.PAYMENT,
         subject=str(payment.payment_intent_id),
         entry_id=settled.entry_id,

@@ -1,4 +1,7 @@
-"""What each side has of one subject: the facts that are compared. Pure."""
+"""What each side has of one subject: the facts that are compared. Pure.
+
+A run makes many of them, and none can be part of a circle, so the collector of garbage need not look at them (`gc=False`).
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -33,7 +36,7 @@ RULES = {
 """By which rule a movement belongs to its subject."""
 
 
-class MovementFact(msgspec.Struct, frozen=True, kw_only=True):
+class MovementFact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A movement on an account at the processor, as it was recorded; amounts below zero left it."""
 
     id: str
@@ -70,6 +73,8 @@ class MovementFact(msgspec.Struct, frozen=True, kw_only=True):
     """When something of it last changed here, that it can be paid out above all."""
     is_available: bool
     """Whether it can be paid out."""
+    matched_at: datetime | None = None
+    """When it was written down that it agrees; None: it is not."""
 
     @property
     def value(self) -> int:
@@ -120,7 +125,7 @@ class PayoutFact(msgspec.Struct, frozen=True, kw_only=True):
         return min(self.updated_at, max(self.created_at, self.arrives_at) + timedelta(days=2))
 
 
-class Match(msgspec.Struct, frozen=True, kw_only=True):
+class Match(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A movement that agrees with what it belongs to and with the books."""
 
     movement_id: UUID
@@ -135,7 +140,7 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
     """Its entry in the books; None where it has none, as it moved before they began or came to nothing."""
 
 
-class PaymentGroup(msgspec.Struct, frozen=True, kw_only=True):
+class PaymentGroup(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """All that the sides have of one payment."""
 
     payment_intent_id: UUID
@@ -212,7 +217,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
         return derived_id(first_id(self.since), about)
 
 
-class Compared(msgspec.Struct, frozen=True, kw_only=True):
+class Compared(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What came of a comparison."""
 
     differences: tuple[Difference, ...] = ()

@@ -1,6 +1,7 @@
 """The SQL of runs: which one is due, how far it is, and what it compares."""
 
 from services.gateway.reconciliation.runs.sql.facts import (
+    SEEN_AGAIN_AFTER,
     MovementPage,
     Witness,
     loose_movements,
@@ -29,6 +30,7 @@ from services.gateway.reconciliation.runs.sql.progress import (
 from services.gateway.reconciliation.runs.sql.reports import missing_in_reports
 
 __all__ = [
+    "SEEN_AGAIN_AFTER",
     "MovementPage",
     "Witness",
     "add",

@@ -1,7 +1,7 @@
 """What runs compare, and what agreed."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -15,13 +15,14 @@ from services.gateway.reconciliation.runs.domain.run import Run
 
 _MOVEMENT = (
     "id, movement_id, is_booked, kind, source_ref, payment_intent_id, refund_id, amount_minor, net_minor, fee_details, currency, "
-    "source_amount_minor, source_currency, created_at, seen_at, updated_at, status = 'available' AS is_available"
+    "source_amount_minor, source_currency, created_at, seen_at, updated_at, status = 'available' AS is_available, "
+    "(SELECT k.matched_at FROM reconciliation_matches AS k WHERE k.movement_id = m.movement_id AND k.tenant_id = m.tenant_id) AS matched_at"
 )
 
 # Of a range of payments, by `ix_processor_movements_range`.
 _OF_RANGE = Statement(
     """
-SELECT {columns} FROM processor_movements
+SELECT {columns} FROM processor_movements AS m
  WHERE payment_intent_id > :after AND payment_intent_id <= :until AND tenant_id = :tenant_id
  ORDER BY payment_intent_id LIMIT :limit
 """,
@@ -30,7 +31,7 @@ SELECT {columns} FROM processor_movements
 
 # Of some payments, by `ix_processor_movements_payment`.
 _OF_PAYMENTS = Statement(
-    "SELECT {columns} FROM processor_movements WHERE payment_intent_id = ANY (:intents::uuid[]) AND tenant_id = :tenant_id",
+    "SELECT {columns} FROM processor_movements AS m WHERE payment_intent_id = ANY (:intents::uuid[]) AND tenant_id = :tenant_id",
     columns=_MOVEMENT,
 )
 
@@ -127,15 +128,16 @@ SELECT a.payment_intent_id, a.processor, s.complete_until, s.booked_from
 """)
 
 # That they agree is written once, and that it was seen again once in 30 days: it must be kept for as long as a run is that saw it, and
-# be written seldom.
+# be written seldom. As JSON: of an array asyncpg looks at every element several times.
 _MATCH = Statement("""
 INSERT INTO reconciliation_matches AS known (tenant_id, movement_id, rule, confidence, subject_kind, subject, entry_id, run_id, matched_at)
 SELECT :tenant_id, m.movement_id, m.rule, 100, m.subject_kind, m.subject, m.entry_id, :run_id, :at
-  FROM unnest(:rows[].movement_id::uuid[], :rows[].rule::text[], :rows[].subject_kind::text[], :rows[].subject::text[],
-       :rows[].entry_id::uuid[]) AS m (movement_id, rule, subject_kind, subject, entry_id)
+  FROM json_to_recordset(:rows::json) AS m (movement_id uuid, rule text, subject_kind text, subject text, entry_id uuid)
 ON CONFLICT (movement_id, tenant_id) DO UPDATE SET run_id = excluded.run_id, matched_at = excluded.matched_at
  WHERE known.matched_at < :at::timestamptz - interval '30 days'
 """)
+SEEN_AGAIN_AFTER = timedelta(days=30)
+"""When what was written down is to be written again; the statement has the same."""
 
 # What was looked at and agrees no more.
 _UNMATCH = Statement(
@@ -215,7 +217,7 @@ async def witnesses(database: Database, tenant_id: str, intents: Sequence[UUID])
 
 async def match(tx: Connection, tenant_id: str, matches: Sequence[Match], *, run_id: UUID, at: datetime) -> None:
     """Write down what agrees."""
-    await _MATCH.execute(tx, tenant_id=tenant_id, rows=matches, run_id=run_id, at=at)
+    await _MATCH.execute(tx, tenant_id=tenant_id, rows=msgspec.json.encode(matches).decode(), run_id=run_id, at=at)
 
 
 async def unmatch(tx: Connection, tenant_id: str, movements: Sequence[UUID]) -> None:
