@@ -295,12 +295,18 @@ bench-gateway *args: setup
 bench-lists *args: setup
     @{{ python }} -m tests.bench.lists "$@"
 
-# Carry out one run of reconciliation over 100,000 payments; --payments 1000000 for ten times that
+# Carry out runs of reconciliation over 100,000 payments in the four services, while 50 are paid a second (--payments-per-second)
 [no-exit-message]
 [group('measure')]
 bench-reconciliation *args: setup
     @{{ python }} -m deploy.local up-servers --profile test >/dev/null
     @{{ python }} -m tests.bench.reconciliation "$@"
+
+# The same with a million payments; they are loaded by COPY in some minutes
+[group('measure')]
+bench-reconciliation-large payments="1000000": setup
+    @{{ python }} -m deploy.local up-servers --profile test >/dev/null
+    @{{ python }} -m tests.bench.reconciliation --payments {{ payments }} --runs 1
 
 # Lead 20,000 random payments through api, gateway and ledger, out of order and doubled, and compare everybody's books
 [no-exit-message]

@@ -66,7 +66,7 @@ async def _load(database: TestDatabase, arguments: argparse.Namespace) -> tuple[
     return rows[0][2], rows[-1][2] + timedelta(seconds=1)
 
 
-def _say(number: int, run: Run, seconds: float, rest: str) -> None:
+def _print(number: int, run: Run, seconds: float, rest: str) -> None:
     shown = run.shown()
     print(
         f"run {number}: {shown.payments:,} payments, {shown.movements:,} movements, {shown.matched:,} matched, found {shown.found}, "
@@ -134,7 +134,7 @@ async def _beside(servers: Servers, arguments: argparse.Namespace) -> None:
                     stop.set()
                     offered, peaks = await offering, await watching
                     await settled(books, label, offered)
-                    _say(
+                    _print(
                         number,
                         run,
                         seconds,
@@ -181,7 +181,7 @@ async def _alone(servers: Servers, arguments: argparse.Namespace) -> None:
             peaks = await watching
             found = await runs_sql.get(opened, BIG, run.id)
             assert found is not None
-            _say(
+            _print(
                 number,
                 found,
                 seconds,
