@@ -176,7 +176,7 @@ def build(
             run=partial(forget_expired_keys, database, clock),
         ),
         Worker(name="note uses of keys", every_seconds=NOTE_USES_EVERY_SECONDS, run=keys.note_uses),
-        *order_workers(orders),
+        *order_workers(orders, kept_days=settings.retention.orders_retention_days),
         *payment_workers(sweeper, abandoner, sweep_every_seconds=settings.sweep.sweep_every_seconds),
     ]
     if read_keys is not None:

@@ -176,6 +176,9 @@ class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True):
     timeline_retention_days: Annotated[int, between(0, 36_500)] = 0
     """How long the timeline of a payment is kept after the payment was created, in whole months; 0: for ever, else at least
     90 days."""
+    orders_retention_days: Annotated[int, between(0, 36_500)] = 400
+    """How long it is remembered of an order that it was charged or cancelled; 0: for ever, else at least 90 days. A charged order
+    is never charged again in any case, since its payment names it."""
 
 
 class RedisSettings(msgspec.Struct, frozen=True, kw_only=True):

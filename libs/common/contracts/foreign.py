@@ -204,6 +204,8 @@ ORDERS = Subscription(
 
 SUBSCRIPTIONS: tuple[Subscription, ...] = (TENANTS, ORDERS)
 """Every subscription to other teams' messages, as settings leave it."""
+FORMS: tuple[Form, ...] = tuple(form for each in SUBSCRIPTIONS for form in each.forms)
+"""Everything that they send."""
 
 
 def subscriptions_of(service: str) -> list[Subscription]:
@@ -228,8 +230,7 @@ class Partner(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def forms(self) -> list[Form]:
         """What it publishes, form by form."""
-        every = [form for each in SUBSCRIPTIONS for form in each.forms]
-        return [form for form in every if (form.exchange, form.routing_key) in self.publishes]
+        return [form for form in FORMS if (form.exchange, form.routing_key) in self.publishes]
 
 
 PARTNERS: tuple[Partner, ...] = (

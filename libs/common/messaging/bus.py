@@ -92,13 +92,7 @@ class Bus:
             database=self._database,
             redelivery=self._redelivery,
             batch_max=self._settings.consumer_batch_max,
-            intake=ForeignIntake(
-                name=subscription.name,
-                queue=subscription.queue,
-                redelivery=self._redelivery,
-                read=read,
-                clock=self._clock,
-            ),
+            intake=ForeignIntake(subscription, redelivery=self._redelivery, read=read, clock=self._clock),
         )
         places = _share(self._settings.consumer_batch_max)
         postponed = fresh.for_postponed(batch_max=places)

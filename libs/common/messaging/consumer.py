@@ -226,10 +226,11 @@ class PackConsumer[M: Message]:
             if afterwards is not None:
                 afterwards()
             metrics.MESSAGE_BATCH.labels(self.queue).observe(len(events))
-            metrics.MESSAGES.labels(self.queue, "handled").inc(len(fresh))
+            self._intake.count("handled", [event.body for event in fresh])
             self._watch.handled += len(fresh)
             if len(fresh) < len(events):
-                metrics.MESSAGES.labels(self.queue, "repeated").inc(len(events) - len(fresh))
+                once = {id(event) for event in fresh}
+                self._intake.count("repeated", [event.body for event in events if id(event) not in once])
             return
 
 

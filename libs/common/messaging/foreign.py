@@ -5,26 +5,29 @@ it was sent, and the body. An id alone would lose what a sender publishes under 
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import msgspec
 
 from libs.common.clock import Clock
-from libs.common.contracts.foreign import ForeignMessage
+from libs.common.contracts.foreign import FORMS, ForeignMessage, Subscription
 from libs.common.errors import Invalid, PlatformError, Undecodable
 from libs.common.ids import derived_id, first_id
 from libs.common.messaging.delivery import Delivery, Incoming
 from libs.common.messaging.envelope import PackedEvent, Received, received
 from libs.common.messaging.intake import Intake
 from libs.common.messaging.redelivery import Redelivery, Verdict, judge
+from libs.common.observability import metrics
 from libs.common.observability.correlation import accept_correlation_id
 
 BYTES_MAX = 262_144
 """The largest body that is read; a partner's largest is an order with all its items."""
 EXCHANGE_HEADER, KEY_HEADER = "x-exchange", "x-routing-key"
 """How a dead letter says where it was published, so that it means the same when it is redriven."""
+_OTHER = "other"
+"""What a routing key is called in metrics that nobody expects."""
 _DEATHS_HEADER = "x-death"
 """Where the broker notes the queues in which a message died, the latest first, with its exchange and routing keys."""
 
@@ -68,8 +71,10 @@ type Read = Callable[[ForeignMessage], Reading]
 class ForeignIntake(Intake[ForeignMessage]):
     """Takes messages of another team; what cannot be read is dead-lettered at once, as it came."""
 
-    def __init__(self, *, name: str, queue: str, redelivery: Redelivery, read: Read, clock: Clock) -> None:
-        super().__init__(ForeignMessage, queue=queue, redelivery=redelivery, name=name)
+    def __init__(self, subscription: Subscription, *, redelivery: Redelivery, read: Read, clock: Clock) -> None:
+        super().__init__(ForeignMessage, queue=subscription.queue, redelivery=redelivery, name=subscription.name)
+        # A routing key is its sender's own: what is not expected gets no series of its own.
+        self._known = {key for _, key in subscription.bindings} | {form.routing_key for form in FORMS}
         self._read = read
         self._clock = clock
 
@@ -104,6 +109,16 @@ class ForeignIntake(Intake[ForeignMessage]):
             return []
         return [(packed, received(packed, self._decoder))]
 
+    def count(self, outcome: str, bodies: Sequence[ForeignMessage]) -> None:
+        """Count what became of messages, by their routing keys too."""
+        super().count(outcome, bodies)
+        for body in bodies:
+            self._count_partner(outcome, body)
+
+    def _count_partner(self, outcome: str, foreign: ForeignMessage) -> None:
+        known = foreign.routing_key if foreign.routing_key in self._known else _OTHER
+        metrics.PARTNER_MESSAGES.labels(known, outcome).inc()
+
     async def dead_letter(self, packed: PackedEvent, verdict: Verdict) -> None:
         """Dead-letter an event: what was sent is kept as it came, not what we have made of it."""
         foreign = self._decoder.decode(packed.body)
@@ -120,6 +135,7 @@ class ForeignIntake(Intake[ForeignMessage]):
         headers = {name: value for name, value in known.items() if value}
         # Where its sender says no time, when it came: redriven, it must not pass for the latest.
         sent_at = foreign.sent_at or max(0.0, at.timestamp())
+        self._count_partner("dead", foreign)
         await self._dead_letter(body, verdict, foreign.message_id or None, headers=headers, sent_at=sent_at)
 
     def _pack(self, foreign: ForeignMessage, reading: Reading) -> PackedEvent:

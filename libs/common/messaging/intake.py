@@ -71,7 +71,11 @@ class Intake[M: Message]:
         for delay_seconds, events in postponed.items():
             for pack in batched(events, _POSTPONED_PACK_MAX):
                 await self._redelivery.postpone(self.queue, self.name, pack, delay_seconds)
-            metrics.MESSAGES.labels(self.queue, "retried").inc(len(events))
+            self.count("retried", [self._decoder.decode(packed.body) for packed in events])
+
+    def count(self, outcome: str, bodies: Sequence[M]) -> None:
+        """Count what became of events."""
+        metrics.MESSAGES.labels(self.queue, outcome).inc(len(bodies))
 
     async def dead_letter(self, packed: PackedEvent, verdict: Verdict) -> None:
         """Dead-letter an event."""

@@ -47,6 +47,11 @@ OUTBOX_REFUSED_OLDEST = Gauge(
 MESSAGES = Counter(
     "messages_total", "Messages received, by what became of them.", ["queue", "outcome"]
 )  # outcome: handled, repeated, retried, passed_over, dead
+PARTNER_MESSAGES = Counter(
+    "partner_messages_total",
+    "Messages of other teams, by their routing key and by what became of them; alert on dead.",
+    ["message", "outcome"],
+)  # outcome: as above; message: a routing key that is known, else `other`
 MESSAGE_BATCH = Histogram(
     "message_batch_size",
     "Messages handled in one transaction.",

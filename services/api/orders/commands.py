@@ -6,7 +6,7 @@ ends only when its payment has: it is looked at again until the processor has an
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 
 import msgspec
@@ -43,6 +43,8 @@ log = get_logger("api.orders")
 _ACTOR = "orders"
 _DUE_MAX = 200
 """Cancelled orders that one transaction looks at, at most."""
+_FORGET_MAX = 2_000
+"""Orders that one statement deletes, at most."""
 _REASON = "order_cancelled"
 
 
@@ -98,6 +100,12 @@ class Orders:
     async def release_due(self) -> None:
         """Look again at the payments of orders that were cancelled, a bounded number in each transaction."""
         while await self._release_some() == _DUE_MAX:
+            pass
+
+    async def forget_old(self, *, kept: timedelta) -> None:
+        """Delete orders that are over for longer than they are kept, a bounded number at a time."""
+        before = self._clock.now() - kept
+        while await sql.forget(self._database, before=before, limit=_FORGET_MAX) == _FORGET_MAX:
             pass
 
     async def _release_some(self) -> int:

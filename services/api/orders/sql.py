@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from libs.common.db import Connection
+from libs.common.db import Connection, Database
 from libs.common.db.statements import Statement, arrays_of, columns_of, reader_of
 from services.api.access import TenantStatus
 
@@ -69,6 +69,21 @@ SELECT {columns} FROM orders WHERE due_at <= :at ORDER BY due_at LIMIT :limit FO
     columns=columns_of(Order),
 )
 
+# One of which something is left to do stays, however old, and so does one that was cancelled lately. By `ctid`, so that the rows
+# are found once, in the order of the index on `created_at`; one that is being decided about is passed over.
+_FORGET = Statement(
+    """
+WITH forgotten AS (
+    DELETE FROM orders WHERE ctid = ANY(ARRAY(
+        SELECT ctid FROM orders
+         WHERE created_at < :before AND due_at IS NULL AND (cancelled_at IS NULL OR cancelled_at < :before)
+         ORDER BY created_at LIMIT :limit FOR UPDATE SKIP LOCKED))
+    RETURNING 1
+)
+SELECT count(*) AS forgotten FROM forgotten
+""",
+)
+
 # Without a lock: a tenant that is refused in this moment is refused from the next order on.
 _TENANTS = Statement("SELECT id, status FROM tenants WHERE id = ANY(:ids::text[])")
 
@@ -94,3 +109,9 @@ async def due(tx: Connection, *, at: datetime, limit: int) -> list[Order]:
 async def statuses(tx: Connection, tenant_ids: Sequence[str]) -> Mapping[str, TenantStatus]:
     """Read the status of each of these tenants that is known."""
     return {row["id"]: TenantStatus(row["status"]) for row in await _TENANTS.fetch(tx, ids=tenant_ids)}
+
+
+async def forget(database: Database, *, before: datetime, limit: int) -> int:
+    """Delete orders that are over since before an instant; returns how many, at most `limit`."""
+    row = await _FORGET.fetchrow(database, before=before, limit=limit)
+    return 0 if row is None else int(row["forgotten"])

@@ -32,4 +32,5 @@ def orders_table(metadata: sa.MetaData) -> sa.Table:
         instant("created_at", "When we first met it."),
         sa.PrimaryKeyConstraint("order_id", "tenant_id"),
         sa.Index("ix_orders_due", "due_at", postgresql_where=sa.text("due_at IS NOT NULL")),
+        sa.Index("ix_orders_created", "created_at"),
     )

@@ -169,6 +169,7 @@ OTHER: dict[str, str] = {
     "STRIPE_RETURN_URL": "https://shop.example.com/back",
     "AUDIT_RETENTION_DAYS": "91",
     "TIMELINE_RETENTION_DAYS": "92",
+    "ORDERS_RETENTION_DAYS": "93",
     "HOLD_RETENTION_DAYS": "93",
     "JOURNAL_REQUEST_RETENTION_DAYS": "94",
     "UNKNOWN_SCHEDULE_SECONDS": "6,31",

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -267,6 +267,30 @@ async def test_a_charge_and_a_cancellation_never_miss_each_other(partnered: tupl
         await api.handle(tenant, message(key, tenant, "ignored"), by=ignoring.on_orders)
     [kept] = await payments(api, tenant, "ignored")
     assert not kept["is_voiding"]
+
+
+async def test_old_orders_are_forgotten_and_charged_no_more(partnered: tuple[Api, Partners]) -> None:
+    api, _ = partnered
+    orders, tenant = orders_of(api), str(uuid4())
+    keep = ("young", "waits", "cancelled lately")
+    for order in ("old", "cancelled", *keep):
+        await api.handle(tenant, message(CHARGE, tenant, order), by=orders.on_orders)
+    async with api.database.transaction() as tx:
+        await tx.execute("UPDATE orders SET created_at = now() - interval '91 days' WHERE order_id <> 'young'")
+        for name, value, order in (
+            ("cancelled_at", "now() - interval '91 days'", "cancelled"),
+            ("cancelled_at", "now()", "cancelled lately"),
+            ("due_at", "now()", "waits"),
+        ):
+            await tx.execute(
+                f"UPDATE orders SET {name} = {value} WHERE tenant_id = $1 AND order_id = $2", tenant, order
+            )
+    await releasing(api).forget_old(kept=timedelta(days=90))
+    rows = await api.database.fetch("SELECT order_id FROM orders WHERE tenant_id = $1", tenant)
+    assert {row["order_id"] for row in rows} == set(keep)
+    # Its payment names the order: a request that comes again finds it.
+    await api.handle(tenant, message(CONFIRMED, tenant, "old"), by=orders.on_orders)
+    assert len(await payments(api, tenant, "old")) == 1
 
 
 async def test_no_property_of_a_message_ends_the_connection(
