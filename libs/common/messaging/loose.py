@@ -30,14 +30,20 @@ class Loose:
             Undecodable: when it is no JSON object.
         """
         outer = decode(_OBJECT, content.encode(), what="the body is no JSON object")
-        self._members: Mapping[str, msgspec.Raw] = outer
         inner = outer.get("payload")
+        self._payload: dict[str, msgspec.Raw] = {}
         if inner is not None and bytes(inner) != _NULL:
-            self._members = outer | decode(_OBJECT, inner, what="the member payload is no JSON object")
+            self._payload = decode(_OBJECT, inner, what="the member payload is no JSON object")
+        self._members: Mapping[str, msgspec.Raw] = {**outer, **self._payload}
 
     def has(self, *names: str) -> bool:
         """Tell whether a member is there and not null."""
         return self._find(names) is not None
+
+    def is_in_payload(self, name: str) -> bool:
+        """Tell whether a member is there and not null in `payload`, and so is not one of the envelope."""
+        raw = self._payload.get(name)
+        return raw is not None and bytes(raw) != _NULL
 
     def text(self, *names: str, longest: int) -> str:
         """Read the first of these members that is there, without spaces around it; empty when none is.

@@ -48,7 +48,11 @@ def read_tenant(message: ForeignMessage, *, at: datetime) -> TenantStatement:
     """
     members = Loose(message.content)
     kind = _kind_of(message.routing_key, members)
-    tenant_id = tenant_id_of(members, "tenant_id", "tenantId", "aggregateId", "id")
+    names = ["tenant_id", "tenantId", "aggregateId"]
+    # In an envelope `id` is the event's.
+    if members.is_in_payload("id") or not members.has("eventType", "aggregateType"):
+        names.append("id")
+    tenant_id = tenant_id_of(members, *names)
     status = STATUS_BY_KIND.get(kind) or _status_of(members)
     if tenant_id == PLATFORM_TENANT and status not in (None, TenantStatus.ACTIVE):
         raise Invalid("the tenant of the platform itself is neither suspended nor deleted")
