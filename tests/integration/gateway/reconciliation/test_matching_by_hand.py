@@ -217,6 +217,17 @@ async def test_tolerance_fees_and_concerns_are_heeded(bank: BankHistory) -> None
     assert await bank.found() == {("MISSING_REMOTE", "far"), ("FOREIGN", "far-line")}
 
 
+async def test_a_dry_run_finds_what_a_run_would_among_many_lines(bank: BankHistory) -> None:
+    for number in range(60):
+        await bank.line(f"other-{number}", 7_000 + number, day(1), description="")
+    await bank.payout("net", 20_000, day(1))
+    await bank.line("net-line", 20_300, day(1), fee_minor=300)
+    dry = await bank.run(is_dry=True)
+    run = await bank.run()
+    assert await bank.matched() == {("fee_aware", "net net-line")}
+    assert dry.found == run.found == {"FOREIGN": 60}
+
+
 async def test_what_is_missing_waits_for_statements_and_settles(bank: BankHistory, tenant_id: str) -> None:
     late, soon = date(2026, 11, 14), date(2026, 11, 19)
     await bank.payout("late", 1_000, late)

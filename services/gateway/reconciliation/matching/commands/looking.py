@@ -253,8 +253,18 @@ class Matching:
             if not payout.is_matched
         ]
         ids = [source.id for source in banks]
+        # Where a day has more lines than are tried, those of the amount are among them, before and after their fee.
+        tolerance = max(rule.tolerance_minor for source in banks for rule in source.rules)
+        amounts = {payout.payout_id: payout.amount_minor for payout in page}
+        exact = [
+            msgspec.structs.replace(row, least=amounts[row.key] - tolerance, most=amounts[row.key] + tolerance)
+            for row in rows
+        ]
         near = await sql.rivals(self._database, look.tenant_id, rows, ids, limit=_AROUND_MAX)
-        lines = {line.id: line for of in (*near.values(), *naming.values()) for line in of}
+        of_amount = await sql.rivals(self._database, look.tenant_id, exact, ids, limit=_AROUND_MAX)
+        after_fee = await sql.rivals(self._database, look.tenant_id, exact, ids, after_fee=True, limit=_AROUND_MAX)
+        around = (*near.values(), *of_amount.values(), *after_fee.values(), *naming.values())
+        lines = {line.id: line for of in around for line in of}
         found: set[UUID] = set()
         for source in banks:
             own = sorted((line for line in lines.values() if line.source_id == source.id), key=lambda line: line.order)
