@@ -118,6 +118,12 @@ resend service *args: setup
 gateway *args: setup
     @{{ python }} -m deploy.local run {{ python }} -m services.gateway "${@:-status}"
 
+# Administer without logging in: just admin (tenant | user | role | policy | key | revoke-key) ...; --help explains each
+[no-exit-message]
+[group('operate')]
+admin *args: setup
+    @{{ python }} -m deploy.local run {{ python }} -m services.api admin "$@"
+
 # Run every check and test, with coverage; arguments go to pytest
 [no-exit-message]
 [group('check')]

@@ -1,8 +1,9 @@
-"""`python -m services.api serve | migrate | seed | openapi | errors | asyncapi | redrive | stuck`."""
+"""`python -m services.api serve | migrate | seed | openapi | errors | asyncapi | redrive | stuck | admin`."""
 
 from libs.common.service import main
 from libs.common.settings import load
 from services.api.app import build, check_settings, print_errors, print_openapi, print_stuck, seed
+from services.api.cli import administer
 from services.api.settings import AuthSettings, Settings
 
 
@@ -16,5 +17,6 @@ if __name__ == "__main__":
         settings=Settings,
         build=lambda loaded: build(loaded, read_keys=_read_keys),
         check=check_settings,
+        operations={"admin": administer},
         commands={"seed": seed, "openapi": print_openapi, "errors": print_errors, "stuck": print_stuck},
     )

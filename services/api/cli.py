@@ -1,0 +1,191 @@
+"""Commands of operators on the machine, for what the routes of administration do: also where nobody can log in any more."""
+
+import argparse
+import getpass
+import sys
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from libs.common.clock import SystemClock
+from libs.common.db import Database
+from libs.common.errors import Invalid, NotFound
+from libs.common.ids import parse_id
+from libs.common.observability.correlation import current
+from services.api.access import Directory, Passwords, Policy, Tenant, TenantOrigin, TenantStatus, provision
+from services.api.access.sql import identity
+from services.api.administration import Administration, queries
+from services.api.administration.schemas import PASSWORD_LENGTH_MIN
+from services.api.administration.sql import Role
+from services.api.api_keys import ApiKeys, KeyMode, KeyVerifier
+from services.api.http.callers import ANY_TENANT, PLATFORM_TENANT, Caller, Principal
+from services.api.settings import Settings
+
+
+async def administer(
+    settings: Settings, arguments: Sequence[str], *, read_password: Callable[[], str] | None = None
+) -> str:
+    """Run the command line `python -m services.api admin`; returns what to print.
+
+    Passwords come from a terminal that asks for them, or from the first line of the standard input: never from an argument,
+    which others on the machine could read.
+
+    Raises:
+        Invalid: when an argument is malformed.
+        NotFound, Conflict: when what is named is not there, or cannot be changed so.
+    """
+    given = _parser().parse_args(arguments)
+    clock, passwords = SystemClock(), Passwords()
+    database = Database(settings.database, schema="api", application_name="payments-api-admin")
+    await database.open()
+    try:
+        directory = Directory(database, clock, age_max_seconds=0)
+        administration = Administration(database, clock=clock, passwords=passwords, directory=directory)
+        caller, action = _operator(getattr(given, "tenant", PLATFORM_TENANT)), f"command.{given.what}"
+        match given.what:
+            case "tenant":
+                tenant = Tenant(
+                    id=given.id,
+                    name=given.name,
+                    plan=given.plan,
+                    region=given.region,
+                    status=TenantStatus(given.status),
+                    origin=TenantOrigin.SEED,
+                )
+                await administration.put_tenant(caller, tenant, action=action)
+                return f"tenant {tenant.id} is {tenant.status}, on the plan {tenant.plan} in {tenant.region}"
+            case "user":
+                return await _user(
+                    administration, database, caller, given, action=action, read_password=read_password or _password
+                )
+            case "role":
+                role = Role(name=given.name, description=given.description, permissions=tuple(given.permission))
+                await administration.put_role(caller, role, action=action)
+                return f"the role {role.name} allows {', '.join(role.permissions) or 'nothing'}"
+            case "policy":
+                policy = Policy(
+                    permission=given.permission,
+                    effect=given.effect,
+                    allowed_plans=tuple(given.plan),
+                    allowed_regions=tuple(given.region),
+                    admits_home_region=not given.list_alone,
+                )
+                await administration.put_policy(caller, policy, action=action)
+                return f"{policy.permission}: {policy.effect}, plans {given.plan or 'all'}, regions {given.region or 'all'}"
+            case _:
+                return await _key(settings, database, caller, given, action=action)
+    finally:
+        passwords.close()
+        await database.close()
+
+
+async def _user(
+    administration: Administration,
+    database: Database,
+    caller: Caller,
+    given: argparse.Namespace,
+    *,
+    action: str,
+    read_password: Callable[[], str],
+) -> str:
+    password = read_password() if given.password else None
+    if password is not None and len(password) < PASSWORD_LENGTH_MIN:
+        raise Invalid(f"a password has at least {PASSWORD_LENGTH_MIN} characters")
+    await _require_tenant(database, caller)
+    account = await identity.account(database, given.email.strip().lower())
+    if account is None:
+        if password is None or given.disable is not None:
+            raise NotFound(f"there is no user {given.email}; to add one, name --role and --password")
+        user = await administration.add_user(
+            caller, email=given.email, password=password, roles=given.role or [], action=action
+        )
+        return f"user {user.email} of tenant {user.tenant_id} is added with the roles {', '.join(user.roles) or 'none'}"
+    user = await administration.change_user(
+        caller, account.id, roles=given.role, password=password, is_disabled=given.disable, action=action
+    )
+    state = "may log in" if user.disabled_at is None else "may not log in"
+    return f"user {user.email} has the roles {', '.join(user.roles) or 'none'} and {state}"
+
+
+async def _key(
+    settings: Settings, database: Database, caller: Caller, given: argparse.Namespace, *, action: str
+) -> str:
+    clock = SystemClock()
+    mode = KeyMode(settings.auth.api_key_mode or ("test" if settings.place.is_local else "live"))
+    verifier = KeyVerifier(database, clock=clock, mode=mode, age_max_seconds=0)
+    keys = ApiKeys(database, clock=clock, mode=mode, verifier=verifier)
+    if given.what == "revoke-key":
+        key_id = parse_id(given.id)
+        if key_id is None:
+            raise Invalid("the id of a key is a UUID")
+        await keys.revoke(caller, key_id, action=action)
+        return f"key {key_id} of tenant {caller.tenant_id} is revoked"
+    await _require_tenant(database, caller)
+    made = await keys.create(caller, name=given.name, scopes=given.scope, expires_at=None, action=action)
+    return f"key {made.key.id} of tenant {caller.tenant_id}; its secret is shown this once:\n{made.secret}"
+
+
+async def _require_tenant(database: Database, caller: Caller) -> None:
+    """Refuse a tenant that is not known; that of the platform becomes known by whoever acts for it first."""
+    if caller.tenant_id == PLATFORM_TENANT:
+        platform = Tenant(
+            id=PLATFORM_TENANT, name="Platform", plan="enterprise", region="region-a", origin=TenantOrigin.SEED
+        )
+        await provision(database, platform, clock=SystemClock(), correlation=caller.correlation)
+    await queries.tenant(database, caller.tenant_id)
+
+
+def _operator(tenant_id: str) -> Caller:
+    principal = Principal(
+        sub=f"command:{getpass.getuser()}",
+        tid=ANY_TENANT,
+        roles=("admin",),
+        perms=frozenset(),
+        plan="enterprise",
+        region="region-a",
+        jti="",
+    )
+    correlation = msgspec.structs.replace(current(), tenant_id=tenant_id)
+    return Caller(principal=principal, tenant_id=tenant_id, correlation=correlation, features=frozenset())
+
+
+def _password() -> str:
+    if sys.stdin.isatty():
+        return getpass.getpass("password: ")
+    return sys.stdin.readline().rstrip("\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m services.api admin", allow_abbrev=False)
+    commands = parser.add_subparsers(dest="what", required=True)
+    tenant = commands.add_parser("tenant", help="make a tenant known, or change it", allow_abbrev=False)
+    tenant.add_argument("id")
+    for member in ("name", "plan", "region"):
+        tenant.add_argument(f"--{member}", required=True)
+    tenant.add_argument("--status", default="ACTIVE", choices=[status.value for status in TenantStatus])
+    user = commands.add_parser("user", help="add a user, or change what is given of one", allow_abbrev=False)
+    user.add_argument("email")
+    user.add_argument("--tenant", required=True, help=f"{PLATFORM_TENANT} for operators of the platform")
+    user.add_argument("--role", action="append", help="once for each role")
+    user.add_argument("--password", action="store_true", help="read one from the terminal or the standard input")
+    state = user.add_mutually_exclusive_group()
+    state.add_argument("--disable", action="store_const", const=True, default=None)
+    state.add_argument("--enable", dest="disable", action="store_const", const=False)
+    role = commands.add_parser("role", help="make a role, or change what it allows", allow_abbrev=False)
+    role.add_argument("name")
+    role.add_argument("--description", default="")
+    role.add_argument("--permission", action="append", default=[], help="once for each permission")
+    policy = commands.add_parser("policy", help="change how a permission is narrowed", allow_abbrev=False)
+    policy.add_argument("permission")
+    policy.add_argument("--effect", default="allow", choices=["allow", "deny"])
+    policy.add_argument("--plan", action="append", default=[], help="once for each plan; none: all")
+    policy.add_argument("--region", action="append", default=[], help="once for each region; none: all")
+    policy.add_argument("--list-alone", action="store_true", help="admit no tenant only since it carries its region")
+    key = commands.add_parser("key", help="make an API key", allow_abbrev=False)
+    key.add_argument("--tenant", required=True)
+    key.add_argument("--name", required=True)
+    key.add_argument("--scope", action="append", required=True, help="once for each permission")
+    revoke = commands.add_parser("revoke-key", help="revoke an API key", allow_abbrev=False)
+    revoke.add_argument("id")
+    revoke.add_argument("--tenant", required=True)
+    return parser
