@@ -333,7 +333,7 @@ make-key *args: setup
 api-export *args: setup
     @{{ python }} -m deploy.local docs docs/api "$@"
 
-# Write every generated file that is stale: docs, definitions, lists, the baseline of messages, functions of the database
+# Write every generated file that is stale: docs, definitions, lists, the schemas of messages, functions of the database
 [no-exit-message]
 [group('document')]
 docs *args: setup

@@ -10,9 +10,8 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from deploy.local import compose, definitions, environment, names, published, python_client
+from deploy.local import compatibility, compose, definitions, environment, message_page, names, published, python_client
 from deploy.local.bootstrap import SERVICES
 from deploy.local.errors import LocalFailure
 from deploy.local.layout import ROOT
@@ -26,8 +25,6 @@ API = ROOT / "docs" / "api"
 MIGRATIONS_DIGEST = "migrations.sha256"
 """Beside the functions of a schema: of which migrations they were read."""
 
-LINE_LENGTH = 120
-"""Characters of a line of a JSON document, but for texts that are longer."""
 DESCRIBE_SECONDS = 120.0
 FUNCTIONS_SECONDS = 300.0
 
@@ -44,7 +41,6 @@ PAGES = {
     ROOT / "docs" / "gateway.md": "tests.support.stripe_outcomes",
     ROOT / "docs" / "sandbox.md": "services.gateway sandbox-table",
     ROOT / "docs" / "chart-of-accounts.md": "services.ledger chart-of-accounts",
-    ROOT / "tests" / "contract" / "baseline.json": "tests.contract.baseline print",
     **{file: f"tests.contract.pacts {file.stem}" for file in sorted(PACTS.glob("*.json"))},
 }
 """What describes itself, by the module and the argument that print it."""
@@ -53,6 +49,7 @@ MADE: dict[Path, Callable[[], str]] = {
     definitions.DOCUMENT: definitions.page,
     setting_names.LIST: names.listing,
     compose.FILE: lambda: compose.written(compose.FILE.read_text()),
+    message_page.FILE: message_page.text,
     PUBLISHED: published.listing,
 }
 """What is made of other files of the repository."""
@@ -62,21 +59,21 @@ DIGESTS = {ROOT / "services" / name / "schema" / "functions" / MIGRATIONS_DIGEST
 
 def files() -> set[Path]:
     """Return every generated file, but for those that only a server can tell."""
-    return {*DOCUMENTS, *PAGES, *MADE, *DIGESTS, *python_client.FILES}
+    return {*DOCUMENTS, *PAGES, *MADE, *DIGESTS, *python_client.FILES, *compatibility.known_files()}
 
 
 def texts(below: Path = ROOT) -> dict[Path, str]:
     """Return what each generated file below a folder would contain now, but for those that need a server.
 
     Raises:
-        LocalFailure: when a service cannot describe itself, or when the contracts break what the baseline promises.
+        LocalFailure: when a service cannot describe itself, or when something breaks what others rely on.
     """
     described = {file: command for file, command in {**DOCUMENTS, **PAGES}.items() if file.is_relative_to(below)}
     printed = _described(sorted(described.values())) if described else {}
     found = {file: printed[command] for file, command in described.items()}
     found |= {file: _sorted(text) for file, text in found.items() if file in DOCUMENTS}
-    if API / "openapi.json" in found:
-        found |= python_client.texts(found[API / "openapi.json"])
+    if (openapi := found.get(API / "openapi.json")) is not None:
+        found |= python_client.texts(openapi) | compatibility.files(json.loads(openapi))
     return found | {file: make() for file, make in MADE.items() if file.is_relative_to(below)}
 
 
@@ -84,7 +81,7 @@ def write(below: Path = ROOT) -> Iterator[Path]:
     """Write every generated file below a folder that is not as it should be, and yield those.
 
     Raises:
-        LocalFailure: when a service cannot describe itself, or when the contracts break what the baseline promises.
+        LocalFailure: when a service cannot describe itself, or when something breaks what others rely on.
     """
     now = texts(below)
     for file in _stale(now, below):
@@ -92,6 +89,7 @@ def write(below: Path = ROOT) -> Iterator[Path]:
             _run("tests.support.functions", env=os.environ, seconds=FUNCTIONS_SECONDS)
             file.write_text(migrations_digest(DIGESTS[file]))
         else:
+            file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(now[file])
         yield file
     # It is made from all other files.
@@ -130,20 +128,7 @@ def migrations_digest(service: str) -> str:
 
 def _sorted(document: str) -> str:
     """Write a JSON document with sorted keys, so that a change shows as a change."""
-    return _laid_out(json.loads(document), "") + "\n"
-
-
-def _laid_out(part: Any, indent: str) -> str:
-    """Write what fits into a line as one line, as a formatter of code does."""
-    line = json.dumps(part, sort_keys=True, ensure_ascii=False)
-    if not isinstance(part, dict | list) or len(indent) + len(line) <= LINE_LENGTH:
-        return line
-    inner = indent + "  "
-    if isinstance(part, list):
-        lines = [inner + _laid_out(one, inner) for one in part]
-        return "[\n" + ",\n".join(lines) + f"\n{indent}]"
-    lines = [f"{inner}{json.dumps(key, ensure_ascii=False)}: {_laid_out(part[key], inner)}" for key in sorted(part)]
-    return "{\n" + ",\n".join(lines) + f"\n{indent}}}"
+    return compatibility.laid_out(json.loads(document))
 
 
 def _described(commands: Sequence[str]) -> dict[str, str]:

@@ -23,7 +23,7 @@ from libs.common.background import Background, Loop, Worker
 from libs.common.clock import Clock
 from libs.common.db import Database, PartitionedTable, PartitionKeeper
 from libs.common.errors import PlatformError
-from libs.common.messaging import Bus, asyncapi
+from libs.common.messaging import Bus, asyncapi, asyncapi_page
 from libs.common.messaging.redrive import redrive
 from libs.common.messaging.resend import Window, parse_window
 from libs.common.observability import logging
@@ -250,7 +250,7 @@ def asyncapi_routes(service: str, *, guards: Sequence[Guard]) -> list[Any]:
     # In a thread, once somebody asks: to build it takes a fifth of a second.
     @get("/asyncapi", operation_id="asyncapi", include_in_schema=False, guards=[*guards], sync_to_thread=True)
     def as_page() -> Response[bytes]:
-        return Response(asyncapi.page(_messages_of(service)).encode(), media_type="text/html")
+        return Response(asyncapi_page.page(_messages_of(service)).encode(), media_type="text/html")
 
     @get("/asyncapi.json", operation_id="asyncapi_json", include_in_schema=False, guards=[*guards], sync_to_thread=True)
     def as_json() -> Response[bytes]:

@@ -1,6 +1,6 @@
 """What a message contract is. Each message is one frozen struct, declared once; everything else derives from it.
 
-Routing, topology, the outbox's closed list, AsyncAPI, examples and the compatibility baseline all read `REGISTRY`.
+Routing, topology, the outbox's closed list, AsyncAPI, examples and the schemas in docs/contracts all read `REGISTRY`.
 
 - An *event* is owned by its publisher and goes to `<owner>.events`, in packs. Every process handles a *broadcast* event.
 - A *command* is owned by its handler and goes to `<owner>.commands`, in packs.

@@ -109,9 +109,6 @@ def test_asyncapi_document_has_no_dangling_reference(service: str) -> None:
 
     walk(document)
     assert document["operations"]
-    page = asyncapi.page(document)
-    assert "<script" not in page
-    assert "http" not in page.replace("https://merchant.example", "").replace("http-equiv", "")
 
 
 def test_platform_has_one_version() -> None:
