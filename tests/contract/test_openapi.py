@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from deploy.local.layout import ROOT
-from tests.support.documents import openapi, undocumented, webhook_validators
+from tests.support.answers import example_of, unlike_example
+from tests.support.documents import openapi, undocumented, validator, webhook_validators
 
 
 def operations() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -76,6 +77,41 @@ def test_a_webhook_that_is_not_as_described_is_noticed(changed: dict[str, object
     content = openapi()["webhooks"][name]["post"]["requestBody"]["content"]["application/json"]
     body = content["examples"]["one"]["value"] | changed
     assert fault in undocumented(name, json.dumps(body).encode())[0]
+
+
+def test_every_success_has_an_example_that_is_valid() -> None:
+    shared = openapi()["components"]["responses"]
+    seen = 0
+    for path, methods in openapi()["paths"].items():
+        for method, operation in methods.items():
+            for status, part in operation["responses"].items():
+                response = shared[part["$ref"].rpartition("/")[2]] if "$ref" in part else part
+                content = response.get("content", {}).get("application/json")
+                if status.startswith("2") and content is not None:
+                    faults = [error.message for error in validator(content["schema"]).iter_errors(content["example"])]
+                    assert faults == [], (method, path, status)
+                    assert unlike_example(method, path, int(status), json.dumps(content["example"]).encode()) == []
+                    seen += 1
+    assert seen > 100
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"more": 1}, "/more is not in the example"),
+        ({"amount": 150.5}, "/amount is number, and text in the example"),
+        ({"metadata": []}, "/metadata is list, and object in the example"),
+        ({"description": None}, ""),
+    ],
+)
+def test_an_answer_that_is_not_like_its_example_is_noticed(change: dict[str, object], fault: str) -> None:
+    path = "/v1/payment-intents/0190f3a4-5b6c-7d8e-9f01-23456789abce"
+    found = example_of("GET", path, 200)
+    assert found is not None
+    faults = unlike_example("GET", path, 200, json.dumps(found[1] | change).encode())
+    assert faults == ([f"GET {path}: {fault}"] if fault else [])
+    lacking = {name: value for name, value in found[1].items() if name != "amount"}
+    assert unlike_example("GET", path, 200, json.dumps(lacking).encode()) == [f"GET {path}: /amount is missing"]
 
 
 def test_the_page_about_webhooks_shows_a_body_that_is_sent() -> None:

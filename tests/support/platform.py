@@ -17,6 +17,7 @@ import aiohttp
 from deploy.local import servers as local
 from deploy.local.servers import Servers
 from tests.support import forks
+from tests.support.answers import unlike_example
 from tests.support.brokers import own_rights
 from tests.support.databases import SERVICES, TestDatabase, fresh_database
 from tests.support.ports import free_port
@@ -79,7 +80,11 @@ class Client:
             sent["Content-Type"] = "application/json"
         sent |= headers or {}
         async with self._http.request(method, self._base + path, data=payload, headers=sent) as answer:
-            return Answer(answer.status, answer.headers, await answer.read())
+            found = Answer(answer.status, answer.headers, await answer.read())
+        if found.headers.get("Content-Type") == "application/json":
+            # Every answer that a test receives is compared with its example in the document.
+            assert unlike_example(method, path, found.status, found.raw) == []
+        return found
 
     async def create(self, amount: str = "150.50", *, currency: str = "BRL", customer_ref: str = "c-1") -> Any:
         """Create an intent."""

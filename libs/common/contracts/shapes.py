@@ -17,8 +17,10 @@ from msgspec import inspect as kinds_of
 
 from libs.common.contracts.base import REGISTRY
 
-_DEPTH_MAX = 6
+_DEPTH_MAX = 12
 """How deep an example is made; below, lists are empty."""
+_LISTED = re.compile(r"(?:Always )?`([\w.-]+)`(?:, `| or `|, or `|\.|$)")
+"""How a description begins that lists the values of a text."""
 _BY_FORMAT: dict[str, str] = {
     "uuid": "0190f3a4-5b6c-7d8e-9f01-23456789abce",
     "date-time": "2026-11-22T17:57:07.701598Z",
@@ -45,6 +47,8 @@ _BY_NAME |= dict.fromkeys(_INSTANTS, _BY_FORMAT["date-time"])
 _BY_ENDING: tuple[tuple[str, Any], ...] = (
     ("_minor", 15050),
     ("_at", "2026-11-22T17:57:07.701598Z"),
+    ("_from", "2026-11-22T17:57:07.701598Z"),
+    ("_until", "2026-11-22T17:57:07.701598Z"),
     ("_on", "2026-11-22"),
     ("_id", "0190f3a4-5b6c-7d8e-9f01-23456789abce"),
     ("amount", "150.50"),
@@ -65,13 +69,18 @@ def schemas(
     names = {name: ".".join(name.split(".")[-2:]) for name in parts}
     before, _, after = ref_template.partition("{name}")
     renamed = {f"{before}{old}{after}": f"{before}{new}{after}" for old, new in names.items()}
-    meanings = _meanings_by_name(kinds)
     written = {names[name]: _clean(parts[name], renamed) for name in sorted(parts, key=names.__getitem__)}
-    for name, part in written.items():
-        for member, schema in part.get("properties", {}).items():
-            if "$ref" not in schema and (meaning := meanings.get(name, {}).get(member)):
-                schema["description"] = meaning
+    describe(written, kinds)
     return [_clean(schema, renamed) for schema in found], written
+
+
+def describe(parts: Mapping[str, dict[str, Any]], kinds: Sequence[Any]) -> None:
+    """Write into the schemas of structs what their members mean, but for those that say so themselves."""
+    known = _meanings_by_name(kinds)
+    for name, part in parts.items():
+        for member, schema in part.get("properties", {}).items():
+            if "$ref" not in schema and (meaning := known.get(name, {}).get(member)):
+                schema.setdefault("description", meaning)
 
 
 def _clean(schema: Any, renamed: Mapping[str, str]) -> Any:
@@ -86,7 +95,7 @@ def _clean(schema: Any, renamed: Mapping[str, str]) -> Any:
     }
 
 
-def _meanings_by_name(kinds: Sequence[type[msgspec.Struct]]) -> dict[str, dict[str, str]]:
+def _meanings_by_name(kinds: Sequence[Any]) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for kind in structs_of(kinds):
         meaning = meanings(kind)
@@ -95,7 +104,7 @@ def _meanings_by_name(kinds: Sequence[type[msgspec.Struct]]) -> dict[str, dict[s
     return found
 
 
-def structs_of(kinds: Sequence[type[msgspec.Struct]]) -> list[type[msgspec.Struct]]:
+def structs_of(kinds: Sequence[Any]) -> list[type[msgspec.Struct]]:
     """List every struct in these types, each once."""
     seen: dict[type[msgspec.Struct], None] = {}
 
@@ -229,7 +238,17 @@ def _text(schema: Mapping[str, Any], name: str) -> str:
     if (found := _BY_FORMAT.get(schema.get("format", ""))) is not None:
         return found
     least, most = schema.get("minLength", 0), schema.get("maxLength", 1 << 16)
-    for value in (_named(name), schema.get("default"), "text", "BR", "BRL", "01310-100", "customer@example.com"):
+    listed = _LISTED.match(schema.get("description", ""))
+    for value in (
+        listed and listed[1],
+        _named(name),
+        schema.get("default"),
+        "text",
+        "BR",
+        "BRL",
+        "01310-100",
+        "customer@example.com",
+    ):
         if (
             isinstance(value, str)
             and least <= len(value) <= most
@@ -247,4 +266,4 @@ def _integer(schema: Mapping[str, Any], name: str) -> int:
     return int(schema.get("minimum", schema.get("maximum", 0)))
 
 
-__all__ = ["meanings", "sample", "schemas", "structs_of"]
+__all__ = ["describe", "meanings", "sample", "schemas", "structs_of"]

@@ -9,6 +9,7 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, Contact, License, SecurityScheme, Tag
 
 from libs.common import VERSION
+from libs.common.contracts.shapes import describe
 from libs.common.db.connections import DatabaseReadOnly
 from libs.common.errors import (
     BrokenInvariant,
@@ -65,6 +66,7 @@ from services.api.http.errors import (
     TokenExpired,
     UnknownFields,
 )
+from services.api.http.examples import give_examples
 from services.api.http.problems import PROBLEMS
 from services.api.http.sharing import share
 from services.api.http.webhook_events import TAG, sent_events, webhook
@@ -233,7 +235,9 @@ def document(resources: Sequence[type[Resource]]) -> dict[str, Any]:
     spec["webhooks"] = {event.name: webhook(event, schema_of[id(event.body)]) for event in sent}
     # Relative to where this document is, so that it holds behind a path prefix too.
     spec["servers"] = [{"url": ".", "description": "Beside this document."}]
+    describe(spec["components"]["schemas"], shapes)
     _forget_null_defaults(spec["components"]["schemas"])
+    give_examples(spec)
     share(spec, common=_COMMON)
     return spec
 

@@ -1,0 +1,76 @@
+"""Live answers of the api beside the examples that the OpenAPI document has of them."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from tests.support.documents import openapi
+
+_JSON = "application/json"
+_ITEMS_MAX = 5
+"""Of a list, so many are compared."""
+
+
+def unlike_example(method: str, path: str, status: int, raw: bytes) -> list[str]:
+    """Say how a live answer differs in form from the document's example: members, and the kinds of their values.
+
+    A value may be null in either; what the schema does not require may be missing from the answer.
+    """
+    found = example_of(method, path.partition("?")[0], status)
+    if found is None:
+        return []
+    schema, example = found
+    return [f"{method} {path}: {fault}" for fault in _differences(json.loads(raw), example, schema, "")]
+
+
+def example_of(method: str, path: str, status: int) -> tuple[dict[str, Any], Any] | None:
+    """The schema and the example of an answer; None where the document has no such answer in JSON."""
+    template = next((known for pattern, known in _templates() if pattern.match(path)), None)
+    operation = openapi()["paths"].get(template, {}).get(method.lower(), {})
+    response = operation.get("responses", {}).get(str(status), {})
+    if "$ref" in response:
+        response = openapi()["components"]["responses"][response["$ref"].rpartition("/")[2]]
+    content = response.get("content", {}).get(_JSON)
+    return None if content is None else (content["schema"], content["example"])
+
+
+@cache
+def _templates() -> list[tuple[re.Pattern[str], str]]:
+    """Paths that name more come first."""
+    paths = sorted(openapi()["paths"], key=lambda path: (path.count("{"), path))
+    return [(re.compile(re.sub(r"\{[^}]*\}", "[^/]+", path) + r"\Z"), path) for path in paths]
+
+
+def _differences(live: Any, example: Any, schema: Mapping[str, Any], where: str) -> Iterator[str]:
+    schema = _resolved(schema)
+    choices = [part for part in schema.get("anyOf", ()) if part.get("type") != "null"]
+    if live is None or example is None or len(choices) > 1:
+        return
+    if choices:
+        yield from _differences(live, example, choices[0], where)
+    elif _kind(live) != _kind(example):
+        yield f"{where or '/'} is {_kind(live)}, and {_kind(example)} in the example"
+    elif isinstance(live, list):
+        for item in live[:_ITEMS_MAX]:
+            if example:
+                yield from _differences(item, example[0], schema.get("items") or {}, f"{where}/0")
+    elif isinstance(live, dict) and "properties" in schema:
+        yield from (f"{where}/{name} is not in the example" for name in sorted(live.keys() - example.keys()))
+        yield from (f"{where}/{name} is missing" for name in schema.get("required", ()) if name not in live)
+        for name in live.keys() & example.keys():
+            yield from _differences(live[name], example[name], schema["properties"][name], f"{where}/{name}")
+
+
+def _resolved(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    while "$ref" in schema:
+        schema = openapi()["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    return schema
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, bool):
+        return "boolean"
+    kinds = {dict: "object", list: "list", str: "text", int: "number", float: "number"}
+    return kinds[type(value)]
