@@ -170,7 +170,7 @@ def _operation(operation: Document, components: Mapping[str, Any]) -> Shape:
         body = operation["requestBody"]
         shape["body"] = dict(_contents(body["content"], is_required=body.get("required", False)))
     for status, response in operation["responses"].items():
-        # Which problems there are is said by their codes, of which new ones come.
+        # Which problems there are is named by their codes, of which new ones come.
         if status.startswith("2"):
             shape[f"answer {status}"] = dict(_contents(of("responses", response).get("content", {})))
     return shape

@@ -11,7 +11,17 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from deploy.local import compatibility, compose, definitions, environment, message_page, names, published, python_client
+from deploy.local import (
+    compatibility,
+    compose,
+    definitions,
+    environment,
+    message_page,
+    names,
+    published,
+    python_client,
+    route_page,
+)
 from deploy.local.bootstrap import SERVICES
 from deploy.local.errors import LocalFailure
 from deploy.local.layout import ROOT
@@ -59,7 +69,7 @@ DIGESTS = {ROOT / "services" / name / "schema" / "functions" / MIGRATIONS_DIGEST
 
 def files() -> set[Path]:
     """Return every generated file, but for those that only a server can tell."""
-    return {*DOCUMENTS, *PAGES, *MADE, *DIGESTS, *python_client.FILES, *compatibility.known_files()}
+    return {*DOCUMENTS, *PAGES, *MADE, *DIGESTS, *python_client.FILES, *compatibility.known_files(), route_page.FILE}
 
 
 def texts(below: Path = ROOT) -> dict[Path, str]:
@@ -73,7 +83,9 @@ def texts(below: Path = ROOT) -> dict[Path, str]:
     found = {file: printed[command] for file, command in described.items()}
     found |= {file: _sorted(text) for file, text in found.items() if file in DOCUMENTS}
     if (openapi := found.get(API / "openapi.json")) is not None:
-        found |= python_client.texts(openapi) | compatibility.files(json.loads(openapi))
+        document = json.loads(openapi)
+        found |= python_client.texts(openapi) | compatibility.files(document)
+        found[route_page.FILE] = route_page.text(document)
     return found | {file: make() for file, make in MADE.items() if file.is_relative_to(below)}
 
 

@@ -15,7 +15,7 @@ _DEFAULT = re.compile(r"\$\{([A-Z0-9_]+):-([^}$\n]{3,})\}")
 _ASSIGNED = re.compile(r"^[#\s-]*(?:export\s+)?[\"']?([\w.-]+)[\"']?\s*[:=]\s*[\"']?([^\s\"'`,$#{}\[\]()<>|]{3,})")
 _PRIVATE_KEY = re.compile(r"-----BEGIN ([A-Z ]*PRIVATE KEY)-----[A-Za-z0-9+/=\s\\]+-----END \1-----")
 _LEFT_OUT = re.compile(
-    r"^(?:uv\.lock|docs/(?:api|contracts)/|docs/messages\.md|tests/contract/\S+\.json|libs/common/published_secrets\.txt)"
+    r"^(?:uv\.lock|docs/(?:api|contracts)/|docs/(?:messages|routes)\.md|tests/contract/\S+\.json|libs/common/published_secrets\.txt)"
 )
 _BYTES_MAX = 1_000_000
 PEERS_SECRETS = ("change-me", "local-dev-secret-min-32-chars-for-hs256-signing")

@@ -118,3 +118,9 @@ def test_the_page_about_webhooks_shows_a_body_that_is_sent() -> None:
     shown = re.search(r"```json\n(.*?)```", (ROOT / "docs" / "webhooks.md").read_text(), re.DOTALL)
     assert shown is not None
     assert undocumented("payment.settled", shown[1].encode()) == []
+
+
+def test_every_route_appears_on_the_page_about_routes() -> None:
+    page = (ROOT / "docs" / "routes.md").read_text()
+    routes = [(method, path) for path, methods in openapi()["paths"].items() for method in methods]
+    assert [route for route in routes if f"`{route[0].upper()} {route[1]}`" not in page] == []

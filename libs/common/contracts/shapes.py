@@ -61,7 +61,7 @@ def schemas(
 ) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
     """Write the schema of each type, and by name those of every struct in them.
 
-    Two structs of one name are told apart by their modules' last names: `api.PaymentCaptured`. Members are described, and
+    Two structs of one name are distinguished by their modules' last names: `api.PaymentCaptured`. Members are described, and
     have no `default: null`, which says no more than that they are optional; nor has a union a `discriminator`, which is a
     word of OpenAPI, since the tag is a constant of each of its parts.
     """
@@ -237,7 +237,8 @@ def _named(name: str) -> Any:
 def _text(schema: Mapping[str, Any], name: str) -> str:
     if (found := _BY_FORMAT.get(schema.get("format", ""))) is not None:
         return found
-    least, most = schema.get("minLength", 0), schema.get("maxLength", 1 << 16)
+    least: int = schema.get("minLength", 0)
+    most: int = schema.get("maxLength", 1 << 16)
     listed = _LISTED.match(schema.get("description", ""))
     for value in (
         listed and listed[1],

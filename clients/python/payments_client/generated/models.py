@@ -304,10 +304,15 @@ class Address(Struct, frozen=True, kw_only=True):
     """Where the customer lives."""
 
     city: str
+    """City."""
     country: str | UnsetType = UNSET
+    """ISO 3166-1 code."""
     line1: str
+    """Street and number."""
     postal_code: str
+    """CEP."""
     state: str
+    """State, two letters: `SP`."""
 
 
 class AgesBody(Struct, frozen=True, kw_only=True):
@@ -441,8 +446,11 @@ class BillingDetails(Struct, frozen=True, kw_only=True):
 
     address: Address
     email: str
+    """Where the slip can be sent."""
     name: str
+    """Full name of a person or company."""
     tax_id: str
+    """CPF or CNPJ: 11 or 14 digits, with or without the usual dots and dashes."""
 
 
 class BoletoBody(Struct, frozen=True, kw_only=True):
@@ -462,9 +470,13 @@ class BoletoDisplayDetails(Struct, frozen=True, kw_only=True):
     """Show a slip, which the customer pays at a bank."""
 
     expires_at: str | None | UnsetType = UNSET
+    """Until when it can be paid."""
     hosted_voucher_url: str = ""
+    """A page of the processor that shows the slip; empty where there is none."""
     number: str
+    """The number of the slip."""
     pdf: str = ""
+    """The slip as a PDF; empty where the processor has none."""
     type: str
 
 
@@ -714,13 +726,13 @@ class CreateAccount(Struct, frozen=True, kw_only=True):
     account_type: str
     """Fixes the normal balance."""
     ceiling_minor: int | None | UnsetType = UNSET
-    """In minor units of each currency, in the account's normal direction."""
+    """The most that it may hold in its normal direction."""
     code: str
     """Unique in the chart: `FEES`."""
     currencies: list[str] | None | UnsetType = UNSET
     """The currencies it takes; absent: all."""
     floor_minor: int | None | UnsetType = UNSET
-    """In minor units of each currency, in the account's normal direction."""
+    """The least that may be available in its normal direction; 0: no overdraft."""
     label: str
     """Its name for people."""
 
@@ -962,13 +974,21 @@ class DiscrepancyFound(Struct, frozen=True, kw_only=True):
     """
 
     correlation_id: str
+    """Ties it to the request or message that caused it."""
     discrepancy_count: int
+    """How many discrepancies are new."""
     event_id: str
+    """Identifies this event for ever; the AMQP `message_id` and, to merchants, the `webhook-id`'s source."""
     occurred_at: str
+    """When it happened, in UTC."""
     run_id: str
+    """The reconciliation run that found it."""
     tenant_id: str
+    """The tenant it happened to."""
     types: list[str]
+    """Of which types, in alphabetical order: `AMOUNT_MISMATCH`."""
     version: int = 1
+    """Raised only when a field changes its meaning; added fields do not raise it."""
 
 
 class DiscrepancyFoundWebhook(Struct, frozen=True, kw_only=True):
@@ -1031,19 +1051,35 @@ class DisputeLost(Struct, frozen=True, kw_only=True):
     """The disputed money is gone. Handled by the notifier and other teams."""
 
     amount: str
+    """The intent's amount as a decimal string."""
     correlation_id: str
+    """Ties it to the request or message that caused it."""
     currency: str
+    """ISO 4217 code, upper case."""
     customer_ref: str = ""
+    """The merchant's own reference of the customer."""
     dispute_id: str
+    """The dispute."""
     event_id: str
+    """Identifies this event for ever; the AMQP `message_id` and, to merchants, the `webhook-id`'s source."""
     occurred_at: str
+    """When it happened, in UTC."""
     order_id: str = ""
+    """The order that requested this charge; empty when the intent did not come from a charge request."""
     payment_intent_id: str
+    """The intent it happened to."""
     payment_status: str
+    """The intent's status, which a dispute does not change."""
     reason: str
+    """The bank's reason, as a stable snake_case word: `fraudulent`."""
     sequence: int = 0
+    """Rises along one payment's events, with gaps; an event with a lower one than seen before is late. 0 where
+    unknown.
+    """
     tenant_id: str
+    """The tenant it happened to."""
     version: int = 1
+    """Raised only when a field changes its meaning; added fields do not raise it."""
 
 
 class DisputeLostWebhook(Struct, frozen=True, kw_only=True):
@@ -1061,20 +1097,37 @@ class DisputeOpened(Struct, frozen=True, kw_only=True):
     """The customer's bank took the money back until it is decided. Handled by the notifier and other teams."""
 
     amount: str
+    """The intent's amount as a decimal string."""
     correlation_id: str
+    """Ties it to the request or message that caused it."""
     currency: str
+    """ISO 4217 code, upper case."""
     customer_ref: str = ""
+    """The merchant's own reference of the customer."""
     dispute_id: str
+    """The dispute."""
     event_id: str
+    """Identifies this event for ever; the AMQP `message_id` and, to merchants, the `webhook-id`'s source."""
     evidence_due_at: str | None | UnsetType = UNSET
+    """Until when the merchant may answer, where the processor says so."""
     occurred_at: str
+    """When it happened, in UTC."""
     order_id: str = ""
+    """The order that requested this charge; empty when the intent did not come from a charge request."""
     payment_intent_id: str
+    """The intent it happened to."""
     payment_status: str
+    """The intent's status, which a dispute does not change."""
     reason: str
+    """The bank's reason, as a stable snake_case word: `fraudulent`."""
     sequence: int = 0
+    """Rises along one payment's events, with gaps; an event with a lower one than seen before is late. 0 where
+    unknown.
+    """
     tenant_id: str
+    """The tenant it happened to."""
     version: int = 1
+    """Raised only when a field changes its meaning; added fields do not raise it."""
 
 
 class DisputeOpenedWebhook(Struct, frozen=True, kw_only=True):
@@ -1102,19 +1155,35 @@ class DisputeWon(Struct, frozen=True, kw_only=True):
     """The bank gave the disputed money back. Handled by the notifier and other teams."""
 
     amount: str
+    """The intent's amount as a decimal string."""
     correlation_id: str
+    """Ties it to the request or message that caused it."""
     currency: str
+    """ISO 4217 code, upper case."""
     customer_ref: str = ""
+    """The merchant's own reference of the customer."""
     dispute_id: str
+    """The dispute."""
     event_id: str
+    """Identifies this event for ever; the AMQP `message_id` and, to merchants, the `webhook-id`'s source."""
     occurred_at: str
+    """When it happened, in UTC."""
     order_id: str = ""
+    """The order that requested this charge; empty when the intent did not come from a charge request."""
     payment_intent_id: str
+    """The intent it happened to."""
     payment_status: str
+    """The intent's status, which a dispute does not change."""
     reason: str
+    """The bank's reason, as a stable snake_case word: `fraudulent`."""
     sequence: int = 0
+    """Rises along one payment's events, with gaps; an event with a lower one than seen before is late. 0 where
+    unknown.
+    """
     tenant_id: str
+    """The tenant it happened to."""
     version: int = 1
+    """Raised only when a field changes its meaning; added fields do not raise it."""
 
 
 class DisputeWonWebhook(Struct, frozen=True, kw_only=True):
@@ -1307,38 +1376,66 @@ class FieldMap(Struct, frozen=True, kw_only=True):
     """How a bank's table is read. Columns are named by their headers; case and space around them do not matter."""
 
     account: str = ""
+    """The column of the account."""
     amount: str = ""
+    """The column of the signed amount; instead of it `debit` and `credit`."""
     booked_words: list[str] = field(default_factory=list)
+    """What `status` says of booked lines; the others are left out."""
     counterparty: str = ""
+    """The column of who paid or was paid."""
     credit: str = ""
+    """The column of what came."""
     credit_words: list[str] = field(default_factory=list)
+    """What `direction` says where money came."""
     currency: str = ""
+    """The column of the currency; instead of it `currency_code`."""
     currency_code: str = ""
+    """The currency of every line, where no column says it."""
     date: str
+    """The column of the booking date, or of date and time."""
     date_format: str = "%Y-%m-%d"
+    """How dates are written, as Python's `strptime` has it, or `excel` for the days since 1899-12-30."""
     debit: str = ""
+    """The column of what left."""
     debit_words: list[str] = field(default_factory=list)
+    """What `direction` says where money left; every other word must be one of `credit_words`."""
     decimal: str = "."
+    """What separates decimals."""
     delimiter: str = ","
+    """What separates columns."""
     description: list[str] = field(default_factory=list)
+    """The columns of the description, in order."""
     direction: str = ""
+    """The column that says which way `amount` went, where it has no sign."""
     fee: str = ""
+    """The column of what was kept of the amount."""
     id: str = ""
+    """The column of the bank's own id, which is that of one line only."""
     is_negated: bool = False
+    """Whether amounts above zero left, as on statements of credit cards."""
     kind: str = ""
+    """The column of what kind of line it is."""
     references: dict[str, str] = field(default_factory=dict)
+    """Columns of references, by the name that they get."""
     status: str = ""
+    """The column that says whether a line is booked; empty: each one is."""
     thousands: str = ""
+    """What separates thousands; a space is every space, the narrow and the unbreakable one too."""
     time: str = ""
+    """The column of the time of day, where `date` has none."""
     time_format: str = "%H:%M:%S"
+    """How times are written."""
     value_date: str = ""
+    """The column of the value date."""
 
 
 class FileFaultBody(Struct, frozen=True, kw_only=True):
     """What is wrong in a file, and where."""
 
     column: str
+    """The column or element; empty: the line as a whole."""
     line: int
+    """The line, from 1; 0: the file as a whole."""
     reason: str
 
 
@@ -1349,20 +1446,27 @@ class FileImportBody(Struct, frozen=True, kw_only=True):
     created_at: str
     ended_at: str | None
     errors: list[FileFaultBody]
+    """At most 1,000; empty in lists."""
     errors_total: int
     file_name: str
     first_on: str | None
+    """The earliest booking date."""
     id: str
     last_on: str | None
+    """The latest booking date."""
     lines_known: int
+    """Lines that an earlier file had, or that the file has twice."""
     lines_new: int
+    """Lines that no file before had."""
     lines_read: int
     lines_skipped: int
+    """Totals, repeated headers, pending entries."""
     received_bytes: int
     sha256: str
     size_bytes: int
     source_id: str
     status: str
+    """`UPLOADING`, `WAITING`, `READING`, `IMPORTED`, `REJECTED` or `ABANDONED`."""
 
 
 class FindingBody(Struct, frozen=True, kw_only=True):
@@ -1398,6 +1502,7 @@ class GatewayConfigBody(Struct, frozen=True, kw_only=True):
     secret_key_last4: str
     updated_at: str
     webhook_path: str
+    """Where Stripe's webhooks are sent to, below the gateway's public address."""
     webhook_secret_last4: str
 
 
@@ -1465,19 +1570,35 @@ class InquiryClosed(Struct, frozen=True, kw_only=True):
     """The inquiry of the customer's bank ended without a dispute. Handled by the notifier and other teams."""
 
     amount: str
+    """The intent's amount as a decimal string."""
     correlation_id: str
+    """Ties it to the request or message that caused it."""
     currency: str
+    """ISO 4217 code, upper case."""
     customer_ref: str = ""
+    """The merchant's own reference of the customer."""
     dispute_id: str
+    """The dispute."""
     event_id: str
+    """Identifies this event for ever; the AMQP `message_id` and, to merchants, the `webhook-id`'s source."""
     occurred_at: str
+    """When it happened, in UTC."""
     order_id: str = ""
+    """The order that requested this charge; empty when the intent did not come from a charge request."""
     payment_intent_id: str
+    """The intent it happened to."""
     payment_status: str
+    """The intent's status, which a dispute does not change."""
     reason: str
+    """The bank's reason, as a stable snake_case word: `fraudulent`."""
     sequence: int = 0
+    """Rises along one payment's events, with gaps; an event with a lower one than seen before is late. 0 where
+    unknown.
+    """
     tenant_id: str
+    """The tenant it happened to."""
     version: int = 1
+    """Raised only when a field changes its meaning; added fields do not raise it."""
 
 
 class InquiryClosedWebhook(Struct, frozen=True, kw_only=True):
@@ -1497,20 +1618,37 @@ class InquiryOpened(Struct, frozen=True, kw_only=True):
     """
 
     amount: str
+    """The intent's amount as a decimal string."""
     correlation_id: str
+    """Ties it to the request or message that caused it."""
     currency: str
+    """ISO 4217 code, upper case."""
     customer_ref: str = ""
+    """The merchant's own reference of the customer."""
     dispute_id: str
+    """The dispute."""
     event_id: str
+    """Identifies this event for ever; the AMQP `message_id` and, to merchants, the `webhook-id`'s source."""
     evidence_due_at: str | None | UnsetType = UNSET
+    """Until when the merchant may answer, where the processor says so."""
     occurred_at: str
+    """When it happened, in UTC."""
     order_id: str = ""
+    """The order that requested this charge; empty when the intent did not come from a charge request."""
     payment_intent_id: str
+    """The intent it happened to."""
     payment_status: str
+    """The intent's status, which a dispute does not change."""
     reason: str
+    """The bank's reason, as a stable snake_case word: `fraudulent`."""
     sequence: int = 0
+    """Rises along one payment's events, with gaps; an event with a lower one than seen before is late. 0 where
+    unknown.
+    """
     tenant_id: str
+    """The tenant it happened to."""
     version: int = 1
+    """Raised only when a field changes its meaning; added fields do not raise it."""
 
 
 class InquiryOpenedWebhook(Struct, frozen=True, kw_only=True):
@@ -1567,17 +1705,23 @@ class MatchBody(Struct, frozen=True, kw_only=True):
     """Lines with what they belong to."""
 
     amount: str
+    """What its lines come to."""
     confidence: int
     currency: str
     difference: str
+    """That, less what the other side has."""
     id: str
     matched_at: str
     matched_by: str
+    """Who matched it; `reconciliation`: a run."""
     other_amount: str | None
+    """What the other side has in it: the rate is `amount` to this."""
     other_currency: str | None
+    """That of the other side, where it is another one."""
     parts: list[PartBody]
     reason: str | None
     rule: str
+    """The kind of the rule; `by_hand`: a person."""
     rule_version: int
     run_id: str | None
     unmatch_reason: str | None
@@ -1725,23 +1869,38 @@ class PartBody(Struct, frozen=True, kw_only=True):
     amount: str
     id: str
     reference: str | None
+    """The processor's reference."""
     side: str
+    """`line`, `payout` or `movement`."""
 
 
 class PaymentAuthorized(Struct, frozen=True, kw_only=True):
     """The issuer promised the funds. Handled by the notifier and other teams."""
 
     amount: str
+    """The intent's amount as a decimal string."""
     correlation_id: str
+    """Ties it to the request or message that caused it."""
     currency: str
+    """ISO 4217 code, upper case."""
     customer_ref: str = ""
+    """The merchant's own reference of the customer."""
     event_id: str
+    """Identifies this event for ever; the AMQP `message_id` and, to merchants, the `webhook-id`'s source."""
     occurred_at: str
+    """When it happened, in UTC."""
     order_id: str = ""
+    """The order that requested this charge; empty when the intent did not come from a charge request."""
     payment_intent_id: str
+    """The intent it happened to."""
     sequence: int = 0
+    """Rises along one payment's events, with gaps; an event with a lower one than seen before is late. 0 where
+    unknown.
+    """
     tenant_id: str
+    """The tenant it happened to."""
     version: int = 1
+    """Raised only when a field changes its meaning; added fields do not raise it."""
 
 
 class PaymentAuthorizedWebhook(Struct, frozen=True, kw_only=True):
@@ -1759,17 +1918,31 @@ class PaymentCaptured(Struct, frozen=True, kw_only=True):
     """The processor took the held funds, all or a part; the books follow. Handled by the notifier and other teams."""
 
     amount: str
+    """The intent's amount as a decimal string."""
     captured_amount: str = ""
+    """What was taken, as a decimal string; the rest is released."""
     correlation_id: str
+    """Ties it to the request or message that caused it."""
     currency: str
+    """ISO 4217 code, upper case."""
     customer_ref: str = ""
+    """The merchant's own reference of the customer."""
     event_id: str
+    """Identifies this event for ever; the AMQP `message_id` and, to merchants, the `webhook-id`'s source."""
     occurred_at: str
+    """When it happened, in UTC."""
     order_id: str = ""
+    """The order that requested this charge; empty when the intent did not come from a charge request."""
     payment_intent_id: str
+    """The intent it happened to."""
     sequence: int = 0
+    """Rises along one payment's events, with gaps; an event with a lower one than seen before is late. 0 where
+    unknown.
+    """
     tenant_id: str
+    """The tenant it happened to."""
     version: int = 1
+    """Raised only when a field changes its meaning; added fields do not raise it."""
 
 
 class PaymentCapturedWebhook(Struct, frozen=True, kw_only=True):
@@ -1787,17 +1960,31 @@ class PaymentExpired(Struct, frozen=True, kw_only=True):
     """Held funds were released because nobody captured them in time. Handled by the notifier and other teams."""
 
     amount: str
+    """The intent's amount as a decimal string."""
     correlation_id: str
+    """Ties it to the request or message that caused it."""
     currency: str
+    """ISO 4217 code, upper case."""
     customer_ref: str = ""
+    """The merchant's own reference of the customer."""
     event_id: str
+    """Identifies this event for ever; the AMQP `message_id` and, to merchants, the `webhook-id`'s source."""
     occurred_at: str
+    """When it happened, in UTC."""
     order_id: str = ""
+    """The order that requested this charge; empty when the intent did not come from a charge request."""
     payment_intent_id: str
+    """The intent it happened to."""
     sequence: int = 0
+    """Rises along one payment's events, with gaps; an event with a lower one than seen before is late. 0 where
+    unknown.
+    """
     status: str = "EXPIRED"
+    """Always `EXPIRED`."""
     tenant_id: str
+    """The tenant it happened to."""
     version: int = 1
+    """Raised only when a field changes its meaning; added fields do not raise it."""
 
 
 class PaymentExpiredWebhook(Struct, frozen=True, kw_only=True):
@@ -1817,23 +2004,43 @@ class PaymentFailed(Struct, frozen=True, kw_only=True):
     """
 
     advice_code: str = ""
+    """What the processor advises to do: `try_again_later`, `do_not_try_again`; empty where it advises nothing."""
     amount: str
+    """The intent's amount as a decimal string."""
     correlation_id: str
+    """Ties it to the request or message that caused it."""
     currency: str
+    """ISO 4217 code, upper case."""
     customer_ref: str = ""
+    """The merchant's own reference of the customer."""
     decline_code: str = ""
+    """The issuer's reason, in the processor's words; empty where there is none."""
     event_id: str
+    """Identifies this event for ever; the AMQP `message_id` and, to merchants, the `webhook-id`'s source."""
     failure_code: str
+    """Why, as a stable snake_case word: `insufficient_funds`."""
     failure_message: str
+    """Why, as a sentence that may be shown to a person."""
     network_advice_code: str = ""
+    """The card network's advice; empty where there is none."""
     network_decline_code: str = ""
+    """The card network's own code; empty where there is none."""
     occurred_at: str
+    """When it happened, in UTC."""
     order_id: str = ""
+    """The order that requested this charge; empty when the intent did not come from a charge request."""
     payment_intent_id: str
+    """The intent it happened to."""
     sequence: int = 0
+    """Rises along one payment's events, with gaps; an event with a lower one than seen before is late. 0 where
+    unknown.
+    """
     status: str = "FAILED"
+    """Always `FAILED`."""
     tenant_id: str
+    """The tenant it happened to."""
     version: int = 1
+    """Raised only when a field changes its meaning; added fields do not raise it."""
 
 
 class PaymentFailedWebhook(Struct, frozen=True, kw_only=True):
@@ -1899,16 +2106,29 @@ class PaymentIntentCreated(Struct, frozen=True, kw_only=True):
     """A merchant wishes to be paid. Published on creation; handled by the notifier and other teams."""
 
     amount: str
+    """The intent's amount as a decimal string."""
     correlation_id: str
+    """Ties it to the request or message that caused it."""
     currency: str
+    """ISO 4217 code, upper case."""
     customer_ref: str = ""
+    """The merchant's own reference of the customer."""
     event_id: str
+    """Identifies this event for ever; the AMQP `message_id` and, to merchants, the `webhook-id`'s source."""
     occurred_at: str
+    """When it happened, in UTC."""
     order_id: str = ""
+    """The order that requested this charge; empty when the intent did not come from a charge request."""
     payment_intent_id: str
+    """The intent it happened to."""
     sequence: int = 0
+    """Rises along one payment's events, with gaps; an event with a lower one than seen before is late. 0 where
+    unknown.
+    """
     tenant_id: str
+    """The tenant it happened to."""
     version: int = 1
+    """Raised only when a field changes its meaning; added fields do not raise it."""
 
 
 class PaymentIntentCreatedWebhook(Struct, frozen=True, kw_only=True):
@@ -1948,19 +2168,35 @@ class PaymentRefunded(Struct, frozen=True, kw_only=True):
     """
 
     amount: str
+    """The intent's amount as a decimal string."""
     correlation_id: str
+    """Ties it to the request or message that caused it."""
     currency: str
+    """ISO 4217 code, upper case."""
     customer_ref: str = ""
+    """The merchant's own reference of the customer."""
     event_id: str
+    """Identifies this event for ever; the AMQP `message_id` and, to merchants, the `webhook-id`'s source."""
     occurred_at: str
+    """When it happened, in UTC."""
     order_id: str = ""
+    """The order that requested this charge; empty when the intent did not come from a charge request."""
     payment_intent_id: str
+    """The intent it happened to."""
     payment_status: str
+    """The intent's status from then on: `PARTIALLY_REFUNDED`, `REFUNDED`, `SETTLED`."""
     reason: str = ""
+    """The merchant's words; empty where there are none."""
     refund_id: str
+    """The refund."""
     sequence: int = 0
+    """Rises along one payment's events, with gaps; an event with a lower one than seen before is late. 0 where
+    unknown.
+    """
     tenant_id: str
+    """The tenant it happened to."""
     version: int = 1
+    """Raised only when a field changes its meaning; added fields do not raise it."""
 
 
 class PaymentRefundedWebhook(Struct, frozen=True, kw_only=True):
@@ -1980,19 +2216,35 @@ class PaymentRequiresAction(Struct, frozen=True, kw_only=True):
     """
 
     action_url: str = ""
+    """Where the customer does so; empty where the processor's client library leads the way."""
     amount: str
+    """The intent's amount as a decimal string."""
     correlation_id: str
+    """Ties it to the request or message that caused it."""
     currency: str
+    """ISO 4217 code, upper case."""
     customer_ref: str = ""
+    """The merchant's own reference of the customer."""
     event_id: str
+    """Identifies this event for ever; the AMQP `message_id` and, to merchants, the `webhook-id`'s source."""
     next_action: PixDisplayQrCode | BoletoDisplayDetails | None | UnsetType = UNSET
+    """What the customer has to do, where more is known than an address."""
     occurred_at: str
+    """When it happened, in UTC."""
     order_id: str = ""
+    """The order that requested this charge; empty when the intent did not come from a charge request."""
     payment_intent_id: str
+    """The intent it happened to."""
     sequence: int = 0
+    """Rises along one payment's events, with gaps; an event with a lower one than seen before is late. 0 where
+    unknown.
+    """
     status: str = "REQUIRES_ACTION"
+    """Always `REQUIRES_ACTION`."""
     tenant_id: str
+    """The tenant it happened to."""
     version: int = 1
+    """Raised only when a field changes its meaning; added fields do not raise it."""
 
 
 class PaymentRequiresActionWebhook(Struct, frozen=True, kw_only=True):
@@ -2014,18 +2266,33 @@ class PaymentSettled(Struct, frozen=True, kw_only=True):
     """
 
     amount: str
+    """The intent's amount as a decimal string."""
     captured_amount: str = ""
+    """What was taken, as a decimal string: less than `amount` where only a part was captured."""
     correlation_id: str
+    """Ties it to the request or message that caused it."""
     currency: str
+    """ISO 4217 code, upper case."""
     customer_ref: str = ""
+    """The merchant's own reference of the customer."""
     event_id: str
+    """Identifies this event for ever; the AMQP `message_id` and, to merchants, the `webhook-id`'s source."""
     occurred_at: str
+    """When it happened, in UTC."""
     order_id: str = ""
+    """The order that requested this charge; empty when the intent did not come from a charge request."""
     payment_intent_id: str
+    """The intent it happened to."""
     sequence: int = 0
+    """Rises along one payment's events, with gaps; an event with a lower one than seen before is late. 0 where
+    unknown.
+    """
     status: str = "SETTLED"
+    """Always `SETTLED`."""
     tenant_id: str
+    """The tenant it happened to."""
     version: int = 1
+    """Raised only when a field changes its meaning; added fields do not raise it."""
 
 
 class PaymentSettledWebhook(Struct, frozen=True, kw_only=True):
@@ -2043,17 +2310,31 @@ class PaymentVoided(Struct, frozen=True, kw_only=True):
     """The merchant let go of the payment, and nothing is held any more. Handled by the notifier and other teams."""
 
     amount: str
+    """The intent's amount as a decimal string."""
     correlation_id: str
+    """Ties it to the request or message that caused it."""
     currency: str
+    """ISO 4217 code, upper case."""
     customer_ref: str = ""
+    """The merchant's own reference of the customer."""
     event_id: str
+    """Identifies this event for ever; the AMQP `message_id` and, to merchants, the `webhook-id`'s source."""
     occurred_at: str
+    """When it happened, in UTC."""
     order_id: str = ""
+    """The order that requested this charge; empty when the intent did not come from a charge request."""
     payment_intent_id: str
+    """The intent it happened to."""
     sequence: int = 0
+    """Rises along one payment's events, with gaps; an event with a lower one than seen before is late. 0 where
+    unknown.
+    """
     status: str = "VOIDED"
+    """Always `VOIDED`."""
     tenant_id: str
+    """The tenant it happened to."""
     version: int = 1
+    """Raised only when a field changes its meaning; added fields do not raise it."""
 
 
 class PaymentVoidedWebhook(Struct, frozen=True, kw_only=True):
@@ -2092,9 +2373,13 @@ class PixDisplayQrCode(Struct, frozen=True, kw_only=True):
     """Show a QR code, or its text, which the customer pays in the app of a bank."""
 
     data: str
+    """The text of the code: to be copied, or drawn as a QR code."""
     expires_at: str | None | UnsetType = UNSET
+    """Until when it can be paid."""
     hosted_instructions_url: str = ""
+    """A page of the processor that shows the code; empty where there is none."""
     image_url_png: str = ""
+    """The QR code as an image; empty where the processor has none."""
     type: str
 
 
@@ -2333,21 +2618,39 @@ class RefundFailed(Struct, frozen=True, kw_only=True):
     """
 
     amount: str
+    """The intent's amount as a decimal string."""
     correlation_id: str
+    """Ties it to the request or message that caused it."""
     currency: str
+    """ISO 4217 code, upper case."""
     customer_ref: str = ""
+    """The merchant's own reference of the customer."""
     event_id: str
+    """Identifies this event for ever; the AMQP `message_id` and, to merchants, the `webhook-id`'s source."""
     failure_code: str
+    """Why, as a stable snake_case word."""
     failure_message: str
+    """Why, as a sentence that may be shown to a person."""
     occurred_at: str
+    """When it happened, in UTC."""
     order_id: str = ""
+    """The order that requested this charge; empty when the intent did not come from a charge request."""
     payment_intent_id: str
+    """The intent it happened to."""
     payment_status: str
+    """The intent's status from then on: `PARTIALLY_REFUNDED`, `REFUNDED`, `SETTLED`."""
     reason: str = ""
+    """The merchant's words; empty where there are none."""
     refund_id: str
+    """The refund."""
     sequence: int = 0
+    """Rises along one payment's events, with gaps; an event with a lower one than seen before is late. 0 where
+    unknown.
+    """
     tenant_id: str
+    """The tenant it happened to."""
     version: int = 1
+    """Raised only when a field changes its meaning; added fields do not raise it."""
 
 
 class RefundFailedWebhook(Struct, frozen=True, kw_only=True):
@@ -2546,6 +2849,7 @@ class RulesBody(Struct, frozen=True, kw_only=True):
     rules: list[RuleBody]
     source_id: str
     version: int
+    """From 1; 0: the defaults."""
 
 
 class RunBody(Struct, frozen=True, kw_only=True):
@@ -2688,31 +2992,57 @@ class SourceFields(Struct, frozen=True, kw_only=True):
     """How a table is read: which column says what, and how numbers and dates are written."""
 
     account: str | UnsetType = UNSET
+    """The column of the account."""
     amount: str | UnsetType = UNSET
+    """The column of the signed amount; instead of it `debit` and `credit`."""
     booked_words: list[str] | UnsetType = UNSET
+    """What `status` says of booked lines; the others are left out."""
     counterparty: str | UnsetType = UNSET
+    """The column of who paid or was paid."""
     credit: str | UnsetType = UNSET
+    """The column of what came."""
     credit_words: list[str] | UnsetType = UNSET
+    """What `direction` says where money came."""
     currency: str | UnsetType = UNSET
+    """The column of the currency; instead of it `currency_code`."""
     currency_code: str | UnsetType = UNSET
+    """The currency of every line, where no column says it."""
     date: str
+    """The column of the booking date, or of date and time."""
     date_format: str | UnsetType = UNSET
+    """How dates are written, as Python's `strptime` has it, or `excel` for the days since 1899-12-30."""
     debit: str | UnsetType = UNSET
+    """The column of what left."""
     debit_words: list[str] | UnsetType = UNSET
+    """What `direction` says where money left; every other word must be one of `credit_words`."""
     decimal: str | UnsetType = UNSET
+    """What separates decimals."""
     delimiter: str | UnsetType = UNSET
+    """What separates columns."""
     description: list[str] | UnsetType = UNSET
+    """The columns of the description, in order."""
     direction: str | UnsetType = UNSET
+    """The column that says which way `amount` went, where it has no sign."""
     fee: str | UnsetType = UNSET
+    """The column of what was kept of the amount."""
     id: str | UnsetType = UNSET
+    """The column of the bank's own id, which is that of one line only."""
     is_negated: bool | UnsetType = UNSET
+    """Whether amounts above zero left, as on statements of credit cards."""
     kind: str | UnsetType = UNSET
+    """The column of what kind of line it is."""
     references: dict[str, str] | UnsetType = UNSET
+    """Columns of references, by the name that they get."""
     status: str | UnsetType = UNSET
+    """The column that says whether a line is booked; empty: each one is."""
     thousands: str | UnsetType = UNSET
+    """What separates thousands; a space is every space, the narrow and the unbreakable one too."""
     time: str | UnsetType = UNSET
+    """The column of the time of day, where `date` has none."""
     time_format: str | UnsetType = UNSET
+    """How times are written."""
     value_date: str | UnsetType = UNSET
+    """The column of the value date."""
 
 
 class StartFileImport(Struct, frozen=True, kw_only=True):
@@ -2788,6 +3118,7 @@ class StatementLineBody(Struct, frozen=True, kw_only=True):
 
     account: str | None
     amount: str
+    """Before the fee; below zero it left."""
     bank_id: str | None
     booked_on: str
     counterparty: str | None
@@ -2797,6 +3128,7 @@ class StatementLineBody(Struct, frozen=True, kw_only=True):
     id: str
     import_id: str
     match_id: str | None
+    """The match that it is in."""
     references: dict[str, str]
     source_id: str
     value_on: str | None
@@ -2887,10 +3219,15 @@ class TestData(Struct, frozen=True, kw_only=True):
     """What a test event tells."""
 
     endpoint_id: str
+    """The endpoint under test."""
     event_id: str
+    """The event."""
     note: str = "A test: no payment changed."
+    """For people."""
     occurred_at: str
+    """When it was requested."""
     tenant_id: str
+    """The tenant."""
 
 
 class TestDataWebhook(Struct, frozen=True, kw_only=True):
@@ -3032,16 +3369,27 @@ class WebhookEndpointDisabled(Struct, frozen=True, kw_only=True):
     """
 
     consecutive_failures: int
+    """Failed attempts since then."""
     correlation_id: str
+    """Ties it to the request or message that caused it."""
     endpoint_id: str
+    """The endpoint."""
     event_id: str
+    """Identifies this event for ever; the AMQP `message_id` and, to merchants, the `webhook-id`'s source."""
     failing_since: str | None
+    """The first failed attempt since the last success."""
     last_error: str | None
+    """What the latest attempt met: `status_503`, `timeout`."""
     occurred_at: str
+    """When it happened, in UTC."""
     reason: str
+    """`failing`, or `gone` when it answered 410."""
     tenant_id: str
+    """The tenant it happened to."""
     url: str
+    """Its address."""
     version: int = 1
+    """Raised only when a field changes its meaning; added fields do not raise it."""
 
 
 class WebhookEndpointDisabledWebhook(Struct, frozen=True, kw_only=True):
@@ -3062,16 +3410,27 @@ class WebhookEndpointFailing(Struct, frozen=True, kw_only=True):
     """
 
     consecutive_failures: int
+    """Failed attempts since then."""
     correlation_id: str
+    """Ties it to the request or message that caused it."""
     disables_at: str
+    """When it is switched off at the earliest."""
     endpoint_id: str
+    """The endpoint."""
     event_id: str
+    """Identifies this event for ever; the AMQP `message_id` and, to merchants, the `webhook-id`'s source."""
     failing_since: str | None
+    """The first failed attempt since the last success."""
     last_error: str | None
+    """What the latest attempt met: `status_503`, `timeout`."""
     occurred_at: str
+    """When it happened, in UTC."""
     tenant_id: str
+    """The tenant it happened to."""
     url: str
+    """Its address."""
     version: int = 1
+    """Raised only when a field changes its meaning; added fields do not raise it."""
 
 
 class WebhookEndpointFailingWebhook(Struct, frozen=True, kw_only=True):
