@@ -83,7 +83,8 @@ class Client:
             found = Answer(answer.status, answer.headers, await answer.read())
         if found.headers.get("Content-Type") == "application/json":
             # Every answer that a test receives is compared with its example in the document.
-            assert unlike_example(method, path, found.status, found.raw) == []
+            faults = unlike_example(method, path, found.status, found.raw)
+            assert faults == [], faults
         return found
 
     async def create(self, amount: str = "150.50", *, currency: str = "BRL", customer_ref: str = "c-1") -> Any:

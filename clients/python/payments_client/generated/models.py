@@ -2147,10 +2147,10 @@ class PaymentIntentPage(Struct, frozen=True, kw_only=True):
 
     data: list[PaymentIntentBody]
     next_cursor: str | None
-    page: int
+    page: int | UnsetType = UNSET
     """From 1; absent after a cursor."""
     pageSize: int
-    total: int
+    total: int | UnsetType = UNSET
     """How many there are on all pages; absent after a cursor."""
 
 

@@ -1,0 +1,30 @@
+"""Live answers beside the examples of the document: every list and every single thing that can be read without an id."""
+
+import pytest
+
+from tests.support.answers import unlike_example
+from tests.support.documents import openapi
+from tests.support.platform import Client
+
+
+def readable() -> list[str]:
+    shared = openapi()["components"]["parameters"]
+    found = []
+    for path, methods in openapi()["paths"].items():
+        given = [
+            shared[p["$ref"].rpartition("/")[2]] if "$ref" in p else p
+            for p in methods.get("get", {}).get("parameters", ())
+        ]
+        required = [
+            parameter["name"] for parameter in given if parameter["in"] == "query" and parameter.get("required")
+        ]
+        if "get" in methods and "{" not in path and not required:
+            found.append(path)
+    return found
+
+
+@pytest.mark.parametrize("path", readable())
+async def test_what_is_read_is_like_its_example(admin: Client, path: str) -> None:
+    answer = await admin.call("GET", path)
+    assert answer.status == 200, answer.raw
+    assert unlike_example("GET", path, answer.status, answer.raw) == []
