@@ -9,7 +9,7 @@ from services.api.administration.commands import Administration
 from services.api.administration.schemas import ChangeUser, CreateUser, UserBody, UserList, user_body
 from services.api.errors import OperatorRequired
 from services.api.http.bodies import BodyReader, require_one_line, require_storable
-from services.api.http.callers import Caller
+from services.api.http.callers import PLATFORM_TENANT, Caller
 from services.api.http.controllers import Resource, audit_action, operation
 from services.api.http.parameters import AnyRequest, Query, QueryParameter, path_id
 from services.api.http.rendering import json_answer
@@ -55,6 +55,7 @@ class Users(Resource):
         refusals=(ScopeExceedsCaller, LoginNameTaken, OperatorRequired),
     )
     async def create_user(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
+        await self._require_home(caller)
         body = await self.bodies.take(await request.body())
         require_one_line({"/email": body.email})
         require_storable({"/password": body.password})
@@ -74,8 +75,10 @@ class Users(Resource):
         answer=UserList,
         permission=_PERMISSION,
         query=_LIST_QUERY,
+        refusals=(OperatorRequired,),
     )
     async def list_users(self, caller: Caller, request: AnyRequest) -> Response[bytes]:
+        await self._require_home(caller)
         query = Query(request)
         page = await queries.users(
             self.database,
@@ -102,6 +105,7 @@ class Users(Resource):
         refusals=(UserNotFound, ScopeExceedsCaller, OwnAccount, OperatorRequired),
     )
     async def change_user(self, caller: Caller, request: AnyRequest, user_id: str) -> Response[bytes]:
+        await self._require_home(caller)
         named = path_id(user_id, "user_id")
         body = await self.changes.take(await request.body())
         require_storable({"/password": None if body.password is UNSET else body.password})
@@ -115,3 +119,8 @@ class Users(Resource):
             action=audit_action(),
         )
         return json_answer(user_body(user))
+
+    async def _require_home(self, caller: Caller) -> None:
+        """Leave users of the platform's tenant to operators: with the role `admin` they are operators themselves."""
+        if caller.tenant_id == PLATFORM_TENANT:
+            await self.access.require_operator(caller, "users")
