@@ -314,6 +314,12 @@ bench-reconciliation-large payments="1000000": setup
     @{{ python }} -m deploy.local up-servers --profile test >/dev/null
     @{{ python }} -m tests.bench.reconciliation --payments {{ payments }} --runs 1
 
+# Match 10,000 lines of bank statements with 5,000 payouts in one run (--lines, --payouts)
+[group('measure')]
+bench-matching *args: setup
+    @{{ python }} -m deploy.local up-servers --profile test >/dev/null
+    @{{ python }} -m tests.bench.matching "$@"
+
 # Lead 20,000 random payments through api, gateway and ledger, out of order and doubled, and compare everybody's books
 [no-exit-message]
 [group('measure')]
